@@ -1,0 +1,5 @@
+"""Language models against class imbalance, inside AutoGluon."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

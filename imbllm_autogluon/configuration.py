@@ -1,0 +1,67 @@
+"""How configuration objects are made and checked: frozen dataclasses, literal choices, no unknown keys."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import typing
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from imbllm_autogluon.errors import InvalidInputError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+T = TypeVar("T")
+
+
+def known_keys(config_class: type) -> tuple[str, ...]:
+    """Names of the fields of a configuration class, in the order of its definition."""
+    return tuple(field.name for field in dataclasses.fields(config_class))
+
+
+def refuse_unknown_keys(given: Iterable[str], allowed: Iterable[str], *, prefix: str = "") -> None:
+    """Raise `InvalidInputError` for the first key that is not allowed, suggesting the nearest one."""
+    allowed = tuple(allowed)
+    for key in given:
+        if key not in allowed:
+            names = ", ".join(prefix + name for name in sorted(allowed))
+            raise InvalidInputError(
+                f"unknown setting {prefix + key!r}{nearest(key, allowed)}; the settings are: {names}."
+            )
+
+
+def from_mapping(config_class: type[T], values: Mapping[str, Any], *, prefix: str = "") -> T:
+    """Build a configuration object from a mapping; unknown keys are refused by name.
+
+    Raises
+    ------
+    InvalidInputError
+        A key is unknown, or the class refuses a value.
+    """
+    refuse_unknown_keys(values, known_keys(config_class), prefix=prefix)
+    return config_class(**values)
+
+
+def require_choices(config: object) -> None:
+    """Check every ``Literal`` field of a dataclass instance; call it from ``__post_init__``."""
+    hints = typing.get_type_hints(type(config))
+    for name, hint in hints.items():
+        if typing.get_origin(hint) is typing.Literal:
+            require_choice(name, getattr(config, name), typing.get_args(hint))
+
+
+def require_choice(name: str, value: object, choices: tuple[Any, ...]) -> None:
+    """Raise `InvalidInputError` unless `value` is one of `choices`."""
+    if value not in choices:
+        allowed = ", ".join(repr(choice) for choice in choices)
+        raise InvalidInputError(f"{name} must be one of {allowed}; got {value!r}{nearest(str(value), map(str, choices))}.")
+
+
+def require_number(name: str, value: object, low: float, high: float = math.inf, *, whole: bool = False) -> None:
+    """Raise `InvalidInputError` unless `value` is a number (whole, if asked) within ``[low, high]``."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not low <= float(typing.cast("float", value)) <= high or (whole and value != int(typing.cast("float", value))):
+        sort = "a whole number" if whole else "a number"
+        limit = f"at least {low}" if high == math.inf else f"between {low} and {high}"
+        raise InvalidInputError(f"{name} must be {sort} {limit}; got {value!r}.")

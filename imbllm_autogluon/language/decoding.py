@@ -1,0 +1,179 @@
+"""Batched constrained decoding: every row is legal by construction, at any stage of training.
+
+Rows of a batch share one clause order. The forced tokens of a clause (its prefix) enter the key-value cache as one
+chunk together with the last sampled token; value tokens are drawn under the column's automaton; where the automaton
+leaves no choice the token is taken without asking the model. Only the tokens that a clause can use take part in
+the output layer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from transformers import DynamicCache
+
+from imbllm_autogluon.language.training import NOT_LEGAL
+from imbllm_autogluon.sentences import END
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from imbllm_autogluon.sentences import SentenceEncoding
+
+    IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Prompts:
+    """What is given of the rows of one batch."""
+
+    order: IntArray
+    """Clause indices in the order of writing, shape (n_clauses,), the same for all rows."""
+
+    given: int
+    """How many clauses, from the first of `order`, are given."""
+
+    tokens: IntArray
+    """Value tokens, shape (n, n_clauses, longest); those of given clauses are read, others ignored."""
+
+
+class ConstrainedDecoder:
+    """Writes the missing clauses of prompts with a causal LM.
+
+    Parameters
+    ----------
+    model
+        A transformers causal LM.
+    encoding
+        Prefixes and automata of the table's clauses.
+    temperature
+        Softmax temperature; 0 takes the most likely token (greedy).
+    generator
+        Source of randomness.
+    """
+
+    def __init__(self, model: Any, encoding: SentenceEncoding, temperature: float, generator: torch.Generator) -> None:
+        self._model = model
+        self._encoding = encoding
+        self._temperature = temperature
+        self._generator = generator
+        tables = encoding.tables
+        self._allowed = torch.from_numpy(tables.allowed)
+        self._next_state = torch.from_numpy(tables.next_state)
+        self._clause_tokens = [torch.from_numpy(tables.clause_tokens(j)) for j in range(encoding.n_clauses)]
+        self._choices = self._allowed.sum(dim=1)
+
+    @torch.inference_mode()
+    def complete(self, prompts: Prompts) -> IntArray:
+        """Return value tokens of all clauses, shape (n, n_clauses, longest), padded with -1; given ones unchanged."""
+        run = _Run(self._model, len(prompts.tokens))
+        columns: dict[int, torch.Tensor] = {}
+        self._enter_given(run, prompts)
+        for clause in prompts.order[prompts.given :].tolist():
+            columns[clause] = self._decode_value(run, clause)
+        for clause in prompts.order[: prompts.given].tolist():
+            columns[clause] = torch.from_numpy(prompts.tokens[:, clause])
+        return _stacked([columns[clause] for clause in range(self._encoding.n_clauses)])
+
+    def _enter_given(self, run: _Run, prompts: Prompts) -> None:
+        """Queue the given clauses; a first clause equal in all rows (the label) is computed once for the batch."""
+        for position, clause in enumerate(prompts.order[: prompts.given].tolist()):
+            values = torch.from_numpy(prompts.tokens[:, clause])
+            run.queue_forced(self._encoding.prefixes[clause])
+            if position == 0 and bool((values == values[:1]).all()):
+                run.queue_forced(tuple(values[0][values[0] >= 0].tolist()))
+                run.share_queue()
+            else:
+                run.queue(values.clamp(min=0), values >= 0)
+
+    def _decode_value(self, run: _Run, clause: int) -> torch.Tensor:
+        """Sample the value of one clause for every row; returns tokens of shape (n, longest), padded with -1."""
+        run.queue_forced(self._encoding.prefixes[clause])
+        states = torch.full((run.n_rows,), int(self._encoding.tables.starts[clause]))
+        tokens = []
+        while bool((states != END).any()):
+            active = states != END
+            token = torch.where(active, self._next_token(run, states, clause), END)
+            states = torch.where(active, self._next_state[states, token], END)
+            run.queue(token.clamp(min=0)[:, None], active[:, None])
+            tokens.append(token)
+        return torch.stack(tokens, dim=1)
+
+    def _next_token(self, run: _Run, states: torch.Tensor, clause: int) -> torch.Tensor:
+        """The only legal token where no row has a choice, else a draw from the model's legal distribution."""
+        legal = self._allowed[states]
+        if bool((self._choices[states] == 1)[states != END].all()):
+            return legal.to(torch.uint8).argmax(dim=1)
+        used = self._clause_tokens[clause]
+        logits = _output_logits(self._model, run.advance(), used)
+        return used[self._draw(logits.masked_fill(~legal[:, used], NOT_LEGAL))]
+
+    def _draw(self, logits: torch.Tensor) -> torch.Tensor:
+        """Column drawn from each row of logits, shape (n,)."""
+        if self._temperature == 0:
+            return logits.argmax(dim=1)
+        probabilities = torch.softmax(logits.float() / self._temperature, dim=1)
+        return torch.multinomial(probabilities, 1, generator=self._generator)[:, 0]
+
+
+class _Run:
+    """Cache and waiting tokens of one batch."""
+
+    def __init__(self, model: Any, n_rows: int) -> None:
+        self.n_rows = n_rows
+        self._model = model
+        self._cache = DynamicCache(config=model.config)
+        self._ids: list[torch.Tensor] = []
+        self._real: list[torch.Tensor] = []
+        self._mask = torch.ones((n_rows, 0), dtype=torch.bool)
+
+    def queue_forced(self, tokens: tuple[int, ...]) -> None:
+        """Let tokens that are the same in all rows wait for the next forward pass."""
+        self.queue(torch.tensor(tokens).expand(self.n_rows, -1), torch.ones((self.n_rows, len(tokens)), dtype=torch.bool))
+
+    def queue(self, ids: torch.Tensor, real: torch.Tensor) -> None:
+        """Let tokens wait for the next forward pass; `real` is False at places a row does not use."""
+        self._ids.append(ids)
+        self._real.append(real)
+
+    def share_queue(self) -> None:
+        """Compute waiting tokens that are the same in all rows once, and give every row a copy of the cache."""
+        ids = torch.cat(self._ids, dim=1)[:1]
+        self._model.base_model(input_ids=ids, past_key_values=self._cache, use_cache=True)
+        self._cache.batch_repeat_interleave(self.n_rows)
+        self._mask = torch.ones((self.n_rows, ids.shape[1]), dtype=torch.bool)
+        self._ids, self._real = [], []
+
+    def advance(self) -> torch.Tensor:
+        """Run the waiting tokens through the model; returns the hidden state of each row's last token, (n, width)."""
+        ids, real = torch.cat(self._ids, dim=1), torch.cat(self._real, dim=1)
+        self._ids, self._real = [], []
+        self._mask = torch.cat([self._mask, real], dim=1)
+        ragged = not bool(self._mask.all())
+        places = (self._mask.cumsum(dim=1) - 1).clamp(min=0)[:, -ids.shape[1] :] if ragged else None
+        hidden = self._model.base_model(
+            input_ids=ids,
+            attention_mask=self._mask.long() if ragged else None,
+            position_ids=places,
+            past_key_values=self._cache,
+            use_cache=True,
+        ).last_hidden_state
+        last = ids.shape[1] - 1 - real.flip(1).to(torch.uint8).argmax(dim=1)
+        return hidden[torch.arange(len(ids)), last] if ragged else hidden[:, -1]  # type: ignore[no-any-return]
+
+
+def _output_logits(model: Any, hidden: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """Logits of the given tokens only, shape (n, len(tokens))."""
+    head = model.get_output_embeddings()
+    bias = None if head.bias is None else head.bias[tokens]
+    return torch.nn.functional.linear(hidden, head.weight[tokens], bias)
+
+
+def _stacked(columns: list[torch.Tensor]) -> IntArray:
+    """Clause columns of different lengths as one array, padded with -1."""
+    longest = max(column.shape[1] for column in columns)
+    widened = [torch.nn.functional.pad(column, (0, longest - column.shape[1]), value=-1) for column in columns]
+    return torch.stack(widened, dim=1).numpy()  # type: ignore[no-any-return]

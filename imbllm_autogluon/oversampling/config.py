@@ -1,0 +1,101 @@
+"""Configuration of ImbLLM oversampling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from imbllm_autogluon.configuration import (
+    from_mapping,
+    known_keys,
+    refuse_unknown_keys,
+    require_choices,
+    require_number,
+)
+from imbllm_autogluon.language.config import LanguageConfig
+
+
+@dataclass(frozen=True)
+class InterpolationConfig:
+    """How minority rows are interpolated before fine-tuning (ImbLLM, arXiv 2510.09783)."""
+
+    interpolation_ratio: float = 1.0
+    """r: interpolated rows for each row to generate (0 to 10); the paper studies 0 to 1 and uses 1."""
+
+    interpolation: Literal["linear", "adaptive"] = "linear"
+    """`linear` goes towards any of the k nearest rows of the class; `adaptive` only towards mutual neighbours at a local
+    distance, so that no straight line crosses the gap between two modes."""
+
+    categories: Literal["keep", "neighbour", "vote"] = "keep"
+    """Categories of an interpolated row: the parent's, the neighbour's with probability epsilon, or the majority of the
+    k neighbours (SMOTE-NC)."""
+
+    interpolated_clauses: Literal["all", "continuous"] = "all"
+    """Write interpolated rows in full, or as label and numeric clauses alone, as the authors' code does."""
+
+    neighbours: int = 5
+    """k of the nearest-neighbour search (1 to 1000); fewer where a class has fewer rows."""
+
+    def __post_init__(self) -> None:
+        require_choices(self)
+        require_number("interpolation_ratio", self.interpolation_ratio, 0.0, 10.0)
+        require_number("neighbours", self.neighbours, 1, 1000, whole=True)
+
+
+@dataclass(frozen=True)
+class ConditioningConfig:
+    """What a prompt gives of a row to be written."""
+
+    conditioning: Literal["y", "yx"] = "yx"
+    """`y`: the label alone. `yx`: the label and some feature values; their columns cycle over all features."""
+
+    condition_pairs: int = 1
+    """How many feature values a `yx` prompt gives (1 to 100); fewer where a table has fewer columns."""
+
+    def __post_init__(self) -> None:
+        require_choices(self)
+        require_number("condition_pairs", self.condition_pairs, 1, 100, whole=True)
+
+
+@dataclass(frozen=True)
+class ImbLLMConfig:
+    """Everything that shapes the rows of ImbLLM."""
+
+    interpolation: InterpolationConfig = field(default_factory=InterpolationConfig)
+    conditioning: ConditioningConfig = field(default_factory=ConditioningConfig)
+    language: LanguageConfig = field(default_factory=LanguageConfig)
+
+    @classmethod
+    def flat_keys(cls) -> tuple[str, ...]:
+        """Names of all settings of the three parts; no name occurs twice."""
+        return tuple(key for part in _PARTS.values() for key in known_keys(part))
+
+    @classmethod
+    def from_flat(cls, values: Mapping[str, Any], *, prefix: str = "") -> ImbLLMConfig:
+        """Build the configuration from one flat mapping.
+
+        Examples
+        --------
+        >>> ImbLLMConfig.from_flat({"temperature": 1.0, "conditioning": "y"}).conditioning.conditioning
+        'y'
+        """
+        refuse_unknown_keys(values, cls.flat_keys(), prefix=prefix)
+        parts = {
+            name: from_mapping(part, {key: values[key] for key in known_keys(part) if key in values})
+            for name, part in _PARTS.items()
+        }
+        return cls(**parts)
+
+    def flat(self) -> dict[str, Any]:
+        """All settings as one flat mapping; the inverse of :meth:`from_flat`."""
+        return {key: value for name in _PARTS for key, value in vars(getattr(self, name)).items()}
+
+
+_PARTS: dict[str, type[Any]] = {
+    "interpolation": InterpolationConfig,
+    "conditioning": ConditioningConfig,
+    "language": LanguageConfig,
+}
+
+

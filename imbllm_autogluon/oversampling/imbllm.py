@@ -1,0 +1,338 @@
+"""ImbLLM: minority rows written by a language model (arXiv 2510.09783)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
+from imbllm_autogluon.oversampling.conditioning import PromptPool
+from imbllm_autogluon.oversampling.config import ImbLLMConfig
+from imbllm_autogluon.oversampling.copies import KnownRows
+from imbllm_autogluon.oversampling.interpolation import interpolate
+from imbllm_autogluon.oversampling.neighbours import MixedSpace
+from imbllm_autogluon.oversampling.progress import step_counter
+from imbllm_autogluon.oversampling.report import ClassReport, Method, OversamplingReport
+from imbllm_autogluon.randomness import RandomState, base_seed, child_rng, child_seed
+from imbllm_autogluon.sentences import Clauses, SchemaVocabulary
+from imbllm_autogluon.tables import Cells, TableSchema
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    import numpy.typing as npt
+
+    from imbllm_autogluon.language.model import TableLanguageModel
+    from imbllm_autogluon.tables import ColumnName, Kind
+
+    IntArray = npt.NDArray[np.int64]
+
+log = logging.getLogger(__name__)
+
+FEWEST_ROWS = 6
+"""Rows of a class below which a language model has nothing to learn: 2 to 5 rows are interpolated instead."""
+
+COPY_ROUNDS = 4
+"""How often rows equal to real ones are written again before the remaining ones are kept."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClassRows:
+    """What is kept of one class to write more of it."""
+
+    real: Cells
+    """Its rows in the training fold."""
+
+    pool: Cells
+    """Real rows first, then interpolated ones: fine-tuning learns from them, prompts take their values from them."""
+
+    copied: pd.DataFrame
+    """Columns of the real rows that nothing writes (identifiers, texts): a new row takes its nearest real row's."""
+
+
+class ImbLLM:
+    """A generator of rows for the rare classes of one table.
+
+    Parameters
+    ----------
+    config
+        How rows are interpolated, prompted, learned and decoded.
+    random_state
+        Seed, NumPy random generator, or `None` for a fresh seed. The same seed on the same machine with the same
+        number of threads gives the same rows.
+    threads
+        torch threads; `None` leaves the process's count alone.
+
+    Attributes
+    ----------
+    schema : TableSchema
+        Columns of the fitted table.
+    report : OversamplingReport
+        What fitting and sampling did so far.
+
+    Examples
+    --------
+    >>> from imbllm_autogluon.datasets import load_hypothyroid
+    >>> from imbllm_autogluon.oversampling import ImbLLM, ImbLLMConfig
+    >>> X, y = load_hypothyroid()
+    >>> quick = ImbLLMConfig.from_flat({"warmup_steps": 2, "steps": 2})
+    >>> generator = ImbLLM(quick, random_state=0).fit(X, y, {"hypothyroid": 100})
+    >>> rows, labels = generator.sample()
+    >>> len(rows), set(labels)
+    (100, {'hypothyroid'})
+    """
+
+    def __init__(
+        self, config: ImbLLMConfig | None = None, *, random_state: RandomState = None, threads: int | None = None
+    ) -> None:
+        self.config = config or ImbLLMConfig()
+        self.seed = base_seed(random_state)
+        self.threads = threads
+        self.report = OversamplingReport()
+        self.schema: TableSchema
+        self._label_name: Hashable = None
+        self._model: TableLanguageModel | None = None
+        self._classes: dict[int, ClassRows] = {}
+        self._reports: dict[int, ClassReport] = {}
+        self._counts: dict[int, int] = {}
+        self._known: KnownRows
+
+    def fit(
+        self,
+        X: pd.DataFrame,
+        y: pd.Series,
+        counts: Mapping[Hashable, int],
+        *,
+        kinds: Mapping[ColumnName, Kind] | None = None,
+    ) -> ImbLLM:
+        """Learn the classes that need rows.
+
+        Parameters
+        ----------
+        X
+            Features of the training fold, shape (n, m). Never modified.
+        y
+            Labels, shape (n,), no missing ones.
+        counts
+            Rows to generate, by label; they fix the number of interpolated rows (ratio x count) and the default of
+            :meth:`sample`.
+        kinds
+            Column kinds that override the ones guessed from dtypes.
+
+        Raises
+        ------
+        TableError
+            The table cannot be used; the message names the column.
+        ClassTooSmallError
+            A class of `counts` has fewer than two rows.
+        InvalidInputError
+            A label of `counts` is not in `y`, or a count is negative.
+        """
+        started = time.perf_counter()
+        self._label_name = y.name
+        self.schema = _labelled_schema(X, y, kinds)
+        cells, codes = self.schema.encode(X), self.schema.encode_label(y)
+        self._counts = self._by_code(counts)
+        self._known = KnownRows.of(cells)
+        copied = X[[aside.name for aside in self.schema.set_aside if aside.fill == "copied"]]
+        for code in self._counts:
+            mask = codes == code
+            self._take_class(code, cells.take(mask), copied[mask])
+        self._train(cells, codes)
+        self.report = replace(
+            self._describe_training(), set_aside={str(aside.name): aside.reason for aside in self.schema.set_aside}
+        )
+        self._update_report(training_seconds=time.perf_counter() - started)
+        return self
+
+    def sample(
+        self, counts: Mapping[Hashable, int] | None = None, *, random_state: RandomState = None
+    ) -> tuple[pd.DataFrame, pd.Series]:
+        """Write new rows.
+
+        Parameters
+        ----------
+        counts
+            Rows by label, only labels given to :meth:`fit`; default: the counts given there.
+        random_state
+            Seed of this sample; default: the generator's own, so that repeated calls give the same rows.
+
+        Returns
+        -------
+        X, y
+            Exactly the wanted number of rows of each class, in the columns, order and dtypes of the fitted table, with a
+            fresh index.
+        """
+        started = time.perf_counter()
+        seed = self.seed if random_state is None else base_seed(random_state)
+        wanted = self._counts if counts is None else self._by_code(counts, fitted_only=True)
+        wanted = {code: n for code, n in wanted.items() if n > 0} or {next(iter(self._classes)): 0}
+        parts = [self._write_class(code, n, child_seed(seed, "decoding", code)) for code, n in wanted.items()]
+        codes = np.repeat(list(wanted), list(wanted.values())).astype(np.int64)
+        labels = self.schema.decode_label(codes).rename(self._label_name)
+        cells = Cells.concat([cells for cells, _ in parts])
+        parents = pd.concat([parents for _, parents in parts], ignore_index=True)
+        X = self.schema.decode(cells, parents if parents.shape[1] else None)
+        self._update_report(sampling_seconds=self.report.sampling_seconds + time.perf_counter() - started)
+        return X, labels
+
+    def _by_code(self, counts: Mapping[Hashable, int], *, fitted_only: bool = False) -> dict[int, int]:
+        """Counts by label code, checked."""
+        assert self.schema.label is not None
+        labels = list(self.schema.label.categories)
+        known = [labels[code] for code in self._classes] if fitted_only else labels
+        for label, n in counts.items():
+            if label not in known:
+                raise InvalidInputError(f"counts name the label {label!r}; the labels are: {known}.")
+            if n < 0:
+                raise InvalidInputError(f"counts ask for {n} rows of {label!r}; a count must be 0 or more.")
+        return {labels.index(label): int(n) for label, n in counts.items()}
+
+    def _take_class(self, code: int, real: Cells, copied: pd.DataFrame) -> None:
+        """Choose the method for a class by its size, and interpolate its rows."""
+        label = self._label_text(code)
+        if real.n_rows < 2:
+            raise ClassTooSmallError(
+                f"class {label!r} has {real.n_rows} row(s); at least 2 are needed to write more. Collect more rows, merge "
+                "the class with another, or leave it out of the sampling strategy."
+            )
+        report = ClassReport(label, real.n_rows, self._method(real))
+        pool = real
+        n_interpolated = round(self.config.interpolation.interpolation_ratio * self._counts[code])
+        if report.method == "language model" and n_interpolated:
+            rng = child_rng(self.seed, "interpolation", code)
+            made = interpolate(self.schema, real, n_interpolated, self.config.interpolation, rng)
+            pool = Cells.concat([real, made.cells])
+            report = replace(report, interpolated=n_interpolated, low_density_share=made.low_density_share)
+        if report.method != "language model":
+            log.warning("Class %r has %d rows; its new rows are made by %s.", label, real.n_rows, report.method)
+        self._classes[code] = ClassRows(real, pool, copied.reset_index(drop=True))
+        self._reports[code] = report
+
+    def _method(self, real: Cells) -> Method:
+        if not self.schema.columns:
+            return "duplication"
+        return "language model" if real.n_rows >= FEWEST_ROWS else "interpolation"
+
+    def _train(self, cells: Cells, codes: IntArray) -> None:
+        """Warm up on the fold, then learn real and interpolated rows of all classes that a language model writes."""
+        learned = [code for code, report in self._reports.items() if report.method == "language model"]
+        if not learned:
+            return
+        from imbllm_autogluon.language.model import TableLanguageModel
+
+        language = self.config.language
+        vocabulary = SchemaVocabulary.fit(
+            self.schema, cells, codes, numbers=language.numbers, max_bins=language.max_bins
+        )
+        self._model = TableLanguageModel(vocabulary, language, self.seed)
+        encoding = self._model.encoding
+        warmup = encoding.encode(cells, codes) if language.warmup == "fold" else None
+        clauses = Clauses.concat([self._pool_clauses(code, training=True) for code in learned])
+        steps = language.steps + (language.warmup_steps if warmup else 0)
+        with step_counter("training", steps) as progress:
+            self._model.train(clauses, warmup=warmup, threads=self.threads, progress=progress)
+
+    def _pool_clauses(self, code: int, *, training: bool = False) -> Clauses:
+        """Clauses of a class's real and interpolated rows."""
+        assert self._model is not None
+        rows = self._classes[code]
+        clauses = self._model.encoding.encode(rows.pool, np.full(rows.pool.n_rows, code))
+        numeric = [column.is_number for column in self.schema.columns]
+        if training and self.config.interpolation.interpolated_clauses == "continuous" and any(numeric):
+            present = clauses.present.copy()
+            present[rows.real.n_rows :] = [*numeric, True]
+            clauses = clauses.with_present(present)
+        return clauses
+
+    def _write_class(self, code: int, n_rows: int, seed: int) -> tuple[Cells, pd.DataFrame]:
+        """Exactly `n_rows` cells of one class, and the columns copied from their nearest real rows."""
+        rows, method = self._classes[code], self._reports[code].method
+        rng = child_rng(seed, "prompts")
+        self._count_rows(code, requested=n_rows, made=n_rows)
+        if method == "duplication":
+            parents = rng.integers(0, rows.real.n_rows, size=n_rows)
+            return rows.real.take(parents), rows.copied.iloc[parents]
+        if method == "interpolation":
+            written = interpolate(self.schema, rows.real, n_rows, self.config.interpolation, rng).cells
+        else:
+            written = self._write_new(code, n_rows, seed, rng)
+        return written, self._nearest_copied(rows, written)
+
+    def _write_new(self, code: int, n_rows: int, seed: int, rng: np.random.Generator) -> Cells:
+        """Rows from the language model; copies of real rows are written again, a few times at most."""
+        kept: list[Cells] = []
+        missing = n_rows
+        for attempt in range(COPY_ROUNDS):
+            written = self._complete_prompts(code, missing, child_seed(seed, "decoding", attempt), rng)
+            copies = self._known.copies(written)
+            if attempt + 1 == COPY_ROUNDS:
+                self._count_rows(code, copies_kept=int(copies.sum()))
+                copies[:] = False
+            self._count_rows(code, copies_dropped=int(copies.sum()))
+            kept.append(written.take(~copies))
+            missing = int(copies.sum())
+            if not missing:
+                break
+        return Cells.concat(kept)
+
+    def _complete_prompts(self, code: int, n_rows: int, seed: int, rng: np.random.Generator) -> Cells:
+        """One pass of prompting, decoding and restoring the given values."""
+        assert self._model is not None
+        rows = self._classes[code]
+        pool = PromptPool(self._pool_clauses(code), rows.real.n_rows, self.schema.columns)
+        batches = list(pool.batches(n_rows, self.config.conditioning, self.config.language.generation_batch, rng))
+        completed = self._model.complete([batch.prompts for batch in batches], seed=seed, threads=self.threads)
+        values = child_rng(seed, "values")
+        parts = [
+            batch.restore_given(self._model.encoding.decode(clauses, values)[0], rows.pool)
+            for batch, clauses in zip(batches, completed, strict=True)
+        ]
+        tokens = sum(int((clauses.tokens >= 0).sum()) for clauses in completed)
+        self._update_report(sampling_tokens=self.report.sampling_tokens + tokens)
+        return Cells.concat(parts)
+
+    def _nearest_copied(self, rows: ClassRows, written: Cells) -> pd.DataFrame:
+        """Copied columns of each written row's nearest real row of the class."""
+        if rows.copied.shape[1] == 0:
+            return rows.copied.iloc[np.zeros(written.n_rows, dtype=np.int64)]
+        nearest, _ = MixedSpace.fit(self.schema, rows.real).nearest(written, rows.real, 1)
+        return rows.copied.iloc[nearest[:, 0]]
+
+    def _describe_training(self) -> OversamplingReport:
+        if self._model is None:
+            return self.report
+        curves = self._model.curves
+        return replace(
+            self.report,
+            parameters=self._model.n_parameters,
+            losses={name: curve.losses for name, curve in curves.items()},
+            stopped_by={name: curve.stopped_by for name, curve in curves.items()},
+            training_tokens=sum(curve.tokens for curve in curves.values()),
+        )
+
+    def _count_rows(self, code: int, **added: int) -> None:
+        """Add to the counters of one class's report."""
+        report = self._reports[code]
+        self._reports[code] = replace(report, **{name: getattr(report, name) + n for name, n in added.items()})
+        self._update_report()
+
+    def _update_report(self, **changed: float) -> None:
+        self.report = replace(self.report, classes=tuple(self._reports.values()), **changed)  # type: ignore[arg-type]
+
+    def _label_text(self, code: int) -> str:
+        assert self.schema.label is not None
+        return str(self.schema.label.categories[code])
+
+
+def _labelled_schema(X: pd.DataFrame, y: pd.Series, kinds: Mapping[ColumnName, Kind] | None) -> TableSchema:
+    """Schema of features and label, whatever the label series is called."""
+    name = "label"
+    while name in X.columns:
+        name += "_"
+    return TableSchema.from_frame(X.assign(**{name: y.to_numpy() if y.dtype == object else y.array}), name, kinds)

@@ -1,0 +1,93 @@
+"""What one oversampling did: the figures behind every claim about it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Method = Literal["language model", "interpolation", "duplication"]
+
+
+@dataclass(frozen=True)
+class ClassReport:
+    """How the rows of one class were made."""
+
+    label: str
+    """The class, as text."""
+
+    rows: int
+    """Real rows of the class."""
+
+    method: Method
+    """`language model`; `interpolation` for classes of 2 to 5 rows; `duplication` where no feature can be written."""
+
+    interpolated: int = 0
+    """Interpolated rows that the language model learned from."""
+
+    low_density_share: float | None = None
+    """Share of interpolated rows in low-density regions (range 0 to 1; about 0.05 inside one mode)."""
+
+    requested: int = 0
+    """Rows asked for so far."""
+
+    made: int = 0
+    """Rows returned so far."""
+
+    copies_dropped: int = 0
+    """Generated rows equal to a real row, dropped and written again."""
+
+    copies_kept: int = 0
+    """Generated rows equal to a real row that had to stay, because only copies came in several rounds."""
+
+
+@dataclass(frozen=True)
+class OversamplingReport:
+    """What one generator did, from fitting to sampling."""
+
+    classes: tuple[ClassReport, ...] = ()
+    """One entry for each oversampled class."""
+
+    set_aside: Mapping[str, str] = field(default_factory=dict)
+    """Columns that the language model does not write, and why."""
+
+    parameters: int = 0
+    """Weights of the language model (0: none was trained)."""
+
+    losses: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Loss curve of each training stage: nats for each value token, by step."""
+
+    stopped_by: Mapping[str, str] = field(default_factory=dict)
+    """What ended each training stage: ``"steps"`` or ``"time limit"``."""
+
+    training_tokens: int = 0
+    """Value tokens learned from."""
+
+    training_seconds: float = 0.0
+    """Wall-clock time of fitting, interpolation included."""
+
+    sampling_tokens: int = 0
+    """Value tokens written."""
+
+    sampling_seconds: float = 0.0
+    """Wall-clock time of sampling so far."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> OversamplingReport:
+        """Rebuild the report from :meth:`to_dict`, lists becoming tuples again."""
+        classes = tuple(ClassReport(**entry) for entry in state["classes"])
+        losses = {name: tuple(curve) for name, curve in state["losses"].items()}
+        return cls(**{**state, "classes": classes, "losses": losses})
+
+    def describe(self) -> str:
+        """One line for a log."""
+        made = ", ".join(
+            f"{entry.label}: {entry.rows} rows + {entry.made} by {entry.method}" for entry in self.classes
+        )
+        return f"{made or 'nothing to make'} ({self.training_seconds:.1f} s training, {self.sampling_seconds:.1f} s writing)"

@@ -1,0 +1,205 @@
+"""ImbLLM as an imbalanced-learn sampler."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from imblearn.over_sampling.base import BaseOverSampler
+from imblearn.utils import check_target_type
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn_compat.utils.validation import validate_data
+
+from imbllm_autogluon.oversampling.config import ImbLLMConfig
+from imbllm_autogluon.oversampling.imbllm import ImbLLM
+
+if TYPE_CHECKING:
+    from imbllm_autogluon.oversampling.report import OversamplingReport
+    from imbllm_autogluon.randomness import RandomState
+    from imbllm_autogluon.tables import ColumnName, Kind
+
+
+def _whole(low: int, high: int) -> Interval:
+    return Interval(numbers.Integral, low, high, closed="both")
+
+
+def _real(low: float, high: float) -> Interval:
+    return Interval(numbers.Real, low, high, closed="both")
+
+
+class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
+    """Oversample rare classes with rows written by a language model (ImbLLM, arXiv 2510.09783).
+
+    A drop-in replacement of imbalanced-learn's samplers: real rows come back first and unchanged, the written ones
+    behind them. Mixed types, missing values, nullable, arrow and categorical dtypes are kept as they are.
+
+    Parameters
+    ----------
+    sampling_strategy : float, str, dict or callable, default="auto"
+        As in imbalanced-learn: ``"auto"`` brings every class to the size of the largest; a float is the wanted ratio
+        minority to majority (two classes only); a dict gives the wanted number of rows of each class.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed; the same seed on the same machine gives the same rows.
+    kinds : dict of column name to kind or None, default=None
+        Overrides guessed column kinds: ``"continuous"``, ``"integer"``, ``"categorical"``, ``"boolean"``,
+        ``"datetime"``, ``"text"``.
+    threads : int or None, default=None
+        torch threads; `None` leaves the process's count alone.
+    interpolation_ratio, interpolation, categories, interpolated_clauses, neighbours
+        See :class:`~imbllm_autogluon.oversampling.config.InterpolationConfig`.
+    conditioning, condition_pairs
+        See :class:`~imbllm_autogluon.oversampling.config.ConditioningConfig`.
+    backbone, layers, width, numbers, max_bins, order, warmup, warmup_steps, steps, batch_size, learning_rate, \
+time_limit, temperature, generation_batch
+        See :class:`~imbllm_autogluon.language.config.LanguageConfig`.
+
+    Attributes
+    ----------
+    sampling_strategy_ : dict
+        Rows to make, by class.
+    generator_ : ImbLLM
+        The fitted generator; it can write more rows.
+    report_ : OversamplingReport
+        Requested and made rows, dropped copies, seconds, tokens, losses.
+    synthetic_mask_ : ndarray of bool, shape (n_samples_new,)
+        Which returned rows were written.
+    n_features_in_ : int
+        Number of features seen.
+    feature_names_in_ : ndarray of str, shape (n_features,)
+        Their names, where all are strings.
+
+    Examples
+    --------
+    >>> from imbllm_autogluon import ImbLLMOverSampler
+    >>> from imbllm_autogluon.datasets import load_hypothyroid
+    >>> X, y = load_hypothyroid()
+    >>> sampler = ImbLLMOverSampler(sampling_strategy=0.2, random_state=0, warmup_steps=2, steps=2)
+    >>> X_new, y_new = sampler.fit_resample(X, y)
+    >>> y_new.value_counts().to_dict()
+    {'negative': 3012, 'hypothyroid': 602}
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BaseOverSampler._parameter_constraints,
+        "kinds": [Mapping, None],
+        "threads": [_whole(1, 1024), None],
+        "interpolation_ratio": [_real(0, 10)],
+        "interpolation": [StrOptions({"linear", "adaptive"})],
+        "categories": [StrOptions({"keep", "neighbour", "vote"})],
+        "interpolated_clauses": [StrOptions({"all", "continuous"})],
+        "neighbours": [_whole(1, 1000)],
+        "conditioning": [StrOptions({"y", "yx"})],
+        "condition_pairs": [_whole(1, 100)],
+        "backbone": [StrOptions({"compact"})],
+        "layers": [_whole(1, 24)],
+        "width": [_whole(16, 1024)],
+        "numbers": [StrOptions({"bins", "digits"})],
+        "max_bins": [_whole(2, 1024)],
+        "order": [StrOptions({"fix_y", "permute_x", "permute_xy"})],
+        "warmup": [StrOptions({"fold", "none"})],
+        "warmup_steps": [_whole(0, 10**6)],
+        "steps": [_whole(0, 10**6)],
+        "batch_size": [_whole(1, 65536)],
+        "learning_rate": [_real(1e-12, 1.0)],
+        "time_limit": [Interval(numbers.Real, 0, None, closed="left"), None],
+        "temperature": [_real(0.01, 100)],
+        "generation_batch": [_whole(1, 10**6)],
+    }
+
+    def __init__(
+        self,
+        *,
+        sampling_strategy: Any = "auto",  # noqa: ANN401 - imbalanced-learn's grammar: float, str, dict or callable
+        random_state: RandomState = None,
+        kinds: Mapping[ColumnName, Kind] | None = None,
+        threads: int | None = None,
+        interpolation_ratio: float = 1.0,
+        interpolation: str = "linear",
+        categories: str = "keep",
+        interpolated_clauses: str = "all",
+        neighbours: int = 5,
+        conditioning: str = "yx",
+        condition_pairs: int = 1,
+        backbone: str = "compact",
+        layers: int = 2,
+        width: int = 64,
+        numbers: str = "bins",
+        max_bins: int = 32,
+        order: str = "fix_y",
+        warmup: str = "fold",
+        warmup_steps: int = 400,
+        steps: int = 200,
+        batch_size: int = 64,
+        learning_rate: float = 3e-3,
+        time_limit: float | None = None,
+        temperature: float = 0.7,
+        generation_batch: int = 1024,
+    ) -> None:
+        super().__init__(sampling_strategy=sampling_strategy)
+        self.random_state = random_state
+        self.kinds = kinds
+        self.threads = threads
+        self.interpolation_ratio = interpolation_ratio
+        self.interpolation = interpolation
+        self.categories = categories
+        self.interpolated_clauses = interpolated_clauses
+        self.neighbours = neighbours
+        self.conditioning = conditioning
+        self.condition_pairs = condition_pairs
+        self.backbone = backbone
+        self.layers = layers
+        self.width = width
+        self.numbers = numbers
+        self.max_bins = max_bins
+        self.order = order
+        self.warmup = warmup
+        self.warmup_steps = warmup_steps
+        self.steps = steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.time_limit = time_limit
+        self.temperature = temperature
+        self.generation_batch = generation_batch
+
+    generator_: ImbLLM
+    report_: OversamplingReport
+    synthetic_mask_: np.ndarray[Any, np.dtype[np.bool_]]
+
+    def config(self) -> ImbLLMConfig:
+        """The parameters as a checked configuration."""
+        return ImbLLMConfig.from_flat({key: getattr(self, key) for key in ImbLLMConfig.flat_keys()})
+
+    def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:  # noqa: ANN401
+        """Keep data frames as they are; turn lists into arrays; refuse sparse matrices."""
+        y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
+        if not isinstance(X, pd.DataFrame):
+            X = check_array(X, dtype=None, ensure_all_finite="allow-nan")
+        validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
+        return X, y, binarize_y
+
+    def _fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:  # noqa: ANN401
+        frame = X.reset_index(drop=True) if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
+        labels = pd.Series(y)
+        counts = {label: n for label, n in self.sampling_strategy_.items() if n > 0}
+        self.generator_ = ImbLLM(self.config(), random_state=self.random_state, threads=self.threads)
+        self.synthetic_mask_ = np.arange(len(frame) + sum(counts.values())) >= len(frame)
+        if not counts:
+            self.report_ = self.generator_.report
+            return X, y
+        rows, row_labels = self.generator_.fit(frame, labels, counts, kinds=self.kinds).sample()
+        self.report_ = self.generator_.report
+        whole = pd.concat([frame, rows], ignore_index=True).astype(frame.dtypes)
+        resampled = whole if isinstance(X, pd.DataFrame) else whole.to_numpy(dtype=X.dtype)
+        return resampled, np.concatenate([y, row_labels.to_numpy(dtype=y.dtype)])
+
+    def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - the class of the tags differs between scikit-learn versions
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = False
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        return tags

@@ -1,0 +1,256 @@
+"""Deterministic finite automata over integer symbols: which value may be written, symbol by symbol.
+
+Every language here is finite, so no automaton has a cycle; that makes the minimal automaton a matter of merging
+states with the same future. A decoder turns :meth:`Automaton.tabulate` into tensors.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imbllm_autogluon.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+
+END = -1
+"""Next state of :meth:`Automaton.tabulate` that says: the value is complete."""
+
+
+@dataclass(frozen=True)
+class Automaton:
+    """A deterministic finite automaton; state 0 is the start.
+
+    Examples
+    --------
+    >>> colours = one_of([(1, 2), (3, 2)])
+    >>> colours.n_states, colours.accepts((3, 2)), colours.accepts((3,))
+    (3, True, False)
+    """
+
+    transitions: tuple[Mapping[int, int], ...]
+    """For each state, the next state of every allowed symbol."""
+
+    accepting: frozenset[int]
+    """States in which a sequence may stop."""
+
+    @property
+    def n_states(self) -> int:
+        """Number of states."""
+        return len(self.transitions)
+
+    def accepts(self, symbols: Sequence[int]) -> bool:
+        """Say whether the whole sequence is one of the automaton's."""
+        state = 0
+        for symbol in symbols:
+            following = self.transitions[state].get(symbol)
+            if following is None:
+                return False
+            state = following
+        return state in self.accepting
+
+    def ended_by(self, end_symbol: int) -> Automaton:
+        """Append `end_symbol` to every sequence, so that none is the beginning of another.
+
+        Returns
+        -------
+        Automaton
+            With one accepting state, its last, which has no transitions.
+
+        Raises
+        ------
+        InvalidInputError
+            The end symbol already has a meaning inside the sequences.
+
+        Examples
+        --------
+        >>> ended = one_of([(1,), (1, 1)]).ended_by(0)
+        >>> ended.accepts((1, 0)), ended.accepts((1,))
+        (True, False)
+        """
+        if any(end_symbol in following for following in self.transitions):
+            raise InvalidInputError(f"the end symbol {end_symbol} is already used inside the values; choose another.")
+        end = self.n_states
+        transitions = [
+            {**following, end_symbol: end} if state in self.accepting else dict(following)
+            for state, following in enumerate(self.transitions)
+        ]
+        return Automaton((*transitions, {}), frozenset({end}))
+
+    def tabulate(self, n_symbols: int) -> tuple[np.ndarray, np.ndarray]:
+        """Write the automaton as two dense tables.
+
+        A sequence is complete when its last transition is `END`; accepting states without transitions need no row, so
+        the others are renumbered (the start stays 0).
+
+        Parameters
+        ----------
+        n_symbols : int
+            Number of columns: above every symbol used.
+
+        Returns
+        -------
+        allowed : numpy.ndarray of shape (n_rows, n_symbols), bool
+        next_state : numpy.ndarray of shape (n_rows, n_symbols), int64
+            `END` or a row number; 0 where a symbol is not allowed.
+
+        Raises
+        ------
+        InvalidInputError
+            A sequence is the beginning of another one (call :meth:`ended_by` first) or a symbol does not fit.
+        """
+        self._refuse_ambiguous_ends()
+        kept = [state for state in range(self.n_states) if state not in self.accepting]
+        number = dict.fromkeys(self.accepting, END) | {state: row for row, state in enumerate(kept)}
+        allowed = np.zeros((len(kept), n_symbols), dtype=bool)
+        next_state = np.zeros((len(kept), n_symbols), dtype=np.int64)
+        for row, state in enumerate(kept):
+            for symbol, following in self.transitions[state].items():
+                if not 0 <= symbol < n_symbols:
+                    raise InvalidInputError(f"symbol {symbol} does not fit into a table of {n_symbols} symbols.")
+                allowed[row, symbol] = True
+                next_state[row, symbol] = number[following]
+        return allowed, next_state
+
+    def _refuse_ambiguous_ends(self) -> None:
+        """Raise unless every accepting state is a dead end, which the start is not."""
+        if 0 in self.accepting or any(self.transitions[state] for state in self.accepting):
+            raise InvalidInputError(
+                "one sequence of this automaton is the beginning of another, or empty: call ended_by(symbol) first."
+            )
+
+
+def one_of(sequences: Iterable[Sequence[int]]) -> Automaton:
+    """Automaton of exactly the given sequences, smallest possible (shared beginnings and endings).
+
+    Raises
+    ------
+    InvalidInputError
+        There is no sequence.
+
+    Examples
+    --------
+    >>> one_of([(1, 9, 9), (2, 9, 9)]).n_states
+    4
+    """
+    transitions: list[dict[int, int]] = [{}]
+    accepting = set()
+    for sequence in sequences:
+        state = 0
+        for symbol in sequence:
+            if symbol not in transitions[state]:
+                transitions[state][symbol] = len(transitions)
+                transitions.append({})
+            state = transitions[state][symbol]
+        accepting.add(state)
+    return minimised(Automaton(tuple(transitions), frozenset(accepting)))
+
+
+def union(automata: Iterable[Automaton]) -> Automaton:
+    """Automaton of the sequences that at least one of the automata accepts.
+
+    Examples
+    --------
+    >>> either = union([one_of([(1, 2)]), one_of([(1, 3), ()])])
+    >>> either.accepts((1, 3)), either.accepts(()), either.accepts((1,))
+    (True, True, False)
+    """
+    members = tuple(automata)
+
+    def follow(states: frozenset[tuple[int, int]]) -> dict[int, frozenset[tuple[int, int]]]:
+        reached: dict[int, set[tuple[int, int]]] = {}
+        for member, state in states:
+            for symbol, following in members[member].transitions[state].items():
+                reached.setdefault(symbol, set()).add((member, following))
+        return {symbol: frozenset(following) for symbol, following in reached.items()}
+
+    def stops(states: frozenset[tuple[int, int]]) -> bool:
+        return any(state in members[member].accepting for member, state in states)
+
+    return explore(frozenset((member, 0) for member in range(len(members))), follow, stops)
+
+
+def explore(
+    start: Hashable, follow: Callable[..., Mapping[int, Hashable]], stops: Callable[..., bool]
+) -> Automaton:
+    """Build the smallest automaton from states given by rule.
+
+    Parameters
+    ----------
+    start : hashable
+        The first state, of any sort.
+    follow : callable
+        Gives a state's transitions, ``{symbol: next state}``; some path of them must end, there are no cycles.
+    stops : callable
+        Says whether a sequence may stop in a state.
+
+    Raises
+    ------
+    InvalidInputError
+        No sequence is accepted.
+    """
+    number: dict[Hashable, int] = {start: 0}
+    waiting = deque([start])
+    transitions: list[dict[int, int]] = []
+    accepting = set()
+    while waiting:
+        state = waiting.popleft()
+        if stops(state):
+            accepting.add(number[state])
+        row = {}
+        for symbol, following in follow(state).items():
+            if following not in number:
+                number[following] = len(number)
+                waiting.append(following)
+            row[symbol] = number[following]
+        transitions.append(row)
+    return minimised(Automaton(tuple(transitions), frozenset(accepting)))
+
+
+def minimised(automaton: Automaton) -> Automaton:
+    """Smallest automaton of the same sequences: states with the same future are one, states without a future go.
+
+    Raises
+    ------
+    InvalidInputError
+        No sequence is accepted, or there is a cycle.
+    """
+    merged: dict[int, int | None] = {}
+    futures: dict[tuple[bool, frozenset[tuple[int, int]]], int] = {}
+    for state in _last_first(automaton):
+        live = ((symbol, merged[following]) for symbol, following in automaton.transitions[state].items())
+        row = frozenset((symbol, following) for symbol, following in live if following is not None)
+        stops = state in automaton.accepting
+        merged[state] = futures.setdefault((stops, row), len(futures)) if row or stops else None
+    if merged[0] is None:
+        raise InvalidInputError("this automaton accepts nothing: there must be at least one legal value.")
+    # Futures were numbered from the ends; turned round, the start, found last, is state 0.
+    last = len(futures) - 1
+    rows = tuple({symbol: last - following for symbol, following in sorted(row)} for _, row in futures)[::-1]
+    return Automaton(rows, frozenset(last - number for (stops, _), number in futures.items() if stops))
+
+
+def _last_first(automaton: Automaton) -> list[int]:
+    """States that the start reaches, each after all that follow it."""
+    found: list[int] = []
+    open_states: set[int] = set()
+    done: set[int] = set()
+    stack = [(0, False)]
+    while stack:
+        state, leaving = stack.pop()
+        if leaving:
+            open_states.discard(state)
+            done.add(state)
+            found.append(state)
+        elif state in open_states:
+            raise InvalidInputError("this automaton has a cycle; only finite sets of values are supported.")
+        elif state not in done:
+            open_states.add(state)
+            stack.append((state, True))
+            followers = automaton.transitions[state].values()
+            stack.extend((following, False) for following in followers if following not in done)
+    return found

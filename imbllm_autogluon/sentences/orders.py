@@ -1,0 +1,81 @@
+"""The order of the clauses of a sentence: where the label stands, and how features are permuted."""
+
+from __future__ import annotations
+
+import typing
+from typing import Literal
+
+import numpy as np
+
+from imbllm_autogluon.configuration import require_choice, require_number
+
+Order = Literal["fix_y", "permute_x", "permute_xy"]
+"""``fix_y``: label first (ImbLLM); ``permute_x``: label last (Pred-LLM); ``permute_xy``: label anywhere (GReaT)."""
+
+ORDERS: tuple[Order, ...] = typing.get_args(Order)
+"""Every order, for tables of cases and command lines."""
+
+
+def draw_orders(
+    n_rows: int,
+    n_features: int,
+    order: Order,
+    rng: np.random.Generator,
+    *,
+    in_column_order: bool = False,
+) -> np.ndarray:
+    """Draw the order of the clauses of each row.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of sentences, 0 or more.
+    n_features : int
+        Number of feature columns; clause ``i`` is feature ``i`` and clause ``n_features`` is the label.
+    order : {"fix_y", "permute_x", "permute_xy"}
+        ``fix_y``: the label comes first, so that all feature tokens of a decoder see it (arXiv 2510.09783, section 3);
+        ``permute_x``: it comes last (Pred-LLM, arXiv 2410.21717); ``permute_xy``: anywhere (GReaT, arXiv 2210.06280).
+    rng : numpy.random.Generator
+        Source of the permutations; each row gets a fresh one.
+    in_column_order : bool, default=False
+        Keep the features in the order of the columns; only ``permute_xy`` then draws anything, the label's place.
+        Pred-LLM trains on such rows beside the permuted ones.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n_rows, n_features + 1), int64
+        Each row is a permutation of ``0 .. n_features``.
+
+    Raises
+    ------
+    InvalidInputError
+        The order is unknown or a count is negative.
+
+    Examples
+    --------
+    >>> draw_orders(2, 3, "fix_y", np.random.default_rng(0), in_column_order=True).tolist()
+    [[3, 0, 1, 2], [3, 0, 1, 2]]
+    """
+    require_choice("order", order, ORDERS)
+    require_number("n_rows", n_rows, 0, whole=True)
+    require_number("n_features", n_features, 0, whole=True)
+    keys = _feature_keys(n_rows, n_features, rng, in_column_order)
+    label_keys = _label_keys(n_rows, n_features, order, rng, in_column_order)
+    return np.argsort(np.column_stack([keys, label_keys]), axis=1, kind="stable").astype(np.int64)
+
+
+def _feature_keys(n_rows: int, n_features: int, rng: np.random.Generator, in_column_order: bool) -> np.ndarray:
+    """Sort keys of the features: inside (0, 1), random or rising."""
+    if in_column_order:
+        return np.tile((np.arange(n_features) + 1) / (n_features + 1), (n_rows, 1))
+    return rng.random((n_rows, n_features))
+
+
+def _label_keys(
+    n_rows: int, n_features: int, order: Order, rng: np.random.Generator, in_column_order: bool
+) -> np.ndarray:
+    """Sort keys of the label: before, after or among those of the features."""
+    if order == "permute_xy":
+        # Rising feature keys are evenly spaced, so a uniform key gives each of the n + 1 places the same chance.
+        return rng.random(n_rows)
+    return np.full(n_rows, -1.0 if order == "fix_y" else 2.0)

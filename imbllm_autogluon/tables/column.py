@@ -1,0 +1,241 @@
+"""One column of a table: its kind, its legal values, and the exact way there and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from imbllm_autogluon.errors import TableError, nearest
+from imbllm_autogluon.tables.formats import ColumnFormat, TimeUnit, restore_levels
+from imbllm_autogluon.tables.kinds import ColumnName, Kind, allowed_kinds, default_kind, dense
+from imbllm_autogluon.tables.lattice import NumberLattice, shortest
+from imbllm_autogluon.tables.levels import distinct_levels, find_levels
+from imbllm_autogluon.tables.numbers import (
+    read_floats,
+    read_integers,
+    read_times,
+    restore_numbers,
+    restore_times,
+    time_steps,
+)
+
+Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+
+_REMEDIES: dict[Kind, str] = {
+    "continuous": "convert it first, for example with pd.to_numeric",
+    "integer": "convert it first, for example with pd.to_numeric",
+    "datetime": "convert it first with pd.to_datetime",
+    "boolean": "convert it first with .astype('boolean'), or choose 'categorical'",
+    "text": "convert it first with .astype('string'), or choose 'categorical'",
+    "categorical": "convert it first with .astype('category')",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """What is known of one column.
+
+    Examples
+    --------
+    >>> ages = pd.Series([61, None, 35], dtype="Int8")
+    >>> column = Column.from_series(ages, "age")
+    >>> values, missing = column.encode(ages)
+    >>> column.kind, values.tolist(), missing.tolist(), column.decode(values, missing).equals(ages)
+    ('integer', [61, 0, 35], [False, True, False], True)
+    """
+
+    name: ColumnName
+    """Name in the user's frame."""
+
+    kind: Kind
+    """What the column means."""
+
+    has_missing: bool
+    """Whether a cell was missing when the column was read."""
+
+    lattice: NumberLattice | None
+    """Legal numbers of a continuous, integer or datetime column; None for the others and if every cell is missing."""
+
+    categories: tuple[Any, ...]
+    """Values seen in a categorical or boolean column, as Python objects, most frequent first; else empty."""
+
+    format: ColumnFormat
+    """How pandas holds the column."""
+
+    @classmethod
+    def from_series(cls, series: pd.Series[Any], name: ColumnName, kind: Kind | None = None) -> Column:
+        """Read a column.
+
+        Parameters
+        ----------
+        series
+            Any supported dtype, at least one row.
+        name
+            Name of the column; the series' own name is not used.
+        kind
+            None: the kind that the dtype suggests.
+
+        Raises
+        ------
+        TableError
+            The column cannot be of this kind, or holds what no table may hold (infinite or nested cells).
+        """
+        fmt = ColumnFormat.of(series, name)
+        chosen = kind or default_kind(fmt.nature)
+        _refuse_impossible(chosen, fmt, name)
+        missing = fmt.missing_mask(dense(series))
+        bare = cls(name, chosen, bool(missing.any()), None, (), fmt)
+        if bare.is_category:
+            return bare._with_categories(series, missing)
+        return bare._with_lattice(series, missing) if bare.is_number else bare
+
+    @property
+    def is_number(self) -> bool:
+        """Whether values are numbers on a lattice: continuous, integer or datetime."""
+        return self.kind in ("continuous", "integer", "datetime")
+
+    @property
+    def is_category(self) -> bool:
+        """Whether values are codes into `categories`: categorical or boolean."""
+        return self.kind in ("categorical", "boolean")
+
+    @property
+    def unit(self) -> TimeUnit | None:
+        """Unit of the int64 values of a datetime (or timedelta) column since 1970-01-01 UTC; None otherwise."""
+        return self.format.unit if self.is_number else None
+
+    def encode(self, series: pd.Series[Any]) -> tuple[Array, Mask]:
+        """Turn a pandas column into plain values.
+
+        Parameters
+        ----------
+        series
+            The column, of the dtype the schema was made from or of one that holds the same values.
+
+        Returns
+        -------
+        values
+            Shape (n,). Continuous: float64 (a float32 0.1 becomes 0.1). Integer: int64. Datetime: int64, counted in
+            the column's own :attr:`unit` since 1970-01-01 UTC (``datetime.date`` in days). Categorical and boolean:
+            int64 codes into `categories`. 0 where missing.
+        missing
+            Boolean mask, shape (n,).
+
+        Raises
+        ------
+        TableError
+            A category is new, a number infinite, or the series is of another kind.
+        """
+        plain, source = dense(series), ColumnFormat.of(series, self.name)
+        missing = source.missing_mask(plain)
+        if missing.all():
+            return np.zeros(len(plain), np.float64 if self.kind == "continuous" else np.int64), missing
+        if self.is_category:
+            return self._encode_categories(plain, missing), missing
+        self._refuse_other_nature(source)
+        return self._read(plain, missing, source), missing
+
+    def decode(
+        self, values: npt.ArrayLike, missing: npt.ArrayLike, index: pd.Index[Any] | None = None
+    ) -> pd.Series[Any]:
+        """Turn plain values back into a pandas column of the exact original dtype.
+
+        Parameters
+        ----------
+        values, missing
+            As :meth:`encode` returns them, shape (n,).
+        index
+            Index of the series; None: 0 .. n - 1.
+
+        Raises
+        ------
+        TableError
+            A cell is missing and the dtype (such as int64) has no missing value.
+        """
+        cells, gaps = np.asarray(values), np.asarray(missing, dtype=bool)
+        if self.is_category:
+            codes = np.where(gaps, -1, cells).astype(np.int64)
+            array = restore_levels(self.categories, codes, self.format, self.name)
+        elif self.unit is not None:
+            array = restore_times(cells, gaps, self.format)
+        else:
+            array = restore_numbers(cells, gaps, self.format, self.name)
+        # The dtype is given because pandas would turn an object array of Timestamps into datetime64.
+        return pd.Series(array, dtype=array.dtype, index=index, name=self.name)
+
+    def _with_categories(self, series: pd.Series[Any], missing: Mask) -> Column:
+        codes, levels = distinct_levels(dense(series), missing, self.name)
+        counts = np.bincount(codes[codes >= 0], minlength=len(levels))
+        order = [i for i in np.argsort(-counts, kind="stable") if counts[i]]
+        if self.kind == "boolean" and len(order) > 2:
+            shown = ", ".join(repr(levels[i]) for i in order[:4])
+            raise TableError(
+                f"column {self.name!r} cannot be boolean: it holds {len(order)} distinct values ({shown}, ...), "
+                "at most 2 are allowed; choose 'categorical'."
+            )
+        return Column(self.name, self.kind, self.has_missing, None, tuple(levels[i] for i in order), self.format)
+
+    def _with_lattice(self, series: pd.Series[Any], missing: Mask) -> Column:
+        seen = self._read(dense(series), missing, self.format)[~missing]
+        return Column(self.name, self.kind, self.has_missing, self._lattice_of(seen), (), self.format)
+
+    def _lattice_of(self, seen: Array) -> NumberLattice | None:
+        if not len(seen):
+            return None
+        if self.kind == "continuous":
+            return NumberLattice.of_floats(seen, self.format.float_bits)
+        if self.kind == "datetime":
+            return NumberLattice.of_times(seen, time_steps(str(self.unit)))
+        return NumberLattice.of_integers(seen)
+
+    def _read(self, series: pd.Series[Any], missing: Mask, source: ColumnFormat) -> Array:
+        if self.kind == "continuous":
+            raw = read_floats(series, missing, source, self.name)
+            return shortest(raw, self.lattice.decimals, source.float_bits) if self.lattice else raw
+        if self.unit is not None:
+            return read_times(series, missing, source, self.unit, self.name)
+        return read_integers(series, missing, source, self.name)
+
+    def _encode_categories(self, series: pd.Series[Any], missing: Mask) -> Array:
+        codes, levels = distinct_levels(series, missing, self.name)
+        position = find_levels(levels, self.categories)
+        for code in np.unique(codes[codes >= 0]):
+            if position[code] < 0:
+                raise self._unseen(levels[code])
+        return np.where(missing, 0, position[codes])
+
+    def _unseen(self, value: object) -> TableError:
+        known = ", ".join(repr(category) for category in self.categories[:10])
+        more = ", ..." if len(self.categories) > 10 else ""
+        hint = nearest(str(value), map(str, self.categories[:1000]))
+        return TableError(
+            f"column {self.name!r} holds {value!r}, which it did not hold when the schema was made{hint}; "
+            f"its values are: {known}{more}. Make the schema from a frame that holds every value."
+        )
+
+    def _refuse_other_nature(self, source: ColumnFormat) -> None:
+        own = {self.format.nature} if self.unit else {"integer", "continuous"}
+        if self.kind == "text" or source.nature not in own:
+            raise TableError(
+                f"column {self.name!r} is {self.kind} in the schema ({self.format.dtype}), but its cells are of dtype "
+                f"{source.dtype}: {_REMEDIES[self.kind]}."
+            )
+        if self.unit and (self.format.timezone is None) != (source.timezone is None):
+            raise TableError(
+                f"column {self.name!r} has time zone {self.format.timezone} in the schema and {source.timezone} here: "
+                "use .dt.tz_localize or .dt.tz_convert to make both aware or both naive."
+            )
+
+
+def _refuse_impossible(kind: Kind, fmt: ColumnFormat, name: ColumnName) -> None:
+    allowed = allowed_kinds(fmt.nature)
+    if kind not in allowed:
+        choices = ", ".join(repr(choice) for choice in allowed)
+        raise TableError(
+            f"column {name!r} of dtype {fmt.dtype} cannot be {kind}: {_REMEDIES[kind]}; as it is, it can be {choices}."
+        )
