@@ -1,5 +1,37 @@
-"""Language models against class imbalance, inside AutoGluon."""
+"""Language models against class imbalance, inside AutoGluon.
+
+Importing this package registers with AutoGluon: every model key has a rebalanced twin (``GBM`` → ``GBM_IMB``), and
+``presets="imbllm"`` adds the twins to a fit. Heavy libraries (torch, transformers) are imported where they are used.
+"""
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+from typing import TYPE_CHECKING, Any
+
+from imbllm_autogluon.plugin.registry import register
+from imbllm_autogluon.version import __version__
+
+if TYPE_CHECKING:
+    from imbllm_autogluon.oversampling.sampler import ImbLLMOverSampler
+    from imbllm_autogluon.plugin.hyperparameters import rebalance_hyperparameters
+
+
+
+__all__ = ["ImbLLMOverSampler", "__version__", "rebalance_hyperparameters", "register"]
+
+_LAZY = {
+    "ImbLLMOverSampler": "imbllm_autogluon.oversampling.sampler",
+    "rebalance_hyperparameters": "imbllm_autogluon.plugin.hyperparameters",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - classes and functions
+    """Import a public name at its first use."""
+    if name in _LAZY:
+        import importlib
+
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+register()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from pathlib import Path
@@ -70,6 +71,7 @@ class TableLanguageModel:
         *,
         warmup: Clauses | None = None,
         threads: int | None = None,
+        time_limit: float | None = None,
         progress: Callable[[int], None] = lambda steps: None,
     ) -> None:
         """Train on the fold (if `warmup` rows are given), then on `clauses`; afterwards `curves` tells how it went.
@@ -82,10 +84,13 @@ class TableLanguageModel:
             Every row of the fold with its own label.
         threads
             torch threads; `None` leaves the process's count alone.
+        time_limit
+            Seconds that all stages may take, beside the limit of the configuration.
         progress
             Called with the number of steps done, after each.
         """
         started = time.perf_counter()
+        limit = min((s for s in (time_limit, self.config.time_limit) if s is not None), default=None)
         planned = [("minority", clauses, self.config.steps, self.config.learning_rate)]
         if warmup is not None:
             planned[0] = (*planned[0][:3], self.config.learning_rate * FINE_TUNING_RATE)
@@ -93,9 +98,15 @@ class TableLanguageModel:
         with seeded_torch(child_seed(self.seed, "training"), threads):
             for i, (name, rows, steps, rate) in enumerate(planned):
                 share = steps / max(1, sum(later[2] for later in planned[i:]))
-                seconds = self._seconds_left(started)
-                stage = Stage(name, self._batches(name, rows), steps, rate, None if seconds is None else seconds * share)
+                left = None if limit is None else max(0.0, limit - (time.perf_counter() - started))
+                stage = Stage(name, self._batches(name, rows), steps, rate, None if left is None else left * share)
                 self.curves[name] = train_stage(self._model, self.encoding.tables, stage, progress)
+
+    def with_config(self, config: LanguageConfig) -> TableLanguageModel:
+        """The same weights under other settings of decoding."""
+        other = copy.copy(self)
+        other.config = config
+        return other
 
     def complete(self, prompts: Iterable[Prompts], *, seed: int, threads: int | None = None) -> list[Clauses]:
         """Write the missing clauses of each batch of prompts; full rows, in the order of the batches.
@@ -163,10 +174,6 @@ class TableLanguageModel:
         with torch.no_grad():
             for name, weight in expected.items():
                 weight.copy_(weights[name])
-
-    def _seconds_left(self, started: float) -> float | None:
-        limit = self.config.time_limit
-        return None if limit is None else max(0.0, limit - (time.perf_counter() - started))
 
     def _batches(self, name: str, rows: Clauses) -> Callable[[], Sentences]:
         """Endless shuffled batches, each row in a freshly drawn order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
 from dataclasses import dataclass, replace
@@ -109,6 +110,7 @@ class ImbLLM:
         counts: Mapping[Hashable, int],
         *,
         kinds: Mapping[ColumnName, Kind] | None = None,
+        time_limit: float | None = None,
     ) -> ImbLLM:
         """Learn the classes that need rows.
 
@@ -123,6 +125,8 @@ class ImbLLM:
             :meth:`sample`.
         kinds
             Column kinds that override the ones guessed from dtypes.
+        time_limit
+            Seconds that training may take, beside the limit of the configuration.
 
         Raises
         ------
@@ -143,7 +147,7 @@ class ImbLLM:
         for code in self._counts:
             mask = codes == code
             self._take_class(code, cells.take(mask), copied[mask])
-        self._train(cells, codes)
+        self._train(cells, codes, time_limit)
         self.report = replace(
             self._describe_training(), set_aside={str(aside.name): aside.reason for aside in self.schema.set_aside}
         )
@@ -180,6 +184,17 @@ class ImbLLM:
         X = self.schema.decode(cells, parents if parents.shape[1] else None)
         self._update_report(sampling_seconds=self.report.sampling_seconds + time.perf_counter() - started)
         return X, labels
+
+    def with_config(self, config: ImbLLMConfig, *, threads: int | None) -> ImbLLM:
+        """The same trained generator under other settings of sampling (temperature, conditioning, batch, threads).
+
+        Settings of training have no effect any more. Neither generator sees the samples of the other in its report.
+        """
+        other = copy.copy(self)
+        other.config, other.threads = config, threads
+        other._reports = dict(self._reports)
+        other._model = None if self._model is None else self._model.with_config(config.language)
+        return other
 
     def _by_code(self, counts: Mapping[Hashable, int], *, fitted_only: bool = False) -> dict[int, int]:
         """Counts by label code, checked."""
@@ -219,7 +234,7 @@ class ImbLLM:
             return "duplication"
         return "language model" if real.n_rows >= FEWEST_ROWS else "interpolation"
 
-    def _train(self, cells: Cells, codes: IntArray) -> None:
+    def _train(self, cells: Cells, codes: IntArray, time_limit: float | None) -> None:
         """Warm up on the fold, then learn real and interpolated rows of all classes that a language model writes."""
         learned = [code for code, report in self._reports.items() if report.method == "language model"]
         if not learned:
@@ -236,7 +251,9 @@ class ImbLLM:
         clauses = Clauses.concat([self._pool_clauses(code, training=True) for code in learned])
         steps = language.steps + (language.warmup_steps if warmup else 0)
         with step_counter("training", steps) as progress:
-            self._model.train(clauses, warmup=warmup, threads=self.threads, progress=progress)
+            self._model.train(
+                clauses, warmup=warmup, threads=self.threads, time_limit=time_limit, progress=progress
+            )
 
     def _pool_clauses(self, code: int, *, training: bool = False) -> Clauses:
         """Clauses of a class's real and interpolated rows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import version
+
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from imbllm_autogluon.oversampling.copies import KnownRows
 from imbllm_autogluon.oversampling.imbllm import ClassRows, ImbLLM
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport
 from imbllm_autogluon.tables import Cells, TableSchema
+from imbllm_autogluon.version import __version__
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -46,7 +47,7 @@ def save_generator(generator: ImbLLM, folder: Path) -> None:
         generator._model.save(folder)
     state = {
         "format": FORMAT,
-        "version": version("imbllm-autogluon"),
+        "version": __version__,
         "config": generator.config.flat(),
         "seed": generator.seed,
         "threads": generator.threads,

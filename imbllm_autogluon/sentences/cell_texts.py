@@ -16,8 +16,8 @@ from imbllm_autogluon.sentences.texts import MISSING, distinct_texts
 if TYPE_CHECKING:
     from imbllm_autogluon.tables import Column, NumberLattice
 
-_INT64 = range(-(2**63), 2**63)
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
+_DIGITS = re.compile(r"-?[0-9]+")
 _REAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?")
 _TIME = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
@@ -26,6 +26,12 @@ _TIME = re.compile(
 
 _MOST_UNITS = 10.0**15
 """Numbers of more digits than float64 keeps are written by their shortest text."""
+
+_EXACT_POWER = 22
+"""10**22 is the largest power of ten that float64 holds exactly; beyond it a lattice point is not quite its decimal."""
+
+_MOST_DIGITS = 400
+"""More than the 308 decimals of the finest lattice with 15 digits in front; `int` refuses some thousand digits."""
 
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
 _DAY = 86_400 * 10**9
@@ -84,8 +90,7 @@ class WholeText:
 
     def read(self, text: str) -> int | None:
         """Whole number within int64, or None."""
-        number = int(text) if _WHOLE.fullmatch(text) else None
-        return number if number in _INT64 else None
+        return _if_int64(int(text)) if _WHOLE.fullmatch(text) else None
 
 
 @dataclass(frozen=True)
@@ -99,20 +104,36 @@ class RealText:
     def write(self, value: float) -> str:
         """Decimal text that reads back as the same float."""
         number = float(value) + 0.0  # -0.0 is written as 0
-        text = self._on_lattice(number)
-        return text if text is not None and float(text) == number else repr(number)
+        text = self._decimal_text(number)
+        return text if text is not None and self.read(text) == number else repr(number)
 
-    def _on_lattice(self, number: float) -> str | None:
+    def read(self, text: str) -> float | None:
+        """Finite number, or None."""
+        if not _REAL.fullmatch(text):
+            return None
+        units = self._units_of(text) if abs(self.lattice.decimals) > _EXACT_POWER else None
+        number = float(text) if units is None else float(self.lattice.from_units(units))
+        return number if math.isfinite(number) else None
+
+    def _decimal_text(self, number: float) -> str | None:
+        """Text with the lattice's decimals that is nearest to the number, or None where it has too many digits."""
         decimals = self.lattice.decimals
         if decimals >= 0:
             return f"{number:.{decimals}f}" if abs(number) * 10.0**decimals <= _MOST_UNITS else None
         units = number / 10.0**-decimals
         return unit_text(round(units) * 10**-decimals, 0) if abs(units) <= _MOST_UNITS else None
 
-    def read(self, text: str) -> float | None:
-        """Finite number, or None."""
-        number = float(text) if _REAL.fullmatch(text) else math.inf
-        return number if math.isfinite(number) else None
+    def _units_of(self, text: str) -> int | None:
+        """Lattice units of a text with the lattice's decimals, None for other texts."""
+        decimals = self.lattice.decimals
+        if decimals > 0:
+            front, _, behind = text.partition(".")
+            digits = front + behind if len(behind) == decimals else ""
+        else:
+            digits = text[:decimals] if text.endswith("0" * -decimals) else ""
+        if len(digits) > _MOST_DIGITS or not _DIGITS.fullmatch(digits):
+            return None
+        return int(digits) if abs(int(digits)) <= _MOST_UNITS else None
 
 
 @dataclass(frozen=True)
@@ -151,13 +172,17 @@ class TimeText:
         time = _nanoseconds_of(match)
         if time is None or time % self.nanoseconds:
             return None
-        count = time // self.nanoseconds
-        return count if count in _INT64 else None
+        return _if_int64(time // self.nanoseconds)
 
     def _read_count(self, text: str) -> int | None:
         count = WholeText().read(text)
         has_iso = count is not None and FIRST_TIME <= count * self.nanoseconds <= LAST_TIME
         return None if has_iso else count
+
+
+def _if_int64(number: int) -> int | None:
+    """Return the number if it fits into 64 bits."""
+    return number if -(2**63) <= number < 2**63 else None
 
 
 def _iso_text(time: int, resolution: int) -> str:

@@ -166,7 +166,8 @@ class Column:
         else:
             array = restore_numbers(cells, gaps, self.format, self.name)
         # The dtype is given because pandas would turn an object array of Timestamps into datetime64.
-        return pd.Series(array, dtype=array.dtype, index=index, name=self.name)
+        series: pd.Series[Any] = pd.Series(array, dtype=array.dtype, index=index, name=self.name)
+        return series
 
     def _with_categories(self, series: pd.Series[Any], missing: Mask) -> Column:
         codes, levels = distinct_levels(dense(series), missing, self.name)

@@ -148,7 +148,9 @@ def _lookup(levels: tuple[Any, ...], fmt: ColumnFormat, name: ColumnName, *, wit
         return cells
     listed = [*levels, None] if with_gap else list(levels)
     if fmt.arrow is not None:
-        return pd.array(pa.array(listed, type=fmt.arrow), dtype=fmt.dtype)
+        # pyarrow 24 takes a Timedelta of another unit for nanoseconds; timedelta64 it reads right.
+        plain = [cell.asm8 if isinstance(cell, pd.Timedelta) else cell for cell in listed]
+        return pd.array(pa.array(plain, type=fmt.arrow), dtype=fmt.dtype)
     return pd.Series(listed, dtype=dtype).array
 
 

@@ -64,6 +64,9 @@ _OBJECT_NATURES: dict[type, Nature] = {
     str: "words",
 }
 
+_NANOSECOND_YEARS = range(1678, 2262)
+"""Years whose every nanosecond int64 can count since 1970."""
+
 _SAFE_DIGITS = 15
 """Decimal digits that a float64 always keeps (IEEE 754)."""
 
@@ -147,11 +150,13 @@ def _object_nature(series: pd.Series[Any], name: ColumnName) -> Nature:
 
 def _are_plain(cells: np.ndarray[Any, Any], nature: Nature) -> bool:
     """Whether Python objects survive the way through a NumPy array of their nature."""
-    first = cells[0] if len(cells) else None
+    if nature == "levels" or not len(cells):
+        return True
+    first = cells[0]
     if nature == "integer":
         return bool(min(cells) >= -(2**63) and max(cells) < 2**63)
     if isinstance(first, pd.Timestamp):
-        return all(cell.tzinfo is None and cell.unit == "ns" for cell in cells)
+        return all(cell.tzinfo is None and cell.year in _NANOSECOND_YEARS for cell in cells)
     if isinstance(first, datetime.datetime):
         return all(cell.tzinfo is None for cell in cells)
     return _fit_a_float(cells) if isinstance(first, Decimal) else True

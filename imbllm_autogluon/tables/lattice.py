@@ -210,8 +210,9 @@ def _rounded_lattice(unique: Floats) -> NumberLattice:
     finest = math.floor(math.log10(_ROUNDED_UNITS) - math.log10(_magnitude(unique)))
     wished = round(_POINTS - math.log10(width)) if width < math.inf else finest
     decimals = max(min(wished, finest, _LARGEST_POWER), -_LARGEST_POWER)
-    low = math.ceil(_times_ten_to(unique[0], decimals))
-    high = max(low, math.floor(_times_ten_to(unique[-1], decimals)))
+    low, high = math.ceil(_times_ten_to(unique[0], decimals)), math.floor(_times_ten_to(unique[-1], decimals))
+    if low > high:  # no point inside: the one next to the range, towards 0 where it cannot overflow
+        low = high = min(low, high, key=abs)
     ends = _times_ten_to(np.array([low, high], dtype=np.float64), -decimals)
     return NumberLattice(float(ends[0]) + 0.0, float(ends[1]) + 0.0, decimals, 1, exact=False)
 

@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables.kinds import ColumnName
 
 Codes = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 
-def distinct_levels(
-    series: pd.Series[Any], missing: npt.NDArray[np.bool_], name: ColumnName
-) -> tuple[Codes, list[Any]]:
+def distinct_levels(series: pd.Series[Any], missing: Mask, name: ColumnName) -> tuple[Codes, list[Any]]:
     """Codes of the cells of a dense series (-1 where missing) and the levels they point at.
 
     Levels are in order of first appearance (pandas ``category``: in the order of the dtype, unseen ones included).
@@ -31,7 +30,7 @@ def distinct_levels(
     TableError
         A cell is infinite or cannot be hashed.
     """
-    codes, levels = _factorize(series, name)
+    codes, levels = _factorize(series, missing, name)
     codes[missing] = -1
     for level in levels:
         if isinstance(level, float) and math.isinf(level):
@@ -39,13 +38,14 @@ def distinct_levels(
     return codes, levels
 
 
-def _factorize(series: pd.Series[Any], name: ColumnName) -> tuple[Codes, list[Any]]:
+def _factorize(series: pd.Series[Any], missing: Mask, name: ColumnName) -> tuple[Codes, list[Any]]:
     if isinstance(series.dtype, pd.CategoricalDtype):
-        return series.cat.codes.to_numpy().astype(np.int64), _as_python(series.cat.categories)
-    if pdt.is_object_dtype(series.dtype) and len(set(map(type, series))) > 1:
+        categories = series.cat.categories
+        return series.cat.codes.to_numpy().astype(np.int64), _as_python(categories, categories.dtype)
+    if pdt.is_object_dtype(series.dtype) and len(set(map(type, series.to_numpy()[~missing]))) > 1:
         return _factorize_by_type(series.to_numpy(), name)
     codes, uniques = pd.factorize(series)
-    return codes.astype(np.int64), _as_python(uniques)
+    return codes.astype(np.int64), _as_python(uniques, series.dtype)
 
 
 def _factorize_by_type(cells: npt.NDArray[Any], name: ColumnName) -> tuple[Codes, list[Any]]:
@@ -60,13 +60,13 @@ def _factorize_by_type(cells: npt.NDArray[Any], name: ColumnName) -> tuple[Codes
     return np.array(codes, dtype=np.int64), [cell for _, cell in seen]
 
 
-def _as_python(uniques: Any) -> list[Any]:
+def _as_python(uniques: Any, dtype: Any) -> list[Any]:
     """Python objects of a distinct array; float16 and float32 become the short decimal they stand for."""
-    dtype = uniques.dtype
+    own = getattr(dtype, "numpy_dtype", dtype)
     if pdt.is_object_dtype(dtype):
         return list(np.asarray(uniques, dtype=object))
-    if str(dtype).lower().startswith(("float16", "float32")):
-        return [float(str(np.asarray(cell)[()])) for cell in uniques]
+    if isinstance(own, np.dtype) and own.kind == "f" and own.itemsize < np.dtype(np.float64).itemsize:
+        return [float(str(cell)) for cell in uniques.to_numpy(dtype=np.float64).astype(own)]
     return [cell.item() if isinstance(cell, np.generic) else cell for cell in uniques]
 
 

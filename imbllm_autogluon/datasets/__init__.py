@@ -1,0 +1,7 @@
+"""Real tables that travel with the package; each has its origin and licence in a Markdown file beside it."""
+
+from __future__ import annotations
+
+from imbllm_autogluon.datasets.hypothyroid import load_hypothyroid
+
+__all__ = ["load_hypothyroid"]

@@ -1,0 +1,58 @@
+"""The callback behind the preset ``imbllm``: adds twins to whatever portfolio a fit is about to use."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from autogluon.core.callbacks import AbstractCallback
+
+from imbllm_autogluon.plugin.hyperparameters import Mode, rebalance_hyperparameters
+from imbllm_autogluon.plugin.parameters import TwinParameters
+from imbllm_autogluon.plugin.plan import plan_oversampling
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+log = logging.getLogger("autogluon.imbllm")
+
+
+class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
+    """Add a twin to every model of the fit, unless the classes are balanced.
+
+    Parameters
+    ----------
+    mode, max_per_family, **parameters
+        As for :func:`~imbllm_autogluon.plugin.hyperparameters.rebalance_hyperparameters`.
+    """
+
+    def __init__(self, mode: Mode = "both", max_per_family: int | None = None, **parameters: Any) -> None:  # noqa: ANN401
+        super().__init__()
+        self.stage = TwinParameters.from_flat(parameters).stage
+        self.options = {"mode": mode, "max_per_family": max_per_family, **parameters}
+
+    def before_trainer_fit(
+        self,
+        trainer: Any,  # noqa: ANN401
+        y: pd.Series | None = None,
+        hyperparameters: dict[Any, Any] | None = None,
+        level_start: int = 1,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> None:
+        """Edit the portfolio in place: the trainer uses this very mapping next."""
+        reason = self._reason_to_stay_away(trainer, y, level_start)
+        if reason or hyperparameters is None:
+            log.log(20, "imbllm: no twins are added: %s.", reason or "the fit has no portfolio")
+            return
+        rebalanced = rebalance_hyperparameters(hyperparameters, **self.options)
+        hyperparameters.clear()
+        hyperparameters.update(rebalanced)
+        log.log(20, "imbllm: every model of this fit also competes as a twin fitted on rebalanced folds.")
+
+    def _reason_to_stay_away(self, trainer: Any, y: pd.Series | None, level_start: int) -> str:  # noqa: ANN401
+        problem_type = getattr(trainer, "problem_type", None)
+        if problem_type not in ("binary", "multiclass"):
+            return f"problem type {problem_type} is not rebalanced"
+        if level_start > 1:
+            return "stacked models learn from real rows only"
+        return "the fit has no labels" if y is None else plan_oversampling(y, self.stage).reason

@@ -1,0 +1,115 @@
+"""Add twins to a portfolio of AutoGluon (its ``hyperparameters``)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from imbllm_autogluon.configuration import require_choice, require_number
+from imbllm_autogluon.plugin.parameters import AUX_PREFIX, TwinParameters
+from imbllm_autogluon.plugin.twins import has_twin, twin_of
+
+if TYPE_CHECKING:
+    Portfolio = dict[Any, Any]
+
+Mode = Literal["both", "only"]
+
+BEHIND_PLAIN = 0.5
+"""How far a twin's priority lies below its plain model's: it is fitted right after it."""
+
+
+def rebalance_hyperparameters(
+    hyperparameters: Mapping[Any, Any] | str,
+    *,
+    mode: Mode = "both",
+    max_per_family: int | None = None,
+    **parameters: Any,  # noqa: ANN401 - settings have different types
+) -> Portfolio:
+    """Add a twin to every model of a portfolio, or replace every model by its twin.
+
+    Parameters
+    ----------
+    hyperparameters
+        As for ``TabularPredictor.fit``: the name of a portfolio, or a mapping of keys or classes to configurations,
+        by level or not. Never modified.
+    mode
+        ``"both"`` keeps the plain models, ``"only"`` drops those that have a twin.
+    max_per_family
+        At most so many twins of one key; `None`: one for every configuration.
+    **parameters
+        Parameters of the twins without ``ag.imbllm.``, such as ``temperature=1.0``.
+
+    Raises
+    ------
+    InvalidInputError
+        A parameter is unknown or its value not allowed.
+
+    Examples
+    --------
+    >>> from imbllm_autogluon.plugin import rebalance_hyperparameters
+    >>> sorted(rebalance_hyperparameters({"GBM": {}}, temperature=1.0).items())
+    [('GBM', {}), ('GBM_IMB', [{'ag.imbllm.temperature': 1.0}])]
+    """
+    require_choice("mode", mode, ("both", "only"))
+    if max_per_family is not None:
+        require_number("max_per_family", max_per_family, 1, whole=True)
+    TwinParameters.from_flat(parameters)
+    if isinstance(hyperparameters, str):
+        from autogluon.tabular.configs.hyperparameter_configs import get_hyperparameter_config
+
+        hyperparameters = get_hyperparameter_config(hyperparameters)
+    portfolio = copy.deepcopy(dict(hyperparameters))
+    if _by_level(portfolio):
+        # Stacked twins would learn from real rows only, just as their plain models do.
+        first = 1 if 1 in portfolio else "default"
+        return {
+            level: _rebalanced(models, mode, max_per_family, parameters) if level == first else models
+            for level, models in portfolio.items()
+        }
+    return _rebalanced(portfolio, mode, max_per_family, parameters)
+
+
+def _rebalanced(models: Portfolio, mode: Mode, most: int | None, parameters: dict[str, Any]) -> Portfolio:
+    """Twins of one level, behind or instead of the plain models."""
+    result: Portfolio = {}
+    for key, configs in models.items():
+        plain = _model_class(key)
+        if plain is None or not has_twin(plain):
+            result[key] = configs
+            continue
+        if mode == "both":
+            result[key] = configs
+        twin_key = twin_of(plain).ag_key if isinstance(key, str) else twin_of(plain)
+        if twin_key not in models:
+            listed = configs if isinstance(configs, list) else [configs]
+            result[twin_key] = [_twin_config(config, parameters) for config in listed[:most]]
+    return result
+
+
+def _twin_config(config: Any, parameters: dict[str, Any]) -> Any:  # noqa: ANN401 - a dict, or the name of a preset
+    """Configuration of a twin: the plain one's, without its own out-of-bag shortcut, fitted right after it."""
+    if not isinstance(config, dict):
+        return config
+    config = copy.deepcopy(config)
+    config.pop("ag.ens.use_child_oof", None)
+    for name in ("ag_args_ensemble", "ag_args"):
+        if isinstance(config.get(name), dict):
+            config[name].pop("use_child_oof", None)
+    if isinstance(config.get("ag_args"), dict) and "priority" in config["ag_args"]:
+        config["ag_args"]["priority"] -= BEHIND_PLAIN
+    return {**config, **{f"ag.{AUX_PREFIX}{name}": value for name, value in parameters.items()}}
+
+
+def _model_class(key: Any) -> type[Any] | None:  # noqa: ANN401 - a key or a class
+    """Class behind a key of a portfolio; `None` for keys that AutoGluon does not know."""
+    from autogluon.tabular.registry import ag_model_registry
+
+    if isinstance(key, type):
+        return key
+    found: type[Any] | None = ag_model_registry.key_to_cls_map().get(key)
+    return found
+
+
+def _by_level(portfolio: Portfolio) -> bool:
+    return bool(portfolio) and all(isinstance(key, int) or key == "default" for key in portfolio)

@@ -1,0 +1,73 @@
+"""How many rows of each class a fold needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    import pandas as pd
+
+    from imbllm_autogluon.plugin.parameters import StageConfig
+
+FEWEST_ROWS = 2
+"""A class with fewer rows cannot be continued and is left as it is."""
+
+
+@dataclass(frozen=True)
+class OversamplingPlan:
+    """Rows to write for one fold."""
+
+    counts: dict[Hashable, int]
+    """New rows by class; only classes that get some."""
+
+    before: dict[Hashable, int]
+    """Real rows by class."""
+
+    reason: str
+    """Why nothing is written, or an empty string."""
+
+    notes: tuple[str, ...] = ()
+    """What was cut or left out."""
+
+    @property
+    def growth(self) -> float:
+        """Rows afterwards over rows before."""
+        return 1.0 + sum(self.counts.values()) / max(1, sum(self.before.values()))
+
+
+def plan_oversampling(y: pd.Series, config: StageConfig) -> OversamplingPlan:
+    """Count the rows that bring each rarer class of `y` to ``target_ratio`` of the largest one.
+
+    Parameters
+    ----------
+    y
+        Labels of the training fold, shape (n,).
+    config
+        Target ratio, limit of growth, and what counts as balanced.
+    """
+    sizes: dict[Hashable, int] = {label: int(n) for label, n in y.value_counts(sort=False).sort_index().items() if n}
+    if len(sizes) < 2:
+        return OversamplingPlan({}, sizes, "the fold holds a single class")
+    largest = max(sizes.values())
+    if largest < config.balanced_below * min(sizes.values()):
+        return OversamplingPlan({}, sizes, f"classes are balanced (largest over smallest below {config.balanced_below})")
+    lone = [label for label, n in sizes.items() if n < FEWEST_ROWS]
+    notes = [f"class {label!r} has a single row and is left as it is" for label in lone]
+    wanted = {label: round(config.target_ratio * largest) - n for label, n in sizes.items() if label not in lone}
+    counts = {label: n for label, n in wanted.items() if n > 0}
+    room = int((config.max_growth - 1.0) * len(y))
+    if sum(counts.values()) > room:
+        notes.append(f"{sum(counts.values())} new rows wanted, {room} allowed by max_growth={config.max_growth}")
+        counts = _scaled(counts, room)
+    reason = "" if counts else "no class can or needs to be continued"
+    return OversamplingPlan(counts, sizes, reason, tuple(notes))
+
+
+def _scaled(counts: dict[Hashable, int], room: int) -> dict[Hashable, int]:
+    """Cut all counts in proportion, so that they add up to at most `room`."""
+    share = room / sum(counts.values())
+    cut = {label: int(n * share) for label, n in counts.items()}
+    return {label: n for label, n in cut.items() if n > 0}

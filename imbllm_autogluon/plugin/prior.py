@@ -1,0 +1,54 @@
+"""Undo in the probabilities what rebalancing did to the class shares.
+
+A model fitted on rows with class shares q learns ``p_q(y|x)``; under the real shares p, Bayes' rule gives
+``p(y|x) ∝ p_q(y|x) · p(y) / q(y)`` (Saerens et al. 2002, eq. 4; H2O's ``balance_classes`` does the same).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    import numpy.typing as npt
+
+    FloatArray = npt.NDArray[np.floating[Any]]
+
+
+def prior_factors(before: Mapping[Hashable, int], added: Mapping[Hashable, int], n_classes: int) -> FloatArray:
+    """Real share over rebalanced share of each class code 0 … n_classes - 1, shape (n_classes,).
+
+    A class without rows keeps the factor 1.
+    """
+    real = np.array([before.get(code, 0) for code in range(n_classes)], dtype=np.float64)
+    rebalanced = real + np.array([added.get(code, 0) for code in range(n_classes)], dtype=np.float64)
+    factors = np.divide(real / real.sum(), rebalanced / rebalanced.sum(), out=np.ones(n_classes), where=rebalanced > 0)
+    return factors  # type: ignore[no-any-return]
+
+
+def correct_prior(probabilities: FloatArray, factors: FloatArray) -> FloatArray:
+    """Multiply class probabilities by `factors` and renormalise.
+
+    Parameters
+    ----------
+    probabilities
+        Shape (n,), the probability of class 1 (binary), or (n, n_classes).
+    factors
+        Shape (n_classes,), as from :func:`prior_factors`.
+
+    Returns
+    -------
+    ndarray
+        Same shape and dtype; rows of zero probability everywhere are returned as they are.
+    """
+    if probabilities.ndim == 1:
+        weighted = probabilities * factors[1]
+        total = weighted + (1.0 - probabilities) * factors[0]
+        return np.divide(weighted, total, out=probabilities.astype(np.float64), where=total > 0).astype(probabilities.dtype)
+    weighted = probabilities * factors
+    total = weighted.sum(axis=1, keepdims=True)
+    corrected = np.divide(weighted, total, out=probabilities.astype(np.float64), where=total > 0)
+    return corrected.astype(probabilities.dtype)  # type: ignore[no-any-return]

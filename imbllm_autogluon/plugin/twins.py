@@ -1,0 +1,108 @@
+"""Twin classes: every registered AutoGluon model class with the stage in front of it.
+
+A twin is made on demand and is an attribute of this module under a name that says which class it wraps. So pickle finds
+it by name in any process: a Ray worker or ``TabularPredictor.load`` in a fresh interpreter imports this module, asks
+for the name, and the twin is made again (PEP 562).
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.plugin.stage import RebalancingMixin
+
+SUFFIX = "Imb"
+KEY_SUFFIX = "_IMB"
+
+NOT_TWINNED = ("ENS_WEIGHTED", "SIMPLE_ENS_WEIGHTED", "DUMMY", "AG_IMAGE_NN", "AG_TEXT_NN", "AG_AUTOMM")
+"""Keys without a twin: ensembles and the constant model learn nothing from rows; images and raw text are not rows."""
+
+_DOT, _IN = "__dot__", "__in__"
+
+
+def twin_of(model_class: type[Any]) -> type[Any]:
+    """The twin of an AutoGluon model class; the same object at every call.
+
+    Parameters
+    ----------
+    model_class
+        A subclass of ``autogluon.core.models.AbstractModel`` with ``ag_key`` and ``ag_name``, importable by name.
+
+    Raises
+    ------
+    InvalidInputError
+        The class is local to a function, so no other process could find it.
+    """
+    if issubclass(model_class, RebalancingMixin):
+        return model_class
+    name = _twin_name(model_class)
+    module = sys.modules[__name__]
+    if name not in vars(module):
+        setattr(module, name, _make_twin(model_class, name))
+    twin: type[Any] = vars(module)[name]
+    return twin
+
+
+def has_twin(model_class: type[Any]) -> bool:
+    """Whether a registered class is one that gets a twin."""
+    return not issubclass(model_class, RebalancingMixin) and model_class.ag_key not in NOT_TWINNED
+
+
+def _make_twin(model_class: type[Any], name: str) -> type[Any]:
+    priorities = {kind: priority - 1 for kind, priority in (model_class.ag_priority_by_problem_type or {}).items()}
+    body = {
+        "__module__": __name__,
+        "__qualname__": name,
+        "__doc__": f"{model_class.__name__} fitted on rebalanced folds.",
+        "ag_key": f"{model_class.ag_key}{KEY_SUFFIX}",
+        "ag_name": f"{model_class.ag_name}{SUFFIX}",
+        "ag_priority": model_class.ag_priority - 1,
+        "ag_priority_by_problem_type": type(model_class.ag_priority_by_problem_type or {})(priorities),
+    }
+    return type(model_class)(name, (RebalancingMixin, model_class), body)
+
+
+def _twin_name(model_class: type[Any]) -> str:
+    """``LGBModelImb`` for AutoGluon's classes; for others a name that holds module and class."""
+    if "<locals>" in model_class.__qualname__:
+        raise InvalidInputError(
+            f"{model_class.__qualname__} is defined inside a function; define the model class at the top of an importable "
+            "module, so that saved predictors and other processes can find it."
+        )
+    if _registered(model_class.__name__) is model_class:
+        return f"{model_class.__name__}{SUFFIX}"
+    path = f"{model_class.__qualname__}{_IN}{model_class.__module__}".replace(".", _DOT)
+    return f"{path}{SUFFIX}"
+
+
+def _registered(class_name: str) -> type[Any] | None:
+    """The class of that name among those that AutoGluon itself registers."""
+    from autogluon.tabular.registry import ag_model_registry
+
+    for model_class in ag_model_registry.model_cls_list:
+        own = model_class.__module__.split(".")[0] == "autogluon"
+        if own and model_class.__name__ == class_name:
+            found: type[Any] = model_class
+            return found
+    return None
+
+
+def __getattr__(name: str) -> type[Any]:
+    """Make the twin that a pickle asks for."""
+    plain = name.removesuffix(SUFFIX)
+    if plain != name and not name.startswith("_"):
+        model_class = _registered(plain) if _IN not in plain else _imported(plain)
+        if model_class is not None:
+            return twin_of(model_class)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _imported(path: str) -> type[Any]:
+    qualname, _, module = path.replace(_DOT, ".").partition(_IN)
+    found: Any = importlib.import_module(module)
+    for part in qualname.split("."):
+        found = getattr(found, part)
+    return found  # type: ignore[no-any-return]

@@ -1,0 +1,131 @@
+"""Automata accept exactly what they were made of, and their tables say the same."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.sentences.automaton import END, Automaton, minimised, one_of, union
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+SYMBOLS = 3
+SEQUENCES = [word for length in range(5) for word in product(range(SYMBOLS), repeat=length)]
+
+words = st.lists(st.integers(0, SYMBOLS - 1), max_size=4).map(tuple)
+languages = st.sets(words, min_size=1, max_size=12)
+
+
+def language(automaton: Automaton) -> set[tuple[int, ...]]:
+    return {word for word in SEQUENCES if automaton.accepts(word)}
+
+
+def follow_tables(automaton: Automaton, n_symbols: int, word: Sequence[int]) -> bool:
+    """Walk through the tables as the decoder does."""
+    allowed, next_state = automaton.tabulate(n_symbols)
+    state = 0
+    for symbol in word:
+        if state == END or not allowed[state, symbol]:
+            return False
+        state = int(next_state[state, symbol])
+    return state == END
+
+
+@given(languages)
+def test_one_of_accepts_exactly_the_given_sequences(legal: set[tuple[int, ...]]) -> None:
+    assert language(one_of(legal)) == legal
+
+
+@given(languages, languages)
+def test_union_accepts_what_either_accepts(first: set[tuple[int, ...]], second: set[tuple[int, ...]]) -> None:
+    assert language(union([one_of(first), one_of(second)])) == first | second
+
+
+@given(languages)
+def test_no_two_states_of_one_of_have_the_same_future(legal: set[tuple[int, ...]]) -> None:
+    automaton = one_of(legal)
+    futures = {
+        frozenset(language(Automaton(swapped(automaton, state), marks(automaton, state))))
+        for state in range(automaton.n_states)
+    }
+    assert len(futures) == automaton.n_states
+    assert frozenset() not in futures
+
+
+def swapped(automaton: Automaton, start: int) -> tuple[dict[int, int], ...]:
+    """Transitions with states 0 and `start` exchanged."""
+    rename = swap(start)
+    return tuple(
+        {symbol: rename(following) for symbol, following in automaton.transitions[rename(state)].items()}
+        for state in range(automaton.n_states)
+    )
+
+
+def marks(automaton: Automaton, start: int) -> frozenset[int]:
+    return frozenset(map(swap(start), automaton.accepting))
+
+
+def swap(start: int) -> Callable[[int], int]:
+    return lambda state: {0: start, start: 0}.get(state, state)
+
+
+def test_common_endings_share_their_states() -> None:
+    many = one_of([(first, 7, 7, 7, 7) for first in range(1000)])
+    assert many.n_states == 6
+
+
+@given(languages)
+def test_ended_languages_have_no_sequence_that_begins_another(legal: set[tuple[int, ...]]) -> None:
+    ended = one_of(legal).ended_by(SYMBOLS)
+    (final,) = ended.accepting
+    assert ended.transitions[final] == {}
+    assert all(ended.accepts((*word, SYMBOLS)) == (word in legal) for word in SEQUENCES)
+    assert not any(ended.accepts(word) for word in SEQUENCES)
+
+
+@given(languages)
+def test_tables_accept_what_the_automaton_accepts(legal: set[tuple[int, ...]]) -> None:
+    ended = one_of(legal).ended_by(SYMBOLS)
+    assert all(follow_tables(ended, SYMBOLS + 1, (*word, SYMBOLS)) == (word in legal) for word in SEQUENCES)
+
+
+@given(languages)
+def test_every_state_of_the_tables_allows_something(legal: set[tuple[int, ...]]) -> None:
+    allowed, next_state = one_of(legal).ended_by(SYMBOLS).tabulate(SYMBOLS + 1)
+    assert allowed.any(axis=1).all()
+    assert allowed.dtype == np.bool_
+    assert next_state.dtype == np.int64
+    assert ((next_state >= END) & (next_state < len(allowed))).all()
+
+
+@pytest.mark.parametrize("legal", [[()], [(1,), (1, 2)]])
+def test_tables_of_sequences_that_begin_others_are_refused(legal: list[tuple[int, ...]]) -> None:
+    with pytest.raises(InvalidInputError, match="call ended_by"):
+        one_of(legal).tabulate(3)
+
+
+def test_a_symbol_beyond_the_table_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="symbol 5 does not fit into a table of 5 symbols"):
+        one_of([(5,)]).tabulate(5)
+
+
+def test_an_end_symbol_that_values_use_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="end symbol 2 is already used"):
+        one_of([(1, 2)]).ended_by(2)
+
+
+def test_an_automaton_of_nothing_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="at least one legal value"):
+        one_of([])
+
+
+def test_a_cycle_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="cycle"):
+        minimised(Automaton(({0: 1}, {0: 0}), frozenset({1})))

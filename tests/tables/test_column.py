@@ -1,0 +1,133 @@
+"""One column there and back, its overrides and its refusals."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from imbllm_autogluon.errors import TableError
+from imbllm_autogluon.tables import Column
+
+
+def test_categories_are_the_values_seen_most_frequent_first() -> None:
+    series = pd.Series(pd.Categorical(["b", "a", "a", None], categories=["c", "b", "a"]))
+    column = Column.from_series(series, "x")
+    assert (column.categories, column.has_missing) == (("a", "b"), True)
+
+
+@pytest.mark.parametrize(
+    ("series", "values"),
+    [
+        (pd.Series([0.1, None], dtype="float32"), [0.1, 0.0]),
+        (pd.Series([7, None], dtype="Int8"), [7, 0]),
+        (pd.Series(["a", None]), [0, 0]),
+        (pd.Series([pd.Timestamp(1970, 1, 2), None]).astype("datetime64[s]"), [86_400, 0]),
+        (pd.Series([datetime.date(1970, 1, 3), None]), [2, 0]),
+    ],
+)
+def test_values_are_zero_where_missing(series: pd.Series, values: list[float]) -> None:
+    column = Column.from_series(series, "x")
+    encoded, missing = column.encode(series)
+    assert (encoded.tolist(), missing.tolist()) == (values, [False, True])
+    assert encoded.dtype == (np.float64 if column.kind == "continuous" else np.int64)
+
+
+@pytest.mark.parametrize(
+    ("series", "kind", "first"),
+    [
+        (pd.Series([1, 3], dtype="int16"), "continuous", 1.0),
+        (pd.Series([1.0, np.nan, 3.0]), "integer", 1),
+        (pd.Series([1.5, 2.5]), "categorical", 0),
+        (pd.Series([0.1, 2.3], dtype="float32"), "categorical", 0),
+        (pd.Series([0.1, 2.3], dtype="float16"), "categorical", 0),
+        (pd.Series([0.1, 2.3], dtype="Float32"), "categorical", 0),
+        (pd.Series(["no", "yes"]), "boolean", 0),
+        (pd.Series([pd.Timestamp(2020, 1, 1), pd.Timestamp(2021, 1, 1)]), "categorical", 0),
+        (pd.Series([3, 7], dtype="Int64"), "boolean", 0),
+    ],
+)
+def test_a_kind_of_the_users_choice_keeps_the_dtype(series: pd.Series, kind: Any, first: float) -> None:
+    column = Column.from_series(series, "x", kind)
+    values, missing = column.encode(series)
+    assert (column.kind, values[0]) == (kind, first)
+    assert (column.lattice is not None) == column.is_number == (not column.is_category)
+    pd.testing.assert_series_equal(column.decode(values, missing), series, check_names=False, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("series", "kind", "remedy"),
+    [
+        (pd.Series(["a", "b"]), "continuous", "pd.to_numeric"),
+        (pd.Series(["1", "2"]), "integer", "pd.to_numeric"),
+        (pd.Series(["2020-01-01"]), "datetime", "pd.to_datetime"),
+        (pd.Series([1, 2]), "datetime", "pd.to_datetime"),
+        (pd.Series([1, 2]), "text", "astype"),
+        (pd.Series([1, 2, 3]), "boolean", "'categorical'"),
+        (pd.Series([1.5, 2.0]), "integer", "'continuous'"),
+    ],
+)
+def test_impossible_kinds_are_refused_with_a_remedy(series: pd.Series, kind: Any, remedy: str) -> None:
+    with pytest.raises(TableError, match=f"'x'.*{remedy}"):
+        Column.from_series(series, "x", kind)
+
+
+@pytest.mark.parametrize(
+    ("seen", "new", "message"),
+    [
+        (pd.Series(["yes", "no"]), pd.Series(["yess"]), r"holds 'yess'.*did you mean 'yes'.*Make the schema"),
+        (pd.Series([1, 2]), pd.Series(["a"]), r"'x' is integer .* pd\.to_numeric"),
+        (pd.Series([1, 2]), pd.Series([2.5]), "no 64-bit integer"),
+        (pd.Series([1.5, 2.0]), pd.Series([np.inf]), "infinite"),
+        (pd.Series([1.5, 2.0]), pd.Series([True]), r"'x' is continuous"),
+        (pd.Series([pd.Timestamp(0)]), pd.Series([pd.Timestamp(0, tz="UTC")]), "tz_convert"),
+        (pd.Series([pd.Timestamp(0)]), pd.Series([pd.Timedelta(0)]), "pd.to_datetime"),
+    ],
+)
+def test_cells_that_do_not_fit_the_column_are_refused(seen: pd.Series, new: pd.Series, message: str) -> None:
+    with pytest.raises(TableError, match=message):
+        Column.from_series(seen, "x").encode(new)
+
+
+@pytest.mark.parametrize(
+    ("seen", "new", "values"),
+    [
+        (pd.Series([1, 2]), pd.Series([2.0, np.nan]), [2, 0]),
+        (pd.Series([1.5, 2.0]), pd.Series([2], dtype="Int8"), [2.0]),
+        (pd.Series(["a", "b"]), pd.Series(["b"], dtype="category"), [1]),
+        (pd.Series([1, 2]).astype("category"), pd.Series([2.0]), [1]),
+        (pd.Series([pd.Timestamp(0)]).astype("datetime64[s]"), pd.Series([pd.Timestamp(1970, 1, 2)]), [86_400]),
+        (pd.Series([1, 2]), pd.Series([None], dtype=object), [0]),
+    ],
+)
+def test_the_same_values_in_another_dtype_are_encoded(seen: pd.Series, new: pd.Series, values: list[float]) -> None:
+    assert Column.from_series(seen, "x").encode(new)[0].tolist() == values
+
+
+@pytest.mark.parametrize(
+    ("texts", "unit", "step"),
+    [
+        (["2020-01-01", "2020-01-09"], "ns", 86_400 * 10**9),
+        (["2020-01-01 10:00", "2020-01-09 11:00"], "s", 3_600),
+        (["2020-01-01 10:00:00.25", "2020-01-09"], "ms", 1),
+    ],
+)
+def test_datetimes_keep_the_coarsest_resolution_in_their_own_unit(texts: list[str], unit: str, step: int) -> None:
+    column = Column.from_series(pd.Series(pd.to_datetime(texts, format="ISO8601")).astype(f"datetime64[{unit}]"), "x")
+    assert column.lattice is not None
+    assert (column.kind, column.unit, column.lattice.step) == ("datetime", unit, step)
+
+
+def test_a_column_of_text_has_neither_lattice_nor_categories() -> None:
+    column = Column.from_series(pd.Series(["a b", "c"]), "x", "text")
+    assert (column.is_number, column.is_category, column.lattice, column.categories) == (False, False, None, ())
+    with pytest.raises(TableError, match="'x' is text"):
+        column.encode(pd.Series(["a b"]))
+
+
+def test_a_decoded_column_has_the_index_asked_for() -> None:
+    column = Column.from_series(pd.Series([1, 2]), "x")
+    assert column.decode([2], [False], index=pd.Index(["row"])).to_dict() == {"row": 2}

@@ -1,0 +1,172 @@
+"""A frame becomes a schema, plain cells, JSON, and exactly the same frame again."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
+from imbllm_autogluon.tables import TableSchema
+from tests.tables.frames import DTYPES, frames, series_of
+
+FAST = settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.too_slow])
+
+
+def round_trip(df: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
+    return schema.decode(schema.encode(df), parents=df, index=df.index)
+
+
+@pytest.mark.parametrize("dtype", sorted(DTYPES))
+@FAST
+@given(data=st.data())
+def test_a_column_of_every_dtype_comes_back_exactly(dtype: str, data: st.DataObject) -> None:
+    df = pd.DataFrame({"x": data.draw(series_of(dtype, data.draw(st.integers(1, 6))))})
+    before = df.copy(deep=True)
+    schema = TableSchema.from_frame(df)
+    pd.testing.assert_frame_equal(round_trip(df, schema), before, check_exact=True)
+    pd.testing.assert_frame_equal(df, before, check_exact=True)
+
+
+@settings(FAST, max_examples=60)
+@given(df=frames())
+def test_a_stored_schema_equals_and_behaves_like_the_original(df: pd.DataFrame) -> None:
+    schema = TableSchema.from_frame(df)
+    stored = TableSchema.from_dict(json.loads(json.dumps(schema.to_dict())))
+    assert stored == schema
+    pd.testing.assert_frame_equal(round_trip(df, stored), df, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        pd.Series([0, 1, 0], dtype="int8"),
+        pd.Series([1.0, 2.5, 1.0], dtype="float32"),
+        pd.Series(["no", "yes", "no"]),
+        pd.Series([True, False, True]),
+        pd.Series(["no", "yes", "no"], dtype=pd.CategoricalDtype(["yes", "maybe", "no"], ordered=True)),
+        pd.Series([7, 9, 7], dtype="Int64"),
+        pd.Series([7, 9, 7], dtype="int64[pyarrow]"),
+    ],
+    ids=lambda y: str(y.dtype),
+)
+def test_labels_of_any_dtype_become_codes_and_come_back(y: pd.Series) -> None:
+    schema = TableSchema.from_frame(pd.DataFrame({"x": [1, 2, 4], "y": y}), label="y")
+    codes = schema.encode_label(y)
+    assert codes.tolist() == [0, 1, 0]
+    assert codes.dtype == np.int64
+    restored = schema.decode_label(codes, index=y.index)
+    pd.testing.assert_series_equal(restored, y.rename("y"), check_exact=True)
+
+
+def test_the_label_is_no_feature() -> None:
+    schema = TableSchema.from_frame(pd.DataFrame({"y": [0, 1], "x": [1, 2]}), label="y")
+    assert schema.names == ("x",)
+
+
+def test_a_label_of_one_class_is_not_refused_here() -> None:
+    schema = TableSchema.from_frame(pd.DataFrame({"y": [1, 1], "x": [1, 2]}), label="y")
+    assert schema.label is not None
+    assert schema.label.categories == (1,)
+
+
+def test_digit_strings_stay_strings() -> None:
+    df = pd.DataFrame({"zip": ["0900", "8001", "0900"], "x": [1, 2, 3]})
+    schema = TableSchema.from_frame(df)
+    assert [column.kind for column in schema.columns] == ["categorical", "integer"]
+    assert round_trip(df, schema)["zip"].tolist() == ["0900", "8001", "0900"]
+
+
+@pytest.mark.parametrize("kind", ["boolean", "categorical"])
+def test_an_int8_flag_made_a_category_comes_back_as_int8(kind: str) -> None:
+    df = pd.DataFrame({"flag": pd.Series([0, 1, 0], dtype="int8")})
+    schema = TableSchema.from_frame(df, kinds={"flag": kind})
+    assert schema.columns[0].categories == (0, 1)
+    pd.testing.assert_frame_equal(round_trip(df, schema), df)
+
+
+def test_encoding_ignores_extra_columns_and_their_order() -> None:
+    df = pd.DataFrame({"a": [1, 2], "b": ["u", "v"]})
+    schema = TableSchema.from_frame(df)
+    cells = schema.encode(pd.DataFrame({"c": [0.5], "b": ["v"], "a": [2]}))
+    assert [column.tolist() for column in cells.values] == [[2], [1]]
+
+
+def test_missing_cells_of_a_test_frame_are_encoded_even_where_training_had_none() -> None:
+    schema = TableSchema.from_frame(pd.DataFrame({"a": [1, 2, 5]}))
+    cells = schema.encode(pd.DataFrame({"a": [2.0, np.nan]}))
+    assert (cells.values[0].tolist(), cells.missing[:, 0].tolist()) == ([2, 0], [False, True])
+
+
+def test_copied_columns_come_from_the_parents_by_position() -> None:
+    df = pd.DataFrame({"id": [f"p{i}" for i in range(20)], "x": range(0, 40, 2), "z": [1, 2] * 10})
+    schema = TableSchema.from_frame(df)
+    rows = np.array([3, 3, 0])
+    made = schema.decode(schema.encode(df).take(rows), parents=df.iloc[rows], index=pd.Index(["u", "v", "w"]))
+    assert made["id"].tolist() == ["p3", "p3", "p0"]
+    assert made.index.tolist() == ["u", "v", "w"]
+    assert list(made.columns) == ["id", "x", "z"]
+
+
+@pytest.mark.parametrize("parents", [None, pd.DataFrame({"id": ["p0"]}), pd.DataFrame({"x": [1] * 20})])
+def test_copied_columns_without_fitting_parents_are_refused(parents: pd.DataFrame | None) -> None:
+    df = pd.DataFrame({"id": [f"p{i}" for i in range(20)], "x": [0, 3] * 10})
+    schema = TableSchema.from_frame(df)
+    with pytest.raises(TableError, match="'id'"):
+        schema.decode(schema.encode(df), parents=parents)
+
+
+def test_a_table_of_which_nothing_is_written_still_comes_back() -> None:
+    df = pd.DataFrame({"c": [7, 7, 7], "m": [None, None, None]})
+    schema = TableSchema.from_frame(df)
+    assert schema.columns == ()
+    assert schema.encode(df).n_rows == 3
+    pd.testing.assert_frame_equal(schema.decode(schema.encode(df)), df)
+
+
+def test_features_beyond_the_limit_are_copied() -> None:
+    df = pd.DataFrame({"a": [1, 2], "b": [3, 4], "c": [5, 6]})
+    schema = TableSchema.from_frame(df, max_columns=2)
+    assert [column.name for column in schema.columns] == ["a", "b"]
+    assert [(part.name, part.fill) for part in schema.set_aside] == [("c", "copied")]
+    assert "max_columns" in schema.set_aside[0].reason
+
+
+def test_an_absent_feature_is_refused_by_name() -> None:
+    schema = TableSchema.from_frame(pd.DataFrame({"age": [1, 2], "b": [3, 4]}))
+    with pytest.raises(TableError, match=r"'age' is not in the table \(did you mean 'ages'"):
+        schema.encode(pd.DataFrame({"ages": [1], "b": [3]}))
+
+
+def test_a_feature_that_occurs_twice_is_refused() -> None:
+    schema = TableSchema.from_frame(pd.DataFrame({"a": [1, 2]}))
+    with pytest.raises(TableError, match="2 times"):
+        schema.encode(pd.DataFrame([[1, 2]], columns=["a", "a"]))
+
+
+@pytest.mark.parametrize("y", [pd.Series(["maybe"]), pd.Series([None], dtype=object)])
+def test_a_new_or_missing_class_is_refused(y: pd.Series) -> None:
+    schema = TableSchema.from_frame(pd.DataFrame({"y": ["no", "yes"], "x": [1, 2]}), label="y")
+    with pytest.raises(TableError, match="'y'"):
+        schema.encode_label(y)
+
+
+def test_a_schema_without_label_has_no_classes() -> None:
+    with pytest.raises(InvalidInputError, match="label="):
+        TableSchema.from_frame(pd.DataFrame({"x": [1, 2]})).encode_label(pd.Series([1]))
+
+
+@pytest.mark.parametrize("damage", [{"version": 0}, {"columns": [{}]}, {"columns": None}])
+def test_a_damaged_state_is_refused(damage: dict[str, object]) -> None:
+    state = TableSchema.from_frame(pd.DataFrame({"x": [1, 2]})).to_dict()
+    with pytest.raises(StoredStateError, match="make it anew"):
+        TableSchema.from_dict({**state, **damage})
+
+
+def test_max_columns_must_be_a_positive_integer() -> None:
+    with pytest.raises(InvalidInputError, match="max_columns"):
+        TableSchema.from_frame(pd.DataFrame({"x": [1, 2]}), max_columns=0)
