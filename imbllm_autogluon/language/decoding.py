@@ -8,10 +8,8 @@ the output layer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from transformers import DynamicCache
 
@@ -19,25 +17,13 @@ from imbllm_autogluon.language.training import NOT_LEGAL
 from imbllm_autogluon.sentences import END
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
+    from imbllm_autogluon.language.prompts import Prompts
     from imbllm_autogluon.sentences import SentenceEncoding
 
     IntArray = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class Prompts:
-    """What is given of the rows of one batch."""
-
-    order: IntArray
-    """Clause indices in the order of writing, shape (n_clauses,), the same for all rows."""
-
-    given: int
-    """How many clauses, from the first of `order`, are given."""
-
-    tokens: IntArray
-    """Value tokens, shape (n, n_clauses, longest); those of given clauses are read, others ignored."""
 
 
 class ConstrainedDecoder:

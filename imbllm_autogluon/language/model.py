@@ -16,7 +16,7 @@ from imbllm_autogluon.configuration import from_mapping
 from imbllm_autogluon.errors import StoredStateError
 from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.config import LanguageConfig
-from imbllm_autogluon.language.decoding import ConstrainedDecoder, Prompts
+from imbllm_autogluon.language.decoding import ConstrainedDecoder
 from imbllm_autogluon.language.process_state import seeded_torch
 from imbllm_autogluon.language.training import Stage, TrainingCurve, train_stage
 from imbllm_autogluon.randomness import child_rng, child_seed
@@ -24,6 +24,8 @@ from imbllm_autogluon.sentences import Clauses, SchemaVocabulary, Sentences, dra
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from imbllm_autogluon.language.prompts import Prompts
 
 FORMAT = 1
 """Version of the stored form; raised whenever an older reader could misread it."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imbllm_autogluon.language.decoding import Prompts
+from imbllm_autogluon.language.prompts import Prompts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -95,8 +95,9 @@ def fold_rows(
 
     def write() -> FoldRows:
         generator, built = GENERATORS.get_or_build(root, generator_key, train)
-        X, y = generator.with_config(parameters.generator, threads=threads).sample()
-        return FoldRows(X, y, {"generator": generator_key, "trained_here": built, **generator.report.to_dict()})
+        writer = generator.with_config(parameters.generator, threads=threads)
+        X, y = writer.sample()
+        return FoldRows(X, y, {"generator": generator_key, "trained_here": built, **writer.report.to_dict()})
 
     rows, built = POOLS.get_or_build(root, pool_key, write)
     return replace(rows, report={**rows.report, "written_here": built, "trained_here": built and rows.report["trained_here"]})

@@ -15,7 +15,8 @@ from imbllm_autogluon.sentences.automata import Automaton, characters, column_ch
 from imbllm_autogluon.sentences.cell_texts import cell_text
 from imbllm_autogluon.sentences.texts import MISSING
 from imbllm_autogluon.tables import Column
-from tests.sentences.tables import columns
+
+from .tables import columns
 
 
 def automaton_of(column: Column) -> tuple[Automaton, dict[str, int]]:

@@ -14,7 +14,8 @@ from imbllm_autogluon.errors import SentenceError, TableError
 from imbllm_autogluon.sentences.clauses import ClauseWriter, Reading
 from imbllm_autogluon.sentences.orders import ORDERS, Order, draw_orders
 from imbllm_autogluon.tables import TableSchema
-from tests.sentences.tables import frames
+
+from .tables import frames
 
 PATIENTS = pd.DataFrame(
     {

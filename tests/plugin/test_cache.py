@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from imbllm_autogluon.errors import StoredStateError
+from imbllm_autogluon.plugin.cache import Shelf
+
+
+def save(entry: dict[str, int], folder: Path) -> None:
+    (folder / "entry.json").write_text(json.dumps(entry))
+
+
+def load(folder: Path) -> dict[str, int]:
+    try:
+        loaded: dict[str, int] = json.loads((folder / "entry.json").read_text())
+    except (OSError, ValueError) as error:
+        raise StoredStateError(f"broken: {error}") from error
+    return loaded
+
+
+def new_shelf() -> Shelf[dict[str, int]]:
+    return Shelf("things", save, load)
+
+
+def test_an_entry_is_built_once_and_found_by_later_calls_and_other_processes(tmp_path: Path) -> None:
+    shelf = new_shelf()
+    assert shelf.get_or_build(tmp_path, "k", lambda: {"a": 1}) == ({"a": 1}, True)
+    assert shelf.get_or_build(tmp_path, "k", lambda: {"a": 2}) == ({"a": 1}, False)
+    assert new_shelf().get_or_build(tmp_path, "k", lambda: {"a": 2}) == ({"a": 1}, False)
+    assert shelf.keys(tmp_path) == ["k"]
+
+
+def test_other_keys_and_other_roots_are_other_entries(tmp_path: Path) -> None:
+    shelf = new_shelf()
+    shelf.get_or_build(tmp_path / "one", "k", lambda: {"a": 1})
+    assert shelf.get_or_build(tmp_path / "two", "k", lambda: {"a": 2}) == ({"a": 2}, True)
+    assert shelf.get_or_build(tmp_path / "one", "l", lambda: {"a": 3}) == ({"a": 3}, True)
+
+
+def test_a_broken_entry_is_built_again_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    new_shelf().get_or_build(tmp_path, "k", lambda: {"a": 1})
+    (tmp_path / "things" / "k" / "entry.json").write_text("{")
+    with caplog.at_level(logging.WARNING, "autogluon.imbllm"):
+        assert new_shelf().get_or_build(tmp_path, "k", lambda: {"a": 2}) == ({"a": 2}, True)
+    assert "broken" in caplog.text
+    assert new_shelf().get_or_build(tmp_path, "k", lambda: {"a": 3}) == ({"a": 2}, False)
+
+
+def test_without_a_root_entries_live_in_memory_only() -> None:
+    shelf = new_shelf()
+    assert shelf.get_or_build(None, "k", lambda: {"a": 1}) == ({"a": 1}, True)
+    assert shelf.get_or_build(None, "k", lambda: {"a": 2}) == ({"a": 1}, False)
+    shelf.forget()
+    assert shelf.get_or_build(None, "k", lambda: {"a": 3}) == ({"a": 3}, True)
+
+
+def test_a_folder_that_cannot_be_written_falls_back_to_memory_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    blocked = tmp_path / "a file, not a folder"
+    blocked.write_text("")
+    shelf = new_shelf()
+    with caplog.at_level(logging.WARNING, "autogluon.imbllm"):
+        assert shelf.get_or_build(blocked, "k", lambda: {"a": 1}) == ({"a": 1}, True)
+    assert "kept in memory" in caplog.text
+    assert shelf.get_or_build(blocked, "k", lambda: {"a": 2}) == ({"a": 1}, False)
+
+
+def test_an_entry_that_cannot_be_saved_is_kept_in_memory_and_leaves_nothing_half_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full_disk(entry: dict[str, int], folder: Path) -> None:
+        (folder / "part").write_text("x")
+        raise OSError("no space left on device")
+
+    shelf = Shelf("things", full_disk, load)
+    with caplog.at_level(logging.WARNING, "autogluon.imbllm"):
+        assert shelf.get_or_build(tmp_path, "k", lambda: {"a": 1}) == ({"a": 1}, True)
+    assert "no space left" in caplog.text
+    assert shelf.keys(tmp_path) == []
+    assert [path.name for path in (tmp_path / "things").iterdir()] == ["k.lock"]
+
+
+def test_an_error_of_the_builder_reaches_the_caller_and_frees_the_lock(tmp_path: Path) -> None:
+    def fail() -> dict[str, int]:
+        raise RuntimeError("out of luck")
+
+    with pytest.raises(RuntimeError, match="out of luck"):
+        new_shelf().get_or_build(tmp_path, "k", fail)
+    assert new_shelf().get_or_build(tmp_path, "k", lambda: {"a": 1}) == ({"a": 1}, True)
+
+
+def _save_slowly(entry: dict[str, int], folder: Path) -> None:
+    (folder / "entry.json").write_text("{")
+    (folder.parent / "writing").touch()
+    time.sleep(60)
+
+
+def _build_slowly(root: Path) -> None:
+    Shelf("things", _save_slowly, load).get_or_build(root, "k", lambda: {"a": 1})
+
+
+def test_after_a_kill_in_the_middle_of_a_write_the_next_run_recovers(tmp_path: Path) -> None:
+    writer = multiprocessing.get_context("fork").Process(target=_build_slowly, args=(tmp_path,))
+    writer.start()
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "things" / "writing").exists():
+        assert time.monotonic() < deadline, "the writer never began to write"
+        time.sleep(0.02)
+    assert writer.pid is not None
+    os.kill(writer.pid, signal.SIGKILL)
+    writer.join()
+    assert new_shelf().get_or_build(tmp_path, "k", lambda: {"a": 2}) == ({"a": 2}, True)
+    assert not list((tmp_path / "things").glob(".k-*")), "the leftover of the killed writer was not swept away"
+
+
+def _count_builds(root: Path, counter: Path) -> None:
+    def build() -> dict[str, int]:
+        with counter.open("a") as file:
+            file.write("built\n")
+        time.sleep(0.3)
+        return {"a": 1}
+
+    Shelf("things", save, load).get_or_build(root, "k", build)
+
+
+def test_processes_that_want_the_same_entry_at_once_build_it_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    counter = tmp_path / "counter"
+    workers = [context.Process(target=_count_builds, args=(tmp_path, counter)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert counter.read_text() == "built\n"
+
+
+def test_memory_forgets_the_entry_unused_for_longest() -> None:
+    shelf = new_shelf()
+    for i in range(17):
+        shelf.get_or_build(None, str(i), lambda i=i: {"a": i})  # type: ignore[misc]
+    assert shelf.get_or_build(None, "16", lambda: {"a": -1}) == ({"a": 16}, False)
+    assert shelf.get_or_build(None, "0", lambda: {"a": -1}) == ({"a": -1}, True)

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from autogluon.tabular.models import LGBModel
+
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.plugin.hyperparameters import rebalance_hyperparameters
+from imbllm_autogluon.plugin.twins import twin_of
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "expected"),
+    [
+        ({"GBM": {}}, {}, {"GBM": {}, "GBM_IMB": [{}]}),
+        ({"GBM": {}}, {"mode": "only"}, {"GBM_IMB": [{}]}),
+        ({"GBM": [{"a": 1}, {"a": 2}]}, {"max_per_family": 1}, {"GBM": [{"a": 1}, {"a": 2}], "GBM_IMB": [{"a": 1}]}),
+        ({"GBM": {}}, {"temperature": 1.0}, {"GBM": {}, "GBM_IMB": [{"ag.imbllm.temperature": 1.0}]}),
+        ({LGBModel: {}}, {}, {LGBModel: {}, twin_of(LGBModel): [{}]}),
+        ({"DUMMY": {}, "UNKNOWN": {}}, {}, {"DUMMY": {}, "UNKNOWN": {}}),
+        ({"GBM": {}, "GBM_IMB": {"a": 1}}, {}, {"GBM": {}, "GBM_IMB": {"a": 1}}),
+        ({1: {"GBM": {}}, "default": {"RF": {}}}, {}, {1: {"GBM": {}, "GBM_IMB": [{}]}, "default": {"RF": {}}}),
+        ({"default": {"GBM": {}}, 2: {"RF": {}}}, {}, {"default": {"GBM": {}, "GBM_IMB": [{}]}, 2: {"RF": {}}}),
+        ({}, {}, {}),
+    ],
+)
+def test_twins_are_added_or_replace_their_plain_models(
+    given: dict[Any, Any], options: dict[str, Any], expected: dict[Any, Any]
+) -> None:
+    before = copy.deepcopy(given)
+    assert rebalance_hyperparameters(given, **options) == expected
+    assert given == before
+
+
+def test_a_twin_is_fitted_right_after_its_plain_model_and_without_out_of_bag_rows() -> None:
+    config = {"ag_args": {"priority": 3}, "ag_args_ensemble": {"use_child_oof": True}, "ag.ens.use_child_oof": True}
+    (twin,) = rebalance_hyperparameters({"RF": config})["RF_IMB"]
+    assert twin == {"ag_args": {"priority": 2.5}, "ag_args_ensemble": {}}
+    assert config["ag_args"]["priority"] == 3
+
+
+def test_a_portfolio_can_be_named() -> None:
+    portfolio = rebalance_hyperparameters("default")
+    assert len(portfolio["GBM_IMB"]) == len(portfolio["GBM"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"mode": "twins"}, "mode"), ({"max_per_family": 0}, "max_per_family"), ({"temprature": 1.0}, "temperature")],
+)
+def test_bad_options_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        rebalance_hyperparameters({"GBM": {}}, **options)

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from autogluon.core.utils.exceptions import TimeLimitExceeded
+
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.plugin.stage import predictor_cache
+from imbllm_autogluon.plugin.twins import twin_of
+from tests.plugin.conftest import QUICK
+from tests.plugin.recording import RecordingModel, SplittingModel
+
+Table = tuple[pd.DataFrame, pd.Series]
+
+
+def twin(tmp_path: Path, model_class: type = RecordingModel, *, eval_metric: str = "roc_auc", **settings: Any) -> Any:
+    hyperparameters = {f"ag.imbllm.{key}": value for key, value in {**QUICK, **settings}.items()}
+    problem_type = "multiclass" if eval_metric.endswith("macro") or eval_metric == "balanced_accuracy" else "binary"
+    return twin_of(model_class)(
+        path=str(tmp_path), name="m", problem_type=problem_type, eval_metric=eval_metric, hyperparameters=hyperparameters
+    )
+
+
+def fitted(tmp_path: Path, table: Table, *, fit: dict[str, Any] | None = None, **settings: Any) -> Any:
+    X, y = table
+    model = twin(tmp_path, **settings)
+    model.fit(X=X, y=y, num_cpus=1, **(fit or {}))
+    return model
+
+
+def digest(table: pd.DataFrame | pd.Series) -> str:
+    hashes = pd.util.hash_pandas_object(table, index=True).to_numpy().tobytes()
+    return hashlib.sha256(hashes + str(getattr(table, "dtypes", None)).encode()).hexdigest()
+
+
+def test_the_model_learns_from_real_rows_followed_by_written_ones(fold: Table, tmp_path: Path) -> None:
+    model = fitted(tmp_path, fold)
+    X, y = RecordingModel.seen["X"], RecordingModel.seen["y"]
+    assert y.value_counts().to_dict() == {0: 100, 1: 100}
+    pd.testing.assert_frame_equal(X.iloc[:120], fold[0])
+    pd.testing.assert_series_equal(y.iloc[:120], fold[1])
+    assert X.dtypes.equals(fold[0].dtypes)
+    assert X.index.is_unique
+    assert (X.index == y.index).all()
+    assert model.imbllm_report["added"] == {"1": 80}
+
+
+def test_the_frames_of_the_caller_and_the_validation_rows_are_untouched(fold: Table, tmp_path: Path) -> None:
+    X, y = fold
+    X_val, y_val = X.iloc[::3].copy(), y.iloc[::3].copy()
+    before = [digest(part) for part in (X, y, X_val, y_val)]
+    fitted(tmp_path, fold, fit={"X_val": X_val, "y_val": y_val})
+    assert [digest(part) for part in (X, y, X_val, y_val)] == before
+    assert digest(RecordingModel.seen["X_val"]) == before[2]
+    assert digest(RecordingModel.seen["y_val"]) == before[3]
+
+
+def test_written_rows_weigh_as_much_as_real_ones_on_average(fold: Table, tmp_path: Path) -> None:
+    weights = np.linspace(0.5, 1.5, 120)
+    fitted(tmp_path, fold, fit={"sample_weight": weights})
+    seen = RecordingModel.seen["sample_weight"]
+    assert seen[:120].tolist() == weights.tolist()
+    assert seen[120:] == pytest.approx(np.full(80, weights.mean()))
+
+
+def test_a_balanced_fold_is_left_alone_and_says_so(fold: Table, tmp_path: Path) -> None:
+    X, _ = fold
+    y = pd.Series(np.tile([0, 1], 60).astype("uint8"), index=X.index)
+    model = fitted(tmp_path, (X, y))
+    assert len(RecordingModel.seen["X"]) == 120
+    assert "balanced" in model.imbllm_report["reason"]
+    assert model._imbllm_factors is None
+
+
+@pytest.mark.parametrize("problem_type", ["regression", "softclass", "quantile"])
+def test_other_problem_types_pass_through(fold: Table, tmp_path: Path, problem_type: str) -> None:
+    model = twin(tmp_path)
+    model.problem_type = problem_type
+    plan = model._plan(*fold)
+    assert not plan.counts
+    assert problem_type in plan.reason
+
+
+def test_probabilities_are_corrected_to_the_real_class_shares(fold: Table, tmp_path: Path) -> None:
+    corrected = fitted(tmp_path / "a", fold).predict_proba(fold[0])
+    raw = fitted(tmp_path / "b", fold, prior_correction="none").predict_proba(fold[0])
+    assert raw == pytest.approx(np.full(120, 0.5))
+    assert corrected == pytest.approx(np.full(120, 20 / 120))
+
+
+@pytest.mark.parametrize(
+    ("eval_metric", "choice", "corrects"),
+    [
+        ("balanced_accuracy", "auto", False),
+        ("f1_macro", "auto", False),
+        ("balanced_accuracy", "prior", True),
+        ("roc_auc", "auto", True),
+        ("f1", "auto", True),
+        ("log_loss", "auto", True),
+        ("log_loss", "none", False),
+    ],
+)
+def test_auto_corrects_except_for_multiclass_class_metrics(
+    fold: Table, tmp_path: Path, eval_metric: str, choice: str, corrects: bool
+) -> None:
+    X, y = fold
+    if eval_metric in ("balanced_accuracy", "f1_macro"):
+        y = pd.Series(np.repeat([0, 1, 2], [80, 25, 15]).astype("uint8"), index=X.index)
+    model = fitted(tmp_path, (X, y), eval_metric=eval_metric, prior_correction=choice)
+    assert (model._imbllm_factors is not None) == corrects
+
+
+def test_multiclass_probabilities_are_corrected_for_every_class(fold: Table, tmp_path: Path) -> None:
+    X, _ = fold
+    y = pd.Series(np.repeat([0, 1, 2], [80, 25, 15]).astype("uint8"), index=X.index)
+    model = fitted(tmp_path, (X, y), eval_metric="f1_macro", prior_correction="prior")
+    assert model.predict_proba(X)[0] == pytest.approx(np.array([80, 25, 15]) / 120, abs=1e-6)
+
+
+def test_all_families_of_a_fold_share_one_generator(fold: Table, tmp_path: Path) -> None:
+    (tmp_path / "learner.pkl").touch()
+    reports = [fitted(tmp_path / "models" / name, fold).imbllm_report["oversampling"] for name in ("A", "B", "C")]
+    assert [report["trained_here"] for report in reports] == [True, False, False]
+    assert len({report["generator"] for report in reports}) == 1
+    assert len(list((tmp_path / "utils" / "imbllm" / "generators").glob("*/complete"))) == 1
+
+
+def test_a_model_of_its_own_leaves_no_cache_folder(fold: Table, tmp_path: Path) -> None:
+    fitted(tmp_path / "models" / "A", fold)
+    assert predictor_cache(str(tmp_path / "models" / "A")) is None
+    assert not list(tmp_path.rglob("generators"))
+
+
+def test_a_chosen_cache_folder_is_used(fold: Table, tmp_path: Path) -> None:
+    fitted(tmp_path / "model", fold, cache_dir=str(tmp_path / "mine"))
+    assert len(list((tmp_path / "mine" / "generators").glob("*/complete"))) == 1
+
+
+def test_an_unwritable_cache_folder_warns_and_the_fit_goes_on(
+    fold: Table, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    with caplog.at_level(logging.WARNING, "autogluon.imbllm"):
+        model = fitted(tmp_path / "model", fold, cache_dir=str(tmp_path / "file"))
+    assert "kept in memory" in caplog.text
+    assert model.imbllm_report["added"] == {"1": 80}
+
+
+def test_an_unknown_parameter_is_refused_before_any_fit(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="did you mean 'target_ratio'"):
+        twin(tmp_path, target_ration=1.0)
+
+
+def test_the_same_seed_gives_the_same_rows_and_another_seed_others(fold: Table, tmp_path: Path) -> None:
+    def rows(name: str, seed: int) -> pd.DataFrame:
+        fitted(tmp_path / name, fold, random_state=seed, cache_dir=str(tmp_path / name))
+        frame: pd.DataFrame = RecordingModel.seen["X"]
+        return frame
+
+    first, second, other = rows("a", 1), rows("b", 1), rows("c", 2)
+    pd.testing.assert_frame_equal(first, second)
+    assert not first.equals(other)
+
+
+def test_global_state_is_unchanged_after_a_fit(fold: Table, tmp_path: Path) -> None:
+    def state() -> list[Any]:
+        loggers = [logging.getLogger(name).level for name in (None, "transformers", "autogluon", "imbllm_autogluon")]
+        numpy_state = np.random.get_state()[1].tolist()  # noqa: NPY002
+        return [random.getstate(), numpy_state, torch.get_rng_state().tolist(), torch.get_num_threads(), loggers]
+
+    before = state()
+    fitted(tmp_path, fold)
+    assert state() == before
+
+
+def test_when_writing_rows_takes_the_whole_time_the_model_is_skipped(fold: Table, tmp_path: Path) -> None:
+    model = twin(tmp_path)
+    with pytest.raises(TimeLimitExceeded):
+        model.fit(X=fold[0], y=fold[1], num_cpus=1, time_limit=0.05)
+
+
+def test_the_time_of_the_stage_is_taken_off_the_model_and_training_gets_half(fold: Table, tmp_path: Path) -> None:
+    model = fitted(tmp_path, fold, fit={"time_limit": 60.0})
+    assert RecordingModel.seen["time_limit"] < 60.0 - model.imbllm_report["seconds"] + 0.5
+
+
+def test_families_that_cut_validation_rows_get_real_ones(fold: Table, tmp_path: Path) -> None:
+    X, y = fold
+    model = twin(tmp_path, SplittingModel)
+    model.fit(X=X, y=y, num_cpus=1)
+    seen = SplittingModel.seen
+    assert len(seen["X_val"]) == 24
+    assert set(seen["X_val"].index) <= set(X.index)
+    real = seen["X"].iloc[:96]
+    assert not set(real.index) & set(seen["X_val"].index)
+    assert seen["y"].value_counts().nunique() == 1
+
+
+def test_memory_estimates_grow_with_the_fold(fold: Table, tmp_path: Path) -> None:
+    from autogluon.tabular.models import LGBModel
+
+    X, y = fold
+    plain = LGBModel(path=str(tmp_path), name="p", problem_type="binary")
+    imb = twin(tmp_path, LGBModel)
+    for model in (plain, imb):
+        model.initialize(X=X, y=y)
+    ratio = imb.estimate_memory_usage(X=X, y=y) / plain.estimate_memory_usage(X=X, y=y)
+    assert ratio == pytest.approx(200 / 120, rel=0.01)
+
+
+def test_the_report_is_part_of_the_models_information(fold: Table, tmp_path: Path) -> None:
+    info = fitted(tmp_path, fold).get_info()
+    assert info["imbllm"]["before"] == {"0": 100, "1": 20}
+    assert info["imbllm"]["oversampling"]["classes"][0]["made"] == 80
