@@ -72,7 +72,7 @@ def decimal_range(low: int, high: int, decimals: int, symbols: Mapping[str, int]
     """
     if low > high:
         raise InvalidInputError(f"a range of numbers needs low <= high; got {low} and {high} units.")
-    _require_symbols(low, high, decimals, symbols)
+    _require_symbols(low, decimals, symbols)
     if decimals == 0 and _common_zeros(low, step):
         return _ending_in_zeros(low, high, step, symbols)
     if step > LARGEST_STEP and (high - low) // step < MOST_LISTED:
@@ -118,7 +118,7 @@ def decimal_numbers(lattice: NumberLattice, symbols: Mapping[str, int]) -> Autom
     return decimal_range(low * scale, high * scale, 0, symbols, step=scale)
 
 
-def _require_symbols(low: int, high: int, decimals: int, symbols: Mapping[str, int]) -> None:
+def _require_symbols(low: int, decimals: int, symbols: Mapping[str, int]) -> None:
     """Refuse a symbol map that lacks a character of the numbers."""
     needed = "0123456789" + ("-" if low < 0 else "") + ("." if decimals else "")
     absent = [character for character in needed if character not in symbols]

@@ -60,7 +60,7 @@ def draw_orders(
     require_number("n_rows", n_rows, 0, whole=True)
     require_number("n_features", n_features, 0, whole=True)
     keys = _feature_keys(n_rows, n_features, rng, in_column_order)
-    label_keys = _label_keys(n_rows, n_features, order, rng, in_column_order)
+    label_keys = _label_keys(n_rows, order, rng)
     return np.argsort(np.column_stack([keys, label_keys]), axis=1, kind="stable").astype(np.int64)
 
 
@@ -71,9 +71,7 @@ def _feature_keys(n_rows: int, n_features: int, rng: np.random.Generator, in_col
     return rng.random((n_rows, n_features))
 
 
-def _label_keys(
-    n_rows: int, n_features: int, order: Order, rng: np.random.Generator, in_column_order: bool
-) -> np.ndarray:
+def _label_keys(n_rows: int, order: Order, rng: np.random.Generator) -> np.ndarray:
     """Sort keys of the label: before, after or among those of the features."""
     if order == "permute_xy":
         # Rising feature keys are evenly spaced, so a uniform key gives each of the n + 1 places the same chance.

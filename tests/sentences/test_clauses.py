@@ -147,8 +147,7 @@ def read_or_refuse(writer: ClauseWriter, text: str) -> None:
     """Whatever is read can be written and read again; the only error is the room's own."""
     try:
         reading = writer.read(text)
-    except SentenceError as error:
-        assert "at character" in str(error)
+    except SentenceError:
         return
     seen = {clause: value for clause, value in reading.features.items() if value is not None}
     clauses = [f"{writer.names[clause]} is {writer.cell_texts[clause].write(value)}" for clause, value in seen.items()]

@@ -1,0 +1,3 @@
+"""Benchmarks: commands that measure and write tables, never tests."""
+
+from __future__ import annotations

@@ -1,0 +1,119 @@
+"""``imbllm bench stage``: what rebalancing one fold costs, in seconds and memory, beside SMOTE-NC and duplication.
+
+Every arm runs in a process of its own, so that peak memory is its own; arms take turns, so that a drifting machine
+treats them alike.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from imbllm_autogluon.bench.results import versions, write_results
+from imbllm_autogluon.bench.tables import mixed_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ARMS = ("ImbLLM, bins", "ImbLLM, digits", "SMOTE-NC", "random oversampling")
+MIB = 2**20
+
+
+def run(rows: int = 3000, columns: int = 15, minority: int = 80, threads: int = 2, repeats: int = 3) -> Path:
+    """Measure all arms and write ``results/stage.csv`` and ``results/stage.md``; returns the page.
+
+    Parameters
+    ----------
+    rows, columns, minority
+        Size of the fold; the rare class grows to the size of the other.
+    threads
+        torch threads.
+    repeats
+        Runs of each arm, each on a table of another seed.
+    """
+    measured = []
+    for seed in range(repeats):
+        for arm in ARMS:
+            figures = in_own_process(arm, rows, columns, minority, threads, seed)
+            measured += [{"dataset": f"{rows}x{columns}", "split": seed, "arm": arm, "metric": m, "value": v} for m, v in figures.items()]
+    tidy = pd.DataFrame(measured).assign(versions=versions())
+    text = (
+        f"One fold of {rows:,} rows and {columns} columns with {minority} rows of the rare class, brought to 1:1 with {threads} torch "
+        f"threads; median (minimum – maximum) of {repeats} tables. Memory is the peak of a process of its own, libraries included; "
+        f"`valid` is the share of written rows whose every cell is a legal value of its column.\n\nCommand: `imbllm bench stage "
+        f"--rows {rows} --columns {columns} --minority {minority} --threads {threads}`."
+    )
+    return write_results("stage", tidy, summary(tidy), text)
+
+
+def summary(tidy: pd.DataFrame) -> pd.DataFrame:
+    """One row for each arm: median and spread of every figure."""
+    spread = tidy.groupby(["arm", "metric"])["value"].agg(["median", "min", "max"])
+    cells = {key: f"{row['median']:,.3g} ({row['min']:,.3g} – {row['max']:,.3g})" for key, row in spread.iterrows()}
+    metrics = list(dict.fromkeys(tidy["metric"]))
+    return pd.DataFrame([{"arm": arm, **{m: cells.get((arm, m), "") for m in metrics}} for arm in ARMS])
+
+
+def in_own_process(*arguments: Any) -> dict[str, float]:  # noqa: ANN401
+    """Run :func:`measure` in a fresh interpreter."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(measure, arguments)
+
+
+def measure(arm: str, rows: int, columns: int, minority: int, threads: int, seed: int) -> dict[str, float]:
+    """Figures of one arm on one table: seconds, rows for each second of writing, peak MiB, share of valid rows."""
+    X, y = mixed_table(rows, columns, minority, seed)
+    started = time.perf_counter()
+    figures = _imbllm(X, y, arm, threads, seed) if arm.startswith("ImbLLM") else _peer(X, y, arm, seed)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {"seconds": time.perf_counter() - started, **figures, "peak MiB": peak / MIB}
+
+
+def _imbllm(X: pd.DataFrame, y: pd.Series, arm: str, threads: int, seed: int) -> dict[str, float]:
+    from imbllm_autogluon.oversampling import ImbLLM, ImbLLMConfig
+
+    config = ImbLLMConfig.from_flat({"numbers": arm.removeprefix("ImbLLM, ")})
+    sizes = y.value_counts()
+    generator = ImbLLM(config, random_state=seed, threads=threads).fit(X, y, {"rare": int(sizes["usual"] - sizes["rare"])})
+    written, _ = generator.sample()
+    return {
+        "training seconds": generator.report.training_seconds,
+        "rows/s of writing": len(written) / generator.report.sampling_seconds,
+        "valid": valid_share(written, X),
+    }
+
+
+def _peer(X: pd.DataFrame, y: pd.Series, arm: str, seed: int) -> dict[str, float]:
+    from imblearn.over_sampling import SMOTENC, RandomOverSampler
+
+    numbers = X.select_dtypes("number").columns
+    filled = X.assign(**{name: X[name].fillna(X[name].median()) for name in numbers})
+    others = [name for name in X.columns if name not in numbers]
+    sampler = SMOTENC(others, random_state=seed) if arm == "SMOTE-NC" else RandomOverSampler(random_state=seed)
+    started = time.perf_counter()
+    resampled, _ = sampler.fit_resample(filled, y)
+    written = resampled.iloc[len(X) :]
+    return {"rows/s of writing": len(written) / (time.perf_counter() - started), "valid": valid_share(written, X)}
+
+
+def valid_share(written: pd.DataFrame, real: pd.DataFrame) -> float:
+    """Share of rows whose every cell is a legal value of its column: on the lattice, in range, or a known category.
+
+    Judged by the decimals and levels of the real table alone, not by the schema that the generator works with.
+    """
+    legal = pd.Series(True, index=written.index)
+    for name in real.columns:
+        seen, cells = real[name].dropna(), written[name]
+        if seen.dtype.kind == "f":
+            known = cells.between(seen.min(), seen.max()) & (cells.round(3) == cells)
+        elif seen.dtype.kind == "i":
+            known = cells.between(seen.min(), seen.max()) & (cells == cells.round())
+        else:
+            known = cells.isin(seen.unique())
+        legal &= known | (cells.isna() & real[name].isna().any())
+    return float(legal.mean())

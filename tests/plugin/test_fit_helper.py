@@ -1,0 +1,22 @@
+"""AutoGluon's own acceptance test of a model class, run on twins."""
+
+from __future__ import annotations
+
+import pytest
+from autogluon.tabular.models import KNNModel, LGBModel, LinearModel, RFModel
+from autogluon.tabular.testing import FitHelper
+
+from imbllm_autogluon.plugin.twins import twin_of
+
+
+@pytest.mark.parametrize(
+    ("model_class", "hyperparameters"),
+    [(LGBModel, {}), (RFModel, {"n_estimators": 20}), (LinearModel, {}), (KNNModel, {"n_neighbors": 1})],
+    ids=["GBM_IMB", "RF_IMB", "LR_IMB", "KNN_IMB"],
+)
+def test_a_twin_passes_the_acceptance_test_of_autogluon(model_class: type, hyperparameters: dict[str, object]) -> None:
+    FitHelper.verify_model(
+        model_cls=twin_of(model_class),
+        model_hyperparameters={**hyperparameters, "ag.imbllm.steps": 1, "ag.imbllm.warmup_steps": 1},
+        extra_metrics=True,
+    )
