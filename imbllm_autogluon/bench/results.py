@@ -5,8 +5,11 @@ from __future__ import annotations
 import datetime
 import platform
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from imbllm_autogluon.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,20 +37,21 @@ def write_results(name: str, tidy: pd.DataFrame, table: pd.DataFrame, text: str,
         What a reader wants to see.
     text
         What was measured, how, and with which command.
+
+    Raises
+    ------
+    MissingDependencyError
+        The extra ``[bench]`` is not installed.
     """
+    if find_spec("tabulate") is None:
+        raise MissingDependencyError("benchmarks need the package tabulate: pip install 'imbllm-autogluon[bench]'.")
     folder.mkdir(parents=True, exist_ok=True)
     today = datetime.datetime.now(tz=datetime.timezone.utc).date()
     machine = f"{platform.machine()}, Python {platform.python_version()}"
-    page = f"# {name}\n\n{text}\n\n{markdown(table)}\n\n{today}; {machine}; {versions()}\n"
+    page = f"# {name}\n\n{text}\n\n{table.to_markdown(index=False)}\n\n{today}; {machine}; {versions()}\n"
     for suffix, content in ((".csv", tidy.to_csv(index=False)), (".md", page)):
         draft = folder / f".{name}{suffix}.draft"
         draft.write_text(content, encoding="utf-8")
         draft.replace(folder / f"{name}{suffix}")
     return folder / f"{name}.md"
 
-
-def markdown(table: pd.DataFrame) -> str:
-    """A data frame as a Markdown table."""
-    head = [str(column) for column in table.columns]
-    rows = [[str(cell) for cell in row] for row in table.itertuples(index=False)]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows))

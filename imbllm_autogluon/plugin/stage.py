@@ -23,6 +23,7 @@ from imbllm_autogluon.plugin.real_split import splits_internally, with_validatio
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from autogluon.common.features.feature_metadata import FeatureMetadata
 
 log = logging.getLogger("autogluon.imbllm")
 """Below AutoGluon's logger, so that a predictor's ``verbosity`` decides what is shown."""
@@ -43,6 +44,7 @@ class RebalancingMixin:
 
     imbllm_report: dict[str, Any] | None = None
     _imbllm_factors: npt.NDArray[np.float64] | None = None
+    _imbllm_metadata: FeatureMetadata | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - AutoGluon's own signature
         super().__init__(*args, **kwargs)
@@ -60,6 +62,11 @@ class RebalancingMixin:
         """
         args: dict[str, Any] = super()._get_default_ag_args_ensemble(**kwargs)  # type: ignore[misc]
         return {**args, "use_child_oof": False}
+
+    def _preprocess_set_features(self, X: pd.DataFrame, feature_metadata: FeatureMetadata | None = None) -> None:
+        """Keep the metadata of all columns: the model's own is cut to the features it uses, which differ by family."""
+        self._imbllm_metadata = feature_metadata
+        super()._preprocess_set_features(X=X, feature_metadata=feature_metadata)  # type: ignore[misc]
 
     def _more_tags(self) -> dict[str, Any]:
         return {**super()._more_tags(), "valid_oof": False}  # type: ignore[misc]
@@ -110,7 +117,7 @@ class RebalancingMixin:
         problem_type = getattr(self, "problem_type", None)
         if problem_type not in ("binary", "multiclass") or not isinstance(y, pd.Series):
             return OversamplingPlan({}, {}, f"problem type {problem_type} is not rebalanced")
-        if stack_features(self, X):
+        if stack_features(self._imbllm_metadata, X):
             # A written row has no honest out-of-fold prediction of the base models.
             return OversamplingPlan({}, {}, "stacked models learn from real rows only")
         return plan_oversampling(y, self._parameters().stage)
@@ -120,7 +127,7 @@ class RebalancingMixin:
     ) -> FoldRows:
         parameters = self._parameters()
         return fold_rows(
-            Fold(X, y, plan, kinds_of_features(self, X)),
+            Fold(X, y, plan, kinds_of_features(self._imbllm_metadata, X)),
             parameters,
             Path(parameters.stage.cache_dir) if parameters.stage.cache_dir else predictor_cache(self._own_path()),
             threads=num_cpus if isinstance(num_cpus, int) else None,

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pandas as pd
 from autogluon.common.features.feature_metadata import FeatureMetadata
 
@@ -12,17 +10,15 @@ METADATA = FeatureMetadata(
     type_map_raw={"flag": "int", "note.words": "int", "city": "category", "base": "float", "n": "int"},
     type_group_map_special={"bool": ["flag"], "text_ngram": ["note.words"], "stack": ["base"]},
 )
-MODEL = SimpleNamespace(feature_metadata=METADATA)
-
 
 def test_autogluons_metadata_tells_what_dtypes_do_not() -> None:
-    assert kinds_of_features(MODEL, X) == {"flag": "boolean", "note.words": "text", "city": "categorical"}
+    assert kinds_of_features(METADATA, X) == {"flag": "boolean", "note.words": "text", "city": "categorical"}
 
 
 def test_stack_features_are_the_predictions_of_a_lower_level() -> None:
-    assert stack_features(MODEL, X) == ["base"]
-    assert stack_features(MODEL, X.drop(columns="base")) == []
+    assert stack_features(METADATA, X) == ["base"]
+    assert stack_features(METADATA, X.drop(columns="base")) == []
 
 
 def test_without_metadata_dtypes_decide_alone() -> None:
-    assert kinds_of_features(SimpleNamespace(), X) == {"city": "categorical"}
+    assert kinds_of_features(None, X) == {"city": "categorical"}

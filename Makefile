@@ -1,0 +1,56 @@
+# Needs CPython 3.10–3.13 with venv, pip and make; everything else is installed into .venv.
+#   make demo PYTHON=python3.12          another interpreter
+#   make test PYTEST_ARGS="-k lattice"   arguments for pytest
+#   make demo PIP_ARGS="--no-index …"    arguments for pip, for example another index
+
+PYTHON ?= python3
+PIP_ARGS ?=
+PYTEST_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+TEST_INSTALLED := $(VENV)/.installed-test
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test slow lint types clean
+
+help: ## show the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
+
+demo: $(INSTALLED) ## install, then fit the packaged table with and without rebalancing
+	$(BIN)/imbllm demo
+
+# Without the cap every AutoGluon model, torch and BLAS start as many threads as there are cores, each on its own:
+# two processes with two threads each on two cores were 20 times slower than with one.
+test slow: export OMP_NUM_THREADS ?= 1
+
+test: $(TEST_INSTALLED) ## install with the test extra, then run the test suite
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+slow: $(TEST_INSTALLED) ## run the tests that take minutes
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+lint: $(TEST_INSTALLED) ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict
+
+types: $(TEST_INSTALLED) ## mypy --strict alone
+	$(BIN)/mypy --strict
+
+clean: ## remove .venv, caches and build leftovers
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find imbllm_autogluon tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps depend on what is to be installed, not on $(BIN)/python: that is a link with the age of the system's Python.
+$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e .
+	@touch $@
+
+$(TEST_INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e '.[test]'
+	@touch $@ $(INSTALLED)

@@ -1,0 +1,70 @@
+"""The two ensembles of one fit: over every model, and over the plain models alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imbllm_autogluon.plugin.stage import RebalancingMixin
+
+if TYPE_CHECKING:
+    from autogluon.tabular import TabularPredictor
+
+SUFFIX = "Plain"
+"""Added to the name of the ensemble over plain models: ``WeightedEnsemble_L2Plain``."""
+
+
+@dataclass(frozen=True)
+class Contenders:
+    """Names of the two models to compare."""
+
+    whole: str
+    """What the predictor uses by default: as a rule, the weighted ensemble over plain models and twins."""
+
+    plain: str | None
+    """The weighted ensemble over plain models only; `None` where there is nothing to compare."""
+
+    reason: str = ""
+    """Why there is no plain ensemble, or an empty string."""
+
+
+def contenders(predictor: TabularPredictor) -> Contenders:
+    """Fit the weighted ensemble over plain models beside the one over all models.
+
+    The model that the predictor uses stays the same, unless the plain ensemble is strictly better on the rows that AutoGluon
+    itself chooses by (out-of-fold or validation rows): "no rebalancing" is a legal answer.
+
+    Parameters
+    ----------
+    predictor
+        A fitted predictor with its training data kept (``cache_data=True``, the default). Changed in place.
+    """
+    whole = predictor.model_best
+    plain, twins = base_models(predictor)
+    if not twins:
+        return Contenders(whole, None, "no twin was fitted, so the ensemble holds plain models only")
+    if not plain:
+        return Contenders(whole, None, "no plain model was fitted, so there is none to compare with")
+    refitted = whole in predictor.model_refit_map().values()
+    made = predictor.fit_weighted_ensemble(base_models=plain, name_suffix=SUFFIX, refit_full=refitted)
+    if not made:
+        return Contenders(whole, None, "the ensemble over plain models could not be fitted")
+    # With refit_full, AutoGluon appends the refitted ensemble to the list.
+    best = whole if refitted else predictor.model_best
+    predictor.set_model_best(best, save_trainer=True)
+    return Contenders(whole, made[-1])
+
+
+def base_models(predictor: TabularPredictor) -> tuple[list[str], list[str]]:
+    """Names of the plain models and of the twins of the first level, ensembles and refitted copies left out."""
+    trainer = predictor._trainer
+    refitted = set(predictor.model_refit_map().values())
+    names = [name for name in trainer.get_model_names(stack_name="core") if name not in refitted]
+    twins = [name for name in names if is_twin(predictor, name)]
+    return [name for name in names if name not in twins], twins
+
+
+def is_twin(predictor: TabularPredictor, name: str) -> bool:
+    """Whether a model, or what it bags, is a twin."""
+    model_class = predictor._trainer.get_model_attribute(name, "type_inner")
+    return isinstance(model_class, type) and issubclass(model_class, RebalancingMixin)
