@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from imbllm_autogluon.plugin.hyperparameters import rebalance_hyperparameters
 
 
-
 __all__ = ["ImbLLMOverSampler", "__version__", "rebalance_hyperparameters", "register"]
 
 _LAZY = {
@@ -25,7 +24,7 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - classes and functions
+def __getattr__(name: str) -> Any:
     """Import a public name at its first use."""
     if name in _LAZY:
         import importlib

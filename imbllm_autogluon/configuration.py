@@ -55,13 +55,19 @@ def require_choice(name: str, value: object, choices: tuple[Any, ...]) -> None:
     """Raise `InvalidInputError` unless `value` is one of `choices`."""
     if value not in choices:
         allowed = ", ".join(repr(choice) for choice in choices)
-        raise InvalidInputError(f"{name} must be one of {allowed}; got {value!r}{nearest(str(value), map(str, choices))}.")
+        raise InvalidInputError(
+            f"{name} must be one of {allowed}; got {value!r}{nearest(str(value), map(str, choices))}."
+        )
 
 
 def require_number(name: str, value: object, low: float, high: float = math.inf, *, whole: bool = False) -> None:
     """Raise `InvalidInputError` unless `value` is a number (whole, if asked) within ``[low, high]``."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not low <= float(typing.cast("float", value)) <= high or (whole and value != int(typing.cast("float", value))):
+    if (
+        not is_number
+        or not low <= float(typing.cast("float", value)) <= high
+        or (whole and value != int(typing.cast("float", value)))
+    ):
         sort = "a whole number" if whole else "a number"
         limit = f"at least {low}" if high == math.inf else f"between {low} and {high}"
         raise InvalidInputError(f"{name} must be {sort} {limit}; got {value!r}.")

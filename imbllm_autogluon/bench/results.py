@@ -54,4 +54,3 @@ def write_results(name: str, tidy: pd.DataFrame, table: pd.DataFrame, text: str,
         draft.write_text(content, encoding="utf-8")
         draft.replace(folder / f"{name}{suffix}")
     return folder / f"{name}.md"
-

@@ -40,13 +40,17 @@ def run(rows: int = 3000, columns: int = 15, minority: int = 80, threads: int = 
     for seed in range(repeats):
         for arm in ARMS:
             figures = in_own_process(arm, rows, columns, minority, threads, seed)
-            measured += [{"dataset": f"{rows}x{columns}", "split": seed, "arm": arm, "metric": m, "value": v} for m, v in figures.items()]
+            measured += [
+                {"dataset": f"{rows}x{columns}", "split": seed, "arm": arm, "metric": m, "value": v}
+                for m, v in figures.items()
+            ]
     tidy = pd.DataFrame(measured).assign(versions=versions())
     text = (
-        f"One fold of {rows:,} rows and {columns} columns with {minority} rows of the rare class, brought to 1:1 with {threads} torch "
-        f"threads; median (minimum – maximum) of {repeats} tables. Memory is the peak of a process of its own, libraries included; "
-        f"`valid` is the share of written rows whose every cell is a legal value of its column.\n\nCommand: `imbllm bench stage "
-        f"--rows {rows} --columns {columns} --minority {minority} --threads {threads}`."
+        f"One fold of {rows:,} rows and {columns} columns with {minority} rows of the rare class, brought to 1:1 with "
+        f"{threads} torch threads; median (minimum to maximum) of {repeats} tables. Memory is the peak of a process of "
+        "its own, libraries included; `valid` is the share of written rows whose every cell is a legal value of its "
+        f"column.\n\nCommand: `imbllm bench stage --rows {rows} --columns {columns} --minority {minority} "
+        f"--threads {threads}`."
     )
     return write_results("stage", tidy, summary(tidy), text)
 
@@ -54,12 +58,12 @@ def run(rows: int = 3000, columns: int = 15, minority: int = 80, threads: int = 
 def summary(tidy: pd.DataFrame) -> pd.DataFrame:
     """One row for each arm: median and spread of every figure."""
     spread = tidy.groupby(["arm", "metric"])["value"].agg(["median", "min", "max"])
-    cells = {key: f"{row['median']:,.3g} ({row['min']:,.3g} – {row['max']:,.3g})" for key, row in spread.iterrows()}
+    cells = {key: f"{row['median']:,.3g} ({row['min']:,.3g} to {row['max']:,.3g})" for key, row in spread.iterrows()}
     metrics = list(dict.fromkeys(tidy["metric"]))
     return pd.DataFrame([{"arm": arm, **{m: cells.get((arm, m), "") for m in metrics}} for arm in ARMS])
 
 
-def in_own_process(*arguments: Any) -> dict[str, float]:  # noqa: ANN401
+def in_own_process(*arguments: Any) -> dict[str, float]:
     """Run :func:`measure` in a fresh interpreter."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(measure, arguments)
@@ -79,7 +83,9 @@ def _imbllm(X: pd.DataFrame, y: pd.Series, arm: str, threads: int, seed: int) ->
 
     config = ImbLLMConfig.from_flat({"numbers": arm.removeprefix("ImbLLM, ")})
     sizes = y.value_counts()
-    generator = ImbLLM(config, random_state=seed, threads=threads).fit(X, y, {"rare": int(sizes["usual"] - sizes["rare"])})
+    generator = ImbLLM(config, random_state=seed, threads=threads).fit(
+        X, y, {"rare": int(sizes["usual"] - sizes["rare"])}
+    )
     written, _ = generator.sample()
     return {
         "training seconds": generator.report.training_seconds,

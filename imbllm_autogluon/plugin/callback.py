@@ -26,20 +26,21 @@ class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
         As for :func:`~imbllm_autogluon.plugin.hyperparameters.rebalance_hyperparameters`.
     """
 
-    def __init__(self, mode: Mode = "both", max_per_family: int | None = None, **parameters: Any) -> None:  # noqa: ANN401
+    def __init__(self, mode: Mode = "both", max_per_family: int | None = None, **parameters: Any) -> None:
         super().__init__()
         self.stage = TwinParameters.from_flat(parameters).stage
         self.options = {"mode": mode, "max_per_family": max_per_family, **parameters}
 
     def before_trainer_fit(
         self,
-        trainer: Any,  # noqa: ANN401
+        trainer: Any,
         y: pd.Series | None = None,
         hyperparameters: dict[Any, Any] | None = None,
         level_start: int = 1,
-        **kwargs: Any,  # noqa: ANN401
+        **kwargs: Any,
     ) -> None:
         """Edit the portfolio in place: the trainer uses this very mapping next."""
+        del kwargs  # everything else that AutoGluon hands over
         reason = self._reason_to_stay_away(trainer, y, level_start)
         if reason or hyperparameters is None:
             log.log(20, "imbllm: no twins are added: %s.", reason or "the fit has no portfolio")
@@ -49,7 +50,7 @@ class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
         hyperparameters.update(rebalanced)
         log.log(20, "imbllm: every model of this fit also competes as a twin fitted on rebalanced folds.")
 
-    def _reason_to_stay_away(self, trainer: Any, y: pd.Series | None, level_start: int) -> str:  # noqa: ANN401
+    def _reason_to_stay_away(self, trainer: Any, y: pd.Series | None, level_start: int) -> str:
         problem_type = getattr(trainer, "problem_type", None)
         if problem_type not in ("binary", "multiclass"):
             return f"problem type {problem_type} is not rebalanced"

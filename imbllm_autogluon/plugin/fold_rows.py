@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -15,6 +14,7 @@ from imbllm_autogluon.plugin.cache import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from imbllm_autogluon.oversampling.imbllm import ImbLLM
     from imbllm_autogluon.plugin.parameters import TwinParameters
@@ -100,7 +100,9 @@ def fold_rows(
         return FoldRows(X, y, {"generator": generator_key, "trained_here": built, **writer.report.to_dict()})
 
     rows, built = POOLS.get_or_build(root, pool_key, write)
-    return replace(rows, report={**rows.report, "written_here": built, "trained_here": built and rows.report["trained_here"]})
+    return replace(
+        rows, report={**rows.report, "written_here": built, "trained_here": built and rows.report["trained_here"]}
+    )
 
 
 def _hash(column: pd.Series) -> bytes:

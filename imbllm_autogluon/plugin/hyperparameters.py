@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from imbllm_autogluon.configuration import require_choice, require_number
@@ -11,6 +10,7 @@ from imbllm_autogluon.plugin.parameters import AUX_PREFIX, TwinParameters
 from imbllm_autogluon.plugin.twins import has_twin, twin_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     Portfolio = dict[Any, Any]
 
 Mode = Literal["both", "only"]
@@ -24,7 +24,7 @@ def rebalance_hyperparameters(
     *,
     mode: Mode = "both",
     max_per_family: int | None = None,
-    **parameters: Any,  # noqa: ANN401 - settings have different types
+    **parameters: Any,
 ) -> Portfolio:
     """Add a twin to every model of a portfolio, or replace every model by its twin.
 
@@ -87,7 +87,7 @@ def _rebalanced(models: Portfolio, mode: Mode, most: int | None, parameters: dic
     return result
 
 
-def _twin_config(config: Any, parameters: dict[str, Any]) -> Any:  # noqa: ANN401 - a dict, or the name of a preset
+def _twin_config(config: Any, parameters: dict[str, Any]) -> Any:
     """Configuration of a twin: the plain one's, without its own out-of-bag shortcut, fitted right after it."""
     if not isinstance(config, dict):
         return config
@@ -101,7 +101,7 @@ def _twin_config(config: Any, parameters: dict[str, Any]) -> Any:  # noqa: ANN40
     return {**config, **{f"ag.{AUX_PREFIX}{name}": value for name, value in parameters.items()}}
 
 
-def _model_class(key: Any) -> type[Any] | None:  # noqa: ANN401 - a key or a class
+def _model_class(key: Any) -> type[Any] | None:
     """Class behind a key of a portfolio; `None` for keys that AutoGluon does not know."""
     from autogluon.tabular.registry import ag_model_registry
 

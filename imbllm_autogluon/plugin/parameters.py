@@ -38,14 +38,16 @@ class StageConfig:
 
     prior_correction: Literal["auto", "prior", "none"] = "auto"
     """`prior` divides the changed class shares out of the probabilities. `auto` does so except for multiclass class
-    metrics (balanced accuracy, macro F1 …): AutoGluon tunes no threshold there, and a correction would undo the rebalancing."""
+    metrics (balanced accuracy, macro F1 …): AutoGluon tunes no threshold there, and a correction would undo the
+    rebalancing."""
 
     random_state: int = 0
     """Seed of the generators (0 to 2**32 - 1); all families of a fold share one generator, so it is not AutoGluon's
     per-fold model seed."""
 
     cache_dir: str | None = None
-    """Folder of the shared generators. Default: ``utils/imbllm`` in the predictor's folder; memory where there is none."""
+    """Folder of the shared generators. Default: ``utils/imbllm`` in the predictor's folder; memory where a model
+    belongs to no predictor."""
 
     def __post_init__(self) -> None:
         require_choices(self)

@@ -53,7 +53,9 @@ def plan_oversampling(y: pd.Series, config: StageConfig) -> OversamplingPlan:
         return OversamplingPlan({}, sizes, "the fold holds a single class")
     largest = max(sizes.values())
     if largest < config.balanced_below * min(sizes.values()):
-        return OversamplingPlan({}, sizes, f"classes are balanced (largest over smallest below {config.balanced_below})")
+        return OversamplingPlan(
+            {}, sizes, f"classes are balanced (largest over smallest below {config.balanced_below})"
+        )
     lone = [label for label, n in sizes.items() if n < FEWEST_ROWS]
     notes = [f"class {label!r} has a single row and is left as it is" for label in lone]
     wanted = {label: round(config.target_ratio * largest) - n for label, n in sizes.items() if label not in lone}

@@ -25,8 +25,7 @@ def prior_factors(before: Mapping[Hashable, int], added: Mapping[Hashable, int],
     """
     real = np.array([before.get(code, 0) for code in range(n_classes)], dtype=np.float64)
     rebalanced = real + np.array([added.get(code, 0) for code in range(n_classes)], dtype=np.float64)
-    factors = np.divide(real / real.sum(), rebalanced / rebalanced.sum(), out=np.ones(n_classes), where=rebalanced > 0)
-    return factors  # type: ignore[no-any-return]
+    return np.divide(real / real.sum(), rebalanced / rebalanced.sum(), out=np.ones(n_classes), where=rebalanced > 0)
 
 
 def correct_prior(probabilities: FloatArray, factors: FloatArray) -> FloatArray:
@@ -47,7 +46,9 @@ def correct_prior(probabilities: FloatArray, factors: FloatArray) -> FloatArray:
     if probabilities.ndim == 1:
         weighted = probabilities * factors[1]
         total = weighted + (1.0 - probabilities) * factors[0]
-        return np.divide(weighted, total, out=probabilities.astype(np.float64), where=total > 0).astype(probabilities.dtype)
+        return np.divide(weighted, total, out=probabilities.astype(np.float64), where=total > 0).astype(
+            probabilities.dtype
+        )
     weighted = probabilities * factors
     total = weighted.sum(axis=1, keepdims=True)
     corrected = np.divide(weighted, total, out=probabilities.astype(np.float64), where=total > 0)

@@ -46,16 +46,16 @@ class RebalancingMixin:
     _imbllm_factors: npt.NDArray[np.float64] | None = None
     _imbllm_metadata: FeatureMetadata | None = None
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - AutoGluon's own signature
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # A misspelt key would otherwise be ignored: AutoGluon accepts any auxiliary parameter.
         TwinParameters.from_aux(getattr(self, "_user_params_aux", None) or {})
 
     def _ag_params(self) -> set[str]:
-        return set(super()._ag_params()) | {AUX_PREFIX + key for key in TwinParameters.keys()}  # type: ignore[misc]
+        return set(super()._ag_params()) | {AUX_PREFIX + key for key in TwinParameters}  # type: ignore[misc]
 
     @classmethod
-    def _get_default_ag_args_ensemble(cls, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401
+    def _get_default_ag_args_ensemble(cls, **kwargs: Any) -> dict[str, Any]:
         """Without the child's own out-of-bag predictions: written rows of a row would sit in that row's trees.
 
         Measured with labels permuted: random forest reached an out-of-fold AUC of 0.97 otherwise.
@@ -71,7 +71,7 @@ class RebalancingMixin:
     def _more_tags(self) -> dict[str, Any]:
         return {**super()._more_tags(), "valid_oof": False}  # type: ignore[misc]
 
-    def estimate_memory_usage(self, X: pd.DataFrame, y: pd.Series | None = None, **kwargs: Any) -> int:  # noqa: ANN401
+    def estimate_memory_usage(self, X: pd.DataFrame, y: pd.Series | None = None, **kwargs: Any) -> int:
         """AutoGluon's estimate for the real rows, times the growth of the fold."""
         estimate: int = super().estimate_memory_usage(X=X, y=y, **kwargs)  # type: ignore[misc]
         plan = self._plan(X, y) if y is not None else None
@@ -85,13 +85,18 @@ class RebalancingMixin:
         y_val: pd.Series | None = None,
         sample_weight: npt.NDArray[np.float64] | None = None,
         time_limit: float | None = None,
-        **kwargs: Any,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
+        **kwargs: Any,
+    ) -> Any:
         started = time.time()
         if X_val is None and splits_internally(type(self)):
             X, y, X_val, y_val, sample_weight = with_validation_rows(X, y, sample_weight, self._seed())
         plan = self._plan(X, y)
-        self.imbllm_report = {"before": _named(plan.before), "added": {}, "reason": plan.reason, "notes": list(plan.notes)}
+        self.imbllm_report = {
+            "before": _named(plan.before),
+            "added": {},
+            "reason": plan.reason,
+            "notes": list(plan.notes),
+        }
         if plan.counts:
             rows = self._written_rows(X, y, plan, kwargs.get("num_cpus"), time_limit)
             self._remember(rows, plan, time.time() - started)
@@ -104,11 +109,11 @@ class RebalancingMixin:
             X=X, y=y, X_val=X_val, y_val=y_val, sample_weight=sample_weight, time_limit=time_limit, **kwargs
         )
 
-    def _predict_proba(self, X: pd.DataFrame, **kwargs: Any) -> Any:  # noqa: ANN401
+    def _predict_proba(self, X: pd.DataFrame, **kwargs: Any) -> Any:
         probabilities = super()._predict_proba(X=X, **kwargs)  # type: ignore[misc]
         return probabilities if self._imbllm_factors is None else correct_prior(probabilities, self._imbllm_factors)
 
-    def get_info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401
+    def get_info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """AutoGluon's information on the model, and the stage's report under ``imbllm``."""
         return {**super().get_info(*args, **kwargs), "imbllm": self.imbllm_report}  # type: ignore[misc]
 
@@ -138,7 +143,9 @@ class RebalancingMixin:
         """Keep the report, and the factors that undo the changed class shares."""
         assert self.imbllm_report is not None
         if self._corrects_prior():
-            self._imbllm_factors = prior_factors(plan.before, plan.counts, max(2, int(getattr(self, "num_classes", 2) or 2)))
+            self._imbllm_factors = prior_factors(
+                plan.before, plan.counts, max(2, int(getattr(self, "num_classes", 2) or 2))
+            )
         self.imbllm_report |= {
             "added": _named(plan.counts),
             "seconds": seconds,
@@ -176,7 +183,7 @@ def predictor_cache(model_path: str) -> Path | None:
     return None
 
 
-def _extended(real: Any, written: Any) -> Any:  # noqa: ANN401 - a frame or a series
+def _extended(real: Any, written: Any) -> Any:
     """Real rows, then written ones, in the dtypes of the real ones and with an index of their own."""
     start = int(real.index.max()) + 1 if pd.api.types.is_integer_dtype(real.index.dtype) and len(real) else 0
     written = written.set_axis(pd.RangeIndex(start, start + len(written)), axis=0)

@@ -69,8 +69,8 @@ def _twin_name(model_class: type[Any]) -> str:
     """``LGBModelImb`` for AutoGluon's classes; for others a name that holds module and class."""
     if "<locals>" in model_class.__qualname__:
         raise InvalidInputError(
-            f"{model_class.__qualname__} is defined inside a function; define the model class at the top of an importable "
-            "module, so that saved predictors and other processes can find it."
+            f"{model_class.__qualname__} is defined inside a function; define the model class at the top of an "
+            "importable module, so that saved predictors and other processes can find it."
         )
     if _registered(model_class.__name__) is model_class:
         return f"{model_class.__name__}{SUFFIX}"

@@ -21,7 +21,7 @@ def _empty_memory() -> Iterator[None]:
     """A generator left in memory by another test would hide that this one trains none."""
     GENERATORS.forget()
     POOLS.forget()
-    yield
+    return
 
 
 @pytest.fixture

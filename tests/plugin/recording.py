@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import pandas as pd
 from autogluon.core.models import AbstractModel
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class RecordingModel(AbstractModel):

@@ -6,12 +6,15 @@ import multiprocessing
 import os
 import signal
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from imbllm_autogluon.errors import StoredStateError
 from imbllm_autogluon.plugin.cache import Shelf
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def save(entry: dict[str, int], folder: Path) -> None:

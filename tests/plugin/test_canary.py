@@ -6,7 +6,7 @@ validation shows an out-of-fold AUC far above chance (0.97 for a random forest w
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +14,9 @@ from autogluon.tabular import TabularPredictor
 from sklearn.metrics import roc_auc_score
 
 from tests.plugin.tables import imbalanced_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FAMILIES = {
     "LightGBM": {"GBM_IMB": {"num_boost_round": 50}},

@@ -5,11 +5,14 @@ from autogluon.common.features.feature_metadata import FeatureMetadata
 
 from imbllm_autogluon.plugin.feature_kinds import kinds_of_features, stack_features
 
-X = pd.DataFrame({"flag": [0, 1], "note.words": [1, 2], "city": pd.Categorical([0, 1]), "base": [0.1, 0.9], "n": [3, 4]})
+X = pd.DataFrame(
+    {"flag": [0, 1], "note.words": [1, 2], "city": pd.Categorical([0, 1]), "base": [0.1, 0.9], "n": [3, 4]}
+)
 METADATA = FeatureMetadata(
     type_map_raw={"flag": "int", "note.words": "int", "city": "category", "base": "float", "n": "int"},
     type_group_map_special={"bool": ["flag"], "text_ngram": ["note.words"], "stack": ["base"]},
 )
+
 
 def test_autogluons_metadata_tells_what_dtypes_do_not() -> None:
     assert kinds_of_features(METADATA, X) == {"flag": "boolean", "note.words": "text", "city": "categorical"}

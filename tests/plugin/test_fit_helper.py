@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from autogluon.tabular.models import KNNModel, LGBModel, LinearModel, RFModel
 from autogluon.tabular.testing import FitHelper
 
 from imbllm_autogluon.plugin.twins import twin_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 # On toy tables of 3 to 10 rows metrics warn of constant inputs and classes without a prediction.

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
@@ -10,6 +9,9 @@ from imbllm_autogluon.plugin.fold_rows import GENERATORS, POOLS, Fold, FoldRows,
 from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.plugin.plan import plan_oversampling
 from tests.plugin.conftest import QUICK
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Table = tuple[pd.DataFrame, pd.Series]
 

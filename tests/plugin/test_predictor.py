@@ -124,7 +124,12 @@ def test_twins_work_without_bagging_and_validation_rows_stay_real(tmp_path: Path
 
 def test_stacked_models_learn_from_real_rows_only(tmp_path: Path, table: pd.DataFrame) -> None:
     predictor = fit(
-        tmp_path / "p", table, presets=None, hyperparameters={"GBM": {}, "GBM_IMB": {}}, num_stack_levels=1, num_bag_folds=2
+        tmp_path / "p",
+        table,
+        presets=None,
+        hyperparameters={"GBM": {}, "GBM_IMB": {}},
+        num_stack_levels=1,
+        num_bag_folds=2,
     )
     bag = predictor._trainer.load_model("LightGBMImb_BAG_L2")
     report = bag.load_child(bag.models[0]).imbllm_report
@@ -146,9 +151,7 @@ def test_several_rare_classes_grow_together(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     table["paid"] = np.where((table["paid"] == "yes") & (rng.random(len(table)) < 0.2), "late", table["paid"])
     predictor = TabularPredictor("paid", eval_metric="balanced_accuracy", path=str(tmp_path / "p"), verbosity=0)
-    predictor.fit(
-        table, presets="imbllm", hyperparameters={"GBM": {}}, num_bag_folds=2, num_cpus=1, ag_args_fit=QUICK
-    )
+    predictor.fit(table, presets="imbllm", hyperparameters={"GBM": {}}, num_bag_folds=2, num_cpus=1, ag_args_fit=QUICK)
     bag = predictor._trainer.load_model("LightGBMImb_BAG_L1")
     report = bag.load_child(bag.models[0]).imbllm_report
     totals = {label: n + report["added"].get(label, 0) for label, n in report["before"].items()}
@@ -160,7 +163,9 @@ def test_an_unknown_twin_parameter_stops_the_fit_with_the_nearest_name(tmp_path:
         fit(tmp_path / "p", table, presets=None, hyperparameters={"GBM_IMB": {"ag.imbllm.temprature": 1.0}})
 
 
-def test_the_log_of_a_fit_names_the_twins(tmp_path: Path, table: pd.DataFrame, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_of_a_fit_names_the_twins(
+    tmp_path: Path, table: pd.DataFrame, caplog: pytest.LogCaptureFixture
+) -> None:
     logging.getLogger("autogluon.imbllm").setLevel(logging.NOTSET)
     predictor = TabularPredictor("paid", path=str(tmp_path / "p"), verbosity=2)
     with caplog.at_level(20, "autogluon.imbllm"):

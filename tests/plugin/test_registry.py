@@ -37,7 +37,9 @@ def test_importing_the_package_registers_and_loads_no_heavy_library() -> None:
         "assert 'GBM_IMB' in ag_model_registry.keys\n"
         "print([name for name in ('torch', 'transformers', 'peft', 'optuna', 'imblearn') if name in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_public_names_are_few_and_importable() -> None:

@@ -1,0 +1,168 @@
+"""The report of one fit: what was rebalanced, what it cost, and whether it helped."""
+
+from __future__ import annotations
+
+import json
+import platform
+from datetime import datetime, timezone
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from imbllm_autogluon.plugin.contenders import base_models, is_twin
+from imbllm_autogluon.plugin.fold_records import FoldRecord, fold_records
+from imbllm_autogluon.tables.files import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from imbllm_autogluon.plugin.job import FitOutcome
+
+JSON_NAME, HTML_NAME = "imbllm_report.json", "imbllm_report.html"
+
+FORMAT = 1
+"""Raised when keys of the JSON file change their meaning."""
+
+LIBRARIES = (
+    "imbllm-autogluon", "autogluon.tabular", "torch", "transformers", "scikit-learn", "pandas", "numpy", "lightgbm",
+    "catboost", "xgboost", "xgboost-cpu",
+)  # fmt: skip
+"""Packages whose versions stand in the report."""
+
+
+def fit_report(outcome: FitOutcome) -> dict[str, Any]:
+    """Everything there is to say about a fit, as values that ``json.dumps`` accepts.
+
+    Parameters
+    ----------
+    outcome
+        A finished job.
+
+    Returns
+    -------
+    dict
+        ``headline``, ``table``, ``settings``, ``leaderboard``, ``comparison``, ``folds``, ``generator_fits``, ``seconds``,
+        ``notes``, ``versions``.
+    """
+    job, predictor = outcome.job, outcome.predictor
+    folds = fold_records(predictor, outcome.generator_fits)
+    return {
+        "format": FORMAT,
+        "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "headline": outcome.comparison.verdict,
+        "table": {
+            "source": job.train.source,
+            "label": job.train.label,
+            "rows": len(job.train.frame),
+            "features": job.train.frame.shape[1] - 1,
+            "classes": {str(label): n for label, n in job.train.counts.items()},
+            "positive": None if job.positive is None else str(job.positive),
+        },
+        "settings": _settings(outcome),
+        "leaderboard": leaderboard(outcome),
+        "comparison": outcome.comparison.to_dict(),
+        "folds": [fold.to_dict() for fold in folds],
+        "generator_fits": outcome.generator_fits,
+        "seconds": outcome.seconds,
+        "notes": _notes(outcome, folds),
+        "versions": _versions(),
+    }
+
+
+def write_report(outcome: FitOutcome) -> Path:
+    """Write ``imbllm_report.json`` and ``imbllm_report.html`` into the predictor's folder; return the HTML file.
+
+    Raises
+    ------
+    TableError
+        The folder cannot be written.
+    """
+    from imbllm_autogluon.quality.render import render_fit_report
+
+    report = fit_report(outcome)
+    text, page = json.dumps(report, indent=1, ensure_ascii=False), render_fit_report(report)
+    write_whole(outcome.job.out / JSON_NAME, lambda draft: draft.write_text(text, encoding="utf-8"))
+    write_whole(outcome.job.out / HTML_NAME, lambda draft: draft.write_text(page, encoding="utf-8"))
+    return outcome.job.out / HTML_NAME
+
+
+def leaderboard(outcome: FitOutcome) -> list[dict[str, Any]]:
+    """AutoGluon's leaderboard, best first: each model's kind, scores, seconds, and weight in the whole ensemble."""
+    predictor, test = outcome.predictor, outcome.job.test
+    board = predictor.leaderboard(None if test is None else test.frame)
+    weights = _weights(outcome)
+    return [
+        {
+            "model": row["model"],
+            "kind": _kind(outcome, row["model"]),
+            "score_val": _number(row["score_val"]),
+            "score_test": _number(row.get("score_test")),
+            "fit_seconds": _number(row["fit_time_marginal"]),
+            "weight": weights.get(row["model"]),
+        }
+        for row in board.to_dict("records")
+    ]
+
+
+def _kind(outcome: FitOutcome, name: str) -> str:
+    if is_twin(outcome.predictor, name):
+        return "twin"
+    return "ensemble" if name.startswith("WeightedEnsemble") else "plain"
+
+
+def _weights(outcome: FitOutcome) -> dict[str, float]:
+    """Weights of the models in the whole ensemble; none where it is a single model."""
+    model = outcome.predictor._trainer.load_model(outcome.comparison.contenders.whole)
+    weights = model._get_model_weights() if hasattr(model, "_get_model_weights") else {}
+    return {str(name): float(weight) for name, weight in weights.items()}
+
+
+def _settings(outcome: FitOutcome) -> dict[str, Any]:
+    job, predictor = outcome.job, outcome.predictor
+    return {
+        "presets": list(job.fit_arguments()["presets"]),
+        "metric": job.eval_metric,
+        "folds": job.fit_arguments().get("num_bag_folds"),
+        "time_limit": job.time_limit,
+        "families": list(job.families),
+        "twin_parameters": dict(job.settings),
+        "model_in_use": predictor.model_best,
+        "decision_threshold": _number(predictor.decision_threshold),
+    }
+
+
+def _notes(outcome: FitOutcome, folds: Iterable[FoldRecord]) -> list[str]:
+    """What a reader should know before trusting a figure, each said once."""
+    job, predictor = outcome.job, outcome.predictor
+    notes = [f"{job.train.dropped} training rows have no label and were left out."] if job.train.dropped else []
+    if job.test is not None and job.test.dropped:
+        notes.append(f"{job.test.dropped} test rows have no label and were not scored.")
+    unlearned = [str(label) for label in job.train.counts if label not in predictor.class_labels_internal_map]
+    if unlearned:
+        notes.append(f"AutoGluon left out classes with too few rows: {', '.join(unlearned)}. They are never predicted.")
+    if outcome.comparison.rows != "test":
+        notes.append(
+            f"Scores are on {outcome.comparison.rows} rows, by which ensemble weights and thresholds were chosen too, so they are "
+            "a little too good; give a test table for honest ones."
+        )
+    notes += outcome.comparison.notes
+    notes += [f"No twins: {outcome.comparison.contenders.reason}."] if not base_models(predictor)[1] else []
+    notes += [note for fold in folds for note in fold.notes]
+    failures = predictor.model_failures()
+    notes += [f"{row['model']} was not fitted: {row['exc_type']}." for row in failures.to_dict("records")]
+    return list(dict.fromkeys(notes))
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _number(value: Any) -> float | None:  # noqa: ANN401 - whatever a leaderboard holds
+    """A finite float, or `None`."""
+    return None if value is None or value != value or abs(value) == float("inf") else float(value)

@@ -1,0 +1,122 @@
+"""What the twins of a fitted predictor remember about the folds they were fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from imbllm_autogluon.plugin.contenders import base_models
+
+if TYPE_CHECKING:
+    from autogluon.tabular import TabularPredictor
+
+
+@dataclass(frozen=True)
+class FoldRecord:
+    """One training fold; all families share it, and the generator made for it."""
+
+    name: str
+    """The fold in AutoGluon's words: ``S1F2`` is repeat 1, fold 2; ``all rows`` for models that are not bagged."""
+
+    before: Mapping[str, int]
+    """Real rows by class."""
+
+    added: Mapping[str, int]
+    """Written rows by class."""
+
+    reason: str
+    """Why nothing was written, or an empty string."""
+
+    generator: str
+    """Key of the generator in the cache; empty where there is none."""
+
+    seconds: float
+    """Training the generator."""
+
+    parameters: int
+    """Weights of the language model."""
+
+    losses: Mapping[str, tuple[float, ...]]
+    """Loss of each training stage, nats for each value token, by step."""
+
+    notes: tuple[str, ...]
+    """What was set aside, cut, replaced or stopped early."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form, losses rounded to four decimals."""
+        losses = {stage: [round(loss, 4) for loss in curve] for stage, curve in self.losses.items()}
+        return {**asdict(self), "losses": losses, "notes": list(self.notes)}
+
+
+def fold_records(predictor: TabularPredictor, n_generators: int) -> list[FoldRecord]:
+    """Records of all distinct folds, in the order of AutoGluon's.
+
+    Parameters
+    ----------
+    predictor
+        A fitted predictor.
+    n_generators
+        Number of generators in its cache (0: unknown). Once all have been met no further model is read from disk: a
+        bag of forests takes seconds, and families only repeat each other's folds.
+    """
+    labels = {str(code): str(label) for label, code in predictor.class_labels_internal_map.items()}
+    found: dict[str, FoldRecord] = {}
+    for twin in _twins_and_refitted(predictor):
+        for name, report in _reports(predictor, twin):
+            record = _record(name, report, labels)
+            found.setdefault(record.generator or f"{name} {record.reason}", record)
+        if n_generators and sum(1 for record in found.values() if record.generator) >= n_generators:
+            break
+    return sorted(found.values(), key=lambda record: record.name)
+
+
+def _twins_and_refitted(predictor: TabularPredictor) -> list[str]:
+    twins, refitted = base_models(predictor)[1], predictor.model_refit_map()
+    return [*twins, *(refitted[name] for name in twins if name in refitted)]
+
+
+def _reports(predictor: TabularPredictor, twin: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Reports of a twin's folds; a bag whose folds were deleted after refitting has none left."""
+    model = predictor._trainer.load_model(twin)
+    children = getattr(model, "models", None)
+    if children is None:
+        found = [("all rows", model)]
+    else:
+        found = [(str(getattr(child, "name", child)), model.load_child(child)) for child in children]
+    for name, child in found:
+        if child is not None and getattr(child, "imbllm_report", None):
+            yield name, child.imbllm_report
+
+
+def _record(name: str, report: Mapping[str, Any], labels: Mapping[str, str]) -> FoldRecord:
+    oversampling = report.get("oversampling", {})
+    return FoldRecord(
+        name=name,
+        before={labels.get(code, code): n for code, n in report["before"].items()},
+        added={labels.get(code, code): n for code, n in report["added"].items()},
+        reason=report["reason"],
+        generator=oversampling.get("generator", ""),
+        seconds=float(oversampling.get("training_seconds", 0.0)),
+        parameters=int(oversampling.get("parameters", 0)),
+        losses={stage: tuple(curve) for stage, curve in oversampling.get("losses", {}).items()},
+        notes=tuple(_notes(name, report, labels)),
+    )
+
+
+def _notes(name: str, report: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[str]:
+    """What one fold has to say beyond its counts."""
+    yield from (f"Fold {name}: {note}." for note in report["notes"])
+    oversampling = report.get("oversampling", {})
+    yield from (f"Not written by the language model: {reason}" for reason in oversampling.get("set_aside", {}).values())
+    for entry in oversampling.get("classes", ()):
+        label = labels.get(entry["label"], entry["label"])
+        if entry["method"] != "language model":
+            yield f"Fold {name}: class {label!r} has {entry['rows']} rows; its new rows are made by {entry['method']}."
+        if entry["copies_dropped"]:
+            yield f"Fold {name}: {entry['copies_dropped']} copies of real rows of class {label!r} were written anew."
+        if entry["copies_kept"]:
+            yield f"Fold {name}: {entry['copies_kept']} copies of real rows of class {label!r} had to stay."
+    for stage, reason in oversampling.get("stopped_by", {}).items():
+        if reason != "steps":
+            yield f"Fold {name}: training ({stage}) was stopped by the {reason}."

@@ -1,0 +1,312 @@
+"""One job from a labelled table to a fitted predictor, a comparison of its ensembles, and a report."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imbllm_autogluon.configuration import require_number
+from imbllm_autogluon.errors import ClassTooSmallError, ImbLLMError, InvalidInputError, TableError, nearest
+from imbllm_autogluon.plugin.callback import RebalanceCallback
+from imbllm_autogluon.plugin.parameters import TwinParameters
+from imbllm_autogluon.plugin.presets import presets as own_presets
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from autogluon.tabular import TabularPredictor
+
+    from imbllm_autogluon.plugin.comparison import Comparison
+    from imbllm_autogluon.tables.labelled import LabelledTable
+
+FOLDS = 4
+"""Bagging folds where neither folds nor another preset are named: each fold keeps 75 % of a rare class for training."""
+
+ADD_ON = "imbllm"
+"""Preset that adds the twins."""
+
+OF_A_PREDICTOR = (
+    "predictor.pkl", "learner.pkl", "metadata.json", "version.txt", "models", "utils", "logs",
+    "imbllm_report.json", "imbllm_report.html",
+)  # fmt: skip
+"""What an earlier fit left in its folder; nothing else in a folder is ever deleted."""
+
+
+@dataclass(frozen=True, eq=False)
+class FitJob:
+    """What to fit, checked when it is made: nothing is written before :meth:`run`.
+
+    Raises
+    ------
+    InvalidInputError
+        A name or number is not allowed; the message lists what is.
+    TableError
+        The test table lacks a column of the training table.
+    ClassTooSmallError
+        A class cannot be continued because it has a single row.
+    """
+
+    train: LabelledTable
+    """Rows to learn from."""
+
+    out: Path
+    """Folder of the predictor: new, empty, or (with `force`) that of an earlier fit."""
+
+    test: LabelledTable | None = None
+    """Rows for the comparison that take no part in the fit; without them, out-of-fold rows are used."""
+
+    presets: tuple[str, ...] = ()
+    """AutoGluon presets; ``imbllm`` is put behind them unless one of this package's is among them."""
+
+    metric: str | None = None
+    """Metric that AutoGluon optimises. Default: average precision for two classes, balanced accuracy for more, because
+    accuracy, AutoGluon's own default, is high for a model that never predicts a rare class."""
+
+    positive_class: str | None = None
+    """Positive class of two, as text; default: the rarer one."""
+
+    time_limit: float | None = None
+    """Seconds for the fit (above 0)."""
+
+    folds: int | None = None
+    """Bagging folds (0: none; 2 to 20). Default: 4, or what the presets say."""
+
+    families: tuple[str, ...] = ()
+    """AutoGluon model keys such as ``GBM``; default: the portfolio of the presets."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """``ag.imbllm.*`` parameters without their prefix."""
+
+    force: bool = False
+    """Whether the folder of an earlier fit may be replaced."""
+
+    verbosity: int = 2
+    """AutoGluon's verbosity (0 to 4)."""
+
+    def __post_init__(self) -> None:
+        _check_presets(self.presets)
+        _check_families(self.families)
+        TwinParameters.from_flat(self.settings)
+        _check_metric(self.metric, self.problem_type)
+        _check_folds(self.folds)
+        if self.time_limit is not None:
+            require_number("time_limit", self.time_limit, 1e-3)
+        _check_classes(self.train)
+        if self.positive_class is not None:
+            self._check_positive_class(self.positive_class)
+        if self.test is not None:
+            _check_test(self.train, self.test)
+        check_folder(self.out, force=self.force)
+
+    @property
+    def problem_type(self) -> str:
+        """``binary`` or ``multiclass``."""
+        return "binary" if len(self.train.counts) == 2 else "multiclass"
+
+    @property
+    def eval_metric(self) -> str:
+        """The metric in force."""
+        return self.metric or ("average_precision" if self.problem_type == "binary" else "balanced_accuracy")
+
+    @property
+    def positive(self) -> Hashable:
+        """Positive class of two; `None` for more classes.
+
+        Left alone, AutoGluon takes the alphabetically last class, which is as often as not the frequent one: F1 and average
+        precision would then describe the class nobody looks for.
+        """
+        if self.problem_type != "binary":
+            return None
+        return self.train.rarest if self.positive_class is None else self.train.class_named(self.positive_class)
+
+    def fit_arguments(self) -> dict[str, Any]:
+        """Keyword arguments of ``TabularPredictor.fit`` besides the data."""
+        arguments: dict[str, Any] = {"presets": list(with_add_on(self.presets)), "time_limit": self.time_limit}
+        folds = FOLDS if self.folds is None and not self.presets else self.folds
+        if folds is not None:
+            arguments["num_bag_folds"] = folds
+        if self.families:
+            arguments["hyperparameters"] = {family: {} for family in self.families}
+        if self.settings:
+            arguments["callbacks"] = [[RebalanceCallback, {**_preset_options(self.presets), **self.settings}]]
+        if find_spec("ray") is None:
+            # AutoGluon's default tries Ray first and warns for every model where it is not installed.
+            arguments["ag_args_ensemble"] = {"fold_fitting_strategy": "sequential_local"}
+        return arguments
+
+    def run(self) -> FitOutcome:
+        """Fit the predictor, compare its ensembles, write the report into its folder.
+
+        Raises
+        ------
+        ImbLLMError
+            AutoGluon trained no model at all (as a rule, the time limit was too short).
+        TableError
+            The folder cannot be written.
+        """
+        from imbllm_autogluon.plugin.comparison import compare, label_threshold
+        from imbllm_autogluon.plugin.contenders import contenders
+
+        started = time.time()
+        prepare_folder(self.out, force=self.force)
+        with quiet_libraries():
+            predictor = self._fitted()
+            models = contenders(predictor)
+            comparison = compare(predictor, models, self.train.frame, None if self.test is None else self.test.frame)
+            threshold = label_threshold(predictor, predictor.model_best)
+            if threshold is not None:
+                predictor.set_decision_threshold(threshold)
+            predictor.save(silent=True)
+        return FitOutcome(self, predictor, comparison, time.time() - started)
+
+    def _fitted(self) -> TabularPredictor:
+        from autogluon.tabular import TabularPredictor
+
+        predictor = TabularPredictor(
+            self.train.label,
+            problem_type=self.problem_type,
+            eval_metric=self.eval_metric,
+            positive_class=self.positive,
+            path=str(self.out),
+            verbosity=self.verbosity,
+        )
+        try:
+            return predictor.fit(self.train.frame, **self.fit_arguments())
+        except RuntimeError as error:
+            raise ImbLLMError(f"AutoGluon trained no model ({error}); give it more time or other models.") from error
+
+    def _check_positive_class(self, positive_class: str) -> None:
+        if self.problem_type != "binary":
+            raise InvalidInputError(
+                f"a positive class is for two classes; the label {self.train.label!r} has {len(self.train.counts)}."
+            )
+        self.train.class_named(positive_class)
+
+
+@dataclass(frozen=True, eq=False)
+class FitOutcome:
+    """What a job led to."""
+
+    job: FitJob
+    predictor: TabularPredictor
+    comparison: Comparison
+    seconds: float
+    """Wall-clock time of fit and comparison."""
+
+    @property
+    def generator_fits(self) -> int:
+        """How many generators were trained: one for each fold, shared by all families."""
+        from imbllm_autogluon.plugin.fold_rows import GENERATORS
+
+        return len(GENERATORS.keys(Path(self.predictor.path) / "utils" / "imbllm"))
+
+
+def with_add_on(presets: tuple[str, ...]) -> tuple[str, ...]:
+    """Presets with ``imbllm`` behind them, unless one of this package's is among them."""
+    return presets if any(name in own_presets() for name in presets) else (*presets, ADD_ON)
+
+
+def check_folder(folder: Path, *, force: bool) -> None:
+    """Raise `InvalidInputError` if the folder of a new predictor is in use; touches nothing."""
+    if folder.exists() and not folder.is_dir():
+        raise InvalidInputError(f"{folder} is a file; name a folder for the predictor.")
+    if folder.is_dir() and any(folder.iterdir()) and not force:
+        raise InvalidInputError(f"the folder {folder} is not empty; name another one, or replace the earlier fit with --force.")
+
+
+def prepare_folder(folder: Path, *, force: bool) -> None:
+    """Make the folder of a new predictor, emptied of what an earlier fit left there.
+
+    Raises
+    ------
+    TableError
+        The folder cannot be made or written.
+    """
+    check_folder(folder, force=force)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in OF_A_PREDICTOR:
+            left = folder / name
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+        probe = folder / ".imbllm-probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise TableError(f"the folder {folder} cannot be written: {error.strerror}.") from error
+
+
+@contextlib.contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Hide warnings that AutoGluon 1.6.3 provokes in newer libraries and that no user can act on."""
+    with warnings.catch_warnings():
+        for category in (FutureWarning, UserWarning, DeprecationWarning, RuntimeWarning):
+            warnings.simplefilter("ignore", category)
+        yield
+
+
+def _check_presets(presets: tuple[str, ...]) -> None:
+    from autogluon.tabular.configs.presets_configs import tabular_presets_alias, tabular_presets_dict
+
+    known = [*tabular_presets_dict, *tabular_presets_alias]
+    for name in presets:
+        if name not in known:
+            listed = ", ".join(sorted(tabular_presets_dict))
+            raise InvalidInputError(f"unknown preset {name!r}{nearest(name, known)}; the presets are: {listed}.")
+
+
+def _check_families(families: tuple[str, ...]) -> None:
+    from autogluon.tabular.registry import ag_model_registry
+
+    known = list(ag_model_registry.key_to_cls_map())
+    for key in families:
+        if key not in known:
+            listed = ", ".join(sorted(name for name in known if not name.endswith("_IMB")))
+            raise InvalidInputError(f"unknown model family {key!r}{nearest(key, known)}; the families are: {listed}.")
+
+
+def _check_metric(metric: str | None, problem_type: str) -> None:
+    from autogluon.core.metrics import METRICS
+
+    if metric is not None and metric not in METRICS[problem_type]:
+        known = sorted(METRICS[problem_type])
+        raise InvalidInputError(
+            f"unknown metric {metric!r} for a {problem_type} label{nearest(metric, known)}; the metrics are: "
+            f"{', '.join(known)}."
+        )
+
+
+def _check_folds(folds: int | None) -> None:
+    if folds is not None and folds != 0:
+        require_number("folds", folds, 2, 20, whole=True)
+
+
+def _check_classes(train: LabelledTable) -> None:
+    """Refuse a label of which fewer than two classes could be learned."""
+    lone = [label for label, n in train.counts.items() if n < 2]
+    if lone and len(train.counts) - len(lone) < 2:
+        raise ClassTooSmallError(
+            f"{train.source}: class {lone[0]!r} of the label {train.label!r} has 1 row; at least 2 are needed to learn it "
+            "and to write more. Collect more rows of it."
+        )
+
+
+def _check_test(train: LabelledTable, test: LabelledTable) -> None:
+    absent = [str(name) for name in train.frame.columns if name not in test.frame.columns]
+    if absent:
+        raise TableError(f"{test.source} lacks {len(absent)} column(s) of {train.source}: {', '.join(absent[:20])}.")
+    if not len(test.frame):
+        raise TableError(f"{test.source}: the label {test.label!r} is missing in every row.")
+
+
+def _preset_options(presets: tuple[str, ...]) -> dict[str, Any]:
+    """Options that the last of this package's presets gives its callback."""
+    name = next((name for name in reversed(with_add_on(presets)) if name in own_presets()), ADD_ON)
+    callbacks = own_presets()[name].get("callbacks") or [[RebalanceCallback, {}]]
+    return dict(callbacks[0][1])
