@@ -7,6 +7,8 @@ import math
 import typing
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from imbllm_autogluon.errors import InvalidInputError, nearest
 
 if TYPE_CHECKING:
@@ -34,13 +36,16 @@ def refuse_unknown_keys(given: Iterable[str], allowed: Iterable[str], *, prefix:
 def from_mapping(config_class: type[T], values: Mapping[str, Any], *, prefix: str = "") -> T:
     """Build a configuration object from a mapping; unknown keys are refused by name.
 
+    NumPy's scalars, which searches over settings draw, become Python's own, so that JSON can hold every setting.
+
     Raises
     ------
     InvalidInputError
         A key is unknown, or the class refuses a value.
     """
     refuse_unknown_keys(values, known_keys(config_class), prefix=prefix)
-    return config_class(**values)
+    plain = {key: value.item() if isinstance(value, np.generic) else value for key, value in values.items()}
+    return config_class(**plain)
 
 
 def require_choices(config: object) -> None:
@@ -62,12 +67,9 @@ def require_choice(name: str, value: object, choices: tuple[Any, ...]) -> None:
 
 def require_number(name: str, value: object, low: float, high: float = math.inf, *, whole: bool = False) -> None:
     """Raise `InvalidInputError` unless `value` is a number (whole, if asked) within ``[low, high]``."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if (
-        not is_number
-        or not low <= float(typing.cast("float", value)) <= high
-        or (whole and value != int(typing.cast("float", value)))
-    ):
+    number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
+    # The remainder of infinity is NaN: it is not whole either.
+    if not low <= number <= high or (whole and number % 1 != 0):
         sort = "a whole number" if whole else "a number"
         limit = f"at least {low}" if high == math.inf else f"between {low} and {high}"
         raise InvalidInputError(f"{name} must be {sort} {limit}; got {value!r}.")

@@ -8,6 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from imbllm_autogluon.errors import InvalidInputError
+
 Purpose = Literal["interpolation", "order", "training", "prompts", "decoding", "values", "search"]
 RandomState = int | np.random.RandomState | np.random.Generator | None
 
@@ -16,6 +18,11 @@ def base_seed(random_state: RandomState) -> int:
     """Turn any usual random state into one integer below 2**32.
 
     `None` draws a fresh seed from the operating system; NumPy generators are advanced by one draw.
+
+    Raises
+    ------
+    InvalidInputError
+        The random state is none of these.
     """
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
@@ -25,7 +32,7 @@ def base_seed(random_state: RandomState) -> int:
         return int(random_state.integers(0, 2**32))
     if isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool):
         return int(random_state) % 2**32
-    raise TypeError(f"random_state must be an integer, a NumPy random generator or None; got {random_state!r}.")
+    raise InvalidInputError(f"random_state must be an integer, a NumPy random generator or None; got {random_state!r}.")
 
 
 def child_seed(seed: int, purpose: Purpose, *parts: object) -> int:

@@ -52,8 +52,8 @@ class LanguageConfig:
     """Sentences in a training step (1 to 65536)."""
 
     learning_rate: float = 3e-3
-    """Peak learning rate of AdamW (above 0, up to 1); it rises over 5 % of a stage and falls to a tenth of it. The stage
-    after a warm-up starts at a third of it."""
+    """Peak learning rate of AdamW (above 0, up to 1); it rises over 5 % of a stage and falls to a tenth of it. The
+    stage after a warm-up starts at a third of it."""
 
     time_limit: float | None = None
     """Seconds that training may take; it stops early where they run out, and the report says so. `None`: no limit."""

@@ -8,12 +8,12 @@ the output layer.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from transformers import DynamicCache
 
-from imbllm_autogluon.language.training import NOT_LEGAL
+from imbllm_autogluon.language.training import NOT_LEGAL, CausalLM
 from imbllm_autogluon.sentences import END
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ class ConstrainedDecoder:
         Source of randomness.
     """
 
-    def __init__(self, model: Any, encoding: SentenceEncoding, temperature: float, generator: torch.Generator) -> None:
+    def __init__(
+        self, model: CausalLM, encoding: SentenceEncoding, temperature: float, generator: torch.Generator
+    ) -> None:
         self._model = model
         self._encoding = encoding
         self._temperature = temperature
@@ -68,6 +70,7 @@ class ConstrainedDecoder:
         """Queue the given clauses; a first clause equal in all rows (the label) is computed once for the batch."""
         for position, clause in enumerate(prompts.order[: prompts.given].tolist()):
             values = torch.from_numpy(prompts.tokens[:, clause])
+            values = values[:, (values >= 0).any(dim=0)]
             run.queue_forced(self._encoding.prefixes[clause])
             if position == 0 and bool((values == values[:1]).all()):
                 run.queue_forced(tuple(values[0][values[0] >= 0].tolist()))
@@ -108,7 +111,7 @@ class ConstrainedDecoder:
 class _Run:
     """Cache and waiting tokens of one batch."""
 
-    def __init__(self, model: Any, n_rows: int) -> None:
+    def __init__(self, model: CausalLM, n_rows: int) -> None:
         self.n_rows = n_rows
         self._model = model
         self._cache = DynamicCache(config=model.config)
@@ -118,7 +121,8 @@ class _Run:
 
     def queue_forced(self, tokens: tuple[int, ...]) -> None:
         """Let tokens that are the same in all rows wait for the next forward pass."""
-        self.queue(torch.tensor(tokens).expand(self.n_rows, -1), torch.ones((self.n_rows, len(tokens)), dtype=torch.bool))
+        ids = torch.tensor(tokens).expand(self.n_rows, -1)
+        self.queue(ids, torch.ones_like(ids, dtype=torch.bool))
 
     def queue(self, ids: torch.Tensor, real: torch.Tensor) -> None:
         """Let tokens wait for the next forward pass; `real` is False at places a row does not use."""
@@ -151,7 +155,7 @@ class _Run:
         return hidden[torch.arange(len(ids)), last] if ragged else hidden[:, -1]  # type: ignore[no-any-return]
 
 
-def _output_logits(model: Any, hidden: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+def _output_logits(model: CausalLM, hidden: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
     """Logits of the given tokens only, shape (n, len(tokens))."""
     head = model.get_output_embeddings()
     bias = None if head.bias is None else head.bias[tokens]
@@ -162,4 +166,4 @@ def _stacked(columns: list[torch.Tensor]) -> IntArray:
     """Clause columns of different lengths as one array, padded with -1."""
     longest = max(column.shape[1] for column in columns)
     widened = [torch.nn.functional.pad(column, (0, longest - column.shape[1]), value=-1) for column in columns]
-    return torch.stack(widened, dim=1).numpy()  # type: ignore[no-any-return]
+    return torch.stack(widened, dim=1).numpy()

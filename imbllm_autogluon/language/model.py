@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,12 +17,13 @@ from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
 from imbllm_autogluon.language.process_state import seeded_torch
-from imbllm_autogluon.language.training import Stage, TrainingCurve, train_stage
+from imbllm_autogluon.language.training import CausalLM, Stage, TrainingCurve, train_stage
 from imbllm_autogluon.randomness import child_rng, child_seed
 from imbllm_autogluon.sentences import Clauses, SchemaVocabulary, Sentences, draw_orders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from imbllm_autogluon.language.prompts import Prompts
 
@@ -59,7 +59,7 @@ class TableLanguageModel:
         self.encoding = vocabulary.encoding()
         self.curves: dict[str, TrainingCurve] = {}
         with seeded_torch(child_seed(seed, "training", "weights")):
-            self._model: Any = build_compact(self.encoding.n_tokens, self.encoding.longest_sentence, config)
+            self._model: CausalLM = build_compact(self.encoding.n_tokens, self.encoding.longest_sentence, config)
         self._model.eval()
 
     @property
@@ -74,7 +74,7 @@ class TableLanguageModel:
         warmup: Clauses | None = None,
         threads: int | None = None,
         time_limit: float | None = None,
-        progress: Callable[[int], None] = lambda steps: None,
+        progress: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Train on the fold (if `warmup` rows are given), then on `clauses`; afterwards `curves` tells how it went.
 

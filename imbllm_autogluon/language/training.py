@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch.nn import functional
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imbllm_autogluon.sentences import AutomatonTables, Sentences
+
+CausalLM: TypeAlias = Any
+"""A transformers causal LM: ``base_model`` gives hidden states, ``get_output_embeddings()`` the output layer."""
 
 NOT_LEGAL = -1e9
 """Logit of an illegal token: finite, so that a mask can never turn a whole row into NaN."""
@@ -46,7 +49,9 @@ class Stage:
     seconds: float | None = None
 
 
-def train_stage(model: Any, tables: AutomatonTables, stage: Stage, progress: Callable[[int], None]) -> TrainingCurve:
+def train_stage(
+    model: CausalLM, tables: AutomatonTables, stage: Stage, progress: Callable[[int], None]
+) -> TrainingCurve:
     """Train a causal LM on drawn batches of sentences with AdamW, gradient clipping and a linear schedule.
 
     The loss is the likelihood of each value token among the tokens that its automaton allows there: exactly the
@@ -55,7 +60,7 @@ def train_stage(model: Any, tables: AutomatonTables, stage: Stage, progress: Cal
     Parameters
     ----------
     model
-        A transformers causal LM; its ``base_model`` gives hidden states, its output embeddings the logits.
+        The language model; left in evaluation mode.
     tables
         Legal tokens by automaton state.
     stage
@@ -74,7 +79,7 @@ def train_stage(model: Any, tables: AutomatonTables, stage: Stage, progress: Cal
             stopped_by = "time limit"
             break
         loss, n_tokens = _value_loss(model, allowed, stage.draw())
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -86,7 +91,7 @@ def train_stage(model: Any, tables: AutomatonTables, stage: Stage, progress: Cal
     return TrainingCurve(tuple(losses), tokens, time.perf_counter() - started, stopped_by)
 
 
-def _value_loss(model: Any, allowed: torch.Tensor, sentences: Sentences) -> tuple[torch.Tensor, int]:
+def _value_loss(model: CausalLM, allowed: torch.Tensor, sentences: Sentences) -> tuple[torch.Tensor, int]:
     """Mean negative log-likelihood of the value tokens of a batch, and their number."""
     ids, states = torch.from_numpy(sentences.ids), torch.from_numpy(sentences.states)
     mask = None if sentences.real.all() else torch.from_numpy(sentences.real).long()

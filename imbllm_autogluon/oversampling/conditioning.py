@@ -83,8 +83,9 @@ class PromptPool:
 
 def _cycle(n_features: int, n_groups: int, k: int, rng: np.random.Generator) -> IntArray:
     """Given features of each group, shape (n_groups, k): windows of k over a random cycle of all features."""
-    cycle = rng.permutation(n_features)
-    return cycle[(np.arange(n_groups)[:, None] + np.arange(k)[None, :]) % n_features].astype(np.int64)
+    places = (np.arange(n_groups)[:, None] + np.arange(k)[None, :]) % n_features
+    windows: IntArray = rng.permutation(n_features)[places].astype(np.int64)
+    return windows
 
 
 def _even_sizes(total: int, parts: int) -> list[int]:

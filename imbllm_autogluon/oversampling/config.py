@@ -24,8 +24,8 @@ class InterpolationConfig:
     """r: interpolated rows for each row to generate (0 to 10); the paper studies 0 to 1 and uses 1."""
 
     interpolation: Literal["linear", "adaptive"] = "linear"
-    """`linear` goes towards any of the k nearest rows of the class; `adaptive` only towards mutual neighbours at a local
-    distance, so that no straight line crosses the gap between two modes."""
+    """`linear` goes towards any of the k nearest rows of the class; `adaptive` only towards mutual neighbours at a
+    local distance, so that no straight line crosses the gap between two modes."""
 
     categories: Literal["keep", "neighbour", "vote"] = "keep"
     """Categories of an interpolated row: the parent's, the neighbour's with probability epsilon, or the majority of the
@@ -97,5 +97,3 @@ _PARTS: dict[str, type[Any]] = {
     "conditioning": ConditioningConfig,
     "language": LanguageConfig,
 }
-
-

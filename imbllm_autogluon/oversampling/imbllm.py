@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import numbers
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -135,13 +136,17 @@ class ImbLLM:
         ClassTooSmallError
             A class of `counts` has fewer than two rows.
         InvalidInputError
-            A label of `counts` is not in `y`, or a count is negative.
+            `X` and `y` differ in length, `counts` is empty, one of its labels is not in `y`, or a count is no whole
+            number of at least 0.
         """
         started = time.perf_counter()
+        if len(X) != len(y):
+            raise InvalidInputError(f"X and y must have the same number of rows; got {len(X)} and {len(y)}.")
+        self.report, self._model, self._classes, self._reports = OversamplingReport(), None, {}, {}
         self._label_name = y.name
         self.schema = _labelled_schema(X, y, kinds)
         cells, codes = self.schema.encode(X), self.schema.encode_label(y)
-        self._counts = self._by_code(counts)
+        self._counts = self._by_code(counts, list(self.schema.label.categories) if self.schema.label else [])
         self._known = KnownRows.of(cells)
         copied = X[[aside.name for aside in self.schema.set_aside if aside.fill == "copied"]]
         for code in self._counts:
@@ -169,16 +174,17 @@ class ImbLLM:
         Returns
         -------
         X, y
-            Exactly the wanted number of rows of each class, in the columns, order and dtypes of the fitted table, with a
-            fresh index.
+            Exactly the wanted number of rows of each class, in the columns, order and dtypes of the fitted table,
+            with a fresh index.
         """
         started = time.perf_counter()
         seed = self.seed if random_state is None else base_seed(random_state)
-        wanted = self._counts if counts is None else self._by_code(counts, fitted_only=True)
+        wanted = self._counts if counts is None else self._by_code(counts, [*map(self._label, self._classes)])
         wanted = {code: n for code, n in wanted.items() if n > 0} or {next(iter(self._classes)): 0}
         parts = [self._write_class(code, n, child_seed(seed, "decoding", code)) for code, n in wanted.items()]
         codes = np.repeat(list(wanted), list(wanted.values())).astype(np.int64)
-        labels = self.schema.decode_label(codes).rename(self._label_name)
+        labels = self.schema.decode_label(codes)
+        labels.name = self._label_name
         cells = Cells.concat([cells for cells, _ in parts])
         parents = pd.concat([parents for _, parents in parts], ignore_index=True)
         X = self.schema.decode(cells, parents if parents.shape[1] else None)
@@ -196,25 +202,26 @@ class ImbLLM:
         other._model = None if self._model is None else self._model.with_config(config.language)
         return other
 
-    def _by_code(self, counts: Mapping[Hashable, int], *, fitted_only: bool = False) -> dict[int, int]:
-        """Counts by label code, checked."""
+    def _by_code(self, counts: Mapping[Hashable, int], known: list[Hashable]) -> dict[int, int]:
+        """Counts by label code, checked; `known` are the labels that may be asked for."""
         assert self.schema.label is not None
-        labels = list(self.schema.label.categories)
-        known = [labels[code] for code in self._classes] if fitted_only else labels
+        if not counts:
+            raise InvalidInputError(f"counts is empty; name at least one of the labels: {known}.")
         for label, n in counts.items():
             if label not in known:
                 raise InvalidInputError(f"counts name the label {label!r}; the labels are: {known}.")
-            if n < 0:
-                raise InvalidInputError(f"counts ask for {n} rows of {label!r}; a count must be 0 or more.")
+            if not isinstance(n, numbers.Integral) or n < 0:
+                raise InvalidInputError(f"counts ask for {n!r} rows of {label!r}; a count must be 0, 1, 2, ...")
+        labels = list(self.schema.label.categories)
         return {labels.index(label): int(n) for label, n in counts.items()}
 
     def _take_class(self, code: int, real: Cells, copied: pd.DataFrame) -> None:
         """Choose the method for a class by its size, and interpolate its rows."""
-        label = self._label_text(code)
+        label = str(self._label(code))
         if real.n_rows < 2:
             raise ClassTooSmallError(
-                f"class {label!r} has {real.n_rows} row(s); at least 2 are needed to write more. Collect more rows, merge "
-                "the class with another, or leave it out of the sampling strategy."
+                f"class {label!r} has {real.n_rows} row(s); at least 2 are needed to write more. Collect more rows, "
+                "merge the class with another, or leave it out of the sampling strategy."
             )
         report = ClassReport(label, real.n_rows, self._method(real))
         pool = real
@@ -251,9 +258,7 @@ class ImbLLM:
         clauses = Clauses.concat([self._pool_clauses(code, training=True) for code in learned])
         steps = language.steps + (language.warmup_steps if warmup else 0)
         with step_counter("training", steps) as progress:
-            self._model.train(
-                clauses, warmup=warmup, threads=self.threads, time_limit=time_limit, progress=progress
-            )
+            self._model.train(clauses, warmup=warmup, threads=self.threads, time_limit=time_limit, progress=progress)
 
     def _pool_clauses(self, code: int, *, training: bool = False) -> Clauses:
         """Clauses of a class's real and interpolated rows."""
@@ -270,6 +275,8 @@ class ImbLLM:
     def _write_class(self, code: int, n_rows: int, seed: int) -> tuple[Cells, pd.DataFrame]:
         """Exactly `n_rows` cells of one class, and the columns copied from their nearest real rows."""
         rows, method = self._classes[code], self._reports[code].method
+        if n_rows == 0:
+            return rows.real.take([]), rows.copied.iloc[:0]
         rng = child_rng(seed, "prompts")
         self._count_rows(code, requested=n_rows, made=n_rows)
         if method == "duplication":
@@ -342,9 +349,10 @@ class ImbLLM:
     def _update_report(self, **changed: float) -> None:
         self.report = replace(self.report, classes=tuple(self._reports.values()), **changed)  # type: ignore[arg-type]
 
-    def _label_text(self, code: int) -> str:
+    def _label(self, code: int) -> Hashable:
         assert self.schema.label is not None
-        return str(self.schema.label.categories[code])
+        label: Hashable = self.schema.label.categories[code]
+        return label
 
 
 def _labelled_schema(X: pd.DataFrame, y: pd.Series, kinds: Mapping[ColumnName, Kind] | None) -> TableSchema:

@@ -72,9 +72,9 @@ def interpolate(
     parents = _even_draw(cells.n_rows, n_rows, rng)
     partners = _draw_partners(parents, nearest, usable, rng)
     epsilon = rng.random(n_rows)
-    rows = cells.take(parents)
+    rows, partner_rows = cells.take(parents), cells.take(partners)
     for j, column in enumerate(schema.columns):
-        values, missing = _between(column, rows, cells.take(partners), j, epsilon)
+        values, missing = _between(column, rows, partner_rows, j, epsilon)
         if column.is_category and config.categories != "keep":
             voters = nearest[parents] if config.categories == "vote" else None
             values, missing = _category(cells, j, partners, parents, epsilon, voters, rng)
@@ -95,9 +95,12 @@ def low_density_share(space: MixedSpace, rows: Cells, real: Cells, k: int, rng: 
 
 def _inside_mode(nearest: IntArray, distances: FloatArray) -> BoolArray:
     """Which neighbours are mutual and no farther than twice the median neighbour distance of both ends."""
-    mutual = (nearest[nearest] == np.arange(len(nearest))[:, None, None]).any(axis=2)
+    own = np.arange(len(nearest))[:, None]
+    is_near = np.zeros((len(nearest), len(nearest)), dtype=bool)
+    is_near[own, nearest] = True
     reach = 2.0 * np.median(distances, axis=1)
-    return mutual & (distances <= np.minimum(reach[:, None], reach[nearest]))
+    inside: BoolArray = is_near[nearest, own] & (distances <= np.minimum(reach[:, None], reach[nearest]))
+    return inside
 
 
 def _even_draw(n_parents: int, n_rows: int, rng: np.random.Generator) -> IntArray:
@@ -119,13 +122,14 @@ def _between(
     column: Column, rows: Cells, partners: Cells, j: int, epsilon: FloatArray
 ) -> tuple[npt.NDArray[np.float64] | IntArray, BoolArray]:
     """Numbers part of the way to the partner's, on the lattice; categories and lone values unchanged."""
-    values, missing = rows.values[j], rows.missing[:, j]
-    if column.lattice is None:
+    values, missing, lattice = rows.values[j], rows.missing[:, j], column.lattice
+    if lattice is None:
         return values, missing
-    step = epsilon * (partners.values[j] - values)
-    moved = values + (np.round(step).astype(np.int64) if values.dtype.kind == "i" else step)
+    # Whole units of the lattice are less than 2**63 apart; times in nanoseconds can be farther.
+    start, goal = lattice.to_units(lattice.snap(values)), lattice.to_units(lattice.snap(partners.values[j]))
+    moved = lattice.from_units(start + np.rint(epsilon * (goal - start)).astype(np.int64))
     both = ~missing & ~partners.missing[:, j]
-    return np.where(both, column.lattice.snap(moved), values), missing
+    return np.where(both, moved, values), missing
 
 
 def _category(
@@ -148,5 +152,6 @@ def _category(
 
 def _majority(votes: IntArray) -> IntArray:
     """Most frequent value of each row; the nearest neighbour's among the tied."""
-    counts = (votes[:, :, None] == votes[:, None, :]).sum(axis=2)
-    return votes[np.arange(len(votes)), counts.argmax(axis=1)]
+    counts = np.column_stack([(votes == vote[:, None]).sum(axis=1) for vote in votes.T])
+    majority: IntArray = votes[np.arange(len(votes)), counts.argmax(axis=1)]
+    return majority

@@ -2,8 +2,9 @@
 
 The distance is SMOTE-NC's (Chawla et al. 2002, section 6.1): Euclidean over numbers, plus for each differing
 category the median of the numbers' standard deviations. Unlike the original, numbers are standardised within the
-class first, so that median is 1; and a number missing on one side only counts as one differing category. Nothing is
-one-hot encoded, so memory does not grow with the number of categories.
+class first, so that median is 1; and a missing number stands at the column's mean and differs from every known one as a
+category does (so a known and a missing number are as far apart, on average, as two known ones). Nothing is one-hot
+encoded, so memory does not grow with the number of categories.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.float64]
     IntArray = npt.NDArray[np.int64]
 
-BLOCK = 512
-"""Rows whose distances are held at once: 512 x 5,000 rows of float64 are 20 MB."""
+HELD_DISTANCES = 2_500_000
+"""Distances held at once: 20 MB of float64."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ class MixedSpace:
     centres: FloatArray
     scales: FloatArray
     may_lack: tuple[bool, ...]
-    """Whether each numeric column can be missing."""
+    """Whether each numeric column can be missing, shape (n_numbers,)."""
 
     @classmethod
     def fit(cls, schema: TableSchema, cells: Cells) -> MixedSpace:
@@ -59,11 +60,12 @@ class MixedSpace:
         """
         row_numbers, row_marks = self._coordinates(rows)
         query_numbers, query_marks = self._coordinates(queries)
-        for start in range(0, queries.n_rows, BLOCK):
-            block = slice(start, min(start + BLOCK, queries.n_rows))
+        size = max(1, HELD_DISTANCES // max(1, rows.n_rows))
+        for start in range(0, queries.n_rows, size):
+            block = slice(start, min(start + size, queries.n_rows))
             squared = _squared_distances(query_numbers[block], row_numbers)
             for mark in range(row_marks.shape[1]):
-                squared += (query_marks[block, mark][:, None] != row_marks[:, mark][None, :])
+                squared += query_marks[block, mark][:, None] != row_marks[:, mark][None, :]
             yield block, np.sqrt(squared)
 
     def nearest(self, queries: Cells, rows: Cells, k: int, *, same: bool = False) -> tuple[IntArray, FloatArray]:

@@ -17,4 +17,8 @@ def step_counter(what: str, total: int) -> Iterator[Callable[[int], None]]:
     from tqdm.auto import tqdm
 
     with tqdm(total=total, desc=f"imbllm {what}", leave=False, disable=not settings().progress) as bar:
-        yield lambda steps: bar.update(steps) and None
+
+        def count(steps: int) -> None:
+            bar.update(steps)
+
+        yield count

@@ -87,7 +87,6 @@ class OversamplingReport:
 
     def describe(self) -> str:
         """One line for a log."""
-        made = ", ".join(
-            f"{entry.label}: {entry.rows} rows + {entry.made} by {entry.method}" for entry in self.classes
-        )
-        return f"{made or 'nothing to make'} ({self.training_seconds:.1f} s training, {self.sampling_seconds:.1f} s writing)"
+        made = ", ".join(f"{entry.label}: {entry.rows} rows + {entry.made} by {entry.method}" for entry in self.classes)
+        seconds = f"{self.training_seconds:.1f} s training, {self.sampling_seconds:.1f} s writing"
+        return f"{made or 'nothing to make'} ({seconds})"

@@ -31,6 +31,12 @@ def _real(low: float, high: float) -> Interval:
     return Interval(numbers.Real, low, high, closed="both")
 
 
+def _array_of(X: Any) -> Any:
+    """Turn a list into an array without turning its numbers into text, as NumPy does where text stands beside them."""
+    array = np.asarray(X) if isinstance(X, list) else X
+    return np.asarray(X, dtype=object) if isinstance(X, list) and array.dtype.kind in "US" else array
+
+
 class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
     """Oversample rare classes with rows written by a language model (ImbLLM, arXiv 2510.09783).
 
@@ -113,7 +119,7 @@ time_limit, temperature, generation_batch
     def __init__(
         self,
         *,
-        sampling_strategy: Any = "auto",  # noqa: ANN401 - imbalanced-learn's grammar: float, str, dict or callable
+        sampling_strategy: Any = "auto",
         random_state: RandomState = None,
         kinds: Mapping[ColumnName, Kind] | None = None,
         threads: int | None = None,
@@ -173,15 +179,15 @@ time_limit, temperature, generation_batch
         """The parameters as a checked configuration."""
         return ImbLLMConfig.from_flat({key: getattr(self, key) for key in ImbLLMConfig.flat_keys()})
 
-    def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:  # noqa: ANN401
+    def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:
         """Keep data frames as they are; turn lists into arrays; refuse sparse matrices."""
         y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
         if not isinstance(X, pd.DataFrame):
-            X = check_array(X, dtype=None, ensure_all_finite="allow-nan")
+            X = check_array(_array_of(X), dtype=None, ensure_all_finite="allow-nan")
         validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
         return X, y, binarize_y
 
-    def _fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:  # noqa: ANN401
+    def _fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
         frame = X.reset_index(drop=True) if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
         labels = pd.Series(y)
         counts = {label: n for label, n in self.sampling_strategy_.items() if n > 0}
@@ -196,7 +202,7 @@ time_limit, temperature, generation_batch
         resampled = whole if isinstance(X, pd.DataFrame) else whole.to_numpy(dtype=X.dtype)
         return resampled, np.concatenate([y, row_labels.to_numpy(dtype=y.dtype)])
 
-    def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - the class of the tags differs between scikit-learn versions
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = False
         tags.input_tags.allow_nan = True

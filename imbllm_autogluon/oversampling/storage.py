@@ -1,25 +1,26 @@
-"""Save a fitted ImbLLM as safetensors, JSON and (for columns that nothing writes) Parquet; never as pickle."""
+"""Save a fitted ImbLLM as safetensors and JSON; never as pickle."""
 
 from __future__ import annotations
 
 import json
-
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file, save_file
 
-from imbllm_autogluon.errors import StoredStateError
+from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.oversampling.config import ImbLLMConfig
 from imbllm_autogluon.oversampling.copies import KnownRows
 from imbllm_autogluon.oversampling.imbllm import ClassRows, ImbLLM
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport
-from imbllm_autogluon.tables import Cells, TableSchema
+from imbllm_autogluon.tables import Cells, Column, TableSchema
+from imbllm_autogluon.tables.storage import column_from_dict, column_to_dict
 from imbllm_autogluon.version import __version__
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy.typing as npt
 
     Arrays = dict[str, npt.NDArray[Any]]
@@ -34,18 +35,28 @@ def save_generator(generator: ImbLLM, folder: Path) -> None:
     Raises
     ------
     StoredStateError
-        A column that is copied from real rows cannot be written as Parquet.
+        A column holds objects that cannot be stored (tuples, a user's own class, ...).
     """
     folder.mkdir(parents=True, exist_ok=True)
+    # A folder without it is an unfinished one; it is written last.
+    (folder / "generator.json").unlink(missing_ok=True)
+    try:
+        state = _write_arrays(generator, folder)
+    except InvalidInputError as error:
+        raise StoredStateError(f"the generator cannot be stored: {error}") from error
+    (folder / "generator.json").write_text(json.dumps(state), encoding="utf-8")
+
+
+def _write_arrays(generator: ImbLLM, folder: Path) -> dict[str, Any]:
+    """Write cells and weights; return the state that goes with them."""
     arrays: Arrays = {"known": generator._known.hashes}
     for code, rows in generator._classes.items():
         arrays |= _cell_arrays(f"{code}.", rows.pool)
-        if rows.copied.shape[1]:
-            _save_copied(rows.copied, folder / f"copied-{code}.parquet")
+    classes = [_class_state(generator, code, arrays) for code in generator._classes]
     save_file(arrays, folder / "rows.safetensors")
     if generator._model is not None:
         generator._model.save(folder)
-    state = {
+    return {
         "format": FORMAT,
         "version": __version__,
         "config": generator.config.flat(),
@@ -53,15 +64,10 @@ def save_generator(generator: ImbLLM, folder: Path) -> None:
         "threads": generator.threads,
         "schema": generator.schema.to_dict(),
         "label_name": generator._label_name if isinstance(generator._label_name, (str, int)) else None,
-        "classes": [
-            {"code": code, "count": generator._counts[code], "n_real": rows.real.n_rows, "report": vars(generator._reports[code])}
-            for code, rows in generator._classes.items()
-        ],
+        "classes": classes,
         "language_model": generator._model is not None,
         "report": generator.report.to_dict(),
     }
-    # Written last: a folder without it is an unfinished one.
-    (folder / "generator.json").write_text(json.dumps(state), encoding="utf-8")
 
 
 def load_generator(folder: Path) -> ImbLLM:
@@ -96,7 +102,9 @@ def _rebuild(folder: Path, state: dict[str, Any]) -> ImbLLM:
         code = int(entry["code"])
         pool = _cells_from(f"{code}.", arrays, len(generator.schema.columns))
         real = pool.take(np.arange(entry["n_real"]))
-        generator._classes[code] = ClassRows(real, pool, _load_copied(folder / f"copied-{code}.parquet", real.n_rows))
+        copied = [_copied_column(f"{code}.{j}.", part, arrays) for j, part in enumerate(entry["copied"])]
+        frame = pd.DataFrame({series.name: series for series in copied}, index=range(real.n_rows))
+        generator._classes[code] = ClassRows(real, pool, frame)
         generator._counts[code] = int(entry["count"])
         generator._reports[code] = ClassReport(**entry["report"])
     generator._model = TableLanguageModel.load(folder) if state["language_model"] else None
@@ -113,17 +121,27 @@ def _cells_from(prefix: str, arrays: Arrays, n_columns: int) -> Cells:
     return Cells(tuple(arrays[f"{prefix}values.{j}"] for j in range(n_columns)), arrays[f"{prefix}missing"])
 
 
-def _save_copied(copied: pd.DataFrame, path: Path) -> None:
-    """Columns are numbered on disk, because Parquet wants names of one type."""
-    try:
-        copied.set_axis([str(j) for j in range(copied.shape[1])], axis=1).to_parquet(path)
-        path.with_suffix(".json").write_text(json.dumps(list(copied.columns)), encoding="utf-8")
-    except Exception as error:
-        raise StoredStateError(f"columns {list(copied.columns)} cannot be stored as Parquet: {error}") from error
+def _class_state(generator: ImbLLM, code: int, arrays: Arrays) -> dict[str, Any]:
+    """JSON-able state of one class; the cells of its copied columns are added to `arrays`."""
+    rows = generator._classes[code]
+    copied = [_copied_state(rows.copied[name], f"{code}.{j}.", arrays) for j, name in enumerate(rows.copied.columns)]
+    return {
+        "code": code,
+        "count": generator._counts[code],
+        "n_real": rows.real.n_rows,
+        "report": vars(generator._reports[code]),
+        "copied": copied,
+    }
 
 
-def _load_copied(path: Path, n_rows: int) -> pd.DataFrame:
-    if not path.exists():
-        return pd.DataFrame(index=range(n_rows))
-    names = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    return pd.read_parquet(path).set_axis(names, axis=1)
+def _copied_state(series: pd.Series, prefix: str, arrays: Arrays) -> dict[str, Any]:
+    """State of one copied column: whatever its kind, its cells are codes into the values that occur in it."""
+    name: Any = series.name
+    column = Column.from_series(series, name, "categorical")
+    arrays[f"{prefix}codes"], arrays[f"{prefix}gone"] = column.encode(series)
+    return column_to_dict(column)
+
+
+def _copied_column(prefix: str, state: dict[str, Any], arrays: Arrays) -> pd.Series:
+    """Column that :func:`_copied_state` stored."""
+    return column_from_dict(state).decode(arrays[f"{prefix}codes"], arrays[f"{prefix}gone"])

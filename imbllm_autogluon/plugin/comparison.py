@@ -10,6 +10,7 @@ import pandas as pd
 from autogluon.core.metrics import compute_metric, get_metric
 
 from imbllm_autogluon.plugin.resampling import difference_interval
+from imbllm_autogluon.quality.render import metric_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,9 @@ METRICS: Mapping[str, tuple[str, ...]] = {
 
 RANKING_THRESHOLD_METRIC = "f1"
 """Metric whose threshold is used for labels, where the predictor's own metric does not look at labels."""
+
+PLAIN, WHOLE = "plain ensemble", "whole ensemble (plain models and twins)"
+"""What readers are told about."""
 
 EQUAL = 1e-9
 """Difference up to which two scores count as equal."""
@@ -92,14 +96,12 @@ class Comparison:
         first, where = self.scores[0], f"on {sum(self.counts.values())} {self.rows} rows"
         if self.contenders.plain is None or first.plain is None or first.whole is None:
             return f"Nothing to compare: {self.contenders.reason or 'a score is missing'}."
-        figures = f"{first.metric} {first.whole:.4f} with twins, {first.plain:.4f} without"
+        figures = f"{metric_name(first.metric)} {first.whole:.4f} with twins, {first.plain:.4f} without, {where}"
         if first.better == "neither":
-            return f"Both ensembles are equal ({figures}, {where})."
-        who = "whole ensemble (plain models and twins)" if first.better == "whole" else "plain ensemble"
-        chance = " That is within chance" if self._within_chance() else ""
-        if self.interval is not None and chance:
-            chance += f": the 95 % interval of the gain is {self.interval[0]:+.4f} to {self.interval[1]:+.4f}."
-        return f"The {who} is better by {abs(first.gain or 0.0):.4f} ({figures}, {where}).{chance}"
+            return f"Both ensembles are equal ({figures}).{self._opposite('whole')}{self._opposite('plain')}"
+        better, other = (WHOLE, "plain") if first.better == "whole" else (PLAIN, "whole")
+        gain = f"The {better} is better by {abs(first.gain or 0.0):.4f} ({figures})."
+        return f"{gain}{self._chance()}{self._opposite(other)}"
 
     def table(self) -> pd.DataFrame:
         """One row for each metric: both values and the name of the better ensemble."""
@@ -120,8 +122,17 @@ class Comparison:
             "notes": list(self.notes),
         }
 
-    def _within_chance(self) -> bool:
-        return self.interval is not None and self.interval[0] <= 0.0 <= self.interval[1]
+    def _chance(self) -> str:
+        """A sentence, if the gain could be chance."""
+        if self.interval is None or not self.interval[0] <= 0.0 <= self.interval[1]:
+            return ""
+        low, high = self.interval
+        return f" That is within chance: the 95 % interval of the gain is {low:+.4f} to {high:+.4f}."
+
+    def _opposite(self, winner: str) -> str:
+        """A sentence naming the other metrics by which `winner` is better, if any."""
+        names = [metric_name(score.metric) for score in self.scores[1:] if score.better == winner]
+        return f" The {PLAIN if winner == 'plain' else WHOLE} is better by {', '.join(names)}." if names else ""
 
 
 def compare(
@@ -191,7 +202,8 @@ class _Scored:
         index = next(iter(predicted.values())).index
         codes = table.loc[index, predictor.label].map(predictor.class_labels_internal_map)
         known = codes.notna().to_numpy()
-        notes = () if known.all() else (f"{(~known).sum()} rows of classes that the predictor does not know are not scored",)
+        n_unknown = int((~known).sum())
+        notes = (f"{n_unknown} rows of classes that the predictor does not know are not scored.",) if n_unknown else ()
         probabilities = {name: values.to_numpy()[known] for name, values in predicted.items()}
         return cls(codes[known].astype("int64").to_numpy(), probabilities, notes)
 
@@ -200,7 +212,9 @@ class _Scored:
         codes, sizes = np.unique(self.classes, return_counts=True)
         return {labels[int(code)]: int(n) for code, n in zip(codes, sizes, strict=True)}
 
-    def score(self, scorer: Scorer, model: str, threshold: float | None, at: npt.NDArray[np.intp] | None = None) -> float:
+    def score(
+        self, scorer: Scorer, model: str, threshold: float | None, at: npt.NDArray[np.intp] | None = None
+    ) -> float:
         """Score of a model, the higher the better, on all rows or on those at the given positions."""
         classes, proba = self.classes, self.probabilities[model]
         if at is not None:
@@ -237,10 +251,10 @@ def _score(
             signed = rows.score(scorer, model, threshold)
         except ValueError:  # ROC AUC of rows of one class
             return None, threshold
-        return (signed if scorer.greater_is_better else -signed), threshold
+        return float(scorer.convert_score_to_original(signed)), threshold
 
     (plain, plain_threshold), (whole, whole_threshold) = value(models.plain), value(models.whole)
-    return Score(scorer.name, bool(scorer.greater_is_better), plain, whole, (plain_threshold, whole_threshold))
+    return Score(scorer.name, bool(scorer.greater_is_better_internal), plain, whole, (plain_threshold, whole_threshold))
 
 
 def _interval(

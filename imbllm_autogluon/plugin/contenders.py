@@ -31,8 +31,8 @@ class Contenders:
 def contenders(predictor: TabularPredictor) -> Contenders:
     """Fit the weighted ensemble over plain models beside the one over all models.
 
-    The model that the predictor uses stays the same, unless the plain ensemble is strictly better on the rows that AutoGluon
-    itself chooses by (out-of-fold or validation rows): "no rebalancing" is a legal answer.
+    The model that the predictor uses stays the same, unless the plain ensemble is strictly better on the rows that
+    AutoGluon itself chooses by (out-of-fold or validation rows): "no rebalancing" is a legal answer.
 
     Parameters
     ----------

@@ -9,29 +9,29 @@ import pandas as pd
 if TYPE_CHECKING:
     from autogluon.common.features.feature_metadata import FeatureMetadata
 
-    from imbllm_autogluon.tables import Kind
+    from imbllm_autogluon.tables import ColumnName, Kind
 
 DERIVED_TEXT = ("text_ngram", "text_special", "text_as_category", "text")
 """Special types of columns that AutoGluon derives from free text: copied from the nearest real row, never written."""
 
 
-def stack_features(metadata: FeatureMetadata | None, X: pd.DataFrame) -> list[str]:
+def stack_features(metadata: FeatureMetadata | None, X: pd.DataFrame) -> list[ColumnName]:
     """Columns of X that hold predictions of the models of a lower level."""
     return _with_special_types(metadata, X, ("stack",))
 
 
-def kinds_of_features(metadata: FeatureMetadata | None, X: pd.DataFrame) -> dict[str, Kind]:
+def kinds_of_features(metadata: FeatureMetadata | None, X: pd.DataFrame) -> dict[ColumnName, Kind]:
     """Column kinds that dtypes alone would not show.
 
     AutoGluon hands a bool over as int8 and a text as counts of words and characters.
     """
-    kinds: dict[str, Kind] = dict.fromkeys(_with_special_types(metadata, X, DERIVED_TEXT), "text")
+    kinds: dict[ColumnName, Kind] = dict.fromkeys(_with_special_types(metadata, X, DERIVED_TEXT), "text")
     kinds |= dict.fromkeys(_with_special_types(metadata, X, ("bool",)), "boolean")
     kinds |= {name: "categorical" for name in X.columns if isinstance(X[name].dtype, pd.CategoricalDtype)}
     return kinds
 
 
-def _with_special_types(metadata: FeatureMetadata | None, X: pd.DataFrame, types: tuple[str, ...]) -> list[str]:
+def _with_special_types(metadata: FeatureMetadata | None, X: pd.DataFrame, types: tuple[str, ...]) -> list[ColumnName]:
     if metadata is None:
         return []
     special = metadata.type_group_map_special

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from imbllm_autogluon.plugin.contenders import base_models, is_twin
 from imbllm_autogluon.plugin.fold_records import FoldRecord, fold_records
+from imbllm_autogluon.plugin.parameters import TwinParameters
+from imbllm_autogluon.plugin.plan import plan_oversampling
 from imbllm_autogluon.tables.files import write_whole
 
 if TYPE_CHECKING:
@@ -41,8 +43,8 @@ def fit_report(outcome: FitOutcome) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``headline``, ``table``, ``settings``, ``leaderboard``, ``comparison``, ``folds``, ``generator_fits``, ``seconds``,
-        ``notes``, ``versions``.
+        ``headline``, ``table``, ``settings``, ``leaderboard``, ``comparison``, ``folds``, ``generator_fits``,
+        ``seconds``, ``notes``, ``versions``.
     """
     job, predictor = outcome.job, outcome.predictor
     folds = fold_records(predictor, outcome.generator_fits)
@@ -87,9 +89,12 @@ def write_report(outcome: FitOutcome) -> Path:
 
 
 def leaderboard(outcome: FitOutcome) -> list[dict[str, Any]]:
-    """AutoGluon's leaderboard, best first: each model's kind, scores, seconds, and weight in the whole ensemble."""
+    """Each model's kind, scores, seconds, and weight in the whole ensemble, best first.
+
+    The order is by validation score, even beside test scores: it is what AutoGluon chooses by.
+    """
     predictor, test = outcome.predictor, outcome.job.test
-    board = predictor.leaderboard(None if test is None else test.frame)
+    board = predictor.leaderboard(None if test is None else test.frame).sort_values("score_val", ascending=False)
     weights = _weights(outcome)
     return [
         {
@@ -142,27 +147,30 @@ def _notes(outcome: FitOutcome, folds: Iterable[FoldRecord]) -> list[str]:
         notes.append(f"AutoGluon left out classes with too few rows: {', '.join(unlearned)}. They are never predicted.")
     if outcome.comparison.rows != "test":
         notes.append(
-            f"Scores are on {outcome.comparison.rows} rows, by which ensemble weights and thresholds were chosen too, so they are "
-            "a little too good; give a test table for honest ones."
+            f"Scores are on {outcome.comparison.rows} rows, by which ensemble weights and thresholds were chosen too, "
+            "so they are a little too good; give a test table for honest ones."
         )
     notes += outcome.comparison.notes
-    notes += [f"No twins: {outcome.comparison.contenders.reason}."] if not base_models(predictor)[1] else []
+    notes += _why_no_twins(outcome)
     notes += [note for fold in folds for note in fold.notes]
     failures = predictor.model_failures()
     notes += [f"{row['model']} was not fitted: {row['exc_type']}." for row in failures.to_dict("records")]
     return list(dict.fromkeys(notes))
 
 
+def _why_no_twins(outcome: FitOutcome) -> list[str]:
+    if base_models(outcome.predictor)[1]:
+        return []
+    stage = TwinParameters.from_flat(outcome.job.settings).stage
+    reason = plan_oversampling(outcome.job.train.labels, stage).reason
+    return [f"No model has a twin: {reason}."] if reason else []
+
+
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    installed = {name: next((d.version for d in metadata.distributions(name=name)), "") for name in LIBRARIES}
+    return {"python": platform.python_version(), **{name: version for name, version in installed.items() if version}}
 
 
-def _number(value: Any) -> float | None:  # noqa: ANN401 - whatever a leaderboard holds
+def _number(value: Any) -> float | None:
     """A finite float, or `None`."""
     return None if value is None or value != value or abs(value) == float("inf") else float(value)

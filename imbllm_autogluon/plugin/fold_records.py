@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from imbllm_autogluon.plugin.contenders import base_models
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from autogluon.tabular import TabularPredictor
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.imbllm import ImbLLM
     from imbllm_autogluon.plugin.parameters import TwinParameters
     from imbllm_autogluon.plugin.plan import OversamplingPlan
-    from imbllm_autogluon.tables import Kind
+    from imbllm_autogluon.tables import ColumnName, Kind
 
 KEY_VERSION = 1
 """Raised whenever the same settings would lead to other rows."""
@@ -46,7 +46,7 @@ class Fold:
     X: pd.DataFrame
     y: pd.Series
     plan: OversamplingPlan
-    kinds: Mapping[str, Kind]
+    kinds: Mapping[ColumnName, Kind]
 
     def key(self, settings: Mapping[str, Any]) -> str:
         """Hash of the rows in their order, the wanted counts and the settings; equal in every process."""

@@ -58,8 +58,9 @@ def rebalance_hyperparameters(
     if isinstance(hyperparameters, str):
         from autogluon.tabular.configs.hyperparameter_configs import get_hyperparameter_config
 
-        hyperparameters = get_hyperparameter_config(hyperparameters)
-    portfolio = copy.deepcopy(dict(hyperparameters))
+        portfolio: Portfolio = get_hyperparameter_config(hyperparameters)
+    else:
+        portfolio = copy.deepcopy(dict(hyperparameters))
     if _by_level(portfolio):
         # Stacked twins would learn from real rows only, just as their plain models do.
         first = 1 if 1 in portfolio else "default"

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 import warnings
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imbllm_autogluon.configuration import require_number
-from imbllm_autogluon.errors import ClassTooSmallError, ImbLLMError, InvalidInputError, TableError, nearest
+from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
 from imbllm_autogluon.plugin.callback import RebalanceCallback
+from imbllm_autogluon.plugin.folders import check_folder, prepare_folder
+from imbllm_autogluon.plugin.job_checks import (
+    check_classes,
+    check_families,
+    check_folds,
+    check_metric,
+    check_presets,
+    check_test,
+)
 from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.plugin.presets import presets as own_presets
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterator, Mapping
 
     from autogluon.tabular import TabularPredictor
 
@@ -32,11 +39,8 @@ FOLDS = 4
 ADD_ON = "imbllm"
 """Preset that adds the twins."""
 
-OF_A_PREDICTOR = (
-    "predictor.pkl", "learner.pkl", "metadata.json", "version.txt", "models", "utils", "logs",
-    "imbllm_report.json", "imbllm_report.html",
-)  # fmt: skip
-"""What an earlier fit left in its folder; nothing else in a folder is ever deleted."""
+NOISY = "autogluon|sklearn|lightgbm|catboost|xgboost|pandas|numpy"
+"""Libraries whose warnings are hidden during a fit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,22 +91,28 @@ class FitJob:
     force: bool = False
     """Whether the folder of an earlier fit may be replaced."""
 
+    threads: int | None = None
+    """Threads of each model (1 to 1024); default: all cores. On a machine that is busy with other work, one thread is
+    many times faster than two: waiting threads of OpenMP spin."""
+
     verbosity: int = 2
     """AutoGluon's verbosity (0 to 4)."""
 
     def __post_init__(self) -> None:
-        _check_presets(self.presets)
-        _check_families(self.families)
+        check_presets(self.presets)
+        check_families(self.families)
         TwinParameters.from_flat(self.settings)
-        _check_metric(self.metric, self.problem_type)
-        _check_folds(self.folds)
+        check_metric(self.metric, self.problem_type)
+        check_folds(self.folds)
         if self.time_limit is not None:
             require_number("time_limit", self.time_limit, 1e-3)
-        _check_classes(self.train)
+        if self.threads is not None:
+            require_number("threads", self.threads, 1, 1024, whole=True)
+        check_classes(self.train)
         if self.positive_class is not None:
             self._check_positive_class(self.positive_class)
         if self.test is not None:
-            _check_test(self.train, self.test)
+            check_test(self.train, self.test)
         check_folder(self.out, force=self.force)
 
     @property
@@ -119,8 +129,8 @@ class FitJob:
     def positive(self) -> Hashable:
         """Positive class of two; `None` for more classes.
 
-        Left alone, AutoGluon takes the alphabetically last class, which is as often as not the frequent one: F1 and average
-        precision would then describe the class nobody looks for.
+        Left alone, AutoGluon takes the alphabetically last class, which is as often as not the frequent one: F1 and
+        average precision would then describe the class nobody looks for.
         """
         if self.problem_type != "binary":
             return None
@@ -132,6 +142,8 @@ class FitJob:
         folds = FOLDS if self.folds is None and not self.presets else self.folds
         if folds is not None:
             arguments["num_bag_folds"] = folds
+        if self.threads is not None:
+            arguments["num_cpus"] = self.threads
         if self.families:
             arguments["hyperparameters"] = {family: {} for family in self.families}
         if self.settings:
@@ -213,96 +225,13 @@ def with_add_on(presets: tuple[str, ...]) -> tuple[str, ...]:
     return presets if any(name in own_presets() for name in presets) else (*presets, ADD_ON)
 
 
-def check_folder(folder: Path, *, force: bool) -> None:
-    """Raise `InvalidInputError` if the folder of a new predictor is in use; touches nothing."""
-    if folder.exists() and not folder.is_dir():
-        raise InvalidInputError(f"{folder} is a file; name a folder for the predictor.")
-    if folder.is_dir() and any(folder.iterdir()) and not force:
-        raise InvalidInputError(f"the folder {folder} is not empty; name another one, or replace the earlier fit with --force.")
-
-
-def prepare_folder(folder: Path, *, force: bool) -> None:
-    """Make the folder of a new predictor, emptied of what an earlier fit left there.
-
-    Raises
-    ------
-    TableError
-        The folder cannot be made or written.
-    """
-    check_folder(folder, force=force)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in OF_A_PREDICTOR:
-            left = folder / name
-            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
-        probe = folder / ".imbllm-probe"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise TableError(f"the folder {folder} cannot be written: {error.strerror}.") from error
-
-
 @contextlib.contextmanager
 def quiet_libraries() -> Iterator[None]:
     """Hide warnings that AutoGluon 1.6.3 provokes in newer libraries and that no user can act on."""
     with warnings.catch_warnings():
         for category in (FutureWarning, UserWarning, DeprecationWarning, RuntimeWarning):
-            warnings.simplefilter("ignore", category)
+            warnings.filterwarnings("ignore", category=category, module=rf"({NOISY})(\.|$)")
         yield
-
-
-def _check_presets(presets: tuple[str, ...]) -> None:
-    from autogluon.tabular.configs.presets_configs import tabular_presets_alias, tabular_presets_dict
-
-    known = [*tabular_presets_dict, *tabular_presets_alias]
-    for name in presets:
-        if name not in known:
-            listed = ", ".join(sorted(tabular_presets_dict))
-            raise InvalidInputError(f"unknown preset {name!r}{nearest(name, known)}; the presets are: {listed}.")
-
-
-def _check_families(families: tuple[str, ...]) -> None:
-    from autogluon.tabular.registry import ag_model_registry
-
-    known = list(ag_model_registry.key_to_cls_map())
-    for key in families:
-        if key not in known:
-            listed = ", ".join(sorted(name for name in known if not name.endswith("_IMB")))
-            raise InvalidInputError(f"unknown model family {key!r}{nearest(key, known)}; the families are: {listed}.")
-
-
-def _check_metric(metric: str | None, problem_type: str) -> None:
-    from autogluon.core.metrics import METRICS
-
-    if metric is not None and metric not in METRICS[problem_type]:
-        known = sorted(METRICS[problem_type])
-        raise InvalidInputError(
-            f"unknown metric {metric!r} for a {problem_type} label{nearest(metric, known)}; the metrics are: "
-            f"{', '.join(known)}."
-        )
-
-
-def _check_folds(folds: int | None) -> None:
-    if folds is not None and folds != 0:
-        require_number("folds", folds, 2, 20, whole=True)
-
-
-def _check_classes(train: LabelledTable) -> None:
-    """Refuse a label of which fewer than two classes could be learned."""
-    lone = [label for label, n in train.counts.items() if n < 2]
-    if lone and len(train.counts) - len(lone) < 2:
-        raise ClassTooSmallError(
-            f"{train.source}: class {lone[0]!r} of the label {train.label!r} has 1 row; at least 2 are needed to learn it "
-            "and to write more. Collect more rows of it."
-        )
-
-
-def _check_test(train: LabelledTable, test: LabelledTable) -> None:
-    absent = [str(name) for name in train.frame.columns if name not in test.frame.columns]
-    if absent:
-        raise TableError(f"{test.source} lacks {len(absent)} column(s) of {train.source}: {', '.join(absent[:20])}.")
-    if not len(test.frame):
-        raise TableError(f"{test.source}: the label {test.label!r} is missing in every row.")
 
 
 def _preset_options(presets: tuple[str, ...]) -> dict[str, Any]:

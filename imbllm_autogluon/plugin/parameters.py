@@ -65,7 +65,7 @@ class TwinParameters:
     generator: ImbLLMConfig = field(default_factory=ImbLLMConfig)
 
     @classmethod
-    def keys(cls) -> tuple[str, ...]:
+    def names(cls) -> tuple[str, ...]:
         """Names of all parameters, without ``ag.imbllm.``."""
         return (*known_keys(StageConfig), *ImbLLMConfig.flat_keys())
 
@@ -78,7 +78,7 @@ class TwinParameters:
         InvalidInputError
             A key is unknown (the nearest known one is suggested), or a value is not allowed.
         """
-        refuse_unknown_keys(values, cls.keys(), prefix="ag." + AUX_PREFIX)
+        refuse_unknown_keys(values, cls.names(), prefix="ag." + AUX_PREFIX)
         stage_keys = known_keys(StageConfig)
         return cls(
             from_mapping(StageConfig, {k: v for k, v in values.items() if k in stage_keys}),

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    FloatArray = npt.NDArray[np.floating[Any]]
+    FloatArray = npt.NDArray[np.float64]
+    Probabilities = npt.NDArray[np.floating[Any]]
 
 
 def prior_factors(before: Mapping[Hashable, int], added: Mapping[Hashable, int], n_classes: int) -> FloatArray:
@@ -25,10 +26,11 @@ def prior_factors(before: Mapping[Hashable, int], added: Mapping[Hashable, int],
     """
     real = np.array([before.get(code, 0) for code in range(n_classes)], dtype=np.float64)
     rebalanced = real + np.array([added.get(code, 0) for code in range(n_classes)], dtype=np.float64)
-    return np.divide(real / real.sum(), rebalanced / rebalanced.sum(), out=np.ones(n_classes), where=rebalanced > 0)
+    factors: FloatArray = np.ones(n_classes)
+    return np.divide(real / real.sum(), rebalanced / rebalanced.sum(), out=factors, where=rebalanced > 0)
 
 
-def correct_prior(probabilities: FloatArray, factors: FloatArray) -> FloatArray:
+def correct_prior(probabilities: Probabilities, factors: FloatArray) -> Probabilities:
     """Multiply class probabilities by `factors` and renormalise.
 
     Parameters
@@ -43,13 +45,12 @@ def correct_prior(probabilities: FloatArray, factors: FloatArray) -> FloatArray:
     ndarray
         Same shape and dtype; rows of zero probability everywhere are returned as they are.
     """
+    weighted: FloatArray
     if probabilities.ndim == 1:
         weighted = probabilities * factors[1]
         total = weighted + (1.0 - probabilities) * factors[0]
-        return np.divide(weighted, total, out=probabilities.astype(np.float64), where=total > 0).astype(
-            probabilities.dtype
-        )
-    weighted = probabilities * factors
-    total = weighted.sum(axis=1, keepdims=True)
+    else:
+        weighted = probabilities * factors
+        total = weighted.sum(axis=1, keepdims=True)
     corrected = np.divide(weighted, total, out=probabilities.astype(np.float64), where=total > 0)
-    return corrected.astype(probabilities.dtype)  # type: ignore[no-any-return]
+    return corrected.astype(probabilities.dtype)

@@ -52,7 +52,7 @@ class RebalancingMixin:
         TwinParameters.from_aux(getattr(self, "_user_params_aux", None) or {})
 
     def _ag_params(self) -> set[str]:
-        return set(super()._ag_params()) | {AUX_PREFIX + key for key in TwinParameters}  # type: ignore[misc]
+        return set(super()._ag_params()) | {AUX_PREFIX + key for key in TwinParameters.names()}  # type: ignore[misc]
 
     @classmethod
     def _get_default_ag_args_ensemble(cls, **kwargs: Any) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import importlib
 import sys
+import types
+from types import MappingProxyType
 from typing import Any
 
 from imbllm_autogluon.errors import InvalidInputError
@@ -52,7 +54,7 @@ def has_twin(model_class: type[Any]) -> bool:
 
 
 def _make_twin(model_class: type[Any], name: str) -> type[Any]:
-    priorities = {kind: priority - 1 for kind, priority in (model_class.ag_priority_by_problem_type or {}).items()}
+    priorities = {kind: priority - 1 for kind, priority in model_class.ag_priority_by_problem_type.items()}
     body = {
         "__module__": __name__,
         "__qualname__": name,
@@ -60,9 +62,10 @@ def _make_twin(model_class: type[Any], name: str) -> type[Any]:
         "ag_key": f"{model_class.ag_key}{KEY_SUFFIX}",
         "ag_name": f"{model_class.ag_name}{SUFFIX}",
         "ag_priority": model_class.ag_priority - 1,
-        "ag_priority_by_problem_type": type(model_class.ag_priority_by_problem_type or {})(priorities),
+        "ag_priority_by_problem_type": MappingProxyType(priorities),
     }
-    return type(model_class)(name, (RebalancingMixin, model_class), body)
+    twin: type[Any] = types.new_class(name, (RebalancingMixin, model_class), exec_body=lambda own: own.update(body))
+    return twin
 
 
 def _twin_name(model_class: type[Any]) -> str:

@@ -174,9 +174,7 @@ def union(automata: Iterable[Automaton]) -> Automaton:
     return explore(frozenset((member, 0) for member in range(len(members))), follow, stops)
 
 
-def explore(
-    start: Hashable, follow: Callable[..., Mapping[int, Hashable]], stops: Callable[..., bool]
-) -> Automaton:
+def explore(start: Hashable, follow: Callable[..., Mapping[int, Hashable]], stops: Callable[..., bool]) -> Automaton:
     """Build the smallest automaton from states given by rule.
 
     Parameters

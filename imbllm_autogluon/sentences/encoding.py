@@ -128,8 +128,9 @@ class SentenceEncoding:
         ids = np.concatenate([np.broadcast_to(prefix, (n, *prefix.shape)), clauses.tokens], axis=2)
         states = np.concatenate([np.full((n, *prefix.shape), END), states], axis=2)
         ids[~clauses.present] = NO_TOKEN
-        ids = np.take_along_axis(ids, orders[:, :, None], axis=1).reshape(n, -1)
-        states = np.take_along_axis(states, orders[:, :, None], axis=1).reshape(n, -1)
+        width = ids.shape[1] * ids.shape[2]
+        ids = np.take_along_axis(ids, orders[:, :, None], axis=1).reshape(n, width)
+        states = np.take_along_axis(states, orders[:, :, None], axis=1).reshape(n, width)
         return _left_justified(ids, states)
 
     @cached_property
@@ -140,17 +141,18 @@ class SentenceEncoding:
 
 def _left_justified(ids: IntArray, states: IntArray) -> Sentences:
     """Move the tokens of each row to its left end and cut what no row uses."""
-    real = ids >= 0
+    real: BoolArray = ids >= 0
     if not real.all():
         front = np.argsort(~real, axis=1, kind="stable")[:, : int(real.sum(axis=1).max(initial=0))]
-        ids, states, real = (np.take_along_axis(a, front, axis=1) for a in (ids, states, real))
+        ids, states = np.take_along_axis(ids, front, axis=1), np.take_along_axis(states, front, axis=1)
+        real = ids >= 0
     return Sentences(ids=np.where(real, ids, 0), real=real, states=np.where(real, states, END))
 
 
 def _widen(tokens: IntArray, longest: int) -> IntArray:
     """Pad the last axis with `NO_TOKEN` up to `longest`."""
-    missing = longest - tokens.shape[-1]
-    return np.pad(tokens, [*[(0, 0)] * (tokens.ndim - 1), (0, missing)], constant_values=NO_TOKEN) if missing else tokens
+    widths = [*[(0, 0)] * (tokens.ndim - 1), (0, longest - tokens.shape[-1])]
+    return np.pad(tokens, widths, constant_values=NO_TOKEN)
 
 
 def _depth(tables: AutomatonTables, clause: int) -> int:

@@ -56,7 +56,7 @@ class CategoryCoding:
         """Category codes of shape (n,) to tokens of shape (n, 1)."""
         return _mark_missing(values.astype(np.int64) + self.first, missing, self.missing_token)
 
-    def decode(self, tokens: IntArray, rng: np.random.Generator) -> tuple[Values, BoolArray]:
+    def decode(self, tokens: IntArray, rng: np.random.Generator) -> tuple[Values, BoolArray]:  # noqa: ARG002 - protocol
         """Tokens of shape (n, 1) to category codes."""
         missing = _is_missing(tokens, self.missing_token)
         return np.where(missing, 0, tokens[:, 0] - self.first), missing
@@ -68,6 +68,7 @@ class BinCoding:
 
     first: int
     bins: QuantileBins
+    """Bins of the lattice's units."""
     lattice: NumberLattice
     missing_token: int | None
 
@@ -77,14 +78,15 @@ class BinCoding:
         return _single_tokens(range(self.first, self.first + self.bins.n_bins), self.missing_token)
 
     def encode(self, values: Values, missing: BoolArray) -> IntArray:
-        """Numbers of shape (n,) to tokens of shape (n, 1)."""
-        return _mark_missing(self.bins.encode(values) + self.first, missing, self.missing_token)
+        """Numbers of shape (n,) to tokens of shape (n, 1), snapped to the lattice first."""
+        bins = self.bins.encode(self.lattice.to_units(self.lattice.snap(values)))
+        return _mark_missing(bins + self.first, missing, self.missing_token)
 
     def decode(self, tokens: IntArray, rng: np.random.Generator) -> tuple[Values, BoolArray]:
         """Tokens of shape (n, 1) to numbers on the column's lattice, drawn inside the bin."""
         missing = _is_missing(tokens, self.missing_token)
         bins = np.where(missing, 0, tokens[:, 0] - self.first)
-        values = self.lattice.snap(self.bins.decode(bins, rng))
+        values = self.lattice.from_units(self.bins.decode(bins, rng))
         return np.where(missing, np.zeros(1, dtype=values.dtype), values), missing
 
 
@@ -117,11 +119,14 @@ class DigitCoding:
         ]
         return padded(texts)
 
-    def decode(self, tokens: IntArray, rng: np.random.Generator) -> tuple[Values, BoolArray]:
+    def decode(self, tokens: IntArray, rng: np.random.Generator) -> tuple[Values, BoolArray]:  # noqa: ARG002 - protocol
         """Tokens of shape (n, longest) to numbers on the lattice."""
         missing = _is_missing(tokens, self.missing_token)
         names = {token: name for name, token in self.symbols.items() if name != "end"}
-        units = [0 if gone else int("".join(names.get(t, "") for t in row)) for row, gone in zip(tokens.tolist(), missing, strict=True)]
+        units = [
+            0 if gone else int("".join(names.get(t, "") for t in row))
+            for row, gone in zip(tokens.tolist(), missing, strict=True)
+        ]
         values = self.lattice.from_units(np.array(units, dtype=np.int64))
         return np.where(missing, np.zeros(1, dtype=values.dtype), values), missing
 

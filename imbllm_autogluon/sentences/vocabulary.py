@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.sentences.encoding import SentenceEncoding
 from imbllm_autogluon.sentences.quantile_bins import QuantileBins
 from imbllm_autogluon.sentences.value_codings import BinCoding, CategoryCoding, DigitCoding, Numbers, ValueCoding
@@ -59,9 +60,10 @@ class SchemaVocabulary:
         weights = 1.0 / np.bincount(labels)[labels]
         bins = {}
         for j, column in enumerate(schema.columns):
-            if column.is_number and numbers == "bins":
+            if column.lattice is not None and numbers == "bins":
                 seen = ~cells.missing[:, j]
-                bins[j] = QuantileBins.fit(cells.values[j][seen], weights[seen], max_bins)
+                units = column.lattice.to_units(column.lattice.snap(cells.values[j][seen]))
+                bins[j] = QuantileBins.fit(units, weights[seen], max_bins)
         return cls(schema, numbers, bins)
 
     def encoding(self) -> SentenceEncoding:
@@ -76,7 +78,7 @@ class SchemaVocabulary:
         codings: list[ValueCoding] = []
         for j, column in enumerate(clauses):
             if column is None:
-                raise ValueError("the vocabulary needs a schema with a label")
+                raise InvalidInputError("a vocabulary needs a schema with a label; make it with a label column.")
             codings.append(self._coding(j, column, names, digits))
         return SentenceEncoding(tuple(names), tuple(prefixes), tuple(codings))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from imbllm_autogluon.errors import InvalidInputError, TableError
+from imbllm_autogluon.errors import TableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -25,7 +25,7 @@ ENCODING = "utf-8-sig"
 
 
 def read_table(path: Path | str) -> pd.DataFrame:
-    """Read a table from a CSV or Parquet file and check it.
+    r"""Read a table from a CSV or Parquet file and check it.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def read_table(path: Path | str) -> pd.DataFrame:
     --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> _ = (folder / "people.csv").write_text("age,city\\n61,Oslo\\n35,Bergen\\n")
+    >>> _ = (folder / "people.csv").write_text("age,city\n61,Oslo\n35,Bergen\n")
     >>> read_table(folder / "people.csv").shape
     (2, 2)
     """
@@ -120,6 +120,17 @@ def checked_extension(path: Path) -> str:
     return extension
 
 
+def check_target(path: Path) -> None:
+    """Raise `TableError` if no table can be written to `path`; nothing is written."""
+    checked_extension(path)
+    if path.is_dir():
+        raise TableError(f"{path} is a folder; name a file.")
+    if not path.parent.is_dir():
+        raise TableError(f"{path} cannot be written: the folder {path.parent} does not exist.")
+    if not os.access(path.parent, os.W_OK):
+        raise TableError(f"{path} cannot be written: no permission to write into the folder {path.parent}.")
+
+
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a draft beside `path` and put it in place in one step, so that no reader sees half a file.
 
@@ -167,7 +178,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
         raise TableError(f"{path} is not a readable CSV file: {_first_line(error)}.") from error
     if not isinstance(frame.index, pd.RangeIndex):
         # That is how pandas reads rows with more cells than the header: it takes the first ones for an index.
-        raise TableError(f"{path} has a header of {len(header)} names, but its rows have more cells; name every column.")
+        raise TableError(f"{path} has a header of {len(header)} names but rows of more cells; name every column.")
     return frame
 
 
@@ -182,14 +193,15 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path, partitioning=None)
+        schema: pa.Schema = pq.read_schema(path)  # type: ignore[no-untyped-call]
+        _refuse_repeated(list(schema.names), path)
+        for field in schema:
+            if pa.types.is_nested(field.type):
+                raise TableError(_nested(field.name, str(field.type), path))
+        frame: pd.DataFrame = pq.read_table(path, partitioning=None).to_pandas()  # type: ignore[no-untyped-call]
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{path} is not a readable Parquet file: {_first_line(error)}.") from error
-    for field in table.schema:
-        if pa.types.is_nested(field.type):
-            raise TableError(_nested(field.name, str(field.type), path))
-    _refuse_repeated(table.column_names, path)
-    return table.to_pandas()
+    return frame
 
 
 def _refuse_repeated(names: list[Hashable], path: Path) -> None:
@@ -205,18 +217,16 @@ def _check_cells(frame: pd.DataFrame, path: Path) -> None:
             n_infinite = int(np.isinf(frame[name].to_numpy(dtype=np.float64, na_value=np.nan)).sum())
             if n_infinite:
                 raise TableError(
-                    f"{path}: column {name!r} holds {n_infinite} infinite values; leave the cell empty where a value is "
-                    "unknown, or write a finite one."
+                    f"{path}: column {name!r} holds {n_infinite} infinite values; leave the cell empty where a value "
+                    "is unknown, or write a finite one."
                 )
 
 
 def _nested(name: str, kind: str, path: Path) -> str:
-    return f"{path}: column {name!r} holds {kind}; a cell must be one value: spread it over several columns, or drop it."
+    return f"{path}: column {name!r} holds {kind}; a cell must be one value: spread it over columns, or drop it."
 
 
 def _first_line(error: Exception) -> str:
     lines = str(getattr(error, "strerror", None) or error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
 
-
-__all__ = ["EXTENSIONS", "InvalidInputError", "checked_extension", "is_plain_index", "read_table", "to_csv", "write_table", "write_whole"]

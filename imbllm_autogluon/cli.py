@@ -1,0 +1,273 @@
+"""The command line: a thin face over the rooms of this package."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
+from imbllm_autogluon.version import __version__
+
+BAD_INPUT, UNEXPECTED = 2, 1
+"""Exit codes."""
+
+QUICK = {"steps": 20, "warmup_steps": 40}
+"""Training cut to seconds, to try a command out: the rows are legal, but not good."""
+
+DEMO_FAMILIES, QUICK_FAMILIES = ("GBM", "CAT", "XGB", "RF", "LR"), ("GBM", "LR")
+DEMO_SEED = 0
+DEMO_FOLDER = Path("imbllm-demo")
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what an earlier fit left in the folder.")]
+Label = Annotated[str, typer.Option(help="Name of the label column.")]
+Setting = Annotated[
+    list[str] | None, typer.Option("--setting", metavar="KEY=VALUE", help="Of the generator; repeatable.")
+]
+Threads = Annotated[int | None, typer.Option(help="Threads; on a busy machine 1 is fastest. Default: all cores.")]
+
+
+class OneLineErrors(TyperGroup):
+    """Commands whose errors are one line on stderr: exit code 2 for bad input, 1 for anything else."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except ImbLLMError as error:
+            _fail(str(error), BAD_INPUT, debug=ctx.params["debug"])
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] in ("typer", "click"):
+                raise  # exits, and errors in the usage of options, which typer prints itself
+            message = f"unexpected {type(error).__name__}: {error} (imbllm --debug ... shows where)"
+            _fail(message, UNEXPECTED, debug=ctx.params["debug"])
+
+
+app = typer.Typer(
+    cls=OneLineErrors, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+)
+bench = typer.Typer(no_args_is_help=True, help="Measure speed, memory and quality; minutes to hours.")
+app.add_typer(bench, name="bench")
+
+
+@app.callback()
+def imbllm(
+    debug: Debug = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=lambda on: _show_version(on), help="Show the version.")
+    ] = False,
+) -> None:
+    """Rebalance rare classes with rows written by a language model, inside AutoGluon."""
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        Path, typer.Option(help="Folder of predictor and report; an earlier demo there is replaced.")
+    ] = DEMO_FOLDER,
+    quick: Annotated[bool, typer.Option("--quick", help="Two families, two folds, few steps: to see it run.")] = False,
+    threads: Threads = None,
+) -> None:
+    """Fit the packaged thyroid table with and without twins, and say which was better."""
+    from sklearn.model_selection import train_test_split
+
+    from imbllm_autogluon.datasets import load_hypothyroid
+    from imbllm_autogluon.plugin.folders import left_by_a_fit
+    from imbllm_autogluon.plugin.job import FitJob
+    from imbllm_autogluon.tables.labelled import LabelledTable
+
+    X, y = load_hypothyroid()
+    label = str(y.name)
+    table = X.assign(**{label: y})
+    train, test = train_test_split(table, test_size=0.3, stratify=y, random_state=DEMO_SEED)
+    source = "the UCI hypothyroid table"
+    job = FitJob(
+        LabelledTable.of(train, label, source),
+        out,
+        LabelledTable.known_rows(test, label, source),
+        folds=2 if quick else 4,
+        families=QUICK_FAMILIES if quick else DEMO_FAMILIES,
+        settings=QUICK if quick else {},
+        force=left_by_a_fit(out),
+        threads=threads,
+        verbosity=1,
+    )
+    typer.echo(f"Fitting {len(job.families)} families and their twins on {source}; this takes minutes.", err=True)
+    _finish(job)
+
+
+@app.command()
+def fit(
+    train: Annotated[Path, typer.Argument(metavar="TRAIN", help="Training table: .csv, .parquet or .pq.")],
+    label: Label,
+    preset: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="AutoGluon preset; repeatable. Default: imbllm with 4 bagging folds."),
+    ] = None,
+    time_limit: Annotated[float | None, typer.Option(help="Seconds.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Default: average_precision (two classes) or balanced_accuracy (more).")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of predictor and report. Default: TRAIN-imbllm.")] = None,
+    folds: Annotated[int | None, typer.Option(help="Bagging folds; 0: none.")] = None,
+    positive_class: Annotated[str | None, typer.Option(help="Of two classes. Default: the rarer one.")] = None,
+    test: Annotated[Path | None, typer.Option(help="Table kept out of the fit, for an honest comparison.")] = None,
+    family: Annotated[
+        list[str] | None, typer.Option(metavar="KEY", help="AutoGluon model key such as GBM; repeatable.")
+    ] = None,
+    setting: Setting = None,
+    threads: Threads = None,
+    force: Force = False,
+    verbosity: Annotated[int, typer.Option(min=0, max=4, help="AutoGluon's.")] = 2,
+) -> None:
+    """Fit AutoGluon on a table; every model also competes as a twin fitted on rebalanced folds."""
+    from imbllm_autogluon.plugin.job import FitJob
+
+    job = FitJob(
+        _labelled(train, label),
+        out or Path(f"{train.stem}-imbllm"),
+        None if test is None else _test_table(test, label),
+        presets=tuple(preset or ()),
+        metric=metric,
+        positive_class=positive_class,
+        time_limit=time_limit,
+        folds=folds,
+        families=tuple(family or ()),
+        settings=_settings(setting),
+        force=force,
+        threads=threads,
+        verbosity=verbosity,
+    )
+    _finish(job)
+
+
+@app.command()
+def predict(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a fit; load only what you trust.")],
+    test: Annotated[Path, typer.Argument(metavar="TEST", help="Rows to predict: .csv, .parquet or .pq.")],
+    out: Annotated[Path | None, typer.Option(help="File: .csv, .parquet or .pq. Default: CSV to stdout.")] = None,
+    proba: Annotated[bool, typer.Option("--proba", help="Probabilities of all classes.")] = False,
+) -> None:
+    """Predict the rows of a table, in their order."""
+    from imbllm_autogluon.plugin.prediction import load_predictor, predict_table
+    from imbllm_autogluon.tables.files import read_table, to_csv
+
+    _check_target(out)
+    table = read_table(test)
+    predicted = predict_table(load_predictor(folder), table, proba=proba, source=str(test))
+    if out is None:
+        typer.echo(to_csv(predicted), nl=False)
+    else:
+        _write(predicted, out)
+
+
+@app.command()
+def sample(
+    train: Annotated[Path, typer.Argument(metavar="TRAIN", help="Training table: .csv, .parquet or .pq.")],
+    label: Label,
+    out: Annotated[Path, typer.Option(help="File for the written rows: .csv, .parquet or .pq.")],
+    n: Annotated[int | None, typer.Option("--n", help="Rows to write, of the class --label-value.")] = None,
+    label_value: Annotated[str | None, typer.Option(help="Class to write rows of.")] = None,
+    balance: Annotated[bool, typer.Option("--balance", help="Bring every class to the size of the largest.")] = False,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same rows.")] = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="A few training steps: only to see it run.")] = False,
+    setting: Setting = None,
+    threads: Threads = None,
+) -> None:
+    """Write synthetic rows of the rare classes to a file."""
+    from imbllm_autogluon.oversampling.writing import balancing_counts, write_rows
+
+    if balance == (n is not None) or (n is None) != (label_value is None):
+        raise InvalidInputError("say what to write: either --balance, or --n together with --label-value.")
+    _check_target(out)
+    table = _labelled(train, label)
+    counts = balancing_counts(table) if n is None else {table.class_named(str(label_value)): n}
+    settings = {**(QUICK if quick else {}), **_settings(setting)}
+    rows, report = write_rows(table, counts, settings, seed=seed, threads=threads)
+    _write(rows, out)
+    typer.echo(report.describe(), err=True)
+
+
+@bench.command()
+def stage(rows: int = 3000, columns: int = 15, minority: int = 80, threads: int = 2) -> None:
+    """Time, memory and validity of rebalancing one fold."""
+    from imbllm_autogluon.bench.stage import run
+
+    typer.echo(run(rows=rows, columns=columns, minority=minority, threads=threads))
+
+
+def main() -> None:
+    """Entry point of the console script ``imbllm``."""
+    app()
+
+
+def _finish(job: Any) -> None:
+    from imbllm_autogluon.plugin.fit_report import write_report
+    from imbllm_autogluon.plugin.summary import summary
+
+    outcome = job.run()
+    typer.echo(summary(outcome, write_report(outcome)))
+
+
+def _labelled(path: Path, label: str) -> Any:
+    from imbllm_autogluon.tables.files import read_table
+    from imbllm_autogluon.tables.labelled import LabelledTable
+
+    table = LabelledTable.of(read_table(path), label, str(path))
+    _say_dropped(table.dropped, path, label)
+    return table
+
+
+def _test_table(path: Path, label: str) -> Any:
+    from imbllm_autogluon.tables.files import read_table
+    from imbllm_autogluon.tables.labelled import LabelledTable, check_label_column
+
+    frame = read_table(path)
+    check_label_column(frame, label, str(path))
+    table = LabelledTable.known_rows(frame, label, str(path))
+    _say_dropped(table.dropped, path, label)
+    return table
+
+
+def _say_dropped(n: int, path: Path, label: str) -> None:
+    if n:
+        typer.echo(f"imbllm: {path}: {n} rows without {label!r} are left out.", err=True)
+
+
+def _settings(pairs: list[str] | None) -> dict[str, Any]:
+    from imbllm_autogluon.cli_settings import parse_settings
+
+    return parse_settings(pairs or [])
+
+
+def _check_target(out: Path | None) -> None:
+    """Refuse a file that could not be written before minutes are spent on its content."""
+    from imbllm_autogluon.tables.files import check_target
+
+    if out is not None:
+        check_target(out)
+
+
+def _write(frame: Any, out: Path) -> None:
+    from imbllm_autogluon.tables.files import write_table
+
+    write_table(frame, out)
+    typer.echo(f"{len(frame)} rows written to {out}.", err=True)
+
+
+def _show_version(on: bool) -> None:
+    if on:
+        typer.echo(f"imbllm {__version__}")
+        raise typer.Exit
+
+
+def _fail(message: str, code: int, *, debug: bool) -> NoReturn:
+    if debug:
+        traceback.print_exc(file=sys.stderr)
+    typer.echo(f"imbllm: {' '.join(message.split())}", err=True)
+    raise typer.Exit(code)

@@ -1,0 +1,71 @@
+"""The checks at the door of a fit: every name and number that a user gives, before anything is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imbllm_autogluon.configuration import require_number
+from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError, nearest
+
+if TYPE_CHECKING:
+    from imbllm_autogluon.tables.labelled import LabelledTable
+
+
+def check_presets(presets: tuple[str, ...]) -> None:
+    """Refuse the name of a preset that AutoGluon does not know."""
+    from autogluon.tabular.configs.presets_configs import tabular_presets_alias, tabular_presets_dict
+
+    known = [*tabular_presets_dict, *tabular_presets_alias]
+    for name in presets:
+        if name not in known:
+            listed = ", ".join(sorted(tabular_presets_dict))
+            raise InvalidInputError(f"unknown preset {name!r}{nearest(name, known)}; the presets are: {listed}.")
+
+
+def check_families(families: tuple[str, ...]) -> None:
+    """Refuse a model key that AutoGluon does not know."""
+    from autogluon.tabular.registry import ag_model_registry
+
+    known = list(ag_model_registry.key_to_cls_map())
+    for key in families:
+        if key not in known:
+            listed = ", ".join(sorted(name for name in known if not name.endswith("_IMB")))
+            raise InvalidInputError(f"unknown model family {key!r}{nearest(key, known)}; the families are: {listed}.")
+
+
+def check_metric(metric: str | None, problem_type: str) -> None:
+    """Refuse a metric that AutoGluon does not have for this kind of label."""
+    from autogluon.core.metrics import METRICS
+
+    if metric is not None and metric not in METRICS[problem_type]:
+        known = sorted(METRICS[problem_type])
+        raise InvalidInputError(
+            f"unknown metric {metric!r} for a {problem_type} label{nearest(metric, known)}; the metrics are: "
+            f"{', '.join(known)}."
+        )
+
+
+def check_folds(folds: int | None) -> None:
+    """Refuse a number of bagging folds other than 0 and 2 to 20."""
+    if folds is not None and folds != 0:
+        require_number("folds", folds, 2, 20, whole=True)
+
+
+def check_classes(train: LabelledTable) -> None:
+    """Refuse a label of which fewer than two classes could be learned."""
+    lone = [label for label, n in train.counts.items() if n < 2]
+    if lone and len(train.counts) - len(lone) < 2:
+        raise ClassTooSmallError(
+            f"{train.source}: class {lone[0]!r} of the label {train.label!r} has 1 row; at least 2 are needed to learn "
+            "it and to write more. Collect more rows of it."
+        )
+
+
+def check_test(train: LabelledTable, test: LabelledTable) -> None:
+    """Refuse a test table without a column of the training table, or of a single class."""
+    absent = [str(name) for name in train.frame.columns if name not in test.frame.columns]
+    if absent:
+        raise TableError(f"{test.source} lacks {len(absent)} column(s) of {train.source}: {', '.join(absent[:20])}.")
+    if len(test.counts) < 2:
+        held = ", ".join(map(repr, test.counts)) or "none"
+        raise TableError(f"{test.source}: scores need rows of two classes or more; the label {test.label!r} has: {held}.")

@@ -1,0 +1,79 @@
+"""A small table with every kind of clause, its tokens, and tiny models over them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+
+from imbllm_autogluon.language.config import LanguageConfig
+from imbllm_autogluon.language.prompts import Prompts
+from imbllm_autogluon.sentences import Clauses, SchemaVocabulary, SentenceEncoding
+from imbllm_autogluon.sentences.value_codings import Numbers
+from imbllm_autogluon.tables import TableSchema
+
+LABEL = 5
+"""Index of the label's clause."""
+
+TINY = LanguageConfig(layers=1, width=16, warmup_steps=3, steps=3, batch_size=8)
+
+
+def table(n_rows: int = 60) -> pd.DataFrame:
+    """Numbers of one to six digits and both signs, a category, a date, a boolean; some cells missing."""
+    rng = np.random.default_rng(5)
+    rare = np.arange(n_rows) % 4 == 0
+    return pd.DataFrame(
+        {
+            "balance": pd.Series((rng.normal(0, 300, n_rows) + 200 * rare).round(2)).mask(rng.random(n_rows) < 0.2),
+            "visits": rng.integers(0, 150, n_rows),
+            "city": pd.Series(rng.choice(["Oslo", "Bergen", "Narvik"], n_rows)).mask(rng.random(n_rows) < 0.1),
+            "since": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 500, n_rows), unit="D"),
+            "member": rng.random(n_rows) < np.where(rare, 0.9, 0.2),
+            "bought": np.where(rare, "yes", "no"),
+        }
+    )
+
+
+def vocabulary_of(frame: pd.DataFrame, numbers: Numbers = "bins", max_bins: int = 8) -> SchemaVocabulary:
+    schema = TableSchema.from_frame(frame, "bought")
+    labels = schema.encode_label(frame["bought"])
+    return SchemaVocabulary.fit(schema, schema.encode(frame), labels, numbers=numbers, max_bins=max_bins)
+
+
+def clauses_of(vocabulary: SchemaVocabulary, frame: pd.DataFrame) -> Clauses:
+    schema = vocabulary.schema
+    return vocabulary.encoding().encode(schema.encode(frame), schema.encode_label(frame["bought"]))
+
+
+def prompts(clauses: Clauses, order: list[int], given: int, rows: list[int]) -> Prompts:
+    return Prompts(np.array(order), given, clauses.tokens[rows])
+
+
+def random_model(architecture: str, encoding: SentenceEncoding, seed: int = 0) -> Any:
+    """A tiny model with weights so large that every token changes what comes next."""
+    size = {"vocab_size": encoding.n_tokens, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
+    torch.manual_seed(seed)
+    if architecture == "gpt2":
+        places = {"n_positions": encoding.longest_sentence}
+        model: Any = GPT2LMHeadModel(
+            GPT2Config(n_embd=32, n_layer=2, n_head=2, initializer_range=0.4, **places, **size)
+        )
+    else:
+        heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "num_hidden_layers": 2}
+        config = LlamaConfig(hidden_size=32, intermediate_size=48, initializer_range=0.4, **heads, **size)
+        model = LlamaForCausalLM(config)
+    return model.eval()
+
+
+def legal_rows(encoding: SentenceEncoding, tokens: Any) -> bool:
+    """Whether every clause of every row is a legal value, padded with -1 behind its end."""
+    automata = [coding.automaton for coding in encoding.codings]
+    for row in tokens.tolist():
+        for automaton, value in zip(automata, row, strict=True):
+            written = [token for token in value if token >= 0]
+            if value != [*written, *[-1] * (len(value) - len(written))] or not automaton.accepts(written):
+                return False
+    return True

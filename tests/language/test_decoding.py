@@ -1,0 +1,197 @@
+"""The batched decoder against a slow reference, and what it promises at any stage of training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from imbllm_autogluon.language.decoding import ConstrainedDecoder
+from imbllm_autogluon.language.prompts import Prompts
+from imbllm_autogluon.sentences import END, SentenceEncoding
+from imbllm_autogluon.sentences.value_codings import Numbers
+from tests.language.tables import LABEL, clauses_of, legal_rows, prompts, random_model, table, vocabulary_of
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+FRAME = table()
+ARCHITECTURES = ["gpt2", "llama"]
+CODINGS: list[Numbers] = ["bins", "digits"]
+
+# Order of the clauses, how many are given, and which rows the given values come from.
+CASES: dict[str, tuple[list[int], int, list[int]]] = {
+    "label shared": ([LABEL, 0, 2, 1, 4, 3], 1, [0, 4, 8, 12, 16, 20]),
+    "label shared, a number of different lengths": ([LABEL, 0, 3, 2, 1, 4], 2, [0, 4, 8, 12, 16, 20, 24, 28]),
+    "label shared, a category": ([LABEL, 2, 1, 0, 4, 3], 2, [0, 4, 8, 12, 16]),
+    "label shared, three values": ([LABEL, 1, 2, 0, 3, 4], 4, [0, 4, 8, 12, 16, 20]),
+    "labels differ": ([LABEL, 1, 0, 2, 3, 4], 2, [0, 1, 2, 3, 4, 5]),
+    "label last": ([1, 4, 0, 2, 3, LABEL], 1, [0, 1, 2, 3, 4, 5, 6]),
+    "label inside": ([0, LABEL, 1, 2, 3, 4], 2, [3, 5, 6, 7, 9]),
+    "one row": ([LABEL, 0, 2, 1, 4, 3], 2, [8]),
+    "the same row twice": ([LABEL, 1, 2, 0, 4, 3], 2, [8, 8]),
+    "all but one given": ([LABEL, 0, 1, 2, 4, 3], 5, [0, 1, 2, 3]),
+    "nothing given": ([LABEL, 0, 2, 1, 4, 3], 0, [0, 1]),
+}
+
+
+def reference(model: Any, encoding: SentenceEncoding, batch: Prompts) -> list[list[list[int]]]:
+    """Greedy constrained decoding, one row and one token at a time, from full logits and without any cache."""
+    return [reference_row(model, encoding, batch, row) for row in range(len(batch.tokens))]
+
+
+@torch.inference_mode()
+def reference_row(model: Any, encoding: SentenceEncoding, batch: Prompts, row: int) -> list[list[int]]:
+    tables, ids = encoding.tables, []
+    values: dict[int, list[int]] = {}
+    for place, clause in enumerate(batch.order.tolist()):
+        ids += encoding.prefixes[clause]
+        value = [token for token in batch.tokens[row, clause].tolist() if token >= 0] if place < batch.given else []
+        ids += value
+        state = END if value else int(tables.starts[clause])
+        while state != END:
+            logits = model(input_ids=torch.tensor([ids])).logits[0, -1]
+            logits[~torch.from_numpy(tables.allowed[state])] = -torch.inf
+            value.append(int(logits.argmax()))
+            ids.append(value[-1])
+            state = int(tables.next_state[state, value[-1]])
+        values[clause] = value
+    return [values[clause] for clause in range(encoding.n_clauses)]
+
+
+def decode(model: Any, encoding: SentenceEncoding, batch: Prompts, temperature: float, seed: int = 0) -> Any:
+    generator = torch.Generator().manual_seed(seed)
+    return ConstrainedDecoder(model, encoding, temperature, generator).complete(batch)
+
+
+def bare(tokens: npt.NDArray[np.int64]) -> list[list[list[int]]]:
+    return [[[token for token in value if token >= 0] for value in row] for row in tokens.tolist()]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("numbers", CODINGS)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_greedy_rows_equal_the_reference_token_for_token(architecture: str, numbers: Numbers, case: str) -> None:
+    vocabulary = vocabulary_of(FRAME, numbers)
+    encoding = vocabulary.encoding()
+    batch = prompts(clauses_of(vocabulary, FRAME), *CASES[case])
+    model = random_model(architecture, encoding)
+    decoded = decode(model, encoding, batch, temperature=0)
+    assert bare(decoded) == reference(model, encoding, batch)
+    assert legal_rows(encoding, decoded)
+
+
+def test_the_reference_cases_are_ragged_and_not_all_the_same() -> None:
+    """Guards the comparison itself: equal rows or equal lengths would hide a wrong mask or position."""
+    vocabulary = vocabulary_of(FRAME, "digits")
+    encoding = vocabulary.encoding()
+    for architecture in ARCHITECTURES:
+        batch = prompts(clauses_of(vocabulary, FRAME), *CASES["label shared, a number of different lengths"])
+        rows = reference(random_model(architecture, encoding), encoding, batch)
+        assert len({len(row[0]) for row in rows}) > 2
+        assert len({tuple(map(tuple, row[1:])) for row in rows}) > 2
+
+
+@pytest.mark.parametrize("numbers", CODINGS)
+@pytest.mark.parametrize("temperature", [0, 0.7, 100.0])
+def test_given_values_come_back_unchanged_and_every_row_is_legal(numbers: Numbers, temperature: float) -> None:
+    vocabulary = vocabulary_of(FRAME, numbers)
+    encoding, clauses = vocabulary.encoding(), clauses_of(vocabulary, FRAME)
+    batch = prompts(clauses, [LABEL, 0, 2, 3, 1, 4], 3, list(range(30)))
+    decoded = decode(random_model("gpt2", encoding), encoding, batch, temperature)
+    assert decoded.dtype == np.int64
+    assert decoded.shape[:2] == (30, 6)
+    assert legal_rows(encoding, decoded)
+    for clause in (LABEL, 0, 2):
+        expected = [[token for token in value if token >= 0] for value in clauses.tokens[:30, clause].tolist()]
+        assert [row[clause] for row in bare(decoded)] == expected
+
+
+def test_the_tokens_of_clauses_that_are_not_given_are_ignored() -> None:
+    vocabulary = vocabulary_of(FRAME, "digits")
+    encoding, clauses = vocabulary.encoding(), clauses_of(vocabulary, FRAME)
+    model = random_model("gpt2", encoding)
+    batch = prompts(clauses, [LABEL, 0, 2, 3, 1, 4], 1, [0, 4, 8])
+    other = Prompts(batch.order, 1, np.where(np.arange(6)[:, None] == LABEL, batch.tokens, 7))
+    assert decode(model, encoding, batch, 0).tolist() == decode(model, encoding, other, 0).tolist()
+
+
+def test_the_rows_of_a_batch_do_not_change_each_other() -> None:
+    vocabulary = vocabulary_of(FRAME, "digits")
+    encoding, clauses = vocabulary.encoding(), clauses_of(vocabulary, FRAME)
+    model, order = random_model("llama", encoding), [LABEL, 0, 2, 3, 1, 4]
+    together = bare(decode(model, encoding, prompts(clauses, order, 2, [0, 4, 8, 12]), 0))
+    alone = [bare(decode(model, encoding, prompts(clauses, order, 2, [row]), 0))[0] for row in (0, 4, 8, 12)]
+    assert together == alone
+
+
+@pytest.mark.parametrize("numbers", CODINGS)
+def test_a_high_temperature_reaches_every_legal_token(numbers: Numbers) -> None:
+    vocabulary = vocabulary_of(FRAME, numbers)
+    encoding, clauses = vocabulary.encoding(), clauses_of(vocabulary, FRAME)
+    batch = prompts(clauses, [LABEL, 0, 1, 2, 3, 4], 1, [0, 1] * 600)
+    decoded = decode(random_model("gpt2", encoding), encoding, batch, temperature=100.0)
+    for clause in range(LABEL):
+        used = np.unique(decoded[:, clause][decoded[:, clause] >= 0])
+        assert used.tolist() == encoding.tables.clause_tokens(clause).tolist()
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_tokens_are_drawn_as_often_as_the_model_says_at_this_temperature(temperature: float) -> None:
+    vocabulary = vocabulary_of(FRAME)
+    encoding, clauses = vocabulary.encoding(), clauses_of(vocabulary, FRAME)
+    model = random_model("gpt2", encoding, seed=2)
+    batch = prompts(clauses, [LABEL, 2, 0, 1, 3, 4], 1, [0] * 6000)
+    city = decode(model, encoding, batch, temperature)[:, 2, 0]
+    ids = [*encoding.prefixes[LABEL], int(clauses.tokens[0, LABEL, 0]), *encoding.prefixes[2]]
+    legal = encoding.tables.clause_tokens(2)
+    with torch.inference_mode():
+        logits = model(input_ids=torch.tensor([ids])).logits[0, -1, legal]
+    expected = torch.softmax(logits / temperature, dim=0).numpy()
+    assert (city[:, None] == legal).mean(axis=0) == pytest.approx(expected, abs=0.025)
+    assert expected.max() < 0.99
+
+
+def test_the_same_seed_gives_the_same_rows_and_another_seed_others() -> None:
+    vocabulary = vocabulary_of(FRAME, "digits")
+    encoding, clauses = vocabulary.encoding(), clauses_of(vocabulary, FRAME)
+    model, batch = random_model("gpt2", encoding), prompts(clauses, [LABEL, 0, 1, 2, 3, 4], 1, [0] * 20)
+    first, again, other = (decode(model, encoding, batch, 1.0, seed).tolist() for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+class CountingModel(torch.nn.Module):
+    """Passes on to a model and remembers how many tokens went through it, by forward pass."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.inner, self.config, self.shapes = model, model.config, []
+        self.base_model = self._forward
+        self.get_output_embeddings = model.get_output_embeddings
+
+    def _forward(self, **inputs: Any) -> Any:
+        self.shapes.append(tuple(inputs["input_ids"].shape))
+        return self.inner.base_model(**inputs)
+
+
+def test_a_shared_label_is_computed_once_and_each_choice_costs_one_pass() -> None:
+    vocabulary = vocabulary_of(FRAME)
+    encoding, clauses = vocabulary.encoding(), clauses_of(vocabulary, FRAME)
+    model: Any = CountingModel(random_model("gpt2", encoding))
+    decode(model, encoding, prompts(clauses, [LABEL, 0, 1, 2, 3, 4], 2, [0, 4, 8]), 0)
+    # The label alone; the given balance with the next prefix; then a value and the next prefix, three times.
+    assert model.shapes == [(1, 2), (3, 3), (3, 2), (3, 2), (3, 2)]
+
+
+def test_tokens_without_a_choice_are_taken_without_asking_the_model() -> None:
+    frame = FRAME.assign(visits=np.where(np.arange(60) % 2, 1000, 2000))
+    vocabulary = vocabulary_of(frame, "digits")
+    encoding, clauses = vocabulary.encoding(), clauses_of(vocabulary, frame)
+    model: Any = CountingModel(random_model("gpt2", encoding))
+    decoded = decode(model, encoding, prompts(clauses, [LABEL, 0, 2, 3, 4, 1], 5, [0, 4, 8]), 0)
+    assert legal_rows(encoding, decoded)
+    # Units of the lattice are 0 and 1: one choice, then the forced end.
+    assert len(model.shapes) == 2

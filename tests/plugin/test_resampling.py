@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from imbllm_autogluon.plugin import resampling
+from imbllm_autogluon.plugin.resampling import difference_interval
+
+
+def test_the_interval_of_a_mean_is_about_two_standard_errors_wide() -> None:
+    values = np.random.default_rng(1).normal(0.5, 1.0, 400)
+    low, high = difference_interval(lambda rows: float(values[rows].mean()), np.zeros(400)) or (0.0, 0.0)
+    assert low < values.mean() < high
+    assert high - low == pytest.approx(4 * 1.0 / 20, rel=0.2)
+
+
+def test_no_class_dies_out_in_a_resample() -> None:
+    classes = np.repeat([0, 1], [98, 2])
+    sizes: list[tuple[int, int]] = []
+
+    def difference(rows: np.ndarray) -> float:
+        sizes.append(tuple(np.bincount(classes[rows])))
+        return 0.0
+
+    difference_interval(difference, classes)
+    assert set(sizes) == {(98, 2)}
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    values = np.random.default_rng(1).normal(size=50)
+    intervals = {difference_interval(lambda rows: float(values[rows].mean()), np.zeros(50), seed=s) for s in (1, 1, 2)}
+    assert len(intervals) == 2
+
+
+def test_large_tables_are_not_resampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resampling, "MOST_ROWS", 10)
+    assert difference_interval(lambda _: 1.0, np.zeros(11)) is None

@@ -1,0 +1,195 @@
+"""Rows become sentences that can be read back, in any order, with or without some clauses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imbllm_autogluon.sentences import END, Clauses, Order, SchemaVocabulary, SentenceEncoding, Sentences, draw_orders
+from imbllm_autogluon.sentences.orders import ORDERS
+from imbllm_autogluon.sentences.value_codings import Numbers
+from imbllm_autogluon.tables import Cells, TableSchema
+from tests.sentences.tables import frames
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+NUMBERS: tuple[Numbers, ...] = ("bins", "digits")
+
+
+class Written:
+    """A table, its encoding and its clauses."""
+
+    def __init__(self, frame: pd.DataFrame, numbers: Numbers) -> None:
+        self.schema = TableSchema.from_frame(frame, "sick")
+        self.cells = self.schema.encode(frame)
+        self.labels = self.schema.encode_label(frame["sick"])
+        vocabulary = SchemaVocabulary.fit(self.schema, self.cells, self.labels, numbers=numbers)
+        self.encoding: SentenceEncoding = vocabulary.encoding()
+        self.clauses: Clauses = self.encoding.encode(self.cells, self.labels)
+
+
+def mixed(n_rows: int = 40) -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    income = pd.Series(rng.normal(100, 40, n_rows).round(2))
+    return pd.DataFrame(
+        {
+            "income": income.mask(rng.random(n_rows) < 0.2),
+            "age": rng.integers(-3, 120, n_rows),
+            "city": rng.choice(["Oslo", "Bergen"], n_rows),
+            "since": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, n_rows), unit="D"),
+            "sick": np.where(np.arange(n_rows) < 8, "yes", "no"),
+        }
+    )
+
+
+def on_lattice(schema: TableSchema, cells: Cells) -> Cells:
+    """The cells with every number on its column's lattice."""
+    for j, column in enumerate(schema.columns):
+        if column.lattice is not None:
+            cells = cells.with_column(j, column.lattice.snap(cells.values[j]), cells.missing[:, j])
+    return cells
+
+
+def read_back(encoding: SentenceEncoding, sentences: Sentences) -> list[dict[int, list[int]]]:
+    """Value tokens of each row by clause, read from left to right with nothing but prefixes and automata."""
+    owner = {prefix: clause for clause, prefix in enumerate(encoding.prefixes)}
+    rows = []
+    for ids, real, states in zip(sentences.ids, sentences.real, sentences.states, strict=True):
+        waiting, row = list(zip(ids[real].tolist(), states[real].tolist(), strict=True)), {}
+        assert (ids[~real] == 0).all()
+        assert (states[~real] == END).all()
+        while waiting:
+            prefix, mark = waiting.pop(0)
+            clause = owner[(prefix,)]
+            assert mark == END
+            assert clause not in row
+            row[clause] = value_of(encoding, clause, waiting)
+        rows.append(row)
+    return rows
+
+
+def value_of(encoding: SentenceEncoding, clause: int, waiting: list[tuple[int, int]]) -> list[int]:
+    state, value = int(encoding.tables.starts[clause]), []
+    while state != END:
+        token, mark = waiting.pop(0)
+        assert mark == state
+        assert encoding.tables.allowed[state, token]
+        value.append(token)
+        state = int(encoding.tables.next_state[state, token])
+    assert encoding.codings[clause].automaton.accepts(value)
+    return value
+
+
+def values_of(clauses: Clauses, row: int) -> dict[int, list[int]]:
+    """Value tokens of the present clauses of one row."""
+    tokens = clauses.tokens[row].tolist()
+    present = np.flatnonzero(clauses.present[row]).tolist()
+    return {clause: [token for token in tokens[clause] if token >= 0] for clause in present}
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
+@settings(deadline=None)
+@given(frame=frames())
+def test_any_table_comes_back_from_its_tokens(numbers: Numbers, frame: pd.DataFrame) -> None:
+    if not TableSchema.from_frame(frame, "sick").columns:
+        return
+    written = Written(frame, numbers)
+    cells, labels = written.encoding.decode(written.clauses, np.random.default_rng(0))
+    expected = on_lattice(written.schema, written.cells)
+    assert cells.row_keys().tolist() == expected.row_keys().tolist()
+    assert [column.dtype for column in cells.values] == [column.dtype for column in expected.values]
+    assert labels.tolist() == written.labels.tolist()
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
+@pytest.mark.parametrize("order", ORDERS)
+def test_sentences_read_back_as_the_clauses_they_were_written_from(numbers: Numbers, order: Order) -> None:
+    written = Written(mixed(), numbers)
+    orders = draw_orders(40, 4, order, np.random.default_rng(0))
+    rows = read_back(written.encoding, written.encoding.assemble(written.clauses, orders))
+    for row, found in enumerate(rows):
+        assert list(found) == orders[row].tolist()
+        assert found == values_of(written.clauses, row)
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
+@pytest.mark.parametrize(("order", "places"), [("fix_y", {0}), ("permute_x", {4}), ("permute_xy", {0, 1, 2, 3, 4})])
+def test_the_label_is_written_first_last_or_anywhere(numbers: Numbers, order: Order, places: set[int]) -> None:
+    written = Written(mixed(), numbers)
+    orders = draw_orders(40, 4, order, np.random.default_rng(0))
+    rows = read_back(written.encoding, written.encoding.assemble(written.clauses, orders))
+    assert {list(row).index(4) for row in rows} == places
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
+def test_absent_clauses_are_not_written_at_all(numbers: Numbers) -> None:
+    written = Written(mixed(), numbers)
+    present = np.random.default_rng(3).random((40, 5)) < 0.5
+    present[:, 4] = True
+    clauses = written.clauses.with_present(present)
+    sentences = written.encoding.assemble(clauses, draw_orders(40, 4, "fix_y", np.random.default_rng(0)))
+    rows = read_back(written.encoding, sentences)
+    for row, found in enumerate(rows):
+        assert found == values_of(clauses, row)
+        assert set(found) == set(np.flatnonzero(present[row]).tolist())
+
+
+def test_sentences_are_left_justified_and_no_longer_than_the_longest_row() -> None:
+    written = Written(mixed(), "digits")
+    present = np.ones((40, 5), dtype=bool)
+    present[::2, :3] = False
+    sentences = written.encoding.assemble(written.clauses.with_present(present), np.tile(np.arange(5), (40, 1)))
+    lengths = sentences.real.sum(axis=1)
+    assert (sentences.real == (np.arange(sentences.ids.shape[1]) < lengths[:, None])).all()
+    assert sentences.ids.shape[1] == lengths.max()
+
+
+def test_continuous_only_rows_hold_label_and_numbers_alone() -> None:
+    written = Written(mixed(), "bins")
+    present = np.tile([True, True, False, False, True], (40, 1))
+    orders = np.tile([4, 3, 2, 1, 0], (40, 1))
+    sentences = written.encoding.assemble(written.clauses.with_present(present), orders)
+    assert [list(row) for row in read_back(written.encoding, sentences)] == [[4, 1, 0]] * 40
+    assert sentences.ids.shape == (40, 6)
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
+def test_no_row_is_longer_than_the_longest_sentence_and_one_can_be_as_long(numbers: Numbers) -> None:
+    written = Written(mixed(), numbers)
+    encoding = written.encoding
+    longest = sum(1 + longest_value(encoding, clause, int(encoding.tables.starts[clause])) for clause in range(5))
+    assert encoding.longest_sentence == longest
+    sentences = encoding.assemble(written.clauses, np.tile(np.arange(5), (40, 1)))
+    assert sentences.ids.shape[1] <= longest
+
+
+def longest_value(encoding: SentenceEncoding, clause: int, state: int) -> int:
+    if state == END:
+        return 0
+    tables = encoding.tables
+    following = set(tables.next_state[state][tables.allowed[state]].tolist())
+    return 1 + max(longest_value(encoding, clause, after) for after in following)
+
+
+def test_rows_can_be_taken_repeated_and_stacked() -> None:
+    narrow, wide = Written(mixed(), "digits"), Written(mixed(), "digits")
+    taken = narrow.clauses.take(np.array([3, 3, 0]))
+    assert taken.tokens.tolist() == narrow.clauses.tokens[[3, 3, 0]].tolist()
+    short = Clauses(taken.tokens[:, :, :1], np.zeros((3, 5), dtype=bool))
+    stacked = Clauses.concat([short, wide.clauses])
+    assert stacked.tokens[:3, :, 1:].max() == -1
+    assert stacked.tokens[3:].tolist() == wide.clauses.tokens.tolist()
+    assert stacked.present.tolist() == [[False] * 5] * 3 + [[True] * 5] * 40
+
+
+def test_zero_rows_make_zero_sentences() -> None:
+    written = Written(mixed(), "digits")
+    none: npt.NDArray[Any] = np.empty(0, dtype=np.int64)
+    sentences = written.encoding.assemble(written.clauses.take(none), np.empty((0, 5), dtype=np.int64))
+    assert sentences.ids.shape[0] == 0

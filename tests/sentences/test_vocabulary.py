@@ -1,0 +1,120 @@
+"""The schema vocabulary: which tokens a table needs, and what they stand for."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.sentences.value_codings import BinCoding, CategoryCoding, DigitCoding, Numbers
+from imbllm_autogluon.sentences.vocabulary import DIGIT_SYMBOLS, PADDING, SchemaVocabulary
+from imbllm_autogluon.tables import TableSchema
+
+FRAME = pd.DataFrame(
+    {
+        "age": [61, 35, 48, 35],
+        "city": ["Oslo", None, "Bergen", "Oslo"],
+        "income": [1.5, 2.25, None, 9.0],
+        "member": [True, False, False, True],
+        "since": pd.to_datetime(["2020-01-01", "2021-05-03", "2020-01-01", "2022-02-02"]),
+        "sick": ["no", "yes", "no", "no"],
+    }
+)
+
+
+def vocabulary(numbers: Numbers = "bins", frame: pd.DataFrame = FRAME, max_bins: int = 32) -> SchemaVocabulary:
+    schema = TableSchema.from_frame(frame, "sick")
+    labels = schema.encode_label(frame["sick"])
+    return SchemaVocabulary.fit(schema, schema.encode(frame), labels, numbers=numbers, max_bins=max_bins)
+
+
+def test_a_token_for_each_column_category_bin_and_missing_value() -> None:
+    assert vocabulary().encoding().token_names == (
+        *("padding", "age is", "city is", "income is", "member is", "since is", "sick is"),
+        *("age: bin 0", "age: bin 1", "age: bin 2"),
+        *("city: missing", "city: Oslo", "city: Bergen"),
+        *("income: missing", "income: bin 0", "income: bin 1", "income: bin 2"),
+        *("member: True", "member: False"),
+        *("since: bin 0", "since: bin 1", "since: bin 2"),
+        *("sick: no", "sick: yes"),
+    )
+
+
+def test_digits_are_shared_by_all_numbers() -> None:
+    encoding = vocabulary("digits").encoding()
+    assert encoding.token_names[7 : 7 + len(DIGIT_SYMBOLS)] == DIGIT_SYMBOLS
+    assert not any("bin" in name for name in encoding.token_names)
+    digits = [coding for coding in encoding.codings if isinstance(coding, DigitCoding)]
+    assert len(digits) == 3
+    assert all(coding.symbols == digits[0].symbols for coding in digits)
+    assert [encoding.token_names[digits[0].symbols[symbol]] for symbol in DIGIT_SYMBOLS] == list(DIGIT_SYMBOLS)
+
+
+@pytest.mark.parametrize("numbers", ["bins", "digits"])
+def test_every_clause_has_its_own_prefix_and_no_value_uses_the_padding(numbers: Numbers) -> None:
+    encoding = vocabulary(numbers).encoding()
+    assert encoding.prefixes == ((1,), (2,), (3,), (4,), (5,), (6,))
+    assert encoding.token_names[PADDING] == "padding"
+    used = [set(encoding.tables.clause_tokens(clause).tolist()) for clause in range(encoding.n_clauses)]
+    assert min(set().union(*used)) > 6
+    assert max(set().union(*used)) == encoding.n_tokens - 1
+
+
+def test_the_columns_of_the_bins_encoding_share_no_value_token() -> None:
+    encoding = vocabulary().encoding()
+    used = [token for clause in range(encoding.n_clauses) for token in encoding.tables.clause_tokens(clause).tolist()]
+    assert sorted(used) == list(range(7, encoding.n_tokens))
+
+
+def test_codings_follow_the_kinds_of_the_columns() -> None:
+    kinds = [type(coding) for coding in vocabulary().encoding().codings]
+    assert kinds == [BinCoding, CategoryCoding, BinCoding, CategoryCoding, BinCoding, CategoryCoding]
+
+
+def test_a_rare_class_gets_as_many_bins_as_a_frequent_one() -> None:
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.permutation(5000)[:980], 10_000 + np.arange(20) * 37])
+    frame = pd.DataFrame({"x": values, "sick": ["no"] * 980 + ["yes"] * 20})
+    bins = vocabulary(frame=frame, max_bins=16).bins[0]
+    borders = bins.knots[bins.starts[:-1]]
+    rare = int((borders >= 5000).sum())
+    assert bins.n_bins <= 16
+    assert 6 <= rare <= 9
+
+
+def test_max_bins_limits_the_bins_of_every_column() -> None:
+    assert max(bins.n_bins for bins in vocabulary(max_bins=2).bins.values()) == 2
+
+
+def test_a_vocabulary_of_digits_learns_no_bins() -> None:
+    assert vocabulary("digits").bins == {}
+
+
+@pytest.mark.parametrize("numbers", ["bins", "digits"])
+def test_a_stored_vocabulary_writes_the_same_tokens(numbers: Numbers) -> None:
+    before = vocabulary(numbers)
+    after = SchemaVocabulary.from_dict(json.loads(json.dumps(before.to_dict())))
+    assert after.schema == before.schema
+    assert after.encoding().token_names == before.encoding().token_names
+    cells, labels = before.schema.encode(FRAME), before.schema.encode_label(FRAME["sick"])
+    assert after.encoding().encode(cells, labels).tokens.tolist() == before.encoding().encode(cells, labels).tokens.tolist()
+    rows = [v.encoding().decode(v.encoding().encode(cells, labels), np.random.default_rng(0))[0] for v in (before, after)]
+    assert rows[0].row_keys().tolist() == rows[1].row_keys().tolist()
+
+
+def test_a_schema_without_label_is_refused() -> None:
+    schema = TableSchema.from_frame(FRAME.drop(columns="sick"))
+    with pytest.raises(InvalidInputError, match="needs a schema with a label"):
+        dataclasses.replace(vocabulary(), schema=schema).encoding()
+
+
+@pytest.mark.parametrize("name", ["a is", "", ", ", "x: missing", "label"])
+def test_names_are_never_syntax(name: str) -> None:
+    frame = FRAME.rename(columns={"age": name, "city": name + " is"})
+    encoding = vocabulary(frame=frame).encoding()
+    assert encoding.n_tokens == vocabulary().encoding().n_tokens
+    assert encoding.prefixes[:2] == ((1,), (2,))

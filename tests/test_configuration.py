@@ -1,0 +1,90 @@
+"""Configuration objects refuse what they do not know, by name, and hold plain Python values."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+from imbllm_autogluon.configuration import (
+    from_mapping,
+    known_keys,
+    refuse_unknown_keys,
+    require_choice,
+    require_choices,
+    require_number,
+)
+from imbllm_autogluon.errors import InvalidInputError
+
+
+@dataclass(frozen=True)
+class Oven:
+    heat: int = 180
+    mode: Literal["top", "bottom", 3] = "top"
+    fan: bool = False
+
+    def __post_init__(self) -> None:
+        require_choices(self)
+        require_number("heat", self.heat, 50, 300, whole=True)
+
+
+def test_keys_come_in_the_order_of_the_definition() -> None:
+    assert known_keys(Oven) == ("heat", "mode", "fan")
+
+
+def test_a_mapping_becomes_a_configuration_and_absent_keys_keep_their_defaults() -> None:
+    assert from_mapping(Oven, {"mode": 3}) == Oven(180, 3)
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_one_and_all_allowed_ones() -> None:
+    with pytest.raises(InvalidInputError, match=r"unknown setting 'oven\.heet' \(did you mean 'heat'\?\)") as caught:
+        from_mapping(Oven, {"fan": True, "heet": 3}, prefix="oven.")
+    assert "the settings are: oven.fan, oven.heat, oven.mode." in str(caught.value)
+
+
+def test_known_keys_are_not_refused() -> None:
+    refuse_unknown_keys(["a", "b"], iter("abc"))
+
+
+@pytest.mark.parametrize("heat", [np.int64(200), np.int8(60), np.float64(200.0), np.float32(200.0)])
+def test_numpy_scalars_become_plain_values_that_json_can_hold(heat: Any) -> None:
+    oven = from_mapping(Oven, {"heat": heat, "fan": np.bool_(True), "mode": np.str_("bottom")})
+    assert {type(value) for value in vars(oven).values()} <= {int, float, bool, str}
+    assert json.loads(json.dumps(vars(oven))) == {"heat": int(heat), "mode": "bottom", "fan": True}
+
+
+def test_every_literal_field_is_checked() -> None:
+    with pytest.raises(InvalidInputError, match=r"mode must be one of 'top', 'bottom', 3; got 'botom' \(did you mean"):
+        Oven(mode="botom")  # type: ignore[arg-type]
+
+
+def test_a_choice_is_compared_by_value_not_by_text() -> None:
+    require_choice("mode", 3, ("top", 3))
+    with pytest.raises(InvalidInputError, match=r"must be one of 'top', 3; got '3'"):
+        require_choice("mode", "3", ("top", 3))
+
+
+@pytest.mark.parametrize("value", [0, 0.0, 5, 2.5, 10, 10.0])
+def test_numbers_within_the_limits_pass(value: float) -> None:
+    require_number("x", value, 0, 10)
+
+
+@pytest.mark.parametrize("value", [0, 7, 7.0, 10**400])
+def test_whole_numbers_pass_as_whole_even_beyond_any_float(value: float) -> None:
+    require_number("x", value, 0, whole=True)
+
+
+@pytest.mark.parametrize("value", [-1, 11, math.nan, math.inf, -math.inf, True, "5", None, [1], 10**400, 5 + 0j])
+def test_other_values_are_refused(value: object) -> None:
+    with pytest.raises(InvalidInputError, match=r"x must be a number between 0 and 10; got "):
+        require_number("x", value, 0, 10)
+
+
+@pytest.mark.parametrize("value", [2.5, math.inf, math.nan, False, "3", -1])
+def test_what_is_not_whole_is_refused_as_such(value: object) -> None:
+    with pytest.raises(InvalidInputError, match=r"x must be a whole number at least 0; got "):
+        require_number("x", value, 0, whole=True)
