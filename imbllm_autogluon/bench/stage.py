@@ -10,6 +10,7 @@ import multiprocessing
 import resource
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -65,8 +66,8 @@ def summary(tidy: pd.DataFrame) -> pd.DataFrame:
 
 def in_own_process(*arguments: Any) -> dict[str, float]:
     """Run :func:`measure` in a fresh interpreter."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(measure, arguments)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(measure, *arguments).result()
 
 
 def measure(arm: str, rows: int, columns: int, minority: int, threads: int, seed: int) -> dict[str, float]:

@@ -16,6 +16,7 @@ from sklearn_compat.utils.validation import validate_data
 
 from imbllm_autogluon.oversampling.config import ImbLLMConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.tables.inspection import checked_names
 
 if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.report import OversamplingReport
@@ -182,7 +183,9 @@ time_limit, temperature, generation_batch
     def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:
         """Keep data frames as they are; turn lists into arrays; refuse sparse matrices."""
         y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
-        if not isinstance(X, pd.DataFrame):
+        if isinstance(X, pd.DataFrame):
+            checked_names(X)
+        else:
             X = check_array(_array_of(X), dtype=None, ensure_all_finite="allow-nan")
         validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
         return X, y, binarize_y

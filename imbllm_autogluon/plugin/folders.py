@@ -41,13 +41,18 @@ def prepare_folder(folder: Path, *, force: bool) -> None:
     check_folder(folder, force=force)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in OF_A_PREDICTOR:
-            left = folder / name
-            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
         probe = folder / ".imbllm-probe"
         probe.touch()
         probe.unlink()
-        if not any(folder.iterdir()):
-            folder.rmdir()  # AutoGluon makes it again; it warns of a folder that exists, even of an empty one
+        clear_folder(folder)  # AutoGluon makes it again; it warns of a folder that exists, even of an empty one
     except OSError as error:
         raise TableError(f"the folder {folder} cannot be written: {error.strerror}.") from error
+
+
+def clear_folder(folder: Path) -> None:
+    """Delete what a fit leaves in a folder, and the folder itself if nothing else is in it."""
+    for name in OF_A_PREDICTOR:
+        left = folder / name
+        shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from imbllm_autogluon.configuration import require_number
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
 from imbllm_autogluon.plugin.callback import RebalanceCallback
-from imbllm_autogluon.plugin.folders import check_folder, prepare_folder
+from imbllm_autogluon.plugin.folders import check_folder, clear_folder, prepare_folder
 from imbllm_autogluon.plugin.job_checks import (
     check_classes,
     check_families,
@@ -191,8 +191,10 @@ class FitJob:
         )
         try:
             return predictor.fit(self.train.frame, **self.fit_arguments())
-        except RuntimeError as error:
-            raise ImbLLMError(f"AutoGluon trained no model ({error}); give it more time or other models.") from error
+        except (RuntimeError, AssertionError) as error:  # AutoGluon's ways to say that no model could be trained
+            clear_folder(self.out)
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ImbLLMError(f"AutoGluon trained no model: {reason} Give it more time or other models.") from error
 
     def _check_positive_class(self, positive_class: str) -> None:
         if self.problem_type != "binary":

@@ -25,9 +25,10 @@ def table(n_rows: int = 60) -> pd.DataFrame:
     """Numbers of one to six digits and both signs, a category, a date, a boolean; some cells missing."""
     rng = np.random.default_rng(5)
     rare = np.arange(n_rows) % 4 == 0
+    balance = rng.normal(0.5 * rare, 1) * 10.0 ** rng.integers(-1, 4, n_rows)
     return pd.DataFrame(
         {
-            "balance": pd.Series((rng.normal(0, 300, n_rows) + 200 * rare).round(2)).mask(rng.random(n_rows) < 0.2),
+            "balance": pd.Series(balance.round(2)).mask(rng.random(n_rows) < 0.2),
             "visits": rng.integers(0, 150, n_rows),
             "city": pd.Series(rng.choice(["Oslo", "Bergen", "Narvik"], n_rows)).mask(rng.random(n_rows) < 0.1),
             "since": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 500, n_rows), unit="D"),
@@ -35,6 +36,13 @@ def table(n_rows: int = 60) -> pd.DataFrame:
             "bought": np.where(rare, "yes", "no"),
         }
     )
+
+
+def learnable(n_rows: int = 60) -> pd.DataFrame:
+    """Two sorts of rows: the label tells everything."""
+    rare = np.arange(n_rows) % 3 == 0
+    columns = {"visits": rare * 90, "city": np.where(rare, "Oslo", "Bergen"), "bought": np.where(rare, "yes", "no")}
+    return pd.DataFrame(columns)
 
 
 def vocabulary_of(frame: pd.DataFrame, numbers: Numbers = "bins", max_bins: int = 8) -> SchemaVocabulary:
@@ -57,10 +65,9 @@ def random_model(architecture: str, encoding: SentenceEncoding, seed: int = 0) -
     size = {"vocab_size": encoding.n_tokens, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
     torch.manual_seed(seed)
     if architecture == "gpt2":
-        places = {"n_positions": encoding.longest_sentence}
-        model: Any = GPT2LMHeadModel(
-            GPT2Config(n_embd=32, n_layer=2, n_head=2, initializer_range=0.4, **places, **size)
-        )
+        fixed: dict[str, Any] = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0, "initializer_range": 0.4}
+        shape = {"n_positions": encoding.longest_sentence, "n_embd": 32, "n_layer": 2, "n_head": 2}
+        model: Any = GPT2LMHeadModel(GPT2Config(**shape, **fixed, **size))
     else:
         heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "num_hidden_layers": 2}
         config = LlamaConfig(hidden_size=32, intermediate_size=48, initializer_range=0.4, **heads, **size)

@@ -21,8 +21,8 @@ VERDICTS = {
     "whole": (
         comparison(Score("f1", True, 0.80, 0.85), interval=(0.01, 0.09)),
         "whole",
-        "The whole ensemble (plain models and twins) is better by 0.0500 (F1 0.8500 with twins, 0.8000 without, "
-        "on 949 test rows).",
+        ("The whole ensemble (plain models and twins) is better by 0.0500 (F1 0.8500 with twins, 0.8000 without, "
+        "on 949 test rows)."),
     ),
     "plain": (
         comparison(Score("average_precision", True, 0.9, 0.875), Score("log_loss", False, 0.2, 0.3)),
@@ -37,20 +37,20 @@ VERDICTS = {
     "equal": (
         comparison(Score("f1", True, 0.8, 0.8), Score("log_loss", False, 0.3, 0.2)),
         "neither",
-        "Both ensembles are equal (F1 0.8000 with twins, 0.8000 without, on 949 test rows). The whole ensemble (plain "
-        "models and twins) is better by log-loss.",
+        ("Both ensembles are equal (F1 0.8000 with twins, 0.8000 without, on 949 test rows). The whole ensemble (plain "
+        "models and twins) is better by log-loss."),
     ),
     "chance": (
         comparison(Score("f1", True, 0.80, 0.85), interval=(-0.01, 0.09)),
         "whole",
-        "The whole ensemble (plain models and twins) is better by 0.0500 (F1 0.8500 with twins, 0.8000 without, on 949 "
-        "test rows). That is within chance: the 95 % interval of the gain is -0.0100 to +0.0900.",
+        ("The whole ensemble (plain models and twins) is better by 0.0500 (F1 0.8500 with twins, 0.8000 without, on 949 "
+        "test rows). That is within chance: the 95 % interval of the gain is -0.0100 to +0.0900."),
     ),
     "other metrics disagree": (
         comparison(Score("f1", True, 0.80, 0.85), Score("roc_auc", True, 0.9, 0.8), Score("log_loss", False, 0.1, 0.2)),
         "whole",
-        "The whole ensemble (plain models and twins) is better by 0.0500 (F1 0.8500 with twins, 0.8000 without, on 949 "
-        "test rows). The plain ensemble is better by ROC AUC, log-loss.",
+        ("The whole ensemble (plain models and twins) is better by 0.0500 (F1 0.8500 with twins, 0.8000 without, on 949 "
+        "test rows). The plain ensemble is better by ROC AUC, log-loss."),
     ),
     "no twins": (
         comparison(Score("f1", True, None, 0.85), models=Contenders("LightGBM", None, "no twin was fitted")),

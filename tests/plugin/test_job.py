@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from autogluon.tabular import TabularPredictor
@@ -13,6 +13,9 @@ from imbllm_autogluon.plugin.job import FitJob, with_add_on
 from imbllm_autogluon.plugin.presets import presets
 from imbllm_autogluon.tables.labelled import LabelledTable
 from tests.plugin.fits import binary_outcome, labelled, mixed_table, tiny_job
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BINARY = {"no": 150, "yes": 30}
 
@@ -168,3 +171,4 @@ def test_the_saved_predictor_keeps_the_calibrated_threshold_and_the_model() -> N
 def test_a_time_limit_too_short_for_any_model_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(ImbLLMError, match="AutoGluon trained no model"):
         tiny_job(labelled(BINARY), tmp_path / "fit", time_limit=0.001).run()
+    assert not (tmp_path / "fit").exists()

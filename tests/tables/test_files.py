@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,10 @@ import pytest
 
 from imbllm_autogluon.errors import TableError
 from imbllm_autogluon.tables.files import check_target, read_table, to_csv, write_table, write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 PEOPLE = pd.DataFrame({"age": [61, 35], "city, home": ["Oslo", 'an "old" town'], "paid": [1.5, np.nan]})
 

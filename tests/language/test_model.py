@@ -1,0 +1,254 @@
+"""The language model of a table: what training, writing, saving and loading promise."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from imbllm_autogluon.errors import StoredStateError
+from imbllm_autogluon.language.config import LanguageConfig
+from imbllm_autogluon.language.model import TableLanguageModel
+from imbllm_autogluon.language.prompts import Prompts
+from imbllm_autogluon.sentences import Clauses
+from imbllm_autogluon.sentences.orders import ORDERS, Order
+from imbllm_autogluon.sentences.value_codings import Numbers
+from tests.language.tables import LABEL, TINY, clauses_of, legal_rows, prompts, table, vocabulary_of
+
+FRAME = table()
+
+
+def model_of(config: LanguageConfig = TINY, seed: int = 0) -> TableLanguageModel:
+    return TableLanguageModel(vocabulary_of(FRAME, config.numbers), config, seed)
+
+
+def rows_of(model: TableLanguageModel) -> tuple[Clauses, Clauses]:
+    """Rows of the rare class, and all rows."""
+    everyone = clauses_of(model.vocabulary, FRAME)
+    return everyone.take(np.arange(0, 60, 4)), everyone
+
+
+def trained(config: LanguageConfig = TINY, seed: int = 0, **options: Any) -> TableLanguageModel:
+    model = model_of(config, seed)
+    rare, everyone = rows_of(model)
+    model.train(rare, warmup=everyone, **options)
+    return model
+
+
+def batches(model: TableLanguageModel) -> list[Prompts]:
+    everyone = clauses_of(model.vocabulary, FRAME)
+    return [
+        prompts(everyone, [LABEL, 0, 1, 2, 3, 4], 1, [0] * 20),
+        prompts(everyone, [LABEL, 2, 0, 4, 3, 1], 2, [0, 4, 8, 12]),
+    ]
+
+
+def written(model: TableLanguageModel, seed: int = 0) -> list[Any]:
+    return [rows.tokens.tolist() for rows in model.complete(batches(model), seed=seed)]
+
+
+@pytest.mark.parametrize("numbers", ["bins", "digits"])
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("steps", [0, 2])
+def test_every_row_is_legal_at_any_stage_of_training(numbers: Numbers, order: Order, steps: int) -> None:
+    config = dataclasses.replace(TINY, numbers=numbers, order=order, steps=steps, warmup_steps=steps, temperature=5.0)
+    model = trained(config)
+    completed = model.complete(batches(model), seed=0)
+    assert [len(rows.tokens) for rows in completed] == [20, 4]
+    for rows, batch in zip(completed, batches(model), strict=True):
+        assert rows.present.all()
+        assert legal_rows(model.encoding, rows.tokens)
+        width = min(rows.tokens.shape[2], batch.tokens.shape[2])
+        given = batch.order[: batch.given]
+        assert rows.tokens[:, given, :width].tolist() == batch.tokens[:, given, :width].tolist()
+
+
+def test_the_same_seeds_give_the_same_rows_and_other_seeds_other_rows() -> None:
+    first, again = trained(seed=1), trained(seed=1)
+    assert written(first) == written(again)
+    assert written(first, seed=0) != written(first, seed=1)
+    assert first.curves["minority"].losses == again.curves["minority"].losses
+    assert trained(seed=2).curves["minority"].losses != first.curves["minority"].losses
+
+
+def test_training_and_writing_leave_no_trace_in_the_process() -> None:
+    random.seed(3)
+    np.random.seed(3)
+    torch.manual_seed(3)
+    torch.set_flush_denormal(False)
+    logging.getLogger("transformers").setLevel(logging.INFO)
+    before = process_state()
+    inside: list[int] = []
+    model = trained(threads=2, progress=lambda _: inside.append(torch.get_num_threads()))
+    assert set(inside) == {2}
+    model.complete(batches(model), seed=0, threads=2)
+    assert process_state() == before
+
+
+def process_state() -> tuple[Any, ...]:
+    python, numpy_state = random.getstate(), np.random.get_state()
+    halved = torch.tensor([2.2250738585072014e-308], dtype=torch.float64) / 2
+    return (
+        *(python, str(numpy_state), torch.get_rng_state().tolist(), torch.get_num_threads(), halved.item()),
+        *(logging.getLogger("transformers").level, logging.getLogger().level),
+    )
+
+
+def test_training_tells_how_each_stage_went() -> None:
+    model = trained()
+    warmup, minority = model.curves["warm-up"], model.curves["minority"]
+    assert list(model.curves) == ["warm-up", "minority"]
+    assert [len(warmup.losses), len(minority.losses)] == [3, 3]
+    assert [warmup.stopped_by, minority.stopped_by] == ["steps", "steps"]
+    assert minority.tokens == 3 * 8 * 6
+
+
+def test_without_a_warm_up_there_is_one_stage_at_the_full_rate() -> None:
+    model = model_of()
+    model.train(rows_of(model)[0])
+    assert list(model.curves) == ["minority"]
+
+
+def test_the_stage_after_a_warm_up_is_trained_at_a_third_of_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = []
+    adam = torch.optim.AdamW
+
+    def recorded(parameters: Any, lr: float, **options: Any) -> Any:
+        rates.append(lr)
+        return adam(parameters, lr=lr, **options)
+
+    monkeypatch.setattr(torch.optim, "AdamW", recorded)
+    trained()
+    model = model_of()
+    model.train(rows_of(model)[0])
+    assert rates == pytest.approx([3e-3, 1e-3, 3e-3])
+
+
+def test_progress_is_told_each_step_of_all_stages() -> None:
+    steps: list[int] = []
+    trained(progress=steps.append)
+    assert sum(steps) == 6
+
+
+@pytest.mark.parametrize("options", [{"time_limit": 0.0}, {}])
+def test_no_time_stops_every_stage_at_once_and_says_so(options: dict[str, float]) -> None:
+    long = dataclasses.replace(TINY, steps=10**6, warmup_steps=10**6, time_limit=None if options else 0.0)
+    model = trained(long, **options)
+    assert [curve.losses for curve in model.curves.values()] == [(), ()]
+    assert [curve.stopped_by for curve in model.curves.values()] == ["time limit", "time limit"]
+    assert len(written(model)[0]) == 20
+
+
+def test_stages_share_a_time_limit_by_their_steps() -> None:
+    long = dataclasses.replace(TINY, steps=10**6, warmup_steps=3 * 10**6 // 3, time_limit=60.0)
+    curves = trained(long, time_limit=0.6).curves
+    assert [curve.stopped_by for curve in curves.values()] == ["time limit", "time limit"]
+    assert [curve.seconds for curve in curves.values()] == pytest.approx([0.3, 0.3], abs=0.15)
+
+
+def test_every_row_is_seen_equally_often_in_batches_of_the_size_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_of(dataclasses.replace(TINY, steps=15, batch_size=4))
+    everyone = rows_of(model)[1].take(np.arange(10))
+    seen: list[Any] = []
+    assemble = type(model.encoding).assemble
+
+    def recorded(self: Any, clauses: Clauses, orders: Any) -> Any:
+        seen.append(clauses.tokens)
+        return assemble(self, clauses, orders)
+
+    monkeypatch.setattr(type(model.encoding), "assemble", recorded)
+    model.train(everyone)
+    assert {len(batch) for batch in seen} == {4}
+    _, counts = np.unique(np.concatenate(seen), axis=0, return_counts=True)
+    assert counts.tolist() == [6] * 10
+
+
+def test_fewer_rows_than_a_batch_make_smaller_batches() -> None:
+    model = model_of()
+    model.train(rows_of(model)[0].take(np.array([2])))
+    assert model.curves["minority"].tokens == 3 * 6
+
+
+def test_other_settings_of_decoding_share_the_weights() -> None:
+    model = trained()
+    other = model.with_config(dataclasses.replace(TINY, temperature=0.01))
+    assert written(other) != written(model)
+    assert written(other.with_config(TINY)) == written(model)
+    assert other.n_parameters == model.n_parameters > 0
+
+
+@pytest.mark.parametrize("numbers", ["bins", "digits"])
+def test_a_loaded_model_writes_the_same_rows(numbers: Numbers, tmp_path: Path) -> None:
+    model = trained(dataclasses.replace(TINY, numbers=numbers))
+    model.save(tmp_path)
+    loaded = TableLanguageModel.load(tmp_path)
+    assert written(loaded) == written(model)
+    assert loaded.config == model.config
+    assert loaded.curves == model.curves
+    assert loaded.n_parameters == model.n_parameters
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["language.json", "model.safetensors"]
+
+
+def spoil_json(folder: Path) -> None:
+    (folder / "language.json").write_text("{", encoding="utf-8")
+
+
+def spoil_weights(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+
+
+def another_format(folder: Path) -> None:
+    edit(folder, format=2)
+
+
+def unknown_setting(folder: Path) -> None:
+    edit(folder, config={"stepz": 3})
+
+
+def a_list(folder: Path) -> None:
+    (folder / "language.json").write_text("[]", encoding="utf-8")
+
+
+def another_shape(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: weight[:1].clone() for name, weight in weights.items()}, folder / "model.safetensors")
+
+
+def another_layer(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    save_file({f"x.{name}": weight for name, weight in weights.items()}, folder / "model.safetensors")
+
+
+def edit(folder: Path, **changes: Any) -> None:
+    path = folder / "language.json"
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (spoil_json, "no usable language model in"),
+        (spoil_weights, "no usable language model in"),
+        (another_format, "has format 2; this version reads format 1"),
+        (unknown_setting, "unknown setting 'stepz'"),
+        (a_list, "no usable language model in"),
+        (another_layer, "the stored weights do not fit the model"),
+        (another_shape, "the stored weights do not fit the model"),
+        (lambda folder: (folder / "language.json").unlink(), "no usable language model in"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "no usable language model in"),
+    ],
+)
+def test_broken_missing_and_foreign_files_are_refused(spoil: Any, message: str, tmp_path: Path) -> None:
+    trained().save(tmp_path)
+    spoil(tmp_path)
+    with pytest.raises(StoredStateError, match=message):
+        TableLanguageModel.load(tmp_path)

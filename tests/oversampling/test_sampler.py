@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from imblearn.pipeline import make_pipeline
+from imblearn.utils.estimator_checks import parametrize_with_checks
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+from sklearn.preprocessing import OneHotEncoder
+
+from imbllm_autogluon import ImbLLMOverSampler
+from imbllm_autogluon.errors import ClassTooSmallError, TableError
+from imbllm_autogluon.oversampling.config import ImbLLMConfig
+
+QUICK: dict[str, Any] = {"warmup_steps": 1, "steps": 1, "random_state": 0}
+Table = tuple[pd.DataFrame, "pd.Series[str]"]
+
+
+@parametrize_with_checks([ImbLLMOverSampler(**QUICK)])
+def test_the_sampler_conforms_to_imbalanced_learn(estimator: ImbLLMOverSampler, check: Any) -> None:
+    check(estimator)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "rare_rows"),
+    [
+        ("auto", 170),
+        ("minority", 170),
+        ("not majority", 170),
+        ("all", 170),
+        (0.5, 85),
+        ({"yes": 40}, 40),
+        (lambda y: {"yes": 31}, 31),
+    ],
+)
+def test_every_form_of_the_sampling_strategy_gives_exact_counts(
+    small_table: Table, strategy: Any, rare_rows: int
+) -> None:
+    X, y = ImbLLMOverSampler(sampling_strategy=strategy, **QUICK).fit_resample(*small_table)
+    assert len(X) == len(y)
+    assert y.value_counts().to_dict() == {"no": 170, "yes": rare_rows}
+
+
+def test_real_rows_come_first_and_unchanged_and_the_mask_tells_them_apart(small_table: Table) -> None:
+    sampler = ImbLLMOverSampler(**QUICK)
+    X, y = sampler.fit_resample(*small_table)
+    pd.testing.assert_frame_equal(X.iloc[:200], small_table[0])
+    pd.testing.assert_series_equal(y.iloc[:200], small_table[1])
+    assert sampler.synthetic_mask_.tolist() == [False] * 200 + [True] * 140
+    assert set(y[sampler.synthetic_mask_]) == {"yes"}
+
+
+def test_the_callers_table_is_not_modified(small_table: Table) -> None:
+    X, y = small_table[0].copy(deep=True), small_table[1].copy(deep=True)
+    ImbLLMOverSampler(**QUICK).fit_resample(X, y)
+    pd.testing.assert_frame_equal(X, small_table[0])
+    pd.testing.assert_series_equal(y, small_table[1])
+
+
+def test_dtypes_of_every_family_come_back_as_they_went_in(small_table: Table) -> None:
+    X, y = small_table
+    rich = X.assign(
+        nullable=pd.array(np.arange(200) % 7, dtype="Int16"),
+        arrow=pd.Series(np.arange(200) % 5).astype("string[pyarrow]"),
+        when=pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(200) % 40, unit="D"),
+        single=np.linspace(0, 1, 200).round(2).astype("float32"),
+        ordered=pd.Categorical(np.arange(200) % 3, categories=[2, 1, 0, 9], ordered=True),
+    )
+    resampled, _ = ImbLLMOverSampler(**QUICK).fit_resample(rich, y)
+    assert resampled.dtypes.to_dict() == rich.dtypes.to_dict()
+    assert resampled["when"].iloc[200:].between(rich["when"].min(), rich["when"].max()).all()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64"])
+def test_arrays_give_arrays_of_the_same_dtype(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    X, y = (10 * rng.normal(size=(80, 3))).astype(dtype), np.repeat([0, 1], [60, 20])
+    resampled, labels = ImbLLMOverSampler(**QUICK).fit_resample(X, y)
+    assert (type(resampled), resampled.dtype, resampled.shape) == (np.ndarray, X.dtype, (120, 3))
+    assert np.bincount(labels).tolist() == [60, 60]
+
+
+def test_lists_give_lists() -> None:
+    X, y = [[float(i), i % 3] for i in range(40)], ["a"] * 30 + ["b"] * 10
+    resampled, labels = ImbLLMOverSampler(**QUICK).fit_resample(X, y)
+    assert (type(resampled), type(labels), len(resampled)) == (list, list, 60)
+
+
+def test_categorical_labels_keep_their_dtype(small_table: Table) -> None:
+    y = small_table[1].astype(pd.CategoricalDtype(["yes", "no"]))
+    _, labels = ImbLLMOverSampler(**QUICK).fit_resample(small_table[0], y)
+    assert labels.dtype == y.dtype
+
+
+def test_the_same_seed_gives_the_same_rows_and_another_seed_others(small_table: Table) -> None:
+    first, second, other = (
+        ImbLLMOverSampler(**{**QUICK, "random_state": seed}).fit_resample(*small_table)[0] for seed in (1, 1, 2)
+    )
+    pd.testing.assert_frame_equal(first, second)
+    assert not first.equals(other)
+
+
+def test_balanced_classes_are_returned_as_they_are(small_table: Table) -> None:
+    X, y = small_table[0].iloc[:60], pd.Series(["a", "b"] * 30)
+    sampler = ImbLLMOverSampler(**QUICK)
+    resampled, labels = sampler.fit_resample(X, y)
+    pd.testing.assert_frame_equal(resampled, X)
+    assert labels.tolist() == y.tolist()
+    assert not sampler.synthetic_mask_.any()
+    assert sampler.report_.classes == ()
+
+
+def test_it_works_inside_a_pipeline_and_cross_validation(small_table: Table) -> None:
+    columns = make_column_transformer(
+        (SimpleImputer(), ["income", "visits", "member"]), (OneHotEncoder(handle_unknown="ignore"), ["city"])
+    )
+    pipeline = make_pipeline(ImbLLMOverSampler(**QUICK), columns, LogisticRegression(max_iter=2000))
+    scores = cross_val_score(pipeline, *small_table, cv=3, scoring="roc_auc", error_score="raise")
+    assert scores.mean() > 0.6
+
+
+def test_parameters_are_those_of_the_configuration_with_its_defaults() -> None:
+    signature = inspect.signature(ImbLLMOverSampler).parameters
+    own = {"sampling_strategy", "random_state", "kinds", "threads"}
+    assert {name: p.default for name, p in signature.items() if name not in own} == ImbLLMConfig().flat()
+    assert set(ImbLLMOverSampler._parameter_constraints) == set(signature)
+
+
+def test_a_clone_has_the_same_parameters_and_set_params_changes_one() -> None:
+    sampler = ImbLLMOverSampler(temperature=1.3, kinds={"zip": "categorical"})
+    assert clone(sampler).get_params() == sampler.get_params()
+    assert sampler.set_params(temperature=0.9).config().language.temperature == 0.9
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [("temperature", 0.0), ("neighbours", 0), ("order", "y first"), ("interpolation_ratio", -1), ("kinds", 3)],
+)
+def test_a_parameter_outside_its_range_is_refused_by_name(small_table: Table, parameter: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=parameter):
+        ImbLLMOverSampler(**{**QUICK, parameter: value}).fit_resample(*small_table)
+
+
+def test_a_class_of_one_row_is_refused_with_the_remedy(small_table: Table) -> None:
+    X, y = small_table
+    rows = [*np.flatnonzero(y == "no"), int(np.flatnonzero(y == "yes")[0])]
+    with pytest.raises(ClassTooSmallError, match="'yes' has 1 row"):
+        ImbLLMOverSampler(**QUICK).fit_resample(X.iloc[rows], y.iloc[rows])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda X: X.assign(income=np.inf), "income"),
+        (lambda X: X.assign(lists=[[1]] * len(X)), "lists"),
+        (lambda X: X.set_axis(["a", "a", "b", "c"], axis=1), "a"),
+    ],
+)
+def test_a_table_that_cannot_be_used_names_the_column(small_table: Table, spoil: Any, message: str) -> None:
+    with pytest.raises(TableError, match=message):
+        ImbLLMOverSampler(**QUICK).fit_resample(spoil(small_table[0]), small_table[1])
+
+
+def test_sparse_matrices_are_refused() -> None:
+    with pytest.raises(TypeError, match="[Ss]parse"):
+        ImbLLMOverSampler(**QUICK).fit_resample(sparse.eye(20, format="csr"), [0] * 15 + [1] * 5)
+
+
+def test_user_kinds_reach_the_generator(small_table: Table) -> None:
+    X = small_table[0].assign(zip=[f"{i % 9:05d}" for i in range(200)])
+    sampler = ImbLLMOverSampler(kinds={"visits": "categorical"}, **QUICK)
+    resampled, _ = sampler.fit_resample(X, small_table[1])
+    kinds = {column.name: column.kind for column in sampler.generator_.schema.columns}
+    assert kinds["visits"] == "categorical"
+    assert set(resampled["zip"]) == set(X["zip"]), "digit strings stay strings"

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from imbllm_autogluon.plugin.contenders import contenders
+from tests.plugin.fits import binary_outcome
+
+
+@dataclass
+class FakePredictor:
+    """The few things that `contenders` asks a predictor for."""
+
+    classes: dict[str, type]
+    refitted: dict[str, str] = field(default_factory=dict)
+    plain_wins: bool = False
+    made: list[dict[str, Any]] = field(default_factory=list)
+    saved: bool = False
+    model_best: str = "WeightedEnsemble_L2"
+
+    @property
+    def _trainer(self) -> FakePredictor:
+        return self
+
+    def get_model_names(self, stack_name: str) -> list[str]:
+        assert stack_name == "core"
+        return list(self.classes)
+
+    def get_model_attribute(self, name: str, attribute: str) -> type:
+        assert attribute == "type_inner"
+        return self.classes[name]
+
+    def model_refit_map(self) -> dict[str, str]:
+        return self.refitted
+
+    def fit_weighted_ensemble(self, **options: Any) -> list[str]:
+        self.made.append(options)
+        names = ["WeightedEnsemble_L2Plain"]
+        if self.plain_wins:
+            self.model_best = names[0]
+        return [*names, "WeightedEnsemble_L2Plain_FULL"] if options["refit_full"] else names
+
+    def set_model_best(self, model: str, save_trainer: bool) -> None:
+        self.model_best, self.saved = model, save_trainer
+
+
+def twin() -> type:
+    from autogluon.tabular.models import LGBModel
+
+    from imbllm_autogluon.plugin.twins import twin_of
+
+    return twin_of(LGBModel)
+
+
+def test_the_plain_ensemble_is_made_of_plain_models_only() -> None:
+    outcome = binary_outcome()
+    plain = outcome.predictor._trainer.load_model(outcome.comparison.contenders.plain)
+    assert set(plain.base_model_names) <= {"LightGBM_BAG_L1", "LinearModel_BAG_L1"}
+    assert outcome.comparison.contenders.whole == "WeightedEnsemble_L2"
+
+
+@pytest.mark.parametrize(("plain_wins", "best"), [(False, "WeightedEnsemble_L2"), (True, "WeightedEnsemble_L2Plain")])
+def test_predictions_use_the_plain_ensemble_where_it_is_better_out_of_fold(plain_wins: bool, best: str) -> None:
+    predictor = FakePredictor({"LightGBM": int, "LightGBMImb": twin()}, plain_wins=plain_wins)
+    models = contenders(predictor)
+    assert (models.whole, models.plain) == ("WeightedEnsemble_L2", "WeightedEnsemble_L2Plain")
+    assert (predictor.model_best, predictor.saved) == (best, True)
+
+
+def test_a_refitted_predictor_gets_a_refitted_plain_ensemble() -> None:
+    refitted = {"WeightedEnsemble_L2": "WeightedEnsemble_L2_FULL", "LightGBM": "LightGBM_FULL"}
+    classes = {"LightGBM": int, "LightGBM_FULL": int, "LightGBMImb": twin()}
+    predictor = FakePredictor(classes, refitted, plain_wins=True, model_best="WeightedEnsemble_L2_FULL")
+    models = contenders(predictor)
+    assert (models.whole, models.plain) == ("WeightedEnsemble_L2_FULL", "WeightedEnsemble_L2Plain_FULL")
+    assert predictor.made[0]["base_models"] == ["LightGBM"]
+    assert predictor.model_best == "WeightedEnsemble_L2_FULL"
+
+
+@pytest.mark.parametrize(("classes", "reason"), [({"LightGBM": int}, "no twin"), ({"LightGBMImb": twin()}, "no plain")])
+def test_with_one_sort_of_model_there_is_nothing_to_compare(classes: dict[str, type], reason: str) -> None:
+    predictor = FakePredictor(classes)
+    models = contenders(predictor)
+    assert models.plain is None
+    assert reason in models.reason
+    assert not predictor.made

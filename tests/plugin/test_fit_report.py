@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from imbllm_autogluon.plugin.contenders import Contenders
+from imbllm_autogluon.plugin.fit_report import HTML_NAME, JSON_NAME, fit_report, leaderboard, write_report
+from imbllm_autogluon.plugin.fold_records import fold_records
+from imbllm_autogluon.plugin.summary import comparison_text, leaderboard_text, summary
+from tests.plugin.fits import TINY, binary_outcome, labelled, multiclass_outcome, new_folder, tiny_job
+
+
+def test_the_report_counts_rows_before_and_added_in_every_fold_by_the_users_class_names() -> None:
+    outcome = binary_outcome()
+    report = fit_report(outcome)
+    assert [fold["name"] for fold in report["folds"]] == ["S1F1", "S1F2"]
+    for fold in report["folds"]:
+        assert set(fold["before"]) == {"no", "yes"}
+        assert fold["added"] == {"yes": fold["before"]["no"] - fold["before"]["yes"]}
+        assert {stage: len(curve) for stage, curve in fold["losses"].items()} == {"warm-up": 2, "minority": 2}
+        assert fold["seconds"] > 0
+        assert fold["parameters"] > 0
+    rows = sum(sum(fold["before"].values()) for fold in report["folds"])
+    assert rows == len(outcome.job.train.frame)  # of two folds each row is in the training part of one
+
+
+def test_the_report_names_what_was_left_out() -> None:
+    notes = fit_report(binary_outcome())["notes"]
+    assert "1 training rows have no label and were left out." in notes
+    assert "1 test rows have no label and were not scored." in notes
+    assert len(notes) == len(set(notes))
+
+
+def test_the_report_says_that_out_of_fold_scores_are_too_good_and_names_unlearned_classes() -> None:
+    notes = fit_report(multiclass_outcome())["notes"]
+    assert "AutoGluon left out classes with too few rows: d. They are never predicted." in notes
+    assert any(note.startswith("Scores are on out-of-fold rows") for note in notes)
+
+
+def test_the_report_says_why_balanced_classes_have_no_twins() -> None:
+    outcome = tiny_job(labelled({"no": 60, "yes": 55}), new_folder() / "fit", families=("LR",)).run()
+    report = fit_report(outcome)
+    assert report["generator_fits"] == 0
+    assert report["folds"] == []
+    assert "No model has a twin: classes are balanced (largest over smallest below 1.5)." in report["notes"]
+    assert report["headline"].startswith("Nothing to compare: no twin was fitted")
+
+
+def test_the_leaderboard_marks_twins_and_ensembles_and_goes_by_validation_scores() -> None:
+    board = leaderboard(binary_outcome())
+    assert {row["model"]: row["kind"] for row in board} == {
+        "WeightedEnsemble_L2": "ensemble",
+        "WeightedEnsemble_L2Plain": "ensemble",
+        "LightGBM_BAG_L1": "plain",
+        "LightGBMImb_BAG_L1": "twin",
+        "LinearModel_BAG_L1": "plain",
+        "LinearModelImb_BAG_L1": "twin",
+    }
+    scores = [row["score_val"] for row in board]
+    assert scores == sorted(scores, reverse=True)
+    assert all(row["score_test"] is not None for row in board)
+    assert sum(row["weight"] or 0 for row in board) == pytest.approx(1)
+
+
+def test_json_and_html_lie_beside_the_predictor_and_hold_the_same_verdict() -> None:
+    outcome = binary_outcome()
+    page = write_report(outcome)
+    assert page == outcome.job.out / HTML_NAME
+    report = json.loads((outcome.job.out / JSON_NAME).read_text(encoding="utf-8"))
+    assert report["headline"] == outcome.comparison.verdict
+    assert report["settings"]["twin_parameters"] == TINY
+    assert outcome.comparison.verdict in page.read_text(encoding="utf-8").replace("&#43;", "+")
+    assert not list(outcome.job.out.glob(".imbllm_report*"))
+
+
+def test_folds_are_read_from_one_family_when_it_knows_all_generators() -> None:
+    outcome = binary_outcome()
+    assert fold_records(outcome.predictor, 2) == fold_records(outcome.predictor, 0)
+
+
+def test_the_summary_says_plainly_when_the_plain_ensemble_is_better() -> None:
+    outcome = binary_outcome()
+    worse = tuple(replace(score, whole=score.plain - 0.1, plain=score.plain) for score in outcome.comparison.scores)
+    lost = replace(outcome, comparison=replace(outcome.comparison, scores=worse, interval=None))
+    text = summary(lost, outcome.job.out / HTML_NAME)
+    assert "The plain ensemble is better by 0.1000" in text
+    assert f"Report: {outcome.job.out / HTML_NAME}" in text
+    assert "Generators trained: 2" in text
+
+
+def test_the_printed_tables_hold_both_ensembles_and_every_model() -> None:
+    outcome = binary_outcome()
+    lines = comparison_text(outcome.comparison).splitlines()
+    assert lines[0].split() == ["metric", "plain", "ensemble", "whole", "ensemble", "better"]
+    assert len(lines) == 1 + len(outcome.comparison.scores)
+    assert len(leaderboard_text(outcome).splitlines()) == 1 + 6
+
+
+def test_a_single_model_in_use_has_no_weights() -> None:
+    outcome = binary_outcome()
+    alone = replace(outcome, comparison=replace(outcome.comparison, contenders=Contenders("LightGBM_BAG_L1", None)))
+    assert {row["weight"] for row in leaderboard(alone)} == {None}

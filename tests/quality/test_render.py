@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import ast
+import copy
+from html.parser import HTMLParser
+from importlib import resources
+from typing import Any
+
+import pytest
+
+from imbllm_autogluon.quality.loss_chart import HEIGHT, MOST_POINTS, WIDTH, loss_chart
+from imbllm_autogluon.quality.render import render_fit_report
+
+REPORT: dict[str, Any] = {
+    "format": 1,
+    "made": "2025-01-02T03:04:05+00:00",
+    "headline": "The plain ensemble is better by 0.0100.",
+    "table": {
+        "source": "rows.csv",
+        "label": "sick",
+        "rows": 180,
+        "features": 3,
+        "classes": {"no": 150, "yes": 30},
+        "positive": "yes",
+    },
+    "settings": {
+        "presets": ["best_quality", "imbllm"],
+        "metric": "average_precision",
+        "folds": 2,
+        "time_limit": None,
+        "families": ["GBM"],
+        "twin_parameters": {"temperature": 1.0},
+        "model_in_use": "WeightedEnsemble_L2",
+        "decision_threshold": 0.25,
+    },
+    "leaderboard": [
+        {"model": "LightGBM", "kind": "plain", "score_val": 0.5, "score_test": 0.5, "fit_seconds": 1.0, "weight": None},
+        {"model": "LightGBMImb", "kind": "twin", "score_val": 0.4, "score_test": None, "fit_seconds": 2.0, "weight": 1},
+    ],
+    "comparison": {
+        "models": {"plain": "WeightedEnsemble_L2Plain", "whole": "WeightedEnsemble_L2"},
+        "scores": [
+            {
+                "metric": "average_precision", "higher_is_better": True, "plain": 0.91, "whole": 0.90, "gain": -0.01,
+                "better": "plain", "thresholds": [None, None],
+            },
+            {
+                "metric": "f1", "higher_is_better": True, "plain": 0.7, "whole": 0.8, "gain": 0.1, "better": "whole",
+                "thresholds": [0.3, 0.25],
+            },
+        ],
+        "rows": "test",
+        "counts": {"no": 60, "yes": 20},
+        "interval": [-0.03, 0.02],
+    },
+    "folds": [
+        {
+            "name": "S1F1", "before": {"no": 75, "yes": 15}, "added": {"yes": 60}, "reason": "", "generator": "abc",
+            "seconds": 3.2, "losses": {"warm-up": [2.0, 1.5], "minority": [1.4, 1.2]},
+        },
+        {
+            "name": "S1F2", "before": {"no": 75, "yes": 15}, "added": {}, "reason": "classes are balanced",
+            "generator": "", "seconds": 0.0, "losses": {},
+        },
+    ],
+    "generator_fits": 1,
+    "seconds": 12.3,
+    "notes": ["Fold S1F1: 2 copies of real rows."],
+    "versions": {"python": "3.11.0"},
+}  # fmt: skip
+
+
+class Outline(HTMLParser):
+    """Tags, attributes and shown text of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self._open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop() != tag:
+            continue
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self._open:
+            self.text += data
+
+
+def outline(report: dict[str, Any]) -> Outline:
+    page = Outline()
+    page.feed(render_fit_report(report))
+    return page
+
+
+def changed(**parts: Any) -> dict[str, Any]:
+    return {**copy.deepcopy(REPORT), **parts}
+
+
+def test_the_page_begins_with_the_verdict_and_shows_every_part() -> None:
+    text = " ".join(outline(REPORT).text.split())
+    assert text.index(REPORT["headline"]) < text.index("Leaderboard")
+    for shown in (
+        "15 + 60", "classes are balanced", "LightGBMImb", "-0.0300 to +0.0200", "0.300 / 0.250", "ag.imbllm.temperature",
+        "2 copies of real rows", "Positive class: yes", "S1F1 1.20", "WeightedEnsemble_L2Plain",
+    ):  # fmt: skip
+        assert shown in text, shown
+
+
+def test_the_better_value_of_each_metric_is_shaded() -> None:
+    page = render_fit_report(REPORT)
+    assert '<td class="better">0.9100</td>' in page
+    assert '<td class="better">0.8000</td>' in page
+    assert page.count('class="better"') == 2
+
+
+def test_twins_are_marked_in_the_leaderboard() -> None:
+    page = render_fit_report(REPORT)
+    assert page.count('class="tag twin"') == 1
+    assert page.count('class="tag plain"') == 1
+
+
+def test_the_page_loads_nothing_and_runs_nothing() -> None:
+    page = outline(REPORT)
+    assert not {"script", "img", "link", "iframe", "object"} & set(page.tags)
+    assert not [name for name, _ in page.attributes if name in ("src", "href", "onload", "onclick")]
+    assert "url(" not in render_fit_report(REPORT)
+    assert "http" not in render_fit_report(REPORT)
+
+
+def test_names_of_the_user_are_shown_and_never_become_markup() -> None:
+    evil = "<script>alert('x')</script>&\"'"
+    report = changed(headline=evil, notes=[evil])
+    report["table"] |= {"label": evil, "source": evil, "classes": {evil: 150, "yes": 30}, "positive": evil}
+    report["comparison"] |= {"counts": {evil: 60}}
+    report["folds"] = [{**report["folds"][0], "before": {evil: 5}, "added": {evil: 1}, "reason": evil, "name": evil}]
+    report["leaderboard"][0]["model"] = evil
+    page = outline(report)
+    assert "script" not in page.tags
+    assert page.text.count(evil) >= 9
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        changed(folds=[]),
+        changed(notes=[]),
+        changed(leaderboard=[]),
+        changed(
+            comparison={
+                **REPORT["comparison"], "models": {"plain": None, "whole": "LightGBM"}, "interval": None, "rows": "validation",
+                "scores": [{**REPORT["comparison"]["scores"][1], "plain": None, "gain": None, "better": "neither"}],
+            }
+        ),
+        changed(table={**REPORT["table"], "positive": None}, settings={**REPORT["settings"], "folds": None}),
+        changed(settings={**REPORT["settings"], "time_limit": 60.0, "decision_threshold": None, "families": []}),
+    ],
+    ids=["no folds", "no notes", "no models", "no plain ensemble", "many classes", "time limit"],
+)  # fmt: skip
+def test_a_report_with_parts_missing_still_renders(report: dict[str, Any]) -> None:
+    assert "</html>" in render_fit_report(report)
+    assert "None" not in outline(report).text.replace("None: no row", "")
+
+
+def test_a_report_without_a_promised_key_is_refused() -> None:
+    with pytest.raises(Exception, match="seconds"):
+        render_fit_report({key: value for key, value in REPORT.items() if key != "seconds"})
+
+
+def test_light_dark_and_print_have_their_own_colours() -> None:
+    page = render_fit_report(REPORT)
+    assert "prefers-color-scheme: dark" in page
+    assert "@media print" in page
+
+
+def test_long_curves_are_averaged_and_stay_inside_the_chart() -> None:
+    chart = loss_chart({"a": {"warm-up": [3.0] * 400, "minority": [1.0] * 200}, "b": {"warm-up": [2.0, float("nan")]}})
+    assert chart is not None
+    points = [tuple(map(float, point.split(","))) for point in chart.lines[0].points.split()]
+    assert len(points) == MOST_POINTS
+    assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in points)
+    assert [name for _, name in chart.stages] == ["warm-up", "minority"]
+    assert chart.stages[1][0] == pytest.approx(WIDTH * 400 / 600)
+    assert len(chart.lines[1].points.split()) == 1
+
+
+@pytest.mark.parametrize("folds", [{}, {"a": {}}, {"a": {"warm-up": []}}, {"a": {"warm-up": [float("nan")]}}])
+def test_without_losses_there_is_no_chart(folds: dict[str, dict[str, list[float]]]) -> None:
+    assert loss_chart(folds) is None
+
+
+def test_no_module_of_this_room_imports_autogluon_or_the_plugin() -> None:
+    for file in resources.files("imbllm_autogluon.quality").iterdir():
+        if file.name.endswith(".py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                assert not [name for name in names if name.startswith(("autogluon", "imbllm_autogluon.plugin"))]
