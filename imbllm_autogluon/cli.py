@@ -271,3 +271,7 @@ def _fail(message: str, code: int, *, debug: bool) -> NoReturn:
         traceback.print_exc(file=sys.stderr)
     typer.echo(f"imbllm: {' '.join(message.split())}", err=True)
     raise typer.Exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -24,7 +24,7 @@ def versions() -> str:
     return " ".join(f"{name}={version(name)}" for name in VERSIONED)
 
 
-def write_results(name: str, tidy: pd.DataFrame, table: pd.DataFrame, text: str, folder: Path = RESULTS) -> Path:
+def write_results(name: str, tidy: pd.DataFrame, table: pd.DataFrame, text: str, folder: Path) -> Path:
     """Write ``NAME.csv`` and ``NAME.md``; both appear whole or not at all.
 
     Parameters

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from imbllm_autogluon.bench.results import versions, write_results
+from imbllm_autogluon.bench.results import RESULTS, versions, write_results
 from imbllm_autogluon.bench.tables import mixed_table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ARMS = ("ImbLLM, bins", "ImbLLM, digits", "SMOTE-NC", "random oversampling")
+ARMS = ("ImbLLM", "SMOTE-NC", "random oversampling")
 MIB = 2**20
 
 
@@ -53,7 +53,7 @@ def run(rows: int = 3000, columns: int = 15, minority: int = 80, threads: int = 
         f"column.\n\nCommand: `imbllm bench stage --rows {rows} --columns {columns} --minority {minority} "
         f"--threads {threads}`."
     )
-    return write_results("stage", tidy, summary(tidy), text)
+    return write_results("stage", tidy, summary(tidy), text, RESULTS)
 
 
 def summary(tidy: pd.DataFrame) -> pd.DataFrame:
@@ -74,19 +74,16 @@ def measure(arm: str, rows: int, columns: int, minority: int, threads: int, seed
     """Figures of one arm on one table: seconds, rows for each second of writing, peak MiB, share of valid rows."""
     X, y = mixed_table(rows, columns, minority, seed)
     started = time.perf_counter()
-    figures = _imbllm(X, y, arm, threads, seed) if arm.startswith("ImbLLM") else _peer(X, y, arm, seed)
+    figures = _imbllm(X, y, threads, seed) if arm == "ImbLLM" else _peer(X, y, arm, seed)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return {"seconds": time.perf_counter() - started, **figures, "peak MiB": peak / MIB}
 
 
-def _imbllm(X: pd.DataFrame, y: pd.Series, arm: str, threads: int, seed: int) -> dict[str, float]:
-    from imbllm_autogluon.oversampling import ImbLLM, ImbLLMConfig
+def _imbllm(X: pd.DataFrame, y: pd.Series, threads: int, seed: int) -> dict[str, float]:
+    from imbllm_autogluon.oversampling import ImbLLM
 
-    config = ImbLLMConfig.from_flat({"numbers": arm.removeprefix("ImbLLM, ")})
     sizes = y.value_counts()
-    generator = ImbLLM(config, random_state=seed, threads=threads).fit(
-        X, y, {"rare": int(sizes["usual"] - sizes["rare"])}
-    )
+    generator = ImbLLM(random_state=seed, threads=threads).fit(X, y, {"rare": int(sizes["usual"] - sizes["rare"])})
     written, _ = generator.sample()
     return {
         "training seconds": generator.report.training_seconds,

@@ -31,6 +31,9 @@ MOST_CHECKED = 1_000
 
 LOW_DENSITY_QUANTILE = 0.95
 
+EQUAL = 1e-6
+"""Standardised distance up to which rows are equal: rounding leaves about 1e-8 between copies."""
+
 
 @dataclass(frozen=True, eq=False)
 class Interpolated:
@@ -40,8 +43,8 @@ class Interpolated:
     """The rows."""
 
     low_density_share: float
-    """Share of rows that lie farther from the class than 95 % of its own rows do (range 0 to 1; about 0.05 or less
-    inside one mode, larger where straight lines cross gaps). NaN where nothing was interpolated."""
+    """Share of rows that lie farther from the class than 95 % of its own rows do (range 0 to 1; near 0 inside one mode,
+    larger where straight lines cross gaps). NaN where nothing was interpolated."""
 
 
 def interpolate(
@@ -79,26 +82,35 @@ def interpolate(
             voters = nearest[parents] if config.categories == "vote" else None
             values, missing = _category(cells, j, partners, parents, epsilon, voters, rng)
         rows = rows.with_column(j, values, missing)
-    return Interpolated(rows, low_density_share(space, rows, cells, config.neighbours, rng))
+    return Interpolated(rows, low_density_share(space, rows, cells, rng))
 
 
-def low_density_share(space: MixedSpace, rows: Cells, real: Cells, k: int, rng: np.random.Generator) -> float:
-    """Share of rows whose mean distance to their k nearest real rows exceeds that of 95 % of the real rows."""
+def low_density_share(space: MixedSpace, rows: Cells, real: Cells, rng: np.random.Generator) -> float:
+    """Share of rows farther from their nearest real row than 95 % of the real rows are.
+
+    More than the nearest one would hide a gap beside modes of few rows: these are far from most of their k nearest.
+    """
     if rows.n_rows == 0:
         return float("nan")
     if rows.n_rows > MOST_CHECKED:
         rows = rows.take(rng.choice(rows.n_rows, MOST_CHECKED, replace=False))
-    usual = space.nearest(real, real, k, same=True)[1].mean(axis=1)
-    found = space.nearest(rows, real, k)[1].mean(axis=1)
+    usual = space.nearest(real, real, 1, same=True)[1]
+    found = space.nearest(rows, real, 1)[1]
     return float((found > np.quantile(usual, LOW_DENSITY_QUANTILE)).mean())
 
 
 def _inside_mode(nearest: IntArray, distances: FloatArray) -> BoolArray:
-    """Which neighbours are mutual and no farther than twice the median neighbour distance of both ends."""
+    """Which neighbours are mutual and no farther than twice the local distance of both ends.
+
+    Local is the nearest other row, or where that is nearer than usual, the usual distance of the nearest. More than
+    the nearest one would not do: most of the k nearest of a row in a mode of few rows lie in other modes.
+    """
     own = np.arange(len(nearest))[:, None]
     is_near = np.zeros((len(nearest), len(nearest)), dtype=bool)
     is_near[own, nearest] = True
-    reach = 2.0 * np.median(distances, axis=1)
+    local = np.where(distances > EQUAL, distances, np.inf).min(axis=1)
+    usual = np.median(local[np.isfinite(local)]) if np.isfinite(local).any() else 0.0
+    reach = 2.0 * np.maximum(local, usual)
     inside: BoolArray = is_near[nearest, own] & (distances <= np.minimum(reach[:, None], reach[nearest]))
     return inside
 

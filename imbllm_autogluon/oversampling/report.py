@@ -28,7 +28,7 @@ class ClassReport:
     """Interpolated rows that the language model learned from."""
 
     low_density_share: float | None = None
-    """Share of interpolated rows in low-density regions (range 0 to 1; about 0.05 inside one mode)."""
+    """Share of interpolated rows in low-density regions (range 0 to 1; near 0 inside one mode)."""
 
     requested: int = 0
     """Rows asked for so far."""

@@ -68,4 +68,4 @@ def check_test(train: LabelledTable, test: LabelledTable) -> None:
         raise TableError(f"{test.source} lacks {len(absent)} column(s) of {train.source}: {', '.join(absent[:20])}.")
     if len(test.counts) < 2:
         held = ", ".join(map(repr, test.counts)) or "none"
-        raise TableError(f"{test.source}: scores need rows of two classes or more; the label {test.label!r} has: {held}.")
+        raise TableError(f"{test.source}: scores need rows of two classes; the label {test.label!r} has: {held}.")

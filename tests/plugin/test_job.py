@@ -21,11 +21,11 @@ BINARY = {"no": 150, "yes": 30}
 
 
 BAD_JOBS = {
-    "preset": ({"presets": ("best_qualty",)}, r"unknown preset 'best_qualty' \(did you mean 'best_quality'\?\); .*imbllm"),
-    "metric": ({"metric": "f_1"}, r"unknown metric 'f_1' for a binary label \(did you mean 'f1'\?\).*average_precision"),
+    "preset": ({"presets": ("best_qualty",)}, r"preset 'best_qualty' \(did you mean 'best_quality'\?\); .*imbllm"),
+    "metric": ({"metric": "f_1"}, r"metric 'f_1' for a binary label \(did you mean 'f1'\?\).*average_precision"),
     "metric of regression": ({"metric": "rmse"}, "unknown metric 'rmse'"),
     "family": ({"families": ("GBMM",)}, r"unknown model family 'GBMM' \(did you mean 'GBM'\?\)"),
-    "setting": ({"settings": {"temprature": 1}}, r"unknown setting 'ag.imbllm.temprature' \(did you mean 'temperature'"),
+    "setting": ({"settings": {"temprature": 1}}, r"setting 'ag.imbllm.temprature' \(did you mean 'temperature'"),
     "value of a setting": ({"settings": {"temperature": -1}}, "temperature must be a number between 0.01 and 100"),
     "folds": ({"folds": 1}, "folds must be a whole number between 2 and 20; got 1"),
     "time limit": ({"time_limit": 0}, "time_limit must be a number at least 0.001; got 0"),

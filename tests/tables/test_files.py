@@ -86,7 +86,11 @@ def test_a_written_table_reads_back_the_same(tmp_path: Path, extension: str) -> 
 
 def test_parquet_keeps_index_and_dtypes(tmp_path: Path) -> None:
     frame = pd.DataFrame(
-        {"kind": pd.Categorical(["a", "b"]), "day": [dt.datetime(2024, 1, 2), pd.NaT], "n": pd.array([1, None], "Int64")},
+        {
+            "kind": pd.Categorical(["a", "b"]),
+            "day": [dt.datetime(2024, 1, 2), pd.NaT],
+            "n": pd.array([1, None], "Int64"),
+        },
         index=pd.Index(["r7", "r3"], name="row"),
     )
     write_table(frame, tmp_path / "t.parquet")
