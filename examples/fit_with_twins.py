@@ -1,4 +1,4 @@
-"""Every model also competes as a twin fitted on rebalanced folds. Run: python examples/fit_with_twins.py (1-2 minutes)."""
+"""Every model also competes as a twin fitted on rebalanced folds. Run: python examples/fit_with_twins.py."""
 
 from __future__ import annotations
 

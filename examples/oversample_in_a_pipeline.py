@@ -1,4 +1,4 @@
-"""ImbLLMOverSampler as a step of an imbalanced-learn pipeline. Run: python examples/oversample_in_a_pipeline.py (1 minute).
+"""ImbLLMOverSampler in an imbalanced-learn pipeline. Run: python examples/oversample_in_a_pipeline.py (about a minute).
 
 Inside the pipeline only training folds are oversampled; each test fold is scored as it is.
 """

@@ -174,7 +174,9 @@ class TableLanguageModel:
         # copy_ would repeat a smaller weight until it fits.
         differing = {(n, w.shape) for n, w in weights.items()} ^ {(n, w.shape) for n, w in expected.items()}
         if differing:
-            raise StoredStateError(f"the stored weights do not fit the model: {sorted({name for name, _ in differing})}")
+            raise StoredStateError(
+                f"the stored weights do not fit the model: {sorted({name for name, _ in differing})}"
+            )
         with torch.no_grad():
             for name, weight in expected.items():
                 weight.copy_(weights[name])

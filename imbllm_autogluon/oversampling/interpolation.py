@@ -96,7 +96,7 @@ def low_density_share(space: MixedSpace, rows: Cells, real: Cells, rng: np.rando
         rows = rows.take(rng.choice(rows.n_rows, MOST_CHECKED, replace=False))
     usual = space.nearest(real, real, 1, same=True)[1]
     found = space.nearest(rows, real, 1)[1]
-    return float((found > np.quantile(usual, LOW_DENSITY_QUANTILE)).mean())
+    return float((found > np.quantile(usual, LOW_DENSITY_QUANTILE) + EQUAL).mean())
 
 
 def _inside_mode(nearest: IntArray, distances: FloatArray) -> BoolArray:

@@ -92,6 +92,7 @@ time_limit, temperature, generation_batch
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseOverSampler._parameter_constraints,
+        "random_state": ["random_state", np.random.Generator],
         "kinds": [Mapping, None],
         "threads": [_whole(1, 1024), None],
         "interpolation_ratio": [_real(0, 10)],

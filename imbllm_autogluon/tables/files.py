@@ -229,4 +229,3 @@ def _nested(name: str, kind: str, path: Path) -> str:
 def _first_line(error: Exception) -> str:
     lines = str(getattr(error, "strerror", None) or error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
-

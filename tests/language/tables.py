@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,10 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.prompts import Prompts
 from imbllm_autogluon.sentences import Clauses, SchemaVocabulary, SentenceEncoding
-from imbllm_autogluon.sentences.value_codings import Numbers
 from imbllm_autogluon.tables import TableSchema
+
+if TYPE_CHECKING:
+    from imbllm_autogluon.sentences.value_codings import Numbers
 
 LABEL = 5
 """Index of the label's clause."""

@@ -37,7 +37,13 @@ def test_a_value_out_of_range_is_refused_by_name_with_what_is_allowed(key: str, 
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"layers": 24, "width": 1024}, {"width": 16, "steps": 0, "warmup_steps": 0}, {"time_limit": 0}, {"time_limit": 2.5}],
+    [
+        {},
+        {"layers": 24, "width": 1024},
+        {"width": 16, "steps": 0, "warmup_steps": 0},
+        {"time_limit": 0},
+        {"time_limit": 2.5},
+    ],
 )
 def test_values_at_the_limits_are_accepted(settings: dict[str, Any]) -> None:
     config = LanguageConfig(**settings)

@@ -11,11 +11,12 @@ import torch
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
 from imbllm_autogluon.language.prompts import Prompts
 from imbllm_autogluon.sentences import END, SentenceEncoding
-from imbllm_autogluon.sentences.value_codings import Numbers
 from tests.language.tables import LABEL, clauses_of, legal_rows, prompts, random_model, table, vocabulary_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from imbllm_autogluon.sentences.value_codings import Numbers
 
 FRAME = table()
 ARCHITECTURES = ["gpt2", "llama"]

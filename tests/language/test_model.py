@@ -6,8 +6,7 @@ import dataclasses
 import json
 import logging
 import random
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,13 +14,17 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from imbllm_autogluon.errors import StoredStateError
-from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.model import TableLanguageModel
-from imbllm_autogluon.language.prompts import Prompts
-from imbllm_autogluon.sentences import Clauses
 from imbllm_autogluon.sentences.orders import ORDERS, Order
-from imbllm_autogluon.sentences.value_codings import Numbers
 from tests.language.tables import LABEL, TINY, clauses_of, legal_rows, prompts, table, vocabulary_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imbllm_autogluon.language.config import LanguageConfig
+    from imbllm_autogluon.language.prompts import Prompts
+    from imbllm_autogluon.sentences import Clauses
+    from imbllm_autogluon.sentences.value_codings import Numbers
 
 FRAME = table()
 
@@ -81,7 +84,7 @@ def test_the_same_seeds_give_the_same_rows_and_other_seeds_other_rows() -> None:
 
 def test_training_and_writing_leave_no_trace_in_the_process() -> None:
     random.seed(3)
-    np.random.seed(3)
+    np.random.seed(3)  # noqa: NPY002 - the global generator is meant
     torch.manual_seed(3)
     torch.set_flush_denormal(False)
     logging.getLogger("transformers").setLevel(logging.INFO)
@@ -94,7 +97,7 @@ def test_training_and_writing_leave_no_trace_in_the_process() -> None:
 
 
 def process_state() -> tuple[Any, ...]:
-    python, numpy_state = random.getstate(), np.random.get_state()
+    python, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global generator is meant
     halved = torch.tensor([2.2250738585072014e-308], dtype=torch.float64) / 2
     return (
         *(python, str(numpy_state), torch.get_rng_state().tolist(), torch.get_num_threads(), halved.item()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from imbllm_autogluon.oversampling import interpolation
 from imbllm_autogluon.oversampling.config import InterpolationConfig
 from imbllm_autogluon.oversampling.interpolation import Interpolated, interpolate
-from imbllm_autogluon.tables import Cells, TableSchema
 from tests.oversampling.tables import mixed, read
+
+if TYPE_CHECKING:
+    from imbllm_autogluon.tables import Cells, TableSchema
 
 CATEGORIES = ["keep", "neighbour", "vote"]
 
@@ -254,3 +256,9 @@ def test_the_same_seed_gives_the_same_rows_and_the_parents_are_not_changed() -> 
     ]
     assert keys[0] == keys[1] != keys[2]
     assert cells.row_keys().tolist() == before
+
+
+def test_copies_of_repeated_rows_are_not_in_low_density() -> None:
+    frame = pd.DataFrame({"x": [0.1, 0.1, 0.7, 0.7, 0.3, 0.3], "y": [0.3, 0.3, 0.9, 0.9, 0.1, 0.1]})
+    _, _, made = run(frame, 60, neighbours=1)
+    assert made.low_density_share == 0

@@ -170,7 +170,7 @@ def test_a_table_that_cannot_be_used_names_the_column(small_table: Table, spoil:
 
 
 def test_sparse_matrices_are_refused() -> None:
-    with pytest.raises(TypeError, match="[Ss]parse"):
+    with pytest.raises(TypeError, match=r"[Ss]parse"):
         ImbLLMOverSampler(**QUICK).fit_resample(sparse.eye(20, format="csr"), [0] * 15 + [1] * 5)
 
 
@@ -181,3 +181,75 @@ def test_user_kinds_reach_the_generator(small_table: Table) -> None:
     kinds = {column.name: column.kind for column in sampler.generator_.schema.columns}
     assert kinds["visits"] == "categorical"
     assert set(resampled["zip"]) == set(X["zip"]), "digit strings stay strings"
+
+
+def array_of(kind: str) -> np.ndarray[Any, Any]:
+    """80 rows of three columns."""
+    rng = np.random.default_rng(0)
+    words = rng.choice(["u", "v", "w, x", "é"], (80, 3))
+    if kind == "object":
+        return np.column_stack([words[:, 0].astype(object), rng.integers(0, 9, 80), rng.normal(size=80)])
+    return words if kind == "text" else rng.random((80, 3)) < 0.5
+
+
+@pytest.mark.parametrize("kind", ["object", "text", "boolean"])
+def test_arrays_of_words_booleans_and_objects_come_back_as_such(kind: str) -> None:
+    X, y = array_of(kind), np.repeat(["a", "b"], [60, 20])
+    resampled, labels = ImbLLMOverSampler(**QUICK).fit_resample(X, y)
+    assert (resampled.dtype, resampled.shape, labels.dtype) == (X.dtype, (120, 3), y.dtype)
+    assert resampled[:80].tolist() == X.tolist()
+    assert {type(cell) for cell in resampled.ravel().tolist()} == {type(cell) for cell in X.ravel().tolist()}
+
+
+def test_the_numbers_of_mixed_lists_stay_numbers() -> None:
+    """NumPy makes text of them; trees would then split on strings."""
+    X = [["u" if i % 3 else "v", i, i / 4, None if i % 7 == 0 else "x"] for i in range(40)]
+    resampled, _ = ImbLLMOverSampler(kinds={1: "integer"}, **QUICK).fit_resample(X, [0] * 30 + [1] * 10)
+    assert resampled[:40] == X
+    assert [{type(row[j]) for row in resampled} for j in range(4)] == [{str}, {int}, {float}, {str, type(None)}]
+
+
+@pytest.mark.parametrize("dtype", ["string", "boolean", "Int64", "int8", "float64", "bool", "string[pyarrow]"])
+def test_labels_of_any_dtype_keep_it(small_table: Table, dtype: str) -> None:
+    rare = small_table[1] == "yes"
+    y = (rare.map({True: "yes", False: "no"}) if "string" in dtype else rare.astype(int)).astype(dtype)  # type: ignore[call-overload]
+    _, labels = ImbLLMOverSampler(**QUICK).fit_resample(small_table[0], y)
+    assert labels.dtype == y.dtype
+    assert labels.value_counts().tolist() == [170, 170]
+    assert labels.name == "bought"
+
+
+def test_several_rare_classes_are_brought_to_the_largest(small_table: Table) -> None:
+    X, y = small_table
+    three = y.where(np.arange(200) % 10 > 0, "maybe")
+    resampled, labels = ImbLLMOverSampler(**QUICK).fit_resample(X, three)
+    assert set(labels.value_counts()) == {three.value_counts().max()}
+    assert len(resampled) == len(labels)
+
+
+@pytest.mark.parametrize("make", [np.random.RandomState, np.random.default_rng])
+def test_numpy_generators_are_random_states(small_table: Table, make: Any) -> None:
+    quick = {**QUICK, "sampling_strategy": 0.3}
+    first, again = (
+        ImbLLMOverSampler(**{**quick, "random_state": make(4)}).fit_resample(*small_table) for _ in range(2)
+    )
+    pd.testing.assert_frame_equal(first[0], again[0])
+
+
+def test_what_was_learned_stands_in_fitted_attributes(small_table: Table) -> None:
+    sampler = ImbLLMOverSampler(**QUICK)
+    sampler.fit_resample(*small_table)
+    assert sampler.sampling_strategy_ == {"yes": 140}
+    assert sampler.n_features_in_ == 4
+    assert sampler.feature_names_in_.tolist() == ["income", "visits", "city", "member"]
+    assert sampler.report_.classes[0].made == 140
+    assert len(sampler.generator_.sample({"yes": 5})[0]) == 5
+
+
+def test_an_odd_index_changes_nothing(small_table: Table) -> None:
+    X, y = small_table
+    odd = pd.Index(["x"] * 200)
+    plain, labels = ImbLLMOverSampler(**QUICK).fit_resample(X, y)
+    again, same_labels = ImbLLMOverSampler(**QUICK).fit_resample(X.set_axis(odd), y.set_axis(odd))
+    pd.testing.assert_frame_equal(plain, again)
+    pd.testing.assert_series_equal(labels, same_labels)

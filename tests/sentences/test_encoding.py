@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from imbllm_autogluon.sentences import END, Clauses, Order, SchemaVocabulary, SentenceEncoding, Sentences, draw_orders
 from imbllm_autogluon.sentences.orders import ORDERS
-from imbllm_autogluon.sentences.value_codings import Numbers
 from imbllm_autogluon.tables import Cells, TableSchema
 from tests.sentences.tables import frames
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from imbllm_autogluon.sentences.value_codings import Numbers
 
 NUMBERS: tuple[Numbers, ...] = ("bins", "digits")
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imbllm_autogluon.sentences.quantile_bins import QuantileBins
@@ -21,9 +21,6 @@ from imbllm_autogluon.sentences.value_codings import (
     padded,
 )
 from imbllm_autogluon.tables import Column
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 MISSING = 1
 SYMBOLS = {symbol: 2 + i for i, symbol in enumerate((*"0123456789", "-", "end"))}
@@ -84,6 +81,7 @@ def expect_same(column: Column, series: pd.Series[Any], decoded: tuple[Any, Any]
     assert decoded[1].tolist() == missing.tolist()
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=20), st.data())
 def test_categories_come_back_exactly(codes: list[int], data: st.DataObject) -> None:
     gaps = np.array(data.draw(st.lists(st.booleans(), min_size=len(codes), max_size=len(codes))))
@@ -93,6 +91,7 @@ def test_categories_come_back_exactly(codes: list[int], data: st.DataObject) -> 
     assert missing.tolist() == gaps.tolist()
 
 
+@settings(deadline=None)
 @given(number_columns(), st.integers(0, 99))
 def test_bins_give_back_every_value_where_each_has_a_bin_of_its_own(
     case: tuple[Column, pd.Series[Any]], seed: int
@@ -101,12 +100,14 @@ def test_bins_give_back_every_value_where_each_has_a_bin_of_its_own(
     expect_same(column, series, round_trip(bin_coding(*case, 32), *column.encode(series), seed))
 
 
+@settings(deadline=None)
 @given(number_columns())
 def test_digits_always_give_back_the_value(case: tuple[Column, pd.Series[Any]]) -> None:
     column, series = case
     expect_same(column, series, round_trip(digit_coding(column), *column.encode(series)))
 
 
+@settings(deadline=None)
 @given(number_columns(), st.integers(2, 4), st.integers(0, 99))
 def test_shared_bins_give_values_of_the_bin_on_the_lattice_and_in_range(
     case: tuple[Column, pd.Series[Any]], max_bins: int, seed: int
@@ -132,6 +133,7 @@ def test_large_integers_in_shared_bins_stay_integers_of_their_bin() -> None:
 
 
 @pytest.mark.parametrize("kind", ["bins", "digits", "categories"])
+@settings(deadline=None)
 @given(case=number_columns(may_miss=False))
 def test_missing_is_legal_only_where_training_had_it(kind: str, case: tuple[Column, pd.Series[Any]]) -> None:
     column, series = case

@@ -101,8 +101,13 @@ def test_a_stored_vocabulary_writes_the_same_tokens(numbers: Numbers) -> None:
     assert after.schema == before.schema
     assert after.encoding().token_names == before.encoding().token_names
     cells, labels = before.schema.encode(FRAME), before.schema.encode_label(FRAME["sick"])
-    assert after.encoding().encode(cells, labels).tokens.tolist() == before.encoding().encode(cells, labels).tokens.tolist()
-    rows = [v.encoding().decode(v.encoding().encode(cells, labels), np.random.default_rng(0))[0] for v in (before, after)]
+    assert (
+        after.encoding().encode(cells, labels).tokens.tolist()
+        == before.encoding().encode(cells, labels).tokens.tolist()
+    )
+    rows = [
+        v.encoding().decode(v.encoding().encode(cells, labels), np.random.default_rng(0))[0] for v in (before, after)
+    ]
     assert rows[0].row_keys().tolist() == rows[1].row_keys().tolist()
 
 

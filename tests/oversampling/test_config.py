@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from imbllm_autogluon.configuration import known_keys
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.language.config import LanguageConfig
+from imbllm_autogluon.oversampling import ConditioningConfig, ImbLLMConfig, InterpolationConfig
+
+
+def test_no_setting_occurs_in_two_parts() -> None:
+    keys = ImbLLMConfig.flat_keys()
+    assert len(set(keys)) == len(keys)
+    assert set(keys) == {
+        key for part in (InterpolationConfig, ConditioningConfig, LanguageConfig) for key in known_keys(part)
+    }
+
+
+def test_flat_settings_land_in_their_part_and_come_back() -> None:
+    settings = {"interpolation": "adaptive", "condition_pairs": 3, "temperature": 1.5, "neighbours": 7}
+    config = ImbLLMConfig.from_flat(settings)
+    assert config.interpolation == InterpolationConfig(interpolation="adaptive", neighbours=7)
+    assert config.conditioning == ConditioningConfig(condition_pairs=3)
+    assert config.language == LanguageConfig(temperature=1.5)
+    assert config.flat() == {**ImbLLMConfig().flat(), **settings}
+    assert ImbLLMConfig.from_flat(config.flat()) == config
+
+
+def test_no_settings_are_the_defaults() -> None:
+    assert ImbLLMConfig.from_flat({}) == ImbLLMConfig()
+
+
+def test_numpy_numbers_are_accepted_and_made_plain() -> None:
+    assert type(ImbLLMConfig.from_flat({"steps": np.int64(3)}).language.steps) is int
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"temprature": 1}, r"unknown setting 'p\.temprature' \(did you mean 'temperature'\?\)"),
+        ({"interpolation_ratio": 10.5}, r"interpolation_ratio must be a number between 0\.0 and 10\.0; got 10\.5"),
+        ({"interpolation_ratio": -0.1}, r"interpolation_ratio must be a number between"),
+        ({"interpolation": "cubic"}, r"interpolation must be one of 'linear', 'adaptive'; got 'cubic'"),
+        ({"categories": "drop"}, r"categories must be one of 'keep', 'neighbour', 'vote'; got 'drop'"),
+        ({"interpolated_clauses": "none"}, r"interpolated_clauses must be one of 'all', 'continuous'; got 'none'"),
+        ({"neighbours": 0}, r"neighbours must be a whole number between 1 and 1000; got 0"),
+        ({"conditioning": "x"}, r"conditioning must be one of 'y', 'yx'; got 'x'"),
+        ({"condition_pairs": 101}, r"condition_pairs must be a whole number between 1 and 100; got 101"),
+        ({"layers": 99}, r"layers must be a whole number between 1 and 24; got 99"),
+    ],
+)
+def test_what_is_not_allowed_is_refused_by_name(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        ImbLLMConfig.from_flat(settings, prefix="p.")

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imbllm_autogluon.oversampling.copies import KnownRows
+from imbllm_autogluon.tables import Cells
+from tests.oversampling.tables import mixed, read
+
+
+def ints(*columns: list[int], missing: list[list[bool]] | None = None) -> Cells:
+    values = tuple(np.array(column) for column in columns)
+    mask = np.array(missing) if missing else np.zeros((len(columns[0]), len(columns)), dtype=bool)
+    return Cells(values, mask)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 20))
+def test_a_row_is_a_copy_exactly_if_it_equals_a_known_one(seed: int, n_known: int) -> None:
+    rng = np.random.default_rng(seed)
+    frame = mixed(40, seed)[["visits", "city", "member", "income"]].round({"income": -1})
+    _, cells = read(frame)
+    known, rows = cells.take(np.arange(n_known)), cells.take(rng.integers(0, 40, 60))
+    keys = set(known.row_keys().tolist())
+    assert KnownRows.of(known).copies(rows).tolist() == [key in keys for key in rows.row_keys().tolist()]
+
+
+def test_every_cell_counts_even_the_last_byte_of_the_last_column() -> None:
+    known = KnownRows.of(ints([1, 0], [2, 0]))
+    rows = ints([1, 1, 2, 0, 0, 256], [2, 3, 1, 0, 2**62, 0])
+    assert known.copies(rows).tolist() == [True, False, False, True, False, False]
+
+
+def test_missing_is_a_value_of_its_own() -> None:
+    known = KnownRows.of(ints([0, 0], missing=[[True], [True]]))
+    assert known.copies(ints([0, 0], missing=[[True], [False]])).tolist() == [True, False]
+
+
+def test_repeated_rows_are_remembered_once() -> None:
+    assert len(KnownRows.of(ints([3, 3, 4])).hashes) == 2
+
+
+def test_no_rows_have_no_copies() -> None:
+    empty = ints([]).take([])
+    assert KnownRows.of(ints([1])).copies(empty).tolist() == []
+    assert KnownRows.of(empty).copies(ints([1])).tolist() == [False]
+
+
+def test_negative_zero_equals_zero() -> None:
+    known = KnownRows.of(Cells((np.array([0.0]),), np.zeros((1, 1), dtype=bool)))
+    assert known.copies(Cells((np.array([-0.0]),), np.zeros((1, 1), dtype=bool))).all()
+
+
+def test_stored_hashes_mean_the_same_in_another_process() -> None:
+    _, cells = read(pd.DataFrame({"x": [1.5, 2.5, 4.0], "c": ["a", "b", "b"]}))
+    code = (
+        "import pandas as pd\n"
+        "from imbllm_autogluon.oversampling.copies import KnownRows\n"
+        "from imbllm_autogluon.tables import TableSchema\n"
+        "frame = pd.DataFrame({'x': [1.5, 2.5, 4.0], 'c': ['a', 'b', 'b']})\n"
+        "print(KnownRows.of(TableSchema.from_frame(frame).encode(frame)).hashes.tolist())"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.splitlines()[-1] == str(KnownRows.of(cells).hashes.tolist())

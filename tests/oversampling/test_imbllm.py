@@ -1,0 +1,430 @@
+"""The generator: exact counts, legal rows, no copies, fallbacks, and a report that adds up."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
+from imbllm_autogluon.language.decoding import ConstrainedDecoder
+from imbllm_autogluon.oversampling.config import ImbLLMConfig
+from imbllm_autogluon.oversampling.imbllm import COPY_ROUNDS, ImbLLM
+from imbllm_autogluon.oversampling.neighbours import MixedSpace
+from tests.oversampling.tables import QUICK, mixed, quick
+
+Table = tuple[pd.DataFrame, "pd.Series[Any]"]
+
+
+def labels(*counts: int) -> pd.Series[Any]:
+    """Classes a, b, c, ... with the given numbers of rows, in mixed order."""
+    y = np.repeat(list("abcdef")[: len(counts)], counts)
+    return pd.Series(np.random.default_rng(0).permutation(y), name="class")
+
+
+def fitted(X: pd.DataFrame, y: pd.Series[Any], counts: dict[Any, int], seed: int = 0, **settings: Any) -> ImbLLM:
+    return ImbLLM(quick(**settings), random_state=seed).fit(X, y, counts)
+
+
+def digest(table: pd.DataFrame | pd.Series[Any]) -> str:
+    hashes = pd.util.hash_pandas_object(table, index=True).to_numpy().tobytes()
+    return hashlib.sha256(hashes + str(getattr(table, "dtypes", None)).encode()).hexdigest()
+
+
+def expect_legal(generator: ImbLLM, rows: pd.DataFrame, X: pd.DataFrame) -> None:
+    """Dtypes are the table's, numbers are on the lattice, categories known, gaps only where the table has some."""
+    assert rows.dtypes.to_dict() == X.dtypes.to_dict()
+    assert list(rows.columns) == list(X.columns)
+    cells = generator.schema.encode(rows)
+    for j, column in enumerate(generator.schema.columns):
+        known = cells.values[j][~cells.missing[:, j]]
+        assert column.has_missing or not cells.missing[:, j].any()
+        if column.lattice is not None:
+            seen = X[column.name].dropna()
+            assert rows[column.name].dropna().between(seen.min(), seen.max()).all()
+            near = column.lattice.snap(known)
+            assert (np.isin(rows[column.name].dropna(), seen) | (near == known)).all()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"numbers": "digits"},
+        {"steps": 0, "warmup_steps": 0},
+        {"warmup": "none", "order": "permute_xy", "conditioning": "y"},
+        {"condition_pairs": 100, "interpolation": "adaptive", "categories": "vote"},
+        {"interpolation_ratio": 0.0, "temperature": 100.0, "order": "permute_x"},
+        {"interpolated_clauses": "continuous", "numbers": "digits", "interpolation_ratio": 0.5},
+    ],
+)
+def test_every_class_gets_its_exact_count_of_legal_rows(settings: dict[str, Any]) -> None:
+    X, y = mixed(90), labels(60, 18, 12)
+    generator = fitted(X, y, {"c": 48, "b": 41}, **settings)
+    rows, new_labels = generator.sample()
+    assert new_labels.value_counts().to_dict() == {"c": 48, "b": 41}
+    assert new_labels.name == "class"
+    assert rows.index.tolist() == new_labels.index.tolist() == list(range(89))
+    expect_legal(generator, rows, X)
+
+
+@pytest.mark.parametrize("counts", [{"b": 7}, {"c": 1}, {"c": 0, "b": 3}, {"b": 2, "c": 130}])
+def test_other_counts_can_be_asked_for_later(counts: dict[str, int]) -> None:
+    generator = fitted(mixed(90), labels(60, 18, 12), {"c": 10, "b": 10})
+    rows, new_labels = generator.sample(counts)
+    assert new_labels.value_counts().to_dict() == {label: n for label, n in counts.items() if n}
+    assert len(rows) == sum(counts.values())
+
+
+@pytest.mark.parametrize("fit", [{"b": 0}, {"b": 5}])
+def test_zero_rows_are_an_empty_table_of_the_right_dtypes(fit: dict[str, int]) -> None:
+    X = mixed(40).assign(id=[f"id {i}" for i in range(40)])
+    rows, new_labels = fitted(X, labels(30, 10), fit).sample({"b": 0})
+    assert (len(rows), len(new_labels)) == (0, 0)
+    assert rows.dtypes.to_dict() == X.dtypes.to_dict()
+
+
+def test_the_users_table_is_not_modified() -> None:
+    X, y = mixed(60).set_index(pd.Index(range(100, 160)).astype(str)), labels(45, 15)
+    before = digest(X), digest(y)
+    fitted(X, y, {"b": 30}).sample()
+    assert (digest(X), digest(y)) == before
+
+
+def test_rows_are_matched_by_position_whatever_the_indices_say() -> None:
+    X, y = mixed(60), labels(45, 15)
+    plain = fitted(X, y, {"b": 20}).sample()[0]
+    odd = fitted(X.set_axis(range(59, -1, -1)), y.set_axis(["x"] * 60), {"b": 20}).sample()[0]
+    pd.testing.assert_frame_equal(plain, odd)
+
+
+def test_the_same_seed_gives_identical_rows_and_another_seed_others() -> None:
+    X, y = mixed(60), labels(45, 15)
+    first, again, other = (fitted(X, y, {"b": 30}, seed=seed).sample()[0] for seed in (1, 1, 2))
+    pd.testing.assert_frame_equal(first, again)
+    assert not first.equals(other)
+
+
+def test_a_sample_repeats_unless_it_is_given_a_seed_of_its_own() -> None:
+    generator = fitted(mixed(60), labels(45, 15), {"b": 30})
+    first, again = generator.sample()[0], generator.sample()[0]
+    pd.testing.assert_frame_equal(first, again)
+    own = [generator.sample(random_state=seed)[0] for seed in (5, 5, 6)]
+    pd.testing.assert_frame_equal(own[0], own[1])
+    assert not own[0].equals(own[2])
+    assert not own[0].equals(first)
+
+
+def test_classes_are_drawn_independently_of_each_other() -> None:
+    generator = fitted(mixed(90), labels(60, 18, 12), {"b": 20, "c": 20})
+    together, alone = generator.sample()[0], generator.sample({"c": 20})[0]
+    pd.testing.assert_frame_equal(together.iloc[20:].reset_index(drop=True), alone)
+
+
+def as_keys(generator: ImbLLM, frame: pd.DataFrame) -> list[Any]:
+    return list(generator.schema.encode(frame).row_keys().tolist())
+
+
+def test_copies_of_real_rows_of_any_class_are_dropped_and_written_again() -> None:
+    rng = np.random.default_rng(0)
+    words = [f"w{i}" for i in range(12)]
+    X = pd.DataFrame({"p": rng.choice(words, 80), "q": rng.choice(words, 80)}, dtype="category")
+    y = labels(50, 30)
+    generator = fitted(X, y, {"b": 300}, temperature=3.0)
+    rows, _ = generator.sample()
+    report = generator.report.classes[0]
+    known = set(as_keys(generator, X))
+    copies = sum(key in known for key in as_keys(generator, rows))
+    assert len(rows) == 300
+    assert report.copies_dropped > 50
+    assert copies == report.copies_kept < 40
+
+
+def test_rows_of_other_classes_count_as_copies_too() -> None:
+    """The rare class holds only w0; every other word belongs to the other class."""
+    X = pd.DataFrame({"p": [f"w{i % 6}" for i in range(60)], "q": ["u", "v"] * 30}, dtype="category")
+    y = pd.Series(np.where(X["p"] == "w0", "b", "a"))
+    generator = fitted(X, y, {"b": 40}, temperature=50.0)
+    rows, _ = generator.sample()
+    written, real = set(map(tuple, rows.to_numpy())), set(map(tuple, X.to_numpy()))
+    kept = generator.report.classes[0].copies_kept
+    assert len(written - real) >= 3
+    assert sum(tuple(row) in real for row in rows.to_numpy()) == kept
+
+
+def test_where_every_legal_row_is_real_copies_are_kept_and_reported() -> None:
+    X = pd.DataFrame({"p": [False, True] * 20, "q": ["u", "u", "v", "v"] * 10})
+    generator = fitted(X, labels(30, 10), {"b": 25})
+    rows, _ = generator.sample()
+    report = generator.report.classes[0]
+    assert len(rows) == 25
+    assert (report.copies_kept, report.copies_dropped) == (25, 25 * (COPY_ROUNDS - 1))
+
+
+def test_a_class_of_one_row_is_refused_with_the_remedy() -> None:
+    with pytest.raises(ClassTooSmallError, match=r"class 'b' has 1 row\(s\); at least 2 are needed .* Collect more"):
+        fitted(mixed(41), labels(40, 1), {"b": 5})
+
+
+def test_a_class_without_rows_is_refused() -> None:
+    y = labels(30, 10).astype(pd.CategoricalDtype(["a", "b", "none"]))
+    with pytest.raises(InvalidInputError, match=r"counts name the label 'none'; the labels are: \['a', 'b'\]"):
+        fitted(mixed(40), y, {"none": 5})
+
+
+@pytest.mark.parametrize("n_rows", [2, 3, 5])
+def test_a_class_of_two_to_five_rows_is_interpolated_and_says_so(n_rows: int, caplog: pytest.LogCaptureFixture) -> None:
+    X, y = mixed(40 + n_rows), labels(40, n_rows)
+    with caplog.at_level(logging.WARNING):
+        generator = fitted(X, y, {"b": 30})
+    assert f"Class 'b' has {n_rows} rows; its new rows are made by interpolation." in caplog.messages
+    rows, new_labels = generator.sample()
+    assert generator.report.classes[0].method == "interpolation"
+    assert generator.report.parameters == 0
+    assert new_labels.tolist() == ["b"] * 30
+    expect_legal(generator, rows, X)
+    real = X[y == "b"]
+    assert rows["score"].between(real["score"].min() - 1e-6, real["score"].max() + 1e-6).all()
+    assert rows["score"].nunique() > n_rows
+
+
+def test_a_class_of_six_rows_is_written_by_the_language_model(caplog: pytest.LogCaptureFixture) -> None:
+    generator = fitted(mixed(46), labels(40, 6), {"b": 10})
+    assert generator.report.classes[0].method == "language model"
+    assert not caplog.records
+
+
+def test_small_and_large_classes_get_exact_counts_side_by_side() -> None:
+    generator = fitted(mixed(93), labels(60, 18, 12, 3), {"b": 42, "c": 20, "d": 57})
+    _, new_labels = generator.sample()
+    assert new_labels.value_counts().to_dict() == {"b": 42, "c": 20, "d": 57}
+    methods = {entry.label: entry.method for entry in generator.report.classes}
+    assert methods == {"b": "language model", "c": "language model", "d": "interpolation"}
+
+
+def test_a_table_whose_every_column_is_set_aside_repeats_real_rows(caplog: pytest.LogCaptureFixture) -> None:
+    X = pd.DataFrame({"id": [f"id {i}" for i in range(40)], "one": 1, "none": [None] * 40})
+    y = labels(30, 10)
+    generator = fitted(X, y, {"b": 25})
+    rows, _ = generator.sample()
+    assert generator.report.classes[0].method == "duplication"
+    assert "made by duplication" in caplog.text
+    assert set(rows["id"]) <= set(X.loc[y == "b", "id"])
+    assert rows["id"].nunique() > 5
+    assert set(rows["one"]) == {1}
+    assert rows["none"].isna().all()
+    assert rows.dtypes.to_dict() == X.dtypes.to_dict()
+
+
+@pytest.mark.parametrize("n_rare", [4, 15])
+def test_columns_that_nothing_writes_are_copied_from_the_nearest_real_row_of_the_class(n_rare: int) -> None:
+    X = mixed(60 + n_rare).assign(
+        id=[f"id {i}" for i in range(60 + n_rare)],
+        note=[f"a long text with many words about row {i}" for i in range(60 + n_rare)],
+    )
+    y = labels(60, n_rare)
+    generator = fitted(X, y, {"b": 30})
+    rows, _ = generator.sample()
+    real = X[y == "b"].reset_index(drop=True)
+    assert set(generator.report.set_aside) == {"id", "note"}
+    cells, own = generator.schema.encode(rows), generator.schema.encode(real)
+    nearest = MixedSpace.fit(generator.schema, own).nearest(cells, own, 1)[0][:, 0]
+    assert rows["id"].tolist() == real["id"].iloc[nearest].tolist()
+    assert rows["note"].tolist() == real["note"].iloc[nearest].tolist()
+    assert list(rows.columns) == list(X.columns)
+
+
+def test_the_report_adds_up() -> None:
+    X, y = mixed(92), labels(60, 18, 12, 2)
+    settings = {"steps": 4, "warmup_steps": 3, "batch_size": 16, "interpolation_ratio": 0.5}
+    generator = fitted(X, y, {"b": 42, "c": 48, "d": 6}, **settings)
+    report = generator.report
+    assert [(entry.label, entry.rows, entry.interpolated) for entry in report.classes] == [
+        *(("b", 18, 21), ("c", 12, 24), ("d", 2, 0)),
+    ]
+    assert [entry.low_density_share is None for entry in report.classes] == [False, False, True]
+    assert {name: len(curve) for name, curve in report.losses.items()} == {"warm-up": 3, "minority": 4}
+    assert report.stopped_by == {"warm-up": "steps", "minority": "steps"}
+    assert report.training_tokens == 7 * 16 * 7
+    assert report.parameters > 1000
+    assert report.training_seconds > 0
+    assert (report.sampling_seconds, report.sampling_tokens) == (0, 0)
+    generator.sample()
+    generator.sample({"b": 8})
+    after = generator.report
+    assert [(entry.requested, entry.made) for entry in after.classes] == [(50, 50), (48, 48), (6, 6)]
+    written = sum(entry.made + entry.copies_dropped for entry in after.classes[:2])
+    assert after.sampling_tokens == 7 * written
+    assert after.sampling_seconds > 0
+    assert after.training_seconds == report.training_seconds
+
+
+def test_a_time_limit_stops_training_but_not_the_rows() -> None:
+    config = quick(steps=10**6, warmup_steps=10**6)
+    generator = ImbLLM(config, random_state=0).fit(mixed(60), labels(45, 15), {"b": 30}, time_limit=0.0)
+    assert generator.report.stopped_by == {"warm-up": "time limit", "minority": "time limit"}
+    assert generator.report.losses == {"warm-up": (), "minority": ()}
+    assert len(generator.sample()[0]) == 30
+
+
+def test_fitting_again_forgets_the_first_table() -> None:
+    X, y = mixed(90), labels(60, 18, 12)
+    generator = ImbLLM(quick(), random_state=0).fit(X, y, {"b": 5})
+    generator.sample()
+    generator.fit(X, y, {"c": 4})
+    assert [entry.label for entry in generator.report.classes] == ["c"]
+    assert generator.report.sampling_tokens == 0
+    pd.testing.assert_frame_equal(generator.sample()[0], fitted(X, y, {"c": 4}).sample()[0])
+
+
+def test_interpolated_rows_are_written_with_label_and_numbers_alone_where_asked() -> None:
+    X, y = mixed(60), labels(45, 15)
+    everything, continuous = (
+        fitted(X, y, {"b": 15}, interpolated_clauses=form, warmup="none", steps=1, batch_size=30)
+        for form in ("all", "continuous")
+    )
+    # 15 real rows of 7 clauses, and 15 interpolated ones: without city and member they have 5.
+    assert everything.report.training_tokens == 30 * 7
+    assert continuous.report.training_tokens == 15 * 7 + 15 * 5
+
+
+def test_a_table_without_numbers_ignores_the_continuous_form() -> None:
+    X = mixed(60)[["city", "member"]]
+    generator = fitted(X, labels(45, 15), {"b": 15}, interpolated_clauses="continuous", warmup="none", steps=1)
+    assert generator.report.training_tokens == 30 * 3
+
+
+def test_given_values_of_prompts_are_exact_values_of_the_class() -> None:
+    """With bins a decoded number is new; a given one must be a value of the pool, whatever its bin."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"x": rng.normal(size=400), "y": rng.normal(size=400)})
+    y = labels(350, 50)
+    settings = {"interpolation_ratio": 0.0, "max_bins": 4}
+    rows, _ = fitted(X, y, {"b": 200}, **settings).sample()
+    real = X[y == "b"]
+    given = rows["x"].isin(real["x"]) | rows["y"].isin(real["y"])
+    assert given.all()
+    free, _ = fitted(X, y, {"b": 200}, conditioning="y", **settings).sample()
+    assert not (free["x"].isin(real["x"]) | free["y"].isin(real["y"])).any()
+
+
+def test_the_label_comes_first_and_every_batch_is_as_large_as_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    complete = ConstrainedDecoder.complete
+
+    def recorded(self: Any, prompts: Any) -> Any:
+        seen.append(prompts)
+        return complete(self, prompts)
+
+    monkeypatch.setattr(ConstrainedDecoder, "complete", recorded)
+    fitted(mixed(60), labels(45, 15), {"b": 250}, generation_batch=20).sample()
+    assert {int(prompts.order[0]) for prompts in seen} == {6}
+    assert max(len(prompts.tokens) for prompts in seen) == 20
+
+
+def test_other_settings_of_sampling_share_the_trained_model_and_not_the_report() -> None:
+    generator = fitted(mixed(60), labels(45, 15), {"b": 30})
+    before = generator.sample()[0]
+    hot = ImbLLMConfig.from_flat({**QUICK, "temperature": 50.0, "conditioning": "y"})
+    other = generator.with_config(hot, threads=1)
+    rows = other.sample()[0]
+    assert not rows.equals(before)
+    assert [entry.made for entry in generator.report.classes] == [30]
+    assert [entry.made for entry in other.report.classes] == [60]
+    pd.testing.assert_frame_equal(generator.sample()[0], before)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        pd.Series([True, False, False, False] * 15, name="label"),
+        pd.Series([7, 3, 3, 3] * 15, dtype="int8", name=("a", 1)),
+        pd.Series([1.0, 0.0, 0.0, 0.0] * 15),
+        pd.Series(["x", "y", "y", "y"] * 15, dtype="string[pyarrow]"),
+        pd.Series(["x", "y", "y", "y"] * 15, dtype=pd.CategoricalDtype(["y", "z", "x"], ordered=True)),
+        pd.Series([1, 0, 0, 0] * 15, dtype="Int64"),
+    ],
+    ids=lambda y: str(y.dtype),
+)
+def test_labels_of_any_dtype_keep_it(y: pd.Series[Any]) -> None:
+    X = mixed(60).rename(columns={"city": "label", "member": "label_"})
+    rare = y.iloc[0]
+    rows, new_labels = fitted(X, y, {rare: 12}).sample()
+    assert new_labels.dtype == y.dtype
+    assert new_labels.name == y.name
+    assert new_labels.tolist() == [rare] * 12
+    assert list(rows.columns) == list(X.columns)
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({"q": 3}, r"counts name the label 'q'; the labels are: \['a', 'b'\]"),
+        ({"b": -1}, r"counts ask for -1 rows of 'b'; a count must be 0, 1, 2"),
+        ({"b": 2.5}, r"counts ask for 2\.5 rows of 'b'"),
+        ({}, r"counts is empty; name at least one of the labels: \['a', 'b'\]"),
+    ],
+)
+def test_bad_counts_are_refused_with_what_is_allowed(counts: dict[str, int], message: str) -> None:
+    X, y = mixed(40), labels(30, 10)
+    with pytest.raises(InvalidInputError, match=message):
+        fitted(X, y, counts)
+    generator = fitted(X, y, {"a": 1, "b": 1})
+    with pytest.raises(InvalidInputError, match=message):
+        generator.sample(counts)
+
+
+def test_only_fitted_classes_can_be_sampled() -> None:
+    with pytest.raises(InvalidInputError, match=r"counts name the label 'a'; the labels are: \['b'\]"):
+        fitted(mixed(40), labels(30, 10), {"b": 2}).sample({"a": 3})
+
+
+def test_labels_of_another_length_are_refused() -> None:
+    with pytest.raises(InvalidInputError, match="X and y must have the same number of rows; got 40 and 39"):
+        fitted(mixed(40), labels(29, 10), {"b": 2})
+
+
+def test_user_kinds_decide_how_a_column_is_written() -> None:
+    X, y = mixed(60), labels(45, 15)
+    generator = ImbLLM(quick(), random_state=0).fit(X, y, {"b": 30}, kinds={"visits": "categorical"})
+    assert {column.name: column.kind for column in generator.schema.columns}["visits"] == "categorical"
+    assert set(generator.sample()[0]["visits"]) <= set(X["visits"])
+
+
+def test_times_far_apart_stay_in_their_range() -> None:
+    """A difference above 2**63 ns once wrapped round."""
+    days = np.array(["1700-01-01", "1960-05-01", "2100-01-01", "2262-04-10"], dtype="M8[ns]")
+    X = pd.DataFrame({"when": np.random.default_rng(0).choice(days, 60), "x": np.arange(60) ** 2})
+    rows, _ = fitted(X, labels(45, 15), {"b": 200}, max_bins=2, conditioning="y").sample()
+    assert rows["when"].between(days.min(), days.max()).all()
+    assert rows["when"].nunique() > 50
+
+
+def test_fitting_and_sampling_leave_no_trace_in_the_process() -> None:
+    torch.set_flush_denormal(False)
+    before = process_state()
+    ImbLLM(quick(), random_state=0, threads=2).fit(mixed(60), labels(45, 15), {"b": 30}).sample()
+    assert process_state() == before
+
+
+def process_state() -> tuple[Any, ...]:
+    halved = torch.tensor([2.2250738585072014e-308], dtype=torch.float64) / 2
+    generators = random.getstate(), str(np.random.get_state()), torch.get_rng_state().tolist()  # noqa: NPY002
+    levels = [logging.getLogger(name).level for name in ("", "transformers", "imbllm_autogluon")]
+    return (*generators, *levels, torch.get_num_threads(), halved.item())
+
+
+def test_training_learns_what_tells_the_classes_apart() -> None:
+    rng = np.random.default_rng(0)
+    rare = np.arange(200) % 5 == 0
+    X = pd.DataFrame({"x": rng.normal(size=200) + 6 * rare, "c": np.where(rare, "r", rng.choice(["s", "t"], 200))})
+    y = pd.Series(np.where(rare, "b", "a"))
+    rows, _ = fitted(X, y, {"b": 200}, warmup_steps=60, steps=60, learning_rate=1e-2).sample()
+    assert (rows["c"] == "r").mean() > 0.95
+    assert rows["x"].mean() == pytest.approx(6, abs=0.5)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport
+
+REPORT = OversamplingReport(
+    classes=(
+        ClassReport("yes", 20, "language model", 30, 0.05, 30, 30, 2, 1),
+        ClassReport("maybe", 3, "interpolation", requested=9, made=9),
+    ),
+    set_aside={"id": "nearly every cell is different"},
+    parameters=123,
+    losses={"warm-up": (2.0, 1.5), "minority": (1.0,)},
+    stopped_by={"warm-up": "steps", "minority": "time limit"},
+    training_tokens=100,
+    training_seconds=1.25,
+    sampling_tokens=50,
+    sampling_seconds=0.5,
+)
+
+
+@pytest.mark.parametrize("report", [REPORT, OversamplingReport()])
+def test_a_report_survives_json(report: OversamplingReport) -> None:
+    assert OversamplingReport.from_dict(json.loads(json.dumps(report.to_dict()))) == report
+
+
+@pytest.mark.parametrize(
+    ("report", "line"),
+    [
+        (
+            REPORT,
+            "yes: 20 rows + 30 by language model, maybe: 3 rows + 9 by interpolation (1.2 s training, 0.5 s writing)",
+        ),
+        (OversamplingReport(), "nothing to make (0.0 s training, 0.0 s writing)"),
+    ],
+)
+def test_a_report_describes_itself_in_one_line(report: OversamplingReport, line: str) -> None:
+    assert report.describe() == line

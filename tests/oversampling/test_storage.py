@@ -1,0 +1,170 @@
+"""A stored generator writes the same rows as the one that was saved."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from imbllm_autogluon.errors import StoredStateError
+from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.oversampling.storage import load_generator, save_generator
+from tests.oversampling.tables import mixed, quick
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+N = 62
+WORDS = [f"code {i}" for i in range(N)]
+
+# Identifiers of every dtype that may be copied from real rows.
+IDENTIFIERS: dict[str, pd.Series[Any]] = {
+    "objects": pd.Series(WORDS),
+    "objects, NaN": pd.Series([np.nan, *WORDS[1:]], dtype=object),
+    "objects, None": pd.Series([None, *WORDS[1:]], dtype=object),
+    "objects, NA": pd.Series([pd.NA, *WORDS[1:]], dtype=object),
+    "mixed objects": pd.Series([i if i % 2 else f"code {i}" for i in range(N)], dtype=object),
+    "string": pd.Series(WORDS, dtype="string"),
+    "string[pyarrow]": pd.Series(WORDS, dtype="string[pyarrow]"),
+    "arrow string": pd.Series(WORDS, dtype=pd.ArrowDtype(pa.string())),
+    "category": pd.Series(WORDS, dtype="category"),
+    "category of ints": pd.Series(range(N)).astype("category"),
+    "int16": pd.Series(range(N), dtype="int16"),
+    "Int64": pd.Series(range(N), dtype="Int64"),
+    "uint64": pd.Series(np.arange(N, dtype="uint64") + np.uint64(2**63)),
+    "bytes": pd.Series([word.encode() for word in WORDS]),
+    "period": pd.Series(pd.period_range("2000-01", periods=N, freq="M")),
+    "interval": pd.Series(pd.interval_range(0, N)),
+    "times of day": pd.Series([datetime.time(i % 24, i % 60, i % 60) for i in range(N)]),
+    "surrogates": pd.Series([word + "\ud800" for word in WORDS]),
+}
+
+
+def fitted(X: pd.DataFrame, **settings: Any) -> ImbLLM:
+    y = pd.Series(["a"] * 44 + ["b"] * 15 + ["c"] * 3, name="class")
+    return ImbLLM(quick(**settings), random_state=3, threads=1).fit(X, y, {"b": 20, "c": 9})
+
+
+def reloaded(generator: ImbLLM, folder: Path) -> ImbLLM:
+    save_generator(generator, folder)
+    return load_generator(folder)
+
+
+@pytest.mark.parametrize("settings", [{}, {"numbers": "digits", "condition_pairs": 2}, {"interpolation": "adaptive"}])
+def test_a_loaded_generator_writes_the_same_rows(settings: dict[str, Any], tmp_path: Path) -> None:
+    generator = fitted(mixed(N), **settings)
+    loaded = reloaded(generator, tmp_path)
+    assert loaded.report == generator.report
+    assert (loaded.config, loaded.seed, loaded.threads) == (generator.config, generator.seed, generator.threads)
+    for arguments in ({}, {"counts": {"c": 2, "b": 3}}, {"random_state": 9}):
+        (rows, labels), (expected, expected_labels) = loaded.sample(**arguments), generator.sample(**arguments)
+        pd.testing.assert_frame_equal(rows, expected)
+        pd.testing.assert_series_equal(labels, expected_labels)
+    assert [entry.made for entry in loaded.report.classes] == [entry.made for entry in generator.report.classes]
+
+
+@pytest.mark.parametrize("dtype", IDENTIFIERS)
+def test_copied_columns_come_back_exactly(dtype: str, tmp_path: Path) -> None:
+    X = pd.DataFrame({"x": mixed(N)["score"], 7: IDENTIFIERS[dtype]})
+    generator = fitted(X)
+    assert list(generator.report.set_aside) == ["7"]
+    rows, expected = reloaded(generator, tmp_path).sample()[0], generator.sample()[0]
+    pd.testing.assert_frame_equal(rows, expected)
+    assert rows[7].map(type).tolist() == expected[7].map(type).tolist()
+    assert rows[7].dtype == X[7].dtype
+
+
+def test_several_copied_columns_and_classes_do_not_mix(tmp_path: Path) -> None:
+    X = mixed(N).assign(one=WORDS, two=[word[::-1] for word in WORDS], gaps=[None, "x"] * (N // 2))
+    X.loc[44:, "one"] = pd.NA
+    generator = fitted(X)
+    pd.testing.assert_frame_equal(reloaded(generator, tmp_path).sample()[0], generator.sample()[0])
+
+
+def test_a_table_that_is_only_duplicated_is_stored_too(tmp_path: Path) -> None:
+    generator = fitted(pd.DataFrame({"id": WORDS}))
+    loaded = reloaded(generator, tmp_path)
+    pd.testing.assert_frame_equal(loaded.sample()[0], generator.sample()[0])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["generator.json", "rows.safetensors"]
+
+
+def test_no_file_is_a_pickle(tmp_path: Path) -> None:
+    save_generator(fitted(mixed(N).assign(id=WORDS)), tmp_path / "new" / "folder")
+    names = sorted(path.name for path in (tmp_path / "new" / "folder").iterdir())
+    assert names == ["generator.json", "language.json", "model.safetensors", "rows.safetensors"]
+
+
+def test_saving_again_replaces_the_first_generator(tmp_path: Path) -> None:
+    save_generator(fitted(mixed(N).assign(id=WORDS)), tmp_path)
+    generator = fitted(mixed(N, seed=8))
+    pd.testing.assert_frame_equal(reloaded(generator, tmp_path).sample()[0], generator.sample()[0])
+
+
+def test_a_killed_save_leaves_no_readable_generator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = fitted(mixed(N))
+    save_generator(generator, tmp_path)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("imbllm_autogluon.oversampling.storage.save_file", killed)
+    with pytest.raises(KeyboardInterrupt):
+        save_generator(generator, tmp_path)
+    with pytest.raises(StoredStateError, match="no usable generator"):
+        load_generator(tmp_path)
+
+
+class Own:
+    """A user's own class, as a cell."""
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_cells_that_json_cannot_hold_are_refused(written: bool, tmp_path: Path) -> None:
+    cells = [Own() for _ in range(3 if written else N)]
+    X = mixed(N).assign(own=[cells[i % len(cells)] for i in range(N)])
+    with pytest.raises(StoredStateError, match=r"the generator cannot be stored: .*Own"):
+        save_generator(fitted(X), tmp_path)
+    with pytest.raises(StoredStateError):
+        load_generator(tmp_path)
+
+
+def edit(folder: Path, **changes: Any) -> None:
+    path = folder / "generator.json"
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
+
+
+def cut(folder: Path, name: str) -> None:
+    (folder / name).write_bytes((folder / name).read_bytes()[:50])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: (folder / "generator.json").unlink(), "no usable generator in .* Delete the folder"),
+        (lambda folder: (folder / "rows.safetensors").unlink(), "no usable generator in"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "no usable language model in"),
+        (lambda folder: (folder / "language.json").unlink(), "no usable language model in"),
+        (lambda folder: cut(folder, "generator.json"), "no usable generator in"),
+        (lambda folder: cut(folder, "rows.safetensors"), "no usable generator in"),
+        (lambda folder: cut(folder, "model.safetensors"), "no usable language model in"),
+        (lambda folder: edit(folder, format=99), "has format 99; this version reads format 1"),
+        (lambda folder: edit(folder, schema={}), "the stored schema has version None"),
+        (lambda folder: edit(folder, config={"stepz": 1}), "unknown setting 'stepz'"),
+        (lambda folder: (folder / "generator.json").write_text("[]"), "no usable generator in"),
+    ],
+)
+def test_broken_missing_and_foreign_files_are_refused(spoil: Any, message: str, tmp_path: Path) -> None:
+    save_generator(fitted(mixed(N)), tmp_path)
+    spoil(tmp_path)
+    with pytest.raises(StoredStateError, match=message):
+        load_generator(tmp_path)
+
+
+def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoredStateError, match="no usable generator"):
+        load_generator(tmp_path / "absent")
