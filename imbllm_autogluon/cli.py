@@ -22,6 +22,9 @@ QUICK = {"steps": 20, "warmup_steps": 40}
 DEMO_FAMILIES, QUICK_FAMILIES = ("GBM", "CAT", "XGB", "RF", "LR"), ("GBM", "LR")
 DEMO_SEED = 0
 DEMO_FOLDER = Path("imbllm-demo")
+DEMO_THREADS = 1
+"""Measured on two cores with another process at work: 171 s with one thread, 502 s with two, because waiting threads of
+OpenMP spin (XGBoost: 6 s and 199 s)."""
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what an earlier fit left in the folder.")]
@@ -71,7 +74,7 @@ def demo(
         Path, typer.Option(help="Folder of predictor and report; an earlier demo there is replaced.")
     ] = DEMO_FOLDER,
     quick: Annotated[bool, typer.Option("--quick", help="Two families, two folds, few steps: to see it run.")] = False,
-    threads: Threads = None,
+    threads: Annotated[int, typer.Option(help="Threads of each model.")] = DEMO_THREADS,
 ) -> None:
     """Fit the packaged thyroid table with and without twins, and say which was better."""
     from sklearn.model_selection import train_test_split

@@ -138,21 +138,24 @@ class _Run:
         self._ids, self._real = [], []
 
     def advance(self) -> torch.Tensor:
-        """Run the waiting tokens through the model; returns the hidden state of each row's last token, (n, width)."""
+        """Run the waiting tokens through the model; returns the hidden state of each row's last token, (n, width).
+
+        That token is the last one queued: a prefix, which all rows have, or the value token just drawn. Rows whose
+        value is complete have none there; what is returned for them means nothing.
+        """
         ids, real = torch.cat(self._ids, dim=1), torch.cat(self._real, dim=1)
         self._ids, self._real = [], []
         self._mask = torch.cat([self._mask, real], dim=1)
         ragged = not bool(self._mask.all())
         places = (self._mask.cumsum(dim=1) - 1).clamp(min=0)[:, -ids.shape[1] :] if ragged else None
-        hidden = self._model.base_model(
+        hidden: torch.Tensor = self._model.base_model(
             input_ids=ids,
             attention_mask=self._mask.long() if ragged else None,
             position_ids=places,
             past_key_values=self._cache,
             use_cache=True,
         ).last_hidden_state
-        last = ids.shape[1] - 1 - real.flip(1).to(torch.uint8).argmax(dim=1)
-        return hidden[torch.arange(len(ids)), last] if ragged else hidden[:, -1]  # type: ignore[no-any-return]
+        return hidden[:, -1]
 
 
 def _output_logits(model: CausalLM, hidden: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:

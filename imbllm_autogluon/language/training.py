@@ -94,6 +94,7 @@ def train_stage(
 def _value_loss(model: CausalLM, allowed: torch.Tensor, sentences: Sentences) -> tuple[torch.Tensor, int]:
     """Mean negative log-likelihood of the value tokens of a batch, and their number."""
     ids, states = torch.from_numpy(sentences.ids), torch.from_numpy(sentences.states)
+    # A causal model never looks behind the end of a row; without the mask transformers would warn of padding.
     mask = None if sentences.real.all() else torch.from_numpy(sentences.real).long()
     hidden = model.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
     rows, places = torch.nonzero(states >= 0, as_tuple=True)

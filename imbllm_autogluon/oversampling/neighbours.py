@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from imbllm_autogluon.tables import Cells, TableSchema
+    from imbllm_autogluon.tables import Cells, NumberLattice, TableSchema
 
     FloatArray = npt.NDArray[np.float64]
     IntArray = npt.NDArray[np.int64]
@@ -34,6 +34,8 @@ class MixedSpace:
 
     numbers: tuple[int, ...]
     categories: tuple[int, ...]
+    lattices: tuple[NumberLattice, ...]
+    """Lattice of each numeric column: distances are measured in its units, whose squares never overflow."""
     centres: FloatArray
     scales: FloatArray
     may_lack: tuple[bool, ...]
@@ -41,14 +43,19 @@ class MixedSpace:
 
     @classmethod
     def fit(cls, schema: TableSchema, cells: Cells) -> MixedSpace:
-        """Learn centre and standard deviation of each numeric column from `cells`."""
-        numbers = tuple(j for j, column in enumerate(schema.columns) if column.is_number)
+        """Learn centre and standard deviation of each numeric column from `cells`.
+
+        A column that does not vary there is scaled by its range in the table.
+        """
+        lattices = {j: column.lattice for j, column in enumerate(schema.columns) if column.lattice is not None}
         categories = tuple(j for j, column in enumerate(schema.columns) if column.is_category)
-        seen = [cells.values[j][~cells.missing[:, j]].astype(np.float64) for j in numbers]
-        centres = np.array([values.mean() if len(values) else 0.0 for values in seen])
-        spreads = np.array([values.std() if len(values) else 0.0 for values in seen])
-        may_lack = tuple(schema.columns[j].has_missing for j in numbers)
-        return cls(numbers, categories, centres, np.where(spreads > 0, spreads, 1.0), may_lack)
+        seen = [_units(lattice, cells.values[j][~cells.missing[:, j]]) for j, lattice in lattices.items()]
+        centres = np.array([units.mean() if len(units) else 0.0 for units in seen])
+        spreads = np.array([units.std() if len(units) else 0.0 for units in seen])
+        ranges = np.array([max(1.0, np.ptp(_units(x, [x.minimum, x.maximum]))) for x in lattices.values()])
+        may_lack = tuple(schema.columns[j].has_missing for j in lattices)
+        scales = np.where(spreads > 0, spreads, ranges)
+        return cls(tuple(lattices), categories, tuple(lattices.values()), centres, scales, may_lack)
 
     def distances(self, queries: Cells, rows: Cells) -> Iterator[tuple[slice, FloatArray]]:
         """Distances of every query to every row, a block of queries at a time.
@@ -104,13 +111,17 @@ class MixedSpace:
         """Standardised numbers (missing: 0) of shape (n, p), and marks (categories, missingness) of shape (n, q)."""
         gone = cells.missing[:, list(self.numbers)]
         numbers = np.zeros((cells.n_rows, len(self.numbers)))
-        for place, j in enumerate(self.numbers):
-            numbers[:, place] = (cells.values[j].astype(np.float64) - self.centres[place]) / self.scales[place]
+        for place, (j, lattice) in enumerate(zip(self.numbers, self.lattices, strict=True)):
+            numbers[:, place] = (_units(lattice, cells.values[j]) - self.centres[place]) / self.scales[place]
         numbers[gone] = 0.0
         codes = [np.where(cells.missing[:, j], -1, cells.values[j]).astype(np.int64) for j in self.categories]
         gaps = [gone[:, place].astype(np.int64) for place in range(len(self.numbers)) if self.may_lack[place]]
         marks = [*codes, *gaps]
         return numbers, np.column_stack(marks) if marks else np.zeros((cells.n_rows, 0), dtype=np.int64)
+
+
+def _units(lattice: NumberLattice, values: npt.ArrayLike) -> FloatArray:
+    return lattice.to_units(lattice.snap(values)).astype(np.float64)
 
 
 def _squared_distances(a: FloatArray, b: FloatArray) -> FloatArray:

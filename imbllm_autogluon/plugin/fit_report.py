@@ -15,7 +15,6 @@ from imbllm_autogluon.plugin.plan import plan_oversampling
 from imbllm_autogluon.tables.files import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from imbllm_autogluon.plugin.job import FitOutcome
@@ -136,7 +135,7 @@ def _settings(outcome: FitOutcome) -> dict[str, Any]:
     }
 
 
-def _notes(outcome: FitOutcome, folds: Iterable[FoldRecord]) -> list[str]:
+def _notes(outcome: FitOutcome, folds: list[FoldRecord]) -> list[str]:
     """What a reader should know before trusting a figure, each said once."""
     job, predictor = outcome.job, outcome.predictor
     notes = [f"{job.train.dropped} training rows have no label and were left out."] if job.train.dropped else []
@@ -152,10 +151,22 @@ def _notes(outcome: FitOutcome, folds: Iterable[FoldRecord]) -> list[str]:
         )
     notes += outcome.comparison.notes
     notes += _why_no_twins(outcome)
-    notes += [note for fold in folds for note in fold.notes]
+    notes += _fold_notes(folds)
     failures = predictor.model_failures()
     notes += [f"{row['model']} was not fitted: {row['exc_type']}." for row in failures.to_dict("records")]
     return list(dict.fromkeys(notes))
+
+
+def _fold_notes(folds: list[FoldRecord]) -> list[str]:
+    """Each note of a fold once, with the folds it is about."""
+    about: dict[str, list[str]] = {}
+    for fold in folds:
+        for note in fold.notes:
+            about.setdefault(note, []).append(fold.name)
+    return [
+        f"{'All folds' if len(names) == len(folds) > 1 else 'Fold ' + ', '.join(names)}: {note}"
+        for note, names in about.items()
+    ]
 
 
 def _why_no_twins(outcome: FitOutcome) -> list[str]:

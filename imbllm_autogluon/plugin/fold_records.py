@@ -101,23 +101,23 @@ def _record(name: str, report: Mapping[str, Any], labels: Mapping[str, str]) -> 
         seconds=float(oversampling.get("training_seconds", 0.0)),
         parameters=int(oversampling.get("parameters", 0)),
         losses={stage: tuple(curve) for stage, curve in oversampling.get("losses", {}).items()},
-        notes=tuple(_notes(name, report, labels)),
+        notes=tuple(_notes(report, labels)),
     )
 
 
-def _notes(name: str, report: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[str]:
+def _notes(report: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[str]:
     """What one fold has to say beyond its counts."""
-    yield from (f"Fold {name}: {note}." for note in report["notes"])
+    yield from (f"{note}." for note in report["notes"])
     oversampling = report.get("oversampling", {})
     yield from (f"Not written by the language model: {reason}" for reason in oversampling.get("set_aside", {}).values())
     for entry in oversampling.get("classes", ()):
         label = labels.get(entry["label"], entry["label"])
         if entry["method"] != "language model":
-            yield f"Fold {name}: class {label!r} has {entry['rows']} rows; its new rows are made by {entry['method']}."
+            yield f"Class {label!r} has {entry['rows']} rows; its new rows are made by {entry['method']}."
         if entry["copies_dropped"]:
-            yield f"Fold {name}: {entry['copies_dropped']} copies of real rows of class {label!r} were written anew."
+            yield f"Copies of real rows of class {label!r}, written anew: {entry['copies_dropped']}."
         if entry["copies_kept"]:
-            yield f"Fold {name}: {entry['copies_kept']} copies of real rows of class {label!r} had to stay."
+            yield f"Copies of real rows of class {label!r} that had to stay: {entry['copies_kept']}."
     for stage, reason in oversampling.get("stopped_by", {}).items():
         if reason != "steps":
-            yield f"Fold {name}: training ({stage}) was stopped by the {reason}."
+            yield f"Training ({stage}) was stopped by the {reason}."

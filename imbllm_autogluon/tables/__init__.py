@@ -1,5 +1,7 @@
 """Tables: what a user's frame is made of, and the exact way from cells to plain numbers and back."""
 
+from __future__ import annotations
+
 from imbllm_autogluon.tables.cells import Cells
 from imbllm_autogluon.tables.column import Column
 from imbllm_autogluon.tables.kinds import KINDS, ColumnName, Kind

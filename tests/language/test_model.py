@@ -152,9 +152,10 @@ def test_no_time_stops_every_stage_at_once_and_says_so(options: dict[str, float]
 
 def test_stages_share_a_time_limit_by_their_steps() -> None:
     long = dataclasses.replace(TINY, steps=10**6, warmup_steps=10**6, time_limit=60.0)
-    curves = trained(long, time_limit=0.6).curves
-    assert [curve.stopped_by for curve in curves.values()] == ["time limit", "time limit"]
-    assert [curve.seconds for curve in curves.values()] == pytest.approx([0.3, 0.3], abs=0.15)
+    warmup, minority = trained(long, time_limit=1.0).curves.values()
+    assert [warmup.stopped_by, minority.stopped_by] == ["time limit", "time limit"]
+    assert 0.5 <= warmup.seconds < 0.9
+    assert minority.losses
 
 
 def test_every_row_is_seen_equally_often_in_batches_of_the_size_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

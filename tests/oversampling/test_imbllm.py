@@ -5,19 +5,25 @@ from __future__ import annotations
 import hashlib
 import logging
 import random
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
 from imbllm_autogluon.oversampling.config import ImbLLMConfig
 from imbllm_autogluon.oversampling.imbllm import COPY_ROUNDS, ImbLLM
 from imbllm_autogluon.oversampling.neighbours import MixedSpace
+from imbllm_autogluon.oversampling.storage import load_generator, save_generator
 from tests.oversampling.tables import QUICK, mixed, quick
+from tests.tables.frames import frames
 
 Table = tuple[pd.DataFrame, "pd.Series[Any]"]
 
@@ -404,6 +410,23 @@ def test_times_far_apart_stay_in_their_range() -> None:
     rows, _ = fitted(X, labels(45, 15), {"b": 200}, max_bins=2, conditioning="y").sample()
     assert rows["when"].between(days.min(), days.max()).all()
     assert rows["when"].nunique() > 50
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(frame=frames(max_rows=12), numbers=st.sampled_from(["bins", "digits"]))
+def test_any_table_is_oversampled_in_its_own_dtypes_and_survives_storage(frame: pd.DataFrame, numbers: str) -> None:
+    frame = pd.concat([frame, frame, frame])
+    y = pd.Series(np.where(np.arange(len(frame)) % 3 == 0, "b", "a"))
+    if len(frame) < 6:
+        return
+    generator = fitted(frame, y, {"b": 9}, numbers=numbers, max_bins=4)
+    rows, new_labels = generator.sample()
+    assert rows.dtypes.to_dict() == frame.dtypes.to_dict()
+    assert new_labels.tolist() == ["b"] * 9
+    generator.schema.encode(rows)
+    with tempfile.TemporaryDirectory() as folder:
+        save_generator(generator, Path(folder))
+        pd.testing.assert_frame_equal(load_generator(Path(folder)).sample()[0], rows)
 
 
 def test_fitting_and_sampling_leave_no_trace_in_the_process() -> None:

@@ -28,7 +28,9 @@ def brute_force(schema: TableSchema, fitted: Cells, a: Cells, i: int, b: Cells, 
             total += gone[0] != gone[1] or (not any(gone) and a.values[c][i] != b.values[c][j])
             continue
         seen = fitted.values[c][~fitted.missing[:, c]].astype(float)
-        mean, spread = (seen.mean(), seen.std() or 1.0) if len(seen) else (0.0, 1.0)
+        assert column.lattice is not None
+        width = float(column.lattice.maximum - column.lattice.minimum)
+        mean, spread = (seen.mean(), seen.std() or width) if len(seen) else (0.0, width)
         places = [
             0.0 if lost else (float(cells.values[c][row]) - mean) / spread
             for lost, cells, row in zip(gone, (a, b), (i, j), strict=True)
@@ -44,7 +46,7 @@ def matrix(space: MixedSpace, queries: Cells, rows: Cells) -> Any:
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 12), st.integers(1, 6))
 def test_distances_equal_a_plain_loop(seed: int, n_rows: int, n_queries: int) -> None:
-    schema, cells = read(mixed(40, seed), {"visits": "integer", "city": "categorical"})
+    schema, cells = read(mixed(40, seed).round({"score": 3}), {"visits": "integer", "city": "categorical"})
     rows, queries = cells.take(np.arange(n_rows)), cells.take(np.arange(n_rows, n_rows + n_queries))
     space = MixedSpace.fit(schema, rows)
     expected = [[brute_force(schema, rows, queries, i, rows, j) for j in range(n_rows)] for i in range(n_queries)]
@@ -54,7 +56,7 @@ def test_distances_equal_a_plain_loop(seed: int, n_rows: int, n_queries: int) ->
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 15), st.integers(1, 20), st.booleans())
 def test_the_nearest_rows_are_the_nearest_of_a_plain_loop(seed: int, n_rows: int, k: int, same: bool) -> None:
-    schema, cells = read(mixed(30, seed))
+    schema, cells = read(mixed(30, seed).round({"score": 3}))
     rows = cells.take(np.arange(n_rows))
     queries = rows if same else cells.take(np.arange(n_rows, 30))
     space = MixedSpace.fit(schema, rows)
@@ -105,10 +107,18 @@ def test_categories_and_missing_cells_are_counted(first: Any, second: Any, squar
     assert matrix(space, pair, pair)[0, 1] ** 2 == pytest.approx(squared)
 
 
-def test_a_column_that_does_not_vary_in_the_class_counts_by_its_difference() -> None:
-    schema, cells = read(pd.DataFrame({"x": [1.0, 1.0, 4.0], "y": [0.0, 1.0, 5.0]}))
+def test_a_column_that_does_not_vary_in_the_class_counts_by_its_share_of_the_tables_range() -> None:
+    schema, cells = read(pd.DataFrame({"x": [10.0, 10.0, 40.0, 110.0], "y": [0.0, 1.0, 5.0, 0.0]}))
     space = MixedSpace.fit(schema, cells.take([0, 1]))
-    assert matrix(space, cells.take([2]), cells.take([0]))[0, 0] == pytest.approx(math.hypot(3.0, 5.0 / 0.5))
+    assert matrix(space, cells.take([2]), cells.take([0]))[0, 0] == pytest.approx(math.hypot(30 / 100, 5.0 / 0.5))
+
+
+@pytest.mark.parametrize("numbers", [[-1.7e308, 1.7e308, 0.0], [2**62, -(2**62), 0], [5e-324, 0.0, 1e-323]])
+def test_the_largest_and_smallest_numbers_have_distances(numbers: list[float]) -> None:
+    schema, cells = read(pd.DataFrame({"x": numbers, "y": [0.0, 1.0, 2.0]}))
+    found = matrix(MixedSpace.fit(schema, cells), cells, cells)
+    assert np.isfinite(found).all()
+    assert (found[~np.eye(3, dtype=bool)] > 0.1).all()
 
 
 @pytest.mark.parametrize("same", [True, False])

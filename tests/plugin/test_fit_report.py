@@ -7,7 +7,7 @@ import pytest
 
 from imbllm_autogluon.plugin.contenders import Contenders
 from imbllm_autogluon.plugin.fit_report import HTML_NAME, JSON_NAME, fit_report, leaderboard, write_report
-from imbllm_autogluon.plugin.fold_records import fold_records
+from imbllm_autogluon.plugin.fold_records import _record, fold_records
 from imbllm_autogluon.plugin.summary import comparison_text, leaderboard_text, summary
 from tests.plugin.fits import TINY, binary_outcome, labelled, multiclass_outcome, new_folder, tiny_job
 
@@ -46,6 +46,35 @@ def test_the_report_says_why_balanced_classes_have_no_twins() -> None:
     assert report["folds"] == []
     assert "No model has a twin: classes are balanced (largest over smallest below 1.5)." in report["notes"]
     assert report["headline"].startswith("Nothing to compare: no twin was fitted")
+
+
+def test_a_note_of_several_folds_is_said_once_with_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = binary_outcome()
+    known = fold_records(outcome.predictor, 2)
+    noted = [replace(known[0], notes=("Both.", "First.")), replace(known[1], notes=("Both.",))]
+    monkeypatch.setattr("imbllm_autogluon.plugin.fit_report.fold_records", lambda *_: noted)
+    notes = fit_report(outcome)["notes"]
+    assert "All folds: Both." in notes
+    assert "Fold S1F1: First." in notes
+
+
+def test_classes_of_few_rows_and_copies_are_noted_by_the_users_class_names() -> None:
+    classes = {"method": "language model", "label": "1", "rows": 30, "copies_dropped": 3, "copies_kept": 0}
+    few = {"method": "interpolation", "label": "0", "rows": 4, "copies_dropped": 0, "copies_kept": 2}
+    oversampling = {
+        "classes": [classes, few],
+        "set_aside": {"id": "column 'id': an identifier."},
+        "stopped_by": {"warm-up": "steps", "minority": "time limit"},
+    }
+    report = {"before": {}, "added": {}, "reason": "", "notes": ["cut"], "oversampling": oversampling}
+    assert _record("S1F1", report, {"0": "no", "1": "yes"}).notes == (
+        "cut.",
+        "Not written by the language model: column 'id': an identifier.",
+        "Copies of real rows of class 'yes', written anew: 3.",
+        "Class 'no' has 4 rows; its new rows are made by interpolation.",
+        "Copies of real rows of class 'no' that had to stay: 2.",
+        "Training (minority) was stopped by the time limit.",
+    )
 
 
 def test_the_leaderboard_marks_twins_and_ensembles_and_goes_by_validation_scores() -> None:
