@@ -80,8 +80,8 @@ def demo(
     from sklearn.model_selection import train_test_split
 
     from imbllm_autogluon.datasets import load_hypothyroid
-    from imbllm_autogluon.plugin.folders import left_by_a_fit
-    from imbllm_autogluon.plugin.job import FitJob
+    from imbllm_autogluon.jobs.folders import left_by_a_fit
+    from imbllm_autogluon.jobs.job import FitJob
     from imbllm_autogluon.tables.labelled import LabelledTable
 
     X, y = load_hypothyroid()
@@ -129,7 +129,7 @@ def fit(
     verbosity: Annotated[int, typer.Option(min=0, max=4, help="AutoGluon's.")] = 2,
 ) -> None:
     """Fit AutoGluon on a table; every model also competes as a twin fitted on rebalanced folds."""
-    from imbllm_autogluon.plugin.job import FitJob
+    from imbllm_autogluon.jobs.job import FitJob
 
     job = FitJob(
         _labelled(train, label),
@@ -157,7 +157,7 @@ def predict(
     proba: Annotated[bool, typer.Option("--proba", help="Probabilities of all classes.")] = False,
 ) -> None:
     """Predict the rows of a table, in their order."""
-    from imbllm_autogluon.plugin.prediction import load_predictor, predict_table
+    from imbllm_autogluon.jobs.prediction import load_predictor, predict_table
     from imbllm_autogluon.tables.files import read_table, to_csv
 
     _check_target(out)
@@ -210,8 +210,8 @@ def main() -> None:
 
 
 def _finish(job: Any) -> None:
-    from imbllm_autogluon.plugin.fit_report import write_report
-    from imbllm_autogluon.plugin.summary import summary
+    from imbllm_autogluon.jobs.fit_report import write_report
+    from imbllm_autogluon.jobs.summary import summary
 
     outcome = job.run()
     typer.echo(summary(outcome, write_report(outcome)))

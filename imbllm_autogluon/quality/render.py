@@ -29,7 +29,7 @@ def render_fit_report(report: Mapping[str, Any]) -> str:
     Parameters
     ----------
     report
-        What :func:`imbllm_autogluon.plugin.fit_report.fit_report` returns, or the JSON file written from it.
+        What :func:`imbllm_autogluon.jobs.fit_report.fit_report` returns, or the JSON file written from it.
 
     Returns
     -------

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from autogluon.core.metrics import compute_metric, get_metric
 
-from imbllm_autogluon.plugin.resampling import difference_interval
+from imbllm_autogluon.jobs.resampling import difference_interval
 from imbllm_autogluon.quality.render import metric_name
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from autogluon.core.metrics import Scorer
     from autogluon.tabular import TabularPredictor
 
-    from imbllm_autogluon.plugin.contenders import Contenders
+    from imbllm_autogluon.jobs.contenders import Contenders
 
 Rows = Literal["test", "out-of-fold", "validation"]
 Winner = Literal["whole", "plain", "neither"]
@@ -145,7 +145,7 @@ def compare(
     predictor
         A fitted predictor of a binary or multiclass label.
     models
-        The two ensembles, from :func:`~imbllm_autogluon.plugin.contenders.contenders`.
+        The two ensembles, from :func:`~imbllm_autogluon.jobs.contenders.contenders`.
     train
         The rows given to ``fit``, with their index.
     test

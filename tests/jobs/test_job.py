@@ -6,13 +6,13 @@ import pytest
 from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon.errors import ClassTooSmallError, ImbLLMError, InvalidInputError, TableError
+from imbllm_autogluon.jobs.contenders import base_models
+from imbllm_autogluon.jobs.folders import OF_A_PREDICTOR, left_by_a_fit, prepare_folder
+from imbllm_autogluon.jobs.job import FitJob, with_add_on
 from imbllm_autogluon.plugin.callback import RebalanceCallback
-from imbllm_autogluon.plugin.contenders import base_models
-from imbllm_autogluon.plugin.folders import OF_A_PREDICTOR, left_by_a_fit, prepare_folder
-from imbllm_autogluon.plugin.job import FitJob, with_add_on
 from imbllm_autogluon.plugin.presets import presets
 from imbllm_autogluon.tables.labelled import LabelledTable
-from tests.plugin.fits import binary_outcome, labelled, mixed_table, tiny_job
+from tests.jobs.fits import binary_outcome, labelled, mixed_table, tiny_job
 
 if TYPE_CHECKING:
     from pathlib import Path

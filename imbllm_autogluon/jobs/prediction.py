@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imbllm_autogluon.errors import StoredStateError, TableError
-from imbllm_autogluon.plugin.job import quiet_libraries
+from imbllm_autogluon.jobs.job import quiet_libraries
 
 if TYPE_CHECKING:
     import pandas as pd

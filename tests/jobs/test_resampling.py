@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imbllm_autogluon.plugin import resampling
-from imbllm_autogluon.plugin.resampling import difference_interval
+from imbllm_autogluon.jobs import resampling
+from imbllm_autogluon.jobs.resampling import difference_interval
 
 
 def test_the_interval_of_a_mean_is_about_two_standard_errors_wide() -> None:

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from imbllm_autogluon.plugin.contenders import Contenders
-from imbllm_autogluon.plugin.fit_report import HTML_NAME, JSON_NAME, fit_report, leaderboard, write_report
-from imbllm_autogluon.plugin.fold_records import _record, fold_records
-from imbllm_autogluon.plugin.summary import comparison_text, leaderboard_text, summary
-from tests.plugin.fits import TINY, binary_outcome, labelled, multiclass_outcome, new_folder, tiny_job
+from imbllm_autogluon.jobs.contenders import Contenders
+from imbllm_autogluon.jobs.fit_report import HTML_NAME, JSON_NAME, fit_report, leaderboard, write_report
+from imbllm_autogluon.jobs.fold_records import _record, fold_records
+from imbllm_autogluon.jobs.summary import comparison_text, leaderboard_text, summary
+from tests.jobs.fits import TINY, binary_outcome, labelled, multiclass_outcome, new_folder, tiny_job
 
 
 def test_the_report_counts_rows_before_and_added_in_every_fold_by_the_users_class_names() -> None:
@@ -52,7 +52,7 @@ def test_a_note_of_several_folds_is_said_once_with_their_names(monkeypatch: pyte
     outcome = binary_outcome()
     known = fold_records(outcome.predictor, 2)
     noted = [replace(known[0], notes=("Both.", "First.")), replace(known[1], notes=("Both.",))]
-    monkeypatch.setattr("imbllm_autogluon.plugin.fit_report.fold_records", lambda *_: noted)
+    monkeypatch.setattr("imbllm_autogluon.jobs.fit_report.fold_records", lambda *_: noted)
     notes = fit_report(outcome)["notes"]
     assert "All folds: Both." in notes
     assert "Fold S1F1: First." in notes

@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from imbllm_autogluon.plugin.contenders import base_models, is_twin
-from imbllm_autogluon.plugin.fold_records import FoldRecord, fold_records
+from imbllm_autogluon.jobs.contenders import base_models, is_twin
+from imbllm_autogluon.jobs.fold_records import FoldRecord, fold_records
 from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.plugin.plan import plan_oversampling
 from imbllm_autogluon.tables.files import write_whole
@@ -17,7 +17,7 @@ from imbllm_autogluon.tables.files import write_whole
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imbllm_autogluon.plugin.job import FitOutcome
+    from imbllm_autogluon.jobs.job import FitOutcome
 
 JSON_NAME, HTML_NAME = "imbllm_report.json", "imbllm_report.html"
 

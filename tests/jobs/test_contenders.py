@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from imbllm_autogluon.plugin.contenders import contenders
-from tests.plugin.fits import binary_outcome
+from imbllm_autogluon.jobs.contenders import contenders
+from tests.jobs.fits import binary_outcome
 
 
 @dataclass

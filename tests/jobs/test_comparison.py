@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from imbllm_autogluon.plugin.comparison import Comparison, Score, compare, label_threshold
-from imbllm_autogluon.plugin.contenders import Contenders
-from tests.plugin.fits import binary_outcome, mixed_table, multiclass_outcome
+from imbllm_autogluon.jobs.comparison import Comparison, Score, compare, label_threshold
+from imbllm_autogluon.jobs.contenders import Contenders
+from tests.jobs.fits import binary_outcome, mixed_table, multiclass_outcome
 
 BOTH = Contenders("WeightedEnsemble_L2", "WeightedEnsemble_L2Plain")
 

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from imbllm_autogluon.configuration import require_number
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
-from imbllm_autogluon.plugin.callback import RebalanceCallback
-from imbllm_autogluon.plugin.folders import check_folder, clear_folder, prepare_folder
-from imbllm_autogluon.plugin.job_checks import (
+from imbllm_autogluon.jobs.checks import (
     check_classes,
     check_families,
     check_folds,
@@ -22,6 +20,8 @@ from imbllm_autogluon.plugin.job_checks import (
     check_presets,
     check_test,
 )
+from imbllm_autogluon.jobs.folders import check_folder, clear_folder, prepare_folder
+from imbllm_autogluon.plugin.callback import RebalanceCallback
 from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.plugin.presets import presets as own_presets
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from autogluon.tabular import TabularPredictor
 
-    from imbllm_autogluon.plugin.comparison import Comparison
+    from imbllm_autogluon.jobs.comparison import Comparison
     from imbllm_autogluon.tables.labelled import LabelledTable
 
 FOLDS = 4
@@ -163,8 +163,8 @@ class FitJob:
         TableError
             The folder cannot be written.
         """
-        from imbllm_autogluon.plugin.comparison import compare, label_threshold
-        from imbllm_autogluon.plugin.contenders import contenders
+        from imbllm_autogluon.jobs.comparison import compare, label_threshold
+        from imbllm_autogluon.jobs.contenders import contenders
 
         started = time.time()
         prepare_folder(self.out, force=self.force)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from imbllm_autogluon.plugin.job import FitJob, FitOutcome
+from imbllm_autogluon.jobs.job import FitJob, FitOutcome
 from imbllm_autogluon.tables.labelled import LabelledTable
 
 TINY = {"steps": 2, "warmup_steps": 2}

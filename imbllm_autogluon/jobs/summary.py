@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from imbllm_autogluon.plugin.fit_report import leaderboard
+from imbllm_autogluon.jobs.fit_report import leaderboard
 from imbllm_autogluon.quality.render import metric_name, number
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imbllm_autogluon.plugin.comparison import Comparison, Score
-    from imbllm_autogluon.plugin.job import FitOutcome
+    from imbllm_autogluon.jobs.comparison import Comparison, Score
+    from imbllm_autogluon.jobs.job import FitOutcome
 
 
 def summary(outcome: FitOutcome, report: Path) -> str:

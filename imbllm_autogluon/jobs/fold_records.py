@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from imbllm_autogluon.plugin.contenders import base_models
+from imbllm_autogluon.jobs.contenders import base_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -1,0 +1,13 @@
+"""An empty memory cache for each test: a generator left by another test would hide that this one trains none."""
+
+from __future__ import annotations
+
+import pytest
+
+from imbllm_autogluon.plugin.fold_rows import GENERATORS, POOLS
+
+
+@pytest.fixture(autouse=True)
+def _empty_memory() -> None:
+    GENERATORS.forget()
+    POOLS.forget()
