@@ -27,7 +27,8 @@ def prior_factors(before: Mapping[Hashable, int], added: Mapping[Hashable, int],
     real = np.array([before.get(code, 0) for code in range(n_classes)], dtype=np.float64)
     rebalanced = real + np.array([added.get(code, 0) for code in range(n_classes)], dtype=np.float64)
     factors: FloatArray = np.ones(n_classes)
-    return np.divide(real / real.sum(), rebalanced / rebalanced.sum(), out=factors, where=rebalanced > 0)
+    np.divide(real / real.sum(), rebalanced / rebalanced.sum(), out=factors, where=rebalanced > 0)
+    return factors
 
 
 def correct_prior(probabilities: Probabilities, factors: FloatArray) -> Probabilities:
@@ -52,5 +53,6 @@ def correct_prior(probabilities: Probabilities, factors: FloatArray) -> Probabil
     else:
         weighted = probabilities * factors
         total = weighted.sum(axis=1, keepdims=True)
-    corrected = np.divide(weighted, total, out=probabilities.astype(np.float64), where=total > 0)
+    corrected: FloatArray = probabilities.astype(np.float64)
+    np.divide(weighted, total, out=corrected, where=total > 0)
     return corrected.astype(probabilities.dtype)

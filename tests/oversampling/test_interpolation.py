@@ -224,6 +224,14 @@ def test_a_row_without_mutual_neighbour_is_repeated_by_adaptive() -> None:
     assert set(rows.loc[rows["who"] == "z", "x"]) == {900.0}
 
 
+def test_adaptive_wants_neighbours_that_are_mutual() -> None:
+    """1.4 lies within the usual distance of the dense rows beside it, but is no neighbour of theirs."""
+    frame = pd.DataFrame({"x": [0.0, 0.1, 0.2, 1.4, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0], "who": list("abcZdefghi")})
+    schema, _, made = run(frame, 100, neighbours=2, interpolation="adaptive")
+    rows = schema.decode(made.cells)
+    assert set(rows.loc[rows["who"] == "Z", "x"]) == {1.4}
+
+
 def test_one_mode_has_hardly_any_row_in_low_density() -> None:
     rng = np.random.default_rng(0)
     _, _, made = run(pd.DataFrame({"x": rng.normal(size=60), "y": rng.normal(size=60)}), 500)

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from imbllm_autogluon.errors import TableError
+from imbllm_autogluon.tables import files
 from imbllm_autogluon.tables.files import check_target, read_table, to_csv, write_table, write_whole
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ BAD_FILES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "blank lines": ("t.csv", text("\n\n"), "is empty"),
     "header alone": ("t.csv", text("a,b\n"), "header of 2 columns but no rows"),
     "repeated name": ("t.csv", text("age,sex,age\n1,f,2\n"), "'age' occurs more than once"),
+    "repeated name behind a byte order mark": ("t.csv", text("\ufeffage,age\n1,2\n"), "'age' occurs more than once"),
     "repeated quoted name": ("t.csv", text('"a,b",c,"a,b"\n1,2,3\n'), "'a,b' occurs more than once"),
     "rows longer than the header": ("t.csv", text("a,b\n1,2,3\n4,5,6\n"), "header of 2 names but rows of more cells"),
     "one ragged row": ("t.csv", text("a,b\n1,2\n1,2,3,4\n"), "not a readable CSV file"),
@@ -118,6 +120,20 @@ def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None
         write_whole(target, half)
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "t.csv"
+    target.write_text("old")
+
+    def interrupted(draft: Path, path: Path) -> None:
+        assert (draft.read_text(), path.read_text()) == ("a\n1\n", "old")
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(files.os, "replace", interrupted)
+    with pytest.raises(TableError, match="Input/output error"):
+        write_table(pd.DataFrame({"a": [1]}), target)
+    assert target.read_text() == "old"
 
 
 def test_writing_replaces_an_existing_file(tmp_path: Path) -> None:
