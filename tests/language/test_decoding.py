@@ -187,6 +187,14 @@ def test_a_shared_label_is_computed_once_and_each_choice_costs_one_pass() -> Non
     assert model.shapes == [(1, 2), (3, 3), (3, 2), (3, 2), (3, 2)]
 
 
+def test_a_short_given_value_is_not_padded_to_the_longest_of_other_columns() -> None:
+    vocabulary = vocabulary_of(FRAME, "digits")
+    encoding, clauses = vocabulary.encoding(), clauses_of(vocabulary, FRAME)
+    model: Any = CountingModel(random_model("gpt2", encoding))
+    decode(model, encoding, prompts(clauses, [LABEL, 2, 0, 1, 3, 4], 2, [0, 4, 8]), 0)
+    assert model.shapes[:2] == [(1, 2), (3, 3)]
+
+
 def test_tokens_without_a_choice_are_taken_without_asking_the_model() -> None:
     frame = FRAME.assign(visits=np.where(np.arange(60) % 2, 1000, 2000))
     vocabulary = vocabulary_of(frame, "digits")

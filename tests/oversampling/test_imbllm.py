@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
+from imbllm_autogluon.oversampling.conditioning import PromptPool
 from imbllm_autogluon.oversampling.config import ImbLLMConfig
 from imbllm_autogluon.oversampling.imbllm import COPY_ROUNDS, ImbLLM
 from imbllm_autogluon.oversampling.neighbours import MixedSpace
@@ -332,6 +333,18 @@ def test_the_label_comes_first_and_every_batch_is_as_large_as_allowed(monkeypatc
     fitted(mixed(60), labels(45, 15), {"b": 250}, generation_batch=20).sample()
     assert {int(prompts.order[0]) for prompts in seen} == {6}
     assert max(len(prompts.tokens) for prompts in seen) == 20
+
+
+def test_prompts_know_which_rows_are_real(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools: list[PromptPool] = []
+
+    def recorded(*parts: Any) -> PromptPool:
+        pools.append(PromptPool(*parts))
+        return pools[-1]
+
+    monkeypatch.setattr("imbllm_autogluon.oversampling.imbllm.PromptPool", recorded)
+    fitted(mixed(60), labels(45, 15), {"b": 30}).sample()
+    assert {(pool.n_real, len(pool.clauses.tokens)) for pool in pools} == {(15, 45)}
 
 
 def test_other_settings_of_sampling_share_the_trained_model_and_not_the_report() -> None:

@@ -267,6 +267,7 @@ def test_the_same_seed_gives_the_same_rows_and_the_parents_are_not_changed() -> 
 
 
 def test_copies_of_repeated_rows_are_not_in_low_density() -> None:
-    frame = pd.DataFrame({"x": [0.1, 0.1, 0.7, 0.7, 0.3, 0.3], "y": [0.3, 0.3, 0.9, 0.9, 0.1, 0.1]})
-    _, _, made = run(frame, 60, neighbours=1)
+    """Rounding leaves a little distance between equal rows, another one in each block of distances."""
+    numbers = np.random.default_rng(0).normal(5, 1, (40, 6)).round(3)
+    _, _, made = run(pd.DataFrame(np.concatenate([numbers, numbers])), 400, neighbours=1)
     assert made.low_density_share == 0
