@@ -357,6 +357,7 @@ def test_other_settings_of_sampling_share_the_trained_model_and_not_the_report()
     assert [entry.made for entry in generator.report.classes] == [30]
     assert [entry.made for entry in other.report.classes] == [60]
     pd.testing.assert_frame_equal(generator.sample()[0], before)
+    assert [entry.made for entry in generator.report.classes] == [60]
 
 
 @pytest.mark.parametrize(
