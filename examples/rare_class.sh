@@ -1,5 +1,5 @@
 #!/bin/sh
-# From a CSV with a rare class to predictions, in the shell. Run: sh examples/rare_class.sh (about 2 minutes).
+# From a CSV with a rare class to predictions, in the shell. Run: sh examples/rare_class.sh (about 3 minutes).
 set -eu
 
 work=$(mktemp -d)

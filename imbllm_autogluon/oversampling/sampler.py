@@ -192,7 +192,7 @@ time_limit, temperature, generation_batch
         return X, y, binarize_y
 
     def _fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
-        frame = X.reset_index(drop=True) if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
+        frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
         labels = pd.Series(y)
         counts = {label: n for label, n in self.sampling_strategy_.items() if n > 0}
         self.generator_ = ImbLLM(self.config(), random_state=self.random_state, threads=self.threads)
@@ -202,7 +202,7 @@ time_limit, temperature, generation_batch
             return X, y
         rows, row_labels = self.generator_.fit(frame, labels, counts, kinds=self.kinds).sample()
         self.report_ = self.generator_.report
-        whole = pd.concat([frame, rows], ignore_index=True).astype(frame.dtypes)
+        whole = pd.concat([frame, rows], ignore_index=True)
         resampled = whole if isinstance(X, pd.DataFrame) else whole.to_numpy(dtype=X.dtype)
         return resampled, np.concatenate([y, row_labels.to_numpy(dtype=y.dtype)])
 

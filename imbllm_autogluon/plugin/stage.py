@@ -58,7 +58,8 @@ class RebalancingMixin:
     def _get_default_ag_args_ensemble(cls, **kwargs: Any) -> dict[str, Any]:
         """Without the child's own out-of-bag predictions: written rows of a row would sit in that row's trees.
 
-        Measured with labels permuted: random forest reached an out-of-fold AUC of 0.97 otherwise.
+        With labels permuted, a random forest reaches an out-of-fold AUC of 0.77 to 0.81 otherwise (3 seeds of the
+        canary in the tests).
         """
         args: dict[str, Any] = super()._get_default_ag_args_ensemble(**kwargs)  # type: ignore[misc]
         return {**args, "use_child_oof": False}

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.oversampling.config import ImbLLMConfig
+from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.tables import Cells, TableSchema
 
 if TYPE_CHECKING:
@@ -42,3 +43,28 @@ def mixed(n_rows: int = 30, seed: int = 0) -> pd.DataFrame:
             "since": pd.Series(days).mask(rng.random(n_rows) < 0.2),
         }
     )
+
+
+def labels(*counts: int) -> pd.Series[Any]:
+    """Classes a, b, c, ... with the given numbers of rows, in mixed order."""
+    y = np.repeat(list("abcdef")[: len(counts)], counts)
+    return pd.Series(np.random.default_rng(0).permutation(y), name="class")
+
+
+def fitted(X: pd.DataFrame, y: pd.Series[Any], counts: dict[Any, int], seed: int = 0, **settings: Any) -> ImbLLM:
+    return ImbLLM(quick(**settings), random_state=seed).fit(X, y, counts)
+
+
+def expect_legal(generator: ImbLLM, rows: pd.DataFrame, X: pd.DataFrame) -> None:
+    """Dtypes are the table's, numbers are on the lattice, categories known, gaps only where the table has some."""
+    assert rows.dtypes.to_dict() == X.dtypes.to_dict()
+    assert list(rows.columns) == list(X.columns)
+    cells = generator.schema.encode(rows)
+    for j, column in enumerate(generator.schema.columns):
+        known = cells.values[j][~cells.missing[:, j]]
+        assert column.has_missing or not cells.missing[:, j].any()
+        if column.lattice is not None:
+            seen = X[column.name].dropna()
+            assert rows[column.name].dropna().between(seen.min(), seen.max()).all()
+            near = column.lattice.snap(known)
+            assert (np.isin(rows[column.name].dropna(), seen) | (near == known)).all()

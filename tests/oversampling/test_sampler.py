@@ -201,12 +201,13 @@ def test_arrays_of_words_booleans_and_objects_come_back_as_such(kind: str) -> No
     assert {type(cell) for cell in resampled.ravel().tolist()} == {type(cell) for cell in X.ravel().tolist()}
 
 
-def test_the_numbers_of_mixed_lists_stay_numbers() -> None:
+@pytest.mark.parametrize("gap", ["x", None])
+def test_the_numbers_of_mixed_lists_stay_numbers(gap: str | None) -> None:
     """NumPy makes text of them; trees would then split on strings."""
-    X = [["u" if i % 3 else "v", i, i / 4, None if i % 7 == 0 else "x"] for i in range(40)]
+    X = [["u" if i % 3 else "v", i, i / 4, gap if i % 7 == 0 else "y"] for i in range(40)]
     resampled, _ = ImbLLMOverSampler(kinds={1: "integer"}, **QUICK).fit_resample(X, [0] * 30 + [1] * 10)
     assert resampled[:40] == X
-    assert [{type(row[j]) for row in resampled} for j in range(4)] == [{str}, {int}, {float}, {str, type(None)}]
+    assert [{type(row[j]) for row in resampled} for j in range(4)] == [{str}, {int}, {float}, {str, type(gap)}]
 
 
 @pytest.mark.parametrize("dtype", ["string", "boolean", "Int64", "int8", "float64", "bool", "string[pyarrow]"])
@@ -253,3 +254,9 @@ def test_an_odd_index_changes_nothing(small_table: Table) -> None:
     again, same_labels = ImbLLMOverSampler(**QUICK).fit_resample(X.set_axis(odd), y.set_axis(odd))
     pd.testing.assert_frame_equal(plain, again)
     pd.testing.assert_series_equal(labels, same_labels)
+
+
+def test_the_number_of_threads_reaches_the_generator(small_table: Table) -> None:
+    sampler = ImbLLMOverSampler(sampling_strategy=0.2, threads=1, **QUICK)
+    sampler.fit_resample(*small_table)
+    assert sampler.generator_.threads == 1
