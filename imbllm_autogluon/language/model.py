@@ -20,6 +20,7 @@ from imbllm_autogluon.language.process_state import seeded_torch
 from imbllm_autogluon.language.training import CausalLM, Stage, TrainingCurve, train_stage
 from imbllm_autogluon.randomness import child_rng, child_seed
 from imbllm_autogluon.sentences import Clauses, SchemaVocabulary, Sentences, draw_orders
+from imbllm_autogluon.stored_state import read_state, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -152,10 +153,8 @@ class TableLanguageModel:
         StoredStateError
             A file is absent, broken, or of another format.
         """
-        try:
-            state = json.loads((folder / "language.json").read_text(encoding="utf-8"))
-            if state["format"] != FORMAT:
-                raise StoredStateError(f"{folder} has format {state['format']}; this version reads format {FORMAT}.")
+        with reading("language model", folder):
+            state = read_state(folder / "language.json", FORMAT)
             model = cls(
                 SchemaVocabulary.from_dict(state["vocabulary"]),
                 from_mapping(LanguageConfig, state["config"]),
@@ -163,10 +162,6 @@ class TableLanguageModel:
             )
             model._read_weights(load_file(folder / "model.safetensors"))
             model.curves = {n: TrainingCurve(**{**c, "losses": tuple(c["losses"])}) for n, c in state["curves"].items()}
-        except StoredStateError:
-            raise
-        except Exception as error:
-            raise StoredStateError(f"no usable language model in {folder}: {error}. Delete the folder.") from error
         return model
 
     def _read_weights(self, weights: dict[str, torch.Tensor]) -> None:

@@ -14,6 +14,7 @@ from imbllm_autogluon.oversampling.config import ImbLLMConfig
 from imbllm_autogluon.oversampling.copies import KnownRows
 from imbllm_autogluon.oversampling.imbllm import ClassRows, ImbLLM
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport
+from imbllm_autogluon.stored_state import read_state, reading
 from imbllm_autogluon.tables import Cells, Column, TableSchema
 from imbllm_autogluon.tables.storage import column_from_dict, column_to_dict
 from imbllm_autogluon.version import __version__
@@ -78,15 +79,8 @@ def load_generator(folder: Path) -> ImbLLM:
     StoredStateError
         A file is absent, broken, or of another format.
     """
-    try:
-        state = json.loads((folder / "generator.json").read_text(encoding="utf-8"))
-        if state["format"] != FORMAT:
-            raise StoredStateError(f"{folder} has format {state['format']}; this version reads format {FORMAT}.")
-        return _rebuild(folder, state)
-    except StoredStateError:
-        raise
-    except Exception as error:
-        raise StoredStateError(f"no usable generator in {folder}: {error}. Delete the folder and fit again.") from error
+    with reading("generator", folder):
+        return _rebuild(folder, read_state(folder / "generator.json", FORMAT))
 
 
 def _rebuild(folder: Path, state: dict[str, Any]) -> ImbLLM:

@@ -49,6 +49,7 @@ class Shelf(Generic[T]):
         self._save = save
         self._load = load
         self._memory: OrderedDict[tuple[Path | None, str], T] = OrderedDict()
+        self._stored: set[tuple[Path | None, str]] = set()
 
     def get_or_build(self, root: Path | None, key: str, build: Callable[[], T]) -> tuple[T, bool]:
         """Return the entry of a key, building it if nobody has.
@@ -68,10 +69,13 @@ class Shelf(Generic[T]):
             The entry, and whether this call built it.
         """
         place = (root, key)
-        if place in self._memory:
+        known = self._memory.get(place)
+        if known is not None and not self._was_deleted(root, key):
             self._memory.move_to_end(place)
-            return self._memory[place], False
-        entry, built = self._from_disk_or_built(root, key, build)
+            return known, False
+        # An entry whose folder was deleted since is stored again, for processes that come later.
+        entry, built = self._from_disk_or_built(root, key, build if known is None else lambda: known)
+        built = built and known is None
         self._memory[place] = entry
         if len(self._memory) > MOST_IN_MEMORY:
             self._memory.popitem(last=False)
@@ -85,6 +89,10 @@ class Shelf(Generic[T]):
         """Empty the memory; folders stay."""
         self._memory.clear()
 
+    def _was_deleted(self, root: Path | None, key: str) -> bool:
+        """Whether an entry was on disk once and is not any more."""
+        return root is not None and (root, key) in self._stored and not (root / self.name / key / MARK).exists()
+
     def _from_disk_or_built(self, root: Path | None, key: str, build: Callable[[], T]) -> tuple[T, bool]:
         with contextlib.ExitStack() as stack:
             folder = None if root is None else stack.enter_context(_locked(root / self.name, key))
@@ -92,9 +100,11 @@ class Shelf(Generic[T]):
                 return build(), True
             found = self._read(folder / key)
             if found is not None:
+                self._stored.add((root, key))
                 return found, False
             entry = build()
-            self._publish(entry, folder, key)
+            if self._publish(entry, folder, key):
+                self._stored.add((root, key))
             return entry, True
 
     def _read(self, entry: Path) -> T | None:
@@ -108,8 +118,11 @@ class Shelf(Generic[T]):
             shutil.rmtree(entry, ignore_errors=True)
             return None
 
-    def _publish(self, entry: T, folder: Path, key: str) -> None:
-        """Write an entry beside its place and rename it; leftovers of killed writers are swept away first."""
+    def _publish(self, entry: T, folder: Path, key: str) -> bool:
+        """Write an entry beside its place and rename it; leftovers of killed writers are swept away first.
+
+        Returns whether that worked.
+        """
         for leftover in folder.glob(f".{key}-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         draft = folder / f".{key}-{uuid.uuid4().hex}"
@@ -122,6 +135,8 @@ class Shelf(Generic[T]):
         except (OSError, StoredStateError) as error:
             shutil.rmtree(draft, ignore_errors=True)
             log.warning("The cache entry could not be stored in %s and is kept in memory (%s).", folder, error)
+            return False
+        return True
 
 
 @contextlib.contextmanager

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from imbllm_autogluon.errors import StoredStateError
 from imbllm_autogluon.plugin.cache import Shelf
+from imbllm_autogluon.stored_state import reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,13 +130,11 @@ def _save_rows(rows: FoldRows, folder: Path) -> None:
 
 
 def _load_rows(folder: Path) -> FoldRows:
-    try:
+    with reading("rows", folder):
         head = json.loads((folder / "rows.json").read_text(encoding="utf-8"))
         table = pd.read_parquet(folder / "rows.parquet")
         label = table.pop("label").rename(head["label_name"])
         return FoldRows(table.set_axis(head["columns"], axis=1), label, head["report"])
-    except Exception as error:
-        raise StoredStateError(f"no usable rows in {folder}: {error}") from error
 
 
 GENERATORS: Shelf[ImbLLM] = Shelf("generators", _save_generator, _load_generator)

@@ -1,4 +1,4 @@
-"""The generator: exact counts, legal rows, no copies, fallbacks, and a report that adds up."""
+"""The generator: exact counts, legal rows, seeds, dtypes of labels, and a report that adds up."""
 
 from __future__ import annotations
 
@@ -24,8 +24,6 @@ from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.storage import load_generator, save_generator
 from tests.oversampling.tables import QUICK, expect_legal, fitted, labels, mixed, quick
 from tests.tables.frames import frames
-
-Table = tuple[pd.DataFrame, "pd.Series[Any]"]
 
 
 def digest(table: pd.DataFrame | pd.Series[Any]) -> str:

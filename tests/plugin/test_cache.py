@@ -4,6 +4,7 @@ import json
 import logging
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -39,6 +40,14 @@ def test_an_entry_is_built_once_and_found_by_later_calls_and_other_processes(tmp
     assert shelf.get_or_build(tmp_path, "k", lambda: {"a": 2}) == ({"a": 1}, False)
     assert new_shelf().get_or_build(tmp_path, "k", lambda: {"a": 2}) == ({"a": 1}, False)
     assert shelf.keys(tmp_path) == ["k"]
+
+
+def test_an_entry_whose_folder_was_deleted_is_stored_again_from_memory(tmp_path: Path) -> None:
+    shelf = new_shelf()
+    shelf.get_or_build(tmp_path / "root", "k", lambda: {"a": 1})
+    shutil.rmtree(tmp_path / "root")
+    assert shelf.get_or_build(tmp_path / "root", "k", lambda: {"a": 2}) == ({"a": 1}, False)
+    assert new_shelf().get_or_build(tmp_path / "root", "k", lambda: {"a": 3}) == ({"a": 1}, False)
 
 
 def test_other_keys_and_other_roots_are_other_entries(tmp_path: Path) -> None:
