@@ -45,14 +45,16 @@ class MixedSpace:
     def fit(cls, schema: TableSchema, cells: Cells) -> MixedSpace:
         """Learn centre and standard deviation of each numeric column from `cells`.
 
-        A column that does not vary there is scaled by its range in the table.
+        A column that does not vary there is scaled by its range in the table; one that is all missing there is centred
+        on the middle of that range.
         """
         lattices = {j: column.lattice for j, column in enumerate(schema.columns) if column.lattice is not None}
         categories = tuple(j for j, column in enumerate(schema.columns) if column.is_category)
         seen = [_units(lattice, cells.values[j][~cells.missing[:, j]]) for j, lattice in lattices.items()]
-        centres = np.array([units.mean() if len(units) else 0.0 for units in seen])
+        ends = [_units(lattice, [lattice.minimum, lattice.maximum]) for lattice in lattices.values()]
+        centres = np.array([(units if len(units) else end).mean() for units, end in zip(seen, ends, strict=True)])
         spreads = np.array([units.std() if len(units) else 0.0 for units in seen])
-        ranges = np.array([max(1.0, np.ptp(_units(x, [x.minimum, x.maximum]))) for x in lattices.values()])
+        ranges = np.array([max(1.0, np.ptp(end)) for end in ends])
         may_lack = tuple(schema.columns[j].has_missing for j in lattices)
         scales = np.where(spreads > 0, spreads, ranges)
         return cls(tuple(lattices), categories, tuple(lattices.values()), centres, scales, may_lack)

@@ -154,7 +154,7 @@ def test_stages_share_a_time_limit_by_their_steps() -> None:
     long = dataclasses.replace(TINY, steps=10**6, warmup_steps=10**6, time_limit=60.0)
     warmup, minority = trained(long, time_limit=1.0).curves.values()
     assert [warmup.stopped_by, minority.stopped_by] == ["time limit", "time limit"]
-    assert 0.5 <= warmup.seconds < 0.9
+    assert 0.45 <= warmup.seconds < 0.9  # half of what is left when the first stage begins
     assert minority.losses
 
 

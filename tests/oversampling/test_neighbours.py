@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from imbllm_autogluon.oversampling import neighbours
@@ -30,7 +30,8 @@ def brute_force(schema: TableSchema, fitted: Cells, a: Cells, i: int, b: Cells, 
         seen = fitted.values[c][~fitted.missing[:, c]].astype(float)
         assert column.lattice is not None
         width = float(column.lattice.maximum - column.lattice.minimum)
-        mean, spread = (seen.mean(), seen.std() or width) if len(seen) else (0.0, width)
+        middle = float(column.lattice.minimum) + width / 2
+        mean, spread = (seen.mean(), seen.std() or width) if len(seen) else (middle, width)
         places = [
             0.0 if lost else (float(cells.values[c][row]) - mean) / spread
             for lost, cells, row in zip(gone, (a, b), (i, j), strict=True)
@@ -45,6 +46,7 @@ def matrix(space: MixedSpace, queries: Cells, rows: Cells) -> Any:
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 12), st.integers(1, 6))
+@example(6, 2, 1)  # a column that is missing in both rows
 def test_distances_equal_a_plain_loop(seed: int, n_rows: int, n_queries: int) -> None:
     schema, cells = read(mixed(40, seed).round({"score": 3}), {"visits": "integer", "city": "categorical"})
     rows, queries = cells.take(np.arange(n_rows)), cells.take(np.arange(n_rows, n_rows + n_queries))
