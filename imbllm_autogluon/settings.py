@@ -16,7 +16,8 @@ class Settings:
     """Process-wide settings, read from the environment once per call of :func:`settings`."""
 
     cache_dir: Path
-    """Folder of downloaded models and of generators that belong to no predictor (``IMBLLM_CACHE_DIR``)."""
+    """Folder for what outlives a fit, such as downloaded models (``IMBLLM_CACHE_DIR``); generators lie in the folder of
+    their predictor."""
 
     progress: bool
     """Whether training and generation show progress bars (``IMBLLM_PROGRESS``: 0 or 1; default: only on a terminal)."""

@@ -218,8 +218,9 @@ class FitOutcome:
     def generator_fits(self) -> int:
         """How many generators were trained: one for each fold, shared by all families."""
         from imbllm_autogluon.plugin.fold_rows import GENERATORS
+        from imbllm_autogluon.plugin.stage import cache_of
 
-        return len(GENERATORS.keys(Path(self.predictor.path) / "utils" / "imbllm"))
+        return len(GENERATORS.keys(cache_of(Path(self.predictor.path))))
 
 
 def with_add_on(presets: tuple[str, ...]) -> tuple[str, ...]:

@@ -290,10 +290,11 @@ class ImbLLM:
 
     def _write_new(self, code: int, n_rows: int, seed: int, rng: np.random.Generator) -> Cells:
         """Rows from the language model; copies of real rows are written again, a few times at most."""
+        pool = PromptPool(self._pool_clauses(code), self._classes[code].real.n_rows, self.schema.columns)
         kept: list[Cells] = []
         missing = n_rows
         for attempt in range(COPY_ROUNDS):
-            written = self._complete_prompts(code, missing, child_seed(seed, "decoding", attempt), rng)
+            written = self._complete_prompts(code, pool, missing, child_seed(seed, "decoding", attempt), rng)
             copies = self._known.copies(written)
             if attempt + 1 == COPY_ROUNDS:
                 self._count_rows(code, copies_kept=int(copies.sum()))
@@ -305,16 +306,16 @@ class ImbLLM:
                 break
         return Cells.concat(kept)
 
-    def _complete_prompts(self, code: int, n_rows: int, seed: int, rng: np.random.Generator) -> Cells:
+    def _complete_prompts(
+        self, code: int, pool: PromptPool, n_rows: int, seed: int, rng: np.random.Generator
+    ) -> Cells:
         """One pass of prompting, decoding and restoring the given values."""
         assert self._model is not None
-        rows = self._classes[code]
-        pool = PromptPool(self._pool_clauses(code), rows.real.n_rows, self.schema.columns)
         batches = list(pool.batches(n_rows, self.config.conditioning, self.config.language.generation_batch, rng))
         completed = self._model.complete([batch.prompts for batch in batches], seed=seed, threads=self.threads)
         values = child_rng(seed, "values")
         parts = [
-            batch.restore_given(self._model.encoding.decode(clauses, values)[0], rows.pool)
+            batch.restore_given(self._model.encoding.decode(clauses, values)[0], self._classes[code].pool)
             for batch, clauses in zip(batches, completed, strict=True)
         ]
         tokens = sum(int((clauses.tokens >= 0).sum()) for clauses in completed)

@@ -180,8 +180,13 @@ def predictor_cache(model_path: str) -> Path | None:
     path = Path(model_path).absolute()
     for folder in path.parents:
         if (folder / "learner.pkl").exists():
-            return folder / "utils" / "imbllm"
+            return cache_of(folder)
     return None
+
+
+def cache_of(predictor_folder: Path) -> Path:
+    """Folder of the generators and rows of one predictor."""
+    return predictor_folder / "utils" / "imbllm"
 
 
 def _extended(real: Any, written: Any) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from imbllm_autogluon.sentences.automata import Automaton, column_values, decimal_numbers, one_of, union
-from imbllm_autogluon.sentences.automaton_tables import END, AutomatonTables
+from imbllm_autogluon.sentences.automaton import END
+from imbllm_autogluon.sentences.automaton_tables import AutomatonTables
 from imbllm_autogluon.sentences.clauses import ClauseWriter
 from imbllm_autogluon.sentences.encoding import Clauses, SentenceEncoding, Sentences
 from imbllm_autogluon.sentences.orders import Order, draw_orders

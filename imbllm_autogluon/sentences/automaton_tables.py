@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imbllm_autogluon.sentences.automaton import END
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
     from imbllm_autogluon.sentences.automata import Automaton
-
-END = -1
-"""State behind the last token of a value."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imbllm_autogluon.sentences.automaton_tables import END, AutomatonTables
+from imbllm_autogluon.sentences.automaton import END
+from imbllm_autogluon.sentences.automaton_tables import AutomatonTables
 from imbllm_autogluon.sentences.value_codings import NO_TOKEN
 from imbllm_autogluon.tables import Cells
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.sentences.automata import Automaton, one_of
-from imbllm_autogluon.sentences.automaton_tables import END, AutomatonTables
+from imbllm_autogluon.sentences.automaton import END
+from imbllm_autogluon.sentences.automaton_tables import AutomatonTables
 
 N_TOKENS = 8
 
