@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import types
 import typing
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -49,11 +50,21 @@ def from_mapping(config_class: type[T], values: Mapping[str, Any], *, prefix: st
 
 
 def require_choices(config: object) -> None:
-    """Check every ``Literal`` field of a dataclass instance; call it from ``__post_init__``."""
+    """Check every ``Literal`` and ``Literal | None`` field of a dataclass instance, from its ``__post_init__``."""
     hints = typing.get_type_hints(type(config))
     for name, hint in hints.items():
-        if typing.get_origin(hint) is typing.Literal:
-            require_choice(name, getattr(config, name), typing.get_args(hint))
+        choices = _choices(hint)
+        if choices:
+            require_choice(name, getattr(config, name), choices)
+
+
+def _choices(hint: Any) -> tuple[Any, ...]:
+    """Values that a ``Literal``, or one beside None, allows; nothing for other types."""
+    if typing.get_origin(hint) is typing.Literal:
+        return typing.get_args(hint)
+    members = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else ()
+    literals = [value for member in members for value in _choices(member)]
+    return (*literals, None) if literals and type(None) in members else ()
 
 
 def require_choice(name: str, value: object, choices: tuple[Any, ...]) -> None:

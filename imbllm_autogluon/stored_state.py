@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from imbllm_autogluon.errors import StoredStateError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+
+    import numpy as np
 
 
 @contextmanager
@@ -47,3 +50,12 @@ def read_state(file: Path, format_version: int) -> dict[str, Any]:
             "install the version that wrote it."
         )
     return state
+
+
+def fingerprint(settings: Mapping[str, Any], arrays: Iterable[np.ndarray[Any, Any]]) -> str:
+    """SHA-256 of JSON-able settings and of arrays, shapes and dtypes included."""
+    digest = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode())
+    for array in arrays:
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -2,35 +2,83 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from imbllm_autogluon.configuration import require_choices, require_number
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.sentences.orders import Order
 
+COMPACT = ("compact", "compact_masked")
+"""Backbones that are built from a configuration and trained on the fold; all others are pretrained."""
+
+OWN_DEFAULTS: dict[str, dict[str, Any]] = {
+    "compact": {
+        "clauses": "tokens",
+        "numbers": "bins",
+        "tuning": "full",
+        "warmup": "fold",
+        "batch_size": 64,
+        "learning_rate": 3e-3,
+        "held_out": 0.0,
+        "generation_batch": 1024,
+    },
+    "pretrained": {
+        "clauses": "tokens",
+        "numbers": "digits",
+        "tuning": "lora",
+        "warmup": "none",
+        "batch_size": 16,
+        "held_out": 0.1,
+        "generation_batch": 128,
+    },
+}
+"""What a setting of `None` means for the two sorts of backbones."""
+
+PRETRAINED_RATES = {"lora": 1e-3, "full": 5e-5, "top_blocks": 1e-4}
+"""Peak learning rate of a pretrained backbone by what is tuned; 5e-5 is the paper's."""
+
 
 @dataclass(frozen=True)
 class LanguageConfig:
-    """The backbone, its training and its decoding.
+    """The backbone, its training and its decoding; `None` leaves a choice to the backbone (:meth:`resolved`).
 
     Raises
     ------
     InvalidInputError
-        A value is outside the range given under its field.
+        A value is outside the range given under its field, or two values exclude each other.
     """
 
-    backbone: Literal["compact"] = "compact"
-    """Which causal language model writes the rows. `compact` needs no download: it is trained on the fold."""
+    backbone: str = "compact"
+    """Which language model writes the rows: `compact` (trained on the fold, no download), `smollm2`, `distilgpt2`, a
+    Hub id, or a folder with a causal or masked model; `compact_masked` is `compact` reading in both directions."""
+
+    revision: str | None = None
+    """Branch, tag or commit of a Hub id. `None`: its main branch."""
+
+    local_files_only: bool = False
+    """Never ask the Hub; use what is on this machine."""
+
+    token_variable: str | None = None
+    """Name of the environment variable that holds an access token for the Hub; the token itself is stored nowhere."""
+
+    device: str | None = None
+    """torch device such as `cpu` or `cuda:0`. `None`: the GPU for pretrained backbones where there is one, else CPU."""
+
+    clauses: Literal["text", "tokens"] | None = None
+    """`text` writes the paper's sentence in the tokens of the backbone; `tokens` gives each column clause and each
+    category a token of its own, started at the mean embedding of its text: half as many tokens. `None`: `tokens`."""
 
     layers: int = 2
-    """Transformer blocks of the compact backbone (1 to 24)."""
+    """Transformer blocks of the compact backbones (1 to 24)."""
 
     width: int = 64
-    """Hidden size of the compact backbone, a multiple of 16 (16 to 1024); heads are 16 wide."""
+    """Hidden size of the compact backbones, a multiple of 16 (16 to 1024); heads are 16 wide."""
 
-    numbers: Literal["bins", "digits"] = "bins"
-    """A number is one token (a quantile bin) or its digits. Digits make sentences 3 to 6 times as long."""
+    numbers: Literal["bins", "digits"] | None = None
+    """A number is one token (a quantile bin) or its digits on the column's lattice. Digits make sentences 2 to 4 times
+    as long. `None`: `bins` for compact backbones, `digits` for pretrained ones."""
 
     max_bins: int = 32
     """Most quantile bins of a column (2 to 1024)."""
@@ -38,9 +86,19 @@ class LanguageConfig:
     order: Order = "fix_y"
     """Order of the clauses: `fix_y` (label first; ImbLLM), `permute_x` (label last; Pred-LLM), `permute_xy` (GReaT)."""
 
-    warmup: Literal["fold", "none"] = "fold"
+    tuning: Literal["full", "lora", "top_blocks"] | None = None
+    """What learns: all weights, LoRA adapters of all linear layers, or the last blocks alone; with clauses="tokens" the
+    new tokens' embeddings always learn. `None`: `full` for compact backbones, `lora` for pretrained ones."""
+
+    lora_rank: int = 16
+    """Rank of the LoRA adapters (1 to 1024); their scale alpha is twice the rank."""
+
+    top_blocks: int = 2
+    """Blocks that `tuning="top_blocks"` trains (1 to 1000)."""
+
+    warmup: Literal["fold", "none"] | None = None
     """Train on every row of the fold with its own label first. With 83 minority rows this raised the average
-    precision of XGBoost on rebalanced `bank` from 37.4 to 42.5 (three splits)."""
+    precision of XGBoost on rebalanced `bank` from 37.4 to 42.5 (three splits). `None`: `fold` for the compact ones."""
 
     warmup_steps: int = 400
     """Optimiser steps of the warm-up (0 to 10**6)."""
@@ -48,12 +106,24 @@ class LanguageConfig:
     steps: int = 200
     """Optimiser steps on the minority and interpolated rows (0 to 10**6)."""
 
-    batch_size: int = 64
-    """Sentences in a training step (1 to 65536)."""
+    batch_size: int | None = None
+    """Sentences in a training step (1 to 65536). `None`: 64 for compact backbones, 16 for pretrained ones."""
 
-    learning_rate: float = 3e-3
+    micro_batch: int | None = None
+    """Most sentences that go through the model at once (1 to 65536); gradients of a step are accumulated. Halved where
+    memory runs out. `None`: the whole batch."""
+
+    learning_rate: float | None = None
     """Peak learning rate of AdamW (above 0, up to 1); it rises over 5 % of a stage and falls to a tenth of it. The
-    stage after a warm-up starts at a third of it."""
+    stage after a warm-up starts at a third of it. `None`: 3e-3 for compact backbones; 1e-3 for LoRA, 1e-4 for top
+    blocks and 5e-5 for all weights of a pretrained one."""
+
+    held_out: float | None = None
+    """Share of a class's real rows, where it has 20 or more, that is not learned but tells the held-out loss and stops
+    training early (0 to 0.5). `None`: 0 for compact backbones, 0.1 for pretrained ones."""
+
+    patience: int = 3
+    """Evaluations of the held-out loss (ten in a stage) without a better one after which a stage ends (1 to 1000)."""
 
     time_limit: float | None = None
     """Seconds that training may take; it stops early where they run out, and the report says so. `None`: no limit."""
@@ -61,20 +131,70 @@ class LanguageConfig:
     temperature: float = 0.7
     """Softmax temperature of decoding (0.01 to 100); 0.7 in the paper. Below 1 rows are more typical, less diverse."""
 
-    generation_batch: int = 1024
-    """Most rows that are decoded at once (1 to 10**6); rows of a batch share one column order."""
+    constrained: bool = True
+    """Decode under the automata of the columns. False, an ablation: learn every token of the sentence, sample
+    freely, count the rows that are not legal, and write those again under the automata."""
+
+    generation_batch: int | None = None
+    """Most rows that are decoded at once (1 to 10**6); rows of a batch share one column order; halved where memory
+    runs out. `None`: 1024 for compact backbones, 128 for pretrained ones."""
 
     def __post_init__(self) -> None:
         require_choices(self)
         for name, low, high in (("layers", 1, 24), ("width", 16, 1024), ("max_bins", 2, 1024)):
             require_number(name, getattr(self, name), low, high, whole=True)
-        for name, low, high in (("warmup_steps", 0, 10**6), ("steps", 0, 10**6)):
+        for name in ("warmup_steps", "steps"):
+            require_number(name, getattr(self, name), 0, 10**6, whole=True)
+        for name, low, high in (("lora_rank", 1, 1024), ("top_blocks", 1, 1000), ("patience", 1, 1000)):
             require_number(name, getattr(self, name), low, high, whole=True)
-        for name, low, high in (("batch_size", 1, 65536), ("generation_batch", 1, 10**6)):
-            require_number(name, getattr(self, name), low, high, whole=True)
-        require_number("learning_rate", self.learning_rate, 1e-12, 1.0)
         require_number("temperature", self.temperature, 0.01, 100.0)
-        if self.time_limit is not None:
-            require_number("time_limit", self.time_limit, 0.0)
+        self._check_optional()
         if self.width % 16:
             raise InvalidInputError(f"width must be a multiple of 16; got {self.width}.")
+        if not isinstance(self.backbone, str) or not self.backbone:
+            raise InvalidInputError(
+                f"backbone must be 'compact', 'smollm2', a Hub id or a folder; got {self.backbone!r}."
+            )
+        self._refuse_contradictions()
+
+    def _check_optional(self) -> None:
+        """Check the numbers that may be None."""
+        for name, high in (("batch_size", 65536), ("micro_batch", 65536), ("generation_batch", 10**6)):
+            if getattr(self, name) is not None:
+                require_number(name, getattr(self, name), 1, high, whole=True)
+        if self.learning_rate is not None:
+            require_number("learning_rate", self.learning_rate, 1e-12, 1.0)
+        if self.held_out is not None:
+            require_number("held_out", self.held_out, 0.0, 0.5)
+        if self.time_limit is not None:
+            require_number("time_limit", self.time_limit, 0.0)
+
+    def _refuse_contradictions(self) -> None:
+        if not self.is_pretrained and self.clauses == "text":
+            raise InvalidInputError(f"clauses='text' needs a pretrained backbone; {self.backbone!r} has no tokenizer.")
+        if not self.is_pretrained and self.tuning in ("lora", "top_blocks"):
+            raise InvalidInputError(
+                f"tuning={self.tuning!r} needs a pretrained backbone; {self.backbone!r} starts from random weights, "
+                "all of which must learn."
+            )
+        if self.clauses == "text" and self.numbers == "bins":
+            raise InvalidInputError("numbers='bins' needs tokens of its own; use clauses='tokens' or numbers='digits'.")
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether the backbone comes with weights and a tokenizer."""
+        return self.backbone not in COMPACT
+
+    def resolved(self) -> LanguageConfig:
+        """The same settings with every `None` that is a choice of the backbone filled in.
+
+        Examples
+        --------
+        >>> LanguageConfig().resolved().numbers, LanguageConfig(backbone="smollm2").resolved().numbers
+        ('bins', 'digits')
+        """
+        defaults = OWN_DEFAULTS["pretrained" if self.is_pretrained else "compact"]
+        chosen = {key: value for key, value in defaults.items() if getattr(self, key) is None}
+        if self.is_pretrained and self.learning_rate is None:
+            chosen["learning_rate"] = PRETRAINED_RATES[self.tuning or defaults["tuning"]]
+        return dataclasses.replace(self, **chosen)

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import DynamicCache
 
-from imbllm_autogluon.language.training import NOT_LEGAL, CausalLM
+from imbllm_autogluon.language.losses import NOT_LEGAL
+from imbllm_autogluon.language.training import precision
 from imbllm_autogluon.sentences import END
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from imbllm_autogluon.language.losses import LanguageModel
     from imbllm_autogluon.language.prompts import Prompts
     from imbllm_autogluon.sentences import SentenceEncoding
 
@@ -38,50 +40,38 @@ class ConstrainedDecoder:
     temperature
         Softmax temperature; 0 takes the most likely token (greedy).
     generator
-        Source of randomness.
+        Source of randomness, on the model's device.
     """
 
     def __init__(
-        self, model: CausalLM, encoding: SentenceEncoding, temperature: float, generator: torch.Generator
+        self, model: LanguageModel, encoding: SentenceEncoding, temperature: float, generator: torch.Generator
     ) -> None:
         self._model = model
         self._encoding = encoding
         self._temperature = temperature
         self._generator = generator
-        tables = encoding.tables
-        self._allowed = torch.from_numpy(tables.allowed)
-        self._next_state = torch.from_numpy(tables.next_state)
-        self._clause_tokens = [torch.from_numpy(tables.clause_tokens(j)) for j in range(encoding.n_clauses)]
+        tables, device = encoding.tables, generator.device
+        self._allowed = torch.from_numpy(tables.allowed).to(device)
+        self._next_state = torch.from_numpy(tables.next_state).to(device)
+        self._clause_tokens = [torch.from_numpy(tables.clause_tokens(j)).to(device) for j in range(encoding.n_clauses)]
         self._choices = self._allowed.sum(dim=1)
 
     @torch.inference_mode()
     def complete(self, prompts: Prompts) -> IntArray:
         """Return value tokens of all clauses, shape (n, n_clauses, longest), padded with -1; given ones unchanged."""
-        run = _Run(self._model, len(prompts.tokens))
+        run = Run(self._model, len(prompts.tokens))
         columns: dict[int, torch.Tensor] = {}
-        self._enter_given(run, prompts)
+        given_first(run, self._encoding, prompts)
         for clause in prompts.order[prompts.given :].tolist():
-            columns[clause] = self._decode_value(run, clause)
+            columns[clause] = self._decode_value(run, clause).cpu()
         for clause in prompts.order[: prompts.given].tolist():
             columns[clause] = torch.from_numpy(prompts.tokens[:, clause])
         return _stacked([columns[clause] for clause in range(self._encoding.n_clauses)])
 
-    def _enter_given(self, run: _Run, prompts: Prompts) -> None:
-        """Queue the given clauses; a first clause equal in all rows (the label) is computed once for the batch."""
-        for position, clause in enumerate(prompts.order[: prompts.given].tolist()):
-            values = torch.from_numpy(prompts.tokens[:, clause])
-            values = values[:, (values >= 0).any(dim=0)]
-            run.queue_forced(self._encoding.prefixes[clause])
-            if position == 0 and bool((values == values[:1]).all()):
-                run.queue_forced(tuple(values[0][values[0] >= 0].tolist()))
-                run.share_queue()
-            else:
-                run.queue(values.clamp(min=0), values >= 0)
-
-    def _decode_value(self, run: _Run, clause: int) -> torch.Tensor:
+    def _decode_value(self, run: Run, clause: int) -> torch.Tensor:
         """Sample the value of one clause for every row; returns tokens of shape (n, longest), padded with -1."""
         run.queue_forced(self._encoding.prefixes[clause])
-        states = torch.full((run.n_rows,), int(self._encoding.tables.starts[clause]))
+        states = torch.full((run.n_rows,), int(self._encoding.tables.starts[clause]), device=run.device)
         tokens = []
         while bool((states != END).any()):
             active = states != END
@@ -91,37 +81,66 @@ class ConstrainedDecoder:
             tokens.append(token)
         return torch.stack(tokens, dim=1)
 
-    def _next_token(self, run: _Run, states: torch.Tensor, clause: int) -> torch.Tensor:
+    def _next_token(self, run: Run, states: torch.Tensor, clause: int) -> torch.Tensor:
         """The only legal token where no row has a choice, else a draw from the model's legal distribution."""
         legal = self._allowed[states]
         if bool((self._choices[states] == 1)[states != END].all()):
             return legal.to(torch.uint8).argmax(dim=1)
         used = self._clause_tokens[clause]
-        logits = _output_logits(self._model, run.advance(), used)
-        return used[self._draw(logits.masked_fill(~legal[:, used], NOT_LEGAL))]
-
-    def _draw(self, logits: torch.Tensor) -> torch.Tensor:
-        """Column drawn from each row of logits, shape (n,)."""
-        if self._temperature == 0:
-            return logits.argmax(dim=1)
-        probabilities = torch.softmax(logits.float() / self._temperature, dim=1)
-        return torch.multinomial(probabilities, 1, generator=self._generator)[:, 0]
+        logits = output_logits(self._model, run.advance(), used)
+        return used[draw_tokens(logits.masked_fill(~legal[:, used], NOT_LEGAL), self._temperature, self._generator)]
 
 
-class _Run:
-    """Cache and waiting tokens of one batch."""
+def given_first(run: Run, encoding: SentenceEncoding, prompts: Prompts) -> None:
+    """Queue the given clauses; a first clause equal in all rows (the label) is computed once for the batch."""
+    for position, clause in enumerate(prompts.order[: prompts.given].tolist()):
+        values = torch.from_numpy(prompts.tokens[:, clause]).to(run.device)
+        values = values[:, (values >= 0).any(dim=0)]
+        run.queue_forced(encoding.prefixes[clause])
+        if position == 0 and bool((values == values[:1]).all()):
+            run.queue_forced(tuple(values[0][values[0] >= 0].tolist()))
+            run.share_queue()
+        else:
+            run.queue(values.clamp(min=0), values >= 0)
 
-    def __init__(self, model: CausalLM, n_rows: int) -> None:
+
+def draw_tokens(logits: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:
+    """Column drawn from each row of logits, shape (n,); the most likely one at temperature 0."""
+    if temperature == 0:
+        return logits.argmax(dim=1)
+    probabilities = torch.softmax(logits.float() / temperature, dim=1)
+    return torch.multinomial(probabilities, 1, generator=generator)[:, 0]
+
+
+class Run:
+    """Cache and waiting tokens of one batch.
+
+    Parameters
+    ----------
+    model
+        A causal LM.
+    n_rows
+        Rows of the batch.
+    """
+
+    def __init__(self, model: LanguageModel, n_rows: int) -> None:
         self.n_rows = n_rows
+        self.device: torch.device = model.get_input_embeddings().weight.device
         self._model = model
         self._cache = DynamicCache(config=model.config)
         self._ids: list[torch.Tensor] = []
         self._real: list[torch.Tensor] = []
-        self._mask = torch.ones((n_rows, 0), dtype=torch.bool)
+        self._mask = torch.ones((n_rows, 0), dtype=torch.bool, device=self.device)
+        self._last: torch.Tensor
+
+    @property
+    def length(self) -> int:
+        """Places that are taken, waiting ones included."""
+        return self._mask.shape[1] + sum(ids.shape[1] for ids in self._ids)
 
     def queue_forced(self, tokens: tuple[int, ...]) -> None:
         """Let tokens that are the same in all rows wait for the next forward pass."""
-        ids = torch.tensor(tokens).expand(self.n_rows, -1)
+        ids = torch.tensor(tokens, device=self.device).expand(self.n_rows, -1)
         self.queue(ids, torch.ones_like(ids, dtype=torch.bool))
 
     def queue(self, ids: torch.Tensor, real: torch.Tensor) -> None:
@@ -132,10 +151,27 @@ class _Run:
     def share_queue(self) -> None:
         """Compute waiting tokens that are the same in all rows once, and give every row a copy of the cache."""
         ids = torch.cat(self._ids, dim=1)[:1]
-        self._model.base_model(input_ids=ids, past_key_values=self._cache, use_cache=True)
+        with precision(self.device):
+            self._model.base_model(input_ids=ids, past_key_values=self._cache, use_cache=True)
         self._cache.batch_repeat_interleave(self.n_rows)
-        self._mask = torch.ones((self.n_rows, ids.shape[1]), dtype=torch.bool)
+        self._mask = torch.ones((self.n_rows, ids.shape[1]), dtype=torch.bool, device=self.device)
         self._ids, self._real = [], []
+
+    def peek(self, tokens: tuple[int, ...]) -> torch.Tensor:
+        """Hidden state of each row's last token if these came next, (n, width); the tokens leave no trace.
+
+        The last token that waits must be one that all rows have.
+        """
+        if self._ids:
+            self._last = self.advance()
+        if not tokens:
+            return self._last
+        mask, length = self._mask, self._cache.get_seq_length()
+        self.queue_forced(tokens)
+        hidden = self.advance()
+        self._cache.crop(length)
+        self._mask = mask
+        return hidden
 
     def advance(self) -> torch.Tensor:
         """Run the waiting tokens through the model; returns the hidden state of each row's last token, (n, width).
@@ -148,17 +184,18 @@ class _Run:
         self._mask = torch.cat([self._mask, real], dim=1)
         ragged = not bool(self._mask.all())
         places = (self._mask.cumsum(dim=1) - 1).clamp(min=0)[:, -ids.shape[1] :] if ragged else None
-        hidden: torch.Tensor = self._model.base_model(
-            input_ids=ids,
-            attention_mask=self._mask.long() if ragged else None,
-            position_ids=places,
-            past_key_values=self._cache,
-            use_cache=True,
-        ).last_hidden_state
-        return hidden[:, -1]
+        with precision(self.device):
+            hidden: torch.Tensor = self._model.base_model(
+                input_ids=ids,
+                attention_mask=self._mask.long() if ragged else None,
+                position_ids=places,
+                past_key_values=self._cache,
+                use_cache=True,
+            ).last_hidden_state
+        return hidden[:, -1].float()
 
 
-def _output_logits(model: CausalLM, hidden: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+def output_logits(model: LanguageModel, hidden: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
     """Logits of the given tokens only, shape (n, len(tokens))."""
     head = model.get_output_embeddings()
     bias = None if head.bias is None else head.bias[tokens]
@@ -169,4 +206,4 @@ def _stacked(columns: list[torch.Tensor]) -> IntArray:
     """Clause columns of different lengths as one array, padded with -1."""
     longest = max(column.shape[1] for column in columns)
     widened = [torch.nn.functional.pad(column, (0, longest - column.shape[1]), value=-1) for column in columns]
-    return torch.stack(widened, dim=1).numpy()
+    return torch.stack(widened, dim=1).cpu().numpy()

@@ -3,40 +3,43 @@
 from __future__ import annotations
 
 import copy
-import json
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from safetensors.torch import load_file, save_file
-
-from imbllm_autogluon.configuration import from_mapping
-from imbllm_autogluon.errors import StoredStateError
-from imbllm_autogluon.language.compact import build_compact
-from imbllm_autogluon.language.config import LanguageConfig
-from imbllm_autogluon.language.decoding import ConstrainedDecoder
+from imbllm_autogluon.language.batches import Batches, fixed_sentences
+from imbllm_autogluon.language.checkpoints import Checkpoint
+from imbllm_autogluon.language.losses import Loss, SentenceLoss, ValueLoss
+from imbllm_autogluon.language.masked import MaskedValueLoss
 from imbllm_autogluon.language.process_state import seeded_torch
-from imbllm_autogluon.language.training import CausalLM, Stage, TrainingCurve, train_stage
-from imbllm_autogluon.randomness import child_rng, child_seed
-from imbllm_autogluon.sentences import Clauses, SchemaVocabulary, Sentences, draw_orders
-from imbllm_autogluon.stored_state import read_state, reading
+from imbllm_autogluon.language.processes import Processes
+from imbllm_autogluon.language.scoring import ValueScorer, log_likelihoods
+from imbllm_autogluon.language.table_backbone import TableBackbone, build_table_backbone
+from imbllm_autogluon.language.training import Stage, Trainer, TrainingCurve
+from imbllm_autogluon.language.writing import RowWriter
+from imbllm_autogluon.randomness import child_seed
+from imbllm_autogluon.stored_state import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from imbllm_autogluon.language.prompts import Prompts
+    import numpy as np
+    import numpy.typing as npt
 
-FORMAT = 1
-"""Version of the stored form; raised whenever an older reader could misread it."""
+    from imbllm_autogluon.language.config import LanguageConfig
+    from imbllm_autogluon.language.prompts import Prompts
+    from imbllm_autogluon.sentences import Clauses, SchemaVocabulary, SentenceEncoding
+
+    FloatArray = npt.NDArray[np.float64]
+    IntArray = npt.NDArray[np.int64]
 
 FINE_TUNING_RATE = 1 / 3
 """Peak learning rate of the stage after a warm-up, as a share of the warm-up's."""
 
 
 class TableLanguageModel:
-    """A causal LM together with the vocabulary of the table it writes.
+    """A language model together with the vocabulary of the table it writes.
 
     Parameters
     ----------
@@ -49,32 +52,57 @@ class TableLanguageModel:
 
     Attributes
     ----------
+    config : LanguageConfig
+        The settings, with what was left to the backbone filled in.
+    encoding : SentenceEncoding
+        Sentences of the table in the backbone's tokens.
     curves : dict of str to TrainingCurve
         Losses, tokens and seconds of each finished training stage, by name.
+    loading_seconds : float
+        Time that building the backbone took (for a pretrained one: reading its files).
+
+    Raises
+    ------
+    BackboneError
+        A pretrained backbone is not on this machine and cannot be fetched.
+    InvalidInputError
+        The table does not fit the backbone: sentences too long, or categories its tokenizer cannot tell apart.
     """
 
     def __init__(self, vocabulary: SchemaVocabulary, config: LanguageConfig, seed: int) -> None:
+        started = time.perf_counter()
         self.vocabulary = vocabulary
-        self.config = config
+        self.config = config.resolved()
         self.seed = seed
-        self.encoding = vocabulary.encoding()
         self.curves: dict[str, TrainingCurve] = {}
         with seeded_torch(child_seed(seed, "training", "weights")):
-            self._model: CausalLM = build_compact(self.encoding.n_tokens, self.encoding.longest_sentence, config)
-        self._model.eval()
+            self._backbone: TableBackbone = build_table_backbone(vocabulary, self.config)
+        self.loading_seconds = time.perf_counter() - started
+
+    @property
+    def encoding(self) -> SentenceEncoding:
+        """How rows are written in the backbone's tokens."""
+        return self._backbone.encoding
 
     @property
     def n_parameters(self) -> int:
-        """Weights of the backbone."""
-        return sum(parameter.numel() for parameter in self._model.parameters())
+        """Weights of the backbone, trimmed to the table's vocabulary."""
+        return sum(parameter.numel() for parameter in self._backbone.model.parameters())
+
+    @property
+    def n_learning(self) -> int:
+        """Weights that training changes."""
+        return sum(parameter.numel() for parameter in self._backbone.tuning.learning().values())
 
     def train(
         self,
         clauses: Clauses,
         *,
         warmup: Clauses | None = None,
+        held_out: Clauses | None = None,
         threads: int | None = None,
         time_limit: float | None = None,
+        checkpoint: Path | None = None,
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Train on the fold (if `warmup` rows are given), then on `clauses`; afterwards `curves` tells how it went.
@@ -85,31 +113,58 @@ class TableLanguageModel:
             Minority and interpolated rows.
         warmup
             Every row of the fold with its own label.
+        held_out
+            Rows that are not learned; their loss is reported and ends the second stage early.
         threads
             torch threads; `None` leaves the process's count alone.
         time_limit
             Seconds that all stages may take, beside the limit of the configuration.
+        checkpoint
+            Folder for the progress, from which the same training goes on after an interruption; emptied at the end.
         progress
             Called with the number of steps done, after each.
         """
-        started = time.perf_counter()
         limit = min((s for s in (time_limit, self.config.time_limit) if s is not None), default=None)
-        planned = [("minority", clauses, self.config.steps, self.config.learning_rate)]
-        if warmup is not None:
-            planned[0] = (*planned[0][:3], self.config.learning_rate * FINE_TUNING_RATE)
-            planned.insert(0, ("warm-up", warmup, self.config.warmup_steps, self.config.learning_rate))
+        planned = self._planned(clauses, warmup, held_out)
+        processes = Processes.of_launch()
+        stored = None if checkpoint is None else Checkpoint(checkpoint, self._identity(clauses, warmup))
+        self._backbone.tuning.unmerge()
         with seeded_torch(child_seed(self.seed, "training"), threads):
-            for i, (name, rows, steps, rate) in enumerate(planned):
-                share = steps / max(1, sum(later[2] for later in planned[i:]))
-                left = None if limit is None else max(0.0, limit - (time.perf_counter() - started))
-                stage = Stage(name, self._batches(name, rows), steps, rate, None if left is None else left * share)
-                self.curves[name] = train_stage(self._model, self.encoding.tables, stage, progress)
+            trainer = Trainer(
+                self._backbone.model,
+                self._backbone.tuning.learning(),
+                self._loss(),
+                micro_batch=self.config.micro_batch,
+                processes=processes,
+                checkpoint=stored,
+            )
+            self.curves = trainer.run_all(planned, limit, progress)
+        self._backbone.tuning.merge()
+        if stored is not None and processes.is_first:
+            stored.clear()
 
     def with_config(self, config: LanguageConfig) -> TableLanguageModel:
         """The same weights under other settings of decoding."""
         other = copy.copy(self)
-        other.config = config
+        other.config = config.resolved()
         return other
+
+    @contextmanager
+    def writer(self, *, seed: int, threads: int | None = None) -> Iterator[RowWriter]:
+        """Open a writer that completes batches of prompts one by one.
+
+        Inside the block torch's generators and threads are the writer's; they are restored behind it.
+
+        Parameters
+        ----------
+        seed
+            Seed of this decoding.
+        threads
+            torch threads; `None` leaves the process's count alone.
+        """
+        seed = child_seed(seed, "decoding")
+        with seeded_torch(seed, threads):
+            yield RowWriter(self._backbone, self.config, seed)
 
     def complete(self, prompts: Iterable[Prompts], *, seed: int, threads: int | None = None) -> list[Clauses]:
         """Write the missing clauses of each batch of prompts; full rows, in the order of the batches.
@@ -118,31 +173,31 @@ class TableLanguageModel:
         ----------
         prompts
             Batches; each batch has one clause order and at least one given clause.
-        seed
-            Seed of this decoding.
-        threads
-            torch threads; `None` leaves the process's count alone.
+        seed, threads
+            See :meth:`writer`.
         """
-        seed = child_seed(seed, "decoding")
-        with seeded_torch(seed, threads):
-            generator = torch.Generator().manual_seed(seed)
-            decoder = ConstrainedDecoder(self._model, self.encoding, self.config.temperature, generator)
-            rows = [decoder.complete(batch) for batch in prompts]
-        return [Clauses(tokens, np.ones(tokens.shape[:2], dtype=bool)) for tokens in rows]
+        with self.writer(seed=seed, threads=threads) as writer:
+            return [writer.complete(batch) for batch in prompts]
+
+    def score(self, prompts: Prompts, clause: int, values: IntArray, *, threads: int | None = None) -> FloatArray:
+        """Log-probabilities of values of one clause behind given clauses, shape (n, k).
+
+        See :meth:`~imbllm_autogluon.language.scoring.ValueScorer.score`.
+        """
+        with seeded_torch(self.seed, threads):
+            return ValueScorer(self._backbone.model, self.encoding).score(prompts, clause, values)
+
+    def log_likelihoods(self, clauses: Clauses, orders: IntArray, *, threads: int | None = None) -> FloatArray:
+        """Log-likelihood of each row's values in the given orders, shape (n,), nats."""
+        with seeded_torch(self.seed, threads):
+            rows = self.config.generation_batch or len(orders)
+            return log_likelihoods(self._backbone.model, self.encoding, clauses, orders, rows_at_once=rows)
 
     def save(self, folder: Path) -> None:
-        """Write ``model.safetensors`` and ``language.json`` into an existing folder."""
-        # A weight that two layers share (input embedding and output layer) is listed and stored once.
-        weights = {name: weight.detach().contiguous() for name, weight in self._model.named_parameters()}
-        save_file(weights, folder / "model.safetensors")
-        state = {
-            "format": FORMAT,
-            "config": vars(self.config),
-            "seed": self.seed,
-            "vocabulary": self.vocabulary.to_dict(),
-            "curves": {name: vars(curve) for name, curve in self.curves.items()},
-        }
-        (folder / "language.json").write_text(json.dumps(state), encoding="utf-8")
+        """Write the model into an existing folder, see :mod:`imbllm_autogluon.language.storage`."""
+        from imbllm_autogluon.language.storage import save_model
+
+        save_model(self, folder)
 
     @classmethod
     def load(cls, folder: Path) -> TableLanguageModel:
@@ -151,43 +206,41 @@ class TableLanguageModel:
         Raises
         ------
         StoredStateError
-            A file is absent, broken, or of another format.
+            A file is absent, broken, or of another format, or the base model is not the one it was trained on.
         """
-        with reading("language model", folder):
-            state = read_state(folder / "language.json", FORMAT)
-            model = cls(
-                SchemaVocabulary.from_dict(state["vocabulary"]),
-                from_mapping(LanguageConfig, state["config"]),
-                int(state["seed"]),
+        from imbllm_autogluon.language.storage import load_model
+
+        return load_model(folder)
+
+    def _planned(self, clauses: Clauses, warmup: Clauses | None, held_out: Clauses | None) -> list[Stage]:
+        """Stages in their order."""
+        config, encoding = self.config, self.encoding
+        assert config.learning_rate is not None
+        kept = None
+        if held_out is not None and len(held_out.tokens):
+            kept = fixed_sentences(encoding, held_out, config.order, self.seed)
+        rate = config.learning_rate * (1 if warmup is None else FINE_TUNING_RATE)
+        batches = self._batches("minority", clauses)
+        stages = [Stage("minority", batches, config.steps, rate, held_out=kept, patience=config.patience)]
+        if warmup is not None:
+            stages.insert(
+                0, Stage("warm-up", self._batches("warm-up", warmup), config.warmup_steps, config.learning_rate)
             )
-            model._read_weights(load_file(folder / "model.safetensors"))
-            model.curves = {n: TrainingCurve(**{**c, "losses": tuple(c["losses"])}) for n, c in state["curves"].items()}
-        return model
+        return stages
 
-    def _read_weights(self, weights: dict[str, torch.Tensor]) -> None:
-        expected = dict(self._model.named_parameters())
-        # copy_ would repeat a smaller weight until it fits.
-        differing = {(n, w.shape) for n, w in weights.items()} ^ {(n, w.shape) for n, w in expected.items()}
-        if differing:
-            raise StoredStateError(
-                f"the stored weights do not fit the model: {sorted({name for name, _ in differing})}"
-            )
-        with torch.no_grad():
-            for name, weight in expected.items():
-                weight.copy_(weights[name])
+    def _batches(self, name: str, rows: Clauses) -> Batches:
+        assert self.config.batch_size is not None
+        seed = child_seed(self.seed, "order", name)
+        return Batches(self.encoding, rows, self.config.batch_size, self.config.order, seed)
 
-    def _batches(self, name: str, rows: Clauses) -> Callable[[], Sentences]:
-        """Endless shuffled batches, each row in a freshly drawn order."""
-        rng = child_rng(self.seed, "order", name)
-        n_rows, n_features = len(rows.tokens), self.encoding.n_clauses - 1
-        size = min(self.config.batch_size, n_rows)
-        waiting = np.empty(0, dtype=np.int64)
+    def _loss(self) -> Loss:
+        tables, device = self.encoding.tables, self._backbone.device
+        if self._backbone.family == "masked":
+            return MaskedValueLoss(tables, device, child_seed(self.seed, "training", "masks"))
+        return ValueLoss(tables, device) if self.config.constrained else SentenceLoss(device)
 
-        def draw() -> Sentences:
-            nonlocal waiting
-            while len(waiting) < size:
-                waiting = np.concatenate([waiting, rng.permutation(n_rows)])
-            picked, waiting = waiting[:size], waiting[size:]
-            return self.encoding.assemble(rows.take(picked), draw_orders(size, n_features, self.config.order, rng))
-
-        return draw
+    def _identity(self, *parts: Clauses | None) -> str:
+        """What is trained on what, for checkpoints."""
+        rows = [array for part in parts if part is not None for array in (part.tokens, part.present)]
+        settings = {**vars(self.config), "time_limit": None, "seed": self.seed}
+        return fingerprint(settings, rows)

@@ -1,24 +1,29 @@
-"""The training loop of every backbone: value tokens only, legal alternatives only, steps and seconds bounded."""
+"""The training loop of every backbone: steps, seconds, memory and over-fitting bounded, resumable, over processes."""
 
 from __future__ import annotations
 
+import logging
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.nn import functional
+
+from imbllm_autogluon.language.memory import ran_out_of_memory, release_memory
+from imbllm_autogluon.language.processes import Processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imbllm_autogluon.sentences import AutomatonTables, Sentences
+    from imbllm_autogluon.language.checkpoints import Checkpoint
+    from imbllm_autogluon.language.losses import LanguageModel, Loss
+    from imbllm_autogluon.sentences import Sentences
 
-CausalLM: TypeAlias = Any
-"""A transformers causal LM: ``base_model`` gives hidden states, ``get_output_embeddings()`` the output layer."""
+log = logging.getLogger(__name__)
 
-NOT_LEGAL = -1e9
-"""Logit of an illegal token: finite, so that a mask can never turn a whole row into NaN."""
+EVALUATIONS = 10
+"""How often a stage looks at the held-out loss."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +31,27 @@ class TrainingCurve:
     """What one stage of training did."""
 
     losses: tuple[float, ...]
-    """Mean negative log-likelihood of a value token (nats), one for each step."""
+    """Mean negative log-likelihood of a learned token (nats), one for each step."""
 
     tokens: int
-    """Value tokens learned from."""
+    """Tokens learned from: those of values, without forced ones."""
 
     seconds: float
     """Wall-clock time."""
 
     stopped_by: str
-    """``"steps"`` or ``"time limit"``."""
+    """``"steps"``, ``"time limit"`` or ``"held-out loss"``."""
+
+    tokens_read: int = 0
+    """All tokens that went through the model."""
+
+    held_out: tuple[tuple[int, float], ...] = ()
+    """Steps done and mean held-out loss (nats for each learned token) of each evaluation, the first before any step."""
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens through the model in a second of training, evaluations included; 0 where nothing was done."""
+        return self.tokens_read / self.seconds if self.seconds > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -43,64 +59,244 @@ class Stage:
     """One stage of training: where batches come from and how long it goes on."""
 
     name: str
-    draw: Callable[[], Sentences]
+    batch: Callable[[int], Sentences]
+    """Batch of a number; batch k belongs to step k."""
+
     steps: int
     learning_rate: float
     seconds: float | None = None
+    held_out: Sentences | None = None
+    """Sentences that are not learned; the weights with their lowest loss are kept."""
+
+    patience: int = 3
+    """Evaluations without a lower held-out loss after which the stage ends."""
 
 
-def train_stage(
-    model: CausalLM, tables: AutomatonTables, stage: Stage, progress: Callable[[int], None]
-) -> TrainingCurve:
-    """Train a causal LM on drawn batches of sentences with AdamW, gradient clipping and a linear schedule.
+@dataclass
+class Progress:
+    """How far a stage has come: all that must be stored to go on with it."""
 
-    The loss is the likelihood of each value token among the tokens that its automaton allows there: exactly the
-    distribution that the decoder samples from. Forced tokens (column names) cost nothing.
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+    tokens: int = 0
+    tokens_read: int = 0
+    seconds: float = 0.0
+    held_out: list[tuple[int, float]] = field(default_factory=list)
+
+
+class Trainer:
+    """Trains the learning weights of one model, stage by stage.
 
     Parameters
     ----------
     model
-        The language model; left in evaluation mode.
-    tables
-        Legal tokens by automaton state.
-    stage
-        Batches, steps and learning rate.
-    progress
-        Called with 1 after each step.
+        A transformers language model; left in evaluation mode.
+    learning
+        Its weights that learn, by name.
+    loss
+        What is minimised.
+    micro_batch
+        Most sentences that go through the model at once; gradients are accumulated. Halved where memory runs out,
+        for good.
+    processes
+        Those that share each batch.
+    checkpoint
+        Where to store progress; None: nowhere.
     """
-    allowed = torch.from_numpy(tables.allowed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, weight_decay=0.01, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rise_and_fall(step, stage.steps))
-    losses: list[float] = []
-    tokens, started, stopped_by = 0, time.perf_counter(), "steps"
-    model.train()
-    for _ in range(stage.steps):
-        if stage.seconds is not None and time.perf_counter() - started >= stage.seconds:
-            stopped_by = "time limit"
-            break
-        loss, n_tokens = _value_loss(model, allowed, stage.draw())
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        learning: dict[str, torch.nn.Parameter],
+        loss: Loss,
+        *,
+        micro_batch: int | None = None,
+        processes: Processes | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self.micro_batch = micro_batch
+        self._model = model
+        self._learning = learning
+        self._loss = loss
+        self._processes = processes or Processes()
+        self._checkpoint = checkpoint
+        self._device = next(iter(learning.values())).device
+
+    def run_all(
+        self, stages: list[Stage], seconds: float | None, progress: Callable[[int], None]
+    ) -> dict[str, TrainingCurve]:
+        """Train stages one after the other; each may take its share, by steps, of the seconds that are left.
+
+        A checkpoint of a later stage skips the earlier ones, which are then not among the returned curves.
+        """
+        started, curves = time.perf_counter(), {}
+        names = [stage.name for stage in stages]
+        resumed = self._checkpoint.stage if self._checkpoint is not None else None
+        first = names.index(resumed) if resumed in names else 0
+        for i, stage in enumerate(stages[first:], start=first):
+            share = stage.steps / max(1, sum(later.steps for later in stages[i:]))
+            left = None if seconds is None else max(0.0, seconds - (time.perf_counter() - started)) * share
+            curves[stage.name] = self.run(replace(stage, seconds=left), progress)
+        return curves
+
+    def run(self, stage: Stage, progress: Callable[[int], None] = lambda _: None) -> TrainingCurve:
+        """Train one stage with AdamW, gradient clipping and a linear schedule.
+
+        Parameters
+        ----------
+        stage
+            Batches, steps, learning rate and limits.
+        progress
+            Called with the steps just done: 1, or more at once where a checkpoint is resumed.
+        """
+        weights = list(self._learning.values())
+        optimizer = torch.optim.AdamW(weights, lr=stage.learning_rate, weight_decay=0.01, fused=True)
+        done, started = Progress(), time.perf_counter()
+        best = _Best(stage, self._learning)
+        if self._checkpoint is not None:
+            done = self._checkpoint.restore(stage.name, self._learning, optimizer, best.weights) or done
+            progress(done.step)
+        before, stopped_by = done.seconds, "steps"
+        self._model.train()
+        try:
+            self._evaluate(stage, done, best)
+            while done.step < stage.steps:
+                done.seconds = before + time.perf_counter() - started
+                if self._out_of_time(stage, done):
+                    stopped_by = "time limit"
+                    break
+                self._step(stage, done, optimizer)
+                progress(1)
+                self._evaluate(stage, done, best)
+                if best.is_over(done):
+                    stopped_by = "held-out loss"
+                    break
+                if self._checkpoint is not None and self._processes.is_first:
+                    self._checkpoint.store_if_due(stage.name, done, self._learning, optimizer, best.weights)
+        finally:
+            self._model.eval()
+        best.put_back()
+        done.seconds = before + time.perf_counter() - started
+        return TrainingCurve(
+            tuple(done.losses), done.tokens, done.seconds, stopped_by, done.tokens_read, tuple(done.held_out)
+        )
+
+    def _out_of_time(self, stage: Stage, done: Progress) -> bool:
+        if stage.seconds is None:
+            return False
+        return self._processes.agree(done.seconds >= stage.seconds, self._device)
+
+    def _step(self, stage: Stage, done: Progress, optimizer: torch.optim.Optimizer) -> None:
+        """One optimiser step on one batch."""
+        for group in optimizer.param_groups:
+            group["lr"] = stage.learning_rate * _rise_and_fall(done.step, stage.steps)
+        batch = stage.batch(done.step)
+        loss, tokens = self._gradients(batch.take(slice(self._processes.rank, None, self._processes.count)))
+        if tokens:  # without a value nothing can be learned, and 0 / 0 would spoil every weight
+            gradients = [weight.grad for weight in self._learning.values() if weight.grad is not None]
+            torch._foreach_div_(gradients, tokens)
+            torch.nn.utils.clip_grad_norm_(self._learning.values(), 1.0)
+            optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        schedule.step()
-        losses.append(float(loss.detach()))
-        tokens += n_tokens
-        progress(1)
-    model.eval()
-    return TrainingCurve(tuple(losses), tokens, time.perf_counter() - started, stopped_by)
+        done.losses.append(loss / max(1, tokens))
+        done.tokens += tokens
+        done.tokens_read += int(batch.real.sum())
+        done.step += 1
+
+    def _gradients(self, batch: Sentences) -> tuple[float, int]:
+        """Gradients of the summed loss of a batch over all processes; returns that loss and the learned tokens."""
+        total = self._with_less_memory(lambda rows: self._accumulate(batch, rows), len(batch.ids))
+        if self._processes.count > 1:
+            for weight in self._learning.values():
+                weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
+            total = total.to(self._device)
+            self._processes.add_up([total, *(w.grad for w in self._learning.values() if w.grad is not None)])
+        return float(total[0]), int(total[1])
+
+    def _accumulate(self, batch: Sentences, rows: int) -> torch.Tensor:
+        """Add up gradients, `rows` sentences at a time; returns the summed loss and the learned tokens."""
+        for weight in self._learning.values():
+            weight.grad = None
+        total = torch.zeros(2, dtype=torch.float64)
+        for start in range(0, len(batch.ids), rows):
+            with precision(self._device):
+                loss, tokens = self._loss(self._model, batch.take(slice(start, start + rows)))
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += torch.tensor([float(loss.detach()), tokens], dtype=torch.float64)
+        return total
+
+    def _with_less_memory(self, attempt: Callable[[int], torch.Tensor], n_rows: int) -> torch.Tensor:
+        """Try with as many rows at once as allowed; with half as many, for good, where memory runs out."""
+        while True:
+            rows = max(1, min(n_rows, self.micro_batch or n_rows))
+            try:
+                return attempt(rows)
+            except Exception as error:
+                if rows == 1 or not ran_out_of_memory(error):
+                    raise
+            self.micro_batch = rows // 2
+            log.warning("Out of memory with %d sentences at once; going on with %d.", rows, self.micro_batch)
+            release_memory()
+
+    def _evaluate(self, stage: Stage, done: Progress, best: _Best) -> None:
+        """Note the held-out loss where it is time to."""
+        if stage.held_out is None or not _is_due(done.step, stage.steps):
+            return
+        if done.held_out and done.held_out[-1][0] == done.step:  # a resumed stage has it already
+            return
+        sentences = stage.held_out
+        self._model.eval()
+        with torch.inference_mode():
+            total = self._with_less_memory(lambda rows: self._judged(sentences, rows), len(sentences.ids))
+        self._model.train()
+        done.held_out.append((done.step, float(total[0] / total[1])))
+        best.note(done)
+
+    def _judged(self, sentences: Sentences, rows: int) -> torch.Tensor:
+        total = torch.zeros(2, dtype=torch.float64)
+        for start in range(0, len(sentences.ids), rows):
+            with precision(self._device):
+                loss, tokens = self._loss(self._model, sentences.take(slice(start, start + rows)))
+            total += torch.tensor([float(loss), tokens], dtype=torch.float64)
+        return total
 
 
-def _value_loss(model: CausalLM, allowed: torch.Tensor, sentences: Sentences) -> tuple[torch.Tensor, int]:
-    """Mean negative log-likelihood of the value tokens of a batch, and their number."""
-    ids, states = torch.from_numpy(sentences.ids), torch.from_numpy(sentences.states)
-    # A causal model never looks behind the end of a row; without the mask transformers would warn of padding.
-    mask = None if sentences.real.all() else torch.from_numpy(sentences.real).long()
-    hidden = model.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
-    rows, places = torch.nonzero(states >= 0, as_tuple=True)
-    logits = model.get_output_embeddings()(hidden[rows, places - 1])
-    logits = logits.masked_fill(~allowed[states[rows, places]], NOT_LEGAL)
-    return functional.cross_entropy(logits, ids[rows, places]), len(rows)
+class _Best:
+    """Weights with the lowest held-out loss of a stage so far."""
+
+    def __init__(self, stage: Stage, learning: dict[str, torch.nn.Parameter]) -> None:
+        self._patience = stage.patience
+        self._learning = learning
+        self.weights: dict[str, torch.Tensor] = {}
+
+    def note(self, done: Progress) -> None:
+        """Keep the weights if the last evaluation was the best."""
+        losses = [loss for _, loss in done.held_out]
+        if losses[-1] <= min(losses):
+            self.weights.update({name: weight.detach().clone() for name, weight in self._learning.items()})
+
+    def is_over(self, done: Progress) -> bool:
+        """Whether patience has run out."""
+        losses = [loss for _, loss in done.held_out]
+        return bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= self._patience
+
+    def put_back(self) -> None:
+        """Give the model its best weights."""
+        with torch.no_grad():
+            for name, weight in self.weights.items():
+                self._learning[name].copy_(weight)
+
+
+def precision(device: torch.device) -> AbstractContextManager[Any]:
+    """bfloat16 where a GPU has it; float32 elsewhere: on CPUs autocast was up to 20 times slower."""
+    if device.type == "cuda" and torch.cuda.is_bf16_supported():
+        return torch.autocast("cuda", dtype=torch.bfloat16)
+    return nullcontext()
+
+
+def _is_due(step: int, steps: int) -> bool:
+    """Before the first step, after the last one, and in even distances between."""
+    return step % max(1, steps // EVALUATIONS) == 0 or step == steps
 
 
 def _rise_and_fall(step: int, steps: int) -> float:

@@ -6,13 +6,14 @@ import copy
 import logging
 import numbers
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
+from imbllm_autogluon.oversampling.class_rows import ClassRows, draw_held_out
 from imbllm_autogluon.oversampling.conditioning import PromptPool
 from imbllm_autogluon.oversampling.config import ImbLLMConfig
 from imbllm_autogluon.oversampling.copies import KnownRows
@@ -26,12 +27,14 @@ from imbllm_autogluon.tables import Cells, TableSchema
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
+    from pathlib import Path
 
     import numpy.typing as npt
 
     from imbllm_autogluon.language.model import TableLanguageModel
     from imbllm_autogluon.tables import ColumnName, Kind
 
+    BoolArray = npt.NDArray[np.bool_]
     IntArray = npt.NDArray[np.int64]
 
 log = logging.getLogger(__name__)
@@ -41,20 +44,6 @@ FEWEST_ROWS = 6
 
 COPY_ROUNDS = 4
 """How often rows equal to real ones are written again before the remaining ones are kept."""
-
-
-@dataclass(frozen=True, eq=False)
-class ClassRows:
-    """What is kept of one class to write more of it."""
-
-    real: Cells
-    """Its rows in the training fold."""
-
-    pool: Cells
-    """Real rows first, then interpolated ones: fine-tuning learns from them, prompts take their values from them."""
-
-    copied: pd.DataFrame
-    """Columns of the real rows that nothing writes (identifiers, texts): a new row takes its nearest real row's."""
 
 
 class ImbLLM:
@@ -112,6 +101,7 @@ class ImbLLM:
         *,
         kinds: Mapping[ColumnName, Kind] | None = None,
         time_limit: float | None = None,
+        checkpoint: Path | None = None,
     ) -> ImbLLM:
         """Learn the classes that need rows.
 
@@ -128,6 +118,8 @@ class ImbLLM:
             Column kinds that override the ones guessed from dtypes.
         time_limit
             Seconds that training may take, beside the limit of the configuration.
+        checkpoint
+            Folder for the progress of training; the same fit goes on from there after an interruption.
 
         Raises
         ------
@@ -149,10 +141,12 @@ class ImbLLM:
         self._counts = self._by_code(counts, list(self.schema.label.categories) if self.schema.label else [])
         self._known = KnownRows.of(cells)
         copied = X[[aside.name for aside in self.schema.set_aside if aside.fill == "copied"]]
+        held_out = self._hold_out(codes)
         for code in self._counts:
-            mask = codes == code
-            self._take_class(code, cells.take(mask), copied[mask])
-        self._train(cells, codes, time_limit)
+            rows = np.flatnonzero(codes == code)
+            rows = rows[np.argsort(~held_out[rows], kind="stable")]  # those held out come first
+            self._take_class(code, cells.take(rows), copied.iloc[rows], int(held_out[rows].sum()))
+        self._train(cells.take(~held_out), codes[~held_out], time_limit, checkpoint)
         self.report = replace(
             self._describe_training(), set_aside={str(aside.name): aside.reason for aside in self.schema.set_aside}
         )
@@ -215,7 +209,15 @@ class ImbLLM:
         labels = list(self.schema.label.categories)
         return {labels.index(label): int(n) for label, n in counts.items()}
 
-    def _take_class(self, code: int, real: Cells, copied: pd.DataFrame) -> None:
+    def _hold_out(self, codes: IntArray) -> BoolArray:
+        """Rows of the fold that are not learned but judge the language model, shape (n,)."""
+        share = self.config.language.resolved().held_out or 0.0
+        held_out = np.zeros(len(codes), dtype=bool)
+        for code in self._counts:
+            held_out |= draw_held_out(codes == code, share, child_rng(self.seed, "training", "held out", code))
+        return held_out
+
+    def _take_class(self, code: int, real: Cells, copied: pd.DataFrame, held_out: int) -> None:
         """Choose the method for a class by its size, and interpolate its rows."""
         label = str(self._label(code))
         if real.n_rows < 2:
@@ -223,17 +225,18 @@ class ImbLLM:
                 f"class {label!r} has {real.n_rows} row(s); at least 2 are needed to write more. Collect more rows, "
                 "merge the class with another, or leave it out of the sampling strategy."
             )
-        report = ClassReport(label, real.n_rows, self._method(real))
+        report = ClassReport(label, real.n_rows, self._method(real), held_out=held_out)
         pool = real
         n_interpolated = round(self.config.interpolation.interpolation_ratio * self._counts[code])
         if report.method == "language model" and n_interpolated:
             rng = child_rng(self.seed, "interpolation", code)
-            made = interpolate(self.schema, real, n_interpolated, self.config.interpolation, rng)
+            learned = real.take(np.arange(held_out, real.n_rows))
+            made = interpolate(self.schema, learned, n_interpolated, self.config.interpolation, rng)
             pool = Cells.concat([real, made.cells])
             report = replace(report, interpolated=n_interpolated, low_density_share=made.low_density_share)
         if report.method != "language model":
             log.warning("Class %r has %d rows; its new rows are made by %s.", label, real.n_rows, report.method)
-        self._classes[code] = ClassRows(real, pool, copied.reset_index(drop=True))
+        self._classes[code] = ClassRows(real, pool, copied.reset_index(drop=True), held_out)
         self._reports[code] = report
 
     def _method(self, real: Cells) -> Method:
@@ -241,36 +244,40 @@ class ImbLLM:
             return "duplication"
         return "language model" if real.n_rows >= FEWEST_ROWS else "interpolation"
 
-    def _train(self, cells: Cells, codes: IntArray, time_limit: float | None) -> None:
+    def _train(self, cells: Cells, codes: IntArray, time_limit: float | None, checkpoint: Path | None) -> None:
         """Warm up on the fold, then learn real and interpolated rows of all classes that a language model writes."""
         learned = [code for code, report in self._reports.items() if report.method == "language model"]
         if not learned:
             return
         from imbllm_autogluon.language.model import TableLanguageModel
 
-        language = self.config.language
+        language = self.config.language.resolved()
+        assert language.numbers is not None
         vocabulary = SchemaVocabulary.fit(
             self.schema, cells, codes, numbers=language.numbers, max_bins=language.max_bins
         )
-        self._model = TableLanguageModel(vocabulary, language, self.seed)
-        encoding = self._model.encoding
-        warmup = encoding.encode(cells, codes) if language.warmup == "fold" else None
-        clauses = Clauses.concat([self._pool_clauses(code, training=True) for code in learned])
+        self._model = model = TableLanguageModel(vocabulary, language, self.seed)
+        warmup = model.encoding.encode(cells, codes) if language.warmup == "fold" else None
+        interpolated = self._clauses_of_interpolated()
+        clauses = [self._classes[code].learned(model.encoding, code, interpolated) for code in learned]
+        judging = [self._classes[code].judging(model.encoding, code) for code in learned]
         steps = language.steps + (language.warmup_steps if warmup else 0)
         with step_counter("training", steps) as progress:
-            self._model.train(clauses, warmup=warmup, threads=self.threads, time_limit=time_limit, progress=progress)
+            model.train(
+                Clauses.concat(clauses),
+                warmup=warmup,
+                held_out=Clauses.concat(judging),
+                threads=self.threads,
+                time_limit=time_limit,
+                checkpoint=checkpoint,
+                progress=progress,
+            )
 
-    def _pool_clauses(self, code: int, *, training: bool = False) -> Clauses:
-        """Clauses of a class's real and interpolated rows."""
-        assert self._model is not None
-        rows = self._classes[code]
-        clauses = self._model.encoding.encode(rows.pool, np.full(rows.pool.n_rows, code))
+    def _clauses_of_interpolated(self) -> BoolArray:
+        """Clauses that interpolated rows write, the label last, shape (n_clauses,)."""
         numeric = [column.is_number for column in self.schema.columns]
-        if training and self.config.interpolation.interpolated_clauses == "continuous" and any(numeric):
-            present = clauses.present.copy()
-            present[rows.real.n_rows :] = [*numeric, True]
-            clauses = clauses.with_present(present)
-        return clauses
+        alone = self.config.interpolation.interpolated_clauses == "continuous" and any(numeric)
+        return np.array([*(numeric if alone else [True] * len(numeric)), True])
 
     def _write_class(self, code: int, n_rows: int, seed: int) -> tuple[Cells, pd.DataFrame]:
         """Exactly `n_rows` cells of one class, and the columns copied from their nearest real rows."""
@@ -290,7 +297,9 @@ class ImbLLM:
 
     def _write_new(self, code: int, n_rows: int, seed: int, rng: np.random.Generator) -> Cells:
         """Rows from the language model; copies of real rows are written again, a few times at most."""
-        pool = PromptPool(self._pool_clauses(code), self._classes[code].real.n_rows, self.schema.columns)
+        assert self._model is not None
+        rows = self._classes[code]
+        pool = PromptPool(rows.clauses(self._model.encoding, code), rows.real.n_rows, self.schema.columns)
         kept: list[Cells] = []
         missing = n_rows
         for attempt in range(COPY_ROUNDS):
@@ -306,19 +315,19 @@ class ImbLLM:
                 break
         return Cells.concat(kept)
 
-    def _complete_prompts(
-        self, code: int, pool: PromptPool, n_rows: int, seed: int, rng: np.random.Generator
-    ) -> Cells:
-        """One pass of prompting, decoding and restoring the given values."""
+    def _complete_prompts(self, code: int, pool: PromptPool, n_rows: int, seed: int, rng: np.random.Generator) -> Cells:
+        """One pass of prompting, decoding and restoring the given values, one batch after the other."""
         assert self._model is not None
-        batches = list(pool.batches(n_rows, self.config.conditioning, self.config.language.generation_batch, rng))
-        completed = self._model.complete([batch.prompts for batch in batches], seed=seed, threads=self.threads)
-        values = child_rng(seed, "values")
-        parts = [
-            batch.restore_given(self._model.encoding.decode(clauses, values)[0], self._classes[code].pool)
-            for batch, clauses in zip(batches, completed, strict=True)
-        ]
-        tokens = sum(int((clauses.tokens >= 0).sum()) for clauses in completed)
+        most = self.config.language.resolved().generation_batch
+        assert most is not None
+        values, parts, tokens = child_rng(seed, "values"), [], 0
+        with self._model.writer(seed=seed, threads=self.threads) as writer:
+            for batch in pool.batches(n_rows, self.config.conditioning, most, rng):
+                clauses = writer.complete(batch.prompts)
+                cells, _ = self._model.encoding.decode(clauses, values)
+                parts.append(batch.restore_given(cells, self._classes[code].pool))
+                tokens += int((clauses.tokens >= 0).sum())
+        self._count_rows(code, written_freely=writer.written_freely, illegal=writer.illegal)
         self._update_report(sampling_tokens=self.report.sampling_tokens + tokens)
         return Cells.concat(parts)
 
@@ -336,8 +345,12 @@ class ImbLLM:
         return replace(
             self.report,
             parameters=self._model.n_parameters,
+            learning=self._model.n_learning,
+            loading_seconds=self._model.loading_seconds,
             losses={name: curve.losses for name, curve in curves.items()},
             stopped_by={name: curve.stopped_by for name, curve in curves.items()},
+            held_out_losses={name: curve.held_out for name, curve in curves.items() if curve.held_out},
+            tokens_per_second={name: curve.tokens_per_second for name, curve in curves.items()},
             training_tokens=sum(curve.tokens for curve in curves.values()),
         )
 

@@ -42,6 +42,20 @@ class ClassReport:
     copies_kept: int = 0
     """Generated rows equal to a real row that had to stay, because only copies came in several rounds."""
 
+    held_out: int = 0
+    """Real rows that were not learned: they told the held-out loss."""
+
+    written_freely: int = 0
+    """Rows decoded without automata (``constrained=False``)."""
+
+    illegal: int = 0
+    """Rows among those that were not legal, and were written again under the automata."""
+
+    @property
+    def illegal_share(self) -> float | None:
+        """Share of freely written rows that were not legal (0 to 1); None where decoding was constrained."""
+        return self.illegal / self.written_freely if self.written_freely else None
+
 
 @dataclass(frozen=True)
 class OversamplingReport:
@@ -56,14 +70,26 @@ class OversamplingReport:
     parameters: int = 0
     """Weights of the language model (0: none was trained)."""
 
+    learning: int = 0
+    """Weights of it that training changed."""
+
     losses: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Loss curve of each training stage: nats for each value token, by step."""
 
     stopped_by: Mapping[str, str] = field(default_factory=dict)
-    """What ended each training stage: ``"steps"`` or ``"time limit"``."""
+    """What ended each training stage: ``"steps"``, ``"time limit"`` or ``"held-out loss"``."""
+
+    held_out_losses: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
+    """Steps done and held-out loss (nats for each value token) of the stages that were judged."""
+
+    tokens_per_second: Mapping[str, float] = field(default_factory=dict)
+    """Tokens through the model in a second of each training stage."""
 
     training_tokens: int = 0
     """Value tokens learned from."""
+
+    loading_seconds: float = 0.0
+    """Wall-clock time of building the backbone, part of `training_seconds`."""
 
     training_seconds: float = 0.0
     """Wall-clock time of fitting, interpolation included."""
@@ -83,7 +109,11 @@ class OversamplingReport:
         """Rebuild the report from :meth:`to_dict`, lists becoming tuples again."""
         classes = tuple(ClassReport(**entry) for entry in state["classes"])
         losses = {name: tuple(curve) for name, curve in state["losses"].items()}
-        return cls(**{**state, "classes": classes, "losses": losses})
+        held_out = {
+            name: tuple((int(step), float(loss)) for step, loss in curve)
+            for name, curve in state["held_out_losses"].items()
+        }
+        return cls(**{**state, "classes": classes, "losses": losses, "held_out_losses": held_out})
 
     def describe(self) -> str:
         """One line for a log."""

@@ -60,8 +60,9 @@ class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
         See :class:`~imbllm_autogluon.oversampling.config.InterpolationConfig`.
     conditioning, condition_pairs
         See :class:`~imbllm_autogluon.oversampling.config.ConditioningConfig`.
-    backbone, layers, width, numbers, max_bins, order, warmup, warmup_steps, steps, batch_size, learning_rate, \
-time_limit, temperature, generation_batch
+    backbone, revision, local_files_only, token_variable, device, clauses, layers, width, numbers, max_bins, order, \
+tuning, lora_rank, top_blocks, warmup, warmup_steps, steps, batch_size, micro_batch, learning_rate, held_out, \
+patience, time_limit, temperature, constrained, generation_batch
         See :class:`~imbllm_autogluon.language.config.LanguageConfig`.
 
     Attributes
@@ -102,20 +103,32 @@ time_limit, temperature, generation_batch
         "neighbours": [_whole(1, 1000)],
         "conditioning": [StrOptions({"y", "yx"})],
         "condition_pairs": [_whole(1, 100)],
-        "backbone": [StrOptions({"compact"})],
+        "backbone": [str],
+        "revision": [str, None],
+        "local_files_only": ["boolean"],
+        "token_variable": [str, None],
+        "device": [str, None],
+        "clauses": [StrOptions({"text", "tokens"}), None],
         "layers": [_whole(1, 24)],
         "width": [_whole(16, 1024)],
-        "numbers": [StrOptions({"bins", "digits"})],
+        "numbers": [StrOptions({"bins", "digits"}), None],
         "max_bins": [_whole(2, 1024)],
         "order": [StrOptions({"fix_y", "permute_x", "permute_xy"})],
-        "warmup": [StrOptions({"fold", "none"})],
+        "tuning": [StrOptions({"full", "lora", "top_blocks"}), None],
+        "lora_rank": [_whole(1, 1024)],
+        "top_blocks": [_whole(1, 1000)],
+        "warmup": [StrOptions({"fold", "none"}), None],
         "warmup_steps": [_whole(0, 10**6)],
         "steps": [_whole(0, 10**6)],
-        "batch_size": [_whole(1, 65536)],
-        "learning_rate": [_real(1e-12, 1.0)],
+        "batch_size": [_whole(1, 65536), None],
+        "micro_batch": [_whole(1, 65536), None],
+        "learning_rate": [_real(1e-12, 1.0), None],
+        "held_out": [_real(0, 0.5), None],
+        "patience": [_whole(1, 1000)],
         "time_limit": [Interval(numbers.Real, 0, None, closed="left"), None],
         "temperature": [_real(0.01, 100)],
-        "generation_batch": [_whole(1, 10**6)],
+        "constrained": ["boolean"],
+        "generation_batch": [_whole(1, 10**6), None],
     }
 
     def __init__(
@@ -133,19 +146,31 @@ time_limit, temperature, generation_batch
         conditioning: str = "yx",
         condition_pairs: int = 1,
         backbone: str = "compact",
+        revision: str | None = None,
+        local_files_only: bool = False,
+        token_variable: str | None = None,
+        device: str | None = None,
+        clauses: str | None = None,
         layers: int = 2,
         width: int = 64,
-        numbers: str = "bins",
+        numbers: str | None = None,
         max_bins: int = 32,
         order: str = "fix_y",
-        warmup: str = "fold",
+        tuning: str | None = None,
+        lora_rank: int = 16,
+        top_blocks: int = 2,
+        warmup: str | None = None,
         warmup_steps: int = 400,
         steps: int = 200,
-        batch_size: int = 64,
-        learning_rate: float = 3e-3,
+        batch_size: int | None = None,
+        micro_batch: int | None = None,
+        learning_rate: float | None = None,
+        held_out: float | None = None,
+        patience: int = 3,
         time_limit: float | None = None,
         temperature: float = 0.7,
-        generation_batch: int = 1024,
+        constrained: bool = True,
+        generation_batch: int | None = None,
     ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
         self.random_state = random_state
@@ -159,18 +184,30 @@ time_limit, temperature, generation_batch
         self.conditioning = conditioning
         self.condition_pairs = condition_pairs
         self.backbone = backbone
+        self.revision = revision
+        self.local_files_only = local_files_only
+        self.token_variable = token_variable
+        self.device = device
+        self.clauses = clauses
         self.layers = layers
         self.width = width
         self.numbers = numbers
         self.max_bins = max_bins
         self.order = order
+        self.tuning = tuning
+        self.lora_rank = lora_rank
+        self.top_blocks = top_blocks
         self.warmup = warmup
         self.warmup_steps = warmup_steps
         self.steps = steps
         self.batch_size = batch_size
+        self.micro_batch = micro_batch
         self.learning_rate = learning_rate
+        self.held_out = held_out
+        self.patience = patience
         self.time_limit = time_limit
         self.temperature = temperature
+        self.constrained = constrained
         self.generation_batch = generation_batch
 
     generator_: ImbLLM

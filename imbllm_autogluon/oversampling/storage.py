@@ -10,9 +10,10 @@ import pandas as pd
 from safetensors.numpy import load_file, save_file
 
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
+from imbllm_autogluon.oversampling.class_rows import ClassRows
 from imbllm_autogluon.oversampling.config import ImbLLMConfig
 from imbllm_autogluon.oversampling.copies import KnownRows
-from imbllm_autogluon.oversampling.imbllm import ClassRows, ImbLLM
+from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport
 from imbllm_autogluon.stored_state import read_state, reading
 from imbllm_autogluon.tables import Cells, Column, TableSchema
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, npt.NDArray[Any]]
 
-FORMAT = 1
+FORMAT = 2
 """Version of the stored form; raised whenever an older reader could misread it."""
 
 
@@ -98,7 +99,7 @@ def _rebuild(folder: Path, state: dict[str, Any]) -> ImbLLM:
         real = pool.take(np.arange(entry["n_real"]))
         copied = [_copied_column(f"{code}.{j}.", part, arrays) for j, part in enumerate(entry["copied"])]
         frame = pd.DataFrame({series.name: series for series in copied}, index=range(real.n_rows))
-        generator._classes[code] = ClassRows(real, pool, frame)
+        generator._classes[code] = ClassRows(real, pool, frame, entry["report"]["held_out"])
         generator._counts[code] = int(entry["count"])
         generator._reports[code] = ClassReport(**entry["report"])
     generator._model = TableLanguageModel.load(folder) if state["language_model"] else None

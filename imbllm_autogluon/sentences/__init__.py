@@ -6,12 +6,14 @@ from imbllm_autogluon.sentences.automata import Automaton, column_values, decima
 from imbllm_autogluon.sentences.automaton import END
 from imbllm_autogluon.sentences.automaton_tables import AutomatonTables
 from imbllm_autogluon.sentences.clauses import ClauseWriter
-from imbllm_autogluon.sentences.encoding import Clauses, SentenceEncoding, Sentences
+from imbllm_autogluon.sentences.encoding import PADDING, Clauses, SentenceEncoding, Sentences
 from imbllm_autogluon.sentences.orders import Order, draw_orders
+from imbllm_autogluon.sentences.text_vocabulary import TextVocabulary, Tokenizer
 from imbllm_autogluon.sentences.vocabulary import SchemaVocabulary
 
 __all__ = [
     "END",
+    "PADDING",
     "Automaton",
     "AutomatonTables",
     "ClauseWriter",
@@ -20,6 +22,8 @@ __all__ = [
     "SchemaVocabulary",
     "SentenceEncoding",
     "Sentences",
+    "TextVocabulary",
+    "Tokenizer",
     "column_values",
     "decimal_numbers",
     "draw_orders",

@@ -27,6 +27,7 @@ __all__ = [
     "decimal_numbers",
     "decimal_range",
     "one_of",
+    "present_values",
     "spell",
     "union",
 ]
@@ -85,14 +86,16 @@ def column_values(column: Column, symbols: Mapping[str, int]) -> Automaton:
     >>> [sizes.accepts(spell(text, symbols)) for text in ("M", "missing", "miss")]
     [True, True, False]
     """
-    spell(column_characters(column), symbols)
-    present = _present_values(column, symbols)
+    present = present_values(column, symbols)
     return union([present, one_of([spell(MISSING, symbols)])]) if column.has_missing else present
 
 
-def column_characters(column: Column) -> str:
-    """Characters that the legal values of a column are written with, each once, by code point."""
-    texts = [MISSING] if column.has_missing else []
+def column_characters(column: Column, *, missing: bool = True) -> str:
+    """Characters that the legal values of a column are written with, each once, by code point.
+
+    With ``missing=False`` the word for a missing value is left out.
+    """
+    texts = [MISSING] if missing and column.has_missing else []
     text = cell_text(column)
     if isinstance(text, CategoryText):
         return "".join(characters([*texts, *text.texts]))
@@ -103,8 +106,9 @@ def column_characters(column: Column) -> str:
     return "".join(characters(texts))
 
 
-def _present_values(column: Column, symbols: Mapping[str, int]) -> Automaton:
-    """Automaton of the values that are not missing."""
+def present_values(column: Column, symbols: Mapping[str, int]) -> Automaton:
+    """Automaton of the texts of the legal values that are not missing; otherwise as :func:`column_values`."""
+    spell(column_characters(column, missing=False), symbols)
     text = cell_text(column)
     if isinstance(text, CategoryText):
         return one_of(spell(category, symbols) for category in text.texts)

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     BoolArray = npt.NDArray[np.bool_]
 
 
+PADDING = 0
+"""Token id that fills the places behind the end of a sentence."""
+
+
 @dataclass(frozen=True, eq=False)
 class Clauses:
     """Rows as value tokens: feature clauses in column order, the label clause last."""
@@ -53,7 +57,7 @@ class Sentences:
     """Token sequences of one batch, left-justified."""
 
     ids: IntArray
-    """Token ids, shape (n, length), 0 behind the end."""
+    """Token ids, shape (n, length), `PADDING` behind the end."""
 
     real: BoolArray
     """Places that hold a token, shape (n, length)."""
@@ -61,19 +65,28 @@ class Sentences:
     states: IntArray
     """Automaton state that each value token was chosen in, shape (n, length); `END` (-1) elsewhere."""
 
+    def take(self, rows: slice | IntArray) -> Sentences:
+        """The given rows, without places that none of them uses."""
+        real = self.real[rows]
+        width = int(real.sum(axis=1).max(initial=0))
+        return Sentences(self.ids[rows, :width], real[:, :width], self.states[rows, :width])
+
 
 @dataclass(frozen=True, eq=False)
 class SentenceEncoding:
     """How the clauses of one table are written as tokens: prefixes, value codings and their automata."""
 
     token_names: tuple[str, ...]
-    """What each token id stands for (id 0 is padding)."""
+    """What each token id stands for (the first is padding)."""
 
     prefixes: tuple[tuple[int, ...], ...]
     """Forced tokens in front of each clause's value, such as ``age is``."""
 
     codings: tuple[ValueCoding, ...]
     """Coding of each clause's value; the label is the last clause."""
+
+    token_texts: tuple[str, ...]
+    """What each token would be in the paper's sentence, such as `` age is``; empty for padding."""
 
     @property
     def n_tokens(self) -> int:
@@ -113,6 +126,13 @@ class SentenceEncoding:
         missing = np.stack([gone for _, gone in decoded[:-1]], axis=1)
         return Cells(values, missing), decoded[-1][0].astype(np.int64)
 
+    def lengths(self, clauses: Clauses) -> IntArray:
+        """Tokens of each row's sentence, int64 of shape (n,)."""
+        prefixes = np.array([len(prefix) for prefix in self.prefixes])
+        tokens = prefixes + (clauses.tokens >= 0).sum(axis=2)
+        lengths: IntArray = np.where(clauses.present, tokens, 0).sum(axis=1)
+        return lengths
+
     def assemble(self, clauses: Clauses, orders: IntArray) -> Sentences:
         """Write each row's present clauses in its order.
 
@@ -147,7 +167,7 @@ def _left_justified(ids: IntArray, states: IntArray) -> Sentences:
         front = np.argsort(~real, axis=1, kind="stable")[:, : int(real.sum(axis=1).max(initial=0))]
         ids, states = np.take_along_axis(ids, front, axis=1), np.take_along_axis(states, front, axis=1)
         real = ids >= 0
-    return Sentences(ids=np.where(real, ids, 0), real=real, states=np.where(real, states, END))
+    return Sentences(ids=np.where(real, ids, PADDING), real=real, states=np.where(real, states, END))
 
 
 def _widen(tokens: IntArray, longest: int) -> IntArray:

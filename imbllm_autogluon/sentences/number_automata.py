@@ -82,6 +82,43 @@ def decimal_range(low: int, high: int, decimals: int, symbols: Mapping[str, int]
     return _every(every_unit, step, low, symbols) if 1 < step <= LARGEST_STEP else every_unit
 
 
+def fixed_width_range(low: int, high: int, symbols: Mapping[str, int]) -> Automaton:
+    """Automaton of the whole numbers from `low` to `high`, filled up with zeros to one width (``str.zfill``).
+
+    No text is the beginning of another one, so none needs an end symbol.
+
+    Parameters
+    ----------
+    low, high : int
+        Smallest and largest number; ``low <= high``.
+    symbols : mapping
+        Symbol of each of ``"0"`` to ``"9"``, and of ``"-"`` where `low` is negative.
+
+    Raises
+    ------
+    InvalidInputError
+        `low` is above `high`, or a character has no symbol.
+
+    Examples
+    --------
+    >>> symbols = {character: ord(character) for character in "0123456789-"}
+    >>> numbers = fixed_width_range(-20, 105, symbols)
+    >>> [numbers.accepts([ord(c) for c in text]) for text in ("105", "007", "-20", "7", "106")]
+    [True, True, True, False, False]
+    """
+    if low > high:
+        raise InvalidInputError(f"a range of numbers needs low <= high; got {low} and {high}.")
+    _require_symbols(low, 0, symbols)
+    width = max(len(str(low)), len(str(high)))
+    parts = []
+    if low < 0:
+        smallest, largest = str(max(1, -high)).zfill(width - 1), str(-low).zfill(width - 1)
+        parts.append(_signed(_between(smallest, largest, symbols), symbols["-"]))
+    if high >= 0:
+        parts.append(_between(str(max(0, low)).zfill(width), str(high).zfill(width), symbols))
+    return union(parts)
+
+
 def decimal_numbers(lattice: NumberLattice, symbols: Mapping[str, int]) -> Automaton:
     """Automaton of the texts of a lattice's numbers, all of them and no other.
 

@@ -49,6 +49,12 @@ class QuantileBins:
         """Number of bins."""
         return len(self.starts) - 1
 
+    @property
+    def centres(self) -> IntArray:
+        """Middle knot of each bin, int64 of shape (n_bins,)."""
+        middle: IntArray = self.knots[(self.starts[:-1] + self.starts[1:] - 1) // 2]
+        return middle
+
     @classmethod
     def fit(cls, values: IntArray, weights: FloatArray, max_bins: int, max_knots: int = 64) -> QuantileBins:
         """Cut the weighted values into at most `max_bins` bins of about equal weight.

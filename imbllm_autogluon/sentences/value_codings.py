@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
-from imbllm_autogluon.sentences.automata import Automaton, decimal_numbers, one_of, union
-from imbllm_autogluon.tables import NumberLattice
+from imbllm_autogluon.sentences.automaton import Automaton, one_of, union
+from imbllm_autogluon.sentences.number_automata import fixed_width_range
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from imbllm_autogluon.sentences.quantile_bins import QuantileBins
+    from imbllm_autogluon.tables import NumberLattice
 
     IntArray = npt.NDArray[np.int64]
     BoolArray = npt.NDArray[np.bool_]
@@ -92,42 +93,54 @@ class BinCoding:
 
 @dataclass(frozen=True)
 class DigitCoding:
-    """A number written digit by digit, as its place on the column's lattice, followed by an end token.
+    """A number written digit by digit, as its place on the column's lattice, with zeros in front up to one width.
 
-    Every number of the column's observed range is legal. The digit tokens are shared by all columns.
+    Every number of the column's observed range is legal. The digit tokens are shared by all columns. One width for
+    all numbers of a column needs no end token and keeps the rows of a batch in step.
     """
 
     lattice: NumberLattice
     symbols: dict[str, int]
-    """Token ids of "0" to "9", "-", and "end"."""
+    """Token ids of "0" to "9" and "-"."""
     missing_token: int | None
 
     @property
+    def _limits(self) -> tuple[int, int]:
+        """Smallest and largest unit of the lattice."""
+        low, high = self.lattice.to_units(np.array([self.lattice.minimum, self.lattice.maximum])).tolist()
+        return low, high
+
+    @property
+    def _width(self) -> int:
+        return max(len(str(limit)) for limit in self._limits)
+
+    @property
     def automaton(self) -> Automaton:
-        """The decimal texts of the lattice's units inside the range, each closed by the end token."""
-        low, high = self.lattice.to_units(np.array([self.lattice.minimum, self.lattice.maximum]))
-        units = NumberLattice(minimum=int(low), maximum=int(high), decimals=0, step=1, exact=True)
-        numbers = decimal_numbers(units, self.symbols).ended_by(self.symbols["end"])
+        """The lattice's units inside the range, or missing where training had it."""
+        numbers = fixed_width_range(*self._limits, self.symbols)
         return numbers if self.missing_token is None else union([numbers, one_of([[self.missing_token]])])
 
     def encode(self, values: Values, missing: BoolArray) -> IntArray:
-        """Numbers of shape (n,) to tokens of shape (n, longest), snapped to the lattice first."""
+        """Numbers of shape (n,) to tokens of shape (n, width), snapped to the lattice first."""
+        width = self._width
         units = self.lattice.to_units(self.lattice.snap(values))
         texts = [
-            [self.missing_token or NO_TOKEN] if gone else [*(self.symbols[c] for c in str(unit)), self.symbols["end"]]
+            [self.missing_token or NO_TOKEN] if gone else [self.symbols[c] for c in str(unit).zfill(width)]
             for unit, gone in zip(units.tolist(), missing.tolist(), strict=True)
         ]
         return padded(texts)
 
     def decode(self, tokens: IntArray, rng: np.random.Generator) -> tuple[Values, BoolArray]:  # noqa: ARG002 - protocol
-        """Tokens of shape (n, longest) to numbers on the lattice."""
+        """Tokens of shape (n, width) to numbers on the lattice."""
         missing = _is_missing(tokens, self.missing_token)
-        names = {token: name for name, token in self.symbols.items() if name != "end"}
-        units = [
-            0 if gone else int("".join(names.get(t, "") for t in row))
-            for row, gone in zip(tokens.tolist(), missing, strict=True)
-        ]
-        values = self.lattice.from_units(np.array(units, dtype=np.int64))
+        digits = np.zeros(max(self.symbols.values()) + 1, dtype=np.int64)
+        digits[[self.symbols[str(digit)] for digit in range(10)]] = np.arange(10)
+        places = np.where(missing[:, None] | (tokens < 0), self.symbols["0"], tokens)
+        units = np.zeros(len(tokens), dtype=np.int64)
+        for place in places[:, : self._width].T:
+            units = 10 * units + digits[place]
+        units = np.where(places[:, 0] == self.symbols["-"], -units, units)
+        values = self.lattice.from_units(units)
         return np.where(missing, np.zeros(1, dtype=values.dtype), values), missing
 
 

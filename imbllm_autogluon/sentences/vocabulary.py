@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.sentences.encoding import SentenceEncoding
+from imbllm_autogluon.sentences.clauses import ClauseWriter
+from imbllm_autogluon.sentences.encoding import PADDING, SentenceEncoding
 from imbllm_autogluon.sentences.quantile_bins import QuantileBins
+from imbllm_autogluon.sentences.texts import MISSING
 from imbllm_autogluon.sentences.value_codings import BinCoding, CategoryCoding, DigitCoding, Numbers, ValueCoding
 
 if TYPE_CHECKING:
@@ -23,8 +25,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.tables import Cells, Column, TableSchema
 
-PADDING = 0
-DIGIT_SYMBOLS = (*"0123456789", "-", "end")
+DIGIT_SYMBOLS = (*"0123456789", "-")
 
 
 @dataclass(frozen=True)
@@ -68,34 +69,35 @@ class SchemaVocabulary:
 
     def encoding(self) -> SentenceEncoding:
         """Allocate token ids and return the encoding that the language room works with."""
-        clauses = [*self.schema.columns, self.schema.label]
-        names = ["padding", *(f"{c.name} is" if c else "label is" for c in clauses)]
-        prefixes = [(1 + j,) for j in range(len(clauses))]
+        if self.schema.label is None:
+            raise InvalidInputError("a vocabulary needs a schema with a label; make it with a label column.")
+        writer, tokens = ClauseWriter(self.schema), _Tokens()
+        assert tokens.add("padding", "") == PADDING
+        prefixes = [(tokens.add(f"{name} is", f" {name} is"),) for name in writer.names]
         digits: dict[str, int] = {}
         if self.numbers == "digits":
-            digits = {symbol: len(names) + i for i, symbol in enumerate(DIGIT_SYMBOLS)}
-            names += DIGIT_SYMBOLS
-        codings: list[ValueCoding] = []
-        for j, column in enumerate(clauses):
-            if column is None:
-                raise InvalidInputError("a vocabulary needs a schema with a label; make it with a label column.")
-            codings.append(self._coding(j, column, names, digits))
-        return SentenceEncoding(tuple(names), tuple(prefixes), tuple(codings))
+            digits = {symbol: tokens.add(symbol, symbol) for symbol in DIGIT_SYMBOLS}
+        columns = (*self.schema.columns, self.schema.label)
+        codings = [self._coding(j, column, writer, tokens, digits) for j, column in enumerate(columns)]
+        return SentenceEncoding(tuple(tokens.names), tuple(prefixes), tuple(codings), tuple(tokens.texts))
 
-    def _coding(self, j: int, column: Column, names: list[str], digits: dict[str, int]) -> ValueCoding:
-        """Coding of one column; its new tokens are appended to `names`."""
-        missing_token = None
+    def _coding(
+        self, j: int, column: Column, writer: ClauseWriter, tokens: _Tokens, digits: dict[str, int]
+    ) -> ValueCoding:
+        """Coding of one column; its new tokens are added to `tokens`."""
+        text, missing_token = writer.cell_texts[j], None
         if column.has_missing:
-            missing_token = len(names)
-            names.append(f"{column.name}: missing")
-        first = len(names)
+            missing_token = tokens.add(f"{column.name}: missing", f" {MISSING}")
+        first = len(tokens.names)
         if column.is_category:
-            names += [f"{column.name}: {category}" for category in column.categories]
+            for code, category in enumerate(column.categories):
+                tokens.add(f"{column.name}: {category}", f" {text.write(code)}")
             return CategoryCoding(first, len(column.categories), missing_token)
         assert column.lattice is not None
         if self.numbers == "digits":
             return DigitCoding(column.lattice, digits, missing_token)
-        names += [f"{column.name}: bin {i}" for i in range(self.bins[j].n_bins)]
+        for i, centre in enumerate(column.lattice.from_units(self.bins[j].centres).tolist()):
+            tokens.add(f"{column.name}: bin {i}", f" {text.write(centre)}")
         return BinCoding(first, self.bins[j], column.lattice, missing_token)
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,3 +112,17 @@ class SchemaVocabulary:
 
         bins = {int(j): QuantileBins.from_dict(b) for j, b in state["bins"].items()}
         return cls(TableSchema.from_dict(state["schema"]), state["numbers"], bins)
+
+
+class _Tokens:
+    """Token names and the texts they stand for, numbered as they are added."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.texts: list[str] = []
+
+    def add(self, name: str, text: str) -> int:
+        """Number of a new token."""
+        self.names.append(name)
+        self.texts.append(text)
+        return len(self.names) - 1

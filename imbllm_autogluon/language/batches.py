@@ -1,0 +1,88 @@
+"""Which rows stand in which batch: shuffled anew in each epoch, rows of similar length together, any batch at once.
+
+A batch follows from its number alone, so training can go on after an interruption, and several processes can each
+take their part of the same batch.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imbllm_autogluon.randomness import child_rng
+from imbllm_autogluon.sentences import Sentences, draw_orders
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from imbllm_autogluon.sentences import Clauses, Order, SentenceEncoding
+
+    IntArray = npt.NDArray[np.int64]
+
+SORTED_BATCHES = 16
+"""Batches whose rows are sorted by length together: enough to save padding, few enough to stay random."""
+
+
+class Batches:
+    """Endless batches of one stage of training.
+
+    Every row occurs once in an epoch; epochs follow each other without a gap, so all batches have one size.
+
+    Parameters
+    ----------
+    encoding
+        How rows become sentences.
+    rows
+        What to learn, n rows.
+    size
+        Rows of a batch; n where there are fewer.
+    order
+        Order of the clauses, drawn anew for each row of each batch.
+    seed
+        Seed of the shuffling and of the orders.
+    """
+
+    def __init__(self, encoding: SentenceEncoding, rows: Clauses, size: int, order: Order, seed: int) -> None:
+        self._encoding = encoding
+        self._rows = rows
+        self._order = order
+        self._seed = seed
+        self._lengths = encoding.lengths(rows)
+        self.size = min(size, len(self._lengths))
+        self._epoch = lru_cache(maxsize=4)(self._shuffled)
+        self._group = lru_cache(maxsize=1)(self._sorted_group)
+
+    def __call__(self, number: int) -> Sentences:
+        """Batch of the given number (0, 1, 2, …)."""
+        group, place = divmod(number, SORTED_BATCHES)
+        picked = self._group(group)[place]
+        rng = child_rng(self._seed, "order", number)
+        orders = draw_orders(len(picked), self._encoding.n_clauses - 1, self._order, rng)
+        return self._encoding.assemble(self._rows.take(picked), orders)
+
+    def _sorted_group(self, group: int) -> list[IntArray]:
+        """Rows of `SORTED_BATCHES` batches, those of a batch of similar length, the batches in random order."""
+        width = SORTED_BATCHES * self.size
+        rows = self._stream(group * width, (group + 1) * width)
+        if self._lengths.min() < self._lengths.max():
+            rows = rows[np.argsort(self._lengths[rows], kind="stable")]
+        shuffled = child_rng(self._seed, "order", "group", group).permutation(SORTED_BATCHES)
+        return [rows[i * self.size : (i + 1) * self.size] for i in shuffled.tolist()]
+
+    def _stream(self, start: int, stop: int) -> IntArray:
+        """Rows at places `start` to `stop` of the epochs written one behind the other."""
+        n = len(self._lengths)
+        first, last = start // n, (stop - 1) // n
+        rows = np.concatenate([self._epoch(epoch) for epoch in range(first, last + 1)])
+        return rows[start - first * n : stop - first * n]
+
+    def _shuffled(self, epoch: int) -> IntArray:
+        return child_rng(self._seed, "order", "epoch", epoch).permutation(len(self._lengths)).astype(np.int64)
+
+
+def fixed_sentences(encoding: SentenceEncoding, rows: Clauses, order: Order, seed: int) -> Sentences:
+    """Write rows once, each in one drawn order: the same sentences whenever they are judged."""
+    orders = draw_orders(len(rows.tokens), encoding.n_clauses - 1, order, child_rng(seed, "order", "held out"))
+    return encoding.assemble(rows, orders)

@@ -1,0 +1,143 @@
+"""Log-probabilities of given values, for whole batches: how a language model is asked for a label."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.language.decoding import Run, given_first, output_logits
+from imbllm_autogluon.language.losses import ValueLoss
+from imbllm_autogluon.sentences import END
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from imbllm_autogluon.language.losses import LanguageModel
+    from imbllm_autogluon.language.prompts import Prompts
+    from imbllm_autogluon.sentences import Clauses, SentenceEncoding
+
+    FloatArray = npt.NDArray[np.float64]
+    IntArray = npt.NDArray[np.int64]
+
+Tokens = tuple[int, ...]
+
+
+class ValueScorer:
+    """Scores values of one clause behind the given clauses of prompts.
+
+    The probability of a value is that with which the constrained decoder would write it at temperature 1: the
+    product over its tokens of their shares among the legal ones. Tokens without alternative cost no forward pass,
+    and beginnings that several values share are computed once for all of them.
+
+    Parameters
+    ----------
+    model
+        A causal LM.
+    encoding
+        Prefixes and automata of the table's clauses.
+    """
+
+    def __init__(self, model: LanguageModel, encoding: SentenceEncoding) -> None:
+        self._model = model
+        self._encoding = encoding
+
+    @torch.inference_mode()
+    def score(self, prompts: Prompts, clause: int, values: IntArray) -> FloatArray:
+        """Log-probabilities of values behind the given clauses.
+
+        Parameters
+        ----------
+        prompts
+            n rows with at least one given clause; `clause` is not among them.
+        clause
+            Whose values are scored, such as the label's.
+        values
+            Value tokens, shape (k, longest), padded with -1.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n, k), float64
+
+        Raises
+        ------
+        InvalidInputError
+            A value is not legal, or the clause is already given.
+        """
+        if clause in prompts.order[: prompts.given]:
+            raise InvalidInputError(f"clause {clause} is given by the prompts; score one that is not.")
+        spelled = [tuple(token for token in row if token >= 0) for row in values.tolist()]
+        branchings = self._branchings(clause, spelled)
+        run = Run(self._model, len(prompts.tokens))
+        given_first(run, self._encoding, prompts)
+        run.queue_forced(self._encoding.prefixes[clause])
+        shares = {begin: self._shares(run, begin, states) for begin, states in branchings.items()}
+        scores = [self._total(tokens, shares, len(prompts.tokens)) for tokens in spelled]
+        return np.stack(scores, axis=1) if scores else np.zeros((len(prompts.tokens), 0))
+
+    def _branchings(self, clause: int, spelled: list[Tokens]) -> dict[Tokens, int]:
+        """Automaton state behind each beginning of a value where there is a choice, shortest beginning first."""
+        tables, found = self._encoding.tables, dict[Tokens, int]()
+        choices = tables.allowed.sum(axis=1)
+        for tokens in spelled:
+            state = int(tables.starts[clause])
+            for place, token in enumerate(tokens):
+                if state == END or not tables.allowed[state, token]:
+                    raise InvalidInputError(f"{list(tokens)} are not the tokens of a legal value of clause {clause}.")
+                if choices[state] > 1:
+                    found[tokens[:place]] = state
+                state = int(tables.next_state[state, token])
+            if state != END:
+                raise InvalidInputError(f"{list(tokens)} are only the beginning of a value of clause {clause}.")
+        return dict(sorted(found.items(), key=lambda item: len(item[0])))
+
+    def _shares(self, run: Run, begin: Tokens, state: int) -> tuple[dict[int, int], FloatArray]:
+        """Column of each legal token, and the tokens' log-shares behind a beginning, shape (n, n_legal)."""
+        legal = np.flatnonzero(self._encoding.tables.allowed[state])
+        hidden = run.peek(begin)
+        logits = output_logits(self._model, hidden, torch.from_numpy(legal).to(run.device))
+        shares = torch.log_softmax(logits.double(), dim=1).cpu().numpy()
+        return {int(token): column for column, token in enumerate(legal)}, shares
+
+    @staticmethod
+    def _total(tokens: Tokens, shares: dict[Tokens, tuple[dict[int, int], FloatArray]], n_rows: int) -> FloatArray:
+        total = np.zeros(n_rows)
+        for place, token in enumerate(tokens):
+            if tokens[:place] in shares:
+                columns, logs = shares[tokens[:place]]
+                total += logs[:, columns[token]]
+        return total
+
+
+@torch.inference_mode()
+def log_likelihoods(
+    model: LanguageModel, encoding: SentenceEncoding, clauses: Clauses, orders: IntArray, *, rows_at_once: int
+) -> FloatArray:
+    """Log-likelihood of each whole row's values, the clauses written in the given orders.
+
+    Parameters
+    ----------
+    model
+        A causal LM.
+    encoding
+        How the rows are written.
+    clauses
+        n rows.
+    orders
+        Clause indices in the order of writing, shape (n, n_clauses).
+    rows_at_once
+        Rows that go through the model together.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n,), float64, nats
+    """
+    loss = ValueLoss(encoding.tables, model.get_input_embeddings().weight.device)
+    total = np.zeros(len(orders))
+    for start in range(0, len(orders), rows_at_once):
+        part = np.arange(start, min(start + rows_at_once, len(orders)))
+        losses, rows = loss.by_token(model, encoding.assemble(clauses.take(part), orders[part]))
+        total[part] = -np.bincount(rows.cpu().numpy(), weights=losses.double().cpu().numpy(), minlength=len(part))
+    return total

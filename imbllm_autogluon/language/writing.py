@@ -1,0 +1,92 @@
+"""Writes the missing clauses of prompts, batch by batch, with the decoder that fits the model and its settings."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from imbllm_autogluon.language.decoding import ConstrainedDecoder
+from imbllm_autogluon.language.free_decoding import FreeDecoder
+from imbllm_autogluon.language.masked import MaskedDecoder
+from imbllm_autogluon.language.memory import ran_out_of_memory, release_memory
+from imbllm_autogluon.language.prompts import Prompts
+from imbllm_autogluon.sentences import Clauses
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from imbllm_autogluon.language.config import LanguageConfig
+    from imbllm_autogluon.language.table_backbone import TableBackbone
+
+    IntArray = npt.NDArray[np.int64]
+
+log = logging.getLogger(__name__)
+
+
+class RowWriter:
+    """Completes batches of prompts; holds the activations of one batch at a time.
+
+    Parameters
+    ----------
+    backbone
+        Model and encoding of the table.
+    config
+        Temperature, and whether decoding is constrained.
+    seed
+        Seed of the draws.
+
+    Attributes
+    ----------
+    written_freely, illegal : int
+        Rows decoded without automata so far, and those among them that were not legal and were written again under
+        the automata; 0 where decoding is constrained.
+    """
+
+    def __init__(self, backbone: TableBackbone, config: LanguageConfig, seed: int) -> None:
+        generator = torch.Generator(backbone.device).manual_seed(seed)
+        decoder = MaskedDecoder if backbone.family == "masked" else ConstrainedDecoder
+        parts = (backbone.model, backbone.encoding, config.temperature, generator)
+        self._decoder: ConstrainedDecoder | MaskedDecoder = decoder(*parts)
+        free = not config.constrained and backbone.family == "causal"
+        self._free = FreeDecoder(*parts) if free else None
+        self.written_freely = 0
+        self.illegal = 0
+
+    def complete(self, prompts: Prompts) -> Clauses:
+        """Write the missing clauses of one batch; full rows in the order of the prompts."""
+        tokens = self._with_less_memory(prompts)
+        return Clauses(tokens, np.ones(tokens.shape[:2], dtype=bool))
+
+    def _with_less_memory(self, prompts: Prompts) -> IntArray:
+        """Write all rows at once; half and half where memory runs out."""
+        try:
+            return self._written(prompts)
+        except Exception as error:
+            if len(prompts.tokens) < 2 or not ran_out_of_memory(error):
+                raise
+        half = len(prompts.tokens) // 2
+        log.warning("Out of memory with %d rows at once; going on with %d.", len(prompts.tokens), half)
+        release_memory()
+        parts = [prompts.tokens[:half], prompts.tokens[half:]]
+        return _stacked([self._with_less_memory(Prompts(prompts.order, prompts.given, part)) for part in parts])
+
+    def _written(self, prompts: Prompts) -> IntArray:
+        if self._free is None:
+            return self._decoder.complete(prompts)
+        tokens, legal = self._free.complete(prompts)
+        self.written_freely += len(legal)
+        self.illegal += int((~legal).sum())
+        if legal.all():
+            return tokens
+        again = self._decoder.complete(Prompts(prompts.order, prompts.given, prompts.tokens[~legal]))
+        stacked = _stacked([tokens[legal], again])
+        rows: IntArray = np.concatenate([np.flatnonzero(legal), np.flatnonzero(~legal)])
+        return stacked[np.argsort(rows)]
+
+
+def _stacked(parts: list[IntArray]) -> IntArray:
+    """Rows of several token arrays, padded to the longest value."""
+    return Clauses.concat([Clauses(tokens, np.ones(tokens.shape[:2], dtype=bool)) for tokens in parts]).tokens

@@ -1,0 +1,143 @@
+"""The paper's sentence in the tokens of a pretrained tokenizer: the few hundred of them that one table can use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.sentences.automata import column_characters
+from imbllm_autogluon.sentences.cell_texts import CategoryText
+from imbllm_autogluon.sentences.clauses import ClauseWriter
+from imbllm_autogluon.sentences.encoding import PADDING, SentenceEncoding
+from imbllm_autogluon.sentences.text_codings import CategoryTextCoding, NumberTextCoding, require_distinct
+from imbllm_autogluon.sentences.texts import MISSING
+
+if TYPE_CHECKING:
+    from imbllm_autogluon.sentences.text_codings import Spelling
+    from imbllm_autogluon.sentences.value_codings import ValueCoding
+    from imbllm_autogluon.tables import TableSchema
+
+SEPARATOR = ","
+"""Stands behind every value, the last one too: it tells where a number ends."""
+
+
+class Tokenizer(Protocol):
+    """What is needed of a transformers tokenizer."""
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        """Token ids of a text."""
+
+    def decode(self, token_ids: list[int]) -> str:
+        """Text of token ids."""
+
+
+@dataclass(frozen=True, eq=False)
+class TextVocabulary:
+    """Writes the clauses of one table as text: `` age is 44, sex is F,``.
+
+    Each clause is made of tokens on its own, with a space in front, so that it is written alike at every place of a
+    sentence. Numbers and times are written character by character, names and categories as the tokenizer cuts them.
+
+    Parameters
+    ----------
+    schema
+        Columns of the table, with a label.
+    tokenizer
+        Of the pretrained model.
+    """
+
+    schema: TableSchema
+    tokenizer: Tokenizer
+
+    @cached_property
+    def token_ids(self) -> tuple[int, ...]:
+        """The tokenizer's id of each token of :meth:`encoding`; that of padding stands for nothing."""
+        return self._built[1]
+
+    def encoding(self) -> SentenceEncoding:
+        """The encoding, over the tokens that the table can use, numbered anew.
+
+        Raises
+        ------
+        InvalidInputError
+            The schema has no label, two categories look the same to the tokenizer, or it has no token for a digit.
+        """
+        return self._built[0]
+
+    @cached_property
+    def _built(self) -> tuple[SentenceEncoding, tuple[int, ...]]:
+        if self.schema.label is None:
+            raise InvalidInputError("a vocabulary needs a schema with a label; make it with a label column.")
+        used = _UsedTokens(self.tokenizer)
+        writer = ClauseWriter(self.schema)
+        clauses = [self._clause(j, writer, used) for j in range(len(writer.names))]
+        prefixes, codings = zip(*clauses, strict=True)
+        ids = used.ids
+        texts = ("", *(self.tokenizer.decode([token]) for token in ids[1:]))
+        names = ("padding", *(repr(text) for text in texts[1:]))
+        return SentenceEncoding(names, tuple(prefixes), tuple(codings), texts), ids
+
+    def _clause(self, j: int, writer: ClauseWriter, used: _UsedTokens) -> tuple[Spelling, ValueCoding]:
+        """Prefix and coding of one clause."""
+        label = self.schema.label
+        assert label is not None
+        column = (*self.schema.columns, label)[j]
+        separator = used.character(SEPARATOR)
+        prefix, text = used.spell(f" {writer.names[j]} is"), writer.cell_texts[j]
+        missing = (*used.spell(f" {MISSING}"), separator) if column.has_missing else None
+        if isinstance(text, CategoryText):
+            spellings = [used.spell(f" {category}") for category in text.texts]
+            require_distinct(spellings, list(text.texts), column.name)
+            return prefix, CategoryTextCoding(tuple((*s, separator) for s in spellings), missing)
+        letters = column_characters(column, missing=False)
+        inside = {letter: used.character(letter) for letter in letters}
+        first = used.joined_to_a_space(letters)
+        if first is None:
+            prefix, first = (*prefix, *used.spell(" ")), inside
+        # Both begin behind the same prefix: where the space stands in it, "missing" is written without its own.
+        if missing is not None and first is inside:
+            missing = (*used.spell(MISSING), separator)
+        return prefix, NumberTextCoding(column, inside, first, separator, missing)
+
+
+class _UsedTokens:
+    """Numbers the tokenizer's tokens in the order in which a table needs them."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._numbers: dict[int, int] = {}
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The tokenizer's ids by number; padding comes first."""
+        return (0, *self._numbers)
+
+    def spell(self, text: str) -> Spelling:
+        """Numbers of a text's tokens."""
+        return tuple(map(self._number, self._tokenizer.encode(text, add_special_tokens=False)))
+
+    def character(self, character: str) -> int:
+        """Number of the token that is exactly this character."""
+        token = self._single(character)
+        if token is None:
+            raise InvalidInputError(
+                f"the backbone's tokenizer has no token for {character!r} alone; use clauses='tokens'."
+            )
+        return self._number(token)
+
+    def joined_to_a_space(self, characters: str) -> dict[str, int] | None:
+        """Numbers of the tokens "space and character", or None where the tokenizer writes the space apart."""
+        tokens = {character: self._single(f" {character}") for character in characters}
+        if None in tokens.values():
+            return None
+        return {character: self._number(token) for character, token in tokens.items() if token is not None}
+
+    def _single(self, text: str) -> int | None:
+        """The one token of a text, if it has one and reads back."""
+        ids = self._tokenizer.encode(text, add_special_tokens=False)
+        return ids[0] if len(ids) == 1 and self._tokenizer.decode(ids) == text else None
+
+    def _number(self, token: int) -> int:
+        return self._numbers.setdefault(token, PADDING + 1 + len(self._numbers))
