@@ -10,6 +10,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from imbllm_autogluon.cli_bench import bench
+from imbllm_autogluon.cli_models import models
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
 from imbllm_autogluon.version import __version__
 
@@ -32,6 +34,10 @@ Label = Annotated[str, typer.Option(help="Name of the label column.")]
 Setting = Annotated[
     list[str] | None, typer.Option("--setting", metavar="KEY=VALUE", help="Of the generator; repeatable.")
 ]
+NewRows = Annotated[int | None, typer.Option("--n", help="Rows to write, of the class --label-value.")]
+LabelValue = Annotated[str | None, typer.Option(help="Class to write rows of.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same rows.")]
+Quick = Annotated[bool, typer.Option("--quick", help="A few training steps: only to see it run.")]
 Threads = Annotated[int | None, typer.Option(help="Threads; on a busy machine 1 is fastest. Default: all cores.")]
 
 
@@ -54,8 +60,8 @@ class OneLineErrors(TyperGroup):
 app = typer.Typer(
     cls=OneLineErrors, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
 )
-bench = typer.Typer(no_args_is_help=True, help="Measure speed, memory and quality; minutes to hours.")
 app.add_typer(bench, name="bench")
+app.add_typer(models, name="models")
 
 
 @app.callback()
@@ -170,38 +176,65 @@ def predict(
 
 
 @app.command()
-def sample(
-    train: Annotated[Path, typer.Argument(metavar="TRAIN", help="Training table: .csv, .parquet or .pq.")],
+def train(
+    table: Annotated[Path, typer.Argument(metavar="TRAIN", help="Training table: .csv, .parquet or .pq.")],
     label: Label,
+    out: Annotated[Path, typer.Option(help="Folder for the generator; interrupted training goes on from there.")],
+    n: NewRows = None,
+    label_value: LabelValue = None,
+    seed: Seed = 0,
+    quick: Quick = False,
+    setting: Setting = None,
+    threads: Threads = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a generator that is there.")] = False,
+) -> None:
+    """Train a generator and keep it; `imbllm sample` then writes rows with it.
+
+    Several GPUs or processes: accelerate launch -m imbllm_autogluon.cli train ...
+    """
+    from imbllm_autogluon.oversampling.writing import train_into
+
+    source = _labelled(table, label)
+    counts = _wanted(source, n, label_value)
+    settings = {**(QUICK if quick else {}), **_settings(setting)}
+    report = train_into(out, source, counts, settings, seed=seed, threads=threads, force=force)
+    if report is not None:
+        typer.echo(f"{out}: {report.describe()}", err=True)
+
+
+@app.command()
+def sample(
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="Training table (.csv, .parquet, .pq) or a generator's folder.")
+    ],
     out: Annotated[Path, typer.Option(help="File for the written rows: .csv, .parquet or .pq.")],
-    n: Annotated[int | None, typer.Option("--n", help="Rows to write, of the class --label-value.")] = None,
-    label_value: Annotated[str | None, typer.Option(help="Class to write rows of.")] = None,
+    label: Annotated[str | None, typer.Option(help="Name of the label column; a generator knows its own.")] = None,
+    n: NewRows = None,
+    label_value: LabelValue = None,
     balance: Annotated[bool, typer.Option("--balance", help="Bring every class to the size of the largest.")] = False,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same rows.")] = 0,
-    quick: Annotated[bool, typer.Option("--quick", help="A few training steps: only to see it run.")] = False,
+    seed: Seed = 0,
+    quick: Quick = False,
     setting: Setting = None,
     threads: Threads = None,
 ) -> None:
     """Write synthetic rows of the rare classes to a file."""
-    from imbllm_autogluon.oversampling.writing import balancing_counts, write_rows
+    from imbllm_autogluon.oversampling.writing import write_from, write_rows
 
     if balance == (n is not None) or (n is None) != (label_value is None):
         raise InvalidInputError("say what to write: either --balance, or --n together with --label-value.")
     _check_target(out)
-    table = _labelled(train, label)
-    counts = balancing_counts(table) if n is None else {table.class_named(str(label_value)): n}
-    settings = {**(QUICK if quick else {}), **_settings(setting)}
-    rows, report = write_rows(table, counts, settings, seed=seed, threads=threads)
+    if source.is_dir():
+        _refuse_with_generator(label=label, setting=setting, quick=quick)
+        named = None if n is None else {str(label_value): n}
+        rows, report = write_from(source, named, seed=seed, threads=threads)
+    elif label is None:
+        raise InvalidInputError(f"{source} is a table: name its label column with --label.")
+    else:
+        table = _labelled(source, label)
+        settings = {**(QUICK if quick else {}), **_settings(setting)}
+        rows, report = write_rows(table, _wanted(table, n, label_value), settings, seed=seed, threads=threads)
     _write(rows, out)
     typer.echo(report.describe(), err=True)
-
-
-@bench.command()
-def stage(rows: int = 3000, columns: int = 15, minority: int = 80, threads: int = 2) -> None:
-    """Time, memory and validity of rebalancing one fold."""
-    from imbllm_autogluon.bench.stage import run
-
-    typer.echo(run(rows=rows, columns=columns, minority=minority, threads=threads))
 
 
 def main() -> None:
@@ -240,6 +273,22 @@ def _test_table(path: Path, label: str) -> Any:
 def _say_dropped(n: int, path: Path, label: str) -> None:
     if n:
         typer.echo(f"imbllm: {path}: {n} rows without {label!r} are left out.", err=True)
+
+
+def _wanted(table: Any, n: int | None, label_value: str | None) -> dict[Any, int]:
+    """New rows by class: those asked for, or as many as balance the table."""
+    from imbllm_autogluon.oversampling.writing import balancing_counts
+
+    if (n is None) != (label_value is None):
+        raise InvalidInputError("--n and --label-value belong together; without both, every class is balanced.")
+    return balancing_counts(table) if n is None else {table.class_named(str(label_value)): n}
+
+
+def _refuse_with_generator(**given: Any) -> None:
+    """Refuse options that a trained generator cannot follow any more."""
+    for name, value in given.items():
+        if value:
+            raise InvalidInputError(f"--{name} belongs to training; a generator's folder was trained already.")
 
 
 def _settings(pairs: list[str] | None) -> dict[str, Any]:

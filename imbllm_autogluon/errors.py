@@ -37,6 +37,10 @@ class StoredStateError(ImbLLMError, OSError):
     """A saved schema, model or cache entry is absent, incomplete or of another version."""
 
 
+class BackboneError(ImbLLMError, OSError):
+    """A pretrained backbone is absent, incomplete or of a kind that cannot be used: the message names the remedies."""
+
+
 class MissingDependencyError(ImbLLMError, ImportError):
     """An optional package is absent: the message names the extra to install."""
 

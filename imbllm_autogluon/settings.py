@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imbllm_autogluon.errors import InvalidInputError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -37,6 +39,20 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
         cache_dir=Path(env.get("IMBLLM_CACHE_DIR") or cache_home / "imbllm_autogluon"),
         progress=_switch(env.get("IMBLLM_PROGRESS"), default=_is_terminal()),
     )
+
+
+def secret(variable: str) -> str:
+    """Return what an environment variable holds, such as a token; only its name is ever stored or shown.
+
+    Raises
+    ------
+    InvalidInputError
+        The variable is not set, or empty.
+    """
+    value = os.environ.get(variable)
+    if not value:
+        raise InvalidInputError(f"the environment variable {variable!r} should hold a token, but is not set.")
+    return value
 
 
 def _is_terminal() -> bool:

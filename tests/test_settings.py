@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from imbllm_autogluon.settings import settings
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.settings import secret, settings
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,11 @@ def test_the_environment_of_the_process_is_read_at_each_call(monkeypatch: pytest
     assert settings().cache_dir == Path("/first")
     monkeypatch.setenv("IMBLLM_CACHE_DIR", "/second")
     assert settings().cache_dir == Path("/second")
+
+
+def test_a_secret_is_read_by_the_name_of_its_variable_and_must_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_TOKEN", "hf_secret")
+    assert secret("MY_TOKEN") == "hf_secret"
+    monkeypatch.setenv("MY_TOKEN", "")
+    with pytest.raises(InvalidInputError, match="'MY_TOKEN' should hold a token, but is not set"):
+        secret("MY_TOKEN")

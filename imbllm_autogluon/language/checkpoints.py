@@ -16,14 +16,14 @@ from imbllm_autogluon.stored_state import read_state, reading
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from imbllm_autogluon.language.training import TrainingState
+
 log = logging.getLogger(__name__)
 
 FORMAT = 1
 
 EVERY = 60.0
 """Seconds between two checkpoints: storing SmolLM2's adapters takes less than one."""
-
-Weights = dict[str, torch.nn.Parameter]
 
 
 class Checkpoint:
@@ -50,36 +50,26 @@ class Checkpoint:
         self._every = every
         self._stored = time.monotonic()
 
-    def store_if_due(
-        self, stage: str, done: Progress, learning: Weights, optimizer: torch.optim.Optimizer, best: Tensors
-    ) -> None:
+    def store_if_due(self, stage: str, done: Progress, state: TrainingState) -> None:
         """Store the progress of a stage if the last time is long enough ago."""
         if time.monotonic() - self._stored >= self._every:
-            self.store(stage, done, learning, optimizer, best)
+            self.store(stage, done, state)
 
-    def store(
-        self, stage: str, done: Progress, learning: Weights, optimizer: torch.optim.Optimizer, best: Tensors
-    ) -> None:
+    def store(self, stage: str, done: Progress, state: TrainingState) -> None:
         """Store the progress of a stage."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        tensors = {f"weights/{name}": weight.detach() for name, weight in learning.items()}
-        tensors |= {f"best/{name}": weight for name, weight in best.items()}
-        for number, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{number}/{key}": value for key, value in state.items()}
         file = self._folder / f"{stage}-{done.step}.safetensors"
-        save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, file)
-        state = {"format": FORMAT, "identity": self._identity, "stage": stage, "tensors": file.name, **vars(done)}
+        save_file({name: tensor.cpu().contiguous() for name, tensor in _tensors(state).items()}, file)
+        head = {"format": FORMAT, "identity": self._identity, "stage": stage, "tensors": file.name, **vars(done)}
         draft = self._folder / "progress.json.draft"
-        draft.write_text(json.dumps(state), encoding="utf-8")
+        draft.write_text(json.dumps(head), encoding="utf-8")
         draft.replace(self._folder / "progress.json")
         for other in self._folder.glob("*.safetensors"):
             if other != file:
                 other.unlink()
         self._stored = time.monotonic()
 
-    def restore(
-        self, stage: str, learning: Weights, optimizer: torch.optim.Optimizer, best: Tensors
-    ) -> Progress | None:
+    def restore(self, stage: str, state: TrainingState) -> Progress | None:
         """Bring weights and optimiser back to the stored progress of a stage, if there is one.
 
         Raises
@@ -87,22 +77,21 @@ class Checkpoint:
         StoredStateError
             The checkpoint is broken.
         """
-        state = self._state()
-        if state is None or state["stage"] != stage:
+        head = self._head()
+        if head is None or head["stage"] != stage:
             return None
         with reading("checkpoint", self._folder):
-            tensors = load_file(self._folder / str(state["tensors"]))
-            self._fill(tensors, learning, optimizer, best)
-            done = Progress(**{key: state[key] for key in vars(Progress())})
-            done.held_out = [(int(step), float(loss)) for step, loss in state["held_out"]]
+            _fill(state, load_file(self._folder / str(head["tensors"])))
+            done = Progress(**{key: head[key] for key in vars(Progress())})
+            done.held_out = [(int(step), float(loss)) for step, loss in head["held_out"]]
         log.info("Training goes on at step %d of the stage %r.", done.step, stage)
         return done
 
     @property
     def stage(self) -> str | None:
         """Stage that the stored progress belongs to; None without a fitting checkpoint."""
-        state = self._state()
-        return None if state is None else str(state["stage"])
+        head = self._head()
+        return None if head is None else str(head["stage"])
 
     def clear(self) -> None:
         """Delete the checkpoint: training has ended."""
@@ -112,35 +101,45 @@ class Checkpoint:
             if not any(self._folder.iterdir()):
                 self._folder.rmdir()
 
-    def _state(self) -> dict[str, Any] | None:
+    def _head(self) -> dict[str, Any] | None:
+        """What the JSON file says; None without one, or where it belongs to another training."""
         file = self._folder / "progress.json"
         if not file.is_file():
             return None
         with reading("checkpoint", self._folder):
-            state = read_state(file, FORMAT)
-        if state["identity"] != self._identity:
+            head = read_state(file, FORMAT)
+            foreign = head["identity"] != self._identity
+        if foreign:
             log.warning("%s holds the checkpoint of another training; this one begins anew.", self._folder)
-            return None
-        return state
-
-    def _fill(self, tensors: Tensors, learning: Weights, optimizer: torch.optim.Optimizer, best: Tensors) -> None:
-        with torch.no_grad():
-            for name, weight in learning.items():
-                weight.copy_(tensors[f"weights/{name}"])
-        best.update(
-            {
-                n.removeprefix("best/"): t.to(learning[n.removeprefix("best/")].device)
-                for n, t in tensors.items()
-                if n.startswith("best/")
-            }
-        )
-        state: dict[int, Tensors] = {}
-        for name, tensor in tensors.items():
-            kind, _, rest = name.partition("/")
-            if kind == "optimizer":
-                number, _, key = rest.partition("/")
-                state.setdefault(int(number), {})[key] = tensor
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+        return None if foreign else head
 
 
-Tensors = dict[str, torch.Tensor]
+def _tensors(state: TrainingState) -> dict[str, torch.Tensor]:
+    """All that is stored, under names that say what it is."""
+    tensors = {f"weights/{name}": weight.detach() for name, weight in state.learning.items()}
+    tensors |= {f"best/{name}": weight for name, weight in state.best.items()}
+    tensors |= {f"generators/{number}": source.get_state() for number, source in enumerate(state.generators)}
+    for number, moments in state.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer/{number}/{key}": value for key, value in moments.items()}
+    return tensors
+
+
+def _fill(state: TrainingState, tensors: dict[str, torch.Tensor]) -> None:
+    """Bring everything back to the stored tensors."""
+    with torch.no_grad():
+        for name, weight in state.learning.items():
+            weight.copy_(tensors[f"weights/{name}"])
+    for name, best in _below("best", tensors).items():
+        state.best[name] = best.to(state.learning[name].device)
+    for number, source in enumerate(state.generators):
+        source.set_state(tensors[f"generators/{number}"])
+    moments: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in _below("optimizer", tensors).items():
+        number_of_weight, _, key = name.partition("/")
+        moments.setdefault(int(number_of_weight), {})[key] = tensor
+    state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": moments})
+
+
+def _below(kind: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors of one kind, under the rest of their names."""
+    return {name.removeprefix(f"{kind}/"): value for name, value in tensors.items() if name.startswith(f"{kind}/")}

@@ -17,7 +17,8 @@ def build_compact_masked(n_tokens: int, longest_sentence: int, config: LanguageC
     """A BERT architecture with random weights drawn from torch's global generator.
 
     The counterpart of the compact causal backbone, for ablations without a download: the same layers, width, heads,
-    ReLU and no dropout.
+    ReLU and no dropout. It learns far more slowly: on the packaged table 400 steps at the causal backbone's rate of
+    3e-3 left its loss where it had been after 50 (0.91 nats for each hidden value).
 
     Parameters
     ----------

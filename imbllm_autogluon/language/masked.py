@@ -79,11 +79,11 @@ class MaskedValueLoss:
 
     def __init__(self, tables: AutomatonTables, device: torch.device, seed: int) -> None:
         self._allowed = torch.from_numpy(tables.allowed).to(device)
-        self._generator = torch.Generator().manual_seed(seed)
+        self.generator = torch.Generator().manual_seed(seed)
 
     def __call__(self, model: MaskedLM, sentences: Sentences) -> tuple[torch.Tensor, int]:
         """Sum of the hidden tokens' negative log-likelihoods, and their number."""
-        return masked_value_loss(model, self._allowed, sentences, self._generator)
+        return masked_value_loss(model, self._allowed, sentences, self.generator)
 
 
 def _hidden_places(values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -38,6 +38,12 @@ FINE_TUNING_RATE = 1 / 3
 """Peak learning rate of the stage after a warm-up, as a share of the warm-up's."""
 
 
+NOT_LEARNED = frozenset(
+    {"time_limit", "micro_batch", "device", "local_files_only", "token_variable", "temperature", "generation_batch"}
+)
+"""Settings that may change while training is interrupted: a checkpoint of other values still fits."""
+
+
 class TableLanguageModel:
     """A language model together with the vocabulary of the table it writes.
 
@@ -127,7 +133,7 @@ class TableLanguageModel:
         limit = min((s for s in (time_limit, self.config.time_limit) if s is not None), default=None)
         planned = self._planned(clauses, warmup, held_out)
         processes = Processes.of_launch()
-        stored = None if checkpoint is None else Checkpoint(checkpoint, self._identity(clauses, warmup))
+        stored = None if checkpoint is None else Checkpoint(checkpoint, self._identity(clauses, warmup, held_out))
         self._backbone.tuning.unmerge()
         with seeded_torch(child_seed(self.seed, "training"), threads):
             trainer = Trainer(
@@ -242,5 +248,6 @@ class TableLanguageModel:
     def _identity(self, *parts: Clauses | None) -> str:
         """What is trained on what, for checkpoints."""
         rows = [array for part in parts if part is not None for array in (part.tokens, part.present)]
-        settings = {**vars(self.config), "time_limit": None, "seed": self.seed}
-        return fingerprint(settings, rows)
+        settings = {name: value for name, value in vars(self.config).items() if name not in NOT_LEARNED}
+        base = self._backbone.base.fingerprint if self._backbone.base else None
+        return fingerprint({**settings, "seed": self.seed, "base": base}, rows)

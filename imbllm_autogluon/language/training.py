@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from imbllm_autogluon.language.memory import ran_out_of_memory, release_memory
 from imbllm_autogluon.language.processes import Processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from imbllm_autogluon.language.checkpoints import Checkpoint
     from imbllm_autogluon.language.losses import LanguageModel, Loss
@@ -84,6 +84,21 @@ class Progress:
     held_out: list[tuple[int, float]] = field(default_factory=list)
 
 
+@dataclass
+class TrainingState:
+    """What a step of training changes, beside the progress."""
+
+    learning: dict[str, torch.nn.Parameter]
+    """Weights that learn, by name."""
+
+    optimizer: torch.optim.Optimizer
+    best: dict[str, torch.Tensor]
+    """Weights with the lowest held-out loss, by name; empty before the first evaluation."""
+
+    generators: list[torch.Generator]
+    """Sources of dropout and of the loss's own draws."""
+
+
 class Trainer:
     """Trains the learning weights of one model, stage by stage.
 
@@ -121,6 +136,7 @@ class Trainer:
         self._processes = processes or Processes()
         self._checkpoint = checkpoint
         self._device = next(iter(learning.values())).device
+        self._own_generator: torch.Generator | None = getattr(loss, "generator", None)
 
     def run_all(
         self, stages: list[Stage], seconds: float | None, progress: Callable[[int], None]
@@ -133,6 +149,7 @@ class Trainer:
         names = [stage.name for stage in stages]
         resumed = self._checkpoint.stage if self._checkpoint is not None else None
         first = names.index(resumed) if resumed in names else 0
+        progress(sum(stage.steps for stage in stages[:first]))
         for i, stage in enumerate(stages[first:], start=first):
             share = stage.steps / max(1, sum(later.steps for later in stages[i:]))
             left = None if seconds is None else max(0.0, seconds - (time.perf_counter() - started)) * share
@@ -147,14 +164,15 @@ class Trainer:
         stage
             Batches, steps, learning rate and limits.
         progress
-            Called with the steps just done: 1, or more at once where a checkpoint is resumed.
+            Called with the steps just done: 1, or any number at once where a checkpoint is resumed.
         """
         weights = list(self._learning.values())
         optimizer = torch.optim.AdamW(weights, lr=stage.learning_rate, weight_decay=0.01, fused=True)
         done, started = Progress(), time.perf_counter()
         best = _Best(stage, self._learning)
+        state = TrainingState(self._learning, optimizer, best.weights, self._generators())
         if self._checkpoint is not None:
-            done = self._checkpoint.restore(stage.name, self._learning, optimizer, best.weights) or done
+            done = self._checkpoint.restore(stage.name, state) or done
             progress(done.step)
         before, stopped_by = done.seconds, "steps"
         self._model.train()
@@ -172,7 +190,8 @@ class Trainer:
                     stopped_by = "held-out loss"
                     break
                 if self._checkpoint is not None and self._processes.is_first:
-                    self._checkpoint.store_if_due(stage.name, done, self._learning, optimizer, best.weights)
+                    self._checkpoint.store_if_due(stage.name, done, state)
+            self._evaluate(stage, done, best, now=True)  # without it time that runs out would undo steps never judged
         finally:
             self._model.eval()
         best.put_back()
@@ -191,7 +210,7 @@ class Trainer:
         for group in optimizer.param_groups:
             group["lr"] = stage.learning_rate * _rise_and_fall(done.step, stage.steps)
         batch = stage.batch(done.step)
-        loss, tokens = self._gradients(batch.take(slice(self._processes.rank, None, self._processes.count)))
+        loss, tokens = self._gradients(self._own_part(batch))
         if tokens:  # without a value nothing can be learned, and 0 / 0 would spoil every weight
             gradients = [weight.grad for weight in self._learning.values() if weight.grad is not None]
             torch._foreach_div_(gradients, tokens)
@@ -202,6 +221,10 @@ class Trainer:
         done.tokens += tokens
         done.tokens_read += int(batch.real.sum())
         done.step += 1
+
+    def _own_part(self, sentences: Sentences) -> Sentences:
+        """Rows that this process takes."""
+        return sentences.take(slice(self._processes.rank, None, self._processes.count))
 
     def _gradients(self, batch: Sentences) -> tuple[float, int]:
         """Gradients of the summed loss of a batch over all processes; returns that loss and the learned tokens."""
@@ -238,19 +261,28 @@ class Trainer:
             log.warning("Out of memory with %d sentences at once; going on with %d.", rows, self.micro_batch)
             release_memory()
 
-    def _evaluate(self, stage: Stage, done: Progress, best: _Best) -> None:
-        """Note the held-out loss where it is time to."""
-        if stage.held_out is None or not _is_due(done.step, stage.steps):
+    def _evaluate(self, stage: Stage, done: Progress, best: _Best, *, now: bool = False) -> None:
+        """Note the held-out loss where it is time to, or `now`."""
+        if stage.held_out is None or not (now or _is_due(done.step, stage.steps)):
             return
         if done.held_out and done.held_out[-1][0] == done.step:  # a resumed stage has it already
             return
-        sentences = stage.held_out
+        sentences = self._own_part(stage.held_out)
         self._model.eval()
-        with torch.inference_mode():
+        with torch.inference_mode(), _same_draws(self._own_generator):
             total = self._with_less_memory(lambda rows: self._judged(sentences, rows), len(sentences.ids))
         self._model.train()
+        total = total.to(self._device)
+        self._processes.add_up([total])  # one figure for all processes, so that all stop at the same step
         done.held_out.append((done.step, float(total[0] / total[1])))
         best.note(done)
+
+    def _generators(self) -> list[torch.Generator]:
+        """Everything that a step draws from."""
+        generators = [torch.default_generator]
+        if self._device.type == "cuda":
+            generators.append(torch.cuda.default_generators[self._device.index or 0])
+        return generators if self._own_generator is None else [*generators, self._own_generator]
 
     def _judged(self, sentences: Sentences, rows: int) -> torch.Tensor:
         total = torch.zeros(2, dtype=torch.float64)
@@ -292,6 +324,20 @@ def precision(device: torch.device) -> AbstractContextManager[Any]:
     if device.type == "cuda" and torch.cuda.is_bf16_supported():
         return torch.autocast("cuda", dtype=torch.bfloat16)
     return nullcontext()
+
+
+@contextmanager
+def _same_draws(generator: torch.Generator | None) -> Iterator[None]:
+    """Let a loss that draws (which values it hides) draw the same whenever it judges, and go on where it was."""
+    if generator is None:
+        yield
+        return
+    before = generator.get_state()
+    generator.manual_seed(0)
+    try:
+        yield
+    finally:
+        generator.set_state(before)
 
 
 def _is_due(step: int, steps: int) -> bool:

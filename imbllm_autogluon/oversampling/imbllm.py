@@ -185,6 +185,19 @@ class ImbLLM:
         self._update_report(sampling_seconds=self.report.sampling_seconds + time.perf_counter() - started)
         return X, labels
 
+    @property
+    def language_model(self) -> TableLanguageModel:
+        """The trained model, for benchmarks and further questions (scores, likelihoods).
+
+        Raises
+        ------
+        InvalidInputError
+            None was trained: every class was too small, or nothing is fitted yet.
+        """
+        if self._model is None:
+            raise InvalidInputError("this generator has no language model; fit it on a class of at least 6 rows.")
+        return self._model
+
     def with_config(self, config: ImbLLMConfig, *, threads: int | None) -> ImbLLM:
         """The same trained generator under other settings of sampling (temperature, conditioning, batch, threads).
 

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 FORMAT = 2
 """Version of the stored form; raised whenever an older reader could misread it."""
 
+MARKER = "generator.json"
+"""Written last: a folder without it holds an unfinished generator."""
+
 
 def save_generator(generator: ImbLLM, folder: Path) -> None:
     """Write a fitted generator into `folder`, which is created.
@@ -40,13 +43,12 @@ def save_generator(generator: ImbLLM, folder: Path) -> None:
         A column holds objects that cannot be stored (tuples, a user's own class, ...).
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # A folder without it is an unfinished one; it is written last.
-    (folder / "generator.json").unlink(missing_ok=True)
+    (folder / MARKER).unlink(missing_ok=True)
     try:
         state = _write_arrays(generator, folder)
     except InvalidInputError as error:
         raise StoredStateError(f"the generator cannot be stored: {error}") from error
-    (folder / "generator.json").write_text(json.dumps(state), encoding="utf-8")
+    (folder / MARKER).write_text(json.dumps(state), encoding="utf-8")
 
 
 def _write_arrays(generator: ImbLLM, folder: Path) -> dict[str, Any]:
@@ -81,7 +83,7 @@ def load_generator(folder: Path) -> ImbLLM:
         A file is absent, broken, or of another format.
     """
     with reading("generator", folder):
-        return _rebuild(folder, read_state(folder / "generator.json", FORMAT))
+        return _rebuild(folder, read_state(folder / MARKER, FORMAT))
 
 
 def _rebuild(folder: Path, state: dict[str, Any]) -> ImbLLM:

@@ -1,21 +1,32 @@
-"""Write new rows for a labelled table: the job behind ``imbllm sample``."""
+"""Train generators and write rows for a labelled table: the jobs behind ``imbllm train`` and ``imbllm sample``."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from imbllm_autogluon.configuration import require_number
-from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
+from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, nearest
 from imbllm_autogluon.oversampling.config import ImbLLMConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.oversampling.storage import MARKER, load_generator, save_generator
+from imbllm_autogluon.stored_state import reading
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
+    from pathlib import Path
 
     import pandas as pd
 
     from imbllm_autogluon.oversampling.report import OversamplingReport
+    from imbllm_autogluon.tables import ColumnName
     from imbllm_autogluon.tables.labelled import LabelledTable
+
+CHECKPOINT = "checkpoint"
+"""Folder of unfinished training inside the folder of a generator."""
+
+TABLE_FORM = "table.json"
+"""Name of the label and order of the columns, beside a generator."""
 
 
 def balancing_counts(table: LabelledTable) -> dict[Hashable, int]:
@@ -77,6 +88,36 @@ def write_rows(
     >>> rows["sick"].tolist()
     ['yes', 'yes', 'yes']
     """
+    generator = train_generator(table, counts, settings, seed=seed, threads=threads)
+    rows, labels = generator.sample()
+    return in_table_form(rows, labels, table.label, list(table.frame.columns)), generator.report
+
+
+def train_generator(
+    table: LabelledTable,
+    counts: Mapping[Hashable, int],
+    settings: Mapping[str, Any] | None = None,
+    *,
+    seed: int = 0,
+    threads: int | None = None,
+    checkpoint: Path | None = None,
+) -> ImbLLM:
+    """Learn the classes of `counts`.
+
+    Parameters
+    ----------
+    table, counts, settings, seed, threads
+        See :func:`write_rows`.
+    checkpoint
+        Folder for the progress of training; the same training goes on from there after an interruption.
+
+    Raises
+    ------
+    ClassTooSmallError
+        A class has a single row.
+    InvalidInputError
+        A setting or a count is not allowed.
+    """
     config = ImbLLMConfig.from_flat(settings or {})
     for label, n in counts.items():
         require_number(f"the number of rows of {label!r}", n, 1, whole=True)
@@ -85,6 +126,107 @@ def write_rows(
                 f"{table.source}: class {label!r} of the label {table.label!r} has 1 row; at least 2 are needed to "
                 "write more. Collect more rows of it, or ask for another class with --n and --label-value."
             )
-    generator = ImbLLM(config, random_state=seed, threads=threads).fit(table.features, table.labels, counts)
-    rows, labels = generator.sample()
-    return rows.assign(**{table.label: labels})[list(table.frame.columns)], generator.report
+    generator = ImbLLM(config, random_state=seed, threads=threads)
+    return generator.fit(table.features, table.labels, counts, checkpoint=checkpoint)
+
+
+def in_table_form(rows: pd.DataFrame, labels: pd.Series, label: str, columns: list[ColumnName]) -> pd.DataFrame:
+    """Written rows with their label in the order of the table's columns."""
+    return rows.assign(**{label: labels})[columns]
+
+
+def train_into(
+    folder: Path,
+    table: LabelledTable,
+    counts: Mapping[Hashable, int],
+    settings: Mapping[str, Any] | None = None,
+    *,
+    seed: int = 0,
+    threads: int | None = None,
+    force: bool = False,
+) -> OversamplingReport | None:
+    """Train a generator and save it: the job behind ``imbllm train``.
+
+    Interrupted and called again, training goes on where it stopped. Started by ``accelerate launch`` in several
+    processes, all of them train one generator and the first one saves it.
+
+    Parameters
+    ----------
+    folder
+        Where to save it.
+    table, counts, settings, seed, threads
+        See :func:`write_rows`.
+    force
+        Replace a generator that is there.
+
+    Returns
+    -------
+    OversamplingReport or None
+        What training did; None in all processes but the first.
+
+    Raises
+    ------
+    InvalidInputError
+        The folder holds a generator or other files, or a setting is not allowed.
+    """
+    from imbllm_autogluon.language.processes import Processes
+
+    _check_folder(folder, force)
+    generator = train_generator(table, counts, settings, seed=seed, threads=threads, checkpoint=folder / CHECKPOINT)
+    processes = Processes.of_launch()
+    if processes.is_first:
+        folder.mkdir(parents=True, exist_ok=True)
+        form = {"label": table.label, "columns": list(table.frame.columns)}
+        (folder / TABLE_FORM).write_text(json.dumps(form), encoding="utf-8")
+        save_generator(generator, folder)
+    processes.wait()
+    return generator.report if processes.is_first else None
+
+
+def _check_folder(folder: Path, force: bool) -> None:
+    """Refuse a folder with a generator, unless it is to be replaced, and one with anything else."""
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if MARKER in found and not force:
+        raise InvalidInputError(f"{folder} holds a trained generator; write rows with it, or train anew with --force.")
+    if found and not found & {MARKER, CHECKPOINT, TABLE_FORM}:
+        raise InvalidInputError(f"{folder} holds other files ({min(found)}, …); name a new folder.")
+
+
+def write_from(
+    folder: Path, counts: Mapping[str, int] | None, *, seed: int = 0, threads: int | None = None
+) -> tuple[pd.DataFrame, OversamplingReport]:
+    """Write rows with a generator that :func:`train_into` saved.
+
+    Parameters
+    ----------
+    folder
+        Of the generator.
+    counts
+        New rows by class, classes as text; None: the counts it was trained for.
+    seed, threads
+        See :func:`write_rows`.
+
+    Raises
+    ------
+    StoredStateError
+        The folder holds no usable generator.
+    InvalidInputError
+        A class is unknown to it.
+    """
+    generator = load_generator(folder)
+    generator.threads = threads
+    with reading("generator", folder):
+        form = json.loads((folder / TABLE_FORM).read_text(encoding="utf-8"))
+    named = None if counts is None else _by_label(generator, counts)
+    rows, labels = generator.sample(named, random_state=seed)
+    return in_table_form(rows, labels, form["label"], form["columns"]), generator.report
+
+
+def _by_label(generator: ImbLLM, counts: Mapping[str, int]) -> dict[Hashable, int]:
+    """Counts by the label itself instead of its text."""
+    assert generator.schema.label is not None
+    labels = {str(label): label for label in generator.schema.label.categories}
+    for name in counts:
+        if name not in labels:
+            raise InvalidInputError(f"{name!r} is no class of this generator{nearest(name, labels)}: {[*labels]}.")
+    return {labels[name]: n for name, n in counts.items()}

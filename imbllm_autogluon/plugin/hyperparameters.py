@@ -11,6 +11,7 @@ from imbllm_autogluon.plugin.twins import has_twin, twin_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
     Portfolio = dict[Any, Any]
 
 Mode = Literal["both", "only"]

@@ -16,7 +16,7 @@ from imbllm_autogluon.sentences.number_automata import unit_text
 from imbllm_autogluon.sentences.value_codings import NO_TOKEN, padded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -100,11 +100,15 @@ class NumberTextCoding:
         return encoded
 
     def decode(self, tokens: IntArray, rng: np.random.Generator) -> tuple[Values, BoolArray]:  # noqa: ARG002 - protocol
-        """Tokens of shape (n, longest) to values; 0 where missing."""
+        """Tokens of shape (n, longest) to values on the lattice; 0 where missing.
+
+        The automaton does not enforce steps of several days and some large steps; the nearest lattice point is taken.
+        """
         rows = [_bare(row) for row in tokens.tolist()]
         missing = np.array([row == self.missing for row in rows], dtype=bool)
         read = [0 if gone else self._value(row) for row, gone in zip(rows, missing, strict=True)]
-        return np.array(read, dtype=type(self._lattice.minimum)), missing
+        values = self._lattice.snap(np.array(read, dtype=type(self._lattice.minimum)))
+        return np.where(missing, np.zeros(1, dtype=values.dtype), values), missing
 
     def _text(self, value: float) -> str:
         """Text of a lattice point."""
@@ -135,8 +139,8 @@ class NumberTextCoding:
         return float(lattice.from_units(units if lattice.decimals >= 0 else units // 10**-lattice.decimals))
 
 
-def require_distinct(spellings: list[Spelling], texts: list[str], name: object) -> None:
-    """Refuse values that a tokenizer writes alike or as nothing.
+def require_distinct(spellings: list[Spelling], texts: Sequence[str], where: str) -> None:
+    """Refuse names or values that a tokenizer writes alike or as nothing; `where` they stand begins the error.
 
     Raises
     ------
@@ -148,8 +152,8 @@ def require_distinct(spellings: list[Spelling], texts: list[str], name: object) 
         if spelling in seen or not spelling:
             alike = f"{seen[spelling]!r} and {text!r} alike" if spelling in seen else f"{text!r} as nothing"
             raise InvalidInputError(
-                f"column {name!r}: the backbone's tokenizer writes {alike}; use clauses='tokens', which gives every "
-                "category a token of its own."
+                f"{where}: the backbone's tokenizer writes {alike}; use clauses='tokens', which gives every column and "
+                "every category a token of its own."
             )
         seen[spelling] = text
 

@@ -62,7 +62,8 @@ class TextVocabulary:
         Raises
         ------
         InvalidInputError
-            The schema has no label, two categories look the same to the tokenizer, or it has no token for a digit.
+            The schema has no label, two names or two categories look the same to the tokenizer, or it has no token
+            for a digit.
         """
         return self._built[0]
 
@@ -73,11 +74,12 @@ class TextVocabulary:
         used = _UsedTokens(self.tokenizer)
         writer = ClauseWriter(self.schema)
         clauses = [self._clause(j, writer, used) for j in range(len(writer.names))]
+        require_distinct([used.spell(f" {name} is") for name in writer.names], writer.names, "names of columns")
         prefixes, codings = zip(*clauses, strict=True)
         ids = used.ids
         texts = ("", *(self.tokenizer.decode([token]) for token in ids[1:]))
-        names = ("padding", *(repr(text) for text in texts[1:]))
-        return SentenceEncoding(names, tuple(prefixes), tuple(codings), texts), ids
+        token_names = ("padding", *(repr(text) for text in texts[1:]))
+        return SentenceEncoding(token_names, tuple(prefixes), tuple(codings), texts), ids
 
     def _clause(self, j: int, writer: ClauseWriter, used: _UsedTokens) -> tuple[Spelling, ValueCoding]:
         """Prefix and coding of one clause."""
@@ -89,7 +91,8 @@ class TextVocabulary:
         missing = (*used.spell(f" {MISSING}"), separator) if column.has_missing else None
         if isinstance(text, CategoryText):
             spellings = [used.spell(f" {category}") for category in text.texts]
-            require_distinct(spellings, list(text.texts), column.name)
+            absent = {} if missing is None else {MISSING: missing[:-1]}
+            require_distinct([*spellings, *absent.values()], [*text.texts, *absent], f"column {column.name!r}")
             return prefix, CategoryTextCoding(tuple((*s, separator) for s in spellings), missing)
         letters = column_characters(column, missing=False)
         inside = {letter: used.character(letter) for letter in letters}

@@ -1,0 +1,48 @@
+"""Benchmarks in pieces: each measurement is stored as soon as it is made, so an interrupted run goes on."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from imbllm_autogluon.bench.results import versions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+
+def piece_stem(work: Path, name: str, identity: object) -> Path:
+    """Path, without suffix, of one measurement: other conditions or library versions are another measurement.
+
+    Parameters
+    ----------
+    work
+        Folder of the benchmark's pieces.
+    name
+        What a person calls the measurement.
+    identity
+        JSON-able: everything that the figures depend on, but for versions.
+    """
+    text = json.dumps([identity, versions()], sort_keys=True)
+    plain = "".join(letter if letter.isalnum() else "-" for letter in name.lower())
+    return work / f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def stored_piece(stem: Path, name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What an earlier run stored at `stem`, else what `measure` returns now, with ``measured`` (UTC time, ISO)."""
+    stored = stem.with_suffix(".json")
+    if not stored.is_file():
+        log.warning("Measuring %s.", name)
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        now = datetime.datetime.now(tz=datetime.timezone.utc).isoformat(timespec="minutes")
+        draft = stem.with_suffix(".draft")
+        draft.write_text(json.dumps({**measure(), "measured": now}), encoding="utf-8")
+        draft.replace(stored)
+    loaded: dict[str, Any] = json.loads(stored.read_text(encoding="utf-8"))
+    return loaded

@@ -1,0 +1,98 @@
+"""The commands `imbllm bench`: speed, memory and quality, measured on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+bench = typer.Typer(no_args_is_help=True, help="Measure speed, memory and quality; minutes to hours.")
+
+Backbone = Annotated[str, typer.Option(help="A pretrained causal model: smollm2, a Hub id or a folder.")]
+Tables = Annotated[
+    list[str] | None, typer.Option("--table", metavar="FILE:LABEL", help="Own table instead of the packaged ones.")
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Measure anew what an earlier run has stored.")]
+
+
+@bench.command()
+def stage(rows: int = 3000, columns: int = 15, minority: int = 80, threads: int = 2) -> None:
+    """Time, memory and validity of rebalancing one fold."""
+    from imbllm_autogluon.bench.stage import run
+
+    typer.echo(run(rows=rows, columns=columns, minority=minority, threads=threads))
+
+
+@bench.command()
+def speed(
+    backbone: Backbone = "smollm2",
+    against: Annotated[str, typer.Option(help="The peer; be_great is the only one.")] = "be_great",
+    table: Tables = None,
+    rows: Annotated[int, typer.Option(help="Most rows of the rare class that are learned.")] = 100,
+    epochs: int = 1,
+    generate: Annotated[int, typer.Option(help="Rows to write.")] = 100,
+    budget: Annotated[float, typer.Option(help="Seconds after which the peer begins no further batch.")] = 240.0,
+    repeats: int = 3,
+    threads: int = 2,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: the GPU where there is one.")] = "auto",
+    great_python: Annotated[
+        Path | None, typer.Option(metavar="PYTHON", help="Interpreter with be_great. Default: an environment is made.")
+    ] = None,
+    fresh: Fresh = False,
+) -> None:
+    """Rows per second, seconds per epoch, validity and memory against be_great on the same model."""
+    from imbllm_autogluon.bench.speed import run
+
+    page = run(
+        backbone=backbone,
+        against=against,
+        tables=table or (),
+        rows=rows,
+        epochs=epochs,
+        generate=generate,
+        budget=budget,
+        repeats=repeats,
+        threads=threads,
+        device=device,
+        great_python=great_python,
+        fresh=fresh,
+    )
+    typer.echo(page)
+
+
+@bench.command()
+def clauses(
+    backbone: Backbone = "smollm2",
+    table: Tables = None,
+    steps: int = 200,
+    batch_size: int = 8,
+    rows: Annotated[int, typer.Option(help="Most rows of the rare class; half of them is never seen.")] = 200,
+    generate: Annotated[int, typer.Option(help="Rows to write.")] = 200,
+    repeats: Annotated[int, typer.Option(help="Splits of each table.")] = 1,
+    threads: int = 2,
+    fresh: Fresh = False,
+) -> None:
+    """Sentences as text against a token for each clause and category: speed and quality."""
+    from imbllm_autogluon.bench.clauses import run
+
+    page = run(
+        backbone=backbone,
+        tables=table or (),
+        steps=steps,
+        batch_size=batch_size,
+        rows=rows,
+        generate=generate,
+        repeats=repeats,
+        threads=threads,
+        fresh=fresh,
+    )
+    typer.echo(page)
+
+
+@bench.command()
+def attention(rows: int = 151, threads: int = 1) -> None:
+    """Share of feature tokens that attend to the label under each order, as numbers and as a picture."""
+    from imbllm_autogluon.bench.attention import run
+
+    typer.echo(run(rows=rows, threads=threads))

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from huggingface_hub import constants
+from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+from imbllm_autogluon.errors import BackboneError, InvalidInputError
+from imbllm_autogluon.language.backbones import fetch, find_backbone, load_model, load_tokenizer
+from tests.language.backbones import tiny_models
+from tests.language.backbones.fake_hub import FakeHub
+from tests.language.backbones.tiny_models import COMMIT, put_into_hub_cache
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REMEDIES = ("imbllm models fetch me/gpt", "local folder", "'compact', which needs no download", "--token-variable")
+
+
+@pytest.fixture
+def hub(gpt2: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
+    return FakeHub(gpt2).install(monkeypatch)
+
+
+def http_error(kind: type[Exception]) -> Exception:
+    response: Any = SimpleNamespace(headers={}, request=None, status_code=404, url="", text="", json=dict)
+    return kind("404", response=response)  # type: ignore[call-arg]
+
+
+def test_a_cached_model_is_found_and_loaded_without_asking_the_hub(gpt2: Path, hub: FakeHub) -> None:
+    put_into_hub_cache("me/gpt", gpt2)
+    source = find_backbone("me/gpt", token_variable="NOT_SET")
+    assert (source.location, source.revision, source.local_files_only) == ("me/gpt", COMMIT, True)
+    assert load_tokenizer(source)("age is 31")["input_ids"]
+    assert load_model(source).config.n_embd == 16
+    assert hub.asked == []
+
+
+def test_the_short_name_stands_for_the_hub_id(gpt2: Path) -> None:
+    put_into_hub_cache("distilbert/distilgpt2", gpt2)
+    source = find_backbone("distilgpt2")
+    assert (source.name, source.location) == ("distilgpt2", "distilbert/distilgpt2")
+
+
+@pytest.mark.parametrize("why", ["local_files_only", "HF_HUB_OFFLINE", "no network in tests"])
+def test_an_absent_model_without_connection_is_an_error_with_the_remedies(
+    monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", why == "HF_HUB_OFFLINE")
+    with pytest.raises(BackboneError) as caught:
+        find_backbone("me/gpt", local_files_only=why == "local_files_only")
+    for part in ("'me/gpt' is not on this machine", why, *REMEDIES):
+        assert part in str(caught.value)
+
+
+def test_fetching_without_connection_is_the_same_error() -> None:
+    with pytest.raises(BackboneError, match=r"no network in tests.*imbllm models fetch distilgpt2"):
+        fetch("distilgpt2")
+
+
+def test_an_absent_model_is_asked_for_by_revision_and_with_the_token(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_TOKEN", "hf_secret")
+    source = find_backbone("me/gpt", revision="v2", token_variable="MY_TOKEN")
+    assert hub.asked == [("info", "me/gpt", "v2", "hf_secret"), ("config.json", "me/gpt", "v2", "hf_secret")]
+    assert (source.local_files_only, source.token_variable) == (False, "MY_TOKEN")
+    assert "hf_secret" not in repr(source)
+
+
+def test_a_token_variable_that_is_not_set_is_named(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MY_TOKEN", raising=False)
+    with pytest.raises(InvalidInputError, match="'MY_TOKEN' should hold a token, but is not set"):
+        find_backbone("me/gpt", token_variable="MY_TOKEN")
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (RepositoryNotFoundError, "no model 'me/gpt', or it is private or gated.*token_variable"),
+        (RevisionNotFoundError, "'me/gpt' has no revision 'v2'"),
+    ],
+)
+def test_what_the_hub_refuses_is_said_in_its_own_words(hub: FakeHub, kind: type[Exception], message: str) -> None:
+    hub.error = http_error(kind)
+    with pytest.raises(BackboneError, match=message):
+        find_backbone("me/gpt", revision="v2")
+
+
+def test_fetch_downloads_once_and_then_the_model_is_ready(hub: FakeHub) -> None:
+    folder = fetch("me/gpt", revision="v2")
+    assert hub.asked[-1] == ("snapshot", "me/gpt", "v2", None)
+    assert find_backbone("me/gpt", revision="v2").local_files_only
+    n_calls = len(hub.asked)
+    assert fetch("me/gpt", revision="v2") == folder
+    assert len(hub.asked) == n_calls
+
+
+def test_force_downloads_a_ready_model_again(gpt2: Path, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, forced = put_into_hub_cache("me/gpt", gpt2), []
+
+    def download(repo: str, *, force_download: bool, **_: object) -> str:
+        forced.append(force_download)
+        return str(folder)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    fetch("me/gpt", force=True)
+    assert forced == [True]
+
+
+def test_what_is_no_backbone_is_refused_before_its_weights_are_downloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = FakeHub(tiny_models.save(tmp_path / "t5", "T5ForConditionalGeneration")).install(monkeypatch)
+    with pytest.raises(BackboneError, match="neither a causal nor a masked"):
+        fetch("me/t5")
+    (hub.folder / "model.safetensors").rename(hub.folder / "pytorch_model.bin")
+    with pytest.raises(BackboneError, match="no weights as safetensors, and pickles are never loaded"):
+        fetch("me/t5")
+    assert "snapshot" not in [call[0] for call in hub.asked]

