@@ -14,6 +14,7 @@ from imbllm_autogluon.errors import ImbLLMError, nearest
         (errors.ClassTooSmallError, ValueError),
         (errors.SentenceError, ValueError),
         (errors.StoredStateError, OSError),
+        (errors.BackboneError, OSError),
         (errors.MissingDependencyError, ImportError),
     ],
 )

@@ -5,6 +5,7 @@ The paper's figure 2 (arXiv 2510.09783) as numbers and as a picture, for compact
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 MINORITY = "hypothyroid"
 CAUSAL, MASKED = "compact", "compact_masked"
-LEARNED: tuple[tuple[str, Order], ...] = (*((CAUSAL, order) for order in ORDERS), (MASKED, "permute_xy"))
-"""Backbone and training order of each model; the masked one is looked at under all orders."""
+FAMILIES = {CAUSAL: "causal", MASKED: "masked"}
+"""Backbones, and how the pages call them."""
 
 PLACES: dict[Order, str] = {"fix_y": "label first", "permute_x": "label last", "permute_xy": "label anywhere"}
 PIXELS, DPI = (1600, 820), 100
@@ -64,13 +65,11 @@ def run(
     names = [str(column.name) for column in vocabulary.schema.columns]
     parts: list[pd.DataFrame] = []
     maps: dict[tuple[str, Order], AttentionMap] = {}
-    for backbone, learned in LEARNED:
-        settings = {"backbone": backbone, "order": learned, "warmup_steps": warmup_steps, "steps": steps}
+    for backbone, order in product(FAMILIES, ORDERS):
+        settings = {"backbone": backbone, "order": order, "warmup_steps": warmup_steps, "steps": steps}
         model = trained(vocabulary, everyone, minority, settings, seed, threads)
-        for order in ORDERS if backbone == MASKED else (learned,):
-            maps[backbone, order] = looked_at(model, shown, order, seed, threads)
-            arm = f"{'masked' if backbone == MASKED else 'causal'}, {order}"
-            parts.append(figures(arm, maps[backbone, order], last_loss(model), names))
+        maps[backbone, order] = looked_at(model, shown, order, seed, threads)
+        parts.append(figures(f"{FAMILIES[backbone]}, {order}", maps[backbone, order], last_loss(model), names))
     tidy = pd.concat(parts, ignore_index=True)
     folder.mkdir(parents=True, exist_ok=True)
     draw({order: maps[CAUSAL, order] for order in ORDERS}, folder / "attention.png")
@@ -167,16 +166,17 @@ def summary(tidy: pd.DataFrame) -> pd.DataFrame:
 
 def _text(rows: int) -> str:
     return (
-        "Compact models of the packaged table (trained on all rows, then on the 151 of the rare class): a causal one "
-        "for each order, and one masked model, trained with the label anywhere and looked at under each order. Means "
+        "Compact models of the packaged table (trained on all rows, then on the 151 of the rare class): a causal and a "
+        "masked one for each order. Means "
         f"over {rows} sentences of the rare class, all layers and heads. A feature's value *can attend* to the label "
         "if the place that writes it may look there (in a causal model: the place before it, if the label came "
         "earlier); it *does attend* if that place gives the label's value more attention than an even spread over all "
         "that it may look at. *Attention to the label* is the mean share of attention that goes there, *most* the "
         "column with the largest, *loss* the training loss of a value token (nats) at the end of the stage on all "
         "rows.\n\n"
-        "The masked model reads the full sentence, nothing hidden, though it learned from hidden places only; its loss "
-        "is over other places than the causal ones'. Of its figures only *can attend* compares with theirs.\n\n"
+        "A masked model reads the full sentence here, nothing hidden; its loss is that of hidden values and compares "
+        "with those of the other masked models: about the same under all orders, as the paper expects where attention "
+        "runs both ways.\n\n"
         "![Attention under three orders](attention.png)\n\n"
         "The picture shows one row under three orders in the causal models: each line is the place that writes a "
         "value, each column a value of the sentence; the label's column is framed.\n\n"

@@ -152,7 +152,8 @@ class Run:
         """Compute waiting tokens that are the same in all rows once, and give every row a copy of the cache."""
         ids = torch.cat(self._ids, dim=1)[:1]
         with precision(self.device):
-            self._model.base_model(input_ids=ids, past_key_values=self._cache, use_cache=True)
+            output = self._model.base_model(input_ids=ids, past_key_values=self._cache, use_cache=True)
+        self._last = output.last_hidden_state[:, -1].float().expand(self.n_rows, -1)
         self._cache.batch_repeat_interleave(self.n_rows)
         self._mask = torch.ones((self.n_rows, ids.shape[1]), dtype=torch.bool, device=self.device)
         self._ids, self._real = [], []
@@ -166,10 +167,10 @@ class Run:
             self._last = self.advance()
         if not tokens:
             return self._last
-        mask, length = self._mask, self._cache.get_seq_length()
+        mask = self._mask
         self.queue_forced(tokens)
         hidden = self.advance()
-        self._cache.crop(length)
+        self._cache.crop(-len(tokens))
         self._mask = mask
         return hidden
 
@@ -177,8 +178,11 @@ class Run:
         """Run the waiting tokens through the model; returns the hidden state of each row's last token, (n, width).
 
         That token is the last one queued: a prefix, which all rows have, or the value token just drawn. Rows whose
-        value is complete have none there; what is returned for them means nothing.
+        value is complete have none there; what is returned for them means nothing. Where nothing waits, the shared
+        queue was the last.
         """
+        if not self._ids:
+            return self._last
         ids, real = torch.cat(self._ids, dim=1), torch.cat(self._real, dim=1)
         self._ids, self._real = [], []
         self._mask = torch.cat([self._mask, real], dim=1)

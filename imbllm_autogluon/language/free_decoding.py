@@ -67,7 +67,8 @@ class FreeDecoder:
         everything = torch.arange(self._encoding.n_tokens, device=run.device)
         open_rows = torch.ones(run.n_rows, dtype=torch.bool, device=run.device)
         steps = []
-        for _ in range(self._encoding.longest_sentence - run.length):
+        # One step beyond the longest sentence: a row that does not end there either is not legal.
+        for _ in range(self._encoding.longest_sentence + 1 - run.length):
             logits = output_logits(self._model, run.advance(), everything)
             token = draw_tokens(logits, self._temperature, self._generator)
             open_rows = open_rows & (token != PADDING)
@@ -75,8 +76,6 @@ class FreeDecoder:
             if not bool(open_rows.any()):
                 break
             run.queue(steps[-1][:, None], open_rows[:, None])
-        if not steps:
-            return np.zeros((run.n_rows, 0), dtype=np.int64)
         return torch.stack(steps, dim=1).cpu().numpy()
 
     def _read(self, row: list[int]) -> dict[int, list[int]] | None:

@@ -6,6 +6,7 @@ models as the case in which ``fix_y`` gains nothing (arXiv 2510.09783). Rows are
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
@@ -75,15 +76,19 @@ def masked_value_loss(
 
 
 class MaskedValueLoss:
-    """:func:`masked_value_loss` of one table, with its own source of hidden places."""
+    """:func:`masked_value_loss` of one table; what is hidden follows from the sentences and the seed.
+
+    So a held-out loss hides the same places at each evaluation, and a resumed training those it would have hidden.
+    """
 
     def __init__(self, tables: AutomatonTables, device: torch.device, seed: int) -> None:
         self._allowed = torch.from_numpy(tables.allowed).to(device)
-        self.generator = torch.Generator().manual_seed(seed)
+        self._seed = seed
 
     def __call__(self, model: MaskedLM, sentences: Sentences) -> tuple[torch.Tensor, int]:
         """Sum of the hidden tokens' negative log-likelihoods, and their number."""
-        return masked_value_loss(model, self._allowed, sentences, self.generator)
+        generator = torch.Generator().manual_seed(zlib.crc32(sentences.ids.tobytes(), self._seed))
+        return masked_value_loss(model, self._allowed, sentences, generator)
 
 
 def _hidden_places(values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

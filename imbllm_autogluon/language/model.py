@@ -146,6 +146,7 @@ class TableLanguageModel:
             )
             self.curves = trainer.run_all(planned, limit, progress)
         self._backbone.tuning.merge()
+        processes.wait()  # until the last one has read the checkpoint that the first one deletes
         if stored is not None and processes.is_first:
             stored.clear()
 

@@ -1,10 +1,12 @@
-"""Training shared by the processes that ``accelerate launch`` started: each takes its rows of every batch.
+"""Training shared by the processes that ``accelerate launch`` or torchrun started: each takes its rows of every batch.
 
-Gradients are added up and divided by the tokens of the whole batch, so several processes learn what one would.
+Gradients are added up and divided by the tokens of the whole batch, so several processes learn what one would. On CPUs
+use torchrun: ``accelerate launch --cpu`` starts a single process, whatever its ``--num_processes`` (accelerate 1.15).
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,8 +33,14 @@ class Processes:
         if int(os.environ.get("WORLD_SIZE", "1")) < 2:
             return cls()
         from accelerate import PartialState
+        from accelerate.utils import parse_flag_from_env
 
-        state = PartialState()  # joins the group, over gloo on CPUs and NCCL on GPUs
+        joined = torch.distributed.is_initialized()
+        # Only Accelerator reads this variable of `accelerate launch --cpu`; without a GPU there is no other choice.
+        cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.cuda.is_available()
+        state = PartialState(cpu=cpu)  # joins the group, over gloo on CPUs and NCCL on GPUs
+        if not joined:
+            atexit.register(_leave_group)  # NCCL warns where a process ends without
         return cls(state.process_index, state.num_processes)
 
     @property
@@ -42,10 +50,13 @@ class Processes:
 
     @property
     def device(self) -> torch.device | None:
-        """GPU that the launcher meant for this process; None without one, and for a single process."""
-        if self.count == 1 or not torch.cuda.is_available():
+        """Device that the launcher meant for this process; None for a single one."""
+        if self.count == 1:
             return None
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        from accelerate import PartialState
+
+        device: torch.device = PartialState().device  # the CPU after ``--cpu``, GPU or not
+        return device
 
     def add_up(self, tensors: Iterable[torch.Tensor]) -> None:
         """Replace tensors by their sums over all processes."""
@@ -61,7 +72,20 @@ class Processes:
         torch.distributed.all_reduce(votes)
         return bool(votes.item() > 0)
 
+    def common_seed(self, seed: int) -> int:
+        """The first process's seed: where none was given, each has drawn another."""
+        if self.count == 1:
+            return seed
+        shared: Any = torch.tensor([seed], device=self.device)
+        torch.distributed.broadcast(shared, src=0)
+        return int(shared.item())
+
     def wait(self) -> None:
         """Wait until every process is here."""
         if self.count > 1:
             torch.distributed.barrier()
+
+
+def _leave_group() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

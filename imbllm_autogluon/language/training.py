@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -342,7 +343,7 @@ def _same_draws(generator: torch.Generator | None) -> Iterator[None]:
 
 def _is_due(step: int, steps: int) -> bool:
     """Before the first step, after the last one, and in even distances between."""
-    return step % max(1, steps // EVALUATIONS) == 0 or step == steps
+    return step % max(1, math.ceil(steps / EVALUATIONS)) == 0 or step == steps
 
 
 def _rise_and_fall(step: int, steps: int) -> float:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
 from imbllm_autogluon.oversampling.class_rows import ClassRows, draw_held_out
-from imbllm_autogluon.oversampling.conditioning import PromptPool
+from imbllm_autogluon.oversampling.class_writing import ClassWriter
 from imbllm_autogluon.oversampling.config import ImbLLMConfig
 from imbllm_autogluon.oversampling.copies import KnownRows
 from imbllm_autogluon.oversampling.interpolation import interpolate
@@ -41,9 +41,6 @@ log = logging.getLogger(__name__)
 
 FEWEST_ROWS = 6
 """Rows of a class below which a language model has nothing to learn: 2 to 5 rows are interpolated instead."""
-
-COPY_ROUNDS = 4
-"""How often rows equal to real ones are written again before the remaining ones are kept."""
 
 
 class ImbLLM:
@@ -131,9 +128,12 @@ class ImbLLM:
             `X` and `y` differ in length, `counts` is empty, one of its labels is not in `y`, or a count is no whole
             number of at least 0.
         """
+        from imbllm_autogluon.language.processes import Processes
+
         started = time.perf_counter()
         if len(X) != len(y):
             raise InvalidInputError(f"X and y must have the same number of rows; got {len(X)} and {len(y)}.")
+        self.seed = Processes.of_launch().common_seed(self.seed)
         self.report, self._model, self._classes, self._reports = OversamplingReport(), None, {}, {}
         self._label_name = y.name
         self.schema = _labelled_schema(X, y, kinds)
@@ -309,40 +309,13 @@ class ImbLLM:
         return written, self._nearest_copied(rows, written)
 
     def _write_new(self, code: int, n_rows: int, seed: int, rng: np.random.Generator) -> Cells:
-        """Rows from the language model; copies of real rows are written again, a few times at most."""
-        assert self._model is not None
-        rows = self._classes[code]
-        pool = PromptPool(rows.clauses(self._model.encoding, code), rows.real.n_rows, self.schema.columns)
-        kept: list[Cells] = []
-        missing = n_rows
-        for attempt in range(COPY_ROUNDS):
-            written = self._complete_prompts(code, pool, missing, child_seed(seed, "decoding", attempt), rng)
-            copies = self._known.copies(written)
-            if attempt + 1 == COPY_ROUNDS:
-                self._count_rows(code, copies_kept=int(copies.sum()))
-                copies[:] = False
-            self._count_rows(code, copies_dropped=int(copies.sum()))
-            kept.append(written.take(~copies))
-            missing = int(copies.sum())
-            if not missing:
-                break
-        return Cells.concat(kept)
-
-    def _complete_prompts(self, code: int, pool: PromptPool, n_rows: int, seed: int, rng: np.random.Generator) -> Cells:
-        """One pass of prompting, decoding and restoring the given values, one batch after the other."""
-        assert self._model is not None
-        most = self.config.language.resolved().generation_batch
-        assert most is not None
-        values, parts, tokens = child_rng(seed, "values"), [], 0
-        with self._model.writer(seed=seed, threads=self.threads) as writer:
-            for batch in pool.batches(n_rows, self.config.conditioning, most, rng):
-                clauses = writer.complete(batch.prompts)
-                cells, _ = self._model.encoding.decode(clauses, values)
-                parts.append(batch.restore_given(cells, self._classes[code].pool))
-                tokens += int((clauses.tokens >= 0).sum())
-        self._count_rows(code, written_freely=writer.written_freely, illegal=writer.illegal)
-        self._update_report(sampling_tokens=self.report.sampling_tokens + tokens)
-        return Cells.concat(parts)
+        """Rows from the language model, counted in the report."""
+        writer = ClassWriter(self.language_model, self.schema, self.config, self._known, self.threads)
+        written = writer.write(self._classes[code], code, n_rows, seed, rng)
+        counts = dict(writer.counts)
+        self._update_report(sampling_tokens=self.report.sampling_tokens + counts.pop("tokens", 0))
+        self._count_rows(code, **counts)
+        return written
 
     def _nearest_copied(self, rows: ClassRows, written: Cells) -> pd.DataFrame:
         """Copied columns of each written row's nearest real row of the class."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon.errors import BackboneError
 from imbllm_autogluon.plugin.feature_kinds import kinds_of_features, stack_features
 from imbllm_autogluon.plugin.fold_rows import Fold, FoldRows, fold_rows
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, TwinParameters
@@ -132,13 +133,18 @@ class RebalancingMixin:
         self, X: pd.DataFrame, y: pd.Series, plan: OversamplingPlan, num_cpus: object, time_limit: float | None
     ) -> FoldRows:
         parameters = self._parameters()
-        return fold_rows(
-            Fold(X, y, plan, kinds_of_features(self._imbllm_metadata, X)),
-            parameters,
-            Path(parameters.stage.cache_dir) if parameters.stage.cache_dir else predictor_cache(self._own_path()),
-            threads=num_cpus if isinstance(num_cpus, int) else None,
-            time_limit=None if time_limit is None else TRAINING_SHARE * time_limit,
-        )
+        try:
+            return fold_rows(
+                Fold(X, y, plan, kinds_of_features(self._imbllm_metadata, X)),
+                parameters,
+                Path(parameters.stage.cache_dir) if parameters.stage.cache_dir else predictor_cache(self._own_path()),
+                threads=num_cpus if isinstance(num_cpus, int) else None,
+                time_limit=None if time_limit is None else TRAINING_SHARE * time_limit,
+            )
+        except BackboneError as error:  # a model that is not here is no failure of the fit: AutoGluon skips the twin
+            from autogluon.core.utils.exceptions import ConstraintViolationError
+
+            raise ConstraintViolationError(f"{self._own_name()}: {error}", reason=str(error)) from error
 
     def _remember(self, rows: FoldRows, plan: OversamplingPlan, seconds: float) -> None:
         """Keep the report, and the factors that undo the changed class shares."""

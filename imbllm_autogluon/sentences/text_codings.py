@@ -102,7 +102,7 @@ class NumberTextCoding:
     def decode(self, tokens: IntArray, rng: np.random.Generator) -> tuple[Values, BoolArray]:  # noqa: ARG002 - protocol
         """Tokens of shape (n, longest) to values on the lattice; 0 where missing.
 
-        The automaton does not enforce steps of several days and some large steps; the nearest lattice point is taken.
+        Some large steps are not enforced by the automaton (:func:`decimal_range`): the nearest lattice point is taken.
         """
         rows = [_bare(row) for row in tokens.tolist()]
         missing = np.array([row == self.missing for row in rows], dtype=bool)

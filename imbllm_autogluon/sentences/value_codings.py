@@ -146,7 +146,7 @@ class DigitCoding:
 
 def padded(sequences: list[list[int]]) -> IntArray:
     """Stack token lists of different lengths, filled with `NO_TOKEN` behind the end."""
-    longest = max((len(sequence) for sequence in sequences), default=1)
+    longest = max([1, *map(len, sequences)])
     return np.array([s + [NO_TOKEN] * (longest - len(s)) for s in sequences], dtype=np.int64).reshape(-1, longest)
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-import torch
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.prompts import Prompts
-from imbllm_autogluon.sentences import Clauses, SchemaVocabulary, SentenceEncoding
+from imbllm_autogluon.sentences import Clauses, SchemaVocabulary, SentenceEncoding, TextVocabulary
 from imbllm_autogluon.tables import TableSchema
+from tests.language.pretrained import Architecture, Spaces, causal_model, tokenizer
 
 if TYPE_CHECKING:
     from imbllm_autogluon.sentences.value_codings import Numbers
+
+Writing = Literal["bins", "digits", "text apart", "text joined"]
+"""How a table is written: in tokens of its own, or as text by one of two tokenizers."""
+
+WRITINGS: tuple[Writing, ...] = ("bins", "digits", "text apart", "text joined")
 
 LABEL = 5
 """Index of the label's clause."""
@@ -53,28 +57,32 @@ def vocabulary_of(frame: pd.DataFrame, numbers: Numbers = "bins", max_bins: int 
     return SchemaVocabulary.fit(schema, schema.encode(frame), labels, numbers=numbers, max_bins=max_bins)
 
 
-def clauses_of(vocabulary: SchemaVocabulary, frame: pd.DataFrame) -> Clauses:
+def text_vocabulary_of(frame: pd.DataFrame, spaces: Spaces) -> TextVocabulary:
+    return TextVocabulary(TableSchema.from_frame(frame, "bought"), tokenizer(spaces))
+
+
+def clauses_of(vocabulary: SchemaVocabulary | TextVocabulary, frame: pd.DataFrame) -> Clauses:
     schema = vocabulary.schema
     return vocabulary.encoding().encode(schema.encode(frame), schema.encode_label(frame["bought"]))
+
+
+def written(frame: pd.DataFrame, writing: Writing) -> tuple[SentenceEncoding, Clauses]:
+    """Encoding and rows of a table with the label "bought"."""
+    vocabulary: SchemaVocabulary | TextVocabulary
+    if writing == "bins" or writing == "digits":
+        vocabulary = vocabulary_of(frame, writing)
+    else:
+        vocabulary = text_vocabulary_of(frame, "apart" if writing == "text apart" else "joined")
+    return vocabulary.encoding(), clauses_of(vocabulary, frame)
 
 
 def prompts(clauses: Clauses, order: list[int], given: int, rows: list[int]) -> Prompts:
     return Prompts(np.array(order), given, clauses.tokens[rows])
 
 
-def random_model(architecture: str, encoding: SentenceEncoding, seed: int = 0) -> Any:
-    """A tiny model with weights so large that every token changes what comes next."""
-    size = {"vocab_size": encoding.n_tokens, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
-    torch.manual_seed(seed)
-    if architecture == "gpt2":
-        fixed: dict[str, Any] = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0, "initializer_range": 0.4}
-        shape = {"n_positions": encoding.longest_sentence, "n_embd": 32, "n_layer": 2, "n_head": 2}
-        model: Any = GPT2LMHeadModel(GPT2Config(**shape, **fixed, **size))
-    else:
-        heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "num_hidden_layers": 2}
-        config = LlamaConfig(hidden_size=32, intermediate_size=48, initializer_range=0.4, **heads, **size)
-        model = LlamaForCausalLM(config)
-    return model.eval()
+def random_model(architecture: Architecture, encoding: SentenceEncoding, seed: int = 0) -> Any:
+    """A tiny model over the table's tokens, see :func:`causal_model`."""
+    return causal_model(architecture, encoding.n_tokens, encoding.longest_sentence, seed=seed)
 
 
 def legal_rows(encoding: SentenceEncoding, tokens: Any) -> bool:

@@ -11,15 +11,27 @@ import torch
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
 from imbllm_autogluon.language.prompts import Prompts
 from imbllm_autogluon.sentences import END, SentenceEncoding
-from tests.language.tables import LABEL, clauses_of, legal_rows, prompts, random_model, table, vocabulary_of
+from tests.language.tables import (
+    LABEL,
+    WRITINGS,
+    Writing,
+    clauses_of,
+    legal_rows,
+    prompts,
+    random_model,
+    table,
+    vocabulary_of,
+    written,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from imbllm_autogluon.sentences.value_codings import Numbers
+    from tests.language.pretrained import Architecture
 
 FRAME = table()
-ARCHITECTURES = ["gpt2", "llama"]
+ARCHITECTURES: list[Architecture] = ["gpt2", "llama"]
 CODINGS: list[Numbers] = ["bins", "digits"]
 
 # Order of the clauses, how many are given, and which rows the given values come from.
@@ -72,34 +84,45 @@ def bare(tokens: npt.NDArray[np.int64]) -> list[list[list[int]]]:
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("numbers", CODINGS)
+@pytest.mark.parametrize("writing", WRITINGS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_greedy_rows_equal_the_reference_token_for_token(architecture: str, numbers: Numbers, case: str) -> None:
-    vocabulary = vocabulary_of(FRAME, numbers)
-    encoding = vocabulary.encoding()
-    batch = prompts(clauses_of(vocabulary, FRAME), *CASES[case])
+def test_greedy_rows_equal_the_reference_token_for_token(
+    architecture: Architecture, writing: Writing, case: str
+) -> None:
+    encoding, clauses = written(FRAME, writing)
+    batch = prompts(clauses, *CASES[case])
     model = random_model(architecture, encoding)
     decoded = decode(model, encoding, batch, temperature=0)
     assert bare(decoded) == reference(model, encoding, batch)
     assert legal_rows(encoding, decoded)
 
 
-def test_the_reference_cases_are_ragged_and_not_all_the_same() -> None:
+@pytest.mark.parametrize(("writing", "lengths"), [("digits", 2), ("text apart", 4), ("text joined", 4)])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_reference_cases_are_ragged_and_not_all_the_same(
+    architecture: Architecture, writing: Writing, lengths: int
+) -> None:
     """Guards the comparison itself: equal rows or equal lengths would hide a wrong mask or position."""
-    vocabulary = vocabulary_of(FRAME, "digits")
-    encoding = vocabulary.encoding()
-    for architecture in ARCHITECTURES:
-        batch = prompts(clauses_of(vocabulary, FRAME), *CASES["label shared, a number of different lengths"])
-        rows = reference(random_model(architecture, encoding), encoding, batch)
-        assert len({len(row[0]) for row in rows}) > 2
-        assert len({tuple(map(tuple, row[1:])) for row in rows}) > 2
+    encoding, clauses = written(FRAME, writing)
+    batch = prompts(clauses, *CASES["label shared, a number of different lengths"])
+    rows = reference(random_model(architecture, encoding), encoding, batch)
+    assert len({len(row[0]) for row in rows}) >= lengths  # digits have one width, a missing value is one token
+    assert len({tuple(map(tuple, row[1:])) for row in rows}) > 2
 
 
-@pytest.mark.parametrize("numbers", CODINGS)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_texts_that_are_written_have_different_lengths(architecture: Architecture) -> None:
+    """Guards the comparison: the rows must get out of step while they are written, not only where values are given."""
+    encoding, clauses = written(FRAME, "text apart")
+    batch = prompts(clauses, *CASES["label shared, a number of different lengths"])
+    rows = reference(random_model(architecture, encoding), encoding, batch)
+    assert max(len({len(row[clause]) for row in rows}) for clause in (1, 2)) > 1
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
 @pytest.mark.parametrize("temperature", [0, 0.7, 100.0])
-def test_given_values_come_back_unchanged_and_every_row_is_legal(numbers: Numbers, temperature: float) -> None:
-    vocabulary = vocabulary_of(FRAME, numbers)
-    encoding, clauses = vocabulary.encoding(), clauses_of(vocabulary, FRAME)
+def test_given_values_come_back_unchanged_and_every_row_is_legal(writing: Writing, temperature: float) -> None:
+    encoding, clauses = written(FRAME, writing)
     batch = prompts(clauses, [LABEL, 0, 2, 3, 1, 4], 3, list(range(30)))
     decoded = decode(random_model("gpt2", encoding), encoding, batch, temperature)
     assert decoded.dtype == np.int64
@@ -119,9 +142,9 @@ def test_the_tokens_of_clauses_that_are_not_given_are_ignored() -> None:
     assert decode(model, encoding, batch, 0).tolist() == decode(model, encoding, other, 0).tolist()
 
 
-def test_the_rows_of_a_batch_do_not_change_each_other() -> None:
-    vocabulary = vocabulary_of(FRAME, "digits")
-    encoding, clauses = vocabulary.encoding(), clauses_of(vocabulary, FRAME)
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_the_rows_of_a_batch_do_not_change_each_other(writing: Writing) -> None:
+    encoding, clauses = written(FRAME, writing)
     model, order = random_model("llama", encoding), [LABEL, 0, 2, 3, 1, 4]
     together = bare(decode(model, encoding, prompts(clauses, order, 2, [0, 4, 8, 12]), 0))
     alone = [bare(decode(model, encoding, prompts(clauses, order, 2, [row]), 0))[0] for row in (0, 4, 8, 12)]
@@ -171,6 +194,7 @@ class CountingModel(torch.nn.Module):
         super().__init__()
         self.inner, self.config, self.shapes = model, model.config, []
         self.base_model = self._forward
+        self.get_input_embeddings = model.get_input_embeddings
         self.get_output_embeddings = model.get_output_embeddings
 
     def _forward(self, **inputs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The loss counts value tokens among legal ones only; steps and seconds bound the loop."""
+"""The loss counts value tokens among legal ones only; steps, seconds, memory and held-out rows bound the loop."""
 
 from __future__ import annotations
 
@@ -11,42 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from imbllm_autogluon.language.compact import build_compact
-from imbllm_autogluon.language.training import Stage, TrainingCurve, train_stage
-from imbllm_autogluon.sentences import END, SchemaVocabulary, SentenceEncoding, Sentences, draw_orders
-from tests.language.tables import TINY, clauses_of, learnable, random_model, table, vocabulary_of
+from imbllm_autogluon.language.batches import Batches
+from imbllm_autogluon.language.losses import ValueLoss
+from imbllm_autogluon.language.training import EVALUATIONS, Stage, TrainingCurve
+from imbllm_autogluon.sentences import END
+from tests.language.tables import clauses_of, learnable, random_model, vocabulary_of
+from tests.language.trainers import CPU, Hungry, SmallTable, expect_close, same_weights, tiny_model, weights_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from imbllm_autogluon.sentences import SentenceEncoding, Sentences
     from imbllm_autogluon.sentences.value_codings import Numbers
-
-FRAME = table()
-
-
-def tiny_model(encoding: SentenceEncoding) -> Any:
-    torch.manual_seed(0)
-    return build_compact(encoding.n_tokens, encoding.longest_sentence, TINY)
-
-
-class Stages:
-    """Batches of a small table, drawn again and again."""
-
-    def __init__(self, numbers: Numbers = "bins", n_absent: int = 0) -> None:
-        self.vocabulary: SchemaVocabulary = vocabulary_of(FRAME, numbers)
-        self.encoding: SentenceEncoding = self.vocabulary.encoding()
-        clauses = clauses_of(self.vocabulary, FRAME)
-        present = clauses.present.copy()
-        present[::2, :n_absent] = False
-        self.clauses = clauses.with_present(present)
-
-    def draw(self, seed: int = 0) -> Callable[[], Sentences]:
-        rng = np.random.default_rng(seed)
-        return lambda: self.encoding.assemble(self.clauses, draw_orders(60, 5, "fix_y", rng))
-
-    def train(self, model: Any, steps: int, *, rate: float = 3e-3, seconds: float | None = None) -> TrainingCurve:
-        stage = Stage("test", self.draw(), steps, rate, seconds)
-        return train_stage(model, self.encoding.tables, stage, lambda _: None)
 
 
 def loss_by_hand(model: Any, encoding: SentenceEncoding, sentences: Sentences) -> tuple[float, int]:
@@ -68,97 +42,111 @@ def loss_by_hand(model: Any, encoding: SentenceEncoding, sentences: Sentences) -
 def test_the_loss_is_the_likelihood_of_value_tokens_among_the_legal_ones(
     architecture: str, numbers: Numbers, n_absent: int
 ) -> None:
-    stages = Stages(numbers, n_absent)
-    model = random_model(architecture, stages.encoding)
-    expected, n_tokens = loss_by_hand(model, stages.encoding, stages.draw()())
-    curve = stages.train(model, steps=1)
+    small = SmallTable(numbers, n_absent)
+    model = random_model(architecture, small.encoding)
+    stage = small.stage(1)
+    batch = stage.batch(0)
+    expected, n_tokens = loss_by_hand(model, small.encoding, batch)
+    curve = small.trainer(model).run(stage)
     assert curve.losses[0] == pytest.approx(expected, rel=1e-4)
-    assert curve.tokens == n_tokens
+    assert (curve.tokens, curve.tokens_read) == (n_tokens, batch.real.sum())
 
 
 @pytest.mark.parametrize("numbers", ["bins", "digits"])
 def test_an_untrained_model_loses_the_log_of_the_mean_number_of_choices(numbers: Numbers) -> None:
-    stages = Stages(numbers)
-    model = tiny_model(stages.encoding)
-    sentences = stages.draw()()
+    small = SmallTable(numbers)
+    stage = small.stage(1)
+    sentences = stage.batch(0)
     states = sentences.states[sentences.states != END]
-    expected = np.log(stages.encoding.tables.allowed.sum(axis=1))[states].mean()
-    assert stages.train(model, steps=1).losses[0] == pytest.approx(expected, rel=0.03)
+    expected = np.log(small.encoding.tables.allowed.sum(axis=1))[states].mean()
+    curve = small.trainer(tiny_model(small.encoding)).run(stage)
+    assert curve.losses[0] == pytest.approx(expected, rel=0.03)
 
 
 def test_a_token_without_alternative_costs_nothing() -> None:
-    stages = Stages()
-    tables, row = stages.encoding.tables, stages.clauses.take(np.array([1]))
-    sentences = stages.encoding.assemble(row, np.arange(6)[None])
+    small = SmallTable()
+    tables = small.encoding.tables
+    sentences = small.encoding.assemble(small.rows(1, 2), np.arange(6)[None])
     chosen = sentences.states != END
     only = np.zeros_like(tables.allowed)
     only[sentences.states[chosen], sentences.ids[chosen]] = True
-    stage = Stage("one row", lambda: sentences, 1, 1e-3)
-    forced = dataclasses.replace(tables, allowed=only)
-    curve = train_stage(random_model("gpt2", stages.encoding), forced, stage, lambda _: None)
-    assert curve.losses == (0.0,)
+    loss = ValueLoss(dataclasses.replace(tables, allowed=only), CPU)
+    stage = Stage("one row", lambda _: sentences, 1, 1e-3)
+    assert small.trainer(random_model("gpt2", small.encoding), loss=loss).run(stage).losses == (0.0,)
 
 
 def test_training_lowers_the_loss_on_a_table_that_can_be_learned() -> None:
     vocabulary, frame = vocabulary_of(learnable()), learnable()
     encoding, clauses = vocabulary.encoding(), clauses_of(vocabulary, frame)
-    rng = np.random.default_rng(0)
-    stage = Stage("test", lambda: encoding.assemble(clauses, draw_orders(60, 2, "fix_y", rng)), 80, 1e-2)
-    losses = train_stage(tiny_model(encoding), encoding.tables, stage, lambda _: None).losses
+    stage = Stage("test", Batches(encoding, clauses, 60, "fix_y", seed=0), 80, 1e-2)
+    small = SmallTable()
+    losses = small.trainer(tiny_model(encoding), loss=ValueLoss(encoding.tables, CPU)).run(stage).losses
     # All that is left is the label itself, a third of the tokens: its entropy is 0.64 nats.
     assert losses[0] == pytest.approx(np.log(2), rel=0.03)
     assert losses[-1] == pytest.approx(0.64 / 3, abs=0.03)
 
 
 def test_steps_are_counted_and_reported() -> None:
-    stages, seen = Stages(), []
-    model = tiny_model(stages.encoding)
-    stage = Stage("test", stages.draw(), 4, 1e-3)
-    curve = train_stage(model, stages.encoding.tables, stage, seen.append)
+    small, seen = SmallTable(), []
+    curve = small.trainer(tiny_model(small.encoding)).run(small.stage(4), seen.append)
     assert seen == [1, 1, 1, 1]
     assert len(curve.losses) == 4
     assert curve.tokens == 4 * 60 * 6
     assert curve.stopped_by == "steps"
     assert curve.seconds > 0
+    assert curve.tokens_per_second == pytest.approx(curve.tokens_read / curve.seconds)
+    assert TrainingCurve((), 0, 0.0, "steps").tokens_per_second == 0
 
 
 def test_no_time_means_no_step() -> None:
-    stages = Stages()
-    model = tiny_model(stages.encoding)
-    before = [weight.clone() for weight in model.parameters()]
-    curve = stages.train(model, steps=10**6, seconds=0.0)
+    small = SmallTable()
+    model = tiny_model(small.encoding)
+    before = weights_of(model)
+    curve = small.trainer(model).run(small.stage(10**6, seconds=0.0))
     assert (curve.losses, curve.tokens, curve.stopped_by) == ((), 0, "time limit")
-    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+    assert same_weights(weights_of(model), before)
 
 
 def test_training_stops_when_its_time_is_over() -> None:
-    stages = Stages()
-    model = tiny_model(stages.encoding)
-    started = time.perf_counter()
-    curve = stages.train(model, steps=10**6, seconds=0.3)
+    small = SmallTable()
+    trainer, started = small.trainer(tiny_model(small.encoding)), time.perf_counter()
+    curve = trainer.run(small.stage(10**6, seconds=0.3))
     assert curve.stopped_by == "time limit"
     assert curve.losses
     assert 0.3 <= curve.seconds <= time.perf_counter() - started < 10
 
 
 def test_no_steps_leave_the_model_as_it_is() -> None:
-    stages = Stages()
-    model = tiny_model(stages.encoding)
-    curve = stages.train(model, steps=0)
+    small = SmallTable()
+    model = tiny_model(small.encoding)
+    before = weights_of(model)
+    curve = small.trainer(model).run(small.stage(0))
     assert (curve.losses, curve.stopped_by) == ((), "steps")
+    assert same_weights(weights_of(model), before)
     assert not model.training
 
 
 def test_the_model_is_left_in_evaluation_mode() -> None:
-    stages = Stages()
-    model = tiny_model(stages.encoding)
-    stages.train(model, steps=1)
+    small = SmallTable()
+    model, modes = tiny_model(small.encoding), []
+    small.trainer(model).run(small.stage(1), lambda _: modes.append(model.training))
+    assert modes == [True]
     assert not model.training
 
 
+def test_only_the_weights_that_are_given_learn() -> None:
+    small = SmallTable()
+    model = tiny_model(small.encoding)
+    before, learning = weights_of(model), dict(list(model.named_parameters())[:1])
+    trainer = small.trainer(model)
+    trainer._learning = learning
+    trainer.run(small.stage(2))
+    changed = {name for name, weight in weights_of(model).items() if not torch.equal(weight, before[name])}
+    assert changed == set(learning)
+
+
 def test_the_learning_rate_rises_falls_to_a_tenth_and_never_exceeds_its_peak(monkeypatch: pytest.MonkeyPatch) -> None:
-    stages, rates = Stages(), []
-    model = tiny_model(stages.encoding)
+    small, rates = SmallTable(), []
     step = torch.optim.AdamW.step
 
     def recorded(self: torch.optim.AdamW, *arguments: Any, **options: Any) -> Any:
@@ -166,7 +154,7 @@ def test_the_learning_rate_rises_falls_to_a_tenth_and_never_exceeds_its_peak(mon
         return step(self, *arguments, **options)
 
     monkeypatch.setattr(torch.optim.AdamW, "step", recorded)
-    stages.train(model, steps=60, rate=1e-3)
+    small.trainer(tiny_model(small.encoding)).run(small.stage(60, rate=1e-3))
     peak = int(np.argmax(rates))
     assert rates[:4] == pytest.approx([1e-3 / 3, 2e-3 / 3, 1e-3, 1e-3])
     assert max(rates) == pytest.approx(1e-3)
@@ -176,12 +164,166 @@ def test_the_learning_rate_rises_falls_to_a_tenth_and_never_exceeds_its_peak(mon
 
 def test_transformers_has_nothing_to_warn_of(caplog: pytest.LogCaptureFixture) -> None:
     """It warns of padding without a mask, which would reach the user once in each process."""
-    stages = Stages("digits", n_absent=3)
+    small = SmallTable("digits", n_absent=3)
     logger = logging.getLogger("transformers")
     logger.addHandler(caplog.handler)
     vars(logging.Logger)["warning_once"].cache_clear()
     try:
-        stages.train(tiny_model(stages.encoding), steps=1)
+        small.trainer(tiny_model(small.encoding)).run(small.stage(1))
     finally:
         logger.removeHandler(caplog.handler)
     assert not caplog.records
+
+
+@pytest.mark.parametrize("rows", [1, 7, 32, 59, 60, 1000])
+@pytest.mark.parametrize("numbers", ["bins", "digits"])
+def test_parts_of_a_batch_teach_what_the_whole_batch_does(numbers: Numbers, rows: int) -> None:
+    small = SmallTable(numbers, n_absent=2)
+    whole, parts = tiny_model(small.encoding), tiny_model(small.encoding)
+    expected = small.trainer(whole).run(small.stage(4))
+    curve = small.trainer(parts, micro_batch=rows).run(small.stage(4))
+    assert curve.losses == pytest.approx(expected.losses, rel=1e-5)
+    assert (curve.tokens, curve.tokens_read) == (expected.tokens, expected.tokens_read)
+    expect_close(whole, parts)
+
+
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:119] DefaultCPUAllocator: can't allocate memory"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=["GPU", "CPU", "Python"])
+def test_where_memory_runs_out_half_the_rows_go_at_once_for_good(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    small = SmallTable()
+    plain, tight = tiny_model(small.encoding), tiny_model(small.encoding)
+    expected = small.trainer(plain).run(small.stage(3))
+    loss = Hungry(small.loss, 20, error)
+    trainer = small.trainer(tight, loss=loss)
+    curve = trainer.run(small.stage(3))
+    assert loss.sizes == [60, 30, *[15] * 12]
+    assert trainer.micro_batch == 15
+    assert curve.losses == pytest.approx(expected.losses, rel=1e-5)
+    expect_close(plain, tight)
+    assert [record.getMessage() for record in caplog.records] == [
+        "Out of memory with 60 sentences at once; going on with 30.",
+        "Out of memory with 30 sentences at once; going on with 15.",
+    ]
+
+
+def test_held_out_rows_are_judged_in_parts_too_where_memory_runs_out() -> None:
+    small = SmallTable()
+    loss = Hungry(small.loss, 5, MemoryError)
+    trainer = small.trainer(tiny_model(small.encoding), loss=loss)
+    curve = trainer.run(small.stage(0, held_out=small.held_out()))
+    expected = small.trainer(tiny_model(small.encoding)).run(small.stage(0, held_out=small.held_out()))
+    assert curve.held_out[0][1] == pytest.approx(expected.held_out[0][1], rel=1e-6)
+
+
+def test_one_row_that_does_not_fit_is_an_error() -> None:
+    small = SmallTable()
+    trainer = small.trainer(tiny_model(small.encoding), loss=Hungry(small.loss, 0, MemoryError))
+    with pytest.raises(MemoryError):
+        trainer.run(small.stage(1))
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shapes differ"), ValueError("can't allocate memory"), KeyError("x")])
+def test_other_errors_are_no_shortage_of_memory(error: Exception) -> None:
+    small = SmallTable()
+    loss = Hungry(small.loss, 20, error)
+    model = tiny_model(small.encoding)
+    with pytest.raises(type(error)):
+        small.trainer(model, loss=loss).run(small.stage(1))
+    assert loss.sizes == [60]
+    assert not model.training
+
+
+@pytest.mark.parametrize("steps", [1, 4, 10, 40])
+def test_the_held_out_loss_is_told_before_the_first_step_and_after_the_last_one(steps: int) -> None:
+    small = SmallTable()
+    model = tiny_model(small.encoding)
+    before, _ = loss_by_hand(model, small.encoding, small.held_out())
+    curve = small.trainer(model).run(small.stage(steps, held_out=small.held_out(), patience=1000))
+    after, _ = loss_by_hand(model, small.encoding, small.held_out())
+    judged = [step for step, _ in curve.held_out]
+    assert judged == sorted(set(judged))
+    assert (judged[0], judged[-1]) == (0, steps)
+    assert len(judged) == min(EVALUATIONS, steps) + 1
+    assert curve.held_out[0][1] == pytest.approx(before, rel=1e-4)
+    assert min(loss for _, loss in curve.held_out) == pytest.approx(after, rel=1e-4)
+
+
+def test_without_held_out_rows_there_is_no_held_out_loss() -> None:
+    small = SmallTable()
+    assert small.trainer(tiny_model(small.encoding)).run(small.stage(5)).held_out == ()
+
+
+def test_judging_changes_nothing_of_what_is_learned() -> None:
+    small = SmallTable()
+    judged, plain = tiny_model(small.encoding), tiny_model(small.encoding)
+    # With so small a rate every step is better than the last, so the last weights are the best.
+    curve = small.trainer(judged).run(small.stage(20, rate=1e-4, held_out=small.held_out()))
+    small.trainer(plain).run(small.stage(20, rate=1e-4))
+    assert curve.held_out[-1][1] == min(loss for _, loss in curve.held_out)
+    assert same_weights(weights_of(judged), weights_of(plain))
+
+
+class Scripted:
+    """A loss whose held-out values are given."""
+
+    def __init__(self, loss: Any, values: list[float]) -> None:
+        self._loss, self._values = loss, iter(values)
+
+    def __call__(self, model: Any, sentences: Sentences) -> tuple[torch.Tensor, int]:
+        if torch.is_grad_enabled():
+            result: tuple[torch.Tensor, int] = self._loss(model, sentences)
+            return result
+        return torch.tensor(next(self._values)), 1
+
+
+@pytest.mark.parametrize(
+    ("values", "patience", "judged", "best"),
+    [
+        ([3.0, 2.0, 1.0, 4.0, 5.0, 6.0, 0.0], 3, 6, 2),
+        ([3.0, 2.0, 1.0, 4.0, 5.0, 6.0, 0.0], 1, 4, 2),
+        ([3.0, 4.0, 2.0, 5.0, 1.0, 6.0, 7.0, 0.0], 2, 7, 4),
+        ([1.0, 2.0, 3.0, 4.0], 2, 3, 0),
+    ],
+)
+def test_patience_ends_a_stage_and_the_best_weights_come_back(
+    values: list[float], patience: int, judged: int, best: int
+) -> None:
+    small = SmallTable()
+    model, weights = tiny_model(small.encoding), []
+    weights.append(weights_of(model))
+    trainer = small.trainer(model, loss=Scripted(small.loss, values))
+    stage = small.stage(10, held_out=small.held_out(), patience=patience)
+    curve = trainer.run(stage, lambda _: weights.append(weights_of(model)))
+    assert curve.stopped_by == "held-out loss"
+    assert [loss for _, loss in curve.held_out] == values[:judged]
+    assert len(curve.losses) == judged - 1
+    assert same_weights(weights_of(model), weights[best])
+
+
+def test_time_that_runs_out_between_two_judgements_loses_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last steps are judged before they could be taken back."""
+    small = SmallTable()
+    model = tiny_model(small.encoding)
+    trainer = small.trainer(model)
+    monkeypatch.setattr(trainer, "_out_of_time", lambda stage, done: done.step == 7)
+    before = weights_of(model)
+    curve = trainer.run(small.stage(1000, held_out=small.held_out(), seconds=1.0))
+    assert (curve.stopped_by, [step for step, _ in curve.held_out]) == ("time limit", [0, 7])
+    assert curve.held_out[1][1] < curve.held_out[0][1]
+    assert not same_weights(weights_of(model), before)
+
+
+def test_stages_follow_each_other_and_share_the_seconds_by_their_steps() -> None:
+    small = SmallTable()
+    stages = [small.stage(10**6, name="one"), small.stage(3 * 10**6, name="two")]
+    curves = small.trainer(tiny_model(small.encoding)).run_all(stages, 0.8, lambda _: None)
+    assert list(curves) == ["one", "two"]
+    assert 0.2 <= curves["one"].seconds < 0.5 < curves["two"].seconds

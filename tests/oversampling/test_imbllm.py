@@ -152,12 +152,13 @@ def test_fitting_again_forgets_the_first_table() -> None:
 def test_interpolated_rows_are_written_with_label_and_numbers_alone_where_asked() -> None:
     X, y = mixed(60), labels(45, 15)
     everything, continuous = (
-        fitted(X, y, {"b": 15}, interpolated_clauses=form, warmup="none", steps=1, batch_size=30)
+        fitted(X, y, {"b": 15}, interpolated_clauses=form, warmup="none", steps=16, batch_size=30)
         for form in ("all", "continuous")
     )
-    # 15 real rows of 7 clauses, and 15 interpolated ones: without city and member they have 5.
-    assert everything.report.training_tokens == 30 * 7
-    assert continuous.report.training_tokens == 15 * 7 + 15 * 5
+    # 15 real rows of 7 clauses, and 15 interpolated ones: without city and member they have 5. Batches hold rows of
+    # one length, so it takes a whole group of batches to see them all.
+    assert everything.report.training_tokens == 16 * 30 * 7
+    assert continuous.report.training_tokens == 16 * (15 * 7 + 15 * 5)
 
 
 def test_a_table_without_numbers_ignores_the_continuous_form() -> None:
@@ -201,7 +202,7 @@ def test_prompts_know_which_rows_are_real(monkeypatch: pytest.MonkeyPatch) -> No
         pools.append(PromptPool(*parts))
         return pools[-1]
 
-    monkeypatch.setattr("imbllm_autogluon.oversampling.imbllm.PromptPool", recorded)
+    monkeypatch.setattr("imbllm_autogluon.oversampling.class_writing.PromptPool", recorded)
     fitted(mixed(60), labels(45, 15), {"b": 30}).sample()
     assert {(pool.n_real, len(pool.clauses.tokens)) for pool in pools} == {(15, 45)}
 

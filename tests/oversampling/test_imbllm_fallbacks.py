@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
-from imbllm_autogluon.oversampling.imbllm import COPY_ROUNDS, ImbLLM
+from imbllm_autogluon.oversampling.class_writing import COPY_ROUNDS
+from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.neighbours import MixedSpace
 from tests.oversampling.tables import expect_legal, fitted, labels, mixed
 

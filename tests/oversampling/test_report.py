@@ -10,11 +10,16 @@ REPORT = OversamplingReport(
     classes=(
         ClassReport("yes", 20, "language model", 30, 0.05, 30, 30, 2, 1),
         ClassReport("maybe", 3, "interpolation", requested=9, made=9),
+        ClassReport("rare", 40, "language model", requested=8, made=8, held_out=4, written_freely=8, illegal=2),
     ),
     set_aside={"id": "nearly every cell is different"},
     parameters=123,
     losses={"warm-up": (2.0, 1.5), "minority": (1.0,)},
     stopped_by={"warm-up": "steps", "minority": "time limit"},
+    held_out_losses={"minority": ((0, 2.5), (1, 2.25))},
+    tokens_per_second={"warm-up": 1000.5, "minority": 0.0},
+    learning=12,
+    loading_seconds=0.125,
     training_tokens=100,
     training_seconds=1.25,
     sampling_tokens=50,
@@ -32,10 +37,18 @@ def test_a_report_survives_json(report: OversamplingReport) -> None:
     [
         (
             REPORT,
-            "yes: 20 rows + 30 by language model, maybe: 3 rows + 9 by interpolation (1.2 s training, 0.5 s writing)",
+            (
+                "yes: 20 rows + 30 by language model, maybe: 3 rows + 9 by interpolation, "
+                "rare: 40 rows + 8 by language model (1.2 s training, 0.5 s writing)"
+            ),
         ),
         (OversamplingReport(), "nothing to make (0.0 s training, 0.0 s writing)"),
     ],
 )
 def test_a_report_describes_itself_in_one_line(report: OversamplingReport, line: str) -> None:
     assert report.describe() == line
+
+
+@pytest.mark.parametrize(("freely", "illegal", "share"), [(0, 0, None), (8, 2, 0.25), (8, 0, 0.0), (3, 3, 1.0)])
+def test_the_illegal_share_is_of_rows_written_freely(freely: int, illegal: int, share: float | None) -> None:
+    assert ClassReport("a", 9, "language model", written_freely=freely, illegal=illegal).illegal_share == share

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from autogluon.core.utils.exceptions import TimeLimitExceeded
+from autogluon.core.utils.exceptions import ConstraintViolationError, TimeLimitExceeded
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.stage import predictor_cache
@@ -191,6 +191,13 @@ def test_when_writing_rows_takes_the_whole_time_the_model_is_skipped(fold: Table
     model = twin(tmp_path)
     with pytest.raises(TimeLimitExceeded):
         model.fit(X=fold[0], y=fold[1], num_cpus=1, time_limit=0.05)
+
+
+def test_without_its_language_model_a_twin_is_skipped_with_the_reason(fold: Table, tmp_path: Path) -> None:
+    model = twin(tmp_path, backbone="smollm2")
+    with pytest.raises(ConstraintViolationError, match="imbllm models fetch smollm2") as caught:
+        model.fit(X=fold[0], y=fold[1], num_cpus=1)
+    assert "imbllm models fetch smollm2" in caught.value.reason
 
 
 def test_the_time_of_the_stage_is_taken_off_the_model_and_training_gets_half(fold: Table, tmp_path: Path) -> None:

@@ -1,0 +1,106 @@
+"""Write rows of one class with a language model: prompts, decoding, no copies of real rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from imbllm_autogluon.oversampling.conditioning import PromptPool
+from imbllm_autogluon.randomness import child_rng, child_seed
+from imbllm_autogluon.tables import Cells
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from imbllm_autogluon.language.model import TableLanguageModel
+    from imbllm_autogluon.oversampling.class_rows import ClassRows
+    from imbllm_autogluon.oversampling.config import ImbLLMConfig
+    from imbllm_autogluon.oversampling.copies import KnownRows
+    from imbllm_autogluon.tables import TableSchema
+
+COPY_ROUNDS = 4
+"""How often rows equal to real ones are written again before the remaining ones are kept."""
+
+
+class ClassWriter:
+    """Writes new rows of one class.
+
+    Parameters
+    ----------
+    model
+        The trained language model.
+    schema
+        Columns of the table.
+    config
+        Prompts and batch size; the model has its own settings of decoding.
+    known
+        Real rows that must not come out again.
+    threads
+        torch threads.
+
+    Attributes
+    ----------
+    counts : Counter
+        What happened so far: ``copies_dropped``, ``copies_kept``, ``written_freely``, ``illegal``, ``tokens``.
+    """
+
+    def __init__(
+        self,
+        model: TableLanguageModel,
+        schema: TableSchema,
+        config: ImbLLMConfig,
+        known: KnownRows,
+        threads: int | None,
+    ) -> None:
+        self._model = model
+        self._schema = schema
+        self._config = config
+        self._known = known
+        self._threads = threads
+        self.counts: Counter[str] = Counter()
+
+    def write(self, rows: ClassRows, code: int, n_rows: int, seed: int, rng: np.random.Generator) -> Cells:
+        """Exactly `n_rows` cells; copies of real rows are written again, a few times at most.
+
+        Parameters
+        ----------
+        rows, code
+            Rows of the class and its label code.
+        n_rows
+            Rows to write, 1 or more.
+        seed
+            Seed of the decoding.
+        rng
+            Source of the prompts.
+        """
+        pool = PromptPool(rows.clauses(self._model.encoding, code), rows.real.n_rows, self._schema.columns)
+        kept: list[Cells] = []
+        missing = n_rows
+        for attempt in range(COPY_ROUNDS):
+            written = self._complete_prompts(rows.pool, pool, missing, child_seed(seed, "decoding", attempt), rng)
+            copies = self._known.copies(written)
+            if attempt + 1 == COPY_ROUNDS:
+                self.counts["copies_kept"] += int(copies.sum())
+                copies[:] = False
+            missing = int(copies.sum())
+            self.counts["copies_dropped"] += missing
+            kept.append(written.take(~copies))
+            if not missing:
+                break
+        return Cells.concat(kept)
+
+    def _complete_prompts(
+        self, real: Cells, pool: PromptPool, n_rows: int, seed: int, rng: np.random.Generator
+    ) -> Cells:
+        """One pass of prompting, decoding and restoring the given values, one batch after the other."""
+        most = self._config.language.resolved().generation_batch
+        assert most is not None
+        values, parts = child_rng(seed, "values"), []
+        with self._model.writer(seed=seed, threads=self._threads) as writer:
+            for batch in pool.batches(n_rows, self._config.conditioning, most, rng):
+                clauses = writer.complete(batch.prompts)
+                cells, _ = self._model.encoding.decode(clauses, values)
+                parts.append(batch.restore_given(cells, real))
+                self.counts["tokens"] += int((clauses.tokens >= 0).sum())
+        self.counts.update(written_freely=writer.written_freely, illegal=writer.illegal)
+        return Cells.concat(parts)

@@ -1,0 +1,300 @@
+"""Training that was interrupted goes on as if it had not been."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from imbllm_autogluon.errors import StoredStateError
+from imbllm_autogluon.language.checkpoints import Checkpoint
+from imbllm_autogluon.language.model import TableLanguageModel
+from tests.language.pretrained import save_pretrained
+from tests.language.tables import TINY, clauses_of
+from tests.language.trainers import FRAME, Killed, KilledAfter, SmallTable, same_weights, tiny_model, weights_of
+from tests.language.tuned import everyone, model_over, trained
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imbllm_autogluon.language.config import LanguageConfig
+
+STEPS = 12
+
+
+def with_dropout(model: Any) -> Any:
+    """The same model dropping a fifth of all activations while it learns, as GPT-2 does."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.2
+    return model
+
+
+def whole_run(small: SmallTable, checkpoint: Checkpoint | None, *, dropout: bool, judged: bool, kill: int = 0) -> Any:
+    """A model trained for two stages, or killed after some steps."""
+    model = with_dropout(tiny_model(small.encoding)) if dropout else tiny_model(small.encoding)
+    kept = small.held_out() if judged else None
+    stages = [
+        small.stage(STEPS, size=16, name="first", rate=1e-2),
+        small.stage(STEPS, size=16, name="second", rate=1e-2, held_out=kept, patience=99),
+    ]
+    progress = KilledAfter(kill) if kill else lambda _: None
+    torch.manual_seed(5)
+    curves = small.trainer(model, checkpoint=checkpoint).run_all(stages, None, progress)
+    return weights_of(model), curves
+
+
+@pytest.mark.parametrize("dropout", [False, True], ids=["exact", "dropout"])
+@pytest.mark.parametrize("judged", [False, True], ids=["", "judged"])
+@pytest.mark.parametrize("kill", [2, 7, STEPS, STEPS + 1, STEPS + 2, STEPS + 8, 2 * STEPS])
+def test_training_that_goes_on_ends_as_if_it_had_never_stopped(
+    kill: int, judged: bool, dropout: bool, tmp_path: Path
+) -> None:
+    small = SmallTable()
+    weights, curves = whole_run(small, None, dropout=dropout, judged=judged)
+    with pytest.raises(Killed):
+        whole_run(small, Checkpoint(tmp_path, "it", every=0.0), dropout=dropout, judged=judged, kill=kill)
+    resumed, again = whole_run(small, Checkpoint(tmp_path, "it", every=0.0), dropout=dropout, judged=judged)
+    assert same_weights(resumed, weights)
+    for name, curve in again.items():
+        assert dataclasses.replace(curve, seconds=curves[name].seconds) == curves[name]
+
+
+def test_a_training_killed_again_and_again_comes_to_the_same_end(tmp_path: Path) -> None:
+    small = SmallTable()
+    weights, _ = whole_run(small, None, dropout=False, judged=True)
+    for kill in range(3, 2 * STEPS, 4):
+        with pytest.raises(Killed):
+            whole_run(small, Checkpoint(tmp_path, "it", every=0.0), dropout=False, judged=True, kill=kill)
+    resumed, _ = whole_run(small, Checkpoint(tmp_path, "it", every=0.0), dropout=False, judged=True)
+    assert same_weights(resumed, weights)
+
+
+def test_patience_goes_on_where_it_was(tmp_path: Path) -> None:
+    small = SmallTable()
+
+    def run(checkpoint: Checkpoint | None, progress: Any = lambda _: None) -> Any:
+        model = tiny_model(small.encoding)
+        stage = small.stage(30, size=4, rate=0.5, held_out=small.held_out(), patience=2)
+        curve = small.trainer(model, checkpoint=checkpoint).run(stage, progress)
+        return weights_of(model), dataclasses.replace(curve, seconds=0.0)
+
+    weights, curve = run(None)
+    assert curve.stopped_by == "held-out loss"
+    with pytest.raises(Killed):
+        run(Checkpoint(tmp_path, "it", every=0.0), KilledAfter(len(curve.losses) - 1))
+    resumed, again = run(Checkpoint(tmp_path, "it", every=0.0))
+    assert again == curve
+    assert same_weights(resumed, weights)
+
+
+def test_resumed_steps_are_told_at_once_and_their_seconds_count(tmp_path: Path) -> None:
+    small, seen = SmallTable(), []
+    with pytest.raises(Killed):
+        small.trainer(tiny_model(small.encoding), checkpoint=Checkpoint(tmp_path, "it", every=0.0)).run(
+            small.stage(6), KilledAfter(5)
+        )
+    state = json.loads((tmp_path / "progress.json").read_text())
+    trainer = small.trainer(tiny_model(small.encoding), checkpoint=Checkpoint(tmp_path, "it"))
+    curve = trainer.run(small.stage(6), seen.append)
+    assert seen == [4, 1, 1]
+    assert len(curve.losses) == 6
+    assert curve.seconds > state["seconds"] > 0
+
+
+def test_another_training_begins_anew_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    small, seen = SmallTable(), []
+    with pytest.raises(Killed):
+        whole_run(small, Checkpoint(tmp_path, "one", every=0.0), dropout=False, judged=False, kill=5)
+    checkpoint = Checkpoint(tmp_path, "other", every=0.0)
+    assert checkpoint.stage is None
+    small.trainer(tiny_model(small.encoding), checkpoint=checkpoint).run(small.stage(3, name="first"), seen.append)
+    assert [step for step in seen if step] == [1, 1, 1]
+    assert f"{tmp_path} holds the checkpoint of another training; this one begins anew." in caplog.messages
+
+
+def test_a_checkpoint_is_stored_no_more_often_than_asked_for(tmp_path: Path) -> None:
+    small = SmallTable()
+    small.trainer(tiny_model(small.encoding), checkpoint=Checkpoint(tmp_path / "c", "it")).run(small.stage(5))
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_kill_while_storing_leaves_the_last_whole_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = SmallTable()
+    weights, _ = whole_run(small, None, dropout=False, judged=False)
+    with pytest.raises(Killed):
+        whole_run(small, Checkpoint(tmp_path, "it", every=0.0), dropout=False, judged=False, kill=5)
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.replace", killed)
+        with pytest.raises(Killed):
+            whole_run(small, Checkpoint(tmp_path, "it", every=0.0), dropout=False, judged=False)
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    resumed, _ = whole_run(small, Checkpoint(tmp_path, "it", every=0.0), dropout=False, judged=False)
+    assert same_weights(resumed, weights)
+    assert len(list(tmp_path.glob("*.safetensors"))) == 1
+
+
+def tensors(folder: Path) -> Path:
+    return next(folder.glob("*.safetensors"))
+
+
+def without_a_weight(folder: Path) -> None:
+    weights = load_file(tensors(folder))
+    save_file({name: weight for name, weight in weights.items() if "wte" not in name}, tensors(folder))
+
+
+def edit(folder: Path, **changes: Any) -> None:
+    state = json.loads((folder / "progress.json").read_text())
+    (folder / "progress.json").write_text(json.dumps({**state, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: tensors(folder).unlink(), "no usable checkpoint in .* Delete the folder"),
+        (lambda folder: tensors(folder).write_bytes(tensors(folder).read_bytes()[:99]), "no usable checkpoint in"),
+        (without_a_weight, "no usable checkpoint in"),
+        (lambda folder: (folder / "progress.json").write_text("{"), "no usable checkpoint in"),
+        (lambda folder: (folder / "progress.json").write_text("[]"), "no usable checkpoint in"),
+        (lambda folder: (folder / "progress.json").write_text('{"format": 1}'), "no usable checkpoint in"),
+        (lambda folder: edit(folder, format=99), "has format 99; this version reads format"),
+        (lambda folder: edit(folder, step=None, losses=3, held_out=3), "no usable checkpoint in"),
+    ],
+)
+def test_a_broken_checkpoint_is_an_error_that_says_what_to_do(spoil: Any, message: str, tmp_path: Path) -> None:
+    small = SmallTable()
+    with pytest.raises(Killed):
+        whole_run(small, Checkpoint(tmp_path, "it", every=0.0), dropout=False, judged=False, kill=5)
+    spoil(tmp_path)
+    with pytest.raises(StoredStateError, match=message):
+        whole_run(small, Checkpoint(tmp_path, "it", every=0.0), dropout=False, judged=False)
+
+
+def test_clearing_leaves_files_that_are_not_the_checkpoints_alone(tmp_path: Path) -> None:
+    small = SmallTable()
+    checkpoint = Checkpoint(tmp_path / "c", "it", every=0.0)
+    checkpoint.clear()
+    whole_run(small, checkpoint, dropout=False, judged=False)
+    (tmp_path / "c" / "notes.txt").write_text("mine")
+    checkpoint.clear()
+    assert [path.name for path in (tmp_path / "c").iterdir()] == ["notes.txt"]
+
+
+CONFIG = dataclasses.replace(TINY, steps=6, warmup_steps=6, held_out=0.2)
+
+
+def train(folder: Path | None, config: LanguageConfig = CONFIG, seed: int = 0, **options: Any) -> TableLanguageModel:
+    """A language model of the small table, both stages, the first rows held out."""
+    model = TableLanguageModel(SmallTable().vocabulary, config, seed)
+    everyone = clauses_of(model.vocabulary, FRAME)
+    rare, kept = everyone.take(np.arange(0, 60, 4)), everyone.take(np.arange(0, 20, 4))
+    model.train(rare, warmup=everyone, held_out=kept, checkpoint=folder, **options)
+    return model
+
+
+@pytest.fixture
+def _store_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    eager = functools.partial(Checkpoint, every=0.0)
+    monkeypatch.setattr("imbllm_autogluon.language.model.Checkpoint", eager)
+
+
+@pytest.mark.usefixtures("_store_each_step")
+@pytest.mark.parametrize("backbone", ["compact", "compact_masked"])
+@pytest.mark.parametrize("kill", [3, 9])
+def test_a_language_model_goes_on_from_its_checkpoint_folder_and_empties_it(
+    kill: int, backbone: str, tmp_path: Path
+) -> None:
+    folder, config = tmp_path / "checkpoint", dataclasses.replace(CONFIG, backbone=backbone)
+    whole = train(None, config)
+    with pytest.raises(Killed):
+        train(folder, config, progress=KilledAfter(kill))
+    assert (folder / "progress.json").is_file()
+    resumed = train(folder, config)
+    assert same_weights(weights_of(resumed._backbone.model), weights_of(whole._backbone.model))
+    assert resumed.curves["minority"].held_out == whole.curves["minority"].held_out
+    assert not folder.exists()
+
+
+@pytest.mark.usefixtures("_store_each_step")
+@pytest.mark.parametrize(
+    ("change", "seed"),
+    [({"steps": 7}, 0), ({"learning_rate": 1e-4}, 0), ({"order": "permute_x"}, 0), ({}, 1)],
+    ids=["steps", "rate", "order", "seed"],
+)
+def test_other_settings_or_another_seed_make_another_training(
+    change: dict[str, Any], seed: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(Killed):
+        train(tmp_path, progress=KilledAfter(4))
+    with caplog.at_level(logging.INFO):
+        train(tmp_path, dataclasses.replace(CONFIG, **change), seed)
+    assert "begins anew" in caplog.text
+    assert "goes on" not in caplog.text
+
+
+@pytest.mark.usefixtures("_store_each_step")
+def test_more_time_and_other_sampling_are_the_same_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(Killed):
+        train(tmp_path, progress=KilledAfter(4))
+    changed = dataclasses.replace(CONFIG, time_limit=60.0, temperature=2.0, generation_batch=7)
+    with caplog.at_level(logging.INFO):
+        train(tmp_path, changed, time_limit=50.0)
+    assert "Training goes on at step 3 of the stage 'warm-up'." in caplog.messages
+
+
+@pytest.mark.usefixtures("_store_each_step")
+def test_other_held_out_rows_make_another_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(Killed):
+        train(tmp_path, progress=KilledAfter(9))
+    model = TableLanguageModel(SmallTable().vocabulary, CONFIG, 0)
+    everyone = clauses_of(model.vocabulary, FRAME)
+    model.train(everyone.take(np.arange(0, 60, 4)), warmup=everyone, held_out=everyone, checkpoint=tmp_path)
+    assert "begins anew" in caplog.text
+
+
+@pytest.mark.usefixtures("_store_each_step")
+def test_the_steps_of_a_stage_that_was_done_before_are_told_at_once(tmp_path: Path) -> None:
+    seen: list[int] = []
+    with pytest.raises(Killed):
+        train(tmp_path, progress=KilledAfter(9))
+    train(tmp_path, progress=seen.append)
+    assert seen == [6, 2, 1, 1, 1, 1]
+
+
+@pytest.mark.usefixtures("_store_each_step")
+@pytest.mark.parametrize("tuning", ["lora", "top_blocks"])
+def test_a_pretrained_model_goes_on_where_only_some_weights_learn(
+    tuning: str, pretrained_gpt2: Path, tmp_path: Path
+) -> None:
+    settings = {"tuning": tuning, "steps": 8, "held_out": 0.2}
+    whole = trained(pretrained_gpt2, **settings)
+    model = model_over(pretrained_gpt2, **settings)
+    rare = everyone(model).take(np.arange(0, 60, 4))
+    with pytest.raises(Killed):
+        model.train(rare, checkpoint=tmp_path, progress=KilledAfter(5))
+    stored = load_file(tensors(tmp_path))
+    assert sum(weight.numel() for name, weight in stored.items() if name.startswith("weights/")) == model.n_learning
+    resumed = model_over(pretrained_gpt2, **settings)
+    resumed.train(rare, checkpoint=tmp_path)
+    assert same_weights(weights_of(resumed._backbone.model), weights_of(whole._backbone.model))
+
+
+@pytest.mark.usefixtures("_store_each_step")
+def test_another_base_model_makes_another_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    model = model_over(save_pretrained(tmp_path / "base", "gpt2", seed=0), steps=3)
+    with pytest.raises(Killed):
+        model.train(everyone(model), checkpoint=tmp_path / "c", progress=KilledAfter(2))
+    other = model_over(save_pretrained(tmp_path / "base", "gpt2", seed=1), steps=3)
+    other.train(everyone(other), checkpoint=tmp_path / "c")
+    assert "begins anew" in caplog.text

@@ -1,0 +1,241 @@
+"""Masked models: their loss, and iterative unmasking against a slow reference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.language.masked import MaskedDecoder, MaskedValueLoss, masked_value_loss, require_single_tokens
+from imbllm_autogluon.language.prompts import Prompts
+from imbllm_autogluon.sentences import END, SentenceEncoding, Sentences, draw_orders
+from tests.language.masked_models import ARCHITECTURES, random_masked_model
+from tests.language.tables import LABEL, clauses_of, legal_rows, prompts, table, vocabulary_of
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+FRAME = table()
+VOCABULARY = vocabulary_of(FRAME)
+ENCODING = VOCABULARY.encoding()
+CLAUSES = clauses_of(VOCABULARY, FRAME)
+ALLOWED = torch.from_numpy(ENCODING.tables.allowed)
+MASK = ENCODING.n_tokens
+
+# Order of the clauses, how many are given, and which rows the given values come from.
+CASES: dict[str, tuple[list[int], int, list[int]]] = {
+    "label given": ([LABEL, 0, 2, 1, 4, 3], 1, [0, 4, 8, 12, 16, 20]),
+    "label and a number": ([LABEL, 0, 3, 2, 1, 4], 2, [0, 4, 8, 12, 16, 20, 24, 28]),
+    "labels differ": ([LABEL, 1, 0, 2, 3, 4], 2, [0, 1, 2, 3, 4, 5]),
+    "label last": ([1, 4, 0, 2, 3, LABEL], 1, [0, 1, 2, 3, 4, 5, 6]),
+    "label inside": ([0, LABEL, 1, 2, 3, 4], 2, [3, 5, 6, 7, 9]),
+    "one row": ([LABEL, 0, 2, 1, 4, 3], 2, [8]),
+    "all but one given": ([LABEL, 0, 1, 2, 4, 3], 5, [0, 1, 2, 3]),
+    "all given": ([LABEL, 0, 1, 2, 4, 3], 6, [0, 1, 2, 3]),
+    "nothing given": ([LABEL, 0, 2, 1, 4, 3], 0, [0, 1]),
+}
+
+
+@torch.inference_mode()
+def reference_row(model: Any, encoding: SentenceEncoding, batch: Prompts, row: int) -> list[int]:
+    """Greedy unmasking of one row: the sentence is written anew, token by token, before each choice."""
+    known = {int(clause): int(batch.tokens[row, clause, 0]) for clause in batch.order[: batch.given]}
+    for clause in batch.order[batch.given :].tolist():
+        sentence: list[int] = []
+        for other in batch.order.tolist():
+            sentence += encoding.prefixes[other]
+            place = len(sentence) if other == clause else -1
+            sentence.append(known.get(other, MASK))
+            if place >= 0:
+                wanted = place
+        logits = model(input_ids=torch.tensor([sentence])).logits[0, wanted, : encoding.n_tokens]
+        logits[~torch.from_numpy(encoding.tables.allowed[encoding.tables.starts[clause]])] = -torch.inf
+        known[clause] = int(logits.argmax())
+    return [known[clause] for clause in range(encoding.n_clauses)]
+
+
+def decode(model: Any, batch: Prompts, temperature: float, seed: int = 0) -> npt.NDArray[np.int64]:
+    generator = torch.Generator().manual_seed(seed)
+    return MaskedDecoder(model, ENCODING, temperature, generator).complete(batch)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_greedy_rows_equal_the_reference_token_for_token(architecture: str, case: str) -> None:
+    batch = prompts(CLAUSES, *CASES[case])
+    model = random_masked_model(architecture, ENCODING)
+    decoded = decode(model, batch, temperature=0)
+    assert decoded[:, :, 0].tolist() == [reference_row(model, ENCODING, batch, row) for row in range(len(batch.tokens))]
+    assert legal_rows(ENCODING, decoded)
+
+
+def test_what_comes_later_in_the_sentence_is_read_too() -> None:
+    """A label at the end still changes the first clause that is written: no causal attention here."""
+    model, order = random_masked_model("bert", ENCODING), np.array([0, 1, 2, 3, 4, LABEL])
+    first = []
+    for label in ENCODING.tables.clause_tokens(LABEL).tolist():
+        sentence = [token for clause in order for token in (*ENCODING.prefixes[clause], MASK)]
+        sentence[-1] = label
+        first.append(model(input_ids=torch.tensor([sentence])).logits[0, 1])
+    assert not torch.allclose(first[0], first[1])
+
+
+@pytest.mark.parametrize("temperature", [0, 0.7, 100.0])
+def test_given_values_come_back_unchanged_and_every_row_is_legal(temperature: float) -> None:
+    batch = prompts(CLAUSES, [LABEL, 0, 2, 3, 1, 4], 3, list(range(30)))
+    decoded = decode(random_masked_model("bert", ENCODING), batch, temperature)
+    assert decoded.dtype == np.int64
+    assert decoded.shape == (30, 6, 1)
+    assert legal_rows(ENCODING, decoded)
+    given = [LABEL, 0, 2]
+    assert decoded[:, given].tolist() == CLAUSES.tokens[:30, given].tolist()
+
+
+def test_prompts_padded_for_longer_values_come_back_as_wide() -> None:
+    batch = prompts(CLAUSES, [LABEL, 0, 2, 3, 1, 4], 1, [0, 1, 2])
+    wide = Prompts(batch.order, 1, np.pad(batch.tokens, [(0, 0), (0, 0), (0, 2)], constant_values=-1))
+    model = random_masked_model("bert", ENCODING)
+    assert decode(model, wide, 0).tolist() == [
+        [[*value, -1, -1] for value in row] for row in decode(model, batch, 0).tolist()
+    ]
+
+
+def test_the_tokens_of_clauses_that_are_not_given_are_ignored() -> None:
+    model = random_masked_model("bert", ENCODING)
+    batch = prompts(CLAUSES, [LABEL, 0, 2, 3, 1, 4], 1, [0, 4, 8])
+    other = Prompts(batch.order, 1, np.where(np.arange(6)[:, None] == LABEL, batch.tokens, 7))
+    assert decode(model, batch, 0).tolist() == decode(model, other, 0).tolist()
+
+
+def test_a_high_temperature_reaches_every_legal_token() -> None:
+    batch = prompts(CLAUSES, [LABEL, 0, 1, 2, 3, 4], 1, [0, 1] * 600)
+    decoded = decode(random_masked_model("bert", ENCODING), batch, temperature=100.0)
+    for clause in range(LABEL):
+        assert np.unique(decoded[:, clause]).tolist() == ENCODING.tables.clause_tokens(clause).tolist()
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_tokens_are_drawn_as_often_as_the_model_says_at_this_temperature(temperature: float) -> None:
+    model = random_masked_model("bert", ENCODING, seed=10)
+    batch = prompts(CLAUSES, [LABEL, 2, 0, 1, 3, 4], 1, [0] * 6000)
+    city = decode(model, batch, temperature)[:, 2, 0]
+    sentence = [token for clause in batch.order for token in (*ENCODING.prefixes[clause], MASK)]
+    sentence[1] = int(CLAUSES.tokens[0, LABEL, 0])
+    legal = ENCODING.tables.clause_tokens(2)
+    with torch.inference_mode():
+        logits = model(input_ids=torch.tensor([sentence])).logits[0, 3, legal]
+    expected = torch.softmax(logits / temperature, dim=0).numpy()
+    assert (city[:, None] == legal).mean(axis=0) == pytest.approx(expected, abs=0.025)
+    assert 0.01 < expected.min() < expected.max() < 0.99
+
+
+def test_the_same_seed_gives_the_same_rows_and_another_seed_others() -> None:
+    model, batch = random_masked_model("bert", ENCODING), prompts(CLAUSES, [LABEL, 0, 1, 2, 3, 4], 1, [0] * 20)
+    first, again, other = (decode(model, batch, 1.0, seed).tolist() for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_a_value_without_alternative_is_taken_without_asking_the_model() -> None:
+    vocabulary, passes = vocabulary_of(FRAME, max_bins=1), []
+    encoding, clauses = vocabulary.encoding(), clauses_of(vocabulary, FRAME)
+    model = random_masked_model("bert", encoding)
+    model.register_forward_pre_hook(lambda *_: passes.append(1))
+    decoder = MaskedDecoder(model, encoding, 0, torch.Generator())
+    decoded = decoder.complete(prompts(clauses, [LABEL, 2, 1, 0, 3, 4], 1, [0, 4]))
+    assert len(passes) == 3  # visits and since have one bin and no missing cell
+    assert decoded[:, [1, 3]].tolist() == clauses.tokens[[0, 4]][:, [1, 3]].tolist()
+
+
+def test_values_of_several_tokens_are_refused_by_column_with_the_remedy() -> None:
+    encoding = vocabulary_of(FRAME, "digits").encoding()
+    with pytest.raises(InvalidInputError, match=r"'balance is'.*numbers='bins' and clauses='tokens'"):
+        require_single_tokens(encoding)
+    with pytest.raises(InvalidInputError, match="one token for each value"):
+        MaskedDecoder(random_masked_model("bert", encoding), encoding, 0, torch.Generator())
+    require_single_tokens(ENCODING)
+
+
+def sentences(rows: list[int]) -> Sentences:
+    """Rows in mixed orders, every second one without its clauses 1 and 2: lengths differ."""
+    clauses = CLAUSES.take(np.array(rows))
+    present = clauses.present.copy()
+    present[1::2, 1:3] = False
+    return ENCODING.assemble(
+        clauses.with_present(present), draw_orders(len(rows), 5, "permute_xy", np.random.default_rng(1))
+    )
+
+
+class Recording(torch.nn.Module):
+    """Passes on to a model and keeps what it was shown."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.inner = model
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
+        self.shown = input_ids
+        return self.inner(input_ids=input_ids, attention_mask=attention_mask)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_loss_is_that_of_the_hidden_values_among_their_legal_tokens(architecture: str) -> None:
+    batch, model = sentences(list(range(12))), Recording(random_masked_model(architecture, ENCODING))
+    with torch.inference_mode():
+        loss, n_tokens = masked_value_loss(model, ALLOWED, batch, torch.Generator().manual_seed(3))
+        expected = []
+        for row, shown in enumerate(model.shown):
+            shown = shown[: int(batch.real[row].sum())]
+            logits = model.inner(input_ids=shown[None]).logits[0]
+            for place in torch.nonzero(shown == MASK).ravel().tolist():
+                legal = np.flatnonzero(ENCODING.tables.allowed[batch.states[row, place]])
+                wanted = int(np.flatnonzero(legal == batch.ids[row, place])[0])
+                expected.append(-float(torch.log_softmax(logits[place, legal], dim=0)[wanted]))
+    assert n_tokens == len(expected)
+    assert float(loss) == pytest.approx(sum(expected), rel=1e-4)
+
+
+def test_only_values_are_hidden_at_least_one_and_every_number_equally_often() -> None:
+    batch, model = sentences([0, 1] * 1500), Recording(random_masked_model("bert", ENCODING))
+    with torch.inference_mode():
+        masked_value_loss(model, ALLOWED, batch, torch.Generator().manual_seed(0))
+    hidden = (model.shown == MASK).numpy()
+    assert not hidden[batch.states == END].any()
+    assert (model.shown.numpy() == batch.ids)[~hidden].all()
+    for rows, n_values in ((hidden[0::2], 6), (hidden[1::2], 4)):
+        counts = np.bincount(rows.sum(axis=1), minlength=n_values + 1)
+        assert counts[0] == 0
+        assert len(counts) == n_values + 1
+        assert counts[1:] / 1500 == pytest.approx(np.full(n_values, 1 / n_values), abs=0.04)
+    share = hidden[0::2][batch.states[0::2] != END].reshape(1500, 6).mean(axis=0)
+    assert share == pytest.approx(np.full(6, 7 / 12), abs=0.05)
+
+
+def test_the_loss_can_be_minimised_and_the_seed_chooses_the_hidden_places() -> None:
+    batch, model = sentences(list(range(20))), random_masked_model("bert", ENCODING)
+
+    def loss(seed: int) -> torch.Tensor:
+        return masked_value_loss(model, ALLOWED, batch, torch.Generator().manual_seed(seed))[0]
+
+    first, again, other = (loss(seed).item() for seed in (1, 1, 2))
+    assert first == again != other
+    loss(1).backward()
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.grad is not None:
+                weight -= 1e-5 * weight.grad
+    assert loss(1).item() < first
+
+
+def test_what_is_hidden_follows_from_the_sentences_and_the_seed() -> None:
+    model, rows = random_masked_model("bert", ENCODING), sentences(list(range(20)))
+    drawn = []
+    for seed in (5, 6):
+        loss = MaskedValueLoss(ENCODING.tables, torch.device("cpu"), seed)
+        with torch.inference_mode():
+            drawn.append([loss(model, rows), loss(model, rows), loss(model, sentences(list(range(20, 40))))])
+    assert drawn[0][0] == drawn[0][1] != drawn[0][2]
+    assert drawn[0][0] != drawn[1][0]

@@ -1,0 +1,227 @@
+"""Scores are the probabilities with which the decoder would write a value, and likelihoods are the loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.language.decoding import ConstrainedDecoder
+from imbllm_autogluon.language.losses import ValueLoss
+from imbllm_autogluon.language.prompts import Prompts
+from imbllm_autogluon.language.scoring import ValueScorer, log_likelihoods
+from imbllm_autogluon.sentences import draw_orders
+from imbllm_autogluon.sentences.value_codings import padded
+from tests.language.tables import LABEL, WRITINGS, Writing, prompts, random_model, table, written
+from tests.language.test_decoding import CountingModel
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pandas as pd
+
+    from imbllm_autogluon.sentences import SentenceEncoding
+    from tests.language.pretrained import Architecture
+
+    FloatArray = npt.NDArray[np.float64]
+    IntArray = npt.NDArray[np.int64]
+
+ARCHITECTURES: list[Architecture] = ["gpt2", "llama"]
+
+# Order of the clauses, how many are given, and the rows.
+CASES: dict[str, tuple[list[int], int, list[int]]] = {
+    "label given": ([LABEL, 0, 2, 1, 4, 3], 1, [0, 4, 8]),
+    "label and numbers of different lengths given": ([LABEL, 0, 3, 1, 2, 4], 3, [0, 4, 8, 12, 16]),
+    "labels differ": ([LABEL, 0, 4, 1, 2, 3], 3, [0, 1, 2, 3, 4, 5]),
+    "no label given": ([0, 3, 4, 1, 2, LABEL], 3, [3, 4, 5, 6]),
+    "one row": ([3, 4, 1, 2, LABEL, 0], 2, [7]),
+}
+
+
+def spellings(encoding: SentenceEncoding, clause: int) -> IntArray:
+    """Every legal value of a clause, shape (k, longest)."""
+    automaton = encoding.codings[clause].automaton
+    begun: list[tuple[list[int], int]] = [([], 0)]
+    values = []
+    while begun:
+        value, state = begun.pop()
+        if state in automaton.accepting:
+            values.append(value)
+        begun += [([*value, token], following) for token, following in automaton.transitions[state].items()]
+    return padded(values)
+
+
+@torch.inference_mode()
+def reference(model: Any, encoding: SentenceEncoding, batch: Prompts, clause: int, values: IntArray) -> FloatArray:
+    """One row, one value and one token at a time, from full logits and without any cache."""
+    scores = np.zeros((len(batch.tokens), len(values)))
+    for row, column in np.ndindex(*scores.shape):
+        ids: list[int] = []
+        for given in batch.order[: batch.given].tolist():
+            ids += [*encoding.prefixes[given], *(token for token in batch.tokens[row, given].tolist() if token >= 0)]
+        ids += encoding.prefixes[clause]
+        state = int(encoding.tables.starts[clause])
+        for token in (token for token in values[column].tolist() if token >= 0):
+            logits = model(input_ids=torch.tensor([ids])).logits[0, -1].double()
+            logits[~torch.from_numpy(encoding.tables.allowed[state])] = -torch.inf
+            scores[row, column] += float(torch.log_softmax(logits, dim=0)[token])
+            ids.append(token)
+            state = int(encoding.tables.next_state[state, token])
+    return scores
+
+
+def some(values: IntArray, count: int) -> IntArray:
+    return np.random.default_rng(0).permutation(values)[:count]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("writing", WRITINGS)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_scores_equal_a_slow_reference(architecture: Architecture, writing: Writing, case: str) -> None:
+    encoding, clauses = written(table(), writing)
+    batch, model = prompts(clauses, *CASES[case]), random_model(architecture, encoding)
+    for clause in (1, 2, LABEL):
+        if clause not in batch.order[: batch.given]:
+            values = some(spellings(encoding, clause), 6)
+            scores = ValueScorer(model, encoding).score(batch, clause, values)
+            assert scores.dtype == np.float64
+            assert scores == pytest.approx(reference(model, encoding, batch, clause, values), abs=2e-4)
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+@pytest.mark.parametrize("clause", [0, 1, 2, 4, LABEL])
+def test_the_probabilities_of_all_legal_values_sum_to_one(writing: Writing, clause: int) -> None:
+    frame = table().assign(balance=lambda frame: frame["balance"].clip(-0.3, 1.2).round(1))
+    encoding, clauses = written(frame, writing)
+    batch = prompts(clauses, [3, clause, *(j for j in range(6) if j not in (3, clause))], 1, [0, 1, 2, 3])
+    values = spellings(encoding, clause)
+    scores = ValueScorer(random_model("gpt2", encoding), encoding).score(batch, clause, values)
+    assert np.exp(scores).sum(axis=1) == pytest.approx(np.ones(4), abs=1e-6)
+
+
+def many_classes() -> pd.DataFrame:
+    """Classes of several tokens, some with a common beginning."""
+    names = ["stage one", "stage two", "stage two, late", "well", "Narvik"]
+    return table().assign(bought=np.array(names)[np.arange(60) % 5])
+
+
+@pytest.mark.parametrize("writing", ["text apart", "text joined"])
+def test_classes_of_several_tokens_are_scored_whole(writing: Writing) -> None:
+    encoding, clauses = written(many_classes(), writing)
+    coding: Any = encoding.codings[LABEL]
+    values = coding.encode(np.arange(5), np.zeros(5, dtype=bool))
+    assert values.shape[1] > 3
+    batch, model = prompts(clauses, [0, 3, LABEL, 1, 2, 4], 2, [0, 1, 2, 3]), random_model("llama", encoding)
+    scores = ValueScorer(model, encoding).score(batch, LABEL, values)
+    assert scores == pytest.approx(reference(model, encoding, batch, LABEL, values), abs=2e-4)
+    assert np.exp(scores).sum(axis=1) == pytest.approx(np.ones(4), abs=1e-6)
+
+
+def test_the_decoder_draws_values_as_often_as_they_score() -> None:
+    encoding, clauses = written(many_classes(), "text apart")
+    coding: Any = encoding.codings[LABEL]
+    values = coding.encode(np.arange(5), np.zeros(5, dtype=bool))
+    model, batch = random_model("gpt2", encoding, seed=3), prompts(clauses, [4, LABEL, 0, 1, 2, 3], 1, [0] * 4000)
+    scores = ValueScorer(model, encoding).score(prompts(clauses, [4, LABEL, 0, 1, 2, 3], 1, [0]), LABEL, values)
+    drawn = ConstrainedDecoder(model, encoding, 1.0, torch.Generator().manual_seed(0)).complete(batch)
+    classes, _ = coding.decode(drawn[:, LABEL], np.random.default_rng(0))
+    assert np.bincount(classes, minlength=5) / 4000 == pytest.approx(np.exp(scores[0]), abs=0.03)
+
+
+def test_repeated_values_score_alike_and_no_values_give_no_scores() -> None:
+    encoding, clauses = written(table(), "text apart")
+    batch, scorer = (
+        prompts(clauses, [0, LABEL, 1, 2, 3, 4], 1, [0, 1]),
+        ValueScorer(random_model("gpt2", encoding), encoding),
+    )
+    values = spellings(encoding, LABEL)
+    scores = scorer.score(batch, LABEL, np.concatenate([values, values[:1]]))
+    assert scores[:, 2].tolist() == scores[:, 0].tolist()
+    assert scorer.score(batch, LABEL, values[:0]).shape == (2, 0)
+
+
+def test_the_model_is_asked_once_for_each_beginning_that_leaves_a_choice() -> None:
+    frame = table().assign(bought=np.array(["AAB", "AAC", "ADD", "EEE"])[np.arange(60) % 4])
+    encoding, clauses = written(frame, "text apart")
+    coding: Any = encoding.codings[LABEL]
+    values = coding.encode(np.arange(4), np.zeros(4, dtype=bool))
+    model: Any = CountingModel(random_model("gpt2", encoding))
+    ValueScorer(model, encoding).score(prompts(clauses, [0, LABEL, 1, 2, 3, 4], 1, [0, 1]), LABEL, values)
+    # The prompt; then what is behind " ", " A" and " AA": the blank at the beginning and the comma are certain.
+    spelled = [encoding.token_texts[token] for token in values[0]]
+    assert spelled == [" ", "A", "A", "B", ","]
+    assert [width for _, width in model.shapes][1:] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_scoring_leaves_the_model_and_later_scores_alone(writing: Writing) -> None:
+    encoding, clauses = written(table(), writing)
+    batch, scorer = (
+        prompts(clauses, [0, LABEL, 1, 2, 3, 4], 1, [0, 1, 2]),
+        ValueScorer(random_model("gpt2", encoding), encoding),
+    )
+    values = spellings(encoding, 2)
+    assert scorer.score(batch, 2, values).tolist() == scorer.score(batch, 2, values).tolist()
+
+
+@pytest.mark.parametrize(
+    ("clause", "value", "message"),
+    [
+        (0, [], r"clause 0 is given by the prompts; score one that is not"),
+        (1, [0], r"\[0\] are not the tokens of a legal value of clause 1"),
+        (1, "long", r"are not the tokens of a legal value of clause 1"),
+        (1, "short", r"are only the beginning of a value of clause 1"),
+        (1, [], r"\[\] are only the beginning of a value of clause 1"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused(clause: int, value: Any, message: str) -> None:
+    encoding, clauses = written(table(), "digits")
+    right = clauses.tokens[0, 1].tolist()[:3]
+    tokens = {"long": [*right, right[0]], "short": right[:-1]}.get(value, value) if isinstance(value, str) else value
+    batch = prompts(clauses, [0, 1, 2, 3, 4, LABEL], 1, [0])
+    with pytest.raises(InvalidInputError, match=message):
+        ValueScorer(random_model("gpt2", encoding), encoding).score(batch, clause, np.array([tokens], dtype=np.int64))
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("rows_at_once", [1, 4, 100])
+def test_log_likelihoods_are_the_sum_of_the_scores_of_each_value(
+    architecture: Architecture, writing: Writing, rows_at_once: int
+) -> None:
+    encoding, clauses = written(table(), writing)
+    rows = clauses.take(np.arange(7))
+    orders = draw_orders(7, 5, "permute_xy", np.random.default_rng(0))
+    model = random_model(architecture, encoding)
+    total = log_likelihoods(model, encoding, rows, orders, rows_at_once=rows_at_once)
+    for row in range(7):
+        values = [
+            reference(
+                model, encoding, Prompts(orders[row], place, rows.tokens[[row]]), clause, rows.tokens[[row], clause]
+            )
+            for place, clause in enumerate(orders[row].tolist())
+        ]
+        assert total[row] == pytest.approx(sum(float(value[0, 0]) for value in values), abs=2e-3)
+
+
+def test_log_likelihoods_sum_to_the_loss() -> None:
+    encoding, clauses = written(table(), "text joined")
+    orders, model = draw_orders(60, 5, "fix_y", np.random.default_rng(0)), random_model("gpt2", encoding)
+    with torch.inference_mode():
+        loss, _ = ValueLoss(encoding.tables, torch.device("cpu"))(model, encoding.assemble(clauses, orders))
+    total = log_likelihoods(model, encoding, clauses, orders, rows_at_once=25)
+    assert total.shape == (60,)
+    assert total.sum() == pytest.approx(-float(loss), rel=1e-5)
+
+
+def test_absent_clauses_add_nothing_to_a_likelihood() -> None:
+    encoding, clauses = written(table(), "text joined")
+    model, orders = random_model("gpt2", encoding), np.tile([LABEL, 0, 1, 2, 3, 4], (60, 1))
+    label_alone = clauses.with_present(np.arange(6)[None, :].repeat(60, axis=0) == LABEL)
+    total = log_likelihoods(model, encoding, label_alone, orders, rows_at_once=60)
+    batch = Prompts(orders[0], 0, clauses.tokens[:1])
+    assert total[0] == pytest.approx(
+        reference(model, encoding, batch, LABEL, clauses.tokens[:1, LABEL])[0, 0], abs=2e-4
+    )

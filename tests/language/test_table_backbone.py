@@ -1,0 +1,141 @@
+"""Backbones over the tokens of one table: which tokens, which start, and what does not fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
+from imbllm_autogluon.language.backbones import find_backbone, load_model, load_tokenizer
+from imbllm_autogluon.language.config import LanguageConfig
+from imbllm_autogluon.language.decoding import ConstrainedDecoder
+from imbllm_autogluon.language.scoring import log_likelihoods
+from imbllm_autogluon.language.table_backbone import TableBackbone, build_table_backbone
+from imbllm_autogluon.language.trimming import base_fingerprint
+from imbllm_autogluon.sentences import ClauseWriter, TextVocabulary
+from tests.language.pretrained import save_pretrained
+from tests.language.tables import LABEL, clauses_of, legal_rows, prompts, table, vocabulary_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from tests.language.pretrained import Architecture
+
+ARCHITECTURES: list[Architecture] = ["gpt2", "llama"]
+FRAME = table()
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def folder(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.getfixturevalue(f"pretrained_{request.param}")
+    return path
+
+
+def built(folder: Path, frame: pd.DataFrame = FRAME, **settings: Any) -> TableBackbone:
+    config = LanguageConfig(backbone=str(folder), device="cpu", **settings).resolved()
+    return build_table_backbone(vocabulary_of(frame, config.numbers or "bins"), config)
+
+
+def test_text_clauses_keep_the_weights_of_their_tokens(folder: Path) -> None:
+    backbone = built(folder, clauses="text")
+    source = find_backbone(str(folder))
+    whole = load_model(source).get_input_embeddings().weight
+    text = TextVocabulary(vocabulary_of(FRAME).schema, load_tokenizer(source))
+    new = backbone.model.get_input_embeddings().weight
+    assert backbone.encoding.token_texts == text.encoding().token_texts
+    assert torch.equal(new[1:], whole[list(text.token_ids[1:])])
+    assert (new[0] == 0).all()
+
+
+def test_table_tokens_begin_at_the_mean_of_their_text(folder: Path) -> None:
+    backbone = built(folder, clauses="tokens", numbers="bins")
+    source = find_backbone(str(folder))
+    whole, tokenizer = load_model(source).get_input_embeddings().weight, load_tokenizer(source)
+    new = backbone.model.get_input_embeddings().weight
+    assert backbone.encoding.token_names[1] == "balance is"
+    for token, text in enumerate(backbone.encoding.token_texts[1:], start=1):
+        ids = tokenizer.encode(text, add_special_tokens=False)
+        assert torch.allclose(new[token], whole[ids].mean(dim=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("settings", [{"clauses": "text"}, {"clauses": "tokens", "numbers": "digits"}])
+def test_a_pretrained_backbone_writes_legal_rows_that_people_can_read(folder: Path, settings: dict[str, Any]) -> None:
+    backbone = built(folder, **settings)
+    vocabulary = vocabulary_of(FRAME, "digits")
+    clauses = backbone.encoding.encode(vocabulary.schema.encode(FRAME), vocabulary.schema.encode_label(FRAME["bought"]))
+    generator = torch.Generator().manual_seed(0)
+    rows = ConstrainedDecoder(backbone.model, backbone.encoding, 1.0, generator).complete(
+        prompts(clauses, [LABEL, 3, 0, 1, 2, 4], 1, [0, 4, 8, 12])
+    )
+    assert legal_rows(backbone.encoding, rows)
+
+
+def test_what_is_written_in_text_is_read_by_the_clause_writer(folder: Path) -> None:
+    source = find_backbone(str(folder))
+    tokenizer = load_tokenizer(source)
+    vocabulary = TextVocabulary(vocabulary_of(FRAME).schema, tokenizer)
+    backbone, encoding = built(folder, clauses="text"), vocabulary.encoding()
+    order = [LABEL, 3, 0, 1, 2, 4]
+    rows = ConstrainedDecoder(backbone.model, encoding, 1.0, torch.Generator().manual_seed(0)).complete(
+        prompts(clauses_of(vocabulary, FRAME), order, 1, list(range(20)))
+    )
+    ids, writer = np.array(vocabulary.token_ids), ClauseWriter(vocabulary.schema)
+    for row in rows.tolist():
+        tokens = [t for clause in order for t in (*encoding.prefixes[clause], *row[clause]) if t >= 0]
+        reading = writer.read(tokenizer.decode(ids[tokens].tolist()).strip().removesuffix(","))
+        assert reading.label is not None
+        assert sorted(reading.features) == [0, 1, 2, 3, 4]
+
+
+def test_a_backbone_says_where_its_weights_come_from(folder: Path) -> None:
+    backbone = built(folder)
+    assert backbone.base is not None
+    assert (backbone.base.location, backbone.base.revision) == (str(folder), None)
+    assert backbone.base.fingerprint == base_fingerprint(load_model(find_backbone(str(folder))))
+    assert backbone.family == "causal"
+    assert backbone.device == torch.device("cpu")
+    assert not backbone.model.training
+
+
+@pytest.mark.parametrize("name", ["compact", "compact_masked"])
+def test_compact_backbones_have_no_base(name: str) -> None:
+    backbone = build_table_backbone(vocabulary_of(FRAME), LanguageConfig(backbone=name, width=16, layers=1).resolved())
+    assert backbone.base is None
+    assert backbone.family == ("masked" if name == "compact_masked" else "causal")
+
+
+@pytest.mark.parametrize("clauses", ["text", "tokens"])
+def test_sentences_too_long_for_the_model_are_refused_with_the_remedies(clauses: str, tmp_path: Path) -> None:
+    longest = built(save_pretrained(tmp_path / "long", "gpt2"), clauses=clauses).encoding.longest_sentence
+    fits = built(save_pretrained(tmp_path / "fits", "gpt2", n_positions=longest), clauses=clauses)
+    short = save_pretrained(tmp_path / "short", "gpt2", n_positions=longest - 1)
+    with pytest.raises(InvalidInputError, match=rf"up to {longest} tokens, the backbone reads {longest - 1}") as caught:
+        built(short, clauses=clauses)
+    for remedy in ("clauses='tokens'", "numbers='bins'", "fewer columns", "compact"):
+        assert remedy in str(caught.value)
+    vocabulary = vocabulary_of(FRAME, "digits")
+    cells, labels = vocabulary.schema.encode(FRAME), vocabulary.schema.encode_label(FRAME["bought"])
+    rows, orders = fits.encoding.encode(cells, labels), np.tile([LABEL, 0, 1, 2, 3, 4], (60, 1))
+    assert np.isfinite(log_likelihoods(fits.model, fits.encoding, rows, orders, rows_at_once=60)).all()
+
+
+def test_an_absent_backbone_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ImbLLMError, match="nowhere"):
+        built(tmp_path / "nowhere")
+
+
+def test_a_compact_masked_backbone_refuses_values_of_several_tokens() -> None:
+    config = LanguageConfig(backbone="compact_masked", numbers="digits").resolved()
+    with pytest.raises(InvalidInputError, match="numbers='bins'"):
+        build_table_backbone(vocabulary_of(FRAME, "digits"), config)
+
+
+def test_settings_name_what_learns(folder: Path) -> None:
+    lora, full = built(folder), built(folder, tuning="full")
+    assert all("lora_" in name or "wte" in name or "embed" in name or "head" in name for name in lora.tuning.learning())
+    assert len(full.tuning.learning()) == len(list(full.model.named_parameters()))
