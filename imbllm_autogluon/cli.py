@@ -190,7 +190,8 @@ def train(
 ) -> None:
     """Train a generator and keep it; `imbllm sample` then writes rows with it.
 
-    Several GPUs or processes: accelerate launch -m imbllm_autogluon.cli train ...
+    Several GPUs: accelerate launch -m imbllm_autogluon.cli train ...; several CPU processes: torchrun
+    --nproc_per_node 2 -m imbllm_autogluon.cli train ...
     """
     from imbllm_autogluon.oversampling.writing import train_into
 

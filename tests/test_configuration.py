@@ -26,6 +26,8 @@ class Oven:
     heat: int = 180
     mode: Literal["top", "bottom", 3] = "top"
     fan: bool = False
+    light: Literal["warm", "cold"] | None = None
+    timer: int | None = None
 
     def __post_init__(self) -> None:
         require_choices(self)
@@ -33,7 +35,7 @@ class Oven:
 
 
 def test_keys_come_in_the_order_of_the_definition() -> None:
-    assert known_keys(Oven) == ("heat", "mode", "fan")
+    assert known_keys(Oven) == ("heat", "mode", "fan", "light", "timer")
 
 
 def test_a_mapping_becomes_a_configuration_and_absent_keys_keep_their_defaults() -> None:
@@ -43,7 +45,7 @@ def test_a_mapping_becomes_a_configuration_and_absent_keys_keep_their_defaults()
 def test_an_unknown_key_is_refused_with_the_nearest_one_and_all_allowed_ones() -> None:
     with pytest.raises(InvalidInputError, match=r"unknown setting 'oven\.heet' \(did you mean 'heat'\?\)") as caught:
         from_mapping(Oven, {"fan": True, "heet": 3}, prefix="oven.")
-    assert "the settings are: oven.fan, oven.heat, oven.mode." in str(caught.value)
+    assert "the settings are: oven.fan, oven.heat, oven.light, oven.mode, oven.timer." in str(caught.value)
 
 
 def test_known_keys_are_not_refused() -> None:
@@ -53,13 +55,29 @@ def test_known_keys_are_not_refused() -> None:
 @pytest.mark.parametrize("heat", [np.int64(200), np.int8(60), np.float64(200.0), np.float32(200.0)])
 def test_numpy_scalars_become_plain_values_that_json_can_hold(heat: Any) -> None:
     oven = from_mapping(Oven, {"heat": heat, "fan": np.bool_(True), "mode": np.str_("bottom")})
-    assert {type(value) for value in vars(oven).values()} <= {int, float, bool, str}
-    assert json.loads(json.dumps(vars(oven))) == {"heat": int(heat), "mode": "bottom", "fan": True}
+    plain = {key: vars(oven)[key] for key in ("heat", "mode", "fan")}
+    assert {type(value) for value in plain.values()} <= {int, float, bool, str}
+    assert json.loads(json.dumps(plain)) == {"heat": int(heat), "mode": "bottom", "fan": True}
 
 
 def test_every_literal_field_is_checked() -> None:
     with pytest.raises(InvalidInputError, match=r"mode must be one of 'top', 'bottom', 3; got 'botom' \(did you mean"):
         Oven(mode="botom")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("light", ["warm", "cold", None])
+def test_a_choice_may_be_left_open_where_its_type_says_so(light: Any) -> None:
+    assert Oven(light=light).light == light
+
+
+@pytest.mark.parametrize("light", ["worm", False, 0, "None"])
+def test_another_choice_than_none_is_refused_where_it_may_be_left_open(light: Any) -> None:
+    with pytest.raises(InvalidInputError, match=rf"light must be one of 'warm', 'cold', None; got {light!r}"):
+        Oven(light=light)
+
+
+def test_other_optional_fields_are_not_choices() -> None:
+    assert Oven(timer=17).timer == 17
 
 
 def test_a_choice_is_compared_by_value_not_by_text() -> None:

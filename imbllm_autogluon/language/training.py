@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from imbllm_autogluon.language.memory import ran_out_of_memory, release_memory
 from imbllm_autogluon.language.processes import Processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from imbllm_autogluon.language.checkpoints import Checkpoint
     from imbllm_autogluon.language.losses import LanguageModel, Loss
@@ -97,7 +97,7 @@ class TrainingState:
     """Weights with the lowest held-out loss, by name; empty before the first evaluation."""
 
     generators: list[torch.Generator]
-    """Sources of dropout and of the loss's own draws."""
+    """Sources of dropout."""
 
 
 class Trainer:
@@ -137,7 +137,6 @@ class Trainer:
         self._processes = processes or Processes()
         self._checkpoint = checkpoint
         self._device = next(iter(learning.values())).device
-        self._own_generator: torch.Generator | None = getattr(loss, "generator", None)
 
     def run_all(
         self, stages: list[Stage], seconds: float | None, progress: Callable[[int], None]
@@ -270,7 +269,7 @@ class Trainer:
             return
         sentences = self._own_part(stage.held_out)
         self._model.eval()
-        with torch.inference_mode(), _same_draws(self._own_generator):
+        with torch.inference_mode():
             total = self._with_less_memory(lambda rows: self._judged(sentences, rows), len(sentences.ids))
         self._model.train()
         total = total.to(self._device)
@@ -283,7 +282,7 @@ class Trainer:
         generators = [torch.default_generator]
         if self._device.type == "cuda":
             generators.append(torch.cuda.default_generators[self._device.index or 0])
-        return generators if self._own_generator is None else [*generators, self._own_generator]
+        return generators
 
     def _judged(self, sentences: Sentences, rows: int) -> torch.Tensor:
         total = torch.zeros(2, dtype=torch.float64)
@@ -325,20 +324,6 @@ def precision(device: torch.device) -> AbstractContextManager[Any]:
     if device.type == "cuda" and torch.cuda.is_bf16_supported():
         return torch.autocast("cuda", dtype=torch.bfloat16)
     return nullcontext()
-
-
-@contextmanager
-def _same_draws(generator: torch.Generator | None) -> Iterator[None]:
-    """Let a loss that draws (which values it hides) draw the same whenever it judges, and go on where it was."""
-    if generator is None:
-        yield
-        return
-    before = generator.get_state()
-    generator.manual_seed(0)
-    try:
-        yield
-    finally:
-        generator.set_state(before)
 
 
 def _is_due(step: int, steps: int) -> bool:

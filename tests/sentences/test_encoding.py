@@ -188,6 +188,30 @@ def test_rows_can_be_taken_repeated_and_stacked() -> None:
     assert stacked.present.tolist() == [[False] * 5] * 3 + [[True] * 5] * 40
 
 
+@pytest.mark.parametrize("rows", [slice(3, 9), slice(0, 0), np.array([7, 7, 0, 2])])
+def test_taken_sentences_are_those_that_the_taken_rows_make(rows: Any) -> None:
+    written = Written(mixed(), "digits")
+    present = np.random.default_rng(3).random((40, 5)) < 0.5
+    clauses, orders = written.clauses.with_present(present), np.tile(np.arange(5), (40, 1))
+    taken = written.encoding.assemble(clauses, orders).take(rows)
+    picked = np.arange(40)[rows]
+    alone = written.encoding.assemble(clauses.take(picked), orders[picked])
+    assert taken.real.shape[1] == int(taken.real.sum(axis=1).max(initial=0))
+    for name in ("ids", "real", "states"):
+        assert getattr(taken, name).tolist() == getattr(alone, name)[:, : taken.real.shape[1]].tolist()
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
+def test_lengths_are_those_of_the_sentences(numbers: Numbers) -> None:
+    written = Written(mixed(), numbers)
+    present = np.random.default_rng(3).random((40, 5)) < 0.5
+    for clauses in (written.clauses, written.clauses.with_present(present)):
+        lengths = written.encoding.lengths(clauses)
+        sentences = written.encoding.assemble(clauses, draw_orders(40, 4, "permute_xy", np.random.default_rng(0)))
+        assert lengths.dtype == np.int64
+        assert lengths.tolist() == sentences.real.sum(axis=1).tolist()
+
+
 def test_zero_rows_make_zero_sentences() -> None:
     written = Written(mixed(), "digits")
     none: npt.NDArray[Any] = np.empty(0, dtype=np.int64)

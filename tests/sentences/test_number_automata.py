@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.sentences.number_automata import decimal_numbers, decimal_range, unit_text
+from imbllm_autogluon.sentences.number_automata import decimal_numbers, decimal_range, fixed_width_range, unit_text
 from imbllm_autogluon.tables import NumberLattice
 
 if TYPE_CHECKING:
@@ -116,6 +116,27 @@ def test_only_the_needed_characters_need_symbols() -> None:
     assert accepts(decimal_range(0, 12, 0, digits), "11")
     with pytest.raises(InvalidInputError, match=r"absent: \['-', '\.'\]"):
         decimal_range(-1, 12, 1, digits)
+
+
+@given(st.integers(-2000, 2000), st.integers(0, 3000))
+def test_fixed_width_ranges_hold_exactly_their_numbers_in_one_width(low: int, width: int) -> None:
+    texts = language(fixed_width_range(low, low + width, SYMBOLS))
+    assert sorted(map(int, texts)) == list(range(low, low + width + 1))
+    assert {len(text) for text in texts} == {max(len(str(low)), len(str(low + width)))}
+
+
+@pytest.mark.parametrize(("low", "high"), [(-(2**63), 2**63 - 1), (-(2**62), -3), (7, 10**18)])
+def test_wide_fixed_width_ranges_end_at_their_bounds(low: int, high: int) -> None:
+    numbers, width = fixed_width_range(low, high, SYMBOLS), max(len(str(low)), len(str(high)))
+    assert numbers.n_states < 120
+    inside = [accepts(numbers, str(number).zfill(width)) for number in (low, high, low + 1, high - 1)]
+    outside = [accepts(numbers, str(number).zfill(width)) for number in (low - 1, high + 1)]
+    assert (inside, outside) == ([True] * 4, [False] * 2)
+
+
+def test_a_fixed_width_range_from_above_to_below_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="got 2 and 1"):
+        fixed_width_range(2, 1, SYMBOLS)
 
 
 def test_a_range_from_above_to_below_is_refused() -> None:

@@ -85,6 +85,17 @@ def test_every_seen_value_is_encoded_as_a_bin_next_to_it(
     assert (values <= bins.knots[bins.starts[codes + 1] - 1]).all()
 
 
+@settings(deadline=None)
+@given(samples(), st.integers(2, 9))
+def test_the_centre_of_a_bin_is_a_value_seen_in_it(
+    sample: tuple[IntArray, npt.NDArray[np.float64]], max_bins: int
+) -> None:
+    bins = QuantileBins.fit(*sample, max_bins)
+    assert bins.centres.dtype == np.int64
+    assert set(bins.centres.tolist()) <= set(sample[0].tolist())
+    assert bins.encode(bins.centres).tolist() == list(range(bins.n_bins))
+
+
 def test_values_between_two_bins_go_to_the_nearer_one() -> None:
     bins = QuantileBins.fit(np.array([0, 10]), equal(2), 2)
     assert bins.encode(np.array([-99, 4, 5, 6, 99])).tolist() == [0, 0, 0, 1, 1]

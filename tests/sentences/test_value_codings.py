@@ -23,7 +23,7 @@ from imbllm_autogluon.sentences.value_codings import (
 from imbllm_autogluon.tables import Column
 
 MISSING = 1
-SYMBOLS = {symbol: 2 + i for i, symbol in enumerate((*"0123456789", "-", "end"))}
+SYMBOLS = {symbol: 2 + i for i, symbol in enumerate((*"0123456789", "-"))}
 FIRST = 20
 
 NUMBERS: dict[str, tuple[st.SearchStrategy[Any], str]] = {
@@ -183,7 +183,7 @@ def test_a_missing_cell_of_a_column_without_missing_has_no_tokens() -> None:
 
 @pytest.mark.parametrize(
     ("sequences", "stacked"),
-    [([[1], [2, 3]], [[1, -1], [2, 3]]), ([], []), ([[4, 5]], [[4, 5]])],
+    [([[1], [2, 3]], [[1, -1], [2, 3]]), ([], []), ([[4, 5]], [[4, 5]]), ([[]], [[-1]])],
 )
 def test_token_lists_are_stacked_to_the_longest(sequences: list[list[int]], stacked: list[list[int]]) -> None:
     assert padded(sequences).tolist() == stacked

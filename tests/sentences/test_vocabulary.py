@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.sentences import PADDING
 from imbllm_autogluon.sentences.value_codings import BinCoding, CategoryCoding, DigitCoding, Numbers
-from imbllm_autogluon.sentences.vocabulary import DIGIT_SYMBOLS, PADDING, SchemaVocabulary
+from imbllm_autogluon.sentences.vocabulary import DIGIT_SYMBOLS, SchemaVocabulary
 from imbllm_autogluon.tables import TableSchema
 
 FRAME = pd.DataFrame(
@@ -62,6 +63,19 @@ def test_every_clause_has_its_own_prefix_and_no_value_uses_the_padding(numbers: 
     used = [set(encoding.tables.clause_tokens(clause).tolist()) for clause in range(encoding.n_clauses)]
     assert min(set().union(*used)) > 6
     assert max(set().union(*used)) == encoding.n_tokens - 1
+
+
+def test_tokens_say_what_they_would_be_in_a_sentence() -> None:
+    encoding = vocabulary().encoding()
+    said = dict(zip(encoding.token_names, encoding.token_texts, strict=True))
+    assert said["padding"] == ""
+    assert said["age is"] == " age is"
+    assert said["city: missing"] == said["income: missing"] == " missing"
+    assert said["city: Oslo"] == " Oslo"
+    assert [said[f"age: bin {i}"] for i in range(3)] == [" 35", " 48", " 61"]
+    assert [said["income: bin 0"], said["since: bin 1"]] == [" 1.50", " 2021-05-03"]
+    digits = vocabulary("digits").encoding()
+    assert [digits.token_texts[digits.token_names.index(symbol)] for symbol in DIGIT_SYMBOLS] == list(DIGIT_SYMBOLS)
 
 
 def test_the_columns_of_the_bins_encoding_share_no_value_token() -> None:

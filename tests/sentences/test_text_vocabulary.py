@@ -1,0 +1,251 @@
+"""Rows as the paper's text in the tokens of a pretrained tokenizer: they come back, and people can read them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.sentences import PADDING, Clauses, ClauseWriter, Order, TextVocabulary, draw_orders
+from imbllm_autogluon.sentences.orders import ORDERS
+from imbllm_autogluon.tables import Cells, TableSchema
+from tests.language.pretrained import SPACES, Spaces, tokenizer
+from tests.sentences.tables import frames
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOKENIZERS: dict[Spaces, Any] = {spaces: tokenizer(spaces) for spaces in SPACES}
+
+HOSTILE_NAMES = ("a, b", 'the "x"', "y is z", "missing", "", " blank ", "ends in,")
+
+
+class Written:
+    """A table, its text vocabulary and its clauses."""
+
+    def __init__(self, frame: pd.DataFrame, cutter: Any) -> None:
+        self.schema = TableSchema.from_frame(frame, "sick")
+        self.cells = self.schema.encode(frame)
+        self.labels = self.schema.encode_label(frame["sick"])
+        self.cutter = cutter
+        self.vocabulary = TextVocabulary(self.schema, cutter)
+        self.encoding = self.vocabulary.encoding()
+        self.clauses: Clauses = self.encoding.encode(self.cells, self.labels)
+
+    def texts(self, order: Order = "fix_y") -> Iterator[str]:
+        """Sentences as the tokenizer decodes them."""
+        orders = draw_orders(len(self.labels), len(self.schema.columns), order, np.random.default_rng(0))
+        sentences = self.encoding.assemble(self.clauses, orders)
+        ids = np.array(self.vocabulary.token_ids)
+        for row, real in zip(sentences.ids, sentences.real, strict=True):
+            yield self.cutter.decode(ids[row[real]].tolist())
+
+
+def table(n_rows: int = 30) -> pd.DataFrame:
+    """Numbers and texts of many lengths, times, missing cells, and names that look like syntax."""
+    rng = np.random.default_rng(4)
+    income = pd.Series((rng.normal(0, 1, n_rows) * 10.0 ** rng.integers(-1, 4, n_rows)).round(2))
+    cities = ["Oslo", "Tromsø, north", 'the "old" town', "is", "x is y", "missing", "1", "", "A, b", "a, b"]
+    return pd.DataFrame(
+        {
+            "income, net": income.mask(rng.random(n_rows) < 0.2),
+            'visits "is"': rng.integers(0, 1200, n_rows),
+            "city is": pd.Series(rng.choice(cities, n_rows)).mask(rng.random(n_rows) < 0.2),
+            "since": pd.Series(pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, n_rows), unit="D")),
+            "seen": pd.Series(pd.Timestamp("2024-02-28") + pd.to_timedelta(rng.integers(0, 99, n_rows), unit="h")),
+            "member": rng.random(n_rows) < 0.5,
+            "sick": np.where(np.arange(n_rows) % 3, "no", "yes, sick"),
+        }
+    )
+
+
+def on_lattice(schema: TableSchema, cells: Cells) -> Cells:
+    """The cells with every number on its column's lattice."""
+    for j, column in enumerate(schema.columns):
+        if column.lattice is not None:
+            cells = cells.with_column(j, column.lattice.snap(cells.values[j]), cells.missing[:, j])
+    return cells
+
+
+def expect_read_back(written: Written, order: Order) -> None:
+    """The sentences' texts, read as people would read them, hold the rows."""
+    cells, labels = ClauseWriter(written.schema).read_rows(ends_cut(written.texts(order)))
+    assert cells.row_keys().tolist() == on_lattice(written.schema, written.cells).row_keys().tolist()
+    assert labels is not None
+    assert labels.tolist() == written.labels.tolist()
+
+
+def ends_cut(texts: Iterator[str]) -> Iterator[str]:
+    """Sentences as :class:`ClauseWriter` writes them: without the space in front and the last comma."""
+    for text in texts:
+        assert text.startswith(" ")
+        assert text.endswith(",")
+        yield text[1:-1]
+
+
+@pytest.mark.parametrize("spaces", SPACES)
+@given(frame=frames())
+def test_any_table_comes_back_from_its_text_tokens(spaces: Spaces, frame: pd.DataFrame) -> None:
+    if not TableSchema.from_frame(frame, "sick").columns:
+        return
+    written = Written(frame, TOKENIZERS[spaces])
+    for clause, coding in enumerate(written.encoding.codings):
+        for value in written.clauses.tokens[:, clause].tolist():
+            assert coding.automaton.accepts([token for token in value if token >= 0])
+    cells, labels = written.encoding.decode(written.clauses, np.random.default_rng(0))
+    expected = on_lattice(written.schema, written.cells)
+    assert cells.row_keys().tolist() == expected.row_keys().tolist()
+    assert [column.dtype for column in cells.values] == [column.dtype for column in expected.values]
+    assert labels.tolist() == written.labels.tolist()
+
+
+@pytest.mark.parametrize("spaces", SPACES)
+@given(frame=frames())
+def test_the_text_of_any_table_reads_back_as_its_rows(spaces: Spaces, frame: pd.DataFrame) -> None:
+    if TableSchema.from_frame(frame, "sick").columns:
+        expect_read_back(Written(frame, TOKENIZERS[spaces]), "permute_xy")
+
+
+@pytest.mark.parametrize("spaces", SPACES)
+@pytest.mark.parametrize("order", ORDERS)
+def test_hostile_names_and_values_read_back_in_every_order(spaces: Spaces, order: Order) -> None:
+    expect_read_back(Written(table(), TOKENIZERS[spaces]), order)
+
+
+@pytest.mark.parametrize("spaces", SPACES)
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_a_hostile_column_name_reads_back(spaces: Spaces, name: str) -> None:
+    frame = pd.DataFrame({name: [1.5, None, 3.0], "sick": ["no", "yes", "no"]})
+    expect_read_back(Written(frame, TOKENIZERS[spaces]), "permute_x")
+
+
+@pytest.mark.parametrize("spaces", SPACES)
+def test_the_text_is_the_papers_sentence(spaces: Spaces) -> None:
+    frame = pd.DataFrame({"age": [44, 61], "sex": ["F", None], "x": [-0.5, 12.25], "sick": ["no", "yes"]})
+    written = Written(frame, TOKENIZERS[spaces])
+    orders = np.array([[3, 2, 0, 1], [1, 0, 3, 2]])
+    sentences, ids = written.encoding.assemble(written.clauses, orders), np.array(written.vocabulary.token_ids)
+    texts = [
+        written.cutter.decode(ids[row[real]].tolist()) for row, real in zip(sentences.ids, sentences.real, strict=True)
+    ]
+    assert texts == [
+        " sick is no, x is -0.50, age is 44, sex is F,",
+        " sex is missing, age is 61, sick is yes, x is 12.25,",
+    ]
+
+
+@pytest.mark.parametrize("spaces", SPACES)
+def test_a_clause_is_written_alike_at_every_place(spaces: Spaces) -> None:
+    written = Written(table(), TOKENIZERS[spaces])
+    whole = [set(text.split(", ")) for text in ends_cut(written.texts("fix_y"))]
+    assert whole == [set(text.split(", ")) for text in ends_cut(written.texts("permute_xy"))]
+
+
+@pytest.mark.parametrize("spaces", SPACES)
+def test_numbers_are_written_one_character_a_token(spaces: Spaces) -> None:
+    written = Written(table(), TOKENIZERS[spaces])
+    visits = [len(str(value)) + 1 for value in table()['visits "is"']]
+    assert (written.clauses.tokens[:, 1] >= 0).sum(axis=1).tolist() == visits
+
+
+def test_the_space_stands_where_the_tokenizer_puts_it() -> None:
+    frame = pd.DataFrame({"age": [44, 61], "sick": ["no", "yes"]})
+    apart, joined = (Written(frame, TOKENIZERS[spaces]).encoding for spaces in ("apart", "joined"))
+    spelled = {
+        name: [
+            encoding.token_texts[token]
+            for token in (*encoding.prefixes[0], *coding.encode(np.array([44]), np.zeros(1, dtype=bool))[0])
+        ]
+        for name, encoding, coding in (("apart", apart, apart.codings[0]), ("joined", joined, joined.codings[0]))
+    }
+    assert spelled["apart"][-5:] == [" is", " ", "4", "4", ","]
+    assert spelled["joined"][-4:] == [" is", " 4", "4", ","]
+
+
+@pytest.mark.parametrize("spaces", SPACES)
+def test_only_tokens_that_the_table_can_use_are_numbered_and_padding_is_first(spaces: Spaces) -> None:
+    written = Written(table(), TOKENIZERS[spaces])
+    encoding = written.encoding
+    used = {token for prefix in encoding.prefixes for token in prefix}
+    used |= {token for clause in range(encoding.n_clauses) for token in encoding.tables.clause_tokens(clause).tolist()}
+    assert PADDING not in used
+    # A column without point or sign leaves "space and character" of some characters unused; nothing else is.
+    assert used <= set(range(1, encoding.n_tokens))
+    assert (
+        len(encoding.token_names) == len(encoding.token_texts) == len(written.vocabulary.token_ids) == encoding.n_tokens
+    )
+    assert len(set(written.vocabulary.token_ids[1:])) == encoding.n_tokens - 1
+    assert encoding.token_names[PADDING] == "padding"
+    assert encoding.token_texts[PADDING] == ""
+    assert encoding.n_tokens < len(written.cutter)
+
+
+def test_lengths_are_those_of_the_sentences() -> None:
+    written = Written(table(), TOKENIZERS["apart"])
+    present = np.random.default_rng(0).random(written.clauses.present.shape) < 0.6
+    for clauses in (written.clauses, written.clauses.with_present(present)):
+        orders = draw_orders(30, 6, "permute_xy", np.random.default_rng(0))
+        assert (
+            written.encoding.lengths(clauses).tolist()
+            == written.encoding.assemble(clauses, orders).real.sum(axis=1).tolist()
+        )
+
+
+def test_missing_is_legal_only_where_training_had_it() -> None:
+    encoding = Written(table(), TOKENIZERS["joined"]).encoding
+    codings: list[Any] = list(encoding.codings)
+    assert [coding.missing is not None for coding in codings] == [True, False, True, False, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        ({"city": ["Oslo", "oslo", "x"]}, r"column 'city': the backbone's tokenizer writes 'Oslo' and 'oslo' alike"),
+        ({"city": ["Missing", "x", None]}, r"column 'city': .* writes 'Missing' and 'missing' alike"),
+        ({"city": [1, 2, 3], "City": [3, 2, 1]}, r"names of columns: .* writes 'city' and 'City' alike"),
+    ],
+)
+def test_what_a_tokenizer_cannot_tell_apart_is_refused_with_the_remedy(frame: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message) as caught:
+        Written(pd.DataFrame({**frame, "sick": ["no", "yes", "no"]}), tokenizer(lower_case=True))
+    assert "clauses='tokens'" in str(caught.value)
+
+
+def test_labels_that_a_tokenizer_cannot_tell_apart_are_refused_too() -> None:
+    with pytest.raises(InvalidInputError, match=r"column 'sick': .* 'No' and 'no' alike; use clauses='tokens'"):
+        Written(pd.DataFrame({"x": [1, 2, 3], "sick": ["No", "no", "No"]}), tokenizer(lower_case=True))
+
+
+def words(*known: str) -> Any:
+    """A tokenizer that knows whole words alone."""
+    inner = Tokenizer(
+        models.WordLevel({word: number for number, word in enumerate(("[UNK]", *known))}, unk_token="[UNK]")
+    )
+    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="[UNK]")
+
+
+def test_unknown_words_are_refused_where_they_hide_a_category() -> None:
+    frame = pd.DataFrame({"city": ["Oslo", "Bergen"], "sick": ["no", "yes"]})
+    with pytest.raises(InvalidInputError, match=r"writes 'Oslo' and 'Bergen' alike"):
+        Written(frame, words("city", "is", "sick", "no", "yes", ","))
+
+
+@pytest.mark.parametrize("absent", ["7", ","])
+def test_a_tokenizer_without_a_character_of_its_own_is_refused_by_it(absent: str) -> None:
+    frame = pd.DataFrame({"age": [44, 61], "sick": ["no", "yes"]})
+    known = [word for word in (*"0123456789,", "age", "is", "sick", "no", "yes") if word != absent]
+    with pytest.raises(InvalidInputError, match=f"has no token for '{absent}' alone; use clauses='tokens'"):
+        Written(frame, words(*known))
+
+
+def test_a_schema_without_label_is_refused() -> None:
+    schema = TableSchema.from_frame(pd.DataFrame({"age": [44, 61]}))
+    with pytest.raises(InvalidInputError, match="needs a schema with a label"):
+        TextVocabulary(schema, TOKENIZERS["joined"]).encoding()
