@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from imbllm_autogluon.cli_bench import bench
+from imbllm_autogluon.cli_cache import cache
 from imbllm_autogluon.cli_models import models
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
 from imbllm_autogluon.version import __version__
@@ -61,6 +62,7 @@ app = typer.Typer(
     cls=OneLineErrors, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
 )
 app.add_typer(bench, name="bench")
+app.add_typer(cache, name="cache")
 app.add_typer(models, name="models")
 
 
@@ -132,6 +134,9 @@ def fit(
     setting: Setting = None,
     threads: Threads = None,
     force: Force = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted fit: its generators and trials are used again.")
+    ] = False,
     verbosity: Annotated[int, typer.Option(min=0, max=4, help="AutoGluon's.")] = 2,
 ) -> None:
     """Fit AutoGluon on a table; every model also competes as a twin fitted on rebalanced folds."""
@@ -149,6 +154,7 @@ def fit(
         families=tuple(family or ()),
         settings=_settings(setting),
         force=force,
+        resume=resume,
         threads=threads,
         verbosity=verbosity,
     )

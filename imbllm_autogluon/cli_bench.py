@@ -96,3 +96,19 @@ def attention(rows: int = 151, threads: int = 1) -> None:
     from imbllm_autogluon.bench.attention import run
 
     typer.echo(run(rows=rows, threads=threads))
+
+
+@bench.command()
+def overhead(
+    family: Annotated[
+        list[str] | None, typer.Option(metavar="KEY", help="AutoGluon model key; repeatable. Default: five families.")
+    ] = None,
+    folds: int = 4,
+    repeats: Annotated[int, typer.Option(help="Fits of each arm on each table.")] = 1,
+    threads: int = 1,
+    fresh: Fresh = False,
+) -> None:
+    """Seconds of a whole fit with twins over seconds of the fit without them."""
+    from imbllm_autogluon.bench.overhead import FAMILIES, run
+
+    typer.echo(run(families=family or FAMILIES, folds=folds, repeats=repeats, threads=threads, fresh=fresh))

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from imbllm_autogluon import cli
 from imbllm_autogluon.jobs.job import FitJob
-from imbllm_autogluon.plugin.fold_rows import GENERATORS, POOLS
+from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
 from imbllm_autogluon.tables.files import read_table, write_table
 from imbllm_autogluon.version import __version__
 from tests.jobs.fits import binary_outcome, mixed_table

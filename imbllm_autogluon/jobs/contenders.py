@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imbllm_autogluon.plugin.generator_model import GeneratorModel
 from imbllm_autogluon.plugin.stage import RebalancingMixin
 
 if TYPE_CHECKING:
@@ -60,11 +61,22 @@ def base_models(predictor: TabularPredictor) -> tuple[list[str], list[str]]:
     trainer = predictor._trainer
     refitted = set(predictor.model_refit_map().values())
     names = [name for name in trainer.get_model_names(stack_name="core") if name not in refitted]
+    names = [name for name in names if not is_generator(predictor, name)]
     twins = [name for name in names if is_twin(predictor, name)]
     return [name for name in names if name not in twins], twins
 
 
 def is_twin(predictor: TabularPredictor, name: str) -> bool:
     """Whether a model, or what it bags, is a twin."""
+    return _is(predictor, name, RebalancingMixin)
+
+
+def is_generator(predictor: TabularPredictor, name: str) -> bool:
+    """Whether a model, or what it bags, only writes rows for the twins."""
+    return _is(predictor, name, GeneratorModel)
+
+
+def _is(predictor: TabularPredictor, name: str, wanted: type) -> bool:
+    """Whether a model, or what it bags, is of a class."""
     model_class = predictor._trainer.get_model_attribute(name, "type_inner")
-    return isinstance(model_class, type) and issubclass(model_class, RebalancingMixin)
+    return isinstance(model_class, type) and issubclass(model_class, wanted)

@@ -8,13 +8,15 @@ from datetime import datetime, timezone
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from imbllm_autogluon.jobs.contenders import base_models, is_twin
+from imbllm_autogluon.jobs.contenders import base_models, is_generator, is_twin
 from imbllm_autogluon.jobs.fold_records import FoldRecord, fold_records
+from imbllm_autogluon.jobs.studies import StudyRecord, study_records
 from imbllm_autogluon.plugin.parameters import TwinParameters
-from imbllm_autogluon.plugin.plan import plan_oversampling
+from imbllm_autogluon.rebalancing import plan_oversampling
 from imbllm_autogluon.tables.files import write_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from imbllm_autogluon.jobs.job import FitOutcome
@@ -31,19 +33,21 @@ LIBRARIES = (
 """Packages whose versions stand in the report."""
 
 
-def fit_report(outcome: FitOutcome) -> dict[str, Any]:
+def fit_report(outcome: FitOutcome, studies: Sequence[StudyRecord] = ()) -> dict[str, Any]:
     """Everything there is to say about a fit, as values that ``json.dumps`` accepts.
 
     Parameters
     ----------
     outcome
         A finished job.
+    studies
+        Trials of its tuned twins.
 
     Returns
     -------
     dict
-        ``headline``, ``table``, ``settings``, ``leaderboard``, ``comparison``, ``folds``, ``generator_fits``,
-        ``seconds``, ``notes``, ``versions``.
+        ``headline``, ``table``, ``settings``, ``leaderboard``, ``comparison``, ``folds``, ``studies``,
+        ``generator_fits``, ``seconds``, ``notes``, ``versions``.
     """
     job, predictor = outcome.job, outcome.predictor
     folds = fold_records(predictor, outcome.generator_fits)
@@ -63,6 +67,7 @@ def fit_report(outcome: FitOutcome) -> dict[str, Any]:
         "leaderboard": leaderboard(outcome),
         "comparison": outcome.comparison.to_dict(),
         "folds": [fold.to_dict() for fold in folds],
+        "studies": [study.to_dict() for study in studies],
         "generator_fits": outcome.generator_fits,
         "seconds": outcome.seconds,
         "notes": _notes(outcome, folds),
@@ -80,8 +85,10 @@ def write_report(outcome: FitOutcome) -> Path:
     """
     from imbllm_autogluon.quality.render import render_fit_report
 
-    report = fit_report(outcome)
-    text, page = json.dumps(report, indent=1, ensure_ascii=False), render_fit_report(report)
+    studies = study_records(outcome.predictor)
+    report = fit_report(outcome, studies)
+    text = json.dumps(report, indent=1, ensure_ascii=False)
+    page = render_fit_report(report, {study.name: study.plots for study in studies})
     write_whole(outcome.job.out / JSON_NAME, lambda draft: draft.write_text(text, encoding="utf-8"))
     write_whole(outcome.job.out / HTML_NAME, lambda draft: draft.write_text(page, encoding="utf-8"))
     return outcome.job.out / HTML_NAME
@@ -111,6 +118,8 @@ def leaderboard(outcome: FitOutcome) -> list[dict[str, Any]]:
 def _kind(outcome: FitOutcome, name: str) -> str:
     if is_twin(outcome.predictor, name):
         return "twin"
+    if is_generator(outcome.predictor, name):
+        return "generator"
     return "ensemble" if name.startswith("WeightedEnsemble") else "plain"
 
 
@@ -172,8 +181,8 @@ def _fold_notes(folds: list[FoldRecord]) -> list[str]:
 def _why_no_twins(outcome: FitOutcome) -> list[str]:
     if base_models(outcome.predictor)[1]:
         return []
-    stage = TwinParameters.from_flat(outcome.job.settings).stage
-    reason = plan_oversampling(outcome.job.train.labels, stage).reason
+    config = TwinParameters.from_flat(outcome.job.settings).rebalancing
+    reason = plan_oversampling(outcome.job.train.labels, config).reason
     return [f"No model has a twin: {reason}."] if reason else []
 
 

@@ -22,12 +22,19 @@ def left_by_a_fit(folder: Path) -> bool:
     return folder.is_dir() and all(path.name in OF_A_PREDICTOR for path in folder.iterdir())
 
 
-def check_folder(folder: Path, *, force: bool) -> None:
+def check_folder(folder: Path, *, force: bool, resume: bool = False) -> None:
     """Raise `InvalidInputError` if the folder of a new predictor is in use; touches nothing."""
+    if resume:
+        if folder.exists() and not left_by_a_fit(folder):
+            raise InvalidInputError(f"{folder} holds files that no fit left there; name the folder of a fit.")
+        return
     if folder.exists() and not folder.is_dir():
         raise InvalidInputError(f"{folder} is a file; name a folder for the predictor.")
     if folder.is_dir() and any(folder.iterdir()) and not force:
-        raise InvalidInputError(f"the folder {folder} is not empty; name another, or replace a fit with --force.")
+        raise InvalidInputError(
+            f"the folder {folder} is not empty; name another, replace a fit with --force, or "
+            "go on with an interrupted one with --resume."
+        )
 
 
 def prepare_folder(folder: Path, *, force: bool) -> None:

@@ -91,6 +91,10 @@ class FitJob:
     force: bool = False
     """Whether the folder of an earlier fit may be replaced."""
 
+    resume: bool = False
+    """Go on in the folder of a fit that was interrupted: generators, written rows and finished trials are used again,
+    models are fitted anew."""
+
     threads: int | None = None
     """Threads of each model (1 to 1024); default: all cores. On a machine that is busy with other work, one thread is
     many times faster than two: waiting threads of OpenMP spin."""
@@ -113,7 +117,9 @@ class FitJob:
             self._check_positive_class(self.positive_class)
         if self.test is not None:
             check_test(self.train, self.test)
-        check_folder(self.out, force=self.force)
+        if self.force and self.resume:
+            raise InvalidInputError("an earlier fit is either replaced (force) or gone on with (resume); not both.")
+        check_folder(self.out, force=self.force, resume=self.resume)
 
     @property
     def problem_type(self) -> str:
@@ -147,7 +153,7 @@ class FitJob:
         if self.families:
             arguments["hyperparameters"] = {family: {} for family in self.families}
         if self.settings:
-            arguments["callbacks"] = [[RebalanceCallback, {**_preset_options(self.presets), **self.settings}]]
+            arguments["callbacks"] = _callbacks_with(self.presets, self.settings)
         if find_spec("ray") is None:
             # AutoGluon's default tries Ray first and warns for every model where it is not installed.
             arguments["ag_args_ensemble"] = {"fold_fitting_strategy": "sequential_local"}
@@ -167,7 +173,8 @@ class FitJob:
         from imbllm_autogluon.jobs.contenders import contenders
 
         started = time.time()
-        prepare_folder(self.out, force=self.force)
+        if not self.resume:
+            prepare_folder(self.out, force=self.force)
         with quiet_libraries():
             predictor = self._fitted()
             models = contenders(predictor)
@@ -192,7 +199,8 @@ class FitJob:
         try:
             return predictor.fit(self.train.frame, **self.fit_arguments())
         except (RuntimeError, AssertionError) as error:  # AutoGluon's ways to say that no model could be trained
-            clear_folder(self.out)
+            if not self.resume:
+                clear_folder(self.out)
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise ImbLLMError(f"AutoGluon trained no model: {reason} Give it more time or other models.") from error
 
@@ -217,8 +225,8 @@ class FitOutcome:
     @property
     def generator_fits(self) -> int:
         """How many generators were trained: one for each fold, shared by all families."""
-        from imbllm_autogluon.plugin.fold_rows import GENERATORS
-        from imbllm_autogluon.plugin.stage import cache_of
+        from imbllm_autogluon.plugin.fold_writer import cache_of
+        from imbllm_autogluon.rebalancing.fold_rows import GENERATORS
 
         return len(GENERATORS.keys(cache_of(Path(self.predictor.path))))
 
@@ -237,8 +245,10 @@ def quiet_libraries() -> Iterator[None]:
         yield
 
 
-def _preset_options(presets: tuple[str, ...]) -> dict[str, Any]:
-    """Options that the last of this package's presets gives its callback."""
+def _callbacks_with(presets: tuple[str, ...], settings: Mapping[str, Any]) -> list[Any]:
+    """Callbacks of the last of this package's presets, the twins' settings changed."""
     name = next((name for name in reversed(with_add_on(presets)) if name in own_presets()), ADD_ON)
-    callbacks = own_presets()[name].get("callbacks") or [[RebalanceCallback, {}]]
-    return dict(callbacks[0][1])
+    return [
+        [made, {**options, **settings}] if made is RebalanceCallback else [made, options]
+        for made, options in own_presets()[name]["callbacks"]
+    ]

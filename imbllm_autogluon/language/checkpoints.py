@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from imbllm_autogluon.language.training import Progress
+from imbllm_autogluon.language.training_state import Progress
 from imbllm_autogluon.stored_state import read_state, reading
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imbllm_autogluon.language.training import TrainingState
+    from imbllm_autogluon.language.training_state import TrainingState
 
 log = logging.getLogger(__name__)
 

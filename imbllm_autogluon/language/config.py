@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -106,6 +107,10 @@ class LanguageConfig:
     steps: int = 200
     """Optimiser steps on the minority and interpolated rows (0 to 10**6)."""
 
+    epochs: float | None = None
+    """How often each minority and interpolated row is learned (above 0, up to 10,000), instead of `steps`. `None`: what
+    the steps come to."""
+
     batch_size: int | None = None
     """Sentences in a training step (1 to 65536). `None`: 64 for compact backbones, 16 for pretrained ones."""
 
@@ -168,6 +173,8 @@ class LanguageConfig:
             require_number("held_out", self.held_out, 0.0, 0.5)
         if self.time_limit is not None:
             require_number("time_limit", self.time_limit, 0.0)
+        if self.epochs is not None:
+            require_number("epochs", self.epochs, 1e-9, 10_000)
 
     def _refuse_contradictions(self) -> None:
         if not self.is_pretrained and self.clauses == "text":
@@ -184,6 +191,11 @@ class LanguageConfig:
     def is_pretrained(self) -> bool:
         """Whether the backbone comes with weights and a tokenizer."""
         return self.backbone not in COMPACT
+
+    def steps_for(self, n_rows: int) -> int:
+        """Optimiser steps on so many minority and interpolated rows, of a resolved configuration."""
+        assert self.batch_size is not None
+        return self.steps if self.epochs is None else math.ceil(self.epochs * n_rows / min(self.batch_size, n_rows))
 
     def resolved(self) -> LanguageConfig:
         """The same settings with every `None` that is a choice of the backbone filled in.

@@ -15,7 +15,8 @@ from imbllm_autogluon.language.process_state import seeded_torch
 from imbllm_autogluon.language.processes import Processes
 from imbllm_autogluon.language.scoring import ValueScorer, log_likelihoods
 from imbllm_autogluon.language.table_backbone import TableBackbone, build_table_backbone
-from imbllm_autogluon.language.training import Stage, Trainer, TrainingCurve
+from imbllm_autogluon.language.training import Stage, Trainer
+from imbllm_autogluon.language.warm_start import restore_warm, store_warm
 from imbllm_autogluon.language.writing import RowWriter
 from imbllm_autogluon.randomness import child_seed
 from imbllm_autogluon.stored_state import fingerprint
@@ -29,10 +30,14 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.language.prompts import Prompts
+    from imbllm_autogluon.language.training_state import TrainingCurve
     from imbllm_autogluon.sentences import Clauses, SchemaVocabulary, SentenceEncoding
 
     FloatArray = npt.NDArray[np.float64]
     IntArray = npt.NDArray[np.int64]
+
+WARM_UP = "warm-up"
+"""Name of the stage on the whole fold."""
 
 FINE_TUNING_RATE = 1 / 3
 """Peak learning rate of the stage after a warm-up, as a share of the warm-up's."""
@@ -109,6 +114,7 @@ class TableLanguageModel:
         threads: int | None = None,
         time_limit: float | None = None,
         checkpoint: Path | None = None,
+        warm_start: Path | None = None,
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Train on the fold (if `warmup` rows are given), then on `clauses`; afterwards `curves` tells how it went.
@@ -127,6 +133,9 @@ class TableLanguageModel:
             Seconds that all stages may take, beside the limit of the configuration.
         checkpoint
             Folder for the progress, from which the same training goes on after an interruption; emptied at the end.
+        warm_start
+            File for the weights after the warm-up: read instead of warming up where it exists, else written. The caller
+            names it after everything that a warm-up depends on.
         progress
             Called with the number of steps done, after each.
         """
@@ -135,16 +144,26 @@ class TableLanguageModel:
         processes = Processes.of_launch()
         stored = None if checkpoint is None else Checkpoint(checkpoint, self._identity(clauses, warmup, held_out))
         self._backbone.tuning.unmerge()
+        learning = self._backbone.tuning.learning()
+        known = {}
+        if warm_start is not None and planned[0].name == WARM_UP and (curve := restore_warm(warm_start, learning)):
+            known = {WARM_UP: curve}
+
+        def keep(name: str, curve: TrainingCurve) -> None:
+            if warm_start is not None and name == WARM_UP and curve.stopped_by == "steps" and processes.is_first:
+                store_warm(warm_start, learning, curve)
+
         with seeded_torch(child_seed(self.seed, "training"), threads):
             trainer = Trainer(
                 self._backbone.model,
-                self._backbone.tuning.learning(),
+                learning,
                 self._loss(),
                 micro_batch=self.config.micro_batch,
                 processes=processes,
                 checkpoint=stored,
             )
-            self.curves = trainer.run_all(planned, limit, progress)
+            progress(sum(stage.steps for stage in planned[: len(known)]))
+            self.curves = known | trainer.run_all(planned[len(known) :], limit, progress, finished=keep)
         self._backbone.tuning.merge()
         processes.wait()  # until the last one has read the checkpoint that the first one deletes
         if stored is not None and processes.is_first:
@@ -228,11 +247,10 @@ class TableLanguageModel:
             kept = fixed_sentences(encoding, held_out, config.order, self.seed)
         rate = config.learning_rate * (1 if warmup is None else FINE_TUNING_RATE)
         batches = self._batches("minority", clauses)
-        stages = [Stage("minority", batches, config.steps, rate, held_out=kept, patience=config.patience)]
+        steps = config.steps_for(len(clauses.tokens))
+        stages = [Stage("minority", batches, steps, rate, held_out=kept, patience=config.patience)]
         if warmup is not None:
-            stages.insert(
-                0, Stage("warm-up", self._batches("warm-up", warmup), config.warmup_steps, config.learning_rate)
-            )
+            stages.insert(0, Stage(WARM_UP, self._batches(WARM_UP, warmup), config.warmup_steps, config.learning_rate))
         return stages
 
     def _batches(self, name: str, rows: Clauses) -> Batches:

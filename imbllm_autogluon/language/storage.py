@@ -12,7 +12,7 @@ from imbllm_autogluon.configuration import from_mapping
 from imbllm_autogluon.errors import StoredStateError
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.model import TableLanguageModel
-from imbllm_autogluon.language.training import TrainingCurve
+from imbllm_autogluon.language.training_state import TrainingCurve
 from imbllm_autogluon.sentences import SchemaVocabulary
 from imbllm_autogluon.stored_state import read_state, reading
 
@@ -61,7 +61,7 @@ def load_model(folder: Path) -> TableLanguageModel:
         tuning.load(folder)
         _fill(tuning.own_weights(), load_file(folder / "model.safetensors"))
         tuning.merge()
-        model.curves = {name: _curve(values) for name, values in state["curves"].items()}
+        model.curves = {name: TrainingCurve.from_dict(values) for name, values in state["curves"].items()}
     return model
 
 
@@ -83,8 +83,3 @@ def _fill(expected: dict[str, torch.nn.Parameter], weights: dict[str, torch.Tens
     with torch.no_grad():
         for name, weight in expected.items():
             weight.copy_(weights[name])
-
-
-def _curve(values: dict[str, Any]) -> TrainingCurve:
-    held_out = tuple((int(step), float(loss)) for step, loss in values["held_out"])
-    return TrainingCurve(**{**values, "losses": tuple(values["losses"]), "held_out": held_out})

@@ -6,13 +6,14 @@ import logging
 import math
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from imbllm_autogluon.language.memory import ran_out_of_memory, release_memory
 from imbllm_autogluon.language.processes import Processes
+from imbllm_autogluon.language.training_state import Progress, TrainingCurve, TrainingState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,34 +26,6 @@ log = logging.getLogger(__name__)
 
 EVALUATIONS = 10
 """How often a stage looks at the held-out loss."""
-
-
-@dataclass(frozen=True)
-class TrainingCurve:
-    """What one stage of training did."""
-
-    losses: tuple[float, ...]
-    """Mean negative log-likelihood of a learned token (nats), one for each step."""
-
-    tokens: int
-    """Tokens learned from: those of values, without forced ones."""
-
-    seconds: float
-    """Wall-clock time."""
-
-    stopped_by: str
-    """``"steps"``, ``"time limit"`` or ``"held-out loss"``."""
-
-    tokens_read: int = 0
-    """All tokens that went through the model."""
-
-    held_out: tuple[tuple[int, float], ...] = ()
-    """Steps done and mean held-out loss (nats for each learned token) of each evaluation, the first before any step."""
-
-    @property
-    def tokens_per_second(self) -> float:
-        """Tokens through the model in a second of training, evaluations included; 0 where nothing was done."""
-        return self.tokens_read / self.seconds if self.seconds > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -71,33 +44,6 @@ class Stage:
 
     patience: int = 3
     """Evaluations without a lower held-out loss after which the stage ends."""
-
-
-@dataclass
-class Progress:
-    """How far a stage has come: all that must be stored to go on with it."""
-
-    step: int = 0
-    losses: list[float] = field(default_factory=list)
-    tokens: int = 0
-    tokens_read: int = 0
-    seconds: float = 0.0
-    held_out: list[tuple[int, float]] = field(default_factory=list)
-
-
-@dataclass
-class TrainingState:
-    """What a step of training changes, beside the progress."""
-
-    learning: dict[str, torch.nn.Parameter]
-    """Weights that learn, by name."""
-
-    optimizer: torch.optim.Optimizer
-    best: dict[str, torch.Tensor]
-    """Weights with the lowest held-out loss, by name; empty before the first evaluation."""
-
-    generators: list[torch.Generator]
-    """Sources of dropout."""
 
 
 class Trainer:
@@ -139,11 +85,16 @@ class Trainer:
         self._device = next(iter(learning.values())).device
 
     def run_all(
-        self, stages: list[Stage], seconds: float | None, progress: Callable[[int], None]
+        self,
+        stages: list[Stage],
+        seconds: float | None,
+        progress: Callable[[int], None],
+        finished: Callable[[str, TrainingCurve], None] = lambda *_: None,
     ) -> dict[str, TrainingCurve]:
         """Train stages one after the other; each may take its share, by steps, of the seconds that are left.
 
-        A checkpoint of a later stage skips the earlier ones, which are then not among the returned curves.
+        `finished` is called with name and curve of each stage before the next one begins. A checkpoint of a later stage
+        skips the earlier ones, which are then not among the returned curves.
         """
         started, curves = time.perf_counter(), {}
         names = [stage.name for stage in stages]
@@ -154,6 +105,7 @@ class Trainer:
             share = stage.steps / max(1, sum(later.steps for later in stages[i:]))
             left = None if seconds is None else max(0.0, seconds - (time.perf_counter() - started)) * share
             curves[stage.name] = self.run(replace(stage, seconds=left), progress)
+            finished(stage.name, curves[stage.name])
         return curves
 
     def run(self, stage: Stage, progress: Callable[[int], None] = lambda _: None) -> TrainingCurve:

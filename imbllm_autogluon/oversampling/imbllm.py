@@ -99,6 +99,7 @@ class ImbLLM:
         kinds: Mapping[ColumnName, Kind] | None = None,
         time_limit: float | None = None,
         checkpoint: Path | None = None,
+        warm_start: Path | None = None,
     ) -> ImbLLM:
         """Learn the classes that need rows.
 
@@ -117,6 +118,9 @@ class ImbLLM:
             Seconds that training may take, beside the limit of the configuration.
         checkpoint
             Folder for the progress of training; the same fit goes on from there after an interruption.
+        warm_start
+            File for the weights after the warm-up, see
+            :meth:`~imbllm_autogluon.language.model.TableLanguageModel.train`.
 
         Raises
         ------
@@ -146,7 +150,7 @@ class ImbLLM:
             rows = np.flatnonzero(codes == code)
             rows = rows[np.argsort(~held_out[rows], kind="stable")]  # those held out come first
             self._take_class(code, cells.take(rows), copied.iloc[rows], int(held_out[rows].sum()))
-        self._train(cells.take(~held_out), codes[~held_out], time_limit, checkpoint)
+        self._train(cells.take(~held_out), codes[~held_out], time_limit, checkpoint, warm_start)
         self.report = replace(
             self._describe_training(), set_aside={str(aside.name): aside.reason for aside in self.schema.set_aside}
         )
@@ -257,7 +261,14 @@ class ImbLLM:
             return "duplication"
         return "language model" if real.n_rows >= FEWEST_ROWS else "interpolation"
 
-    def _train(self, cells: Cells, codes: IntArray, time_limit: float | None, checkpoint: Path | None) -> None:
+    def _train(
+        self,
+        cells: Cells,
+        codes: IntArray,
+        time_limit: float | None,
+        checkpoint: Path | None,
+        warm_start: Path | None,
+    ) -> None:
         """Warm up on the fold, then learn real and interpolated rows of all classes that a language model writes."""
         learned = [code for code, report in self._reports.items() if report.method == "language model"]
         if not learned:
@@ -274,15 +285,17 @@ class ImbLLM:
         interpolated = self._clauses_of_interpolated()
         clauses = [self._classes[code].learned(model.encoding, code, interpolated) for code in learned]
         judging = [self._classes[code].judging(model.encoding, code) for code in learned]
-        steps = language.steps + (language.warmup_steps if warmup else 0)
+        rows = Clauses.concat(clauses)
+        steps = language.steps_for(len(rows.tokens)) + (language.warmup_steps if warmup else 0)
         with step_counter("training", steps) as progress:
             model.train(
-                Clauses.concat(clauses),
+                rows,
                 warmup=warmup,
                 held_out=Clauses.concat(judging),
                 threads=self.threads,
                 time_limit=time_limit,
                 checkpoint=checkpoint,
+                warm_start=warm_start,
                 progress=progress,
             )
 

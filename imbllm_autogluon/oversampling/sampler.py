@@ -61,7 +61,7 @@ class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
     conditioning, condition_pairs
         See :class:`~imbllm_autogluon.oversampling.config.ConditioningConfig`.
     backbone, revision, local_files_only, token_variable, device, clauses, layers, width, numbers, max_bins, order, \
-tuning, lora_rank, top_blocks, warmup, warmup_steps, steps, batch_size, micro_batch, learning_rate, held_out, \
+tuning, lora_rank, top_blocks, warmup, warmup_steps, steps, epochs, batch_size, micro_batch, learning_rate, held_out, \
 patience, time_limit, temperature, constrained, generation_batch
         See :class:`~imbllm_autogluon.language.config.LanguageConfig`.
 
@@ -120,6 +120,7 @@ patience, time_limit, temperature, constrained, generation_batch
         "warmup": [StrOptions({"fold", "none"}), None],
         "warmup_steps": [_whole(0, 10**6)],
         "steps": [_whole(0, 10**6)],
+        "epochs": [Interval(numbers.Real, 0, 10_000, closed="right"), None],
         "batch_size": [_whole(1, 65536), None],
         "micro_batch": [_whole(1, 65536), None],
         "learning_rate": [_real(1e-12, 1.0), None],
@@ -162,6 +163,7 @@ patience, time_limit, temperature, constrained, generation_batch
         warmup: str | None = None,
         warmup_steps: int = 400,
         steps: int = 200,
+        epochs: float | None = None,
         batch_size: int | None = None,
         micro_batch: int | None = None,
         learning_rate: float | None = None,
@@ -200,6 +202,7 @@ patience, time_limit, temperature, constrained, generation_batch
         self.warmup = warmup
         self.warmup_steps = warmup_steps
         self.steps = steps
+        self.epochs = epochs
         self.batch_size = batch_size
         self.micro_batch = micro_batch
         self.learning_rate = learning_rate

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from autogluon.core.callbacks import AbstractCallback
 
+from imbllm_autogluon.plugin.fold_writer import NOT_STACKED
 from imbllm_autogluon.plugin.hyperparameters import Mode, rebalance_hyperparameters
 from imbllm_autogluon.plugin.parameters import TwinParameters
-from imbllm_autogluon.plugin.plan import plan_oversampling
+from imbllm_autogluon.rebalancing import RebalanceConfig, plan_oversampling
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
 log = logging.getLogger("autogluon.imbllm")
@@ -22,14 +25,20 @@ class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
 
     Parameters
     ----------
-    mode, max_per_family, **parameters
+    mode, max_per_family, tune, **parameters
         As for :func:`~imbllm_autogluon.plugin.hyperparameters.rebalance_hyperparameters`.
     """
 
-    def __init__(self, mode: Mode = "both", max_per_family: int | None = None, **parameters: Any) -> None:
+    def __init__(
+        self,
+        mode: Mode = "both",
+        max_per_family: int | None = None,
+        tune: Mapping[str, Any] | None = None,
+        **parameters: Any,
+    ) -> None:
         super().__init__()
-        self.stage = TwinParameters.from_flat(parameters).stage
-        self.options = {"mode": mode, "max_per_family": max_per_family, **parameters}
+        self.parameters = TwinParameters.from_flat(parameters)
+        self.options = {"mode": mode, "max_per_family": max_per_family, "tune": tune, **parameters}
 
     def before_trainer_fit(
         self,
@@ -54,6 +63,11 @@ class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
         problem_type = getattr(trainer, "problem_type", None)
         if problem_type not in ("binary", "multiclass"):
             return f"problem type {problem_type} is not rebalanced"
-        if level_start > 1:
-            return "stacked models learn from real rows only"
-        return "the fit has no labels" if y is None else plan_oversampling(y, self.stage).reason
+        if level_start > 1 and self.parameters.stage.stack == "off":
+            return NOT_STACKED
+        if y is None:
+            return "the fit has no labels"
+        # A target ratio below the share that a class has already leaves nothing to do, and so does the method "none";
+        # a search over both still needs its twins.
+        config = RebalanceConfig() if self.options["tune"] is not None else self.parameters.rebalancing
+        return plan_oversampling(y, config).reason

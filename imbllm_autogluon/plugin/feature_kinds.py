@@ -20,12 +20,17 @@ def stack_features(metadata: FeatureMetadata | None, X: pd.DataFrame) -> list[Co
     return _with_special_types(metadata, X, ("stack",))
 
 
+def text_features(metadata: FeatureMetadata | None, X: pd.DataFrame) -> list[ColumnName]:
+    """Columns of X that AutoGluon made from free texts."""
+    return _with_special_types(metadata, X, DERIVED_TEXT)
+
+
 def kinds_of_features(metadata: FeatureMetadata | None, X: pd.DataFrame) -> dict[ColumnName, Kind]:
     """Column kinds that dtypes alone would not show.
 
     AutoGluon hands a bool over as int8 and a text as counts of words and characters.
     """
-    kinds: dict[ColumnName, Kind] = dict.fromkeys(_with_special_types(metadata, X, DERIVED_TEXT), "text")
+    kinds: dict[ColumnName, Kind] = dict.fromkeys(text_features(metadata, X), "text")
     kinds |= dict.fromkeys(_with_special_types(metadata, X, ("bool",)), "boolean")
     kinds |= {name: "categorical" for name in X.columns if isinstance(X[name].dtype, pd.CategoricalDtype)}
     return kinds

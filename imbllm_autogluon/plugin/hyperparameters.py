@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from imbllm_autogluon.configuration import require_choice, require_number
+from imbllm_autogluon.plugin.generator_model import KEY as GENERATOR_KEY
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, TwinParameters
+from imbllm_autogluon.plugin.tuning_options import SEARCHER, TuningOptions
 from imbllm_autogluon.plugin.twins import has_twin, twin_of
 
 if TYPE_CHECKING:
@@ -25,9 +28,12 @@ def rebalance_hyperparameters(
     *,
     mode: Mode = "both",
     max_per_family: int | None = None,
+    tune: Mapping[str, Any] | None = None,
     **parameters: Any,
 ) -> Portfolio:
     """Add a twin to every model of a portfolio, or replace every model by its twin.
+
+    The generator joins them as a model of its own, ``IMBLLM``, that is fitted first.
 
     Parameters
     ----------
@@ -38,6 +44,9 @@ def rebalance_hyperparameters(
         ``"both"`` keeps the plain models, ``"only"`` drops those that have a twin.
     max_per_family
         At most so many twins of one key; `None`: one for every configuration.
+    tune
+        Options of :class:`~imbllm_autogluon.plugin.tuning_options.TuningOptions`: every twin is tuned together with its
+        rebalancing. `None`: none is.
     **parameters
         Parameters of the twins without ``ag.imbllm.``, such as ``temperature=1.0``.
 
@@ -50,57 +59,79 @@ def rebalance_hyperparameters(
     --------
     >>> from imbllm_autogluon.plugin import rebalance_hyperparameters
     >>> sorted(rebalance_hyperparameters({"GBM": {}}, temperature=1.0).items())
-    [('GBM', {}), ('GBM_IMB', [{'ag.imbllm.temperature': 1.0}])]
+    [('GBM', {}), ('GBM_IMB', [{'ag.imbllm.temperature': 1.0}]), ('IMBLLM', [{'ag.imbllm.temperature': 1.0}])]
     """
     require_choice("mode", mode, ("both", "only"))
     if max_per_family is not None:
         require_number("max_per_family", max_per_family, 1, whole=True)
-    TwinParameters.from_flat(parameters)
+    checked = TwinParameters.from_flat(parameters)
+    if tune is not None:
+        TuningOptions.of({**tune, "searcher": SEARCHER})
     if isinstance(hyperparameters, str):
         from autogluon.tabular.configs.hyperparameter_configs import get_hyperparameter_config
 
         portfolio: Portfolio = get_hyperparameter_config(hyperparameters)
     else:
         portfolio = copy.deepcopy(dict(hyperparameters))
-    if _by_level(portfolio):
-        # Stacked twins would learn from real rows only, just as their plain models do.
-        first = 1 if 1 in portfolio else "default"
-        return {
-            level: _rebalanced(models, mode, max_per_family, parameters) if level == first else models
-            for level, models in portfolio.items()
-        }
-    return _rebalanced(portfolio, mode, max_per_family, parameters)
+    own = {f"ag.{AUX_PREFIX}{name}": value for name, value in parameters.items()}
+    twins = _Twins(mode, max_per_family, own, tune, checked.rebalancing.method == "imbllm")
+    if not _by_level(portfolio):
+        return twins.added_to(portfolio)
+    stacked = checked.stage.stack != "off"
+    first = 1 if 1 in portfolio else "default"
+    # Without a stack policy, stacked twins would learn from real rows only, just as their plain models do.
+    return {
+        level: twins.added_to(models) if stacked or level == first else models for level, models in portfolio.items()
+    }
 
 
-def _rebalanced(models: Portfolio, mode: Mode, most: int | None, parameters: dict[str, Any]) -> Portfolio:
-    """Twins of one level, behind or instead of the plain models."""
-    result: Portfolio = {}
-    for key, configs in models.items():
-        plain = _model_class(key)
-        if plain is None or not has_twin(plain):
-            result[key] = configs
-            continue
-        if mode == "both":
-            result[key] = configs
-        twin_key = twin_of(plain).ag_key if isinstance(key, str) else twin_of(plain)
-        if twin_key not in models:
-            listed = configs if isinstance(configs, list) else [configs]
-            result[twin_key] = [_twin_config(config, parameters) for config in listed[:most]]
-    return result
+@dataclass(frozen=True)
+class _Twins:
+    """Which twins join one level of a portfolio, and how they are configured."""
 
+    mode: Mode
+    most: int | None
+    parameters: dict[str, Any]
+    """Hyperparameters of all twins and of the generator."""
 
-def _twin_config(config: Any, parameters: dict[str, Any]) -> Any:
-    """Configuration of a twin: the plain one's, without its own out-of-bag shortcut, fitted right after it."""
-    if not isinstance(config, dict):
-        return config
-    config = copy.deepcopy(config)
-    config.pop("ag.ens.use_child_oof", None)
-    for name in ("ag_args_ensemble", "ag_args"):
-        if isinstance(config.get(name), dict):
-            config[name].pop("use_child_oof", None)
-    if isinstance(config.get("ag_args"), dict) and "priority" in config["ag_args"]:
-        config["ag_args"]["priority"] -= BEHIND_PLAIN
-    return {**config, **{f"ag.{AUX_PREFIX}{name}": value for name, value in parameters.items()}}
+    tune: Mapping[str, Any] | None
+    has_generator: bool
+
+    def added_to(self, models: Portfolio) -> Portfolio:
+        """Twins behind or instead of the plain models, and the generator."""
+        result: Portfolio = {}
+        twin_keys = []
+        for key, configs in models.items():
+            plain = _model_class(key)
+            if plain is None or not has_twin(plain):
+                result[key] = configs
+                continue
+            if self.mode == "both":
+                result[key] = configs
+            twin_key = twin_of(plain).ag_key if isinstance(key, str) else twin_of(plain)
+            if twin_key not in models:
+                listed = configs if isinstance(configs, list) else [configs]
+                result[twin_key] = [self._configured(config) for config in listed[: self.most]]
+                twin_keys.append(twin_key)
+        if twin_keys and self.has_generator and GENERATOR_KEY not in models:
+            result[GENERATOR_KEY] = [dict(self.parameters)]
+        return result
+
+    def _configured(self, config: Any) -> Any:
+        """Configuration of a twin: the plain one's, without its out-of-bag shortcut, fitted right after it."""
+        if not isinstance(config, dict):
+            return config
+        config = copy.deepcopy(config)
+        config.pop("ag.ens.use_child_oof", None)
+        for name in ("ag_args_ensemble", "ag_args"):
+            if isinstance(config.get(name), dict):
+                config[name].pop("use_child_oof", None)
+        if isinstance(config.get("ag_args"), dict) and "priority" in config["ag_args"]:
+            config["ag_args"]["priority"] -= BEHIND_PLAIN
+        if self.tune is not None:
+            tuning = {"searcher": SEARCHER, "scheduler": "local", **self.tune}
+            config["ag_args"] = {**config.get("ag_args", {}), "hyperparameter_tune_kwargs": tuning}
+        return {**config, **self.parameters}
 
 
 def _model_class(key: Any) -> type[Any] | None:

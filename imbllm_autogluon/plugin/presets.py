@@ -2,25 +2,116 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from typing import TYPE_CHECKING, Any
 
+from imbllm_autogluon.errors import InvalidInputError, nearest
 from imbllm_autogluon.plugin.callback import RebalanceCallback
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imbllm_autogluon.plugin.hyperparameters import Mode
+
+BASES: Mapping[str, str] = {
+    "imbllm_medium": "medium_quality",
+    "imbllm_good": "good_quality",
+    "imbllm_high": "high_quality",
+    "imbllm_best": "best_quality",
+    "imbllm_best_v150": "best_quality_v150",
+    "imbllm_extreme": "extreme_quality",
+}
+"""AutoGluon preset behind each of the ready combinations."""
+
+SHARED: Mapping[str, Any] = {
+    # Fewer folds where the rarest class has fewer rows than folds.
+    "adapt_num_bag_folds_to_n_classes": True,
+    # A dynamic-stacking trial fits everything once more on other folds, generators included.
+    "dynamic_stacking": False,
+}
+"""Arguments of every preset here."""
+
+PAPER: Mapping[str, Any] = {
+    "backbone": "distilgpt2",
+    "clauses": "text",
+    "tuning": "full",
+    "warmup": "none",
+    "held_out": 0.0,
+    "epochs": 50,
+    "batch_size": 32,
+    "learning_rate": 5e-5,
+    "temperature": 0.7,
+    "interpolation_ratio": 1.0,
+    "conditioning": "yx",
+    "target_ratio": 1.0,
+}
+"""Settings of the paper (arXiv 2510.09783, section 4)."""
+
+TUNING: Mapping[str, Any] = {"num_trials": 10, "top_k": 3}
 
 
 def presets() -> dict[str, dict[str, Any]]:
     """All presets by name.
 
     ``imbllm`` is an add-on: it names no portfolio, so it adds twins to the one in use, alone or behind another preset
-    (``presets=["best_quality", "imbllm"]``).
+    (``presets=["best_quality", "imbllm"]``). So are ``imbllm_tuned`` and ``imbllm_paper``. The others are a preset of
+    AutoGluon and the add-on in one, because in a list the callbacks of the last preset replace those of the others.
     """
+    # Twins of a higher level would equal their plain models.
+    add_on = {**SHARED, "num_stack_levels": 0}
     return {
-        "imbllm": {
-            "callbacks": [[RebalanceCallback, {}]],
-            # Fewer folds where the rarest class has fewer rows than folds.
-            "adapt_num_bag_folds_to_n_classes": True,
-            # A dynamic-stacking trial fits everything once more on other folds, generators included, and twins
-            # of the second level would equal their plain models.
-            "dynamic_stacking": False,
-            "num_stack_levels": 0,
-        },
+        "imbllm": {**add_on, "callbacks": [[RebalanceCallback, {}]]},
+        "imbllm_tuned": {**add_on, "callbacks": [[RebalanceCallback, {"tune": dict(TUNING)}]]},
+        "imbllm_paper": {**add_on, "callbacks": [[RebalanceCallback, dict(PAPER)]]},
+        **{name: make_preset(base) for name, base in BASES.items() if base in _known()},
     }
+
+
+def make_preset(
+    base: str | Mapping[str, Any],
+    mode: Mode = "both",
+    *,
+    max_per_family: int | None = None,
+    tune: Mapping[str, Any] | None = None,
+    **parameters: Any,
+) -> dict[str, Any]:
+    """A preset of AutoGluon with twins: for ``TabularPredictor.fit(presets=[make_preset("high_quality")])``.
+
+    Parameters
+    ----------
+    base
+        Name of a preset of AutoGluon, or one as a mapping. Its callbacks stay.
+    mode, max_per_family, tune, **parameters
+        As for :func:`~imbllm_autogluon.plugin.hyperparameters.rebalance_hyperparameters`.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no such preset, or a parameter is not allowed.
+
+    Examples
+    --------
+    >>> from imbllm_autogluon import make_preset
+    >>> preset = make_preset("good_quality", temperature=1.0)
+    >>> preset["auto_stack"], preset["dynamic_stacking"]
+    (True, False)
+    """
+    if isinstance(base, str):
+        known = _known()
+        if base not in known:
+            names = ", ".join(sorted(known))
+            raise InvalidInputError(f"unknown preset {base!r}{nearest(base, known)}; AutoGluon has: {names}.")
+        base = known[base]
+    options = {"mode": mode, "max_per_family": max_per_family, "tune": tune, **parameters}
+    RebalanceCallback(**options)
+    given = {name: value for name, value in options.items() if value is not None and (name, value) != ("mode", "both")}
+    callbacks = [*(base.get("callbacks") or []), [RebalanceCallback, given]]
+    return {**copy.deepcopy(dict(base)), **SHARED, "callbacks": callbacks}
+
+
+def _known() -> dict[str, dict[str, Any]]:
+    """AutoGluon's presets by name and alias."""
+    from autogluon.tabular.configs.presets_configs import tabular_presets_alias, tabular_presets_dict
+
+    named = {name: preset for name, preset in tabular_presets_dict.items() if not name.startswith("imbllm")}
+    return {**named, **{alias: named[name] for alias, name in tabular_presets_alias.items() if name in named}}

@@ -23,13 +23,15 @@ METRIC_NAMES = {
 """How readers write the metrics; others keep AutoGluon's name."""
 
 
-def render_fit_report(report: Mapping[str, Any]) -> str:
+def render_fit_report(report: Mapping[str, Any], plots: Mapping[str, Mapping[str, str]] | None = None) -> str:
     """Render the report of a fit as one HTML page.
 
     Parameters
     ----------
     report
         What :func:`imbllm_autogluon.jobs.fit_report.fit_report` returns, or the JSON file written from it.
+    plots
+        Pictures of each study as data URIs, by the study's name and the picture's title.
 
     Returns
     -------
@@ -38,7 +40,11 @@ def render_fit_report(report: Mapping[str, Any]) -> str:
     """
     classes = list(report["table"]["classes"])
     chart = loss_chart({fold["name"]: fold["losses"] for fold in report["folds"] if fold["losses"]})
-    return _environment().get_template("fit_report.html").render(report=report, classes=classes, chart=chart)
+    return (
+        _environment()
+        .get_template("fit_report.html")
+        .render(report=report, classes=classes, chart=chart, plots=plots or {})
+    )
 
 
 def number(value: float | None, digits: int = 4) -> str:

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.oversampling.config import ImbLLMConfig
-from imbllm_autogluon.plugin.parameters import SAMPLING_KEYS, StageConfig, TwinParameters
+from imbllm_autogluon.plugin.parameters import StageConfig, TwinParameters
+from imbllm_autogluon.rebalancing import RebalanceConfig
 
 
 def test_auxiliary_parameters_of_others_are_ignored() -> None:
     parameters = TwinParameters.from_aux({"max_memory_usage_ratio": 1.0, "imbllm.target_ratio": 0.5})
-    assert parameters.stage.target_ratio == 0.5
+    assert parameters.rebalancing.target_ratio == 0.5
 
 
 def test_an_unknown_key_names_the_nearest_known_one() -> None:
@@ -38,13 +38,5 @@ def test_a_value_outside_its_range_is_refused_by_name(key: str, value: object) -
         TwinParameters.from_flat({key: value})
 
 
-def test_training_and_sampling_settings_hold_every_setting_of_the_generator_once() -> None:
-    parameters = TwinParameters()
-    training, sampling = parameters.training_settings(), parameters.sampling_settings()
-    assert set(sampling) == set(SAMPLING_KEYS)
-    assert {*training, *sampling} == {*ImbLLMConfig.flat_keys(), "random_state"}
-    assert not set(training) & set(sampling)
-
-
-def test_no_setting_of_the_stage_shares_its_name_with_one_of_the_generator() -> None:
-    assert not set(StageConfig.__dataclass_fields__) & set(ImbLLMConfig.flat_keys())
+def test_no_setting_of_the_stage_shares_its_name_with_one_of_rebalancing() -> None:
+    assert not set(StageConfig.__dataclass_fields__) & set(RebalanceConfig.flat_keys())

@@ -14,7 +14,7 @@ import pytest
 from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin.fold_rows import GENERATORS, POOLS
+from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
 from tests.plugin.tables import imbalanced_table
 
 QUICK = {"imbllm.steps": 2, "imbllm.warmup_steps": 2}

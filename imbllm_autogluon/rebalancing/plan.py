@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from imbllm_autogluon.plugin.parameters import StageConfig
+    from imbllm_autogluon.rebalancing.config import RebalanceConfig
 
 FEWEST_ROWS = 2
 """A class with fewer rows cannot be continued and is left as it is."""
@@ -32,13 +32,17 @@ class OversamplingPlan:
     notes: tuple[str, ...] = ()
     """What was cut or left out."""
 
+    balancing: dict[Hashable, int] = field(default_factory=dict)
+    """New rows that would bring every class to the size of the largest. What a generator learns depends on these, so
+    that one generator serves every target ratio."""
+
     @property
     def growth(self) -> float:
         """Rows afterwards over rows before."""
         return 1.0 + sum(self.counts.values()) / max(1, sum(self.before.values()))
 
 
-def plan_oversampling(y: pd.Series, config: StageConfig) -> OversamplingPlan:
+def plan_oversampling(y: pd.Series, config: RebalanceConfig) -> OversamplingPlan:
     """Count the rows that bring each rarer class of `y` to ``target_ratio`` of the largest one.
 
     Parameters
@@ -52,24 +56,29 @@ def plan_oversampling(y: pd.Series, config: StageConfig) -> OversamplingPlan:
     if len(sizes) < 2:
         return OversamplingPlan({}, sizes, "the fold holds a single class")
     largest = max(sizes.values())
+    if config.method == "none":
+        return OversamplingPlan({}, sizes, "the method is none")
     if largest < config.balanced_below * min(sizes.values()):
         return OversamplingPlan(
             {}, sizes, f"classes are balanced (largest over smallest below {config.balanced_below})"
         )
     lone = [label for label, n in sizes.items() if n < FEWEST_ROWS]
     notes = [f"class {label!r} has a single row and is left as it is" for label in lone]
-    wanted = {label: round(config.target_ratio * largest) - n for label, n in sizes.items() if label not in lone}
+    wanted, balancing = (
+        {label: round(ratio * largest) - n for label, n in sizes.items() if label not in lone}
+        for ratio in (config.target_ratio, 1.0)
+    )
     counts = {label: n for label, n in wanted.items() if n > 0}
     room = int((config.max_growth - 1.0) * len(y))
     if sum(counts.values()) > room:
         notes.append(f"{sum(counts.values())} new rows wanted, {room} allowed by max_growth={config.max_growth}")
-        counts = _scaled(counts, room)
+    counts = _scaled(counts, room)
     reason = "" if counts else "no class can or needs to be continued"
-    return OversamplingPlan(counts, sizes, reason, tuple(notes))
+    return OversamplingPlan(counts, sizes, reason, tuple(notes), _scaled(balancing, room))
 
 
 def _scaled(counts: dict[Hashable, int], room: int) -> dict[Hashable, int]:
-    """Cut all counts in proportion, so that they add up to at most `room`."""
-    share = room / sum(counts.values())
+    """Cut all counts in proportion where they add up to more than `room`; classes without new rows drop out."""
+    share = min(1.0, room / max(1, sum(counts.values())))
     cut = {label: int(n * share) for label, n in counts.items()}
     return {label: n for label, n in cut.items() if n > 0}

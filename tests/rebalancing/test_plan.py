@@ -3,8 +3,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from imbllm_autogluon.plugin.parameters import StageConfig
-from imbllm_autogluon.plugin.plan import plan_oversampling
+from imbllm_autogluon.rebalancing.config import RebalanceConfig
+from imbllm_autogluon.rebalancing.plan import plan_oversampling
 
 
 def labels(**sizes: int) -> pd.Series:
@@ -14,15 +14,15 @@ def labels(**sizes: int) -> pd.Series:
 @pytest.mark.parametrize(
     ("sizes", "config", "counts"),
     [
-        ({"a": 90, "b": 10}, StageConfig(), {"b": 80}),
-        ({"a": 90, "b": 10}, StageConfig(target_ratio=0.5), {"b": 35}),
-        ({"a": 60, "b": 30, "c": 6}, StageConfig(), {"b": 30, "c": 54}),
-        ({"a": 60, "b": 30, "c": 6}, StageConfig(target_ratio=0.5), {"c": 24}),
-        ({"a": 98, "b": 2}, StageConfig(max_growth=1.5), {"b": 50}),
+        ({"a": 90, "b": 10}, RebalanceConfig(), {"b": 80}),
+        ({"a": 90, "b": 10}, RebalanceConfig(target_ratio=0.5), {"b": 35}),
+        ({"a": 60, "b": 30, "c": 6}, RebalanceConfig(), {"b": 30, "c": 54}),
+        ({"a": 60, "b": 30, "c": 6}, RebalanceConfig(target_ratio=0.5), {"c": 24}),
+        ({"a": 98, "b": 2}, RebalanceConfig(max_growth=1.5), {"b": 50}),
     ],
 )
 def test_each_rarer_class_reaches_the_target_ratio(
-    sizes: dict[str, int], config: StageConfig, counts: dict[str, int]
+    sizes: dict[str, int], config: RebalanceConfig, counts: dict[str, int]
 ) -> None:
     assert plan_oversampling(labels(**sizes), config).counts == counts
 
@@ -32,20 +32,20 @@ def test_each_rarer_class_reaches_the_target_ratio(
     [({"a": 50, "b": 40}, "balanced"), ({"a": 50}, "single class"), ({"a": 50, "b": 1}, "no class")],
 )
 def test_a_fold_that_needs_nothing_says_why(sizes: dict[str, int], reason: str) -> None:
-    plan = plan_oversampling(labels(**sizes), StageConfig())
+    plan = plan_oversampling(labels(**sizes), RebalanceConfig())
     assert not plan.counts
     assert reason in plan.reason
     assert plan.growth == 1.0
 
 
 def test_a_class_of_one_row_is_left_alone_and_noted_while_others_grow() -> None:
-    plan = plan_oversampling(labels(a=50, b=10, c=1), StageConfig())
+    plan = plan_oversampling(labels(a=50, b=10, c=1), RebalanceConfig())
     assert plan.counts == {"b": 40}
     assert "'c' has a single row" in plan.notes[0]
 
 
 def test_growth_is_limited_in_proportion_and_noted() -> None:
-    plan = plan_oversampling(labels(a=100, b=10, c=5), StageConfig(max_growth=1.2))
+    plan = plan_oversampling(labels(a=100, b=10, c=5), RebalanceConfig(max_growth=1.2))
     assert plan.growth <= 1.2
     assert plan.counts["b"] < plan.counts["c"]
     assert "max_growth" in plan.notes[0]
@@ -53,4 +53,4 @@ def test_growth_is_limited_in_proportion_and_noted() -> None:
 
 def test_an_unused_category_is_not_a_class() -> None:
     y = labels(a=50, b=10).astype(pd.CategoricalDtype(["a", "b", "unused"]))
-    assert plan_oversampling(y, StageConfig()).counts == {"b": 40}
+    assert plan_oversampling(y, RebalanceConfig()).counts == {"b": 40}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imbllm_autogluon.errors import StoredStateError
-from imbllm_autogluon.plugin.cache import Shelf
+from imbllm_autogluon.rebalancing.cache import Shelf
 
 if TYPE_CHECKING:
     from pathlib import Path

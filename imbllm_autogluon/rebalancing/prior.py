@@ -56,3 +56,41 @@ def correct_prior(probabilities: Probabilities, factors: FloatArray) -> Probabil
     corrected: FloatArray = probabilities.astype(np.float64)
     np.divide(weighted, total, out=corrected, where=total > 0)
     return corrected.astype(probabilities.dtype)
+
+
+def fitted_factors(probabilities: Probabilities, labels: npt.NDArray[Any], start: FloatArray) -> FloatArray:
+    """Factors under which real rows are most likely, held near those that follow from the class shares alone.
+
+    Minimises ``sum(-log p(label)) + |b - log(start)|^2 / 2`` over the logarithms b of the factors: one row that speaks
+    for another factor weighs about as much as a deviation by one nat, so few rows change little.
+
+    Parameters
+    ----------
+    probabilities
+        Uncorrected, of real rows that were not learned; shape (n,) for the second of two classes, or (n, n_classes).
+    labels
+        Codes of their classes, shape (n,).
+    start
+        Factors of :func:`prior_factors`, shape (n_classes,).
+
+    Returns
+    -------
+    ndarray
+        Shape (n_classes,); scaled so that their geometric mean is that of `start`.
+    """
+    from scipy.optimize import minimize
+
+    chances = np.column_stack([1.0 - probabilities, probabilities]) if probabilities.ndim == 1 else probabilities
+    logits = np.log(np.clip(chances.astype(np.float64), 1e-15, None))
+    origin, codes = np.log(start), labels.astype(np.int64)
+    seen = np.eye(len(start))[codes].sum(axis=0)
+
+    def objective(b: FloatArray) -> tuple[float, FloatArray]:
+        shifted = logits + b
+        normaliser = np.logaddexp.reduce(shifted, axis=1)
+        loss = float((normaliser - shifted[np.arange(len(codes)), codes]).sum() + ((b - origin) ** 2).sum() / 2)
+        return loss, np.exp(shifted - normaliser[:, None]).sum(axis=0) - seen + b - origin
+
+    found = minimize(objective, origin, jac=True, method="L-BFGS-B").x
+    factors: FloatArray = np.exp(found - found.mean() + origin.mean())
+    return factors

@@ -1,0 +1,140 @@
+"""The usual peers of a written row, by imbalanced-learn: a duplicated row, and one of SMOTE-NC."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from imbllm_autogluon.errors import ClassTooSmallError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping
+
+    import numpy.typing as npt
+
+    from imbllm_autogluon.tables import ColumnName, Kind
+
+    Counts = Mapping[Hashable, int]
+    Kinds = Mapping[ColumnName, Kind]
+
+NEIGHBOURS = 5
+"""k of SMOTE (Chawla et al. 2002); fewer where a class has fewer other rows."""
+
+NUMBERS: tuple[Kind, ...] = ("continuous", "integer", "text")
+"""Kinds that SMOTE-NC may interpolate; texts reach it as counts of words."""
+
+
+def duplicated(
+    X: pd.DataFrame, y: pd.Series, counts: Counts, *, seed: int, kinds: Kinds | None = None
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Rows of each class of `counts`, drawn with replacement (random oversampling).
+
+    Parameters
+    ----------
+    X, y
+        Real rows, shapes (n, m) and (n,).
+    counts
+        New rows by label.
+    seed
+        Of the draw.
+    kinds
+        Not used.
+
+    Returns
+    -------
+    X, y
+        The drawn rows alone, in the dtypes of the real ones, with a fresh index.
+    """
+    del kinds
+    from imblearn.over_sampling import RandomOverSampler
+
+    places = np.arange(len(y))[:, None]
+    drawn, _ = RandomOverSampler(sampling_strategy=_totals(y, counts), random_state=seed).fit_resample(
+        places, y.to_numpy()
+    )
+    chosen = drawn[len(y) :, 0]
+    return X.iloc[chosen].reset_index(drop=True), y.iloc[chosen].reset_index(drop=True)
+
+
+def smote_nc(
+    X: pd.DataFrame, y: pd.Series, counts: Counts, *, seed: int, kinds: Kinds | None = None
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Rows between rows of a class and their nearest neighbours (SMOTE-NC; SMOTE or SMOTE-N for like columns).
+
+    Missing numbers are replaced by the column's median first, because SMOTE knows none; missing categories are a
+    category. Whole numbers are rounded, others are not brought to their column's decimals.
+
+    Parameters
+    ----------
+    X, y, counts, seed
+        See :func:`duplicated`.
+    kinds
+        Kinds of columns that dtypes alone do not show.
+
+    Raises
+    ------
+    ClassTooSmallError
+        A class of `counts` has a single row.
+    """
+    sizes = y.value_counts()
+    lone = [label for label in counts if sizes[label] < 2]
+    if lone:
+        raise ClassTooSmallError(f"class {lone[0]!r} has 1 row; SMOTE needs at least 2.")
+    numbers = [name for name in X.columns if _is_number(X[name], (kinds or {}).get(name))]
+    categories = [name for name in X.columns if name not in numbers]
+    if not len(X.columns):
+        return duplicated(X, y, counts, seed=seed)
+    levels = {name: pd.factorize(X[name]) for name in categories}
+    columns = [_filled(X[name]) for name in numbers] + [levels[name][0].astype(np.float64) for name in categories]
+    k = min(NEIGHBOURS, *(int(sizes[label]) - 1 for label in counts))
+    sampler = _sampler(len(numbers), len(categories), _totals(y, counts), k, seed)
+    table, labels = sampler.fit_resample(np.column_stack(columns), y.to_numpy())
+    made = table[len(y) :]
+    values = {name: _as_column(made[:, place], X[name]) for place, name in enumerate(numbers)}
+    for place, name in enumerate(categories, start=len(numbers)):
+        codes, known = made[:, place].round().astype(np.int64), levels[name][1]
+        values[name] = pd.Series(known.take(codes.clip(min=0)), dtype=X[name].dtype).where(codes >= 0)
+    rows = pd.DataFrame(values, columns=X.columns).astype(X.dtypes)
+    return rows, pd.Series(labels[len(y) :], name=y.name).astype(y.dtype)
+
+
+BASELINES: Mapping[str, Callable[..., tuple[pd.DataFrame, pd.Series]]] = {"random": duplicated, "smote_nc": smote_nc}
+"""By the name of the method; all take (X, y, counts, seed=…, kinds=…)."""
+
+
+def _sampler(n_numbers: int, n_categories: int, totals: dict[Hashable, int], k: int, seed: int) -> Any:
+    from imblearn.over_sampling import SMOTE, SMOTEN, SMOTENC
+
+    shared: dict[str, Any] = {"sampling_strategy": totals, "random_state": seed, "k_neighbors": k}
+    if not n_categories:
+        return SMOTE(**shared)
+    if not n_numbers:
+        return SMOTEN(**shared)
+    return SMOTENC(list(range(n_numbers, n_numbers + n_categories)), **shared)
+
+
+def _totals(y: pd.Series, counts: Counts) -> dict[Hashable, int]:
+    """Rows of each class afterwards, as imbalanced-learn wants them."""
+    sizes = y.value_counts()
+    return {label: int(sizes[label]) + n for label, n in counts.items()}
+
+
+def _is_number(column: pd.Series, kind: Kind | None) -> bool:
+    if kind is not None and kind not in NUMBERS:
+        return False
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _filled(column: pd.Series) -> npt.NDArray[np.float64]:
+    """A numeric column without gaps."""
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    known = values[np.isfinite(values)]
+    return np.where(np.isfinite(values), values, np.median(known) if len(known) else 0.0)
+
+
+def _as_column(values: npt.NDArray[np.float64], real: pd.Series) -> pd.Series:
+    """Interpolated numbers in the dtype of the real column."""
+    whole = pd.api.types.is_integer_dtype(real.dtype)
+    return pd.Series(np.rint(values) if whole else values).astype(real.dtype)

@@ -1,0 +1,171 @@
+"""What twins and the generator model share: the plan for a training fold, and the rows written for it.
+
+`FoldWriter` stands in front of a model class of AutoGluon, whose ``_fit`` sees exactly one training fold.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from imbllm_autogluon.errors import BackboneError
+from imbllm_autogluon.plugin.feature_kinds import kinds_of_features, stack_features
+from imbllm_autogluon.plugin.parameters import AUX_PREFIX, TwinParameters
+from imbllm_autogluon.plugin.raw_view import exact_view
+from imbllm_autogluon.rebalancing import Fold, FoldRows, OversamplingPlan, fold_rows, plan_oversampling
+from imbllm_autogluon.rebalancing.cache_folder import INSIDE
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    from autogluon.common.features.feature_metadata import FeatureMetadata
+
+    from imbllm_autogluon.tables import ColumnName
+
+log = logging.getLogger("autogluon.imbllm")
+"""Below AutoGluon's logger, so that a predictor's ``verbosity`` decides what is shown."""
+
+TRAINING_SHARE = 0.25
+"""Share of a model's time limit that training the generator may take."""
+
+NOT_STACKED = "stacked models learn from real rows only"
+
+
+@dataclass(frozen=True, eq=False)
+class WrittenRows:
+    """Rows for one fold in the columns and labels of its models."""
+
+    X: pd.DataFrame
+    y: pd.Series
+    report: dict[str, Any]
+
+
+class FoldWriter:
+    """Mixin in front of an AutoGluon model class that plans and writes rows for its training fold.
+
+    Attributes
+    ----------
+    imbllm_report : dict
+        What happened in the last fit: class counts before and after, the reason if nothing was written, the generator's
+        report, seconds, and the prior factors in use.
+    """
+
+    imbllm_report: dict[str, Any] | None = None
+    _imbllm_metadata: FeatureMetadata | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # A misspelt key would otherwise be ignored: AutoGluon accepts any auxiliary parameter.
+        TwinParameters.from_aux(getattr(self, "_user_params_aux", None) or {})
+
+    def _ag_params(self) -> set[str]:
+        return set(super()._ag_params()) | {AUX_PREFIX + key for key in TwinParameters.names()}  # type: ignore[misc]
+
+    def _preprocess_set_features(self, X: pd.DataFrame, feature_metadata: FeatureMetadata | None = None) -> None:
+        """Keep the metadata of all columns: the model's own is cut to the features it uses, which differ by family."""
+        self._imbllm_metadata = feature_metadata
+        super()._preprocess_set_features(X=X, feature_metadata=feature_metadata)  # type: ignore[misc]
+
+    def get_info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """AutoGluon's information on the model, and the stage's report under ``imbllm``."""
+        return {**super().get_info(*args, **kwargs), "imbllm": self.imbllm_report}  # type: ignore[misc]
+
+    def _plan(self, X: pd.DataFrame, y: pd.Series) -> OversamplingPlan:
+        """Rows to write for this fold, or the reason why there are none."""
+        problem_type = getattr(self, "problem_type", None)
+        if problem_type not in ("binary", "multiclass") or not isinstance(y, pd.Series):
+            return OversamplingPlan({}, {}, f"problem type {problem_type} is not rebalanced")
+        if self._stack_columns(X) and self._parameters().stage.stack == "off":
+            # A written row has no honest out-of-fold prediction of the base models.
+            return OversamplingPlan({}, {}, NOT_STACKED)
+        return plan_oversampling(y, self._parameters().rebalancing)
+
+    def _stack_columns(self, X: pd.DataFrame) -> list[ColumnName]:
+        return stack_features(self._imbllm_metadata, X)
+
+    def _written_rows(
+        self, X: pd.DataFrame, y: pd.Series, plan: OversamplingPlan, num_cpus: object, time_limit: float | None
+    ) -> WrittenRows:
+        """Rows for a fold, stack columns left out."""
+        parameters = self._parameters()
+        folder = predictor_folder(self._own_path())
+        view = None
+        if parameters.stage.raw_view and parameters.rebalancing.method == "imbllm":
+            view = exact_view(folder, X, self._imbllm_metadata)
+        if view is None:
+            fold = Fold(X, y, plan, kinds_of_features(self._imbllm_metadata, X))
+        else:
+            raw, kinds = view[0].raw(X, view[1])
+            names = view[0].labels
+            fold = Fold(raw, _renamed(y, names), _with_names(plan, names), kinds)
+        rows = self._cached(fold, parameters, folder, num_cpus, time_limit)
+        if view is None:
+            return WrittenRows(rows.X.astype(X.dtypes), rows.y, rows.report)
+        codes = {name: code for code, name in view[0].labels.items()}
+        labels = _renamed(rows.y, codes).astype(y.dtype)
+        return WrittenRows(view[0].features(rows.X, X, view[1]), labels, {**rows.report, "raw_view": True})
+
+    def _cached(
+        self, fold: Fold, parameters: TwinParameters, folder: Path | None, num_cpus: object, time_limit: float | None
+    ) -> FoldRows:
+        root = Path(parameters.stage.cache_dir) if parameters.stage.cache_dir else folder and cache_of(folder)
+        try:
+            return fold_rows(
+                fold,
+                parameters.rebalancing,
+                root,
+                threads=num_cpus if isinstance(num_cpus, int) else None,
+                time_limit=None if time_limit is None else TRAINING_SHARE * time_limit,
+            )
+        except BackboneError as error:  # a model that is not here is no failure of the fit: AutoGluon skips the twin
+            from autogluon.core.utils.exceptions import ConstraintViolationError
+
+            raise ConstraintViolationError(f"{self._own_name()}: {error}", reason=str(error)) from error
+
+    def _parameters(self) -> TwinParameters:
+        return TwinParameters.from_aux(getattr(self, "params_aux", {}))
+
+    def _seed(self) -> int:
+        seed = getattr(self, "random_seed", 0)
+        return seed if isinstance(seed, int) else 0
+
+    def _own_path(self) -> str:
+        return str(getattr(self, "path", ""))
+
+    def _own_name(self) -> str:
+        return str(getattr(self, "name", type(self).__name__))
+
+
+def predictor_folder(model_path: str) -> Path | None:
+    """Folder of the predictor that a model belongs to; `None` for a model on its own."""
+    for folder in Path(model_path).absolute().parents:
+        if (folder / "learner.pkl").exists():
+            return folder
+    return None
+
+
+def cache_of(predictor_folder: Path) -> Path:
+    """Folder of the generators, rows and studies of one predictor."""
+    return predictor_folder.joinpath(*INSIDE)
+
+
+def named(counts: Mapping[Hashable, int]) -> dict[str, int]:
+    """Counts by the text of each label, for reports."""
+    return {str(label): n for label, n in counts.items()}
+
+
+def _renamed(y: pd.Series, names: Mapping[Any, Hashable]) -> pd.Series:
+    """Labels under other names."""
+    return pd.Series([names[label] for label in y], index=y.index, name=y.name)
+
+
+def _with_names(plan: OversamplingPlan, names: Mapping[Any, Hashable]) -> OversamplingPlan:
+    """A plan for the same rows under other names of the labels."""
+    counts, before, balancing = (
+        {names[label]: n for label, n in part.items()} for part in (plan.counts, plan.before, plan.balancing)
+    )
+    return replace(plan, counts=counts, before=before, balancing=balancing)

@@ -1,0 +1,277 @@
+"""The trials of one model: drawn by Optuna, fitted by AutoGluon, kept as folders of the predictor."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import logging
+import shutil
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import optuna
+import pandas as pd
+from autogluon.common.loaders import load_pkl
+from autogluon.common.space import Space
+from autogluon.core.models.abstract.model_trial import fit_and_save_model, init_model
+from autogluon.core.utils.exceptions import TimeLimitExceeded
+from optuna.trial import TrialState
+
+from imbllm_autogluon.plugin.ag_spaces import first_all, suggest_all
+from imbllm_autogluon.plugin.fold_writer import cache_of, predictor_folder
+from imbllm_autogluon.plugin.parameters import AUX_PREFIX
+from imbllm_autogluon.plugin.stage import RebalancingMixin
+from imbllm_autogluon.rebalancing.cache_folder import STUDIES
+from imbllm_autogluon.search.studies import journal_storage, open_study, retry_interrupted, study_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from optuna.trial import FrozenTrial
+
+    from imbllm_autogluon.plugin.tuning_options import TuningOptions
+    from imbllm_autogluon.search.space import SearchSpace
+
+log = logging.getLogger("autogluon.imbllm")
+
+
+class Trials:
+    """Trials of one model of a fit.
+
+    Parameters
+    ----------
+    options
+        How many, and of what.
+    hyperparameters
+        Of the model; those that are search spaces are drawn.
+    task
+        What AutoGluon hands to its own trial function: model class, arguments, paths of the data, time.
+
+    Attributes
+    ----------
+    study : optuna.Study
+        One for each model, in the journal of the predictor.
+    """
+
+    def __init__(self, options: TuningOptions, hyperparameters: Mapping[str, Any], task: Mapping[str, Any]) -> None:
+        self._options = options
+        self._hyperparameters = dict(hyperparameters)
+        self._task = task
+        self._is_bagged = bool(task.get("is_bagged_model", False))
+        self._train = load_pkl.load(task["train_path"])
+        self._validation = load_pkl.load(task["val_path"])
+        self._rebalancing = self._rebalancing_space()
+        self._root = Path(task["init_params"]["path"]) / task["init_params"]["name"]
+        self._failed = 0
+        self.study = self._open()
+
+    @property
+    def n_wanted(self) -> int:
+        """Trials in all: a single one where nothing is searched."""
+        spaces = any(isinstance(value, Space) for value in self._hyperparameters.values())
+        return self._options.num_trials if spaces or self._rebalancing is not None else 1
+
+    def run(self, has_time: Callable[[float, float], bool]) -> None:
+        """Fit trials until there are enough, or `has_time(seconds spent, seconds of a usual trial)` says no."""
+        self._pick_up()
+        durations: list[float] = []
+        while self._n_finished() + self._failed < self.n_wanted:
+            started = time.time()
+            if not has_time(started - self._task["time_start"], float(np.median(durations)) if durations else 0.0):
+                log.log(20, "\tNo time is left for another trial; %d are finished.", self._n_finished())
+                break
+            if not self._one():
+                break
+            durations.append(time.time() - started)
+
+    def best(self, k: int) -> list[FrozenTrial]:
+        """The k finished trials with the highest scores whose models are on disk, in the order of their numbers."""
+        there = [trial for trial in self._complete() if self.folder(trial).is_dir()]
+        return sorted(there[:k], key=lambda trial: trial.number)
+
+    def delete_all_but(self, kept: list[FrozenTrial]) -> None:
+        """Delete the folders of all other trials; the study keeps their scores."""
+        numbers = {trial.number for trial in kept}
+        for trial in self.study.get_trials(deepcopy=False):
+            if trial.number not in numbers:
+                shutil.rmtree(self.folder(trial), ignore_errors=True)
+
+    def folder(self, trial: FrozenTrial | optuna.Trial) -> Path:
+        """Folder of a trial's model."""
+        return self._root / self.folder_name(trial)
+
+    @staticmethod
+    def folder_name(trial: FrozenTrial | optuna.Trial) -> str:
+        """AutoGluon's name for it."""
+        return f"T{trial.number + 1}"
+
+    def _one(self) -> bool:
+        """Fit one trial; returns whether there is time for more."""
+        trial = self.study.ask()
+        folder = self.folder(trial)
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            score = self._fitted(trial)
+        except optuna.TrialPruned:
+            self.study.tell(trial, state=TrialState.PRUNED)
+            log.log(15, "\t%s is pruned.", folder.name)
+        except TimeLimitExceeded:
+            self.study.tell(trial, state=TrialState.FAIL)
+            shutil.rmtree(folder, ignore_errors=True)
+            return False
+        except Exception as error:  # noqa: BLE001 - whatever a model raises, it is one trial less
+            self.study.tell(trial, state=TrialState.FAIL)
+            self._failed += 1
+            log.warning("\tTrial %s failed: %s: %s", folder.name, type(error).__name__, error)
+        else:
+            self.study.tell(trial, score)
+            log.log(15, "\t%s: %.4f with %s", folder.name, score, trial.params)
+            return True
+        shutil.rmtree(folder, ignore_errors=True)
+        return True
+
+    def _fitted(self, trial: optuna.Trial) -> float:
+        """Fit, score and save the model of a trial; returns its score."""
+        (X, y), (X_val, y_val) = self._train, self._validation
+        model = init_model(
+            args={**self._drawn(trial), "task_id": trial.number},
+            model_cls=self._task["model_cls"],
+            init_params=self._init_params(),
+            backend="custom",
+            is_bagged_model=self._is_bagged,
+        )
+        fit_args = {"X": X, "y": y, "X_val": X_val, "y_val": y_val, **self._task["fit_kwargs"]}
+        started = time.time()
+        first = self._folds_before_pruning(model)
+        if first:
+            fit_args = self._fit_first_folds(model, fit_args, first, trial)
+        before = time.time() - started
+        model = fit_and_save_model(
+            model=model,
+            fit_args=fit_args,
+            predict_proba_args={"X": X_val},
+            y_val=y_val,
+            time_start=self._task["time_start"],
+            time_limit=self._task["time_limit"],
+        )
+        model.fit_time += before
+        model.save()
+        return float(model.val_score)
+
+    def _fit_first_folds(self, model: Any, fit_args: dict[str, Any], first: int, trial: optuna.Trial) -> dict[str, Any]:
+        """Fit some folds and prune by their score; returns the arguments for the others."""
+        limit = self._task["time_limit"]
+        left = None if limit is None else limit - (time.time() - self._task["time_start"])
+        if left is not None and left <= 0:
+            raise TimeLimitExceeded
+        share = None if left is None else left * first / fit_args["k_fold"]
+        model.fit(**{**fit_args, "k_fold_start": 0, "k_fold_end": first, "time_limit": share})
+        trial.report(float(model.score_with_oof(fit_args["y"])), first)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+        return {**fit_args, "k_fold_start": first, "k_fold_end": fit_args["k_fold"]}
+
+    def _folds_before_pruning(self, model: Any) -> int:
+        """Folds to fit before a trial may be pruned: as many as run side by side; 0: it cannot be."""
+        fit_kwargs = self._task["fit_kwargs"]
+        k_fold = fit_kwargs.get("k_fold") or 0
+        whole = fit_kwargs.get("k_fold_end") in (None, k_fold)
+        if not (self._options.prune and self._is_bagged and whole and k_fold > 1) or self.n_wanted == 1:
+            return 0
+        if model.params.get("refit_folds", False) or fit_kwargs.get("n_repeats", 1) != 1:
+            return 0
+        if model.params.get("fold_fitting_strategy") == "sequential_local" or find_spec("ray") is None:
+            return 1
+        cpus = fit_kwargs.get("num_cpus")
+        return max(1, min(k_fold // 2, cpus if isinstance(cpus, int) else 1))
+
+    def _drawn(self, trial: optuna.Trial) -> dict[str, Any]:
+        """Hyperparameters of a trial."""
+        fixed = {name: value for name, value in self._hyperparameters.items() if not isinstance(value, Space)}
+        own = {} if self._rebalancing is None else self._rebalancing.suggest(trial, AUX_PREFIX)
+        named = {f"ag.{AUX_PREFIX}{name}": value for name, value in own.items()}
+        return {**fixed, **named, **suggest_all(trial, self._hyperparameters)}
+
+    def _init_params(self) -> dict[str, Any]:
+        """Arguments of the model's class, without the search spaces that are drawn."""
+        params: dict[str, Any] = copy.deepcopy(self._task["init_params"])
+        aux = _own_hyperparameters(params).get("ag_args_fit", {})
+        for name in [name for name, value in aux.items() if isinstance(value, Space)]:
+            del aux[name]
+        return params
+
+    def _rebalancing_space(self) -> SearchSpace | None:
+        """What is searched about rebalancing: for twins, but for what their hyperparameters name."""
+        base = self._task["init_params"].get("model_base") if self._is_bagged else self._task["model_cls"]
+        base = base if isinstance(base, type) else type(base)
+        if not issubclass(base, RebalancingMixin):
+            return None
+        aux = _own_hyperparameters(self._task["init_params"]).get("ag_args_fit", {})
+        given = {
+            name[len(AUX_PREFIX) :]: value.default if isinstance(value, Space) else value
+            for name, value in aux.items()
+            if str(name).startswith(AUX_PREFIX)
+        }
+        return self._options.search_space(given)
+
+    def _open(self) -> optuna.Study:
+        folder = predictor_folder(str(self._root / "model"))
+        storage = None if folder is None else journal_storage(cache_of(folder) / STUDIES)
+        first = first_all(self._hyperparameters)
+        if self._rebalancing is not None:
+            first |= self._rebalancing.first(AUX_PREFIX)
+        return open_study(
+            study_name(self._task["init_params"]["name"], self._identity()),
+            storage,
+            seed=self._options.seed,
+            first=[first] if first else [],
+            prune=self._options.prune,
+        )
+
+    def _identity(self) -> list[Any]:
+        """All that scores depend on: data, metric, folds, model and spaces."""
+        digest = hashlib.sha256()
+        for part in (*self._train, *self._validation):
+            if part is not None:
+                digest.update(pd.util.hash_pandas_object(part, index=False).to_numpy().tobytes())
+        params, fit_kwargs = self._task["init_params"], self._task["fit_kwargs"]
+        metric = params.get("eval_metric")
+        aux = _own_hyperparameters(params).get("ag_args_fit", {})
+        return [
+            digest.hexdigest(),
+            getattr(metric, "name", str(metric)),
+            fit_kwargs.get("k_fold"),
+            sorted(f"{name}={value!r}" for name, value in {**self._hyperparameters, **aux}.items()),
+            None if self._rebalancing is None else self._rebalancing.key(),
+        ]
+
+    def _pick_up(self) -> None:
+        """Queue again what an interrupted fit left unfinished, and good trials whose models are gone."""
+        for trial in self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+            shutil.rmtree(self.folder(trial), ignore_errors=True)
+        n_left = retry_interrupted(self.study)
+        lost = [trial for trial in self._complete()[: self._options.top_k] if not self.folder(trial).is_dir()]
+        for trial in lost:
+            self.study.enqueue_trial(trial.params)
+        self._failed -= len(lost)
+        n_known = self._n_finished()
+        if n_left or n_known:
+            log.log(20, "\tGoing on with %d finished trials and %d interrupted ones.", n_known, n_left)
+
+    def _n_finished(self) -> int:
+        return len(self.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE, TrialState.PRUNED]))
+
+    def _complete(self) -> list[FrozenTrial]:
+        """Finished trials, the best first."""
+        found = self.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+        return sorted(found, key=lambda trial: (-(trial.value or 0.0), trial.number))
+
+
+def _own_hyperparameters(init_params: Mapping[str, Any]) -> dict[str, Any]:
+    """Hyperparameters among the arguments of a model, or of the model that a bag holds."""
+    base = init_params.get("model_base_kwargs") or init_params
+    found: dict[str, Any] = base.get("hyperparameters") or {}
+    return found

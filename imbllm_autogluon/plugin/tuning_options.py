@@ -1,0 +1,64 @@
+"""What ``hyperparameter_tune_kwargs`` may say where its searcher is ``imbllm_optuna``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from imbllm_autogluon.configuration import from_mapping, require_number
+from imbllm_autogluon.search.space import SearchSpace
+
+SEARCHER = "imbllm_optuna"
+
+IGNORED = ("searcher", "scheduler")
+"""Keys that AutoGluon wants; trials run one after the other, as with its scheduler ``local``."""
+
+
+@dataclass(frozen=True)
+class TuningOptions:
+    """How many trials, of what, and how many of them AutoGluon gets."""
+
+    num_trials: int = 10
+    """Trials of each model (1 to 10,000), those of an interrupted fit included."""
+
+    top_k: int = 3
+    """Best trials that stay as models (1 to 100). More would let the ensemble choose among near-equal scores on few
+    rare rows, which over-fits them."""
+
+    prune: bool = True
+    """Whether a bagged trial ends after its first fold where that is below the median of earlier trials."""
+
+    seed: int = 0
+    """Of the sampler (0 to 2**32 - 1)."""
+
+    space: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """Choices that replace those of :class:`~imbllm_autogluon.search.space.SearchSpace`, by name; a setting with one
+    choice is fixed. A setting that the twin's own hyperparameters name is not searched."""
+
+    def __post_init__(self) -> None:
+        require_number("num_trials", self.num_trials, 1, 10_000, whole=True)
+        require_number("top_k", self.top_k, 1, 100, whole=True)
+        require_number("seed", self.seed, 0, 2**32 - 1, whole=True)
+        self.search_space({})
+
+    @classmethod
+    def of(cls, tune_kwargs: object) -> TuningOptions | None:
+        """The options, or `None` where another searcher is asked for.
+
+        Raises
+        ------
+        InvalidInputError
+            A key is unknown or a value not allowed.
+        """
+        if tune_kwargs == SEARCHER:
+            return cls()
+        if not isinstance(tune_kwargs, Mapping) or tune_kwargs.get("searcher") != SEARCHER:
+            return None
+        return from_mapping(cls, {key: value for key, value in tune_kwargs.items() if key not in IGNORED})
+
+    def search_space(self, fixed: Mapping[str, Any]) -> SearchSpace:
+        """What is searched about rebalancing, but for settings that are fixed."""
+        choices = {name: tuple(values) for name, values in self.space.items()}
+        one = {name: (value,) for name, value in fixed.items() if name in SearchSpace.dimensions()}
+        return from_mapping(SearchSpace, {**choices, **one})

@@ -1,0 +1,102 @@
+"""How a training fold is rebalanced: by which method, how far, and with which settings of the generator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from imbllm_autogluon.configuration import (
+    from_mapping,
+    refuse_unknown_keys,
+    require_choices,
+    require_number,
+)
+from imbllm_autogluon.oversampling.config import ImbLLMConfig
+
+Method = Literal["imbllm", "smote_nc", "random", "none"]
+
+SAMPLING_KEYS = ("conditioning", "condition_pairs", "temperature", "generation_batch")
+"""Settings that change the rows a trained generator writes, but not the generator."""
+
+AFTER_WARMUP_KEYS = (
+    "interpolation_ratio", "interpolation", "categories", "interpolated_clauses", "neighbours", "steps", "epochs",
+    "patience",
+)  # fmt: skip
+"""Settings of training that only matter after the warm-up on the whole fold."""
+
+
+@dataclass(frozen=True)
+class RebalanceConfig:
+    """How far a fold is rebalanced, and by what."""
+
+    method: Method = "imbllm"
+    """`imbllm`: rows written by a language model. `smote_nc`, `random`: the usual peers, SMOTE-NC and duplicated rows,
+    from imbalanced-learn. `none`: the fold stays as it is, so that a search can choose it."""
+
+    target_ratio: float = 1.0
+    """Rows of each rarer class afterwards, as a share of the largest class (above 0, up to 1). A class that already
+    has that share is left as it is."""
+
+    balanced_below: float = 1.5
+    """Largest class over smallest class under which a fold counts as balanced and is left alone (1 to 1000)."""
+
+    max_growth: float = 4.0
+    """Rows afterwards over rows before, at most (1 to 100); new rows of all classes are cut in proportion."""
+
+    random_state: int = 0
+    """Seed of the generators (0 to 2**32 - 1); all models of a fold share one generator, so it is no model's seed."""
+
+    generator: ImbLLMConfig = field(default_factory=ImbLLMConfig)
+    """Settings of the language model and what it learns from."""
+
+    def __post_init__(self) -> None:
+        require_choices(self)
+        require_number("target_ratio", self.target_ratio, 1e-6, 1.0)
+        require_number("balanced_below", self.balanced_below, 1.0, 1000.0)
+        require_number("max_growth", self.max_growth, 1.0, 100.0)
+        require_number("random_state", self.random_state, 0, 2**32 - 1, whole=True)
+
+    @classmethod
+    def own_keys(cls) -> tuple[str, ...]:
+        """Names of the settings that are not the generator's."""
+        return tuple(own.name for own in fields(cls) if own.name != "generator")
+
+    @classmethod
+    def flat_keys(cls) -> tuple[str, ...]:
+        """Names of all settings."""
+        return (*cls.own_keys(), *ImbLLMConfig.flat_keys())
+
+    @classmethod
+    def from_flat(cls, values: Mapping[str, Any]) -> RebalanceConfig:
+        """Build the configuration from a flat mapping.
+
+        Raises
+        ------
+        InvalidInputError
+            A key is unknown (the nearest known one is suggested), or a value is not allowed.
+
+        Examples
+        --------
+        >>> config = RebalanceConfig.from_flat({"target_ratio": 0.5, "temperature": 1.0})
+        >>> config.target_ratio, config.generator.language.temperature
+        (0.5, 1.0)
+        """
+        refuse_unknown_keys(values, cls.flat_keys())
+        own = {key: value for key, value in values.items() if key in cls.own_keys()}
+        generator = {key: value for key, value in values.items() if key not in own}
+        return from_mapping(cls, {**own, "generator": ImbLLMConfig.from_flat(generator)})
+
+    def training_settings(self) -> dict[str, Any]:
+        """Settings that decide what the generator learns: with the fold's rows, its identity."""
+        flat = self.generator.flat()
+        return {**{k: v for k, v in flat.items() if k not in SAMPLING_KEYS}, "random_state": self.random_state}
+
+    def warmup_settings(self) -> dict[str, Any]:
+        """Settings that decide what the warm-up learns: generators that differ in others share it."""
+        return {k: v for k, v in self.training_settings().items() if k not in AFTER_WARMUP_KEYS}
+
+    def sampling_settings(self) -> dict[str, Any]:
+        """Settings that decide what rows a trained generator writes."""
+        flat = self.generator.flat()
+        return {key: flat[key] for key in SAMPLING_KEYS}

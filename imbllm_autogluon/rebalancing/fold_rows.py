@@ -1,0 +1,186 @@
+"""The written rows of one training fold, made once and shared by every model that is fitted on that fold."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from imbllm_autogluon.oversampling.baselines import BASELINES
+from imbllm_autogluon.rebalancing.cache import Shelf
+from imbllm_autogluon.stored_state import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+    from pathlib import Path
+
+    from imbllm_autogluon.oversampling.imbllm import ImbLLM
+    from imbllm_autogluon.rebalancing.config import RebalanceConfig
+    from imbllm_autogluon.rebalancing.plan import OversamplingPlan
+    from imbllm_autogluon.tables import ColumnName, Kind
+
+WARM_UPS = "warm-ups"
+"""Folder of the weights after warm-ups, which generators of a fold share that differ in what follows."""
+
+KEY_VERSION = 2
+"""Raised whenever the same settings would lead to other rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class FoldRows:
+    """Written rows of one fold."""
+
+    X: pd.DataFrame
+    """Features, shape (n_new, m), in the columns and dtypes of the fold."""
+
+    y: pd.Series
+    """Labels, shape (n_new,)."""
+
+    report: dict[str, Any]
+    """What generator and sampling did: the method, seconds, who made it, and for a generator all of its report."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Real rows of one training fold and what is to be made of them."""
+
+    X: pd.DataFrame
+    y: pd.Series
+    plan: OversamplingPlan
+    kinds: Mapping[ColumnName, Kind]
+
+    def key(self, settings: Mapping[str, Any], counts: Mapping[Hashable, int]) -> str:
+        """Hash of the rows in their order, the counts and the settings; equal in every process."""
+        digest = hashlib.sha256()
+        head = {
+            "version": KEY_VERSION,
+            "settings": dict(settings),
+            "counts": {str(label): n for label, n in counts.items()},
+            "kinds": {str(name): kind for name, kind in self.kinds.items()},
+            "columns": [(str(name), str(dtype)) for name, dtype in self.X.dtypes.items()],
+        }
+        digest.update(json.dumps(head, sort_keys=True).encode())
+        for position in range(self.X.shape[1]):
+            digest.update(_hash(self.X.iloc[:, position]))
+        digest.update(_hash(self.y))
+        return digest.hexdigest()[:40]
+
+    def generator_key(self, config: RebalanceConfig) -> str:
+        """Name of the generator of this fold: the same for every target ratio, temperature and conditioning."""
+        return self.key(config.training_settings(), self.plan.balancing)
+
+    def rows_key(self, config: RebalanceConfig) -> str:
+        """Name of the written rows of this fold."""
+        if config.method != "imbllm":
+            return self.key({"method": config.method, "random_state": config.random_state}, self.plan.counts)
+        counts = {str(label): n for label, n in self.plan.counts.items()}
+        sampling = json.dumps([self.generator_key(config), config.sampling_settings(), counts], sort_keys=True)
+        return hashlib.sha256(sampling.encode()).hexdigest()[:40]
+
+
+def fold_rows(
+    fold: Fold,
+    config: RebalanceConfig,
+    root: Path | None,
+    *,
+    threads: int | None = None,
+    time_limit: float | None = None,
+) -> FoldRows:
+    """Written rows of a fold: from the cache, or from a generator that is trained (or itself cached).
+
+    Parameters
+    ----------
+    fold
+        Real rows and plan; the plan asks for rows of at least one class.
+    config
+        Method, and settings of generator and sampling.
+    root
+        Folder of the cache; `None`: memory.
+    threads
+        torch threads of training and sampling.
+    time_limit
+        Seconds that training may take. Not part of the key: an entry made in a hurry serves all models of its fit.
+    """
+
+    def write() -> FoldRows:
+        started = time.perf_counter()
+        if config.method in BASELINES:
+            make = BASELINES[config.method]
+            X, y = make(fold.X, fold.y, fold.plan.counts, seed=config.random_state, kinds=fold.kinds)
+            seconds = time.perf_counter() - started
+            report = {"method": config.method, "trained_here": False, "sampling_seconds": seconds}
+            return FoldRows(X, y, report)
+        generator, built = trained_generator(fold, config, root, threads=threads, time_limit=time_limit)
+        writer = generator.with_config(config.generator, threads=threads)
+        X, y = writer.sample(fold.plan.counts)
+        head = {"method": config.method, "generator": fold.generator_key(config), "trained_here": built}
+        return FoldRows(X, y, {**head, **writer.report.to_dict()})
+
+    rows, built = POOLS.get_or_build(root, fold.rows_key(config), write)
+    return replace(
+        rows, report={**rows.report, "written_here": built, "trained_here": built and rows.report["trained_here"]}
+    )
+
+
+def trained_generator(
+    fold: Fold,
+    config: RebalanceConfig,
+    root: Path | None,
+    *,
+    threads: int | None = None,
+    time_limit: float | None = None,
+) -> tuple[ImbLLM, bool]:
+    """The generator of a fold, and whether this call trained it; see :func:`fold_rows`."""
+
+    def train() -> ImbLLM:
+        from imbllm_autogluon.oversampling.imbllm import ImbLLM
+
+        generator = ImbLLM(config.generator, random_state=config.random_state, threads=threads)
+        warm_start = None
+        if root is not None:
+            warm_start = root / WARM_UPS / f"{fold.key(config.warmup_settings(), fold.plan.balancing)}.safetensors"
+        return generator.fit(
+            fold.X, fold.y, fold.plan.balancing, kinds=fold.kinds, time_limit=time_limit, warm_start=warm_start
+        )
+
+    return GENERATORS.get_or_build(root, fold.generator_key(config), train)
+
+
+def _hash(column: pd.Series) -> bytes:
+    """Hash of one column's values in their order, index ignored."""
+    return pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes()
+
+
+def _save_generator(generator: ImbLLM, folder: Path) -> None:
+    from imbllm_autogluon.oversampling.storage import save_generator
+
+    save_generator(generator, folder)
+
+
+def _load_generator(folder: Path) -> ImbLLM:
+    from imbllm_autogluon.oversampling.storage import load_generator
+
+    return load_generator(folder)
+
+
+def _save_rows(rows: FoldRows, folder: Path) -> None:
+    table = rows.X.set_axis([str(j) for j in range(rows.X.shape[1])], axis=1).assign(label=rows.y.to_numpy())
+    table.to_parquet(folder / "rows.parquet")
+    head = {"columns": list(rows.X.columns), "label_name": rows.y.name, "report": rows.report}
+    (folder / "rows.json").write_text(json.dumps(head), encoding="utf-8")
+
+
+def _load_rows(folder: Path) -> FoldRows:
+    with reading("rows", folder):
+        head = json.loads((folder / "rows.json").read_text(encoding="utf-8"))
+        table = pd.read_parquet(folder / "rows.parquet")
+        label = table.pop("label").rename(head["label_name"])
+        return FoldRows(table.set_axis(head["columns"], axis=1), label, head["report"])
+
+
+GENERATORS: Shelf[ImbLLM] = Shelf("generators", _save_generator, _load_generator)
+POOLS: Shelf[FoldRows] = Shelf("rows", _save_rows, _load_rows)

@@ -1,0 +1,12 @@
+"""Search: spaces of rebalancing, studies that survive, and an objective for users' own studies.
+
+Used by the plugin too; nothing here knows AutoGluon, but for the objective's model ``"autogluon"``.
+"""
+
+from __future__ import annotations
+
+from imbllm_autogluon.search.objective import RebalanceObjective
+from imbllm_autogluon.search.space import SearchSpace, suggest
+from imbllm_autogluon.search.studies import journal_storage, open_study
+
+__all__ = ["RebalanceObjective", "SearchSpace", "journal_storage", "open_study", "suggest"]

@@ -1,0 +1,143 @@
+"""Models of an objective: scikit-learn's way to a table of mixed types."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+    FloatArray = npt.NDArray[np.float64]
+
+
+def estimator_for(
+    model: str | BaseEstimator,
+    X: pd.DataFrame,
+    n_classes: int,
+    parameters: Mapping[str, Any],
+    *,
+    seed: int,
+    threads: int,
+) -> BaseEstimator:
+    """An unfitted classifier that takes the columns of X as they are.
+
+    Parameters
+    ----------
+    model
+        ``"xgboost"``, or a classifier, which is cloned; pipelines are left as they are.
+    X
+        The table; tells which columns are categories.
+    n_classes
+        Number of classes.
+    parameters
+        Of the model.
+    seed, threads
+        For XGBoost.
+    """
+    from sklearn.base import clone
+    from sklearn.pipeline import Pipeline, make_pipeline
+
+    if isinstance(model, str):
+        return make_pipeline(CategoryColumns(), _xgboost(n_classes, seed, threads).set_params(**parameters))
+    model = clone(model).set_params(**parameters)
+    return model if isinstance(model, Pipeline) else make_pipeline(_columns(X), model)
+
+
+class CategoryColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Gives XGBoost its categories: every column that is no number becomes a category of the levels seen in `fit`."""
+
+    def fit(self, X: pd.DataFrame, y: object = None) -> CategoryColumns:
+        """Learn the levels."""
+        del y
+        self.levels_ = {name: pd.Index(X[name].dropna().unique()) for name in X.columns if not _is_number(X[name])}
+        return self
+
+    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Numbers as they are; an unseen level is missing."""
+        made = {name: pd.Categorical(X[name], categories=levels) for name, levels in self.levels_.items()}
+        return X.assign(**made)
+
+
+class PriorCorrected:
+    """A fitted classifier whose probabilities are multiplied by one factor for each class.
+
+    Parameters
+    ----------
+    estimator
+        Fitted; classes are the codes 0 ... n - 1.
+    factors
+        Shape (n_classes,).
+    """
+
+    _estimator_type = "classifier"
+
+    def __init__(self, estimator: Any, factors: FloatArray) -> None:
+        self.estimator = estimator
+        self.factors = factors
+        self.classes_ = estimator.classes_
+
+    def predict_proba(self, X: pd.DataFrame) -> FloatArray:
+        """Corrected probabilities, shape (n, n_classes)."""
+        weighted = self.estimator.predict_proba(X) * self.factors
+        corrected: FloatArray = weighted / weighted.sum(axis=1, keepdims=True)
+        return corrected
+
+    def predict(self, X: pd.DataFrame) -> npt.NDArray[Any]:
+        """The most probable class."""
+        predicted: npt.NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return predicted
+
+    def __sklearn_tags__(self) -> Any:
+        return self.estimator.__sklearn_tags__()
+
+
+def _xgboost(n_classes: int, seed: int, threads: int) -> BaseEstimator:
+    from xgboost import XGBClassifier
+
+    objective = "binary:logistic" if n_classes == 2 else "multi:softprob"
+    return XGBClassifier(objective=objective, enable_categorical=True, random_state=seed, n_jobs=threads)
+
+
+def _columns(X: pd.DataFrame) -> Any:
+    """Numbers with gaps filled and scaled, categories one-hot encoded, dates as days."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+
+    dates = [name for name in X.columns if pd.api.types.is_datetime64_any_dtype(X[name])]
+    numbers = [name for name in X.columns if _is_number(X[name])]
+    others = [name for name in X.columns if name not in (*dates, *numbers)]
+    scaled = (SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    encoder = OneHotEncoder(handle_unknown="ignore", min_frequency=2, sparse_output=False)
+    return ColumnTransformer(
+        [
+            ("numbers", make_pipeline(FunctionTransformer(_as_floats), *scaled), numbers),
+            ("dates", make_pipeline(FunctionTransformer(_as_days), *scaled), dates),
+            ("categories", make_pipeline(FunctionTransformer(_as_texts), encoder), others),
+        ]
+    )
+
+
+def _is_number(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _as_floats(X: pd.DataFrame) -> FloatArray:
+    return np.column_stack([X[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in X.columns])
+
+
+def _as_days(X: pd.DataFrame) -> FloatArray:
+    day, origin = pd.Timedelta(days=1), pd.Timestamp(0)
+    columns = [X[name].dt.tz_localize(None) if X[name].dt.tz is not None else X[name] for name in X.columns]
+    return np.column_stack([((column - origin) / day).to_numpy(dtype=np.float64) for column in columns])
+
+
+def _as_texts(X: pd.DataFrame) -> pd.DataFrame:
+    return X.astype(object).where(X.notna(), "missing").astype(str)

@@ -1,0 +1,108 @@
+"""What can be searched about rebalancing: the method, how far, and how a language model writes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.rebalancing.config import RebalanceConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import optuna
+
+OF_METHOD: Mapping[str, tuple[str, ...]] = {
+    "imbllm": ("target_ratio", "interpolation_ratio", "conditioning", "temperature"),
+    "smote_nc": ("target_ratio",),
+    "random": ("target_ratio",),
+    "none": (),
+}
+"""Dimensions that mean something under each method."""
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """Choices of each setting, the one to try first in front; a single choice is fixed.
+
+    All are short lists: trials that agree in what a generator learns share the generator, and those that agree in what
+    it writes share the rows. Of these, only `interpolation_ratio` changes what is learned.
+
+    Examples
+    --------
+    >>> space = SearchSpace(method=("imbllm", "none"), fixed={"steps": 100})
+    >>> space.first()
+    {'method': 'imbllm', 'target_ratio': 1.0, 'interpolation_ratio': 1.0, 'conditioning': 'yx', 'temperature': 0.7}
+    """
+
+    method: tuple[str, ...] = ("imbllm", "none", "smote_nc", "random")
+    target_ratio: tuple[float, ...] = (1.0, 0.5, 0.25)
+    interpolation_ratio: tuple[float, ...] = (1.0, 0.5)
+    conditioning: tuple[str, ...] = ("yx", "y")
+    temperature: tuple[float, ...] = (0.7, 0.5, 1.0)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of every trial, as :class:`~imbllm_autogluon.rebalancing.config.RebalanceConfig` knows them."""
+
+    def __post_init__(self) -> None:
+        RebalanceConfig.from_flat(self.fixed)
+        for name in self.dimensions():
+            choices = getattr(self, name)
+            if not isinstance(choices, tuple) or not choices or len(set(choices)) < len(choices):
+                raise InvalidInputError(f"{name} must be a tuple of at least one choice, each once; got {choices!r}.")
+            for choice in choices:
+                RebalanceConfig.from_flat({name: choice})
+            if name in self.fixed:
+                raise InvalidInputError(f"{name} is fixed and searched; leave it out of `fixed`.")
+
+    @classmethod
+    def dimensions(cls) -> tuple[str, ...]:
+        """Names of what is searched."""
+        return tuple(own.name for own in fields(cls) if own.name != "fixed")
+
+    def suggest(self, trial: optuna.trial.BaseTrial, prefix: str = "") -> dict[str, Any]:
+        """Settings of one trial, those of `fixed` included; only what its method uses is drawn.
+
+        Parameters
+        ----------
+        trial
+            A trial of Optuna, or a ``FixedTrial``.
+        prefix
+            In front of each parameter's name in the study.
+        """
+        method = self._chosen(trial, prefix, "method")
+        drawn = {name: self._chosen(trial, prefix, name) for name in OF_METHOD[method]}
+        return {**self.fixed, "method": method, **drawn}
+
+    def first(self, prefix: str = "") -> dict[str, Any]:
+        """Parameters of the trial to begin with."""
+        method = self.method[0]
+        return {prefix + name: getattr(self, name)[0] for name in ("method", *OF_METHOD[method])}
+
+    def key(self) -> str:
+        """Eight characters that name this space: another space is another study."""
+        choices = json.dumps({own.name: getattr(self, own.name) for own in fields(self)}, sort_keys=True, default=str)
+        return hashlib.sha256(choices.encode()).hexdigest()[:8]
+
+    def _chosen(self, trial: optuna.trial.BaseTrial, prefix: str, name: str) -> Any:
+        return trial.suggest_categorical(prefix + name, getattr(self, name))
+
+
+def suggest(trial: optuna.trial.BaseTrial, space: SearchSpace | None = None) -> dict[str, Any]:
+    """Settings of rebalancing for one trial of a study of your own.
+
+    Returns
+    -------
+    dict
+        Flat settings for :meth:`~imbllm_autogluon.rebalancing.config.RebalanceConfig.from_flat`, or, each with
+        ``ag.imbllm.`` in front, hyperparameters of a twin.
+
+    Examples
+    --------
+    >>> from optuna.trial import FixedTrial
+    >>> suggest(FixedTrial({"method": "random", "target_ratio": 0.5}))
+    {'method': 'random', 'target_ratio': 0.5}
+    """
+    return (space or SearchSpace()).suggest(trial)

@@ -1,0 +1,125 @@
+"""Studies of Optuna that outlive the process that runs them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from imbllm_autogluon.errors import StoredStateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    import optuna
+
+STARTUP_TRIALS = 5
+"""Trials that are drawn at random, and finished, before the sampler models them or the pruner judges by them."""
+
+
+def journal_storage(file: Path) -> optuna.storages.JournalStorage:
+    """A storage in one file, for any number of processes; optuna-dashboard reads it too.
+
+    Parameters
+    ----------
+    file
+        Journal; created with its folder where it does not exist.
+
+    Raises
+    ------
+    StoredStateError
+        The file cannot be written, or is no journal.
+    """
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+        return JournalStorage(JournalFileBackend(str(file), lock_obj=JournalFileOpenLock(str(file))))
+    except OSError as error:
+        raise StoredStateError(f"the study {file} cannot be written: {error.strerror}.") from error
+    except (ValueError, KeyError) as error:
+        raise StoredStateError(f"{file} is no journal of a study: {error}. Delete it or name another file.") from error
+
+
+def study_name(title: str, identity: object) -> str:
+    """A title and eight characters of everything that a study's values depend on."""
+    text = json.dumps(identity, sort_keys=True, default=str)
+    return f"{title}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def open_study(
+    name: str,
+    storage: optuna.storages.BaseStorage | str | None = None,
+    *,
+    direction: str = "maximize",
+    seed: int = 0,
+    first: Iterable[Mapping[str, Any]] = (),
+    prune: bool = True,
+) -> optuna.Study:
+    """Create a study or go on with the stored one: TPE, and pruning below the median of earlier trials.
+
+    Parameters
+    ----------
+    name
+        Of the study, see :func:`study_name`.
+    storage
+        Where it lives; `None`: memory.
+    direction
+        ``"maximize"`` or ``"minimize"``.
+    seed
+        Of the sampler. Processes that share a study need different ones.
+    first
+        Parameters of trials to begin with, where the study does not hold them yet.
+    prune
+        Whether hopeless trials end early.
+    """
+    import optuna
+
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS) if prune else optuna.pruners.NopPruner()
+    with quiet_optuna():
+        study = optuna.create_study(
+            study_name=name,
+            storage=storage,
+            direction=direction,
+            sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS),
+            pruner=pruner,
+            load_if_exists=True,
+        )
+        for parameters in first:
+            study.enqueue_trial(dict(parameters), skip_if_exists=True)
+    return study
+
+
+def retry_interrupted(study: optuna.Study) -> int:
+    """Queue the trials again that a killed process left running; only for studies of a single process.
+
+    Returns
+    -------
+    int
+        How many there were.
+    """
+    from optuna.trial import TrialState
+
+    left = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
+    with quiet_optuna():
+        for trial in left:
+            study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+            study.enqueue_trial(trial.params, user_attrs={"retried": trial.number})
+    return len(left)
+
+
+@contextlib.contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Without Optuna's line for each trial."""
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import pytest
+
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.oversampling.config import ImbLLMConfig
+from imbllm_autogluon.rebalancing.config import SAMPLING_KEYS, RebalanceConfig
+
+
+def test_training_and_sampling_settings_hold_every_setting_of_the_generator_once() -> None:
+    config = RebalanceConfig()
+    training, sampling = config.training_settings(), config.sampling_settings()
+    assert set(sampling) == set(SAMPLING_KEYS)
+    assert {*training, *sampling} == {*ImbLLMConfig.flat_keys(), "random_state"}
+    assert not set(training) & set(sampling)
+
+
+def test_no_own_setting_shares_its_name_with_one_of_the_generator() -> None:
+    assert not set(RebalanceConfig.own_keys()) & set(ImbLLMConfig.flat_keys())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("target_ratio", 0.0), ("max_growth", 0.5), ("method", "smote"), ("random_state", -1)]
+)
+def test_a_value_that_is_not_allowed_is_refused_by_name(key: str, value: object) -> None:
+    with pytest.raises(InvalidInputError, match=key):
+        RebalanceConfig.from_flat({key: value})
+
+
+def test_an_unknown_key_names_the_nearest_known_one() -> None:
+    with pytest.raises(InvalidInputError, match="did you mean 'target_ratio'"):
+        RebalanceConfig.from_flat({"target_ration": 0.5})

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+from imbllm_autogluon.rebalancing.config import RebalanceConfig
+from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS, Fold, FoldRows, fold_rows
+from imbllm_autogluon.rebalancing.plan import plan_oversampling
+from tests.rebalancing.conftest import QUICK
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Table = tuple[pd.DataFrame, pd.Series]
+
+
+def make_fold(table: Table, parameters: RebalanceConfig) -> Fold:
+    X, y = table
+    return Fold(X, y, plan_oversampling(y, parameters), {"member": "boolean"})
+
+
+def rows_of(table: Table, root: Path | None, **settings: Any) -> FoldRows:
+    parameters = RebalanceConfig.from_flat({**QUICK, **settings})
+    return fold_rows(make_fold(table, parameters), parameters, root, threads=1, time_limit=None)
+
+
+def test_rows_come_in_the_wanted_number_and_the_columns_of_the_fold(fold: Table) -> None:
+    rows = rows_of(fold, None)
+    assert rows.y.value_counts().to_dict() == {1: 80}
+    assert list(rows.X.columns) == list(fold[0].columns)
+    assert set(rows.X["city"].dropna().astype(int)) <= {0, 1, 2}
+
+
+def test_rows_read_from_the_cache_equal_the_written_ones(fold: Table, tmp_path: Path) -> None:
+    written = rows_of(fold, tmp_path)
+    POOLS.forget()
+    GENERATORS.forget()
+    read = rows_of(fold, tmp_path)
+    assert written.report["written_here"]
+    assert not read.report["written_here"]
+    dtypes = fold[0].dtypes
+    pd.testing.assert_frame_equal(read.X.astype(dtypes), written.X.astype(dtypes))
+    pd.testing.assert_series_equal(read.y.astype("uint8"), written.y.astype("uint8"))
+
+
+def test_another_temperature_writes_other_rows_with_the_same_generator(fold: Table, tmp_path: Path) -> None:
+    first, second = rows_of(fold, tmp_path), rows_of(fold, tmp_path, temperature=2.0)
+    assert len(GENERATORS.keys(tmp_path)) == 1
+    assert len(POOLS.keys(tmp_path)) == 2
+    assert not second.report["trained_here"]
+    assert not first.X.equals(second.X)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda X, y: (X.assign(visits=X["visits"] + 1), y),
+        lambda X, y: (X.iloc[::-1], y.iloc[::-1]),
+        lambda X, y: (X.astype({"visits": "int32"}), y),
+        lambda X, y: (X.rename(columns={"visits": "calls"}), y),
+        lambda X, y: (X, y.sample(frac=1, random_state=0).set_axis(y.index)),
+    ],
+)
+def test_any_other_fold_has_another_key(fold: Table, change: Any) -> None:
+    config = RebalanceConfig()
+    changed = make_fold(change(*fold), config)
+    assert changed.generator_key(config) != make_fold(fold, config).generator_key(config)
+    assert changed.rows_key(config) != make_fold(fold, config).rows_key(config)
+
+
+def test_the_key_does_not_depend_on_the_index(fold: Table) -> None:
+    config = RebalanceConfig()
+    X, y = fold
+    moved = (X.reset_index(drop=True), y.reset_index(drop=True))
+    assert make_fold(moved, config).generator_key(config) == make_fold(fold, config).generator_key(config)
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "steps": {"steps": 3},
+    "seed": {"random_state": 1},
+    "interpolation": {"interpolation_ratio": 0.5},
+    "temperature": {"temperature": 2.0},
+    "conditioning": {"conditioning": "y"},
+    "target": {"target_ratio": 0.5},
+}
+
+
+def keys(fold: Table, kind: str) -> dict[str, str]:
+    configs = {name: RebalanceConfig.from_flat(change) for name, change in CHANGES.items()}
+    return {name: getattr(make_fold(fold, config), kind)(config) for name, config in configs.items()}
+
+
+def test_one_generator_serves_every_temperature_conditioning_and_target_ratio(fold: Table) -> None:
+    found = keys(fold, "generator_key")
+    assert {name for name in found if found[name] == found["nothing"]} == {
+        "nothing",
+        "temperature",
+        "conditioning",
+        "target",
+    }
+    assert len(set(found.values())) == 4
+
+
+def test_every_change_of_what_is_written_has_rows_of_its_own(fold: Table) -> None:
+    assert len(set(keys(fold, "rows_key").values())) == len(CHANGES)
+
+
+def test_a_lower_target_ratio_takes_fewer_rows_from_the_same_generator(fold: Table, tmp_path: Path) -> None:
+    whole, half = rows_of(fold, tmp_path), rows_of(fold, tmp_path, target_ratio=0.5)
+    assert (len(whole.y), len(half.y)) == (80, 30)
+    assert len(GENERATORS.keys(tmp_path)) == 1
+    assert not half.report["trained_here"]
+
+
+@pytest.mark.parametrize("method", ["random", "smote_nc"])
+def test_the_usual_peers_train_no_generator(fold: Table, tmp_path: Path, method: str) -> None:
+    rows = rows_of(fold, tmp_path, method=method)
+    assert rows.y.value_counts().to_dict() == {1: 80}
+    assert rows.report["method"] == method
+    assert GENERATORS.keys(tmp_path) == []
+    assert rows.X.astype(fold[0].dtypes).dtypes.equals(fold[0].dtypes)
