@@ -21,7 +21,7 @@ def portfolio_after(problem_type: str, y: pd.Series, level_start: int = 1) -> di
 
 
 def test_twins_join_the_very_mapping_that_the_trainer_uses() -> None:
-    assert set(portfolio_after("binary", RARE)) == {"GBM", "GBM_IMB"}
+    assert set(portfolio_after("binary", RARE)) == {"GBM", "GBM_IMB", "IMBLLM"}
 
 
 @pytest.mark.parametrize(

@@ -10,19 +10,39 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.hyperparameters import rebalance_hyperparameters
 from imbllm_autogluon.plugin.twins import twin_of
 
+FIRST: dict[str, Any] = {"IMBLLM": [{}]}
+"""The generator, which is fitted first."""
+
+BOTH = {"GBM": {}, "GBM_IMB": [{}], **FIRST}
+
+WARM = {"ag.imbllm.temperature": 1.0}
+
 
 @pytest.mark.parametrize(
     ("given", "options", "expected"),
     [
-        ({"GBM": {}}, {}, {"GBM": {}, "GBM_IMB": [{}]}),
-        ({"GBM": {}}, {"mode": "only"}, {"GBM_IMB": [{}]}),
-        ({"GBM": [{"a": 1}, {"a": 2}]}, {"max_per_family": 1}, {"GBM": [{"a": 1}, {"a": 2}], "GBM_IMB": [{"a": 1}]}),
-        ({"GBM": {}}, {"temperature": 1.0}, {"GBM": {}, "GBM_IMB": [{"ag.imbllm.temperature": 1.0}]}),
-        ({LGBModel: {}}, {}, {LGBModel: {}, twin_of(LGBModel): [{}]}),
+        ({"GBM": {}}, {}, {"GBM": {}, "GBM_IMB": [{}], **FIRST}),
+        ({"GBM": {}}, {"mode": "only"}, {"GBM_IMB": [{}], **FIRST}),
+        (
+            {"GBM": [{"a": 1}, {"a": 2}]},
+            {"max_per_family": 1},
+            {"GBM": [{"a": 1}, {"a": 2}], "GBM_IMB": [{"a": 1}], **FIRST},
+        ),
+        ({"GBM": {}}, {"temperature": 1.0}, {"GBM": {}, "GBM_IMB": [WARM], "IMBLLM": [WARM]}),
+        ({"GBM": {}}, {"method": "random"}, {"GBM": {}, "GBM_IMB": [{"ag.imbllm.method": "random"}]}),
+        ({LGBModel: {}}, {}, {LGBModel: {}, twin_of(LGBModel): [{}], **FIRST}),
         ({"DUMMY": {}, "UNKNOWN": {}}, {}, {"DUMMY": {}, "UNKNOWN": {}}),
         ({"GBM": {}, "GBM_IMB": {"a": 1}}, {}, {"GBM": {}, "GBM_IMB": {"a": 1}}),
-        ({1: {"GBM": {}}, "default": {"RF": {}}}, {}, {1: {"GBM": {}, "GBM_IMB": [{}]}, "default": {"RF": {}}}),
-        ({"default": {"GBM": {}}, 2: {"RF": {}}}, {}, {"default": {"GBM": {}, "GBM_IMB": [{}]}, 2: {"RF": {}}}),
+        (
+            {1: {"GBM": {}}, "default": {"RF": {}}},
+            {},
+            {1: {"GBM": {}, "GBM_IMB": [{}], **FIRST}, "default": {"RF": {}}},
+        ),
+        (
+            {"default": {"GBM": {}}, 2: {"RF": {}}},
+            {},
+            {"default": {"GBM": {}, "GBM_IMB": [{}], **FIRST}, 2: {"RF": {}}},
+        ),
         ({}, {}, {}),
     ],
 )
@@ -48,8 +68,31 @@ def test_a_portfolio_can_be_named() -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"mode": "twins"}, "mode"), ({"max_per_family": 0}, "max_per_family"), ({"temprature": 1.0}, "temperature")],
+    [
+        ({"tune": {"num_trails": 3}}, "did you mean 'num_trials'"),
+        ({"tune": {"space": {"method": ("smote",)}}}, "method"),
+        ({"mode": "twins"}, "mode"),
+        ({"max_per_family": 0}, "max_per_family"),
+        ({"temprature": 1.0}, "temperature"),
+    ],
 )
 def test_bad_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         rebalance_hyperparameters({"GBM": {}}, **options)
+
+
+def test_tuned_twins_carry_their_search_and_the_generator_does_not() -> None:
+    portfolio = rebalance_hyperparameters({"GBM": {"ag_args": {"priority": 3}}}, tune={"num_trials": 4})
+    (twin,), (generator,) = portfolio["GBM_IMB"], portfolio["IMBLLM"]
+    assert twin["ag_args"]["hyperparameter_tune_kwargs"] == {
+        "searcher": "imbllm_optuna",
+        "scheduler": "local",
+        "num_trials": 4,
+    }
+    assert twin["ag_args"]["priority"] == 2.5
+    assert generator == {}
+
+
+def test_every_level_gets_twins_where_a_stack_policy_says_what_written_rows_hold_there() -> None:
+    portfolio = rebalance_hyperparameters({1: {"GBM": {}}, "default": {"RF": {}}}, stack="copy")
+    assert set(portfolio["default"]) == {"RF", "RF_IMB", "IMBLLM"}

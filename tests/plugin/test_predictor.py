@@ -44,6 +44,7 @@ def test_every_family_competes_plain_and_rebalanced_and_the_ensemble_sees_both(p
     assert set(predictor.leaderboard()["model"]) == {
         *(f"{name}{twin}_BAG_L1" for name in ("LightGBM", "RandomForest", "LinearModel") for twin in ("", "Imb")),
         *(f"KNeighbors{twin}_BAG_L1" for twin in ("", "Imb")),
+        "ImbLLM_BAG_L1",
         "WeightedEnsemble_L2",
     }
 

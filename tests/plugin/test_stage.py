@@ -12,7 +12,7 @@ import torch
 from autogluon.core.utils.exceptions import ConstraintViolationError, TimeLimitExceeded
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin.stage import predictor_cache
+from imbllm_autogluon.plugin.fold_writer import predictor_folder
 from imbllm_autogluon.plugin.twins import twin_of
 from tests.plugin.conftest import QUICK
 from tests.plugin.recording import RecordingModel, SplittingModel
@@ -141,7 +141,7 @@ def test_all_families_of_a_fold_share_one_generator(fold: Table, tmp_path: Path)
 
 def test_a_model_of_its_own_leaves_no_cache_folder(fold: Table, tmp_path: Path) -> None:
     fitted(tmp_path / "models" / "A", fold)
-    assert predictor_cache(str(tmp_path / "models" / "A")) is None
+    assert predictor_folder(str(tmp_path / "models" / "A")) is None
     assert not list(tmp_path.rglob("generators"))
 
 
