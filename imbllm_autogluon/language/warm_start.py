@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import uuid
@@ -28,7 +29,8 @@ def store_warm(file: Path, learning: dict[str, torch.nn.Parameter], curve: Train
         save_file(weights, draft, metadata={"curve": json.dumps(vars(curve))})
         draft.replace(file)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
         log.warning("The warm-up could not be stored in %s (%s).", file, error)
 
 

@@ -13,6 +13,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.plugin.feature_kinds import text_features
@@ -170,9 +171,10 @@ def _parts(generator: Any) -> Iterator[Any]:
 def _two_valued(column: pd.Series, true: Any) -> tuple[pd.Series, Kind]:
     """Two values as text or bool; AutoGluon keeps only the one it took for true."""
     is_true = column == 1
-    if isinstance(true, bool) or type(true).__name__ == "bool_":
+    if isinstance(true, (bool, np.bool_)):
         return is_true == bool(true), "boolean"
     if isinstance(true, str):
         return is_true.map({True: true, False: f"not {true}"}).astype(object), "categorical"
     false = 0 if true != 0 else 1
-    return is_true.map({True: true, False: false}), "integer" if float(true).is_integer() else "continuous"
+    values = pd.Series(np.where(is_true, true, false), index=column.index)
+    return values, "integer" if pd.api.types.is_integer_dtype(values) else "continuous"
