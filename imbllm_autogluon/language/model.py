@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imbllm_autogluon.language.batches import Batches, fixed_sentences
 from imbllm_autogluon.language.checkpoints import Checkpoint
 from imbllm_autogluon.language.losses import Loss, SentenceLoss, ValueLoss
 from imbllm_autogluon.language.masked import MaskedValueLoss
+from imbllm_autogluon.language.precision import writing_model
 from imbllm_autogluon.language.process_state import seeded_torch
 from imbllm_autogluon.language.processes import Processes
 from imbllm_autogluon.language.scoring import ValueScorer, log_likelihoods
@@ -39,8 +41,11 @@ FINE_TUNING_RATE = 1 / 3
 
 
 NOT_LEARNED = frozenset(
-    {"time_limit", "micro_batch", "device", "local_files_only", "token_variable", "temperature", "generation_batch"}
-)
+    (
+        "time_limit", "micro_batch", "device", "local_files_only", "token_variable", "temperature", "precision",
+        "generation_batch",
+    )
+)  # fmt: skip
 """Settings that may change while training is interrupted: a checkpoint of other values still fits."""
 
 
@@ -171,7 +176,8 @@ class TableLanguageModel:
         """
         seed = child_seed(seed, "decoding")
         with seeded_torch(seed, threads):
-            yield RowWriter(self._backbone, self.config, seed)
+            written_by = writing_model(self._backbone.model, self.config)
+            yield RowWriter(replace(self._backbone, model=written_by), self.config, seed)
 
     def complete(self, prompts: Iterable[Prompts], *, seed: int, threads: int | None = None) -> list[Clauses]:
         """Write the missing clauses of each batch of prompts; full rows, in the order of the batches.

@@ -18,7 +18,7 @@ from imbllm_autogluon.oversampling.config import ImbLLMConfig
 AUX_PREFIX = "imbllm."
 """AutoGluon hands ``ag.imbllm.temperature`` to a model as the auxiliary parameter ``imbllm.temperature``."""
 
-SAMPLING_KEYS = ("conditioning", "condition_pairs", "temperature", "generation_batch")
+SAMPLING_KEYS = ("conditioning", "condition_pairs", "temperature", "precision", "generation_batch")
 """Settings that change the rows a trained generator writes, but not the generator."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,11 @@ import pytest
 
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
 from imbllm_autogluon.oversampling.class_writing import COPY_ROUNDS
-from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.neighbours import MixedSpace
 from tests.oversampling.tables import expect_legal, fitted, labels, mixed
+
+if TYPE_CHECKING:
+    from imbllm_autogluon.oversampling.imbllm import ImbLLM
 
 
 def as_keys(generator: ImbLLM, frame: pd.DataFrame) -> list[Any]:
