@@ -170,8 +170,9 @@ def _notes(plan: SpeedPlan) -> str:
         f"and {MARGIN} tokens, and it begins no further batch of {GENERATION_BATCH} rows after {plan.budget:g} s. Its "
         "seconds of training are those of its trainer alone; ours are all of fitting but loading, scaled to as many "
         f"sentences as there are rows. {OURS} stands for the defaults (a token for each column clause and category, "
-        "LoRA, rows written in bfloat16 where the processor has it; be_great computes in float32) with no row held out and the label alone as prompt, so that both learn every row and write every "
-        "feature; memory is the peak of the process."
+        "LoRA, rows written in bfloat16 where the processor has it; be_great computes in float32) with no row held out "
+        "and the label alone as prompt, so that both learn every row and write every feature; memory is the peak of "
+        "the process."
         f"{precision if plan.device.startswith('cuda') else ''}"
     )
 

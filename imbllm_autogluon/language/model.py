@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.batches import Batches, fixed_sentences
 from imbllm_autogluon.language.checkpoints import Checkpoint
 from imbllm_autogluon.language.losses import Loss, SentenceLoss, ValueLoss
@@ -196,12 +197,19 @@ class TableLanguageModel:
         """Log-probabilities of values of one clause behind given clauses, shape (n, k).
 
         See :meth:`~imbllm_autogluon.language.scoring.ValueScorer.score`.
+
+        Raises
+        ------
+        InvalidInputError
+            The backbone is a masked language model, whose predictions are no product of conditional probabilities.
         """
+        self._require_causal()
         with seeded_torch(self.seed, threads):
             return ValueScorer(self._backbone.model, self.encoding).score(prompts, clause, values)
 
     def log_likelihoods(self, clauses: Clauses, orders: IntArray, *, threads: int | None = None) -> FloatArray:
-        """Log-likelihood of each row's values in the given orders, shape (n,), nats."""
+        """Log-likelihood of each row's values in the given orders, shape (n,), nats; causal backbones only."""
+        self._require_causal()
         with seeded_torch(self.seed, threads):
             rows = self.config.generation_batch or len(orders)
             return log_likelihoods(self._backbone.model, self.encoding, clauses, orders, rows_at_once=rows)
@@ -224,6 +232,12 @@ class TableLanguageModel:
         from imbllm_autogluon.language.storage import load_model
 
         return load_model(folder)
+
+    def _require_causal(self) -> None:
+        if self._backbone.family != "causal":
+            raise InvalidInputError(
+                f"{self.config.backbone!r} is a masked language model: no row has a probability. Use a causal one."
+            )
 
     def _planned(self, clauses: Clauses, warmup: Clauses | None, held_out: Clauses | None) -> list[Stage]:
         """Stages in their order."""
