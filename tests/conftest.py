@@ -22,6 +22,9 @@ settings.load_profile("unhurried")
 
 N_ROWS, N_MINORITY = 200, 30
 
+USERS_CACHE = os.environ.get("IMBLLM_CACHE_DIR", "")
+"""The user's own setting: slow tests look there for a model that was fetched."""
+
 
 def pytest_configure() -> None:
     """Cap threads before any library starts its pool; an explicit setting of the caller stays."""

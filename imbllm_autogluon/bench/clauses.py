@@ -6,9 +6,9 @@ Also what fine-tuning does at all: every arm is measured before its first step a
 from __future__ import annotations
 
 import shutil
-import time
 from functools import partial
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +26,6 @@ from imbllm_autogluon.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 ARMS: dict[str, dict[str, str]] = {
     "text": {"clauses": "text"},
@@ -36,8 +35,6 @@ ARMS: dict[str, dict[str, str]] = {
 
 METRICS = {
     "tokens/row": "tokens of a real row's sentence",
-    "training s": "seconds of training, loading left out",
-    "rows/s": "rows written in a second",
     "held-out nats": "negative log-likelihood of an unseen rare row's values; lower is better",
     "marginal distance": "total variation of the columns to unseen rare rows, 0 to 1; lower is better",
     "coverage": "share of unseen rare rows with a written row among their 5 nearest, 0 to 1; higher is better",
@@ -94,26 +91,25 @@ def run(
         key = {"table": table.name, "split": seed, "arm": arm, "steps": n_steps}
         entries += [{**key, "metric": metric, "value": piece[metric]} for metric in METRICS]
     tidy = pd.DataFrame(entries)
-    return write_results(
-        "clauses", tidy.assign(versions=versions()), summary(tidy), _text(backbone, batch_size), folder
+    command = (
+        f"imbllm bench clauses --backbone {Path(backbone).name} --steps {steps} --batch-size {batch_size} "
+        f"--rows {rows} --generate {generate} --repeats {repeats} --threads {threads}"
+        + "".join(f" --table {Path(named).name}" for named in tables)
     )
+    text = _text(Path(backbone).name, batch_size, command)
+    return write_results("clauses", tidy.assign(versions=versions()), summary(tidy), text, folder)
 
 
 def measure(table: SpeedTable, config: dict[str, Any], generate: int, threads: int, seed: int) -> dict[str, float]:
     """Train and judge one arm on one split; returns one figure for each of `METRICS`."""
     learned, unseen = _halves(table, seed)
     X, y = learned.drop(columns=table.label), learned[table.label]
-    full = ImbLLMConfig.from_flat({"interpolation_ratio": 0.5, **config})
+    full = ImbLLMConfig.from_flat({"interpolation_ratio": 0.5, "precision": "float32", **config})
     generator = ImbLLM(full, random_state=seed, threads=threads).fit(X, y, {table.rare: generate})
-    started = time.perf_counter()
     written, labels = generator.sample()
-    seconds = time.perf_counter() - started
     rare = unseen[unseen[table.label] == table.rare].drop(columns=table.label)
-    report = generator.report
     return {
         "tokens/row": _tokens(generator, rare, table.rare),
-        "training s": report.training_seconds - report.loading_seconds,
-        "rows/s": len(written) / seconds,
         "held-out nats": _nats(generator, rare, table.rare, seed, threads),
         "marginal distance": marginal_distance(rare, written),
         "coverage": _coverage(generator, rare, written),
@@ -189,12 +185,13 @@ def _codes(generator: ImbLLM, label: str, n_rows: int) -> Any:
     return np.full(n_rows, list(generator.schema.label.categories).index(label))
 
 
-def _text(backbone: str, batch_size: int) -> str:
+def _text(backbone: str, batch_size: int, command: str) -> str:
     meanings = "\n".join(f"- **{name}**: {meaning}" for name, meaning in METRICS.items())
     return (
         f"Sentences of {backbone} as text, or with a token for each column clause and category (`clauses`), numbers "
         f"digit by digit or as quantile bins; LoRA, {batch_size} sentences in a step; 0 steps is the untrained model, "
-        "equally constrained. Half of the rare rows is learned, half is never seen.\n\n"
+        "equally constrained. Half of the rare rows is learned, half is never seen. Seconds of both kinds of sentences "
+        "stand in speed.md.\n\n"
         f"{meanings}\n\nWith bins a value is drawn inside its bin: held-out nats say nothing of the place in the bin "
-        f"and cannot be compared with digits.\n\nCommand: `imbllm bench clauses --backbone {backbone}`."
+        f"and cannot be compared with digits.\n\nCommand: `{command}`."
     )

@@ -59,6 +59,7 @@ ARMS = (
     Arm("ImbLLM, clauses as text", {"clauses": "text"}),
     Arm(speed_page.PEER_LORA, {"tuning": "lora"}, is_peer=True, samples=False),
     Arm("ImbLLM, all weights tuned", {"tuning": "full"}),
+    Arm("ImbLLM, float32 throughout", {"precision": "float32"}),
 )
 """In the order of their turns."""
 

@@ -125,7 +125,8 @@ def _introduction(
     same = "the same libraries" if libraries[0] == libraries[1] else f"other libraries in be_great's ({libraries[1]})"
     return (
         f"ImbLLM and be_great fine-tune the same model files for {plan.epochs} epoch(s) on the rows of a rare class "
-        f"and write {plan.generate} more: {tables}. Each arm ran in a process of its own, arms in turn, on "
+        f"and write {plan.generate} more: {tables}. Each arm ran in a process of its own, arms in turn (but for "
+        "what an earlier run with the same settings had measured already), on "
         f"{plan.device} with {plan.threads} torch thread(s) and {same}; median (minimum to maximum) of "
         f"{repeats} run(s), measured {between[0]} to {between[1]}."
     )
@@ -161,7 +162,7 @@ def _token_milliseconds(figures: Mapping[str, float]) -> float:
 
 def _notes(plan: SpeedPlan) -> str:
     """What the columns mean, and what was done in be_great's favour."""
-    precision = " On a GPU ImbLLM computes in bfloat16 where the GPU has it, be_great by its defaults in float32."
+    precision = " On a GPU ImbLLM trains in bfloat16 too."
     return (
         "`rows/s` compares with the rows that be_great attempted, legal or not; `valid rows/s` with its legal ones. A "
         "row is legal if every cell is within the range and on the decimals of its column, or one of its levels. "
@@ -169,8 +170,9 @@ def _notes(plan: SpeedPlan) -> str:
         f"and {MARGIN} tokens, and it begins no further batch of {GENERATION_BATCH} rows after {plan.budget:g} s. Its "
         "seconds of training are those of its trainer alone; ours are all of fitting but loading, scaled to as many "
         f"sentences as there are rows. {OURS} stands for the defaults (a token for each column clause and category, "
-        "LoRA) with no row held out and the label alone as prompt, so that both learn every row and write every "
-        "feature; memory is the peak of the process."
+        "LoRA, rows written in bfloat16 where the processor has it; be_great computes in float32) with no row held out "
+        "and the label alone as prompt, so that both learn every row and write every feature; memory is the peak of "
+        "the process."
         f"{precision if plan.device.startswith('cuda') else ''}"
     )
 

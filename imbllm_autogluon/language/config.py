@@ -140,6 +140,11 @@ class LanguageConfig:
     """Decode under the automata of the columns. False, an ablation: learn every token of the sentence, sample
     freely, count the rows that are not legal, and write those again under the automata."""
 
+    precision: Literal["float32", "bfloat16"] | None = None
+    """Arithmetic of writing rows on a CPU; `None`: `bfloat16` for pretrained backbones where the CPU has instructions
+    for it (twice as fast there, slower elsewhere), else `float32`. Training stays in float32 on CPUs; GPUs use bfloat16
+    for both where they have it."""
+
     generation_batch: int | None = None
     """Most rows that are decoded at once (1 to 10**6); rows of a batch share one column order; halved where memory
     runs out. `None`: 1024 for compact backbones, 128 for pretrained ones."""

@@ -14,7 +14,7 @@ import torch
 from transformers import DynamicCache
 
 from imbllm_autogluon.language.losses import NOT_LEGAL
-from imbllm_autogluon.language.training import precision
+from imbllm_autogluon.language.precision import autocast
 from imbllm_autogluon.sentences import END
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Run:
     def share_queue(self) -> None:
         """Compute waiting tokens that are the same in all rows once, and give every row a copy of the cache."""
         ids = torch.cat(self._ids, dim=1)[:1]
-        with precision(self.device):
+        with autocast(self.device):
             output = self._model.base_model(input_ids=ids, past_key_values=self._cache, use_cache=True)
         self._last = output.last_hidden_state[:, -1].float().expand(self.n_rows, -1)
         self._cache.batch_repeat_interleave(self.n_rows)
@@ -188,7 +188,7 @@ class Run:
         self._mask = torch.cat([self._mask, real], dim=1)
         ragged = not bool(self._mask.all())
         places = (self._mask.cumsum(dim=1) - 1).clamp(min=0)[:, -ids.shape[1] :] if ragged else None
-        with precision(self.device):
+        with autocast(self.device):
             hidden: torch.Tensor = self._model.base_model(
                 input_ids=ids,
                 attention_mask=self._mask.long() if ragged else None,
@@ -202,8 +202,8 @@ class Run:
 def output_logits(model: LanguageModel, hidden: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
     """Logits of the given tokens only, shape (n, len(tokens))."""
     head = model.get_output_embeddings()
-    bias = None if head.bias is None else head.bias[tokens]
-    return torch.nn.functional.linear(hidden, head.weight[tokens], bias)
+    bias = None if head.bias is None else head.bias[tokens].float()
+    return torch.nn.functional.linear(hidden, head.weight[tokens].float(), bias)
 
 
 def _stacked(columns: list[torch.Tensor]) -> IntArray:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.batches import Batches, fixed_sentences
 from imbllm_autogluon.language.checkpoints import Checkpoint
 from imbllm_autogluon.language.losses import Loss, SentenceLoss, ValueLoss
 from imbllm_autogluon.language.masked import MaskedValueLoss
+from imbllm_autogluon.language.precision import writing_model
 from imbllm_autogluon.language.process_state import seeded_torch
 from imbllm_autogluon.language.processes import Processes
 from imbllm_autogluon.language.scoring import ValueScorer, log_likelihoods
@@ -44,8 +47,11 @@ FINE_TUNING_RATE = 1 / 3
 
 
 NOT_LEARNED = frozenset(
-    {"time_limit", "micro_batch", "device", "local_files_only", "token_variable", "temperature", "generation_batch"}
-)
+    (
+        "time_limit", "micro_batch", "device", "local_files_only", "token_variable", "temperature", "precision",
+        "generation_batch",
+    )
+)  # fmt: skip
 """Settings that may change while training is interrupted: a checkpoint of other values still fits."""
 
 
@@ -190,7 +196,8 @@ class TableLanguageModel:
         """
         seed = child_seed(seed, "decoding")
         with seeded_torch(seed, threads):
-            yield RowWriter(self._backbone, self.config, seed)
+            written_by = writing_model(self._backbone.model, self.config)
+            yield RowWriter(replace(self._backbone, model=written_by), self.config, seed)
 
     def complete(self, prompts: Iterable[Prompts], *, seed: int, threads: int | None = None) -> list[Clauses]:
         """Write the missing clauses of each batch of prompts; full rows, in the order of the batches.
@@ -209,12 +216,19 @@ class TableLanguageModel:
         """Log-probabilities of values of one clause behind given clauses, shape (n, k).
 
         See :meth:`~imbllm_autogluon.language.scoring.ValueScorer.score`.
+
+        Raises
+        ------
+        InvalidInputError
+            The backbone is a masked language model, whose predictions are no product of conditional probabilities.
         """
+        self._require_causal()
         with seeded_torch(self.seed, threads):
             return ValueScorer(self._backbone.model, self.encoding).score(prompts, clause, values)
 
     def log_likelihoods(self, clauses: Clauses, orders: IntArray, *, threads: int | None = None) -> FloatArray:
-        """Log-likelihood of each row's values in the given orders, shape (n,), nats."""
+        """Log-likelihood of each row's values in the given orders, shape (n,), nats; causal backbones only."""
+        self._require_causal()
         with seeded_torch(self.seed, threads):
             rows = self.config.generation_batch or len(orders)
             return log_likelihoods(self._backbone.model, self.encoding, clauses, orders, rows_at_once=rows)
@@ -237,6 +251,12 @@ class TableLanguageModel:
         from imbllm_autogluon.language.storage import load_model
 
         return load_model(folder)
+
+    def _require_causal(self) -> None:
+        if self._backbone.family != "causal":
+            raise InvalidInputError(
+                f"{self.config.backbone!r} is a masked language model: no row has a probability. Use a causal one."
+            )
 
     def _planned(self, clauses: Clauses, warmup: Clauses | None, held_out: Clauses | None) -> list[Stage]:
         """Stages in their order."""

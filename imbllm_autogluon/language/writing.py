@@ -52,6 +52,7 @@ class RowWriter:
         self._decoder: ConstrainedDecoder | MaskedDecoder = decoder(*parts)
         free = not config.constrained and backbone.family == "causal"
         self._free = FreeDecoder(*parts) if free else None
+        self._most: int | None = None
         self.written_freely = 0
         self.illegal = 0
 
@@ -61,17 +62,22 @@ class RowWriter:
         return Clauses(tokens, np.ones(tokens.shape[:2], dtype=bool))
 
     def _with_less_memory(self, prompts: Prompts) -> IntArray:
-        """Write all rows at once; half and half where memory runs out."""
-        try:
-            return self._written(prompts)
-        except Exception as error:
-            if len(prompts.tokens) < 2 or not ran_out_of_memory(error):
-                raise
-        half = len(prompts.tokens) // 2
-        log.warning("Out of memory with %d rows at once; going on with %d.", len(prompts.tokens), half)
-        release_memory()
-        parts = [prompts.tokens[:half], prompts.tokens[half:]]
-        return _stacked([self._with_less_memory(Prompts(prompts.order, prompts.given, part)) for part in parts])
+        """Write all rows at once, or as many as memory has turned out to hold; half as many where it runs out."""
+        n_rows = len(prompts.tokens)
+        while True:
+            most = min(n_rows, self._most or n_rows)
+            try:
+                return self._in_parts(prompts, most)
+            except Exception as error:
+                if most < 2 or not ran_out_of_memory(error):
+                    raise
+            self._most = most // 2
+            log.warning("Out of memory with %d rows at once; going on with %d.", most, self._most)
+            release_memory()
+
+    def _in_parts(self, prompts: Prompts, most: int) -> IntArray:
+        parts = [prompts.tokens[start : start + most] for start in range(0, len(prompts.tokens), most)]
+        return _stacked([self._written(Prompts(prompts.order, prompts.given, part)) for part in parts])
 
     def _written(self, prompts: Prompts) -> IntArray:
         if self._free is None:

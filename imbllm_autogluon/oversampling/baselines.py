@@ -94,8 +94,8 @@ def smote_nc(
     made = table[len(y) :]
     values = {name: _as_column(made[:, place], X[name]) for place, name in enumerate(numbers)}
     for place, name in enumerate(categories, start=len(numbers)):
-        codes, known = made[:, place].round().astype(np.int64), levels[name][1]
-        values[name] = pd.Series(known.take(codes.clip(min=0)), dtype=X[name].dtype).where(codes >= 0)
+        codes, known = made[:, place].round().astype(np.int64), pd.Series(levels[name][1], dtype=X[name].dtype)
+        values[name] = known.reindex(codes).reset_index(drop=True)  # code -1, a missing value, is not among the levels
     rows = pd.DataFrame(values, columns=X.columns).astype(X.dtypes)
     return rows, pd.Series(labels[len(y) :], name=y.name).astype(y.dtype)
 

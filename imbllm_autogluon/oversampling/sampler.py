@@ -62,7 +62,7 @@ class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
         See :class:`~imbllm_autogluon.oversampling.config.ConditioningConfig`.
     backbone, revision, local_files_only, token_variable, device, clauses, layers, width, numbers, max_bins, order, \
 tuning, lora_rank, top_blocks, warmup, warmup_steps, steps, epochs, batch_size, micro_batch, learning_rate, held_out, \
-patience, time_limit, temperature, constrained, generation_batch
+patience, time_limit, temperature, constrained, precision, generation_batch
         See :class:`~imbllm_autogluon.language.config.LanguageConfig`.
 
     Attributes
@@ -129,6 +129,7 @@ patience, time_limit, temperature, constrained, generation_batch
         "time_limit": [Interval(numbers.Real, 0, None, closed="left"), None],
         "temperature": [_real(0.01, 100)],
         "constrained": ["boolean"],
+        "precision": [StrOptions({"float32", "bfloat16"}), None],
         "generation_batch": [_whole(1, 10**6), None],
     }
 
@@ -172,6 +173,7 @@ patience, time_limit, temperature, constrained, generation_batch
         time_limit: float | None = None,
         temperature: float = 0.7,
         constrained: bool = True,
+        precision: str | None = None,
         generation_batch: int | None = None,
     ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
@@ -211,6 +213,7 @@ patience, time_limit, temperature, constrained, generation_batch
         self.time_limit = time_limit
         self.temperature = temperature
         self.constrained = constrained
+        self.precision = precision
         self.generation_batch = generation_batch
 
     generator_: ImbLLM

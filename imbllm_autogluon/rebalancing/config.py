@@ -16,7 +16,7 @@ from imbllm_autogluon.oversampling.config import ImbLLMConfig
 
 Method = Literal["imbllm", "smote_nc", "random", "none"]
 
-SAMPLING_KEYS = ("conditioning", "condition_pairs", "temperature", "generation_batch")
+SAMPLING_KEYS = ("conditioning", "condition_pairs", "temperature", "precision", "generation_batch")
 """Settings that change the rows a trained generator writes, but not the generator."""
 
 AFTER_WARMUP_KEYS = (

@@ -123,4 +123,4 @@ def test_the_text_says_what_was_measured_and_how(device: str, precision: bool) -
     ):
         assert part in page
     assert page.count("| wide") == 1
-    assert ("bfloat16" in page) == precision
+    assert ("trains in bfloat16 too" in page) == precision

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from imbllm_autogluon.jobs.job import FitJob, FitOutcome
 from imbllm_autogluon.tables.labelled import LabelledTable
@@ -66,3 +67,12 @@ def multiclass_outcome() -> FitOutcome:
     """Three classes, and a fourth that AutoGluon leaves out because it has three rows; no test table."""
     train = labelled({"a": 100, "b": 40, "c": 20, "d": 3})
     return tiny_job(train, new_folder() / "fit").run()
+
+
+@functools.cache
+def tuned_outcome() -> FitOutcome:
+    """Two classes and a twin tuned in five trials."""
+    train = labelled({"no": 90, "yes": 20})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("imbllm_autogluon.plugin.presets.TUNING", {"num_trials": 5, "top_k": 2})
+        return tiny_job(train, new_folder() / "fit", presets=("imbllm_tuned",), families=("LR",)).run()

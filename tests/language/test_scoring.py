@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,11 +12,23 @@ import torch
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
 from imbllm_autogluon.language.losses import ValueLoss
+from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.language.prompts import Prompts
 from imbllm_autogluon.language.scoring import ValueScorer, log_likelihoods
 from imbllm_autogluon.sentences import draw_orders
 from imbllm_autogluon.sentences.value_codings import padded
-from tests.language.tables import LABEL, WRITINGS, Writing, prompts, random_model, table, written
+from tests.language.tables import (
+    LABEL,
+    TINY,
+    WRITINGS,
+    Writing,
+    clauses_of,
+    prompts,
+    random_model,
+    table,
+    vocabulary_of,
+    written,
+)
 from tests.language.test_decoding import CountingModel
 
 if TYPE_CHECKING:
@@ -225,3 +238,12 @@ def test_absent_clauses_add_nothing_to_a_likelihood() -> None:
     assert total[0] == pytest.approx(
         reference(model, encoding, batch, LABEL, clauses.tokens[:1, LABEL])[0, 0], abs=2e-4
     )
+
+
+def test_a_masked_model_has_no_probability_of_a_row_and_says_so() -> None:
+    model = TableLanguageModel(vocabulary_of(table()), replace(TINY, backbone="compact_masked"), 0)
+    rows = clauses_of(model.vocabulary, table())
+    with pytest.raises(InvalidInputError, match="'compact_masked' is a masked language model"):
+        model.log_likelihoods(rows, np.tile(np.arange(6), (len(rows.tokens), 1)))
+    with pytest.raises(InvalidInputError, match="Use a causal one"):
+        model.score(prompts(rows, [0, 1, 2, 3, 4, LABEL], 5, [0]), LABEL, np.array([[0]]))

@@ -70,7 +70,7 @@ def writer_with(decoder: Small, monkeypatch: pytest.MonkeyPatch) -> RowWriter:
 
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize(
-    ("most", "sizes"), [(20, [20]), (10, [20, 0, 10, 10]), (7, [20, 0, 10, 0, 5, 5, 10, 0, 5, 5]), (1, None)]
+    ("most", "sizes"), [(20, [20]), (10, [20, 0, 10, 10]), (7, [20, 0, 10, 0, 5, 5, 5, 5]), (1, None)]
 )
 def test_rows_are_complete_and_in_order_where_memory_runs_out(
     error: Exception, most: int, sizes: list[int] | None, monkeypatch: pytest.MonkeyPatch
@@ -81,6 +81,14 @@ def test_rows_are_complete_and_in_order_where_memory_runs_out(
     assert rows.present.all()
     assert rows.present.shape == (20, 6)
     assert sizes is None or decoder.sizes == sizes
+
+
+def test_the_next_batch_begins_with_as_many_rows_as_memory_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = Small(6, MemoryError())
+    writer = writer_with(decoder, monkeypatch)
+    for _ in range(2):
+        writer.complete(prompts(CLAUSES, ORDER, 3, list(range(10))))
+    assert decoder.sizes == [10, 0, 5, 5, 5, 5]
 
 
 def test_less_at_once_is_logged_with_the_numbers(
