@@ -41,6 +41,10 @@ class BackboneError(ImbLLMError, OSError):
     """A pretrained backbone is absent, incomplete or of a kind that cannot be used: the message names the remedies."""
 
 
+class OutOfTimeError(ImbLLMError, TimeoutError):
+    """A time limit is too short to begin with."""
+
+
 class MissingDependencyError(ImbLLMError, ImportError):
     """An optional package is absent: the message names the extra to install."""
 

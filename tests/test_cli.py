@@ -117,6 +117,20 @@ def test_fit_refuses_a_folder_in_use_and_keeps_what_is_in_it(tmp_path: Path, tra
     assert [path.name for path in tmp_path.iterdir()] == ["train.csv"]
 
 
+def test_fit_goes_on_only_in_the_folder_of_a_fit(tmp_path: Path, train: Path) -> None:
+    result = imbllm("fit", train, "--label", "label", "--out", tmp_path, "--resume")
+    assert result.exit_code == 2
+    assert "holds files that no fit left there" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["train.csv"]
+
+
+def test_fit_refuses_to_replace_and_to_go_on_at_once(tmp_path: Path, train: Path) -> None:
+    result = imbllm("fit", train, "--label", "label", "--out", tmp_path / "new", "--force", "--resume")
+    assert result.exit_code == 2
+    assert "either replaced (force) or gone on with (resume); not both" in result.stderr
+    assert not (tmp_path / "new").exists()
+
+
 def test_fit_refuses_a_folder_that_cannot_be_made(tmp_path: Path, train: Path) -> None:
     result = imbllm("fit", train, "--label", "label", "--out", train / "new")
     assert result.exit_code == 2

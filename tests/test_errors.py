@@ -15,6 +15,7 @@ from imbllm_autogluon.errors import ImbLLMError, nearest
         (errors.SentenceError, ValueError),
         (errors.StoredStateError, OSError),
         (errors.BackboneError, OSError),
+        (errors.OutOfTimeError, TimeoutError),
         (errors.MissingDependencyError, ImportError),
     ],
 )

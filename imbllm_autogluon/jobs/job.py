@@ -173,7 +173,7 @@ class FitJob:
         from imbllm_autogluon.jobs.contenders import contenders
 
         started = time.time()
-        if not self.resume:
+        if not self.resume or not self.out.exists():
             prepare_folder(self.out, force=self.force)
         with quiet_libraries():
             predictor = self._fitted()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import math
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +52,10 @@ class StudyRecord:
 
 
 def study_records(predictor: TabularPredictor) -> list[StudyRecord]:
-    """Studies in the folder of a predictor, those of a single trial left out."""
+    """Studies in the folder of a predictor, those of a single trial left out.
+
+    Of several studies of one model, which a fit that was gone on with under other settings leaves, the newest.
+    """
     import optuna
 
     journal = cache_of(Path(predictor.path)) / STUDIES
@@ -58,7 +63,20 @@ def study_records(predictor: TabularPredictor) -> list[StudyRecord]:
         return []
     storage = journal_storage(journal)
     studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
-    return [_record(study) for study in studies if len(study.get_trials(deepcopy=False)) > 1]
+    tuned = [study for study in studies if len(study.get_trials(deepcopy=False)) > 1]
+    newest = {_title(study): study for study in sorted(tuned, key=_began)}
+    return [_record(study) for study in newest.values()]
+
+
+def _title(study: Any) -> str:
+    """Name of the tuned model."""
+    return str(study.study_name.rpartition("-")[0])
+
+
+def _began(study: Any) -> datetime:
+    """When the last trial of a study began."""
+    times = [trial.datetime_start for trial in study.get_trials(deepcopy=False) if trial.datetime_start]
+    return max(times, default=datetime.min)  # noqa: DTZ901 - Optuna's times are naive
 
 
 def _record(study: Any) -> StudyRecord:
@@ -67,11 +85,18 @@ def _record(study: Any) -> StudyRecord:
     complete = [trial for trial in known if trial.state.name == "COMPLETE"]
     best = max(complete, key=lambda trial: trial.value, default=None)
     return StudyRecord(
-        study.study_name.rpartition("-")[0],
-        tuple(TrialRecord(trial.number, trial.state.name.lower(), trial.value, trial.params) for trial in known),
+        _title(study),
+        tuple(
+            TrialRecord(trial.number, trial.state.name.lower(), _finite(trial.value), trial.params) for trial in known
+        ),
         None if best is None else best.number,
         {title: _data_uri(picture) for title, picture in study_plots(study).items()},
     )
+
+
+def _finite(value: float | None) -> float | None:
+    """A score that JSON can hold, or `None`."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _data_uri(svg: str) -> str:

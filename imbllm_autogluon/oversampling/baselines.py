@@ -78,7 +78,7 @@ def smote_nc(
     ClassTooSmallError
         A class of `counts` has a single row.
     """
-    sizes = y.value_counts()
+    sizes = _sizes(y)
     lone = [label for label in counts if sizes[label] < 2]
     if lone:
         raise ClassTooSmallError(f"class {lone[0]!r} has 1 row; SMOTE needs at least 2.")
@@ -88,7 +88,7 @@ def smote_nc(
         return duplicated(X, y, counts, seed=seed)
     levels = {name: pd.factorize(X[name]) for name in categories}
     columns = [_filled(X[name]) for name in numbers] + [levels[name][0].astype(np.float64) for name in categories]
-    k = min(NEIGHBOURS, *(int(sizes[label]) - 1 for label in counts))
+    k = min(NEIGHBOURS, *(sizes[label] - 1 for label in counts))
     sampler = _sampler(len(numbers), len(categories), _totals(y, counts), k, seed)
     table, labels = sampler.fit_resample(np.column_stack(columns), y.to_numpy())
     made = table[len(y) :]
@@ -117,8 +117,12 @@ def _sampler(n_numbers: int, n_categories: int, totals: dict[Hashable, int], k: 
 
 def _totals(y: pd.Series, counts: Counts) -> dict[Hashable, int]:
     """Rows of each class afterwards, as imbalanced-learn wants them."""
-    sizes = y.value_counts()
-    return {label: int(sizes[label]) + n for label, n in counts.items()}
+    sizes = _sizes(y)
+    return {label: sizes[label] + n for label, n in counts.items()}
+
+
+def _sizes(y: pd.Series) -> dict[Hashable, int]:
+    return {label: int(n) for label, n in y.value_counts().items()}
 
 
 def _is_number(column: pd.Series, kind: Kind | None) -> bool:

@@ -39,8 +39,9 @@ def suggest(trial: optuna.trial.BaseTrial, name: str, space: Space) -> Any:
     if isinstance(space, Categorical):
         if all(isinstance(choice, PLAIN) for choice in space.data):
             return trial.suggest_categorical(name, space.data)
-        chosen = space.data[trial.suggest_categorical(name, list(range(len(space.data))))]
-        return suggest(trial, f"{name}.{space.data.index(chosen)}", chosen) if isinstance(chosen, Space) else chosen
+        place = trial.suggest_categorical(name, list(range(len(space.data))))
+        chosen = space.data[place]
+        return suggest(trial, f"{name}.{place}", chosen) if isinstance(chosen, Space) else chosen
     raise InvalidInputError(
         f"{name} has a search space of type {type(space).__name__}; Categorical, Real, Int and Bool are known."
     )
@@ -60,6 +61,7 @@ def _first(name: str, space: Space) -> dict[str, Any]:
     if isinstance(space, Bool):
         return {name: bool(default)}
     if isinstance(space, Categorical) and not all(isinstance(choice, PLAIN) for choice in space.data):
-        nested = _first(f"{name}.0", default) if isinstance(default, Space) else {}
-        return {name: 0, **nested}
+        place = next(place for place, choice in enumerate(space.data) if choice is default)
+        nested = _first(f"{name}.{place}", default) if isinstance(default, Space) else {}
+        return {name: place, **nested}
     return {name: default}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from autogluon.core.callbacks import AbstractCallback
+from autogluon.core.callbacks import AbstractCallback, EarlyStoppingCountCallback
+from autogluon.core.constants import BALANCE_WEIGHT
 
 from imbllm_autogluon.plugin.fold_writer import NOT_STACKED
+from imbllm_autogluon.plugin.generator_model import GeneratorModel
 from imbllm_autogluon.plugin.hyperparameters import Mode, rebalance_hyperparameters
 from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.rebalancing import RebalanceConfig, plan_oversampling
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger("autogluon.imbllm")
+
+WEIGHED_TWICE = (
+    "imbllm: sample_weight='balance_weight' and written rows both balance the classes, so rare classes count twice in "
+    "every twin; leave one of them out."
+)
 
 
 class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
@@ -38,7 +45,8 @@ class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self.parameters = TwinParameters.from_flat(parameters)
-        self.options = {"mode": mode, "max_per_family": max_per_family, "tune": tune, **parameters}
+        self.options: dict[str, Any] = {"mode": mode, "max_per_family": max_per_family, "tune": tune, **parameters}
+        rebalance_hyperparameters({}, **self.options)  # refuses bad options before the fit
 
     def before_trainer_fit(
         self,
@@ -57,7 +65,20 @@ class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
         rebalanced = rebalance_hyperparameters(hyperparameters, **self.options)
         hyperparameters.clear()
         hyperparameters.update(rebalanced)
+        if getattr(trainer, "sample_weight", None) == BALANCE_WEIGHT:
+            log.warning(WEIGHED_TWICE)
+        generator = self.parameters.rebalancing.method == "imbllm"
+        _allow_for_twins(trainer, both=self.options["mode"] == "both", generator=generator)
         log.log(20, "imbllm: every model of this fit also competes as a twin fitted on rebalanced folds.")
+
+    def _before_model_fit(self, trainer: Any, model: Any, **kwargs: Any) -> tuple[bool, bool]:
+        """Keep the generator out of ensembles and stacks: its constant predictions win ties of class metrics."""
+        del trainer, kwargs
+        types = getattr(model, "_base_model_types_inner_dict", None) or {}
+        others = [name for name in getattr(model, "base_model_names", []) if not _is_generator(types.get(name))]
+        if others:
+            model.base_model_names = others
+        return False, False
 
     def _reason_to_stay_away(self, trainer: Any, y: pd.Series | None, level_start: int) -> str:
         problem_type = getattr(trainer, "problem_type", None)
@@ -71,3 +92,16 @@ class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
         # a search over both still needs its twins.
         config = RebalanceConfig() if self.options["tune"] is not None else self.parameters.rebalancing
         return plan_oversampling(y, config).reason
+
+
+def _is_generator(model_class: object) -> bool:
+    return isinstance(model_class, type) and issubclass(model_class, GeneratorModel)
+
+
+def _allow_for_twins(trainer: Any, *, both: bool, generator: bool) -> None:
+    """Let a limit on the number of models count plain models only: some presets fit just one on a small table."""
+    for callback in getattr(trainer, "callbacks", []):
+        if isinstance(callback, EarlyStoppingCountCallback) and isinstance(callback.patience, int):
+            most = callback.patience * (2 if both else 1) + generator
+            log.log(20, "imbllm: up to %d models are fitted instead of %d, twins included.", most, callback.patience)
+            callback.patience = most

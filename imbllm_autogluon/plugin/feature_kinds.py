@@ -20,6 +20,17 @@ def stack_features(metadata: FeatureMetadata | None, X: pd.DataFrame) -> list[Co
     return _with_special_types(metadata, X, ("stack",))
 
 
+def unwritten_features(metadata: FeatureMetadata | None, X: pd.DataFrame) -> list[ColumnName]:
+    """Columns of X that no generator learns: predictions of a lower level, and what no model takes for a feature.
+
+    AutoGluon leaves the column of sample weights in X, and predictions of lower models that a stacked model ignores.
+    """
+    if metadata is None:
+        return []
+    known = set(metadata.get_features()) - set(stack_features(metadata, X))
+    return [name for name in X.columns if name not in known]
+
+
 def text_features(metadata: FeatureMetadata | None, X: pd.DataFrame) -> list[ColumnName]:
     """Columns of X that AutoGluon made from free texts."""
     return _with_special_types(metadata, X, DERIVED_TEXT)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from imbllm_autogluon.errors import BackboneError
-from imbllm_autogluon.plugin.feature_kinds import kinds_of_features, stack_features
+from imbllm_autogluon.errors import BackboneError, OutOfTimeError
+from imbllm_autogluon.plugin.feature_kinds import kinds_of_features, stack_features, unwritten_features
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, TwinParameters
 from imbllm_autogluon.plugin.raw_view import exact_view
 from imbllm_autogluon.rebalancing import Fold, FoldRows, OversamplingPlan, fold_rows, plan_oversampling
@@ -87,10 +87,14 @@ class FoldWriter:
     def _stack_columns(self, X: pd.DataFrame) -> list[ColumnName]:
         return stack_features(self._imbllm_metadata, X)
 
+    def _unwritten_columns(self, X: pd.DataFrame) -> list[ColumnName]:
+        return unwritten_features(self._imbllm_metadata, X)
+
     def _written_rows(
         self, X: pd.DataFrame, y: pd.Series, plan: OversamplingPlan, num_cpus: object, time_limit: float | None
     ) -> WrittenRows:
-        """Rows for a fold, stack columns left out."""
+        """Rows for a fold, without its unwritten columns."""
+        X = X.drop(columns=self._unwritten_columns(X))
         parameters = self._parameters()
         folder = predictor_folder(self._own_path())
         view = None
@@ -125,6 +129,11 @@ class FoldWriter:
             from autogluon.core.utils.exceptions import ConstraintViolationError
 
             raise ConstraintViolationError(f"{self._own_name()}: {error}", reason=str(error)) from error
+        except OutOfTimeError as error:
+            from autogluon.core.utils.exceptions import TimeLimitExceeded
+
+            log.log(20, "\t%s is skipped: %s", self._own_name(), error)
+            raise TimeLimitExceeded from error
 
     def _parameters(self) -> TwinParameters:
         return TwinParameters.from_aux(getattr(self, "params_aux", {}))

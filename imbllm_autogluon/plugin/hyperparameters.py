@@ -65,8 +65,11 @@ def rebalance_hyperparameters(
     if max_per_family is not None:
         require_number("max_per_family", max_per_family, 1, whole=True)
     checked = TwinParameters.from_flat(parameters)
+    methods: tuple[str, ...] = (checked.rebalancing.method,)
     if tune is not None:
-        TuningOptions.of({**tune, "searcher": SEARCHER})
+        # `of` gives options for our own searcher, always.
+        options = TuningOptions.of({**tune, "searcher": SEARCHER}) or TuningOptions()
+        methods = options.search_space(parameters).method
     if isinstance(hyperparameters, str):
         from autogluon.tabular.configs.hyperparameter_configs import get_hyperparameter_config
 
@@ -74,7 +77,7 @@ def rebalance_hyperparameters(
     else:
         portfolio = copy.deepcopy(dict(hyperparameters))
     own = {f"ag.{AUX_PREFIX}{name}": value for name, value in parameters.items()}
-    twins = _Twins(mode, max_per_family, own, tune, checked.rebalancing.method == "imbllm")
+    twins = _Twins(mode, max_per_family, own, tune, "imbllm" in methods)
     if not _by_level(portfolio):
         return twins.added_to(portfolio)
     stacked = checked.stage.stack != "off"

@@ -51,7 +51,7 @@ class OptunaHpoExecutor(CustomHpoExecutor):  # type: ignore[misc]
             super().initialize(hyperparameter_tune_kwargs, default_num_trials=default_num_trials, time_limit=time_limit)
             return
         self.hyperparameter_tune_kwargs = {"num_trials": self.options.num_trials}
-        self.scheduler_options = (None, {"resource": {}})
+        self.scheduler_options: Any = (None, {"resource": {}})
         self.time_limit = time_limit
 
     def validate_search_space(self, search_space: dict[str, Any], model_name: str) -> None:

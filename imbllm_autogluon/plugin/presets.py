@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+from autogluon.core.callbacks import AbstractCallback
+
 from imbllm_autogluon.errors import InvalidInputError, nearest
 from imbllm_autogluon.plugin.callback import RebalanceCallback
 
@@ -102,11 +104,13 @@ def make_preset(
             names = ", ".join(sorted(known))
             raise InvalidInputError(f"unknown preset {base!r}{nearest(base, known)}; AutoGluon has: {names}.")
         base = known[base]
-    options = {"mode": mode, "max_per_family": max_per_family, "tune": tune, **parameters}
+    options: dict[str, Any] = {"mode": mode, "max_per_family": max_per_family, "tune": tune, **parameters}
     RebalanceCallback(**options)
     given = {name: value for name, value in options.items() if value is not None and (name, value) != ("mode", "both")}
-    callbacks = [*(base.get("callbacks") or []), [RebalanceCallback, given]]
-    return {**copy.deepcopy(dict(base)), **SHARED, "callbacks": callbacks}
+    # A callback that is an object already stays that very object: its owner may ask it for what it saw.
+    own = [each if isinstance(each, AbstractCallback) else copy.deepcopy(each) for each in base.get("callbacks") or []]
+    rest = {name: value for name, value in base.items() if name != "callbacks"}
+    return {**copy.deepcopy(rest), **SHARED, "callbacks": [*own, [RebalanceCallback, given]]}
 
 
 def _known() -> dict[str, dict[str, Any]]:

@@ -86,9 +86,10 @@ class RawView:
                 whole[name] = FILLED  # a free text: what is made from it is copied below
         made = self.generator.transform(whole[list(self.generator.features_in)])
         copied = raw[derived].reset_index(drop=True)
-        return pd.concat([made.drop(columns=derived, errors="ignore"), copied], axis=1)[list(like.columns)].astype(
-            like.dtypes
-        )
+        rows: pd.DataFrame = pd.concat([made.drop(columns=derived, errors="ignore"), copied], axis=1)[
+            list(like.columns)
+        ]
+        return rows.astype(like.dtypes)
 
     def is_exact(self, X: pd.DataFrame, derived: list[ColumnName]) -> bool:
         """Whether some real rows come back as they were."""
@@ -108,7 +109,7 @@ class RawView:
         if name in self.booleans:
             return _two_valued(column, self.booleans[name])
         if name in self.dates:
-            moments = pd.to_datetime(column, utc=True)
+            moments = pd.to_datetime(column, unit=_unit(dtype), utc=True)
             zone = getattr(dtype, "tz", None)
             return moments.dt.tz_convert(zone) if zone is not None else moments.dt.tz_localize(None), "datetime"
         return column, None
@@ -168,6 +169,14 @@ def _parts(generator: Any) -> Iterator[Any]:
         yield from _parts(part)
 
 
+def _unit(dtype: Any) -> Any:
+    """Unit of the whole numbers that AutoGluon makes of dates: nanoseconds unless the column came in another one."""
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return dtype.unit
+    is_date = isinstance(dtype, np.dtype) and dtype.kind == "M"
+    return np.datetime_data(dtype)[0] if is_date else "ns"
+
+
 def _two_valued(column: pd.Series, true: Any) -> tuple[pd.Series, Kind]:
     """Two values as text or bool; AutoGluon keeps only the one it took for true."""
     is_true = column == 1
@@ -176,5 +185,5 @@ def _two_valued(column: pd.Series, true: Any) -> tuple[pd.Series, Kind]:
     if isinstance(true, str):
         return is_true.map({True: true, False: f"not {true}"}).astype(object), "categorical"
     false = 0 if true != 0 else 1
-    values = pd.Series(np.where(is_true, true, false), index=column.index)
-    return values, "integer" if pd.api.types.is_integer_dtype(values) else "continuous"
+    # No numbers in between: AutoGluon would take each of them for the value that is not true.
+    return pd.Series(np.where(is_true, true, false), index=column.index), "categorical"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def with_stack_columns(
     rows: pd.DataFrame, labels: pd.Series, X: pd.DataFrame, y: pd.Series, stack: list[ColumnName], seed: int
 ) -> pd.DataFrame:
-    """Give every written row the out-of-fold predictions of one real row of its class.
+    """Give every written row the out-of-fold predictions (and weight, if X holds it) of one real row of its class.
 
     The models of the lower level have seen the rows that a written row was learned from, so their predictions for it
     would be too good. Predictions are taken over whole, never mixed.
@@ -29,7 +29,7 @@ def with_stack_columns(
     X, y
         Real rows of the fold with stack columns, and their labels.
     stack
-        Names of the stack columns.
+        Names of the stack columns, and of others that are not written.
     seed
         Of the draw.
 

@@ -110,8 +110,9 @@ class RebalancingMixin(FoldWriter):
         seed = parameters.rebalancing.random_state
         if stack and parameters.stage.stack == "duplicate":
             return WrittenRows(*duplicated(X, y, plan.counts, seed=seed), {"method": "random"})
-        rows = self._written_rows(X.drop(columns=stack), y, plan, num_cpus, time_limit)
-        return replace(rows, X=with_stack_columns(rows.X, rows.y, X, y, stack, seed)) if stack else rows
+        rows = self._written_rows(X, y, plan, num_cpus, time_limit)
+        unwritten = self._unwritten_columns(X)
+        return replace(rows, X=with_stack_columns(rows.X, rows.y, X, y, unwritten, seed)) if unwritten else rows
 
     def _remember(self, rows: WrittenRows, plan: OversamplingPlan, seconds: float) -> None:
         """Keep the report."""

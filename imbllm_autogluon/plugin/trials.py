@@ -64,7 +64,7 @@ class Trials:
         self._train = load_pkl.load(task["train_path"])
         self._validation = load_pkl.load(task["val_path"])
         self._rebalancing = self._rebalancing_space()
-        self._root = Path(task["init_params"]["path"]) / task["init_params"]["name"]
+        self._root: Path = Path(task["init_params"]["path"]) / task["init_params"]["name"]
         self._failed = 0
         self.study = self._open()
 
@@ -244,7 +244,7 @@ class Trials:
             digest.hexdigest(),
             getattr(metric, "name", str(metric)),
             fit_kwargs.get("k_fold"),
-            sorted(f"{name}={value!r}" for name, value in {**self._hyperparameters, **aux}.items()),
+            sorted(f"{name}={_described(value)}" for name, value in {**self._hyperparameters, **aux}.items()),
             None if self._rebalancing is None else self._rebalancing.key(),
         ]
 
@@ -253,7 +253,8 @@ class Trials:
         for trial in self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
             shutil.rmtree(self.folder(trial), ignore_errors=True)
         n_left = retry_interrupted(self.study)
-        lost = [trial for trial in self._complete()[: self._options.top_k] if not self.folder(trial).is_dir()]
+        there = [trial.params for trial in self._complete() if self.folder(trial).is_dir()]
+        lost = [trial for trial in self._complete()[: self._options.top_k] if trial.params not in there]
         for trial in lost:
             self.study.enqueue_trial(trial.params)
         self._failed -= len(lost)
@@ -268,6 +269,11 @@ class Trials:
         """Finished trials, the best first."""
         found = self.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
         return sorted(found, key=lambda trial: (-(trial.value or 0.0), trial.number))
+
+
+def _described(value: Any) -> str:
+    """Text of a hyperparameter; that of a search space names its default and scale, which AutoGluon's leaves out."""
+    return f"{type(value).__name__}{sorted(vars(value).items())}" if isinstance(value, Space) else repr(value)
 
 
 def _own_hyperparameters(init_params: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from imbllm_autogluon.configuration import from_mapping, require_number
+from imbllm_autogluon.configuration import from_mapping, refuse_unknown_keys, require_number
 from imbllm_autogluon.search.space import SearchSpace
 
 SEARCHER = "imbllm_optuna"
@@ -59,6 +59,7 @@ class TuningOptions:
 
     def search_space(self, fixed: Mapping[str, Any]) -> SearchSpace:
         """What is searched about rebalancing, but for settings that are fixed."""
-        choices = {name: tuple(values) for name, values in self.space.items()}
+        refuse_unknown_keys(self.space, SearchSpace.dimensions(), prefix="space.")
+        choices = {name: tuple(values) if isinstance(values, list) else values for name, values in self.space.items()}
         one = {name: (value,) for name, value in fixed.items() if name in SearchSpace.dimensions()}
         return from_mapping(SearchSpace, {**choices, **one})

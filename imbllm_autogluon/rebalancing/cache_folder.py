@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ INSIDE = ("utils", "imbllm")
 
 DELETED = (GENERATORS.name, POOLS.name, WARM_UPS)
 """Folders that can be made again."""
+
+OWN_NAMES = re.compile(r"\.?[0-9a-f]{40}([.-].*)?")
+"""Entries, drafts and locks of the cache begin with the hash of what they depend on."""
 
 STUDIES = "study.journal"
 """File of the studies of a predictor."""
@@ -80,10 +84,16 @@ def clear_cache(folder: Path) -> int:
 
 def _root(folder: Path) -> Path:
     inside = folder.joinpath(*INSIDE)
-    root = inside if inside.is_dir() else folder
-    if not any((root / name).exists() for name in (*DELETED, STUDIES)):
+    if inside.is_dir():
+        return inside
+    if not any((folder / name).exists() for name in (*DELETED, STUDIES)) or not _only_own(folder):
         raise InvalidInputError(f"{folder} holds no generators, rows or studies; name the folder of a fit with twins.")
-    return root
+    return folder
+
+
+def _only_own(root: Path) -> bool:
+    """Whether nothing but entries would be deleted: a folder called `rows` may be anybody's."""
+    return all(OWN_NAMES.fullmatch(path.name) for name in DELETED for path in (root / name).glob("*"))
 
 
 def _part(name: str, folder: Path) -> CachePart:

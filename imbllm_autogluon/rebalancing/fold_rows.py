@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.oversampling.baselines import BASELINES
 from imbllm_autogluon.rebalancing.cache import Shelf
 from imbllm_autogluon.stored_state import reading
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 
 WARM_UPS = "warm-ups"
 """Folder of the weights after warm-ups, which generators of a fold share that differ in what follows."""
+
+LEAST_SECONDS = 1.0
+"""Training time for which transformers is still loaded: with torch that takes 4 s of one core, once in a process (7 s
+on a busy machine), which plain models need more where there is so little time."""
 
 KEY_VERSION = 2
 """Raised whenever the same settings would lead to other rows."""
@@ -104,6 +110,11 @@ def fold_rows(
         torch threads of training and sampling.
     time_limit
         Seconds that training may take. Not part of the key: an entry made in a hurry serves all models of its fit.
+
+    Raises
+    ------
+    OutOfTimeError
+        A generator must be trained, and the time limit is shorter than loading its library.
     """
 
     def write() -> FoldRows:
@@ -137,6 +148,7 @@ def trained_generator(
     """The generator of a fold, and whether this call trained it; see :func:`fold_rows`."""
 
     def train() -> ImbLLM:
+        _require_time(time_limit)
         from imbllm_autogluon.oversampling.imbllm import ImbLLM
 
         generator = ImbLLM(config.generator, random_state=config.random_state, threads=threads)
@@ -148,6 +160,15 @@ def trained_generator(
         )
 
     return GENERATORS.get_or_build(root, fold.generator_key(config), train)
+
+
+def _require_time(time_limit: float | None) -> None:
+    """Refuse to load the library for next to no training."""
+    if time_limit is not None and time_limit < LEAST_SECONDS and "transformers" not in sys.modules:
+        raise OutOfTimeError(
+            f"{time_limit:.2f} s of training are left, and loading transformers takes longer; a generator needs at "
+            f"least {LEAST_SECONDS} s. Give the fit more time."
+        )
 
 
 def _hash(column: pd.Series) -> bytes:

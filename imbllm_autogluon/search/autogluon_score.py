@@ -53,7 +53,7 @@ def autogluon_score(objective: RebalanceObjective, settings: dict[str, Any], par
         arguments |= {"hyperparameters": twins, "ag_args_fit": {**parameters.get("ag_args_fit", {}), **own}}
         try:
             predictor.fit(objective.table.frame, **arguments)
-        except RuntimeError as error:
+        except (RuntimeError, AssertionError) as error:  # the second says that no time is left to begin
             raise ImbLLMError(f"AutoGluon trained no model: {error}") from error
         scores = predictor.leaderboard()["score_val"]
     return float(scores.max())

@@ -50,18 +50,25 @@ def estimator_for(
 
 
 class CategoryColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Gives XGBoost its categories: every column that is no number becomes a category of the levels seen in `fit`."""
+    """Gives XGBoost its categories: dates become days, and all else that is no number the levels seen in `fit`."""
 
     def fit(self, X: pd.DataFrame, y: object = None) -> CategoryColumns:
         """Learn the levels."""
         del y
-        self.levels_ = {name: pd.Index(X[name].dropna().unique()) for name in X.columns if not _is_number(X[name])}
+        others = [name for name in X.columns if not _is_number(X[name]) and not _is_date(X[name])]
+        self.levels_ = {name: pd.Index(X[name].dropna().astype(object).unique(), dtype=object) for name in others}
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
         """Numbers as they are; an unseen level is missing."""
-        made = {name: pd.Categorical(X[name], categories=levels) for name, levels in self.levels_.items()}
-        return X.assign(**made)
+        X = X.copy()
+        for name, levels in self.levels_.items():
+            # Levels by their number: XGBoost 3.2 knows texts and whole numbers, not booleans and mixed cells.
+            codes = levels.get_indexer(pd.Index(X[name].astype(object), dtype=object))
+            X[name] = pd.Categorical.from_codes(codes, categories=pd.RangeIndex(len(levels)))
+        for name in [name for name in X.columns if _is_date(X[name])]:
+            X[name] = _days(X[name])
+        return X
 
 
 class PriorCorrected:
@@ -111,9 +118,11 @@ def _columns(X: pd.DataFrame) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-    dates = [name for name in X.columns if pd.api.types.is_datetime64_any_dtype(X[name])]
-    numbers = [name for name in X.columns if _is_number(X[name])]
-    others = [name for name in X.columns if name not in (*dates, *numbers)]
+    # Places, not names: scikit-learn takes a number in a list of columns for a place.
+    cells = [X.iloc[:, place] for place in range(X.shape[1])]
+    dates = [place for place, column in enumerate(cells) if _is_date(column)]
+    numbers = [place for place, column in enumerate(cells) if _is_number(column)]
+    others = [place for place in range(len(cells)) if place not in (*dates, *numbers)]
     scaled = (SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
     encoder = OneHotEncoder(handle_unknown="ignore", min_frequency=2, sparse_output=False)
     return ColumnTransformer(
@@ -129,14 +138,22 @@ def _is_number(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
+def _is_date(column: pd.Series) -> bool:
+    return pd.api.types.is_datetime64_any_dtype(column)
+
+
 def _as_floats(X: pd.DataFrame) -> FloatArray:
     return np.column_stack([X[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in X.columns])
 
 
 def _as_days(X: pd.DataFrame) -> FloatArray:
-    day, origin = pd.Timedelta(days=1), pd.Timestamp(0)
-    columns = [X[name].dt.tz_localize(None) if X[name].dt.tz is not None else X[name] for name in X.columns]
-    return np.column_stack([((column - origin) / day).to_numpy(dtype=np.float64) for column in columns])
+    return np.column_stack([_days(X[name]) for name in X.columns])
+
+
+def _days(column: pd.Series) -> FloatArray:
+    """Days since 1970."""
+    local = column.dt.tz_localize(None) if column.dt.tz is not None else column
+    return np.asarray((local - pd.Timestamp(0)) / pd.Timedelta(days=1), dtype=np.float64)
 
 
 def _as_texts(X: pd.DataFrame) -> pd.DataFrame:

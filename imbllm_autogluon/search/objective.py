@@ -131,7 +131,7 @@ class RebalanceObjective:
         for number, (train, validation) in enumerate(self._folds()):
             scores.append(self._fold_score(train, validation, settings, parameters))
             trial.report(float(np.mean(scores)), number)
-            if trial.should_prune():
+            if number + 1 < self.cv and trial.should_prune():
                 import optuna
 
                 raise optuna.TrialPruned
@@ -170,13 +170,17 @@ class RebalanceObjective:
         return self.table.labels.map(codes).astype(np.int64).rename("label").reset_index(drop=True)
 
     def _check_model_and_metric(self) -> None:
+        from sklearn.base import is_classifier
+
         if isinstance(self.model, str):
             if self.model not in ("xgboost", "autogluon"):
                 raise InvalidInputError(
                     f"model must be 'xgboost', 'autogluon' or a scikit-learn classifier; got {self.model!r}."
                 )
-        elif not (hasattr(self.model, "fit") and hasattr(self.model, "get_params")):
-            raise InvalidInputError(f"model must be a scikit-learn classifier; got {type(self.model).__name__}.")
+        elif isinstance(self.model, type) or not (hasattr(self.model, "get_params") and is_classifier(self.model)):
+            raise InvalidInputError(
+                f"model must be 'xgboost', 'autogluon' or a scikit-learn classifier; got {self.model!r}."
+            )
         if self.model != "autogluon":
             from sklearn.metrics import get_scorer_names
 
@@ -192,7 +196,7 @@ class RebalanceObjective:
         spaces = [self.space.key(), getattr(self.model_space, "__qualname__", None)]
         return study_name(
             f"imbllm-{self.table.label}",
-            [cells, list(map(str, frame.columns)), model, self.metric, self.cv, self.seed, spaces],
+            [cells, list(map(str, frame.columns)), self.classes, model, self.metric, self.cv, self.seed, spaces],
         )
 
 

@@ -7,7 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import optuna
 
@@ -30,7 +30,7 @@ def study_plots(study: optuna.Study) -> Mapping[str, str]:
     from optuna.visualization import matplotlib as drawn
 
     finished = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-    wanted = {"History": drawn.plot_optimization_history} if finished else {}
+    wanted: dict[str, Callable[..., Any]] = {"History": drawn.plot_optimization_history} if finished else {}
     if len(finished) >= FEWEST_TRIALS:
         wanted |= {"Importances": drawn.plot_param_importances, "Parallel coordinates": drawn.plot_parallel_coordinate}
     before = pyplot.get_backend()

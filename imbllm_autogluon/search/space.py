@@ -50,10 +50,10 @@ class SearchSpace:
         RebalanceConfig.from_flat(self.fixed)
         for name in self.dimensions():
             choices = getattr(self, name)
+            for choice in choices if isinstance(choices, tuple) else ():
+                RebalanceConfig.from_flat({name: choice})
             if not isinstance(choices, tuple) or not choices or len(set(choices)) < len(choices):
                 raise InvalidInputError(f"{name} must be a tuple of at least one choice, each once; got {choices!r}.")
-            for choice in choices:
-                RebalanceConfig.from_flat({name: choice})
             if name in self.fixed:
                 raise InvalidInputError(f"{name} is fixed and searched; leave it out of `fixed`.")
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from imbllm_autogluon.errors import StoredStateError
+from imbllm_autogluon.randomness import child_seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import optuna
+    from optuna.storages.journal import JournalFileOpenLock
 
 STARTUP_TRIALS = 5
 """Trials that are drawn at random, and finished, before the sampler models them or the pruner judges by them."""
@@ -38,11 +40,32 @@ def journal_storage(file: Path) -> optuna.storages.JournalStorage:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
-        return JournalStorage(JournalFileBackend(str(file), lock_obj=JournalFileOpenLock(str(file))))
+        lock = JournalFileOpenLock(str(file))
+        storage = JournalStorage(JournalFileBackend(str(file), lock_obj=lock))
+        _mend(file, lock)
+        return storage
     except OSError as error:
         raise StoredStateError(f"the study {file} cannot be written: {error.strerror}.") from error
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise StoredStateError(f"{file} is no journal of a study: {error}. Delete it or name another file.") from error
+
+
+def _mend(file: Path, lock: JournalFileOpenLock) -> None:
+    """Cut off a last line that is only half there (a full disk, a power cut): Optuna 5.0 would spoil the next one.
+
+    Optuna reports a broken line only if another one follows, so the last whole line is looked at too.
+    """
+    lock.acquire()
+    try:
+        written = file.read_bytes()
+        whole = written[: written.rfind(b"\n") + 1]
+        if written:
+            json.loads(whole.rstrip().rpartition(b"\n")[2])["op_code"]
+        if len(whole) < len(written):
+            with file.open("r+b") as opened:
+                opened.truncate(len(whole))
+    finally:
+        lock.release()
 
 
 def study_name(title: str, identity: object) -> str:
@@ -55,7 +78,7 @@ def open_study(
     name: str,
     storage: optuna.storages.BaseStorage | str | None = None,
     *,
-    direction: str = "maximize",
+    direction: Literal["maximize", "minimize"] = "maximize",
     seed: int = 0,
     first: Iterable[Mapping[str, Any]] = (),
     prune: bool = True,
@@ -71,7 +94,7 @@ def open_study(
     direction
         ``"maximize"`` or ``"minimize"``.
     seed
-        Of the sampler. Processes that share a study need different ones.
+        Of the sampler, together with the number of trials there are. Processes that share a study need different ones.
     first
         Parameters of trials to begin with, where the study does not hold them yet.
     prune
@@ -85,10 +108,13 @@ def open_study(
             study_name=name,
             storage=storage,
             direction=direction,
-            sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS),
             pruner=pruner,
             load_if_exists=True,
         )
+        # A sampler remembers nothing: with the same seed, a continued study would draw its first trials once more.
+        place = len(study.get_trials(deepcopy=False))
+        sampler_seed = child_seed(seed, "search", place)
+        study.sampler = optuna.samplers.TPESampler(seed=sampler_seed, n_startup_trials=STARTUP_TRIALS)
         for parameters in first:
             study.enqueue_trial(dict(parameters), skip_if_exists=True)
     return study
@@ -108,7 +134,9 @@ def retry_interrupted(study: optuna.Study) -> int:
     with quiet_optuna():
         for trial in left:
             study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
-            study.enqueue_trial(trial.params, user_attrs={"retried": trial.number})
+            # A trial killed before its first draw still knows what it was queued with.
+            queued = trial.system_attrs.get("fixed_params", {})
+            study.enqueue_trial({**queued, **trial.params}, user_attrs={"retried": trial.number})
     return len(left)
 
 

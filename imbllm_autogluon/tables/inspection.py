@@ -13,10 +13,12 @@ from imbllm_autogluon.errors import InvalidInputError, TableError, nearest
 from imbllm_autogluon.tables.column import Column
 from imbllm_autogluon.tables.formats import ColumnFormat
 from imbllm_autogluon.tables.guessing import guessed_reason, is_constant
-from imbllm_autogluon.tables.kinds import KINDS, ColumnName, Kind, dense
+from imbllm_autogluon.tables.kinds import KINDS, ColumnName, Kind, allowed_kinds, dense
 from imbllm_autogluon.tables.set_aside import SetAside
 
 Kinds = Mapping[ColumnName, Kind]
+
+IS_TEXT = "its kind is text, which the backbone does not write."
 
 
 def checked_names(df: pd.DataFrame) -> tuple[ColumnName, ...]:
@@ -91,14 +93,14 @@ def read_feature(series: pd.Series[Any], name: ColumnName, kind: Kind | None) ->
     kind
         The user's choice, which overrides the guesses of identifiers and text; None: the dtype's.
     """
-    column = _unwritable(series, name) or Column.from_series(series, name, kind)
+    column = _unwritable(series, name) or _made_of_text(series, name, kind) or Column.from_series(series, name, kind)
     if isinstance(column, SetAside):
         return column
     if series.isna().all():
         return SetAside(name, f"column {name!r}: every cell is missing.", "missing", _levels(series, name))
     if is_constant(column, series):
         return SetAside(name, f"column {name!r}: every cell is the same.", "constant", _levels(series, name))
-    reason = "its kind is text, which the backbone does not write." if column.kind == "text" else None
+    reason = IS_TEXT if column.kind == "text" else None
     reason = reason or (None if kind else guessed_reason(column, series))
     return SetAside(name, f"column {name!r}: {reason}", "copied") if reason else column
 
@@ -118,6 +120,13 @@ def _unwritable(series: pd.Series[Any], name: ColumnName) -> SetAside | None:
     if int(highest) < 2**63 and int(highest) - int(lowest) < 2**63:
         return None
     return SetAside(name, f"column {name!r}: its whole numbers do not fit into 64 bits with a sign.", "copied")
+
+
+def _made_of_text(series: pd.Series[Any], name: ColumnName, kind: Kind | None) -> SetAside | None:
+    """Set aside what is called text but holds numbers, such as counts of words that only make sense together."""
+    if kind != "text" or "text" in allowed_kinds(ColumnFormat.of(series, name).nature):
+        return None
+    return SetAside(name, f"column {name!r}: {IS_TEXT}", "copied")
 
 
 def _levels(series: pd.Series[Any], name: ColumnName) -> Column:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from imbllm_autogluon.jobs.contenders import contenders
+from imbllm_autogluon.jobs.contenders import base_models, contenders, is_generator
 from tests.jobs.fits import binary_outcome
 
 
@@ -46,6 +46,12 @@ class FakePredictor:
         self.model_best, self.saved = model, save_trainer
 
 
+def generator() -> type:
+    from imbllm_autogluon.plugin.generator_model import GeneratorModel
+
+    return GeneratorModel
+
+
 def twin() -> type:
     from autogluon.tabular.models import LGBModel
 
@@ -77,6 +83,19 @@ def test_a_refitted_predictor_gets_a_refitted_plain_ensemble() -> None:
     assert (models.whole, models.plain) == ("WeightedEnsemble_L2_FULL", "WeightedEnsemble_L2Plain_FULL")
     assert predictor.made[0]["base_models"] == ["LightGBM"]
     assert predictor.model_best == "WeightedEnsemble_L2_FULL"
+
+
+def test_the_generator_is_neither_plain_nor_a_twin() -> None:
+    predictor = FakePredictor({"ImbLLM": generator(), "LightGBM": int, "LightGBMImb": twin()})
+    assert base_models(predictor) == (["LightGBM"], ["LightGBMImb"])
+    assert [name for name in predictor.classes if is_generator(predictor, name)] == ["ImbLLM"]
+    contenders(predictor)
+    assert predictor.made[0]["base_models"] == ["LightGBM"]
+
+
+def test_a_generator_without_its_twins_is_nothing_to_compare() -> None:
+    predictor = FakePredictor({"ImbLLM": generator(), "LightGBM": int})
+    assert contenders(predictor).plain is None
 
 
 @pytest.mark.parametrize(("classes", "reason"), [({"LightGBM": int}, "no twin"), ({"LightGBMImb": twin()}, "no plain")])

@@ -86,6 +86,7 @@ def test_the_leaderboard_marks_twins_and_ensembles_and_goes_by_validation_scores
         "LightGBMImb_BAG_L1": "twin",
         "LinearModel_BAG_L1": "plain",
         "LinearModelImb_BAG_L1": "twin",
+        "ImbLLM_BAG_L1": "generator",
     }
     scores = [row["score_val"] for row in board]
     assert scores == sorted(scores, reverse=True)
@@ -124,7 +125,7 @@ def test_the_printed_tables_hold_both_ensembles_and_every_model() -> None:
     lines = comparison_text(outcome.comparison).splitlines()
     assert lines[0].split() == ["metric", "plain", "ensemble", "whole", "ensemble", "better"]
     assert len(lines) == 1 + len(outcome.comparison.scores)
-    assert len(leaderboard_text(outcome).splitlines()) == 1 + 6
+    assert len(leaderboard_text(outcome).splitlines()) == 1 + 7
 
 
 def test_a_single_model_in_use_has_no_weights() -> None:

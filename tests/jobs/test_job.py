@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from autogluon.tabular import TabularPredictor
@@ -9,13 +11,19 @@ from imbllm_autogluon.errors import ClassTooSmallError, ImbLLMError, InvalidInpu
 from imbllm_autogluon.jobs.contenders import base_models
 from imbllm_autogluon.jobs.folders import OF_A_PREDICTOR, left_by_a_fit, prepare_folder
 from imbllm_autogluon.jobs.job import FitJob, with_add_on
+from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.plugin.callback import RebalanceCallback
+from imbllm_autogluon.plugin.fold_writer import cache_of
 from imbllm_autogluon.plugin.presets import presets
+from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
 from imbllm_autogluon.tables.labelled import LabelledTable
 from tests.jobs.fits import binary_outcome, labelled, mixed_table, tiny_job
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    import pandas as pd
 
 BINARY = {"no": 150, "yes": 30}
 
@@ -116,7 +124,7 @@ def test_settings_reach_the_callback_and_families_the_portfolio(tmp_path: Path) 
 
 def test_a_folder_in_use_is_refused_without_force(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(InvalidInputError, match="is not empty; name another, or replace a fit with --force"):
+    with pytest.raises(InvalidInputError, match="is not empty; name another, replace a fit with --force, or go on"):
         FitJob(labelled(BINARY), tmp_path)
     FitJob(labelled(BINARY), tmp_path, force=True)
     assert (tmp_path / "thesis.txt").read_text() == "mine"
@@ -148,6 +156,71 @@ def test_a_fit_is_recognised_by_what_it_leaves(tmp_path: Path, names: tuple[str,
         (tmp_path / name).touch()
     assert left_by_a_fit(tmp_path) is left
     assert not left_by_a_fit(tmp_path / "absent")
+
+
+def test_replacing_and_going_on_exclude_each_other(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"either replaced \(force\) or gone on with \(resume\); not both"):
+        FitJob(labelled(BINARY), tmp_path, force=True, resume=True)
+
+
+def test_a_folder_of_somebody_else_cannot_be_gone_on_with(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(InvalidInputError, match="holds files that no fit left there"):
+        FitJob(labelled(BINARY), tmp_path, resume=True)
+
+
+def test_going_on_where_nothing_can_be_made_is_the_error_of_a_new_fit(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TableError, match="cannot be written"):
+        FitJob(labelled(BINARY), tmp_path / "file" / "fit", resume=True).run()
+
+
+@contextlib.contextmanager
+def counted_trainings(*, killed_after: int | None = None) -> Iterator[list[int]]:
+    """Rows of each generator that is trained; the process is interrupted when that many are."""
+    rows: list[int] = []
+    fit = ImbLLM.fit
+
+    def counted(self: ImbLLM, X: pd.DataFrame, *arguments: Any, **options: Any) -> Any:
+        if len(rows) == killed_after:
+            raise KeyboardInterrupt
+        rows.append(len(X))
+        return fit(self, X, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ImbLLM, "fit", counted)
+        yield rows
+    for shelf in (GENERATORS, POOLS):
+        shelf.forget()  # as in a new process
+
+
+def test_an_interrupted_fit_goes_on_with_the_generators_it_has(tmp_path: Path) -> None:
+    job = tiny_job(labelled(BINARY), tmp_path / "fit", families=("LR",))
+    with counted_trainings(killed_after=1) as first, pytest.raises(KeyboardInterrupt):
+        job.run()
+    assert left_by_a_fit(job.out)
+    made = GENERATORS.keys(cache_of(job.out))
+    assert len(first) == len(made) == 1
+
+    with counted_trainings() as second:
+        outcome = replace(job, resume=True).run()
+    assert len(second) == 1
+    assert outcome.generator_fits == 2
+    assert set(made) < set(GENERATORS.keys(cache_of(job.out)))
+    assert base_models(outcome.predictor) == (["LinearModel_BAG_L1"], ["LinearModelImb_BAG_L1"])
+
+    with counted_trainings() as third:
+        again = replace(job, resume=True).run()
+    assert third == []
+    assert again.comparison.scores == outcome.comparison.scores
+
+
+def test_a_failed_attempt_to_go_on_keeps_what_was_made(tmp_path: Path) -> None:
+    kept = cache_of(tmp_path / "fit") / "generators" / "entry"
+    kept.mkdir(parents=True)
+    with pytest.raises(ImbLLMError, match="AutoGluon trained no model"):
+        tiny_job(labelled(BINARY), tmp_path / "fit", time_limit=0.001, resume=True).run()
+    assert kept.is_dir()
 
 
 def test_every_family_competes_with_its_twin_and_folds_share_one_generator() -> None:

@@ -33,6 +33,10 @@ from imbllm_autogluon.language.config import OWN_DEFAULTS
         ("warmup", True, r"warmup must be one of 'fold', 'none', None; got True"),
         ("warmup_steps", -1, r"warmup_steps must be a whole number between 0 and 1000000; got -1"),
         ("steps", "9", r"steps must be a whole number between 0 and 1000000; got '9'"),
+        ("epochs", 0, r"epochs must be a number between 1e-09 and 10000; got 0"),
+        ("epochs", 10_001, r"epochs must be a number between 1e-09 and 10000; got 10001"),
+        ("epochs", "5", r"epochs must be a number between 1e-09 and 10000; got '5'"),
+        ("epochs", float("nan"), r"epochs must be a number between 1e-09 and 10000; got nan"),
         ("batch_size", 0, r"batch_size must be a whole number between 1 and 65536; got 0"),
         ("micro_batch", 0, r"micro_batch must be a whole number between 1 and 65536; got 0"),
         ("learning_rate", 0.0, r"learning_rate must be a number between 1e-12 and 1\.0; got 0\.0"),
@@ -61,6 +65,8 @@ def test_a_value_out_of_range_is_refused_by_name_with_what_is_allowed(key: str, 
         {"backbone": "anything/at-all", "revision": "main", "tuning": "top_blocks", "top_blocks": 1000},
         {"backbone": "./a folder", "clauses": "text", "numbers": "digits", "micro_batch": 1},
         {"backbone": "compact_masked"},
+        {"epochs": 10_000},
+        {"epochs": 0.01, "steps": 0},
     ],
 )
 def test_values_at_the_limits_are_accepted(settings: dict[str, Any]) -> None:
@@ -97,7 +103,7 @@ def test_what_is_left_open_is_chosen_by_the_sort_of_backbone(backbone: str, sort
 
 
 def test_nothing_but_true_options_is_open_in_a_resolved_configuration() -> None:
-    options = {"revision", "token_variable", "device", "micro_batch", "time_limit", "precision"}
+    options = {"epochs", "revision", "token_variable", "device", "micro_batch", "time_limit", "precision"}
     for backbone in ("compact", "compact_masked", "smollm2"):
         resolved = LanguageConfig(backbone=backbone).resolved()
         assert {key for key, value in vars(resolved).items() if value is None} == options
@@ -124,6 +130,25 @@ def test_resolving_twice_changes_nothing() -> None:
 @pytest.mark.parametrize(("tuning", "rate"), [(None, 1e-3), ("lora", 1e-3), ("top_blocks", 1e-4), ("full", 5e-5)])
 def test_the_learning_rate_of_a_pretrained_backbone_follows_what_learns(tuning: Any, rate: float) -> None:
     assert LanguageConfig(backbone="smollm2", tuning=tuning).resolved().learning_rate == rate
+
+
+@pytest.mark.parametrize(
+    ("settings", "rows", "steps"),
+    [
+        ({}, 1000, 200),
+        ({"steps": 7}, 1000, 7),
+        ({"epochs": 1, "batch_size": 64}, 640, 10),
+        ({"epochs": 1, "batch_size": 64}, 641, 11),
+        ({"epochs": 2.5, "batch_size": 10}, 100, 25),
+        ({"epochs": 3, "batch_size": 64}, 5, 3),  # fewer rows than a batch: one step sees them all
+        ({"epochs": 0.01, "batch_size": 64}, 5, 1),
+        ({"epochs": 50, "batch_size": 32, "steps": 1}, 64, 100),
+    ],
+)
+def test_epochs_replace_steps_and_count_how_often_each_row_is_learned(
+    settings: dict[str, Any], rows: int, steps: int
+) -> None:
+    assert LanguageConfig(**settings).resolved().steps_for(rows) == steps
 
 
 def test_a_configuration_cannot_be_changed() -> None:

@@ -107,6 +107,14 @@ def test_a_generator_with_held_out_rows_survives_storage(tmp_path: Path) -> None
     pd.testing.assert_frame_equal(loaded.sample()[0], generator.sample()[0])
 
 
+@pytest.mark.parametrize(("epochs", "steps"), [(0.01, 1), (1, 4), (2.5, 8)])
+def test_epochs_count_the_passes_over_real_and_interpolated_rows(epochs: float, steps: int) -> None:
+    generator = fitted(X, Y, {"b": 20}, epochs=epochs, batch_size=16, interpolation_ratio=0.5)
+    assert sum(report.interpolated + report.rows for report in generator.report.classes if report.label == "b") == 50
+    assert len(generator.report.losses["minority"]) == steps
+    assert len(generator.report.losses["warm-up"]) == 2
+
+
 def test_copied_columns_follow_their_rows_where_some_are_held_out() -> None:
     named = X.assign(id=[f"id {i}" for i in range(120)])
     generator = fitted(named, Y, {"b": 5}, held_out=0.25)

@@ -45,6 +45,12 @@ def reports(predictor: TabularPredictor, name: str) -> list[dict[str, Any]]:
     return [bag.load_child(child).imbllm_report for child in bag.models]
 
 
+def ensemble_members(predictor: TabularPredictor) -> set[str]:
+    """Models with a weight in the last ensemble."""
+    ensemble = [name for name in predictor.model_names() if name.startswith("WeightedEnsemble")][-1]
+    return set(predictor._trainer.load_model(ensemble)._get_model_weights())
+
+
 @pytest.fixture(scope="module")
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> TabularPredictor:
     return fit(tmp_path_factory.mktemp("eight") / "p", imbalanced_table(200, rare=0.2), TINY)
@@ -90,17 +96,25 @@ def test_its_row_of_the_leaderboard_carries_the_time_of_training(
     assert read / len(twins(board)) < spent
 
 
-def test_it_predicts_the_class_shares_and_never_stands_alone_in_the_ensemble(
+def test_it_predicts_the_class_shares_and_has_no_part_in_the_ensemble(
     predictor: TabularPredictor, board: pd.DataFrame
 ) -> None:
-    table = imbalanced_table(200, rare=0.2)
-    predicted = predictor.predict_proba(table, model="ImbLLM_BAG_L1")
-    assert np.ptp(predicted["no"]) == pytest.approx(0.0, abs=1e-6)
-    assert predicted["no"].mean() == pytest.approx(0.2, abs=0.01)
+    predicted = predictor.predict_proba(imbalanced_table(200, rare=0.2), model="ImbLLM_BAG_L1")["no"]
+    assert np.ptp(predicted) == pytest.approx(0.0, abs=1e-6)
+    assert predicted.mean() == pytest.approx(0.2, abs=0.01)
     assert predictor.model_best != "ImbLLM_BAG_L1"
-    (ensemble,) = (name for name in board.index if name.startswith("WeightedEnsemble"))
-    weights = predictor._trainer.load_model(ensemble)._get_model_weights()
-    assert set(weights) - {"ImbLLM_BAG_L1"}
+    assert "ImbLLM_BAG_L1" not in ensemble_members(predictor)
+
+
+@pytest.mark.parametrize("levels", [0, 1])
+def test_models_no_better_than_its_constant_predictions_are_preferred_to_it(levels: int, tmp_path: Path) -> None:
+    table = imbalanced_table(200, rare=0.15, signal=0.0)
+    predictor = TabularPredictor("paid", eval_metric="mcc", path=str(tmp_path / "p"), verbosity=0)
+    options = {"num_bag_folds": 2, "num_stack_levels": 1} if levels else {"num_bag_folds": 0}
+    predictor.fit(table, presets="imbllm", hyperparameters={"LR": {}}, num_cpus=1, ag_args_fit=QUICK, **options)
+    assert {name.split("_")[0] for name in ensemble_members(predictor)} <= {"LinearModel", "LinearModelImb"}
+    for name in predictor.model_names():
+        assert predictor.predict_proba(table.head(9), model=name).notna().all(axis=None)
 
 
 @pytest.mark.parametrize(("rare", "preset"), [(0.5, "imbllm"), (0.2, make_preset("medium_quality", method="random"))])
@@ -124,4 +138,4 @@ def test_a_balanced_fold_gives_it_a_reason_and_no_work(tmp_path: Path, fold: tup
 
 def test_it_stands_on_the_first_level_only() -> None:
     assert GeneratorModel._get_default_ag_args()["valid_stacker"] is False
-    assert KEY == GeneratorModel.ag_key
+    assert GeneratorModel.ag_key == KEY

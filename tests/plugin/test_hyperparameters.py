@@ -96,3 +96,13 @@ def test_tuned_twins_carry_their_search_and_the_generator_does_not() -> None:
 def test_every_level_gets_twins_where_a_stack_policy_says_what_written_rows_hold_there() -> None:
     portfolio = rebalance_hyperparameters({1: {"GBM": {}}, "default": {"RF": {}}}, stack="copy")
     assert set(portfolio["default"]) == {"RF", "RF_IMB", "IMBLLM"}
+
+
+@pytest.mark.parametrize("method", ["random", "smote_nc", "none"])
+def test_only_the_language_model_brings_a_generator(method: str) -> None:
+    assert "IMBLLM" not in rebalance_hyperparameters({"GBM": {}}, method=method)
+
+
+def test_a_generator_of_ones_own_stays_as_it_is() -> None:
+    given = {"GBM": {}, "IMBLLM": {"ag.imbllm.steps": 9}}
+    assert rebalance_hyperparameters(given)["IMBLLM"] == {"ag.imbllm.steps": 9}

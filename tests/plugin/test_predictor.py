@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from autogluon.tabular import TabularPredictor
+from sklearn.metrics import f1_score
 
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.plugin.hyperparameters import rebalance_hyperparameters
 from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
 from tests.plugin.tables import imbalanced_table
 
@@ -172,3 +174,83 @@ def test_the_log_of_a_fit_names_the_twins(
     with caplog.at_level(20, "autogluon.imbllm"):
         predictor.fit(table, presets="imbllm", hyperparameters={"LR": {}}, num_cpus=1, ag_args_fit=QUICK)
     assert "also competes as a twin" in caplog.text
+
+
+def test_a_limit_of_autogluon_on_the_number_of_models_leaves_room_for_twins(tmp_path: Path) -> None:
+    names = fit(tmp_path / "p", imbalanced_table(120), presets="imbllm_extreme", num_bag_folds=2).model_names()
+    assert {"LightGBM_BAG_L1", "LightGBMImb_BAG_L1", "ImbLLM_BAG_L1"} <= set(names)
+
+
+def test_more_twins_can_be_fitted_later_from_the_same_generators(
+    predictor: TabularPredictor, tmp_path: Path, table: pd.DataFrame
+) -> None:
+    later = predictor.clone(str(tmp_path / "clone"), return_clone=True)
+    later.fit_extra({"XT_IMB": {"n_estimators": 5, **{f"ag.{key}": value for key, value in QUICK.items()}}}, num_cpus=1)
+    bag = later._trainer.load_model("ExtraTreesImb_BAG_L1")
+    reports = [bag.load_child(child).imbllm_report for child in bag.models]
+    assert all(report["added"] for report in reports)
+    assert not any(report["oversampling"]["trained_here"] for report in reports)
+    assert later.predict_proba(table, model="ExtraTreesImb_BAG_L1").notna().all(axis=None)
+
+
+def test_distillation_uses_twins_as_teachers_and_its_students_learn_from_what_the_teacher_says(
+    tmp_path: Path, table: pd.DataFrame
+) -> None:
+    predictor = fit(tmp_path / "p", table, hyperparameters={"LR": {}}, num_bag_folds=2)
+    names = predictor.distill(
+        hyperparameters={"GBM": {"num_boost_round": 5}, "GBM_IMB": {"num_boost_round": 5}}, augment_method=None
+    )
+    assert "LightGBM_DSTL" in names
+    for name in names:
+        report = getattr(predictor._trainer.load_model(name), "imbllm_report", None)
+        assert report is None or "is not rebalanced" in report["reason"]
+        assert predictor.predict_proba(table, model=name).notna().all(axis=None)
+
+
+def test_pseudo_labelled_rows_are_part_of_the_folds_that_twins_rebalance(tmp_path: Path, table: pd.DataFrame) -> None:
+    known, unknown = table.iloc[:200], table.iloc[200:]
+    predictor = TabularPredictor("paid", eval_metric="roc_auc", path=str(tmp_path / "p"), verbosity=0)
+    # AutoGluon hands no callbacks to the second fit, so the twins stand in the portfolio themselves.
+    options = {"hyperparameters": rebalance_hyperparameters({"LR": {}}), "num_bag_folds": 2, "num_cpus": 1}
+    predictor.fit_pseudolabel(unknown, train_data=known, max_iter=1, ag_args_fit=QUICK, **options)
+    names = [name for name in predictor.model_names() if name.startswith("LinearModelImb")]
+    assert len(names) == 2
+    sizes = []
+    for name in names:
+        bag = predictor._trainer.load_model(name)
+        report = bag.load_child(bag.models[0]).imbllm_report
+        sizes.append(sum(report["before"].values()))
+        assert report["added"]
+    assert sizes[0] < sizes[1]
+
+
+def test_a_decision_threshold_is_found_for_the_best_model_from_real_rows(tmp_path: Path, table: pd.DataFrame) -> None:
+    predictor = TabularPredictor("paid", eval_metric="f1", positive_class="no", path=str(tmp_path / "p"), verbosity=0)
+    options: dict[str, Any] = {"presets": "imbllm", "num_bag_folds": 2, "num_cpus": 1, "ag_args_fit": QUICK}
+    predictor.fit(table, hyperparameters={"LR": {}}, calibrate_decision_threshold=True, **options)
+    threshold = predictor.calibrate_decision_threshold(model="LinearModelImb_BAG_L1", verbose=False)
+    assert 0 < threshold < 1
+    found = predictor.predict_from_proba(predictor.predict_proba_oof("LinearModelImb_BAG_L1"), threshold)
+    usual = predictor.predict_from_proba(predictor.predict_proba_oof("LinearModelImb_BAG_L1"), 0.5)
+    assert f1_score(table["paid"], found, pos_label="no") >= f1_score(table["paid"], usual, pos_label="no")
+
+
+@pytest.mark.parametrize("weights", ["weight", "balance_weight"])
+def test_weights_reach_twins_and_are_no_feature(
+    weights: str, tmp_path: Path, table: pd.DataFrame, caplog: pytest.LogCaptureFixture
+) -> None:
+    if weights == "weight":
+        table = table.assign(weight=np.linspace(0.5, 1.5, len(table)))
+    predictor = TabularPredictor(
+        "paid", eval_metric="roc_auc", sample_weight=weights, path=str(tmp_path / "p"), verbosity=2
+    )
+    options: dict[str, Any] = {"presets": "imbllm", "num_bag_folds": 2, "num_cpus": 1, "ag_args_fit": QUICK}
+    with caplog.at_level(logging.WARNING, "autogluon.imbllm"):
+        predictor.fit(table, hyperparameters={"LR": {}, "GBM": {"num_boost_round": 5}}, **options)
+    for name in ("LinearModelImb_BAG_L1", "LightGBMImb_BAG_L1"):
+        bag = predictor._trainer.load_model(name)
+        report = bag.load_child(bag.models[0]).imbllm_report
+        assert report["oversampling"]["raw_view"]
+        assert weights not in report["oversampling"]["set_aside"]
+    assert weights not in predictor.features()
+    assert ("rare classes count twice" in caplog.text) == (weights == "balance_weight")

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from autogluon.core.utils.exceptions import ConstraintViolationError, TimeLimitExceeded
+from autogluon.tabular.models import LGBModel
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.fold_writer import predictor_folder
@@ -218,8 +219,6 @@ def test_families_that_cut_validation_rows_get_real_ones(fold: Table, tmp_path: 
 
 
 def test_memory_estimates_grow_with_the_fold(fold: Table, tmp_path: Path) -> None:
-    from autogluon.tabular.models import LGBModel
-
     X, y = fold
     plain = LGBModel(path=str(tmp_path), name="p", problem_type="binary")
     imb = twin(tmp_path, LGBModel)
@@ -233,3 +232,51 @@ def test_the_report_is_part_of_the_models_information(fold: Table, tmp_path: Pat
     info = fitted(tmp_path, fold).get_info()
     assert info["imbllm"]["before"] == {"0": 100, "1": 20}
     assert info["imbllm"]["oversampling"]["classes"][0]["made"] == 80
+
+
+def test_factors_are_fitted_to_the_validation_rows_of_the_fold(fold: Table, tmp_path: Path) -> None:
+    X, y = fold
+    # Validation rows of which half are of the rare class: the recording model predicts one half for every row.
+    half = pd.concat([y[y == 0].head(20), y[y == 1].head(20)])
+    validation = {"X_val": X.loc[half.index], "y_val": half}
+    held_out = fitted(tmp_path / "a", fold, fit=validation, prior_correction="holdout")._imbllm_factors
+    by_shares = fitted(tmp_path / "b", fold, fit=validation, prior_correction="prior")._imbllm_factors
+    assert held_out[1] / held_out[0] > 2 * by_shares[1] / by_shares[0]
+    assert by_shares[1] / by_shares[0] == pytest.approx(20 / 100)
+
+
+def test_without_validation_rows_the_class_shares_decide(fold: Table, tmp_path: Path) -> None:
+    model = fitted(tmp_path, fold, prior_correction="holdout")
+    assert model.imbllm_report["prior_factors"] == pytest.approx([(100 / 120) / 0.5, (20 / 120) / 0.5])
+
+
+@pytest.mark.parametrize(
+    ("eval_metric", "stopping", "expected"),
+    [
+        ("roc_auc", "eval_metric", "roc_auc"),
+        ("roc_auc", "default", "log_loss"),
+        ("f1", "eval_metric", "f1"),
+        ("f1", "default", "f1"),
+    ],
+)
+def test_training_stops_on_the_metric_of_the_fit_unless_told_otherwise(
+    eval_metric: str, stopping: str, expected: str, tmp_path: Path
+) -> None:
+    model = twin(tmp_path, LGBModel, eval_metric=eval_metric, stopping=stopping)
+    model.initialize()
+    assert model.stopping_metric.name == expected
+
+
+def test_a_plain_model_keeps_autogluons_choice_and_an_own_one_wins(tmp_path: Path) -> None:
+    plain = LGBModel(path=str(tmp_path), name="p", problem_type="binary", eval_metric="roc_auc")
+    plain.initialize()
+    assert plain.stopping_metric.name == "log_loss"
+    model = twin_of(LGBModel)(
+        path=str(tmp_path),
+        name="t",
+        problem_type="binary",
+        eval_metric="roc_auc",
+        hyperparameters={"ag.stopping_metric": "average_precision"},
+    )
+    model.initialize()
+    assert model.stopping_metric.name == "average_precision"

@@ -64,6 +64,7 @@ REPORT: dict[str, Any] = {
             "generator": "", "seconds": 0.0, "losses": {},
         },
     ],
+    "studies": [],
     "generator_fits": 1,
     "seconds": 12.3,
     "notes": ["Fold S1F1: 2 copies of real rows."],
@@ -136,6 +137,33 @@ def test_the_page_loads_nothing_and_runs_nothing() -> None:
     assert "http" not in render_fit_report(REPORT)
 
 
+STUDY = {
+    "name": "LightGBMImb", "best": 1,
+    "trials": [
+        {"number": 0, "state": "complete", "value": 0.4, "params": {"imbllm.method": "imbllm", "leaves": 31}},
+        {"number": 1, "state": "complete", "value": 0.5, "params": {}},
+        {"number": 2, "state": "fail", "value": None, "params": {"leaves": 7}},
+    ],
+}  # fmt: skip
+
+
+def test_every_trial_of_a_study_is_a_row_and_the_best_one_is_shaded() -> None:
+    report = changed(studies=[STUDY, {**STUDY, "name": "CatBoostImb", "best": None}])
+    text = " ".join(outline(report).text.split())
+    for shown in ("Trials of LightGBMImb", "T10.4000", "T20.5000", "T3-", "imbllm.method imbllm, leaves 31"):
+        assert shown in text, shown
+    assert render_fit_report(report).count('<td class="better">T2</td><td class="better">0.5000</td>') == 1
+
+
+def test_pictures_stand_with_their_own_study_and_are_described() -> None:
+    report = changed(studies=[STUDY, {**STUDY, "name": "CatBoostImb"}])
+    page = Outline()
+    page.feed(render_fit_report(report, {"CatBoostImb": {"History": "data:image/svg+xml;base64,PHN2Zy8+"}}))
+    assert page.tags.count("img") == 1
+    assert ("src", "data:image/svg+xml;base64,PHN2Zy8+") in page.attributes
+    assert ("alt", "History of the trials of CatBoostImb") in page.attributes
+
+
 def test_names_of_the_user_are_shown_and_never_become_markup() -> None:
     evil = "<script>alert('x')</script>&\"'"
     report = changed(headline=evil, notes=[evil])
@@ -143,9 +171,10 @@ def test_names_of_the_user_are_shown_and_never_become_markup() -> None:
     report["comparison"] |= {"counts": {evil: 60}}
     report["folds"] = [{**report["folds"][0], "before": {evil: 5}, "added": {evil: 1}, "reason": evil, "name": evil}]
     report["leaderboard"][0]["model"] = evil
+    report["studies"] = [{**STUDY, "name": evil, "trials": [{**STUDY["trials"][0], "params": {evil: evil}}]}]
     page = outline(report)
     assert "script" not in page.tags
-    assert page.text.count(evil) >= 9
+    assert page.text.count(evil) >= 13
 
 
 @pytest.mark.parametrize(

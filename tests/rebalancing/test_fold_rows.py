@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import importlib
+import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
 
+from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
 from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS, Fold, FoldRows, fold_rows
 from imbllm_autogluon.rebalancing.plan import plan_oversampling
@@ -13,12 +17,21 @@ from tests.rebalancing.conftest import QUICK
 if TYPE_CHECKING:
     from pathlib import Path
 
+# The function of the same name hides its module as an attribute of the package.
+fold_rows_module = importlib.import_module("imbllm_autogluon.rebalancing.fold_rows")
+
 Table = tuple[pd.DataFrame, pd.Series]
 
 
 def make_fold(table: Table, parameters: RebalanceConfig) -> Fold:
     X, y = table
     return Fold(X, y, plan_oversampling(y, parameters), {"member": "boolean"})
+
+
+def without_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a process that has not loaded it yet."""
+    modules = {name: module for name, module in sys.modules.items() if name != "transformers"}
+    monkeypatch.setattr(fold_rows_module, "sys", SimpleNamespace(modules=modules))
 
 
 def rows_of(table: Table, root: Path | None, **settings: Any) -> FoldRows:
@@ -113,6 +126,19 @@ def test_a_lower_target_ratio_takes_fewer_rows_from_the_same_generator(fold: Tab
     assert (len(whole.y), len(half.y)) == (80, 30)
     assert len(GENERATORS.keys(tmp_path)) == 1
     assert not half.report["trained_here"]
+
+
+def test_transformers_is_not_loaded_for_a_second_of_training(
+    fold: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameters = RebalanceConfig.from_flat(QUICK)
+    warm = fold_rows(make_fold(fold, parameters), parameters, None, time_limit=0.9)
+    without_transformers(monkeypatch)
+    with pytest.raises(OutOfTimeError, match=r"0\.90 s of training are left, and loading transformers takes longer"):
+        fold_rows(make_fold(fold, parameters), parameters, tmp_path, time_limit=0.9)
+    assert len(fold_rows(make_fold(fold, parameters), parameters, tmp_path, time_limit=9.0).y) == len(warm.y)
+    again = fold_rows(make_fold(fold, parameters), parameters, tmp_path, time_limit=0.9)
+    assert not again.report["written_here"]
 
 
 @pytest.mark.parametrize("method", ["random", "smote_nc"])

@@ -95,3 +95,10 @@ def test_columns_beyond_the_limit_are_the_last_ones() -> None:
     columns = tuple(Column.from_series(pd.Series([1, 2]), name) for name in "abc")
     kept, beyond = limit_columns(columns, 2)
     assert ([column.name for column in kept], [part.name for part in beyond]) == (["a", "b"], ["c"])
+
+
+@pytest.mark.parametrize("cells", [pd.Series([1, 2, 3], dtype="uint8"), pd.Series([0.5, 1.0, 0.5]), pd.Series([7, 7])])
+def test_numbers_called_text_are_copied_even_if_they_are_constant(cells: pd.Series) -> None:
+    part = read_feature(cells, "x", "text")
+    assert isinstance(part, SetAside)
+    assert part.fill == "copied"

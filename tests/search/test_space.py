@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import FixedTrial
+
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.rebalancing import RebalanceConfig
+from imbllm_autogluon.search import SearchSpace, suggest
+from imbllm_autogluon.search.space import OF_METHOD
+
+
+@pytest.mark.parametrize("method", list(OF_METHOD))
+def test_a_trial_draws_only_what_its_method_uses(method: str) -> None:
+    study = optuna.create_study()
+    trial = study.ask()
+    settings = SearchSpace(method=(method,)).suggest(trial)
+    assert set(settings) == set(trial.params) == {"method", *OF_METHOD[method]}
+    RebalanceConfig.from_flat(settings)
+
+
+def test_the_first_trial_has_the_defaults_of_rebalancing() -> None:
+    first = suggest(FixedTrial(SearchSpace().first()))
+    assert RebalanceConfig.from_flat(first) == RebalanceConfig()
+
+
+def test_the_first_trial_takes_the_choice_in_front_and_only_what_its_method_uses() -> None:
+    space = SearchSpace(method=("random", "imbllm"), target_ratio=(0.5, 1.0))
+    assert space.first() == {"method": "random", "target_ratio": 0.5}
+
+
+def test_fixed_settings_are_in_every_trial_and_in_no_study() -> None:
+    trial = optuna.create_study().ask()
+    settings = SearchSpace(method=("none",), fixed={"steps": 3}).suggest(trial)
+    assert settings == {"steps": 3, "method": "none"}
+    assert trial.params == {"method": "none"}
+
+
+def test_a_prefix_names_the_parameters_of_the_study_but_not_the_settings() -> None:
+    space = SearchSpace(method=("random",))
+    trial = optuna.create_study().ask(fixed_distributions=None)
+    assert set(space.suggest(trial, "mine.")) == {"method", "target_ratio"}
+    assert set(trial.params) == set(space.first("mine.")) == {"mine.method", "mine.target_ratio"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"temperature": (0.7, 0.5)},
+        {"temperature": (0.5, 0.7, 1.0)},
+        {"method": ("imbllm",)},
+        {"fixed": {"steps": 2}},
+    ],
+)
+def test_another_space_has_another_key(other: dict[str, Any]) -> None:
+    assert SearchSpace(**other).key() != SearchSpace().key()
+    assert SearchSpace(**other).key() == SearchSpace(**other).key()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": ()}, r"method must be a tuple of at least one choice, each once; got \(\)"),
+        ({"method": ["imbllm"]}, "method must be a tuple"),
+        ({"temperature": 0.7}, "temperature must be a tuple.*got 0.7"),
+        ({"temperature": (0.7, 0.7)}, "each once"),
+        ({"temperature": ([0.7],)}, "temperature must be a number"),
+        ({"method": ("smote",)}, "did you mean 'smote_nc'"),
+        ({"target_ratio": (1.0, 1.5)}, "target_ratio must be a number"),
+        ({"fixed": {"temperature": 0.5}}, "temperature is fixed and searched"),
+        ({"fixed": {"stepz": 5}}, "did you mean 'steps'"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_at_once(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        SearchSpace(**options)
