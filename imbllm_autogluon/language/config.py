@@ -20,6 +20,8 @@ OWN_DEFAULTS: dict[str, dict[str, Any]] = {
         "numbers": "bins",
         "tuning": "full",
         "warmup": "fold",
+        "warmup_steps": 200,
+        "steps": 100,
         "batch_size": 64,
         "learning_rate": 3e-3,
         "held_out": 0.0,
@@ -30,6 +32,8 @@ OWN_DEFAULTS: dict[str, dict[str, Any]] = {
         "numbers": "digits",
         "tuning": "lora",
         "warmup": "none",
+        "warmup_steps": 400,
+        "steps": 200,
         "batch_size": 16,
         "held_out": 0.1,
         "generation_batch": 128,
@@ -101,11 +105,14 @@ class LanguageConfig:
     """Train on every row of the fold with its own label first. With 83 minority rows this raised the average
     precision of XGBoost on rebalanced `bank` from 37.4 to 42.5 (three splits). `None`: `fold` for the compact ones."""
 
-    warmup_steps: int = 400
-    """Optimiser steps of the warm-up (0 to 10**6)."""
+    warmup_steps: int | None = None
+    """Optimiser steps of the warm-up (0 to 10**6). `None`: 200 for compact backbones, 400 for pretrained ones."""
 
-    steps: int = 200
-    """Optimiser steps on the minority and interpolated rows (0 to 10**6)."""
+    steps: int | None = None
+    """Optimiser steps on the minority and interpolated rows (0 to 10**6). `None`: 100 for compact backbones, 200 for
+    pretrained ones. Twice as many of both for the compact one take twice the time; XGBoost's average precision and F1
+    then went from 91.3 and 83.9 to 89.8 and 82.5 on hypothyroid, from 13.6 and 18.8 to 14.5 and 18.7 on bank, from 93.6
+    and 75.0 to 92.9 and 76.9 on car (three splits each)."""
 
     epochs: float | None = None
     """How often each minority and interpolated row is learned (above 0, up to 10,000), instead of `steps`. `None`: what
@@ -153,8 +160,6 @@ class LanguageConfig:
         require_choices(self)
         for name, low, high in (("layers", 1, 24), ("width", 16, 1024), ("max_bins", 2, 1024)):
             require_number(name, getattr(self, name), low, high, whole=True)
-        for name in ("warmup_steps", "steps"):
-            require_number(name, getattr(self, name), 0, 10**6, whole=True)
         for name, low, high in (("lora_rank", 1, 1024), ("top_blocks", 1, 1000), ("patience", 1, 1000)):
             require_number(name, getattr(self, name), low, high, whole=True)
         require_number("temperature", self.temperature, 0.01, 100.0)
@@ -169,6 +174,9 @@ class LanguageConfig:
 
     def _check_optional(self) -> None:
         """Check the numbers that may be None."""
+        for name in ("warmup_steps", "steps"):
+            if getattr(self, name) is not None:
+                require_number(name, getattr(self, name), 0, 10**6, whole=True)
         for name, high in (("batch_size", 65536), ("micro_batch", 65536), ("generation_batch", 10**6)):
             if getattr(self, name) is not None:
                 require_number(name, getattr(self, name), 1, high, whole=True)
@@ -200,6 +208,7 @@ class LanguageConfig:
     def steps_for(self, n_rows: int) -> int:
         """Optimiser steps on so many minority and interpolated rows, of a resolved configuration."""
         assert self.batch_size is not None
+        assert self.steps is not None
         return self.steps if self.epochs is None else math.ceil(self.epochs * n_rows / min(self.batch_size, n_rows))
 
     def resolved(self) -> LanguageConfig:

@@ -270,6 +270,7 @@ class TableLanguageModel:
         steps = config.steps_for(len(clauses.tokens))
         stages = [Stage("minority", batches, steps, rate, held_out=kept, patience=config.patience)]
         if warmup is not None:
+            assert config.warmup_steps is not None
             stages.insert(0, Stage(WARM_UP, self._batches(WARM_UP, warmup), config.warmup_steps, config.learning_rate))
         return stages
 

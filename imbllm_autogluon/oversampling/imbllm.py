@@ -286,7 +286,7 @@ class ImbLLM:
         clauses = [self._classes[code].learned(model.encoding, code, interpolated) for code in learned]
         judging = [self._classes[code].judging(model.encoding, code) for code in learned]
         rows = Clauses.concat(clauses)
-        steps = language.steps_for(len(rows.tokens)) + (language.warmup_steps if warmup else 0)
+        steps = language.steps_for(len(rows.tokens)) + (language.warmup_steps or 0 if warmup else 0)
         with step_counter("training", steps) as progress:
             model.train(
                 rows,
