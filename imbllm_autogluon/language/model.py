@@ -168,7 +168,8 @@ class TableLanguageModel:
                 processes=processes,
                 checkpoint=stored,
             )
-            progress(sum(stage.steps for stage in planned[: len(known)]))
+            if known:
+                progress(planned[0].steps)
             self.curves = known | trainer.run_all(planned[len(known) :], limit, progress, finished=keep)
         self._backbone.tuning.merge()
         processes.wait()  # until the last one has read the checkpoint that the first one deletes
