@@ -14,7 +14,7 @@ TEST_INSTALLED := $(VENV)/.installed-test
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow lint types clean
+.PHONY: help demo test slow families lint types clean
 
 help: ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -31,6 +31,11 @@ test: $(TEST_INSTALLED) ## install with the test extra, then run the test suite
 
 slow: $(TEST_INSTALLED) ## run the tests that take minutes
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+families: ## slow tests with FASTAI, RealMLP, TabM and Ray too, in a venv of their own
+	test -d .venv-families || $(PYTHON) -m venv .venv-families
+	.venv-families/bin/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[test,families,ray]'
+	OMP_NUM_THREADS=1 .venv-families/bin/python -m pytest -m slow tests/plugin $(PYTEST_ARGS)
 
 lint: $(TEST_INSTALLED) ## ruff and mypy --strict
 	$(BIN)/ruff check .
