@@ -135,7 +135,7 @@ def test_the_learning_rate_of_a_pretrained_backbone_follows_what_learns(tuning: 
 @pytest.mark.parametrize(
     ("settings", "rows", "steps"),
     [
-        ({}, 1000, 100),
+        ({}, 1000, 150),
         ({"steps": 7}, 1000, 7),
         ({"epochs": 1, "batch_size": 64}, 640, 10),
         ({"epochs": 1, "batch_size": 64}, 641, 11),
