@@ -135,6 +135,20 @@ class FoldWriter:
             log.log(20, "\t%s is skipped: %s", self._own_name(), error)
             raise TimeLimitExceeded from error
 
+    def _note(self, plan: OversamplingPlan, rows: WrittenRows | None, seconds: float) -> dict[str, Any]:
+        """Keep and log what was planned and written for this fold; returns the report, to be added to."""
+        report: dict[str, Any] = {
+            "before": named(plan.before),
+            "added": {},
+            "reason": plan.reason,
+            "notes": list(plan.notes),
+        }
+        if rows is not None:
+            report |= {"added": named(plan.counts), "seconds": seconds, "oversampling": rows.report}
+        log.log(15, "\t%s: %s", self._own_name(), report["reason"] or report["added"])
+        self.imbllm_report = report
+        return report
+
     def _parameters(self) -> TwinParameters:
         return TwinParameters.from_aux(getattr(self, "params_aux", {}))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from autogluon.core.models import DummyModel
 
-from imbllm_autogluon.plugin.fold_writer import FoldWriter, log, named
+from imbllm_autogluon.plugin.fold_writer import FoldWriter
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,18 +37,6 @@ class GeneratorModel(FoldWriter, DummyModel):  # type: ignore[misc]
     def _fit(self, X: pd.DataFrame, y: pd.Series, time_limit: float | None = None, **kwargs: Any) -> None:
         started = time.time()
         plan = self._plan(X, y)
-        self.imbllm_report = {
-            "before": named(plan.before),
-            "added": {},
-            "reason": plan.reason,
-            "notes": list(plan.notes),
-        }
-        if plan.counts:
-            rows = self._written_rows(X, y, plan, kwargs.get("num_cpus"), time_limit)
-            self.imbllm_report |= {
-                "added": named(plan.counts),
-                "seconds": time.time() - started,
-                "oversampling": rows.report,
-            }
-        log.log(15, "\t%s: %s", self._own_name(), self.imbllm_report["reason"] or self.imbllm_report["added"])
+        rows = self._written_rows(X, y, plan, kwargs.get("num_cpus"), time_limit) if plan.counts else None
+        self._note(plan, rows, time.time() - started)
         super()._fit(X=X, y=y, time_limit=time_limit, **kwargs)

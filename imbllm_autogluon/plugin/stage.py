@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.oversampling.baselines import duplicated
-from imbllm_autogluon.plugin.fold_writer import FoldWriter, WrittenRows, log, named
+from imbllm_autogluon.plugin.fold_writer import FoldWriter, WrittenRows, log
 from imbllm_autogluon.plugin.parameters import search_spaces
 from imbllm_autogluon.plugin.real_split import splits_internally, with_validation_rows
 from imbllm_autogluon.plugin.stacking import with_stack_columns
@@ -76,18 +76,11 @@ class RebalancingMixin(FoldWriter):
             X, y, X_val, y_val, sample_weight = with_validation_rows(X, y, sample_weight, self._seed())
         plan = self._plan(X, y)
         self._imbllm_factors = None
-        self.imbllm_report = {
-            "before": named(plan.before),
-            "added": {},
-            "reason": plan.reason,
-            "notes": list(plan.notes),
-        }
-        if plan.counts:
-            rows = self._new_rows(X, y, plan, kwargs.get("num_cpus"), time_limit)
-            self._remember(rows, plan, time.time() - started)
+        rows = self._new_rows(X, y, plan, kwargs.get("num_cpus"), time_limit) if plan.counts else None
+        report = self._note(plan, rows, time.time() - started)
+        if rows is not None:
             sample_weight = _extended_weights(sample_weight, len(rows.y))
             X, y = _extended(X, rows.X), _extended(y, rows.y)
-        log.log(15, "\t%s: %s", self._own_name(), self.imbllm_report["reason"] or self.imbllm_report["added"])
         if time_limit is not None:
             time_limit = _time_left(time_limit, started)
         fitted = super()._fit(  # type: ignore[misc]
@@ -95,7 +88,7 @@ class RebalancingMixin(FoldWriter):
         )
         if plan.counts:
             self._imbllm_factors = self._factors(plan, X_val, y_val)
-            self.imbllm_report["prior_factors"] = None if self._imbllm_factors is None else [*self._imbllm_factors]
+            report["prior_factors"] = None if self._imbllm_factors is None else [*self._imbllm_factors]
         return fitted
 
     def _predict_proba(self, X: pd.DataFrame, **kwargs: Any) -> Any:
@@ -113,11 +106,6 @@ class RebalancingMixin(FoldWriter):
         rows = self._written_rows(X, y, plan, num_cpus, time_limit)
         unwritten = self._unwritten_columns(X)
         return replace(rows, X=with_stack_columns(rows.X, rows.y, X, y, unwritten, seed)) if unwritten else rows
-
-    def _remember(self, rows: WrittenRows, plan: OversamplingPlan, seconds: float) -> None:
-        """Keep the report."""
-        assert self.imbllm_report is not None
-        self.imbllm_report |= {"added": named(plan.counts), "seconds": seconds, "oversampling": rows.report}
 
     def _factors(
         self, plan: OversamplingPlan, X_val: pd.DataFrame | None, y_val: pd.Series | None
