@@ -163,7 +163,8 @@ def test_interpolated_rows_are_written_with_label_and_numbers_alone_where_asked(
 
 def test_a_table_without_numbers_ignores_the_continuous_form() -> None:
     X = mixed(60)[["city", "member"]]
-    generator = fitted(X, labels(45, 15), {"b": 15}, interpolated_clauses="continuous", warmup="none", steps=1)
+    settings = {"interpolated_clauses": "continuous", "warmup": "none", "steps": 1, "batch_size": 30}
+    generator = fitted(X, labels(45, 15), {"b": 15}, **settings)
     assert generator.report.training_tokens == 30 * 3
 
 
