@@ -35,7 +35,7 @@ def summary(outcome: FitOutcome, report: Path) -> str:
         "",
         outcome.comparison.verdict,
         *_use(outcome),
-        f"Generators trained: {outcome.generator_fits} (one for each training fold, shared by all families).",
+        f"Generators trained: {outcome.generator_fits} (shared by all families and trials of a training fold).",
         f"Fit and comparison: {outcome.seconds:.0f} s.",
         f"Predictor: {outcome.job.out}",
         f"Report: {report}",
