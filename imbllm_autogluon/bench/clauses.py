@@ -5,7 +5,6 @@ Also what fine-tuning does at all: every arm is measured before its first step a
 
 from __future__ import annotations
 
-import shutil
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from imbllm_autogluon.bench.pieces import piece_stem, stored_piece
+from imbllm_autogluon.bench.pieces import piece_stem, pieces_of, stored_piece
 from imbllm_autogluon.bench.results import RESULTS, versions, write_results
 from imbllm_autogluon.bench.speed_tables import SpeedTable, speed_tables
 from imbllm_autogluon.oversampling import ImbLLM, ImbLLMConfig
@@ -22,7 +21,6 @@ from imbllm_autogluon.oversampling.neighbours import MixedSpace
 from imbllm_autogluon.quality.coverage import NEIGHBOURS, coverage, marginal_distance
 from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.sentences import draw_orders
-from imbllm_autogluon.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,9 +76,7 @@ def run(
     folder
         Where to write.
     """
-    work = settings().cache_dir / "bench" / "clauses"
-    if fresh:
-        shutil.rmtree(work, ignore_errors=True)
+    work = pieces_of("clauses", fresh=fresh)
     entries = []
     chosen = speed_tables(tables, rows)[: len(tables) or 1]
     for table, seed, arm, n_steps in product(chosen, range(repeats), ARMS, (0, steps)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import shutil
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -13,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from imbllm_autogluon.bench.pieces import piece_stem, stored_piece
+from imbllm_autogluon.bench.pieces import piece_stem, pieces_of, stored_piece
 from imbllm_autogluon.bench.results import RESULTS, versions, write_results
 from imbllm_autogluon.bench.tables import mixed_table
-from imbllm_autogluon.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,9 +62,7 @@ def run(
     folder
         Where to write.
     """
-    work = settings().cache_dir / "bench" / "overhead"
-    if fresh:
-        shutil.rmtree(work, ignore_errors=True)
+    work = pieces_of("overhead", fresh=fresh)
     entries = []
     for repetition in range(repeats):
         for table in TABLES:

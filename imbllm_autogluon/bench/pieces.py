@@ -6,15 +6,25 @@ import datetime
 import hashlib
 import json
 import logging
+import shutil
 from typing import TYPE_CHECKING, Any
 
 from imbllm_autogluon.bench.results import versions
+from imbllm_autogluon.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 log = logging.getLogger(__name__)
+
+
+def pieces_of(benchmark: str, *, fresh: bool) -> Path:
+    """Folder of a benchmark's pieces; emptied where everything is to be measured anew."""
+    work = settings().cache_dir / "bench" / benchmark
+    if fresh:
+        shutil.rmtree(work, ignore_errors=True)
+    return work
 
 
 def piece_stem(work: Path, name: str, identity: object) -> Path:

@@ -21,12 +21,11 @@ import pandas as pd
 
 from imbllm_autogluon.bench import great_worker, speed_page
 from imbllm_autogluon.bench.environments import great_environment
-from imbllm_autogluon.bench.pieces import piece_stem, stored_piece
+from imbllm_autogluon.bench.pieces import piece_stem, pieces_of, stored_piece
 from imbllm_autogluon.bench.results import RESULTS, write_results
 from imbllm_autogluon.bench.speed_tables import SpeedTable, speed_tables
 from imbllm_autogluon.bench.validity import legal_rows, read_cells
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError, MissingDependencyError
-from imbllm_autogluon.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -143,9 +142,7 @@ def run(
     folder = _model_folder(backbone)
     python = great_python or great_environment()
     plan = SpeedPlan(folder, _device(device), python, epochs, generate, budget, threads)
-    work = settings().cache_dir / "bench" / "speed"
-    if fresh:
-        shutil.rmtree(work, ignore_errors=True)
+    work = pieces_of("speed", fresh=fresh)
     measured = [
         {"table": table.name, "arm": arm.name, "repetition": seed, **stored_measurement(arm, table, seed, plan, work)}
         for seed in range(repeats)

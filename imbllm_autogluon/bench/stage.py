@@ -17,11 +17,16 @@ import pandas as pd
 
 from imbllm_autogluon.bench.results import RESULTS, versions, write_results
 from imbllm_autogluon.bench.tables import mixed_table
+from imbllm_autogluon.bench.validity import legal_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
     from pathlib import Path
 
-ARMS = ("ImbLLM", "SMOTE-NC", "random oversampling")
+PEERS = {"SMOTE-NC": "smote_nc", "random oversampling": "random"}
+"""Method behind each arm that trains nothing."""
+
+ARMS = ("ImbLLM", *PEERS)
 MIB = 2**20
 
 
@@ -83,8 +88,7 @@ def measure(arm: str, rows: int, columns: int, minority: int, threads: int, seed
 def _imbllm(X: pd.DataFrame, y: pd.Series, threads: int, seed: int) -> dict[str, float]:
     from imbllm_autogluon.oversampling import ImbLLM
 
-    sizes = y.value_counts()
-    generator = ImbLLM(random_state=seed, threads=threads).fit(X, y, {"rare": int(sizes["usual"] - sizes["rare"])})
+    generator = ImbLLM(random_state=seed, threads=threads).fit(X, y, _missing_rows(y))
     written, _ = generator.sample()
     return {
         "training seconds": generator.report.training_seconds,
@@ -94,18 +98,19 @@ def _imbllm(X: pd.DataFrame, y: pd.Series, threads: int, seed: int) -> dict[str,
 
 
 def _peer(X: pd.DataFrame, y: pd.Series, arm: str, seed: int) -> dict[str, float]:
-    from imblearn.over_sampling import SMOTENC, RandomOverSampler
+    import imblearn.over_sampling  # noqa: F401 - loading it is no part of writing rows
 
-    sampler = RandomOverSampler(random_state=seed)
-    table = X
-    if arm == "SMOTE-NC":  # takes no missing numbers
-        numbers = X.select_dtypes("number").columns
-        sampler = SMOTENC([name for name in X.columns if name not in numbers], random_state=seed)
-        table = X.assign(**{name: X[name].fillna(X[name].median()) for name in numbers})
+    from imbllm_autogluon.oversampling.baselines import BASELINES
+
     started = time.perf_counter()
-    resampled, _ = sampler.fit_resample(table, y)
-    written = resampled.iloc[len(X) :]
+    written, _ = BASELINES[PEERS[arm]](X, y, _missing_rows(y), seed=seed)
     return {"rows/s of writing": len(written) / (time.perf_counter() - started), "valid": valid_share(written, X)}
+
+
+def _missing_rows(y: pd.Series) -> dict[Hashable, int]:
+    """Rows that bring the rare class to the size of the other."""
+    sizes = y.value_counts()
+    return {"rare": int(sizes["usual"] - sizes["rare"])}
 
 
 def valid_share(written: pd.DataFrame, real: pd.DataFrame) -> float:
@@ -113,16 +118,4 @@ def valid_share(written: pd.DataFrame, real: pd.DataFrame) -> float:
 
     Judged by the decimals and levels of the real table alone, not by the schema that the generator works with.
     """
-    legal = pd.Series(True, index=written.index)
-    for name in real.columns:
-        seen, cells = real[name].dropna(), written[name]
-        if seen.dtype.kind == "f":
-            known = cells.between(seen.min(), seen.max()) & (cells.round(3) == cells)
-        elif seen.dtype.kind == "i":
-            known = cells.between(seen.min(), seen.max()) & (cells == cells.round())
-        else:
-            known = cells.isin(seen.unique())
-        if real[name].isna().any():
-            known |= cells.isna()
-        legal &= known
-    return float(legal.mean())
+    return float(legal_rows(written, real).mean())

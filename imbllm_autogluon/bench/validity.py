@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from imbllm_autogluon.tables.dtypes import holds_numbers
+
 if TYPE_CHECKING:
     from typing import Any
 
@@ -60,7 +62,7 @@ def read_cells(texts: pd.DataFrame, real: pd.DataFrame) -> pd.DataFrame:
 
 def _legal_cells(cells: pd.Series[Any], real: pd.Series[Any]) -> pd.Series[bool]:
     seen = real.dropna()
-    if _is_number(real):
+    if holds_numbers(real.dtype):
         values = pd.to_numeric(cells, errors="coerce").astype(float)
         known = values.between(seen.min(), seen.max()) & (values.round(_decimals(seen)) == values)
     elif types.is_datetime64_any_dtype(real.dtype):
@@ -71,7 +73,7 @@ def _legal_cells(cells: pd.Series[Any], real: pd.Series[Any]) -> pd.Series[bool]
 
 
 def _read_column(texts: pd.Series[Any], real: pd.Series[Any]) -> pd.Series[Any]:
-    if _is_number(real):
+    if holds_numbers(real.dtype):
         numbers = pd.to_numeric(texts, errors="coerce").astype(float)
         # NaN would pass for a missing cell.
         return numbers.mask(numbers.isna() & texts.notna(), np.inf)
@@ -80,10 +82,6 @@ def _read_column(texts: pd.Series[Any], real: pd.Series[Any]) -> pd.Series[Any]:
         return dates.mask(dates.isna() & texts.notna(), pd.Timestamp.max)
     levels = {str(level): level for level in real.dropna().unique()}
     return texts.map(lambda text: levels.get(text, text))
-
-
-def _is_number(real: pd.Series[Any]) -> bool:
-    return types.is_numeric_dtype(real.dtype) and not types.is_bool_dtype(real.dtype)
 
 
 def _decimals(seen: pd.Series[Any]) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.errors import ClassTooSmallError
+from imbllm_autogluon.tables.dtypes import holds_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -128,7 +129,7 @@ def _sizes(y: pd.Series) -> dict[Hashable, int]:
 def _is_number(column: pd.Series, kind: Kind | None) -> bool:
     if kind is not None and kind not in NUMBERS:
         return False
-    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    return holds_numbers(column.dtype)
 
 
 def _filled(column: pd.Series) -> npt.NDArray[np.float64]:

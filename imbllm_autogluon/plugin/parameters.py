@@ -80,8 +80,16 @@ class TwinParameters:
     @classmethod
     def from_aux(cls, params_aux: Mapping[str, Any]) -> TwinParameters:
         """Build the parameters from a model's auxiliary parameters; those of others are ignored."""
-        own = {k[len(AUX_PREFIX) :]: _settled(v) for k, v in params_aux.items() if str(k).startswith(AUX_PREFIX)}
-        return cls.from_flat(own)
+        return cls.from_flat(own_settings(params_aux))
+
+
+def own_settings(params_aux: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings among a model's auxiliary parameters, without their prefix; a search space stands for its default."""
+    return {
+        key[len(AUX_PREFIX) :]: value.default if isinstance(value, Space) else value
+        for key, value in params_aux.items()
+        if str(key).startswith(AUX_PREFIX)
+    }
 
 
 def search_spaces(params_aux: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,8 +99,3 @@ def search_spaces(params_aux: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in params_aux.items()
         if str(key).startswith(AUX_PREFIX) and isinstance(value, Space)
     }
-
-
-def _settled(value: Any) -> Any:
-    """A value, or the default of a search space."""
-    return value.default if isinstance(value, Space) else value

@@ -22,7 +22,7 @@ from optuna.trial import TrialState
 
 from imbllm_autogluon.plugin.ag_spaces import first_all, suggest_all
 from imbllm_autogluon.plugin.fold_writer import cache_of, predictor_folder
-from imbllm_autogluon.plugin.parameters import AUX_PREFIX
+from imbllm_autogluon.plugin.parameters import AUX_PREFIX, own_settings
 from imbllm_autogluon.plugin.stage import RebalancingMixin
 from imbllm_autogluon.rebalancing.cache_folder import STUDIES
 from imbllm_autogluon.search.studies import journal_storage, open_study, retry_interrupted, study_name
@@ -210,12 +210,7 @@ class Trials:
         if not issubclass(base, RebalancingMixin):
             return None
         aux = _own_hyperparameters(self._task["init_params"]).get("ag_args_fit", {})
-        given = {
-            name[len(AUX_PREFIX) :]: value.default if isinstance(value, Space) else value
-            for name, value in aux.items()
-            if str(name).startswith(AUX_PREFIX)
-        }
-        return self._options.search_space(given)
+        return self._options.search_space(own_settings(aux))
 
     def _open(self) -> optuna.Study:
         folder = predictor_folder(str(self._root / "model"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import sys
@@ -32,7 +33,7 @@ LEAST_SECONDS = 1.0
 """Training time for which transformers is still loaded: with torch that takes 4 s of one core, once in a process (7 s
 on a busy machine), which plain models need more where there is so little time."""
 
-KEY_VERSION = 2
+KEY_VERSION = 3
 """Raised whenever the same settings would lead to other rows."""
 
 
@@ -61,19 +62,24 @@ class Fold:
 
     def key(self, settings: Mapping[str, Any], counts: Mapping[Hashable, int]) -> str:
         """Hash of the rows in their order, the counts and the settings; equal in every process."""
-        digest = hashlib.sha256()
         head = {
             "version": KEY_VERSION,
             "settings": dict(settings),
             "counts": {str(label): n for label, n in counts.items()},
             "kinds": {str(name): kind for name, kind in self.kinds.items()},
             "columns": [(str(name), str(dtype)) for name, dtype in self.X.dtypes.items()],
+            "cells": self._cells,
         }
-        digest.update(json.dumps(head, sort_keys=True).encode())
+        return hashlib.sha256(json.dumps(head, sort_keys=True).encode()).hexdigest()[:40]
+
+    @functools.cached_property
+    def _cells(self) -> str:
+        """Hash of all cells, made once: generator, warm-up and rows have a key each."""
+        digest = hashlib.sha256()
         for position in range(self.X.shape[1]):
             digest.update(_hash(self.X.iloc[:, position]))
         digest.update(_hash(self.y))
-        return digest.hexdigest()[:40]
+        return digest.hexdigest()
 
     def generator_key(self, config: RebalanceConfig) -> str:
         """Name of the generator of this fold: the same for every target ratio, temperature and conditioning."""

@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from imbllm_autogluon.rebalancing.prior import correct_prior
+from imbllm_autogluon.tables.dtypes import holds_numbers
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -55,7 +58,7 @@ class CategoryColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: pd.DataFrame, y: object = None) -> CategoryColumns:
         """Learn the levels."""
         del y
-        others = [name for name in X.columns if not _is_number(X[name]) and not _is_date(X[name])]
+        others = [name for name in X.columns if not holds_numbers(X[name].dtype) and not _is_date(X[name])]
         self.levels_ = {name: pd.Index(X[name].dropna().astype(object).unique(), dtype=object) for name in others}
         return self
 
@@ -91,9 +94,8 @@ class PriorCorrected:
 
     def predict_proba(self, X: pd.DataFrame) -> FloatArray:
         """Corrected probabilities, shape (n, n_classes)."""
-        weighted = self.estimator.predict_proba(X) * self.factors
-        corrected: FloatArray = weighted / weighted.sum(axis=1, keepdims=True)
-        return corrected
+        probabilities = np.asarray(self.estimator.predict_proba(X), dtype=np.float64)
+        return np.asarray(correct_prior(probabilities, self.factors), dtype=np.float64)
 
     def predict(self, X: pd.DataFrame) -> npt.NDArray[Any]:
         """The most probable class."""
@@ -121,7 +123,7 @@ def _columns(X: pd.DataFrame) -> Any:
     # Places, not names: scikit-learn takes a number in a list of columns for a place.
     cells = [X.iloc[:, place] for place in range(X.shape[1])]
     dates = [place for place, column in enumerate(cells) if _is_date(column)]
-    numbers = [place for place, column in enumerate(cells) if _is_number(column)]
+    numbers = [place for place, column in enumerate(cells) if holds_numbers(column.dtype)]
     others = [place for place in range(len(cells)) if place not in (*dates, *numbers)]
     scaled = (SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
     encoder = OneHotEncoder(handle_unknown="ignore", min_frequency=2, sparse_output=False)
@@ -132,10 +134,6 @@ def _columns(X: pd.DataFrame) -> Any:
             ("categories", make_pipeline(FunctionTransformer(_as_texts), encoder), others),
         ]
     )
-
-
-def _is_number(column: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
 def _is_date(column: pd.Series) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -142,7 +143,7 @@ class RebalanceObjective:
     ) -> float:
         from sklearn.metrics import get_scorer
 
-        X, y = self.table.features, self._codes()
+        X, y = self._features, self._codes
         X_train, y_train = X.iloc[train].reset_index(drop=True), y.iloc[train].reset_index(drop=True)
         config = RebalanceConfig.from_flat(settings)
         plan = plan_oversampling(y_train, config)
@@ -162,8 +163,13 @@ class RebalanceObjective:
     def _folds(self) -> Any:
         from sklearn.model_selection import StratifiedKFold
 
-        return StratifiedKFold(self.cv, shuffle=True, random_state=self.seed).split(self.table.features, self._codes())
+        return StratifiedKFold(self.cv, shuffle=True, random_state=self.seed).split(self._features, self._codes)
 
+    @functools.cached_property
+    def _features(self) -> pd.DataFrame:
+        return self.table.features
+
+    @functools.cached_property
     def _codes(self) -> pd.Series:
         """Labels as codes; 1 is the positive one of two classes."""
         codes = {label: code for code, label in enumerate(self.classes)}

@@ -13,6 +13,11 @@ from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.tables.scalars import scalar_from_json, scalar_to_json
 
 
+def holds_numbers(dtype: Any) -> bool:
+    """Whether a column of this dtype holds numbers; pandas counts booleans among them, nobody else does."""
+    return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
+
+
 def dtype_to_json(dtype: Any) -> dict[str, Any]:
     """Return state that ``json.dumps`` accepts, of any dtype a table may have.
 

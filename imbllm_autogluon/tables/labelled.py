@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from imbllm_autogluon.errors import InvalidInputError, TableError, nearest
+from imbllm_autogluon.tables.dtypes import holds_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -151,7 +152,7 @@ def _check_classes(labels: pd.Series[Any], source: str) -> None:
 
 def _is_measured(labels: pd.Series[Any], n_classes: int) -> bool:
     """Whether a label is a quantity, not a code: many different numbers, not all whole or too many for the rows."""
-    if not pd.api.types.is_numeric_dtype(labels.dtype) or pd.api.types.is_bool_dtype(labels.dtype):
+    if not holds_numbers(labels.dtype):
         return False
     if pd.api.types.is_integer_dtype(labels.dtype):
         return n_classes > max(MOST_NUMERIC_CLASSES, CLASS_SHARE * len(labels))
