@@ -42,12 +42,23 @@ class Batches:
         Order of the clauses, drawn anew for each row of each batch.
     seed
         Seed of the shuffling and of the orders.
+    column_order_share
+        Share of the sentences whose features stand in the order of the columns.
     """
 
-    def __init__(self, encoding: SentenceEncoding, rows: Clauses, size: int, order: Order, seed: int) -> None:
+    def __init__(
+        self,
+        encoding: SentenceEncoding,
+        rows: Clauses,
+        size: int,
+        order: Order,
+        seed: int,
+        column_order_share: float = 0.0,
+    ) -> None:
         self._encoding = encoding
         self._rows = rows
         self._order = order
+        self._column_order_share = column_order_share
         self._seed = seed
         self._lengths = encoding.lengths(rows)
         self.size = min(size, len(self._lengths))
@@ -59,7 +70,7 @@ class Batches:
         group, place = divmod(number, SORTED_BATCHES)
         picked = self._group(group)[place]
         rng = child_rng(self._seed, "order", number)
-        orders = draw_orders(len(picked), self._encoding.n_clauses - 1, self._order, rng)
+        orders = mixed_orders(len(picked), self._encoding.n_clauses - 1, self._order, self._column_order_share, rng)
         return self._encoding.assemble(self._rows.take(picked), orders)
 
     def _sorted_group(self, group: int) -> list[IntArray]:
@@ -82,7 +93,21 @@ class Batches:
         return child_rng(self._seed, "order", "epoch", epoch).permutation(len(self._lengths)).astype(np.int64)
 
 
-def fixed_sentences(encoding: SentenceEncoding, rows: Clauses, order: Order, seed: int) -> Sentences:
+def fixed_sentences(
+    encoding: SentenceEncoding, rows: Clauses, order: Order, seed: int, column_order_share: float = 0.0
+) -> Sentences:
     """Write rows once, each in one drawn order: the same sentences whenever they are judged."""
-    orders = draw_orders(len(rows.tokens), encoding.n_clauses - 1, order, child_rng(seed, "order", "held out"))
+    rng = child_rng(seed, "order", "held out")
+    orders = mixed_orders(len(rows.tokens), encoding.n_clauses - 1, order, column_order_share, rng)
     return encoding.assemble(rows, orders)
+
+
+def mixed_orders(
+    n_rows: int, n_features: int, order: Order, column_order_share: float, rng: np.random.Generator
+) -> IntArray:
+    """Orders of n rows, about a share of them in the order of the columns, shape (n, n_features + 1)."""
+    drawn = draw_orders(n_rows, n_features, order, rng)
+    if column_order_share > 0:
+        fixed = rng.random(n_rows) < column_order_share
+        drawn[fixed] = draw_orders(int(fixed.sum()), n_features, order, rng, in_column_order=True)
+    return drawn

@@ -41,6 +41,9 @@ OWN_DEFAULTS: dict[str, dict[str, Any]] = {
 }
 """What a setting of `None` means for the two sorts of backbones."""
 
+OF_NO_METHOD: dict[str, Any] = {"order": "fix_y", "column_order_share": 0.0}
+"""What a setting of `None` means where no method has chosen it."""
+
 PRETRAINED_RATES = {"lora": 1e-3, "full": 5e-5, "top_blocks": 1e-4}
 """Peak learning rate of a pretrained backbone by what is tuned; 5e-5 is the paper's."""
 
@@ -88,8 +91,13 @@ class LanguageConfig:
     max_bins: int = 32
     """Most quantile bins of a column (2 to 1024)."""
 
-    order: Order = "fix_y"
-    """Order of the clauses: `fix_y` (label first; ImbLLM), `permute_x` (label last; Pred-LLM), `permute_xy` (GReaT)."""
+    order: Order | None = None
+    """Order of the clauses: `fix_y` (label first; ImbLLM), `permute_x` (label last; Pred-LLM), `permute_xy` (GReaT).
+    `None`: the order of the method, `fix_y` where there is none."""
+
+    column_order_share: float | None = None
+    """Share of the sentences whose features stand in the order of the columns instead of a drawn one (0 to 1); with 0.5
+    a table is learned in both forms, as Pred-LLM does. `None`: the share of the method, 0 where there is none."""
 
     tuning: Literal["full", "lora", "top_blocks"] | None = None
     """What learns: all weights, LoRA adapters of all linear layers, or the last blocks alone; with clauses="tokens" the
@@ -184,6 +192,8 @@ class LanguageConfig:
             require_number("learning_rate", self.learning_rate, 1e-12, 1.0)
         if self.held_out is not None:
             require_number("held_out", self.held_out, 0.0, 0.5)
+        if self.column_order_share is not None:
+            require_number("column_order_share", self.column_order_share, 0.0, 1.0)
         if self.time_limit is not None:
             require_number("time_limit", self.time_limit, 0.0)
         if self.epochs is not None:
@@ -211,6 +221,16 @@ class LanguageConfig:
         assert self.steps is not None
         return self.steps if self.epochs is None else math.ceil(self.epochs * n_rows / min(self.batch_size, n_rows))
 
+    @property
+    def chosen_order(self) -> Order:
+        """Order of the clauses, of a resolved configuration."""
+        assert self.order is not None
+        return self.order
+
+    def with_defaults(self, **defaults: Any) -> LanguageConfig:
+        """The same settings, those that are `None` replaced by a method's own choices."""
+        return dataclasses.replace(self, **{k: v for k, v in defaults.items() if getattr(self, k) is None})
+
     def resolved(self) -> LanguageConfig:
         """The same settings with every `None` that is a choice of the backbone filled in.
 
@@ -219,7 +239,7 @@ class LanguageConfig:
         >>> LanguageConfig().resolved().numbers, LanguageConfig(backbone="smollm2").resolved().numbers
         ('bins', 'digits')
         """
-        defaults = OWN_DEFAULTS["pretrained" if self.is_pretrained else "compact"]
+        defaults = OWN_DEFAULTS["pretrained" if self.is_pretrained else "compact"] | OF_NO_METHOD
         chosen = {key: value for key, value in defaults.items() if getattr(self, key) is None}
         if self.is_pretrained and self.learning_rate is None:
             chosen["learning_rate"] = PRETRAINED_RATES[self.tuning or defaults["tuning"]]

@@ -58,9 +58,13 @@ class ConstrainedDecoder:
 
     @torch.inference_mode()
     def complete(self, prompts: Prompts) -> IntArray:
-        """Return value tokens of all clauses, shape (n, n_clauses, longest), padded with -1; given ones unchanged."""
+        """Return value tokens of all clauses, shape (n, n_clauses, longest), padded with -1; given ones unchanged.
+
+        Clauses that the order of the prompts leaves out hold nothing but padding.
+        """
         run = Run(self._model, len(prompts.tokens))
-        columns: dict[int, torch.Tensor] = {}
+        nothing = torch.full((run.n_rows, 1), -1)
+        columns = dict.fromkeys(range(self._encoding.n_clauses), nothing)
         given_first(run, self._encoding, prompts)
         for clause in prompts.order[prompts.given :].tolist():
             columns[clause] = self._decode_value(run, clause).cpu()
@@ -92,12 +96,16 @@ class ConstrainedDecoder:
 
 
 def given_first(run: Run, encoding: SentenceEncoding, prompts: Prompts) -> None:
-    """Queue the given clauses; a first clause equal in all rows (the label) is computed once for the batch."""
+    """Queue the opening and the given clauses; a first clause equal in all rows is computed once for the batch."""
+    run.queue_forced(encoding.opening)
     for position, clause in enumerate(prompts.order[: prompts.given].tolist()):
         values = torch.from_numpy(prompts.tokens[:, clause]).to(run.device)
         values = values[:, (values >= 0).any(dim=0)]
+        in_common = position == 0 and bool((values == values[:1]).all())
+        if position == 0 and not in_common and encoding.opening:
+            run.share_queue()
         run.queue_forced(encoding.prefixes[clause])
-        if position == 0 and bool((values == values[:1]).all()):
+        if in_common:
             run.queue_forced(tuple(values[0][values[0] >= 0].tolist()))
             run.share_queue()
         else:

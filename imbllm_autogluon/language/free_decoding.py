@@ -115,7 +115,7 @@ class FreeDecoder:
     def _merged(self, rows: list[dict[int, list[int]] | None], prompts: Prompts) -> tuple[IntArray, BoolArray]:
         """Given and written values together; a row is legal if that makes every clause once."""
         given = set(prompts.order[: prompts.given].tolist())
-        missing = set(range(self._encoding.n_clauses)) - given
+        missing = set(prompts.order.tolist()) - given
         legal = np.array([row is not None and set(row) == missing for row in rows], dtype=bool)
         longest = max([prompts.tokens.shape[2], *(len(v) for row in rows for v in (row or {}).values())])
         tokens = np.full((len(rows), self._encoding.n_clauses, longest), -1, dtype=np.int64)

@@ -144,12 +144,12 @@ class MaskedDecoder:
         for clause in prompts.order[prompts.given :].tolist():
             ids[:, places[clause]] = self._value(ids, places[clause], clause)
         tokens = torch.full((len(ids), self._encoding.n_clauses, prompts.tokens.shape[2]), -1, device=self._device)
-        tokens[:, :, 0] = ids[:, [places[clause] for clause in range(self._encoding.n_clauses)]]
+        tokens[:, list(places), 0] = ids[:, list(places.values())]
         return tokens.cpu().numpy()
 
     def _opening(self, prompts: Prompts) -> tuple[torch.Tensor, dict[int, int]]:
         """Sentences whose values are masks unless given, shape (n, length), and the place of each clause's value."""
-        sentence: list[int] = []
+        sentence = list(self._encoding.opening)
         places: dict[int, int] = {}
         for clause in prompts.order.tolist():
             sentence += self._encoding.prefixes[clause]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.batches import Batches, fixed_sentences
 from imbllm_autogluon.language.checkpoints import Checkpoint
+from imbllm_autogluon.language.label_loss import LabelLoss, LabelObjective
 from imbllm_autogluon.language.losses import Loss, SentenceLoss, ValueLoss
 from imbllm_autogluon.language.masked import MaskedValueLoss
 from imbllm_autogluon.language.precision import writing_model
@@ -121,6 +122,7 @@ class TableLanguageModel:
         time_limit: float | None = None,
         checkpoint: Path | None = None,
         warm_start: Path | None = None,
+        objective: LabelObjective | None = None,
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Train on the fold (if `warmup` rows are given), then on `clauses`; afterwards `curves` tells how it went.
@@ -142,13 +144,16 @@ class TableLanguageModel:
         warm_start
             File for the weights after the warm-up: read instead of warming up where it exists, else written. The caller
             names it after everything that a warm-up depends on.
+        objective
+            How the label counts in the second stage, beside the weights of `clauses`; None: as every other value.
         progress
             Called with the number of steps done, after each.
         """
         limit = min((s for s in (time_limit, self.config.time_limit) if s is not None), default=None)
-        planned = self._planned(clauses, warmup, held_out)
+        planned = self._planned(clauses, warmup, held_out, objective)
         processes = Processes.of_launch()
-        stored = None if checkpoint is None else Checkpoint(checkpoint, self._identity(clauses, warmup, held_out))
+        identity = self._identity(clauses, warmup, held_out, objective=objective)
+        stored = None if checkpoint is None else Checkpoint(checkpoint, identity)
         self._backbone.tuning.unmerge()
         learning = self._backbone.tuning.learning()
         known = {}
@@ -259,26 +264,36 @@ class TableLanguageModel:
                 f"{self.config.backbone!r} is a masked language model: no row has a probability. Use a causal one."
             )
 
-    def _planned(self, clauses: Clauses, warmup: Clauses | None, held_out: Clauses | None) -> list[Stage]:
+    def _planned(
+        self,
+        clauses: Clauses,
+        warmup: Clauses | None,
+        held_out: Clauses | None,
+        objective: LabelObjective | None,
+    ) -> list[Stage]:
         """Stages in their order."""
         config, encoding = self.config, self.encoding
         assert config.learning_rate is not None
         kept = None
         if held_out is not None and len(held_out.tokens):
-            kept = fixed_sentences(encoding, held_out, config.order, self.seed)
+            kept = fixed_sentences(encoding, held_out, config.chosen_order, self.seed, config.column_order_share or 0.0)
         rate = config.learning_rate * (1 if warmup is None else FINE_TUNING_RATE)
         batches = self._batches("minority", clauses)
         steps = config.steps_for(len(clauses.tokens))
         stages = [Stage("minority", batches, steps, rate, held_out=kept, patience=config.patience)]
+        if objective is not None:
+            stages[0] = replace(stages[0], name="label", loss=self._label_loss(objective))
         if warmup is not None:
             assert config.warmup_steps is not None
             stages.insert(0, Stage(WARM_UP, self._batches(WARM_UP, warmup), config.warmup_steps, config.learning_rate))
         return stages
 
     def _batches(self, name: str, rows: Clauses) -> Batches:
-        assert self.config.batch_size is not None
-        seed = child_seed(self.seed, "order", name)
-        return Batches(self.encoding, rows, self.config.batch_size, self.config.order, seed)
+        config, seed = self.config, child_seed(self.seed, "order", name)
+        assert config.batch_size is not None
+        return Batches(
+            self.encoding, rows, config.batch_size, config.chosen_order, seed, config.column_order_share or 0.0
+        )
 
     def _loss(self) -> Loss:
         tables, device = self.encoding.tables, self._backbone.device
@@ -286,9 +301,15 @@ class TableLanguageModel:
             return MaskedValueLoss(tables, device, child_seed(self.seed, "training", "masks"))
         return ValueLoss(tables, device) if self.config.constrained else SentenceLoss(device)
 
-    def _identity(self, *parts: Clauses | None) -> str:
+    def _label_loss(self, objective: LabelObjective) -> Loss:
+        self._require_causal()
+        return LabelLoss(self.encoding.tables, self._backbone.device, objective)
+
+    def _identity(self, *parts: Clauses | None, objective: LabelObjective | None) -> str:
         """What is trained on what, for checkpoints."""
-        rows = [array for part in parts if part is not None for array in (part.tokens, part.present)]
+        arrays = [(part.tokens, part.present, part.weights) for part in parts if part is not None]
+        rows = [array for row_arrays in arrays for array in row_arrays if array is not None]
         settings = {name: value for name, value in vars(self.config).items() if name not in NOT_LEARNED}
         base = self._backbone.base.fingerprint if self._backbone.base else None
-        return fingerprint({**settings, "seed": self.seed, "base": base}, rows)
+        asked = None if objective is None else vars(objective)
+        return fingerprint({**settings, "seed": self.seed, "base": base, "objective": asked}, rows)

@@ -17,7 +17,7 @@ class Prompts:
     """What is given of the rows of one batch."""
 
     order: IntArray
-    """Clause indices in the order of writing, shape (n_clauses,), the same for all rows."""
+    """Clause indices in the order of writing, the same for all rows; a clause that is left out is not written."""
 
     given: int
     """How many clauses, from the first of `order`, are given."""

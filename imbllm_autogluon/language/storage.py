@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-FORMAT = 2
+FORMAT = 3
 """Version of the stored form; raised whenever an older reader could misread it."""
 
 

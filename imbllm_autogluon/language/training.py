@@ -45,6 +45,9 @@ class Stage:
     patience: int = 3
     """Evaluations without a lower held-out loss after which the stage ends."""
 
+    loss: Loss | None = None
+    """What this stage minimises, where that is not the trainer's own."""
+
 
 class Trainer:
     """Trains the learning weights of one model, stage by stage.
@@ -79,7 +82,7 @@ class Trainer:
         self.micro_batch = micro_batch
         self._model = model
         self._learning = learning
-        self._loss = loss
+        self._usual_loss = self._loss = loss
         self._processes = processes or Processes()
         self._checkpoint = checkpoint
         self._device = next(iter(learning.values())).device
@@ -127,6 +130,7 @@ class Trainer:
             done = self._checkpoint.restore(stage.name, state) or done
             progress(done.step)
         before, stopped_by = done.seconds, "steps"
+        self._loss = stage.loss or self._usual_loss
         self._model.train()
         try:
             self._evaluate(stage, done, best)

@@ -57,9 +57,11 @@ class RowWriter:
         self.illegal = 0
 
     def complete(self, prompts: Prompts) -> Clauses:
-        """Write the missing clauses of one batch; full rows in the order of the prompts."""
+        """Write the missing clauses of one batch, in the order of the prompts; clauses left out of it are absent."""
         tokens = self._with_less_memory(prompts)
-        return Clauses(tokens, np.ones(tokens.shape[:2], dtype=bool))
+        present = np.zeros(tokens.shape[:2], dtype=bool)
+        present[:, prompts.order] = True
+        return Clauses(tokens, present)
 
     def _with_less_memory(self, prompts: Prompts) -> IntArray:
         """Write all rows at once, or as many as memory has turned out to hold; half as many where it runs out."""

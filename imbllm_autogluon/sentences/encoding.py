@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     IntArray = npt.NDArray[np.int64]
     BoolArray = npt.NDArray[np.bool_]
+    FloatArray = npt.NDArray[np.float64]
 
 
 PADDING = 0
@@ -36,20 +37,30 @@ class Clauses:
     present: BoolArray
     """Clauses that the sentence holds, shape (n, n_clauses); an absent clause is not written at all."""
 
+    weights: FloatArray | None = None
+    """How much the label of each row counts in training, shape (n,); None: every one counts 1."""
+
     def take(self, rows: IntArray) -> Clauses:
         """The given rows, in the given order, repeats allowed."""
-        return Clauses(self.tokens[rows], self.present[rows])
+        return Clauses(self.tokens[rows], self.present[rows], None if self.weights is None else self.weights[rows])
 
     def with_present(self, present: BoolArray) -> Clauses:
         """The same rows writing only the given clauses."""
-        return Clauses(self.tokens, present)
+        return Clauses(self.tokens, present, self.weights)
+
+    def with_weights(self, weights: FloatArray) -> Clauses:
+        """The same rows with other weights of their labels, shape (n,)."""
+        return Clauses(self.tokens, self.present, weights)
 
     @classmethod
     def concat(cls, parts: list[Clauses]) -> Clauses:
         """Stack rows of the same encoding."""
         longest = max(part.tokens.shape[2] for part in parts)
         widened = [_widen(part.tokens, longest) for part in parts]
-        return cls(np.concatenate(widened), np.concatenate([part.present for part in parts]))
+        weights = None
+        if any(part.weights is not None for part in parts):
+            weights = np.concatenate([np.ones(len(p.tokens)) if p.weights is None else p.weights for p in parts])
+        return cls(np.concatenate(widened), np.concatenate([part.present for part in parts]), weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +76,15 @@ class Sentences:
     states: IntArray
     """Automaton state that each value token was chosen in, shape (n, length); `END` (-1) elsewhere."""
 
+    weights: FloatArray | None = None
+    """How much the label of each row counts in training, shape (n,); None: every one counts 1."""
+
     def take(self, rows: slice | IntArray) -> Sentences:
         """The given rows, without places that none of them uses."""
         real = self.real[rows]
         width = int(real.sum(axis=1).max(initial=0))
-        return Sentences(self.ids[rows, :width], real[:, :width], self.states[rows, :width])
+        weights = None if self.weights is None else self.weights[rows]
+        return Sentences(self.ids[rows, :width], real[:, :width], self.states[rows, :width], weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +102,9 @@ class SentenceEncoding:
 
     token_texts: tuple[str, ...]
     """What each token would be in the paper's sentence, such as `` age is``; empty for padding."""
+
+    opening: tuple[int, ...] = ()
+    """Tokens in front of every sentence, such as an instruction; never learned."""
 
     @property
     def n_tokens(self) -> int:
@@ -106,7 +124,8 @@ class SentenceEncoding:
     @property
     def longest_sentence(self) -> int:
         """Most tokens that any row can take."""
-        return sum(len(prefix) for prefix in self.prefixes) + sum(_depth(self.tables, j) for j in range(self.n_clauses))
+        forced = len(self.opening) + sum(len(prefix) for prefix in self.prefixes)
+        return forced + sum(_depth(self.tables, j) for j in range(self.n_clauses))
 
     def encode(self, cells: Cells, labels: IntArray) -> Clauses:
         """Value tokens of n rows; `labels` are codes of the label's categories, shape (n,)."""
@@ -130,7 +149,7 @@ class SentenceEncoding:
         """Tokens of each row's sentence, int64 of shape (n,)."""
         prefixes = np.array([len(prefix) for prefix in self.prefixes])
         tokens = prefixes + (clauses.tokens >= 0).sum(axis=2)
-        lengths: IntArray = np.where(clauses.present, tokens, 0).sum(axis=1)
+        lengths: IntArray = len(self.opening) + np.where(clauses.present, tokens, 0).sum(axis=1)
         return lengths
 
     def assemble(self, clauses: Clauses, orders: IntArray) -> Sentences:
@@ -152,7 +171,10 @@ class SentenceEncoding:
         width = ids.shape[1] * ids.shape[2]
         ids = np.take_along_axis(ids, orders[:, :, None], axis=1).reshape(n, width)
         states = np.take_along_axis(states, orders[:, :, None], axis=1).reshape(n, width)
-        return _left_justified(ids, states)
+        if self.opening:
+            ids = np.concatenate([np.broadcast_to(np.array(self.opening), (n, len(self.opening))), ids], axis=1)
+            states = np.concatenate([np.full((n, len(self.opening)), END), states], axis=1)
+        return _left_justified(ids, states, clauses.weights)
 
     @cached_property
     def _prefix_array(self) -> IntArray:
@@ -160,14 +182,14 @@ class SentenceEncoding:
         return np.array([[*p, *[NO_TOKEN] * (longest - len(p))] for p in self.prefixes], dtype=np.int64)
 
 
-def _left_justified(ids: IntArray, states: IntArray) -> Sentences:
+def _left_justified(ids: IntArray, states: IntArray, weights: FloatArray | None) -> Sentences:
     """Move the tokens of each row to its left end and cut what no row uses."""
     real: BoolArray = ids >= 0
     if not real.all():
         front = np.argsort(~real, axis=1, kind="stable")[:, : int(real.sum(axis=1).max(initial=0))]
         ids, states = np.take_along_axis(ids, front, axis=1), np.take_along_axis(states, front, axis=1)
         real = ids >= 0
-    return Sentences(ids=np.where(real, ids, PADDING), real=real, states=np.where(real, states, END))
+    return Sentences(np.where(real, ids, PADDING), real, np.where(real, states, END), weights)
 
 
 def _widen(tokens: IntArray, longest: int) -> IntArray:

@@ -46,10 +46,13 @@ class TextVocabulary:
         Columns of the table, with a label.
     tokenizer
         Of the pretrained model.
+    instruction
+        Text in front of every sentence.
     """
 
     schema: TableSchema
     tokenizer: Tokenizer
+    instruction: str = ""
 
     @cached_property
     def token_ids(self) -> tuple[int, ...]:
@@ -76,10 +79,11 @@ class TextVocabulary:
         clauses = [self._clause(j, writer, used) for j in range(len(writer.names))]
         require_distinct([used.spell(f" {name} is") for name in writer.names], writer.names, "names of columns")
         prefixes, codings = zip(*clauses, strict=True)
+        opening = used.spell(self.instruction) if self.instruction else ()
         ids = used.ids
         texts = ("", *(self.tokenizer.decode([token]) for token in ids[1:]))
         token_names = ("padding", *(repr(text) for text in texts[1:]))
-        return SentenceEncoding(token_names, tuple(prefixes), tuple(codings), texts), ids
+        return SentenceEncoding(token_names, tuple(prefixes), tuple(codings), texts, opening), ids
 
     def _clause(self, j: int, writer: ClauseWriter, used: _UsedTokens) -> tuple[Spelling, ValueCoding]:
         """Prefix and coding of one clause."""

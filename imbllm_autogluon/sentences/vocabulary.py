@@ -37,6 +37,9 @@ class SchemaVocabulary:
     bins: Mapping[int, QuantileBins]
     """Quantile bins by index of the numeric column (none when numbers are written as digits)."""
 
+    instruction: str = ""
+    """Text in front of every sentence."""
+
     @classmethod
     def fit(
         cls,
@@ -46,6 +49,7 @@ class SchemaVocabulary:
         *,
         numbers: Numbers = "bins",
         max_bins: int = 32,
+        instruction: str = "",
     ) -> SchemaVocabulary:
         """Learn the quantile bins from the rows of a fold, every class having the same total weight.
 
@@ -57,6 +61,8 @@ class SchemaVocabulary:
             ``"bins"`` writes a number as one token, ``"digits"`` digit by digit on the column's lattice.
         max_bins
             Most bins of a column.
+        instruction
+            Text in front of every sentence; each of its words is a token.
         """
         weights = 1.0 / np.bincount(labels)[labels]
         bins = {}
@@ -65,7 +71,7 @@ class SchemaVocabulary:
                 seen = ~cells.missing[:, j]
                 units = column.lattice.to_units(column.lattice.snap(cells.values[j][seen]))
                 bins[j] = QuantileBins.fit(units, weights[seen], max_bins)
-        return cls(schema, numbers, bins)
+        return cls(schema, numbers, bins, instruction)
 
     def encoding(self) -> SentenceEncoding:
         """Allocate token ids and return the encoding that the language room works with."""
@@ -79,7 +85,9 @@ class SchemaVocabulary:
             digits = {symbol: tokens.add(symbol, symbol) for symbol in DIGIT_SYMBOLS}
         columns = (*self.schema.columns, self.schema.label)
         codings = [self._coding(j, column, writer, tokens, digits) for j, column in enumerate(columns)]
-        return SentenceEncoding(tuple(tokens.names), tuple(prefixes), tuple(codings), tuple(tokens.texts))
+        words = {word: tokens.add(word, f" {word}") for word in dict.fromkeys(self.instruction.split())}
+        opening = tuple(words[word] for word in self.instruction.split())
+        return SentenceEncoding(tuple(tokens.names), tuple(prefixes), tuple(codings), tuple(tokens.texts), opening)
 
     def _coding(
         self, j: int, column: Column, writer: ClauseWriter, tokens: _Tokens, digits: dict[str, int]
@@ -103,7 +111,12 @@ class SchemaVocabulary:
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form, the schema included."""
         bins = {str(j): b.to_dict() for j, b in self.bins.items()}
-        return {"schema": self.schema.to_dict(), "numbers": self.numbers, "bins": bins}
+        return {
+            "schema": self.schema.to_dict(),
+            "numbers": self.numbers,
+            "bins": bins,
+            "instruction": self.instruction,
+        }
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> SchemaVocabulary:
@@ -111,7 +124,7 @@ class SchemaVocabulary:
         from imbllm_autogluon.tables import TableSchema
 
         bins = {int(j): QuantileBins.from_dict(b) for j, b in state["bins"].items()}
-        return cls(TableSchema.from_dict(state["schema"]), state["numbers"], bins)
+        return cls(TableSchema.from_dict(state["schema"]), state["numbers"], bins, state["instruction"])
 
 
 class _Tokens:

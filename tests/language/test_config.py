@@ -25,7 +25,7 @@ from imbllm_autogluon.language.config import OWN_DEFAULTS
         ("width", 40, r"width must be a multiple of 16; got 40"),
         ("numbers", "bin", r"numbers must be one of 'bins', 'digits', None; got 'bin' \(did you mean 'bins'\?\)"),
         ("max_bins", 1, r"max_bins must be a whole number between 2 and 1024; got 1"),
-        ("order", "fix_x", r"order must be one of 'fix_y', 'permute_x', 'permute_xy'; got 'fix_x'"),
+        ("order", "fix_x", r"order must be one of 'fix_y', 'permute_x', 'permute_xy', None; got 'fix_x'"),
         ("order", None, r"order must be one of 'fix_y', 'permute_x', 'permute_xy'; got None"),
         ("tuning", "Lora", r"tuning must be one of 'full', 'lora', 'top_blocks', None; got 'Lora'"),
         ("lora_rank", 0, r"lora_rank must be a whole number between 1 and 1024; got 0"),
