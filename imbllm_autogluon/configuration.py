@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import types
 import typing
@@ -13,7 +14,7 @@ import numpy as np
 from imbllm_autogluon.errors import InvalidInputError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 T = TypeVar("T")
 
@@ -84,3 +85,48 @@ def require_number(name: str, value: object, low: float, high: float = math.inf,
         sort = "a whole number" if whole else "a number"
         limit = f"at least {low}" if high == math.inf else f"between {low} and {high}"
         raise InvalidInputError(f"{name} must be {sort} {limit}; got {value!r}.")
+
+
+def settings_as_parameters(config_class: type[Any]) -> Callable[[type[T]], type[T]]:
+    """Class decorator: the settings of a flat configuration become keyword parameters of a scikit-learn estimator.
+
+    Its ``__init__`` takes ``**settings`` and hands them to :func:`set_parameters`; what ``inspect`` and scikit-learn
+    see are all settings by name, with their defaults.
+
+    Parameters
+    ----------
+    config_class
+        Has ``flat()``.
+    """
+
+    def decorate(estimator: type[T]) -> type[T]:
+        init: Any = estimator.__init__
+        own = [p for p in inspect.signature(init).parameters.values() if p.kind is not p.VAR_KEYWORD]
+        names = {parameter.name for parameter in own}
+        settings = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+            for name, default in config_class().flat().items()
+            if name not in names
+        ]
+        init.__signature__ = inspect.Signature([*own, *settings])
+        return estimator
+
+    return decorate
+
+
+def set_parameters(estimator: object, settings: Mapping[str, Any]) -> None:
+    """Set every setting of :func:`settings_as_parameters` as an attribute, given or by default.
+
+    Raises
+    ------
+    TypeError
+        A setting is unknown.
+    """
+    parameters: Any = inspect.signature(type(estimator).__init__).parameters
+    known = {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY and name != "self"}
+    for name in settings:
+        if name not in known:
+            raise TypeError(f"{type(estimator).__name__} has no parameter {name!r}{nearest(name, known)}.")
+    for name, default in known.items():
+        if not hasattr(estimator, name):
+            setattr(estimator, name, settings.get(name, default))

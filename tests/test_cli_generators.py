@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -83,6 +84,24 @@ def test_a_generator_refuses_what_was_settled_when_it_was_trained(
     assert result.exit_code == 2, result.output
     assert message in result.stderr
     assert not (tmp_path / "o.csv").exists()
+
+
+def test_a_setting_chooses_the_method(table: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "great"
+    options = ["--label", "label", "--setting", "method=great", *TINY]
+    trained = imbllm("train", table, "--out", folder, *options)
+    assert trained.exit_code == 0, trained.stderr
+    assert json.loads((folder / "generator.json").read_text(encoding="utf-8"))["method"] == "great"
+    apart = imbllm("sample", folder, "--balance", "--threads", "1", "--out", tmp_path / "apart.csv")
+    at_once = imbllm("sample", table, "--balance", "--out", tmp_path / "at_once.csv", *options)
+    assert (apart.exit_code, at_once.exit_code) == (0, 0), apart.stderr + at_once.stderr
+    pd.testing.assert_frame_equal(read_table(tmp_path / "apart.csv"), read_table(tmp_path / "at_once.csv"))
+
+
+def test_an_unknown_method_is_refused_in_one_line(table: Path, tmp_path: Path) -> None:
+    result = imbllm("train", table, "--label", "label", "--setting", "method=grate", "--out", tmp_path / "g")
+    assert (result.exit_code, "did you mean 'great'" in result.stderr) == (2, True)
+    assert result.stderr.count("\n") == 1
 
 
 def test_a_table_needs_the_name_of_its_label_and_a_folder_needs_a_generator(table: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pandas as pd
 from imbllm_autogluon.bench.pieces import piece_stem, pieces_of, stored_piece
 from imbllm_autogluon.bench.results import RESULTS, versions, write_results
 from imbllm_autogluon.bench.speed_tables import SpeedTable, speed_tables
-from imbllm_autogluon.oversampling import ImbLLM, ImbLLMConfig
+from imbllm_autogluon.oversampling import GeneratorConfig, ImbLLM
 from imbllm_autogluon.oversampling.neighbours import MixedSpace
 from imbllm_autogluon.quality.coverage import NEIGHBOURS, coverage, marginal_distance
 from imbllm_autogluon.randomness import child_rng
@@ -100,7 +100,7 @@ def measure(table: SpeedTable, config: dict[str, Any], generate: int, threads: i
     """Train and judge one arm on one split; returns one figure for each of `METRICS`."""
     learned, unseen = _halves(table, seed)
     X, y = learned.drop(columns=table.label), learned[table.label]
-    full = ImbLLMConfig.from_flat({"interpolation_ratio": 0.5, "precision": "float32", **config})
+    full = GeneratorConfig.from_flat({"interpolation_ratio": 0.5, "precision": "float32", **config})
     generator = ImbLLM(full, random_state=seed, threads=threads).fit(X, y, {table.rare: generate})
     written, labels = generator.sample()
     rare = unseen[unseen[table.label] == table.rare].drop(columns=table.label)

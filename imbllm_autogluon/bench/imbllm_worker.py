@@ -17,7 +17,7 @@ import pandas as pd
 from imbllm_autogluon.bench.great_worker import Stopwatch, innermost, main, peak_memory, sampling_figures
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.oversampling import ImbLLM, ImbLLMConfig
+    from imbllm_autogluon.oversampling import GeneratorConfig, ImbLLM
 
 
 def measure(job: dict[str, Any]) -> dict[str, float]:
@@ -42,11 +42,11 @@ def measure(job: dict[str, Any]) -> dict[str, float]:
     return {**figures, **_sample(generator, job), **peak_memory(job["device"])}
 
 
-def configuration(job: dict[str, Any], n_rows: int) -> ImbLLMConfig:
+def configuration(job: dict[str, Any], n_rows: int) -> GeneratorConfig:
     """Defaults of the backbone, but what be_great does: no other rows, no held-out ones, the label alone as prompt."""
-    from imbllm_autogluon.oversampling import ImbLLMConfig
+    from imbllm_autogluon.oversampling import GeneratorConfig
 
-    return ImbLLMConfig.from_flat(
+    return GeneratorConfig.from_flat(
         {
             "backbone": job["folder"],
             "device": job["device"],

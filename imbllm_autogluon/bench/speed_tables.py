@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from imbllm_autogluon.bench.named_tables import read_named
 from imbllm_autogluon.bench.tables import mixed_table
-from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,14 +87,8 @@ def speed_tables(named: Sequence[str], rows: int) -> list[SpeedTable]:
 
 
 def _own_table(text: str, rows: int) -> SpeedTable:
-    from imbllm_autogluon.tables.files import read_table
-    from imbllm_autogluon.tables.labelled import LabelledTable
-
-    file, _, label = text.rpartition(":")
-    if not file or not label:
-        raise InvalidInputError(f"a table is named FILE:LABEL, such as patients.csv:diagnosis; got {text!r}.")
-    table = LabelledTable.of(read_table(file), label, file)
-    return SpeedTable.of(Path(file).stem, table.features, table.labels, table.rarest, rows)
+    name, table = read_named(text)
+    return SpeedTable.of(name, table.features, table.labels, table.rarest, rows)
 
 
 def _plain(column: pd.Series) -> pd.Series:

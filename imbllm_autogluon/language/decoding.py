@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import DynamicCache
 
+from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.losses import NOT_LEGAL
 from imbllm_autogluon.language.precision import autocast
 from imbllm_autogluon.sentences import END
@@ -74,6 +75,12 @@ class ConstrainedDecoder:
 
     def _decode_value(self, run: Run, clause: int) -> torch.Tensor:
         """Sample the value of one clause for every row; returns tokens of shape (n, longest), padded with -1."""
+        if self._encoding.tables.is_given[clause]:
+            name = "".join(self._encoding.token_texts[token] for token in self._encoding.prefixes[clause]).strip()
+            raise InvalidInputError(
+                f"clause {clause} ({name!r}) is free text, which is read and never written; give it in the prompts or "
+                "leave it out of their order."
+            )
         run.queue_forced(self._encoding.prefixes[clause])
         states = torch.full((run.n_rows,), int(self._encoding.tables.starts[clause]), device=run.device)
         tokens = []
@@ -97,7 +104,8 @@ class ConstrainedDecoder:
 
 def given_first(run: Run, encoding: SentenceEncoding, prompts: Prompts) -> None:
     """Queue the opening and the given clauses; a first clause equal in all rows is computed once for the batch."""
-    run.queue_forced(encoding.opening)
+    if encoding.opening:
+        run.queue_forced(encoding.opening)
     for position, clause in enumerate(prompts.order[: prompts.given].tolist()):
         values = torch.from_numpy(prompts.tokens[:, clause]).to(run.device)
         values = values[:, (values >= 0).any(dim=0)]

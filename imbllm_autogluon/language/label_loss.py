@@ -28,7 +28,7 @@ class LabelObjective:
     its label alone."""
 
     focal_gamma: float = 0.0
-    """gamma of the focal loss: the label's loss is multiplied by ``(1 - p) ** gamma`` (0 to 10); 0 is the plain loss."""
+    """gamma of the focal loss: the label's loss is multiplied by ``(1 - p) ** gamma`` (0 to 10); 0: the plain loss."""
 
     def __post_init__(self) -> None:
         require_number("feature_weight", self.feature_weight, 0.0, 1000.0)
@@ -38,8 +38,8 @@ class LabelObjective:
 class LabelLoss:
     """Negative log-likelihood of a sentence whose label has a weight of its own.
 
-    For each row ``w (1 - p)^gamma (-log p) + f Σ (-log p_token)``: p is the probability of its label among the legal ones,
-    the sum goes over the value tokens of its features, w is the row's weight, f the weight of features.
+    For each row ``w (1 - p)^gamma (-log p) + f sum(-log p_token)``: p is the probability of its label among the legal
+    ones, the sum goes over the value tokens of its features, w is the row's weight, f the weight of features.
 
     Parameters
     ----------

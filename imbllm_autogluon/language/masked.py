@@ -35,9 +35,13 @@ def require_single_tokens(encoding: SentenceEncoding) -> None:
     Raises
     ------
     InvalidInputError
-        A clause has values of two or more tokens; the message names the first one.
+        A clause has values of two or more tokens, the message names the first one; or there is free text.
     """
     tables = encoding.tables
+    if encoding.n_texts:
+        raise InvalidInputError(
+            "a masked language model reads no columns of free text; leave them out or use a causal one."
+        )
     for clause, start in enumerate(tables.starts.tolist()):
         if (tables.next_state[start][tables.allowed[start]] != END).any():
             prefix = " ".join(encoding.token_names[token] for token in encoding.prefixes[clause])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import copy
+import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imbllm_autogluon.errors import InvalidInputError
@@ -27,8 +28,6 @@ from imbllm_autogluon.stored_state import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
-
     import numpy as np
     import numpy.typing as npt
 
@@ -183,8 +182,8 @@ class TableLanguageModel:
 
     def with_config(self, config: LanguageConfig) -> TableLanguageModel:
         """The same weights under other settings of decoding."""
-        other = copy.copy(self)
-        other.config = config.resolved()
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, config=config.resolved())
         return other
 
     @contextmanager
@@ -228,9 +227,16 @@ class TableLanguageModel:
         InvalidInputError
             The backbone is a masked language model, whose predictions are no product of conditional probabilities.
         """
+        return self.score_all([prompts], clause, values, threads=threads)[0]
+
+    def score_all(
+        self, prompts: Iterable[Prompts], clause: int, values: IntArray, *, threads: int | None = None
+    ) -> list[FloatArray]:
+        """:meth:`score` of several batches, in their order."""
         self._require_causal()
         with seeded_torch(self.seed, threads):
-            return ValueScorer(self._backbone.model, self.encoding).score(prompts, clause, values)
+            scorer = ValueScorer(self._backbone.model, self.encoding)
+            return [scorer.score(batch, clause, values) for batch in prompts]
 
     def log_likelihoods(self, clauses: Clauses, orders: IntArray, *, threads: int | None = None) -> FloatArray:
         """Log-likelihood of each row's values in the given orders, shape (n,), nats; causal backbones only."""
@@ -238,6 +244,20 @@ class TableLanguageModel:
         with seeded_torch(self.seed, threads):
             rows = self.config.generation_batch or len(orders)
             return log_likelihoods(self._backbone.model, self.encoding, clauses, orders, rows_at_once=rows)
+
+    def __getstate__(self) -> dict[str, bytes]:
+        """The files of :meth:`save`: a pickle never holds the weights of a base model."""
+        with tempfile.TemporaryDirectory() as draft:
+            self.save(Path(draft))
+            return {str(file.relative_to(draft)): file.read_bytes() for file in Path(draft).rglob("*") if file.is_file()}
+
+    def __setstate__(self, files: dict[str, bytes]) -> None:
+        with tempfile.TemporaryDirectory() as draft:
+            for name, content in files.items():
+                file = Path(draft, name)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+            self.__dict__.update(self.load(Path(draft)).__dict__)
 
     def save(self, folder: Path) -> None:
         """Write the model into an existing folder, see :mod:`imbllm_autogluon.language.storage`."""

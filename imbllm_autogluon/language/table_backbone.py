@@ -105,7 +105,7 @@ def _read_by(
     if config.clauses == "text":
         if source.family == "masked":
             raise InvalidInputError("a masked backbone unmasks one token for each value; use clauses='tokens'.")
-        text = TextVocabulary(vocabulary.schema, tokenizer, vocabulary.instruction)
+        text = TextVocabulary(vocabulary.schema, tokenizer, vocabulary.instruction, vocabulary.texts)
         encoding = text.encoding()
         return encoding, [[], *([token] for token in text.token_ids[1:])]
     encoding = vocabulary.encoding()

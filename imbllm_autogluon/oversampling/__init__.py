@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from imbllm_autogluon.oversampling.config import ConditioningConfig, ImbLLMConfig, InterpolationConfig
+from imbllm_autogluon.oversampling.config import ConditioningConfig, GeneratorConfig, InterpolationConfig
+from imbllm_autogluon.oversampling.great import GReaT
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 
-__all__ = ["ConditioningConfig", "ImbLLM", "ImbLLMConfig", "InterpolationConfig"]
+__all__ = ["ConditioningConfig", "GReaT", "GeneratorConfig", "ImbLLM", "InterpolationConfig"]

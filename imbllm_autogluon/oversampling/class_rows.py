@@ -7,14 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imbllm_autogluon.errors import ClassTooSmallError
+from imbllm_autogluon.oversampling.neighbours import MixedSpace
+
 if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from imbllm_autogluon.oversampling.report import Method
     from imbllm_autogluon.sentences import Clauses, SentenceEncoding
-    from imbllm_autogluon.tables import Cells
+    from imbllm_autogluon.tables import Cells, TableSchema
 
     BoolArray = npt.NDArray[np.bool_]
+
+FEWEST_ROWS = 6
+"""Rows of a class below which a language model has nothing to learn: 2 to 5 rows are interpolated instead."""
 
 FEWEST_TO_HOLD_OUT = 20
 """Rows of a class below which every one is needed for learning."""
@@ -60,6 +67,31 @@ class ClassRows:
     def judging(self, encoding: SentenceEncoding, code: int) -> Clauses:
         """Clauses of the rows that are held out."""
         return self.clauses(encoding, code).take(np.arange(self.held_out))
+
+    def nearest_copied(self, schema: TableSchema, written: Cells) -> pd.DataFrame:
+        """Copied columns of each written row's nearest real row."""
+        if self.copied.shape[1] == 0:
+            return self.copied.iloc[np.zeros(written.n_rows, dtype=np.int64)]
+        nearest, _ = MixedSpace.fit(schema, self.real).nearest(written, self.real, 1)
+        return self.copied.iloc[nearest[:, 0]]
+
+
+def method_for(label: str, real: Cells, schema: TableSchema) -> Method:
+    """How new rows of a class are made, by the number of its real ones.
+
+    Raises
+    ------
+    ClassTooSmallError
+        There are fewer than two.
+    """
+    if real.n_rows < 2:
+        raise ClassTooSmallError(
+            f"class {label!r} has {real.n_rows} row(s); at least 2 are needed to write more. Collect more rows, "
+            "merge the class with another, or leave it out of the sampling strategy."
+        )
+    if not schema.columns:
+        return "duplication"
+    return "language model" if real.n_rows >= FEWEST_ROWS else "interpolation"
 
 
 def draw_held_out(in_class: BoolArray, share: float, rng: np.random.Generator) -> BoolArray:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.language.model import TableLanguageModel
     from imbllm_autogluon.oversampling.class_rows import ClassRows
-    from imbllm_autogluon.oversampling.config import ImbLLMConfig
+    from imbllm_autogluon.oversampling.config import ConditioningConfig
     from imbllm_autogluon.oversampling.copies import KnownRows
     from imbllm_autogluon.tables import TableSchema
 
@@ -31,8 +31,8 @@ class ClassWriter:
         The trained language model.
     schema
         Columns of the table.
-    config
-        Prompts and batch size; the model has its own settings of decoding.
+    conditioning
+        What prompts give; the model has its own settings of decoding.
     known
         Real rows that must not come out again.
     threads
@@ -48,13 +48,13 @@ class ClassWriter:
         self,
         model: TableLanguageModel,
         schema: TableSchema,
-        config: ImbLLMConfig,
+        conditioning: ConditioningConfig,
         known: KnownRows,
         threads: int | None,
     ) -> None:
         self._model = model
         self._schema = schema
-        self._config = config
+        self._conditioning = conditioning
         self._known = known
         self._threads = threads
         self.counts: Counter[str] = Counter()
@@ -93,11 +93,11 @@ class ClassWriter:
         self, real: Cells, pool: PromptPool, n_rows: int, seed: int, rng: np.random.Generator
     ) -> Cells:
         """One pass of prompting, decoding and restoring the given values, one batch after the other."""
-        most = self._config.language.resolved().generation_batch
+        most = self._model.config.generation_batch
         assert most is not None
         values, parts = child_rng(seed, "values"), []
         with self._model.writer(seed=seed, threads=self._threads) as writer:
-            for batch in pool.batches(n_rows, self._config.conditioning, most, rng):
+            for batch in pool.batches(n_rows, self._conditioning, most, rng):
                 clauses = writer.complete(batch.prompts)
                 cells, _ = self._model.encoding.decode(clauses, values)
                 parts.append(batch.restore_given(cells, real))

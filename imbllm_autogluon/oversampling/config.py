@@ -1,4 +1,4 @@
-"""Configuration of ImbLLM oversampling."""
+"""Configuration of the generators."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class ConditioningConfig:
 
 
 @dataclass(frozen=True)
-class ImbLLMConfig:
-    """Everything that shapes the rows of ImbLLM."""
+class GeneratorConfig:
+    """Everything that shapes written rows; each method uses its part."""
 
     interpolation: InterpolationConfig = field(default_factory=InterpolationConfig)
     conditioning: ConditioningConfig = field(default_factory=ConditioningConfig)
@@ -72,12 +72,12 @@ class ImbLLMConfig:
         return tuple(key for part in _PARTS.values() for key in known_keys(part))
 
     @classmethod
-    def from_flat(cls, values: Mapping[str, Any], *, prefix: str = "") -> ImbLLMConfig:
+    def from_flat(cls, values: Mapping[str, Any], *, prefix: str = "") -> GeneratorConfig:
         """Build the configuration from one flat mapping.
 
         Examples
         --------
-        >>> ImbLLMConfig.from_flat({"temperature": 1.0, "conditioning": "y"}).conditioning.conditioning
+        >>> GeneratorConfig.from_flat({"temperature": 1.0, "conditioning": "y"}).conditioning.conditioning
         'y'
         """
         refuse_unknown_keys(values, cls.flat_keys(), prefix=prefix)

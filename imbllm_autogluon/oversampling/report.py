@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from imbllm_autogluon.language.model import TableLanguageModel
 
 Method = Literal["language model", "interpolation", "duplication"]
 
@@ -61,6 +63,9 @@ class ClassReport:
 class OversamplingReport:
     """What one generator did, from fitting to sampling."""
 
+    method: str = ""
+    """Name of the generator's method, such as ``"imbllm"``."""
+
     classes: tuple[ClassReport, ...] = ()
     """One entry for each oversampled class."""
 
@@ -99,6 +104,21 @@ class OversamplingReport:
 
     sampling_seconds: float = 0.0
     """Wall-clock time of sampling so far."""
+
+    def with_training(self, model: TableLanguageModel) -> OversamplingReport:
+        """The same report, with the figures of a trained model."""
+        curves = model.curves
+        return replace(
+            self,
+            parameters=model.n_parameters,
+            learning=model.n_learning,
+            loading_seconds=model.loading_seconds,
+            losses={name: curve.losses for name, curve in curves.items()},
+            stopped_by={name: curve.stopped_by for name, curve in curves.items()},
+            held_out_losses={name: curve.held_out for name, curve in curves.items() if curve.held_out},
+            tokens_per_second={name: curve.tokens_per_second for name, curve in curves.items()},
+            training_tokens=sum(curve.tokens for curve in curves.values()),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""

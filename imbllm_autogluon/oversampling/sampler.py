@@ -1,4 +1,4 @@
-"""ImbLLM as an imbalanced-learn sampler."""
+"""The generators as an imbalanced-learn sampler."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn_compat.utils.validation import validate_data
 
-from imbllm_autogluon.oversampling.config import ImbLLMConfig
-from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.oversampling.config import GeneratorConfig
+from imbllm_autogluon.oversampling.methods import GENERATORS, generator_class
 from imbllm_autogluon.tables.inspection import checked_names
 
 if TYPE_CHECKING:
+    from imbllm_autogluon.oversampling.generator import LanguageGenerator
     from imbllm_autogluon.oversampling.report import OversamplingReport
     from imbllm_autogluon.randomness import RandomState
     from imbllm_autogluon.tables import ColumnName, Kind
@@ -49,6 +50,9 @@ class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
     sampling_strategy : float, str, dict or callable, default="auto"
         As in imbalanced-learn: ``"auto"`` brings every class to the size of the largest; a float is the wanted ratio
         minority to majority (two classes only); a dict gives the wanted number of rows of each class.
+    method : {"imbllm", "great"}, default="imbllm"
+        ``"imbllm"`` learns rare rows and interpolated ones, see :class:`~imbllm_autogluon.oversampling.imbllm.ImbLLM`;
+        ``"great"`` learns the whole table, see :class:`~imbllm_autogluon.oversampling.great.GReaT`.
     random_state : int, RandomState, Generator or None, default=None
         Seed; the same seed on the same machine gives the same rows.
     kinds : dict of column name to kind or None, default=None
@@ -61,15 +65,15 @@ class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
     conditioning, condition_pairs
         See :class:`~imbllm_autogluon.oversampling.config.ConditioningConfig`.
     backbone, revision, local_files_only, token_variable, device, clauses, layers, width, numbers, max_bins, order, \
-tuning, lora_rank, top_blocks, warmup, warmup_steps, steps, epochs, batch_size, micro_batch, learning_rate, held_out, \
-patience, time_limit, temperature, constrained, precision, generation_batch
+column_order_share, tuning, lora_rank, top_blocks, warmup, warmup_steps, steps, epochs, batch_size, micro_batch, \
+learning_rate, held_out, patience, time_limit, temperature, constrained, precision, generation_batch
         See :class:`~imbllm_autogluon.language.config.LanguageConfig`.
 
     Attributes
     ----------
     sampling_strategy_ : dict
         Rows to make, by class.
-    generator_ : ImbLLM
+    generator_ : LanguageGenerator
         The fitted generator; it can write more rows.
     report_ : OversamplingReport
         Requested and made rows, dropped copies, seconds, tokens, losses.
@@ -93,6 +97,7 @@ patience, time_limit, temperature, constrained, precision, generation_batch
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseOverSampler._parameter_constraints,
+        "method": [StrOptions(set(GENERATORS))],
         "random_state": ["random_state", np.random.Generator],
         "kinds": [Mapping, None],
         "threads": [_whole(1, 1024), None],
@@ -113,7 +118,8 @@ patience, time_limit, temperature, constrained, precision, generation_batch
         "width": [_whole(16, 1024)],
         "numbers": [StrOptions({"bins", "digits"}), None],
         "max_bins": [_whole(2, 1024)],
-        "order": [StrOptions({"fix_y", "permute_x", "permute_xy"})],
+        "order": [StrOptions({"fix_y", "permute_x", "permute_xy"}), None],
+        "column_order_share": [_real(0, 1), None],
         "tuning": [StrOptions({"full", "lora", "top_blocks"}), None],
         "lora_rank": [_whole(1, 1024)],
         "top_blocks": [_whole(1, 1000)],
@@ -137,6 +143,7 @@ patience, time_limit, temperature, constrained, precision, generation_batch
         self,
         *,
         sampling_strategy: Any = "auto",
+        method: str = "imbllm",
         random_state: RandomState = None,
         kinds: Mapping[ColumnName, Kind] | None = None,
         threads: int | None = None,
@@ -157,7 +164,8 @@ patience, time_limit, temperature, constrained, precision, generation_batch
         width: int = 64,
         numbers: str | None = None,
         max_bins: int = 32,
-        order: str = "fix_y",
+        order: str | None = None,
+        column_order_share: float | None = None,
         tuning: str | None = None,
         lora_rank: int = 16,
         top_blocks: int = 2,
@@ -177,6 +185,7 @@ patience, time_limit, temperature, constrained, precision, generation_batch
         generation_batch: int | None = None,
     ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
+        self.method = method
         self.random_state = random_state
         self.kinds = kinds
         self.threads = threads
@@ -198,6 +207,7 @@ patience, time_limit, temperature, constrained, precision, generation_batch
         self.numbers = numbers
         self.max_bins = max_bins
         self.order = order
+        self.column_order_share = column_order_share
         self.tuning = tuning
         self.lora_rank = lora_rank
         self.top_blocks = top_blocks
@@ -216,13 +226,13 @@ patience, time_limit, temperature, constrained, precision, generation_batch
         self.precision = precision
         self.generation_batch = generation_batch
 
-    generator_: ImbLLM
+    generator_: LanguageGenerator
     report_: OversamplingReport
     synthetic_mask_: np.ndarray[Any, np.dtype[np.bool_]]
 
-    def config(self) -> ImbLLMConfig:
+    def config(self) -> GeneratorConfig:
         """The parameters as a checked configuration."""
-        return ImbLLMConfig.from_flat({key: getattr(self, key) for key in ImbLLMConfig.flat_keys()})
+        return GeneratorConfig.from_flat({key: getattr(self, key) for key in GeneratorConfig.flat_keys()})
 
     def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:
         """Keep data frames as they are; turn lists into arrays; refuse sparse matrices."""
@@ -238,7 +248,8 @@ patience, time_limit, temperature, constrained, precision, generation_batch
         frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
         labels = pd.Series(y)
         counts = {label: n for label, n in self.sampling_strategy_.items() if n > 0}
-        self.generator_ = ImbLLM(self.config(), random_state=self.random_state, threads=self.threads)
+        make = generator_class(self.method)
+        self.generator_ = make(self.config(), random_state=self.random_state, threads=self.threads)
         self.synthetic_mask_ = np.arange(len(frame) + sum(counts.values())) >= len(frame)
         if not counts:
             self.report_ = self.generator_.report

@@ -1,4 +1,4 @@
-"""Save a fitted ImbLLM as safetensors and JSON; never as pickle."""
+"""Save a fitted generator as safetensors and JSON; never as pickle."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from safetensors.numpy import load_file, save_file
 
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.oversampling.class_rows import ClassRows
-from imbllm_autogluon.oversampling.config import ImbLLMConfig
+from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.copies import KnownRows
-from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.oversampling.methods import generator_class
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport
 from imbllm_autogluon.stored_state import read_state, reading
 from imbllm_autogluon.tables import Cells, Column, TableSchema
@@ -25,16 +25,18 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from imbllm_autogluon.oversampling.generator import LanguageGenerator
+
     Arrays = dict[str, npt.NDArray[Any]]
 
-FORMAT = 2
+FORMAT = 3
 """Version of the stored form; raised whenever an older reader could misread it."""
 
 MARKER = "generator.json"
 """Written last: a folder without it holds an unfinished generator."""
 
 
-def save_generator(generator: ImbLLM, folder: Path) -> None:
+def save_generator(generator: LanguageGenerator, folder: Path) -> None:
     """Write a fitted generator into `folder`, which is created.
 
     Raises
@@ -51,7 +53,7 @@ def save_generator(generator: ImbLLM, folder: Path) -> None:
     (folder / MARKER).write_text(json.dumps(state), encoding="utf-8")
 
 
-def _write_arrays(generator: ImbLLM, folder: Path) -> dict[str, Any]:
+def _write_arrays(generator: LanguageGenerator, folder: Path) -> dict[str, Any]:
     """Write cells and weights; return the state that goes with them."""
     arrays: Arrays = {"known": generator._known.hashes}
     for code, rows in generator._classes.items():
@@ -63,6 +65,7 @@ def _write_arrays(generator: ImbLLM, folder: Path) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": __version__,
+        "method": generator.method,
         "config": generator.config.flat(),
         "seed": generator.seed,
         "threads": generator.threads,
@@ -74,7 +77,7 @@ def _write_arrays(generator: ImbLLM, folder: Path) -> dict[str, Any]:
     }
 
 
-def load_generator(folder: Path) -> ImbLLM:
+def load_generator(folder: Path) -> LanguageGenerator:
     """Read a generator written by :func:`save_generator`; it writes the same rows as the saved one.
 
     Raises
@@ -86,11 +89,12 @@ def load_generator(folder: Path) -> ImbLLM:
         return _rebuild(folder, read_state(folder / MARKER, FORMAT))
 
 
-def _rebuild(folder: Path, state: dict[str, Any]) -> ImbLLM:
+def _rebuild(folder: Path, state: dict[str, Any]) -> LanguageGenerator:
     """Generator from its stored state and the files beside it."""
     from imbllm_autogluon.language.model import TableLanguageModel
 
-    generator = ImbLLM(ImbLLMConfig.from_flat(state["config"]), random_state=state["seed"], threads=state["threads"])
+    config, make = GeneratorConfig.from_flat(state["config"]), generator_class(state["method"])
+    generator = make(config, random_state=state["seed"], threads=state["threads"])
     generator.schema = TableSchema.from_dict(state["schema"])
     generator._label_name = state["label_name"]
     arrays = load_file(folder / "rows.safetensors")
@@ -118,7 +122,7 @@ def _cells_from(prefix: str, arrays: Arrays, n_columns: int) -> Cells:
     return Cells(tuple(arrays[f"{prefix}values.{j}"] for j in range(n_columns)), arrays[f"{prefix}missing"])
 
 
-def _class_state(generator: ImbLLM, code: int, arrays: Arrays) -> dict[str, Any]:
+def _class_state(generator: LanguageGenerator, code: int, arrays: Arrays) -> dict[str, Any]:
     """JSON-able state of one class; the cells of its copied columns are added to `arrays`."""
     rows = generator._classes[code]
     copied = [_copied_state(rows.copied[name], f"{code}.{j}.", arrays) for j, name in enumerate(rows.copied.columns)]

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from imbllm_autogluon.configuration import require_number
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, nearest
-from imbllm_autogluon.oversampling.config import ImbLLMConfig
-from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.oversampling.methods import generator_of
 from imbllm_autogluon.oversampling.storage import MARKER, load_generator, save_generator
 from imbllm_autogluon.stored_state import reading
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from imbllm_autogluon.oversampling.generator import LanguageGenerator
     from imbllm_autogluon.oversampling.report import OversamplingReport
     from imbllm_autogluon.tables import ColumnName
     from imbllm_autogluon.tables.labelled import LabelledTable
@@ -61,7 +61,8 @@ def write_rows(
     counts
         New rows by class (1 or more each).
     settings
-        Settings of :class:`~imbllm_autogluon.oversampling.config.ImbLLMConfig` by their flat names.
+        ``method`` and settings of the generator by their flat names, see
+        :func:`~imbllm_autogluon.oversampling.methods.generator_of`.
     seed
         Seed of the generator; the same seed on the same machine with the same threads gives the same rows.
     threads
@@ -101,7 +102,7 @@ def train_generator(
     seed: int = 0,
     threads: int | None = None,
     checkpoint: Path | None = None,
-) -> ImbLLM:
+) -> LanguageGenerator:
     """Learn the classes of `counts`.
 
     Parameters
@@ -118,7 +119,7 @@ def train_generator(
     InvalidInputError
         A setting or a count is not allowed.
     """
-    config = ImbLLMConfig.from_flat(settings or {})
+    generator = generator_of(settings or {}, random_state=seed, threads=threads)
     for label, n in counts.items():
         require_number(f"the number of rows of {label!r}", n, 1, whole=True)
         if table.counts[label] < 2:
@@ -126,7 +127,6 @@ def train_generator(
                 f"{table.source}: class {label!r} of the label {table.label!r} has 1 row; at least 2 are needed to "
                 "write more. Collect more rows of it, or ask for another class with --n and --label-value."
             )
-    generator = ImbLLM(config, random_state=seed, threads=threads)
     return generator.fit(table.features, table.labels, counts, checkpoint=checkpoint)
 
 
@@ -222,7 +222,7 @@ def write_from(
     return in_table_form(rows, labels, form["label"], form["columns"]), generator.report
 
 
-def _by_label(generator: ImbLLM, counts: Mapping[str, int]) -> dict[Hashable, int]:
+def _by_label(generator: LanguageGenerator, counts: Mapping[str, int]) -> dict[Hashable, int]:
     """Counts by the label itself instead of its text."""
     assert generator.schema.label is not None
     labels = {str(label): label for label in generator.schema.label.categories}

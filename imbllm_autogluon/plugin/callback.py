@@ -32,7 +32,7 @@ class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
 
     Parameters
     ----------
-    mode, max_per_family, tune, **parameters
+    mode, max_per_family, tune, classifier, **parameters
         As for :func:`~imbllm_autogluon.plugin.hyperparameters.rebalance_hyperparameters`.
     """
 
@@ -41,11 +41,14 @@ class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
         mode: Mode = "both",
         max_per_family: int | None = None,
         tune: Mapping[str, Any] | None = None,
+        classifier: bool = False,
         **parameters: Any,
     ) -> None:
         super().__init__()
         self.parameters = TwinParameters.from_flat(parameters)
-        self.options: dict[str, Any] = {"mode": mode, "max_per_family": max_per_family, "tune": tune, **parameters}
+        self.options: dict[str, Any] = {
+            "mode": mode, "max_per_family": max_per_family, "tune": tune, "classifier": classifier, **parameters
+        }  # fmt: skip
         rebalance_hyperparameters({}, **self.options)  # refuses bad options before the fit
 
     def before_trainer_fit(
@@ -67,8 +70,8 @@ class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
         hyperparameters.update(rebalanced)
         if getattr(trainer, "sample_weight", None) == BALANCE_WEIGHT:
             log.warning(WEIGHED_TWICE)
-        generator = self.parameters.rebalancing.method == "imbllm"
-        _allow_for_twins(trainer, both=self.options["mode"] == "both", generator=generator)
+        own = int(self.parameters.rebalancing.writes_with_a_language_model) + int(self.options["classifier"])
+        _allow_for_twins(trainer, both=self.options["mode"] == "both", own=own)
         log.log(20, "imbllm: every model of this fit also competes as a twin fitted on rebalanced folds.")
 
     def _before_model_fit(self, trainer: Any, model: Any, **kwargs: Any) -> tuple[bool, bool]:
@@ -98,10 +101,20 @@ def _is_generator(model_class: object) -> bool:
     return isinstance(model_class, type) and issubclass(model_class, GeneratorModel)
 
 
-def _allow_for_twins(trainer: Any, *, both: bool, generator: bool) -> None:
-    """Let a limit on the number of models count plain models only: some presets fit just one on a small table."""
+def _allow_for_twins(trainer: Any, *, both: bool, own: int) -> None:
+    """Let a limit on the number of models count plain models only: some presets fit just one on a small table.
+
+    Parameters
+    ----------
+    trainer
+        Has the callbacks of the fit.
+    both
+        Whether every plain model is joined by a twin.
+    own
+        Models that are neither, the generator and the classifier.
+    """
     for callback in getattr(trainer, "callbacks", []):
         if isinstance(callback, EarlyStoppingCountCallback) and isinstance(callback.patience, int):
-            most = callback.patience * (2 if both else 1) + generator
+            most = callback.patience * (2 if both else 1) + own
             log.log(20, "imbllm: up to %d models are fitted instead of %d, twins included.", most, callback.patience)
             callback.patience = most

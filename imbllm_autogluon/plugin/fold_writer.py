@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from imbllm_autogluon.errors import BackboneError, OutOfTimeError
 from imbllm_autogluon.plugin.feature_kinds import kinds_of_features, stack_features, unwritten_features
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, TwinParameters
 from imbllm_autogluon.plugin.raw_view import exact_view
+from imbllm_autogluon.plugin.skipping import skipped_by_autogluon
 from imbllm_autogluon.rebalancing import Fold, FoldRows, OversamplingPlan, fold_rows, plan_oversampling
 from imbllm_autogluon.rebalancing.cache_folder import INSIDE
 
@@ -98,7 +98,7 @@ class FoldWriter:
         parameters = self._parameters()
         folder = predictor_folder(self._own_path())
         view = None
-        if parameters.stage.raw_view and parameters.rebalancing.method == "imbllm":
+        if parameters.stage.raw_view and parameters.rebalancing.writes_with_a_language_model:
             view = exact_view(folder, X, self._imbllm_metadata)
         if view is None:
             fold = Fold(X, y, plan, kinds_of_features(self._imbllm_metadata, X))
@@ -117,7 +117,7 @@ class FoldWriter:
         self, fold: Fold, parameters: TwinParameters, folder: Path | None, num_cpus: object, time_limit: float | None
     ) -> FoldRows:
         root = Path(parameters.stage.cache_dir) if parameters.stage.cache_dir else folder and cache_of(folder)
-        try:
+        with skipped_by_autogluon(self._own_name()):
             return fold_rows(
                 fold,
                 parameters.rebalancing,
@@ -125,15 +125,6 @@ class FoldWriter:
                 threads=num_cpus if isinstance(num_cpus, int) else None,
                 time_limit=None if time_limit is None else TRAINING_SHARE * time_limit,
             )
-        except BackboneError as error:  # a model that is not here is no failure of the fit: AutoGluon skips the twin
-            from autogluon.core.utils.exceptions import ConstraintViolationError
-
-            raise ConstraintViolationError(f"{self._own_name()}: {error}", reason=str(error)) from error
-        except OutOfTimeError as error:
-            from autogluon.core.utils.exceptions import TimeLimitExceeded
-
-            log.log(20, "\t%s is skipped: %s", self._own_name(), error)
-            raise TimeLimitExceeded from error
 
     def _note(self, plan: OversamplingPlan, rows: WrittenRows | None, seconds: float) -> dict[str, Any]:
         """Keep and log what was planned and written for this fold; returns the report, to be added to."""

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from imbllm_autogluon.configuration import require_choice, require_number
+from imbllm_autogluon.oversampling.methods import GENERATORS
+from imbllm_autogluon.plugin.classifier_model import KEY as CLASSIFIER_KEY
 from imbllm_autogluon.plugin.generator_model import KEY as GENERATOR_KEY
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, TwinParameters
 from imbllm_autogluon.plugin.tuning_options import SEARCHER, TuningOptions
 from imbllm_autogluon.plugin.twins import has_twin, twin_of
+from imbllm_autogluon.rebalancing import RebalanceConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +32,7 @@ def rebalance_hyperparameters(
     mode: Mode = "both",
     max_per_family: int | None = None,
     tune: Mapping[str, Any] | None = None,
+    classifier: bool = False,
     **parameters: Any,
 ) -> Portfolio:
     """Add a twin to every model of a portfolio, or replace every model by its twin.
@@ -47,6 +51,9 @@ def rebalance_hyperparameters(
     tune
         Options of :class:`~imbllm_autogluon.plugin.tuning_options.TuningOptions`: every twin is tuned together with its
         rebalancing. `None`: none is.
+    classifier
+        Whether the language model as a classifier, ``IMBLLM_CLF``, joins the models of the first level; with `tune` it
+        is tuned as well.
     **parameters
         Parameters of the twins without ``ag.imbllm.``, such as ``temperature=1.0``.
 
@@ -62,6 +69,7 @@ def rebalance_hyperparameters(
     [('GBM', {}), ('GBM_IMB', [{'ag.imbllm.temperature': 1.0}]), ('IMBLLM', [{'ag.imbllm.temperature': 1.0}])]
     """
     require_choice("mode", mode, ("both", "only"))
+    require_choice("classifier", classifier, (True, False))
     if max_per_family is not None:
         require_number("max_per_family", max_per_family, 1, whole=True)
     checked = TwinParameters.from_flat(parameters)
@@ -77,15 +85,17 @@ def rebalance_hyperparameters(
     else:
         portfolio = copy.deepcopy(dict(hyperparameters))
     own = {f"ag.{AUX_PREFIX}{name}": value for name, value in parameters.items()}
-    twins = _Twins(mode, max_per_family, own, tune, "imbllm" in methods)
+    twins = _Twins(mode, max_per_family, own, tune, _of_generator(own, methods))
+    added = {CLASSIFIER_KEY: [_tuned({}, tune)]} if classifier else {}
     if not _by_level(portfolio):
-        return twins.added_to(portfolio)
+        return {**added, **twins.added_to(portfolio)}
     stacked = checked.stage.stack != "off"
     first = 1 if 1 in portfolio else "default"
     # Without a stack policy, stacked twins would learn from real rows only, just as their plain models do.
-    return {
+    by_level = {
         level: twins.added_to(models) if stacked or level == first else models for level, models in portfolio.items()
     }
+    return {**by_level, first: {**added, **by_level[first]}} if first in by_level else by_level
 
 
 @dataclass(frozen=True)
@@ -95,10 +105,11 @@ class _Twins:
     mode: Mode
     most: int | None
     parameters: dict[str, Any]
-    """Hyperparameters of all twins and of the generator."""
+    """Hyperparameters of all twins."""
 
     tune: Mapping[str, Any] | None
-    has_generator: bool
+    generator: dict[str, Any] | None
+    """Hyperparameters of the generator; None: no twin needs one."""
 
     def added_to(self, models: Portfolio) -> Portfolio:
         """Twins behind or instead of the plain models, and the generator."""
@@ -116,8 +127,8 @@ class _Twins:
                 listed = configs if isinstance(configs, list) else [configs]
                 result[twin_key] = [self._configured(config) for config in listed[: self.most]]
                 twin_keys.append(twin_key)
-        if twin_keys and self.has_generator and GENERATOR_KEY not in models:
-            result[GENERATOR_KEY] = [dict(self.parameters)]
+        if twin_keys and self.generator is not None and GENERATOR_KEY not in models:
+            result[GENERATOR_KEY] = [dict(self.generator)]
         return result
 
     def _configured(self, config: Any) -> Any:
@@ -131,10 +142,23 @@ class _Twins:
                 config[name].pop("use_child_oof", None)
         if isinstance(config.get("ag_args"), dict) and "priority" in config["ag_args"]:
             config["ag_args"]["priority"] -= BEHIND_PLAIN
-        if self.tune is not None:
-            tuning = {"searcher": SEARCHER, "scheduler": "local", **self.tune}
-            config["ag_args"] = {**config.get("ag_args", {}), "hyperparameter_tune_kwargs": tuning}
-        return {**config, **self.parameters}
+        return {**_tuned(config, self.tune), **self.parameters}
+
+
+def _tuned(config: dict[str, Any], tune: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Configuration of a model with a search of its own, if there is to be one."""
+    if tune is None:
+        return config
+    tuning = {"searcher": SEARCHER, "scheduler": "local", **tune}
+    return {**config, "ag_args": {**config.get("ag_args", {}), "hyperparameter_tune_kwargs": tuning}}
+
+
+def _of_generator(parameters: dict[str, Any], methods: tuple[str, ...]) -> dict[str, Any] | None:
+    """Hyperparameters of the generator, by the first of the methods that trains one; None where none does."""
+    method = next((method for method in methods if method in GENERATORS), None)
+    if method is None:
+        return None
+    return parameters if method == RebalanceConfig().method else {**parameters, f"ag.{AUX_PREFIX}method": method}
 
 
 def _model_class(key: Any) -> type[Any] | None:

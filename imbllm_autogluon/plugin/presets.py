@@ -75,6 +75,7 @@ def make_preset(
     *,
     max_per_family: int | None = None,
     tune: Mapping[str, Any] | None = None,
+    classifier: bool = False,
     **parameters: Any,
 ) -> dict[str, Any]:
     """A preset of AutoGluon with twins: for ``TabularPredictor.fit(presets=[make_preset("high_quality")])``.
@@ -83,8 +84,9 @@ def make_preset(
     ----------
     base
         Name of a preset of AutoGluon, or one as a mapping. Its callbacks stay.
-    mode, max_per_family, tune, **parameters
-        As for :func:`~imbllm_autogluon.plugin.hyperparameters.rebalance_hyperparameters`.
+    mode, max_per_family, tune, classifier, **parameters
+        As for :func:`~imbllm_autogluon.plugin.hyperparameters.rebalance_hyperparameters`. With `classifier` free texts
+        are handed on as they are, for it alone.
 
     Raises
     ------
@@ -104,13 +106,23 @@ def make_preset(
             names = ", ".join(sorted(known))
             raise InvalidInputError(f"unknown preset {base!r}{nearest(base, known)}; AutoGluon has: {names}.")
         base = known[base]
-    options: dict[str, Any] = {"mode": mode, "max_per_family": max_per_family, "tune": tune, **parameters}
+    options: dict[str, Any] = {
+        "mode": mode, "max_per_family": max_per_family, "tune": tune, "classifier": classifier, **parameters
+    }  # fmt: skip
     RebalanceCallback(**options)
-    given = {name: value for name, value in options.items() if value is not None and (name, value) != ("mode", "both")}
+    usual = {"mode": "both", "classifier": False}
+    given = {n: value for n, value in options.items() if value is not None and (n not in usual or value != usual[n])}
     # A callback that is an object already stays that very object: its owner may ask it for what it saw.
     own = [each if isinstance(each, AbstractCallback) else copy.deepcopy(each) for each in base.get("callbacks") or []]
     rest = {name: value for name, value in base.items() if name != "callbacks"}
-    return {**copy.deepcopy(rest), **SHARED, "callbacks": [*own, [RebalanceCallback, given]]}
+    made = {**copy.deepcopy(rest), **SHARED, "callbacks": [*own, [RebalanceCallback, given]]}
+    return _with_raw_texts(made) if classifier else made
+
+
+def _with_raw_texts(preset: dict[str, Any]) -> dict[str, Any]:
+    """Let free texts through: AutoGluon does so by itself only for models that it knows before callbacks are called."""
+    own = preset.get("_feature_generator_kwargs") or {}
+    return {**preset, "_feature_generator_kwargs": {"enable_raw_text_features": True, **own}}
 
 
 def _known() -> dict[str, dict[str, Any]]:

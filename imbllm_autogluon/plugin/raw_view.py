@@ -13,13 +13,13 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.plugin.feature_kinds import text_features
+from imbllm_autogluon.plugin.original_columns import FILLED, OriginalColumns
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping
+    from collections.abc import Hashable, Mapping
     from pathlib import Path
 
     from autogluon.common.features.feature_metadata import FeatureMetadata
@@ -31,9 +31,6 @@ log = logging.getLogger("autogluon.imbllm")
 PROBED = 200
 """Real rows on which a view must prove itself."""
 
-FILLED = ""
-"""What AutoGluon writes into the gaps of text columns before it makes categories."""
-
 
 @dataclass(frozen=True, eq=False)
 class RawView:
@@ -42,15 +39,7 @@ class RawView:
     generator: Any
     """The fitted feature generator."""
 
-    categories: Mapping[str, pd.Index]
-    """Original values of each category column, in the order of its codes."""
-
-    booleans: Mapping[str, Any]
-    """Value that AutoGluon took for true in each two-valued column; the other one is not stored."""
-
-    dates: frozenset[str]
-    dtypes: Mapping[str, Any]
-    """Original dtype of each column."""
+    columns: OriginalColumns
 
     labels: Mapping[int, Hashable]
     """Original label of each code."""
@@ -65,18 +54,8 @@ class RawView:
         derived
             Columns made from free texts, which cannot be undone: they are handed on as they are.
         """
-        columns: dict[Any, pd.Series] = {}
-        kinds: dict[ColumnName, Kind] = {}
-        for name in self.generator.features_in:
-            if name not in X.columns or name in derived:
-                continue
-            column, kind = self._original(name, X[name])
-            columns[name] = column
-            if kind is not None:
-                kinds[name] = kind
-        for name in derived:
-            columns[name], kinds[name] = X[name], "text"
-        return pd.DataFrame(columns, index=X.index), kinds
+        columns, kinds = self.columns.raw(X.drop(columns=derived))
+        return pd.concat([columns, X[derived]], axis=1), {**kinds, **dict.fromkeys(derived, "text")}
 
     def features(self, raw: pd.DataFrame, like: pd.DataFrame, derived: list[ColumnName]) -> pd.DataFrame:
         """Rows in the columns, order and dtypes of `like`, from original columns."""
@@ -100,19 +79,6 @@ class RawView:
             log.log(15, "imbllm: the original columns cannot be recovered (%s); codes are used.", error)
             return False
         return bool(back.equals(sample))
-
-    def _original(self, name: str, column: pd.Series) -> tuple[pd.Series, Kind | None]:
-        dtype = self.dtypes.get(name)
-        if name in self.categories:
-            values = column.astype("Int64").map(dict(enumerate(self.categories[name]))).astype(object)
-            return values.where(values.notna() & (values != FILLED), None), "categorical"
-        if name in self.booleans:
-            return _two_valued(column, self.booleans[name])
-        if name in self.dates:
-            moments = pd.to_datetime(column, unit=_unit(dtype), utc=True)
-            zone = getattr(dtype, "tz", None)
-            return moments.dt.tz_convert(zone) if zone is not None else moments.dt.tz_localize(None), "datetime"
-        return column, None
 
 
 def raw_view(predictor_folder: Path | None) -> RawView | None:
@@ -145,45 +111,6 @@ def _view_of(file: Path, changed: int) -> RawView:
     from autogluon.common.loaders import load_pkl
 
     learner = load_pkl.load(str(file), verbose=False)
-    categories: dict[str, pd.Index] = {}
-    booleans: dict[str, Any] = {}
-    dates: set[str] = set()
-    dtypes: dict[str, Any] = {}
-    for part in _parts(learner.feature_generator):
-        categories |= getattr(part, "category_map", None) or {}
-        booleans |= getattr(part, "_bool_features", None) or {}
-        dtypes = dtypes or dict(getattr(part, "_type_map_real_opt", None) or {})
-        if type(part).__name__ == "DatetimeFeatureGenerator":
-            dates |= set(part.features_in)
     labels = getattr(learner.label_cleaner, "cat_mappings_dependent_var", {})
-    return RawView(learner.feature_generator, categories, booleans, frozenset(dates), dtypes, dict(labels))
-
-
-def _parts(generator: Any) -> Iterator[Any]:
-    """A feature generator and all that work inside it."""
-    yield generator
-    nested = [*getattr(generator, "_pre_generators", []), *getattr(generator, "_post_generators", [])]
-    for stage in getattr(generator, "generators", []):
-        nested += stage
-    for part in nested:
-        yield from _parts(part)
-
-
-def _unit(dtype: Any) -> Any:
-    """Unit of the whole numbers that AutoGluon makes of dates: nanoseconds unless the column came in another one."""
-    if isinstance(dtype, pd.DatetimeTZDtype):
-        return dtype.unit
-    is_date = isinstance(dtype, np.dtype) and dtype.kind == "M"
-    return np.datetime_data(dtype)[0] if is_date else "ns"
-
-
-def _two_valued(column: pd.Series, true: Any) -> tuple[pd.Series, Kind]:
-    """Two values as text or bool; AutoGluon keeps only the one it took for true."""
-    is_true = column == 1
-    if isinstance(true, (bool, np.bool_)):
-        return is_true == bool(true), "boolean"
-    if isinstance(true, str):
-        return is_true.map({True: true, False: f"not {true}"}).astype(object), "categorical"
-    false = 0 if true != 0 else 1
-    # No numbers in between: AutoGluon would take each of them for the value that is not true.
-    return pd.Series(np.where(is_true, true, false), index=column.index), "categorical"
+    generator = learner.feature_generator
+    return RawView(generator, OriginalColumns.of(generator), dict(labels))

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon.classification.prior import correct_prior, fitted_factors, prior_factors
 from imbllm_autogluon.oversampling.baselines import duplicated
+from imbllm_autogluon.plugin.class_metrics import answers_by_highest_probability
 from imbllm_autogluon.plugin.fold_writer import FoldWriter, WrittenRows, log
 from imbllm_autogluon.plugin.parameters import search_spaces
 from imbllm_autogluon.plugin.real_split import splits_internally, with_validation_rows
 from imbllm_autogluon.plugin.stacking import with_stack_columns
-from imbllm_autogluon.rebalancing.prior import correct_prior, fitted_factors, prior_factors
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -112,9 +113,10 @@ class RebalancingMixin(FoldWriter):
     ) -> npt.NDArray[np.float64] | None:
         """Factors that undo the changed class shares, or `None` where the probabilities stay as they are."""
         choice = self._parameters().stage.prior_correction
-        class_metric = bool(getattr(getattr(self, "eval_metric", None), "needs_class", False))
-        multiclass = getattr(self, "problem_type", None) == "multiclass"
-        if choice == "none" or (choice == "auto" and class_metric and multiclass):
+        by_probability = answers_by_highest_probability(
+            getattr(self, "problem_type", None), getattr(self, "eval_metric", None)
+        )
+        if choice == "none" or (choice == "auto" and by_probability):
             return None
         n_classes = max(2, int(getattr(self, "num_classes", 2) or 2))
         factors = prior_factors(plan.before, plan.counts, n_classes)

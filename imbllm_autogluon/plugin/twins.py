@@ -19,8 +19,12 @@ from imbllm_autogluon.plugin.stage import RebalancingMixin
 SUFFIX = "Imb"
 KEY_SUFFIX = "_IMB"
 
-NOT_TWINNED = ("ENS_WEIGHTED", "SIMPLE_ENS_WEIGHTED", "DUMMY", "IMBLLM", "AG_IMAGE_NN", "AG_TEXT_NN", "AG_AUTOMM")
-"""Keys without a twin: ensembles and the constant models learn nothing from rows; images and raw text are not rows."""
+NOT_TWINNED = (
+    "ENS_WEIGHTED", "SIMPLE_ENS_WEIGHTED", "DUMMY", "IMBLLM", "IMBLLM_CLF", "AG_IMAGE_NN", "AG_TEXT_NN", "AG_AUTOMM",
+)  # fmt: skip
+"""Keys without a twin: ensembles and the constant models learn nothing from rows; images and raw text are not rows. The
+language model as a classifier weighs classes itself, and rows of a generator that read the same fold tell it nothing
+new."""
 
 _DOT, _IN = "__dot__", "__in__"
 

@@ -12,9 +12,10 @@ from imbllm_autogluon.configuration import (
     require_choices,
     require_number,
 )
-from imbllm_autogluon.oversampling.config import ImbLLMConfig
+from imbllm_autogluon.oversampling.config import GeneratorConfig
+from imbllm_autogluon.oversampling.methods import GENERATORS
 
-Method = Literal["imbllm", "smote_nc", "random", "none"]
+Method = Literal["imbllm", "great", "smote_nc", "random", "none"]
 
 SAMPLING_KEYS = ("conditioning", "condition_pairs", "temperature", "precision", "generation_batch")
 """Settings that change the rows a trained generator writes, but not the generator."""
@@ -31,8 +32,9 @@ class RebalanceConfig:
     """How far a fold is rebalanced, and by what."""
 
     method: Method = "imbllm"
-    """`imbllm`: rows written by a language model. `smote_nc`, `random`: the usual peers, SMOTE-NC and duplicated rows,
-    from imbalanced-learn. `none`: the fold stays as it is, so that a search can choose it."""
+    """`imbllm`: rows written by a language model that learned rare rows and interpolated ones. `great`: by one that
+    learned the whole fold. `smote_nc`, `random`: the usual peers, SMOTE-NC and duplicated rows, from imbalanced-learn.
+    `none`: the fold stays as it is, so that a search can choose it."""
 
     target_ratio: float = 1.0
     """Rows of each rarer class afterwards, as a share of the largest class (above 0, up to 1). A class that already
@@ -47,7 +49,7 @@ class RebalanceConfig:
     random_state: int = 0
     """Seed of the generators (0 to 2**32 - 1); all models of a fold share one generator, so it is no model's seed."""
 
-    generator: ImbLLMConfig = field(default_factory=ImbLLMConfig)
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     """Settings of the language model and what it learns from."""
 
     def __post_init__(self) -> None:
@@ -65,7 +67,7 @@ class RebalanceConfig:
     @classmethod
     def flat_keys(cls) -> tuple[str, ...]:
         """Names of all settings."""
-        return (*cls.own_keys(), *ImbLLMConfig.flat_keys())
+        return (*cls.own_keys(), *GeneratorConfig.flat_keys())
 
     @classmethod
     def from_flat(cls, values: Mapping[str, Any]) -> RebalanceConfig:
@@ -85,12 +87,17 @@ class RebalanceConfig:
         refuse_unknown_keys(values, cls.flat_keys())
         own = {key: value for key, value in values.items() if key in cls.own_keys()}
         generator = {key: value for key, value in values.items() if key not in own}
-        return from_mapping(cls, {**own, "generator": ImbLLMConfig.from_flat(generator)})
+        return from_mapping(cls, {**own, "generator": GeneratorConfig.from_flat(generator)})
+
+    @property
+    def writes_with_a_language_model(self) -> bool:
+        """Whether the method trains a generator."""
+        return self.method in GENERATORS
 
     def training_settings(self) -> dict[str, Any]:
         """Settings that decide what the generator learns: with the fold's rows, its identity."""
-        flat = self.generator.flat()
-        return {**{k: v for k, v in flat.items() if k not in SAMPLING_KEYS}, "random_state": self.random_state}
+        learning = {key: value for key, value in self.generator.flat().items() if key not in SAMPLING_KEYS}
+        return {**learning, "method": self.method, "random_state": self.random_state}
 
     def warmup_settings(self) -> dict[str, Any]:
         """Settings that decide what the warm-up learns: generators that differ in others share it."""

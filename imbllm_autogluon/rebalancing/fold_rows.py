@@ -14,6 +14,7 @@ import pandas as pd
 
 from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.oversampling.baselines import BASELINES
+from imbllm_autogluon.oversampling.methods import generator_class
 from imbllm_autogluon.rebalancing.cache import Shelf
 from imbllm_autogluon.stored_state import reading
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
     from pathlib import Path
 
-    from imbllm_autogluon.oversampling.imbllm import ImbLLM
+    from imbllm_autogluon.oversampling.generator import LanguageGenerator
     from imbllm_autogluon.rebalancing.config import RebalanceConfig
     from imbllm_autogluon.rebalancing.plan import OversamplingPlan
     from imbllm_autogluon.tables import ColumnName, Kind
@@ -33,7 +34,7 @@ LEAST_SECONDS = 1.0
 """Training time for which transformers is still loaded: with torch that takes 4 s of one core, once in a process (7 s
 on a busy machine), which plain models need more where there is so little time."""
 
-KEY_VERSION = 3
+KEY_VERSION = 4
 """Raised whenever the same settings would lead to other rows."""
 
 
@@ -87,7 +88,7 @@ class Fold:
 
     def rows_key(self, config: RebalanceConfig) -> str:
         """Name of the written rows of this fold."""
-        if config.method != "imbllm":
+        if not config.writes_with_a_language_model:
             return self.key({"method": config.method, "random_state": config.random_state}, self.plan.counts)
         counts = {str(label): n for label, n in self.plan.counts.items()}
         sampling = json.dumps([self.generator_key(config), config.sampling_settings(), counts], sort_keys=True)
@@ -134,7 +135,7 @@ def fold_rows(
         generator, built = trained_generator(fold, config, root, threads=threads, time_limit=time_limit)
         writer = generator.with_config(config.generator, threads=threads)
         X, y = writer.sample(fold.plan.counts)
-        head = {"method": config.method, "generator": fold.generator_key(config), "trained_here": built}
+        head = {"generator": fold.generator_key(config), "trained_here": built}
         return FoldRows(X, y, {**head, **writer.report.to_dict()})
 
     rows, built = POOLS.get_or_build(root, fold.rows_key(config), write)
@@ -150,14 +151,13 @@ def trained_generator(
     *,
     threads: int | None = None,
     time_limit: float | None = None,
-) -> tuple[ImbLLM, bool]:
+) -> tuple[LanguageGenerator, bool]:
     """The generator of a fold, and whether this call trained it; see :func:`fold_rows`."""
 
-    def train() -> ImbLLM:
-        _require_time(time_limit)
-        from imbllm_autogluon.oversampling.imbllm import ImbLLM
-
-        generator = ImbLLM(config.generator, random_state=config.random_state, threads=threads)
+    def train() -> LanguageGenerator:
+        require_time(time_limit)
+        make = generator_class(config.method)
+        generator = make(config.generator, random_state=config.random_state, threads=threads)
         warm_start = None
         if root is not None:
             warm_start = root / WARM_UPS / f"{fold.key(config.warmup_settings(), fold.plan.balancing)}.safetensors"
@@ -168,7 +168,7 @@ def trained_generator(
     return GENERATORS.get_or_build(root, fold.generator_key(config), train)
 
 
-def _require_time(time_limit: float | None) -> None:
+def require_time(time_limit: float | None) -> None:
     """Refuse to load the library for next to no training."""
     if time_limit is not None and time_limit < LEAST_SECONDS and "transformers" not in sys.modules:
         raise OutOfTimeError(
@@ -182,13 +182,13 @@ def _hash(column: pd.Series) -> bytes:
     return pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes()
 
 
-def _save_generator(generator: ImbLLM, folder: Path) -> None:
+def _save_generator(generator: LanguageGenerator, folder: Path) -> None:
     from imbllm_autogluon.oversampling.storage import save_generator
 
     save_generator(generator, folder)
 
 
-def _load_generator(folder: Path) -> ImbLLM:
+def _load_generator(folder: Path) -> LanguageGenerator:
     from imbllm_autogluon.oversampling.storage import load_generator
 
     return load_generator(folder)
@@ -209,5 +209,5 @@ def _load_rows(folder: Path) -> FoldRows:
         return FoldRows(table.set_axis(head["columns"], axis=1), label, head["report"])
 
 
-GENERATORS: Shelf[ImbLLM] = Shelf("generators", _save_generator, _load_generator)
+GENERATORS: Shelf[LanguageGenerator] = Shelf("generators", _save_generator, _load_generator)
 POOLS: Shelf[FoldRows] = Shelf("rows", _save_rows, _load_rows)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from imbllm_autogluon.rebalancing.prior import correct_prior
+from imbllm_autogluon.classification.prior import correct_prior
 from imbllm_autogluon.tables.dtypes import holds_numbers
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 OF_METHOD: Mapping[str, tuple[str, ...]] = {
     "imbllm": ("target_ratio", "interpolation_ratio", "conditioning", "temperature"),
+    "great": ("target_ratio", "temperature"),
     "smote_nc": ("target_ratio",),
     "random": ("target_ratio",),
     "none": (),
@@ -29,7 +30,7 @@ class SearchSpace:
     """Choices of each setting, the one to try first in front; a single choice is fixed.
 
     All are short lists: trials that agree in what a generator learns share the generator, and those that agree in what
-    it writes share the rows. Of these, only `interpolation_ratio` changes what is learned.
+    it writes share the rows. Only `method` and `interpolation_ratio` change what is learned.
 
     Examples
     --------

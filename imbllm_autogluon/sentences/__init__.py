@@ -7,6 +7,7 @@ from imbllm_autogluon.sentences.automaton import END
 from imbllm_autogluon.sentences.automaton_tables import AutomatonTables
 from imbllm_autogluon.sentences.clauses import ClauseWriter
 from imbllm_autogluon.sentences.encoding import PADDING, Clauses, SentenceEncoding, Sentences
+from imbllm_autogluon.sentences.free_texts import TextColumn
 from imbllm_autogluon.sentences.orders import Order, draw_orders
 from imbllm_autogluon.sentences.text_vocabulary import TextVocabulary, Tokenizer
 from imbllm_autogluon.sentences.vocabulary import SchemaVocabulary
@@ -22,6 +23,7 @@ __all__ = [
     "SchemaVocabulary",
     "SentenceEncoding",
     "Sentences",
+    "TextColumn",
     "TextVocabulary",
     "Tokenizer",
     "column_values",

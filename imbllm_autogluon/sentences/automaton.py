@@ -124,6 +124,10 @@ class Automaton:
             )
 
 
+NOTHING = Automaton(({},), frozenset())
+"""Accepts no sequence: of a value that is given and never written."""
+
+
 def one_of(sequences: Iterable[Sequence[int]]) -> Automaton:
     """Automaton of exactly the given sequences, smallest possible (shared beginnings and endings).
 

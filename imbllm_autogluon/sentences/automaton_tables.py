@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,8 +45,13 @@ class AutomatonTables:
         stop = self.starts[clause + 1] if clause + 1 < len(self.starts) else len(self.allowed)
         return np.flatnonzero(self.allowed[self.starts[clause] : stop].any(axis=0))
 
+    @cached_property
+    def is_given(self) -> npt.NDArray[np.bool_]:
+        """Clauses whose automaton allows nothing, shape (n_clauses,): values are given, never learned or written."""
+        return np.logical_not(self.allowed[self.starts].any(axis=1))
+
     def walk(self, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """State before each value token, `END` where there is none.
+        """State before each value token, `END` where there is none and in clauses that are only given.
 
         Parameters
         ----------
@@ -53,7 +59,7 @@ class AutomatonTables:
             Value tokens of shape (n, n_clauses, longest), padded with -1.
         """
         states = np.full(tokens.shape, END, dtype=np.int64)
-        current = np.broadcast_to(self.starts, tokens.shape[:2]).copy()
+        current = np.broadcast_to(np.where(self.is_given, END, self.starts), tokens.shape[:2]).copy()
         for position in range(tokens.shape[2]):
             token = tokens[:, :, position]
             alive = (token >= 0) & (current != END)

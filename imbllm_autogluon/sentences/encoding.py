@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.sentences.automaton import END
 from imbllm_autogluon.sentences.automaton_tables import AutomatonTables
+from imbllm_autogluon.sentences.free_texts import GivenCoding
 from imbllm_autogluon.sentences.value_codings import NO_TOKEN
 from imbllm_autogluon.tables import Cells
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from imbllm_autogluon.sentences.value_codings import ValueCoding
@@ -29,7 +33,7 @@ PADDING = 0
 
 @dataclass(frozen=True, eq=False)
 class Clauses:
-    """Rows as value tokens: feature clauses in column order, the label clause last."""
+    """Rows as value tokens: feature clauses in column order, clauses of free text, the label clause last."""
 
     tokens: IntArray
     """Value tokens, shape (n, n_clauses, longest value), padded with -1."""
@@ -98,7 +102,7 @@ class SentenceEncoding:
     """Forced tokens in front of each clause's value, such as ``age is``."""
 
     codings: tuple[ValueCoding, ...]
-    """Coding of each clause's value; the label is the last clause."""
+    """Coding of each clause's value: features, free texts, and the label last."""
 
     token_texts: tuple[str, ...]
     """What each token would be in the paper's sentence, such as `` age is``; empty for padding."""
@@ -113,8 +117,13 @@ class SentenceEncoding:
 
     @property
     def n_clauses(self) -> int:
-        """Number of clauses: features and label."""
+        """Number of clauses: features, free texts and label."""
         return len(self.codings)
+
+    @property
+    def n_texts(self) -> int:
+        """Number of clauses of free text."""
+        return sum(isinstance(coding, GivenCoding) for coding in self.codings)
 
     @cached_property
     def tables(self) -> AutomatonTables:
@@ -125,25 +134,54 @@ class SentenceEncoding:
     def longest_sentence(self) -> int:
         """Most tokens that any row can take."""
         forced = len(self.opening) + sum(len(prefix) for prefix in self.prefixes)
-        return forced + sum(_depth(self.tables, j) for j in range(self.n_clauses))
+        return forced + sum(
+            coding.longest if isinstance(coding, GivenCoding) else _depth(self.tables, j)
+            for j, coding in enumerate(self.codings)
+        )
 
-    def encode(self, cells: Cells, labels: IntArray) -> Clauses:
-        """Value tokens of n rows; `labels` are codes of the label's categories, shape (n,)."""
+    def encode(self, cells: Cells, labels: IntArray, texts: Sequence[Sequence[str | None]] = ()) -> Clauses:
+        """Value tokens of n rows.
+
+        Parameters
+        ----------
+        cells
+            The rows' features.
+        labels
+            Codes of the label's categories, shape (n,).
+        texts
+            The n texts of each column of free text, in the order of the vocabulary; what is no string is missing.
+
+        Raises
+        ------
+        InvalidInputError
+            The texts are not those of the columns of free text, or not as many as rows.
+        """
+        self._require_texts(texts, len(labels))
+        n_features = self.n_clauses - 1 - self.n_texts
         columns = [
             coding.encode(values, cells.missing[:, j])
-            for j, (coding, values) in enumerate(zip(self.codings[:-1], cells.values, strict=True))
+            for j, (coding, values) in enumerate(zip(self.codings[:n_features], cells.values, strict=True))
         ]
+        readers = [coding for coding in self.codings if isinstance(coding, GivenCoding)]
+        columns += [reader.encode(column) for reader, column in zip(readers, texts, strict=True)]
         columns.append(self.codings[-1].encode(labels, np.zeros(len(labels), dtype=bool)))
         longest = max(tokens.shape[1] for tokens in columns)
         tokens = np.stack([_widen(tokens, longest) for tokens in columns], axis=1)
         return Clauses(tokens, np.ones(tokens.shape[:2], dtype=bool))
 
     def decode(self, clauses: Clauses, rng: np.random.Generator) -> tuple[Cells, IntArray]:
-        """Cells and label codes of n full rows."""
-        decoded = [coding.decode(clauses.tokens[:, j], rng) for j, coding in enumerate(self.codings)]
-        values = tuple(values for values, _ in decoded[:-1])
-        missing = np.stack([gone for _, gone in decoded[:-1]], axis=1)
-        return Cells(values, missing), decoded[-1][0].astype(np.int64)
+        """Cells and label codes of n full rows; free texts are left out."""
+        cells = self.decode_features(clauses, rng, self.n_clauses - 1 - self.n_texts)
+        labels, _ = self.codings[-1].decode(clauses.tokens[:, -1], rng)
+        return cells, labels.astype(np.int64)
+
+    def decode_features(self, clauses: Clauses, rng: np.random.Generator, count: int) -> Cells:
+        """Cells of the first `count` features of n rows; what stands behind them may be absent."""
+        decoded = [self.codings[j].decode(clauses.tokens[:, j], rng) for j in range(count)]
+        missing = np.zeros((len(clauses.tokens), count), dtype=bool)
+        for j, (_, gone) in enumerate(decoded):
+            missing[:, j] = gone
+        return Cells(tuple(values for values, _ in decoded), missing)
 
     def lengths(self, clauses: Clauses) -> IntArray:
         """Tokens of each row's sentence, int64 of shape (n,)."""
@@ -175,6 +213,14 @@ class SentenceEncoding:
             ids = np.concatenate([np.broadcast_to(np.array(self.opening), (n, len(self.opening))), ids], axis=1)
             states = np.concatenate([np.full((n, len(self.opening)), END), states], axis=1)
         return _left_justified(ids, states, clauses.weights)
+
+    def _require_texts(self, texts: Sequence[Sequence[str | None]], n_rows: int) -> None:
+        lengths = [len(column) for column in texts]
+        if lengths != [n_rows] * self.n_texts:
+            raise InvalidInputError(
+                f"this table has {self.n_texts} columns of free text and got {n_rows} rows with texts of lengths "
+                f"{lengths}; give one text, or None, for each row of each of them."
+            )
 
     @cached_property
     def _prefix_array(self) -> IntArray:

@@ -11,10 +11,14 @@ from imbllm_autogluon.sentences.automata import column_characters
 from imbllm_autogluon.sentences.cell_texts import CategoryText
 from imbllm_autogluon.sentences.clauses import ClauseWriter
 from imbllm_autogluon.sentences.encoding import PADDING, SentenceEncoding
+from imbllm_autogluon.sentences.free_texts import FreeSubwordCoding, clause_names
 from imbllm_autogluon.sentences.text_codings import CategoryTextCoding, NumberTextCoding, require_distinct
 from imbllm_autogluon.sentences.texts import MISSING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imbllm_autogluon.sentences.free_texts import TextColumn
     from imbllm_autogluon.sentences.text_codings import Spelling
     from imbllm_autogluon.sentences.value_codings import ValueCoding
     from imbllm_autogluon.tables import TableSchema
@@ -38,7 +42,8 @@ class TextVocabulary:
     """Writes the clauses of one table as text: `` age is 44, sex is F,``.
 
     Each clause is made of tokens on its own, with a space in front, so that it is written alike at every place of a
-    sentence. Numbers and times are written character by character, names and categories as the tokenizer cuts them.
+    sentence. Numbers and times are written character by character, names and categories as the tokenizer cuts them;
+    free text word by word as it cuts each of them.
 
     Parameters
     ----------
@@ -48,11 +53,14 @@ class TextVocabulary:
         Of the pretrained model.
     instruction
         Text in front of every sentence.
+    texts
+        Columns of free text, which are no columns of the schema; of new words those parts are read that the table uses.
     """
 
     schema: TableSchema
     tokenizer: Tokenizer
     instruction: str = ""
+    texts: tuple[TextColumn, ...] = ()
 
     @cached_property
     def token_ids(self) -> tuple[int, ...]:
@@ -72,26 +80,38 @@ class TextVocabulary:
 
     @cached_property
     def _built(self) -> tuple[SentenceEncoding, tuple[int, ...]]:
-        if self.schema.label is None:
-            raise InvalidInputError("a vocabulary needs a schema with a label; make it with a label column.")
+        names = clause_names(self.schema, self.texts)
+        n_features = len(self.schema.columns)
         used = _UsedTokens(self.tokenizer)
         writer = ClauseWriter(self.schema)
-        clauses = [self._clause(j, writer, used) for j in range(len(writer.names))]
-        require_distinct([used.spell(f" {name} is") for name in writer.names], writer.names, "names of columns")
-        prefixes, codings = zip(*clauses, strict=True)
+        named = (*names[:n_features], names[-1])
+        clauses = [self._clause(j, name, writer, used) for j, name in enumerate(named)]
+        require_distinct([used.spell(f" {name} is") for name in names], names, "names of columns")
         opening = used.spell(self.instruction) if self.instruction else ()
+        clauses[-1:-1] = self._text_clauses(names[n_features:-1], used)
+        prefixes, codings = zip(*clauses, strict=True)
         ids = used.ids
         texts = ("", *(self.tokenizer.decode([token]) for token in ids[1:]))
         token_names = ("padding", *(repr(text) for text in texts[1:]))
         return SentenceEncoding(token_names, tuple(prefixes), tuple(codings), texts, opening), ids
 
-    def _clause(self, j: int, writer: ClauseWriter, used: _UsedTokens) -> tuple[Spelling, ValueCoding]:
+    def _text_clauses(self, names: tuple[str, ...], used: _UsedTokens) -> list[tuple[Spelling, ValueCoding]]:
+        """Prefix and coding of each clause of free text; called last, the codings read what all of the table uses."""
+        if not names:
+            return []
+        prefixes = [used.spell(f" {name} is") for name in names]
+        spellings = {word: used.spell(word) for text in self.texts for word in text.raw_words}
+        separator, missing = used.character(SEPARATOR), used.spell(f" {MISSING}")
+        shared = (self.tokenizer, used.numbers, spellings, separator, missing)
+        return [(prefix, FreeSubwordCoding(*shared, t.longest)) for prefix, t in zip(prefixes, self.texts, strict=True)]
+
+    def _clause(self, j: int, name: str, writer: ClauseWriter, used: _UsedTokens) -> tuple[Spelling, ValueCoding]:
         """Prefix and coding of one clause."""
         label = self.schema.label
         assert label is not None
         column = (*self.schema.columns, label)[j]
         separator = used.character(SEPARATOR)
-        prefix, text = used.spell(f" {writer.names[j]} is"), writer.cell_texts[j]
+        prefix, text = used.spell(f" {name} is"), writer.cell_texts[j]
         missing = (*used.spell(f" {MISSING}"), separator) if column.has_missing else None
         if isinstance(text, CategoryText):
             spellings = [used.spell(f" {category}") for category in text.texts]
@@ -120,6 +140,11 @@ class _UsedTokens:
     def ids(self) -> tuple[int, ...]:
         """The tokenizer's ids by number; padding comes first."""
         return (0, *self._numbers)
+
+    @property
+    def numbers(self) -> Mapping[int, int]:
+        """Number of each of the tokenizer's ids so far."""
+        return dict(self._numbers)
 
     def spell(self, text: str) -> Spelling:
         """Numbers of a text's tokens."""

@@ -1,7 +1,8 @@
 """The schema vocabulary: the few hundred tokens that the compact backbone needs for one table.
 
 One token for each column name (its clause prefix), one for each category, one for each quantile bin of a number
-(or ten digits shared by all numbers), one for "missing" in each column that has missing values.
+(or ten digits shared by all numbers), one for "missing" in each column that has missing values. Columns of free text
+share a token for each word, one for unknown words and one for missing texts.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.sentences.clauses import ClauseWriter
 from imbllm_autogluon.sentences.encoding import PADDING, SentenceEncoding
+from imbllm_autogluon.sentences.free_texts import FreeTextCoding, TextColumn, clause_names
 from imbllm_autogluon.sentences.quantile_bins import QuantileBins
 from imbllm_autogluon.sentences.texts import MISSING
 from imbllm_autogluon.sentences.value_codings import BinCoding, CategoryCoding, DigitCoding, Numbers, ValueCoding
@@ -40,6 +41,9 @@ class SchemaVocabulary:
     instruction: str = ""
     """Text in front of every sentence."""
 
+    texts: tuple[TextColumn, ...] = ()
+    """Columns of free text, which are no columns of the schema."""
+
     @classmethod
     def fit(
         cls,
@@ -50,6 +54,7 @@ class SchemaVocabulary:
         numbers: Numbers = "bins",
         max_bins: int = 32,
         instruction: str = "",
+        texts: tuple[TextColumn, ...] = (),
     ) -> SchemaVocabulary:
         """Learn the quantile bins from the rows of a fold, every class having the same total weight.
 
@@ -63,6 +68,8 @@ class SchemaVocabulary:
             Most bins of a column.
         instruction
             Text in front of every sentence; each of its words is a token.
+        texts
+            Columns of free text that sentences hold beside the features, see :meth:`TextColumn.fit`.
         """
         weights = 1.0 / np.bincount(labels)[labels]
         bins = {}
@@ -71,23 +78,39 @@ class SchemaVocabulary:
                 seen = ~cells.missing[:, j]
                 units = column.lattice.to_units(column.lattice.snap(cells.values[j][seen]))
                 bins[j] = QuantileBins.fit(units, weights[seen], max_bins)
-        return cls(schema, numbers, bins, instruction)
+        return cls(schema, numbers, bins, instruction, texts)
 
     def encoding(self) -> SentenceEncoding:
-        """Allocate token ids and return the encoding that the language room works with."""
-        if self.schema.label is None:
-            raise InvalidInputError("a vocabulary needs a schema with a label; make it with a label column.")
+        """Allocate token ids and return the encoding that the language room works with.
+
+        Raises
+        ------
+        InvalidInputError
+            The schema has no label.
+        """
+        names = clause_names(self.schema, self.texts)
+        assert self.schema.label is not None  # clause_names made sure
         writer, tokens = ClauseWriter(self.schema), _Tokens()
         assert tokens.add("padding", "") == PADDING
-        prefixes = [(tokens.add(f"{name} is", f" {name} is"),) for name in writer.names]
+        prefixes = [(tokens.add(f"{name} is", f" {name} is"),) for name in names]
         digits: dict[str, int] = {}
         if self.numbers == "digits":
             digits = {symbol: tokens.add(symbol, symbol) for symbol in DIGIT_SYMBOLS}
         columns = (*self.schema.columns, self.schema.label)
         codings = [self._coding(j, column, writer, tokens, digits) for j, column in enumerate(columns)]
+        codings[-1:-1] = self._text_codings(tokens)
         words = {word: tokens.add(word, f" {word}") for word in dict.fromkeys(self.instruction.split())}
         opening = tuple(words[word] for word in self.instruction.split())
         return SentenceEncoding(tuple(tokens.names), tuple(prefixes), tuple(codings), tuple(tokens.texts), opening)
+
+    def _text_codings(self, tokens: _Tokens) -> list[ValueCoding]:
+        """Codings of the columns of free text; all know the words of every one."""
+        if not self.texts:
+            return []
+        missing, unknown = tokens.add("text: missing", f" {MISSING}"), tokens.add("text: unknown word", " unknown")
+        distinct = dict.fromkeys(word for text in self.texts for word in text.words)
+        words = {word: tokens.add(f"text: {word}", f" {word}") for word in distinct}
+        return [FreeTextCoding(words, unknown, missing, text.longest) for text in self.texts]
 
     def _coding(
         self, j: int, column: Column, writer: ClauseWriter, tokens: _Tokens, digits: dict[str, int]
@@ -116,6 +139,7 @@ class SchemaVocabulary:
             "numbers": self.numbers,
             "bins": bins,
             "instruction": self.instruction,
+            "texts": [text.to_dict() for text in self.texts],
         }
 
     @classmethod
@@ -124,7 +148,8 @@ class SchemaVocabulary:
         from imbllm_autogluon.tables import TableSchema
 
         bins = {int(j): QuantileBins.from_dict(b) for j, b in state["bins"].items()}
-        return cls(TableSchema.from_dict(state["schema"]), state["numbers"], bins, state["instruction"])
+        texts = tuple(TextColumn.from_dict(text) for text in state.get("texts", ()))
+        return cls(TableSchema.from_dict(state["schema"]), state["numbers"], bins, state["instruction"], texts)
 
 
 class _Tokens:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from imbllm_autogluon.errors import TableError, nearest
 from imbllm_autogluon.tables.formats import ColumnFormat, TimeUnit, restore_levels
-from imbllm_autogluon.tables.kinds import ColumnName, Kind, allowed_kinds, default_kind, dense
+from imbllm_autogluon.tables.kinds import ColumnName, Kind, Unknown, allowed_kinds, default_kind, dense
 from imbllm_autogluon.tables.lattice import NumberLattice, shortest
 from imbllm_autogluon.tables.levels import distinct_levels, find_levels
 from imbllm_autogluon.tables.numbers import (
@@ -109,13 +109,15 @@ class Column:
         """Unit of the int64 values of a datetime (or timedelta) column since 1970-01-01 UTC; None otherwise."""
         return self.format.unit if self.is_number else None
 
-    def encode(self, series: pd.Series[Any]) -> tuple[Array, Mask]:
+    def encode(self, series: pd.Series[Any], *, unknown: Unknown = "refuse") -> tuple[Array, Mask]:
         """Turn a pandas column into plain values.
 
         Parameters
         ----------
         series
             The column, of the dtype the schema was made from or of one that holds the same values.
+        unknown
+            What becomes of categories that the column did not hold: ``"refuse"``, or ``"missing"``.
 
         Returns
         -------
@@ -136,7 +138,7 @@ class Column:
         if missing.all():
             return np.zeros(len(plain), np.float64 if self.kind == "continuous" else np.int64), missing
         if self.is_category:
-            return self._encode_categories(plain, missing), missing
+            return self._encode_categories(plain, missing, unknown)
         self._refuse_other_nature(source)
         return self._read(plain, missing, source), missing
 
@@ -202,13 +204,14 @@ class Column:
             return read_times(series, missing, source, self.unit, self.name)
         return read_integers(series, missing, source, self.name)
 
-    def _encode_categories(self, series: pd.Series[Any], missing: Mask) -> Array:
+    def _encode_categories(self, series: pd.Series[Any], missing: Mask, unknown: Unknown) -> tuple[Array, Mask]:
         codes, levels = distinct_levels(series, missing, self.name)
         position = find_levels(levels, self.categories)
         for code in np.unique(codes[codes >= 0]):
-            if position[code] < 0:
+            if position[code] < 0 and unknown == "refuse":
                 raise self._unseen(levels[code])
-        return np.where(missing, 0, position[codes])
+        gone = missing | (position[codes] < 0)
+        return np.where(gone, 0, position[codes]), gone
 
     def _unseen(self, value: object) -> TableError:
         known = ", ".join(repr(category) for category in self.categories[:10])

@@ -25,6 +25,9 @@ TEXT_SHARE = 0.5
 TEXT_WORDS = 4.0
 """Mean number of words per distinct cell from which on such a column is free text."""
 
+GUESSED_TEXT = "it holds free text, which the backbone does not write; pass kinds={...: 'categorical'} to write it."
+"""Reason to set a column of sentences aside."""
+
 _WORDS_SAMPLED = 5_000
 """Distinct strings whose words are counted: enough for a mean, and fast."""
 
@@ -50,7 +53,7 @@ def guessed_reason(column: Column, series: pd.Series[Any]) -> str | None:
     """
     n_cells = int(series.notna().sum())
     if column.kind == "categorical" and _is_text(column, n_cells):
-        return "it holds free text, which the backbone does not write; pass kinds={...: 'categorical'} to write it."
+        return GUESSED_TEXT
     if n_cells >= ID_ROWS and _is_identifier(column, series, n_cells):
         return "nearly every cell is different, as in an identifier; pass its kind to write it all the same."
     return None

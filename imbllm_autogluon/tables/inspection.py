@@ -12,7 +12,7 @@ import pandas as pd
 from imbllm_autogluon.errors import InvalidInputError, TableError, nearest
 from imbllm_autogluon.tables.column import Column
 from imbllm_autogluon.tables.formats import ColumnFormat
-from imbllm_autogluon.tables.guessing import guessed_reason, is_constant
+from imbllm_autogluon.tables.guessing import GUESSED_TEXT, guessed_reason, is_constant
 from imbllm_autogluon.tables.kinds import KINDS, ColumnName, Kind, allowed_kinds, dense
 from imbllm_autogluon.tables.set_aside import SetAside
 
@@ -102,7 +102,9 @@ def read_feature(series: pd.Series[Any], name: ColumnName, kind: Kind | None) ->
         return SetAside(name, f"column {name!r}: every cell is the same.", "constant", _levels(series, name))
     reason = IS_TEXT if column.kind == "text" else None
     reason = reason or (None if kind else guessed_reason(column, series))
-    return SetAside(name, f"column {name!r}: {reason}", "copied") if reason else column
+    if reason is None:
+        return column
+    return SetAside(name, f"column {name!r}: {reason}", "copied", holds_text=reason in (IS_TEXT, GUESSED_TEXT))
 
 
 def limit_columns(columns: tuple[Column, ...], most: int) -> tuple[tuple[Column, ...], tuple[SetAside, ...]]:

@@ -28,6 +28,9 @@ ColumnName = str | int
 Nature = Literal["integer", "continuous", "boolean", "datetime", "duration", "words", "levels"]
 """What the cells of a column physically are; `words` are strings, `levels` anything else that can only be listed."""
 
+Unknown = Literal["refuse", "missing"]
+"""What becomes of a category that was not there when a schema was made."""
+
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _KINDS_OF: dict[Nature, tuple[Kind, ...]] = {

@@ -27,7 +27,7 @@ from imbllm_autogluon.tables.storage import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imbllm_autogluon.tables.kinds import ColumnName, Kind
+    from imbllm_autogluon.tables.kinds import ColumnName, Kind, Unknown
 
 
 @dataclass(frozen=True)
@@ -97,15 +97,32 @@ class TableSchema:
         aside = (*(part for part in read if isinstance(part, SetAside)), *beyond)
         return cls(features, written, label_column, tuple(sorted(aside, key=lambda part: features.index(part.name))))
 
-    def encode(self, df: pd.DataFrame) -> Cells:
+    @classmethod
+    def of_labelled(
+        cls, X: pd.DataFrame, y: pd.Series[Any], kinds: Mapping[ColumnName, Kind] | None = None
+    ) -> TableSchema:
+        """Schema of features and their labels, whatever the label series is called; see :meth:`from_frame`."""
+        name = "label"
+        while name in X.columns:
+            name += "_"
+        return cls.from_frame(X.assign(**{name: y.to_numpy() if y.dtype == object else y.array}), name, kinds)
+
+    def encode(self, df: pd.DataFrame, *, unknown: Unknown = "refuse") -> Cells:
         """Written features of a frame as plain arrays; other columns are ignored.
+
+        Parameters
+        ----------
+        df
+            Frame with every written column.
+        unknown
+            What becomes of categories that a column did not hold: ``"refuse"``, or ``"missing"``.
 
         Raises
         ------
         TableError
             A written feature is absent, or holds a value that the schema does not know.
         """
-        pairs = [column.encode(_column_of(df, column.name)) for column in self.columns]
+        pairs = [column.encode(_column_of(df, column.name), unknown=unknown) for column in self.columns]
         missing = np.zeros((len(df), len(pairs)), dtype=bool)
         for j, (_, mask) in enumerate(pairs):
             missing[:, j] = mask

@@ -32,6 +32,9 @@ class SetAside:
     column: Column | None = None
     """Restores a constant (its one category) or missing cells; None for copied columns."""
 
+    holds_text: bool = False
+    """Whether the cells are free texts, which a model may read though it does not write them."""
+
     def restore(self, n_rows: int, parents: pd.DataFrame | None, index: pd.Index[Any] | None) -> pd.Series[Any]:
         """Column of `n_rows` cells; copied ones are taken by position from `parents`."""
         if self.column is None:

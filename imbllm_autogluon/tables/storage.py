@@ -54,13 +54,19 @@ def column_from_dict(state: dict[str, Any]) -> Column:
 def set_aside_to_dict(part: SetAside) -> dict[str, Any]:
     """State of a set-aside column that ``json.dumps`` accepts."""
     column = None if part.column is None else column_to_dict(part.column)
-    return {"name": part.name, "reason": part.reason, "fill": part.fill, "column": column}
+    return {
+        "name": part.name,
+        "reason": part.reason,
+        "fill": part.fill,
+        "column": column,
+        "holds_text": part.holds_text,
+    }
 
 
 def set_aside_from_dict(state: dict[str, Any]) -> SetAside:
     """Return the set-aside column that :func:`set_aside_to_dict` wrote."""
     column = None if state["column"] is None else column_from_dict(state["column"])
-    return SetAside(state["name"], state["reason"], state["fill"], column)
+    return SetAside(state["name"], state["reason"], state["fill"], column, state["holds_text"])
 
 
 @contextmanager

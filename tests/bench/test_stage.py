@@ -37,10 +37,10 @@ def test_peers_are_measured_on_the_same_table(arm: str) -> None:
 
 
 def test_every_row_of_an_untrained_generator_is_valid() -> None:
-    from imbllm_autogluon.oversampling import ImbLLM, ImbLLMConfig
+    from imbllm_autogluon.oversampling import GeneratorConfig, ImbLLM
 
     X, y = mixed_table(200, 12, 30)
-    generator = ImbLLM(ImbLLMConfig.from_flat({"steps": 0, "warmup_steps": 0}), random_state=0)
+    generator = ImbLLM(GeneratorConfig.from_flat({"steps": 0, "warmup_steps": 0}), random_state=0)
     rows, _ = generator.fit(X, y, {"rare": 140}).sample()
     assert valid_share(rows, X) == 1.0
 

@@ -97,12 +97,12 @@ SCRIPT = textwrap.dedent(
     warnings.simplefilter("error")
     import pandas as pd
     from imbllm_autogluon.language.processes import Processes
-    from imbllm_autogluon.oversampling import ImbLLM, ImbLLMConfig
+    from imbllm_autogluon.oversampling import ImbLLM, GeneratorConfig
     from imbllm_autogluon.oversampling.storage import save_generator
     from tests.oversampling.tables import labels, mixed
 
     backbone, folder, seed, checkpoint, settings = sys.argv[1:]
-    config = ImbLLMConfig.from_flat({
+    config = GeneratorConfig.from_flat({
         "backbone": backbone, "steps": 6, "warmup_steps": 4, "warmup": "fold", "held_out": 0.2, "batch_size": 9,
         "layers": 1, "width": 16, "device": "cpu", **eval(settings),
     })

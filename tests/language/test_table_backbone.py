@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -12,17 +14,18 @@ from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
 from imbllm_autogluon.language.backbones import find_backbone, load_model, load_tokenizer
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
-from imbllm_autogluon.language.scoring import log_likelihoods
+from imbllm_autogluon.language.losses import ValueLoss
+from imbllm_autogluon.language.model import TableLanguageModel
+from imbllm_autogluon.language.prompts import Prompts
+from imbllm_autogluon.language.scoring import ValueScorer, log_likelihoods
 from imbllm_autogluon.language.table_backbone import TableBackbone, build_table_backbone
 from imbllm_autogluon.language.trimming import base_fingerprint
-from imbllm_autogluon.sentences import ClauseWriter, TextVocabulary
+from imbllm_autogluon.sentences import ClauseWriter, TextColumn, TextVocabulary
 from tests.language.pretrained import save_pretrained
 from tests.language.tables import LABEL, clauses_of, legal_rows, prompts, table, vocabulary_of
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pandas as pd
 
     from tests.language.pretrained import Architecture
 
@@ -139,3 +142,116 @@ def test_settings_name_what_learns(folder: Path) -> None:
     lora, full = built(folder), built(folder, tuning="full")
     assert all("lora_" in name or "wte" in name or "embed" in name or "head" in name for name in lora.tuning.learning())
     assert len(full.tuning.learning()) == len(list(full.model.named_parameters()))
+
+
+NOTES: list[str | None] = [
+    "paid late, called twice",
+    "happy with the soup",
+    None,
+    'wrote: "never again, bought is yes,"',
+    "\u05e9\u05dc\u05d5\u05dd \U0001f35c",
+    "never seen words",
+]
+TEXT, LABEL_BEHIND_TEXT = 5, 6
+READINGS: dict[str, dict[str, Any]] = {
+    "compact": {"backbone": "compact", "width": 16, "layers": 1},
+    "text": {"clauses": "text"},
+    "tokens": {"clauses": "tokens"},
+}
+
+
+def read(folder: Path, reading: str) -> tuple[TableBackbone, Any]:
+    """A backbone of a table with a column of free text, and six rows that differ in it alone."""
+    notes = TextColumn.fit("note", NOTES[:5] * 12, longest=12)
+    settings = {"backbone": str(folder), "device": "cpu", **READINGS[reading]}
+    torch.manual_seed(0)
+    vocabulary = replace(vocabulary_of(FRAME), texts=(notes,))
+    backbone = build_table_backbone(vocabulary, LanguageConfig(**settings).resolved())
+    alike = FRAME.iloc[[0] * 6]
+    schema = vocabulary.schema
+    return backbone, backbone.encoding.encode(schema.encode(alike), schema.encode_label(alike["bought"]), [NOTES])
+
+
+@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize("order", [[TEXT], [TEXT, 0, 2, 1], [3, 1, TEXT]])
+def test_a_label_is_scored_behind_a_text_and_the_text_counts(folder: Path, reading: str, order: list[int]) -> None:
+    backbone, clauses = read(folder, reading)
+    values = backbone.encoding.codings[-1].encode(np.arange(2), np.zeros(2, dtype=bool))
+    prompts = Prompts(np.array([*order, LABEL_BEHIND_TEXT]), len(order), clauses.tokens)
+    scores = ValueScorer(backbone.model, backbone.encoding).score(prompts, LABEL_BEHIND_TEXT, values)
+    assert np.exp(scores).sum(axis=1) == pytest.approx(np.ones(6), abs=1e-6)
+    assert len(np.unique(scores[:, 0].round(7))) == 6
+    alone = Prompts(prompts.order, prompts.given, clauses.tokens[2:3])
+    again = ValueScorer(backbone.model, backbone.encoding).score(alone, LABEL_BEHIND_TEXT, values)
+    assert again[0] == pytest.approx(scores[2], abs=1e-5)
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_a_text_is_not_learned(folder: Path, reading: str) -> None:
+    backbone, clauses = read(folder, reading)
+    orders = np.tile([TEXT, 0, LABEL_BEHIND_TEXT, 1, 2, 3, 4], (6, 1))
+    loss = ValueLoss(backbone.encoding.tables, torch.device("cpu"))
+    with torch.inference_mode():
+        _, n_values = loss(backbone.model, backbone.encoding.assemble(clauses, orders))
+    without = (clauses.tokens >= 0)[:, [j for j in range(7) if j != TEXT]].sum()
+    assert n_values == without
+    assert np.isfinite(log_likelihoods(backbone.model, backbone.encoding, clauses, orders, rows_at_once=4)).all()
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_rows_are_written_behind_a_given_text_and_a_text_itself_is_refused(folder: Path, reading: str) -> None:
+    backbone, clauses = read(folder, reading)
+    decoder = ConstrainedDecoder(backbone.model, backbone.encoding, 1.0, torch.Generator().manual_seed(0))
+    given = np.array([TEXT, LABEL_BEHIND_TEXT, 0, 1, 2, 3, 4])
+    rows = decoder.complete(Prompts(given, 1, clauses.tokens))
+    longest = min(rows.shape[2], clauses.tokens.shape[2])
+    assert rows[:, TEXT, :longest].tolist() == clauses.tokens[:, TEXT, :longest].tolist()
+    for j in (0, 1, 2, 3, 4, LABEL_BEHIND_TEXT):
+        automaton = backbone.encoding.codings[j].automaton
+        assert all(automaton.accepts([t for t in row if t >= 0]) for row in rows[:, j].tolist())
+    with pytest.raises(
+        InvalidInputError, match=r"clause 5 \('note is'\) is free text, which is read and never written"
+    ):
+        decoder.complete(Prompts(given[::-1], 2, clauses.tokens))
+    assert decoder.complete(Prompts(given[1:], 1, clauses.tokens)).shape[0] == 6
+    scorer, value = ValueScorer(backbone.model, backbone.encoding), clauses.tokens[:1, TEXT]
+    with pytest.raises(InvalidInputError, match="not the tokens of a legal value of clause 5"):
+        scorer.score(Prompts(given[1:], 1, clauses.tokens), TEXT, value)
+
+
+def test_a_label_that_only_the_text_tells_is_learned_and_a_stored_model_reads_texts_alike(tmp_path: Path) -> None:
+    rare, rng = np.arange(120) % 3 == 0, np.random.default_rng(0)
+    sayings = np.where(rare, rng.choice(["great soup", "HOT, liked it"], 120), rng.choice(["cold", "rude, slow"], 120))
+    notes = [f"{saying} {place}" for saying, place in zip(sayings, rng.choice(["here", "at home"], 120), strict=True)]
+    frame = pd.DataFrame({"visits": rng.integers(0, 9, 120), "bought": np.where(rare, "yes", "no")})
+    vocabulary = replace(vocabulary_of(frame), texts=(TextColumn.fit("note", notes),))
+    labels, cells = vocabulary.schema.encode_label(frame["bought"]), vocabulary.schema.encode(frame)
+    config = LanguageConfig(layers=1, width=32, warmup_steps=0, steps=60, batch_size=32, order="permute_x")
+    model = TableLanguageModel(vocabulary, config, 0)
+    clauses = model.encoding.encode(cells, labels, [notes])
+    model.train(clauses)
+    values = model.encoding.codings[-1].encode(np.arange(2), np.zeros(2, dtype=bool))
+    prompts = Prompts(np.array([0, 1, 2]), 2, clauses.tokens)
+    scores = model.score(prompts, 2, values)
+    assert (scores.argmax(axis=1) == labels).mean() > 0.95
+    model.save(tmp_path)
+    again = TableLanguageModel.load(tmp_path)
+    assert again.vocabulary.texts == vocabulary.texts
+    assert again.score(prompts, 2, values).tolist() == scores.tolist()
+
+
+def test_words_of_texts_begin_at_the_mean_of_their_sub_words(folder: Path) -> None:
+    backbone, _ = read(folder, "tokens")
+    source = find_backbone(str(folder))
+    whole, tokenizer = load_model(source).get_input_embeddings().weight, load_tokenizer(source)
+    new = backbone.model.get_input_embeddings().weight
+    for word in ("soup", "called", ",", "\U0001f35c", "\u05e9\u05dc\u05d5\u05dd"):
+        token = backbone.encoding.token_names.index(f"text: {word}")
+        ids = tokenizer.encode(f" {word}", add_special_tokens=False)
+        assert torch.allclose(new[token], whole[ids].mean(dim=0), atol=1e-6)
+
+
+def test_a_masked_backbone_refuses_columns_of_free_text() -> None:
+    config = LanguageConfig(backbone="compact_masked", width=16, layers=1).resolved()
+    with pytest.raises(InvalidInputError, match="reads no columns of free text"):
+        build_table_backbone(replace(vocabulary_of(FRAME), texts=(TextColumn("note", ("a",), 4),)), config)

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from imbllm_autogluon.oversampling.config import ImbLLMConfig
+from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.tables import Cells, TableSchema
 
 if TYPE_CHECKING:
+    from imbllm_autogluon.oversampling.generator import LanguageGenerator
     from imbllm_autogluon.tables import Kind
 
 QUICK: dict[str, Any] = {"layers": 1, "width": 16, "warmup_steps": 2, "steps": 2}
 
 
-def quick(**settings: Any) -> ImbLLMConfig:
-    return ImbLLMConfig.from_flat({**QUICK, **settings})
+def quick(**settings: Any) -> GeneratorConfig:
+    return GeneratorConfig.from_flat({**QUICK, **settings})
 
 
 def read(frame: pd.DataFrame, kinds: dict[Any, Kind] | None = None) -> tuple[TableSchema, Cells]:
@@ -55,7 +56,7 @@ def fitted(X: pd.DataFrame, y: pd.Series[Any], counts: dict[Any, int], seed: int
     return ImbLLM(quick(**settings), random_state=seed).fit(X, y, counts)
 
 
-def expect_legal(generator: ImbLLM, rows: pd.DataFrame, X: pd.DataFrame) -> None:
+def expect_legal(generator: LanguageGenerator, rows: pd.DataFrame, X: pd.DataFrame) -> None:
     """Dtypes are the table's, numbers are on the lattice, categories known, gaps only where the table has some."""
     assert rows.dtypes.to_dict() == X.dtypes.to_dict()
     assert list(rows.columns) == list(X.columns)

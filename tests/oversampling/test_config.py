@@ -8,11 +8,11 @@ import pytest
 from imbllm_autogluon.configuration import known_keys
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.config import LanguageConfig
-from imbllm_autogluon.oversampling import ConditioningConfig, ImbLLMConfig, InterpolationConfig
+from imbllm_autogluon.oversampling import ConditioningConfig, GeneratorConfig, InterpolationConfig
 
 
 def test_no_setting_occurs_in_two_parts() -> None:
-    keys = ImbLLMConfig.flat_keys()
+    keys = GeneratorConfig.flat_keys()
     assert len(set(keys)) == len(keys)
     assert set(keys) == {
         key for part in (InterpolationConfig, ConditioningConfig, LanguageConfig) for key in known_keys(part)
@@ -21,20 +21,20 @@ def test_no_setting_occurs_in_two_parts() -> None:
 
 def test_flat_settings_land_in_their_part_and_come_back() -> None:
     settings = {"interpolation": "adaptive", "condition_pairs": 3, "temperature": 1.5, "neighbours": 7}
-    config = ImbLLMConfig.from_flat(settings)
+    config = GeneratorConfig.from_flat(settings)
     assert config.interpolation == InterpolationConfig(interpolation="adaptive", neighbours=7)
     assert config.conditioning == ConditioningConfig(condition_pairs=3)
     assert config.language == LanguageConfig(temperature=1.5)
-    assert config.flat() == {**ImbLLMConfig().flat(), **settings}
-    assert ImbLLMConfig.from_flat(config.flat()) == config
+    assert config.flat() == {**GeneratorConfig().flat(), **settings}
+    assert GeneratorConfig.from_flat(config.flat()) == config
 
 
 def test_no_settings_are_the_defaults() -> None:
-    assert ImbLLMConfig.from_flat({}) == ImbLLMConfig()
+    assert GeneratorConfig.from_flat({}) == GeneratorConfig()
 
 
 def test_numpy_numbers_are_accepted_and_made_plain() -> None:
-    assert type(ImbLLMConfig.from_flat({"steps": np.int64(3)}).language.steps) is int
+    assert type(GeneratorConfig.from_flat({"steps": np.int64(3)}).language.steps) is int
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_numpy_numbers_are_accepted_and_made_plain() -> None:
 )
 def test_what_is_not_allowed_is_refused_by_name(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
-        ImbLLMConfig.from_flat(settings, prefix="p.")
+        GeneratorConfig.from_flat(settings, prefix="p.")

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
 from imbllm_autogluon.oversampling.conditioning import PromptPool
-from imbllm_autogluon.oversampling.config import ImbLLMConfig
+from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.storage import load_generator, save_generator
 from tests.oversampling.tables import QUICK, expect_legal, fitted, labels, mixed, quick
@@ -211,7 +211,7 @@ def test_prompts_know_which_rows_are_real(monkeypatch: pytest.MonkeyPatch) -> No
 def test_other_settings_of_sampling_share_the_trained_model_and_not_the_report() -> None:
     generator = fitted(mixed(60), labels(45, 15), {"b": 30})
     before = generator.sample()[0]
-    hot = ImbLLMConfig.from_flat({**QUICK, "temperature": 50.0, "conditioning": "y"})
+    hot = GeneratorConfig.from_flat({**QUICK, "temperature": 50.0, "conditioning": "y"})
     other = generator.with_config(hot, threads=1)
     rows = other.sample()[0]
     assert not rows.equals(before)

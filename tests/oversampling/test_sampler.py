@@ -18,13 +18,14 @@ from sklearn.preprocessing import OneHotEncoder
 
 from imbllm_autogluon import ImbLLMOverSampler
 from imbllm_autogluon.errors import ClassTooSmallError, TableError
-from imbllm_autogluon.oversampling.config import ImbLLMConfig
+from imbllm_autogluon.oversampling.config import GeneratorConfig
+from imbllm_autogluon.oversampling.methods import GENERATORS
 
 QUICK: dict[str, Any] = {"warmup_steps": 1, "steps": 1, "random_state": 0}
 Table = tuple[pd.DataFrame, "pd.Series[str]"]
 
 
-@parametrize_with_checks([ImbLLMOverSampler(**QUICK)])
+@parametrize_with_checks([ImbLLMOverSampler(**QUICK), ImbLLMOverSampler(method="great", **QUICK)])
 def test_the_sampler_conforms_to_imbalanced_learn(estimator: ImbLLMOverSampler, check: Any) -> None:
     check(estimator)
 
@@ -129,9 +130,20 @@ def test_it_works_inside_a_pipeline_and_cross_validation(small_table: Table) -> 
 
 def test_parameters_are_those_of_the_configuration_with_its_defaults() -> None:
     signature = inspect.signature(ImbLLMOverSampler).parameters
-    own = {"sampling_strategy", "random_state", "kinds", "threads"}
-    assert {name: p.default for name, p in signature.items() if name not in own} == ImbLLMConfig().flat()
+    own = {"sampling_strategy", "method", "random_state", "kinds", "threads"}
+    assert {name: p.default for name, p in signature.items() if name not in own} == GeneratorConfig().flat()
     assert set(ImbLLMOverSampler._parameter_constraints) == set(signature)
+
+
+@pytest.mark.parametrize("method", GENERATORS)
+def test_every_method_writes_the_wanted_rows_and_is_named_in_the_report(small_table: Table, method: str) -> None:
+    sampler = ImbLLMOverSampler(sampling_strategy={"yes": 50}, method=method, **QUICK)
+    X, y = sampler.fit_resample(*small_table)
+    assert type(sampler.generator_) is GENERATORS[method]
+    assert sampler.report_.method == method
+    assert y.value_counts().to_dict() == {"no": 170, "yes": 50}
+    pd.testing.assert_frame_equal(X.iloc[:200], small_table[0])
+    assert X.dtypes.to_dict() == small_table[0].dtypes.to_dict()
 
 
 def test_a_clone_has_the_same_parameters_and_set_params_changes_one() -> None:
@@ -142,7 +154,15 @@ def test_a_clone_has_the_same_parameters_and_set_params_changes_one() -> None:
 
 @pytest.mark.parametrize(
     ("parameter", "value"),
-    [("temperature", 0.0), ("neighbours", 0), ("order", "y first"), ("interpolation_ratio", -1), ("kinds", 3)],
+    [
+        ("temperature", 0.0),
+        ("neighbours", 0),
+        ("order", "y first"),
+        ("column_order_share", 1.5),
+        ("interpolation_ratio", -1),
+        ("kinds", 3),
+        ("method", "smote"),
+    ],
 )
 def test_a_parameter_outside_its_range_is_refused_by_name(small_table: Table, parameter: str, value: Any) -> None:
     with pytest.raises(ValueError, match=parameter):

@@ -118,7 +118,7 @@ def test_models_without_base_models_are_left_alone() -> None:
 
 @pytest.mark.parametrize(
     ("options", "patience", "most"),
-    [({}, 4, 9), ({"mode": "only"}, 4, 5), ({"method": "random"}, 4, 8), ({}, None, None)],
+    [({}, 4, 9), ({"mode": "only"}, 4, 5), ({"method": "random"}, 4, 8), ({"method": "great"}, 4, 9), ({}, None, None)],
 )
 def test_a_limit_on_the_number_of_models_counts_plain_models_only(
     options: dict[str, Any], patience: int | None, most: int | None

@@ -17,6 +17,8 @@ BOTH = {"GBM": {}, "GBM_IMB": [{}], **FIRST}
 
 WARM = {"ag.imbllm.temperature": 1.0}
 
+GREAT = {"ag.imbllm.method": "great"}
+
 
 @pytest.mark.parametrize(
     ("given", "options", "expected"),
@@ -30,6 +32,7 @@ WARM = {"ag.imbllm.temperature": 1.0}
         ),
         ({"GBM": {}}, {"temperature": 1.0}, {"GBM": {}, "GBM_IMB": [WARM], "IMBLLM": [WARM]}),
         ({"GBM": {}}, {"method": "random"}, {"GBM": {}, "GBM_IMB": [{"ag.imbllm.method": "random"}]}),
+        ({"GBM": {}}, {"method": "great"}, {"GBM": {}, "GBM_IMB": [GREAT], "IMBLLM": [GREAT]}),
         ({LGBModel: {}}, {}, {LGBModel: {}, twin_of(LGBModel): [{}], **FIRST}),
         ({"DUMMY": {}, "UNKNOWN": {}}, {}, {"DUMMY": {}, "UNKNOWN": {}}),
         ({"GBM": {}, "GBM_IMB": {"a": 1}}, {}, {"GBM": {}, "GBM_IMB": {"a": 1}}),
@@ -91,6 +94,17 @@ def test_tuned_twins_carry_their_search_and_the_generator_does_not() -> None:
     }
     assert twin["ag_args"]["priority"] == 2.5
     assert generator == {}
+
+
+@pytest.mark.parametrize(
+    ("methods", "generator"),
+    [(("none", "great"), [GREAT]), (("random", "imbllm", "great"), [{}]), (("none", "random"), None)],
+)
+def test_a_search_brings_the_generator_of_the_first_method_that_trains_one(
+    methods: tuple[str, ...], generator: list[dict[str, Any]] | None
+) -> None:
+    portfolio = rebalance_hyperparameters({"GBM": {}}, tune={"space": {"method": methods}})
+    assert portfolio.get("IMBLLM") == generator
 
 
 def test_every_level_gets_twins_where_a_stack_policy_says_what_written_rows_hold_there() -> None:

@@ -123,7 +123,7 @@ def test_the_generator_learns_from_the_original_values(seen: Seen) -> None:
 def test_of_two_texts_one_is_known_by_name_and_the_other_as_its_opposite(seen: Seen) -> None:
     view = raw_view(Path(seen.predictor.path))
     assert view is not None
-    value = view.booleans["smoker"]
+    value = view.columns.booleans["smoker"]
     assert value in ("ja", "nein")
     original = table()["smoker"].loc[seen.raw.index]
     assert seen.raw["smoker"].tolist() == [text if text == value else f"not {value}" for text in original]
@@ -155,6 +155,12 @@ def test_the_rows_are_the_same_whether_they_were_just_written_or_read_from_the_c
     assert again.report["written_here"] is False
     pd.testing.assert_frame_equal(again.written, seen.written)
     pd.testing.assert_series_equal(again.written_labels, seen.written_labels)
+
+
+def test_every_language_model_learns_from_the_original_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    great = recorded(monkeypatch, tmp_path / "p", table(), {"ag.imbllm.method": "great"})
+    assert (great.report["method"], great.report["raw_view"]) == ("great", True)
+    assert set(great.written_labels) == {int(great.y.value_counts().idxmin())}
 
 
 def cache_of(seen: Seen) -> str:
@@ -219,7 +225,7 @@ def test_a_view_is_read_again_when_the_predictor_was_fitted_again(tmp_path: Path
     (tmp_path / "p" / "learner.pkl").write_bytes((tmp_path / "q" / "learner.pkl").read_bytes())
     second = raw_view(tmp_path / "p")
     assert second is not None
-    assert "town" in second.categories
+    assert "town" in second.columns.categories
 
 
 RNG = np.random.default_rng(3)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.oversampling.config import ImbLLMConfig
+from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.rebalancing.config import SAMPLING_KEYS, RebalanceConfig
 
 
@@ -11,12 +11,19 @@ def test_training_and_sampling_settings_hold_every_setting_of_the_generator_once
     config = RebalanceConfig()
     training, sampling = config.training_settings(), config.sampling_settings()
     assert set(sampling) == set(SAMPLING_KEYS)
-    assert {*training, *sampling} == {*ImbLLMConfig.flat_keys(), "random_state"}
+    assert {*training, *sampling} == {*GeneratorConfig.flat_keys(), "method", "random_state"}
     assert not set(training) & set(sampling)
 
 
+@pytest.mark.parametrize(
+    ("method", "writes"), [("imbllm", True), ("great", True), ("smote_nc", False), ("random", False), ("none", False)]
+)
+def test_some_methods_write_with_a_language_model(method: str, writes: bool) -> None:
+    assert RebalanceConfig.from_flat({"method": method}).writes_with_a_language_model is writes
+
+
 def test_no_own_setting_shares_its_name_with_one_of_the_generator() -> None:
-    assert not set(RebalanceConfig.own_keys()) & set(ImbLLMConfig.flat_keys())
+    assert not set(RebalanceConfig.own_keys()) & set(GeneratorConfig.flat_keys())
 
 
 @pytest.mark.parametrize(

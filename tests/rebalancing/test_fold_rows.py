@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import pytest
 
 from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS, Fold, FoldRows, fold_rows
+from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS, WARM_UPS, Fold, FoldRows, fold_rows
 from imbllm_autogluon.rebalancing.plan import plan_oversampling
 from tests.rebalancing.conftest import QUICK
 
@@ -98,6 +99,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "temperature": {"temperature": 2.0},
     "conditioning": {"conditioning": "y"},
     "target": {"target_ratio": 0.5},
+    "method": {"method": "great"},
 }
 
 
@@ -114,7 +116,7 @@ def test_one_generator_serves_every_temperature_conditioning_and_target_ratio(fo
         "conditioning",
         "target",
     }
-    assert len(set(found.values())) == 4
+    assert len(set(found.values())) == 5
 
 
 def test_every_change_of_what_is_written_has_rows_of_its_own(fold: Table) -> None:
@@ -139,6 +141,28 @@ def test_transformers_is_not_loaded_for_a_second_of_training(
     assert len(fold_rows(make_fold(fold, parameters), parameters, tmp_path, time_limit=9.0).y) == len(warm.y)
     again = fold_rows(make_fold(fold, parameters), parameters, tmp_path, time_limit=0.9)
     assert not again.report["written_here"]
+
+
+def test_a_generator_of_the_whole_table_serves_every_ratio_and_temperature(fold: Table, tmp_path: Path) -> None:
+    great = {"method": "great"}
+    whole, half = rows_of(fold, tmp_path, **great), rows_of(fold, tmp_path, **great, target_ratio=0.5, temperature=2.0)
+    assert (len(whole.y), len(half.y)) == (80, 30)
+    assert (whole.report["trained_here"], half.report["trained_here"]) == (True, False)
+    assert whole.report["method"] == "great"
+    assert len(whole.report["losses"]) == 1
+    assert not (tmp_path / WARM_UPS).exists()
+    rows_of(fold, tmp_path)
+    assert len(GENERATORS.keys(tmp_path)) == 2
+
+
+def test_a_generator_of_the_whole_table_is_read_from_the_cache(fold: Table, tmp_path: Path) -> None:
+    first = rows_of(fold, tmp_path, method="great")
+    for shelf in (POOLS, GENERATORS):
+        shelf.forget()
+    shutil.rmtree(tmp_path / POOLS.name)
+    again = rows_of(fold, tmp_path, method="great")
+    assert (again.report["written_here"], again.report["trained_here"]) == (True, False)
+    pd.testing.assert_frame_equal(again.X, first.X)
 
 
 @pytest.mark.parametrize("method", ["random", "smote_nc"])

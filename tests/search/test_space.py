@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import typing
 from typing import Any
 
 import optuna
@@ -8,6 +9,7 @@ from optuna.trial import FixedTrial
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.rebalancing import RebalanceConfig
+from imbllm_autogluon.rebalancing.config import Method
 from imbllm_autogluon.search import SearchSpace, suggest
 from imbllm_autogluon.search.space import OF_METHOD
 
@@ -19,6 +21,10 @@ def test_a_trial_draws_only_what_its_method_uses(method: str) -> None:
     settings = SearchSpace(method=(method,)).suggest(trial)
     assert set(settings) == set(trial.params) == {"method", *OF_METHOD[method]}
     RebalanceConfig.from_flat(settings)
+
+
+def test_every_method_of_rebalancing_can_be_searched() -> None:
+    assert set(OF_METHOD) == set(typing.get_args(Method))
 
 
 def test_the_first_trial_has_the_defaults_of_rebalancing() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.sentences.automaton import END, Automaton, minimised, one_of, union
+from imbllm_autogluon.sentences.automaton import END, NOTHING, Automaton, minimised, one_of, union
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -124,6 +124,13 @@ def test_an_end_symbol_that_values_use_is_refused() -> None:
 def test_an_automaton_of_nothing_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="at least one legal value"):
         one_of([])
+
+
+def test_nothing_accepts_nothing_and_tabulates_as_one_state_without_a_way_out() -> None:
+    assert not NOTHING.accepts(())
+    assert not NOTHING.accepts((0,))
+    allowed, _ = NOTHING.tabulate(3)
+    assert allowed.tolist() == [[False, False, False]]
 
 
 def test_a_cycle_is_refused() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.sentences.automata import Automaton, one_of
-from imbllm_autogluon.sentences.automaton import END
+from imbllm_autogluon.sentences.automaton import END, NOTHING
 from imbllm_autogluon.sentences.automaton_tables import AutomatonTables
 
 N_TOKENS = 8
@@ -81,6 +81,16 @@ def test_rows_are_walked_independently_and_clauses_of_different_length_together(
 def test_a_clause_that_is_not_written_has_no_states() -> None:
     tables = build([[(1,)], [(2,)]])
     assert tables.walk(np.array([[[-1], [2]]])).tolist() == [[[END], [int(tables.starts[1])]]]
+
+
+def test_a_clause_that_allows_nothing_is_given_only_and_has_no_states() -> None:
+    tables = AutomatonTables.build([one_of([(1,), (2,)]), NOTHING, one_of([(3, 4)])], N_TOKENS)
+    assert tables.is_given.tolist() == [False, True, False]
+    assert tables.clause_tokens(1).tolist() == []
+    states = tables.walk(np.array([[[1, -1], [5, 6], [3, 4]]]))[0]
+    first, _, third = tables.starts.tolist()
+    assert states[:2].tolist() == [[first, END], [END, END]]
+    assert states[2].tolist() == [third, int(tables.next_state[third, 3])]
 
 
 def test_an_automaton_with_values_that_begin_others_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,9 +10,21 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
-from imbllm_autogluon.sentences import END, Clauses, Order, SchemaVocabulary, SentenceEncoding, Sentences, draw_orders
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.sentences import (
+    END,
+    Clauses,
+    Order,
+    SchemaVocabulary,
+    SentenceEncoding,
+    Sentences,
+    TextColumn,
+    TextVocabulary,
+    draw_orders,
+)
 from imbllm_autogluon.sentences.orders import ORDERS
 from imbllm_autogluon.tables import Cells, TableSchema
+from tests.language.pretrained import tokenizer
 from tests.sentences.tables import frames
 
 if TYPE_CHECKING:
@@ -217,3 +230,138 @@ def test_zero_rows_make_zero_sentences() -> None:
     none: npt.NDArray[Any] = np.empty(0, dtype=np.int64)
     sentences = written.encoding.assemble(written.clauses.take(none), np.empty((0, 5), dtype=np.int64))
     assert sentences.ids.shape[0] == 0
+
+
+def test_weights_of_labels_go_with_their_rows() -> None:
+    written = Written(mixed(), "digits")
+    weights = np.arange(40) / 10
+    clauses = written.clauses.with_weights(weights)
+    rows, orders = np.array([7, 7, 0, 39]), np.tile(np.arange(5), (4, 1))
+    taken = clauses.take(rows).with_present(np.ones((4, 5), dtype=bool))
+    sentences = written.encoding.assemble(taken, orders)
+    assert taken.weights is not None
+    assert sentences.weights is not None
+    assert taken.weights.tolist() == sentences.weights.tolist() == [0.7, 0.7, 0.0, 3.9]
+    for part in (slice(1, 3), np.array([1, 2])):
+        some = sentences.take(part).weights
+        assert some is not None
+        assert some.tolist() == [0.7, 0.0]
+
+
+def test_rows_without_weights_count_one_beside_those_with_weights() -> None:
+    written = Written(mixed(), "bins")
+    plain = written.clauses.take(np.arange(2))
+    stacked = Clauses.concat([plain, plain.with_weights(np.array([3.0, 0.5]))])
+    assert stacked.weights is not None
+    assert stacked.weights.tolist() == [1.0, 1.0, 3.0, 0.5]
+    assert Clauses.concat([plain, plain]).weights is None
+    assert written.encoding.assemble(plain, np.tile(np.arange(5), (2, 1))).weights is None
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
+def test_an_opening_stands_once_in_front_of_every_sentence_and_is_never_learned(numbers: Numbers) -> None:
+    written, opening = Written(mixed(), numbers), (3, 1, 4)
+    opened = dataclasses.replace(written.encoding, opening=opening)
+    clauses = written.clauses.with_present(np.random.default_rng(3).random((40, 5)) < 0.5)
+    orders = draw_orders(40, 4, "permute_xy", np.random.default_rng(0))
+    before, after = written.encoding.assemble(clauses, orders), opened.assemble(clauses, orders)
+    assert after.ids[:, :3].tolist() == [list(opening)] * 40
+    assert after.real[:, :3].all()
+    assert (after.states[:, :3] == END).all()
+    for name in ("ids", "real", "states"):
+        assert getattr(after, name)[:, 3:].tolist() == getattr(before, name).tolist()
+    assert opened.longest_sentence == written.encoding.longest_sentence + 3
+    assert opened.lengths(clauses).tolist() == after.real.sum(axis=1).tolist()
+
+
+NOTES = (
+    "Hot soup, please",
+    None,
+    "soup is cold",
+    "",
+    'it\'s "never" cold \U0001f35c',
+    "\u05e9\u05dc\u05d5\u05dd",
+    "a " * 200,
+)
+"""Free texts; a missing one and an empty one among them."""
+
+
+class WithTexts:
+    """A table with two columns of free text, in tokens of its own or of a tokenizer."""
+
+    def __init__(self, as_text: bool) -> None:
+        frame = mixed(28)
+        self.schema = TableSchema.from_frame(frame, "sick")
+        self.cells, self.labels = self.schema.encode(frame), self.schema.encode_label(frame["sick"])
+        self.texts: list[list[str | None]] = [list(NOTES * 4), [None, "sick is yes, cold soup"] * 14]
+        learned = (TextColumn.fit("note", self.texts[0], longest=6), TextColumn.fit("a is b", self.texts[1]))
+        own = SchemaVocabulary.fit(self.schema, self.cells, self.labels, texts=learned)
+        text = TextVocabulary(self.schema, tokenizer("joined"), texts=learned)
+        self.encoding = (text if as_text else own).encoding()
+        self.clauses = self.encoding.encode(self.cells, self.labels, self.texts)
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["own tokens", "a tokenizer's"])
+def texted(request: pytest.FixtureRequest) -> WithTexts:
+    return WithTexts(request.param)
+
+
+def test_texts_stand_between_the_features_and_the_label(texted: WithTexts) -> None:
+    encoding = texted.encoding
+    assert (encoding.n_clauses, encoding.n_texts) == (7, 2)
+    assert encoding.tables.is_given.tolist() == [False] * 4 + [True, True, False]
+    assert [coding.automaton.n_states for coding in encoding.codings[4:6]] == [1, 1]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_sentences_with_texts_assemble_in_any_order_and_learn_all_but_the_texts(
+    texted: WithTexts, order: Order
+) -> None:
+    encoding, clauses = texted.encoding, texted.clauses
+    orders = draw_orders(28, 6, order, np.random.default_rng(0))
+    sentences = encoding.assemble(clauses, orders)
+    for row in range(28):
+        ids, learned = [], []
+        for clause in orders[row].tolist():
+            value = [token for token in clauses.tokens[row, clause].tolist() if token >= 0]
+            ids += [*encoding.prefixes[clause], *value]
+            learned += [False] * len(encoding.prefixes[clause]) + [clause not in (4, 5)] * len(value)
+        length = len(ids)
+        assert sentences.ids[row, :length].tolist() == ids
+        assert (sentences.states[row, :length] != END).tolist() == learned
+        assert not sentences.real[row, length:].any()
+
+
+def test_texts_are_cut_and_the_longest_sentence_counts_them(texted: WithTexts) -> None:
+    encoding = texted.encoding
+    assert (texted.clauses.tokens[:, 4] >= 0).sum(axis=1).max() == 6
+    without = [longest_value(encoding, clause, int(encoding.tables.starts[clause])) for clause in (0, 1, 2, 3, 6)]
+    forced = sum(len(prefix) for prefix in encoding.prefixes)
+    assert encoding.longest_sentence == forced + sum(without) + 6 + 64
+    assert encoding.lengths(texted.clauses).max() <= encoding.longest_sentence
+
+
+def test_texts_that_are_absent_are_not_written(texted: WithTexts) -> None:
+    present = np.tile([True, True, True, True, False, False, True], (28, 1))
+    sentences = texted.encoding.assemble(texted.clauses.with_present(present), np.tile(np.arange(7), (28, 1)))
+    prefixes = {texted.encoding.prefixes[clause] for clause in (4, 5)}
+    rows = [tuple(row) for row in sentences.ids.tolist()]
+    assert not any(row[i : i + len(p)] == p for row in rows for p in prefixes for i in range(len(row)))
+
+
+def test_decoding_gives_the_cells_and_the_label_and_leaves_texts_out(texted: WithTexts) -> None:
+    cells, labels = texted.encoding.decode(texted.clauses, np.random.default_rng(0))
+    assert cells.row_keys().tolist() == on_lattice(texted.schema, texted.cells).row_keys().tolist()
+    assert labels.tolist() == texted.labels.tolist()
+
+
+@pytest.mark.parametrize("texts", [(), [["a"] * 28], [["a"] * 28, ["a"] * 27], [["a"] * 28] * 3])
+def test_texts_that_do_not_fit_the_columns_or_rows_are_refused(texted: WithTexts, texts: Any) -> None:
+    with pytest.raises(InvalidInputError, match="2 columns of free text and got 28 rows with texts of lengths"):
+        texted.encoding.encode(texted.cells, texted.labels, texts)
+
+
+def test_texts_of_a_table_without_text_columns_are_refused() -> None:
+    written = Written(mixed(), "bins")
+    with pytest.raises(InvalidInputError, match="0 columns of free text"):
+        written.encoding.encode(written.cells, written.labels, [["a"] * 40])

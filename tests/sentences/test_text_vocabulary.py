@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.sentences import PADDING, Clauses, ClauseWriter, Order, TextVocabulary, draw_orders
+from imbllm_autogluon.sentences import PADDING, Clauses, ClauseWriter, Order, TextColumn, TextVocabulary, draw_orders
 from imbllm_autogluon.sentences.orders import ORDERS
 from imbllm_autogluon.tables import Cells, TableSchema
 from tests.language.pretrained import SPACES, Spaces, tokenizer
@@ -249,3 +249,92 @@ def test_a_schema_without_label_is_refused() -> None:
     schema = TableSchema.from_frame(pd.DataFrame({"age": [44, 61]}))
     with pytest.raises(InvalidInputError, match="needs a schema with a label"):
         TextVocabulary(schema, TOKENIZERS["joined"]).encoding()
+
+
+def decoded(vocabulary: TextVocabulary, ids: Any) -> str:
+    return vocabulary.tokenizer.decode(np.array(vocabulary.token_ids)[ids].tolist())
+
+
+@pytest.mark.parametrize("spaces", SPACES)
+def test_an_instruction_opens_every_sentence_in_the_tokenizers_own_tokens(spaces: Spaces) -> None:
+    instruction = "Say whether a person is sick:"
+    plain = Written(table(), TOKENIZERS[spaces])
+    vocabulary = TextVocabulary(plain.schema, plain.cutter, instruction)
+    encoding = vocabulary.encoding()
+    assert plain.encoding.opening == ()
+    assert encoding.prefixes == plain.encoding.prefixes
+    assert encoding.token_texts[: plain.encoding.n_tokens] == plain.encoding.token_texts
+    orders = np.tile(np.arange(7), (30, 1))
+    sentences = encoding.assemble(plain.clauses, orders)
+    after = decoded(vocabulary, sentences.ids[0, sentences.real[0]])
+    before = plain.encoding.assemble(plain.clauses, orders)
+    assert after == instruction + decoded(plain.vocabulary, before.ids[0, before.real[0]])
+
+
+NOTES: list[str | None] = [
+    "Hot soup, it's 4.5 km",
+    None,
+    'he said "never"  twice',
+    "\u05e9\u05dc\u05d5\u05dd, \U0001f469",
+    "",
+]
+
+
+def with_notes(spaces: Spaces, learned: list[str | None], longest: int = 64) -> tuple[TextVocabulary, pd.DataFrame]:
+    frame = pd.DataFrame({"age": [44, 61, 3, 4, 5], "sick": ["no", "yes", "no", "no", "no"]})
+    schema = TableSchema.from_frame(frame, "sick")
+    note = TextColumn.fit("the note", learned, longest=longest)
+    return TextVocabulary(schema, TOKENIZERS[spaces], texts=(note,)), frame
+
+
+def sentences_of(vocabulary: TextVocabulary, frame: pd.DataFrame, notes: list[str | None]) -> list[str]:
+    schema, encoding = vocabulary.schema, vocabulary.encoding()
+    clauses = encoding.encode(schema.encode(frame), schema.encode_label(frame["sick"]), [notes])
+    sentences = encoding.assemble(clauses, np.tile([1, 0, 2], (len(frame), 1)))
+    return [decoded(vocabulary, ids[real]) for ids, real in zip(sentences.ids, sentences.real, strict=True)]
+
+
+@pytest.mark.parametrize("spaces", SPACES)
+def test_free_texts_stand_in_the_sentence_as_they_are(spaces: Spaces) -> None:
+    texts = sentences_of(*with_notes(spaces, NOTES), NOTES)
+    assert texts[0] == " the note is Hot soup, it's 4.5 km, age is 44, sick is no,"
+    assert texts[1].startswith(" the note is missing, age is 61")
+    assert texts[2].startswith(' the note is he said "never" twice, age')
+    assert texts[3].startswith(f" the note is {NOTES[3]}, age")
+    assert texts[4].startswith(" the note is missing, age is 5")
+
+
+@pytest.mark.parametrize("spaces", SPACES)
+def test_of_new_texts_the_parts_that_the_table_uses_are_read(spaces: Spaces) -> None:
+    vocabulary, frame = with_notes(spaces, ["visits Oslo"] * 5)
+    texts = sentences_of(vocabulary, frame, ["Oslo \U0001f469 visits", *["Oslo"] * 4])
+    # The blank in front of the unknown character is a token that the table uses.
+    assert " ".join(texts[0].split()) == "the note is Oslo visits, age is 44, sick is no,"
+
+
+@pytest.mark.parametrize("spaces", SPACES)
+def test_long_texts_are_cut_in_tokens_and_closed(spaces: Spaces) -> None:
+    long: list[str | None] = ["visits " * 500] * 5
+    vocabulary, frame = with_notes(spaces, long, longest=4)
+    assert vocabulary.encoding().codings[1].encode(np.array(long), np.zeros(5, dtype=bool)).shape == (5, 4)
+    assert sentences_of(vocabulary, frame, long)[0].startswith(" the note is visits visits visits, age")
+
+
+@pytest.mark.parametrize("spaces", SPACES)
+def test_texts_leave_the_tokens_of_legal_values_alone(spaces: Spaces) -> None:
+    vocabulary, _ = with_notes(spaces, NOTES)
+    plain = TextVocabulary(vocabulary.schema, TOKENIZERS[spaces])
+    for clause, before in ((0, 0), (2, 1)):
+        assert legal_texts(vocabulary, clause) == legal_texts(plain, before)
+
+
+def legal_texts(vocabulary: TextVocabulary, clause: int) -> set[str]:
+    encoding = vocabulary.encoding()
+    return {encoding.token_texts[token] for token in encoding.tables.clause_tokens(clause).tolist()}
+
+
+def test_a_text_column_that_the_tokenizer_names_like_a_feature_is_refused() -> None:
+    schema = TableSchema.from_frame(pd.DataFrame({"Note": [44, 61], "sick": ["no", "yes"]}), "sick")
+    vocabulary = TextVocabulary(schema, tokenizer(lower_case=True), texts=(TextColumn("note", (), 4),))
+    with pytest.raises(InvalidInputError, match="writes 'Note' and 'note' alike"):
+        vocabulary.encoding()

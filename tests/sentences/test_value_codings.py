@@ -33,7 +33,7 @@ NUMBERS: dict[str, tuple[st.SearchStrategy[Any], str]] = {
     "round": (st.integers(-99, 99).map(lambda units: units * 100.0), "float64"),
     "short float": (st.integers(-999, 999).map(lambda units: units / 10), "float32"),
     "integer": (st.integers(-20, 20), "Int64"),
-    "large integer": (st.integers(-(2**62), 2**62), "Int64"),
+    "large integer": (st.integers(-(2**62), 2**62 - 1), "Int64"),
     "even": (st.integers(-50, 50).map(lambda half: 2 * half), "Int64"),
     "moment": (st.integers(-(10**18), 10**18).map(lambda time: np.datetime64(time, "ns")), "M8[ns]"),
     "day": (st.integers(-90000, 90000).map(lambda day: np.datetime64(day, "D").astype("M8[ns]")), "M8[ns]"),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.sentences import PADDING
+from imbllm_autogluon.sentences import PADDING, TextColumn
 from imbllm_autogluon.sentences.value_codings import BinCoding, CategoryCoding, DigitCoding, Numbers
 from imbllm_autogluon.sentences.vocabulary import DIGIT_SYMBOLS, SchemaVocabulary
 from imbllm_autogluon.tables import TableSchema
@@ -25,6 +27,7 @@ FRAME = pd.DataFrame(
         "sick": ["no", "yes", "no", "no"],
     }
 )
+NOTES = ["Hot soup, is it?", None, "hot", '"never"']
 
 
 def vocabulary(numbers: Numbers = "bins", frame: pd.DataFrame = FRAME, max_bins: int = 32) -> SchemaVocabulary:
@@ -137,3 +140,76 @@ def test_names_are_never_syntax(name: str) -> None:
     encoding = vocabulary(frame=frame).encoding()
     assert encoding.n_tokens == vocabulary().encoding().n_tokens
     assert encoding.prefixes[:2] == ((1,), (2,))
+
+
+def test_an_instruction_adds_a_token_for_each_of_its_words_and_opens_every_sentence() -> None:
+    plain = vocabulary().encoding()
+    encoding = dataclasses.replace(vocabulary(), instruction="Is this  one this ill?").encoding()
+    assert encoding.token_names == (*plain.token_names, "Is", "this", "one", "ill?")
+    assert encoding.token_texts[plain.n_tokens :] == (" Is", " this", " one", " ill?")
+    first = plain.n_tokens
+    assert encoding.opening == (first, first + 1, first + 2, first + 1, first + 3)
+    assert plain.opening == ()
+    assert encoding.prefixes == plain.prefixes
+
+
+def test_instruction_and_texts_are_learned_and_stored_with_the_vocabulary() -> None:
+    schema = TableSchema.from_frame(FRAME, "sick")
+    cells, labels = schema.encode(FRAME), schema.encode_label(FRAME["sick"])
+    texts = (TextColumn.fit("note", NOTES),)
+    fitted = SchemaVocabulary.fit(schema, cells, labels, instruction="Tell.", texts=texts)
+    after = SchemaVocabulary.from_dict(json.loads(json.dumps(fitted.to_dict())))
+    assert (after.instruction, after.texts) == ("Tell.", texts)
+    rows = [v.encoding().encode(cells, labels, [NOTES]).tokens.tolist() for v in (fitted, after)]
+    assert rows[0] == rows[1]
+    assert fitted.encoding().token_names == after.encoding().token_names
+
+
+@pytest.mark.parametrize("numbers", ["bins", "digits"])
+def test_columns_of_text_share_a_token_for_each_word(numbers: Numbers) -> None:
+    plain = vocabulary(numbers)
+    texts = (TextColumn.fit("note", NOTES), TextColumn.fit("city", ["hot", "dog"], longest=3))
+    encoding = dataclasses.replace(plain, texts=texts).encoding()
+    before = plain.encoding()
+    said = dict(zip(encoding.token_names, encoding.token_texts, strict=True))
+    assert len(said) == encoding.n_tokens
+    new = set(encoding.token_names) - set(before.token_names)
+    assert {name for name in new if name.startswith("text: ")} == {
+        *("text: missing", "text: unknown word"),
+        *(f"text: {word}" for word in ("hot", "soup", ",", "is", "it", "?", '"', "never", "dog")),
+    }
+    assert (said["text: hot"], said["text: missing"], said["text: unknown word"]) == (" hot", " missing", " unknown")
+    codings: list[Any] = list(encoding.codings)
+    note, city = codings[5:7]
+    assert note.encode(NOTES).shape == (4, 6)
+    assert note.encode(["dog"]).tolist() == city.encode(["DOG"]).tolist()
+    assert [encoding.token_names[p] for (p,) in encoding.prefixes[4:]] == [
+        "since is",
+        "note is",
+        '"city"#6 is',
+        "sick is",
+    ]
+
+
+def test_a_column_of_text_with_the_name_of_a_feature_has_a_prefix_of_its_own() -> None:
+    encoding = dataclasses.replace(vocabulary(), texts=(TextColumn("city", ("a",), 4),)).encoding()
+    names = [encoding.token_names[prefix] for (prefix,) in encoding.prefixes]
+    assert names == ["age is", '"city"#1 is', "income is", "member is", "since is", '"city"#5 is', "sick is"]
+
+
+@pytest.mark.parametrize("numbers", ["bins", "digits"])
+def test_a_vocabulary_without_texts_writes_the_tokens_it_wrote_before_texts_were_read(numbers: Numbers) -> None:
+    encoding = vocabulary(numbers).encoding()
+    schema = vocabulary().schema
+    tokens = encoding.encode(schema.encode(FRAME), schema.encode_label(FRAME["sick"])).tokens
+    assert tokens.dtype == np.int64
+    written = repr((encoding.token_names, encoding.token_texts, tokens.tolist())).encode()
+    # Stored weights are numbered by these tokens.
+    known = {"bins": "9b933045a4b02762", "digits": "cd2a343c41022288"}
+    assert hashlib.sha256(written).hexdigest()[:16] == known[numbers]
+
+
+def test_a_vocabulary_stored_before_texts_were_read_has_none() -> None:
+    state = vocabulary().to_dict()
+    del state["texts"]
+    assert SchemaVocabulary.from_dict(state).texts == ()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from imbllm_autogluon.rebalancing.prior import correct_prior, fitted_factors, prior_factors
+from imbllm_autogluon.classification.prior import correct_prior, fitted_factors, prior_factors
 
 
 def test_factors_are_real_share_over_rebalanced_share() -> None:

@@ -1,0 +1,66 @@
+"""Tables that a benchmark is pointed at: ``FILE:LABEL``, or ``FILE:LABEL>=VALUE`` for a number cut in two classes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.tables.files import read_table
+from imbllm_autogluon.tables.labelled import LabelledTable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NAMED = re.compile(r"(?P<file>.+):(?P<label>[^:]+?)(>=(?P<cut>-?[0-9.]+))?")
+
+
+def read_named(text: str) -> tuple[str, LabelledTable]:
+    """Name and rows of a table.
+
+    Parameters
+    ----------
+    text
+        ``FILE:LABEL`` or ``FILE:LABEL>=VALUE``; CSV or Parquet.
+
+    Raises
+    ------
+    InvalidInputError
+        No label is named, or the label to be cut is no number.
+    TableError
+        The file cannot be used.
+    """
+    named = _NAMED.fullmatch(text)
+    if named is None:
+        raise InvalidInputError(f"a table is named FILE:LABEL, such as patients.csv:diagnosis; got {text!r}.")
+    file, label, cut = named["file"], named["label"], named["cut"]
+    frame = read_table(file)
+    if cut is not None:
+        if label not in frame.columns or not pd.api.types.is_numeric_dtype(frame[label]):
+            raise InvalidInputError(f"{file} has no numeric column {label!r} to be cut at {cut}.")
+        frame[label] = np.where(frame[label] >= float(cut), f"at least {cut}", f"below {cut}")
+    return Path(file).stem, LabelledTable.of(frame, label, file)
+
+
+def packaged_and_named(named: Sequence[str], most_rows: int) -> list[tuple[str, LabelledTable]]:
+    """The packaged thyroid table, then the named ones, each cut to `most_rows` rows with its class shares."""
+    from imbllm_autogluon.datasets import load_hypothyroid
+
+    X, y = load_hypothyroid()
+    packaged = LabelledTable.of(X.assign(**{str(y.name): y}), str(y.name), "hypothyroid")
+    tables = [("hypothyroid", packaged), *(read_named(text) for text in named)]
+    return [(name, _smaller(table, most_rows)) for name, table in tables]
+
+
+def _smaller(table: LabelledTable, most_rows: int) -> LabelledTable:
+    """A seeded sample with the class shares of the table, where it has more rows."""
+    from sklearn.model_selection import train_test_split
+
+    if len(table.frame) <= most_rows:
+        return table
+    kept, _ = train_test_split(table.frame, train_size=most_rows, stratify=table.labels, random_state=0)
+    return LabelledTable.of(kept.reset_index(drop=True), table.label, table.source)

@@ -1,0 +1,167 @@
+"""``imbllm bench prior``: does a decoder copy the class shares of its training set, and what helps against it.
+
+Each measure alone, then the recommended combination, on the same splits. Twice the answers are counted: on test rows as
+they are, and as if every class were equally frequent there, each test row counting by its class.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from imbllm_autogluon.bench.named_tables import packaged_and_named
+from imbllm_autogluon.bench.pieces import piece_stem, pieces_of, stored_piece
+from imbllm_autogluon.bench.prior_page import METRICS, page_text, summary
+from imbllm_autogluon.bench.results import RESULTS, versions, write_results
+from imbllm_autogluon.classification import RECOMMENDED, LanguageModelClassifier
+from imbllm_autogluon.quality.calibration import class_share_gaps, expected_calibration_error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from imbllm_autogluon.tables.labelled import LabelledTable
+
+    FloatArray = npt.NDArray[np.float64]
+    IntArray = npt.NDArray[np.int64]
+
+ALONE: dict[str, dict[str, Any]] = {
+    "none": {},
+    "effective number": {"weighting": "effective"},
+    "inverse frequency": {"weighting": "inverse"},
+    "focal": {"focal_gamma": 2.0},
+    "oversampling, cap 3": {"oversampling_cap": 3.0},
+    "instruction": {"instruction": True},
+    "suppression clause": {"suppression": True},
+    "two-stage": {"first_stage": "boosting"},
+    "correction": {"target_prior": "training"},
+    "bias": {"calibration": "bias"},
+    "temperature and bias": {"calibration": "temperature"},
+    "matched decisions": {"decisions": "matched"},
+}
+"""Each measure alone."""
+
+ARMS = {**ALONE, "recommended": dict(RECOMMENDED), "recommended, uniform": {**RECOMMENDED, "target_prior": "uniform"}}
+
+PRETRAINED_ARMS = {
+    "none": {},
+    "LoRA, effective number": {"weighting": "effective"},
+    "recommended": dict(RECOMMENDED),
+    "recommended, top blocks": {**RECOMMENDED, "tuning": "top_blocks"},
+    "recommended, uniform": {**RECOMMENDED, "target_prior": "uniform"},
+}
+"""A pretrained backbone takes minutes for each arm."""
+
+TEST_SHARE = 0.3
+
+
+def run(
+    backbone: str = "compact",
+    tables: Sequence[str] = (),
+    rows: int = 5000,
+    steps: int | None = None,
+    repeats: int = 3,
+    threads: int = 1,
+    fresh: bool = False,
+    folder: Path = RESULTS,
+) -> Path:
+    """Measure all arms and write ``prior.csv`` and ``prior.md``; returns the page.
+
+    Parameters
+    ----------
+    backbone
+        Of the classifier; a pretrained one has fewer arms and its name in the names of the files.
+    tables
+        ``FILE:LABEL`` of tables beside the packaged one.
+    rows
+        Most rows of a table.
+    steps
+        Training steps on the label; None: the default.
+    repeats
+        Splits of each table.
+    threads
+        torch threads.
+    fresh
+        Measure everything anew.
+    folder
+        Where to write.
+    """
+    work = pieces_of("prior", fresh=fresh)
+    arms = ARMS if backbone == "compact" else PRETRAINED_ARMS
+    common = {"backbone": backbone, **({} if steps is None else {"steps": steps})}
+    entries = []
+    for (name, table), seed, arm in product(packaged_and_named(tables, rows), range(repeats), arms):
+        settings = {**common, **arms[arm]}
+        title = f"{name} {arm} {seed}"
+        stem = piece_stem(work, title, [settings, threads, seed, len(table.frame)])
+        piece = stored_piece(stem, title, partial(measure, table, settings, seed, threads))
+        key = {"table": name, "split": seed, "arm": arm}
+        entries += [{**key, "metric": metric, "value": piece[metric]} for metric in METRICS]
+    tidy = pd.DataFrame(entries)
+    command = (
+        f"imbllm bench prior --backbone {Path(backbone).name} --rows {rows} --repeats {repeats} --threads {threads}"
+        + ("" if steps is None else f" --steps {steps}")
+        + "".join(f" --table {Path(named).name}" for named in tables)
+    )
+    title = "prior" if backbone == "compact" else f"prior_{Path(backbone).name}"
+    text = page_text(tidy, Path(backbone).name, command)
+    return write_results(title, tidy.assign(versions=versions()), summary(tidy), text, folder)
+
+
+def measure(table: LabelledTable, settings: dict[str, Any], seed: int, threads: int) -> dict[str, float]:
+    """Train and judge one arm on one split."""
+    from sklearn.model_selection import train_test_split
+
+    learned, unseen = train_test_split(table.frame, test_size=TEST_SHARE, stratify=table.labels, random_state=seed)
+    classifier = LanguageModelClassifier(random_state=seed, threads=threads, **settings)
+    classifier.fit(learned.drop(columns=table.label), learned[table.label])
+    codes = np.searchsorted(classifier.classes_, unseen[table.label].to_numpy())
+    features = unseen.drop(columns=table.label)
+    answers = np.searchsorted(classifier.classes_, classifier.predict(features))
+    figures = judge(classifier.predict_proba(features), answers, codes)
+    return {**figures, "fit s": classifier.model_.seconds}
+
+
+def judge(probabilities: FloatArray, answers: IntArray, codes: IntArray) -> dict[str, float]:
+    """Figures of one classifier on test rows.
+
+    Parameters
+    ----------
+    probabilities
+        Shape (n, k).
+    answers, codes
+        Answered and true classes, shape (n,).
+    """
+    from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
+
+    k = probabilities.shape[1]
+    counts = np.bincount(codes, minlength=k)
+    rarest, equal = int(counts.argmin()), (1.0 / np.maximum(counts, 1))[codes]
+    gaps = class_share_gaps(answers, codes, k)
+    even_gaps = class_share_gaps(answers, codes, k, equal)
+    return {
+        "rarest, true share": 100 * counts[rarest] / counts.sum(),
+        "rarest, answered": 100 * float((answers == rarest).mean()),
+        "gap": 100 * float(np.abs(gaps).max()),
+        "gap, equal classes": 100 * float(np.abs(even_gaps).max()),
+        "macro F1": 100 * float(f1_score(codes, answers, average="macro")),
+        "balanced accuracy": 100 * float(balanced_accuracy_score(codes, answers)),
+        "ROC AUC": 100 * ranking(probabilities, codes),
+        "log-loss": float(log_loss(codes, probabilities, labels=np.arange(k))),
+        "ECE": 100 * expected_calibration_error(probabilities, codes),
+    }
+
+
+def ranking(probabilities: FloatArray, codes: IntArray) -> float:
+    """ROC AUC; of several classes the mean of each against the others."""
+    from sklearn.metrics import roc_auc_score
+
+    if probabilities.shape[1] == 2:
+        return float(roc_auc_score(codes, probabilities[:, 1]))
+    return float(roc_auc_score(codes, probabilities, multi_class="ovr", average="macro"))

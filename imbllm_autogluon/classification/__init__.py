@@ -1,0 +1,8 @@
+"""Classes asked of a language model: the label query, measures against copying the prior, the classifier."""
+
+from __future__ import annotations
+
+from imbllm_autogluon.classification.classifier import LanguageModelClassifier
+from imbllm_autogluon.classification.config import RECOMMENDED, ClassifierConfig, MeasuresConfig
+
+__all__ = ["RECOMMENDED", "ClassifierConfig", "LanguageModelClassifier", "MeasuresConfig"]

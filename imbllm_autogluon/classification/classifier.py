@@ -1,0 +1,192 @@
+"""A language model as a classifier of scikit-learn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d
+from sklearn_compat.utils.validation import validate_data
+
+from imbllm_autogluon.classification.config import ClassifierConfig
+from imbllm_autogluon.configuration import set_parameters, settings_as_parameters
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.randomness import base_seed
+from imbllm_autogluon.tables.frames import checked_frame
+from imbllm_autogluon.tables.levels import find_levels
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from imbllm_autogluon.classification.label_model import LabelModel
+    from imbllm_autogluon.randomness import RandomState
+    from imbllm_autogluon.tables import ColumnName, Kind
+
+    FloatArray = npt.NDArray[np.float64]
+
+MOST_CLASSES = 1000
+"""Classes above which a label is taken for a number or an identifier."""
+
+
+@settings_as_parameters(ClassifierConfig)
+class LanguageModelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A decoder asked for the class of a row, with measures against copying the class shares of its training set.
+
+    Rows are sentences; the class is the answer to ``Y is`` behind a row's clauses, scored for every class at once.
+    Numbers, categories, booleans, dates, missing values and free texts are read as they are. Categories that were not
+    there in training are left out of a row's sentence.
+
+    Parameters
+    ----------
+    random_state : int, RandomState, Generator or None, default=None
+        Seed; the same seed on the same machine gives the same probabilities.
+    kinds : dict of column name to kind or None, default=None
+        Overrides guessed column kinds.
+    threads : int or None, default=None
+        torch threads; `None` leaves the process's count alone.
+    first_stage : {"none", "boosting", "logistic"} or classifier, default="none"
+        A classifier whose guess and confidence the decoder reads as clauses; any with ``fit`` and ``predict_proba`` on
+        the data frame of the features.
+    **settings
+        Counter-measures: see :class:`~imbllm_autogluon.classification.config.MeasuresConfig` (`weighting`, `beta`,
+        `focal_gamma`, `oversampling_cap`, `instruction`, `suppression`, `target_prior`, `calibration`, `decisions`,
+        `calibration_share`), none by default; :data:`RECOMMENDED` names a combination. The query: `feature_weight`,
+        `query_orders`, `text_words` of :class:`~imbllm_autogluon.classification.config.ClassifierConfig`. The model:
+        all of :class:`~imbllm_autogluon.language.config.LanguageConfig`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (k,)
+        Classes, sorted.
+    model_ : LabelModel
+        The fitted model: its language model, calibration and training curves.
+    n_features_in_ : int
+        Number of features seen.
+
+    Raises
+    ------
+    InvalidInputError
+        A setting is not allowed, a label is missing, or there is one class, or more than 1000.
+
+    Examples
+    --------
+    >>> from imbllm_autogluon.datasets import load_hypothyroid
+    >>> X, y = load_hypothyroid()
+    >>> quick = {"warmup_steps": 2, "steps": 2}
+    >>> classifier = LanguageModelClassifier(random_state=0, **quick).fit(X, y)
+    >>> classifier.predict_proba(X.head(3)).shape, list(classifier.classes_)
+    ((3, 2), ['hypothyroid', 'negative'])
+    """
+
+    model_: LabelModel
+    classes_: npt.NDArray[Any]
+
+    def __init__(
+        self,
+        *,
+        random_state: RandomState = None,
+        kinds: dict[ColumnName, Kind] | None = None,
+        threads: int | None = None,
+        first_stage: Any = "none",
+        **settings: Any,
+    ) -> None:
+        self.random_state = random_state
+        self.kinds = kinds
+        self.threads = threads
+        self.first_stage = first_stage
+        set_parameters(self, settings)
+
+    def config(self) -> ClassifierConfig:
+        """The parameters as a checked configuration."""
+        settings = {key: getattr(self, key) for key in ClassifierConfig.flat_keys()}
+        if not isinstance(self.first_stage, str):
+            settings["first_stage"] = "none"
+        return ClassifierConfig.from_flat(settings)
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LanguageModelClassifier:
+        """Learn rows and their classes.
+
+        Parameters
+        ----------
+        X
+            Data frame, or array of numbers, shape (n, m).
+        y
+            Labels, shape (n,); none missing.
+        sample_weight
+            Weight of each row's label in the loss, shape (n,).
+        """
+        from imbllm_autogluon.classification.label_model import LabelModel
+
+        config = self.config()
+        frame = checked_frame(X)
+        validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
+        labels = _checked_labels(y)
+        if len(labels) != len(frame):
+            raise InvalidInputError(f"X and y must have the same number of rows; got {len(frame)} and {len(labels)}.")
+        self.classes_ = np.unique(labels.to_numpy())
+        _require_classes(self.classes_)
+        weights = None if sample_weight is None else _check_sample_weight(sample_weight, frame, dtype=np.float64)
+        if weights is not None and weights.sum() <= 0:
+            raise InvalidInputError("sample_weight adds up to 0; at least one row must count.")
+        model = LabelModel(
+            config,
+            seed=base_seed(self.random_state),
+            threads=self.threads,
+            first_stage=None if isinstance(self.first_stage, str) else self.first_stage,
+        )
+        self.model_ = model.fit(frame.reset_index(drop=True), labels, weights=weights, kinds=self.kinds)
+        return self
+
+    def predict_proba(self, X: Any) -> FloatArray:
+        """Probability of each class, shape (n, k), in the order of `classes_`."""
+        return self._probabilities(X)[:, self._places()]
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """Answered classes, shape (n,): the most probable ones, or as ``decisions="matched"`` moves them."""
+        probabilities = self._probabilities(X)
+        back = np.argsort(self._places())
+        classes: npt.NDArray[Any] = self.classes_[back[self.model_.decide(probabilities)]]
+        return classes
+
+    def _probabilities(self, X: Any) -> FloatArray:
+        check_is_fitted(self)
+        frame = checked_frame(X)
+        validate_data(self, X=X, reset=False, skip_check_array=True)
+        return self.model_.probabilities(frame.reset_index(drop=True))
+
+    def _places(self) -> npt.NDArray[np.int64]:
+        """Place of each of the sorted classes among the label's categories."""
+        label = self.model_.schema.label
+        assert label is not None
+        return find_levels(self.classes_.tolist(), label.categories)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        return tags
+
+
+def _checked_labels(y: Any) -> pd.Series:
+    """Labels as a series with a fresh index."""
+    name = y.name if isinstance(y, pd.Series) else None
+    if isinstance(y, pd.Series):
+        missing = int(y.isna().sum())
+        if missing:
+            raise InvalidInputError(f"the label is missing in {missing} rows; drop them, or fill it in.")
+    flat = column_or_1d(y, warn=True)
+    check_classification_targets(flat)
+    return pd.Series(flat, name=name)
+
+
+def _require_classes(classes: npt.NDArray[Any]) -> None:
+    if len(classes) < 2:
+        raise InvalidInputError(f"y holds one class, {classes[0]!r}; a classifier needs at least 2 classes.")
+    if len(classes) > MOST_CLASSES:
+        raise InvalidInputError(
+            f"y holds {len(classes)} classes; at most {MOST_CLASSES} are told apart. Is it a number or an identifier?"
+        )

@@ -1,0 +1,167 @@
+"""Configuration of the label query and of the classifier: every counter-measure against a copied prior is a switch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from imbllm_autogluon.configuration import (
+    from_mapping,
+    known_keys,
+    refuse_unknown_keys,
+    require_choices,
+    require_number,
+)
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.language.config import LanguageConfig
+
+LABEL_STEPS = 300
+"""Optimiser steps on the label of the compact backbone, after its warm-up on whole sentences."""
+
+NamedPrior = Literal["training", "uniform"]
+
+
+@dataclass(frozen=True)
+class MeasuresConfig:
+    """What is done against a decoder that copies the class shares of its training set; the defaults do nothing."""
+
+    weighting: Literal["none", "effective", "inverse"] = "none"
+    """Weight of a row's label in the loss by its class: `effective`, (1 - beta) / (1 - beta ** n) with n rows of the
+    class (Cui et al. 2019, equation 2); `inverse`, 1 / n. Weights have mean 1 over the rows."""
+
+    beta: float = 0.999
+    """beta of the effective number (0 up to but not 1): near 0 every class weighs alike a row, near 1 as `inverse`."""
+
+    focal_gamma: float = 0.0
+    """gamma of the focal loss: the label's loss times (1 - p) ** gamma (0 to 10; Lin et al. 2017). 0: none."""
+
+    oversampling_cap: float | None = None
+    """Rows of rarer classes are repeated until the largest class has at most this many times theirs (1 to 1000; the
+    practice is 2 to 3). `None`: no row is repeated."""
+
+    instruction: bool = False
+    """Whether each sentence begins with an instruction to answer regardless of how frequent a class is. Words of it are
+    known to pretrained backbones; to the compact one they are constant tokens."""
+
+    suppression: bool = False
+    """Whether a control clause tells apart rows with the table's class shares and repeated rows with equal shares; the
+    query then asks under equal shares."""
+
+    first_stage: Literal["none", "boosting", "logistic"] = "none"
+    """A classifier of scikit-learn whose guess and confidence stand in the sentence as two more clauses (two-stage);
+    training rows get out-of-fold guesses."""
+
+    target_prior: str | Mapping[Any, float] | None = None
+    """Class shares under which classes are asked for: `training`, `uniform`, or shares by class. Probabilities are
+    multiplied by wanted over own share, the own share being the model's mean probability. `None`: no correction."""
+
+    calibration: Literal["none", "bias", "temperature"] = "none"
+    """What is fitted on held-out rows, held near no change where they are few: a `bias` for each class, or also a
+    `temperature` for each class."""
+
+    decisions: Literal["argmax", "matched"] = "argmax"
+    """Which class is answered: the one of the highest probability, or `matched`, after adding biases under which the
+    answers to held-out rows have the target's class shares."""
+
+    calibration_share: float = 0.2
+    """Share of each class of 20 rows or more that is not learned where calibration or matched decisions need held-out
+    rows (0 to 0.5). With 0 decisions are matched on learned rows, and nothing is calibrated."""
+
+    def __post_init__(self) -> None:
+        require_choices(self)
+        _check_prior(self.target_prior)
+        require_number("beta", self.beta, 0.0, 1.0 - 1e-12)
+        require_number("focal_gamma", self.focal_gamma, 0.0, 10.0)
+        require_number("calibration_share", self.calibration_share, 0.0, 0.5)
+        if self.oversampling_cap is not None:
+            require_number("oversampling_cap", self.oversampling_cap, 1.0, 1000.0)
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether some rows are kept from training to be asked about."""
+        return self.calibration != "none" or self.decisions != "argmax"
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """Everything that shapes a language-model classifier."""
+
+    feature_weight: float = 0.0
+    """Weight of the features' values beside the label in the loss of the second stage (0 to 1000); with 0 the label
+    alone is learned there. The warm-up always learns whole sentences."""
+
+    query_orders: int = 1
+    """In how many orders of the clauses each row is asked about (1 to 64): that of the columns, then drawn ones; their
+    probabilities are averaged."""
+
+    text_words: int = 64
+    """Words (tokens with clauses="text") of a free-text cell that are read, from its beginning (1 to 4096)."""
+
+    measures: MeasuresConfig = field(default_factory=MeasuresConfig)
+    language: LanguageConfig = field(default_factory=LanguageConfig)
+
+    def __post_init__(self) -> None:
+        require_number("feature_weight", self.feature_weight, 0.0, 1000.0)
+        require_number("query_orders", self.query_orders, 1, 64, whole=True)
+        require_number("text_words", self.text_words, 1, 4096, whole=True)
+
+    def resolved_language(self) -> LanguageConfig:
+        """Settings of the language model with what a classifier chooses filled in."""
+        steps = {} if self.language.is_pretrained else {"steps": LABEL_STEPS}
+        return self.language.with_defaults(order="permute_x", column_order_share=1.0, **steps).resolved()
+
+    @classmethod
+    def own_keys(cls) -> tuple[str, ...]:
+        """Names of the settings that belong to no part."""
+        return tuple(key for key in known_keys(cls) if key not in _PARTS)
+
+    @classmethod
+    def flat_keys(cls) -> tuple[str, ...]:
+        """Names of all settings; no name occurs twice."""
+        return (*cls.own_keys(), *(key for part in _PARTS.values() for key in known_keys(part)))
+
+    @classmethod
+    def from_flat(cls, values: Mapping[str, Any], *, prefix: str = "") -> ClassifierConfig:
+        """Build the configuration from one flat mapping.
+
+        Examples
+        --------
+        >>> ClassifierConfig.from_flat({"weighting": "effective", "steps": 50}).measures.weighting
+        'effective'
+        """
+        refuse_unknown_keys(values, cls.flat_keys(), prefix=prefix)
+        parts = {
+            name: from_mapping(part, {key: values[key] for key in known_keys(part) if key in values})
+            for name, part in _PARTS.items()
+        }
+        return from_mapping(cls, {**{key: values[key] for key in cls.own_keys() if key in values}, **parts})
+
+    def flat(self) -> dict[str, Any]:
+        """All settings as one flat mapping; the inverse of :meth:`from_flat`."""
+        own = {key: getattr(self, key) for key in self.own_keys()}
+        return own | {key: value for name in _PARTS for key, value in vars(getattr(self, name)).items()}
+
+
+RECOMMENDED: Mapping[str, Any] = {
+    "weighting": "effective",
+    "instruction": True,
+    "target_prior": "training",
+    "calibration": "bias",
+    "decisions": "matched",
+}
+"""The recommended combination, beside LoRA or top blocks of a pretrained backbone."""
+
+_PARTS: dict[str, type[Any]] = {"measures": MeasuresConfig, "language": LanguageConfig}
+
+
+def _check_prior(prior: object) -> None:
+    """Refuse what names no class shares."""
+    if prior is None or prior in get_args(NamedPrior):
+        return
+    if not isinstance(prior, Mapping) or not prior:
+        raise InvalidInputError(
+            f"target_prior must be 'training', 'uniform', None, or a share for each class; got {prior!r}."
+        )
+    for label, share in prior.items():
+        require_number(f"the target prior of {label!r}", share, 1e-9)

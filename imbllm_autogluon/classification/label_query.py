@@ -1,0 +1,82 @@
+"""The label query: a language model is asked for the class of rows by scoring every class's tokens, in batches.
+
+Pred-LLM's query (arXiv 2410.21717, section 3.3) with probabilities instead of free generation: the prompt is the row's
+clauses followed by ``Y is``; each class is scored behind it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imbllm_autogluon.language.prompts import Prompts
+from imbllm_autogluon.randomness import child_rng
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from imbllm_autogluon.language.model import TableLanguageModel
+    from imbllm_autogluon.sentences import Clauses
+
+    FloatArray = npt.NDArray[np.float64]
+    IntArray = npt.NDArray[np.int64]
+
+
+class LabelQuery:
+    """Asks a trained language model for the class of rows.
+
+    Parameters
+    ----------
+    model
+        A causal language model of a table.
+    n_classes
+        Classes of the label.
+    orders
+        Orders of the clauses in which each row is asked about: that of the columns, then drawn ones.
+    threads
+        torch threads.
+    """
+
+    def __init__(
+        self, model: TableLanguageModel, n_classes: int, *, orders: int = 1, threads: int | None = None
+    ) -> None:
+        self._model = model
+        self._n_features = model.encoding.n_clauses - 1
+        codes = np.arange(n_classes)
+        self._values = model.encoding.codings[-1].encode(codes, np.zeros(n_classes, dtype=bool))
+        rng = child_rng(model.seed, "order", "query")
+        drawn = [rng.permutation(self._n_features) for _ in range(orders - 1)]
+        self._orders = [np.arange(self._n_features), *drawn]
+        self._threads = threads
+
+    def log_probabilities(self, clauses: Clauses) -> FloatArray:
+        """Log-probability of every class, shape (n, k), float64; absent clauses are not written.
+
+        Raises
+        ------
+        InvalidInputError
+            The backbone is a masked language model.
+        """
+        logs = np.zeros((len(self._orders), len(clauses.tokens), len(self._values)))
+        present = clauses.present[:, : self._n_features]
+        patterns, groups = np.unique(present, axis=0, return_inverse=True)
+        for pattern, holds in enumerate(patterns):
+            rows = np.flatnonzero(groups.reshape(-1) == pattern)
+            for place, order in enumerate(self._orders):
+                logs[place, rows] = self._scored(order[holds[order]], clauses.tokens[rows])
+        mean: FloatArray = np.logaddexp.reduce(logs, axis=0) - np.log(len(self._orders))
+        return mean
+
+    def _scored(self, order: IntArray, tokens: IntArray) -> FloatArray:
+        """Log-probabilities behind clauses in one order, batch by batch."""
+        label = self._n_features
+        if not len(order):  # nothing is known of these rows: every class is as likely as any other
+            return np.full((len(tokens), len(self._values)), -np.log(len(self._values)))
+        most = self._model.config.generation_batch or len(tokens)
+        prompts = [
+            Prompts(np.append(order, label), len(order), tokens[start : start + most])
+            for start in range(0, len(tokens), most)
+        ]
+        parts = self._model.score_all(prompts, label, self._values, threads=self._threads)
+        return np.concatenate(parts)

@@ -1,0 +1,301 @@
+"""The language-model classifier as a model class of AutoGluon, key ``IMBLLM_CLF``."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from autogluon.common.features.types import (
+    R_BOOL,
+    R_CATEGORY,
+    R_FLOAT,
+    R_INT,
+    R_OBJECT,
+    S_IMAGE_BYTEARRAY,
+    S_IMAGE_PATH,
+)
+from autogluon.common.space import Categorical, Int, Real, Space
+from autogluon.common.utils.pandas_utils import get_approximate_df_mem_usage
+from autogluon.common.utils.resource_utils import ResourceManager
+from autogluon.core.models import AbstractModel
+
+from imbllm_autogluon.classification.calibration import FLOOR, softmax
+from imbllm_autogluon.classification.config import LABEL_STEPS, RECOMMENDED, ClassifierConfig
+from imbllm_autogluon.configuration import refuse_unknown_keys
+from imbllm_autogluon.errors import InvalidInputError, OutOfTimeError
+from imbllm_autogluon.language.config import COMPACT, OWN_DEFAULTS
+from imbllm_autogluon.plugin.class_metrics import answers_by_highest_probability
+from imbllm_autogluon.plugin.feature_kinds import kinds_to_read, said_by_texts, stack_features, unwritten_features
+from imbllm_autogluon.plugin.fold_writer import named, predictor_folder
+from imbllm_autogluon.plugin.raw_view import exact_view
+from imbllm_autogluon.plugin.skipping import skipped_by_autogluon
+from imbllm_autogluon.rebalancing.fold_rows import require_time
+from imbllm_autogluon.tables.levels import find_levels
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    import numpy.typing as npt
+    from autogluon.common.features.feature_metadata import FeatureMetadata
+
+    from imbllm_autogluon.classification.label_model import LabelModel
+    from imbllm_autogluon.plugin.original_columns import OriginalColumns
+    from imbllm_autogluon.tables import ColumnName, Kind
+
+    FloatArray = npt.NDArray[np.float64]
+    IntArray = npt.NDArray[np.int64]
+
+log = logging.getLogger("autogluon.imbllm")
+
+KEY = "IMBLLM_CLF"
+
+TRAINING_SHARE = 0.8
+"""Share of the time limit that training may take; the rest is for the calibration and for predicting."""
+
+LEAST_LABEL_STEPS = 10
+"""Steps on the label below which a fit that ran out of time is no model; fewer where fewer were asked for."""
+
+LIBRARIES = 6e8
+"""Bytes that torch and transformers take, with the cells of a small table (resident set of one fold)."""
+
+PRETRAINED = 3e9
+"""Bytes of a pretrained backbone of 135 million weights in float32, its gradients and a batch, roughly."""
+
+
+class ClassifierModel(AbstractModel):  # type: ignore[misc]
+    """A decoder that is asked for the class of a row, with measures against copying the class shares.
+
+    Hyperparameters are the settings of :class:`~imbllm_autogluon.classification.config.ClassifierConfig`, without a
+    prefix, each a value or a search space of AutoGluon, and ``random_state``. The default ones are the recommended
+    measures (the instruction for pretrained backbones only: to the others it is constant tokens that cost time).
+    Decisions are ``"matched"`` by default, and part of the probabilities, where a metric of classes judges more than
+    two of them; elsewhere AutoGluon reads probabilities, or tunes a threshold, and ``decisions`` changes nothing.
+
+    Free texts are read as they are: AutoGluon hands them on where this model is in the portfolio. Categories, dates and
+    labels are read by their original names where the folder of the predictor tells them.
+
+    Attributes
+    ----------
+    imbllm_report : dict
+        What the last fit read and learned: rows of each class, held-out rows, columns that are not read and why, steps,
+        seconds, and whether original columns were read instead of AutoGluon's codes.
+
+    Examples
+    --------
+    >>> from autogluon.tabular import TabularPredictor
+    >>> portfolio = {"GBM": {}, "IMBLLM_CLF": {"backbone": "smollm2", "clauses": "text"}}
+    >>> TabularPredictor("sick").fit(table, hyperparameters=portfolio)  # doctest: +SKIP
+    """
+
+    ag_key = KEY
+    ag_name = "ImbLLMClassifier"
+    ag_priority = 35
+    seed_name = "random_state"
+    _supported_problem_types = ["binary", "multiclass"]  # noqa: RUF012 - AutoGluon asks for a list
+    _default_auxiliary_params_extra = {  # noqa: RUF012
+        "valid_raw_types": [R_BOOL, R_INT, R_FLOAT, R_CATEGORY, R_OBJECT],
+        "ignored_type_group_special": [S_IMAGE_PATH, S_IMAGE_BYTEARRAY],
+    }
+
+    imbllm_report: dict[str, Any] | None = None
+    _imbllm_metadata: FeatureMetadata | None = None
+    _imbllm_columns: OriginalColumns | None = None
+    _imbllm_places: IntArray
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        given = {name: value for name, value in (self._user_params or {}).items() if name != self.seed_name}
+        refuse_unknown_keys(given, (*ClassifierConfig.flat_keys(), self.seed_name))
+        ClassifierConfig.from_flat(_without_spaces(given))
+
+    @classmethod
+    def _class_tags(cls) -> dict[str, Any]:
+        """Raw texts are wanted; torch's settings are put back after a fit."""
+        return {"handles_text": True, "reset_torch_threads": True}
+
+    def _more_tags(self) -> dict[str, Any]:
+        """Validation rows have no part in a fit."""
+        return {"can_refit_full": True}
+
+    def _set_default_params(self) -> None:
+        pretrained = self._backbone() not in COMPACT
+        by_probability = answers_by_highest_probability(self.problem_type, self.eval_metric)
+        own = {"instruction": pretrained, "decisions": RECOMMENDED["decisions"] if by_probability else "argmax"}
+        for name, value in {**RECOMMENDED, **own}.items():
+            self._set_default_param_value(name, value)
+
+    def _get_default_searchspace(self) -> dict[str, Space]:
+        """Spaces of what is left open; their defaults are the fit without a search."""
+        measures = {
+            "weighting": Categorical("effective", "inverse", "none"),
+            "focal_gamma": Categorical(0.0, 1.0, 2.0),
+        }
+        if self._backbone() not in COMPACT:
+            steps = OWN_DEFAULTS["pretrained"]["steps"]
+            return {**measures, "steps": Int(steps // 2, 2 * steps, default=steps)}
+        rate = OWN_DEFAULTS["compact"]["learning_rate"]
+        return {
+            **measures,
+            "steps": Int(LABEL_STEPS // 2, 2 * LABEL_STEPS, default=LABEL_STEPS),
+            "learning_rate": Real(rate / 3, 3 * rate, default=rate, log=True),
+            "layers": Categorical(2, 1, 3),
+            "width": Categorical(64, 32, 128),
+        }
+
+    def _get_default_resources(self) -> tuple[int, float]:
+        """All cores, and a GPU for a pretrained backbone where there is one."""
+        gpus = ResourceManager.get_gpu_count_torch(cuda_only=True) if self._backbone() not in COMPACT else 0
+        return ResourceManager.get_cpu_count(), min(1, gpus)
+
+    @classmethod
+    def _estimate_memory_usage_static(
+        cls, *, X: pd.DataFrame, hyperparameters: dict[str, Any] | None = None, **kwargs: Any
+    ) -> int:
+        """Roughly: the libraries, the table, the weights with their gradients, and the batches of queries."""
+        del kwargs
+        config = ClassifierConfig.from_flat(_without_spaces(_settings(hyperparameters or {}))).resolved_language()
+        table = 4 * int(get_approximate_df_mem_usage(X).sum())
+        if config.is_pretrained:
+            return int(LIBRARIES + PRETRAINED + table)
+        weights = 16 * 12 * config.layers * config.width**2
+        queries = 8 * 4 * min(len(X), config.generation_batch or 1) * 2 * X.shape[1] * config.width
+        return int(LIBRARIES + weights + queries + table)
+
+    def _preprocess_set_features(self, X: pd.DataFrame, feature_metadata: FeatureMetadata | None = None) -> None:
+        """Keep the metadata of all columns; the model's own is cut to the features that it reads."""
+        self._imbllm_metadata = feature_metadata
+        super()._preprocess_set_features(X=X, feature_metadata=feature_metadata)
+
+    def _get_valid_features(self, feature_metadata: FeatureMetadata = None) -> list[ColumnName]:
+        """Without counts of words where the texts themselves are read."""
+        features: list[ColumnName] = super()._get_valid_features(feature_metadata=feature_metadata)
+        dropped = set(said_by_texts(feature_metadata))
+        return [name for name in features if name not in dropped]
+
+    def get_info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """AutoGluon's information on the model, and the report under ``imbllm``."""
+        return {**super().get_info(*args, **kwargs), "imbllm": self.imbllm_report}
+
+    def _fit(
+        self,
+        X: pd.DataFrame,
+        y: pd.Series,
+        sample_weight: FloatArray | None = None,
+        time_limit: float | None = None,
+        num_cpus: object = None,
+        num_gpus: float = 0,
+        **kwargs: Any,
+    ) -> None:
+        del kwargs  # validation rows among them: the model holds rows out of the training rows itself
+        started = time.time()
+        names = self._find_original_columns(X)
+        X = self.preprocess(X, y=y)
+        labels = pd.Series([names.get(code, code) for code in y], name=y.name)
+        with skipped_by_autogluon(self.name):
+            left = None if time_limit is None else TRAINING_SHARE * (time_limit - (time.time() - started))
+            self._learn(X, labels, sample_weight, left, num_cpus if isinstance(num_cpus, int) else None, num_gpus)
+        codes = range(max(self.num_classes or 2, int(y.max()) + 1))
+        label = self.model.schema.label
+        assert label is not None
+        self._imbllm_places = find_levels([names.get(code, code) for code in codes], label.categories)
+
+    def _find_original_columns(self, X: pd.DataFrame) -> Mapping[int, Hashable]:
+        """Keep how the columns came about, if the predictor's folder tells; returns the names of the labels."""
+        metadata = self._imbllm_metadata
+        own = X.drop(columns=[*unwritten_features(metadata, X), *stack_features(metadata, X)])
+        found = exact_view(predictor_folder(self.path), own, metadata)
+        # Features of the model's own (`ag.prep_params`) may mean something else under the same names.
+        usable = found is not None and self.get_preprocessor() is None
+        self._imbllm_columns = found[0].columns if found is not None and usable else None
+        return found[0].labels if found is not None else {}
+
+    def _learn(
+        self,
+        X: pd.DataFrame,
+        labels: pd.Series,
+        weights: FloatArray | None,
+        time_limit: float | None,
+        threads: int | None,
+        num_gpus: float,
+    ) -> None:
+        from imbllm_autogluon.classification.label_model import LabelModel
+
+        if labels.nunique() < 2:
+            raise InvalidInputError(f"the training fold holds one class, {labels.iloc[0]!r}; 2 or more are needed.")
+        require_time(time_limit)
+        settings = _settings(self._get_model_params())
+        if not num_gpus and settings.get("device") is None:
+            settings["device"] = "cpu"  # AutoGluon gave no GPU to this model
+        rows, kinds = self._rows(X)
+        model = LabelModel(ClassifierConfig.from_flat(settings), seed=self.random_seed or 0, threads=threads)
+        weights = None if weights is None else np.asarray(weights, dtype=np.float64)
+        model.fit(rows.reset_index(drop=True), labels, weights=weights, kinds=kinds, time_limit=time_limit)
+        _require_learned(model, time_limit)
+        self.model = model
+        self._note(labels)
+
+    def _predict_proba(self, X: pd.DataFrame, **kwargs: Any) -> FloatArray:
+        rows = self._rows(self.preprocess(X, **kwargs))[0].reset_index(drop=True)
+        probabilities: FloatArray = self.model.probabilities(rows)
+        if answers_by_highest_probability(self.problem_type, self.eval_metric):
+            biases = self.model.calibration.decision_biases
+            probabilities = softmax(np.log(np.clip(probabilities, FLOOR, None)) + biases)
+        seen = np.flatnonzero(self._imbllm_places >= 0)  # a fold may lack a rare class
+        ordered = np.zeros((len(rows), len(self._imbllm_places)))
+        ordered[:, seen] = probabilities[:, self._imbllm_places[seen]]
+        unified: FloatArray = self._convert_proba_to_unified_form(ordered)
+        return unified
+
+    def _rows(self, X: pd.DataFrame) -> tuple[pd.DataFrame, dict[ColumnName, Kind]]:
+        """Rows as they are read, and the kinds of columns that dtypes alone would not show."""
+        kinds = kinds_to_read(self._imbllm_metadata, X)
+        columns = self._imbllm_columns
+        if columns is None:
+            return X, kinds
+        raw, own = columns.raw(X)
+        beyond = columns.beyond(X)
+        return pd.concat([raw, X[beyond]], axis=1), {**{n: kinds[n] for n in beyond if n in kinds}, **own}
+
+    def _note(self, labels: pd.Series) -> None:
+        """Keep and log what was read and learned."""
+        curves = self.model.language_model.curves
+        self.imbllm_report = {
+            "rows": named(labels.value_counts().to_dict()),
+            "held_out": self.model.held_out,
+            "original_columns": self._imbllm_columns is not None,
+            "not_read": [aside.reason for aside in self.model.schema.set_aside if not aside.holds_text],
+            "steps": {name: len(curve.losses) for name, curve in curves.items()},
+            "stopped_by": {name: curve.stopped_by for name, curve in curves.items()},
+            "seconds": self.model.seconds,
+        }
+        log.log(15, "\t%s: %s", self.name, self.imbllm_report)
+
+    def _backbone(self) -> str:
+        """Name of the backbone, also before the parameters are set up."""
+        given = _without_spaces(self._user_params or {}).get("backbone", COMPACT[0])
+        return str(given)
+
+
+def _require_learned(model: LabelModel, time_limit: float | None) -> None:
+    """Refuse a model that had no time to learn the label."""
+    curve = model.language_model.curves.get("label")
+    done = 0 if curve is None else len(curve.losses)
+    if time_limit is None or done >= LEAST_LABEL_STEPS or (curve is not None and curve.stopped_by != "time limit"):
+        return
+    raise OutOfTimeError(
+        f"{time_limit:.1f} s of training were enough for {done} steps on the label; at least {LEAST_LABEL_STEPS} are "
+        "needed. Give the fit more time, or make the model smaller (layers, width)."
+    )
+
+
+def _settings(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of the classifier among hyperparameters."""
+    return {name: value for name, value in hyperparameters.items() if name in ClassifierConfig.flat_keys()}
+
+
+def _without_spaces(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Hyperparameters with the default of every search space in its place."""
+    return {name: value.default if isinstance(value, Space) else value for name, value in hyperparameters.items()}

@@ -1,0 +1,114 @@
+"""Whole tables: shares of the classes, the form of the learned table, seeds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError
+from imbllm_autogluon.oversampling.great import GReaT
+from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.oversampling.synthesis import TableSynthesizer
+from tests.oversampling.tables import labels, mixed, quick
+
+
+def table(*counts: int, dtype: str = "object") -> pd.DataFrame:
+    frame = mixed(sum(counts))
+    frame.insert(2, "class", labels(*counts).astype(dtype))
+    return frame
+
+
+def fitted(frame: pd.DataFrame, method: str = "great", seed: int = 0, **settings: Any) -> TableSynthesizer:
+    return TableSynthesizer(method, quick(**settings), random_state=seed).fit(frame, "class")
+
+
+@pytest.mark.parametrize("method", ["great", "imbllm"])
+@pytest.mark.parametrize("dtype", ["object", "category", "string"])
+def test_a_written_table_has_the_form_and_the_shares_of_the_learned_one(method: str, dtype: str) -> None:
+    frame = table(60, 30, 10, dtype=dtype)
+    written = fitted(frame, method).sample(50)
+    assert written.dtypes.to_dict() == frame.dtypes.to_dict()
+    assert list(written.columns) == list(frame.columns)
+    assert written["class"].value_counts().to_dict() == {"a": 30, "b": 15, "c": 5}
+    assert written.index.tolist() == list(range(50))
+
+
+@pytest.mark.parametrize(("n", "expected"), [(0, {}), (1, {"a": 1}), (7, {"a": 4, "b": 2, "c": 1}), (203, None)])
+def test_any_number_of_rows_can_be_written(n: int, expected: dict[str, int] | None) -> None:
+    frame = table(60, 30, 10)
+    written = fitted(frame).sample(n)
+    assert len(written) == n
+    assert written.dtypes.to_dict() == frame.dtypes.to_dict()
+    if expected is not None:
+        assert written["class"].value_counts().to_dict() == expected
+
+
+def test_classes_stand_in_no_order() -> None:
+    written = fitted(table(60, 60)).sample(60)["class"]
+    assert (written.to_numpy()[1:] != written.to_numpy()[:-1]).sum() > 15
+
+
+def test_rows_of_chosen_classes_come_in_exact_numbers() -> None:
+    written = fitted(table(60, 30, 10)).sample_class({"c": 12, "a": 3})
+    assert written["class"].tolist() == ["c"] * 12 + ["a"] * 3
+
+
+def test_a_sample_repeats_unless_it_is_given_a_seed_of_its_own() -> None:
+    frame = table(60, 30)
+    synthesizer, again = fitted(frame), fitted(frame)
+    pd.testing.assert_frame_equal(synthesizer.sample(30), again.sample(30))
+    pd.testing.assert_frame_equal(synthesizer.sample(30, random_state=3), again.sample(30, random_state=3))
+    assert not synthesizer.sample(30).equals(synthesizer.sample(30, random_state=3))
+    generators = np.random.default_rng(8), np.random.default_rng(8)
+    pd.testing.assert_frame_equal(*(synthesizer.sample(30, random_state=rng) for rng in generators))
+
+
+def test_the_learned_table_is_not_modified_and_a_label_may_be_a_number() -> None:
+    frame = table(40, 20).rename(columns={"class": 3})
+    before = frame.copy(deep=True)
+    written = TableSynthesizer(config=quick(), random_state=0).fit(frame, 3).sample(9)
+    pd.testing.assert_frame_equal(frame, before)
+    assert list(written.columns) == list(frame.columns)
+
+
+def test_classes_without_rows_are_not_written() -> None:
+    frame = table(40, 20)
+    frame["class"] = frame["class"].astype(pd.CategoricalDtype(["none", "a", "b"]))
+    written = fitted(frame).sample(12)
+    assert written["class"].value_counts().to_dict() == {"a": 8, "b": 4, "none": 0}
+    assert written["class"].dtype == frame["class"].dtype
+
+
+def test_its_generator_is_of_the_wanted_method_and_its_report_is_the_generators() -> None:
+    assert type(TableSynthesizer("imbllm").generator) is ImbLLM
+    synthesizer = fitted(table(40, 20))
+    synthesizer.sample(6)
+    assert type(synthesizer.generator) is GReaT
+    assert synthesizer.report is synthesizer.generator.report
+    assert sum(entry.made for entry in synthesizer.report.classes) == 6
+
+
+@pytest.mark.parametrize(
+    ("use", "error", "message"),
+    [
+        (lambda: TableSynthesizer("gret"), InvalidInputError, "did you mean 'great'"),
+        (lambda: TableSynthesizer().sample(3), InvalidInputError, "seen no table yet"),
+        (lambda: TableSynthesizer().sample_class({"a": 3}), InvalidInputError, "seen no table yet"),
+        (lambda: fitted(table(20, 9)).sample(-1), InvalidInputError, "n must be a whole number"),
+        (lambda: fitted(table(20, 9)).sample_class({"z": 1}), InvalidInputError, "the label 'z'"),
+        (
+            lambda: fitted(table(20, 9).rename(columns={"class": "clas"})),
+            TableError,
+            r"no label column 'class' \(did you mean 'clas'\?\)",
+        ),
+        (lambda: fitted(table(20, 1)), ClassTooSmallError, "class 'b' has 1 row"),
+        (lambda: fitted(table(20, 9).assign(**{"class": [None] + ["a", "b"] * 14})), TableError, "missing in 1 row"),
+        (lambda: fitted(table(20, 9)[["class"]]), TableError, "0 feature columns"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_with_the_reason(use: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        use()
