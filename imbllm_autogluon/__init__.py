@@ -12,15 +12,27 @@ from imbllm_autogluon.plugin.registry import register
 from imbllm_autogluon.version import __version__
 
 if TYPE_CHECKING:
+    from imbllm_autogluon.classification.classifier import LanguageModelClassifier
+    from imbllm_autogluon.oversampling.pred_llm import PredLLM
     from imbllm_autogluon.oversampling.sampler import ImbLLMOverSampler
     from imbllm_autogluon.plugin.hyperparameters import rebalance_hyperparameters
     from imbllm_autogluon.plugin.presets import make_preset
 
 
-__all__ = ["ImbLLMOverSampler", "__version__", "make_preset", "rebalance_hyperparameters", "register"]
+__all__ = [
+    "ImbLLMOverSampler",
+    "LanguageModelClassifier",
+    "PredLLM",
+    "__version__",
+    "make_preset",
+    "rebalance_hyperparameters",
+    "register",
+]
 
 _LAZY = {
     "ImbLLMOverSampler": "imbllm_autogluon.oversampling.sampler",
+    "LanguageModelClassifier": "imbllm_autogluon.classification.classifier",
+    "PredLLM": "imbllm_autogluon.oversampling.pred_llm",
     "make_preset": "imbllm_autogluon.plugin.presets",
     "rebalance_hyperparameters": "imbllm_autogluon.plugin.hyperparameters",
 }

@@ -13,6 +13,14 @@ Backbone = Annotated[str, typer.Option(help="A pretrained causal model: smollm2,
 Tables = Annotated[
     list[str] | None, typer.Option("--table", metavar="FILE:LABEL", help="Own table instead of the packaged ones.")
 ]
+Trained = Annotated[str, typer.Option(help="compact, or a pretrained causal model: smollm2, a Hub id or a folder.")]
+Beside = Annotated[
+    list[str] | None,
+    typer.Option("--table", metavar="FILE:LABEL", help="Beside the packaged one; FILE:LABEL>=VALUE cuts a number."),
+]
+MostRows = Annotated[int, typer.Option(help="Most rows of a table.")]
+Steps = Annotated[int | None, typer.Option(help="Training steps. Default: the method's.")]
+Splits = Annotated[int, typer.Option(help="Splits of each table.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Measure anew what an earlier run has stored.")]
 
 
@@ -112,3 +120,53 @@ def overhead(
     from imbllm_autogluon.bench.overhead import FAMILIES, run
 
     typer.echo(run(families=family or FAMILIES, folds=folds, repeats=repeats, threads=threads, fresh=fresh))
+
+
+@bench.command()
+def prior(
+    backbone: Trained = "compact",
+    table: Beside = None,
+    rows: MostRows = 5000,
+    steps: Steps = None,
+    repeats: Splits = 3,
+    threads: int = 1,
+    fresh: Fresh = False,
+) -> None:
+    """Whether a decoder copies the class shares of its training set, and what helps against it."""
+    from imbllm_autogluon.bench.prior import run
+
+    page = run(
+        backbone=backbone,
+        tables=table or (),
+        rows=rows,
+        steps=steps,
+        repeats=repeats,
+        threads=threads,
+        fresh=fresh,
+    )
+    typer.echo(page)
+
+
+@bench.command()
+def synthesis(
+    backbone: Trained = "compact",
+    table: Beside = None,
+    rows: MostRows = 3000,
+    steps: Steps = None,
+    repeats: Splits = 2,
+    threads: int = 1,
+    fresh: Fresh = False,
+) -> None:
+    """Whole tables written by Pred-LLM and by GReaT, judged on real rows that neither has seen."""
+    from imbllm_autogluon.bench.synthesis import run
+
+    page = run(
+        backbone=backbone,
+        tables=table or (),
+        rows=rows,
+        steps=steps,
+        repeats=repeats,
+        threads=threads,
+        fresh=fresh,
+    )
+    typer.echo(page)

@@ -38,7 +38,8 @@ def refuse_unknown_keys(given: Iterable[str], allowed: Iterable[str], *, prefix:
 def from_mapping(config_class: type[T], values: Mapping[str, Any], *, prefix: str = "") -> T:
     """Build a configuration object from a mapping; unknown keys are refused by name.
 
-    NumPy's scalars, which searches over settings draw, become Python's own, so that JSON can hold every setting.
+    NumPy's scalars, which searches over settings draw and class labels are, become Python's own, so that JSON can hold
+    every setting.
 
     Raises
     ------
@@ -46,8 +47,14 @@ def from_mapping(config_class: type[T], values: Mapping[str, Any], *, prefix: st
         A key is unknown, or the class refuses a value.
     """
     refuse_unknown_keys(values, known_keys(config_class), prefix=prefix)
-    plain = {key: value.item() if isinstance(value, np.generic) else value for key, value in values.items()}
-    return config_class(**plain)
+    return config_class(**{key: _plain(value) for key, value in values.items()})
+
+
+def _plain(value: Any) -> Any:
+    """A value, or the keys and values of a mapping, without NumPy's scalars."""
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def require_choices(config: object) -> None:

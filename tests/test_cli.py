@@ -292,6 +292,22 @@ def test_bench_stage_hands_its_options_to_the_benchmark(monkeypatch: pytest.Monk
     assert seen == {"rows": 300, "columns": 15, "minority": 80, "threads": 1}
 
 
+@pytest.mark.parametrize(("command", "rows", "repeats"), [("prior", 5000, 3), ("synthesis", 3000, 2)])
+def test_bench_of_tables_hands_its_options_to_the_benchmark(
+    monkeypatch: pytest.MonkeyPatch, command: str, rows: int, repeats: int
+) -> None:
+    seen: dict[str, object] = {}
+    monkeypatch.setattr(f"imbllm_autogluon.bench.{command}.run", lambda **options: seen.update(options) or "page.md")
+    assert imbllm("bench", command).stdout == "page.md\n"
+    own = {"backbone": "compact", "tables": (), "rows": rows, "steps": None, "repeats": repeats}
+    assert seen == {**own, "threads": 1, "fresh": False}
+    options = ("--backbone", "smollm2", "--rows", "300", "--steps", "5", "--repeats", "1", "--threads", "2", "--fresh")
+    result = imbllm("bench", command, "--table", "a.csv:x", "--table", "b.csv:y>=2", *options)
+    assert (result.exit_code, result.stdout) == (0, "page.md\n")
+    given = {"backbone": "smollm2", "tables": ["a.csv:x", "b.csv:y>=2"], "rows": 300, "steps": 5, "repeats": 1}
+    assert seen == {**given, "threads": 2, "fresh": True}
+
+
 def test_a_fresh_process_predicts_with_twins_it_has_never_seen(tmp_path: Path) -> None:
     outcome = binary_outcome()
     rows = mixed_table(BINARY, seed=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from imbllm_autogluon.configuration import (
     require_choice,
     require_choices,
     require_number,
+    set_parameters,
+    settings_as_parameters,
 )
 from imbllm_autogluon.errors import InvalidInputError
 
@@ -106,3 +109,35 @@ def test_other_values_are_refused(value: object) -> None:
 def test_what_is_not_whole_is_refused_as_such(value: object) -> None:
     with pytest.raises(InvalidInputError, match=r"x must be a whole number at least 0; got "):
         require_number("x", value, 0, whole=True)
+
+
+class Settings:
+    """A configuration of two parts."""
+
+    def flat(self) -> dict[str, Any]:
+        return {"heat": 180, "mode": "top", "own": 7}
+
+
+@settings_as_parameters(Settings)
+class Baker:
+    """As estimators of scikit-learn are: one attribute for each parameter."""
+
+    def __init__(self, *, own: int = 1, **settings: Any) -> None:
+        self.own = own
+        set_parameters(self, settings)
+
+
+def test_settings_are_keyword_parameters_with_their_defaults_and_own_ones_come_first() -> None:
+    parameters = list(inspect.signature(Baker).parameters.values())
+    assert [(p.name, p.default) for p in parameters] == [("own", 1), ("heat", 180), ("mode", "top")]
+    assert {p.kind for p in parameters} == {inspect.Parameter.KEYWORD_ONLY}
+
+
+def test_every_setting_becomes_an_attribute_given_or_by_default() -> None:
+    assert vars(Baker()) == {"own": 1, "heat": 180, "mode": "top"}
+    assert vars(Baker(mode="low", own=3)) == {"own": 3, "heat": 180, "mode": "low"}
+
+
+def test_a_parameter_that_does_not_exist_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(TypeError, match=r"Baker has no parameter 'heet' \(did you mean 'heat'\?\)"):
+        Baker(heet=3)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon.bench import query_speed
 from imbllm_autogluon.bench.named_tables import packaged_and_named
 from imbllm_autogluon.bench.pieces import piece_stem, pieces_of, stored_piece
 from imbllm_autogluon.bench.prior_page import METRICS, page_text, summary
@@ -47,11 +48,24 @@ ALONE: dict[str, dict[str, Any]] = {
 }
 """Each measure alone."""
 
-ARMS = {**ALONE, "recommended": dict(RECOMMENDED), "recommended, uniform": {**RECOMMENDED, "target_prior": "uniform"}}
+NOTED: dict[str, Any] = {
+    "weighting": "effective",
+    "instruction": True,
+    "target_prior": "training",
+    "decisions": "matched",
+}
+"""Effective numbers, instruction and correction: the combination that a practitioner's note recommends."""
+
+ARMS = {
+    **ALONE,
+    "effective + correction + matched": NOTED,
+    "recommended": dict(RECOMMENDED),
+    "recommended, uniform": {**RECOMMENDED, "target_prior": "uniform"},
+}
 
 PRETRAINED_ARMS = {
     "none": {},
-    "LoRA, effective number": {"weighting": "effective"},
+    "effective + correction + matched": NOTED,
     "recommended": dict(RECOMMENDED),
     "recommended, top blocks": {**RECOMMENDED, "tuning": "top_blocks"},
     "recommended, uniform": {**RECOMMENDED, "target_prior": "uniform"},
@@ -59,6 +73,9 @@ PRETRAINED_ARMS = {
 """A pretrained backbone takes minutes for each arm."""
 
 TEST_SHARE = 0.3
+
+QUERIED = {"compact": (1000, 50), "pretrained": (100, 20)}
+"""Rows asked in batches, and one by one: a pretrained backbone of 135 M weights takes half a second each on a CPU."""
 
 
 def run(
@@ -110,8 +127,17 @@ def run(
         + "".join(f" --table {Path(named).name}" for named in tables)
     )
     title = "prior" if backbone == "compact" else f"prior_{Path(backbone).name}"
-    text = page_text(tidy, Path(backbone).name, command)
+    text = page_text(tidy, Path(backbone).name, command, _query_speed(work, backbone, threads))
     return write_results(title, tidy.assign(versions=versions()), summary(tidy), text, folder)
+
+
+def _query_speed(work: Path, backbone: str, threads: int) -> str:
+    """Measure the label query against writing labels row by row, and say how it went."""
+    rows, one_by_one = QUERIED["compact" if backbone == "compact" else "pretrained"]
+    name = f"query speed {Path(backbone).name}"
+    stem = piece_stem(work, name, [backbone, rows, one_by_one, threads])
+    figures = stored_piece(stem, name, partial(query_speed.measure, backbone, rows, one_by_one, threads))
+    return query_speed.describe(figures, backbone, threads)
 
 
 def measure(table: LabelledTable, settings: dict[str, Any], seed: int, threads: int) -> dict[str, float]:

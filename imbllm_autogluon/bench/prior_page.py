@@ -32,8 +32,19 @@ def summary(tidy: pd.DataFrame) -> pd.DataFrame:
     return wide.round({name: 3 if name == "log-loss" else 1 for name in METRICS}).reset_index()
 
 
-def page_text(tidy: pd.DataFrame, backbone: str, command: str) -> str:
-    """What was measured, what it means, and whether the recommended combination does what it should."""
+def page_text(tidy: pd.DataFrame, backbone: str, command: str, query: str = "") -> str:
+    """What was measured, what it means, and whether the recommended combination does what it should.
+
+    Parameters
+    ----------
+    tidy
+        One measured value in each row.
+    backbone, command
+        What was measured, and how to repeat it.
+    query
+        What is to be said of the speed of the label query; empty: nothing.
+    """
+    speed = f"## Speed of the label query\n\n{query}\n\n" if query else ""
     meanings = "\n".join(f"- **{name}**: {meaning}" for name, meaning in METRICS.items())
     verdicts = "\n".join(_verdict(part, str(name)) for name, part in tidy.groupby("table", sort=False))
     return (
@@ -41,7 +52,7 @@ def page_text(tidy: pd.DataFrame, backbone: str, command: str) -> str:
         "measures against copying the class shares of its training set. Stratified splits, 30 % test rows; means over "
         f"the splits.\n\n{meanings}\n\n## Recommended combination against none\n\n"
         "Asked: the largest gap at most half as large, ROC AUC not lower beyond noise (two standard errors of the "
-        f"paired difference over the splits).\n\n{verdicts}\n\nCommand: `{command}`."
+        f"paired difference over the splits).\n\n{verdicts}\n\n{speed}Command: `{command}`."
     )
 
 

@@ -16,7 +16,6 @@ from imbllm_autogluon.configuration import set_parameters, settings_as_parameter
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.randomness import base_seed
 from imbllm_autogluon.tables.frames import checked_frame
-from imbllm_autogluon.tables.levels import find_levels
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -128,9 +127,7 @@ class LanguageModelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
             raise InvalidInputError(f"X and y must have the same number of rows; got {len(frame)} and {len(labels)}.")
         self.classes_ = np.unique(labels.to_numpy())
         _require_classes(self.classes_)
-        weights = None if sample_weight is None else _check_sample_weight(sample_weight, frame, dtype=np.float64)
-        if weights is not None and weights.sum() <= 0:
-            raise InvalidInputError("sample_weight adds up to 0; at least one row must count.")
+        weights = None if sample_weight is None else _checked_weights(sample_weight, frame)
         model = LabelModel(
             config,
             seed=base_seed(self.random_state),
@@ -161,7 +158,9 @@ class LanguageModelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
         """Place of each of the sorted classes among the label's categories."""
         label = self.model_.schema.label
         assert label is not None
-        return find_levels(self.classes_.tolist(), label.categories)
+        codes, _ = label.encode(pd.Series(self.classes_))
+        places: npt.NDArray[np.int64] = codes
+        return places
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -174,13 +173,24 @@ class LanguageModelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
 def _checked_labels(y: Any) -> pd.Series:
     """Labels as a series with a fresh index."""
     name = y.name if isinstance(y, pd.Series) else None
-    if isinstance(y, pd.Series):
-        missing = int(y.isna().sum())
-        if missing:
-            raise InvalidInputError(f"the label is missing in {missing} rows; drop them, or fill it in.")
     flat = column_or_1d(y, warn=True)
+    missing = int(pd.isna(flat).sum())
+    if missing:
+        raise InvalidInputError(f"the label is missing (NaN) in {missing} rows; drop them, or fill it in.")
+    if flat.dtype.kind == "f" and np.isinf(flat).any():
+        raise InvalidInputError("the label is infinite (inf) in some rows; give each row a class.")
     check_classification_targets(flat)
     return pd.Series(flat, name=name)
+
+
+def _checked_weights(sample_weight: Any, frame: pd.DataFrame) -> FloatArray:
+    """Weight of each row, shape (n,); none negative, not all 0."""
+    weights: FloatArray = _check_sample_weight(sample_weight, frame, dtype=np.float64)
+    if (weights < 0).any():
+        raise InvalidInputError(f"sample_weight must be 0 or more; got {weights.min()} as its lowest value.")
+    if weights.sum() == 0:
+        raise InvalidInputError("sample_weight adds up to 0; at least one row must count.")
+    return weights
 
 
 def _require_classes(classes: npt.NDArray[Any]) -> None:

@@ -62,25 +62,30 @@ class MeasuresConfig:
 
     decisions: Literal["argmax", "matched"] = "argmax"
     """Which class is answered: the one of the highest probability, or `matched`, after adding biases under which the
-    answers to held-out rows have the target's class shares."""
+    answers have the target's class shares: answers to the rows held out for a calibration, else to the learned rows,
+    which keeps them all for learning (`imbllm bench prior`)."""
 
     calibration_share: float = 0.2
-    """Share of each class of 20 rows or more that is not learned where calibration or matched decisions need held-out
-    rows (0 to 0.5). With 0 decisions are matched on learned rows, and nothing is calibrated."""
+    """Share of each class of 20 rows or more that is not learned but calibrated on (0.05 to 0.5)."""
 
     def __post_init__(self) -> None:
         require_choices(self)
         _check_prior(self.target_prior)
         require_number("beta", self.beta, 0.0, 1.0 - 1e-12)
         require_number("focal_gamma", self.focal_gamma, 0.0, 10.0)
-        require_number("calibration_share", self.calibration_share, 0.0, 0.5)
+        require_number("calibration_share", self.calibration_share, 0.05, 0.5)
         if self.oversampling_cap is not None:
             require_number("oversampling_cap", self.oversampling_cap, 1.0, 1000.0)
 
     @property
     def holds_out(self) -> bool:
-        """Whether some rows are kept from training to be asked about."""
-        return self.calibration != "none" or self.decisions != "argmax"
+        """Whether some rows are kept from training to be calibrated on."""
+        return self.calibration != "none"
+
+    @property
+    def asks_known_rows(self) -> bool:
+        """Whether answers to rows whose class is known correct later ones."""
+        return self.target_prior is not None or self.holds_out or self.decisions != "argmax"
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,11 @@ class ClassifierConfig:
         require_number("feature_weight", self.feature_weight, 0.0, 1000.0)
         require_number("query_orders", self.query_orders, 1, 64, whole=True)
         require_number("text_words", self.text_words, 1, 4096, whole=True)
+        if self.language.order == "fix_y":
+            raise InvalidInputError(
+                "order='fix_y' writes the class first, and what is learned there cannot answer for the class of given "
+                "values; use 'permute_x' or 'permute_xy'."
+            )
 
     def resolved_language(self) -> LanguageConfig:
         """Settings of the language model with what a classifier chooses filled in."""
@@ -144,13 +154,12 @@ class ClassifierConfig:
 
 
 RECOMMENDED: Mapping[str, Any] = {
-    "weighting": "effective",
+    "oversampling_cap": 3.0,
     "instruction": True,
     "target_prior": "training",
-    "calibration": "bias",
     "decisions": "matched",
 }
-"""The recommended combination, beside LoRA or top blocks of a pretrained backbone."""
+"""The combination that did best on four tables (`imbllm bench prior`), beside LoRA or top blocks where pretrained."""
 
 _PARTS: dict[str, type[Any]] = {"measures": MeasuresConfig, "language": LanguageConfig}
 

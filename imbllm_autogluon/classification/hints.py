@@ -38,13 +38,18 @@ class Hints:
         A classifier in place of the built-in ones; None: as the measures say.
     seed
         Of the first stage.
+
+    Attributes
+    ----------
+    stage : FirstStage or None
+        The fitted first stage.
     """
 
     def __init__(self, measures: MeasuresConfig, first_stage: Any, seed: int) -> None:
         self._suppression = measures.suppression
         self._classifier = first_stage if first_stage is not None else measures.first_stage
         self._seed = seed
-        self._stage: FirstStage | None = None
+        self.stage: FirstStage | None = None
 
     @staticmethod
     def kinds_of(hints: pd.DataFrame) -> dict[ColumnName, Kind]:
@@ -65,20 +70,20 @@ class Hints:
         """
         hints = pd.DataFrame(index=pd.RangeIndex(len(X)))
         if not isinstance(self._classifier, str) or self._classifier != "none":
-            self._stage = FirstStage(self._classifier, schema, self._seed)
+            self.stage = FirstStage(self._classifier, schema, self._seed)
             cells = schema.encode(X)
-            learned = self._stage.fit(X[~kept], cells.take(~kept), codes[~kept])
+            learned = self.stage.fit(X[~kept], cells.take(~kept), codes[~kept])
             parts = [learned.set_index(np.flatnonzero(~kept))]
             if kept.any():
-                parts.append(self._stage.guesses(X[kept], cells.take(kept)).set_index(np.flatnonzero(kept)))
+                parts.append(self.stage.guesses(X[kept], cells.take(kept)).set_index(np.flatnonzero(kept)))
             hints = pd.concat(parts).sort_index()
         return hints.assign(**{CONTROL: NATURAL}) if self._suppression else hints
 
     def of(self, X: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
         """Hints of rows that are asked about."""
         hints = pd.DataFrame(index=pd.RangeIndex(len(X)))
-        if self._stage is not None:
-            hints = self._stage.guesses(X, schema.encode(X, unknown="missing"))
+        if self.stage is not None:
+            hints = self.stage.guesses(X, schema.encode(X, unknown="missing"))
         return self.balanced(hints)
 
     def balanced(self, hints: pd.DataFrame) -> pd.DataFrame:

@@ -41,7 +41,7 @@ OWN_DEFAULTS: dict[str, dict[str, Any]] = {
 }
 """What a setting of `None` means for the two sorts of backbones."""
 
-OF_NO_METHOD: dict[str, Any] = {"order": "fix_y", "column_order_share": 0.0}
+OF_NO_METHOD: dict[str, Any] = {"order": "fix_y", "column_order_share": 0.0, "temperature": 0.7}
 """What a setting of `None` means where no method has chosen it."""
 
 PRETRAINED_RATES = {"lora": 1e-3, "full": 5e-5, "top_blocks": 1e-4}
@@ -148,8 +148,9 @@ class LanguageConfig:
     time_limit: float | None = None
     """Seconds that training may take; it stops early where they run out, and the report says so. `None`: no limit."""
 
-    temperature: float = 0.7
-    """Softmax temperature of decoding (0.01 to 100); 0.7 in the paper. Below 1 rows are more typical, less diverse."""
+    temperature: float | None = None
+    """Softmax temperature of decoding (0.01 to 100). Below 1 rows are more typical, less diverse. `None`: the method's,
+    0.7 for ImbLLM as in its paper, 1 for methods that write whole tables."""
 
     constrained: bool = True
     """Decode under the automata of the columns. False, an ablation: learn every token of the sentence, sample
@@ -170,7 +171,6 @@ class LanguageConfig:
             require_number(name, getattr(self, name), low, high, whole=True)
         for name, low, high in (("lora_rank", 1, 1024), ("top_blocks", 1, 1000), ("patience", 1, 1000)):
             require_number(name, getattr(self, name), low, high, whole=True)
-        require_number("temperature", self.temperature, 0.01, 100.0)
         self._check_optional()
         if self.width % 16:
             raise InvalidInputError(f"width must be a multiple of 16; got {self.width}.")
@@ -192,6 +192,8 @@ class LanguageConfig:
             require_number("learning_rate", self.learning_rate, 1e-12, 1.0)
         if self.held_out is not None:
             require_number("held_out", self.held_out, 0.0, 0.5)
+        if self.temperature is not None:
+            require_number("temperature", self.temperature, 0.01, 100.0)
         if self.column_order_share is not None:
             require_number("column_order_share", self.column_order_share, 0.0, 1.0)
         if self.time_limit is not None:

@@ -28,6 +28,7 @@ from imbllm_autogluon.stored_state import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
     import numpy as np
     import numpy.typing as npt
 
@@ -122,6 +123,7 @@ class TableLanguageModel:
         checkpoint: Path | None = None,
         warm_start: Path | None = None,
         objective: LabelObjective | None = None,
+        stage: str = "minority",
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Train on the fold (if `warmup` rows are given), then on `clauses`; afterwards `curves` tells how it went.
@@ -144,12 +146,14 @@ class TableLanguageModel:
             File for the weights after the warm-up: read instead of warming up where it exists, else written. The caller
             names it after everything that a warm-up depends on.
         objective
-            How the label counts in the second stage, beside the weights of `clauses`; None: as every other value.
+            How the label counts in the stage on `clauses`, beside their weights; None: as every other value.
+        stage
+            Name of that stage in `curves`.
         progress
             Called with the number of steps done, after each.
         """
         limit = min((s for s in (time_limit, self.config.time_limit) if s is not None), default=None)
-        planned = self._planned(clauses, warmup, held_out, objective)
+        planned = self._planned(clauses, warmup, held_out, objective, stage)
         processes = Processes.of_launch()
         identity = self._identity(clauses, warmup, held_out, objective=objective)
         stored = None if checkpoint is None else Checkpoint(checkpoint, identity)
@@ -249,7 +253,9 @@ class TableLanguageModel:
         """The files of :meth:`save`: a pickle never holds the weights of a base model."""
         with tempfile.TemporaryDirectory() as draft:
             self.save(Path(draft))
-            return {str(file.relative_to(draft)): file.read_bytes() for file in Path(draft).rglob("*") if file.is_file()}
+            return {
+                str(file.relative_to(draft)): file.read_bytes() for file in Path(draft).rglob("*") if file.is_file()
+            }
 
     def __setstate__(self, files: dict[str, bytes]) -> None:
         with tempfile.TemporaryDirectory() as draft:
@@ -290,6 +296,7 @@ class TableLanguageModel:
         warmup: Clauses | None,
         held_out: Clauses | None,
         objective: LabelObjective | None,
+        stage: str,
     ) -> list[Stage]:
         """Stages in their order."""
         config, encoding = self.config, self.encoding
@@ -298,11 +305,10 @@ class TableLanguageModel:
         if held_out is not None and len(held_out.tokens):
             kept = fixed_sentences(encoding, held_out, config.chosen_order, self.seed, config.column_order_share or 0.0)
         rate = config.learning_rate * (1 if warmup is None else FINE_TUNING_RATE)
-        batches = self._batches("minority", clauses)
         steps = config.steps_for(len(clauses.tokens))
-        stages = [Stage("minority", batches, steps, rate, held_out=kept, patience=config.patience)]
-        if objective is not None:
-            stages[0] = replace(stages[0], name="label", loss=self._label_loss(objective))
+        loss = None if objective is None else self._label_loss(objective)
+        batches = self._batches(stage, clauses)
+        stages = [Stage(stage, batches, steps, rate, held_out=kept, patience=config.patience, loss=loss)]
         if warmup is not None:
             assert config.warmup_steps is not None
             stages.insert(0, Stage(WARM_UP, self._batches(WARM_UP, warmup), config.warmup_steps, config.learning_rate))

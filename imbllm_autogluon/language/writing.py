@@ -48,6 +48,7 @@ class RowWriter:
     def __init__(self, backbone: TableBackbone, config: LanguageConfig, seed: int) -> None:
         generator = torch.Generator(backbone.device).manual_seed(seed)
         decoder = MaskedDecoder if backbone.family == "masked" else ConstrainedDecoder
+        assert config.temperature is not None
         parts = (backbone.model, backbone.encoding, config.temperature, generator)
         self._decoder: ConstrainedDecoder | MaskedDecoder = decoder(*parts)
         free = not config.constrained and backbone.family == "causal"

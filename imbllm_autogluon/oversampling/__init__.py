@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from imbllm_autogluon.oversampling.config import ConditioningConfig, GeneratorConfig, InterpolationConfig
+from imbllm_autogluon.oversampling.config import (
+    ConditioningConfig,
+    GeneratorConfig,
+    InterpolationConfig,
+    QueryConfig,
+)
 from imbllm_autogluon.oversampling.great import GReaT
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.oversampling.pred_llm import PredLLM
 
-__all__ = ["ConditioningConfig", "GReaT", "GeneratorConfig", "ImbLLM", "InterpolationConfig"]
+__all__ = ["ConditioningConfig", "GReaT", "GeneratorConfig", "ImbLLM", "InterpolationConfig", "PredLLM", "QueryConfig"]

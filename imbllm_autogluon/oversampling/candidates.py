@@ -3,41 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon.oversampling.acceptance import Asked
 from imbllm_autogluon.oversampling.conditioning import PromptPool
 from imbllm_autogluon.oversampling.config import ConditioningConfig
-from imbllm_autogluon.randomness import child_rng
+from imbllm_autogluon.oversampling.copies import written_anew
+from imbllm_autogluon.randomness import child_rng, child_seed
 from imbllm_autogluon.tables import Cells
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from imbllm_autogluon.classification.label_model import LabelModel
     from imbllm_autogluon.oversampling.copies import KnownRows
     from imbllm_autogluon.tables import TableSchema
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 ONE_VALUE = ConditioningConfig(conditioning="yx", condition_pairs=1)
 """A row begins with the value of one feature; the features take turns."""
-
-
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """Written rows and what the model says of their classes."""
-
-    cells: Cells
-    probabilities: FloatArray
-    """Shape (n, k)."""
-
-    answers: IntArray
-    """Shape (n,)."""
 
 
 class CandidateWriter:
@@ -61,7 +46,7 @@ class CandidateWriter:
     Attributes
     ----------
     counts : Counter
-        What happened so far: ``copies_dropped``, ``tokens``, ``written_freely``, ``illegal``.
+        What happened so far: ``copies_dropped``, ``copies_kept``, ``tokens``, ``written_freely``, ``illegal``.
     """
 
     def __init__(
@@ -82,11 +67,18 @@ class CandidateWriter:
         self.counts: Counter[str] = Counter()
 
     def write(self, n_rows: int, seed: int) -> Asked:
-        """At most `n_rows` rows (copies of real ones are dropped) and their classes."""
-        cells = self._written(n_rows, seed)
-        copies = self._known.copies(cells)
-        self.counts["copies_dropped"] += int(copies.sum())
-        cells = cells.take(~copies)
+        """Exactly `n_rows` rows, in random order, and their classes.
+
+        Copies of real rows are written again, a few times at most.
+        """
+        cells = written_anew(
+            lambda missing, attempt: self._written(missing, child_seed(seed, "decoding", attempt)),
+            n_rows,
+            self._known,
+            self.counts,
+        )
+        # Batches begin with one feature each: the first rows of a class must not all begin with the same one.
+        cells = cells.take(child_rng(seed, "order", "candidates").permutation(n_rows))
         probabilities = self._model.probabilities(self._frame(cells))
         if self._answer == "highest":
             return Asked(cells, probabilities, self._model.decide(probabilities))
@@ -99,11 +91,10 @@ class CandidateWriter:
         language, m = self._model.language_model, len(self._schema.columns)
         most = language.config.generation_batch
         assert most is not None
-        codes = np.zeros(self._starts.n_rows, dtype=np.int64)
-        pool = PromptPool(self._model.feature_clauses(self._starts, codes), self._starts.n_rows, self._schema.columns)
+        pool = PromptPool(self._model.feature_clauses(self._starts), self._starts.n_rows, self._schema.columns)
         values, rng, parts = child_rng(seed, "values"), child_rng(seed, "prompts"), []
         with language.writer(seed=seed, threads=self._threads) as writer:
-            for batch in pool.batches(n_rows, ONE_VALUE, most, rng, label_first=False):
+            for batch in pool.batches(n_rows, ONE_VALUE, most, rng, with_label=False):
                 clauses = writer.complete(batch.prompts)
                 cells = language.encoding.decode_features(clauses, values, m)
                 parts.append(batch.restore_given(cells, self._starts))

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 FEWEST_ROWS = 6
 """Rows of a class below which a language model has nothing to learn: 2 to 5 rows are interpolated instead."""
 
-FEWEST_TO_HOLD_OUT = 20
-"""Rows of a class below which every one is needed for learning."""
-
 
 @dataclass(frozen=True, eq=False)
 class ClassRows:
@@ -92,22 +89,3 @@ def method_for(label: str, real: Cells, schema: TableSchema) -> Method:
     if not schema.columns:
         return "duplication"
     return "language model" if real.n_rows >= FEWEST_ROWS else "interpolation"
-
-
-def draw_held_out(in_class: BoolArray, share: float, rng: np.random.Generator) -> BoolArray:
-    """Choose the rows of a class that are held out: none where it has fewer than `FEWEST_TO_HOLD_OUT`.
-
-    Parameters
-    ----------
-    in_class
-        Rows of the class, shape (n,).
-    share
-        Share of them to hold out; at least one row where it is above 0.
-    rng
-        Source of the choice.
-    """
-    members = np.flatnonzero(in_class)
-    chosen = np.zeros(len(in_class), dtype=bool)
-    if share > 0 and len(members) >= FEWEST_TO_HOLD_OUT:
-        chosen[rng.choice(members, size=max(1, round(share * len(members))), replace=False)] = True
-    return chosen

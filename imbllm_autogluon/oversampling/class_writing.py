@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from imbllm_autogluon.oversampling.conditioning import PromptPool
+from imbllm_autogluon.oversampling.copies import written_anew
 from imbllm_autogluon.randomness import child_rng, child_seed
 from imbllm_autogluon.tables import Cells
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.config import ConditioningConfig
     from imbllm_autogluon.oversampling.copies import KnownRows
     from imbllm_autogluon.tables import TableSchema
-
-COPY_ROUNDS = 4
-"""How often rows equal to real ones are written again before the remaining ones are kept."""
 
 
 class ClassWriter:
@@ -74,20 +72,14 @@ class ClassWriter:
             Source of the prompts.
         """
         pool = PromptPool(rows.clauses(self._model.encoding, code), rows.real.n_rows, self._schema.columns)
-        kept: list[Cells] = []
-        missing = n_rows
-        for attempt in range(COPY_ROUNDS):
-            written = self._complete_prompts(rows.pool, pool, missing, child_seed(seed, "decoding", attempt), rng)
-            copies = self._known.copies(written)
-            if attempt + 1 == COPY_ROUNDS:
-                self.counts["copies_kept"] += int(copies.sum())
-                copies[:] = False
-            missing = int(copies.sum())
-            self.counts["copies_dropped"] += missing
-            kept.append(written.take(~copies))
-            if not missing:
-                break
-        return Cells.concat(kept)
+        return written_anew(
+            lambda missing, attempt: self._complete_prompts(
+                rows.pool, pool, missing, child_seed(seed, "decoding", attempt), rng
+            ),
+            n_rows,
+            self._known,
+            self.counts,
+        )
 
     def _complete_prompts(
         self, real: Cells, pool: PromptPool, n_rows: int, seed: int, rng: np.random.Generator

@@ -53,12 +53,18 @@ class PromptPool:
     columns: tuple[Column, ...]
 
     def batches(
-        self, n_rows: int, config: ConditioningConfig, most: int, rng: np.random.Generator
+        self,
+        n_rows: int,
+        config: ConditioningConfig,
+        most: int,
+        rng: np.random.Generator,
+        *,
+        with_label: bool = True,
     ) -> Iterator[PromptBatch]:
         """Cut `n_rows` prompts into batches of at most `most`, each with a clause order of its own.
 
-        The label clause comes first; for ``yx``, k feature clauses follow whose columns cycle evenly over all features;
-        the rest follows in a random order.
+        The label clause comes first, or is left out altogether; for ``yx``, k feature clauses follow whose columns
+        cycle evenly over all features; the rest follows in a random order.
         """
         n_features = len(self.columns)
         k = min(config.condition_pairs, n_features) if config.conditioning == "yx" else 0
@@ -66,19 +72,20 @@ class PromptPool:
         cycle = _cycle(n_features, n_groups, k, rng)
         for group, size in enumerate(_even_sizes(n_rows, n_groups)):
             for start in range(0, size, most):
-                yield self._batch(cycle[group], min(most, size - start), rng)
+                yield self._batch(cycle[group], min(most, size - start), rng, with_label)
 
-    def _batch(self, features: IntArray, n_rows: int, rng: np.random.Generator) -> PromptBatch:
+    def _batch(self, features: IntArray, n_rows: int, rng: np.random.Generator, with_label: bool) -> PromptBatch:
         """One batch: values of one row of the pool for all given features, so that they agree with each other."""
         n_features = len(self.columns)
         rest = rng.permutation(np.setdiff1d(np.arange(n_features), features))
-        order = np.concatenate([[n_features], features, rest]).astype(np.int64)
+        label = [self.clauses.tokens.shape[1] - 1] if with_label else []
+        order = np.concatenate([label, features, rest]).astype(np.int64)
         alone = len(features) == 1 and self.columns[int(features[0])].is_category
         # Interpolation can change how often a category occurs; a lone category is drawn as often as in real rows.
         source = rng.integers(0, self.n_real if alone else len(self.clauses.tokens), size=n_rows)
         tokens = self.clauses.tokens[source]
         sources = np.repeat(source[:, None], len(features), axis=1)
-        return PromptBatch(Prompts(order, 1 + len(features), tokens), sources, features)
+        return PromptBatch(Prompts(order, len(label) + len(features), tokens), sources, features)
 
 
 def _cycle(n_features: int, n_groups: int, k: int, rng: np.random.Generator) -> IntArray:

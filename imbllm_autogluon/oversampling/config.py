@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from imbllm_autogluon.classification.config import MeasuresConfig
 from imbllm_autogluon.configuration import (
     from_mapping,
     known_keys,
@@ -59,16 +60,38 @@ class ConditioningConfig:
 
 
 @dataclass(frozen=True)
+class QueryConfig:
+    """How Pred-LLM begins rows and asks for their class (arXiv 2410.21717)."""
+
+    start: Literal["table", "class"] = "table"
+    """Where the first value of a row is drawn from: all rows, as in the paper, or those of the class that lacks most
+    rows, which makes rare classes more frequent among the candidates."""
+
+    answer: Literal["sampled", "highest"] = "sampled"
+    """The class of a candidate: drawn from its probabilities, or the one the model decides for."""
+
+    candidates_per_row: float = 20.0
+    """Candidates for each wanted row, at most (1 to 10,000); what is missing then are those with the highest
+    probability of the class."""
+
+    def __post_init__(self) -> None:
+        require_choices(self)
+        require_number("candidates_per_row", self.candidates_per_row, 1.0, 10_000.0)
+
+
+@dataclass(frozen=True)
 class GeneratorConfig:
     """Everything that shapes written rows; each method uses its part."""
 
     interpolation: InterpolationConfig = field(default_factory=InterpolationConfig)
     conditioning: ConditioningConfig = field(default_factory=ConditioningConfig)
+    query: QueryConfig = field(default_factory=QueryConfig)
+    measures: MeasuresConfig = field(default_factory=MeasuresConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)
 
     @classmethod
     def flat_keys(cls) -> tuple[str, ...]:
-        """Names of all settings of the three parts; no name occurs twice."""
+        """Names of all settings of the parts; no name occurs twice."""
         return tuple(key for part in _PARTS.values() for key in known_keys(part))
 
     @classmethod
@@ -95,5 +118,7 @@ class GeneratorConfig:
 _PARTS: dict[str, type[Any]] = {
     "interpolation": InterpolationConfig,
     "conditioning": ConditioningConfig,
+    "query": QueryConfig,
+    "measures": MeasuresConfig,
     "language": LanguageConfig,
 }

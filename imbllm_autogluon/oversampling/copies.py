@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon.tables import Cells
+
 if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
-    from imbllm_autogluon.tables import Cells
+COPY_ROUNDS = 4
+"""How often rows equal to real ones are written again before the remaining ones are kept."""
 
 
 class KnownRows:
@@ -41,3 +47,32 @@ class KnownRows:
 def _hash_rows(cells: Cells) -> npt.NDArray[np.uint64]:
     """Hash of each row, columns and missingness included, the same in every process."""
     return pd.util.hash_array(cells.row_keys().astype(object), categorize=False)
+
+
+def written_anew(write: Callable[[int, int], Cells], n_rows: int, known: KnownRows, counts: Counter[str]) -> Cells:
+    """Exactly `n_rows` rows; copies of real ones are written again, a few times at most.
+
+    Parameters
+    ----------
+    write
+        Writes a number of rows; told the round, from 0.
+    n_rows
+        Rows to write, 1 or more.
+    known
+        Real rows that must not come out.
+    counts
+        ``copies_dropped`` and ``copies_kept`` are added to it.
+    """
+    kept: list[Cells] = []
+    for attempt in range(COPY_ROUNDS):
+        written = write(n_rows, attempt)
+        copies = known.copies(written)
+        if attempt + 1 == COPY_ROUNDS:
+            counts["copies_kept"] += int(copies.sum())
+            copies[:] = False
+        n_rows = int(copies.sum())
+        counts["copies_dropped"] += n_rows
+        kept.append(written.take(~copies))
+        if not n_rows:
+            break
+    return Cells.concat(kept)

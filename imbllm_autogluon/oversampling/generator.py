@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon.classification.held_out import draw_held_out
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.oversampling.class_rows import FEWEST_ROWS, ClassRows, draw_held_out, method_for
+from imbllm_autogluon.oversampling.class_rows import FEWEST_ROWS, ClassRows, method_for
 from imbllm_autogluon.oversampling.class_writing import ClassWriter
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.copies import KnownRows
@@ -21,7 +22,7 @@ from imbllm_autogluon.oversampling.counts import counts_by_code
 from imbllm_autogluon.oversampling.interpolation import interpolate
 from imbllm_autogluon.oversampling.lessons import LabelledCells
 from imbllm_autogluon.oversampling.progress import step_counter
-from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport
+from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport, listed
 from imbllm_autogluon.randomness import RandomState, base_seed, child_rng, child_seed
 from imbllm_autogluon.sentences import SchemaVocabulary
 from imbllm_autogluon.tables import Cells, TableSchema
@@ -144,7 +145,7 @@ class LanguageGenerator(ABC):
         cells, codes = self.schema.encode(X), self.schema.encode_label(y)
         self._counts = counts_by_code(counts, self._labels, self._labels)
         self._known = KnownRows.of(cells)
-        fold = LabelledCells(cells, codes, self._hold_out(codes))
+        fold = LabelledCells(cells, codes, X, y, kinds, self._hold_out(codes))
         self._take_classes(fold, X[[aside.name for aside in self.schema.set_aside if aside.fill == "copied"]])
         if any(report.method == "language model" for report in self._reports.values()):
             self._train(fold, time_limit, checkpoint, warm_start)
@@ -175,7 +176,7 @@ class LanguageGenerator(ABC):
         known = [self._labels[code] for code in self._classes]
         wanted = self._counts if counts is None else counts_by_code(counts, known, self._labels)
         wanted = {code: n for code, n in wanted.items() if n > 0} or {next(iter(self._classes)): 0}
-        parts = [self._write_class(code, n, child_seed(seed, "decoding", code)) for code, n in wanted.items()]
+        parts = self._write_classes(wanted, seed)
         codes = np.repeat(list(wanted), list(wanted.values())).astype(np.int64)
         labels = self.schema.decode_label(codes)
         labels.name = self._label_name
@@ -210,6 +211,15 @@ class LanguageGenerator(ABC):
         other._reports = dict(self._reports)
         other._model = None if self._model is None else self._model.with_config(other._language())
         return other
+
+    def _save_own(self, folder: Path) -> dict[str, Any]:
+        """Store what a method has beside its rows and its language model; returns the JSON-able part of it."""
+        del folder
+        return {}
+
+    def _load_own(self, folder: Path, state: Mapping[str, Any]) -> None:
+        """Read what :meth:`_save_own` stored."""
+        del folder, state
 
     @abstractmethod
     def _lessons(self, fold: LabelledCells, encoding: SentenceEncoding) -> Lessons:
@@ -247,6 +257,7 @@ class LanguageGenerator(ABC):
             rows = np.flatnonzero(fold.codes == code)
             rows = rows[np.argsort(~fold.is_held_out[rows], kind="stable")]
             self._take_class(code, fold.cells.take(rows), copied.iloc[rows], int(fold.is_held_out[rows].sum()))
+        self._log_small_classes()
 
     def _take_class(self, code: int, real: Cells, copied: pd.DataFrame, held_out: int) -> None:
         """Choose how a class is written by its size."""
@@ -254,10 +265,22 @@ class LanguageGenerator(ABC):
         report = ClassReport(label, real.n_rows, method_for(label, real, self.schema), held_out=held_out)
         if report.method == "language model":
             pool, report = self._pool(code, real, report)
-        else:
-            log.warning("Class %r has %d rows; its new rows are made by %s.", label, real.n_rows, report.method)
         self._classes[code] = ClassRows(real, pool, copied.reset_index(drop=True), held_out)
         self._reports[code] = report
+
+    def _log_small_classes(self) -> None:
+        """Say once which classes no language model writes."""
+        for method in ("interpolation", "duplication"):
+            found = [report for report in self._reports.values() if report.method == method]
+            if len(found) == 1:
+                log.warning("Class %r has %d rows; its new rows are made by %s.", found[0].label, found[0].rows, method)
+            elif found:
+                sizes = [report.rows for report in found]
+                names = listed([repr(report.label) for report in found])
+                log.warning(
+                    "%d classes have %d to %d rows: %s; their new rows are made by %s.",
+                    *(len(found), min(sizes), max(sizes), names, method),
+                )
 
     def _train(
         self, fold: LabelledCells, time_limit: float | None, checkpoint: Path | None, warm_start: Path | None
@@ -282,8 +305,13 @@ class LanguageGenerator(ABC):
                 time_limit=time_limit,
                 checkpoint=checkpoint,
                 warm_start=warm_start,
+                stage=lessons.stage,
                 progress=progress,
             )
+
+    def _write_classes(self, wanted: Mapping[int, int], seed: int) -> list[tuple[Cells, pd.DataFrame]]:
+        """Rows of each class of `wanted`, and the columns copied from their nearest real rows."""
+        return [self._write_class(code, n, child_seed(seed, "decoding", code)) for code, n in wanted.items()]
 
     def _write_class(self, code: int, n_rows: int, seed: int) -> tuple[Cells, pd.DataFrame]:
         """Exactly `n_rows` cells of one class, and the columns copied from their nearest real rows."""

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     import numpy.typing as npt
+    import pandas as pd
 
     from imbllm_autogluon.sentences import Clauses
-    from imbllm_autogluon.tables import Cells
+    from imbllm_autogluon.tables import Cells, ColumnName, Kind
 
     BoolArray = npt.NDArray[np.bool_]
     IntArray = npt.NDArray[np.int64]
@@ -18,11 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class LabelledCells:
-    """Encoded rows of a training fold."""
+    """Rows of a training fold, encoded and as they came."""
 
     cells: Cells
     codes: IntArray
     """Label codes, shape (n,)."""
+
+    X: pd.DataFrame
+    y: pd.Series
+    kinds: Mapping[ColumnName, Kind] | None
+    """Column kinds that the user chose."""
 
     is_held_out: BoolArray
     """Rows that are not learned but judge the language model, shape (n,)."""
@@ -50,3 +58,6 @@ class Lessons:
 
     warmup: Clauses | None = None
     """Rows of a stage before it; None: there is none."""
+
+    stage: str = "minority"
+    """Name of the last stage."""

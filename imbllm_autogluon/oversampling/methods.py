@@ -8,6 +8,7 @@ from imbllm_autogluon.configuration import refuse_unknown_keys, require_choice
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.great import GReaT
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.oversampling.pred_llm_generator import PredLLMGenerator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
     from imbllm_autogluon.randomness import RandomState
 
-GENERATORS: Mapping[str, type[LanguageGenerator]] = {generator.method: generator for generator in (ImbLLM, GReaT)}
+GENERATORS: Mapping[str, type[LanguageGenerator]] = {
+    generator.method: generator for generator in (ImbLLM, GReaT, PredLLMGenerator)
+}
 """Every method whose rows a language model writes."""
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from imbllm_autogluon.language.model import TableLanguageModel
 
@@ -39,7 +39,7 @@ class ClassReport:
     """Rows returned so far."""
 
     copies_dropped: int = 0
-    """Generated rows equal to a real row, dropped and written again."""
+    """Generated rows equal to a real row, dropped and written again (Pred-LLM: while this class lacked most rows)."""
 
     copies_kept: int = 0
     """Generated rows equal to a real row that had to stay, because only copies came in several rounds."""
@@ -52,6 +52,18 @@ class ClassReport:
 
     illegal: int = 0
     """Rows among those that were not legal, and were written again under the automata."""
+
+    candidates: int = 0
+    """Rows written without a class and looked at until this one had its rows (Pred-LLM)."""
+
+    by_rank: int = 0
+    """Rows among those made that the model gave another class, taken because candidates ran out: the ones with the
+    highest probability of this one."""
+
+    @property
+    def acceptance_rate(self) -> float | None:
+        """Share of the candidates that became rows of this class by the model's answer; None without candidates."""
+        return (self.made - self.by_rank) / self.candidates if self.candidates else None
 
     @property
     def illegal_share(self) -> float | None:
@@ -140,3 +152,14 @@ class OversamplingReport:
         made = ", ".join(f"{entry.label}: {entry.rows} rows + {entry.made} by {entry.method}" for entry in self.classes)
         seconds = f"{self.training_seconds:.1f} s training, {self.sampling_seconds:.1f} s writing"
         return f"{made or 'nothing to make'} ({seconds})"
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """The first names, with dots for the rest.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], 2)
+    'a, b, ...'
+    """
+    return ", ".join([*names[:most], *(["..."] if len(names) > most else [])])

@@ -11,11 +11,12 @@ import pandas as pd
 from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_target_type
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from sklearn_compat.utils.validation import validate_data
 
+from imbllm_autogluon.configuration import set_parameters, settings_as_parameters
 from imbllm_autogluon.oversampling.config import GeneratorConfig
-from imbllm_autogluon.oversampling.methods import GENERATORS, generator_class
+from imbllm_autogluon.oversampling.methods import generator_class
 from imbllm_autogluon.tables.inspection import checked_names
 
 if TYPE_CHECKING:
@@ -25,20 +26,13 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables import ColumnName, Kind
 
 
-def _whole(low: int, high: int) -> Interval:
-    return Interval(numbers.Integral, low, high, closed="both")
-
-
-def _real(low: float, high: float) -> Interval:
-    return Interval(numbers.Real, low, high, closed="both")
-
-
 def _array_of(X: Any) -> Any:
     """Turn a list into an array without turning its numbers into text, as NumPy does where text stands beside them."""
     array = np.asarray(X) if isinstance(X, list) else X
     return np.asarray(X, dtype=object) if isinstance(X, list) and array.dtype.kind in "US" else array
 
 
+@settings_as_parameters(GeneratorConfig)
 class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
     """Oversample rare classes with rows written by a language model (ImbLLM, arXiv 2510.09783).
 
@@ -50,9 +44,11 @@ class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
     sampling_strategy : float, str, dict or callable, default="auto"
         As in imbalanced-learn: ``"auto"`` brings every class to the size of the largest; a float is the wanted ratio
         minority to majority (two classes only); a dict gives the wanted number of rows of each class.
-    method : {"imbllm", "great"}, default="imbllm"
+    method : {"imbllm", "great", "pred_llm"}, default="imbllm"
         ``"imbllm"`` learns rare rows and interpolated ones, see :class:`~imbllm_autogluon.oversampling.imbllm.ImbLLM`;
-        ``"great"`` learns the whole table, see :class:`~imbllm_autogluon.oversampling.great.GReaT`.
+        ``"great"`` learns the whole table, see :class:`~imbllm_autogluon.oversampling.great.GReaT`; ``"pred_llm"``
+        learns it with the label last and is asked for the class of its rows, see
+        :class:`~imbllm_autogluon.oversampling.pred_llm_generator.PredLLMGenerator`.
     random_state : int, RandomState, Generator or None, default=None
         Seed; the same seed on the same machine gives the same rows.
     kinds : dict of column name to kind or None, default=None
@@ -60,14 +56,13 @@ class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
         ``"datetime"``, ``"text"``.
     threads : int or None, default=None
         torch threads; `None` leaves the process's count alone.
-    interpolation_ratio, interpolation, categories, interpolated_clauses, neighbours
-        See :class:`~imbllm_autogluon.oversampling.config.InterpolationConfig`.
-    conditioning, condition_pairs
-        See :class:`~imbllm_autogluon.oversampling.config.ConditioningConfig`.
-    backbone, revision, local_files_only, token_variable, device, clauses, layers, width, numbers, max_bins, order, \
-column_order_share, tuning, lora_rank, top_blocks, warmup, warmup_steps, steps, epochs, batch_size, micro_batch, \
-learning_rate, held_out, patience, time_limit, temperature, constrained, precision, generation_batch
-        See :class:`~imbllm_autogluon.language.config.LanguageConfig`.
+    **settings
+        All settings of :class:`~imbllm_autogluon.oversampling.config.GeneratorConfig` by their flat names, each method
+        uses its part: what is interpolated (:class:`~imbllm_autogluon.oversampling.config.InterpolationConfig`), how
+        rows begin (:class:`~imbllm_autogluon.oversampling.config.ConditioningConfig`; for ``"pred_llm"``
+        :class:`~imbllm_autogluon.oversampling.config.QueryConfig`), measures against copied class shares for
+        ``"pred_llm"`` (:class:`~imbllm_autogluon.classification.config.MeasuresConfig`), and the language model
+        (:class:`~imbllm_autogluon.language.config.LanguageConfig`).
 
     Attributes
     ----------
@@ -84,6 +79,11 @@ learning_rate, held_out, patience, time_limit, temperature, constrained, precisi
     feature_names_in_ : ndarray of str, shape (n_features,)
         Their names, where all are strings.
 
+    Raises
+    ------
+    InvalidInputError
+        From ``fit_resample``: a setting is not allowed.
+
     Examples
     --------
     >>> from imbllm_autogluon import ImbLLMOverSampler
@@ -97,47 +97,11 @@ learning_rate, held_out, patience, time_limit, temperature, constrained, precisi
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseOverSampler._parameter_constraints,
-        "method": [StrOptions(set(GENERATORS))],
         "random_state": ["random_state", np.random.Generator],
         "kinds": [Mapping, None],
-        "threads": [_whole(1, 1024), None],
-        "interpolation_ratio": [_real(0, 10)],
-        "interpolation": [StrOptions({"linear", "adaptive"})],
-        "categories": [StrOptions({"keep", "neighbour", "vote"})],
-        "interpolated_clauses": [StrOptions({"all", "continuous"})],
-        "neighbours": [_whole(1, 1000)],
-        "conditioning": [StrOptions({"y", "yx"})],
-        "condition_pairs": [_whole(1, 100)],
-        "backbone": [str],
-        "revision": [str, None],
-        "local_files_only": ["boolean"],
-        "token_variable": [str, None],
-        "device": [str, None],
-        "clauses": [StrOptions({"text", "tokens"}), None],
-        "layers": [_whole(1, 24)],
-        "width": [_whole(16, 1024)],
-        "numbers": [StrOptions({"bins", "digits"}), None],
-        "max_bins": [_whole(2, 1024)],
-        "order": [StrOptions({"fix_y", "permute_x", "permute_xy"}), None],
-        "column_order_share": [_real(0, 1), None],
-        "tuning": [StrOptions({"full", "lora", "top_blocks"}), None],
-        "lora_rank": [_whole(1, 1024)],
-        "top_blocks": [_whole(1, 1000)],
-        "warmup": [StrOptions({"fold", "none"}), None],
-        "warmup_steps": [_whole(0, 10**6), None],
-        "steps": [_whole(0, 10**6), None],
-        "epochs": [Interval(numbers.Real, 0, 10_000, closed="right"), None],
-        "batch_size": [_whole(1, 65536), None],
-        "micro_batch": [_whole(1, 65536), None],
-        "learning_rate": [_real(1e-12, 1.0), None],
-        "held_out": [_real(0, 0.5), None],
-        "patience": [_whole(1, 1000)],
-        "time_limit": [Interval(numbers.Real, 0, None, closed="left"), None],
-        "temperature": [_real(0.01, 100)],
-        "constrained": ["boolean"],
-        "precision": [StrOptions({"float32", "bfloat16"}), None],
-        "generation_batch": [_whole(1, 10**6), None],
+        "threads": [Interval(numbers.Integral, 1, 1024, closed="both"), None],
     }
+    """Of what stands in no configuration; :meth:`config` checks the settings."""
 
     def __init__(
         self,
@@ -147,84 +111,14 @@ learning_rate, held_out, patience, time_limit, temperature, constrained, precisi
         random_state: RandomState = None,
         kinds: Mapping[ColumnName, Kind] | None = None,
         threads: int | None = None,
-        interpolation_ratio: float = 1.0,
-        interpolation: str = "linear",
-        categories: str = "keep",
-        interpolated_clauses: str = "all",
-        neighbours: int = 5,
-        conditioning: str = "yx",
-        condition_pairs: int = 1,
-        backbone: str = "compact",
-        revision: str | None = None,
-        local_files_only: bool = False,
-        token_variable: str | None = None,
-        device: str | None = None,
-        clauses: str | None = None,
-        layers: int = 2,
-        width: int = 64,
-        numbers: str | None = None,
-        max_bins: int = 32,
-        order: str | None = None,
-        column_order_share: float | None = None,
-        tuning: str | None = None,
-        lora_rank: int = 16,
-        top_blocks: int = 2,
-        warmup: str | None = None,
-        warmup_steps: int | None = None,
-        steps: int | None = None,
-        epochs: float | None = None,
-        batch_size: int | None = None,
-        micro_batch: int | None = None,
-        learning_rate: float | None = None,
-        held_out: float | None = None,
-        patience: int = 3,
-        time_limit: float | None = None,
-        temperature: float = 0.7,
-        constrained: bool = True,
-        precision: str | None = None,
-        generation_batch: int | None = None,
+        **settings: Any,
     ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
         self.method = method
         self.random_state = random_state
         self.kinds = kinds
         self.threads = threads
-        self.interpolation_ratio = interpolation_ratio
-        self.interpolation = interpolation
-        self.categories = categories
-        self.interpolated_clauses = interpolated_clauses
-        self.neighbours = neighbours
-        self.conditioning = conditioning
-        self.condition_pairs = condition_pairs
-        self.backbone = backbone
-        self.revision = revision
-        self.local_files_only = local_files_only
-        self.token_variable = token_variable
-        self.device = device
-        self.clauses = clauses
-        self.layers = layers
-        self.width = width
-        self.numbers = numbers
-        self.max_bins = max_bins
-        self.order = order
-        self.column_order_share = column_order_share
-        self.tuning = tuning
-        self.lora_rank = lora_rank
-        self.top_blocks = top_blocks
-        self.warmup = warmup
-        self.warmup_steps = warmup_steps
-        self.steps = steps
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.micro_batch = micro_batch
-        self.learning_rate = learning_rate
-        self.held_out = held_out
-        self.patience = patience
-        self.time_limit = time_limit
-        self.temperature = temperature
-        self.constrained = constrained
-        self.precision = precision
-        self.generation_batch = generation_batch
+        set_parameters(self, settings)
 
     generator_: LanguageGenerator
     report_: OversamplingReport

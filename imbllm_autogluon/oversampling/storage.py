@@ -10,13 +10,14 @@ import pandas as pd
 from safetensors.numpy import load_file, save_file
 
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
+from imbllm_autogluon.oversampling.cell_files import cell_arrays, cells_from
 from imbllm_autogluon.oversampling.class_rows import ClassRows
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.copies import KnownRows
 from imbllm_autogluon.oversampling.methods import generator_class
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport
 from imbllm_autogluon.stored_state import read_state, reading
-from imbllm_autogluon.tables import Cells, Column, TableSchema
+from imbllm_autogluon.tables import Column, TableSchema
 from imbllm_autogluon.tables.storage import column_from_dict, column_to_dict
 from imbllm_autogluon.version import __version__
 
@@ -57,7 +58,7 @@ def _write_arrays(generator: LanguageGenerator, folder: Path) -> dict[str, Any]:
     """Write cells and weights; return the state that goes with them."""
     arrays: Arrays = {"known": generator._known.hashes}
     for code, rows in generator._classes.items():
-        arrays |= _cell_arrays(f"{code}.", rows.pool)
+        arrays |= cell_arrays(f"{code}.", rows.pool)
     classes = [_class_state(generator, code, arrays) for code in generator._classes]
     save_file(arrays, folder / "rows.safetensors")
     if generator._model is not None:
@@ -74,6 +75,7 @@ def _write_arrays(generator: LanguageGenerator, folder: Path) -> dict[str, Any]:
         "classes": classes,
         "language_model": generator._model is not None,
         "report": generator.report.to_dict(),
+        "own": generator._save_own(folder),
     }
 
 
@@ -101,7 +103,7 @@ def _rebuild(folder: Path, state: dict[str, Any]) -> LanguageGenerator:
     generator._known = KnownRows(arrays["known"])
     for entry in state["classes"]:
         code = int(entry["code"])
-        pool = _cells_from(f"{code}.", arrays, len(generator.schema.columns))
+        pool = cells_from(f"{code}.", arrays)
         real = pool.take(np.arange(entry["n_real"]))
         copied = [_copied_column(f"{code}.{j}.", part, arrays) for j, part in enumerate(entry["copied"])]
         frame = pd.DataFrame({series.name: series for series in copied}, index=range(real.n_rows))
@@ -110,16 +112,8 @@ def _rebuild(folder: Path, state: dict[str, Any]) -> LanguageGenerator:
         generator._reports[code] = ClassReport(**entry["report"])
     generator._model = TableLanguageModel.load(folder) if state["language_model"] else None
     generator.report = OversamplingReport.from_dict(state["report"])
+    generator._load_own(folder, state["own"])
     return generator
-
-
-def _cell_arrays(prefix: str, cells: Cells) -> Arrays:
-    values = {f"{prefix}values.{j}": np.ascontiguousarray(column) for j, column in enumerate(cells.values)}
-    return {**values, f"{prefix}missing": np.ascontiguousarray(cells.missing)}
-
-
-def _cells_from(prefix: str, arrays: Arrays, n_columns: int) -> Cells:
-    return Cells(tuple(arrays[f"{prefix}values.{j}"] for j in range(n_columns)), arrays[f"{prefix}missing"])
 
 
 def _class_state(generator: LanguageGenerator, code: int, arrays: Arrays) -> dict[str, Any]:

@@ -137,7 +137,10 @@ class TableSynthesizer:
             `counts` is empty, names an unknown class, or a count is no whole number of at least 0.
         """
         self._require_fit()
-        rows, labels = self.generator.sample(counts, random_state=random_state)
+        return self._in_form(*self.generator.sample(counts, random_state=random_state))
+
+    def _in_form(self, rows: pd.DataFrame, labels: pd.Series) -> pd.DataFrame:
+        """Written rows in the columns of the learned table."""
         rows[self._label] = labels
         return rows[self._columns]
 

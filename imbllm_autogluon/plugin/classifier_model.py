@@ -23,7 +23,7 @@ from autogluon.common.utils.resource_utils import ResourceManager
 from autogluon.core.models import AbstractModel
 
 from imbllm_autogluon.classification.calibration import FLOOR, softmax
-from imbllm_autogluon.classification.config import LABEL_STEPS, RECOMMENDED, ClassifierConfig
+from imbllm_autogluon.classification.config import LABEL_STEPS, RECOMMENDED, ClassifierConfig, MeasuresConfig
 from imbllm_autogluon.configuration import refuse_unknown_keys
 from imbllm_autogluon.errors import InvalidInputError, OutOfTimeError
 from imbllm_autogluon.language.config import COMPACT, OWN_DEFAULTS
@@ -33,7 +33,6 @@ from imbllm_autogluon.plugin.fold_writer import named, predictor_folder
 from imbllm_autogluon.plugin.raw_view import exact_view
 from imbllm_autogluon.plugin.skipping import skipped_by_autogluon
 from imbllm_autogluon.rebalancing.fold_rows import require_time
-from imbllm_autogluon.tables.levels import find_levels
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -58,11 +57,18 @@ TRAINING_SHARE = 0.8
 LEAST_LABEL_STEPS = 10
 """Steps on the label below which a fit that ran out of time is no model; fewer where fewer were asked for."""
 
+SEARCHED_MEASURES: Mapping[str, tuple[Any, ...]] = {
+    "weighting": ("none", "effective", "inverse"),
+    "oversampling_cap": (None, 3.0, 1.0),
+    "focal_gamma": (0.0, 1.0, 2.0),
+}
+"""Choices of a search that names none itself."""
+
 LIBRARIES = 6e8
-"""Bytes that torch and transformers take, with the cells of a small table (resident set of one fold)."""
+"""Bytes of torch, transformers and a small table: a fit of 400 rows peaked at 557 MB, 222 of them AutoGluon."""
 
 PRETRAINED = 3e9
-"""Bytes of a pretrained backbone of 135 million weights in float32, its gradients and a batch, roughly."""
+"""Bytes of a pretrained backbone of 135 million weights in float32, its gradients and a batch: not measured."""
 
 
 class ClassifierModel(AbstractModel):  # type: ignore[misc]
@@ -104,6 +110,7 @@ class ClassifierModel(AbstractModel):  # type: ignore[misc]
     _imbllm_metadata: FeatureMetadata | None = None
     _imbllm_columns: OriginalColumns | None = None
     _imbllm_places: IntArray
+    """Place of each class code among the label's categories; -1 where the training rows lacked it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -129,10 +136,8 @@ class ClassifierModel(AbstractModel):  # type: ignore[misc]
 
     def _get_default_searchspace(self) -> dict[str, Space]:
         """Spaces of what is left open; their defaults are the fit without a search."""
-        measures = {
-            "weighting": Categorical("effective", "inverse", "none"),
-            "focal_gamma": Categorical(0.0, 1.0, 2.0),
-        }
+        usual = {**vars(MeasuresConfig()), **RECOMMENDED}
+        measures = {name: _usual_first(usual[name], choices) for name, choices in SEARCHED_MEASURES.items()}
         if self._backbone() not in COMPACT:
             steps = OWN_DEFAULTS["pretrained"]["steps"]
             return {**measures, "steps": Int(steps // 2, 2 * steps, default=steps)}
@@ -200,7 +205,8 @@ class ClassifierModel(AbstractModel):  # type: ignore[misc]
         codes = range(max(self.num_classes or 2, int(y.max()) + 1))
         label = self.model.schema.label
         assert label is not None
-        self._imbllm_places = find_levels([names.get(code, code) for code in codes], label.categories)
+        places, absent = label.encode(pd.Series([names.get(code, code) for code in codes]), unknown="missing")
+        self._imbllm_places = np.where(absent, -1, places)
 
     def _find_original_columns(self, X: pd.DataFrame) -> Mapping[int, Hashable]:
         """Keep how the columns came about, if the predictor's folder tells; returns the names of the labels."""
@@ -224,7 +230,7 @@ class ClassifierModel(AbstractModel):  # type: ignore[misc]
         from imbllm_autogluon.classification.label_model import LabelModel
 
         if labels.nunique() < 2:
-            raise InvalidInputError(f"the training fold holds one class, {labels.iloc[0]!r}; 2 or more are needed.")
+            raise InvalidInputError(f"the training fold holds one class, {labels.iloc[0]}; 2 or more are needed.")
         require_time(time_limit)
         settings = _settings(self._get_model_params())
         if not num_gpus and settings.get("device") is None:
@@ -277,6 +283,11 @@ class ClassifierModel(AbstractModel):  # type: ignore[misc]
         """Name of the backbone, also before the parameters are set up."""
         given = _without_spaces(self._user_params or {}).get("backbone", COMPACT[0])
         return str(given)
+
+
+def _usual_first(usual: Any, choices: tuple[Any, ...]) -> Categorical:
+    """Space of choices with the usual one in front, which is tried first."""
+    return Categorical(usual, *(choice for choice in choices if choice != usual))
 
 
 def _require_learned(model: LabelModel, time_limit: float | None) -> None:

@@ -15,9 +15,12 @@ from imbllm_autogluon.configuration import (
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import GENERATORS
 
-Method = Literal["imbllm", "great", "smote_nc", "random", "none"]
+Method = Literal["imbllm", "great", "pred_llm", "smote_nc", "random", "none"]
 
-SAMPLING_KEYS = ("conditioning", "condition_pairs", "temperature", "precision", "generation_batch")
+SAMPLING_KEYS = (
+    "conditioning", "condition_pairs", "start", "answer", "candidates_per_row", "temperature", "precision",
+    "generation_batch",
+)  # fmt: skip
 """Settings that change the rows a trained generator writes, but not the generator."""
 
 AFTER_WARMUP_KEYS = (
@@ -33,8 +36,9 @@ class RebalanceConfig:
 
     method: Method = "imbllm"
     """`imbllm`: rows written by a language model that learned rare rows and interpolated ones. `great`: by one that
-    learned the whole fold. `smote_nc`, `random`: the usual peers, SMOTE-NC and duplicated rows, from imbalanced-learn.
-    `none`: the fold stays as it is, so that a search can choose it."""
+    learned the whole fold. `pred_llm`: by one that learned it with the label last and is asked for the class of its
+    rows. `smote_nc`, `random`: the usual peers, SMOTE-NC and duplicated rows, from imbalanced-learn. `none`: the fold
+    stays as it is, so that a search can choose it."""
 
     target_ratio: float = 1.0
     """Rows of each rarer class afterwards, as a share of the largest class (above 0, up to 1). A class that already

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon.classification.prior import prior_factors
 from imbllm_autogluon.configuration import require_number
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.rebalancing import Fold, RebalanceConfig, fold_rows, plan_oversampling
-from imbllm_autogluon.classification.prior import prior_factors
 from imbllm_autogluon.search.autogluon_score import autogluon_score
 from imbllm_autogluon.search.estimators import PriorCorrected, estimator_for
 from imbllm_autogluon.search.space import SearchSpace

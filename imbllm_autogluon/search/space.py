@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 OF_METHOD: Mapping[str, tuple[str, ...]] = {
     "imbllm": ("target_ratio", "interpolation_ratio", "conditioning", "temperature"),
     "great": ("target_ratio", "temperature"),
+    "pred_llm": ("target_ratio", "temperature"),
     "smote_nc": ("target_ratio",),
     "random": ("target_ratio",),
     "none": (),

@@ -101,8 +101,8 @@ class TableSchema:
     def of_labelled(
         cls, X: pd.DataFrame, y: pd.Series[Any], kinds: Mapping[ColumnName, Kind] | None = None
     ) -> TableSchema:
-        """Schema of features and their labels, whatever the label series is called; see :meth:`from_frame`."""
-        name = "label"
+        """Schema of features and their labels; a label without a name is called "label". See :meth:`from_frame`."""
+        name = y.name if isinstance(y.name, str) and y.name else "label"
         while name in X.columns:
             name += "_"
         return cls.from_frame(X.assign(**{name: y.to_numpy() if y.dtype == object else y.array}), name, kinds)

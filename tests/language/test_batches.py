@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from imbllm_autogluon.language.batches import SORTED_BATCHES, Batches, fixed_sentences
+from imbllm_autogluon.language.batches import SORTED_BATCHES, Batches, fixed_sentences, mixed_orders
 from imbllm_autogluon.sentences.orders import ORDERS, Order
 from tests.language.tables import clauses_of, table, vocabulary_of
 
@@ -138,3 +138,36 @@ def test_rows_that_are_judged_are_written_in_one_order_each_and_always_the_same(
     assert same(one, again)
     assert not same(one, fixed_sentences(ENCODING, rows(20), "fix_y", seed=4))
     assert len(one.ids) == 20
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_share_of_the_sentences_stands_in_the_order_of_the_columns(order: Order, share: float) -> None:
+    orders = mixed_orders(2000, 6, order, share, np.random.default_rng(0))
+    features = np.array([[clause for clause in row if clause != 6] for row in orders.tolist()])
+    assert (np.sort(orders, axis=1) == np.arange(7)).all()
+    in_order = (np.diff(features, axis=1) > 0).all(axis=1)
+    assert in_order.mean() == pytest.approx(share, abs=0.04)
+    label = np.argmax(orders == 6, axis=1)
+    assert order == "permute_xy" or set(label) == {0 if order == "fix_y" else 6}
+
+
+def test_batches_and_judged_rows_take_the_share_of_column_order() -> None:
+    plain, sorted_ones = (Batches(ENCODING, rows(60), 20, "permute_x", 3, share) for share in (0.0, 1.0))
+    expected = fixed_sentences(ENCODING, rows(60), "permute_x", 3, 1.0)
+    assert same(expected, ENCODING.assemble(rows(60), np.tile(np.arange(6), (60, 1))))
+    known = {tuple(ids[real].tolist()) for ids, real in zip(expected.ids, expected.real, strict=True)}
+    for batches, all_known in ((sorted_ones, True), (plain, False)):
+        batch = batches(0)
+        found = {tuple(ids[real].tolist()) for ids, real in zip(batch.ids, batch.real, strict=True)}
+        assert (found <= known) is all_known
+
+
+def test_weights_go_with_their_rows() -> None:
+    """The weight of a row is the number of its tokens here."""
+    weighed = rows(60).with_weights(ENCODING.lengths(rows(60)).astype(float))
+    for sentences in (Batches(ENCODING, weighed, 7, "fix_y", 3)(5), fixed_sentences(ENCODING, weighed, "fix_y", 3)):
+        assert sentences.weights is not None
+        assert sentences.weights.tolist() == sentences.real.sum(axis=1).tolist()
+        assert sentences.take(slice(1, None, 2)).weights.tolist() == sentences.weights[1::2].tolist()  # type: ignore[union-attr]
+    assert Batches(ENCODING, rows(60), 7, "fix_y", 3)(5).weights is None

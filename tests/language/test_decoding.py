@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,9 +56,15 @@ def reference(model: Any, encoding: SentenceEncoding, batch: Prompts) -> list[li
     return [reference_row(model, encoding, batch, row) for row in range(len(batch.tokens))]
 
 
-@torch.inference_mode()
 def reference_row(model: Any, encoding: SentenceEncoding, batch: Prompts, row: int) -> list[list[int]]:
-    tables, ids = encoding.tables, []
+    values = reference_values(model, encoding, batch, row)
+    return [values[clause] for clause in range(encoding.n_clauses)]
+
+
+@torch.inference_mode()
+def reference_values(model: Any, encoding: SentenceEncoding, batch: Prompts, row: int) -> dict[int, list[int]]:
+    """Value of each clause of the order."""
+    tables, ids = encoding.tables, list(encoding.opening)
     values: dict[int, list[int]] = {}
     for place, clause in enumerate(batch.order.tolist()):
         ids += encoding.prefixes[clause]
@@ -71,7 +78,7 @@ def reference_row(model: Any, encoding: SentenceEncoding, batch: Prompts, row: i
             ids.append(value[-1])
             state = int(tables.next_state[state, value[-1]])
         values[clause] = value
-    return [values[clause] for clause in range(encoding.n_clauses)]
+    return values
 
 
 def decode(model: Any, encoding: SentenceEncoding, batch: Prompts, temperature: float, seed: int = 0) -> Any:
@@ -228,3 +235,34 @@ def test_tokens_without_a_choice_are_taken_without_asking_the_model() -> None:
     assert legal_rows(encoding, decoded)
     # Units of the lattice are 0 and 1: one choice, then the forced end.
     assert len(model.shapes) == 2
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_behind_an_opening_rows_equal_the_reference_too(writing: Writing, case: str) -> None:
+    plain, clauses = written(FRAME, writing)
+    encoding = replace(plain, opening=(3, 5, 3))
+    batch, model = prompts(clauses, *CASES[case]), random_model("llama", encoding)
+    decoded = decode(model, encoding, batch, temperature=0)
+    assert bare(decoded) == reference(model, encoding, batch)
+
+
+def test_an_opening_is_computed_once_where_first_clauses_differ() -> None:
+    vocabulary = vocabulary_of(FRAME)
+    encoding, clauses = replace(vocabulary.encoding(), opening=(3, 5, 3)), clauses_of(vocabulary, FRAME)
+    model: Any = CountingModel(random_model("gpt2", encoding))
+    decode(model, encoding, prompts(clauses, [0, LABEL, 1, 2, 3, 4], 5, [0, 1, 2]), 0)
+    assert model.shapes[0] == (1, 3)
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+@pytest.mark.parametrize(("order", "given"), [([LABEL, 0, 2], 1), ([3, 1, LABEL], 2), ([4], 0), ([0, 4], 2)])
+def test_clauses_that_prompts_leave_out_are_not_written(writing: Writing, order: list[int], given: int) -> None:
+    encoding, clauses = written(FRAME, writing)
+    batch, model = prompts(clauses, order, given, [0, 3, 8]), random_model("llama", encoding)
+    decoded = decode(model, encoding, batch, temperature=0)
+    absent = [clause for clause in range(6) if clause not in order]
+    assert decoded.shape[1] == 6
+    assert (decoded[:, absent] == -1).all()
+    found = [{clause: row[clause] for clause in order} for row in bare(decoded)]
+    assert found == [reference_values(model, encoding, batch, row) for row in range(3)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -218,3 +219,38 @@ def test_the_same_seed_gives_the_same_rows() -> None:
     )
     assert first == again
     assert first != other
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_a_row_is_legal_if_it_holds_the_clauses_of_its_prompt_and_no_other(
+    writing: Writing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoding, clauses = OF[writing]
+    scripts = [
+        whole(writing, 0, [2, 1]),
+        whole(writing, 4, [1, 2, 3]),
+        whole(writing, 8, [1]),
+        whole(writing, 12, [1, 2]),
+    ]
+    longest = encoding.longest_sentence + 1
+    columns = iter(np.array([[*script, *[PADDING] * (longest - len(script))] for script in scripts]).T)
+    monkeypatch.setattr(free_decoding, "draw_tokens", lambda *_: torch.from_numpy(next(columns).copy()))
+    decoder = FreeDecoder(random_model("gpt2", encoding), encoding, 1.0, torch.Generator())
+    tokens, legal = decoder.complete(prompts(clauses, [LABEL, 1, 2], 1, [0, 4, 8, 12]))
+    assert legal.tolist() == [True, False, False, True]
+    assert (tokens[:, [0, 3, 4]] == -1).all()
+    assert tokens[3][[1, 2, LABEL]].tolist() == clauses.tokens[12][[1, 2, LABEL]].tolist()
+
+
+@pytest.mark.parametrize("rows", [SAME_LABEL, OTHER_LABELS])
+def test_behind_an_opening_a_whole_row_still_has_room(rows: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    encoding, clauses = OF["digits"]
+    opened = replace(encoding, opening=(3, 5, 3))
+    scripts = [whole("digits", row, ORDER[1:]) for row in rows]
+    longest = opened.longest_sentence + 1
+    columns = iter(np.array([[*script, *[PADDING] * (longest - len(script))] for script in scripts]).T)
+    monkeypatch.setattr(free_decoding, "draw_tokens", lambda *_: torch.from_numpy(next(columns).copy()))
+    decoder = FreeDecoder(random_model("gpt2", opened), opened, 1.0, torch.Generator())
+    tokens, legal = decoder.complete(prompts(clauses, ORDER, 1, rows))
+    assert legal.all()
+    assert tokens.tolist() == clauses.tokens[rows].tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def reference_row(model: Any, encoding: SentenceEncoding, batch: Prompts, row: i
     """Greedy unmasking of one row: the sentence is written anew, token by token, before each choice."""
     known = {int(clause): int(batch.tokens[row, clause, 0]) for clause in batch.order[: batch.given]}
     for clause in batch.order[batch.given :].tolist():
-        sentence: list[int] = []
+        sentence = list(encoding.opening)
         for other in batch.order.tolist():
             sentence += encoding.prefixes[other]
             place = len(sentence) if other == clause else -1
@@ -239,3 +240,31 @@ def test_what_is_hidden_follows_from_the_sentences_and_the_seed() -> None:
             drawn.append([loss(model, rows), loss(model, rows), loss(model, sentences(list(range(20, 40))))])
     assert drawn[0][0] == drawn[0][1] != drawn[0][2]
     assert drawn[0][0] != drawn[1][0]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_behind_an_opening_rows_equal_the_reference_too(case: str) -> None:
+    encoding = replace(ENCODING, opening=(3, 5, 3))
+    batch, model = prompts(CLAUSES, *CASES[case]), random_masked_model("bert", encoding)
+    decoded = MaskedDecoder(model, encoding, 0, torch.Generator()).complete(batch)
+    assert decoded[:, :, 0].tolist() == [reference_row(model, encoding, batch, row) for row in range(len(batch.tokens))]
+
+
+def test_an_opening_is_never_hidden() -> None:
+    encoding = replace(ENCODING, opening=(3, 5, 3))
+    orders = draw_orders(30, 5, "permute_xy", np.random.default_rng(1))
+    batch, model = (
+        encoding.assemble(CLAUSES.take(np.arange(30)), orders),
+        Recording(random_masked_model("bert", encoding)),
+    )
+    with torch.inference_mode():
+        masked_value_loss(model, ALLOWED, batch, torch.Generator().manual_seed(0))
+    assert (model.shown[:, :3] == torch.tensor([3, 5, 3])).all()
+    assert (model.shown == MASK).any()
+
+
+def test_clauses_that_prompts_leave_out_are_not_written() -> None:
+    model, batch = random_masked_model("bert", ENCODING), prompts(CLAUSES, [LABEL, 0, 2], 1, [0, 4, 8])
+    decoded = decode(model, batch, 0)
+    assert (decoded[:, [1, 3, 4]] == -1).all()
+    assert (decoded[:, [0, 2, LABEL]] >= 0).all()

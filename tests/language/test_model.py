@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import pickle
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from imbllm_autogluon.errors import StoredStateError
+from imbllm_autogluon.errors import InvalidInputError, StoredStateError
+from imbllm_autogluon.language.label_loss import LabelObjective
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.sentences.orders import ORDERS, Order
+from tests.language import tuned
 from tests.language.tables import LABEL, TINY, clauses_of, legal_rows, prompts, table, vocabulary_of
 
 if TYPE_CHECKING:
@@ -258,3 +261,52 @@ def test_broken_missing_and_foreign_files_are_refused(spoil: Any, message: str, 
     spoil(tmp_path)
     with pytest.raises(StoredStateError, match=message):
         TableLanguageModel.load(tmp_path)
+
+
+def test_a_pickled_model_writes_the_same_rows() -> None:
+    model = trained()
+    again = pickle.loads(pickle.dumps(model))
+    assert written(again) == written(model)
+    assert again.curves == model.curves
+    assert again.config == model.config
+
+
+@pytest.mark.parametrize("clauses", ["text", "tokens"])
+def test_a_pickle_does_not_hold_the_weights_of_the_base_model(pretrained_gpt2: Path, clauses: str) -> None:
+    model = tuned.trained(pretrained_gpt2, tuning="lora", clauses=clauses)
+    content = pickle.dumps(model)
+    base = load_file(pretrained_gpt2 / "model.safetensors")
+    blocks = [weight for name, weight in base.items() if ".h." in name and weight.ndim == 2]
+    assert len(blocks) >= 4
+    assert not any(weight.numpy().tobytes() in content for weight in blocks)
+    assert tuned.written(pickle.loads(content)) == tuned.written(model)
+
+
+def test_an_objective_makes_the_second_stage_learn_the_label() -> None:
+    model = model_of(dataclasses.replace(TINY, order="permute_x", steps=4))
+    rare, everyone = rows_of(model)
+    model.train(everyone, warmup=everyone, held_out=rare, objective=LabelObjective(feature_weight=0.0), stage="label")
+    assert list(model.curves) == ["warm-up", "label"]
+    assert model.curves["label"].tokens == 8 * len(model.curves["label"].losses)  # one for each sentence
+    assert model.curves["label"].losses[0] == pytest.approx(np.log(2), rel=0.25)
+    assert model.curves["label"].held_out[0][1] < 2
+
+
+def test_weights_of_labels_change_what_is_learned() -> None:
+    config = dataclasses.replace(TINY, order="permute_x", warmup="none", steps=40, learning_rate=1e-2)
+    answers = []
+    for rare_weight in (0.05, 20.0):
+        model = model_of(config)
+        _, everyone = rows_of(model)
+        weights = np.where(np.arange(60) % 4 == 0, rare_weight, 1.0)
+        model.train(everyone.with_weights(weights), objective=LabelObjective(feature_weight=0.0))
+        batch = prompts(everyone, [0, 1, 2, 3, 4, LABEL], 5, list(range(60)))
+        answers.append(np.exp(model.score(batch, LABEL, everyone.tokens[:1, LABEL])).mean())
+    assert answers[0] < 0.2 < 0.7 < answers[1]
+
+
+def test_a_masked_model_has_no_objective_for_its_label() -> None:
+    model = model_of(dataclasses.replace(TINY, backbone="compact_masked"))
+    rare, _ = rows_of(model)
+    with pytest.raises(InvalidInputError, match="masked language model"):
+        model.train(rare, objective=LabelObjective())

@@ -71,7 +71,7 @@ def reference(model: Any, encoding: SentenceEncoding, batch: Prompts, clause: in
     """One row, one value and one token at a time, from full logits and without any cache."""
     scores = np.zeros((len(batch.tokens), len(values)))
     for row, column in np.ndindex(*scores.shape):
-        ids: list[int] = []
+        ids = list(encoding.opening)
         for given in batch.order[: batch.given].tolist():
             ids += [*encoding.prefixes[given], *(token for token in batch.tokens[row, given].tolist() if token >= 0)]
         ids += encoding.prefixes[clause]
@@ -247,3 +247,38 @@ def test_a_masked_model_has_no_probability_of_a_row_and_says_so() -> None:
         model.log_likelihoods(rows, np.tile(np.arange(6), (len(rows.tokens), 1)))
     with pytest.raises(InvalidInputError, match="Use a causal one"):
         model.score(prompts(rows, [0, 1, 2, 3, 4, LABEL], 5, [0]), LABEL, np.array([[0]]))
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_scores_behind_an_opening_equal_the_reference_too(writing: Writing, case: str) -> None:
+    plain, clauses = written(table(), writing)
+    encoding = replace(plain, opening=(3, 5, 3))
+    batch, model = prompts(clauses, *CASES[case]), random_model("llama", encoding)
+    for clause in (2, LABEL):
+        if clause not in batch.order[: batch.given]:
+            values = some(spellings(encoding, clause), 4)
+            scores = ValueScorer(model, encoding).score(batch, clause, values)
+            assert scores == pytest.approx(reference(model, encoding, batch, clause, values), abs=2e-4)
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_prompts_may_leave_clauses_out(writing: Writing) -> None:
+    encoding, clauses = written(table(), writing)
+    batch, model = prompts(clauses, [3, 0, LABEL], 2, [0, 1, 5]), random_model("llama", encoding)
+    values = spellings(encoding, LABEL)
+    scores = ValueScorer(model, encoding).score(batch, LABEL, values)
+    assert scores == pytest.approx(reference(model, encoding, batch, LABEL, values), abs=2e-4)
+
+
+def test_several_batches_score_as_each_alone_in_their_order() -> None:
+    model = TableLanguageModel(vocabulary_of(table()), TINY, 0)
+    rows, values = clauses_of(model.vocabulary, table()), spellings(model.encoding, LABEL)
+    batches = [
+        prompts(rows, [0, 1, LABEL], 2, [0, 1]),
+        prompts(rows, [2, LABEL], 1, [5]),
+        prompts(rows, [4, LABEL], 1, []),
+    ]
+    together = model.score_all(iter(batches[:2]), LABEL, values)
+    assert [scores.tolist() for scores in together] == [model.score(b, LABEL, values).tolist() for b in batches[:2]]
+    assert model.score_all([], LABEL, values) == []

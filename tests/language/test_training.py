@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from imbllm_autogluon.language.batches import Batches
+from imbllm_autogluon.language.label_loss import LabelLoss, LabelObjective
 from imbllm_autogluon.language.losses import ValueLoss
 from imbllm_autogluon.language.training import EVALUATIONS, Stage
 from imbllm_autogluon.language.training_state import TrainingCurve
@@ -328,3 +329,18 @@ def test_stages_follow_each_other_and_share_the_seconds_by_their_steps() -> None
     curves = small.trainer(tiny_model(small.encoding)).run_all(stages, 0.8, lambda _: None)
     assert list(curves) == ["one", "two"]
     assert 0.2 <= curves["one"].seconds < 0.5 < curves["two"].seconds
+
+
+def test_a_stage_may_minimise_a_loss_of_its_own_and_judges_by_it_and_the_next_one_does_not() -> None:
+    small = SmallTable()
+    label = LabelLoss(small.encoding.tables, CPU, LabelObjective(feature_weight=0.0))
+    own = small.stage(1, rate=1e-12, name="own", loss=label, held_out=small.held_out(60))
+    trainer = small.trainer(tiny_model(small.encoding))
+    curves = trainer.run_all([own, small.stage(1, rate=1e-12, name="usual")], None, lambda _: None)
+    states = small.held_out(60).states
+    choices = np.log(small.encoding.tables.allowed.sum(axis=1))[states[states != END]]
+    assert curves["own"].losses[0] == pytest.approx(np.log(2), rel=0.08)
+    assert curves["own"].held_out[0][1] == pytest.approx(np.log(2), rel=0.08)
+    assert curves["own"].tokens == 60
+    assert curves["usual"].losses[0] == pytest.approx(choices.mean(), rel=0.03)
+    assert curves["usual"].tokens == 60 * 6

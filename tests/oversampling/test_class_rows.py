@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbllm_autogluon.oversampling.class_rows import FEWEST_TO_HOLD_OUT, ClassRows, draw_held_out
+from imbllm_autogluon.oversampling.class_rows import ClassRows
 from imbllm_autogluon.sentences import SchemaVocabulary
 from imbllm_autogluon.tables import Cells, TableSchema
 from tests.oversampling.tables import mixed
@@ -21,33 +21,6 @@ ALL = np.ones(7, dtype=bool)
 
 def class_rows(held_out: int = N_HELD_OUT) -> ClassRows:
     return ClassRows(CELLS.take(np.arange(N_REAL)), CELLS, pd.DataFrame(index=range(N_REAL)), held_out)
-
-
-@pytest.mark.parametrize(
-    ("n_rows", "share", "held_out"),
-    [
-        (100, 0.1, 10),
-        (100, 0.5, 50),
-        (100, 0.0, 0),
-        (20, 0.1, 2),
-        (20, 0.001, 1),
-        (19, 0.5, 0),
-        (2, 0.5, 0),
-        (27, 0.1, 3),
-    ],
-)
-def test_a_share_of_the_class_is_held_out_where_it_is_large_enough(n_rows: int, share: float, held_out: int) -> None:
-    in_class = np.random.default_rng(1).permutation(np.arange(n_rows + 50) < n_rows)
-    chosen = draw_held_out(in_class, share, np.random.default_rng(0))
-    assert chosen.sum() == held_out
-    assert not chosen[~in_class].any()
-    assert FEWEST_TO_HOLD_OUT == 20
-
-
-def test_who_is_held_out_is_drawn() -> None:
-    in_class = np.ones(40, dtype=bool)
-    draws = {tuple(draw_held_out(in_class, 0.2, np.random.default_rng(seed)).tolist()) for seed in (0, 0, 1, 2)}
-    assert len(draws) == 3
 
 
 def keys(cells: Cells) -> list[object]:

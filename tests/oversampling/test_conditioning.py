@@ -157,3 +157,22 @@ def test_one_feature_is_always_given() -> None:
 def test_the_same_generator_state_gives_the_same_prompts() -> None:
     first, again, other = ([b.prompts.tokens.tolist() for b in batches(100, seed=seed)] for seed in (1, 1, 2))
     assert first == again != other
+
+
+@pytest.mark.parametrize("k", [0, 1, 3])
+def test_the_label_can_be_left_out_of_prompts_and_sentences(k: int) -> None:
+    config = ConditioningConfig("yx", k) if k else ConditioningConfig("y")
+    rng = np.random.default_rng(0)
+    for batch in pool_of().batches(120, config, 50, rng, with_label=False):
+        assert sorted(batch.prompts.order.tolist()) == list(range(N_FEATURES))
+        assert batch.prompts.given == k
+        assert batch.prompts.order[:k].tolist() == batch.features.tolist()
+
+
+def test_clauses_behind_the_features_are_no_part_of_the_order_and_the_label_is_the_last() -> None:
+    """A label model has clauses of hints and texts between the features and the label."""
+    tokens = np.zeros((30, N_FEATURES + 3, 1), dtype=np.int64)
+    pool = PromptPool(Clauses(tokens, np.ones(tokens.shape[:2], dtype=bool)), N_REAL, SCHEMA.columns)
+    for batch in batches(60, pool=pool):
+        assert batch.prompts.order[0] == N_FEATURES + 2
+        assert sorted(batch.prompts.order[1:].tolist()) == list(range(N_FEATURES))

@@ -5,18 +5,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from imbllm_autogluon.classification.config import MeasuresConfig
 from imbllm_autogluon.configuration import known_keys
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.config import LanguageConfig
-from imbllm_autogluon.oversampling import ConditioningConfig, GeneratorConfig, InterpolationConfig
+from imbllm_autogluon.oversampling import ConditioningConfig, GeneratorConfig, InterpolationConfig, QueryConfig
 
 
 def test_no_setting_occurs_in_two_parts() -> None:
     keys = GeneratorConfig.flat_keys()
     assert len(set(keys)) == len(keys)
-    assert set(keys) == {
-        key for part in (InterpolationConfig, ConditioningConfig, LanguageConfig) for key in known_keys(part)
-    }
+    parts = (InterpolationConfig, ConditioningConfig, QueryConfig, MeasuresConfig, LanguageConfig)
+    assert set(keys) == {key for part in parts for key in known_keys(part)}
 
 
 def test_flat_settings_land_in_their_part_and_come_back() -> None:
@@ -35,6 +35,9 @@ def test_no_settings_are_the_defaults() -> None:
 
 def test_numpy_numbers_are_accepted_and_made_plain() -> None:
     assert type(GeneratorConfig.from_flat({"steps": np.int64(3)}).language.steps) is int
+    prior = GeneratorConfig.from_flat({"target_prior": {np.int64(1): np.float32(0.5)}}).measures.target_prior
+    assert isinstance(prior, dict)
+    assert [(type(label), type(share)) for label, share in prior.items()] == [(int, float)]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +52,10 @@ def test_numpy_numbers_are_accepted_and_made_plain() -> None:
         ({"neighbours": 0}, r"neighbours must be a whole number between 1 and 1000; got 0"),
         ({"conditioning": "x"}, r"conditioning must be one of 'y', 'yx'; got 'x'"),
         ({"condition_pairs": 101}, r"condition_pairs must be a whole number between 1 and 100; got 101"),
+        ({"start": "label"}, r"start must be one of 'table', 'class'; got 'label'"),
+        ({"answer": "first"}, r"answer must be one of 'sampled', 'highest'; got 'first'"),
+        ({"candidates_per_row": 0.5}, r"candidates_per_row must be a number between 1\.0 and 10000\.0; got 0\.5"),
+        ({"weighting": "inverted"}, r"weighting must be one of .*did you mean 'inverse'"),
         ({"layers": 99}, r"layers must be a whole number between 1 and 24; got 99"),
     ],
 )

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
 import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imbllm_autogluon.oversampling.copies import KnownRows
+from imbllm_autogluon.oversampling.copies import COPY_ROUNDS, KnownRows, written_anew
 from imbllm_autogluon.tables import Cells
 from tests.oversampling.tables import mixed, read
 
@@ -67,3 +68,23 @@ def test_stored_hashes_mean_the_same_in_another_process() -> None:
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.splitlines()[-1] == str(KnownRows.of(cells).hashes.tolist())
+
+
+def test_copies_are_written_again_until_there_are_none() -> None:
+    asked, counts = [], Counter[str]()
+
+    def write(n: int, attempt: int) -> Cells:
+        asked.append((n, attempt))
+        return ints([100 * attempt + i for i in range(n)])
+
+    rows = written_anew(write, 5, KnownRows.of(ints([0, 1, 2, 101])), counts)
+    assert rows.values[0].tolist() == [3, 4, 100, 102, 200]
+    assert asked == [(5, 0), (3, 1), (1, 2)]
+    assert (counts["copies_dropped"], counts["copies_kept"]) == (4, 0)
+
+
+def test_the_last_round_keeps_its_copies() -> None:
+    counts = Counter[str]()
+    rows = written_anew(lambda n, _: ints([7] * n), 6, KnownRows.of(ints([7])), counts)
+    assert rows.values[0].tolist() == [7] * 6
+    assert (counts["copies_dropped"], counts["copies_kept"]) == (6 * (COPY_ROUNDS - 1), 6)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
-from imbllm_autogluon.oversampling.class_writing import COPY_ROUNDS
+from imbllm_autogluon.oversampling.copies import COPY_ROUNDS
 from imbllm_autogluon.oversampling.neighbours import MixedSpace
 from tests.oversampling.tables import expect_legal, fitted, labels, mixed
 
@@ -83,6 +83,12 @@ def test_a_class_of_two_to_five_rows_is_interpolated_and_says_so(n_rows: int, ca
     real = X[y == "b"]
     assert rows["score"].between(real["score"].min() - 1e-6, real["score"].max() + 1e-6).all()
     assert rows["score"].nunique() > n_rows
+
+
+def test_several_small_classes_share_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        fitted(mixed(50), labels(40, 3, 5, 2), {"b": 5, "c": 5, "d": 5})
+    assert caplog.messages == ["3 classes have 2 to 5 rows: 'b', 'c', 'd'; their new rows are made by interpolation."]
 
 
 def test_a_class_of_six_rows_is_written_by_the_language_model(caplog: pytest.LogCaptureFixture) -> None:

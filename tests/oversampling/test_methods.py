@@ -9,11 +9,12 @@ from imbllm_autogluon.oversampling import GReaT, ImbLLM
 from imbllm_autogluon.oversampling.baselines import BASELINES
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import GENERATORS, generator_class, generator_of
+from imbllm_autogluon.oversampling.pred_llm_generator import PredLLMGenerator
 from imbllm_autogluon.rebalancing.config import Method
 
 
 def test_every_generator_is_found_by_the_name_of_its_method() -> None:
-    assert dict(GENERATORS) == {"imbllm": ImbLLM, "great": GReaT}
+    assert dict(GENERATORS) == {"imbllm": ImbLLM, "great": GReaT, "pred_llm": PredLLMGenerator}
     assert all(generator_class(name) is GENERATORS[name] for name in GENERATORS)
 
 
@@ -32,7 +33,10 @@ def test_settings_choose_the_method_and_its_configuration() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"method": "grate"}, r"method must be one of 'imbllm', 'great'; got 'grate' \(did you mean 'great'\?\)"),
+        (
+            {"method": "grate"},
+            r"method must be one of .*'great', 'pred_llm'; got 'grate' \(did you mean 'great'\?\)",
+        ),
         ({"methd": "great"}, r"unknown setting 'methd' \(did you mean 'method'\?\)"),
         ({"method": "great", "stepz": 3}, r"unknown setting 'stepz' \(did you mean 'steps'\?\)"),
     ],

@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport
+from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport, listed
 
 REPORT = OversamplingReport(
     classes=(
         ClassReport("yes", 20, "language model", 30, 0.05, 30, 30, 2, 1),
         ClassReport("maybe", 3, "interpolation", requested=9, made=9),
+        ClassReport("asked", 30, "language model", requested=9, made=9, candidates=40, by_rank=2),
         ClassReport("rare", 40, "language model", requested=8, made=8, held_out=4, written_freely=8, illegal=2),
     ),
     set_aside={"id": "nearly every cell is different"},
@@ -39,7 +40,8 @@ def test_a_report_survives_json(report: OversamplingReport) -> None:
             REPORT,
             (
                 "yes: 20 rows + 30 by language model, maybe: 3 rows + 9 by interpolation, "
-                "rare: 40 rows + 8 by language model (1.2 s training, 0.5 s writing)"
+                "asked: 30 rows + 9 by language model, rare: 40 rows + 8 by language model "
+                "(1.2 s training, 0.5 s writing)"
             ),
         ),
         (OversamplingReport(), "nothing to make (0.0 s training, 0.0 s writing)"),
@@ -52,3 +54,16 @@ def test_a_report_describes_itself_in_one_line(report: OversamplingReport, line:
 @pytest.mark.parametrize(("freely", "illegal", "share"), [(0, 0, None), (8, 2, 0.25), (8, 0, 0.0), (3, 3, 1.0)])
 def test_the_illegal_share_is_of_rows_written_freely(freely: int, illegal: int, share: float | None) -> None:
     assert ClassReport("a", 9, "language model", written_freely=freely, illegal=illegal).illegal_share == share
+
+
+@pytest.mark.parametrize(("made", "by_rank", "candidates", "rate"), [(9, 1, 40, 0.2), (9, 9, 40, 0.0), (9, 0, 0, None)])
+def test_the_acceptance_rate_is_that_of_the_models_own_answers(
+    made: int, by_rank: int, candidates: int, rate: float | None
+) -> None:
+    report = ClassReport("a", 9, "language model", made=made, by_rank=by_rank, candidates=candidates)
+    assert report.acceptance_rate == rate
+
+
+def test_long_lists_end_in_dots() -> None:
+    assert listed(["a", "b"], 2) == "a, b"
+    assert listed(list("abcdefg")) == "a, b, c, d, e, ..."

@@ -25,7 +25,7 @@ QUICK: dict[str, Any] = {"warmup_steps": 1, "steps": 1, "random_state": 0}
 Table = tuple[pd.DataFrame, "pd.Series[str]"]
 
 
-@parametrize_with_checks([ImbLLMOverSampler(**QUICK), ImbLLMOverSampler(method="great", **QUICK)])
+@parametrize_with_checks([ImbLLMOverSampler(method=method, **QUICK) for method in GENERATORS])
 def test_the_sampler_conforms_to_imbalanced_learn(estimator: ImbLLMOverSampler, check: Any) -> None:
     check(estimator)
 
@@ -132,7 +132,18 @@ def test_parameters_are_those_of_the_configuration_with_its_defaults() -> None:
     signature = inspect.signature(ImbLLMOverSampler).parameters
     own = {"sampling_strategy", "method", "random_state", "kinds", "threads"}
     assert {name: p.default for name, p in signature.items() if name not in own} == GeneratorConfig().flat()
-    assert set(ImbLLMOverSampler._parameter_constraints) == set(signature)
+    assert own <= set(signature)
+
+
+def test_a_setting_that_nobody_knows_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(TypeError, match=r"no parameter 'temprature' \(did you mean 'temperature'\?\)"):
+        ImbLLMOverSampler(temprature=1.0)
+
+
+def test_its_representation_names_what_differs_from_the_defaults() -> None:
+    assert repr(ImbLLMOverSampler(method="pred_llm", start="class")) == (
+        "ImbLLMOverSampler(method='pred_llm', start='class')"
+    )
 
 
 @pytest.mark.parametrize("method", GENERATORS)
@@ -155,8 +166,16 @@ def test_a_clone_has_the_same_parameters_and_set_params_changes_one() -> None:
 @pytest.mark.parametrize(
     ("parameter", "value"),
     [
+        ("sampling_strategy", -1.0),
+        ("random_state", "seven"),
+        ("threads", 0),
         ("temperature", 0.0),
+        ("temperature", "0.7"),
         ("neighbours", 0),
+        ("weighting", "inverted"),
+        ("target_prior", {"no": 0.5}),
+        ("candidates_per_row", 0.5),
+        ("start", "label"),
         ("order", "y first"),
         ("column_order_share", 1.5),
         ("interpolation_ratio", -1),
@@ -166,7 +185,7 @@ def test_a_clone_has_the_same_parameters_and_set_params_changes_one() -> None:
 )
 def test_a_parameter_outside_its_range_is_refused_by_name(small_table: Table, parameter: str, value: Any) -> None:
     with pytest.raises(ValueError, match=parameter):
-        ImbLLMOverSampler(**{**QUICK, parameter: value}).fit_resample(*small_table)
+        ImbLLMOverSampler(**{**QUICK, "method": "pred_llm", parameter: value}).fit_resample(*small_table)
 
 
 def test_a_class_of_one_row_is_refused_with_the_remedy(small_table: Table) -> None:

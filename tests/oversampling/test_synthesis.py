@@ -25,7 +25,7 @@ def fitted(frame: pd.DataFrame, method: str = "great", seed: int = 0, **settings
     return TableSynthesizer(method, quick(**settings), random_state=seed).fit(frame, "class")
 
 
-@pytest.mark.parametrize("method", ["great", "imbllm"])
+@pytest.mark.parametrize("method", ["great", "imbllm", "pred_llm"])
 @pytest.mark.parametrize("dtype", ["object", "category", "string"])
 def test_a_written_table_has_the_form_and_the_shares_of_the_learned_one(method: str, dtype: str) -> None:
     frame = table(60, 30, 10, dtype=dtype)
@@ -94,6 +94,7 @@ def test_its_generator_is_of_the_wanted_method_and_its_report_is_the_generators(
 @pytest.mark.parametrize(
     ("use", "error", "message"),
     [
+        (lambda: TableSynthesizer("pred_lm"), InvalidInputError, "did you mean 'pred_llm'"),
         (lambda: TableSynthesizer("gret"), InvalidInputError, "did you mean 'great'"),
         (lambda: TableSynthesizer().sample(3), InvalidInputError, "seen no table yet"),
         (lambda: TableSynthesizer().sample_class({"a": 3}), InvalidInputError, "seen no table yet"),

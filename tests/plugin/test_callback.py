@@ -45,6 +45,10 @@ def test_where_twins_would_not_help_none_are_added_and_the_log_says_why(
     assert reason in caplog.text
 
 
+def test_the_classifier_joins_where_it_is_asked_for() -> None:
+    assert set(portfolio_after("binary", RARE, classifier=True)) == {"GBM", "GBM_IMB", "IMBLLM", "IMBLLM_CLF"}
+
+
 def test_bad_options_are_refused_before_the_fit() -> None:
     with pytest.raises(InvalidInputError, match="did you mean"):
         RebalanceCallback(temprature=1.0)
@@ -118,7 +122,14 @@ def test_models_without_base_models_are_left_alone() -> None:
 
 @pytest.mark.parametrize(
     ("options", "patience", "most"),
-    [({}, 4, 9), ({"mode": "only"}, 4, 5), ({"method": "random"}, 4, 8), ({"method": "great"}, 4, 9), ({}, None, None)],
+    [
+        ({}, 4, 9),
+        ({"mode": "only"}, 4, 5),
+        ({"method": "random"}, 4, 8),
+        ({"method": "great"}, 4, 9),
+        ({"classifier": True}, 4, 10),
+        ({}, None, None),
+    ],
 )
 def test_a_limit_on_the_number_of_models_counts_plain_models_only(
     options: dict[str, Any], patience: int | None, most: int | None

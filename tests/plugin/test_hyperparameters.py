@@ -47,6 +47,14 @@ GREAT = {"ag.imbllm.method": "great"}
             {"default": {"GBM": {}, "GBM_IMB": [{}], **FIRST}, 2: {"RF": {}}},
         ),
         ({}, {}, {}),
+        ({"GBM": {}}, {"classifier": True}, {"IMBLLM_CLF": [{}], **BOTH}),
+        ({"GBM": {}, "IMBLLM_CLF": {"a": 1}}, {"classifier": True}, {"IMBLLM_CLF": {"a": 1}, **BOTH}),
+        ({"GBM": {}, "IMBLLM_CLF": {"a": 1}}, {"mode": "only"}, {"IMBLLM_CLF": {"a": 1}, "GBM_IMB": [{}], **FIRST}),
+        (
+            {1: {"GBM": {}}, "default": {"RF": {}}},
+            {"classifier": True},
+            {1: {"IMBLLM_CLF": [{}], **BOTH}, "default": {"RF": {}}},
+        ),
     ],
 )
 def test_twins_are_added_or_replace_their_plain_models(
@@ -76,6 +84,7 @@ def test_a_portfolio_can_be_named() -> None:
         ({"tune": {"space": {"method": ("smote",)}}}, "method"),
         ({"mode": "twins"}, "mode"),
         ({"max_per_family": 0}, "max_per_family"),
+        ({"classifier": "yes"}, "classifier"),
         ({"temprature": 1.0}, "temperature"),
     ],
 )
@@ -94,6 +103,11 @@ def test_tuned_twins_carry_their_search_and_the_generator_does_not() -> None:
     }
     assert twin["ag_args"]["priority"] == 2.5
     assert generator == {}
+
+
+def test_the_classifier_is_tuned_with_the_twins() -> None:
+    ((classifier,),) = [rebalance_hyperparameters({}, classifier=True, tune={"num_trials": 4})["IMBLLM_CLF"]]
+    assert classifier["ag_args"]["hyperparameter_tune_kwargs"]["num_trials"] == 4
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,16 @@ def test_a_preset_may_be_a_mapping_and_is_never_modified() -> None:
     assert base == before
 
 
+def test_with_the_classifier_texts_are_handed_on_unless_the_base_says_otherwise() -> None:
+    preset = make_preset({"_feature_generator_kwargs": {"enable_vision_features": False}}, classifier=True)
+    assert preset["callbacks"][-1][1] == {"classifier": True}
+    generator = preset["_feature_generator_kwargs"]
+    assert generator == {"enable_raw_text_features": True, "enable_vision_features": False}
+    off = {"_feature_generator_kwargs": {"enable_raw_text_features": False}}
+    assert make_preset(off, classifier=True)["_feature_generator_kwargs"] == off["_feature_generator_kwargs"]
+    assert "_feature_generator_kwargs" not in make_preset({})
+
+
 @pytest.mark.parametrize(
     ("base", "options", "message"),
     [

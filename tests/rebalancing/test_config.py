@@ -16,7 +16,8 @@ def test_training_and_sampling_settings_hold_every_setting_of_the_generator_once
 
 
 @pytest.mark.parametrize(
-    ("method", "writes"), [("imbllm", True), ("great", True), ("smote_nc", False), ("random", False), ("none", False)]
+    ("method", "writes"),
+    [("imbllm", True), ("great", True), ("pred_llm", True), ("smote_nc", False), ("random", False), ("none", False)],
 )
 def test_some_methods_write_with_a_language_model(method: str, writes: bool) -> None:
     assert RebalanceConfig.from_flat({"method": method}).writes_with_a_language_model is writes

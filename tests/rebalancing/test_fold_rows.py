@@ -100,6 +100,10 @@ CHANGES: dict[str, dict[str, Any]] = {
     "conditioning": {"conditioning": "y"},
     "target": {"target_ratio": 0.5},
     "method": {"method": "great"},
+    "answer": {"answer": "highest"},
+    "start": {"start": "class"},
+    "candidates": {"candidates_per_row": 5.0},
+    "prior": {"target_prior": {0: 0.5, 1: 0.5}},
 }
 
 
@@ -115,8 +119,11 @@ def test_one_generator_serves_every_temperature_conditioning_and_target_ratio(fo
         "temperature",
         "conditioning",
         "target",
+        "answer",
+        "start",
+        "candidates",
     }
-    assert len(set(found.values())) == 5
+    assert len(set(found.values())) == 6
 
 
 def test_every_change_of_what_is_written_has_rows_of_its_own(fold: Table) -> None:
@@ -163,6 +170,25 @@ def test_a_generator_of_the_whole_table_is_read_from_the_cache(fold: Table, tmp_
     again = rows_of(fold, tmp_path, method="great")
     assert (again.report["written_here"], again.report["trained_here"]) == (True, False)
     pd.testing.assert_frame_equal(again.X, first.X)
+
+
+def test_one_model_that_is_asked_for_classes_serves_every_way_of_asking(fold: Table, tmp_path: Path) -> None:
+    pred = {"method": "pred_llm", "first_stage": "logistic", "target_prior": "uniform"}
+    whole, half = rows_of(fold, tmp_path, **pred), rows_of(fold, tmp_path, **pred, target_ratio=0.5, start="class")
+    assert (len(whole.y), len(half.y)) == (80, 30)
+    assert set(whole.y) == {1}
+    assert (whole.report["trained_here"], half.report["trained_here"]) == (True, False)
+    assert whole.report["method"] == "pred_llm"
+    assert whole.report["classes"][0]["candidates"] >= 80
+    assert len(GENERATORS.keys(tmp_path)) == 1
+    for shelf in (POOLS, GENERATORS):
+        shelf.forget()
+    shutil.rmtree(tmp_path / POOLS.name)
+    again = rows_of(fold, tmp_path, **pred)
+    assert (again.report["written_here"], again.report["trained_here"]) == (True, False)
+    pd.testing.assert_frame_equal(again.X, whole.X)
+    rows_of(fold, tmp_path, **{**pred, "target_prior": None})
+    assert len(GENERATORS.keys(tmp_path)) == 2
 
 
 @pytest.mark.parametrize("method", ["random", "smote_nc"])

@@ -32,6 +32,15 @@ def test_the_first_trial_has_the_defaults_of_rebalancing() -> None:
     assert RebalanceConfig.from_flat(first) == RebalanceConfig()
 
 
+def test_measures_against_a_copied_prior_can_be_fixed_for_the_method_that_asks_for_classes() -> None:
+    space = SearchSpace(method=("pred_llm",), fixed={"target_prior": "uniform", "start": "class"})
+    settings = suggest(FixedTrial(space.first()), space)
+    config = RebalanceConfig.from_flat(settings)
+    assert (config.method, config.generator.query.start) == ("pred_llm", "class")
+    assert config.generator.measures.target_prior == "uniform"
+    assert set(space.first()) == {"method", "target_ratio", "temperature"}
+
+
 def test_the_first_trial_takes_the_choice_in_front_and_only_what_its_method_uses() -> None:
     space = SearchSpace(method=("random", "imbllm"), target_ratio=(0.5, 1.0))
     assert space.first() == {"method": "random", "target_ratio": 0.5}

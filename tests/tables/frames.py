@@ -60,6 +60,7 @@ INT64 = whole(-(2**63), 2**63 - 1)
 WORDS = st.text(max_size=6) | st.sampled_from(["yes", "no", "8001", "0900", "a, b is c", ""])
 PLAIN_WORDS = st.text(st.characters(codec="utf-8"), max_size=6) | st.sampled_from(["yes", "no", "0900"])
 SECONDS = st.integers(-(10**9), 10**10) | st.integers(0, 400).map(lambda day: day * 86_400)
+DURATIONS = SECONDS.filter(lambda second: second < 2**63 // 10**9)  # pandas boxes durations in nanoseconds
 CENTS = st.integers(-(10**6), 10**6).map(lambda k: Decimal(k).scaleb(-2))
 BOOLS = st.booleans()
 DATES = st.dates()
@@ -98,7 +99,7 @@ DTYPES: dict[str, tuple[st.SearchStrategy[Any], Callable[[list[Any]], pd.Series[
     "objects: timestamps": (STAMPS.map(pd.Timestamp), objects(pd.NaT), True),
     "objects: times": (st.times(), objects(None), True),
     **{f"datetime64[{unit}]": (SECONDS, times(unit), True) for unit in ("s", "ms", "us", "ns")},
-    **{f"timedelta64[{unit}]": (SECONDS, times(unit, "m8"), True) for unit in ("s", "ns")},
+    **{f"timedelta64[{unit}]": (DURATIONS, times(unit, "m8"), True) for unit in ("s", "ns")},
     "datetime64[ns, zone]": (SECONDS, in_zone("ns", "Europe/Berlin"), True),
     "datetime64[s, offset]": (SECONDS, in_zone("s", "UTC+01:00"), True),
     "period": (st.integers(0, 500).map(lambda k: pd.Period(ordinal=k, freq="M")), as_dtype("period[M]"), True),
@@ -121,7 +122,7 @@ DTYPES: dict[str, tuple[st.SearchStrategy[Any], Callable[[list[Any]], pd.Series[
     "arrow binary": (st.binary(max_size=3), arrow(pa.binary()), True),
     "arrow timestamp": (STAMPS, arrow(pa.timestamp("us")), True),
     "arrow timestamp, zone": (STAMPS, arrow(pa.timestamp("ns", "Europe/Berlin")), True),
-    "arrow duration": (SECONDS, arrow(pa.duration("ms")), True),
+    "arrow duration": (DURATIONS, arrow(pa.duration("ms")), True),
 }
 
 

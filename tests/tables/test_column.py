@@ -131,3 +131,19 @@ def test_a_column_of_text_has_neither_lattice_nor_categories() -> None:
 def test_a_decoded_column_has_the_index_asked_for() -> None:
     column = Column.from_series(pd.Series([1, 2]), "x")
     assert column.decode([2], [False], index=pd.Index(["row"])).to_dict() == {"row": 2}
+
+
+@pytest.mark.parametrize("dtype", [object, "category", "string"])
+def test_new_categories_may_count_as_missing(dtype: Any) -> None:
+    column = Column.from_series(pd.Series(["a", "b", "b"]), "x")
+    codes, missing = column.encode(pd.Series(["a", "z", None, "b"], dtype=dtype), unknown="missing")
+    assert missing.tolist() == [False, True, True, False]
+    assert [column.categories[code] for code in codes[~missing]] == ["a", "b"]
+    assert codes[missing].tolist() == [0, 0]
+
+
+def test_where_new_categories_count_as_missing_numbers_are_refused_as_ever() -> None:
+    column = Column.from_series(pd.Series([1.5, 2.0]), "x")
+    assert column.encode(pd.Series([99.0]), unknown="missing")[0].tolist() == [99.0]
+    with pytest.raises(TableError, match="infinite"):
+        column.encode(pd.Series([np.inf]), unknown="missing")

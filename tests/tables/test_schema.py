@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -170,3 +171,30 @@ def test_a_damaged_state_is_refused(damage: dict[str, object]) -> None:
 def test_max_columns_must_be_a_positive_integer() -> None:
     with pytest.raises(InvalidInputError, match="max_columns"):
         TableSchema.from_frame(pd.DataFrame({"x": [1, 2]}), max_columns=0)
+
+
+def test_new_categories_of_a_table_may_count_as_missing() -> None:
+    schema = TableSchema.from_frame(pd.DataFrame({"c": ["a", "b", "a"], "n": [1, 2, 3]}))
+    cells = schema.encode(pd.DataFrame({"c": ["z", "b"], "n": [7, 8]}), unknown="missing")
+    assert cells.missing.tolist() == [[True, False], [False, False]]
+    with pytest.raises(TableError, match="holds 'z'"):
+        schema.encode(pd.DataFrame({"c": ["z"], "n": [7]}))
+
+
+@pytest.mark.parametrize("name", ["y", "a", "label", None, 3])
+@pytest.mark.parametrize("features", [("a", "b"), ("label", "label_"), (0, "label")])
+def test_labels_of_any_name_stand_beside_features_of_any_name(name: Any, features: tuple[Any, Any]) -> None:
+    X = pd.DataFrame({features[0]: [1, 2, 3], features[1]: ["u", "v", "u"]}, index=[5, 5, 9])
+    y = pd.Series(["no", "yes", "no"], name=name)
+    before = X.copy(deep=True)
+    schema = TableSchema.of_labelled(X, y, {features[0]: "categorical"})
+    assert schema.names == features
+    assert schema.encode_label(y).tolist() == [0, 1, 0]
+    assert schema.columns[0].kind == "categorical"
+    pd.testing.assert_frame_equal(X, before)
+
+
+def test_labels_keep_their_dtype_beside_the_features() -> None:
+    y = pd.Series(["no", "yes", "no"], dtype=pd.CategoricalDtype(["yes", "maybe", "no"]))
+    schema = TableSchema.of_labelled(pd.DataFrame({"a": [1, 2, 3]}), y)
+    pd.testing.assert_series_equal(schema.decode_label(schema.encode_label(y)), y, check_names=False)

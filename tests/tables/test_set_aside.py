@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from imbllm_autogluon.tables import Column, SetAside
+from imbllm_autogluon.tables import Column, SetAside, TableSchema
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,12 @@ def test_copied_cells_take_the_index_of_the_new_rows() -> None:
     part = SetAside("x", "because.", "copied")
     assert part.restore(2, parents, None).to_dict() == {0: "u", 1: "v"}
     assert part.restore(2, parents, pd.Index(["a", "b"])).to_dict() == {"a": "u", "b": "v"}
+
+
+def test_free_texts_are_marked_and_other_columns_that_are_set_aside_are_not() -> None:
+    texts = [f"a word {i} and {i * 7} more words of it" for i in range(60)]
+    frame = pd.DataFrame({"review": texts, "id": [f"u{i:03}" for i in range(60)], "same": 1, "gone": [None] * 60})
+    schema = TableSchema.from_frame(frame.assign(n=range(60)))
+    assert {part.name: part.holds_text for part in schema.set_aside}["review"]
+    assert not any(part.holds_text for part in schema.set_aside if part.name in ("same", "gone"))
+    assert TableSchema.from_dict(schema.to_dict()).set_aside == schema.set_aside

@@ -1,0 +1,24 @@
+"""The classifier keeps scikit-learn's conventions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from imbllm_autogluon.classification import LanguageModelClassifier
+
+QUICK: dict[str, Any] = {"layers": 1, "width": 32, "warmup": "none", "steps": 60, "learning_rate": 1e-2}
+
+EXPECTED = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "training draws batches of rows: a row of weight 2 is drawn once where two equal rows are drawn twice"
+    ),
+}
+
+
+@parametrize_with_checks(
+    [LanguageModelClassifier(random_state=0, threads=1, **QUICK)], expected_failed_checks=lambda _: EXPECTED
+)
+def test_the_classifier_conforms_to_scikit_learn(estimator: LanguageModelClassifier, check: Any) -> None:
+    check(estimator)

@@ -1,0 +1,286 @@
+"""Every counter-measure changes what it should: what is learned, how it is weighed, what is asked, what is answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.neighbors import KNeighborsClassifier
+
+from imbllm_autogluon.classification.config import ClassifierConfig
+from imbllm_autogluon.classification.first_stage import GUESS
+from imbllm_autogluon.classification.hints import CONTROL, IGNORED, NATURAL
+from imbllm_autogluon.classification.label_model import LabelModel
+from imbllm_autogluon.classification.label_query import LabelQuery
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.language.model import TableLanguageModel
+from tests.classification.tables import label_model, mixed, noise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imbllm_autogluon.sentences import Clauses
+
+
+class Training:
+    """What a label model asked its language model to learn, without learning it."""
+
+    def __init__(self, model: LabelModel, learned: Clauses, options: dict[str, Any]) -> None:
+        self.model, self.learned, self.options = model, learned, options
+        self.weights = np.ones(len(learned.tokens)) if learned.weights is None else learned.weights
+        self.classes = labels_of(model, learned)
+
+    def column(self, name: str) -> list[Any]:
+        return cells_of(self.model, self.learned, name)
+
+
+@pytest.fixture
+def learn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Training]:
+    def run(X: pd.DataFrame, y: pd.Series[Any], weights: Any = None, **settings: Any) -> Training:
+        calls: list[tuple[Clauses, dict[str, Any]]] = []
+        monkeypatch.setattr(TableLanguageModel, "train", lambda _, clauses, **options: calls.append((clauses, options)))
+        model = label_model(X, y, weights, **settings)
+        return Training(model, *calls[0])
+
+    return run
+
+
+def labels_of(model: LabelModel, clauses: Clauses) -> np.ndarray:
+    label = model.schema.label
+    assert label is not None
+    codes, _ = model.language_model.encoding.codings[-1].decode(clauses.tokens[:, -1], np.random.default_rng(0))
+    return np.array(label.categories, dtype=object)[codes.astype(int)]
+
+
+def cells_of(model: LabelModel, clauses: Clauses, name: str) -> list[Any]:
+    """Values of a column of the clauses; None where the clause is absent."""
+    place = [column.name for column in model.schema.columns].index(name)
+    cells = model.language_model.encoding.decode_features(clauses, np.random.default_rng(0), place + 1)
+    decoded = model.schema.columns[place].decode(cells.values[place], cells.missing[:, place]).tolist()
+    return [cell if there else None for cell, there in zip(decoded, clauses.present[:, place], strict=True)]
+
+
+def asked_of(model: LabelModel, X: pd.DataFrame) -> Clauses:
+    """Clauses of the query."""
+    seen: list[Clauses] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LabelQuery, "log_probabilities", lambda _, clauses: seen.append(clauses) or np.zeros((len(X), 2)))
+        model.log_probabilities(X)
+    return seen[0]
+
+
+def test_without_measures_every_row_is_learned_once_with_the_weight_one(learn: Callable[..., Training]) -> None:
+    X, y = mixed()
+    found = learn(X, y)
+    assert found.classes.tolist() == y.tolist()
+    assert found.column("city") == X["city"].tolist()
+    assert found.weights.tolist() == [1.0] * 120
+    assert found.options["held_out"] is None
+    assert (found.options["objective"].feature_weight, found.options["objective"].focal_gamma) == (0, 0)
+    assert found.model.calibration.probabilities(np.log([[0.3, 0.7]]))[0] == pytest.approx([0.3, 0.7])
+
+
+@pytest.mark.parametrize("weighting", ["inverse", "effective"])
+@pytest.mark.parametrize("cap", [None, 2.0])
+def test_weights_of_classes_have_mean_one_and_rare_rows_weigh_more(
+    learn: Callable[..., Training], weighting: str, cap: float | None
+) -> None:
+    found = learn(*mixed(), weighting=weighting, oversampling_cap=cap)
+    rare = found.classes == "yes"
+    assert found.weights.mean() == pytest.approx(1.0)
+    assert found.weights[rare].min() > found.weights[~rare].max()
+    if weighting == "inverse":
+        assert found.weights[rare].sum() == pytest.approx(found.weights[~rare].sum())
+
+
+def test_weights_of_rows_multiply_those_of_classes(learn: Callable[..., Training]) -> None:
+    X, y = mixed()
+    own = np.arange(120) % 3
+    found = learn(X, y, own.astype(float), weighting="inverse")
+    plain = learn(X, y, weighting="inverse")
+    expected = plain.weights * own
+    assert found.weights == pytest.approx(expected / expected.mean())
+
+
+def test_the_focal_loss_and_the_weight_of_features_reach_the_training(learn: Callable[..., Training]) -> None:
+    objective = learn(*mixed(), focal_gamma=2, feature_weight=0.5).options["objective"]
+    assert (objective.focal_gamma, objective.feature_weight) == (2, 0.5)
+
+
+def test_rows_of_the_rare_class_are_repeated_up_to_the_cap(learn: Callable[..., Training]) -> None:
+    found = learn(*mixed(), oversampling_cap=2)
+    assert pd.Series(found.classes).value_counts().to_dict() == {"no": 90, "yes": 45}
+
+
+def test_each_sentence_begins_with_the_instruction(learn: Callable[..., Training]) -> None:
+    found = learn(*mixed(), instruction=True)
+    encoding = found.model.language_model.encoding
+    opening = list(encoding.opening)
+    sentences = encoding.assemble(found.learned, np.tile([0, 1, 2, 3], (120, 1)))
+    assert opening
+    assert (sentences.ids[:, : len(opening)] == opening).all()
+    assert (sentences.states[:, : len(opening)] == -1).all()
+    assert learn(*mixed()).model.language_model.encoding.opening == ()
+
+
+def test_the_control_clause_tells_rows_with_the_tables_shares_from_as_many_with_equal_ones(
+    learn: Callable[..., Training],
+) -> None:
+    X, y = mixed()
+    found = learn(X, y, suppression=True)
+    control = np.array(found.column(CONTROL))
+    natural = found.classes[control == NATURAL]
+    balanced = pd.Series(found.classes[control == IGNORED]).value_counts()
+    assert natural.tolist() == y.tolist()
+    assert balanced.to_dict() == {"no": 60, "yes": 60}
+    assert set(cells_of(found.model, asked_of(found.model, X), CONTROL)) == {IGNORED}
+
+
+def test_rows_without_weight_are_not_learned_under_the_control_clause_either(learn: Callable[..., Training]) -> None:
+    X, y = mixed()
+    ignored = X["city"] == "Narvik"
+    found = learn(X, y, (~ignored).astype(float).to_numpy(), suppression=True)
+    city = np.array(found.column("city"))
+    assert (found.weights[city == "Narvik"] == 0).all()
+    assert (found.weights[city != "Narvik"] > 0).all()
+
+
+def test_guesses_of_the_first_stage_are_clauses_and_do_not_repeat_the_labels(learn: Callable[..., Training]) -> None:
+    X, y = noise(200)
+    found = learn(X, y, first_stage=KNeighborsClassifier(1))
+    guesses = np.array(found.column(GUESS))
+    assert set(guesses) == {"yes", "no"}
+    assert (guesses == found.classes).mean() < 0.7
+    asked = asked_of(found.model, X)
+    assert (np.array(cells_of(found.model, asked, GUESS)) == y).all()
+    assert [column.name for column in found.model.schema.columns] == ["a", "b", GUESS]  # the confidence is always 1
+
+
+@pytest.mark.parametrize("settings", [{"calibration": "bias"}, {"calibration": "temperature", "decisions": "matched"}])
+def test_rows_that_calibrate_are_not_learned(learn: Callable[..., Training], settings: dict[str, Any]) -> None:
+    X, y = mixed()
+    found = learn(X, y, numbers="digits", **settings)
+    kept = cells_of(found.model, found.options["held_out"], "income")
+    assert found.model.held_out == len(kept) == 24
+    assert sorted([*found.column("income"), *kept]) == sorted(X["income"])
+    assert pd.Series(labels_of(found.model, found.options["held_out"])).value_counts().to_dict() == {"no": 18, "yes": 6}
+
+
+@pytest.mark.parametrize("settings", [{"decisions": "matched"}, {"target_prior": "uniform"}])
+def test_without_a_calibration_all_rows_are_learned(learn: Callable[..., Training], settings: dict[str, Any]) -> None:
+    found = learn(*mixed(), **settings)
+    assert (found.model.held_out, len(found.classes)) == (0, 120)
+
+
+@pytest.mark.parametrize("prior", ["uniform", "training", {"yes": 0.9, "no": 0.1}, {"yes": 9, "no": 1}])
+def test_correction_moves_the_mean_probability_to_the_wanted_share(prior: Any) -> None:
+    X, y = noise(120)
+    yes = {"uniform": 0.5, "training": 1 / 3}.get(prior, 0.9) if isinstance(prior, str) else 0.9
+    own, corrected = label_model(X, y, steps=10), label_model(X, y, steps=10, target_prior=prior)
+    place = list(own.schema.label.categories).index("yes")  # type: ignore[union-attr]
+    before, after = (model.probabilities(X)[:, place].mean() for model in (own, corrected))
+    assert after == pytest.approx(yes, abs=0.03)
+    assert abs(after - yes) <= abs(before - yes) + 1e-9
+
+
+def test_a_class_too_small_to_hold_out_rows_keeps_its_share_after_calibration() -> None:
+    """Asked about rows of the other class alone, a bias could only make this one rarer."""
+    X, y = mixed(600, rare_every=50)
+    model = label_model(X, y, steps=60, target_prior="training", calibration="bias")
+    assert model.held_out > 0
+    assert model.probabilities(X)[:, 1].mean() == pytest.approx(0.02, rel=0.3)
+
+
+def test_matched_decisions_answer_with_the_wanted_shares_on_the_rows_they_were_fitted_to() -> None:
+    X, y = mixed(600, rare_every=8)
+    for settings in ({}, {"calibration": "bias", "calibration_share": 0.5}):
+        model = label_model(X, y, steps=60, decisions="matched", **settings)
+        kept = model._kept(model._plain.encode_label(y))
+        asked = X[kept] if settings else X
+        probabilities = model.probabilities(asked)
+        alike = np.unique(probabilities[:, 1].round(6), return_counts=True)[1].max()
+        assert alike < len(asked) / 10
+        assert model.decide(probabilities).mean() == pytest.approx(1 / 8, abs=alike / len(asked) + 0.005)
+
+
+def test_a_decoder_that_copies_the_prior_is_repaired() -> None:
+    """One row in twelve is rare and signals are weak: without measures the class is hardly ever answered."""
+    X, y = mixed(720, rare_every=12)
+    new, truth = mixed(720, rare_every=12, seed=1)
+    plain = label_model(X, y, steps=80)
+    measured = label_model(
+        X, y, steps=80, weighting="effective", instruction=True, target_prior="training", decisions="matched"
+    )
+    share = (truth == "yes").mean()
+    copied, repaired = (model.decide(model.probabilities(new)).mean() for model in (plain, measured))
+    assert copied < share / 2
+    assert abs(repaired - share) < abs(copied - share) / 2
+
+
+def test_the_target_prior_must_name_the_tables_classes_before_anything_is_learned() -> None:
+    X, y = mixed()
+    for prior in ({"yes": 0.5, "maybe": 0.5}, {"yes": 1.0}, {"yes": 1, "no": 1, "other": 1}):
+        with pytest.raises(
+            InvalidInputError, match=r"target_prior names the classes .*; the table has \['no', 'yes'\]"
+        ):
+            label_model(X, y, steps=10**6, target_prior=prior)
+
+
+def test_a_column_with_the_name_of_an_added_clause_is_refused() -> None:
+    X, y = mixed()
+    with pytest.raises(InvalidInputError, match="'class frequencies' has the name of a clause"):
+        label_model(X.rename(columns={"income": CONTROL}), y, suppression=True)
+    label_model(X.rename(columns={"income": CONTROL}), y, steps=1)
+
+
+def test_new_categories_are_not_written(learn: Callable[..., Training]) -> None:
+    X, y = mixed()
+    found = learn(X, y)
+    asked = asked_of(found.model, X.head(3).assign(city=["Oslo", "Paris", None], income=[1.0, 2.0, np.nan]))
+    assert asked.present[:, :3].tolist() == [[True, True, True], [True, False, True], [False, False, True]]
+
+
+def test_cells_that_may_be_missing_are_written_as_missing(learn: Callable[..., Training]) -> None:
+    X, y = mixed()
+    found = learn(X.mask(np.random.default_rng(0).random(X.shape) < 0.2), y)
+    asked = asked_of(found.model, X.head(2).assign(city=["Paris", None]))
+    assert asked.present.all()
+
+
+@pytest.mark.parametrize("measure", [{"suppression": True}, {"first_stage": "logistic"}])
+def test_hints_do_not_change_the_codes_of_classes_and_categories(measure: dict[str, Any]) -> None:
+    """They are numbered by how frequent they are; one row more of the first class would turn these two around."""
+    y = pd.Series(["b", "a"] * 60 + ["a"])
+    X = pd.DataFrame({"c": y.map({"a": "p", "b": "q"})})
+    model = label_model(X, y, steps=60, **measure)
+    assert model.schema.label == model._plain.label
+    assert model.schema.columns[0] == model._plain.columns[0]
+    answers = model.decide(model.probabilities(X))
+    assert (answers == model._plain.encode_label(y)).all()
+
+
+def test_clauses_of_features_alone_leave_hints_and_texts_absent_or_missing(learn: Callable[..., Training]) -> None:
+    X, y = mixed()
+    found = learn(X, y, suppression=True)
+    clauses = found.model.feature_clauses(found.model._plain.encode(X))
+    place = [column.name for column in found.model.schema.columns].index("city")
+    assert clauses.tokens[:, place].tolist() == found.learned.tokens[:120, place].tolist()
+
+
+def test_a_fit_reports_its_seconds_and_the_rows_of_each_class() -> None:
+    X, y = mixed()
+    model = label_model(X, y)
+    assert model.seconds > 0
+    assert model.counts.tolist() == [90, 30]
+    assert list(model.language_model.curves) == ["label"]
+    assert isinstance(model.config, ClassifierConfig)
+
+
+def test_time_that_runs_out_ends_the_training() -> None:
+    X, y = mixed()
+    config = ClassifierConfig.from_flat({"layers": 1, "width": 16, "steps": 10**6, "warmup": "none"})
+    model = LabelModel(config, seed=0, threads=1).fit(X, y, time_limit=0.3)
+    assert model.language_model.curves["label"].stopped_by == "time limit"
+    assert model.seconds < 10
