@@ -17,7 +17,7 @@ import pandas as pd
 from imbllm_autogluon.bench import query_speed
 from imbllm_autogluon.bench.named_tables import packaged_and_named
 from imbllm_autogluon.bench.pieces import piece_stem, pieces_of, stored_piece
-from imbllm_autogluon.bench.prior_page import METRICS, page_text, summary
+from imbllm_autogluon.bench.prior_page import METRICS, NOTED_ARM, RECOMMENDED_ARM, UNIFORM, page_text, summary
 from imbllm_autogluon.bench.results import RESULTS, versions, write_results
 from imbllm_autogluon.classification import RECOMMENDED, LanguageModelClassifier
 from imbllm_autogluon.quality.calibration import class_share_gaps, expected_calibration_error
@@ -54,21 +54,21 @@ NOTED: dict[str, Any] = {
     "target_prior": "training",
     "decisions": "matched",
 }
-"""Effective numbers, instruction and correction: the combination that a practitioner's note recommends."""
+"""What :data:`~imbllm_autogluon.bench.prior_page.NOTED_ARM` does."""
 
 ARMS = {
     **ALONE,
-    "effective + correction + matched": NOTED,
-    "recommended": dict(RECOMMENDED),
-    "recommended, uniform": {**RECOMMENDED, "target_prior": "uniform"},
+    NOTED_ARM: NOTED,
+    RECOMMENDED_ARM: dict(RECOMMENDED),
+    UNIFORM: {**RECOMMENDED, "target_prior": "uniform"},
 }
 
 PRETRAINED_ARMS = {
     "none": {},
-    "effective + correction + matched": NOTED,
-    "recommended": dict(RECOMMENDED),
+    NOTED_ARM: NOTED,
+    RECOMMENDED_ARM: dict(RECOMMENDED),
     "recommended, top blocks": {**RECOMMENDED, "tuning": "top_blocks"},
-    "recommended, uniform": {**RECOMMENDED, "target_prior": "uniform"},
+    UNIFORM: {**RECOMMENDED, "target_prior": "uniform"},
 }
 """A pretrained backbone takes minutes for each arm."""
 

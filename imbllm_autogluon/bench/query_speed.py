@@ -71,9 +71,8 @@ def measure(
         More rows are asked one by one than in batches, or the table has fewer than `rows` rows.
     """
     X, y = _packaged(rows, one_by_one)
-    # Held-out rows would be asked for their loss ten times, which is most of a short training; and where the CPU has
-    # bfloat16 only the decoder would use it.
-    settings = {"backbone": backbone, "warmup": "none", "steps": steps, "held_out": 0.0, "precision": "float32"}
+    # Held-out rows would be asked for their loss ten times, which is most of a short training.
+    settings = {"backbone": backbone, "warmup": "none", "steps": steps, "held_out": 0.0}
     model = _fitted(X, y, {**settings, "random_state": seed, "threads": threads})
     asked = _Questions.of(model, X.iloc[:rows])
     query, logs = _timed(lambda n: model.log_probabilities(X.iloc[:n]), rows)
@@ -103,7 +102,8 @@ def describe(figures: Mapping[str, float], backbone: str, threads: int) -> str:
         f"Label of {PER:,} rows of the packaged table on {Path(backbone).name}, {threads} thread(s), prompts of "
         f"{figures['prompt tokens']:.0f} tokens: {figures['query s']:.2f} s ({_rate(figures, 'query')} tokens/s) in "
         f"batches, measured on {rows:,} rows; {single} rows one by one. Asked: at least {ASKED_RATIO} times as fast. "
-        f"`generate` may answer with a token that is no class.\n\n{lines}"
+        "`generate` runs in float32 and may answer with a token that is no class; the others have the precision that "
+        f"rows are written in.\n\n{lines}"
     )
 
 
@@ -138,7 +138,7 @@ class _Questions:
     def of(cls, model: LabelModel, X: pd.DataFrame) -> _Questions:
         language, n_classes = model.language_model, len(model.counts)
         encoding = language.encoding
-        clauses = model.feature_clauses(model.schema.encode(X))
+        clauses = model.reader.feature_clauses(model.language_model.encoding, model.schema.encode(X))
         values = encoding.codings[-1].encode(np.arange(n_classes), np.zeros(n_classes, dtype=bool))
         unlabelled = clauses.present.copy()
         unlabelled[:, -1] = False

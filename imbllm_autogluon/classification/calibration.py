@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from imbllm_autogluon.errors import InvalidInputError
 
+if TYPE_CHECKING:
     import numpy.typing as npt
 
     FloatArray = npt.NDArray[np.float64]
@@ -64,6 +65,36 @@ def softmax(scores: FloatArray) -> FloatArray:
     raised = np.exp(scores - scores.max(axis=1, keepdims=True))
     shares: FloatArray = raised / raised.sum(axis=1, keepdims=True)
     return shares
+
+
+def wanted_shares(
+    prior: str | Mapping[Any, float] | None, labels: Sequence[Any], counts: IntArray
+) -> FloatArray | None:
+    """Class shares that a target prior asks for, shape (k,); None without one.
+
+    Parameters
+    ----------
+    prior
+        ``"training"``, ``"uniform"``, a share for each class, or None.
+    labels, counts
+        Classes and their rows, k each.
+
+    Raises
+    ------
+    InvalidInputError
+        The prior names other classes.
+    """
+    if prior is None:
+        return None
+    k = len(counts)
+    if not isinstance(prior, Mapping):
+        return counts / counts.sum() if prior == "training" else np.full(k, 1.0 / k)
+    names, named = [str(label) for label in labels], {str(label): share for label, share in prior.items()}
+    if set(named) != set(names):
+        raise InvalidInputError(f"target_prior names the classes {list(named)}; the table has {names}.")
+    shares = np.array([named[name] for name in names], dtype=np.float64)
+    normalised: FloatArray = shares / shares.sum()
+    return normalised
 
 
 def prior_biases(wanted: FloatArray, own: FloatArray) -> FloatArray:

@@ -103,6 +103,11 @@ class TableLanguageModel:
         return self._backbone.encoding
 
     @property
+    def on_cpu(self) -> bool:
+        """Whether the backbone is on no accelerator."""
+        return self._backbone.device.type == "cpu"
+
+    @property
     def n_parameters(self) -> int:
         """Weights of the backbone, trimmed to the table's vocabulary."""
         return sum(parameter.numel() for parameter in self._backbone.model.parameters())
@@ -234,12 +239,19 @@ class TableLanguageModel:
         return self.score_all([prompts], clause, values, threads=threads)[0]
 
     def score_all(
-        self, prompts: Iterable[Prompts], clause: int, values: IntArray, *, threads: int | None = None
+        self,
+        prompts: Iterable[Prompts],
+        clause: int,
+        values: IntArray,
+        *,
+        as_written: bool = False,
+        threads: int | None = None,
     ) -> list[FloatArray]:
-        """:meth:`score` of several batches, in their order."""
+        """:meth:`score` of several batches, in their order; `as_written`: in the precision that rows are written in."""
         self._require_causal()
         with seeded_torch(self.seed, threads):
-            scorer = ValueScorer(self._backbone.model, self.encoding)
+            model = writing_model(self._backbone.model, self.config) if as_written else self._backbone.model
+            scorer = ValueScorer(model, self.encoding)
             return [scorer.score(batch, clause, values) for batch in prompts]
 
     def log_likelihoods(self, clauses: Clauses, orders: IntArray, *, threads: int | None = None) -> FloatArray:

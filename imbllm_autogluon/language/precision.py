@@ -29,8 +29,8 @@ def cpu_has_bfloat16() -> bool:
 def writing_model(model: LanguageModel, config: LanguageConfig) -> LanguageModel:
     """The model to write rows with: itself, or a copy in bfloat16 on a CPU.
 
-    SmolLM2 writes 2 to 2.5 times as fast in bfloat16 where the CPU has it. Training, scores and likelihoods stay in
-    float32 there; on GPUs both are autocast, see :func:`autocast`.
+    SmolLM2 writes 2 to 2.5 times as fast in bfloat16 where the CPU has it; the label query reads with it too. Training,
+    other scores and likelihoods stay in float32 there; on GPUs both are autocast, see :func:`autocast`.
     """
     on_cpu = model.get_input_embeddings().weight.device.type == "cpu"
     wanted = config.precision or ("bfloat16" if config.is_pretrained and on_cpu and cpu_has_bfloat16() else "float32")

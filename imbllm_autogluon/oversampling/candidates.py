@@ -91,7 +91,11 @@ class CandidateWriter:
         language, m = self._model.language_model, len(self._schema.columns)
         most = language.config.generation_batch
         assert most is not None
-        pool = PromptPool(self._model.feature_clauses(self._starts), self._starts.n_rows, self._schema.columns)
+        pool = PromptPool(
+            self._model.reader.feature_clauses(language.encoding, self._starts),
+            self._starts.n_rows,
+            self._schema.columns,
+        )
         values, rng, parts = child_rng(seed, "values"), child_rng(seed, "prompts"), []
         with language.writer(seed=seed, threads=self._threads) as writer:
             for batch in pool.batches(n_rows, ONE_VALUE, most, rng, with_label=False):

@@ -174,7 +174,7 @@ class PredLLMGenerator(WholeTableGenerator):
         rounds = itertools.count()
         while acceptance.is_open:
             code = acceptance.neediest
-            writer = self._writer(None)
+            writer = self._writer(code if self.config.query.start == "class" else None)
             acceptance.take(writer.write(acceptance.next_round(), child_seed(seed, "decoding", "round", next(rounds))))
             self._count_written(writer, code)
         acceptance.fill_by_rank()

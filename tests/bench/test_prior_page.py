@@ -55,11 +55,16 @@ def test_a_gap_is_halved_where_it_is_at_most_half_as_large() -> None:
     assert "gap 11.0 to 5.6 points (NOT halved); " in text_of(changed("recommended", gap=[5.2, 6.0]))
 
 
+def test_a_gap_of_two_or_three_rows_is_nothing_to_halve() -> None:
+    text = text_of({**changed("recommended", gap=[0.3, 0.3]), "none": {**HALVED["none"], "gap": [0.2, 0.2]}})
+    assert "gap 0.2 to 0.3 points (nothing to halve)" in text
+
+
 def test_equal_classes_are_judged_by_the_arm_that_answers_as_if_they_were() -> None:
-    assert "target prior uniform 40.0 to 10.0 points (halved)" in text_of(HALVED)
-    assert "target prior uniform 40.0 to 35.0 points (NOT halved)" in text_of(changed(UNIFORM, equal=[35.0, 35.0]))
+    assert "equally frequent classes, recommended, uniform: gap 40.0 to 10.0 points (halved)" in text_of(HALVED)
+    assert "uniform: gap 40.0 to 35.0 points (NOT halved)" in text_of(changed(UNIFORM, equal=[35.0, 35.0]))
     without = {arm: figures for arm, figures in HALVED.items() if arm != UNIFORM}
-    assert "target prior uniform" not in text_of(without)
+    assert "equally frequent classes" not in text_of(without)
 
 
 @pytest.mark.parametrize(
@@ -86,8 +91,8 @@ def test_one_split_has_no_standard_error_and_a_point_counts_as_lost() -> None:
 def test_every_table_has_its_own_line() -> None:
     both = pd.concat([tidy(HALVED, "visits"), tidy(changed("recommended", gap=[9.0, 9.0]), "stays")])
     text = page_text(both, "compact", "imbllm bench prior")
-    assert "- **visits**: gap 11.0 to 5.0 points (halved)" in text
-    assert "- **stays**: gap 11.0 to 9.0 points (NOT halved)" in text
+    assert "- **visits**\n  - recommended: gap 11.0 to 5.0 points (halved)" in text
+    assert "- **stays**\n  - recommended: gap 11.0 to 9.0 points (NOT halved)" in text
 
 
 def test_the_page_tells_meanings_command_and_the_speed_of_the_query_where_it_was_measured() -> None:

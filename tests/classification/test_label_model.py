@@ -197,7 +197,7 @@ def test_matched_decisions_answer_with_the_wanted_shares_on_the_rows_they_were_f
     X, y = mixed(600, rare_every=8)
     for settings in ({}, {"calibration": "bias", "calibration_share": 0.5}):
         model = label_model(X, y, steps=60, decisions="matched", **settings)
-        kept = model._kept(model._plain.encode_label(y))
+        kept = model._kept(model.reader.plain.encode_label(y))
         asked = X[kept] if settings else X
         probabilities = model.probabilities(asked)
         alike = np.unique(probabilities[:, 1].round(6), return_counts=True)[1].max()
@@ -255,16 +255,18 @@ def test_hints_do_not_change_the_codes_of_classes_and_categories(measure: dict[s
     y = pd.Series(["b", "a"] * 60 + ["a"])
     X = pd.DataFrame({"c": y.map({"a": "p", "b": "q"})})
     model = label_model(X, y, steps=60, **measure)
-    assert model.schema.label == model._plain.label
-    assert model.schema.columns[0] == model._plain.columns[0]
+    assert model.schema.label == model.reader.plain.label
+    assert model.schema.columns[0] == model.reader.plain.columns[0]
     answers = model.decide(model.probabilities(X))
-    assert (answers == model._plain.encode_label(y)).all()
+    assert (answers == model.reader.plain.encode_label(y)).all()
 
 
 def test_clauses_of_features_alone_leave_hints_and_texts_absent_or_missing(learn: Callable[..., Training]) -> None:
     X, y = mixed()
     found = learn(X, y, suppression=True)
-    clauses = found.model.feature_clauses(found.model._plain.encode(X))
+    clauses = found.model.reader.feature_clauses(
+        found.model.language_model.encoding, found.model.reader.plain.encode(X)
+    )
     place = [column.name for column in found.model.schema.columns].index("city")
     assert clauses.tokens[:, place].tolist() == found.learned.tokens[:120, place].tolist()
 

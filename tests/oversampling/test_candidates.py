@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from imbllm_autogluon.classification.label_query import LabelQuery
 from imbllm_autogluon.language.writing import RowWriter
 from imbllm_autogluon.oversampling.candidates import CandidateWriter
 from imbllm_autogluon.oversampling.copies import COPY_ROUNDS, KnownRows
@@ -93,6 +94,20 @@ def test_probabilities_are_those_of_the_written_rows(generator: PredLLMGenerator
     asked = writer_of(generator).write(50, seed=2)
     frame = generator.schema.decode(asked.cells)
     np.testing.assert_allclose(generator.label_model.probabilities(frame), asked.probabilities, rtol=1e-5)
+
+
+def test_free_texts_which_nothing_writes_are_not_in_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = X.assign(note=[f"a long text with many words about row {i}" for i in range(120)])
+    model = PredLLMGenerator(quick(), random_state=0, threads=1).fit(table, Y, {"c": 5})
+    present: list[Any] = []
+    original = LabelQuery.log_probabilities
+    monkeypatch.setattr(
+        LabelQuery, "log_probabilities", lambda query, rows: present.append(rows.present) or original(query, rows)
+    )
+    writer_of(model).write(40, seed=0)
+    assert present[-1].shape == (40, 8)
+    assert present[-1].all(axis=0).tolist() == [True] * 6 + [False, True]
+    assert not present[-1][:, 6].any()
 
 
 def test_copies_of_known_rows_are_written_again_and_kept_at_last() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import typing
+from dataclasses import replace
 from typing import Any
 
 import optuna
@@ -8,6 +9,7 @@ import pytest
 from optuna.trial import FixedTrial
 
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.oversampling.methods import generator_class
 from imbllm_autogluon.rebalancing import RebalanceConfig
 from imbllm_autogluon.rebalancing.config import Method
 from imbllm_autogluon.search import SearchSpace, suggest
@@ -28,8 +30,10 @@ def test_every_method_of_rebalancing_can_be_searched() -> None:
 
 
 def test_the_first_trial_has_the_defaults_of_rebalancing() -> None:
-    first = suggest(FixedTrial(SearchSpace().first()))
-    assert RebalanceConfig.from_flat(first) == RebalanceConfig()
+    first, default = RebalanceConfig.from_flat(suggest(FixedTrial(SearchSpace().first()))), RebalanceConfig()
+    temperature = generator_class(default.method)(default.generator)._language().temperature
+    chosen = replace(default.generator.language, temperature=temperature)
+    assert first == replace(default, generator=replace(default.generator, language=chosen))
 
 
 def test_measures_against_a_copied_prior_can_be_fixed_for_the_method_that_asks_for_classes() -> None:
