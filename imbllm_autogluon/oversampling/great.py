@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from imbllm_autogluon.oversampling.config import ConditioningConfig
 from imbllm_autogluon.oversampling.lessons import Lessons
-from imbllm_autogluon.oversampling.whole_table import WholeTableGenerator
+from imbllm_autogluon.oversampling.whole_table import WHOLE_TABLE_TEMPERATURE, WholeTableGenerator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,11 @@ class GReaT(WholeTableGenerator):
     """
 
     method: ClassVar[str] = "great"
-    own_choices: ClassVar[Mapping[str, Any]] = {"order": "permute_xy", "column_order_share": 0.0}
+    own_choices: ClassVar[Mapping[str, Any]] = {
+        "order": "permute_xy",
+        "column_order_share": 0.0,
+        "temperature": WHOLE_TABLE_TEMPERATURE,
+    }
 
     def _conditioning(self) -> ConditioningConfig:
         """The label alone."""

@@ -50,7 +50,11 @@ class ImbLLM(LanguageGenerator):
     """
 
     method: ClassVar[str] = "imbllm"
-    own_choices: ClassVar[Mapping[str, Any]] = {"order": "fix_y", "column_order_share": 0.0}
+    own_choices: ClassVar[Mapping[str, Any]] = {
+        "order": "fix_y",
+        "column_order_share": 0.0,
+        "temperature": 0.7,
+    }
 
     def _pool(self, code: int, real: Cells, report: ClassReport) -> tuple[Cells, ClassReport]:
         """Real rows and, behind them, rows interpolated between those that are learned."""

@@ -16,7 +16,7 @@ from imbllm_autogluon.oversampling.candidates import CandidateWriter
 from imbllm_autogluon.oversampling.cell_files import load_cells, save_cells
 from imbllm_autogluon.oversampling.progress import step_counter
 from imbllm_autogluon.oversampling.report import listed
-from imbllm_autogluon.oversampling.whole_table import WholeTableGenerator
+from imbllm_autogluon.oversampling.whole_table import WHOLE_TABLE_TEMPERATURE, WholeTableGenerator
 from imbllm_autogluon.randomness import RandomState, base_seed, child_seed
 
 if TYPE_CHECKING:
@@ -72,7 +72,11 @@ class PredLLMGenerator(WholeTableGenerator):
     """
 
     method: ClassVar[str] = "pred_llm"
-    own_choices: ClassVar[Mapping[str, Any]] = {"order": "permute_x", "column_order_share": 0.5}
+    own_choices: ClassVar[Mapping[str, Any]] = {
+        "order": "permute_x",
+        "column_order_share": 0.5,
+        "temperature": WHOLE_TABLE_TEMPERATURE,
+    }
 
     _label_model: LabelModel
     _starts: Cells

@@ -23,6 +23,10 @@ place of 150 (900 and 450 with `warmup_steps`) boosting trained on the rows that
 of 84 on real rows instead of 68 (two splits)."""
 
 
+WHOLE_TABLE_TEMPERATURE = 1.0
+"""Below it written rows are more typical than real ones, and rare classes rarer."""
+
+
 class WholeTableGenerator(LanguageGenerator):
     """Learns all classes alike.
 
@@ -31,10 +35,10 @@ class WholeTableGenerator(LanguageGenerator):
     """
 
     def _language(self) -> LanguageConfig:
-        """One stage of all steps, at a temperature that keeps the spread of a whole table."""
+        """One stage of all steps."""
         language = self.config.language
         steps = {} if language.is_pretrained else {"steps": WHOLE_TABLE_STEPS}
-        language = language.with_defaults(**self.own_choices, temperature=1.0, **steps).resolved()
+        language = language.with_defaults(**self.own_choices, **steps).resolved()
         assert language.warmup_steps is not None
         assert language.steps is not None
         total = language.steps if language.epochs else language.warmup_steps + language.steps

@@ -110,4 +110,6 @@ class RebalanceConfig:
     def sampling_settings(self) -> dict[str, Any]:
         """Settings that decide what rows a trained generator writes."""
         flat = self.generator.flat()
+        if flat["temperature"] is None and self.writes_with_a_language_model:
+            flat["temperature"] = GENERATORS[self.method].own_choices["temperature"]
         return {key: flat[key] for key in SAMPLING_KEYS}
