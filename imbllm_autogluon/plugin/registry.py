@@ -7,6 +7,7 @@ from autogluon.tabular.registry import ag_model_registry
 
 from imbllm_autogluon.plugin.classifier_model import ClassifierModel
 from imbllm_autogluon.plugin.generator_model import GeneratorModel
+from imbllm_autogluon.plugin.latent_diff_model import LatentDiffModel
 from imbllm_autogluon.plugin.optuna_executor import register_executor
 from imbllm_autogluon.plugin.presets import presets
 from imbllm_autogluon.plugin.twins import has_twin, twin_of
@@ -20,7 +21,7 @@ def register() -> None:
     for model_class in list(ag_model_registry.model_cls_list):
         if has_twin(model_class) and not ag_model_registry.exists(twin_of(model_class)):
             ag_model_registry.add(twin_of(model_class))
-    for model_class in (GeneratorModel, ClassifierModel):
+    for model_class in (GeneratorModel, ClassifierModel, LatentDiffModel):
         if not ag_model_registry.exists(model_class):
             ag_model_registry.add(model_class)
     register_executor()

@@ -1,0 +1,1 @@
+"""Imbalanced regression: LatentDiff and the peers it is compared with, on one encoder."""

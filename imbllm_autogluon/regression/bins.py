@@ -1,0 +1,156 @@
+"""Bins of a continuous target, fixed on training targets, and how many shots each has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from imbllm_autogluon.configuration import require_choice, require_number
+from imbllm_autogluon.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BinKind = Literal["equal_width", "quantile", "unit"]
+Shot = Literal["many", "medium", "few"]
+
+SHOTS: tuple[Shot, ...] = get_args(Shot)
+
+MANY_ABOVE = 100
+"""Bins with more training rows than this are many-shot (Yang et al. 2021, section 4)."""
+
+FEW_BELOW = 20
+"""Bins with fewer training rows than this are few-shot (Yang et al. 2021, section 4)."""
+
+MOST_BINS = 10_000
+"""Bins at most: a target with more units is no target to be binned by unit."""
+
+
+@dataclass(frozen=True, eq=False)
+class TargetBins:
+    """Intervals that cover the real line: the first and the last also hold what lies beyond the training targets.
+
+    Examples
+    --------
+    >>> bins = TargetBins.fit(np.array([0.0, 1.0, 1.5, 10.0]), n_bins=2)
+    >>> bins.edges.tolist(), bins.centres.tolist(), bins.assign(np.array([-3.0, 4.9, 5.0, 99.0])).tolist()
+    ([0.0, 5.0, 10.0], [2.5, 7.5], [0, 0, 1, 1])
+    """
+
+    edges: FloatArray
+    """Increasing, shape (n_bins + 1,), in the unit of the target; bin b is ``edges[b] <= y < edges[b + 1]``."""
+
+    @classmethod
+    def fit(cls, y: npt.ArrayLike, n_bins: int = 20, kind: BinKind = "equal_width") -> TargetBins:
+        """Lay edges from training targets; test targets never move them.
+
+        Parameters
+        ----------
+        y
+            Training targets, shape (n,), finite, not all equal.
+        n_bins
+            Bins wanted, 1 to 10,000; ``"quantile"`` lays fewer where targets repeat, ``"unit"`` does not read it.
+        kind
+            ``"equal_width"`` between the lowest and the highest target; ``"quantile"`` for about equal counts;
+            ``"unit"`` for one bin around each whole number, as for ages in years.
+
+        Raises
+        ------
+        InvalidInputError
+            A target is missing or infinite, all are equal, or there would be too many bins.
+        """
+        require_choice("kind", kind, get_args(BinKind))
+        require_number("n_bins", n_bins, 1, MOST_BINS, whole=True)
+        targets = checked_targets(y)
+        if kind == "unit":
+            return cls(_unit_edges(targets))
+        if kind == "quantile":
+            # Targets themselves, each the first of its bin: interpolated edges round to either side of equal ones.
+            places = np.linspace(0, len(targets), n_bins + 1).round().astype(np.int64)
+            edges = np.sort(targets)[np.minimum(places, len(targets) - 1)]
+        else:
+            edges = np.linspace(targets.min(), targets.max(), n_bins + 1)
+        return cls(np.unique(edges))
+
+    def __len__(self) -> int:
+        """Number of bins."""
+        return len(self.edges) - 1
+
+    @property
+    def centres(self) -> FloatArray:
+        """Middle of each bin, shape (n_bins,)."""
+        return np.asarray(self.edges[:-1] + np.diff(self.edges) / 2)
+
+    def assign(self, y: npt.ArrayLike) -> IntArray:
+        """Bin of each target, 0 to n_bins - 1, shape (n,); targets beyond the edges belong to the outer bins."""
+        return np.searchsorted(self.edges[1:-1], np.asarray(y, dtype=np.float64), side="right").astype(np.int64)
+
+    def counts(self, y: npt.ArrayLike) -> IntArray:
+        """Targets in each bin, shape (n_bins,)."""
+        return np.bincount(self.assign(y), minlength=len(self)).astype(np.int64)
+
+    def scaled(self, centre: float, scale: float) -> TargetBins:
+        """Return the same bins for targets ``(y - centre) / scale``, scale > 0."""
+        return TargetBins((self.edges - centre) / scale)
+
+    def describe(self, y: npt.ArrayLike) -> pd.DataFrame:
+        """Bins to be printed: a row each, with edges (from, to), centre, rows of `y` in it (n) and its shots."""
+        import pandas as pd
+
+        counts = self.counts(y)
+        columns = {"from": self.edges[:-1], "to": self.edges[1:], "centre": self.centres, "n": counts}
+        return pd.DataFrame({**columns, "shots": shots(counts)}).rename_axis("bin")
+
+
+def shots(counts: npt.ArrayLike) -> npt.NDArray[np.str_]:
+    """Say of each bin whether it has many (> 100), medium (20 to 100) or few (< 20) training rows; none is few.
+
+    Examples
+    --------
+    >>> shots([101, 100, 20, 19, 0]).tolist()
+    ['many', 'medium', 'medium', 'few', 'few']
+    """
+    rows = np.asarray(counts)
+    return np.where(rows > MANY_ABOVE, "many", np.where(rows < FEW_BELOW, "few", "medium"))
+
+
+def checked_targets(y: npt.ArrayLike) -> FloatArray:
+    """Targets as float64 of shape (n,).
+
+    Raises
+    ------
+    InvalidInputError
+        There is none, one is missing or infinite, or all are equal.
+    """
+    targets = np.asarray(y, dtype=np.float64).reshape(-1)
+    bad = np.flatnonzero(~np.isfinite(targets))
+    if len(bad):
+        raise InvalidInputError(
+            f"the target must be finite in every row; got {targets[bad[0]]} in row {bad[0]} and {len(bad)} such rows "
+            "in all: drop these rows."
+        )
+    if not len(targets) or targets.min() == targets.max():
+        got = f"{targets[0]} in all {len(targets)} rows" if len(targets) else "no rows"
+        raise InvalidInputError(f"the target must have at least 2 distinct values; got {got}: check the column.")
+    # Halves, whose difference cannot overflow.
+    if targets.max() / 2 - targets.min() / 2 > np.finfo(np.float64).max / 2:
+        raise InvalidInputError(
+            f"the target's range must be a finite float64; got {targets.min()} to {targets.max()}: divide the target."
+        )
+    return targets
+
+
+def _unit_edges(targets: FloatArray) -> FloatArray:
+    """Edges half a unit below and above each whole number, so that centres are whole."""
+    low, high = np.floor(targets.min() + 0.5), np.floor(targets.max() + 0.5)
+    if high - low + 1 > MOST_BINS:
+        raise InvalidInputError(
+            f"bins of one unit would be {high - low + 1:.0f}; at most {MOST_BINS} are allowed: "
+            "use kind='equal_width', or divide the target."
+        )
+    return np.asarray(np.arange(low, high + 2) - 0.5, dtype=np.float64)

@@ -1,0 +1,201 @@
+"""ImbLLM for regression: rows of rare targets written in input space, the peer of synthetic features.
+
+The class of ImbLLM (arXiv 2510.09783) is the bin of the target, or its value, and the target itself is one more column,
+so that a written row comes with an exact target. Pairing ImbLLM with bins is our own: the paper is about classes.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from imbllm_autogluon.configuration import require_choice
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.randomness import base_seed, child_seed
+from imbllm_autogluon.regression.target_groups import TargetGroups
+from imbllm_autogluon.regression.targets import checked_counts, targets_of
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    import numpy.typing as npt
+    from typing_extensions import Self
+
+    from imbllm_autogluon.oversampling.config import GeneratorConfig
+    from imbllm_autogluon.oversampling.report import OversamplingReport
+    from imbllm_autogluon.randomness import RandomState
+    from imbllm_autogluon.regression.bins import TargetBins
+    from imbllm_autogluon.regression.target_groups import Clause
+    from imbllm_autogluon.tables import ColumnName, Kind
+
+    IntArray = npt.NDArray[np.int64]
+
+log = logging.getLogger(__name__)
+
+MOST_ROUNDS = 3
+"""Times that rows are written again whose target lies outside the range that their first clause names."""
+
+
+class TargetImbLLM:
+    """Writes rows for bins of a continuous target.
+
+    Parameters
+    ----------
+    config
+        How rows are learned, prompted and decoded.
+    clause
+        What a row begins with: the `bin` of its target, or the `value` where its bin is not crowded.
+    random_state
+        Seed, NumPy random generator, or `None` for a fresh seed.
+    threads
+        torch threads; `None` leaves the process's count alone.
+
+    Attributes
+    ----------
+    groups : TargetGroups
+        The classes that were learned: bins, small ones joined.
+    generator : ImbLLM
+        The generator behind it.
+    agreement : float
+        Share of the rows written so far whose target lay in the range that their first clause names; the others were
+        written again, up to 3 times.
+
+    Examples
+    --------
+    >>> from imbllm_autogluon.oversampling import GeneratorConfig
+    >>> from imbllm_autogluon.regression.bins import TargetBins
+    >>> X = pd.DataFrame({"rooms": range(1, 31), "town": ["A", "B", "A"] * 10})
+    >>> y = pd.Series(np.linspace(0, 3, 30) ** 3, name="price")
+    >>> quick = GeneratorConfig.from_flat({"warmup_steps": 2, "steps": 2})
+    >>> writer = TargetImbLLM(quick, random_state=0).fit(X, y, TargetBins.fit(y, n_bins=3), {2: 4})
+    >>> rows, prices = writer.sample()
+    >>> rows.shape, prices.name
+    ((4, 2), 'price')
+    """
+
+    def __init__(
+        self,
+        config: GeneratorConfig | None = None,
+        *,
+        clause: Clause = "bin",
+        random_state: RandomState = None,
+        threads: int | None = None,
+    ) -> None:
+        require_choice("clause", clause, ("bin", "value"))
+        self.clause: Clause = clause
+        self.seed = base_seed(random_state)
+        self.generator = ImbLLM(config, random_state=self.seed, threads=threads)
+        self.groups: TargetGroups
+        self._target: str
+        self._target_name: Hashable = None
+        self._written = self._inside = 0
+
+    def fit(
+        self,
+        X: pd.DataFrame,
+        y: pd.Series,
+        bins: TargetBins,
+        counts: Mapping[int, int],
+        *,
+        kinds: Mapping[ColumnName, Kind] | None = None,
+        time_limit: float | None = None,
+    ) -> Self:
+        """Learn to write rows of the bins that need some.
+
+        Parameters
+        ----------
+        X, y
+            Real rows, shapes (n, m) and (n,). Never modified. Targets are finite numbers.
+        bins
+            Bins of the target.
+        counts
+            New rows by number of the bin; those of a bin without rows go to the nearest target.
+        kinds
+            Column kinds that override the ones guessed from dtypes.
+        time_limit
+            Seconds that training may take.
+
+        Raises
+        ------
+        TableError
+            The table cannot be used; the message names the column.
+        InvalidInputError
+            Lengths differ, a target is missing or infinite, all are equal, or `counts` are not those of bins.
+        """
+        target = targets_of(X, y)
+        self.groups = TargetGroups.of(target, bins, checked_counts(counts, len(bins)), self.clause)
+        if not self.groups.counts:
+            raise InvalidInputError("counts ask for 0 rows in all; ask for at least 1.")
+        self._target, self._target_name = _free_name(y.name, X), y.name
+        self._written = self._inside = 0
+        names = self.groups.names
+        label = pd.Series([names[group] for group in self.groups.of_rows], name=f"{self._target} range", dtype=object)
+        table = X.reset_index(drop=True).assign(**{str(self._target): y.to_numpy()})
+        kind: Kind = "integer" if pd.api.types.is_integer_dtype(y.dtype) else "continuous"
+        wanted: dict[Hashable, int] = {names[group]: n for group, n in self.groups.counts.items()}
+        self.generator.fit(table, label, wanted, kinds={**(kinds or {}), self._target: kind}, time_limit=time_limit)
+        return self
+
+    @property
+    def report(self) -> OversamplingReport:
+        """What fitting and writing did so far, by range of the target."""
+        return self.generator.report
+
+    @property
+    def agreement(self) -> float:
+        """See the class; NaN before the first row."""
+        return self._inside / self._written if self._written else float("nan")
+
+    def sample(self, *, random_state: RandomState = None) -> tuple[pd.DataFrame, pd.Series]:
+        """Write the rows that :meth:`fit` was asked for.
+
+        Parameters
+        ----------
+        random_state
+            Seed of this sample; default: the generator's own, so that repeated calls give the same rows.
+
+        Returns
+        -------
+        X, y
+            Exactly the wanted number of rows of each range, in the dtypes of the real ones, with a fresh index. Targets
+            are numbers that the real ones could be, their decimals and range included.
+        """
+        seed = self.seed if random_state is None else base_seed(random_state)
+        written = {group: self._rows_of(group, n, seed) for group, n in self.groups.counts.items()}
+        rows = pd.concat(written.values(), ignore_index=True)
+        targets = rows.pop(self._target)
+        targets.name = self._target_name
+        return rows, targets
+
+    def _rows_of(self, group: int, n_rows: int, seed: int) -> pd.DataFrame:
+        """Rows of one group, targets included: those inside its range, or after some rounds the nearest to it."""
+        name, parts, missing = self.groups.names[group], [], n_rows
+        for number in range(MOST_ROUNDS + 1):
+            rows, _ = self.generator.sample({name: missing}, random_state=child_seed(seed, "decoding", group, number))
+            parts.append(rows)
+            distance = self._distance(rows, group)
+            self._written += len(rows)
+            self._inside += int((distance == 0).sum())
+            missing -= int((distance == 0).sum())
+            if not missing:
+                break
+        table = pd.concat(parts, ignore_index=True)
+        if missing:
+            log.warning("%d of %d rows of target %s lie outside; the nearest ones stay.", missing, n_rows, name)
+        nearest = np.argsort(self._distance(table, group), kind="stable")[:n_rows]
+        return table.iloc[np.sort(nearest)]
+
+    def _distance(self, rows: pd.DataFrame, group: int) -> npt.NDArray[np.float64]:
+        return self.groups.distance(rows[self._target].to_numpy(dtype=np.float64), group)
+
+
+def _free_name(name: object, X: pd.DataFrame) -> str:
+    """A name for the column of targets that no feature has."""
+    free = name if isinstance(name, str) and name else "target"
+    while free in X.columns:
+        free += "_"
+    return free

@@ -1,0 +1,189 @@
+"""Regression of rare targets by diffusion on the features of an encoder, as an estimator of scikit-learn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d
+from sklearn_compat.utils.validation import validate_data
+
+from imbllm_autogluon.configuration import set_parameters, settings_as_parameters
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.randomness import base_seed
+from imbllm_autogluon.regression.bins import TargetBins, checked_targets
+from imbllm_autogluon.regression.config import LatentDiffConfig
+from imbllm_autogluon.tables.frames import checked_frame
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pandas as pd
+
+    from imbllm_autogluon.randomness import RandomState
+    from imbllm_autogluon.regression.encoder import TabularEncoder
+    from imbllm_autogluon.regression.latent_model import LatentModel, LatentReport
+    from imbllm_autogluon.tables import ColumnName, Kind
+
+    FloatArray = npt.NDArray[np.float64]
+
+LEAST_ROWS = 20
+"""Rows below which neither an encoder nor the distribution of its features can be learned."""
+
+
+@settings_as_parameters(LatentDiffConfig)
+class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """An encoder whose linear head is trained anew on real and synthetic features of rare targets.
+
+    LatentDiff (arXiv 2509.23240) for tables: an encoder with a linear head learns the table; a diffusion model learns
+    its features given the target; bins of the target where the encoder errs, or with few rows, get synthetic features;
+    a gate refuses those too far from the real ones; the head alone is trained again. Peers on the same encoder are
+    other values of `method`. Bins are laid on the training targets and kept. A bin of 1 to 4 rows borrows the gate's
+    covariance from all bins; a bin without rows gets nothing.
+
+    Parameters
+    ----------
+    random_state : int, RandomState, Generator or None, default=None
+        Seed; the same seed on the same machine gives the same predictions.
+    kinds : dict of column name to kind or None, default=None
+        Overrides guessed column kinds.
+    threads : int or None, default=None
+        torch threads; `None` leaves the process's count alone.
+    time_limit : float or None, default=None
+        Seconds for `fit`; encoder and denoiser then end with what they have learned.
+    **settings
+        `method` and bins: :class:`~imbllm_autogluon.regression.config.MethodConfig`. The encoder:
+        :class:`~imbllm_autogluon.regression.config.EncoderConfig`. The denoiser:
+        :class:`~imbllm_autogluon.regression.config.DiffusionConfig`. Which bins get how much:
+        :class:`~imbllm_autogluon.regression.config.AllocationConfig`. The gate:
+        :class:`~imbllm_autogluon.regression.config.GateConfig`.
+
+    Attributes
+    ----------
+    bins_ : TargetBins
+        Bins of the target.
+    encoder_ : TabularEncoder
+        The fitted encoder.
+    report_ : LatentReport
+        Allocation and acceptance per bin, training curves, seconds per stage, shortfalls.
+    n_features_in_ : int
+        Number of features seen.
+
+    Raises
+    ------
+    InvalidInputError
+        A setting is not allowed, there are fewer than 20 rows, the target is constant, or missing or infinite in a row.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"size": rng.normal(size=60), "town": rng.choice(["Oslo", "Bergen"], 60)})
+    >>> quick = {"encoder_epochs": 2, "diffusion_steps": 5}
+    >>> model = LatentDiffRegressor(random_state=0, **quick).fit(X, np.exp(X["size"]))
+    >>> model.predict(X.head(3)).shape
+    (3,)
+    """
+
+    model_: LatentModel
+    bins_: TargetBins
+
+    def __init__(
+        self,
+        *,
+        random_state: RandomState = None,
+        kinds: dict[ColumnName, Kind] | None = None,
+        threads: int | None = None,
+        time_limit: float | None = None,
+        **settings: Any,
+    ) -> None:
+        self.random_state = random_state
+        self.kinds = kinds
+        self.threads = threads
+        self.time_limit = time_limit
+        set_parameters(self, settings)
+
+    def config(self) -> LatentDiffConfig:
+        """The parameters as a checked configuration."""
+        return LatentDiffConfig.from_flat({key: getattr(self, key) for key in LatentDiffConfig.flat_keys()})
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LatentDiffRegressor:
+        """Learn rows and their targets.
+
+        Parameters
+        ----------
+        X
+            Data frame, or array of numbers, shape (n, m), n at least 20.
+        y
+            Targets, shape (n,); finite, not all equal.
+        sample_weight
+            Weight of each row in the losses, shape (n,), at least 0.
+        """
+        from imbllm_autogluon.regression.latent_model import LatentModel
+
+        config = self.config()
+        frame = checked_frame(X)
+        validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
+        targets = _targets(frame, y)
+        weights = None if sample_weight is None else _weights(sample_weight, frame)
+        self.bins_ = TargetBins.fit(targets, config.treatment.n_bins, config.treatment.bins)
+        model = LatentModel(config, self.bins_, seed=base_seed(self.random_state), threads=self.threads)
+        frame = frame.reset_index(drop=True)
+        self.model_ = model.fit(frame, targets, weights=weights, kinds=self.kinds, time_limit=self.time_limit)
+        return self
+
+    def predict(self, X: Any) -> FloatArray:
+        """Predicted targets, shape (n,), float64."""
+        check_is_fitted(self)
+        frame = checked_frame(X)
+        validate_data(self, X=X, reset=False, skip_check_array=True)
+        return self.model_.predict(frame.reset_index(drop=True))
+
+    @property
+    def encoder_(self) -> TabularEncoder:
+        """The fitted encoder."""
+        return self.model_.encoder
+
+    @property
+    def report_(self) -> LatentReport:
+        """What happened in `fit`."""
+        return self.model_.report
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        return tags
+
+
+def _targets(frame: pd.DataFrame, y: Any) -> FloatArray:
+    """Targets as float64, shape (n,), one for each row."""
+    flat = column_or_1d(y, warn=True)
+    if len(flat) != len(frame):
+        raise InvalidInputError(f"X and y must have the same number of rows; got {len(frame)} and {len(flat)}.")
+    if len(flat) < LEAST_ROWS:
+        raise InvalidInputError(
+            f"LatentDiffRegressor needs at least {LEAST_ROWS} rows; got n_samples = {len(flat)}, "
+            f"n_features = {frame.shape[1]}. Use a linear model for so few."
+        )
+    try:
+        numbers = np.asarray(flat, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"the target must be a number in every row; got {flat[:3]!r}, ...") from error
+    return checked_targets(numbers)
+
+
+def _weights(sample_weight: Any, frame: pd.DataFrame) -> FloatArray:
+    """Weight of each row with a mean of 1, shape (n,); none negative, not all 0."""
+    # Asked first: newer versions of scikit-learn refuse weights of 0 themselves, without saying what to do.
+    if not np.any(sample_weight):
+        raise InvalidInputError("sample_weight is zero in every row; at least one row must count.")
+    weights: FloatArray = _check_sample_weight(sample_weight, frame, dtype=np.float64)
+    if (weights < 0).any():
+        raise InvalidInputError(f"sample_weight must be 0 or more; got {weights.min()} as its lowest value.")
+    shares: FloatArray = weights / weights.mean()
+    return shares

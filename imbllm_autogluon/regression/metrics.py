@@ -1,0 +1,123 @@
+"""Errors of a regression over all targets and over many-, medium- and few-shot ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.regression.bins import SHOTS, shots
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pandas as pd
+
+    from imbllm_autogluon.regression.bins import TargetBins
+
+    FloatArray = npt.NDArray[np.float64]
+
+LEAST_ERROR = 1e-6
+"""Smallest absolute error in a geometric mean, in standard deviations of the true targets: one exact prediction would
+make the mean 0."""
+
+
+def mae(y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> float:
+    """Mean absolute error, in the target's unit; 0 is best."""
+    return float(_errors(y_true, y_pred).mean())
+
+
+def mse(y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> float:
+    """Mean squared error, in the target's unit squared; 0 is best."""
+    return float((_errors(y_true, y_pred) ** 2).mean())
+
+
+def geometric_mean_error(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, *, least: float | None = None) -> float:
+    """Geometric mean of the absolute errors (Yang et al. 2021, section 4), in the target's unit; 0 is best.
+
+    Parameters
+    ----------
+    y_true, y_pred
+        True and predicted targets, shape (n,), n at least 1, finite.
+    least
+        Errors below it count as this much; None: 1e-6 standard deviations of `y_true`, or 1e-6 where those are equal.
+
+    Raises
+    ------
+    InvalidInputError
+        The shapes differ, there are no rows, or a value is not finite.
+
+    Examples
+    --------
+    >>> round(geometric_mean_error([0.0, 10.0], [1.0, 6.0]), 9)
+    2.0
+    """
+    errors = _errors(y_true, y_pred)
+    return float(np.exp(np.log(np.maximum(errors, least_error(y_true) if least is None else least)).mean()))
+
+
+def least_error(y_true: npt.ArrayLike) -> float:
+    """Floor of the absolute errors in a geometric mean: 1e-6 standard deviations of the targets."""
+    return LEAST_ERROR * (float(np.std(np.asarray(y_true, dtype=np.float64))) or 1.0)
+
+
+def shot_metrics(
+    y_true: npt.ArrayLike, y_pred: npt.ArrayLike, bins: TargetBins, training_counts: npt.ArrayLike
+) -> pd.DataFrame:
+    """Errors over all rows and over those whose bin has many, medium or few training rows.
+
+    Parameters
+    ----------
+    y_true, y_pred
+        True and predicted targets of unseen rows, shape (n,).
+    bins
+        Bins fixed on the training targets.
+    training_counts
+        Training rows of each bin, shape (n_bins,): ``bins.counts(y_train)``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows ``all``, ``many``, ``medium``, ``few``; columns ``MAE``, ``MSE``, ``GM`` (NaN without rows) and ``n``.
+
+    Raises
+    ------
+    InvalidInputError
+        The shapes differ, there are no rows, a value is not finite, or the counts are not those of the bins.
+    """
+    import pandas as pd
+
+    if len(np.asarray(training_counts)) != len(bins):
+        raise InvalidInputError(
+            f"training_counts must hold one count for each of the {len(bins)} bins; got "
+            f"{len(np.asarray(training_counts))}: use bins.counts(y_train)."
+        )
+    errors, group = _errors(y_true, y_pred), shots(training_counts)[bins.assign(y_true)]
+    least = least_error(y_true)
+    parts = [errors, *(errors[group == shot] for shot in SHOTS)]
+    return pd.DataFrame([_summary(part, least) for part in parts], index=["all", *SHOTS])
+
+
+def _summary(errors: FloatArray, least: float) -> dict[str, float]:
+    if not len(errors):
+        return {"MAE": np.nan, "MSE": np.nan, "GM": np.nan, "n": 0}
+    geometric = float(np.exp(np.log(np.maximum(errors, least)).mean()))
+    return {"MAE": float(errors.mean()), "MSE": float((errors**2).mean()), "GM": geometric, "n": len(errors)}
+
+
+def _errors(y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> FloatArray:
+    """Absolute errors, shape (n,)."""
+    true, predicted = np.asarray(y_true, dtype=np.float64), np.asarray(y_pred, dtype=np.float64)
+    if true.shape != predicted.shape or true.ndim != 1 or not len(true):
+        raise InvalidInputError(
+            f"true and predicted targets must have one shape (n,) with n of at least 1; got {true.shape} and "
+            f"{predicted.shape}: pass one-dimensional arrays of the same rows."
+        )
+    errors = np.abs(true - predicted)
+    if not np.isfinite(errors).all():
+        row = int(np.flatnonzero(~np.isfinite(errors))[0])
+        raise InvalidInputError(
+            f"true and predicted targets must be finite; got {true[row]} and {predicted[row]} in row {row}: drop such "
+            "rows, or find out why the model predicts them."
+        )
+    return errors

@@ -1,0 +1,234 @@
+"""SMOGN: interpolation between near rows of similar target, and noise where the neighbours are far.
+
+After Branco, Torgo and Ribeiro (2017), "SMOGN: a Pre-processing Approach for Imbalanced Regression": a seed row and one
+of its k nearest rows of similar target; if that one is nearer than half the median distance of the seed to the others,
+the new row lies between the two (SMOTER), else it is the seed with Gaussian noise. Three choices are ours. Rows of
+similar target are those of one bin instead of a stretch of high relevance, and the new rows of each bin are given.
+One share moves numbers, categories and target together. Numbers stay on their column's lattice and in its range.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imbllm_autogluon.configuration import require_number
+from imbllm_autogluon.oversampling.neighbours import MixedSpace
+from imbllm_autogluon.randomness import child_rng
+from imbllm_autogluon.regression.targets import as_target, checked_counts, targets_of
+from imbllm_autogluon.tables import Cells, TableSchema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+    import pandas as pd
+
+    from imbllm_autogluon.regression.bins import TargetBins
+    from imbllm_autogluon.tables import Column, ColumnName, Kind
+
+    FloatArray = npt.NDArray[np.float64]
+    IntArray = npt.NDArray[np.int64]
+    BoolArray = npt.NDArray[np.bool_]
+
+MOST_ROWS = 5_000
+"""Rows of a bin that take part: the search for neighbours is quadratic."""
+
+
+@dataclass(frozen=True)
+class SmognConfig:
+    """How rows are made."""
+
+    neighbours: int = 5
+    """k of the nearest-neighbour search (1 to 1000); the paper uses 5."""
+
+    noise: float = 0.02
+    """Standard deviation of the noise, as a share of the column's own among rows of similar target (0 to 1)."""
+
+    def __post_init__(self) -> None:
+        require_number("neighbours", self.neighbours, 1, 1000, whole=True)
+        require_number("noise", self.noise, 0.0, 1.0)
+
+
+def smogn(
+    X: pd.DataFrame,
+    y: pd.Series,
+    bins: TargetBins,
+    counts: Mapping[int, int],
+    *,
+    seed: int,
+    config: SmognConfig | None = None,
+    kinds: Mapping[ColumnName, Kind] | None = None,
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Make new rows for bins of the target.
+
+    Parameters
+    ----------
+    X, y
+        Real rows, shapes (n, m) and (n,). Never modified. Targets are finite numbers.
+    bins
+        Bins of the target.
+    counts
+        New rows by number of the bin. A bin with fewer rows than neighbours borrows those of the nearest targets, and
+        one without rows has seeds among these.
+    seed
+        Of all draws.
+    config
+        Neighbours and noise.
+    kinds
+        Column kinds that override the ones guessed from dtypes.
+
+    Returns
+    -------
+    X, y
+        The new rows alone, in the dtypes of the real ones, with a fresh index. Targets are whole only where the dtype
+        of `y` is.
+
+    Raises
+    ------
+    TableError
+        The table cannot be used; the message names the column.
+    InvalidInputError
+        Lengths differ, a target is missing or infinite, all are equal, or `counts` are not those of bins.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from imbllm_autogluon.regression.bins import TargetBins
+    >>> X = pd.DataFrame({"rooms": range(1, 31), "town": ["A", "B", "A"] * 10})
+    >>> y = pd.Series(np.linspace(0, 3, 30) ** 3, name="price")
+    >>> rows, prices = smogn(X, y, TargetBins.fit(y, n_bins=3), {2: 4}, seed=0)
+    >>> rows.shape, bool((prices > 12).all())
+    ((4, 2), True)
+    """
+    config, target = config or SmognConfig(), targets_of(X, y)
+    schema = TableSchema.from_frame(X, kinds=kinds)
+    table = _Table(schema, schema.encode(X), target)
+    wanted = checked_counts(counts, len(bins))
+    places = bins.assign(target)
+    parts = [
+        table.rows_of_bin(
+            _seeds_and_rows(places == number, target, bins.centres[number], config.neighbours),
+            n,
+            config,
+            child_rng(seed, "interpolation", "smogn", number),
+        )
+        for number, n in wanted.items()
+    ]
+    parents = np.concatenate([part[1] for part in parts])
+    rows = schema.decode(Cells.concat([part[0] for part in parts]), X.iloc[parents].reset_index(drop=True))
+    return rows, as_target(np.concatenate([part[2] for part in parts]), y)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """A seed and a partner for each new row, as positions among the rows of similar target."""
+
+    seeds: IntArray
+    partners: IntArray
+    is_far: BoolArray
+    """Whether noise replaces interpolation."""
+    epsilon: FloatArray
+    """Share of the way to the partner."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """All real rows."""
+
+    schema: TableSchema
+    cells: Cells
+    target: FloatArray
+
+    def rows_of_bin(
+        self, chosen: tuple[IntArray, IntArray], n_rows: int, config: SmognConfig, rng: np.random.Generator
+    ) -> tuple[Cells, IntArray, FloatArray]:
+        """New cells, the rows they descend from, and new targets."""
+        seeds, similar = chosen
+        if len(similar) > MOST_ROWS:
+            similar = np.sort(rng.choice(similar, MOST_ROWS, replace=False))
+            seeds = similar[np.isin(similar, seeds)]
+        rows, target = self.cells.take(similar), self.target[similar]
+        space = MixedSpace.fit(self.schema, rows)
+        pairs = _draw_pairs(space, rows, np.searchsorted(similar, seeds), n_rows, config.neighbours, rng)
+        made = rows.take(pairs.seeds)
+        for j, column in enumerate(self.schema.columns):
+            made = made.with_column(j, *_new_column(column, rows, j, pairs, config.noise, rng))
+        return made, similar[pairs.seeds], _new_targets(target, self.target, pairs, config.noise, rng)
+
+
+def _seeds_and_rows(inside: BoolArray, target: FloatArray, centre: float, k: int) -> tuple[IntArray, IntArray]:
+    """Rows of a bin, and rows of similar target: these, and where they are few, the nearest targets beside them."""
+    seeds, distance = np.flatnonzero(inside), np.where(inside, -1.0, np.abs(target - centre))
+    nearest = np.argsort(distance, kind="stable")[: max(k + 1, len(seeds))]
+    similar = np.sort(nearest).astype(np.int64)
+    return (seeds if len(seeds) else similar), similar
+
+
+def _draw_pairs(
+    space: MixedSpace, rows: Cells, seeds: IntArray, n_rows: int, k: int, rng: np.random.Generator
+) -> _Pairs:
+    """Seeds used equally often, and one of the k nearest rows of each."""
+    rounds = [rng.permutation(seeds) for _ in range(-(-n_rows // len(seeds)))]
+    drawn = np.concatenate([*rounds, np.empty(0, dtype=np.int64)])[:n_rows].astype(np.int64)
+    epsilon = rng.random(n_rows)
+    if rows.n_rows == 1 or n_rows == 0:
+        return _Pairs(drawn, drawn, np.ones(n_rows, dtype=bool), epsilon)
+    unique, place = np.unique(drawn, return_inverse=True)
+    nearest, is_far = _neighbours(space, rows, unique, min(k, rows.n_rows - 1))
+    column = rng.integers(0, nearest.shape[1], n_rows)
+    return _Pairs(drawn, nearest[place, column], is_far[place, column], epsilon)
+
+
+def _neighbours(space: MixedSpace, rows: Cells, seeds: IntArray, k: int) -> tuple[IntArray, BoolArray]:
+    """The k nearest rows of each seed, and which are farther than half the median distance to the others."""
+    nearest = np.zeros((len(seeds), k), dtype=np.int64)
+    is_far = np.zeros((len(seeds), k), dtype=bool)
+    for block, distances in space.distances(rows.take(seeds), rows):
+        distances[np.arange(len(distances)), seeds[block]] = np.nan
+        reach = np.nanmedian(distances, axis=1) / 2.0
+        near = np.argsort(distances, axis=1, kind="stable")[:, :k]  # NaN, the seed itself, comes last
+        nearest[block] = near
+        is_far[block] = np.take_along_axis(distances, near, axis=1) >= reach[:, None]
+    return nearest, is_far
+
+
+def _new_column(
+    column: Column, rows: Cells, j: int, pairs: _Pairs, noise: float, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.float64] | IntArray, BoolArray]:
+    """Values and gaps of one column; a gap of the seed stays, one of the partner leaves the seed's number."""
+    values, missing = rows.values[j], rows.missing[:, j]
+    if column.is_category:
+        # Between: the partner's with the share of the way. Noise: by frequency among rows of similar target.
+        chosen = np.where(rng.random(len(pairs.seeds)) < pairs.epsilon, pairs.partners, pairs.seeds)
+        chosen = np.where(pairs.is_far, rng.integers(0, rows.n_rows, len(chosen)), chosen)
+        return values[chosen], missing[chosen]
+    gone = missing[pairs.seeds]
+    if column.lattice is None:
+        return values[pairs.seeds], gone
+    lattice = column.lattice
+    units = lattice.to_units(lattice.snap(values))
+    spread = noise * units[~missing].astype(np.float64).std() if (~missing).any() else 0.0
+    start, way = units[pairs.seeds], units[pairs.partners] - units[pairs.seeds]
+    between = np.where(missing[pairs.partners], 0.0, pairs.epsilon * way)
+    step = np.where(pairs.is_far, rng.normal(0.0, 1.0, len(start)) * spread, between)
+    low, high = lattice.to_units(np.array([lattice.minimum, lattice.maximum]))
+    return lattice.from_units(_reflected(start + np.rint(step).astype(np.int64), low, high)), gone
+
+
+def _new_targets(
+    target: FloatArray, every: FloatArray, pairs: _Pairs, noise: float, rng: np.random.Generator
+) -> FloatArray:
+    """Targets moved as their rows are, inside the range of all real ones."""
+    way = target[pairs.partners] - target[pairs.seeds]
+    noisy = rng.normal(0.0, 1.0, len(way)) * noise * target.std()
+    moved = target[pairs.seeds] + np.where(pairs.is_far, noisy, pairs.epsilon * way)
+    return np.asarray(_reflected(moved, every.min(), every.max()))
+
+
+def _reflected(values: npt.NDArray[Any], low: Any, high: Any) -> npt.NDArray[Any]:
+    """Values inside a range: what noise brought beyond an end comes back as far, since cut values would pile up."""
+    back = np.where(values > high, high - (values - high), np.where(values < low, low + (low - values), values))
+    return np.clip(back, low, high)

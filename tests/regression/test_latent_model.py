@@ -1,0 +1,103 @@
+"""The stages of LatentDiff and their report."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+
+from imbllm_autogluon.regression.bins import TargetBins
+from imbllm_autogluon.regression.config import LatentDiffConfig
+from imbllm_autogluon.regression.latent_model import LatentModel
+from tests.regression.latent import QUICK, skewed_table
+
+
+def _fitted(time_limit: float | None = None, n: int = 400, **settings: Any) -> LatentModel:
+    X, y = skewed_table(n)
+    config = LatentDiffConfig.from_flat({**QUICK, **settings})
+    bins = TargetBins.fit(y.to_numpy(), config.treatment.n_bins)
+    model = LatentModel(config, bins, seed=0, threads=1)
+    return model.fit(X, y.to_numpy(), time_limit=time_limit)
+
+
+@pytest.fixture(scope="module")
+def model() -> LatentModel:
+    return _fitted()
+
+
+def test_the_report_says_what_each_bin_has_wants_and_got(model: LatentModel) -> None:
+    table = model.report.bins
+    assert table["n"].sum() == 400
+    assert table["wanted"].sum() == round(0.7 * 400)
+    assert (table["kept"] <= table["wanted"]).all()
+    assert (table["accepted"] <= table["drawn"]).all()
+    assert table["acceptance"].dropna().between(0, 1).all()
+    assert (table.loc[table["n"] == 0, "wanted"] == 0).all()
+
+
+def test_rare_bins_want_more_than_the_most_frequent_one(model: LatentModel) -> None:
+    table = model.report.bins
+    filled = table[table["n"] > 0]
+    assert filled["wanted"].iloc[-1] > filled.loc[filled["n"].idxmax(), "wanted"]
+
+
+def test_the_report_holds_curves_and_seconds_of_every_stage(model: LatentModel) -> None:
+    assert set(model.report.seconds) == {"encoder", "denoiser", "sampling", "head"}
+    assert set(model.report.curves) == {"encoder", "denoiser"}
+
+
+def test_the_encoder_is_that_of_no_treatment_and_the_head_is_not(model: LatentModel) -> None:
+    untreated = _fitted(method="none")
+    X, _ = skewed_table()
+    assert np.array_equal(model._raw_features(X), untreated._raw_features(X))
+    assert not np.allclose(model.predict(X), untreated.predict(X))
+    assert untreated.generator is None
+
+
+def test_high_targets_are_predicted_higher_with_synthetic_features(model: LatentModel) -> None:
+    X, y = skewed_table(2000, seed=1)
+    rare = (y > y.quantile(0.97)).to_numpy()
+    plain = _fitted(method="none").predict(X)[rare]
+    assert model.predict(X)[rare].mean() > plain.mean()
+
+
+def test_a_ratio_of_0_trains_the_head_on_real_features_alone() -> None:
+    model = _fitted(generation_ratio=0.0)
+    assert model.generator is None
+    assert model.report.bins["kept"].sum() == 0
+    assert "head" in model.report.seconds
+
+
+def test_a_gate_that_lets_too_few_through_is_reported_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        model = _fitted(gate_quantile=0.0, gate_rounds=1, diffusion_steps=2)
+    assert len(model.report.notes) == 1
+    assert "synthetic features are missing" in model.report.notes[0]
+    assert model.report.notes[0] in caplog.text
+
+
+def test_without_a_gate_every_bin_gets_what_it_wants() -> None:
+    table = _fitted(gate="none").report.bins
+    assert (table["kept"] == table["wanted"]).all()
+    assert table["acceptance"].dropna().eq(1).all()
+
+
+def test_a_time_limit_ends_both_trainings_early() -> None:
+    model = _fitted(time_limit=2.0, encoder_epochs=10_000, encoder_patience=10_000, diffusion_steps=10_000_000)
+    assert model.report.seconds["encoder"] < 3.0
+    assert model.report.seconds["denoiser"] < 2.0
+    assert np.isfinite(model.predict(skewed_table()[0])).all()
+
+
+def test_a_bin_of_one_row_borrows_the_gate_of_all_bins() -> None:
+    X, y = skewed_table()
+    targets = y.to_numpy().copy()
+    targets[0] = 3 * targets.max()
+    config = LatentDiffConfig.from_flat(QUICK)
+    model = LatentModel(config, TargetBins.fit(targets, 10), seed=0, threads=1).fit(X, targets)
+    last = model.report.bins.iloc[-1]
+    assert last["n"] == 1
+    assert last["wanted"] > 0
+    assert np.isfinite(model.predict(X)).all()
