@@ -40,8 +40,8 @@ def test_a_report_survives_json(report: OversamplingReport) -> None:
             REPORT,
             (
                 "yes: 20 rows + 30 by language model, maybe: 3 rows + 9 by interpolation, "
-                "asked: 30 rows + 9 by language model, 18% of the candidates accepted, rare: 40 rows + 8 by language model "
-                "(1.2 s training, 0.5 s writing)"
+                "asked: 30 rows + 9 by language model, 18% of the candidates accepted, "
+                "rare: 40 rows + 8 by language model (1.2 s training, 0.5 s writing)"
             ),
         ),
         (OversamplingReport(), "nothing to make (0.0 s training, 0.0 s writing)"),
