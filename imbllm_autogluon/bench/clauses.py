@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from imbllm_autogluon.bench.pieces import piece_stem, pieces_of, stored_piece
-from imbllm_autogluon.bench.results import RESULTS, versions, write_results
+from imbllm_autogluon.bench.pieces import measured, pieces_of
+from imbllm_autogluon.bench.results import RESULTS, command_line, versions, write_results
 from imbllm_autogluon.bench.speed_tables import SpeedTable, speed_tables
 from imbllm_autogluon.oversampling import GeneratorConfig, ImbLLM
 from imbllm_autogluon.oversampling.neighbours import MixedSpace
@@ -82,17 +82,15 @@ def run(
     for table, seed, arm, n_steps in product(chosen, range(repeats), ARMS, (0, steps)):
         config = {"backbone": backbone, "steps": n_steps, "batch_size": batch_size, **ARMS[arm]}
         name = f"{table.name} {arm} {n_steps} {seed}"
-        stem = piece_stem(work, name, [config, generate, threads, seed, len(table.fold)])
-        piece = stored_piece(stem, name, partial(measure, table, config, generate, threads, seed))
+        identity = [config, generate, threads, seed, len(table.fold)]
+        piece = measured(work, name, identity, partial(measure, table, config, generate, threads, seed))
         key = {"table": table.name, "split": seed, "arm": arm, "steps": n_steps}
         entries += [{**key, "metric": metric, "value": piece[metric]} for metric in METRICS]
     tidy = pd.DataFrame(entries)
-    command = (
-        f"imbllm bench clauses --backbone {Path(backbone).name} --steps {steps} --batch-size {batch_size} "
-        f"--rows {rows} --generate {generate} --repeats {repeats} --threads {threads}"
-        + "".join(f" --table {Path(named).name}" for named in tables)
-    )
-    text = _text(Path(backbone).name, batch_size, command)
+    named = Path(backbone).name
+    options = {"steps": steps, "batch_size": batch_size, "rows": rows, "generate": generate}
+    command = command_line("clauses", tables, backbone=named, **options, repeats=repeats, threads=threads)
+    text = _text(named, batch_size, command)
     return write_results("clauses", tidy.assign(versions=versions()), summary(tidy), text, folder)
 
 

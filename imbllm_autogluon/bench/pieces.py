@@ -56,3 +56,8 @@ def stored_piece(stem: Path, name: str, measure: Callable[[], dict[str, Any]]) -
         draft.replace(stored)
     loaded: dict[str, Any] = json.loads(stored.read_text(encoding="utf-8"))
     return loaded
+
+
+def measured(work: Path, name: str, identity: object, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """One measurement, stored under what a person calls it and everything it depends on; see :func:`stored_piece`."""
+    return stored_piece(piece_stem(work, name, identity), name, measure)

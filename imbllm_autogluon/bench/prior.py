@@ -16,9 +16,9 @@ import pandas as pd
 
 from imbllm_autogluon.bench import query_speed
 from imbllm_autogluon.bench.named_tables import packaged_and_named
-from imbllm_autogluon.bench.pieces import piece_stem, pieces_of, stored_piece
+from imbllm_autogluon.bench.pieces import measured, pieces_of
 from imbllm_autogluon.bench.prior_page import METRICS, NOTED_ARM, RECOMMENDED_ARM, UNIFORM, page_text, summary
-from imbllm_autogluon.bench.results import RESULTS, versions, write_results
+from imbllm_autogluon.bench.results import RESULTS, command_line, versions, write_results
 from imbllm_autogluon.classification import RECOMMENDED, LanguageModelClassifier
 from imbllm_autogluon.quality.calibration import class_share_gaps, expected_calibration_error
 
@@ -116,27 +116,23 @@ def run(
     for (name, table), seed, arm in product(packaged_and_named(tables, rows), range(repeats), arms):
         settings = {**common, **arms[arm]}
         title = f"{name} {arm} {seed}"
-        stem = piece_stem(work, title, [settings, threads, seed, len(table.frame)])
-        piece = stored_piece(stem, title, partial(measure, table, settings, seed, threads))
+        identity = [settings, threads, seed, len(table.frame)]
+        piece = measured(work, title, identity, partial(measure, table, settings, seed, threads))
         key = {"table": name, "split": seed, "arm": arm}
         entries += [{**key, "metric": metric, "value": piece[metric]} for metric in METRICS]
     tidy = pd.DataFrame(entries)
-    command = (
-        f"imbllm bench prior --backbone {Path(backbone).name} --rows {rows} --repeats {repeats} --threads {threads}"
-        + ("" if steps is None else f" --steps {steps}")
-        + "".join(f" --table {Path(named).name}" for named in tables)
-    )
-    title = "prior" if backbone == "compact" else f"prior_{Path(backbone).name}"
-    text = page_text(tidy, Path(backbone).name, command, _query_speed(work, backbone, threads))
+    named = Path(backbone).name
+    command = command_line("prior", tables, backbone=named, rows=rows, repeats=repeats, threads=threads, steps=steps)
+    title = "prior" if backbone == "compact" else f"prior_{named}"
+    text = page_text(tidy, named, command, _query_speed(work, backbone, threads))
     return write_results(title, tidy.assign(versions=versions()), summary(tidy), text, folder)
 
 
 def _query_speed(work: Path, backbone: str, threads: int) -> str:
     """Measure the label query against writing labels row by row, and say how it went."""
     rows, one_by_one = QUERIED["compact" if backbone == "compact" else "pretrained"]
-    name = f"query speed {Path(backbone).name}"
-    stem = piece_stem(work, name, [backbone, rows, one_by_one, threads])
-    figures = stored_piece(stem, name, partial(query_speed.measure, backbone, rows, one_by_one, threads))
+    name, identity = f"query speed {Path(backbone).name}", [backbone, rows, one_by_one, threads]
+    figures = measured(work, name, identity, partial(query_speed.measure, backbone, rows, one_by_one, threads))
     return query_speed.describe(figures, backbone, threads)
 
 

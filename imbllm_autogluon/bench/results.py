@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from imbllm_autogluon.errors import MissingDependencyError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
 RESULTS = Path(__file__).parent / "results"
@@ -22,6 +24,19 @@ VERSIONED = ("imbllm-autogluon", "torch", "transformers", "autogluon.tabular", "
 def versions() -> str:
     """Versions of what was measured, as one text."""
     return " ".join(f"{name}={version(name)}" for name in VERSIONED)
+
+
+def command_line(benchmark: str, tables: Sequence[str] = (), **options: object) -> str:
+    """The command that repeats a benchmark; options of None are left out, of files only their names are told.
+
+    Examples
+    --------
+    >>> command_line("prior", ["/data/bank.csv:subscribe"], batch_size=8, steps=None)
+    'imbllm bench prior --batch-size 8 --table bank.csv:subscribe'
+    """
+    given = {name.replace("_", "-"): value for name, value in options.items() if value is not None}
+    named = "".join(f" --table {Path(table).name}" for table in tables)
+    return f"imbllm bench {benchmark}" + "".join(f" --{name} {value}" for name, value in given.items()) + named
 
 
 def write_results(name: str, tidy: pd.DataFrame, table: pd.DataFrame, text: str, folder: Path) -> Path:

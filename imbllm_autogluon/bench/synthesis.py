@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.bench.named_tables import packaged_and_named
-from imbllm_autogluon.bench.pieces import piece_stem, pieces_of, stored_piece
+from imbllm_autogluon.bench.pieces import measured, pieces_of
 from imbllm_autogluon.bench.prior import judge
-from imbllm_autogluon.bench.results import RESULTS, versions, write_results
+from imbllm_autogluon.bench.results import RESULTS, command_line, versions, write_results
 from imbllm_autogluon.bench.synthesis_page import GREAT, METRICS, ORDERED, PRED_LLM, REAL, page_text, summary
 from imbllm_autogluon.oversampling import GeneratorConfig, PredLLM
 from imbllm_autogluon.oversampling.synthesis import TableSynthesizer
@@ -91,19 +91,17 @@ def run(
     for (name, table), seed, arm in product(packaged_and_named(tables, rows), range(repeats), arms):
         settings = {**common, **arms[arm]} if arms[arm] else {}
         title = f"{name} {arm} {seed}"
-        stem = piece_stem(work, title, [settings, threads, seed, len(table.frame)])
-        piece = stored_piece(stem, title, partial(measure, table, settings, seed, threads))
+        identity = [settings, threads, seed, len(table.frame)]
+        piece = measured(work, title, identity, partial(measure, table, settings, seed, threads))
         key = {"table": name, "split": seed, "arm": arm}
         entries += [{**key, "metric": metric, "value": piece[metric]} for metric in METRICS if metric in piece]
     tidy = pd.DataFrame(entries)
-    command = (
-        f"imbllm bench synthesis --backbone {Path(backbone).name} --rows {rows} --repeats {repeats} "
-        f"--threads {threads}"
-        + ("" if steps is None else f" --steps {steps}")
-        + "".join(f" --table {Path(named).name}" for named in tables)
+    named = Path(backbone).name
+    command = command_line(
+        "synthesis", tables, backbone=named, rows=rows, repeats=repeats, threads=threads, steps=steps
     )
-    title = "synthesis" if backbone == "compact" else f"synthesis_{Path(backbone).name}"
-    text = page_text(tidy, Path(backbone).name, command)
+    title = "synthesis" if backbone == "compact" else f"synthesis_{named}"
+    text = page_text(tidy, named, command)
     return write_results(title, tidy.assign(versions=versions()), summary(tidy), text, folder)
 
 

@@ -70,6 +70,12 @@ class ClassReport:
         """Share of freely written rows that were not legal (0 to 1); None where decoding was constrained."""
         return self.illegal / self.written_freely if self.written_freely else None
 
+    def describe(self) -> str:
+        """A few words for a log."""
+        rate = self.acceptance_rate
+        accepted = "" if rate is None else f", {rate:.0%} of the candidates accepted"
+        return f"{self.label}: {self.rows} rows + {self.made} by {self.method}{accepted}"
+
 
 @dataclass(frozen=True)
 class OversamplingReport:
@@ -149,7 +155,7 @@ class OversamplingReport:
 
     def describe(self) -> str:
         """One line for a log."""
-        made = ", ".join(f"{entry.label}: {entry.rows} rows + {entry.made} by {entry.method}" for entry in self.classes)
+        made = ", ".join(entry.describe() for entry in self.classes)
         seconds = f"{self.training_seconds:.1f} s training, {self.sampling_seconds:.1f} s writing"
         return f"{made or 'nothing to make'} ({seconds})"
 

@@ -1,3 +1,3 @@
-"""Quality: reports for readers, made from plain values; nothing here knows AutoGluon."""
+"""Quality: metrics of written rows and of probabilities, reports for readers; made from plain values."""
 
 from __future__ import annotations

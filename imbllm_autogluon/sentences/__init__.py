@@ -9,7 +9,8 @@ from imbllm_autogluon.sentences.clauses import ClauseWriter
 from imbllm_autogluon.sentences.encoding import PADDING, Clauses, SentenceEncoding, Sentences
 from imbllm_autogluon.sentences.free_texts import TextColumn
 from imbllm_autogluon.sentences.orders import Order, draw_orders
-from imbllm_autogluon.sentences.text_vocabulary import TextVocabulary, Tokenizer
+from imbllm_autogluon.sentences.text_vocabulary import TextVocabulary
+from imbllm_autogluon.sentences.texts import Tokenizer
 from imbllm_autogluon.sentences.vocabulary import SchemaVocabulary
 
 __all__ = [

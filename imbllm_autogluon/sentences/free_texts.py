@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from imbllm_autogluon.sentences.text_codings import Spelling
-    from imbllm_autogluon.sentences.text_vocabulary import Tokenizer
+    from imbllm_autogluon.sentences.texts import Tokenizer
     from imbllm_autogluon.tables import TableSchema
 
     IntArray = npt.NDArray[np.int64]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.sentences.automata import column_characters
@@ -13,7 +13,7 @@ from imbllm_autogluon.sentences.clauses import ClauseWriter
 from imbllm_autogluon.sentences.encoding import PADDING, SentenceEncoding
 from imbllm_autogluon.sentences.free_texts import FreeSubwordCoding, clause_names
 from imbllm_autogluon.sentences.text_codings import CategoryTextCoding, NumberTextCoding, require_distinct
-from imbllm_autogluon.sentences.texts import MISSING
+from imbllm_autogluon.sentences.texts import MISSING, Tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,16 +25,6 @@ if TYPE_CHECKING:
 
 SEPARATOR = ","
 """Stands behind every value, the last one too: it tells where a number ends."""
-
-
-class Tokenizer(Protocol):
-    """What is needed of a transformers tokenizer."""
-
-    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
-        """Token ids of a text."""
-
-    def decode(self, token_ids: list[int]) -> str:
-        """Text of token ids."""
 
 
 @dataclass(frozen=True, eq=False)

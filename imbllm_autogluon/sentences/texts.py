@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Sequence
@@ -88,3 +88,13 @@ def _written(text: str, reserved: Collection[str]) -> str:
 
 def _repeated(texts: Sequence[str]) -> set[str]:
     return {text for text, count in Counter(texts).items() if count > 1}
+
+
+class Tokenizer(Protocol):
+    """What is needed of a transformers tokenizer."""
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        """Token ids of a text."""
+
+    def decode(self, token_ids: list[int]) -> str:
+        """Text of token ids."""

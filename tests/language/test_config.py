@@ -26,7 +26,6 @@ from imbllm_autogluon.language.config import OWN_DEFAULTS
         ("numbers", "bin", r"numbers must be one of 'bins', 'digits', None; got 'bin' \(did you mean 'bins'\?\)"),
         ("max_bins", 1, r"max_bins must be a whole number between 2 and 1024; got 1"),
         ("order", "fix_x", r"order must be one of 'fix_y', 'permute_x', 'permute_xy', None; got 'fix_x'"),
-        ("order", None, r"order must be one of 'fix_y', 'permute_x', 'permute_xy'; got None"),
         ("tuning", "Lora", r"tuning must be one of 'full', 'lora', 'top_blocks', None; got 'Lora'"),
         ("lora_rank", 0, r"lora_rank must be a whole number between 1 and 1024; got 0"),
         ("top_blocks", 0, r"top_blocks must be a whole number between 1 and 1000; got 0"),

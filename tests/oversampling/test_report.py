@@ -40,8 +40,8 @@ def test_a_report_survives_json(report: OversamplingReport) -> None:
             REPORT,
             (
                 "yes: 20 rows + 30 by language model, maybe: 3 rows + 9 by interpolation, "
-                "asked: 30 rows + 9 by language model, rare: 40 rows + 8 by language model "
-                "(1.2 s training, 0.5 s writing)"
+                "asked: 30 rows + 9 by language model, 18% of the candidates accepted, "
+                "rare: 40 rows + 8 by language model (1.2 s training, 0.5 s writing)"
             ),
         ),
         (OversamplingReport(), "nothing to make (0.0 s training, 0.0 s writing)"),
@@ -67,3 +67,8 @@ def test_the_acceptance_rate_is_that_of_the_models_own_answers(
 def test_long_lists_end_in_dots() -> None:
     assert listed(["a", "b"], 2) == "a, b"
     assert listed(list("abcdefg")) == "a, b, c, d, e, ..."
+
+
+def test_a_line_of_a_class_with_candidates_tells_how_many_were_accepted() -> None:
+    entry = ClassReport("sick", 40, "language model", made=60, candidates=200, by_rank=10)
+    assert entry.describe() == "sick: 40 rows + 60 by language model, 25% of the candidates accepted"
