@@ -114,7 +114,7 @@ def looked_at(model: TableLanguageModel, rows: Clauses, order: Order, seed: int,
     The orders of the others are drawn.
     """
     from imbllm_autogluon.language.attention import attention_to_label
-    from imbllm_autogluon.language.process_state import seeded_torch
+    from imbllm_autogluon.process_state import seeded_torch
 
     rng = np.random.default_rng(seed)
     n_features = model.encoding.n_clauses - 1

@@ -173,7 +173,7 @@ def _by_generate(asked: _Questions, answers: IntArray, seed: int, threads: int) 
     import torch
 
     from imbllm_autogluon.language.precision import autocast
-    from imbllm_autogluon.language.process_state import seeded_torch
+    from imbllm_autogluon.process_state import seeded_torch
 
     language = asked.model.language_model
     # The wrapped model as transformers knows it; with LoRA the adapters are merged by now.

@@ -16,13 +16,13 @@ from imbllm_autogluon.language.label_loss import LabelLoss, LabelObjective
 from imbllm_autogluon.language.losses import Loss, SentenceLoss, ValueLoss
 from imbllm_autogluon.language.masked import MaskedValueLoss
 from imbllm_autogluon.language.precision import writing_model
-from imbllm_autogluon.language.process_state import seeded_torch
 from imbllm_autogluon.language.processes import Processes
 from imbllm_autogluon.language.scoring import ValueScorer, log_likelihoods
 from imbllm_autogluon.language.table_backbone import TableBackbone, build_table_backbone
 from imbllm_autogluon.language.training import Stage, Trainer
 from imbllm_autogluon.language.warm_start import restore_warm, store_warm
 from imbllm_autogluon.language.writing import RowWriter
+from imbllm_autogluon.process_state import seeded_torch
 from imbllm_autogluon.randomness import child_seed
 from imbllm_autogluon.stored_state import fingerprint
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from imbllm_autogluon.language.process_state import seeded_torch
+from imbllm_autogluon.process_state import seeded_torch
 from imbllm_autogluon.randomness import child_seed
 from imbllm_autogluon.regression.denoiser import Denoiser
 from imbllm_autogluon.regression.schedule import CosineSchedule

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from imbllm_autogluon.language.process_state import seeded_torch
+from imbllm_autogluon.process_state import seeded_torch
 from imbllm_autogluon.randomness import child_rng, child_seed
 from imbllm_autogluon.regression.encoder_training import Rows, Training
 from imbllm_autogluon.regression.losses import WeightedMSE

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imbllm_autogluon.language.process_state import seeded_torch
+from imbllm_autogluon.process_state import seeded_torch
 from imbllm_autogluon.randomness import child_seed
 from imbllm_autogluon.regression.allocation import allocate, bin_errors
 from imbllm_autogluon.regression.diffusion import fit_denoiser

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from imbllm_autogluon.language.process_state import seeded_torch
+from imbllm_autogluon.process_state import seeded_torch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
