@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import math
 import types
@@ -15,6 +16,8 @@ from imbllm_autogluon.errors import InvalidInputError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from typing_extensions import Self
 
 T = TypeVar("T")
 
@@ -55,6 +58,62 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {_plain(key): _plain(item) for key, item in value.items()}
     return value.item() if isinstance(value, np.generic) else value
+
+
+class FlatConfig:
+    """Base of frozen dataclasses made of parts: read from, and written as, one flat mapping of all settings.
+
+    A part is a field whose type is a dataclass; no name occurs in two parts. Parts may have parts of their own.
+    """
+
+    @classmethod
+    @functools.cache
+    def parts(cls) -> dict[str, type[Any]]:
+        """Configuration class of each part, by the name of its field."""
+        hints = typing.get_type_hints(cls)
+        return {name: hints[name] for name in known_keys(cls) if dataclasses.is_dataclass(hints[name])}
+
+    @classmethod
+    def own_keys(cls) -> tuple[str, ...]:
+        """Names of the settings that belong to no part."""
+        return tuple(name for name in known_keys(cls) if name not in cls.parts())
+
+    @classmethod
+    def flat_keys(cls) -> tuple[str, ...]:
+        """Names of all settings."""
+        return (*cls.own_keys(), *(key for part in cls.parts().values() for key in _keys_of(part)))
+
+    @classmethod
+    def from_flat(cls, values: Mapping[str, Any], *, prefix: str = "") -> Self:
+        """Build the configuration from one flat mapping.
+
+        Raises
+        ------
+        InvalidInputError
+            A key is unknown (the nearest known one is suggested), or a value is not allowed.
+        """
+        refuse_unknown_keys(values, cls.flat_keys(), prefix=prefix)
+        parts = {
+            name: _part_of(part, {key: values[key] for key in _keys_of(part) if key in values})
+            for name, part in cls.parts().items()
+        }
+        return from_mapping(cls, {**{key: values[key] for key in cls.own_keys() if key in values}, **parts})
+
+    def flat(self) -> dict[str, Any]:
+        """All settings as one flat mapping; the inverse of :meth:`from_flat`."""
+        flat = {key: getattr(self, key) for key in self.own_keys()}
+        for name in self.parts():
+            part = getattr(self, name)
+            flat |= part.flat() if isinstance(part, FlatConfig) else vars(part)
+        return flat
+
+
+def _keys_of(part: type[Any]) -> tuple[str, ...]:
+    return part.flat_keys() if issubclass(part, FlatConfig) else known_keys(part)
+
+
+def _part_of(part: type[Any], values: Mapping[str, Any]) -> Any:
+    return part.from_flat(values) if issubclass(part, FlatConfig) else from_mapping(part, values)
 
 
 def require_choices(config: object) -> None:

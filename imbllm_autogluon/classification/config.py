@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from imbllm_autogluon.configuration import (
-    from_mapping,
-    known_keys,
-    refuse_unknown_keys,
+    FlatConfig,
     require_choices,
     require_number,
 )
@@ -89,8 +87,14 @@ class MeasuresConfig:
 
 
 @dataclass(frozen=True)
-class ClassifierConfig:
-    """Everything that shapes a language-model classifier."""
+class ClassifierConfig(FlatConfig):
+    """Everything that shapes a language-model classifier.
+
+    Examples
+    --------
+    >>> ClassifierConfig.from_flat({"weighting": "effective", "steps": 50}).measures.weighting
+    'effective'
+    """
 
     feature_weight: float = 0.0
     """Weight of the features' values beside the label in the loss of the second stage (0 to 1000); with 0 the label
@@ -121,37 +125,6 @@ class ClassifierConfig:
         steps = {} if self.language.is_pretrained else {"steps": LABEL_STEPS}
         return self.language.with_defaults(order="permute_x", column_order_share=1.0, **steps).resolved()
 
-    @classmethod
-    def own_keys(cls) -> tuple[str, ...]:
-        """Names of the settings that belong to no part."""
-        return tuple(key for key in known_keys(cls) if key not in _PARTS)
-
-    @classmethod
-    def flat_keys(cls) -> tuple[str, ...]:
-        """Names of all settings; no name occurs twice."""
-        return (*cls.own_keys(), *(key for part in _PARTS.values() for key in known_keys(part)))
-
-    @classmethod
-    def from_flat(cls, values: Mapping[str, Any], *, prefix: str = "") -> ClassifierConfig:
-        """Build the configuration from one flat mapping.
-
-        Examples
-        --------
-        >>> ClassifierConfig.from_flat({"weighting": "effective", "steps": 50}).measures.weighting
-        'effective'
-        """
-        refuse_unknown_keys(values, cls.flat_keys(), prefix=prefix)
-        parts = {
-            name: from_mapping(part, {key: values[key] for key in known_keys(part) if key in values})
-            for name, part in _PARTS.items()
-        }
-        return from_mapping(cls, {**{key: values[key] for key in cls.own_keys() if key in values}, **parts})
-
-    def flat(self) -> dict[str, Any]:
-        """All settings as one flat mapping; the inverse of :meth:`from_flat`."""
-        own = {key: getattr(self, key) for key in self.own_keys()}
-        return own | {key: value for name in _PARTS for key, value in vars(getattr(self, name)).items()}
-
 
 RECOMMENDED: Mapping[str, Any] = {
     "oversampling_cap": 3.0,
@@ -160,8 +133,6 @@ RECOMMENDED: Mapping[str, Any] = {
     "decisions": "matched",
 }
 """The combination that did best on four tables (`imbllm bench prior`), beside LoRA or top blocks where pretrained."""
-
-_PARTS: dict[str, type[Any]] = {"measures": MeasuresConfig, "language": LanguageConfig}
 
 
 def _check_prior(prior: object) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from imbllm_autogluon.classification.config import MeasuresConfig
 from imbllm_autogluon.configuration import (
-    from_mapping,
-    known_keys,
-    refuse_unknown_keys,
+    FlatConfig,
     require_choices,
     require_number,
 )
@@ -80,45 +77,17 @@ class QueryConfig:
 
 
 @dataclass(frozen=True)
-class GeneratorConfig:
-    """Everything that shapes written rows; each method uses its part."""
+class GeneratorConfig(FlatConfig):
+    """Everything that shapes written rows; each method uses its part.
+
+    Examples
+    --------
+    >>> GeneratorConfig.from_flat({"temperature": 1.0, "conditioning": "y"}).conditioning.conditioning
+    'y'
+    """
 
     interpolation: InterpolationConfig = field(default_factory=InterpolationConfig)
     conditioning: ConditioningConfig = field(default_factory=ConditioningConfig)
     query: QueryConfig = field(default_factory=QueryConfig)
     measures: MeasuresConfig = field(default_factory=MeasuresConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)
-
-    @classmethod
-    def flat_keys(cls) -> tuple[str, ...]:
-        """Names of all settings of the parts; no name occurs twice."""
-        return tuple(key for part in _PARTS.values() for key in known_keys(part))
-
-    @classmethod
-    def from_flat(cls, values: Mapping[str, Any], *, prefix: str = "") -> GeneratorConfig:
-        """Build the configuration from one flat mapping.
-
-        Examples
-        --------
-        >>> GeneratorConfig.from_flat({"temperature": 1.0, "conditioning": "y"}).conditioning.conditioning
-        'y'
-        """
-        refuse_unknown_keys(values, cls.flat_keys(), prefix=prefix)
-        parts = {
-            name: from_mapping(part, {key: values[key] for key in known_keys(part) if key in values})
-            for name, part in _PARTS.items()
-        }
-        return cls(**parts)
-
-    def flat(self) -> dict[str, Any]:
-        """All settings as one flat mapping; the inverse of :meth:`from_flat`."""
-        return {key: value for name in _PARTS for key, value in vars(getattr(self, name)).items()}
-
-
-_PARTS: dict[str, type[Any]] = {
-    "interpolation": InterpolationConfig,
-    "conditioning": ConditioningConfig,
-    "query": QueryConfig,
-    "measures": MeasuresConfig,
-    "language": LanguageConfig,
-}

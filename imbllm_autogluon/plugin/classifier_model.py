@@ -20,17 +20,16 @@ from autogluon.common.features.types import (
 from autogluon.common.space import Categorical, Int, Real, Space
 from autogluon.common.utils.pandas_utils import get_approximate_df_mem_usage
 from autogluon.common.utils.resource_utils import ResourceManager
-from autogluon.core.models import AbstractModel
 
 from imbllm_autogluon.classification.calibration import FLOOR, softmax
 from imbllm_autogluon.classification.config import LABEL_STEPS, RECOMMENDED, ClassifierConfig, MeasuresConfig
-from imbllm_autogluon.configuration import refuse_unknown_keys
 from imbllm_autogluon.errors import InvalidInputError, OutOfTimeError
 from imbllm_autogluon.language.config import COMPACT, OWN_DEFAULTS
 from imbllm_autogluon.plugin.class_metrics import answers_by_highest_probability
 from imbllm_autogluon.plugin.feature_kinds import kinds_to_read, said_by_texts, stack_features, unwritten_features
 from imbllm_autogluon.plugin.fold_writer import named, predictor_folder
 from imbllm_autogluon.plugin.raw_view import exact_view
+from imbllm_autogluon.plugin.settings_model import SettingsModel, without_spaces
 from imbllm_autogluon.plugin.skipping import skipped_by_autogluon
 from imbllm_autogluon.rebalancing.fold_rows import require_time
 
@@ -71,7 +70,7 @@ PRETRAINED = 3e9
 """Bytes of a pretrained backbone of 135 million weights in float32, its gradients and a batch: not measured."""
 
 
-class ClassifierModel(AbstractModel):  # type: ignore[misc]
+class ClassifierModel(SettingsModel):
     """A decoder that is asked for the class of a row, with measures against copying the class shares.
 
     Hyperparameters are the settings of :class:`~imbllm_autogluon.classification.config.ClassifierConfig`, without a
@@ -99,33 +98,22 @@ class ClassifierModel(AbstractModel):  # type: ignore[misc]
     ag_key = KEY
     ag_name = "ImbLLMClassifier"
     ag_priority = 35
-    seed_name = "random_state"
+    settings_class = ClassifierConfig
     _supported_problem_types = ["binary", "multiclass"]  # noqa: RUF012 - AutoGluon asks for a list
     _default_auxiliary_params_extra = {  # noqa: RUF012
         "valid_raw_types": [R_BOOL, R_INT, R_FLOAT, R_CATEGORY, R_OBJECT],
         "ignored_type_group_special": [S_IMAGE_PATH, S_IMAGE_BYTEARRAY],
     }
 
-    imbllm_report: dict[str, Any] | None = None
     _imbllm_metadata: FeatureMetadata | None = None
     _imbllm_columns: OriginalColumns | None = None
     _imbllm_places: IntArray
     """Place of each class code among the label's categories; -1 where the training rows lacked it."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        given = {name: value for name, value in (self._user_params or {}).items() if name != self.seed_name}
-        refuse_unknown_keys(given, (*ClassifierConfig.flat_keys(), self.seed_name))
-        ClassifierConfig.from_flat(_without_spaces(given))
-
     @classmethod
     def _class_tags(cls) -> dict[str, Any]:
         """Raw texts are wanted; torch's settings are put back after a fit."""
         return {"handles_text": True, "reset_torch_threads": True}
-
-    def _more_tags(self) -> dict[str, Any]:
-        """Validation rows have no part in a fit."""
-        return {"can_refit_full": True}
 
     def _set_default_params(self) -> None:
         pretrained = self._backbone() not in COMPACT
@@ -161,7 +149,9 @@ class ClassifierModel(AbstractModel):  # type: ignore[misc]
     ) -> int:
         """Roughly: the libraries, the table, the weights with their gradients, and the batches of queries."""
         del kwargs
-        config = ClassifierConfig.from_flat(_without_spaces(_settings(hyperparameters or {}))).resolved_language()
+        config = ClassifierConfig.from_flat(
+            without_spaces(cls.settings_among(hyperparameters or {}))
+        ).resolved_language()
         table = 4 * int(get_approximate_df_mem_usage(X).sum())
         if config.is_pretrained:
             return int(LIBRARIES + PRETRAINED + table)
@@ -179,10 +169,6 @@ class ClassifierModel(AbstractModel):  # type: ignore[misc]
         features: list[ColumnName] = super()._get_valid_features(feature_metadata=feature_metadata)
         dropped = set(said_by_texts(feature_metadata))
         return [name for name in features if name not in dropped]
-
-    def get_info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """AutoGluon's information on the model, and the report under ``imbllm``."""
-        return {**super().get_info(*args, **kwargs), "imbllm": self.imbllm_report}
 
     def _fit(
         self,
@@ -232,7 +218,7 @@ class ClassifierModel(AbstractModel):  # type: ignore[misc]
         if labels.nunique() < 2:
             raise InvalidInputError(f"the training fold holds one class, {labels.iloc[0]}; 2 or more are needed.")
         require_time(time_limit)
-        settings = _settings(self._get_model_params())
+        settings = self.settings_among(self._get_model_params())
         if not num_gpus and settings.get("device") is None:
             settings["device"] = "cpu"  # AutoGluon gave no GPU to this model
         rows, kinds = self._rows(X)
@@ -281,7 +267,7 @@ class ClassifierModel(AbstractModel):  # type: ignore[misc]
 
     def _backbone(self) -> str:
         """Name of the backbone, also before the parameters are set up."""
-        given = _without_spaces(self._user_params or {}).get("backbone", COMPACT[0])
+        given = without_spaces(self._user_params or {}).get("backbone", COMPACT[0])
         return str(given)
 
 
@@ -300,13 +286,3 @@ def _require_learned(model: LabelModel, time_limit: float | None) -> None:
         f"{time_limit:.1f} s of training were enough for {done} steps on the label; at least {LEAST_LABEL_STEPS} are "
         "needed. Give the fit more time, or make the model smaller (layers, width)."
     )
-
-
-def _settings(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of the classifier among hyperparameters."""
-    return {name: value for name, value in hyperparameters.items() if name in ClassifierConfig.flat_keys()}
-
-
-def _without_spaces(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Hyperparameters with the default of every search space in its place."""
-    return {name: value.default if isinstance(value, Space) else value for name, value in hyperparameters.items()}

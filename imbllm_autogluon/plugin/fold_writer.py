@@ -15,6 +15,7 @@ import pandas as pd
 from imbllm_autogluon.plugin.feature_kinds import kinds_of_features, stack_features, unwritten_features
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, TwinParameters
 from imbllm_autogluon.plugin.raw_view import exact_view
+from imbllm_autogluon.plugin.settings_model import Reported
 from imbllm_autogluon.plugin.skipping import skipped_by_autogluon
 from imbllm_autogluon.rebalancing import Fold, FoldRows, OversamplingPlan, fold_rows, plan_oversampling
 from imbllm_autogluon.rebalancing.cache_folder import INSIDE
@@ -44,7 +45,7 @@ class WrittenRows:
     report: dict[str, Any]
 
 
-class FoldWriter:
+class FoldWriter(Reported):
     """Mixin in front of an AutoGluon model class that plans and writes rows for its training fold.
 
     Attributes
@@ -54,7 +55,6 @@ class FoldWriter:
         report, seconds, and the prior factors in use.
     """
 
-    imbllm_report: dict[str, Any] | None = None
     _imbllm_metadata: FeatureMetadata | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -69,10 +69,6 @@ class FoldWriter:
         """Keep the metadata of all columns: the model's own is cut to the features it uses, which differ by family."""
         self._imbllm_metadata = feature_metadata
         super()._preprocess_set_features(X=X, feature_metadata=feature_metadata)  # type: ignore[misc]
-
-    def get_info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """AutoGluon's information on the model, and the stage's report under ``imbllm``."""
-        return {**super().get_info(*args, **kwargs), "imbllm": self.imbllm_report}  # type: ignore[misc]
 
     def _plan(self, X: pd.DataFrame, y: pd.Series) -> OversamplingPlan:
         """Rows to write for this fold, or the reason why there are none."""

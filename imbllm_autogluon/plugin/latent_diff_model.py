@@ -12,11 +12,10 @@ from autogluon.common.features.types import R_BOOL, R_CATEGORY, R_FLOAT, R_INT
 from autogluon.common.space import Real, Space
 from autogluon.common.utils.pandas_utils import get_approximate_df_mem_usage
 from autogluon.common.utils.resource_utils import ResourceManager
-from autogluon.core.models import AbstractModel
 
-from imbllm_autogluon.configuration import refuse_unknown_keys
 from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.plugin.feature_kinds import kinds_to_read
+from imbllm_autogluon.plugin.settings_model import SettingsModel, without_spaces
 from imbllm_autogluon.plugin.skipping import skipped_by_autogluon
 from imbllm_autogluon.regression.config import LatentDiffConfig
 
@@ -55,7 +54,7 @@ LIBRARIES = 5e8
 """Bytes of torch and a small table in a process, roughly."""
 
 
-class LatentDiffModel(AbstractModel):  # type: ignore[misc]
+class LatentDiffModel(SettingsModel):
     """An encoder whose head is trained anew on real and synthetic features of rare targets.
 
     Hyperparameters are the settings of :class:`~imbllm_autogluon.regression.config.LatentDiffConfig`, without a prefix,
@@ -80,31 +79,19 @@ class LatentDiffModel(AbstractModel):  # type: ignore[misc]
     ag_key = KEY
     ag_name = "LatentDiff"
     ag_priority = 35
-    seed_name = "random_state"
+    settings_class = LatentDiffConfig
     _supported_problem_types = ["regression"]  # noqa: RUF012 - AutoGluon asks for a list
     _default_auxiliary_params_extra = {"valid_raw_types": [R_BOOL, R_INT, R_FLOAT, R_CATEGORY]}  # noqa: RUF012
-
-    imbllm_report: dict[str, Any] | None = None
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        given = {name: value for name, value in (self._user_params or {}).items() if name != self.seed_name}
-        refuse_unknown_keys(given, (*LatentDiffConfig.flat_keys(), self.seed_name))
-        LatentDiffConfig.from_flat(_without_spaces(given))
 
     @classmethod
     def _class_tags(cls) -> dict[str, Any]:
         """Torch's settings are put back after a fit."""
         return {"reset_torch_threads": True}
 
-    def _more_tags(self) -> dict[str, Any]:
-        """Validation rows have no part in a fit."""
-        return {"can_refit_full": True}
-
     def _get_default_searchspace(self) -> dict[str, Space]:
         """Spaces of what is left open; their defaults are the fit without a search."""
         usual = LatentDiffConfig().flat()
-        method = _without_spaces(self._user_params or {}).get("method", usual["method"])
+        method = without_spaces(self._user_params or {}).get("method", usual["method"])
         if method != "latent_diff":
             rate = usual["encoder_learning_rate"]
             return {"encoder_learning_rate": Real(rate / 5, 5 * rate, default=rate, log=True)}
@@ -120,17 +107,13 @@ class LatentDiffModel(AbstractModel):  # type: ignore[misc]
     ) -> int:
         """Roughly: the library, the table, the features of all rows, and layers with their gradients."""
         del kwargs
-        config = LatentDiffConfig.from_flat(_settings(_without_spaces(hyperparameters or {})))
+        config = LatentDiffConfig.from_flat(cls.settings_among(without_spaces(hyperparameters or {})))
         encoder, diffusion = config.encoder, config.diffusion
         table = 6 * int(get_approximate_df_mem_usage(X).sum())
         features = 8 * 6 * (1 + config.allocation.generation_ratio) * len(X) * encoder.feature_size
         weights = 16 * (4 * encoder.encoder_depth * encoder.encoder_width**2)
         weights += 16 * (4 * diffusion.denoiser_blocks * diffusion.denoiser_width**2)
         return int(LIBRARIES + table + features + weights)
-
-    def get_info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """AutoGluon's information on the model, and the report under ``imbllm``."""
-        return {**super().get_info(*args, **kwargs), "imbllm": self.imbllm_report}
 
     def _fit(
         self,
@@ -173,7 +156,7 @@ class LatentDiffModel(AbstractModel):  # type: ignore[misc]
         _require_time(time_limit)
         from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 
-        settings = _settings(self._get_model_params())
+        settings = self.settings_among(self._get_model_params())
         model = LatentDiffRegressor(
             random_state=self.random_seed or 0,
             kinds=kinds_to_read(self._feature_metadata, X),
@@ -232,13 +215,3 @@ def _require_learned(model: LatentDiffRegressor, time_limit: float | None) -> No
         f"{time_limit:.1f} s of training were enough for {len(curve.train)} epochs of the encoder; at least "
         f"{LEAST_EPOCHS} are needed. Give the fit more time, or make the encoder smaller (encoder_width)."
     )
-
-
-def _settings(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of the regressor among hyperparameters."""
-    return {name: value for name, value in hyperparameters.items() if name in LatentDiffConfig.flat_keys()}
-
-
-def _without_spaces(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Hyperparameters with the default of every search space in its place."""
-    return {name: value.default if isinstance(value, Space) else value for name, value in hyperparameters.items()}

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from imbllm_autogluon.configuration import (
-    from_mapping,
-    refuse_unknown_keys,
+    FlatConfig,
     require_choices,
     require_number,
 )
@@ -31,8 +29,15 @@ AFTER_WARMUP_KEYS = (
 
 
 @dataclass(frozen=True)
-class RebalanceConfig:
-    """How far a fold is rebalanced, and by what."""
+class RebalanceConfig(FlatConfig):
+    """How far a fold is rebalanced, and by what.
+
+    Examples
+    --------
+    >>> config = RebalanceConfig.from_flat({"target_ratio": 0.5, "temperature": 1.0})
+    >>> config.target_ratio, config.generator.language.temperature
+    (0.5, 1.0)
+    """
 
     method: Method = "imbllm"
     """`imbllm`: rows written by a language model that learned rare rows and interpolated ones. `great`: by one that
@@ -62,36 +67,6 @@ class RebalanceConfig:
         require_number("balanced_below", self.balanced_below, 1.0, 1000.0)
         require_number("max_growth", self.max_growth, 1.0, 100.0)
         require_number("random_state", self.random_state, 0, 2**32 - 1, whole=True)
-
-    @classmethod
-    def own_keys(cls) -> tuple[str, ...]:
-        """Names of the settings that are not the generator's."""
-        return tuple(own.name for own in fields(cls) if own.name != "generator")
-
-    @classmethod
-    def flat_keys(cls) -> tuple[str, ...]:
-        """Names of all settings."""
-        return (*cls.own_keys(), *GeneratorConfig.flat_keys())
-
-    @classmethod
-    def from_flat(cls, values: Mapping[str, Any]) -> RebalanceConfig:
-        """Build the configuration from a flat mapping.
-
-        Raises
-        ------
-        InvalidInputError
-            A key is unknown (the nearest known one is suggested), or a value is not allowed.
-
-        Examples
-        --------
-        >>> config = RebalanceConfig.from_flat({"target_ratio": 0.5, "temperature": 1.0})
-        >>> config.target_ratio, config.generator.language.temperature
-        (0.5, 1.0)
-        """
-        refuse_unknown_keys(values, cls.flat_keys())
-        own = {key: value for key, value in values.items() if key in cls.own_keys()}
-        generator = {key: value for key, value in values.items() if key not in own}
-        return from_mapping(cls, {**own, "generator": GeneratorConfig.from_flat(generator)})
 
     @property
     def writes_with_a_language_model(self) -> bool:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from imbllm_autogluon.configuration import (
-    from_mapping,
-    known_keys,
-    refuse_unknown_keys,
+    FlatConfig,
     require_choices,
     require_number,
 )
@@ -211,45 +208,17 @@ class MethodConfig:
 
 
 @dataclass(frozen=True)
-class LatentDiffConfig:
-    """All settings of :class:`~imbllm_autogluon.regression.latent_diff.LatentDiffRegressor`."""
+class LatentDiffConfig(FlatConfig):
+    """All settings of :class:`~imbllm_autogluon.regression.latent_diff.LatentDiffRegressor`.
+
+    Examples
+    --------
+    >>> LatentDiffConfig.from_flat({"guidance": 1.5, "method": "lds"}).diffusion.guidance
+    1.5
+    """
 
     treatment: MethodConfig = field(default_factory=MethodConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     allocation: AllocationConfig = field(default_factory=AllocationConfig)
     gate: GateConfig = field(default_factory=GateConfig)
-
-    @classmethod
-    def flat_keys(cls) -> tuple[str, ...]:
-        """Names of all settings of the parts; no name occurs twice."""
-        return tuple(key for part in _PARTS.values() for key in known_keys(part))
-
-    @classmethod
-    def from_flat(cls, values: Mapping[str, Any], *, prefix: str = "") -> LatentDiffConfig:
-        """Build the configuration from one flat mapping.
-
-        Examples
-        --------
-        >>> LatentDiffConfig.from_flat({"guidance": 1.5, "method": "lds"}).diffusion.guidance
-        1.5
-        """
-        refuse_unknown_keys(values, cls.flat_keys(), prefix=prefix)
-        parts = {
-            name: from_mapping(part, {key: values[key] for key in known_keys(part) if key in values})
-            for name, part in _PARTS.items()
-        }
-        return cls(**parts)
-
-    def flat(self) -> dict[str, Any]:
-        """All settings as one flat mapping; the inverse of :meth:`from_flat`."""
-        return {key: value for name in _PARTS for key, value in vars(getattr(self, name)).items()}
-
-
-_PARTS: dict[str, type[Any]] = {
-    "treatment": MethodConfig,
-    "encoder": EncoderConfig,
-    "diffusion": DiffusionConfig,
-    "allocation": AllocationConfig,
-    "gate": GateConfig,
-}
