@@ -170,3 +170,35 @@ def synthesis(
         fresh=fresh,
     )
     typer.echo(page)
+
+
+@bench.command()
+def regression(
+    table: Annotated[
+        list[str] | None,
+        typer.Option("--table", metavar="FILE:TARGET", help="Beside scikit-learn's diabetes; repeatable."),
+    ] = None,
+    rows: MostRows = 4000,
+    bins: Annotated[int, typer.Option(help="Most bins of a target; small tables have fewer.")] = 50,
+    repeats: Splits = 3,
+    threads: int = 1,
+    slow_arms: Annotated[bool, typer.Option("--slow-arms", help="Rows written by ImbLLM too.")] = False,
+    ablations: Annotated[
+        bool, typer.Option("--ablations", help="LatentDiff with one setting changed at a time too.")
+    ] = False,
+    fresh: Fresh = False,
+) -> None:
+    """Errors on rare and common targets: LatentDiff beside its peers on the same encoder."""
+    from imbllm_autogluon.bench.regression import run
+
+    page = run(
+        tables=table or (),
+        rows=rows,
+        bins=bins,
+        repeats=repeats,
+        threads=threads,
+        slow_arms=slow_arms,
+        ablations=ablations,
+        fresh=fresh,
+    )
+    typer.echo(page)

@@ -308,6 +308,19 @@ def test_bench_of_tables_hands_its_options_to_the_benchmark(
     assert seen == {**given, "threads": 2, "fresh": True}
 
 
+def test_bench_regression_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, object] = {}
+    monkeypatch.setattr("imbllm_autogluon.bench.regression.run", lambda **options: seen.update(options) or "page.md")
+    assert imbllm("bench", "regression").stdout == "page.md\n"
+    common = {"tables": (), "rows": 4000, "bins": 50, "repeats": 3, "threads": 1}
+    assert seen == {**common, "slow_arms": False, "ablations": False, "fresh": False}
+    options = ("--rows", "300", "--bins", "20", "--repeats", "1", "--slow-arms", "--ablations", "--fresh")
+    result = imbllm("bench", "regression", "--table", "a.csv:x", "--table", "b.csv:y", *options)
+    assert (result.exit_code, result.stdout) == (0, "page.md\n")
+    given = {"tables": ["a.csv:x", "b.csv:y"], "rows": 300, "bins": 20, "repeats": 1, "threads": 1}
+    assert seen == {**given, "slow_arms": True, "ablations": True, "fresh": True}
+
+
 def test_a_fresh_process_predicts_with_twins_it_has_never_seen(tmp_path: Path) -> None:
     outcome = binary_outcome()
     rows = mixed_table(BINARY, seed=2)
