@@ -138,7 +138,7 @@ class LabelModel:
         model.train(
             learned,
             warmup=learned if model.config.warmup == "fold" else None,
-            held_out=judging if kept.any() else None,
+            held_out=judging,
             threads=self.threads,
             time_limit=time_limit,
             checkpoint=checkpoint,
@@ -212,8 +212,8 @@ class LabelModel:
 
     def _learned(
         self, X: pd.DataFrame, hints: pd.DataFrame, codes: IntArray, kept: BoolArray, weights: FloatArray | None
-    ) -> tuple[Clauses, Clauses]:
-        """Clauses to learn, rows of rarer classes repeated and all weighed, and those that judge."""
+    ) -> tuple[Clauses, Clauses | None]:
+        """Clauses to learn, rows of rarer classes repeated and all weighed, and those that judge, if any can."""
         measures = self.config.measures
         rows = np.flatnonzero(~kept)
         if measures.oversampling_cap is not None:
@@ -231,7 +231,22 @@ class LabelModel:
         learned = clauses.take(rows)
         if measures.suppression:
             learned = Clauses.concat([learned, self._with_equal_shares(X, hints, codes, rows, weights)])
-        return learned, clauses.take(np.flatnonzero(kept))
+        return learned, self._judging(clauses, codes, rows, kept)
+
+    def _judging(self, clauses: Clauses, codes: IntArray, rows: IntArray, kept: BoolArray) -> Clauses | None:
+        """Held-out rows that end training early, each class weighing as much as it does among the learned rows.
+
+        None where a learned class has no row among them: what is best for the others alone would unlearn it.
+        """
+        assert clauses.weights is not None
+        k, weights = len(self.counts), clauses.weights
+        learned = np.bincount(codes[rows], weights=weights[rows], minlength=k)
+        judged = np.bincount(codes[kept], weights=weights[kept], minlength=k)
+        if ((learned > 0) & (judged == 0)).any():
+            return None
+        share = np.divide(learned, judged, out=np.zeros(k), where=judged > 0)
+        each = weights[kept] * share[codes[kept]]
+        return clauses.take(np.flatnonzero(kept)).with_weights(each / each.mean())
 
     def _with_equal_shares(
         self, X: pd.DataFrame, hints: pd.DataFrame, codes: IntArray, rows: IntArray, weights: FloatArray | None

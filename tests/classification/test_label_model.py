@@ -286,3 +286,22 @@ def test_time_that_runs_out_ends_the_training() -> None:
     model = LabelModel(config, seed=0, threads=1).fit(X, y, time_limit=0.3)
     assert model.language_model.curves["label"].stopped_by == "time limit"
     assert model.seconds < 10
+
+
+def test_held_out_rows_judge_with_the_shares_that_classes_have_among_the_learned_ones(
+    learn: Callable[..., Training],
+) -> None:
+    X, y = mixed()
+    found = learn(X, y, oversampling_cap=1.0, held_out=0.2)
+    judging = found.options["held_out"]
+    by_class = pd.Series(judging.weights).groupby(labels_of(found.model, judging)).sum()
+    assert by_class["yes"] == pytest.approx(by_class["no"])
+    assert judging.weights.mean() == pytest.approx(1.0)
+
+
+def test_training_is_not_ended_by_rows_that_lack_a_class(learn: Callable[..., Training]) -> None:
+    X, y = mixed()
+    few = pd.concat([X[y == "no"], X[y == "yes"].head(10)]), pd.concat([y[y == "no"], y[y == "yes"].head(10)])
+    found = learn(*(part.reset_index(drop=True) for part in few), held_out=0.2)
+    assert found.model.held_out > 0
+    assert found.options["held_out"] is None
