@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imbllm_autogluon.randomness import child_rng
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy.typing as npt
 
     BoolArray = npt.NDArray[np.bool_]
+    IntArray = npt.NDArray[np.int64]
 
 FEWEST_TO_HOLD_OUT = 20
 """Rows of a class below which every one is needed for learning."""
@@ -31,4 +36,24 @@ def draw_held_out(in_class: BoolArray, share: float, rng: np.random.Generator) -
     chosen = np.zeros(len(in_class), dtype=bool)
     if share > 0 and len(members) >= FEWEST_TO_HOLD_OUT:
         chosen[rng.choice(members, size=max(1, round(share * len(members))), replace=False)] = True
+    return chosen
+
+
+def held_out_rows(codes: IntArray, classes: Iterable[int], share: float, seed: int) -> BoolArray:
+    """Rows held out of several classes, shape (n,); see :func:`draw_held_out`.
+
+    Parameters
+    ----------
+    codes
+        Class of each row, shape (n,).
+    classes
+        Those that rows are held out of.
+    share
+        Of each class.
+    seed
+        Of the draws, one for each class.
+    """
+    chosen = np.zeros(len(codes), dtype=bool)
+    for code in classes:
+        chosen |= draw_held_out(codes == code, share, child_rng(seed, "training", "held out", code))
     return chosen

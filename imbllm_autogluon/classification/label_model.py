@@ -16,7 +16,7 @@ from imbllm_autogluon.classification.calibration import (
     wanted_shares,
 )
 from imbllm_autogluon.classification.class_weights import class_weights, repeated_rows
-from imbllm_autogluon.classification.held_out import draw_held_out
+from imbllm_autogluon.classification.held_out import held_out_rows
 from imbllm_autogluon.classification.label_query import LabelQuery
 from imbllm_autogluon.classification.row_reader import RowReader
 from imbllm_autogluon.errors import InvalidInputError
@@ -205,10 +205,7 @@ class LabelModel:
         """Rows that are not learned, shape (n,)."""
         measures, language = self.config.measures, self.config.resolved_language()
         share = max(measures.calibration_share if measures.holds_out else 0.0, language.held_out or 0.0)
-        kept = np.zeros(len(codes), dtype=bool)
-        for code in range(len(self.counts)):
-            kept |= draw_held_out(codes == code, share, child_rng(self.seed, "training", "held out", code))
-        return kept
+        return held_out_rows(codes, range(len(self.counts)), share, self.seed)
 
     def _learned(
         self, X: pd.DataFrame, hints: pd.DataFrame, codes: IntArray, kept: BoolArray, weights: FloatArray | None

@@ -14,6 +14,8 @@ from imbllm_autogluon.language.prompts import Prompts
 from imbllm_autogluon.randomness import child_rng
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     from imbllm_autogluon.language.model import TableLanguageModel
@@ -63,26 +65,25 @@ class LabelQuery:
         InvalidInputError
             The backbone is a masked language model.
         """
-        logs = np.zeros((len(self._orders), len(clauses.tokens), len(self._values)))
-        present = clauses.present[:, : self._n_features]
-        patterns, groups = np.unique(present, axis=0, return_inverse=True)
-        for pattern, holds in enumerate(patterns):
-            rows = np.flatnonzero(groups.reshape(-1) == pattern)
-            for place, order in enumerate(self._orders):
-                logs[place, rows] = self._scored(order[holds[order]], clauses.tokens[rows])
+        # Where no clause is known every class is as likely as any other.
+        logs = np.full((len(self._orders), len(clauses.tokens), len(self._values)), -np.log(len(self._values)))
+        batches = list(self._batches(clauses))
+        prompts = (Prompts(order, len(order) - 1, clauses.tokens[rows]) for _, rows, order in batches)
+        scores = self._model.score_all(prompts, self._n_features, self._values, as_written=True, threads=self._threads)
+        for (place, rows, _), score in zip(batches, scores, strict=True):
+            logs[place, rows] = score
         mean: FloatArray = np.logaddexp.reduce(logs, axis=0) - np.log(len(self._orders))
         return mean
 
-    def _scored(self, order: IntArray, tokens: IntArray) -> FloatArray:
-        """Log-probabilities behind clauses in one order, batch by batch."""
-        label = self._n_features
-        if not len(order):  # nothing is known of these rows: every class is as likely as any other
-            return np.full((len(tokens), len(self._values)), -np.log(len(self._values)))
-        most = self._model.config.generation_batch or len(tokens)
+    def _batches(self, clauses: Clauses) -> Iterator[tuple[int, IntArray, IntArray]]:
+        """Of each batch the number of its order, its rows, and the clauses that they all have, the label last."""
+        present = clauses.present[:, : self._n_features]
+        most = self._model.config.generation_batch or len(present)
         most = min(most, ROWS_ON_CPU) if self._model.on_cpu else most
-        prompts = [
-            Prompts(np.append(order, label), len(order), tokens[start : start + most])
-            for start in range(0, len(tokens), most)
-        ]
-        parts = self._model.score_all(prompts, label, self._values, as_written=True, threads=self._threads)
-        return np.concatenate(parts)
+        patterns, groups = np.unique(present, axis=0, return_inverse=True)
+        for pattern, holds in enumerate(patterns):
+            rows = np.flatnonzero(groups.reshape(-1) == pattern)
+            for place, order in enumerate(self._orders if holds.any() else ()):
+                written = np.append(order[holds[order]], self._n_features)
+                for start in range(0, len(rows), most):
+                    yield place, rows[start : start + most], written

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from imbllm_autogluon.classification.held_out import draw_held_out
+from imbllm_autogluon.classification.held_out import held_out_rows
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.class_rows import FEWEST_ROWS, ClassRows, method_for
 from imbllm_autogluon.oversampling.class_writing import ClassWriter
@@ -245,11 +245,7 @@ class LanguageGenerator(ABC):
 
     def _hold_out(self, codes: IntArray) -> BoolArray:
         """Rows of the fold that are not learned but judge the language model, shape (n,)."""
-        share = self._language().held_out or 0.0
-        held_out = np.zeros(len(codes), dtype=bool)
-        for code in self._learned_classes(codes):
-            held_out |= draw_held_out(codes == code, share, child_rng(self.seed, "training", "held out", code))
-        return held_out
+        return held_out_rows(codes, self._learned_classes(codes), self._language().held_out or 0.0, self.seed)
 
     def _take_classes(self, fold: LabelledCells, copied: pd.DataFrame) -> None:
         """Keep the rows of each class that is to be written, those held out first."""
