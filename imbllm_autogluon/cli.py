@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from imbllm_autogluon.cli_bench import bench
 from imbllm_autogluon.cli_cache import cache
 from imbllm_autogluon.cli_models import models
+from imbllm_autogluon.cli_tables import read_classes, read_test, read_training
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
 from imbllm_autogluon.version import __version__
 
@@ -28,6 +29,9 @@ DEMO_FOLDER = Path("imbllm-demo")
 DEMO_THREADS = 1
 """Measured on two cores with another process at work: 171 s with one thread, 502 s with two, because waiting threads of
 OpenMP spin (XGBoost: 6 s and 199 s)."""
+
+LATENT_DIFF = "latent_diff."
+"""What settings of LatentDiff begin with; the others are of the twins."""
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what an earlier fit left in the folder.")]
@@ -116,13 +120,24 @@ def demo(
 def fit(
     train: Annotated[Path, typer.Argument(metavar="TRAIN", help="Training table: .csv, .parquet or .pq.")],
     label: Label,
+    task: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|classification|regression",
+            help="What the label holds; auto: numbers with fractions, or many different ones, are regression.",
+        ),
+    ] = "auto",
     preset: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="AutoGluon preset; repeatable. Default: imbllm with 4 bagging folds."),
     ] = None,
     time_limit: Annotated[float | None, typer.Option(help="Seconds.")] = None,
     metric: Annotated[
-        str | None, typer.Option(help="Default: average_precision (two classes) or balanced_accuracy (more).")
+        str | None,
+        typer.Option(
+            help="Default: average_precision (two classes), balanced_accuracy (more) or mean_absolute_error (numbers); "
+            "few_mae, medium_mae and many_mae are errors of targets by how rare they are."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of predictor and report. Default: TRAIN-imbllm.")] = None,
     folds: Annotated[int | None, typer.Option(help="Bagging folds; 0: none.")] = None,
@@ -131,7 +146,14 @@ def fit(
     family: Annotated[
         list[str] | None, typer.Option(metavar="KEY", help="AutoGluon model key such as GBM; repeatable.")
     ] = None,
-    setting: Setting = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--setting",
+            metavar="KEY=VALUE",
+            help="Of the generator, or with a key such as latent_diff.guidance, of LatentDiff; repeatable.",
+        ),
+    ] = None,
     threads: Threads = None,
     force: Force = False,
     resume: Annotated[
@@ -139,16 +161,18 @@ def fit(
     ] = False,
     verbosity: Annotated[int, typer.Option(min=0, max=4, help="AutoGluon's.")] = 2,
 ) -> None:
-    """Fit AutoGluon on a table; every model also competes as a twin fitted on rebalanced folds."""
-    from imbllm_autogluon.jobs.job import FitJob
+    """Fit AutoGluon on a table; every model also competes as a twin fitted on rebalanced folds.
 
-    job = FitJob(
-        _labelled(train, label),
+    A label of numbers is fitted as regression: rare targets take the place of rare classes, and LatentDiff joins in.
+    """
+    table, remark = read_training(train, label, task)
+    job = _job(
+        table,
         out or Path(f"{train.stem}-imbllm"),
-        None if test is None else _test_table(test, label),
+        None if test is None else read_test(test, table),
+        positive_class,
         presets=tuple(preset or ()),
         metric=metric,
-        positive_class=positive_class,
         time_limit=time_limit,
         folds=folds,
         families=tuple(family or ()),
@@ -158,6 +182,8 @@ def fit(
         threads=threads,
         verbosity=verbosity,
     )
+    if remark:
+        typer.echo(f"imbllm: {remark}", err=True)
     _finish(job)
 
 
@@ -201,7 +227,7 @@ def train(
     """
     from imbllm_autogluon.oversampling.writing import train_into
 
-    source = _labelled(table, label)
+    source = read_classes(table, label)
     counts = _wanted(source, n, label_value)
     settings = {**(QUICK if quick else {}), **_settings(setting)}
     report = train_into(out, source, counts, settings, seed=seed, threads=threads, force=force)
@@ -237,7 +263,7 @@ def sample(
     elif label is None:
         raise InvalidInputError(f"{source} is a table: name its label column with --label.")
     else:
-        table = _labelled(source, label)
+        table = read_classes(source, label)
         settings = {**(QUICK if quick else {}), **_settings(setting)}
         rows, report = write_rows(table, _wanted(table, n, label_value), settings, seed=seed, threads=threads)
     _write(rows, out)
@@ -249,37 +275,27 @@ def main() -> None:
     app()
 
 
+def _job(table: Any, out: Path, test: Any, positive_class: str | None, **options: Any) -> Any:
+    """The job that suits a table."""
+    from imbllm_autogluon.cli_settings import split_settings
+    from imbllm_autogluon.jobs.job import FitJob
+    from imbllm_autogluon.jobs.target_job import TargetJob
+    from imbllm_autogluon.tables.labelled import LabelledTable
+
+    if isinstance(table, LabelledTable):
+        return FitJob(table, out, test, positive_class=positive_class, **options)
+    if positive_class is not None:
+        raise InvalidInputError(f"--positive-class is for two classes; the label {table.label!r} is a number.")
+    latent_diff, settings = split_settings(options.pop("settings"), LATENT_DIFF)
+    return TargetJob(table, out, test, latent_diff=latent_diff, settings=settings, **options)
+
+
 def _finish(job: Any) -> None:
     from imbllm_autogluon.jobs.fit_report import write_report
     from imbllm_autogluon.jobs.summary import summary
 
     outcome = job.run()
     typer.echo(summary(outcome, write_report(outcome)))
-
-
-def _labelled(path: Path, label: str) -> Any:
-    from imbllm_autogluon.tables.files import read_table
-    from imbllm_autogluon.tables.labelled import LabelledTable
-
-    table = LabelledTable.of(read_table(path), label, str(path))
-    _say_dropped(table.dropped, path, label)
-    return table
-
-
-def _test_table(path: Path, label: str) -> Any:
-    from imbllm_autogluon.tables.files import read_table
-    from imbllm_autogluon.tables.labelled import LabelledTable, check_label_column
-
-    frame = read_table(path)
-    check_label_column(frame, label, str(path))
-    table = LabelledTable.known_rows(frame, label, str(path))
-    _say_dropped(table.dropped, path, label)
-    return table
-
-
-def _say_dropped(n: int, path: Path, label: str) -> None:
-    if n:
-        typer.echo(f"imbllm: {path}: {n} rows without {label!r} are left out.", err=True)
 
 
 def _wanted(table: Any, n: int | None, label_value: str | None) -> dict[Any, int]:

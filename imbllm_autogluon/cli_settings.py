@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from imbllm_autogluon.errors import InvalidInputError
 
@@ -32,6 +32,18 @@ def parse_settings(pairs: Iterable[str]) -> dict[str, Value]:
             raise InvalidInputError(f"a setting must be written as key=value, such as temperature=1.0; got {pair!r}.")
         settings[key.strip()] = _value(value.strip())
     return settings
+
+
+def split_settings(settings: Mapping[str, Value], prefix: str) -> tuple[dict[str, Value], dict[str, Value]]:
+    """Settings whose key begins with a prefix, without it, and the others.
+
+    Examples
+    --------
+    >>> split_settings({"a.steps": 5, "steps": 3}, "a.")
+    ({'steps': 5}, {'steps': 3})
+    """
+    chosen = {key.removeprefix(prefix): value for key, value in settings.items() if key.startswith(prefix)}
+    return chosen, {key: value for key, value in settings.items() if not key.startswith(prefix)}
 
 
 def _value(text: str) -> Value:

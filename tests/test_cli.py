@@ -64,7 +64,6 @@ BAD_TABLES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "label absent": (table(GOOD.rename(columns={"label": "lable"})), "no label column 'label' (did you mean 'lable'?)"),
     "one class": (table(GOOD.assign(label="no")), "one class only, 'no'"),
     "label missing": (table(GOOD.assign(label=None)), "is missing in every row"),
-    "regression target": (table(GOOD.assign(label=GOOD["amount"])), "this command is for classes"),
     "infinite": (table(GOOD.assign(amount=float("inf"))), "80 infinite values"),
     "lists": (table(GOOD.assign(city=[[1]] * 80), "bad.parquet"), "'city' holds list"),
     "class of one row": (table(mixed_table({"no": 50, "yes": 1})), "class 'yes' of the label 'label' has 1 row"),
@@ -258,6 +257,13 @@ def test_sample_refuses_what_it_cannot_write(tmp_path: Path, train: Path, option
     result = imbllm("sample", train, "--label", "label", "--out", tmp_path / "o.csv", *options)
     assert result.exit_code == 2, result.output
     assert message in result.stderr
+    assert not (tmp_path / "o.csv").exists()
+
+
+def test_sample_refuses_a_measured_number(tmp_path: Path) -> None:
+    path = table(GOOD.assign(label=GOOD["amount"]))(tmp_path)
+    result = imbllm("sample", path, "--label", "label", "--balance", "--out", tmp_path / "o.csv")
+    assert (result.exit_code, "this command is for classes" in result.stderr) == (2, True)
     assert not (tmp_path / "o.csv").exists()
 
 

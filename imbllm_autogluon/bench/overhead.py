@@ -106,7 +106,7 @@ def measure(
     """Figures of one fit: all seconds, those of generators, and the number of models."""
     from autogluon.tabular import TabularPredictor
 
-    from imbllm_autogluon.jobs.job import quiet_libraries
+    from imbllm_autogluon.jobs.base_job import quiet_libraries
     from imbllm_autogluon.plugin.callback import RebalanceCallback
 
     rows, rare = TABLES[table]()

@@ -8,7 +8,16 @@ from imbllm_autogluon.configuration import require_number
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError, nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imbllm_autogluon.tables.labelled import LabelledTable
+    from imbllm_autogluon.tables.target import TargetTable
+
+KINDS: Mapping[str, tuple[str, ...]] = {"classification": ("binary", "multiclass"), "regression": ("regression",)}
+"""AutoGluon's problem types of each task."""
+
+OWN_METRICS = ("few_mae", "medium_mae", "many_mae", "geometric_mean_error")
+"""Metrics of regression that AutoGluon does not have."""
 
 
 def check_presets(presets: tuple[str, ...]) -> None:
@@ -34,15 +43,25 @@ def check_families(families: tuple[str, ...]) -> None:
 
 
 def check_metric(metric: str | None, problem_type: str) -> None:
-    """Refuse a metric that AutoGluon does not have for this kind of label."""
-    from autogluon.core.metrics import METRICS
-
-    if metric is not None and metric not in METRICS[problem_type]:
-        known = sorted(METRICS[problem_type])
+    """Refuse a metric that neither AutoGluon nor this package has for this kind of label."""
+    if metric is not None and metric not in (known := _metrics(problem_type)):
+        other = "classification" if problem_type == "regression" else "regression"
+        if any(metric in _metrics(kind) for kind in KINDS[other]):
+            raise InvalidInputError(
+                f"unknown metric {metric!r} for a {problem_type} label: it is one of {other}. Name another, or change "
+                f"what the label is taken for with --task {other}."
+            )
         raise InvalidInputError(
             f"unknown metric {metric!r} for a {problem_type} label{nearest(metric, known)}; the metrics are: "
             f"{', '.join(known)}."
         )
+
+
+def _metrics(problem_type: str) -> list[str]:
+    """Names of all metrics, in order."""
+    from autogluon.core.metrics import METRICS
+
+    return sorted({*METRICS[problem_type], *(OWN_METRICS if problem_type == "regression" else ())})
 
 
 def check_folds(folds: int | None) -> None:
@@ -61,11 +80,21 @@ def check_classes(train: LabelledTable) -> None:
         )
 
 
-def check_test(train: LabelledTable, test: LabelledTable) -> None:
-    """Refuse a test table without a column of the training table, or of a single class."""
+def check_columns(train: LabelledTable | TargetTable, test: LabelledTable | TargetTable) -> None:
+    """Refuse a test table without a column of the training table."""
     absent = [str(name) for name in train.frame.columns if name not in test.frame.columns]
     if absent:
         raise TableError(f"{test.source} lacks {len(absent)} column(s) of {train.source}: {', '.join(absent[:20])}.")
+
+
+def check_test_classes(test: LabelledTable) -> None:
+    """Refuse a test table of a single class."""
     if len(test.counts) < 2:
         held = ", ".join(map(repr, test.counts)) or "none"
         raise TableError(f"{test.source}: scores need rows of two classes; the label {test.label!r} has: {held}.")
+
+
+def check_test_targets(test: TargetTable) -> None:
+    """Refuse a test table without a single known target."""
+    if not len(test.frame):
+        raise TableError(f"{test.source}: the label {test.label!r} is missing in every row; there is nothing to score.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imbllm_autogluon.plugin.generator_model import GeneratorModel
+from imbllm_autogluon.plugin.latent_diff_model import LatentDiffModel
 from imbllm_autogluon.plugin.stage import RebalancingMixin
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ class Contenders:
     reason: str = ""
     """Why there is no plain ensemble, or an empty string."""
 
+    ours: str = "twins"
+    """What the whole ensemble has beside plain models, in words."""
+
 
 def contenders(predictor: TabularPredictor) -> Contenders:
     """Fit the weighted ensemble over plain models beside the one over all models.
@@ -41,9 +45,9 @@ def contenders(predictor: TabularPredictor) -> Contenders:
         A fitted predictor with its training data kept (``cache_data=True``, the default). Changed in place.
     """
     whole = predictor.model_best
-    plain, twins = base_models(predictor)
-    if not twins:
-        return Contenders(whole, None, "no twin was fitted, so the ensemble holds plain models only")
+    plain, ours = base_models(predictor)
+    if not ours:
+        return Contenders(whole, None, f"{_none_fitted(predictor)}, so the ensemble holds plain models only")
     if not plain:
         return Contenders(whole, None, "no plain model was fitted, so there is none to compare with")
     refitted = whole in predictor.model_refit_map().values()
@@ -53,17 +57,17 @@ def contenders(predictor: TabularPredictor) -> Contenders:
     # With refit_full, AutoGluon appends the refitted ensemble to the list.
     best = whole if refitted else predictor.model_best
     predictor.set_model_best(best, save_trainer=True)
-    return Contenders(whole, made[-1])
+    return Contenders(whole, made[-1], ours=_in_words(predictor, ours))
 
 
 def base_models(predictor: TabularPredictor) -> tuple[list[str], list[str]]:
-    """Names of the plain models and of the twins of the first level, ensembles and refitted copies left out."""
+    """Names of the plain models and of ours (twins and LatentDiff), ensembles and refitted copies left out."""
     trainer = predictor._trainer
     refitted = set(predictor.model_refit_map().values())
     names = [name for name in trainer.get_model_names(stack_name="core") if name not in refitted]
     names = [name for name in names if not is_generator(predictor, name)]
-    twins = [name for name in names if is_twin(predictor, name)]
-    return [name for name in names if name not in twins], twins
+    ours = [name for name in names if is_twin(predictor, name) or is_latent_diff(predictor, name)]
+    return [name for name in names if name not in ours], ours
 
 
 def is_twin(predictor: TabularPredictor, name: str) -> bool:
@@ -71,9 +75,25 @@ def is_twin(predictor: TabularPredictor, name: str) -> bool:
     return _is(predictor, name, RebalancingMixin)
 
 
+def is_latent_diff(predictor: TabularPredictor, name: str) -> bool:
+    """Whether a model, or what it bags, is one of imbalanced regression."""
+    return _is(predictor, name, LatentDiffModel)
+
+
 def is_generator(predictor: TabularPredictor, name: str) -> bool:
     """Whether a model, or what it bags, only writes rows for the twins."""
     return _is(predictor, name, GeneratorModel)
+
+
+def _in_words(predictor: TabularPredictor, names: list[str]) -> str:
+    """What sorts of our models there are."""
+    twins = any(is_twin(predictor, name) for name in names)
+    latent = any(is_latent_diff(predictor, name) for name in names)
+    return " and ".join([*(["twins"] if twins else []), *(["LatentDiff"] if latent else [])])
+
+
+def _none_fitted(predictor: TabularPredictor) -> str:
+    return f"no twin{' and no LatentDiff' if predictor.problem_type == 'regression' else ''} was fitted"
 
 
 def _is(predictor: TabularPredictor, name: str, wanted: type) -> bool:

@@ -8,18 +8,21 @@ from datetime import datetime, timezone
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from imbllm_autogluon.jobs.contenders import base_models, is_generator, is_twin
+from imbllm_autogluon.jobs.contenders import base_models, is_generator, is_latent_diff, is_twin
 from imbllm_autogluon.jobs.fold_records import FoldRecord, fold_records
+from imbllm_autogluon.jobs.job import FitJob
 from imbllm_autogluon.jobs.studies import StudyRecord, study_records
+from imbllm_autogluon.jobs.target_facts import latent_notes, target_facts
+from imbllm_autogluon.jobs.target_job import TargetJob
 from imbllm_autogluon.plugin.parameters import TwinParameters
-from imbllm_autogluon.rebalancing import plan_oversampling
+from imbllm_autogluon.plugin.tasks import plan_for
 from imbllm_autogluon.tables.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from imbllm_autogluon.jobs.job import FitOutcome
+    from imbllm_autogluon.jobs.base_job import FitOutcome
 
 JSON_NAME, HTML_NAME = "imbllm_report.json", "imbllm_report.html"
 
@@ -46,7 +49,7 @@ def fit_report(outcome: FitOutcome, studies: Sequence[StudyRecord] = ()) -> dict
     Returns
     -------
     dict
-        ``headline``, ``table``, ``settings``, ``leaderboard``, ``comparison``, ``folds``, ``studies``,
+        ``task``, ``headline``, ``table``, ``settings``, ``leaderboard``, ``comparison``, ``folds``, ``studies``,
         ``generator_fits``, ``seconds``, ``notes``, ``versions``.
     """
     job, predictor = outcome.job, outcome.predictor
@@ -54,14 +57,14 @@ def fit_report(outcome: FitOutcome, studies: Sequence[StudyRecord] = ()) -> dict
     return {
         "format": FORMAT,
         "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "task": "regression" if isinstance(job, TargetJob) else "classification",
         "headline": outcome.comparison.verdict,
         "table": {
             "source": job.train.source,
             "label": job.train.label,
             "rows": len(job.train.frame),
             "features": job.train.frame.shape[1] - 1,
-            "classes": {str(label): n for label, n in job.train.counts.items()},
-            "positive": None if job.positive is None else str(job.positive),
+            **_label_facts(outcome, folds),
         },
         "settings": _settings(outcome),
         "leaderboard": leaderboard(outcome),
@@ -94,6 +97,18 @@ def write_report(outcome: FitOutcome) -> Path:
     return outcome.job.out / HTML_NAME
 
 
+def _label_facts(outcome: FitOutcome, folds: list[FoldRecord]) -> dict[str, Any]:
+    """Bins of a target, or rows of each class and the positive one of two."""
+    job = outcome.job
+    if isinstance(job, TargetJob):
+        return target_facts(job, outcome.predictor, folds)
+    counts = job.train.counts if isinstance(job, FitJob) else {}
+    return {
+        "classes": {str(label): n for label, n in counts.items()},
+        "positive": None if job.positive is None else str(job.positive),
+    }
+
+
 def leaderboard(outcome: FitOutcome) -> list[dict[str, Any]]:
     """Each model's kind, scores, seconds, and weight in the whole ensemble, best first.
 
@@ -120,6 +135,8 @@ def _kind(outcome: FitOutcome, name: str) -> str:
         return "twin"
     if is_generator(outcome.predictor, name):
         return "generator"
+    if is_latent_diff(outcome.predictor, name):
+        return "latent_diff"
     return "ensemble" if name.startswith("WeightedEnsemble") else "plain"
 
 
@@ -139,6 +156,7 @@ def _settings(outcome: FitOutcome) -> dict[str, Any]:
         "time_limit": job.time_limit,
         "families": list(job.families),
         "twin_parameters": dict(job.settings),
+        "latent_diff_parameters": dict(job.latent_diff) if isinstance(job, TargetJob) else {},
         "model_in_use": predictor.model_best,
         "decision_threshold": _number(predictor.decision_threshold),
     }
@@ -150,20 +168,31 @@ def _notes(outcome: FitOutcome, folds: list[FoldRecord]) -> list[str]:
     notes = [f"{job.train.dropped} training rows have no label and were left out."] if job.train.dropped else []
     if job.test is not None and job.test.dropped:
         notes.append(f"{job.test.dropped} test rows have no label and were not scored.")
-    unlearned = [str(label) for label in job.train.counts if label not in predictor.class_labels_internal_map]
-    if unlearned:
-        notes.append(f"AutoGluon left out classes with too few rows: {', '.join(unlearned)}. They are never predicted.")
+    notes += _unlearned(outcome)
     if outcome.comparison.rows != "test":
+        chosen = "weights" if isinstance(job, TargetJob) else "weights and thresholds"
         notes.append(
-            f"Scores are on {outcome.comparison.rows} rows, by which ensemble weights and thresholds were chosen too, "
+            f"Scores are on {outcome.comparison.rows} rows, by which ensemble {chosen} were chosen too, "
             "so they are a little too good; give a test table for honest ones."
         )
     notes += outcome.comparison.notes
     notes += _why_no_twins(outcome)
     notes += _fold_notes(folds)
+    notes += latent_notes(predictor)
     failures = predictor.model_failures()
     notes += [f"{row['model']} was not fitted: {row['exc_type']}." for row in failures.to_dict("records")]
     return list(dict.fromkeys(notes))
+
+
+def _unlearned(outcome: FitOutcome) -> list[str]:
+    """Classes that AutoGluon left out."""
+    if not isinstance(outcome.job, FitJob):
+        return []
+    learned = outcome.predictor.class_labels_internal_map
+    names = [str(label) for label in outcome.job.train.counts if label not in learned]
+    if not names:
+        return []
+    return [f"AutoGluon left out classes with too few rows: {', '.join(names)}. They are never predicted."]
 
 
 def _fold_notes(folds: list[FoldRecord]) -> list[str]:
@@ -179,10 +208,11 @@ def _fold_notes(folds: list[FoldRecord]) -> list[str]:
 
 
 def _why_no_twins(outcome: FitOutcome) -> list[str]:
-    if base_models(outcome.predictor)[1]:
+    job, predictor = outcome.job, outcome.predictor
+    if any(is_twin(predictor, name) for name in base_models(predictor)[1]):
         return []
-    config = TwinParameters.from_flat(outcome.job.settings).rebalancing
-    reason = plan_oversampling(outcome.job.train.labels, config).reason
+    config = TwinParameters.from_flat(job.settings).rebalancing
+    reason = plan_for(job.problem_type, job.train.frame[job.train.label], config).reason
     return [f"No model has a twin: {reason}."] if reason else []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from imbllm_autogluon.jobs.contenders import base_models
+from imbllm_autogluon.jobs.contenders import base_models, is_twin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,10 +21,10 @@ class FoldRecord:
     """The fold in AutoGluon's words: ``S1F2`` is repeat 1, fold 2; ``all rows`` for models that are not bagged."""
 
     before: Mapping[str, int]
-    """Real rows by class."""
+    """Real rows by class, or by number of the bin."""
 
     added: Mapping[str, int]
-    """Written rows by class."""
+    """Written rows by class, or by number of the bin."""
 
     reason: str
     """Why nothing was written, or an empty string."""
@@ -44,6 +44,9 @@ class FoldRecord:
     notes: tuple[str, ...]
     """What was set aside, cut, replaced or stopped early."""
 
+    edges: tuple[float, ...] = ()
+    """Edges of the bins of a continuous target; empty for classes."""
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form, losses rounded to four decimals."""
         losses = {stage: [round(loss, 4) for loss in curve] for stage, curve in self.losses.items()}
@@ -61,10 +64,10 @@ def fold_records(predictor: TabularPredictor, n_generators: int) -> list[FoldRec
         Number of generators in its cache (0: unknown). Once all have been met no further model is read from disk: a
         bag of forests takes seconds, and families only repeat each other's folds.
     """
-    labels = {str(code): str(label) for label, code in predictor.class_labels_internal_map.items()}
+    labels = {str(code): str(label) for label, code in (predictor.class_labels_internal_map or {}).items()}
     found: dict[str, FoldRecord] = {}
     for twin in _twins_and_refitted(predictor):
-        for name, report in _reports(predictor, twin):
+        for name, report in child_reports(predictor, twin):
             record = _record(name, report, labels)
             found.setdefault(record.generator or f"{name} {record.reason}", record)
         if n_generators and sum(1 for record in found.values() if record.generator) >= n_generators:
@@ -73,21 +76,22 @@ def fold_records(predictor: TabularPredictor, n_generators: int) -> list[FoldRec
 
 
 def _twins_and_refitted(predictor: TabularPredictor) -> list[str]:
-    twins, refitted = base_models(predictor)[1], predictor.model_refit_map()
+    twins = [name for name in base_models(predictor)[1] if is_twin(predictor, name)]
+    refitted = predictor.model_refit_map()
     return [*twins, *(refitted[name] for name in twins if name in refitted)]
 
 
-def _reports(predictor: TabularPredictor, twin: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Reports of a twin's folds; a bag whose folds were deleted after refitting has none left."""
-    model = predictor._trainer.load_model(twin)
+def child_reports(predictor: TabularPredictor, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Reports of the folds of one of our models; a bag whose folds were deleted after refitting has none left."""
+    model = predictor._trainer.load_model(name)
     children = getattr(model, "models", None)
     if children is None:
         found = [("all rows", model)]
     else:
         found = [(str(getattr(child, "name", child)), model.load_child(child)) for child in children]
-    for name, child in found:
+    for fold, child in found:
         if child is not None and getattr(child, "imbllm_report", None):
-            yield name, child.imbllm_report
+            yield fold, child.imbllm_report
 
 
 def _record(name: str, report: Mapping[str, Any], labels: Mapping[str, str]) -> FoldRecord:
@@ -102,6 +106,7 @@ def _record(name: str, report: Mapping[str, Any], labels: Mapping[str, str]) -> 
         parameters=int(oversampling.get("parameters", 0)),
         losses={stage: tuple(curve) for stage, curve in oversampling.get("losses", {}).items()},
         notes=tuple(_notes(report, labels)),
+        edges=tuple(report.get("edges", ())),
     )
 
 
@@ -111,13 +116,22 @@ def _notes(report: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[str
     oversampling = report.get("oversampling", {})
     yield from (f"Not written by the language model: {reason}" for reason in oversampling.get("set_aside", {}).values())
     for entry in oversampling.get("classes", ()):
-        label = labels.get(entry["label"], entry["label"])
-        if entry["method"] != "language model":
-            yield f"Class {label!r} has {entry['rows']} rows; its new rows are made by {entry['method']}."
-        if entry["copies_dropped"]:
-            yield f"Copies of real rows of class {label!r}, written anew: {entry['copies_dropped']}."
-        if entry["copies_kept"]:
-            yield f"Copies of real rows of class {label!r} that had to stay: {entry['copies_kept']}."
+        yield from _notes_of(entry, _name(labels.get(entry["label"], entry["label"]), is_bin="edges" in report))
     for stage, reason in oversampling.get("stopped_by", {}).items():
         if reason != "steps":
             yield f"Training ({stage}) was stopped by the {reason}."
+
+
+def _name(label: str, *, is_bin: bool) -> str:
+    """A class, or the targets of a bin, in the middle of a sentence."""
+    return f"targets {label}" if is_bin else f"class {label!r}"
+
+
+def _notes_of(entry: Mapping[str, Any], name: str) -> Iterator[str]:
+    """What there is to say of the new rows of one class, or of the targets of one bin."""
+    if entry["method"] != "language model":
+        yield f"{name[0].upper()}{name[1:]}: {entry['rows']} rows; the new ones are made by {entry['method']}."
+    if entry["copies_dropped"]:
+        yield f"Copies of real rows of {name}, written anew: {entry['copies_dropped']}."
+    if entry["copies_kept"]:
+        yield f"Copies of real rows of {name} that had to stay: {entry['copies_kept']}."

@@ -2,50 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
-import warnings
-from dataclasses import dataclass, field
-from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from imbllm_autogluon.configuration import require_number
-from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
-from imbllm_autogluon.jobs.checks import (
-    check_classes,
-    check_families,
-    check_folds,
-    check_metric,
-    check_presets,
-    check_test,
-)
-from imbllm_autogluon.jobs.folders import check_folder, clear_folder, prepare_folder
-from imbllm_autogluon.plugin.callback import RebalanceCallback
-from imbllm_autogluon.plugin.parameters import TwinParameters
-from imbllm_autogluon.plugin.presets import presets as own_presets
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.jobs.base_job import BaseJob
+from imbllm_autogluon.jobs.checks import check_classes, check_columns, check_metric, check_test_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping
+    from collections.abc import Hashable
 
     from autogluon.tabular import TabularPredictor
 
     from imbllm_autogluon.jobs.comparison import Comparison
+    from imbllm_autogluon.jobs.contenders import Contenders
     from imbllm_autogluon.tables.labelled import LabelledTable
-
-FOLDS = 4
-"""Bagging folds where neither folds nor another preset are named: each fold keeps 75 % of a rare class for training."""
-
-ADD_ON = "imbllm"
-"""Preset that adds the twins."""
-
-NOISY = "autogluon|sklearn|lightgbm|catboost|xgboost|pandas|numpy"
-"""Libraries whose warnings are hidden during a fit."""
 
 
 @dataclass(frozen=True, eq=False)
-class FitJob:
-    """What to fit, checked when it is made: nothing is written before :meth:`run`.
+class FitJob(BaseJob):
+    """A job for a label of classes.
+
+    Its metric is by default average precision for two classes and balanced accuracy for more, because accuracy,
+    AutoGluon's own default, is high for a model that never predicts a rare class.
 
     Raises
     ------
@@ -60,66 +39,11 @@ class FitJob:
     train: LabelledTable
     """Rows to learn from."""
 
-    out: Path
-    """Folder of the predictor: new, empty, or (with `force`) that of an earlier fit."""
-
     test: LabelledTable | None = None
     """Rows for the comparison that take no part in the fit; without them, out-of-fold rows are used."""
 
-    presets: tuple[str, ...] = ()
-    """AutoGluon presets; ``imbllm`` is put behind them unless one of this package's is among them."""
-
-    metric: str | None = None
-    """Metric that AutoGluon optimises. Default: average precision for two classes, balanced accuracy for more, because
-    accuracy, AutoGluon's own default, is high for a model that never predicts a rare class."""
-
     positive_class: str | None = None
     """Positive class of two, as text; default: the rarer one."""
-
-    time_limit: float | None = None
-    """Seconds for the fit (above 0)."""
-
-    folds: int | None = None
-    """Bagging folds (0: none; 2 to 20). Default: 4, or what the presets say."""
-
-    families: tuple[str, ...] = ()
-    """AutoGluon model keys such as ``GBM``; default: the portfolio of the presets."""
-
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """``ag.imbllm.*`` parameters without their prefix."""
-
-    force: bool = False
-    """Whether the folder of an earlier fit may be replaced."""
-
-    resume: bool = False
-    """Go on in the folder of a fit that was interrupted: generators, written rows and finished trials are used again,
-    models are fitted anew."""
-
-    threads: int | None = None
-    """Threads of each model (1 to 1024); default: all cores. On a machine that is busy with other work, one thread is
-    many times faster than two: waiting threads of OpenMP spin."""
-
-    verbosity: int = 2
-    """AutoGluon's verbosity (0 to 4)."""
-
-    def __post_init__(self) -> None:
-        check_presets(self.presets)
-        check_families(self.families)
-        TwinParameters.from_flat(self.settings)
-        check_metric(self.metric, self.problem_type)
-        check_folds(self.folds)
-        if self.time_limit is not None:
-            require_number("time_limit", self.time_limit, 1e-3)
-        if self.threads is not None:
-            require_number("threads", self.threads, 1, 1024, whole=True)
-        check_classes(self.train)
-        if self.positive_class is not None:
-            self._check_positive_class(self.positive_class)
-        if self.test is not None:
-            check_test(self.train, self.test)
-        if self.force and self.resume:
-            raise InvalidInputError("an earlier fit is either replaced (force) or gone on with (resume); not both.")
-        check_folder(self.out, force=self.force, resume=self.resume)
 
     @property
     def problem_type(self) -> str:
@@ -142,67 +66,22 @@ class FitJob:
             return None
         return self.train.rarest if self.positive_class is None else self.train.class_named(self.positive_class)
 
-    def fit_arguments(self) -> dict[str, Any]:
-        """Keyword arguments of ``TabularPredictor.fit`` besides the data."""
-        arguments: dict[str, Any] = {"presets": list(with_add_on(self.presets)), "time_limit": self.time_limit}
-        folds = FOLDS if self.folds is None and not self.presets else self.folds
-        if folds is not None:
-            arguments["num_bag_folds"] = folds
-        if self.threads is not None:
-            arguments["num_cpus"] = self.threads
-        if self.families:
-            arguments["hyperparameters"] = {family: {} for family in self.families}
-        if self.settings:
-            arguments["callbacks"] = _callbacks_with(self.presets, self.settings)
-        if find_spec("ray") is None:
-            # AutoGluon's default tries Ray first and warns for every model where it is not installed.
-            arguments["ag_args_ensemble"] = {"fold_fitting_strategy": "sequential_local"}
-        return arguments
+    def compared(self, predictor: TabularPredictor, models: Contenders) -> Comparison:
+        """Both ensembles of a predictor, scored by metrics of classes."""
+        from imbllm_autogluon.jobs.class_comparison import compare
 
-    def run(self) -> FitOutcome:
-        """Fit the predictor, compare its ensembles, write the report into its folder.
+        return compare(predictor, models, self.train.frame, None if self.test is None else self.test.frame)
 
-        Raises
-        ------
-        ImbLLMError
-            AutoGluon trained no model at all (as a rule, the time limit was too short).
-        TableError
-            The folder cannot be written.
-        """
-        from imbllm_autogluon.jobs.comparison import compare, label_threshold
-        from imbllm_autogluon.jobs.contenders import contenders
+    def _check_metric(self) -> None:
+        check_metric(self.metric, self.problem_type)
 
-        started = time.time()
-        if not self.resume or not self.out.exists():
-            prepare_folder(self.out, force=self.force)
-        with quiet_libraries():
-            predictor = self._fitted()
-            models = contenders(predictor)
-            comparison = compare(predictor, models, self.train.frame, None if self.test is None else self.test.frame)
-            threshold = label_threshold(predictor, predictor.model_best)
-            if threshold is not None:
-                predictor.set_decision_threshold(threshold)
-            predictor.save(silent=True)
-        return FitOutcome(self, predictor, comparison, time.time() - started)
-
-    def _fitted(self) -> TabularPredictor:
-        from autogluon.tabular import TabularPredictor
-
-        predictor = TabularPredictor(
-            self.train.label,
-            problem_type=self.problem_type,
-            eval_metric=self.eval_metric,
-            positive_class=self.positive,
-            path=str(self.out),
-            verbosity=self.verbosity,
-        )
-        try:
-            return predictor.fit(self.train.frame, **self.fit_arguments())
-        except (RuntimeError, AssertionError) as error:  # AutoGluon's ways to say that no model could be trained
-            if not self.resume:
-                clear_folder(self.out)
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise ImbLLMError(f"AutoGluon trained no model: {reason} Give it more time or other models.") from error
+    def _check_tables(self) -> None:
+        check_classes(self.train)
+        if self.positive_class is not None:
+            self._check_positive_class(self.positive_class)
+        if self.test is not None:
+            check_columns(self.train, self.test)
+            check_test_classes(self.test)
 
     def _check_positive_class(self, positive_class: str) -> None:
         if self.problem_type != "binary":
@@ -210,45 +89,3 @@ class FitJob:
                 f"a positive class is for two classes; the label {self.train.label!r} has {len(self.train.counts)}."
             )
         self.train.class_named(positive_class)
-
-
-@dataclass(frozen=True, eq=False)
-class FitOutcome:
-    """What a job led to."""
-
-    job: FitJob
-    predictor: TabularPredictor
-    comparison: Comparison
-    seconds: float
-    """Wall-clock time of fit and comparison."""
-
-    @property
-    def generator_fits(self) -> int:
-        """How many generators were trained: one for each fold, shared by all families."""
-        from imbllm_autogluon.plugin.fold_writer import cache_of
-        from imbllm_autogluon.rebalancing.fold_rows import GENERATORS
-
-        return len(GENERATORS.keys(cache_of(Path(self.predictor.path))))
-
-
-def with_add_on(presets: tuple[str, ...]) -> tuple[str, ...]:
-    """Presets with ``imbllm`` behind them, unless one of this package's is among them."""
-    return presets if any(name in own_presets() for name in presets) else (*presets, ADD_ON)
-
-
-@contextlib.contextmanager
-def quiet_libraries() -> Iterator[None]:
-    """Hide warnings that AutoGluon 1.6.3 provokes in newer libraries and that no user can act on."""
-    with warnings.catch_warnings():
-        for category in (FutureWarning, UserWarning, DeprecationWarning, RuntimeWarning):
-            warnings.filterwarnings("ignore", category=category, module=rf"({NOISY})(\.|$)")
-        yield
-
-
-def _callbacks_with(presets: tuple[str, ...], settings: Mapping[str, Any]) -> list[Any]:
-    """Callbacks of the last of this package's presets, the twins' settings changed."""
-    name = next((name for name in reversed(with_add_on(presets)) if name in own_presets()), ADD_ON)
-    return [
-        [made, {**options, **settings}] if made is RebalanceCallback else [made, options]
-        for made, options in own_presets()[name]["callbacks"]
-    ]

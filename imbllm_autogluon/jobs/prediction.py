@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imbllm_autogluon.errors import StoredStateError, TableError
-from imbllm_autogluon.jobs.job import quiet_libraries
+from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
+from imbllm_autogluon.jobs.base_job import quiet_libraries
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ def load_predictor(folder: Path | str) -> TabularPredictor:
 def predict_table(
     predictor: TabularPredictor, table: pd.DataFrame, *, proba: bool = False, source: str = "the table"
 ) -> pd.DataFrame:
-    """Classes, or class probabilities, of every row of a table.
+    """Classes, class probabilities or numbers for every row of a table.
 
     Parameters
     ----------
@@ -60,7 +60,14 @@ def predict_table(
     ------
     TableError
         Columns are absent.
+    InvalidInputError
+        Probabilities are asked of a predictor of numbers.
     """
+    if proba and predictor.problem_type not in ("binary", "multiclass"):
+        raise InvalidInputError(
+            f"probabilities are of classes, and this predictor answers with numbers ({predictor.label!r}); leave out "
+            "--proba."
+        )
     absent = [str(name) for name in predictor.features() if name not in table.columns]
     if absent:
         listed = ", ".join(absent[:20]) + (", ..." if len(absent) > 20 else "")

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from imbllm_autogluon.jobs.fit_report import leaderboard
+from imbllm_autogluon.jobs.target_job import TargetJob
 from imbllm_autogluon.quality.render import metric_name, number
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from imbllm_autogluon.jobs.base_job import FitOutcome
     from imbllm_autogluon.jobs.comparison import Comparison, Score
-    from imbllm_autogluon.jobs.job import FitOutcome
 
 
 def summary(outcome: FitOutcome, report: Path) -> str:
@@ -35,7 +36,7 @@ def summary(outcome: FitOutcome, report: Path) -> str:
         "",
         outcome.comparison.verdict,
         *_use(outcome),
-        f"Generators trained: {outcome.generator_fits} (shared by all families and trials of a training fold).",
+        *_generators(outcome),
         f"Fit and comparison: {outcome.seconds:.0f} s.",
         f"Predictor: {outcome.job.out}",
         f"Report: {report}",
@@ -45,12 +46,12 @@ def summary(outcome: FitOutcome, report: Path) -> str:
 
 def leaderboard_text(outcome: FitOutcome) -> str:
     """One line for each model; twins and ensembles are marked."""
-    board = leaderboard(outcome)
+    board, figure = leaderboard(outcome), outcome.comparison.figure
     columns = {
         "model": [row["model"] for row in board],
         "kind": [row["kind"] for row in board],
-        "validation": [number(row["score_val"]) for row in board],
-        "test": [number(row["score_test"]) for row in board],
+        "validation": [figure(row["score_val"]) for row in board],
+        "test": [figure(row["score_test"]) for row in board],
         "weight": ["" if row["weight"] is None else number(row["weight"], 2) for row in board],
         "seconds": [number(row["fit_seconds"], 1) for row in board],
     }
@@ -60,12 +61,13 @@ def leaderboard_text(outcome: FitOutcome) -> str:
 
 
 def comparison_text(comparison: Comparison) -> str:
-    """One line for each metric: plain ensemble, whole ensemble, and the better one."""
+    """One line for each metric: plain ensemble, whole ensemble, the rows it looks at, and the better one."""
     rows = [
         {
             "metric": _name(score),
-            "plain ensemble": number(score.plain),
-            "whole ensemble": number(score.whole),
+            "plain ensemble": comparison.figure(score.plain),
+            "whole ensemble": comparison.figure(score.whole),
+            **({} if score.rows is None else {"rows": str(score.rows)}),
             "better": {"neither": "equal" if score.gain is not None else ""}.get(score.better, score.better),
         }
         for score in comparison.scores
@@ -86,6 +88,14 @@ def _use(outcome: FitOutcome) -> list[str]:
     threshold = predictor.decision_threshold
     above = "" if threshold is None else f", {predictor.positive_class!r} above a probability of {threshold:.3f}"
     return [f"Predictions use {predictor.model_best}{above}."]
+
+
+def _generators(outcome: FitOutcome) -> list[str]:
+    """How many were trained; a fit of numbers need not train any."""
+    n = outcome.generator_fits
+    if not n and isinstance(outcome.job, TargetJob):
+        return []
+    return [f"Generators trained: {n} (shared by all families and trials of a training fold)."]
 
 
 def _aligned(frame: pd.DataFrame) -> str:

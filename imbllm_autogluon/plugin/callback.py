@@ -12,12 +12,16 @@ from imbllm_autogluon.plugin.fold_writer import NOT_STACKED
 from imbllm_autogluon.plugin.generator_model import GeneratorModel
 from imbllm_autogluon.plugin.hyperparameters import Mode, rebalance_hyperparameters
 from imbllm_autogluon.plugin.parameters import TwinParameters
-from imbllm_autogluon.rebalancing import RebalanceConfig, plan_oversampling
+from imbllm_autogluon.plugin.tasks import plan_for, task_of
+from imbllm_autogluon.plugin.tuning_options import SEARCHER, TuningOptions
+from imbllm_autogluon.rebalancing import RebalanceConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
+
+    from imbllm_autogluon.tables.tasks import Task
 
 log = logging.getLogger("autogluon.imbllm")
 
@@ -28,12 +32,13 @@ WEIGHED_TWICE = (
 
 
 class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
-    """Add a twin to every model of the fit, unless the classes are balanced.
+    """Add a twin to every model of the fit, unless the classes are balanced; for regression LatentDiff too.
 
     Parameters
     ----------
-    mode, max_per_family, tune, classifier, **parameters
-        As for :func:`~imbllm_autogluon.plugin.hyperparameters.rebalance_hyperparameters`.
+    mode, max_per_family, tune, classifier, latent_diff, **parameters
+        As for :func:`~imbllm_autogluon.plugin.hyperparameters.rebalance_hyperparameters`. Without a word on
+        `latent_diff` it joins every regression.
     """
 
     def __init__(
@@ -42,13 +47,20 @@ class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
         max_per_family: int | None = None,
         tune: Mapping[str, Any] | None = None,
         classifier: bool = False,
+        latent_diff: bool | None = None,
         **parameters: Any,
     ) -> None:
         super().__init__()
         self.parameters = TwinParameters.from_flat(parameters)
+        self.own = parameters
         self.options: dict[str, Any] = {
-            "mode": mode, "max_per_family": max_per_family, "tune": tune, "classifier": classifier, **parameters
-        }  # fmt: skip
+            "mode": mode,
+            "max_per_family": max_per_family,
+            "tune": tune,
+            "classifier": classifier,
+            "latent_diff": latent_diff,
+            **parameters,
+        }
         rebalance_hyperparameters({}, **self.options)  # refuses bad options before the fit
 
     def before_trainer_fit(
@@ -65,12 +77,13 @@ class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
         if reason or hyperparameters is None:
             log.log(20, "imbllm: no twins are added: %s.", reason or "the fit has no portfolio")
             return
-        rebalanced = rebalance_hyperparameters(hyperparameters, **self.options)
+        joining = self._joining(task_of(getattr(trainer, "problem_type", None)))
+        rebalanced = rebalance_hyperparameters(hyperparameters, **{**self.options, **joining})
         hyperparameters.clear()
         hyperparameters.update(rebalanced)
         if getattr(trainer, "sample_weight", None) == BALANCE_WEIGHT:
             log.warning(WEIGHED_TWICE)
-        own = int(self.parameters.rebalancing.writes_with_a_language_model) + int(self.options["classifier"])
+        own = int(self.parameters.rebalancing.writes_with_a_language_model) + sum(joining.values())
         _allow_for_twins(trainer, both=self.options["mode"] == "both", own=own)
         log.log(20, "imbllm: every model of this fit also competes as a twin fitted on rebalanced folds.")
 
@@ -85,16 +98,32 @@ class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
 
     def _reason_to_stay_away(self, trainer: Any, y: pd.Series | None, level_start: int) -> str:
         problem_type = getattr(trainer, "problem_type", None)
-        if problem_type not in ("binary", "multiclass"):
+        task = task_of(problem_type)
+        if task is None:
             return f"problem type {problem_type} is not rebalanced"
         if level_start > 1 and self.parameters.stage.stack == "off":
             return NOT_STACKED
         if y is None:
             return "the fit has no labels"
+        if self.options["tune"] is None:
+            return plan_for(problem_type, y, self.parameters.rebalancing).reason
         # A target ratio below the share that a class has already leaves nothing to do, and so does the method "none";
         # a search over both still needs its twins.
-        config = RebalanceConfig() if self.options["tune"] is not None else self.parameters.rebalancing
-        return plan_oversampling(y, config).reason
+        options = TuningOptions.of({**self.options["tune"], "searcher": SEARCHER})
+        if options is not None:
+            options.search_space(self.own, task)  # refuses choices of the other task before the fit
+        return plan_for(problem_type, y, RebalanceConfig()).reason
+
+    def _joining(self, task: Task | None) -> dict[str, bool]:
+        """Which models join that are no twins, each where it can answer."""
+        classifier, latent_diff = self.options["classifier"], self.options["latent_diff"]
+        joining = {
+            "classifier": classifier and task == "classification",
+            "latent_diff": latent_diff is not False and task == "regression",
+        }
+        if bool(classifier) > joining["classifier"] or bool(latent_diff) > joining["latent_diff"]:
+            log.log(20, "imbllm: the classifier is for classes and LatentDiff for regression; the other is left out.")
+        return joining
 
 
 def _is_generator(model_class: object) -> bool:

@@ -17,7 +17,8 @@ from imbllm_autogluon.plugin.parameters import AUX_PREFIX, TwinParameters
 from imbllm_autogluon.plugin.raw_view import exact_view
 from imbllm_autogluon.plugin.settings_model import Reported
 from imbllm_autogluon.plugin.skipping import skipped_by_autogluon
-from imbllm_autogluon.rebalancing import Fold, FoldRows, OversamplingPlan, fold_rows, plan_oversampling
+from imbllm_autogluon.plugin.tasks import plan_for, task_of
+from imbllm_autogluon.rebalancing import Fold, FoldRows, OversamplingPlan, fold_rows
 from imbllm_autogluon.rebalancing.cache_folder import INSIDE
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ log = logging.getLogger("autogluon.imbllm")
 
 TRAINING_SHARE = 0.25
 """Share of a model's time limit that training the generator may take."""
+
+STUDENT = "_DSTL"
+"""In the name of every distilled model (abstract_trainer.py:4723); a student of two classes is a regression."""
 
 NOT_STACKED = "stacked models learn from real rows only"
 
@@ -51,8 +55,9 @@ class FoldWriter(Reported):
     Attributes
     ----------
     imbllm_report : dict
-        What happened in the last fit: class counts before and after, the reason if nothing was written, the generator's
-        report, seconds, and the prior factors in use.
+        What happened in the last fit: counts by class (for regression: by number of the bin, beside their ``edges``)
+        before and after, the reason if nothing was written, the generator's report, seconds, and the prior factors in
+        use.
     """
 
     _imbllm_metadata: FeatureMetadata | None = None
@@ -73,12 +78,14 @@ class FoldWriter(Reported):
     def _plan(self, X: pd.DataFrame, y: pd.Series) -> OversamplingPlan:
         """Rows to write for this fold, or the reason why there are none."""
         problem_type = getattr(self, "problem_type", None)
-        if problem_type not in ("binary", "multiclass") or not isinstance(y, pd.Series):
+        if task_of(problem_type) is None or not isinstance(y, pd.Series):
             return OversamplingPlan({}, {}, f"problem type {problem_type} is not rebalanced")
+        if problem_type == "regression" and STUDENT in self._own_name():
+            return OversamplingPlan({}, {}, "a distilled model learns what its teacher says, which is not rebalanced")
         if self._stack_columns(X) and self._parameters().stage.stack == "off":
             # A written row has no honest out-of-fold prediction of the base models.
             return OversamplingPlan({}, {}, NOT_STACKED)
-        return plan_oversampling(y, self._parameters().rebalancing)
+        return plan_for(problem_type, y, self._parameters().rebalancing)
 
     def _stack_columns(self, X: pd.DataFrame) -> list[ColumnName]:
         return stack_features(self._imbllm_metadata, X)
@@ -101,13 +108,18 @@ class FoldWriter(Reported):
         else:
             raw, kinds = view[0].raw(X, view[1])
             names = view[0].labels
-            fold = Fold(raw, _renamed(y, names), _with_names(plan, names), kinds)
+            # Targets have no names: they are numbers as they are.
+            own = (y, plan) if plan.bins is not None else (_renamed(y, names), _with_names(plan, names))
+            fold = Fold(raw, *own, kinds)
         rows = self._cached(fold, parameters, folder, num_cpus, time_limit)
         if view is None:
             return WrittenRows(rows.X.astype(X.dtypes), rows.y, rows.report)
+        made = view[0].features(rows.X, X, view[1])
+        report = {**rows.report, "raw_view": True}
+        if plan.bins is not None:
+            return WrittenRows(made, rows.y, report)
         codes = {name: code for code, name in view[0].labels.items()}
-        labels = _renamed(rows.y, codes).astype(y.dtype)
-        return WrittenRows(view[0].features(rows.X, X, view[1]), labels, {**rows.report, "raw_view": True})
+        return WrittenRows(made, _renamed(rows.y, codes).astype(y.dtype), report)
 
     def _cached(
         self, fold: Fold, parameters: TwinParameters, folder: Path | None, num_cpus: object, time_limit: float | None
@@ -130,6 +142,8 @@ class FoldWriter(Reported):
             "reason": plan.reason,
             "notes": list(plan.notes),
         }
+        if plan.bins is not None:
+            report["edges"] = plan.bins.edges.tolist()
         if rows is not None:
             report |= {"added": named(plan.counts), "seconds": seconds, "oversampling": rows.report}
         log.log(15, "\t%s: %s", self._own_name(), report["reason"] or report["added"])

@@ -1,6 +1,6 @@
 """The generator as a model of its own: it trains first, so that no family pays for what all of them use.
 
-On the leaderboard its row shows what writing cost; its predictions are the class shares.
+On the leaderboard its row shows what writing cost; its predictions are the class shares, or the mean target.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class GeneratorModel(FoldWriter, DummyModel):  # type: ignore[misc]
     ag_key = KEY
     ag_name = "ImbLLM"
     ag_priority = 1000
-    _supported_problem_types = ("binary", "multiclass")
+    _supported_problem_types = ["binary", "multiclass", "regression"]  # noqa: RUF012 - AutoGluon asks for a list
 
     @classmethod
     def _get_default_ag_args(cls) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from imbllm_autogluon.configuration import require_choice, require_number
 from imbllm_autogluon.oversampling.methods import GENERATORS
 from imbllm_autogluon.plugin.classifier_model import KEY as CLASSIFIER_KEY
 from imbllm_autogluon.plugin.generator_model import KEY as GENERATOR_KEY
+from imbllm_autogluon.plugin.latent_diff_model import KEY as LATENT_DIFF_KEY
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, TwinParameters
 from imbllm_autogluon.plugin.tuning_options import SEARCHER, TuningOptions
 from imbllm_autogluon.plugin.twins import has_twin, twin_of
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 Mode = Literal["both", "only"]
 
+SHARED_WITH_LATENT_DIFF = ("n_bins", "bins")
+"""Parameters of the twins that LatentDiff has too: which targets are rare is one question."""
+
 BEHIND_PLAIN = 0.5
 """How far a twin's priority lies below its plain model's: it is fitted right after it."""
 
@@ -33,6 +37,7 @@ def rebalance_hyperparameters(
     max_per_family: int | None = None,
     tune: Mapping[str, Any] | None = None,
     classifier: bool = False,
+    latent_diff: bool | None = None,
     **parameters: Any,
 ) -> Portfolio:
     """Add a twin to every model of a portfolio, or replace every model by its twin.
@@ -53,7 +58,11 @@ def rebalance_hyperparameters(
         rebalancing. `None`: none is.
     classifier
         Whether the language model as a classifier, ``IMBLLM_CLF``, joins the models of the first level; with `tune` it
-        is tuned as well.
+        is tuned as well. For classes only.
+    latent_diff
+        Whether LatentDiff, ``LATENT_DIFF``, joins the models of the first level, with the bins of the twins; with
+        `tune` it is tuned as well. For regression only. `None`: presets add it wherever the problem is a regression; here, where the problem is not
+        known, it is not added.
     **parameters
         Parameters of the twins without ``ag.imbllm.``, such as ``temperature=1.0``.
 
@@ -70,6 +79,7 @@ def rebalance_hyperparameters(
     """
     require_choice("mode", mode, ("both", "only"))
     require_choice("classifier", classifier, (True, False))
+    require_choice("latent_diff", latent_diff, (True, False, None))
     if max_per_family is not None:
         require_number("max_per_family", max_per_family, 1, whole=True)
     checked = TwinParameters.from_flat(parameters)
@@ -77,7 +87,7 @@ def rebalance_hyperparameters(
     if tune is not None:
         # `of` gives options for our own searcher, always.
         options = TuningOptions.of({**tune, "searcher": SEARCHER}) or TuningOptions()
-        methods = options.search_space(parameters).method
+        methods = options.any_space(parameters).method
     if isinstance(hyperparameters, str):
         from autogluon.tabular.configs.hyperparameter_configs import get_hyperparameter_config
 
@@ -87,6 +97,9 @@ def rebalance_hyperparameters(
     own = {f"ag.{AUX_PREFIX}{name}": value for name, value in parameters.items()}
     twins = _Twins(mode, max_per_family, own, tune, _of_generator(own, methods))
     added = {CLASSIFIER_KEY: [_tuned({}, tune)]} if classifier else {}
+    if latent_diff:
+        bins = {name: parameters[name] for name in SHARED_WITH_LATENT_DIFF if name in parameters}
+        added[LATENT_DIFF_KEY] = [_tuned(bins, tune)]
     if not _by_level(portfolio):
         return {**added, **twins.added_to(portfolio)}
     stacked = checked.stage.stack != "off"

@@ -17,6 +17,7 @@ from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.plugin.feature_kinds import kinds_to_read
 from imbllm_autogluon.plugin.settings_model import SettingsModel, without_spaces
 from imbllm_autogluon.plugin.skipping import skipped_by_autogluon
+from imbllm_autogluon.regression.amount import RATIOS
 from imbllm_autogluon.regression.config import LatentDiffConfig
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ SEARCHED: Mapping[str, tuple[float, float]] = {
     "guidance": (0.5, 3.0),
 }
 """Ranges of a search that names none itself; a method that generates nothing is searched by its learning rate."""
+
+SEARCH_START = 0.5
+"""Ratio that a search begins with: without one it is chosen by held-out rows."""
 
 LIBRARIES = 5e8
 """Bytes of torch and a small table in a process, roughly."""
@@ -89,13 +93,14 @@ class LatentDiffModel(SettingsModel):
         return {"reset_torch_threads": True}
 
     def _get_default_searchspace(self) -> dict[str, Space]:
-        """Spaces of what is left open; their defaults are the fit without a search."""
+        """Spaces of what is left open; their defaults are the fit without a search, but for its choice of the ratio."""
         usual = LatentDiffConfig().flat()
         method = without_spaces(self._user_params or {}).get("method", usual["method"])
         if method != "latent_diff":
             rate = usual["encoder_learning_rate"]
             return {"encoder_learning_rate": Real(rate / 5, 5 * rate, default=rate, log=True)}
-        return {name: Real(low, high, default=usual[name]) for name, (low, high) in SEARCHED.items()}
+        start = {**usual, "generation_ratio": SEARCH_START}
+        return {name: Real(low, high, default=start[name]) for name, (low, high) in SEARCHED.items()}
 
     def _get_default_resources(self) -> tuple[int, float]:
         """Physical cores, as AutoGluon gives its own networks; these are too small for a GPU."""
@@ -110,7 +115,7 @@ class LatentDiffModel(SettingsModel):
         config = LatentDiffConfig.from_flat(cls.settings_among(without_spaces(hyperparameters or {})))
         encoder, diffusion = config.encoder, config.diffusion
         table = 6 * int(get_approximate_df_mem_usage(X).sum())
-        features = 8 * 6 * (1 + config.allocation.generation_ratio) * len(X) * encoder.feature_size
+        features = 8 * 6 * (1 + _most_features(config)) * len(X) * encoder.feature_size
         weights = 16 * (4 * encoder.encoder_depth * encoder.encoder_width**2)
         weights += 16 * (4 * diffusion.denoiser_blocks * diffusion.denoiser_width**2)
         return int(LIBRARIES + table + features + weights)
@@ -179,6 +184,7 @@ class LatentDiffModel(SettingsModel):
             "method": model.config().treatment.method,
             "epochs": len(curve.train),
             "stopped_by": curve.stopped,
+            "ratio": report.ratio,
             "bins": report.bins.to_dict(orient="list"),
             "seconds": dict(report.seconds),
             "notes": list(report.notes),
@@ -215,3 +221,8 @@ def _require_learned(model: LatentDiffRegressor, time_limit: float | None) -> No
         f"{time_limit:.1f} s of training were enough for {len(curve.train)} epochs of the encoder; at least "
         f"{LEAST_EPOCHS} are needed. Give the fit more time, or make the encoder smaller (encoder_width)."
     )
+
+
+def _most_features(config: LatentDiffConfig) -> float:
+    """Synthetic features for each row at most."""
+    return RATIOS[-1] if config.allocation.generation_ratio == "auto" else config.allocation.fixed_ratio

@@ -25,12 +25,12 @@ class StageConfig:
     """`prior` divides the changed class shares out of the probabilities; `holdout` finds the factors that make the
     validation rows of the fold most likely, starting from these. `auto` is `prior` except for multiclass class
     metrics (balanced accuracy, macro F1 …): AutoGluon tunes no threshold there, and a correction would undo the
-    rebalancing."""
+    rebalancing. Not read for regression."""
 
     stack: StackPolicy = "off"
     """Models of a higher level see out-of-fold predictions of the lower one, which no written row has. `off`: they
-    learn from real rows only. `copy`: a written row gets the predictions of a real row of its class. `duplicate`:
-    real rows are repeated instead of written ones."""
+    learn from real rows only. `copy`: a written row gets the predictions of a real row of its class, or bin of the
+    target. `duplicate`: real rows are repeated instead of written ones."""
 
     stopping: Literal["eval_metric", "default"] = "eval_metric"
     """Metric that ends training early. AutoGluon stops some models on log-loss whatever the metric, which is misleading

@@ -58,6 +58,7 @@ def presets() -> dict[str, dict[str, Any]]:
     ``imbllm`` is an add-on: it names no portfolio, so it adds twins to the one in use, alone or behind another preset
     (``presets=["best_quality", "imbllm"]``). So are ``imbllm_tuned`` and ``imbllm_paper``. The others are a preset of
     AutoGluon and the add-on in one, because in a list the callbacks of the last preset replace those of the others.
+    LatentDiff joins every regression.
     """
     # Twins of a higher level would equal their plain models.
     add_on = {**SHARED, "num_stack_levels": 0}
@@ -76,6 +77,7 @@ def make_preset(
     max_per_family: int | None = None,
     tune: Mapping[str, Any] | None = None,
     classifier: bool = False,
+    latent_diff: bool | None = None,
     **parameters: Any,
 ) -> dict[str, Any]:
     """A preset of AutoGluon with twins: for ``TabularPredictor.fit(presets=[make_preset("high_quality")])``.
@@ -84,9 +86,9 @@ def make_preset(
     ----------
     base
         Name of a preset of AutoGluon, or one as a mapping. Its callbacks stay.
-    mode, max_per_family, tune, classifier, **parameters
+    mode, max_per_family, tune, classifier, latent_diff, **parameters
         As for :func:`~imbllm_autogluon.plugin.hyperparameters.rebalance_hyperparameters`. With `classifier` free texts
-        are handed on as they are, for it alone.
+        are handed on as they are, for it alone. LatentDiff joins every regression unless `latent_diff` is False.
 
     Raises
     ------
@@ -107,8 +109,13 @@ def make_preset(
             raise InvalidInputError(f"unknown preset {base!r}{nearest(base, known)}; AutoGluon has: {names}.")
         base = known[base]
     options: dict[str, Any] = {
-        "mode": mode, "max_per_family": max_per_family, "tune": tune, "classifier": classifier, **parameters
-    }  # fmt: skip
+        "mode": mode,
+        "max_per_family": max_per_family,
+        "tune": tune,
+        "classifier": classifier,
+        "latent_diff": latent_diff,
+        **parameters,
+    }
     RebalanceCallback(**options)
     usual = {"mode": "both", "classifier": False}
     given = {n: value for n, value in options.items() if value is not None and (n not in usual or value != usual[n])}

@@ -19,6 +19,8 @@ def with_stack_columns(
 ) -> pd.DataFrame:
     """Give every written row the out-of-fold predictions (and weight, if X holds it) of one real row of its class.
 
+    Classes may be bins of a target.
+
     The models of the lower level have seen the rows that a written row was learned from, so their predictions for it
     would be too good. Predictions are taken over whole, never mixed.
 

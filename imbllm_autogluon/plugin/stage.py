@@ -20,6 +20,7 @@ from imbllm_autogluon.plugin.fold_writer import FoldWriter, WrittenRows, log
 from imbllm_autogluon.plugin.parameters import search_spaces
 from imbllm_autogluon.plugin.real_split import splits_internally, with_validation_rows
 from imbllm_autogluon.plugin.stacking import with_stack_columns
+from imbllm_autogluon.rebalancing.target_rows import as_numbers, by_bin, duplicated_targets
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -74,20 +75,22 @@ class RebalancingMixin(FoldWriter):
     ) -> Any:
         started = time.time()
         if X_val is None and splits_internally(type(self)):
-            X, y, X_val, y_val, sample_weight = with_validation_rows(X, y, sample_weight, self._seed())
+            targets = getattr(self, "problem_type", None) == "regression"
+            X, y, X_val, y_val, sample_weight = with_validation_rows(X, y, sample_weight, self._seed(), targets=targets)
         plan = self._plan(X, y)
         self._imbllm_factors = None
         rows = self._new_rows(X, y, plan, kwargs.get("num_cpus"), time_limit) if plan.counts else None
         report = self._note(plan, rows, time.time() - started)
         if rows is not None:
             sample_weight = _extended_weights(sample_weight, len(rows.y))
+            y = y if plan.bins is None else as_numbers(y)
             X, y = _extended(X, rows.X), _extended(y, rows.y)
         if time_limit is not None:
             time_limit = _time_left(time_limit, started)
         fitted = super()._fit(  # type: ignore[misc]
             X=X, y=y, X_val=X_val, y_val=y_val, sample_weight=sample_weight, time_limit=time_limit, **kwargs
         )
-        if plan.counts:
+        if plan.counts and plan.bins is None:
             self._imbllm_factors = self._factors(plan, X_val, y_val)
             report["prior_factors"] = None if self._imbllm_factors is None else [*self._imbllm_factors]
         return fitted
@@ -103,10 +106,16 @@ class RebalancingMixin(FoldWriter):
         stack, parameters = self._stack_columns(X), self._parameters()
         seed = parameters.rebalancing.random_state
         if stack and parameters.stage.stack == "duplicate":
+            if plan.bins is not None:
+                X, y = duplicated_targets(X, y, plan.bins, by_bin(plan.counts), seed=seed)
+                return WrittenRows(X, y, {"method": "random"})
             return WrittenRows(*duplicated(X, y, plan.counts, seed=seed), {"method": "random"})
         rows = self._written_rows(X, y, plan, num_cpus, time_limit)
         unwritten = self._unwritten_columns(X)
-        return replace(rows, X=with_stack_columns(rows.X, rows.y, X, y, unwritten, seed)) if unwritten else rows
+        if not unwritten:
+            return rows
+        classes = plan.classes_of(rows.y), plan.classes_of(y)
+        return replace(rows, X=with_stack_columns(rows.X, classes[0], X, classes[1], unwritten, seed))
 
     def _factors(
         self, plan: OversamplingPlan, X_val: pd.DataFrame | None, y_val: pd.Series | None

@@ -24,6 +24,7 @@ from imbllm_autogluon.plugin.ag_spaces import first_all, suggest_all
 from imbllm_autogluon.plugin.fold_writer import cache_of, predictor_folder
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, own_settings
 from imbllm_autogluon.plugin.stage import RebalancingMixin
+from imbllm_autogluon.plugin.tasks import task_of
 from imbllm_autogluon.rebalancing.cache_folder import STUDIES
 from imbllm_autogluon.search.studies import journal_storage, open_study, retry_interrupted, study_name
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from imbllm_autogluon.plugin.tuning_options import TuningOptions
-    from imbllm_autogluon.search.space import SearchSpace
+    from imbllm_autogluon.search.space import RebalanceSpace
 
 log = logging.getLogger("autogluon.imbllm")
 
@@ -203,14 +204,17 @@ class Trials:
             del aux[name]
         return params
 
-    def _rebalancing_space(self) -> SearchSpace | None:
+    def _rebalancing_space(self) -> RebalanceSpace | None:
         """What is searched about rebalancing: for twins, but for what their hyperparameters name."""
         base = self._task["init_params"].get("model_base") if self._is_bagged else self._task["model_cls"]
         base = base if isinstance(base, type) else type(base)
         if not issubclass(base, RebalancingMixin):
             return None
+        task = task_of(_of_model(self._task["init_params"]).get("problem_type"))
+        if task is None:
+            return None
         aux = _own_hyperparameters(self._task["init_params"]).get("ag_args_fit", {})
-        return self._options.search_space(own_settings(aux))
+        return self._options.search_space(own_settings(aux), task)
 
     def _open(self) -> optuna.Study:
         folder = predictor_folder(str(self._root / "model"))
@@ -273,6 +277,11 @@ def _described(value: Any) -> str:
 
 def _own_hyperparameters(init_params: Mapping[str, Any]) -> dict[str, Any]:
     """Hyperparameters among the arguments of a model, or of the model that a bag holds."""
-    base = init_params.get("model_base_kwargs") or init_params
-    found: dict[str, Any] = base.get("hyperparameters") or {}
+    found: dict[str, Any] = _of_model(init_params).get("hyperparameters") or {}
     return found
+
+
+def _of_model(init_params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Arguments of the model itself, where those given are of a bag around it."""
+    inner: Mapping[str, Any] = init_params.get("model_base_kwargs") or init_params
+    return inner

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imbllm_autogluon.configuration import from_mapping, refuse_unknown_keys, require_number
-from imbllm_autogluon.search.space import SearchSpace
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.search.space import SPACES, RebalanceSpace
+
+if TYPE_CHECKING:
+    from imbllm_autogluon.tables.tasks import Task
 
 SEARCHER = "imbllm_optuna"
 
@@ -33,14 +37,15 @@ class TuningOptions:
     """Of the sampler (0 to 2**32 - 1)."""
 
     space: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    """Choices that replace those of :class:`~imbllm_autogluon.search.space.SearchSpace`, by name; a setting with one
-    choice is fixed. A setting that the twin's own hyperparameters name is not searched."""
+    """Choices that replace those of :class:`~imbllm_autogluon.search.space.SearchSpace`, for regression of
+    :class:`~imbllm_autogluon.search.space.TargetSearchSpace`, by name; a setting with one choice is fixed. A setting
+    that the twin's own hyperparameters name is not searched."""
 
     def __post_init__(self) -> None:
         require_number("num_trials", self.num_trials, 1, 10_000, whole=True)
         require_number("top_k", self.top_k, 1, 100, whole=True)
         require_number("seed", self.seed, 0, 2**32 - 1, whole=True)
-        self.search_space({})
+        self.any_space({})
 
     @classmethod
     def of(cls, tune_kwargs: object) -> TuningOptions | None:
@@ -57,9 +62,32 @@ class TuningOptions:
             return None
         return from_mapping(cls, {key: value for key, value in tune_kwargs.items() if key not in IGNORED})
 
-    def search_space(self, fixed: Mapping[str, Any]) -> SearchSpace:
-        """What is searched about rebalancing, but for settings that are fixed."""
-        refuse_unknown_keys(self.space, SearchSpace.dimensions(), prefix="space.")
+    def search_space(self, fixed: Mapping[str, Any], task: Task = "classification") -> RebalanceSpace:
+        """What is searched about rebalancing, but for settings that are fixed.
+
+        Raises
+        ------
+        InvalidInputError
+            A setting of `space` is unknown, not searched for this task, or has a choice that is not allowed.
+        """
+        space = SPACES[task]
+        refuse_unknown_keys(self.space, space.dimensions(), prefix="space.")
         choices = {name: tuple(values) if isinstance(values, list) else values for name, values in self.space.items()}
-        one = {name: (value,) for name, value in fixed.items() if name in SearchSpace.dimensions()}
-        return from_mapping(SearchSpace, {**choices, **one})
+        one = {name: (value,) for name, value in fixed.items() if name in space.dimensions()}
+        return from_mapping(space, {**choices, **one})
+
+    def any_space(self, fixed: Mapping[str, Any]) -> RebalanceSpace:
+        """The space of the first task that these choices go with: before a fit its task is not known.
+
+        Raises
+        ------
+        InvalidInputError
+            They go with none.
+        """
+        try:
+            return self.search_space(fixed)
+        except InvalidInputError as error:
+            try:
+                return self.search_space(fixed, "regression")
+            except InvalidInputError:
+                raise error from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from imbllm_autogluon.quality.loss_chart import loss_chart
@@ -19,8 +20,22 @@ METRIC_NAMES = {
     "f1_macro": "F1 (macro)",
     "log_loss": "log-loss",
     "balanced_accuracy": "balanced accuracy",
+    "mean_absolute_error": "mean absolute error",
+    "few_mae": "few-shot mean absolute error",
+    "medium_mae": "medium-shot mean absolute error",
+    "many_mae": "many-shot mean absolute error",
+    "root_mean_squared_error": "root mean squared error",
+    "geometric_mean_error": "geometric mean error",
+    "r2": "R²",
 }
 """How readers write the metrics; others keep AutoGluon's name."""
+
+
+TEMPLATES = {"classification": "class_report.html", "regression": "target_report.html"}
+"""Page of each task."""
+
+SMALLEST, LARGEST = -6, 14
+"""Powers of ten between which numbers in a unit are written out."""
 
 
 def render_fit_report(report: Mapping[str, Any], plots: Mapping[str, Mapping[str, str]] | None = None) -> str:
@@ -38,12 +53,11 @@ def render_fit_report(report: Mapping[str, Any], plots: Mapping[str, Mapping[str
     str
         A whole page with its styles and its chart inside. Every name of the user's table is escaped.
     """
-    classes = list(report["table"]["classes"])
     chart = loss_chart({fold["name"]: fold["losses"] for fold in report["folds"] if fold["losses"]})
     return (
-        _environment()
-        .get_template("fit_report.html")
-        .render(report=report, classes=classes, chart=chart, plots=plots or {})
+        _environment(report["task"])
+        .get_template(TEMPLATES[report["task"]])
+        .render(report=report, chart=chart, plots=plots or {})
     )
 
 
@@ -58,12 +72,33 @@ def number(value: float | None, digits: int = 4) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def measure(value: float | None, digits: int = 4) -> str:
+    """A number in some unit, with as many digits as count; a dash where there is none.
+
+    Examples
+    --------
+    >>> measure(23456.78), measure(1.23456), measure(0.00123456), measure(0.0), measure(None)
+    ('23457', '1.235', '0.001235', '0', '-')
+    """
+    if value is None or not value:
+        return "-" if value is None else "0"
+    exponent = math.floor(math.log10(abs(value)))
+    if not SMALLEST <= exponent <= LARGEST:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:.{max(0, digits - 1 - exponent)}f}"
+
+
+def signed(value: float) -> str:
+    """A difference in some unit, with its sign."""
+    return f"{'-' if value < 0 else '+'}{measure(abs(value))}"
+
+
 def metric_name(name: str) -> str:
     """A metric as readers write it."""
     return METRIC_NAMES.get(name, name)
 
 
-def _environment() -> Environment:
+def _environment(task: str) -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -73,5 +108,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "metric_name": metric_name}
+    environment.filters["figure"] = number if task == "classification" else measure
+    environment.filters |= {"number": number, "measure": measure, "signed": signed, "metric_name": metric_name}
     return environment

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from imbllm_autogluon.configuration import (
     FlatConfig,
     require_choices,
     require_number,
 )
+from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import GENERATORS
+from imbllm_autogluon.rebalancing.target_config import TargetsConfig
 
-Method = Literal["imbllm", "great", "pred_llm", "smote_nc", "random", "none"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imbllm_autogluon.tables.tasks import Task
+
+Method = Literal["imbllm", "great", "pred_llm", "smote_nc", "smogn", "random", "none"]
+
+METHODS: Mapping[Task, tuple[Method, ...]] = {
+    "classification": ("imbllm", "great", "pred_llm", "smote_nc", "random", "none"),
+    "regression": ("imbllm", "smogn", "random", "none"),
+}
+"""Methods of each task: the others need classes, or bins of a target."""
 
 SAMPLING_KEYS = (
     "conditioning", "condition_pairs", "start", "answer", "candidates_per_row", "temperature", "precision",
@@ -43,17 +56,19 @@ class RebalanceConfig(FlatConfig):
     """`imbllm`: rows written by a language model that learned rare rows and interpolated ones. `great`: by one that
     learned the whole fold. `pred_llm`: by one that learned it with the label last and is asked for the class of its
     rows. `smote_nc`, `random`: the usual peers, SMOTE-NC and duplicated rows, from imbalanced-learn. `none`: the fold
-    stays as it is, so that a search can choose it."""
+    stays as it is, so that a search can choose it. For regression, where bins of the target take the place of classes:
+    `imbllm`, `smogn` (SMOTE for regression with Gaussian noise), `random` and `none`."""
 
     target_ratio: float = 1.0
     """Rows of each rarer class afterwards, as a share of the largest class (above 0, up to 1). A class that already
-    has that share is left as it is."""
+    has that share is left as it is. Not read for regression."""
 
     balanced_below: float = 1.5
-    """Largest class over smallest class under which a fold counts as balanced and is left alone (1 to 1000)."""
+    """Largest class over smallest class under which a fold counts as balanced and is left alone (1 to 1000). Not read
+    for regression."""
 
     max_growth: float = 4.0
-    """Rows afterwards over rows before, at most (1 to 100); new rows of all classes are cut in proportion."""
+    """Rows afterwards over rows before, at most (1 to 100); new rows of all classes, or bins, are cut in proportion."""
 
     random_state: int = 0
     """Seed of the generators (0 to 2**32 - 1); all models of a fold share one generator, so it is no model's seed."""
@@ -61,12 +76,27 @@ class RebalanceConfig(FlatConfig):
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     """Settings of the language model and what it learns from."""
 
+    targets: TargetsConfig = field(default_factory=TargetsConfig)
+    """Bins of the target and rows made for them, for regression."""
+
     def __post_init__(self) -> None:
         require_choices(self)
         require_number("target_ratio", self.target_ratio, 1e-6, 1.0)
         require_number("balanced_below", self.balanced_below, 1.0, 1000.0)
         require_number("max_growth", self.max_growth, 1.0, 100.0)
         require_number("random_state", self.random_state, 0, 2**32 - 1, whole=True)
+
+    def require_method(self, task: Task) -> None:
+        """Refuse a method of the other task.
+
+        Raises
+        ------
+        InvalidInputError
+            The method needs classes, or bins of a target.
+        """
+        if self.method not in METHODS[task]:
+            allowed = ", ".join(repr(method) for method in METHODS[task])
+            raise InvalidInputError(f"method {self.method!r} is none for {task}; the methods for it are: {allowed}.")
 
     @property
     def writes_with_a_language_model(self) -> bool:

@@ -16,6 +16,7 @@ from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.oversampling.baselines import BASELINES
 from imbllm_autogluon.oversampling.methods import generator_class
 from imbllm_autogluon.rebalancing.cache import Shelf
+from imbllm_autogluon.rebalancing.target_rows import learned, rows_without_generator
 from imbllm_autogluon.stored_state import reading
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
     from imbllm_autogluon.rebalancing.config import RebalanceConfig
     from imbllm_autogluon.rebalancing.plan import OversamplingPlan
+    from imbllm_autogluon.regression.input_space import TargetImbLLM
     from imbllm_autogluon.tables import ColumnName, Kind
+
+    Generator = LanguageGenerator | TargetImbLLM
 
 WARM_UPS = "warm-ups"
 """Folder of the weights after warm-ups, which generators of a fold share that differ in what follows."""
@@ -34,7 +38,7 @@ LEAST_SECONDS = 1.0
 """Training time for which transformers is still loaded: with torch that takes 4 s of one core, once in a process (7 s
 on a busy machine), which plain models need more where there is so little time."""
 
-KEY_VERSION = 4
+KEY_VERSION = 5
 """Raised whenever the same settings would lead to other rows."""
 
 
@@ -46,7 +50,7 @@ class FoldRows:
     """Features, shape (n_new, m), in the columns and dtypes of the fold."""
 
     y: pd.Series
-    """Labels, shape (n_new,)."""
+    """Labels, or targets as float64, shape (n_new,)."""
 
     report: dict[str, Any]
     """What generator and sampling did: the method, seconds, who made it, and for a generator all of its report."""
@@ -69,6 +73,7 @@ class Fold:
             "counts": {str(label): n for label, n in counts.items()},
             "kinds": {str(name): kind for name, kind in self.kinds.items()},
             "columns": [(str(name), str(dtype)) for name, dtype in self.X.dtypes.items()],
+            "edges": None if self.plan.bins is None else self.plan.bins.edges.tolist(),
             "cells": self._cells,
         }
         return hashlib.sha256(json.dumps(head, sort_keys=True).encode()).hexdigest()[:40]
@@ -84,7 +89,11 @@ class Fold:
 
     def generator_key(self, config: RebalanceConfig) -> str:
         """Name of the generator of this fold: the same for every target ratio, temperature and conditioning."""
-        return self.key(config.training_settings(), self.plan.balancing)
+        return self.key({**config.training_settings(), **self._clause(config)}, self.plan.balancing)
+
+    def warmup_key(self, config: RebalanceConfig) -> str:
+        """Name of the warm-up on this fold."""
+        return self.key({**config.warmup_settings(), **self._clause(config)}, self.plan.balancing)
 
     def rows_key(self, config: RebalanceConfig) -> str:
         """Name of the written rows of this fold."""
@@ -93,6 +102,10 @@ class Fold:
         counts = {str(label): n for label, n in self.plan.counts.items()}
         sampling = json.dumps([self.generator_key(config), config.sampling_settings(), counts], sort_keys=True)
         return hashlib.sha256(sampling.encode()).hexdigest()[:40]
+
+    def _clause(self, config: RebalanceConfig) -> dict[str, str]:
+        """What rows begin with, where that is not their label."""
+        return {} if self.plan.bins is None else {"clause": config.targets.clause}
 
 
 def fold_rows(
@@ -108,7 +121,7 @@ def fold_rows(
     Parameters
     ----------
     fold
-        Real rows and plan; the plan asks for rows of at least one class.
+        Real rows and plan; the plan asks for rows of at least one class, or bin of a target.
     config
         Method, and settings of generator and sampling.
     root
@@ -125,23 +138,38 @@ def fold_rows(
     """
 
     def write() -> FoldRows:
-        started = time.perf_counter()
-        if config.method in BASELINES:
-            make = BASELINES[config.method]
-            X, y = make(fold.X, fold.y, fold.plan.counts, seed=config.random_state, kinds=fold.kinds)
-            seconds = time.perf_counter() - started
-            report = {"method": config.method, "trained_here": False, "sampling_seconds": seconds}
-            return FoldRows(X, y, report)
-        generator, built = trained_generator(fold, config, root, threads=threads, time_limit=time_limit)
-        writer = generator.with_config(config.generator, threads=threads)
-        X, y = writer.sample(fold.plan.counts)
-        head = {"generator": fold.generator_key(config), "trained_here": built}
-        return FoldRows(X, y, {**head, **writer.report.to_dict()})
+        if config.writes_with_a_language_model:
+            return _written(fold, config, root, threads=threads, time_limit=time_limit)
+        return _made(fold, config)
 
     rows, built = POOLS.get_or_build(root, fold.rows_key(config), write)
     return replace(
         rows, report={**rows.report, "written_here": built, "trained_here": built and rows.report["trained_here"]}
     )
+
+
+def _made(fold: Fold, config: RebalanceConfig) -> FoldRows:
+    """Rows of a method that trains no generator."""
+    started = time.perf_counter()
+    if fold.plan.bins is not None:
+        X, y = rows_without_generator(fold, fold.plan.bins, config)
+    else:
+        make = BASELINES[config.method]
+        X, y = make(fold.X, fold.y, fold.plan.counts, seed=config.random_state, kinds=fold.kinds)
+    seconds = time.perf_counter() - started
+    return FoldRows(X, y, {"method": config.method, "trained_here": False, "sampling_seconds": seconds})
+
+
+def _written(
+    fold: Fold, config: RebalanceConfig, root: Path | None, *, threads: int | None, time_limit: float | None
+) -> FoldRows:
+    """Rows of a generator."""
+    generator, built = trained_generator(fold, config, root, threads=threads, time_limit=time_limit)
+    writer: Any = generator.with_config(config.generator, threads=threads)
+    X, y = writer.sample(fold.plan.counts)
+    head = {"generator": fold.generator_key(config), "trained_here": built}
+    agreement = {} if fold.plan.bins is None else {"agreement": writer.agreement}
+    return FoldRows(X, y, {**head, **writer.report.to_dict(), **agreement})
 
 
 def trained_generator(
@@ -151,16 +179,16 @@ def trained_generator(
     *,
     threads: int | None = None,
     time_limit: float | None = None,
-) -> tuple[LanguageGenerator, bool]:
+) -> tuple[Generator, bool]:
     """The generator of a fold, and whether this call trained it; see :func:`fold_rows`."""
 
-    def train() -> LanguageGenerator:
+    def train() -> Generator:
         require_time(time_limit)
+        warm_start = None if root is None else root / WARM_UPS / f"{fold.warmup_key(config)}.safetensors"
+        if fold.plan.bins is not None:
+            return learned(fold, fold.plan.bins, config, threads=threads, time_limit=time_limit, warm_start=warm_start)
         make = generator_class(config.method)
         generator = make(config.generator, random_state=config.random_state, threads=threads)
-        warm_start = None
-        if root is not None:
-            warm_start = root / WARM_UPS / f"{fold.key(config.warmup_settings(), fold.plan.balancing)}.safetensors"
         return generator.fit(
             fold.X, fold.y, fold.plan.balancing, kinds=fold.kinds, time_limit=time_limit, warm_start=warm_start
         )
@@ -182,16 +210,22 @@ def _hash(column: pd.Series) -> bytes:
     return pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes()
 
 
-def _save_generator(generator: LanguageGenerator, folder: Path) -> None:
+def _save_generator(generator: Generator, folder: Path) -> None:
+    from imbllm_autogluon.oversampling.generator import LanguageGenerator
     from imbllm_autogluon.oversampling.storage import save_generator
+    from imbllm_autogluon.regression.input_space_storage import save_target_generator
 
-    save_generator(generator, folder)
+    if isinstance(generator, LanguageGenerator):
+        save_generator(generator, folder)
+    else:
+        save_target_generator(generator, folder)
 
 
-def _load_generator(folder: Path) -> LanguageGenerator:
+def _load_generator(folder: Path) -> Generator:
     from imbllm_autogluon.oversampling.storage import load_generator
+    from imbllm_autogluon.regression.input_space_storage import holds_target_generator, load_target_generator
 
-    return load_generator(folder)
+    return load_target_generator(folder) if holds_target_generator(folder) else load_generator(folder)
 
 
 def _save_rows(rows: FoldRows, folder: Path) -> None:
@@ -209,5 +243,5 @@ def _load_rows(folder: Path) -> FoldRows:
         return FoldRows(table.set_axis(head["columns"], axis=1), label, head["report"])
 
 
-GENERATORS: Shelf[LanguageGenerator] = Shelf("generators", _save_generator, _load_generator)
+GENERATORS: Shelf[Generator] = Shelf("generators", _save_generator, _load_generator)
 POOLS: Shelf[FoldRows] = Shelf("rows", _save_rows, _load_rows)

@@ -1,16 +1,18 @@
-"""How many rows of each class a fold needs."""
+"""How many rows of each class a fold needs; for targets see :mod:`~imbllm_autogluon.rebalancing.target_plan`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
+
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    import pandas as pd
-
     from imbllm_autogluon.rebalancing.config import RebalanceConfig
+    from imbllm_autogluon.regression.bins import TargetBins
 
 FEWEST_ROWS = 2
 """A class with fewer rows cannot be continued and is left as it is."""
@@ -21,10 +23,10 @@ class OversamplingPlan:
     """Rows to write for one fold."""
 
     counts: dict[Hashable, int]
-    """New rows by class; only classes that get some."""
+    """New rows by class, or by number of the bin; only those that get some."""
 
     before: dict[Hashable, int]
-    """Real rows by class."""
+    """Real rows by class, or by number of the bin; only those that have some."""
 
     reason: str
     """Why nothing is written, or an empty string."""
@@ -34,12 +36,24 @@ class OversamplingPlan:
 
     balancing: dict[Hashable, int] = field(default_factory=dict)
     """New rows that would bring every class to the size of the largest. What a generator learns depends on these, so
-    that one generator serves every target ratio."""
+    that one generator serves every target ratio (for targets: every generation ratio)."""
+
+    bins: TargetBins | None = None
+    """Bins of a continuous target, laid on the fold's own; None where there are classes."""
 
     @property
     def growth(self) -> float:
         """Rows afterwards over rows before."""
         return 1.0 + sum(self.counts.values()) / max(1, sum(self.before.values()))
+
+    def classes_of(self, y: pd.Series) -> pd.Series:
+        """What real and new rows have in common: their class, or the nearest bin of the target that holds real rows."""
+        if self.bins is None:
+            return y
+        filled = np.sort(np.asarray(list(self.before), dtype=np.int64))
+        centres = self.bins.centres
+        between = (centres[filled[:-1]] + centres[filled[1:]]) / 2.0
+        return pd.Series(filled[np.searchsorted(between, centres[self.bins.assign(y)])], index=y.index, name=y.name)
 
 
 def plan_oversampling(y: pd.Series, config: RebalanceConfig) -> OversamplingPlan:
@@ -51,7 +65,13 @@ def plan_oversampling(y: pd.Series, config: RebalanceConfig) -> OversamplingPlan
         Labels of the training fold, shape (n,).
     config
         Target ratio, limit of growth, and what counts as balanced.
+
+    Raises
+    ------
+    InvalidInputError
+        The method is one for regression.
     """
+    config.require_method("classification")
     sizes: dict[Hashable, int] = {label: int(n) for label, n in y.value_counts(sort=False).sort_index().items() if n}
     if len(sizes) < 2:
         return OversamplingPlan({}, sizes, "the fold holds a single class")

@@ -85,8 +85,8 @@ def largest_remainder(shares: FloatArray, total: int) -> IntArray:
     return counts
 
 
-def allocate(errors: FloatArray, counts: IntArray, config: AllocationConfig) -> IntArray:
-    """Synthetic features of each bin, ``generation_ratio`` times the real rows in all, shape (n_bins,).
+def allocate(errors: FloatArray, counts: IntArray, config: AllocationConfig, ratio: float | None = None) -> IntArray:
+    """Synthetic features of each bin, `ratio` times the real rows in all, shape (n_bins,).
 
     Parameters
     ----------
@@ -95,9 +95,11 @@ def allocate(errors: FloatArray, counts: IntArray, config: AllocationConfig) -> 
     counts
         Real rows of each bin, shape (n_bins,).
     config
-        λ, the ratio and the kind of allocation.
+        λ and the kind of allocation.
+    ratio
+        Default: that of the configuration, or 0.2 where that is `auto`.
     """
-    total = round(config.generation_ratio * int(counts.sum()))
+    total = round((config.fixed_ratio if ratio is None else ratio) * int(counts.sum()))
     if config.allocation == "uniform":
         return largest_remainder(_shares(np.zeros(len(counts)), counts), total)
     return largest_remainder(priorities(errors, counts, config.error_weight), total)

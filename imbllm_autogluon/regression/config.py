@@ -10,6 +10,7 @@ from imbllm_autogluon.configuration import (
     require_choices,
     require_number,
 )
+from imbllm_autogluon.errors import InvalidInputError
 
 
 @dataclass(frozen=True)
@@ -141,9 +142,18 @@ class AllocationConfig:
     error_weight: float = 0.5
     """λ of the priority (0 to 1): 1 looks at the errors of bins alone, 0 at their scarcity alone."""
 
-    generation_ratio: float = 0.7
+    generation_ratio: float | Literal["auto"] = "auto"
     """Synthetic features for each real row (0 to 10); the paper uses 0.2 to 0.8. More helps rare targets and harms
-    common ones. With 0 the head is trained anew on the real features alone, which is a control."""
+    common ones; how much, differs a lot between tables. `auto` tries amounts up to 2 on the rows that the encoder held
+    out, and takes the one with the least error by bin that keeps to `overall_budget`; of fewer than 50 such rows
+    nothing can be learned, and it is 0.2. With 0 the head is trained anew on the real features alone, which is a
+    control."""
+
+    overall_budget: float = 0.02
+    """With `auto`: how much higher the error over all held-out rows may become (0 to 10), as a share."""
+
+    synthetic: Literal["diffusion", "copies"] = "diffusion"
+    """Where features come from; `copies` of real ones are the control that shows what diffusion is worth."""
 
     synthetic_targets: Literal["observed", "centre"] = "observed"
     """Targets of synthetic features: drawn from the real ones of the bin, or the bin's centre, as in the paper."""
@@ -151,7 +161,17 @@ class AllocationConfig:
     def __post_init__(self) -> None:
         require_choices(self)
         require_number("error_weight", self.error_weight, 0.0, 1.0)
-        require_number("generation_ratio", self.generation_ratio, 0.0, 10.0)
+        require_number("overall_budget", self.overall_budget, 0.0, 10.0)
+        if isinstance(self.generation_ratio, str) and self.generation_ratio != "auto":
+            raise InvalidInputError(
+                f"generation_ratio must be 'auto' or a number between 0 and 10; got {self.generation_ratio!r}."
+            )
+        require_number("generation_ratio", self.fixed_ratio, 0.0, 10.0)
+
+    @property
+    def fixed_ratio(self) -> float:
+        """The ratio, or the least that the paper uses for `auto` where nothing can be tried out."""
+        return 0.2 if isinstance(self.generation_ratio, str) else self.generation_ratio
 
 
 @dataclass(frozen=True)
@@ -192,6 +212,11 @@ class MethodConfig:
 
     bins: Literal["equal_width", "quantile", "unit"] = "equal_width"
     """How bins are laid: of equal width, of about equal counts, or one for each whole number."""
+
+    head: Literal["bent", "linear"] = "bent"
+    """Shape of the retrained head: `linear` in the features, as in the paper, or also bent where its predictions are
+    far from the mean, so that rare targets can be moved with less harm to common ones. On 4,000 rows of California
+    housing few-shot errors fell by 8.6 % at a cost of 1.9 % over all rows, against 6.0 % at 1.9 % (four splits)."""
 
     head_loss: Literal["absolute", "squared"] = "absolute"
     """What the retrained head minimises. Rare targets move the head less with `absolute`, and common ones lose less: on

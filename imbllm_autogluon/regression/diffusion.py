@@ -53,6 +53,10 @@ class LatentDiffusion:
         self.curve = curve
         self.schedule = CosineSchedule(config.timesteps)
 
+    def with_config(self, config: DiffusionConfig) -> LatentDiffusion:
+        """The same denoiser, sampled with other steps and guidance."""
+        return LatentDiffusion(self.denoiser, config, low=self.low, high=self.high, curve=self.curve)
+
     def sample(self, targets: FloatArray, seed: int, threads: int | None = None) -> npt.NDArray[np.float32]:
         """Draw one feature vector for each target.
 
@@ -158,7 +162,9 @@ def _trained(
     """Train; returns the denoiser with averaged weights, and the loss of each tenth."""
     began, steps = time.monotonic(), config.diffusion_steps
     schedule, average = CosineSchedule(config.timesteps), copy.deepcopy(denoiser).requires_grad_(False)
-    optimizer = torch.optim.AdamW(denoiser.parameters(), lr=config.diffusion_learning_rate, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(
+        denoiser.parameters(), lr=config.diffusion_learning_rate, weight_decay=0.0, fused=True
+    )
     rates = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.diffusion_learning_rate, total_steps=max(2, steps), pct_start=0.1
     )
@@ -195,5 +201,4 @@ def _loss(
 def _follow(average: Denoiser, denoiser: Denoiser, decay: float, step: int) -> None:
     """One step of the moving average; early steps forget faster, so that short trainings do not keep the start."""
     share = min(decay, (1 + step) / (10 + step))
-    for kept, new in zip(average.parameters(), denoiser.parameters(), strict=True):
-        kept.lerp_(new, 1 - share)
+    torch._foreach_lerp_(list(average.parameters()), list(denoiser.parameters()), 1 - share)

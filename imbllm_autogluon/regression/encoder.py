@@ -40,6 +40,8 @@ class EncoderFit(NamedTuple):
     encoder: TabularEncoder
     head: LinearHead
     curve: EncoderCurve
+    held_out: npt.NDArray[np.int64]
+    """Positions of the rows that judged, shape (k,)."""
 
 
 class TabularEncoder(nn.Module):
@@ -158,7 +160,7 @@ def fit_encoder(
         encoder, head = TabularEncoder(numbers.shape[1], cardinalities, config), LinearHead(config.feature_size)
         training = Training(encoder, head, deepcopy(loss) or WeightedMSE(), config, smoother)
         curve = training.run(rows.take(learned), rows.take(held_out), time_limit, progress)
-    return EncoderFit(encoder.eval(), head.eval(), curve)
+    return EncoderFit(encoder.eval(), head.eval(), curve, held_out)
 
 
 def held_out_split(

@@ -39,6 +39,13 @@ class SyntheticFeatures(NamedTuple):
     accepted: IntArray
     """Candidates of each bin that passed, shape (n_bins,)."""
 
+    def first(self, wanted: IntArray) -> SyntheticFeatures:
+        """As many of each bin as wanted (n_bins,), the first ones drawn; fewer where there are fewer."""
+        keep = _first(self.assigned, np.ones(len(self.assigned), dtype=bool), wanted)
+        return SyntheticFeatures(
+            self.features[keep], self.targets[keep], self.assigned[keep], self.drawn, self.accepted
+        )
+
 
 def nothing(d: int, wanted: IntArray) -> SyntheticFeatures:
     """No features at all."""

@@ -6,6 +6,7 @@ so that a written row comes with an exact target. Pairing ImbLLM with bins is ou
 
 from __future__ import annotations
 
+import copy
 import logging
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from imbllm_autogluon.regression.targets import checked_counts, targets_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
+    from pathlib import Path
 
     import numpy.typing as npt
     from typing_extensions import Self
@@ -103,6 +105,7 @@ class TargetImbLLM:
         *,
         kinds: Mapping[ColumnName, Kind] | None = None,
         time_limit: float | None = None,
+        warm_start: Path | None = None,
     ) -> Self:
         """Learn to write rows of the bins that need some.
 
@@ -118,6 +121,9 @@ class TargetImbLLM:
             Column kinds that override the ones guessed from dtypes.
         time_limit
             Seconds that training may take.
+        warm_start
+            File for the weights after the warm-up, see
+            :meth:`~imbllm_autogluon.oversampling.generator.LanguageGenerator.fit`.
 
         Raises
         ------
@@ -137,8 +143,16 @@ class TargetImbLLM:
         table = X.reset_index(drop=True).assign(**{str(self._target): y.to_numpy()})
         kind: Kind = "integer" if pd.api.types.is_integer_dtype(y.dtype) else "continuous"
         wanted: dict[Hashable, int] = {names[group]: n for group, n in self.groups.counts.items()}
-        self.generator.fit(table, label, wanted, kinds={**(kinds or {}), self._target: kind}, time_limit=time_limit)
+        own_kinds = {**(kinds or {}), self._target: kind}
+        self.generator.fit(table, label, wanted, kinds=own_kinds, time_limit=time_limit, warm_start=warm_start)
         return self
+
+    def with_config(self, config: GeneratorConfig, *, threads: int | None) -> TargetImbLLM:
+        """The same trained generator under other settings of sampling; settings of training have no effect any more."""
+        other = copy.copy(self)
+        other.generator = self.generator.with_config(config, threads=threads)
+        other._written = other._inside = 0
+        return other
 
     @property
     def report(self) -> OversamplingReport:
@@ -150,11 +164,15 @@ class TargetImbLLM:
         """See the class; NaN before the first row."""
         return self._inside / self._written if self._written else float("nan")
 
-    def sample(self, *, random_state: RandomState = None) -> tuple[pd.DataFrame, pd.Series]:
-        """Write the rows that :meth:`fit` was asked for.
+    def sample(
+        self, counts: Mapping[int, int] | None = None, *, random_state: RandomState = None
+    ) -> tuple[pd.DataFrame, pd.Series]:
+        """Write rows of the bins that were learned.
 
         Parameters
         ----------
+        counts
+            New rows by number of the bin; default: those that :meth:`fit` was asked for.
         random_state
             Seed of this sample; default: the generator's own, so that repeated calls give the same rows.
 
@@ -163,9 +181,19 @@ class TargetImbLLM:
         X, y
             Exactly the wanted number of rows of each range, in the dtypes of the real ones, with a fresh index. Targets
             are numbers that the real ones could be, their decimals and range included.
+
+        Raises
+        ------
+        InvalidInputError
+            `counts` name a bin that was not learned, or ask for no row.
         """
+        wanted = self.groups.counts
+        if counts is not None:
+            wanted = self.groups.counts_of(checked_counts(counts, len(self.groups.held)), self.groups.counts)
+        if not wanted:
+            raise InvalidInputError("counts ask for 0 rows in all; ask for at least 1.")
         seed = self.seed if random_state is None else base_seed(random_state)
-        written = {group: self._rows_of(group, n, seed) for group, n in self.groups.counts.items()}
+        written = {group: self._rows_of(group, n, seed) for group, n in wanted.items()}
         rows = pd.concat(written.values(), ignore_index=True)
         targets = rows.pop(self._target)
         targets.name = self._target_name

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d
 from sklearn_compat.utils.validation import validate_data
 
-from imbllm_autogluon.configuration import set_parameters, settings_as_parameters
+from imbllm_autogluon.configuration import refuse_unknown_keys, set_parameters, settings_as_parameters
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.randomness import base_seed
 from imbllm_autogluon.regression.bins import TargetBins, checked_targets
@@ -122,15 +122,47 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         from imbllm_autogluon.regression.latent_model import LatentModel
 
         config = self.config()
+        frame, targets, weights = self._rows(X, y, sample_weight)
+        self.bins_ = TargetBins.fit(targets, config.treatment.n_bins, config.treatment.bins)
+        model = LatentModel(config, self.bins_, seed=base_seed(self.random_state), threads=self.threads)
+        self.model_ = model.fit(frame, targets, weights=weights, kinds=self.kinds, time_limit=self.time_limit)
+        return self
+
+    def refit_head(self, X: Any, y: Any, sample_weight: Any = None, **settings: Any) -> LatentDiffRegressor:
+        """Return a regressor with the same encoder and denoiser, whose head is trained by other settings.
+
+        An ablation then takes the seconds of the head, not those of a fit; both answer alike.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            The rows that this regressor was fitted on.
+        **settings
+            Of allocation, gate and head, ``guidance`` and ``sampling_steps``; the others stay.
+
+        Raises
+        ------
+        InvalidInputError
+            A setting belongs to the encoder or to the training of the denoiser, or `method` is not ``"latent_diff"``.
+        """
+        from imbllm_autogluon.regression.latent_model import HEAD_SETTINGS
+
+        check_is_fitted(self)
+        refuse_unknown_keys(settings, HEAD_SETTINGS)
+        if self.config().treatment.method != "latent_diff":
+            raise InvalidInputError("only method='latent_diff' trains a head anew; fit a regressor of that method.")
+        other: LatentDiffRegressor = clone(self).set_params(**settings)
+        frame, targets, weights = other._rows(X, y, sample_weight)
+        other.bins_, other.model_ = self.bins_, self.model_.with_head(other.config(), frame, targets, weights)
+        return other
+
+    def _rows(self, X: Any, y: Any, sample_weight: Any) -> tuple[pd.DataFrame, FloatArray, FloatArray | None]:
+        """Checked rows with a fresh index, their targets and weights."""
         frame = checked_frame(X)
         validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
         targets = _targets(frame, y)
         weights = None if sample_weight is None else _weights(sample_weight, frame)
-        self.bins_ = TargetBins.fit(targets, config.treatment.n_bins, config.treatment.bins)
-        model = LatentModel(config, self.bins_, seed=base_seed(self.random_state), threads=self.threads)
-        frame = frame.reset_index(drop=True)
-        self.model_ = model.fit(frame, targets, weights=weights, kinds=self.kinds, time_limit=self.time_limit)
-        return self
+        return frame.reset_index(drop=True), targets, weights
 
     def predict(self, X: Any) -> FloatArray:
         """Predicted targets, shape (n,), float64."""

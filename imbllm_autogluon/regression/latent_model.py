@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
 from contextlib import contextmanager
@@ -10,15 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imbllm_autogluon.configuration import known_keys
 from imbllm_autogluon.process_state import seeded_torch
 from imbllm_autogluon.randomness import child_seed
 from imbllm_autogluon.regression.allocation import allocate, bin_errors
+from imbllm_autogluon.regression.amount import LEAST_JUDGES, RATIOS, RealFeatures, chosen_amount, head_on_mix
+from imbllm_autogluon.regression.config import AllocationConfig, GateConfig
+from imbllm_autogluon.regression.copied_features import FeatureCopier
 from imbllm_autogluon.regression.diffusion import fit_denoiser
 from imbllm_autogluon.regression.encoder import fit_encoder
 from imbllm_autogluon.regression.feature_generation import FeatureGenerator, nothing
 from imbllm_autogluon.regression.feature_scale import FeatureScale
 from imbllm_autogluon.regression.gate import MahalanobisGate, require_finite
-from imbllm_autogluon.regression.head import Head, retrained
+from imbllm_autogluon.regression.head import Head
 from imbllm_autogluon.regression.table_matrix import TableMatrix
 from imbllm_autogluon.regression.treatments import treatment
 
@@ -28,8 +33,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from imbllm_autogluon.regression.bent_head import BentHead
     from imbllm_autogluon.regression.bins import TargetBins
     from imbllm_autogluon.regression.config import LatentDiffConfig
+    from imbllm_autogluon.regression.diffusion import LatentDiffusion
     from imbllm_autogluon.regression.encoder import TabularEncoder
     from imbllm_autogluon.regression.feature_generation import SyntheticFeatures
     from imbllm_autogluon.tables import ColumnName, Kind
@@ -40,6 +47,12 @@ logger = logging.getLogger(__name__)
 
 ENCODER_SHARE = 0.6
 """Share of the time limit for the encoder; on 16,000 rows it takes about as much of an unlimited fit."""
+
+HEAD_SETTINGS = (
+    *known_keys(AllocationConfig), *known_keys(GateConfig), "head", "head_loss", "head_shrinkage", "guidance",
+    "sampling_steps",
+)  # fmt: skip
+"""Settings that neither the encoder nor the denoiser reads."""
 
 DENOISER_SHARE = 0.6
 """Share of the time that is then left for the denoiser; the rest is for sampling."""
@@ -56,6 +69,10 @@ class LatentReport:
     """Training of the `encoder` and of the `denoiser`."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Seconds of each stage."""
+    ratio: float | None = None
+    """Synthetic features for each real row that the head was trained with; None: it was not trained anew."""
+    trials: pd.DataFrame | None = None
+    """Errors of held-out rows by ratio, where the ratio was chosen by them."""
     notes: list[str] = field(default_factory=list)
     """What fell short of the wish, in sentences."""
 
@@ -88,8 +105,13 @@ class LatentModel:
     """
 
     encoder: TabularEncoder
-    head: Head
-    generator: FeatureGenerator | None = None
+    start: Head
+    """The encoder's own head."""
+    head: Head | BentHead
+    """The one that predicts: trained anew, or the encoder's own."""
+    generator: FeatureGenerator | FeatureCopier | None = None
+    diffusion: LatentDiffusion | None = None
+    """Trained where features are generated."""
 
     def __init__(self, config: LatentDiffConfig, bins: TargetBins, *, seed: int, threads: int | None = None) -> None:
         self.config = config
@@ -131,6 +153,26 @@ class LatentModel:
             self._retrain_head(self._features(X), scaled, row_weights, ends)
         return self
 
+    def with_head(
+        self, config: LatentDiffConfig, X: pd.DataFrame, targets: FloatArray, weights: FloatArray | None = None
+    ) -> LatentModel:
+        """The same encoder and denoiser, with a head trained by other settings.
+
+        Parameters
+        ----------
+        config
+            Differs in `HEAD_SETTINGS` alone.
+        X, targets, weights
+            The rows of the fit, see :meth:`fit`.
+        """
+        other = copy.copy(self)
+        other.config, other.generator = config, None
+        kept = {stage: taken for stage, taken in self.report.seconds.items() if stage in {"encoder", "denoiser"}}
+        other.report = LatentReport(self.bins.describe(targets), dict(self.report.curves), kept)
+        scaled = (targets - self.centre) / self.spread
+        other._retrain_head(self._features(X), scaled, np.ones(len(scaled)) if weights is None else weights, None)
+        return other
+
     def predict(self, X: pd.DataFrame) -> FloatArray:
         """Predicted targets in their own unit, shape (n,)."""
         return self.centre + self.spread * self.head.predict(self._features(X))
@@ -148,7 +190,7 @@ class LatentModel:
             self.matrix = TableMatrix.fit(X, kinds, scaling=self.config.encoder.number_scaling)
             numbers, categories = self.matrix.transform(X)
             how = treatment(self.config, scaled, self.bins.scaled(self.centre, self.spread))
-            self.encoder, head, curve = fit_encoder(
+            self.encoder, head, curve, self._held_out = fit_encoder(
                 numbers,
                 categories,
                 scaled,
@@ -168,7 +210,7 @@ class LatentModel:
         require_finite(raw)
         self.scale = FeatureScale.fit(raw)
         weights = head.weight.detach().numpy()[0].astype(np.float64)
-        self.head = self.scale.head_on_scaled(Head(weights, float(head.bias.detach()[0])))
+        self.start = self.head = self.scale.head_on_scaled(Head(weights, float(head.bias.detach()[0])))
 
     def _features(self, X: pd.DataFrame) -> FloatArray:
         """Standardised features of rows, shape (n, d)."""
@@ -186,55 +228,56 @@ class LatentModel:
         self, features: FloatArray, scaled: FloatArray, row_weights: FloatArray, ends: float | None
     ) -> None:
         """Generate features for rare targets and train the head on the mix."""
-        wanted = self._allocation(features, scaled)
-        made = self._synthetic(features, scaled, wanted, ends) if wanted.any() else nothing(features.shape[1], wanted)
-        self._report_synthetic(wanted, made)
+        real = RealFeatures(features, scaled, row_weights, self._assigned(scaled))
+        errors = bin_errors(np.abs(self.start.predict(features) - scaled), real.assigned, len(self.bins))
+        counts, allocation = np.bincount(real.assigned, minlength=len(self.bins)), self.config.allocation
+        tried = allocation.generation_ratio == "auto" and len(self._held_out) >= LEAST_JUDGES
+        ratio: float | None = RATIOS[-1] if tried else allocation.fixed_ratio
+        wanted = allocate(errors, counts, allocation, ratio)
+        made = self._synthetic(real, wanted, ends) if wanted.any() else nothing(features.shape[1], wanted)
         with self.report.timed("head"):
-            self.head = retrained(
-                self.head,
-                np.concatenate([features, made.features]),
-                np.concatenate([scaled, made.targets]),
-                np.concatenate([row_weights, np.ones(len(made.targets))]),
-                self.config.treatment.head_shrinkage,
-                self.config.treatment.head_loss,
-            )
+            if tried:
+                ratio, self.report.trials = chosen_amount(self.start, real, self._held_out, made, errors, self.config)
+                wanted = allocate(errors, counts, allocation, ratio or 0.0)
+                made = made.first(wanted)
+            self.head = self.start if ratio is None else head_on_mix(self.start, real, made, self.config)
+        self.report.ratio = ratio
+        self._report_synthetic(errors, wanted, made)
 
-    def _synthetic(
-        self, features: FloatArray, scaled: FloatArray, wanted: npt.NDArray[np.int64], ends: float | None
-    ) -> SyntheticFeatures:
-        """Features drawn for the bins that want some."""
-        with self.report.timed("denoiser"):
-            self.generator = self._fit_generator(features, scaled, ends)
+    def _synthetic(self, real: RealFeatures, wanted: npt.NDArray[np.int64], ends: float | None) -> SyntheticFeatures:
+        """Features for the bins that want some."""
+        if self.config.allocation.synthetic == "copies":
+            self.generator = FeatureCopier(real.features, real.targets, real.assigned)
+        else:
+            self.generator = self._fit_generator(real, ends)
         with self.report.timed("sampling"):
             return self.generator.generate(wanted, self.seed, self.threads)
 
-    def _allocation(self, features: FloatArray, scaled: FloatArray) -> npt.NDArray[np.int64]:
-        """Synthetic features that each bin is to get."""
-        assigned = self._assigned(scaled)
-        errors = bin_errors(np.abs(self.head.predict(features) - scaled), assigned, len(self.bins))
-        wanted = allocate(errors, np.bincount(assigned, minlength=len(self.bins)), self.config.allocation)
-        self.report.bins["error"], self.report.bins["wanted"] = errors, wanted
-        return wanted
-
-    def _fit_generator(self, features: FloatArray, scaled: FloatArray, ends: float | None) -> FeatureGenerator:
-        """Diffusion and gate on the real features."""
-        assigned, config = self._assigned(scaled), self.config
-        limit = None if ends is None else max(0.0, ends - time.monotonic()) * DENOISER_SHARE
-        seed = child_seed(self.seed, "training", "diffusion")
-        diffusion = fit_denoiser(features, scaled, config.diffusion, seed, threads=self.threads, time_limit=limit)
-        self.report.curves["denoiser"] = diffusion.curve
+    def _fit_generator(self, real: RealFeatures, ends: float | None) -> FeatureGenerator:
+        """Diffusion, unless there is one, and gate on the real features."""
+        config = self.config
+        if self.diffusion is None:
+            limit = None if ends is None else max(0.0, ends - time.monotonic()) * DENOISER_SHARE
+            seed = child_seed(self.seed, "training", "diffusion")
+            with self.report.timed("denoiser"):
+                self.diffusion = fit_denoiser(
+                    real.features, real.targets, config.diffusion, seed, threads=self.threads, time_limit=limit
+                )
+            self.report.curves["denoiser"] = self.diffusion.curve
         gated = config.gate.gate == "mahalanobis"
-        gate = MahalanobisGate.fit(features, assigned, len(self.bins), config.gate) if gated else None
+        gate = MahalanobisGate.fit(real.features, real.assigned, len(self.bins), config.gate) if gated else None
         centres = (self.bins.centres - self.centre) / self.spread
-        return FeatureGenerator(diffusion, gate, scaled, assigned, centres, config)
+        drawing = self.diffusion.with_config(config.diffusion)
+        return FeatureGenerator(drawing, gate, real.targets, real.assigned, centres, config)
 
     def _assigned(self, scaled: FloatArray) -> npt.NDArray[np.int64]:
         """Bin of each standardised target."""
         return self.bins.scaled(self.centre, self.spread).assign(scaled)
 
-    def _report_synthetic(self, wanted: npt.NDArray[np.int64], made: SyntheticFeatures) -> None:
+    def _report_synthetic(self, errors: FloatArray, wanted: npt.NDArray[np.int64], made: SyntheticFeatures) -> None:
         kept = np.bincount(made.assigned, minlength=len(wanted))
         table = self.report.bins
+        table["error"], table["wanted"] = errors, wanted
         table["kept"], table["drawn"], table["accepted"] = kept, made.drawn, made.accepted
         table["acceptance"] = np.where(made.drawn > 0, made.accepted / np.maximum(made.drawn, 1), np.nan)
         short = np.flatnonzero(kept < wanted)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.regression.allocation import largest_remainder
 from imbllm_autogluon.regression.bins import MANY_ABOVE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     import numpy.typing as npt
 
@@ -48,6 +49,10 @@ class TargetGroups:
     highs: FloatArray
     """Largest target of each group, shape (n_groups,)."""
 
+    held: IntArray
+    """Rows of each bin that each group holds, shape (n_bins, n_groups); of a bin without rows the group with the
+    nearest target holds one."""
+
     counts: dict[int, int]
     """New rows by group; only groups that get some."""
 
@@ -75,8 +80,9 @@ class TargetGroups:
         lows, highs = np.full(n_groups, np.inf), np.full(n_groups, -np.inf)
         np.minimum.at(lows, rows, y)
         np.maximum.at(highs, rows, y)
-        groups = cls(rows, lows, highs, {})
-        return cls(rows, lows, highs, groups._counts(bins.assign(y), bins.centres, counts))
+        groups = cls(rows, lows, highs, _held(rows, bins.assign(y), (len(bins), n_groups)), {})
+        groups.held[~groups.held.any(axis=1)] = groups._nearest(bins.centres[~groups.held.any(axis=1)])
+        return replace(groups, counts=groups.counts_of(counts))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -93,16 +99,44 @@ class TargetGroups:
         outside: FloatArray = np.maximum(np.maximum(edges[group] - y, y - edges[group + 1]), 0.0)
         return outside
 
-    def _counts(self, places: IntArray, centres: FloatArray, counts: Mapping[int, int]) -> dict[int, int]:
-        """Rows wanted of bins, as rows wanted of groups: in proportion to the rows of a bin that they hold."""
+    def counts_of(self, counts: Mapping[int, int], among: Collection[int] | None = None) -> dict[int, int]:
+        """Rows wanted of bins, as rows wanted of groups: in proportion to the rows of a bin that they hold.
+
+        Parameters
+        ----------
+        counts
+            New rows by number of the bin.
+        among
+            Groups that may get rows; None: all.
+
+        Raises
+        ------
+        InvalidInputError
+            None of these groups holds rows of a bin that gets some.
+        """
+        open_to = np.isin(np.arange(len(self.lows)), list(range(len(self.lows)) if among is None else among))
         total = np.zeros(len(self.lows), dtype=np.int64)
         for number, n in counts.items():
-            held = np.bincount(self.of_rows[places == number], minlength=len(total))
-            if not held.sum():
-                distances = [self.distance(centres[[number]], group)[0] for group in range(len(total))]
-                held[int(np.argmin(distances))] = 1
-            total += largest_remainder(held / held.sum(), n)
+            held = self.held[number] * open_to
+            if n and not held.any():
+                known = np.flatnonzero(self.held[:, open_to].any(axis=1)).tolist()
+                raise InvalidInputError(f"counts ask for bin {number}, which was not learned; learned are: {known}.")
+            if n:
+                total += largest_remainder(held / held.sum(), n)
         return {group: int(n) for group, n in enumerate(total) if n}
+
+    def _nearest(self, centres: FloatArray) -> IntArray:
+        """A one for the group nearest to each target, shape (n, n_groups)."""
+        distances = [self.distance(centres, group) for group in range(len(self.lows))]
+        nearest: IntArray = np.eye(len(self.lows), dtype=np.int64)[np.argmin(distances, axis=0)]
+        return nearest
+
+
+def _held(rows: IntArray, places: IntArray, shape: tuple[int, int]) -> IntArray:
+    """Rows of each bin in each group."""
+    held = np.zeros(shape, dtype=np.int64)
+    np.add.at(held, (places, rows), 1)
+    return held
 
 
 def _units(y: FloatArray, places: IntArray, clause: Clause) -> IntArray:

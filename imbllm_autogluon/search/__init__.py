@@ -6,7 +6,7 @@ Used by the plugin too; nothing here knows AutoGluon, but for the objective's mo
 from __future__ import annotations
 
 from imbllm_autogluon.search.objective import RebalanceObjective
-from imbllm_autogluon.search.space import SearchSpace, suggest
+from imbllm_autogluon.search.space import SearchSpace, TargetSearchSpace, suggest
 from imbllm_autogluon.search.studies import journal_storage, open_study
 
-__all__ = ["RebalanceObjective", "SearchSpace", "journal_storage", "open_study", "suggest"]
+__all__ = ["RebalanceObjective", "SearchSpace", "TargetSearchSpace", "journal_storage", "open_study", "suggest"]

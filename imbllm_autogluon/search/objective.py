@@ -111,6 +111,8 @@ class RebalanceObjective:
             raise InvalidInputError(f"cv={cv} folds need as many rows of each class; the rarest has {rarest}.")
         self.model, self.cv, self.seed, self.threads = model, int(cv), seed, int(threads)
         self.space = space or SearchSpace()
+        if not isinstance(self.space, SearchSpace):
+            raise InvalidInputError(f"space must be a SearchSpace, for classes; got {type(self.space).__name__}.")
         self.model_space = model_space
         self.cache_dir = cache_dir
         self.classes = _class_order(self.table, positive_class)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     import optuna
 
+    from imbllm_autogluon.tables.tasks import Task
+
 OF_METHOD: Mapping[str, tuple[str, ...]] = {
     "imbllm": ("target_ratio", "interpolation_ratio", "conditioning", "temperature"),
     "great": ("target_ratio", "temperature"),
@@ -23,37 +25,32 @@ OF_METHOD: Mapping[str, tuple[str, ...]] = {
     "random": ("target_ratio",),
     "none": (),
 }
-"""Dimensions that mean something under each method."""
+"""Dimensions that mean something under each method for classes."""
+
+OF_TARGET_METHOD: Mapping[str, tuple[str, ...]] = {
+    "imbllm": ("generation_ratio", "interpolation_ratio", "conditioning", "temperature"),
+    "smogn": ("generation_ratio",),
+    "random": ("generation_ratio",),
+    "none": (),
+}
+"""Dimensions that mean something under each method for targets of a regression."""
 
 
-@dataclass(frozen=True)
-class SearchSpace:
-    """Choices of each setting, the one to try first in front; a single choice is fixed.
+class RebalanceSpace:
+    """Base of the spaces of both tasks, which are frozen dataclasses of choices."""
 
-    All are short lists: trials that agree in what a generator learns share the generator, and those that agree in what
-    it writes share the rows. Only `method` and `interpolation_ratio` change what is learned.
-
-    Examples
-    --------
-    >>> space = SearchSpace(method=("imbllm", "none"), fixed={"steps": 100})
-    >>> space.first()
-    {'method': 'imbllm', 'target_ratio': 1.0, 'interpolation_ratio': 1.0, 'conditioning': 'yx', 'temperature': 0.7}
-    """
-
-    method: tuple[str, ...] = ("imbllm", "none", "smote_nc", "random")
-    target_ratio: tuple[float, ...] = (1.0, 0.5, 0.25)
-    interpolation_ratio: tuple[float, ...] = (1.0, 0.5)
-    conditioning: tuple[str, ...] = ("yx", "y")
-    temperature: tuple[float, ...] = (0.7, 0.5, 1.0)
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    """Settings of every trial, as :class:`~imbllm_autogluon.rebalancing.config.RebalanceConfig` knows them."""
+    task: ClassVar[Task]
+    of_method: ClassVar[Mapping[str, tuple[str, ...]]]
+    method: tuple[str, ...]
+    fixed: Mapping[str, Any]
 
     def __post_init__(self) -> None:
         RebalanceConfig.from_flat(self.fixed)
         for name in self.dimensions():
             choices = getattr(self, name)
             for choice in choices if isinstance(choices, tuple) else ():
-                RebalanceConfig.from_flat({name: choice})
+                config = RebalanceConfig.from_flat({name: choice})
+                config.require_method(self.task)
             if not isinstance(choices, tuple) or not choices or len(set(choices)) < len(choices):
                 raise InvalidInputError(f"{name} must be a tuple of at least one choice, each once; got {choices!r}.")
             if name in self.fixed:
@@ -62,7 +59,7 @@ class SearchSpace:
     @classmethod
     def dimensions(cls) -> tuple[str, ...]:
         """Names of what is searched."""
-        return tuple(own.name for own in fields(cls) if own.name != "fixed")
+        return tuple(own.name for own in fields(cls) if own.name != "fixed")  # type: ignore[arg-type]
 
     def suggest(self, trial: optuna.trial.BaseTrial, prefix: str = "") -> dict[str, Any]:
         """Settings of one trial, those of `fixed` included; only what its method uses is drawn.
@@ -75,24 +72,80 @@ class SearchSpace:
             In front of each parameter's name in the study.
         """
         method = self._chosen(trial, prefix, "method")
-        drawn = {name: self._chosen(trial, prefix, name) for name in OF_METHOD[method]}
+        drawn = {name: self._chosen(trial, prefix, name) for name in self.of_method[method]}
         return {**self.fixed, "method": method, **drawn}
 
     def first(self, prefix: str = "") -> dict[str, Any]:
         """Parameters of the trial to begin with."""
         method = self.method[0]
-        return {prefix + name: getattr(self, name)[0] for name in ("method", *OF_METHOD[method])}
+        return {prefix + name: getattr(self, name)[0] for name in ("method", *self.of_method[method])}
 
     def key(self) -> str:
         """Eight characters that name this space: another space is another study."""
-        choices = json.dumps({own.name: getattr(self, own.name) for own in fields(self)}, sort_keys=True, default=str)
+        values = {name: getattr(self, name) for name in (*self.dimensions(), "fixed")}
+        choices = json.dumps(values, sort_keys=True, default=str)
         return hashlib.sha256(choices.encode()).hexdigest()[:8]
 
     def _chosen(self, trial: optuna.trial.BaseTrial, prefix: str, name: str) -> Any:
         return trial.suggest_categorical(prefix + name, getattr(self, name))
 
 
-def suggest(trial: optuna.trial.BaseTrial, space: SearchSpace | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class SearchSpace(RebalanceSpace):
+    """Choices of each setting for classes, the one to try first in front; a single choice is fixed.
+
+    All are short lists: trials that agree in what a generator learns share the generator, and those that agree in what
+    it writes share the rows. Only `method` and `interpolation_ratio` change what is learned.
+
+    Examples
+    --------
+    >>> space = SearchSpace(method=("imbllm", "none"), fixed={"steps": 100})
+    >>> space.first()
+    {'method': 'imbllm', 'target_ratio': 1.0, 'interpolation_ratio': 1.0, 'conditioning': 'yx', 'temperature': 0.7}
+    """
+
+    task: ClassVar[Task] = "classification"
+    of_method: ClassVar[Mapping[str, tuple[str, ...]]] = OF_METHOD
+
+    method: tuple[str, ...] = ("imbllm", "none", "smote_nc", "random")
+    target_ratio: tuple[float, ...] = (1.0, 0.5, 0.25)
+    interpolation_ratio: tuple[float, ...] = (1.0, 0.5)
+    conditioning: tuple[str, ...] = ("yx", "y")
+    temperature: tuple[float, ...] = (0.7, 0.5, 1.0)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of every trial, as :class:`~imbllm_autogluon.rebalancing.config.RebalanceConfig` knows them."""
+
+
+@dataclass(frozen=True)
+class TargetSearchSpace(RebalanceSpace):
+    """Choices of each setting for targets of a regression; see :class:`SearchSpace`.
+
+    Examples
+    --------
+    >>> TargetSearchSpace(method=("smogn", "none")).first()
+    {'method': 'smogn', 'generation_ratio': 0.5}
+    """
+
+    task: ClassVar[Task] = "regression"
+    of_method: ClassVar[Mapping[str, tuple[str, ...]]] = OF_TARGET_METHOD
+
+    method: tuple[str, ...] = ("imbllm", "none", "smogn", "random")
+    generation_ratio: tuple[float, ...] = (0.5, 0.25, 1.0)
+    interpolation_ratio: tuple[float, ...] = (1.0, 0.5)
+    conditioning: tuple[str, ...] = ("yx", "y")
+    temperature: tuple[float, ...] = (0.7, 0.5, 1.0)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of every trial, as :class:`~imbllm_autogluon.rebalancing.config.RebalanceConfig` knows them."""
+
+
+SPACES: Mapping[Task, type[SearchSpace | TargetSearchSpace]] = {
+    "classification": SearchSpace,
+    "regression": TargetSearchSpace,
+}
+"""The space of each task."""
+
+
+def suggest(trial: optuna.trial.BaseTrial, space: RebalanceSpace | None = None) -> dict[str, Any]:
     """Settings of rebalancing for one trial of a study of your own.
 
     Returns

@@ -37,7 +37,9 @@ class LabelledTable:
     """What to call the table in messages: its file."""
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, label: str, source: str = "the table") -> LabelledTable:
+    def of(
+        cls, frame: pd.DataFrame, label: str, source: str = "the table", *, any_number: bool = False
+    ) -> LabelledTable:
         """Check a frame, which is not modified.
 
         Parameters
@@ -48,6 +50,8 @@ class LabelledTable:
             Name of the label column.
         source
             What to call the table in messages.
+        any_number
+            Whether the different values of a measured number, too, count as classes.
 
         Raises
         ------
@@ -63,7 +67,7 @@ class LabelledTable:
         """
         check_label_column(frame, label, source)
         table = cls.known_rows(frame, label, source)
-        _check_classes(table.labels, source)
+        _check_classes(table.labels, source, any_number=any_number)
         return table
 
     @classmethod
@@ -72,7 +76,7 @@ class LabelledTable:
         known = frame[label].notna()
         kept = frame[known].reset_index(drop=True)
         # Assigned as a new column: the kept rows may share memory with the caller's frame.
-        kept = kept.assign(**{label: _plain_labels(kept[label])})
+        kept = kept.assign(**{label: plain_labels(kept[label])})
         return cls(kept, label, int((~known).sum()), source)
 
     @property
@@ -127,7 +131,7 @@ def check_label_column(frame: pd.DataFrame, label: str, source: str) -> None:
         raise TableError(f"{source} has no column beside the label {label!r}; at least one feature is needed.")
 
 
-def _plain_labels(labels: pd.Series[Any]) -> pd.Series[Any]:
+def plain_labels(labels: pd.Series[Any]) -> pd.Series[Any]:
     """Labels in a NumPy dtype; whole numbers that became floats beside missing cells are whole again."""
     if pd.api.types.is_extension_array_dtype(labels.dtype):
         labels = pd.Series(labels.tolist(), index=labels.index, name=labels.name).infer_objects()
@@ -136,21 +140,21 @@ def _plain_labels(labels: pd.Series[Any]) -> pd.Series[Any]:
     return labels
 
 
-def _check_classes(labels: pd.Series[Any], source: str) -> None:
+def _check_classes(labels: pd.Series[Any], source: str, *, any_number: bool) -> None:
     name, n_classes = labels.name, int(labels.nunique())
     if n_classes == 0:
         raise TableError(f"{source}: the label {name!r} is missing in every row.")
     if n_classes == 1:
         only = labels.iloc[0]
         raise TableError(f"{source}: the label {name!r} has one class only, {only!r}; two or more are needed.")
-    if _is_measured(labels, n_classes):
+    if not any_number and is_measured(labels, n_classes):
         raise TableError(
             f"{source}: the label {name!r} is a number with {n_classes} different values; this command is for classes. "
-            "Name a label of classes, or cut the number into classes first."
+            "Name a label of classes, or cut the number into classes first; `imbllm fit` fits numbers, too."
         )
 
 
-def _is_measured(labels: pd.Series[Any], n_classes: int) -> bool:
+def is_measured(labels: pd.Series[Any], n_classes: int) -> bool:
     """Whether a label is a quantity, not a code: many different numbers, not all whole or too many for the rows."""
     if not holds_numbers(labels.dtype):
         return False

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,46 +46,12 @@ def test_all_arms_differ_and_no_ablation_is_the_default_under_another_name() -> 
 
 @pytest.mark.parametrize("name", ARMS)
 def test_every_arm_predicts_unseen_rows_with_bins_of_the_split(split: RegressionSplit, name: str) -> None:
-    regressor = fitted(quick(ARMS[name]), split, seed=0, threads=1)
+    regressor, seconds = fitted(quick(ARMS[name]), split, seed=0, threads=1)
+    assert seconds > 0
     assert np.isfinite(regressor.predict(split.unseen_X)).all()
     assert regressor.n_bins == 6
     if ARMS[name].source != "smogn":
         np.testing.assert_array_equal(regressor.bins_.edges, split.bins.edges)
-
-
-def test_a_head_retrained_without_copies_is_the_one_retrained_on_real_features(split: RegressionSplit) -> None:
-    alone = {**QUICK, "generation_ratio": 0.0}
-    without_copies = fitted(Arm({**alone, "method": "none"}, "copies"), split, 0, 1)
-    retrained = fitted(Arm(alone), split, 0, 1)
-    untreated = fitted(Arm({**alone, "method": "none"}), split, 0, 1)
-    with_copies = fitted(quick(ARMS[regression_arms.COPIES]), split, 0, 1)
-    answers = [model.predict(split.unseen_X) for model in (without_copies, retrained, untreated, with_copies)]
-    np.testing.assert_allclose(answers[0], answers[1])
-    assert not np.allclose(answers[0], answers[2])
-    assert not np.allclose(answers[0], answers[3])
-
-
-def test_copies_are_as_many_for_each_bin_as_synthetic_features_would_be(
-    split: RegressionSplit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[Any] = []
-    copied = regression_arms._copied
-    monkeypatch.setattr(
-        regression_arms, "_copied", lambda *given: seen.append((*given, copied(*given))) or copied(*given)
-    )
-    fitted(quick(ARMS[regression_arms.COPIES]), split, 0, 1)
-    assigned, wanted, _, rows = seen[0]
-    generated = fitted(quick(ARMS[regression_arms.LATENT_DIFF]), split, 0, 1).report_.bins
-    assert wanted.tolist() == generated["wanted"].tolist()
-    assert np.bincount(assigned[rows], minlength=6).tolist() == wanted.tolist()
-
-
-def test_rows_of_a_bin_are_copied_in_turn() -> None:
-    rows = regression_arms._copied(np.array([0, 0, 1, 1, 1, 0]), np.array([2, 7]), 0)
-    assert len(set(rows[:2])) == 2
-    assert set(rows[:2]) <= {0, 1, 5}
-    assert sorted(np.unique(rows[2:], return_counts=True)[1]) == [2, 2, 3]
-    assert regression_arms._copied(np.array([0, 1]), np.array([0, 0]), 0).tolist() == []
 
 
 class Writer:
@@ -117,6 +84,24 @@ def test_new_rows_are_learned_beside_the_real_ones(
     arm = {**ARMS, **SLOW_ARMS}[name]
     before = split.X.copy()
     fitted(quick(arm), split, 0, 1)
-    new = round(LatentDiffConfig().allocation.generation_ratio * 120)
+    new = round(regression_arms.ROWS_RATIO * 120)
     assert learned == [120, 120 + new]
     pd.testing.assert_frame_equal(split.X, before)
+
+
+def test_arms_that_differ_in_the_head_alone_share_an_encoder_and_a_denoiser(
+    split: RegressionSplit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(regression_arms, "_new", functools.partial(_quick_new, regression_arms._new))
+    regression_arms._latent_diff.cache_clear()
+    names = [regression_arms.LATENT_DIFF, regression_arms.RETRAINED, regression_arms.COPIES]
+    (whole, _), (alone, without), (copies, _) = [fitted(ARMS[name], split, 0, 1) for name in names]
+    assert whole.encoder_ is alone.encoder_ is copies.encoder_
+    taken = alone.report_.seconds
+    assert without == pytest.approx(taken["encoder"] + taken["head"])
+    assert whole.report_.seconds["denoiser"] > 0
+    assert not np.allclose(alone.predict(split.unseen_X), copies.predict(split.unseen_X))
+
+
+def _quick_new(new: Any, arm: Arm, *given: Any) -> LatentDiffRegressor:
+    return new(quick(arm), *given)

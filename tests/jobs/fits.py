@@ -7,13 +7,17 @@ import functools
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from imbllm_autogluon.jobs.job import FitJob, FitOutcome
+from imbllm_autogluon.jobs.job import FitJob
 from imbllm_autogluon.tables.labelled import LabelledTable
+
+if TYPE_CHECKING:
+    from imbllm_autogluon.jobs.base_job import FitOutcome
 
 TINY = {"steps": 2, "warmup_steps": 2}
 FAMILIES = ("GBM", "LR")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from imbllm_autogluon.jobs.contenders import base_models, contenders, is_generator
+from imbllm_autogluon.plugin.latent_diff_model import LatentDiffModel
 from tests.jobs.fits import binary_outcome
 
 
@@ -19,6 +20,7 @@ class FakePredictor:
     made: list[dict[str, Any]] = field(default_factory=list)
     saved: bool = False
     model_best: str = "WeightedEnsemble_L2"
+    problem_type: str = "binary"
 
     @property
     def _trainer(self) -> FakePredictor:
@@ -91,6 +93,25 @@ def test_the_generator_is_neither_plain_nor_a_twin() -> None:
     assert [name for name in predictor.classes if is_generator(predictor, name)] == ["ImbLLM"]
     contenders(predictor)
     assert predictor.made[0]["base_models"] == ["LightGBM"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "ours"),
+    [
+        ({"LatentDiff": LatentDiffModel}, "LatentDiff"),
+        ({"LightGBMImb": twin()}, "twins"),
+        ({"LightGBMImb": twin(), "LatentDiff": LatentDiffModel}, "twins and LatentDiff"),
+    ],
+)
+def test_latent_diff_is_no_plain_model(classes: dict[str, type], ours: str) -> None:
+    predictor = FakePredictor({"LightGBM": int, **classes}, problem_type="regression")
+    assert contenders(predictor).ours == ours
+    assert predictor.made[0]["base_models"] == ["LightGBM"]
+
+
+def test_a_regression_of_plain_models_says_what_it_lacks() -> None:
+    reason = contenders(FakePredictor({"LightGBM": int}, problem_type="regression")).reason
+    assert reason == "no twin and no LatentDiff was fitted, so the ensemble holds plain models only"
 
 
 def test_a_generator_without_its_twins_is_nothing_to_compare() -> None:

@@ -71,7 +71,7 @@ def test_classes_of_few_rows_and_copies_are_noted_by_the_users_class_names() -> 
         "cut.",
         "Not written by the language model: column 'id': an identifier.",
         "Copies of real rows of class 'yes', written anew: 3.",
-        "Class 'no' has 4 rows; its new rows are made by interpolation.",
+        "Class 'no': 4 rows; the new ones are made by interpolation.",
         "Copies of real rows of class 'no' that had to stay: 2.",
         "Training (minority) was stopped by the time limit.",
     )

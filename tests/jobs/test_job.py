@@ -8,9 +8,10 @@ import pytest
 from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon.errors import ClassTooSmallError, ImbLLMError, InvalidInputError, TableError
+from imbllm_autogluon.jobs.base_job import with_add_on
 from imbllm_autogluon.jobs.contenders import base_models
 from imbllm_autogluon.jobs.folders import OF_A_PREDICTOR, left_by_a_fit, prepare_folder
-from imbllm_autogluon.jobs.job import FitJob, with_add_on
+from imbllm_autogluon.jobs.job import FitJob
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.plugin.callback import RebalanceCallback
 from imbllm_autogluon.plugin.fold_writer import cache_of
@@ -31,7 +32,8 @@ BINARY = {"no": 150, "yes": 30}
 BAD_JOBS = {
     "preset": ({"presets": ("best_qualty",)}, r"preset 'best_qualty' \(did you mean 'best_quality'\?\); .*imbllm"),
     "metric": ({"metric": "f_1"}, r"metric 'f_1' for a binary label \(did you mean 'f1'\?\).*average_precision"),
-    "metric of regression": ({"metric": "rmse"}, "unknown metric 'rmse'"),
+    "metric of regression": ({"metric": "rmse"}, "unknown metric 'rmse' for a binary label: .*--task regression"),
+    "metric of rare targets": ({"metric": "few_mae"}, "it is one of regression"),
     "family": ({"families": ("GBMM",)}, r"unknown model family 'GBMM' \(did you mean 'GBM'\?\)"),
     "setting": ({"settings": {"temprature": 1}}, r"setting 'ag.imbllm.temprature' \(did you mean 'temperature'"),
     "value of a setting": ({"settings": {"temperature": -1}}, "temperature must be a number between 0.01 and 100"),

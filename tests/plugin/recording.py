@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class RecordingModel(AbstractModel):
-    """Predicts the training share of each class and keeps the arguments of its last fit."""
+    """Predicts the training share of each class, or the mean target, and keeps the arguments of its last fit."""
 
     ag_key = "RECORDING"
     ag_name = "Recording"
@@ -21,9 +21,12 @@ class RecordingModel(AbstractModel):
     def _fit(self, X: pd.DataFrame, y: pd.Series, **kwargs: Any) -> None:
         type(self).seen.clear()
         type(self).seen.update(X=X, y=y, **kwargs)
-        self.model = y.value_counts(normalize=True).sort_index().to_numpy()
+        regression = self.problem_type == "regression"
+        self.model = y.mean() if regression else y.value_counts(normalize=True).sort_index().to_numpy()
 
     def _predict_proba(self, X: pd.DataFrame, **kwargs: Any) -> np.ndarray:
+        if self.problem_type == "regression":
+            return np.full(len(X), self.model)
         return self._convert_proba_to_unified_form(np.tile(self.model, (len(X), 1)))
 
 

@@ -33,7 +33,10 @@ def test_twins_join_the_very_mapping_that_the_trainer_uses() -> None:
     ("problem_type", "y", "level", "reason"),
     [
         ("binary", pd.Series([0, 1] * 50), 1, "balanced"),
-        ("regression", RARE, 1, "regression"),
+        ("quantile", pd.Series(range(100)), 1, "problem type quantile is not rebalanced"),
+        ("regression", pd.Series([1.0] * 100), 1, "at least 2 distinct values"),
+        ("regression", pd.Series(range(19)), 1, "19 rows, and 20 are needed"),
+        ("regression", pd.Series(range(100)), 2, "stacked"),
         ("binary", RARE, 2, "stacked"),
     ],
 )
@@ -47,6 +50,57 @@ def test_where_twins_would_not_help_none_are_added_and_the_log_says_why(
 
 def test_the_classifier_joins_where_it_is_asked_for() -> None:
     assert set(portfolio_after("binary", RARE, classifier=True)) == {"GBM", "GBM_IMB", "IMBLLM", "IMBLLM_CLF"}
+
+
+SKEWED = pd.Series([1.0] * 90 + [5.0] * 10)
+
+
+@pytest.mark.parametrize(
+    ("options", "keys"),
+    [
+        ({}, {"GBM", "GBM_IMB", "IMBLLM", "LATENT_DIFF"}),
+        ({"latent_diff": True}, {"GBM", "GBM_IMB", "IMBLLM", "LATENT_DIFF"}),
+        ({"latent_diff": False}, {"GBM", "GBM_IMB", "IMBLLM"}),
+        ({"method": "smogn"}, {"GBM", "GBM_IMB", "LATENT_DIFF"}),
+        ({"mode": "only"}, {"GBM_IMB", "IMBLLM", "LATENT_DIFF"}),
+        ({"classifier": True}, {"GBM", "GBM_IMB", "IMBLLM", "LATENT_DIFF"}),
+    ],
+)
+def test_latent_diff_joins_the_twins_of_a_regression_unless_it_is_told_not_to(
+    options: dict[str, Any], keys: set[str]
+) -> None:
+    assert set(portfolio_after("regression", SKEWED, **options)) == keys
+
+
+def test_latent_diff_never_joins_classes_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(20, "autogluon.imbllm"):
+        assert "LATENT_DIFF" not in portfolio_after("binary", RARE)
+        assert "left out" not in caplog.text
+        assert "LATENT_DIFF" not in portfolio_after("binary", RARE, latent_diff=True)
+    assert "left out" in caplog.text
+
+
+def test_latent_diff_is_tuned_with_the_twins() -> None:
+    portfolio: Any = portfolio_after("regression", SKEWED, tune={"num_trials": 3})
+    assert portfolio["LATENT_DIFF"][0]["ag_args"]["hyperparameter_tune_kwargs"]["num_trials"] == 3
+
+
+@pytest.mark.parametrize(
+    ("problem_type", "options", "message"),
+    [
+        ("regression", {"method": "great"}, "'great' is none for regression.*'smogn'"),
+        ("regression", {"method": "smote_nc", "tune": {}}, "'smote_nc' is none for regression"),
+        ("regression", {"tune": {"space": {"target_ratio": (1.0, 0.5)}}}, r"unknown setting 'space.target_ratio'"),
+        ("binary", {"method": "smogn"}, "'smogn' is none for classification.*'smote_nc'"),
+        ("binary", {"tune": {"space": {"method": ("smogn",)}}}, "'smogn' is none for classification"),
+    ],
+)
+def test_a_method_of_the_other_task_is_refused_before_the_fit(
+    problem_type: str, options: dict[str, Any], message: str
+) -> None:
+    y = SKEWED if problem_type == "regression" else RARE
+    with pytest.raises(InvalidInputError, match=message):
+        portfolio_after(problem_type, y, **options)
 
 
 def test_bad_options_are_refused_before_the_fit() -> None:
@@ -142,6 +196,13 @@ def test_a_limit_on_the_number_of_models_counts_plain_models_only(
 
 def test_without_twins_a_limit_on_the_number_of_models_stays() -> None:
     limit = EarlyStoppingCountCallback(patience=4)
-    trainer = SimpleNamespace(problem_type="regression", callbacks=[limit])
+    trainer = SimpleNamespace(problem_type="quantile", callbacks=[limit])
     RebalanceCallback().before_trainer_fit(trainer, y=RARE, hyperparameters={"GBM": {}})
     assert limit.patience == 4
+
+
+def test_a_limit_on_the_number_of_models_leaves_room_for_latent_diff() -> None:
+    limit = EarlyStoppingCountCallback(patience=4)
+    trainer = SimpleNamespace(problem_type="regression", callbacks=[limit])
+    RebalanceCallback().before_trainer_fit(trainer, y=SKEWED, hyperparameters={"GBM": {}})
+    assert limit.patience == 10

@@ -49,6 +49,15 @@ GREAT = {"ag.imbllm.method": "great"}
         ({}, {}, {}),
         ({"GBM": {}}, {"classifier": True}, {"IMBLLM_CLF": [{}], **BOTH}),
         ({"GBM": {}, "IMBLLM_CLF": {"a": 1}}, {"classifier": True}, {"IMBLLM_CLF": {"a": 1}, **BOTH}),
+        ({"GBM": {}}, {"latent_diff": True}, {"LATENT_DIFF": [{}], **BOTH}),
+        ({"GBM": {}, "LATENT_DIFF": {"a": 1}}, {"latent_diff": True}, {"LATENT_DIFF": {"a": 1}, **BOTH}),
+        ({"GBM": {}}, {"latent_diff": False}, BOTH),
+        ({"GBM": {}}, {"method": "smogn"}, {"GBM": {}, "GBM_IMB": [{"ag.imbllm.method": "smogn"}]}),
+        (
+            {1: {"GBM": {}}, "default": {"RF": {}}},
+            {"latent_diff": True},
+            {1: {"LATENT_DIFF": [{}], **BOTH}, "default": {"RF": {}}},
+        ),
         ({"GBM": {}, "IMBLLM_CLF": {"a": 1}}, {"mode": "only"}, {"IMBLLM_CLF": {"a": 1}, "GBM_IMB": [{}], **FIRST}),
         (
             {1: {"GBM": {}}, "default": {"RF": {}}},
@@ -85,6 +94,7 @@ def test_a_portfolio_can_be_named() -> None:
         ({"mode": "twins"}, "mode"),
         ({"max_per_family": 0}, "max_per_family"),
         ({"classifier": "yes"}, "classifier"),
+        ({"latent_diff": "yes"}, "latent_diff"),
         ({"temprature": 1.0}, "temperature"),
     ],
 )
@@ -134,3 +144,9 @@ def test_only_the_language_model_brings_a_generator(method: str) -> None:
 def test_a_generator_of_ones_own_stays_as_it_is() -> None:
     given = {"GBM": {}, "IMBLLM": {"ag.imbllm.steps": 9}}
     assert rebalance_hyperparameters(given)["IMBLLM"] == {"ag.imbllm.steps": 9}
+
+
+def test_latent_diff_has_the_bins_of_the_twins() -> None:
+    made = rebalance_hyperparameters({"GBM": {}}, latent_diff=True, method="smogn", n_bins=7, bins="quantile")
+    assert made["LATENT_DIFF"] == [{"n_bins": 7, "bins": "quantile"}]
+    assert made["GBM_IMB"][0]["ag.imbllm.n_bins"] == 7

@@ -80,6 +80,12 @@ def test_with_the_classifier_texts_are_handed_on_unless_the_base_says_otherwise(
     assert "_feature_generator_kwargs" not in make_preset({})
 
 
+def test_a_word_on_latent_diff_reaches_the_callback() -> None:
+    assert make_preset({}, latent_diff=False)["callbacks"][-1][1] == {"latent_diff": False}
+    assert make_preset({}, latent_diff=True)["callbacks"][-1][1] == {"latent_diff": True}
+    assert make_preset({})["callbacks"][-1][1] == {}
+
+
 @pytest.mark.parametrize(
     ("base", "options", "message"),
     [

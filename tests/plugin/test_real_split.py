@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from imbllm_autogluon.plugin.real_split import splits_internally, with_validation_rows
 from imbllm_autogluon.plugin.twins import twin_of
@@ -25,6 +26,22 @@ def test_a_lone_row_of_a_class_does_not_stop_the_cut() -> None:
     _, y_train, _, y_val, weights = with_validation_rows(X, pd.Series([1] + [0] * 19), None, 0)
     assert len(y_train) + len(y_val) == 20
     assert weights is None
+
+
+def test_targets_of_all_sizes_are_in_both_parts() -> None:
+    y = pd.Series(np.random.default_rng(0).exponential(1.0, 100))
+    for seed in range(5):
+        _, train, _, validation, _ = with_validation_rows(pd.DataFrame({"a": y}), y, None, seed, targets=True)
+        top = y.nlargest(10).index
+        assert len(validation.index.intersection(top)) == 2
+        assert len(train.index.intersection(top)) == 8
+
+
+@pytest.mark.parametrize("n_rows", [3, 11])
+def test_few_targets_are_cut_at_random(n_rows: int) -> None:
+    y = pd.Series(np.arange(n_rows, dtype=float))
+    _, train, _, validation, _ = with_validation_rows(pd.DataFrame({"a": y}), y, None, 0, targets=True)
+    assert len(train) + len(validation) == n_rows
 
 
 def test_only_the_named_families_are_cut() -> None:

@@ -87,7 +87,7 @@ def test_a_balanced_fold_is_left_alone_and_says_so(fold: Table, tmp_path: Path) 
     assert model._imbllm_factors is None
 
 
-@pytest.mark.parametrize("problem_type", ["regression", "softclass", "quantile"])
+@pytest.mark.parametrize("problem_type", ["softclass", "quantile"])
 def test_other_problem_types_pass_through(fold: Table, tmp_path: Path, problem_type: str) -> None:
     model = twin(tmp_path)
     model.problem_type = problem_type

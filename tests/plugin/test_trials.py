@@ -54,6 +54,7 @@ def trials(
     y: list[int] | None = None,
     scores: dict[int, Any] | None = None,
     metric: str = "roc_auc",
+    problem_type: str = "binary",
     **options: Any,
 ) -> Scored:
     root.mkdir(exist_ok=True)
@@ -64,6 +65,7 @@ def trials(
     params = {
         "path": str(root / "models"),
         "name": "M",
+        "problem_type": problem_type,
         "eval_metric": metric,
         "hyperparameters": {"ag_args_fit": own or {}},
     }
@@ -282,3 +284,13 @@ def test_finished_trials_are_those_that_count(tmp_path: Path) -> None:
     made.study.add_trial(optuna.trial.create_trial(state=TrialState.PRUNED))
     made.run(always)
     assert states(made) == "CPCC"
+
+
+def test_a_regression_is_searched_by_the_ratio_of_new_rows(tmp_path: Path) -> None:
+    made = trials(tmp_path, problem_type="regression", own={"imbllm.method": "smogn"}, num_trials=1)
+    made.run(always)
+    assert made.study.trials[0].params == {"imbllm.method": "smogn", "imbllm.generation_ratio": 0.5}
+
+
+def test_a_problem_that_is_not_rebalanced_has_nothing_to_search(tmp_path: Path) -> None:
+    assert trials(tmp_path, problem_type="quantile", num_trials=4).n_wanted == 1

@@ -6,7 +6,7 @@ import pytest
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.tuning_options import SEARCHER, TuningOptions
-from imbllm_autogluon.search import SearchSpace
+from imbllm_autogluon.search import SearchSpace, TargetSearchSpace
 
 
 @pytest.mark.parametrize("other", [None, "auto", "random", {"searcher": "random", "num_trials": 5}, {}, 7])
@@ -50,3 +50,17 @@ def test_a_space_replaces_choices_by_name_and_takes_lists() -> None:
 def test_settings_that_a_twin_names_are_not_searched() -> None:
     space = TuningOptions(space={"temperature": (0.5, 1.0)}).search_space({"temperature": 0.9, "steps": 100})
     assert space == SearchSpace(temperature=(0.9,))
+
+
+def test_a_regression_is_searched_in_a_space_of_its_own() -> None:
+    options = TuningOptions(space={"generation_ratio": [1.0, 0.5]})
+    space = options.search_space({"method": "smogn"}, "regression")
+    assert space == TargetSearchSpace(method=("smogn",), generation_ratio=(1.0, 0.5))
+    assert options.any_space({}) == TargetSearchSpace(generation_ratio=(1.0, 0.5))
+    with pytest.raises(InvalidInputError, match=r"unknown setting 'space\.generation_ratio'"):
+        options.search_space({})
+
+
+def test_choices_of_both_tasks_at_once_are_refused() -> None:
+    with pytest.raises(InvalidInputError, match=r"space\.generation_ratio"):
+        TuningOptions(space={"generation_ratio": (1.0,), "target_ratio": (1.0,)})

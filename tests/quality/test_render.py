@@ -10,10 +10,11 @@ import pytest
 from jinja2 import UndefinedError
 
 from imbllm_autogluon.quality.loss_chart import HEIGHT, MOST_POINTS, WIDTH, loss_chart
-from imbllm_autogluon.quality.render import render_fit_report
+from imbllm_autogluon.quality.render import measure, render_fit_report
 
 REPORT: dict[str, Any] = {
     "format": 1,
+    "task": "classification",
     "made": "2025-01-02T03:04:05+00:00",
     "headline": "The plain ensemble is better by 0.0100.",
     "table": {
@@ -31,6 +32,7 @@ REPORT: dict[str, Any] = {
         "time_limit": None,
         "families": ["GBM"],
         "twin_parameters": {"temperature": 1.0},
+        "latent_diff_parameters": {},
         "model_in_use": "WeightedEnsemble_L2",
         "decision_threshold": 0.25,
     },
@@ -69,6 +71,43 @@ REPORT: dict[str, Any] = {
     "seconds": 12.3,
     "notes": ["Fold S1F1: 2 copies of real rows."],
     "versions": {"python": "3.11.0"},
+}  # fmt: skip
+
+
+TARGET_REPORT: dict[str, Any] = {
+    **REPORT,
+    "task": "regression",
+    "table": {
+        "source": "houses.csv", "label": "price", "rows": 300, "features": 3, "lowest": 1500.25, "highest": 98765.4,
+        "shots": {"many": 250, "medium": 40, "few": 10}, "few_below": 20, "many_above": 100,
+        "bins": [
+            {"from": 1500.25, "to": 50000.0, "rows": 290, "shots": "many", "rows_added": 0.0, "features_added": None},
+            {"from": 50000.0, "to": 98765.4, "rows": 10, "shots": "few", "rows_added": 120.5, "features_added": 77.0},
+        ],
+    },
+    "settings": {
+        **REPORT["settings"], "metric": "mean_absolute_error", "decision_threshold": None,
+        "latent_diff_parameters": {"guidance": 1.5},
+    },
+    "leaderboard": [
+        {**REPORT["leaderboard"][0], "score_val": -23456.7},
+        {**REPORT["leaderboard"][1], "model": "LatentDiff", "kind": "latent_diff", "score_val": -0.00012345},
+    ],
+    "comparison": {
+        **REPORT["comparison"],
+        "scores": [
+            {
+                "metric": "mean_absolute_error", "higher_is_better": False, "plain": 24000.5, "whole": 23456.7,
+                "gain": 543.8, "better": "whole", "rows": 80,
+            },
+            {
+                "metric": "few_mae", "higher_is_better": False, "plain": None, "whole": None, "gain": None,
+                "better": "neither", "rows": 0,
+            },
+        ],
+        "interval": [-120.0, 1300.4],
+    },
+    "folds": [{**REPORT["folds"][0], "before": {"0": 140, "1": 5}, "added": {"1": 60}}],
 }  # fmt: skip
 
 
@@ -114,6 +153,42 @@ def test_the_page_begins_with_the_verdict_and_shows_every_part() -> None:
         "2 copies of real rows", "Positive class: yes", "S1F1 1.20", "WeightedEnsemble_L2Plain",
     ):  # fmt: skip
         assert shown in text, shown
+
+
+def test_the_page_of_a_target_shows_its_bins_and_errors_in_its_unit() -> None:
+    text = " ".join(outline(TARGET_REPORT).text.split())
+    for shown in (
+        "target from 1500 to 98765", "many-shot 250, medium-shot 40, few-shot 10", "LATENT_DIFFguidance", "+543.8",
+        "few-shot mean absolute error", "2400023457", "-120.0 to +1300", "-0.0001234", "latent_diff", "fewer than 20",
+        "120.577.0",
+    ):  # fmt: skip
+        assert shown.replace(" ", "") in text.replace(" ", ""), shown
+    page = render_fit_report(TARGET_REPORT)
+    assert page.count('class="better"') == 1
+    assert "<td>145</td><td>60</td>" in page
+    assert "threshold" not in text
+    assert "None" not in text
+
+
+def test_names_on_the_page_of_a_target_never_become_markup() -> None:
+    evil = "<script>alert('x')</script>"
+    table = {**TARGET_REPORT["table"], "label": evil, "source": evil}
+    page = outline({**TARGET_REPORT, "table": table, "headline": evil})
+    assert "script" not in page.tags
+    assert page.text.count(evil) == 4
+
+
+@pytest.mark.parametrize("parts", [{"folds": []}, {"comparison": {**TARGET_REPORT["comparison"], "interval": None}}])
+def test_a_page_of_a_target_with_parts_missing_still_renders(parts: dict[str, Any]) -> None:
+    assert "</html>" in render_fit_report({**TARGET_REPORT, **parts})
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.0, "0"), (-1234567.8, "-1234568"), (12.3456, "12.35"), (0.00012345, "0.0001234"), (3e-12, "3.000e-12")],
+)
+def test_a_number_in_a_unit_has_the_digits_that_count(value: float, shown: str) -> None:
+    assert measure(value) == shown
 
 
 def test_the_better_value_of_each_metric_is_shaded() -> None:

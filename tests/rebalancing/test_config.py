@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
-from imbllm_autogluon.rebalancing.config import SAMPLING_KEYS, RebalanceConfig
+from imbllm_autogluon.rebalancing.config import METHODS, SAMPLING_KEYS, RebalanceConfig
 
 
 def test_training_and_sampling_settings_hold_every_setting_of_the_generator_once() -> None:
@@ -17,18 +19,58 @@ def test_training_and_sampling_settings_hold_every_setting_of_the_generator_once
 
 @pytest.mark.parametrize(
     ("method", "writes"),
-    [("imbllm", True), ("great", True), ("pred_llm", True), ("smote_nc", False), ("random", False), ("none", False)],
+    [
+        ("imbllm", True),
+        ("great", True),
+        ("pred_llm", True),
+        ("smote_nc", False),
+        ("smogn", False),
+        ("random", False),
+        ("none", False),
+    ],
 )
 def test_some_methods_write_with_a_language_model(method: str, writes: bool) -> None:
     assert RebalanceConfig.from_flat({"method": method}).writes_with_a_language_model is writes
 
 
 def test_no_own_setting_shares_its_name_with_one_of_the_generator() -> None:
-    assert not set(RebalanceConfig.own_keys()) & set(GeneratorConfig.flat_keys())
+    keys = RebalanceConfig.flat_keys()
+    assert len(keys) == len(set(keys))
+    assert {*RebalanceConfig.own_keys(), *GeneratorConfig.flat_keys(), "n_bins", "bins", "clause"} < set(keys)
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("target_ratio", 0.0), ("max_growth", 0.5), ("method", "smote"), ("random_state", -1)]
+    ("task", "method", "others"),
+    [
+        ("classification", "smogn", "'imbllm', 'great', 'pred_llm', 'smote_nc', 'random', 'none'"),
+        ("regression", "great", "'imbllm', 'smogn', 'random', 'none'"),
+        ("regression", "pred_llm", "'smogn'"),
+        ("regression", "smote_nc", "'smogn'"),
+    ],
+)
+def test_a_method_of_the_other_task_is_refused_with_those_that_are_allowed(task: Any, method: str, others: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"'{method}' is none for {task}.*{others}"):
+        RebalanceConfig.from_flat({"method": method}).require_method(task)
+
+
+@pytest.mark.parametrize("task", list(METHODS))
+def test_methods_of_a_task_are_allowed(task: Any) -> None:
+    for method in METHODS[task]:
+        RebalanceConfig.from_flat({"method": method}).require_method(task)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("target_ratio", 0.0),
+        ("max_growth", 0.5),
+        ("method", "smote"),
+        ("random_state", -1),
+        ("n_bins", 1),
+        ("generation_ratio", 10.5),
+        ("bins", "equal"),
+        ("clause", "target"),
+    ],
 )
 def test_a_value_that_is_not_allowed_is_refused_by_name(key: str, value: object) -> None:
     with pytest.raises(InvalidInputError, match=key):

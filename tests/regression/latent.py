@@ -19,6 +19,7 @@ QUICK: dict[str, Any] = {
     "diffusion_batch_size": 128,
     "sampling_steps": 8,
     "n_bins": 10,
+    "generation_ratio": 0.7,
 }
 
 

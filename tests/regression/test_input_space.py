@@ -138,3 +138,25 @@ def test_counts_that_cannot_be_fulfilled_are_refused(counts: dict[int, int], mes
 def test_another_clause_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="'bin', 'value'"):
         TargetImbLLM(clause="bins")  # type: ignore[arg-type]
+
+
+def test_other_counts_can_be_asked_for_of_the_bins_that_were_learned() -> None:
+    writer = fitted({2: 5, 3: 5})
+    rows, prices = writer.sample({3: 12})
+    assert len(rows) == len(prices) == 12
+    assert len(writer.sample()[0]) == 10
+
+
+@pytest.mark.parametrize(("counts", "message"), [({0: 3}, "bin 0, which was not learned"), ({2: 0}, "0 rows in all")])
+def test_other_counts_that_cannot_be_fulfilled_are_refused(counts: dict[int, int], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        fitted({2: 5}).sample(counts)
+
+
+def test_another_temperature_uses_the_same_generator() -> None:
+    writer = fitted({2: 30})
+    rows, _ = writer.sample()
+    hot = writer.with_config(GeneratorConfig.from_flat({"temperature": 3.0}), threads=1)
+    assert np.isnan(hot.agreement)
+    assert not hot.sample()[0].equals(rows)
+    assert writer.generator.config == QUICK

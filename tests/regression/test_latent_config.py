@@ -31,6 +31,11 @@ def test_no_name_occurs_in_two_parts() -> None:
         ({"encoder_method": "rank_sim"}, "encoder_method must be one of 'none', 'lds', 'fds', 'dense_weight'"),
         ({"error_weight": 1.1}, "error_weight must be a number between 0.0 and 1.0; got 1.1"),
         ({"generation_ratio": -0.1}, "generation_ratio must be a number between 0.0 and 10.0; got -0.1"),
+        (
+            {"generation_ratio": "much"},
+            "generation_ratio must be 'auto' or a number between 0 and 10; got 'much'",
+        ),
+        ({"overall_budget": -0.1}, "overall_budget must be a number between 0.0 and 10.0; got -0.1"),
         ({"gate_quantile": 2}, "gate_quantile must be a number between 0.0 and 1.0; got 2"),
         ({"pooled_below": 1}, "pooled_below must be a whole number between 2 and 1000; got 1"),
         ({"gate_rounds": 0}, "gate_rounds must be a whole number between 1 and 100; got 0"),

@@ -130,3 +130,29 @@ def test_an_unknown_setting_names_the_nearest() -> None:
 def test_twenty_rows_are_enough() -> None:
     X, y = skewed_table(20)
     assert np.isfinite(_regressor().fit(X, y).predict(X)).all()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"generation_ratio": 0.3}, {"guidance": 2.0}, {"gate": "none", "head": "linear"}, {"synthetic": "copies"}],
+)
+def test_a_refitted_head_answers_as_a_whole_fit_with_the_same_settings(
+    fitted: LatentDiffRegressor, settings: dict[str, Any]
+) -> None:
+    X, y = skewed_table()
+    before = fitted.predict(X)
+    quick = fitted.refit_head(X, y, **settings)
+    whole = clone(fitted).set_params(**settings).fit(X, y)
+    assert quick.predict(X) == pytest.approx(whole.predict(X))
+    assert quick.get_params() == whole.get_params()
+    assert quick.encoder_ is fitted.encoder_
+    assert np.array_equal(fitted.predict(X), before)
+
+
+def test_a_head_is_not_refitted_with_settings_of_the_encoder(fitted: LatentDiffRegressor) -> None:
+    X, y = skewed_table()
+    with pytest.raises(InvalidInputError, match=r"unknown setting 'encoder_width'.*the settings are: .*guidance"):
+        fitted.refit_head(X, y, encoder_width=8)
+    untreated = clone(fitted).set_params(method="none", encoder_epochs=1).fit(X, y)
+    with pytest.raises(InvalidInputError, match="only method='latent_diff' trains a head anew"):
+        untreated.refit_head(X, y)

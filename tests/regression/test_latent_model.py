@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from imbllm_autogluon.regression.amount import RATIOS
 from imbllm_autogluon.regression.bins import TargetBins
 from imbllm_autogluon.regression.config import LatentDiffConfig
+from imbllm_autogluon.regression.copied_features import FeatureCopier
 from imbllm_autogluon.regression.latent_model import LatentModel
 from tests.regression.latent import QUICK, skewed_table
 
@@ -101,3 +103,32 @@ def test_a_bin_of_one_row_borrows_the_gate_of_all_bins() -> None:
     assert last["n"] == 1
     assert last["wanted"] > 0
     assert np.isfinite(model.predict(X)).all()
+
+
+def test_the_ratio_is_chosen_by_the_rows_that_the_encoder_held_out() -> None:
+    model = _fitted(n=600, generation_ratio="auto")
+    trials, table = model.report.trials, model.report.bins
+    assert trials is not None
+    assert model.report.ratio in {None, *RATIOS}
+    assert table["wanted"].sum() == round((model.report.ratio or 0.0) * 600)
+    assert (table["kept"] <= table["wanted"]).all()
+
+
+def test_a_ratio_that_was_chosen_gives_the_same_head_as_the_same_ratio_given() -> None:
+    chosen = _fitted(n=600, generation_ratio="auto", synthetic="copies", overall_budget=10.0)
+    given = _fitted(n=600, generation_ratio=chosen.report.ratio, synthetic="copies")
+    X, _ = skewed_table(100, seed=2)
+    assert chosen.predict(X) == pytest.approx(given.predict(X))
+
+
+def test_with_few_held_out_rows_the_ratio_is_the_least_of_the_paper() -> None:
+    model = _fitted(n=200, generation_ratio="auto")
+    assert model.report.trials is None
+    assert model.report.ratio == 0.2
+
+
+def test_copies_take_the_place_of_generated_features() -> None:
+    model = _fitted(synthetic="copies")
+    assert isinstance(model.generator, FeatureCopier)
+    assert "denoiser" not in model.report.curves
+    assert model.report.bins["kept"].sum() == round(0.7 * 400)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.regression.bins import TargetBins
 from imbllm_autogluon.regression.target_groups import TargetGroups
 
@@ -82,3 +83,11 @@ def test_targets_between_two_groups_belong_to_the_nearer_one() -> None:
     groups = groups_of([0, 10], [10, 10], {0: 1})
     assert groups.distance(np.array([-5.0, 4.0, 5.0, 8.0]), 0).tolist() == [0.0, 0.0, 0.0, 3.0]
     assert groups.distance(np.array([2.0, 5.0, 99.0]), 1).tolist() == [3.0, 0.0, 0.0]
+
+
+def test_other_counts_go_to_groups_that_may_get_rows() -> None:
+    groups = groups_of([0, 0.2, 1, 1.25, 2], [90, 60, 10, 30, 7], {1: 8}, "value")
+    assert groups.counts_of({1: 8}, [2, 3]) == {2: 8}
+    assert groups.counts_of({1: 8, 2: 0}) == {1: 2, 2: 6}
+    with pytest.raises(InvalidInputError, match=r"bin 2, which was not learned; learned are: \[1\]"):
+        groups.counts_of({2: 1}, [1, 2])

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 
 from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
-from imbllm_autogluon.search import SearchSpace, objective, open_study
+from imbllm_autogluon.search import SearchSpace, TargetSearchSpace, objective, open_study
 from imbllm_autogluon.search.estimators import _columns
 from tests.search.tables import QUICK, every_kind, quick_objective
 
@@ -201,6 +201,7 @@ def test_other_conditions_are_another_study() -> None:
         ({"model": LinearRegression()}, "scikit-learn classifier; got LinearRegression"),
         ({"model": LogisticRegression}, "scikit-learn classifier; got <class"),
         ({"model": 3}, "scikit-learn classifier; got 3"),
+        ({"space": TargetSearchSpace()}, "space must be a SearchSpace, for classes; got TargetSearchSpace"),
         ({"cv": 1}, "cv must be a whole number between 2 and 100; got 1"),
         ({"cv": 41}, "the rarest has 40"),
         ({"threads": 0}, "threads must be"),

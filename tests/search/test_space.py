@@ -11,26 +11,32 @@ from optuna.trial import FixedTrial
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.methods import generator_class
 from imbllm_autogluon.rebalancing import RebalanceConfig
-from imbllm_autogluon.rebalancing.config import Method
-from imbllm_autogluon.search import SearchSpace, suggest
-from imbllm_autogluon.search.space import OF_METHOD
+from imbllm_autogluon.rebalancing.config import METHODS, Method
+from imbllm_autogluon.search import SearchSpace, TargetSearchSpace, suggest
+from imbllm_autogluon.search.space import SPACES, RebalanceSpace
 
 
-@pytest.mark.parametrize("method", list(OF_METHOD))
-def test_a_trial_draws_only_what_its_method_uses(method: str) -> None:
+@pytest.mark.parametrize(
+    ("space", "method"), [(space, method) for space in SPACES.values() for method in space.of_method]
+)
+def test_a_trial_draws_only_what_its_method_uses(space: type[RebalanceSpace], method: str) -> None:
     study = optuna.create_study()
     trial = study.ask()
-    settings = SearchSpace(method=(method,)).suggest(trial)
-    assert set(settings) == set(trial.params) == {"method", *OF_METHOD[method]}
+    settings = space(method=(method,)).suggest(trial)  # type: ignore[call-arg]
+    assert set(settings) == set(trial.params) == {"method", *space.of_method[method]}
     RebalanceConfig.from_flat(settings)
 
 
-def test_every_method_of_rebalancing_can_be_searched() -> None:
-    assert set(OF_METHOD) == set(typing.get_args(Method))
+def test_every_method_of_rebalancing_can_be_searched_for_its_task() -> None:
+    assert {task: set(space.of_method) for task, space in SPACES.items()} == {
+        task: set(methods) for task, methods in METHODS.items()
+    }
+    assert set().union(*METHODS.values()) == set(typing.get_args(Method))
 
 
-def test_the_first_trial_has_the_defaults_of_rebalancing() -> None:
-    first, default = RebalanceConfig.from_flat(suggest(FixedTrial(SearchSpace().first()))), RebalanceConfig()
+@pytest.mark.parametrize("space", [SearchSpace(), TargetSearchSpace()])
+def test_the_first_trial_has_the_defaults_of_rebalancing(space: RebalanceSpace) -> None:
+    first, default = RebalanceConfig.from_flat(suggest(FixedTrial(space.first()), space)), RebalanceConfig()
     temperature = generator_class(default.method)(default.generator)._language().temperature
     chosen = replace(default.generator.language, temperature=temperature)
     assert first == replace(default, generator=replace(default.generator, language=chosen))
@@ -90,8 +96,19 @@ def test_another_space_has_another_key(other: dict[str, Any]) -> None:
         ({"target_ratio": (1.0, 1.5)}, "target_ratio must be a number"),
         ({"fixed": {"temperature": 0.5}}, "temperature is fixed and searched"),
         ({"fixed": {"stepz": 5}}, "did you mean 'steps'"),
+        ({"method": ("smogn",)}, "'smogn' is none for classification.*'smote_nc'"),
     ],
 )
 def test_what_cannot_be_searched_is_refused_at_once(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         SearchSpace(**options)
+
+
+def test_methods_for_classes_are_not_searched_for_targets() -> None:
+    with pytest.raises(InvalidInputError, match=r"'great' is none for regression.*'smogn'"):
+        TargetSearchSpace(method=("imbllm", "great"))
+
+
+def test_ratios_of_classes_are_not_searched_for_targets() -> None:
+    assert "target_ratio" not in TargetSearchSpace.dimensions()
+    assert "generation_ratio" not in SearchSpace.dimensions()

@@ -1,0 +1,169 @@
+"""Both ensembles of a label of classes on the same rows: scores, thresholds, and the interval of the first gain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from autogluon.core.metrics import compute_metric, get_metric
+
+from imbllm_autogluon.jobs.comparison import Comparison, Score, kind_of_rows
+from imbllm_autogluon.jobs.resampling import difference_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+    import pandas as pd
+    from autogluon.core.metrics import Scorer
+    from autogluon.tabular import TabularPredictor
+
+    from imbllm_autogluon.jobs.contenders import Contenders
+
+METRICS: Mapping[str, tuple[str, ...]] = {
+    "binary": ("average_precision", "roc_auc", "f1", "log_loss"),
+    "multiclass": ("balanced_accuracy", "f1_macro", "log_loss", "roc_auc_ovo"),
+}
+"""Metrics of every comparison; the predictor's own comes first, if it is another."""
+
+RANKING_THRESHOLD_METRIC = "f1"
+"""Metric whose threshold is used for labels, where the predictor's own metric does not look at labels."""
+
+
+def compare(
+    predictor: TabularPredictor, models: Contenders, train: pd.DataFrame, test: pd.DataFrame | None = None
+) -> Comparison:
+    """Score both ensembles on the same rows.
+
+    Parameters
+    ----------
+    predictor
+        A fitted predictor of a binary or multiclass label.
+    models
+        The two ensembles, from :func:`~imbllm_autogluon.jobs.contenders.contenders`.
+    train
+        The rows given to ``fit``, with their index.
+    test
+        Rows with features and label that took no part in the fit. `None`: out-of-fold predictions are scored, or
+        those of the validation rows where nothing was bagged.
+
+    Returns
+    -------
+    Comparison
+        For two classes average precision, ROC AUC, F1 and log-loss, F1 at the threshold that is best for it on
+        out-of-fold (or validation) rows, each ensemble with its own; for more classes balanced accuracy, macro F1,
+        log-loss and ROC AUC (one against one). The predictor's own metric comes first.
+    """
+    names = [name for name in (models.plain, models.whole) if name is not None]
+    predicted = predictor.predict_proba_multi(test, models=names, as_multiclass=False, inverse_transform=False)
+    rows = _Scored.of(predictor, predicted, train if test is None else test)
+    scorers = _scorers(predictor)
+    thresholds = {name: _thresholds(predictor, name, scorers) for name in names}
+    scores = tuple(_score(scorer, rows, models, thresholds) for scorer in scorers)
+    return Comparison(
+        models,
+        scores,
+        rows=kind_of_rows(predictor, test),
+        counts=rows.counts(predictor),
+        interval=_interval(scorers[0], rows, models, thresholds) if models.plain is not None else None,
+        notes=rows.notes,
+    )
+
+
+def label_threshold(predictor: TabularPredictor, model: str) -> float | None:
+    """Probability above which a row gets the positive label, best for the predictor's metric (F1 if that ranks).
+
+    `None` for more than two classes: AutoGluon tunes no threshold there.
+    """
+    if predictor.problem_type != "binary":
+        return None
+    own = predictor.eval_metric
+    metric = own.name if own.needs_pred else RANKING_THRESHOLD_METRIC
+    return float(predictor.calibrate_decision_threshold(metric=metric, model=model, verbose=False))
+
+
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """Classes and predictions of the scored rows, in AutoGluon's internal codes."""
+
+    classes: npt.NDArray[np.int64]
+    probabilities: Mapping[str, npt.NDArray[np.float64]]
+    """By model: the positive class's, shape (n,), or those of all classes, shape (n, number of classes)."""
+
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, predictor: TabularPredictor, predicted: Mapping[str, Any], table: pd.DataFrame) -> _Scored:
+        index = next(iter(predicted.values())).index
+        codes = table.loc[index, predictor.label].map(predictor.class_labels_internal_map)
+        known = codes.notna().to_numpy()
+        n_unknown = int((~known).sum())
+        notes = (f"{n_unknown} rows of classes that the predictor does not know are not scored.",) if n_unknown else ()
+        probabilities = {name: values.to_numpy()[known] for name, values in predicted.items()}
+        return cls(codes[known].astype("int64").to_numpy(), probabilities, notes)
+
+    def counts(self, predictor: TabularPredictor) -> dict[str, int]:
+        labels = {code: str(label) for label, code in predictor.class_labels_internal_map.items()}
+        codes, sizes = np.unique(self.classes, return_counts=True)
+        return {labels[int(code)]: int(n) for code, n in zip(codes, sizes, strict=True)}
+
+    def score(
+        self, scorer: Scorer, model: str, threshold: float | None, at: npt.NDArray[np.intp] | None = None
+    ) -> float:
+        """Score of a model, the higher the better, on all rows or on those at the given positions."""
+        classes, proba = self.classes, self.probabilities[model]
+        if at is not None:
+            classes, proba = classes[at], proba[at]
+        labels = proba.argmax(axis=1) if proba.ndim == 2 else (proba > (threshold or 0.5)).astype(np.int64)
+        return float(compute_metric(y=classes, metric=scorer, y_pred=labels, y_pred_proba=proba))
+
+
+def _scorers(predictor: TabularPredictor) -> list[Scorer]:
+    own = predictor.eval_metric
+    others = [get_metric(name, predictor.problem_type) for name in METRICS[predictor.problem_type]]
+    return [own, *(scorer for scorer in others if scorer.name != own.name)]
+
+
+def _thresholds(predictor: TabularPredictor, model: str, scorers: list[Scorer]) -> dict[str, float | None]:
+    """Threshold of a model for each metric of labels."""
+    if predictor.problem_type != "binary":
+        return {}
+    return {
+        scorer.name: float(predictor.calibrate_decision_threshold(metric=scorer, model=model, verbose=False))
+        for scorer in scorers
+        if scorer.needs_pred
+    }
+
+
+def _score(
+    scorer: Scorer, rows: _Scored, models: Contenders, thresholds: Mapping[str, Mapping[str, float | None]]
+) -> Score:
+    def value(model: str | None) -> tuple[float | None, float | None]:
+        if model is None:
+            return None, None
+        threshold = thresholds[model].get(scorer.name)
+        try:
+            signed = rows.score(scorer, model, threshold)
+        except ValueError:  # ROC AUC of rows of one class
+            return None, threshold
+        return float(scorer.convert_score_to_original(signed)), threshold
+
+    (plain, plain_threshold), (whole, whole_threshold) = value(models.plain), value(models.whole)
+    return Score(scorer.name, bool(scorer.greater_is_better_internal), plain, whole, (plain_threshold, whole_threshold))
+
+
+def _interval(
+    scorer: Scorer, rows: _Scored, models: Contenders, thresholds: Mapping[str, Mapping[str, float | None]]
+) -> tuple[float, float] | None:
+    plain, whole = str(models.plain), models.whole
+
+    def gain(at: npt.NDArray[np.intp]) -> float:
+        return rows.score(scorer, whole, thresholds[whole].get(scorer.name), at) - rows.score(
+            scorer, plain, thresholds[plain].get(scorer.name), at
+        )
+
+    try:
+        return difference_interval(gain, rows.classes)
+    except ValueError:
+        return None

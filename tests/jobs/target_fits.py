@@ -1,0 +1,74 @@
+"""Tiny fits of a continuous target that several test files look at, each made once per process."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from imbllm_autogluon.jobs.target_job import TargetJob
+from imbllm_autogluon.tables.target import TargetTable
+from tests.jobs.fits import new_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imbllm_autogluon.jobs.base_job import FitOutcome
+
+FAMILIES = ("GBM",)
+QUICK = {
+    "encoder_epochs": 3,
+    "encoder_width": 16,
+    "feature_size": 4,
+    "diffusion_steps": 5,
+    "denoiser_width": 8,
+    "generation_ratio": 0.5,
+}
+"""A LatentDiff that learns next to nothing in next to no time."""
+
+SMALL = {"method": "smogn", "n_bins": 8}
+"""Rows of rare targets made without a language model."""
+
+
+def houses(n: int = 150, seed: int = 0) -> pd.DataFrame:
+    """Rows with a skewed price that follows from ``area`` and ``city``."""
+    rng = np.random.default_rng(seed)
+    area = rng.gamma(2.0, 40.0, n).round(1)
+    city = rng.choice(["Oslo", "Bergen", "<b>Bod\u00f8</b>"], n)
+    price = 1000 * area * (1 + 0.5 * (city == "Oslo")) + rng.normal(0, 4000, n)
+    return pd.DataFrame({"area": area, "city": city, "price": price.round(2)})
+
+
+def target_table(n: int = 150, seed: int = 0, source: str = "houses.csv") -> TargetTable:
+    return TargetTable.of(houses(n, seed), "price", source)
+
+
+def tiny_target_job(train: TargetTable, out: Path, **options: object) -> TargetJob:
+    settings = {
+        "families": FAMILIES,
+        "settings": SMALL,
+        "latent_diff": QUICK,
+        "threads": 1,
+        "verbosity": 0,
+        "folds": 2,
+        **options,
+    }
+    return TargetJob(train, out, **settings)
+
+
+@functools.cache
+def target_outcome() -> FitOutcome:
+    """Bagged, with a test table; one training and one test row have no target."""
+    train, test = houses(), houses(80, seed=1)
+    train.loc[3, "price"] = None
+    test.loc[5, "price"] = None
+    known = TargetTable.known_rows(test, "price", "test.csv")
+    return tiny_target_job(TargetTable.of(train, "price", "houses.csv"), new_folder() / "fit", test=known).run()
+
+
+@functools.cache
+def unbagged_outcome() -> FitOutcome:
+    """Neither bags nor a test table, and few-shot errors for a metric."""
+    return tiny_target_job(target_table(), new_folder() / "fit", folds=0, metric="few_mae").run()
