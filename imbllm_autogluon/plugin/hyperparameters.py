@@ -61,8 +61,8 @@ def rebalance_hyperparameters(
         is tuned as well. For classes only.
     latent_diff
         Whether LatentDiff, ``LATENT_DIFF``, joins the models of the first level, with the bins of the twins; with
-        `tune` it is tuned as well. For regression only. `None`: presets add it wherever the problem is a regression; here, where the problem is not
-        known, it is not added.
+        `tune` it is tuned as well. For regression only. `None`: presets add it wherever the problem is a regression;
+        here, where the problem is not known, it is not added.
     **parameters
         Parameters of the twins without ``ag.imbllm.``, such as ``temperature=1.0``.
 

@@ -9,7 +9,7 @@ from autogluon.common.space import Categorical, Real
 from autogluon.tabular.testing import FitHelper
 from autogluon.tabular.testing.fit_helper import DatasetLoaderHelper
 
-from imbllm_autogluon.plugin.latent_diff_model import SEARCHED, SEARCH_START, LatentDiffModel
+from imbllm_autogluon.plugin.latent_diff_model import SEARCH_START, SEARCHED, LatentDiffModel
 from imbllm_autogluon.regression.config import LatentDiffConfig
 from tests.plugin.regression_fits import NAME, QUICK, fit
 from tests.plugin.tuned_fits import study_trials
