@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.sampler import ImbLLMOverSampler
     from imbllm_autogluon.plugin.hyperparameters import rebalance_hyperparameters
     from imbllm_autogluon.plugin.presets import make_preset
+    from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 
 
 __all__ = [
     "ImbLLMOverSampler",
     "LanguageModelClassifier",
+    "LatentDiffRegressor",
     "PredLLM",
     "__version__",
     "make_preset",
@@ -32,6 +34,7 @@ __all__ = [
 _LAZY = {
     "ImbLLMOverSampler": "imbllm_autogluon.oversampling.sampler",
     "LanguageModelClassifier": "imbllm_autogluon.classification.classifier",
+    "LatentDiffRegressor": "imbllm_autogluon.regression.latent_diff",
     "PredLLM": "imbllm_autogluon.oversampling.pred_llm",
     "make_preset": "imbllm_autogluon.plugin.presets",
     "rebalance_hyperparameters": "imbllm_autogluon.plugin.hyperparameters",

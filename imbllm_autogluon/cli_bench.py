@@ -20,6 +20,10 @@ Beside = Annotated[
 ]
 MostRows = Annotated[int, typer.Option(help="Most rows of a table.")]
 Steps = Annotated[int | None, typer.Option(help="Training steps. Default: the method's.")]
+BesideDiabetes = Annotated[
+    list[str] | None, typer.Option("--table", metavar="FILE:TARGET", help="Beside scikit-learn's diabetes; repeatable.")
+]
+MostBins = Annotated[int, typer.Option(help="Most bins of a target; small tables have fewer.")]
 Splits = Annotated[int, typer.Option(help="Splits of each table.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Measure anew what an earlier run has stored.")]
 
@@ -174,12 +178,9 @@ def synthesis(
 
 @bench.command()
 def regression(
-    table: Annotated[
-        list[str] | None,
-        typer.Option("--table", metavar="FILE:TARGET", help="Beside scikit-learn's diabetes; repeatable."),
-    ] = None,
+    table: BesideDiabetes = None,
     rows: MostRows = 4000,
-    bins: Annotated[int, typer.Option(help="Most bins of a target; small tables have fewer.")] = 50,
+    bins: MostBins = 50,
     repeats: Splits = 3,
     threads: int = 1,
     slow_arms: Annotated[bool, typer.Option("--slow-arms", help="Rows written by ImbLLM too.")] = False,
@@ -199,6 +200,36 @@ def regression(
         threads=threads,
         slow_arms=slow_arms,
         ablations=ablations,
+        fresh=fresh,
+    )
+    typer.echo(page)
+
+
+@bench.command("regression-autogluon")
+def regression_autogluon(
+    table: BesideDiabetes = None,
+    rows: MostRows = 4000,
+    bins: MostBins = 50,
+    repeats: Splits = 3,
+    folds: Annotated[int, typer.Option(help="Bagging folds.")] = 4,
+    threads: int = 1,
+    family: Annotated[
+        list[str] | None, typer.Option(metavar="KEY", help="AutoGluon model key; repeatable. Default: GBM, CAT, RF.")
+    ] = None,
+    fresh: Fresh = False,
+) -> None:
+    """What LatentDiff and twins add to AutoGluon's ensemble on rare and common targets."""
+    from imbllm_autogluon.bench.regression_autogluon import run
+    from imbllm_autogluon.bench.regression_autogluon_arms import FAMILIES
+
+    page = run(
+        tables=table or (),
+        rows=rows,
+        bins=bins,
+        repeats=repeats,
+        folds=folds,
+        threads=threads,
+        families=family or FAMILIES,
         fresh=fresh,
     )
     typer.echo(page)

@@ -327,6 +327,20 @@ def test_bench_regression_hands_its_options_to_the_benchmark(monkeypatch: pytest
     assert seen == {**given, "slow_arms": True, "ablations": True, "fresh": True}
 
 
+def test_bench_regression_autogluon_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, object] = {}
+    run = "imbllm_autogluon.bench.regression_autogluon.run"
+    monkeypatch.setattr(run, lambda **options: seen.update(options) or "page.md")
+    assert imbllm("bench", "regression-autogluon").stdout == "page.md\n"
+    common = {"tables": (), "rows": 4000, "bins": 50, "repeats": 3, "folds": 4, "threads": 1}
+    assert seen == {**common, "families": ("GBM", "CAT", "RF"), "fresh": False}
+    options = ("--rows", "300", "--bins", "20", "--repeats", "1", "--folds", "2", "--threads", "2", "--fresh")
+    named = ("--table", "a.csv:x", "--table", "b.csv:y", "--family", "XGB", "--family", "LR")
+    assert imbllm("bench", "regression-autogluon", *named, *options).stdout == "page.md\n"
+    given = {"tables": ["a.csv:x", "b.csv:y"], "rows": 300, "bins": 20, "repeats": 1, "folds": 2, "threads": 2}
+    assert seen == {**given, "families": ["XGB", "LR"], "fresh": True}
+
+
 def test_a_fresh_process_predicts_with_twins_it_has_never_seen(tmp_path: Path) -> None:
     outcome = binary_outcome()
     rows = mixed_table(BINARY, seed=2)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy.typing as npt
+
     from imbllm_autogluon.bench.regression_arms import Arm
     from imbllm_autogluon.bench.regression_tables import RegressionTable
     from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
@@ -103,7 +105,11 @@ def _split(table: RegressionTable, seed: int, bins: int) -> RegressionSplit:
 
 def judge(regressor: LatentDiffRegressor, split: RegressionSplit) -> dict[str, float]:
     """Errors on unseen rows and number of these, over all and by shots; absent without rows."""
-    predicted = regressor.predict(split.unseen_X)
+    return errors_by_shot(regressor.predict(split.unseen_X), split)
+
+
+def errors_by_shot(predicted: npt.ArrayLike, split: RegressionSplit) -> dict[str, float]:
+    """The same of predictions for the unseen rows, shape (n,)."""
     counts = split.bins.counts(split.y.to_numpy())
     errors = shot_metrics(split.unseen_y.to_numpy(), predicted, split.bins, counts)
     return {

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.bench.feature_quality import FEATURE_METRICS
+from imbllm_autogluon.bench.page_text import hundredths, markdown, signed, significant, spread, tenths
 from imbllm_autogluon.regression.bins import SHOTS, shots
 
 if TYPE_CHECKING:
@@ -62,9 +63,9 @@ is as good as it gets."""
 def summary(tidy: pd.DataFrame) -> pd.DataFrame:
     """One row for each table and arm: MAE, its change, features generated and seconds; empty where there is none."""
     means, changes = _wide(tidy).groupby(["table", "arm"], sort=False).mean(), _mean_changes(tidy)
-    columns = {f"{group} MAE": means[f"{group} MAE"].map(_significant) for group in GROUPS}
-    relative = {f"{group} %": changes[f"{group} MAE"].map(_signed) for group in GROUPS}
-    rest = {name: means[name].map(_tenths) for name in ("synthetic", "accepted", "fit s")}
+    columns = {f"{group} MAE": means[f"{group} MAE"].map(significant) for group in GROUPS}
+    relative = {f"{group} %": changes[f"{group} MAE"].map(signed) for group in GROUPS}
+    rest = {name: means[name].map(tenths) for name in ("synthetic", "accepted", "fit s")}
     return pd.DataFrame({**columns, **relative, **rest}).reset_index()
 
 
@@ -88,10 +89,10 @@ def page_text(tidy: pd.DataFrame, bins: str, command: str) -> str:
         f"Asked of California housing: few-shot MAE at least {-ASKED_FEW:g} % lower, MAE over all rows at most "
         f"{ALLOWED_ALL:g} % higher. ± is the standard error over the splits.\n\n{verdicts}\n\n"
         f"## Arms over all tables\n\nFew-shot MAE and MAE over all rows; percent, means over the tables.\n\n"
-        f"{_markdown(_over_tables(tidy))}\n\n## Squared errors and geometric means\n\n"
+        f"{markdown(_over_tables(tidy))}\n\n## Squared errors and geometric means\n\n"
         f"Change against `{NONE}`, percent; the values themselves are in `regression.csv`.\n\n"
-        f"{_markdown(_other_errors(tidy))}\n\n## Generated features\n\n{ABOUT_FEATURES}\n\n"
-        f"{_markdown(_features(tidy))}\n\nCommand: `{command}`.\n\n## Mean absolute errors"
+        f"{markdown(_other_errors(tidy))}\n\n## Generated features\n\n{ABOUT_FEATURES}\n\n"
+        f"{markdown(_features(tidy))}\n\nCommand: `{command}`.\n\n## Mean absolute errors"
     )
 
 
@@ -99,7 +100,7 @@ def bins_text(name: str, split: RegressionSplit) -> str:
     """Bins of one table: edges, shots, and the learned rows of each in the order of the target."""
     bins, counts = split.bins, split.bins.counts(split.y.to_numpy())
     kinds, unseen = shots(counts), split.bins.counts(split.unseen_y.to_numpy())
-    edges = [_significant(value) for value in (bins.edges[0], bins.edges[-1], np.diff(bins.edges).mean())]
+    edges = [significant(value) for value in (bins.edges[0], bins.edges[-1], np.diff(bins.edges).mean())]
     parts = [
         f"{int((kinds == shot).sum())} {shot} ({counts[kinds == shot].sum()} rows learned, "
         f"{unseen[kinds == shot].sum()} unseen)"
@@ -136,13 +137,13 @@ def _verdict(tidy: pd.DataFrame, table: str) -> str:
     changes = every_change[every_change.index.get_level_values("table") == table]
     few, every = (changes.xs(LATENT_DIFF, level="arm")[f"{group} MAE"] for group in ("few", "all"))
     if few.isna().all():
-        return f"- **{table}**: no few-shot rows; all rows {_spread(every)}"
+        return f"- **{table}**: no few-shot rows; all rows {spread(every)}"
     seconds = _wide(tidy).loc[table]["fit s"].groupby("arm").mean()
     lower = "reached" if few.mean() <= ASKED_FEW else "lower, NOT as asked" if few.mean() < 0 else "NOT lower"
     kept = "kept" if every.mean() <= ALLOWED_ALL else "NOT kept"
     controls = [f"{arm} instead: {_of_control(changes, arm)}" for arm in (COPIES, RETRAINED)]
     return (
-        f"- **{table}**: few-shot MAE {_spread(few)} ({lower}), all rows {_spread(every)} ({kept}); "
+        f"- **{table}**: few-shot MAE {spread(few)} ({lower}), all rows {spread(every)} ({kept}); "
         f"{'; '.join(controls)}; {seconds[LATENT_DIFF]:.1f} s against {seconds[NONE]:.1f} s"
     )
 
@@ -150,7 +151,7 @@ def _verdict(tidy: pd.DataFrame, table: str) -> str:
 def _of_control(changes: pd.DataFrame, arm: str) -> str:
     """Changes by an arm that generates nothing: what is not due to generated features."""
     figures = changes.xs(arm, level="arm")
-    return f"few-shot {_spread(figures['few MAE'])}, all rows {_spread(figures['all MAE'])}"
+    return f"few-shot {spread(figures['few MAE'])}, all rows {spread(figures['all MAE'])}"
 
 
 def _over_tables(tidy: pd.DataFrame) -> pd.DataFrame:
@@ -160,7 +161,7 @@ def _over_tables(tidy: pd.DataFrame) -> pd.DataFrame:
     for arm, part in changes.groupby("arm", sort=False):
         few, every = part["few MAE"].dropna(), part["all MAE"]
         lower, kept = f"{(few < 0).sum()} of {len(few)}", f"{(every <= ALLOWED_ALL).sum()} of {len(every)}"
-        means = {"few %": _signed(few.mean()), "all %": _signed(every.mean())}
+        means = {"few %": signed(few.mean()), "all %": signed(every.mean())}
         counted = {"tables, few lower": lower, f"tables, all at most +{ALLOWED_ALL:g} %": kept}
         lines.append({"arm": arm, **means, **counted})
     return pd.DataFrame(lines)
@@ -170,39 +171,10 @@ def _other_errors(tidy: pd.DataFrame) -> pd.DataFrame:
     """Changes of squared errors and geometric means, a row for each table and arm."""
     names = [f"{group} {name}" for name, group in product(("MSE", "GM"), GROUPS)]
     changes = _mean_changes(tidy).drop(NONE, level="arm")
-    return pd.DataFrame({name: changes[name].map(_signed) for name in names}).reset_index()
+    return pd.DataFrame({name: changes[name].map(signed) for name in names}).reset_index()
 
 
 def _features(tidy: pd.DataFrame) -> pd.DataFrame:
     """Quality of generated features, a row for each table."""
     of_tables = _wide(tidy).xs(LATENT_DIFF, level="arm").groupby("table", sort=False).mean()
-    return pd.DataFrame({name: of_tables[name].map(_hundredths) for name in FEATURE_METRICS}).reset_index()
-
-
-def _markdown(frame: pd.DataFrame) -> str:
-    rows = [list(frame.columns), ["---"] * frame.shape[1], *frame.astype(str).to_numpy().tolist()]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _spread(changes: pd.Series) -> str:
-    """Mean change over the splits, with its standard error where there are several."""
-    found = changes.dropna()
-    error = f" ± {found.std() / np.sqrt(len(found)):.1f}" if len(found) > 1 else ""
-    return f"{found.mean():+.1f}{error} %"
-
-
-def _significant(value: float) -> str:
-    """Four significant digits, never as a power of ten."""
-    return "" if np.isnan(value) else np.format_float_positional(float(f"{value:.4g}"), trim="-")
-
-
-def _signed(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:+.1f}"
-
-
-def _tenths(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:.1f}"
-
-
-def _hundredths(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:.2f}"
+    return pd.DataFrame({name: of_tables[name].map(hundredths) for name in FEATURE_METRICS}).reset_index()

@@ -53,10 +53,11 @@ class Amount(NamedTuple):
     """What was chosen, and why."""
 
     ratio: float | None
-    """Synthetic features for each real row; None: every head trained anew broke the budget, and the first one stays."""
+    """Synthetic features for each real row; None: no head trained anew was better beyond doubt, and the first stays."""
     trials: pd.DataFrame
-    """Tried ratios as index; columns `overall` and `by_bin`, mean absolute errors of the held-out rows in deviations
-    of the target: over all rows, and the mean over bins. The row named NaN is the encoder's own head."""
+    """Tried ratios as index; of the held-out rows, in deviations of the target: `overall`, mean absolute error over all
+    rows; `by_bin`, the mean over bins; `noise`, the standard error of what `by_bin` gains. The row named NaN is the
+    encoder's own head."""
 
 
 def head_on_mix(start: Head, real: RealFeatures, made: SyntheticFeatures, config: LatentDiffConfig) -> Head | BentHead:
@@ -78,7 +79,10 @@ def chosen_amount(
     errors: FloatArray,
     config: LatentDiffConfig,
 ) -> Amount:
-    """Try all ratios and choose the one whose mean error over bins is the least, within the budget.
+    """Try all ratios and choose the one that surely gains most by bin, within the budget.
+
+    A ratio's gain counts after its standard error: a few held-out rows decide about rare bins, and where noise chooses,
+    rare targets lose as often as they gain.
 
     Parameters
     ----------
@@ -98,19 +102,22 @@ def chosen_amount(
     counts = np.bincount(real.assigned, minlength=len(errors))
     judges = real.take(held_out)
     learned = real.take(np.setdiff1d(np.arange(len(real.targets)), held_out))
-    trials = {float("nan"): _errors_of(start, judges)}
+    heads: list[Head | BentHead] = [start]
     for ratio in RATIOS:
         part = made.first(allocate(errors, counts, config.allocation, ratio))
-        trials[ratio] = _errors_of(head_on_mix(start, learned, part, config), judges)
-    table = pd.DataFrame.from_dict(trials, orient="index", columns=["overall", "by_bin"]).rename_axis("ratio")
-    most = (1.0 + config.allocation.overall_budget) * table["overall"].iloc[0]
-    best = table["by_bin"].where(table["overall"] <= most).to_numpy().argsort()[0]
-    return Amount(None if best == 0 else RATIOS[best - 1], table)
+        heads.append(head_on_mix(start, learned, part, config))
+    trials = _judged(heads, judges).set_axis([float("nan"), *RATIOS], axis=0).rename_axis("ratio")
+    most = (1.0 + config.allocation.overall_budget) * trials["overall"].iloc[0]
+    sure = trials["by_bin"].iloc[0] - trials["by_bin"] - trials["noise"]
+    best = int(sure.where(trials["overall"] <= most, -np.inf).to_numpy().argmax())
+    return Amount(None if best == 0 else RATIOS[best - 1], trials)
 
 
-def _errors_of(head: Head | BentHead, rows: RealFeatures) -> tuple[float, float]:
-    """Mean absolute error over all rows, weighted, and over bins, each as much as any other."""
-    errors = np.abs(head.predict(rows.features) - rows.targets)
+def _judged(heads: list[Head | BentHead], rows: RealFeatures) -> pd.DataFrame:
+    """Errors of each head on some rows, and how sure the gains over the first one are."""
+    errors = np.abs(np.stack([head.predict(rows.features) for head in heads]) - rows.targets)
     sizes = np.bincount(rows.assigned)
-    means = np.bincount(rows.assigned, weights=errors)[sizes > 0] / sizes[sizes > 0]
-    return float(np.average(errors, weights=rows.weights if rows.weights.sum() else None)), float(means.mean())
+    shares = 1.0 / (sizes[rows.assigned] * (sizes > 0).sum())
+    overall = np.average(errors, axis=1, weights=rows.weights if rows.weights.sum() else None)
+    noise = np.sqrt(errors.shape[1]) * ((errors[0] - errors) * shares).std(axis=1)
+    return pd.DataFrame({"overall": overall, "by_bin": errors @ shares, "noise": noise})

@@ -145,9 +145,8 @@ class AllocationConfig:
     generation_ratio: float | Literal["auto"] = "auto"
     """Synthetic features for each real row (0 to 10); the paper uses 0.2 to 0.8. More helps rare targets and harms
     common ones; how much, differs a lot between tables. `auto` tries amounts up to 2 on the rows that the encoder held
-    out, and takes the one with the least error by bin that keeps to `overall_budget`; of fewer than 50 such rows
-    nothing can be learned, and it is 0.2. With 0 the head is trained anew on the real features alone, which is a
-    control."""
+    out, and takes the one that surely lowers the error by bin most and keeps to `overall_budget`; fewer than 50 such
+    rows tell nothing, and it is 0.2. With 0 the head is trained anew on the real features alone, which is a control."""
 
     overall_budget: float = 0.02
     """With `auto`: how much higher the error over all held-out rows may become (0 to 10), as a share."""

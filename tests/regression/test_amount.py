@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from imbllm_autogluon.regression import amount
 from imbllm_autogluon.regression.allocation import allocate
 from imbllm_autogluon.regression.amount import RATIOS, RealFeatures, chosen_amount
 from imbllm_autogluon.regression.config import LatentDiffConfig
@@ -43,18 +44,48 @@ def test_every_ratio_and_the_first_head_are_tried() -> None:
     assert trials.notna().all().all()
 
 
-def test_the_choice_has_the_least_error_by_bin_among_those_within_the_budget() -> None:
-    amount = _chosen(overall_budget=0.02)
-    most = 1.02 * amount.trials["overall"].iloc[0]
-    within = amount.trials[amount.trials["overall"] <= most]
-    assert amount.ratio is not None
-    assert amount.trials.loc[amount.ratio, "by_bin"] == within["by_bin"].min()
+def test_the_choice_gains_most_by_bin_after_the_noise_among_those_within_the_budget() -> None:
+    found = _chosen(overall_budget=0.02)
+    first = found.trials.iloc[0]
+    within = found.trials[found.trials["overall"] <= 1.02 * first["overall"]]
+    sure = first["by_bin"] - within["by_bin"] - within["noise"]
+    assert found.ratio is not None
+    assert sure.loc[found.ratio] == sure.max() > 0
 
 
-def test_a_larger_budget_never_leaves_bins_worse() -> None:
-    amounts = [_chosen(overall_budget=budget, head_loss="squared") for budget in (0.0, 0.02, 0.2, 10.0)]
-    errors = [a.trials["by_bin"].iloc[0] if a.ratio is None else a.trials.loc[a.ratio, "by_bin"] for a in amounts]
-    assert errors == sorted(errors, reverse=True)
+def test_the_noise_is_the_standard_error_of_a_mean_over_bins() -> None:
+    start, real, held_out = _shrunk()
+    other = Head(np.array([0.9, 0.1]), 0.2)
+    rows = real.take(held_out)
+    table = amount._judged([start, other], rows)
+    errors = [np.abs(head.predict(rows.features) - rows.targets) for head in (start, other)]
+    means = [[error[rows.assigned == number].mean() for number in range(3)] for error in errors]
+    assert table["by_bin"].tolist() == pytest.approx([np.mean(m) for m in means])
+    assert table["noise"].iloc[0] == 0
+    rng = np.random.default_rng(0)
+    gains = []
+    for _ in range(2000):
+        draw = rng.integers(len(held_out), size=len(held_out))
+        shares = 1 / (3 * np.bincount(rows.assigned)[rows.assigned[draw]])
+        gains.append(((errors[0] - errors[1])[draw] * shares).sum())
+    assert table["noise"].iloc[1] == pytest.approx(np.std(gains), rel=0.1)
+
+
+def test_a_gain_that_noise_could_explain_leaves_the_first_head() -> None:
+    start, real, _ = _shrunk()
+    few = np.array([0, 300, 700, 970])  # one rare row among the judges
+    noisy = real._replace(targets=real.targets + 5 * np.random.default_rng(1).normal(size=N))
+    made = FeatureCopier(real.features, real.targets, real.assigned).generate(2 * COUNTS, 0)
+    assert chosen_amount(start, noisy, few, made, ERRORS, LatentDiffConfig()).ratio is None
+
+
+def test_a_larger_budget_never_gains_less() -> None:
+    gains = []
+    for budget in (0.0, 0.02, 0.2, 10.0):
+        found = _chosen(overall_budget=budget, head_loss="squared")
+        chosen = found.trials.iloc[0] if found.ratio is None else found.trials.loc[found.ratio]
+        gains.append(found.trials["by_bin"].iloc[0] - chosen["by_bin"] - chosen["noise"])
+    assert gains == sorted(gains)
 
 
 def test_where_every_head_breaks_the_budget_the_first_one_stays() -> None:
