@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -170,6 +171,41 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         frame = checked_frame(X)
         validate_data(self, X=X, reset=False, skip_check_array=True)
         return self.model_.predict(frame.reset_index(drop=True))
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the fitted regressor into a folder as safetensors and JSON, never as pickle; returns the folder.
+
+        `kinds` and `time_limit`, which only fitting reads, are not kept; neither are training curves.
+
+        Raises
+        ------
+        StoredStateError
+            A column holds objects that cannot be stored.
+        """
+        from imbllm_autogluon.regression.storage import save_model
+
+        check_is_fitted(self)
+        names = getattr(self, "feature_names_in_", None)
+        seen = {"n": self.n_features_in_, "names": None if names is None else [str(name) for name in names]}
+        return save_model(self.model_, Path(folder), seen)
+
+    @classmethod
+    def load(cls, folder: str | Path, threads: int | None = None) -> LatentDiffRegressor:
+        """Read a regressor written by :meth:`save`; it predicts the same, and `refit_head` works.
+
+        Raises
+        ------
+        StoredStateError
+            A file is absent, broken, or of another format.
+        """
+        from imbllm_autogluon.regression.storage import load_model
+
+        model, seen = load_model(Path(folder), threads)
+        loaded = cls(random_state=model.seed, threads=threads, **model.config.flat())
+        loaded.model_, loaded.bins_, loaded.n_features_in_ = model, model.bins, seen["n"]
+        if seen["names"] is not None:
+            loaded.feature_names_in_ = np.asarray(seen["names"], dtype=object)
+        return loaded
 
     @property
     def encoder_(self) -> TabularEncoder:

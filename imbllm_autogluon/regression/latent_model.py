@@ -83,10 +83,12 @@ class LatentReport:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Take the seconds of a stage."""
+        """Take the seconds of a stage, and log its progress."""
         began = time.monotonic()
+        logger.info("LatentDiff: %s begins.", stage)
         yield
         self.seconds[stage] = time.monotonic() - began
+        logger.info("LatentDiff: %s took %.1f s.", stage, self.seconds[stage])
 
 
 class LatentModel:

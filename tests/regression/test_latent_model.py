@@ -132,3 +132,10 @@ def test_copies_take_the_place_of_generated_features() -> None:
     assert isinstance(model.generator, FeatureCopier)
     assert "denoiser" not in model.report.curves
     assert model.report.bins["kept"].sum() == round(0.7 * 400)
+
+
+def test_the_progress_of_a_fit_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        _fitted(encoder_epochs=1, diffusion_steps=2)
+    stages = ("encoder", "denoiser", "sampling", "head")
+    assert [stage for stage in stages if f"LatentDiff: {stage} begins." in caplog.messages] == list(stages)
