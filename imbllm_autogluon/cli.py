@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from imbllm_autogluon.cli_bench import bench
 from imbllm_autogluon.cli_cache import cache
 from imbllm_autogluon.cli_models import models
+from imbllm_autogluon.cli_report import report
 from imbllm_autogluon.cli_tables import read_classes, read_test, read_training
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
 from imbllm_autogluon.version import __version__
@@ -68,6 +69,7 @@ app = typer.Typer(
 app.add_typer(bench, name="bench")
 app.add_typer(cache, name="cache")
 app.add_typer(models, name="models")
+app.command()(report)
 
 
 @app.callback()

@@ -10,6 +10,7 @@ from autogluon.core.metrics import compute_metric, get_metric
 
 from imbllm_autogluon.jobs.comparison import Comparison, Score, kind_of_rows
 from imbllm_autogluon.jobs.resampling import difference_interval
+from imbllm_autogluon.jobs.score_curves import class_curves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +69,7 @@ def compare(
         counts=rows.counts(predictor),
         interval=_interval(scorers[0], rows, models, thresholds) if models.plain is not None else None,
         notes=rows.notes,
+        curves=class_curves(rows.classes, rows.probabilities, models, _texts(predictor)),
     )
 
 
@@ -104,7 +106,7 @@ class _Scored:
         return cls(codes[known].astype("int64").to_numpy(), probabilities, notes)
 
     def counts(self, predictor: TabularPredictor) -> dict[str, int]:
-        labels = {code: str(label) for label, code in predictor.class_labels_internal_map.items()}
+        labels = _texts(predictor)
         codes, sizes = np.unique(self.classes, return_counts=True)
         return {labels[int(code)]: int(n) for code, n in zip(codes, sizes, strict=True)}
 
@@ -117,6 +119,11 @@ class _Scored:
             classes, proba = classes[at], proba[at]
         labels = proba.argmax(axis=1) if proba.ndim == 2 else (proba > (threshold or 0.5)).astype(np.int64)
         return float(compute_metric(y=classes, metric=scorer, y_pred=labels, y_pred_proba=proba))
+
+
+def _texts(predictor: TabularPredictor) -> dict[int, str]:
+    """Text of each code."""
+    return {code: str(label) for label, code in predictor.class_labels_internal_map.items()}
 
 
 def _scorers(predictor: TabularPredictor) -> list[Scorer]:

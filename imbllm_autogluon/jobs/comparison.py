@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from autogluon.tabular import TabularPredictor
 
     from imbllm_autogluon.jobs.contenders import Contenders
+    from imbllm_autogluon.jobs.score_curves import ClassCurves
 
 Rows = Literal["test", "out-of-fold", "validation"]
 Winner = Literal["whole", "plain", "neither"]
@@ -71,6 +72,9 @@ class Comparison:
 
     notes: tuple[str, ...] = ()
 
+    curves: tuple[ClassCurves, ...] = ()
+    """Precision-recall and calibration curves; none for numbers."""
+
     def figure(self, value: float | None) -> str:
         """A score as readers see it."""
         return number(value)
@@ -118,6 +122,7 @@ class Comparison:
             "counts": dict(self.counts),
             "interval": self.interval,
             "notes": list(self.notes),
+            "curves": [curves.to_dict() for curves in self.curves],
         }
 
     def _chance(self) -> str:

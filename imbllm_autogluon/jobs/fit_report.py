@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import platform
 from datetime import datetime, timezone
+from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from imbllm_autogluon.errors import TableError
+from imbllm_autogluon.jobs.base_job import quiet_libraries
 from imbllm_autogluon.jobs.contenders import base_models, is_generator, is_latent_diff, is_twin
 from imbllm_autogluon.jobs.fold_records import FoldRecord, fold_records
 from imbllm_autogluon.jobs.job import FitJob
+from imbllm_autogluon.jobs.rows_report import rows_report
 from imbllm_autogluon.jobs.studies import StudyRecord, study_records
 from imbllm_autogluon.jobs.target_facts import latent_notes, target_facts
 from imbllm_autogluon.jobs.target_job import TargetJob
@@ -19,12 +23,13 @@ from imbllm_autogluon.plugin.tasks import plan_for
 from imbllm_autogluon.tables.files import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from imbllm_autogluon.jobs.base_job import FitOutcome
+    from imbllm_autogluon.quality.quality_report import RowsSection
 
-JSON_NAME, HTML_NAME = "imbllm_report.json", "imbllm_report.html"
+JSON_NAME, HTML_NAME, MARKDOWN_NAME = "imbllm_report.json", "imbllm_report.html", "imbllm_report.md"
 
 FORMAT = 1
 """Raised when keys of the JSON file change their meaning."""
@@ -36,7 +41,9 @@ LIBRARIES = (
 """Packages whose versions stand in the report."""
 
 
-def fit_report(outcome: FitOutcome, studies: Sequence[StudyRecord] = ()) -> dict[str, Any]:
+def fit_report(
+    outcome: FitOutcome, studies: Sequence[StudyRecord] = (), rows: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Everything there is to say about a fit, as values that ``json.dumps`` accepts.
 
     Parameters
@@ -45,12 +52,14 @@ def fit_report(outcome: FitOutcome, studies: Sequence[StudyRecord] = ()) -> dict
         A finished job.
     studies
         Trials of its tuned twins.
+    rows
+        What :func:`~imbllm_autogluon.jobs.rows_report.rows_report` found about the written rows.
 
     Returns
     -------
     dict
-        ``task``, ``headline``, ``table``, ``settings``, ``leaderboard``, ``comparison``, ``folds``, ``studies``,
-        ``generator_fits``, ``seconds``, ``notes``, ``versions``.
+        ``task``, ``headline``, ``table``, ``settings``, ``leaderboard``, ``comparison``, ``folds``, ``rows``,
+        ``studies``, ``generator_fits``, ``seconds``, ``notes``, ``versions``.
     """
     job, predictor = outcome.job, outcome.predictor
     folds = fold_records(predictor, outcome.generator_fits)
@@ -70,6 +79,7 @@ def fit_report(outcome: FitOutcome, studies: Sequence[StudyRecord] = ()) -> dict
         "leaderboard": leaderboard(outcome),
         "comparison": outcome.comparison.to_dict(),
         "folds": [fold.to_dict() for fold in folds],
+        "rows": dict(rows or {}),
         "studies": [study.to_dict() for study in studies],
         "generator_fits": outcome.generator_fits,
         "seconds": outcome.seconds,
@@ -79,22 +89,58 @@ def fit_report(outcome: FitOutcome, studies: Sequence[StudyRecord] = ()) -> dict
 
 
 def write_report(outcome: FitOutcome) -> Path:
-    """Write ``imbllm_report.json`` and ``imbllm_report.html`` into the predictor's folder; return the HTML file.
+    """Write ``imbllm_report.json``, ``.md`` and ``.html`` into the predictor's folder; return the HTML file.
 
     Raises
     ------
     TableError
         The folder cannot be written.
     """
-    from imbllm_autogluon.quality.render import render_fit_report
-
     studies = study_records(outcome.predictor)
-    report = fit_report(outcome, studies)
-    text = json.dumps(report, indent=1, ensure_ascii=False)
-    page = render_fit_report(report, {study.name: study.plots for study in studies})
-    write_whole(outcome.job.out / JSON_NAME, lambda draft: draft.write_text(text, encoding="utf-8"))
-    write_whole(outcome.job.out / HTML_NAME, lambda draft: draft.write_text(page, encoding="utf-8"))
-    return outcome.job.out / HTML_NAME
+    with quiet_libraries():
+        rows = rows_report(outcome.predictor, outcome.job.train.frame)
+    report = fit_report(outcome, studies, rows.facts)
+    return write_files(report, {study.name: study.plots for study in studies}, rows.section, outcome.job.out)
+
+
+def write_files(
+    report: Mapping[str, Any], plots: Mapping[str, Mapping[str, str]], section: RowsSection | None, folder: Path
+) -> Path:
+    """Write a report in its three forms; return the HTML file.
+
+    Parameters
+    ----------
+    report
+        What :func:`fit_report` returned.
+    plots, section
+        Pictures of studies and of rows, see :func:`~imbllm_autogluon.quality.render.render_fit_report`.
+    folder
+        Made if need be.
+
+    Raises
+    ------
+    TableError
+        The folder cannot be made or written.
+    """
+    from imbllm_autogluon.quality.render import render_fit_report
+    from imbllm_autogluon.quality.render_markdown import fit_markdown
+
+    texts = {
+        JSON_NAME: json.dumps(report, indent=1, ensure_ascii=False),
+        MARKDOWN_NAME: fit_markdown(report),
+        HTML_NAME: render_fit_report(report, plots, section),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TableError(f"the folder {folder} cannot be made ({error.strerror}): name another one.") from error
+    for name, text in texts.items():
+        write_whole(folder / name, partial(_write_text, text=text))
+    return folder / HTML_NAME
+
+
+def _write_text(draft: Path, *, text: str) -> None:
+    draft.write_text(text, encoding="utf-8")
 
 
 def _label_facts(outcome: FitOutcome, folds: list[FoldRecord]) -> dict[str, Any]:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from autogluon.tabular import TabularPredictor
 
+ALL_ROWS = "all rows"
+"""Name of the one fold of a model that is not bagged."""
+
 
 @dataclass(frozen=True)
 class FoldRecord:
@@ -35,6 +38,15 @@ class FoldRecord:
     seconds: float
     """Training the generator."""
 
+    sampling_seconds: float
+    """Writing the rows."""
+
+    training_tokens: int
+    """Value tokens learned from."""
+
+    sampling_tokens: int
+    """Value tokens written."""
+
     parameters: int
     """Weights of the language model."""
 
@@ -43,6 +55,10 @@ class FoldRecord:
 
     notes: tuple[str, ...]
     """What was set aside, cut, replaced or stopped early."""
+
+    copies: Mapping[str, Mapping[str, int]]
+    """Rows too like real ones, by class or number of the bin: ``dropped`` (written anew), ``kept``, and the same of
+    near copies (``near_dropped``, ``near_kept``)."""
 
     edges: tuple[float, ...] = ()
     """Edges of the bins of a continuous target; empty for classes."""
@@ -66,7 +82,7 @@ def fold_records(predictor: TabularPredictor, n_generators: int) -> list[FoldRec
     """
     labels = {str(code): str(label) for label, code in (predictor.class_labels_internal_map or {}).items()}
     found: dict[str, FoldRecord] = {}
-    for twin in _twins_and_refitted(predictor):
+    for twin in twins_and_refitted(predictor):
         for name, report in child_reports(predictor, twin):
             record = _record(name, report, labels)
             found.setdefault(record.generator or f"{name} {record.reason}", record)
@@ -75,7 +91,8 @@ def fold_records(predictor: TabularPredictor, n_generators: int) -> list[FoldRec
     return sorted(found.values(), key=lambda record: record.name)
 
 
-def _twins_and_refitted(predictor: TabularPredictor) -> list[str]:
+def twins_and_refitted(predictor: TabularPredictor) -> list[str]:
+    """Names of the twins, then of their refitted copies, whose folds may be all that is left."""
     twins = [name for name in base_models(predictor)[1] if is_twin(predictor, name)]
     refitted = predictor.model_refit_map()
     return [*twins, *(refitted[name] for name in twins if name in refitted)]
@@ -84,14 +101,21 @@ def _twins_and_refitted(predictor: TabularPredictor) -> list[str]:
 def child_reports(predictor: TabularPredictor, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Reports of the folds of one of our models; a bag whose folds were deleted after refitting has none left."""
     model = predictor._trainer.load_model(name)
+    for fold, child in fitted_children(model):
+        if getattr(child, "imbllm_report", None):
+            yield fold, child.imbllm_report
+
+
+def fitted_children(model: Any) -> Iterator[tuple[str, Any]]:
+    """Name of each training fold of a model, and what was fitted on it; a model that is no bag has one, all rows."""
     children = getattr(model, "models", None)
     if children is None:
-        found = [("all rows", model)]
-    else:
-        found = [(str(getattr(child, "name", child)), model.load_child(child)) for child in children]
-    for fold, child in found:
-        if child is not None and getattr(child, "imbllm_report", None):
-            yield fold, child.imbllm_report
+        yield ALL_ROWS, model
+        return
+    for child in children:
+        loaded = model.load_child(child)
+        if loaded is not None:
+            yield str(getattr(child, "name", child)), loaded
 
 
 def _record(name: str, report: Mapping[str, Any], labels: Mapping[str, str]) -> FoldRecord:
@@ -103,11 +127,27 @@ def _record(name: str, report: Mapping[str, Any], labels: Mapping[str, str]) -> 
         reason=report["reason"],
         generator=oversampling.get("generator", ""),
         seconds=float(oversampling.get("training_seconds", 0.0)),
+        sampling_seconds=float(oversampling.get("sampling_seconds", 0.0)),
+        training_tokens=int(oversampling.get("training_tokens", 0)),
+        sampling_tokens=int(oversampling.get("sampling_tokens", 0)),
         parameters=int(oversampling.get("parameters", 0)),
         losses={stage: tuple(curve) for stage, curve in oversampling.get("losses", {}).items()},
         notes=tuple(_notes(report, labels)),
+        copies={
+            labels.get(entry["label"], entry["label"]): _copies(entry) for entry in oversampling.get("classes", ())
+        },
         edges=tuple(report.get("edges", ())),
     )
+
+
+def _copies(entry: Mapping[str, Any]) -> dict[str, int]:
+    """Counts of one class; a fit of an earlier version knows nothing of near copies."""
+    return {
+        "dropped": entry["copies_dropped"],
+        "kept": entry["copies_kept"],
+        "near_dropped": entry.get("near_copies_dropped", 0),
+        "near_kept": entry.get("near_copies_kept", 0),
+    }
 
 
 def _notes(report: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[str]:
@@ -131,7 +171,12 @@ def _notes_of(entry: Mapping[str, Any], name: str) -> Iterator[str]:
     """What there is to say of the new rows of one class, or of the targets of one bin."""
     if entry["method"] != "language model":
         yield f"{name[0].upper()}{name[1:]}: {entry['rows']} rows; the new ones are made by {entry['method']}."
-    if entry["copies_dropped"]:
-        yield f"Copies of real rows of {name}, written anew: {entry['copies_dropped']}."
-    if entry["copies_kept"]:
-        yield f"Copies of real rows of {name} that had to stay: {entry['copies_kept']}."
+    copies = _copies(entry)
+    if copies["dropped"]:
+        yield f"Copies of real rows of {name}, written anew: {copies['dropped']}."
+    if copies["kept"]:
+        yield f"Copies of real rows of {name} that had to stay: {copies['kept']}."
+    if copies["near_dropped"]:
+        yield f"Near copies of real rows of {name}, written anew: {copies['near_dropped']}."
+    if copies["near_kept"]:
+        yield f"Near copies of real rows of {name} that had to stay: {copies['near_kept']}."

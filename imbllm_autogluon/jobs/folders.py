@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 OF_A_PREDICTOR = (
     "predictor.pkl", "learner.pkl", "metadata.json", "version.txt", "models", "utils", "logs",
-    "imbllm_report.json", "imbllm_report.html",
+    "imbllm_report.json", "imbllm_report.html", "imbllm_report.md",
 )  # fmt: skip
 """What an earlier fit left in its folder; nothing else in a folder is ever deleted."""
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from imbllm_autogluon.oversampling.near_copies import NearRows
+
     FloatArray = npt.NDArray[np.float64]
     IntArray = npt.NDArray[np.int64]
 
@@ -57,6 +59,8 @@ class Acceptance:
         Rows by label code, 1 or more each.
     limit
         Most candidates; at least as many as rows are wanted.
+    too_near
+        Real rows, by label code, that rows of their class may not come near to.
 
     Attributes
     ----------
@@ -66,10 +70,15 @@ class Acceptance:
         Candidates looked at until a class had its rows.
     by_rank : Counter
         Rows taken by :meth:`fill_by_rank`.
+    refused : Counter
+        Candidates of each class that were not taken because they lie too near to real rows of it.
+    near : Counter
+        Such candidates that :meth:`fill_by_rank` took after all.
     """
 
-    def __init__(self, wanted: Mapping[int, int], limit: int) -> None:
+    def __init__(self, wanted: Mapping[int, int], limit: int, too_near: Mapping[int, NearRows] | None = None) -> None:
         self._wanted = dict(wanted)
+        self._too_near = too_near or {}
         self._limit = max(limit, sum(wanted.values()))
         self._written = 0
         self._taken: dict[int, list[Cells]] = {code: [] for code in wanted}
@@ -77,6 +86,8 @@ class Acceptance:
         self.missing: Counter[int] = Counter(wanted)
         self.candidates: Counter[int] = Counter()
         self.by_rank: Counter[int] = Counter()
+        self.refused: Counter[int] = Counter()
+        self.near: Counter[int] = Counter()
 
     @property
     def is_open(self) -> bool:
@@ -102,20 +113,29 @@ class Acceptance:
         self._written += asked.cells.n_rows
         left = np.ones(asked.cells.n_rows, dtype=bool)
         for code in [code for code, n in self.missing.items() if n]:
-            rows = np.flatnonzero(asked.answers == code)[: self.missing[code]]
+            answered = np.flatnonzero(asked.answers == code)
+            is_near = self._is_near(code, asked.cells.take(answered))
+            rows = answered[~is_near][: self.missing[code]]
             self._taken[code].append(asked.cells.take(rows))
             left[rows] = False
             self.missing[code] -= len(rows)
-            self.candidates[code] += asked.cells.n_rows if self.missing[code] else int(rows[-1]) + 1
+            seen = asked.cells.n_rows if self.missing[code] else int(rows[-1]) + 1
+            self.refused[code] += int(is_near[answered < seen].sum())
+            self.candidates[code] += seen
         self._spare.append(asked.take(left))
 
     def fill_by_rank(self) -> None:
-        """Give each class that lacks rows the spare candidates with its highest probability; small needs first."""
+        """Give each class that lacks rows the spare candidates with its highest probability; small needs first.
+
+        Candidates too near to its real rows come last.
+        """
         if not self.missing.total():
             return
         rest = Asked.concat(self._spare)
         for code, n in sorted(self.missing.items(), key=lambda item: item[1]):
-            order = np.argsort(-rest.probabilities[:, code], kind="stable")
+            is_near = self._is_near(code, rest.cells)
+            order = np.lexsort((-rest.probabilities[:, code], is_near))
+            self.near[code] += int(is_near[order[:n]].sum())
             self._taken[code].append(rest.cells.take(order[:n]))
             self.by_rank[code] += n
             self.missing[code] = 0
@@ -124,3 +144,8 @@ class Acceptance:
     def rows(self, code: int) -> Cells:
         """Rows of one class, as many as were wanted once all are taken."""
         return Cells.concat(self._taken[code])
+
+    def _is_near(self, code: int, cells: Cells) -> npt.NDArray[np.bool_]:
+        """Which rows lie too near to real rows of a class, shape (n,)."""
+        near = self._too_near.get(code)
+        return np.zeros(cells.n_rows, dtype=bool) if near is None else near.copies(cells)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.class_rows import ClassRows
     from imbllm_autogluon.oversampling.config import ConditioningConfig
     from imbllm_autogluon.oversampling.copies import KnownRows
+    from imbllm_autogluon.oversampling.near_copies import NearRows
     from imbllm_autogluon.tables import TableSchema
 
 
@@ -35,11 +36,14 @@ class ClassWriter:
         Real rows that must not come out again.
     threads
         torch threads.
+    near
+        Real rows that no written row may come near to; `None`: only exact copies are refused.
 
     Attributes
     ----------
     counts : Counter
-        What happened so far: ``copies_dropped``, ``copies_kept``, ``written_freely``, ``illegal``, ``tokens``.
+        What happened so far: what :func:`~imbllm_autogluon.oversampling.copies.written_anew` counts, and
+        ``written_freely``, ``illegal``, ``tokens``.
     """
 
     def __init__(
@@ -49,12 +53,14 @@ class ClassWriter:
         conditioning: ConditioningConfig,
         known: KnownRows,
         threads: int | None,
+        near: NearRows | None = None,
     ) -> None:
         self._model = model
         self._schema = schema
         self._conditioning = conditioning
         self._known = known
         self._threads = threads
+        self._near = near
         self.counts: Counter[str] = Counter()
 
     def write(self, rows: ClassRows, code: int, n_rows: int, seed: int, rng: np.random.Generator) -> Cells:
@@ -79,6 +85,7 @@ class ClassWriter:
             n_rows,
             self._known,
             self.counts,
+            self._near,
         )
 
     def _complete_prompts(

@@ -77,6 +77,19 @@ class QueryConfig:
 
 
 @dataclass(frozen=True)
+class CopiesConfig:
+    """Which rows are refused because they are like real ones. Exact copies always are."""
+
+    near_copies: float = 0.0
+    """Rows nearer to a real row of their class than this share of the real rows are to each other are written again (0
+    to 0.5; 0: off). With 0.05 the limit is the distance under which one real row in twenty has its nearest neighbour.
+    It costs rows written in vain, at most nine times over, and promises no privacy."""
+
+    def __post_init__(self) -> None:
+        require_number("near_copies", self.near_copies, 0.0, 0.5)
+
+
+@dataclass(frozen=True)
 class GeneratorConfig(FlatConfig):
     """Everything that shapes written rows; each method uses its part.
 
@@ -89,5 +102,6 @@ class GeneratorConfig(FlatConfig):
     interpolation: InterpolationConfig = field(default_factory=InterpolationConfig)
     conditioning: ConditioningConfig = field(default_factory=ConditioningConfig)
     query: QueryConfig = field(default_factory=QueryConfig)
+    copies: CopiesConfig = field(default_factory=CopiesConfig)
     measures: MeasuresConfig = field(default_factory=MeasuresConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)

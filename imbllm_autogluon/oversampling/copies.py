@@ -1,4 +1,4 @@
-"""Recognise generated rows that are exact copies of real ones."""
+"""Recognise generated rows that are copies of real ones, and write others in their place."""
 
 from __future__ import annotations
 
@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from imbllm_autogluon.oversampling.near_copies import NearRows
+
 COPY_ROUNDS = 4
 """How often rows equal to real ones are written again before the remaining ones are kept."""
+
+NEAR_ROUNDS = 10
+"""The same where near copies are refused, too: as many as half of all rows may be refused in each round."""
 
 
 class KnownRows:
@@ -49,7 +54,14 @@ def _hash_rows(cells: Cells) -> npt.NDArray[np.uint64]:
     return pd.util.hash_array(cells.row_keys().astype(object), categorize=False)
 
 
-def written_anew(write: Callable[[int, int], Cells], n_rows: int, known: KnownRows, counts: Counter[str]) -> Cells:
+def written_anew(
+    write: Callable[[int, int], Cells],
+    n_rows: int,
+    known: KnownRows,
+    counts: Counter[str],
+    near: NearRows | None = None,
+    rounds: int | None = None,
+) -> Cells:
     """Exactly `n_rows` rows; copies of real ones are written again, a few times at most.
 
     Parameters
@@ -61,18 +73,36 @@ def written_anew(write: Callable[[int, int], Cells], n_rows: int, known: KnownRo
     known
         Real rows that must not come out.
     counts
-        ``copies_dropped`` and ``copies_kept`` are added to it.
+        ``copies_dropped`` and ``copies_kept`` are added to it, and with `near` ``near_copies_dropped`` and
+        ``near_copies_kept``: copies that are not exact.
+    near
+        Real rows that no written row may come near to.
+    rounds
+        How often rows are written at most; default: 4, or 10 with `near`.
     """
     kept: list[Cells] = []
-    for attempt in range(COPY_ROUNDS):
+    rounds = rounds or (COPY_ROUNDS if near is None else NEAR_ROUNDS)
+    for attempt in range(rounds):
         written = write(n_rows, attempt)
-        copies = known.copies(written)
-        if attempt + 1 == COPY_ROUNDS:
-            counts["copies_kept"] += int(copies.sum())
+        is_last = attempt + 1 == rounds
+        copies = _copies(written, known, near, counts, "kept" if is_last else "dropped")
+        if is_last:
             copies[:] = False
         n_rows = int(copies.sum())
-        counts["copies_dropped"] += n_rows
         kept.append(written.take(~copies))
         if not n_rows:
             break
     return Cells.concat(kept)
+
+
+def _copies(
+    rows: Cells, known: KnownRows, near: NearRows | None, counts: Counter[str], fate: str
+) -> npt.NDArray[np.bool_]:
+    """Which rows are copies, exact or near; they are counted by what becomes of them."""
+    exact = known.copies(rows)
+    counts[f"copies_{fate}"] += int(exact.sum())
+    if near is None:
+        return exact
+    like = near.copies(rows) & ~exact
+    counts[f"near_copies_{fate}"] += int(like.sum())
+    return exact | like

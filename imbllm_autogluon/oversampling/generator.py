@@ -6,6 +6,7 @@ import copy
 import logging
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,10 +18,11 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.class_rows import FEWEST_ROWS, ClassRows, method_for
 from imbllm_autogluon.oversampling.class_writing import ClassWriter
 from imbllm_autogluon.oversampling.config import GeneratorConfig
-from imbllm_autogluon.oversampling.copies import KnownRows
+from imbllm_autogluon.oversampling.copies import KnownRows, written_anew
 from imbllm_autogluon.oversampling.counts import counts_by_code
 from imbllm_autogluon.oversampling.interpolation import interpolate
 from imbllm_autogluon.oversampling.lessons import LabelledCells
+from imbllm_autogluon.oversampling.near_copies import NearRows
 from imbllm_autogluon.oversampling.progress import step_counter
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport, listed
 from imbllm_autogluon.randomness import RandomState, base_seed, child_rng, child_seed
@@ -45,6 +47,9 @@ if TYPE_CHECKING:
     IntArray = npt.NDArray[np.int64]
 
 log = logging.getLogger(__name__)
+
+INTERPOLATION_ROUNDS = 20
+"""How often interpolated rows are drawn to find new ones; it costs next to nothing."""
 
 
 class LanguageGenerator(ABC):
@@ -320,19 +325,37 @@ class LanguageGenerator(ABC):
             parents = rng.integers(0, rows.real.n_rows, size=n_rows)
             return rows.real.take(parents), rows.copied.iloc[parents]
         if method == "interpolation":
-            written = interpolate(self.schema, rows.real, n_rows, self.config.interpolation, rng).cells
+            written = self._interpolated(code, n_rows, rng)
         else:
             written = self._write_new(code, n_rows, seed, rng)
         return written, rows.nearest_copied(self.schema, written)
 
     def _write_new(self, code: int, n_rows: int, seed: int, rng: np.random.Generator) -> Cells:
         """Rows from the language model, counted in the report."""
-        writer = ClassWriter(self.language_model, self.schema, self._conditioning(), self._known, self.threads)
+        near = self._near_rows(code)
+        writer = ClassWriter(self.language_model, self.schema, self._conditioning(), self._known, self.threads, near)
         written = writer.write(self._classes[code], code, n_rows, seed, rng)
         counts = dict(writer.counts)
         self._update_report(sampling_tokens=self.report.sampling_tokens + counts.pop("tokens", 0))
         self._count_rows(code, **counts)
         return written
+
+    def _interpolated(self, code: int, n_rows: int, rng: np.random.Generator) -> Cells:
+        """Rows between those of a small class: near to them by nature, but no copies where that is possible."""
+        counts: Counter[str] = Counter()
+        real, config = self._classes[code].real, self.config.interpolation
+
+        def write(missing: int, attempt: int) -> Cells:
+            del attempt  # the source of randomness goes on
+            return interpolate(self.schema, real, missing, config, rng).cells
+
+        written = written_anew(write, n_rows, self._known, counts, rounds=INTERPOLATION_ROUNDS)
+        self._count_rows(code, **counts)
+        return written
+
+    def _near_rows(self, code: int) -> NearRows | None:
+        """How near to the real rows of a class new ones may come."""
+        return NearRows.of(self.schema, self._classes[code].real, self.config.copies.near_copies)
 
     def _count_rows(self, code: int, **added: int) -> None:
         """Add to the counters of one class's report."""

@@ -103,7 +103,8 @@ class PredLLMGenerator(WholeTableGenerator):
     def sample_rows(self, n: int, *, random_state: RandomState = None) -> tuple[pd.DataFrame, pd.Series]:
         """Write `n` rows, whatever class the model gives each; all classes must be among the counts of the fit.
 
-        First values are drawn from the whole table, whatever `start` says. Columns that nothing writes are copied from
+        First values are drawn from the whole table, whatever `start` says. Near copies are not refused: whose copies
+        they would be, only the model's answer tells. Columns that nothing writes are copied from
         the nearest real row of a row's class.
 
         Raises
@@ -174,7 +175,9 @@ class PredLLMGenerator(WholeTableGenerator):
 
     def _accepted(self, wanted: Mapping[int, int], seed: int) -> dict[int, Cells]:
         """Exactly the wanted rows of each class, from as many candidates as it takes, or as are allowed."""
-        acceptance = Acceptance(wanted, int(self.config.query.candidates_per_row * sum(wanted.values())))
+        limit = int(self.config.query.candidates_per_row * sum(wanted.values()))
+        near = {code: found for code in wanted if (found := self._near_rows(code)) is not None}
+        acceptance = Acceptance(wanted, limit, near)
         rounds = itertools.count()
         while acceptance.is_open:
             code = acceptance.neediest
@@ -191,6 +194,8 @@ class PredLLMGenerator(WholeTableGenerator):
                 candidates=acceptance.candidates[code],
                 by_rank=acceptance.by_rank[code],
                 copies_kept=int(self._known.copies(rows).sum()),
+                near_copies_dropped=acceptance.refused[code],
+                near_copies_kept=acceptance.near[code],
             )
         self._log_ranked(acceptance.by_rank, wanted)
         return accepted

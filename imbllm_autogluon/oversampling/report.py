@@ -44,6 +44,13 @@ class ClassReport:
     copies_kept: int = 0
     """Generated rows equal to a real row that had to stay, because only copies came in several rounds."""
 
+    near_copies_dropped: int = 0
+    """Generated rows that are no copies but nearer to a real row than `near_copies` allows, dropped and written again
+    (Pred-LLM: candidates of this class)."""
+
+    near_copies_kept: int = 0
+    """Such rows that had to stay after several rounds (Pred-LLM: when candidates ran out)."""
+
     held_out: int = 0
     """Real rows that were not learned: they told the held-out loss."""
 

@@ -1,3 +1,30 @@
 """Quality: metrics of written rows and of probabilities, reports for readers; made from plain values."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from imbllm_autogluon.quality.evaluation import Evaluation, evaluate
+    from imbllm_autogluon.quality.measure import Measure
+    from imbllm_autogluon.quality.quality_report import report
+
+__all__ = ["Evaluation", "Measure", "evaluate", "report"]
+
+_LAZY = {
+    "Evaluation": "imbllm_autogluon.quality.evaluation",
+    "Measure": "imbllm_autogluon.quality.measure",
+    "evaluate": "imbllm_autogluon.quality.evaluation",
+    "report": "imbllm_autogluon.quality.quality_report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use."""
+    if name in _LAZY:
+        import importlib
+
+        found = getattr(importlib.import_module(_LAZY[name]), name)
+        globals()[name] = found
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

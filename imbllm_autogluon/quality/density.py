@@ -9,20 +9,15 @@ import numpy as np
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.quality.coverage import NEIGHBOURS, coverage
+from imbllm_autogluon.quality.nearest import distances as distances_between
+from imbllm_autogluon.quality.nearest import points
 from imbllm_autogluon.quality.pairs import paired_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pandas as pd
 
-    from imbllm_autogluon.quality.pairs import FloatArray, PairedColumn
-
-HELD_DISTANCES = 2_500_000
-"""Distances held at once: 20 MB of float64."""
-
-FARTHEST = 1e6
-"""Standard deviations from the mean at which a number stands at most."""
+    from imbllm_autogluon.quality.nearest import Points
+    from imbllm_autogluon.quality.pairs import FloatArray
 
 
 @dataclass(frozen=True)
@@ -111,63 +106,18 @@ def density_and_coverage(real: pd.DataFrame, synthetic: pd.DataFrame, k: int = N
     _check_k(k)
     if len(real) <= k:
         raise InvalidInputError(f"balls of k = {k} neighbours need more than {k} real rows; got {len(real)}.")
-    rows, written = _points(columns)
+    return density_and_coverage_of_points(*points(columns), k)
+
+
+def density_and_coverage_of_points(real: Points, synthetic: Points, k: int = NEIGHBOURS) -> DensityCoverage:
+    """As :func:`density_and_coverage`, of more than k real and at least one synthetic point of one space."""
     # The nearest row of all is the row itself.
-    radii = np.concatenate([np.partition(block, k, axis=1)[:, k] for block in _distances(rows, rows)])
-    hits, nearest, start = 0, [], 0
-    for block in _distances(rows, written):
-        hits += _hits(radii[start : start + len(block)], block)
-        nearest.append(block.min(axis=1))
-        start += len(block)
-    return DensityCoverage(hits / (k * len(synthetic)), coverage(radii, np.concatenate(nearest)))
-
-
-@dataclass(frozen=True, eq=False)
-class _Points:
-    """Rows in the space of distances."""
-
-    numbers: FloatArray
-    """In standard deviations, 0 where missing; shape (n, p)."""
-
-    marks: FloatArray
-    """What is equal or not: codes of levels and missingness, shape (n, q)."""
-
-
-def _points(columns: list[PairedColumn]) -> tuple[_Points, _Points]:
-    parts = [_coordinates(column) for column in columns]
-    return tuple(  # type: ignore[return-value]
-        _Points(*(np.column_stack([part[side][kind] for part in parts]) for kind in (0, 1))) for side in (0, 1)
-    )
-
-
-def _coordinates(column: PairedColumn) -> list[tuple[FloatArray, FloatArray]]:
-    """Number and mark of each real row, and of each synthetic one."""
-    sides = (column.real, column.synthetic)
-    known = column.real[~np.isnan(column.real)]
-    if not column.is_number:
-        return [(np.zeros(len(side)), np.nan_to_num(side, nan=-1.0)) for side in sides]
-    if not len(known) or np.ptp(known) == 0:
-        only = known[0] if len(known) else 0.0
-        return [(np.zeros(len(side)), np.where(np.isnan(side), -1.0, side != only)) for side in sides]
-    standard = [np.clip((side - known.mean()) / known.std(), -FARTHEST, FARTHEST) for side in sides]
-    return [(np.nan_to_num(side, nan=0.0), np.isnan(side).astype(np.float64)) for side in standard]
-
-
-def _distances(queries: _Points, rows: _Points) -> Iterator[FloatArray]:
-    """Distances of a block of queries to every row, block after block.
-
-    They are sums of squared differences, not the faster product of matrices: equal rows must be at distance zero, as
-    balls of rows that occur often have radius zero.
-    """
-    from scipy.spatial.distance import cdist
-
-    size = max(1, HELD_DISTANCES // len(rows.numbers))
-    n_marks = rows.marks.shape[1]
-    for start in range(0, len(queries.numbers), size):
-        block = slice(start, start + size)
-        squared = cdist(queries.numbers[block], rows.numbers, "sqeuclidean")
-        squared += np.rint(cdist(queries.marks[block], rows.marks, "hamming") * n_marks)
-        yield np.sqrt(squared)
+    radii = np.concatenate([np.partition(block, k, axis=1)[:, k] for _, block in distances_between(real, real)])
+    hits, nearest = 0, np.empty(len(real))
+    for place, block in distances_between(real, synthetic):
+        hits += _hits(radii[place], block)
+        nearest[place] = block.min(axis=1)
+    return DensityCoverage(hits / (k * len(synthetic)), coverage(radii, nearest))
 
 
 def _hits(radii: FloatArray, distances: FloatArray) -> int:

@@ -10,6 +10,8 @@ from imbllm_autogluon.quality.coverage import QUANTILES
 from imbllm_autogluon.quality.pairs import paired_columns
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from imbllm_autogluon.quality.pairs import FloatArray, IntArray, PairedColumn
@@ -45,7 +47,12 @@ def inverse_kl(real: pd.DataFrame, synthetic: pd.DataFrame) -> float:
     >>> inverse_kl(real, real), round(inverse_kl(real, real.assign(city="Bergen")), 4)
     (1.0, 0.7236)
     """
-    return float(np.mean([1.0 / (1.0 + _divergence(*_codes(column))) for column in paired_columns(real, synthetic)]))
+    return inverse_kl_of_columns(paired_columns(real, synthetic))
+
+
+def inverse_kl_of_columns(columns: Sequence[PairedColumn]) -> float:
+    """As :func:`inverse_kl`."""
+    return float(np.mean([1.0 / (1.0 + _divergence(*_codes(column))) for column in columns]))
 
 
 def _codes(column: PairedColumn) -> tuple[IntArray, IntArray]:

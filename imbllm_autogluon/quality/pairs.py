@@ -14,6 +14,8 @@ from imbllm_autogluon.errors import TableError, nearest
 from imbllm_autogluon.tables.kinds import dense, nature_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imbllm_autogluon.tables.kinds import ColumnName, Nature
 
 FloatArray = npt.NDArray[np.float64]
@@ -67,9 +69,35 @@ def paired_columns(real: pd.DataFrame, synthetic: pd.DataFrame) -> list[PairedCo
     return [_pair(real[name], synthetic[name], name) for name in real.columns]
 
 
-def check_pair(real: pd.DataFrame, synthetic: pd.DataFrame) -> None:
+def stacked_columns(real: pd.DataFrame, others: Sequence[tuple[str, pd.DataFrame]]) -> list[PairedColumn]:
+    """Every column of the real table beside those of several tables, one below the other; levels are shared by all.
+
+    Parameters
+    ----------
+    real
+        n rows.
+    others
+        What to call each table in messages, and its rows; together m.
+
+    Raises
+    ------
+    TableError
+        As :func:`paired_columns`.
+
+    Examples
+    --------
+    >>> tables = [("synthetic", pd.DataFrame({"a": ["y"]})), ("hold-out", pd.DataFrame({"a": ["z", "y"]}))]
+    >>> stacked_columns(pd.DataFrame({"a": ["x"]}), tables)[0].synthetic.tolist()
+    [1.0, 2.0, 1.0]
+    """
+    for called, table in others:
+        check_pair(real, table, called)
+    return [_stack(real[name], [(called, table[name]) for called, table in others], name) for name in real.columns]
+
+
+def check_pair(real: pd.DataFrame, synthetic: pd.DataFrame, called_other: str = "synthetic") -> None:
     """Raise `TableError` unless both tables have rows and the columns of the real one, each once."""
-    for table, called in ((real, "real"), (synthetic, "synthetic")):
+    for table, called in ((real, "real"), (synthetic, called_other)):
         if not len(table) or not len(table.columns):
             raise TableError(f"the {called} table has shape {table.shape}; at least one row and one column are needed.")
         if not table.columns.is_unique:
@@ -79,8 +107,8 @@ def check_pair(real: pd.DataFrame, synthetic: pd.DataFrame) -> None:
     if absent:
         names = [str(name) for name in synthetic.columns]
         raise TableError(
-            f"the synthetic table has no column {absent[0]!r}{nearest(str(absent[0]), names)}; it needs all columns "
-            f"of the real one and has: {', '.join(map(repr, names[:20]))}."
+            f"the {called_other} table has no column {absent[0]!r}{nearest(str(absent[0]), names)}; it needs all "
+            f"columns of the real one and has: {', '.join(map(repr, names[:20]))}."
         )
 
 
@@ -92,33 +120,44 @@ def shared_codes(real: pd.Series[Any], synthetic: pd.Series[Any], name: ColumnNa
     TableError
         A cell is no single value.
     """
-    both = pd.concat(_same_width(_values(real), _values(synthetic)), ignore_index=True)
+    return tuple(codes_of(_same_width(_values(real), _values(synthetic)), name))  # type: ignore[return-value]
+
+
+def codes_of(parts: Sequence[pd.Series[Any]], name: ColumnName) -> list[IntArray]:
+    """Code of each cell of each series, equal exactly where two cells are equal, from 0 in order; -1 where missing."""
     try:
-        codes = pd.factorize(both)[0].astype(np.int64)
+        codes = pd.factorize(pd.concat(parts, ignore_index=True))[0].astype(np.int64)
     except TypeError as error:
         raise TableError(f"column {name!r} holds a cell that is no single value ({error}): drop it.") from error
-    return codes[: len(real)], codes[len(real) :]
+    return np.split(codes, np.cumsum([len(part) for part in parts])[:-1])
 
 
 def _pair(real: pd.Series[Any], synthetic: pd.Series[Any], name: ColumnName) -> PairedColumn:
+    return _stack(real, [("synthetic", synthetic)], name)
+
+
+def _stack(real: pd.Series[Any], others: list[tuple[str, pd.Series[Any]]], name: ColumnName) -> PairedColumn:
     nature = nature_of(dense(real), name)
     if nature not in (*_NUMBERS, *_TIMES):
-        codes = shared_codes(real, synthetic, name)
-        return PairedColumn(name, False, *(np.where(part < 0, np.nan, part).astype(np.float64) for part in codes))
+        codes = codes_of([_values(part) for part in (real, *(other for _, other in others))], name)
+        levels = [np.where(part < 0, np.nan, part).astype(np.float64) for part in codes]
+        return PairedColumn(name, False, levels[0], np.concatenate(levels[1:]))
     numbers = _numbers(real, nature, nature, name)
     if np.isinf(numbers).any():
         raise TableError(f"the real column {name!r} holds an infinite number: replace it by a missing value.")
-    written = _numbers(synthetic, nature_of(dense(synthetic), name), nature, name)
-    return PairedColumn(name, True, numbers, np.clip(written, -LARGEST, LARGEST))
+    read = [_numbers(other, nature_of(dense(other), name), nature, name, called) for called, other in others]
+    return PairedColumn(name, True, numbers, np.clip(np.concatenate(read), -LARGEST, LARGEST))
 
 
-def _numbers(series: pd.Series[Any], nature: Nature, wanted: Nature, name: ColumnName) -> FloatArray:
+def _numbers(
+    series: pd.Series[Any], nature: Nature, wanted: Nature, name: ColumnName, called: str = "synthetic"
+) -> FloatArray:
     """Numbers, or times in days; NaN where missing."""
     if series.isna().all():
         return np.full(len(series), np.nan)
     if nature != wanted and not (nature in _NUMBERS and wanted in _NUMBERS):
         raise TableError(
-            f"column {name!r} of dtype {series.dtype} holds {nature} cells in the synthetic table and {wanted} ones in "
+            f"column {name!r} of dtype {series.dtype} holds {nature} cells in the {called} table and {wanted} ones in "
             "the real table: convert it first, for example with pd.to_numeric or pd.to_datetime."
         )
     if nature in _NUMBERS:
@@ -135,8 +174,10 @@ def _floats(series: pd.Series[Any]) -> npt.NDArray[Any]:
 
 
 def _times(series: pd.Series[Any]) -> pd.Series[Any]:
-    """Without pandas' own NA, which NumPy takes for no time."""
-    return series.astype(object).where(series.notna(), None) if isinstance(series.dtype, pd.ArrowDtype) else series
+    """Missing cells as None: NumPy takes pandas' own NA, and NaN among objects, for no time."""
+    if isinstance(series.dtype, pd.ArrowDtype) or pdt.is_object_dtype(series.dtype):
+        return series.astype(object).where(series.notna(), None)
+    return series
 
 
 def _values(series: pd.Series[Any]) -> pd.Series[Any]:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
+    from imbllm_autogluon.quality.quality_report import RowsSection
+
 METRIC_NAMES = {
     "average_precision": "average precision",
     "roc_auc": "ROC AUC",
@@ -38,7 +40,11 @@ SMALLEST, LARGEST = -6, 14
 """Powers of ten between which numbers in a unit are written out."""
 
 
-def render_fit_report(report: Mapping[str, Any], plots: Mapping[str, Mapping[str, str]] | None = None) -> str:
+def render_fit_report(
+    report: Mapping[str, Any],
+    plots: Mapping[str, Mapping[str, str]] | None = None,
+    section: RowsSection | None = None,
+) -> str:
     """Render the report of a fit as one HTML page.
 
     Parameters
@@ -47,6 +53,8 @@ def render_fit_report(report: Mapping[str, Any], plots: Mapping[str, Mapping[str
         What :func:`imbllm_autogluon.jobs.fit_report.fit_report` returns, or the JSON file written from it.
     plots
         Pictures of each study as data URIs, by the study's name and the picture's title.
+    section
+        Facts and pictures of the written rows of one fold.
 
     Returns
     -------
@@ -57,7 +65,7 @@ def render_fit_report(report: Mapping[str, Any], plots: Mapping[str, Mapping[str
     return (
         _environment(report["task"])
         .get_template(TEMPLATES[report["task"]])
-        .render(report=report, chart=chart, plots=plots or {})
+        .render(report=report, chart=chart, plots=plots or {}, section=section)
     )
 
 
@@ -98,7 +106,8 @@ def metric_name(name: str) -> str:
     return METRIC_NAMES.get(name, name)
 
 
-def _environment(task: str) -> Environment:
+def page_environment() -> Environment:
+    """Templates of pages with their filters; all that they are given is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -108,6 +117,11 @@ def _environment(task: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["figure"] = number if task == "classification" else measure
     environment.filters |= {"number": number, "measure": measure, "signed": signed, "metric_name": metric_name}
+    return environment
+
+
+def _environment(task: str) -> Environment:
+    environment = page_environment()
+    environment.filters["figure"] = number if task == "classification" else measure
     return environment

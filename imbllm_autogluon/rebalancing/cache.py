@@ -81,6 +81,11 @@ class Shelf(Generic[T]):
             self._memory.popitem(last=False)
         return entry, built
 
+    def find(self, root: Path | None, key: str) -> T | None:
+        """The entry of a key, in memory or stored; `None` where there is none. A broken one is deleted."""
+        known = self._memory.get((root, key))
+        return known if known is not None or root is None else self._read(root / self.name / key)
+
     def keys(self, root: Path) -> list[str]:
         """Keys of the complete entries below a root."""
         return sorted(mark.parent.name for mark in (root / self.name).glob(f"*/{MARK}"))

@@ -38,7 +38,7 @@ LEAST_SECONDS = 1.0
 """Training time for which transformers is still loaded: with torch that takes 4 s of one core, once in a process (7 s
 on a busy machine), which plain models need more where there is so little time."""
 
-KEY_VERSION = 5
+KEY_VERSION = 6
 """Raised whenever the same settings would lead to other rows."""
 
 
@@ -53,7 +53,8 @@ class FoldRows:
     """Labels, or targets as float64, shape (n_new,)."""
 
     report: dict[str, Any]
-    """What generator and sampling did: the method, seconds, who made it, and for a generator all of its report."""
+    """What generator and sampling did: the method, seconds, who made it, the key of the rows in the cache (``rows``),
+    and for a generator all of its report."""
 
 
 @dataclass(frozen=True)
@@ -142,10 +143,10 @@ def fold_rows(
             return _written(fold, config, root, threads=threads, time_limit=time_limit)
         return _made(fold, config)
 
-    rows, built = POOLS.get_or_build(root, fold.rows_key(config), write)
-    return replace(
-        rows, report={**rows.report, "written_here": built, "trained_here": built and rows.report["trained_here"]}
-    )
+    key = fold.rows_key(config)
+    rows, built = POOLS.get_or_build(root, key, write)
+    here = {"written_here": built, "trained_here": built and rows.report["trained_here"]}
+    return replace(rows, report={**rows.report, "rows": key, **here})
 
 
 def _made(fold: Fold, config: RebalanceConfig) -> FoldRows:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from imbllm_autogluon.jobs.contenders import Contenders
-from imbllm_autogluon.jobs.fit_report import HTML_NAME, JSON_NAME, fit_report, leaderboard, write_report
+from imbllm_autogluon.jobs.fit_report import HTML_NAME, JSON_NAME, MARKDOWN_NAME, fit_report, leaderboard, write_report
 from imbllm_autogluon.jobs.fold_records import _record, fold_records
 from imbllm_autogluon.jobs.summary import comparison_text, leaderboard_text, summary
 from tests.jobs.fits import TINY, binary_outcome, labelled, multiclass_outcome, new_folder, tiny_job
@@ -132,3 +132,51 @@ def test_a_single_model_in_use_has_no_weights() -> None:
     outcome = binary_outcome()
     alone = replace(outcome, comparison=replace(outcome.comparison, contenders=Contenders("LightGBM_BAG_L1", None)))
     assert {row["weight"] for row in leaderboard(alone)} == {None}
+
+
+def test_the_report_holds_measures_of_the_rows_curves_and_the_work_of_the_generators() -> None:
+    outcome = binary_outcome()
+    page = write_report(outcome).read_text(encoding="utf-8")
+    report = json.loads((outcome.job.out / JSON_NAME).read_text(encoding="utf-8"))
+    assert report["rows"]["fold"] == "S1F1"
+    assert {measure["name"] for measure in report["rows"]["measures"]} >= {"coverage", "near copies"}
+    for fold in report["folds"]:
+        assert min(fold["training_tokens"], fold["sampling_tokens"], fold["sampling_seconds"]) > 0
+        assert set(fold["copies"]) == {"yes"}
+        assert set(fold["copies"]["yes"]) == {"dropped", "kept", "near_dropped", "near_kept"}
+    for heading in ("Curves for yes", "Work of the generators", "Written rows of fold S1F1", "Measures of the rows"):
+        assert heading in page
+    assert page.count("<polyline") >= 2 * 3
+    assert len(page) < 3_000_000
+
+
+def test_the_same_is_written_as_markdown() -> None:
+    outcome = binary_outcome()
+    write_report(outcome)
+    text = (outcome.job.out / MARKDOWN_NAME).read_text(encoding="utf-8")
+    assert text.startswith("# Predicting label from rows.csv\n")
+    for heading in (
+        "## Leaderboard",
+        "## Folds",
+        "## Written rows of fold S1F1",
+        "## Measures of the rows",
+        "## Notes",
+    ):
+        assert f"\n{heading}\n" in text
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(tables) > 40
+    assert "\n\n\n\n" not in text
+
+
+def test_near_copies_are_noted_by_the_users_class_names() -> None:
+    entry = {
+        "method": "language model", "label": "1", "rows": 30, "copies_dropped": 0, "copies_kept": 0,
+        "near_copies_dropped": 7, "near_copies_kept": 1,
+    }  # fmt: skip
+    report = {"before": {}, "added": {}, "reason": "", "notes": [], "oversampling": {"classes": [entry]}}
+    record = _record("S1F1", report, {"1": "yes"})
+    assert record.copies == {"yes": {"dropped": 0, "kept": 0, "near_dropped": 7, "near_kept": 1}}
+    assert record.notes == (
+        "Near copies of real rows of class 'yes', written anew: 7.",
+        "Near copies of real rows of class 'yes' that had to stay: 1.",
+    )

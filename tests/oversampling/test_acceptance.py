@@ -112,3 +112,28 @@ def test_asked_rows_can_be_cut_and_joined() -> None:
     assert joined.answers.tolist() == [1, 1, 0]
     assert joined.cells.values[0].tolist() == [1.0, 3.0, 0.0]
     assert joined.probabilities.tolist() == rows.probabilities[[1, 3, 0]].tolist()
+
+
+class EvenNumbers:
+    """Refuses rows of even numbers."""
+
+    def copies(self, rows: Cells) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        return rows.values[0] % 2 == 0
+
+
+def test_rows_too_near_to_real_ones_of_their_class_are_not_taken() -> None:
+    acceptance = Acceptance({0: 2, 2: 1}, limit=100, too_near={0: EvenNumbers()})
+    acceptance.take(asked([0, 0, 0, 0, 2, 0, 0]))
+    assert (numbers(acceptance, 0), numbers(acceptance, 2)) == ([1, 3], [4])
+    assert dict(acceptance.refused) == {0: 2, 2: 0}  # the last candidate came when all rows were there
+    assert dict(acceptance.candidates) == {0: 4, 2: 5}
+
+
+def test_rows_too_near_are_the_last_to_be_taken_when_candidates_run_out() -> None:
+    acceptance = Acceptance({0: 3}, limit=4, too_near={0: EvenNumbers()})
+    probabilities = [[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.8, 0.2, 0.0], [0.1, 0.9, 0.0]]
+    acceptance.take(asked([0, 1, 0, 1], probabilities=probabilities))
+    assert acceptance.missing[0] == 3
+    acceptance.fill_by_rank()
+    assert sorted(numbers(acceptance, 0)) == [0, 1, 3]
+    assert (acceptance.refused[0], acceptance.near[0], acceptance.by_rank[0]) == (2, 1, 3)

@@ -10,12 +10,15 @@ from imbllm_autogluon.configuration import known_keys
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.oversampling import ConditioningConfig, GeneratorConfig, InterpolationConfig, QueryConfig
+from imbllm_autogluon.oversampling.config import CopiesConfig
 
 
 def test_no_setting_occurs_in_two_parts() -> None:
     keys = GeneratorConfig.flat_keys()
     assert len(set(keys)) == len(keys)
-    parts = (InterpolationConfig, ConditioningConfig, QueryConfig, MeasuresConfig, LanguageConfig)
+    parts = (
+        InterpolationConfig, ConditioningConfig, QueryConfig, CopiesConfig, MeasuresConfig, LanguageConfig,
+    )  # fmt: skip
     assert set(keys) == {key for part in parts for key in known_keys(part)}
 
 
@@ -62,3 +65,9 @@ def test_numpy_numbers_are_accepted_and_made_plain() -> None:
 def test_what_is_not_allowed_is_refused_by_name(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         GeneratorConfig.from_flat(settings, prefix="p.")
+
+
+@pytest.mark.parametrize("value", [-0.1, 0.6, "0.1", True])
+def test_near_copies_are_a_share_of_at_most_one_half(value: object) -> None:
+    with pytest.raises(InvalidInputError, match="near_copies"):
+        GeneratorConfig.from_flat({"near_copies": value})

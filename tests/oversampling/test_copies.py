@@ -9,7 +9,8 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imbllm_autogluon.oversampling.copies import COPY_ROUNDS, KnownRows, written_anew
+from imbllm_autogluon.oversampling.copies import COPY_ROUNDS, NEAR_ROUNDS, KnownRows, written_anew
+from imbllm_autogluon.oversampling.near_copies import NearRows
 from imbllm_autogluon.tables import Cells
 from tests.oversampling.tables import mixed, read
 
@@ -88,3 +89,28 @@ def test_the_last_round_keeps_its_copies() -> None:
     rows = written_anew(lambda n, _: ints([7] * n), 6, KnownRows.of(ints([7])), counts)
     assert rows.values[0].tolist() == [7] * 6
     assert (counts["copies_dropped"], counts["copies_kept"]) == (6 * (COPY_ROUNDS - 1), 6)
+
+
+def numbers(*values: float) -> Cells:
+    return Cells((np.array(values),), np.zeros((len(values), 1), dtype=bool))
+
+
+def test_near_copies_are_written_again_and_counted_beside_exact_ones() -> None:
+    schema, cells = read(pd.DataFrame({"x": [0.0, 10.0, 20.0, 31.0]}))
+    counts, limit = Counter[str](), NearRows.of(schema, cells, 0.5)
+    assert limit is not None
+    near = NearRows(limit._space, cells, limit.limit / 2)  # 5 from the next real row
+    drafts = iter([(0.0, 4.0, 25.0, 9.0), (20.0, 15.0, 5.0), (15.0,)])
+    rows = written_anew(lambda *_: numbers(*next(drafts)), 4, KnownRows.of(cells), counts, near)
+    assert rows.values[0].tolist() == [25.0, 15.0, 5.0, 15.0]
+    assert counts == {"copies_dropped": 2, "near_copies_dropped": 2}
+
+
+def test_near_copies_that_always_come_again_are_kept_in_the_last_of_more_rounds() -> None:
+    schema, cells = read(pd.DataFrame({"x": [0.0, 10.0, 20.0, 30.5]}))
+    counts = Counter[str]()
+    near = NearRows.of(schema, cells, 0.5)
+    rows = written_anew(lambda n, _: numbers(*[0.5] * n), 2, KnownRows.of(cells), counts, near)
+    assert rows.n_rows == 2
+    assert (counts["near_copies_dropped"], counts["near_copies_kept"]) == (2 * (NEAR_ROUNDS - 1), 2)
+    assert (counts["copies_dropped"], counts["copies_kept"]) == (0, 0)

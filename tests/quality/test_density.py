@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from imbllm_autogluon.errors import InvalidInputError, TableError
-from imbllm_autogluon.quality import density as module
+from imbllm_autogluon.quality import nearest as module
 from imbllm_autogluon.quality.density import density, density_and_coverage
+from imbllm_autogluon.quality.nearest import distances, points
+from imbllm_autogluon.quality.pairs import paired_columns
 from tests.quality.frames import mixed_rows
 
 
@@ -110,8 +112,8 @@ def test_a_value_unlike_the_only_real_one_is_one_apart(column: Any, other: Any) 
     line = np.arange(8.0) / np.arange(8).std()
     real = pd.DataFrame({"line": line, "only": pd.Series(column)})
     assert density_and_coverage(real, real, k=1).coverage == 1.0
-    points = module._points(module.paired_columns(real, pd.DataFrame({"line": line, "only": pd.Series(other)})))
-    (block,) = module._distances(*points)
+    rows = points(paired_columns(real, pd.DataFrame({"line": line, "only": pd.Series(other)})))
+    ((_, block),) = distances(*rows)
     assert block.diagonal() == pytest.approx(np.ones(8))
 
 
@@ -137,3 +139,27 @@ def test_too_few_real_rows_and_a_wrong_k_are_refused() -> None:
         density_and_coverage(real, real, k=0)
     with pytest.raises(TableError, match="no column 'day'"):
         density_and_coverage(real, real.drop(columns="day"))
+
+
+def numbers_for_prdc() -> tuple[pd.DataFrame, pd.DataFrame]:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(rng.normal(size=(150, 3))), pd.DataFrame(rng.normal(size=(120, 3)) * 0.7 + 0.3)
+
+
+@pytest.mark.parametrize(("k", "density_found", "coverage_found"), [(1, 1.375, 0.4266666667), (5, 1.05, 0.8733333333)])
+def test_the_figures_recorded_from_prdc_are_reached(k: int, density_found: float, coverage_found: float) -> None:
+    """The package prdc 0.2 of the authors of the paper, on numbers in standard deviations."""
+    found = density_and_coverage(*numbers_for_prdc(), k=k)
+    assert (found.density, found.coverage) == pytest.approx((density_found, coverage_found))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("k", [1, 3, 5, 10])
+def test_the_figures_are_those_of_prdc(k: int) -> None:
+    """Where prdc is installed: it is no dependency of this package."""
+    prdc = pytest.importorskip("prdc", exc_type=ImportError)
+    real, synthetic = numbers_for_prdc()
+    standard = [((table - real.mean()) / real.std(ddof=0)).to_numpy() for table in (real, synthetic)]
+    oracle = prdc.compute_prdc(*standard, nearest_k=k)
+    found = density_and_coverage(real, synthetic, k=k)
+    assert (found.density, found.coverage) == pytest.approx((oracle["density"], oracle["coverage"]))

@@ -8,7 +8,14 @@ import pandas as pd
 import pytest
 
 from imbllm_autogluon.errors import TableError
-from imbllm_autogluon.quality.pairs import LARGEST, PairedColumn, check_pair, paired_columns, shared_codes
+from imbllm_autogluon.quality.pairs import (
+    LARGEST,
+    PairedColumn,
+    check_pair,
+    paired_columns,
+    shared_codes,
+    stacked_columns,
+)
 from tests.quality.frames import mixed_rows
 
 
@@ -138,3 +145,24 @@ def test_cells_that_are_lists_are_refused() -> None:
         pair(["x", "y"], ["x", ["y"]])
     with pytest.raises(TableError, match=r"'a'.*single value"):
         pair([["x"], ["y"]], ["x", "y"])
+
+
+def test_several_tables_share_levels_and_are_told_apart_in_errors() -> None:
+    real = pd.DataFrame({"a": ["x", "y"], "n": [1.0, 2.0]})
+    written, held_out = pd.DataFrame({"n": [3], "a": ["z"]}), pd.DataFrame({"a": ["w", "z"], "n": [4.0, None]})
+    level, number = stacked_columns(real, [("synthetic", written), ("hold-out", held_out)])
+    assert level.synthetic.tolist() == [2.0, 3.0, 2.0]
+    np.testing.assert_array_equal(number.synthetic, [3.0, 4.0, np.nan])
+    with pytest.raises(TableError, match="the hold-out table has no column 'n'"):
+        stacked_columns(real, [("synthetic", written), ("hold-out", held_out[["a"]])])
+    with pytest.raises(TableError, match="holds words cells in the hold-out table"):
+        stacked_columns(real, [("synthetic", written), ("hold-out", held_out.assign(n="x"))])
+
+
+@pytest.mark.parametrize("gap", [None, np.nan, pd.NaT])
+def test_times_kept_as_objects_may_have_any_gap(gap: Any) -> None:
+    day = pd.Timestamp("2024-01-02")
+    real = pd.DataFrame({"day": pd.Series([day, gap, day + pd.Timedelta(days=1)], dtype=object)})
+    (column,) = paired_columns(real, real.iloc[1:])
+    assert column.real[2] - column.real[0] == 1.0
+    assert np.isnan(column.real[1])

@@ -161,3 +161,13 @@ def test_memory_forgets_the_entry_unused_for_longest() -> None:
         shelf.get_or_build(None, str(i), lambda i=i: {"a": i})  # type: ignore[misc]
     assert shelf.get_or_build(None, "16", lambda: {"a": -1}) == ({"a": 16}, False)
     assert shelf.get_or_build(None, "0", lambda: {"a": -1}) == ({"a": -1}, True)
+
+
+def test_an_entry_can_be_looked_up_in_memory_or_on_disk_without_building_it(tmp_path: Path) -> None:
+    shelf = new_shelf()
+    assert shelf.find(tmp_path, "k") is None
+    shelf.get_or_build(tmp_path, "k", lambda: {"a": 1})
+    assert shelf.find(tmp_path, "k") == new_shelf().find(tmp_path, "k") == {"a": 1}
+    assert shelf.find(None, "k") is None
+    shelf.get_or_build(None, "k", lambda: {"a": 2})
+    assert shelf.find(None, "k") == {"a": 2}

@@ -198,3 +198,21 @@ def test_the_usual_peers_train_no_generator(fold: Table, tmp_path: Path, method:
     assert rows.report["method"] == method
     assert GENERATORS.keys(tmp_path) == []
     assert rows.X.astype(fold[0].dtypes).dtypes.equals(fold[0].dtypes)
+
+
+@pytest.mark.parametrize("method", ["imbllm", "random"])
+def test_the_report_names_the_key_of_the_rows_in_the_cache(fold: Table, tmp_path: Path, method: str) -> None:
+    rows = rows_of(fold, tmp_path, method=method)
+    assert POOLS.keys(tmp_path) == [rows.report["rows"]]
+    POOLS.forget()
+    found = POOLS.find(tmp_path, rows.report["rows"])
+    assert found is not None
+    pd.testing.assert_frame_equal(found.X.astype(rows.X.dtypes), rows.X)
+
+
+def test_near_copies_change_the_rows_but_not_the_generator(fold: Table, tmp_path: Path) -> None:
+    plain, apart = rows_of(fold, tmp_path), rows_of(fold, tmp_path, near_copies=0.5)
+    assert (plain.report["trained_here"], apart.report["trained_here"]) == (True, False)
+    assert plain.report["classes"][0]["near_copies_dropped"] == 0
+    assert apart.report["classes"][0]["near_copies_dropped"] > 0
+    assert len(apart.y) == len(plain.y)

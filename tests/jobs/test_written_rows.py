@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+from autogluon.common.utils.cv_splitter import CVSplitter
+
+from imbllm_autogluon.jobs.fold_records import child_reports
+from imbllm_autogluon.jobs.job import FitJob
+from imbllm_autogluon.jobs.written_rows import _bagged_rows, written_rows
+from imbllm_autogluon.plugin.parameters import TwinParameters
+from imbllm_autogluon.plugin.tasks import plan_for
+from imbllm_autogluon.rebalancing import Fold
+from imbllm_autogluon.rebalancing.fold_rows import POOLS
+from imbllm_autogluon.tables.labelled import LabelledTable
+from tests.jobs.fits import TINY, binary_outcome, labelled, mixed_table, multiclass_outcome, new_folder, tiny_job
+from tests.jobs.target_fits import target_outcome, target_table, tiny_target_job
+
+if TYPE_CHECKING:
+    from imbllm_autogluon.jobs.base_job import FitOutcome
+
+
+@functools.cache
+def many_kinds() -> FitOutcome:
+    """Two-valued columns of texts and of bools, dates, gaps and a free text; a holdout instead of bags."""
+    table = mixed_table({"no": 260, "yes": 60})
+    rng = np.random.default_rng(1)
+    n = len(table)
+    table["member"] = rng.choice(["ja", "nein"], n)
+    table["paid"] = rng.random(n) < 0.5
+    table["since"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, n), unit="D")
+    table["amount"] = table["amount"].mask(rng.random(n) < 0.1)
+    table["note"] = [" ".join(rng.choice(["paid", "late", "asked", "twice", "for"], 6)) + f" {i}" for i in range(n)]
+    train = LabelledTable.of(table, "label", "rows.csv")
+    return FitJob(
+        train, new_folder() / "fit", families=("LR",), settings=TINY, threads=1, verbosity=0, folds=0
+    ).run()  # fmt: skip
+
+
+def key_of(outcome: FitOutcome, real: pd.DataFrame, label: str, kinds: dict[str, str]) -> str:
+    """Key of the rows that would be written for a fold of the given real rows."""
+    config = TwinParameters.from_flat(outcome.job.settings).rebalancing
+    y = real[label]
+    plan = plan_for(outcome.job.problem_type, y, config)
+    return Fold(real.drop(columns=label), y, plan, kinds).rows_key(config)
+
+
+def test_the_real_rows_are_exactly_those_that_the_rows_were_written_for() -> None:
+    outcome = binary_outcome()
+    found = written_rows(outcome.predictor, outcome.job.train.frame)
+    assert found is not None
+    _, report = next(child_reports(outcome.predictor, found.model))
+    # The key is a hash of every cell of the fold in its order.
+    assert key_of(outcome, found.real, "label", {"city": "categorical"}) == report["oversampling"]["rows"]
+    moved = found.real.iloc[::-1].reset_index(drop=True)
+    assert key_of(outcome, moved, "label", {"city": "categorical"}) != report["oversampling"]["rows"]
+
+
+def test_a_fold_and_what_is_held_out_of_it_are_the_training_table() -> None:
+    outcome = binary_outcome()
+    found = written_rows(outcome.predictor)
+    assert found is not None
+    assert (found.name, found.method, found.label, found.original) == ("S1F1", "imbllm", "label", True)
+    assert found.held_out is not None
+    known = outcome.job.train.frame[list(found.real.columns)]
+    both = pd.concat([found.real, found.held_out])
+    order = list(known.columns)
+    pd.testing.assert_frame_equal(
+        both.sort_values(order, ignore_index=True), known.sort_values(order, ignore_index=True), check_dtype=False
+    )
+
+
+def test_written_rows_have_the_columns_dtypes_and_class_names_of_the_real_ones() -> None:
+    outcome = multiclass_outcome()
+    found = written_rows(outcome.predictor, outcome.job.train.frame)
+    assert found is not None
+    assert list(found.synthetic.columns) == list(found.real.columns)
+    assert found.synthetic.dtypes.equals(found.real.dtypes)
+    counts, added = found.real["label"].value_counts(), found.synthetic["label"].value_counts()
+    assert set(added.index) == {"b", "c"}
+    assert (counts["b"] + added["b"], counts["c"] + added["c"]) == (counts["a"], counts["a"])
+    assert set(found.synthetic["city"]) <= set(found.real["city"])
+
+
+def test_original_values_come_back_whatever_the_columns_hold() -> None:
+    outcome = many_kinds()
+    found = written_rows(outcome.predictor, outcome.job.train.frame)
+    assert found is not None
+    assert found.name == "all rows"
+    assert found.held_out is not None
+    train = outcome.job.train.frame
+    assert len(found.real) + len(found.held_out) == len(train)
+    assert "note" not in found.real.columns  # copied from a real row, not written
+    for rows in (found.real, found.held_out, found.synthetic):
+        assert set(rows["member"]) <= {"ja", "nein"}
+        assert set(rows["paid"]) <= {True, False}
+        assert rows["since"].between(train["since"].min(), train["since"].max()).all()
+    assert found.real["amount"].isna().any()
+    assert len(found.real.merge(train[list(found.real.columns)])) >= len(found.real)
+
+
+def test_without_the_training_table_the_other_of_two_values_is_called_not_the_known_one() -> None:
+    found = written_rows(many_kinds().predictor)
+    assert found is not None
+    assert set(found.real["member"]) in ({"ja", "not ja"}, {"nein", "not nein"})
+
+
+def test_targets_have_their_bins_for_classes_and_stand_beside_them() -> None:
+    outcome = target_outcome()
+    found = written_rows(outcome.predictor, outcome.job.train.frame)
+    assert found is not None
+    assert (found.label, found.method) == ("price range", "smogn")
+    assert list(found.real.columns) == ["area", "city", "price", "price range"] == list(found.synthetic.columns)
+    ends = found.real["price range"].str.extract(r"(\S+) to (\S+)").astype(float)
+    assert ((found.real["price"] >= ends[0] - 0.5) & (found.real["price"] <= ends[1] + 0.5)).all()
+    assert set(found.synthetic["city"]) <= {"Oslo", "Bergen", "<b>Bod\u00f8</b>"}  # SMOGN was given codes
+
+
+def test_without_original_columns_real_and_written_rows_are_codes_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imbllm_autogluon.jobs.fold_tables.exact_view", lambda *_: None)
+    found = written_rows(target_outcome().predictor)  # SMOGN writes in AutoGluon's columns
+    assert found is not None
+    assert not found.original
+    assert found.real["city"].dtype == found.synthetic["city"].dtype == "category"
+    assert set(found.synthetic["city"]) <= {0, 1, 2}
+    assert written_rows(binary_outcome().predictor) is None  # the language model wrote in original columns
+
+
+def test_rows_that_are_no_longer_in_the_cache_are_none() -> None:
+    outcome = tiny_job(labelled({"no": 60, "yes": 15}), new_folder() / "fit", families=("LR",)).run()
+    assert written_rows(outcome.predictor) is not None
+    rows = Path(outcome.predictor.path) / "utils" / "imbllm" / POOLS.name
+    for entry in rows.glob("*/complete"):
+        entry.unlink()
+    POOLS.forget()
+    assert written_rows(outcome.predictor) is None
+
+
+def test_a_fit_without_twins_has_no_written_rows() -> None:
+    outcome = tiny_target_job(target_table(), new_folder() / "fit", settings={"method": "none"}, latent_diff={}).run()
+    assert written_rows(outcome.predictor) is None
+
+
+def test_training_data_that_are_not_those_of_the_fold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = binary_outcome()
+    trainer = outcome.predictor._trainer
+    X, y = trainer.load_X().iloc[:-7], trainer.load_y().iloc[:-7]
+    monkeypatch.setattr(trainer, "load_data", lambda: (X, y, None, None))
+    assert written_rows(outcome.predictor) is None
+    monkeypatch.setattr(trainer, "load_data", lambda: (None, None, None, None))
+    assert written_rows(outcome.predictor) is None
+
+
+@pytest.mark.parametrize(("fold", "place"), [("S1F1", 0), ("S1F3", 2), ("S2F1", 3), ("S2F2", 4)])
+def test_every_fold_of_every_repeat_is_the_one_that_autogluon_fitted(fold: str, place: int) -> None:
+    X, y = pd.DataFrame({"x": range(30)}), pd.Series([0, 1, 2] * 10)
+    splitter = CVSplitter(n_splits=3, n_repeats=2, stratify=True, random_state=1)
+    found = _bagged_rows(SimpleNamespace(_cv_splitters=[splitter] * 2, _k_per_n_repeat=[3, 3]), fold, X, y)
+    training, validation = splitter.split(X, y)[place]
+    assert found is not None
+    assert [rows[0]["x"].tolist() for rows in found] == [training.tolist(), validation.tolist()]
+
+
+def test_a_fold_of_another_name_or_of_an_unfinished_repeat_is_unknown() -> None:
+    bag = SimpleNamespace(_cv_splitters=[None, None], _k_per_n_repeat=[3])
+    assert _bagged_rows(bag, "other", pd.DataFrame(), pd.Series()) is None
+    assert _bagged_rows(bag, "S2F1", pd.DataFrame(), pd.Series()) is None
+
+
+def test_a_refitted_model_learned_from_all_rows() -> None:
+    outcome = binary_outcome()
+    predictor = outcome.predictor.clone(path=str(new_folder() / "copy"), return_clone=True)
+    twin = "LinearModelImb_BAG_L1"
+    with pytest.MonkeyPatch.context() as patch:
+        predictor.refit_full(model=twin, set_best_to_refit=False)
+        patch.setattr("imbllm_autogluon.jobs.written_rows.twins_and_refitted", lambda _: [f"{twin}_FULL"])
+        patch.setattr("imbllm_autogluon.jobs.written_rows.is_generator", lambda *_: False)
+        found = written_rows(predictor)
+    assert found is not None
+    assert (found.name, found.held_out) == ("all rows", None)
+    assert len(found.real) == len(outcome.job.train.frame)
