@@ -18,7 +18,7 @@ from imbllm_autogluon.bench.results import RESULTS, command_line, versions, writ
 from imbllm_autogluon.bench.speed_tables import SpeedTable, speed_tables
 from imbllm_autogluon.oversampling import GeneratorConfig, ImbLLM
 from imbllm_autogluon.oversampling.neighbours import MixedSpace
-from imbllm_autogluon.quality.coverage import NEIGHBOURS, coverage, marginal_distance
+from imbllm_autogluon.quality.measures.coverage import NEIGHBOURS, coverage, marginal_distance
 from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.sentences import draw_orders
 

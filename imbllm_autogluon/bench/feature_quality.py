@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from imbllm_autogluon.quality.discriminator import discriminator_auc
+from imbllm_autogluon.quality.measures.discriminator import discriminator_auc
 from imbllm_autogluon.randomness import child_rng, child_seed
 from imbllm_autogluon.regression.feature_generation import FeatureGenerator
 

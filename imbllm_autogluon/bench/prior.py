@@ -20,7 +20,7 @@ from imbllm_autogluon.bench.pieces import measured, pieces_of
 from imbllm_autogluon.bench.prior_page import METRICS, NOTED_ARM, RECOMMENDED_ARM, UNIFORM, page_text, summary
 from imbllm_autogluon.bench.results import RESULTS, command_line, versions, write_results
 from imbllm_autogluon.classification import RECOMMENDED, LanguageModelClassifier
-from imbllm_autogluon.quality.calibration import class_share_gaps, expected_calibration_error
+from imbllm_autogluon.quality.measures.calibration import class_share_gaps, expected_calibration_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,13 +19,13 @@ from imbllm_autogluon.bench.results import RESULTS, command_line, versions, writ
 from imbllm_autogluon.bench.synthesis_page import GREAT, METRICS, ORDERED, PRED_LLM, REAL, page_text, summary
 from imbllm_autogluon.oversampling import GeneratorConfig, PredLLM
 from imbllm_autogluon.oversampling.synthesis import TableSynthesizer
-from imbllm_autogluon.quality.density import density_and_coverage
-from imbllm_autogluon.quality.discriminator import discriminator_auc
-from imbllm_autogluon.quality.inverse_kl import inverse_kl
-from imbllm_autogluon.quality.novelty import copied_share
-from imbllm_autogluon.quality.pairs import paired_columns
-from imbllm_autogluon.quality.trees import Trees
-from imbllm_autogluon.quality.utility import train_on_synthetic
+from imbllm_autogluon.quality.measures.density import density_and_coverage
+from imbllm_autogluon.quality.measures.discriminator import discriminator_auc
+from imbllm_autogluon.quality.measures.inverse_kl import inverse_kl
+from imbllm_autogluon.quality.measures.novelty import copied_share
+from imbllm_autogluon.quality.measures.pairs import paired_columns
+from imbllm_autogluon.quality.measures.trees import Trees
+from imbllm_autogluon.quality.measures.utility import train_on_synthetic
 from imbllm_autogluon.randomness import child_seed
 
 if TYPE_CHECKING:

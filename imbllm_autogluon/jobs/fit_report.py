@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imbllm_autogluon.jobs.base_job import FitOutcome
-    from imbllm_autogluon.quality.quality_report import RowsSection
+    from imbllm_autogluon.quality.pages.quality_report import RowsSection
 
 JSON_NAME, HTML_NAME, MARKDOWN_NAME = "imbllm_report.json", "imbllm_report.html", "imbllm_report.md"
 
@@ -113,7 +113,7 @@ def write_files(
     report
         What :func:`fit_report` returned.
     plots, section
-        Pictures of studies and of rows, see :func:`~imbllm_autogluon.quality.render.render_fit_report`.
+        Pictures of studies and of rows, see :func:`~imbllm_autogluon.quality.pages.render.render_fit_report`.
     folder
         Made if need be.
 
@@ -122,8 +122,8 @@ def write_files(
     TableError
         The folder cannot be made or written.
     """
-    from imbllm_autogluon.quality.render import render_fit_report
-    from imbllm_autogluon.quality.render_markdown import fit_markdown
+    from imbllm_autogluon.quality.pages.render import render_fit_report
+    from imbllm_autogluon.quality.pages.render_markdown import fit_markdown
 
     texts = {
         JSON_NAME: json.dumps(report, indent=1, ensure_ascii=False),

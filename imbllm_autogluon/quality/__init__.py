@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.quality.evaluation import Evaluation, evaluate
-    from imbllm_autogluon.quality.measure import Measure
-    from imbllm_autogluon.quality.quality_report import report
+    from imbllm_autogluon.quality.measures.evaluation import Evaluation, evaluate
+    from imbllm_autogluon.quality.measures.measure import Measure
+    from imbllm_autogluon.quality.pages.quality_report import report
 
 __all__ = ["Evaluation", "Measure", "evaluate", "report"]
 
 _LAZY = {
-    "Evaluation": "imbllm_autogluon.quality.evaluation",
-    "Measure": "imbllm_autogluon.quality.measure",
-    "evaluate": "imbllm_autogluon.quality.evaluation",
-    "report": "imbllm_autogluon.quality.quality_report",
+    "Evaluation": "imbllm_autogluon.quality.measures.evaluation",
+    "Measure": "imbllm_autogluon.quality.measures.measure",
+    "evaluate": "imbllm_autogluon.quality.measures.evaluation",
+    "report": "imbllm_autogluon.quality.pages.quality_report",
 }
 
 

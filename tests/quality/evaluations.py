@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from imbllm_autogluon.quality.chart_embedding import _coordinates
-from imbllm_autogluon.quality.measure import Measure
-from imbllm_autogluon.quality.pairs import paired_columns
+from imbllm_autogluon.quality.charts.embedding import _coordinates
+from imbllm_autogluon.quality.measures.measure import Measure
+from imbllm_autogluon.quality.measures.pairs import paired_columns
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,102 @@
+"""Likeness of the written rows of one class to its real ones: density, coverage, columns, pairs, a discriminator."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imbllm_autogluon.quality.measures.class_distances import draw
+from imbllm_autogluon.quality.measures.class_rows import HOLDOUT, REAL, SYNTHETIC
+from imbllm_autogluon.quality.measures.coverage import NEIGHBOURS
+from imbllm_autogluon.quality.measures.density import density_and_coverage_of_points
+from imbllm_autogluon.quality.measures.discriminator import discriminator_auc
+from imbllm_autogluon.quality.measures.inverse_kl import inverse_kl_of_columns
+from imbllm_autogluon.quality.measures.measure import Finding, chance
+from imbllm_autogluon.quality.measures.pair_trends import pair_trends_of_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imbllm_autogluon.quality.measures.class_distances import ClassDistances
+    from imbllm_autogluon.quality.measures.class_rows import ClassRows
+    from imbllm_autogluon.quality.measures.pairs import IntArray, PairedColumn
+
+FEWEST_HELD_OUT = 30
+"""Hold-out rows of a class from which on they, not the training rows, are to be reached: fewer are 0.05 too coarse."""
+
+FEWEST_JUDGED = 60
+"""Rows of each side below which boosted trees, with leaves of 20 rows, see too little to tell anything apart."""
+
+HALVES_DIFFER = 0.03
+"""By how much inverse KL and pair trends of two halves vary from draw to draw, for 40 rows of mixed type."""
+
+FEWEST_HALVED = 4
+"""Real rows from which on their halves show how alike real rows are."""
+
+
+def likeness(
+    rows: ClassRows,
+    distances: ClassDistances,
+    columns: Sequence[PairedColumn],
+    seed: int,
+    rng: np.random.Generator,
+) -> dict[str, Finding]:
+    """All measures of this file for one class; `columns` are those of the rows looked at."""
+    return {
+        **_density_and_coverage(distances, rng),
+        **_columns_and_pairs(columns, rng),
+        "discriminator AUC": _discriminator(rows, distances, seed),
+    }
+
+
+def _density_and_coverage(distances: ClassDistances, rng: np.random.Generator) -> dict[str, Finding]:
+    held_out = HOLDOUT in distances.looked_at and len(distances.looked_at[HOLDOUT]) >= FEWEST_HELD_OUT
+    real, written = distances.sample(HOLDOUT if held_out else REAL), distances.sample(SYNTHETIC)
+    note = f"Of {len(real)} hold-out rows." if held_out else "Of the training rows, which copies reach, too."
+    if len(written) < len(real):
+        # Each written row reaches about k real ones: fewer written than real rows could not reach all of these.
+        real = real.take(draw(len(real), len(written), rng))
+        note += f" {len(real)} of them, as many as written rows."
+    if len(real) <= NEIGHBOURS:
+        few = Finding(None, f"More than {NEIGHBOURS} real and written rows are needed; there are {len(real)}.")
+        return {"density": few, "coverage": few}
+    found = density_and_coverage_of_points(real, written)
+    low = 1.0 - max(0.3, 2 * chance(0.5, len(real)))
+    ends = (0.8 - max(0.0, chance(0.9, len(real)) - 0.05), 1.0)
+    return {"density": Finding(found.density, note, (low, np.inf)), "coverage": Finding(found.coverage, note, ends)}
+
+
+def _columns_and_pairs(columns: Sequence[PairedColumn], rng: np.random.Generator) -> dict[str, Finding]:
+    """Both beside what two random halves of the real rows reach."""
+    n = len(columns[0].real)
+    halves = _halved(columns, rng.permutation(n)) if n >= FEWEST_HALVED else None
+    trends = pair_trends_of_columns(columns, rng)
+    found = Finding(None, "Two columns besides free text are needed.")
+    if trends is not None:
+        found = _beside(trends, None if halves is None else pair_trends_of_columns(halves, rng))
+    usual = None if halves is None else inverse_kl_of_columns(halves)
+    return {"inverse KL": _beside(inverse_kl_of_columns(columns), usual), "pair trends": found}
+
+
+def _beside(value: float, usual: float | None) -> Finding:
+    """A value that need not be higher than the usual one, which itself is off by chance."""
+    if usual is None or usual - HALVES_DIFFER >= 0.9:
+        return Finding(value)
+    return Finding(value, f"Two halves of the real rows reach {usual:.2f}.", (usual - HALVES_DIFFER, 1.0))
+
+
+def _halved(columns: Sequence[PairedColumn], order: IntArray) -> list[PairedColumn]:
+    half = len(order) // 2
+    return [replace(column, real=column.real[order[:half]], synthetic=column.real[order[half:]]) for column in columns]
+
+
+def _discriminator(rows: ClassRows, distances: ClassDistances, seed: int) -> Finding:
+    real, written = (rows.table(called).iloc[distances.looked_at[called]] for called in (REAL, SYNTHETIC))
+    fewer = min(len(real), len(written))
+    if fewer < FEWEST_JUDGED:
+        return Finding(None, f"{FEWEST_JUDGED} real and written rows are needed; there are {fewer} of one side.")
+    # The standard error of an AUC of n against n rows that cannot be told apart is sqrt(1 / (6 n)).
+    spread = 2 * float(np.sqrt(1 / (6 * fewer)))
+    return Finding(discriminator_auc(real, written, seed), acceptable=(0.3, 0.5 + max(0.2, spread)))
