@@ -177,6 +177,31 @@ def synthesis(
 
 
 @bench.command()
+def quality(
+    table: Beside = None,
+    rows: MostRows = 3000,
+    repeats: Splits = 3,
+    threads: int = 1,
+    seed: Annotated[int, typer.Option(help="Of the first split; the others follow.")] = 0,
+    slow_arms: Annotated[bool, typer.Option("--slow-arms", help="GReaT and Pred-LLM too.")] = False,
+    fresh: Fresh = False,
+) -> None:
+    """All measures of rows of rare classes written by default settings, beside the usual peers."""
+    from imbllm_autogluon.bench.quality import run
+
+    page = run(
+        tables=table or (),
+        rows=rows,
+        repeats=repeats,
+        threads=threads,
+        seed=seed,
+        slow_arms=slow_arms,
+        fresh=fresh,
+    )
+    typer.echo(page)
+
+
+@bench.command()
 def regression(
     table: BesideDiabetes = None,
     rows: MostRows = 4000,

@@ -314,6 +314,19 @@ def test_bench_of_tables_hands_its_options_to_the_benchmark(
     assert seen == {**given, "threads": 2, "fresh": True}
 
 
+def test_bench_quality_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, object] = {}
+    monkeypatch.setattr("imbllm_autogluon.bench.quality.run", lambda **options: seen.update(options) or "page.md")
+    assert imbllm("bench", "quality").stdout == "page.md\n"
+    common = {"tables": (), "rows": 3000, "repeats": 3, "threads": 1, "seed": 0}
+    assert seen == {**common, "slow_arms": False, "fresh": False}
+    options = ("--rows", "300", "--repeats", "1", "--threads", "2", "--seed", "7", "--slow-arms", "--fresh")
+    result = imbllm("bench", "quality", "--table", "a.csv:x", "--table", "b.csv:y>=2", *options)
+    assert (result.exit_code, result.stdout) == (0, "page.md\n")
+    given = {"tables": ["a.csv:x", "b.csv:y>=2"], "rows": 300, "repeats": 1, "threads": 2, "seed": 7}
+    assert seen == {**given, "slow_arms": True, "fresh": True}
+
+
 def test_bench_regression_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, object] = {}
     monkeypatch.setattr("imbllm_autogluon.bench.regression.run", lambda **options: seen.update(options) or "page.md")

@@ -10,7 +10,7 @@ from imbllm_autogluon.errors import StoredStateError
 from imbllm_autogluon.jobs.base_job import quiet_libraries
 from imbllm_autogluon.jobs.fit_report import FORMAT, JSON_NAME, write_files
 from imbllm_autogluon.jobs.prediction import load_predictor
-from imbllm_autogluon.jobs.rows_report import one_thread, rows_report
+from imbllm_autogluon.jobs.rows_report import rows_report
 from imbllm_autogluon.jobs.studies import study_records
 from imbllm_autogluon.jobs.written_rows import written_rows
 
@@ -80,6 +80,4 @@ def _rows_alone(predictor: TabularPredictor, folder: Path, out: Path) -> Path:
             "not cleared."
         )
     title = f"Rows written for {predictor.label}, fold {fold.name}"
-    with one_thread():
-        made = report(fold.real, fold.synthetic, label=fold.label, holdout=fold.held_out, title=title)
-    return made.write(out)
+    return report(fold.real, fold.synthetic, label=fold.label, holdout=fold.held_out, title=title).write(out)

@@ -10,7 +10,6 @@ from imbllm_autogluon.errors import ImbLLMError
 from imbllm_autogluon.jobs.written_rows import written_rows
 
 if TYPE_CHECKING:
-    import contextlib
     from collections.abc import Mapping
 
     import pandas as pd
@@ -62,8 +61,7 @@ def rows_report(
         return RowsReport({"reason": NOTHING})
     started = time.perf_counter()
     try:
-        with one_thread():
-            section = _section(fold, seed)
+        section = _section(fold, seed)
     except ImbLLMError as error:  # a fold of odd rows must not cost the report of the fit
         return RowsReport({"reason": f"The rows of fold {fold.name} could not be judged: {error}"})
     where = {"fold": fold.name, "model": fold.model, "method": fold.method, "original": fold.original}
@@ -71,16 +69,6 @@ def rows_report(
     plain = {name: value for name, value in others_found.items() if isinstance(value, PLAIN)}
     seconds = time.perf_counter() - started
     return RowsReport({"reason": "", **where, "others": plain, "seconds": seconds, **section.facts}, section)
-
-
-def one_thread() -> contextlib.AbstractContextManager[object]:
-    """OpenMP with one thread, for the judges' small tables.
-
-    Measured on two busy cores: 0.6 s with one thread, 64 s with two, because waiting threads spin.
-    """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    return threadpool_limits(1, user_api="openmp")  # type: ignore[no-any-return]
 
 
 def _section(fold: WrittenFold, seed: int) -> RowsSection:

@@ -213,7 +213,7 @@ class TargetImbLLM:
                 break
         table = pd.concat(parts, ignore_index=True)
         if missing:
-            log.warning("%d of %d rows of target %s lie outside; the nearest ones stay.", missing, n_rows, name)
+            log.info("%d of %d rows of target %s lie outside; the nearest ones stay.", missing, n_rows, name)
         nearest = np.argsort(self._distance(table, group), kind="stable")[:n_rows]
         return table.iloc[np.sort(nearest)]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,7 @@ def test_rows_of_another_range_are_written_again(monkeypatch: pytest.MonkeyPatch
 def test_where_no_round_helps_the_nearest_rows_stay_and_a_warning_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     X, y = skewed()
     writer = TargetImbLLM(QUICK, random_state=0).fit(X, y, TargetBins.fit(y, n_bins=8), {2: 2})
     far = iter([[9000.0, 8000.0], [7000.0, 6000.0], [5000.0, 4000.0], [3000.0, 2000.0]])

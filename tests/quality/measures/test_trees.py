@@ -36,3 +36,18 @@ def test_a_category_of_a_thousand_levels_is_learnt() -> None:
     labels = (codes % 2).astype(np.int64)
     found = Trees([False], 0).fit(codes[:, None], labels).probabilities(np.arange(10.0)[:, None], 2)
     assert found.argmax(axis=1).tolist() == [0, 1] * 5
+
+
+def test_openmp_has_its_threads_again_afterwards() -> None:
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    def counts() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp"]
+
+    values = np.random.default_rng(0).normal(size=(80, 2))
+    codes = (values[:, 0] > 0).astype(np.int64)
+    Trees([True, True], 0).fit(values, codes)  # loads OpenMP
+    with threadpool_limits(2, user_api="openmp"):
+        before = counts()
+        Trees([True, True], 0).fit(values, codes).probabilities(values, 2)
+        assert counts() == before
