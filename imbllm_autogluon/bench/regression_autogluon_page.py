@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from imbllm_autogluon.bench.changes import changes_against, wide_figures
 from imbllm_autogluon.bench.page_text import markdown, signed, significant, spread, tenths
 from imbllm_autogluon.bench.regression_page import ERRORS, GROUPS
 
@@ -86,17 +87,12 @@ def page_text(tidy: pd.DataFrame, bins: str, families: Sequence[str], folds: int
 
 
 def _wide(tidy: pd.DataFrame) -> pd.DataFrame:
-    """A row for each table, split and arm, a column for each metric; NaN where there is no such figure."""
-    wide = tidy.pivot_table("value", ["table", "split", "arm"], "metric", sort=False)
-    return wide.reindex(columns=list(METRICS))
+    return wide_figures(tidy, METRICS)
 
 
 def _changes(tidy: pd.DataFrame) -> pd.DataFrame:
-    """Percent by which each figure differs from the plain arm's on the same split, that arm left out."""
-    wide = _wide(tidy)
-    plain = wide[wide.index.get_level_values("arm") == PLAIN].reindex(wide.index)
-    base = plain.groupby(["table", "split"], sort=False).transform("first")
-    changes = (100.0 * (wide - base) / base).drop(PLAIN, level="arm")
+    """Changes against the plain arm, that arm left out."""
+    changes = changes_against(PLAIN, _wide(tidy)).drop(PLAIN, level="arm")
     # What is equal but for the order of a sum is no loss.
     return changes.mask(changes.abs() < ROUNDING, 0.0)
 

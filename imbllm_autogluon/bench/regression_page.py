@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon.bench.changes import changes_against, wide_figures
 from imbllm_autogluon.bench.feature_quality import FEATURE_METRICS
 from imbllm_autogluon.bench.page_text import hundredths, markdown, signed, significant, spread, tenths
 from imbllm_autogluon.regression.bins import SHOTS, shots
@@ -113,17 +114,11 @@ def bins_text(name: str, split: RegressionSplit) -> str:
 
 
 def _wide(tidy: pd.DataFrame) -> pd.DataFrame:
-    """A row for each table, split and arm, a column for each metric; NaN where there is no such figure."""
-    wide = tidy.pivot_table("value", ["table", "split", "arm"], "metric", sort=False)
-    return wide.reindex(columns=list(METRICS))
+    return wide_figures(tidy, METRICS)
 
 
 def _changes(tidy: pd.DataFrame) -> pd.DataFrame:
-    """Percent by which each figure differs from the untreated encoder's on the same split; like :func:`_wide`."""
-    wide = _wide(tidy)
-    untreated = wide[wide.index.get_level_values("arm") == NONE].reindex(wide.index)
-    base = untreated.groupby(["table", "split"], sort=False).transform("first")
-    return 100.0 * (wide - base) / base
+    return changes_against(NONE, _wide(tidy))
 
 
 def _mean_changes(tidy: pd.DataFrame) -> pd.DataFrame:

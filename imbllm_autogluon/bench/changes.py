@@ -1,0 +1,41 @@
+"""Figures of arms beside those of one of them, split by split."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+
+def wide_figures(tidy: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """A row for each table, split and arm, a column for each metric; NaN where there is no such figure.
+
+    Parameters
+    ----------
+    tidy
+        One measured value in each row: columns table, split, arm, metric and value.
+    metrics
+        Columns of the result, in this order.
+    """
+    wide = tidy.pivot_table("value", ["table", "split", "arm"], "metric", sort=False)
+    return wide.reindex(columns=list(metrics))
+
+
+def changes_against(arm: str, wide: pd.DataFrame) -> pd.DataFrame:
+    """Percent by which each figure differs from that of one arm on the same split; like :func:`wide_figures`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [("houses", 0, "none", "MAE", 2.0), ("houses", 0, "new", "MAE", 1.5)]
+    >>> tidy = pd.DataFrame(rows, columns=["table", "split", "arm", "metric", "value"])
+    >>> changes_against("none", wide_figures(tidy, ["MAE"]))["MAE"].tolist()
+    [0.0, -25.0]
+    """
+    own = wide[wide.index.get_level_values("arm") == arm].reindex(wide.index)
+    base = own.groupby(["table", "split"], sort=False).transform("first")
+    changes: pd.DataFrame = 100.0 * (wide - base) / base
+    return changes
