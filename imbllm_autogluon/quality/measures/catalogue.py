@@ -22,6 +22,9 @@ def _entry(
     return name, Measure(name, None, *ends, direction, best, acceptable, text)
 
 
+MOST_NOTES = 3
+"""Different notes of classes that are shown one after the other."""
+
 CATALOGUE: dict[str, Measure] = dict(
     [
         _entry(
@@ -185,7 +188,7 @@ def combined(name: str, findings: Sequence[Finding], weights: Sequence[float]) -
         Of each class; at least one.
     """
     entry = CATALOGUE[name]
-    note = " ".join(dict.fromkeys(finding.note for finding in findings if finding.note))
+    note = _joined(list(dict.fromkeys(finding.note for finding in findings if finding.note)))
     known = [(finding, weight) for finding, weight in zip(findings, weights, strict=True) if finding.value is not None]
     if not known:
         return replace(entry, note=note)
@@ -195,3 +198,10 @@ def combined(name: str, findings: Sequence[Finding], weights: Sequence[float]) -
     ends = zip(*(finding.acceptable or entry.acceptable for finding, _ in known), strict=True)
     low, high = (float(np.sum(np.where(shares > 0, shares * np.array(end), 0.0))) for end in ends)
     return replace(entry, value=value, best=best, acceptable=(low, high), note=note)
+
+
+def _joined(notes: list[str]) -> str:
+    """All notes, or how many they are: those of many classes would fill a page."""
+    if len(notes) <= MOST_NOTES:
+        return " ".join(notes)
+    return f"{notes[0]} The other classes have {len(notes) - 1} more notes of this sort."

@@ -32,3 +32,10 @@ def test_an_infinite_end_stays_infinite() -> None:
 def test_what_no_class_could_measure_is_unknown_and_says_why_once() -> None:
     found = combined("coverage", [Finding(None, "too few"), Finding(None, "too few")], [1, 2])
     assert (found.value, found.verdict, found.note) == (None, "unknown", "too few")
+
+
+def test_notes_of_many_classes_are_counted_instead_of_filling_the_page() -> None:
+    findings = [Finding(0.5, note=f"Of {n} rows.") for n in (3, 4, 5, 5)]
+    assert combined("coverage", findings, [1.0] * 4).note == "Of 3 rows. Of 4 rows. Of 5 rows."
+    many = [Finding(0.5, note=f"Of {n} rows.") for n in range(10)]
+    assert combined("coverage", many, [1.0] * 10).note == "Of 0 rows. The other classes have 9 more notes of this sort."
