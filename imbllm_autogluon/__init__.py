@@ -6,8 +6,9 @@ Importing this package registers with AutoGluon: every model key has a rebalance
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from imbllm_autogluon.lazy import lazy_names
 from imbllm_autogluon.plugin.registry import register
 from imbllm_autogluon.version import __version__
 
@@ -40,14 +41,6 @@ _LAZY = {
     "rebalance_hyperparameters": "imbllm_autogluon.plugin.hyperparameters",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name at its first use."""
-    if name in _LAZY:
-        import importlib
-
-        return getattr(importlib.import_module(_LAZY[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
+__getattr__ = lazy_names(__name__, _LAZY)
 
 register()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from imbllm_autogluon.lazy import lazy_names
 
 if TYPE_CHECKING:
     from imbllm_autogluon.quality.measures.evaluation import Evaluation, evaluate
@@ -18,13 +20,4 @@ _LAZY = {
     "report": "imbllm_autogluon.quality.pages.quality_report",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name at its first use."""
-    if name in _LAZY:
-        import importlib
-
-        found = getattr(importlib.import_module(_LAZY[name]), name)
-        globals()[name] = found
-        return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _LAZY)

@@ -1,0 +1,28 @@
+"""Names that are imported at their first use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import imbllm_autogluon
+from imbllm_autogluon import quality
+
+
+def test_a_name_is_found_once_and_kept() -> None:
+    found = imbllm_autogluon.PredLLM
+    assert imbllm_autogluon.PredLLM is found
+    assert vars(imbllm_autogluon)["PredLLM"] is found
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    for module in (imbllm_autogluon, quality):
+        with pytest.raises(AttributeError, match=r"has no attribute 'Nothing'"):
+            module.Nothing  # noqa: B018
+
+
+def test_importing_the_packages_loads_no_torch() -> None:
+    code = "import sys, imbllm_autogluon.quality; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
