@@ -26,6 +26,9 @@ BesideDiabetes = Annotated[
 MostBins = Annotated[int, typer.Option(help="Most bins of a target; small tables have fewer.")]
 Splits = Annotated[int, typer.Option(help="Splits of each table.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Measure anew what an earlier run has stored.")]
+Setting = Annotated[
+    list[str] | None, typer.Option("--setting", metavar="KEY=VALUE", help="Of ImbLLM; repeatable. Default: its own.")
+]
 
 
 @bench.command()
@@ -196,6 +199,35 @@ def quality(
         threads=threads,
         seed=seed,
         slow_arms=slow_arms,
+        fresh=fresh,
+    )
+    typer.echo(page)
+
+
+@bench.command()
+def paper(
+    table: Beside = None,
+    rows: MostRows = 5000,
+    repeats: Splits = 5,
+    threads: int = 1,
+    setting: Setting = None,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="At most 2 splits and 1000 rows, without GReaT, Pred-LLM and SMOTE on codes."),
+    ] = False,
+    fresh: Fresh = False,
+) -> None:
+    """The paper's comparison: a classifier that learns the rows of each method; several processes share the work."""
+    from imbllm_autogluon.bench.paper import run
+    from imbllm_autogluon.cli_settings import parse_settings
+
+    page = run(
+        tables=table or (),
+        rows=rows,
+        repeats=repeats,
+        threads=threads,
+        settings=parse_settings(setting or ()),
+        quick=quick,
         fresh=fresh,
     )
     typer.echo(page)

@@ -56,6 +56,23 @@ def packaged_and_named(named: Sequence[str], most_rows: int) -> list[tuple[str, 
     return [(name, _smaller(table, most_rows)) for name, table in tables]
 
 
+def require_distinct_names(names: Sequence[str]) -> None:
+    """Refuse tables under one name: their figures would be taken for one another's.
+
+    Raises
+    ------
+    InvalidInputError
+        Two tables have one name.
+    """
+    if len(set(names)) < len(names):
+        raise InvalidInputError(f"tables must have distinct names; got {', '.join(names)}: rename a file.")
+
+
+def cells_digest(table: LabelledTable) -> int:
+    """Of all cells: other rows under the same name are another measurement."""
+    return int(pd.util.hash_pandas_object(table.frame.astype(str), index=False).sum())
+
+
 def _smaller(table: LabelledTable, most_rows: int) -> LabelledTable:
     """A seeded sample with the class shares of the table, where it has more rows."""
     from sklearn.model_selection import train_test_split

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from imbllm_autogluon.bench.named_tables import packaged_and_named
+from imbllm_autogluon.bench.named_tables import cells_digest, packaged_and_named, require_distinct_names
 from imbllm_autogluon.bench.pieces import measured, pieces_of
 from imbllm_autogluon.bench.quality_arms import QualitySplit, arms_of, written
 from imbllm_autogluon.bench.quality_page import ROWS, SECONDS, classes_text, page_text, summary
 from imbllm_autogluon.bench.results import RESULTS, command_line, versions, write_results
-from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.quality import evaluate
 
 if TYPE_CHECKING:
@@ -66,14 +65,14 @@ def run(
     """
     work = pieces_of("quality", fresh=fresh)
     read = packaged_and_named(tables, rows)
-    _check_names([name for name, _ in read])
+    require_distinct_names([name for name, _ in read])
     # Split before anything is measured: a table without a rare class is told of at once.
     classes = "\n".join(classes_text(name, QualitySplit.of(table, seed)) for name, table in read)
     entries = []
     for (name, table), split, (arm, spec) in product(
         read, range(seed, seed + repeats), arms_of(slow=slow_arms).items()
     ):
-        identity = [spec, threads, split, table.label, _digest(table)]
+        identity = [spec, threads, split, table.label, cells_digest(table)]
         piece = measured(work, f"{name} {arm} {split}", identity, partial(measure, table, spec, split, threads))
         entries += [{"table": name, "split": split, "arm": arm, **figure} for figure in _figures(piece)]
     tidy = pd.DataFrame(entries).astype({"value": "float64"})
@@ -118,13 +117,3 @@ def _figures(piece: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"measure": name, **judged}
     for name in (ROWS, SECONDS):
         yield {"measure": name, "value": piece[name], "verdict": ""}
-
-
-def _check_names(names: Sequence[str]) -> None:
-    if len(set(names)) < len(names):
-        raise InvalidInputError(f"tables must have distinct names; got {', '.join(names)}: rename a file.")
-
-
-def _digest(table: LabelledTable) -> int:
-    """Of the cells: other rows under the same name are another measurement."""
-    return int(pd.util.hash_pandas_object(table.frame.astype(str), index=False).sum())

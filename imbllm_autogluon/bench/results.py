@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import platform
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -65,7 +66,7 @@ def write_results(name: str, tidy: pd.DataFrame, table: pd.DataFrame, text: str,
     machine = f"{platform.machine()}, Python {platform.python_version()}"
     page = f"# {name}\n\n{text}\n\n{table.to_markdown(index=False)}\n\n{today}; {machine}; {versions()}\n"
     for suffix, content in ((".csv", tidy.to_csv(index=False)), (".md", page)):
-        draft = folder / f".{name}{suffix}.draft"
+        draft = folder / f".{name}-{os.getpid()}{suffix}.draft"  # processes that share the work end at the same time
         draft.write_text(content, encoding="utf-8")
         draft.replace(folder / f"{name}{suffix}")
     return folder / f"{name}.md"

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from imbllm_autogluon.bench.named_tables import packaged_and_named, read_named
+from imbllm_autogluon.bench.named_tables import cells_digest, packaged_and_named, read_named, require_distinct_names
 from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.tables.files import write_table
+from imbllm_autogluon.tables.labelled import LabelledTable
 from tests.jobs.fits import mixed_table
 
 if TYPE_CHECKING:
@@ -68,3 +69,16 @@ def test_the_same_rows_are_kept_each_time(visits: Path) -> None:
 
 def test_a_table_that_is_small_enough_is_left_whole(visits: Path) -> None:
     assert packaged_and_named([f"{visits}:label"], 80)[1][1].counts == {"no": 60, "yes": 20}
+
+
+def test_tables_under_one_name_are_refused() -> None:
+    require_distinct_names(["visits", "stays"])
+    with pytest.raises(InvalidInputError, match="distinct names; got visits, stays, visits"):
+        require_distinct_names(["visits", "stays", "visits"])
+
+
+def test_a_digest_tells_other_cells_apart(visits: Path) -> None:
+    _, table = read_named(f"{visits}:label")
+    assert cells_digest(table) == cells_digest(read_named(f"{visits}:label")[1])
+    other = table.frame.assign(visits=table.frame["visits"] + 1)
+    assert cells_digest(table) != cells_digest(LabelledTable.of(other, "label"))

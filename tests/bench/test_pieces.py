@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from filelock import FileLock
 
 from imbllm_autogluon.bench import pieces
-from imbllm_autogluon.bench.pieces import piece_stem, stored_piece
+from imbllm_autogluon.bench.pieces import Piece, all_measured, piece_stem, stored_piece
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,3 +46,27 @@ def test_other_conditions_and_other_versions_are_other_pieces(tmp_path: Path, mo
     assert stem != piece_stem(tmp_path, "ImbLLM, text 0", [{"a": 1, "b": 3}])
     monkeypatch.setattr(pieces, "versions", lambda: "torch=0")
     assert stem != piece_stem(tmp_path, "ImbLLM, text 0", [{"a": 1, "b": 2}])
+
+
+def test_pieces_are_returned_in_their_order_and_measured_once(tmp_path: Path) -> None:
+    calls: list[int] = []
+    pieces = [Piece(f"piece {n}", [n], partial(lambda n: calls.append(n) or {"n": n}, n)) for n in (2, 0, 1)]
+    for _ in range(2):
+        assert [found["n"] for found in all_measured(tmp_path / "new", pieces)] == [2, 0, 1]
+    assert calls == [2, 0, 1]
+
+
+def test_a_piece_in_work_elsewhere_is_left_to_the_last_and_measured_if_nobody_did(tmp_path: Path) -> None:
+    calls: list[int] = []
+    elsewhere = FileLock(piece_stem(tmp_path, "piece 0", [0]).with_suffix(".lock"), thread_local=False)
+
+    def measure(n: int) -> dict[str, Any]:
+        calls.append(n)
+        if n == 2:
+            elsewhere.release()  # as if the other process had been killed
+        return {"n": n}
+
+    pieces = [Piece(f"piece {n}", [n], partial(measure, n)) for n in range(3)]
+    elsewhere.acquire()
+    assert [found["n"] for found in all_measured(tmp_path, pieces)] == [0, 1, 2]
+    assert calls == [1, 2, 0]
