@@ -10,7 +10,7 @@ from imbllm_autogluon.oversampling.baselines import BASELINES
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import GENERATORS, generator_class, generator_of
 from imbllm_autogluon.oversampling.pred_llm_generator import PredLLMGenerator
-from imbllm_autogluon.rebalancing.config import Method
+from imbllm_autogluon.rebalancing.config import METHODS, Method
 
 
 def test_every_generator_is_found_by_the_name_of_its_method() -> None:
@@ -18,8 +18,9 @@ def test_every_generator_is_found_by_the_name_of_its_method() -> None:
     assert all(generator_class(name) is GENERATORS[name] for name in GENERATORS)
 
 
-def test_folds_are_rebalanced_by_every_generator_and_every_peer() -> None:
-    assert set(typing.get_args(Method)) == {*GENERATORS, *BASELINES, "none"}
+def test_folds_of_classes_are_rebalanced_by_every_generator_and_every_peer() -> None:
+    assert set(METHODS["classification"]) == {*GENERATORS, *BASELINES, "none"}
+    assert set(typing.get_args(Method)) == {method for methods in METHODS.values() for method in methods}
 
 
 def test_settings_choose_the_method_and_its_configuration() -> None:
