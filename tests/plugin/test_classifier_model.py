@@ -17,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 from imbllm_autogluon.classification import ClassifierConfig, LanguageModelClassifier
 from imbllm_autogluon.classification.calibration import softmax
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.plugin import classifier_model
 from imbllm_autogluon.plugin.classifier_model import KEY, ClassifierModel
 from imbllm_autogluon.plugin.twins import has_twin
 from tests.plugin.classifier_fits import NAME, QUICK, alone, children, codes, fit
@@ -256,9 +257,13 @@ def test_the_defaults_of_its_search_spaces_are_the_fit_without_a_search(backbone
 
 
 @pytest.mark.parametrize("limit", [0.0, 0.05])
-def test_a_time_limit_that_is_too_short_is_told_to_autogluon(limit: float, tmp_path: Path) -> None:
+def test_a_time_limit_that_is_too_short_is_told_to_autogluon(
+    limit: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A fast machine does the usual number of steps in a twentieth of a second.
+    monkeypatch.setattr(classifier_model, "LEAST_LABEL_STEPS", 10_000)
     X, y = codes(150, 2)
-    model = alone(tmp_path, "binary", "roc_auc", warmup_steps=500, steps=500)
+    model = alone(tmp_path, "binary", "roc_auc", warmup_steps=500, steps=20_000)
     with pytest.raises(TimeLimitExceeded):
         model.fit(X=X, y=y, time_limit=limit, num_cpus=1, num_gpus=0)
     assert not model.is_fit()
