@@ -234,6 +234,39 @@ def paper(
 
 
 @bench.command()
+def ablation(
+    table: Beside = None,
+    rows: MostRows = 5000,
+    repeats: Splits = 5,
+    threads: int = 1,
+    axis: Annotated[
+        list[str] | None,
+        typer.Option(help="What is changed, such as temperature or order; repeatable. Default: everything."),
+    ] = None,
+    setting: Setting = None,
+    slow_arms: Annotated[bool, typer.Option("--slow-arms", help="The backbone smollm2 too.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="At most 2 splits and 1000 rows.")] = False,
+    fresh: Fresh = False,
+) -> None:
+    """ImbLLM with one thing changed at a time, beside what is expected; several processes share the work."""
+    from imbllm_autogluon.bench.ablation import run
+    from imbllm_autogluon.cli_settings import parse_settings
+
+    page = run(
+        tables=table or (),
+        rows=rows,
+        repeats=repeats,
+        threads=threads,
+        axes=axis or (),
+        settings=parse_settings(setting or ()),
+        slow_arms=slow_arms,
+        quick=quick,
+        fresh=fresh,
+    )
+    typer.echo(page)
+
+
+@bench.command()
 def regression(
     table: BesideDiabetes = None,
     rows: MostRows = 4000,

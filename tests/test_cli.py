@@ -341,6 +341,20 @@ def test_bench_paper_hands_its_options_to_the_benchmark(monkeypatch: pytest.Monk
     assert seen == {**given, "settings": {"temperature": 1.0, "time_limit": None}, "quick": True, "fresh": True}
 
 
+def test_bench_ablation_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, object] = {}
+    monkeypatch.setattr("imbllm_autogluon.bench.ablation.run", lambda **options: seen.update(options) or "page.md")
+    assert imbllm("bench", "ablation").stdout == "page.md\n"
+    common = {"tables": (), "rows": 5000, "repeats": 5, "threads": 1, "axes": (), "settings": {}}
+    assert seen == {**common, "slow_arms": False, "quick": False, "fresh": False}
+    options = ("--rows", "300", "--repeats", "1", "--threads", "2", "--slow-arms", "--quick", "--fresh")
+    chosen = ("--axis", "temperature", "--axis", "order", "--setting", "steps=5")
+    result = imbllm("bench", "ablation", "--table", "a.csv:x", *options, *chosen)
+    assert (result.exit_code, result.stdout) == (0, "page.md\n")
+    given = {"tables": ["a.csv:x"], "rows": 300, "repeats": 1, "threads": 2, "axes": ["temperature", "order"]}
+    assert seen == {**given, "settings": {"steps": 5}, "slow_arms": True, "quick": True, "fresh": True}
+
+
 def test_bench_regression_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, object] = {}
     monkeypatch.setattr("imbllm_autogluon.bench.regression.run", lambda **options: seen.update(options) or "page.md")

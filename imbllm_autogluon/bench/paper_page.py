@@ -145,10 +145,10 @@ def _marked(values: pd.Series[float], name: str) -> pd.Series[str]:
 
 def _compared(differences: pd.Series[float], name: str) -> dict[str, str]:
     higher = f"{int((differences > 0).sum())} of {len(differences)}"
-    return {name: signed(differences.mean()), f"{name}, tables higher": higher, f"{name}, p": _p_value(differences)}
+    return {name: signed(differences.mean()), f"{name}, tables higher": higher, f"{name}, p": p_value(differences)}
 
 
-def _p_value(differences: pd.Series[float]) -> str:
+def p_value(differences: pd.Series[float]) -> str:
     """Of Wilcoxon's signed-rank test; tables without a difference say nothing."""
     from scipy.stats import wilcoxon
 

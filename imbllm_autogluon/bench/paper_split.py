@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imbllm_autogluon.configuration import require_number
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
@@ -23,6 +24,9 @@ TEST_SHARE = 0.2
 
 KEPT_SHARE = 0.2
 """Of the training rows of the smallest class (arXiv 2510.09783)."""
+
+FEWEST_KEPT = 0.1
+"""Least share that may be kept: 2 of 20 rows, the fewest of a class that can be oversampled."""
 
 FEWEST = 25
 """Rows of a class: 20 to learn, of which a minority keeps 4, and 5 to judge on."""
@@ -52,18 +56,29 @@ class PaperSplit:
     """Rows to add, at least one for each class."""
 
     @classmethod
-    def of(cls, table: LabelledTable, seed: int) -> PaperSplit:
-        """Draw a stratified split, and keep a fifth of the smallest class's rows among those to learn.
+    def of(cls, table: LabelledTable, seed: int, kept: float = KEPT_SHARE) -> PaperSplit:
+        """Draw a stratified split, and keep a share of the smallest class's rows among those to learn.
 
         Classes of fewer than 25 rows are left out.
+
+        Parameters
+        ----------
+        table
+            All rows.
+        seed
+            Of the split. Its test rows are the same for every share, and the rows kept are among those of a larger one.
+        kept
+            Share of the smallest class's rows to learn that is kept (0.1 to 1, so that a class has 2 rows or more);
+            the paper's by default.
 
         Raises
         ------
         InvalidInputError
-            Fewer than two classes have at least 25 rows.
+            Fewer than two classes have at least 25 rows, or `kept` is not allowed.
         """
         from sklearn.model_selection import train_test_split
 
+        require_number("kept", kept, FEWEST_KEPT, 1.0)
         sizes = {label: n for label, n in table.counts.items() if n >= FEWEST}
         if len(sizes) < 2:
             raise InvalidInputError(
@@ -73,15 +88,15 @@ class PaperSplit:
         minority = list(sizes)[-1]
         rows = table.frame[table.labels.isin(list(sizes))]
         train, test = train_test_split(rows, test_size=TEST_SHARE, stratify=rows[table.label], random_state=seed)
-        train = train[_kept((train[table.label] == minority).to_numpy(), seed)]
+        train = train[_kept((train[table.label] == minority).to_numpy(), kept, seed)]
         (X, y), (test_X, test_y) = (_in_two(part.reset_index(drop=True), table.label) for part in (train, test))
         return cls(X, y, test_X, test_y, minority, plan_oversampling(y, TO_THE_LARGEST).counts)
 
 
-def _kept(rare: Any, seed: int) -> Any:
-    """Which rows stay: all that are not rare, and a drawn fifth of those that are."""
+def _kept(rare: Any, share: float, seed: int) -> Any:
+    """Which rows stay: all that are not rare, and a drawn share of those that are."""
     places = np.flatnonzero(rare)
-    drawn = child_rng(seed, "order", "kept minority").permutation(places)[: round(KEPT_SHARE * len(places))]
+    drawn = child_rng(seed, "order", "kept minority").permutation(places)[: round(share * len(places))]
     return ~rare | np.isin(np.arange(len(rare)), drawn)
 
 

@@ -28,6 +28,20 @@ def test_a_fifth_is_judged_on_and_the_minority_is_rare_in_training_alone(split: 
     assert list(split.X.columns) == ["amount", "visits", "city"]
 
 
+def test_another_share_of_the_minority_keeps_the_test_rows_and_the_rows_of_smaller_shares(split: PaperSplit) -> None:
+    half = PaperSplit.of(labelled(SIZES), 0, kept=0.5)
+    assert half.y.value_counts().to_dict() == {"no": 160, "often": 80, "yes": 20}
+    assert half.counts == {"often": 80, "yes": 140}
+    pd.testing.assert_frame_equal(half.test_X, split.test_X)
+    fewer, more = (set(part.X.itertuples(index=False, name=None)) for part in (split, half))
+    assert fewer < more
+
+
+def test_a_share_that_leaves_a_class_too_small_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match=r"kept must be a number between 0\.1 and 1\.0; got 0\.05"):
+        PaperSplit.of(labelled(SIZES), 0, kept=0.05)
+
+
 def test_every_rarer_class_is_wanted_up_to_the_largest(split: PaperSplit) -> None:
     assert split.counts == {"often": 80, "yes": 152}
 

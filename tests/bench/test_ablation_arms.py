@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from imbllm_autogluon.bench.ablation_arms import DEFAULT, NONE, ablation_of, resolved
+from imbllm_autogluon.bench.paper_split import KEPT_SHARE
+
+
+def test_every_axis_has_its_default_once_as_the_default() -> None:
+    found = ablation_of()
+    for part in found.axes:
+        assert list(part.arms.values()).count(DEFAULT) == 1, part.axis.name
+        assert set(part.arms.values()) <= set(found.arms)
+    assert list(found.arms)[:2] == [NONE, DEFAULT]
+    assert found.arms[DEFAULT].spec == {"method": "imbllm"}
+
+
+def test_an_arm_differs_from_the_default_in_one_thing() -> None:
+    found = ablation_of(settings={"steps": 7})
+    assert found.arms[DEFAULT].spec == {"method": "imbllm", "steps": 7}
+    assert found.arms["temperature: 0.5"].spec == {"method": "imbllm", "steps": 7, "temperature": 0.5}
+    assert found.arms["conditioning: yx 3"].spec["condition_pairs"] == 3
+    assert {arm.kept for name, arm in found.arms.items() if "kept_share" not in name} == {KEPT_SHARE}
+
+
+def test_a_changed_default_stands_for_its_own_value() -> None:
+    arms = ablation_of(["temperature"], {"temperature": 1.0}).axes[0].arms
+    assert arms == {"0.5": "temperature: 0.5", "0.7": "temperature: 0.7", "1": DEFAULT}
+
+
+def test_a_share_has_its_own_arm_without_oversampling_and_all_others_have_one_in_common() -> None:
+    found = ablation_of(["kept_share", "order"])
+    assert found.arms["kept_share: 0.5"].kept == found.arms["none, kept_share: 0.5"].kept == 0.5
+    assert found.reference("kept_share: 0.5") == "none, kept_share: 0.5"
+    assert {found.reference(name) for name in (NONE, DEFAULT, "order: permute_x")} == {NONE}
+
+
+def test_steps_of_the_warm_up_are_moved_where_there_is_none() -> None:
+    spec = ablation_of(["warmup"], {"warmup_steps": 30, "steps": 12}).arms["warmup: none, all steps"].spec
+    assert (spec["warmup"], spec["steps"]) == ("none", 42)
+
+
+def test_the_pretrained_backbone_is_a_slow_arm() -> None:
+    assert "backbone: smollm2" not in ablation_of().arms
+    assert ablation_of(slow=True).arms["backbone: smollm2"].spec["backbone"] == "smollm2"
+
+
+@pytest.mark.parametrize(
+    ("settings", "same"),
+    [({"order": "fix_y", "temperature": 0.7}, True), ({"numbers": "bins"}, True), ({"order": "permute_x"}, False)],
+)
+def test_settings_that_come_to_the_same_are_told(settings: dict[str, Any], same: bool) -> None:
+    assert (resolved(settings) == resolved({})) == same
