@@ -29,6 +29,10 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Measure anew what an earli
 Setting = Annotated[
     list[str] | None, typer.Option("--setting", metavar="KEY=VALUE", help="Of ImbLLM; repeatable. Default: its own.")
 ]
+Family = Annotated[
+    list[str] | None, typer.Option(metavar="KEY", help="AutoGluon model key; repeatable. Default: GBM, CAT, RF.")
+]
+Folds = Annotated[int, typer.Option(help="Bagging folds.")]
 
 
 @bench.command()
@@ -267,6 +271,34 @@ def ablation(
 
 
 @bench.command()
+def autogluon(
+    table: Beside = None,
+    rows: MostRows = 3000,
+    repeats: Splits = 3,
+    folds: Folds = 4,
+    threads: int = 1,
+    family: Family = None,
+    tuned: Annotated[bool, typer.Option("--tuned", help="Twins tuned by Optuna, too; hours.")] = False,
+    fresh: Fresh = False,
+) -> None:
+    """What twins add to AutoGluon's ensemble where a class is rare; several processes share the work."""
+    from imbllm_autogluon.bench.autogluon import run
+    from imbllm_autogluon.bench.autogluon_arms import FAMILIES
+
+    page = run(
+        tables=table or (),
+        rows=rows,
+        repeats=repeats,
+        folds=folds,
+        threads=threads,
+        families=family or FAMILIES,
+        tuned=tuned,
+        fresh=fresh,
+    )
+    typer.echo(page)
+
+
+@bench.command()
 def regression(
     table: BesideDiabetes = None,
     rows: MostRows = 4000,
@@ -301,11 +333,9 @@ def regression_autogluon(
     rows: MostRows = 4000,
     bins: MostBins = 50,
     repeats: Splits = 3,
-    folds: Annotated[int, typer.Option(help="Bagging folds.")] = 4,
+    folds: Folds = 4,
     threads: int = 1,
-    family: Annotated[
-        list[str] | None, typer.Option(metavar="KEY", help="AutoGluon model key; repeatable. Default: GBM, CAT, RF.")
-    ] = None,
+    family: Family = None,
     fresh: Fresh = False,
 ) -> None:
     """What LatentDiff and twins add to AutoGluon's ensemble on rare and common targets."""

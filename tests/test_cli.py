@@ -355,6 +355,19 @@ def test_bench_ablation_hands_its_options_to_the_benchmark(monkeypatch: pytest.M
     assert seen == {**given, "settings": {"steps": 5}, "slow_arms": True, "quick": True, "fresh": True}
 
 
+def test_bench_autogluon_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, object] = {}
+    monkeypatch.setattr("imbllm_autogluon.bench.autogluon.run", lambda **options: seen.update(options) or "page.md")
+    assert imbllm("bench", "autogluon").stdout == "page.md\n"
+    common = {"tables": (), "rows": 3000, "repeats": 3, "folds": 4, "threads": 1}
+    assert seen == {**common, "families": ("GBM", "CAT", "RF"), "tuned": False, "fresh": False}
+    options = ("--rows", "300", "--repeats", "1", "--folds", "2", "--threads", "2", "--tuned", "--fresh")
+    named = ("--table", "a.csv:x", "--table", "b.csv:y>=2", "--family", "XGB", "--family", "LR")
+    assert imbllm("bench", "autogluon", *named, *options).stdout == "page.md\n"
+    given = {"tables": ["a.csv:x", "b.csv:y>=2"], "rows": 300, "repeats": 1, "folds": 2, "threads": 2}
+    assert seen == {**given, "families": ["XGB", "LR"], "tuned": True, "fresh": True}
+
+
 def test_bench_regression_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, object] = {}
     monkeypatch.setattr("imbllm_autogluon.bench.regression.run", lambda **options: seen.update(options) or "page.md")

@@ -35,7 +35,26 @@ def changes_against(arm: str, wide: pd.DataFrame) -> pd.DataFrame:
     >>> changes_against("none", wide_figures(tidy, ["MAE"]))["MAE"].tolist()
     [0.0, -25.0]
     """
-    own = wide[wide.index.get_level_values("arm") == arm].reindex(wide.index)
-    base = own.groupby(["table", "split"], sort=False).transform("first")
+    base = _of_arm(arm, wide)
     changes: pd.DataFrame = 100.0 * (wide - base) / base
     return changes
+
+
+def differences_from(arm: str, wide: pd.DataFrame) -> pd.DataFrame:
+    """How much higher each figure is than that of one arm on the same split, in its unit; like :func:`wide_figures`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [("visits", 0, "none", "F1", 40.0), ("visits", 0, "new", "F1", 43.0)]
+    >>> tidy = pd.DataFrame(rows, columns=["table", "split", "arm", "metric", "value"])
+    >>> differences_from("none", wide_figures(tidy, ["F1"]))["F1"].tolist()
+    [0.0, 3.0]
+    """
+    return wide - _of_arm(arm, wide)
+
+
+def _of_arm(arm: str, wide: pd.DataFrame) -> pd.DataFrame:
+    """Figures of one arm in the place of those of all arms of the same split."""
+    own = wide[wide.index.get_level_values("arm") == arm].reindex(wide.index)
+    return own.groupby(["table", "split"], sort=False).transform("first")

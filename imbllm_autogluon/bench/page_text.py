@@ -16,20 +16,22 @@ def markdown(frame: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def spread(changes: pd.Series) -> str:
-    """Mean change in percent, with its standard error where there are several.
+def spread(changes: pd.Series, unit: str = " %") -> str:
+    """Mean change, in percent or another unit, with its standard error where there are several.
 
     Examples
     --------
     >>> import pandas as pd
     >>> spread(pd.Series([-2.0, -4.0])), spread(pd.Series([1.0])), spread(pd.Series([float("nan")]))
     ('-3.0 ± 1.0 %', '+1.0 %', '')
+    >>> spread(pd.Series([-2.0, -4.0]), unit="")
+    '-3.0 ± 1.0'
     """
     found = changes.dropna()
     if not len(found):
         return ""
     error = f" ± {found.std() / np.sqrt(len(found)):.1f}" if len(found) > 1 else ""
-    return f"{found.mean():+.1f}{error} %"
+    return f"{found.mean():+.1f}{error}{unit}"
 
 
 def significant(value: float) -> str:

@@ -10,13 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from imbllm_autogluon.bench.one_fit import (
+    AGAIN,
+    Portfolio,
+    fit_models,
+    fit_seconds,
+    models_of,
+    percent_of_ensemble,
+    plain_twice,
+    require_twins,
+    twin_settings,
+    weighted_ensemble,
+)
 from imbllm_autogluon.bench.regression_autogluon_page import ALL_THREE, ALONE, IMBLLM, LATENT, PLAIN, SMOGN, TWICE
 from imbllm_autogluon.configuration import require_number
-from imbllm_autogluon.errors import InvalidInputError, nearest
 from imbllm_autogluon.plugin.latent_diff_model import KEY as LATENT_DIFF_KEY
 from imbllm_autogluon.plugin.latent_diff_model import LatentDiffModel
-from imbllm_autogluon.plugin.parameters import AUX_PREFIX
-from imbllm_autogluon.plugin.twins import KEY_SUFFIX, has_twin
+from imbllm_autogluon.plugin.twins import KEY_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,8 +38,8 @@ if TYPE_CHECKING:
 
 FAMILIES = ("GBM", "CAT", "RF")
 
-AGAIN, TWIN_SMOGN, TWIN_IMBLLM = "Again", "Smogn", "ImbLLM"
-"""Ends of the names of models, which say what sort they are."""
+TWIN_SMOGN, TWIN_IMBLLM = "Smogn", "ImbLLM"
+"""Ends of the names of twins, which say what sort they are."""
 
 SORTS = (AGAIN, LatentDiffModel.ag_name, TWIN_SMOGN, TWIN_IMBLLM)
 
@@ -46,11 +56,6 @@ ADDED: Mapping[str, tuple[str, ...]] = {
     ALONE: (LatentDiffModel.ag_name,),
 }
 """Sorts of models that each arm has beside the plain ones; the last has nothing but its own."""
-
-OTHER_SEED = 1
-"""Of the plain models' second copy; AutoGluon's own is 0."""
-
-BAGGED = "_BAG_L1"
 
 
 @dataclass(frozen=True)
@@ -78,24 +83,20 @@ class Plan:
     def __post_init__(self) -> None:
         require_number("folds", self.folds, 2, whole=True)
         require_number("threads", self.threads, 1, whole=True)
-        _require_twins(self.families)
+        require_twins(self.families)
 
     @property
     def n_models(self) -> int:
         """Of one fit."""
         return (2 + len(METHODS)) * len(self.families) + 1
 
-    def portfolio(self, n_bins: int) -> dict[str, list[dict[str, Any]]]:
+    def portfolio(self, n_bins: int) -> Portfolio:
         """Plain models, the same with another seed, LatentDiff and twins, the last two with the bins of the split."""
-        again = {"ag_args": {"name_suffix": AGAIN}, "ag_args_ensemble": {"model_random_seed": OTHER_SEED}}
-        plain: dict[str, list[dict[str, Any]]] = {family: [{}, dict(again)] for family in self.families}
         twins = {f"{family}{KEY_SUFFIX}": [self._twin(sort, n_bins) for sort in METHODS] for family in self.families}
-        return {**plain, **twins, LATENT_DIFF_KEY: [{"n_bins": n_bins, **self.latent_diff}]}
+        return {**plain_twice(self.families), **twins, LATENT_DIFF_KEY: [{"n_bins": n_bins, **self.latent_diff}]}
 
     def _twin(self, sort: str, n_bins: int) -> dict[str, Any]:
-        parameters = {**self.twins, "method": METHODS[sort], "n_bins": n_bins}
-        own = {f"ag.{AUX_PREFIX}{name}": value for name, value in parameters.items()}
-        return {**own, "ag_args": {"name_suffix": sort}}
+        return twin_settings(sort, {**self.twins, "method": METHODS[sort], "n_bins": n_bins})
 
 
 def fitted(split: RegressionSplit, plan: Plan, path: Path) -> TabularPredictor:
@@ -112,81 +113,27 @@ def fitted(split: RegressionSplit, plan: Plan, path: Path) -> TabularPredictor:
     predictor = TabularPredictor(
         label, problem_type="regression", eval_metric="mean_absolute_error", path=str(path), verbosity=0
     )
-    predictor.fit(
-        pd.concat([split.X, split.y], axis=1),
-        hyperparameters=plan.portfolio(len(split.bins)),
-        num_bag_folds=plan.folds,
-        num_stack_levels=0,
-        dynamic_stacking=False,
-        fit_weighted_ensemble=False,
-        num_cpus=plan.threads,
-        num_gpus=0,
-        ag_args_ensemble={"fold_fitting_strategy": "sequential_local"},
-        raise_on_model_failure=True,
-    )
-    names = predictor.model_names()
-    if len(names) != plan.n_models:
-        raise InvalidInputError(
-            f"AutoGluon fitted {len(names)} of {plan.n_models} models ({', '.join(names)}); leave out the families "
-            "that it cannot fit on this table (--family)."
-        )
-    return predictor
-
-
-def sort_of(model: str) -> str:
-    """What sort a model is by its name: one of `SORTS`, or plain.
-
-    Examples
-    --------
-    >>> sort_of("LightGBM_BAG_L1"), sort_of("LightGBMImbSmogn_BAG_L1"), sort_of("LatentDiff_BAG_L1")
-    ('plain', 'Smogn', 'LatentDiff')
-    """
-    name = model.removesuffix(BAGGED)
-    return next((sort for sort in SORTS if name.endswith(sort)), PLAIN)
+    rows = pd.concat([split.X, split.y], axis=1)
+    return fit_models(predictor, rows, plan.portfolio(len(split.bins)), plan.folds, plan.threads)
 
 
 def answering(predictor: TabularPredictor, arm: str, threads: int) -> str:
     """Name of the model that answers for an arm: its weighted ensemble, fitted now, or LatentDiff's own bag."""
     if arm == ALONE:
         return added_models(predictor, arm)[0]
-    models = [model for model in _core(predictor) if sort_of(model) in (PLAIN, *ADDED[arm])]
-    suffix = "".join(ADDED[arm]) or "Plain"
-    made: list[str] = predictor.fit_weighted_ensemble(base_models=models, name_suffix=suffix, num_cpus=threads)
-    return made[-1]
+    models = models_of(predictor, (PLAIN, *ADDED[arm]), SORTS)
+    return weighted_ensemble(predictor, models, "".join(ADDED[arm]) or "Plain", threads)
 
 
 def added_models(predictor: TabularPredictor, arm: str) -> list[str]:
     """Names of the models that an arm adds; of the plain arm the plain ones."""
-    return [model for model in _core(predictor) if sort_of(model) in (ADDED[arm] or (PLAIN,))]
+    return models_of(predictor, ADDED[arm] or (PLAIN,), SORTS)
 
 
 def costs(predictor: TabularPredictor, arm: str, answers: str) -> dict[str, float]:
     """Seconds of fitting what an arm adds, and percent of its ensemble that this is; of plain models seconds alone."""
-    seconds = predictor.leaderboard().set_index("model")["fit_time_marginal"]
     added = added_models(predictor, arm)
-    figures = {"fit s": float(seconds[added].sum())}
+    figures = {"fit s": fit_seconds(predictor, added)}
     if arm in (PLAIN, ALONE):
         return figures
-    weights = predictor._trainer.load_model(answers)._get_model_weights()
-    return {**figures, "weight": 100.0 * float(sum(weights.get(model, 0.0) for model in added))}
-
-
-def _core(predictor: TabularPredictor) -> list[str]:
-    """All models but ensembles."""
-    names: list[str] = predictor._trainer.get_model_names(stack_name="core")
-    return names
-
-
-def _require_twins(families: tuple[str, ...]) -> None:
-    """Refuse families that are unknown, named twice, or have no twin."""
-    from autogluon.tabular.registry import ag_model_registry
-
-    classes = ag_model_registry.key_to_cls_map()
-    allowed = sorted(key for key, model_class in classes.items() if has_twin(model_class))
-    for family in families:
-        if family not in allowed:
-            raise InvalidInputError(
-                f"{family!r} is no model key with a twin{nearest(family, allowed)}; keys are: {', '.join(allowed)}."
-            )
-    if not families or len(set(families)) < len(families):
-        raise InvalidInputError(f"families must be named, each once; got {', '.join(families) or 'none'}.")
+    return {**figures, "weight": percent_of_ensemble(predictor, answers, added)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from imbllm_autogluon.bench.changes import changes_against, wide_figures
+from imbllm_autogluon.bench.changes import changes_against, differences_from, wide_figures
 
 ROWS = [
     ("houses", 0, "none", "MAE", 2.0),
@@ -27,3 +27,10 @@ def test_what_was_not_measured_stays_absent() -> None:
     changes = changes_against("none", wide_figures(TIDY, ["MAE", "MSE"]))
     assert changes["MSE"].isna().all()
     assert pd.isna(changes.loc[("cars", 0, "new"), "MAE"])
+
+
+def test_differences_are_in_the_unit_of_the_figure() -> None:
+    differences = differences_from("none", wide_figures(TIDY, ["MAE", "MSE"]))
+    assert differences.loc[("houses", 0, "new"), "MAE"] == -1.0
+    assert differences.loc[("houses", 1, "new"), "MAE"] == 1.0
+    assert pd.isna(differences.loc[("cars", 0, "new"), "MAE"])

@@ -19,6 +19,10 @@ def test_a_spread_is_the_mean_and_its_standard_error(values: list[float], text: 
     assert spread(pd.Series(values)) == text
 
 
+def test_a_spread_may_have_no_unit() -> None:
+    assert spread(pd.Series([-2.0, -4.0]), unit="") == "-3.0 ± 1.0"
+
+
 @pytest.mark.parametrize(
     ("value", "text"), [(1_234_567.0, "1235000"), (0.0012345678, "0.001235"), (2.0, "2"), (0.0, "0")]
 )

@@ -5,15 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imbllm_autogluon.bench.one_fit import sort_of
 from imbllm_autogluon.bench.regression_autogluon_arms import (
     ADDED,
     FAMILIES,
+    SORTS,
     Plan,
     added_models,
     answering,
     costs,
     fitted,
-    sort_of,
 )
 from imbllm_autogluon.bench.regression_autogluon_page import ALL_THREE, ALONE, IMBLLM, LATENT, PLAIN, SMOGN, TWICE
 from imbllm_autogluon.bench.regression_tables import RegressionSplit, RegressionTable
@@ -74,7 +75,7 @@ def test_a_plan_that_cannot_be_carried_out_is_refused(settings: dict[str, Any], 
 
 
 def test_every_model_of_the_fit_is_of_the_sort_its_name_says(predictor: TabularPredictor) -> None:
-    sorts = {model: sort_of(model) for model in predictor.model_names()}
+    sorts = {model: sort_of(model, SORTS) for model in predictor.model_names()}
     assert sorts == {
         "RandomForest_BAG_L1": PLAIN,
         "RandomForestAgain_BAG_L1": "Again",
@@ -96,7 +97,7 @@ def test_an_ensemble_is_offered_the_plain_models_and_what_its_arm_adds(
     offered: dict[str, set[str]] = {}
 
     def record(base_models: list[str], name_suffix: str, num_cpus: int) -> list[str]:
-        offered[name_suffix] = {sort_of(model) for model in base_models}
+        offered[name_suffix] = {sort_of(model, SORTS) for model in base_models}
         return [name_suffix]
 
     monkeypatch.setattr(predictor, "fit_weighted_ensemble", record)
