@@ -9,10 +9,10 @@ import pandas as pd
 
 from imbllm_autogluon.bench.ablation_arms import DEFAULT, NONE
 from imbllm_autogluon.bench.ablation_axes import CLOSE, COVERAGE, GAIN
-from imbllm_autogluon.bench.changes import wide_figures
+from imbllm_autogluon.bench.changes import p_value, wide_figures
 from imbllm_autogluon.bench.page_text import markdown, signed, tenths
 from imbllm_autogluon.bench.paper_judge import AVERAGE_PRECISION, F1, LOG_LOSS
-from imbllm_autogluon.bench.paper_page import METRICS, ROWS, SECONDS, p_value
+from imbllm_autogluon.bench.paper_page import METRICS, ROWS, SECONDS
 from imbllm_autogluon.oversampling.class_rows import FEWEST_ROWS
 
 if TYPE_CHECKING:

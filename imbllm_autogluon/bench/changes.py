@@ -58,3 +58,11 @@ def _of_arm(arm: str, wide: pd.DataFrame) -> pd.DataFrame:
     """Figures of one arm in the place of those of all arms of the same split."""
     own = wide[wide.index.get_level_values("arm") == arm].reindex(wide.index)
     return own.groupby(["table", "split"], sort=False).transform("first")
+
+
+def p_value(differences: pd.Series[float]) -> str:
+    """Of Wilcoxon's signed-rank test, two-sided; equal ones are dropped, and an empty text says that none is left."""
+    from scipy.stats import wilcoxon
+
+    told = differences[differences != 0]
+    return f"{wilcoxon(told.to_numpy()).pvalue:.3f}" if len(told) else ""

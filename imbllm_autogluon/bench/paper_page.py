@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from imbllm_autogluon.bench.changes import wide_figures
+from imbllm_autogluon.bench.changes import p_value, wide_figures
 from imbllm_autogluon.bench.page_text import markdown, signed, tenths
 from imbllm_autogluon.bench.paper_arms import (
     GREAT,
@@ -146,14 +146,6 @@ def _marked(values: pd.Series[float], name: str) -> pd.Series[str]:
 def _compared(differences: pd.Series[float], name: str) -> dict[str, str]:
     higher = f"{int((differences > 0).sum())} of {len(differences)}"
     return {name: signed(differences.mean()), f"{name}, tables higher": higher, f"{name}, p": p_value(differences)}
-
-
-def p_value(differences: pd.Series[float]) -> str:
-    """Of Wilcoxon's signed-rank test; tables without a difference say nothing."""
-    from scipy.stats import wilcoxon
-
-    told = differences[differences != 0]
-    return f"{wilcoxon(told, method='exact').pvalue:.3f}" if len(told) else ""
 
 
 def _verdicts(f1: pd.DataFrame) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from imbllm_autogluon.bench.changes import changes_against, wide_figures
+from imbllm_autogluon.bench.changes import changes_against, p_value, wide_figures
 from imbllm_autogluon.bench.page_text import markdown, signed, significant, spread, tenths
 from imbllm_autogluon.bench.regression_page import ERRORS, GROUPS
 
@@ -138,16 +138,8 @@ def _over_tables(changes: pd.DataFrame) -> pd.DataFrame:
             "all not higher": f"{(every <= 0).sum()} of {len(every)}",
         }
         mean = {"few %": signed(means.mean()), "all %": signed(every.mean())}
-        lines.append({"arm": arm, **counted, **mean, "pairs": len(few), "p, few": _p_value(few)})
+        lines.append({"arm": arm, **counted, **mean, "pairs": len(few), "p, few": p_value(few)})
     return pd.DataFrame(lines)
-
-
-def _p_value(changes: pd.Series) -> str:
-    """Of Wilcoxon's signed-rank test, two-sided; pairs without a difference are dropped."""
-    from scipy.stats import wilcoxon
-
-    moved = changes[changes != 0].to_numpy()
-    return f"{wilcoxon(moved).pvalue:.3f}" if len(moved) else ""
 
 
 def _table_by_table(changes: pd.DataFrame) -> pd.DataFrame:

@@ -34,3 +34,8 @@ def test_differences_are_in_the_unit_of_the_figure() -> None:
     assert differences.loc[("houses", 0, "new"), "MAE"] == -1.0
     assert differences.loc[("houses", 1, "new"), "MAE"] == 1.0
     assert pd.isna(differences.loc[("cars", 0, "new"), "MAE"])
+
+
+def test_equal_differences_say_nothing_of_chance() -> None:
+    assert p_value(pd.Series([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 0.0])) == "0.031"
+    assert p_value(pd.Series([0.0, 0.0])) == ""
