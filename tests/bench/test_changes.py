@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from imbllm_autogluon.bench.changes import changes_against, differences_from, wide_figures
+from imbllm_autogluon.bench.changes import changes_against, differences_from, p_value, wide_figures
 
 ROWS = [
     ("houses", 0, "none", "MAE", 2.0),
