@@ -14,7 +14,7 @@ TEST_INSTALLED := $(VENV)/.installed-test
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow families lint types clean
+.PHONY: help demo test slow families lint types readme clean
 
 help: ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -43,6 +43,9 @@ lint: $(TEST_INSTALLED) ## ruff and mypy --strict
 
 types: $(TEST_INSTALLED) ## mypy --strict alone
 	$(BIN)/mypy --strict
+
+readme: $(INSTALLED) ## write the measured figures of README.md from bench/results
+	$(BIN)/imbllm bench readme
 
 clean: ## remove .venv, caches and build leftovers
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

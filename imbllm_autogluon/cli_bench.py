@@ -215,6 +215,12 @@ def paper(
     repeats: Splits = 5,
     threads: int = 1,
     setting: Setting = None,
+    arm: Annotated[
+        list[str] | None,
+        typer.Option("--arm", help="Only this arm beside the quick ones; 'CTGAN' and 'ImbLLM, SmolLM2' are slow."),
+    ] = None,
+    kept: Annotated[float, typer.Option(help="Share of the rarest class's rows that is learned; 1: all.")] = 0.2,
+    results: Annotated[str, typer.Option(help="Name of the result files.")] = "paper",
     quick: Annotated[
         bool,
         typer.Option("--quick", help="At most 2 splits and 1000 rows, without GReaT, Pred-LLM and SMOTE on codes."),
@@ -231,6 +237,9 @@ def paper(
         repeats=repeats,
         threads=threads,
         settings=parse_settings(setting or ()),
+        arms=arm or (),
+        kept=kept,
+        name=results,
         quick=quick,
         fresh=fresh,
     )
@@ -249,7 +258,7 @@ def ablation(
     ] = None,
     setting: Setting = None,
     slow_arms: Annotated[bool, typer.Option("--slow-arms", help="The backbone smollm2 too.")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="At most 2 splits and 1000 rows.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="One split and at most 1000 rows.")] = False,
     fresh: Fresh = False,
 ) -> None:
     """ImbLLM with one thing changed at a time, beside what is expected; several processes share the work."""
@@ -283,7 +292,7 @@ def autogluon(
 ) -> None:
     """What twins add to AutoGluon's ensemble where a class is rare; several processes share the work."""
     from imbllm_autogluon.bench.autogluon import run
-    from imbllm_autogluon.bench.autogluon_arms import FAMILIES
+    from imbllm_autogluon.bench.one_fit import FAMILIES
 
     page = run(
         tables=table or (),
@@ -339,8 +348,8 @@ def regression_autogluon(
     fresh: Fresh = False,
 ) -> None:
     """What LatentDiff and twins add to AutoGluon's ensemble on rare and common targets."""
+    from imbllm_autogluon.bench.one_fit import FAMILIES
     from imbllm_autogluon.bench.regression_autogluon import run
-    from imbllm_autogluon.bench.regression_autogluon_arms import FAMILIES
 
     page = run(
         tables=table or (),
@@ -353,3 +362,14 @@ def regression_autogluon(
         fresh=fresh,
     )
     typer.echo(page)
+
+
+@bench.command()
+def readme(
+    file: Annotated[Path, typer.Option(help="The page with the blocks.")] = Path("README.md"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail where the page differs.")] = False,
+) -> None:
+    """Write the measured figures of README.md from the result files."""
+    from imbllm_autogluon.bench.readme.document import run
+
+    typer.echo(run(file, check=check))

@@ -332,13 +332,16 @@ def test_bench_paper_hands_its_options_to_the_benchmark(monkeypatch: pytest.Monk
     monkeypatch.setattr("imbllm_autogluon.bench.paper.run", lambda **options: seen.update(options) or "page.md")
     assert imbllm("bench", "paper").stdout == "page.md\n"
     common = {"tables": (), "rows": 5000, "repeats": 5, "threads": 1, "settings": {}}
-    assert seen == {**common, "quick": False, "fresh": False}
-    options = ("--rows", "300", "--repeats", "1", "--threads", "2", "--quick", "--fresh")
+    assert seen == {**common, "arms": (), "kept": 0.2, "name": "paper", "quick": False, "fresh": False}
+    options = ("--rows", "300", "--repeats", "1", "--threads", "2", "--kept", "1", "--quick", "--fresh")
+    options += ("--arm", "CTGAN", "--results", "paper_slow")
     settings = ("--setting", "temperature=1.0", "--setting", "time_limit=none")
     result = imbllm("bench", "paper", "--table", "a.csv:x", "--table", "b.csv:y>=2", *options, *settings)
     assert (result.exit_code, result.stdout) == (0, "page.md\n")
     given = {"tables": ["a.csv:x", "b.csv:y>=2"], "rows": 300, "repeats": 1, "threads": 2}
-    assert seen == {**given, "settings": {"temperature": 1.0, "time_limit": None}, "quick": True, "fresh": True}
+    given |= {"settings": {"temperature": 1.0, "time_limit": None}}
+    given |= {"arms": ["CTGAN"], "kept": 1.0, "name": "paper_slow"}
+    assert seen == {**given, "quick": True, "fresh": True}
 
 
 def test_bench_ablation_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:

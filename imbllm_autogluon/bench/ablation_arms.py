@@ -5,28 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imbllm_autogluon.bench.ablation_axes import KEPT, axes_of
+from imbllm_autogluon.bench.ablation_axes import CLASSIFIER, KEPT, NO_ROWS, OF_THE_JUDGING, axes_of
+from imbllm_autogluon.bench.classifiers import XGBOOST
 from imbllm_autogluon.bench.paper_split import KEPT_SHARE
 from imbllm_autogluon.configuration import require_choice
-from imbllm_autogluon.oversampling.config import GeneratorConfig
+from imbllm_autogluon.oversampling.config import GeneratorConfig, PlausibilityConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from imbllm_autogluon.bench.ablation_axes import Axis
+    from imbllm_autogluon.bench.ablation_axes import Axis, Claim
 
 NONE, DEFAULT = "none", "default"
 
 
 class AblationArm(NamedTuple):
-    """What is done to the rows of a split, and which split that is."""
+    """What is done to the rows of a split, which split that is, and who learns them."""
 
     spec: Mapping[str, Any]
     """``method`` and its settings, see :func:`imbllm_autogluon.bench.paper_arms.learned_rows`."""
 
     kept: float = KEPT_SHARE
     """Share of the smallest class's rows that is learned."""
+
+    classifier: str = XGBOOST
+    """One of :data:`imbllm_autogluon.bench.classifiers.CLASSIFIERS`."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,11 @@ class AxisArms:
     axis: Axis
     arms: Mapping[str, str]
     """Name of the arm of each value; the value that ImbLLM has anyway is `default`."""
+
+    def compared(self, claim: Claim) -> tuple[str, str]:
+        """Names of the arms that a claim is about, the one that should be higher first."""
+        higher = self.arms[claim.higher]
+        return higher, without_rows(higher) if claim.lower == NO_ROWS else self.arms[claim.lower]
 
 
 @dataclass(frozen=True)
@@ -47,10 +56,10 @@ class Ablation:
     """By name: `none`, `default`, and what differs from `default` in one thing."""
 
     references: Mapping[str, str] = field(default_factory=dict)
-    """Arm without oversampling beside each arm whose split differs; `none` beside all others."""
+    """Arm without oversampling beside each arm that is judged in another way; `none` beside all others."""
 
     def reference(self, arm: str) -> str:
-        """Arm without oversampling on the same split; of such an arm itself."""
+        """Arm without oversampling that is judged alike; of such an arm itself."""
         return arm if arm in self.references.values() else self.references.get(arm, NONE)
 
 
@@ -92,14 +101,16 @@ def ablation_of(
             if name == DEFAULT:
                 continue
             arms[name] = _arm(part.axis.values[value], own)
-            if part.axis.name == KEPT:
-                references[name] = f"{NONE}, {name}"
-                arms[references[name]] = AblationArm(arms[NONE].spec, arms[name].kept)
+            if part.axis.name in OF_THE_JUDGING:
+                references[name] = without_rows(name)
+                arms[references[name]] = arms[name]._replace(spec=arms[NONE].spec)
     return Ablation(axes, arms, references)
 
 
 def resolved(settings: Mapping[str, Any]) -> GeneratorConfig:
     """Settings of ImbLLM, the choices of the method and of the backbone filled in.
+
+    A setting of None that stands for a figure is that figure.
 
     Raises
     ------
@@ -107,17 +118,25 @@ def resolved(settings: Mapping[str, Any]) -> GeneratorConfig:
         A setting is unknown, or a value is not allowed.
     """
     config = GeneratorConfig.from_flat(settings)
+    if config.plausible.plausibility is None:
+        config = replace(config, plausible=PlausibilityConfig(ImbLLM.own_plausibility))
     return replace(config, language=config.language.with_defaults(**ImbLLM.own_choices).resolved())
 
 
+def without_rows(arm: str) -> str:
+    """Name of the arm without oversampling beside one that is judged in its own way, or beside the default."""
+    return NONE if arm == DEFAULT else f"{NONE}, {arm}"
+
+
 def _arm(change: Mapping[str, Any], own: Mapping[str, Any]) -> AblationArm:
-    settings = {key: value for key, value in change.items() if key != KEPT}
-    return AblationArm({"method": "imbllm", **own, **settings}, change.get(KEPT, KEPT_SHARE))
+    settings = {key: value for key, value in change.items() if key not in OF_THE_JUDGING}
+    spec = {"method": "imbllm", **own, **settings}
+    return AblationArm(spec, change.get(KEPT, KEPT_SHARE), change.get(CLASSIFIER, XGBOOST))
 
 
 def _name(axis: Axis, value: str, own: Mapping[str, Any]) -> str:
     """The same settings under other names are `default`: they need no measurement of their own."""
     arm = _arm(axis.values[value], own)
     changed = {key: given for key, given in arm.spec.items() if key != "method"}
-    same = resolved(changed) == resolved(own) and arm.kept == KEPT_SHARE
+    same = resolved(changed) == resolved(own) and arm == AblationArm(arm.spec)
     return DEFAULT if same else f"{axis.name}: {value}"

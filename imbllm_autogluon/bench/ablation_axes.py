@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from imbllm_autogluon.bench.classifiers import CLASSIFIERS
 from imbllm_autogluon.bench.paper_judge import AVERAGE_PRECISION, F1
 
 if TYPE_CHECKING:
@@ -13,8 +14,14 @@ if TYPE_CHECKING:
 
 CLOSE, COVERAGE, GAIN = "close probability", "coverage", "F1 above none"
 
-KEPT = "kept_share"
-"""The one axis that is no setting of ImbLLM but one of the split."""
+KEPT, CLASSIFIER = "kept_share", "classifier"
+
+OF_THE_JUDGING = (KEPT, CLASSIFIER)
+"""Axes that are no settings of ImbLLM: they change what it is given, or who learns its rows, and with that the figures
+without oversampling too."""
+
+NO_ROWS = "no oversampling"
+"""In a claim of such an axis: the arm without oversampling that is judged as the value's own."""
 
 RATIO, TEMPERATURE = "interpolation_ratio", "temperature"
 """The axes of the picture."""
@@ -27,7 +34,9 @@ class Claim(NamedTuple):
 
     metric: str
     higher: str
+
     lower: str
+    """A value, or `NO_ROWS`."""
 
 
 class Axis(NamedTuple):
@@ -59,7 +68,8 @@ def axes_of(language: LanguageConfig, *, slow: bool = False) -> tuple[Axis, ...]
     slow
         The pretrained backbone too: hours instead of minutes.
     """
-    return (*_of_the_paper(), _warmup(language), *_of_interpolated_rows(), *_of_the_model(slow=slow), _kept_share())
+    of_the_rows = (*_of_the_paper(), _warmup(language), *_of_interpolated_rows(), _plausibility())
+    return (*of_the_rows, *_of_the_model(slow=slow), _kept_share(), _classifier())
 
 
 def _of_the_paper() -> tuple[Axis, ...]:
@@ -145,6 +155,16 @@ def _of_interpolated_rows() -> tuple[Axis, ...]:
     )
 
 
+def _plausibility() -> Axis:
+    return Axis(
+        "plausibility",
+        _plain("plausibility", (0.0, 0.25, 0.5, 0.75, 1.0)),
+        OURS,
+        "rows that look like another class mislead a classifier; refusing them raises F1 and average precision",
+        (Claim(F1, "0.5", "0"), Claim(AVERAGE_PRECISION, "0.5", "0")),
+    )
+
+
 def _of_the_model(*, slow: bool) -> tuple[Axis, ...]:
     return (
         Axis(
@@ -177,6 +197,16 @@ def _kept_share() -> Axis:
         HERE,
         "the fewer rows of the minority there are, the more the written ones help",
         (Claim(GAIN, "0.1", "0.5"),),
+    )
+
+
+def _classifier() -> Axis:
+    return Axis(
+        CLASSIFIER,
+        _plain(CLASSIFIER, tuple(CLASSIFIERS)),
+        HERE,
+        "the rows help whatever learns them",
+        tuple(Claim(metric, name, NO_ROWS) for name in CLASSIFIERS for metric in (F1, AVERAGE_PRECISION)),
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.bench.ablation_arms import DEFAULT, NONE
-from imbllm_autogluon.bench.ablation_axes import CLOSE, COVERAGE, GAIN
+from imbllm_autogluon.bench.ablation_axes import CLASSIFIER, CLOSE, COVERAGE, GAIN, OF_THE_JUDGING
 from imbllm_autogluon.bench.changes import p_value, wide_figures
 from imbllm_autogluon.bench.page_text import markdown, signed, tenths
 from imbllm_autogluon.bench.paper_judge import AVERAGE_PRECISION, F1, LOG_LOSS
@@ -52,7 +52,9 @@ test rows are to each other; percent
 - **{COVERAGE}**: share of the test rows of the class with a new row no farther away than their fifth nearest test \
 row; percent. As many new rows as there are test rows are drawn for it, mean of 20 draws: all of them would cover \
 everything
-- **{GAIN}**: {F1} less that without oversampling on the same split, points
+- **{GAIN}**: {F1} less that without oversampling on the same split with the same classifier, points
+- **{CLASSIFIER}**: each with the defaults of its library; random forest and logistic regression learn scaled numbers, \
+medians for gaps and a column for each category
 - **±**: standard error over all splits of all tables, of the difference on the same split. A difference that a t-test \
 over them does not tell from 0 (two-sided, {LEVEL:g}) is called {CHANCE}; splits of one table share rows, so the test \
 is kind. Many comparisons stand here: one in twenty is beyond that by chance too
@@ -63,7 +65,7 @@ the same, and a smaller `kept_share` may mean another method."""
 
 
 def with_gains(tidy: pd.DataFrame, ablation: Ablation) -> pd.DataFrame:
-    """The figures, and behind them each arm's F1 above that of no oversampling on the same split."""
+    """The figures, and behind them each arm's F1 above that of no oversampling, judged alike."""
     f1 = tidy[tidy["metric"] == F1]
     references = f1.assign(arm=f1["arm"].map(ablation.reference))
     keys = ["table", "split", "arm"]
@@ -124,7 +126,7 @@ def page_text(
 def axis_table(wide: pd.DataFrame, part: AxisArms) -> pd.DataFrame:
     """One row for each value of an axis: main figures, and how far two of them are from those of the default."""
     means = _over_tables(wide)
-    shown = (*SHOWN, *((GAIN,) if any(claim.metric == GAIN for claim in part.axis.claims) else ()))
+    shown = (*SHOWN, *((GAIN,) if part.axis.name in OF_THE_JUDGING else ()))
     lines = []
     for value, arm in part.arms.items():
         line = {part.axis.name: f"{value} ({DEFAULT})" if arm == DEFAULT else value}
@@ -139,7 +141,7 @@ def axis_table(wide: pd.DataFrame, part: AxisArms) -> pd.DataFrame:
 
 def finding(wide: pd.DataFrame, part: AxisArms, claim: Claim) -> str:
     """One expectation beside what was found: the difference, its error, on how many tables it holds, and p."""
-    differences = _differences(wide, claim.metric, part.arms[claim.higher], part.arms[claim.lower])
+    differences = _differences(wide, claim.metric, *part.compared(claim))
     named = f"- {claim.metric} of `{claim.higher}` above `{claim.lower}`"
     if differences.empty:
         return f"{named}: could not be measured"

@@ -18,7 +18,6 @@ import pandas as pd
 from imbllm_autogluon.bench.autogluon_arms import (
     ARMS,
     COSTS,
-    FAMILIES,
     WEIGHTS,
     Plan,
     answering,
@@ -29,9 +28,11 @@ from imbllm_autogluon.bench.autogluon_arms import (
 from imbllm_autogluon.bench.autogluon_judge import judged
 from imbllm_autogluon.bench.autogluon_page import METRICS, classes_text, page_text, summary
 from imbllm_autogluon.bench.autogluon_split import ClassSplit
-from imbllm_autogluon.bench.named_tables import cells_digest, packaged_and_named, require_distinct_names
+from imbllm_autogluon.bench.named_tables import cells_digest, packaged_and_named
+from imbllm_autogluon.bench.one_fit import FAMILIES
 from imbllm_autogluon.bench.pieces import Piece, all_measured, pieces_of
-from imbllm_autogluon.bench.results import RESULTS, command_line, versions, write_results
+from imbllm_autogluon.bench.results import RESULTS, command_line, flags, versions, write_results
+from imbllm_autogluon.rebalancing.fold_rows import KEY_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,13 +88,13 @@ def run(
     InvalidInputError
         A family cannot be used, two tables have one name, or a table has no two classes of at least 16 rows.
     """
-    plan, read = Plan(tuple(families), folds, threads, tuned), packaged_and_named(tables, rows)
-    require_distinct_names([name for name, _ in read])
+    plan = Plan(families=tuple(families), folds=folds, threads=threads, tuned=tuned)
+    read = packaged_and_named(tables, rows)
     # Split before anything is measured: a table that cannot be split is told of at once.
     classes = "\n".join(classes_text(name, ClassSplit.of(table, 0)) for name, table in read)
     tidy = _tidy(read, repeats, plan, pieces_of(NAME, fresh=fresh))
     command = command_line(NAME, tables, rows=rows, repeats=repeats, folds=folds, threads=threads)
-    command += "".join(f" --family {family}" for family in families) + (" --tuned" if tuned else "")
+    command += flags(family=families, tuned=tuned)
     text = page_text(tidy, classes, families, folds, command)
     return write_results(NAME, tidy.assign(versions=versions()), summary(tidy), text, folder)
 
@@ -131,7 +132,8 @@ def _judged_arms(predictor: TabularPredictor, split: ClassSplit, arms: Sequence[
 def _tidy(read: Sequence[tuple[str, LabelledTable]], repeats: int, plan: Plan, work: Path) -> pd.DataFrame:
     """One measured value in each row."""
     keys = list(product(read, range(repeats)))
-    pieces = [piece for (named, split) in keys for piece in _pieces(*named, split, plan)]
+    digests = {name: cells_digest(table) for name, table in read}
+    pieces = [piece for (name, table), split in keys for piece in _pieces(name, table, digests[name], split, plan)]
     found = all_measured(work, pieces)
     entries: list[dict[str, Any]] = []
     for place, ((name, _), split) in enumerate(keys):
@@ -143,11 +145,11 @@ def _tidy(read: Sequence[tuple[str, LabelledTable]], repeats: int, plan: Plan, w
     return pd.DataFrame(entries)
 
 
-def _pieces(name: str, table: LabelledTable, split: int, plan: Plan) -> list[Piece]:
+def _pieces(name: str, table: LabelledTable, digest: int, split: int, plan: Plan) -> list[Piece]:
     """The two fits of a split; that with class weights depends on nothing about twins."""
-    told = [split, table.label, cells_digest(table)]
+    told = [split, table.label, digest]
     plain = [list(plan.families), plan.folds, plan.threads]
     return [
-        Piece(f"{name} {split}", [asdict(plan), *told], partial(measure, table, split, plan)),
+        Piece(f"{name} {split}", [KEY_VERSION, asdict(plan), *told], partial(measure, table, split, plan)),
         Piece(f"{name} {WEIGHTS} {split}", [plain, *told], partial(measure_weights, table, split, plan)),
     ]

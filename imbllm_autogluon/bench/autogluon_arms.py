@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any
 from imbllm_autogluon.bench.one_fit import (
     AGAIN,
     PLAIN,
+    FitPlan,
     Portfolio,
     fit_models,
     fit_seconds,
     models_of,
     percent_of_ensemble,
     plain_twice,
-    require_twins,
     twin_settings,
     weighted_ensemble,
 )
-from imbllm_autogluon.configuration import require_number
 from imbllm_autogluon.plugin.fold_writer import cache_of
 from imbllm_autogluon.plugin.tuning_options import SEARCHER
 from imbllm_autogluon.plugin.twins import KEY_SUFFIX
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     from autogluon.tabular import TabularPredictor
 
     from imbllm_autogluon.bench.autogluon_split import ClassSplit
-
-FAMILIES = ("GBM", "CAT", "RF")
 
 TWICE, WEIGHTS, RANDOM = "plain twice", "class weights", "plain + random oversampling twins"
 SMOTE_NC, IMBLLM, TUNED = "plain + SMOTE-NC twins", "plain + ImbLLM twins", "plain + tuned twins"
@@ -64,18 +61,9 @@ FIT_SECONDS, WEIGHT, GENERATORS = "fit s", "weight", "generators"
 COSTS = (FIT_SECONDS, WEIGHT, GENERATORS)
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, kw_only=True)
+class Plan(FitPlan):
     """What is fitted on every split."""
-
-    families: tuple[str, ...] = FAMILIES
-    """AutoGluon model keys, each with a twin."""
-
-    folds: int = 4
-    """Of bagging, at least 2."""
-
-    threads: int = 1
-    """Of every model."""
 
     tuned: bool = False
     """Whether twins are tuned, too."""
@@ -85,11 +73,6 @@ class Plan:
 
     tuning: Mapping[str, Any] = field(default_factory=dict)
     """Options of the searcher; the others are those of the preset ``imbllm_tuned``."""
-
-    def __post_init__(self) -> None:
-        require_number("folds", self.folds, 2, whole=True)
-        require_number("threads", self.threads, 1, whole=True)
-        require_twins(self.families)
 
     @property
     def arms(self) -> tuple[str, ...]:

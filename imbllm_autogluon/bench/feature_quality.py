@@ -50,7 +50,7 @@ def feature_quality(model: LatentModel, X: pd.DataFrame, targets: FloatArray, se
     if not isinstance(model.generator, FeatureGenerator):
         return {}
     features = model._features(X)
-    scaled = (targets - model.centre) / model.spread
+    scaled = model.standardised(targets)
     assigned = model.bins.assign(targets)
     counts = model.bins.counts(targets)
     made = model.generator.generate(counts, child_seed(seed, "decoding", "quality"), model.threads).first(counts)

@@ -1,4 +1,7 @@
-"""Tables that a benchmark is pointed at: ``FILE:LABEL``, or ``FILE:LABEL>=VALUE`` for a number cut in two classes."""
+"""Tables that a benchmark is pointed at.
+
+``FILE:LABEL``, ``FILE:LABEL>=VALUE`` for a number cut in two classes, or ``registry:NAME``.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon.bench.registry_tables import PREFIX, registry_table
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.tables.files import read_table
 from imbllm_autogluon.tables.labelled import LabelledTable
@@ -25,18 +29,25 @@ def read_named(text: str) -> tuple[str, LabelledTable]:
     Parameters
     ----------
     text
-        ``FILE:LABEL`` or ``FILE:LABEL>=VALUE``; CSV or Parquet.
+        ``FILE:LABEL`` or ``FILE:LABEL>=VALUE``, CSV or Parquet; or ``registry:NAME``, see
+        :data:`imbllm_autogluon.bench.registry_tables.NATURAL`.
 
     Raises
     ------
     InvalidInputError
-        No label is named, or the label to be cut is no number.
+        No label is named, the label to be cut is no number, or the registry has no such table.
+    MissingDependencyError
+        The package of the registry's tables is absent.
     TableError
         The file cannot be used.
     """
+    if text.startswith(PREFIX):
+        return text.removeprefix(PREFIX), registry_table(text)
     named = _NAMED.fullmatch(text)
     if named is None:
-        raise InvalidInputError(f"a table is named FILE:LABEL, such as patients.csv:diagnosis; got {text!r}.")
+        raise InvalidInputError(
+            f"a table is named FILE:LABEL, such as patients.csv:diagnosis, or {PREFIX}NAME; got {text!r}."
+        )
     file, label, cut = named["file"], named["label"], named["cut"]
     frame = read_table(file)
     if cut is not None:
@@ -47,12 +58,21 @@ def read_named(text: str) -> tuple[str, LabelledTable]:
 
 
 def packaged_and_named(named: Sequence[str], most_rows: int) -> list[tuple[str, LabelledTable]]:
-    """The packaged thyroid table, then the named ones, each cut to `most_rows` rows with its class shares."""
+    """The packaged thyroid table, then the named ones, each cut to `most_rows` rows with its class shares.
+
+    Raises
+    ------
+    InvalidInputError
+        A table is not named as it should be, or two tables have one name.
+    TableError
+        A file cannot be used.
+    """
     from imbllm_autogluon.datasets import load_hypothyroid
 
     X, y = load_hypothyroid()
     packaged = LabelledTable.of(X.assign(**{str(y.name): y}), str(y.name), "hypothyroid")
     tables = [("hypothyroid", packaged), *(read_named(text) for text in named)]
+    require_distinct_names([name for name, _ in tables])
     return [(name, _smaller(table, most_rows)) for name, table in tables]
 
 

@@ -6,8 +6,10 @@ are the same in all ensembles, so that what differs is due to what was added.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from imbllm_autogluon.configuration import require_number
 from imbllm_autogluon.errors import InvalidInputError, nearest
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX
 from imbllm_autogluon.plugin.twins import has_twin
@@ -27,6 +29,28 @@ BAGGED = "_BAG_L1"
 
 Portfolio = dict[str, list[dict[str, Any]]]
 """Settings of the models of a fit, by their AutoGluon keys."""
+
+
+FAMILIES = ("GBM", "CAT", "RF")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitPlan:
+    """What the fit of every split has, whatever is predicted."""
+
+    families: tuple[str, ...] = FAMILIES
+    """AutoGluon model keys, each with a twin."""
+
+    folds: int = 4
+    """Of bagging, at least 2."""
+
+    threads: int = 1
+    """Of every model."""
+
+    def __post_init__(self) -> None:
+        require_number("folds", self.folds, 2, whole=True)
+        require_number("threads", self.threads, 1, whole=True)
+        require_twins(self.families)
 
 
 def plain_twice(families: Iterable[str]) -> Portfolio:

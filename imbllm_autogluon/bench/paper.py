@@ -6,21 +6,15 @@ rarer class brought to the size of the largest; XGBoost with its defaults.
 
 from __future__ import annotations
 
-import time
 from functools import partial
-from importlib import import_module
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from imbllm_autogluon.bench.named_tables import cells_digest, packaged_and_named, require_distinct_names
-from imbllm_autogluon.bench.paper_arms import arms_of, learned_rows
-from imbllm_autogluon.bench.paper_judge import judged
-from imbllm_autogluon.bench.paper_page import METRICS, ROWS, SECONDS, classes_text, page_text, summary
-from imbllm_autogluon.bench.paper_split import PaperSplit
-from imbllm_autogluon.bench.pieces import Piece, all_measured, pieces_of
-from imbllm_autogluon.bench.results import RESULTS, command_line, versions, write_results
+from imbllm_autogluon.bench.paper_arms import arms_of
+from imbllm_autogluon.bench.paper_page import METRICS, ROWS, SECONDS, page_text, summary
+from imbllm_autogluon.bench.paper_pieces import PaperTables, judged_arm
+from imbllm_autogluon.bench.paper_split import KEPT_SHARE, PaperSplit
+from imbllm_autogluon.bench.pieces import pieces_of
+from imbllm_autogluon.bench.results import RESULTS, command_line, flags, versions, write_results
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,11 +22,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.tables.labelled import LabelledTable
 
-LOADED_FIRST = ("imbllm_autogluon.language.model", "imblearn.over_sampling", "xgboost")
-"""Before the clock starts: the first arm would pay for loading them."""
-
-QUICK_REPEATS, QUICK_ROWS = 2, 1000
-"""Splits of a table and its rows, at most, where a run is to be quick."""
+NAME = "paper"
 
 
 def run(
@@ -40,9 +30,12 @@ def run(
     rows: int = 5000,
     repeats: int = 5,
     threads: int = 1,
+    arms: Sequence[str] = (),
+    kept: float = KEPT_SHARE,
     settings: Mapping[str, Any] | None = None,
     quick: bool = False,
     fresh: bool = False,
+    name: str = NAME,
     folder: Path = RESULTS,
 ) -> Path:
     """Measure all arms and write ``paper.csv`` and ``paper.md``; returns the page.
@@ -59,12 +52,19 @@ def run(
         Splits of each table.
     threads
         torch threads; the classifier has one.
+    arms
+        Beside no treatment, class weights, duplication, SMOTE-NC and ImbLLM; none named: all but the slow ones, see
+        :data:`imbllm_autogluon.bench.paper_arms.SLOW_ARMS`.
+    kept
+        Share of the smallest class's rows to learn that is kept; 1 leaves tables as imbalanced as they are.
     settings
         Of ImbLLM, by their flat names.
     quick
         At most 2 splits and 1000 rows, without the generators that learn whole tables.
     fresh
         Measure everything anew; of several processes that share the work, only the first may ask for it.
+    name
+        Of the result files, for runs that are to stand beside another one.
     folder
         Where to write.
 
@@ -73,33 +73,27 @@ def run(
     InvalidInputError
         A setting is not allowed, two tables have one name, or a table has no two classes of at least 25 rows.
     """
-    rows, repeats = (min(rows, QUICK_ROWS), min(repeats, QUICK_REPEATS)) if quick else (rows, repeats)
-    arms, read = arms_of(quick=quick, settings=settings), packaged_and_named(tables, rows)
-    require_distinct_names([name for name, _ in read])
-    # Split before anything is measured: a table that cannot be split is told of at once.
-    classes = "\n".join(classes_text(name, PaperSplit.of(table, 0)) for name, table in read)
-    keys = list(product(read, range(repeats), arms))
-    digests = {name: cells_digest(table) for name, table in read}
-    pieces = [
-        Piece(
-            f"{name} {arm} {split}",
-            [arms[arm], threads, split, table.label, digests[name]],
-            partial(measure, table, arms[arm], split, threads),
-        )
-        for (name, table), split, arm in keys
-    ]
-    found = all_measured(pieces_of("paper", fresh=fresh), pieces)
-    tidy = pd.DataFrame(
-        {"table": name, "split": split, "arm": arm, "metric": metric, "value": piece[metric]}
-        for ((name, _), split, arm), piece in zip(keys, found, strict=True)
-        for metric in (*METRICS, ROWS, SECONDS)
+    specs = arms_of(arms, quick=quick, settings=settings)
+    chosen = PaperTables.of(tables, rows, repeats, kept=kept, quick=quick)
+    figures = (*METRICS, ROWS, SECONDS)
+    tidy = chosen.measured(
+        pieces_of(NAME, fresh=fresh),
+        specs,
+        lambda spec: [spec, *([] if kept == KEPT_SHARE else [kept])],
+        partial(measure, kept=kept),
+        figures,
+        threads,
     )
-    command = command_line("paper", tables, rows=rows, repeats=repeats, threads=threads) + _flags(settings, quick)
-    text = page_text(tidy, classes, settings or {}, command)
-    return write_results("paper", tidy.assign(versions=versions()), summary(tidy), text, folder)
+    other = {"kept": None if kept == KEPT_SHARE else kept, "results": None if name == NAME else name}
+    command = command_line(NAME, tables, rows=chosen.rows, repeats=chosen.repeats, threads=threads, **other)
+    command += flags(arm=arms, setting=settings or {}, quick=quick)
+    text = page_text(tidy, chosen.classes, settings or {}, command)
+    return write_results(name, tidy.assign(versions=versions()), summary(tidy), text, folder)
 
 
-def measure(table: LabelledTable, spec: Mapping[str, Any], seed: int, threads: int) -> dict[str, float]:
+def measure(
+    table: LabelledTable, spec: Mapping[str, Any], seed: int, threads: int, *, kept: float = KEPT_SHARE
+) -> dict[str, float]:
     """Let one arm prepare one split, and judge what a classifier learns from it.
 
     Parameters
@@ -112,22 +106,12 @@ def measure(table: LabelledTable, spec: Mapping[str, Any], seed: int, threads: i
         Of the split, the arm and the classifier.
     threads
         torch threads.
+    kept
+        Share of the smallest class's rows that is learned.
 
     Returns
     -------
     dict
-        See :func:`imbllm_autogluon.bench.paper_judge.figures`; ``rows added``, and ``seconds`` of preparing the rows
-        and of fitting and judging the classifier.
+        See :func:`imbllm_autogluon.bench.paper_pieces.judged_arm`.
     """
-    split = PaperSplit.of(table, seed)
-    for module in LOADED_FIRST:
-        import_module(module)
-    started = time.perf_counter()
-    learned = learned_rows(split, spec, seed, threads)
-    found = judged(learned, split, seed)
-    return {**found, ROWS: float(len(learned.y) - len(split.y)), SECONDS: time.perf_counter() - started}
-
-
-def _flags(settings: Mapping[str, Any] | None, quick: bool) -> str:
-    given = "".join(f" --setting {key}={'none' if value is None else value}" for key, value in (settings or {}).items())
-    return given + (" --quick" if quick else "")
+    return judged_arm(PaperSplit.of(table, seed, kept), spec, seed, threads)[1]

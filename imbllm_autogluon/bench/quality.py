@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from imbllm_autogluon.bench.named_tables import cells_digest, packaged_and_named, require_distinct_names
+from imbllm_autogluon.bench.named_tables import cells_digest, packaged_and_named
 from imbllm_autogluon.bench.pieces import measured, pieces_of
 from imbllm_autogluon.bench.quality_arms import QualitySplit, arms_of, written
 from imbllm_autogluon.bench.quality_page import ROWS, SECONDS, classes_text, page_text, summary
-from imbllm_autogluon.bench.results import RESULTS, command_line, versions, write_results
+from imbllm_autogluon.bench.results import RESULTS, command_line, flags, versions, write_results
 from imbllm_autogluon.quality import evaluate
+from imbllm_autogluon.rebalancing.fold_rows import KEY_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -65,19 +66,19 @@ def run(
     """
     work = pieces_of("quality", fresh=fresh)
     read = packaged_and_named(tables, rows)
-    require_distinct_names([name for name, _ in read])
     # Split before anything is measured: a table without a rare class is told of at once.
     classes = "\n".join(classes_text(name, QualitySplit.of(table, seed)) for name, table in read)
+    digests = {name: cells_digest(table) for name, table in read}
     entries = []
     for (name, table), split, (arm, spec) in product(
         read, range(seed, seed + repeats), arms_of(slow=slow_arms).items()
     ):
-        identity = [spec, threads, split, table.label, cells_digest(table)]
+        identity = [KEY_VERSION, spec, threads, split, table.label, digests[name]]
         piece = measured(work, f"{name} {arm} {split}", identity, partial(measure, table, spec, split, threads))
         entries += [{"table": name, "split": split, "arm": arm, **figure} for figure in _figures(piece)]
     tidy = pd.DataFrame(entries).astype({"value": "float64"})
     command = command_line("quality", tables, rows=rows, repeats=repeats, threads=threads, seed=seed)
-    text = page_text(tidy, classes, command + (" --slow-arms" if slow_arms else ""))
+    text = page_text(tidy, classes, command + flags(slow_arms=slow_arms))
     return write_results("quality", tidy.assign(versions=versions()), summary(tidy), text, folder)
 
 

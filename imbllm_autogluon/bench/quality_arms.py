@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon.bench.new_rows import new_rows
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.oversampling.baselines import BASELINES
-from imbllm_autogluon.oversampling.methods import generator_of
-from imbllm_autogluon.randomness import child_rng, child_seed
+from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.tables.dtypes import holds_numbers
 
 if TYPE_CHECKING:
@@ -125,12 +124,7 @@ def written(split: QualitySplit, spec: Mapping[str, Any], seed: int, threads: in
         return _other_rows(split, seed)
     if method == NOISE:
         return Compared(split.train, _noise(split, seed))
-    if method in BASELINES:
-        own = child_seed(seed, "values", method)
-        X, y = BASELINES[method](split.features, split.labels, split.counts, seed=own)
-    else:
-        generator = generator_of(spec, random_state=seed, threads=threads)
-        X, y = generator.fit(split.features, split.labels, split.counts).sample()
+    X, y = new_rows(split.features, split.labels, split.counts, spec, seed, threads)
     return Compared(split.train, X.assign(**{split.label: y}))
 
 

@@ -17,7 +17,7 @@ from imbllm_autogluon.bench.pieces import measured, pieces_of
 from imbllm_autogluon.bench.regression_arms import ARMS, arms_of, fitted
 from imbllm_autogluon.bench.regression_page import LATENT_DIFF, METRICS, bins_text, page_text, summary
 from imbllm_autogluon.bench.regression_tables import RegressionSplit, bundled_and_named
-from imbllm_autogluon.bench.results import RESULTS, command_line, versions, write_results
+from imbllm_autogluon.bench.results import RESULTS, command_line, flags, versions, write_results
 from imbllm_autogluon.regression.metrics import shot_metrics
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ def run(
     tidy = pd.DataFrame(entries)
     printed = "\n".join(bins_text(table.name, RegressionSplit.of(table, 0, bins)) for table in read)
     command = command_line("regression", tables, rows=rows, bins=bins, repeats=repeats, threads=threads)
-    flags = (" --slow-arms" if slow_arms else "") + (" --ablations" if ablations else "")
-    text = page_text(tidy, printed, command + flags)
+    text = page_text(tidy, printed, command + flags(slow_arms=slow_arms, ablations=ablations))
     return write_results("regression", tidy.assign(versions=versions()), summary(tidy), text, folder)
 
 

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from imbllm_autogluon.bench.one_fit import FAMILIES
 from imbllm_autogluon.bench.pieces import measured, pieces_of
 from imbllm_autogluon.bench.regression import errors_by_shot
-from imbllm_autogluon.bench.regression_autogluon_arms import ADDED, FAMILIES, Plan, answering, costs, fitted
+from imbllm_autogluon.bench.regression_autogluon_arms import ADDED, Plan, answering, costs, fitted
 from imbllm_autogluon.bench.regression_autogluon_page import METRICS, page_text, summary
 from imbllm_autogluon.bench.regression_page import bins_text
 from imbllm_autogluon.bench.regression_tables import RegressionSplit, bundled_and_named
-from imbllm_autogluon.bench.results import RESULTS, command_line, versions, write_results
+from imbllm_autogluon.bench.results import RESULTS, command_line, flags, versions, write_results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +71,7 @@ def run(
     InvalidInputError
         A table or a family cannot be used.
     """
-    plan = Plan(tuple(families), folds, bins, threads)
+    plan = Plan(families=tuple(families), folds=folds, bins=bins, threads=threads)
     work, read = pieces_of(NAME, fresh=fresh), bundled_and_named(tables, rows)
     entries = []
     for table, seed in product(read, range(repeats)):
@@ -83,8 +84,7 @@ def run(
     tidy = pd.DataFrame(entries)
     printed = "\n".join(bins_text(table.name, RegressionSplit.of(table, 0, bins)) for table in read)
     options = {"rows": rows, "bins": bins, "repeats": repeats, "folds": folds, "threads": threads}
-    command = command_line("regression-autogluon", tables, **options)
-    command += "".join(f" --family {family}" for family in families)
+    command = command_line("regression-autogluon", tables, **options) + flags(family=families)
     text = page_text(tidy, printed, families, folds, command)
     return write_results(NAME, tidy.assign(versions=versions()), summary(tidy), text, folder)
 

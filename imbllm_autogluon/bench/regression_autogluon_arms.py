@@ -12,18 +12,17 @@ import pandas as pd
 
 from imbllm_autogluon.bench.one_fit import (
     AGAIN,
+    FitPlan,
     Portfolio,
     fit_models,
     fit_seconds,
     models_of,
     percent_of_ensemble,
     plain_twice,
-    require_twins,
     twin_settings,
     weighted_ensemble,
 )
 from imbllm_autogluon.bench.regression_autogluon_page import ALL_THREE, ALONE, IMBLLM, LATENT, PLAIN, SMOGN, TWICE
-from imbllm_autogluon.configuration import require_number
 from imbllm_autogluon.plugin.latent_diff_model import KEY as LATENT_DIFF_KEY
 from imbllm_autogluon.plugin.latent_diff_model import LatentDiffModel
 from imbllm_autogluon.plugin.twins import KEY_SUFFIX
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from autogluon.tabular import TabularPredictor
 
     from imbllm_autogluon.bench.regression_tables import RegressionSplit
-
-FAMILIES = ("GBM", "CAT", "RF")
 
 TWIN_SMOGN, TWIN_IMBLLM = "Smogn", "ImbLLM"
 """Ends of the names of twins, which say what sort they are."""
@@ -58,37 +55,18 @@ ADDED: Mapping[str, tuple[str, ...]] = {
 """Sorts of models that each arm has beside the plain ones; the last has nothing but its own."""
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, kw_only=True)
+class Plan(FitPlan):
     """What is fitted on every split."""
-
-    families: tuple[str, ...] = FAMILIES
-    """AutoGluon model keys, each with a twin."""
-
-    folds: int = 4
-    """Of bagging, at least 2."""
 
     bins: int = 50
     """Most bins of a target."""
-
-    threads: int = 1
-    """Of every model."""
 
     latent_diff: Mapping[str, Any] = field(default_factory=dict)
     """Settings of LatentDiff beside `n_bins`."""
 
     twins: Mapping[str, Any] = field(default_factory=dict)
     """Parameters of the twins beside `method` and `n_bins`."""
-
-    def __post_init__(self) -> None:
-        require_number("folds", self.folds, 2, whole=True)
-        require_number("threads", self.threads, 1, whole=True)
-        require_twins(self.families)
-
-    @property
-    def n_models(self) -> int:
-        """Of one fit."""
-        return (2 + len(METHODS)) * len(self.families) + 1
 
     def portfolio(self, n_bins: int) -> Portfolio:
         """Plain models, the same with another seed, LatentDiff and twins, the last two with the bins of the split."""

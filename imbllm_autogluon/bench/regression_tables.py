@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imbllm_autogluon.bench.named_tables import require_distinct_names
 from imbllm_autogluon.configuration import require_number
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.regression.bins import FEW_BELOW, MOST_BINS, TargetBins
@@ -118,7 +119,5 @@ def bundled_and_named(named: Sequence[str], most_rows: int) -> list[RegressionTa
     diabetes = load_diabetes(as_frame=True, scaled=False).frame
     bundled = RegressionTable.of("diabetes", diabetes, "target", most_rows)
     tables = [bundled, *(read_target(text, most_rows) for text in named)]
-    names = [table.name for table in tables]
-    if len(set(names)) < len(names):
-        raise InvalidInputError(f"tables must have distinct names; got {', '.join(names)}: rename a file.")
+    require_distinct_names([table.name for table in tables])
     return tables

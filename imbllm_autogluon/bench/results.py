@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import os
 import platform
+import shlex
+from collections.abc import Mapping
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,8 +38,28 @@ def command_line(benchmark: str, tables: Sequence[str] = (), **options: object) 
     'imbllm bench prior --batch-size 8 --table bank.csv:subscribe'
     """
     given = {name.replace("_", "-"): value for name, value in options.items() if value is not None}
-    named = "".join(f" --table {Path(table).name}" for table in tables)
+    named = "".join(f" --table {shlex.quote(Path(table).name)}" for table in tables)
     return f"imbllm bench {benchmark}" + "".join(f" --{name} {value}" for name, value in given.items()) + named
+
+
+def flags(**given: bool | Sequence[str] | Mapping[str, object]) -> str:
+    """What stands behind the tables in a command: switches that are on, flags that are repeated, ``KEY=VALUE``.
+
+    Examples
+    --------
+    >>> flags(axis=["order"], setting={"steps": 5, "time_limit": None}, slow_arms=True, quick=False)
+    ' --axis order --setting steps=5 --setting time_limit=none --slow-arms'
+    """
+    return "".join(f" --{name.replace('_', '-')}{text}" for name, value in given.items() for text in _texts(value))
+
+
+def _texts(value: bool | Sequence[str] | Mapping[str, object]) -> list[str]:
+    """Behind the name of a flag, for each time that it stands there."""
+    if isinstance(value, bool):
+        return [""] if value else []
+    if isinstance(value, Mapping):
+        value = [f"{key}={'none' if own is None else own}" for key, own in value.items()]
+    return [f" {shlex.quote(one)}" for one in value]
 
 
 def write_results(name: str, tidy: pd.DataFrame, table: pd.DataFrame, text: str, folder: Path) -> Path:

@@ -171,6 +171,10 @@ def _notes_of(entry: Mapping[str, Any], name: str) -> Iterator[str]:
     """What there is to say of the new rows of one class, or of the targets of one bin."""
     if entry["method"] != "language model":
         yield f"{name[0].upper()}{name[1:]}: {entry['rows']} rows; the new ones are made by {entry['method']}."
+    if entry.get("implausible_dropped"):
+        yield f"Rows of {name} that looked like another class, written anew: {entry['implausible_dropped']}."
+    if entry.get("implausible_kept"):
+        yield f"Rows of {name} that looked like another class and had to stay: {entry['implausible_kept']}."
     copies = _copies(entry)
     if copies["dropped"]:
         yield f"Copies of real rows of {name}, written anew: {copies['dropped']}."

@@ -1,4 +1,4 @@
-"""Write rows of one class with a language model: prompts, decoding, no copies of real rows."""
+"""Write rows of one class with a language model: prompts, decoding, no copies, none that looks like another class."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.config import ConditioningConfig
     from imbllm_autogluon.oversampling.copies import KnownRows
     from imbllm_autogluon.oversampling.near_copies import NearRows
+    from imbllm_autogluon.oversampling.plausibility import ClassPlausibility
     from imbllm_autogluon.tables import TableSchema
 
 
@@ -38,6 +39,8 @@ class ClassWriter:
         torch threads.
     near
         Real rows that no written row may come near to; `None`: only exact copies are refused.
+    plausible
+        Judge of the rows; `None`: there is none.
 
     Attributes
     ----------
@@ -54,6 +57,7 @@ class ClassWriter:
         known: KnownRows,
         threads: int | None,
         near: NearRows | None = None,
+        plausible: ClassPlausibility | None = None,
     ) -> None:
         self._model = model
         self._schema = schema
@@ -61,6 +65,7 @@ class ClassWriter:
         self._known = known
         self._threads = threads
         self._near = near
+        self._plausible = plausible
         self.counts: Counter[str] = Counter()
 
     def write(self, rows: ClassRows, code: int, n_rows: int, seed: int, rng: np.random.Generator) -> Cells:
@@ -86,6 +91,7 @@ class ClassWriter:
             self._known,
             self.counts,
             self._near,
+            self._plausible,
         )
 
     def _complete_prompts(

@@ -90,6 +90,21 @@ class CopiesConfig:
 
 
 @dataclass(frozen=True)
+class PlausibilityConfig:
+    """Which rows are refused because they look like rows of another class."""
+
+    plausibility: float | None = None
+    """Rows whose likelihood under their class is less than this share of their likelihood under another one are written
+    again (0 to 1; 0: off), at most nine times over; a random forest of the fold's real rows is the judge, all classes
+    having the same weight. `None`: 0.5 for ImbLLM on classes, 0 for GReaT and on bins of a target; Pred-LLM, which
+    asks its language model for the class, does not read it."""
+
+    def __post_init__(self) -> None:
+        if self.plausibility is not None:
+            require_number("plausibility", self.plausibility, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
 class GeneratorConfig(FlatConfig):
     """Everything that shapes written rows; each method uses its part.
 
@@ -103,5 +118,6 @@ class GeneratorConfig(FlatConfig):
     conditioning: ConditioningConfig = field(default_factory=ConditioningConfig)
     query: QueryConfig = field(default_factory=QueryConfig)
     copies: CopiesConfig = field(default_factory=CopiesConfig)
+    plausible: PlausibilityConfig = field(default_factory=PlausibilityConfig)
     measures: MeasuresConfig = field(default_factory=MeasuresConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)

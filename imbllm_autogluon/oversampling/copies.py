@@ -1,4 +1,4 @@
-"""Recognise generated rows that are copies of real ones, and write others in their place."""
+"""Recognise generated rows that are copies of real ones or implausible, and write others in their place."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from imbllm_autogluon.oversampling.near_copies import NearRows
+    from imbllm_autogluon.oversampling.plausibility import ClassPlausibility
 
 COPY_ROUNDS = 4
 """How often rows equal to real ones are written again before the remaining ones are kept."""
 
 NEAR_ROUNDS = 10
-"""The same where near copies are refused, too: as many as half of all rows may be refused in each round."""
+"""The same where near copies or implausible rows are refused, too: half of all rows may be, in each round."""
 
 
 class KnownRows:
@@ -60,9 +61,10 @@ def written_anew(
     known: KnownRows,
     counts: Counter[str],
     near: NearRows | None = None,
+    plausible: ClassPlausibility | None = None,
     rounds: int | None = None,
 ) -> Cells:
-    """Exactly `n_rows` rows; copies of real ones are written again, a few times at most.
+    """Exactly `n_rows` rows; copies of real ones and implausible rows are written again, a few times at most.
 
     Parameters
     ----------
@@ -73,26 +75,71 @@ def written_anew(
     known
         Real rows that must not come out.
     counts
-        ``copies_dropped`` and ``copies_kept`` are added to it, and with `near` ``near_copies_dropped`` and
-        ``near_copies_kept``: copies that are not exact.
+        ``copies_dropped`` and ``copies_kept`` are added to it, with `near` ``near_copies_dropped`` and
+        ``near_copies_kept``: copies that are not exact; and with `plausible` ``implausible_dropped`` and
+        ``implausible_kept``.
     near
         Real rows that no written row may come near to.
+    plausible
+        Judge of the rows. Of those it refuses, the most plausible are kept where rounds end too early.
     rounds
-        How often rows are written at most; default: 4, or 10 with `near`.
+        How often rows are written at most; default: 4, or 10 with `near` or `plausible`.
     """
     kept: list[Cells] = []
-    rounds = rounds or (COPY_ROUNDS if near is None else NEAR_ROUNDS)
+    refused = _Refused(plausible)
+    rounds = rounds or (COPY_ROUNDS if near is None and plausible is None else NEAR_ROUNDS)
     for attempt in range(rounds):
-        written = write(n_rows, attempt)
         is_last = attempt + 1 == rounds
-        copies = _copies(written, known, near, counts, "kept" if is_last else "dropped")
+        written = write(n_rows, attempt)
+        if not is_last:
+            written = written.take(~_copies(written, known, near, counts, "dropped"))
+        found = refused.plausible(written)
         if is_last:
-            copies[:] = False
-        n_rows = int(copies.sum())
-        kept.append(written.take(~copies))
+            missing = n_rows - found.n_rows
+            found = Cells.concat([found, refused.best(missing)]) if missing else found
+            _copies(found, known, near, counts, "kept")
+        kept.append(found)
+        n_rows -= found.n_rows
         if not n_rows:
             break
+    if plausible is not None:
+        counts.update(implausible_dropped=refused.n_dropped, implausible_kept=refused.n_kept)
     return Cells.concat(kept)
+
+
+class _Refused:
+    """Rows that a judge refused, the best of which are taken where no better ones come.
+
+    Parameters
+    ----------
+    judge
+        None: it refuses no row.
+    """
+
+    def __init__(self, judge: ClassPlausibility | None) -> None:
+        self._judge = judge
+        self._rows: list[Cells] = []
+        self._ratios: list[npt.NDArray[np.float64]] = []
+        self.n_dropped = self.n_kept = 0
+
+    def plausible(self, written: Cells) -> Cells:
+        """Rows that the judge lets pass; the others are kept in mind."""
+        if self._judge is None:
+            return written
+        ratios = self._judge.ratios(written)
+        passed = ratios >= self._judge.least
+        self._rows.append(written.take(~passed))
+        self._ratios.append(ratios[~passed])
+        self.n_dropped += int((~passed).sum())
+        return written.take(passed)
+
+    def best(self, n_rows: int) -> Cells:
+        """The most plausible of the rows that were refused."""
+        rows = Cells.concat(self._rows)
+        chosen = np.argsort(-np.concatenate(self._ratios), kind="stable")[:n_rows]
+        self.n_dropped -= n_rows
+        self.n_kept += n_rows
+        return rows.take(np.sort(chosen))
 
 
 def _copies(

@@ -23,6 +23,7 @@ from imbllm_autogluon.oversampling.counts import counts_by_code
 from imbllm_autogluon.oversampling.interpolation import interpolate
 from imbllm_autogluon.oversampling.lessons import LabelledCells
 from imbllm_autogluon.oversampling.near_copies import NearRows
+from imbllm_autogluon.oversampling.plausibility import ClassPlausibility, PlausibilityJudge
 from imbllm_autogluon.oversampling.progress import step_counter
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport, listed
 from imbllm_autogluon.randomness import RandomState, base_seed, child_rng, child_seed
@@ -79,6 +80,9 @@ class LanguageGenerator(ABC):
     own_choices: ClassVar[Mapping[str, Any]]
     """What the method makes of settings of the language model that are None."""
 
+    own_plausibility: ClassVar[float] = 0.0
+    """What the method makes of a `plausibility` of None."""
+
     def __init__(
         self, config: GeneratorConfig | None = None, *, random_state: RandomState = None, threads: int | None = None
     ) -> None:
@@ -93,6 +97,7 @@ class LanguageGenerator(ABC):
         self._reports: dict[int, ClassReport] = {}
         self._counts: dict[int, int] = {}
         self._known: KnownRows
+        self._judge: PlausibilityJudge
 
     def fit(
         self,
@@ -150,6 +155,7 @@ class LanguageGenerator(ABC):
         cells, codes = self.schema.encode(X), self.schema.encode_label(y)
         self._counts = counts_by_code(counts, self._labels, self._labels)
         self._known = KnownRows.of(cells)
+        self._judge = PlausibilityJudge.of(cells, codes, self.seed, self.threads)
         fold = LabelledCells(cells, codes, X, y, kinds, self._hold_out(codes))
         self._take_classes(fold, X[[aside.name for aside in self.schema.set_aside if aside.fill == "copied"]])
         if any(report.method == "language model" for report in self._reports.values()):
@@ -332,8 +338,10 @@ class LanguageGenerator(ABC):
 
     def _write_new(self, code: int, n_rows: int, seed: int, rng: np.random.Generator) -> Cells:
         """Rows from the language model, counted in the report."""
-        near = self._near_rows(code)
-        writer = ClassWriter(self.language_model, self.schema, self._conditioning(), self._known, self.threads, near)
+        near, plausible = self._near_rows(code), self._plausible(code)
+        writer = ClassWriter(
+            self.language_model, self.schema, self._conditioning(), self._known, self.threads, near, plausible
+        )
         written = writer.write(self._classes[code], code, n_rows, seed, rng)
         counts = dict(writer.counts)
         self._update_report(sampling_tokens=self.report.sampling_tokens + counts.pop("tokens", 0))
@@ -356,6 +364,12 @@ class LanguageGenerator(ABC):
     def _near_rows(self, code: int) -> NearRows | None:
         """How near to the real rows of a class new ones may come."""
         return NearRows.of(self.schema, self._classes[code].real, self.config.copies.near_copies)
+
+    def _plausible(self, code: int) -> ClassPlausibility | None:
+        """How likely new rows of a class must be under it."""
+        chosen = self.config.plausible.plausibility
+        least = self.own_plausibility if chosen is None else chosen
+        return ClassPlausibility(self._judge, code, least) if least else None
 
     def _count_rows(self, code: int, **added: int) -> None:
         """Add to the counters of one class's report."""

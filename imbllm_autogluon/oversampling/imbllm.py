@@ -30,7 +30,8 @@ class ImbLLM(LanguageGenerator):
     """A generator of rows for the rare classes of one table.
 
     A warm-up on the whole fold is followed by the real rows of the classes that need more, and interpolated ones:
-    as many as rows are wanted, times `interpolation_ratio`. Rows begin with the label and some feature values.
+    as many as rows are wanted, times `interpolation_ratio`. Rows begin with the label and some feature values. Those
+    that look like another class are written again (`plausibility`; our addition).
 
     Parameters
     ----------
@@ -55,6 +56,7 @@ class ImbLLM(LanguageGenerator):
         "column_order_share": 0.0,
         "temperature": 0.7,
     }
+    own_plausibility: ClassVar[float] = 0.5
 
     def _pool(self, code: int, real: Cells, report: ClassReport) -> tuple[Cells, ClassReport]:
         """Real rows and, behind them, rows interpolated between those that are learned."""

@@ -51,6 +51,12 @@ class ClassReport:
     near_copies_kept: int = 0
     """Such rows that had to stay after several rounds (Pred-LLM: when candidates ran out)."""
 
+    implausible_dropped: int = 0
+    """Generated rows that looked like another class (``plausibility``), dropped and written again."""
+
+    implausible_kept: int = 0
+    """Such rows that had to stay after several rounds: the most plausible of them."""
+
     held_out: int = 0
     """Real rows that were not learned: they told the held-out loss."""
 

@@ -15,6 +15,7 @@ from imbllm_autogluon.oversampling.class_rows import ClassRows
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.copies import KnownRows
 from imbllm_autogluon.oversampling.methods import generator_class
+from imbllm_autogluon.oversampling.plausibility import PlausibilityJudge
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport
 from imbllm_autogluon.stored_state import read_state, reading
 from imbllm_autogluon.tables import Column, TableSchema
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, npt.NDArray[Any]]
 
-FORMAT = 3
+FORMAT = 4
 """Version of the stored form; raised whenever an older reader could misread it."""
 
 MARKER = "generator.json"
@@ -56,7 +57,7 @@ def save_generator(generator: LanguageGenerator, folder: Path) -> None:
 
 def _write_arrays(generator: LanguageGenerator, folder: Path) -> dict[str, Any]:
     """Write cells and weights; return the state that goes with them."""
-    arrays: Arrays = {"known": generator._known.hashes}
+    arrays: Arrays = {"known": generator._known.hashes, **generator._judge.arrays()}
     for code, rows in generator._classes.items():
         arrays |= cell_arrays(f"{code}.", rows.pool)
     classes = [_class_state(generator, code, arrays) for code in generator._classes]
@@ -101,6 +102,7 @@ def _rebuild(folder: Path, state: dict[str, Any]) -> LanguageGenerator:
     generator._label_name = state["label_name"]
     arrays = load_file(folder / "rows.safetensors")
     generator._known = KnownRows(arrays["known"])
+    generator._judge = PlausibilityJudge.from_arrays(arrays, generator.seed, generator.threads)
     for entry in state["classes"]:
         code = int(entry["code"])
         pool = cells_from(f"{code}.", arrays)

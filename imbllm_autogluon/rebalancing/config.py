@@ -30,7 +30,7 @@ METHODS: Mapping[Task, tuple[Method, ...]] = {
 
 SAMPLING_KEYS = (
     "conditioning", "condition_pairs", "start", "answer", "candidates_per_row", "temperature", "precision",
-    "generation_batch", "near_copies",
+    "generation_batch", "near_copies", "plausibility",
 )  # fmt: skip
 """Settings that change the rows a trained generator writes, but not the generator."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ import pandas as pd
 
 from imbllm_autogluon.configuration import require_choice
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.oversampling.config import GeneratorConfig, PlausibilityConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.randomness import base_seed, child_seed
 from imbllm_autogluon.regression.target_groups import TargetGroups
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from typing_extensions import Self
 
-    from imbllm_autogluon.oversampling.config import GeneratorConfig
     from imbllm_autogluon.oversampling.report import OversamplingReport
     from imbllm_autogluon.randomness import RandomState
     from imbllm_autogluon.regression.bins import TargetBins
@@ -90,7 +91,7 @@ class TargetImbLLM:
         require_choice("clause", clause, ("bin", "value"))
         self.clause: Clause = clause
         self.seed = base_seed(random_state)
-        self.generator = ImbLLM(config, random_state=self.seed, threads=threads)
+        self.generator = ImbLLM(_unjudged(config or GeneratorConfig()), random_state=self.seed, threads=threads)
         self.groups: TargetGroups
         self._target: str
         self._target_name: Hashable = None
@@ -150,7 +151,7 @@ class TargetImbLLM:
     def with_config(self, config: GeneratorConfig, *, threads: int | None) -> TargetImbLLM:
         """The same trained generator under other settings of sampling; settings of training have no effect any more."""
         other = copy.copy(self)
-        other.generator = self.generator.with_config(config, threads=threads)
+        other.generator = self.generator.with_config(_unjudged(config), threads=threads)
         other._written = other._inside = 0
         return other
 
@@ -219,6 +220,13 @@ class TargetImbLLM:
 
     def _distance(self, rows: pd.DataFrame, group: int) -> npt.NDArray[np.float64]:
         return self.groups.distance(rows[self._target].to_numpy(dtype=np.float64), group)
+
+
+def _unjudged(config: GeneratorConfig) -> GeneratorConfig:
+    """The same settings; no row is refused as implausible by default: a bin's neighbours are no other classes."""
+    if config.plausible.plausibility is not None:
+        return config
+    return replace(config, plausible=PlausibilityConfig(0.0))
 
 
 def _free_name(name: object, X: pd.DataFrame) -> str:

@@ -148,7 +148,7 @@ class LatentModel:
         ends = None if time_limit is None else time.monotonic() + time_limit
         self.report = LatentReport(self.bins.describe(targets))
         self.centre, self.spread = float(targets.mean()), float(targets.std())
-        scaled = (targets - self.centre) / self.spread
+        scaled = self.standardised(targets)
         row_weights = np.ones(len(targets)) if weights is None else weights
         self._fit_encoder(X, scaled, row_weights, kinds, _share(ends, ENCODER_SHARE, self.config))
         if self.config.treatment.method == "latent_diff":
@@ -171,13 +171,18 @@ class LatentModel:
         other.config, other.generator = config, None
         kept = {stage: taken for stage, taken in self.report.seconds.items() if stage in {"encoder", "denoiser"}}
         other.report = LatentReport(self.bins.describe(targets), dict(self.report.curves), kept)
-        scaled = (targets - self.centre) / self.spread
+        scaled = self.standardised(targets)
         other._retrain_head(self._features(X), scaled, np.ones(len(scaled)) if weights is None else weights, None)
         return other
 
     def predict(self, X: pd.DataFrame) -> FloatArray:
         """Predicted targets in their own unit, shape (n,)."""
         return self.centre + self.spread * self.head.predict(self._features(X))
+
+    def standardised(self, targets: FloatArray) -> FloatArray:
+        """Targets, shape (n,), in deviations from the mean of those that were fitted."""
+        scaled: FloatArray = (targets - self.centre) / self.spread
+        return scaled
 
     def _fit_encoder(
         self,
@@ -268,7 +273,7 @@ class LatentModel:
             self.report.curves["denoiser"] = self.diffusion.curve
         gated = config.gate.gate == "mahalanobis"
         gate = MahalanobisGate.fit(real.features, real.assigned, len(self.bins), config.gate) if gated else None
-        centres = (self.bins.centres - self.centre) / self.spread
+        centres = self.standardised(self.bins.centres)
         drawing = self.diffusion.with_config(config.diffusion)
         return FeatureGenerator(drawing, gate, real.targets, real.assigned, centres, config)
 

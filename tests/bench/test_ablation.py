@@ -11,6 +11,7 @@ from imbllm_autogluon.bench.ablation_arms import DEFAULT, NONE, AblationArm, abl
 from imbllm_autogluon.bench.ablation_axes import CLOSE, COVERAGE
 from imbllm_autogluon.bench.ablation_page import MEASURED
 from imbllm_autogluon.bench.paper_arms import LearnedRows
+from imbllm_autogluon.bench.paper_judge import LOG_LOSS
 from imbllm_autogluon.bench.paper_page import METRICS, ROWS, SECONDS
 from imbllm_autogluon.bench.paper_split import PaperSplit
 from imbllm_autogluon.errors import InvalidInputError
@@ -71,11 +72,11 @@ def test_a_quick_run_of_one_axis_has_few_splits_rows_and_arms(tmp_path: Path, re
     page = run(axes=["order"], settings={"steps": 5, "time_limit": None}, quick=True, folder=tmp_path)
     own = {"method": "imbllm", "steps": 5, "time_limit": None}
     specs = [{"method": "none"}, own, {**own, "order": "permute_x"}, {**own, "order": "permute_xy"}]
-    assert [call[:3] for call in recorded.calls] == [(spec, 0.2, split) for split in (0, 1) for spec in specs]
+    assert [call[:3] for call in recorded.calls] == [(spec, 0.2, 0) for spec in specs], "one split"
     assert recorded.rows == {1000}
     text = page.read_text(encoding="utf-8")
     flags = "--axis order --setting steps=5 --setting time_limit=none --quick`"
-    assert f"ablation --rows 1000 --repeats 2 --threads 1 {flags}" in text
+    assert f"ablation --rows 1000 --repeats 1 --threads 1 {flags}" in text
     assert "Settings in all arms: `steps=5`, `time_limit=None`" in text
 
 
@@ -125,6 +126,8 @@ def test_axes_and_settings_are_checked_before_anything_is_measured(
         "constrained: false",
         "backbone: compact_masked",
         "kept_share: 0.1",
+        "plausibility: 1",
+        "classifier: LightGBM",
     ],
 )
 def test_an_arm_has_all_figures(name: str) -> None:
@@ -132,6 +135,14 @@ def test_an_arm_has_all_figures(name: str) -> None:
     assert list(found) == list(MEASURED)
     assert all(0 <= found[metric] <= 100 for metric in (*METRICS, CLOSE, COVERAGE))
     assert found[ROWS] == (120 - 80) + (120 - (6 if name == "kept_share: 0.1" else 13))
+
+
+def test_the_classifier_of_an_arm_judges_it_and_is_another_measurement(tmp_path: Path, recorded: Recorded) -> None:
+    run(axes=["classifier"], rows=700, repeats=1, folder=tmp_path)
+    arms = ablation_of(["classifier"]).arms
+    assert len(recorded.calls) == len(arms) == 10
+    found = [measure(labelled(SIZES), arms[name], 0, 1) for name in (NONE, "none, classifier: LightGBM")]
+    assert found[0][LOG_LOSS] != found[1][LOG_LOSS]
 
 
 def test_without_oversampling_there_are_no_rows_to_judge() -> None:

@@ -100,6 +100,20 @@ def test_gains_are_those_over_no_oversampling_on_the_same_split() -> None:
     assert axis_table(wide, shares.axes[0])[GAIN].tolist() == ["-2.0", "2.0", "-2.0", "-2.0", "-2.0"]
 
 
+def test_each_classifier_is_judged_against_itself_without_the_rows() -> None:
+    found = ablation_of(["classifier"])
+    figures = {name: 40.0 + 2 * place for place, name in enumerate(found.arms)}
+    frame, part = tidy(figures, found), found.axes[0]
+    assert list(found.arms)[2:4] == ["classifier: LightGBM", "none, classifier: LightGBM"]
+    wide = wide_figures(frame, [*MEASURED, GAIN])
+    assert axis_table(wide, part)[GAIN].tolist() == ["2.0", "-2.0", "-2.0", "-2.0", "-2.0"]
+    told = [finding(wide, part, claim) for claim in part.axis.claims[:3]]
+    assert told[0].startswith("- F1 of `XGBoost` above `no oversampling`: found +2.0 ± 0.0 points, higher on 2 of 2")
+    assert told[1].startswith("- average precision of `XGBoost` above `no oversampling`: found +2.0")
+    assert told[2].startswith("- F1 of `LightGBM` above `no oversampling`: found -2.0")
+    assert "nan" not in page_text(frame, found, "- **visits**: rows", {}, "imbllm bench ablation", drawn=False)
+
+
 def test_the_table_of_means_has_all_arms_and_nothing_where_there_is_no_figure() -> None:
     lines = summary(tidy(FIGURES)).set_index("arm")
     assert list(lines.index) == list(FIGURES)

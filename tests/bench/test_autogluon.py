@@ -11,7 +11,6 @@ from imbllm_autogluon.bench.autogluon import measure, measure_weights, run
 from imbllm_autogluon.bench.autogluon_arms import (
     ARMS,
     COSTS,
-    FAMILIES,
     IMBLLM,
     RANDOM,
     SMOTE_NC,
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
 Figures = dict[str, dict[str, float]]
 
-QUICK = Plan(("GBM",), folds=2, twins={"steps": 2, "warmup_steps": 2})
+QUICK = Plan(families=("GBM",), folds=2, twins={"steps": 2, "warmup_steps": 2})
 
 
 class Recorded:
@@ -67,9 +66,7 @@ def test_every_table_and_split_has_two_fits_and_all_arms(tmp_path: Path, recorde
     write_table(mixed_table({"a": 60, "b": 40, "c": 20}), tmp_path / "visits.csv")
     named = f"{tmp_path / 'visits.csv'}:label"
     page = run(tables=[named], rows=700, repeats=2, folder=tmp_path / "results")
-    expected = [
-        (kind, n, seed, Plan(FAMILIES)) for n in (700, 120) for seed in (0, 1) for kind in ("shared", "weights")
-    ]
+    expected = [(kind, n, seed, Plan()) for n in (700, 120) for seed in (0, 1) for kind in ("shared", "weights")]
     assert recorded.calls == expected
     tidy = pd.read_csv(tmp_path / "results" / "autogluon.csv")
     assert list(tidy.columns) == ["table", "split", "arm", "metric", "value", "versions"]

@@ -71,10 +71,12 @@ def test_a_table_that_is_small_enough_is_left_whole(visits: Path) -> None:
     assert packaged_and_named([f"{visits}:label"], 80)[1][1].counts == {"no": 60, "yes": 20}
 
 
-def test_tables_under_one_name_are_refused() -> None:
+def test_tables_under_one_name_are_refused(visits: Path) -> None:
     require_distinct_names(["visits", "stays"])
     with pytest.raises(InvalidInputError, match="distinct names; got visits, stays, visits"):
         require_distinct_names(["visits", "stays", "visits"])
+    with pytest.raises(InvalidInputError, match="distinct names; got hypothyroid, visits, visits"):
+        packaged_and_named([f"{visits}:label"] * 2, 40)
 
 
 def test_a_digest_tells_other_cells_apart(visits: Path) -> None:

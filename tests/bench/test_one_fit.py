@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 import pytest
 
+from imbllm_autogluon.bench import autogluon_arms, regression_autogluon_arms
 from imbllm_autogluon.bench.one_fit import (
+    FitPlan,
     bag_name,
     fit_models,
     models_of,
@@ -73,6 +75,7 @@ def test_trials_count_as_one_model_and_a_model_left_out_is_named() -> None:
     ("families", "message"),
     [
         (["REALMPL"], r"'REALMPL' is no model key with a twin \(did you mean 'REALMLP'\?\)"),
+        (["LATENT_DIFF"], "'LATENT_DIFF' is no model key with a twin"),
         (["GBM_IMB"], "'GBM_IMB' is no model key with a twin"),
         (["GBM", "GBM"], "each once; got GBM, GBM"),
         ([], "each once; got none"),
@@ -81,3 +84,19 @@ def test_trials_count_as_one_model_and_a_model_left_out_is_named() -> None:
 def test_families_without_a_twin_and_families_named_twice_are_refused(families: list[str], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         require_twins(families)
+
+
+@pytest.mark.parametrize("plan", [FitPlan, autogluon_arms.Plan, regression_autogluon_arms.Plan])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"families": ("GBM_IMB",)}, "'GBM_IMB' is no model key with a twin"),
+        ({"folds": 1}, "folds"),
+        ({"threads": 0}, "threads"),
+    ],
+)
+def test_a_plan_that_cannot_be_carried_out_is_refused(
+    plan: type[FitPlan], settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        plan(**settings)

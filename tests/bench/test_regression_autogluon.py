@@ -8,7 +8,7 @@ import pytest
 
 from imbllm_autogluon.bench import regression_autogluon
 from imbllm_autogluon.bench.regression_autogluon import measure, run
-from imbllm_autogluon.bench.regression_autogluon_arms import ADDED, FAMILIES, Plan
+from imbllm_autogluon.bench.regression_autogluon_arms import ADDED, Plan
 from imbllm_autogluon.bench.regression_autogluon_page import ALONE, LATENT, METRICS, PLAIN, SMOGN, TWICE
 from imbllm_autogluon.bench.regression_tables import RegressionTable
 from imbllm_autogluon.errors import InvalidInputError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 QUICK = Plan(
-    ("GBM",),
+    families=("GBM",),
     folds=2,
     latent_diff={"encoder_epochs": 3, "diffusion_steps": 5},
     twins={"steps": 2, "warmup_steps": 2},
@@ -48,7 +48,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Recorded:
 def test_every_table_and_split_is_measured_and_has_all_arms(tmp_path: Path, recorded: Recorded) -> None:
     write_table(house_table(100), tmp_path / "houses.csv")
     page = run(tables=[f"{tmp_path / 'houses.csv'}:price"], rows=80, repeats=2, folder=tmp_path / "results")
-    assert recorded.calls == [(table, seed, Plan(FAMILIES)) for table in ("diabetes", "houses") for seed in (0, 1)]
+    assert recorded.calls == [(table, seed, Plan()) for table in ("diabetes", "houses") for seed in (0, 1)]
     tidy = pd.read_csv(tmp_path / "results" / "regression_autogluon.csv")
     assert list(tidy.columns) == ["table", "split", "arm", "metric", "value", "versions"]
     assert list(dict.fromkeys(tidy["arm"])) == list(ADDED)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
     from imbllm_autogluon.tables import Kind
 
-QUICK: dict[str, Any] = {"layers": 1, "width": 16, "warmup_steps": 2, "steps": 2}
+QUICK: dict[str, Any] = {"layers": 1, "width": 16, "warmup_steps": 2, "steps": 2, "plausibility": 0.0}
+"""Two steps teach nothing that a judge would let pass."""
 
 
 def quick(**settings: Any) -> GeneratorConfig:

@@ -45,6 +45,14 @@ def test_rare_bins_want_more_than_the_most_frequent_one(model: LatentModel) -> N
     assert filled["wanted"].iloc[-1] > filled.loc[filled["n"].idxmax(), "wanted"]
 
 
+def test_standardised_targets_are_deviations_of_those_that_were_fitted(model: LatentModel) -> None:
+    _, y = skewed_table(400)
+    scaled = model.standardised(y.to_numpy())
+    assert scaled.mean() == pytest.approx(0.0, abs=1e-12)
+    assert scaled.std() == pytest.approx(1.0)
+    assert model.standardised(np.array([model.centre + 2 * model.spread])) == pytest.approx(2.0)
+
+
 def test_the_report_holds_curves_and_seconds_of_every_stage(model: LatentModel) -> None:
     assert set(model.report.seconds) == {"encoder", "denoiser", "sampling", "head"}
     assert set(model.report.curves) == {"encoder", "denoiser"}
