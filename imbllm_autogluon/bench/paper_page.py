@@ -45,10 +45,10 @@ BEST = "**"
 """Around the best figure of a table and metric."""
 
 ABOUT = f"""Rows of rarer classes, judged by what a classifier learns from them. Stratified splits, a fifth of the \
-rows to judge on; of the smallest class a fifth (`--kept`) stays among the rows to learn, the test rows keep the shares \
-of the table. Classes of fewer than {FEWEST} rows are left out. Every rarer class is brought to the size of the largest. \
-XGBoost with its defaults and native categories, one coding of the columns for all arms, one thread. Means over the \
-splits.
+rows to judge on; of the smallest class a fifth (`--kept`) stays among the rows to learn, the test rows keep the \
+shares of the table. Classes of fewer than {FEWEST} rows are left out. Every rarer class is brought to the size of the \
+largest. XGBoost with its defaults and native categories, one coding of the columns for all arms, one thread. Means \
+over the splits.
 
 - **{F1}**: of the smallest class, decided by the most probable class (two classes: at 0.5); percent
 - **{BALANCED}, {MACRO_F1}**: means of recall and of F1 over the classes; percent
