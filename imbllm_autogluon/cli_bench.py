@@ -61,7 +61,7 @@ def speed(
     fresh: Fresh = False,
 ) -> None:
     """Rows per second, seconds per epoch, validity and memory against be_great on the same model."""
-    from imbllm_autogluon.bench.speed import run
+    from imbllm_autogluon.bench.speed.run import run
 
     page = run(
         backbone=backbone,
@@ -144,7 +144,7 @@ def prior(
     fresh: Fresh = False,
 ) -> None:
     """Whether a decoder copies the class shares of its training set, and what helps against it."""
-    from imbllm_autogluon.bench.prior import run
+    from imbllm_autogluon.bench.prior.run import run
 
     page = run(
         backbone=backbone,
@@ -169,7 +169,7 @@ def synthesis(
     fresh: Fresh = False,
 ) -> None:
     """Whole tables written by Pred-LLM and by GReaT, judged on real rows that neither has seen."""
-    from imbllm_autogluon.bench.synthesis import run
+    from imbllm_autogluon.bench.synthesis.run import run
 
     page = run(
         backbone=backbone,
@@ -194,7 +194,7 @@ def quality(
     fresh: Fresh = False,
 ) -> None:
     """All measures of rows of rare classes written by default settings, beside the usual peers."""
-    from imbllm_autogluon.bench.quality import run
+    from imbllm_autogluon.bench.quality.run import run
 
     page = run(
         tables=table or (),
@@ -228,7 +228,7 @@ def paper(
     fresh: Fresh = False,
 ) -> None:
     """The paper's comparison: a classifier that learns the rows of each method; several processes share the work."""
-    from imbllm_autogluon.bench.paper import run
+    from imbllm_autogluon.bench.paper.run import run
     from imbllm_autogluon.cli_settings import parse_settings
 
     page = run(
@@ -262,7 +262,7 @@ def ablation(
     fresh: Fresh = False,
 ) -> None:
     """ImbLLM with one thing changed at a time, beside what is expected; several processes share the work."""
-    from imbllm_autogluon.bench.ablation import run
+    from imbllm_autogluon.bench.ablation.run import run
     from imbllm_autogluon.cli_settings import parse_settings
 
     page = run(
@@ -291,7 +291,7 @@ def autogluon(
     fresh: Fresh = False,
 ) -> None:
     """What twins add to AutoGluon's ensemble where a class is rare; several processes share the work."""
-    from imbllm_autogluon.bench.autogluon import run
+    from imbllm_autogluon.bench.autogluon.run import run
     from imbllm_autogluon.bench.one_fit import FAMILIES
 
     page = run(
@@ -321,7 +321,7 @@ def regression(
     fresh: Fresh = False,
 ) -> None:
     """Errors on rare and common targets: LatentDiff beside its peers on the same encoder."""
-    from imbllm_autogluon.bench.regression import run
+    from imbllm_autogluon.bench.regression.run import run
 
     page = run(
         tables=table or (),
@@ -349,7 +349,7 @@ def regression_autogluon(
 ) -> None:
     """What LatentDiff and twins add to AutoGluon's ensemble on rare and common targets."""
     from imbllm_autogluon.bench.one_fit import FAMILIES
-    from imbllm_autogluon.bench.regression_autogluon import run
+    from imbllm_autogluon.bench.regression_autogluon.run import run
 
     page = run(
         tables=table or (),

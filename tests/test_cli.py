@@ -303,7 +303,7 @@ def test_bench_of_tables_hands_its_options_to_the_benchmark(
     monkeypatch: pytest.MonkeyPatch, command: str, rows: int, repeats: int
 ) -> None:
     seen: dict[str, object] = {}
-    monkeypatch.setattr(f"imbllm_autogluon.bench.{command}.run", lambda **options: seen.update(options) or "page.md")
+    monkeypatch.setattr(f"imbllm_autogluon.bench.{command}.run.run", lambda **given: seen.update(given) or "page.md")
     assert imbllm("bench", command).stdout == "page.md\n"
     own = {"backbone": "compact", "tables": (), "rows": rows, "steps": None, "repeats": repeats}
     assert seen == {**own, "threads": 1, "fresh": False}
@@ -316,7 +316,7 @@ def test_bench_of_tables_hands_its_options_to_the_benchmark(
 
 def test_bench_quality_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, object] = {}
-    monkeypatch.setattr("imbllm_autogluon.bench.quality.run", lambda **options: seen.update(options) or "page.md")
+    monkeypatch.setattr("imbllm_autogluon.bench.quality.run.run", lambda **options: seen.update(options) or "page.md")
     assert imbllm("bench", "quality").stdout == "page.md\n"
     common = {"tables": (), "rows": 3000, "repeats": 3, "threads": 1, "seed": 0}
     assert seen == {**common, "slow_arms": False, "fresh": False}
@@ -329,7 +329,7 @@ def test_bench_quality_hands_its_options_to_the_benchmark(monkeypatch: pytest.Mo
 
 def test_bench_paper_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, object] = {}
-    monkeypatch.setattr("imbllm_autogluon.bench.paper.run", lambda **options: seen.update(options) or "page.md")
+    monkeypatch.setattr("imbllm_autogluon.bench.paper.run.run", lambda **options: seen.update(options) or "page.md")
     assert imbllm("bench", "paper").stdout == "page.md\n"
     common = {"tables": (), "rows": 5000, "repeats": 5, "threads": 1, "settings": {}}
     assert seen == {**common, "arms": (), "kept": 0.2, "name": "paper", "quick": False, "fresh": False}
@@ -346,7 +346,7 @@ def test_bench_paper_hands_its_options_to_the_benchmark(monkeypatch: pytest.Monk
 
 def test_bench_ablation_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, object] = {}
-    monkeypatch.setattr("imbllm_autogluon.bench.ablation.run", lambda **options: seen.update(options) or "page.md")
+    monkeypatch.setattr("imbllm_autogluon.bench.ablation.run.run", lambda **options: seen.update(options) or "page.md")
     assert imbllm("bench", "ablation").stdout == "page.md\n"
     common = {"tables": (), "rows": 5000, "repeats": 5, "threads": 1, "axes": (), "settings": {}}
     assert seen == {**common, "slow_arms": False, "quick": False, "fresh": False}
@@ -360,7 +360,7 @@ def test_bench_ablation_hands_its_options_to_the_benchmark(monkeypatch: pytest.M
 
 def test_bench_autogluon_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, object] = {}
-    monkeypatch.setattr("imbllm_autogluon.bench.autogluon.run", lambda **options: seen.update(options) or "page.md")
+    monkeypatch.setattr("imbllm_autogluon.bench.autogluon.run.run", lambda **options: seen.update(options) or "page.md")
     assert imbllm("bench", "autogluon").stdout == "page.md\n"
     common = {"tables": (), "rows": 3000, "repeats": 3, "folds": 4, "threads": 1}
     assert seen == {**common, "families": ("GBM", "CAT", "RF"), "tuned": False, "fresh": False}
@@ -373,7 +373,9 @@ def test_bench_autogluon_hands_its_options_to_the_benchmark(monkeypatch: pytest.
 
 def test_bench_regression_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, object] = {}
-    monkeypatch.setattr("imbllm_autogluon.bench.regression.run", lambda **options: seen.update(options) or "page.md")
+    monkeypatch.setattr(
+        "imbllm_autogluon.bench.regression.run.run", lambda **options: seen.update(options) or "page.md"
+    )
     assert imbllm("bench", "regression").stdout == "page.md\n"
     common = {"tables": (), "rows": 4000, "bins": 50, "repeats": 3, "threads": 1}
     assert seen == {**common, "slow_arms": False, "ablations": False, "fresh": False}
@@ -386,7 +388,7 @@ def test_bench_regression_hands_its_options_to_the_benchmark(monkeypatch: pytest
 
 def test_bench_regression_autogluon_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, object] = {}
-    run = "imbllm_autogluon.bench.regression_autogluon.run"
+    run = "imbllm_autogluon.bench.regression_autogluon.run.run"
     monkeypatch.setattr(run, lambda **options: seen.update(options) or "page.md")
     assert imbllm("bench", "regression-autogluon").stdout == "page.md\n"
     common = {"tables": (), "rows": 4000, "bins": 50, "repeats": 3, "folds": 4, "threads": 1}

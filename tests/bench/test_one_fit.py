@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 import pytest
 
-from imbllm_autogluon.bench import autogluon_arms, regression_autogluon_arms
+from imbllm_autogluon.bench.autogluon import arms as autogluon_arms
 from imbllm_autogluon.bench.one_fit import (
     FitPlan,
     bag_name,
@@ -17,6 +17,7 @@ from imbllm_autogluon.bench.one_fit import (
     sort_of,
     twin_settings,
 )
+from imbllm_autogluon.bench.regression_autogluon import arms as regression_autogluon_arms
 from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:

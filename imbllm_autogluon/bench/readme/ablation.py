@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from imbllm_autogluon.bench.ablation_arms import DEFAULT, NONE, AxisArms, ablation_of
-from imbllm_autogluon.bench.ablation_axes import NO_ROWS
-from imbllm_autogluon.bench.ablation_page import (
+from imbllm_autogluon.bench.ablation.arms import DEFAULT, NONE, AxisArms, ablation_of
+from imbllm_autogluon.bench.ablation.axes import NO_ROWS
+from imbllm_autogluon.bench.ablation.page import (
     ALL,
     AS_EXPECTED,
     CHANCE,
@@ -19,8 +19,8 @@ from imbllm_autogluon.bench.ablation_page import (
     mean_figures,
 )
 from imbllm_autogluon.bench.changes import wide_figures
+from imbllm_autogluon.bench.metric_names import AVERAGE_PRECISION, F1
 from imbllm_autogluon.bench.page_text import markdown, tenths
-from imbllm_autogluon.bench.paper_judge import AVERAGE_PRECISION, F1
 from imbllm_autogluon.bench.readme.words import listed, paragraph
 
 if TYPE_CHECKING:

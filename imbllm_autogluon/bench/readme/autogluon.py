@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from imbllm_autogluon.bench.autogluon_arms import ARMS, FIT_SECONDS, IMBLLM
-from imbllm_autogluon.bench.autogluon_page import changes_from
+from imbllm_autogluon.bench.autogluon.arms import ARMS, FIT_SECONDS, IMBLLM
+from imbllm_autogluon.bench.autogluon.page import changes_from
+from imbllm_autogluon.bench.metric_names import AVERAGE_PRECISION, BALANCED, F1, LOG_LOSS, MACRO_F1, ROC_AUC
 from imbllm_autogluon.bench.one_fit import PLAIN
 from imbllm_autogluon.bench.page_text import markdown
-from imbllm_autogluon.bench.paper_judge import AVERAGE_PRECISION, BALANCED, F1, LOG_LOSS, MACRO_F1, ROC_AUC
 from imbllm_autogluon.bench.readme.words import between, counted, named, paragraph, signed_or_zero, whole
 
 if TYPE_CHECKING:

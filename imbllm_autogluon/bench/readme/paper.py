@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from imbllm_autogluon.bench.metric_names import AVERAGE_PRECISION, F1
 from imbllm_autogluon.bench.page_text import markdown, tenths
-from imbllm_autogluon.bench.paper_arms import IMBLLM, NONE
-from imbllm_autogluon.bench.paper_judge import AVERAGE_PRECISION, F1
-from imbllm_autogluon.bench.paper_page import OWN, USUAL, against_each
+from imbllm_autogluon.bench.paper.arms import IMBLLM, NONE
+from imbllm_autogluon.bench.paper.page import OWN, USUAL, against_each
 from imbllm_autogluon.bench.readme.words import listed, marked, named, paragraph, signed_or_zero
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from imbllm_autogluon.bench.page_text import hundredths, markdown, tenths
 from imbllm_autogluon.bench.readme.words import counted, listed, paragraph, whole
-from imbllm_autogluon.bench.speed_page import OURS, PEER, ratios
+from imbllm_autogluon.bench.speed.page import OURS, PEER, ratios
 
 if TYPE_CHECKING:
     from imbllm_autogluon.bench.readme.result import Result

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from imbllm_autogluon.bench.page_text import markdown, tenths
-from imbllm_autogluon.bench.prior_page import RECOMMENDED_ARM, UNIFORM
+from imbllm_autogluon.bench.prior.page import RECOMMENDED_ARM, UNIFORM
 from imbllm_autogluon.bench.readme.words import between, marked, named, paragraph, thousandths_changed
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from imbllm_autogluon.bench.page_text import hundredths, markdown
-from imbllm_autogluon.bench.quality_arms import GREAT, IMBLLM, OTHERS, PRED_LLM, RANDOM, SMOTE
-from imbllm_autogluon.bench.quality_page import good_share
+from imbllm_autogluon.bench.quality.arms import GREAT, IMBLLM, OTHERS, PRED_LLM, RANDOM, SMOTE
+from imbllm_autogluon.bench.quality.page import good_share
 from imbllm_autogluon.bench.readme.words import hundredths_changed, listed, named, paragraph, whole
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from imbllm_autogluon.bench.changes import changes_against, wide_figures
 from imbllm_autogluon.bench.page_text import markdown
 from imbllm_autogluon.bench.readme.words import between, named, paragraph, signed_or_zero, whole
-from imbllm_autogluon.bench.regression_page import ALLOWED_ALL, ASKED_FEW, COPIES, LATENT_DIFF, NONE
+from imbllm_autogluon.bench.regression.page import ALLOWED_ALL, ASKED_FEW, COPIES, LATENT_DIFF, NONE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from imbllm_autogluon.bench.page_text import markdown
 from imbllm_autogluon.bench.readme.regression import FEW, few_and_all, table_by_table
 from imbllm_autogluon.bench.readme.words import between, hundredths_changed, named, paragraph, whole
-from imbllm_autogluon.bench.regression_autogluon_page import (
+from imbllm_autogluon.bench.regression_autogluon.page import (
     ALL_THREE,
     ALONE,
     IMBLLM,
