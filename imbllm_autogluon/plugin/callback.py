@@ -108,11 +108,11 @@ class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
         if self.options["tune"] is None:
             return plan_for(problem_type, y, self.parameters.rebalancing).reason
         # A target ratio below the share that a class has already leaves nothing to do, and so does the method "none";
-        # a search over both still needs its twins.
+        # a search over both still needs its twins, whatever the default ratio is.
         options = TuningOptions.of({**self.options["tune"], "searcher": SEARCHER})
         if options is not None:
             options.search_space(self.own, task)  # refuses choices of the other task before the fit
-        return plan_for(problem_type, y, RebalanceConfig()).reason
+        return plan_for(problem_type, y, RebalanceConfig(target_ratio=1.0)).reason
 
     def _joining(self, task: Task | None) -> dict[str, bool]:
         """Which models join that are no twins, each where it can answer."""

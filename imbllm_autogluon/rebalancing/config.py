@@ -34,6 +34,9 @@ SAMPLING_KEYS = (
 )  # fmt: skip
 """Settings that change the rows a trained generator writes, but not the generator."""
 
+OF_TWO_CLASSES = 0.5
+"""Default target ratio of two classes."""
+
 AFTER_WARMUP_KEYS = (
     "interpolation_ratio", "interpolation", "categories", "interpolated_clauses", "neighbours", "steps", "epochs",
     "patience",
@@ -59,9 +62,11 @@ class RebalanceConfig(FlatConfig):
     stays as it is, so that a search can choose it. For regression, where bins of the target take the place of classes:
     `imbllm`, `smogn` (SMOTE for regression with Gaussian noise), `random` and `none`."""
 
-    target_ratio: float = 1.0
+    target_ratio: float | None = None
     """Rows of each rarer class afterwards, as a share of the largest class (above 0, up to 1). A class that already
-    has that share is left as it is. Not read for regression."""
+    has that share is left as it is. `None`: 0.5 for two classes, whose decision AutoGluon tunes anyway (average
+    precision of XGBoost 47.8 with 1, 48.8 with 0.5 and 0.25, mean of six naturally imbalanced tables), 1 for more. Not
+    read for regression."""
 
     balanced_below: float = 1.5
     """Largest class over smallest class under which a fold counts as balanced and is left alone (1 to 1000). Not read
@@ -81,10 +86,17 @@ class RebalanceConfig(FlatConfig):
 
     def __post_init__(self) -> None:
         require_choices(self)
-        require_number("target_ratio", self.target_ratio, 1e-6, 1.0)
+        if self.target_ratio is not None:
+            require_number("target_ratio", self.target_ratio, 1e-6, 1.0)
         require_number("balanced_below", self.balanced_below, 1.0, 1000.0)
         require_number("max_growth", self.max_growth, 1.0, 100.0)
         require_number("random_state", self.random_state, 0, 2**32 - 1, whole=True)
+
+    def ratio_of(self, n_classes: int) -> float:
+        """Target ratio for so many classes."""
+        if self.target_ratio is not None:
+            return self.target_ratio
+        return OF_TWO_CLASSES if n_classes == 2 else 1.0
 
     def require_method(self, task: Task) -> None:
         """Refuse a method of the other task.

@@ -57,7 +57,9 @@ class OversamplingPlan:
 
 
 def plan_oversampling(y: pd.Series, config: RebalanceConfig) -> OversamplingPlan:
-    """Count the rows that bring each rarer class of `y` to ``target_ratio`` of the largest one.
+    """Count the rows that bring each rarer class of `y` to the target ratio of the largest one.
+
+    Without a ``target_ratio`` that is half of it for two classes, and its size for more.
 
     Parameters
     ----------
@@ -84,16 +86,17 @@ def plan_oversampling(y: pd.Series, config: RebalanceConfig) -> OversamplingPlan
         )
     lone = [label for label, n in sizes.items() if n < FEWEST_ROWS]
     notes = [f"class {label!r} has a single row and is left as it is" for label in lone]
+    target = config.ratio_of(len(sizes))
     wanted, balancing = (
         {label: round(ratio * largest) - n for label, n in sizes.items() if label not in lone}
-        for ratio in (config.target_ratio, 1.0)
+        for ratio in (target, 1.0)
     )
     counts = {label: n for label, n in wanted.items() if n > 0}
     room = int((config.max_growth - 1.0) * len(y))
     if sum(counts.values()) > room:
         notes.append(f"{sum(counts.values())} new rows wanted, {room} allowed by max_growth={config.max_growth}")
     counts = _scaled(counts, room)
-    reason = "" if counts else "no class can or needs to be continued"
+    reason = "" if counts else f"no class can or needs to be continued (target ratio {target:g})"
     return OversamplingPlan(counts, sizes, reason, tuple(notes), _scaled(balancing, room))
 
 

@@ -62,7 +62,10 @@ def test_methods_of_a_task_are_allowed(task: Any) -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
+        ("target_ratio", 0),
         ("target_ratio", 0.0),
+        ("target_ratio", 1.5),
+        ("target_ratio", "1"),
         ("max_growth", 0.5),
         ("method", "smote"),
         ("random_state", -1),
@@ -75,6 +78,16 @@ def test_methods_of_a_task_are_allowed(task: Any) -> None:
 def test_a_value_that_is_not_allowed_is_refused_by_name(key: str, value: object) -> None:
     with pytest.raises(InvalidInputError, match=key):
         RebalanceConfig.from_flat({key: value})
+
+
+@pytest.mark.parametrize(
+    ("target_ratio", "n_classes", "ratio"),
+    [(None, 2, 0.5), (None, 3, 1.0), (None, 9, 1.0), (1.0, 2, 1.0), (0.5, 3, 0.5), (0.25, 2, 0.25)],
+)
+def test_two_classes_are_brought_to_half_and_more_to_the_whole_of_the_largest_unless_told(
+    target_ratio: float | None, n_classes: int, ratio: float
+) -> None:
+    assert RebalanceConfig(target_ratio=target_ratio).ratio_of(n_classes) == ratio
 
 
 def test_an_unknown_key_names_the_nearest_known_one() -> None:

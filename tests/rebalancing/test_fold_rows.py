@@ -42,7 +42,7 @@ def rows_of(table: Table, root: Path | None, **settings: Any) -> FoldRows:
 
 def test_rows_come_in_the_wanted_number_and_the_columns_of_the_fold(fold: Table) -> None:
     rows = rows_of(fold, None)
-    assert rows.y.value_counts().to_dict() == {1: 80}
+    assert rows.y.value_counts().to_dict() == {1: 30}
     assert list(rows.X.columns) == list(fold[0].columns)
     assert set(rows.X["city"].dropna().astype(int)) <= {0, 1, 2}
 
@@ -98,7 +98,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "interpolation": {"interpolation_ratio": 0.5},
     "temperature": {"temperature": 2.0},
     "conditioning": {"conditioning": "y"},
-    "target": {"target_ratio": 0.5},
+    "target": {"target_ratio": 1.0},
     "method": {"method": "great"},
     "answer": {"answer": "highest"},
     "start": {"start": "class"},
@@ -130,8 +130,13 @@ def test_every_change_of_what_is_written_has_rows_of_its_own(fold: Table) -> Non
     assert len(set(keys(fold, "rows_key").values())) == len(CHANGES)
 
 
+def test_the_default_target_ratio_has_the_rows_of_that_number(fold: Table) -> None:
+    default, given = RebalanceConfig(), RebalanceConfig(target_ratio=0.5)
+    assert make_fold(fold, default).rows_key(default) == make_fold(fold, given).rows_key(given)
+
+
 def test_a_lower_target_ratio_takes_fewer_rows_from_the_same_generator(fold: Table, tmp_path: Path) -> None:
-    whole, half = rows_of(fold, tmp_path), rows_of(fold, tmp_path, target_ratio=0.5)
+    whole, half = rows_of(fold, tmp_path, target_ratio=1.0), rows_of(fold, tmp_path, target_ratio=0.5)
     assert (len(whole.y), len(half.y)) == (80, 30)
     assert len(GENERATORS.keys(tmp_path)) == 1
     assert not half.report["trained_here"]
@@ -152,7 +157,8 @@ def test_transformers_is_not_loaded_for_a_second_of_training(
 
 def test_a_generator_of_the_whole_table_serves_every_ratio_and_temperature(fold: Table, tmp_path: Path) -> None:
     great = {"method": "great"}
-    whole, half = rows_of(fold, tmp_path, **great), rows_of(fold, tmp_path, **great, target_ratio=0.5, temperature=2.0)
+    whole = rows_of(fold, tmp_path, **great, target_ratio=1.0)
+    half = rows_of(fold, tmp_path, **great, target_ratio=0.5, temperature=2.0)
     assert (len(whole.y), len(half.y)) == (80, 30)
     assert (whole.report["trained_here"], half.report["trained_here"]) == (True, False)
     assert whole.report["method"] == "great"
@@ -173,8 +179,8 @@ def test_a_generator_of_the_whole_table_is_read_from_the_cache(fold: Table, tmp_
 
 
 def test_one_model_that_is_asked_for_classes_serves_every_way_of_asking(fold: Table, tmp_path: Path) -> None:
-    pred = {"method": "pred_llm", "first_stage": "logistic", "target_prior": "uniform"}
-    whole, half = rows_of(fold, tmp_path, **pred), rows_of(fold, tmp_path, **pred, target_ratio=0.5, start="class")
+    pred = {"method": "pred_llm", "first_stage": "logistic", "target_prior": "uniform", "target_ratio": 1.0}
+    whole, half = rows_of(fold, tmp_path, **pred), rows_of(fold, tmp_path, **{**pred, "target_ratio": 0.5, "start": "class"})
     assert (len(whole.y), len(half.y)) == (80, 30)
     assert set(whole.y) == {1}
     assert (whole.report["trained_here"], half.report["trained_here"]) == (True, False)
@@ -193,7 +199,7 @@ def test_one_model_that_is_asked_for_classes_serves_every_way_of_asking(fold: Ta
 
 @pytest.mark.parametrize("method", ["random", "smote_nc"])
 def test_the_usual_peers_train_no_generator(fold: Table, tmp_path: Path, method: str) -> None:
-    rows = rows_of(fold, tmp_path, method=method)
+    rows = rows_of(fold, tmp_path, method=method, target_ratio=1.0)
     assert rows.y.value_counts().to_dict() == {1: 80}
     assert rows.report["method"] == method
     assert GENERATORS.keys(tmp_path) == []

@@ -14,11 +14,12 @@ def labels(**sizes: int) -> pd.Series:
 @pytest.mark.parametrize(
     ("sizes", "config", "counts"),
     [
-        ({"a": 90, "b": 10}, RebalanceConfig(), {"b": 80}),
-        ({"a": 90, "b": 10}, RebalanceConfig(target_ratio=0.5), {"b": 35}),
+        ({"a": 90, "b": 10}, RebalanceConfig(), {"b": 35}),
+        ({"a": 90, "b": 10}, RebalanceConfig(target_ratio=1.0), {"b": 80}),
+        ({"a": 90, "b": 10}, RebalanceConfig(target_ratio=0.25), {"b": 12}),
         ({"a": 60, "b": 30, "c": 6}, RebalanceConfig(), {"b": 30, "c": 54}),
         ({"a": 60, "b": 30, "c": 6}, RebalanceConfig(target_ratio=0.5), {"c": 24}),
-        ({"a": 98, "b": 2}, RebalanceConfig(max_growth=1.5), {"b": 50}),
+        ({"a": 98, "b": 2}, RebalanceConfig(target_ratio=1.0, max_growth=1.5), {"b": 50}),
     ],
 )
 def test_each_rarer_class_reaches_the_target_ratio(
@@ -29,7 +30,7 @@ def test_each_rarer_class_reaches_the_target_ratio(
 
 @pytest.mark.parametrize(
     ("sizes", "reason"),
-    [({"a": 50, "b": 40}, "balanced"), ({"a": 50}, "single class"), ({"a": 50, "b": 1}, "no class")],
+    [({"a": 50, "b": 40}, "balanced"), ({"a": 50}, "single class"), ({"a": 50, "b": 1}, "no class"), ({"a": 50, "b": 30}, "target ratio 0.5")],
 )
 def test_a_fold_that_needs_nothing_says_why(sizes: dict[str, int], reason: str) -> None:
     plan = plan_oversampling(labels(**sizes), RebalanceConfig())
@@ -53,4 +54,9 @@ def test_growth_is_limited_in_proportion_and_noted() -> None:
 
 def test_an_unused_category_is_not_a_class() -> None:
     y = labels(a=50, b=10).astype(pd.CategoricalDtype(["a", "b", "unused"]))
-    assert plan_oversampling(y, RebalanceConfig()).counts == {"b": 40}
+    assert plan_oversampling(y, RebalanceConfig()).counts == {"b": 15}
+
+
+def test_a_generator_learns_for_the_size_of_the_largest_class_whatever_the_target_ratio_is() -> None:
+    plans = [plan_oversampling(labels(a=90, b=10), RebalanceConfig(target_ratio=ratio)) for ratio in (None, 0.25, 1.0)]
+    assert [plan.balancing for plan in plans] == [{"b": 80}] * 3
