@@ -13,6 +13,7 @@ from imbllm_autogluon.plugin.callback import RebalanceCallback
 from imbllm_autogluon.plugin.generator_model import GeneratorModel
 
 RARE = pd.Series([0] * 90 + [1] * 10)
+NEARLY_HALF = pd.Series([0] * 64 + [1] * 36)
 
 
 def portfolio_after(
@@ -116,7 +117,7 @@ def test_the_log_belongs_to_autogluons_logger() -> None:
     ("parameters", "reason"),
     [
         ({"method": "none"}, "method is none"),
-        ({"target_ratio": 0.1}, "no class can or needs to be continued"),
+        ({"target_ratio": 0.1}, r"no class can or needs to be continued (target ratio 0.1)"),
         ({"balanced_below": 20}, "balanced"),
     ],
 )
@@ -130,6 +131,22 @@ def test_settings_that_leave_nothing_to_do_add_no_twins(
 
 def test_a_search_keeps_its_twins_even_where_its_own_settings_would_leave_nothing_to_do() -> None:
     assert "GBM_IMB" in portfolio_after("binary", RARE, method="none", tune={"num_trials": 2})
+
+
+@pytest.mark.parametrize(
+    ("y", "parameters", "twins"),
+    [
+        (NEARLY_HALF, {}, False),
+        (NEARLY_HALF, {"target_ratio": 1.0}, True),
+        (NEARLY_HALF, {"tune": {"num_trials": 2}}, True),
+        (NEARLY_HALF.replace(1, 2).where(NEARLY_HALF.index < 90, 1), {}, True),
+    ],
+)
+def test_two_classes_near_the_default_ratio_get_twins_where_it_is_raised_or_searched_and_three_get_them_always(
+    y: pd.Series, parameters: dict[str, Any], twins: bool
+) -> None:
+    problem_type = "binary" if y.nunique() == 2 else "multiclass"
+    assert ("GBM_IMB" in portfolio_after(problem_type, y, **parameters)) is twins
 
 
 def test_with_a_stack_policy_twins_join_a_higher_level_too() -> None:

@@ -180,7 +180,10 @@ def test_a_generator_of_the_whole_table_is_read_from_the_cache(fold: Table, tmp_
 
 def test_one_model_that_is_asked_for_classes_serves_every_way_of_asking(fold: Table, tmp_path: Path) -> None:
     pred = {"method": "pred_llm", "first_stage": "logistic", "target_prior": "uniform", "target_ratio": 1.0}
-    whole, half = rows_of(fold, tmp_path, **pred), rows_of(fold, tmp_path, **{**pred, "target_ratio": 0.5, "start": "class"})
+    whole, half = (
+        rows_of(fold, tmp_path, **pred),
+        rows_of(fold, tmp_path, **{**pred, "target_ratio": 0.5, "start": "class"}),
+    )
     assert (len(whole.y), len(half.y)) == (80, 30)
     assert set(whole.y) == {1}
     assert (whole.report["trained_here"], half.report["trained_here"]) == (True, False)

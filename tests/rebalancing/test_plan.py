@@ -30,7 +30,12 @@ def test_each_rarer_class_reaches_the_target_ratio(
 
 @pytest.mark.parametrize(
     ("sizes", "reason"),
-    [({"a": 50, "b": 40}, "balanced"), ({"a": 50}, "single class"), ({"a": 50, "b": 1}, "no class"), ({"a": 50, "b": 30}, "target ratio 0.5")],
+    [
+        ({"a": 50, "b": 40}, "balanced"),
+        ({"a": 50}, "single class"),
+        ({"a": 50, "b": 1}, "no class"),
+        ({"a": 50, "b": 30}, "target ratio 0.5"),
+    ],
 )
 def test_a_fold_that_needs_nothing_says_why(sizes: dict[str, int], reason: str) -> None:
     plan = plan_oversampling(labels(**sizes), RebalanceConfig())

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 BLOCKS: Mapping[str, Callable[[Result], str]] = {
     "paper": paper,
+    "paper_natural": paper,
     "ablation": ablation,
     "autogluon": autogluon,
     "quality": quality,

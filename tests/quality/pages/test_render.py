@@ -267,8 +267,9 @@ def test_names_of_the_user_are_shown_and_never_become_markup() -> None:
         ),
         changed(table={**REPORT["table"], "positive": None}, settings={**REPORT["settings"], "folds": None}),
         changed(settings={**REPORT["settings"], "time_limit": 60.0, "decision_threshold": None, "families": []}),
+        changed(settings={**REPORT["settings"], "twin_parameters": {"target_ratio": None}}),
     ],
-    ids=["no folds", "no notes", "no models", "no plain ensemble", "many classes", "time limit"],
+    ids=["no folds", "no notes", "no models", "no plain ensemble", "many classes", "time limit", "default ratio"],
 )  # fmt: skip
 def test_a_report_with_parts_missing_still_renders(report: dict[str, Any]) -> None:
     assert "</html>" in render_fit_report(report)
