@@ -45,6 +45,7 @@ PAPER: Mapping[str, Any] = {
     "temperature": 0.7,
     "interpolation_ratio": 1.0,
     "conditioning": "yx",
+    "plausibility": 0.0,
     "target_ratio": 1.0,
 }
 """Settings of the paper (arXiv 2510.09783, section 4)."""
