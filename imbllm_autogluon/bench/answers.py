@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -52,3 +52,16 @@ def ranking(probabilities: FloatArray, codes: IntArray) -> float:
     if probabilities.shape[1] == 2:
         return float(roc_auc_score(codes, probabilities[:, 1]))
     return float(roc_auc_score(codes, probabilities, multi_class="ovr", average="macro"))
+
+
+def certain_of_nothing(probabilities: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Rows that sum to 1; a 0 of float32, or of a forest, is not infinitely wrong.
+
+    Parameters
+    ----------
+    probabilities
+        Shape (n, classes).
+    """
+    clipped = np.clip(probabilities.astype(np.float64), np.finfo(np.float32).eps, None)
+    scaled: npt.NDArray[np.float64] = clipped / clipped.sum(axis=1, keepdims=True)
+    return scaled

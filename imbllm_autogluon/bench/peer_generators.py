@@ -19,9 +19,8 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.errors import MissingDependencyError, TableError
-from imbllm_autogluon.oversampling.baselines import NUMBERS
+from imbllm_autogluon.oversampling.baselines import filled, is_number
 from imbllm_autogluon.process_state import seeded_torch
-from imbllm_autogluon.tables.dtypes import holds_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -99,12 +98,13 @@ def ctgan(
     coding = _Coding.of(X, kinds or {})
     codes, classes = pd.factorize(y)
     table = coding.coded().assign(**{LABEL: codes})
+    discrete = [name for name in table.columns if not name.startswith("number")]
     batch = _batch(len(y))
     model = make(batch_size=batch, patience=10**9)  # tabgan's early stopping is not CTGAN's
     n_epochs = _epochs(len(y), batch) if epochs is None else epochs
     # Progress bars go to standard error, and cannot be turned off.
     with seeded_torch(seed), redirect_stderr(io.StringIO()):
-        model.fit(table, [*coding.discrete, LABEL], epochs=n_epochs)
+        model.fit(table, discrete, epochs=n_epochs)
         # CTGAN leaves batch normalization in training, which takes from a batch what its rows share: here their class.
         model.generator.eval()
         written = [_written(model, list(classes).index(label), n) for label, n in counts.items()]
@@ -127,13 +127,7 @@ class _Coding:
 
     @classmethod
     def of(cls, X: pd.DataFrame, kinds: Kinds) -> _Coding:
-        numbers = {name for name in X.columns if holds_numbers(X[name].dtype) and kinds.get(name, "integer") in NUMBERS}
-        return cls(X, tuple(name for name in X.columns if name not in numbers))
-
-    @property
-    def discrete(self) -> list[str]:
-        """Columns of codes, by their names in the coded table."""
-        return [name for name in self.coded().columns if name.startswith(("category", "missing"))]
+        return cls(X, tuple(name for name in X.columns if not is_number(X[name], kinds.get(name))))
 
     def coded(self) -> pd.DataFrame:
         """Columns called by their place: names may be anything."""
@@ -142,9 +136,8 @@ class _Coding:
             if name in self.categories:
                 columns[f"category {place}"] = pd.factorize(self.real[name])[0]
                 continue
-            values = _floats(self.real[name])
-            known = np.isfinite(values)
-            columns[f"number {place}"] = np.where(known, values, np.median(values[known]) if known.any() else 0.0)
+            known = np.isfinite(_floats(self.real[name]))
+            columns[f"number {place}"] = filled(self.real[name])
             if not known.all():
                 columns[f"missing {place}"] = (~known).astype(np.int64)
         return pd.DataFrame(columns, index=range(len(self.real)))

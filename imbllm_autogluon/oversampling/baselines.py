@@ -83,12 +83,12 @@ def smote_nc(
     lone = [label for label in counts if sizes[label] < 2]
     if lone:
         raise ClassTooSmallError(f"class {lone[0]!r} has 1 row; SMOTE needs at least 2.")
-    numbers = [name for name in X.columns if _is_number(X[name], (kinds or {}).get(name))]
+    numbers = [name for name in X.columns if is_number(X[name], (kinds or {}).get(name))]
     categories = [name for name in X.columns if name not in numbers]
     if not len(X.columns):
         return duplicated(X, y, counts, seed=seed)
     levels = {name: pd.factorize(X[name]) for name in categories}
-    columns = [_filled(X[name]) for name in numbers] + [levels[name][0].astype(np.float64) for name in categories]
+    columns = [filled(X[name]) for name in numbers] + [levels[name][0].astype(np.float64) for name in categories]
     k = min(NEIGHBOURS, *(sizes[label] - 1 for label in counts))
     sampler = _sampler(len(numbers), len(categories), _totals(y, counts), k, seed)
     table, labels = sampler.fit_resample(np.column_stack(columns), y.to_numpy())
@@ -126,14 +126,15 @@ def _sizes(y: pd.Series) -> dict[Hashable, int]:
     return {label: int(n) for label, n in y.value_counts().items()}
 
 
-def _is_number(column: pd.Series, kind: Kind | None) -> bool:
+def is_number(column: pd.Series, kind: Kind | None) -> bool:
+    """Whether peers take a column for numbers; `kind` is that of the user, None where it is guessed."""
     if kind is not None and kind not in NUMBERS:
         return False
     return holds_numbers(column.dtype)
 
 
-def _filled(column: pd.Series) -> npt.NDArray[np.float64]:
-    """A numeric column without gaps."""
+def filled(column: pd.Series) -> npt.NDArray[np.float64]:
+    """A numeric column, the median in its gaps, or 0 where it has nothing else."""
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     known = values[np.isfinite(values)]
     return np.where(np.isfinite(values), values, np.median(known) if len(known) else 0.0)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imbllm_autogluon.bench.answers import certain_of_nothing
 from imbllm_autogluon.bench.metric_names import AVERAGE_PRECISION, BALANCED, F1, LOG_LOSS, MACRO_F1, ROC_AUC
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def of_rare_class(rare: np.ndarray, probability: pd.Series[float], limits: Mappi
         BALANCED: metrics.balanced_accuracy_score(rare, decided[BALANCED]),
         MCC: metrics.matthews_corrcoef(rare, decided[MCC]),
     }
-    log_loss = metrics.log_loss(rare, _certain_of_nothing(np.c_[1.0 - probability, probability]))
+    log_loss = metrics.log_loss(rare, certain_of_nothing(np.c_[1.0 - probability, probability]))
     return {**_percent(shares), LOG_LOSS: float(log_loss)}
 
 
@@ -104,7 +105,7 @@ def of_classes(truth: pd.Series[Any], probabilities: pd.DataFrame) -> dict[str, 
         BALANCED: metrics.balanced_accuracy_score(known, decided),
         MACRO_F1: metrics.f1_score(known, decided, average="macro", zero_division=0.0),
     }
-    log_loss = metrics.log_loss(known, _certain_of_nothing(numbers), labels=range(numbers.shape[1]))
+    log_loss = metrics.log_loss(known, certain_of_nothing(numbers), labels=range(numbers.shape[1]))
     return {**_percent(shares), LOG_LOSS: float(log_loss)}
 
 
@@ -115,10 +116,3 @@ def _limit(predictor: TabularPredictor, model: str, metric: str) -> float:
 
 def _percent(shares: Mapping[str, float]) -> dict[str, float]:
     return {name: 100.0 * float(share) for name, share in shares.items()}
-
-
-def _certain_of_nothing(probabilities: np.ndarray) -> np.ndarray:
-    """Rows that sum to 1; a 0 of float32, or of a forest, is not infinitely wrong."""
-    clipped = np.clip(probabilities.astype(np.float64), np.finfo(np.float32).eps, None)
-    scaled: np.ndarray = clipped / clipped.sum(axis=1, keepdims=True)
-    return scaled

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
+from imbllm_autogluon.bench.answers import certain_of_nothing
 from imbllm_autogluon.bench.metric_names import AVERAGE_PRECISION, BALANCED, F1, LOG_LOSS, MACRO_F1, ROC_AUC
 from imbllm_autogluon.bench.paper.classifiers import XGBOOST, fitted
 from imbllm_autogluon.bench.paper.coding import TableCoding
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
     from imbllm_autogluon.bench.paper.arms import LearnedRows
@@ -40,7 +41,7 @@ def judged(learned: LearnedRows, split: PaperSplit, seed: int, classifier: str =
     coding, classes = TableCoding.fit(split.X), pd.Index(sorted(split.y.unique(), key=str))
     numbers = classes.get_indexer(pd.Index(learned.y))
     model = fitted(classifier, _plainly_named(coding.coded(learned.X)), numbers, learned.weights, seed)
-    probabilities = _certain_of_nothing(model.predict_proba(_plainly_named(coding.coded(split.test_X))))
+    probabilities = certain_of_nothing(model.predict_proba(_plainly_named(coding.coded(split.test_X))))
     truth = classes.get_indexer(pd.Index(split.test_y))
     return figures(truth, probabilities, int(classes.get_indexer(pd.Index([split.minority]))[0]))
 
@@ -85,10 +86,3 @@ def figures(truth: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64]
 def _plainly_named(X: pd.DataFrame) -> pd.DataFrame:
     """Columns by number: LightGBM refuses names with signs of JSON, XGBoost those with brackets."""
     return X.set_axis([f"f{place}" for place in range(X.shape[1])], axis=1)
-
-
-def _certain_of_nothing(probabilities: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Rows that sum to 1; 0 and 1 are what float32 makes of less, not infinitely wrong."""
-    clipped = np.clip(probabilities.astype(np.float64), np.finfo(np.float32).eps, None)
-    scaled: npt.NDArray[np.float64] = clipped / clipped.sum(axis=1, keepdims=True)
-    return scaled
