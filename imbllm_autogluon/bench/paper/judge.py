@@ -66,6 +66,7 @@ def figures(truth: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64]
 
     Examples
     --------
+    >>> import numpy as np
     >>> figures(np.array([0, 0, 1]), np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]]), 1)["balanced accuracy"]
     75.0
     """
