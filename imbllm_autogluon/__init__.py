@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.classification.classifier import LanguageModelClassifier
     from imbllm_autogluon.oversampling.pred_llm import PredLLM
     from imbllm_autogluon.oversampling.sampler import ImbLLMOverSampler
+    from imbllm_autogluon.plugin.ensemble_model import calibrated_probabilities, fit_ensemble
     from imbllm_autogluon.plugin.hyperparameters import rebalance_hyperparameters
     from imbllm_autogluon.plugin.presets import make_preset
     from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
@@ -27,6 +28,8 @@ __all__ = [
     "LatentDiffRegressor",
     "PredLLM",
     "__version__",
+    "calibrated_probabilities",
+    "fit_ensemble",
     "make_preset",
     "rebalance_hyperparameters",
     "register",
@@ -37,6 +40,8 @@ _LAZY = {
     "LanguageModelClassifier": "imbllm_autogluon.classification.classifier",
     "LatentDiffRegressor": "imbllm_autogluon.regression.latent_diff",
     "PredLLM": "imbllm_autogluon.oversampling.pred_llm",
+    "calibrated_probabilities": "imbllm_autogluon.plugin.ensemble_model",
+    "fit_ensemble": "imbllm_autogluon.plugin.ensemble_model",
     "make_preset": "imbllm_autogluon.plugin.presets",
     "rebalance_hyperparameters": "imbllm_autogluon.plugin.hyperparameters",
 }

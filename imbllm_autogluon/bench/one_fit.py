@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from imbllm_autogluon.configuration import require_number
 from imbllm_autogluon.errors import InvalidInputError, nearest
+from imbllm_autogluon.plugin.ensemble_model import fit_ensemble
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX
 from imbllm_autogluon.plugin.twins import has_twin
 
@@ -139,9 +140,23 @@ def models_of(predictor: TabularPredictor, wanted: Collection[str], sorts: Seque
 
 
 def weighted_ensemble(predictor: TabularPredictor, models: list[str], suffix: str, threads: int) -> str:
-    """Fit an ensemble on out-of-fold rows; returns its name."""
+    """Fit AutoGluon's ensemble on out-of-fold rows; returns its name."""
     made: list[str] = predictor.fit_weighted_ensemble(base_models=models, name_suffix=suffix, num_cpus=threads)
     return made[-1]
+
+
+def our_ensemble(predictor: TabularPredictor, models: list[str], suffix: str, threads: int) -> str:
+    """Fit the ensemble of this package's presets on out-of-fold rows; returns its name.
+
+    Raises
+    ------
+    InvalidInputError
+        It could not be fitted.
+    """
+    made = fit_ensemble(predictor, models, suffix, threads)
+    if made is None:
+        raise InvalidInputError(f"the ensemble over {', '.join(models)} could not be fitted.")
+    return made
 
 
 def fit_seconds(predictor: TabularPredictor, models: list[str]) -> float:

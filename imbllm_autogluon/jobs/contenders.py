@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imbllm_autogluon.plugin.ensemble_model import fit_ensemble
 from imbllm_autogluon.plugin.generator_model import GeneratorModel
 from imbllm_autogluon.plugin.latent_diff_model import LatentDiffModel
 from imbllm_autogluon.plugin.stage import RebalancingMixin
@@ -51,13 +52,14 @@ def contenders(predictor: TabularPredictor) -> Contenders:
     if not plain:
         return Contenders(whole, None, "no plain model was fitted, so there is none to compare with")
     refitted = whole in predictor.model_refit_map().values()
-    made = predictor.fit_weighted_ensemble(base_models=plain, name_suffix=SUFFIX, refit_full=refitted)
-    if not made:
+    made = fit_ensemble(predictor, plain, SUFFIX)
+    if made is None:
         return Contenders(whole, None, "the ensemble over plain models could not be fitted")
-    # With refit_full, AutoGluon appends the refitted ensemble to the list.
     best = whole if refitted else predictor.model_best
+    if refitted:
+        made = predictor.refit_full(model=made)[made]
     predictor.set_model_best(best, save_trainer=True)
-    return Contenders(whole, made[-1], ours=_in_words(predictor, ours))
+    return Contenders(whole, made, ours=_in_words(predictor, ours))
 
 
 def base_models(predictor: TabularPredictor) -> tuple[list[str], list[str]]:

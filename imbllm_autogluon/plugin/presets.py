@@ -9,6 +9,7 @@ from autogluon.core.callbacks import AbstractCallback
 
 from imbllm_autogluon.errors import InvalidInputError, nearest
 from imbllm_autogluon.plugin.callback import RebalanceCallback
+from imbllm_autogluon.plugin.ensemble_model import AUX_KWARGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +31,7 @@ SHARED: Mapping[str, Any] = {
     "adapt_num_bag_folds_to_n_classes": True,
     # A dynamic-stacking trial fits everything once more on other folds, generators included.
     "dynamic_stacking": False,
+    "aux_kwargs": dict(AUX_KWARGS),
 }
 """Arguments of every preset here."""
 
@@ -124,6 +126,7 @@ def make_preset(
     own = [each if isinstance(each, AbstractCallback) else copy.deepcopy(each) for each in base.get("callbacks") or []]
     rest = {name: value for name, value in base.items() if name != "callbacks"}
     made = {**copy.deepcopy(rest), **SHARED, "callbacks": [*own, [RebalanceCallback, given]]}
+    made["aux_kwargs"] = {**(base.get("aux_kwargs") or {}), **AUX_KWARGS}
     return _with_raw_texts(made) if classifier else made
 
 

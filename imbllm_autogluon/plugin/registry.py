@@ -6,6 +6,7 @@ from autogluon.tabular.configs.presets_configs import tabular_presets_dict
 from autogluon.tabular.registry import ag_model_registry
 
 from imbllm_autogluon.plugin.classifier_model import ClassifierModel
+from imbllm_autogluon.plugin.ensemble_model import SkilledEnsembleModel
 from imbllm_autogluon.plugin.generator_model import GeneratorModel
 from imbllm_autogluon.plugin.latent_diff_model import LatentDiffModel
 from imbllm_autogluon.plugin.optuna_executor import register_executor
@@ -21,7 +22,7 @@ def register() -> None:
     for model_class in list(ag_model_registry.model_cls_list):
         if has_twin(model_class) and not ag_model_registry.exists(twin_of(model_class)):
             ag_model_registry.add(twin_of(model_class))
-    for model_class in (GeneratorModel, ClassifierModel, LatentDiffModel):
+    for model_class in (GeneratorModel, ClassifierModel, LatentDiffModel, SkilledEnsembleModel):
         if not ag_model_registry.exists(model_class):
             ag_model_registry.add(model_class)
     register_executor()

@@ -46,6 +46,10 @@ class RebalancingMixin(FoldWriter):
     def _get_search_space(self) -> dict[str, Any]:
         """AutoGluon's search space with those of ``ag.imbllm.*``, so that every searcher tunes both together."""
         space: dict[str, Any] = super()._get_search_space()  # type: ignore[misc]
+        if space.get("objective") == "multi:softmax":
+            # AutoGluon's space for XGBoost; with it a metric of decisions that stops the training gets classes where
+            # it expects probabilities, and every trial fails. What is learned is the same.
+            space = {**space, "objective": "multi:softprob"}
         return {**space, **search_spaces(getattr(self, "params_aux", {}))}
 
     def _get_default_stopping_metric(self) -> Any:

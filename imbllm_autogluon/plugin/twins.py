@@ -21,7 +21,7 @@ KEY_SUFFIX = "_IMB"
 
 NOT_TWINNED = (
     "ENS_WEIGHTED", "SIMPLE_ENS_WEIGHTED", "DUMMY", "IMBLLM", "IMBLLM_CLF", "LATENT_DIFF", "AG_IMAGE_NN", "AG_TEXT_NN",
-    "AG_AUTOMM",
+    "AG_AUTOMM", "IMBLLM_ENS",
 )  # fmt: skip
 """Keys without a twin: ensembles and the constant models learn nothing from rows; images and raw text are not rows. The
 language model as a classifier weighs classes itself, and rows of a generator that read the same fold tell it nothing

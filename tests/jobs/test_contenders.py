@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from imbllm_autogluon.jobs.contenders import base_models, contenders, is_generator
+from imbllm_autogluon.plugin.ensemble_model import fit_ensemble
 from imbllm_autogluon.plugin.latent_diff_model import LatentDiffModel
 from tests.jobs.fits import binary_outcome
 
@@ -17,7 +18,7 @@ class FakePredictor:
     classes: dict[str, type]
     refitted: dict[str, str] = field(default_factory=dict)
     plain_wins: bool = False
-    made: list[dict[str, Any]] = field(default_factory=list)
+    made: list[list[str]] = field(default_factory=list)
     saved: bool = False
     model_best: str = "WeightedEnsemble_L2"
     problem_type: str = "binary"
@@ -37,15 +38,27 @@ class FakePredictor:
     def model_refit_map(self) -> dict[str, str]:
         return self.refitted
 
-    def fit_weighted_ensemble(self, **options: Any) -> list[str]:
-        self.made.append(options)
-        names = ["WeightedEnsemble_L2Plain"]
-        if self.plain_wins:
-            self.model_best = names[0]
-        return [*names, "WeightedEnsemble_L2Plain_FULL"] if options["refit_full"] else names
+    def refit_full(self, model: str) -> dict[str, str]:
+        return {model: f"{model}_FULL"}
 
     def set_model_best(self, model: str, save_trainer: bool) -> None:
         self.model_best, self.saved = model, save_trainer
+
+
+@pytest.fixture(autouse=True)
+def ensembles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a stand-in they are only noted; those of a real predictor are fitted."""
+
+    def fit(predictor: Any, models: list[str], suffix: str) -> str | None:
+        if not isinstance(predictor, FakePredictor):
+            return fit_ensemble(predictor, models, suffix)
+        predictor.made.append(models)
+        name = f"WeightedEnsemble_L2{suffix}"
+        if predictor.plain_wins:
+            predictor.model_best = name
+        return name
+
+    monkeypatch.setattr("imbllm_autogluon.jobs.contenders.fit_ensemble", fit)
 
 
 def generator() -> type:
@@ -83,7 +96,7 @@ def test_a_refitted_predictor_gets_a_refitted_plain_ensemble() -> None:
     predictor = FakePredictor(classes, refitted, plain_wins=True, model_best="WeightedEnsemble_L2_FULL")
     models = contenders(predictor)
     assert (models.whole, models.plain) == ("WeightedEnsemble_L2_FULL", "WeightedEnsemble_L2Plain_FULL")
-    assert predictor.made[0]["base_models"] == ["LightGBM"]
+    assert predictor.made[0] == ["LightGBM"]
     assert predictor.model_best == "WeightedEnsemble_L2_FULL"
 
 
@@ -92,7 +105,7 @@ def test_the_generator_is_neither_plain_nor_a_twin() -> None:
     assert base_models(predictor) == (["LightGBM"], ["LightGBMImb"])
     assert [name for name in predictor.classes if is_generator(predictor, name)] == ["ImbLLM"]
     contenders(predictor)
-    assert predictor.made[0]["base_models"] == ["LightGBM"]
+    assert predictor.made[0] == ["LightGBM"]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +119,7 @@ def test_the_generator_is_neither_plain_nor_a_twin() -> None:
 def test_latent_diff_is_no_plain_model(classes: dict[str, type], ours: str) -> None:
     predictor = FakePredictor({"LightGBM": int, **classes}, problem_type="regression")
     assert contenders(predictor).ours == ours
-    assert predictor.made[0]["base_models"] == ["LightGBM"]
+    assert predictor.made[0] == ["LightGBM"]
 
 
 def test_a_regression_of_plain_models_says_what_it_lacks() -> None:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from autogluon.common.space import Categorical, Int
+from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon.plugin.fold_writer import cache_of
+from imbllm_autogluon.plugin.presets import make_preset
 from imbllm_autogluon.rebalancing.cache_folder import STUDIES
 from imbllm_autogluon.rebalancing.fold_rows import GENERATORS
 from imbllm_autogluon.search import SearchSpace
 from tests.plugin.tables import imbalanced_table
 from tests.plugin.tuned_fits import GBM, SEARCH, TUNE, fit, study_trials, trial_models, tuned
-
-if TYPE_CHECKING:
-    from autogluon.tabular import TabularPredictor
 
 TWIN = {0: "LightGBMImb", 2: "LightGBMImb_BAG_L1"}
 """Names by number of folds."""
@@ -149,3 +147,20 @@ def test_another_searcher_is_autogluons_own(tmp_path: Path) -> None:
     }
     assert temperatures == {0.7, 1.0}
     assert not (cache_of(Path(predictor.path)) / STUDIES).exists()
+
+
+def test_xgboost_can_be_tuned_for_decisions_among_several_classes(tmp_path: Path) -> None:
+    table = imbalanced_table(180, rare=0.3)
+    table["paid"] = table["paid"].where(table["calls"] < 4, "late")
+    predictor = TabularPredictor("paid", eval_metric="balanced_accuracy", path=str(tmp_path), verbosity=0)
+    predictor.fit(
+        table,
+        presets=[make_preset({}, "only", tune={"num_trials": 2, "top_k": 2}, method="random")],
+        hyperparameters={"XGB": {"n_estimators": 5}},
+        num_bag_folds=2,
+        num_cpus=1,
+        ag_args_ensemble={"fold_fitting_strategy": "sequential_local"},
+    )
+    trials = study_trials(predictor.path, "XGBoostImb_BAG_L1")
+    assert [trial.state.name for trial in trials].count("FAIL") == 0, "AutoGluon's own space has a failing objective"
+    assert predictor.model_names()

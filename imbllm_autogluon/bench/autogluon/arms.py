@@ -17,6 +17,7 @@ from imbllm_autogluon.bench.one_fit import (
     fit_models,
     fit_seconds,
     models_of,
+    our_ensemble,
     percent_of_ensemble,
     plain_twice,
     twin_settings,
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.bench.autogluon.split import ClassSplit
 
-TWICE, WEIGHTS, RANDOM = "plain twice", "class weights", "plain + random oversampling twins"
+TWICE, WEIGHTS, OURS = "plain twice", "class weights", "plain, our ensemble"
+RANDOM = "plain + random oversampling twins"
 SMOTE_NC, IMBLLM, TUNED = "plain + SMOTE-NC twins", "plain + ImbLLM twins", "plain + tuned twins"
 
 TWIN_TUNED = "Tuned"
@@ -47,12 +49,16 @@ SORTS = (AGAIN, *METHODS, TWIN_TUNED)
 ADDED: Mapping[str, tuple[str, ...]] = {
     PLAIN: (),
     TWICE: (AGAIN,),
+    OURS: (),
     RANDOM: ("Random",),
     SMOTE_NC: ("Smote",),
     IMBLLM: ("ImbLLM",),
     TUNED: (TWIN_TUNED,),
 }
 """Sorts of models that each arm of one fit has beside the plain ones."""
+
+OF_AUTOGLUON = (PLAIN, TWICE, WEIGHTS)
+"""Arms whose ensemble is chosen by AutoGluon; that of the others is ours."""
 
 ARMS = (*ADDED, WEIGHTS)
 
@@ -123,7 +129,10 @@ def answering(predictor: TabularPredictor, arm: str, threads: int) -> str:
     """Name of the weighted ensemble that answers for an arm, fitted now."""
     added = ADDED.get(arm, ())
     models = models_of(predictor, (PLAIN, *added), SORTS)
-    return weighted_ensemble(predictor, models, "".join(added) or "Plain", threads)
+    suffix = "".join(added) or "Plain"
+    if arm in OF_AUTOGLUON:
+        return weighted_ensemble(predictor, models, suffix, threads)
+    return our_ensemble(predictor, models, f"Our{suffix}", threads)
 
 
 def costs(predictor: TabularPredictor, arm: str, answers: str) -> dict[str, float]:

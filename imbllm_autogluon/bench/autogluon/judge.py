@@ -8,6 +8,7 @@ import numpy as np
 
 from imbllm_autogluon.bench.answers import certain_of_nothing
 from imbllm_autogluon.bench.metric_names import AVERAGE_PRECISION, BALANCED, F1, LOG_LOSS, MACRO_F1, ROC_AUC
+from imbllm_autogluon.plugin.ensemble_model import without_tilt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,8 @@ def judged(predictor: TabularPredictor, model: str, probabilities: pd.DataFrame,
     model
         Name of the ensemble.
     probabilities
-        Its answers for the test rows of the split, shape (n, classes), a column for each class.
+        Its answers for the test rows of the split, shape (n, classes), a column for each class. Log-loss is that of
+        :func:`~imbllm_autogluon.plugin.ensemble_model.calibrated_probabilities`.
     split
         Whose test rows they are.
 
@@ -47,7 +49,7 @@ def judged(predictor: TabularPredictor, model: str, probabilities: pd.DataFrame,
         Percent, but for the log-loss (nats): figures of `BINARY`, or of `MULTICLASS` for more classes than two.
     """
     if not split.is_binary:
-        return of_classes(split.test_y, probabilities)
+        return of_classes(split.test_y, probabilities, without_tilt(predictor, model, probabilities))
     limits = {name: _limit(predictor, model, metric) for name, metric in CALIBRATED.items()}
     return of_rare_class((split.test_y == split.classes[-1]).to_numpy(), probabilities[split.classes[-1]], limits)
 
@@ -86,21 +88,23 @@ def of_rare_class(rare: np.ndarray, probability: pd.Series[float], limits: Mappi
     return {**_percent(shares), LOG_LOSS: float(log_loss)}
 
 
-def of_classes(truth: pd.Series[Any], probabilities: pd.DataFrame) -> dict[str, float]:
-    """Figures of more than two classes; the most probable one is decided for.
+def of_classes(truth: pd.Series[Any], answers: pd.DataFrame, probabilities: pd.DataFrame) -> dict[str, float]:
+    """Figures of more than two classes.
 
     Parameters
     ----------
     truth
         Class of each row, shape (n,).
+    answers
+        Shape (n, classes), a column for each class; that of the highest number is decided for.
     probabilities
-        Shape (n, classes), a column for each class.
+        Of the same shape and columns, for the log-loss.
     """
     from sklearn import metrics
 
     known = truth.map({name: place for place, name in enumerate(probabilities.columns)}).to_numpy()
     numbers = probabilities.to_numpy()
-    decided = numbers.argmax(axis=1)
+    decided = answers.to_numpy().argmax(axis=1)
     shares = {
         BALANCED: metrics.balanced_accuracy_score(known, decided),
         MACRO_F1: metrics.f1_score(known, decided, average="macro", zero_division=0.0),

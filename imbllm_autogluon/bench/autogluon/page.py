@@ -11,6 +11,7 @@ from imbllm_autogluon.bench.autogluon.arms import (
     COSTS,
     FIT_SECONDS,
     GENERATORS,
+    OURS,
     TUNED,
     TWICE,
     WEIGHT,
@@ -18,7 +19,7 @@ from imbllm_autogluon.bench.autogluon.arms import (
 )
 from imbllm_autogluon.bench.autogluon.judge import BINARY, MCC, MULTICLASS
 from imbllm_autogluon.bench.autogluon.split import FEWEST
-from imbllm_autogluon.bench.autogluon.verdicts import verdicts
+from imbllm_autogluon.bench.autogluon.verdicts import OTHERS, verdicts
 from imbllm_autogluon.bench.changes import changes_against, differences_from, p_value, wide_figures
 from imbllm_autogluon.bench.metric_names import AVERAGE_PRECISION, BALANCED, F1, LOG_LOSS, MACRO_F1, ROC_AUC
 from imbllm_autogluon.bench.one_fit import PLAIN
@@ -38,15 +39,17 @@ ABOUT = f"""What twins add to AutoGluon where a class is rare. Stratified splits
 tables have their own class shares; classes of fewer than {FEWEST} rows are left out. One predictor on each split fits \
 all models in {{folds}} bagging folds: {{families}} as they are (`{PLAIN}`), the same once more with another seed, and \
 twins whose folds get rows by random oversampling, SMOTE-NC or ImbLLM. Each arm is a weighted ensemble over some of \
-these models, weighted by out-of-fold rows; plain models are the same in all arms, so that a difference is due to what \
-was added. AutoGluon's metric is average precision of the rarer class, or balanced accuracy where there are more than \
-two. Figures are those of unseen, real rows, means over the splits.
+these models, weighted by out-of-fold rows; plain models are the same in all arms. `{PLAIN}`, `{TWICE}` and \
+`{WEIGHTS}` have AutoGluon's ensemble, the others that of this package's presets; `{OURS}` is it over the plain models \
+alone, so that what twins add is the difference from it. AutoGluon's metric is average precision of the rarer class, \
+or balanced accuracy where there are more than two. Figures are those of unseen, real rows, means over the splits.
 
 - **{AVERAGE_PRECISION}, {ROC_AUC}**: of the probability of the rarer of two classes; percent
 - **{F1}, {BALANCED}, {MCC}**: of the rarer of two classes, each at the limit that AutoGluon tunes for it on the arm's \
-out-of-fold rows; percent. With more than two classes the most probable one is decided for
+out-of-fold rows; percent. With more than two classes that of the highest number in AutoGluon's answer is decided for
 - **{MACRO_F1}**: mean of F1 over more than two classes; percent
-- **{LOG_LOSS}**: nats; its change is in percent, and below 0 is better
+- **{LOG_LOSS}**: nats; its change is in percent, and below 0 is better; where our ensemble tilts its answers towards \
+decisions, that of its calibrated probabilities
 - **{WEIGHT}**: percent of the ensemble that what was added makes up
 - **{FIT_SECONDS}**: seconds of fitting what was added, generators included, and of `{PLAIN}` and `{WEIGHTS}` those of \
 their models
@@ -89,7 +92,7 @@ def page_text(tidy: pd.DataFrame, classes: str, families: Sequence[str], folds: 
     )
     return (
         f"{about}\n\n## Rows\n\nOf the first split.\n\n{classes}\n\n## Verdict\n\n"
-        f"{verdicts(changes, changes_from(tidy, TWICE))}\n\n"
+        f"{verdicts({PLAIN: changes, **{other: changes_from(tidy, other) for other in OTHERS if other != PLAIN}})}\n\n"
         f"## Over all tables\n\nMeans over the tables of the changes against `{PLAIN}`, points ({LOG_LOSS}: percent); "
         f"in brackets on how many tables an arm is better, and on how many worse, and p of Wilcoxon's signed-rank test "
         "over the tables, two-sided (below 0.05 only with six tables or more).\n\n"

@@ -1,16 +1,18 @@
-"""Whether twins do what is asked of them in ``imbllm bench autogluon``, against the plain models once and twice."""
+"""Whether twins do what is asked of them in ``imbllm bench autogluon``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from imbllm_autogluon.bench.autogluon.arms import IMBLLM, RANDOM, SMOTE_NC, TUNED, TWICE, WEIGHTS
+from imbllm_autogluon.bench.autogluon.arms import IMBLLM, OURS, RANDOM, SMOTE_NC, TUNED, TWICE, WEIGHTS
 from imbllm_autogluon.bench.changes import differences_from
 from imbllm_autogluon.bench.metric_names import AVERAGE_PRECISION, BALANCED, LOG_LOSS, MACRO_F1, ROC_AUC
 from imbllm_autogluon.bench.one_fit import PLAIN
 from imbllm_autogluon.bench.page_text import signed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
 MOST_LOST = 0.5
@@ -26,24 +28,28 @@ ASKED = f"""Asked of `{IMBLLM}` against `{PLAIN}` and against `{TWICE}`: {AVERAG
 average over the tables, and on no table lower by more than {MOST_LOST} points; {LOG_LOSS} on no table higher by more \
 than {MOST_LOG_LOSS:g} %; with more than two classes {BALANCED} and {MACRO_F1} higher by at least \
 {MULTICLASS_GAIN:g} points on average; `{TUNED}` at least as good. Means over the splits. Whether the same holds for \
-other arms stands below it."""
+other arms stands below it, and against `{OURS}`: what the rows add to an ensemble that is chosen the same way."""
+
+OTHERS = (PLAIN, TWICE, OURS)
+"""Arms that the others are compared with."""
 
 
-def verdicts(against_plain: pd.DataFrame, against_twice: pd.DataFrame) -> str:
+def verdicts(changes: Mapping[str, pd.DataFrame]) -> str:
     """What is asked, and for each arm whether it holds and on which tables it does not.
 
     Parameters
     ----------
-    against_plain, against_twice
-        Changes in points, of the log-loss in percent, by table, split and arm; see
+    changes
+        Against each of `OTHERS`: points, of the log-loss percent, by table, split and arm; see
         :func:`imbllm_autogluon.bench.autogluon.page.changes_from`.
     """
-    measured = against_plain.index.get_level_values("arm")
+    measured = changes[PLAIN].index.get_level_values("arm")
     lines = [ASKED, ""]
-    for arm in (arm for arm in (IMBLLM, TUNED, SMOTE_NC, RANDOM, WEIGHTS) if arm in measured):
-        for other, changes in ((PLAIN, against_plain), (TWICE, against_twice)):
-            lines += _of_arm(changes, arm, other)
-    return "\n".join([*lines, _tuned(against_plain)])
+    for arm in (arm for arm in (IMBLLM, TUNED, OURS, SMOTE_NC, RANDOM, WEIGHTS) if arm in measured):
+        for other in OTHERS:
+            if arm != other:
+                lines += _of_arm(changes[other], arm, other)
+    return "\n".join([*lines, _tuned(changes[PLAIN])])
 
 
 def _of_arm(changes: pd.DataFrame, arm: str, other: str) -> list[str]:

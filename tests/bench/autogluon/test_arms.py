@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imbllm_autogluon.bench import one_fit
 from imbllm_autogluon.bench.autogluon.arms import (
     ADDED,
     IMBLLM,
+    OURS,
     RANDOM,
     SMOTE_NC,
     SORTS,
@@ -88,17 +90,24 @@ def test_an_ensemble_is_offered_the_plain_models_and_what_its_arm_adds(
         offered[name_suffix] = {sort_of(model, SORTS) for model in base_models}
         return [name_suffix]
 
+    def record_ours(asked: TabularPredictor, models: list[str], name_suffix: str, num_cpus: int) -> str:
+        assert asked is predictor
+        return record(models, name_suffix, num_cpus)[0]
+
     monkeypatch.setattr(predictor, "fit_weighted_ensemble", record)
+    monkeypatch.setattr(one_fit, "fit_ensemble", record_ours)
     names = {arm: answering(predictor, arm, 1) for arm in ADDED}
     assert len(set(names.values())) == len(names), "ensembles must not replace one another"
     assert {arm: offered[name] for arm, name in names.items()} == {
         PLAIN: {PLAIN},
         TWICE: {PLAIN, "Again"},
+        OURS: {PLAIN},
         RANDOM: {PLAIN, "Random"},
         SMOTE_NC: {PLAIN, "Smote"},
         IMBLLM: {PLAIN, "ImbLLM"},
         TUNED: {PLAIN, "Tuned"},
     }
+    assert [arm for arm, name in names.items() if not name.startswith("Our")] == [PLAIN, TWICE]
 
 
 def test_costs_are_seconds_and_weight_of_what_was_added(predictor: TabularPredictor) -> None:

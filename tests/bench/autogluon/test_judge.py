@@ -52,7 +52,8 @@ def test_the_class_judged_is_the_rarer_one_also_when_its_column_comes_first() ->
 def test_more_classes_are_decided_by_the_most_probable_one_without_limits() -> None:
     split = ClassSplit.of(labelled({"a": 60, "b": 40, "c": 20}), 0)
     chances = pd.DataFrame({name: np.where(split.test_y == name, 0.8, 0.1) for name in "abc"})
-    found = judged(cast("TabularPredictor", SimpleNamespace()), "Ensemble", chances, split)
+    no_ensemble = SimpleNamespace(_trainer=SimpleNamespace(load_model=lambda name: name))
+    found = judged(cast("TabularPredictor", no_ensemble), "Ensemble", chances, split)
     assert tuple(found) == MULTICLASS
     assert found["balanced accuracy"] == found["macro F1"] == 100.0
     assert found["log-loss"] == pytest.approx(-np.log(0.8))
@@ -61,7 +62,15 @@ def test_more_classes_are_decided_by_the_most_probable_one_without_limits() -> N
 def test_columns_of_classes_may_stand_in_any_order() -> None:
     truth: pd.Series[Any] = pd.Series(["b", "a", "c", "c"])
     chances = pd.DataFrame({"c": [0.1, 0.2, 0.7, 0.1], "a": [0.2, 0.7, 0.2, 0.8], "b": [0.7, 0.1, 0.1, 0.1]})
-    assert of_classes(truth, chances)["balanced accuracy"] == pytest.approx(100 * (1 + 1 + 0.5) / 3)
+    assert of_classes(truth, chances, chances)["balanced accuracy"] == pytest.approx(100 * (1 + 1 + 0.5) / 3)
+
+
+def test_answers_decide_and_probabilities_are_what_the_log_loss_hears() -> None:
+    truth: pd.Series[Any] = pd.Series(["a", "b", "c"])
+    answers = pd.DataFrame(np.eye(3), columns=list("abc"))
+    found = of_classes(truth, answers, pd.DataFrame(np.full((3, 3), 1 / 3), columns=list("abc")))
+    assert found["macro F1"] == 100.0
+    assert found["log-loss"] == pytest.approx(np.log(3))
 
 
 def test_a_probability_of_zero_is_not_infinitely_wrong() -> None:

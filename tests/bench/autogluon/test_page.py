@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from imbllm_autogluon.bench.autogluon.arms import IMBLLM, RANDOM, SMOTE_NC, TUNED, TWICE, WEIGHTS
+from imbllm_autogluon.bench.autogluon.arms import IMBLLM, OURS, RANDOM, SMOTE_NC, TUNED, TWICE, WEIGHTS
 from imbllm_autogluon.bench.autogluon.judge import BINARY, MULTICLASS
 from imbllm_autogluon.bench.autogluon.page import changes_from, classes_text, page_text, summary
 from imbllm_autogluon.bench.autogluon.split import ClassSplit
@@ -24,12 +24,19 @@ def several(gain: float, log_loss: float = 0.4) -> dict[str, float]:
 SICK: Figures = {
     PLAIN: two(0.0),
     TWICE: two(0.0, weight=0.0),
+    OURS: two(1.0),
     RANDOM: two(-2.0, 0.22, weight=30.0),
     SMOTE_NC: two(1.0),
     IMBLLM: two(3.0, 0.19, weight=25.0, generators=4.0),
     WEIGHTS: two(-1.0, 0.3),
 }
-CAR: Figures = {PLAIN: several(0.0), TWICE: several(0.0), IMBLLM: several(4.0, 0.38), WEIGHTS: several(1.0)}
+CAR: Figures = {
+    PLAIN: several(0.0),
+    TWICE: several(0.0),
+    OURS: several(3.0),
+    IMBLLM: several(4.0, 0.38),
+    WEIGHTS: several(1.0),
+}
 
 
 def tidy(**tables: Figures) -> pd.DataFrame:
@@ -107,6 +114,7 @@ def test_the_page_says_what_was_fitted_and_how_to_repeat_it() -> None:
     assert "\n- rows\n" in text
     assert f"- **{IMBLLM}** against `{PLAIN}`:" in text
     assert f"- **{IMBLLM}** against `{TWICE}`:" in text
+    assert f"- **{IMBLLM}** against `{OURS}`:" in text
     assert f"`{TUNED}` against `{IMBLLM}`: not measured" in text
     assert "Command: `imbllm bench autogluon`." in text
     assert not {"{", "}"} & set(text)

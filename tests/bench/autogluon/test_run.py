@@ -11,6 +11,7 @@ from imbllm_autogluon.bench.autogluon.arms import (
     ARMS,
     COSTS,
     IMBLLM,
+    OURS,
     RANDOM,
     SMOTE_NC,
     TUNED,
@@ -119,7 +120,7 @@ def figures(visits: LabelledTable) -> Figures:
 
 
 def test_every_arm_has_all_metrics_and_what_it_costs(figures: Figures) -> None:
-    assert list(figures) == [PLAIN, TWICE, RANDOM, SMOTE_NC, IMBLLM, WEIGHTS]
+    assert list(figures) == [PLAIN, TWICE, OURS, RANDOM, SMOTE_NC, IMBLLM, WEIGHTS]
     for arm, own in figures.items():
         assert {*BINARY, "fit s"} <= set(own) <= {*BINARY, *COSTS}
         assert ("weight" in own) == (arm not in (PLAIN, WEIGHTS))

@@ -1,0 +1,107 @@
+"""From calibrated probabilities to decisions for a metric of classes, where there are more than two.
+
+The most probable class is the right answer for accuracy alone. Balanced accuracy is highest, in expectation, for the
+class of the highest probability divided by its share (Menon et al. 2013, for two classes); macro F1 wants something in
+between. So one number, the degree, moves decisions from the one to the other: class k is decided for by
+``p_k · share_k ** -degree``. Two classes need none of it: AutoGluon tunes their threshold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imbllm_autogluon.classification.prior import correct_prior
+from imbllm_autogluon.randomness import child_rng
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    FloatArray = npt.NDArray[np.float64]
+    IntArray = npt.NDArray[np.int64]
+    Score = Callable[[IntArray, IntArray], float]
+
+DEGREES = tuple(tenths / 10 for tenths in range(11))
+"""0: the most probable class; 1: classes as if they were equally frequent."""
+
+N_SAMPLES = 50
+"""Bootstrap samples behind a standard error."""
+
+MOST_ROWS = 20_000
+"""Rows of such a sample, at most."""
+
+
+def tilt(shares: FloatArray, degree: float) -> FloatArray:
+    """Factors of the classes, shape (k,), the mean of their logarithms being 0; classes without rows keep the least.
+
+    Examples
+    --------
+    >>> tilt(np.array([0.8, 0.2]), 1.0)
+    array([0.5, 2. ])
+    """
+    present = shares > 0
+    logs = np.where(present, -degree * np.log(np.where(present, shares, 1.0)), np.inf)
+    logs = np.where(present, logs, logs.min())
+    factors: FloatArray = np.exp(logs - logs.mean())
+    return factors
+
+
+def tilt_degree(probabilities: FloatArray, codes: IntArray, shares: FloatArray, score: Score) -> float:
+    """The least degree that is as good as the best one, as far as these rows can tell.
+
+    Parameters
+    ----------
+    probabilities
+        Calibrated, of rows that their models have not learned, shape (n, k).
+    codes
+        Classes of these rows, shape (n,).
+    shares
+        Of the classes, shape (k,).
+    score
+        Of (classes, decisions), higher being better.
+
+    Returns
+    -------
+    float
+        The smallest of `DEGREES` whose score is below the best one by no more than the standard error of their
+        difference, over bootstrap samples of the rows.
+    """
+    decisions = [correct_prior(probabilities, tilt(shares, degree)).argmax(axis=1) for degree in DEGREES]
+    scores = np.array([score(codes, decided) for decided in decisions])
+    best = int(scores.argmax())
+    redrawn = redrawn_rows(codes, "tilt")
+    found = np.array([[score(codes[rows], decided[rows]) for decided in decisions] for rows in redrawn.samples])
+    errors = np.array([redrawn.error(each) for each in (found - found[:, [best]]).T])
+    return DEGREES[int(np.flatnonzero(scores >= scores[best] - errors)[0])]
+
+
+@dataclass(frozen=True, eq=False)
+class RedrawnRows:
+    """Bootstrap samples of rows, as many of each class as there are."""
+
+    samples: list[IntArray]
+    """Places of the rows of each sample."""
+
+    share: float
+    """Rows of a sample over all rows: below 1 where these are very many."""
+
+    def error(self, values: Any) -> float:
+        """Standard error of a figure of all rows, from its values on the samples."""
+        return float(np.std(values) * np.sqrt(self.share))
+
+
+def redrawn_rows(codes: IntArray, purpose: str) -> RedrawnRows:
+    """Draw the samples of :class:`RedrawnRows`, the same each time; `purpose` tells apart what they are for."""
+    rng = child_rng(0, "order", purpose)
+    share = min(1.0, MOST_ROWS / len(codes))
+    places = [np.flatnonzero(codes == code) for code in np.unique(codes)]
+    sizes = [max(1, round(share * len(own))) for own in places]
+    samples = [
+        np.concatenate([rng.choice(own, size) for own, size in zip(places, sizes, strict=True)])
+        for _ in range(N_SAMPLES)
+    ]
+    return RedrawnRows(samples, share)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+
+from imbllm_autogluon.classification import tilting
+from imbllm_autogluon.classification.prior import correct_prior
+from imbllm_autogluon.classification.tilting import DEGREES, redrawn_rows, tilt, tilt_degree
+
+SHARES = np.array([0.8, 0.15, 0.05])
+
+
+def answers(n: int = 4000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Calibrated probabilities, shape (n, 3), and classes drawn from them."""
+    rng = np.random.default_rng(seed)
+    codes = rng.choice(3, n, p=SHARES)
+    seen = codes[:, None] * 1.0 + rng.normal(0, 1.0, (n, 1))
+    likelihoods = np.exp(-((seen - np.arange(3.0)) ** 2) / 2)
+    probabilities = likelihoods * SHARES
+    return probabilities / probabilities.sum(axis=1, keepdims=True), codes
+
+
+def test_the_full_tilt_divides_by_the_shares() -> None:
+    factors = tilt(SHARES, 1.0)
+    assert factors / factors[0] == pytest.approx(SHARES[0] / SHARES)
+    assert np.log(factors).mean() == pytest.approx(0.0)
+    assert tilt(SHARES, 0.0) == pytest.approx(1.0)
+
+
+def test_a_class_without_rows_is_not_raised_above_the_others() -> None:
+    factors = tilt(np.array([0.9, 0.1, 0.0]), 1.0)
+    assert np.isfinite(factors).all()
+    assert factors[2] == factors.min()
+
+
+def test_balanced_accuracy_asks_for_a_tilt_and_accuracy_for_none() -> None:
+    probabilities, codes = answers()
+    assert tilt_degree(probabilities, codes, SHARES, accuracy_score) == 0.0
+    assert tilt_degree(probabilities, codes, SHARES, balanced_accuracy_score) >= 0.7
+
+
+def test_macro_f1_asks_for_less_than_balanced_accuracy() -> None:
+    probabilities, codes = answers()
+    macro = tilt_degree(probabilities, codes, SHARES, lambda y, h: float(f1_score(y, h, average="macro")))
+    assert 0.0 < macro < tilt_degree(probabilities, codes, SHARES, balanced_accuracy_score)
+
+
+def test_decisions_of_the_chosen_degree_are_better_on_rows_that_did_not_choose() -> None:
+    degree = tilt_degree(*answers(), SHARES, balanced_accuracy_score)
+    probabilities, codes = answers(seed=1)
+    tilted = correct_prior(probabilities, tilt(SHARES, degree)).argmax(axis=1)
+    plain = balanced_accuracy_score(codes, probabilities.argmax(axis=1))
+    assert balanced_accuracy_score(codes, tilted) > plain + 0.1
+
+
+def test_few_rows_change_little_because_the_least_good_degree_is_taken() -> None:
+    many, few = (
+        np.mean([tilt_degree(*answers(n, seed), SHARES, balanced_accuracy_score) for seed in range(8)])
+        for n in (2000, 60)
+    )
+    assert few < many
+
+
+def test_a_degree_without_rivals_is_the_first() -> None:
+    probabilities, codes = answers(100)
+    assert tilt_degree(probabilities, codes, SHARES, lambda y, h: 0.5) == DEGREES[0]
+
+
+def test_redrawn_rows_keep_the_classes_and_are_the_same_each_time() -> None:
+    codes = np.array([0] * 30 + [1] * 3)
+    drawn = redrawn_rows(codes, "test")
+    assert drawn.share == 1.0
+    assert all(np.bincount(codes[rows]).tolist() == [30, 3] for rows in drawn.samples)
+    again = redrawn_rows(codes, "test")
+    assert all(np.array_equal(a, b) for a, b in zip(drawn.samples, again.samples, strict=True))
+    assert not np.array_equal(drawn.samples[0], redrawn_rows(codes, "other").samples[0])
+
+
+def test_samples_of_very_many_rows_are_smaller_and_the_error_is_that_of_all_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = np.random.default_rng(0).normal(size=4000)
+    codes = np.zeros(4000, dtype=np.int64)
+    monkeypatch.setattr(tilting, "N_SAMPLES", 400)
+    whole = redrawn_rows(codes, "test")
+    monkeypatch.setattr(tilting, "MOST_ROWS", 500)
+    part = redrawn_rows(codes, "test")
+    assert len(part.samples[0]) == 500
+    errors = [drawn.error([values[rows].mean() for rows in drawn.samples]) for drawn in (whole, part)]
+    assert errors == pytest.approx([values.std() / np.sqrt(4000)] * 2, rel=0.15)

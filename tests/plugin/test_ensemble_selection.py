@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from autogluon.core.metrics import get_metric
+from autogluon.core.models.greedy_ensemble.ensemble_selection import EnsembleSelection
+from sklearn.metrics import balanced_accuracy_score, log_loss
+
+from imbllm_autogluon.classification.prior import correct_prior
+from imbllm_autogluon.plugin.ensemble_selection import SkilledSelection, log_loss_of
+
+Answers = tuple[list[np.ndarray], np.ndarray]
+
+
+def binary_answers(n: int = 600, rare: float = 0.06, noise: tuple[float, ...] = (1.0, 1.0), seed: int = 0) -> Answers:
+    """Probabilities of a rare class by models of more or less noise, each shape (n,), and the classes."""
+    rng = np.random.default_rng(seed)
+    codes = (rng.random(n) < rare).astype(np.int64)
+    logits = [2.5 * codes - 3.0 + rng.normal(0, sigma, n) for sigma in noise]
+    return [1 / (1 + np.exp(-own)) for own in logits], codes
+
+
+def multiclass_answers(n: int = 900, noise: tuple[float, ...] = (1.0, 1.2), seed: int = 0) -> Answers:
+    """The same of three classes with shares 0.8, 0.15 and 0.05, each shape (n, 3)."""
+    rng = np.random.default_rng(seed)
+    shares = np.array([0.8, 0.15, 0.05])
+    codes = rng.choice(3, n, p=shares)
+    made = []
+    for sigma in noise:
+        seen = 1.5 * codes[:, None] + rng.normal(0, sigma, (n, 1))
+        weights = np.exp(-((seen - 1.5 * np.arange(3.0)) ** 2) / 2 / sigma**2) * shares
+        made.append(weights / weights.sum(axis=1, keepdims=True))
+    return made, codes
+
+
+def selection(metric: str, problem_type: str = "binary", **options: Any) -> SkilledSelection:
+    scorer = get_metric(metric, problem_type)
+    return SkilledSelection(ensemble_size=25, problem_type=problem_type, metric=scorer, **options)
+
+
+def autogluons(metric: str, problem_type: str = "binary") -> EnsembleSelection:
+    return EnsembleSelection(ensemble_size=25, problem_type=problem_type, metric=get_metric(metric, problem_type))
+
+
+def test_of_two_models_that_rank_alike_the_one_of_better_probabilities_weighs_more() -> None:
+    predictions, codes = binary_answers(noise=(1.0,))
+    squeezed = [predictions[0] ** 8, predictions[0]]
+    ours = selection("average_precision").fit(squeezed, codes)
+    assert ours.weights_[1] > 0.5
+    other, truth = binary_answers(noise=(1.0,), seed=1)
+    theirs = autogluons("average_precision").fit(squeezed, codes)
+    unseen = [other[0] ** 8, other[0]]
+    losses = [log_loss(truth, np.average(unseen, axis=0, weights=own.weights_)) for own in (ours, theirs)]
+    assert losses[0] < losses[1]
+
+
+def test_log_loss_itself_is_left_to_autogluon() -> None:
+    predictions, codes = binary_answers(noise=(1.0, 2.0, 0.5))
+    ours = selection("log_loss", is_twin=[False, True, True]).fit(predictions, codes)
+    assert ours.weights_.tolist() == autogluons("log_loss").fit(predictions, codes).weights_.tolist()
+
+
+def test_a_regression_is_left_to_autogluon() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=200)
+    predictions = [truth + rng.normal(size=200), truth + 0.5 * rng.normal(size=200)]
+    ours = selection("r2", "regression").fit(predictions, truth)
+    assert ours.weights_.tolist() == autogluons("r2", "regression").fit(predictions, truth).weights_.tolist()
+    blended = np.average(predictions, axis=0, weights=ours.weights_)
+    assert ours.predict_proba(predictions) == pytest.approx(blended)
+
+
+def test_balanced_classes_are_left_to_autogluon() -> None:
+    predictions, codes = binary_answers(rare=0.45, noise=(1.0, 1.0, 1.0))
+    ours = selection("average_precision").fit(predictions, codes)
+    assert ours.weights_.tolist() == autogluons("average_precision").fit(predictions, codes).weights_.tolist()
+
+
+def test_twins_join_where_they_clearly_help() -> None:
+    predictions, codes = binary_answers(2000, noise=(2.0, 0.5))
+    assert selection("average_precision", is_twin=[False, True]).fit(predictions, codes).weights_[1] > 0.5
+
+
+def test_twins_stay_out_where_their_gain_may_be_chance() -> None:
+    joined = []
+    for seed in range(12):
+        predictions, codes = binary_answers(300, noise=(1.0,) * 4, seed=seed)
+        free = selection("average_precision").fit(predictions, codes).weights_
+        careful = selection("average_precision", is_twin=[False, True, True, True]).fit(predictions, codes).weights_
+        joined.append((free[1:].sum() > 0, careful[1:].sum() > 0))
+    free_joined, careful_joined = np.sum(joined, axis=0)
+    assert free_joined == 12, "more of the same always helps on the rows that choose"
+    assert careful_joined < 12
+
+
+def test_without_plain_models_twins_need_not_show_anything() -> None:
+    predictions, codes = binary_answers(noise=(1.0, 3.0))
+    free = selection("average_precision").fit(predictions, codes).weights_
+    assert (
+        selection("average_precision", is_twin=[True, True]).fit(predictions, codes).weights_.tolist() == free.tolist()
+    )
+
+
+def test_decisions_among_several_classes_are_tilted_towards_the_metric() -> None:
+    predictions, codes = multiclass_answers()
+    ours = selection("balanced_accuracy", "multiclass").fit(predictions, codes)
+    theirs = autogluons("balanced_accuracy", "multiclass").fit(predictions, codes)
+    others, truth = multiclass_answers(seed=1)
+    ours.weights_, kept = ours.weights_[ours.weights_ != 0], np.flatnonzero(ours.weights_)
+    gained = [
+        balanced_accuracy_score(truth, answers.argmax(axis=1))
+        for answers in (theirs.predict_proba(others), ours.predict_proba([others[place] for place in kept]))
+    ]
+    assert ours.degree_ > 0.3
+    assert gained[1] > gained[0] + 0.05
+
+
+def test_without_the_tilt_probabilities_of_unseen_rows_are_calibrated() -> None:
+    predictions, codes = multiclass_answers()
+    # A twin that answers as if all classes were equally frequent.
+    balanced = predictions[0] / np.array([0.8, 0.15, 0.05])
+    balanced /= balanced.sum(axis=1, keepdims=True)
+    ours = selection("balanced_accuracy", "multiclass").fit([balanced], codes)
+    assert ours.tilt_ is not None
+    (other, _), truth = multiclass_answers(seed=1)
+    unseen = other / np.array([0.8, 0.15, 0.05])
+    unseen /= unseen.sum(axis=1, keepdims=True)
+    answered = ours.predict_proba([unseen])
+    assert answered.sum(axis=1) == pytest.approx(1.0)
+    calibrated = correct_prior(answered, 1.0 / ours.tilt_)
+    assert log_loss(truth, calibrated) < 1.05 * log_loss(truth, other) < log_loss(truth, unseen)
+
+
+def test_a_metric_of_probabilities_is_not_tilted() -> None:
+    predictions, codes = multiclass_answers()
+    ours = selection("roc_auc_ovo_macro", "multiclass").fit(predictions, codes)
+    assert ours.tilt_ is None
+    assert ours.factors_ == []
+
+
+def test_factors_are_those_of_the_models_that_have_a_weight() -> None:
+    predictions, codes = multiclass_answers(noise=(1.0, 9.0, 1.1))
+    ours = selection("balanced_accuracy", "multiclass").fit(predictions, codes)
+    assert ours.weights_[1] == 0
+    assert len(ours.factors_) == np.count_nonzero(ours.weights_)
+
+
+def test_weights_of_rows_are_heard() -> None:
+    codes = np.array([0, 1])
+    chances = np.array([0.5, 0.25])
+    assert log_loss_of(codes, chances, np.array([1.0, 0.0])) == pytest.approx(np.log(2))
+    assert log_loss_of(codes, np.column_stack([1 - chances, chances])) == pytest.approx(np.log(8) / 2)
+    assert log_loss_of(codes, np.array([1.0, 0.0])) == pytest.approx(-np.log(1e-7))
