@@ -35,7 +35,10 @@ def test_every_preset_is_registered_and_ends_with_the_callback(name: str) -> Non
     assert callback_names(preset)[-1] == "RebalanceCallback"
     _, options = preset["callbacks"][-1]
     assert isinstance(RebalanceCallback(**options), RebalanceCallback)
-    assert {key: preset[key] for key in SHARED} == dict(SHARED)
+    assert {key: preset[key] for key in SHARED if key != "aux_kwargs"} == {
+        key: value for key, value in SHARED.items() if key != "aux_kwargs"
+    }
+    assert preset["aux_kwargs"].items() >= SHARED["aux_kwargs"].items()
 
 
 @pytest.mark.parametrize(("name", "base"), sorted(BASES.items()))
@@ -51,6 +54,13 @@ def test_the_callbacks_of_a_base_keep_their_options() -> None:
     own = tabular_presets_dict["best_quality_v150"]["callbacks"]
     assert own
     assert make_preset("best_quality_v150")["callbacks"][:-1] == own
+
+
+def test_the_ensemble_of_a_base_keeps_its_size() -> None:
+    own = {"child_hyperparameters": {"ensemble_size": 40}}
+    made = make_preset({"aux_kwargs": own})["aux_kwargs"]
+    assert made.items() > own.items()
+    assert made["child_cls"] == "IMBLLM_ENS"
 
 
 @pytest.mark.parametrize("alias", ["best", "high", "medium"])

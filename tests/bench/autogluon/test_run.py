@@ -123,7 +123,7 @@ def test_every_arm_has_all_metrics_and_what_it_costs(figures: Figures) -> None:
     assert list(figures) == [PLAIN, TWICE, OURS, RANDOM, SMOTE_NC, IMBLLM, WEIGHTS]
     for arm, own in figures.items():
         assert {*BINARY, "fit s"} <= set(own) <= {*BINARY, *COSTS}
-        assert ("weight" in own) == (arm not in (PLAIN, WEIGHTS))
+        assert ("weight" in own) == (arm not in (PLAIN, OURS, WEIGHTS))
         assert all(np.isfinite(value) for value in own.values())
         assert own["fit s"] > 0
         assert own["ROC AUC"] > 50, "the rarer class is the positive one"
@@ -134,9 +134,10 @@ def test_arms_differ_by_what_was_added_alone(figures: Figures) -> None:
     assert {**figures[TWICE], **_no_costs()} == pytest.approx({**figures[PLAIN], **_no_costs()}), (
         "LightGBM draws nothing, so its copy answers the same"
     )
-    moved = [arm for arm, own in figures.items() if own.get("weight", 0.0) and arm != TWICE]
-    assert moved
-    assert all(figures[arm]["log-loss"] != figures[PLAIN]["log-loss"] for arm in (*moved, WEIGHTS))
+    for arm in (RANDOM, SMOTE_NC, IMBLLM):
+        same = figures[arm]["log-loss"] == pytest.approx(figures[OURS]["log-loss"])
+        assert same == (figures[arm]["weight"] == 0), arm
+    assert figures[WEIGHTS]["log-loss"] != figures[PLAIN]["log-loss"]
 
 
 def test_more_classes_have_their_own_metrics() -> None:
