@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import sqrt
 from typing import TYPE_CHECKING, Any, Literal
 
 from imbllm_autogluon.configuration import (
@@ -34,9 +35,6 @@ SAMPLING_KEYS = (
 )  # fmt: skip
 """Settings that change the rows a trained generator writes, but not the generator."""
 
-OF_TWO_CLASSES = 0.5
-"""Default target ratio of two classes."""
-
 AFTER_WARMUP_KEYS = (
     "interpolation_ratio", "interpolation", "categories", "interpolated_clauses", "neighbours", "steps", "epochs",
     "patience",
@@ -64,8 +62,7 @@ class RebalanceConfig(FlatConfig):
 
     target_ratio: float | None = None
     """Rows of each rarer class afterwards, as a share of the largest class (above 0, up to 1). A class that already
-    has that share is left as it is. `None`: 0.5 for two classes, whose decision AutoGluon tunes anyway (average
-    precision of XGBoost 47.8 with 1, 48.8 with 0.5 and 0.25, mean of six naturally imbalanced tables), 1 for more. Not
+    has that share is left as it is. `None`: half way, on a logarithmic scale: 10 rows beside 1,000 become 100. Not
     read for regression."""
 
     balanced_below: float = 1.5
@@ -92,11 +89,15 @@ class RebalanceConfig(FlatConfig):
         require_number("max_growth", self.max_growth, 1.0, 100.0)
         require_number("random_state", self.random_state, 0, 2**32 - 1, whole=True)
 
-    def ratio_of(self, n_classes: int) -> float:
-        """Target ratio for so many classes."""
-        if self.target_ratio is not None:
-            return self.target_ratio
-        return OF_TWO_CLASSES if n_classes == 2 else 1.0
+    def rows_wanted(self, rows: int, largest: int) -> int:
+        """Rows that a class of so many should have beside the largest class, by the target ratio.
+
+        Examples
+        --------
+        >>> RebalanceConfig().rows_wanted(10, 1000), RebalanceConfig(target_ratio=0.5).rows_wanted(10, 1000)
+        (100, 500)
+        """
+        return round(sqrt(rows * largest) if self.target_ratio is None else self.target_ratio * largest)
 
     def require_method(self, task: Task) -> None:
         """Refuse a method of the other task.

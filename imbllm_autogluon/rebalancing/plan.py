@@ -59,8 +59,6 @@ class OversamplingPlan:
 def plan_oversampling(y: pd.Series, config: RebalanceConfig) -> OversamplingPlan:
     """Count the rows that bring each rarer class of `y` to the target ratio of the largest one.
 
-    Without a ``target_ratio`` that is half of it for two classes, and its size for more.
-
     Parameters
     ----------
     y
@@ -86,17 +84,16 @@ def plan_oversampling(y: pd.Series, config: RebalanceConfig) -> OversamplingPlan
         )
     lone = [label for label, n in sizes.items() if n < FEWEST_ROWS]
     notes = [f"class {label!r} has a single row and is left as it is" for label in lone]
-    target = config.ratio_of(len(sizes))
-    wanted, balancing = (
-        {label: round(ratio * largest) - n for label, n in sizes.items() if label not in lone}
-        for ratio in (target, 1.0)
-    )
+    several = {label: n for label, n in sizes.items() if label not in lone}
+    wanted = {label: config.rows_wanted(n, largest) - n for label, n in several.items()}
+    balancing = {label: largest - n for label, n in several.items()}
     counts = {label: n for label, n in wanted.items() if n > 0}
     room = int((config.max_growth - 1.0) * len(y))
     if sum(counts.values()) > room:
         notes.append(f"{sum(counts.values())} new rows wanted, {room} allowed by max_growth={config.max_growth}")
     counts = _scaled(counts, room)
-    reason = "" if counts else f"no class can or needs to be continued (target ratio {target:g})"
+    ratio = "half way" if config.target_ratio is None else f"{config.target_ratio:g}"
+    reason = "" if counts else f"no class can or needs to be continued (target ratio {ratio})"
     return OversamplingPlan(counts, sizes, reason, tuple(notes), _scaled(balancing, room))
 
 

@@ -101,14 +101,14 @@ class SearchSpace(RebalanceSpace):
     --------
     >>> space = SearchSpace(method=("imbllm", "none"), fixed={"steps": 100})
     >>> space.first()
-    {'method': 'imbllm', 'target_ratio': 0.5, 'interpolation_ratio': 1.0, 'conditioning': 'yx', 'temperature': 0.7}
+    {'method': 'imbllm', 'target_ratio': None, 'interpolation_ratio': 1.0, 'conditioning': 'yx', 'temperature': 0.7}
     """
 
     task: ClassVar[Task] = "classification"
     of_method: ClassVar[Mapping[str, tuple[str, ...]]] = OF_METHOD
 
     method: tuple[str, ...] = ("imbllm", "none", "smote_nc", "random")
-    target_ratio: tuple[float, ...] = (0.5, 1.0, 0.25)
+    target_ratio: tuple[float | None, ...] = (None, 0.5, 1.0)
     interpolation_ratio: tuple[float, ...] = (1.0, 0.5)
     conditioning: tuple[str, ...] = ("yx", "y")
     temperature: tuple[float, ...] = (0.7, 0.5, 1.0)

@@ -80,14 +80,9 @@ def test_a_value_that_is_not_allowed_is_refused_by_name(key: str, value: object)
         RebalanceConfig.from_flat({key: value})
 
 
-@pytest.mark.parametrize(
-    ("target_ratio", "n_classes", "ratio"),
-    [(None, 2, 0.5), (None, 3, 1.0), (None, 9, 1.0), (1.0, 2, 1.0), (0.5, 3, 0.5), (0.25, 2, 0.25)],
-)
-def test_two_classes_are_brought_to_half_and_more_to_the_whole_of_the_largest_unless_told(
-    target_ratio: float | None, n_classes: int, ratio: float
-) -> None:
-    assert RebalanceConfig(target_ratio=target_ratio).ratio_of(n_classes) == ratio
+@pytest.mark.parametrize(("target_ratio", "rows"), [(None, 30), (1.0, 90), (0.25, 22)])
+def test_a_class_is_brought_half_way_to_the_largest_unless_told(target_ratio: float | None, rows: int) -> None:
+    assert RebalanceConfig(target_ratio=target_ratio).rows_wanted(10, 90) == rows
 
 
 def test_an_unknown_key_names_the_nearest_known_one() -> None:

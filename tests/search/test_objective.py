@@ -162,7 +162,7 @@ def test_a_study_searches_model_and_rebalancing_together() -> None:
     study = open_study(tuned.study_name, first=[tuned.first()])
     study.optimize(tuned, n_trials=3)
     assert study.trials[0].params["method"] == "random"
-    assert study.trials[0].params["target_ratio"] == 0.5
+    assert study.trials[0].params["target_ratio"] is None
     assert all("max_depth" in trial.params for trial in study.trials)
 
 
