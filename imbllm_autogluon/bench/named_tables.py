@@ -30,7 +30,7 @@ def read_named(text: str) -> tuple[str, LabelledTable]:
     ----------
     text
         ``FILE:LABEL`` or ``FILE:LABEL>=VALUE``, CSV or Parquet; or ``registry:NAME``, see
-        :data:`imbllm_autogluon.bench.registry_tables.NATURAL`.
+        :data:`imbllm_autogluon.bench.registry_tables.NATURAL` and ``SEVERAL`` beside it.
 
     Raises
     ------

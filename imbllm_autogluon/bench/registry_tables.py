@@ -53,6 +53,8 @@ class RegistryTable:
     """File below the package's folder of data; by default the one of KEEL of this name."""
     without: tuple[str, ...] = ()
     """Columns that identify rows."""
+    columns: tuple[str, ...] = ()
+    """Names of the columns, where the file does not tell them."""
 
     @property
     def file(self) -> str:
@@ -97,9 +99,51 @@ NATURAL: tuple[RegistryTable, ...] = (
 )
 """300 to 10,000 rows, the rarest class with 25 rows or more, the largest class 3 to 100 times as large."""
 
+SEVERAL: tuple[RegistryTable, ...] = (
+    RegistryTable("cleveland", "Num", 297, 5, 13, "KEEL, UCI heart disease: its degree"),
+    RegistryTable("dermatology", "Class", 358, 6, 20, "KEEL, UCI dermatology: diagnosis of a skin disease"),
+    RegistryTable(
+        "ecoli",
+        "Class",
+        336,
+        8,
+        2,
+        "UCI ecoli: where in the cell a protein lies",
+        "classification/ecoli/ecoli.data.txt",
+        ("name",),
+        ("name", "mcg", "gvh", "lip", "chg", "aac", "alm1", "alm2", "Class"),
+    ),
+    RegistryTable(
+        "glass",
+        "Type",
+        214,
+        6,
+        9,
+        "UCI glass: what a splinter is of",
+        "classification/glass/glass.data.txt",
+        ("id",),
+        ("id", "RI", "Na", "Mg", "Al", "Si", "K", "Ca", "Ba", "Fe", "Type"),
+    ),
+    RegistryTable("newthyroid", "Class", 215, 3, 30, "KEEL, UCI thyroid: normal, hyper- or hypothyroidism"),
+    RegistryTable("page-blocks", "Class", 5472, 5, 28, "KEEL, UCI page blocks: text, line, picture or graphic"),
+    RegistryTable(
+        "yeast",
+        "Class",
+        1484,
+        10,
+        5,
+        "UCI yeast: where in the cell a protein lies",
+        "classification/yeast/yeast.data.txt",
+        ("name",),
+        ("name", "mcg", "gvh", "alm", "mit", "erl", "pox", "vac", "nuc", "Class"),
+    ),
+)
+"""More than two classes: 200 to 10,000 rows, the largest class at least 3 times as large as the rarest of 16 rows or
+more; with `balance`, `flare` and `skillcraft` all that the package has."""
+
 
 def registry_table(name: str) -> LabelledTable:
-    """Rows of a table in :data:`NATURAL`.
+    """Rows of a table in :data:`NATURAL` or :data:`SEVERAL`.
 
     Parameters
     ----------
@@ -139,7 +183,7 @@ def registry_table(name: str) -> LabelledTable:
 
 
 def _entry(name: str) -> RegistryTable:
-    by_name = {entry.name: entry for entry in NATURAL}
+    by_name = {entry.name: entry for entry in (*NATURAL, *SEVERAL)}
     if name not in by_name:
         raise InvalidInputError(
             f"there is no table {PREFIX}{name}{nearest(name, by_name)}; the tables are: {', '.join(by_name)}."
@@ -163,6 +207,10 @@ def _read(file: Path, entry: RegistryTable) -> pd.DataFrame:
     text = file.read_text(encoding="utf-8")
     if file.suffix == ".csv":
         return _cells(text, None, {entry.label: object})
+    if entry.columns:
+        # Some of UCI's files have blanks between cells instead of commas.
+        text = text if "," in text else re.sub(r"[ \t]+", ",", text)
+        return _cells(text, list(entry.columns), {entry.label: object})
     head, body = re.split(r"(?im)^@data\s*$", text, maxsplit=1)
     columns = {found["name"].strip("'\""): found["kind"] for found in _ATTRIBUTE.finditer(head)}
     nominal: dict[str, type[object]] = {
