@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from imbllm_autogluon.bench.autogluon.arms import ARMS, FIT_SECONDS, IMBLLM
+from imbllm_autogluon.bench.autogluon.arms import ARMS, FIT_SECONDS, IMBLLM, OURS
 from imbllm_autogluon.bench.autogluon.page import changes_from
 from imbllm_autogluon.bench.metric_names import AVERAGE_PRECISION, BALANCED, F1, LOG_LOSS, MACRO_F1, ROC_AUC
 from imbllm_autogluon.bench.one_fit import PLAIN
@@ -28,14 +28,19 @@ MAIN = {TWO: AVERAGE_PRECISION, MORE: BALANCED}
 
 def autogluon(result: Result) -> str:
     """Changes of each arm against the plain ensemble: over the tables, then for each table the main metric."""
-    means = changes_from(result.tidy, PLAIN).groupby(["table", "arm"], sort=False).mean()
-    parts = [part for kind, own in _kinds(means).items() for part in _of_kind(result, kind, own)]
-    return "\n\n".join([paragraph(_about(result)), *parts, paragraph(_cost(result)), result.origin("all figures")])
+    parts = [part for kind, own in _kinds(_means(result, PLAIN)).items() for part in _of_kind(result, kind, own)]
+    told = [*map(paragraph, (*_rows_add(result), _cost(result)))]
+    return "\n\n".join([paragraph(_about(result)), *parts, *told, result.origin("all figures")])
+
+
+def _means(result: Result, other: str) -> pd.DataFrame:
+    """Changes against an arm by table and arm, means over the splits."""
+    return changes_from(result.tidy, other).groupby(["table", "arm"], sort=False).mean()
 
 
 def _about(result: Result) -> str:
     return (
-        f"Changes against the ensemble of plain models on unseen rows, points ({LOG_LOSS}: percent, below 0 is "
+        f"Changes against AutoGluon's ensemble of plain models on unseen rows, points ({LOG_LOSS}: percent, below 0 is "
         f"better), means over the tables and {result.splits} of each; in brackets on how many tables an arm is better "
         f"and on how many worse."
     )
@@ -78,6 +83,18 @@ def _losses(means: pd.DataFrame, kind: str) -> str:
     told = [f"in {name} on {named(own[name][own[name] < 0])}" for name in SHOWN[kind] if name != LOG_LOSS]
     worse = named(own[LOG_LOSS][own[LOG_LOSS] > 0])
     return f"With {kind}, `{IMBLLM}` loses {'; '.join(told)}; in {LOG_LOSS} (percent) on {worse}."
+
+
+def _rows_add(result: Result) -> list[str]:
+    """What ImbLLM's twins change where the ensemble is chosen the same way without them."""
+    if not {OURS, IMBLLM} <= set(result.tidy["arm"]):
+        return []
+    told = []
+    for kind, means in _kinds(_means(result, OURS)).items():
+        own = means.xs(IMBLLM, level="arm")
+        changes = ", ".join(f"{name} {_counted(own[name], name)}" for name in SHOWN[kind])
+        told.append(f"With {kind}, `{IMBLLM}` against `{OURS}`: {changes}.")
+    return told
 
 
 def _cost(result: Result) -> str:

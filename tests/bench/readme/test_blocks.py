@@ -93,11 +93,14 @@ def test_autogluon_counts_tables_won_and_lost_and_names_the_lost_ones() -> None:
     assert f"| {TWINS} | +1.0 (1 better, 1 worse) | +1.0 (1 better, 1 worse) |" in text
     assert "| two classes: 2 tables | average precision | ROC AUC | F1 | log-loss |" in text
     assert "| more than two: one table | balanced accuracy | macro F1 | log-loss |" in text
-    assert "| worse, y ≥ 2 | 0.0 | -2.0 | +1.0 | -1.0 | -1.0 |" in text
+    assert "| worse, y ≥ 2 | 0.0 | +1.0 | -2.0 | +1.0 | -1.0 | -1.0 |" in text
     told = " ".join(text.split())
     assert f"`{TWINS}` loses in average precision on worse (-1.0); in ROC AUC on worse (-1.0)" in told
     assert "in log-loss (percent) on worse (+10.0)" in told
-    assert "With more than two" in told
+    assert (
+        f"With two classes, `{TWINS}` against `plain, our ensemble`: average precision 0.0 (1 better, 1 worse)" in told
+    )
+    assert f"With more than two, `{TWINS}` against `plain, our ensemble`: balanced accuracy +1.0 (1 better" in told
     assert TUNED not in text
 
 
