@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     IntArray = npt.NDArray[np.int64]
     Probabilities = npt.NDArray[np.floating[Any]]
 
+ENSEMBLE_VERSION = 1
+"""Raised whenever the same models would be weighed or tilted otherwise."""
+
 FLOOR = 1e-7
 """Least probability whose logarithm is taken, that of AutoGluon's 32-bit probabilities."""
 

@@ -32,6 +32,8 @@ from imbllm_autogluon.bench.named_tables import cells_digest, packaged_and_named
 from imbllm_autogluon.bench.one_fit import FAMILIES
 from imbllm_autogluon.bench.pieces import Piece, all_measured, pieces_of
 from imbllm_autogluon.bench.results import RESULTS, command_line, flags, versions, write_results
+from imbllm_autogluon.plugin.ensemble_selection import ENSEMBLE_VERSION
+from imbllm_autogluon.rebalancing.config import RebalanceConfig
 from imbllm_autogluon.rebalancing.fold_rows import KEY_VERSION
 
 if TYPE_CHECKING:
@@ -149,7 +151,8 @@ def _pieces(name: str, table: LabelledTable, digest: int, split: int, plan: Plan
     """The two fits of a split; that with class weights depends on nothing about twins."""
     told = [split, table.label, digest]
     plain = [list(plan.families), plan.folds, plan.threads]
+    ours = [KEY_VERSION, ENSEMBLE_VERSION, RebalanceConfig().flat(), list(plan.arms), asdict(plan)]
     return [
-        Piece(f"{name} {split}", [KEY_VERSION, asdict(plan), *told], partial(measure, table, split, plan)),
+        Piece(f"{name} {split}", [*ours, *told], partial(measure, table, split, plan)),
         Piece(f"{name} {WEIGHTS} {split}", [plain, *told], partial(measure_weights, table, split, plan)),
     ]
