@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from autogluon.core.metrics import compute_metric, get_metric
 
+from imbllm_autogluon.classification.prior import correct_prior
 from imbllm_autogluon.jobs.comparison import Comparison, Score, kind_of_rows
 from imbllm_autogluon.jobs.resampling import difference_interval
 from imbllm_autogluon.jobs.score_curves import class_curves
+from imbllm_autogluon.plugin.ensemble_model import tilt_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,11 +56,13 @@ def compare(
     Comparison
         For two classes average precision, ROC AUC, F1 and log-loss, F1 at the threshold that is best for it on
         out-of-fold (or validation) rows, each ensemble with its own; for more classes balanced accuracy, macro F1,
-        log-loss and ROC AUC (one against one). The predictor's own metric comes first.
+        log-loss and ROC AUC (one against one), both of calibrated probabilities. The predictor's own metric comes
+        first.
     """
     names = [name for name in (models.plain, models.whole) if name is not None]
     predicted = predictor.predict_proba_multi(test, models=names, as_multiclass=False, inverse_transform=False)
-    rows = _Scored.of(predictor, predicted, train if test is None else test)
+    tilts = {name: tilt_of(predictor, name) for name in names}
+    rows = _Scored.of(predictor, predicted, tilts, train if test is None else test)
     scorers = _scorers(predictor)
     thresholds = {name: _thresholds(predictor, name, scorers) for name in names}
     scores = tuple(_score(scorer, rows, models, thresholds) for scorer in scorers)
@@ -90,20 +94,33 @@ class _Scored:
     """Classes and predictions of the scored rows, in AutoGluon's internal codes."""
 
     classes: npt.NDArray[np.int64]
-    probabilities: Mapping[str, npt.NDArray[np.float64]]
+    answers: Mapping[str, npt.NDArray[np.float64]]
     """By model: the positive class's, shape (n,), or those of all classes, shape (n, number of classes)."""
+
+    probabilities: Mapping[str, npt.NDArray[np.floating[Any]]]
+    """The same without the tilt towards decisions that our ensemble has for metrics of more than two classes."""
 
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, predictor: TabularPredictor, predicted: Mapping[str, Any], table: pd.DataFrame) -> _Scored:
+    def of(
+        cls,
+        predictor: TabularPredictor,
+        predicted: Mapping[str, Any],
+        tilts: Mapping[str, npt.NDArray[np.float64] | None],
+        table: pd.DataFrame,
+    ) -> _Scored:
         index = next(iter(predicted.values())).index
         codes = table.loc[index, predictor.label].map(predictor.class_labels_internal_map)
         known = codes.notna().to_numpy()
         n_unknown = int((~known).sum())
         notes = (f"{n_unknown} rows of classes that the predictor does not know are not scored.",) if n_unknown else ()
-        probabilities = {name: values.to_numpy()[known] for name, values in predicted.items()}
-        return cls(codes[known].astype("int64").to_numpy(), probabilities, notes)
+        answers = {name: values.to_numpy()[known] for name, values in predicted.items()}
+        probabilities = {
+            name: values if (tilt := tilts.get(name)) is None else correct_prior(values, 1.0 / tilt)
+            for name, values in answers.items()
+        }
+        return cls(codes[known].astype("int64").to_numpy(), answers, probabilities, notes)
 
     def counts(self, predictor: TabularPredictor) -> dict[str, int]:
         labels = _texts(predictor)
@@ -114,10 +131,10 @@ class _Scored:
         self, scorer: Scorer, model: str, threshold: float | None, at: npt.NDArray[np.intp] | None = None
     ) -> float:
         """Score of a model, the higher the better, on all rows or on those at the given positions."""
-        classes, proba = self.classes, self.probabilities[model]
+        classes, answers, proba = self.classes, self.answers[model], self.probabilities[model]
         if at is not None:
-            classes, proba = classes[at], proba[at]
-        labels = proba.argmax(axis=1) if proba.ndim == 2 else (proba > (threshold or 0.5)).astype(np.int64)
+            classes, answers, proba = classes[at], answers[at], proba[at]
+        labels = answers.argmax(axis=1) if answers.ndim == 2 else (answers > (threshold or 0.5)).astype(np.int64)
         return float(compute_metric(y=classes, metric=scorer, y_pred=labels, y_pred_proba=proba))
 
 

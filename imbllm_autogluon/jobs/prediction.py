@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
 from imbllm_autogluon.jobs.base_job import quiet_libraries
+from imbllm_autogluon.plugin.ensemble_model import calibrated_probabilities
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,8 @@ def predict_table(
     table
         Rows with at least the columns that the predictor needs; others, the label among them, are ignored.
     proba
-        Whether to return probabilities.
+        Whether to return probabilities, calibrated ones: where a fit of more than two classes is judged by decisions,
+        the class to answer is not always the most probable one.
     source
         What to call the table in messages.
 
@@ -74,7 +76,6 @@ def predict_table(
         raise TableError(f"{source} lacks {len(absent)} column(s) that the predictor needs: {listed}.")
     with quiet_libraries():
         if proba:
-            probabilities: pd.DataFrame = predictor.predict_proba(table)
-            return probabilities.rename(columns=str)
+            return calibrated_probabilities(predictor, table).rename(columns=str)
         labels: pd.Series = predictor.predict(table)
     return labels.rename(predictor.label).to_frame()

@@ -47,7 +47,7 @@ class ClassCurves:
 
 def class_curves(
     classes: npt.NDArray[np.int64],
-    probabilities: Mapping[str, npt.NDArray[np.float64]],
+    probabilities: Mapping[str, npt.NDArray[np.floating[Any]]],
     models: Contenders,
     labels: Mapping[int, str],
 ) -> tuple[ClassCurves, ...]:
@@ -78,12 +78,14 @@ def _both(models: Contenders) -> list[tuple[str, str]]:
     return [(which, name) for which, name in (("plain", models.plain), ("whole", models.whole)) if name is not None]
 
 
-def _of_class(named: Mapping[str, npt.NDArray[np.float64]], code: int) -> dict[str, npt.NDArray[np.float64]]:
+def _of_class(
+    named: Mapping[str, npt.NDArray[np.floating[Any]]], code: int
+) -> dict[str, npt.NDArray[np.floating[Any]]]:
     return {name: proba if proba.ndim == 1 else proba[:, code] for name, proba in named.items()}
 
 
 def _curves(
-    truth: npt.NDArray[np.bool_], probabilities: Mapping[str, npt.NDArray[np.float64]], label: str
+    truth: npt.NDArray[np.bool_], probabilities: Mapping[str, npt.NDArray[np.floating[Any]]], label: str
 ) -> ClassCurves:
     charts = precision_recall_chart(truth, probabilities), calibration_chart(truth, probabilities)
     return ClassCurves(label, int(truth.sum()), charts)

@@ -5,6 +5,8 @@ import pytest
 from sklearn import metrics
 
 from imbllm_autogluon.jobs.class_comparison import compare, label_threshold
+from imbllm_autogluon.jobs.prediction import predict_table
+from imbllm_autogluon.plugin.ensemble_model import calibrated_probabilities, tilt_of
 from tests.jobs.fits import binary_outcome, mixed_table, multiclass_outcome
 
 
@@ -51,8 +53,24 @@ def test_without_a_test_table_out_of_fold_rows_are_scored() -> None:
     y, oof = y[known], oof.loc[known[known].index]
     assert scores["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(y, oof.idxmax(axis=1)))
     assert scores["f1_macro"] == pytest.approx(metrics.f1_score(y, oof.idxmax(axis=1), average="macro"))
-    assert scores["log_loss"] == pytest.approx(metrics.log_loss(y, oof), abs=1e-5)
-    assert scores["roc_auc_ovo"] == pytest.approx(metrics.roc_auc_score(y, oof, multi_class="ovo"), abs=1e-5)
+    tilt = tilt_of(outcome.predictor, outcome.comparison.contenders.whole)
+    assert tilt is not None
+    calibrated = oof / tilt
+    calibrated = calibrated.div(calibrated.sum(axis=1), axis=0)
+    assert scores["log_loss"] == pytest.approx(metrics.log_loss(y, calibrated), abs=1e-5)
+    area = metrics.roc_auc_score(y, calibrated, multi_class="ovo")
+    assert scores["roc_auc_ovo"] == pytest.approx(area, abs=1e-5)
+
+
+def test_predicted_probabilities_are_calibrated_and_classes_are_the_decided_ones() -> None:
+    outcome = multiclass_outcome()
+    rows = outcome.job.train.frame
+    chances = predict_table(outcome.predictor, rows, proba=True)
+    expected = calibrated_probabilities(outcome.predictor, rows)
+    assert chances.to_numpy() == pytest.approx(expected.to_numpy())
+    decided = predict_table(outcome.predictor, rows)["label"]
+    answers = outcome.predictor.predict_proba(rows)
+    assert decided.tolist() == answers.idxmax(axis=1).tolist()
 
 
 def test_rows_of_unknown_classes_are_not_scored_and_that_is_said() -> None:
