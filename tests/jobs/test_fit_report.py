@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from math import sqrt
 
 import pytest
 
@@ -17,8 +18,9 @@ def test_the_report_counts_rows_before_and_added_in_every_fold_by_the_users_clas
     report = fit_report(outcome)
     assert [fold["name"] for fold in report["folds"]] == ["S1F1", "S1F2"]
     for fold in report["folds"]:
-        assert set(fold["before"]) == {"no", "yes"}
-        assert fold["added"] == {"yes": round(fold["before"]["no"] / 2) - fold["before"]["yes"]}
+        before = fold["before"]
+        assert set(before) == {"no", "yes"}
+        assert fold["added"] == {"yes": round(sqrt(before["no"] * before["yes"])) - before["yes"]}
         assert {stage: len(curve) for stage, curve in fold["losses"].items()} == {"warm-up": 2, "minority": 2}
         assert fold["seconds"] > 0
         assert fold["parameters"] > 0
