@@ -21,7 +21,7 @@ import numpy as np
 from autogluon.core.models.greedy_ensemble.ensemble_selection import EnsembleSelection
 
 from imbllm_autogluon.classification.prior import correct_prior, fitted_factors
-from imbllm_autogluon.classification.tilting import redrawn_rows, tilt, tilt_degree
+from imbllm_autogluon.classification.tilting import redrawn_rows, tilt, tilt_degree, usual_degree
 from imbllm_autogluon.plugin.class_metrics import answers_by_highest_probability
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     IntArray = npt.NDArray[np.int64]
     Probabilities = npt.NDArray[np.floating[Any]]
 
-ENSEMBLE_VERSION = 1
+ENSEMBLE_VERSION = 2
 """Raised whenever the same models would be weighed or tilted otherwise."""
 
 FLOOR = 1e-7
@@ -102,7 +102,7 @@ class SkilledSelection(EnsembleSelection):  # type: ignore[misc]
         for _ in range(2):
             self._fit_cautiously(calibrated, codes, time_limit, sample_weight)
             blended = self.weight_pred_probas(calibrated, self.weights_)
-            self.degree_ = tilt_degree(blended, codes, shares, self.metric)
+            self.degree_ = tilt_degree(blended, codes, shares, self.metric, usual_degree(self.metric.name))
             self.tilt_ = tilt(shares, self.degree_)
         # AutoGluon forgets models of no weight: only the others are handed over from now on.
         self.factors_ = [by for by, weight in zip(factors, self.weights_, strict=True) if weight]

@@ -6,7 +6,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from imbllm_autogluon.classification import tilting
 from imbllm_autogluon.classification.prior import correct_prior
-from imbllm_autogluon.classification.tilting import DEGREES, redrawn_rows, tilt, tilt_degree
+from imbllm_autogluon.classification.tilting import redrawn_rows, tilt, tilt_degree
 
 SHARES = np.array([0.8, 0.15, 0.05])
 
@@ -36,35 +36,43 @@ def test_a_class_without_rows_is_not_raised_above_the_others() -> None:
 
 def test_balanced_accuracy_asks_for_a_tilt_and_accuracy_for_none() -> None:
     probabilities, codes = answers()
-    assert tilt_degree(probabilities, codes, SHARES, accuracy_score) == 0.0
-    assert tilt_degree(probabilities, codes, SHARES, balanced_accuracy_score) >= 0.7
+    assert tilt_degree(probabilities, codes, SHARES, accuracy_score, 0.0) == 0.0
+    assert tilt_degree(probabilities, codes, SHARES, balanced_accuracy_score, 0.5) >= 0.7
 
 
 def test_macro_f1_asks_for_less_than_balanced_accuracy() -> None:
     probabilities, codes = answers()
-    macro = tilt_degree(probabilities, codes, SHARES, lambda y, h: float(f1_score(y, h, average="macro")))
-    assert 0.0 < macro < tilt_degree(probabilities, codes, SHARES, balanced_accuracy_score)
+    macro = tilt_degree(probabilities, codes, SHARES, lambda y, h: float(f1_score(y, h, average="macro")), 0.5)
+    assert 0.0 < macro < tilt_degree(probabilities, codes, SHARES, balanced_accuracy_score, 0.5)
 
 
 def test_decisions_of_the_chosen_degree_are_better_on_rows_that_did_not_choose() -> None:
-    degree = tilt_degree(*answers(), SHARES, balanced_accuracy_score)
+    degree = tilt_degree(*answers(), SHARES, balanced_accuracy_score, 0.5)
     probabilities, codes = answers(seed=1)
     tilted = correct_prior(probabilities, tilt(SHARES, degree)).argmax(axis=1)
     plain = balanced_accuracy_score(codes, probabilities.argmax(axis=1))
     assert balanced_accuracy_score(codes, tilted) > plain + 0.1
 
 
-def test_few_rows_change_little_because_the_least_good_degree_is_taken() -> None:
+@pytest.mark.parametrize("usual", [0.0, 0.5])
+def test_the_fewer_the_rows_the_nearer_the_degree_is_to_the_usual_one(usual: float) -> None:
     many, few = (
-        np.mean([tilt_degree(*answers(n, seed), SHARES, balanced_accuracy_score) for seed in range(8)])
-        for n in (2000, 60)
+        np.mean(
+            [abs(usual - tilt_degree(*answers(n, seed), SHARES, balanced_accuracy_score, usual)) for seed in range(8)]
+        )
+        for n in (4000, 60)
     )
     assert few < many
 
 
-def test_a_degree_without_rivals_is_the_first() -> None:
+def test_without_rivals_the_usual_degree_stays() -> None:
     probabilities, codes = answers(100)
-    assert tilt_degree(probabilities, codes, SHARES, lambda y, h: 0.5) == DEGREES[0]
+    assert [tilt_degree(probabilities, codes, SHARES, lambda y, h: 0.5, usual) for usual in (0.0, 0.5)] == [0.0, 0.5]
+
+
+def test_a_usual_degree_that_is_clearly_wrong_is_left() -> None:
+    probabilities, codes = answers(8000)
+    assert tilt_degree(probabilities, codes, SHARES, accuracy_score, 1.0) < 0.5
 
 
 def test_redrawn_rows_keep_the_classes_and_are_the_same_each_time() -> None:
