@@ -38,7 +38,7 @@ def test_a_twin_learns_from_real_rows_and_rows_whose_class_was_asked(fold: Table
 
 def test_without_a_predictor_classes_are_named_by_their_codes(fold: Table, tmp_path: Path) -> None:
     model = fitted(tmp_path, fold, method="pred_llm", target_prior={0: 0.5, 1: 0.5})
-    assert model.imbllm_report["added"] == {"1": 30}
+    assert model.imbllm_report["added"] == {"1": 25}
 
 
 @pytest.mark.parametrize("prior", ["uniform", {"no": 0.5, "yes": 0.5}])

@@ -51,13 +51,13 @@ def digest(table: pd.DataFrame | pd.Series) -> str:
 def test_the_model_learns_from_real_rows_followed_by_written_ones(fold: Table, tmp_path: Path) -> None:
     model = fitted(tmp_path, fold)
     X, y = RecordingModel.seen["X"], RecordingModel.seen["y"]
-    assert y.value_counts().to_dict() == {0: 100, 1: 50}
+    assert y.value_counts().to_dict() == {0: 100, 1: 45}
     pd.testing.assert_frame_equal(X.iloc[:120], fold[0])
     pd.testing.assert_series_equal(y.iloc[:120], fold[1])
     assert X.dtypes.equals(fold[0].dtypes)
     assert X.index.is_unique
     assert (X.index == y.index).all()
-    assert model.imbllm_report["added"] == {"1": 30}
+    assert model.imbllm_report["added"] == {"1": 25}
 
 
 def test_the_frames_of_the_caller_and_the_validation_rows_are_untouched(fold: Table, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_written_rows_weigh_as_much_as_real_ones_on_average(fold: Table, tmp_pat
     fitted(tmp_path, fold, fit={"sample_weight": weights})
     seen = RecordingModel.seen["sample_weight"]
     assert seen[:120].tolist() == weights.tolist()
-    assert seen[120:] == pytest.approx(np.full(30, weights.mean()))
+    assert seen[120:] == pytest.approx(np.full(25, weights.mean()))
 
 
 def test_a_balanced_fold_is_left_alone_and_says_so(fold: Table, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_other_problem_types_pass_through(fold: Table, tmp_path: Path, problem_t
 def test_probabilities_are_corrected_to_the_real_class_shares(fold: Table, tmp_path: Path) -> None:
     corrected = fitted(tmp_path / "a", fold).predict_proba(fold[0])
     raw = fitted(tmp_path / "b", fold, prior_correction="none").predict_proba(fold[0])
-    assert raw == pytest.approx(np.full(120, 50 / 150))
+    assert raw == pytest.approx(np.full(120, 45 / 145))
     assert corrected == pytest.approx(np.full(120, 20 / 120))
 
 
@@ -158,7 +158,7 @@ def test_an_unwritable_cache_folder_warns_and_the_fit_goes_on(
     with caplog.at_level(logging.WARNING, "autogluon.imbllm"):
         model = fitted(tmp_path / "model", fold, cache_dir=str(tmp_path / "file"))
     assert "kept in memory" in caplog.text
-    assert model.imbllm_report["added"] == {"1": 30}
+    assert model.imbllm_report["added"] == {"1": 25}
 
 
 def test_an_unknown_parameter_is_refused_before_any_fit(tmp_path: Path) -> None:
@@ -225,13 +225,13 @@ def test_memory_estimates_grow_with_the_fold(fold: Table, tmp_path: Path) -> Non
     for model in (plain, imb):
         model.initialize(X=X, y=y)
     ratio = imb.estimate_memory_usage(X=X, y=y) / plain.estimate_memory_usage(X=X, y=y)
-    assert ratio == pytest.approx(150 / 120, rel=0.01)
+    assert ratio == pytest.approx(145 / 120, rel=0.01)
 
 
 def test_the_report_is_part_of_the_models_information(fold: Table, tmp_path: Path) -> None:
     info = fitted(tmp_path, fold).get_info()
     assert info["imbllm"]["before"] == {"0": 100, "1": 20}
-    assert info["imbllm"]["oversampling"]["classes"][0]["made"] == 30
+    assert info["imbllm"]["oversampling"]["classes"][0]["made"] == 25
 
 
 def test_factors_are_fitted_to_the_validation_rows_of_the_fold(fold: Table, tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_factors_are_fitted_to_the_validation_rows_of_the_fold(fold: Table, tmp_
 
 def test_without_validation_rows_the_class_shares_decide(fold: Table, tmp_path: Path) -> None:
     model = fitted(tmp_path, fold, prior_correction="holdout")
-    assert model.imbllm_report["prior_factors"] == pytest.approx([(100 / 120) / (100 / 150), (20 / 120) / (50 / 150)])
+    assert model.imbllm_report["prior_factors"] == pytest.approx([(100 / 120) / (100 / 145), (20 / 120) / (45 / 145)])
 
 
 @pytest.mark.parametrize(
