@@ -134,19 +134,13 @@ def test_a_search_keeps_its_twins_even_where_its_own_settings_would_leave_nothin
 
 
 @pytest.mark.parametrize(
-    ("y", "parameters", "twins"),
-    [
-        (NEARLY_HALF, {}, False),
-        (NEARLY_HALF, {"target_ratio": 1.0}, True),
-        (NEARLY_HALF, {"tune": {"num_trials": 2}}, True),
-        (NEARLY_HALF.replace(1, 2).where(NEARLY_HALF.index < 90, 1), {}, True),
-    ],
+    ("parameters", "twins"),
+    [({}, True), ({"target_ratio": 0.4}, False), ({"target_ratio": 0.4, "tune": {"num_trials": 2}}, True)],
 )
-def test_two_classes_near_the_default_ratio_get_twins_where_it_is_raised_or_searched_and_three_get_them_always(
-    y: pd.Series, parameters: dict[str, Any], twins: bool
+def test_two_classes_near_one_to_two_get_twins_unless_a_lower_ratio_is_wanted_and_not_searched(
+    parameters: dict[str, Any], twins: bool
 ) -> None:
-    problem_type = "binary" if y.nunique() == 2 else "multiclass"
-    assert ("GBM_IMB" in portfolio_after(problem_type, y, **parameters)) is twins
+    assert ("GBM_IMB" in portfolio_after("binary", NEARLY_HALF, **parameters)) is twins
 
 
 def test_with_a_stack_policy_twins_join_a_higher_level_too() -> None:
