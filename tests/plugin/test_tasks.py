@@ -26,7 +26,7 @@ def test_each_problem_type_is_one_task_or_none(problem_type: str | None, task: s
 
 
 def test_the_same_column_is_planned_by_class_or_by_bin() -> None:
-    assert plan_for("binary", Y, RebalanceConfig()).counts == {1: 10}
+    assert plan_for("binary", Y, RebalanceConfig()).counts == {1: 15}
     assert plan_for("regression", Y, RebalanceConfig()).counts == {19: 40}
 
 
