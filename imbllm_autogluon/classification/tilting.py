@@ -8,13 +8,12 @@ between. So one number, the degree, moves decisions from the one to the other: c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from imbllm_autogluon.classification.prior import correct_prior
-from imbllm_autogluon.randomness import child_rng
+from imbllm_autogluon.classification.redrawing import redrawn_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,12 +27,6 @@ if TYPE_CHECKING:
 DEGREES = tuple(tenths / 10 for tenths in range(11))
 """0: the most probable class; 1: classes as if they were equally frequent."""
 
-N_SAMPLES = 50
-"""Bootstrap samples behind a standard error."""
-
-MOST_ROWS = 20_000
-"""Rows of such a sample, at most."""
-
 
 def tilt(shares: FloatArray, degree: float) -> FloatArray:
     """Factors of the classes, shape (k,), the mean of their logarithms being 0; classes without rows keep the least.
@@ -43,9 +36,7 @@ def tilt(shares: FloatArray, degree: float) -> FloatArray:
     >>> tilt(np.array([0.8, 0.2]), 1.0)
     array([0.5, 2. ])
     """
-    present = shares > 0
-    logs = np.where(present, -degree * np.log(np.where(present, shares, 1.0)), np.inf)
-    logs = np.where(present, logs, logs.min())
+    logs = -degree * np.log(np.where(shares > 0, shares, shares.max()))
     factors: FloatArray = np.exp(logs - logs.mean())
     return factors
 
@@ -95,31 +86,3 @@ def usual_degree(metric: str) -> float:
     (0.5, 0.5, 0.0)
     """
     return 0.5 if metric == "balanced_accuracy" or metric.endswith("_macro") else 0.0
-
-
-@dataclass(frozen=True, eq=False)
-class RedrawnRows:
-    """Bootstrap samples of rows, as many of each class as there are."""
-
-    samples: list[IntArray]
-    """Places of the rows of each sample."""
-
-    share: float
-    """Rows of a sample over all rows: below 1 where these are very many."""
-
-    def error(self, values: Any) -> float:
-        """Standard error of a figure of all rows, from its values on the samples."""
-        return float(np.std(values) * np.sqrt(self.share))
-
-
-def redrawn_rows(codes: IntArray, purpose: str) -> RedrawnRows:
-    """Draw the samples of :class:`RedrawnRows`, the same each time; `purpose` tells apart what they are for."""
-    rng = child_rng(0, "order", purpose)
-    share = min(1.0, MOST_ROWS / len(codes))
-    places = [np.flatnonzero(codes == code) for code in np.unique(codes)]
-    sizes = [max(1, round(share * len(own))) for own in places]
-    samples = [
-        np.concatenate([rng.choice(own, size) for own, size in zip(places, sizes, strict=True)])
-        for _ in range(N_SAMPLES)
-    ]
-    return RedrawnRows(samples, share)

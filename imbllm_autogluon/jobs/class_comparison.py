@@ -61,8 +61,8 @@ def compare(
     """
     names = [name for name in (models.plain, models.whole) if name is not None]
     predicted = predictor.predict_proba_multi(test, models=names, as_multiclass=False, inverse_transform=False)
-    tilts = {name: tilt_of(predictor, name) for name in names}
-    rows = _Scored.of(predictor, predicted, tilts, train if test is None else test)
+    # AutoGluon returns the models of the ensembles, too.
+    rows = _Scored.of(predictor, {name: predicted[name] for name in names}, train if test is None else test)
     scorers = _scorers(predictor)
     thresholds = {name: _thresholds(predictor, name, scorers) for name in names}
     scores = tuple(_score(scorer, rows, models, thresholds) for scorer in scorers)
@@ -103,13 +103,7 @@ class _Scored:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(
-        cls,
-        predictor: TabularPredictor,
-        predicted: Mapping[str, Any],
-        tilts: Mapping[str, npt.NDArray[np.float64] | None],
-        table: pd.DataFrame,
-    ) -> _Scored:
+    def of(cls, predictor: TabularPredictor, predicted: Mapping[str, Any], table: pd.DataFrame) -> _Scored:
         index = next(iter(predicted.values())).index
         codes = table.loc[index, predictor.label].map(predictor.class_labels_internal_map)
         known = codes.notna().to_numpy()
@@ -117,7 +111,7 @@ class _Scored:
         notes = (f"{n_unknown} rows of classes that the predictor does not know are not scored.",) if n_unknown else ()
         answers = {name: values.to_numpy()[known] for name, values in predicted.items()}
         probabilities = {
-            name: values if (tilt := tilts.get(name)) is None else correct_prior(values, 1.0 / tilt)
+            name: values if (tilt := tilt_of(predictor, name)) is None else correct_prior(values, 1.0 / tilt)
             for name, values in answers.items()
         }
         return cls(codes[known].astype("int64").to_numpy(), answers, probabilities, notes)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imbllm_autogluon.classification.redrawing import redrawn_within_classes
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -52,9 +54,6 @@ def difference_interval(
     if len(classes) > MOST_ROWS:
         return None
     rng = np.random.default_rng(seed)
-    groups = [np.flatnonzero(classes == value) for value in np.unique(classes)]
-    values = [
-        difference(np.concatenate([rng.choice(group, size=len(group)) for group in groups])) for _ in range(RESAMPLES)
-    ]
+    values = [difference(rows) for rows in redrawn_within_classes(classes, rng, RESAMPLES)]
     low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)

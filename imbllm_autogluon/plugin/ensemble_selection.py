@@ -21,7 +21,8 @@ import numpy as np
 from autogluon.core.models.greedy_ensemble.ensemble_selection import EnsembleSelection
 
 from imbllm_autogluon.classification.prior import correct_prior, fitted_factors
-from imbllm_autogluon.classification.tilting import redrawn_rows, tilt, tilt_degree, usual_degree
+from imbllm_autogluon.classification.redrawing import redrawn_rows
+from imbllm_autogluon.classification.tilting import tilt, tilt_degree, usual_degree
 from imbllm_autogluon.plugin.class_metrics import answers_by_highest_probability
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
 

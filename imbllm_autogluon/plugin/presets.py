@@ -125,8 +125,9 @@ def make_preset(
     # A callback that is an object already stays that very object: its owner may ask it for what it saw.
     own = [each if isinstance(each, AbstractCallback) else copy.deepcopy(each) for each in base.get("callbacks") or []]
     rest = {name: value for name, value in base.items() if name != "callbacks"}
-    made = {**copy.deepcopy(rest), **SHARED, "callbacks": [*own, [RebalanceCallback, given]]}
-    made["aux_kwargs"] = {**(base.get("aux_kwargs") or {}), **AUX_KWARGS}
+    aux_kwargs = {**(base.get("aux_kwargs") or {}), **AUX_KWARGS}
+    callbacks = [*own, [RebalanceCallback, given]]
+    made = {**copy.deepcopy(rest), **SHARED, "aux_kwargs": aux_kwargs, "callbacks": callbacks}
     return _with_raw_texts(made) if classifier else made
 
 

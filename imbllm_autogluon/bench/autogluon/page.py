@@ -85,14 +85,15 @@ def page_text(tidy: pd.DataFrame, classes: str, families: Sequence[str], folds: 
     command
         How to repeat it.
     """
-    changes = changes_from(tidy, PLAIN)
+    against = {other: changes_from(tidy, other) for other in OTHERS}
+    changes = against[PLAIN]
     about = ABOUT.format(folds=folds, families=", ".join(families))
     by_kind = "\n\n".join(
         f"### {title}\n\n{markdown(_table_by_table(part, names))}" for title, part, names in _kinds(changes)
     )
     return (
         f"{about}\n\n## Rows\n\nOf the first split.\n\n{classes}\n\n## Verdict\n\n"
-        f"{verdicts({PLAIN: changes, **{other: changes_from(tidy, other) for other in OTHERS if other != PLAIN}})}\n\n"
+        f"{verdicts(against)}\n\n"
         f"## Over all tables\n\nMeans over the tables of the changes against `{PLAIN}`, points ({LOG_LOSS}: percent); "
         f"in brackets on how many tables an arm is better, and on how many worse, and p of Wilcoxon's signed-rank test "
         "over the tables, two-sided (below 0.05 only with six tables or more).\n\n"
