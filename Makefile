@@ -1,11 +1,14 @@
 # Needs CPython 3.10–3.13 with venv, pip and make; everything else is installed into .venv.
 #   make demo PYTHON=python3.12          another interpreter
 #   make test PYTEST_ARGS="-k lattice"   arguments for pytest
+#   make test PYTEST_ARGS="-n 0 -x"      in one process
 #   make demo PIP_ARGS="--no-index …"    arguments for pip, for example another index
 
 PYTHON ?= python3
 PIP_ARGS ?=
 PYTEST_ARGS ?=
+# One process for each core. All tests of a file share one, because they share fits.
+PROCESSES := -n logical --dist loadfile
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +17,7 @@ TEST_INSTALLED := $(VENV)/.installed-test
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow families lint types readme clean
+.PHONY: help demo test slow nightly golden families lint types readme clean
 
 help: ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -24,21 +27,29 @@ demo: $(INSTALLED) ## install, then fit the packaged table with and without reba
 
 # Without the cap every AutoGluon model, torch and BLAS start as many threads as there are cores, each on its own:
 # two processes with two threads each on two cores were 20 times slower than with one.
-test slow: export OMP_NUM_THREADS ?= 1
+test slow nightly: export OMP_NUM_THREADS ?= 1
 
-test: $(TEST_INSTALLED) ## install with the test extra, then run the test suite
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(TEST_INSTALLED) ## install with the test extra, then run the test suite and the examples of the docstrings
+	$(BIN)/python -m pytest $(PROCESSES) $(PYTEST_ARGS)
 
 slow: $(TEST_INSTALLED) ## run the tests that take minutes
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+nightly: $(TEST_INSTALLED) ## run what the test suite leaves out: the tests that take minutes, and full products of cases
+	$(BIN)/python -m pytest -m "slow or exhaustive" $(PROCESSES) $(PYTEST_ARGS)
+
+# Stored results may only change together with the reason, in CHANGELOG.md.
+golden: $(TEST_INSTALLED) ## store rows, reports and leaderboards as they are now, for tests/golden
+	$(BIN)/python -m tests.golden
 
 families: ## slow tests with FASTAI, RealMLP, TabM and Ray too, in a venv of their own
 	test -d .venv-families || $(PYTHON) -m venv .venv-families
 	.venv-families/bin/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[test,families,ray]'
 	OMP_NUM_THREADS=1 .venv-families/bin/python -m pytest -m slow tests/plugin $(PYTEST_ARGS)
 
-lint: $(TEST_INSTALLED) ## ruff and mypy --strict
+lint: $(TEST_INSTALLED) ## ruff, the contract of imports, mypy --strict
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/mypy --strict
 
 types: $(TEST_INSTALLED) ## mypy --strict alone

@@ -12,7 +12,7 @@ import pandas as pd
 
 from imbllm_autogluon.plugin.feature_kinds import stack_features, text_features, unwritten_features
 from imbllm_autogluon.plugin.raw_view import exact_view
-from imbllm_autogluon.quality.pages.render import measure
+from imbllm_autogluon.quality.pages.environments import measure
 from imbllm_autogluon.regression.bins import TargetBins
 
 if TYPE_CHECKING:

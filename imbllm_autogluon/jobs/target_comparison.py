@@ -11,7 +11,7 @@ from autogluon.core.metrics import get_metric
 from imbllm_autogluon.jobs.comparison import Comparison, Score, kind_of_rows
 from imbllm_autogluon.jobs.resampling import difference_interval
 from imbllm_autogluon.plugin.regression_scorers import geometric_mean_error
-from imbllm_autogluon.quality.pages.render import measure
+from imbllm_autogluon.quality.pages.environments import measure
 from imbllm_autogluon.regression.bins import SHOTS, shots
 
 if TYPE_CHECKING:

@@ -19,13 +19,14 @@ from imbllm_autogluon.language.masked import MaskedValueLoss
 from imbllm_autogluon.language.precision import writing_model
 from imbllm_autogluon.language.processes import Processes
 from imbllm_autogluon.language.scoring import ValueScorer, log_likelihoods
+from imbllm_autogluon.language.storage import ModelState, load_state, load_weights, save_state
 from imbllm_autogluon.language.table_backbone import TableBackbone, build_table_backbone
 from imbllm_autogluon.language.training import Stage, Trainer
 from imbllm_autogluon.language.warm_start import restore_warm, store_warm
 from imbllm_autogluon.language.writing import RowWriter
 from imbllm_autogluon.process_state import seeded_torch
 from imbllm_autogluon.randomness import child_seed
-from imbllm_autogluon.stored_state import fingerprint
+from imbllm_autogluon.stored_state import fingerprint, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -282,9 +283,9 @@ class TableLanguageModel:
 
     def save(self, folder: Path) -> None:
         """Write the model into an existing folder, see :mod:`imbllm_autogluon.language.storage`."""
-        from imbllm_autogluon.language.storage import save_model
-
-        save_model(self, folder)
+        backbone = self._backbone
+        state = ModelState(self.vocabulary, self.config, self.seed, self.curves, backbone.base)
+        save_state(state, backbone.tuning, folder)
 
     @classmethod
     def load(cls, folder: Path) -> TableLanguageModel:
@@ -295,9 +296,12 @@ class TableLanguageModel:
         StoredStateError
             A file is absent, broken, or of another format, or the base model is not the one it was trained on.
         """
-        from imbllm_autogluon.language.storage import load_model
-
-        return load_model(folder)
+        with reading("language model", folder):
+            state = load_state(folder)
+            model = cls(state.vocabulary, state.config, state.seed)
+            load_weights(state, model._backbone, folder)
+        model.curves = dict(state.curves)
+        return model
 
     def _require_causal(self) -> None:
         if self._backbone.family != "causal":

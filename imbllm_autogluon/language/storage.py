@@ -1,8 +1,9 @@
-"""Save a language model of a table as safetensors and JSON: what learned, never the base weights."""
+"""What a language model of a table stores, as safetensors and JSON: what learned, never the base weights."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,66 +12,92 @@ from safetensors.torch import load_file, save_file
 from imbllm_autogluon.configuration import from_mapping
 from imbllm_autogluon.errors import StoredStateError
 from imbllm_autogluon.language.config import LanguageConfig
-from imbllm_autogluon.language.model import TableLanguageModel
+from imbllm_autogluon.language.table_backbone import BaseModel
 from imbllm_autogluon.language.training_state import TrainingCurve
 from imbllm_autogluon.sentences import SchemaVocabulary
-from imbllm_autogluon.stored_state import read_state, reading
+from imbllm_autogluon.stored_state import read_state
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
-    from typing import Any
+
+    from imbllm_autogluon.language.table_backbone import TableBackbone
+    from imbllm_autogluon.language.tuning import Tuning
 
 FORMAT = 3
 """Version of the stored form; raised whenever an older reader could misread it."""
 
 
-def save_model(model: TableLanguageModel, folder: Path) -> None:
-    """Write a model into an existing folder.
+@dataclass(frozen=True, eq=False)
+class ModelState:
+    """What is stored of a language model beside the weights that learned."""
+
+    vocabulary: SchemaVocabulary
+    config: LanguageConfig
+    seed: int
+    curves: Mapping[str, TrainingCurve]
+    """Of each finished training stage, by name."""
+
+    base: BaseModel | None
+    """Where the other weights come from; None for a compact backbone, whose weights are all its own."""
+
+
+def save_state(state: ModelState, tuning: Tuning, folder: Path) -> None:
+    """Write a state and the weights that learned into an existing folder.
 
     ``language.json`` holds settings, vocabulary, training curves and the base model's place, revision and
     fingerprint; ``model.safetensors`` the weights that learned; ``adapter/`` LoRA adapters in peft's own form.
     """
-    base = model._backbone.base
-    location, revision = (base.location, base.revision) if base else ("", None)
-    save_file(model._backbone.tuning.save(folder, location, revision), folder / "model.safetensors")
-    state = {
+    location, revision = (state.base.location, state.base.revision) if state.base else ("", None)
+    save_file(tuning.save(folder, location, revision), folder / "model.safetensors")
+    stored = {
         "format": FORMAT,
-        "config": vars(model.config),
-        "seed": model.seed,
-        "vocabulary": model.vocabulary.to_dict(),
-        "curves": {name: vars(curve) for name, curve in model.curves.items()},
-        "base": vars(base) if base else None,
+        "config": vars(state.config),
+        "seed": state.seed,
+        "vocabulary": state.vocabulary.to_dict(),
+        "curves": {name: vars(curve) for name, curve in state.curves.items()},
+        "base": vars(state.base) if state.base else None,
     }
-    (folder / "language.json").write_text(json.dumps(state), encoding="utf-8")
+    (folder / "language.json").write_text(json.dumps(stored), encoding="utf-8")
 
 
-def load_model(folder: Path) -> TableLanguageModel:
-    """Read a model written by :func:`save_model`; it writes the same rows as the saved one.
+def load_state(folder: Path) -> ModelState:
+    """Read a state written by :func:`save_state`; call it inside :func:`~imbllm_autogluon.stored_state.reading`.
 
     Raises
     ------
     StoredStateError
-        A file is absent, broken, or of another format, or the base model is not the one it was trained on.
+        The file is of another format.
     """
-    with reading("language model", folder):
-        state = read_state(folder / "language.json", FORMAT)
-        config = from_mapping(LanguageConfig, state["config"])
-        model = TableLanguageModel(SchemaVocabulary.from_dict(state["vocabulary"]), config, int(state["seed"]))
-        _require_same_base(model, state["base"])
-        tuning = model._backbone.tuning
-        tuning.load(folder)
-        _fill(tuning.own_weights(), load_file(folder / "model.safetensors"))
-        tuning.merge()
-        model.curves = {name: TrainingCurve.from_dict(values) for name, values in state["curves"].items()}
-    return model
+    stored = read_state(folder / "language.json", FORMAT)
+    return ModelState(
+        SchemaVocabulary.from_dict(stored["vocabulary"]),
+        from_mapping(LanguageConfig, stored["config"]),
+        int(stored["seed"]),
+        {name: TrainingCurve.from_dict(values) for name, values in stored["curves"].items()},
+        BaseModel(**stored["base"]) if stored["base"] else None,
+    )
 
 
-def _require_same_base(model: TableLanguageModel, stored: dict[str, Any] | None) -> None:
-    base = model._backbone.base
-    if base is not None and stored is not None and base.fingerprint != stored["fingerprint"]:
+def load_weights(state: ModelState, backbone: TableBackbone, folder: Path) -> None:
+    """Give a backbone that was built for a state the weights that learned.
+
+    Raises
+    ------
+    StoredStateError
+        The base model is not the one that was fine-tuned, or the weights do not fit.
+    """
+    _require_same_base(backbone.base, state.base)
+    backbone.tuning.load(folder)
+    _fill(backbone.tuning.own_weights(), load_file(folder / "model.safetensors"))
+    backbone.tuning.merge()
+
+
+def _require_same_base(base: BaseModel | None, stored: BaseModel | None) -> None:
+    if base is not None and stored is not None and base.fingerprint != stored.fingerprint:
         raise StoredStateError(
             f"the base model at {base.location!r} is not the one that was fine-tuned (its weights differ); give the "
-            f"same files, or revision {stored['revision']!r}, or fit again."
+            f"same files, or revision {stored.revision!r}, or fit again."
         )
 
 

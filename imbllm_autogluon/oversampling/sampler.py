@@ -89,10 +89,10 @@ class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
     >>> from imbllm_autogluon import ImbLLMOverSampler
     >>> from imbllm_autogluon.datasets import load_hypothyroid
     >>> X, y = load_hypothyroid()
-    >>> sampler = ImbLLMOverSampler(sampling_strategy=0.2, random_state=0, warmup_steps=2, steps=2)
+    >>> sampler = ImbLLMOverSampler(sampling_strategy=0.1, random_state=0, warmup_steps=2, steps=2)
     >>> X_new, y_new = sampler.fit_resample(X, y)
     >>> y_new.value_counts().to_dict()
-    {'negative': 3012, 'hypothyroid': 602}
+    {'negative': 3012, 'hypothyroid': 301}
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {

@@ -6,7 +6,8 @@ Knows no AutoGluon.
 from __future__ import annotations
 
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
-from imbllm_autogluon.rebalancing.fold_rows import Fold, FoldRows, fold_rows
+from imbllm_autogluon.rebalancing.fold import Fold
+from imbllm_autogluon.rebalancing.fold_rows import FoldRows, fold_rows
 from imbllm_autogluon.rebalancing.plan import OversamplingPlan, plan_oversampling
 from imbllm_autogluon.rebalancing.target_plan import plan_fold, plan_targets
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
 import sys
 import time
@@ -20,14 +18,12 @@ from imbllm_autogluon.rebalancing.target_rows import learned, rows_without_gener
 from imbllm_autogluon.stored_state import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
     from pathlib import Path
 
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
     from imbllm_autogluon.rebalancing.config import RebalanceConfig
-    from imbllm_autogluon.rebalancing.plan import OversamplingPlan
+    from imbllm_autogluon.rebalancing.fold import Fold
     from imbllm_autogluon.regression.input_space import TargetImbLLM
-    from imbllm_autogluon.tables import ColumnName, Kind
 
     Generator = LanguageGenerator | TargetImbLLM
 
@@ -37,9 +33,6 @@ WARM_UPS = "warm-ups"
 LEAST_SECONDS = 1.0
 """Training time for which transformers is still loaded: with torch that takes 4 s of one core, once in a process (7 s
 on a busy machine), which plain models need more where there is so little time."""
-
-KEY_VERSION = 7
-"""Raised whenever the same settings would lead to other rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,58 +48,6 @@ class FoldRows:
     report: dict[str, Any]
     """What generator and sampling did: the method, seconds, who made it, the key of the rows in the cache (``rows``),
     and for a generator all of its report."""
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Real rows of one training fold and what is to be made of them."""
-
-    X: pd.DataFrame
-    y: pd.Series
-    plan: OversamplingPlan
-    kinds: Mapping[ColumnName, Kind]
-
-    def key(self, settings: Mapping[str, Any], counts: Mapping[Hashable, int]) -> str:
-        """Hash of the rows in their order, the counts and the settings; equal in every process."""
-        head = {
-            "version": KEY_VERSION,
-            "settings": dict(settings),
-            "counts": {str(label): n for label, n in counts.items()},
-            "kinds": {str(name): kind for name, kind in self.kinds.items()},
-            "columns": [(str(name), str(dtype)) for name, dtype in self.X.dtypes.items()],
-            "edges": None if self.plan.bins is None else self.plan.bins.edges.tolist(),
-            "cells": self._cells,
-        }
-        return hashlib.sha256(json.dumps(head, sort_keys=True).encode()).hexdigest()[:40]
-
-    @functools.cached_property
-    def _cells(self) -> str:
-        """Hash of all cells, made once: generator, warm-up and rows have a key each."""
-        digest = hashlib.sha256()
-        for position in range(self.X.shape[1]):
-            digest.update(_hash(self.X.iloc[:, position]))
-        digest.update(_hash(self.y))
-        return digest.hexdigest()
-
-    def generator_key(self, config: RebalanceConfig) -> str:
-        """Name of the generator of this fold: the same for every target ratio, temperature and conditioning."""
-        return self.key({**config.training_settings(), **self._clause(config)}, self.plan.balancing)
-
-    def warmup_key(self, config: RebalanceConfig) -> str:
-        """Name of the warm-up on this fold."""
-        return self.key({**config.warmup_settings(), **self._clause(config)}, self.plan.balancing)
-
-    def rows_key(self, config: RebalanceConfig) -> str:
-        """Name of the written rows of this fold."""
-        if not config.writes_with_a_language_model:
-            return self.key({"method": config.method, "random_state": config.random_state}, self.plan.counts)
-        counts = {str(label): n for label, n in self.plan.counts.items()}
-        sampling = json.dumps([self.generator_key(config), config.sampling_settings(), counts], sort_keys=True)
-        return hashlib.sha256(sampling.encode()).hexdigest()[:40]
-
-    def _clause(self, config: RebalanceConfig) -> dict[str, str]:
-        """What rows begin with, where that is not their label."""
-        return {} if self.plan.bins is None else {"clause": config.targets.clause}
 
 
 def fold_rows(
@@ -204,11 +145,6 @@ def require_time(time_limit: float | None) -> None:
             f"{time_limit:.2f} s of training are left, and loading transformers takes longer; a generator needs at "
             f"least {LEAST_SECONDS} s. Give the fit more time."
         )
-
-
-def _hash(column: pd.Series) -> bytes:
-    """Hash of one column's values in their order, index ignored."""
-    return pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes()
 
 
 def _save_generator(generator: Generator, folder: Path) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imbllm_autogluon.rebalancing.config import RebalanceConfig
-    from imbllm_autogluon.rebalancing.fold_rows import Fold
+    from imbllm_autogluon.rebalancing.fold import Fold
     from imbllm_autogluon.regression.bins import TargetBins
     from imbllm_autogluon.regression.input_space import TargetImbLLM
 

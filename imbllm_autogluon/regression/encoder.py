@@ -1,47 +1,28 @@
-"""The network that turns rows into features, its linear head, and their training."""
+"""The network that turns rows into features, and its linear head."""
 
 from __future__ import annotations
 
-from copy import deepcopy
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from imbllm_autogluon.process_state import seeded_torch
-from imbllm_autogluon.randomness import child_rng, child_seed
-from imbllm_autogluon.regression.encoder_training import Rows, Training
-from imbllm_autogluon.regression.losses import WeightedMSE
 from imbllm_autogluon.regression.number_embedding import PeriodicEmbedding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    import numpy as np
     import numpy.typing as npt
 
     from imbllm_autogluon.regression.config import EncoderConfig
-    from imbllm_autogluon.regression.encoder_training import EncoderCurve, FeatureSmoother
-    from imbllm_autogluon.regression.losses import RegressionLoss
-
-    FloatArray = npt.NDArray[np.float64]
 
 LARGEST_EMBEDDING = 32
 """Units of a category's embedding at most."""
 
 READ_AT_ONCE = 8192
 """Rows that go through the encoder at once where nothing is learned."""
-
-
-class EncoderFit(NamedTuple):
-    """A trained encoder, its head and how the training went."""
-
-    encoder: TabularEncoder
-    head: LinearHead
-    curve: EncoderCurve
-    held_out: npt.NDArray[np.int64]
-    """Positions of the rows that judged, shape (k,)."""
 
 
 class TabularEncoder(nn.Module):
@@ -108,69 +89,6 @@ class LinearHead(nn.Linear):
     def forward(self, features: Tensor) -> Tensor:
         """Predictions of shape (n,) for features of shape (n, d)."""
         return super().forward(features)[:, 0]
-
-
-def fit_encoder(
-    numbers: npt.NDArray[np.float32],
-    categories: npt.NDArray[np.int64],
-    targets: FloatArray,
-    config: EncoderConfig,
-    *,
-    cardinalities: Sequence[int],
-    loss: RegressionLoss | None = None,
-    weights: FloatArray | None = None,
-    smoother: FeatureSmoother | None = None,
-    seed: int = 0,
-    threads: int | None = None,
-    time_limit: float | None = None,
-    progress: Callable[[int], None] = lambda _: None,
-) -> EncoderFit:
-    """Train an encoder and its head with AdamW until held-out rows stop gaining.
-
-    Parameters
-    ----------
-    numbers, categories
-        Training rows as `TableMatrix.transform` gives them, shapes (n, p) and (n, q).
-    targets
-        Standardised, shape (n,).
-    cardinalities
-        Levels of each category column.
-    loss
-        What is minimised, and what held-out rows are judged by; a copy is used, for some losses learn. None: the mean
-        squared error.
-    weights
-        Weight of each row in the loss, shape (n,); None: 1.
-    smoother
-        Calibrates the features of training batches.
-    seed, threads
-        Seed of everything drawn; torch threads, None: as they are.
-    time_limit
-        Seconds after which no further epoch begins; at least one is trained.
-    progress
-        Called with the number of finished epochs.
-
-    Returns
-    -------
-    EncoderFit
-        Encoder and head, in evaluation mode, with the weights of the best epoch; and the curve.
-    """
-    learned, held_out = held_out_split(targets, config.held_out_share, child_rng(seed, "training", "held out"))
-    with seeded_torch(child_seed(seed, "training", "encoder"), threads):
-        rows = Rows.of(numbers, categories, targets, weights)
-        encoder, head = TabularEncoder(numbers.shape[1], cardinalities, config), LinearHead(config.feature_size)
-        training = Training(encoder, head, deepcopy(loss) or WeightedMSE(), config, smoother)
-        curve = training.run(rows.take(learned), rows.take(held_out), time_limit, progress)
-    return EncoderFit(encoder.eval(), head.eval(), curve, held_out)
-
-
-def held_out_split(
-    targets: FloatArray, share: float, rng: np.random.Generator
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Rows to learn and rows to hold out: one of each block of rows with neighbouring targets, at random."""
-    order = np.argsort(targets, kind="stable").astype(np.int64)
-    blocks = np.array_split(order, max(1, min(len(order) // 2, round(share * len(order)))))
-    held_out = np.array([rng.choice(block) for block in blocks])
-    return np.setdiff1d(order, held_out), held_out
 
 
 def _embedding(levels: int) -> nn.Embedding:

@@ -19,7 +19,7 @@ from imbllm_autogluon.regression.amount import LEAST_JUDGES, RATIOS, RealFeature
 from imbllm_autogluon.regression.config import AllocationConfig, GateConfig
 from imbllm_autogluon.regression.copied_features import FeatureCopier
 from imbllm_autogluon.regression.diffusion import fit_denoiser
-from imbllm_autogluon.regression.encoder import fit_encoder
+from imbllm_autogluon.regression.encoder_training import fit_encoder
 from imbllm_autogluon.regression.feature_generation import FeatureGenerator, nothing
 from imbllm_autogluon.regression.feature_scale import FeatureScale
 from imbllm_autogluon.regression.gate import MahalanobisGate, require_finite

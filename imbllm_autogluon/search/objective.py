@@ -129,7 +129,16 @@ class RebalanceObjective:
         settings = self.space.suggest(trial)
         parameters = self.model_space(trial) if self.model_space is not None else {}
         if self.model == "autogluon":
-            return autogluon_score(self, settings, parameters)
+            return autogluon_score(
+                self.table,
+                settings,
+                parameters,
+                metric=self.metric,
+                cv=self.cv,
+                positive_class=self.classes[-1] if len(self.classes) == 2 else None,
+                threads=self.threads,
+                cache_dir=self.cache_dir,
+            )
         scores = []
         for number, (train, validation) in enumerate(self._folds()):
             scores.append(self._fold_score(train, validation, settings, parameters))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from conftest import USERS_CACHE
 from imbllm_autogluon.bench.clauses import measure
 from imbllm_autogluon.bench.speed_tables import speed_tables
 from imbllm_autogluon.language.backbones import find_backbone
 from imbllm_autogluon.language.backbones.smollm2 import smollm2_is_ready
-from tests.conftest import USERS_CACHE
 
 NARROW = 1
 """Place of the table of eight columns."""

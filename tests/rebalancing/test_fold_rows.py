@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from imbllm_autogluon.errors import OutOfTimeError
+from imbllm_autogluon.rebalancing import Fold, FoldRows, fold_rows
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS, WARM_UPS, Fold, FoldRows, fold_rows
+from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS, WARM_UPS
 from imbllm_autogluon.rebalancing.plan import plan_oversampling
 from tests.rebalancing.conftest import QUICK
 

@@ -10,7 +10,8 @@ import torch
 
 from imbllm_autogluon.regression.bins import TargetBins
 from imbllm_autogluon.regression.config import EncoderConfig
-from imbllm_autogluon.regression.encoder import EncoderFit, LinearHead, TabularEncoder, fit_encoder, held_out_split
+from imbllm_autogluon.regression.encoder import LinearHead, TabularEncoder
+from imbllm_autogluon.regression.encoder_training import EncoderFit, fit_encoder, held_out_split
 from imbllm_autogluon.regression.fds import FeatureDistributionSmoothing
 from imbllm_autogluon.regression.losses import BalancedMSE, RankSim, RegressionLoss
 

@@ -34,7 +34,7 @@ from imbllm_autogluon.bench.pieces import Piece, all_measured, pieces_of
 from imbllm_autogluon.bench.results import RESULTS, command_line, flags, versions, write_results
 from imbllm_autogluon.plugin.ensemble_selection import ENSEMBLE_VERSION
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
-from imbllm_autogluon.rebalancing.fold_rows import KEY_VERSION
+from imbllm_autogluon.rebalancing.fold import KEY_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

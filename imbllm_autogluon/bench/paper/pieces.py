@@ -18,7 +18,7 @@ from imbllm_autogluon.bench.paper.judge import judged
 from imbllm_autogluon.bench.paper.page import ROWS, SECONDS, classes_text
 from imbllm_autogluon.bench.paper.split import KEPT_SHARE, PaperSplit
 from imbllm_autogluon.bench.pieces import Piece, all_measured
-from imbllm_autogluon.rebalancing.fold_rows import KEY_VERSION
+from imbllm_autogluon.rebalancing.fold import KEY_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -16,7 +16,7 @@ from imbllm_autogluon.bench.quality.arms import QualitySplit, arms_of, written
 from imbllm_autogluon.bench.quality.page import ROWS, SECONDS, classes_text, page_text, summary
 from imbllm_autogluon.bench.results import RESULTS, command_line, flags, versions, write_results
 from imbllm_autogluon.quality import evaluate
-from imbllm_autogluon.rebalancing.fold_rows import KEY_VERSION
+from imbllm_autogluon.rebalancing.fold import KEY_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

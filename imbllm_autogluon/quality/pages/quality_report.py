@@ -10,12 +10,12 @@ from imbllm_autogluon.errors import TableError
 from imbllm_autogluon.quality.charts.compared import compared_rows
 from imbllm_autogluon.quality.charts.neighbour_rows import neighbour_rows
 from imbllm_autogluon.quality.charts.pictures import pictures
+from imbllm_autogluon.quality.pages.environments import markdown_environment, page_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-    from jinja2 import Environment
 
     from imbllm_autogluon.quality.charts.pictures import Pictures
     from imbllm_autogluon.quality.measures.evaluation import Evaluation
@@ -30,8 +30,6 @@ NO_PRIVACY = (
     "No privacy is promised: these measures find copies and near copies, they do not show that a row tells nothing "
     "about a person."
 )
-
-_MARKDOWN = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]<>|#~"} | {"\n": " ", "\r": " "})
 
 
 @dataclass(frozen=True)
@@ -57,8 +55,6 @@ class QualityReport:
 
     def to_html(self) -> str:
         """One page with its styles and pictures inside; every name of the user's table is escaped."""
-        from imbllm_autogluon.quality.pages.render import page_environment
-
         return page_environment().get_template(f"{NAME}.html").render(title=self.title, section=self.section)
 
     def to_markdown(self) -> str:
@@ -191,20 +187,3 @@ def _association_facts(drawn: Pictures) -> dict[str, Any] | None:
     if chart is None:
         return None
     return {"mean_gap": chart.mean_gap, "left_out": chart.left_out, "largest": [asdict(gap) for gap in chart.gaps]}
-
-
-def markdown_environment() -> Environment:
-    """Templates of Markdown files with their filters; ``cell`` escapes what the user named."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    from imbllm_autogluon.quality.pages.render import measure, number
-
-    environment = Environment(  # noqa: S701 - Markdown, whose own signs the filter `cell` escapes
-        loader=PackageLoader("imbllm_autogluon.quality.pages", "templates"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"number": number, "measure": measure, "cell": lambda text: str(text).translate(_MARKDOWN)}
-    return environment

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from imbllm_autogluon.quality.charts.losses import loss_chart
+from imbllm_autogluon.quality.pages.environments import measure, number, page_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,30 +14,8 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.quality.pages.quality_report import RowsSection
 
-METRIC_NAMES = {
-    "average_precision": "average precision",
-    "roc_auc": "ROC AUC",
-    "roc_auc_ovo": "ROC AUC (one against one)",
-    "f1": "F1",
-    "f1_macro": "F1 (macro)",
-    "log_loss": "log-loss",
-    "balanced_accuracy": "balanced accuracy",
-    "mean_absolute_error": "mean absolute error",
-    "few_mae": "few-shot mean absolute error",
-    "medium_mae": "medium-shot mean absolute error",
-    "many_mae": "many-shot mean absolute error",
-    "root_mean_squared_error": "root mean squared error",
-    "geometric_mean_error": "geometric mean error",
-    "r2": "R²",
-}
-"""How readers write the metrics; others keep AutoGluon's name."""
-
-
 TEMPLATES = {"classification": "class_report.html", "regression": "target_report.html"}
 """Page of each task."""
-
-SMALLEST, LARGEST = -6, 14
-"""Powers of ten between which numbers in a unit are written out."""
 
 
 def render_fit_report(
@@ -67,58 +45,6 @@ def render_fit_report(
         .get_template(TEMPLATES[report["task"]])
         .render(report=report, chart=chart, plots=plots or {}, section=section)
     )
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    """A number for a table cell; a dash where there is none.
-
-    Examples
-    --------
-    >>> number(0.91234), number(None)
-    ('0.9123', '-')
-    """
-    return "-" if value is None else f"{value:.{digits}f}"
-
-
-def measure(value: float | None, digits: int = 4) -> str:
-    """A number in some unit, with as many digits as count; a dash where there is none.
-
-    Examples
-    --------
-    >>> measure(23456.78), measure(1.23456), measure(0.00123456), measure(0.0), measure(None)
-    ('23457', '1.235', '0.001235', '0', '-')
-    """
-    if value is None or not value:
-        return "-" if value is None else "0"
-    exponent = math.floor(math.log10(abs(value)))
-    if not SMALLEST <= exponent <= LARGEST:
-        return f"{value:.{digits - 1}e}"
-    return f"{value:.{max(0, digits - 1 - exponent)}f}"
-
-
-def signed(value: float) -> str:
-    """A difference in some unit, with its sign."""
-    return f"{'-' if value < 0 else '+'}{measure(abs(value))}"
-
-
-def metric_name(name: str) -> str:
-    """A metric as readers write it."""
-    return METRIC_NAMES.get(name, name)
-
-
-def page_environment() -> Environment:
-    """Templates of pages with their filters; all that they are given is escaped."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("imbllm_autogluon.quality.pages", "templates"),
-        autoescape=True,  # names of columns and classes are the user's: "<b>" must stay text
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": number, "measure": measure, "signed": signed, "metric_name": metric_name}
-    return environment
 
 
 def _environment(task: str) -> Environment:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from imbllm_autogluon.quality.pages.environments import markdown_environment, measure, metric_name, number, signed
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -21,9 +23,6 @@ def fit_markdown(report: Mapping[str, Any]) -> str:
     str
         The tables of the page without its pictures. Signs of Markdown in names of the user's table are escaped.
     """
-    from imbllm_autogluon.quality.pages.quality_report import markdown_environment
-    from imbllm_autogluon.quality.pages.render import measure, metric_name, number, signed
-
     environment = markdown_environment()
     environment.filters |= {"signed": signed, "metric_name": metric_name}
     environment.filters["figure"] = number if report["task"] == "classification" else measure

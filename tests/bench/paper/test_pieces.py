@@ -15,7 +15,7 @@ from imbllm_autogluon.bench.paper.pieces import QUICK_REPEATS, QUICK_ROWS, Paper
 from imbllm_autogluon.bench.paper.split import PaperSplit
 from imbllm_autogluon.bench.pieces import piece_stem
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.rebalancing.fold_rows import KEY_VERSION
+from imbllm_autogluon.rebalancing.fold import KEY_VERSION
 from imbllm_autogluon.tables.files import write_table
 from tests.jobs.fits import labelled, mixed_table
 

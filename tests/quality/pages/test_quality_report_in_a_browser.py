@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imbllm_autogluon.quality.charts.curves import calibration_chart, precision_recall_chart
-from imbllm_autogluon.quality.pages.render import page_environment
+from imbllm_autogluon.quality.pages.environments import page_environment
 from tests.quality.pages.test_quality_report import labelled, made_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import pytest
 from jinja2 import UndefinedError
 
 from imbllm_autogluon.quality.charts.losses import HEIGHT, MOST_POINTS, WIDTH, loss_chart
-from imbllm_autogluon.quality.pages.render import measure, render_fit_report
+from imbllm_autogluon.quality.pages.environments import measure
+from imbllm_autogluon.quality.pages.render import render_fit_report
 
 REPORT: dict[str, Any] = {
     "format": 1,

@@ -1,4 +1,7 @@
-"""What every test shares: a cache folder of its own, no progress bars, one thread, and a small table."""
+"""What every test and every example of a docstring shares: a cache folder of its own, no progress bars, one thread.
+
+It stands at the top, where the examples in the package see it too; the wheel does not hold it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest.doctest import DoctestItem
 from hypothesis import settings
 
 if TYPE_CHECKING:
@@ -48,6 +52,15 @@ _numbers = itertools.count()
 def _own_cache(_cache_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test an empty cache: a hit left by another test would hide what this one does."""
     monkeypatch.setenv("IMBLLM_CACHE_DIR", str(_cache_root / f"test-{next(_numbers)}"))
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run each example in an empty folder: it names files as a user would, and the tree stays as it is."""
+    if isinstance(request.node, DoctestItem):
+        monkeypatch.chdir(tmp_path_factory.mktemp("example"))
 
 
 @pytest.fixture(autouse=True)
