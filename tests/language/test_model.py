@@ -246,7 +246,7 @@ def edit(folder: Path, **changes: Any) -> None:
     [
         (spoil_json, "no usable language model in"),
         (spoil_weights, "no usable language model in"),
-        (another_format, "has format 1; this version reads format 3"),
+        (another_format, "has format 1; this version reads format 4"),
         (unknown_setting, "unknown setting 'stepz'"),
         (a_list, "no usable language model in"),
         (another_layer, "the stored weights do not fit the model"),
