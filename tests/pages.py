@@ -18,7 +18,7 @@ INDENTED = re.compile(r"(?:^ {4}[^\n]+\n)+", re.MULTILINE)
 LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
 INLINE_CODE = re.compile(r"`[^`\n]+`")
 
-ROWS, RARE_ROWS = 120, 20
+ROWS, RARE_ROWS = 240, 20
 """Of the packaged table that are learned by code of a page."""
 
 
@@ -48,7 +48,7 @@ def prose(page: str) -> list[str]:
 
 @contextmanager
 def small_budgets(folder: Path) -> Iterator[None]:
-    """Few rows of the packaged table, few training steps, one small family: what a page says runs in seconds.
+    """Few rows of the packaged table, few training steps, one small family where a page names none: what a page says runs in seconds.
 
     Only data and defaults change, never the text of a block.
     """
@@ -57,28 +57,25 @@ def small_budgets(folder: Path) -> Iterator[None]:
     from imbllm_autogluon import datasets
     from imbllm_autogluon.classification import config as classification
     from imbllm_autogluon.language.config import OWN_DEFAULTS
+    from imbllm_autogluon.oversampling import whole_table
 
     X, y = datasets.load_hypothyroid()
     rare = y == "hypothyroid"
     kept = [*y.index[rare][:RARE_ROWS], *y.index[~rare][: ROWS - RARE_ROWS]]
-    small: dict[str, Any] = {
-        "hyperparameters": {"GBM": {"num_boost_round": 5}},
-        "num_bag_folds": 2,
-        "num_bag_sets": 1,
-        "num_cpus": 1,
-        "verbosity": 0,
-    }
+    small: dict[str, Any] = {"num_bag_folds": 2, "num_bag_sets": 1, "num_cpus": 1, "verbosity": 0}
+    one_family: dict[str, Any] = {"hyperparameters": {"GBM": {"num_boost_round": 5}}}
     fit = TabularPredictor.fit
 
     @functools.wraps(fit)
     def small_fit(predictor: Any, train: Any, **arguments: Any) -> Any:
-        return fit(predictor, train, **{**arguments, **small})
+        return fit(predictor, train, **{**one_family, **arguments, **small})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(datasets, "load_hypothyroid", lambda: (X.loc[kept].copy(), y.loc[kept].copy()))
         patch.setattr(TabularPredictor, "fit", small_fit)
         patch.setattr(classification, "LABEL_STEPS", 2)
+        patch.setattr(whole_table, "WHOLE_TABLE_STEPS", 2)
         for name in ("warmup_steps", "steps"):
             patch.setitem(OWN_DEFAULTS["compact"], name, 2)
         yield

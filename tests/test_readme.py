@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from imbllm_autogluon import cli
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
-from tests.pages import INLINE_CODE, LINK, links, prose, python_blocks, shell_lines, small_budgets
+from tests.pages import INLINE_CODE, LINK, RARE_ROWS, ROWS, links, prose, python_blocks, shell_lines, small_budgets
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -166,7 +166,7 @@ def test_the_code_runs_block_after_block(tmp_path: Path) -> None:
         for block in python_blocks(PAGE):
             exec(compile(block, "README.md", "exec"), names)
     assert "LightGBMImb_BAG_L1" in names["predictor"].model_names()
-    assert names["sampler"].synthetic_mask_.sum() == 30
+    assert names["sampler"].synthetic_mask_.sum() == (ROWS - RARE_ROWS) // 2 - RARE_ROWS
 
 
 def test_every_block_imports_what_it_uses() -> None:
