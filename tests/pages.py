@@ -48,9 +48,9 @@ def prose(page: str) -> list[str]:
 
 @contextmanager
 def small_budgets(folder: Path) -> Iterator[None]:
-    """Few rows of the packaged table, few training steps, one small family where a page names none: what a page says runs in seconds.
+    """Few rows of the packaged table, few training steps, and one small family where a page names none.
 
-    Only data and defaults change, never the text of a block.
+    What a page says then runs in seconds. Only data and defaults change, never the text of a block.
     """
     from autogluon.tabular import TabularPredictor
 
