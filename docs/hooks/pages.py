@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from typing import TYPE_CHECKING
 
 import commands
@@ -10,8 +12,16 @@ import results
 from mkdocs.structure.files import File
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
+
+LOADED = re.compile(r'<(?:script|link|img|iframe|source)[^>]*(?:src|href)="(?:https?:)?//[^"]*"')
+"""What a browser would fetch from elsewhere."""
+
+LOG = logging.getLogger("mkdocs.hooks")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -33,5 +43,21 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for place, text in pages.items():
         files.append(File.generated(config, place, content=text))
     for file in results.result_files():
-        files.append(File.generated(config, f"results/{file.name}", abs_src_path=str(file)))
+        place = f"results/{file.name}"
+        if file.suffix == ".md":
+            files.append(File.generated(config, place, content=results.result_page(file)))
+        else:
+            files.append(File.generated(config, place, abs_src_path=str(file)))
     return files
+
+
+def on_page_content(html: str, page: Page, **_: Any) -> str:
+    """Mark pages of figures, whose cells are not broken into lines: wide tables scroll."""
+    return f'<div class="figures">{html}</div>' if page.file.src_uri.startswith("results/") else html
+
+
+def on_post_page(output: str, page: Page, **_: Any) -> str:
+    """Warn, and so fail, where a page of this site would ask the network for something."""
+    for fetched in LOADED.findall(output):
+        LOG.warning("%s loads something from elsewhere: %s", page.file.src_uri, fetched)
+    return output

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
-from references import linked
+from roles import linked
 
 from imbllm_autogluon.classification.config import ClassifierConfig
 from imbllm_autogluon.field_docs import classes_of, parameters_of

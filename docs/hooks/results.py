@@ -18,11 +18,9 @@ def result_files() -> list[Path]:
     return sorted(file for file in RESULTS.iterdir() if file.suffix in (".md", ".png"))
 
 
-def title(text: str) -> str:
-    """First heading of a page."""
-    heading = re.search(r"^# (.+)$", text, flags=re.MULTILINE)
-    assert heading is not None
-    return heading[1].strip()
+def result_page(file: Path) -> str:
+    """A page as a benchmark wrote it; lists in lists are indented as far as this Markdown wants it."""
+    return re.sub(r"^  (?=[-*] )", "    ", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
 
 
 def changelog() -> str:
