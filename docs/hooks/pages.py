@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LOADED = re.compile(r'<(?:script|link|img|iframe|source)[^>]*(?:src|href)="(?:https?:)?//[^"]*"')
 """What a browser would fetch from elsewhere."""
 
+LESS_SOUGHT, MORE_SOUGHT = "---\nsearch: {boost: 0.5}\n---\n\n", "---\nsearch: {boost: 2}\n---\n\n"
+"""Figures come behind guides in the answers of the search, parameters first."""
+
 LOG = logging.getLogger("mkdocs.hooks")
 
 
@@ -36,7 +39,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add what is generated."""
     pages = {
-        "reference/parameters.md": parameters.page(),
+        "reference/parameters.md": MORE_SOUGHT + parameters.page(),
         "reference/command-line.md": commands.page(),
         "changelog.md": results.changelog(),
     }
@@ -45,7 +48,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for file in results.result_files():
         place = f"results/{file.name}"
         if file.suffix == ".md":
-            files.append(File.generated(config, place, content=results.result_page(file)))
+            files.append(File.generated(config, place, content=LESS_SOUGHT + results.result_page(file)))
         else:
             files.append(File.generated(config, place, abs_src_path=str(file)))
     return files
