@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,8 +31,9 @@ USERS_CACHE = os.environ.get("IMBLLM_CACHE_DIR", "")
 """The user's own setting: slow tests look there for a model that was fetched."""
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Cap threads before any library starts its pool; an explicit setting of the caller stays."""
+    config.addinivalue_line("markers", "real_backbone: learns with the real model where its module draws uniformly")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
@@ -69,6 +71,27 @@ def _one_torch_thread() -> None:
     torch = sys.modules.get("torch")
     if torch is not None and torch.get_num_threads() != 1:
         torch.set_num_threads(1)
+
+
+@pytest.fixture
+def uniform_backbone(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let the compact backbone draw every legal token equally often, see :mod:`tests.uniform_backbone`.
+
+    A module asks for it with ``pytestmark``; its tests marked `real_backbone` keep the real model.
+    """
+    from tests.uniform_backbone import drawing_uniformly
+
+    with nullcontext() if request.node.get_closest_marker("real_backbone") else drawing_uniformly():
+        yield
+
+
+@pytest.fixture(scope="module")
+def uniform_module() -> Iterator[None]:
+    """:func:`uniform_backbone` for all tests of a module and for its module-wide fixtures."""
+    from tests.uniform_backbone import drawing_uniformly
+
+    with drawing_uniformly():
+        yield
 
 
 @pytest.fixture
