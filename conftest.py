@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # A slow or busy machine is no failure; CI repeats the same cases, every other run looks for new ones.
-settings.register_profile("unhurried", deadline=None, derandomize=bool(os.environ.get("CI")))
+EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "25"))
+settings.register_profile("unhurried", deadline=None, derandomize=bool(os.environ.get("CI")), max_examples=EXAMPLES)
 settings.load_profile("unhurried")
 
 N_ROWS, N_MINORITY = 200, 30

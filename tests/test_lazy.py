@@ -23,6 +23,22 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
             module.Nothing  # noqa: B018
 
 
-def test_importing_the_packages_loads_no_torch() -> None:
-    code = "import sys, imbllm_autogluon.quality; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+FRESH = """
+import sys
+import imbllm_autogluon
+from imbllm_autogluon import quality
+
+assert "torch" not in sys.modules, "torch"
+before = set(sys.modules)
+import imbllm_autogluon.language.backbones
+
+loaded = {"torch", "transformers", "huggingface_hub"} & (set(sys.modules) - before)
+assert not loaded, loaded
+assert callable(quality.report) and callable(quality.report), quality.report
+assert all(callable(getattr(quality, name)) for name in quality.__all__)
+"""
+
+
+def test_a_fresh_process_loads_heavy_libraries_at_their_use_and_finds_all_public_names() -> None:
+    done = subprocess.run([sys.executable, "-c", FRESH], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

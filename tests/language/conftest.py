@@ -22,3 +22,10 @@ def pretrained_gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pretrained_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a Llama, whose tokenizer keeps spaces and digits apart, like SmolLM2's."""
     return save_pretrained(tmp_path_factory.mktemp("tiny-llama"), "llama")
+
+
+@pytest.fixture(params=["gpt2", "llama"])
+def folder(request: pytest.FixtureRequest) -> Path:
+    """A folder with a GPT-2 (Conv1D layers, tied embeddings) or a Llama (Linear layers, untied)."""
+    folder: Path = request.getfixturevalue(f"pretrained_{request.param}")
+    return folder

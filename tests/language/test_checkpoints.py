@@ -20,6 +20,7 @@ from tests.language.pretrained import save_pretrained
 from tests.language.tables import TINY, clauses_of
 from tests.language.trainers import FRAME, Killed, KilledAfter, SmallTable, same_weights, tiny_model, weights_of
 from tests.language.tuned import everyone, model_over, trained
+from tests.products import cases
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,14 +52,21 @@ def whole_run(small: SmallTable, checkpoint: Checkpoint | None, *, dropout: bool
     return weights_of(model), curves
 
 
-@pytest.mark.parametrize("dropout", [False, True], ids=["exact", "dropout"])
-@pytest.mark.parametrize("judged", [False, True], ids=["", "judged"])
-@pytest.mark.parametrize("kill", [2, 7, STEPS, STEPS + 1, STEPS + 2, STEPS + 8, 2 * STEPS])
+@functools.cache
+def uninterrupted(*, dropout: bool, judged: bool) -> Any:
+    """Weights and curves of a run that nothing kills."""
+    return whole_run(SmallTable(), None, dropout=dropout, judged=judged)
+
+
+@pytest.mark.parametrize(
+    ("kill", "judged", "dropout"),
+    cases([2, 7, STEPS, STEPS + 1, STEPS + 2, STEPS + 8, 2 * STEPS], [False, True], [False, True], together=1),
+)
 def test_training_that_goes_on_ends_as_if_it_had_never_stopped(
     kill: int, judged: bool, dropout: bool, tmp_path: Path
 ) -> None:
     small = SmallTable()
-    weights, curves = whole_run(small, None, dropout=dropout, judged=judged)
+    weights, curves = uninterrupted(dropout=dropout, judged=judged)
     with pytest.raises(Killed):
         whole_run(small, Checkpoint(tmp_path, "it", every=0.0), dropout=dropout, judged=judged, kill=kill)
     resumed, again = whole_run(small, Checkpoint(tmp_path, "it", every=0.0), dropout=dropout, judged=judged)
@@ -69,8 +77,8 @@ def test_training_that_goes_on_ends_as_if_it_had_never_stopped(
 
 def test_a_training_killed_again_and_again_comes_to_the_same_end(tmp_path: Path) -> None:
     small = SmallTable()
-    weights, _ = whole_run(small, None, dropout=False, judged=True)
-    for kill in range(3, 2 * STEPS, 4):
+    weights, _ = uninterrupted(dropout=False, judged=True)
+    for kill in range(3, 2 * STEPS, 7):
         with pytest.raises(Killed):
             whole_run(small, Checkpoint(tmp_path, "it", every=0.0), dropout=False, judged=True, kill=kill)
     resumed, _ = whole_run(small, Checkpoint(tmp_path, "it", every=0.0), dropout=False, judged=True)
@@ -128,7 +136,7 @@ def test_a_checkpoint_is_stored_no_more_often_than_asked_for(tmp_path: Path) -> 
 
 def test_a_kill_while_storing_leaves_the_last_whole_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = SmallTable()
-    weights, _ = whole_run(small, None, dropout=False, judged=False)
+    weights, _ = uninterrupted(dropout=False, judged=False)
     with pytest.raises(Killed):
         whole_run(small, Checkpoint(tmp_path, "it", every=0.0), dropout=False, judged=False, kill=5)
 
@@ -210,10 +218,9 @@ def _store_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_store_each_step")
-@pytest.mark.parametrize("backbone", ["compact", "compact_masked"])
-@pytest.mark.parametrize("kill", [3, 9])
+@pytest.mark.parametrize(("backbone", "kill"), cases(["compact", "compact_masked"], [3, 9], together=1))
 def test_a_language_model_goes_on_from_its_checkpoint_folder_and_empties_it(
-    kill: int, backbone: str, tmp_path: Path
+    backbone: str, kill: int, tmp_path: Path
 ) -> None:
     folder, config = tmp_path / "checkpoint", dataclasses.replace(CONFIG, backbone=backbone)
     whole = train(None, config)

@@ -14,6 +14,7 @@ from imbllm_autogluon.language.label_loss import LabelLoss, LabelObjective
 from imbllm_autogluon.language.losses import ValueLoss
 from imbllm_autogluon.sentences import Sentences, draw_orders
 from tests.language.tables import WRITINGS, Writing, random_model, table, written
+from tests.products import cases
 
 CPU = torch.device("cpu")
 
@@ -48,9 +49,7 @@ def loss_of(model: Any, tables: Any, sentences: Sentences, **objective: float) -
     return float(total)
 
 
-@pytest.mark.parametrize("writing", WRITINGS)
-@pytest.mark.parametrize("features", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize("gamma", [0.0, 2.0])
+@pytest.mark.parametrize(("writing", "features", "gamma"), cases(WRITINGS, [0.0, 0.5, 1.0], [0.0, 2.0], together=1))
 def test_the_loss_is_that_of_the_formula(writing: Writing, features: float, gamma: float) -> None:
     weights = np.linspace(0, 3, 12)
     model, tables, sentences = batch(writing, weights)

@@ -15,6 +15,7 @@ from imbllm_autogluon.language.prompts import Prompts
 from imbllm_autogluon.sentences import END, SentenceEncoding, Sentences, draw_orders
 from tests.language.masked_models import ARCHITECTURES, random_masked_model
 from tests.language.tables import LABEL, clauses_of, legal_rows, prompts, table, vocabulary_of
+from tests.products import cases
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -63,14 +64,15 @@ def decode(model: Any, batch: Prompts, temperature: float, seed: int = 0) -> npt
     return MaskedDecoder(model, ENCODING, temperature, generator).complete(batch)
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_greedy_rows_equal_the_reference_token_for_token(architecture: str, case: str) -> None:
-    batch = prompts(CLAUSES, *CASES[case])
-    model = random_masked_model(architecture, ENCODING)
-    decoded = decode(model, batch, temperature=0)
-    assert decoded[:, :, 0].tolist() == [reference_row(model, ENCODING, batch, row) for row in range(len(batch.tokens))]
-    assert legal_rows(ENCODING, decoded)
+@pytest.mark.parametrize(
+    ("opening", "architecture", "case"), cases(["without", "behind"], ARCHITECTURES, CASES, together=1)
+)
+def test_greedy_rows_equal_the_reference_token_for_token(opening: str, architecture: str, case: str) -> None:
+    encoding = replace(ENCODING, opening=(3, 5, 3) if opening == "behind" else ())
+    batch, model = prompts(CLAUSES, *CASES[case]), random_masked_model(architecture, encoding)
+    decoded = MaskedDecoder(model, encoding, 0, torch.Generator()).complete(batch)
+    assert decoded[:, :, 0].tolist() == [reference_row(model, encoding, batch, row) for row in range(len(batch.tokens))]
+    assert legal_rows(encoding, decoded)
 
 
 def test_what_comes_later_in_the_sentence_is_read_too() -> None:
@@ -240,14 +242,6 @@ def test_what_is_hidden_follows_from_the_sentences_and_the_seed() -> None:
             drawn.append([loss(model, rows), loss(model, rows), loss(model, sentences(list(range(20, 40))))])
     assert drawn[0][0] == drawn[0][1] != drawn[0][2]
     assert drawn[0][0] != drawn[1][0]
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_behind_an_opening_rows_equal_the_reference_too(case: str) -> None:
-    encoding = replace(ENCODING, opening=(3, 5, 3))
-    batch, model = prompts(CLAUSES, *CASES[case]), random_masked_model("bert", encoding)
-    decoded = MaskedDecoder(model, encoding, 0, torch.Generator()).complete(batch)
-    assert decoded[:, :, 0].tolist() == [reference_row(model, encoding, batch, row) for row in range(len(batch.tokens))]
 
 
 def test_an_opening_is_never_hidden() -> None:

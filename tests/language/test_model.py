@@ -20,6 +20,7 @@ from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.sentences.orders import ORDERS, Order
 from tests.language import tuned
 from tests.language.tables import LABEL, TINY, clauses_of, legal_rows, prompts, table, vocabulary_of
+from tests.products import cases
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,9 +64,7 @@ def written(model: TableLanguageModel, seed: int = 0) -> list[Any]:
     return [rows.tokens.tolist() for rows in model.complete(batches(model), seed=seed)]
 
 
-@pytest.mark.parametrize("numbers", ["bins", "digits"])
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("steps", [0, 2])
+@pytest.mark.parametrize(("numbers", "order", "steps"), cases(["bins", "digits"], ORDERS, [0, 2], together=1))
 def test_every_row_is_legal_at_any_stage_of_training(numbers: Numbers, order: Order, steps: int) -> None:
     config = dataclasses.replace(TINY, numbers=numbers, order=order, steps=steps, warmup_steps=steps, temperature=5.0)
     model = trained(config)

@@ -12,6 +12,7 @@ from imbllm_autogluon.language.precision import writing_model
 from tests.language.pretrained import causal_model, save_pretrained
 from tests.language.tables import LABEL, legal_rows
 from tests.language.tuned import everyone, model_over, trained, written
+from tests.products import cases
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,8 +47,10 @@ def test_rows_are_written_in_bfloat16_where_a_cpu_has_it_or_the_user_says_so(
     assert (written_by is model) == (dtype == torch.float32)
 
 
-@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
-@pytest.mark.parametrize("settings", [{}, {"clauses": "text", "constrained": False}], ids=["constrained", "free"])
+@pytest.mark.parametrize(
+    ("architecture", "settings"),
+    cases(["gpt2", "llama"], [{}, {"clauses": "text", "constrained": False}], together=1),
+)
 def test_a_model_in_bfloat16_writes_legal_rows_and_its_own_weights_stay_as_they_were(
     architecture: Architecture, settings: dict[str, Any], tmp_path: Path
 ) -> None:

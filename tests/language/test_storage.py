@@ -18,38 +18,32 @@ from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.sentences import TextVocabulary
 from tests.language.pretrained import save_pretrained
 from tests.language.trainers import same_weights, weights_of
-from tests.language.tuned import WAYS, everyone, model_over, trained, written
+from tests.language.tuned import WAYS, everyone, learned, model_over, trained, written
+from tests.products import cases
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture(params=["gpt2", "llama"])
-def backbone(request: pytest.FixtureRequest) -> Path:
-    """A folder with a pretrained model."""
-    folder: Path = request.getfixturevalue(f"pretrained_{request.param}")
-    return folder
-
-
-@pytest.mark.parametrize(("tuning", "clauses"), WAYS)
+@pytest.mark.parametrize(("folder", "tuning", "clauses"), WAYS, indirect=["folder"])
 def test_a_loaded_model_has_the_same_weights_and_writes_the_same_rows(
-    backbone: Path, tuning: str, clauses: str, tmp_path: Path
+    folder: Path, tuning: str, clauses: str, tmp_path: Path
 ) -> None:
-    model = trained(backbone, tuning=tuning, clauses=clauses, held_out=0.2)
+    model = learned(folder, tuning, clauses)
     model.save(tmp_path)
     loaded = TableLanguageModel.load(tmp_path)
     assert same_weights(weights_of(loaded._backbone.model), weights_of(model._backbone.model))
     assert written(loaded) == written(model)
     assert (loaded.config, loaded.curves, loaded.seed) == (model.config, model.curves, model.seed)
     assert loaded.encoding.token_texts == model.encoding.token_texts
-    assert written(model_over(backbone, tuning=tuning, clauses=clauses)) != written(model)
+    assert written(model_over(folder, tuning=tuning, clauses=clauses)) != written(model)
 
 
-@pytest.mark.parametrize(("tuning", "clauses"), WAYS)
+@pytest.mark.parametrize(("folder", "tuning", "clauses"), WAYS, indirect=["folder"])
 def test_a_loaded_model_can_be_saved_again_and_trained_on(
-    backbone: Path, tuning: str, clauses: str, tmp_path: Path
+    folder: Path, tuning: str, clauses: str, tmp_path: Path
 ) -> None:
-    model = trained(backbone, tuning=tuning, clauses=clauses, steps=12)
+    model = trained(folder, tuning=tuning, clauses=clauses, steps=12)
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
     model.save(tmp_path / "one")
@@ -66,9 +60,9 @@ def stored_numbers(folder: Path) -> int:
     return sum(weight.numel() for file in folder.rglob("*.safetensors") for weight in load_file(file).values())
 
 
-@pytest.mark.parametrize(("tuning", "clauses"), WAYS)
-def test_only_what_learned_is_stored(backbone: Path, tuning: str, clauses: str, tmp_path: Path) -> None:
-    model = trained(backbone, tuning=tuning, clauses=clauses)
+@pytest.mark.parametrize(("folder", "tuning", "clauses"), WAYS, indirect=["folder"])
+def test_only_what_learned_is_stored(folder: Path, tuning: str, clauses: str, tmp_path: Path) -> None:
+    model = learned(folder, tuning, clauses)
     model.save(tmp_path)
     assert stored_numbers(tmp_path) == model.n_learning
     files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
@@ -77,32 +71,32 @@ def test_only_what_learned_is_stored(backbone: Path, tuning: str, clauses: str, 
     assert files == (sorted([*adapter, *own]) if tuning == "lora" else own)
 
 
-def test_adapters_take_less_room_than_the_model(backbone: Path, tmp_path: Path) -> None:
-    trained(backbone, tuning="lora", clauses="text", lora_rank=1).save(tmp_path)
+def test_adapters_take_less_room_than_the_model(pretrained_gpt2: Path, tmp_path: Path) -> None:
+    trained(pretrained_gpt2, tuning="lora", clauses="text", lora_rank=1).save(tmp_path)
     weights = sum(file.stat().st_size for file in tmp_path.rglob("*.safetensors"))
-    assert weights < 0.25 * (backbone / "model.safetensors").stat().st_size
+    assert weights < 0.25 * (pretrained_gpt2 / "model.safetensors").stat().st_size
 
 
 def test_nothing_that_is_stored_names_an_access_token(
-    backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pretrained_gpt2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MY_TOKEN", "hf_secret")
-    trained(backbone, tuning="lora", token_variable="MY_TOKEN").save(tmp_path)  # the name of a variable
+    trained(pretrained_gpt2, tuning="lora", token_variable="MY_TOKEN").save(tmp_path)  # the name of a variable
     assert all(b"hf_secret" not in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
 
 
 # peft 0.21 reads a property that transformers 5.2 renamed.
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
-def test_the_adapters_of_text_clauses_load_with_peft_on_the_original_model(backbone: Path, tmp_path: Path) -> None:
+def test_the_adapters_of_text_clauses_load_with_peft_on_the_original_model(folder: Path, tmp_path: Path) -> None:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    model = trained(backbone, tuning="lora", clauses="text", learning_rate=5e-2)
+    model = trained(folder, tuning="lora", clauses="text", learning_rate=5e-2)
     model.save(tmp_path)
     with quiet_transformers():
-        base = AutoModelForCausalLM.from_pretrained(backbone)
+        base = AutoModelForCausalLM.from_pretrained(folder)
         whole = PeftModel.from_pretrained(base, str(tmp_path / "adapter")).eval()
-        tokenizer = AutoTokenizer.from_pretrained(backbone)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
     text = TextVocabulary(model.vocabulary.schema, tokenizer)
     used = torch.tensor(text.token_ids[1:])
     sentences = fixed_sentences(model.encoding, everyone(model), "fix_y", seed=0)
@@ -113,10 +107,10 @@ def test_the_adapters_of_text_clauses_load_with_peft_on_the_original_model(backb
             logits = whole(input_ids=used[own - 1][None]).logits[0][:, used]
         torch.testing.assert_close(logits, expected, rtol=1e-3, atol=1e-3)
     settings = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
-    assert settings["base_model_name_or_path"] == str(backbone)
+    assert settings["base_model_name_or_path"] == str(folder)
 
 
-@pytest.mark.parametrize(("tuning", "clauses"), WAYS)
+@pytest.mark.parametrize(("tuning", "clauses"), [("full", "text"), ("lora", "tokens")])
 def test_a_base_model_with_other_weights_is_refused(tuning: str, clauses: str, tmp_path: Path) -> None:
     save_pretrained(tmp_path / "base", "gpt2")
     (tmp_path / "stored").mkdir()
@@ -156,21 +150,24 @@ def narrower_adapters(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda folder: adapter_file(folder).unlink(),
-        lambda folder: adapter_file(folder).write_bytes(adapter_file(folder).read_bytes()[:99]),
-        lambda folder: (folder / "model.safetensors").unlink(),
-        fewer_adapters,
-        renamed_adapters,
-        narrower_adapters,
-    ],
+    ("spoil", "clauses"),
+    cases(
+        [
+            lambda folder: adapter_file(folder).unlink(),
+            lambda folder: adapter_file(folder).write_bytes(adapter_file(folder).read_bytes()[:99]),
+            lambda folder: (folder / "model.safetensors").unlink(),
+            fewer_adapters,
+            renamed_adapters,
+            narrower_adapters,
+        ],
+        ["text", "tokens"],
+        together=1,
+    ),
 )
-@pytest.mark.parametrize("clauses", ["text", "tokens"])
 def test_adapters_that_are_absent_broken_or_do_not_fit_are_refused(
     spoil: Any, clauses: str, pretrained_gpt2: Path, tmp_path: Path
 ) -> None:
-    trained(pretrained_gpt2, tuning="lora", clauses=clauses).save(tmp_path)
+    learned(pretrained_gpt2, "lora", clauses).save(tmp_path)
     spoil(tmp_path)
     with pytest.raises(StoredStateError, match="no usable language model in"):
         TableLanguageModel.load(tmp_path)

@@ -23,20 +23,14 @@ from imbllm_autogluon.language.trimming import base_fingerprint
 from imbllm_autogluon.sentences import ClauseWriter, TextColumn, TextVocabulary
 from tests.language.pretrained import save_pretrained
 from tests.language.tables import LABEL, clauses_of, legal_rows, prompts, table, vocabulary_of
+from tests.products import cases
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.language.pretrained import Architecture
 
-ARCHITECTURES: list[Architecture] = ["gpt2", "llama"]
 FRAME = table()
-
-
-@pytest.fixture(params=ARCHITECTURES)
-def folder(request: pytest.FixtureRequest) -> Path:
-    path: Path = request.getfixturevalue(f"pretrained_{request.param}")
-    return path
 
 
 def built(folder: Path, frame: pd.DataFrame = FRAME, **settings: Any) -> TableBackbone:
@@ -172,8 +166,14 @@ def read(folder: Path, reading: str) -> tuple[TableBackbone, Any]:
     return backbone, backbone.encoding.encode(schema.encode(alike), schema.encode_label(alike["bought"]), [NOTES])
 
 
-@pytest.mark.parametrize("reading", READINGS)
-@pytest.mark.parametrize("order", [[TEXT], [TEXT, 0, 2, 1], [3, 1, TEXT]])
+ARCHITECTURES: list[Architecture] = ["gpt2", "llama"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "reading", "order"),
+    cases(ARCHITECTURES, READINGS, [[TEXT], [TEXT, 0, 2, 1], [3, 1, TEXT]], together=1),
+    indirect=["folder"],
+)
 def test_a_label_is_scored_behind_a_text_and_the_text_counts(folder: Path, reading: str, order: list[int]) -> None:
     backbone, clauses = read(folder, reading)
     values = backbone.encoding.codings[-1].encode(np.arange(2), np.zeros(2, dtype=bool))
@@ -186,7 +186,7 @@ def test_a_label_is_scored_behind_a_text_and_the_text_counts(folder: Path, readi
     assert again[0] == pytest.approx(scores[2], abs=1e-5)
 
 
-@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize(("folder", "reading"), cases(ARCHITECTURES, READINGS, together=1), indirect=["folder"])
 def test_a_text_is_not_learned(folder: Path, reading: str) -> None:
     backbone, clauses = read(folder, reading)
     orders = np.tile([TEXT, 0, LABEL_BEHIND_TEXT, 1, 2, 3, 4], (6, 1))
@@ -198,7 +198,7 @@ def test_a_text_is_not_learned(folder: Path, reading: str) -> None:
     assert np.isfinite(log_likelihoods(backbone.model, backbone.encoding, clauses, orders, rows_at_once=4)).all()
 
 
-@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize(("folder", "reading"), cases(ARCHITECTURES, READINGS, together=1), indirect=["folder"])
 def test_rows_are_written_behind_a_given_text_and_a_text_itself_is_refused(folder: Path, reading: str) -> None:
     backbone, clauses = read(folder, reading)
     decoder = ConstrainedDecoder(backbone.model, backbone.encoding, 1.0, torch.Generator().manual_seed(0))

@@ -19,6 +19,7 @@ from imbllm_autogluon.language.training_state import TrainingCurve
 from imbllm_autogluon.sentences import END
 from tests.language.tables import clauses_of, learnable, random_model, vocabulary_of
 from tests.language.trainers import CPU, Hungry, SmallTable, expect_close, same_weights, tiny_model, weights_of
+from tests.products import cases
 
 if TYPE_CHECKING:
     from imbllm_autogluon.sentences import SentenceEncoding, Sentences
@@ -39,8 +40,9 @@ def loss_by_hand(model: Any, encoding: SentenceEncoding, sentences: Sentences) -
     return float(np.mean(losses)), len(losses)
 
 
-@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
-@pytest.mark.parametrize(("numbers", "n_absent"), [("bins", 0), ("bins", 3), ("digits", 0), ("digits", 3)])
+@pytest.mark.parametrize(
+    ("architecture", "numbers", "n_absent"), cases(["gpt2", "llama"], ["bins", "digits"], [0, 3], together=1)
+)
 def test_the_loss_is_the_likelihood_of_value_tokens_among_the_legal_ones(
     architecture: str, numbers: Numbers, n_absent: int
 ) -> None:
@@ -177,8 +179,7 @@ def test_transformers_has_nothing_to_warn_of(caplog: pytest.LogCaptureFixture) -
     assert not caplog.records
 
 
-@pytest.mark.parametrize("rows", [1, 7, 32, 59, 60, 1000])
-@pytest.mark.parametrize("numbers", ["bins", "digits"])
+@pytest.mark.parametrize(("numbers", "rows"), cases(["bins", "digits"], [1, 7, 32, 59, 60, 1000], together=1))
 def test_parts_of_a_batch_teach_what_the_whole_batch_does(numbers: Numbers, rows: int) -> None:
     small = SmallTable(numbers, n_absent=2)
     whole, parts = tiny_model(small.encoding), tiny_model(small.encoding)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.model import TableLanguageModel
 from tests.language.tables import LABEL, prompts, table, vocabulary_of
+from tests.products import cases
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 
 FRAME = table()
 
-WAYS = [(tuning, clauses) for tuning in ("full", "lora", "top_blocks") for clauses in ("text", "tokens")]
-"""What learns, and in which tokens."""
+WAYS = cases(["gpt2", "llama"], ["full", "lora", "top_blocks"], ["text", "tokens"], together=1)
+"""The backbone, what learns, and in which tokens."""
 
 
 def model_over(backbone: Path | str, *, seed: int = 0, **settings: Any) -> TableLanguageModel:
@@ -38,6 +40,12 @@ def trained(backbone: Path | str, *, seed: int = 0, **settings: Any) -> TableLan
     model = model_over(backbone, seed=seed, **settings)
     model.train(everyone(model).take(np.arange(0, 60, 4)))
     return model
+
+
+@functools.cache
+def learned(backbone: Path, tuning: str, clauses: str) -> TableLanguageModel:
+    """A trained model with held-out rows, made once; not to be changed."""
+    return trained(backbone, tuning=tuning, clauses=clauses, held_out=0.2)
 
 
 def written(model: TableLanguageModel, rows: int = 12) -> list[Any]:

@@ -22,6 +22,9 @@ QUICK: dict[str, Any] = {
     "generation_ratio": 0.7,
 }
 
+BRIEF: dict[str, Any] = {**QUICK, "encoder_epochs": 2, "diffusion_steps": 20, "diffusion_batch_size": 32}
+"""For tests of what does not depend on how well anything was learned."""
+
 
 def skewed_table(n: int = 400, seed: int = 0) -> tuple[pd.DataFrame, pd.Series[float]]:
     """Numbers with gaps, a category and a target whose high values are rare."""

@@ -59,13 +59,11 @@ def test_training_is_repeatable_and_leaves_the_global_generator_alone() -> None:
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_guidance_draws_features_closer_together() -> None:
-    features, targets = _curve(1000)
+def test_guidance_draws_features_closer_together(fitted: LatentDiffusion) -> None:
     spreads = []
     for guidance in (1.0, 3.0):
-        fitted = fit_denoiser(features, targets, QUICK, seed=0, threads=1)
-        fitted.config = DiffusionConfig(guidance=guidance)
-        spreads.append(fitted.sample(np.full(500, 1.0), seed=1).std(0).mean())
+        guided = fitted.with_config(DiffusionConfig(guidance=guidance))
+        spreads.append(guided.sample(np.full(200, 1.0), seed=1).std(0).mean())
     assert spreads[1] < spreads[0]
 
 

@@ -27,6 +27,11 @@ def fit(config: EncoderConfig = SMALL, seed: int = 0, **settings: object) -> Enc
     return fit_encoder(NUMBERS, CATEGORIES, TARGETS, config, cardinalities=(3,), seed=seed, **settings)  # type: ignore[arg-type]
 
 
+@pytest.fixture(scope="module")
+def fitted() -> EncoderFit:
+    return fit()
+
+
 def predictions(found: EncoderFit) -> np.ndarray:
     with torch.no_grad():
         return found.head(found.encoder.features(NUMBERS, CATEGORIES)).numpy()
@@ -53,29 +58,28 @@ def test_an_encoder_learns_a_wave_and_a_shift(architecture: str) -> None:
 
 
 def test_the_same_seed_gives_the_same_encoder_and_another_one_another() -> None:
-    same, again, other = (predictions(fit(seed=seed)) for seed in (1, 1, 2))
+    short = EncoderConfig(feature_size=8, encoder_width=24, encoder_epochs=2)
+    same, again, other = (predictions(fit(short, seed=seed)) for seed in (1, 1, 2))
     assert np.array_equal(same, again)
     assert not np.array_equal(same, other)
 
 
-def test_features_in_blocks_are_those_of_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = fit()
-    whole = found.encoder.features(NUMBERS, CATEGORIES)
+def test_features_in_blocks_are_those_of_one_pass(fitted: EncoderFit, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = fitted.encoder.features(NUMBERS, CATEGORIES)
     monkeypatch.setattr("imbllm_autogluon.regression.encoder.READ_AT_ONCE", 64)
-    assert torch.allclose(found.encoder.features(NUMBERS, CATEGORIES), whole, atol=1e-5)
-    assert found.encoder.features(NUMBERS[:0], CATEGORIES[:0]).shape == (0, 8)
+    assert torch.allclose(fitted.encoder.features(NUMBERS, CATEGORIES), whole, atol=1e-5)
+    assert fitted.encoder.features(NUMBERS[:0], CATEGORIES[:0]).shape == (0, 8)
     assert not whole.requires_grad
 
 
-def test_a_level_that_no_row_taught_is_neutral() -> None:
-    found = fit()
-    assert found.encoder.categories[0].weight[2].abs().max() == 0.0  # type: ignore[union-attr]
-    assert found.encoder.categories[0].weight[:2].abs().min() > 0.0  # type: ignore[union-attr]
+def test_a_level_that_no_row_taught_is_neutral(fitted: EncoderFit) -> None:
+    assert fitted.encoder.categories[0].weight[2].abs().max() == 0.0  # type: ignore[union-attr]
+    assert fitted.encoder.categories[0].weight[:2].abs().min() > 0.0  # type: ignore[union-attr]
 
 
 def test_rows_of_weight_zero_are_not_learned() -> None:
     first = CATEGORIES[:, 0] == 0
-    found = fit(EncoderConfig(feature_size=8, encoder_width=48, encoder_epochs=30), weights=np.where(first, 2.0, 0.0))
+    found = fit(EncoderConfig(feature_size=8, encoder_width=48, encoder_epochs=20), weights=np.where(first, 2.0, 0.0))
     errors = (predictions(found) - TARGETS) ** 2
     assert errors[first].mean() < 0.3 * errors[~first].mean()
 
@@ -88,11 +92,11 @@ def test_the_peers_losses_train_the_same_encoder(loss: RegressionLoss) -> None:
     assert all(torch.equal(value, before[name]) for name, value in loss.named_parameters()), "the caller's is no copy"
 
 
-def test_smoothed_features_train_the_same_encoder() -> None:
+def test_smoothed_features_train_the_same_encoder(fitted: EncoderFit) -> None:
     smoother = FeatureDistributionSmoothing(TargetBins.fit(TARGETS, 10), 8)
     found = fit(smoother=smoother)
     assert np.corrcoef(predictions(found), TARGETS)[0, 1] > 0.7
-    assert not np.array_equal(predictions(found), predictions(fit()))
+    assert not np.array_equal(predictions(found), predictions(fitted))
     assert smoother.counts.sum() == 360
 
 
@@ -105,9 +109,9 @@ def test_the_generators_and_threads_of_the_process_are_left_as_found() -> None:
     assert torch.get_num_threads() == 1
 
 
-def test_a_pickled_encoder_predicts_the_same() -> None:
-    found = fit()
-    assert np.array_equal(predictions(found), predictions(EncoderFit(*pickle.loads(pickle.dumps(tuple(found))))))
+def test_a_pickled_encoder_predicts_the_same(fitted: EncoderFit) -> None:
+    again = EncoderFit(*pickle.loads(pickle.dumps(tuple(fitted))))
+    assert np.array_equal(predictions(fitted), predictions(again))
 
 
 @pytest.mark.parametrize(("n", "share", "expected"), [(400, 0.1, 40), (20, 0.1, 2), (5, 0.02, 1), (3, 0.5, 1)])

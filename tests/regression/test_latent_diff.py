@@ -14,11 +14,11 @@ from sklearn.base import clone
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
-from tests.regression.latent import QUICK, skewed_table
+from tests.regression.latent import BRIEF, QUICK, skewed_table
 
 
 def _regressor(**settings: Any) -> LatentDiffRegressor:
-    return LatentDiffRegressor(random_state=0, threads=1, **{**QUICK, **settings})
+    return LatentDiffRegressor(random_state=0, threads=1, **{**BRIEF, **settings})
 
 
 @pytest.fixture(scope="module")
@@ -26,17 +26,18 @@ def fitted() -> LatentDiffRegressor:
     return _regressor().fit(*skewed_table())
 
 
-def test_it_learns_a_table_of_mixed_columns(fitted: LatentDiffRegressor) -> None:
+def test_it_learns_a_table_of_mixed_columns() -> None:
+    learned = _regressor(**QUICK).fit(*skewed_table())
     X, y = skewed_table(500, seed=1)
-    assert fitted.score(X, y) > 0.6
-    assert fitted.n_features_in_ == 3
-    assert len(fitted.bins_) == 10
-    assert fitted.encoder_ is fitted.model_.encoder
+    assert learned.score(X, y) > 0.6
+    assert learned.n_features_in_ == 3
+    assert len(learned.bins_) == 10
+    assert learned.encoder_ is learned.model_.encoder
 
 
 @pytest.mark.parametrize("method", ["none", "lds", "fds", "dense_weight", "balanced_mse", "rank_sim"])
 def test_every_peer_learns_on_the_same_encoder(method: str) -> None:
-    model = _regressor(method=method).fit(*skewed_table())
+    model = _regressor(method=method, encoder_epochs=8).fit(*skewed_table())
     X, y = skewed_table(500, seed=1)
     assert model.score(X, y) > 0.3
     assert set(model.report_.seconds) == {"encoder"}
@@ -76,8 +77,9 @@ def test_rows_of_weight_0_do_not_move_the_head_of_real_features() -> None:
     X, y = skewed_table()
     weights = np.where(np.arange(400) < 200, 1.0, 0.0)
     spoiled = y.mask(weights == 0, y + 500)
-    light = _regressor(method="none").fit(X, spoiled, sample_weight=weights).predict(X[:200])
-    heavy = _regressor(method="none").fit(X, spoiled).predict(X[:200])
+    encoder = _regressor(method="none", encoder_epochs=8)
+    light = encoder.fit(X, spoiled, sample_weight=weights).predict(X[:200])
+    heavy = encoder.fit(X, spoiled).predict(X[:200])
     assert abs(light - y[:200]).mean() < 0.5 * abs(heavy - y[:200]).mean()
 
 

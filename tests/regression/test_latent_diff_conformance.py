@@ -9,15 +9,19 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 
 QUICK: dict[str, Any] = {
+    "architecture": "mlp",
+    "number_embedding": "none",
+    "encoder_depth": 1,
     "encoder_width": 32,
-    "encoder_epochs": 30,
+    "encoder_dropout": 0.0,
+    "encoder_epochs": 5,
     "encoder_batch": 32,
     "encoder_learning_rate": 1e-2,
     "feature_size": 8,
     "denoiser_width": 16,
     "denoiser_blocks": 1,
-    "diffusion_steps": 20,
-    "sampling_steps": 3,
+    "diffusion_steps": 2,
+    "sampling_steps": 1,
 }
 
 EXPECTED = dict.fromkeys(

@@ -13,12 +13,12 @@ from imbllm_autogluon.regression.bins import TargetBins
 from imbllm_autogluon.regression.config import LatentDiffConfig
 from imbllm_autogluon.regression.copied_features import FeatureCopier
 from imbllm_autogluon.regression.latent_model import LatentModel
-from tests.regression.latent import QUICK, skewed_table
+from tests.regression.latent import BRIEF, QUICK, skewed_table
 
 
 def _fitted(time_limit: float | None = None, n: int = 400, **settings: Any) -> LatentModel:
     X, y = skewed_table(n)
-    config = LatentDiffConfig.from_flat({**QUICK, **settings})
+    config = LatentDiffConfig.from_flat({**BRIEF, **settings})
     bins = TargetBins.fit(y.to_numpy(), config.treatment.n_bins)
     model = LatentModel(config, bins, seed=0, threads=1)
     return model.fit(X, y.to_numpy(), time_limit=time_limit)
@@ -26,7 +26,12 @@ def _fitted(time_limit: float | None = None, n: int = 400, **settings: Any) -> L
 
 @pytest.fixture(scope="module")
 def model() -> LatentModel:
-    return _fitted()
+    return _fitted(**QUICK)
+
+
+@pytest.fixture(scope="module")
+def untreated() -> LatentModel:
+    return _fitted(**QUICK, method="none")
 
 
 def test_the_report_says_what_each_bin_has_wants_and_got(model: LatentModel) -> None:
@@ -58,18 +63,17 @@ def test_the_report_holds_curves_and_seconds_of_every_stage(model: LatentModel) 
     assert set(model.report.curves) == {"encoder", "denoiser"}
 
 
-def test_the_encoder_is_that_of_no_treatment_and_the_head_is_not(model: LatentModel) -> None:
-    untreated = _fitted(method="none")
+def test_the_encoder_is_that_of_no_treatment_and_the_head_is_not(model: LatentModel, untreated: LatentModel) -> None:
     X, _ = skewed_table()
     assert np.array_equal(model._raw_features(X), untreated._raw_features(X))
     assert not np.allclose(model.predict(X), untreated.predict(X))
     assert untreated.generator is None
 
 
-def test_high_targets_are_predicted_higher_with_synthetic_features(model: LatentModel) -> None:
+def test_high_targets_are_predicted_higher_with_synthetic_features(model: LatentModel, untreated: LatentModel) -> None:
     X, y = skewed_table(2000, seed=1)
     rare = (y > y.quantile(0.97)).to_numpy()
-    plain = _fitted(method="none").predict(X)[rare]
+    plain = untreated.predict(X)[rare]
     assert model.predict(X)[rare].mean() > plain.mean()
 
 
@@ -95,9 +99,9 @@ def test_without_a_gate_every_bin_gets_what_it_wants() -> None:
 
 
 def test_a_time_limit_ends_both_trainings_early() -> None:
-    model = _fitted(time_limit=2.0, encoder_epochs=10_000, encoder_patience=10_000, diffusion_steps=10_000_000)
-    assert model.report.seconds["encoder"] < 3.0
-    assert model.report.seconds["denoiser"] < 2.0
+    model = _fitted(time_limit=1.0, encoder_epochs=10_000, encoder_patience=10_000, diffusion_steps=10_000_000)
+    assert model.report.seconds["encoder"] < 2.0
+    assert model.report.seconds["denoiser"] < 1.5
     assert np.isfinite(model.predict(skewed_table()[0])).all()
 
 
@@ -105,7 +109,7 @@ def test_a_bin_of_one_row_borrows_the_gate_of_all_bins() -> None:
     X, y = skewed_table()
     targets = y.to_numpy().copy()
     targets[0] = 3 * targets.max()
-    config = LatentDiffConfig.from_flat(QUICK)
+    config = LatentDiffConfig.from_flat(BRIEF)
     model = LatentModel(config, TargetBins.fit(targets, 10), seed=0, threads=1).fit(X, targets)
     last = model.report.bins.iloc[-1]
     assert last["n"] == 1

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import InvalidInputError, TableError
@@ -45,7 +45,6 @@ def seen_texts(column: Column, series: pd.Series) -> list[str]:
     return [MISSING if gone else write(value) for value, gone in zip(snapped, missing, strict=True)]
 
 
-@settings(max_examples=150, deadline=None)
 @given(columns(6))
 def test_every_text_that_the_writer_writes_is_accepted(series: pd.Series) -> None:
     column = column_of(series)
@@ -53,7 +52,6 @@ def test_every_text_that_the_writer_writes_is_accepted(series: pd.Series) -> Non
     assert all(accepts(automaton, symbols, text) for text in seen_texts(column, series))
 
 
-@settings(max_examples=150, deadline=None)
 @given(columns(6), st.data())
 def test_a_mutated_text_is_accepted_only_if_it_reads_back(series: pd.Series, data: st.DataObject) -> None:
     column = column_of(series)
@@ -68,7 +66,6 @@ def test_a_mutated_text_is_accepted_only_if_it_reads_back(series: pd.Series, dat
         assert column.lattice is None or value is None or column.lattice.minimum <= value <= column.lattice.maximum
 
 
-@settings(max_examples=60, deadline=None)
 @given(columns(6), st.randoms(use_true_random=False))
 def test_random_walks_through_the_tables_end_in_readable_texts(series: pd.Series, random: object) -> None:
     column = column_of(series)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import InvalidInputError
@@ -26,7 +26,6 @@ def build(clauses: list[list[tuple[int, ...]]]) -> AutomatonTables:
     return AutomatonTables.build([one_of(values) for values in clauses], N_TOKENS)
 
 
-@settings(deadline=None)
 @given(languages(), st.data())
 def test_a_walk_passes_the_states_of_the_clause_and_ends_behind_the_last_token(
     clauses: list[list[tuple[int, ...]]], data: st.DataObject
@@ -46,7 +45,6 @@ def test_a_walk_passes_the_states_of_the_clause_and_ends_behind_the_last_token(
         assert (states[clause, len(value) :] == END).all()
 
 
-@settings(deadline=None)
 @given(languages())
 def test_the_tables_allow_exactly_the_values_of_each_clause(clauses: list[list[tuple[int, ...]]]) -> None:
     tables = build(clauses)
@@ -61,7 +59,6 @@ def legal_values(tables: AutomatonTables, state: int) -> set[tuple[int, ...]]:
     return {(token, *rest) for token, following in steps for rest in legal_values(tables, following)}
 
 
-@settings(deadline=None)
 @given(languages())
 def test_clause_tokens_are_all_that_its_values_use(clauses: list[list[tuple[int, ...]]]) -> None:
     tables = build(clauses)

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import SentenceError, TableError
@@ -59,7 +59,6 @@ def test_what_could_be_syntax_is_written_in_quotes(writer: ClauseWriter) -> None
     ]
 
 
-@settings(max_examples=150, deadline=None)
 @given(frames(), st.sampled_from(ORDERS), st.integers(0, 9))
 def test_reading_what_was_written_gives_the_same_cells(frame: pd.DataFrame, order: Order, seed: int) -> None:
     schema = schema_of(frame)
@@ -122,7 +121,6 @@ def test_a_bad_sentence_is_refused_with_reason_and_place(writer: ClauseWriter, s
         writer.read(sentence)
 
 
-@settings(max_examples=300)
 @given(
     st.text(st.characters())
     | st.lists(st.sampled_from([*'", #0-:.T', " is ", "age", "sex", "seen", "1", "F", "missing", "2024-01-01"])).map(
@@ -133,7 +131,6 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     read_or_refuse(ClauseWriter(TableSchema.from_frame(PATIENTS, label="sick")), text)
 
 
-@settings(max_examples=300)
 @given(st.integers(0, 2), st.permutations(range(7)), st.data())
 def test_any_mutated_sentence_is_read_or_refused(row: int, order: list[int], data: st.DataObject) -> None:
     writer = ClauseWriter(TableSchema.from_frame(PATIENTS, label="sick"))

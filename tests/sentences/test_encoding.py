@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.sentences import (
@@ -107,7 +107,6 @@ def values_of(clauses: Clauses, row: int) -> dict[int, list[int]]:
 
 
 @pytest.mark.parametrize("numbers", NUMBERS)
-@settings(deadline=None)
 @given(frame=frames())
 def test_any_table_comes_back_from_its_tokens(numbers: Numbers, frame: pd.DataFrame) -> None:
     if not TableSchema.from_frame(frame, "sick").columns:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imbllm_autogluon.sentences.quantile_bins import QuantileBins
@@ -34,7 +34,6 @@ def equal(n: int) -> npt.NDArray[np.float64]:
     return np.ones(n)
 
 
-@settings(deadline=None)
 @given(samples(), st.integers(2, 9), st.integers(2, 5))
 def test_bins_are_at_most_as_many_as_asked_for_and_cover_seen_values(
     sample: tuple[IntArray, npt.NDArray[np.float64]], max_bins: int, max_knots: int
@@ -49,7 +48,6 @@ def test_bins_are_at_most_as_many_as_asked_for_and_cover_seen_values(
     assert {sample[0].min(), sample[0].max()} <= set(bins.knots)
 
 
-@settings(deadline=None)
 @given(samples(), st.integers(2, 9), st.integers(2, 5), st.integers(0, 99))
 def test_a_drawn_value_lies_in_its_own_bin_between_values_seen_there(
     sample: tuple[IntArray, npt.NDArray[np.float64]], max_bins: int, max_knots: int, seed: int
@@ -63,7 +61,6 @@ def test_a_drawn_value_lies_in_its_own_bin_between_values_seen_there(
     assert bins.encode(drawn).tolist() == codes.tolist()
 
 
-@settings(deadline=None)
 @given(samples(), st.integers(0, 99))
 def test_with_as_many_bins_as_distinct_values_every_value_comes_back_exactly(
     sample: tuple[IntArray, npt.NDArray[np.float64]], seed: int
@@ -73,7 +70,6 @@ def test_with_as_many_bins_as_distinct_values_every_value_comes_back_exactly(
     assert bins.decode(bins.encode(values), np.random.default_rng(seed)).tolist() == values.tolist()
 
 
-@settings(deadline=None)
 @given(samples(), st.integers(2, 9))
 def test_every_seen_value_is_encoded_as_a_bin_next_to_it(
     sample: tuple[IntArray, npt.NDArray[np.float64]], max_bins: int
@@ -85,7 +81,6 @@ def test_every_seen_value_is_encoded_as_a_bin_next_to_it(
     assert (values <= bins.knots[bins.starts[codes + 1] - 1]).all()
 
 
-@settings(deadline=None)
 @given(samples(), st.integers(2, 9))
 def test_the_centre_of_a_bin_is_a_value_seen_in_it(
     sample: tuple[IntArray, npt.NDArray[np.float64]], max_bins: int
@@ -159,7 +154,6 @@ def test_values_far_apart_or_beyond_floats_stay_exact() -> None:
     assert bins.encode(np.array([2**62 + 4, 2**63 - 2])).tolist() == [2, 3]
 
 
-@settings(deadline=None)
 @given(samples())
 def test_bins_survive_json(sample: tuple[IntArray, npt.NDArray[np.float64]]) -> None:
     bins = QuantileBins.fit(*sample, 4)

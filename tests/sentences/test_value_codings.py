@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imbllm_autogluon.sentences.quantile_bins import QuantileBins
@@ -81,7 +81,6 @@ def expect_same(column: Column, series: pd.Series[Any], decoded: tuple[Any, Any]
     assert decoded[1].tolist() == missing.tolist()
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=20), st.data())
 def test_categories_come_back_exactly(codes: list[int], data: st.DataObject) -> None:
     gaps = np.array(data.draw(st.lists(st.booleans(), min_size=len(codes), max_size=len(codes))))
@@ -91,7 +90,6 @@ def test_categories_come_back_exactly(codes: list[int], data: st.DataObject) -> 
     assert missing.tolist() == gaps.tolist()
 
 
-@settings(deadline=None)
 @given(number_columns(), st.integers(0, 99))
 def test_bins_give_back_every_value_where_each_has_a_bin_of_its_own(
     case: tuple[Column, pd.Series[Any]], seed: int
@@ -100,14 +98,12 @@ def test_bins_give_back_every_value_where_each_has_a_bin_of_its_own(
     expect_same(column, series, round_trip(bin_coding(*case, 32), *column.encode(series), seed))
 
 
-@settings(deadline=None)
 @given(number_columns())
 def test_digits_always_give_back_the_value(case: tuple[Column, pd.Series[Any]]) -> None:
     column, series = case
     expect_same(column, series, round_trip(digit_coding(column), *column.encode(series)))
 
 
-@settings(deadline=None)
 @given(number_columns(), st.integers(2, 4), st.integers(0, 99))
 def test_shared_bins_give_values_of_the_bin_on_the_lattice_and_in_range(
     case: tuple[Column, pd.Series[Any]], max_bins: int, seed: int
@@ -133,7 +129,6 @@ def test_large_integers_in_shared_bins_stay_integers_of_their_bin() -> None:
 
 
 @pytest.mark.parametrize("kind", ["bins", "digits", "categories"])
-@settings(deadline=None)
 @given(case=number_columns(may_miss=False))
 def test_missing_is_legal_only_where_training_had_it(kind: str, case: tuple[Column, pd.Series[Any]]) -> None:
     column, series = case

@@ -39,20 +39,19 @@ def test_where_real_rows_repeat_only_equal_rows_are_near_copies() -> None:
 
 
 def test_tables_of_categories_repeat_rows_without_being_copies() -> None:
-    real, other = categories(300, 0), categories(300, 1)
+    found = evaluate(categories(300, 0), categories(300, 1), holdout=categories(150, 2))
     for name in ("exact copies", "near copies", "distinct rows", "entropy"):
-        found = measure(name, real, other, holdout=categories(150, 2))
-        assert found.verdict == "good", found
-    assert "repeat each other" in measure("exact copies", real, other).note
+        assert found.measure(name).verdict == "good", found.measure(name)
+    assert "repeat each other" in found.measure("exact copies").note
 
 
 def test_the_same_row_over_and_over_is_neither_distinct_nor_varied() -> None:
     real = categories(300, 0)
-    same = real.iloc[[0] * 300]
-    assert measure("distinct rows", real, same).verdict == "poor"
-    assert measure("entropy", real, same).value == 0.0
-    assert measure("category coverage", real, same).value == pytest.approx(1 / 3)
-    assert measure("category coverage", real, same).verdict == "poor"
+    found = evaluate(real, real.iloc[[0] * 300])
+    assert found.measure("distinct rows").verdict == "poor"
+    assert found.measure("entropy").value == 0.0
+    assert found.measure("category coverage").value == pytest.approx(1 / 3)
+    assert found.measure("category coverage").verdict == "poor"
 
 
 def test_variety_is_that_of_as_many_rows_of_each_side() -> None:
