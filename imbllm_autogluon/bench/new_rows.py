@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from imbllm_autogluon.bench.peer_generators import DEEP_PEERS
+from benchmarks.ctgan import ctgan
 from imbllm_autogluon.oversampling.baselines import BASELINES
 from imbllm_autogluon.oversampling.methods import generator_of
 from imbllm_autogluon.randomness import child_seed
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-PEERS: Mapping[str, Callable[..., tuple[pd.DataFrame, pd.Series[Any]]]] = {**BASELINES, **DEEP_PEERS}
+PEERS: Mapping[str, Callable[..., tuple[pd.DataFrame, pd.Series[Any]]]] = {**BASELINES, "ctgan": ctgan}
 """Methods that are no generators of this package, by name; all take (X, y, counts, seed=…)."""
 
 

@@ -114,10 +114,6 @@ def ctgan(
     return coding.rows(pd.concat(written, ignore_index=True)), labels.astype(y.dtype)
 
 
-DEEP_PEERS: Mapping[str, Callable[..., tuple[pd.DataFrame, pd.Series[Any]]]] = {"ctgan": ctgan}
-"""By the name of the method; all take (X, y, counts, seed=…, kinds=…), as the baselines do."""
-
-
 @dataclass(frozen=True, eq=False)
 class _Coding:
     """A table as CTGAN takes it: numbers without gaps, and codes of categories."""

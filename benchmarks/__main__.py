@@ -1,0 +1,125 @@
+"""``python -m benchmarks NAME``: one command for each protocol, made from it."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from benchmarks import report
+from benchmarks.protocol import Options, Protocol, run
+from imbllm_autogluon.cli import OneLineErrors
+from imbllm_autogluon.cli_settings import parse_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NAMES = (
+    "paper",
+    "ablation",
+    "autogluon",
+    "regression",
+    "regression_autogluon",
+    "prior",
+    "synthesis",
+    "quality",
+    "stage",
+    "overhead",
+    "speed",
+    "clauses",
+    "attention",
+)
+
+COMMON: dict[str, tuple[Any, Any]] = {
+    "table": (
+        Annotated[list[str], typer.Option(metavar="NAME", help="See benchmarks/tables.py; instead of the usual ones.")],
+        (),
+    ),
+    "rows": (Annotated[int | None, typer.Option(help="Most rows of a table.")], None),
+    "repeats": (Annotated[int | None, typer.Option(help="Splits of each table.")], None),
+    "threads": (Annotated[int | None, typer.Option(help="Threads of every model.")], None),
+    "method": (
+        Annotated[
+            list[str],
+            typer.Option(metavar="NAME", help="Only this, or a pattern such as '*'; default: all quick ones."),
+        ],
+        (),
+    ),
+    "setting": (
+        Annotated[list[str], typer.Option(metavar="KEY=VALUE", help="Of ImbLLM, wherever it is compared.")],
+        (),
+    ),
+    "processes": (Annotated[int, typer.Option(help="Processes that share the work.")], 1),
+    "fresh": (Annotated[bool, typer.Option("--fresh", help="Measure again what an earlier run has stored.")], False),
+    "results": (Annotated[str, typer.Option(help="Name of the files that are written. Default: the command's.")], ""),
+    "folder": (Annotated[Path, typer.Option(help="Where they are written.")], report.RESULTS),
+}
+"""Options of every protocol: annotation and default; lists are repeatable."""
+
+
+def protocols() -> dict[str, Protocol]:
+    """Every protocol by its name."""
+    found = [import_module(f"benchmarks.{name}").PROTOCOL for name in NAMES if find_spec(f"benchmarks.{name}")]
+    return {protocol.name: protocol for protocol in found}
+
+
+def protocol_of(result: str) -> Protocol:
+    """The protocol of a result file, whose name begins with that of the protocol: ``paper_natural``."""
+    matching = [protocol for name, protocol in protocols().items() if result == name or result.startswith(f"{name}_")]
+    if not matching:
+        raise typer.BadParameter(f"there is no protocol of {result!r}; they are: {', '.join(NAMES)}.")
+    return max(matching, key=lambda protocol: len(protocol.name))
+
+
+def command_of(protocol: Protocol) -> Callable[..., None]:
+    """A function whose signature has the common options and those of the protocol, as typer reads them."""
+
+    def command(**given: Any) -> None:
+        own = {name: given[name] for name in protocol.options}
+        numbers = {name: given[name] for name in ("rows", "repeats", "threads")}
+        settings = parse_settings(given["setting"])
+        asked = Options(
+            tables=tuple(given["table"]), methods=tuple(given["method"]), settings=settings, own=own, **numbers
+        )
+        result = run(protocol, asked, processes=given["processes"], fresh=given["fresh"])
+        typer.echo(report.write_result(result, protocol, given["results"] or protocol.name, given["folder"]))
+
+    own = {
+        name: (Annotated[one.kind, typer.Option(help=one.help)], one.default) for name, one in protocol.options.items()
+    }
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+        for name, (annotation, default) in {**own, **COMMON}.items()
+    ]
+    command.__doc__ = protocol.about.partition(". ")[0].strip() + "."
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    return command
+
+
+def write_pages(name: Annotated[list[str] | None, typer.Argument(help="Of results; default: all.")] = None) -> None:
+    """Write the pages of stored results again; nothing is measured."""
+    for result in name or sorted(path.stem for path in report.RESULTS.glob("*.csv")):
+        typer.echo(report.write_page(protocol_of(result), result))
+
+
+def app() -> typer.Typer:
+    """All commands."""
+    made = typer.Typer(cls=OneLineErrors, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+    made.callback()(_benchmarks)
+    made.command("report")(write_pages)
+    for name, protocol in protocols().items():
+        made.command(name.replace("_", "-"))(command_of(protocol))
+    return made
+
+
+def _benchmarks(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
+    """Measure speed, memory and quality on this machine; minutes to hours."""
+
+
+if __name__ == "__main__":
+    app()()

