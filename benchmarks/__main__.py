@@ -41,6 +41,7 @@ COMMON: dict[str, tuple[Any, Any]] = {
     ),
     "rows": (Annotated[int | None, typer.Option(help="Most rows of a table.")], None),
     "repeats": (Annotated[int | None, typer.Option(help="Splits of each table.")], None),
+    "seed": (Annotated[int, typer.Option(help="Number of the first split; the others follow.")], 0),
     "threads": (Annotated[int | None, typer.Option(help="Threads of every model.")], None),
     "method": (
         Annotated[
@@ -80,7 +81,7 @@ def command_of(protocol: Protocol) -> Callable[..., None]:
 
     def command(**given: Any) -> None:
         own = {name: given[name] for name in protocol.options}
-        numbers = {name: given[name] for name in ("rows", "repeats", "threads")}
+        numbers = {name: given[name] for name in ("rows", "repeats", "seed", "threads")}
         settings = parse_settings(given["setting"])
         asked = Options(
             tables=tuple(given["table"]), methods=tuple(given["method"]), settings=settings, own=own, **numbers

@@ -115,7 +115,7 @@ def _kept(rare: np.ndarray, share: float, seed: int) -> Any:
 
 def describe(table: Table, options: Options) -> str:
     """Rows of each class that are learned, judged on and wanted in the first split."""
-    split = PaperSplit.of(table, 0, options["kept"] if "kept" in options.own else KEPT)
+    split = PaperSplit.of(table, options.seed, options.own.get("kept", KEPT))
     learned, test = (part.y.value_counts().to_dict() for part in (split.real, split.test))
     parts = [f"`{label}` {n} learned, {test[label]} to judge on" for label, n in learned.items()]
     wanted = ", ".join(f"{n} of `{label}`" for label, n in split.counts.items())

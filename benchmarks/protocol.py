@@ -103,6 +103,9 @@ class Options:
     repeats: int | None = None
     """Splits of each table; None: the protocol's."""
 
+    seed: int = 0
+    """Number of the first split; the others follow."""
+
     threads: int | None = None
     methods: tuple[str, ...] = ()
     """Names or patterns (``temperature: *``) of the methods; none: all but the slow ones."""
@@ -311,7 +314,7 @@ def runs_of(protocol: Protocol, options: Options, tables: Sequence[Table], work:
     tasks = [
         Task(table, split, methods, threads, options)
         for table in tables
-        for split in range(repeats)
+        for split in range(options.seed, options.seed + repeats)
         for methods in groups
     ]
     return [_run(task, work) for task in tasks]
@@ -398,6 +401,7 @@ def command_line(protocol: Protocol, options: Options) -> str:
     words = ["python -m benchmarks", protocol.name]
     words += [f"--table {shlex.quote(Path(table).name)}" for table in named]
     numbers = {name: getattr(options, name) for name in ("rows", "repeats", "threads")}
+    numbers["seed"] = options.seed or None
     words += [f"--{name} {value}" for name, value in numbers.items() if value is not None]
     words += [f"--method {shlex.quote(method)}" for method in options.methods]
     words += [f"--setting {key}={'none' if value is None else value}" for key, value in options.settings.items()]

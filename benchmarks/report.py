@@ -207,7 +207,7 @@ def summary(tidy: pd.DataFrame, protocol: Protocol) -> str:
         found, metrics = means(part), _metrics(part, protocol)
         frame = pd.DataFrame({metric.name: _marked(found[metric.name], metric) for metric in metrics})
         texts.append(f"{title}{markdown(frame.rename_axis('method').reset_index())}")
-    return "\n\n".join([f"## Means over {tidy['table'].nunique()} tables", *texts])
+    return "\n\n".join(["## Means over the tables", *texts])
 
 
 def compared(tidy: pd.DataFrame, protocol: Protocol) -> str:
