@@ -79,6 +79,9 @@ class Claim(NamedTuple):
     most: bool = False
     """Whether there must be a gain on more than half of the tables."""
 
+    part: str = ""
+    """Title of the protocol's part whose tables count; empty: all tables."""
+
 
 class Option(NamedTuple):
     """An option that only one protocol has."""
@@ -227,6 +230,8 @@ class Protocol:
             from imbllm_autogluon.oversampling.config import GeneratorConfig
 
             GeneratorConfig.from_flat(options.settings)
+            if all(spec.get("method") != "imbllm" for spec in self.methods.values()):
+                raise InvalidInputError(f"{self.name} compares no method that takes settings of ImbLLM.")
         return {
             name: {**options.settings, **spec} if spec.get("method") == "imbllm" else spec
             for name, spec in self.methods.items()

@@ -145,7 +145,9 @@ def _evenly(column: pd.Series[Any], n_rows: int, rng: np.random.Generator) -> pd
 
 def _metric(entry: Measure) -> Metric:
     if entry.direction != "nearest":
-        return Metric(entry.name, f"{entry.range_text}; {entry.direction} is better: {entry.meaning}", entry.direction, 3)
+        return Metric(
+            entry.name, f"{entry.range_text}; {entry.direction} is better: {entry.meaning}", entry.direction, 3
+        )
     # Nothing is ruled out beforehand where the distances among real rows decide.
     best = "near that of real rows" if math.isinf(entry.acceptable[1]) else f"near {entry.best:g}"
     return Metric(entry.name, f"{entry.range_text}; best {best}: {entry.meaning}", "", 3)
@@ -193,7 +195,10 @@ compared with the real rows of their own class; with several rarer classes a fig
 written. Two controls: `{OTHERS}` are half of the learned rows of each rarer class, as if they had been written for the \
 other half, which alone then counts as learned; `{NOISE}` draws every cell on its own and evenly. Metrics of copies and \
 variety are good for noise, so no metric says enough alone.""",
-    methods={**chosen(IMBLLM, GREAT, PRED_LLM, SMOTE_NC, RANDOM), **{name: {"method": name} for name in (OTHERS, NOISE)}},
+    methods={
+        **chosen(IMBLLM, GREAT, PRED_LLM, SMOTE_NC, RANDOM),
+        **{name: {"method": name} for name in (OTHERS, NOISE)},
+    },
     slow=(GREAT, PRED_LLM),
     measure=measure,
     metrics=(*map(_metric, CATALOGUE.values()), Metric(ROWS, "", "", 0), Metric(SECONDS, "", "")),

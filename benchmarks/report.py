@@ -149,37 +149,49 @@ def claims(tidy: pd.DataFrame, protocol: Protocol) -> str:
     measured = set(tidy["method"])
     lines = [_claim_line(tidy, protocol, claim) for claim in protocol.claims if claim.method in measured]
     listed = "\n".join(line for line in lines if line)
-    return f"## Verdict\n\nMeans over the splits; p of Wilcoxon's test over the tables.\n\n{listed}" if listed else ""
+    return (
+        f"## Verdict\n\nMeans over the splits; a gain is a difference in the better direction, p of Wilcoxon's test over the tables.\n\n{listed}"
+        if listed
+        else ""
+    )
 
 
 def _claim_line(tidy: pd.DataFrame, protocol: Protocol, claim: Claim) -> str:
     """One claim; empty where its figures were not measured."""
-    metric = next(one for one in _metrics(tidy, protocol) if one.name == claim.metric)
+    metric = next((one for one in _metrics(tidy, protocol) if one.name == claim.metric), None)
     figures = tidy[tidy["metric"] == claim.metric]
+    if claim.part and protocol.parts is not None:
+        figures = figures[figures["table"].isin(list(protocol.parts(tidy).get(claim.part, ())))]
+    if metric is None or figures.empty:
+        return ""
     against = _strongest(figures, claim.against, metric)
-    if against is None and claim.against:
-        return ""
     gains = _gains(figures, claim.method, against, metric)
-    if gains.empty:
+    if gains.empty or (claim.against and against is None):
         return ""
-    held = [
-        claim.mean is None or bool(gains.mean() >= claim.mean),
-        claim.worst is None or bool(gains.min() >= claim.worst),
-        not claim.most or bool(2 * (gains > 0).sum() > len(gains)),
-    ]
-    told = [f"on average {_signed(gains.mean(), metric, signed=against is not None)}{_asked(claim.mean, 'at least')}"]
-    if claim.worst is not None:
-        lowest = f"{_signed(gains.min(), metric, signed=against is not None)} ({gains.idxmin()})"
-        told.append(f"at worst {lowest}{_asked(claim.worst, 'at least')}")
-    if against is not None:
-        told.append(_better_worse(gains) + (" (asked: better on most)" if claim.most else ""))
-    verdict = "holds" if all(held) else "does NOT hold"
+    asked = claim.mean is not None or claim.worst is not None or claim.most
+    held = (
+        (claim.mean is None or gains.mean() >= claim.mean)
+        and (claim.worst is None or gains.min() >= claim.worst)
+        and (not claim.most or 2 * (gains > 0).sum() > len(gains))
+    )
     versus = f" against {against}" if against else ""
-    return f"- {claim.metric} of **{claim.method}**{versus}: {'; '.join(told)}: **{verdict}**"
+    part = f", {claim.part.lower()}" if claim.part else ""
+    verdict = f"**{'holds' if held else 'does NOT hold'}**: " if asked else ""
+    told = "; ".join(_told(claim, gains, metric, is_gain=against is not None))
+    return f"- {claim.metric} of **{claim.method}**{versus}{part}: {verdict}{told}"
 
 
-def _asked(limit: float | None, words: str) -> str:
-    return "" if limit is None else f" (asked: {words} {limit:g})"
+def _told(claim: Claim, gains: Series, metric: Metric, *, is_gain: bool) -> list[str]:
+    """What was found, next to what was asked."""
+    asked = "" if claim.mean is None else f" (asked: at least {claim.mean:g})"
+    told = [f"{'mean gain' if is_gain else 'mean'} {_signed(gains.mean(), metric, signed=is_gain)}{asked}"]
+    if claim.worst is not None:
+        below = gains[gains < claim.worst]
+        listed = ", ".join(f"{table} ({_signed(value, metric, signed=is_gain)})" for table, value in below.items())
+        told.append(f"below {claim.worst:g} on {listed or 'no table'}")
+    if is_gain:
+        told.append(_better_worse(gains) + (" (asked: better on most)" if claim.most else ""))
+    return told
 
 
 def _strongest(figures: pd.DataFrame, against: str | tuple[str, ...], metric: Metric) -> str | None:
@@ -245,7 +257,7 @@ def _compared_cell(differences: Series, metric: Metric) -> str:
 
 def _better_worse(gains: Series) -> str:
     p = p_value(gains) if (gains != 0).sum() > 1 else float("nan")
-    told = "" if np.isnan(p) else f", p {p:.3f}"
+    told = "" if np.isnan(p) else ", p < 0.001" if p < 0.001 else f", p {p:.3f}"
     return f"{(gains > 0).sum()} better, {(gains < 0).sum()} worse{told}"
 
 

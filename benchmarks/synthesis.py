@@ -131,9 +131,7 @@ def taught(synthetic: pd.DataFrame, real: pd.DataFrame, label: str, seed: int = 
     return {name: 100 * value for name, value in tree_scores(truth, probabilities).items()}
 
 
-def tree_probabilities(
-    learned: pd.DataFrame, real: pd.DataFrame, label: str, seed: int
-) -> tuple[FloatArray, IntArray]:
+def tree_probabilities(learned: pd.DataFrame, real: pd.DataFrame, label: str, seed: int) -> tuple[FloatArray, IntArray]:
     """Probabilities of boosted trees for the real rows, shape (n, classes), and their true codes."""
     columns = paired_columns(real.drop(columns=label), learned.drop(columns=label))
     truth, codes = shared_codes(real[label], learned[label], label)
@@ -186,7 +184,9 @@ of the learned rows. Stratified splits, 60 % of the rows learned and as many wri
         Metric(BALANCED, "of the same; percent"),
         Metric(MACRO_F1, "of the same; percent", compared=True),
         Metric(ROC_AUC, "of the same; of two classes, or the mean of each against the others; percent"),
-        Metric("discriminator", "ROC AUC of trees that tell written rows from unseen real ones, percent; 50 is best", ""),
+        Metric(
+            "discriminator", "ROC AUC of trees that tell written rows from unseen real ones, percent; 50 is best", ""
+        ),
         Metric("inverse KL", "how alike each column's values are spread, 0 to 1", decimals=3),
         Metric("density", "whether rows lie where unseen real ones are close together; about 1 for real rows", "", 2),
         Metric("coverage", "share of unseen real rows with a written row within their 5 nearest", decimals=2),

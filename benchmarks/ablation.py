@@ -1,0 +1,409 @@
+"""Every choice of ImbLLM changed alone, judged as in :mod:`benchmarks.paper`; the written rows are judged too."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from benchmarks import paper
+from benchmarks.classifiers import CLASSIFIERS, XGBOOST
+from benchmarks.methods import NONE
+from benchmarks.paper import KEPT, ROWS, SECONDS, PaperSplit
+from benchmarks.protocol import Metric, Options, Protocol, Task
+from benchmarks.report import by_table, markdown, means, number, p_value, spread, summary, wide
+from benchmarks.scores import AVERAGE_PRECISION, F1, RARE_CLASS
+from imbllm_autogluon.oversampling.config import GeneratorConfig, PlausibilityConfig
+from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.randomness import child_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+    from benchmarks.methods import Rows
+    from benchmarks.protocol import Spec
+
+DEFAULT, NO_ROWS = "default", "no oversampling"
+
+CLOSE, COVERAGE, GAIN = "close probability", "coverage", "F1 above none"
+
+KEPT_SHARE, CLASSIFIER = "kept_share", "classifier"
+
+OF_THE_JUDGING = (KEPT_SHARE, CLASSIFIER)
+"""Axes that are no settings of ImbLLM: they change what it is given, or who learns its rows, and with that the figures
+without oversampling too."""
+
+MOST_JUDGED = 2_000
+"""Written rows that are judged: shares among so many are known to 0.02."""
+
+DRAWS = 20
+"""Of as many written rows as there are test rows: all of them reach every test row (754 rows of a barely trained model
+reached all 10 of `hypothyroid`), so that coverage would be 100 % for every method."""
+
+LEVEL = 0.05
+"""Of the two-sided t-test over all splits: a greater p is called chance."""
+
+PAPER, OURS, HERE = "arXiv 2510.09783", "not in the paper", "expected here"
+
+
+class Axis(NamedTuple):
+    """One thing that is changed, everything else being as it is by default."""
+
+    name: str
+    """Of the setting."""
+
+    values: Mapping[str, Mapping[str, Any]]
+    """Settings of each value, by what a reader calls it."""
+
+    source: str
+    """Who expects it."""
+
+    expected: str
+    """In words."""
+
+    claims: tuple[tuple[str, str, str], ...] = ()
+    """Metric, the value that is expected to have a higher figure, and the other value or `NO_ROWS`."""
+
+
+def _values(key: str, *values: str | float) -> dict[str, dict[str, Any]]:
+    """One setting with each value, called by the value."""
+    return {value if isinstance(value, str) else f"{value:g}": {key: value} for value in values}
+
+
+def axes_of(options: Options) -> tuple[Axis, ...]:
+    """All axes; the steps of the default are moved where there is no warm-up."""
+    language = resolved(options.settings).language
+    every_step = (language.steps or 0) + (language.warmup_steps or 0)
+    pairs = {f"yx {k}": {"conditioning": "yx", "condition_pairs": k} for k in (1, 2, 3, 5)}
+    learners = tuple((metric, name, NO_ROWS) for name in CLASSIFIERS for metric in (F1, AVERAGE_PRECISION))
+    return (
+        Axis(
+            *("order", _values("order", "fix_y", "permute_x", "permute_xy"), PAPER),
+            "the label first (`fix_y`), so that all features can attend to it, beats the label last or anywhere",
+            ((F1, "fix_y", "permute_x"), (F1, "fix_y", "permute_xy")),
+        ),
+        Axis(
+            *("conditioning", {"y": {"conditioning": "y"}, **pairs}, PAPER),
+            "prompts of the label and features (`yx`, with so many of them) beat the label alone: more diverse rows",
+            ((F1, "yx 1", "y"), (COVERAGE, "yx 1", "y")),
+        ),
+        Axis(
+            *("interpolation_ratio", _values("interpolation_ratio", 0.0, 0.25, 0.5, 0.75, 1.0), PAPER),
+            "learning interpolated rows too makes the rows more diverse and the classifier better, the more the better",
+            ((COVERAGE, "1", "0"), (F1, "1", "0")),
+        ),
+        Axis(
+            *("temperature", _values("temperature", 0.5, 0.7, 1.0), "what a temperature is; the paper uses 0.7"),
+            "a lower one writes rows that are more typical, a higher one rows that are more diverse",
+            ((CLOSE, "0.5", "1"), (COVERAGE, "1", "0.5")),
+        ),
+        Axis(
+            "warmup",
+            {**_values("warmup", "fold", "none"), "none, all steps": {"warmup": "none", "steps": every_step}},
+            f"{OURS}, which begins with a pretrained model",
+            "a small model learns little from few rows; all rows of the fold first help it, not for their steps alone",
+            (
+                (AVERAGE_PRECISION, "fold", "none"),
+                (AVERAGE_PRECISION, "fold", "none, all steps"),
+                (CLOSE, "fold", "none, all steps"),
+            ),
+        ),
+        Axis(
+            *("interpolation", _values("interpolation", "linear", "adaptive"), f"{OURS}, which is linear"),
+            "no straight line across the gap between two modes of a class (`adaptive`) keeps rows closer to real ones",
+            ((CLOSE, "adaptive", "linear"),),
+        ),
+        Axis(
+            *("categories", _values("categories", "keep", "neighbour", "vote"), OURS),
+            "categories of the neighbor make rows more diverse; the paper interpolates numbers alone",
+            ((COVERAGE, "neighbour", "keep"),),
+        ),
+        Axis(
+            *("interpolated_clauses", _values("interpolated_clauses", "all", "continuous"), OURS),
+            "nothing; the authors' code writes interpolated rows without categories (`continuous`)",
+        ),
+        Axis(
+            *("plausibility", _values("plausibility", 0.0, 0.25, 0.5, 0.75, 1.0), OURS),
+            "rows that look like another class mislead a classifier; refusing them raises F1 and average precision",
+            ((F1, "0.5", "0"), (AVERAGE_PRECISION, "0.5", "0")),
+        ),
+        Axis(
+            *("numbers", _values("numbers", "bins", "digits"), f"{OURS}, which writes digits"),
+            "digits suit a pretrained model; a small one learns quantile bins sooner",
+            ((F1, "bins", "digits"),),
+        ),
+        Axis(
+            *("constrained", {"true": {"constrained": True}, "false": {"constrained": False}}, OURS),
+            "legal rows at any stage of training cost nothing; the paper mends illegal cells",
+            ((F1, "true", "false"),),
+        ),
+        Axis(
+            *("backbone", _values("backbone", "compact", "compact_masked", "smollm2"), HERE),
+            "the method does not hang on one model",
+        ),
+        Axis(
+            *(KEPT_SHARE, _values(KEPT_SHARE, 0.1, 0.2, 0.3, 0.4, 0.5), HERE),
+            "the fewer rows of the rarest class there are, the more the written ones help",
+            ((GAIN, "0.1", "0.5"),),
+        ),
+        Axis(CLASSIFIER, _values(CLASSIFIER, *CLASSIFIERS), HERE, "the rows help whatever learns them", learners),
+    )
+
+
+SLOW = "backbone: smollm2"
+"""A pretrained backbone takes hours instead of minutes."""
+
+
+def methods_of(options: Options) -> dict[str, Spec]:
+    """No oversampling, the default, and what differs from the default in one thing.
+
+    Examples
+    --------
+    >>> [name for name in methods_of(Options()) if name.startswith("temp")]
+    ['temperature: 0.5', 'temperature: 1']
+    """
+    found: dict[str, Spec] = {NONE: {"method": "none"}, DEFAULT: {"method": "imbllm", **options.settings}}
+    for axis in axes_of(options):
+        for value, changed in axis.values.items():
+            name = method_of(axis, value, options)
+            if name != DEFAULT:
+                found[name] = {**found[DEFAULT], **changed}
+            if name != DEFAULT and axis.name in OF_THE_JUDGING:
+                found[without_rows(name)] = {"method": "none", **changed}
+    return found
+
+
+def method_of(axis: Axis, value: str, options: Options) -> str:
+    """Name of the method of a value; a value that ImbLLM has anyway is the default."""
+    changed = dict(axis.values[value])
+    if axis.name in OF_THE_JUDGING:
+        same = changed in ({KEPT_SHARE: KEPT}, {CLASSIFIER: XGBOOST})
+    else:
+        same = resolved({**options.settings, **changed}) == resolved(options.settings)
+    return DEFAULT if same else f"{axis.name}: {value}"
+
+
+def resolved(settings: Spec) -> GeneratorConfig:
+    """Settings of ImbLLM with the choices of the method and the backbone filled in.
+
+    Raises
+    ------
+    InvalidInputError
+        A setting is unknown, or a value is not allowed.
+    """
+    config = GeneratorConfig.from_flat(settings)
+    if config.plausible.plausibility is None:
+        config = replace(config, plausible=PlausibilityConfig(ImbLLM.own_plausibility))
+    return replace(config, language=config.language.with_defaults(**ImbLLM.own_choices).resolved())
+
+
+def without_rows(method: str) -> str:
+    """Name of the method without oversampling that is judged as another one is."""
+    return NONE if method == DEFAULT else f"{NONE}, {method}"
+
+
+def measure(task: Task) -> dict[str, float | None]:
+    """Let a method prepare one split, judge what a classifier learns from it, and judge the rows themselves."""
+    spec = {key: value for key, value in task.spec.items() if key not in OF_THE_JUDGING}
+    split = PaperSplit.of(task.table, task.split, task.spec.get(KEPT_SHARE, KEPT))
+    learned, figures = paper.judged(split, spec, task, task.spec.get(CLASSIFIER, XGBOOST))
+    costs = {name: figures.pop(name) for name in (ROWS, SECONDS)}
+    return {**figures, **written_figures(learned, split, task.split), **costs}
+
+
+def written_figures(learned: Rows, split: PaperSplit, seed: int) -> dict[str, float | None]:
+    """Close probability and coverage of the new rows of the rarest class, percent, against its test rows alone.
+
+    The few rows that are learned would say little of the class, and other things for every share of them that is kept.
+    None without new rows, or where the class has too few test rows.
+    """
+    from imbllm_autogluon.quality import evaluate
+
+    n_real = len(split.real.y)
+    new = learned.X.iloc[n_real:][(learned.y.iloc[n_real:] == split.rarest).to_numpy()]
+    if new.empty:
+        return {CLOSE: None, COVERAGE: None}
+    real = split.test.X[(split.test.y == split.rarest).to_numpy()].reset_index(drop=True)
+    judged = new.sample(min(len(new), MOST_JUDGED), random_state=seed).reset_index(drop=True)
+    close = evaluate(real, judged, seed=seed).measure(CLOSE).value
+    return {CLOSE: None if close is None else 100.0 * close, COVERAGE: _coverage(real, judged, seed)}
+
+
+def _coverage(real: pd.DataFrame, new: pd.DataFrame, seed: int) -> float | None:
+    """Percent of the real rows that as many new ones reach, mean of some draws; None for too few real rows."""
+    from imbllm_autogluon.quality.measures.coverage import NEIGHBOURS
+    from imbllm_autogluon.quality.measures.density import density_and_coverage
+
+    if len(real) <= NEIGHBOURS:
+        return None
+    size = min(len(real), len(new))
+    draws = [new.sample(size, random_state=child_seed(seed, "order", "coverage", draw)) for draw in range(DRAWS)]
+    return 100.0 * sum(density_and_coverage(real, drawn.reset_index(drop=True)).coverage for drawn in draws) / DRAWS
+
+
+def with_gains(tidy: pd.DataFrame) -> pd.DataFrame:
+    """The figures, and behind them each method's F1 above that of no oversampling, judged alike."""
+    f1 = tidy[tidy["metric"] == F1]
+    known = set(f1["method"])
+    references = {
+        name: name if name.startswith(f"{NONE}, ") else without_rows(name) if without_rows(name) in known else NONE
+        for name in known
+    }
+    keys = ["table", "split", "method"]
+    base = f1.assign(method=f1["method"].map(references))[keys].merge(f1[[*keys, "value"]], on=keys, how="left")
+    return pd.concat([tidy, f1.assign(metric=GAIN, value=f1["value"].to_numpy() - base["value"].to_numpy())])
+
+
+def all_axes(tidy: pd.DataFrame, protocol: Protocol) -> str:
+    """What was expected of each axis, and what was found."""
+    return "\n\n".join(text for axis in axes_of(Options()) if (text := _axis_text(tidy, protocol, axis)))
+
+
+def _axis_text(tidy: pd.DataFrame, protocol: Protocol, axis: Axis) -> str:
+    """One axis; empty where it was not measured."""
+    names = _measured(axis, tidy)
+    if len(names) < 2:
+        return ""
+    lines = [_found(tidy, names, *claim) for claim in axis.claims if {claim[1], claim[2]} - {NO_ROWS} <= set(names)]
+    shown = (F1, AVERAGE_PRECISION, CLOSE, COVERAGE, *((GAIN,) if axis.name in OF_THE_JUDGING else ()))
+    metrics = [metric for metric in protocol.metrics if metric.name in shown]
+    found, table = means(tidy), []
+    for value, name in names.items():
+        line = {axis.name: f"{value} (default)" if name == DEFAULT else value}
+        line |= {metric.name: number(found.loc[name, metric.name], metric) for metric in metrics}
+        for metric in (F1, AVERAGE_PRECISION) if name != DEFAULT else ():
+            line[f"{metric} less default"] = _spread(_differences(tidy, metric, name, DEFAULT))
+        table.append(line)
+    listed = "".join(f"{line}\n" for line in lines) + ("\n" if lines else "")
+    expected = f"Expected ({axis.source}): {axis.expected}."
+    return f"## {axis.name}\n\n{expected}\n\n{listed}{markdown(pd.DataFrame(table).fillna(''))}"
+
+
+def _measured(axis: Axis, tidy: pd.DataFrame) -> dict[str, str]:
+    """Name of the method of each value that was measured; the default was measured under its own name.
+
+    The only value that is absent is what was the default then; of several, what is the default now.
+    """
+    known = set(tidy["method"])
+    names = {value: f"{axis.name}: {value}" for value in axis.values}
+    absent = [value for value, name in names.items() if name not in known]
+    if len(absent) > 1:
+        absent = [value for value in absent if method_of(axis, value, Options()) == DEFAULT]
+    return {
+        value: DEFAULT if value in absent else name
+        for value, name in names.items()
+        if name in known or (value in absent and DEFAULT in known)
+    }
+
+
+def _found(tidy: pd.DataFrame, names: Mapping[str, str], metric: str, higher: str, lower: str) -> str:
+    """One expectation next to what was found: the difference, its error, on how many tables it holds, and p."""
+    other = without_rows(names[higher]) if lower == NO_ROWS else names[lower]
+    differences = _differences(tidy, metric, names[higher], other)
+    if differences.empty:
+        return f"- {metric} of `{higher}` above `{lower}`: could not be measured"
+    tables = differences.groupby("table", sort=False).mean()
+    p = f", p {p_value(tables):.3f}" if len(tables) >= 6 else ""  # with fewer p cannot be below 0.05
+    told = f"found {_spread(differences)}, higher on {(tables > 0).sum()} of {len(tables)} tables{p}"
+    return f"- {metric} of `{higher}` above `{lower}`: {told}: **{verdict(differences)}**"
+
+
+def verdict(differences: pd.Series[float]) -> str:
+    """Whether differences that are expected to be above 0 are.
+
+    Examples
+    --------
+    >>> verdict(pd.Series([2.0, 2.5, 2.2])), verdict(pd.Series([2.0, -2.5])), verdict(pd.Series([2.0]))
+    ('as expected', 'no more than chance', 'too few splits')
+    """
+    from scipy.stats import t
+
+    if len(differences) < 2:
+        return "too few splits"
+    limit = float(t.ppf(1.0 - LEVEL / 2.0, len(differences) - 1))
+    sure = abs(differences.mean()) > limit * differences.std() / np.sqrt(len(differences))
+    return ("as expected" if differences.mean() > 0 else "NOT as expected") if sure else "no more than chance"
+
+
+def _differences(tidy: pd.DataFrame, metric: str, method: str, other: str) -> pd.Series[float]:
+    """One method less another on each split on which both have the figure; indexed by table and split."""
+    figures = wide(tidy[tidy["metric"] == metric])[metric]
+    own, against = (figures[figures.index.get_level_values("method") == one] for one in (method, other))
+    differences: pd.Series[float] = (own.droplevel("method") - against.droplevel("method")).dropna()
+    return differences
+
+
+def _spread(differences: pd.Series[float]) -> str:
+    return spread(differences, Metric(""))
+
+
+SWEPT = {"interpolation_ratio": "interpolation ratio r", "temperature": "temperature T"}
+"""Axes of numbers, and how the picture calls them."""
+
+
+def draw(tidy: pd.DataFrame, path: Path) -> None:
+    """Draw the sweeps that were measured: close probability against coverage, F1 and average precision."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    found, sweeps = means(tidy), []
+    for axis in (axis for axis in axes_of(Options()) if axis.name in SWEPT):
+        if len(values := _measured(axis, tidy)) == len(axis.values):
+            sweeps.append((axis.name, values))
+    path.unlink(missing_ok=True)  # the picture of an earlier run would be taken for that of these figures
+    if not sweeps:
+        return
+    picture = Figure(figsize=(13, 3.9 * len(sweeps)), dpi=100, layout="constrained")
+    FigureCanvasAgg(picture)
+    for panels, (name, values) in zip(picture.subplots(len(sweeps), 3, squeeze=False), sweeps, strict=True):
+        points = found.loc[list(values.values())]
+        panels[0].plot(points[COVERAGE], points[CLOSE], marker="o", color="tab:green")
+        for value, x, y in zip(values, points[COVERAGE], points[CLOSE], strict=True):
+            panels[0].annotate(value, (x, y), xytext=(5, 5), textcoords="offset points", fontsize=9)
+        panels[0].set(xlabel=f"{COVERAGE} (%)", ylabel=f"{CLOSE} (%)", title=SWEPT[name])
+        for panel, metric in zip(panels[1:], (F1, AVERAGE_PRECISION), strict=True):
+            _draw_metric(panel, [float(value) for value in values], points[metric], found[metric][NONE])
+            panel.set(xlabel=SWEPT[name], ylabel=f"{metric} (%)", title=metric)
+    picture.savefig(path, format="png")
+
+
+def _draw_metric(panel: Axes, values: list[float], figures: pd.Series[float], without: float) -> None:
+    """One metric along the axis, next to that of no oversampling."""
+    panel.plot(values, figures, marker="o", color="tab:blue", label="ImbLLM")
+    panel.axhline(without, color="tab:gray", linestyle="--", label=NONE)
+    panel.set_xticks(values, [f"{value:g}" for value in values])
+    panel.legend(fontsize=8)
+
+
+PROTOCOL = Protocol(
+    name="ablation",
+    about=f"""ImbLLM with its defaults, and with one thing changed at a time; rows, classifier and figures as in \
+[paper](paper.md). Splits and seeds are the same for all methods. `{DEFAULT}` stands for its own value on every axis. ± \
+is the standard error over all splits of all tables, of the difference on the same split. A difference that a t-test \
+over them does not tell from 0 (two-sided, {LEVEL:g}) is called chance; splits of one table share rows, so the test is \
+kind, and one in twenty comparisons is beyond that by chance. p is of Wilcoxon's signed-rank test over the tables. A \
+rarest class of few rows to learn has its new rows by interpolation alone: most methods are then the same.""",
+    methods=methods_of,
+    slow=(SLOW,),
+    always=(NONE, DEFAULT),
+    measure=measure,
+    metrics=(
+        *RARE_CLASS,
+        Metric(GAIN, f"{F1} less that without oversampling on the same split with the same classifier, points"),
+        Metric(CLOSE, "share of the new rows that are as near to a test row of the class as 95 % of its test rows are"),
+        Metric(COVERAGE, f"share of the test rows of the class that as many new ones reach, mean of {DRAWS} draws"),
+        Metric(ROWS, "", ""),
+        Metric(SECONDS, "", ""),
+    ),
+    rows=5000,
+    repeats=5,
+    describe=paper.describe,
+    derive=with_gains,
+    page=(all_axes, summary, by_table),
+    draw=draw,
+)
