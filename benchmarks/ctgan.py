@@ -20,7 +20,6 @@ import pandas as pd
 
 from imbllm_autogluon.errors import MissingDependencyError, TableError
 from imbllm_autogluon.oversampling.baselines import filled, is_number
-from imbllm_autogluon.process_state import seeded_torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -92,6 +91,8 @@ def ctgan(
     TableError
         There are fewer than ten rows.
     """
+    from imbllm_autogluon.process_state import seeded_torch
+
     make = _synthesizer()
     if len(y) < LEAST_ROWS:
         raise TableError(f"CTGAN needs at least {LEAST_ROWS} rows; got {len(y)}.")

@@ -11,7 +11,6 @@ import pandas as pd
 from benchmarks.classifiers import TableCoding
 from benchmarks.ctgan import ctgan
 from imbllm_autogluon.oversampling.baselines import BASELINES
-from imbllm_autogluon.oversampling.methods import generator_of
 from imbllm_autogluon.randomness import child_seed
 
 if TYPE_CHECKING:
@@ -87,6 +86,8 @@ def new_rows(real: Rows, counts: Counts, spec: Spec, seed: int, threads: int) ->
         return _smote_on_codes(real, counts, child_seed(seed, "values", method))
     if method in PEERS:
         return Rows(*PEERS[method](real.X, real.y, counts, seed=child_seed(seed, "values", method)))
+    from imbllm_autogluon.oversampling.methods import generator_of  # loads torch, whose memory peers do without
+
     return Rows(*generator_of(spec, random_state=seed, threads=threads).fit(real.X, real.y, counts).sample())
 
 

@@ -419,7 +419,7 @@ def _flags(name: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [flag] if value else []
     many = value if isinstance(value, (list, tuple)) else [value]
-    return [f"{flag} {shlex.quote(str(one))}" for one in many]
+    return [f"{flag} {shlex.quote(Path(str(one)).name if Path(str(one)).exists() else str(one))}" for one in many]
 
 
 def _here() -> dict[str, str]:

@@ -271,6 +271,14 @@ def by_table(tidy: pd.DataFrame, protocol: Protocol) -> str:
     return f"## Table by table\n\n{markdown(pd.DataFrame(columns, index=found.index).reset_index())}"
 
 
+def medians(tidy: pd.DataFrame, protocol: Protocol) -> str:
+    """A row for each table and method: median and range over the splits."""
+    groups, metrics = wide(tidy).groupby(["table", "method"], sort=False), _metrics(tidy, protocol)
+    columns = {metric.name: groups[metric.name].agg(_median_and_range, metric=metric) for metric in metrics}
+    title = "## Table by table\n\nMedian (minimum to maximum) over the splits."
+    return f"{title}\n\n{markdown(pd.DataFrame(columns).reset_index())}"
+
+
 def changes_by_table(tidy: pd.DataFrame, protocol: Protocol) -> str:
     """Differences from the first reference with their standard errors over the splits."""
     reference = next((one for one in protocol.references if one in set(tidy["method"])), None)
@@ -328,6 +336,12 @@ def number(value: float, metric: Metric) -> str:
     if metric.decimals is None:
         return np.format_float_positional(float(f"{value:.4g}"), trim="-")
     return f"{value:.{metric.decimals}f}"
+
+
+def _median_and_range(values: Series, metric: Metric) -> str:
+    found = values.dropna()
+    median, *ends = (number(value, metric) for value in (found.median(), found.min(), found.max()))
+    return median if len(found) < 2 else f"{median} ({' to '.join(ends)})"
 
 
 def spread(values: Series, metric: Metric) -> str:
