@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from benchmarks import report
-from benchmarks.protocol import Options, Protocol, run
+from benchmarks.protocol import Option, Options, Protocol, run
 from imbllm_autogluon.cli import OneLineErrors
 from imbllm_autogluon.cli_settings import parse_settings
 
@@ -19,47 +19,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NAMES = (
-    "paper",
-    "ablation",
-    "autogluon",
-    "regression",
-    "regression_autogluon",
-    "prior",
-    "synthesis",
-    "quality",
-    "stage",
-    "overhead",
-    "speed",
-    "clauses",
-    "attention",
+    *("paper", "ablation", "autogluon", "regression", "regression_autogluon", "prior", "synthesis", "quality"),
+    *("stage", "overhead", "speed", "clauses", "attention"),
 )
 
-COMMON: dict[str, tuple[Any, Any]] = {
-    "table": (
-        Annotated[list[str], typer.Option(metavar="NAME", help="See benchmarks/tables.py; instead of the usual ones.")],
-        (),
-    ),
-    "rows": (Annotated[int | None, typer.Option(help="Most rows of a table.")], None),
-    "repeats": (Annotated[int | None, typer.Option(help="Splits of each table.")], None),
-    "seed": (Annotated[int, typer.Option(help="Number of the first split; the others follow.")], 0),
-    "threads": (Annotated[int | None, typer.Option(help="Threads of every model.")], None),
-    "method": (
-        Annotated[
-            list[str],
-            typer.Option(metavar="NAME", help="Only this, or a pattern such as '*'; default: all quick ones."),
-        ],
-        (),
-    ),
-    "setting": (
-        Annotated[list[str], typer.Option(metavar="KEY=VALUE", help="Of ImbLLM, wherever it is compared.")],
-        (),
-    ),
-    "processes": (Annotated[int, typer.Option(help="Processes that share the work.")], 1),
-    "fresh": (Annotated[bool, typer.Option("--fresh", help="Measure again what an earlier run has stored.")], False),
-    "results": (Annotated[str, typer.Option(help="Name of the files that are written. Default: the command's.")], ""),
-    "folder": (Annotated[Path, typer.Option(help="Where they are written.")], report.RESULTS),
+COMMON = {
+    "table": Option(list[str], (), "Name of a table, see benchmarks/tables.py; instead of the usual ones; repeatable."),
+    "rows": Option(int | None, None, "Most rows of a table."),
+    "repeats": Option(int | None, None, "Splits of each table."),
+    "seed": Option(int, 0, "Number of the first split; the others follow."),
+    "threads": Option(int | None, None, "Threads of every model."),
+    "method": Option(list[str], (), "Only this method, or a pattern such as '*'; repeatable. Default: all quick ones."),
+    "setting": Option(list[str], (), "KEY=VALUE of ImbLLM, wherever it is compared; repeatable."),
+    "processes": Option(int, 1, "Processes that share the work."),
+    "fresh": Option(bool, False, "Measure again what an earlier run has stored."),
+    "results": Option(str, "", "Name of the files that are written. Default: the command's."),
+    "folder": Option(Path, report.RESULTS, "Where they are written."),
 }
-"""Options of every protocol: annotation and default; lists are repeatable."""
+"""Options of every protocol."""
 
 
 def protocols() -> dict[str, Protocol]:
@@ -70,7 +47,7 @@ def protocols() -> dict[str, Protocol]:
 
 def protocol_of(result: str) -> Protocol:
     """The protocol of a result file, whose name begins with that of the protocol: ``paper_natural``."""
-    matching = [protocol for name, protocol in protocols().items() if result == name or result.startswith(f"{name}_")]
+    matching = [protocol for name, protocol in protocols().items() if f"{result}_".startswith(f"{name}_")]
     if not matching:
         raise typer.BadParameter(f"there is no protocol of {result!r}; they are: {', '.join(NAMES)}.")
     return max(matching, key=lambda protocol: len(protocol.name))
@@ -82,21 +59,20 @@ def command_of(protocol: Protocol) -> Callable[..., None]:
     def command(**given: Any) -> None:
         own = {name: given[name] for name in protocol.options}
         numbers = {name: given[name] for name in ("rows", "repeats", "seed", "threads")}
-        settings = parse_settings(given["setting"])
-        asked = Options(
-            tables=tuple(given["table"]), methods=tuple(given["method"]), settings=settings, own=own, **numbers
-        )
+        lists = {"tables": tuple(given["table"]), "methods": tuple(given["method"])}
+        asked = Options(**lists, **numbers, settings=parse_settings(given["setting"]), own=own)
         result = run(protocol, asked, processes=given["processes"], fresh=given["fresh"])
         typer.echo(report.write_result(result, protocol, given["results"] or protocol.name, given["folder"]))
 
-    own = {
-        name: (Annotated[one.kind, typer.Option(help=one.help)], one.default) for name, one in protocol.options.items()
-    }
     parameters = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
-        for name, (annotation, default) in {**own, **COMMON}.items()
+        inspect.Parameter(
+            *(name, inspect.Parameter.KEYWORD_ONLY),
+            annotation=Annotated[option.kind, typer.Option(help=option.help)],
+            default=option.default,
+        )
+        for name, option in {**protocol.options, **COMMON}.items()
     ]
-    command.__doc__ = protocol.about.partition(". ")[0].strip() + "."
+    command.__doc__ = (protocol.about or "").partition("\n")[0]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in parameters}
     return command

@@ -1,4 +1,12 @@
-"""Every choice of ImbLLM changed alone, judged as in :mod:`benchmarks.paper`; the written rows are judged too."""
+"""Every choice of ImbLLM changed alone, judged as in [paper](paper.md).
+
+ImbLLM with its defaults, and with one thing changed at a time; rows, classifier and figures as in [paper](paper.md).
+Splits and seeds are the same for all methods. `default` stands for its own value on every axis. ± is the standard error
+over all splits of all tables, of the difference on the same split. A difference that a t-test over them does not tell
+from 0 (two-sided, 0.05) is called chance; splits of one table share rows, so the test is kind, and one in twenty
+comparisons is beyond that by chance. p is of Wilcoxon's signed-rank test over the tables. A rarest class of few rows to
+learn has its new rows by interpolation alone: most methods are then the same.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +29,6 @@ from imbllm_autogluon.randomness import child_seed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
-
-    from matplotlib.axes import Axes
 
     from benchmarks.methods import Rows
     from benchmarks.protocol import Spec
@@ -48,8 +53,6 @@ reached all 10 of `hypothyroid`), so that coverage would be 100 % for every meth
 LEVEL = 0.05
 """Of the two-sided t-test over all splits: a greater p is called chance."""
 
-PAPER, OURS, HERE = "arXiv 2510.09783", "not in the paper", "expected here"
-
 
 class Axis(NamedTuple):
     """One thing that is changed, everything else being as it is by default."""
@@ -60,98 +63,88 @@ class Axis(NamedTuple):
     values: Mapping[str, Mapping[str, Any]]
     """Settings of each value, by what a reader calls it."""
 
-    source: str
-    """Who expects it."""
-
     expected: str
-    """In words."""
-
     claims: tuple[tuple[str, str, str], ...] = ()
     """Metric, the value that is expected to have a higher figure, and the other value or `NO_ROWS`."""
 
 
-def _values(key: str, *values: str | float) -> dict[str, dict[str, Any]]:
-    """One setting with each value, called by the value."""
-    return {value if isinstance(value, str) else f"{value:g}": {key: value} for value in values}
+def _axis(name: str, values: tuple[str | float, ...], expected: str, *claims: tuple[str, str, str]) -> Axis:
+    """One setting with each of its values, called by the value."""
+    named = {value if isinstance(value, str) else f"{value:g}": {name: value} for value in values}
+    return Axis(name, named, expected, claims)
 
 
 def axes_of(options: Options) -> tuple[Axis, ...]:
     """All axes; the steps of the default are moved where there is no warm-up."""
     language = resolved(options.settings).language
-    every_step = (language.steps or 0) + (language.warmup_steps or 0)
+    steps = (language.steps or 0) + (language.warmup_steps or 0)
     pairs = {f"yx {k}": {"conditioning": "yx", "condition_pairs": k} for k in (1, 2, 3, 5)}
-    learners = tuple((metric, name, NO_ROWS) for name in CLASSIFIERS for metric in (F1, AVERAGE_PRECISION))
+    warmups = {"fold": {"warmup": "fold"}, "none": {"warmup": "none"}}
+    learners = [(metric, name, NO_ROWS) for name in CLASSIFIERS for metric in (F1, AVERAGE_PRECISION)]
     return (
-        Axis(
-            *("order", _values("order", "fix_y", "permute_x", "permute_xy"), PAPER),
-            "the label first (`fix_y`), so that all features can attend to it, beats the label last or anywhere",
-            ((F1, "fix_y", "permute_x"), (F1, "fix_y", "permute_xy")),
+        _axis(
+            *("order", ("fix_y", "permute_x", "permute_xy")),
+            "label first (`fix_y`), which all features can attend to, beats label last or anywhere (arXiv 2510.09783)",
+            *((F1, "fix_y", "permute_x"), (F1, "fix_y", "permute_xy")),
         ),
         Axis(
-            *("conditioning", {"y": {"conditioning": "y"}, **pairs}, PAPER),
-            "prompts of the label and features (`yx`, with so many of them) beat the label alone: more diverse rows",
+            *("conditioning", {"y": {"conditioning": "y"}, **pairs}),
+            "prompts of the label and so many features (`yx`) beat the label alone: more diverse rows (the same paper)",
             ((F1, "yx 1", "y"), (COVERAGE, "yx 1", "y")),
         ),
-        Axis(
-            *("interpolation_ratio", _values("interpolation_ratio", 0.0, 0.25, 0.5, 0.75, 1.0), PAPER),
-            "learning interpolated rows too makes the rows more diverse and the classifier better, the more the better",
-            ((COVERAGE, "1", "0"), (F1, "1", "0")),
+        _axis(
+            *("interpolation_ratio", (0.0, 0.25, 0.5, 0.75, 1.0)),
+            "learning interpolated rows too makes the rows more diverse and the classifier better (the same paper)",
+            *((COVERAGE, "1", "0"), (F1, "1", "0")),
+        ),
+        _axis(
+            *("temperature", (0.5, 0.7, 1.0)),
+            "a lower one writes rows that are more typical, a higher one rows that are more diverse; the paper has 0.7",
+            *((CLOSE, "0.5", "1"), (COVERAGE, "1", "0.5")),
         ),
         Axis(
-            *("temperature", _values("temperature", 0.5, 0.7, 1.0), "what a temperature is; the paper uses 0.7"),
-            "a lower one writes rows that are more typical, a higher one rows that are more diverse",
-            ((CLOSE, "0.5", "1"), (COVERAGE, "1", "0.5")),
-        ),
-        Axis(
-            "warmup",
-            {**_values("warmup", "fold", "none"), "none, all steps": {"warmup": "none", "steps": every_step}},
-            f"{OURS}, which begins with a pretrained model",
+            *("warmup", {**warmups, "none, all steps": {"warmup": "none", "steps": steps}}),
             "a small model learns little from few rows; all rows of the fold first help it, not for their steps alone",
             (
                 (AVERAGE_PRECISION, "fold", "none"),
-                (AVERAGE_PRECISION, "fold", "none, all steps"),
-                (CLOSE, "fold", "none, all steps"),
+                *((one, "fold", "none, all steps") for one in (AVERAGE_PRECISION, CLOSE)),
             ),
         ),
-        Axis(
-            *("interpolation", _values("interpolation", "linear", "adaptive"), f"{OURS}, which is linear"),
+        _axis(
+            *("interpolation", ("linear", "adaptive")),
             "no straight line across the gap between two modes of a class (`adaptive`) keeps rows closer to real ones",
-            ((CLOSE, "adaptive", "linear"),),
+            (CLOSE, "adaptive", "linear"),
         ),
-        Axis(
-            *("categories", _values("categories", "keep", "neighbour", "vote"), OURS),
+        _axis(
+            *("categories", ("keep", "neighbour", "vote")),
             "categories of the neighbor make rows more diverse; the paper interpolates numbers alone",
-            ((COVERAGE, "neighbour", "keep"),),
+            (COVERAGE, "neighbour", "keep"),
         ),
-        Axis(
-            *("interpolated_clauses", _values("interpolated_clauses", "all", "continuous"), OURS),
-            "nothing; the authors' code writes interpolated rows without categories (`continuous`)",
+        _axis(
+            *("interpolated_clauses", ("all", "continuous")),
+            "nothing; the paper's code writes interpolated rows without categories (`continuous`)",
         ),
-        Axis(
-            *("plausibility", _values("plausibility", 0.0, 0.25, 0.5, 0.75, 1.0), OURS),
+        _axis(
+            *("plausibility", (0.0, 0.25, 0.5, 0.75, 1.0)),
             "rows that look like another class mislead a classifier; refusing them raises F1 and average precision",
-            ((F1, "0.5", "0"), (AVERAGE_PRECISION, "0.5", "0")),
+            *((F1, "0.5", "0"), (AVERAGE_PRECISION, "0.5", "0")),
+        ),
+        _axis(
+            *("numbers", ("bins", "digits"), "digits suit a pretrained model; a small one learns quantile bins sooner"),
+            (F1, "bins", "digits"),
         ),
         Axis(
-            *("numbers", _values("numbers", "bins", "digits"), f"{OURS}, which writes digits"),
-            "digits suit a pretrained model; a small one learns quantile bins sooner",
-            ((F1, "bins", "digits"),),
-        ),
-        Axis(
-            *("constrained", {"true": {"constrained": True}, "false": {"constrained": False}}, OURS),
+            *("constrained", {"true": {"constrained": True}, "false": {"constrained": False}}),
             "legal rows at any stage of training cost nothing; the paper mends illegal cells",
             ((F1, "true", "false"),),
         ),
-        Axis(
-            *("backbone", _values("backbone", "compact", "compact_masked", "smollm2"), HERE),
-            "the method does not hang on one model",
-        ),
-        Axis(
-            *(KEPT_SHARE, _values(KEPT_SHARE, 0.1, 0.2, 0.3, 0.4, 0.5), HERE),
+        _axis("backbone", ("compact", "compact_masked", "smollm2"), "the method does not hang on one model"),
+        _axis(
+            *(KEPT_SHARE, (0.1, 0.2, 0.3, 0.4, 0.5)),
             "the fewer rows of the rarest class there are, the more the written ones help",
-            ((GAIN, "0.1", "0.5"),),
+            (GAIN, "0.1", "0.5"),
         ),
-        Axis(CLASSIFIER, _values(CLASSIFIER, *CLASSIFIERS), HERE, "the rows help whatever learns them", learners),
+        _axis(CLASSIFIER, tuple(CLASSIFIERS), "the rows help whatever learns them", *learners),
     )
 
 
@@ -189,13 +182,7 @@ def method_of(axis: Axis, value: str, options: Options) -> str:
 
 
 def resolved(settings: Spec) -> GeneratorConfig:
-    """Settings of ImbLLM with the choices of the method and the backbone filled in.
-
-    Raises
-    ------
-    InvalidInputError
-        A setting is unknown, or a value is not allowed.
-    """
+    """Settings of ImbLLM with the choices of the method and the backbone filled in."""
     config = GeneratorConfig.from_flat(settings)
     if config.plausible.plausibility is None:
         config = replace(config, plausible=PlausibilityConfig(ImbLLM.own_plausibility))
@@ -249,14 +236,17 @@ def _coverage(real: pd.DataFrame, new: pd.DataFrame, seed: int) -> float | None:
 def with_gains(tidy: pd.DataFrame) -> pd.DataFrame:
     """The figures, and behind them each method's F1 above that of no oversampling, judged alike."""
     f1 = tidy[tidy["metric"] == F1]
-    known = set(f1["method"])
-    references = {
-        name: name if name.startswith(f"{NONE}, ") else without_rows(name) if without_rows(name) in known else NONE
-        for name in known
-    }
     keys = ["table", "split", "method"]
-    base = f1.assign(method=f1["method"].map(references))[keys].merge(f1[[*keys, "value"]], on=keys, how="left")
-    return pd.concat([tidy, f1.assign(metric=GAIN, value=f1["value"].to_numpy() - base["value"].to_numpy())])
+    base = f1.assign(method=f1["method"].map(_reference))[keys].merge(f1[[*keys, "value"]], on=keys, how="left")
+    gains = f1.assign(metric=GAIN, value=f1["value"].to_numpy() - base["value"].to_numpy())
+    return pd.concat([tidy, gains.dropna(subset="value")], ignore_index=True)
+
+
+def _reference(method: str) -> str:
+    """The method without oversampling that is judged alike; of such a method itself."""
+    if method.startswith(f"{NONE}, "):
+        return method
+    return without_rows(method) if method.partition(":")[0] in OF_THE_JUDGING else NONE
 
 
 def all_axes(tidy: pd.DataFrame, protocol: Protocol) -> str:
@@ -280,8 +270,7 @@ def _axis_text(tidy: pd.DataFrame, protocol: Protocol, axis: Axis) -> str:
             line[f"{metric} less default"] = _spread(_differences(tidy, metric, name, DEFAULT))
         table.append(line)
     listed = "".join(f"{line}\n" for line in lines) + ("\n" if lines else "")
-    expected = f"Expected ({axis.source}): {axis.expected}."
-    return f"## {axis.name}\n\n{expected}\n\n{listed}{markdown(pd.DataFrame(table).fillna(''))}"
+    return f"## {axis.name}\n\nExpected: {axis.expected}.\n\n{listed}{markdown(pd.DataFrame(table).fillna(''))}"
 
 
 def _measured(axis: Axis, tidy: pd.DataFrame) -> dict[str, str]:
@@ -342,52 +331,9 @@ def _spread(differences: pd.Series[float]) -> str:
     return spread(differences, Metric(""))
 
 
-SWEPT = {"interpolation_ratio": "interpolation ratio r", "temperature": "temperature T"}
-"""Axes of numbers, and how the picture calls them."""
-
-
-def draw(tidy: pd.DataFrame, path: Path) -> None:
-    """Draw the sweeps that were measured: close probability against coverage, F1 and average precision."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    found, sweeps = means(tidy), []
-    for axis in (axis for axis in axes_of(Options()) if axis.name in SWEPT):
-        if len(values := _measured(axis, tidy)) == len(axis.values):
-            sweeps.append((axis.name, values))
-    path.unlink(missing_ok=True)  # the picture of an earlier run would be taken for that of these figures
-    if not sweeps:
-        return
-    picture = Figure(figsize=(13, 3.9 * len(sweeps)), dpi=100, layout="constrained")
-    FigureCanvasAgg(picture)
-    for panels, (name, values) in zip(picture.subplots(len(sweeps), 3, squeeze=False), sweeps, strict=True):
-        points = found.loc[list(values.values())]
-        panels[0].plot(points[COVERAGE], points[CLOSE], marker="o", color="tab:green")
-        for value, x, y in zip(values, points[COVERAGE], points[CLOSE], strict=True):
-            panels[0].annotate(value, (x, y), xytext=(5, 5), textcoords="offset points", fontsize=9)
-        panels[0].set(xlabel=f"{COVERAGE} (%)", ylabel=f"{CLOSE} (%)", title=SWEPT[name])
-        for panel, metric in zip(panels[1:], (F1, AVERAGE_PRECISION), strict=True):
-            _draw_metric(panel, [float(value) for value in values], points[metric], found[metric][NONE])
-            panel.set(xlabel=SWEPT[name], ylabel=f"{metric} (%)", title=metric)
-    picture.savefig(path, format="png")
-
-
-def _draw_metric(panel: Axes, values: list[float], figures: pd.Series[float], without: float) -> None:
-    """One metric along the axis, next to that of no oversampling."""
-    panel.plot(values, figures, marker="o", color="tab:blue", label="ImbLLM")
-    panel.axhline(without, color="tab:gray", linestyle="--", label=NONE)
-    panel.set_xticks(values, [f"{value:g}" for value in values])
-    panel.legend(fontsize=8)
-
-
 PROTOCOL = Protocol(
     name="ablation",
-    about=f"""ImbLLM with its defaults, and with one thing changed at a time; rows, classifier and figures as in \
-[paper](paper.md). Splits and seeds are the same for all methods. `{DEFAULT}` stands for its own value on every axis. ± \
-is the standard error over all splits of all tables, of the difference on the same split. A difference that a t-test \
-over them does not tell from 0 (two-sided, {LEVEL:g}) is called chance; splits of one table share rows, so the test is \
-kind, and one in twenty comparisons is beyond that by chance. p is of Wilcoxon's signed-rank test over the tables. A \
-rarest class of few rows to learn has its new rows by interpolation alone: most methods are then the same.""",
+    about=__doc__,
     methods=methods_of,
     slow=(SLOW,),
     always=(NONE, DEFAULT),
@@ -405,5 +351,4 @@ rarest class of few rows to learn has its new rows by interpolation alone: most 
     describe=paper.describe,
     derive=with_gains,
     page=(all_axes, summary, by_table),
-    draw=draw,
 )

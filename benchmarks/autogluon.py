@@ -1,21 +1,27 @@
 """What twins add to AutoGluon's ensemble where a class is rare (protocol A).
 
-One predictor on each split holds the models of all methods but class weights, which are a second fit: AutoGluon weights
-the rows of all models of a predictor, or of none.
+What twins add to AutoGluon where a class is rare. Stratified splits, a quarter of the rows is unseen, the tables have
+their own class shares; classes of fewer than 16 rows are left out. One predictor on each split fits all models in
+bagging folds: the families as they are (`plain`), the same once more with another seed, and twins whose folds get rows
+by random oversampling, SMOTE-NC or ImbLLM. Each method is a weighted ensemble over some of these models, weighted by
+out-of-fold rows; plain models are the same in all methods. `plain`, `plain twice` and `class weights` have AutoGluon's
+ensemble, the others that of this package's presets; `plain, our ensemble` is it over the plain models alone, so that
+what twins add is the difference from it. AutoGluon's metric is average precision of the rarer class, or balanced
+accuracy where there are more than two. `plain twice` is a control: what more models of the same sort do. `class
+weights` is a predictor of its own with `sample_weight="balance_weight"`. `plain + tuned twins` are the twins of the
+preset `imbllm_tuned`, measured where it is named; its seconds are those of all trials.
 """
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from benchmarks import ensembles
-from benchmarks.ensembles import AGAIN, FIT_SECONDS, PLAIN, TWICE, WEIGHT
+from benchmarks.ensembles import AGAIN, FIT_SECONDS, PLAIN, TWICE, WEIGHT, Fit, twin
 from benchmarks.paper import large_classes
 from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Task
 from benchmarks.report import wide
@@ -24,6 +30,7 @@ from benchmarks.scores import AVERAGE_PRECISION, BALANCED, F1, LOG_LOSS, MACRO_F
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
+    import pandas as pd
     from autogluon.tabular import TabularPredictor
 
     from benchmarks.protocol import Spec
@@ -86,7 +93,7 @@ class ClassSplit:
         """Whether there are two classes, the rarer of which is the positive one."""
         return len(self.classes) == 2
 
-    def predictor(self, path: Path, **more: Any) -> TabularPredictor:
+    def predictor(self, path: str, **more: Any) -> TabularPredictor:
         """AutoGluon's predictor: the metric is average precision of the rarer class, of more balanced accuracy."""
         from autogluon.tabular import TabularPredictor
 
@@ -95,13 +102,12 @@ class ClassSplit:
         else:
             more |= {"eval_metric": "balanced_accuracy"}
         kind = "binary" if self.is_binary else "multiclass"
-        return TabularPredictor(self.label, problem_type=kind, path=str(path), verbosity=0, **more)
+        return TabularPredictor(self.label, problem_type=kind, path=path, verbosity=0, **more)
 
 
 def methods_of(options: Options) -> dict[str, Spec]:
     """The methods; twins with the settings that were asked for."""
-    own = {"settings": dict(options.settings)} if options.settings else {}
-    return {name: {**spec, **own} if set(spec["adds"]) - {AGAIN} else spec for name, spec in METHODS.items()}
+    return ensembles.with_settings(METHODS, (*TWINS, TWIN_TUNED), options)
 
 
 def describe(table: Table, options: Options) -> str:
@@ -122,53 +128,34 @@ def together(methods: Mapping[str, Spec]) -> list[Mapping[str, Spec]]:
 
 def measure(task: Task) -> list[dict[str, Any]]:
     """Fit the models of all methods on one split, and judge every method on unseen rows."""
-    from imbllm_autogluon.jobs.base_job import quiet_libraries
-
-    split, options = ClassSplit.of(task.table, task.split), task.options
+    split = ClassSplit.of(task.table, task.split)
     weights = {"sample_weight": "balance_weight"} if WEIGHTS in task.methods else {}
-    with tempfile.TemporaryDirectory() as folder, quiet_libraries():
-        predictor = split.predictor(Path(folder) / "fit", **weights)
-        models = portfolio(task.methods, options)
-        ensembles.fit_models(predictor, split.train, models, options["folds"], task.threads)
-        names = {method: _ensemble(predictor, spec, task.threads) for method, spec in task.methods.items()}
-        answers = predictor.predict_proba_multi(split.test.drop(columns=split.label), models=list(names.values()))
-        return ensembles.rows_of(
-            {
-                method: {**judged(predictor, name, answers[name], split), **_costs(predictor, method, name)}
-                for method, name in names.items()
-            }
-        )
+
+    def judge(fit: Fit, names: dict[str, str]) -> dict[str, dict[str, float]]:
+        answers = fit.predictor.predict_proba_multi(split.test.drop(columns=split.label), models=list(names.values()))
+        return {
+            method: {**judged(fit.predictor, name, answers[name], split), **_more_costs(fit, method)}
+            for method, name in names.items()
+        }
+
+    models = portfolio(task.methods, task.options)
+    return ensembles.measure_fit(task, lambda path: split.predictor(path, **weights), split.train, models, SORTS, judge)
 
 
 def portfolio(methods: Mapping[str, Spec], options: Options) -> ensembles.Portfolio:
-    """Plain models, the same with another seed, and twins of each sort that a method adds."""
+    """Plain models, and what the methods add: the same with another seed, and twins of each sort."""
     from imbllm_autogluon.plugin.tuning_options import SEARCHER
     from imbllm_autogluon.plugin.twins import KEY_SUFFIX
 
-    families = options["family"]
-    if WEIGHTS in methods:
-        return {family: [{}] for family in families}
+    families, own = options["family"], options.settings
     added = {sort for spec in methods.values() for sort in spec["adds"]}
-    twins = [
-        ensembles.twin_settings(sort, {**options.settings, "method": method})
-        for sort, method in TWINS.items()
-        if sort in added
-    ]
+    twins = [twin(sort, {**own, "method": method}) for sort, method in TWINS.items() if sort in added]
     if TWIN_TUNED in added:
         trials = {} if options["trials"] is None else {"num_trials": options["trials"]}
         search = {"searcher": SEARCHER, "scheduler": "local", **trials}
-        twins.append(ensembles.twin_settings(TWIN_TUNED, options.settings, {"hyperparameter_tune_kwargs": search}))
-    plain = ensembles.plain_twice(families) if AGAIN in added else {family: [{}] for family in families}
-    return {**plain, **({f"{family}{KEY_SUFFIX}": list(twins) for family in families} if twins else {})}
-
-
-def _ensemble(predictor: TabularPredictor, spec: Spec, threads: int) -> str:
-    """Name of the weighted ensemble that answers for a method, fitted now."""
-    models = ensembles.models_of(predictor, (PLAIN, *spec["adds"]), SORTS)
-    suffix = "".join(spec["adds"]) or "Plain"
-    if spec.get("ensemble") == "ours":
-        return ensembles.our_ensemble(predictor, models, f"Our{suffix}", threads)
-    return ensembles.weighted_ensemble(predictor, models, suffix, threads)
+        twins.append(twin(TWIN_TUNED, own, {"hyperparameter_tune_kwargs": search}))
+    of_twins = {f"{family}{KEY_SUFFIX}": list(twins) for family in families} if twins else {}
+    return {**ensembles.plain_models(families, added), **of_twins}
 
 
 def judged(predictor: TabularPredictor, model: str, answers: pd.DataFrame, split: ClassSplit) -> dict[str, float]:
@@ -187,18 +174,13 @@ def judged(predictor: TabularPredictor, model: str, answers: pd.DataFrame, split
 
 
 CALIBRATED: Mapping[str, str] = {F1: "f1", BALANCED: "balanced_accuracy", MCC: "mcc"}
-"""Figures of decisions between two classes, and AutoGluon's names of the metrics that their thresholds are tuned for."""
+"""Figures of decisions between two classes, and AutoGluon's names of what their thresholds are tuned for."""
 
 
 def of_rarer_class(rare: np.ndarray, probability: np.ndarray, limits: Mapping[str, float]) -> dict[str, float]:
-    """Figures of two classes.
+    """Figures of two classes: whether a row is of the rarer class, and its probability, shape (n,).
 
-    Parameters
-    ----------
-    rare, probability
-        Whether a row is of the rarer class, and its probability, shape (n,).
-    limits
-        Probability above which the rarer class is decided for, one for each of `CALIBRATED`.
+    `limits` has the probability above which the rarer class is decided for, one for each of `CALIBRATED`.
 
     Examples
     --------
@@ -235,17 +217,10 @@ def of_classes(truth: pd.Series[Any], answers: pd.DataFrame, probabilities: pd.D
     return {**percent(shares), LOG_LOSS: float(metrics.log_loss(known, numbers, labels=range(numbers.shape[1])))}
 
 
-def _costs(predictor: TabularPredictor, method: str, name: str) -> dict[str, float]:
-    """Seconds of fitting what is added (else the plain models), percent of the ensemble, generators trained."""
-    added = METHODS[method]["adds"]
-    models = ensembles.models_of(predictor, added or (PLAIN,), SORTS)
-    seconds = _search_seconds(predictor) if method == TUNED else ensembles.fit_seconds(predictor, models)
-    figures = {FIT_SECONDS: seconds}
-    if added:
-        figures[WEIGHT] = ensembles.percent_of_ensemble(predictor, name, models)
-    if method in (IMBLLM, TUNED):
-        figures[GENERATORS] = float(_generators(predictor, method))
-    return figures
+def _more_costs(fit: Fit, method: str) -> dict[str, float]:
+    """Generators trained for a method, and the seconds of a search, whose models are only the best trials."""
+    found = {FIT_SECONDS: _search_seconds(fit.predictor)} if method == TUNED else {}
+    return {**found, GENERATORS: float(_generators(fit, method))} if method in (IMBLLM, TUNED) else found
 
 
 def _search_seconds(predictor: TabularPredictor) -> float:
@@ -262,16 +237,15 @@ def _search_seconds(predictor: TabularPredictor) -> float:
     return sum(trial.duration.total_seconds() for trial in trials if trial.duration is not None)
 
 
-def _generators(predictor: TabularPredictor, method: str) -> int:
-    """Generators that the twins of all families share; trials train those that their settings ask for beside them."""
+def _generators(fit: Fit, method: str) -> int:
+    """Generators that the twins of all families share; trials train those that their settings ask for in addition."""
     from imbllm_autogluon.jobs.fold_records import child_reports
     from imbllm_autogluon.plugin.fold_writer import cache_of
     from imbllm_autogluon.rebalancing.fold_rows import GENERATORS as SHELF
 
-    untuned = ensembles.models_of(predictor, ("ImbLLM",), SORTS)[:1]
-    reports = [report for model in untuned for _, report in child_reports(predictor, model)]
+    reports = [report for model in fit.models_of("ImbLLM")[:1] for _, report in child_reports(fit.predictor, model)]
     shared = len({report.get("oversampling", {}).get("generator", "") for report in reports} - {""})
-    return shared if method == IMBLLM else len(SHELF.keys(cache_of(Path(predictor.path)))) - shared
+    return shared if method == IMBLLM else len(SHELF.keys(cache_of(Path(fit.predictor.path)))) - shared
 
 
 def parts(tidy: pd.DataFrame) -> dict[str, list[str]]:
@@ -300,16 +274,7 @@ def _claims() -> tuple[Claim, ...]:
 
 PROTOCOL = Protocol(
     name="autogluon",
-    about=f"""What twins add to AutoGluon where a class is rare. Stratified splits, a quarter of the rows is unseen, the \
-tables have their own class shares; classes of fewer than {FEWEST} rows are left out. One predictor on each split fits \
-all models in bagging folds: the families as they are (`{PLAIN}`), the same once more with another seed, and twins \
-whose folds get rows by random oversampling, SMOTE-NC or ImbLLM. Each method is a weighted ensemble over some of these \
-models, weighted by out-of-fold rows; plain models are the same in all methods. `{PLAIN}`, `{TWICE}` and `{WEIGHTS}` \
-have AutoGluon's ensemble, the others that of this package's presets; `{OURS}` is it over the plain models alone, so \
-that what twins add is the difference from it. AutoGluon's metric is average precision of the rarer class, or balanced \
-accuracy where there are more than two. `{TWICE}` is a control: what more models of the same sort do. `{WEIGHTS}` is a \
-predictor of its own with `sample_weight="balance_weight"`. `{TUNED}` are the twins of the preset `imbllm_tuned`, \
-measured where it is named; its seconds are those of all trials.""",
+    about=__doc__,
     methods=methods_of,
     slow=(TUNED,),
     always=(PLAIN,),

@@ -29,20 +29,9 @@ GAP = -1
 def scores_of(
     learned: Rows, test: Rows, real: pd.DataFrame, rarest: Hashable, seed: int, name: str = XGBOOST
 ) -> dict[str, float]:
-    """Fit a classifier on rows and judge it on test rows; see :func:`benchmarks.scores.of_rare_class`.
+    """Fit a classifier on rows, and judge it on test rows by the figures of :func:`benchmarks.scores.of_rare_class`.
 
-    Parameters
-    ----------
-    learned, test
-        Rows to learn and rows to predict.
-    real
-        Features of the real rows to learn, which decide the coding.
-    rarest
-        The rarest class.
-    seed
-        Of the classifier.
-    name
-        One of :data:`CLASSIFIERS`.
+    `real` are the features of the real rows to learn, which decide the coding; `name` is one of :data:`CLASSIFIERS`.
     """
     coding, classes = TableCoding.fit(real), pd.Index(sorted(learned.y.unique(), key=str))
     codes = classes.get_indexer(pd.Index(learned.y))

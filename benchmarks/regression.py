@@ -1,4 +1,14 @@
-"""Errors on rare and common targets: LatentDiff next to its peers on one encoder (protocol R)."""
+"""Errors on rare and common targets: LatentDiff next to its peers on one encoder (protocol R).
+
+Targets of unseen rows predicted by one encoder with different treatments of rare targets. A quarter of the rows is
+unseen; bins of equal width are fixed on the learned targets, the methods' own too. Unseen rows are all, and those whose
+bin of the target has more than 100 (many), 20 to 100 (medium) and fewer than 20 (few) learned rows. MAE is the mean
+absolute error, MSE the mean squared error, GM the geometric mean of the absolute errors; lower is better, and
+differences are in percent. `head retrained` is the head trained again on the real features alone; `real features
+copied` has copies where LatentDiff has synthetic features, in numbers chosen in the same way: the most that keeps the
+error of held-out rows within 2 %; `SMOGN rows` and `ImbLLM rows` are new rows in input space, half as many as real ones
+and allotted by the same priority, of which the untreated encoder learns, early stopping included.
+"""
 
 from __future__ import annotations
 
@@ -100,13 +110,7 @@ class RegressionSplit:
 
     @classmethod
     def of(cls, table: Table, seed: int, most_bins: int) -> RegressionSplit:
-        """Draw a split.
-
-        Raises
-        ------
-        InvalidInputError
-            The table has fewer than 40 rows.
-        """
+        """Draw a split of at least 40 rows."""
         from sklearn.model_selection import train_test_split
 
         if len(table.frame) < LEAST_ROWS:
@@ -232,14 +236,7 @@ LEAST_COMPARED = 20
 def feature_quality(model: LatentModel, X: pd.DataFrame, targets: FloatArray, seed: int = 0) -> dict[str, float]:
     """Compare as many generated features as there are real ones, bin by bin; see `FEATURE_METRICS`.
 
-    Parameters
-    ----------
-    model
-        Fitted with generated features; otherwise nothing is returned.
-    X, targets
-        The rows it was fitted on, shapes (n, m) and (n,).
-    seed
-        Of generation and of the trees that tell both sides apart.
+    The model was fitted on `X` and `targets`; without generated features nothing is returned.
     """
     if not isinstance(model.generator, FeatureGenerator):
         return {}
@@ -286,7 +283,7 @@ def _distinct(real: FloatArray, made: FloatArray) -> float:
     return len(np.unique(nearest)) / max(1, len(made))
 
 
-def generated_features(tidy: pd.DataFrame, protocol: Protocol) -> str:
+def generated_features(tidy: pd.DataFrame, _: Protocol) -> str:
     """Quality of generated features, a row for each table."""
     found = by_table_means(tidy)
     shown = [metric for metric in FEATURE_METRICS if metric.name in found]
@@ -320,10 +317,6 @@ SHOT_METRICS = tuple(
 )
 """All errors by shots: unseen rows in all, and those in bins with more than 100, 20 to 100, and fewer learned rows."""
 
-ABOUT_ERRORS = """Unseen rows are all, and those whose bin of the target has more than 100 (many), 20 to 100 (medium) \
-and fewer than 20 (few) learned rows. MAE is the mean absolute error, MSE the mean squared error, GM the geometric mean \
-of the absolute errors; lower is better, and differences are in percent."""
-
 BINS = {"bins": Option(int, 50, "Most bins of a target; small tables have fewer.")}
 
 PAGE = (claims, compared, changes_by_table, by_table, generated_features)
@@ -331,12 +324,7 @@ PAGE = (claims, compared, changes_by_table, by_table, generated_features)
 
 PROTOCOL = Protocol(
     name="regression",
-    about=f"""Targets of unseen rows predicted by one encoder with different treatments of rare targets. A quarter of \
-the rows is unseen; bins of equal width are fixed on the learned targets, the methods' own too. {ABOUT_ERRORS} \
-`{RETRAINED}` is the head trained again on the real features alone; `{COPIES}` has copies where {LATENT_DIFF} has \
-synthetic features, in numbers chosen in the same way: the most that keeps the error of held-out rows within 2 %; \
-`{SMOGN}` and `{IMBLLM}` are new rows in input space, half as many as real ones and allotted by the same priority, of \
-which the untreated encoder learns, early stopping included.""",
+    about=__doc__,
     methods=METHODS,
     slow=(IMBLLM, *ABLATIONS),
     always=(NONE,),

@@ -58,13 +58,7 @@ def read_result(protocol: Protocol, name: str, folder: Path = RESULTS) -> Result
 
 
 def write_page(protocol: Protocol, name: str, folder: Path = RESULTS) -> Path:
-    """Write ``NAME.md`` from what is stored; returns it.
-
-    Raises
-    ------
-    MissingDependencyError
-        The package `tabulate` is absent.
-    """
+    """Write ``NAME.md`` from what is stored; returns it."""
     result = read_result(protocol, name, folder)
     if protocol.draw is not None:
         protocol.draw(result.tidy, folder / f"{name}.png")
@@ -75,7 +69,7 @@ def write_page(protocol: Protocol, name: str, folder: Path = RESULTS) -> Path:
 def page_of(result: Result, protocol: Protocol, name: str) -> str:
     """The page: about, tables, sections, provenance."""
     told, sections = result.provenance, STANDARD if protocol.page is None else protocol.page
-    parts = [f"# {name}", protocol.about, _meanings(result.tidy, protocol)]
+    parts = [f"# {name}", (protocol.about or "").strip(), _meanings(result.tidy, protocol)]
     if told.get("tables"):
         lines = "\n".join(f"- **{table}**: {line}" for table, line in told["tables"].items())
         parts.append(f"## Tables\n\nOf the first split.\n\n{lines}")
@@ -149,11 +143,8 @@ def claims(tidy: pd.DataFrame, protocol: Protocol) -> str:
     measured = set(tidy["method"])
     lines = [_claim_line(tidy, protocol, claim) for claim in protocol.claims if claim.method in measured]
     listed = "\n".join(line for line in lines if line)
-    return (
-        f"## Verdict\n\nMeans over the splits; a gain is a difference in the better direction, p of Wilcoxon's test over the tables.\n\n{listed}"
-        if listed
-        else ""
-    )
+    about = "Means over the splits; a gain is a difference in the better direction, with Wilcoxon's p over the tables."
+    return f"## Verdict\n\n{about}\n\n{listed}" if listed else ""
 
 
 def _claim_line(tidy: pd.DataFrame, protocol: Protocol, claim: Claim) -> str:
@@ -170,7 +161,7 @@ def _claim_line(tidy: pd.DataFrame, protocol: Protocol, claim: Claim) -> str:
         return ""
     asked = claim.mean is not None or claim.worst is not None or claim.most
     held = (
-        (claim.mean is None or gains.mean() >= claim.mean)
+        (claim.mean is None or gains.mean() >= claim.mean + (0.0 if claim.mean else ROUNDING))
         and (claim.worst is None or gains.min() >= claim.worst)
         and (not claim.most or 2 * (gains > 0).sum() > len(gains))
     )
@@ -183,7 +174,7 @@ def _claim_line(tidy: pd.DataFrame, protocol: Protocol, claim: Claim) -> str:
 
 def _told(claim: Claim, gains: Series, metric: Metric, *, is_gain: bool) -> list[str]:
     """What was found, next to what was asked."""
-    asked = "" if claim.mean is None else f" (asked: at least {claim.mean:g})"
+    asked = "" if claim.mean is None else f" (asked: {'at least' if claim.mean else 'above'} {claim.mean:g})"
     told = [f"{'mean gain' if is_gain else 'mean'} {_signed(gains.mean(), metric, signed=is_gain)}{asked}"]
     if claim.worst is not None:
         below = gains[gains < claim.worst]
@@ -313,13 +304,7 @@ def _metrics(tidy: pd.DataFrame, protocol: Protocol) -> list[Metric]:
 
 
 def markdown(frame: pd.DataFrame) -> str:
-    """A table of texts, as they are.
-
-    Raises
-    ------
-    MissingDependencyError
-        The package `tabulate` is absent.
-    """
+    """A table of texts, as they are; `MissingDependencyError` where the package `tabulate` is absent."""
     try:
         text: str = frame.to_markdown(index=False, disable_numparse=True)
     except ImportError as absent:

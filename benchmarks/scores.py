@@ -32,21 +32,10 @@ RARE_CLASS = (
 
 
 def of_rare_class(truth: IntArray, probabilities: FloatArray, rarest: int) -> dict[str, float]:
-    """Judge probabilities; the decision is the most probable class, with two classes that is the threshold 0.5.
+    """Figures of `RARE_CLASS`; the decision is the most probable class, with two classes that is the threshold 0.5.
 
-    Parameters
-    ----------
-    truth
-        Code of the class of each row, shape (n,); all classes appear.
-    probabilities
-        Shape (n, classes).
-    rarest
-        Code of the rarest class.
-
-    Returns
-    -------
-    dict
-        Figures of `RARE_CLASS`; percent, but for the log-loss (nats).
+    `truth` are codes of shape (n,) in which all classes appear, `probabilities` have shape (n, classes), and `rarest` is a
+    code.
 
     Examples
     --------
@@ -67,15 +56,7 @@ def of_rare_class(truth: IntArray, probabilities: FloatArray, rarest: int) -> di
 
 
 def of_all_classes(probabilities: FloatArray, answers: IntArray, truth: IntArray) -> dict[str, float]:
-    """Shares, ranking and calibration of all classes.
-
-    Parameters
-    ----------
-    probabilities
-        Shape (n, k).
-    answers, truth
-        Predicted and true codes 0 … k - 1, shape (n,).
-    """
+    """Shares, ranking and calibration of all classes; probabilities of shape (n, k), predicted and true codes (n,)."""
     from sklearn import metrics
 
     k = probabilities.shape[1]
@@ -130,13 +111,7 @@ def calibration_error(probabilities: FloatArray, truth: IntArray, bins: int = BI
 
 
 def without_zeros(probabilities: npt.NDArray[Any]) -> FloatArray:
-    """Rows that sum to 1; a 0 of float32, or of a forest, is not infinitely wrong.
-
-    Parameters
-    ----------
-    probabilities
-        Shape (n, classes).
-    """
+    """Rows that sum to 1, shape (n, classes); a 0 of float32, or of a forest, is not infinitely wrong."""
     clipped = np.clip(probabilities.astype(np.float64), np.finfo(np.float32).eps, None)
     scaled: FloatArray = clipped / clipped.sum(axis=1, keepdims=True)
     return scaled

