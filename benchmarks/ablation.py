@@ -19,7 +19,7 @@ import pandas as pd
 from benchmarks import paper
 from benchmarks.classifiers import CLASSIFIERS, XGBOOST
 from benchmarks.methods import NONE
-from benchmarks.paper import KEPT, ROWS, SECONDS, PaperSplit
+from benchmarks.paper import KEPT, ROWS, SECONDS, split_of
 from benchmarks.protocol import Metric, Options, Protocol, Task
 from benchmarks.report import by_table, markdown, means, number, p_value, spread, summary, wide
 from benchmarks.scores import AVERAGE_PRECISION, F1, RARE_CLASS
@@ -30,8 +30,8 @@ from imbllm_autogluon.randomness import child_seed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from benchmarks.methods import Rows
     from benchmarks.protocol import Spec
+    from benchmarks.tables import Rows, Split
 
 DEFAULT, NO_ROWS = "default", "no oversampling"
 
@@ -197,13 +197,13 @@ def without_rows(method: str) -> str:
 def measure(task: Task) -> dict[str, float | None]:
     """Let a method prepare one split, judge what a classifier learns from it, and judge the rows themselves."""
     spec = {key: value for key, value in task.spec.items() if key not in OF_THE_JUDGING}
-    split = PaperSplit.of(task.table, task.split, task.spec.get(KEPT_SHARE, KEPT))
+    split = split_of(task.table, task.split, task.spec.get(KEPT_SHARE, KEPT))
     learned, figures = paper.judged(split, spec, task, task.spec.get(CLASSIFIER, XGBOOST))
     costs = {name: figures.pop(name) for name in (ROWS, SECONDS)}
     return {**figures, **written_figures(learned, split, task.split), **costs}
 
 
-def written_figures(learned: Rows, split: PaperSplit, seed: int) -> dict[str, float | None]:
+def written_figures(learned: Rows, split: Split, seed: int) -> dict[str, float | None]:
     """Close probability and coverage of the new rows of the rarest class, percent, against its test rows alone.
 
     The few rows that are learned would say little of the class, and other things for every share of them that is kept.
@@ -212,10 +212,10 @@ def written_figures(learned: Rows, split: PaperSplit, seed: int) -> dict[str, fl
     from imbllm_autogluon.quality import evaluate
 
     n_real = len(split.real.y)
-    new = learned.X.iloc[n_real:][(learned.y.iloc[n_real:] == split.rarest).to_numpy()]
+    new = learned.X.iloc[n_real:][(learned.y.iloc[n_real:] == split.classes[-1]).to_numpy()]
     if new.empty:
         return {CLOSE: None, COVERAGE: None}
-    real = split.test.X[(split.test.y == split.rarest).to_numpy()].reset_index(drop=True)
+    real = split.test.X[(split.test.y == split.classes[-1]).to_numpy()].reset_index(drop=True)
     judged = new.sample(min(len(new), MOST_JUDGED), random_state=seed).reset_index(drop=True)
     close = evaluate(real, judged, seed=seed).measure(CLOSE).value
     return {CLOSE: None if close is None else 100.0 * close, COVERAGE: _coverage(real, judged, seed)}

@@ -14,7 +14,6 @@ preset `imbllm_tuned`, measured where it is named; its seconds are those of all 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,19 +21,19 @@ import numpy as np
 
 from benchmarks import ensembles
 from benchmarks.ensembles import AGAIN, FIT_SECONDS, PLAIN, TWICE, WEIGHT, Fit, twin
-from benchmarks.paper import large_classes
 from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Task
 from benchmarks.report import wide
 from benchmarks.scores import AVERAGE_PRECISION, BALANCED, F1, LOG_LOSS, MACRO_F1, MCC, ROC_AUC, percent, without_zeros
+from benchmarks.tables import split_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Mapping
 
     import pandas as pd
     from autogluon.tabular import TabularPredictor
 
     from benchmarks.protocol import Spec
-    from benchmarks.tables import Table
+    from benchmarks.tables import Split, Table
 
 WEIGHTS, OURS = "class weights", "plain, our ensemble"
 RANDOM, SMOTE_NC = "plain + random oversampling twins", "plain + SMOTE-NC twins"
@@ -67,42 +66,20 @@ FEWEST = 16
 """Rows of a class: 12 to learn (AutoGluon leaves out classes of fewer than 10), and 4 to judge on."""
 
 
-@dataclass(frozen=True, eq=False)
-class ClassSplit:
-    """Rows to learn and a quarter of the rows to judge on, features and label, with a fresh index."""
+def split_of(table: Table, seed: int) -> Split:
+    """Rows of all classes with their shares."""
+    return split_classes(table, seed, TEST_SHARE, FEWEST)
 
-    train: pd.DataFrame
-    test: pd.DataFrame
-    label: str
-    classes: Sequence[Hashable]
-    """The largest first."""
 
-    @classmethod
-    def of(cls, table: Table, seed: int) -> ClassSplit:
-        """Draw a stratified split; classes of fewer than 16 rows are left out."""
-        from sklearn.model_selection import train_test_split
+def predictor_of(split: Split, path: str, **more: Any) -> TabularPredictor:
+    """AutoGluon's predictor; the rarer of two classes is the positive one."""
+    from autogluon.tabular import TabularPredictor
 
-        classes = large_classes(table, FEWEST)
-        rows = table.frame[table.labels.isin(classes)]
-        parts = train_test_split(rows, test_size=TEST_SHARE, stratify=rows[table.label], random_state=seed)
-        train, test = (part.reset_index(drop=True) for part in parts)
-        return cls(train, test, table.label, classes)
-
-    @property
-    def is_binary(self) -> bool:
-        """Whether there are two classes, the rarer of which is the positive one."""
-        return len(self.classes) == 2
-
-    def predictor(self, path: str, **more: Any) -> TabularPredictor:
-        """AutoGluon's predictor: the metric is average precision of the rarer class, of more balanced accuracy."""
-        from autogluon.tabular import TabularPredictor
-
-        if self.is_binary:
-            more |= {"eval_metric": "average_precision", "positive_class": self.classes[-1]}
-        else:
-            more |= {"eval_metric": "balanced_accuracy"}
-        kind = "binary" if self.is_binary else "multiclass"
-        return TabularPredictor(self.label, problem_type=kind, path=path, verbosity=0, **more)
+    if len(split.classes) == 2:
+        own = {"problem_type": "binary", "eval_metric": "average_precision", "positive_class": split.classes[-1]}
+    else:
+        own = {"problem_type": "multiclass", "eval_metric": "balanced_accuracy"}
+    return TabularPredictor(str(split.real.y.name), path=path, verbosity=0, **own, **more)
 
 
 def methods_of(options: Options) -> dict[str, Spec]:
@@ -113,9 +90,7 @@ def methods_of(options: Options) -> dict[str, Spec]:
 def describe(table: Table, options: Options) -> str:
     """Rows of each class in the first split."""
     ensembles.check_plan(options)
-    split = ClassSplit.of(table, options.seed)
-    learned, test = (part[split.label].value_counts().to_dict() for part in (split.train, split.test))
-    return "; ".join(f"`{label}` {learned[label]} learned, {test[label]} to judge on" for label in split.classes)
+    return str(split_of(table, options.seed))
 
 
 def together(methods: Mapping[str, Spec]) -> list[Mapping[str, Spec]]:
@@ -128,18 +103,20 @@ def together(methods: Mapping[str, Spec]) -> list[Mapping[str, Spec]]:
 
 def measure(task: Task) -> list[dict[str, Any]]:
     """Fit the models of all methods on one split, and judge every method on unseen rows."""
-    split = ClassSplit.of(task.table, task.split)
+    split = split_of(task.table, task.split)
     weights = {"sample_weight": "balance_weight"} if WEIGHTS in task.methods else {}
 
     def judge(fit: Fit, names: dict[str, str]) -> dict[str, dict[str, float]]:
-        answers = fit.predictor.predict_proba_multi(split.test.drop(columns=split.label), models=list(names.values()))
+        answers = fit.predictor.predict_proba_multi(split.test.X, models=list(names.values()))
         return {
             method: {**judged(fit.predictor, name, answers[name], split), **_more_costs(fit, method)}
             for method, name in names.items()
         }
 
     models = portfolio(task.methods, task.options)
-    return ensembles.measure_fit(task, lambda path: split.predictor(path, **weights), split.train, models, SORTS, judge)
+    return ensembles.measure_fit(
+        task, lambda path: predictor_of(split, path, **weights), split.real.frame, models, SORTS, judge
+    )
 
 
 def portfolio(methods: Mapping[str, Spec], options: Options) -> ensembles.Portfolio:
@@ -158,12 +135,12 @@ def portfolio(methods: Mapping[str, Spec], options: Options) -> ensembles.Portfo
     return {**ensembles.plain_models(families, added), **of_twins}
 
 
-def judged(predictor: TabularPredictor, model: str, answers: pd.DataFrame, split: ClassSplit) -> dict[str, float]:
+def judged(predictor: TabularPredictor, model: str, answers: pd.DataFrame, split: Split) -> dict[str, float]:
     """Figures of one ensemble's answers for the test rows, shape (n, classes), a column for each class."""
     from imbllm_autogluon.plugin.ensemble_model import without_tilt
 
-    truth = split.test[split.label]
-    if not split.is_binary:
+    truth = split.test.y
+    if len(split.classes) > 2:
         return of_classes(truth, answers, without_tilt(predictor, model, answers))
     rarer = split.classes[-1]
     limits = {

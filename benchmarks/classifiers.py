@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from sklearn.pipeline import Pipeline
 
-    from benchmarks.methods import Rows
+    from benchmarks.tables import Rows
     from imbllm_autogluon.tables import ColumnName
 
 XGBOOST = "XGBoost"

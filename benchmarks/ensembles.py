@@ -131,8 +131,8 @@ def measure_fit(
 ) -> list[dict[str, Any]]:
     """Fit a portfolio, then an ensemble for each method of the task, and judge them all.
 
-    `make` returns the predictor of a folder, `sorts` are what models are called after, and `judge` returns the figures of
-    each method from the fit and the name of each method's model.
+    `make` returns the predictor of a folder, `sorts` are what models are called after, and `judge` returns the figures
+    of each method from the fit and the name of each method's model.
     """
     from imbllm_autogluon.jobs.base_job import quiet_libraries
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +9,12 @@ import pandas as pd
 
 from benchmarks.classifiers import TableCoding
 from benchmarks.ctgan import ctgan
+from benchmarks.tables import Rows
 from imbllm_autogluon.oversampling.baselines import BASELINES
 from imbllm_autogluon.randomness import child_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
-
-    import numpy as np
-    import numpy.typing as npt
 
     from benchmarks.protocol import Spec
 
@@ -50,18 +47,8 @@ def chosen(*names: str) -> dict[str, Spec]:
     return {name: METHODS[name] for name in names}
 
 
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Features and labels with a fresh index, shapes (n, m) and (n,)."""
-
-    X: pd.DataFrame
-    y: pd.Series[Any]
-    weights: npt.NDArray[np.float64] | None = None
-    """Of the rows; None: all alike."""
-
-
 def new_rows(real: Rows, counts: Counts, spec: Spec, seed: int, threads: int) -> Rows:
-    """Rows of rarer classes, as many of each as `counts` says, by a method of :data:`METHODS` that learns the real rows.
+    """As many rows of each class as `counts` says, by a method of :data:`METHODS` that learns the real rows.
 
     Raises
     ------

@@ -13,25 +13,23 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.methods import GREAT, IMBLLM, PRED_LLM, RANDOM, SMOTE_NC, Rows, chosen, load_libraries, new_rows
+from benchmarks.methods import GREAT, IMBLLM, PRED_LLM, RANDOM, SMOTE_NC, chosen, load_libraries, new_rows
 from benchmarks.protocol import Claim, Metric, Options, Protocol, Task
 from benchmarks.report import by_table_means, claims, markdown, number
+from benchmarks.tables import split_classes
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.quality.measures.catalogue import CATALOGUE
 from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.tables.dtypes import holds_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from benchmarks.protocol import Spec
-    from benchmarks.tables import Table
+    from benchmarks.tables import Split, Table
     from imbllm_autogluon.quality.measures.measure import Measure
 
 OTHERS, NOISE = "other real rows", "uniform noise"
@@ -47,91 +45,67 @@ FEWEST = 9
 ROWS, SECONDS = "rows written", "seconds"
 
 
-@dataclass(frozen=True, eq=False)
-class QualitySplit:
-    """Rows to learn, rows held out (features and label, with a fresh index), and rows wanted of each rarer class."""
+def split_of(table: Table, seed: int) -> Split:
+    """Hold out a third of the rows of each class, and want rows of each rarer one up to the largest.
 
-    train: pd.DataFrame
-    holdout: pd.DataFrame
-    label: str
-    counts: dict[Hashable, int]
-
-    @classmethod
-    def of(cls, table: Table, seed: int) -> QualitySplit:
-        """Hold out a third of the rows of each class; classes of fewer than 9 rows are left out."""
-        from sklearn.model_selection import train_test_split
-
-        kept = table.frame[table.labels.isin([label for label, n in table.counts.items() if n >= FEWEST])]
-        sizes = kept[table.label].value_counts()
-        if len(sizes) < 2 or sizes.min() == sizes.max():
-            raise InvalidInputError(
-                f"{table.name} has no class of at least {FEWEST} rows that is rarer than another; the rows of its "
-                f"classes: {table.counts}. Name another label."
-            )
-        parts = train_test_split(kept, test_size=HOLDOUT_SHARE, stratify=kept[table.label], random_state=seed)
-        train, holdout = (part.reset_index(drop=True) for part in parts)
-        sizes = train[table.label].value_counts()
-        wanted = {label: min(MOST_WRITTEN, int(sizes.max() - n)) for label, n in sizes.items() if n < sizes.max()}
-        return cls(train, holdout, table.label, wanted)
-
-    @property
-    def real(self) -> Rows:
-        """The rows to learn."""
-        return Rows(self.train.drop(columns=self.label), self.train[self.label])
+    Raises
+    ------
+    InvalidInputError
+        No class of at least 9 rows is rarer than another.
+    """
+    split = split_classes(table, seed, HOLDOUT_SHARE, FEWEST)
+    sizes = split.real.y.value_counts()
+    if sizes.min() == sizes.max():
+        raise InvalidInputError(f"{table.name} has no class that is rarer than another: {table.counts}.")
+    most = int(sizes.max())
+    return split._replace(counts={label: min(MOST_WRITTEN, most - n) for label, n in sizes.items() if n < most})
 
 
 def describe(table: Table, options: Options) -> str:
-    """Rows learned, held out and wanted in the first split."""
-    split = QualitySplit.of(table, options.seed)
-    learned, unseen = (part[split.label].value_counts().to_dict() for part in (split.train, split.holdout))
-    parts = [
-        f"`{label}` {learned[label]} learned, {unseen[label]} held out, {n} wanted" for label, n in split.counts.items()
-    ]
-    return f"{len(split.train)} rows learned, {len(split.holdout)} held out; {'; '.join(parts)}"
+    """Rows of each class in the first split."""
+    return str(split_of(table, options.seed))
 
 
 def measure(task: Task) -> list[dict[str, Any]]:
     """Let a method write rows for one split, and judge them with rows held out."""
     from imbllm_autogluon.quality import evaluate
 
-    split = QualitySplit.of(task.table, task.split)
+    split = split_of(task.table, task.split)
     load_libraries("sklearn.ensemble")
     started = time.perf_counter()
     real, synthetic = written(split, task.spec, task.split, task.threads)
     seconds = time.perf_counter() - started
-    found = evaluate(real, synthetic, label=split.label, holdout=split.holdout, seed=task.split)
+    found = evaluate(real, synthetic, label=task.table.label, holdout=split.test.frame, seed=task.split)
     rows: list[dict[str, Any]] = [{"metric": m.name, "value": m.value, "verdict": m.verdict} for m in found.measures]
     counted = {ROWS: found.rows["synthetic"], SECONDS: seconds}
     return [*rows, *({"metric": name, "value": value, "verdict": ""} for name, value in counted.items())]
 
 
-def written(split: QualitySplit, spec: Spec, seed: int, threads: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def written(split: Split, spec: Spec, seed: int, threads: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The real rows that a method learned, and its rows of the rarer classes; features and label."""
     if spec["method"] == OTHERS:
         return _other_rows(split, seed)
     if spec["method"] == NOISE:
-        return split.train, _noise(split, seed)
-    new = new_rows(split.real, split.counts, spec, seed, threads)
-    return split.train, new.X.assign(**{split.label: new.y})
+        return split.real.frame, _noise(split, seed)
+    return split.real.frame, new_rows(split.real, split.counts, spec, seed, threads).frame
 
 
-def _other_rows(split: QualitySplit, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _other_rows(split: Split, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Half of the rows of each rarer class, taken out of the table, as if they were written for the other half."""
-    rng = child_rng(seed, "order", "other rows")
+    rng, rows = child_rng(seed, "order", "other rows"), split.real.frame
     positions = [np.flatnonzero(split.real.y == label) for label in split.counts]
     given = np.concatenate([rng.permutation(own)[: len(own) // 2] for own in positions])
-    is_given = np.isin(np.arange(len(split.train)), given)
-    return split.train[~is_given].reset_index(drop=True), split.train[is_given].reset_index(drop=True)
+    is_given = np.isin(np.arange(len(rows)), given)
+    return rows[~is_given].reset_index(drop=True), rows[is_given].reset_index(drop=True)
 
 
-def _noise(split: QualitySplit, seed: int) -> pd.DataFrame:
+def _noise(split: Split, seed: int) -> pd.DataFrame:
     """Every cell drawn on its own and evenly."""
     rng = child_rng(seed, "values", "noise")
-    n_rows = sum(split.counts.values())
-    columns = {str(name): _evenly(column, n_rows, rng) for name, column in split.real.X.items()}
     labels = [label for label, n in split.counts.items() for _ in range(n)]
+    columns = {str(name): _evenly(column, len(labels), rng) for name, column in split.real.X.items()}
     # Built column by column: the label keeps the dtype of the real one.
-    return pd.DataFrame({**columns, split.label: pd.Series(labels).astype(split.real.y.dtype)})
+    return pd.DataFrame({**columns, str(split.real.y.name): pd.Series(labels).astype(split.real.y.dtype)})
 
 
 def _evenly(column: pd.Series[Any], n_rows: int, rng: np.random.Generator) -> pd.Series[Any]:

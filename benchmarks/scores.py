@@ -34,8 +34,8 @@ RARE_CLASS = (
 def of_rare_class(truth: IntArray, probabilities: FloatArray, rarest: int) -> dict[str, float]:
     """Figures of `RARE_CLASS`; the decision is the most probable class, with two classes that is the threshold 0.5.
 
-    `truth` are codes of shape (n,) in which all classes appear, `probabilities` have shape (n, classes), and `rarest` is a
-    code.
+    `truth` are codes of shape (n,) in which all classes appear, `probabilities` have shape (n, classes), `rarest` is
+    a code.
 
     Examples
     --------

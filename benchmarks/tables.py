@@ -18,7 +18,7 @@ from functools import cached_property
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,8 @@ from imbllm_autogluon.tables.labelled import LabelledTable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
+
+    import numpy.typing as npt
 
 FORMS = "hypothyroid, diabetes, seeded:ROWSxCOLUMNS:RARE, registry:NAME, FILE:LABEL or FILE:LABEL>=VALUE"
 
@@ -78,6 +80,57 @@ class Table:
         else:
             kept = self.frame.sample(most_rows, random_state=0)
         return Table(self.name, kept.reset_index(drop=True), self.label)
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Features and labels with a fresh index, shapes (n, m) and (n,)."""
+
+    X: pd.DataFrame
+    y: pd.Series[Any]
+    weights: npt.NDArray[np.float64] | None = None
+    """Of the rows; None: all alike."""
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Features and label."""
+        return self.X.assign(**{str(self.y.name): self.y})
+
+
+class Split(NamedTuple):
+    """Rows to learn and rows to judge on."""
+
+    real: Rows
+    test: Rows
+    classes: list[Hashable]
+    """The largest first."""
+
+    counts: dict[Hashable, int]
+    """Rows to write of each rarer class, at least one for each."""
+
+    def __str__(self) -> str:
+        """Rows of each class that are learned, judged on and wanted."""
+        learned, test = (part.y.value_counts().to_dict() for part in (self.real, self.test))
+        parts = [f"`{label}` {learned[label]} learned, {test[label]} to judge on" for label in self.classes]
+        wanted = ", ".join(f"{n} of `{label}`" for label, n in self.counts.items())
+        return "; ".join([*parts, f"to add: {wanted}"] if wanted else parts)
+
+
+def split_classes(table: Table, seed: int, test_share: float, fewest: int) -> Split:
+    """Draw a stratified split; classes of fewer rows than `fewest` are left out, and nothing is wanted yet."""
+    from sklearn.model_selection import train_test_split
+
+    classes = [label for label, n in table.counts.items() if n >= fewest]
+    if len(classes) < 2:
+        raise InvalidInputError(
+            f"{table.name} has fewer than two classes of at least {fewest} rows; the rows of its classes: "
+            f"{table.counts}. Name another label, or allow more rows (--rows)."
+        )
+    rows = table.frame[table.labels.isin(classes)]
+    parts = train_test_split(rows, test_size=test_share, stratify=rows[table.label], random_state=seed)
+    train, test = (part.reset_index(drop=True) for part in parts)
+    real, unseen = (Rows(part.drop(columns=table.label), part[table.label]) for part in (train, test))
+    return Split(real, unseen, classes, {})
 
 
 def read_tables(names: Sequence[str], most_rows: int, *, number: bool = False) -> list[Table]:
