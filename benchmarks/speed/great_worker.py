@@ -1,8 +1,7 @@
 """Measure be_great on one table: a script for the interpreter of an environment that holds be_great.
 
-Run as ``python -I great_worker.py JOB.json RESULT.json``. It imports nothing of this package, so that the environment
-needs be_great and what that brings alone; :mod:`imbllm_autogluon.bench.speed.imbllm_worker` takes its stopwatch from
-here, so that both arms are timed by the same lines.
+Run as ``python -I great_worker.py JOB.json RESULT.json``. It imports nothing of this project;
+:mod:`benchmarks.speed.imbllm_worker` takes its stopwatch from here, so that the same lines time both methods.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ class Stopwatch:
     def __init__(self, device: str) -> None:
         self.calls: defaultdict[str, int] = defaultdict(int)
         self.tokens = 0
-        self._on_gpu = device.startswith("cuda")
+        self._on_gpu = device == "cuda"
         self._marks: defaultdict[str, list[Any]] = defaultdict(list)
 
     def watch(self, name: str, module: Any, *, count_tokens: bool = False) -> None:
@@ -89,10 +89,9 @@ class Stopwatch:
 
 def _tokens_fed(positional: tuple[Any, ...], named: dict[str, Any]) -> int:
     """Tokens of all rows that one forward pass gets, padding included: it costs as much."""
-    for name in ("input_ids", "inputs_embeds"):
-        if named.get(name) is not None:
-            return int(named[name].shape[0] * named[name].shape[1])
-    return int(positional[0].shape[0] * positional[0].shape[1])
+    given = [named[name] for name in ("input_ids", "inputs_embeds") if named.get(name) is not None]
+    rows, tokens, *_ = [*given, *positional][0].shape
+    return int(rows * tokens)
 
 
 def innermost(model: Any) -> Any:
@@ -104,29 +103,16 @@ def innermost(model: Any) -> Any:
 
 def peak_memory(device: str) -> dict[str, float]:
     """Peak MiB of this process, and of its tensors on the GPU where it uses one."""
-    peaks = {"peak MiB": _peak_bytes() / MIB}
-    if device.startswith("cuda"):
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak, status = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, Path("/proc/self/status")
+    if status.is_file():  # Linux's own line, because ``ru_maxrss`` starts at the size of the parent process
+        peak = int(status.read_text(encoding="utf-8").partition("VmHWM:")[2].split()[0]) * 1024
+    peaks = {"peak MiB": peak / MIB}
+    if device == "cuda":
         import torch
 
         peaks["peak GPU MiB"] = torch.cuda.max_memory_allocated() / MIB
     return peaks
-
-
-def _peak_bytes() -> float:
-    """Peak resident size; Linux's own line first, because ``ru_maxrss`` starts at the size of the parent process."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        for line in status.read_text(encoding="utf-8").splitlines():
-            if line.startswith("VmHWM:"):
-                return float(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1.0 if sys.platform == "darwin" else 1024.0)
-
-
-def library_versions() -> str:
-    """Versions of the libraries that both arms share."""
-    from importlib.metadata import version
-
-    return " ".join(f"{name}={version(name)}" for name in ("torch", "transformers"))
 
 
 def measure(job: dict[str, Any]) -> dict[str, Any]:
@@ -139,11 +125,19 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     torch.set_num_threads(job["threads"])
     set_seed(job["seed"])
     rows = pd.read_parquet(job["rows"])
+    settings = {
+        "epochs": job["epochs"],
+        "batch_size": job["batch_size"],
+        "efficient_finetuning": "lora" if job["settings"].get("tuning") == "lora" else "",
+        "save_strategy": "no",
+        "seed": job["seed"],
+        "use_cpu": job["device"] != "cuda",
+    }
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        great = GReaT(llm=job["folder"], experiment_dir=folder, **_settings(job))
+        great = GReaT(llm=job["folder"], experiment_dir=folder, **settings)
         figures = {"loading seconds": time.perf_counter() - started}
-        # The label stays the start of every row, as in the other arm; by default a random column would take its place.
+        # The label stays the start of every row, as ImbLLM has it; by default a random column would take its place.
         trainer = great.fit(rows, conditional_col=job["label"], random_conditional_col=False)
     # Trainer's own clock: without the set-up of dataset and trainer.
     figures["training seconds"] = float(trainer.state.log_history[-1]["train_runtime"])
@@ -151,18 +145,6 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     if job["samples"]:
         figures |= _sample(great, job, _longest_sentence(great, rows) + MARGIN)
     return {**figures, **peak_memory(job["device"])}
-
-
-def _settings(job: dict[str, Any]) -> dict[str, Any]:
-    """Parameters of be_great; what is not named here keeps its default."""
-    return {
-        "epochs": job["epochs"],
-        "batch_size": job["batch_size"],
-        "efficient_finetuning": "lora" if job["settings"].get("tuning") == "lora" else "",
-        "save_strategy": "no",
-        "seed": job["seed"],
-        "use_cpu": not job["device"].startswith("cuda"),
-    }
 
 
 def _longest_sentence(great: Any, rows: pd.DataFrame) -> int:
@@ -174,10 +156,6 @@ def _longest_sentence(great: Any, rows: pd.DataFrame) -> int:
     return max(len(sentence["input_ids"]) for sentence in dataset.__getitems__(list(range(len(rows)))))
 
 
-class OutOfBudget(Exception):  # noqa: N818 - no error: it ends be_great's loop
-    """The seconds for writing are over; be_great's sampling loop returns what it has upon any exception."""
-
-
 def _sample(great: Any, job: dict[str, Any], max_length: int) -> dict[str, float]:
     """Let be_great write rows until it has accepted enough, gives up, or a batch ends behind the budget."""
     batches: list[Any] = []
@@ -185,7 +163,7 @@ def _sample(great: Any, job: dict[str, Any], max_length: int) -> dict[str, float
 
     def counted(**named: Any) -> Any:
         if batches and time.perf_counter() - started >= job["budget"]:
-            raise OutOfBudget(f"{job['budget']} s are over")
+            raise TimeoutError(f"{job['budget']} s are over")  # on any error be_great returns what it has
         batches.append(generate(**named))
         return batches[-1]
 
@@ -201,7 +179,7 @@ def _sample(great: Any, job: dict[str, Any], max_length: int) -> dict[str, float
 
 
 def sampling_figures(watch: Stopwatch, rows: int, seconds: float) -> dict[str, float]:
-    """Figures of writing that both arms report; "other" is what is neither the model nor its output layer."""
+    """Figures of writing; "other" is what is neither the model nor its output layer."""
     forward, output = watch.seconds("forward"), watch.seconds("output layer")
     return {
         "rows": float(rows),
@@ -227,14 +205,13 @@ def _write_cells(great: Any, batches: list[Any], path: Path) -> None:
 
 
 def main(arguments: list[str], measured: Callable[[dict[str, Any]], dict[str, Any]] = measure) -> None:
-    """Read a job, measure, and write the result in one step: ``{"figures": {...}, "libraries": "..."}``."""
+    """Read a job, measure, and write the figures and the versions of the libraries that both methods share."""
     if len(arguments) != 2:
         raise SystemExit(f"expected two arguments, JOB.json and RESULT.json; got {len(arguments)}.")
     job, result = (Path(argument) for argument in arguments)
     figures = measured(json.loads(job.read_text(encoding="utf-8")))
-    draft = result.with_suffix(".draft")
-    draft.write_text(json.dumps({"figures": figures, "libraries": library_versions()}), encoding="utf-8")
-    draft.replace(result)
+    libraries = " ".join(f"{name}={version(name)}" for name in ("torch", "transformers"))
+    result.write_text(json.dumps({"figures": figures, "libraries": libraries}), encoding="utf-8")
 
 
 if __name__ == "__main__":
