@@ -2,10 +2,8 @@
 
 ImbLLM with its defaults, and with one thing changed at a time; rows, classifier and figures as in [paper](paper.md).
 Splits and seeds are the same for all methods. `default` stands for its own value on every axis. ± is the standard error
-over all splits of all tables, of the difference on the same split. A difference that a t-test over them does not tell
-from 0 (two-sided, 0.05) is called chance; splits of one table share rows, so the test is kind, and one in twenty
-comparisons is beyond that by chance. p is of Wilcoxon's signed-rank test over the tables. A rarest class of few rows to
-learn has its new rows by interpolation alone: most methods are then the same.
+over all splits of all tables, of the difference on the same split. A rarest class of few rows to learn has its new rows
+by interpolation alone: most methods are then the same.
 """
 
 from __future__ import annotations
@@ -13,15 +11,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from benchmarks import paper
 from benchmarks.classifiers import CLASSIFIERS, XGBOOST
 from benchmarks.methods import NONE
 from benchmarks.paper import KEPT, ROWS, SECONDS, split_of
-from benchmarks.protocol import Metric, Options, Protocol, Task
-from benchmarks.report import by_table, markdown, means, number, p_value, spread, summary, wide
+from benchmarks.protocol import Claim, Metric, Options, Protocol, Task
+from benchmarks.report import by_table, changes, claims, markdown, means, number, spread, summary
 from benchmarks.scores import AVERAGE_PRECISION, F1, RARE_CLASS
 from imbllm_autogluon.oversampling.config import GeneratorConfig, PlausibilityConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
@@ -49,9 +46,6 @@ MOST_JUDGED = 2_000
 DRAWS = 20
 """Of as many written rows as there are test rows: all of them reach every test row (754 rows of a barely trained model
 reached all 10 of `hypothyroid`), so that coverage would be 100 % for every method."""
-
-LEVEL = 0.05
-"""Of the two-sided t-test over all splits: a greater p is called chance."""
 
 
 class Axis(NamedTuple):
@@ -250,7 +244,7 @@ def _reference(method: str) -> str:
 
 
 def all_axes(tidy: pd.DataFrame, protocol: Protocol) -> str:
-    """What was expected of each axis, and what was found."""
+    """What was expected of each axis, and its values with their differences from the default."""
     return "\n\n".join(text for axis in axes_of(Options()) if (text := _axis_text(tidy, protocol, axis)))
 
 
@@ -259,18 +253,17 @@ def _axis_text(tidy: pd.DataFrame, protocol: Protocol, axis: Axis) -> str:
     names = _measured(axis, tidy)
     if len(names) < 2:
         return ""
-    lines = [_found(tidy, names, *claim) for claim in axis.claims if {claim[1], claim[2]} - {NO_ROWS} <= set(names)]
     shown = (F1, AVERAGE_PRECISION, CLOSE, COVERAGE, *((GAIN,) if axis.name in OF_THE_JUDGING else ()))
     metrics = [metric for metric in protocol.metrics if metric.name in shown]
-    found, table = means(tidy), []
+    found, lines = means(tidy), []
+    differences = changes(tidy, DEFAULT, metrics).groupby("method")
     for value, name in names.items():
         line = {axis.name: f"{value} (default)" if name == DEFAULT else value}
         line |= {metric.name: number(found.loc[name, metric.name], metric) for metric in metrics}
-        for metric in (F1, AVERAGE_PRECISION) if name != DEFAULT else ():
-            line[f"{metric} less default"] = _spread(_differences(tidy, metric, name, DEFAULT))
-        table.append(line)
-    listed = "".join(f"{line}\n" for line in lines) + ("\n" if lines else "")
-    return f"## {axis.name}\n\nExpected: {axis.expected}.\n\n{listed}{markdown(pd.DataFrame(table).fillna(''))}"
+        for metric in metrics[:2] if name != DEFAULT else ():
+            line[f"{metric.name} less default"] = spread(differences.get_group(name)[metric.name], metric)
+        lines.append(line)
+    return f"## {axis.name}\n\nExpected: {axis.expected}.\n\n{markdown(pd.DataFrame(lines).fillna(''))}"
 
 
 def _measured(axis: Axis, tidy: pd.DataFrame) -> dict[str, str]:
@@ -290,45 +283,15 @@ def _measured(axis: Axis, tidy: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def _found(tidy: pd.DataFrame, names: Mapping[str, str], metric: str, higher: str, lower: str) -> str:
-    """One expectation next to what was found: the difference, its error, on how many tables it holds, and p."""
-    other = without_rows(names[higher]) if lower == NO_ROWS else names[lower]
-    differences = _differences(tidy, metric, names[higher], other)
-    if differences.empty:
-        return f"- {metric} of `{higher}` above `{lower}`: could not be measured"
-    tables = differences.groupby("table", sort=False).mean()
-    p = f", p {p_value(tables):.3f}" if len(tables) >= 6 else ""  # with fewer p cannot be below 0.05
-    told = f"found {_spread(differences)}, higher on {(tables > 0).sum()} of {len(tables)} tables{p}"
-    return f"- {metric} of `{higher}` above `{lower}`: {told}: **{verdict(differences)}**"
-
-
-def verdict(differences: pd.Series[float]) -> str:
-    """Whether differences that are expected to be above 0 are.
-
-    Examples
-    --------
-    >>> verdict(pd.Series([2.0, 2.5, 2.2])), verdict(pd.Series([2.0, -2.5])), verdict(pd.Series([2.0]))
-    ('as expected', 'no more than chance', 'too few splits')
-    """
-    from scipy.stats import t
-
-    if len(differences) < 2:
-        return "too few splits"
-    limit = float(t.ppf(1.0 - LEVEL / 2.0, len(differences) - 1))
-    sure = abs(differences.mean()) > limit * differences.std() / np.sqrt(len(differences))
-    return ("as expected" if differences.mean() > 0 else "NOT as expected") if sure else "no more than chance"
-
-
-def _differences(tidy: pd.DataFrame, metric: str, method: str, other: str) -> pd.Series[float]:
-    """One method less another on each split on which both have the figure; indexed by table and split."""
-    figures = wide(tidy[tidy["metric"] == metric])[metric]
-    own, against = (figures[figures.index.get_level_values("method") == one] for one in (method, other))
-    differences: pd.Series[float] = (own.droplevel("method") - against.droplevel("method")).dropna()
-    return differences
-
-
-def _spread(differences: pd.Series[float]) -> str:
-    return spread(differences, Metric(""))
+def _claims() -> tuple[Claim, ...]:
+    """What is expected of each axis, in figures."""
+    found = []
+    for axis in axes_of(Options()):
+        for metric, higher, lower in axis.claims:
+            method = method_of(axis, higher, Options())
+            other = without_rows(method) if lower == NO_ROWS else method_of(axis, lower, Options())
+            found.append(Claim(method, metric, other, mean=0.0))
+    return tuple(found)
 
 
 PROTOCOL = Protocol(
@@ -350,5 +313,6 @@ PROTOCOL = Protocol(
     repeats=5,
     describe=paper.describe,
     derive=with_gains,
-    page=(all_axes, summary, by_table),
+    claims=_claims(),
+    page=(claims, all_axes, summary, by_table),
 )

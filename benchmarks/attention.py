@@ -1,4 +1,10 @@
-"""How much of a sentence attends to the label, by order of the clauses (arXiv 2510.09783, figure 2)."""
+"""How much of a sentence attends to the label, by order of the clauses (arXiv 2510.09783, figure 2).
+
+A causal and a masked compact model for each order of the clauses, trained on all rows and then on those of the rarest
+class; means over sentences of that class, all layers and heads. `fix_y`: label first, `permute_x`: last, `permute_xy`:
+anywhere. In a causal model a place may look at what stands before it. A masked model reads the full sentence, nothing
+hidden; its loss is that of hidden values and compares with other masked models alone.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +21,6 @@ from imbllm_autogluon.sentences.orders import ORDERS, draw_orders
 from imbllm_autogluon.tables import TableSchema
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy.typing as npt
 
     from imbllm_autogluon.sentences import Clauses, SentenceEncoding, Sentences
@@ -162,42 +166,18 @@ def measure(task: Task) -> dict[str, float | None]:
 def shares(tidy: pd.DataFrame, _protocol: Protocol) -> str:
     """A row for each model: percent, and the column whose values look at the label most."""
     figures = means(tidy)
-    columns = _by_column(figures)
+    named = [str(name) for name in figures if str(name).startswith(BY_COLUMN)]
+    columns = figures[named].rename(columns=lambda name: name.removeprefix(BY_COLUMN))
     most, largest = columns.idxmax(axis=1).astype(str), columns.max(axis=1)
     cells = {name: figures[name].map("{:.1%}".format) for name in ("can attend", "does attend", MASS)}
     cells["most"] = (most + largest.map(" ({:.1%})".format)).where(largest > 0, "")
     cells["loss"] = figures["loss"].map("{:.2f}".format)
-    picture = "![Attention to the label by column](attention.png)"
-    return f"{markdown(pd.DataFrame(cells).rename_axis('model, order').reset_index())}\n\n{picture}"
-
-
-def _by_column(figures: pd.DataFrame) -> pd.DataFrame:
-    """Attention to the label of each column."""
-    named = [str(name) for name in figures if str(name).startswith(BY_COLUMN)]
-    return figures[named].rename(columns=lambda name: name.removeprefix(BY_COLUMN))
-
-
-def draw(tidy: pd.DataFrame, path: Path) -> None:
-    """Draw the attention to the label by model and column."""
-    from matplotlib.figure import Figure
-
-    columns = _by_column(means(tidy))
-    picture = Figure(figsize=(12, 4.5), dpi=100, layout="constrained")
-    panel = picture.subplots()
-    image = panel.imshow(100 * columns.to_numpy(), cmap="Blues", vmin=0.0, aspect="auto")
-    panel.set_yticks(range(len(columns)), list(columns.index))
-    panel.set_xticks(range(columns.shape[1]), [str(name) for name in columns], rotation=90)
-    panel.set_title("Attention to the label while a column's values are written")
-    picture.colorbar(image, ax=panel, label="percent of all attention")
-    picture.savefig(path, format="png", metadata={"Software": None})
+    return markdown(pd.DataFrame(cells).rename_axis("model, order").reset_index())
 
 
 PROTOCOL = Protocol(
     name="attention",
-    about="""A causal and a masked compact model for each order of the clauses, trained on all rows and then on those \
-of the rarest class; means over sentences of that class, all layers and heads. `fix_y`: label first, `permute_x`: \
-last, `permute_xy`: anywhere. In a causal model a place may look at what stands before it. A masked model reads the \
-full sentence, nothing hidden; its loss is that of hidden values and compares with other masked models alone.""",
+    about=__doc__,
     methods={
         f"{name}, {order}": {"backbone": BACKBONES[name], "order": order} for name, order in product(BACKBONES, ORDERS)
     },
@@ -216,6 +196,5 @@ full sentence, nothing hidden; its loss is that of hidden values and compares wi
         "steps": Option(int, 100, "Training steps on the rarest class."),
     },
     page=(shares,),
-    draw=draw,
     columns={**COLUMNS, "table": "dataset"},
 )

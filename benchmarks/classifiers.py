@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -117,16 +118,10 @@ class Classifier(NamedTuple):
     """How a classifier is made; defaults of its library, one thread."""
 
     module: str
-    """The module that takes time to load."""
-
-    make: Callable[[int], Any]
-    """By a seed; it has ``fit(X, y, sample_weight)`` and ``predict_proba``."""
-
+    name: str
+    arguments: Mapping[str, Any]
     prepare: Callable[[], Any] | None = None
     """Makes what is done to the rows first; None: nothing."""
-
-    asks_for_categories: bool = False
-    """Whether ``fit`` must be told which columns hold categories."""
 
 
 def fit(
@@ -144,40 +139,11 @@ def fit(
     from sklearn.pipeline import Pipeline
 
     chosen = CLASSIFIERS[name]
-    categories = {"model__cat_features": list(X.columns[X.dtypes == "category"])} if chosen.asks_for_categories else {}
-    steps = [("rows", chosen.prepare() if chosen.prepare else "passthrough"), ("model", chosen.make(seed))]
-    return Pipeline(steps).fit(X, y, model__sample_weight=weights, **categories)
-
-
-def _xgboost(seed: int) -> Any:
-    from xgboost import XGBClassifier
-
-    # One thread: waiting ones of OpenMP spin (two cores next to another process: 6 s with one, 199 s with two).
-    return XGBClassifier(tree_method="hist", enable_categorical=True, n_jobs=1, random_state=seed)
-
-
-def _lightgbm(seed: int) -> Any:
-    from lightgbm import LGBMClassifier
-
-    return LGBMClassifier(n_jobs=1, random_state=seed, verbose=-1)
-
-
-def _catboost(seed: int) -> Any:
-    from catboost import CatBoostClassifier
-
-    return CatBoostClassifier(thread_count=1, random_seed=seed, verbose=False, allow_writing_files=False)
-
-
-def _random_forest(seed: int) -> Any:
-    from sklearn.ensemble import RandomForestClassifier
-
-    return RandomForestClassifier(n_jobs=1, random_state=seed)
-
-
-def _logistic_regression(seed: int) -> Any:
-    from sklearn.linear_model import LogisticRegression
-
-    return LogisticRegression(max_iter=1000, random_state=seed)  # scikit-learn's 100 end before it has converged
+    model = getattr(import_module(chosen.module), chosen.name)(random_state=seed, **chosen.arguments)
+    # CatBoost must be told which columns hold categories.
+    told = {"model__cat_features": list(X.columns[X.dtypes == "category"])} if name == "CatBoost" else {}
+    steps = [("rows", chosen.prepare() if chosen.prepare else "passthrough"), ("model", model)]
+    return Pipeline(steps).fit(X, y, model__sample_weight=weights, **told)
 
 
 def _gaps_as_categories() -> Any:
@@ -205,11 +171,17 @@ def _without_gaps() -> Any:
     )
 
 
+# One thread: waiting ones of OpenMP spin (XGBoost on two cores next to another process: 6 s with one, 199 s with two).
 CLASSIFIERS: Mapping[str, Classifier] = {
-    XGBOOST: Classifier("xgboost", _xgboost),
-    "LightGBM": Classifier("lightgbm", _lightgbm),
-    "CatBoost": Classifier("catboost", _catboost, _gaps_as_categories, asks_for_categories=True),
-    "random forest": Classifier("sklearn.ensemble", _random_forest, _without_gaps),
-    "logistic regression": Classifier("sklearn.linear_model", _logistic_regression, _without_gaps),
+    XGBOOST: Classifier("xgboost", "XGBClassifier", {"tree_method": "hist", "enable_categorical": True, "n_jobs": 1}),
+    "LightGBM": Classifier("lightgbm", "LGBMClassifier", {"n_jobs": 1, "verbose": -1}),
+    "CatBoost": Classifier(
+        *("catboost", "CatBoostClassifier"),
+        {"thread_count": 1, "verbose": False, "allow_writing_files": False},
+        _gaps_as_categories,
+    ),
+    "random forest": Classifier("sklearn.ensemble", "RandomForestClassifier", {"n_jobs": 1}, _without_gaps),
+    # scikit-learn's 100 iterations end before logistic regression has converged.
+    "logistic regression": Classifier("sklearn.linear_model", "LogisticRegression", {"max_iter": 1000}, _without_gaps),
 }
 """By name. Boosted trees take categories and gaps as they are."""

@@ -1,4 +1,10 @@
-"""Sentences as text against one token for each clause and category, before and after fine-tuning a pretrained model."""
+"""Sentences as text against one token for each clause and category, before and after fine-tuning a pretrained model.
+
+Sentences of a pretrained model as text, or with a token for each column clause and category (`tokens`), numbers digit
+by digit or as quantile bins; LoRA. 0 steps is the untrained model, equally constrained. Half of the rare rows is
+learned, half is never seen. With bins a value is drawn inside its bin: held-out nats say nothing of the place in the
+bin and cannot be compared with digits. Seconds of both kinds of sentences stand in `speed.md`.
+"""
 
 from __future__ import annotations
 
@@ -84,10 +90,7 @@ def by_steps(tidy: pd.DataFrame, protocol: Protocol) -> str:
 
 PROTOCOL = Protocol(
     name="clauses",
-    about="""Sentences of a pretrained model as text, or with a token for each column clause and category (`tokens`), \
-numbers digit by digit or as quantile bins; LoRA. 0 steps is the untrained model, equally constrained. Half of the \
-rare rows is learned, half is never seen. With bins a value is drawn inside its bin: held-out nats say nothing of the \
-place in the bin and cannot be compared with digits. Seconds of both kinds of sentences stand in `speed.md`.""",
+    about=__doc__,
     methods={
         "text": {"method": "imbllm", "clauses": "text"},
         "tokens": {"method": "imbllm", "clauses": "tokens"},

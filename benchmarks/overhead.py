@@ -1,4 +1,8 @@
-"""Seconds of a whole AutoGluon fit with twins, over seconds of the fit without them."""
+"""Seconds of a whole AutoGluon fit with twins, over seconds of the fit without them.
+
+Seconds of `TabularPredictor.fit` with and without twins. Each fit is a process of its own, and methods take turns.
+Twins double the models, so 2 is what a fit of everything twice costs.
+"""
 
 from __future__ import annotations
 
@@ -75,8 +79,7 @@ def costs(tidy: pd.DataFrame, protocol: Protocol) -> str:
 
 PROTOCOL = Protocol(
     name="overhead",
-    about="""Seconds of `TabularPredictor.fit` with and without twins. Each fit is a process of its own, and methods \
-take turns. Twins double the models, so 2 is what a fit of everything twice costs.""",
+    about=__doc__,
     methods={
         PLAIN: {"method": "none"},
         "plain + ImbLLM twins": {"method": "imbllm"},

@@ -19,6 +19,7 @@ from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from functools import partial
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -195,9 +196,6 @@ class Protocol:
     page: tuple[Section, ...] | None = None
     """Sections of the page; None: :data:`benchmarks.report.STANDARD`."""
 
-    draw: Callable[[pd.DataFrame, Path], None] | None = None
-    """Draws ``NAME.png`` from the frame."""
-
     columns: Mapping[str, str] = field(default_factory=lambda: COLUMNS)
 
     def with_defaults(self, options: Options) -> Options:
@@ -241,7 +239,6 @@ class Protocol:
 class Run(NamedTuple):
     """A measurement to be made or read."""
 
-    name: str
     stem: Path
     """Path of its file without the suffix."""
 
@@ -274,37 +271,37 @@ def run(protocol: Protocol, options: Options, *, processes: int = 1, fresh: bool
         Processes that share the work. The same command may also be started several times.
     fresh
         Forget what earlier runs have stored; of commands that share the work, only the first may ask for it.
-
-    Raises
-    ------
-    InvalidInputError
-        A table, a method or a setting cannot be used.
     """
     options = protocol.with_defaults(options)
     work = settings().cache_dir / "benchmarks" / protocol.name
-    tables = read_tables(options.tables, options.rows or protocol.rows, number=protocol.number)
-    lines = {table.name: protocol.describe(table, options) for table in tables} if protocol.describe else {}
+    runs = runs_of(protocol, options, work)
+    tables = {one.task.table.name: one.task.table for one in runs}
+    lines = {name: protocol.describe(table, options) for name, table in tables.items()} if protocol.describe else {}
     if fresh:
         shutil.rmtree(work, ignore_errors=True)
-    runs = runs_of(protocol, options, tables, work)
-    _measure_in_processes(protocol, options, processes, work)
+    if processes > 1:
+        with ProcessPoolExecutor(processes - 1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            others = [pool.submit(_work, protocol, options, work) for _ in range(processes - 1)]
+            measure_runs(protocol, runs)
+            for other in others:
+                other.result()
     measure_runs(protocol, runs)
     tidy = tidy_frame(protocol, runs)
     provenance = {"protocol": protocol.name, "command": command_line(protocol, options), **_here(), "tables": lines}
     return Result(protocol.derive(tidy) if protocol.derive else tidy, provenance)
 
 
-def runs_of(protocol: Protocol, options: Options, tables: Sequence[Table], work: Path) -> list[Run]:
+def _work(protocol: Protocol, options: Options, work: Path) -> None:
+    measure_runs(protocol, runs_of(protocol, options, work))
+
+
+def runs_of(protocol: Protocol, options: Options, work: Path) -> list[Run]:
     """All runs, table by table and split by split."""
     repeats, threads = options.repeats or protocol.repeats, options.threads or protocol.threads
-    groups = protocol.together(protocol.chosen_methods(options))
-    tasks = [
-        Task(table, split, methods, threads, options)
-        for table in tables
-        for split in range(options.seed, options.seed + repeats)
-        for methods in groups
-    ]
-    return [_run(task, work) for task in tasks]
+    groups, splits = protocol.together(protocol.chosen_methods(options)), range(options.seed, options.seed + repeats)
+    tables = read_tables(options.tables, options.rows or protocol.rows, number=protocol.number)
+    keys = product(tables, splits, groups)
+    return [_run(Task(table, split, methods, threads, options), work) for table, split, methods in keys]
 
 
 def _run(task: Task, work: Path) -> Run:
@@ -317,7 +314,7 @@ def _run(task: Task, work: Path) -> Run:
     own = [dict(task.methods), dict(task.options.own), task.threads, task.split]
     text = json.dumps([versions(), KEY_VERSION, ENSEMBLE_VERSION, table, own], sort_keys=True, default=str)
     plain = "".join(letter if letter.isalnum() else "-" for letter in name.lower())
-    return Run(name, work / f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:12]}", task)
+    return Run(work / f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:12]}", task)
 
 
 def measure_runs(protocol: Protocol, runs: Sequence[Run]) -> None:
@@ -334,41 +331,19 @@ def measure_runs(protocol: Protocol, runs: Sequence[Run]) -> None:
 def _measure_alone(protocol: Protocol, one: Run, timeout: float) -> None:
     """Measure a run unless it is stored, or locked elsewhere for longer than `timeout` seconds."""
     stored = one.stem.with_suffix(".json")
-    if stored.is_file():
-        return
     stored.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(one.stem.with_suffix(".lock"), timeout=timeout):
-            if stored.is_file():
-                return
-            log.warning("%s: measuring %s.", protocol.name, one.name)
-            measured = json.dumps({"rows": _rows(protocol.measure(one.task)), **_here()})
-            draft = one.stem.with_suffix(".draft")
-            draft.write_text(measured, encoding="utf-8")
-            draft.replace(stored)
+            if not stored.is_file():
+                log.warning("%s: measuring %s.", protocol.name, one.stem.name)
+                found = protocol.measure(one.task)
+                if isinstance(found, Mapping):
+                    found = [{"metric": name, "value": value} for name, value in found.items()]
+                draft = one.stem.with_suffix(".draft")
+                draft.write_text(json.dumps({"rows": found, **_here()}), encoding="utf-8")
+                draft.replace(stored)
     except Timeout:
-        log.warning("%s: another process measures %s.", protocol.name, one.name)
-
-
-def _rows(found: Mapping[str, float | None] | Sequence[Row]) -> list[Row]:
-    if isinstance(found, Mapping):
-        return [{"metric": name, "value": value} for name, value in found.items()]
-    return list(found)
-
-
-def _measure_in_processes(protocol: Protocol, options: Options, processes: int, work: Path) -> None:
-    """All but one process; the caller is the last."""
-    if processes > 1:
-        with ProcessPoolExecutor(processes - 1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            others = [pool.submit(_work, protocol, options, work) for _ in range(processes - 1)]
-            _work(protocol, options, work)
-            for other in others:
-                other.result()
-
-
-def _work(protocol: Protocol, options: Options, work: Path) -> None:
-    tables = read_tables(options.tables, options.rows or protocol.rows, number=protocol.number)
-    measure_runs(protocol, runs_of(protocol, options, tables, work))
+        log.warning("%s: another process measures %s.", protocol.name, one.stem.name)
 
 
 def tidy_frame(protocol: Protocol, runs: Sequence[Run]) -> pd.DataFrame:

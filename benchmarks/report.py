@@ -59,10 +59,7 @@ def read_result(protocol: Protocol, name: str, folder: Path = RESULTS) -> Result
 
 def write_page(protocol: Protocol, name: str, folder: Path = RESULTS) -> Path:
     """Write ``NAME.md`` from what is stored; returns it."""
-    result = read_result(protocol, name, folder)
-    if protocol.draw is not None:
-        protocol.draw(result.tidy, folder / f"{name}.png")
-    _replace(folder / f"{name}.md", page_of(result, protocol, name))
+    _replace(folder / f"{name}.md", page_of(read_result(protocol, name, folder), protocol, name))
     return folder / f"{name}.md"
 
 

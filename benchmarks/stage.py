@@ -1,4 +1,9 @@
-"""What rebalancing one fold costs, in seconds and memory, next to SMOTE-NC and duplication."""
+"""What rebalancing one fold costs, in seconds and memory, next to SMOTE-NC and duplication.
+
+Seconds and memory of rebalancing one fold to 1:1. Each run is a process of its own, and methods take turns, so that a
+drifting machine treats them alike. SMOTE-NC gets medians for missing numbers, and does not round to a column's
+decimals.
+"""
 
 from __future__ import annotations
 
@@ -45,9 +50,7 @@ def rebalance(table: Table, spec: Spec, seed: int, threads: int) -> dict[str, fl
 
 PROTOCOL = Protocol(
     name="stage",
-    about="""Seconds and memory of rebalancing one fold to 1:1. Each run is a process of its own, and methods take \
-turns, so that a drifting machine treats them alike. SMOTE-NC gets medians for missing numbers, and does not round to \
-a column's decimals.""",
+    about=__doc__,
     methods=chosen(IMBLLM, SMOTE_NC, RANDOM),
     measure=measure,
     metrics=(

@@ -1,6 +1,13 @@
 """Rows per second, seconds per epoch, validity and memory against be_great, on one backbone.
 
-Each run is a process of its own, be_great's in an environment of its own; methods take turns.
+ImbLLM and be_great fine-tune the same model files on the rows of a rare class and write more. Each run is a process of
+its own, methods take turns, and both have the same libraries. `rows/s` counts the rows that be_great attempted, legal
+or not. be_great samples by its defaults with the label as start; its `max_length` is its longest training sentence and
+8 tokens, and it begins no further batch of 100 rows after the seconds of the budget. Its seconds of training are those
+of its trainer alone; ours are all of fitting but loading, scaled to as many sentences as there are rows. ImbLLM stands
+for the defaults (a token for each column clause and category, LoRA, bfloat16 where the processor has it; be_great
+computes in float32) with no row held out and the label alone as prompt, so that both learn every row and write every
+feature.
 """
 
 from __future__ import annotations
@@ -17,7 +24,6 @@ import pandas as pd
 
 from benchmarks.protocol import Metric, Option, Options, Protocol, Row, Task
 from benchmarks.report import markdown, medians, wide
-from benchmarks.speed.environment import great_python
 from benchmarks.speed.rare_rows import legal_rows, read_cells, with_few_rare
 from imbllm_autogluon.configuration import require_choice, require_number
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
@@ -38,6 +44,11 @@ LONGEST_SECONDS = 4 * 3600
 
 ROOT = Path(__file__).parents[2]
 
+REMEDY = (
+    "be_great pins libraries of its own: python -m venv GREAT; GREAT/bin/pip install torch==T (this environment's); "
+    "GREAT/bin/pip install be-great==0.0.14 with transformers, peft, accelerate, pandas and numpy as they are here."
+)
+
 
 def describe(table: Table, options: Options) -> str:
     """Rows that are learned; refuses options, a model or a device that cannot be used."""
@@ -45,6 +56,8 @@ def describe(table: Table, options: Options) -> str:
         require_number(name, options[name], 1, whole=True)
     _device(options["device"])
     _model_folder(options["backbone"])
+    if not Path(options["great_python"]).is_file():
+        raise InvalidInputError(f"--great-python must name an interpreter with be_great. {REMEDY}")
     few, rare = with_few_rare(table, options["rare_rows"])
     return f"{few.counts[rare]} rows of `{rare}` learned, {few.features.shape[1]} features"
 
@@ -62,7 +75,7 @@ def measure(task: Task) -> list[Row]:
         paths = {name: str(Path(folder, f"{name}.parquet")) for name in ("fold", "rows", "written")}
         table.frame.to_parquet(paths["fold"])
         table.frame[table.labels == rare].reset_index(drop=True).to_parquet(paths["rows"])
-        result = run_worker(_command(is_peer=is_peer), {**job, **paths}, Path(folder))
+        result = run_worker(_command(task.options["great_python"], is_peer=is_peer), {**job, **paths}, Path(folder))
         figures = result["figures"]
         if samples:
             written = pd.read_parquet(paths["written"])
@@ -71,9 +84,9 @@ def measure(task: Task) -> list[Row]:
     return [{"metric": name, "value": float(value), "versions": result["libraries"]} for name, value in figures.items()]
 
 
-def _command(*, is_peer: bool) -> list[str]:
+def _command(great_python: str, *, is_peer: bool) -> list[str]:
     if is_peer:  # isolated: else this folder's modules would stand before be_great's
-        return [str(great_python()), "-I", str(Path(__file__).with_name("great_worker.py"))]
+        return [great_python, "-I", str(Path(__file__).with_name("great_worker.py"))]
     return [sys.executable, "-m", "benchmarks.speed.imbllm_worker"]
 
 
@@ -170,14 +183,7 @@ def where_the_time_goes(tidy: pd.DataFrame, _protocol: Protocol) -> str:
 
 PROTOCOL = Protocol(
     name="speed",
-    about=f"""ImbLLM and be_great fine-tune the same model files on the rows of a rare class and write more. Each run \
-is a process of its own, methods take turns, and both have the same libraries. `rows/s` counts the rows that be_great \
-attempted, legal or not. be_great samples by its defaults with the label as start; its `max_length` is its longest \
-training sentence and 8 tokens, and it begins no further batch of {GENERATION_BATCH} rows after the seconds of the \
-budget. Its seconds of training are those of its trainer alone; ours are all of fitting but loading, scaled to as many \
-sentences as there are rows. {OURS} stands for the defaults (a token for each column clause and category, LoRA, \
-bfloat16 where the processor has it; be_great computes in float32) with no row held out and the label alone as prompt, \
-so that both learn every row and write every feature.""",
+    about=__doc__,
     methods={
         OURS: {"method": "imbllm"},
         PEER: {"method": PEER},
@@ -205,6 +211,7 @@ so that both learn every row and write every feature.""",
         "epochs": Option(int, 1, "How often they are learned."),
         "generate": Option(int, 100, "Rows to write."),
         "budget": Option(float, 240.0, "Seconds of writing after which be_great begins no further batch."),
+        "great_python": Option(str, "", "Interpreter of an environment with be_great."),
         "device": Option(str, "auto", "cpu, cuda or auto: the GPU where there is one."),
     },
     describe=describe,

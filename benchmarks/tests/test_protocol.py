@@ -101,8 +101,7 @@ def test_a_killed_benchmark_resumes(cache: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_what_another_process_measures_is_left_to_it(cache: Path) -> None:
     tried, options = protocol(), protocol().with_defaults(SMALL)
-    tables = runner.read_tables(options.tables, 3000)
-    first, second, *_ = runner.runs_of(tried, options, tables, cache / "work")
+    first, second, *_ = runner.runs_of(tried, options, cache / "work")
     first.stem.parent.mkdir()
     with FileLock(first.stem.with_suffix(".lock")):
         runner._measure_alone(tried, first, 0)
