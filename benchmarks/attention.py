@@ -12,10 +12,9 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from benchmarks.protocol import COLUMNS, Metric, Option, Protocol, Task
-from benchmarks.report import markdown, means
+from benchmarks.report import summary
 from imbllm_autogluon.sentences import END, SchemaVocabulary
 from imbllm_autogluon.sentences.orders import ORDERS, draw_orders
 from imbllm_autogluon.tables import TableSchema
@@ -50,27 +49,17 @@ class AttentionToLabel(NamedTuple):
     """Share of each sentence's feature value tokens whose writing place may look at the label, shape (n,)."""
 
     does: FloatArray
-    """Share of them whose writing place gives the label more attention than an even spread over all that it may look
-    at would give, shape (n,)."""
+    """Share of them that give the label more attention than an even spread over all visible places would."""
 
     mass: FloatArray
-    """Mean share of attention (0 to 1) that goes to the label while each clause's value is written, shape
-    (n_clauses,); NaN for the label and for clauses that no sentence holds."""
+    """Mean share of attention to the label by clause, shape (n_clauses,); NaN for the label and absent clauses."""
 
 
 def attention_to_label(model: Any, encoding: SentenceEncoding, clauses: Clauses, orders: IntArray) -> AttentionToLabel:
     """Measure how a language model of a table attends to the label.
 
-    Parameters
-    ----------
-    model
-        A transformers model whose attention can be computed eagerly.
-    encoding
-        Of the sentences that the model has learned.
-    clauses
-        Rows, one or more, each with a label clause.
-    orders
-        Clause indices in the order of writing, shape (n, n_clauses).
+    The model's attention can be computed eagerly; `orders` are clause indices in the order of writing, shape (n,
+    n_clauses).
     """
     sentences = encoding.assemble(clauses, orders)
     attention = _attention(model, sentences)
@@ -163,18 +152,6 @@ def measure(task: Task) -> dict[str, float | None]:
     return {name: None if np.isnan(value) else float(value) for name, value in figures.items()}
 
 
-def shares(tidy: pd.DataFrame, _protocol: Protocol) -> str:
-    """A row for each model: percent, and the column whose values look at the label most."""
-    figures = means(tidy)
-    named = [str(name) for name in figures if str(name).startswith(BY_COLUMN)]
-    columns = figures[named].rename(columns=lambda name: name.removeprefix(BY_COLUMN))
-    most, largest = columns.idxmax(axis=1).astype(str), columns.max(axis=1)
-    cells = {name: figures[name].map("{:.1%}".format) for name in ("can attend", "does attend", MASS)}
-    cells["most"] = (most + largest.map(" ({:.1%})".format)).where(largest > 0, "")
-    cells["loss"] = figures["loss"].map("{:.2f}".format)
-    return markdown(pd.DataFrame(cells).rename_axis("model, order").reset_index())
-
-
 PROTOCOL = Protocol(
     name="attention",
     about=__doc__,
@@ -185,7 +162,7 @@ PROTOCOL = Protocol(
     metrics=(
         Metric("can attend", "values whose writing place may look at the label", "", 3),
         Metric("does attend", "values that give the label more attention than an even spread would", "", 3),
-        Metric(MASS, "mean share of attention; *most*: the column with the largest", "", 3),
+        Metric(MASS, "mean share of attention; that of each column is in the CSV", "", 3),
         Metric("loss", "training loss of a value token (nats) at the end of the stage on all rows", "", 2),
     ),
     rows=10_000,
@@ -195,6 +172,6 @@ PROTOCOL = Protocol(
         "warmup_steps": Option(int, 200, "Training steps on all rows."),
         "steps": Option(int, 100, "Training steps on the rarest class."),
     },
-    page=(shares,),
+    page=(summary,),
     columns={**COLUMNS, "table": "dataset"},
 )

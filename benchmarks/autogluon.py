@@ -14,6 +14,7 @@ preset `imbllm_tuned`, measured where it is named; its seconds are those of all 
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,14 +83,8 @@ def predictor_of(split: Split, path: str, **more: Any) -> TabularPredictor:
     return TabularPredictor(str(split.real.y.name), path=path, verbosity=0, **own, **more)
 
 
-def methods_of(options: Options) -> dict[str, Spec]:
-    """The methods; twins with the settings that were asked for."""
-    return ensembles.with_settings(METHODS, (*TWINS, TWIN_TUNED), options)
-
-
 def describe(table: Table, options: Options) -> str:
     """Rows of each class in the first split."""
-    ensembles.check_plan(options)
     return str(split_of(table, options.seed))
 
 
@@ -252,7 +247,7 @@ def _claims() -> tuple[Claim, ...]:
 PROTOCOL = Protocol(
     name="autogluon",
     about=__doc__,
-    methods=methods_of,
+    methods=partial(ensembles.with_settings, METHODS, (*TWINS, TWIN_TUNED)),
     slow=(TUNED,),
     always=(PLAIN,),
     together=together,

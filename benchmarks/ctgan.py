@@ -45,13 +45,6 @@ def ctgan(
     Rows are asked for by class, and those with another label are drawn again. A missing number is a column of its own
     next to the number, which is the median; numbers stay in their column's range, and whole ones are rounded, as in
     later releases of CTGAN.
-
-    Raises
-    ------
-    MissingDependencyError
-        The package `tabgan` is absent.
-    TableError
-        There are fewer than ten rows.
     """
     from imbllm_autogluon.process_state import seeded_torch
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.protocol import Option
-from imbllm_autogluon.configuration import require_number
-from imbllm_autogluon.errors import InvalidInputError, nearest
+from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,6 +26,14 @@ PLAIN, TWICE = "plain", "plain twice"
 AGAIN = "Again"
 """Sort of the plain models' second copy, which has another seed: AutoGluon's own is 0."""
 
+BAGGED = {
+    "num_stack_levels": 0,
+    "dynamic_stacking": False,
+    "num_gpus": 0,
+    "ag_args_ensemble": {"fold_fitting_strategy": "sequential_local"},
+}
+"""Arguments of every fit."""
+
 FIT_SECONDS, WEIGHT = "fit s", "weight"
 
 Portfolio = dict[str, list[dict[str, Any]]]
@@ -37,24 +44,6 @@ OPTIONS = {
     "folds": Option(int, 4, "Bagging folds."),
 }
 """Options of both protocols."""
-
-
-def check_plan(options: Options) -> None:
-    """Raise `InvalidInputError` for fewer than two folds, and families that are unknown, repeated, or have no twin."""
-    from autogluon.tabular.registry import ag_model_registry
-
-    from imbllm_autogluon.plugin.twins import has_twin
-
-    require_number("folds", options["folds"], 2, whole=True)
-    families, classes = options["family"], ag_model_registry.key_to_cls_map()
-    allowed = sorted(key for key, model_class in classes.items() if has_twin(model_class))
-    for family in families:
-        if family not in allowed:
-            raise InvalidInputError(
-                f"{family!r} is no model key with a twin{nearest(family, allowed)}; keys are: {', '.join(allowed)}."
-            )
-    if len(set(families)) < len(families):
-        raise InvalidInputError(f"families must be named once each; got {', '.join(families)}.")
 
 
 def with_settings(methods: Mapping[str, Spec], twins: Iterable[str], options: Options) -> dict[str, Spec]:
@@ -155,18 +144,8 @@ def _fit_models(
 ) -> None:
     """Fit every model, without an ensemble; refuse a fit that lacks one, else methods would not hold what they say."""
     wanted = sum(map(len, portfolio.values()))
-    predictor.fit(
-        rows,
-        hyperparameters=portfolio,
-        num_bag_folds=folds,
-        num_stack_levels=0,
-        dynamic_stacking=False,
-        fit_weighted_ensemble=False,
-        num_cpus=threads,
-        num_gpus=0,
-        ag_args_ensemble={"fold_fitting_strategy": "sequential_local"},
-        raise_on_model_failure=True,
-    )
+    own = {"fit_weighted_ensemble": False, "raise_on_model_failure": True}
+    predictor.fit(rows, hyperparameters=portfolio, num_bag_folds=folds, num_cpus=threads, **BAGGED, **own)
     names = predictor.model_names()
     fitted = len({_bag_name(name) for name in names})  # all trials of a tuned model are one model of the portfolio
     if fitted != wanted:

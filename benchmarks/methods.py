@@ -48,13 +48,7 @@ def chosen(*names: str) -> dict[str, Spec]:
 
 
 def new_rows(real: Rows, counts: Counts, spec: Spec, seed: int, threads: int) -> Rows:
-    """As many rows of each class as `counts` says, by a method of :data:`METHODS` that learns the real rows.
-
-    Raises
-    ------
-    InvalidInputError
-        There is no such method, a setting is unknown, or a value is not allowed.
-    """
+    """As many rows of each class as `counts` says, by a method of :data:`METHODS` that learns the real rows."""
     method = spec["method"]
     if method == "smote_codes":
         return _smote_on_codes(real, counts, child_seed(seed, "values", method))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from benchmarks.ensembles import BAGGED
 from benchmarks.protocol import COLUMNS, Metric, Option, Options, Protocol, Spec, Task, in_own_process
 from benchmarks.report import medians
 
@@ -48,11 +49,8 @@ def fit(table: Table, spec: Spec, families: list[str], folds: int, threads: int)
             table.frame,
             hyperparameters={family: {} for family in families},
             num_bag_folds=folds,
-            num_stack_levels=0,
-            dynamic_stacking=False,
             num_cpus=threads,
-            num_gpus=0,
-            ag_args_ensemble={"fold_fitting_strategy": "sequential_local"},
+            **BAGGED,
             **twins,
         )
         seconds = time.perf_counter() - started

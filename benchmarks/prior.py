@@ -1,18 +1,17 @@
 """Does a decoder copy the class shares of its training set, and what helps against it.
 
-Does a decoder copy the class shares of its training set, and what helps against it.  A decoder trained on rows whose
-last clause is the label (`LanguageModelClassifier`), without and with measures against copying the class shares of its
-training set. Stratified splits, 30 % test rows; means over the splits.
+A decoder trained on rows whose last clause is the label (`LanguageModelClassifier`), without and with measures against
+copying the class shares of its training set. Stratified splits, 30 % test rows; means over the splits.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
-from benchmarks.protocol import Metric, Option, Protocol, Spec, Task
-from benchmarks.report import by_table, markdown
+from benchmarks.protocol import Claim, Metric, Protocol, Spec, Task
+from benchmarks.report import by_table, claims, compared
 from benchmarks.scores import BALANCED, LOG_LOSS, MACRO_F1, ROC_AUC, of_all_classes
+from benchmarks.synthesis import BACKBONE
 from imbllm_autogluon.classification import RECOMMENDED, LanguageModelClassifier
 
 NONE, NOTED_METHOD = "none", "effective + correction + matched"
@@ -41,9 +40,6 @@ METHODS: dict[str, Spec] = {
 
 TEST_SHARE = 0.3
 
-NOTHING_TO_HALVE = 0.5
-"""Percentage points: on a few hundred test rows a gap below it is one of two or three rows."""
-
 
 def measure(task: Task) -> dict[str, float]:
     """Train on one part of the rows and judge on the other."""
@@ -60,36 +56,6 @@ def measure(task: Task) -> dict[str, float]:
     return {**figures, "fit s": classifier.model_.seconds}
 
 
-def verdicts(tidy: pd.DataFrame, _protocol: Protocol) -> str:
-    """Whether the combinations halve the gap and keep the ROC AUC, on each table."""
-    lines = []
-    pairs = ((RECOMMENDED_METHOD, GAP), (NOTED_METHOD, GAP), (UNIFORM, EVEN_GAP))
-    for table, part in tidy.groupby("table", sort=False):
-        figures = part.pivot_table("value", "split", ["method", "metric"])
-        for method, metric in [pair for pair in pairs if {NONE, pair[0]} <= set(part["method"])]:
-            before, after = figures[NONE], figures[method]
-            line = {"table": table, "method": method, "figure": metric, **_halved(before[metric], after[metric])}
-            lines.append({**line, "ROC AUC": _kept(after[ROC_AUC] - before[ROC_AUC])})
-    asked = (
-        "Asked: the largest gap at most half as large, ROC AUC not lower beyond noise (two standard errors of the "
-        "paired difference over the splits)."
-    )
-    return f"## The combinations against none\n\n{asked}\n\n{markdown(pd.DataFrame(lines))}" if lines else ""
-
-
-def _halved(before: pd.Series[float], after: pd.Series[float]) -> dict[str, str]:
-    halved = "halved" if after.mean() <= before.mean() / 2 else "NOT halved"
-    if before.mean() < NOTHING_TO_HALVE and after.mean() < NOTHING_TO_HALVE:
-        halved = "nothing to halve"
-    return {"points": f"{before.mean():.1f} to {after.mean():.1f}", "verdict": halved}
-
-
-def _kept(difference: pd.Series[float]) -> str:
-    error = float(difference.std() / np.sqrt(len(difference))) if len(difference) > 1 else np.nan
-    lost = "lost" if difference.mean() < -2 * (error if np.isfinite(error) else 0.5) else "not lost"
-    return f"{difference.mean():+.1f}{f' ± {error:.1f}' if np.isfinite(error) else ''} ({lost})"
-
-
 PROTOCOL = Protocol(
     name="prior",
     about=__doc__,
@@ -99,19 +65,34 @@ PROTOCOL = Protocol(
     metrics=(
         Metric("rarest, true share", "percent of the test rows of the rarest class", ""),
         Metric("rarest, answered", "percent of the answers that name it", ""),
-        Metric(GAP, "largest absolute difference of a class's answered and true share, percentage points", "lower"),
-        Metric(EVEN_GAP, "the same, test rows weighted so that every class is equally frequent", "lower"),
+        Metric(
+            GAP,
+            "largest absolute difference of a class's answered and true share, points",
+            "lower",
+            compared=True,
+            relative=True,
+        ),
+        Metric(
+            EVEN_GAP,
+            "the same, test rows weighted so that every class is equally frequent",
+            "lower",
+            compared=True,
+            relative=True,
+        ),
         Metric(MACRO_F1, "mean over the classes, percent"),
         Metric(BALANCED, "mean recall of the classes, percent"),
-        Metric(ROC_AUC, "of two classes, or the mean of each against the others, percent"),
+        Metric(ROC_AUC, "of two classes, or the mean of each against the others, percent", compared=True),
         Metric(LOG_LOSS, "nats; lower is better", "lower", 3),
         Metric("ECE", "expected calibration error of the most probable class, 15 bins, percentage points", "lower"),
         Metric("fit s", "seconds of a fit", ""),
     ),
     rows=5000,
-    options={
-        "backbone": Option(str, "compact", "Of the classifier."),
-        "steps": Option(int | None, None, "Training steps on the label; default: the classifier's."),
-    },
-    page=(verdicts, by_table),
+    options=BACKBONE,
+    references=(NONE,),
+    claims=(
+        *(Claim(method, GAP, NONE, mean=0.0) for method in (RECOMMENDED_METHOD, NOTED_METHOD)),
+        Claim(UNIFORM, EVEN_GAP, NONE, mean=0.0),
+        *(Claim(method, ROC_AUC, NONE, worst=-1.0) for method in (RECOMMENDED_METHOD, NOTED_METHOD)),
+    ),
+    page=(claims, compared, by_table),
 )

@@ -261,16 +261,9 @@ def versions() -> str:
 
 
 def run(protocol: Protocol, options: Options, *, processes: int = 1, fresh: bool = False) -> Result:
-    """Measure everything that no earlier run has stored.
+    """Measure everything that no earlier run has stored; `fresh` forgets that first.
 
-    Parameters
-    ----------
-    protocol, options
-        What to measure.
-    processes
-        Processes that share the work. The same command may also be started several times.
-    fresh
-        Forget what earlier runs have stored; of commands that share the work, only the first may ask for it.
+    Several processes may share the work, and several commands, of which only the first may ask for `fresh`.
     """
     options = protocol.with_defaults(options)
     work = settings().cache_dir / "benchmarks" / protocol.name

@@ -130,18 +130,14 @@ def _metric(entry: Measure) -> Metric:
     return Metric(entry.name, f"{entry.range_text}; best {best}: {entry.meaning}", "", 3)
 
 
-def good_share(figures: pd.DataFrame) -> float:
-    """Share of the figures judged good among those that were judged; NaN where none was."""
-    judged = figures["verdict"].isin(["good", "poor"])
-    return float((figures.loc[judged, "verdict"] == "good").mean()) if judged.any() else float("nan")
-
-
 def verdicts(tidy: pd.DataFrame, _: Protocol) -> str:
     """Share of each method's figures that were judged good, and mean seconds."""
     lines = []
     for method, part in tidy.groupby("method", sort=False):
-        share, seconds = good_share(part), part.loc[part["metric"] == SECONDS, "value"].mean()
-        lines.append({"method": method, "metrics judged good": f"{100 * share:.0f} %", SECONDS: f"{seconds:.1f}"})
+        judged = part.loc[part["verdict"].isin(["good", "poor"]), "verdict"]
+        seconds = part.loc[part["metric"] == SECONDS, "value"].mean()
+        good = f"{100 * (judged == 'good').mean():.0f} %" if len(judged) else ""
+        lines.append({"method": method, "metrics judged good": good, SECONDS: f"{seconds:.1f}"})
     about = "Share of the figures whose verdict is good, over tables and splits; seconds of training and writing."
     return f"## Metrics judged good\n\n{about}\n\n{markdown(pd.DataFrame(lines))}"
 

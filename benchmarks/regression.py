@@ -23,6 +23,7 @@ import pandas as pd
 
 from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Task
 from benchmarks.report import by_table, by_table_means, changes_by_table, claims, compared, markdown, number
+from benchmarks.tables import Rows
 from imbllm_autogluon.configuration import require_number
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.quality.measures.discriminator import discriminator_auc
@@ -80,13 +81,12 @@ ABLATIONS: Mapping[str, Spec] = {
 }
 """One setting each; values that are the default stand in the table as LatentDiff itself."""
 
+PEERS = {"LDS": "lds", "FDS": "fds", "DenseWeight": "dense_weight", "BalancedMSE": "balanced_mse"}
+PEERS["RankSim"] = "rank_sim"
+
 METHODS: Mapping[str, Spec] = {
     NONE: {"settings": {"method": "none"}},
-    "LDS": {"settings": {"method": "lds"}},
-    "FDS": {"settings": {"method": "fds"}},
-    "DenseWeight": {"settings": {"method": "dense_weight"}},
-    "BalancedMSE": {"settings": {"method": "balanced_mse"}},
-    "RankSim": {"settings": {"method": "rank_sim"}},
+    **{name: {"settings": {"method": method}} for name, method in PEERS.items()},
     LATENT_DIFF: {"settings": {}},
     f"{LATENT_DIFF} + LDS": {"settings": {"encoder_method": "lds"}},
     RETRAINED: {"settings": {"generation_ratio": 0.0}},
@@ -102,10 +102,8 @@ METHODS: Mapping[str, Spec] = {
 class RegressionSplit:
     """Rows to learn, a quarter of the rows to judge on, and bins of equal width on the learned targets."""
 
-    X: pd.DataFrame
-    y: pd.Series[Any]
-    unseen_X: pd.DataFrame
-    unseen_y: pd.Series[Any]
+    real: Rows
+    test: Rows
     bins: TargetBins
 
     @classmethod
@@ -116,8 +114,8 @@ class RegressionSplit:
         if len(table.frame) < LEAST_ROWS:
             raise InvalidInputError(f"{table.name} has {len(table.frame)} rows; at least {LEAST_ROWS} are needed.")
         parts = train_test_split(table.features, table.labels, test_size=TEST_SHARE, random_state=seed)
-        X, unseen_X, y, unseen_y = (part.reset_index(drop=True) for part in parts)
-        return cls(X, y, unseen_X, unseen_y, TargetBins.fit(y.to_numpy(), bins_for(len(y), most_bins)))
+        X, test_X, y, test_y = (part.reset_index(drop=True) for part in parts)
+        return cls(Rows(X, y), Rows(test_X, test_y), TargetBins.fit(y.to_numpy(), bins_for(len(y), most_bins)))
 
 
 def bins_for(n_rows: int, most_bins: int) -> int:
@@ -135,8 +133,8 @@ def bins_for(n_rows: int, most_bins: int) -> int:
 def describe(table: Table, options: Options) -> str:
     """Bins of the first split: edges, shots, and the learned rows of each in the order of the target."""
     split = RegressionSplit.of(table, options.seed, options["bins"])
-    bins, counts = split.bins, split.bins.counts(split.y.to_numpy())
-    kinds, unseen = shots(counts), split.bins.counts(split.unseen_y.to_numpy())
+    bins, counts = split.bins, split.bins.counts(split.real.y.to_numpy())
+    kinds, unseen = shots(counts), split.bins.counts(split.test.y.to_numpy())
     edges = [number(value, MAE) for value in (bins.edges[0], bins.edges[-1], np.diff(bins.edges).mean())]
     parts = [
         f"{int((kinds == shot).sum())} {shot} ({counts[kinds == shot].sum()} rows learned, "
@@ -144,7 +142,7 @@ def describe(table: Table, options: Options) -> str:
         for shot in SHOTS
     ]
     return (
-        f"{len(bins)} bins of `{split.y.name}` from {edges[0]} to {edges[1]}, each {edges[2]} wide: "
+        f"{len(bins)} bins of `{split.real.y.name}` from {edges[0]} to {edges[1]}, each {edges[2]} wide: "
         f"{', '.join(parts)}\n  - learned rows of each: {' '.join(map(str, counts))}"
     )
 
@@ -153,10 +151,10 @@ def measure(task: Task) -> dict[str, float]:
     """Fit one method on one split; errors by shot, features generated, and seconds of a whole fit."""
     split = _split(task.table, task.split, task.options["bins"])
     regressor, seconds = fitted(task.spec, split, task.split, task.threads)
-    errors = errors_by_shot(regressor.predict(split.unseen_X), split)
-    figures = {**errors, **_generated(regressor, len(split.y)), "fit s": seconds}
+    errors = errors_by_shot(regressor.predict(split.test.X), split)
+    figures = {**errors, **_generated(regressor, len(split.real.y)), "fit s": seconds}
     if task.spec == METHODS[LATENT_DIFF]:
-        figures |= feature_quality(regressor.model_, split.X, split.y.to_numpy(dtype=np.float64), task.split)
+        figures |= feature_quality(regressor.model_, split.real.X, split.real.y.to_numpy(dtype=np.float64), task.split)
     return figures
 
 
@@ -171,16 +169,16 @@ def fitted(spec: Spec, split: RegressionSplit, seed: int, threads: int) -> tuple
     settings = spec["settings"]
     if "rows" not in spec and set(settings) <= set(HEAD_SETTINGS):
         # LatentDiff with settings that neither the encoder nor the denoiser reads.
-        regressor = _latent_diff(split, seed, threads).refit_head(split.X, split.y, **settings)
+        regressor = _latent_diff(split, seed, threads).refit_head(split.real.X, split.real.y, **settings)
         seconds = dict(regressor.report_.seconds)
         if not isinstance(regressor.model_.generator, FeatureGenerator):
             seconds.pop("denoiser")
         return regressor, sum(seconds.values())
     started = time.perf_counter()
-    regressor = _new(settings, split, seed, threads).fit(split.X, split.y)
+    regressor = _new(settings, split, seed, threads).fit(split.real.X, split.real.y)
     if "rows" in spec:
         X, y = _new_rows(spec["rows"], regressor, split, seed, threads)
-        rows, targets = pd.concat([split.X, X], ignore_index=True), pd.concat([split.y, y], ignore_index=True)
+        rows, targets = pd.concat([split.real.X, X], ignore_index=True), pd.concat([split.real.y, y], ignore_index=True)
         regressor = _new(settings, split, seed, threads).fit(rows, targets)
     return regressor, time.perf_counter() - started
 
@@ -192,26 +190,26 @@ def _new(settings: Spec, split: RegressionSplit, seed: int, threads: int) -> Lat
 @functools.lru_cache(maxsize=1)
 def _latent_diff(split: RegressionSplit, seed: int, threads: int) -> LatentDiffRegressor:
     """LatentDiff as it is; methods that differ in the head alone are made from it."""
-    return _new({}, split, seed, threads).fit(split.X, split.y)
+    return _new({}, split, seed, threads).fit(split.real.X, split.real.y)
 
 
 def _new_rows(
     method: str, untreated: LatentDiffRegressor, split: RegressionSplit, seed: int, threads: int
 ) -> tuple[pd.DataFrame, pd.Series[Any]]:
     """Rows in input space for rare bins and those with large errors, half as many as there are real ones."""
-    targets = split.y.to_numpy(dtype=np.float64)
-    absolute = np.abs(untreated.predict(split.X) - targets)
+    targets = split.real.y.to_numpy(dtype=np.float64)
+    absolute = np.abs(untreated.predict(split.real.X) - targets)
     errors = bin_errors(absolute, split.bins.assign(targets), n_bins=len(split.bins))
     counts = counts_by_priority(targets, split.bins, AllocationConfig(generation_ratio=ROWS_RATIO), errors)
     if method == "smogn":
-        return smogn(split.X, split.y, split.bins, counts, seed=seed)
-    return TargetImbLLM(random_state=seed, threads=threads).fit(split.X, split.y, split.bins, counts).sample()
+        return smogn(split.real.X, split.real.y, split.bins, counts, seed=seed)
+    return TargetImbLLM(random_state=seed, threads=threads).fit(split.real.X, split.real.y, split.bins, counts).sample()
 
 
 def errors_by_shot(predicted: npt.ArrayLike, split: RegressionSplit) -> dict[str, float]:
     """Errors of predictions for the unseen rows, shape (n,), and their number, over all and by shots that have any."""
-    counts = split.bins.counts(split.y.to_numpy())
-    errors = shot_metrics(split.unseen_y.to_numpy(), predicted, split.bins, counts)
+    counts = split.bins.counts(split.real.y.to_numpy())
+    errors = shot_metrics(split.test.y.to_numpy(), predicted, split.bins, counts)
     return {
         f"{shot} {metric}": float(value)
         for shot, figures in errors.to_dict(orient="index").items()

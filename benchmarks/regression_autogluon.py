@@ -13,9 +13,8 @@ every seed. `LatentDiff alone` is its bag without an ensemble.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
-
-import pandas as pd
 
 from benchmarks import ensembles, regression
 from benchmarks.ensembles import AGAIN, FIT_SECONDS, PLAIN, TWICE, WEIGHT, Fit, twin
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from autogluon.tabular import TabularPredictor
 
     from benchmarks.protocol import Spec
-    from benchmarks.tables import Table
 
 LATENT, ALONE = "plain + LatentDiff", "LatentDiff alone"
 SMOGN, IMBLLM, ALL_THREE = "plain + SMOGN twins", "plain + ImbLLM twins", "plain + all three"
@@ -53,17 +51,6 @@ METHODS: Mapping[str, Spec] = {
 """Sorts of models that each method has beside the plain ones."""
 
 
-def methods_of(options: Options) -> dict[str, Spec]:
-    """The methods; those with twins with the settings that were asked for."""
-    return ensembles.with_settings(METHODS, TWINS, options)
-
-
-def describe(table: Table, options: Options) -> str:
-    """Bins of the first split."""
-    ensembles.check_plan(options)
-    return regression.describe(table, options)
-
-
 def together(methods: Mapping[str, Spec]) -> list[Mapping[str, Spec]]:
     """All methods are one fit."""
     return [methods]
@@ -74,17 +61,17 @@ def measure(task: Task) -> list[dict[str, Any]]:
     from autogluon.tabular import TabularPredictor
 
     split = RegressionSplit.of(task.table, task.split, task.options["bins"])
-    label, metric = str(split.y.name), "mean_absolute_error"
+    label, metric = str(split.real.y.name), "mean_absolute_error"
 
     def make(path: str) -> TabularPredictor:
         return TabularPredictor(label, problem_type="regression", eval_metric=metric, path=path, verbosity=0)
 
     def judge(fit: Fit, names: dict[str, str]) -> dict[str, dict[str, float]]:
-        predicted = fit.predictor.predict_multi(split.unseen_X, models=list(names.values()))
+        predicted = fit.predictor.predict_multi(split.test.X, models=list(names.values()))
         return {method: errors_by_shot(predicted[name].to_numpy(), split) for method, name in names.items()}
 
     models = portfolio(task.methods, len(split.bins), task.options)
-    return ensembles.measure_fit(task, make, pd.concat([split.X, split.y], axis=1), models, SORTS, judge)
+    return ensembles.measure_fit(task, make, split.real.frame, models, SORTS, judge)
 
 
 def portfolio(methods: Mapping[str, Spec], n_bins: int, options: Options) -> ensembles.Portfolio:
@@ -103,7 +90,7 @@ def portfolio(methods: Mapping[str, Spec], n_bins: int, options: Options) -> ens
 PROTOCOL = Protocol(
     name="regression_autogluon",
     about=__doc__,
-    methods=methods_of,
+    methods=partial(ensembles.with_settings, METHODS, tuple(TWINS)),
     always=(PLAIN,),
     together=together,
     measure=measure,
@@ -116,7 +103,7 @@ PROTOCOL = Protocol(
     rows=4000,
     options={**ensembles.OPTIONS, **regression.BINS},
     number=True,
-    describe=describe,
+    describe=regression.describe,
     references=(PLAIN,),
     page=regression.PAGE[:-1],
     claims=tuple(Claim(method, "few MAE", PLAIN, worst=0.0, most=True) for method in (LATENT, TWICE, SMOGN, IMBLLM)),

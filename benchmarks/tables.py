@@ -134,17 +134,7 @@ def split_classes(table: Table, seed: int, test_share: float, fewest: int) -> Sp
 
 
 def read_tables(names: Sequence[str], most_rows: int, *, number: bool = False) -> list[Table]:
-    """Tables by name, see this module, each cut to `most_rows` rows; where `number`, the label is a number to predict.
-
-    Raises
-    ------
-    InvalidInputError
-        A table is not named as it should be, its label cannot be used, or two tables have one name.
-    MissingDependencyError
-        The package of the registry's tables is absent.
-    TableError
-        A file cannot be used.
-    """
+    """Tables by name, each cut to `most_rows` rows; where `number`, their labels are numbers to predict."""
     tables = [read_named(name, number=number) for name in names]
     found = [table.name for table in tables]
     if len(set(found)) < len(found):

@@ -36,9 +36,6 @@ OURS, PEER, PEER_LORA = "ImbLLM", "be_great", "be_great, LoRA"
 BATCH_SIZE, GENERATION_BATCH = 32, 100
 """Sentences in a training step, and rows decoded at once, of both; the latter is be_great's default."""
 
-PARTS = ("forward", "output layer", "other")
-"""Of the seconds of writing; other: drawing and bookkeeping."""
-
 LONGEST_SECONDS = 4 * 3600
 """Seconds after which one measurement is given up: far above any seen, so that a hang ends."""
 
@@ -167,20 +164,6 @@ def _spread(values: pd.Series[float]) -> str:
     return "" if found.empty else texts[0] + (f" ({texts[1]} to {texts[2]})" if len(found) > 1 else "")
 
 
-def where_the_time_goes(tidy: pd.DataFrame, _protocol: Protocol) -> str:
-    """Tokens, their cost, and shares of the seconds of writing; medians over the splits."""
-    figures = wide(tidy).groupby(["table", "method"], sort=False).median()
-    figures = figures[figures["sampling seconds"].notna()]
-    seconds = figures["sampling seconds"]
-    columns = {
-        "forward passes": figures["forward passes"].map("{:.0f}".format),
-        "tokens/row": figures["tokens per row"].map("{:.1f}".format),
-        "ms/token": (1000 * seconds / (figures["tokens per row"] * figures["rows"])).map("{:.2f}".format),
-        **{part: (figures[f"{part} seconds"] / seconds).map("{:.0%}".format) for part in PARTS},
-    }
-    return f"## Where the time of writing goes\n\n{markdown(pd.DataFrame(columns).reset_index())}"
-
-
 PROTOCOL = Protocol(
     name="speed",
     about=__doc__,
@@ -199,6 +182,10 @@ PROTOCOL = Protocol(
         Metric("valid", "their share", "higher", 2),
         Metric("seconds per epoch", "of fine-tuning", "lower", 1),
         Metric("loading seconds", "", "lower", 2),
+        Metric("sampling seconds", "of writing", "lower", 1),
+        *(Metric(f"{part} seconds", "of these", "lower", 1) for part in ("forward", "output layer", "other")),
+        Metric("forward passes", "", "lower", 0),
+        Metric("tokens per row", "that the model is fed", "lower", 1),
         Metric("peak MiB", "of the process", "lower", 0),
         Metric("peak GPU MiB", "of its tensors", "lower", 0),
     ),
@@ -215,6 +202,6 @@ PROTOCOL = Protocol(
         "device": Option(str, "auto", "cpu, cuda or auto: the GPU where there is one."),
     },
     describe=describe,
-    page=(ratios, where_the_time_goes, medians),
+    page=(ratios, medians),
     columns={"table": "table", "method": "arm", "split": "repetition", "metric": "metric", "value": "value"},
 )
