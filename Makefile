@@ -14,7 +14,7 @@ TEST_INSTALLED := $(VENV)/.installed-test
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow families lint types readme clean
+.PHONY: help demo test slow families lint types clean
 
 help: ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -44,12 +44,9 @@ lint: $(TEST_INSTALLED) ## ruff and mypy --strict
 types: $(TEST_INSTALLED) ## mypy --strict alone
 	$(BIN)/mypy --strict
 
-readme: $(INSTALLED) ## write the measured figures of README.md from bench/results
-	$(BIN)/imbllm bench readme
-
 clean: ## remove .venv, caches and build leftovers
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find imbllm_autogluon tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find imbllm_autogluon benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -81,12 +81,12 @@ ABLATIONS: Mapping[str, Spec] = {
 }
 """One setting each; values that are the default stand in the table as LatentDiff itself."""
 
-PEERS = {"LDS": "lds", "FDS": "fds", "DenseWeight": "dense_weight", "BalancedMSE": "balanced_mse"}
-PEERS["RankSim"] = "rank_sim"
+PEERS = ("LDS lds", "FDS fds", "DenseWeight dense_weight", "BalancedMSE balanced_mse", "RankSim rank_sim")
+"""Names on pages and of the methods."""
 
 METHODS: Mapping[str, Spec] = {
     NONE: {"settings": {"method": "none"}},
-    **{name: {"settings": {"method": method}} for name, method in PEERS.items()},
+    **{name: {"settings": {"method": method}} for name, method in map(str.split, PEERS)},
     LATENT_DIFF: {"settings": {}},
     f"{LATENT_DIFF} + LDS": {"settings": {"encoder_method": "lds"}},
     RETRAINED: {"settings": {"generation_ratio": 0.0}},
