@@ -254,8 +254,8 @@ def _axis_text(tidy: pd.DataFrame, protocol: Protocol, axis: Axis) -> str:
     if len(names) < 2:
         return ""
     shown = (F1, AVERAGE_PRECISION, CLOSE, COVERAGE, *((GAIN,) if axis.name in OF_THE_JUDGING else ()))
-    metrics = [metric for metric in protocol.metrics if metric.name in shown]
     found, lines = means(tidy), []
+    metrics = [metric for metric in protocol.metrics if metric.name in shown and metric.name in found]
     differences = changes(tidy, DEFAULT, metrics).groupby("method")
     for value, name in names.items():
         line = {axis.name: f"{value} (default)" if name == DEFAULT else value}

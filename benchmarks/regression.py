@@ -241,6 +241,8 @@ def feature_quality(model: LatentModel, X: pd.DataFrame, targets: FloatArray, se
     features, scaled = model._features(X), model.standardised(targets)
     assigned, counts = model.bins.assign(targets), model.bins.counts(targets)
     made = model.generator.generate(counts, child_seed(seed, "decoding", "quality"), model.threads).first(counts)
+    if not len(made.features):  # the gate let nothing through
+        return {}
     drawn = _drawn_again(assigned, seed)
     columns = [*(f"feature {place}" for place in range(features.shape[1])), "target"]
     real = pd.DataFrame(np.column_stack((features, scaled)), columns=columns)
