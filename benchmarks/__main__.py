@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,8 +40,7 @@ COMMON = {
 
 def protocols() -> dict[str, Protocol]:
     """Every protocol by its name."""
-    found = [import_module(f"benchmarks.{name}").PROTOCOL for name in NAMES if find_spec(f"benchmarks.{name}")]
-    return {protocol.name: protocol for protocol in found}
+    return {name: import_module(f"benchmarks.{name}").PROTOCOL for name in NAMES}
 
 
 def protocol_of(result: str) -> Protocol:

@@ -17,7 +17,7 @@ from benchmarks import paper
 from benchmarks.classifiers import CLASSIFIERS, XGBOOST
 from benchmarks.methods import NONE
 from benchmarks.paper import KEPT, ROWS, SECONDS, split_of
-from benchmarks.protocol import Claim, Metric, Options, Protocol, Task
+from benchmarks.protocol import Claim, Metric, Options, Protocol, Spec, Task
 from benchmarks.report import by_table, changes, claims, markdown, means, number, spread, summary
 from benchmarks.scores import AVERAGE_PRECISION, F1, RARE_CLASS
 from imbllm_autogluon.oversampling.config import GeneratorConfig, PlausibilityConfig
@@ -27,7 +27,6 @@ from imbllm_autogluon.randomness import child_seed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from benchmarks.protocol import Spec
     from benchmarks.tables import Rows, Split
 
 DEFAULT, NO_ROWS = "default", "no oversampling"

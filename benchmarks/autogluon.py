@@ -1,15 +1,15 @@
 """What twins add to AutoGluon's ensemble where a class is rare (protocol A).
 
-What twins add to AutoGluon where a class is rare. Stratified splits, a quarter of the rows is unseen, the tables have
-their own class shares; classes of fewer than 16 rows are left out. One predictor on each split fits all models in
-bagging folds: the families as they are (`plain`), the same once more with another seed, and twins whose folds get rows
-by random oversampling, SMOTE-NC or ImbLLM. Each method is a weighted ensemble over some of these models, weighted by
-out-of-fold rows; plain models are the same in all methods. `plain`, `plain twice` and `class weights` have AutoGluon's
-ensemble, the others that of this package's presets; `plain, our ensemble` is it over the plain models alone, so that
-what twins add is the difference from it. AutoGluon's metric is average precision of the rarer class, or balanced
-accuracy where there are more than two. `plain twice` is a control: what more models of the same sort do. `class
-weights` is a predictor of its own with `sample_weight="balance_weight"`. `plain + tuned twins` are the twins of the
-preset `imbllm_tuned`, measured where it is named; its seconds are those of all trials.
+Stratified splits, a quarter of the rows is unseen, the tables have their own class shares; classes of fewer than 16
+rows are left out. One predictor on each split fits all models in bagging folds: the families as they are (`plain`), the
+same once more with another seed, and twins whose folds get rows by random oversampling, SMOTE-NC or ImbLLM. Each method
+is a weighted ensemble over some of these models, weighted by out-of-fold rows; plain models are the same in all
+methods. `plain`, `plain twice` and `class weights` have AutoGluon's ensemble, the others that of this package's
+presets; `plain, our ensemble` is it over the plain models alone, so that what twins add is the difference from it.
+AutoGluon's metric is average precision of the rarer class, or balanced accuracy where there are more than two. `plain
+twice` is a control: what more models of the same sort do. `class weights` is a predictor of its own with
+`sample_weight="balance_weight"`. `plain + tuned twins` are the twins of the preset `imbllm_tuned`, measured where it is
+named; its seconds are those of all trials.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ import numpy as np
 
 from benchmarks import ensembles
 from benchmarks.ensembles import AGAIN, FIT_SECONDS, PLAIN, TWICE, WEIGHT, Fit, twin
-from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Task
+from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Spec, Task
 from benchmarks.report import wide
 from benchmarks.scores import AVERAGE_PRECISION, BALANCED, F1, LOG_LOSS, MACRO_F1, MCC, ROC_AUC, percent, without_zeros
-from benchmarks.tables import split_classes
+from benchmarks.tables import Split, Table, split_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from autogluon.tabular import TabularPredictor
 
-    from benchmarks.protocol import Spec
-    from benchmarks.tables import Split, Table
 
 WEIGHTS, OURS = "class weights", "plain, our ensemble"
 RANDOM, SMOTE_NC = "plain + random oversampling twins", "plain + SMOTE-NC twins"

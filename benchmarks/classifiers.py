@@ -36,15 +36,12 @@ def scores_of(
     """
     coding, classes = TableCoding.fit(real), pd.Index(sorted(learned.y.unique(), key=str))
     codes = classes.get_indexer(pd.Index(learned.y))
-    model = fit(name, _plainly_named(coding.coded(learned.X)), codes, learned.weights, seed)
-    probabilities = without_zeros(model.predict_proba(_plainly_named(coding.coded(test.X))))
+    # Columns by number: LightGBM refuses names with signs of JSON, XGBoost those with brackets.
+    names = [f"f{place}" for place in range(real.shape[1])]
+    X, test_X = (coding.coded(part.X).set_axis(names, axis=1) for part in (learned, test))
+    probabilities = without_zeros(fit(name, X, codes, learned.weights, seed).predict_proba(test_X))
     truth = classes.get_indexer(pd.Index(test.y)).astype(np.int64)
     return of_rare_class(truth, probabilities, int(classes.get_indexer(pd.Index([rarest]))[0]))
-
-
-def _plainly_named(X: pd.DataFrame) -> pd.DataFrame:
-    """Columns by number: LightGBM refuses names with signs of JSON, XGBoost those with brackets."""
-    return X.set_axis([f"f{place}" for place in range(X.shape[1])], axis=1)
 
 
 @dataclass(frozen=True, eq=False)

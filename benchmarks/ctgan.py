@@ -30,27 +30,20 @@ EPOCHS, BATCH = 300, 500
 LEAST_STEPS = 3000
 """Of training: what the defaults take on 5,000 rows. After 300 on 90 rows, columns were still written independently."""
 
-LEAST_ROWS = 10
-"""The modes of a column are sought among ten."""
-
-ROUNDS = 20
-"""How often rows of a class are drawn until enough of them carry its label."""
-
 
 def ctgan(
     X: pd.DataFrame, y: pd.Series[Any], counts: Mapping[Hashable, int], *, seed: int, epochs: int | None = None
 ) -> tuple[pd.DataFrame, pd.Series[Any]]:
     """Rows by a conditional GAN that learns the whole table, label included; they have the dtypes of the real ones.
 
-    Rows are asked for by class, and those with another label are drawn again. A missing number is a column of its own
-    next to the number, which is the median; numbers stay in their column's range, and whole ones are rounded, as in
-    later releases of CTGAN.
+    Rows with another label than the one asked for are drawn again. A missing number is a column of its own; numbers
+    stay in their column's range, and whole ones are rounded, as in later releases of CTGAN.
     """
     from imbllm_autogluon.process_state import seeded_torch
 
     make = _synthesizer()
-    if len(y) < LEAST_ROWS:
-        raise TableError(f"CTGAN needs at least {LEAST_ROWS} rows; got {len(y)}.")
+    if len(y) < 10:  # among which it seeks the modes of a column
+        raise TableError(f"CTGAN needs at least 10 rows; got {len(y)}.")
     codes, classes = pd.factorize(y)
     table = _coded(X).assign(label=codes)
     discrete = [name for name in table.columns if not name.startswith("number")]
@@ -109,7 +102,7 @@ def _written(model: Any, code: int, n: int) -> pd.DataFrame:
     vector[int(model.cond_generator.interval[-1, 0]) + code] = 1.0
     model.cond_generator.sample_zero = lambda batch: np.tile(vector, (batch, 1))
     kept, others = [], []
-    for _ in range(ROUNDS):
+    for _ in range(20):  # until enough rows carry the label
         drawn = model.sample(max(n, BATCH))
         own = drawn["label"].astype(np.float64) == code
         kept.append(drawn[own])

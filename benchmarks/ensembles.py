@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.protocol import Option
+from benchmarks.protocol import Option, Options, Spec, Task
 from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from autogluon.tabular import TabularPredictor
 
-    from benchmarks.protocol import Options, Spec, Task
 
 PLAIN, TWICE = "plain", "plain twice"
 

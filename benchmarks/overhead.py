@@ -38,21 +38,14 @@ def fit(table: Table, spec: Spec, families: list[str], folds: int, threads: int)
     from imbllm_autogluon.plugin.callback import RebalanceCallback
 
     *_, rarest = table.counts
-    judge = {"eval_metric": "average_precision", "positive_class": rarest}
-    if len(table.counts) > 2:
-        judge = {"eval_metric": "log_loss"}
+    binary = {"eval_metric": "average_precision", "positive_class": rarest}
+    judge = binary if len(table.counts) == 2 else {"eval_metric": "log_loss"}
     twins: dict[str, Any] = {} if spec["method"] == "none" else {"callbacks": [[RebalanceCallback, dict(spec)]]}
     with tempfile.TemporaryDirectory() as path, quiet_libraries():
         predictor = TabularPredictor(table.label, path=str(Path(path) / "fit"), verbosity=0, **judge)
         started = time.perf_counter()
-        predictor.fit(
-            table.frame,
-            hyperparameters={family: {} for family in families},
-            num_bag_folds=folds,
-            num_cpus=threads,
-            **BAGGED,
-            **twins,
-        )
+        own = {"hyperparameters": {family: {} for family in families}, "num_bag_folds": folds, "num_cpus": threads}
+        predictor.fit(table.frame, **own, **BAGGED, **twins)
         seconds = time.perf_counter() - started
         board = predictor.leaderboard().set_index("model")
     generators = board["fit_time_marginal"][board.index.str.startswith("ImbLLM")].sum()

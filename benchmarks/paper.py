@@ -1,17 +1,16 @@
 """A classifier that learns the rows of each method, as in the paper (protocol P).
 
-Rows of rarer classes, judged by what a classifier learns from them. Stratified splits, a fifth of the rows to judge on;
-of the rarest class a fifth (`--kept`) stays among the rows to learn, the test rows keep the shares of the table.
-Classes of fewer than 25 rows are left out. Every rarer class is brought to the size of the largest. XGBoost with its
-defaults and native categories, one coding of the columns for all methods, one thread. Missing numbers are filled with
-medians before SMOTE; `SMOTE on codes` takes categories for numbers. GReaT, Pred-LLM and ImbLLM are generators of this
-package with their defaults, CTGAN is that of `tabgan`.
+Stratified splits, a fifth of the rows to judge on; of the rarest class a fifth (`--kept`) stays among the rows to
+learn, the test rows keep the shares of the table. Classes of fewer than 25 rows are left out. Every rarer class is
+brought to the size of the largest. XGBoost with its defaults and native categories, one coding of the columns for all
+methods, one thread. Missing numbers are filled with medians before SMOTE; `SMOTE on codes` takes categories for
+numbers. GReaT, Pred-LLM and ImbLLM are generators of this package with their defaults, CTGAN is that of `tabgan`.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,14 +18,11 @@ from benchmarks import classifiers, methods
 from benchmarks.methods import IMBLLM, NONE, RANDOM, SMOTE_NC, WEIGHTS, rebalanced
 from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Spec, Task
 from benchmarks.scores import AVERAGE_PRECISION, F1, RARE_CLASS
-from benchmarks.tables import Rows, split_classes
+from benchmarks.tables import Rows, Split, Table, split_classes
 from imbllm_autogluon.configuration import require_number
 from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
 from imbllm_autogluon.rebalancing.plan import plan_oversampling
-
-if TYPE_CHECKING:
-    from benchmarks.tables import Split, Table
 
 TEST_SHARE = 0.2
 

@@ -263,7 +263,7 @@ def versions() -> str:
 def run(protocol: Protocol, options: Options, *, processes: int = 1, fresh: bool = False) -> Result:
     """Measure everything that no earlier run has stored; `fresh` forgets that first.
 
-    Several processes may share the work, and several commands, of which only the first may ask for `fresh`.
+    Several processes may share the work, and several commands; only the first may ask for `fresh`.
     """
     options = protocol.with_defaults(options)
     work = settings().cache_dir / "benchmarks" / protocol.name

@@ -19,17 +19,15 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.methods import GREAT, IMBLLM, PRED_LLM, RANDOM, SMOTE_NC, chosen, load_libraries, new_rows
-from benchmarks.protocol import Claim, Metric, Options, Protocol, Task
+from benchmarks.protocol import Claim, Metric, Options, Protocol, Spec, Task
 from benchmarks.report import by_table_means, claims, markdown, number
-from benchmarks.tables import split_classes
+from benchmarks.tables import Split, Table, split_classes
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.quality.measures.catalogue import CATALOGUE
 from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.tables.dtypes import holds_numbers
 
 if TYPE_CHECKING:
-    from benchmarks.protocol import Spec
-    from benchmarks.tables import Split, Table
     from imbllm_autogluon.quality.measures.measure import Measure
 
 OTHERS, NOISE = "other real rows", "uniform noise"
@@ -46,13 +44,7 @@ ROWS, SECONDS = "rows written", "seconds"
 
 
 def split_of(table: Table, seed: int) -> Split:
-    """Hold out a third of the rows of each class, and want rows of each rarer one up to the largest.
-
-    Raises
-    ------
-    InvalidInputError
-        No class of at least 9 rows is rarer than another.
-    """
+    """Hold out a third of the rows of each class, and want rows of each rarer one up to the largest."""
     split = split_classes(table, seed, HOLDOUT_SHARE, FEWEST)
     sizes = split.real.y.value_counts()
     if sizes.min() == sizes.max():

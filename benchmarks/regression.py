@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Task
+from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Spec, Task
 from benchmarks.report import by_table, by_table_means, changes_by_table, claims, compared, markdown, number
-from benchmarks.tables import Rows
+from benchmarks.tables import Rows, Table
 from imbllm_autogluon.configuration import require_number
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.quality.measures.discriminator import discriminator_auc
@@ -44,12 +44,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from benchmarks.protocol import Spec
-    from benchmarks.tables import Table
+    from benchmarks.scores import FloatArray, IntArray
     from imbllm_autogluon.regression.latent_model import LatentModel
-
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 NONE, LATENT_DIFF, COPIES, RETRAINED = "none", "LatentDiff", "real features copied", "head retrained"
 SMOGN, IMBLLM = "SMOGN rows", "ImbLLM rows"
@@ -135,7 +131,7 @@ def describe(table: Table, options: Options) -> str:
     split = RegressionSplit.of(table, options.seed, options["bins"])
     bins, counts = split.bins, split.bins.counts(split.real.y.to_numpy())
     kinds, unseen = shots(counts), split.bins.counts(split.test.y.to_numpy())
-    edges = [number(value, MAE) for value in (bins.edges[0], bins.edges[-1], np.diff(bins.edges).mean())]
+    edges = [number(value, SHOT_METRICS[0]) for value in (bins.edges[0], bins.edges[-1], np.diff(bins.edges).mean())]
     parts = [
         f"{int((kinds == shot).sum())} {shot} ({counts[kinds == shot].sum()} rows learned, "
         f"{unseen[kinds == shot].sum()} unseen)"
@@ -305,15 +301,9 @@ FEATURE_METRICS = (
     Metric("distinct of draws", "the same for a drawing with replacement of the real ones, as good as it gets", "", 2),
 )
 
-GROUPS = ("all", *SHOTS)
-
-ERRORS = ("MAE", "MSE", "GM")
-
-MAE = Metric("all MAE", "", "lower", None, compared=True, relative=True)
-
 SHOT_METRICS = tuple(
     Metric(f"{group} {error}", "", "lower", None, compared=True, relative=True)
-    for error, group in product(ERRORS, GROUPS)
+    for error, group in product(("MAE", "MSE", "GM"), ("all", *SHOTS))
 )
 """All errors by shots: unseen rows in all, and those in bins with more than 100, 20 to 100, and fewer learned rows."""
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import ensembles, regression
 from benchmarks.ensembles import AGAIN, FIT_SECONDS, PLAIN, TWICE, WEIGHT, Fit, twin
-from benchmarks.protocol import Claim, Metric, Options, Protocol, Task
+from benchmarks.protocol import Claim, Metric, Options, Protocol, Spec, Task
 from benchmarks.regression import RegressionSplit, errors_by_shot
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from autogluon.tabular import TabularPredictor
 
-    from benchmarks.protocol import Spec
 
 LATENT, ALONE = "plain + LatentDiff", "LatentDiff alone"
 SMOGN, IMBLLM, ALL_THREE = "plain + SMOGN twins", "plain + ImbLLM twins", "plain + all three"

@@ -66,7 +66,9 @@ def write_page(protocol: Protocol, name: str, folder: Path = RESULTS) -> Path:
 def page_of(result: Result, protocol: Protocol, name: str) -> str:
     """The page: about, tables, sections, provenance."""
     told, sections = result.provenance, STANDARD if protocol.page is None else protocol.page
-    parts = [f"# {name}", (protocol.about or "").strip(), _meanings(result.tidy, protocol)]
+    parts = [f"# {name}", (protocol.about or "").strip()]
+    meant = [metric for metric in _metrics(result.tidy, protocol) if metric.meaning]
+    parts.append("\n".join(f"- **{metric.name}**: {metric.meaning}" for metric in meant))
     if told.get("tables"):
         lines = "\n".join(f"- **{table}**: {line}" for table, line in told["tables"].items())
         parts.append(f"## Tables\n\nOf the first split.\n\n{lines}")
@@ -74,11 +76,6 @@ def page_of(result: Result, protocol: Protocol, name: str) -> str:
     versions = "; ".join(dict.fromkeys(result.tidy["versions"]))
     parts.append(f"Command: `{told['command']}`.\n\n{told['date']}; {told['machine']}; {versions}")
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _meanings(tidy: pd.DataFrame, protocol: Protocol) -> str:
-    named = [metric for metric in _metrics(tidy, protocol) if metric.meaning]
-    return "\n".join(f"- **{metric.name}**: {metric.meaning}" for metric in named)
 
 
 # Figures

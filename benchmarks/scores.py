@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 F1, BALANCED, MACRO_F1, ROC_AUC = "F1", "balanced accuracy", "macro F1", "ROC AUC"
 AVERAGE_PRECISION, LOG_LOSS, MCC = "average precision", "log-loss", "MCC"
 
-BINS = 15
-"""Equal bins of confidence (Guo et al. 2017)."""
-
 RARE_CLASS = (
     Metric(F1, "of the rarest class, decided by the most probable class; percent", compared=True),
     Metric(BALANCED, "mean recall of the classes; percent", compared=True),
@@ -96,7 +93,7 @@ def largest_gap(answers: IntArray, truth: IntArray, k: int, weights: FloatArray)
     return float(np.abs(gaps).max() / weights.sum())
 
 
-def calibration_error(probabilities: FloatArray, truth: IntArray, bins: int = BINS) -> float:
+def calibration_error(probabilities: FloatArray, truth: IntArray, bins: int = 15) -> float:
     """Gap between the confidence of the predicted class and how often it is right (ECE; Guo et al. 2017, equation 3).
 
     Examples

@@ -1,10 +1,10 @@
 """Whole tables written by Pred-LLM and by GReaT, judged on real rows that neither has seen.
 
-Whole tables written by language models. Pred-LLM: the label last, features in a drawn order in one half of the
-sentences and in the columns' order in the other; rows begin with one value from its column, and the model is asked for
-their class, which is drawn from its probabilities, or the highest one (`Pred-LLM, highest answer`). `Pred-LLM,
-permute_xy` has the label anywhere in a sentence. GReaT: all fields in a drawn order, rows begin with the label, whose
-shares are those of the learned rows. Stratified splits, 60 % of the rows learned and as many written, 40 % to judge on.
+Pred-LLM: the label last, features in a drawn order in one half of the sentences and in the columns' order in the other;
+rows begin with one value from its column, and the model is asked for their class, which is drawn from its
+probabilities, or the highest one (`Pred-LLM, highest answer`). `Pred-LLM, permute_xy` has the label anywhere in a
+sentence. GReaT: all fields in a drawn order, rows begin with the label, whose shares are those of the learned rows.
+Stratified splits, 60 % of the rows learned and as many written, 40 % to judge on.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.methods import GREAT, PRED_LLM
-from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Task
+from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Spec, Task
 from benchmarks.report import by_table, claims, compared, summary
 from benchmarks.scores import BALANCED, LOG_LOSS, MACRO_F1, ROC_AUC, of_all_classes
 from imbllm_autogluon.oversampling import GeneratorConfig, PredLLM
@@ -33,12 +33,7 @@ from imbllm_autogluon.randomness import child_seed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy.typing as npt
-
-    from benchmarks.protocol import Spec
-
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
+    from benchmarks.scores import FloatArray, IntArray
 
 REAL, HIGHEST, ORDERED = "real rows", "Pred-LLM, highest answer", "Pred-LLM, permute_xy"
 

@@ -22,7 +22,12 @@ COUNTS = {"rare": 30, "odd": 5}
 SPLIT = split_classes(classes_table({"no": 60, "yes": 24}), 0, 0.2, 9)
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if name not in ("CTGAN", "ImbLLM, SmolLM2")])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("GReaT", "Pred-LLM")]
+
+
+@pytest.mark.parametrize(
+    "name", ["none", "class weights", "random oversampling", "SMOTE-NC", "SMOTE on codes", "ImbLLM", *SLOW]
+)
 def test_every_method_makes_the_wanted_rows_in_the_columns_of_the_real_ones(name: str) -> None:
     settings = BARELY if METHODS[name]["method"] in ("imbllm", "great", "pred_llm") else {}
     rows = rebalanced(SPLIT.real, {"yes": 7}, {**METHODS[name], **settings}, 0, 1)

@@ -14,11 +14,10 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from benchmarks import clauses, speed
 from benchmarks.protocol import Options, run
-from benchmarks.speed import PEER, PROTOCOL, environment, great_worker, imbllm_worker, ratios
+from benchmarks.speed import PEER, PROTOCOL, great_worker, imbllm_worker, ratios
 from benchmarks.speed.rare_rows import legal_rows, read_cells, with_few_rare
 from benchmarks.tables import Table, read_named
-from imbllm_autogluon.errors import ImbLLMError, InvalidInputError, MissingDependencyError
-from imbllm_autogluon.settings import settings
+from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
 from tests.language.pretrained import save_pretrained
 
 REAL = pd.DataFrame({"dose": [0.25, 1.5, None], "visits": [1, 4, 9], "city": ["Oslo", "Bergen", None]}).assign(
@@ -109,8 +108,9 @@ json.dump({"figures": figures, "libraries": "torch=1"}, open(sys.argv[2], "w"))"
 
 def test_both_are_judged_by_what_they_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "worker.py").write_text(WORKER)
-    monkeypatch.setattr(speed, "_command", lambda *, is_peer: [sys.executable, str(tmp_path / "worker.py")])
+    monkeypatch.setattr(speed, "_command", lambda python, *, is_peer: [sys.executable, str(tmp_path / "worker.py")])
     own = {"backbone": str(save_pretrained(tmp_path / "model", "llama")), "rare_rows": 10}
+    own["great_python"] = sys.executable
     tidy = run(PROTOCOL, Options(tables=("seeded:40x4:15",), methods=(PEER, "*text"), repeats=1, own=own)).tidy
     assert tidy.pivot_table("value", "metric", "method").loc["valid rows/s"].to_list() == [2.0, 2.0]
     assert set(tidy["versions"]) == {"torch=1"}
@@ -121,33 +121,8 @@ def test_failures_are_reported_with_what_was_printed_last_and_bad_options_at_onc
     command = [sys.executable, "-c", "import sys; print('looking'); sys.exit('ERROR: no room')"]
     with pytest.raises(ImbLLMError, match=r"exit code 1:[\s\S]*ERROR: no room"):
         speed.run_worker(command, {"threads": 1, "device": ""}, tmp_path)
-    with pytest.raises(MissingDependencyError, match="ended with 1: ERROR: no room"):
-        environment.run_command(command)
     with pytest.raises(InvalidInputError, match="device"):
         run(PROTOCOL, Options(tables=("seeded:40x4:15",), own={"device": "tpu"}))
-
-
-def test_an_environment_is_made_once_in_order_and_a_failed_one_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    ran: list[list[str]] = []
-    folder = settings().cache_dir / "environments" / "be_great"
-
-    def stand_in(command: list[str]) -> None:
-        ran.append(command)
-        if "be-great==99" in command:
-            raise MissingDependencyError("no such release")
-        if "venv" in command:
-            (folder / "bin").mkdir(parents=True)
-            (folder / "bin" / "python").touch()
-
-    monkeypatch.setattr(environment, "run_command", stand_in)
-    assert environment.great_python() == environment.great_python() == folder / "bin" / "python"
-    assert [command[2] for command in ran] == ["venv", "pip", "pip"]
-    assert ran[1][-1].startswith("torch==")
-    assert environment.GREAT in ran[2]
-    monkeypatch.setattr(environment, "GREAT", "be-great==99")
-    with pytest.raises(MissingDependencyError, match="no such release"):
-        environment.great_python()
-    assert not folder.exists()
 
 
 def test_every_method_is_measured_before_its_first_step_and_after_its_last(tmp_path: Path) -> None:
