@@ -59,12 +59,9 @@ types: $(TEST_INSTALLED) ## mypy --strict alone
 docs: $(DOCS_INSTALLED) ## build the documentation into site/, all links checked
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-readme: $(INSTALLED) ## write the measured figures of README.md from bench/results
-	$(BIN)/imbllm bench readme
-
 clean: ## remove .venv, caches and build leftovers
 	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find imbllm_autogluon tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find imbllm_autogluon benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -64,7 +64,7 @@ class MeasuresConfig:
     decisions: Literal["argmax", "matched"] = "argmax"
     """Which class is answered: the one of the highest probability, or `matched`, after adding biases under which the
     answers have the target's class shares: answers to the rows held out for a calibration, else to the learned rows,
-    which keeps them all for learning (`imbllm bench prior`)."""
+    which keeps them all for learning (`python -m benchmarks prior`)."""
 
     calibration_share: Annotated[float, Range(0.05, 0.5)] = 0.2
     """Share of each class of 20 rows or more that is not learned but calibrated on."""
@@ -129,7 +129,7 @@ RECOMMENDED: Mapping[str, Any] = {
     "target_prior": "training",
     "decisions": "matched",
 }
-"""The combination that did best on four tables (`imbllm bench prior`), beside LoRA or top blocks where pretrained."""
+"""The combination that did best on four tables (`python -m benchmarks prior`), and LoRA or top blocks if pretrained."""
 
 
 def _check_prior(prior: object) -> None:
