@@ -94,9 +94,7 @@ def test_a_relative_link_leads_to_a_file(path: str, hooks: dict[str, ModuleType]
     targets = [target.partition("#")[0] for target in links(page) if "://" not in target]
     for target in filter(None, targets):
         file = ((ROOT / path).parent / target).resolve()
-        moved = results.RESULTS / file.name  # where results still stand at their former place
-        is_result = file.parent == ROOT / "benchmarks" / "results" and moved.exists()
-        assert file in made or file.exists() or is_result, target
+        assert file in made or file.exists(), target
 
 
 def test_every_configuration_class_is_on_the_page_of_parameters(hooks: dict[str, ModuleType]) -> None:

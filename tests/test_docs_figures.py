@@ -10,9 +10,7 @@ import pytest
 from tests.pages import FENCE, INLINE_CODE, LINK
 
 ROOT = Path(__file__).parents[1]
-RESULTS = next(
-    folder for name in ("benchmarks/results", "imbllm_autogluon/bench/results") if (folder := ROOT / name).is_dir()
-)
+RESULTS = ROOT / "benchmarks/results"
 
 PAGES = sorted(page for page in (ROOT / "docs").rglob("*.md") if "reference" not in page.parts)
 

@@ -20,9 +20,7 @@ from tests.pages import INLINE_CODE, LINK, RARE_ROWS, ROWS, links, prose, python
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
-RESULTS = next(
-    folder for name in ("benchmarks/results", "imbllm_autogluon/bench/results") if (folder := ROOT / name).is_dir()
-)
+RESULTS = ROOT / "benchmarks/results"
 
 MOST_LINES, MOST_BYTES, MOST_TABLE_LINES = 200, 14 * 1024, 8
 
@@ -206,7 +204,7 @@ def test_commands_named_in_the_text_exist_too() -> None:
 @pytest.mark.parametrize("target", [target for target in links(PAGE) if "://" not in target])
 def test_a_relative_link_leads_somewhere(target: str) -> None:
     path, _, anchor = target.partition("#")
-    file = RESULTS / Path(path).name if path.startswith("benchmarks/results/") else ROOT / path
+    file = ROOT / path
     assert file.exists()
     if anchor:
         assert anchor in anchors(file.read_text(encoding="utf-8"))

@@ -6,9 +6,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parents[2]
-RESULTS = next(
-    folder for folder in (ROOT / "benchmarks/results", ROOT / "imbllm_autogluon/bench/results") if folder.is_dir()
-)
+RESULTS = ROOT / "benchmarks/results"
 
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 
