@@ -61,10 +61,11 @@ class Axis(NamedTuple):
     """Metric, the value that is expected to have a higher figure, and the other value or `NO_ROWS`."""
 
 
-def _axis(name: str, values: tuple[str | float, ...], expected: str, *claims: tuple[str, str, str]) -> Axis:
-    """One setting with each of its values, called by the value."""
-    named = {value if isinstance(value, str) else f"{value:g}": {name: value} for value in values}
-    return Axis(name, named, expected, claims)
+def _axis(name: str, values: Any, expected: str, *claims: tuple[str, str, str]) -> Axis:
+    """One axis; values without settings are those of the setting with its name."""
+    if not isinstance(values, dict):
+        values = {value if isinstance(value, str) else f"{value:g}": {name: value} for value in values}
+    return Axis(name, values, expected, claims)
 
 
 def axes_of(options: Options) -> tuple[Axis, ...]:
@@ -80,10 +81,10 @@ def axes_of(options: Options) -> tuple[Axis, ...]:
             "label first (`fix_y`), which all features can attend to, beats label last or anywhere (arXiv 2510.09783)",
             *((F1, "fix_y", "permute_x"), (F1, "fix_y", "permute_xy")),
         ),
-        Axis(
+        _axis(
             *("conditioning", {"y": {"conditioning": "y"}, **pairs}),
             "prompts of the label and so many features (`yx`) beat the label alone: more diverse rows (the same paper)",
-            ((F1, "yx 1", "y"), (COVERAGE, "yx 1", "y")),
+            *((F1, "yx 1", "y"), (COVERAGE, "yx 1", "y")),
         ),
         _axis(
             *("interpolation_ratio", (0.0, 0.25, 0.5, 0.75, 1.0)),
@@ -95,7 +96,7 @@ def axes_of(options: Options) -> tuple[Axis, ...]:
             "a lower one writes rows that are more typical, a higher one rows that are more diverse; the paper has 0.7",
             *((CLOSE, "0.5", "1"), (COVERAGE, "1", "0.5")),
         ),
-        Axis(
+        _axis(
             *("warmup", {**warmups, "none, all steps": {"warmup": "none", "steps": steps}}),
             "a small model learns little from few rows; all rows of the fold first help it, not for their steps alone",
             (
@@ -126,10 +127,10 @@ def axes_of(options: Options) -> tuple[Axis, ...]:
             *("numbers", ("bins", "digits"), "digits suit a pretrained model; a small one learns quantile bins sooner"),
             (F1, "bins", "digits"),
         ),
-        Axis(
+        _axis(
             *("constrained", {"true": {"constrained": True}, "false": {"constrained": False}}),
             "legal rows at any stage of training cost nothing; the paper mends illegal cells",
-            ((F1, "true", "false"),),
+            (F1, "true", "false"),
         ),
         _axis("backbone", ("compact", "compact_masked", "smollm2"), "the method does not hang on one model"),
         _axis(
@@ -258,7 +259,7 @@ def _axis_text(tidy: pd.DataFrame, protocol: Protocol, axis: Axis) -> str:
     differences = changes(tidy, DEFAULT, metrics).groupby("method")
     for value, name in names.items():
         line = {axis.name: f"{value} (default)" if name == DEFAULT else value}
-        line |= {metric.name: number(found.loc[name, metric.name], metric) for metric in metrics}
+        line |= {metric.name: number(found[metric.name][name], metric) for metric in metrics}
         for metric in metrics[:2] if name != DEFAULT else ():
             line[f"{metric.name} less default"] = spread(differences.get_group(name)[metric.name], metric)
         lines.append(line)
