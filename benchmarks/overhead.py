@@ -33,9 +33,8 @@ def fit(table: Table, spec: Spec, families: list[str], folds: int, threads: int)
     from imbllm_autogluon.plugin.callback import RebalanceCallback
 
     *_, rarest = table.counts
-    judge = {"eval_metric": "average_precision", "positive_class": rarest}
-    if len(table.counts) > 2:
-        judge = {"eval_metric": "log_loss"}
+    two = {"eval_metric": "average_precision", "positive_class": rarest}
+    judge = two if len(table.counts) == 2 else {"eval_metric": "log_loss"}
     twins: dict[str, Any] = {} if spec["method"] == "none" else {"callbacks": [[RebalanceCallback, dict(spec)]]}
     with tempfile.TemporaryDirectory() as path, quiet_libraries():
         predictor = TabularPredictor(table.label, path=str(Path(path) / "fit"), verbosity=0, **judge)

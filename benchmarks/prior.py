@@ -56,13 +56,8 @@ METHODS: dict[str, Spec] = {
 }
 """Settings of the classifier: each measure alone, combinations, and a short training whose speed is measured."""
 
-TEST_SHARE = 0.3
-
 NOTHING_TO_HALVE = 0.5
 """Percentage points: on a few hundred test rows a gap below it is one of two or three rows."""
-
-PER = 1000
-"""Seconds of the label query are those of so many rows."""
 
 
 def measure(task: Task) -> dict[str, float]:
@@ -74,7 +69,7 @@ def measure(task: Task) -> dict[str, float]:
     settings = {**chosen, **spec, "random_state": task.split, "threads": task.threads}
     if name == QUERY:
         return query_speed(table, settings, task.options["asked"], task.options["one_by_one"])
-    learned, test = train_test_split(table.frame, test_size=TEST_SHARE, stratify=table.labels, random_state=task.split)
+    learned, test = train_test_split(table.frame, test_size=0.3, stratify=table.labels, random_state=task.split)
     classifier = LanguageModelClassifier(**settings).fit(learned.drop(columns=table.label), learned[table.label])
     truth, features = np.searchsorted(classifier.classes_, test[table.label].to_numpy()), test.drop(columns=table.label)
     answers = np.searchsorted(classifier.classes_, classifier.predict(features))
@@ -111,17 +106,17 @@ class Questions(NamedTuple):
 
 
 def query_speed(table: Table, settings: dict[str, Any], n_asked: int, one_by_one: int) -> dict[str, float]:
-    """Time the same questions asked in three ways of one model: in batches, and row by row in two ways."""
+    """Seconds of 1,000 rows when one model is asked for labels in batches, and row by row in two ways."""
     seed, threads = settings["random_state"], settings["threads"]
     X = table.features.iloc[:n_asked]
     model: LabelModel = LanguageModelClassifier(**settings).fit(table.features, table.labels).model_
     asked = Questions.of(model, X)
     seconds, logs = timed(lambda n: model.log_probabilities(X.iloc[:n]), len(X))
     answers = asked.values[logs.argmax(axis=1)][:one_by_one]
-    figures = {"query s": PER * seconds / len(X)}
+    figures = {"query s": 1000 * seconds / len(X)}
     for name, answering in (("decoding", by_decoding), ("generate", by_generate)):
         seconds, same = answering(asked, answers, seed, threads)
-        figures |= {f"{name} s": PER * seconds / len(answers), f"same, {name}": 100 * same}
+        figures |= {f"{name} s": 1000 * seconds / len(answers), f"same, {name}": 100 * same}
         figures[f"x {name}"] = figures[f"{name} s"] / figures["query s"]
     tokens = float(np.mean([len(row) for row in asked.ids]))
     return {**figures, "prompt tokens": tokens}

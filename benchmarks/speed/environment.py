@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-GREAT = "be-great==0.0.14"
-"""The measured release, MIT licence."""
+GREAT = "be-great==0.0.14"  # MIT licence
 
 SHARED = ("transformers", "peft", "accelerate", "pandas", "numpy")
 """Libraries that do the work of both; next to torch they have the same versions there as here."""

@@ -33,8 +33,7 @@ def test_all_ways_of_asking_read_the_same_prompts(monkeypatch: pytest.MonkeyPatc
     visits = Table("visits", mixed_table({"never": 60, "not often": 30, "often": 30}), "label")
     settings: dict[str, Any] = {**METHODS[QUERY], "steps": 20, "random_state": 0, "threads": 1}
     model = LanguageModelClassifier(**settings).fit(visits.features, visits.labels).model_
-    X = visits.features.iloc[:30]
-    asked = Questions.of(model, X)
+    asked = Questions.of(model, X := visits.features.iloc[:30])
     language_model: Any = model.language_model._backbone.model
     with torch.inference_mode():
         logits = [language_model(input_ids=torch.tensor([ids])).logits[0, -1, asked.values[:, 0]] for ids in asked.ids]
