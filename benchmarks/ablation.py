@@ -71,7 +71,7 @@ def axes_of(options: Options) -> dict[str, Axis]:
     quarters, shares = (0.0, 0.25, 0.5, 0.75, 1.0), (0.1, 0.2, 0.3, 0.4, 0.5)
     precise = [(AVERAGE_PRECISION, "fold", name) for name in list(warmups)[1:]]
     learners = [(metric, name, NO_ROWS) for name in CLASSIFIERS for metric in (F1, AVERAGE_PRECISION)]
-    found = {
+    found: dict[str, tuple[Any, ...]] = {
         # arXiv 2510.09783: all features can attend to a label that comes first; more diverse prompts and rows help.
         "order": (_values("order", "fix_y", "permute_x", "permute_xy"), *orders),
         "conditioning": ({"y": {"conditioning": "y"}, **conditions}, (F1, "yx 1", "y"), (COVERAGE, "yx 1", "y")),
