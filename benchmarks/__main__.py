@@ -57,8 +57,8 @@ def command_of(protocol: Protocol) -> Callable[..., None]:
     def command(**given: Any) -> None:
         own = {name: given[name] for name in protocol.options}
         numbers = {name: given[name] for name in ("rows", "repeats", "seed", "threads")}
-        lists = {"tables": tuple(given["table"]), "methods": tuple(given["method"])}
-        asked = Options(**lists, **numbers, settings=parse_settings(given["setting"]), own=own)
+        tables, methods, settings = tuple(given["table"]), tuple(given["method"]), parse_settings(given["setting"])
+        asked = Options(**numbers, tables=tables, methods=methods, settings=settings, own=own)
         result = run(protocol, asked, processes=given["processes"], fresh=given["fresh"])
         typer.echo(report.write_result(result, protocol, given["results"] or protocol.name, given["folder"]))
 

@@ -1,9 +1,8 @@
 """Every choice of ImbLLM changed alone, judged as in [paper](paper.md).
 
 ImbLLM with its defaults, and with one thing changed at a time; rows, classifier and figures as in [paper](paper.md).
-Splits and seeds are the same for all methods. `default` stands for its own value on every axis. ± is the standard error
-over all splits of all tables, of the difference on the same split. A rarest class of few rows to learn has its new rows
-by interpolation alone: most methods are then the same.
+Splits and seeds are the same for all methods. `default` stands for its own value on every axis. A rarest class of few
+rows to learn has its new rows by interpolation alone: most methods are then the same.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from benchmarks.classifiers import CLASSIFIERS, XGBOOST
 from benchmarks.methods import NONE
 from benchmarks.paper import KEPT, ROWS, SECONDS, split_of
 from benchmarks.protocol import Claim, Metric, Options, Protocol, Spec, Task
-from benchmarks.report import by_table, changes, claims, markdown, means, number, spread, summary
+from benchmarks.report import by_table, claims, compared, summary
 from benchmarks.scores import AVERAGE_PRECISION, F1, RARE_CLASS
 from imbllm_autogluon.oversampling.config import GeneratorConfig, PlausibilityConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
@@ -50,95 +49,50 @@ reached all 10 of `hypothyroid`), so that coverage would be 100 % for every meth
 class Axis(NamedTuple):
     """One thing that is changed, everything else being as it is by default."""
 
-    name: str
-    """Of the setting."""
-
     values: Mapping[str, Mapping[str, Any]]
     """Settings of each value, by what a reader calls it."""
 
-    expected: str
-    claims: tuple[tuple[str, str, str], ...] = ()
+    claims: tuple[tuple[str, str, str], ...]
     """Metric, the value that is expected to have a higher figure, and the other value or `NO_ROWS`."""
 
 
-def _axis(name: str, values: tuple[str | float, ...], expected: str, *claims: tuple[str, str, str]) -> Axis:
+def _values(name: str, *values: str | float) -> dict[str, dict[str, Any]]:
     """One setting with each of its values, called by the value."""
-    named = {value if isinstance(value, str) else f"{value:g}": {name: value} for value in values}
-    return Axis(name, named, expected, claims)
+    return {value if isinstance(value, str) else f"{value:g}": {name: value} for value in values}
 
 
-def axes_of(options: Options) -> tuple[Axis, ...]:
-    """All axes; the steps of the default are moved where there is no warm-up."""
+def axes_of(options: Options) -> dict[str, Axis]:
+    """All axes by the name of the setting; the steps of the default are moved where there is no warm-up."""
     language = resolved(options.settings).language
     steps = (language.steps or 0) + (language.warmup_steps or 0)
-    pairs = {f"yx {k}": {"conditioning": "yx", "condition_pairs": k} for k in (1, 2, 3, 5)}
-    warmups = {"fold": {"warmup": "fold"}, "none": {"warmup": "none"}}
+    conditions = {f"yx {k}": {"conditioning": "yx", "condition_pairs": k} for k in (1, 2, 3, 5)}
+    warmups = {**_values("warmup", "fold", "none"), "none, all steps": {"warmup": "none", "steps": steps}}
+    orders = [(F1, "fix_y", "permute_x"), (F1, "fix_y", "permute_xy")]
+    quarters, shares = (0.0, 0.25, 0.5, 0.75, 1.0), (0.1, 0.2, 0.3, 0.4, 0.5)
+    precise = [(AVERAGE_PRECISION, "fold", name) for name in list(warmups)[1:]]
     learners = [(metric, name, NO_ROWS) for name in CLASSIFIERS for metric in (F1, AVERAGE_PRECISION)]
-    return (
-        _axis(
-            *("order", ("fix_y", "permute_x", "permute_xy")),
-            "label first (`fix_y`), which all features can attend to, beats label last or anywhere (arXiv 2510.09783)",
-            *((F1, "fix_y", "permute_x"), (F1, "fix_y", "permute_xy")),
-        ),
-        Axis(
-            *("conditioning", {"y": {"conditioning": "y"}, **pairs}),
-            "prompts of the label and so many features (`yx`) beat the label alone: more diverse rows (the same paper)",
-            ((F1, "yx 1", "y"), (COVERAGE, "yx 1", "y")),
-        ),
-        _axis(
-            *("interpolation_ratio", (0.0, 0.25, 0.5, 0.75, 1.0)),
-            "learning interpolated rows too makes the rows more diverse and the classifier better (the same paper)",
-            *((COVERAGE, "1", "0"), (F1, "1", "0")),
-        ),
-        _axis(
-            *("temperature", (0.5, 0.7, 1.0)),
-            "a lower one writes rows that are more typical, a higher one rows that are more diverse; the paper has 0.7",
-            *((CLOSE, "0.5", "1"), (COVERAGE, "1", "0.5")),
-        ),
-        Axis(
-            *("warmup", {**warmups, "none, all steps": {"warmup": "none", "steps": steps}}),
-            "a small model learns little from few rows; all rows of the fold first help it, not for their steps alone",
-            (
-                (AVERAGE_PRECISION, "fold", "none"),
-                *((one, "fold", "none, all steps") for one in (AVERAGE_PRECISION, CLOSE)),
-            ),
-        ),
-        _axis(
-            *("interpolation", ("linear", "adaptive")),
-            "no straight line across the gap between two modes of a class (`adaptive`) keeps rows closer to real ones",
-            (CLOSE, "adaptive", "linear"),
-        ),
-        _axis(
-            *("categories", ("keep", "neighbour", "vote")),
-            "categories of the neighbor make rows more diverse; the paper interpolates numbers alone",
-            (COVERAGE, "neighbour", "keep"),
-        ),
-        _axis(
-            *("interpolated_clauses", ("all", "continuous")),
-            "nothing; the paper's code writes interpolated rows without categories (`continuous`)",
-        ),
-        _axis(
-            *("plausibility", (0.0, 0.25, 0.5, 0.75, 1.0)),
-            "rows that look like another class mislead a classifier; refusing them raises F1 and average precision",
-            *((F1, "0.5", "0"), (AVERAGE_PRECISION, "0.5", "0")),
-        ),
-        _axis(
-            *("numbers", ("bins", "digits"), "digits suit a pretrained model; a small one learns quantile bins sooner"),
-            (F1, "bins", "digits"),
-        ),
-        Axis(
-            *("constrained", {"true": {"constrained": True}, "false": {"constrained": False}}),
-            "legal rows at any stage of training cost nothing; the paper mends illegal cells",
-            ((F1, "true", "false"),),
-        ),
-        _axis("backbone", ("compact", "compact_masked", "smollm2"), "the method does not hang on one model"),
-        _axis(
-            *(KEPT_SHARE, (0.1, 0.2, 0.3, 0.4, 0.5)),
-            "the fewer rows of the rarest class there are, the more the written ones help",
-            (GAIN, "0.1", "0.5"),
-        ),
-        _axis(CLASSIFIER, tuple(CLASSIFIERS), "the rows help whatever learns them", *learners),
-    )
+    found: dict[str, tuple[Any, ...]] = {
+        # arXiv 2510.09783: all features can attend to a label that comes first; more diverse prompts and rows help.
+        "order": (_values("order", "fix_y", "permute_x", "permute_xy"), *orders),
+        "conditioning": ({"y": {"conditioning": "y"}, **conditions}, (F1, "yx 1", "y"), (COVERAGE, "yx 1", "y")),
+        "interpolation_ratio": (_values("interpolation_ratio", *quarters), (COVERAGE, "1", "0"), (F1, "1", "0")),
+        # A lower temperature writes rows that are more typical, a higher one rows that are more diverse.
+        "temperature": (_values("temperature", 0.5, 0.7, 1.0), (CLOSE, "0.5", "1"), (COVERAGE, "1", "0.5")),
+        # The paper begins with a pretrained model; all rows first help a small one, and not by their steps alone.
+        "warmup": (warmups, *precise, (CLOSE, "fold", "none, all steps")),
+        "interpolation": (_values("interpolation", "linear", "adaptive"), (CLOSE, "adaptive", "linear")),
+        "categories": (_values("categories", "keep", "neighbour", "vote"), (COVERAGE, "neighbour", "keep")),
+        "interpolated_clauses": (_values("interpolated_clauses", "all", "continuous"),),
+        # Rows that look like another class mislead a classifier.
+        "plausibility": (_values("plausibility", *quarters), (F1, "0.5", "0"), (AVERAGE_PRECISION, "0.5", "0")),
+        "numbers": (_values("numbers", "bins", "digits"), (F1, "bins", "digits")),
+        "constrained": ({str(on).lower(): {"constrained": on} for on in (True, False)}, (F1, "true", "false")),
+        "backbone": (_values("backbone", "compact", "compact_masked", "smollm2"),),
+        # The fewer rows of the rarest class there are, the more the written ones help, whatever learns them.
+        KEPT_SHARE: (_values(KEPT_SHARE, *shares), (GAIN, "0.1", "0.5")),
+        CLASSIFIER: (_values(CLASSIFIER, *CLASSIFIERS), *learners),
+    }
+    return {name: Axis(values, tuple(claims)) for name, (values, *claims) in found.items()}
 
 
 SLOW = "backbone: smollm2"
@@ -154,24 +108,23 @@ def methods_of(options: Options) -> dict[str, Spec]:
     ['temperature: 0.5', 'temperature: 1']
     """
     found: dict[str, Spec] = {NONE: {"method": "none"}, DEFAULT: {"method": "imbllm", **options.settings}}
-    for axis in axes_of(options):
-        for value, changed in axis.values.items():
-            name = method_of(axis, value, options)
+    for axis, (values, _) in axes_of(options).items():
+        for value, changed in values.items():
+            name = method_of(axis, value, changed, options)
             if name != DEFAULT:
                 found[name] = {**found[DEFAULT], **changed}
-            if name != DEFAULT and axis.name in OF_THE_JUDGING:
+            if name != DEFAULT and axis in OF_THE_JUDGING:
                 found[without_rows(name)] = {"method": "none", **changed}
     return found
 
 
-def method_of(axis: Axis, value: str, options: Options) -> str:
+def method_of(axis: str, value: str, changed: Spec, options: Options) -> str:
     """Name of the method of a value; a value that ImbLLM has anyway is the default."""
-    changed = dict(axis.values[value])
-    if axis.name in OF_THE_JUDGING:
+    if axis in OF_THE_JUDGING:
         same = changed in ({KEPT_SHARE: KEPT}, {CLASSIFIER: XGBOOST})
     else:
         same = resolved({**options.settings, **changed}) == resolved(options.settings)
-    return DEFAULT if same else f"{axis.name}: {value}"
+    return DEFAULT if same else f"{axis}: {value}"
 
 
 def resolved(settings: Spec) -> GeneratorConfig:
@@ -242,54 +195,14 @@ def _reference(method: str) -> str:
     return without_rows(method) if method.partition(":")[0] in OF_THE_JUDGING else NONE
 
 
-def all_axes(tidy: pd.DataFrame, protocol: Protocol) -> str:
-    """What was expected of each axis, and its values with their differences from the default."""
-    return "\n\n".join(text for axis in axes_of(Options()) if (text := _axis_text(tidy, protocol, axis)))
-
-
-def _axis_text(tidy: pd.DataFrame, protocol: Protocol, axis: Axis) -> str:
-    """One axis; empty where it was not measured."""
-    names = _measured(axis, tidy)
-    if len(names) < 2:
-        return ""
-    shown = (F1, AVERAGE_PRECISION, CLOSE, COVERAGE, *((GAIN,) if axis.name in OF_THE_JUDGING else ()))
-    found, lines = means(tidy), []
-    metrics = [metric for metric in protocol.metrics if metric.name in shown and metric.name in found]
-    differences = changes(tidy, DEFAULT, metrics).groupby("method")
-    for value, name in names.items():
-        line = {axis.name: f"{value} (default)" if name == DEFAULT else value}
-        line |= {metric.name: number(found.loc[name, metric.name], metric) for metric in metrics}
-        for metric in metrics[:2] if name != DEFAULT else ():
-            line[f"{metric.name} less default"] = spread(differences.get_group(name)[metric.name], metric)
-        lines.append(line)
-    return f"## {axis.name}\n\nExpected: {axis.expected}.\n\n{markdown(pd.DataFrame(lines).fillna(''))}"
-
-
-def _measured(axis: Axis, tidy: pd.DataFrame) -> dict[str, str]:
-    """Name of the method of each value that was measured; the default was measured under its own name.
-
-    The only value that is absent is what was the default then; of several, what is the default now.
-    """
-    known = set(tidy["method"])
-    names = {value: f"{axis.name}: {value}" for value in axis.values}
-    absent = [value for value, name in names.items() if name not in known]
-    if len(absent) > 1:
-        absent = [value for value in absent if method_of(axis, value, Options()) == DEFAULT]
-    return {
-        value: DEFAULT if value in absent else name
-        for value, name in names.items()
-        if name in known or (value in absent and DEFAULT in known)
-    }
-
-
 def _claims() -> tuple[Claim, ...]:
-    """What is expected of each axis, in figures."""
+    """What is expected of each axis."""
     found = []
-    for axis in axes_of(Options()):
-        for metric, higher, lower in axis.claims:
-            method = method_of(axis, higher, Options())
-            other = without_rows(method) if lower == NO_ROWS else method_of(axis, lower, Options())
-            found.append(Claim(method, metric, other, mean=0.0))
+    for axis, (values, expected) in axes_of(Options()).items():
+        names = {value: method_of(axis, value, changed, Options()) for value, changed in values.items()}
+        for metric, higher, lower in expected:
+            other = without_rows(names[higher]) if lower == NO_ROWS else names[lower]
+            found.append(Claim(names[higher], metric, other, mean=0.0))
     return tuple(found)
 
 
@@ -303,8 +216,10 @@ PROTOCOL = Protocol(
     metrics=(
         *RARE_CLASS,
         Metric(GAIN, f"{F1} less that without oversampling on the same split with the same classifier, points"),
-        Metric(CLOSE, "share of the new rows that are as near to a test row of the class as 95 % of its test rows are"),
-        Metric(COVERAGE, f"share of the test rows of the class that as many new ones reach, mean of {DRAWS} draws"),
+        Metric(
+            CLOSE, "of the new rows, as near to a test row of the class as 95 % of its test rows are", compared=True
+        ),
+        Metric(COVERAGE, f"of the test rows of the class, reached by as many new ones, {DRAWS} draws", compared=True),
         Metric(ROWS, "", ""),
         Metric(SECONDS, "", ""),
     ),
@@ -312,6 +227,7 @@ PROTOCOL = Protocol(
     repeats=5,
     describe=paper.describe,
     derive=with_gains,
+    references=(DEFAULT,),
     claims=_claims(),
-    page=(claims, all_axes, summary, by_table),
+    page=(claims, summary, compared, by_table),
 )

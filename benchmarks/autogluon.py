@@ -59,15 +59,13 @@ METHODS: Mapping[str, Spec] = {
 
 GENERATORS = "generators"
 
-TEST_SHARE = 0.25
-
 FEWEST = 16
 """Rows of a class: 12 to learn (AutoGluon leaves out classes of fewer than 10), and 4 to judge on."""
 
 
 def split_of(table: Table, seed: int) -> Split:
     """Rows of all classes with their shares."""
-    return split_classes(table, seed, TEST_SHARE, FEWEST)
+    return split_classes(table, seed, 0.25, FEWEST)
 
 
 def predictor_of(split: Split, path: str, **more: Any) -> TabularPredictor:

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 XGBOOST = "XGBoost"
 
-GAP = -1
-"""Code of a missing category where it is a category like others."""
-
 
 def scores_of(
     learned: Rows, test: Rows, real: pd.DataFrame, rarest: Hashable, seed: int, name: str = XGBOOST
@@ -152,7 +149,7 @@ def _gaps_as_categories() -> Any:
 
 def _codes(X: pd.DataFrame) -> pd.DataFrame:
     held = X.select_dtypes("category")
-    return X.assign(**{str(name): held[name].cat.add_categories(GAP).fillna(GAP).astype("int64") for name in held})
+    return X.assign(**{str(name): held[name].cat.add_categories(-1).fillna(-1).astype("int64") for name in held})
 
 
 def _without_gaps() -> Any:

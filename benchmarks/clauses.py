@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.classifiers import scores_of
-from benchmarks.methods import Rows
 from benchmarks.protocol import COLUMNS, Metric, Option, Protocol, Row, Task
 from benchmarks.report import by_table
 from benchmarks.scores import AVERAGE_PRECISION, F1
 from benchmarks.speed.rare_rows import with_few_rare
+from benchmarks.tables import Rows
 from imbllm_autogluon.oversampling.neighbours import MixedSpace
 from imbllm_autogluon.quality.measures.coverage import NEIGHBOURS, coverage, marginal_distance
 from imbllm_autogluon.randomness import child_rng

@@ -89,7 +89,7 @@ def _decoded(coded: pd.DataFrame, real: pd.DataFrame) -> pd.DataFrame:
         values = values.clip(known.min(), known.max()) if len(known) else values
         values = values.round() if (known == np.rint(known)).all() else values  # whole ones may be floats, with gaps
         columns[name] = values.mask(coded[f"missing {place}"].eq(1)) if f"missing {place}" in coded else values
-    return pd.DataFrame(columns, columns=real.columns).astype(real.dtypes)  # type: ignore[arg-type]
+    return pd.DataFrame(columns, columns=real.columns).astype(real.dtypes)
 
 
 def _floats(column: pd.Series[Any]) -> Any:

@@ -24,8 +24,6 @@ from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
 from imbllm_autogluon.rebalancing.plan import plan_oversampling
 
-TEST_SHARE = 0.2
-
 KEPT = 0.2
 """Share of the rarest class's training rows that is kept (arXiv 2510.09783)."""
 
@@ -47,7 +45,7 @@ def split_of(table: Table, seed: int, kept: float = KEPT) -> Split:
     The test rows are the same for every share, and the rows kept are among those of a larger one.
     """
     require_number("kept", kept, LEAST_KEPT, 1.0)
-    split = split_classes(table, seed, TEST_SHARE, FEWEST)
+    split = split_classes(table, seed, 0.2, FEWEST)
     stays = _kept((split.real.y == split.classes[-1]).to_numpy(), kept, seed)
     real = Rows(*(part[stays].reset_index(drop=True) for part in (split.real.X, split.real.y)))
     return split._replace(real=real, counts=plan_oversampling(real.y, TO_THE_LARGEST).counts)

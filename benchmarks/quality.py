@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 OTHERS, NOISE = "other real rows", "uniform noise"
 
-HOLDOUT_SHARE = 1 / 3
-
 MOST_WRITTEN = 2_000
 """Rows of each class: shares among so many are known to 0.02."""
 
@@ -45,7 +43,7 @@ ROWS, SECONDS = "rows written", "seconds"
 
 def split_of(table: Table, seed: int) -> Split:
     """Hold out a third of the rows of each class, and want rows of each rarer one up to the largest."""
-    split = split_classes(table, seed, HOLDOUT_SHARE, FEWEST)
+    split = split_classes(table, seed, 1 / 3, FEWEST)
     sizes = split.real.y.value_counts()
     if sizes.min() == sizes.max():
         raise InvalidInputError(f"{table.name} has no class that is rarer than another: {table.counts}.")

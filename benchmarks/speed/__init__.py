@@ -36,11 +36,6 @@ OURS, PEER, PEER_LORA = "ImbLLM", "be_great", "be_great, LoRA"
 BATCH_SIZE, GENERATION_BATCH = 32, 100
 """Sentences in a training step, and rows decoded at once, of both; the latter is be_great's default."""
 
-LONGEST_SECONDS = 4 * 3600
-"""Seconds after which one measurement is given up: far above any seen, so that a hang ends."""
-
-ROOT = Path(__file__).parents[2]
-
 REMEDY = (
     "be_great pins libraries of its own: python -m venv GREAT; GREAT/bin/pip install torch==T (this environment's); "
     "GREAT/bin/pip install be-great==0.0.14 with transformers, peft, accelerate, pandas and numpy as they are here."
@@ -96,8 +91,9 @@ def run_worker(command: list[str], job: dict[str, Any], folder: Path) -> dict[st
     given, result = folder / "job.json", folder / "result.json"
     given.write_text(json.dumps(job), encoding="utf-8")
     command = [*command, str(given), str(result)]
-    how: dict[str, Any] = {"env": environment, "cwd": ROOT, "timeout": LONGEST_SECONDS, "errors": "replace"}
-    done = subprocess.run(command, capture_output=True, check=False, **how)  # noqa: S603 - our own scripts
+    # The time limit (seconds) is far above any run seen, so that a hang ends.
+    how: dict[str, Any] = {"cwd": Path(__file__).parents[2], "timeout": 4 * 3600, "errors": "replace"}
+    done = subprocess.run(command, env=environment, capture_output=True, check=False, **how)  # noqa: S603 - our own scripts
     if done.returncode:
         last = (done.stdout + done.stderr)[-2000:].strip()
         raise ImbLLMError(f"{command[-3]} ended with exit code {done.returncode}:\n{last}")
@@ -119,20 +115,14 @@ def _model_folder(backbone: str) -> str:
     """Folder with the files of a backbone, which all methods read."""
     from imbllm_autogluon.language.backbones import find_backbone
 
-    source = find_backbone(backbone)
+    source = find_backbone(backbone, local_files_only=True)  # loading is measured, not a connection
     if source.family != "causal":
         raise InvalidInputError(f"be_great needs a causal language model; {backbone!r} is a masked one.")
     if Path(source.location).is_dir():
         return source.location
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
 
-    try:
-        return snapshot_download(source.location, revision=source.revision, local_files_only=True)
-    except LocalEntryNotFoundError as error:
-        raise InvalidInputError(
-            f"{backbone!r} is not on this machine; run `imbllm models fetch {backbone}`."
-        ) from error
+    return snapshot_download(source.location, revision=source.revision, local_files_only=True)
 
 
 def ratios(tidy: pd.DataFrame, _protocol: Protocol) -> str:

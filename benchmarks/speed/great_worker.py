@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-MIB = 2**20
-
 MARGIN = 8
 """Tokens added to the longest training sentence, because another order of its clauses can be a little longer."""
 
@@ -107,11 +105,11 @@ def peak_memory(device: str) -> dict[str, float]:
     peak, status = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, Path("/proc/self/status")
     if status.is_file():  # Linux's own line, because ``ru_maxrss`` starts at the size of the parent process
         peak = int(status.read_text(encoding="utf-8").partition("VmHWM:")[2].split()[0]) * 1024
-    peaks = {"peak MiB": peak / MIB}
+    peaks = {"peak MiB": peak / 2**20}
     if device == "cuda":
         import torch
 
-        peaks["peak GPU MiB"] = torch.cuda.max_memory_allocated() / MIB
+        peaks["peak GPU MiB"] = torch.cuda.max_memory_allocated() / 2**20
     return peaks
 
 
@@ -195,13 +193,10 @@ def sampling_figures(watch: Stopwatch, rows: int, seconds: float) -> dict[str, f
 
 def _write_cells(great: Any, batches: list[Any], path: Path) -> None:
     """Cells of all attempted rows as text, read by be_great's own helpers, before its filter."""
-    from be_great.great_utils import (  # type: ignore[import-not-found]
-        _convert_text_to_tabular_data,
-        _convert_tokens_to_text,
-    )
+    from be_great import great_utils
 
-    texts = [text for batch in batches for text in _convert_tokens_to_text(batch, great.tokenizer)]
-    _convert_text_to_tabular_data(texts, great.columns).to_parquet(path)
+    texts = [text for batch in batches for text in great_utils._convert_tokens_to_text(batch, great.tokenizer)]
+    great_utils._convert_text_to_tabular_data(texts, great.columns).to_parquet(path)
 
 
 def main(arguments: list[str], measured: Callable[[dict[str, Any]], dict[str, Any]] = measure) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -62,7 +61,7 @@ def _sample(generator: ImbLLM, job: dict[str, Any]) -> dict[str, float]:
         started = time.perf_counter()
         rows, _ = generator.sample()
         seconds = time.perf_counter() - started
-    rows.to_parquet(Path(job["written"]))
+    rows.to_parquet(job["written"])
     return sampling_figures(watch, len(rows), seconds)
 
 

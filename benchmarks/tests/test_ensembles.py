@@ -107,13 +107,6 @@ def test_tables_of_two_classes_are_a_part_of_their_own() -> None:
     assert autogluon.parts(tidy) == {"Two classes": ["visits"], "More classes": ["car"]}
 
 
-def test_claims_name_methods_and_metrics_that_there_are() -> None:
-    for protocol in (autogluon.PROTOCOL, regression_autogluon.PROTOCOL):
-        known, metrics = protocol.all_methods(options()), {metric.name for metric in protocol.metrics}
-        assert all({claim.method, claim.against} <= set(known) for claim in protocol.claims)
-        assert all(claim.metric in metrics for claim in protocol.claims)
-
-
 @pytest.mark.slow
 def test_every_method_of_one_fit_is_judged() -> None:
     own = {"family": ["LR"], "folds": 2, "trials": 2}

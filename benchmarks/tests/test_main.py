@@ -61,6 +61,16 @@ def test_what_is_not_asked_for_is_left_to_the_protocol(asked: dict[str, Any]) ->
     assert (asked["options"].rows, asked["options"].tables, asked["fresh"]) == (None, (), False)
 
 
+@pytest.mark.parametrize("name", main.NAMES)
+def test_claims_and_references_name_methods_and_metrics_that_there_are(name: str) -> None:
+    protocol = main.protocols()[name]
+    known = set(protocol.all_methods(protocol.with_defaults(Options())))
+    assert {*protocol.slow, *protocol.always, *protocol.references} <= known
+    for claim in protocol.claims:
+        assert {claim.method, *((claim.against,) if isinstance(claim.against, str) else claim.against)} <= known
+        assert claim.metric in {metric.name for metric in protocol.metrics}
+
+
 def test_bad_input_is_one_line() -> None:
     result = invoke("paper", "--table", "nothing")
     assert result.exit_code == 2

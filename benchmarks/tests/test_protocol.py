@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -167,10 +166,3 @@ def test_a_command_tells_what_differs_and_of_files_their_names() -> None:
         "python -m benchmarks try --table 'a b.csv:x' --method ours --setting time_limit=none --tuned --family RF "
         "--family LR"
     )
-
-
-def test_a_run_is_stored_whole_with_its_date(cache: Path) -> None:
-    run(protocol(), SMALL)
-    stored = sorted((cache / "benchmarks" / "try").glob("*.json"))
-    assert [json.loads(path.read_text())["rows"][0]["metric"] for path in stored] == ["score"] * 4
-    assert not list((cache / "benchmarks" / "try").glob("*.draft"))

@@ -7,7 +7,7 @@ import pytest
 from benchmarks import quality, synthesis
 from benchmarks.protocol import Options
 from benchmarks.quality import NOISE, OTHERS, written
-from benchmarks.synthesis import REAL, methods_of, taught, tree_scores
+from benchmarks.synthesis import REAL, taught, tree_scores
 from benchmarks.tables import Table
 from benchmarks.tests.frames import classes_table, task_of
 from imbllm_autogluon.errors import InvalidInputError
@@ -94,12 +94,6 @@ def test_scores_of_trees_are_those_computed_by_hand() -> None:
     # Class 2 is never given a probability: AUC 1, 1 and 0.5.
     without = np.array([[1, 0, 0], [0, 1, 0], [0.5, 0.5, 0], [0.5, 0.5, 0]])
     assert tree_scores(np.array([0, 1, 2, 2]), without)["ROC AUC"] == pytest.approx((1 + 1 + 0.5) / 3)
-
-
-def test_the_backbone_and_the_steps_reach_every_generator() -> None:
-    options = synthesis.PROTOCOL.with_defaults(Options(own={"backbone": "smollm2", "steps": 9}))
-    assert methods_of(options)[REAL] == {}
-    assert methods_of(options)["GReaT"] == {"backbone": "smollm2", "warmup_steps": 0, "steps": 9, "method": "great"}
 
 
 @pytest.mark.parametrize("name", [REAL, "Pred-LLM", "GReaT"])
