@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests import shared
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -35,6 +37,10 @@ def pytest_configure() -> None:
 def _cache_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Point module- and session-wide fixtures to a cache of this run; the user's own cache is never touched."""
     root = tmp_path_factory.mktemp("imbllm-cache")
+    base = tmp_path_factory.getbasetemp()  # of one worker, where there are several
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    folder.mkdir(exist_ok=True)
+    shared.use_root(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IMBLLM_CACHE_DIR", str(root / "shared"))
         patch.setenv("IMBLLM_PROGRESS", "0")
