@@ -65,6 +65,24 @@ def _one_torch_thread() -> None:
 
 
 @pytest.fixture
+def uniform_backbone() -> Iterator[None]:
+    """Let the compact backbone draw every legal token equally often, see :mod:`tests.uniform_backbone`."""
+    from tests.uniform_backbone import drawing_uniformly
+
+    with drawing_uniformly():
+        yield
+
+
+@pytest.fixture(scope="module")
+def uniform_module() -> Iterator[None]:
+    """:func:`uniform_backbone` for all tests of a module and for its module-wide fixtures."""
+    from tests.uniform_backbone import drawing_uniformly
+
+    with drawing_uniformly():
+        yield
+
+
+@pytest.fixture
 def small_table() -> tuple[pd.DataFrame, pd.Series[str]]:
     """Return 200 rows of mixed types, 30 of them of the class ``"yes"``; every column tells the classes apart a little.
 

@@ -16,7 +16,7 @@ from autogluon.tabular import TabularPredictor
 from imbllm_autogluon.jobs.fit_report import write_report
 from imbllm_autogluon.jobs.job import FitJob
 from imbllm_autogluon.tables.labelled import LabelledTable
-from tests.shared import made_once
+from tests.shared import TINY, made_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.jobs.base_job import FitOutcome
 
-TINY = {"steps": 2, "warmup_steps": 2}
 FAMILIES = ("KNN", "LR")
 OUTCOME = "outcome.pkl"
 

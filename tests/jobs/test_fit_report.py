@@ -11,7 +11,8 @@ from imbllm_autogluon.jobs.contenders import Contenders
 from imbllm_autogluon.jobs.fit_report import HTML_NAME, JSON_NAME, MARKDOWN_NAME, fit_report, leaderboard, write_report
 from imbllm_autogluon.jobs.fold_records import _record, fold_records
 from imbllm_autogluon.jobs.summary import comparison_text, leaderboard_text, summary
-from tests.jobs.fits import TINY, binary_outcome, copy_of, labelled, multiclass_outcome, tiny_job
+from tests.jobs.fits import binary_outcome, copy_of, labelled, multiclass_outcome, tiny_job
+from tests.shared import TINY
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,6 +9,7 @@ from autogluon.tabular.models import KNNModel, LGBModel, LinearModel, RFModel
 from autogluon.tabular.testing import FitHelper
 
 from imbllm_autogluon.plugin.twins import twin_of
+from tests.plugin.tables import QUICK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,6 @@ def test_a_twin_passes_the_acceptance_test_of_autogluon(
     monkeypatch.chdir(tmp_path)  # the helper writes its predictors into the current folder
     FitHelper.verify_model(
         model_cls=twin_of(model_class),
-        model_hyperparameters={**hyperparameters, "ag.imbllm.steps": 1, "ag.imbllm.warmup_steps": 1},
+        model_hyperparameters={**hyperparameters, **{f"ag.{key}": value for key, value in QUICK.items()}},
         extra_metrics=True,
     )

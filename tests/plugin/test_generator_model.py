@@ -12,7 +12,7 @@ from autogluon.tabular import TabularPredictor
 from imbllm_autogluon.plugin.generator_model import KEY, GeneratorModel
 from imbllm_autogluon.plugin.presets import make_preset
 from imbllm_autogluon.rebalancing.fold_rows import GENERATORS
-from tests.plugin.tables import imbalanced_table
+from tests.plugin.tables import QUICK, imbalanced_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +30,6 @@ TINY: dict[str, dict[str, Any]] = {
     "NN_TORCH": {"num_epochs": 1},
 }
 """Eight families."""
-
-QUICK = {"imbllm.steps": 2, "imbllm.warmup_steps": 2}
 
 
 def fit(path: Path, table: pd.DataFrame, portfolio: dict[str, Any], **options: Any) -> TabularPredictor:

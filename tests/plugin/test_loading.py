@@ -11,9 +11,7 @@ import pytest
 from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon.rebalancing.cache_folder import clear_cache
-from tests.plugin.tables import imbalanced_table
-
-QUICK = {"imbllm.steps": 2, "imbllm.warmup_steps": 2}
+from tests.plugin.tables import QUICK, imbalanced_table
 
 PREDICT = """
 import sys, warnings, pandas as pd

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from autogluon.tabular import TabularPredictor
 
-from tests.plugin.conftest import QUICK
 from tests.plugin.recording import RecordingModel
 from tests.plugin.tables import imbalanced_table
 from tests.plugin.test_stage import fitted
+from tests.shared import TINY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ def test_a_whole_fit_shares_one_generator_a_fold_and_original_labels_name_the_cl
     prior: Any, tmp_path: Path
 ) -> None:
     table = imbalanced_table().assign(note=[f"call number {i} of this long month" for i in range(300)])
-    settings = {**QUICK, "method": "pred_llm", **MEASURES, "target_prior": prior}
+    settings = {**TINY, "method": "pred_llm", **MEASURES, "target_prior": prior}
     predictor = TabularPredictor("paid", eval_metric="roc_auc", path=str(tmp_path / "p"), verbosity=0)
     predictor.fit(
         table,

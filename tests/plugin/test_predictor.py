@@ -18,9 +18,8 @@ from sklearn.metrics import f1_score
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.hyperparameters import rebalance_hyperparameters
 from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
-from tests.plugin.tables import imbalanced_table
+from tests.plugin.tables import QUICK, imbalanced_table
 
-QUICK = {"imbllm.steps": 2, "imbllm.warmup_steps": 2}
 FOLDS = 3
 
 

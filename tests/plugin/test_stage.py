@@ -15,8 +15,8 @@ from autogluon.tabular.models import LGBModel
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.fold_writer import predictor_folder
 from imbllm_autogluon.plugin.twins import twin_of
-from tests.plugin.conftest import QUICK
 from tests.plugin.recording import RecordingModel, SplittingModel
+from tests.shared import TINY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ Table = tuple[pd.DataFrame, pd.Series]
 
 
 def twin(tmp_path: Path, model_class: type = RecordingModel, *, eval_metric: str = "roc_auc", **settings: Any) -> Any:
-    hyperparameters = {f"ag.imbllm.{key}": value for key, value in {**QUICK, **settings}.items()}
+    hyperparameters = {f"ag.imbllm.{key}": value for key, value in {**TINY, **settings}.items()}
     problem_type = "multiclass" if eval_metric.endswith("macro") or eval_metric == "balanced_accuracy" else "binary"
     return twin_of(model_class)(
         path=str(tmp_path),

@@ -14,9 +14,9 @@ from imbllm_autogluon.plugin.generator_model import GeneratorModel
 from imbllm_autogluon.plugin.stage import RebalancingMixin
 from imbllm_autogluon.plugin.twins import twin_of
 from imbllm_autogluon.rebalancing.fold_rows import GENERATORS
-from tests.plugin.conftest import QUICK
 from tests.plugin.recording import RecordingModel, SplittingModel
 from tests.regression.frames import skewed
+from tests.shared import TINY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from autogluon.core.models import AbstractModel
 
 METHODS = ("imbllm", "smogn", "random")
-SMALL = {**QUICK, "layers": 1, "width": 16, "n_bins": 8}
+SMALL = {**TINY, "n_bins": 8}
 N_ROWS = 120
 
 
