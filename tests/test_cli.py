@@ -15,6 +15,7 @@ from imbllm_autogluon.datasets import load_hypothyroid
 from imbllm_autogluon.jobs.job import FitJob
 from imbllm_autogluon.tables.files import read_table, write_table
 from imbllm_autogluon.version import __version__
+from tests.fresh import run_afresh
 from tests.jobs.fits import binary_outcome, copy_of, mixed_table
 from tests.shared import TINY
 
@@ -417,6 +418,6 @@ def test_help_and_version_need_neither_torch_nor_a_table() -> None:
         "results = [CliRunner().invoke(cli.app, [o]) for o in ('--version', '--help')]; "
         "print(results[0].stdout, [r.exit_code for r in results], 'torch' in sys.modules)"
     )
-    fresh = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    fresh = run_afresh(code)
     assert fresh.stdout.split("\n")[-2].strip() == "[0, 0] False"
     assert f"imbllm {__version__}" in fresh.stdout

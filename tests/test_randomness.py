@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import typing
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.randomness import Purpose, base_seed, child_rng, child_seed
+from tests.fresh import run_afresh
 
 PURPOSES: tuple[Purpose, ...] = typing.get_args(Purpose)
 
@@ -64,6 +63,4 @@ def test_child_generators_repeat_and_differ_by_purpose() -> None:
 
 def test_a_fresh_process_derives_the_same_seed() -> None:
     code = "from imbllm_autogluon.randomness import child_seed; print(child_seed(7, 'training', 'a class'))"
-    command = [sys.executable, "-c", code]
-    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert int(found.split()[-1]) == child_seed(7, "training", "a class")
+    assert int(run_afresh(code).stdout.split()[-1]) == child_seed(7, "training", "a class")

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("model_class", "hyperparameters"),
-    [(LGBModel, {}), (RFModel, {"n_estimators": 20}), (LinearModel, {}), (KNNModel, {"n_neighbors": 1})],
+    [
+        (LGBModel, {"num_boost_round": 20}),
+        (RFModel, {"n_estimators": 20}),
+        (LinearModel, {}),
+        (KNNModel, {"n_neighbors": 1}),
+    ],
     ids=["GBM_IMB", "RF_IMB", "LR_IMB", "KNN_IMB"],
 )
 def test_a_twin_passes_the_acceptance_test_of_autogluon(

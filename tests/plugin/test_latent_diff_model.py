@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from imbllm_autogluon.plugin.latent_diff_model import KEY, LatentDiffModel
 from imbllm_autogluon.plugin.twins import has_twin
 from imbllm_autogluon.regression.config import LatentDiffConfig
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
+from tests.fresh import run_afresh
 from tests.plugin.regression_fits import BAG, NAME, QUICK, alone, children, fit
 from tests.regression.frames import skewed
 
@@ -85,8 +84,8 @@ def test_what_a_fit_did_stands_in_the_information_on_the_model(predictor: Tabula
 
 def test_a_fresh_process_predicts_the_same(predictor: TabularPredictor, rows: pd.DataFrame, tmp_path: Path) -> None:
     rows.to_parquet(tmp_path / "rows.parquet")
-    arguments = [predictor.path, str(tmp_path / "rows.parquet"), BAG, str(tmp_path / "out.parquet")]
-    subprocess.run([sys.executable, "-c", PREDICT, *arguments], check=True, capture_output=True)
+    process = run_afresh(PREDICT, predictor.path, tmp_path / "rows.parquet", BAG, tmp_path / "out.parquet")
+    assert process.returncode == 0, process.stderr
     found = pd.read_parquet(tmp_path / "out.parquet")["price"]
     pd.testing.assert_series_equal(found, predictor.predict(rows, model=BAG), rtol=1e-5)
 

@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.filterwarnings("ignore")  # on toy tables of 4 rows metrics warn of constant inputs
-@pytest.mark.parametrize("rows", ["toy", "enough"])
 @pytest.mark.parametrize(
-    ("model_class", "hyperparameters"),
-    [(twin_of(LGBModel), {}), (twin_of(RFModel), {"n_estimators": 20}), (GeneratorModel, {})],
-    ids=["GBM_IMB", "RF_IMB", "IMBLLM"],
+    ("rows", "model_class", "hyperparameters"),
+    [
+        ("enough", twin_of(LGBModel), {"num_boost_round": 20}),
+        ("toy", twin_of(RFModel), {"n_estimators": 20}),
+        ("enough", GeneratorModel, {}),
+        pytest.param("toy", twin_of(LGBModel), {}, marks=pytest.mark.exhaustive),
+        pytest.param("enough", twin_of(RFModel), {"n_estimators": 20}, marks=pytest.mark.exhaustive),
+        pytest.param("toy", GeneratorModel, {}, marks=pytest.mark.exhaustive),
+    ],
 )
 def test_a_model_of_a_regression_passes_the_acceptance_test_of_autogluon(
     rows: str,
