@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import itertools
 import os
 import sys
@@ -45,6 +47,22 @@ def _cache_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("IMBLLM_CACHE_DIR", str(root / "shared"))
         patch.setenv("IMBLLM_PROGRESS", "0")
         yield root
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _versions_are_looked_up_once() -> Iterator[None]:
+    """AutoGluon reads the metadata of every installed package whenever it saves a predictor, twice in a fit."""
+    from autogluon.common.utils import utils
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utils, "get_package_versions", functools.cache(utils.get_package_versions))
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _what_is_loaded_is_no_garbage() -> None:
+    """AutoGluon collects garbage in every fit of LightGBM; looking through loaded libraries was a quarter of it."""
+    gc.freeze()
 
 
 _numbers = itertools.count()
