@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 @pytest.mark.filterwarnings("ignore")  # on toy tables of 4 and 6 rows metrics warn of constant inputs
 def test_it_passes_the_acceptance_test_of_autogluon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # the helper writes its predictors into the current folder
-    FitHelper.verify_model(model_cls=ClassifierModel, model_hyperparameters=dict(QUICK), extra_metrics=True)
+    FitHelper.verify_model(
+        model_cls=ClassifierModel, model_hyperparameters={**QUICK, "ag.num_cpus": 1}, extra_metrics=True
+    )
 
 
 FEW = {"weighting": Categorical("none", "inverse"), "oversampling_cap": 2.0, "focal_gamma": 1.0, "learning_rate": 1e-3}

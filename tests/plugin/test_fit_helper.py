@@ -33,6 +33,10 @@ def test_a_twin_passes_the_acceptance_test_of_autogluon(
     monkeypatch.chdir(tmp_path)  # the helper writes its predictors into the current folder
     FitHelper.verify_model(
         model_cls=twin_of(model_class),
-        model_hyperparameters={**hyperparameters, **{f"ag.{key}": value for key, value in QUICK.items()}},
+        model_hyperparameters={
+            **hyperparameters,
+            "ag.num_cpus": 1,
+            **{f"ag.{key}": value for key, value in QUICK.items()},
+        },
         extra_metrics=True,
     )

@@ -105,7 +105,7 @@ def test_a_balanced_fold_gives_it_a_reason_and_no_work(tmp_path: Path, fold: tup
     X, y = fold
     y = y.mask(y.index % 2 == 0, 0).mask(y.index % 2 == 1, 1).astype("uint8")
     model = GeneratorModel(path=str(tmp_path), name="g", problem_type="binary", eval_metric="roc_auc")
-    model.fit(X=X, y=y, num_cpus=1)
+    model.fit(X=X, y=y, num_cpus=1, num_gpus=0)
     assert "balanced" in model.imbllm_report["reason"]
     assert model.imbllm_report["added"] == {}
 

@@ -50,7 +50,11 @@ def test_a_model_of_a_regression_passes_the_acceptance_test_of_autogluon(
     )
     FitHelper.verify_model(
         model_cls=model_class,
-        model_hyperparameters={**hyperparameters, **{f"ag.{key}": value for key, value in SMALL.items()}},
+        model_hyperparameters={
+            **hyperparameters,
+            "ag.num_cpus": 1,
+            **{f"ag.{key}": value for key, value in SMALL.items()},
+        },
         problem_types=["regression"],
         extra_metrics=True,
     )
