@@ -5,6 +5,8 @@ It stands at the top, where the examples in the package see it too; the wheel do
 
 from __future__ import annotations
 
+import functools
+import gc
 import itertools
 import os
 import sys
@@ -14,6 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 from _pytest.doctest import DoctestItem
 from hypothesis import settings
+
+from tests import shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,10 +46,30 @@ def pytest_configure(config: pytest.Config) -> None:
 def _cache_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Point module- and session-wide fixtures to a cache of this run; the user's own cache is never touched."""
     root = tmp_path_factory.mktemp("imbllm-cache")
+    base = tmp_path_factory.getbasetemp()  # of one worker, where there are several
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    folder.mkdir(exist_ok=True)
+    shared.use_root(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IMBLLM_CACHE_DIR", str(root / "shared"))
         patch.setenv("IMBLLM_PROGRESS", "0")
         yield root
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _versions_are_looked_up_once() -> Iterator[None]:
+    """AutoGluon reads the metadata of every installed package whenever it saves a predictor, twice in a fit."""
+    from autogluon.common.utils import utils
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utils, "get_package_versions", functools.cache(utils.get_package_versions))
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _what_is_loaded_is_no_garbage() -> None:
+    """AutoGluon collects garbage in every fit of LightGBM; looking through loaded libraries was a quarter of it."""
+    gc.freeze()
 
 
 _numbers = itertools.count()

@@ -11,11 +11,13 @@ import pytest
 from typer.testing import CliRunner
 
 from imbllm_autogluon import cli
+from imbllm_autogluon.datasets import load_hypothyroid
 from imbllm_autogluon.jobs.job import FitJob
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
 from imbllm_autogluon.tables.files import read_table, write_table
 from imbllm_autogluon.version import __version__
-from tests.jobs.fits import binary_outcome, mixed_table
+from tests.fresh import run_afresh
+from tests.jobs.fits import binary_outcome, copy_of, mixed_table
+from tests.shared import TINY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from click.testing import Result
 
 BINARY = {"no": 60, "yes": 20}
-TINY = ["--setting", "steps=2", "--setting", "warmup_steps=2", "--threads", "1"]
-FIT_TINY = [*TINY, "--family", "LR", "--folds", "2", "--verbosity", "0"]
+LEAST = [*(part for pair in TINY.items() for part in ("--setting", "{}={}".format(*pair))), "--threads", "1"]
+FIT_TINY = [*LEAST, "--family", "LR", "--folds", "2", "--verbosity", "0"]
 
 
 def imbllm(*arguments: object) -> Result:
@@ -219,7 +221,7 @@ def test_predict_refuses_what_it_cannot_use(
 
 
 def test_sample_writes_the_wanted_rows_of_one_class_and_nothing_else(tmp_path: Path, train: Path) -> None:
-    arguments = ["sample", train, "--label", "label", "--n", "7", "--label-value", "yes", *TINY, "--out"]
+    arguments = ["sample", train, "--label", "label", "--n", "7", "--label-value", "yes", *LEAST, "--out"]
     first = imbllm(*arguments, tmp_path / "a.csv")
     assert first.exit_code == 0, first.stderr
     assert "7 rows written to" in first.stderr
@@ -236,7 +238,7 @@ def test_sample_writes_the_wanted_rows_of_one_class_and_nothing_else(tmp_path: P
 def test_sample_balances_every_rarer_class(tmp_path: Path) -> None:
     path, out = tmp_path / "train.parquet", tmp_path / "o.csv"
     write_table(mixed_table({0: 40, 1: 20, 2: 10}), path)
-    result = imbllm("sample", path, "--label", "label", "--balance", *TINY, "--out", out)
+    result = imbllm("sample", path, "--label", "label", "--balance", *LEAST, "--out", out)
     assert result.exit_code == 0, result.stderr
     assert read_table(out)["label"].value_counts().to_dict() == {2: 30, 1: 20}
 
@@ -273,21 +275,21 @@ def test_sample_refuses_balanced_classes(tmp_path: Path) -> None:
     assert (result.exit_code, "there is nothing to balance" in result.stderr) == (2, True)
 
 
-def test_the_demo_ends_with_leaderboard_scores_and_report_and_can_run_again(
+def test_the_demo_replaces_an_earlier_one_and_ends_with_leaderboard_scores_and_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "QUICK", {"steps": 2, "warmup_steps": 2})
+    X, y = load_hypothyroid()
+    monkeypatch.setattr("imbllm_autogluon.datasets.load_hypothyroid", lambda: (X[::4], y[::4]))
+    monkeypatch.setattr(cli, "QUICK", TINY)
     monkeypatch.setattr(cli, "QUICK_FAMILIES", ("LR",))
-    for _ in range(2):
-        GENERATORS.forget()  # as in a new process
-        POOLS.forget()
-        result = imbllm("demo", "--quick", "--threads", "1", "--out", tmp_path / "demo")
-        assert result.exit_code == 0, result.stderr
+    copy_of(binary_outcome(), tmp_path / "demo")
+    result = imbllm("demo", "--quick", "--threads", "1", "--out", tmp_path / "demo")
+    assert result.exit_code == 0, result.stderr
     for shown in ("LinearModelImb_BAG_L1", "WeightedEnsemble_L2Plain", "average precision", "ROC AUC", "log-loss"):
         assert shown in result.stdout
-    assert "Scores on 949 test rows" in result.stdout
+    assert "Scores on 238 test rows" in result.stdout
     assert "Generators trained: 2" in result.stdout
-    assert (tmp_path / "demo" / "imbllm_report.html").exists()
+    assert "the UCI hypothyroid table" in (tmp_path / "demo" / "imbllm_report.html").read_text(encoding="utf-8")
 
 
 def test_a_fresh_process_predicts_with_twins_it_has_never_seen(tmp_path: Path) -> None:
@@ -306,6 +308,6 @@ def test_help_and_version_need_neither_torch_nor_a_table() -> None:
         "results = [CliRunner().invoke(cli.app, [o]) for o in ('--version', '--help')]; "
         "print(results[0].stdout, [r.exit_code for r in results], 'torch' in sys.modules)"
     )
-    fresh = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    fresh = run_afresh(code)
     assert fresh.stdout.split("\n")[-2].strip() == "[0, 0] False"
     assert f"imbllm {__version__}" in fresh.stdout
