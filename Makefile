@@ -14,10 +14,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TEST_INSTALLED := $(VENV)/.installed-test
+DOCS_INSTALLED := $(VENV)/.installed-docs
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow nightly golden families lint types readme clean
+.PHONY: help demo test slow nightly golden families lint types docs clean
 
 help: ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -55,12 +56,12 @@ lint: $(TEST_INSTALLED) ## ruff, the contract of imports, mypy --strict
 types: $(TEST_INSTALLED) ## mypy --strict alone
 	$(BIN)/mypy --strict
 
-readme: $(INSTALLED) ## write the measured figures of README.md from bench/results
-	$(BIN)/imbllm bench readme
+docs: $(DOCS_INSTALLED) ## build the documentation into site/, all links checked
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 clean: ## remove .venv, caches and build leftovers
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find imbllm_autogluon tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find imbllm_autogluon benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -72,4 +73,8 @@ $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 
 $(TEST_INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) -e '.[test]'
+	@touch $@ $(INSTALLED)
+
+$(DOCS_INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e '.[docs]'
 	@touch $@ $(INSTALLED)

@@ -5,14 +5,19 @@ It stands at the top, where the examples in the package see it too; the wheel do
 
 from __future__ import annotations
 
+import functools
+import gc
 import itertools
 import os
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
 from _pytest.doctest import DoctestItem
 from hypothesis import settings
+
+from tests import shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +36,9 @@ USERS_CACHE = os.environ.get("IMBLLM_CACHE_DIR", "")
 """The user's own setting: slow tests look there for a model that was fetched."""
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Cap threads before any library starts its pool; an explicit setting of the caller stays."""
+    config.addinivalue_line("markers", "real_backbone: learns with the real model where its module draws uniformly")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
@@ -40,10 +46,30 @@ def pytest_configure() -> None:
 def _cache_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Point module- and session-wide fixtures to a cache of this run; the user's own cache is never touched."""
     root = tmp_path_factory.mktemp("imbllm-cache")
+    base = tmp_path_factory.getbasetemp()  # of one worker, where there are several
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    folder.mkdir(exist_ok=True)
+    shared.use_root(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IMBLLM_CACHE_DIR", str(root / "shared"))
         patch.setenv("IMBLLM_PROGRESS", "0")
         yield root
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _versions_are_looked_up_once() -> Iterator[None]:
+    """AutoGluon reads the metadata of every installed package whenever it saves a predictor, twice in a fit."""
+    from autogluon.common.utils import utils
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utils, "get_package_versions", functools.cache(utils.get_package_versions))
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _what_is_loaded_is_no_garbage() -> None:
+    """AutoGluon collects garbage in every fit of LightGBM; looking through loaded libraries was a quarter of it."""
+    gc.freeze()
 
 
 _numbers = itertools.count()
@@ -70,6 +96,27 @@ def _one_torch_thread() -> None:
     torch = sys.modules.get("torch")
     if torch is not None and torch.get_num_threads() != 1:
         torch.set_num_threads(1)
+
+
+@pytest.fixture
+def uniform_backbone(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let the compact backbone draw every legal token equally often, see :mod:`tests.uniform_backbone`.
+
+    A module asks for it with ``pytestmark``; its tests marked `real_backbone` keep the real model.
+    """
+    from tests.uniform_backbone import drawing_uniformly
+
+    with nullcontext() if request.node.get_closest_marker("real_backbone") else drawing_uniformly():
+        yield
+
+
+@pytest.fixture(scope="module")
+def uniform_module() -> Iterator[None]:
+    """:func:`uniform_backbone` for all tests of a module and for its module-wide fixtures."""
+    from tests.uniform_backbone import drawing_uniformly
+
+    with drawing_uniformly():
+        yield
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from imbllm_autogluon.cli_bench import bench
 from imbllm_autogluon.cli_cache import cache
 from imbllm_autogluon.cli_models import models
 from imbllm_autogluon.cli_report import report
@@ -66,7 +65,6 @@ class OneLineErrors(TyperGroup):
 app = typer.Typer(
     cls=OneLineErrors, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
 )
-app.add_typer(bench, name="bench")
 app.add_typer(cache, name="cache")
 app.add_typer(models, name="models")
 app.command()(report)

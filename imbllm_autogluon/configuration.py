@@ -8,6 +8,7 @@ import inspect
 import math
 import types
 import typing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -116,22 +117,114 @@ def _part_of(part: type[Any], values: Mapping[str, Any]) -> Any:
     return part.from_flat(values) if issubclass(part, FlatConfig) else from_mapping(part, values)
 
 
-def require_choices(config: object) -> None:
-    """Check every ``Literal`` and ``Literal | None`` field of a dataclass instance, from its ``__post_init__``."""
-    hints = typing.get_type_hints(type(config))
-    for name, hint in hints.items():
-        choices = _choices(hint)
-        if choices:
-            require_choice(name, getattr(config, name), choices)
+@dataclass(frozen=True)
+class Range:
+    """Numbers that a field of a configuration allows: ``width: Annotated[int, Range(16, 1024)]``.
+
+    Whole numbers alone where the annotated type is ``int``.
+
+    Parameters
+    ----------
+    low, high
+        The limits.
+    above, below
+        Whether the lower, or the upper, limit itself is not allowed.
+
+    Examples
+    --------
+    >>> str(Range(0.0, 0.5)), str(Range(0.0, 1.0, above=True)), str(Range(1, 10**6))
+    ('0 to 0.5', 'above 0, up to 1', '1 to 1,000,000')
+    """
+
+    low: float
+    high: float = math.inf
+    above: bool = False
+    below: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
+        excluded = (self.above and number == self.low) or (self.below and number == self.high)
+        return self.low <= number <= self.high and not excluded
+
+    def __str__(self) -> str:
+        low, high = _short(self.low), _short(self.high)
+        if self.high == math.inf:
+            return f"above {low}" if self.above else f"at least {low}"
+        if self.below:
+            return f"{low} up to but not {high}"
+        return f"above {low}, up to {high}" if self.above else f"{low} to {high}"
+
+    def wanted(self, *, whole: bool = False) -> str:
+        """What a value must be, for an error."""
+        sort = "a whole number" if whole else "a number"
+        if self.high == math.inf:
+            return f"{sort} {'above' if self.above else 'at least'} {self.low}"
+        if self.above:
+            return f"{sort} above {self.low} and at most {self.high}"
+        if self.below:
+            return f"{sort} of at least {self.low} and below {self.high}"
+        return f"{sort} between {self.low} and {self.high}"
+
+    def require(self, name: str, value: object, *, whole: bool = False) -> None:
+        """Raise `InvalidInputError` unless `value` is a number (whole, if asked) of this range."""
+        # The remainder of infinity is NaN: it is not whole either.
+        if value not in self or (whole and value % 1 != 0):  # type: ignore[operator]
+            raise InvalidInputError(f"{name} must be {self.wanted(whole=whole)}; got {value!r}.")
 
 
-def _choices(hint: Any) -> tuple[Any, ...]:
-    """Values that a ``Literal``, or one beside None, allows; nothing for other types."""
-    if typing.get_origin(hint) is typing.Literal:
-        return typing.get_args(hint)
-    members = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else ()
-    literals = [value for member in members for value in _choices(member)]
-    return (*literals, None) if literals and type(None) in members else ()
+def _short(number: float) -> str:
+    """A limit as people write it."""
+    return f"{number:,}" if isinstance(number, int) else f"{number:,g}".replace("e-0", "e-")
+
+
+def require_allowed(config: object) -> None:
+    """Check every field of a dataclass instance by its type, from its ``__post_init__``.
+
+    What is checked are ``Literal`` fields, fields annotated with a :class:`Range`, and either of them beside ``None``
+    or beside each other.
+    """
+    config_class: Any = type(config)
+    for name, hint in field_types(config_class).items():
+        _require_field(name, getattr(config, name), hint)
+
+
+@functools.cache
+def field_types(config_class: Any) -> dict[str, Any]:
+    """Types of the fields of a configuration class, with their ranges."""
+    hints = typing.get_type_hints(config_class, include_extras=True)
+    return {name: hints[name] for name in known_keys(config_class)}
+
+
+def members_of(hint: Any) -> tuple[Any, ...]:
+    """The types that a type consists of: those of a union, else itself."""
+    return typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+
+
+def range_of(hint: Any) -> Range | None:
+    """The range that a type is annotated with."""
+    annotations = typing.get_args(hint)[1:] if typing.get_origin(hint) is typing.Annotated else ()
+    return next((item for item in annotations if isinstance(item, Range)), None)
+
+
+def is_whole(hint: Any) -> bool:
+    """Whether an annotated type is that of whole numbers."""
+    return typing.get_args(hint)[:1] == (int,)
+
+
+def _require_field(name: str, value: object, hint: Any) -> None:
+    members = members_of(hint)
+    numbers = [(allowed, is_whole(member)) for member in members if (allowed := range_of(member)) is not None]
+    words = [word for member in members if typing.get_origin(member) is typing.Literal for word in member.__args__]
+    choices = (*words, None) if type(None) in members else tuple(words)
+    if value in choices or not (words or numbers):
+        return
+    for allowed, whole in numbers:
+        if words and isinstance(value, str):
+            either = " or ".join(repr(word) for word in words)
+            raise InvalidInputError(f"{name} must be {either} or {allowed.wanted(whole=whole)}; got {value!r}.")
+        allowed.require(name, value, whole=whole)
+    if not numbers:
+        require_choice(name, value, choices)
 
 
 def require_choice(name: str, value: object, choices: tuple[Any, ...]) -> None:
@@ -145,12 +238,7 @@ def require_choice(name: str, value: object, choices: tuple[Any, ...]) -> None:
 
 def require_number(name: str, value: object, low: float, high: float = math.inf, *, whole: bool = False) -> None:
     """Raise `InvalidInputError` unless `value` is a number (whole, if asked) within ``[low, high]``."""
-    number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
-    # The remainder of infinity is NaN: it is not whole either.
-    if not low <= number <= high or (whole and number % 1 != 0):
-        sort = "a whole number" if whole else "a number"
-        limit = f"at least {low}" if high == math.inf else f"between {low} and {high}"
-        raise InvalidInputError(f"{name} must be {sort} {limit}; got {value!r}.")
+    Range(low, high).require(name, value, whole=whole)
 
 
 def settings_as_parameters(config_class: type[Any]) -> Callable[[type[T]], type[T]]:

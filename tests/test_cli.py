@@ -11,11 +11,13 @@ import pytest
 from typer.testing import CliRunner
 
 from imbllm_autogluon import cli
+from imbllm_autogluon.datasets import load_hypothyroid
 from imbllm_autogluon.jobs.job import FitJob
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
 from imbllm_autogluon.tables.files import read_table, write_table
 from imbllm_autogluon.version import __version__
-from tests.jobs.fits import binary_outcome, mixed_table
+from tests.fresh import run_afresh
+from tests.jobs.fits import binary_outcome, copy_of, mixed_table
+from tests.shared import TINY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from click.testing import Result
 
 BINARY = {"no": 60, "yes": 20}
-TINY = ["--setting", "steps=2", "--setting", "warmup_steps=2", "--threads", "1"]
-FIT_TINY = [*TINY, "--family", "LR", "--folds", "2", "--verbosity", "0"]
+LEAST = [*(part for pair in TINY.items() for part in ("--setting", "{}={}".format(*pair))), "--threads", "1"]
+FIT_TINY = [*LEAST, "--family", "LR", "--folds", "2", "--verbosity", "0"]
 
 
 def imbllm(*arguments: object) -> Result:
@@ -219,7 +221,7 @@ def test_predict_refuses_what_it_cannot_use(
 
 
 def test_sample_writes_the_wanted_rows_of_one_class_and_nothing_else(tmp_path: Path, train: Path) -> None:
-    arguments = ["sample", train, "--label", "label", "--n", "7", "--label-value", "yes", *TINY, "--out"]
+    arguments = ["sample", train, "--label", "label", "--n", "7", "--label-value", "yes", *LEAST, "--out"]
     first = imbllm(*arguments, tmp_path / "a.csv")
     assert first.exit_code == 0, first.stderr
     assert "7 rows written to" in first.stderr
@@ -236,7 +238,7 @@ def test_sample_writes_the_wanted_rows_of_one_class_and_nothing_else(tmp_path: P
 def test_sample_balances_every_rarer_class(tmp_path: Path) -> None:
     path, out = tmp_path / "train.parquet", tmp_path / "o.csv"
     write_table(mixed_table({0: 40, 1: 20, 2: 10}), path)
-    result = imbllm("sample", path, "--label", "label", "--balance", *TINY, "--out", out)
+    result = imbllm("sample", path, "--label", "label", "--balance", *LEAST, "--out", out)
     assert result.exit_code == 0, result.stderr
     assert read_table(out)["label"].value_counts().to_dict() == {2: 30, 1: 20}
 
@@ -273,131 +275,21 @@ def test_sample_refuses_balanced_classes(tmp_path: Path) -> None:
     assert (result.exit_code, "there is nothing to balance" in result.stderr) == (2, True)
 
 
-def test_the_demo_ends_with_leaderboard_scores_and_report_and_can_run_again(
+def test_the_demo_replaces_an_earlier_one_and_ends_with_leaderboard_scores_and_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "QUICK", {"steps": 2, "warmup_steps": 2})
+    X, y = load_hypothyroid()
+    monkeypatch.setattr("imbllm_autogluon.datasets.load_hypothyroid", lambda: (X[::4], y[::4]))
+    monkeypatch.setattr(cli, "QUICK", TINY)
     monkeypatch.setattr(cli, "QUICK_FAMILIES", ("LR",))
-    for _ in range(2):
-        GENERATORS.forget()  # as in a new process
-        POOLS.forget()
-        result = imbllm("demo", "--quick", "--threads", "1", "--out", tmp_path / "demo")
-        assert result.exit_code == 0, result.stderr
+    copy_of(binary_outcome(), tmp_path / "demo")
+    result = imbllm("demo", "--quick", "--threads", "1", "--out", tmp_path / "demo")
+    assert result.exit_code == 0, result.stderr
     for shown in ("LinearModelImb_BAG_L1", "WeightedEnsemble_L2Plain", "average precision", "ROC AUC", "log-loss"):
         assert shown in result.stdout
-    assert "Scores on 949 test rows" in result.stdout
+    assert "Scores on 238 test rows" in result.stdout
     assert "Generators trained: 2" in result.stdout
-    assert (tmp_path / "demo" / "imbllm_report.html").exists()
-
-
-def test_bench_stage_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, int] = {}
-    monkeypatch.setattr("imbllm_autogluon.bench.stage.run", lambda **options: seen.update(options) or "stage.md")
-    result = imbllm("bench", "stage", "--rows", "300", "--threads", "1")
-    assert (result.exit_code, result.stdout) == (0, "stage.md\n")
-    assert seen == {"rows": 300, "columns": 15, "minority": 80, "threads": 1}
-
-
-@pytest.mark.parametrize(("command", "rows", "repeats"), [("prior", 5000, 3), ("synthesis", 3000, 2)])
-def test_bench_of_tables_hands_its_options_to_the_benchmark(
-    monkeypatch: pytest.MonkeyPatch, command: str, rows: int, repeats: int
-) -> None:
-    seen: dict[str, object] = {}
-    monkeypatch.setattr(f"imbllm_autogluon.bench.{command}.run.run", lambda **given: seen.update(given) or "page.md")
-    assert imbllm("bench", command).stdout == "page.md\n"
-    own = {"backbone": "compact", "tables": (), "rows": rows, "steps": None, "repeats": repeats}
-    assert seen == {**own, "threads": 1, "fresh": False}
-    options = ("--backbone", "smollm2", "--rows", "300", "--steps", "5", "--repeats", "1", "--threads", "2", "--fresh")
-    result = imbllm("bench", command, "--table", "a.csv:x", "--table", "b.csv:y>=2", *options)
-    assert (result.exit_code, result.stdout) == (0, "page.md\n")
-    given = {"backbone": "smollm2", "tables": ["a.csv:x", "b.csv:y>=2"], "rows": 300, "steps": 5, "repeats": 1}
-    assert seen == {**given, "threads": 2, "fresh": True}
-
-
-def test_bench_quality_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, object] = {}
-    monkeypatch.setattr("imbllm_autogluon.bench.quality.run.run", lambda **options: seen.update(options) or "page.md")
-    assert imbllm("bench", "quality").stdout == "page.md\n"
-    common = {"tables": (), "rows": 3000, "repeats": 3, "threads": 1, "seed": 0}
-    assert seen == {**common, "slow_arms": False, "fresh": False}
-    options = ("--rows", "300", "--repeats", "1", "--threads", "2", "--seed", "7", "--slow-arms", "--fresh")
-    result = imbllm("bench", "quality", "--table", "a.csv:x", "--table", "b.csv:y>=2", *options)
-    assert (result.exit_code, result.stdout) == (0, "page.md\n")
-    given = {"tables": ["a.csv:x", "b.csv:y>=2"], "rows": 300, "repeats": 1, "threads": 2, "seed": 7}
-    assert seen == {**given, "slow_arms": True, "fresh": True}
-
-
-def test_bench_paper_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, object] = {}
-    monkeypatch.setattr("imbllm_autogluon.bench.paper.run.run", lambda **options: seen.update(options) or "page.md")
-    assert imbllm("bench", "paper").stdout == "page.md\n"
-    common = {"tables": (), "rows": 5000, "repeats": 5, "threads": 1, "settings": {}}
-    assert seen == {**common, "arms": (), "kept": 0.2, "name": "paper", "quick": False, "fresh": False}
-    options = ("--rows", "300", "--repeats", "1", "--threads", "2", "--kept", "1", "--quick", "--fresh")
-    options += ("--arm", "CTGAN", "--results", "paper_slow")
-    settings = ("--setting", "temperature=1.0", "--setting", "time_limit=none")
-    result = imbllm("bench", "paper", "--table", "a.csv:x", "--table", "b.csv:y>=2", *options, *settings)
-    assert (result.exit_code, result.stdout) == (0, "page.md\n")
-    given = {"tables": ["a.csv:x", "b.csv:y>=2"], "rows": 300, "repeats": 1, "threads": 2}
-    given |= {"settings": {"temperature": 1.0, "time_limit": None}}
-    given |= {"arms": ["CTGAN"], "kept": 1.0, "name": "paper_slow"}
-    assert seen == {**given, "quick": True, "fresh": True}
-
-
-def test_bench_ablation_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, object] = {}
-    monkeypatch.setattr("imbllm_autogluon.bench.ablation.run.run", lambda **options: seen.update(options) or "page.md")
-    assert imbllm("bench", "ablation").stdout == "page.md\n"
-    common = {"tables": (), "rows": 5000, "repeats": 5, "threads": 1, "axes": (), "settings": {}}
-    assert seen == {**common, "slow_arms": False, "quick": False, "fresh": False}
-    options = ("--rows", "300", "--repeats", "1", "--threads", "2", "--slow-arms", "--quick", "--fresh")
-    chosen = ("--axis", "temperature", "--axis", "order", "--setting", "steps=5")
-    result = imbllm("bench", "ablation", "--table", "a.csv:x", *options, *chosen)
-    assert (result.exit_code, result.stdout) == (0, "page.md\n")
-    given = {"tables": ["a.csv:x"], "rows": 300, "repeats": 1, "threads": 2, "axes": ["temperature", "order"]}
-    assert seen == {**given, "settings": {"steps": 5}, "slow_arms": True, "quick": True, "fresh": True}
-
-
-def test_bench_autogluon_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, object] = {}
-    monkeypatch.setattr("imbllm_autogluon.bench.autogluon.run.run", lambda **options: seen.update(options) or "page.md")
-    assert imbllm("bench", "autogluon").stdout == "page.md\n"
-    common = {"tables": (), "rows": 3000, "repeats": 3, "folds": 4, "threads": 1}
-    assert seen == {**common, "families": ("GBM", "CAT", "RF"), "tuned": False, "fresh": False}
-    options = ("--rows", "300", "--repeats", "1", "--folds", "2", "--threads", "2", "--tuned", "--fresh")
-    named = ("--table", "a.csv:x", "--table", "b.csv:y>=2", "--family", "XGB", "--family", "LR")
-    assert imbllm("bench", "autogluon", *named, *options).stdout == "page.md\n"
-    given = {"tables": ["a.csv:x", "b.csv:y>=2"], "rows": 300, "repeats": 1, "folds": 2, "threads": 2}
-    assert seen == {**given, "families": ["XGB", "LR"], "tuned": True, "fresh": True}
-
-
-def test_bench_regression_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, object] = {}
-    monkeypatch.setattr(
-        "imbllm_autogluon.bench.regression.run.run", lambda **options: seen.update(options) or "page.md"
-    )
-    assert imbllm("bench", "regression").stdout == "page.md\n"
-    common = {"tables": (), "rows": 4000, "bins": 50, "repeats": 3, "threads": 1}
-    assert seen == {**common, "slow_arms": False, "ablations": False, "fresh": False}
-    options = ("--rows", "300", "--bins", "20", "--repeats", "1", "--slow-arms", "--ablations", "--fresh")
-    result = imbllm("bench", "regression", "--table", "a.csv:x", "--table", "b.csv:y", *options)
-    assert (result.exit_code, result.stdout) == (0, "page.md\n")
-    given = {"tables": ["a.csv:x", "b.csv:y"], "rows": 300, "bins": 20, "repeats": 1, "threads": 1}
-    assert seen == {**given, "slow_arms": True, "ablations": True, "fresh": True}
-
-
-def test_bench_regression_autogluon_hands_its_options_to_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, object] = {}
-    run = "imbllm_autogluon.bench.regression_autogluon.run.run"
-    monkeypatch.setattr(run, lambda **options: seen.update(options) or "page.md")
-    assert imbllm("bench", "regression-autogluon").stdout == "page.md\n"
-    common = {"tables": (), "rows": 4000, "bins": 50, "repeats": 3, "folds": 4, "threads": 1}
-    assert seen == {**common, "families": ("GBM", "CAT", "RF"), "fresh": False}
-    options = ("--rows", "300", "--bins", "20", "--repeats", "1", "--folds", "2", "--threads", "2", "--fresh")
-    named = ("--table", "a.csv:x", "--table", "b.csv:y", "--family", "XGB", "--family", "LR")
-    assert imbllm("bench", "regression-autogluon", *named, *options).stdout == "page.md\n"
-    given = {"tables": ["a.csv:x", "b.csv:y"], "rows": 300, "bins": 20, "repeats": 1, "folds": 2, "threads": 2}
-    assert seen == {**given, "families": ["XGB", "LR"], "fresh": True}
+    assert "the UCI hypothyroid table" in (tmp_path / "demo" / "imbllm_report.html").read_text(encoding="utf-8")
 
 
 def test_a_fresh_process_predicts_with_twins_it_has_never_seen(tmp_path: Path) -> None:
@@ -416,6 +308,6 @@ def test_help_and_version_need_neither_torch_nor_a_table() -> None:
         "results = [CliRunner().invoke(cli.app, [o]) for o in ('--version', '--help')]; "
         "print(results[0].stdout, [r.exit_code for r in results], 'torch' in sys.modules)"
     )
-    fresh = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    fresh = run_afresh(code)
     assert fresh.stdout.split("\n")[-2].strip() == "[0, 0] False"
     assert f"imbllm {__version__}" in fresh.stdout

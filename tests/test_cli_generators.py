@@ -15,6 +15,7 @@ from imbllm_autogluon.language.checkpoints import Checkpoint
 from imbllm_autogluon.oversampling.writing import CHECKPOINT
 from imbllm_autogluon.tables.files import read_table, write_table
 from tests.jobs.fits import mixed_table
+from tests.shared import TINY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-TINY = ["--setting", "steps=4", "--setting", "warmup_steps=2", "--threads", "1"]
+SETTINGS = {**TINY, "steps": 4}
+LEAST = [*(part for pair in SETTINGS.items() for part in ("--setting", "{}={}".format(*pair))), "--threads", "1"]
 
 
 def imbllm(*arguments: object) -> Result:
@@ -39,7 +41,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def generator(tmp_path_factory: pytest.TempPathFactory, table: Path) -> Path:
     folder = tmp_path_factory.mktemp("generators") / "yes"
-    trained = imbllm("train", table, "--label", "label", "--out", folder, *TINY)
+    trained = imbllm("train", table, "--label", "label", "--out", folder, *LEAST)
     assert trained.exit_code == 0, trained.stderr
     return folder
 
@@ -88,7 +90,7 @@ def test_a_generator_refuses_what_was_settled_when_it_was_trained(
 
 def test_a_setting_chooses_the_method(table: Path, tmp_path: Path) -> None:
     folder = tmp_path / "great"
-    options = ["--label", "label", "--setting", "method=great", *TINY]
+    options = ["--label", "label", "--setting", "method=great", *LEAST]
     trained = imbllm("train", table, "--out", folder, *options)
     assert trained.exit_code == 0, trained.stderr
     assert json.loads((folder / "generator.json").read_text(encoding="utf-8"))["method"] == "great"
@@ -117,17 +119,17 @@ def test_train_refuses_a_folder_in_use_and_replaces_a_generator_only_with_force(
     generator: Path, table: Path, tmp_path: Path
 ) -> None:
     before = {path.name: path.read_bytes() for path in generator.iterdir()}
-    again = imbllm("train", table, "--label", "label", "--out", generator, *TINY)
+    again = imbllm("train", table, "--label", "label", "--out", generator, *LEAST)
     assert (again.exit_code, "train anew with --force" in again.stderr) == (2, True)
     assert {path.name: path.read_bytes() for path in generator.iterdir()} == before
     (tmp_path / "letter.txt").write_text("mine")
-    other = imbllm("train", table, "--label", "label", "--out", tmp_path, *TINY)
+    other = imbllm("train", table, "--label", "label", "--out", tmp_path, *LEAST)
     assert (other.exit_code, "holds other files (letter.txt" in other.stderr) == (2, True)
 
 
 def test_force_replaces_a_generator(table: Path, tmp_path: Path) -> None:
     for options in ([], ["--force", "--seed", "1"]):
-        result = imbllm("train", table, "--label", "label", "--out", tmp_path / "g", *TINY, *options)
+        result = imbllm("train", table, "--label", "label", "--out", tmp_path / "g", *LEAST, *options)
         assert result.exit_code == 0, result.stderr
     assert not (tmp_path / "g" / CHECKPOINT).exists()
 
@@ -147,11 +149,11 @@ def test_training_that_was_killed_goes_on_and_ends_like_training_that_was_not(
     monkeypatch.setattr(Checkpoint, "store_if_due", Checkpoint.store)  # not once a minute, but after each step
     with monkeypatch.context() as patch:
         patch.setattr(training.Trainer, "_step", killed_at_the_fourth_step)
-        imbllm("train", table, "--label", "label", "--out", tmp_path / "g", *TINY)
+        imbllm("train", table, "--label", "label", "--out", tmp_path / "g", *LEAST)
     assert not (tmp_path / "g" / "generator.json").exists()
     counted: list[int] = []
     monkeypatch.setattr(training.Trainer, "_step", lambda self, *rest: (counted.append(1), original(self, *rest))[1])
-    resumed = imbllm("train", table, "--label", "label", "--out", tmp_path / "g", *TINY)
+    resumed = imbllm("train", table, "--label", "label", "--out", tmp_path / "g", *LEAST)
     assert resumed.exit_code == 0, resumed.stderr
     assert len(counted) == 3
     model = "model.safetensors"

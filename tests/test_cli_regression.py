@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SETTINGS = ["method=smogn", "n_bins=8", *(f"latent_diff.{key}={value}" for key, value in QUICK.items())]
 TINY = [
     *(part for setting in SETTINGS for part in ("--setting", setting)),
-    *("--threads", "1", "--family", "GBM", "--folds", "2", "--verbosity", "0"),
+    *("--threads", "1", "--family", "KNN", "--folds", "2", "--verbosity", "0"),
 ]
 
 
@@ -58,7 +58,7 @@ def test_fit_chooses_regression_compares_reports_and_predicts_numbers(tmp_path: 
     remark = "the label 'price' holds 149 different numbers: regression (change with --task classification)."
     assert f"imbllm: {remark}\n" in result.stderr
     for shown in (
-        "LightGBMImb_BAG_L1",
+        "KNeighborsImb_BAG_L1",
         "LatentDiff_BAG_L1",
         "latent_diff",
         "few-shot mean absolute error",

@@ -5,18 +5,20 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pytest
 
 from imbllm_autogluon.configuration import (
+    Range,
     from_mapping,
     known_keys,
     refuse_unknown_keys,
+    require_allowed,
     require_choice,
-    require_choices,
     require_number,
     set_parameters,
     settings_as_parameters,
@@ -26,19 +28,20 @@ from imbllm_autogluon.errors import InvalidInputError
 
 @dataclass(frozen=True)
 class Oven:
-    heat: int = 180
+    heat: Annotated[int, Range(50, 300)] = 180
     mode: Literal["top", "bottom", 3] = "top"
     fan: bool = False
     light: Literal["warm", "cold"] | None = None
     timer: int | None = None
+    draught: Annotated[float, Range(0.0, 1.0, above=True)] | None = None
+    rest: Annotated[float, Range(0.0, 1.0, below=True)] | Literal["auto"] = "auto"
 
     def __post_init__(self) -> None:
-        require_choices(self)
-        require_number("heat", self.heat, 50, 300, whole=True)
+        require_allowed(self)
 
 
 def test_keys_come_in_the_order_of_the_definition() -> None:
-    assert known_keys(Oven) == ("heat", "mode", "fan", "light", "timer")
+    assert known_keys(Oven) == ("heat", "mode", "fan", "light", "timer", "draught", "rest")
 
 
 def test_a_mapping_becomes_a_configuration_and_absent_keys_keep_their_defaults() -> None:
@@ -48,7 +51,8 @@ def test_a_mapping_becomes_a_configuration_and_absent_keys_keep_their_defaults()
 def test_an_unknown_key_is_refused_with_the_nearest_one_and_all_allowed_ones() -> None:
     with pytest.raises(InvalidInputError, match=r"unknown setting 'oven\.heet' \(did you mean 'heat'\?\)") as caught:
         from_mapping(Oven, {"fan": True, "heet": 3}, prefix="oven.")
-    assert "the settings are: oven.fan, oven.heat, oven.light, oven.mode, oven.timer." in str(caught.value)
+    names = "oven.draught, oven.fan, oven.heat, oven.light, oven.mode, oven.rest, oven.timer"
+    assert f"the settings are: {names}." in str(caught.value)
 
 
 def test_known_keys_are_not_refused() -> None:
@@ -81,6 +85,45 @@ def test_another_choice_than_none_is_refused_where_it_may_be_left_open(light: An
 
 def test_other_optional_fields_are_not_choices() -> None:
     assert Oven(timer=17).timer == 17
+
+
+@pytest.mark.parametrize("heat", [49, 301, 180.5, None, True, "180"])
+def test_a_number_outside_the_range_of_its_field_is_refused(heat: Any) -> None:
+    with pytest.raises(InvalidInputError, match=rf"heat must be a whole number between 50 and 300; got {heat!r}"):
+        Oven(heat=heat)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"draught": 0.0}, "draught must be a number above 0.0 and at most 1.0; got 0.0"),
+        ({"rest": 1.0}, "rest must be a number of at least 0.0 and below 1.0; got 1.0"),
+        ({"rest": "much"}, "rest must be 'auto' or a number of at least 0.0 and below 1.0; got 'much'"),
+        ({"rest": None}, "rest must be a number of at least 0.0 and below 1.0; got None"),
+    ],
+)
+def test_a_limit_may_be_excluded_and_a_word_may_stand_for_a_number(setting: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=re.escape(message)):
+        Oven(**setting)
+
+
+@pytest.mark.parametrize("setting", [{"draught": 1e-300}, {"draught": 1}, {"draught": None}, {"rest": 0}, {"heat": 50}])
+def test_limits_that_belong_to_a_range_pass(setting: dict[str, Any]) -> None:
+    assert vars(Oven(**setting)).items() >= setting.items()
+
+
+@pytest.mark.parametrize(
+    ("allowed", "words"),
+    [
+        (Range(0), "at least 0"),
+        (Range(0.0, above=True), "above 0"),
+        (Range(1e-7, 1.0), "1e-7 to 1"),
+        (Range(0.0, 1.0, below=True), "0 up to but not 1"),
+        (Range(0, 2**32 - 1), "0 to 4,294,967,295"),
+    ],
+)
+def test_a_range_in_words(allowed: Range, words: str) -> None:
+    assert str(allowed) == words
 
 
 def test_a_choice_is_compared_by_value_not_by_text() -> None:

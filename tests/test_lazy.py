@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 import imbllm_autogluon
 from imbllm_autogluon import quality
+from tests.fresh import run_afresh
 
 
 def test_a_name_is_found_once_and_kept() -> None:
@@ -40,5 +38,5 @@ assert all(callable(getattr(quality, name)) for name in quality.__all__)
 
 
 def test_a_fresh_process_loads_heavy_libraries_at_their_use_and_finds_all_public_names() -> None:
-    done = subprocess.run([sys.executable, "-c", FRESH], capture_output=True, text=True, check=False)
+    done = run_afresh(FRESH)
     assert (done.returncode, done.stderr) == (0, "")

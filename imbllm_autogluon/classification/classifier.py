@@ -14,6 +14,7 @@ from sklearn_compat.utils.validation import validate_data
 from imbllm_autogluon.classification.config import ClassifierConfig
 from imbllm_autogluon.configuration import set_parameters, settings_as_parameters
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.field_docs import documented_settings
 from imbllm_autogluon.randomness import base_seed
 from imbllm_autogluon.tables.frames import checked_frame
 
@@ -30,6 +31,7 @@ MOST_CLASSES = 1000
 """Classes above which a label is taken for a number or an identifier."""
 
 
+@documented_settings(ClassifierConfig)
 @settings_as_parameters(ClassifierConfig)
 class LanguageModelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A decoder asked for the class of a row, with measures against copying the class shares of its training set.

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from imbllm_autogluon.configuration import (
     FlatConfig,
-    require_choices,
+    Range,
+    require_allowed,
     require_number,
 )
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.field_docs import documented
 from imbllm_autogluon.language.config import LanguageConfig
 
 LABEL_STEPS = 300
@@ -20,6 +22,7 @@ LABEL_STEPS = 300
 NamedPrior = Literal["training", "uniform"]
 
 
+@documented
 @dataclass(frozen=True)
 class MeasuresConfig:
     """What is done against a decoder that copies the class shares of its training set; the defaults do nothing."""
@@ -28,15 +31,15 @@ class MeasuresConfig:
     """Weight of a row's label in the loss by its class: `effective`, (1 - beta) / (1 - beta ** n) with n rows of the
     class (Cui et al. 2019, equation 2); `inverse`, 1 / n. Weights have mean 1 over the rows."""
 
-    beta: float = 0.999
-    """beta of the effective number (0 up to but not 1): near 0 every class weighs alike a row, near 1 as `inverse`."""
+    beta: Annotated[float, Range(0.0, 1.0, below=True)] = 0.999
+    """beta of the effective number: near 0 every class weighs alike a row, near 1 as `inverse`."""
 
-    focal_gamma: float = 0.0
-    """gamma of the focal loss: the label's loss times (1 - p) ** gamma (0 to 10; Lin et al. 2017). 0: none."""
+    focal_gamma: Annotated[float, Range(0.0, 10.0)] = 0.0
+    """gamma of the focal loss: the label's loss times (1 - p) ** gamma (Lin et al. 2017). 0: none."""
 
-    oversampling_cap: float | None = None
-    """Rows of rarer classes are repeated until the largest class has at most this many times theirs (1 to 1000; the
-    practice is 2 to 3). `None`: no row is repeated."""
+    oversampling_cap: Annotated[float, Range(1.0, 1000.0)] | None = None
+    """Rows of rarer classes are repeated until the largest class has at most this many times theirs (the practice is 2
+    to 3). `None`: no row is repeated."""
 
     instruction: bool = False
     """Whether each sentence begins with an instruction to answer regardless of how frequent a class is. Words of it are
@@ -61,19 +64,14 @@ class MeasuresConfig:
     decisions: Literal["argmax", "matched"] = "argmax"
     """Which class is answered: the one of the highest probability, or `matched`, after adding biases under which the
     answers have the target's class shares: answers to the rows held out for a calibration, else to the learned rows,
-    which keeps them all for learning (`imbllm bench prior`)."""
+    which keeps them all for learning (`python -m benchmarks prior`)."""
 
-    calibration_share: float = 0.2
-    """Share of each class of 20 rows or more that is not learned but calibrated on (0.05 to 0.5)."""
+    calibration_share: Annotated[float, Range(0.05, 0.5)] = 0.2
+    """Share of each class of 20 rows or more that is not learned but calibrated on."""
 
     def __post_init__(self) -> None:
-        require_choices(self)
+        require_allowed(self)
         _check_prior(self.target_prior)
-        require_number("beta", self.beta, 0.0, 1.0 - 1e-12)
-        require_number("focal_gamma", self.focal_gamma, 0.0, 10.0)
-        require_number("calibration_share", self.calibration_share, 0.05, 0.5)
-        if self.oversampling_cap is not None:
-            require_number("oversampling_cap", self.oversampling_cap, 1.0, 1000.0)
 
     @property
     def holds_out(self) -> bool:
@@ -86,6 +84,7 @@ class MeasuresConfig:
         return self.target_prior is not None or self.holds_out or self.decisions != "argmax"
 
 
+@documented
 @dataclass(frozen=True)
 class ClassifierConfig(FlatConfig):
     """Everything that shapes a language-model classifier.
@@ -96,24 +95,22 @@ class ClassifierConfig(FlatConfig):
     'effective'
     """
 
-    feature_weight: float = 0.0
-    """Weight of the features' values beside the label in the loss of the second stage (0 to 1000); with 0 the label
-    alone is learned there. The warm-up always learns whole sentences."""
+    feature_weight: Annotated[float, Range(0.0, 1000.0)] = 0.0
+    """Weight of the features' values beside the label in the loss of the second stage; with 0 the label alone is
+    learned there. The warm-up always learns whole sentences."""
 
-    query_orders: int = 1
-    """In how many orders of the clauses each row is asked about (1 to 64): that of the columns, then drawn ones; their
+    query_orders: Annotated[int, Range(1, 64)] = 1
+    """In how many orders of the clauses each row is asked about: that of the columns, then drawn ones; their
     probabilities are averaged."""
 
-    text_words: int = 64
-    """Words (tokens with clauses="text") of a free-text cell that are read, from its beginning (1 to 4096)."""
+    text_words: Annotated[int, Range(1, 4096)] = 64
+    """Words (tokens with clauses="text") of a free-text cell that are read, from its beginning."""
 
     measures: MeasuresConfig = field(default_factory=MeasuresConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)
 
     def __post_init__(self) -> None:
-        require_number("feature_weight", self.feature_weight, 0.0, 1000.0)
-        require_number("query_orders", self.query_orders, 1, 64, whole=True)
-        require_number("text_words", self.text_words, 1, 4096, whole=True)
+        require_allowed(self)
         if self.language.order == "fix_y":
             raise InvalidInputError(
                 "order='fix_y' writes the class first, and what is learned there cannot answer for the class of given "
@@ -132,7 +129,7 @@ RECOMMENDED: Mapping[str, Any] = {
     "target_prior": "training",
     "decisions": "matched",
 }
-"""The combination that did best on four tables (`imbllm bench prior`), beside LoRA or top blocks where pretrained."""
+"""The combination that did best on four tables (`python -m benchmarks prior`), and LoRA or top blocks if pretrained."""
 
 
 def _check_prior(prior: object) -> None:

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imbllm_autogluon.classification.decision_scores import resampled_scores
 from imbllm_autogluon.classification.prior import correct_prior
 from imbllm_autogluon.classification.redrawing import redrawn_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy.typing as npt
+
+    from imbllm_autogluon.classification.decision_scores import Score
 
     FloatArray = npt.NDArray[np.float64]
     IntArray = npt.NDArray[np.int64]
-    Score = Callable[[IntArray, IntArray], float]
 
 DEGREES = tuple(tenths / 10 for tenths in range(11))
 """0: the most probable class; 1: classes as if they were equally frequent."""
@@ -67,7 +67,7 @@ def tilt_degree(probabilities: FloatArray, codes: IntArray, shares: FloatArray, 
     scores = np.array([score(codes, decided) for decided in decisions])
     best = int(scores.argmax())
     redrawn = redrawn_rows(codes, "tilt")
-    found = np.array([[score(codes[rows], decided[rows]) for decided in decisions] for rows in redrawn.samples])
+    found = resampled_scores(score, codes, decisions, redrawn.samples)
     errors = np.array([redrawn.error(each) for each in (found - found[:, [best]]).T])
     good = [degree for degree, is_good in zip(DEGREES, scores >= scores[best] - errors, strict=True) if is_good]
     return min(good, key=lambda degree: abs(degree - usual))

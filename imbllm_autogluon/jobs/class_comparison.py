@@ -10,7 +10,7 @@ from autogluon.core.metrics import compute_metric, get_metric
 
 from imbllm_autogluon.classification.prior import correct_prior
 from imbllm_autogluon.jobs.comparison import Comparison, Score, kind_of_rows
-from imbllm_autogluon.jobs.resampling import difference_interval
+from imbllm_autogluon.jobs.resampling import decisions_interval, difference_interval
 from imbllm_autogluon.jobs.score_curves import class_curves
 from imbllm_autogluon.plugin.ensemble_model import tilt_of
 
@@ -125,11 +125,15 @@ class _Scored:
         self, scorer: Scorer, model: str, threshold: float | None, at: npt.NDArray[np.intp] | None = None
     ) -> float:
         """Score of a model, the higher the better, on all rows or on those at the given positions."""
-        classes, answers, proba = self.classes, self.answers[model], self.probabilities[model]
+        classes, labels, proba = self.classes, self.decided(model, threshold), self.probabilities[model]
         if at is not None:
-            classes, answers, proba = classes[at], answers[at], proba[at]
-        labels = answers.argmax(axis=1) if answers.ndim == 2 else (answers > (threshold or 0.5)).astype(np.int64)
+            classes, labels, proba = classes[at], labels[at], proba[at]
         return float(compute_metric(y=classes, metric=scorer, y_pred=labels, y_pred_proba=proba))
+
+    def decided(self, model: str, threshold: float | None) -> npt.NDArray[np.int64]:
+        """Code of the class that a model decides for, shape (n,)."""
+        answers = self.answers[model]
+        return answers.argmax(axis=1) if answers.ndim == 2 else (answers > (threshold or 0.5)).astype(np.int64)
 
 
 def _texts(predictor: TabularPredictor) -> dict[int, str]:
@@ -174,14 +178,15 @@ def _score(
 def _interval(
     scorer: Scorer, rows: _Scored, models: Contenders, thresholds: Mapping[str, Mapping[str, float | None]]
 ) -> tuple[float, float] | None:
-    plain, whole = str(models.plain), models.whole
+    pair = [(name, thresholds[name].get(scorer.name)) for name in (models.whole, str(models.plain))]
 
     def gain(at: npt.NDArray[np.intp]) -> float:
-        return rows.score(scorer, whole, thresholds[whole].get(scorer.name), at) - rows.score(
-            scorer, plain, thresholds[plain].get(scorer.name), at
-        )
+        whole, plain = (rows.score(scorer, *model, at) for model in pair)
+        return whole - plain
 
     try:
+        if scorer.needs_class:
+            return decisions_interval(scorer, rows.classes, *(rows.decided(*model) for model in pair))
         return difference_interval(gain, rows.classes)
     except ValueError:
         return None

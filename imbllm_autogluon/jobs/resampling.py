@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imbllm_autogluon.classification.decision_scores import resampled_scores
 from imbllm_autogluon.classification.redrawing import redrawn_within_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
 
+    from imbllm_autogluon.classification.decision_scores import Score
+
     IntArray = npt.NDArray[np.intp]
+    Samples = Iterator[IntArray]
 
 RESAMPLES = 200
 """Enough for the ends of a 95 % interval to be stable to about a tenth of its width."""
@@ -51,9 +55,34 @@ def difference_interval(
     >>> difference_interval(lambda rows: float(better[rows].mean()), np.arange(40) % 2)
     (1.0, 1.0)
     """
+    return _interval(lambda samples: [difference(rows) for rows in samples], classes, seed)
+
+
+def decisions_interval(
+    score: Score, classes: npt.NDArray[np.int64], better: npt.NDArray[np.int64], worse: npt.NDArray[np.int64]
+) -> tuple[float, float] | None:
+    """:func:`difference_interval` of a score of decided classes, from counts where the score allows it.
+
+    Parameters
+    ----------
+    score
+        Of (classes, decisions), see :func:`~imbllm_autogluon.classification.decision_scores.resampled_scores`.
+    classes, better, worse
+        Class of each row and what each of two models decides, shape (n,).
+    """
+
+    def differences(samples: Samples) -> npt.NDArray[np.float64]:
+        scores = resampled_scores(score, classes, (better, worse), samples)
+        return scores[:, 0] - scores[:, 1]
+
+    return _interval(differences, classes, seed=0)
+
+
+def _interval(
+    differences: Callable[[Samples], Sequence[float] | npt.NDArray[np.float64]], classes: npt.NDArray[Any], seed: int
+) -> tuple[float, float] | None:
     if len(classes) > MOST_ROWS:
         return None
     rng = np.random.default_rng(seed)
-    values = [difference(rows) for rows in redrawn_within_classes(classes, rng, RESAMPLES)]
-    low, high = np.quantile(values, [0.025, 0.975])
+    low, high = np.quantile(differences(redrawn_within_classes(classes, rng, RESAMPLES)), [0.025, 0.975])
     return float(low), float(high)

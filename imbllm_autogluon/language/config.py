@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from imbllm_autogluon.configuration import require_choices, require_number
+from imbllm_autogluon.configuration import Range, require_allowed
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.field_docs import documented
 from imbllm_autogluon.sentences.orders import Order
 
 COMPACT = ("compact", "compact_masked")
@@ -48,6 +49,7 @@ PRETRAINED_RATES = {"lora": 1e-3, "full": 5e-5, "top_blocks": 1e-4}
 """Peak learning rate of a pretrained backbone by what is tuned; 5e-5 is the paper's."""
 
 
+@documented
 @dataclass(frozen=True)
 class LanguageConfig:
     """The backbone, its training and its decoding; `None` leaves a choice to the backbone (:meth:`resolved`).
@@ -78,100 +80,94 @@ class LanguageConfig:
     """`text` writes the paper's sentence in the tokens of the backbone; `tokens` gives each column clause and each
     category a token of its own, started at the mean embedding of its text: half as many tokens. `None`: `tokens`."""
 
-    layers: int = 2
-    """Transformer blocks of the compact backbones (1 to 24)."""
+    layers: Annotated[int, Range(1, 24)] = 2
+    """Transformer blocks of the compact backbones."""
 
-    width: int = 64
-    """Hidden size of the compact backbones, a multiple of 16 (16 to 1024); heads are 16 wide."""
+    width: Annotated[int, Range(16, 1024)] = 64
+    """Hidden size of the compact backbones, a multiple of 16; heads are 16 wide."""
 
     numbers: Literal["bins", "digits"] | None = None
     """A number is one token (a quantile bin) or its digits on the column's lattice. Digits make sentences 2 to 4 times
     as long. `None`: `bins` for compact backbones, `digits` for pretrained ones."""
 
-    max_bins: int = 32
-    """Most quantile bins of a column (2 to 1024)."""
+    max_bins: Annotated[int, Range(2, 1024)] = 32
+    """Most quantile bins of a column."""
 
     order: Order | None = None
     """Order of the clauses: `fix_y` (label first; ImbLLM), `permute_x` (label last; Pred-LLM), `permute_xy` (GReaT).
     `None`: the order of the method, `fix_y` where there is none."""
 
-    column_order_share: float | None = None
-    """Share of the sentences whose features stand in the order of the columns instead of a drawn one (0 to 1); with 0.5
-    a table is learned in both forms, as Pred-LLM does. `None`: the share of the method, 0 where there is none."""
+    column_order_share: Annotated[float, Range(0.0, 1.0)] | None = None
+    """Share of the sentences whose features stand in the order of the columns instead of a drawn one; with 0.5 a table
+    is learned in both forms, as Pred-LLM does. `None`: the share of the method, 0 where there is none."""
 
     tuning: Literal["full", "lora", "top_blocks"] | None = None
     """What learns: all weights, LoRA adapters of all linear layers, or the last blocks alone; with clauses="tokens" the
     new tokens' embeddings always learn. `None`: `full` for compact backbones, `lora` for pretrained ones."""
 
-    lora_rank: int = 16
-    """Rank of the LoRA adapters (1 to 1024); their scale alpha is twice the rank."""
+    lora_rank: Annotated[int, Range(1, 1024)] = 16
+    """Rank of the LoRA adapters; their scale alpha is twice the rank."""
 
-    top_blocks: int = 2
-    """Blocks that `tuning="top_blocks"` trains (1 to 1000)."""
+    top_blocks: Annotated[int, Range(1, 1000)] = 2
+    """Blocks that `tuning="top_blocks"` trains."""
 
     warmup: Literal["fold", "none"] | None = None
-    """Train on every row of the fold with its own label first. With 83 minority rows this raised the average
-    precision of XGBoost on rebalanced `bank` from 37.4 to 42.5 (three splits). `None`: `fold` for the compact ones."""
+    """Train on every row of the fold with its own label first. With 83 minority rows this raised the average precision
+    of XGBoost on rebalanced `bank` from 37.4 to 42.5 (three splits). `None`: `fold` for the compact ones."""
 
-    warmup_steps: int | None = None
-    """Optimiser steps of the warm-up (0 to 10**6). `None`: 300 for compact backbones, 400 for pretrained ones."""
+    warmup_steps: Annotated[int, Range(0, 10**6)] | None = None
+    """Optimiser steps of the warm-up. `None`: 300 for compact backbones, 400 for pretrained ones."""
 
-    steps: int | None = None
-    """Optimiser steps on the minority and interpolated rows (0 to 10**6). `None`: 150 for compact backbones, 200 for
-    pretrained ones. For the compact one, 300 and 150 steps of 16 sentences are as good as 200 and 100 of 64 in half the
-    time: average precision of XGBoost 80.6 and 81.3, F1 72.5 and 72.0 (means of hypothyroid, car and german, three
-    splits each)."""
+    steps: Annotated[int, Range(0, 10**6)] | None = None
+    """Optimiser steps on the minority and interpolated rows. `None`: 150 for compact backbones, 200 for pretrained
+    ones. For the compact one, 300 and 150 steps of 16 sentences are as good as 200 and 100 of 64 in half the time:
+    average precision of XGBoost 80.6 and 81.3, F1 72.5 and 72.0 (means of hypothyroid, car and german, three splits
+    each)."""
 
-    epochs: float | None = None
-    """How often each minority and interpolated row is learned (above 0, up to 10,000), instead of `steps`. `None`: what
-    the steps come to."""
+    epochs: Annotated[float, Range(0.0, 10_000.0, above=True)] | None = None
+    """How often each minority and interpolated row is learned, instead of `steps`. `None`: what the steps come to."""
 
-    batch_size: int | None = None
-    """Sentences in a training step (1 to 65536). `None`: 16."""
+    batch_size: Annotated[int, Range(1, 65_536)] | None = None
+    """Sentences in a training step. `None`: 16."""
 
-    micro_batch: int | None = None
-    """Most sentences that go through the model at once (1 to 65536); gradients of a step are accumulated. Halved where
-    memory runs out. `None`: the whole batch."""
+    micro_batch: Annotated[int, Range(1, 65_536)] | None = None
+    """Most sentences that go through the model at once; gradients of a step are accumulated. Halved where memory runs
+    out. `None`: the whole batch."""
 
-    learning_rate: float | None = None
-    """Peak learning rate of AdamW (above 0, up to 1); it rises over 5 % of a stage and falls to a tenth of it. The
-    stage after a warm-up starts at a third of it. `None`: 3e-3 for compact backbones; 1e-3 for LoRA, 1e-4 for top
-    blocks and 5e-5 for all weights of a pretrained one."""
+    learning_rate: Annotated[float, Range(0.0, 1.0, above=True)] | None = None
+    """Peak learning rate of AdamW; it rises over 5 % of a stage and falls to a tenth of it. The stage after a warm-up
+    starts at a third of it. `None`: 3e-3 for compact backbones; 1e-3 for LoRA, 1e-4 for top blocks and 5e-5 for all
+    weights of a pretrained one."""
 
-    held_out: float | None = None
+    held_out: Annotated[float, Range(0.0, 0.5)] | None = None
     """Share of a class's real rows, where it has 20 or more, that is not learned but tells the held-out loss and stops
-    training early (0 to 0.5). `None`: 0 for compact backbones, 0.1 for pretrained ones."""
+    training early. `None`: 0 for compact backbones, 0.1 for pretrained ones."""
 
-    patience: int = 3
-    """Evaluations of the held-out loss (ten in a stage) without a better one after which a stage ends (1 to 1000)."""
+    patience: Annotated[int, Range(1, 1000)] = 3
+    """Evaluations of the held-out loss (ten in a stage) without a better one after which a stage ends."""
 
-    time_limit: float | None = None
+    time_limit: Annotated[float, Range(0.0)] | None = None
     """Seconds that training may take; it stops early where they run out, and the report says so. `None`: no limit."""
 
-    temperature: float | None = None
-    """Softmax temperature of decoding (0.01 to 100). Below 1 rows are more typical, less diverse. `None`: the method's,
-    0.7 for ImbLLM as in its paper, 1 for methods that write whole tables."""
+    temperature: Annotated[float, Range(0.01, 100.0)] | None = None
+    """Softmax temperature of decoding. Below 1 rows are more typical, less diverse. `None`: the method's, 0.7 for
+    ImbLLM as in its paper, 1 for methods that write whole tables."""
 
     constrained: bool = True
-    """Decode under the automata of the columns. False, an ablation: learn every token of the sentence, sample
-    freely, count the rows that are not legal, and write those again under the automata."""
+    """Decode under the automata of the columns. False, an ablation: learn every token of the sentence, sample freely,
+    count the rows that are not legal, and write those again under the automata."""
 
     precision: Literal["float32", "bfloat16"] | None = None
     """Arithmetic of writing rows on a CPU; `None`: `bfloat16` for pretrained backbones where the CPU has instructions
     for it (twice as fast there, slower elsewhere), else `float32`. Training stays in float32 on CPUs; GPUs use bfloat16
     for both where they have it."""
 
-    generation_batch: int | None = None
-    """Most rows that are decoded at once (1 to 10**6); rows of a batch share one column order; halved where memory
-    runs out. `None`: 1024 for compact backbones, 128 for pretrained ones."""
+    generation_batch: Annotated[int, Range(1, 10**6)] | None = None
+    """Most rows that are decoded at once; rows of a batch share one column order; halved where memory runs out. `None`:
+    1024 for compact backbones, 128 for pretrained ones."""
 
     def __post_init__(self) -> None:
-        require_choices(self)
-        for name, low, high in (("layers", 1, 24), ("width", 16, 1024), ("max_bins", 2, 1024)):
-            require_number(name, getattr(self, name), low, high, whole=True)
-        for name, low, high in (("lora_rank", 1, 1024), ("top_blocks", 1, 1000), ("patience", 1, 1000)):
-            require_number(name, getattr(self, name), low, high, whole=True)
-        self._check_optional()
+        require_allowed(self)
         if self.width % 16:
             raise InvalidInputError(f"width must be a multiple of 16; got {self.width}.")
         if not isinstance(self.backbone, str) or not self.backbone:
@@ -179,27 +175,6 @@ class LanguageConfig:
                 f"backbone must be 'compact', 'smollm2', a Hub id or a folder; got {self.backbone!r}."
             )
         self._refuse_contradictions()
-
-    def _check_optional(self) -> None:
-        """Check the numbers that may be None."""
-        for name in ("warmup_steps", "steps"):
-            if getattr(self, name) is not None:
-                require_number(name, getattr(self, name), 0, 10**6, whole=True)
-        for name, high in (("batch_size", 65536), ("micro_batch", 65536), ("generation_batch", 10**6)):
-            if getattr(self, name) is not None:
-                require_number(name, getattr(self, name), 1, high, whole=True)
-        if self.learning_rate is not None:
-            require_number("learning_rate", self.learning_rate, 1e-12, 1.0)
-        if self.held_out is not None:
-            require_number("held_out", self.held_out, 0.0, 0.5)
-        if self.temperature is not None:
-            require_number("temperature", self.temperature, 0.01, 100.0)
-        if self.column_order_share is not None:
-            require_number("column_order_share", self.column_order_share, 0.0, 1.0)
-        if self.time_limit is not None:
-            require_number("time_limit", self.time_limit, 0.0)
-        if self.epochs is not None:
-            require_number("epochs", self.epochs, 1e-9, 10_000)
 
     def _refuse_contradictions(self) -> None:
         if not self.is_pretrained and self.clauses == "text":

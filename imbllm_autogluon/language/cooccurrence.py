@@ -1,9 +1,10 @@
 """Token embeddings that know the table before training: a correspondence analysis of the rows to be learned.
 
-Values that occur together more often than independent columns would let them get similar embeddings, and neighbouring
+Values that occur together more often than independent columns would let them get similar embeddings, and neighboring
 bins of a number nearly the same one. The tied output layer of the compact backbone then prefers, from the first step
 on, values that go with those written before. Multiple correspondence analysis: Greenacre, Theory and Applications of
-Correspondence Analysis, 1984, chapter 5; factorised co-occurrence as embeddings: Levy and Goldberg, NeurIPS 2014.
+Correspondence Analysis, 1984, chapter 5; factorized co-occurrence as embeddings: Levy and Goldberg, NeurIPS 2014;
+axes that shuffled columns reach too are chance: Horn, Psychometrika 30, 1965 (parallel analysis).
 """
 
 from __future__ import annotations
@@ -22,20 +23,18 @@ if TYPE_CHECKING:
     from imbllm_autogluon.language.losses import LanguageModel
     from imbllm_autogluon.sentences import Clauses, SentenceEncoding
 
-    BoolArray = npt.NDArray[np.bool_]
     FloatArray = npt.NDArray[np.float64]
     IntArray = npt.NDArray[np.int64]
 
 MOST_ROWS, MOST_VALUES = 20_000, 1_000
-"""Rows that are counted, and the most frequent values that get an embedding: the axes of 1,000 values take 0.2 s."""
+"""Rows that are counted, and the most frequent values that get an embedding: the axes of 1,000 values take 0.1 s."""
 
 AXES = 32
 """Most axes that are kept."""
 
-BANDWIDTH = 1 / 16
-"""Standard deviation of the kernel that lets bins share counts with their neighbours, as a share of the column's bins
+BANDWIDTH = 1 / 8
+"""Standard deviation of the kernel that lets bins share counts with their neighbors, as a share of the column's bins
 (at least one bin)."""
-
 
 STRENGTH = 0.5
 """Factor of the vectors in the embeddings. Factors of 0.25 to 1 learn the same."""
@@ -53,22 +52,22 @@ def start_from_rows(model: LanguageModel, encoding: SentenceEncoding, rows: Clau
     rows
         Rows that the first stage of training learns.
     seed
-        Of the random matrix.
+        Of the random matrix, of shuffled columns, and of the choice among very many rows.
     """
     import torch
 
-    counted = Cooccurrence.count(encoding, rows, seed)
-    vectors = counted.embeddings()
+    rng = child_rng(seed, "training", "co-occurrence")
+    counted = Cooccurrence.of(encoding, rows, rng)
+    vectors = counted.embeddings(rng)
     weight = model.get_input_embeddings().weight
-    width = weight.shape[1]
-    turned = child_rng(seed, "training", "co-occurrence").normal(size=(vectors.shape[1], width)) / np.sqrt(width)
+    turned = vectors @ rng.normal(size=(vectors.shape[1], weight.shape[1])) / np.sqrt(weight.shape[1])
     with torch.no_grad():
-        weight[torch.from_numpy(counted.tokens)] += torch.from_numpy(STRENGTH * vectors @ turned).to(weight)
+        weight[torch.from_numpy(counted.tokens)] += torch.from_numpy(STRENGTH * turned).to(weight)
 
 
 @dataclass(frozen=True, eq=False)
 class Cooccurrence:
-    """How often the values of different columns occur in one row."""
+    """Which values rows hold together; columns whose values take several tokens (digits, texts) are left out."""
 
     tokens: IntArray
     """Value tokens that stand for a whole value, ascending, shape (n_values,)."""
@@ -76,80 +75,65 @@ class Cooccurrence:
     columns: IntArray
     """Clause of each of them, shape (n_values,)."""
 
-    shares: FloatArray
-    """Weighted share of the rows that hold each value, shape (n_values,)."""
+    held: IntArray
+    """Place among `tokens` of each value, shape (n, n_clauses); -1: none of them."""
 
-    joint: FloatArray
-    """Weighted share of the rows that hold both values, shape (n_values, n_values)."""
+    weights: FloatArray
+    """Weight of each row, adding up to 1, shape (n,): a class counts by the root of its rows."""
 
-    n_rows: float
-    """Rows of equal weight that would be as informative."""
+    smoother: FloatArray
+    """Rows give a share of their count to bins beside their own, shape (n_values, n_values)."""
 
     @classmethod
-    def count(cls, encoding: SentenceEncoding, rows: Clauses, seed: int) -> Cooccurrence:
-        """Count rows so that a rare class speaks louder than its share, and bins share with their neighbours.
-
-        Columns whose values take several tokens (digits, texts) are left out.
-
-        Parameters
-        ----------
-        encoding
-            How the rows are written.
-        rows
-            n rows.
-        seed
-            Of the choice among more than `MOST_ROWS` rows.
-        """
-        from scipy.sparse import csr_array
-
-        rows = rows.take(_choice(len(rows.tokens), seed))
-        held = _single_values(encoding, rows)
-        counts = np.bincount(held[held >= 0], minlength=encoding.n_tokens)
+    def of(cls, encoding: SentenceEncoding, rows: Clauses, rng: np.random.Generator) -> Cooccurrence:
+        """Find the values of n rows; `rng` chooses where there are more than `MOST_ROWS`."""
+        if len(rows.tokens) > MOST_ROWS:
+            rows = rows.take(np.sort(rng.choice(len(rows.tokens), MOST_ROWS, replace=False)))
+        held, columns = rows.tokens[:, :, 0], _columns(encoding)
+        alone = (rows.tokens[:, :, 1:] < 0).all(axis=2) & (columns[held] == np.arange(held.shape[1]))
+        known = rows.present & alone & (held >= 0)
+        counts = np.bincount(held[known], minlength=encoding.n_tokens)
         tokens = np.sort(np.argsort(-counts, kind="stable")[: min(MOST_VALUES, np.count_nonzero(counts))])
-        kept = (held >= 0) & np.isin(held, tokens)
-        row_of, places = np.nonzero(kept)[0], np.searchsorted(tokens, held[kept])
-        weights = _weights(rows.tokens[:, -1, 0])
-        indicator = csr_array((np.ones(len(places)), (row_of, places)), shape=(len(held), len(tokens)))
-        joint = (indicator.T @ (indicator * weights[:, None])).toarray()
-        columns = _columns(encoding)[tokens]
-        smoother = _smoother(encoding, tokens)
+        places = np.full(encoding.n_tokens, -1)
+        places[tokens] = np.arange(len(tokens))
         return cls(
             tokens,
-            columns,
-            smoother @ (indicator.T @ weights),
-            smoother @ joint @ smoother.T,
-            1.0 / float((weights**2).sum()),
+            columns[tokens],
+            np.where(known, places[held], -1),
+            _weights(held[:, -1]),
+            _smoother(encoding, tokens),
         )
 
-    def embeddings(self) -> FloatArray:
+    def embeddings(self, rng: np.random.Generator) -> FloatArray:
         """Vectors whose products are the values' lift less one, shape (n_values, axes).
 
-        Lift is the share of rows with both values over that of independent columns. Axes weaker than those of
-        independent columns (two standard errors) are left out and the others shrunk by as much.
+        Lift is the share of rows with both values over that of independent columns. Axes are shrunk by the strength
+        that the strongest one has where every column is shuffled.
         """
-        from scipy.linalg import eigh
-
-        roots = np.sqrt(np.maximum(self.shares, 1e-6))
-        residuals = (self.joint - np.outer(self.shares, self.shares)) / np.outer(roots, roots)
-        residuals[self.columns[:, None] == self.columns[None, :]] = 0.0
-        n = len(roots)
-        strengths, axes = eigh(residuals, subset_by_index=[max(0, n - AXES), n - 1])
-        strengths = np.maximum(strengths - 2 / np.sqrt(self.n_rows), 0.0)
-        vectors: FloatArray = axes * np.sqrt(strengths) / roots[:, None]
+        strengths, axes, shares = self._axes(self.held)
+        chance = self._axes(rng.permuted(self.held, axis=0))[0]
+        if not len(strengths):
+            return axes
+        strengths = np.maximum(strengths - chance.max(), 0.0)
+        vectors: FloatArray = axes * np.sqrt(strengths) / np.sqrt(shares)[:, None]
         return vectors[:, strengths > 0]
 
+    def _axes(self, held: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Strengths and axes of the standardized residuals, ascending, and the share of the rows with each value."""
+        from scipy.linalg import eigh
+        from scipy.sparse import csr_array
 
-def _choice(n_rows: int, seed: int) -> IntArray:
-    if n_rows <= MOST_ROWS:
-        return np.arange(n_rows)
-    return np.sort(np.random.default_rng(seed).choice(n_rows, MOST_ROWS, replace=False))
-
-
-def _single_values(encoding: SentenceEncoding, rows: Clauses) -> IntArray:
-    """The token of each value that takes just one, shape (n, n_clauses); -1 for all others."""
-    first = rows.tokens[:, :, 0]
-    alone = (rows.tokens[:, :, 1:] < 0).all(axis=2) & (_columns(encoding)[first] == np.arange(first.shape[1]))
-    return np.where(rows.present & alone & (first >= 0), first, -1)
+        n = len(self.tokens)
+        if n == 0:
+            return np.zeros(0), np.zeros((0, 0)), np.zeros(0)
+        rows = np.nonzero(held >= 0)[0]
+        indicator = csr_array((np.ones(len(rows)), (rows, held[held >= 0])), shape=(len(held), n))
+        joint = self.smoother @ (indicator.T @ (indicator * self.weights[:, None])).toarray() @ self.smoother.T
+        shares = np.maximum(self.smoother @ (indicator.T @ self.weights), 1e-6)
+        residuals = (joint - np.outer(shares, shares)) / np.sqrt(np.outer(shares, shares))
+        residuals[self.columns[:, None] == self.columns[None, :]] = 0.0
+        strengths, axes = eigh(residuals, subset_by_index=[max(0, n - AXES), n - 1])
+        return strengths, axes, shares
 
 
 def _columns(encoding: SentenceEncoding) -> IntArray:
@@ -162,14 +146,12 @@ def _columns(encoding: SentenceEncoding) -> IntArray:
 
 
 def _weights(labels: IntArray) -> FloatArray:
-    """Weight of each row, adding up to 1: a class counts by the root of its rows."""
     _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     weights: FloatArray = 1.0 / np.sqrt(counts[codes])
     return weights / weights.sum()
 
 
 def _smoother(encoding: SentenceEncoding, tokens: IntArray) -> FloatArray:
-    """Rows give a share of their count to bins beside their own, shape (n_values, n_values)."""
     smoother = np.eye(len(tokens))
     for coding in encoding.codings:
         if isinstance(coding, BinCoding) and coding.bins.n_bins > 3:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from imbllm_autogluon.classification.config import MeasuresConfig
 from imbllm_autogluon.configuration import (
     FlatConfig,
-    require_choices,
-    require_number,
+    Range,
+    require_allowed,
 )
+from imbllm_autogluon.field_docs import documented
 from imbllm_autogluon.language.config import LanguageConfig
 
 
+@documented
 @dataclass(frozen=True)
 class InterpolationConfig:
     """How minority rows are interpolated before fine-tuning (ImbLLM, arXiv 2510.09783)."""
 
-    interpolation_ratio: float = 1.0
-    """r: interpolated rows for each row to generate (0 to 10); the paper studies 0 to 1 and uses 1."""
+    interpolation_ratio: Annotated[float, Range(0.0, 10.0)] = 1.0
+    """r: interpolated rows for each row to generate; the paper studies 0 to 1 and uses 1."""
 
     interpolation: Literal["linear", "adaptive"] = "linear"
     """`linear` goes towards any of the k nearest rows of the class; `adaptive` only towards mutual neighbours at a
@@ -32,15 +34,14 @@ class InterpolationConfig:
     interpolated_clauses: Literal["all", "continuous"] = "all"
     """Write interpolated rows in full, or as label and numeric clauses alone, as the authors' code does."""
 
-    neighbours: int = 5
-    """k of the nearest-neighbour search (1 to 1000); fewer where a class has fewer rows."""
+    neighbours: Annotated[int, Range(1, 1000)] = 5
+    """k of the nearest-neighbour search; fewer where a class has fewer rows."""
 
     def __post_init__(self) -> None:
-        require_choices(self)
-        require_number("interpolation_ratio", self.interpolation_ratio, 0.0, 10.0)
-        require_number("neighbours", self.neighbours, 1, 1000, whole=True)
+        require_allowed(self)
 
 
+@documented
 @dataclass(frozen=True)
 class ConditioningConfig:
     """What a prompt gives of a row to be written."""
@@ -48,14 +49,14 @@ class ConditioningConfig:
     conditioning: Literal["y", "yx"] = "yx"
     """`y`: the label alone. `yx`: the label and some feature values; their columns cycle over all features."""
 
-    condition_pairs: int = 1
-    """How many feature values a `yx` prompt gives (1 to 100); fewer where a table has fewer columns."""
+    condition_pairs: Annotated[int, Range(1, 100)] = 1
+    """How many feature values a `yx` prompt gives; fewer where a table has fewer columns."""
 
     def __post_init__(self) -> None:
-        require_choices(self)
-        require_number("condition_pairs", self.condition_pairs, 1, 100, whole=True)
+        require_allowed(self)
 
 
+@documented
 @dataclass(frozen=True)
 class QueryConfig:
     """How Pred-LLM begins rows and asks for their class (arXiv 2410.21717)."""
@@ -67,43 +68,44 @@ class QueryConfig:
     answer: Literal["sampled", "highest"] = "sampled"
     """The class of a candidate: drawn from its probabilities, or the one the model decides for."""
 
-    candidates_per_row: float = 20.0
-    """Candidates for each wanted row, at most (1 to 10,000); what is missing then are those with the highest
-    probability of the class."""
+    candidates_per_row: Annotated[float, Range(1.0, 10_000.0)] = 20.0
+    """Candidates for each wanted row, at most; what is missing then are those with the highest probability of the
+    class."""
 
     def __post_init__(self) -> None:
-        require_choices(self)
-        require_number("candidates_per_row", self.candidates_per_row, 1.0, 10_000.0)
+        require_allowed(self)
 
 
+@documented
 @dataclass(frozen=True)
 class CopiesConfig:
     """Which rows are refused because they are like real ones. Exact copies always are."""
 
-    near_copies: float = 0.0
-    """Rows nearer to a real row of their class than this share of the real rows are to each other are written again (0
-    to 0.5; 0: off). With 0.05 the limit is the distance under which one real row in twenty has its nearest neighbour.
-    It costs rows written in vain, at most nine times over, and promises no privacy."""
+    near_copies: Annotated[float, Range(0.0, 0.5)] = 0.0
+    """Rows nearer to a real row of their class than this share of the real rows are to each other are written again (0:
+    off). With 0.05 the limit is the distance under which one real row in twenty has its nearest neighbour. It costs
+    rows written in vain, at most nine times over, and promises no privacy."""
 
     def __post_init__(self) -> None:
-        require_number("near_copies", self.near_copies, 0.0, 0.5)
+        require_allowed(self)
 
 
+@documented
 @dataclass(frozen=True)
 class PlausibilityConfig:
     """Which rows are refused because they look like rows of another class."""
 
-    plausibility: float | None = None
+    plausibility: Annotated[float, Range(0.0, 1.0)] | None = None
     """Rows whose likelihood under their class is less than this share of their likelihood under another one are written
-    again (0 to 1; 0: off), at most nine times over; a random forest of the fold's real rows is the judge, all classes
-    having the same weight. `None`: 0.5 for ImbLLM on classes, 0 for GReaT and on bins of a target; Pred-LLM, which
-    asks its language model for the class, does not read it."""
+    again (0: off), at most nine times over; a random forest of the fold's real rows is the judge, all classes having
+    the same weight. `None`: 0.5 for ImbLLM on classes, 0 for GReaT and on bins of a target; Pred-LLM, which asks its
+    language model for the class, does not read it."""
 
     def __post_init__(self) -> None:
-        if self.plausibility is not None:
-            require_number("plausibility", self.plausibility, 0.0, 1.0)
+        require_allowed(self)
 
 
+@documented
 @dataclass(frozen=True)
 class GeneratorConfig(FlatConfig):
     """Everything that shapes written rows; each method uses its part.

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn_compat.utils.validation import validate_data
 
 from imbllm_autogluon.configuration import set_parameters, settings_as_parameters
+from imbllm_autogluon.field_docs import documented_settings
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import generator_class
 from imbllm_autogluon.tables.inspection import checked_names
@@ -32,6 +33,7 @@ def _array_of(X: Any) -> Any:
     return np.asarray(X, dtype=object) if isinstance(X, list) and array.dtype.kind in "US" else array
 
 
+@documented_settings(GeneratorConfig)
 @settings_as_parameters(GeneratorConfig)
 class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
     """Oversample rare classes with rows written by a language model (ImbLLM, arXiv 2510.09783).

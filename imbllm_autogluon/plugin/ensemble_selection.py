@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from autogluon.core.models.greedy_ensemble.ensemble_selection import EnsembleSelection
+from autogluon.core.utils import get_pred_from_proba
 
+from imbllm_autogluon.classification.decision_scores import resampled_scores
 from imbllm_autogluon.classification.prior import correct_prior, fitted_factors
 from imbllm_autogluon.classification.redrawing import redrawn_rows
 from imbllm_autogluon.classification.tilting import tilt, tilt_degree, usual_degree
@@ -143,16 +145,33 @@ class SkilledSelection(EnsembleSelection):  # type: ignore[misc]
             return regrets[0] - regrets[1]
 
         redrawn = redrawn_rows(codes, "twins")
-        return gain(slice(None)) > redrawn.error([gain(rows) for rows in redrawn.samples])
+        if weights is None and self.metric.needs_class:
+            gains = self._gains_of_decisions(whole, plain, codes, redrawn.samples)
+        else:
+            gains = np.array([gain(rows) for rows in redrawn.samples])
+        return gain(slice(None)) > redrawn.error(gains)
+
+    def _gains_of_decisions(
+        self, whole: Probabilities, plain: Probabilities, codes: IntArray, samples: Sequence[npt.NDArray[np.intp]]
+    ) -> FloatArray:
+        """What one ensemble has over another on each sample, for a metric of decided classes; shape (n_samples,)."""
+        assert self._entropy is not None
+        decisions = [get_pred_from_proba(self._tilted(each), self.problem_type) for each in (whole, plain)]
+        scores = resampled_scores(self.metric, codes, decisions, samples)
+        losses = (_log_losses(codes, plain) - _log_losses(codes, whole)) / self._entropy
+        gains: FloatArray = scores[:, 0] - scores[:, 1] + [losses[rows].mean() for rows in samples]
+        return gains
 
     def _calculate_regret(
         self, y_true: npt.NDArray[Any], y_pred_proba: Probabilities, metric: Any, sample_weight: Any = None
     ) -> float:
         if self._entropy is None:
             return float(super()._calculate_regret(y_true, y_pred_proba, metric, sample_weight))
-        tilted = y_pred_proba if self.tilt_ is None else correct_prior(y_pred_proba, self.tilt_)
-        regret = float(super()._calculate_regret(y_true, tilted, metric, sample_weight))
+        regret = float(super()._calculate_regret(y_true, self._tilted(y_pred_proba), metric, sample_weight))
         return regret + log_loss_of(y_true, y_pred_proba, sample_weight) / self._entropy
+
+    def _tilted(self, probabilities: Probabilities) -> Probabilities:
+        return probabilities if self.tilt_ is None else correct_prior(probabilities, self.tilt_)
 
 
 def log_loss_of(codes: npt.NDArray[Any], probabilities: Probabilities, weights: Any = None) -> float:
@@ -172,9 +191,15 @@ def log_loss_of(codes: npt.NDArray[Any], probabilities: Probabilities, weights: 
     >>> round(log_loss_of(np.array([0, 1]), np.array([0.5, 0.5])), 3)
     0.693
     """
+    return float(np.average(_log_losses(codes, probabilities), weights=weights))
+
+
+def _log_losses(codes: npt.NDArray[Any], probabilities: Probabilities) -> FloatArray:
+    """Negative logarithm of the probability of each row's class, nats, shape (n,)."""
     codes = np.asarray(codes).astype(np.int64)
     if probabilities.ndim == 1:
         right = np.where(codes == 1, probabilities, 1.0 - probabilities)
     else:
         right = probabilities[np.arange(len(codes)), codes]
-    return float(-np.average(np.log(np.clip(right.astype(np.float64), FLOOR, None)), weights=weights))
+    losses: FloatArray = -np.log(np.clip(right.astype(np.float64), FLOOR, None))
+    return losses

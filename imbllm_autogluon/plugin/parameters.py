@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from autogluon.common.space import Space
 
-from imbllm_autogluon.configuration import from_mapping, known_keys, refuse_unknown_keys, require_choices
+from imbllm_autogluon.configuration import from_mapping, known_keys, refuse_unknown_keys, require_allowed
+from imbllm_autogluon.field_docs import documented
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
 
 AUX_PREFIX = "imbllm."
@@ -17,6 +18,7 @@ AUX_PREFIX = "imbllm."
 StackPolicy = Literal["off", "copy", "duplicate"]
 
 
+@documented
 @dataclass(frozen=True)
 class StageConfig:
     """What a twin does with a rebalanced fold, and around it."""
@@ -46,7 +48,7 @@ class StageConfig:
     belongs to no predictor."""
 
     def __post_init__(self) -> None:
-        require_choices(self)
+        require_allowed(self)
 
 
 @dataclass(frozen=True)

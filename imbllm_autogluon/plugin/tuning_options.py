@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from imbllm_autogluon.configuration import from_mapping, refuse_unknown_keys, require_number
+from imbllm_autogluon.configuration import Range, from_mapping, refuse_unknown_keys, require_allowed
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.field_docs import documented
 from imbllm_autogluon.search.space import SPACES, RebalanceSpace
 
 if TYPE_CHECKING:
@@ -19,22 +20,23 @@ IGNORED = ("searcher", "scheduler")
 """Keys that AutoGluon wants; trials run one after the other, as with its scheduler ``local``."""
 
 
+@documented
 @dataclass(frozen=True)
 class TuningOptions:
     """How many trials, of what, and how many of them AutoGluon gets."""
 
-    num_trials: int = 10
-    """Trials of each model (1 to 10,000), those of an interrupted fit included."""
+    num_trials: Annotated[int, Range(1, 10_000)] = 10
+    """Trials of each model, those of an interrupted fit included."""
 
-    top_k: int = 3
-    """Best trials that stay as models (1 to 100). More would let the ensemble choose among near-equal scores on few
-    rare rows, which over-fits them."""
+    top_k: Annotated[int, Range(1, 100)] = 3
+    """Best trials that stay as models. More would let the ensemble choose among near-equal scores on few rare rows,
+    which over-fits them."""
 
     prune: bool = True
     """Whether a bagged trial ends after its first fold where that is below the median of earlier trials."""
 
-    seed: int = 0
-    """Of the sampler (0 to 2**32 - 1)."""
+    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    """Of the sampler."""
 
     space: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     """Choices that replace those of :class:`~imbllm_autogluon.search.space.SearchSpace`, for regression of
@@ -42,9 +44,7 @@ class TuningOptions:
     that the twin's own hyperparameters name is not searched."""
 
     def __post_init__(self) -> None:
-        require_number("num_trials", self.num_trials, 1, 10_000, whole=True)
-        require_number("top_k", self.top_k, 1, 100, whole=True)
-        require_number("seed", self.seed, 0, 2**32 - 1, whole=True)
+        require_allowed(self)
         self.any_space({})
 
     @classmethod

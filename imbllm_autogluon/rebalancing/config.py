@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import sqrt
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from imbllm_autogluon.configuration import (
     FlatConfig,
-    require_choices,
-    require_number,
+    Range,
+    require_allowed,
 )
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.field_docs import documented
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import GENERATORS
 from imbllm_autogluon.rebalancing.target_config import TargetsConfig
@@ -42,6 +43,7 @@ AFTER_WARMUP_KEYS = (
 """Settings of training that only matter after the warm-up on the whole fold."""
 
 
+@documented
 @dataclass(frozen=True)
 class RebalanceConfig(FlatConfig):
     """How far a fold is rebalanced, and by what.
@@ -60,20 +62,19 @@ class RebalanceConfig(FlatConfig):
     stays as it is, so that a search can choose it. For regression, where bins of the target take the place of classes:
     `imbllm`, `smogn` (SMOTE for regression with Gaussian noise), `random` and `none`."""
 
-    target_ratio: float | None = None
-    """Rows of each rarer class afterwards, as a share of the largest class (above 0, up to 1). A class that already
-    has that share is left as it is. `None`: half way, on a logarithmic scale: 10 rows beside 1,000 become 100. Not
-    read for regression."""
+    target_ratio: Annotated[float, Range(0.0, 1.0, above=True)] | None = None
+    """Rows of each rarer class afterwards, as a share of the largest class. A class that already has that share is left
+    as it is. `None`: half way, on a logarithmic scale: 10 rows beside 1,000 become 100. Not read for regression."""
 
-    balanced_below: float = 1.5
-    """Largest class over smallest class under which a fold counts as balanced and is left alone (1 to 1000). Not read
-    for regression."""
+    balanced_below: Annotated[float, Range(1.0, 1000.0)] = 1.5
+    """Largest class over smallest class under which a fold counts as balanced and is left alone. Not read for
+    regression."""
 
-    max_growth: float = 4.0
-    """Rows afterwards over rows before, at most (1 to 100); new rows of all classes, or bins, are cut in proportion."""
+    max_growth: Annotated[float, Range(1.0, 100.0)] = 4.0
+    """Rows afterwards over rows before, at most; new rows of all classes, or bins, are cut in proportion."""
 
-    random_state: int = 0
-    """Seed of the generators (0 to 2**32 - 1); all models of a fold share one generator, so it is no model's seed."""
+    random_state: Annotated[int, Range(0, 2**32 - 1)] = 0
+    """Seed of the generators; all models of a fold share one generator, so it is no model's seed."""
 
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     """Settings of the language model and what it learns from."""
@@ -82,12 +83,7 @@ class RebalanceConfig(FlatConfig):
     """Bins of the target and rows made for them, for regression."""
 
     def __post_init__(self) -> None:
-        require_choices(self)
-        if self.target_ratio is not None:
-            require_number("target_ratio", self.target_ratio, 1e-6, 1.0)
-        require_number("balanced_below", self.balanced_below, 1.0, 1000.0)
-        require_number("max_growth", self.max_growth, 1.0, 100.0)
-        require_number("random_state", self.random_state, 0, 2**32 - 1, whole=True)
+        require_allowed(self)
 
     def rows_wanted(self, rows: int, largest: int) -> int:
         """Rows that a class of so many should have beside the largest class, by the target ratio.

@@ -12,6 +12,7 @@ from sklearn_compat.utils.validation import validate_data
 
 from imbllm_autogluon.configuration import refuse_unknown_keys, set_parameters, settings_as_parameters
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.field_docs import documented_settings
 from imbllm_autogluon.randomness import base_seed
 from imbllm_autogluon.regression.bins import TargetBins, checked_targets
 from imbllm_autogluon.regression.config import LatentDiffConfig
@@ -32,6 +33,7 @@ LEAST_ROWS = 20
 """Rows below which neither an encoder nor the distribution of its features can be learned."""
 
 
+@documented_settings(LatentDiffConfig)
 @settings_as_parameters(LatentDiffConfig)
 class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """An encoder whose linear head is trained anew on real and synthetic features of rare targets.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,9 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from imbllm_autogluon.errors import InvalidInputError, TableError
 from tests.classification.tables import QUICK, classifier, mixed, noise
+
+if TYPE_CHECKING:
+    from imbllm_autogluon.classification import LanguageModelClassifier
 
 X, Y = mixed()
 TEXTS = [f"a good word {i} here and {i * 7} there it is" for i in range(120)]
@@ -31,6 +34,11 @@ ALL: dict[str, Any] = {
     "decisions": "matched",
 }
 """Every counter-measure at once."""
+
+
+@pytest.fixture(scope="module")
+def fitted() -> LanguageModelClassifier:
+    return classifier().fit(X, Y)
 
 
 def shares(probabilities: np.ndarray) -> None:
@@ -67,7 +75,7 @@ def test_labels_of_any_dtype_are_told_apart_in_the_order_of_the_classes(labels: 
     truth = np.asarray(labels)
     frame = pd.DataFrame({"code": [f"c{np.unique(truth).tolist().index(value)}" for value in truth.tolist()]})
     frame["income"] = X["income"]
-    fitted = classifier(steps=60).fit(frame, labels)
+    fitted = classifier(steps=40).fit(frame, labels)
     probabilities = fitted.predict_proba(frame)
     shares(probabilities)
     assert (fitted.classes_ == np.unique(truth)).all()
@@ -111,7 +119,7 @@ def test_more_than_a_thousand_classes_are_taken_for_a_number() -> None:
         classifier().fit(pd.DataFrame({"a": np.arange(3003.0)}), np.arange(3003) % 1001)
 
 
-@pytest.mark.parametrize("measures", [{}, {**ALL, "first_stage": "boosting"}])
+@pytest.mark.parametrize("measures", [{}, ALL])
 def test_a_class_with_one_row_is_learned_and_not_held_out(measures: dict[str, Any]) -> None:
     y = Y.mask(np.arange(120) == 3, "lonely")
     fitted = classifier(**measures).fit(X, y)
@@ -122,11 +130,11 @@ def test_a_class_with_one_row_is_learned_and_not_held_out(measures: dict[str, An
     assert kept.any() == bool(measures)
 
 
-@pytest.mark.parametrize("measures", [{}, {**ALL, "first_stage": "boosting", "target_prior": "uniform"}])
+@pytest.mark.parametrize("measures", [{}, {**ALL, "target_prior": "uniform"}])
 def test_two_hundred_classes_of_three_rows_are_told_apart(measures: dict[str, Any]) -> None:
     y = np.repeat([f"c{i}" for i in range(200)], 3)
     frame = pd.DataFrame({"a": np.repeat(np.arange(200.0), 3), "b": np.repeat([f"k{i % 50}" for i in range(200)], 3)})
-    if measures:  # boosting grows a tree for each class and round
+    if measures:  # the first stage is fitted three times
         frame, y = frame.iloc[:90], y[:90]
     fitted = classifier(steps=150, **measures).fit(frame, y)
     probabilities = fitted.predict_proba(frame)
@@ -136,21 +144,19 @@ def test_two_hundred_classes_of_three_rows_are_told_apart(measures: dict[str, An
     assert own.mean() > 1.2 * 3 / len(y)
 
 
-def test_a_class_that_was_not_there_only_counts_as_wrong() -> None:
-    fitted = classifier().fit(X, Y)
+def test_a_class_that_was_not_there_only_counts_as_wrong(fitted: LanguageModelClassifier) -> None:
     assert fitted.score(X.head(4), ["maybe"] * 4) == 0
 
 
-def test_a_new_category_is_left_out_of_the_sentence() -> None:
-    fitted = classifier().fit(X, Y)
+def test_a_new_category_is_left_out_of_the_sentence(fitted: LanguageModelClassifier) -> None:
     new, none = X.head(9).assign(city="Paris"), X.head(9).assign(city=None)
     assert fitted.predict_proba(new).tolist() == fitted.predict_proba(none).tolist()
     assert fitted.predict_proba(new).tolist() != fitted.predict_proba(X.head(9)).tolist()
 
 
-def test_of_a_row_of_which_nothing_is_known_each_class_is_as_likely() -> None:
+def test_of_a_row_of_which_nothing_is_known_each_class_is_as_likely(fitted: LanguageModelClassifier) -> None:
     nothing = X.head(2).assign(city="Paris", income=np.nan, member=None)
-    assert classifier().fit(X, Y).predict_proba(nothing).tolist() == [[0.5, 0.5]] * 2
+    assert fitted.predict_proba(nothing).tolist() == [[0.5, 0.5]] * 2
 
 
 @pytest.mark.parametrize(
@@ -164,8 +170,9 @@ def test_of_a_row_of_which_nothing_is_known_each_class_is_as_likely() -> None:
         (lambda frame: frame.head(0), "the table has 0 rows"),
     ],
 )
-def test_other_tables_than_the_learned_one_are_refused(change: Any, message: str) -> None:
-    fitted = classifier(steps=1).fit(X, Y)
+def test_other_tables_than_the_learned_one_are_refused(
+    change: Any, message: str, fitted: LanguageModelClassifier
+) -> None:
     for method in (fitted.predict, fitted.predict_proba):
         with pytest.raises(ValueError, match=message):
             method(change(X))
@@ -201,9 +208,9 @@ def test_without_a_usable_column_rows_get_the_wanted_shares_or_equal_ones(table:
     shares(classifier(**ALL).fit(frame, Y).predict_proba(frame))
 
 
-def test_a_column_without_a_value_is_set_aside() -> None:
+def test_a_column_without_a_value_is_set_aside(fitted: LanguageModelClassifier) -> None:
     probabilities = classifier().fit(X.assign(empty=np.nan), Y).predict_proba(X.assign(empty=7.0))
-    assert probabilities.tolist() == classifier().fit(X, Y).predict_proba(X).tolist()
+    assert probabilities.tolist() == fitted.predict_proba(X).tolist()
 
 
 def test_free_text_is_read() -> None:
@@ -214,12 +221,12 @@ def test_free_text_is_read() -> None:
     shares(fitted.predict_proba(pd.DataFrame({"review": ["never seen words", None, ""]})))
 
 
-def test_arrays_are_read_and_a_column_may_be_called_label() -> None:
+def test_arrays_are_read_and_a_column_may_be_called_label(fitted: LanguageModelClassifier) -> None:
     numbers = X[["income"]].to_numpy()
     assert classifier().fit(numbers, Y).predict(numbers).shape == (120,)
     named = X.rename(columns={"income": "label"})
     found = classifier().fit(named, Y).predict_proba(named)
-    assert found == pytest.approx(classifier().fit(X, Y).predict_proba(X), abs=1e-5)
+    assert found == pytest.approx(fitted.predict_proba(X), abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +258,7 @@ def test_rows_of_weight_zero_are_not_learned() -> None:
     assert fitted.score(frame, Y) == 1.0
 
 
-@pytest.mark.parametrize("settings", [{}, {**ALL, "first_stage": "boosting"}])
+@pytest.mark.parametrize("settings", [{}, ALL])
 def test_the_same_seed_gives_the_same_probabilities_and_another_seed_others(settings: dict[str, Any]) -> None:
     first, again, other = (
         classifier(**settings, random_state=seed).fit(X, Y).predict_proba(X).tolist() for seed in (1, 1, 2)

@@ -23,7 +23,7 @@ def test_by_default_nothing_is_done_against_the_prior() -> None:
     ("setting", "message"),
     [
         ({"weighting": "inverted"}, r"weighting must be one of 'none', 'effective', 'inverse'; got 'inverted'"),
-        ({"beta": 1.0}, "beta must be a number between 0"),
+        ({"beta": 1.0}, "beta must be a number of at least 0.0 and below 1.0; got 1.0"),
         ({"beta": -0.1}, "beta must be"),
         ({"focal_gamma": 11}, "focal_gamma must be a number between 0"),
         ({"focal_gamma": float("nan")}, "focal_gamma must be"),

@@ -8,7 +8,15 @@ import pandas as pd
 import pytest
 
 from imbllm_autogluon.datasets import load_hypothyroid
-from imbllm_autogluon.datasets.make_hypothyroid import COLUMNS, FLAGS, NUMBERS
+
+NUMBERS = ("age", "TSH", "T3", "TT4", "T4U", "FTI", "TBG")
+COLUMNS = (
+    *("diagnosis", "age", "sex", "on_thyroxine", "query_on_thyroxine", "on_antithyroid_medication", "thyroid_surgery"),
+    *("query_hypothyroid", "query_hyperthyroid", "pregnant", "sick", "tumor", "lithium", "goitre"),
+    *("TSH_measured", "TSH", "T3_measured", "T3", "TT4_measured", "TT4"),
+    *("T4U_measured", "T4U", "FTI_measured", "FTI", "TBG_measured", "TBG"),
+)
+FLAGS = tuple(name for name in COLUMNS if name not in (*NUMBERS, "diagnosis", "sex"))
 
 MISSING = {"age": 446, "sex": 73, "TSH": 468, "T3": 695, "TT4": 249, "T4U": 248, "FTI": 247, "TBG": 2903}
 

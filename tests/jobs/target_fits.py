@@ -1,8 +1,7 @@
-"""Tiny fits of a continuous target that several test files look at, each made once per process."""
+"""Tiny fits of a continuous target that several test files look at, each made once for all workers of a run."""
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,14 +9,14 @@ import pandas as pd
 
 from imbllm_autogluon.jobs.target_job import TargetJob
 from imbllm_autogluon.tables.target import TargetTable
-from tests.jobs.fits import new_folder
+from tests.jobs.fits import reported_once
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from imbllm_autogluon.jobs.base_job import FitOutcome
 
-FAMILIES = ("GBM",)
+FAMILIES = ("KNN",)
 QUICK = {
     "encoder_epochs": 3,
     "encoder_width": 16,
@@ -58,17 +57,17 @@ def tiny_target_job(train: TargetTable, out: Path, **options: object) -> TargetJ
     return TargetJob(train, out, **settings)
 
 
-@functools.cache
-def target_outcome() -> FitOutcome:
+@reported_once
+def target_outcome(out: Path) -> FitOutcome:
     """Bagged, with a test table; one training and one test row have no target."""
     train, test = houses(), houses(80, seed=1)
     train.loc[3, "price"] = None
     test.loc[5, "price"] = None
     known = TargetTable.known_rows(test, "price", "test.csv")
-    return tiny_target_job(TargetTable.of(train, "price", "houses.csv"), new_folder() / "fit", test=known).run()
+    return tiny_target_job(TargetTable.of(train, "price", "houses.csv"), out, test=known).run()
 
 
-@functools.cache
-def unbagged_outcome() -> FitOutcome:
-    """Neither bags nor a test table, and few-shot errors for a metric."""
-    return tiny_target_job(target_table(), new_folder() / "fit", folds=0, metric="few_mae").run()
+@reported_once
+def unbagged_outcome(out: Path) -> FitOutcome:
+    """Neither bags, twins nor a test table, and few-shot errors for a metric."""
+    return tiny_target_job(target_table(), out, folds=0, metric="few_mae", settings={**SMALL, "method": "none"}).run()

@@ -78,7 +78,7 @@ def twin() -> type:
 def test_the_plain_ensemble_is_made_of_plain_models_only() -> None:
     outcome = binary_outcome()
     plain = outcome.predictor._trainer.load_model(outcome.comparison.contenders.plain)
-    assert set(plain.base_model_names) <= {"LightGBM_BAG_L1", "LinearModel_BAG_L1"}
+    assert set(plain.base_model_names) <= {"KNeighbors_BAG_L1", "LinearModel_BAG_L1"}
     assert outcome.comparison.contenders.whole == "WeightedEnsemble_L2"
 
 

@@ -120,7 +120,7 @@ def test_another_preset_of_this_package_needs_no_add_on() -> None:
 def test_settings_reach_the_callback_and_families_the_portfolio(tmp_path: Path) -> None:
     arguments = tiny_job(labelled(BINARY), tmp_path / "fit", settings={"temperature": 1.0}).fit_arguments()
     assert arguments["callbacks"] == [[RebalanceCallback, {"temperature": 1.0}]]
-    assert arguments["hyperparameters"] == {"GBM": {}, "LR": {}}
+    assert arguments["hyperparameters"] == {"KNN": {}, "LR": {}}
     assert (arguments["num_bag_folds"], arguments["num_cpus"]) == (2, 1)
 
 
@@ -228,8 +228,8 @@ def test_a_failed_attempt_to_go_on_keeps_what_was_made(tmp_path: Path) -> None:
 def test_every_family_competes_with_its_twin_and_folds_share_one_generator() -> None:
     outcome = binary_outcome()
     assert base_models(outcome.predictor) == (
-        ["LightGBM_BAG_L1", "LinearModel_BAG_L1"],
-        ["LightGBMImb_BAG_L1", "LinearModelImb_BAG_L1"],
+        ["KNeighbors_BAG_L1", "LinearModel_BAG_L1"],
+        ["KNeighborsImb_BAG_L1", "LinearModelImb_BAG_L1"],
     )
     assert outcome.generator_fits == 2
     assert outcome.predictor.positive_class == "yes"

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from autogluon.core.metrics import balanced_accuracy
 
 from imbllm_autogluon.jobs import resampling
-from imbllm_autogluon.jobs.resampling import difference_interval
+from imbllm_autogluon.jobs.resampling import decisions_interval, difference_interval
 
 
 def test_the_interval_of_a_mean_is_about_two_standard_errors_wide() -> None:
@@ -35,3 +36,15 @@ def test_the_same_seed_gives_the_same_interval() -> None:
 def test_large_tables_are_not_resampled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resampling, "MOST_ROWS", 10)
     assert difference_interval(lambda _: 1.0, np.zeros(11)) is None
+
+
+def test_the_interval_of_decisions_is_that_of_the_metric_on_the_drawn_rows() -> None:
+    rng = np.random.default_rng(0)
+    classes = rng.choice(3, 200, p=[0.7, 0.2, 0.1])
+    better, worse = (np.where(rng.random(200) < share, classes, 0) for share in (0.8, 0.6))
+
+    def gain(rows: np.ndarray) -> float:
+        return balanced_accuracy(classes[rows], better[rows]) - balanced_accuracy(classes[rows], worse[rows])
+
+    expected = difference_interval(gain, classes)
+    assert decisions_interval(balanced_accuracy, classes, better, worse) == pytest.approx(expected)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from imbllm_autogluon.errors import TableError
 from imbllm_autogluon.jobs.rows_report import NOTHING, rows_report
 from imbllm_autogluon.jobs.written_rows import written_rows
-from tests.jobs.fits import binary_outcome, new_folder
-from tests.jobs.target_fits import target_outcome, target_table, tiny_target_job
+from tests.jobs.fits import binary_outcome
+from tests.jobs.target_fits import target_outcome, unbagged_outcome
 
 if TYPE_CHECKING:
     import pytest
@@ -35,8 +35,7 @@ def test_rows_of_rare_targets_are_judged_by_bin_with_the_target_for_a_column() -
 
 
 def test_without_rows_the_reason_is_said() -> None:
-    outcome = tiny_target_job(target_table(), new_folder() / "fit", settings={"method": "none"}, latent_diff={}).run()
-    found = rows_report(outcome.predictor)
+    found = rows_report(unbagged_outcome().predictor)
     assert found.facts == {"reason": NOTHING}
     assert found.section is None
 

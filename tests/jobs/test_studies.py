@@ -11,7 +11,7 @@ import optuna
 import pytest
 
 from imbllm_autogluon.jobs.contenders import base_models
-from imbllm_autogluon.jobs.fit_report import HTML_NAME, JSON_NAME, leaderboard, write_report
+from imbllm_autogluon.jobs.fit_report import HTML_NAME, JSON_NAME, leaderboard
 from imbllm_autogluon.jobs.studies import StudyRecord, study_records
 from imbllm_autogluon.plugin.fold_writer import cache_of
 from imbllm_autogluon.quality.pages.environments import number
@@ -77,7 +77,6 @@ def test_every_picture_is_a_whole_svg_inside_its_uri(record: StudyRecord) -> Non
 
 def test_the_report_holds_trials_as_json_and_table_and_pictures_inside_one_file(record: StudyRecord) -> None:
     outcome = tuned_outcome()
-    write_report(outcome)
     report = json.loads((outcome.job.out / JSON_NAME).read_text(encoding="utf-8"))
     assert report["studies"] == [json.loads(json.dumps(record.to_dict()))]
     assert "data:image" not in json.dumps(report)

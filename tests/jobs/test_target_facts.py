@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import json
 from html import unescape
+from typing import TYPE_CHECKING
 
 import pytest
 
-from imbllm_autogluon.jobs.fit_report import HTML_NAME, JSON_NAME, fit_report, leaderboard, write_report
+from imbllm_autogluon.jobs.fit_report import HTML_NAME, JSON_NAME, fit_report, leaderboard
 from imbllm_autogluon.jobs.fold_records import _record, fold_records
 from imbllm_autogluon.jobs.summary import summary
 from imbllm_autogluon.jobs.target_facts import latent_notes, target_facts
 from imbllm_autogluon.plugin.latent_diff_model import LatentDiffModel
-from tests.jobs.fits import new_folder
 from tests.jobs.target_fits import target_outcome, target_table, tiny_target_job, unbagged_outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_every_bin_of_the_training_table_has_its_edges_rows_and_shots() -> None:
@@ -59,13 +62,13 @@ def test_rows_before_and_added_are_counted_by_bins_with_known_edges() -> None:
 def test_the_leaderboard_marks_latent_diff() -> None:
     kinds = {row["model"]: row["kind"] for row in leaderboard(target_outcome())}
     assert kinds["LatentDiff_BAG_L1"] == "latent_diff"
-    assert kinds["LightGBMImb_BAG_L1"] == "twin"
-    assert kinds["LightGBM_BAG_L1"] == "plain"
+    assert kinds["KNeighborsImb_BAG_L1"] == "twin"
+    assert kinds["KNeighbors_BAG_L1"] == "plain"
 
 
-def test_what_latent_diff_fell_short_of_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_latent_diff_fell_short_of_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("imbllm_autogluon.plugin.latent_diff_model._too_little", lambda *_: "too little")
-    outcome = tiny_target_job(target_table(), new_folder() / "fit", folds=0, families=("LR",)).run()
+    outcome = tiny_target_job(target_table(), tmp_path / "fit", folds=0, settings={"method": "none"}).run()
     assert latent_notes(outcome.predictor) == ["LatentDiff, all rows: too little; every answer is the median."]
     assert "LatentDiff, all rows: too little; every answer is the median." in fit_report(outcome)["notes"]
     assert LatentDiffModel.ag_name == "LatentDiff"
@@ -73,8 +76,7 @@ def test_what_latent_diff_fell_short_of_is_noted(monkeypatch: pytest.MonkeyPatch
 
 def test_json_page_and_summary_hold_the_same_verdict() -> None:
     outcome = target_outcome()
-    page = write_report(outcome)
-    assert page == outcome.job.out / HTML_NAME
+    page = outcome.job.out / HTML_NAME
     report = json.loads((outcome.job.out / JSON_NAME).read_text(encoding="utf-8"))
     assert (report["task"], report["headline"]) == ("regression", outcome.comparison.verdict)
     text = unescape(page.read_text(encoding="utf-8"))

@@ -77,9 +77,9 @@ def test_settings_reach_the_callback_and_the_bins(tmp_path: Path) -> None:
 def test_plain_models_compete_with_twins_and_latent_diff() -> None:
     predictor = target_outcome().predictor
     plain, ours = base_models(predictor)
-    assert plain == ["LightGBM_BAG_L1"]
-    assert sorted(ours) == ["LatentDiff_BAG_L1", "LightGBMImb_BAG_L1"]
-    assert [name for name in ours if is_twin(predictor, name)] == ["LightGBMImb_BAG_L1"]
+    assert plain == ["KNeighbors_BAG_L1"]
+    assert sorted(ours) == ["KNeighborsImb_BAG_L1", "LatentDiff_BAG_L1"]
+    assert [name for name in ours if is_twin(predictor, name)] == ["KNeighborsImb_BAG_L1"]
     assert [name for name in ours if is_latent_diff(predictor, name)] == ["LatentDiff_BAG_L1"]
     assert predictor.problem_type == "regression"
     assert target_outcome().comparison.contenders.ours == "twins and LatentDiff"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import functools
 from math import sqrt
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,22 +11,21 @@ import pytest
 from autogluon.common.utils.cv_splitter import CVSplitter
 
 from imbllm_autogluon.jobs.fold_records import child_reports
-from imbllm_autogluon.jobs.job import FitJob
 from imbllm_autogluon.jobs.written_rows import _bagged_rows, written_rows
 from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.plugin.tasks import plan_for
 from imbllm_autogluon.rebalancing import Fold
 from imbllm_autogluon.rebalancing.fold_rows import POOLS
 from imbllm_autogluon.tables.labelled import LabelledTable
-from tests.jobs.fits import TINY, binary_outcome, labelled, mixed_table, multiclass_outcome, new_folder, tiny_job
-from tests.jobs.target_fits import target_outcome, target_table, tiny_target_job
+from tests.jobs.fits import binary_outcome, copy_of, mixed_table, multiclass_outcome, reported_once, tiny_job
+from tests.jobs.target_fits import target_outcome, unbagged_outcome
 
 if TYPE_CHECKING:
     from imbllm_autogluon.jobs.base_job import FitOutcome
 
 
-@functools.cache
-def many_kinds() -> FitOutcome:
+@reported_once
+def many_kinds(out: Path) -> FitOutcome:
     """Two-valued columns of texts and of bools, dates, gaps and a free text; a holdout instead of bags."""
     table = mixed_table({"no": 260, "yes": 60})
     rng = np.random.default_rng(1)
@@ -38,9 +36,7 @@ def many_kinds() -> FitOutcome:
     table["amount"] = table["amount"].mask(rng.random(n) < 0.1)
     table["note"] = [" ".join(rng.choice(["paid", "late", "asked", "twice", "for"], 6)) + f" {i}" for i in range(n)]
     train = LabelledTable.of(table, "label", "rows.csv")
-    return FitJob(
-        train, new_folder() / "fit", families=("LR",), settings=TINY, threads=1, verbosity=0, folds=0
-    ).run()  # fmt: skip
+    return tiny_job(train, out, families=("KNN",), folds=0).run()
 
 
 def key_of(outcome: FitOutcome, real: pd.DataFrame, label: str, kinds: dict[str, str]) -> str:
@@ -133,8 +129,8 @@ def test_without_original_columns_real_and_written_rows_are_codes_alike(monkeypa
     assert written_rows(binary_outcome().predictor) is None  # the language model wrote in original columns
 
 
-def test_rows_that_are_no_longer_in_the_cache_are_none() -> None:
-    outcome = tiny_job(labelled({"no": 60, "yes": 15}), new_folder() / "fit", families=("LR",)).run()
+def test_rows_that_are_no_longer_in_the_cache_are_none(tmp_path: Path) -> None:
+    outcome = copy_of(binary_outcome(), tmp_path / "fit")
     assert written_rows(outcome.predictor) is not None
     rows = Path(outcome.predictor.path) / "utils" / "imbllm" / POOLS.name
     for entry in rows.glob("*/complete"):
@@ -144,8 +140,7 @@ def test_rows_that_are_no_longer_in_the_cache_are_none() -> None:
 
 
 def test_a_fit_without_twins_has_no_written_rows() -> None:
-    outcome = tiny_target_job(target_table(), new_folder() / "fit", settings={"method": "none"}, latent_diff={}).run()
-    assert written_rows(outcome.predictor) is None
+    assert written_rows(unbagged_outcome().predictor) is None
 
 
 def test_training_data_that_are_not_those_of_the_fold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,9 +169,9 @@ def test_a_fold_of_another_name_or_of_an_unfinished_repeat_is_unknown() -> None:
     assert _bagged_rows(bag, "S2F1", pd.DataFrame(), pd.Series()) is None
 
 
-def test_a_refitted_model_learned_from_all_rows() -> None:
-    outcome = binary_outcome()
-    predictor = outcome.predictor.clone(path=str(new_folder() / "copy"), return_clone=True)
+def test_a_refitted_model_learned_from_all_rows(tmp_path: Path) -> None:
+    outcome = copy_of(binary_outcome(), tmp_path / "fit")
+    predictor = outcome.predictor
     twin = "LinearModelImb_BAG_L1"
     with pytest.MonkeyPatch.context() as patch:
         predictor.refit_full(model=twin, set_best_to_refit=False)

@@ -19,6 +19,8 @@ from tests.oversampling.tables import expect_legal, labels, mixed, quick
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("uniform_backbone")
+
 X, Y = mixed(120), labels(60, 40, 20)
 COUNTS = {"c": 40, "b": 25, "a": 10}
 
@@ -168,6 +170,7 @@ def test_it_leaves_no_weights_for_a_warm_start(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.real_backbone
 def test_classes_told_apart_by_a_column_stay_apart() -> None:
     """A label that means something reaches the rows that are written for it."""
     rng = np.random.default_rng(0)

@@ -25,6 +25,8 @@ from imbllm_autogluon.oversampling.storage import load_generator, save_generator
 from tests.oversampling.tables import QUICK, expect_legal, fitted, labels, mixed, quick
 from tests.tables.frames import frames
 
+pytestmark = pytest.mark.usefixtures("uniform_backbone")
+
 
 def digest(table: pd.DataFrame | pd.Series[Any]) -> str:
     hashes = pd.util.hash_pandas_object(table, index=True).to_numpy().tobytes()
@@ -83,6 +85,7 @@ def test_rows_are_matched_by_position_whatever_the_indices_say() -> None:
     pd.testing.assert_frame_equal(plain, odd)
 
 
+@pytest.mark.real_backbone
 def test_the_same_seed_gives_identical_rows_and_another_seed_others() -> None:
     X, y = mixed(60), labels(45, 15)
     first, again, other = (fitted(X, y, {"b": 30}, seed=seed).sample()[0] for seed in (1, 1, 2))
@@ -106,6 +109,7 @@ def test_classes_are_drawn_independently_of_each_other() -> None:
     pd.testing.assert_frame_equal(together.iloc[20:].reset_index(drop=True), alone)
 
 
+@pytest.mark.real_backbone
 def test_the_report_adds_up() -> None:
     X, y = mixed(92), labels(60, 18, 12, 2)
     settings = {"steps": 4, "warmup_steps": 3, "batch_size": 16, "interpolation_ratio": 0.5}
@@ -139,6 +143,7 @@ def test_a_time_limit_stops_training_but_not_the_rows() -> None:
     assert len(generator.sample()[0]) == 30
 
 
+@pytest.mark.real_backbone
 def test_fitting_again_forgets_the_first_table() -> None:
     X, y = mixed(90), labels(60, 18, 12)
     generator = ImbLLM(quick(), random_state=0).fit(X, y, {"b": 5})
@@ -287,6 +292,7 @@ def test_times_far_apart_stay_in_their_range() -> None:
     assert rows["when"].nunique() > 50
 
 
+@pytest.mark.real_backbone
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(frame=frames(max_rows=12), numbers=st.sampled_from(["bins", "digits"]))
 def test_any_table_is_oversampled_in_its_own_dtypes_and_survives_storage(frame: pd.DataFrame, numbers: str) -> None:
@@ -304,6 +310,7 @@ def test_any_table_is_oversampled_in_its_own_dtypes_and_survives_storage(frame: 
         pd.testing.assert_frame_equal(load_generator(Path(folder)).sample()[0], rows)
 
 
+@pytest.mark.real_backbone
 def test_fitting_and_sampling_leave_no_trace_in_the_process() -> None:
     torch.set_flush_denormal(False)
     before = process_state()
@@ -318,6 +325,7 @@ def process_state() -> tuple[Any, ...]:
     return (*generators, *levels, torch.get_num_threads(), halved.item())
 
 
+@pytest.mark.real_backbone
 def test_training_learns_what_tells_the_classes_apart() -> None:
     rng = np.random.default_rng(0)
     rare = np.arange(200) % 5 == 0

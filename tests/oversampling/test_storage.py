@@ -19,6 +19,8 @@ from tests.oversampling.tables import mixed, quick
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("uniform_backbone")
+
 N = 62
 WORDS = [f"code {i}" for i in range(N)]
 
@@ -55,6 +57,7 @@ def reloaded(generator: ImbLLM, folder: Path) -> ImbLLM:
     return load_generator(folder)
 
 
+@pytest.mark.real_backbone
 @pytest.mark.parametrize("settings", [{}, {"numbers": "digits", "condition_pairs": 2}, {"interpolation": "adaptive"}])
 def test_a_loaded_generator_writes_the_same_rows(settings: dict[str, Any], tmp_path: Path) -> None:
     generator = fitted(mixed(N), **settings)

@@ -14,6 +14,8 @@ from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.synthesis import TableSynthesizer
 from tests.oversampling.tables import labels, mixed, quick
 
+pytestmark = pytest.mark.usefixtures("uniform_backbone")
+
 
 def table(*counts: int, dtype: str = "object") -> pd.DataFrame:
     frame = mixed(sum(counts))
@@ -25,8 +27,10 @@ def fitted(frame: pd.DataFrame, method: str = "great", seed: int = 0, **settings
     return TableSynthesizer(method, quick(**settings), random_state=seed).fit(frame, "class")
 
 
-@pytest.mark.parametrize("method", ["great", "imbllm", "pred_llm"])
-@pytest.mark.parametrize("dtype", ["object", "category", "string"])
+@pytest.mark.parametrize(
+    ("method", "dtype"),
+    [("great", "object"), ("great", "category"), ("great", "string"), ("imbllm", "category"), ("pred_llm", "string")],
+)
 def test_a_written_table_has_the_form_and_the_shares_of_the_learned_one(method: str, dtype: str) -> None:
     frame = table(60, 30, 10, dtype=dtype)
     written = fitted(frame, method).sample(50)

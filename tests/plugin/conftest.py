@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.rebalancing.conftest import QUICK, _empty_memory, fold
+from tests.rebalancing.conftest import _empty_memory, fold
 
-__all__ = ["QUICK", "_empty_memory", "fold"]
+__all__ = ["_empty_memory", "fold"]

@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from tests.shared import TINY
+
+QUICK = {f"imbllm.{key}": value for key, value in TINY.items()}
+
 
 def imbalanced_table(n_rows: int = 300, rare: float = 0.15, seed: int = 0, *, signal: float = 1.5) -> pd.DataFrame:
     """A mixed table with the label column ``paid`` ("no" is rare) and a shuffled string index."""

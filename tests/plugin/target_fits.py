@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from autogluon.tabular import TabularPredictor
 
-from tests.plugin.conftest import QUICK
 from tests.plugin.tuned_fits import GBM
 from tests.regression.frames import skewed
+from tests.shared import TINY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
 
-SMALL = {f"imbllm.{key}": value for key, value in {**QUICK, "layers": 1, "width": 16, "n_bins": 6}.items()}
+SMALL = {f"imbllm.{key}": value for key, value in {**TINY, "n_bins": 6}.items()}
 """Settings of a generator that learns next to nothing in next to no time."""
 
 

@@ -15,7 +15,7 @@ from autogluon.tabular import TabularPredictor
 from sklearn.metrics import roc_auc_score
 
 from imbllm_autogluon.plugin.stage import RebalancingMixin
-from tests.plugin.tables import imbalanced_table
+from tests.plugin.tables import QUICK, imbalanced_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FAMILIES = {
-    "LightGBM": {"GBM_IMB": {"num_boost_round": 50}},
-    "CatBoost": {"CAT_IMB": {"iterations": 50}},
-    "XGBoost": {"XGB_IMB": {"n_estimators": 50}},
-    "RandomForest": {"RF_IMB": {"n_estimators": 50}},
-    "ExtraTrees": {"XT_IMB": {"n_estimators": 50}},
+    "LightGBM": {"GBM_IMB": {"num_boost_round": 25}},
+    "CatBoost": {"CAT_IMB": {"iterations": 25}},
+    "XGBoost": {"XGB_IMB": {"n_estimators": 25}},
+    "RandomForest": {"RF_IMB": {"n_estimators": 25}},
+    "ExtraTrees": {"XT_IMB": {"n_estimators": 25}},
     "KNeighbors": {"KNN_IMB": {}},
     "LinearModel": {"LR_IMB": {}},
 }
 
 
 CLOSE_ROWS = {
-    "imbllm.steps": 2,
+    **QUICK,
     "imbllm.warmup": "none",
     "imbllm.interpolation_ratio": 0,
     "imbllm.condition_pairs": 7,

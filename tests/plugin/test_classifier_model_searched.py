@@ -21,14 +21,23 @@ if TYPE_CHECKING:
 @pytest.mark.filterwarnings("ignore")  # on toy tables of 4 and 6 rows metrics warn of constant inputs
 def test_it_passes_the_acceptance_test_of_autogluon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # the helper writes its predictors into the current folder
-    FitHelper.verify_model(model_cls=ClassifierModel, model_hyperparameters=dict(QUICK), extra_metrics=True)
+    FitHelper.verify_model(
+        model_cls=ClassifierModel, model_hyperparameters={**QUICK, "ag.num_cpus": 1}, extra_metrics=True
+    )
 
 
 FEW = {"weighting": Categorical("none", "inverse"), "oversampling_cap": 2.0, "focal_gamma": 1.0, "learning_rate": 1e-3}
 
 
-@pytest.mark.parametrize("folds", [0, 2])
-@pytest.mark.parametrize("searcher", ["random", "imbllm_optuna"])
+@pytest.mark.parametrize(
+    ("searcher", "folds"),
+    [
+        ("random", 0),
+        ("imbllm_optuna", 2),
+        pytest.param("random", 2, marks=pytest.mark.exhaustive),
+        pytest.param("imbllm_optuna", 0, marks=pytest.mark.exhaustive),
+    ],
+)
 def test_every_trial_of_a_search_is_a_model_of_the_fit(searcher: str, folds: int, tmp_path: Path) -> None:
     search = {"num_trials": 3, "searcher": searcher, "scheduler": "local"}
     predictor = fit(

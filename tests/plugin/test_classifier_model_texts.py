@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 from imbllm_autogluon.plugin.presets import make_preset
 from tests.language.pretrained import save_pretrained
 from tests.plugin.classifier_fits import NAME, QUICK, children, fit, with_notes
+from tests.shared import TINY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +74,7 @@ def test_our_presets_let_texts_through_to_it_and_twins_live_with_them(tmp_path: 
 
 
 def test_a_twin_writes_rows_of_a_table_with_raw_texts(tmp_path: Path) -> None:
-    quick = {"ag.imbllm.steps": 2, "ag.imbllm.warmup_steps": 2}
+    quick = {f"ag.imbllm.{key}": value for key, value in TINY.items()}
     predictor = fit(tmp_path / "p", with_notes(), hyperparameters={"IMBLLM_CLF": QUICK, "LR_IMB": quick})
     twin = predictor._trainer.load_model("LinearModelImb")
     assert twin.imbllm_report["added"]

@@ -105,7 +105,7 @@ def test_any_predictor_can_get_the_ensemble_later(tmp_path: Path) -> None:
 
 def test_the_ensemble_is_what_predicts_though_a_single_model_may_score_higher(tmp_path: Path) -> None:
     predictor = TabularPredictor("paid", eval_metric="average_precision", path=str(tmp_path / "fit"), verbosity=0)
-    portfolio = {"GBM": {}, "LR": {}, **TWINS}
+    portfolio = {"GBM": {"num_boost_round": 5}, **TWINS}
     predictor.fit(imbalanced_table(200), hyperparameters=portfolio, num_bag_folds=2, **FITTED)
     assert predictor.model_best == "WeightedEnsemble_L2"
     assert TabularPredictor.load(predictor.path).model_best == "WeightedEnsemble_L2"

@@ -9,6 +9,7 @@ from autogluon.core.models.greedy_ensemble.ensemble_selection import EnsembleSel
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
 from imbllm_autogluon.classification.prior import correct_prior
+from imbllm_autogluon.classification.redrawing import redrawn_rows
 from imbllm_autogluon.plugin.ensemble_selection import SkilledSelection, log_loss_of
 
 Answers = tuple[list[np.ndarray], np.ndarray]
@@ -153,3 +154,18 @@ def test_weights_of_rows_are_heard() -> None:
     assert log_loss_of(codes, chances, np.array([1.0, 0.0])) == pytest.approx(np.log(2))
     assert log_loss_of(codes, np.column_stack([1 - chances, chances])) == pytest.approx(np.log(8) / 2)
     assert log_loss_of(codes, np.array([1.0, 0.0])) == pytest.approx(-np.log(1e-7))
+
+
+@pytest.mark.parametrize(
+    ("metric", "problem_type", "answers"),
+    [("f1", "binary", binary_answers), ("balanced_accuracy", "multiclass", multiclass_answers)],
+)
+def test_gains_on_samples_are_differences_of_what_is_minimised(metric: str, problem_type: str, answers: Any) -> None:
+    predictions, codes = answers()
+    chosen = selection(metric, problem_type).fit(predictions, codes)
+    samples = redrawn_rows(codes, "test").samples[:3]
+    found = chosen._gains_of_decisions(*predictions, codes, samples)
+    better, worse = (
+        [chosen._calculate_regret(codes[rows], own[rows], chosen.metric) for rows in samples] for own in predictions
+    )
+    assert found == pytest.approx(np.subtract(worse, better))

@@ -9,6 +9,7 @@ from autogluon.tabular.models import KNNModel, LGBModel, LinearModel, RFModel
 from autogluon.tabular.testing import FitHelper
 
 from imbllm_autogluon.plugin.twins import twin_of
+from tests.plugin.tables import QUICK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("model_class", "hyperparameters"),
-    [(LGBModel, {}), (RFModel, {"n_estimators": 20}), (LinearModel, {}), (KNNModel, {"n_neighbors": 1})],
+    [
+        (LGBModel, {"num_boost_round": 20}),
+        (RFModel, {"n_estimators": 20}),
+        (LinearModel, {}),
+        (KNNModel, {"n_neighbors": 1}),
+    ],
     ids=["GBM_IMB", "RF_IMB", "LR_IMB", "KNN_IMB"],
 )
 def test_a_twin_passes_the_acceptance_test_of_autogluon(
@@ -27,6 +33,10 @@ def test_a_twin_passes_the_acceptance_test_of_autogluon(
     monkeypatch.chdir(tmp_path)  # the helper writes its predictors into the current folder
     FitHelper.verify_model(
         model_cls=twin_of(model_class),
-        model_hyperparameters={**hyperparameters, "ag.imbllm.steps": 1, "ag.imbllm.warmup_steps": 1},
+        model_hyperparameters={
+            **hyperparameters,
+            "ag.num_cpus": 1,
+            **{f"ag.{key}": value for key, value in QUICK.items()},
+        },
         extra_metrics=True,
     )

@@ -12,37 +12,11 @@ from autogluon.tabular import TabularPredictor
 from imbllm_autogluon.plugin.generator_model import KEY, GeneratorModel
 from imbllm_autogluon.plugin.presets import make_preset
 from imbllm_autogluon.rebalancing.fold_rows import GENERATORS
-from tests.plugin.tables import imbalanced_table
+from tests.plugin.class_fits import FAMILIES, FOLDS, eight_families, fit, reports
+from tests.plugin.tables import QUICK, imbalanced_table
 
 if TYPE_CHECKING:
     import pandas as pd
-
-FOLDS = 4
-
-TINY: dict[str, dict[str, Any]] = {
-    "GBM": {"num_boost_round": 5},
-    "CAT": {"iterations": 5},
-    "XGB": {"n_estimators": 5},
-    "RF": {"n_estimators": 5},
-    "XT": {"n_estimators": 5},
-    "KNN": {},
-    "LR": {},
-    "NN_TORCH": {"num_epochs": 1},
-}
-"""Eight families."""
-
-QUICK = {"imbllm.steps": 2, "imbllm.warmup_steps": 2}
-
-
-def fit(path: Path, table: pd.DataFrame, portfolio: dict[str, Any], **options: Any) -> TabularPredictor:
-    predictor = TabularPredictor("paid", eval_metric="roc_auc", path=str(path), verbosity=0)
-    defaults = {"presets": "imbllm", "num_bag_folds": FOLDS, "ag_args_fit": QUICK}
-    return predictor.fit(table, hyperparameters=portfolio, num_cpus=1, **{**defaults, **options})
-
-
-def reports(predictor: TabularPredictor, name: str) -> list[dict[str, Any]]:
-    bag = predictor._trainer.load_model(name)
-    return [bag.load_child(child).imbllm_report for child in bag.models]
 
 
 def ensemble_members(predictor: TabularPredictor) -> set[str]:
@@ -52,8 +26,8 @@ def ensemble_members(predictor: TabularPredictor) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def predictor(tmp_path_factory: pytest.TempPathFactory) -> TabularPredictor:
-    return fit(tmp_path_factory.mktemp("eight") / "p", imbalanced_table(200, rare=0.2), TINY)
+def predictor() -> TabularPredictor:
+    return eight_families()
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +39,8 @@ def twins(board: pd.DataFrame) -> list[str]:
     return [name for name in board.index if "Imb_" in name]
 
 
-def test_eight_families_on_four_folds_train_four_generators(predictor: TabularPredictor, board: pd.DataFrame) -> None:
-    assert len(twins(board)) == len(TINY)
+def test_eight_families_train_one_generator_for_each_fold(predictor: TabularPredictor, board: pd.DataFrame) -> None:
+    assert len(twins(board)) == len(FAMILIES)
     assert len(GENERATORS.keys(Path(predictor.path) / "utils" / "imbllm")) == FOLDS
 
 
@@ -99,9 +73,9 @@ def test_its_row_of_the_leaderboard_carries_the_time_of_training(
 def test_it_predicts_the_class_shares_and_has_no_part_in_the_ensemble(
     predictor: TabularPredictor, board: pd.DataFrame
 ) -> None:
-    predicted = predictor.predict_proba(imbalanced_table(200, rare=0.2), model="ImbLLM_BAG_L1")["no"]
+    predicted = predictor.predict_proba(imbalanced_table(), model="ImbLLM_BAG_L1")["no"]
     assert np.ptp(predicted) == pytest.approx(0.0, abs=1e-6)
-    assert predicted.mean() == pytest.approx(0.2, abs=0.01)
+    assert predicted.mean() == pytest.approx(0.15, abs=0.01)
     assert predictor.model_best != "ImbLLM_BAG_L1"
     assert "ImbLLM_BAG_L1" not in ensemble_members(predictor)
 
@@ -120,7 +94,7 @@ def test_models_no_better_than_its_constant_predictions_are_preferred_to_it(leve
 @pytest.mark.parametrize(("rare", "preset"), [(0.5, "imbllm"), (0.2, make_preset("medium_quality", method="random"))])
 def test_where_nothing_is_to_be_trained_there_is_no_generator(rare: float, preset: Any, tmp_path: Path) -> None:
     table = imbalanced_table(120, rare=rare)
-    predictor = fit(tmp_path / "p", table, {"LR": {}}, num_bag_folds=2, ag_args_fit={}, presets=[preset])
+    predictor = fit(tmp_path / "p", table, hyperparameters={"LR": {}}, ag_args_fit={}, presets=[preset])
     names = predictor.model_names()
     assert not [name for name in names if name.startswith("ImbLLM")]
     assert bool([name for name in names if "Imb_" in name]) == (rare < 0.5)
@@ -131,7 +105,7 @@ def test_a_balanced_fold_gives_it_a_reason_and_no_work(tmp_path: Path, fold: tup
     X, y = fold
     y = y.mask(y.index % 2 == 0, 0).mask(y.index % 2 == 1, 1).astype("uint8")
     model = GeneratorModel(path=str(tmp_path), name="g", problem_type="binary", eval_metric="roc_auc")
-    model.fit(X=X, y=y, num_cpus=1)
+    model.fit(X=X, y=y, num_cpus=1, num_gpus=0)
     assert "balanced" in model.imbllm_report["reason"]
     assert model.imbllm_report["added"] == {}
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +13,12 @@ from autogluon.tabular import TabularPredictor
 from autogluon.tabular.registry import ag_model_registry
 
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.plugin import latent_diff_model
 from imbllm_autogluon.plugin.latent_diff_model import KEY, LatentDiffModel
 from imbllm_autogluon.plugin.twins import has_twin
 from imbllm_autogluon.regression.config import LatentDiffConfig
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
+from tests.fresh import run_afresh
 from tests.plugin.regression_fits import BAG, NAME, QUICK, alone, children, fit
 from tests.regression.frames import skewed
 
@@ -85,8 +85,8 @@ def test_what_a_fit_did_stands_in_the_information_on_the_model(predictor: Tabula
 
 def test_a_fresh_process_predicts_the_same(predictor: TabularPredictor, rows: pd.DataFrame, tmp_path: Path) -> None:
     rows.to_parquet(tmp_path / "rows.parquet")
-    arguments = [predictor.path, str(tmp_path / "rows.parquet"), BAG, str(tmp_path / "out.parquet")]
-    subprocess.run([sys.executable, "-c", PREDICT, *arguments], check=True, capture_output=True)
+    process = run_afresh(PREDICT, predictor.path, tmp_path / "rows.parquet", BAG, tmp_path / "out.parquet")
+    assert process.returncode == 0, process.stderr
     found = pd.read_parquet(tmp_path / "out.parquet")["price"]
     pd.testing.assert_series_equal(found, predictor.predict(rows, model=BAG), rtol=1e-5)
 
@@ -204,10 +204,13 @@ def test_no_time_leaves_the_model_out(limit: float, tmp_path: Path) -> None:
         alone(tmp_path).fit(X=X, y=y, num_cpus=1, num_gpus=0, time_limit=limit)
 
 
-def test_too_little_time_for_a_few_epochs_leaves_the_model_out(tmp_path: Path) -> None:
-    X, y = skewed(3000)
-    with pytest.raises(TimeLimitExceeded):
-        alone(tmp_path, encoder_epochs=500, encoder_width=1024).fit(X=X, y=y, num_cpus=1, num_gpus=0, time_limit=0.2)
+def test_too_little_time_for_a_few_epochs_leaves_the_model_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latent_diff_model, "LEAST_EPOCHS", 10_000)  # a fast machine does three in no time
+    X, y = skewed(100)
+    model = alone(tmp_path, encoder_epochs=10_000, encoder_patience=10_000)
+    with pytest.raises(TimeLimitExceeded) as caught:
+        model.fit(X=X, y=y, num_cpus=1, num_gpus=0, time_limit=0.3)
+    assert "epochs of the encoder" in str(caught.value.__cause__)
 
 
 def test_a_time_limit_is_kept(tmp_path: Path) -> None:

@@ -40,8 +40,15 @@ def test_it_passes_the_acceptance_test_of_autogluon(rows: str, tmp_path: Path, m
     FitHelper.verify_model(model_cls=LatentDiffModel, model_hyperparameters=settings, extra_metrics=True)
 
 
-@pytest.mark.parametrize("folds", [0, 2])
-@pytest.mark.parametrize("searcher", ["random", "imbllm_optuna"])
+@pytest.mark.parametrize(
+    ("searcher", "folds"),
+    [
+        ("random", 0),
+        ("imbllm_optuna", 2),
+        pytest.param("random", 2, marks=pytest.mark.exhaustive),
+        pytest.param("imbllm_optuna", 0, marks=pytest.mark.exhaustive),
+    ],
+)
 def test_every_trial_of_a_search_is_a_model_of_the_fit(searcher: str, folds: int, tmp_path: Path) -> None:
     search = {"num_trials": 3, "searcher": searcher, "scheduler": "local"}
     X, y = skewed(120)

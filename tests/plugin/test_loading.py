@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
 from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon.rebalancing.cache_folder import clear_cache
+from tests.fresh import run_afresh
+from tests.plugin.class_fits import eight_families
 from tests.plugin.tables import imbalanced_table
 
-QUICK = {"imbllm.steps": 2, "imbllm.warmup_steps": 2}
+if TYPE_CHECKING:
+    import subprocess
 
 PREDICT = """
 import sys, warnings, pandas as pd
@@ -35,18 +37,9 @@ sys.meta_path.insert(0, Absent())
 
 @pytest.fixture(scope="module")
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> TabularPredictor:
-    path = tmp_path_factory.mktemp("loading") / "p"
-    predictor = TabularPredictor("paid", eval_metric="log_loss", path=str(path), verbosity=0)
-    predictor.fit(
-        imbalanced_table(150),
-        presets="imbllm",
-        hyperparameters={"GBM": {}, "LR": {}},
-        num_bag_folds=2,
-        num_cpus=1,
-        ag_args_fit=QUICK,
-    )
-    predictor.set_model_best("LightGBMImb_BAG_L1", save_trainer=True)
-    return predictor
+    clone = eight_families().clone(str(tmp_path_factory.mktemp("loading") / "p"), return_clone=True)
+    clone.set_model_best("LightGBMImb_BAG_L1", save_trainer=True)
+    return clone
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +50,7 @@ def rows() -> pd.DataFrame:
 def run(code: str, path: str, rows: pd.DataFrame, folder: Path) -> tuple[subprocess.CompletedProcess[str], Path]:
     """Run a script on a predictor and rows; returns the process and the file it may have written."""
     rows.to_parquet(folder / "rows.parquet")
-    arguments = [path, str(folder / "rows.parquet"), str(folder / "out.parquet")]
-    process = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    process = run_afresh(code, path, folder / "rows.parquet", folder / "out.parquet")
     return process, folder / "out.parquet"
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
-import pytest
 from autogluon.tabular import TabularPredictor
 
-from tests.plugin.conftest import QUICK
 from tests.plugin.recording import RecordingModel
 from tests.plugin.tables import imbalanced_table
 from tests.plugin.test_stage import fitted
+from tests.shared import TINY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,12 +40,9 @@ def test_without_a_predictor_classes_are_named_by_their_codes(fold: Table, tmp_p
     assert model.imbllm_report["added"] == {"1": 25}
 
 
-@pytest.mark.parametrize("prior", ["uniform", {"no": 0.5, "yes": 0.5}])
-def test_a_whole_fit_shares_one_generator_a_fold_and_original_labels_name_the_classes(
-    prior: Any, tmp_path: Path
-) -> None:
-    table = imbalanced_table().assign(note=[f"call number {i} of this long month" for i in range(300)])
-    settings = {**QUICK, "method": "pred_llm", **MEASURES, "target_prior": prior}
+def test_a_whole_fit_shares_one_generator_a_fold_and_original_labels_name_the_classes(tmp_path: Path) -> None:
+    table = imbalanced_table(200).assign(note=[f"call number {i} of this long month" for i in range(200)])
+    settings = {**TINY, "method": "pred_llm", **MEASURES, "target_prior": {"no": 0.5, "yes": 0.5}}
     predictor = TabularPredictor("paid", eval_metric="roc_auc", path=str(tmp_path / "p"), verbosity=0)
     predictor.fit(
         table,

@@ -14,13 +14,12 @@ from imbllm_autogluon.plugin.callback import RebalanceCallback
 from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.plugin.presets import BASES, PAPER, SHARED, TUNING, make_preset, presets
 from imbllm_autogluon.plugin.tuning_options import TuningOptions
-from tests.plugin.tables import imbalanced_table
+from tests.plugin.tables import QUICK, imbalanced_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-QUICK = {"imbllm.steps": 2, "imbllm.warmup_steps": 2}
 ADD_ONS = ("imbllm", "imbllm_tuned", "imbllm_paper")
 
 

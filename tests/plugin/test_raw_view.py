@@ -15,13 +15,12 @@ from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.plugin.feature_kinds import text_features
 from imbllm_autogluon.plugin.fold_writer import FoldWriter
 from imbllm_autogluon.plugin.raw_view import RawView, exact_view, raw_view
-from tests.plugin.tables import imbalanced_table
+from tests.plugin.tables import QUICK, imbalanced_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 N_ROWS = 160
-QUICK = {"imbllm.steps": 2, "imbllm.warmup_steps": 2}
 WORDS = ["good", "bad", "late", "paid", "slow", "bill", "client", "call"]
 
 

@@ -10,7 +10,7 @@ from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon.plugin.fold_writer import cache_of
 from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
-from tests.plugin.tables import imbalanced_table
+from tests.plugin.tables import QUICK, imbalanced_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ray = pytest.importorskip("ray", reason="the extra [ray] is not installed")
 
 FOLDS = 2
-QUICK = {"imbllm.steps": 2, "imbllm.warmup_steps": 2}
 
 
 def fit(path: Path, strategy: str, **options: Any) -> TabularPredictor:

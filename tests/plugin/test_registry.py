@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-
 from autogluon.tabular.configs.presets_configs import tabular_presets_dict
 from autogluon.tabular.registry import ag_model_registry
 
 import imbllm_autogluon
+from tests.fresh import run_afresh
 from tests.plugin.recording import RecordingModel
 
 
@@ -37,9 +35,7 @@ def test_importing_the_package_registers_and_loads_no_heavy_library() -> None:
         "assert 'GBM_IMB' in ag_model_registry.keys\n"
         "print([name for name in ('torch', 'transformers', 'peft', 'optuna', 'imblearn') if name in sys.modules])"
     )
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
-    )
+    assert run_afresh(code).stdout.strip() == "[]"
 
 
 def test_public_names_are_few_and_importable() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from imbllm_autogluon.plugin import regression_scorers
 from imbllm_autogluon.plugin.regression_scorers import few_mae, geometric_mean_error, many_mae, medium_mae, shot_scorer
 from imbllm_autogluon.regression.bins import TargetBins
 from imbllm_autogluon.regression.metrics import shot_metrics
+from tests.fresh import run_afresh
 from tests.regression.frames import skewed
 
 if TYPE_CHECKING:
@@ -126,9 +125,8 @@ def test_a_fresh_process_that_imported_nothing_scores_with_a_pickled_scorer(tmp_
         "scorer = pickle.load(open(sys.argv[1], 'rb'))\n"
         "print(scorer.name, scorer.error([1.0, 7.0], [1.0, 9.0]))"
     )
-    arguments = [sys.executable, "-c", code, str(tmp_path / "scorer.pkl")]
-    found = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.split()
-    assert found == ["few_mae", "2.0"]
+    process = run_afresh(code, tmp_path / "scorer.pkl")
+    assert process.stdout.split() == ["few_mae", "2.0"]
 
 
 @pytest.mark.parametrize("ready", [True, False])

@@ -14,13 +14,12 @@ from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.plugin.presets import make_preset
 from imbllm_autogluon.plugin.stacking import with_stack_columns
 from imbllm_autogluon.plugin.stage import RebalancingMixin
-from tests.plugin.tables import imbalanced_table
+from tests.plugin.tables import QUICK, imbalanced_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-QUICK = {"imbllm.steps": 2, "imbllm.warmup_steps": 2}
 FOLDS = 2
 
 

@@ -15,8 +15,8 @@ from autogluon.tabular.models import LGBModel
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.fold_writer import predictor_folder
 from imbllm_autogluon.plugin.twins import twin_of
-from tests.plugin.conftest import QUICK
 from tests.plugin.recording import RecordingModel, SplittingModel
+from tests.shared import TINY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ Table = tuple[pd.DataFrame, pd.Series]
 
 
 def twin(tmp_path: Path, model_class: type = RecordingModel, *, eval_metric: str = "roc_auc", **settings: Any) -> Any:
-    hyperparameters = {f"ag.imbllm.{key}": value for key, value in {**QUICK, **settings}.items()}
+    hyperparameters = {f"ag.imbllm.{key}": value for key, value in {**TINY, **settings}.items()}
     problem_type = "multiclass" if eval_metric.endswith("macro") or eval_metric == "balanced_accuracy" else "binary"
     return twin_of(model_class)(
         path=str(tmp_path),
@@ -39,7 +39,7 @@ def twin(tmp_path: Path, model_class: type = RecordingModel, *, eval_metric: str
 def fitted(tmp_path: Path, table: Table, *, fit: dict[str, Any] | None = None, **settings: Any) -> Any:
     X, y = table
     model = twin(tmp_path, **settings)
-    model.fit(X=X, y=y, num_cpus=1, **(fit or {}))
+    model.fit(X=X, y=y, num_cpus=1, num_gpus=0, **(fit or {}))
     return model
 
 
@@ -191,13 +191,13 @@ def test_global_state_is_unchanged_after_a_fit(fold: Table, tmp_path: Path) -> N
 def test_when_writing_rows_takes_the_whole_time_the_model_is_skipped(fold: Table, tmp_path: Path) -> None:
     model = twin(tmp_path)
     with pytest.raises(TimeLimitExceeded):
-        model.fit(X=fold[0], y=fold[1], num_cpus=1, time_limit=0.05)
+        model.fit(X=fold[0], y=fold[1], num_cpus=1, num_gpus=0, time_limit=0.05)
 
 
 def test_without_its_language_model_a_twin_is_skipped_with_the_reason(fold: Table, tmp_path: Path) -> None:
     model = twin(tmp_path, backbone="smollm2")
     with pytest.raises(ConstraintViolationError, match="imbllm models fetch smollm2") as caught:
-        model.fit(X=fold[0], y=fold[1], num_cpus=1)
+        model.fit(X=fold[0], y=fold[1], num_cpus=1, num_gpus=0)
     assert "imbllm models fetch smollm2" in caught.value.reason
 
 
@@ -209,7 +209,7 @@ def test_the_time_of_the_stage_is_taken_off_the_model_and_training_gets_half(fol
 def test_families_that_cut_validation_rows_get_real_ones(fold: Table, tmp_path: Path) -> None:
     X, y = fold
     model = twin(tmp_path, SplittingModel)
-    model.fit(X=X, y=y, num_cpus=1)
+    model.fit(X=X, y=y, num_cpus=1, num_gpus=0)
     seen = SplittingModel.seen
     assert len(seen["X_val"]) == 24
     assert set(seen["X_val"].index) <= set(X.index)

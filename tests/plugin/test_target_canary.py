@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from autogluon.tabular import TabularPredictor
 
 FAMILIES = {
-    "GBM_IMB": {"num_boost_round": 50},
+    "GBM_IMB": {"num_boost_round": 25},
     "RF_IMB": {"n_estimators": 50},
-    "XT_IMB": {"n_estimators": 50},
+    "XT_IMB": {"n_estimators": 25},
     "KNN_IMB": {},
     "LR_IMB": {},
 }

@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.filterwarnings("ignore")  # on toy tables of 4 rows metrics warn of constant inputs
-@pytest.mark.parametrize("rows", ["toy", "enough"])
 @pytest.mark.parametrize(
-    ("model_class", "hyperparameters"),
-    [(twin_of(LGBModel), {}), (twin_of(RFModel), {"n_estimators": 20}), (GeneratorModel, {})],
-    ids=["GBM_IMB", "RF_IMB", "IMBLLM"],
+    ("rows", "model_class", "hyperparameters"),
+    [
+        ("enough", twin_of(LGBModel), {"num_boost_round": 20}),
+        ("toy", twin_of(RFModel), {"n_estimators": 20}),
+        ("enough", GeneratorModel, {}),
+        pytest.param("toy", twin_of(LGBModel), {}, marks=pytest.mark.exhaustive),
+        pytest.param("enough", twin_of(RFModel), {"n_estimators": 20}, marks=pytest.mark.exhaustive),
+        pytest.param("toy", GeneratorModel, {}, marks=pytest.mark.exhaustive),
+    ],
 )
 def test_a_model_of_a_regression_passes_the_acceptance_test_of_autogluon(
     rows: str,
@@ -45,7 +50,11 @@ def test_a_model_of_a_regression_passes_the_acceptance_test_of_autogluon(
     )
     FitHelper.verify_model(
         model_cls=model_class,
-        model_hyperparameters={**hyperparameters, **{f"ag.{key}": value for key, value in SMALL.items()}},
+        model_hyperparameters={
+            **hyperparameters,
+            "ag.num_cpus": 1,
+            **{f"ag.{key}": value for key, value in SMALL.items()},
+        },
         problem_types=["regression"],
         extra_metrics=True,
     )

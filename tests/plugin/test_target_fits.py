@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +18,7 @@ from imbllm_autogluon.plugin.regression_scorers import few_mae
 from imbllm_autogluon.plugin.stage import RebalancingMixin
 from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
 from imbllm_autogluon.search import TargetSearchSpace
+from tests.fresh import run_afresh
 from tests.plugin.regression_fits import QUICK as QUICK_LATENT
 from tests.plugin.target_fits import fit, priced, reports
 from tests.plugin.test_latent_diff_model import PREDICT
@@ -86,8 +85,8 @@ def test_a_fresh_process_loads_the_predictor_and_predicts_the_same(
 ) -> None:
     table.to_parquet(tmp_path / "rows.parquet")
     name = "LightGBMImb_BAG_L1"
-    arguments = [predictor.path, str(tmp_path / "rows.parquet"), name, str(tmp_path / "out.parquet")]
-    subprocess.run([sys.executable, "-c", PREDICT, *arguments], check=True, capture_output=True)
+    process = run_afresh(PREDICT, predictor.path, tmp_path / "rows.parquet", name, tmp_path / "out.parquet")
+    assert process.returncode == 0, process.stderr
     found = pd.read_parquet(tmp_path / "out.parquet")["price"]
     pd.testing.assert_series_equal(found, predictor.predict(table, model=name))
 

@@ -14,9 +14,9 @@ from imbllm_autogluon.plugin.generator_model import GeneratorModel
 from imbllm_autogluon.plugin.stage import RebalancingMixin
 from imbllm_autogluon.plugin.twins import twin_of
 from imbllm_autogluon.rebalancing.fold_rows import GENERATORS
-from tests.plugin.conftest import QUICK
 from tests.plugin.recording import RecordingModel, SplittingModel
 from tests.regression.frames import skewed
+from tests.shared import TINY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from autogluon.core.models import AbstractModel
 
 METHODS = ("imbllm", "smogn", "random")
-SMALL = {**QUICK, "layers": 1, "width": 16, "n_bins": 8}
+SMALL = {**TINY, "n_bins": 8}
 N_ROWS = 120
 
 
@@ -52,7 +52,7 @@ def fitted(
 ) -> tuple[Any, dict[str, Any]]:
     X, y = table(dtype)
     model = twin(tmp_path, **settings)
-    model.fit(X=X, y=y, num_cpus=1, **(fit or {}))
+    model.fit(X=X, y=y, num_cpus=1, num_gpus=0, **(fit or {}))
     return model, dict(RecordingModel.seen)
 
 
@@ -122,7 +122,7 @@ def test_written_rows_weigh_as_much_as_real_ones_on_average(tmp_path: Path) -> N
 
 def test_families_that_cut_validation_rows_get_real_ones_of_all_targets(tmp_path: Path) -> None:
     X, y = table()
-    twin(tmp_path, SplittingModel, method="random").fit(X=X, y=y, num_cpus=1)
+    twin(tmp_path, SplittingModel, method="random").fit(X=X, y=y, num_cpus=1, num_gpus=0)
     seen = SplittingModel.seen
     validation = seen["y_val"]
     assert len(validation) == 24
@@ -145,7 +145,7 @@ def test_the_generator_model_trains_what_twins_use_and_predicts_one_number(tmp_p
     generator = GeneratorModel(
         path=str(tmp_path / "models"), name="g", problem_type="regression", hyperparameters=settings
     )
-    generator.fit(X=X, y=y, num_cpus=1)
+    generator.fit(X=X, y=y, num_cpus=1, num_gpus=0)
     assert generator.imbllm_report["oversampling"]["trained_here"]
     np.testing.assert_allclose(generator.predict(X), y.mean(), rtol=1e-6)
     model, _ = fitted(tmp_path / "models" / "A")
@@ -179,7 +179,7 @@ def test_a_student_learns_what_its_teacher_says(tmp_path: Path) -> None:
 def test_a_method_for_classes_is_refused_in_the_fit(method: str, tmp_path: Path) -> None:
     X, y = table()
     with pytest.raises(InvalidInputError, match=f"'{method}' is none for regression.*'imbllm', 'smogn', 'random'"):
-        twin(tmp_path, method=method).fit(X=X, y=y, num_cpus=1)
+        twin(tmp_path, method=method).fit(X=X, y=y, num_cpus=1, num_gpus=0)
 
 
 def test_memory_estimates_grow_with_the_fold(tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import pickle
-import subprocess
-import sys
+from typing import TYPE_CHECKING
 
 import pytest
 from autogluon.tabular.models import LGBModel
@@ -12,7 +11,11 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin import twins
 from imbllm_autogluon.plugin.stage import RebalancingMixin
 from imbllm_autogluon.plugin.twins import NOT_TWINNED, twin_of
+from tests.fresh import run_afresh
 from tests.plugin.recording import RecordingModel
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TWINS = [cls for cls in ag_model_registry.model_cls_list if issubclass(cls, RebalancingMixin)]
 
@@ -47,10 +50,10 @@ def test_a_twin_class_survives_pickling(model_class: type) -> None:
     assert pickle.loads(pickle.dumps(model_class)) is model_class
 
 
-def test_every_twin_class_is_found_by_a_fresh_process() -> None:
-    payload = pickle.dumps([*TWINS, twin_of(RecordingModel)])
-    code = "import pickle, sys; print(len({cls.__name__ for cls in pickle.loads(sys.stdin.buffer.read())}))"
-    fresh = subprocess.run([sys.executable, "-c", code], input=payload, capture_output=True, check=True)
+def test_every_twin_class_is_found_by_a_fresh_process(tmp_path: Path) -> None:
+    (tmp_path / "twins.pkl").write_bytes(pickle.dumps([*TWINS, twin_of(RecordingModel)]))
+    code = "import pickle, sys; print(len({cls.__name__ for cls in pickle.load(open(sys.argv[1], 'rb'))}))"
+    fresh = run_afresh(code, tmp_path / "twins.pkl")
     assert int(fresh.stdout) == len(TWINS) + 1
 
 

@@ -13,7 +13,7 @@ from imbllm_autogluon.plugin.presets import make_preset
 from imbllm_autogluon.plugin.stage import RebalancingMixin
 from imbllm_autogluon.rebalancing.cache_folder import STUDIES
 from imbllm_autogluon.search import journal_storage
-from tests.plugin.tables import imbalanced_table
+from tests.plugin.tables import QUICK, imbalanced_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import pytest
     from optuna.trial import FrozenTrial
 
-QUICK = {"imbllm.steps": 2, "imbllm.warmup_steps": 2}
 GBM = {"num_boost_round": 8, "learning_rate": 0.2, "feature_fraction": 1.0, "min_data_in_leaf": 5, "num_leaves": 8}
 """All that AutoGluon would search about LightGBM by itself is fixed."""
 

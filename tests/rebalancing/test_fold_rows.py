@@ -19,6 +19,8 @@ from tests.rebalancing.conftest import QUICK
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("uniform_backbone")
+
 # The function of the same name hides its module as an attribute of the package.
 fold_rows_module = importlib.import_module("imbllm_autogluon.rebalancing.fold_rows")
 
@@ -60,6 +62,7 @@ def test_rows_read_from_the_cache_equal_the_written_ones(fold: Table, tmp_path: 
     pd.testing.assert_series_equal(read.y.astype("uint8"), written.y.astype("uint8"))
 
 
+@pytest.mark.real_backbone
 def test_another_temperature_writes_other_rows_with_the_same_generator(fold: Table, tmp_path: Path) -> None:
     first, second = rows_of(fold, tmp_path), rows_of(fold, tmp_path, temperature=2.0)
     assert len(GENERATORS.keys(tmp_path)) == 1
@@ -169,6 +172,7 @@ def test_a_generator_of_the_whole_table_serves_every_ratio_and_temperature(fold:
     assert len(GENERATORS.keys(tmp_path)) == 2
 
 
+@pytest.mark.real_backbone
 def test_a_generator_of_the_whole_table_is_read_from_the_cache(fold: Table, tmp_path: Path) -> None:
     first = rows_of(fold, tmp_path, method="great")
     for shelf in (POOLS, GENERATORS):

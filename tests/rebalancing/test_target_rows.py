@@ -23,6 +23,8 @@ from tests.regression.frames import skewed
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("uniform_backbone")
+
 METHODS = ("imbllm", "smogn", "random")
 
 
@@ -81,6 +83,7 @@ def test_duplicated_rows_are_real_rows_of_the_bins_that_were_asked_for() -> None
     assert rows.index.tolist() == list(range(12))
 
 
+@pytest.mark.real_backbone
 def test_one_generator_serves_every_ratio_temperature_and_conditioning(tmp_path: Path) -> None:
     whole = rows_of(tmp_path)
     for settings in ({"generation_ratio": 0.1}, {"generation_ratio": 2.0}, {"temperature": 1.5}, {"conditioning": "y"}):
@@ -122,6 +125,7 @@ def test_other_edges_are_other_rows_even_with_the_same_counts(method: str) -> No
     assert moved.rows_key(config) != fold.rows_key(config)
 
 
+@pytest.mark.real_backbone
 @pytest.mark.parametrize("clause", ["bin", "value"])
 def test_a_generator_read_from_the_cache_writes_the_same_rows(clause: str, tmp_path: Path) -> None:
     first = rows_of(tmp_path, clause=clause)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+pytestmark = pytest.mark.usefixtures("uniform_backbone")
+
 
 @pytest.mark.parametrize(
     ("change", "n_warm_ups"),
@@ -32,6 +34,7 @@ def test_only_what_the_warm_up_depends_on_asks_for_another_one(
     assert len(list((tmp_path / WARM_UPS).glob("*.safetensors"))) == n_warm_ups
 
 
+@pytest.mark.real_backbone
 def test_a_shared_warm_up_leads_to_the_rows_of_one_of_its_own(
     fold: tuple[pd.DataFrame, pd.Series], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,7 +33,7 @@ def test_no_name_occurs_in_two_parts() -> None:
         ({"generation_ratio": -0.1}, "generation_ratio must be a number between 0.0 and 10.0; got -0.1"),
         (
             {"generation_ratio": "much"},
-            "generation_ratio must be 'auto' or a number between 0 and 10; got 'much'",
+            "generation_ratio must be 'auto' or a number between 0.0 and 10.0; got 'much'",
         ),
         ({"overall_budget": -0.1}, "overall_budget must be a number between 0.0 and 10.0; got -0.1"),
         ({"gate_quantile": 2}, "gate_quantile must be a number between 0.0 and 1.0; got 2"),

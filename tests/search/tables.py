@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.search import RebalanceObjective, SearchSpace
-
-QUICK = {"steps": 2, "warmup_steps": 2}
+from tests.shared import TINY
 
 
 def every_kind(n_rows: int = 120, n_classes: int = 2, seed: int = 0) -> pd.DataFrame:
@@ -38,5 +37,5 @@ def every_kind(n_rows: int = 120, n_classes: int = 2, seed: int = 0) -> pd.DataF
 
 def quick_objective(data: pd.DataFrame | None = None, **options: Any) -> RebalanceObjective:
     """Two folds; two steps of training."""
-    defaults: dict[str, Any] = {"cv": 2, "space": SearchSpace(fixed=QUICK)}
+    defaults: dict[str, Any] = {"cv": 2, "space": SearchSpace(fixed=TINY)}
     return RebalanceObjective(every_kind() if data is None else data, "label", **{**defaults, **options})

@@ -15,7 +15,8 @@ from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
 from imbllm_autogluon.search import SearchSpace, TargetSearchSpace, objective, open_study
 from imbllm_autogluon.search.estimators import _columns
-from tests.search.tables import QUICK, every_kind, quick_objective
+from tests.search.tables import every_kind, quick_objective
+from tests.shared import TINY, pairwise
 
 RANDOM = {"method": "random", "target_ratio": 1.0}
 NONE = {"method": "none"}
@@ -42,9 +43,11 @@ def depth(trial: optuna.trial.BaseTrial) -> dict[str, Any]:
     return {"max_depth": trial.suggest_int("max_depth", 1, 4)}
 
 
-@pytest.mark.parametrize("model", ["xgboost", LogisticRegression(max_iter=200)])
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("parameters", [IMBLLM, RANDOM, {"method": "smote_nc", "target_ratio": 1.0}, NONE])
+MODELS = ("xgboost", LogisticRegression(max_iter=200))
+METHODS = (IMBLLM, RANDOM, {"method": "smote_nc", "target_ratio": 1.0}, NONE)
+
+
+@pytest.mark.parametrize(("model", "n_classes", "parameters"), pairwise(MODELS, (2, 3), METHODS))
 def test_every_method_and_model_scores_a_table_of_every_kind(
     model: Any, n_classes: int, parameters: dict[str, Any]
 ) -> None:
@@ -98,7 +101,7 @@ def test_models_learn_from_rebalanced_folds_and_are_judged_on_real_rows_they_hav
 
 
 def test_trials_share_generators_through_the_cache_folder(tmp_path: Any) -> None:
-    tuned = quick_objective(cache_dir=tmp_path, space=SearchSpace(target_ratio=(1.0, 0.8), fixed=QUICK))
+    tuned = quick_objective(cache_dir=tmp_path, space=SearchSpace(target_ratio=(1.0, 0.8), fixed=TINY))
     tuned(FixedTrial(IMBLLM))
     tuned(FixedTrial({**IMBLLM, "temperature": 1.0, "target_ratio": 0.8}))
     assert len(GENERATORS.keys(tmp_path)) == 2  # one for each fold
@@ -158,7 +161,7 @@ def test_a_hopeless_trial_ends_between_two_folds_and_never_after_the_last(
 
 
 def test_a_study_searches_model_and_rebalancing_together() -> None:
-    tuned = quick_objective(model_space=depth, space=SearchSpace(method=("random", "none"), fixed=QUICK))
+    tuned = quick_objective(model_space=depth, space=SearchSpace(method=("random", "none"), fixed=TINY))
     study = open_study(tuned.study_name, first=[tuned.first()])
     study.optimize(tuned, n_trials=3)
     assert study.trials[0].params["method"] == "random"

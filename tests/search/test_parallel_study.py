@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS
-from imbllm_autogluon.search import journal_storage
+from imbllm_autogluon.datasets import load_hypothyroid
+from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
+from imbllm_autogluon.search import SearchSpace, journal_storage
+from tests.shared import TINY
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "parallel_study.py"
-
-QUICK_WORKER = """
-import importlib.util, sys
-from pathlib import Path
-from imbllm_autogluon.search import SearchSpace
-spec = importlib.util.spec_from_file_location("example", sys.argv[1])
-example = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(example)
-example.FOLDER, example.TRIALS_EACH = Path(sys.argv[2]), 2
-X, y = example.load_hypothyroid()
-example.load_hypothyroid = lambda: (X[:600], y[:600])
-quick = {"warmup_steps": 2, "steps": 2}
-example.SearchSpace = lambda fixed: SearchSpace(method=("imbllm", "random"), interpolation_ratio=(1.0,), fixed=quick)
-example.work(int(sys.argv[3]))
-"""
 
 
 def trials(folder: Path) -> list[optuna.trial.FrozenTrial]:
@@ -39,14 +28,20 @@ def trials(folder: Path) -> list[optuna.trial.FrozenTrial]:
     return optuna.load_study(study_name=name, storage=storage).trials
 
 
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
-
-
-def test_two_workers_of_the_example_fill_one_study_and_share_its_generators(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", QUICK_WORKER, str(EXAMPLE), str(tmp_path)]
-    workers = [subprocess.Popen([*command, str(seed)], env=environment()) for seed in (0, 1)]
-    assert [worker.wait(200) for worker in workers] == [0, 0]
+def test_workers_of_the_example_fill_one_study_and_share_its_generators(tmp_path: Path) -> None:
+    X, y = load_hypothyroid()
+    work: Any = runpy.run_path(str(EXAMPLE))["work"]
+    work.__globals__.update(
+        FOLDER=tmp_path,
+        TRIALS_EACH=2,
+        load_hypothyroid=lambda: (X[:600], y[:600]),
+        trees=lambda trial: {"max_depth": trial.suggest_int("max_depth", 2, 8), "n_estimators": 5},
+        SearchSpace=lambda fixed: SearchSpace(method=("imbllm", "random"), interpolation_ratio=(1.0,), fixed=TINY),
+    )
+    for worker in (0, 1):
+        work(worker)
+        for shelf in (GENERATORS, POOLS):
+            shelf.forget()  # as in another process
     made = trials(tmp_path)
     assert len(made) >= 4
     assert {trial.state for trial in made} <= {TrialState.COMPLETE, TrialState.WAITING}
@@ -55,8 +50,9 @@ def test_two_workers_of_the_example_fill_one_study_and_share_its_generators(tmp_
 
 @pytest.mark.slow
 def test_the_example_runs_with_its_four_workers(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, str(EXAMPLE)], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+        [sys.executable, str(EXAMPLE)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "best average precision" in done.stdout

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -17,14 +18,6 @@ from imbllm_autogluon.search.studies import quiet_optuna, retry_interrupted, stu
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-WORKER = """
-import sys
-from pathlib import Path
-from imbllm_autogluon.search import journal_storage, open_study
-seed, file = int(sys.argv[1]), Path(sys.argv[2])
-open_study("shared", journal_storage(file), seed=seed).optimize(lambda t: t.suggest_float("x", 0, 1), n_trials=5)
-"""
 
 KILLED = """
 import os, signal, sys
@@ -45,10 +38,19 @@ def x(trial: optuna.Trial) -> float:
     return trial.suggest_float("x", 0.0, 1.0)
 
 
+def five_trials(seed: int, file: Path) -> None:
+    open_study("shared", journal_storage(file), seed=seed).optimize(x, n_trials=5)
+
+
 def test_two_processes_fill_one_study(tmp_path: Path) -> None:
     file = tmp_path / "new folder" / "study.journal"
-    workers = [subprocess.Popen([sys.executable, "-c", WORKER, str(seed), str(file)]) for seed in (1, 2)]
-    assert [worker.wait(120) for worker in workers] == [0, 0]
+    fork = multiprocessing.get_context("fork")
+    workers = [fork.Process(target=five_trials, args=(seed, file)) for seed in (1, 2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0, 0]
     trials = open_study("shared", journal_storage(file)).trials
     assert [trial.number for trial in trials] == list(range(10))
     assert {trial.state for trial in trials} == {TrialState.COMPLETE}

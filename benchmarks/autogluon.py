@@ -1,0 +1,268 @@
+"""What twins add to AutoGluon's ensemble where a class is rare (protocol A).
+
+Stratified splits, a quarter of the rows is unseen, the tables have their own class shares; classes of fewer than 16
+rows are left out. One predictor on each split fits all models in bagging folds: the families as they are (`plain`), the
+same once more with another seed, and twins whose folds get rows by random oversampling, SMOTE-NC or ImbLLM. Each method
+is a weighted ensemble over some of these models, weighted by out-of-fold rows; plain models are the same in all
+methods. `plain`, `plain twice` and `class weights` have AutoGluon's ensemble, the others that of this package's
+presets; `plain, our ensemble` is it over the plain models alone, so that what twins add is the difference from it.
+AutoGluon's metric is average precision of the rarer class, or balanced accuracy where there are more than two. `plain
+twice` is a control: what more models of the same sort do. `class weights` is a predictor of its own with
+`sample_weight="balance_weight"`. `plain + tuned twins` are the twins of the preset `imbllm_tuned`, measured where it is
+named; its seconds are those of all trials.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks import ensembles
+from benchmarks.ensembles import AGAIN, FIT_SECONDS, PLAIN, TWICE, WEIGHT, Fit, twin
+from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Spec, Task
+from benchmarks.report import wide
+from benchmarks.scores import AVERAGE_PRECISION, BALANCED, F1, LOG_LOSS, MACRO_F1, MCC, ROC_AUC, percent, without_zeros
+from benchmarks.tables import Split, Table, split_classes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    from autogluon.tabular import TabularPredictor
+
+
+WEIGHTS, OURS = "class weights", "plain, our ensemble"
+RANDOM, SMOTE_NC = "plain + random oversampling twins", "plain + SMOTE-NC twins"
+IMBLLM, TUNED = "plain + ImbLLM twins", "plain + tuned twins"
+
+TWINS: Mapping[str, str] = {"Random": "random", "Smote": "smote_nc", "ImbLLM": "imbllm"}
+"""How the twins of each sort rebalance; those that are tuned choose."""
+
+TWIN_TUNED = "Tuned"
+
+SORTS = (AGAIN, *TWINS, TWIN_TUNED)
+
+METHODS: Mapping[str, Spec] = {
+    PLAIN: {"adds": []},
+    TWICE: {"adds": [AGAIN]},
+    OURS: {"adds": [], "ensemble": "ours"},
+    RANDOM: {"adds": ["Random"], "ensemble": "ours"},
+    SMOTE_NC: {"adds": ["Smote"], "ensemble": "ours"},
+    IMBLLM: {"adds": ["ImbLLM"], "ensemble": "ours"},
+    TUNED: {"adds": [TWIN_TUNED], "ensemble": "ours"},
+    WEIGHTS: {"adds": [], "weights": True},
+}
+"""Sorts of models that each method has beside the plain ones, and whose ensemble chooses among them."""
+
+GENERATORS = "generators"
+
+FEWEST = 16
+"""Rows of a class: 12 to learn (AutoGluon leaves out classes of fewer than 10), and 4 to judge on."""
+
+
+def split_of(table: Table, seed: int) -> Split:
+    """Rows of all classes with their shares."""
+    return split_classes(table, seed, 0.25, FEWEST)
+
+
+def predictor_of(split: Split, path: str, **more: Any) -> TabularPredictor:
+    """AutoGluon's predictor; the rarer of two classes is the positive one."""
+    from autogluon.tabular import TabularPredictor
+
+    if len(split.classes) == 2:
+        own = {"problem_type": "binary", "eval_metric": "average_precision", "positive_class": split.classes[-1]}
+    else:
+        own = {"problem_type": "multiclass", "eval_metric": "balanced_accuracy"}
+    return TabularPredictor(str(split.real.y.name), path=path, verbosity=0, **own, **more)
+
+
+def describe(table: Table, options: Options) -> str:
+    """Rows of each class in the first split."""
+    return str(split_of(table, options.seed))
+
+
+def together(methods: Mapping[str, Spec]) -> list[Mapping[str, Spec]]:
+    """All methods are one fit, but class weights."""
+    groups = [
+        {name: spec for name, spec in methods.items() if bool(spec.get("weights")) is own} for own in (False, True)
+    ]
+    return [group for group in groups if group]
+
+
+def measure(task: Task) -> list[dict[str, Any]]:
+    """Fit the models of all methods on one split, and judge every method on unseen rows."""
+    split = split_of(task.table, task.split)
+    weights = {"sample_weight": "balance_weight"} if WEIGHTS in task.methods else {}
+
+    def judge(fit: Fit, names: dict[str, str]) -> dict[str, dict[str, float]]:
+        answers = fit.predictor.predict_proba_multi(split.test.X, models=list(names.values()))
+        return {
+            method: {**judged(fit.predictor, name, answers[name], split), **_more_costs(fit, method)}
+            for method, name in names.items()
+        }
+
+    models = portfolio(task.methods, task.options)
+    return ensembles.measure_fit(
+        task, lambda path: predictor_of(split, path, **weights), split.real.frame, models, SORTS, judge
+    )
+
+
+def portfolio(methods: Mapping[str, Spec], options: Options) -> ensembles.Portfolio:
+    """Plain models, and what the methods add: the same with another seed, and twins of each sort."""
+    from imbllm_autogluon.plugin.tuning_options import SEARCHER
+    from imbllm_autogluon.plugin.twins import KEY_SUFFIX
+
+    families, own = options["family"], options.settings
+    added = {sort for spec in methods.values() for sort in spec["adds"]}
+    twins = [twin(sort, {**own, "method": method}) for sort, method in TWINS.items() if sort in added]
+    if TWIN_TUNED in added:
+        trials = {} if options["trials"] is None else {"num_trials": options["trials"]}
+        search = {"searcher": SEARCHER, "scheduler": "local", **trials}
+        twins.append(twin(TWIN_TUNED, own, {"hyperparameter_tune_kwargs": search}))
+    of_twins = {f"{family}{KEY_SUFFIX}": list(twins) for family in families} if twins else {}
+    return {**ensembles.plain_models(families, added), **of_twins}
+
+
+def judged(predictor: TabularPredictor, model: str, answers: pd.DataFrame, split: Split) -> dict[str, float]:
+    """Figures of one ensemble's answers for the test rows, shape (n, classes), a column for each class."""
+    from imbllm_autogluon.plugin.ensemble_model import without_tilt
+
+    truth = split.test.y
+    if len(split.classes) > 2:
+        return of_classes(truth, answers, without_tilt(predictor, model, answers))
+    rarer = split.classes[-1]
+    limits = {
+        name: float(predictor.calibrate_decision_threshold(metric=metric, model=model, verbose=False))
+        for name, metric in CALIBRATED.items()
+    }
+    return of_rarer_class((truth == rarer).to_numpy(), answers[rarer].to_numpy(), limits)
+
+
+CALIBRATED: Mapping[str, str] = {F1: "f1", BALANCED: "balanced_accuracy", MCC: "mcc"}
+"""Figures of decisions between two classes, and AutoGluon's names of what their thresholds are tuned for."""
+
+
+def of_rarer_class(rare: np.ndarray, probability: np.ndarray, limits: Mapping[str, float]) -> dict[str, float]:
+    """Figures of two classes: whether a row is of the rarer class, and its probability, shape (n,).
+
+    `limits` has the probability above which the rarer class is decided for, one for each of `CALIBRATED`.
+
+    Examples
+    --------
+    >>> limits = {"F1": 0.2, "balanced accuracy": 0.2, "MCC": 0.5}
+    >>> found = of_rarer_class(np.array([False, False, True]), np.array([0.1, 0.3, 0.4]), limits)
+    >>> found["balanced accuracy"], found["MCC"], found["average precision"]
+    (75.0, 0.0, 100.0)
+    """
+    from sklearn import metrics
+
+    decided = {name: probability > limit for name, limit in limits.items()}
+    shares: dict[str, Any] = {
+        AVERAGE_PRECISION: metrics.average_precision_score(rare, probability),
+        ROC_AUC: metrics.roc_auc_score(rare, probability),
+        F1: metrics.f1_score(rare, decided[F1], zero_division=0.0),
+        BALANCED: metrics.balanced_accuracy_score(rare, decided[BALANCED]),
+        MCC: metrics.matthews_corrcoef(rare, decided[MCC]),
+    }
+    log_loss = metrics.log_loss(rare, without_zeros(np.c_[1.0 - probability, probability]))
+    return {**percent(shares), LOG_LOSS: float(log_loss)}
+
+
+def of_classes(truth: pd.Series[Any], answers: pd.DataFrame, probabilities: pd.DataFrame) -> dict[str, float]:
+    """Figures of more than two classes: the highest answer is decided for, the log-loss is of the probabilities."""
+    from sklearn import metrics
+
+    known = truth.map({name: place for place, name in enumerate(probabilities.columns)}).to_numpy()
+    decided = answers.to_numpy().argmax(axis=1)
+    shares = {
+        BALANCED: metrics.balanced_accuracy_score(known, decided),
+        MACRO_F1: metrics.f1_score(known, decided, average="macro", zero_division=0.0),
+    }
+    numbers = without_zeros(probabilities.to_numpy())
+    return {**percent(shares), LOG_LOSS: float(metrics.log_loss(known, numbers, labels=range(numbers.shape[1])))}
+
+
+def _more_costs(fit: Fit, method: str) -> dict[str, float]:
+    """Generators trained for a method, and the seconds of a search, whose models are only the best trials."""
+    found = {FIT_SECONDS: _search_seconds(fit.predictor)} if method == TUNED else {}
+    return {**found, GENERATORS: float(_generators(fit, method))} if method in (IMBLLM, TUNED) else found
+
+
+def _search_seconds(predictor: TabularPredictor) -> float:
+    """Of all trials, those that AutoGluon was not handed included."""
+    import optuna
+
+    from imbllm_autogluon.plugin.fold_writer import cache_of
+    from imbllm_autogluon.rebalancing.cache_folder import STUDIES
+    from imbllm_autogluon.search.studies import journal_storage
+
+    storage = journal_storage(cache_of(Path(predictor.path)) / STUDIES)
+    names = optuna.get_all_study_names(storage)
+    trials = [trial for name in names for trial in optuna.load_study(study_name=name, storage=storage).trials]
+    return sum(trial.duration.total_seconds() for trial in trials if trial.duration is not None)
+
+
+def _generators(fit: Fit, method: str) -> int:
+    """Generators that the twins of all families share; trials train those that their settings ask for in addition."""
+    from imbllm_autogluon.jobs.fold_records import child_reports
+    from imbllm_autogluon.plugin.fold_writer import cache_of
+    from imbllm_autogluon.rebalancing.fold_rows import GENERATORS as SHELF
+
+    reports = [report for model in fit.models_of("ImbLLM")[:1] for _, report in child_reports(fit.predictor, model)]
+    shared = len({report.get("oversampling", {}).get("generator", "") for report in reports} - {""})
+    return shared if method == IMBLLM else len(SHELF.keys(cache_of(Path(fit.predictor.path)))) - shared
+
+
+def parts(tidy: pd.DataFrame) -> dict[str, list[str]]:
+    """Tables of two classes and of more."""
+    binary = wide(tidy[tidy["metric"].isin([AVERAGE_PRECISION])]).index.get_level_values("table")
+    tables = list(dict.fromkeys(tidy["table"]))
+    return {
+        "Two classes": [table for table in tables if table in binary],
+        "More classes": [table for table in tables if table not in binary],
+    }
+
+
+def _claims() -> tuple[Claim, ...]:
+    """Asked of twins: better on average, no table lost, against the plain models, twice as many, and our ensemble."""
+    against = (PLAIN, TWICE, OURS)
+    asked: list[tuple[str, dict[str, Any]]] = [
+        (AVERAGE_PRECISION, {"mean": 0.0, "worst": -0.5}),
+        (ROC_AUC, {"mean": 0.0, "worst": -0.5}),
+        (LOG_LOSS, {"worst": -2.0}),
+        (BALANCED, {"mean": 3.0, "part": "More classes"}),
+        (MACRO_F1, {"mean": 3.0}),
+    ]
+    pairs = [(method, other) for method in (IMBLLM, TUNED) for other in against] + [(OURS, PLAIN), (TUNED, IMBLLM)]
+    return tuple(Claim(method, metric, other, **limits) for method, other in pairs for metric, limits in asked)
+
+
+PROTOCOL = Protocol(
+    name="autogluon",
+    about=__doc__,
+    methods=partial(ensembles.with_settings, METHODS, (*TWINS, TWIN_TUNED)),
+    slow=(TUNED,),
+    always=(PLAIN,),
+    together=together,
+    measure=measure,
+    metrics=(
+        Metric(AVERAGE_PRECISION, "of the probability of the rarer of two classes; percent", compared=True),
+        Metric(ROC_AUC, "of the same; percent", compared=True),
+        Metric(F1, "of the rarer of two classes, at the threshold that AutoGluon tunes for it; percent", compared=True),
+        Metric(BALANCED, "two classes: at its own threshold; more: the highest answer; percent", compared=True),
+        Metric(MCC, "of two classes, at its own threshold; percent", compared=True),
+        Metric(MACRO_F1, "mean of F1 over more than two classes; percent", compared=True),
+        Metric(LOG_LOSS, "nats, of calibrated probabilities", "lower", 3, compared=True, relative=True),
+        Metric(FIT_SECONDS, "seconds of fitting what was added, generators included; else of the plain models", ""),
+        Metric(WEIGHT, "percent of the ensemble that what was added makes up", ""),
+        Metric(GENERATORS, "language models trained", ""),
+    ),
+    options={**ensembles.OPTIONS, "trials": Option(int | None, None, "Of tuned twins. Default: the preset's.")},
+    describe=describe,
+    references=(PLAIN, TWICE, OURS),
+    claims=_claims(),
+    parts=parts,
+)

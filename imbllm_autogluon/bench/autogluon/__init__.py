@@ -1,3 +1,0 @@
-"""``imbllm bench autogluon``: what twins add to AutoGluon's ensemble where a class is rare."""
-
-from __future__ import annotations

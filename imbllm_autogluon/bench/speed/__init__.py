@@ -1,3 +1,0 @@
-"""``imbllm bench speed``: rows per second, seconds per epoch and memory against be_great."""
-
-from __future__ import annotations

@@ -1,0 +1,62 @@
+"""A language model that knows nothing: every legal token is equally likely, whatever it is trained on.
+
+It stands in for the compact backbone where only the contract is tested: counts, dtypes, legality, columns, index,
+seeds, storage. Sentences, automata, training loop, decoder and storage are the real ones; only the network is free of
+charge. Tests of what is learned keep the real model.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from imbllm_autogluon.language import table_backbone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imbllm_autogluon.language.config import LanguageConfig
+
+
+class UniformModel(torch.nn.Module):
+    """What a transformers causal LM shows of itself to this package; all logits are 0 and stay so."""
+
+    config = None  # the key-value cache then has no layers
+
+    def __init__(self, n_tokens: int) -> None:
+        super().__init__()
+        self.head = torch.nn.Linear(1, n_tokens, bias=False)
+        torch.nn.init.zeros_(self.head.weight)
+
+    @property
+    def base_model(self) -> UniformModel:
+        return self
+
+    def get_input_embeddings(self) -> torch.nn.Linear:
+        return self.head
+
+    get_output_embeddings = get_input_embeddings
+
+    def forward(self, input_ids: torch.Tensor, **_: Any) -> SimpleNamespace:
+        """Hidden states of 0, from which no gradient comes; ids that an embedding would not have are an error."""
+        low, high = (int(bound) for bound in torch.aminmax(input_ids))
+        assert low >= 0, f"token {low}"
+        assert high < len(self.head.weight), f"token {high} of {len(self.head.weight)}"
+        return SimpleNamespace(last_hidden_state=torch.zeros(*input_ids.shape, 1, device=input_ids.device))
+
+
+@contextmanager
+def drawing_uniformly() -> Iterator[None]:
+    """Inside, `backbone="compact"` is built as a :class:`UniformModel`, in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table_backbone, "build_compact", _build_uniform)
+        yield
+
+
+def _build_uniform(n_tokens: int, longest_sentence: int, config: LanguageConfig) -> UniformModel:
+    """In place of :func:`imbllm_autogluon.language.compact.build_compact`."""
+    return UniformModel(n_tokens)
