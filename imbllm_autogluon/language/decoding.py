@@ -1,9 +1,9 @@
 """Batched constrained decoding: every row is legal by construction, at any stage of training.
 
 Rows of a batch share one clause order. The forced tokens of a clause (its prefix) enter the key-value cache as one
-chunk together with the last sampled token, or share its place where the encoding is fused; value tokens are drawn under the column's automaton; where the automaton
-leaves no choice the token is taken without asking the model. Only the tokens that a clause can use take part in
-the output layer.
+chunk together with the last sampled token, or share its place where the encoding is fused; value tokens are drawn under
+the column's automaton; where the automaton leaves no choice the token is taken without asking the model. Only the
+tokens that a clause can use take part in the output layer.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.batches import Batches, fixed_sentences
-from imbllm_autogluon.language.cooccurrence import start_from_rows
 from imbllm_autogluon.language.checkpoints import Checkpoint
+from imbllm_autogluon.language.cooccurrence import start_from_rows
 from imbllm_autogluon.language.label_loss import LabelLoss, LabelObjective
 from imbllm_autogluon.language.losses import Loss, SentenceLoss, ValueLoss
 from imbllm_autogluon.language.masked import MaskedValueLoss
