@@ -96,8 +96,8 @@ def multiclass_outcome(out: Path) -> FitOutcome:
 
 @reported_once
 def tuned_outcome(out: Path) -> FitOutcome:
-    """Two classes and a twin tuned in five trials."""
+    """Two classes and a twin tuned in four trials."""
     train = labelled({"no": 90, "yes": 20})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("imbllm_autogluon.plugin.presets.TUNING", {"num_trials": 5, "top_k": 2})
+        patch.setattr("imbllm_autogluon.plugin.presets.TUNING", {"num_trials": 4, "top_k": 2})
         return tiny_job(train, out, presets=("imbllm_tuned",), families=("LR",)).run()

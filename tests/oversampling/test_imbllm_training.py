@@ -154,7 +154,15 @@ def test_constrained_decoding_has_no_illegal_share() -> None:
     assert [entry.illegal_share for entry in generator.report.classes] == [None, None]
 
 
-@pytest.mark.parametrize(("clauses", "tuning"), [("text", "lora"), ("tokens", "full"), ("tokens", "top_blocks")])
+@pytest.mark.parametrize(
+    ("clauses", "tuning"),
+    [
+        *(("text", "lora"), ("tokens", "full"), ("tokens", "top_blocks")),
+        pytest.param("tokens", "lora", marks=pytest.mark.exhaustive),
+        pytest.param("text", "full", marks=pytest.mark.exhaustive),
+        pytest.param("text", "top_blocks", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_a_pretrained_backbone_oversamples_and_survives_storage(
     clauses: str, tuning: str, backbone: Path, tmp_path: Path
 ) -> None:

@@ -29,7 +29,14 @@ def fitted(frame: pd.DataFrame, method: str = "great", seed: int = 0, **settings
 
 @pytest.mark.parametrize(
     ("method", "dtype"),
-    [("great", "object"), ("great", "category"), ("great", "string"), ("imbllm", "category"), ("pred_llm", "string")],
+    [
+        *(("great", "object"), ("great", "category"), ("great", "string"), ("imbllm", "category")),
+        ("pred_llm", "string"),
+        pytest.param("imbllm", "object", marks=pytest.mark.exhaustive),
+        pytest.param("imbllm", "string", marks=pytest.mark.exhaustive),
+        pytest.param("pred_llm", "object", marks=pytest.mark.exhaustive),
+        pytest.param("pred_llm", "category", marks=pytest.mark.exhaustive),
+    ],
 )
 def test_a_written_table_has_the_form_and_the_shares_of_the_learned_one(method: str, dtype: str) -> None:
     frame = table(60, 30, 10, dtype=dtype)

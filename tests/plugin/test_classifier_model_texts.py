@@ -82,7 +82,7 @@ def test_a_twin_writes_rows_of_a_table_with_raw_texts(tmp_path: Path) -> None:
     assert isinstance(predictor.predict(with_notes(), model="LinearModelImb"), pd.Series)
 
 
-@pytest.mark.parametrize("clauses", ["text", "tokens"])
+@pytest.mark.parametrize("clauses", ["text", pytest.param("tokens", marks=pytest.mark.exhaustive)])
 def test_a_pretrained_backbone_reads_names_and_texts(clauses: str, tmp_path: Path) -> None:
     folder = str(save_pretrained(tmp_path / "model", "llama"))
     own = {"backbone": folder, "clauses": clauses, "tuning": "top_blocks"}

@@ -139,7 +139,13 @@ def fit(path: Path, names: Any, **options: Any) -> TabularPredictor:
     return predictor.fit(table, presets=names, num_stack_levels=0, num_cpus=1, ag_args_fit=QUICK, **options)
 
 
-@pytest.mark.parametrize("name", sorted({"imbllm", *BASES} & set(presets())))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in ("imbllm", "imbllm_best") else pytest.mark.exhaustive)
+        for name in sorted({"imbllm", *BASES} & set(presets()))
+    ],
+)
 def test_every_preset_fits_a_small_portfolio_with_twins(name: str, tmp_path: Path) -> None:
     # The presets that refit or set other numbers of folds keep these choices.
     predictor = fit(tmp_path / "p", name)
