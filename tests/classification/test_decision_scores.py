@@ -20,7 +20,7 @@ OF_CLASSES = sorted({*BINARY_METRICS, *MULTICLASS_METRICS} & {*CLASS_METRICS})
 
 
 def decided(n_classes: int, seed: int = 0) -> tuple[npt.NDArray[Any], list[npt.NDArray[Any]], list[npt.NDArray[Any]]]:
-    """Codes of 120 rows, three decisions about them (the last never for the last class), and ten samples.
+    """Codes of 120 rows, three decisions about them (the last never for the last class), and four samples.
 
     Where there are more than two classes, nobody has or decides for the code 1.
     """
@@ -29,7 +29,7 @@ def decided(n_classes: int, seed: int = 0) -> tuple[npt.NDArray[Any], list[npt.N
     good, bad = (np.where(rng.random(120) < share, codes, rng.integers(0, n_classes, 120)) for share in (0.7, 0.2))
     names = np.array([0, *range(2, n_classes + 1)] if n_classes > 2 else [0, 1])
     codes, *decisions = (names[each] for each in (codes, good, bad, np.minimum(bad, n_classes - 2)))
-    return codes, decisions, list(redrawn_within_classes(codes, rng, 10))
+    return codes, decisions, list(redrawn_within_classes(codes, rng, 4))
 
 
 @pytest.mark.parametrize(
