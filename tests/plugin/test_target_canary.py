@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FAMILIES = {
     "GBM_IMB": {"num_boost_round": 25},
     "RF_IMB": {"n_estimators": 50},
-    "XT_IMB": {"n_estimators": 25},
+    "XT_IMB": {"n_estimators": 50},
     "KNN_IMB": {},
     "LR_IMB": {},
 }
