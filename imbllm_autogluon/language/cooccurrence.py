@@ -32,7 +32,7 @@ MOST_ROWS, MOST_VALUES = 20_000, 1_000
 AXES = 32
 """Most axes that are kept."""
 
-BANDWIDTH = 1 / 8
+BANDWIDTH = 1 / 16
 """Standard deviation of the kernel that lets bins share counts with their neighbors, as a share of the column's bins
 (at least one bin)."""
 
