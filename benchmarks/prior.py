@@ -100,12 +100,12 @@ class Questions(NamedTuple):
         unlabelled[:, -1] = False
         orders = np.tile(np.arange(encoding.n_clauses), (len(X), 1))
         sentences = encoding.assemble(clauses.with_present(unlabelled), orders)
-        label, lengths = encoding.prefixes[-1], sentences.real.sum(axis=1)
-        ids = [row[:length].tolist() for row, length in zip(sentences.ids, lengths, strict=True)]
+        label = list(encoding.prefixes[-1])
+        ids = [row[real].tolist() for row, real in zip(sentences.ids, sentences.real, strict=True)]
         if sentences.ahead is None:
-            return cls(model, clauses, values, [[*row, *label] for row in ids], None)
-        names = zip(sentences.ahead, lengths, strict=True)
-        return cls(model, clauses, values, ids, [[*row[: length - 1].tolist(), *label] for row, length in names])
+            return cls(model, clauses, values, [row + label for row in ids], None)
+        names = [row[real].tolist()[:-1] + label for row, real in zip(sentences.ahead, sentences.real, strict=True)]
+        return cls(model, clauses, values, ids, names)
 
     def read(self, row: int) -> dict[str, torch.Tensor]:
         """A prompt as the model of transformers reads it."""
@@ -114,12 +114,8 @@ class Questions(NamedTuple):
         from imbllm_autogluon.language.losses import read_tokens
 
         model: Any = self.model.language_model._backbone.model  # with LoRA the adapters are merged by now
-        ids, ahead = (
-            None if prompts is None else torch.tensor([prompts[row]], device=model.device)
-            for prompts in (self.ids, self.ahead)
-        )
-        assert ids is not None
-        return read_tokens(model, ids, ahead)
+        prompts = (torch.tensor([each[row]], device=model.device) for each in (self.ids, self.ahead) if each)
+        return read_tokens(model, *prompts)
 
 
 def query_speed(table: Table, settings: dict[str, Any], n_asked: int, one_by_one: int) -> dict[str, float]:

@@ -76,7 +76,7 @@ def hidden_states(model: LanguageModel, sentences: Sentences, device: torch.devi
     return states
 
 
-def read_tokens(model: LanguageModel, ids: torch.Tensor, ahead: torch.Tensor | None) -> dict[str, torch.Tensor]:
+def read_tokens(model: LanguageModel, ids: torch.Tensor, ahead: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
     """Keyword by which a model reads tokens: their ids, or their embeddings with those of what comes next added."""
     if ahead is None:
         return {"input_ids": ids}
