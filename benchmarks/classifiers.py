@@ -122,13 +122,6 @@ def fit(
     name: str, X: pd.DataFrame, y: npt.NDArray[np.intp], weights: npt.NDArray[np.float64] | None, seed: int
 ) -> Pipeline:
     """Fit a classifier on coded rows; what predicts must have the same columns.
-
-    Examples
-    --------
-    >>> rows = pd.DataFrame({"age": [31.0, 64.0, 35.0, 61.0]})
-    >>> model = fit("logistic regression", rows, np.array([0, 1, 0, 1]), None, seed=0)
-    >>> model.predict(pd.DataFrame({"age": [70.0]})).tolist()
-    [1]
     """
     from sklearn.pipeline import Pipeline
 

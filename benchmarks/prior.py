@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     import pandas as pd
+    import torch
 
     from benchmarks.tables import Table
     from imbllm_autogluon.classification.label_model import LabelModel
@@ -86,6 +87,9 @@ class Questions(NamedTuple):
     ids: list[list[int]]
     """Prompt of each row as token ids, up to the label's value."""
 
+    ahead: list[list[int]] | None
+    """Of a fused encoding: the prefixes that share their places."""
+
     @classmethod
     def of(cls, model: LabelModel, X: pd.DataFrame) -> Questions:
         """Prompts of rows, shape (n, m)."""
@@ -96,8 +100,22 @@ class Questions(NamedTuple):
         unlabelled[:, -1] = False
         orders = np.tile(np.arange(encoding.n_clauses), (len(X), 1))
         sentences = encoding.assemble(clauses.with_present(unlabelled), orders)
-        pairs = zip(sentences.ids, sentences.real, strict=True)
-        return cls(model, clauses, values, [[*row[real].tolist(), *encoding.prefixes[-1]] for row, real in pairs])
+        label = list(encoding.prefixes[-1])
+        ids = [row[real].tolist() for row, real in zip(sentences.ids, sentences.real, strict=True)]
+        if sentences.ahead is None:
+            return cls(model, clauses, values, [row + label for row in ids], None)
+        names = [row[real].tolist()[:-1] + label for row, real in zip(sentences.ahead, sentences.real, strict=True)]
+        return cls(model, clauses, values, ids, names)
+
+    def read(self, row: int) -> dict[str, torch.Tensor]:
+        """A prompt as the model of transformers reads it."""
+        import torch
+
+        from imbllm_autogluon.language.losses import read_tokens
+
+        model: Any = self.model.language_model._backbone.model  # with LoRA the adapters are merged by now
+        prompts = (torch.tensor([each[row]], device=model.device) for each in (self.ids, self.ahead) if each)
+        return read_tokens(model, *prompts)
 
 
 def query_speed(table: Table, settings: dict[str, Any], n_asked: int, one_by_one: int) -> dict[str, float]:
@@ -139,13 +157,13 @@ def by_generate(asked: Questions, answers: IntArray, seed: int, threads: int) ->
     from imbllm_autogluon.language.precision import autocast
     from imbllm_autogluon.process_state import seeded_torch
 
-    model: Any = asked.model.language_model._backbone.model  # with LoRA the adapters are merged by now
-    options = {"max_new_tokens": asked.values.shape[1], "do_sample": False, "pad_token_id": 0}
+    model: Any = asked.model.language_model._backbone.model
+    n_new = asked.values.shape[1]
+    options = {"max_new_tokens": n_new, "min_new_tokens": n_new, "do_sample": False, "pad_token_id": 0}
 
     def answer(row: int) -> IntArray:
-        ids = torch.tensor([asked.ids[row]], device=model.device)
-        written = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), **options)
-        return np.asarray(written[0, ids.shape[1] :].cpu())
+        mask = torch.ones((1, len(asked.ids[row])), dtype=torch.long, device=model.device)
+        return np.asarray(model.generate(**asked.read(row), attention_mask=mask, **options)[0, -n_new:].cpu())
 
     with seeded_torch(seed, threads), autocast(model.device):
         return answered_alone(answer, answers)

@@ -33,11 +33,6 @@ def of_rare_class(truth: IntArray, probabilities: FloatArray, rarest: int) -> di
 
     `truth` are codes of shape (n,) in which all classes appear, `probabilities` have shape (n, classes), `rarest` is
     a code.
-
-    Examples
-    --------
-    >>> of_rare_class(np.array([0, 0, 1]), np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]]), 1)["balanced accuracy"]
-    75.0
     """
     from sklearn import metrics
 

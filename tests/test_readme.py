@@ -141,7 +141,7 @@ def test_every_measured_figure_stands_in_a_checked_sentence() -> None:
     known = [sentence.format(*figures) for sentence, figures in figures_of_sentences().items()]
     known += [
         f"within a factor of {RebalanceConfig().balanced_below:g}",
-        "weakness of 0.1.0",
+        "those of 0.1.0",
         "Apache-2.0",
         "CC BY 4.0",
     ]

@@ -29,6 +29,7 @@ class UniformModel(torch.nn.Module):
 
     def __init__(self, n_tokens: int) -> None:
         super().__init__()
+        self.embedding = torch.nn.Embedding(n_tokens, 1)
         self.head = torch.nn.Linear(1, n_tokens, bias=False)
         torch.nn.init.zeros_(self.head.weight)
 
@@ -36,17 +37,18 @@ class UniformModel(torch.nn.Module):
     def base_model(self) -> UniformModel:
         return self
 
-    def get_input_embeddings(self) -> torch.nn.Linear:
+    def get_input_embeddings(self) -> torch.nn.Embedding:
+        return self.embedding
+
+    def get_output_embeddings(self) -> torch.nn.Linear:
         return self.head
 
-    get_output_embeddings = get_input_embeddings
-
-    def forward(self, input_ids: torch.Tensor, **_: Any) -> SimpleNamespace:
-        """Hidden states of 0, from which no gradient comes; ids that an embedding would not have are an error."""
-        low, high = (int(bound) for bound in torch.aminmax(input_ids))
-        assert low >= 0, f"token {low}"
-        assert high < len(self.head.weight), f"token {high} of {len(self.head.weight)}"
-        return SimpleNamespace(last_hidden_state=torch.zeros(*input_ids.shape, 1, device=input_ids.device))
+    def forward(
+        self, input_ids: torch.Tensor | None = None, inputs_embeds: torch.Tensor | None = None, **_: Any
+    ) -> SimpleNamespace:
+        """Hidden states of 0, from which no gradient comes; ids that the embedding does not have are an error."""
+        read = self.embedding(input_ids) if inputs_embeds is None else inputs_embeds
+        return SimpleNamespace(last_hidden_state=torch.zeros_like(read))
 
 
 @contextmanager

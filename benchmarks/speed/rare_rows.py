@@ -80,12 +80,6 @@ def _decimals(seen: pd.Series[Any]) -> int:
 
 def read_cells(texts: pd.DataFrame, real: pd.DataFrame) -> pd.DataFrame:
     """Cells that a generator wrote as text (None: missing), as values of the real table; what is unreadable is illegal.
-
-    Examples
-    --------
-    >>> real = pd.DataFrame({"age": [61, 35]})
-    >>> legal_rows(read_cells(pd.DataFrame({"age": ["40", "old"]}), real), real).tolist()
-    [True, False]
     """
     return pd.DataFrame({name: _read_column(texts[name], real[name]) for name in real.columns})
 

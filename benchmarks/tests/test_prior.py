@@ -34,7 +34,7 @@ def test_all_ways_of_asking_read_the_same_prompts(monkeypatch: pytest.MonkeyPatc
     asked = Questions.of(model, X := visits.features.iloc[:30])
     language_model: Any = model.language_model._backbone.model
     with torch.inference_mode():
-        logits = [language_model(input_ids=torch.tensor([ids])).logits[0, -1, asked.values[:, 0]] for ids in asked.ids]
+        logits = [language_model(**asked.read(row)).logits[0, -1, asked.values[:, 0]] for row in range(30)]
     shares = torch.log_softmax(torch.stack(logits).double(), dim=1).numpy()
     np.testing.assert_allclose(shares, model.log_probabilities(X), atol=1e-5)
     timed = prior.timed

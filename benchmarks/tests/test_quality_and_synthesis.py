@@ -60,7 +60,7 @@ def test_figures_of_quality_have_verdicts_and_controls_differ() -> None:
     }
     assert found[NOISE]["rows written"]["value"] == 40
     assert found[NOISE]["close probability"]["value"] < found[OTHERS]["close probability"]["value"]
-    assert {row["verdict"] for row in found[OTHERS].values()} <= {"good", "poor", "unknown", ""}
+    assert {row["verdict"] for row in found[OTHERS].values()} <= {"good", "fair", "poor", "unknown", ""}
 
 
 def test_good_shares_count_what_was_judged_and_poor_figures_are_marked() -> None:

@@ -1,22 +1,23 @@
 """Batched constrained decoding: every row is legal by construction, at any stage of training.
 
 Rows of a batch share one clause order. The forced tokens of a clause (its prefix) enter the key-value cache as one
-chunk together with the last sampled token; value tokens are drawn under the column's automaton; where the automaton
-leaves no choice the token is taken without asking the model. Only the tokens that a clause can use take part in
-the output layer.
+chunk together with the last sampled token, or share its place where the encoding is fused; value tokens are drawn under
+the column's automaton; where the automaton leaves no choice the token is taken without asking the model. Only the
+tokens that a clause can use take part in the output layer.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
 from transformers import DynamicCache
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.language.losses import NOT_LEGAL
+from imbllm_autogluon.language.losses import NOT_LEGAL, read_tokens
 from imbllm_autogluon.language.precision import autocast
-from imbllm_autogluon.sentences import END
+from imbllm_autogluon.sentences import END, PADDING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,14 +67,15 @@ class ConstrainedDecoder:
         run = Run(self._model, len(prompts.tokens))
         nothing = torch.full((run.n_rows, 1), -1)
         columns = dict.fromkeys(range(self._encoding.n_clauses), nothing)
-        given_first(run, self._encoding, prompts)
-        for clause in prompts.order[prompts.given :].tolist():
-            columns[clause] = self._decode_value(run, clause).cpu()
+        missing = [*prompts.order[prompts.given :].tolist(), None]
+        given_first(run, self._encoding, prompts, missing[0])
+        for clause, following in pairwise(missing):
+            columns[clause] = self._decode_value(run, clause, following).cpu()
         for clause in prompts.order[: prompts.given].tolist():
             columns[clause] = torch.from_numpy(prompts.tokens[:, clause])
         return _stacked([columns[clause] for clause in range(self._encoding.n_clauses)])
 
-    def _decode_value(self, run: Run, clause: int) -> torch.Tensor:
+    def _decode_value(self, run: Run, clause: int, following: int | None) -> torch.Tensor:
         """Sample the value of one clause for every row; returns tokens of shape (n, longest), padded with -1."""
         if self._encoding.tables.is_given[clause]:
             name = "".join(self._encoding.token_texts[token] for token in self._encoding.prefixes[clause]).strip()
@@ -81,14 +83,17 @@ class ConstrainedDecoder:
                 f"clause {clause} ({name!r}) is free text, which is read and never written; give it in the prompts or "
                 "leave it out of their order."
             )
-        run.queue_forced(self._encoding.prefixes[clause])
+        if not self._encoding.fused:
+            run.queue_forced(self._encoding.prefixes[clause])
+        names = _names(self._encoding, clause, following)
         states = torch.full((run.n_rows,), int(self._encoding.tables.starts[clause]), device=run.device)
         tokens = []
         while bool((states != END).any()):
             active = states != END
             token = torch.where(active, self._next_token(run, states, clause), END)
             states = torch.where(active, self._next_state[states, token], END)
-            run.queue(token.clamp(min=0)[:, None], active[:, None])
+            ahead = None if names is None else torch.where(states == END, names[1], names[0])[:, None]
+            run.queue(token.clamp(min=0)[:, None], active[:, None], ahead)
             tokens.append(token)
         return torch.stack(tokens, dim=1)
 
@@ -102,22 +107,46 @@ class ConstrainedDecoder:
         return used[draw_tokens(logits.masked_fill(~legal[:, used], NOT_LEGAL), self._temperature, self._generator)]
 
 
-def given_first(run: Run, encoding: SentenceEncoding, prompts: Prompts) -> None:
-    """Queue the opening and the given clauses; a first clause equal in all rows is computed once for the batch."""
-    if encoding.opening:
-        run.queue_forced(encoding.opening)
-    for position, clause in enumerate(prompts.order[: prompts.given].tolist()):
+def given_first(run: Run, encoding: SentenceEncoding, prompts: Prompts, following: int | None = None) -> None:
+    """Queue the opening and the given clauses; a first clause equal in all rows is computed once for the batch.
+
+    Parameters
+    ----------
+    run
+        Cache of the batch, empty.
+    encoding
+        Prefixes of the clauses.
+    prompts
+        Values that are given.
+    following
+        Clause that comes behind the given ones; None: there is none, or the model is to find it.
+    """
+    clauses = [*prompts.order[: prompts.given].tolist(), following]
+    if encoding.begin:
+        names = _names(encoding, None, clauses[0])
+        run.queue_forced(encoding.begin, None if names is None else (*[PADDING] * (len(encoding.begin) - 1), names[1]))
+    for position, (clause, behind) in enumerate(pairwise(clauses)):
         values = torch.from_numpy(prompts.tokens[:, clause]).to(run.device)
         values = values[:, (values >= 0).any(dim=0)]
         in_common = position == 0 and bool((values == values[:1]).all())
-        if position == 0 and not in_common and encoding.opening:
+        if position == 0 and not in_common and encoding.begin:
             run.share_queue()
-        run.queue_forced(encoding.prefixes[clause])
+        if not encoding.fused:
+            run.queue_forced(encoding.prefixes[clause])
+        real = values >= 0
+        names = _names(encoding, clause, behind)
+        last = real & (real.sum(dim=1, keepdim=True) == real.cumsum(dim=1))
+        run.queue(values.clamp(min=0), real, None if names is None else torch.where(last, names[1], names[0]))
         if in_common:
-            run.queue_forced(tuple(values[0][values[0] >= 0].tolist()))
             run.share_queue()
-        else:
-            run.queue(values.clamp(min=0), values >= 0)
+
+
+def _names(encoding: SentenceEncoding, clause: int | None, following: int | None) -> tuple[int, int] | None:
+    """Of a fused encoding: prefixes of a clause and of the one behind it, `PADDING` where there is none."""
+    if not encoding.fused:
+        return None
+    own, behind = (PADDING if one is None else encoding.prefixes[one][0] for one in (clause, following))
+    return own, behind
 
 
 def draw_tokens(logits: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:
@@ -146,6 +175,7 @@ class Run:
         self._cache = DynamicCache(config=model.config)
         self._ids: list[torch.Tensor] = []
         self._real: list[torch.Tensor] = []
+        self._ahead: list[torch.Tensor] = []
         self._mask = torch.ones((n_rows, 0), dtype=torch.bool, device=self.device)
         self._last: torch.Tensor
 
@@ -154,65 +184,86 @@ class Run:
         """Places that are taken, waiting ones included."""
         return self._mask.shape[1] + sum(ids.shape[1] for ids in self._ids)
 
-    def queue_forced(self, tokens: tuple[int, ...]) -> None:
+    def queue_forced(self, tokens: tuple[int, ...], ahead: tuple[int, ...] | None = None) -> None:
         """Let tokens that are the same in all rows wait for the next forward pass."""
-        ids = torch.tensor(tokens, device=self.device).expand(self.n_rows, -1)
-        self.queue(ids, torch.ones_like(ids, dtype=torch.bool))
+        ids, names = (
+            None if each is None else torch.tensor(each, device=self.device).expand(self.n_rows, -1)
+            for each in (tokens, ahead)
+        )
+        assert ids is not None
+        self.queue(ids, torch.ones_like(ids, dtype=torch.bool), names)
 
-    def queue(self, ids: torch.Tensor, real: torch.Tensor) -> None:
-        """Let tokens wait for the next forward pass; `real` is False at places a row does not use."""
+    def queue(self, ids: torch.Tensor, real: torch.Tensor, ahead: torch.Tensor | None = None) -> None:
+        """Let tokens wait for the next forward pass.
+
+        Parameters
+        ----------
+        ids
+            Tokens, shape (n, length).
+        real
+            Places that a row uses, shape (n, length).
+        ahead
+            Of a fused encoding: prefix of the clause that each next token belongs to, shape (n, length).
+        """
         self._ids.append(ids)
         self._real.append(real)
+        if ahead is not None:
+            self._ahead.append(ahead)
+
+    def _waiting(self) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """What waits, as the model reads it, and which of its places are used; nothing waits any more."""
+        ids, real = torch.cat(self._ids, dim=1), torch.cat(self._real, dim=1)
+        read = read_tokens(self._model, ids, torch.cat(self._ahead, dim=1) if self._ahead else None)
+        self._ids, self._real, self._ahead = [], [], []
+        return read, real
 
     def share_queue(self) -> None:
         """Compute waiting tokens that are the same in all rows once, and give every row a copy of the cache."""
-        ids = torch.cat(self._ids, dim=1)[:1]
+        self._ids, self._ahead = ([each[:1] for each in waiting] for waiting in (self._ids, self._ahead))
+        read, real = self._waiting()
         with autocast(self.device):
-            output = self._model.base_model(input_ids=ids, past_key_values=self._cache, use_cache=True)
+            output = self._model.base_model(**read, past_key_values=self._cache, use_cache=True)
         self._last = output.last_hidden_state[:, -1].float().expand(self.n_rows, -1)
         self._cache.batch_repeat_interleave(self.n_rows)
-        self._mask = torch.ones((self.n_rows, ids.shape[1]), dtype=torch.bool, device=self.device)
-        self._ids, self._real = [], []
+        self._mask = torch.ones((self.n_rows, real.shape[1]), dtype=torch.bool, device=self.device)
 
-    def peek(self, tokens: tuple[int, ...]) -> torch.Tensor:
-        """Hidden state of each row's last token if these came next, (n, width); the tokens leave no trace.
-
-        The last token that waits must be one that all rows have.
-        """
-        if self._ids:
-            self._last = self.advance()
+    def peek(self, tokens: tuple[int, ...], ahead: tuple[int, ...] | None = None) -> torch.Tensor:
+        """Hidden state of each row's last token if these came next, (n, width); the tokens leave no trace."""
+        last, mask = self.advance(), self._mask
         if not tokens:
-            return self._last
-        mask = self._mask
-        self.queue_forced(tokens)
+            return last
+        self.queue_forced(tokens, ahead)
         hidden = self.advance()
         self._cache.crop(-len(tokens))
-        self._mask = mask
+        self._mask, self._last = mask, last
         return hidden
 
     def advance(self) -> torch.Tensor:
-        """Run the waiting tokens through the model; returns the hidden state of each row's last token, (n, width).
-
-        That token is the last one queued: a prefix, which all rows have, or the value token just drawn. Rows whose
-        value is complete have none there; what is returned for them means nothing. Where nothing waits, the shared
-        queue was the last.
-        """
+        """Run the waiting tokens through the model; returns the hidden state of each row's last token, (n, width)."""
         if not self._ids:
             return self._last
-        ids, real = torch.cat(self._ids, dim=1), torch.cat(self._real, dim=1)
-        self._ids, self._real = [], []
+        read, real = self._waiting()
         self._mask = torch.cat([self._mask, real], dim=1)
         ragged = not bool(self._mask.all())
-        places = (self._mask.cumsum(dim=1) - 1).clamp(min=0)[:, -ids.shape[1] :] if ragged else None
+        places = (self._mask.cumsum(dim=1) - 1).clamp(min=0)[:, -real.shape[1] :] if ragged else None
         with autocast(self.device):
             hidden: torch.Tensor = self._model.base_model(
-                input_ids=ids,
+                **read,
                 attention_mask=self._mask.long() if ragged else None,
                 position_ids=places,
                 past_key_values=self._cache,
                 use_cache=True,
             ).last_hidden_state
-        return hidden[:, -1].float()
+        self._last = self._last_states(hidden, real)
+        return self._last
+
+    def _last_states(self, hidden: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+        """Hidden state of the last place that each row uses, shape (n, width): of these places, or as it was."""
+        if bool(real[:, -1].all()):
+            return hidden[:, -1].float()
+        last = (real * torch.arange(1, real.shape[1] + 1, device=self.device)).argmax(dim=1)
+        states = hidden[torch.arange(self.n_rows, device=self.device), last].float()
+        return torch.where(real.any(dim=1)[:, None], states, self._last) if hasattr(self, "_last") else states
 
 
 def output_logits(model: LanguageModel, hidden: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:

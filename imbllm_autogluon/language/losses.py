@@ -44,7 +44,8 @@ class ValueLoss:
         ids = torch.from_numpy(sentences.ids).to(self._device)
         states = torch.from_numpy(sentences.states).to(self._device)
         rows, places = torch.nonzero(states >= 0, as_tuple=True)
-        logits = model.get_output_embeddings()(hidden_states(model, ids, sentences)[rows, places - 1])
+        hidden = hidden_states(model, sentences.before_last(), self._device)
+        logits = model.get_output_embeddings()(hidden[rows, places - 1])
         logits = logits.float().masked_fill(~self._allowed[states[rows, places]], NOT_LEGAL)
         return functional.cross_entropy(logits, ids[rows, places], reduction="none"), rows
 
@@ -61,13 +62,23 @@ class SentenceLoss:
         real = functional.pad(torch.from_numpy(sentences.real), (1, 0), value=True).to(self._device)
         real[:, 0] = False  # nothing comes before the first token
         rows, places = torch.nonzero(real, as_tuple=True)
-        logits = model.get_output_embeddings()(hidden_states(model, ids[:, :-1], sentences)[rows, places - 1])
+        logits = model.get_output_embeddings()(hidden_states(model, sentences, self._device)[rows, places - 1])
         return functional.cross_entropy(logits.float(), ids[rows, places], reduction="sum"), len(rows)
 
 
-def hidden_states(model: LanguageModel, ids: torch.Tensor, sentences: Sentences) -> torch.Tensor:
+def hidden_states(model: LanguageModel, sentences: Sentences, device: torch.device) -> torch.Tensor:
     """Last hidden states of a causal model, shape (n, length, width)."""
     # A causal model never looks behind the end of a row; without the mask transformers would warn of padding.
-    mask = None if sentences.real.all() else torch.from_numpy(sentences.real).long().to(ids.device)
-    states: torch.Tensor = model.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+    mask = None if sentences.real.all() else torch.from_numpy(sentences.real).long().to(device)
+    ahead = None if sentences.ahead is None else torch.from_numpy(sentences.ahead).to(device)
+    read = read_tokens(model, torch.from_numpy(sentences.ids).to(device), ahead)
+    states: torch.Tensor = model.base_model(**read, attention_mask=mask, use_cache=False).last_hidden_state
     return states
+
+
+def read_tokens(model: LanguageModel, ids: torch.Tensor, ahead: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+    """Keyword by which a model reads tokens: their ids, or their embeddings with those of what comes next added."""
+    if ahead is None:
+        return {"input_ids": ids}
+    embed = model.get_input_embeddings()
+    return {"inputs_embeds": embed(ids) + embed(ahead)}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.batches import Batches, fixed_sentences
 from imbllm_autogluon.language.checkpoints import Checkpoint
+from imbllm_autogluon.language.cooccurrence import start_from_rows
 from imbllm_autogluon.language.label_loss import LabelLoss, LabelObjective
 from imbllm_autogluon.language.losses import Loss, SentenceLoss, ValueLoss
 from imbllm_autogluon.language.masked import MaskedValueLoss
@@ -165,6 +166,8 @@ class TableLanguageModel:
         stored = None if checkpoint is None else Checkpoint(checkpoint, identity)
         self._backbone.tuning.unmerge()
         learning = self._backbone.tuning.learning()
+        if not self.config.is_pretrained and not self.curves:
+            start_from_rows(self._backbone.model, self.encoding, clauses if warmup is None else warmup, self.seed)
         known = {}
         if warm_start is not None and planned[0].name == WARM_UP and (curve := restore_warm(warm_start, learning)):
             known = {WARM_UP: curve}

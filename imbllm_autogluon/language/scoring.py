@@ -71,9 +71,10 @@ class ValueScorer:
         spelled = [tuple(token for token in row if token >= 0) for row in values.tolist()]
         branchings = self._branchings(clause, spelled)
         run = Run(self._model, len(prompts.tokens))
-        given_first(run, self._encoding, prompts)
-        run.queue_forced(self._encoding.prefixes[clause])
-        shares = {begin: self._shares(run, begin, states) for begin, states in branchings.items()}
+        given_first(run, self._encoding, prompts, clause)
+        if not self._encoding.fused:
+            run.queue_forced(self._encoding.prefixes[clause])
+        shares = {begin: self._shares(run, begin, clause, state) for begin, state in branchings.items()}
         scores = [self._total(tokens, shares, len(prompts.tokens)) for tokens in spelled]
         return np.stack(scores, axis=1) if scores else np.zeros((len(prompts.tokens), 0))
 
@@ -93,10 +94,11 @@ class ValueScorer:
                 raise InvalidInputError(f"{list(tokens)} are only the beginning of a value of clause {clause}.")
         return dict(sorted(found.items(), key=lambda item: len(item[0])))
 
-    def _shares(self, run: Run, begin: Tokens, state: int) -> tuple[dict[int, int], FloatArray]:
+    def _shares(self, run: Run, begin: Tokens, clause: int, state: int) -> tuple[dict[int, int], FloatArray]:
         """Column of each legal token, and the tokens' log-shares behind a beginning, shape (n, n_legal)."""
         legal = np.flatnonzero(self._encoding.tables.allowed[state])
-        hidden = run.peek(begin)
+        ahead = self._encoding.prefixes[clause] * len(begin) if self._encoding.fused else None
+        hidden = run.peek(begin, ahead)
         logits = output_logits(self._model, hidden, torch.from_numpy(legal).to(run.device))
         shares = torch.log_softmax(logits.double(), dim=1).cpu().numpy()
         return {int(token): column for column, token in enumerate(legal)}, shares

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.language.table_backbone import TableBackbone
     from imbllm_autogluon.language.tuning import Tuning
 
-FORMAT = 3
+FORMAT = 4
 """Version of the stored form; raised whenever an older reader could misread it."""
 
 

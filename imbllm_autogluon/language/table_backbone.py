@@ -64,7 +64,8 @@ def build_table_backbone(vocabulary: SchemaVocabulary, config: LanguageConfig) -
         The sentences of the table are too long for the model, or its tokenizer cannot write them.
     """
     if not config.is_pretrained:
-        return _compact(vocabulary.encoding(), config)
+        # Free decoding has to find the names of the columns by itself; a mask stands in the place of a value alone.
+        return _compact(vocabulary.encoding(fused=config.backbone == "compact" and config.constrained), config)
     from imbllm_autogluon.language.backbones import find_backbone, load_model
 
     source = find_backbone(

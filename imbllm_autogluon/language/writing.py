@@ -51,7 +51,7 @@ class RowWriter:
         assert config.temperature is not None
         parts = (backbone.model, backbone.encoding, config.temperature, generator)
         self._decoder: ConstrainedDecoder | MaskedDecoder = decoder(*parts)
-        free = not config.constrained and backbone.family == "causal"
+        free = not (config.constrained or backbone.encoding.fused or backbone.family == "masked")
         self._free = FreeDecoder(*parts) if free else None
         self._most: int | None = None
         self.written_freely = 0

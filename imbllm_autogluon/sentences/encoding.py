@@ -83,12 +83,22 @@ class Sentences:
     weights: FloatArray | None = None
     """How much the label of each row counts in training, shape (n,); None: every one counts 1."""
 
+    ahead: IntArray | None = None
+    """Of a fused encoding: prefix of the clause that the next token belongs to, shape (n, length), `PADDING` where none
+    follows; None: prefixes are tokens of their own."""
+
     def take(self, rows: slice | IntArray) -> Sentences:
         """The given rows, without places that none of them uses."""
         real = self.real[rows]
         width = int(real.sum(axis=1).max(initial=0))
         weights = None if self.weights is None else self.weights[rows]
-        return Sentences(self.ids[rows, :width], real[:, :width], self.states[rows, :width], weights)
+        ahead = None if self.ahead is None else self.ahead[rows, :width]
+        return Sentences(self.ids[rows, :width], real[:, :width], self.states[rows, :width], weights, ahead)
+
+    def before_last(self) -> Sentences:
+        """The same rows without the last place, behind which nothing is predicted."""
+        ahead = None if self.ahead is None else self.ahead[:, :-1]
+        return Sentences(self.ids[:, :-1], self.real[:, :-1], self.states[:, :-1], self.weights, ahead)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +119,15 @@ class SentenceEncoding:
 
     opening: tuple[int, ...] = ()
     """Tokens in front of every sentence, such as an instruction; never learned."""
+
+    fused: bool = False
+    """Whether a clause's prefix, one token, shares the place of the token before it (their embeddings are added): half
+    as many places. Before the first clause stands the end of the opening, or `PADDING`."""
+
+    @property
+    def begin(self) -> tuple[int, ...]:
+        """Tokens in front of the first clause: the opening, or what stands there in its place."""
+        return self.opening or ((PADDING,) if self.fused else ())
 
     @property
     def n_tokens(self) -> int:
@@ -133,7 +152,7 @@ class SentenceEncoding:
     @property
     def longest_sentence(self) -> int:
         """Most tokens that any row can take."""
-        forced = len(self.opening) + sum(len(prefix) for prefix in self.prefixes)
+        forced = len(self.begin) + (0 if self.fused else sum(len(prefix) for prefix in self.prefixes))
         return forced + sum(
             coding.longest if isinstance(coding, GivenCoding) else _depth(self.tables, j)
             for j, coding in enumerate(self.codings)
@@ -185,9 +204,9 @@ class SentenceEncoding:
 
     def lengths(self, clauses: Clauses) -> IntArray:
         """Tokens of each row's sentence, int64 of shape (n,)."""
-        prefixes = np.array([len(prefix) for prefix in self.prefixes])
+        prefixes = 0 if self.fused else np.array([len(prefix) for prefix in self.prefixes])
         tokens = prefixes + (clauses.tokens >= 0).sum(axis=2)
-        lengths: IntArray = len(self.opening) + np.where(clauses.present, tokens, 0).sum(axis=1)
+        lengths: IntArray = len(self.begin) + np.where(clauses.present, tokens, 0).sum(axis=1)
         return lengths
 
     def assemble(self, clauses: Clauses, orders: IntArray) -> Sentences:
@@ -201,18 +220,30 @@ class SentenceEncoding:
             Clause indices in the order of writing, int64 of shape (n, n_clauses).
         """
         n = len(orders)
-        states = self.tables.walk(clauses.tokens)
+        ids, states = clauses.tokens.copy(), self.tables.walk(clauses.tokens)
         prefix = self._prefix_array
-        ids = np.concatenate([np.broadcast_to(prefix, (n, *prefix.shape)), clauses.tokens], axis=2)
-        states = np.concatenate([np.full((n, *prefix.shape), END), states], axis=2)
+        if not self.fused:
+            ids = np.concatenate([np.broadcast_to(prefix, (n, *prefix.shape)), ids], axis=2)
+            states = np.concatenate([np.full((n, *prefix.shape), END), states], axis=2)
         ids[~clauses.present] = NO_TOKEN
-        width = ids.shape[1] * ids.shape[2]
-        ids = np.take_along_axis(ids, orders[:, :, None], axis=1).reshape(n, width)
-        states = np.take_along_axis(states, orders[:, :, None], axis=1).reshape(n, width)
-        if self.opening:
-            ids = np.concatenate([np.broadcast_to(np.array(self.opening), (n, len(self.opening))), ids], axis=1)
-            states = np.concatenate([np.full((n, len(self.opening)), END), states], axis=1)
-        return _left_justified(ids, states, clauses.weights)
+        begin = np.broadcast_to(np.array(self.begin, dtype=np.int64), (n, len(self.begin)))
+
+        def in_order(values: IntArray, front: IntArray) -> IntArray:
+            width = values.shape[1] * values.shape[2]
+            ordered = np.take_along_axis(values, orders[:, :, None], axis=1).reshape(n, width)
+            return np.concatenate([front, ordered], axis=1)
+
+        places = _left(in_order(ids, begin) >= 0)
+        ids = np.take_along_axis(in_order(ids, begin), places, axis=1)
+        states = np.take_along_axis(in_order(states, np.full_like(begin, END)), places, axis=1)
+        real: BoolArray = ids >= 0
+        ahead = None
+        if self.fused:
+            names = in_order(np.broadcast_to(prefix, clauses.tokens.shape), np.full_like(begin, PADDING))
+            following = np.where(real, np.take_along_axis(names, places, axis=1), PADDING)[:, 1:]
+            ahead = np.pad(following, ((0, 0), (0, 1)), constant_values=PADDING)
+        ids = np.where(real, ids, PADDING)
+        return Sentences(ids, real, np.where(real, states, END), clauses.weights, ahead)
 
     def _require_texts(self, texts: Sequence[Sequence[str | None]], n_rows: int) -> None:
         lengths = [len(column) for column in texts]
@@ -228,14 +259,11 @@ class SentenceEncoding:
         return np.array([[*p, *[NO_TOKEN] * (longest - len(p))] for p in self.prefixes], dtype=np.int64)
 
 
-def _left_justified(ids: IntArray, states: IntArray, weights: FloatArray | None) -> Sentences:
-    """Move the tokens of each row to its left end and cut what no row uses."""
-    real: BoolArray = ids >= 0
-    if not real.all():
-        front = np.argsort(~real, axis=1, kind="stable")[:, : int(real.sum(axis=1).max(initial=0))]
-        ids, states = np.take_along_axis(ids, front, axis=1), np.take_along_axis(states, front, axis=1)
-        real = ids >= 0
-    return Sentences(np.where(real, ids, PADDING), real, np.where(real, states, END), weights)
+def _left(real: BoolArray) -> IntArray:
+    """Places of each row's tokens in their order, behind them some of those it does not use; no more than any needs."""
+    if real.all():
+        return np.broadcast_to(np.arange(real.shape[1]), real.shape)
+    return np.argsort(~real, axis=1, kind="stable")[:, : int(real.sum(axis=1).max(initial=0))]
 
 
 def _widen(tokens: IntArray, longest: int) -> IntArray:

@@ -80,8 +80,13 @@ class SchemaVocabulary:
                 bins[j] = QuantileBins.fit(units, weights[seen], max_bins)
         return cls(schema, numbers, bins, instruction, texts)
 
-    def encoding(self) -> SentenceEncoding:
+    def encoding(self, *, fused: bool = False) -> SentenceEncoding:
         """Allocate token ids and return the encoding that the language room works with.
+
+        Parameters
+        ----------
+        fused
+            See :attr:`SentenceEncoding.fused`.
 
         Raises
         ------
@@ -101,7 +106,9 @@ class SchemaVocabulary:
         codings[-1:-1] = self._text_codings(tokens)
         words = {word: tokens.add(word, f" {word}") for word in dict.fromkeys(self.instruction.split())}
         opening = tuple(words[word] for word in self.instruction.split())
-        return SentenceEncoding(tuple(tokens.names), tuple(prefixes), tuple(codings), tuple(tokens.texts), opening)
+        return SentenceEncoding(
+            tuple(tokens.names), tuple(prefixes), tuple(codings), tuple(tokens.texts), opening, fused
+        )
 
     def _text_codings(self, tokens: _Tokens) -> list[ValueCoding]:
         """Codings of the columns of free text; all know the words of every one."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+import torch
 
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.prompts import Prompts
@@ -16,10 +18,13 @@ from tests.language.pretrained import Architecture, Spaces, causal_model, tokeni
 if TYPE_CHECKING:
     from imbllm_autogluon.sentences.value_codings import Numbers
 
-Writing = Literal["bins", "digits", "text apart", "text joined"]
+Writing = Literal["bins", "digits", "text apart", "text joined", "bins, fused", "digits, fused"]
 """How a table is written: in tokens of its own, or as text by one of two tokenizers."""
 
 WRITINGS: tuple[Writing, ...] = ("bins", "digits", "text apart", "text joined")
+
+FUSED: tuple[Writing, ...] = ("bins, fused", "digits, fused")
+"""A clause's prefix shares the place of the token before it; only automata can decode that."""
 
 LABEL = 5
 """Index of the label's clause."""
@@ -69,6 +74,9 @@ def clauses_of(vocabulary: SchemaVocabulary | TextVocabulary, frame: pd.DataFram
 def written(frame: pd.DataFrame, writing: Writing) -> tuple[SentenceEncoding, Clauses]:
     """Encoding and rows of a table with the label "bought"."""
     vocabulary: SchemaVocabulary | TextVocabulary
+    if writing in FUSED:
+        encoding, clauses = written(frame, "bins" if writing == "bins, fused" else "digits")
+        return replace(encoding, fused=True), clauses
     if writing == "bins" or writing == "digits":
         vocabulary = vocabulary_of(frame, writing)
     else:
@@ -78,6 +86,17 @@ def written(frame: pd.DataFrame, writing: Writing) -> tuple[SentenceEncoding, Cl
 
 def prompts(clauses: Clauses, order: list[int], given: int, rows: list[int]) -> Prompts:
     return Prompts(np.array(order), given, clauses.tokens[rows])
+
+
+def read_whole(model: Any, encoding: SentenceEncoding, ids: list[int], names: list[int]) -> torch.Tensor:
+    """Logits behind each token of one row, read at once; `names` are the prefixes that a fused encoding adds."""
+    row = torch.tensor([ids])
+    if not encoding.fused:
+        logits: torch.Tensor = model(input_ids=row).logits[0]
+        return logits
+    embed = model.get_input_embeddings()
+    fused: torch.Tensor = model(inputs_embeds=embed(row) + embed(torch.tensor([names]))).logits[0]
+    return fused
 
 
 def random_model(architecture: Architecture, encoding: SentenceEncoding, seed: int = 0) -> Any:

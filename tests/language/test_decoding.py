@@ -11,7 +11,9 @@ import torch
 
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
 from imbllm_autogluon.language.prompts import Prompts
+from imbllm_autogluon.sentences import PADDING
 from tests.language.tables import (
+    FUSED,
     LABEL,
     WRITINGS,
     Writing,
@@ -19,6 +21,7 @@ from tests.language.tables import (
     legal_rows,
     prompts,
     random_model,
+    read_whole,
     table,
     vocabulary_of,
     written,
@@ -66,21 +69,24 @@ def reference_values(
     model: Any, encoding: SentenceEncoding, batch: Prompts, row: int, decoded: Any
 ) -> dict[int, list[int]]:
     """Value of each clause of the order."""
-    tables, ids = encoding.tables, list(encoding.opening)
-    values: dict[int, list[int]] = {}
+    tables, ids = encoding.tables, list(encoding.begin)
+    names, values = [PADDING] * len(ids), dict[int, list[int]]()
     choices = []
     for place, clause in enumerate(batch.order.tolist()):
         given, state = place < batch.given, int(tables.starts[clause])
         value = [token for token in (batch.tokens[row] if given else decoded)[clause].tolist() if token >= 0]
         assert encoding.codings[clause].automaton.accepts(value)
         values[clause] = value if given else []
-        ids += encoding.prefixes[clause]
+        if not encoding.fused:
+            ids += encoding.prefixes[clause]
         for token in value:
+            names[-1:] = encoding.prefixes[clause][:1]  # of the token that comes next
             if not given:
                 choices.append((clause, len(ids) - 1, state))
                 state = int(tables.next_state[state, token])
             ids.append(token)
-    logits = model(input_ids=torch.tensor([ids])).logits[0]
+            names.append(PADDING)
+    logits = read_whole(model, encoding, ids, names)
     for clause, last, state in choices:
         legal = torch.from_numpy(tables.allowed[state])
         values[clause].append(int(logits[last].masked_fill(~legal, -torch.inf).argmax()))
@@ -97,7 +103,8 @@ def bare(tokens: npt.NDArray[np.int64]) -> list[list[list[int]]]:
 
 
 @pytest.mark.parametrize(
-    ("opening", "architecture", "writing", "case"), cases(["without", "behind"], ARCHITECTURES, WRITINGS, CASES)
+    ("opening", "architecture", "writing", "case"),
+    cases(["without", "behind"], ARCHITECTURES, (*WRITINGS, *FUSED), CASES),
 )
 def test_greedy_rows_equal_the_reference_token_for_token(
     opening: str, architecture: Architecture, writing: Writing, case: str

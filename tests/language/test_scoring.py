@@ -15,9 +15,10 @@ from imbllm_autogluon.language.losses import ValueLoss
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.language.prompts import Prompts
 from imbllm_autogluon.language.scoring import ValueScorer, log_likelihoods
-from imbllm_autogluon.sentences import draw_orders
+from imbllm_autogluon.sentences import PADDING, draw_orders
 from imbllm_autogluon.sentences.value_codings import padded
 from tests.language.tables import (
+    FUSED,
     LABEL,
     TINY,
     WRITINGS,
@@ -25,6 +26,7 @@ from tests.language.tables import (
     clauses_of,
     prompts,
     random_model,
+    read_whole,
     table,
     vocabulary_of,
     written,
@@ -72,12 +74,16 @@ def reference(model: Any, encoding: SentenceEncoding, batch: Prompts, clause: in
     """One row and one value at a time, from full logits and without any cache."""
     scores = np.zeros((len(batch.tokens), len(values)))
     for row, column in np.ndindex(*scores.shape):
-        ids = list(encoding.opening)
+        ids = list(encoding.begin)
+        names = [PADDING] * len(ids)
         for given in batch.order[: batch.given].tolist():
-            ids += [*encoding.prefixes[given], *(token for token in batch.tokens[row, given].tolist() if token >= 0)]
-        ids += encoding.prefixes[clause]
+            known = [token for token in batch.tokens[row, given].tolist() if token >= 0]
+            ids += known if encoding.fused else [*encoding.prefixes[given], *known]
+            names = [*names[:-1], *encoding.prefixes[given][:1] * len(known), PADDING]
+        ids += () if encoding.fused else encoding.prefixes[clause]
         value = [token for token in values[column].tolist() if token >= 0]
-        logits = model(input_ids=torch.tensor([[*ids, *value]])).logits[0, len(ids) - 1 :].double()
+        names = [*names[:-1], *encoding.prefixes[clause][:1] * (len(value) + 1)]
+        logits = read_whole(model, encoding, [*ids, *value], names)[len(ids) - 1 :].double()
         state = int(encoding.tables.starts[clause])
         for place, token in enumerate(value):
             legal = torch.from_numpy(encoding.tables.allowed[state])
@@ -91,7 +97,8 @@ def some(values: IntArray, count: int) -> IntArray:
 
 
 @pytest.mark.parametrize(
-    ("opening", "architecture", "writing", "case"), cases(["without", "behind"], ARCHITECTURES, WRITINGS, CASES)
+    ("opening", "architecture", "writing", "case"),
+    cases(["without", "behind"], ARCHITECTURES, (*WRITINGS, *FUSED), CASES),
 )
 def test_scores_equal_a_slow_reference(opening: str, architecture: Architecture, writing: Writing, case: str) -> None:
     encoding, clauses = written(table(), writing)

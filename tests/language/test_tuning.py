@@ -115,7 +115,7 @@ def logits(model: TableLanguageModel) -> torch.Tensor:
     sentences = fixed_sentences(model.encoding, everyone(model), "fix_y", seed=0)
     inner: Any = model._backbone.model
     with torch.inference_mode():
-        states = hidden_states(inner, torch.from_numpy(sentences.ids), sentences)
+        states = hidden_states(inner, sentences, torch.device("cpu"))
         output: torch.Tensor = inner.get_output_embeddings()(states)
     return output[torch.from_numpy(sentences.real)]
 

@@ -106,7 +106,7 @@ def test_no_method_returns_an_exact_copy_where_it_can_be_avoided(method: Any, n_
     rows, _ = generator.sample()
     known = set(map(tuple, X.to_numpy()))
     (entry,) = generator.report.classes
-    assert sum(tuple(row) in known for row in rows.to_numpy()) == entry.copies_kept <= 20
+    assert sum(tuple(row) in known for row in rows.to_numpy()) == entry.copies_kept <= 25
     assert entry.copies_dropped > 0
 
 

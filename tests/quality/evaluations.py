@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
 from imbllm_autogluon.quality.charts.embedding import _coordinates
+from imbllm_autogluon.quality.measures.associations import KeptAssociation
 from imbllm_autogluon.quality.measures.measure import Measure
 from imbllm_autogluon.quality.measures.pairs import paired_columns
 
@@ -21,6 +22,11 @@ MEASURES = (
     Measure("coverage", 0.42, 0, 1, "higher", 1, (0.8, 1), "Share of real rows near which a synthetic row lies."),
     Measure("discriminator AUC", 0.61, 0, 1, "nearest", 0.5, (0.4, 0.6), "How well rows are told apart."),
     Measure("exact copies", None, 0, 1, "lower", 0, (0, 0.01), "Copies of real rows.", "No row was looked at."),
+)
+
+WORST = (
+    KeptAssociation(("TT4", "FTI"), 0.95, 0.09, 0.0947, True),
+    KeptAssociation(("age", "sex is missing"), 0.4, 0.25, 0.625, False),
 )
 
 
@@ -38,10 +44,15 @@ class Evaluation:
     measures: tuple[Measure, ...]
     rows: dict[str, int]
     notes: tuple[str, ...]
+    worst_associations: tuple[KeptAssociation, ...]
     distances: Distances
 
     def to_dict(self) -> dict[str, Any]:
-        return {"measures": [measure.to_dict() for measure in self.measures]}
+        return {
+            "verdict": "poor",
+            "measures": [measure.to_dict() for measure in self.measures],
+            "worst_associations": [asdict(pair) for pair in self.worst_associations],
+        }
 
 
 def evaluation_of(
@@ -57,7 +68,7 @@ def evaluation_of(
     places = own[near.argmin(axis=0)]
     distances = Distances(near.min(axis=0), held, among.min(axis=1), places, np.arange(len(synthetic)))
     rows = {"real": len(real), "synthetic": len(synthetic), "holdout": 0 if holdout is None else len(holdout)}
-    return Evaluation(MEASURES, rows, ("Made by hand.",), distances)
+    return Evaluation(MEASURES, rows, ("Made by hand.",), WORST, distances)
 
 
 def all_distances(real: pd.DataFrame, synthetic: pd.DataFrame) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon.datasets import load_hypothyroid
+
 LABEL = "sick"
 
 
@@ -62,3 +64,49 @@ def uniform_noise(real: pd.DataFrame, n: int, seed: int = 0) -> pd.DataFrame:
         else:
             columns[name] = pd.Series(rng.choice(list(known.unique()), n))
     return pd.DataFrame(columns).assign(**{LABEL: "yes"})
+
+
+def shuffled(rows: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Every column in an order of its own: right alone, independent together."""
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame({name: rows[name].array[rng.permutation(len(rows))] for name in rows.columns})
+
+
+def half_shuffled(rows: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """About half of the rows as they are, the others shuffled: associations of half their strength."""
+    kept = np.random.default_rng(seed).random(len(rows)) < 0.5
+    return pd.concat([rows[kept], shuffled(rows, seed)[~kept]], ignore_index=True)
+
+
+def _numbers(seed: int) -> pd.DataFrame:
+    """Twelve numbers that share three causes."""
+    rng, loadings = np.random.default_rng(seed), np.random.default_rng(0).normal(size=(3, 12))
+    values = rng.normal(size=(150, 3)) @ loadings + rng.normal(size=(150, 12))
+    return pd.DataFrame(values, columns=[f"x{k}" for k in range(12)])
+
+
+def _categories(seed: int) -> pd.DataFrame:
+    """Eight categories of two to five levels, four of which follow a hidden kind of row, and a number."""
+    rng = np.random.default_rng(seed)
+    kind = rng.integers(0, 3, 150)
+    told = {
+        f"c{k}": np.where(rng.random(150) < 0.75, kind % (2 + k % 2), rng.integers(0, 2 + k, 150)) for k in range(4)
+    }
+    others = {f"o{k}": rng.integers(0, 2 + k, 150) for k in range(4)}
+    levels = pd.DataFrame({**told, **others}).astype(str)
+    return levels.assign(size=np.exp(rng.normal(size=150) + kind))
+
+
+def _mixed(seed: int) -> pd.DataFrame:
+    return rare_rows(700, seed).drop(columns=LABEL).iloc[:150].reset_index(drop=True)
+
+
+def _packaged(seed: int) -> pd.DataFrame:
+    """Half of the packaged rare rows: even seeds are disjoint from the next."""
+    features, label = load_hypothyroid()
+    rare = features[label == "hypothyroid"].sample(frac=1, random_state=seed // 2)
+    return rare.iloc[seed % 2 :: 2].reset_index(drop=True)
+
+
+RELATED = {"numbers": _numbers, "categories": _categories, "mixed": _mixed, "packaged": _packaged}
+"""Tables whose columns hang together, 75 to 150 rows of one class for each seed; seeds 2 k and 2 k + 1 share no row."""

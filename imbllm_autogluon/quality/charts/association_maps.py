@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imbllm_autogluon.quality.charts.associations import associations
 from imbllm_autogluon.quality.charts.ticks import shortened
+from imbllm_autogluon.quality.measures.associations import FEWEST_ROWS, associations
 from imbllm_autogluon.quality.measures.pairs import paired_columns
 
 if TYPE_CHECKING:
@@ -25,12 +25,6 @@ MAP, GAP, NAMES_ROOM = 280, 44, 132
 
 SHADES = 10
 """Steps of the colour scale."""
-
-MOST_GAPS = 5
-"""Pairs named under the maps."""
-
-SMALLEST_GAP = 0.05
-"""Difference of a pair that is worth naming."""
 
 
 @dataclass(frozen=True)
@@ -51,24 +45,12 @@ class HeatMap:
 
 
 @dataclass(frozen=True)
-class PairGap:
-    """Association of two columns on both sides."""
-
-    columns: tuple[str, str]
-    real: float
-    synthetic: float
-
-
-@dataclass(frozen=True)
 class AssociationChart:
     """Everything a template needs to draw both maps."""
 
     maps: tuple[HeatMap, HeatMap]
     names: tuple[tuple[float, str, str], ...]
     """Middle of each row or column of a map, its name cut to the room, and whole."""
-
-    gaps: tuple[PairGap, ...]
-    """The pairs that differ most, worst first."""
 
     mean_gap: float
     """Mean over the pairs of the size of the difference: 0 (best) to 1."""
@@ -101,7 +83,8 @@ def association_chart(rows: Compared, worst_first: Sequence[str]) -> Association
     columns = columns[:MOST_COLUMNS]
     if len(columns) < 2:
         return None
-    real, synthetic = associations(columns, rows.weights), associations(columns, synthetic=True)
+    found = associations(columns, rows.weights), associations(columns, synthetic=True)
+    real, synthetic = (np.where(side.rows < FEWEST_ROWS, np.nan, np.abs(side.strength)) for side in found)
     names = [str(column.name) for column in columns]
     cell = MAP / len(names)
     places = tuple(((k + 0.5) * cell, shortened(name, NAMES_ROOM - 32), name) for k, name in enumerate(names))
@@ -111,7 +94,7 @@ def association_chart(rows: Compared, worst_first: Sequence[str]) -> Association
     )
     pairs = np.nan_to_num(np.abs(real - synthetic)[np.tril_indices(len(names), -1)])
     left_out = len(rows.real.columns) - len(names)
-    return AssociationChart(maps, places, _gaps(real, synthetic, names), float(pairs.mean()), left_out, cell)
+    return AssociationChart(maps, places, float(pairs.mean()), left_out, cell)
 
 
 def _shades(matrix: FloatArray) -> tuple[Shade, ...]:
@@ -128,15 +111,4 @@ def _shades(matrix: FloatArray) -> tuple[Shade, ...]:
         )
         for step in range(1, SHADES + 1)
         if (steps == step).any()
-    )
-
-
-def _gaps(real: FloatArray, synthetic: FloatArray, names: Sequence[str]) -> tuple[PairGap, ...]:
-    rows, columns = np.tril_indices(len(names), -1)
-    sizes = np.nan_to_num(np.abs(real - synthetic)[rows, columns])
-    order = np.argsort(-sizes, kind="stable")[:MOST_GAPS]
-    return tuple(
-        PairGap((names[j], names[i]), float(real[i, j]), float(synthetic[i, j]))
-        for i, j in zip(rows[order], columns[order], strict=True)
-        if abs(real[i, j] - synthetic[i, j]) >= SMALLEST_GAP
     )

@@ -28,6 +28,14 @@ MOST_NOTES = 3
 CATALOGUE: dict[str, Measure] = dict(
     [
         _entry(
+            "associations kept",
+            (0, 1),
+            "higher",
+            1.0,
+            (0.7, 1),
+            "How much of the associations of columns beyond chance is kept, strong ones counting most.",
+        ),
+        _entry(
             "density",
             (0, inf),
             "higher",
@@ -105,7 +113,7 @@ CATALOGUE: dict[str, Measure] = dict(
             "nearest",
             0.5,
             (0.3, 0.7),
-            "How well boosted trees tell written from real rows: 0.5 not at all, 1 always.",
+            "How well a forest tells written from real rows: 0.5 not at all, 1 always.",
         ),
         _entry("exact copies", (0, 1), "lower", 0.0, (0, 0.01), "Share of written rows that equal a training row."),
         _entry(
@@ -153,6 +161,8 @@ CATALOGUE: dict[str, Measure] = dict(
 )
 """Every measure without a value, in the order of reports. Reasons for what is acceptable:
 
+- associations kept 0.7: as :data:`imbllm_autogluon.quality.measures.associations.KEPT_WELL` says; where few rows leave
+  more to chance, less is fair, and only 0.7 is good. Poor in any case where a strong association is lost.
 - density 0.7: real rows drawn anew score 1; 100 rows of a class are off by up to about 0.2 by chance.
 - coverage 0.8: the usual target; real rows drawn anew reach 0.97 for k = 5.
 - close probability 0.9: real rows drawn anew reach 0.95 by definition; twice as many rows may stand apart. Lowered
@@ -163,7 +173,7 @@ CATALOGUE: dict[str, Measure] = dict(
 - inverse KL, pair trends 0.9: a tenth is what columns may be off before single columns are wrong; lowered to what two
   halves of the real rows score against each other (less 0.03), as a small class is no nearer to itself.
 - category coverage 0.9: of what as many real rows drawn with replacement would show (set from the data).
-- discriminator 0.7: of a written and a real row the trees pick the right one in less than 7 of 10 cases; below 0.5 is
+- discriminator 0.7: of a written and a real row the forest picks the right one in less than 7 of 10 cases; below 0.5 is
   chance or copies, which other measures show.
 - exact copies 0.01: one row in a hundred; raised to what unseen real rows, and the real rows among themselves, repeat,
   as tables of few categories repeat rows by chance.
@@ -174,6 +184,7 @@ CATALOGUE: dict[str, Measure] = dict(
 - entropy 0.9 to 1.1: within a tenth of as many real rows.
 - low-density interpolations 0.1: twice what the class's own rows are by definition.
 - precision gain -0.05: no loss beyond what two trainings differ by; widened where few rows of the class are judged.
+  Good is only what is as far above 0.
 """
 
 
@@ -188,7 +199,8 @@ def combined(name: str, findings: Sequence[Finding], weights: Sequence[float]) -
         Of each class; at least one.
     """
     entry = CATALOGUE[name]
-    note = _joined(list(dict.fromkeys(finding.note for finding in findings if finding.note)))
+    poor_first = sorted(findings, key=lambda finding: not finding.is_poor)
+    note = _joined(list(dict.fromkeys(finding.note for finding in poor_first if finding.note)))
     known = [(finding, weight) for finding, weight in zip(findings, weights, strict=True) if finding.value is not None]
     if not known:
         return replace(entry, note=note)
@@ -197,7 +209,16 @@ def combined(name: str, findings: Sequence[Finding], weights: Sequence[float]) -
     best = float(shares @ [entry.best if finding.best is None else finding.best for finding, _ in known])
     ends = zip(*(finding.acceptable or entry.acceptable for finding, _ in known), strict=True)
     low, high = (float(np.sum(np.where(shares > 0, shares * np.array(end), 0.0))) for end in ends)
-    return replace(entry, value=value, best=best, acceptable=(low, high), note=note)
+    good_from = [finding.good_from for finding, _ in known if finding.good_from is not None]
+    return replace(
+        entry,
+        value=value,
+        best=best,
+        acceptable=(low, high),
+        note=note,
+        good_from=max(good_from, default=None),
+        is_poor=any(finding.is_poor for finding in findings),
+    )
 
 
 def _joined(notes: list[str]) -> str:

@@ -100,7 +100,8 @@ def efficacy(matched: MatchedTables, seed: int, recall: float = RECALL) -> Findi
     note = f"At recall {recall:g}: {with_rows:.3f} with, {without:.3f} without, on {n_judged} rows of the class."
     if HOLDOUT not in matched.codes:
         note += " By cross-validation inside the real rows, from all of which rows may have been written: optimistic."
-    return Finding(with_rows - without, note, (-max(0.05, chance(without, n_judged)), 1.0))
+    by_chance = max(0.05, chance(without, n_judged))
+    return Finding(with_rows - without, note, (-by_chance, 1.0), good_from=by_chance)
 
 
 def _values(matched: MatchedTables) -> dict[str, FloatArray]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.errors import InvalidInputError, nearest
+from imbllm_autogluon.quality.measures.associations import kept_of_columns, worst_associations
 from imbllm_autogluon.quality.measures.catalogue import CATALOGUE, combined
 from imbllm_autogluon.quality.measures.class_distances import class_distances
 from imbllm_autogluon.quality.measures.class_rows import HOLDOUT, INTERPOLATED, REAL, SYNTHETIC, matched_tables
@@ -21,9 +22,10 @@ from imbllm_autogluon.quality.measures.membership import membership
 from imbllm_autogluon.randomness import child_rng
 
 if TYPE_CHECKING:
+    from imbllm_autogluon.quality.measures.associations import KeptAssociation
     from imbllm_autogluon.quality.measures.class_distances import ClassDistances
     from imbllm_autogluon.quality.measures.class_rows import ClassRows, MatchedTables
-    from imbllm_autogluon.quality.measures.measure import Finding, Measure
+    from imbllm_autogluon.quality.measures.measure import Finding, Measure, Verdict
     from imbllm_autogluon.quality.measures.pairs import FloatArray, IntArray, PairedColumn
 
 MOST_ROWS = 5_000
@@ -40,6 +42,13 @@ OWN_ROWS = frozenset(
     }
 )
 """Measures that look at other rows than the distances do, mostly at all."""
+
+MANY_POOR = 4
+"""Measures that make rows poor together: of 120 samples of 25 to 150 real rows drawn anew one had three poor ones, none
+more."""
+
+MOSTLY = 0.5
+"""Share of exact copies that makes rows poor: of few rows, a few real ones drawn anew may be copies by chance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +84,24 @@ class Evaluation:
     notes: tuple[str, ...]
     """What was left out or limited, for the whole."""
 
+    worst_associations: tuple[KeptAssociation, ...]
+    """At most five pairs of columns that go together otherwise than in real rows, lost ones first."""
+
     distances: Distances
     """For pictures and for the nearest real row of each written one."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of the whole.
+
+        "poor" where associations or four measures are poor, or most rows are copies; "good" where associations are good
+        and no measure is poor; else "fair". A mean over all pairs of columns, as pair trends are, makes no rows good:
+        most pairs have nothing to keep.
+        """
+        poor = {measure.name: measure.value or 0.0 for measure in self.measures if measure.verdict == "poor"}
+        if "associations kept" in poor or poor.get("exact copies", 0.0) > MOSTLY or len(poor) >= MANY_POOR:
+            return "poor"
+        return "good" if self.measure("associations kept").verdict == "good" and not poor else "fair"
 
     def measure(self, name: str) -> Measure:
         """The measure of a name.
@@ -104,7 +129,9 @@ class Evaluation:
         """Plain values for JSON, without the distances."""
         return {
             "rows": dict(self.rows),
+            "verdict": self.verdict,
             "measures": [measure.to_dict() for measure in self.measures],
+            "worst_associations": [asdict(pair) for pair in self.worst_associations],
             "notes": list(self.notes),
         }
 
@@ -166,10 +193,13 @@ def evaluate(
     tables = {called: table for called, table in given.items() if table is not None}
     matched = matched_tables(tables, label)
     findings: dict[str, list[Finding]] = defaultdict(list)
-    distances = []
+    distances: list[ClassDistances] = []
+    pairs: list[KeptAssociation] = []
     for place, rows in enumerate(matched.classes):
         distances.append(class_distances(rows, most_rows, child_rng(seed, "order", "distances", place)))
-        for name, finding in _class_findings(rows, distances[-1], seed, place).items():
+        found, associated = _class_findings(rows, distances[-1], seed, place)
+        pairs += associated
+        for name, finding in found.items():
             findings[name].append(finding)
     weights = [float(rows.count(SYNTHETIC)) for rows in matched.classes]
     measures = {name: combined(name, found, weights) for name, found in findings.items()}
@@ -180,22 +210,31 @@ def evaluate(
     sampled = _sampling_note(matched, distances)
     ordered = [_noted(measures[name], sampled) for name in CATALOGUE if name in measures]
     return Evaluation(
-        tuple(ordered), _row_counts(matched), _notes(matched, sampled, label), _gathered(matched, distances)
+        tuple(ordered),
+        _row_counts(matched),
+        _notes(matched, sampled, label),
+        worst_associations(pairs),
+        _gathered(matched, distances),
     )
 
 
-def _class_findings(rows: ClassRows, distances: ClassDistances, seed: int, place: int) -> dict[str, Finding]:
+def _class_findings(
+    rows: ClassRows, distances: ClassDistances, seed: int, place: int
+) -> tuple[dict[str, Finding], list[KeptAssociation]]:
     rng = child_rng(seed, "order", "quality", place)
     columns = [
         replace(column, real=rows.values(column, REAL), synthetic=rows.values(column, SYNTHETIC))
         for column in rows.columns
     ]
-    return {
+    looked_at = _looked_at(columns, distances)
+    findings = {
         **closeness(distances),
         "membership-inference advantage": membership(distances, rng),
         **diversity(rows, distances, columns, rng),
-        **likeness(rows, distances, _looked_at(columns, distances), seed, rng),
+        **likeness(rows, distances, looked_at, seed, rng),
     }
+    kept, pairs = kept_of_columns(looked_at, rng)
+    return {**findings, "associations kept": kept}, pairs
 
 
 def _looked_at(columns: list[PairedColumn], distances: ClassDistances) -> list[PairedColumn]:

@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 FEWEST_HELD_OUT = 30
 """Hold-out rows of a class from which on they, not the training rows, are to be reached: fewer are 0.05 too coarse."""
 
-FEWEST_JUDGED = 60
-"""Rows of each side below which boosted trees, with leaves of 20 rows, see too little to tell anything apart."""
+FEWEST_JUDGED = 40
+"""Rows of each side below which a forest sees too little to tell independent columns from real ones."""
+
+FEWEST_UNSEEN = 100
+"""Hold-out rows of a class from which on a forest tells written rows from them, not from the training rows."""
 
 HALVES_DIFFER = 0.03
 """By how much inverse KL and pair trends of two halves vary from draw to draw, for 40 rows of mixed type."""
@@ -93,10 +96,13 @@ def _halved(columns: Sequence[PairedColumn], order: IntArray) -> list[PairedColu
 
 
 def _discriminator(rows: ClassRows, distances: ClassDistances, seed: int) -> Finding:
-    real, written = (rows.table(called).iloc[distances.looked_at[called]] for called in (REAL, SYNTHETIC))
+    unseen = HOLDOUT in distances.looked_at and len(distances.looked_at[HOLDOUT]) >= FEWEST_UNSEEN
+    sides = (HOLDOUT if unseen else REAL, SYNTHETIC)
+    real, written = (rows.table(called).iloc[distances.looked_at[called]] for called in sides)
     fewer = min(len(real), len(written))
     if fewer < FEWEST_JUDGED:
         return Finding(None, f"{FEWEST_JUDGED} real and written rows are needed; there are {fewer} of one side.")
     # The standard error of an AUC of n against n rows that cannot be told apart is sqrt(1 / (6 n)).
     spread = 2 * float(np.sqrt(1 / (6 * fewer)))
-    return Finding(discriminator_auc(real, written, seed), acceptable=(0.3, 0.5 + max(0.2, spread)))
+    note = f"{fewer} written rows beside as many {'hold-out' if unseen else 'training'} rows."
+    return Finding(discriminator_auc(real, written, seed), note, (0.3, 0.5 + max(0.2, spread)))

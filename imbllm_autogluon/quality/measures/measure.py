@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Direction = Literal["higher", "lower", "nearest"]
-Verdict = Literal["good", "poor", "unknown"]
+Verdict = Literal["good", "fair", "poor", "unknown"]
 
 ONE_SIDED_95 = 1.645
 """Standard errors that chance alone exceeds on one side in 5 % of the cases."""
@@ -36,7 +36,7 @@ class Measure:
     """The value of rows that could not be better: about that of real rows drawn anew."""
 
     acceptable: tuple[float, float]
-    """Ends of the values that are good, both included."""
+    """Ends of the values that are good, or at least fair, both included."""
 
     meaning: str
     """What the figure says, in a sentence."""
@@ -44,9 +44,15 @@ class Measure:
     note: str = ""
     """Why it could not be measured, or what limits it: rows left out, stand-ins, small samples."""
 
+    good_from: float | None = None
+    """Where an acceptable value may also be chance: what is shown to be good. Below it, it is fair."""
+
+    is_poor: bool = False
+    """Whether something that the value hides is poor; `note` says what."""
+
     @property
     def verdict(self) -> Verdict:
-        """Whether the value lies in the acceptable range.
+        """Whether the value lies in the acceptable range, and is shown to be good.
 
         Examples
         --------
@@ -55,7 +61,9 @@ class Measure:
         """
         if self.value is None:
             return "unknown"
-        return "good" if self.acceptable[0] <= self.value <= self.acceptable[1] else "poor"
+        if self.is_poor or not self.acceptable[0] <= self.value <= self.acceptable[1]:
+            return "poor"
+        return "good" if self.good_from is None or self.value > self.good_from else "fair"
 
     @property
     def range_text(self) -> str:
@@ -89,6 +97,12 @@ class Finding:
 
     best: float | None = None
     """Where the data decide what is best."""
+
+    good_from: float | None = None
+    """As in :class:`Measure`."""
+
+    is_poor: bool = False
+    """As in :class:`Measure`."""
 
 
 def chance(share: float, n: float) -> float:

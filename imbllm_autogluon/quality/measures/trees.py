@@ -1,4 +1,4 @@
-"""Boosted trees on paired columns: the judge of the discriminator and of train-on-synthetic."""
+"""Trees on paired columns: the judges of the discriminator and of train-on-synthetic."""
 
 from __future__ import annotations
 
@@ -41,8 +41,6 @@ class Trees:
 
     def fit(self, values: FloatArray, codes: IntArray) -> Trees:
         """Learn from rows of shape (n, p), NaN where missing, and codes of their classes, shape (n,)."""
-        from sklearn.ensemble import HistGradientBoostingClassifier
-
         # scikit-learn 1.9 cannot bin a column without a value: such columns become constant.
         self._empty = np.asarray(np.isnan(values).all(axis=0))
         pairs = zip(self._is_number, values.T, strict=True)
@@ -50,12 +48,8 @@ class Trees:
         if np.ptp(codes) == 0:
             self._only = int(codes[0])
             return self
-        levels = [not is_number for is_number in self._is_number]
-        model = HistGradientBoostingClassifier(
-            early_stopping=False, random_state=self._seed, categorical_features=levels
-        )
         with _one_thread():
-            self._model = model.fit(self._matrix(values), codes)
+            self._model = self._estimator().fit(self._matrix(values), codes)
         return self
 
     def probabilities(self, values: FloatArray, n_classes: int) -> FloatArray:
@@ -68,11 +62,40 @@ class Trees:
                 found[:, self._model.classes_] = self._model.predict_proba(self._matrix(values))
         return found
 
+    def _estimator(self) -> Any:
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        levels = [not is_number for is_number in self._is_number]
+        return HistGradientBoostingClassifier(
+            early_stopping=False, random_state=self._seed, categorical_features=levels
+        )
+
     def _matrix(self, values: FloatArray) -> npt.NDArray[np.float64]:
         pairs = zip(self._lookups, values.T, strict=True)
         learnt = np.column_stack([column if table is None else _look_up(table, column) for table, column in pairs])
         learnt[:, self._empty] = 0.0
         return learnt
+
+
+class Forest(Trees):
+    """100 extremely randomised trees that try every column at each split, with leaves of two rows (Geurts et al. 2006).
+
+    Finds what no column shows alone in fewer rows than boosting. Rows with every column shuffled beside held-out real
+    ones, mean AUC of six splits, forest / boosting: 40 of each hypothyroid 0.64 / 0.44, bank 0.66 / 0.52, german
+    0.52 / 0.52; 75 of each 0.73 / 0.66, 0.64 / 0.57, 0.56 / 0.59; 150 of each bank 0.75 / 0.77, german 0.61 / 0.65.
+
+    Numbers should be given as ranks: values beyond what float32 holds are refused.
+    """
+
+    def _estimator(self) -> Any:
+        from sklearn.ensemble import ExtraTreesClassifier
+
+        return ExtraTreesClassifier(100, min_samples_leaf=2, max_features=None, random_state=self._seed)
+
+    def _matrix(self, values: FloatArray) -> npt.NDArray[np.float64]:
+        """Without gaps, which these trees know from scikit-learn 1.6 on only; a new level is like the rarest ones."""
+        matrix = super()._matrix(values)
+        return np.where(np.isnan(matrix), np.where(self._is_number, -1.0, MOST_LEVELS), matrix)
 
 
 def _one_thread() -> AbstractContextManager[object]:

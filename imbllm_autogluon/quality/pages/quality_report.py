@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imbllm_autogluon.errors import TableError
@@ -30,6 +30,9 @@ NO_PRIVACY = (
     "No privacy is promised: these measures find copies and near copies, they do not show that a row tells nothing "
     "about a person."
 )
+
+VERDICTS = ("good", "fair", "poor")
+"""Of measures that have a value."""
 
 
 @dataclass(frozen=True)
@@ -148,13 +151,15 @@ def rows_section(
     """
     rows = compared_rows(real, synthetic, label, holdout, seed=seed)
     drawn = pictures(rows, evaluation.distances, seed)
-    measures = evaluation.to_dict()["measures"]
+    judged = evaluation.to_dict()
     facts = {
         "label": label,
         "rows": dict(evaluation.rows),
         "classes": _classes({"real": real, "synthetic": synthetic, "holdout": holdout}, label),
-        "headline": _headline(measures),
-        "measures": measures,
+        "verdict": judged["verdict"],
+        "headline": _headline(judged["verdict"], judged["measures"]),
+        "measures": judged["measures"],
+        "worst_associations": judged["worst_associations"],
         "columns": [{"name": name, "total_variation": value} for name, value in drawn.total_variations.items()],
         "associations": _association_facts(drawn),
         "neighbours": neighbour_rows(real, synthetic, evaluation.distances).to_dict(),
@@ -174,16 +179,17 @@ def _classes(tables: dict[str, pd.DataFrame | None], label: str | None) -> list[
     return [{"class": text, **{name: found.get(text, 0) for name, found in by_text.items()}} for text in names]
 
 
-def _headline(measures: list[dict[str, Any]]) -> str:
+def _headline(verdict: str, measures: list[dict[str, Any]]) -> str:
     """The verdict in a sentence."""
-    poor = [measure["name"] for measure in measures if measure["verdict"] == "poor"]
-    known = [measure for measure in measures if measure["verdict"] != "unknown"]
-    good = f"{len(known) - len(poor)} of {len(known)} measures are in the range to be expected of good rows"
-    return f"{good}." if not poor else f"{good}; poor: {', '.join(poor)}."
+    named = {kind: [measure["name"] for measure in measures if measure["verdict"] == kind] for kind in VERDICTS}
+    known = sum(map(len, named.values()))
+    parts = [f"{verdict.capitalize()} rows: {len(named['good'])} of {known} measures are good"]
+    parts += [f"{kind}: {', '.join(named[kind])}" for kind in ("fair", "poor") if named[kind]]
+    return f"{'; '.join(parts)}."
 
 
 def _association_facts(drawn: Pictures) -> dict[str, Any] | None:
     chart = drawn.associations
     if chart is None:
         return None
-    return {"mean_gap": chart.mean_gap, "left_out": chart.left_out, "largest": [asdict(gap) for gap in chart.gaps]}
+    return {"mean_gap": chart.mean_gap, "left_out": chart.left_out}

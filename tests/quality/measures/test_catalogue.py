@@ -25,6 +25,14 @@ def test_classes_are_weighted_by_their_written_rows() -> None:
     assert found.note == "a b too few"
 
 
+def test_one_poor_class_makes_the_whole_poor_and_its_note_comes_first() -> None:
+    findings = [Finding(0.9, f"{k} fine") for k in range(4)] + [Finding(0.8, "b lost", good_from=0.7, is_poor=True)]
+    found = combined("associations kept", findings, [1.0] * 5)
+    assert (found.verdict, found.good_from) == ("poor", 0.7)
+    assert found.note.startswith("b lost")
+    assert combined("associations kept", findings[:4], [1.0] * 4).verdict == "good"
+
+
 def test_an_infinite_end_stays_infinite() -> None:
     assert combined("density", [Finding(1.0), Finding(2.0)], [1, 1]).acceptable == (0.7, float("inf"))
 

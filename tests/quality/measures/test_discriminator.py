@@ -8,6 +8,7 @@ from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.quality.measures import discriminator as module
 from imbllm_autogluon.quality.measures.discriminator import discriminator_auc
 from tests.quality.frames import mixed_rows
+from tests.quality.generators import RELATED, shuffled
 
 
 def test_rows_of_one_source_cannot_be_told_apart() -> None:
@@ -35,6 +36,13 @@ def test_columns_that_are_right_alone_but_wrong_together_are_told_apart() -> Non
     x = rng.normal(size=500)
     real = pd.DataFrame({"a": x, "b": x})
     assert discriminator_auc(real, real.assign(b=rng.permutation(x))) > 0.9
+
+
+def test_independent_columns_of_forty_rows_are_told_from_real_ones() -> None:
+    real, further = [RELATED["packaged"](seed) for seed in (0, 2, 4)], [RELATED["packaged"](seed) for seed in (1, 3, 5)]
+    pairs = [(a.iloc[:40], b.iloc[:40]) for a, b in zip(real, further, strict=True)]
+    assert np.mean([discriminator_auc(b, shuffled(a)) for a, b in pairs]) > 0.58
+    assert np.mean([discriminator_auc(b, a) for a, b in pairs]) < 0.55
 
 
 def test_uniform_noise_is_told_from_normal_numbers() -> None:
@@ -67,13 +75,13 @@ def test_the_seed_decides_and_the_global_generator_is_left_alone() -> None:
 def test_as_many_rows_of_each_side_take_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_ROWS", 60)
     sizes: list[tuple[int, float]] = []
-    plain_fit = module.Trees.fit
+    plain_fit = module.Forest.fit
 
-    def recorded(self: module.Trees, values: np.ndarray, codes: np.ndarray) -> module.Trees:
+    def recorded(self: module.Forest, values: np.ndarray, codes: np.ndarray) -> module.Forest:
         sizes.append((len(values), codes.mean()))
         return plain_fit(self, values, codes)
 
-    monkeypatch.setattr(module.Trees, "fit", recorded)
+    monkeypatch.setattr(module.Forest, "fit", recorded)
     discriminator_auc(mixed_rows(500), mixed_rows(80, 1), folds=4)
     assert sizes == [(90, 0.5)] * 4
 

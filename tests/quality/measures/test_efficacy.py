@@ -42,6 +42,7 @@ def test_rows_that_a_scarce_class_lacks_raise_its_precision() -> None:
     scarce = pd.concat([real[real[LABEL] == "no"], real[real[LABEL] == "yes"].iloc[:12]])
     found = found_for(scarce, rare_rows(800, 2), holdout)
     assert found.value > 0.03  # type: ignore[operator]
+    assert found.good_from == -found.acceptable[0] >= 0.05  # type: ignore[index]
     assert "on 182 rows of the class" in found.note
 
 

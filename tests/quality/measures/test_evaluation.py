@@ -12,7 +12,16 @@ import sklearn.ensemble
 from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.quality import evaluate
 from imbllm_autogluon.quality.measures.catalogue import CATALOGUE
-from tests.quality.generators import LABEL, copied, labelled_rows, nearly_copied, rare_rows, uniform_noise
+from tests.quality.generators import (
+    LABEL,
+    RELATED,
+    copied,
+    labelled_rows,
+    nearly_copied,
+    rare_rows,
+    shuffled,
+    uniform_noise,
+)
 
 if TYPE_CHECKING:
     from imbllm_autogluon.quality.measures.evaluation import Evaluation
@@ -31,8 +40,50 @@ def poor(found: Evaluation) -> set[str]:
 
 def test_other_real_rows_are_good_in_every_measure() -> None:
     found = evaluated(rare_rows(1000, 2))
-    assert [(m.name, m.verdict) for m in found.measures if m.verdict != "good"] == []
+    assert [(m.name, m.verdict) for m in found.measures if m.verdict != "good"] == [
+        ("precision gain at recall", "fair")
+    ]
+    assert (found.verdict, found.worst_associations) == ("good", ())
     assert {m.name for m in found.measures} == set(CATALOGUE) - {"low-density interpolations"}
+
+
+@pytest.mark.parametrize("name", RELATED)
+def test_shuffled_columns_are_poor_and_named_and_real_rows_drawn_anew_are_not(name: str) -> None:
+    real, further = RELATED[name](2), RELATED[name](3)
+    independent, anew = evaluate(real, shuffled(real), holdout=further), evaluate(real, further)
+    assert independent.verdict == independent.measure("associations kept").verdict == "poor"
+    assert independent.worst_associations[0].is_lost
+    assert str(independent.worst_associations[0]) in independent.measure("associations kept").note
+    assert anew.verdict in ("good", "fair")
+    assert not any(pair.is_lost for pair in anew.worst_associations)
+
+
+@pytest.mark.parametrize("name", RELATED)
+def test_of_few_rows_shuffled_columns_are_never_good_and_real_rows_drawn_anew_never_poor(name: str) -> None:
+    for seed in (4, 6, 8):
+        real, further = RELATED[name](seed).iloc[:40], RELATED[name](seed + 1).iloc[:40]
+        assert evaluate(real, shuffled(real, seed)).verdict != "good"
+        assert evaluate(real, further).verdict != "poor"
+
+
+def test_rows_whose_associations_are_unknown_are_not_called_good() -> None:
+    real, further = (pd.DataFrame(np.random.default_rng(seed).normal(size=(80, 4))) for seed in (0, 1))
+    found = evaluate(real, further)
+    assert found.measure("associations kept").verdict == "unknown"
+    assert found.verdict == "fair"
+
+
+def test_lost_associations_of_several_classes_are_gathered() -> None:
+    real = labelled_rows(600, 0)
+    rare = real[LABEL] == "yes"
+    written = pd.concat([shuffled(real[rare]), real[~rare]])
+    found = evaluate(real, written, label=LABEL)
+    measure = found.measure("associations kept")
+    assert 0.5 < measure.value < 0.95  # type: ignore[operator]
+    assert (measure.verdict, found.verdict) == ("poor", "poor")
+    assert measure.note.startswith("Of ")
+    assert "lost" in measure.note.split(".)")[0]
+    assert ("a", "b") in {pair.columns for pair in found.worst_associations if pair.is_lost}
 
 
 def test_a_generator_that_copies_its_training_rows_is_caught() -> None:
@@ -58,6 +109,8 @@ def test_rows_that_differ_from_training_rows_in_one_digit_are_caught() -> None:
 
 def test_copies_are_caught_without_hold_out_rows_too() -> None:
     found = evaluated(copied(REAL), holdout=None)
+    assert found.verdict == "poor"
+    assert evaluate(SMALL, SMALL).verdict == "poor"
     assert {"exact copies", "near copies", "DCR to train (median)"} <= poor(found)
     unknown = {m.name for m in found.measures if m.verdict == "unknown"}
     assert unknown == {

@@ -41,7 +41,7 @@ def test_small_classes_are_asked_for_no_more_than_their_halves_reach() -> None:
     assert small.verdict == large.verdict == "good"
 
 
-@pytest.mark.parametrize("n", [5, 59])
+@pytest.mark.parametrize("n", [5, 39])
 def test_too_few_rows_have_no_discriminator(n: int) -> None:
     found = evaluate(mixed_rows(200), mixed_rows(n, 1))
     assert found.measure("discriminator AUC").value is None
@@ -54,3 +54,11 @@ def test_three_real_rows_are_compared_without_halves() -> None:
     found = evaluate(real, pd.concat([real] * 3)).measure("inverse KL")
     assert found.acceptable == (0.9, 1.0)
     assert np.isfinite(found.value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("n_holdout", "beside"), [(100, "hold-out"), (99, "training")])
+def test_written_rows_are_told_from_hold_out_rows_where_there_are_enough(n_holdout: int, beside: str) -> None:
+    real = mixed_rows(120).assign(number=5.0)
+    found = evaluate(real, real, holdout=mixed_rows(n_holdout, 2)).measure("discriminator AUC")
+    assert f"as many {beside} rows" in found.note
+    assert (found.verdict == "poor") == (beside == "hold-out")

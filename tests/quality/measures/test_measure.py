@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from math import inf
 
 import pytest
@@ -19,6 +20,17 @@ def test_a_value_is_judged_by_both_ends_of_the_acceptable_range(value: float | N
 
 def test_values_beyond_an_upper_end_are_poor() -> None:
     assert measure(1.2, (0.9, 1.1), inf).verdict == "poor"
+
+
+@pytest.mark.parametrize(("value", "verdict"), [(0.1, "good"), (0.05, "fair"), (-0.005, "fair"), (-0.06, "poor")])
+def test_what_may_be_chance_is_fair_and_no_more(value: float, verdict: str) -> None:
+    gain = Measure("gain", value, -1.0, 1.0, "higher", 1.0, (-0.05, 1.0), "Precision.", good_from=0.05)
+    assert gain.verdict == verdict
+
+
+def test_what_the_value_hides_makes_it_poor_but_not_known() -> None:
+    assert replace(measure(0.95), is_poor=True).verdict == "poor"
+    assert replace(measure(None), is_poor=True).verdict == "unknown"
 
 
 def test_infinite_ends_are_none_in_json() -> None:

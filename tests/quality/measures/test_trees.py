@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imbllm_autogluon.quality.measures.trees import MOST_LEVELS, Trees, _look_up, _lookup
+from imbllm_autogluon.quality.measures.trees import MOST_LEVELS, Forest, Trees, _look_up, _lookup
 
 
 def test_levels_are_placed_by_their_frequency_and_the_rare_ones_share_the_last_place() -> None:
@@ -51,3 +51,18 @@ def test_openmp_has_its_threads_again_afterwards() -> None:
         before = counts()
         Trees([True, True], 0).fit(values, codes).probabilities(values, 2)
         assert counts() == before
+
+
+@pytest.mark.parametrize("judge", [Trees, Forest])
+def test_gaps_levels_and_empty_columns_are_learnt_by_both_judges(judge: type[Trees]) -> None:
+    k = np.arange(160.0)
+    values = np.column_stack([np.where(k < 80, np.nan, k % 5), k % 3, np.full(160, np.nan)])
+    codes = np.where(k < 80, 0, 1) + 2 * (k % 3 == 1).astype(np.int64)
+    found = judge([True, False, True], 0).fit(values, codes).probabilities(values, 4)
+    assert (found.argmax(axis=1) == codes).all()
+
+
+def test_a_level_that_the_forest_has_not_learnt_is_unlike_the_most_frequent_one() -> None:
+    values = np.concatenate([np.zeros(60), np.arange(1.0, 61.0)])[:, None]
+    model = Forest([False], 0).fit(values, np.repeat([1, 0], 60))
+    assert model.probabilities(np.array([[0.0], [500.0]]), 2)[:, 1] == pytest.approx([1, 0], abs=0.2)

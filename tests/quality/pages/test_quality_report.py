@@ -69,7 +69,8 @@ def usual() -> QualityReport:
 
 def test_the_page_begins_with_the_verdict_and_shows_every_part(usual: QualityReport) -> None:
     words = Page(usual.to_html()).words
-    assert words.index("1 of 3 measures are in the range") < words.index("Measures of the rows")
+    assert words.index("Poor rows: 1 of 3 measures are good; poor: cov") < words.index("Measures of the rows")
+    assert words.index("Measures of the rows") < words.index("Associations that are not kept") < words.index("Columns")
     for shown in (
         "40 synthetic rows beside 200 real ones and 80 held-out ones; 10 columns beside the label y.",
         "common 150 60 0 rare 50 20 40",
@@ -78,6 +79,7 @@ def test_the_page_begins_with_the_verdict_and_shows_every_part(usual: QualityRep
         "density 0.930 good 0.7 or more 0 or more",
         "exact copies - unknown",
         "No row was looked at.",
+        "TT4 with FTI 0.95 0.09 0.09 lost age with sex is missing 0.40 0.25 0.62",
         "worst column first",
         "Associations of columns",
         "real, held out (20)",
@@ -166,8 +168,9 @@ def test_cells_that_differ_from_the_nearest_real_row_are_marked() -> None:
 
 def test_markdown_has_the_tables_of_the_page(usual: QualityReport) -> None:
     markdown = usual.to_markdown()
-    assert markdown.startswith("# Rows\n\n1 of 3 measures")
+    assert markdown.startswith("# Rows\n\nPoor rows: 1 of 3 measures are good; poor: coverage")
     assert "| coverage | 0.420 | poor | 0.8 to 1 | 0 to 1 | higher | Share of real rows" in markdown
+    assert "| TT4, FTI | 0.95 | 0.09 | 0.09 | lost |\n| age, sex is missing | 0.40 | 0.25 | 0.62 |  |\n" in markdown
     assert "- No privacy is promised" in markdown
     for table in markdown.split("\n\n"):
         rows = [line.strip() for line in table.splitlines() if line.startswith("|")]
