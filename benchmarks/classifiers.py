@@ -121,8 +121,7 @@ class Classifier(NamedTuple):
 def fit(
     name: str, X: pd.DataFrame, y: npt.NDArray[np.intp], weights: npt.NDArray[np.float64] | None, seed: int
 ) -> Pipeline:
-    """Fit a classifier on coded rows; what predicts must have the same columns.
-    """
+    """Fit a classifier on coded rows; what predicts must have the same columns."""
     from sklearn.pipeline import Pipeline
 
     chosen = CLASSIFIERS[name]

@@ -79,8 +79,7 @@ def _decimals(seen: pd.Series[Any]) -> int:
 
 
 def read_cells(texts: pd.DataFrame, real: pd.DataFrame) -> pd.DataFrame:
-    """Cells that a generator wrote as text (None: missing), as values of the real table; what is unreadable is illegal.
-    """
+    """Cells that a generator wrote as text (None: missing) as values of the real table; unreadable ones are illegal."""
     return pd.DataFrame({name: _read_column(texts[name], real[name]) for name in real.columns})
 
 

@@ -147,8 +147,9 @@ def _columns(encoding: SentenceEncoding) -> IntArray:
 
 def _weights(labels: IntArray) -> FloatArray:
     _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    weights: FloatArray = 1.0 / np.sqrt(counts[codes])
-    return weights / weights.sum()
+    roots: FloatArray = np.sqrt(counts[codes])
+    weights: FloatArray = 1.0 / (roots * np.sum(1.0 / roots))
+    return weights
 
 
 def _smoother(encoding: SentenceEncoding, tokens: IntArray) -> FloatArray:
