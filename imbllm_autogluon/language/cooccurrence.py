@@ -147,9 +147,9 @@ def _columns(encoding: SentenceEncoding) -> IntArray:
 
 def _weights(labels: IntArray) -> FloatArray:
     _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    roots: FloatArray = np.sqrt(counts[codes])
-    weights: FloatArray = 1.0 / (roots * np.sum(1.0 / roots))
-    return weights
+    weights = 1.0 / np.sqrt(counts[codes])
+    shares: FloatArray = weights / weights.sum()
+    return shares
 
 
 def _smoother(encoding: SentenceEncoding, tokens: IntArray) -> FloatArray:
