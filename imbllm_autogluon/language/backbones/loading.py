@@ -37,9 +37,11 @@ def load_model(source: BackboneSource) -> Any:
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
     kind = AutoModelForMaskedLM if source.family == "masked" else AutoModelForCausalLM
+    # transformers 5.23 looks for adapters in files of its own accord and asks the Hub for them, unless told here too.
+    options = {"output_loading_info": True, "adapter_kwargs": {"local_files_only": source.local_files_only}}
     with _loading(source, "model"):
         loaded: Any = kind.from_pretrained(
-            source.location, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **_access(source)
+            source.location, dtype=torch.float32, use_safetensors=True, **options, **_access(source)
         )
     model, info = loaded
     without = sorted(info["missing_keys"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +30,17 @@ def http_error(kind: type[Exception]) -> Exception:
     return kind("404", response=response)  # type: ignore[call-arg]
 
 
-def test_a_cached_model_is_found_and_loaded_without_asking_the_hub(gpt2: Path, hub: FakeHub) -> None:
+def test_a_cached_model_is_found_and_loaded_without_asking_the_hub(
+    gpt2: Path, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put_into_hub_cache("me/gpt", gpt2)
     source = find_backbone("me/gpt", token_variable="NOT_SET")
     assert (source.location, source.revision, source.local_files_only) == ("me/gpt", COMMIT, True)
     assert load_tokenizer(source)("age is 31")["input_ids"]
+    looked_up: list[object] = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *address, **_: looked_up.append(address))
     assert load_model(source).config.n_embd == 16
-    assert hub.asked == []
+    assert (hub.asked, looked_up) == ([], [])
 
 
 def test_the_short_name_stands_for_the_hub_id(gpt2: Path) -> None:
