@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pytest
 from filelock import FileLock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
-
-    from _pytest.mark import ParameterSet
 
 TINY = {"steps": 2, "warmup_steps": 2, "layers": 1, "width": 16, "plausibility": 0.0}
 """Settings of a generator that learns next to nothing in next to no time, and whose rows are all good enough."""
-
-
-def pairwise(*factors: Sequence[Any]) -> list[ParameterSet]:
-    """Cases of three factors: half of their product, in which every two values meet; the rest is exhaustive."""
-    cases = itertools.product(*(enumerate(factor) for factor in factors))
-    return [
-        pytest.param(*(value for _, value in case), marks=[pytest.mark.exhaustive] * (sum(n for n, _ in case) % 2))
-        for case in cases
-    ]
-
 
 _roots: list[Path] = []
 

@@ -104,7 +104,7 @@ def test_without_the_learners_file_a_fitted_model_still_reads_original_columns(
 @pytest.fixture(scope="module")
 def refitted(predictor: TabularPredictor) -> str:
     """Name of the model that was fitted again on all rows."""
-    name: str = predictor.refit_full(BAG)[BAG]
+    name: str = predictor.refit_full(BAG, num_cpus=1)[BAG]
     return name
 
 

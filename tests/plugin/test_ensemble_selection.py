@@ -86,14 +86,14 @@ def test_twins_join_where_they_clearly_help() -> None:
 
 def test_twins_stay_out_where_their_gain_may_be_chance() -> None:
     joined = []
-    for seed in range(12):
+    for seed in range(6):
         predictions, codes = binary_answers(300, noise=(1.0,) * 4, seed=seed)
         free = selection("average_precision").fit(predictions, codes).weights_
         careful = selection("average_precision", is_twin=[False, True, True, True]).fit(predictions, codes).weights_
         joined.append((free[1:].sum() > 0, careful[1:].sum() > 0))
     free_joined, careful_joined = np.sum(joined, axis=0)
-    assert free_joined == 12, "more of the same always helps on the rows that choose"
-    assert careful_joined < 12
+    assert free_joined == 6, "more of the same always helps on the rows that choose"
+    assert careful_joined < 6
 
 
 def test_without_plain_models_twins_need_not_show_anything() -> None:

@@ -214,7 +214,7 @@ def test_too_little_time_for_a_few_epochs_leaves_the_model_out(tmp_path: Path, m
 
 
 def test_a_time_limit_is_kept(tmp_path: Path) -> None:
-    X, y = skewed(600)
+    X, y = skewed(100)
     model = alone(tmp_path, encoder_epochs=10_000, encoder_patience=10_000, diffusion_steps=1_000_000)
     model.fit(X=X, y=y, num_cpus=1, num_gpus=0, time_limit=4.0)
     assert sum(model.imbllm_report["seconds"].values()) < 6.0

@@ -175,7 +175,7 @@ def test_distillation_uses_twins_as_teachers_and_its_students_learn_from_what_th
 ) -> None:
     clone = predictor.clone(str(tmp_path / "clone"), return_clone=True)
     clone.set_model_best("LinearModelImb_BAG_L1")
-    students = dict.fromkeys(("GBM", "GBM_IMB"), FAMILIES["GBM"])
+    students = {key: {**FAMILIES["GBM"], "ag.num_cpus": 1} for key in ("GBM", "GBM_IMB")}
     names = clone.distill(hyperparameters=students, augment_method=None)
     assert "LightGBM_DSTL" in names
     for name in names:

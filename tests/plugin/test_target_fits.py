@@ -99,7 +99,8 @@ def test_refitting_on_all_rows_rebalances_all_rows(predictor: TabularPredictor, 
 
 
 def test_students_learn_what_their_teacher_says(predictor: TabularPredictor, table: pd.DataFrame) -> None:
-    names = predictor.distill(train_data=table, hyperparameters={"GBM": GBM, "GBM_IMB": GBM}, augment_method=None)
+    students = {key: {**GBM, "ag.num_cpus": 1} for key in ("GBM", "GBM_IMB")}
+    names = predictor.distill(train_data=table, hyperparameters=students, augment_method=None)
     assert "LightGBMImb_DSTL" in names
     (report,) = reports(predictor, "LightGBMImb_DSTL")
     assert "teacher" in report["reason"]

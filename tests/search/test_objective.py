@@ -15,8 +15,9 @@ from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
 from imbllm_autogluon.search import SearchSpace, TargetSearchSpace, objective, open_study
 from imbllm_autogluon.search.estimators import _columns
+from tests.products import cases
 from tests.search.tables import every_kind, quick_objective
-from tests.shared import TINY, pairwise
+from tests.shared import TINY
 
 RANDOM = {"method": "random", "target_ratio": 1.0}
 NONE = {"method": "none"}
@@ -47,7 +48,7 @@ MODELS = ("xgboost", LogisticRegression(max_iter=200))
 METHODS = (IMBLLM, RANDOM, {"method": "smote_nc", "target_ratio": 1.0}, NONE)
 
 
-@pytest.mark.parametrize(("model", "n_classes", "parameters"), pairwise(MODELS, (2, 3), METHODS))
+@pytest.mark.parametrize(("model", "n_classes", "parameters"), cases(MODELS, (2, 3), METHODS))
 def test_every_method_and_model_scores_a_table_of_every_kind(
     model: Any, n_classes: int, parameters: dict[str, Any]
 ) -> None:
