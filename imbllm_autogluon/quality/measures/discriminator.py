@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.quality.measures.pairs import FloatArray, IntArray, PairedColumn
 
-MOST_ROWS = 2_000
-"""Rows of each side that are looked at, drawn at random: the AUC of rows that are alike is known to 0.01."""
+MOST_ROWS = 1_000
+"""Rows of each side that are looked at, drawn at random: the AUC of rows that are alike is known to 0.013."""
 
 FREQUENT = 20
 """Occurrences from which on equal rows are split over the folds: fewer than the rows of a leaf are no evidence."""
@@ -27,7 +27,7 @@ FREQUENT = 20
 def discriminator_auc(real: pd.DataFrame, synthetic: pd.DataFrame, seed: int = 0, folds: int = 3) -> float:
     """ROC AUC of a forest that tells real rows from synthetic ones, on rows it has not learnt from.
 
-    As many rows of each side take part, at most 2,000. Equal rows stay in one fold: split over two, a copy and its
+    As many rows of each side take part, at most 1,000. Equal rows stay in one fold: split over two, a copy and its
     original would teach the wrong answer, and a table of copies would score 0.1 to 0.2 (packaged table, car) instead of
     0.5. A row that occurs 20 times or more is split all the same, so that writing a few rows over and over is seen.
 
