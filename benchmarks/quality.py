@@ -124,7 +124,7 @@ def verdicts(tidy: pd.DataFrame, _: Protocol) -> str:
     """Share of each method's figures that were judged good, and mean seconds."""
     lines = []
     for method, part in tidy.groupby("method", sort=False):
-        judged = part.loc[part["verdict"].isin(["good", "poor"]), "verdict"]
+        judged = part.loc[part["verdict"].isin(["good", "fair", "poor"]), "verdict"]
         seconds = part.loc[part["metric"] == SECONDS, "value"].mean()
         good = f"{100 * (judged == 'good').mean():.0f} %" if len(judged) else ""
         lines.append({"method": method, "metrics judged good": good, SECONDS: f"{seconds:.1f}"})
