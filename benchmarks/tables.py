@@ -252,7 +252,7 @@ def _registry_frame(name: str) -> tuple[pd.DataFrame, str]:
     file = Path(next(iter(spec.submodule_search_locations))) / path
     if not file.is_file():
         raise TableError(f"{PACKAGE} has no file {path}. {remedy}")
-    frame = _registry_cells(file, entry["label"], entry["columns"].split()).drop(columns=entry["without"].split())
+    frame = registry_cells(file, entry["label"], entry["columns"].split()).drop(columns=entry["without"].split())
     got = (int(frame[entry["label"]].notna().sum()), int(frame[entry["label"]].value_counts().min()))
     if got != (known_sizes := (int(entry["rows"]), int(entry["rarest"]))):
         raise TableError(f"{PREFIX}{name} has (rows, rows of the rarest class) {got}, not {known_sizes}. {remedy}")
@@ -260,7 +260,8 @@ def _registry_frame(name: str) -> tuple[pd.DataFrame, str]:
     return frame, re.sub(r"\W+", "_", entry["label"])
 
 
-def _registry_cells(file: Path, label: str, columns: list[str]) -> pd.DataFrame:
+def registry_cells(file: Path, label: str, columns: list[str]) -> pd.DataFrame:
+    """Cells of a registry's file; the label and nominal columns as strings, `columns` where the file names none."""
     text = file.read_text(encoding="utf-8")
     if file.suffix == ".csv":
         return _cells(text, None, [label])

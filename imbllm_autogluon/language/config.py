@@ -15,6 +15,9 @@ from imbllm_autogluon.sentences.orders import Order
 COMPACT = ("compact", "compact_masked")
 """Backbones that are built from a configuration and trained on the fold; all others are pretrained."""
 
+SHIPPED_LAYERS, SHIPPED_WIDTH = 2, 64
+"""Shape of the weights of `compact` that have seen other tables."""
+
 OWN_DEFAULTS: dict[str, dict[str, Any]] = {
     "compact": {
         "clauses": "tokens",
@@ -85,6 +88,11 @@ class LanguageConfig:
 
     width: Annotated[int, Range(16, 1024)] = 64
     """Hidden size of the compact backbones, a multiple of 16; heads are 16 wide."""
+
+    pretrained: bool | None = None
+    """Start the blocks of `compact` from weights that have seen other tables (0.2 MB, in the package). False: from
+    random weights and the co-occurrence of the fold alone. `None`: yes where `layers` and `width` are those of the
+    shipped weights and decoding is constrained."""
 
     numbers: Literal["bins", "digits"] | None = None
     """A number is one token (a quantile bin) or its digits on the column's lattice. Digits make sentences 2 to 4 times
@@ -184,6 +192,12 @@ class LanguageConfig:
                 f"tuning={self.tuning!r} needs a pretrained backbone; {self.backbone!r} starts from random weights, "
                 "all of which must learn."
             )
+        if self.pretrained and not self._has_shipped_shape:
+            raise InvalidInputError(
+                f"pretrained=True needs backbone='compact' with layers={SHIPPED_LAYERS}, width={SHIPPED_WIDTH} and "
+                f"constrained=True; got backbone={self.backbone!r}, layers={self.layers}, width={self.width}, "
+                f"constrained={self.constrained}. Leave pretrained out to start from random weights."
+            )
         if self.clauses == "text" and self.numbers == "bins":
             raise InvalidInputError("numbers='bins' needs tokens of its own; use clauses='tokens' or numbers='digits'.")
 
@@ -191,6 +205,11 @@ class LanguageConfig:
     def is_pretrained(self) -> bool:
         """Whether the backbone comes with weights and a tokenizer."""
         return self.backbone not in COMPACT
+
+    @property
+    def _has_shipped_shape(self) -> bool:
+        shape = (self.backbone, self.layers, self.width, self.constrained)
+        return shape == ("compact", SHIPPED_LAYERS, SHIPPED_WIDTH, True)
 
     def steps_for(self, n_rows: int) -> int:
         """Optimiser steps on so many minority and interpolated rows, of a resolved configuration."""
@@ -218,6 +237,8 @@ class LanguageConfig:
         """
         defaults = OWN_DEFAULTS["pretrained" if self.is_pretrained else "compact"] | OF_NO_METHOD
         chosen = {key: value for key, value in defaults.items() if getattr(self, key) is None}
+        if self.pretrained is None:
+            chosen["pretrained"] = self._has_shipped_shape
         if self.is_pretrained and self.learning_rate is None:
             chosen["learning_rate"] = PRETRAINED_RATES[self.tuning or defaults["tuning"]]
         return dataclasses.replace(self, **chosen)

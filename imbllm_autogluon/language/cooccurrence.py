@@ -81,6 +81,9 @@ class Cooccurrence:
     weights: FloatArray
     """Weight of each row, adding up to 1, shape (n,): a class counts by the root of its rows."""
 
+    shares: FloatArray
+    """Weighted share of the rows with each value, shape (n_values,)."""
+
     smoother: FloatArray
     """Rows give a share of their count to bins beside their own, shape (n_values, n_values)."""
 
@@ -96,13 +99,10 @@ class Cooccurrence:
         tokens = np.sort(np.argsort(-counts, kind="stable")[: min(MOST_VALUES, np.count_nonzero(counts))])
         places = np.full(encoding.n_tokens, -1)
         places[tokens] = np.arange(len(tokens))
-        return cls(
-            tokens,
-            columns[tokens],
-            np.where(known, places[held], -1),
-            _weights(held[:, -1]),
-            _smoother(encoding, tokens),
-        )
+        found, weights = np.where(known, places[held], -1), _weights(held[:, -1])
+        repeated = np.broadcast_to(weights[:, None], found.shape)[found >= 0]
+        shares = np.bincount(found[found >= 0], repeated, len(tokens)).astype(np.float64)
+        return cls(tokens, columns[tokens], found, weights, shares, _smoother(encoding, tokens))
 
     def embeddings(self, rng: np.random.Generator) -> FloatArray:
         """Vectors whose products are the values' lift less one, shape (n_values, axes).

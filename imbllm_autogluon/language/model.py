@@ -21,6 +21,7 @@ from imbllm_autogluon.language.processes import Processes
 from imbllm_autogluon.language.scoring import ValueScorer, log_likelihoods
 from imbllm_autogluon.language.storage import ModelState, load_state, load_weights, save_state
 from imbllm_autogluon.language.table_backbone import TableBackbone, build_table_backbone
+from imbllm_autogluon.language.table_start import start_from_other_tables
 from imbllm_autogluon.language.training import Stage, Trainer
 from imbllm_autogluon.language.warm_start import restore_warm, store_warm
 from imbllm_autogluon.language.writing import RowWriter
@@ -167,7 +168,8 @@ class TableLanguageModel:
         self._backbone.tuning.unmerge()
         learning = self._backbone.tuning.learning()
         if not self.config.is_pretrained and not self.curves:
-            start_from_rows(self._backbone.model, self.encoding, clauses if warmup is None else warmup, self.seed)
+            start = start_from_other_tables if self.config.pretrained else start_from_rows
+            start(self._backbone.model, self.encoding, clauses if warmup is None else warmup, self.seed)
         known = {}
         if warm_start is not None and planned[0].name == WARM_UP and (curve := restore_warm(warm_start, learning)):
             known = {WARM_UP: curve}

