@@ -1,6 +1,6 @@
 """Trains the compact backbone over many tables; its weights are shipped with the package.
 
-``python -m benchmarks.pretraining --seconds 900`` writes ``imbllm_autogluon/language/compact.safetensors``. Each
+``python -m benchmarks.pretraining --seconds 1200`` writes ``imbllm_autogluon/language/compact.safetensors``. Each
 episode draws a table, some of its rows and columns, and a column to be the label; the embeddings come from the
 features of :class:`~imbllm_autogluon.language.table_start.TokenFeatures` of one part of the rows, and the model is
 judged on the other part: what it learns is how far the counts of few rows can be trusted. Half of the tables are
@@ -266,7 +266,7 @@ def pretrain(seconds: float, file: Path) -> None:
             average[name].lerp_(weight.detach(), 0.005)
         if episodes % EPISODES_BETWEEN == 0:
             now = spent + time.process_time() - started
-            log.info(f"{episodes} tables, {now:.0f} s: {np.mean(gains[-1600:]):.3f} nats a value gained")
+            log.info("%d tables, %.0f s: %.3f nats a value gained", episodes, now, np.mean(gains[-1600:]))
             save_file(
                 {**_stored(training.learning()), "spent": torch.tensor(now), "episodes": torch.tensor(episodes)}, part
             )
@@ -280,7 +280,7 @@ def _stored(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=900)
+    parser.add_argument("--seconds", type=float, default=1200)
     parser.add_argument("--file", type=Path, default=Path(str(language.__file__)).parent / SHIPPED)
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()

@@ -11,11 +11,12 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.language.table_start import SHIPPED, TokenFeatures, shipped_weights
+from imbllm_autogluon.oversampling import GeneratorConfig, ImbLLM
 from imbllm_autogluon.sentences import draw_orders
 from tests.language.tables import clauses_of, vocabulary_of
 from tests.language.test_cooccurrence import frame, shuffled
 
-UNTRAINED = LanguageConfig(warmup_steps=0, steps=0)
+UNTRAINED = LanguageConfig(pretrained=True, warmup_steps=0, steps=0)
 
 
 def started(rows: pd.DataFrame, config: LanguageConfig = UNTRAINED) -> TableLanguageModel:
@@ -64,7 +65,9 @@ def test_blocks_are_the_shipped_ones_and_learn_on() -> None:
     blocks = [name for name in weights if name.startswith("h.")]
     assert len(blocks) == 2 * 12
     assert all(torch.equal(own[name], weights[name]) for name in blocks)
-    trained = started(frame(), LanguageConfig(warmup_steps=2, steps=0))._backbone.model.transformer.state_dict()
+    trained = started(
+        frame(), LanguageConfig(pretrained=True, warmup_steps=2, steps=0)
+    )._backbone.model.transformer.state_dict()
     assert not any(torch.equal(trained[name], weights[name]) for name in blocks if name.endswith("weight"))
 
 
@@ -96,14 +99,27 @@ def test_features_of_values_tell_their_rank_and_what_kind_they_are() -> None:
 
 @pytest.mark.parametrize("other", [{"width": 32}, {"layers": 1}, {"constrained": False}, {"backbone": "smollm2"}])
 def test_another_shape_starts_from_random_weights_and_says_so_where_asked_otherwise(other: dict[str, object]) -> None:
-    assert LanguageConfig(**other).resolved().pretrained is False  # type: ignore[arg-type]
+    assert _of_imbllm(LanguageConfig(**other)).pretrained is False  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match="pretrained=True needs backbone='compact'"):
         LanguageConfig(pretrained=True, **other)  # type: ignore[arg-type]
 
 
+def _of_imbllm(language: LanguageConfig) -> LanguageConfig:
+    return ImbLLM(GeneratorConfig(language=language), random_state=0)._language()
+
+
+def test_imbllm_starts_from_other_tables_and_takes_fewer_steps() -> None:
+    chosen = _of_imbllm(LanguageConfig())
+    assert (chosen.pretrained, chosen.steps, chosen.learning_rate) == (True, 75, 6e-3)
+    scratch = _of_imbllm(LanguageConfig(pretrained=False))
+    assert (scratch.pretrained, scratch.steps, scratch.learning_rate) == (False, 150, 3e-3)
+
+
 def test_digits_start_too() -> None:
     vocabulary = vocabulary_of(frame(), "digits")
-    model = TableLanguageModel(vocabulary, LanguageConfig(warmup_steps=0, steps=0, numbers="digits"), seed=0)
+    model = TableLanguageModel(
+        vocabulary, LanguageConfig(pretrained=True, warmup_steps=0, steps=0, numbers="digits"), seed=0
+    )
     clauses = clauses_of(vocabulary, frame())
     model.train(clauses, warmup=clauses)
     assert np.isfinite(nats(model, frame(1)))
