@@ -92,10 +92,9 @@ class LanguageConfig:
     width: Annotated[int, Range(16, 1024)] = 64
     """Hidden size of the compact backbones, a multiple of 16; heads are 16 wide."""
 
-    pretrained: bool | None = None
-    """Start the blocks of `compact` from weights that have seen other tables (0.2 MB, in the package). False: from
-    random weights and the co-occurrence of the fold alone. `None`: yes for ImbLLM where `layers` and `width` are those
-    of the shipped weights and decoding is constrained; no for other methods."""
+    pretrained: bool = False
+    """Start the blocks of `compact` from weights that have seen other tables (0.2 MB, in the package) instead of random
+    ones; `layers` and `width` keep their defaults then. Better on some tables, worse on others, see the decisions."""
 
     numbers: Literal["bins", "digits"] | None = None
     """A number is one token (a quantile bin) or its digits on the column's lattice. Digits make sentences 2 to 4 times
@@ -130,10 +129,10 @@ class LanguageConfig:
     """Optimiser steps of the warm-up. `None`: 300 for compact backbones, 400 for pretrained ones."""
 
     steps: Annotated[int, Range(0, 10**6)] | None = None
-    """Optimiser steps on the minority and interpolated rows. `None`: 75 for the compact one that has seen other
-    tables, 150 from random weights, 200 for pretrained ones. From random weights 300 and 150 steps of 16 sentences are as good as 200 and 100 of 64 in half the time:
-    average precision of XGBoost 80.6 and 81.3, F1 72.5 and 72.0 (means of hypothyroid, car and german, three splits
-    each)."""
+    """Optimiser steps on the minority and interpolated rows. `None`: 75 for the compact backbone with `pretrained`, 150
+    without, 200 for pretrained ones. From random weights, 300 and 150 steps of 16 sentences are as good as 200 and 100
+    of 64 in half the time: average precision of XGBoost 80.6 and 81.3, F1 72.5 and 72.0 (means of hypothyroid, car and
+    german, three splits each)."""
 
     epochs: Annotated[float, Range(0.0, 10_000.0, above=True)] | None = None
     """How often each minority and interpolated row is learned, instead of `steps`. `None`: what the steps come to."""
@@ -147,8 +146,8 @@ class LanguageConfig:
 
     learning_rate: Annotated[float, Range(0.0, 1.0, above=True)] | None = None
     """Peak learning rate of AdamW; it rises over 5 % of a stage and falls to a tenth of it. The stage after a warm-up
-    starts at a third of it. `None`: 6e-3 for the compact backbone that has seen other tables, 3e-3 from random weights; 1e-3 for LoRA, 1e-4 for top blocks and 5e-5 for all
-    weights of a pretrained one."""
+    starts at a third of it. `None`: 3e-3 for compact backbones, 6e-3 with `pretrained`; 1e-3 for LoRA, 1e-4 for top
+    blocks and 5e-5 for all weights of a pretrained one."""
 
     held_out: Annotated[float, Range(0.0, 0.5)] | None = None
     """Share of a class's real rows, where it has 20 or more, that is not learned but tells the held-out loss and stops
@@ -199,7 +198,7 @@ class LanguageConfig:
             raise InvalidInputError(
                 f"pretrained=True needs backbone='compact' with layers={SHIPPED_LAYERS}, width={SHIPPED_WIDTH} and "
                 f"constrained=True; got backbone={self.backbone!r}, layers={self.layers}, width={self.width}, "
-                f"constrained={self.constrained}. Leave pretrained out to start from random weights."
+                f"constrained={self.constrained}. Leave it out to start from random weights."
             )
         if self.clauses == "text" and self.numbers == "bins":
             raise InvalidInputError("numbers='bins' needs tokens of its own; use clauses='tokens' or numbers='digits'.")
@@ -243,8 +242,6 @@ class LanguageConfig:
         if self.pretrained:
             defaults |= SEEN_DEFAULTS
         chosen = {key: value for key, value in defaults.items() if getattr(self, key) is None}
-        if self.pretrained is None:
-            chosen["pretrained"] = False
         if self.is_pretrained and self.learning_rate is None:
             chosen["learning_rate"] = PRETRAINED_RATES[self.tuning or defaults["tuning"]]
         return dataclasses.replace(self, **chosen)

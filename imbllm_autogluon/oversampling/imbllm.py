@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.oversampling.lessons import LabelledCells
     from imbllm_autogluon.oversampling.report import ClassReport
     from imbllm_autogluon.sentences import SentenceEncoding
@@ -58,11 +57,6 @@ class ImbLLM(LanguageGenerator):
         "temperature": 0.7,
     }
     own_plausibility: ClassVar[float] = 0.5
-
-    def _language(self) -> LanguageConfig:
-        """Settings of the language model; the compact backbone has seen other tables where its shape allows it."""
-        asked = self.config.language
-        return asked.with_defaults(**self.own_choices, pretrained=asked.has_shipped_shape).resolved()
 
     def _pool(self, code: int, real: Cells, report: ClassReport) -> tuple[Cells, ClassReport]:
         """Real rows and, behind them, rows interpolated between those that are learned."""

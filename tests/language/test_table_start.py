@@ -98,21 +98,24 @@ def test_features_of_values_tell_their_rank_and_what_kind_they_are() -> None:
 
 
 @pytest.mark.parametrize("other", [{"width": 32}, {"layers": 1}, {"constrained": False}, {"backbone": "smollm2"}])
-def test_another_shape_starts_from_random_weights_and_says_so_where_asked_otherwise(other: dict[str, object]) -> None:
-    assert _of_imbllm(LanguageConfig(**other)).pretrained is False  # type: ignore[arg-type]
+def test_another_shape_is_refused(other: dict[str, object]) -> None:
     with pytest.raises(InvalidInputError, match="pretrained=True needs backbone='compact'"):
         LanguageConfig(pretrained=True, **other)  # type: ignore[arg-type]
 
 
-def _of_imbllm(language: LanguageConfig) -> LanguageConfig:
-    return ImbLLM(GeneratorConfig(language=language), random_state=0)._language()
+def test_fewer_steps_at_a_higher_rate_follow() -> None:
+    seen, scratch = LanguageConfig(pretrained=True).resolved(), LanguageConfig().resolved()
+    assert (seen.steps, seen.learning_rate) == (75, 6e-3)
+    assert (scratch.steps, scratch.learning_rate) == (150, 3e-3)
 
 
-def test_imbllm_starts_from_other_tables_and_takes_fewer_steps() -> None:
-    chosen = _of_imbllm(LanguageConfig())
-    assert (chosen.pretrained, chosen.steps, chosen.learning_rate) == (True, 75, 6e-3)
-    scratch = _of_imbllm(LanguageConfig(pretrained=False))
-    assert (scratch.pretrained, scratch.steps, scratch.learning_rate) == (False, 150, 3e-3)
+def test_imbllm_takes_the_switch_and_writes_legal_rows() -> None:
+    X, y = frame().drop(columns="bought"), frame()["bought"]
+    config = GeneratorConfig.from_flat({"pretrained": True, "warmup_steps": 2, "steps": 2})
+    rows, labels = ImbLLM(config, random_state=0).fit(X, y, {"yes": 30}).sample()
+    assert set(labels) == {"yes"}
+    assert set(rows["town"]) <= {"Oslo", "Bergen"}
+    assert len(rows) == 30
 
 
 def test_digits_start_too() -> None:
