@@ -32,7 +32,7 @@ from imbllm_autogluon.language.cooccurrence import AXES
 from imbllm_autogluon.language.losses import ValueLoss
 from imbllm_autogluon.language.table_start import BEGIN, NAMES, SHIPPED, VALUES, TokenFeatures
 from imbllm_autogluon.randomness import child_rng
-from imbllm_autogluon.sentences import SchemaVocabulary, draw_orders
+from imbllm_autogluon.sentences import Order, SchemaVocabulary, draw_orders
 from imbllm_autogluon.tables import TableSchema
 
 if TYPE_CHECKING:
@@ -211,8 +211,8 @@ class Pretraining:
         table = torch.nn.Embedding(encoding.n_tokens, WIDTH, _weight=embeddings.detach().clone())
         self.model.transformer.wte, self.model.lm_head.weight = table, table.weight
         loss, n = ValueLoss(encoding.tables, torch.device("cpu"))(self.model, encoding.assemble(rows, orders))
-        (loss / n).backward()
-        embeddings.backward(table.weight.grad)
+        (loss / n).backward()  # type: ignore[no-untyped-call]
+        embeddings.backward(table.weight.grad)  # type: ignore[no-untyped-call]
         return float(loss.detach()) / n
 
 
@@ -251,7 +251,7 @@ def pretrain(seconds: float, file: Path) -> None:
         known = independent(encoding, features, rows)
         for _ in range(STEPS_AN_EPISODE):
             picked = rows.take(rng.integers(len(rows.tokens), size=BATCH))
-            order = "fix_y" if rng.random() < 0.7 else "permute_xy"
+            order: Order = "fix_y" if rng.random() < 0.7 else "permute_xy"
             loss = training.gradients(
                 encoding, features, picked, draw_orders(BATCH, encoding.n_clauses - 1, order, rng)
             )
