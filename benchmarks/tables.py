@@ -232,7 +232,7 @@ LISTED = Path(__file__).parent / "registry_tables.csv"
 """What is known of each table: its label, rows with a known class, classes, rows of the rarest class, its file below
 ``data/`` (default: the KEEL file of its name), columns that identify rows, column names that the file does not tell.
 
-Tables of two classes have 300 to 10,000 rows, the rarest class with 25 or more, the largest 3 to 100 times as large;
+Tables of two classes have 300 to 10,000 rows, the rarest class with 18 or more, the largest 2 to 100 times as large;
 tables of more have 200 to 10,000 rows, the largest class at least 3 times as large as the rarest of 16 rows or more.
 """
 
