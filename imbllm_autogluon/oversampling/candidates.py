@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import tee
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -98,8 +99,8 @@ class CandidateWriter:
         )
         values, rng, parts = child_rng(seed, "values"), child_rng(seed, "prompts"), []
         with language.writer(seed=seed, threads=self._threads) as writer:
-            for batch in pool.batches(n_rows, ONE_VALUE, most, rng, with_label=False):
-                clauses = writer.complete(batch.prompts)
+            batches, again = tee(pool.batches(n_rows, ONE_VALUE, most, rng, with_label=False))
+            for batch, clauses in zip(batches, writer.complete_all(each.prompts for each in again), strict=True):
                 cells = language.encoding.decode_features(clauses, values, m)
                 parts.append(batch.restore_given(cells, self._starts))
                 self.counts["tokens"] += int((clauses.tokens >= 0).sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import tee
 from typing import TYPE_CHECKING
 
 from imbllm_autogluon.oversampling.conditioning import PromptPool
@@ -102,8 +103,8 @@ class ClassWriter:
         assert most is not None
         values, parts = child_rng(seed, "values"), []
         with self._model.writer(seed=seed, threads=self._threads) as writer:
-            for batch in pool.batches(n_rows, self._conditioning, most, rng):
-                clauses = writer.complete(batch.prompts)
+            batches, again = tee(pool.batches(n_rows, self._conditioning, most, rng))
+            for batch, clauses in zip(batches, writer.complete_all(each.prompts for each in again), strict=True):
                 cells, _ = self._model.encoding.decode(clauses, values)
                 parts.append(batch.restore_given(cells, real))
                 self.counts["tokens"] += int((clauses.tokens >= 0).sum())
