@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import tee
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -13,13 +12,13 @@ from imbllm_autogluon.oversampling.acceptance import Asked
 from imbllm_autogluon.oversampling.conditioning import PromptPool
 from imbllm_autogluon.oversampling.config import ConditioningConfig
 from imbllm_autogluon.oversampling.copies import written_anew
+from imbllm_autogluon.oversampling.prompted_rows import written_rows
 from imbllm_autogluon.randomness import child_rng, child_seed
-from imbllm_autogluon.tables import Cells
 
 if TYPE_CHECKING:
     from imbllm_autogluon.classification.label_model import LabelModel
     from imbllm_autogluon.oversampling.copies import KnownRows
-    from imbllm_autogluon.tables import TableSchema
+    from imbllm_autogluon.tables import Cells, TableSchema
 
 
 ONE_VALUE = ConditioningConfig(conditioning="yx", condition_pairs=1)
@@ -97,15 +96,12 @@ class CandidateWriter:
             self._starts.n_rows,
             self._schema.columns,
         )
-        values, rng, parts = child_rng(seed, "values"), child_rng(seed, "prompts"), []
+        encoding, values = language.encoding, child_rng(seed, "values")
+        batches = pool.batches(n_rows, ONE_VALUE, most, child_rng(seed, "prompts"), with_label=False)
         with language.writer(seed=seed, threads=self._threads) as writer:
-            batches, again = tee(pool.batches(n_rows, ONE_VALUE, most, rng, with_label=False))
-            for batch, clauses in zip(batches, writer.complete_all(each.prompts for each in again), strict=True):
-                cells = language.encoding.decode_features(clauses, values, m)
-                parts.append(batch.restore_given(cells, self._starts))
-                self.counts["tokens"] += int((clauses.tokens >= 0).sum())
-        self.counts.update(written_freely=writer.written_freely, illegal=writer.illegal)
-        return Cells.concat(parts)
+            return written_rows(
+                writer, batches, lambda rows: encoding.decode_features(rows, values, m), self._starts, self.counts
+            )
 
     def _frame(self, cells: Cells) -> pd.DataFrame:
         """Written columns alone: what nothing writes is not asked about either."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import tee
 from typing import TYPE_CHECKING
 
 from imbllm_autogluon.oversampling.conditioning import PromptPool
 from imbllm_autogluon.oversampling.copies import written_anew
+from imbllm_autogluon.oversampling.prompted_rows import written_rows
 from imbllm_autogluon.randomness import child_rng, child_seed
-from imbllm_autogluon.tables import Cells
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.copies import KnownRows
     from imbllm_autogluon.oversampling.near_copies import NearRows
     from imbllm_autogluon.oversampling.plausibility import ClassPlausibility
-    from imbllm_autogluon.tables import TableSchema
+    from imbllm_autogluon.tables import Cells, TableSchema
 
 
 class ClassWriter:
@@ -101,12 +100,7 @@ class ClassWriter:
         """One pass of prompting, decoding and restoring the given values, one batch after the other."""
         most = self._model.config.generation_batch
         assert most is not None
-        values, parts = child_rng(seed, "values"), []
+        encoding, values = self._model.encoding, child_rng(seed, "values")
+        batches = pool.batches(n_rows, self._conditioning, most, rng)
         with self._model.writer(seed=seed, threads=self._threads) as writer:
-            batches, again = tee(pool.batches(n_rows, self._conditioning, most, rng))
-            for batch, clauses in zip(batches, writer.complete_all(each.prompts for each in again), strict=True):
-                cells, _ = self._model.encoding.decode(clauses, values)
-                parts.append(batch.restore_given(cells, real))
-                self.counts["tokens"] += int((clauses.tokens >= 0).sum())
-        self.counts.update(written_freely=writer.written_freely, illegal=writer.illegal)
-        return Cells.concat(parts)
+            return written_rows(writer, batches, lambda rows: encoding.decode(rows, values)[0], real, self.counts)

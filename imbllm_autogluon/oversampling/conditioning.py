@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imbllm_autogluon.language.prompts import Prompts
+from imbllm_autogluon.tables import Cells
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
     from imbllm_autogluon.oversampling.config import ConditioningConfig
     from imbllm_autogluon.sentences import Clauses
-    from imbllm_autogluon.tables import Cells, Column
+    from imbllm_autogluon.tables import Column
 
     IntArray = npt.NDArray[np.int64]
 
@@ -36,12 +37,28 @@ class PromptBatch:
     features: IntArray
     """Given features, shape (number of given features,)."""
 
-    def restore_given(self, written: Cells, pool: Cells) -> Cells:
-        """Put the exact given values back in place of the ones decoded from their tokens."""
-        for place, feature in enumerate(self.features.tolist()):
-            source = self.sources[:, place]
-            written = written.with_column(feature, pool.values[feature][source], pool.missing[source, feature])
-        return written
+
+def restore_given(batches: Sequence[PromptBatch], written: Cells, pool: Cells) -> Cells:
+    """Put the exact given values back in place of the ones decoded from their tokens.
+
+    Parameters
+    ----------
+    batches
+        Prompts of the written rows, one batch after the other.
+    written
+        The rows.
+    pool
+        Rows that the given values were taken from.
+    """
+    values, missing, start = [column.copy() for column in written.values], written.missing.copy(), 0
+    for batch in batches:
+        rows = slice(start, start + len(batch.sources))
+        start = rows.stop
+        for place, feature in enumerate(batch.features.tolist()):
+            source = batch.sources[:, place]
+            missing[rows, feature] = pool.missing[source, feature]
+            values[feature][rows] = np.where(pool.missing[source, feature], 0, pool.values[feature][source])
+    return Cells(tuple(values), missing)
 
 
 @dataclass(frozen=True, eq=False)
