@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+import numpy as np
 import torch
 from torch.nn import functional
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from imbllm_autogluon.sentences import AutomatonTables, Sentences
+
+    IntArray = npt.NDArray[np.int64]
 
 LanguageModel: TypeAlias = Any
 """A transformers model: ``base_model`` gives hidden states, ``get_output_embeddings()`` the output layer."""
@@ -33,6 +38,7 @@ class ValueLoss:
     def __init__(self, tables: AutomatonTables, device: torch.device) -> None:
         self._allowed = torch.from_numpy(tables.allowed).to(device)
         self._device = device
+        self._columns = ColumnTokens.of(tables, device)
 
     def __call__(self, model: LanguageModel, sentences: Sentences) -> tuple[torch.Tensor, int]:
         """Sum of the value tokens' negative log-likelihoods, and their number."""
@@ -41,13 +47,97 @@ class ValueLoss:
 
     def by_token(self, model: LanguageModel, sentences: Sentences) -> tuple[torch.Tensor, torch.Tensor]:
         """Negative log-likelihood of each value token, shape (n_values,), and its row."""
-        ids = torch.from_numpy(sentences.ids).to(self._device)
-        states = torch.from_numpy(sentences.states).to(self._device)
-        rows, places = torch.nonzero(states >= 0, as_tuple=True)
+        rows, places = np.nonzero(sentences.states >= 0)
+        states, ids = sentences.states[rows, places], sentences.ids[rows, places]
         hidden = hidden_states(model, sentences.before_last(), self._device)
-        logits = model.get_output_embeddings()(hidden[rows, places - 1])
-        logits = logits.float().masked_fill(~self._allowed[states[rows, places]], NOT_LEGAL)
-        return functional.cross_entropy(logits, ids[rows, places], reduction="none"), rows
+        before = rows * hidden.shape[1] + places - 1
+        if self._columns is not None and len(rows):
+            losses = self._columns.losses(model.get_output_embeddings(), hidden, before, states, ids)
+        else:
+            at, state, token = (torch.from_numpy(each).to(self._device) for each in (before, states, ids))
+            logits = model.get_output_embeddings()(hidden.reshape(-1, hidden.shape[2])[at])
+            logits = logits.float().masked_fill(~self._allowed[state], NOT_LEGAL)
+            losses = functional.cross_entropy(logits, token, reduction="none")
+        return losses, torch.from_numpy(rows).to(self._device)
+
+
+class ColumnTokens:
+    """The output layer cut into the tokens of each column: a value competes with those of its own column alone.
+
+    Every column gets as many places as the one with most tokens, so that one product of matrices serves them all.
+
+    Parameters
+    ----------
+    tables
+        Automata of the table.
+    device
+        Of the model.
+    """
+
+    def __init__(self, tables: AutomatonTables, device: torch.device) -> None:
+        self._starts, self._device = tables.starts, device
+        used = [tables.clause_tokens(clause) for clause in range(len(tables.starts))]
+        self._tokens = np.zeros((len(used), max(len(tokens) for tokens in used)), dtype=np.int64)
+        self._place = np.zeros((len(used), tables.allowed.shape[1]), dtype=np.int64)
+        forbidden = np.ones((len(tables.allowed), self._tokens.shape[1]), dtype=bool)
+        for clause, tokens in enumerate(used):
+            self._tokens[clause, : len(tokens)] = tokens
+            self._place[clause, tokens] = np.arange(len(tokens))
+            stop = tables.starts[clause + 1] if clause + 1 < len(used) else len(forbidden)
+            own = slice(tables.starts[clause], stop)
+            forbidden[own, : len(tokens)] = ~tables.allowed[own][:, tokens]
+        self._used = torch.from_numpy(self._tokens).to(device)
+        self._forbidden = torch.from_numpy(forbidden).to(device)
+
+    @classmethod
+    def of(cls, tables: AutomatonTables, device: torch.device) -> ColumnTokens | None:
+        """None where padding makes the columns' tokens more than the vocabulary, which then is no slower."""
+        sizes = [len(tables.clause_tokens(clause)) for clause in range(len(tables.starts))]
+        padded, n_tokens = max(sizes) * len(sizes), tables.allowed.shape[1]
+        return cls(tables, device) if max(sizes) and padded <= 2 * n_tokens else None
+
+    def losses(
+        self, head: torch.nn.Linear, hidden: torch.Tensor, before: IntArray, states: IntArray, ids: IntArray
+    ) -> torch.Tensor:
+        """Negative log-likelihood of each value token among the legal ones, shape (n_values,).
+
+        Parameters
+        ----------
+        head
+            The output layer.
+        hidden
+            Hidden states, shape (n, length, width).
+        before
+            Place of the hidden state that each value follows from, counted over all rows, shape (n_values,).
+        states, ids
+            Automaton state and token of each value, shape (n_values,).
+        """
+        clauses = np.searchsorted(self._starts, states, side="right") - 1
+        slots, most = _slots(clauses, len(self._starts))
+        sources = np.zeros(len(self._starts) * most, dtype=np.int64)
+        sources[slots] = before
+        at, slot, state, target = (
+            torch.from_numpy(each).to(self._device) for each in (sources, slots, states, self._place[clauses, ids])
+        )
+        gathered = hidden.reshape(-1, hidden.shape[2])[at].view(len(self._starts), most, -1)
+        weights = functional.embedding(self._used, head.weight)
+        logits = torch.bmm(gathered, weights.transpose(1, 2)).view(len(sources), -1)[slot].float()
+        if head.bias is not None:
+            logits = logits + head.bias[self._used][torch.from_numpy(clauses).to(self._device)]
+        return functional.cross_entropy(
+            logits.masked_fill(self._forbidden[state], NOT_LEGAL), target, reduction="none"
+        )
+
+
+def _slots(clauses: IntArray, n_clauses: int) -> tuple[IntArray, int]:
+    """Slot of each value among those of its clause, every clause having as many as the most frequent one."""
+    counts = np.bincount(clauses, minlength=n_clauses)
+    most = int(counts.max())
+    order = np.argsort(clauses, kind="stable")
+    first = np.cumsum(counts) - counts
+    slots = np.empty(len(clauses), dtype=np.int64)
+    slots[order] = np.arange(len(clauses)) - first[clauses[order]] + most * clauses[order]
+    return slots, most
 
 
 class SentenceLoss:
