@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 
 EVERY = 60.0
 """Seconds between two checkpoints: storing SmolLM2's adapters takes less than one."""
@@ -137,7 +137,7 @@ def _fill(state: TrainingState, tensors: dict[str, torch.Tensor]) -> None:
     for name, tensor in _below("optimizer", tensors).items():
         number_of_weight, _, key = name.partition("/")
         moments.setdefault(int(number_of_weight), {})[key] = tensor
-    state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": moments})
+    state.optimizer.load_state_dict({"state": moments})
 
 
 def _below(kind: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from imbllm_autogluon.language.adamw import optimizer_of
 from imbllm_autogluon.language.memory import ran_out_of_memory, release_memory
 from imbllm_autogluon.language.precision import autocast
 from imbllm_autogluon.language.processes import Processes
@@ -18,6 +19,7 @@ from imbllm_autogluon.language.training_state import Progress, TrainingCurve, Tr
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imbllm_autogluon.language.adamw import Optimizer
     from imbllm_autogluon.language.checkpoints import Checkpoint
     from imbllm_autogluon.language.losses import LanguageModel, Loss
     from imbllm_autogluon.sentences import Sentences
@@ -122,7 +124,7 @@ class Trainer:
             Called with the steps just done: 1, or any number at once where a checkpoint is resumed.
         """
         weights = list(self._learning.values())
-        optimizer = torch.optim.AdamW(weights, lr=stage.learning_rate, weight_decay=0.01, fused=True)
+        optimizer = optimizer_of(weights)
         done, started = Progress(), time.perf_counter()
         best = _Best(stage, self._learning)
         state = TrainingState(self._learning, optimizer, best.weights, self._generators())
@@ -161,18 +163,12 @@ class Trainer:
             return False
         return self._processes.agree(done.seconds >= stage.seconds, self._device)
 
-    def _step(self, stage: Stage, done: Progress, optimizer: torch.optim.Optimizer) -> None:
+    def _step(self, stage: Stage, done: Progress, optimizer: Optimizer) -> None:
         """One optimiser step on one batch."""
-        for group in optimizer.param_groups:
-            group["lr"] = stage.learning_rate * _rise_and_fall(done.step, stage.steps)
         batch = stage.batch(done.step)
         loss, tokens = self._gradients(self._own_part(batch))
         if tokens:  # without a value nothing can be learned, and 0 / 0 would spoil every weight
-            gradients = [weight.grad for weight in self._learning.values() if weight.grad is not None]
-            torch._foreach_div_(gradients, tokens)
-            torch.nn.utils.clip_grad_norm_(self._learning.values(), 1.0)
-            optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+            optimizer.step(stage.learning_rate * _rise_and_fall(done.step, stage.steps), tokens)
         done.losses.append(loss / max(1, tokens))
         done.tokens += tokens
         done.tokens_read += int(batch.real.sum())

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     import torch
 
+    from imbllm_autogluon.language.adamw import Optimizer
+
 
 @dataclass(frozen=True)
 class TrainingCurve:
@@ -64,7 +66,7 @@ class TrainingState:
     learning: dict[str, torch.nn.Parameter]
     """Weights that learn, by name."""
 
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
     best: dict[str, torch.Tensor]
     """Weights with the lowest held-out loss, by name; empty before the first evaluation."""
 
