@@ -82,6 +82,8 @@ def _attention(model: Any, sentences: Sentences) -> FloatArray:
     """Attention between all places, averaged over layers and heads, shape (n, length, length)."""
     import torch
 
+    if hasattr(model, "to_transformers"):  # the compact backbone, whose own forward keeps no weights of attention
+        model = model.to_transformers()
     parts = []
     before = model.config._attn_implementation  # transformers has a setter but no public getter
     model.set_attn_implementation("eager")  # the one way that gives the weights

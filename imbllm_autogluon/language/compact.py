@@ -286,9 +286,7 @@ def _attend_each(
     return torch.stack(attended)
 
 
-def _attend(
-    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, seen: torch.Tensor | None
-) -> torch.Tensor:
+def _attend(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, seen: torch.Tensor | None) -> torch.Tensor:
     """Attention of several places, shape (length, n, heads, width of a head); causal where `seen` is None."""
     by_row = [part.permute(1, 2, 0, 3) for part in (queries, keys, values)]
     mask = None if seen is None else seen[:, None]

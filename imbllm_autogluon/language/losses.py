@@ -124,9 +124,7 @@ class ColumnTokens:
         logits = torch.bmm(gathered, weights.transpose(1, 2)).view(len(sources), -1)[slot].float()
         if head.bias is not None:
             logits = logits + head.bias[self._used][torch.from_numpy(clauses).to(self._device)]
-        return functional.cross_entropy(
-            logits.masked_fill(self._forbidden[state], NOT_LEGAL), target, reduction="none"
-        )
+        return functional.cross_entropy(logits.masked_fill(self._forbidden[state], NOT_LEGAL), target, reduction="none")
 
 
 def _slots(clauses: IntArray, n_clauses: int) -> tuple[IntArray, int]:

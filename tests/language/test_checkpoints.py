@@ -175,7 +175,7 @@ def edit(folder: Path, **changes: Any) -> None:
         (without_a_weight, "no usable checkpoint in"),
         (lambda folder: (folder / "progress.json").write_text("{"), "no usable checkpoint in"),
         (lambda folder: (folder / "progress.json").write_text("[]"), "no usable checkpoint in"),
-        (lambda folder: (folder / "progress.json").write_text('{"format": 1}'), "no usable checkpoint in"),
+        (lambda folder: (folder / "progress.json").write_text('{"format": 2}'), "no usable checkpoint in"),
         (lambda folder: edit(folder, format=99), "has format 99; this version reads format"),
         (lambda folder: edit(folder, step=None, losses=3, held_out=3), "no usable checkpoint in"),
     ],

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from imbllm_autogluon.language.losses import Loss, SentenceLoss, ValueLoss
-from imbllm_autogluon.sentences import PADDING, Sentences, draw_orders
-from tests.language.tables import WRITINGS, Writing, random_model, table, written
+from imbllm_autogluon.language.losses import ColumnTokens, Loss, SentenceLoss, ValueLoss
+from imbllm_autogluon.sentences import PADDING, AutomatonTables, Sentences, draw_orders
+from imbllm_autogluon.sentences.automaton import one_of
+from tests.language.tables import FUSED, WRITINGS, Writing, random_model, table, written
 
 if TYPE_CHECKING:
     from imbllm_autogluon.sentences import SentenceEncoding
@@ -50,6 +51,35 @@ def test_the_value_loss_is_that_of_each_value_among_the_legal_ones(
     total, n = ValueLoss(encoding.tables, CPU)(model, sentences)
     assert n == count
     assert total.item() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("writing", [*WRITINGS, *FUSED])
+def test_values_among_the_tokens_of_their_column_cost_what_they_cost_among_all(writing: Writing) -> None:
+    encoding, sentences = ragged(writing)
+    model = random_model("llama", encoding)
+    losses, gradients = [], []
+    for columns in (ColumnTokens(encoding.tables, CPU), None):
+        model.zero_grad()
+        loss = ValueLoss(encoding.tables, CPU)
+        loss._columns = columns
+        values, rows = loss.by_token(model, sentences)
+        values.sum().backward()
+        losses.append(values.detach())
+        gradients.append({name: weight.grad.clone() for name, weight in model.named_parameters()})
+        assert rows.tolist() == np.nonzero(sentences.states >= 0)[0].tolist()
+    torch.testing.assert_close(*losses, rtol=1e-4, atol=1e-5)
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradient, gradients[1][name], rtol=1e-3, atol=1e-4)
+
+
+def test_columns_of_very_different_sizes_share_one_output_layer() -> None:
+    def tables_of(*sizes: int) -> AutomatonTables:
+        stops = np.cumsum(sizes).tolist()
+        automata = [one_of([[token] for token in range(stop - n, stop)]) for n, stop in zip(sizes, stops, strict=True)]
+        return AutomatonTables.build(automata, sum(sizes))
+
+    assert ColumnTokens.of(tables_of(30, 20, 25), CPU) is not None
+    assert ColumnTokens.of(tables_of(300, *[2] * 20), CPU) is None
 
 
 @pytest.mark.parametrize("writing", WRITINGS)

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
+from imbllm_autogluon.language.adamw import FlatAdamW
 from imbllm_autogluon.language.label_loss import LabelObjective
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.sentences.orders import ORDERS, Order
@@ -125,18 +126,19 @@ def test_without_a_warm_up_there_is_one_stage_at_the_full_rate() -> None:
 
 
 def test_the_stage_after_a_warm_up_is_trained_at_a_third_of_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    rates = []
-    adam = torch.optim.AdamW
+    rates, step = [], FlatAdamW.step
 
-    def recorded(parameters: Any, lr: float, **options: Any) -> Any:
-        rates.append(lr)
-        return adam(parameters, lr=lr, **options)
+    def recorded(self: FlatAdamW, rate: float, divisor: int) -> None:
+        rates.append(rate)
+        step(self, rate, divisor)
 
-    monkeypatch.setattr(torch.optim, "AdamW", recorded)
+    monkeypatch.setattr(FlatAdamW, "step", recorded)
     trained()
     model = model_of()
     model.train(rows_of(model)[0])
-    assert rates == pytest.approx([3e-3, 1e-3, 3e-3])
+    peaks = [rates[0], rates[3], rates[6]]
+    assert len(rates) == 9
+    assert peaks == pytest.approx([3e-3, 1e-3, 3e-3])
 
 
 def test_progress_is_told_each_step_of_all_stages() -> None:

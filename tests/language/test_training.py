@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from imbllm_autogluon.language.adamw import FlatAdamW
 from imbllm_autogluon.language.batches import Batches
 from imbllm_autogluon.language.label_loss import LabelLoss, LabelObjective
 from imbllm_autogluon.language.losses import ValueLoss
@@ -151,13 +152,13 @@ def test_only_the_weights_that_are_given_learn() -> None:
 
 def test_the_learning_rate_rises_falls_to_a_tenth_and_never_exceeds_its_peak(monkeypatch: pytest.MonkeyPatch) -> None:
     small, rates = SmallTable(), []
-    step = torch.optim.AdamW.step
+    step = FlatAdamW.step
 
-    def recorded(self: torch.optim.AdamW, *arguments: Any, **options: Any) -> Any:
-        rates.append(self.param_groups[0]["lr"])
-        return step(self, *arguments, **options)
+    def recorded(self: FlatAdamW, rate: float, divisor: int) -> None:
+        rates.append(rate)
+        step(self, rate, divisor)
 
-    monkeypatch.setattr(torch.optim.AdamW, "step", recorded)
+    monkeypatch.setattr(FlatAdamW, "step", recorded)
     small.trainer(tiny_model(small.encoding)).run(small.stage(60, rate=1e-3))
     peak = int(np.argmax(rates))
     assert rates[:4] == pytest.approx([1e-3 / 3, 2e-3 / 3, 1e-3, 1e-3])

@@ -17,6 +17,8 @@ from imbllm_autogluon.oversampling.pred_llm_generator import PredLLMGenerator
 from tests.oversampling.tables import labels, mixed, quick
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from imbllm_autogluon.tables import Cells
 
 X, Y = mixed(120), labels(60, 40, 20)
@@ -51,15 +53,19 @@ def test_prompts_give_one_feature_in_turn_and_never_the_label(
     generator: PredLLMGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: Counter[int] = Counter()
-    original = RowWriter.complete
+    original = RowWriter.complete_all
 
-    def noted(self: RowWriter, prompts: Any) -> Any:
-        assert prompts.given == 1
-        assert X.shape[1] not in prompts.order.tolist()
-        given[int(prompts.order[0])] += len(prompts.tokens)
-        return original(self, prompts)
+    def noted(self: RowWriter, batches: Any) -> Any:
+        def looked_at() -> Iterator[Any]:
+            for prompts in batches:
+                assert prompts.given == 1
+                assert X.shape[1] not in prompts.order.tolist()
+                given[int(prompts.order[0])] += len(prompts.tokens)
+                yield prompts
 
-    monkeypatch.setattr(RowWriter, "complete", noted)
+        return original(self, looked_at())
+
+    monkeypatch.setattr(RowWriter, "complete_all", noted)
     writer_of(generator).write(240, seed=0)
     assert given == dict.fromkeys(range(6), 40)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imbllm_autogluon.oversampling.conditioning import SMALLEST_BATCH, PromptBatch, PromptPool
+from imbllm_autogluon.oversampling.conditioning import SMALLEST_BATCH, PromptBatch, PromptPool, restore_given
 from imbllm_autogluon.oversampling.config import ConditioningConfig
 from imbllm_autogluon.sentences import Clauses
 from tests.oversampling.tables import mixed, read
@@ -130,12 +130,23 @@ def test_exact_given_values_take_the_place_of_the_decoded_ones() -> None:
     for k in (0, 1, 3):
         settings = {"condition_pairs": k} if k else {"conditioning": "y"}
         batch = batches(40, **settings)[0]  # type: ignore[arg-type]
-        restored = batch.restore_given(written, CELLS)
+        restored = restore_given([batch], written, CELLS)
         for j in range(N_FEATURES):
             place = batch.features.tolist().index(j) if j in batch.features else None
             rows = np.zeros(40, dtype=int) if place is None else batch.sources[:, place]
             assert restored.values[j].tolist() == CELLS.values[j][rows].tolist()
             assert restored.missing[:, j].tolist() == CELLS.missing[rows, j].tolist()
+
+
+def test_each_batch_gets_its_own_given_values() -> None:
+    several = batches(200)
+    rows = np.concatenate([batch.sources[:, 0] for batch in several])
+    features = np.concatenate([np.repeat(batch.features, len(batch.sources)) for batch in several])
+    assert len(set(features.tolist())) > 3
+    whole = restore_given(several, CELLS.take(np.zeros(200, dtype=int)), CELLS)
+    for place, (row, feature) in enumerate(zip(rows, features, strict=True)):
+        assert whole.values[feature][place] == CELLS.values[feature][row]
+        assert whole.missing[place, feature] == CELLS.missing[row, feature]
 
 
 def test_missing_cells_can_be_given() -> None:
@@ -144,7 +155,7 @@ def test_missing_cells_can_be_given() -> None:
     tokens = np.zeros((4, 3, 1), dtype=np.int64)
     pool = PromptPool(Clauses(tokens, np.ones((4, 3), dtype=bool)), 4, schema.columns)
     for batch in batches(200, pool=pool):
-        restored = batch.restore_given(cells.take(np.zeros(len(batch.sources), dtype=int)), cells)
+        restored = restore_given([batch], cells.take(np.zeros(len(batch.sources), dtype=int)), cells)
         if batch.features.tolist() == [0]:
             assert 0.3 < restored.missing[:, 0].mean() < 0.7
 

@@ -43,6 +43,15 @@ def test_a_row_like_those_of_its_class_has_ratio_one_and_a_row_of_another_class_
     np.testing.assert_allclose(judge.ratios(rows, 0), [1.0, 0.0], atol=0.02)
 
 
+def test_ratios_are_those_of_the_forests_own_shares() -> None:
+    judge, rows = low_and_high(), numbers(np.linspace(0, 3, 50))
+    judge.ratios(rows, 1)
+    forest = judge._forest
+    assert forest is not None
+    shares = forest.predict_proba(judge._matrix(rows))
+    np.testing.assert_allclose(judge.ratios(rows, 1), shares[:, 1] / shares.max(axis=1))
+
+
 def test_a_class_is_not_less_likely_for_being_rare() -> None:
     codes = np.repeat([0, 1], [4000, 400]).astype(np.int64)
     judge = PlausibilityJudge.of(numbers(np.random.default_rng(1).normal(size=4400) + 2.0 * codes), codes, seed=0)
