@@ -38,8 +38,6 @@ from imbllm_autogluon.tables import TableSchema
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from transformers import GPT2LMHeadModel
-
     from imbllm_autogluon.sentences import Clauses, SentenceEncoding
 
 log = logging.getLogger(__name__)
@@ -185,7 +183,7 @@ class Pretraining:
 
     def __init__(self) -> None:
         torch.manual_seed(0)
-        self.model: GPT2LMHeadModel = build_compact(2, LONGEST + 2, LanguageConfig().resolved())
+        self.model = build_compact(2, LONGEST + 2, LanguageConfig().resolved())
         self.model.transformer.wpe.weight.data.zero_()
         self.model.transformer.wpe.weight.requires_grad_(False)
         self.matrices: dict[str, torch.nn.Parameter] = {}

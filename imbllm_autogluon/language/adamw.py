@@ -81,7 +81,7 @@ class FlatAdamW:
             eps=1e-8,
             maximize=False,
         )
-        for weight, changed in zip(self._weights, flat.split(self._sizes), strict=True):
+        for weight, changed in zip(self._weights, torch.split(flat, self._sizes), strict=True):
             weight.copy_(changed.view_as(weight))
             weight.grad = None
 

@@ -12,7 +12,7 @@ import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch.nn import functional
@@ -107,11 +107,11 @@ class CompactModel(torch.nn.Module):
         """The same model as a ``GPT2LMHeadModel`` of transformers, for what reads its attention or stores it."""
         from transformers import GPT2Config, GPT2LMHeadModel
 
-        dropouts = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
-        ids = {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
+        shape: dict[str, Any] = {**vars(self.config), "n_head": self.config.n_head, "activation_function": "relu"}
+        shape |= {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
+        shape |= {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
         with _quiet_transformers():
-            shape = {**vars(self.config), "n_head": self.config.n_head, "activation_function": "relu"}
-            model = GPT2LMHeadModel(GPT2Config(**shape, **dropouts, **ids, tie_word_embeddings=True))
+            model: LanguageModel = GPT2LMHeadModel(GPT2Config(**shape, tie_word_embeddings=True))
         model.load_state_dict(self.state_dict())
         return model.to(self.lm_head.weight.device).eval()
 
@@ -288,9 +288,9 @@ def _attend_each(
 
 def _attend(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, seen: torch.Tensor | None) -> torch.Tensor:
     """Attention of several places, shape (length, n, heads, width of a head); causal where `seen` is None."""
-    by_row = [part.permute(1, 2, 0, 3) for part in (queries, keys, values)]
+    q, k, v = (part.permute(1, 2, 0, 3) for part in (queries, keys, values))
     mask = None if seen is None else seen[:, None]
-    attended = functional.scaled_dot_product_attention(*by_row, attn_mask=mask, is_causal=mask is None)
+    attended = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
     return attended.permute(2, 0, 1, 3)
 
 

@@ -95,7 +95,8 @@ class JointDecoder:
     def _names_behind(self, orders: IntArray, sizes: list[int], device: torch.device) -> tuple[torch.Tensor, ...]:
         """Prefix of the clause behind the opening and behind each clause, each of shape (n, 1)."""
         ahead = np.pad(self._names[orders], ((0, 0), (0, 1)), constant_values=PADDING)
-        return torch.from_numpy(np.repeat(ahead, sizes, axis=0)).to(device).split(1, dim=1)
+        by_row = torch.from_numpy(np.repeat(ahead, sizes, axis=0)).to(device)
+        return torch.split(by_row, 1, dim=1)
 
     def _open(self, run: Run, name: torch.Tensor, *, is_shared: bool) -> None:
         """Queue what stands in front of the first clause; computed once where that is the same in all rows."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.rebalancing.plan import OversamplingPlan
     from imbllm_autogluon.tables import ColumnName, Kind
 
-KEY_VERSION = 8
+KEY_VERSION = 9
 """Raised whenever the same settings would lead to other rows."""
 
 

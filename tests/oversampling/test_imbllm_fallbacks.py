@@ -41,7 +41,7 @@ def test_rows_of_other_classes_count_as_copies_too() -> None:
     """The rare class holds only w0; every other word belongs to the other class."""
     X = pd.DataFrame({"p": [f"w{i % 6}" for i in range(60)], "q": ["u", "v"] * 30}, dtype="category")
     y = pd.Series(np.where(X["p"] == "w0", "b", "a"))
-    generator = fitted(X, y, {"b": 40}, temperature=50.0)
+    generator = fitted(X, y, {"b": 80}, temperature=50.0)  # half of the prompts give p, which is w0, half q
     rows, _ = generator.sample()
     written, real = set(map(tuple, rows.to_numpy())), set(map(tuple, X.to_numpy()))
     kept = generator.report.classes[0].copies_kept
