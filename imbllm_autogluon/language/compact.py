@@ -169,8 +169,12 @@ class _Blocks(torch.nn.Module):
         self.wpe = torch.nn.Embedding(shape.n_positions, shape.n_embd)
         self.h = torch.nn.ModuleList([_Block(shape) for _ in range(shape.n_layer)])
         self.ln_f = torch.nn.LayerNorm(shape.n_embd)
+        # In the order in which transformers draws, so that a seed gives the weights that it gave with transformers.
         for embedding in (self.wte, self.wpe):
             torch.nn.init.normal_(embedding.weight, std=INITIAL_DEVIATION)
+        for block in self.h:
+            assert isinstance(block, _Block)
+            block.draw_weights(1 / math.sqrt(2 * shape.n_layer))
 
     def forward(
         self,
@@ -223,11 +227,20 @@ class _Block(torch.nn.Module):
 
     def __init__(self, shape: CompactShape) -> None:
         super().__init__()
-        width, shrink = shape.n_embd, 1 / math.sqrt(2 * shape.n_layer)
+        width = shape.n_embd
         self.ln_1 = torch.nn.LayerNorm(width)
-        self.attn = torch.nn.ModuleDict({"c_attn": _Linear(width, 3 * width), "c_proj": _Linear(width, width, shrink)})
+        self.attn = torch.nn.ModuleDict({"c_attn": _Linear(width, 3 * width), "c_proj": _Linear(width, width)})
         self.ln_2 = torch.nn.LayerNorm(width)
-        self.mlp = torch.nn.ModuleDict({"c_fc": _Linear(width, 4 * width), "c_proj": _Linear(4 * width, width, shrink)})
+        self.mlp = torch.nn.ModuleDict({"c_fc": _Linear(width, 4 * width), "c_proj": _Linear(4 * width, width)})
+
+    def draw_weights(self, shrink: float) -> None:
+        """First weights; `shrink` is the factor of those that add to what comes in."""
+        for part in (self.attn, self.mlp):
+            inner, outer = part.values()
+            assert isinstance(inner, _Linear)
+            assert isinstance(outer, _Linear)
+            for linear, deviation in ((inner, 1.0), (outer, 1.0), (outer, shrink)):
+                torch.nn.init.normal_(linear.weight, std=INITIAL_DEVIATION * deviation)
 
     def forward(
         self, x: torch.Tensor, number: int, cache: CompactCache | None, seen: torch.Tensor | None
@@ -248,9 +261,9 @@ class _Block(torch.nn.Module):
 class _Linear(torch.nn.Module):
     """A linear layer whose weight has the shape (inputs, outputs), as GPT-2 keeps it."""
 
-    def __init__(self, n_in: int, n_out: int, shrink: float = 1.0) -> None:
+    def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
-        self.weight = torch.nn.Parameter(torch.empty(n_in, n_out).normal_(std=INITIAL_DEVIATION * shrink))
+        self.weight = torch.nn.Parameter(torch.empty(n_in, n_out).normal_(std=INITIAL_DEVIATION))
         self.bias = torch.nn.Parameter(torch.zeros(n_out))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

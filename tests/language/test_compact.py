@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import DynamicCache
+from transformers import DynamicCache, GPT2LMHeadModel
 
 from imbllm_autogluon.language.compact import CompactModel, build_compact
 from imbllm_autogluon.language.config import LanguageConfig
@@ -63,6 +63,15 @@ def test_it_is_the_gpt2_of_transformers() -> None:
     gradients = {name: weight.grad for name, weight in theirs.named_parameters()}
     for name, weight in model.named_parameters():
         torch.testing.assert_close(weight.grad, gradients[name], rtol=1e-4, atol=1e-6)
+
+
+def test_a_seed_gives_the_first_weights_that_transformers_gives() -> None:
+    torch.manual_seed(3)
+    model = build_compact(50, 20, LanguageConfig(layers=3))
+    architecture = model.to_transformers().config
+    torch.manual_seed(3)
+    theirs = dict(GPT2LMHeadModel(architecture).named_parameters())
+    assert all(torch.equal(weight, theirs[name]) for name, weight in model.named_parameters())
 
 
 def read_in_pieces(model: Any, cache: Any, ids: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
