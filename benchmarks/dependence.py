@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.methods import IMBLLM
-from benchmarks.report import by_table_means, markdown, wide
+from benchmarks.report import by_table_means, markdown, verdict, wide
 from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.sentences import Clauses
 from imbllm_autogluon.sentences.orders import draw_orders
@@ -213,15 +213,11 @@ def _asked(own: pd.DataFrame, long: pd.DataFrame) -> list[str]:
                 f"{found.mean():.2f} of {len(found)} tables (asked: at least {least:g}); none found: {_listed(empty)}"
             )
             floors = _listed(found.index[is_floor[found.index]])
-            lines.append(f"- {share}, {title}: {_verdict(found.mean() >= least)}: {told}; its own floor: {floors}")
+            lines.append(f"- {share}, {title}: {verdict(found.mean() >= least)}: {told}; its own floor: {floors}")
     for name in SHARES.values():
         above = own.index[own[NATS] > own[name]]
-        lines.append(f"- Nats above those of {name} columns: {_verdict(above.empty)}: {_listed(above)}")
+        lines.append(f"- Nats above those of {name} columns: {verdict(above.empty)}: {_listed(above)}")
     return lines
-
-
-def _verdict(held: bool) -> str:
-    return f"**{'holds' if held else 'does NOT hold'}**"
 
 
 def _listed(tables: pd.Index[Any]) -> str:

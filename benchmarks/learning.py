@@ -36,7 +36,7 @@ from benchmarks.dependence import (
 from benchmarks.methods import IMBLLM, NONE, PEERS, RANDOM, SMOTE_NC, chosen, load_libraries, new_rows
 from benchmarks.protocol import Claim, Metric, Options, Protocol, Spec, Task
 from benchmarks.quality import OTHERS
-from benchmarks.report import by_table, claims, compared, summary
+from benchmarks.report import by_table, claims, compared, summary, verdict
 from benchmarks.scores import AVERAGE_PRECISION
 from benchmarks.tables import PREFIX, Rows, Split, Table, split_classes
 from imbllm_autogluon.tables.dtypes import holds_numbers
@@ -111,11 +111,8 @@ def measure(task: Task) -> dict[str, float | None]:
         real, given = quality.written(split, task.spec, seed, task.threads)
         return rows_figures(rare_of(split, real), rare_of(split, given), unseen, seed)
     new, figures = write_rows(split, task)
-    both = Rows(
-        pd.concat([split.real.X, new.X], ignore_index=True), pd.concat([split.real.y, new.y], ignore_index=True)
-    )
     rows = rows_figures(rare_of(split, split.real.frame), new.X, unseen, seed)
-    return {**figures, **rows, **taught(split, both, seed)}
+    return {**figures, **rows, **taught(split, split.real.followed_by(new), seed)}
 
 
 def rare_of(split: Split, frame: pd.DataFrame) -> pd.DataFrame:
@@ -180,10 +177,9 @@ def rows_asked(tidy: pd.DataFrame, _: Protocol) -> str:
         told = (
             f"{own[WRITTEN_PAIRS]:.2f} written, {own[REAL_PAIRS]:.2f} real: {ratio:.2f} (asked: at least {KEPT_ASKED})"
         )
-        lines.append(f"- Strongest pairs: **{'holds' if ratio >= KEPT_ASKED else 'does NOT hold'}**: {told}")
+        lines.append(f"- Strongest pairs: {verdict(ratio >= KEPT_ASKED)}: {told}")
     if AUC in own:
-        verdict = "holds" if own[AUC] <= AUC_ASKED else "does NOT hold"
-        lines.append(f"- {AUC}: **{verdict}**: {own[AUC]:.2f} (asked: at most {AUC_ASKED})")
+        lines.append(f"- {AUC}: {verdict(own[AUC] <= AUC_ASKED)}: {own[AUC]:.2f} (asked: at most {AUC_ASKED})")
     return "\n\n".join(["## Written rows", f"Means over the tables of {IMBLLM}.", "\n".join(lines)]) if lines else ""
 
 

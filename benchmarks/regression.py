@@ -171,9 +171,8 @@ def fitted(spec: Spec, split: RegressionSplit, seed: int, threads: int) -> tuple
     started = time.perf_counter()
     regressor = _new(settings, split, seed, threads).fit(split.real.X, split.real.y)
     if "rows" in spec:
-        X, y = _new_rows(spec["rows"], regressor, split, seed, threads)
-        rows, targets = pd.concat([split.real.X, X], ignore_index=True), pd.concat([split.real.y, y], ignore_index=True)
-        regressor = _new(settings, split, seed, threads).fit(rows, targets)
+        taught = split.real.followed_by(Rows(*_new_rows(spec["rows"], regressor, split, seed, threads)))
+        regressor = _new(settings, split, seed, threads).fit(taught.X, taught.y)
     return regressor, time.perf_counter() - started
 
 

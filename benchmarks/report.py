@@ -141,6 +141,11 @@ def claims(tidy: pd.DataFrame, protocol: Protocol) -> str:
     return f"## Verdict\n\n{about}\n\n{listed}" if listed else ""
 
 
+def verdict(held: bool) -> str:
+    """Whether what is asked holds, as pages say it."""
+    return f"**{'holds' if held else 'does NOT hold'}**"
+
+
 def _claim_line(tidy: pd.DataFrame, protocol: Protocol, claim: Claim) -> str:
     """One claim; empty where its figures were not measured."""
     metric = next((one for one in _metrics(tidy, protocol) if one.name == claim.metric), None)
@@ -161,9 +166,9 @@ def _claim_line(tidy: pd.DataFrame, protocol: Protocol, claim: Claim) -> str:
     )
     versus = f" against {against}" if against else ""
     part = f", {claim.part.lower()}" if claim.part else ""
-    verdict = f"**{'holds' if held else 'does NOT hold'}**: " if asked else ""
+    judged = f"{verdict(held)}: " if asked else ""
     told = "; ".join(_told(claim, gains, metric, is_gain=against is not None))
-    return f"- {claim.metric} of **{claim.method}**{versus}{part}: {verdict}{told}"
+    return f"- {claim.metric} of **{claim.method}**{versus}{part}: {judged}{told}"
 
 
 def _told(claim: Claim, gains: Series, metric: Metric, *, is_gain: bool) -> list[str]:

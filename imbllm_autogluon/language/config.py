@@ -194,7 +194,8 @@ class LanguageConfig:
                 f"tuning={self.tuning!r} needs a pretrained backbone; {self.backbone!r} starts from random weights, "
                 "all of which must learn."
             )
-        if self.pretrained and not self.has_shipped_shape:
+        shape = (self.backbone, self.layers, self.width, self.constrained)
+        if self.pretrained and shape != ("compact", SHIPPED_LAYERS, SHIPPED_WIDTH, True):
             raise InvalidInputError(
                 f"pretrained=True needs backbone='compact' with layers={SHIPPED_LAYERS}, width={SHIPPED_WIDTH} and "
                 f"constrained=True; got backbone={self.backbone!r}, layers={self.layers}, width={self.width}, "
@@ -207,12 +208,6 @@ class LanguageConfig:
     def is_pretrained(self) -> bool:
         """Whether the backbone comes with weights and a tokenizer."""
         return self.backbone not in COMPACT
-
-    @property
-    def has_shipped_shape(self) -> bool:
-        """Whether the weights that have seen other tables fit this backbone."""
-        shape = (self.backbone, self.layers, self.width, self.constrained)
-        return shape == ("compact", SHIPPED_LAYERS, SHIPPED_WIDTH, True)
 
     def steps_for(self, n_rows: int) -> int:
         """Optimiser steps on so many minority and interpolated rows, of a resolved configuration."""

@@ -10,6 +10,7 @@ axes that shuffled columns reach too are chance: Horn, Psychometrika 30, 1965 (p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -81,9 +82,6 @@ class Cooccurrence:
     weights: FloatArray
     """Weight of each row, adding up to 1, shape (n,): a class counts by the root of its rows."""
 
-    shares: FloatArray
-    """Weighted share of the rows with each value, shape (n_values,)."""
-
     smoother: FloatArray
     """Rows give a share of their count to bins beside their own, shape (n_values, n_values)."""
 
@@ -99,10 +97,20 @@ class Cooccurrence:
         tokens = np.sort(np.argsort(-counts, kind="stable")[: min(MOST_VALUES, np.count_nonzero(counts))])
         places = np.full(encoding.n_tokens, -1)
         places[tokens] = np.arange(len(tokens))
-        found, weights = np.where(known, places[held], -1), _weights(held[:, -1])
-        repeated = np.broadcast_to(weights[:, None], found.shape)[found >= 0]
-        shares = np.bincount(found[found >= 0], repeated, len(tokens)).astype(np.float64)
-        return cls(tokens, columns[tokens], found, weights, shares, _smoother(encoding, tokens))
+        return cls(
+            tokens,
+            columns[tokens],
+            np.where(known, places[held], -1),
+            _weights(held[:, -1]),
+            _smoother(encoding, tokens),
+        )
+
+    @cached_property
+    def shares(self) -> FloatArray:
+        """Weighted share of the rows with each value, shape (n_values,)."""
+        is_held = self.held >= 0
+        weights = np.broadcast_to(self.weights[:, None], self.held.shape)[is_held]
+        return np.bincount(self.held[is_held], weights, len(self.tokens)).astype(np.float64)
 
     def embeddings(self, rng: np.random.Generator) -> FloatArray:
         """Vectors whose products are the values' lift less one, shape (n_values, axes).

@@ -20,7 +20,7 @@ import numpy as np
 from imbllm_autogluon.language.cooccurrence import AXES, STRENGTH, Cooccurrence
 from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.sentences import PADDING
-from imbllm_autogluon.sentences.value_codings import BinCoding
+from imbllm_autogluon.sentences.value_codings import NO_TOKEN, BinCoding
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -61,10 +61,8 @@ def start_from_other_tables(model: LanguageModel, encoding: SentenceEncoding, ro
 
     known = TokenFeatures.of(encoding, rows, child_rng(seed, "training", "co-occurrence"))
     weights = shipped_weights()
-    own = model.transformer.state_dict()
-    blocks = {name: weight for name, weight in weights.items() if name in own}
     with torch.no_grad():
-        model.transformer.load_state_dict({**own, **blocks})
+        model.transformer.load_state_dict(weights, strict=False)  # the matrices are no weights of the model
         model.transformer.wpe.weight.zero_()
         known.embed(model.get_input_embeddings().weight, weights)
 
@@ -104,20 +102,16 @@ class TokenFeatures:
         axes[:, : found.shape[1]] = found
         names = _name_features(encoding, counted, axes)
         ranks = np.full(encoding.n_tokens, np.nan)
-        is_missing = np.ones(encoding.n_tokens, dtype=bool)
         for coding in encoding.codings:
-            first, count = getattr(coding, "first", 0), 0
             if isinstance(coding, BinCoding):
-                count = coding.bins.n_bins
-                ranks[first : first + count] = (np.arange(count) + 0.5) / count * 2 - 1
-            elif hasattr(coding, "n_categories"):
-                count = coding.n_categories
-            is_missing[first : first + count] = False
+                n = coding.bins.n_bins
+                ranks[coding.first : coding.first + n] = (np.arange(n) + 0.5) / n * 2 - 1
+        missing = [getattr(coding, "missing_token", None) or NO_TOKEN for coding in encoding.codings]
         values = np.column_stack(
             [
                 axes,
                 _rank_features(ranks[counted.tokens]),
-                is_missing[counted.tokens],
+                np.isin(counted.tokens, missing),
                 np.log(np.maximum(counted.shares, 1e-4)) / 3,
                 names[counted.columns],
             ]
