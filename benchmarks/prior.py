@@ -154,10 +154,12 @@ def by_generate(asked: Questions, answers: IntArray, seed: int, threads: int) ->
     """The same with ``generate`` of transformers, which may answer with tokens that are no class."""
     import torch
 
+    from imbllm_autogluon.language.compact import CompactModel
     from imbllm_autogluon.language.precision import autocast
     from imbllm_autogluon.process_state import seeded_torch
 
     model: Any = asked.model.language_model._backbone.model
+    model = model.to_transformers() if isinstance(model, CompactModel) else model
     n_new = asked.values.shape[1]
     options = {"max_new_tokens": n_new, "min_new_tokens": n_new, "do_sample": False, "pad_token_id": 0}
 

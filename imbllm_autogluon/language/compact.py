@@ -84,6 +84,11 @@ class CompactModel(torch.nn.Module):
         """The model without its output layer."""
         return self.transformer
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.transformer.wpe.weight.device
+
     def get_input_embeddings(self) -> torch.nn.Embedding:
         """Embeddings of the tokens."""
         return self.transformer.wte

@@ -107,12 +107,15 @@ class JointDecoder:
 
     def _drawn(self, run: Run, clauses: list[int], sizes: list[int], columns: torch.Tensor) -> torch.Tensor:
         """Tokens drawn for the next place, whose clause differs from batch to batch, shape (n, 1)."""
-        hidden = run.advance()
-        logits = hidden.new_full((run.n_rows, max(self._sizes[clause] for clause in clauses)), NOT_LEGAL)
+        places = draw_tokens(self._logits(run.advance(), clauses, sizes), self._temperature, self._generator)
+        return self._used[columns[:, 0], places][:, None]
+
+    def _logits(self, hidden: torch.Tensor, clauses: list[int], sizes: list[int]) -> torch.Tensor:
+        """The output layer: each batch is asked for the tokens of its own clause; others are not legal."""
+        logits = hidden.new_full((len(hidden), max(self._sizes[clause] for clause in clauses)), NOT_LEGAL)
         stops = np.cumsum([0, *sizes]).tolist()
         for clause, (start, stop) in zip(clauses, pairwise(stops), strict=True):
             logits[start:stop, : self._sizes[clause]] = torch.nn.functional.linear(
                 hidden[start:stop], self._weights[clause], self._biases[clause]
             )
-        places = draw_tokens(logits, self._temperature, self._generator)
-        return self._used[columns[:, 0], places][:, None]
+        return logits
