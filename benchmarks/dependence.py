@@ -1,7 +1,7 @@
 """How much of the dependence of columns a language model has learned, in nats of rows that it has not seen.
 
-Nats of independent columns with the same tokens are what there is without any dependence, those of the best model what
-can be learned of it.
+Nats of independent columns with the same tokens are what there is without any dependence, the lowest of several models
+what can be learned of it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ SMOOTHINGS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0)
 up to 5 nats worse than they can be (`winequality-red-8_vs_6`: 41.0, and 36.4 with 50), worse even than a model without
 training (37.6), so that smoothing would count as dependence."""
 
-LONG = "trained ten times as long"
+LONG, OTHER_START = "trained four times as long", "started otherwise"
+MODELS = (IMBLLM, LONG, OTHER_START)
 
 SHARE, STRICT, RARE_ROWS = "share learned", "share learned, smoothed", "rare rows"
 
@@ -53,7 +54,7 @@ SHARES = {SHARE: INDEPENDENT, STRICT: SMOOTHED}
 """Shares of the dependence, and the independent columns that they are measured from."""
 
 LEAST_ROOM = 0.3
-"""Nats between independent columns and the best model below which none found any dependence."""
+"""Nats between independent columns and the lowest model below which none found any dependence."""
 
 MANY = 60
 """Rare rows of a table, learned and unseen, from which on they are many."""
@@ -170,9 +171,9 @@ def with_shares(tidy: pd.DataFrame) -> pd.DataFrame:
 
 
 def room_of(tidy: pd.DataFrame, independent: str) -> pd.Series[float]:
-    """Nats of independent columns less those of the best model, by table; only where both models were measured."""
+    """Nats of independent columns less those of the lowest model, by table; only where all of them were measured."""
     nats, above = (
-        tidy[tidy["metric"] == name].pivot_table("value", "table", "method", sort=False).reindex(columns=[IMBLLM, LONG])
+        tidy[tidy["metric"] == name].pivot_table("value", "table", "method", sort=False).reindex(columns=MODELS)
         for name in (NATS, independent)
     )
     return (above[IMBLLM] - nats.dropna().min(axis=1)).reindex(nats.dropna().index)
@@ -184,28 +185,29 @@ def learned(tidy: pd.DataFrame, protocol: Protocol) -> str:
     if not len(tables):
         return ""
     columns, found = [NATS, *SHARES.values(), *SHARES, RARE_ROWS], by_table_means(tidy).reset_index("method")
-    own, long = (found[found["method"] == one].reindex(index=tables, columns=columns) for one in (IMBLLM, LONG))
-    figures = {**{name: own[name] for name in SHARES.values()}, IMBLLM: own[NATS], LONG: long[NATS]}
+    of = {one: found[found["method"] == one].reindex(index=tables, columns=columns) for one in MODELS}
+    own, nats = of[IMBLLM], pd.DataFrame({one: figures[NATS] for one, figures in of.items()})
     lines = {
         "half": [next((title for title, own in [*halves.items()][::-1] if table in own), "") for table in tables],
         RARE_ROWS: own[RARE_ROWS].map("{:.0f}".format),
-        **{name: column.map("{:.2f}".format) for name, column in figures.items()},
+        **{name: own[name].map("{:.2f}".format) for name in SHARES.values()},
+        **{one: nats[one].map("{:.2f}".format) for one in MODELS},
         **{name: own[name].map(lambda share: "none found" if np.isnan(share) else f"{share:.2f}") for name in SHARES},
     }
     about = (
         f"Nats of unseen rare rows, means over the splits; independent columns are smoothed by {PSEUDO_ROWS:g} rows, "
         "or by the number that suits the learned rare rows best: the share of that is the stricter one. Shares are "
-        "(independent - model) / (independent - floor), the floor the lower of both models; less than "
-        f"{LEAST_ROOM:g} nats are no dependence found. Where longer training spoils a model it is its own floor, "
-        "and its share of 1 tells nothing."
+        "(independent - model) / (independent - floor), the floor the lowest of the three models; less than "
+        f"{LEAST_ROOM:g} nats are no dependence found. Where the model is its own floor a share of 1 tells only that "
+        "the two others do no better."
     )
     table = markdown(pd.DataFrame(lines, index=tables).reset_index())
-    return "\n\n".join(["## Dependence learned", about, "\n".join(_asked(own, long)), table])
+    return "\n\n".join(["## Dependence learned", about, "\n".join(_asked(own, nats.idxmin(axis=1) == IMBLLM)), table])
 
 
-def _asked(own: pd.DataFrame, long: pd.DataFrame) -> list[str]:
+def _asked(own: pd.DataFrame, is_floor: pd.Series[bool]) -> list[str]:
     """Mean shares beside what is asked of them, and the tables on which a share tells nothing or nats are too high."""
-    many, lines, is_floor = own[RARE_ROWS] >= MANY, [], long[NATS] > own[NATS]
+    many, lines = own[RARE_ROWS] >= MANY, []
     for title, of, least in ((f"{MANY} rare rows or more", many, ASKED_OF_MANY), ("fewer", ~many, ASKED_OF_FEW)):
         for share in (name for name in SHARES if of.any()):
             found, empty = own.loc[of, share].dropna(), own.index[of & own[share].isna()]

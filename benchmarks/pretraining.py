@@ -3,8 +3,8 @@
 ``python -m benchmarks.pretraining --seconds 1200`` writes ``imbllm_autogluon/language/compact.safetensors``. Each
 episode draws a table, some of its rows and columns, and a column to be the label; the embeddings come from the
 features of :class:`~imbllm_autogluon.language.table_start.TokenFeatures` of one part of the rows, and the model is
-judged on the other part: what it learns is how far the counts of few rows can be trusted. Half of the tables are
-:data:`TABLES`, half are drawn from random structural models (:func:`structural_table`). No table of
+judged on the other part: what it learns is how far the counts of few rows can be trusted. Three in four of the tables
+are :data:`TABLES`, the others are drawn from random structural models (:func:`structural_table`). No table of
 :mod:`benchmarks.reserved` is ever read.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import logging
 import time
+from collections import deque
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ from imbllm_autogluon.language.config import SHIPPED_WIDTH as WIDTH
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.cooccurrence import AXES
 from imbllm_autogluon.language.losses import ValueLoss
-from imbllm_autogluon.language.table_start import BEGIN, NAMES, SHIPPED, VALUES, TokenFeatures
+from imbllm_autogluon.language.table_start import SHIPPED, DescribedEmbedding, DescribedOutput, TokenFeatures
 from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.sentences import Order, SchemaVocabulary, draw_orders
 from imbllm_autogluon.tables import TableSchema
@@ -56,6 +57,9 @@ there). None is reserved for choosing or reporting."""
 LONGEST, MOST_ROWS, FEWEST_ROWS, MOST_TOKENS = 32, 2_000, 80, 900
 BATCH, STEPS_AN_EPISODE = 32, 8
 EPISODES_BETWEEN = 200
+FROM_TABLES = 0.75
+EARLIER, AGAIN = 300, 2 / 3
+"""Episodes that are kept, and how often one of them is learned from again."""
 RATE, LAST_RATE = 2e-3, 5e-5
 
 
@@ -65,8 +69,8 @@ def structural_table(rng: np.random.Generator) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        100 to 2,000 rows of 4 to 20 columns: numbers (normal, skewed, whole, with spikes), categories (2 to 12
-        levels), missing cells in some of them.
+        100 to 2,000 rows of 4 to 23 columns: numbers (normal, skewed, whole, with spikes), categories (2 to 12
+        levels), some of which follow from other columns by a rule, missing cells in some of them.
     """
     n, p, causes = int(np.exp(rng.uniform(np.log(100), np.log(2_000)))), int(rng.integers(4, 21)), rng.integers(2, 7)
     hidden = rng.normal(size=(n, causes))
@@ -84,8 +88,10 @@ def structural_table(rng: np.random.Generator) -> pd.DataFrame:
         if rng.random() < 0.3:
             hidden = np.column_stack([hidden, value])  # what follows depends on this column
             causes += 1
+    for place in range(p, p + int(rng.choice([0, 1, 3]))):
+        columns[f"column {place}"] = _ruled([*columns.values()], rng)
     frame = pd.DataFrame(columns)
-    for name in frame.columns[rng.random(p) < 0.15]:
+    for name in frame.columns[rng.random(frame.shape[1]) < 0.15]:
         depends = rng.normal(size=n) + hidden[:, 0] * rng.choice([0.0, 1.0])
         frame[name] = frame[name].mask(depends < np.quantile(depends, rng.uniform(0.01, 0.4)))
     return frame
@@ -95,7 +101,7 @@ def _disguised(value: np.ndarray, hidden: np.ndarray, rng: np.random.Generator) 
     """A number or a category made of a value."""
     kind = rng.choice(["plain", "skewed", "whole", "spike", "cut", "levels"], p=[0.25, 0.15, 0.15, 0.1, 0.2, 0.15])
     if kind == "skewed":
-        return pd.Series(np.exp(value * rng.uniform(0.3, 1.5)).round(3))
+        return pd.Series(np.exp(np.minimum(value * rng.uniform(0.3, 1.5), 20.0)).round(3))
     if kind == "whole":
         return pd.Series(np.rint(value * rng.uniform(1, 8)).astype(int))
     if kind == "spike":
@@ -107,6 +113,17 @@ def _disguised(value: np.ndarray, hidden: np.ndarray, rng: np.random.Generator) 
         scores = hidden @ rng.normal(size=(hidden.shape[1], rng.integers(2, 13))) * rng.uniform(0.3, 2)
         return pd.Series((scores + rng.gumbel(size=scores.shape)).argmax(axis=1)).astype(str)
     return pd.Series(value.round(int(rng.integers(1, 4))))
+
+
+def _ruled(columns: list[pd.Series], rng: np.random.Generator) -> pd.Series:
+    """A category looked up in a random table by one to three columns, a few cells excepted."""
+    levels, case = int(rng.integers(2, 6)), np.zeros(len(columns[0]), dtype=np.int64)
+    for place in rng.permutation(len(columns))[: rng.integers(1, 4)]:
+        ranks = columns[place].rank(method="dense")
+        case = case * 6 + np.minimum((ranks / ranks.max() * rng.integers(2, 6)).astype(int), 5)
+    drawn = rng.integers(levels, size=case.max() + 1)[case]
+    is_other = rng.random(len(case)) < rng.choice([0.0, 0.02, 0.2])
+    return pd.Series(np.where(is_other, rng.integers(levels, size=len(case)), drawn)).astype(str)
 
 
 def real_tables() -> dict[str, pd.DataFrame]:
@@ -154,14 +171,15 @@ def episode(frame: pd.DataFrame, rng: np.random.Generator) -> Episode | None:
     if len(others) < 10:
         return None
     features = TokenFeatures.of(encoding, encoding.encode(cells, codes), rng)
-    flips = np.ones(features.values.shape[1])
-    flips[:AXES] = rng.choice([-1.0, 1.0], size=AXES)  # the sign of an axis means nothing
-    features = TokenFeatures(features.tokens, features.values * flips, features.prefixes, features.names)
-    return (
-        encoding,
-        features,
-        encoding.encode(schema.encode(rows.iloc[others]), schema.encode_label(label.iloc[others])),
-    )
+    unseen_rows = encoding.encode(schema.encode(rows.iloc[others]), schema.encode_label(label.iloc[others]))
+    return encoding, features, unseen_rows
+
+
+def mirrored(features: TokenFeatures, rng: np.random.Generator) -> TokenFeatures:
+    """The same features with axes of other signs, which mean nothing."""
+    signs = np.ones(features.values.shape[1])
+    signs[:AXES] = rng.choice([-1.0, 1.0], size=AXES)
+    return TokenFeatures(features.tokens, features.values * signs, features.prefixes, features.names)
 
 
 def _varies(column: pd.Series) -> bool:
@@ -177,35 +195,32 @@ def _label(column: pd.Series, rng: np.random.Generator) -> pd.Series:
 
 
 class Pretraining:
-    """The shared weights while they learn; a table's features tell how large the matrices are."""
+    """The shared weights while they learn: the blocks and two matrices of `n_features` rows."""
 
-    def __init__(self, features: TokenFeatures) -> None:
+    def __init__(self, n_features: int) -> None:
         torch.manual_seed(0)
-        self.model = build_compact(2, LONGEST + 2, LanguageConfig().resolved())
+        self.model = build_compact(2, LONGEST + 2, LanguageConfig(pretrained=True).resolved())
         self.model.transformer.wpe.weight.data.zero_()
-        self.model.transformer.wpe.weight.requires_grad_(False)
-        self.matrices: dict[str, torch.nn.Parameter] = {}
-        for name, n in ((VALUES, features.values.shape[1]), (NAMES, features.names.shape[1])):
-            self.matrices[name] = torch.nn.Parameter(torch.randn(n, WIDTH) / WIDTH**0.5)
-        self.matrices[BEGIN] = torch.nn.Parameter(0.1 * torch.randn(WIDTH))
+        self._matrices = [torch.nn.Parameter(torch.randn(n_features, WIDTH) / WIDTH**0.5) for _ in range(2)]
+        self._describe(torch.zeros(2, n_features))
+        weights = self.model.named_parameters()
+        self.learning = {name: weight for name, weight in weights if weight.requires_grad and "wpe" not in name}
 
-    def learning(self) -> dict[str, torch.nn.Parameter]:
-        """Matrices and blocks by the names in the file."""
-        blocks = dict(self.model.transformer.named_parameters())
-        blocks = {name: weight for name, weight in blocks.items() if name.split(".")[0] in ("h", "ln_f")}
-        return self.matrices | blocks
+    def _describe(self, features: torch.Tensor) -> None:
+        """Let the model know the tokens of a table, by their features alone."""
+        model, zeros = self.model, torch.zeros(len(features), WIDTH)
+        model.transformer.wte, model.lm_head = DescribedEmbedding(zeros, features), DescribedOutput(zeros, features)
+        for layer, matrix in zip((model.transformer.wte, model.lm_head), self._matrices, strict=True):
+            layer.own.requires_grad_(False)
+            layer.matrix = matrix
 
     def gradients(
         self, encoding: SentenceEncoding, features: TokenFeatures, rows: Clauses, orders: np.ndarray
     ) -> float:
         """Gradients of the mean loss of a value on all shared weights; returns that loss, nats."""
-        embeddings = torch.zeros(encoding.n_tokens, WIDTH)
-        features.embed(embeddings, dict(self.matrices))
-        table = torch.nn.Embedding(encoding.n_tokens, WIDTH, _weight=embeddings.detach().clone())
-        self.model.transformer.wte, self.model.lm_head.weight = table, table.weight
+        self._describe(features.of_tokens(encoding.n_tokens))
         loss, n = ValueLoss(encoding.tables, torch.device("cpu"))(self.model, encoding.assemble(rows, orders))
         (loss / n).backward()  # type: ignore[no-untyped-call]
-        embeddings.backward(table.weight.grad)  # type: ignore[no-untyped-call]
         return float(loss.detach()) / n
 
 
@@ -218,13 +233,23 @@ def independent(encoding: SentenceEncoding, features: TokenFeatures, rows: Claus
 
 
 def episodes(tables: Mapping[str, pd.DataFrame], rng: np.random.Generator) -> Iterator[Episode]:
-    """Episodes without end, half of them of tables, half of random structural models."""
+    """Episodes without end, three in four of tables, the others of random structural models.
+
+    An episode takes longer to build than to learn from, so that two in three times an earlier one comes again.
+    """
     names = sorted(tables)
+    earlier: deque[Episode] = deque(maxlen=EARLIER)
     while True:
-        frame = tables[names[rng.integers(len(names))]] if rng.random() < 0.5 else structural_table(rng)
-        drawn = episode(frame, rng)
-        if drawn is not None:
-            yield drawn
+        if len(earlier) == EARLIER and rng.random() < AGAIN:
+            encoding, features, rows = earlier[rng.integers(EARLIER)]
+        else:
+            is_table = rng.random() < FROM_TABLES
+            drawn = episode(tables[names[rng.integers(len(names))]] if is_table else structural_table(rng), rng)
+            if drawn is None:
+                continue
+            earlier.append(drawn)
+            encoding, features, rows = drawn
+        yield encoding, mirrored(features, rng), rows
 
 
 def pretrain(seconds: float, file: Path) -> None:
@@ -238,8 +263,8 @@ def pretrain(seconds: float, file: Path) -> None:
     rng = child_rng(count, "training", "other tables")
     drawn = episodes(tables, rng)
     first = next(drawn)
-    training = Pretraining(first[1])
-    learning = training.learning()
+    training = Pretraining(first[1].of_tokens(first[0].n_tokens).shape[1])
+    learning = training.learning
     for name, weight in state.items():
         learning[name].data.copy_(weight)
     average = {name: weight.detach().clone() for name, weight in learning.items()}

@@ -119,8 +119,8 @@ class ClassifierConfig(FlatConfig):
 
     def resolved_language(self) -> LanguageConfig:
         """Settings of the language model with what a classifier chooses filled in."""
-        steps = {} if self.language.is_pretrained else {"steps": LABEL_STEPS}
-        return self.language.with_defaults(order="permute_x", column_order_share=1.0, **steps).resolved()
+        own = {} if self.language.is_pretrained else {"steps": LABEL_STEPS, "pretrained": False}
+        return self.language.with_defaults(order="permute_x", column_order_share=1.0, **own).resolved()
 
 
 RECOMMENDED: Mapping[str, Any] = {

@@ -38,7 +38,7 @@ def build_compact(n_tokens: int, longest_sentence: int, config: LanguageConfig) 
     ReLU instead of GELU: 1.3 to 1.6 times as many training steps per second on 1 or 2 CPU cores. No dropout: a
     fold's few hundred steps do not over-fit the whole fold, and copies of real rows are removed after generation.
     """
-    return CompactModel(CompactShape(n_tokens, longest_sentence, config.width, config.layers))
+    return CompactModel(CompactShape(n_tokens, longest_sentence, config.width, config.layers, not config.pretrained))
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class CompactShape:
     n_positions: int
     n_embd: int
     n_layer: int
+    tied: bool = True
+    """Whether the output layer is that of the input embeddings."""
 
     @property
     def n_head(self) -> int:
@@ -64,7 +66,7 @@ class States(NamedTuple):
 
 
 class CompactModel(torch.nn.Module):
-    """Blocks and an output layer tied to the input embeddings; what this package asks of a transformers causal LM.
+    """Embeddings, blocks and an output layer; what this package asks of a transformers causal LM.
 
     Parameters
     ----------
@@ -76,8 +78,11 @@ class CompactModel(torch.nn.Module):
         super().__init__()
         self.config = shape
         self.transformer = _Blocks(shape)
-        self.lm_head = torch.nn.Linear(shape.n_embd, shape.vocab_size, bias=False)
-        self.lm_head.weight = self.transformer.wte.weight
+        self.lm_head: Any = torch.nn.Linear(shape.n_embd, shape.vocab_size, bias=False)
+        if shape.tied:
+            self.lm_head.weight = self.transformer.wte.weight
+        else:
+            torch.nn.init.normal_(self.lm_head.weight, std=INITIAL_DEVIATION)
 
     @property
     def base_model(self) -> _Blocks:
@@ -89,12 +94,12 @@ class CompactModel(torch.nn.Module):
         """Where the weights are."""
         return self.transformer.wpe.weight.device
 
-    def get_input_embeddings(self) -> torch.nn.Embedding:
-        """Embeddings of the tokens."""
+    def get_input_embeddings(self) -> Any:
+        """Embeddings of the tokens, as a layer with a weight."""
         return self.transformer.wte
 
-    def get_output_embeddings(self) -> torch.nn.Linear:
-        """The output layer."""
+    def get_output_embeddings(self) -> Any:
+        """The output layer, with a weight and a bias."""
         return self.lm_head
 
     def new_cache(self) -> CompactCache:
@@ -113,10 +118,11 @@ class CompactModel(torch.nn.Module):
         from transformers import GPT2Config, GPT2LMHeadModel
 
         shape: dict[str, Any] = {**vars(self.config), "n_head": self.config.n_head, "activation_function": "relu"}
+        tied = shape.pop("tied")
         shape |= {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
         shape |= {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
         with _quiet_transformers():
-            model: LanguageModel = GPT2LMHeadModel(GPT2Config(**shape, tie_word_embeddings=True))
+            model: LanguageModel = GPT2LMHeadModel(GPT2Config(**shape, tie_word_embeddings=tied))
         model.load_state_dict(self.state_dict())
         return model.to(self.lm_head.weight.device).eval()
 
@@ -170,7 +176,7 @@ class _Blocks(torch.nn.Module):
 
     def __init__(self, shape: CompactShape) -> None:
         super().__init__()
-        self.wte = torch.nn.Embedding(shape.vocab_size, shape.n_embd)
+        self.wte: Any = torch.nn.Embedding(shape.vocab_size, shape.n_embd)  # or one that features describe
         self.wpe = torch.nn.Embedding(shape.n_positions, shape.n_embd)
         self.h = torch.nn.ModuleList([_Block(shape) for _ in range(shape.n_layer)])
         self.ln_f = torch.nn.LayerNorm(shape.n_embd)

@@ -45,8 +45,12 @@ OWN_DEFAULTS: dict[str, dict[str, Any]] = {
 }
 """What a setting of `None` means for the two sorts of backbones."""
 
-SEEN_DEFAULTS: dict[str, Any] = {"steps": 75, "learning_rate": 6e-3}
+SEEN_DEFAULTS: dict[str, Any] = {"warmup_steps": 150, "learning_rate": 6e-3}
 """What they mean for the compact backbone that has seen other tables."""
+
+FEWEST_STEPS = 20
+"""Steps of a compact backbone on rare rows, at least. Beyond these it takes one for each real row: more of them spoil
+what it knows of unseen rows."""
 
 OF_NO_METHOD: dict[str, Any] = {"order": "fix_y", "column_order_share": 0.0, "temperature": 0.7}
 """What a setting of `None` means where no method has chosen it."""
@@ -92,9 +96,9 @@ class LanguageConfig:
     width: Annotated[int, Range(16, 1024)] = 64
     """Hidden size of the compact backbones, a multiple of 16; heads are 16 wide."""
 
-    pretrained: bool = False
-    """Start the blocks of `compact` from weights that have seen other tables (0.2 MB, in the package) instead of random
-    ones; `layers` and `width` keep their defaults then. Better on some tables, worse on others, see the decisions."""
+    pretrained: bool | None = None
+    """Start `compact` from weights that have seen other tables (0.2 MB, in the package) instead of random ones. `None`:
+    where `layers`, `width` and `constrained` have their defaults, which these weights need."""
 
     numbers: Literal["bins", "digits"] | None = None
     """A number is one token (a quantile bin) or its digits on the column's lattice. Digits make sentences 2 to 4 times
@@ -126,13 +130,12 @@ class LanguageConfig:
     of XGBoost on rebalanced `bank` from 37.4 to 42.5 (three splits). `None`: `fold` for the compact ones."""
 
     warmup_steps: Annotated[int, Range(0, 10**6)] | None = None
-    """Optimiser steps of the warm-up. `None`: 300 for compact backbones, 400 for pretrained ones."""
+    """Optimiser steps of the warm-up. `None`: 150 for the compact backbone that has seen other tables, 300 without
+    and for `compact_masked`, 400 for pretrained ones."""
 
     steps: Annotated[int, Range(0, 10**6)] | None = None
-    """Optimiser steps on the minority and interpolated rows. `None`: 75 for the compact backbone with `pretrained`, 150
-    without, 200 for pretrained ones. From random weights, 300 and 150 steps of 16 sentences are as good as 200 and 100
-    of 64 in half the time: average precision of XGBoost 80.6 and 81.3, F1 72.5 and 72.0 (means of hypothyroid, car and
-    german, three splits each)."""
+    """Optimiser steps on the minority and interpolated rows. `None`: for compact backbones one for each real row of the
+    classes that are written, 20 to 150 of them; 200 for pretrained ones."""
 
     epochs: Annotated[float, Range(0.0, 10_000.0, above=True)] | None = None
     """How often each minority and interpolated row is learned, instead of `steps`. `None`: what the steps come to."""
@@ -146,8 +149,8 @@ class LanguageConfig:
 
     learning_rate: Annotated[float, Range(0.0, 1.0, above=True)] | None = None
     """Peak learning rate of AdamW; it rises over 5 % of a stage and falls to a tenth of it. The stage after a warm-up
-    starts at a third of it. `None`: 3e-3 for compact backbones, 6e-3 with `pretrained`; 1e-3 for LoRA, 1e-4 for top
-    blocks and 5e-5 for all weights of a pretrained one."""
+    starts at a third of it. `None`: 6e-3 for the compact backbone that has seen other tables, 3e-3 for other
+    compact ones; 1e-3 for LoRA, 1e-4 for top blocks and 5e-5 for all weights of a pretrained one."""
 
     held_out: Annotated[float, Range(0.0, 0.5)] | None = None
     """Share of a class's real rows, where it has 20 or more, that is not learned but tells the held-out loss and stops
@@ -194,8 +197,7 @@ class LanguageConfig:
                 f"tuning={self.tuning!r} needs a pretrained backbone; {self.backbone!r} starts from random weights, "
                 "all of which must learn."
             )
-        shape = (self.backbone, self.layers, self.width, self.constrained)
-        if self.pretrained and shape != ("compact", SHIPPED_LAYERS, SHIPPED_WIDTH, True):
+        if self.pretrained and not self.has_shipped_shape:
             raise InvalidInputError(
                 f"pretrained=True needs backbone='compact' with layers={SHIPPED_LAYERS}, width={SHIPPED_WIDTH} and "
                 f"constrained=True; got backbone={self.backbone!r}, layers={self.layers}, width={self.width}, "
@@ -205,9 +207,29 @@ class LanguageConfig:
             raise InvalidInputError("numbers='bins' needs tokens of its own; use clauses='tokens' or numbers='digits'.")
 
     @property
+    def has_shipped_shape(self) -> bool:
+        """Whether the weights that have seen other tables fit this backbone."""
+        shape = (self.backbone, self.layers, self.width, self.constrained)
+        return shape == ("compact", SHIPPED_LAYERS, SHIPPED_WIDTH, True)
+
+    @property
     def is_pretrained(self) -> bool:
         """Whether the backbone comes with weights and a tokenizer."""
         return self.backbone not in COMPACT
+
+    def for_rare_rows(self, n_rows: int) -> LanguageConfig:
+        """The same settings, with the steps on so many real rare rows where none were chosen.
+
+        Examples
+        --------
+        >>> [LanguageConfig().for_rare_rows(n).steps for n in (8, 50, 1000)]
+        [20, 50, 150]
+        >>> LanguageConfig(steps=60).for_rare_rows(8).steps
+        60
+        """
+        if self.is_pretrained or self.steps is not None or self.epochs is not None:
+            return self
+        return dataclasses.replace(self, steps=min(OWN_DEFAULTS["compact"]["steps"], max(FEWEST_STEPS, n_rows)))
 
     def steps_for(self, n_rows: int) -> int:
         """Optimiser steps on so many minority and interpolated rows, of a resolved configuration."""
@@ -234,7 +256,8 @@ class LanguageConfig:
         ('bins', 'digits')
         """
         defaults = OWN_DEFAULTS["pretrained" if self.is_pretrained else "compact"] | OF_NO_METHOD
-        if self.pretrained:
+        defaults["pretrained"] = self.has_shipped_shape
+        if self.pretrained or (self.pretrained is None and self.has_shipped_shape):
             defaults |= SEEN_DEFAULTS
         chosen = {key: value for key, value in defaults.items() if getattr(self, key) is None}
         if self.is_pretrained and self.learning_rate is None:

@@ -21,7 +21,7 @@ from imbllm_autogluon.language.processes import Processes
 from imbllm_autogluon.language.scoring import ValueScorer, log_likelihoods
 from imbllm_autogluon.language.storage import ModelState, load_state, load_weights, save_state
 from imbllm_autogluon.language.table_backbone import TableBackbone, build_table_backbone
-from imbllm_autogluon.language.table_start import start_from_other_tables
+from imbllm_autogluon.language.table_start import settle, start_from_other_tables
 from imbllm_autogluon.language.training import Stage, Trainer
 from imbllm_autogluon.language.warm_start import restore_warm, store_warm
 from imbllm_autogluon.language.writing import RowWriter
@@ -166,10 +166,10 @@ class TableLanguageModel:
         identity = self._identity(clauses, warmup, held_out, objective=objective)
         stored = None if checkpoint is None else Checkpoint(checkpoint, identity)
         self._backbone.tuning.unmerge()
-        learning = self._backbone.tuning.learning()
         if not self.config.is_pretrained and not self.curves:
             start = start_from_other_tables if self.config.pretrained else start_from_rows
             start(self._backbone.model, self.encoding, clauses if warmup is None else warmup, self.seed)
+        learning = self._backbone.tuning.learning()
         known = {}
         if warm_start is not None and planned[0].name == WARM_UP and (curve := restore_warm(warm_start, learning)):
             known = {WARM_UP: curve}
@@ -190,6 +190,7 @@ class TableLanguageModel:
             if known:
                 progress(planned[0].steps)
             self.curves = known | trainer.run_all(planned[len(known) :], limit, progress, finished=keep)
+        settle(self._backbone.model)
         self._backbone.tuning.merge()
         processes.wait()  # until the last one has read the checkpoint that the first one deletes
         if stored is not None and processes.is_first:

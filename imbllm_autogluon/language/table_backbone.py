@@ -109,7 +109,10 @@ def _read_by(
         text = TextVocabulary(vocabulary.schema, tokenizer, vocabulary.instruction, vocabulary.texts)
         encoding = text.encoding()
         return encoding, [[], *([token] for token in text.token_ids[1:])]
-    encoding = vocabulary.encoding()
+    # Digits are learned better with a place of their own for each name: 31.9 nats of unseen rows of hypothyroid against
+    # 32.9 in the same seconds (SmolLM2, 40 and 66 steps of 8). Bins are not: 22.5 against 22.6 in half the seconds.
+    is_fused = config.numbers == "bins" and source.family == "causal" and config.constrained
+    encoding = vocabulary.encoding(fused=is_fused)
     origins = [tokenizer.encode(text, add_special_tokens=False) for text in encoding.token_texts]
     if source.family == "masked":
         from imbllm_autogluon.language.masked import require_single_tokens

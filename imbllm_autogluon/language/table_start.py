@@ -2,10 +2,12 @@
 
 What is known of a token in every table alike (where its value stands in the correspondence analysis of the fold, its
 rank in the column, how frequent it is, whether it is a bin, a category, a missing value or a label, how strongly its
-column hangs together with others) becomes its embedding through two matrices; these and the blocks were trained
-together over many other tables (``benchmarks/pretraining.py`` tells which). A table's own training starts from there,
-and every weight goes on learning. Amortized learning of tables: Hollmann et al., Nature 637, 2025 (TabPFN); a
-language model of any column order: Borisov et al., ICLR 2023 (GReaT).
+column hangs together with others) becomes its embedding through one matrix, and its vector in the output layer through
+another; these and the blocks were trained together over many other tables (``benchmarks/pretraining.py`` tells which).
+A table's own training starts from there: matrices and blocks learn on, and each token and the tokens of each column
+together learn what they add.
+Amortized learning of tables: Hollmann et al., Nature 637, 2025 (TabPFN); a language model of any column order: Borisov
+et al., ICLR 2023 (GReaT).
 """
 
 from __future__ import annotations
@@ -16,17 +18,19 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from safetensors.torch import load
+from torch.nn import functional
 
-from imbllm_autogluon.language.cooccurrence import AXES, STRENGTH, Cooccurrence
+from imbllm_autogluon.language.cooccurrence import AXES, STRENGTH, Cooccurrence, columns_of_tokens
 from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.sentences import PADDING
 from imbllm_autogluon.sentences.value_codings import NO_TOKEN, BinCoding
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    import torch
 
-    from imbllm_autogluon.language.losses import LanguageModel
+    from imbllm_autogluon.language.compact import CompactModel
     from imbllm_autogluon.sentences import Clauses, SentenceEncoding
 
     FloatArray = npt.NDArray[np.float64]
@@ -37,12 +41,9 @@ SHIPPED = "compact.safetensors"
 WAVES = 2
 """Sines and cosines of a bin's rank."""
 
-VALUES, NAMES, BEGIN = "start.values", "start.names", "start.begin"
-"""Names of the matrices in the shipped file; all others are those of the blocks."""
 
-
-def start_from_other_tables(model: LanguageModel, encoding: SentenceEncoding, rows: Clauses, seed: int) -> None:
-    """Give the model the shipped blocks, and the tokens of this table the embeddings that the blocks read.
+def start_from_other_tables(model: CompactModel, encoding: SentenceEncoding, rows: Clauses, seed: int) -> None:
+    """Give the model the shipped blocks and matrices, which learn on until :func:`settle`.
 
     Tokens of values that take several (digits, texts) keep their random embeddings.
 
@@ -57,24 +58,78 @@ def start_from_other_tables(model: LanguageModel, encoding: SentenceEncoding, ro
     seed
         Of shuffled columns, and of the choice among very many rows.
     """
-    import torch
-
-    known = TokenFeatures.of(encoding, rows, child_rng(seed, "training", "co-occurrence"))
-    weights = shipped_weights()
+    features = TokenFeatures.of(encoding, rows, child_rng(seed, "training", "co-occurrence")).of_tokens(
+        encoding.n_tokens
+    )
+    is_of = torch.from_numpy(columns_of_tokens(encoding)[:, None] == np.arange(encoding.n_clauses)).float()
+    weights = {name: weight.to(model.device, torch.float32) for name, weight in shipped_weights().items()}
+    unknown = (features == 0).all(dim=1, keepdim=True).to(model.device)
+    model.load_state_dict({name: weight for name, weight in weights.items() if "matrix" not in name}, strict=False)
     with torch.no_grad():
-        model.transformer.load_state_dict(weights, strict=False)  # the matrices are no weights of the model
         model.transformer.wpe.weight.zero_()
-        known.embed(model.get_input_embeddings().weight, weights)
+        embeddings = DescribedEmbedding(model.transformer.wte.weight * unknown, torch.cat([features, is_of], dim=1))
+        embeddings.matrix[: features.shape[1]] = weights["transformer.wte.matrix"]
+        output = DescribedOutput(model.lm_head.weight * unknown, features)
+        output.matrix.copy_(weights["lm_head.matrix"])
+    model.transformer.wte, model.lm_head = embeddings, output
 
 
 @cache
 def shipped_weights() -> dict[str, torch.Tensor]:
-    """Matrices and blocks that have seen other tables, float32, by name."""
-    import torch
-    from safetensors.torch import load
+    """Matrices and blocks that have seen other tables, float16, by name."""
+    return load(files(__package__).joinpath(SHIPPED).read_bytes())
 
-    content = files(__package__).joinpath(SHIPPED).read_bytes()
-    return {name: weight.to(torch.float32) for name, weight in load(content).items()}
+
+def settle(model: CompactModel) -> None:
+    """Write what the features give into plain weights, where the tokens of a model are described."""
+    if isinstance(model.get_output_embeddings(), DescribedOutput):
+        n_tokens, width = model.lm_head.own.shape
+        embedding = torch.nn.Embedding(n_tokens, width, _weight=model.transformer.wte.weight.detach())
+        output = torch.nn.Linear(width, n_tokens, bias=False)
+        output.weight = torch.nn.Parameter(model.lm_head.weight.detach())
+        model.transformer.wte, model.lm_head = embedding, output
+
+
+class _Described(torch.nn.Module):
+    """Vectors of the tokens: their features times a matrix, and what is their own.
+
+    Parameters
+    ----------
+    own
+        Shape (n_tokens, width).
+    features
+        Shape (n_tokens, n_features).
+    """
+
+    bias = None
+
+    def __init__(self, own: torch.Tensor, features: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("features", features.to(own), persistent=False)
+        self.own = torch.nn.Parameter(own.detach().clone())
+        self.matrix = torch.nn.Parameter(own.new_zeros(features.shape[1], own.shape[1]))
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """Vectors of the tokens, shape (n_tokens, width)."""
+        assert isinstance(self.features, torch.Tensor)
+        return torch.addmm(self.own, self.features, self.matrix)
+
+
+class DescribedEmbedding(_Described):
+    """Input embeddings."""
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Vectors of tokens."""
+        return functional.embedding(ids, self.weight)
+
+
+class DescribedOutput(_Described):
+    """The output layer."""
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits of all tokens."""
+        return functional.linear(hidden, self.weight)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,16 +174,17 @@ class TokenFeatures:
         prefixes = np.array([prefix[0] for prefix in encoding.prefixes], dtype=np.int64)
         return cls(counted.tokens, values, prefixes, names)
 
-    def embed(self, embeddings: torch.Tensor, matrices: dict[str, torch.Tensor]) -> None:
-        """Write the embeddings of the tokens into a table of shape (n_tokens, width)."""
-        import torch
+    def of_tokens(self, n_tokens: int) -> torch.Tensor:
+        """Features of every token, float32, shape (n_tokens, n_value_features + n_name_features + 1).
 
-        for tokens, features, matrix in (
-            (self.tokens, self.values, matrices[VALUES]),
-            (self.prefixes, self.names, matrices[NAMES]),
-        ):
-            embeddings[torch.from_numpy(tokens)] = (torch.from_numpy(features).to(matrix) @ matrix).to(embeddings)
-        embeddings[PADDING] = matrices[BEGIN].to(embeddings)
+        Those of values and clauses have places of their own; the last one is that of the beginning of a sentence.
+        """
+        n_values, n_names = self.values.shape[1], self.names.shape[1]
+        features = torch.zeros(n_tokens, n_values + n_names + 1)
+        features[torch.from_numpy(self.tokens), :n_values] = torch.from_numpy(self.values).float()
+        features[torch.from_numpy(self.prefixes), n_values:-1] = torch.from_numpy(self.names).float()
+        features[PADDING, -1] = 1.0
+        return features
 
 
 def _rank_features(ranks: FloatArray) -> FloatArray:

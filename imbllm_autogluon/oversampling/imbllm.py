@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.oversampling.lessons import LabelledCells
     from imbllm_autogluon.oversampling.report import ClassReport
     from imbllm_autogluon.sentences import SentenceEncoding
@@ -57,6 +58,12 @@ class ImbLLM(LanguageGenerator):
         "temperature": 0.7,
     }
     own_plausibility: ClassVar[float] = 0.5
+
+    def _language(self) -> LanguageConfig:
+        """Steps that suit the real rows of the classes to be written, where none were chosen."""
+        learned = [code for code, report in self._reports.items() if report.method == "language model"]
+        n_rows = sum(self._classes[code].real.n_rows - self._classes[code].held_out for code in learned)
+        return self.config.language.with_defaults(**self.own_choices).for_rare_rows(n_rows).resolved()
 
     def _pool(self, code: int, real: Cells, report: ClassReport) -> tuple[Cells, ClassReport]:
         """Real rows and, behind them, rows interpolated between those that are learned."""

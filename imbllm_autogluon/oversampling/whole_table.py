@@ -30,15 +30,16 @@ WHOLE_TABLE_TEMPERATURE = 1.0
 class WholeTableGenerator(LanguageGenerator):
     """Learns all classes alike.
 
-    The one stage has `warmup_steps` + `steps` steps, or `epochs` passes over the table. Settings of interpolation only
+    The one stage has `warmup_steps` + `steps` steps, or `epochs` passes over the table, from random weights: with so
+    many steps those that have seen other tables teach no more about the label. Settings of interpolation only
     matter for classes of 2 to 5 rows; `conditioning` and `warmup` do not matter.
     """
 
     def _language(self) -> LanguageConfig:
         """One stage of all steps."""
         language = self.config.language
-        steps = {} if language.is_pretrained else {"steps": WHOLE_TABLE_STEPS}
-        language = language.with_defaults(**self.own_choices, **steps).resolved()
+        own = {} if language.is_pretrained else {"steps": WHOLE_TABLE_STEPS, "pretrained": False}
+        language = language.with_defaults(**self.own_choices, **own).resolved()
         assert language.warmup_steps is not None
         assert language.steps is not None
         total = language.steps if language.epochs else language.warmup_steps + language.steps

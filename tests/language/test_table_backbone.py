@@ -60,6 +60,18 @@ def test_table_tokens_begin_at_the_mean_of_their_text(folder: Path) -> None:
         assert torch.allclose(new[token], whole[ids].mean(dim=0), atol=1e-6)
 
 
+def test_names_and_values_of_a_pretrained_backbone_share_places_where_numbers_are_bins(folder: Path) -> None:
+    fused, apart, free = (
+        built(folder, **settings).encoding
+        for settings in ({"numbers": "bins"}, {"numbers": "digits"}, {"numbers": "bins", "constrained": False})
+    )
+    assert fused.fused
+    assert not apart.fused
+    assert not free.fused, "free decoding has to find the names"
+    rows = clauses_of(vocabulary_of(FRAME, "bins"), FRAME)
+    assert (free.lengths(rows) - fused.lengths(rows) == fused.n_clauses - 1).all()
+
+
 @pytest.mark.parametrize("settings", [{"clauses": "text"}, {"clauses": "tokens", "numbers": "digits"}])
 def test_a_pretrained_backbone_writes_legal_rows_that_people_can_read(folder: Path, settings: dict[str, Any]) -> None:
     backbone = built(folder, **settings)

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.model import TableLanguageModel
-from imbllm_autogluon.language.table_start import SHIPPED, TokenFeatures, shipped_weights
+from imbllm_autogluon.language.table_start import (
+    SHIPPED,
+    TokenFeatures,
+    settle,
+    shipped_weights,
+    start_from_other_tables,
+)
 from imbllm_autogluon.oversampling import GeneratorConfig, ImbLLM
 from imbllm_autogluon.sentences import draw_orders
 from tests.language.tables import clauses_of, vocabulary_of
 from tests.language.test_cooccurrence import frame, shuffled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imbllm_autogluon.language.compact import CompactModel
 
 UNTRAINED = LanguageConfig(pretrained=True, warmup_steps=0, steps=0)
 
@@ -59,23 +73,79 @@ def test_random_weights_know_less() -> None:
     assert nats(scratch, frame(1)) > nats(started(frame(0)), frame(1)) + 0.5
 
 
-def test_blocks_are_the_shipped_ones_and_learn_on() -> None:
-    model, weights = started(frame()), shipped_weights()
-    own = model._backbone.model.transformer.state_dict()
-    blocks = [name for name in weights if name.startswith("h.")]
-    assert len(blocks) == 2 * 12
-    assert all(torch.equal(own[name], weights[name]) for name in blocks)
-    trained = started(
-        frame(), LanguageConfig(pretrained=True, warmup_steps=2, steps=0)
-    )._backbone.model.transformer.state_dict()
-    assert not any(torch.equal(trained[name], weights[name]) for name in blocks if name.endswith("weight"))
+def test_blocks_and_matrices_are_the_shipped_ones_and_learn_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, torch.Tensor]] = []
+
+    def keep(model: CompactModel) -> None:
+        seen.append({name: weight.detach().clone() for name, weight in model.named_parameters()})
+        settle(model)
+
+    monkeypatch.setattr("imbllm_autogluon.language.model.settle", keep)
+    for steps in (0, 2):
+        started(frame(), LanguageConfig(pretrained=True, warmup_steps=steps, steps=0))
+    weights = shipped_weights()
+    assert len([name for name in weights if name.startswith("transformer.h.")]) == 2 * 12
+    assert {name for name in weights if name.endswith("matrix")} == {"transformer.wte.matrix", "lm_head.matrix"}
+    first, after = seen
+    assert all(torch.equal(first[name][: len(weight)], weight.float()) for name, weight in weights.items())
+    assert not any(torch.equal(after[name], weight) for name, weight in first.items() if weight.ndim == 2)
+
+
+def test_what_the_features_gave_is_in_plain_weights_after_training() -> None:
+    model = started(frame(), LanguageConfig(pretrained=True, warmup_steps=3, steps=3))._backbone.model
+    n_tokens = model.config.vocab_size
+    names = dict(model.named_parameters())
+    assert names["transformer.wte.weight"].shape == names["lm_head.weight"].shape == (n_tokens, 64)
+    assert not any("matrix" in name or "own" in name for name in names)
+    assert all(weight.requires_grad for weight in names.values())
+    assert not torch.equal(names["transformer.wte.weight"], names["lm_head.weight"])
+
+
+def test_settling_changes_no_probability() -> None:
+    vocabulary = vocabulary_of(frame(), max_bins=16)
+    encoding, clauses = vocabulary.encoding(fused=True), clauses_of(vocabulary, frame())
+    model = build_compact(encoding.n_tokens, encoding.longest_sentence, UNTRAINED.resolved()).eval()
+    start_from_other_tables(model, encoding, clauses, seed=0)
+    ids = torch.arange(encoding.longest_sentence)[None]
+    before = model(input_ids=ids).logits
+    settle(model)
+    torch.testing.assert_close(model(input_ids=ids).logits, before)
+    again = model(input_ids=ids).logits
+    settle(model)
+    assert torch.equal(model(input_ids=ids).logits, again)
+
+
+def test_a_model_that_was_stored_knows_what_it_knew(tmp_path: Path) -> None:
+    model = started(frame(), LanguageConfig(pretrained=True, warmup_steps=3, steps=3))
+    model.save(tmp_path)
+    assert nats(TableLanguageModel.load(tmp_path), frame(1)) == nats(model, frame(1))
+
+
+def test_training_that_was_stopped_goes_on_from_its_matrices(tmp_path: Path) -> None:
+    config = LanguageConfig(pretrained=True, warmup_steps=4, steps=4)
+    vocabulary = vocabulary_of(frame(), max_bins=16)
+    clauses = clauses_of(vocabulary, frame())
+
+    class StoppedError(Exception):
+        pass
+
+    def stop_at_six(_: int, done: list[int] = []) -> None:  # noqa: B006
+        done.append(1)
+        if len(done) == 6:
+            raise StoppedError
+
+    whole, parts = (TableLanguageModel(vocabulary, config, seed=0) for _ in range(2))
+    whole.train(clauses, warmup=clauses)
+    with pytest.raises(StoppedError):
+        parts.train(clauses, warmup=clauses, warm_start=tmp_path / "warm", progress=stop_at_six)
+    parts = TableLanguageModel(vocabulary, config, seed=0)
+    parts.train(clauses, warmup=clauses, warm_start=tmp_path / "warm")
+    assert nats(parts, frame(1)) == pytest.approx(nats(whole, frame(1)), rel=1e-6)
 
 
 def test_the_same_rows_start_alike() -> None:
     first, again = (started(frame())._backbone.model.state_dict() for _ in range(2))
-    assert all(torch.equal(weight, again[name]) for name, weight in first.items() if "wte" not in name)
-    values = torch.from_numpy(_features(frame()).tokens)
-    assert torch.equal(first["transformer.wte.weight"][values], again["transformer.wte.weight"][values])
+    assert all(torch.equal(weight, again[name]) for name, weight in first.items())
 
 
 def _features(rows: pd.DataFrame) -> TokenFeatures:
@@ -103,10 +173,13 @@ def test_another_shape_is_refused(other: dict[str, object]) -> None:
         LanguageConfig(pretrained=True, **other)  # type: ignore[arg-type]
 
 
-def test_fewer_steps_at_a_higher_rate_follow() -> None:
-    seen, scratch = LanguageConfig(pretrained=True).resolved(), LanguageConfig().resolved()
-    assert (seen.steps, seen.learning_rate) == (75, 6e-3)
-    assert (scratch.steps, scratch.learning_rate) == (150, 3e-3)
+def test_it_is_the_start_of_every_compact_model_that_has_its_shape() -> None:
+    seen, scratch = LanguageConfig().resolved(), LanguageConfig(pretrained=False).resolved()
+    assert (seen.pretrained, seen.warmup_steps, seen.learning_rate) == (True, 150, 6e-3)
+    assert (scratch.pretrained, scratch.warmup_steps, scratch.learning_rate) == (False, 300, 3e-3)
+    for other in ({"width": 32}, {"layers": 1}, {"constrained": False}, {"backbone": "compact_masked"}):
+        found = LanguageConfig(**other).resolved()  # type: ignore[arg-type]
+        assert (found.pretrained, found.learning_rate) == (False, 3e-3)
 
 
 def test_imbllm_takes_the_switch_and_writes_legal_rows() -> None:

@@ -206,3 +206,10 @@ def test_the_language_model_can_be_had_where_there_is_one() -> None:
     small = fitted(mixed(63), labels(60, 3), {"b": 4})
     with pytest.raises(InvalidInputError, match="has no language model; fit it on a class of at least 6 rows"):
         _ = small.language_model
+
+
+@pytest.mark.parametrize(("n_rare", "expected"), [(8, 20), (40, 40), (200, 150)])
+def test_rare_rows_are_learned_in_as_many_steps_as_there_are_real_ones(n_rare: int, expected: int) -> None:
+    X, y = mixed(300), labels(300 - n_rare, n_rare)
+    generator = fitted(X, y, {"b": 50}, steps=None, warmup_steps=1)
+    assert len(generator.language_model.curves["minority"].losses) == expected
