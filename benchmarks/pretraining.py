@@ -1,6 +1,6 @@
 """Trains the compact backbone over many tables; its weights are shipped with the package.
 
-``python -m benchmarks.pretraining --seconds 1200`` writes ``imbllm_autogluon/language/compact.safetensors``. Each
+``python -m benchmarks.pretraining`` writes ``imbllm_autogluon/language/compact.safetensors``. Each
 episode draws a table, some of its rows and columns, and a column to be the label; the embeddings come from the
 features of :class:`~imbllm_autogluon.language.table_start.TokenFeatures` of one part of the rows, and the model is
 judged on the other part: what it learns is how far the counts of few rows can be trusted. Three in four of the tables
@@ -202,14 +202,14 @@ class Pretraining:
         self.model = build_compact(2, LONGEST + 2, LanguageConfig(pretrained=True).resolved())
         self.model.transformer.wpe.weight.data.zero_()
         self._matrices = [torch.nn.Parameter(torch.randn(n_features, WIDTH) / WIDTH**0.5) for _ in range(2)]
-        self._describe(torch.zeros(2, n_features))
+        self._describe(2, torch.zeros(0, dtype=torch.int64), torch.zeros(0, n_features))
         weights = self.model.named_parameters()
         self.learning = {name: weight for name, weight in weights if weight.requires_grad and "wpe" not in name}
 
-    def _describe(self, features: torch.Tensor) -> None:
-        """Let the model know the tokens of a table, by their features alone."""
-        model, zeros = self.model, torch.zeros(len(features), WIDTH)
-        model.transformer.wte, model.lm_head = DescribedEmbedding(zeros, features), DescribedOutput(zeros, features)
+    def _describe(self, n_tokens: int, *described: torch.Tensor) -> None:
+        """Let the model know the tokens of a table by their features alone."""
+        model, zeros = self.model, torch.zeros(n_tokens, WIDTH)
+        model.transformer.wte, model.lm_head = DescribedEmbedding(zeros, *described), DescribedOutput(zeros, *described)
         for layer, matrix in zip((model.transformer.wte, model.lm_head), self._matrices, strict=True):
             layer.own.requires_grad_(False)
             layer.matrix = matrix
@@ -218,7 +218,7 @@ class Pretraining:
         self, encoding: SentenceEncoding, features: TokenFeatures, rows: Clauses, orders: np.ndarray
     ) -> float:
         """Gradients of the mean loss of a value on all shared weights; returns that loss, nats."""
-        self._describe(features.of_tokens(encoding.n_tokens))
+        self._describe(encoding.n_tokens, *features.stacked())
         loss, n = ValueLoss(encoding.tables, torch.device("cpu"))(self.model, encoding.assemble(rows, orders))
         (loss / n).backward()  # type: ignore[no-untyped-call]
         return float(loss.detach()) / n
@@ -263,7 +263,7 @@ def pretrain(seconds: float, file: Path) -> None:
     rng = child_rng(count, "training", "other tables")
     drawn = episodes(tables, rng)
     first = next(drawn)
-    training = Pretraining(first[1].of_tokens(first[0].n_tokens).shape[1])
+    training = Pretraining(first[1].stacked()[1].shape[1])
     learning = training.learning
     for name, weight in state.items():
         learning[name].data.copy_(weight)
@@ -301,7 +301,7 @@ def _ship(average: Mapping[str, torch.Tensor], file: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=1200)
+    parser.add_argument("--seconds", type=float, default=2400)
     parser.add_argument("--file", type=Path, default=Path(str(language.__file__)).parent / SHIPPED)
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()

@@ -58,18 +58,16 @@ def start_from_other_tables(model: CompactModel, encoding: SentenceEncoding, row
     seed
         Of shuffled columns, and of the choice among very many rows.
     """
-    features = TokenFeatures.of(encoding, rows, child_rng(seed, "training", "co-occurrence")).of_tokens(
-        encoding.n_tokens
-    )
-    is_of = torch.from_numpy(columns_of_tokens(encoding)[:, None] == np.arange(encoding.n_clauses)).float()
+    known = TokenFeatures.of(encoding, rows, child_rng(seed, "training", "co-occurrence"))
+    tokens, features = known.stacked()
+    is_of = torch.from_numpy(columns_of_tokens(encoding)[tokens.numpy(), None] == np.arange(encoding.n_clauses)).float()
     weights = {name: weight.to(model.device, torch.float32) for name, weight in shipped_weights().items()}
-    unknown = (features == 0).all(dim=1, keepdim=True).to(model.device)
     model.load_state_dict({name: weight for name, weight in weights.items() if "matrix" not in name}, strict=False)
     with torch.no_grad():
         model.transformer.wpe.weight.zero_()
-        embeddings = DescribedEmbedding(model.transformer.wte.weight * unknown, torch.cat([features, is_of], dim=1))
+        embeddings = DescribedEmbedding(model.transformer.wte.weight, tokens, torch.cat([features, is_of], dim=1))
         embeddings.matrix[: features.shape[1]] = weights["transformer.wte.matrix"]
-        output = DescribedOutput(model.lm_head.weight * unknown, features)
+        output = DescribedOutput(model.lm_head.weight, tokens, features)
         output.matrix.copy_(weights["lm_head.matrix"])
     model.transformer.wte, model.lm_head = embeddings, output
 
@@ -91,29 +89,31 @@ def settle(model: CompactModel) -> None:
 
 
 class _Described(torch.nn.Module):
-    """Vectors of the tokens: their features times a matrix, and what is their own.
+    """Vectors of the tokens: what is their own, and the features of some of them times a matrix.
 
     Parameters
     ----------
     own
-        Shape (n_tokens, width).
+        Vectors without features, shape (n_tokens, width); those of tokens with features begin at 0.
+    tokens
+        Tokens with features, shape (k,).
     features
-        Shape (n_tokens, n_features).
+        Shape (k, n_features).
     """
 
     bias = None
 
-    def __init__(self, own: torch.Tensor, features: torch.Tensor) -> None:
+    def __init__(self, own: torch.Tensor, tokens: torch.Tensor, features: torch.Tensor) -> None:
         super().__init__()
-        self.register_buffer("features", features.to(own), persistent=False)
-        self.own = torch.nn.Parameter(own.detach().clone())
+        self.tokens = torch.nn.Buffer(tokens.to(own.device), persistent=False)
+        self.features = torch.nn.Buffer(features.to(own), persistent=False)
+        self.own = torch.nn.Parameter(own.detach().clone().index_fill_(0, self.tokens, 0.0))
         self.matrix = torch.nn.Parameter(own.new_zeros(features.shape[1], own.shape[1]))
 
     @property
     def weight(self) -> torch.Tensor:
         """Vectors of the tokens, shape (n_tokens, width)."""
-        assert isinstance(self.features, torch.Tensor)
-        return torch.addmm(self.own, self.features, self.matrix)
+        return self.own.index_add(0, self.tokens, self.features @ self.matrix)
 
 
 class DescribedEmbedding(_Described):
@@ -174,17 +174,18 @@ class TokenFeatures:
         prefixes = np.array([prefix[0] for prefix in encoding.prefixes], dtype=np.int64)
         return cls(counted.tokens, values, prefixes, names)
 
-    def of_tokens(self, n_tokens: int) -> torch.Tensor:
-        """Features of every token, float32, shape (n_tokens, n_value_features + n_name_features + 1).
+    def stacked(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Tokens that something is known of, and their features, float32, n_value_features + n_name_features + 1 each.
 
         Those of values and clauses have places of their own; the last one is that of the beginning of a sentence.
         """
         n_values, n_names = self.values.shape[1], self.names.shape[1]
-        features = torch.zeros(n_tokens, n_values + n_names + 1)
-        features[torch.from_numpy(self.tokens), :n_values] = torch.from_numpy(self.values).float()
-        features[torch.from_numpy(self.prefixes), n_values:-1] = torch.from_numpy(self.names).float()
-        features[PADDING, -1] = 1.0
-        return features
+        features = np.zeros((len(self.values) + len(self.names) + 1, n_values + n_names + 1))
+        features[: len(self.values), :n_values] = self.values
+        features[len(self.values) : -1, n_values:-1] = self.names
+        features[-1, -1] = 1.0
+        tokens = np.concatenate([self.tokens, self.prefixes, [PADDING]])
+        return torch.from_numpy(tokens), torch.from_numpy(features).float()
 
 
 def _rank_features(ranks: FloatArray) -> FloatArray:
