@@ -22,11 +22,9 @@ from imbllm_autogluon.tables import TableSchema
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
     from imbllm_autogluon.sentences import Clauses, SentenceEncoding, Sentences
 
-    IntArray = npt.NDArray[np.int64]
-    BoolArray = npt.NDArray[np.bool_]
-    FloatArray = npt.NDArray[np.float64]
 
 BACKBONES = {"causal": "compact", "masked": "compact_masked"}
 

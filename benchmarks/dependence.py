@@ -22,15 +22,12 @@ from imbllm_autogluon.sentences.value_codings import NO_TOKEN
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
-
     from benchmarks.protocol import Protocol
     from benchmarks.tables import Split
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
     from imbllm_autogluon.sentences import SentenceEncoding
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 NATS, INDEPENDENT, SMOOTHED = "nats", "independent", "independent, smoothed"
 

@@ -23,15 +23,14 @@ from imbllm_autogluon.language.prompts import Prompts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy.typing as npt
     import pandas as pd
     import torch
 
     from benchmarks.tables import Table
+    from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.classification.label_model import LabelModel
     from imbllm_autogluon.sentences import Clauses
 
-    IntArray = npt.NDArray[np.int64]
 
 NONE, NOTED_METHOD, QUERY = "none", "effective + correction + matched", "label query"
 RECOMMENDED_METHOD, UNIFORM, TOP_BLOCKS = "recommended", "recommended, uniform", "recommended, top blocks"

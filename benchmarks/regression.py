@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from benchmarks.scores import FloatArray, IntArray
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.regression.latent_model import LatentModel
 
 NONE, LATENT_DIFF, COPIES, RETRAINED = "none", "LatentDiff", "real features copied", "head retrained"

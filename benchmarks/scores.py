@@ -11,8 +11,8 @@ from benchmarks.protocol import Metric
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
+    from imbllm_autogluon.arrays import FloatArray, IntArray
+
 
 F1, BALANCED, MACRO_F1, ROC_AUC = "F1", "balanced accuracy", "macro F1", "ROC AUC"
 AVERAGE_PRECISION, LOG_LOSS, MCC = "average precision", "log-loss", "MCC"

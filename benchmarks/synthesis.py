@@ -33,7 +33,7 @@ from imbllm_autogluon.randomness import child_seed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from benchmarks.scores import FloatArray, IntArray
+    from imbllm_autogluon.arrays import FloatArray, IntArray
 
 REAL, HIGHEST, ORDERED = "real rows", "Pred-LLM, highest answer", "Pred-LLM, permute_xy"
 

@@ -11,10 +11,8 @@ import numpy as np
 from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from imbllm_autogluon.arrays import FloatArray, IntArray
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 FLOOR = 1e-12
 """Least probability or share whose logarithm is taken."""

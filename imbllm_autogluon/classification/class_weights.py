@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
+    from imbllm_autogluon.arrays import FloatArray, IntArray
 
 
 def class_weights(counts: IntArray, weighting: Literal["none", "effective", "inverse"], beta: float) -> FloatArray:

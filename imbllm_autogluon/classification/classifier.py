@@ -21,11 +21,11 @@ from imbllm_autogluon.tables.frames import checked_frame
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.classification.label_model import LabelModel
     from imbllm_autogluon.randomness import RandomState
     from imbllm_autogluon.tables import ColumnName, Kind
 
-    FloatArray = npt.NDArray[np.float64]
 
 MOST_CLASSES = 1000
 """Classes above which a label is taken for a number or an identifier."""

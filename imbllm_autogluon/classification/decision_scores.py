@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
+    from imbllm_autogluon.arrays import FloatArray, IntArray
+
     Score = Callable[[IntArray, IntArray], float]
 
 

@@ -10,12 +10,9 @@ import pandas as pd
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.tables import Cells, TableSchema
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 FOLDS = 5
 """Folds of the out-of-fold guesses; fewer where a class has fewer rows."""

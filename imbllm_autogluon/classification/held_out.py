@@ -11,10 +11,8 @@ from imbllm_autogluon.randomness import child_rng
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import numpy.typing as npt
+    from imbllm_autogluon.arrays import BoolArray, IntArray
 
-    BoolArray = npt.NDArray[np.bool_]
-    IntArray = npt.NDArray[np.int64]
 
 FEWEST_TO_HOLD_OUT = 20
 """Rows of a class below which every one is needed for learning."""

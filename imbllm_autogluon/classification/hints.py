@@ -10,13 +10,10 @@ import pandas as pd
 from imbllm_autogluon.classification.first_stage import CONFIDENCE, GUESS, FirstStage
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.classification.config import MeasuresConfig
     from imbllm_autogluon.tables import ColumnName, Kind, TableSchema
 
-    IntArray = npt.NDArray[np.int64]
-    BoolArray = npt.NDArray[np.bool_]
 
 CONTROL = "class frequencies"
 """Name of the control clause."""

@@ -29,15 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    import numpy.typing as npt
     import pandas as pd
 
+    from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
     from imbllm_autogluon.classification.config import ClassifierConfig
     from imbllm_autogluon.tables import ColumnName, Kind, TableSchema
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
-    BoolArray = npt.NDArray[np.bool_]
 
 ASKED_FOR_OWN_SHARES = 2000
 """Rows, at most, that tell which class shares a model answers with, where none are held out."""

@@ -16,13 +16,9 @@ from imbllm_autogluon.randomness import child_rng
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.language.model import TableLanguageModel
     from imbllm_autogluon.sentences import Clauses
-
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 
 ROWS_ON_CPU = 128

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    FloatArray = npt.NDArray[np.float64]
+    from imbllm_autogluon.arrays import FloatArray
+
     Probabilities = npt.NDArray[np.floating[Any]]
 
 

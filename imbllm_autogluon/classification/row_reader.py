@@ -17,15 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.classification.config import ClassifierConfig
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.sentences import Clauses, SentenceEncoding
     from imbllm_autogluon.tables import ColumnName, Kind
 
-    IntArray = npt.NDArray[np.int64]
-    BoolArray = npt.NDArray[np.bool_]
 
 INSTRUCTION = "Name the class that fits these values best, regardless of how frequent it is:"
 """In front of every sentence where the instruction is switched on."""

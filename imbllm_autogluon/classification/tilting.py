@@ -17,12 +17,9 @@ from imbllm_autogluon.classification.prior import correct_prior
 from imbllm_autogluon.classification.redrawing import redrawn_rows
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.classification.decision_scores import Score
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 DEGREES = tuple(tenths / 10 for tenths in range(11))
 """0: the most probable class; 1: classes as if they were equally frequent."""

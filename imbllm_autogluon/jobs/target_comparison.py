@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from autogluon.core.metrics import Scorer
     from autogluon.tabular import TabularPredictor
 
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.jobs.contenders import Contenders
     from imbllm_autogluon.regression.bins import TargetBins
 
-    FloatArray = npt.NDArray[np.float64]
     Positions = npt.NDArray[np.intp]
 
 MAE, RMSE = "mean_absolute_error", "root_mean_squared_error"

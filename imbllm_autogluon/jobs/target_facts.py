@@ -13,14 +13,12 @@ from imbllm_autogluon.regression.bins import FEW_BELOW, MANY_ABOVE, SHOTS, shots
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    import numpy.typing as npt
     from autogluon.tabular import TabularPredictor
 
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.jobs.fold_records import FoldRecord
     from imbllm_autogluon.jobs.target_job import TargetJob
     from imbllm_autogluon.regression.bins import TargetBins
-
-    FloatArray = npt.NDArray[np.float64]
 
 
 def target_facts(job: TargetJob, predictor: TabularPredictor, folds: Sequence[FoldRecord]) -> dict[str, Any]:

@@ -15,11 +15,9 @@ from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.sentences import Sentences, draw_orders
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.sentences import Clauses, Order, SentenceEncoding
 
-    IntArray = npt.NDArray[np.int64]
 
 SORTED_BATCHES = 16
 """Batches whose rows are sorted by length together: enough to save padding, few enough to stay random."""

@@ -19,13 +19,10 @@ from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.sentences.value_codings import BinCoding
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.language.losses import LanguageModel
     from imbllm_autogluon.sentences import Clauses, SentenceEncoding
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 MOST_ROWS, MOST_VALUES = 20_000, 1_000
 """Rows that are counted, and the most frequent values that get an embedding: the axes of 1,000 values take 0.1 s."""

@@ -19,14 +19,10 @@ from imbllm_autogluon.language.precision import autocast
 from imbllm_autogluon.sentences import END, PADDING
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.language.losses import LanguageModel
     from imbllm_autogluon.language.prompts import Prompts
     from imbllm_autogluon.sentences import AutomatonTables, SentenceEncoding
-
-    IntArray = npt.NDArray[np.int64]
 
 
 class ConstrainedDecoder:

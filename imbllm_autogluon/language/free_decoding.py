@@ -11,14 +11,10 @@ from imbllm_autogluon.language.decoding import Run, draw_tokens, given_first, ou
 from imbllm_autogluon.sentences import END, PADDING
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.language.losses import LanguageModel
     from imbllm_autogluon.language.prompts import Prompts
     from imbllm_autogluon.sentences import SentenceEncoding
-
-    IntArray = npt.NDArray[np.int64]
-    BoolArray = npt.NDArray[np.bool_]
 
 
 class FreeDecoder:

@@ -20,13 +20,10 @@ from imbllm_autogluon.sentences import END, PADDING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.language.losses import LanguageModel
     from imbllm_autogluon.language.prompts import Prompts
     from imbllm_autogluon.sentences import SentenceEncoding
-
-    IntArray = npt.NDArray[np.int64]
 
 
 class JointDecoder:

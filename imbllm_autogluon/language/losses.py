@@ -9,11 +9,9 @@ import torch
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.sentences import AutomatonTables, Sentences
 
-    IntArray = npt.NDArray[np.int64]
 
 LanguageModel: TypeAlias = Any
 """A transformers model: ``base_model`` gives hidden states, ``get_output_embeddings()`` the output layer."""

@@ -17,13 +17,10 @@ from imbllm_autogluon.language.losses import NOT_LEGAL
 from imbllm_autogluon.sentences import END
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.language.prompts import Prompts
     from imbllm_autogluon.sentences import AutomatonTables, SentenceEncoding, Sentences
 
-    IntArray = npt.NDArray[np.int64]
 
 MaskedLM: TypeAlias = Any
 """A transformers masked LM over a sentence encoding's n_tokens ids and the mask token, whose id is n_tokens."""

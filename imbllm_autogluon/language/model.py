@@ -32,16 +32,12 @@ from imbllm_autogluon.stored_state import fingerprint, reading
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    import numpy as np
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.language.prompts import Prompts
     from imbllm_autogluon.language.training_state import TrainingCurve
     from imbllm_autogluon.sentences import Clauses, SchemaVocabulary, SentenceEncoding
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 WARM_UP = "warm-up"
 """Name of the stage on the whole fold."""

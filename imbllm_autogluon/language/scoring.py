@@ -13,14 +13,11 @@ from imbllm_autogluon.language.losses import ValueLoss
 from imbllm_autogluon.sentences import END
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.language.losses import LanguageModel
     from imbllm_autogluon.language.prompts import Prompts
     from imbllm_autogluon.sentences import Clauses, SentenceEncoding
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 Tokens = tuple[int, ...]
 

@@ -28,13 +28,10 @@ from imbllm_autogluon.sentences import PADDING
 from imbllm_autogluon.sentences.value_codings import NO_TOKEN, BinCoding
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.language.compact import CompactModel
     from imbllm_autogluon.sentences import Clauses, SentenceEncoding
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 SHIPPED = "compact.safetensors"
 

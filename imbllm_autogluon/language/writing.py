@@ -19,12 +19,10 @@ from imbllm_autogluon.sentences import Clauses
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.language.table_backbone import TableBackbone
 
-    IntArray = npt.NDArray[np.int64]
 
 log = logging.getLogger(__name__)
 

@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.oversampling.near_copies import NearRows
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 SMALLEST_ROUND, LARGEST_ROUND = 256, 8192
 """Candidates written at once."""

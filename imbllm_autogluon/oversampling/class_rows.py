@@ -11,14 +11,13 @@ from imbllm_autogluon.errors import ClassTooSmallError
 from imbllm_autogluon.oversampling.neighbours import MixedSpace
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     import pandas as pd
 
+    from imbllm_autogluon.arrays import BoolArray
     from imbllm_autogluon.oversampling.report import Method
     from imbllm_autogluon.sentences import Clauses, SentenceEncoding
     from imbllm_autogluon.tables import Cells, TableSchema
 
-    BoolArray = npt.NDArray[np.bool_]
 
 FEWEST_ROWS = 6
 """Rows of a class below which a language model has nothing to learn: 2 to 5 rows are interpolated instead."""

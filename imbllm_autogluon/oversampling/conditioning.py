@@ -13,13 +13,11 @@ from imbllm_autogluon.tables import Cells
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.oversampling.config import ConditioningConfig
     from imbllm_autogluon.sentences import Clauses
     from imbllm_autogluon.tables import Column
 
-    IntArray = npt.NDArray[np.int64]
 
 SMALLEST_BATCH = 32
 """Rows below which a batch is not worth its forward passes: with few rows and many columns, the columns of the

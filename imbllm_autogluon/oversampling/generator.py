@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
     from pathlib import Path
 
-    import numpy.typing as npt
     from typing_extensions import Self
 
+    from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.language.model import TableLanguageModel
     from imbllm_autogluon.oversampling.config import ConditioningConfig
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from imbllm_autogluon.sentences import SentenceEncoding
     from imbllm_autogluon.tables import ColumnName, Kind
 
-    BoolArray = npt.NDArray[np.bool_]
-    IntArray = npt.NDArray[np.int64]
 
 log = logging.getLogger(__name__)
 

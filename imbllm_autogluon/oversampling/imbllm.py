@@ -17,14 +17,11 @@ from imbllm_autogluon.tables import Cells
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import BoolArray
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.oversampling.lessons import LabelledCells
     from imbllm_autogluon.oversampling.report import ClassReport
     from imbllm_autogluon.sentences import SentenceEncoding
-
-    BoolArray = npt.NDArray[np.bool_]
 
 
 class ImbLLM(LanguageGenerator):

@@ -16,12 +16,10 @@ from imbllm_autogluon.oversampling.neighbours import MixedSpace
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
     from imbllm_autogluon.oversampling.config import InterpolationConfig
     from imbllm_autogluon.tables import Cells, Column, TableSchema
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
-    BoolArray = npt.NDArray[np.bool_]
 
 MOST_PARENTS = 5_000
 """Rows of a class that take part: neighbour search is quadratic (5,000 rows x 20 columns: about 2 s on one core)."""

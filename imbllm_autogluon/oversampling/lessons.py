@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
-    import numpy.typing as npt
     import pandas as pd
 
+    from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.sentences import Clauses
     from imbllm_autogluon.tables import Cells, ColumnName, Kind
-
-    BoolArray = npt.NDArray[np.bool_]
-    IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

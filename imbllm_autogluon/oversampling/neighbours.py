@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.tables import Cells, NumberLattice, TableSchema
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 HELD_DISTANCES = 2_500_000
 """Distances held at once: 20 MB of float64."""

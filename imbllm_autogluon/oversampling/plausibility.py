@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from sklearn.ensemble import RandomForestClassifier
 
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.tables import Cells
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
     Arrays = dict[str, npt.NDArray[Any]]
 
 TREES, FEWEST_IN_LEAF = 50, 5

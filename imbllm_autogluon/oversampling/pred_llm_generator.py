@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import numpy.typing as npt
     from typing_extensions import Self
 
+    from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.classification.label_model import LabelModel
     from imbllm_autogluon.oversampling.acceptance import Asked
     from imbllm_autogluon.oversampling.config import GeneratorConfig
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from imbllm_autogluon.sentences import SentenceEncoding
     from imbllm_autogluon.tables import Cells
 
-    BoolArray = npt.NDArray[np.bool_]
-    IntArray = npt.NDArray[np.int64]
 
 log = logging.getLogger(__name__)
 

@@ -10,11 +10,8 @@ import numpy as np
 from imbllm_autogluon.oversampling.generator import LanguageGenerator
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.language.config import LanguageConfig
-
-    IntArray = npt.NDArray[np.int64]
 
 
 WHOLE_TABLE_STEPS = 600

@@ -36,15 +36,13 @@ from imbllm_autogluon.rebalancing.fold_rows import require_time
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-    import numpy.typing as npt
     from autogluon.common.features.feature_metadata import FeatureMetadata
 
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.classification.label_model import LabelModel
     from imbllm_autogluon.plugin.original_columns import OriginalColumns
     from imbllm_autogluon.tables import ColumnName, Kind
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 log = logging.getLogger("autogluon.imbllm")
 

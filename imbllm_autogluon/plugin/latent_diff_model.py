@@ -23,12 +23,11 @@ from imbllm_autogluon.regression.config import LatentDiffConfig
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy.typing as npt
     import pandas as pd
 
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 
-    FloatArray = npt.NDArray[np.float64]
 
 log = logging.getLogger("autogluon.imbllm")
 

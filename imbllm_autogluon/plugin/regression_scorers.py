@@ -22,10 +22,9 @@ from imbllm_autogluon.regression.metrics import geometric_mean_error as _geometr
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.regression.bins import Shot
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 DEFAULT_BINS = 20
 """Bins of the ready metrics."""

@@ -15,13 +15,12 @@ from imbllm_autogluon.regression.targets import counts_by_priority
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    import numpy.typing as npt
     import pandas as pd
 
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.rebalancing.config import RebalanceConfig
     from imbllm_autogluon.tables.tasks import Task
 
-    FloatArray = npt.NDArray[np.float64]
     Counts = dict[Hashable, int]
 
 FEWEST_ROWS = 20

@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.regression.config import AllocationConfig
-
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 
 def bin_errors(errors: FloatArray, assigned: IntArray, n_bins: int) -> FloatArray:

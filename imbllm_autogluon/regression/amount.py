@@ -15,15 +15,12 @@ from imbllm_autogluon.regression.allocation import allocate
 from imbllm_autogluon.regression.bent_head import retrained_head
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.regression.bent_head import BentHead
     from imbllm_autogluon.regression.config import LatentDiffConfig
     from imbllm_autogluon.regression.feature_generation import SyntheticFeatures
     from imbllm_autogluon.regression.head import Head
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 RATIOS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.25, 1.5, 2.0)
 """Synthetic features for each real row that are tried."""

@@ -14,11 +14,9 @@ import numpy as np
 from imbllm_autogluon.regression.head import Head, retrained
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.regression.config import MethodConfig
 
-    FloatArray = npt.NDArray[np.float64]
 
 BENDS = (-1.5, -1.0, -0.5, 0.5, 1.0, 1.5)
 """Where the head may bend, in deviations of the target from its mean; with twice as many, errors were the same."""

@@ -14,8 +14,8 @@ from imbllm_autogluon.errors import InvalidInputError
 if TYPE_CHECKING:
     import pandas as pd
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+    from imbllm_autogluon.arrays import FloatArray, IntArray
+
 BinKind = Literal["equal_width", "quantile", "unit"]
 Shot = Literal["many", "medium", "few"]
 

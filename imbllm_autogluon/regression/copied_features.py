@@ -10,10 +10,7 @@ from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.regression.feature_generation import SyntheticFeatures
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
+    from imbllm_autogluon.arrays import FloatArray, IntArray
 
 
 class FeatureCopier:

@@ -23,11 +23,10 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.regression.config import EncoderConfig
     from imbllm_autogluon.regression.losses import RegressionLoss
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 LARGEST_GRADIENT = 1.0
 """Norm to which gradients are clipped."""

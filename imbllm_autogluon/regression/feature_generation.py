@@ -11,12 +11,11 @@ from imbllm_autogluon.randomness import child_rng, child_seed
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.regression.config import LatentDiffConfig
     from imbllm_autogluon.regression.diffusion import LatentDiffusion
     from imbllm_autogluon.regression.gate import MahalanobisGate
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 SPARE = 1.1
 """Drawn beyond what a bin's acceptance so far asks for, so that a round is rarely short by a few."""

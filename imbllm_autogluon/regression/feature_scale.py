@@ -10,9 +10,8 @@ import numpy as np
 from imbllm_autogluon.regression.head import Head
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from imbllm_autogluon.arrays import FloatArray
 
-    FloatArray = npt.NDArray[np.float64]
 
 LEAST_SHARE = 1e-3
 """Deviations below this share of the mean one are lifted to it: noise of a dead feature is not to be blown up."""

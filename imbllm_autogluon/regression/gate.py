@@ -9,13 +9,9 @@ import numpy as np
 from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
     from imbllm_autogluon.regression.config import GateConfig
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
-    BoolArray = npt.NDArray[np.bool_]
 
 RIDGE = 1e-3
 """Share of the mean variance that is added to the pooled covariance: directions without any spread stay invertible."""

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from imbllm_autogluon.arrays import FloatArray
 
-    FloatArray = npt.NDArray[np.float64]
 
 ROUNDS = 15
 """Rounds of reweighting: predictions are then within 1e-5 deviations of those after 100 (California housing)."""

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from imbllm_autogluon.regression.target_groups import Clause
     from imbllm_autogluon.tables import ColumnName, Kind
 
-    IntArray = npt.NDArray[np.int64]
 
 log = logging.getLogger(__name__)
 

@@ -19,15 +19,14 @@ from imbllm_autogluon.regression.config import LatentDiffConfig
 from imbllm_autogluon.tables.frames import checked_frame
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     import pandas as pd
 
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.randomness import RandomState
     from imbllm_autogluon.regression.encoder import TabularEncoder
     from imbllm_autogluon.regression.latent_model import LatentModel, LatentReport
     from imbllm_autogluon.tables import ColumnName, Kind
 
-    FloatArray = npt.NDArray[np.float64]
 
 LEAST_ROWS = 20
 """Rows below which neither an encoder nor the distribution of its features can be learned."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.regression.bent_head import BentHead
     from imbllm_autogluon.regression.bins import TargetBins
     from imbllm_autogluon.regression.config import LatentDiffConfig
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from imbllm_autogluon.regression.feature_generation import SyntheticFeatures
     from imbllm_autogluon.tables import ColumnName, Kind
 
-    FloatArray = npt.NDArray[np.float64]
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.regression.bins import TargetBins
 
-    FloatArray = npt.NDArray[np.float64]
 
 LEAST_ERROR = 1e-6
 """Smallest absolute error in a geometric mean, in standard deviations of the true targets: one exact prediction would

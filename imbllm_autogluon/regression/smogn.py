@@ -26,12 +26,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
     from imbllm_autogluon.regression.bins import TargetBins
     from imbllm_autogluon.tables import Column, ColumnName, Kind
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
-    BoolArray = npt.NDArray[np.bool_]
 
 MOST_ROWS = 5_000
 """Rows of a bin that take part: the search for neighbours is quadratic."""

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.tables import Cells
     from imbllm_autogluon.tables.kinds import ColumnName, Kind
 
-    FloatArray = npt.NDArray[np.float64]
 
 Numbers = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]

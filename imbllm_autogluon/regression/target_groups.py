@@ -14,12 +14,9 @@ from imbllm_autogluon.regression.bins import MANY_ABOVE
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.regression.bins import TargetBins
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 Clause = Literal["bin", "value"]
 

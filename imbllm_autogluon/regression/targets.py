@@ -15,12 +15,9 @@ from imbllm_autogluon.regression.bins import checked_targets
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.regression.bins import TargetBins
     from imbllm_autogluon.regression.config import AllocationConfig
-
-    FloatArray = npt.NDArray[np.float64]
 
 
 def targets_of(X: pd.DataFrame, y: pd.Series) -> FloatArray:

@@ -11,13 +11,10 @@ from imbllm_autogluon.regression.losses import BalancedMSE, RankSim, RegressionL
 from imbllm_autogluon.regression.weights import dense_weights, lds_weights
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.regression.bins import TargetBins
     from imbllm_autogluon.regression.config import LatentDiffConfig
     from imbllm_autogluon.regression.encoder_training import FeatureSmoother
-
-    FloatArray = npt.NDArray[np.float64]
 
 
 class Treatment(NamedTuple):

@@ -12,9 +12,9 @@ from imbllm_autogluon.regression.bins import checked_targets
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.regression.bins import TargetBins
 
-    FloatArray = npt.NDArray[np.float64]
 
 Reweighting = Literal["sqrt_inverse", "inverse"]
 

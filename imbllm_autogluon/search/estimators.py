@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    FloatArray = npt.NDArray[np.float64]
+    from imbllm_autogluon.arrays import FloatArray
 
 
 def estimator_for(

@@ -21,12 +21,9 @@ from imbllm_autogluon.tables import Cells
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.tables import Column, TableSchema
 
-    IntArray = npt.NDArray[np.int64]
-    BoolArray = npt.NDArray[np.bool_]
 
 _QUOTED = f"{QUOTED_PATTERN}(?:#[0-9]+)?"
 _NAME = re.compile(f'({_QUOTED}|[^",]+?) is ')

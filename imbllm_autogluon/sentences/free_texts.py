@@ -20,12 +20,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.sentences.text_codings import Spelling
     from imbllm_autogluon.sentences.texts import Tokenizer
     from imbllm_autogluon.tables import TableSchema
 
-    IntArray = npt.NDArray[np.int64]
-    BoolArray = npt.NDArray[np.bool_]
     Texts = Sequence[str | None] | npt.NDArray[Any]
 
 SMALL_FOLD = 50

@@ -18,10 +18,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy.typing as npt
-
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
+    from imbllm_autogluon.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)

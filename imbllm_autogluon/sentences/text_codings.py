@@ -18,13 +18,10 @@ from imbllm_autogluon.sentences.value_codings import NO_TOKEN, padded
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.sentences.value_codings import Values
     from imbllm_autogluon.tables import Column, NumberLattice
 
-    IntArray = npt.NDArray[np.int64]
-    BoolArray = npt.NDArray[np.bool_]
     Spelling = tuple[int, ...]
 
 

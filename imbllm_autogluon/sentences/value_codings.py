@@ -13,11 +13,10 @@ from imbllm_autogluon.sentences.number_automata import fixed_width_range
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.sentences.quantile_bins import QuantileBins
     from imbllm_autogluon.tables import NumberLattice
 
-    IntArray = npt.NDArray[np.int64]
-    BoolArray = npt.NDArray[np.bool_]
     Values = npt.NDArray[np.float64] | IntArray
 
 Numbers = Literal["bins", "digits"]

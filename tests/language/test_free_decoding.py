@@ -22,14 +22,11 @@ from tests.products import cases
 from tests.uniform_backbone import UniformModel
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.language.prompts import Prompts
     from imbllm_autogluon.sentences import Clauses, SentenceEncoding
     from tests.language.pretrained import Architecture
 
-    IntArray = npt.NDArray[np.int64]
-    BoolArray = npt.NDArray[np.bool_]
 
 SAME_LABEL, OTHER_LABELS = [0, 4, 8, 12, 16], [0, 1, 2, 3, 4, 5, 6]
 ORDER = [LABEL, 0, 2, 1, 4, 3]

@@ -35,14 +35,12 @@ from tests.language.test_decoding import CountingModel
 from tests.products import cases
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     import pandas as pd
 
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.sentences import SentenceEncoding
     from tests.language.pretrained import Architecture
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 ARCHITECTURES: list[Architecture] = ["gpt2", "llama"]
 

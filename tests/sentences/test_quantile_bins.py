@@ -15,7 +15,8 @@ from imbllm_autogluon.sentences.quantile_bins import QuantileBins
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    IntArray = npt.NDArray[np.int64]
+    from imbllm_autogluon.arrays import IntArray
+
 
 UNITS = st.integers(0, 20) | st.integers(-(10**6), 10**6) | st.integers(2**60, 2**60 + 40) | st.integers(0, 2**63 - 1)
 

@@ -14,8 +14,8 @@ from imbllm_autogluon.quality.measures.pairs import paired_columns
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.quality.charts.compared import Compared
-    from imbllm_autogluon.quality.measures.pairs import FloatArray
 
 MOST_COLUMNS = 20
 """Columns of a map: more would be too small to read."""

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.quality.charts.compared import Compared
-    from imbllm_autogluon.quality.measures.pairs import FloatArray, PairedColumn
+    from imbllm_autogluon.quality.measures.pairs import PairedColumn
 
 WIDTH, HEIGHT = 260, 104
 """Size of the plotting area in SVG units."""

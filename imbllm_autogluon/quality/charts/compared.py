@@ -14,7 +14,7 @@ from imbllm_autogluon.randomness import child_rng
 if TYPE_CHECKING:
     import pandas as pd
 
-    from imbllm_autogluon.quality.measures.pairs import FloatArray, IntArray
+    from imbllm_autogluon.arrays import FloatArray, IntArray
 
 MOST_ROWS = 5_000
 """Rows of each kind that pictures are made from; of larger tables as many are drawn."""

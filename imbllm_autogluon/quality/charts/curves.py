@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from imbllm_autogluon.quality.measures.pairs import FloatArray
+    from imbllm_autogluon.arrays import FloatArray
 
 WIDTH, HEIGHT = 300, 240
 """Size of the plotting area in SVG units; two charts stand side by side."""

@@ -12,7 +12,7 @@ from imbllm_autogluon.quality.charts.ticks import Tick, round_ticks, tick_text, 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imbllm_autogluon.quality.measures.pairs import FloatArray
+    from imbllm_autogluon.arrays import FloatArray
 
 WIDTH, HEIGHT = 640, 200
 """Size of the plotting area in SVG units."""

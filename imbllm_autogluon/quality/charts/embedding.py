@@ -13,8 +13,9 @@ from imbllm_autogluon.randomness import child_rng
 if TYPE_CHECKING:
     import pandas as pd
 
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.quality.charts.compared import Compared
-    from imbllm_autogluon.quality.measures.pairs import FloatArray, PairedColumn
+    from imbllm_autogluon.quality.measures.pairs import PairedColumn
 
 WIDTH, HEIGHT = 640, 380
 """Size of the plotting area in SVG units."""

@@ -13,8 +13,8 @@ from imbllm_autogluon.quality.measures.pairs import shared_codes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.quality.measures.evaluation import Distances
-    from imbllm_autogluon.quality.measures.pairs import FloatArray, IntArray
 
 MOST_PAIRS = 5
 """Pairs of each end."""

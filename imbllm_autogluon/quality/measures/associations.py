@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from imbllm_autogluon.quality.measures.pairs import FloatArray, IntArray
+    from imbllm_autogluon.arrays import FloatArray, IntArray
 
 MOST_LEVELS = 12
 """Levels told apart; the rarer ones count as one. Many levels of few rows look associated with everything."""

@@ -11,9 +11,9 @@ from imbllm_autogluon.quality.measures.class_rows import HOLDOUT, INTERPOLATED, 
 from imbllm_autogluon.quality.measures.nearest import Nearest, nearest, points
 
 if TYPE_CHECKING:
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.quality.measures.class_rows import ClassRows
     from imbllm_autogluon.quality.measures.nearest import Points
-    from imbllm_autogluon.quality.measures.pairs import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)

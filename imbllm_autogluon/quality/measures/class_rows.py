@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from imbllm_autogluon.quality.measures.pairs import FloatArray, IntArray, PairedColumn
+    from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.quality.measures.pairs import PairedColumn
 
 REAL = "real"
 SYNTHETIC = "synthetic"

@@ -11,8 +11,8 @@ from imbllm_autogluon.quality.measures.measure import Finding, chance
 from imbllm_autogluon.quality.measures.nearest import Nearest, nearest
 
 if TYPE_CHECKING:
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.quality.measures.class_distances import ClassDistances
-    from imbllm_autogluon.quality.measures.pairs import FloatArray, IntArray
 
 QUANTILE = 0.95
 """Share of real rows that are near to another real one."""

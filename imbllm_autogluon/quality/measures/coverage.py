@@ -10,7 +10,8 @@ import pandas as pd
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    FloatArray = npt.NDArray[np.float64]
+    from imbllm_autogluon.arrays import FloatArray
+
 
 NEIGHBOURS = 5
 """k of the balls around real rows, as in the paper of coverage."""

@@ -16,8 +16,8 @@ from imbllm_autogluon.quality.measures.pairs import paired_columns
 if TYPE_CHECKING:
     import pandas as pd
 
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.quality.measures.nearest import Points
-    from imbllm_autogluon.quality.measures.pairs import FloatArray
 
 
 @dataclass(frozen=True)

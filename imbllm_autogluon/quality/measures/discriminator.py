@@ -15,7 +15,8 @@ from imbllm_autogluon.randomness import child_rng, child_seed
 if TYPE_CHECKING:
     import pandas as pd
 
-    from imbllm_autogluon.quality.measures.pairs import FloatArray, IntArray, PairedColumn
+    from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.quality.measures.pairs import PairedColumn
 
 MOST_ROWS = 1_000
 """Rows of each side that are looked at, drawn at random: the AUC of rows that are alike is known to 0.013."""

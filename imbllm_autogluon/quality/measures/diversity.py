@@ -16,9 +16,10 @@ from imbllm_autogluon.quality.measures.pair_trends import is_free_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.quality.measures.class_distances import ClassDistances
     from imbllm_autogluon.quality.measures.class_rows import ClassRows
-    from imbllm_autogluon.quality.measures.pairs import FloatArray, IntArray, PairedColumn
+    from imbllm_autogluon.quality.measures.pairs import PairedColumn
 
 NEAR_QUANTILE = 0.01
 """Of the distances among real rows: what is nearer is a near copy."""

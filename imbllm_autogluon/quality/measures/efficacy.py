@@ -17,8 +17,8 @@ from imbllm_autogluon.randomness import child_rng, child_seed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.quality.measures.class_rows import MatchedTables
-    from imbllm_autogluon.quality.measures.pairs import FloatArray, IntArray
 
 RECALL = 0.8
 """Share of the rows of the class that must be found."""

@@ -22,11 +22,12 @@ from imbllm_autogluon.quality.measures.membership import membership
 from imbllm_autogluon.randomness import child_rng
 
 if TYPE_CHECKING:
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.quality.measures.associations import KeptAssociation
     from imbllm_autogluon.quality.measures.class_distances import ClassDistances
     from imbllm_autogluon.quality.measures.class_rows import ClassRows, MatchedTables
     from imbllm_autogluon.quality.measures.measure import Finding, Measure, Verdict
-    from imbllm_autogluon.quality.measures.pairs import FloatArray, IntArray, PairedColumn
+    from imbllm_autogluon.quality.measures.pairs import PairedColumn
 
 MOST_ROWS = 5_000
 """Rows of each class and table whose distances are measured: shares are known to 0.01."""

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from imbllm_autogluon.quality.measures.pairs import FloatArray, IntArray, PairedColumn
+    from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.quality.measures.pairs import PairedColumn
 
 
 def inverse_kl(real: pd.DataFrame, synthetic: pd.DataFrame) -> float:

@@ -19,9 +19,10 @@ from imbllm_autogluon.quality.measures.pair_trends import pair_trends_of_columns
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.quality.measures.class_distances import ClassDistances
     from imbllm_autogluon.quality.measures.class_rows import ClassRows
-    from imbllm_autogluon.quality.measures.pairs import IntArray, PairedColumn
+    from imbllm_autogluon.quality.measures.pairs import PairedColumn
 
 FEWEST_HELD_OUT = 30
 """Hold-out rows of a class from which on they, not the training rows, are to be reached: fewer are 0.05 too coarse."""

@@ -14,9 +14,9 @@ from imbllm_autogluon.quality.measures.measure import ONE_SIDED_95, Finding
 from imbllm_autogluon.quality.measures.nearest import nearest
 
 if TYPE_CHECKING:
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.quality.measures.class_distances import ClassDistances
     from imbllm_autogluon.quality.measures.nearest import Points
-    from imbllm_autogluon.quality.measures.pairs import FloatArray
 
 MOST_QUERIES = 2_000
 """Rows of each side that are looked at: their chance error is 0.02."""

@@ -15,7 +15,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from imbllm_autogluon.quality.measures.pairs import FloatArray, IntArray, PairedColumn
+    from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.quality.measures.pairs import PairedColumn
 
 HELD_DISTANCES = 2_500_000
 """Distances held at once: 20 MB of float64, and a few temporary arrays of that size."""

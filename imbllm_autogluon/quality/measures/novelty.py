@@ -11,7 +11,7 @@ from imbllm_autogluon.quality.measures.pairs import check_pair, shared_codes
 if TYPE_CHECKING:
     import pandas as pd
 
-    from imbllm_autogluon.quality.measures.pairs import IntArray
+    from imbllm_autogluon.arrays import IntArray
 
 
 def copied_share(real: pd.DataFrame, synthetic: pd.DataFrame) -> float:

@@ -16,10 +16,9 @@ from imbllm_autogluon.tables.kinds import dense, nature_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.tables.kinds import ColumnName, Nature
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 LARGEST = 1e100
 """Numbers beyond stand at this size: what could not be read may be infinite, and squares must not overflow."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from imbllm_autogluon.quality.measures.pairs import FloatArray, IntArray
+    from imbllm_autogluon.arrays import FloatArray, IntArray
 
 MOST_LEVELS = 250
 """Levels of a category that trees tell apart, the most frequent ones; scikit-learn's trees allow 255."""

@@ -17,11 +17,12 @@ from imbllm_autogluon.quality.measures.associations import (
     kept_of_columns,
     worst_associations,
 )
-from imbllm_autogluon.quality.measures.pairs import FloatArray, paired_columns
+from imbllm_autogluon.quality.measures.pairs import paired_columns
 from tests.quality.frames import mixed_rows
 from tests.quality.generators import RELATED, half_shuffled, shuffled
 
 if TYPE_CHECKING:
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.quality.measures.associations import KeptAssociation
     from imbllm_autogluon.quality.measures.measure import Finding
 
