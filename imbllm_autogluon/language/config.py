@@ -98,7 +98,7 @@ class LanguageConfig:
 
     pretrained: bool | None = None
     """Start `compact` from weights that have seen other tables (0.2 MB, in the package) instead of random ones. `None`:
-    where `layers`, `width` and `constrained` have their defaults, which these weights need."""
+    where `layers`, `width` and `constrained` have their defaults, which these weights need, and numbers are bins."""
 
     numbers: Literal["bins", "digits"] | None = None
     """A number is one token (a quantile bin) or its digits on the column's lattice. Digits make sentences 2 to 4 times
@@ -256,8 +256,9 @@ class LanguageConfig:
         ('bins', 'digits')
         """
         defaults = OWN_DEFAULTS["pretrained" if self.is_pretrained else "compact"] | OF_NO_METHOD
-        defaults["pretrained"] = self.has_shipped_shape
-        if self.pretrained or (self.pretrained is None and self.has_shipped_shape):
+        # They know nothing of digits.
+        defaults["pretrained"] = self.has_shipped_shape and self.numbers != "digits"
+        if defaults["pretrained"] if self.pretrained is None else self.pretrained:
             defaults |= SEEN_DEFAULTS
         chosen = {key: value for key, value in defaults.items() if getattr(self, key) is None}
         if self.is_pretrained and self.learning_rate is None:

@@ -96,7 +96,7 @@ def test_settings_that_exclude_each_other_are_refused_with_the_reason(settings: 
     [("compact", "compact"), ("compact_masked", "compact"), ("smollm2", "pretrained"), ("./folder", "pretrained")],
 )
 def test_what_is_left_open_is_chosen_by_the_sort_of_backbone(backbone: str, sort: str) -> None:
-    resolved = LanguageConfig(backbone=backbone).resolved()
+    resolved = LanguageConfig(backbone=backbone, pretrained=False).resolved()
     assert {key: getattr(resolved, key) for key in OWN_DEFAULTS[sort]} == OWN_DEFAULTS[sort]
     assert resolved.is_pretrained == (sort == "pretrained")
 

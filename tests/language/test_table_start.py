@@ -177,7 +177,8 @@ def test_it_is_the_start_of_every_compact_model_that_has_its_shape() -> None:
     seen, scratch = LanguageConfig().resolved(), LanguageConfig(pretrained=False).resolved()
     assert (seen.pretrained, seen.warmup_steps, seen.learning_rate) == (True, 150, 6e-3)
     assert (scratch.pretrained, scratch.warmup_steps, scratch.learning_rate) == (False, 300, 3e-3)
-    for other in ({"width": 32}, {"layers": 1}, {"constrained": False}, {"backbone": "compact_masked"}):
+    others = {"width": 32}, {"layers": 1}, {"constrained": False}, {"backbone": "compact_masked"}, {"numbers": "digits"}
+    for other in others:
         found = LanguageConfig(**other).resolved()  # type: ignore[arg-type]
         assert (found.pretrained, found.learning_rate) == (False, 3e-3)
 
