@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from imbllm_autogluon.sentences import SentenceEncoding
 
 ENCODING, CLAUSES = written(table(), "text apart")
-CONFIG = LanguageConfig(pretrained=False, ).resolved()
+CONFIG = LanguageConfig(
+    pretrained=False,
+).resolved()
 ORDER = [LABEL, 0, 2, 1, 4, 3]
 
 
