@@ -10,6 +10,9 @@ import pandas as pd
 from imbllm_autogluon.classification.first_stage import CONFIDENCE, GUESS, FirstStage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.classification.config import MeasuresConfig
     from imbllm_autogluon.tables import ColumnName, Kind, TableSchema
@@ -75,6 +78,11 @@ class Hints:
                 parts.append(self.stage.guesses(X[kept], cells.take(kept)).set_index(np.flatnonzero(kept)))
             hints = pd.concat(parts).sort_index()
         return hints.assign(**{CONTROL: NATURAL}) if self._suppression else hints
+
+    def load_stage(self, file: Path, state: Mapping[str, Any], schema: TableSchema) -> None:
+        """Read the first stage that :meth:`FirstStage.save` stored."""
+        self.stage = FirstStage(self._classifier, schema, self._seed)
+        self.stage.load(file, state)
 
     def of(self, X: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
         """Hints of rows that are asked about."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
 INSTRUCTION = "Name the class that fits these values best, regardless of how frequent it is:"
 """In front of every sentence where the instruction is switched on."""
 
-FIRST_STAGE = "first_stage.pkl"
-"""File of a fitted classifier of scikit-learn, which has no other form; it holds no weights of a language model."""
+FIRST_STAGE = "first_stage.skops"
+"""File of a fitted classifier of scikit-learn; it holds no weights of a language model."""
 
 
 class RowReader:
@@ -124,16 +123,16 @@ class RowReader:
     def save(self, folder: Path) -> dict[str, Any]:
         """Store the first stage; returns the JSON-able rest."""
         (folder / FIRST_STAGE).unlink(missing_ok=True)  # of a model that was stored there before
-        if self._hints.stage is not None:
-            (folder / FIRST_STAGE).write_bytes(pickle.dumps(self._hints.stage))
-        return {"plain": self.plain.to_dict(), "schema": self.schema.to_dict(), "texts": self._text_names}
+        stage = None if self._hints.stage is None else self._hints.stage.save(folder / FIRST_STAGE)
+        columns = {"plain": self.plain.to_dict(), "schema": self.schema.to_dict(), "texts": self._text_names}
+        return {**columns, "first_stage": stage}
 
     def load(self, folder: Path, state: Mapping[str, Any]) -> None:
         """Read what :meth:`save` stored."""
         self.plain, self.schema = TableSchema.from_dict(state["plain"]), TableSchema.from_dict(state["schema"])
         self._text_names = list(state["texts"])
-        if (folder / FIRST_STAGE).is_file():
-            self._hints.stage = pickle.loads((folder / FIRST_STAGE).read_bytes())  # noqa: S301 - the folder of a cache
+        if state["first_stage"] is not None:
+            self._hints.load_stage(folder / FIRST_STAGE, state["first_stage"], self.plain)
 
     def _with_hints(self, X: pd.DataFrame, hints: pd.DataFrame) -> TableSchema:
         """Schema of the table and its hints; codes of the table's own cells stay what they are."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, npt.NDArray[Any]]
 
-FORMAT = 4
+FORMAT = 5
 """Version of the stored form; raised whenever an older reader could misread it."""
 
 MARKER = "generator.json"

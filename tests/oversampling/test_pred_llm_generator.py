@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import logging
-from typing import TYPE_CHECKING, Any
+import pickle
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
+from skops.io import dump
 
-from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError
+from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, StoredStateError, TableError
 from imbllm_autogluon.oversampling.candidates import CandidateWriter
 from imbllm_autogluon.oversampling.class_rows import ClassRows
 from imbllm_autogluon.oversampling.pred_llm_generator import PredLLMGenerator
@@ -308,7 +310,7 @@ def test_a_generator_stored_in_the_place_of_another_has_nothing_of_it(tmp_path: 
     generator = fitted()
     save_generator(generator, tmp_path)
     pd.testing.assert_frame_equal(load_generator(tmp_path).sample()[0], generator.sample()[0])
-    assert not list(tmp_path.glob("*.pkl"))
+    assert not list(tmp_path.rglob("*.skops"))
 
 
 def test_classes_that_are_numpy_numbers_can_be_named_in_a_stored_target_prior(tmp_path: Path) -> None:
@@ -338,3 +340,28 @@ def test_columns_that_nothing_writes_come_from_rows_of_the_class_alone(monkeypat
     )
     fitted({"c": 6, "a": 3}, X=X.assign(**BESIDE)).sample()
     assert sorted(asked) == [20, 60]
+
+
+@pytest.mark.parametrize("stage", ["boosting", "logistic"])
+def test_a_stored_first_stage_of_foreign_make_is_refused_and_runs_nothing(stage: str, tmp_path: Path) -> None:
+    save_generator(fitted(first_stage=stage), tmp_path)
+    file = next(tmp_path.rglob("first_stage.skops"))
+    dump(Scaffold(), file)
+    with pytest.raises(StoredStateError, match=r"first_stage\.skops holds .*Scaffold"):
+        load_generator(tmp_path)
+    file.write_bytes(pickle.dumps(Scaffold()))
+    with pytest.raises(StoredStateError, match="no usable generator"):
+        load_generator(tmp_path)
+    assert not Scaffold.restored
+
+
+class Scaffold:
+    """Notes that it was restored."""
+
+    restored: ClassVar[list[bool]] = []
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.restored.append(True)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"any": "thing"}
