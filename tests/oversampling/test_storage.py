@@ -155,7 +155,7 @@ def cut(folder: Path, name: str) -> None:
         (lambda folder: cut(folder, "generator.json"), "no usable generator in"),
         (lambda folder: cut(folder, "rows.safetensors"), "no usable generator in"),
         (lambda folder: cut(folder, "model.safetensors"), "no usable language model in"),
-        (lambda folder: edit(folder, format=99), "has format 99; this version reads format 4"),
+        (lambda folder: edit(folder, format=99), "has format 99; this version reads format 5"),
         (lambda folder: edit(folder, schema={}), "the stored schema has version None"),
         (lambda folder: edit(folder, config={"stepz": 1}), "unknown setting 'stepz'"),
         (lambda folder: (folder / "generator.json").write_text("[]"), "no usable generator in"),
