@@ -1,4 +1,7 @@
-"""How a training fold is rebalanced: by which method, how far, and with which settings of the generator."""
+"""How a training fold is rebalanced: by which method, how far, and with which settings of the generator.
+
+How a fold with a continuous target is rebalanced: its bins, and how many rows of rare targets are made.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,41 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.field_docs import documented
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import GENERATORS
-from imbllm_autogluon.rebalancing.target_config import TargetsConfig
+from imbllm_autogluon.regression.bins import MOST_BINS, BinKind
+from imbllm_autogluon.regression.target_groups import Clause  # noqa: TC001 - read at run time by require_allowed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from imbllm_autogluon.tables.tasks import Task
+
+
+MOST_GENERATED = 10.0
+"""New rows for each real one, at most."""
+
+
+@documented
+@dataclass(frozen=True)
+class TargetsConfig:
+    """Bins of the target of a regression and the rows made for them; read for regression only."""
+
+    n_bins: Annotated[int, Range(2, MOST_BINS)] = 20
+    """Bins of the target, laid on the targets of each fold. `quantile` lays fewer where targets repeat, `unit` does not
+    read it."""
+
+    bins: BinKind = "equal_width"
+    """`equal_width`: between the lowest and the highest target; `quantile`: of about equal counts, so that no target is
+    rare; `unit`: one for each whole number, as for ages in years."""
+
+    generation_ratio: Annotated[float, Range(0.0, MOST_GENERATED)] = 0.5
+    """New rows for each real one, the more for a bin the fewer rows it holds; `max_growth` limits them."""
+
+    clause: Clause = "bin"
+    """What a row of `imbllm` begins with: the `bin` of its target, or the `value` where its bin is not crowded."""
+
+    def __post_init__(self) -> None:
+        require_allowed(self)
+
 
 Method = Literal["imbllm", "great", "pred_llm", "smote_nc", "smogn", "random", "none"]
 
