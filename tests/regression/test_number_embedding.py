@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from imbllm_autogluon.regression.number_embedding import FREQUENCIES, UNITS, PeriodicEmbedding
+from imbllm_autogluon.regression.encoder import FREQUENCIES, UNITS, PeriodicEmbedding
 
 
 def test_each_number_becomes_units_and_itself() -> None:
