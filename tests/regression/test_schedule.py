@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from imbllm_autogluon.regression.schedule import LEAST_SIGNAL, CosineSchedule
+from imbllm_autogluon.regression.diffusion import LEAST_SIGNAL, CosineSchedule
 
 
 @pytest.fixture
