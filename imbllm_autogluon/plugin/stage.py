@@ -2,6 +2,8 @@
 
 `RebalancingMixin` stands in front of a model class of AutoGluon and overrides ``_fit``, which sees exactly one training
 fold, before any preprocessing of the model. Validation rows and out-of-fold rows never pass through it.
+
+Written rows for models of a higher level: where their predictions of the lower level come from.
 """
 
 from __future__ import annotations
@@ -19,13 +21,14 @@ from imbllm_autogluon.plugin.class_metrics import answers_by_highest_probability
 from imbllm_autogluon.plugin.fold_writer import FoldWriter, WrittenRows, log
 from imbllm_autogluon.plugin.parameters import search_spaces
 from imbllm_autogluon.plugin.real_split import splits_internally, with_validation_rows
-from imbllm_autogluon.plugin.stacking import with_stack_columns
+from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.rebalancing.target_rows import as_numbers, by_bin, duplicated_targets
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from imbllm_autogluon.rebalancing import OversamplingPlan
+    from imbllm_autogluon.tables import ColumnName
 
 
 class RebalancingMixin(FoldWriter):
@@ -165,3 +168,39 @@ def _time_left(time_limit: float, started: float) -> float:
         log.log(20, "\tWriting rows took the whole time limit of %.1f s.", time_limit)
         raise TimeLimitExceeded
     return left
+
+
+def with_stack_columns(
+    rows: pd.DataFrame, labels: pd.Series, X: pd.DataFrame, y: pd.Series, stack: list[ColumnName], seed: int
+) -> pd.DataFrame:
+    """Give every written row the out-of-fold predictions (and weight, if X holds it) of one real row of its class.
+
+    Classes may be bins of a target.
+
+    The models of the lower level have seen the rows that a written row was learned from, so their predictions for it
+    would be too good. Predictions are taken over whole, never mixed.
+
+    Parameters
+    ----------
+    rows, labels
+        Written rows without stack columns, and their labels.
+    X, y
+        Real rows of the fold with stack columns, and their labels.
+    stack
+        Names of the stack columns, and of others that are not written.
+    seed
+        Of the draw.
+
+    Returns
+    -------
+    DataFrame
+        The written rows in the columns of X.
+    """
+    rng = child_rng(seed, "prompts", "stack")
+    places = np.zeros(len(rows), dtype=np.int64)
+    codes, own = y.to_numpy(), labels.to_numpy()
+    for label in np.unique(own):
+        donors = np.flatnonzero(codes == label)
+        places[own == label] = rng.choice(donors, size=int((own == label).sum()))
+    taken = X[stack].iloc[places].set_axis(rows.index, axis=0)
+    return rows.join(taken)[list(X.columns)]

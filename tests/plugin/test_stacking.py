@@ -12,8 +12,7 @@ from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.plugin.presets import make_preset
-from imbllm_autogluon.plugin.stacking import with_stack_columns
-from imbllm_autogluon.plugin.stage import RebalancingMixin
+from imbllm_autogluon.plugin.stage import RebalancingMixin, with_stack_columns
 from tests.plugin.tables import QUICK, imbalanced_table
 
 if TYPE_CHECKING:
