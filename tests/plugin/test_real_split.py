@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbllm_autogluon.plugin.real_split import splits_internally, with_validation_rows
+from imbllm_autogluon.plugin.stage import splits_internally, with_validation_rows
 from imbllm_autogluon.plugin.twins import twin_of
 from tests.plugin.recording import RecordingModel, SplittingModel
 
