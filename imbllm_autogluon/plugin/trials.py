@@ -1,4 +1,7 @@
-"""The trials of one model: drawn by Optuna, fitted by AutoGluon, kept as folders of the predictor."""
+"""The trials of one model: drawn by Optuna, fitted by AutoGluon, kept as folders of the predictor.
+
+AutoGluon's search spaces as Optuna draws them.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,12 @@ import numpy as np
 import optuna
 import pandas as pd
 from autogluon.common.loaders import load_pkl
-from autogluon.common.space import Space
+from autogluon.common.space import Bool, Categorical, Int, Real, Space
 from autogluon.core.models.abstract.model_trial import fit_and_save_model, init_model
 from autogluon.core.utils.exceptions import TimeLimitExceeded
 from optuna.trial import TrialState
 
-from imbllm_autogluon.plugin.ag_spaces import first_all, suggest_all
+from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.fold_writer import cache_of, predictor_folder
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, own_settings
 from imbllm_autogluon.plugin.stage import RebalancingMixin
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.plugin.tuning_options import TuningOptions
     from imbllm_autogluon.search.space import RebalanceSpace
+
 
 log = logging.getLogger("autogluon.imbllm")
 
@@ -285,3 +289,57 @@ def _of_model(init_params: Mapping[str, Any]) -> Mapping[str, Any]:
     """Arguments of the model itself, where those given are of a bag around it."""
     inner: Mapping[str, Any] = init_params.get("model_base_kwargs") or init_params
     return inner
+
+
+PLAIN = (str, int, float, bool, type(None))
+"""What Optuna stores as a choice; of anything else its place in the list is stored."""
+
+
+def suggest_all(trial: optuna.trial.BaseTrial, spaces: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw every space of a mapping; other values are left out."""
+    return {name: suggest(trial, name, space) for name, space in spaces.items() if isinstance(space, Space)}
+
+
+def suggest(trial: optuna.trial.BaseTrial, name: str, space: Space) -> Any:
+    """Draw one value.
+
+    Raises
+    ------
+    InvalidInputError
+        The space is none that AutoGluon 1.6 knows.
+    """
+    if isinstance(space, Bool):  # before Int, which it is
+        return trial.suggest_categorical(name, [False, True])
+    if isinstance(space, Int):
+        return trial.suggest_int(name, space.lower, space.upper)
+    if isinstance(space, Real):
+        return trial.suggest_float(name, space.lower, space.upper, log=space.log)
+    if isinstance(space, Categorical):
+        if all(isinstance(choice, PLAIN) for choice in space.data):
+            return trial.suggest_categorical(name, space.data)
+        place = trial.suggest_categorical(name, list(range(len(space.data))))
+        chosen = space.data[place]
+        return suggest(trial, f"{name}.{place}", chosen) if isinstance(chosen, Space) else chosen
+    raise InvalidInputError(
+        f"{name} has a search space of type {type(space).__name__}; Categorical, Real, Int and Bool are known."
+    )
+
+
+def first_all(spaces: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters that lead to the default of every space: AutoGluon tries defaults first."""
+    found: dict[str, Any] = {}
+    for name, space in spaces.items():
+        if isinstance(space, Space):
+            found |= _first(name, space)
+    return found
+
+
+def _first(name: str, space: Space) -> dict[str, Any]:
+    default = space.default
+    if isinstance(space, Bool):
+        return {name: bool(default)}
+    if isinstance(space, Categorical) and not all(isinstance(choice, PLAIN) for choice in space.data):
+        place = next(place for place, choice in enumerate(space.data) if choice is default)
+        nested = _first(f"{name}.{place}", default) if isinstance(default, Space) else {}
+        return {name: place, **nested}
+    return {name: default}

@@ -9,7 +9,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import FixedTrial
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin.ag_spaces import first_all, suggest, suggest_all
+from imbllm_autogluon.plugin.trials import first_all, suggest, suggest_all
 
 LAYERS = ([50], [50, 50])
 
