@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbllm_autogluon.sentences.words import cut_text
+from imbllm_autogluon.sentences.free_texts import cut_text
 
 CASES = {
     "punctuation and numbers are words": ("It's  4.5 km", [" It", "'", "s", " 4", ".", "5", " km"]),
