@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbllm_autogluon.sentences.date_automata import date_range
+from imbllm_autogluon.sentences.automata import date_range
 
 if TYPE_CHECKING:
     from imbllm_autogluon.sentences.automaton import Automaton
