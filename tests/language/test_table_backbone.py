@@ -18,8 +18,7 @@ from imbllm_autogluon.language.losses import ValueLoss
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.language.prompts import Prompts
 from imbllm_autogluon.language.scoring import ValueScorer, log_likelihoods
-from imbllm_autogluon.language.table_backbone import TableBackbone, build_table_backbone
-from imbllm_autogluon.language.trimming import base_fingerprint
+from imbllm_autogluon.language.table_backbone import TableBackbone, base_fingerprint, build_table_backbone
 from imbllm_autogluon.sentences import ClauseWriter, TextColumn, TextVocabulary
 from tests.language.pretrained import save_pretrained
 from tests.language.tables import LABEL, clauses_of, legal_rows, prompts, table, vocabulary_of

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertForMaskedLM
 
-from imbllm_autogluon.language.trimming import base_fingerprint, trim_vocabulary
+from imbllm_autogluon.language.table_backbone import base_fingerprint, trim_vocabulary
 from imbllm_autogluon.sentences import draw_orders
 from tests.language.pretrained import SPACES_OF, Architecture, causal_model, tokenizer
 from tests.language.tables import clauses_of, table, text_vocabulary_of
