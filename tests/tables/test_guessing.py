@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from imbllm_autogluon.tables import Column
-from imbllm_autogluon.tables.guessing import guessed_reason, is_constant
+from imbllm_autogluon.tables.inspection import guessed_reason, is_constant
 
 RNG = np.random.default_rng(0)
 SENTENCES = [f"the patient number {i} came in with a cough" for i in range(30)]
