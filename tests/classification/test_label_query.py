@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from imbllm_autogluon.classification.label_query import LabelQuery
+from imbllm_autogluon.classification.label_model import LabelQuery
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.language.prompts import Prompts

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbllm_autogluon.classification.label_query import LabelQuery
+from imbllm_autogluon.classification.label_model import LabelQuery
 from imbllm_autogluon.language.writing import RowWriter
 from imbllm_autogluon.oversampling.candidates import CandidateWriter
 from imbllm_autogluon.oversampling.copies import COPY_ROUNDS, KnownRows
