@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbllm_autogluon.classification.class_weights import class_weights, repeated_rows
+from imbllm_autogluon.classification.label_model import class_weights, repeated_rows
 
 COUNTS = st.lists(st.integers(0, 10**6), min_size=1, max_size=20).filter(any)
 WEIGHTINGS = st.sampled_from(["none", "effective", "inverse"])
