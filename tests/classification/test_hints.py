@@ -10,7 +10,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from imbllm_autogluon.classification.config import MeasuresConfig
 from imbllm_autogluon.classification.first_stage import CONFIDENCE, GUESS
-from imbllm_autogluon.classification.hints import CONTROL, IGNORED, NATURAL, Hints
+from imbllm_autogluon.classification.row_reader import CONTROL, IGNORED, NATURAL, Hints
 from imbllm_autogluon.tables import TableSchema
 from tests.classification.tables import mixed, noise
 

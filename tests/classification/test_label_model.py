@@ -11,8 +11,8 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from imbllm_autogluon.classification.config import ClassifierConfig
 from imbllm_autogluon.classification.first_stage import GUESS
-from imbllm_autogluon.classification.hints import CONTROL, IGNORED, NATURAL
 from imbllm_autogluon.classification.label_model import LabelModel, LabelQuery
+from imbllm_autogluon.classification.row_reader import CONTROL, IGNORED, NATURAL
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.model import TableLanguageModel
 from tests.classification.tables import label_model, mixed, noise
