@@ -120,7 +120,7 @@ def test_targets_have_their_bins_for_classes_and_stand_beside_them() -> None:
 
 
 def test_without_original_columns_real_and_written_rows_are_codes_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imbllm_autogluon.jobs.fold_tables.exact_view", lambda *_: None)
+    monkeypatch.setattr("imbllm_autogluon.jobs.written_rows.exact_view", lambda *_: None)
     found = written_rows(target_outcome().predictor)  # SMOGN writes in AutoGluon's columns
     assert found is not None
     assert not found.original
