@@ -10,7 +10,7 @@ from sklearn import metrics
 from imbllm_autogluon.jobs.comparison import Score
 from imbllm_autogluon.jobs.contenders import Contenders
 from imbllm_autogluon.jobs.summary import comparison_text
-from imbllm_autogluon.jobs.target_comparison import MAE, TargetComparison, _interval, _Metric, _Scored, compare_targets
+from imbllm_autogluon.jobs.target_job import MAE, TargetComparison, _interval, _Metric, _Scored, compare_targets
 from imbllm_autogluon.regression.bins import TargetBins, shots
 from imbllm_autogluon.regression.metrics import geometric_mean_error
 from tests.jobs.target_fits import target_outcome, unbagged_outcome
