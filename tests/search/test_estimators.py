@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from imbllm_autogluon.search.estimators import CategoryColumns, PriorCorrected, estimator_for
+from imbllm_autogluon.search.objective import CategoryColumns, PriorCorrected, estimator_for
 from tests.search.tables import every_kind
 
 OPTIONS: dict[str, Any] = {"seed": 0, "threads": 1}

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
 from imbllm_autogluon.search import SearchSpace, TargetSearchSpace, objective, open_study
-from imbllm_autogluon.search.estimators import _columns
+from imbllm_autogluon.search.objective import _columns
 from tests.products import cases
 from tests.search.tables import every_kind, quick_objective
 from tests.shared import TINY
