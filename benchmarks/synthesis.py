@@ -24,7 +24,7 @@ from imbllm_autogluon.oversampling import GeneratorConfig, PredLLM
 from imbllm_autogluon.oversampling.synthesis import TableSynthesizer
 from imbllm_autogluon.quality.measures.density import density_and_coverage
 from imbllm_autogluon.quality.measures.discriminator import discriminator_auc
-from imbllm_autogluon.quality.measures.inverse_kl import inverse_kl
+from imbllm_autogluon.quality.measures.likeness import inverse_kl
 from imbllm_autogluon.quality.measures.novelty import copied_share
 from imbllm_autogluon.quality.measures.pairs import check_pair, paired_columns, shared_codes
 from imbllm_autogluon.quality.measures.trees import Trees

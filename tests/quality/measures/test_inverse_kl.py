@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from imbllm_autogluon.errors import TableError
-from imbllm_autogluon.quality.measures.inverse_kl import inverse_kl
+from imbllm_autogluon.quality.measures.likeness import inverse_kl
 from tests.quality.frames import mixed_rows
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from imbllm_autogluon.quality.measures.density import density_and_coverage
 from imbllm_autogluon.quality.measures.evaluation import evaluate
-from imbllm_autogluon.quality.measures.inverse_kl import inverse_kl
+from imbllm_autogluon.quality.measures.likeness import inverse_kl
 from imbllm_autogluon.quality.measures.pair_trends import pair_trends
 from tests.quality.frames import mixed_rows
 
