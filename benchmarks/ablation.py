@@ -170,7 +170,7 @@ def written_figures(learned: Rows, split: Split, seed: int) -> dict[str, float |
 def _coverage(real: pd.DataFrame, new: pd.DataFrame, seed: int) -> float | None:
     """Percent of the real rows that as many new ones reach, mean of some draws; None for too few real rows."""
     from imbllm_autogluon.quality.measures.coverage import NEIGHBOURS
-    from imbllm_autogluon.quality.measures.density import density_and_coverage
+    from imbllm_autogluon.quality.measures.likeness import density_and_coverage
 
     if len(real) <= NEIGHBOURS:
         return None

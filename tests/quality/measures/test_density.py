@@ -8,7 +8,7 @@ import pytest
 
 from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.quality.measures import nearest as module
-from imbllm_autogluon.quality.measures.density import density, density_and_coverage
+from imbllm_autogluon.quality.measures.likeness import density, density_and_coverage
 from imbllm_autogluon.quality.measures.nearest import distances, points
 from imbllm_autogluon.quality.measures.pairs import paired_columns
 from tests.quality.frames import mixed_rows

@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbllm_autogluon.quality.measures.density import density_and_coverage
 from imbllm_autogluon.quality.measures.evaluation import evaluate
-from imbllm_autogluon.quality.measures.likeness import inverse_kl
+from imbllm_autogluon.quality.measures.likeness import density_and_coverage, inverse_kl
 from imbllm_autogluon.quality.measures.pair_trends import pair_trends
 from tests.quality.frames import mixed_rows
 
