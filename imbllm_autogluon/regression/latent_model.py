@@ -1,4 +1,7 @@
-"""The stages of LatentDiff: encoder, features, denoiser, synthetic features, head."""
+"""The stages of LatentDiff: encoder, features, denoiser, synthetic features, head.
+
+Copies of real features in place of generated ones: what of a gain is due to rebalancing alone.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,13 @@ import numpy as np
 
 from imbllm_autogluon.configuration import known_keys
 from imbllm_autogluon.process_state import seeded_torch
-from imbllm_autogluon.randomness import child_seed
+from imbllm_autogluon.randomness import child_rng, child_seed
 from imbllm_autogluon.regression.allocation import allocate, bin_errors
 from imbllm_autogluon.regression.amount import LEAST_JUDGES, RATIOS, RealFeatures, chosen_amount, head_on_mix
 from imbllm_autogluon.regression.config import AllocationConfig, GateConfig
-from imbllm_autogluon.regression.copied_features import FeatureCopier
 from imbllm_autogluon.regression.diffusion import fit_denoiser
 from imbllm_autogluon.regression.encoder_training import fit_encoder
-from imbllm_autogluon.regression.feature_generation import FeatureGenerator, nothing
+from imbllm_autogluon.regression.feature_generation import FeatureGenerator, SyntheticFeatures, nothing
 from imbllm_autogluon.regression.feature_scale import FeatureScale
 from imbllm_autogluon.regression.gate import MahalanobisGate, require_finite
 from imbllm_autogluon.regression.head import Head
@@ -33,13 +35,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-    from imbllm_autogluon.arrays import FloatArray
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.regression.bent_head import BentHead
     from imbllm_autogluon.regression.bins import TargetBins
     from imbllm_autogluon.regression.config import LatentDiffConfig
     from imbllm_autogluon.regression.diffusion import LatentDiffusion
     from imbllm_autogluon.regression.encoder import TabularEncoder
-    from imbllm_autogluon.regression.feature_generation import SyntheticFeatures
     from imbllm_autogluon.tables import ColumnName, Kind
 
 
@@ -301,3 +302,39 @@ def _share(ends: float | None, share: float, config: LatentDiffConfig) -> float 
         return None
     left = max(0.0, ends - time.monotonic())
     return left * share if config.treatment.method == "latent_diff" else left
+
+
+class FeatureCopier:
+    """Repeats the features of bins.
+
+    Parameters
+    ----------
+    features, targets : ndarray
+        Real and standardised, shapes (n, d) and (n,).
+    assigned : ndarray of shape (n,)
+        Their bins.
+    """
+
+    def __init__(self, features: FloatArray, targets: FloatArray, assigned: IntArray) -> None:
+        self._features, self._targets, self._assigned = features, targets, assigned
+
+    def generate(self, wanted: IntArray, seed: int, threads: int | None = None) -> SyntheticFeatures:
+        """Rows of each bin in a drawn order, again and again; nothing is refused.
+
+        Parameters
+        ----------
+        wanted
+            Copies of each bin, shape (n_bins,); 0 for bins without rows.
+        seed
+            Of the order.
+        threads
+            Not used.
+        """
+        del threads
+        rng = child_rng(seed, "values", "copies")
+        parts = [
+            np.resize(rng.permutation(np.flatnonzero(self._assigned == number)), wanted[number])
+            for number in np.flatnonzero(wanted)
+        ]
+        rows = np.concatenate([np.empty(0, dtype=np.int64), *parts]).astype(np.int64)
+        return SyntheticFeatures(self._features[rows], self._targets[rows], self._assigned[rows], wanted, wanted)

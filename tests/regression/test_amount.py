@@ -11,8 +11,8 @@ from imbllm_autogluon.regression import amount
 from imbllm_autogluon.regression.allocation import allocate
 from imbllm_autogluon.regression.amount import RATIOS, RealFeatures, chosen_amount
 from imbllm_autogluon.regression.config import LatentDiffConfig
-from imbllm_autogluon.regression.copied_features import FeatureCopier
 from imbllm_autogluon.regression.head import Head
+from imbllm_autogluon.regression.latent_model import FeatureCopier
 
 N = 1000
 ERRORS = np.array([0.2, 0.2, 1.0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from imbllm_autogluon.regression.copied_features import FeatureCopier
+from imbllm_autogluon.regression.latent_model import FeatureCopier
 
 FEATURES = np.arange(12.0).reshape(6, 2)
 TARGETS = np.arange(6.0)

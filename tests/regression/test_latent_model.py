@@ -11,8 +11,7 @@ import pytest
 from imbllm_autogluon.regression.amount import RATIOS
 from imbllm_autogluon.regression.bins import TargetBins
 from imbllm_autogluon.regression.config import LatentDiffConfig
-from imbllm_autogluon.regression.copied_features import FeatureCopier
-from imbllm_autogluon.regression.latent_model import LatentModel
+from imbllm_autogluon.regression.latent_model import FeatureCopier, LatentModel
 from tests.regression.latent import BRIEF, QUICK, skewed_table
 
 
