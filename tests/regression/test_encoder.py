@@ -12,8 +12,8 @@ from imbllm_autogluon.regression.bins import TargetBins
 from imbllm_autogluon.regression.config import EncoderConfig
 from imbllm_autogluon.regression.encoder import LinearHead, TabularEncoder
 from imbllm_autogluon.regression.encoder_training import EncoderFit, fit_encoder, held_out_split
+from imbllm_autogluon.regression.latent_model import FeatureDistributionSmoothing
 from imbllm_autogluon.regression.losses import BalancedMSE, RankSim, RegressionLoss
-from imbllm_autogluon.regression.treatments import FeatureDistributionSmoothing
 
 SMALL = EncoderConfig(feature_size=8, encoder_width=24, encoder_epochs=8)
 rng = np.random.default_rng(0)

@@ -7,7 +7,7 @@ import torch
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.regression.bins import TargetBins
-from imbllm_autogluon.regression.treatments import FeatureDistributionSmoothing
+from imbllm_autogluon.regression.latent_model import FeatureDistributionSmoothing
 
 
 def bins(n: int = 4) -> TargetBins:

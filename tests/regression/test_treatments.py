@@ -7,8 +7,8 @@ import pytest
 
 from imbllm_autogluon.regression.bins import TargetBins
 from imbllm_autogluon.regression.config import LatentDiffConfig
+from imbllm_autogluon.regression.latent_model import FeatureDistributionSmoothing, Treatment, treatment
 from imbllm_autogluon.regression.losses import BalancedMSE, RankSim, WeightedMSE
-from imbllm_autogluon.regression.treatments import FeatureDistributionSmoothing, Treatment, treatment
 
 TARGETS = np.random.default_rng(0).exponential(size=300)
 
