@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imbllm_autogluon.quality.charts.distances import BINS, HEIGHT, WIDTH, distance_chart
+from imbllm_autogluon.quality.charts.pictures import BINS, HEIGHT, WIDTH, distance_chart
 from tests.quality.paths import corners
 
 RNG = np.random.default_rng(0)
