@@ -11,9 +11,8 @@ import pytest
 
 from imbllm_autogluon.classification.label_model import LabelQuery
 from imbllm_autogluon.language.writing import RowWriter
-from imbllm_autogluon.oversampling.candidates import CandidateWriter
 from imbllm_autogluon.oversampling.copies import COPY_ROUNDS, KnownRows
-from imbllm_autogluon.oversampling.pred_llm_generator import PredLLMGenerator
+from imbllm_autogluon.oversampling.pred_llm_generator import CandidateWriter, PredLLMGenerator
 from tests.oversampling.tables import labels, mixed, quick
 
 if TYPE_CHECKING:

@@ -13,9 +13,8 @@ import pytest
 from skops.io import dump
 
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, StoredStateError, TableError
-from imbllm_autogluon.oversampling.candidates import CandidateWriter
 from imbllm_autogluon.oversampling.class_rows import ClassRows
-from imbllm_autogluon.oversampling.pred_llm_generator import PredLLMGenerator
+from imbllm_autogluon.oversampling.pred_llm_generator import CandidateWriter, PredLLMGenerator
 from imbllm_autogluon.oversampling.storage import load_generator, save_generator
 from tests.oversampling.tables import expect_legal, labels, mixed, quick
 
