@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from imbllm_autogluon.language.model import WARM_UP, TableLanguageModel
+from imbllm_autogluon.language.model import WARM_UP, TableLanguageModel, restore_warm
 from imbllm_autogluon.language.training import Trainer
-from imbllm_autogluon.language.warm_start import restore_warm
 from tests.language.tables import TINY, clauses_of, table, vocabulary_of
 
 if TYPE_CHECKING:
