@@ -121,7 +121,6 @@ class TargetJob(BaseJob):
 
     def compared(self, predictor: TabularPredictor, models: Contenders) -> Comparison:
         """Both ensembles of a predictor, scored by errors over all targets and over rare ones."""
-
         test = None if self.test is None else self.test.frame
         return compare_targets(predictor, models, self.bins, self.train.frame, test)
 
