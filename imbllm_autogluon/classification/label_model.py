@@ -1,11 +1,8 @@
 """A language model that is asked for the label: learned with the chosen counter-measures, queried, corrected.
 
-The label query: a language model is asked for the class of rows by scoring every class's tokens, in batches.
-
-Pred-LLM's query (arXiv 2410.21717, section 3.3) with probabilities instead of free generation: the prompt is the row's
-clauses followed by ``Y is``; each class is scored behind it.
-
-Weights of classes in a loss, and repeated rows of rarer classes up to a cap.
+The query is Pred-LLM's (arXiv 2410.21717, section 3.3) with probabilities instead of free generation: the prompt is the
+row's clauses followed by ``Y is``; the tokens of each class are scored behind it, in batches. Rarer classes may weigh
+more in the loss, or have their rows repeated up to a cap.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Rows of a user's table as the clauses that a label model reads: own columns, hints beside them, free texts.
 
-Clauses beside the table's own: the guess of a first stage, and the control clause of prior suppression.
+Hints are the guess of a first stage, and the control clause of prior suppression.
 """
 
 from __future__ import annotations

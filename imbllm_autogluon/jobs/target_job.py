@@ -1,6 +1,6 @@
 """One job from a table with a continuous target to a fitted predictor, a comparison of its ensembles, and a report.
 
-Both ensembles of a continuous target on the same rows: errors over all of them and by how rare the target is.
+Both ensembles are compared on the same rows: errors over all of them and by how rare the target is.
 """
 
 from __future__ import annotations

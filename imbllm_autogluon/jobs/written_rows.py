@@ -1,6 +1,6 @@
 """The rows of one training fold of a fitted predictor: real ones, those written for it, and those held out of it.
 
-Rows of a fold as a reader knows them: original columns where AutoGluon's codes can be undone, labels by name.
+Readers get original columns where AutoGluon's codes can be undone, and labels by name.
 """
 
 from __future__ import annotations

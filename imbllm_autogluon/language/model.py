@@ -1,6 +1,6 @@
 """A language model of one table: trained on its rows, completing prompts into legal rows.
 
-Weights after the warm-up, kept for trainings of the same fold that differ only in what follows it.
+Weights after the warm-up may be kept for trainings of the same fold that differ only in what follows it.
 """
 
 from __future__ import annotations

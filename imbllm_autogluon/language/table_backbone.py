@@ -1,9 +1,8 @@
 """A backbone made ready for one table: over the table's tokens, with the right weights learning.
 
-Cut a pretrained model's vocabulary down to the tokens that one table uses.
-
-SmolLM2's 49,152 tokens are a fifth of its weights and, with one sentence's loss over all of them, most of the memory
-of a training step; a table needs a few dozen to a few thousand.
+The vocabulary of a pretrained model is cut down to the tokens that the table uses. SmolLM2's 49,152 tokens are a fifth
+of its weights and, with one sentence's loss over all of them, most of the memory of a training step; a table needs a
+few dozen to a few thousand.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Pred-LLM as a generator: rows from a marginal start, their class asked of the model (arXiv 2410.21717).
-
-Candidate rows of Pred-LLM: features written from a marginal start, the class asked of the model afterwards.
-"""
+"""Pred-LLM as a generator: rows from a marginal start, their class asked of the model (arXiv 2410.21717)."""
 
 from __future__ import annotations
 

@@ -1,13 +1,9 @@
 """The stage: rebalance a training fold just before a model learns from it.
 
 `RebalancingMixin` stands in front of a model class of AutoGluon and overrides ``_fit``, which sees exactly one training
-fold, before any preprocessing of the model. Validation rows and out-of-fold rows never pass through it.
-
-Written rows for models of a higher level: where their predictions of the lower level come from.
-
-Models that cut their own validation rows out of the training rows when they are given none.
-
-Their cut has to come before rebalancing, otherwise written rows validate the rows they were written from.
+fold, before any preprocessing of the model. Validation rows and out-of-fold rows never pass through it. Models that cut
+their own validation rows out of the training rows do so before rebalancing, otherwise written rows would validate the
+rows they were written from. Models of a higher level get written rows with predictions of the lower level.
 """
 
 from __future__ import annotations

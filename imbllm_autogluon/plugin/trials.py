@@ -1,7 +1,4 @@
-"""The trials of one model: drawn by Optuna, fitted by AutoGluon, kept as folders of the predictor.
-
-AutoGluon's search spaces as Optuna draws them.
-"""
+"""The trials of one model: drawn by Optuna from AutoGluon's search spaces, fitted by AutoGluon, kept as folders."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """How a training fold is rebalanced: by which method, how far, and with which settings of the generator.
 
-How a fold with a continuous target is rebalanced: its bins, and how many rows of rare targets are made.
+A fold with a continuous target has its own settings: its bins, and how many rows of rare targets are made.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Diffusion on features: fit a denoiser, keep the moving average of its weights, sample by DDIM.
 
-The cosine noise schedule and the velocity form of what a denoiser predicts.
+The noise schedule is the cosine one; the denoiser predicts velocities.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The network that turns rows into features, and its linear head.
 
-Numbers as sines and cosines of learned frequencies (Gorishniy et al. 2022, "PLR (lite)", section 3.3).
+Numbers may enter as sines and cosines of learned frequencies (Gorishniy et al. 2022, "PLR (lite)", section 3.3).
 """
 
 from __future__ import annotations

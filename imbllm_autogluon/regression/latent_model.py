@@ -1,10 +1,8 @@
 """The stages of LatentDiff: encoder, features, denoiser, synthetic features, head.
 
-Copies of real features in place of generated ones: what of a gain is due to rebalancing alone.
-
-What an encoder is trained with, by the name of a method.
-
-Feature distribution smoothing (Yang et al. 2021, section 3.2): nearby bins share statistics of features.
+Its peers train the encoder in their own ways, among them feature distribution smoothing (Yang et al. 2021, section 3.2:
+nearby bins share statistics of features). Copies of real features in place of generated ones tell what of a gain is due
+to rebalancing alone.
 """
 
 from __future__ import annotations

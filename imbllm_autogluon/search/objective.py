@@ -1,6 +1,6 @@
 """An objective for users' own studies: rebalancing and a model, judged by cross-validation on real rows.
 
-Models of an objective: scikit-learn's way to a table of mixed types.
+Models read a table of mixed types by the means of scikit-learn.
 """
 
 from __future__ import annotations

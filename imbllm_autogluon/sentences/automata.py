@@ -1,6 +1,6 @@
 """The automaton of the legal values of a column, character by character; and the tools such automata are made of.
 
-Automata of ISO dates and times between two bounds, correct by the calendar.
+Those of ISO dates and times between two bounds are correct by the calendar.
 """
 
 from __future__ import annotations

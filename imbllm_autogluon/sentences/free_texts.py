@@ -1,6 +1,6 @@
 """Columns of free text in a sentence: read by the model, never learned and never written by it.
 
-Free text cut into words: letters, numbers, punctuation, and each character where a script has no blanks.
+Texts are cut into words: letters, numbers, punctuation, and each character where a script has no blanks.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How a table schema is read off a DataFrame.
 
-Which columns are set aside, and why: the guesses that a user's own choice of kind overrides.
+Some columns are set aside by guesses that a user's own choice of kind overrides.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""All pictures of synthetic rows beside real ones, laid out and ready to be drawn.
-
-Distances to the closest record as outlines of histograms on one axis.
-"""
+"""All pictures of synthetic rows beside real ones, laid out and ready to be drawn."""
 
 from __future__ import annotations
 

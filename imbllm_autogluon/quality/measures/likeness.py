@@ -1,8 +1,7 @@
 """Likeness of the written rows of one class to its real ones: density, coverage, columns, pairs, a discriminator.
 
-Inverse Kullback-Leibler divergence: how alike each column's values are spread.
-
-Density: whether written rows lie where real rows are close together; and coverage of whole tables.
+Inverse Kullback-Leibler divergence tells how alike the values of each column are spread; density, whether written rows
+lie where real rows are close together.
 """
 
 from __future__ import annotations
