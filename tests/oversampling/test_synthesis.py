@@ -11,7 +11,7 @@ import pytest
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError
 from imbllm_autogluon.oversampling.great import GReaT
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
-from imbllm_autogluon.oversampling.synthesis import TableSynthesizer
+from imbllm_autogluon.oversampling.pred_llm import TableSynthesizer
 from tests.oversampling.tables import labels, mixed, quick
 
 pytestmark = pytest.mark.usefixtures("uniform_backbone")
