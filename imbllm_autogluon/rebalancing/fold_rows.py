@@ -150,7 +150,7 @@ def require_time(time_limit: float | None) -> None:
 def _save_generator(generator: Generator, folder: Path) -> None:
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
     from imbllm_autogluon.oversampling.storage import save_generator
-    from imbllm_autogluon.regression.input_space_storage import save_target_generator
+    from imbllm_autogluon.regression.input_space import save_target_generator
 
     if isinstance(generator, LanguageGenerator):
         save_generator(generator, folder)
@@ -160,7 +160,7 @@ def _save_generator(generator: Generator, folder: Path) -> None:
 
 def _load_generator(folder: Path) -> Generator:
     from imbllm_autogluon.oversampling.storage import load_generator
-    from imbllm_autogluon.regression.input_space_storage import holds_target_generator, load_target_generator
+    from imbllm_autogluon.regression.input_space import holds_target_generator, load_target_generator
 
     return load_target_generator(folder) if holds_target_generator(folder) else load_generator(folder)
 

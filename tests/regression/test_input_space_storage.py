@@ -10,10 +10,10 @@ import pytest
 from imbllm_autogluon.errors import StoredStateError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.regression.bins import TargetBins
-from imbllm_autogluon.regression.input_space import TargetImbLLM
-from imbllm_autogluon.regression.input_space_storage import (
+from imbllm_autogluon.regression.input_space import (
     GROUPS,
     MARKER,
+    TargetImbLLM,
     holds_target_generator,
     load_target_generator,
     save_target_generator,
