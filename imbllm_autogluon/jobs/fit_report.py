@@ -122,8 +122,7 @@ def write_files(
     TableError
         The folder cannot be made or written.
     """
-    from imbllm_autogluon.quality.pages.render import render_fit_report
-    from imbllm_autogluon.quality.pages.render_markdown import fit_markdown
+    from imbllm_autogluon.quality.pages.render import fit_markdown, render_fit_report
 
     texts = {
         JSON_NAME: json.dumps(report, indent=1, ensure_ascii=False),

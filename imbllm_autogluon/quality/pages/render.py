@@ -1,11 +1,21 @@
-"""Reports as single HTML files: no network, no script, nothing beside the file."""
+"""Reports as single HTML files: no network, no script, nothing beside the file.
+
+The report of a fit as Markdown: its tables, for a terminal, a diff or a merge request.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from imbllm_autogluon.quality.charts.losses import loss_chart
-from imbllm_autogluon.quality.pages.environments import measure, number, page_environment
+from imbllm_autogluon.quality.pages.environments import (
+    markdown_environment,
+    measure,
+    metric_name,
+    number,
+    page_environment,
+    signed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +23,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from imbllm_autogluon.quality.pages.quality_report import RowsSection
+
 
 TEMPLATES = {"classification": "class_report.html", "regression": "target_report.html"}
 """Page of each task."""
@@ -51,3 +62,23 @@ def _environment(task: str) -> Environment:
     environment = page_environment()
     environment.filters["figure"] = number if task == "classification" else measure
     return environment
+
+
+def fit_markdown(report: Mapping[str, Any]) -> str:
+    """Render the report of a fit as Markdown.
+
+    Parameters
+    ----------
+    report
+        What :func:`imbllm_autogluon.jobs.fit_report.fit_report` returns, or the JSON file written from it.
+
+    Returns
+    -------
+    str
+        The tables of the page without its pictures. Signs of Markdown in names of the user's table are escaped.
+    """
+    environment = markdown_environment()
+    environment.filters |= {"signed": signed, "metric_name": metric_name}
+    environment.filters["figure"] = number if report["task"] == "classification" else measure
+    template = environment.get_template("fit_report.md")
+    return template.render(report=report, facts=report.get("rows", {}))

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from imbllm_autogluon.quality.pages.render_markdown import fit_markdown
+from imbllm_autogluon.quality.pages.render import fit_markdown
 from tests.quality.pages.test_render import REPORT, TARGET_REPORT
 
 
