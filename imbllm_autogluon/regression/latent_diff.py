@@ -201,7 +201,6 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         StoredStateError
             A column holds objects that cannot be stored.
         """
-
         check_is_fitted(self)
         names = getattr(self, "feature_names_in_", None)
         seen = {"n": self.n_features_in_, "names": None if names is None else [str(name) for name in names]}
@@ -216,7 +215,6 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         StoredStateError
             A file is absent, broken, or of another format.
         """
-
         model, seen = load_model(Path(folder), threads)
         loaded = cls(random_state=model.seed, threads=threads, **model.config.flat())
         loaded.model_, loaded.bins_, loaded.n_features_in_ = model, model.bins, seen["n"]

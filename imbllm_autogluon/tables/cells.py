@@ -13,8 +13,9 @@ from imbllm_autogluon.errors import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from imbllm_autogluon.arrays import BoolArray
+
 Array = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class Cells:
     values: tuple[Array, ...]
     """One array of shape (n_rows,) per column: float64 (continuous) or int64; 0 where missing."""
 
-    missing: Mask
+    missing: BoolArray
     """Shape (n_rows, n_columns): which cells are missing."""
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,10 @@ from imbllm_autogluon.tables.numbers import (
     time_steps,
 )
 
+if TYPE_CHECKING:
+    from imbllm_autogluon.arrays import BoolArray
+
 Array = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
 
 _REMEDIES: dict[Kind, str] = {
     "continuous": "convert it first, for example with pd.to_numeric",
@@ -109,7 +111,7 @@ class Column:
         """Unit of the int64 values of a datetime (or timedelta) column since 1970-01-01 UTC; None otherwise."""
         return self.format.unit if self.is_number else None
 
-    def encode(self, series: pd.Series[Any], *, unknown: Unknown = "refuse") -> tuple[Array, Mask]:
+    def encode(self, series: pd.Series[Any], *, unknown: Unknown = "refuse") -> tuple[Array, BoolArray]:
         """Turn a pandas column into plain values.
 
         Parameters
@@ -171,7 +173,7 @@ class Column:
         series: pd.Series[Any] = pd.Series(array, dtype=array.dtype, index=index, name=self.name)
         return series
 
-    def _with_categories(self, series: pd.Series[Any], missing: Mask) -> Column:
+    def _with_categories(self, series: pd.Series[Any], missing: BoolArray) -> Column:
         codes, levels = distinct_levels(dense(series), missing, self.name)
         counts = np.bincount(codes[codes >= 0], minlength=len(levels))
         order = [i for i in np.argsort(-counts, kind="stable") if counts[i]]
@@ -183,7 +185,7 @@ class Column:
             )
         return Column(self.name, self.kind, self.has_missing, None, tuple(levels[i] for i in order), self.format)
 
-    def _with_lattice(self, series: pd.Series[Any], missing: Mask) -> Column:
+    def _with_lattice(self, series: pd.Series[Any], missing: BoolArray) -> Column:
         seen = self._read(dense(series), missing, self.format)[~missing]
         return Column(self.name, self.kind, self.has_missing, self._lattice_of(seen), (), self.format)
 
@@ -196,7 +198,7 @@ class Column:
             return NumberLattice.of_times(seen, time_steps(str(self.unit)))
         return NumberLattice.of_integers(seen)
 
-    def _read(self, series: pd.Series[Any], missing: Mask, source: ColumnFormat) -> Array:
+    def _read(self, series: pd.Series[Any], missing: BoolArray, source: ColumnFormat) -> Array:
         if self.kind == "continuous":
             raw = read_floats(series, missing, source, self.name)
             return shortest(raw, self.lattice.decimals, source.float_bits) if self.lattice else raw
@@ -204,7 +206,9 @@ class Column:
             return read_times(series, missing, source, self.unit, self.name)
         return read_integers(series, missing, source, self.name)
 
-    def _encode_categories(self, series: pd.Series[Any], missing: Mask, unknown: Unknown) -> tuple[Array, Mask]:
+    def _encode_categories(
+        self, series: pd.Series[Any], missing: BoolArray, unknown: Unknown
+    ) -> tuple[Array, BoolArray]:
         codes, levels = distinct_levels(series, missing, self.name)
         position = find_levels(levels, self.categories)
         for code in np.unique(codes[codes >= 0]):

@@ -13,13 +13,13 @@ from pandas.api import types as pdt
 from imbllm_autogluon.errors import TableError
 
 if TYPE_CHECKING:
+    from imbllm_autogluon.arrays import BoolArray
     from imbllm_autogluon.tables.kinds import ColumnName
 
 Codes = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 
-def distinct_levels(series: pd.Series[Any], missing: Mask, name: ColumnName) -> tuple[Codes, list[Any]]:
+def distinct_levels(series: pd.Series[Any], missing: BoolArray, name: ColumnName) -> tuple[Codes, list[Any]]:
     """Codes of the cells of a dense series (-1 where missing) and the levels they point at.
 
     Levels are in order of first appearance (pandas ``category``: in the order of the dtype, unseen ones included).
@@ -38,7 +38,7 @@ def distinct_levels(series: pd.Series[Any], missing: Mask, name: ColumnName) -> 
     return codes, levels
 
 
-def _factorize(series: pd.Series[Any], missing: Mask, name: ColumnName) -> tuple[Codes, list[Any]]:
+def _factorize(series: pd.Series[Any], missing: BoolArray, name: ColumnName) -> tuple[Codes, list[Any]]:
     if isinstance(series.dtype, pd.CategoricalDtype):
         categories = series.cat.categories
         return series.cat.codes.to_numpy().astype(np.int64), _as_python(categories, categories.dtype)

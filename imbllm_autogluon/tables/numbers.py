@@ -16,10 +16,10 @@ from imbllm_autogluon.errors import TableError
 from imbllm_autogluon.tables.formats import MISSING_OBJECTS, ColumnFormat, as_stored, refuse_missing
 
 if TYPE_CHECKING:
+    from imbllm_autogluon.arrays import BoolArray
     from imbllm_autogluon.tables.kinds import ColumnName
 
 Numbers = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
 
 _WHOLE_FLOATS = 2.0**53
 """Beyond this, float64 no longer holds every whole number."""
@@ -27,7 +27,7 @@ _WHOLE_FLOATS = 2.0**53
 _NANOSECONDS = {"D": 86_400 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
 
-def read_floats(series: pd.Series[Any], missing: Mask, fmt: ColumnFormat, name: ColumnName) -> Numbers:
+def read_floats(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat, name: ColumnName) -> Numbers:
     """Numbers of a dense series as float64, 0 where missing.
 
     Raises
@@ -46,7 +46,7 @@ def read_floats(series: pd.Series[Any], missing: Mask, fmt: ColumnFormat, name: 
     return raw
 
 
-def read_integers(series: pd.Series[Any], missing: Mask, fmt: ColumnFormat, name: ColumnName) -> Numbers:
+def read_integers(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat, name: ColumnName) -> Numbers:
     """Whole numbers of a dense series as int64, 0 where missing.
 
     Raises
@@ -63,7 +63,7 @@ def read_integers(series: pd.Series[Any], missing: Mask, fmt: ColumnFormat, name
     return raw.astype(np.int64)
 
 
-def read_times(series: pd.Series[Any], missing: Mask, fmt: ColumnFormat, unit: str, name: ColumnName) -> Numbers:
+def read_times(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat, unit: str, name: ColumnName) -> Numbers:
     """Return the times of a dense datetime or duration series as int64 counts of `unit`, 0 where missing.
 
     Raises
@@ -85,7 +85,7 @@ def read_times(series: pd.Series[Any], missing: Mask, fmt: ColumnFormat, unit: s
     return scaled
 
 
-def restore_numbers(values: Numbers, missing: Mask, fmt: ColumnFormat, name: ColumnName) -> Any:
+def restore_numbers(values: Numbers, missing: BoolArray, fmt: ColumnFormat, name: ColumnName) -> Any:
     """Array of `fmt.dtype` for the values of a continuous or integer column."""
     dtype = fmt.dense_dtype
     if pdt.is_object_dtype(dtype) or (fmt.arrow is not None and pa.types.is_decimal(fmt.arrow)):
@@ -102,7 +102,7 @@ def restore_numbers(values: Numbers, missing: Mask, fmt: ColumnFormat, name: Col
     return as_stored(own, fmt)
 
 
-def restore_times(values: Numbers, missing: Mask, fmt: ColumnFormat) -> Any:
+def restore_times(values: Numbers, missing: BoolArray, fmt: ColumnFormat) -> Any:
     """Array of `fmt.dtype` for the values of a datetime or duration column."""
     if fmt.arrow is not None:
         counts = pa.array(values, mask=missing)
@@ -119,7 +119,7 @@ def restore_times(values: Numbers, missing: Mask, fmt: ColumnFormat) -> Any:
     return as_stored(times, fmt)
 
 
-def _filled(series: pd.Series[Any], missing: Mask, dtype: type[Any]) -> Numbers:
+def _filled(series: pd.Series[Any], missing: BoolArray, dtype: type[Any]) -> Numbers:
     """Return the series as a new NumPy array of `dtype`, 0 where missing."""
     if isinstance(series.dtype, np.dtype) and not pdt.is_object_dtype(series.dtype):
         return np.where(missing, 0, series.to_numpy()).astype(dtype)
@@ -139,7 +139,7 @@ def _largest(numbers: Numbers) -> float:
     return float(numbers[np.argmax(np.abs(numbers))])
 
 
-def _own_counts(series: pd.Series[Any], missing: Mask, fmt: ColumnFormat) -> Numbers:
+def _own_counts(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat) -> Numbers:
     """Return times as int64 counts of the column's own unit; anything where missing."""
     if fmt.arrow is not None:
         array: Any = series.array
@@ -174,7 +174,7 @@ def _python_numbers(values: Numbers, fmt: ColumnFormat) -> list[Any]:
     return [Decimal(f"{number:.{places}f}") for number in values.tolist()]
 
 
-def _restore_cells(cells: list[Any], missing: Mask, fmt: ColumnFormat) -> Any:
+def _restore_cells(cells: list[Any], missing: BoolArray, fmt: ColumnFormat) -> Any:
     """Array of Python objects, with the column's own missing object; or Arrow decimals."""
     if fmt.arrow is not None:
         return pd.array(pa.array(cells, type=fmt.arrow, mask=missing), dtype=fmt.dtype)
