@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from imbllm_autogluon.errors import TableError
-from imbllm_autogluon.tables.levels import distinct_levels, find_levels
+from imbllm_autogluon.tables.column import distinct_levels, find_levels
 
 
 def levels_of(series: pd.Series) -> tuple[list[int], list[Any]]:
