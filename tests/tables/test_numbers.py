@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 
 from imbllm_autogluon.errors import TableError
-from imbllm_autogluon.tables.formats import ColumnFormat
-from imbllm_autogluon.tables.numbers import (
+from imbllm_autogluon.tables.column import (
     read_floats,
     read_integers,
     read_times,
@@ -20,6 +19,7 @@ from imbllm_autogluon.tables.numbers import (
     restore_times,
     time_steps,
 )
+from imbllm_autogluon.tables.formats import ColumnFormat
 
 
 def parts(series: pd.Series) -> tuple[pd.Series, np.ndarray, ColumnFormat]:
