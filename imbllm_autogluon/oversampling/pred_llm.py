@@ -1,7 +1,4 @@
-"""Pred-LLM for whole tables: fit one, write another, ask for classes (arXiv 2410.21717).
-
-Synthesis of whole tables: fit one, write another of the same form.
-"""
+"""Pred-LLM for whole tables: fit one, write another of the same form, ask for classes (arXiv 2410.21717)."""
 
 from __future__ import annotations
 

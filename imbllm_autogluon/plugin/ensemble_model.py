@@ -1,6 +1,4 @@
-"""AutoGluon's weighted ensemble with a selection of its own, and what else can be asked of it.
-
-Ensemble selection that few rare rows do not mislead.
+"""AutoGluon's weighted ensemble with a selection that few rare rows do not mislead, and what else can be asked of it.
 
 AutoGluon adds models to its weighted ensemble greedily, by the fit's metric on out-of-fold rows (Caruana et al. 2004).
 Metrics of a rare class hang on its few rows: with forty of them the choice is mostly luck, and every twin is one more

@@ -1,9 +1,8 @@
 """ImbLLM for regression: rows of rare targets written in input space, the peer of synthetic features.
 
 The class of ImbLLM (arXiv 2510.09783) is the bin of the target, or its value, and the target itself is one more column,
-so that a written row comes with an exact target. Pairing ImbLLM with bins is our own: the paper is about classes.
-
-Save a fitted ImbLLM for regression beside the generator that it holds; never as pickle.
+so that a written row comes with an exact target. Pairing ImbLLM with bins is our own: the paper is about classes. It is
+stored beside the generator that it holds, never as pickle.
 """
 
 from __future__ import annotations

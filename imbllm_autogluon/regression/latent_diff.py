@@ -1,6 +1,6 @@
 """Regression of rare targets by diffusion on the features of an encoder, as an estimator of scikit-learn.
 
-Save a fitted LatentDiff as safetensors and JSON, never as pickle.
+It is stored as safetensors and JSON, never as pickle.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """One column of a table: its kind, its legal values, and the exact way there and back.
 
-The distinct cells of a column as Python objects.
-
-Numbers and times of a pandas column as float64 or int64, and back to the column's own dtype.
+Its distinct cells are kept as Python objects, its numbers and times as float64 or int64.
 """
 
 from __future__ import annotations

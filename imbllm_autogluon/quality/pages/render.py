@@ -1,7 +1,4 @@
-"""Reports as single HTML files: no network, no script, nothing beside the file.
-
-The report of a fit as Markdown: its tables, for a terminal, a diff or a merge request.
-"""
+"""Reports as single HTML files, without network or script, and as Markdown for a terminal or a merge request."""
 
 from __future__ import annotations
 
