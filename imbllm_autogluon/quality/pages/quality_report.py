@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imbllm_autogluon.errors import TableError
@@ -13,8 +14,6 @@ from imbllm_autogluon.quality.charts.pictures import pictures
 from imbllm_autogluon.quality.pages.environments import markdown_environment, page_environment
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
     from imbllm_autogluon.quality.charts.pictures import Pictures
@@ -64,7 +63,7 @@ class QualityReport:
         """The tables of the page as Markdown."""
         return markdown_environment().get_template(f"{NAME}.md").render(title=self.title, facts=self.section.facts)
 
-    def write(self, folder: Path) -> Path:
+    def write(self, folder: str | Path) -> Path:
         """Write ``quality_report.html``, ``.md`` and ``.json`` into a folder, made if need be; return the HTML file.
 
         Raises
@@ -74,6 +73,7 @@ class QualityReport:
         """
         from imbllm_autogluon.tables.files import write_whole
 
+        folder = Path(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -181,7 +181,7 @@ def test_markdown_has_the_tables_of_the_page(usual: QualityReport) -> None:
 def test_the_three_files_are_written_and_replaced_whole(usual: QualityReport, tmp_path: Path) -> None:
     page = usual.write(tmp_path / "new" / "folder")
     assert page.name == "quality_report.html"
-    assert usual.write(page.parent) == page
+    assert usual.write(str(page.parent)) == page
     assert sorted(file.name for file in page.parent.iterdir()) == [
         "quality_report.html", "quality_report.json", "quality_report.md",
     ]  # fmt: skip
