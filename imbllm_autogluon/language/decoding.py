@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from imbllm_autogluon.sentences import AutomatonTables, SentenceEncoding
 
 
-class ConstrainedDecoder:
-    """Writes the missing clauses of prompts with a causal LM.
+class Decoder:
+    """Writes with a causal LM, whose weights stay as they are.
 
     Parameters
     ----------
     model
-        A transformers causal LM.
+        A causal LM.
     encoding
         Prefixes and automata of the table's clauses.
     temperature
@@ -47,6 +47,18 @@ class ConstrainedDecoder:
         self._encoding = encoding
         self._temperature = temperature
         self._generator = generator
+
+
+class ConstrainedDecoder(Decoder):
+    """Writes the missing clauses of prompts with a causal LM.
+
+    See :class:`Decoder` for the parameters.
+    """
+
+    def __init__(
+        self, model: LanguageModel, encoding: SentenceEncoding, temperature: float, generator: torch.Generator
+    ) -> None:
+        super().__init__(model, encoding, temperature, generator)
         tables, device = encoding.tables, generator.device
         self._allowed = torch.from_numpy(tables.allowed).to(device)
         self._next_state = torch.from_numpy(tables.next_state).to(device)

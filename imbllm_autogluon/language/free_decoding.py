@@ -7,38 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from imbllm_autogluon.language.decoding import Run, draw_tokens, given_first, output_logits
+from imbllm_autogluon.language.decoding import Decoder, Run, draw_tokens, given_first, output_logits
 from imbllm_autogluon.sentences import END, PADDING
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, IntArray
-    from imbllm_autogluon.language.losses import LanguageModel
     from imbllm_autogluon.language.prompts import Prompts
-    from imbllm_autogluon.sentences import SentenceEncoding
 
 
-class FreeDecoder:
+class FreeDecoder(Decoder):
     """Continues prompts token by token, any token of the table at any place, until the model ends the sentence.
 
-    Parameters
-    ----------
-    model
-        A causal LM trained on whole sentences (``constrained=False``).
-    encoding
-        The table's tokens; the padding token ends a sentence.
-    temperature
-        Softmax temperature; 0 takes the most likely token.
-    generator
-        Source of randomness, on the model's device.
+    The model has learned whole sentences (``constrained=False``); the padding token ends one.
     """
-
-    def __init__(
-        self, model: LanguageModel, encoding: SentenceEncoding, temperature: float, generator: torch.Generator
-    ) -> None:
-        self._model = model
-        self._encoding = encoding
-        self._temperature = temperature
-        self._generator = generator
 
     @torch.inference_mode()
     def complete(self, prompts: Prompts) -> tuple[IntArray, BoolArray]:

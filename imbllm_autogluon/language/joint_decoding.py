@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from imbllm_autogluon.language.decoding import Run, draw_tokens
+from imbllm_autogluon.language.decoding import Decoder, Run, draw_tokens
 from imbllm_autogluon.language.losses import NOT_LEGAL
 from imbllm_autogluon.sentences import END, PADDING
 
@@ -26,28 +26,16 @@ if TYPE_CHECKING:
     from imbllm_autogluon.sentences import SentenceEncoding
 
 
-class JointDecoder:
+class JointDecoder(Decoder):
     """Writes the missing clauses of several batches with a causal LM.
 
-    Parameters
-    ----------
-    model
-        A causal LM, whose weights stay as they are.
-    encoding
-        Prefixes and automata of the table's clauses; :meth:`can_write` tells which are possible.
-    temperature
-        Softmax temperature; 0 takes the most likely token (greedy).
-    generator
-        Source of randomness, on the model's device.
+    See :class:`Decoder` for the parameters; :meth:`can_write` tells which encodings are possible.
     """
 
     def __init__(
         self, model: LanguageModel, encoding: SentenceEncoding, temperature: float, generator: torch.Generator
     ) -> None:
-        self._model = model
-        self._encoding = encoding
-        self._temperature = temperature
-        self._generator = generator
+        super().__init__(model, encoding, temperature, generator)
         device, head = generator.device, model.get_output_embeddings()
         used = [encoding.tables.clause_tokens(clause) for clause in range(encoding.n_clauses)]
         self._sizes = [len(tokens) for tokens in used]
