@@ -25,7 +25,7 @@ import pandas as pd
 
 from imbllm_autogluon.errors import InvalidInputError, MissingDependencyError, TableError, nearest
 from imbllm_autogluon.tables.files import read_table
-from imbllm_autogluon.tables.labelled import LabelledTable
+from imbllm_autogluon.tables.labelled import LabelledFrame, LabelledTable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -39,30 +39,10 @@ _SEEDED = re.compile(r"seeded:(?P<rows>\d+)x(?P<columns>\d+):(?P<rare>\d+)")
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
-    """Rows with a known label: a class, or a number to predict."""
+class Table(LabelledFrame):
+    """Rows with a known label, a class or a number to predict, and what to call them."""
 
     name: str
-    frame: pd.DataFrame
-    """Features and label, index 0 … n - 1."""
-
-    label: str
-
-    @property
-    def features(self) -> pd.DataFrame:
-        """All columns but the label."""
-        return self.frame.drop(columns=self.label)
-
-    @property
-    def labels(self) -> pd.Series[Any]:
-        """The label column."""
-        return self.frame[self.label]
-
-    @property
-    def counts(self) -> dict[Hashable, int]:
-        """Rows of each class, the largest first, equal ones in the order of their names."""
-        sizes = self.labels.value_counts(sort=False).to_dict()
-        return dict(sorted(sizes.items(), key=lambda item: (-item[1], str(item[0]))))
 
     @cached_property
     def digest(self) -> str:
@@ -79,7 +59,7 @@ class Table:
             kept, _ = train_test_split(self.frame, train_size=most_rows, stratify=self.labels, random_state=0)
         else:
             kept = self.frame.sample(most_rows, random_state=0)
-        return Table(self.name, kept.reset_index(drop=True), self.label)
+        return Table(kept.reset_index(drop=True), self.label, self.name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +137,7 @@ def read_named(name: str, *, number: bool = False) -> Table:
     title, frame, label = _named_frame(name)
     if not number:
         checked = LabelledTable.of(frame, label, name)
-        return Table(title, checked.frame, label)
+        return Table(checked.frame, label, title)
     if label not in frame.columns or not pd.api.types.is_numeric_dtype(frame[label]):
         raise InvalidInputError(f"{name}: there is no numeric column {label!r}; columns: {', '.join(map(str, frame))}.")
     values = frame[label].to_numpy(dtype=np.float64, na_value=np.nan)
@@ -165,7 +145,7 @@ def read_named(name: str, *, number: bool = False) -> Table:
         raise InvalidInputError(
             f"{name}: the target {label!r} needs finite, different values and at least one feature."
         )
-    return Table(title, frame.reset_index(drop=True), label)
+    return Table(frame.reset_index(drop=True), label, title)
 
 
 def _named_frame(name: str) -> tuple[str, pd.DataFrame, str]:

@@ -34,7 +34,7 @@ def with_few_rare(table: Table, rows: int) -> tuple[Table, str]:
     left_out = [str(part.name) for part in TableSchema.from_frame(frame, label).set_aside]
     if left_out:
         log.warning("%s: left out, because ImbLLM sets them aside: %s.", table.name, ", ".join(left_out))
-    return Table(table.name, frame.drop(columns=left_out), label), rare
+    return Table(frame.drop(columns=left_out), label, table.name), rare
 
 
 def _plain(column: pd.Series[Any]) -> pd.Series[Any]:

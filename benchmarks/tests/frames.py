@@ -28,14 +28,14 @@ def classes_table(sizes: Mapping[str, int], seed: int = 0) -> Table:
             "label": label.astype(object),
         }
     )
-    return Table("visits", frame.sample(frac=1, random_state=seed).reset_index(drop=True), "label")
+    return Table(frame.sample(frac=1, random_state=seed).reset_index(drop=True), "label", "visits")
 
 
 def houses_table(rows: int = 160) -> Table:
     """A skewed price of three features."""
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"area": rng.gamma(2, 40, rows), "rooms": rng.integers(1, 7, rows), "old": rng.random(rows) < 0.5})
-    return Table("houses", X.assign(price=X["area"] * 3 + X["rooms"] * 9 + rng.normal(0, 9, rows)), "price")
+    return Table(X.assign(price=X["area"] * 3 + X["rooms"] * 9 + rng.normal(0, 9, rows)), "price", "houses")
 
 
 def task_of(protocol: Protocol, table: Table, *methods: str, **own: Any) -> Task:

@@ -46,7 +46,7 @@ def two_columns(n: int = 60) -> Table:
     is_rare = np.arange(n) % 3 == 0
     city = np.where(is_rare, rng.choice(["Oslo", "Bergen"], n), rng.choice(["Oslo", "Bergen", "Narvik"], n))
     frame = pd.DataFrame({"city": city, "north": city != "Oslo", "label": np.where(is_rare, "yes", "no")})
-    return Table("cities", frame, "label")
+    return Table(frame, "label", "cities")
 
 
 def fitted(split: Split, **changed: object) -> LanguageGenerator:
@@ -114,7 +114,7 @@ def test_the_smoothing_that_suits_the_learned_rare_rows_is_found_without_the_uns
     for is_alike in (True, False):
         values = rng.integers(0, 30, n)
         values = values if is_alike else np.where(label == "yes", 7, values)
-        table = Table("numbers", pd.DataFrame({"a": values, "label": label}), "label")
+        table = Table(pd.DataFrame({"a": values, "label": label}), "label", "numbers")
         split = learning.split_of(table, 0)
         generator = fitted(split)
         fold = tokens_of(generator, split.real.X, split.real.y)

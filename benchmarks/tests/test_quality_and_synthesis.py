@@ -43,7 +43,7 @@ def test_other_real_rows_are_a_half_that_is_taken_out_of_the_table() -> None:
 def test_noise_is_even_within_the_ends_of_columns_and_among_their_values() -> None:
     frame = classes_table({"no": 900, "yes": 90}).frame
     frame["amount"] = frame["amount"].where(frame.index % 4 != 0) ** 3
-    split = quality.split_of(Table("visits", frame, "label"), 0)
+    split = quality.split_of(Table(frame, "label", "visits"), 0)
     rows, real = written(split, {"method": NOISE}, 0, 1)[1], split.real.X
     ends = real["amount"].min(), real["amount"].max()
     assert rows["amount"].dropna().between(*ends).all()

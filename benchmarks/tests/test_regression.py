@@ -37,7 +37,7 @@ def test_a_quarter_is_unseen_and_bins_are_fixed_on_learned_targets() -> None:
     assert (len(SPLIT.real.y), len(SPLIT.test.y), len(SPLIT.bins)) == (120, 40, 6)
     assert SPLIT.bins.edges[0] == pytest.approx(SPLIT.real.y.min())
     with pytest.raises(InvalidInputError, match="houses has 39 rows; at least 40"):
-        RegressionSplit.of(Table("houses", houses_table(39).frame, "price"), 0, 6)
+        RegressionSplit.of(Table(houses_table(39).frame, "price", "houses"), 0, 6)
     task = task_of(regression.PROTOCOL, houses_table(), "none", bins=6)
     line = regression.describe(task.table, task.options)
     assert line.startswith("6 bins of `price` from ")

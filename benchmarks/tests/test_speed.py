@@ -36,7 +36,7 @@ def test_one_illegal_cell_makes_its_row_illegal() -> None:
 
 def test_columns_that_imbllm_sets_aside_are_left_out_and_few_rare_rows_are_kept() -> None:
     frame = read_named("seeded:60x4:20").frame.assign(nothing=1, level=pd.Categorical(["a", "b"] * 30))
-    few, rare = with_few_rare(Table("small", frame, "label"), 12)
+    few, rare = with_few_rare(Table(frame, "label", "small"), 12)
     assert (rare, few.counts) == ("rare", {"usual": 40, "rare": 12})
     assert [*few.features] == [*(f"feature {place}" for place in range(4)), "level"]
     assert few.frame["level"].dtype == object

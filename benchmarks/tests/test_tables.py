@@ -140,7 +140,7 @@ def test_other_cells_and_other_columns_are_another_digest() -> None:
     table = classes_table(SIZES)
     changed = table.frame.assign(visits=table.frame["visits"].where(table.frame.index != 3, -1))
     frames = (table.frame, changed, table.frame.rename(columns={"city": "town"}))
-    assert len({tables.Table("visits", frame, "label").digest for frame in frames}) == 3
+    assert len({tables.Table(frame, "label", "visits").digest for frame in frames}) == 3
 
 
 def test_a_split_is_stratified_seeded_and_leaves_small_classes_out() -> None:

@@ -21,14 +21,35 @@ CLASS_SHARE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledTable:
-    """Rows whose class is known."""
+class LabelledFrame:
+    """Rows with a label."""
 
     frame: pd.DataFrame
     """Features and label, index 0 … n - 1."""
 
     label: str
     """Name of the label column."""
+
+    @property
+    def features(self) -> pd.DataFrame:
+        """All columns but the label."""
+        return self.frame.drop(columns=self.label)
+
+    @property
+    def labels(self) -> pd.Series[Any]:
+        """The label column."""
+        return self.frame[self.label]
+
+    @property
+    def counts(self) -> dict[Hashable, int]:
+        """Rows of each class, the largest first, equal ones in the order of their names."""
+        sizes = self.labels.value_counts(sort=False).to_dict()
+        return dict(sorted(sizes.items(), key=lambda item: (-item[1], str(item[0]))))
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledTable(LabelledFrame):
+    """Rows whose class is known."""
 
     dropped: int
     """Rows left out because their label is missing."""
@@ -78,22 +99,6 @@ class LabelledTable:
         # Assigned as a new column: the kept rows may share memory with the caller's frame.
         kept = kept.assign(**{label: plain_labels(kept[label])})
         return cls(kept, label, int((~known).sum()), source)
-
-    @property
-    def features(self) -> pd.DataFrame:
-        """All columns but the label."""
-        return self.frame.drop(columns=self.label)
-
-    @property
-    def labels(self) -> pd.Series[Any]:
-        """The label column."""
-        return self.frame[self.label]
-
-    @property
-    def counts(self) -> dict[Hashable, int]:
-        """Rows of each class, the largest first, equal ones in the order of their names."""
-        sizes = self.labels.value_counts(sort=False).to_dict()
-        return dict(sorted(sizes.items(), key=lambda item: (-item[1], str(item[0]))))
 
     @property
     def rarest(self) -> Hashable:
