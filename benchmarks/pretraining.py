@@ -1,10 +1,10 @@
 """Trains the compact backbone over many tables; its weights are shipped with the package.
 
-``python -m benchmarks.pretraining`` writes ``imbllm_autogluon/language/compact.safetensors``. Each
-episode draws a table, some of its rows and columns, and a column to be the label; the embeddings come from the
-features of :class:`~imbllm_autogluon.language.table_start.TokenFeatures` of one part of the rows, and the model is
-judged on the other part: what it learns is how far the counts of few rows can be trusted. Three in four of the tables
-are :data:`TABLES`, the others are drawn from random structural models (:func:`structural_table`). No table of
+``python -m benchmarks.pretraining`` writes ``imbllm_autogluon/language/compact.safetensors``. Each episode draws a
+table, some of its rows and columns, and a column to be the label; the embeddings come from the features of
+:class:`~imbllm_autogluon.language.table_start.TokenFeatures` of one part of the rows, and the model is judged on the
+other part: what it learns is how far the counts of few rows can be trusted. Three in four of the tables are
+:data:`TABLES`, the others are drawn from random structural models (:func:`structural_table`). No table of
 :mod:`benchmarks.reserved` is ever read.
 """
 
@@ -14,6 +14,7 @@ import argparse
 import logging
 import time
 from collections import deque
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -179,7 +180,7 @@ def mirrored(features: TokenFeatures, rng: np.random.Generator) -> TokenFeatures
     """The same features with axes of other signs, which mean nothing."""
     signs = np.ones(features.values.shape[1])
     signs[:AXES] = rng.choice([-1.0, 1.0], size=AXES)
-    return TokenFeatures(features.tokens, features.values * signs, features.prefixes, features.names)
+    return replace(features, values=features.values * signs)
 
 
 def _varies(column: pd.Series) -> bool:

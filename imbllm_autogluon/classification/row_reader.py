@@ -32,6 +32,14 @@ INSTRUCTION = "Name the class that fits these values best, regardless of how fre
 FIRST_STAGE = "first_stage.skops"
 """File of a fitted classifier of scikit-learn; it holds no weights of a language model."""
 
+CONTROL = "class frequencies"
+"""Name of the control clause."""
+
+NATURAL, IGNORED = "as they are", "ignored"
+"""Its values: under the table's class shares, and under equal ones."""
+
+KINDS: dict[ColumnName, Kind] = {GUESS: "categorical", CONFIDENCE: "continuous", CONTROL: "categorical"}
+
 
 class RowReader:
     """Reads rows of one table.
@@ -172,15 +180,6 @@ class RowReader:
 def _beside(X: pd.DataFrame, hints: pd.DataFrame) -> pd.DataFrame:
     """Features and hints of the same rows, by position."""
     return X if not hints.shape[1] else pd.concat([X.reset_index(drop=True), hints.reset_index(drop=True)], axis=1)
-
-
-CONTROL = "class frequencies"
-"""Name of the control clause."""
-
-NATURAL, IGNORED = "as they are", "ignored"
-"""Its values: under the table's class shares, and under equal ones."""
-
-KINDS: dict[ColumnName, Kind] = {GUESS: "categorical", CONFIDENCE: "continuous", CONTROL: "categorical"}
 
 
 class Hints:

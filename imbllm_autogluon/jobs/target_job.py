@@ -52,6 +52,8 @@ MEANING = {
 
 GEOMETRIC = "geometric_mean_error"
 
+MAE, RMSE = "mean_absolute_error", "root_mean_squared_error"
+
 
 @dataclass(frozen=True, eq=False)
 class TargetJob(BaseJob):
@@ -146,9 +148,6 @@ class TargetJob(BaseJob):
         if self.test is not None:
             check_columns(self.train, self.test)
             check_test_targets(self.test)
-
-
-MAE, RMSE = "mean_absolute_error", "root_mean_squared_error"
 
 
 class TargetComparison(Comparison):

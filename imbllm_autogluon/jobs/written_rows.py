@@ -40,6 +40,8 @@ log = logging.getLogger("autogluon.imbllm")
 FOLD_NAME = re.compile(r"S(\d+)F(\d+)")
 """AutoGluon's name of a fold: repeat and number, both from 1."""
 
+Rows = tuple[pd.DataFrame, pd.Series]
+
 
 @dataclass(frozen=True, eq=False)
 class WrittenFold:
@@ -153,9 +155,6 @@ def _root_of(predictor: TabularPredictor, child: Any) -> Path:
     """Folder of the cache of a model."""
     stage = TwinParameters.from_aux(getattr(child, "params_aux", {})).stage
     return Path(stage.cache_dir) if stage.cache_dir else cache_of(Path(predictor.path).absolute())
-
-
-Rows = tuple[pd.DataFrame, pd.Series]
 
 
 def _real_rows(predictor: TabularPredictor, model: str, fold: str) -> tuple[Rows, Rows | None] | None:

@@ -87,7 +87,7 @@ class Cooccurrence:
         """Find the values of n rows; `rng` chooses where there are more than `MOST_ROWS`."""
         if len(rows.tokens) > MOST_ROWS:
             rows = rows.take(np.sort(rng.choice(len(rows.tokens), MOST_ROWS, replace=False)))
-        held, columns = rows.tokens[:, :, 0], columns_of_tokens(encoding)
+        held, columns = rows.tokens[:, :, 0], _columns(encoding)
         alone = (rows.tokens[:, :, 1:] < 0).all(axis=2) & (columns[held] == np.arange(held.shape[1]))
         known = rows.present & alone & (held >= 0)
         counts = np.bincount(held[known], minlength=encoding.n_tokens)
@@ -141,7 +141,7 @@ class Cooccurrence:
         return strengths, axes, shares
 
 
-def columns_of_tokens(encoding: SentenceEncoding) -> IntArray:
+def _columns(encoding: SentenceEncoding) -> IntArray:
     """The only clause that each token can be a value of, shape (n_tokens,); -1 where there is none or several."""
     columns = np.full(encoding.n_tokens, -1)
     for clause in range(encoding.n_clauses):

@@ -64,6 +64,8 @@ NOT_LEARNED = frozenset(
 )  # fmt: skip
 """Settings that may change while training is interrupted: a checkpoint of other values still fits."""
 
+log = logging.getLogger(__name__)
+
 
 class TableLanguageModel:
     """A language model together with the vocabulary of the table it writes.
@@ -367,9 +369,6 @@ class TableLanguageModel:
         base = self._backbone.base.fingerprint if self._backbone.base else None
         asked = None if objective is None else vars(objective)
         return fingerprint({**settings, "seed": self.seed, "base": base, "objective": asked}, rows)
-
-
-log = logging.getLogger(__name__)
 
 
 def store_warm(file: Path, learning: dict[str, torch.nn.Parameter], curve: TrainingCurve) -> None:

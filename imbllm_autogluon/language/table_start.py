@@ -22,7 +22,7 @@ import torch
 from safetensors.torch import load
 from torch.nn import functional
 
-from imbllm_autogluon.language.cooccurrence import AXES, STRENGTH, Cooccurrence, columns_of_tokens
+from imbllm_autogluon.language.cooccurrence import AXES, STRENGTH, Cooccurrence
 from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.sentences import PADDING
 from imbllm_autogluon.sentences.value_codings import NO_TOKEN, BinCoding
@@ -57,7 +57,8 @@ def start_from_other_tables(model: CompactModel, encoding: SentenceEncoding, row
     """
     known = TokenFeatures.of(encoding, rows, child_rng(seed, "training", "co-occurrence"))
     tokens, features = known.stacked()
-    is_of = torch.from_numpy(columns_of_tokens(encoding)[tokens.numpy(), None] == np.arange(encoding.n_clauses)).float()
+    is_of = torch.zeros(len(tokens), encoding.n_clauses)
+    is_of[np.arange(len(known.columns)), known.columns] = 1.0
     weights = {name: weight.to(model.device, torch.float32) for name, weight in shipped_weights().items()}
     model.load_state_dict({name: weight for name, weight in weights.items() if "matrix" not in name}, strict=False)
     with torch.no_grad():
@@ -136,6 +137,9 @@ class TokenFeatures:
     tokens: IntArray
     """Tokens that stand for a whole value, shape (n_values,)."""
 
+    columns: IntArray
+    """Clause of each of them, shape (n_values,)."""
+
     values: FloatArray
     """Features of their values, shape (n_values, n_value_features)."""
 
@@ -169,12 +173,13 @@ class TokenFeatures:
             ]
         )
         prefixes = np.array([prefix[0] for prefix in encoding.prefixes], dtype=np.int64)
-        return cls(counted.tokens, values, prefixes, names)
+        return cls(counted.tokens, counted.columns, values, prefixes, names)
 
     def stacked(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Tokens that something is known of, and their features, float32, n_value_features + n_name_features + 1 each.
+        """Tokens that something is known of, those of values first, and their features, float32.
 
-        Those of values and clauses have places of their own; the last one is that of the beginning of a sentence.
+        Each token has n_value_features + n_name_features + 1 features. Those of values and clauses have places of their
+        own; the last one is that of the beginning of a sentence.
         """
         n_values, n_names = self.values.shape[1], self.names.shape[1]
         features = np.zeros((len(self.values) + len(self.names) + 1, n_values + n_names + 1))

@@ -48,6 +48,9 @@ all written rows depend on it. The ROC AUC of the label query on `bank` was 86.1
 STARTS = "starts.safetensors"
 """File of the rows that first values are drawn from."""
 
+ONE_VALUE = ConditioningConfig(conditioning="yx", condition_pairs=1)
+"""A row begins with the value of one feature; the features take turns."""
+
 
 class PredLLMGenerator(WholeTableGenerator):
     """Learns the table with the label last, half of it in column order, and asks for the label of the rows it writes.
@@ -238,10 +241,6 @@ class PredLLMGenerator(WholeTableGenerator):
 
         self._starts = load_cells(folder / STARTS)
         self._label_model = LabelModel.load_beside(folder, state, self._model, threads=self.threads)
-
-
-ONE_VALUE = ConditioningConfig(conditioning="yx", condition_pairs=1)
-"""A row begins with the value of one feature; the features take turns."""
 
 
 class CandidateWriter:

@@ -50,6 +50,11 @@ ENSEMBLE_VERSION = 2
 FLOOR = 1e-7
 """Least probability whose logarithm is taken, that of AutoGluon's 32-bit probabilities."""
 
+KEY = "IMBLLM_ENS"
+
+TWINS = "twins"
+"""Hyperparameter of the ensemble: names of its models that must show that they help."""
+
 
 class SkilledSelection(EnsembleSelection):  # type: ignore[misc]
     """Greedy selection by a metric and by the log-loss skill, tilted for decisions among more than two classes.
@@ -210,12 +215,6 @@ def _log_losses(codes: npt.NDArray[Any], probabilities: Probabilities) -> FloatA
         right = probabilities[np.arange(len(codes)), codes]
     losses: FloatArray = -np.log(np.clip(right.astype(np.float64), FLOOR, None))
     return losses
-
-
-KEY = "IMBLLM_ENS"
-
-TWINS = "twins"
-"""Hyperparameter of the ensemble: names of its models that must show that they help."""
 
 
 class SkilledEnsembleModel(GreedyWeightedEnsembleModel):  # type: ignore[misc]

@@ -31,6 +31,15 @@ if TYPE_CHECKING:
 
     Weights = npt.NDArray[np.float64]
 
+SPLITTING_FAMILIES = ("TABM", "MITRA", "FT_TRANSFORMER")
+"""Keys of families in AutoGluon 1.6 that cut validation rows out by themselves (tabm_model.py:86,
+mitra/sklearn_interface.py:320, AutoMM)."""
+
+VALIDATION_SHARE = 0.2
+
+STRATA = 10
+"""Steps of the ranks of targets that validation rows are drawn from evenly."""
+
 
 class RebalancingMixin(FoldWriter):
     """Mixin in front of an AutoGluon model class; makes its twin."""
@@ -205,15 +214,6 @@ def with_stack_columns(
         places[own == label] = rng.choice(donors, size=int((own == label).sum()))
     taken = X[stack].iloc[places].set_axis(rows.index, axis=0)
     return rows.join(taken)[list(X.columns)]
-
-
-SPLITTING_FAMILIES = ("TABM", "MITRA", "FT_TRANSFORMER")
-"""Keys of such families in AutoGluon 1.6 (tabm_model.py:86, mitra/sklearn_interface.py:320, AutoMM)."""
-
-VALIDATION_SHARE = 0.2
-
-STRATA = 10
-"""Steps of the ranks of targets that validation rows are drawn from evenly."""
 
 
 def splits_internally(twin: type[Any]) -> bool:

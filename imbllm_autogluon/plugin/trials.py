@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("autogluon.imbllm")
 
+PLAIN = (str, int, float, bool, type(None))
+"""What Optuna stores as a choice; of anything else its place in the list is stored."""
+
 
 class Trials:
     """Trials of one model of a fit.
@@ -286,10 +289,6 @@ def _of_model(init_params: Mapping[str, Any]) -> Mapping[str, Any]:
     """Arguments of the model itself, where those given are of a bag around it."""
     inner: Mapping[str, Any] = init_params.get("model_base_kwargs") or init_params
     return inner
-
-
-PLAIN = (str, int, float, bool, type(None))
-"""What Optuna stores as a choice; of anything else its place in the list is stored."""
 
 
 def suggest_all(trial: optuna.trial.BaseTrial, spaces: Mapping[str, Any]) -> dict[str, Any]:

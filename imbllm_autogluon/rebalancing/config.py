@@ -30,6 +30,26 @@ if TYPE_CHECKING:
 MOST_GENERATED = 10.0
 """New rows for each real one, at most."""
 
+Method = Literal["imbllm", "great", "pred_llm", "smote_nc", "smogn", "random", "none"]
+
+METHODS: Mapping[Task, tuple[Method, ...]] = {
+    "classification": ("imbllm", "great", "pred_llm", "smote_nc", "random", "none"),
+    "regression": ("imbllm", "smogn", "random", "none"),
+}
+"""Methods of each task: the others need classes, or bins of a target."""
+
+SAMPLING_KEYS = (
+    "conditioning", "condition_pairs", "start", "answer", "candidates_per_row", "temperature", "precision",
+    "generation_batch", "near_copies", "plausibility",
+)  # fmt: skip
+"""Settings that change the rows a trained generator writes, but not the generator."""
+
+AFTER_WARMUP_KEYS = (
+    "interpolation_ratio", "interpolation", "categories", "interpolated_clauses", "neighbours", "steps", "epochs",
+    "patience",
+)  # fmt: skip
+"""Settings of training that only matter after the warm-up on the whole fold."""
+
 
 @documented
 @dataclass(frozen=True)
@@ -52,27 +72,6 @@ class TargetsConfig:
 
     def __post_init__(self) -> None:
         require_allowed(self)
-
-
-Method = Literal["imbllm", "great", "pred_llm", "smote_nc", "smogn", "random", "none"]
-
-METHODS: Mapping[Task, tuple[Method, ...]] = {
-    "classification": ("imbllm", "great", "pred_llm", "smote_nc", "random", "none"),
-    "regression": ("imbllm", "smogn", "random", "none"),
-}
-"""Methods of each task: the others need classes, or bins of a target."""
-
-SAMPLING_KEYS = (
-    "conditioning", "condition_pairs", "start", "answer", "candidates_per_row", "temperature", "precision",
-    "generation_batch", "near_copies", "plausibility",
-)  # fmt: skip
-"""Settings that change the rows a trained generator writes, but not the generator."""
-
-AFTER_WARMUP_KEYS = (
-    "interpolation_ratio", "interpolation", "categories", "interpolated_clauses", "neighbours", "steps", "epochs",
-    "patience",
-)  # fmt: skip
-"""Settings of training that only matter after the warm-up on the whole fold."""
 
 
 @documented

@@ -32,6 +32,12 @@ SAMPLED_AT_ONCE = 4096
 GRADIENT_NORM = 1.0
 """Longer gradients are cut to it."""
 
+OFFSET = 0.008
+"""Keeps the noise of the first step from vanishing (Nichol and Dhariwal 2021, section 3.2)."""
+
+LEAST_SIGNAL = 1e-3
+"""Share of the signal left in the last step: exactly 0 would divide by 0 where noise is turned back into features."""
+
 
 class LatentDiffusion:
     """A fitted denoiser of features, ready to draw new ones.
@@ -206,13 +212,6 @@ def _follow(average: Denoiser, denoiser: Denoiser, decay: float, step: int) -> N
     """One step of the moving average; early steps forget faster, so that short trainings do not keep the start."""
     share = min(decay, (1 + step) / (10 + step))
     torch._foreach_lerp_(list(average.parameters()), list(denoiser.parameters()), 1 - share)
-
-
-OFFSET = 0.008
-"""Keeps the noise of the first step from vanishing (Nichol and Dhariwal 2021, section 3.2)."""
-
-LEAST_SIGNAL = 1e-3
-"""Share of the signal left in the last step: exactly 0 would divide by 0 where noise is turned back into features."""
 
 
 class CosineSchedule:

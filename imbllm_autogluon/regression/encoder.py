@@ -27,6 +27,16 @@ LARGEST_EMBEDDING = 32
 READ_AT_ONCE = 8192
 """Rows that go through the encoder at once where nothing is learned."""
 
+FREQUENCIES = 16
+"""Learned frequencies of each number; the paper tunes 8 to 96."""
+
+UNITS = 12
+"""Numbers that each column becomes."""
+
+DEVIATION = 0.2
+"""Standard deviation of the first frequencies, in periods per standard deviation of a number; the paper tunes 0.01 to
+100 and finds small ones best on scaled numbers."""
+
 
 class TabularEncoder(nn.Module):
     """Residual network or multi-layer perceptron on scaled numbers and embedded categories.
@@ -130,17 +140,6 @@ class _ResidualBlock(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         changed: Tensor = hidden + self.change(hidden)
         return changed
-
-
-FREQUENCIES = 16
-"""Learned frequencies of each number; the paper tunes 8 to 96."""
-
-UNITS = 12
-"""Numbers that each column becomes."""
-
-DEVIATION = 0.2
-"""Standard deviation of the first frequencies, in periods per standard deviation of a number; the paper tunes 0.01 to
-100 and finds small ones best on scaled numbers."""
 
 
 class PeriodicEmbedding(nn.Module):

@@ -47,6 +47,14 @@ log = logging.getLogger(__name__)
 MOST_ROUNDS = 3
 """Times that rows are written again whose target lies outside the range that their first clause names."""
 
+FORMAT = 1
+"""Version of the stored form; raised whenever an older reader could misread it."""
+
+MARKER = "targets.json"
+"""Written last: a folder without it holds no finished generator of targets."""
+
+GROUPS = "groups.safetensors"
+
 
 class TargetImbLLM:
     """Writes rows for bins of a continuous target.
@@ -240,15 +248,6 @@ def _free_name(name: object, X: pd.DataFrame) -> str:
     while free in X.columns:
         free += "_"
     return free
-
-
-FORMAT = 1
-"""Version of the stored form; raised whenever an older reader could misread it."""
-
-MARKER = "targets.json"
-"""Written last: a folder without it holds no finished generator of targets."""
-
-GROUPS = "groups.safetensors"
 
 
 def save_target_generator(writer: TargetImbLLM, folder: Path) -> None:

@@ -49,6 +49,18 @@ if TYPE_CHECKING:
 LEAST_ROWS = 20
 """Rows below which neither an encoder nor the distribution of its features can be learned."""
 
+FORMAT = 1
+"""Version of the stored form; raised whenever an older reader could misread it."""
+
+MARKER, WEIGHTS = "latent_diff.json", "latent_diff.safetensors"
+"""The marker is written last: a folder without it holds nothing finished."""
+
+SCALER_STATE = {
+    "QuantileTransformer": ("quantiles_", "references_"),
+    "StandardScaler": ("mean_", "var_", "scale_"),
+}
+"""What scikit-learn's transformers need to transform."""
+
 
 @documented_settings(LatentDiffConfig)
 @settings_as_parameters(LatentDiffConfig)
@@ -270,19 +282,6 @@ def _weights(sample_weight: Any, frame: pd.DataFrame) -> FloatArray:
         raise InvalidInputError(f"sample_weight must be 0 or more; got {weights.min()} as its lowest value.")
     shares: FloatArray = weights / weights.mean()
     return shares
-
-
-FORMAT = 1
-"""Version of the stored form; raised whenever an older reader could misread it."""
-
-MARKER, WEIGHTS = "latent_diff.json", "latent_diff.safetensors"
-"""The marker is written last: a folder without it holds nothing finished."""
-
-SCALER_STATE = {
-    "QuantileTransformer": ("quantiles_", "references_"),
-    "StandardScaler": ("mean_", "var_", "scale_"),
-}
-"""What scikit-learn's transformers need to transform."""
 
 
 def save_model(model: LatentModel, folder: Path, seen: dict[str, Any]) -> Path:

@@ -64,6 +64,9 @@ HEAD_SETTINGS = (
 DENOISER_SHARE = 0.6
 """Share of the time that is then left for the denoiser; the rest is for sampling."""
 
+LEAST_RATIO, MOST_RATIO = 0.1, 10.0
+"""Limits of smoothed over own variance, as in the authors' code."""
+
 
 @dataclass
 class LatentReport:
@@ -383,10 +386,6 @@ def _weights(method: str, targets: FloatArray, bins: TargetBins) -> FloatArray:
     if method == "lds":
         return lds_weights(targets, bins)
     return dense_weights(targets) if method == "dense_weight" else np.ones(len(targets))
-
-
-LEAST_RATIO, MOST_RATIO = 0.1, 10.0
-"""Limits of smoothed over own variance, as in the authors' code."""
 
 
 class FeatureDistributionSmoothing:

@@ -36,6 +36,10 @@ __all__ = [
     "union",
 ]
 
+_PART_ENDS = {3: "year", 6: "month", 9: "day", 12: "hour", 15: "minute", 18: "second"}
+
+_LIMITS = {"year": (1, 9999), "month": (1, 12), "hour": (0, 23), "minute": (0, 59), "second": (0, 59)}
+
 
 def characters(texts: Iterable[str]) -> dict[str, int]:
     """Return a number for each character that occurs in the texts, by code point.
@@ -148,8 +152,6 @@ class _State(NamedTuple):
 
 
 # Last place of each part in "2024-02-29T23:59:59.999", and what the part is.
-_PART_ENDS = {3: "year", 6: "month", 9: "day", 12: "hour", 15: "minute", 18: "second"}
-_LIMITS = {"year": (1, 9999), "month": (1, 12), "hour": (0, 23), "minute": (0, 59), "second": (0, 59)}
 
 
 def date_range(low: str, high: str, symbols: Mapping[str, int]) -> Automaton:

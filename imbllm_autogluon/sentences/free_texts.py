@@ -38,6 +38,15 @@ if TYPE_CHECKING:
 SMALL_FOLD = 50
 """Rows below which a word counts that one row alone has."""
 
+_NO_BLANKS = "\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
+"""Chinese characters and Japanese kana of the first plane; those of the planes 2 and 3 follow in the pattern."""
+
+_LONGEST = 31
+"""Characters of a word behind its first; what is longer (encoded files, laughter) is cut."""
+
+_INVISIBLE = frozenset({"Cc", "Cf"})
+"""Categories of characters that are no word: controls, direction marks, joiners."""
+
 
 @dataclass(frozen=True)
 class TextColumn:
@@ -213,16 +222,6 @@ def _by_rows(rows: Iterable[list[str]]) -> list[tuple[str, int]]:
     """Words and the number of rows that have them, most rows first, then by code point."""
     counts = Counter(word for row in rows for word in set(row))
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-
-
-_NO_BLANKS = "\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
-"""Chinese characters and Japanese kana of the first plane; those of the planes 2 and 3 follow in the pattern."""
-
-_LONGEST = 31
-"""Characters of a word behind its first; what is longer (encoded files, laughter) is cut."""
-
-_INVISIBLE = frozenset({"Cc", "Cf"})
-"""Categories of characters that are no word: controls, direction marks, joiners."""
 
 
 def cut_text(text: str) -> Iterator[str]:

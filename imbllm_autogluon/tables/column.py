@@ -45,6 +45,15 @@ _REMEDIES: dict[Kind, str] = {
     "categorical": "convert it first with .astype('category')",
 }
 
+Codes = npt.NDArray[np.int64]
+
+Numbers = npt.NDArray[Any]
+
+_WHOLE_FLOATS = 2.0**53
+"""Beyond this, float64 no longer holds every whole number."""
+
+_NANOSECONDS = {"D": 86_400 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+
 
 @dataclass(frozen=True)
 class Column:
@@ -257,9 +266,6 @@ def _refuse_impossible(kind: Kind, fmt: ColumnFormat, name: ColumnName) -> None:
         )
 
 
-Codes = npt.NDArray[np.int64]
-
-
 def distinct_levels(series: pd.Series[Any], missing: BoolArray, name: ColumnName) -> tuple[Codes, list[Any]]:
     """Codes of the cells of a dense series (-1 where missing) and the levels they point at.
 
@@ -327,14 +333,6 @@ def find_levels(wanted: list[Any], levels: tuple[Any, ...]) -> Codes:
 
 def _is_bool(level: object) -> bool:
     return isinstance(level, (bool, np.bool_))
-
-
-Numbers = npt.NDArray[Any]
-
-_WHOLE_FLOATS = 2.0**53
-"""Beyond this, float64 no longer holds every whole number."""
-
-_NANOSECONDS = {"D": 86_400 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
 
 def read_floats(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat, name: ColumnName) -> Numbers:

@@ -22,6 +22,24 @@ Kinds = Mapping[ColumnName, Kind]
 
 IS_TEXT = "its kind is text, which the backbone does not write."
 
+ID_ROWS = 20
+"""Fewer cells than this may all differ by chance: such a column is no identifier."""
+
+ID_SHARE = 0.95
+"""Share of distinct cells above which a column of strings or categories is an identifier."""
+
+TEXT_SHARE = 0.5
+"""Share of distinct cells above which a column of strings may be free text."""
+
+TEXT_WORDS = 4.0
+"""Mean number of words per distinct cell from which on such a column is free text."""
+
+GUESSED_TEXT = "it holds free text, which the backbone does not write; pass kinds={...: 'categorical'} to write it."
+"""Reason to set a column of sentences aside."""
+
+_WORDS_SAMPLED = 5_000
+"""Distinct strings whose words are counted: enough for a mean, and fast."""
+
 
 def checked_names(df: pd.DataFrame) -> tuple[ColumnName, ...]:
     """Names of all columns.
@@ -147,25 +165,6 @@ def _checked_name(name: object) -> ColumnName:
         f"column name {name!r} is a {type(name).__name__}; names must be strings or integers: "
         "use df.columns = [str(name) for name in df.columns]."
     )
-
-
-ID_ROWS = 20
-"""Fewer cells than this may all differ by chance: such a column is no identifier."""
-
-ID_SHARE = 0.95
-"""Share of distinct cells above which a column of strings or categories is an identifier."""
-
-TEXT_SHARE = 0.5
-"""Share of distinct cells above which a column of strings may be free text."""
-
-TEXT_WORDS = 4.0
-"""Mean number of words per distinct cell from which on such a column is free text."""
-
-GUESSED_TEXT = "it holds free text, which the backbone does not write; pass kinds={...: 'categorical'} to write it."
-"""Reason to set a column of sentences aside."""
-
-_WORDS_SAMPLED = 5_000
-"""Distinct strings whose words are counted: enough for a mean, and fast."""
 
 
 def is_constant(column: Column, series: pd.Series[Any]) -> bool:

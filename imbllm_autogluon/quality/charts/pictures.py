@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 MOST_COLUMNS = 24
 """Columns that are drawn, the worst ones."""
 
+WIDTH, HEIGHT = 640, 200
+"""Size of the plotting area in SVG units."""
+
+BINS = 40
+
+TAIL = 0.01
+"""Share of the distances that may lie beyond the axis; they are added to its last bar."""
+
 
 @dataclass(frozen=True)
 class Pictures:
@@ -82,15 +90,6 @@ def pictures(rows: Compared, distances: Distances, seed: int = 0) -> Pictures:
         ),
         {chart.name: chart.total_variation for chart in charts},
     )
-
-
-WIDTH, HEIGHT = 640, 200
-"""Size of the plotting area in SVG units."""
-
-BINS = 40
-
-TAIL = 0.01
-"""Share of the distances that may lie beyond the axis; they are added to its last bar."""
 
 
 @dataclass(frozen=True)
