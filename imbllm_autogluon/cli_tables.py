@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from imbllm_autogluon.configuration import require_choice
+from imbllm_autogluon._config import require_choice
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imbllm_autogluon.configuration import require_number
+from imbllm_autogluon._config import require_number
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
 from imbllm_autogluon.jobs.checks import check_families, check_folds, check_presets
 from imbllm_autogluon.jobs.folders import check_folder, clear_folder, prepare_folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imbllm_autogluon.configuration import require_number
+from imbllm_autogluon._config import require_number
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError, nearest
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from imbllm_autogluon.configuration import require_number
+from imbllm_autogluon._config import require_number
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, nearest
 from imbllm_autogluon.oversampling.methods import generator_of
 from imbllm_autogluon.oversampling.storage import MARKER, load_generator, save_generator

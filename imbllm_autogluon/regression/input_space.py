@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file, save_file
 
-from imbllm_autogluon.configuration import require_choice
+from imbllm_autogluon._config import require_choice
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig, PlausibilityConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
