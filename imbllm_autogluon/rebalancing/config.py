@@ -24,7 +24,7 @@ from imbllm_autogluon.regression.target_groups import Clause
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imbllm_autogluon.tables.tasks import Task
+    from imbllm_autogluon.tables.labeled import Task
 
 
 MOST_GENERATED = 10.0
