@@ -196,7 +196,7 @@ def _search_seconds(predictor: TabularPredictor) -> float:
     import optuna
 
     from imbllm_autogluon.plugin.fold_writer import cache_of
-    from imbllm_autogluon.rebalancing.cache_folder import STUDIES
+    from imbllm_autogluon.rebalancing.cache import STUDIES
     from imbllm_autogluon.search.studies import journal_storage
 
     storage = journal_storage(cache_of(Path(predictor.path)) / STUDIES)
@@ -209,7 +209,7 @@ def _generators(fit: Fit, method: str) -> int:
     """Generators that the twins of all families share; trials train those that their settings ask for in addition."""
     from imbllm_autogluon.jobs.fold_records import child_reports
     from imbllm_autogluon.plugin.fold_writer import cache_of
-    from imbllm_autogluon.rebalancing.fold_rows import GENERATORS as SHELF
+    from imbllm_autogluon.rebalancing.rows import GENERATORS as SHELF
 
     reports = [report for model in fit.models_of("ImbLLM")[:1] for _, report in child_reports(fit.predictor, model)]
     shared = len({report.get("oversampling", {}).get("generator", "") for report in reports} - {""})

@@ -22,7 +22,7 @@ from imbllm_autogluon.plugin.fold_writer import cache_of
 from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.plugin.raw_view import exact_view
 from imbllm_autogluon.quality.pages.environments import measure
-from imbllm_autogluon.rebalancing.fold_rows import POOLS
+from imbllm_autogluon.rebalancing.rows import POOLS
 from imbllm_autogluon.regression.bins import TargetBins
 
 if TYPE_CHECKING:

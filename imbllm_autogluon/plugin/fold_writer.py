@@ -19,7 +19,7 @@ from imbllm_autogluon.plugin.settings_model import Reported
 from imbllm_autogluon.plugin.skipping import skipped_by_autogluon
 from imbllm_autogluon.plugin.tasks import plan_for, task_of
 from imbllm_autogluon.rebalancing import Fold, FoldRows, OversamplingPlan, fold_rows
-from imbllm_autogluon.rebalancing.cache_folder import INSIDE
+from imbllm_autogluon.rebalancing.cache import INSIDE
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping

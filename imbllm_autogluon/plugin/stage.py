@@ -16,12 +16,11 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.classification.prior import correct_prior, fitted_factors, prior_factors
-from imbllm_autogluon.oversampling.baselines import duplicated
 from imbllm_autogluon.plugin.class_metrics import answers_by_highest_probability
 from imbllm_autogluon.plugin.fold_writer import FoldWriter, WrittenRows, log
 from imbllm_autogluon.plugin.parameters import search_spaces
 from imbllm_autogluon.randomness import child_rng
-from imbllm_autogluon.rebalancing.target_rows import as_numbers, by_bin, duplicated_targets
+from imbllm_autogluon.rebalancing.rows import as_numbers, duplicate_rows
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -123,10 +122,7 @@ class RebalancingMixin(FoldWriter):
         stack, parameters = self._stack_columns(X), self._parameters()
         seed = parameters.rebalancing.random_state
         if stack and parameters.stage.stack == "duplicate":
-            if plan.bins is not None:
-                X, y = duplicated_targets(X, y, plan.bins, by_bin(plan.counts), seed=seed)
-                return WrittenRows(X, y, {"method": "random"})
-            return WrittenRows(*duplicated(X, y, plan.counts, seed=seed), {"method": "random"})
+            return WrittenRows(*duplicate_rows(X, y, plan, seed=seed), {"method": "random"})
         rows = self._written_rows(X, y, plan, num_cpus, time_limit)
         unwritten = self._unwritten_columns(X)
         if not unwritten:

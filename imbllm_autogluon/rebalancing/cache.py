@@ -9,28 +9,45 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import shutil
 import uuid
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from filelock import FileLock
 
-from imbllm_autogluon.errors import StoredStateError
+from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-log = logging.getLogger("autogluon.imbllm")
+_log = logging.getLogger("autogluon.imbllm")
 
 T = TypeVar("T")
 
-MOST_IN_MEMORY = 16
-"""Entries kept in memory per shelf: the folds of a fit, twice over."""
+INSIDE = ("utils", "imbllm")
+"""Where a predictor keeps its cache."""
+
+STUDIES = "study.journal"
+"""File of the studies of a predictor."""
+
+WARM_UPS = "warm-ups"
+"""Folder of the weights after warm-ups, which generators of a fold share that differ in what follows."""
+
+DELETED = ("generators", "rows", WARM_UPS)
+"""Folders that can be made again."""
 
 MARK = "complete"
 """File that a published entry holds."""
+
+_MOST_IN_MEMORY = 16
+"""Entries kept in memory per shelf: the folds of a fit, twice over."""
+
+_OWN_NAMES = re.compile(r"\.?[0-9a-f]{40}([.-].*)?")
+"""Entries, drafts and locks of the cache begin with the hash of what they depend on."""
 
 
 class Shelf(Generic[T]):
@@ -52,7 +69,7 @@ class Shelf(Generic[T]):
         self._stored: set[tuple[Path | None, str]] = set()
 
     def get_or_build(self, root: Path | None, key: str, build: Callable[[], T]) -> tuple[T, bool]:
-        """Return the entry of a key, building it if nobody has.
+        """Return the entry of a key, and whether this call built it because nobody had.
 
         Parameters
         ----------
@@ -62,22 +79,21 @@ class Shelf(Generic[T]):
             Name of the entry: a hash of everything it depends on.
         build
             Makes the entry.
-
-        Returns
-        -------
-        entry, built
-            The entry, and whether this call built it.
         """
-        place = (root, key)
-        known = self._memory.get(place)
+        known = self._memory.get((root, key))
         if known is not None and not self._was_deleted(root, key):
-            self._memory.move_to_end(place)
+            self._memory.move_to_end((root, key))
             return known, False
-        # An entry whose folder was deleted since is stored again, for processes that come later.
-        entry, built = self._from_disk_or_built(root, key, build if known is None else lambda: known)
-        built = built and known is None
-        self._memory[place] = entry
-        if len(self._memory) > MOST_IN_MEMORY:
+        with _locked(None if root is None else root / self.name, key) as folder:
+            found = None if folder is None else self._read(folder / key)
+            # An entry whose folder was deleted since is stored again, for processes that come later.
+            entry = next((each for each in (found, known) if each is not None), None)
+            built = entry is None
+            entry = build() if entry is None else entry
+            if folder is not None and (found is not None or self._publish(entry, folder, key)):
+                self._stored.add((root, key))
+        self._memory[root, key] = entry
+        if len(self._memory) > _MOST_IN_MEMORY:
             self._memory.popitem(last=False)
         return entry, built
 
@@ -98,20 +114,6 @@ class Shelf(Generic[T]):
         """Whether an entry was on disk once and is not any more."""
         return root is not None and (root, key) in self._stored and not (root / self.name / key / MARK).exists()
 
-    def _from_disk_or_built(self, root: Path | None, key: str, build: Callable[[], T]) -> tuple[T, bool]:
-        with contextlib.ExitStack() as stack:
-            folder = None if root is None else stack.enter_context(_locked(root / self.name, key))
-            if folder is None:
-                return build(), True
-            found = self._read(folder / key)
-            if found is not None:
-                self._stored.add((root, key))
-                return found, False
-            entry = build()
-            if self._publish(entry, folder, key):
-                self._stored.add((root, key))
-            return entry, True
-
     def _read(self, entry: Path) -> T | None:
         """The entry of a folder; `None` if there is none or it was broken and had to be deleted."""
         if not (entry / MARK).exists():
@@ -119,15 +121,12 @@ class Shelf(Generic[T]):
         try:
             return self._load(entry)
         except StoredStateError as error:
-            log.warning("A broken cache entry is built again (%s).", error)
+            _log.warning("A broken cache entry is built again (%s).", error)
             shutil.rmtree(entry, ignore_errors=True)
             return None
 
     def _publish(self, entry: T, folder: Path, key: str) -> bool:
-        """Write an entry beside its place and rename it; leftovers of killed writers are swept away first.
-
-        Returns whether that worked.
-        """
+        """Store an entry, if that works; leftovers of killed writers are swept away first."""
         for leftover in folder.glob(f".{key}-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         draft = folder / f".{key}-{uuid.uuid4().hex}"
@@ -139,20 +138,86 @@ class Shelf(Generic[T]):
             draft.rename(folder / key)
         except (OSError, StoredStateError) as error:
             shutil.rmtree(draft, ignore_errors=True)
-            log.warning("The cache entry could not be stored in %s and is kept in memory (%s).", folder, error)
+            _log.warning("The cache entry could not be stored in %s and is kept in memory (%s).", folder, error)
             return False
         return True
 
 
 @contextlib.contextmanager
-def _locked(folder: Path, key: str) -> Iterator[Path | None]:
-    """Hold the lock of one key and yield the folder; `None` where it cannot be written."""
+def _locked(folder: Path | None, key: str) -> Iterator[Path | None]:
+    """Hold the lock of one key and yield the folder; `None` where there is none or it cannot be written."""
     with contextlib.ExitStack() as stack:
-        usable: Path | None = folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(FileLock(folder / f"{key}.lock"))
-        except OSError as error:
-            log.warning("The cache folder %s cannot be written (%s); generators are kept in memory.", folder, error)
-            usable = None
+        usable = folder
+        if folder is not None:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(FileLock(folder / f"{key}.lock"))
+            except OSError as error:
+                _log.warning("The cache folder %s cannot be written (%s); entries are kept in memory.", folder, error)
+                usable = None
         yield usable
+
+
+@dataclass(frozen=True)
+class CachePart:
+    """One kind of entry."""
+
+    name: str
+    entries: int
+    bytes: int
+    """On disk, locks and unfinished entries included."""
+
+
+@dataclass(frozen=True)
+class CacheInfo:
+    """What a cache holds."""
+
+    folder: Path
+    parts: tuple[CachePart, ...]
+
+
+def inspect_cache(folder: Path) -> CacheInfo:
+    """Count entries and bytes of the cache in a folder, which is a predictor's or the cache's own.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no cache.
+    """
+    root = _cache_in(folder)
+    parts = [_part(root / name) for name in DELETED]
+    if (root / STUDIES).is_file():
+        parts.append(CachePart("studies", 1, (root / STUDIES).stat().st_size))
+    return CacheInfo(root, tuple(parts))
+
+
+def clear_cache(folder: Path) -> int:
+    """Delete generators and rows; returns the bytes that were freed.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no cache.
+    """
+    root = _cache_in(folder)
+    freed = sum(_part(root / name).bytes for name in DELETED)
+    for name in DELETED:
+        shutil.rmtree(root / name, ignore_errors=True)
+    return freed
+
+
+def _cache_in(folder: Path) -> Path:
+    inside = folder.joinpath(*INSIDE)
+    if inside.is_dir():
+        return inside
+    # Nothing but entries may be deleted: a folder called `rows` may be anybody's.
+    foreign = [path for name in DELETED for path in (folder / name).glob("*") if not _OWN_NAMES.fullmatch(path.name)]
+    if foreign or not any((folder / name).exists() for name in (*DELETED, STUDIES)):
+        raise InvalidInputError(f"{folder} holds no generators, rows or studies; name the folder of a fit with twins.")
+    return folder
+
+
+def _part(folder: Path) -> CachePart:
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    entries = [*folder.glob(f"*/{MARK}"), *folder.glob("*.safetensors")]
+    return CachePart(folder.name, len(entries), sum(sizes))

@@ -9,11 +9,7 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from imbllm_autogluon.configuration import (
-    FlatConfig,
-    Range,
-    require_allowed,
-)
+from imbllm_autogluon.configuration import FlatConfig, Range, require_allowed
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.field_docs import documented
 from imbllm_autogluon.oversampling.config import GeneratorConfig
@@ -26,9 +22,6 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.tables.tasks import Task
 
-
-MOST_GENERATED = 10.0
-"""New rows for each real one, at most."""
 
 Method = Literal["imbllm", "great", "pred_llm", "smote_nc", "smogn", "random", "none"]
 
@@ -44,7 +37,7 @@ SAMPLING_KEYS = (
 )  # fmt: skip
 """Settings that change the rows a trained generator writes, but not the generator."""
 
-AFTER_WARMUP_KEYS = (
+_AFTER_WARMUP_KEYS = (
     "interpolation_ratio", "interpolation", "categories", "interpolated_clauses", "neighbours", "steps", "epochs",
     "patience",
 )  # fmt: skip
@@ -64,7 +57,7 @@ class TargetsConfig:
     """`equal_width`: between the lowest and the highest target; `quantile`: of about equal counts, so that no target is
     rare; `unit`: one for each whole number, as for ages in years."""
 
-    generation_ratio: Annotated[float, Range(0.0, MOST_GENERATED)] = 0.5
+    generation_ratio: Annotated[float, Range(0.0, 10.0)] = 0.5
     """New rows for each real one, the more for a bin the fewer rows it holds; `max_growth` limits them."""
 
     clause: Clause = "bin"
@@ -127,13 +120,7 @@ class RebalanceConfig(FlatConfig):
         return round(sqrt(rows * largest) if self.target_ratio is None else self.target_ratio * largest)
 
     def require_method(self, task: Task) -> None:
-        """Refuse a method of the other task.
-
-        Raises
-        ------
-        InvalidInputError
-            The method needs classes, or bins of a target.
-        """
+        """Raise `InvalidInputError` if the method is one of the other task."""
         if self.method not in METHODS[task]:
             allowed = ", ".join(repr(method) for method in METHODS[task])
             raise InvalidInputError(f"method {self.method!r} is none for {task}; the methods for it are: {allowed}.")
@@ -150,7 +137,7 @@ class RebalanceConfig(FlatConfig):
 
     def warmup_settings(self) -> dict[str, Any]:
         """Settings that decide what the warm-up learns: generators that differ in others share it."""
-        return {k: v for k, v in self.training_settings().items() if k not in AFTER_WARMUP_KEYS}
+        return {k: v for k, v in self.training_settings().items() if k not in _AFTER_WARMUP_KEYS}
 
     def sampling_settings(self) -> dict[str, Any]:
         """Settings that decide what rows a trained generator writes."""

@@ -16,7 +16,7 @@ from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.plugin.callback import RebalanceCallback
 from imbllm_autogluon.plugin.fold_writer import cache_of
 from imbllm_autogluon.plugin.presets import presets
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
+from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
 from imbllm_autogluon.tables.labelled import LabelledTable
 from tests.jobs.fits import binary_outcome, labelled, mixed_table, tiny_job
 
