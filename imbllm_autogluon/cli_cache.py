@@ -17,10 +17,10 @@ def info(folder: Folder) -> None:
     """Show how many there are and what they take."""
     from imbllm_autogluon.rebalancing.cache import inspect_cache
 
-    found = inspect_cache(folder)
-    for part in found.parts:
+    root, parts = inspect_cache(folder)
+    for part in parts:
         typer.echo(f"{part.name:<12}{part.entries:>6}  {part.bytes / 1e6:>9.1f} MB")
-    typer.echo(f"{found.folder}: {sum(part.bytes for part in found.parts) / 1e6:.1f} MB")
+    typer.echo(f"{root}: {sum(part.bytes for part in parts) / 1e6:.1f} MB")
 
 
 @cache.command()

@@ -20,7 +20,6 @@ from imbllm_autogluon.plugin.class_metrics import answers_by_highest_probability
 from imbllm_autogluon.plugin.fold_writer import FoldWriter, WrittenRows, log
 from imbllm_autogluon.plugin.parameters import search_spaces
 from imbllm_autogluon.randomness import child_rng
-from imbllm_autogluon.rebalancing.rows import as_numbers, duplicate_rows
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -99,7 +98,7 @@ class RebalancingMixin(FoldWriter):
         report = self._note(plan, rows, time.time() - started)
         if rows is not None:
             sample_weight = _extended_weights(sample_weight, len(rows.y))
-            y = y if plan.bins is None else as_numbers(y)
+            y = y if plan.bins is None else y.astype(np.float64)
             X, y = _extended(X, rows.X), _extended(y, rows.y)
         if time_limit is not None:
             time_limit = _time_left(time_limit, started)
@@ -122,7 +121,7 @@ class RebalancingMixin(FoldWriter):
         stack, parameters = self._stack_columns(X), self._parameters()
         seed = parameters.rebalancing.random_state
         if stack and parameters.stage.stack == "duplicate":
-            return WrittenRows(*duplicate_rows(X, y, plan, seed=seed), {"method": "random"})
+            return WrittenRows(*plan.duplicated(X, y, seed=seed), {"method": "random"})
         rows = self._written_rows(X, y, plan, num_cpus, time_limit)
         unwritten = self._unwritten_columns(X)
         if not unwritten:

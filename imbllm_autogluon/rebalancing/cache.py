@@ -13,8 +13,7 @@ import re
 import shutil
 import uuid
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from filelock import FileLock
 
@@ -26,21 +25,15 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("autogluon.imbllm")
 
-T = TypeVar("T")
-
-INSIDE = ("utils", "imbllm")
-"""Where a predictor keeps its cache."""
+_T = TypeVar("_T")
 
 STUDIES = "study.journal"
 """File of the studies of a predictor."""
 
-WARM_UPS = "warm-ups"
-"""Folder of the weights after warm-ups, which generators of a fold share that differ in what follows."""
-
-DELETED = ("generators", "rows", WARM_UPS)
+_DELETED = ("generators", "rows", "warm-ups")
 """Folders that can be made again."""
 
-MARK = "complete"
+_MARK = "complete"
 """File that a published entry holds."""
 
 _MOST_IN_MEMORY = 16
@@ -50,7 +43,12 @@ _OWN_NAMES = re.compile(r"\.?[0-9a-f]{40}([.-].*)?")
 """Entries, drafts and locks of the cache begin with the hash of what they depend on."""
 
 
-class Shelf(Generic[T]):
+def cache_of(predictor_folder: Path) -> Path:
+    """Folder of the generators, rows and studies of one predictor."""
+    return predictor_folder / "utils" / "imbllm"
+
+
+class Shelf(Generic[_T]):
     """One kind of entry in the cache: how it is saved, loaded, and where.
 
     Parameters
@@ -61,24 +59,17 @@ class Shelf(Generic[T]):
         Write an entry into an empty folder; read it again, raising `StoredStateError` if it is broken.
     """
 
-    def __init__(self, name: str, save: Callable[[T, Path], None], load: Callable[[Path], T]) -> None:
+    def __init__(self, name: str, save: Callable[[_T, Path], None], load: Callable[[Path], _T]) -> None:
         self.name = name
         self._save = save
         self._load = load
-        self._memory: OrderedDict[tuple[Path | None, str], T] = OrderedDict()
+        self._memory: OrderedDict[tuple[Path | None, str], _T] = OrderedDict()
         self._stored: set[tuple[Path | None, str]] = set()
 
-    def get_or_build(self, root: Path | None, key: str, build: Callable[[], T]) -> tuple[T, bool]:
-        """Return the entry of a key, and whether this call built it because nobody had.
+    def get_or_build(self, root: Path | None, key: str, build: Callable[[], _T]) -> tuple[_T, bool]:
+        """Return the entry of a key, a hash of all it depends on, and whether this call built it because nobody had.
 
-        Parameters
-        ----------
-        root
-            Folder of the cache, or `None` to use memory only.
-        key
-            Name of the entry: a hash of everything it depends on.
-        build
-            Makes the entry.
+        Without a root the cache is memory only.
         """
         known = self._memory.get((root, key))
         if known is not None and not self._was_deleted(root, key):
@@ -97,14 +88,14 @@ class Shelf(Generic[T]):
             self._memory.popitem(last=False)
         return entry, built
 
-    def find(self, root: Path | None, key: str) -> T | None:
+    def find(self, root: Path | None, key: str) -> _T | None:
         """The entry of a key, in memory or stored; `None` where there is none. A broken one is deleted."""
         known = self._memory.get((root, key))
         return known if known is not None or root is None else self._read(root / self.name / key)
 
     def keys(self, root: Path) -> list[str]:
         """Keys of the complete entries below a root."""
-        return sorted(mark.parent.name for mark in (root / self.name).glob(f"*/{MARK}"))
+        return sorted(mark.parent.name for mark in (root / self.name).glob(f"*/{_MARK}"))
 
     def forget(self) -> None:
         """Empty the memory; folders stay."""
@@ -112,11 +103,11 @@ class Shelf(Generic[T]):
 
     def _was_deleted(self, root: Path | None, key: str) -> bool:
         """Whether an entry was on disk once and is not any more."""
-        return root is not None and (root, key) in self._stored and not (root / self.name / key / MARK).exists()
+        return root is not None and (root, key) in self._stored and not (root / self.name / key / _MARK).exists()
 
-    def _read(self, entry: Path) -> T | None:
+    def _read(self, entry: Path) -> _T | None:
         """The entry of a folder; `None` if there is none or it was broken and had to be deleted."""
-        if not (entry / MARK).exists():
+        if not (entry / _MARK).exists():
             return None
         try:
             return self._load(entry)
@@ -125,7 +116,7 @@ class Shelf(Generic[T]):
             shutil.rmtree(entry, ignore_errors=True)
             return None
 
-    def _publish(self, entry: T, folder: Path, key: str) -> bool:
+    def _publish(self, entry: _T, folder: Path, key: str) -> bool:
         """Store an entry, if that works; leftovers of killed writers are swept away first."""
         for leftover in folder.glob(f".{key}-*"):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -133,7 +124,7 @@ class Shelf(Generic[T]):
         try:
             draft.mkdir()
             self._save(entry, draft)
-            (draft / MARK).touch()
+            (draft / _MARK).touch()
             shutil.rmtree(folder / key, ignore_errors=True)
             draft.rename(folder / key)
         except (OSError, StoredStateError) as error:
@@ -158,26 +149,16 @@ def _locked(folder: Path | None, key: str) -> Iterator[Path | None]:
         yield usable
 
 
-@dataclass(frozen=True)
-class CachePart:
-    """One kind of entry."""
+class _CachePart(NamedTuple):
+    """One kind of entry; its bytes are those on disk, locks and unfinished entries included."""
 
     name: str
     entries: int
     bytes: int
-    """On disk, locks and unfinished entries included."""
 
 
-@dataclass(frozen=True)
-class CacheInfo:
-    """What a cache holds."""
-
-    folder: Path
-    parts: tuple[CachePart, ...]
-
-
-def inspect_cache(folder: Path) -> CacheInfo:
-    """Count entries and bytes of the cache in a folder, which is a predictor's or the cache's own.
+def inspect_cache(folder: Path) -> tuple[Path, list[_CachePart]]:
+    """Find the cache in a folder, which is a predictor's or the cache's own, and count entries and bytes.
 
     Raises
     ------
@@ -185,39 +166,32 @@ def inspect_cache(folder: Path) -> CacheInfo:
         There is no cache.
     """
     root = _cache_in(folder)
-    parts = [_part(root / name) for name in DELETED]
+    parts = [_part(root / name) for name in _DELETED]
     if (root / STUDIES).is_file():
-        parts.append(CachePart("studies", 1, (root / STUDIES).stat().st_size))
-    return CacheInfo(root, tuple(parts))
+        parts.append(_CachePart("studies", 1, (root / STUDIES).stat().st_size))
+    return root, parts
 
 
 def clear_cache(folder: Path) -> int:
-    """Delete generators and rows; returns the bytes that were freed.
-
-    Raises
-    ------
-    InvalidInputError
-        There is no cache.
-    """
+    """Delete generators and rows of the cache in a folder; returns the bytes that were freed."""
     root = _cache_in(folder)
-    freed = sum(_part(root / name).bytes for name in DELETED)
-    for name in DELETED:
+    freed = sum(_part(root / name).bytes for name in _DELETED)
+    for name in _DELETED:
         shutil.rmtree(root / name, ignore_errors=True)
     return freed
 
 
 def _cache_in(folder: Path) -> Path:
-    inside = folder.joinpath(*INSIDE)
-    if inside.is_dir():
-        return inside
+    if cache_of(folder).is_dir():
+        return cache_of(folder)
     # Nothing but entries may be deleted: a folder called `rows` may be anybody's.
-    foreign = [path for name in DELETED for path in (folder / name).glob("*") if not _OWN_NAMES.fullmatch(path.name)]
-    if foreign or not any((folder / name).exists() for name in (*DELETED, STUDIES)):
+    foreign = [path for name in _DELETED for path in (folder / name).glob("*") if not _OWN_NAMES.fullmatch(path.name)]
+    if foreign or not any((folder / name).exists() for name in (*_DELETED, STUDIES)):
         raise InvalidInputError(f"{folder} holds no generators, rows or studies; name the folder of a fit with twins.")
     return folder
 
 
-def _part(folder: Path) -> CachePart:
+def _part(folder: Path) -> _CachePart:
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
-    entries = [*folder.glob(f"*/{MARK}"), *folder.glob("*.safetensors")]
-    return CachePart(folder.name, len(entries), sum(sizes))
+    entries = [*folder.glob(f"*/{_MARK}"), *folder.glob("*.safetensors")]
+    return _CachePart(folder.name, len(entries), sum(sizes))

@@ -31,7 +31,7 @@ METHODS: Mapping[Task, tuple[Method, ...]] = {
 }
 """Methods of each task: the others need classes, or bins of a target."""
 
-SAMPLING_KEYS = (
+_SAMPLING_KEYS = (
     "conditioning", "condition_pairs", "start", "answer", "candidates_per_row", "temperature", "precision",
     "generation_batch", "near_copies", "plausibility",
 )  # fmt: skip
@@ -110,13 +110,7 @@ class RebalanceConfig(FlatConfig):
         require_allowed(self)
 
     def rows_wanted(self, rows: int, largest: int) -> int:
-        """Rows that a class of so many should have beside the largest class, by the target ratio.
-
-        Examples
-        --------
-        >>> RebalanceConfig().rows_wanted(10, 1000), RebalanceConfig(target_ratio=0.5).rows_wanted(10, 1000)
-        (100, 500)
-        """
+        """Rows that a class of so many should have beside the largest class, by the target ratio."""
         return round(sqrt(rows * largest) if self.target_ratio is None else self.target_ratio * largest)
 
     def require_method(self, task: Task) -> None:
@@ -132,7 +126,7 @@ class RebalanceConfig(FlatConfig):
 
     def training_settings(self) -> dict[str, Any]:
         """Settings that decide what the generator learns: with the fold's rows, its identity."""
-        learning = {key: value for key, value in self.generator.flat().items() if key not in SAMPLING_KEYS}
+        learning = {key: value for key, value in self.generator.flat().items() if key not in _SAMPLING_KEYS}
         return {**learning, "method": self.method, "random_state": self.random_state}
 
     def warmup_settings(self) -> dict[str, Any]:
@@ -144,4 +138,4 @@ class RebalanceConfig(FlatConfig):
         flat = self.generator.flat()
         if flat["temperature"] is None and self.writes_with_a_language_model:
             flat["temperature"] = GENERATORS[self.method].own_choices["temperature"]
-        return {key: flat[key] for key in SAMPLING_KEYS}
+        return {key: flat[key] for key in _SAMPLING_KEYS}

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.oversampling.baselines import duplicated
 from imbllm_autogluon.regression.bins import TargetBins, checked_targets
 from imbllm_autogluon.regression.config import AllocationConfig
 from imbllm_autogluon.regression.targets import counts_by_priority
@@ -65,6 +66,13 @@ class OversamplingPlan:
         centers = self.bins.centres
         between = (centers[filled[:-1]] + centers[filled[1:]]) / 2.0
         return pd.Series(filled[np.searchsorted(between, centers[self.bins.assign(y)])], index=y.index, name=y.name)
+
+    def duplicated(self, X: pd.DataFrame, y: pd.Series, *, seed: int) -> tuple[pd.DataFrame, pd.Series]:
+        """Real rows of each class, or bin, in the numbers of the plan, drawn with replacement, with a fresh index."""
+        groups = y if self.bins is None else pd.Series(self.bins.assign(y))
+        places, _ = duplicated(pd.DataFrame({"place": np.arange(len(y))}), groups, self.counts, seed=seed)
+        drawn = places["place"].to_numpy()
+        return X.iloc[drawn].reset_index(drop=True), y.iloc[drawn].reset_index(drop=True)
 
 
 def plan_fold(y: pd.Series, config: RebalanceConfig, task: Task = "classification") -> OversamplingPlan:

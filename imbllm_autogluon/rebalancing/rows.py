@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.errors import OutOfTimeError
-from imbllm_autogluon.oversampling.baselines import duplicated, smote_nc
+from imbllm_autogluon.oversampling.baselines import smote_nc
 from imbllm_autogluon.oversampling.methods import generator_class
-from imbllm_autogluon.rebalancing.cache import WARM_UPS, Shelf
+from imbllm_autogluon.rebalancing.cache import Shelf
 from imbllm_autogluon.regression.smogn import smogn
 from imbllm_autogluon.stored_state import reading
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables import ColumnName, Kind
 
     Generator = LanguageGenerator | TargetImbLLM
-    Rows = tuple[pd.DataFrame, pd.Series]
 
 KEY_VERSION = 9
 """Raised whenever the same settings would lead to other rows."""
@@ -106,8 +105,7 @@ class FoldRows:
     """Labels, or targets as float64, shape (n_new,)."""
 
     report: dict[str, Any]
-    """What generator and sampling did: the method, seconds, who made it, the key of the rows in the cache (``rows``),
-    and for a generator all of its report."""
+    """The method, seconds, who made it, the key of the rows in the cache (``rows``), all of a generator's report."""
 
 
 def fold_rows(
@@ -157,29 +155,6 @@ def fold_rows(
     return replace(rows, report={**rows.report, "rows": key, **here})
 
 
-def duplicate_rows(X: pd.DataFrame, y: pd.Series, plan: OversamplingPlan, *, seed: int) -> Rows:
-    """Real rows of each class, or bin, of a plan, drawn with replacement, with a fresh index.
-
-    Parameters
-    ----------
-    X, y
-        Real rows, shapes (n, m) and (n,).
-    plan
-        New rows by class or bin.
-    seed
-        Of the draw.
-    """
-    groups = y if plan.bins is None else pd.Series(plan.bins.assign(y))
-    places, _ = duplicated(pd.DataFrame({"place": np.arange(len(y))}), groups, plan.counts, seed=seed)
-    drawn = places["place"].to_numpy()
-    return X.iloc[drawn].reset_index(drop=True), y.iloc[drawn].reset_index(drop=True)
-
-
-def as_numbers(y: pd.Series) -> pd.Series:
-    """Targets as float64: in a dtype of whole numbers those of new rows would be cut."""
-    return y.astype(np.float64)
-
-
 def require_time(time_limit: float | None) -> None:
     """Refuse to load the library for next to no training."""
     if time_limit is not None and time_limit < _LEAST_SECONDS and "transformers" not in sys.modules:
@@ -192,9 +167,9 @@ def require_time(time_limit: float | None) -> None:
 def _without_generator(fold: Fold, config: RebalanceConfig) -> FoldRows:
     """Rows of a method that trains nothing."""
     started, plan, seed = time.perf_counter(), fold.plan, config.random_state
-    y = fold.y if plan.bins is None else as_numbers(fold.y)
+    y = fold.y if plan.bins is None else fold.y.astype(np.float64)
     if config.method == "random":
-        rows = duplicate_rows(fold.X, y, plan, seed=seed)
+        rows = plan.duplicated(fold.X, y, seed=seed)
     elif plan.bins is None:
         rows = smote_nc(fold.X, y, plan.counts, seed=seed, kinds=fold.kinds)
     else:
@@ -212,7 +187,7 @@ def _trained(
     learned: dict[str, Any] = {
         "kinds": fold.kinds,
         "time_limit": time_limit,
-        "warm_start": None if root is None else root / WARM_UPS / f"{fold.warmup_key(config)}.safetensors",
+        "warm_start": None if root is None else root / "warm-ups" / f"{fold.warmup_key(config)}.safetensors",
     }
     own: dict[str, Any] = {"random_state": config.random_state, "threads": threads}
     if fold.plan.bins is None:
@@ -222,7 +197,7 @@ def _trained(
 
     counts: Any = dict(fold.plan.balancing)
     writer = TargetImbLLM(config.generator, clause=config.targets.clause, **own)
-    return writer.fit(fold.X, as_numbers(fold.y), fold.plan.bins, counts, **learned)
+    return writer.fit(fold.X, fold.y.astype(np.float64), fold.plan.bins, counts, **learned)
 
 
 def _save_generator(generator: Generator, folder: Path) -> None:

@@ -7,15 +7,16 @@ import os
 import shutil
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
-from imbllm_autogluon.rebalancing.cache import DELETED, INSIDE, MARK, STUDIES, Shelf, clear_cache, inspect_cache
+from imbllm_autogluon.rebalancing.cache import STUDIES, Shelf, cache_of, clear_cache, inspect_cache
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 
 def save(entry: dict[str, int], folder: Path) -> None:
@@ -181,7 +182,7 @@ def cache_in(root: Path) -> Path:
     for folder, key in (("generators", KEYS[0]), ("rows", KEYS[0]), ("rows", KEYS[1])):
         entry = root / folder / key
         entry.mkdir(parents=True)
-        (entry / MARK).touch()
+        (entry / "complete").touch()
         (entry / "weights.bin").write_bytes(bytes(10))
         (root / folder / f"{key}.lock").touch()
     (root / "generators" / f".{KEYS[1]}-0af3").mkdir()
@@ -197,17 +198,18 @@ def names_in(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("inside", [(), INSIDE], ids=["a cache of its own", "the cache of a predictor"])
-def test_complete_entries_are_counted_and_every_byte(tmp_path: Path, inside: tuple[str, ...]) -> None:
-    root = cache_in(tmp_path.joinpath(*inside))
-    found = inspect_cache(tmp_path)
-    assert found.folder == root
-    assert [(part.name, part.entries, part.bytes) for part in found.parts] == [
-        ("generators", 1, 17),
-        ("rows", 2, 20),
-        ("warm-ups", 1, 6),
-        ("studies", 1, 3),
-    ]
+@pytest.mark.parametrize("inside", [Path, cache_of], ids=["a cache of its own", "the cache of a predictor"])
+def test_complete_entries_are_counted_and_every_byte(tmp_path: Path, inside: Callable[[Path], Path]) -> None:
+    root = cache_in(inside(tmp_path))
+    assert inspect_cache(tmp_path) == (
+        root,
+        [
+            ("generators", 1, 17),
+            ("rows", 2, 20),
+            ("warm-ups", 1, 6),
+            ("studies", 1, 3),
+        ],
+    )
 
 
 def test_clearing_deletes_what_can_be_made_again_and_says_how_much(tmp_path: Path) -> None:
@@ -216,17 +218,17 @@ def test_clearing_deletes_what_can_be_made_again_and_says_how_much(tmp_path: Pat
     assert clear_cache(tmp_path) == 17 + 20 + 6
     assert names_in(tmp_path) == {STUDIES, "thesis.txt"}
     assert clear_cache(tmp_path) == 0
-    assert [(part.name, part.entries) for part in inspect_cache(tmp_path).parts if part.entries] == [("studies", 1)]
+    assert [(part.name, part.entries) for part in inspect_cache(tmp_path)[1] if part.entries] == [("studies", 1)]
 
 
 def test_the_cleared_cache_of_a_predictor_is_an_empty_one_and_no_error(tmp_path: Path) -> None:
-    (cache_in(tmp_path.joinpath(*INSIDE)) / STUDIES).unlink()
+    (cache_in(cache_of(tmp_path)) / STUDIES).unlink()
     assert clear_cache(tmp_path) == 43
-    assert [part.bytes for part in inspect_cache(tmp_path).parts] == [0, 0, 0]
+    assert [part.bytes for part in inspect_cache(tmp_path)[1]] == [0, 0, 0]
     assert clear_cache(tmp_path) == 0
 
 
-@pytest.mark.parametrize("name", DELETED)
+@pytest.mark.parametrize("name", ["generators", "rows", "warm-ups"])
 @pytest.mark.parametrize("foreign", ["data.csv", "2024-01", "a" * 39, f"{'a' * 40}x"])
 def test_a_folder_that_only_shares_a_name_with_the_cache_is_refused_and_kept(
     tmp_path: Path, name: str, foreign: str
