@@ -334,7 +334,7 @@ def test_a_generator_of_targets_read_from_the_cache_writes_the_same_rows(clause:
 def test_a_broken_generator_is_trained_again(tmp_path: Path) -> None:
     first = target_rows(tmp_path)
     forget_all_but_generators(tmp_path)
-    for file in (tmp_path / GENERATORS.name).glob("*/targets.json"):
+    for file in (tmp_path / GENERATORS.name).glob("*/state.json"):
         file.write_text("{")
     again = target_rows(tmp_path)
     assert again.report["trained_here"]
