@@ -12,7 +12,7 @@ from imbllm_autogluon.rebalancing.config import RebalanceConfig
 from imbllm_autogluon.search.space import SPACES, RebalanceSpace
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.tables.tasks import Task
+    from imbllm_autogluon.tables.labeled import Task
 
 SEARCHER = "imbllm_optuna"
 
