@@ -16,7 +16,7 @@ import numpy as np
 from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.quality.columns import PairedColumn, check_pair, codes_of, paired_columns
 from imbllm_autogluon.randomness import child_rng
-from imbllm_autogluon.tables.labelled import check_label_column
+from imbllm_autogluon.tables.labeled import check_label_column
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
