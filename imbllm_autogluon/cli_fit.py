@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imbllm_autogluon._config import require_choice
 from imbllm_autogluon.cli_rows import (
     QUICK,
     Label,
@@ -15,14 +16,10 @@ from imbllm_autogluon.cli_rows import (
     say_dropped,
     write_new_table,
 )
-from imbllm_autogluon.configuration import require_choice
 
 if TYPE_CHECKING:
     from imbllm_autogluon.jobs.fit import FitJob
-    from imbllm_autogluon.tables.labelled import LabelledTable
-    from imbllm_autogluon.tables.target import TargetTable
-
-    Table = LabelledTable | TargetTable
+    from imbllm_autogluon.tables.labeled import LabeledTable, Task
 
 _DEMO_FAMILIES, _QUICK_FAMILIES = ("GBM", "CAT", "XGB", "RF", "LR"), ("GBM", "LR")
 _DEMO_SEED = 0
@@ -47,7 +44,7 @@ def demo(
 
     from imbllm_autogluon.datasets import load_hypothyroid
     from imbllm_autogluon.jobs.fit import FitJob, left_by_a_fit
-    from imbllm_autogluon.tables.labelled import LabelledTable
+    from imbllm_autogluon.tables.labeled import LabeledTable
 
     X, y = load_hypothyroid()
     label = str(y.name)
@@ -55,9 +52,9 @@ def demo(
     train, test = train_test_split(table, test_size=0.3, stratify=y, random_state=_DEMO_SEED)
     source = "the UCI hypothyroid table"
     job = FitJob(
-        LabelledTable.of(train, label, source),
+        LabeledTable.of(train, label, source),
         out,
-        LabelledTable.known_rows(test, label, source),
+        LabeledTable.known_rows(test, label, source),
         folds=2 if quick else 4,
         families=_QUICK_FAMILIES if quick else _DEMO_FAMILIES,
         settings=QUICK if quick else {},
@@ -118,12 +115,11 @@ def fit(
     A label of numbers is fitted as regression: rare targets take the place of rare classes, and LatentDiff joins in.
     """
     from imbllm_autogluon.jobs.fit import FitJob
-    from imbllm_autogluon.tables.target import TargetTable
 
     table, remark = _read_training(train, label, task)
     settings = parse_settings(setting or [])
     # For classes there is no LatentDiff: its settings are unknown ones of the twins.
-    latent_diff = [key for key in settings if key.startswith(_LATENT_DIFF) and isinstance(table, TargetTable)]
+    latent_diff = [key for key in settings if key.startswith(_LATENT_DIFF) and table.task == "regression"]
     job = FitJob(
         table,
         out or Path(f"{train.stem}-imbllm"),
@@ -174,34 +170,22 @@ def _run(job: FitJob) -> None:
     typer.echo(report.to_text(report.write(job.out)))
 
 
-def _read_training(path: Path, label: str, task: str) -> tuple[Table, str]:
+def _read_training(path: Path, label: str, task: str) -> tuple[LabeledTable, str]:
     """A table to learn from, by the task or by what its label holds, and a remark on what was chosen."""
     from imbllm_autogluon.tables.files import read_table
-    from imbllm_autogluon.tables.labelled import LabelledTable
-    from imbllm_autogluon.tables.target import TargetTable
-    from imbllm_autogluon.tables.tasks import CHOICES, choose_task
+    from imbllm_autogluon.tables.labeled import CHOICES, LabeledTable, choose_task
 
     require_choice("task", task, CHOICES)
     frame, remark = read_table(path), ""
+    chosen: Task = "regression" if task == "regression" else "classification"
     if task == "auto":
-        choice = choose_task(frame, label, str(path))
-        task, remark = choice.task, choice.remark
-    table: Table
-    if task == "regression":
-        table = TargetTable.of(frame, label, str(path))
-    else:
-        table = LabelledTable.of(frame, label, str(path), any_number=True)
-    say_dropped(table)
-    return table, remark
+        chosen, remark = choose_task(frame, label, str(path))
+    return say_dropped(LabeledTable.of(frame, label, str(path), task=chosen, any_number=True)), remark
 
 
-def _read_test(path: Path, like: Table) -> Table:
+def _read_test(path: Path, like: LabeledTable) -> LabeledTable:
     """A table to score, with the label of a training table; rows without label are left out."""
     from imbllm_autogluon.tables.files import read_table
-    from imbllm_autogluon.tables.labelled import check_label_column
+    from imbllm_autogluon.tables.labeled import LabeledTable
 
-    frame = read_table(path)
-    check_label_column(frame, like.label, str(path))
-    table = type(like).known_rows(frame, like.label, str(path))
-    say_dropped(table)
-    return table
+    return say_dropped(LabeledTable.known_rows(read_table(path), like.label, str(path), task=like.task))

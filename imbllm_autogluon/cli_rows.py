@@ -13,8 +13,7 @@ from imbllm_autogluon.errors import InvalidInputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from imbllm_autogluon.tables.labelled import LabelledTable
-    from imbllm_autogluon.tables.target import TargetTable
+    from imbllm_autogluon.tables.labeled import LabeledTable
 
 QUICK = {"steps": 20, "warmup_steps": 40}
 """Training cut to seconds, to try a command out: the rows are legal, but not good."""
@@ -145,18 +144,18 @@ def report(
 @cache.command()
 def info(folder: _CacheFolder) -> None:
     """Show how many there are and what they take."""
-    from imbllm_autogluon.rebalancing.cache_folder import inspect_cache
+    from imbllm_autogluon.rebalancing.cache import inspect_cache
 
-    found = inspect_cache(folder)
-    for part in found.parts:
+    root, parts = inspect_cache(folder)
+    for part in parts:
         typer.echo(f"{part.name:<12}{part.entries:>6}  {part.bytes / 1e6:>9.1f} MB")
-    typer.echo(f"{found.folder}: {sum(part.bytes for part in found.parts) / 1e6:.1f} MB")
+    typer.echo(f"{root}: {sum(part.bytes for part in parts) / 1e6:.1f} MB")
 
 
 @cache.command()
 def clear(folder: _CacheFolder) -> None:
     """Delete generators and written rows. The predictor predicts as before; studies stay."""
-    from imbllm_autogluon.rebalancing.cache_folder import clear_cache
+    from imbllm_autogluon.rebalancing.cache import clear_cache
 
     typer.echo(f"{clear_cache(folder) / 1e6:.1f} MB deleted.")
 
@@ -229,10 +228,11 @@ def _value(text: str) -> str | float | bool | None:
         return text
 
 
-def say_dropped(table: LabelledTable | TargetTable) -> None:
-    """Say on stderr which rows of a table are left out."""
+def say_dropped(table: LabeledTable) -> LabeledTable:
+    """The table, after saying on stderr how many of its rows are left out."""
     if table.dropped:
         typer.echo(f"imbllm: {table.source}: {table.dropped} rows without {table.label!r} are left out.", err=True)
+    return table
 
 
 def write_new_table(frame: pd.DataFrame, out: Path) -> None:
@@ -243,20 +243,18 @@ def write_new_table(frame: pd.DataFrame, out: Path) -> None:
     typer.echo(f"{len(frame)} rows written to {out}.", err=True)
 
 
-def _read_classes(path: Path, label: str) -> LabelledTable:
+def _read_classes(path: Path, label: str) -> LabeledTable:
     from imbllm_autogluon.tables.files import read_table
-    from imbllm_autogluon.tables.labelled import LabelledTable
+    from imbllm_autogluon.tables.labeled import LabeledTable
 
-    table = LabelledTable.of(read_table(path), label, str(path))
-    say_dropped(table)
-    return table
+    return say_dropped(LabeledTable.of(read_table(path), label, str(path)))
 
 
 def _settings(pairs: list[str] | None, quick: bool) -> dict[str, Any]:
     return {**(QUICK if quick else {}), **parse_settings(pairs or [])}
 
 
-def _wanted(table: LabelledTable, n: int | None, label_value: str | None) -> dict[Any, int]:
+def _wanted(table: LabeledTable, n: int | None, label_value: str | None) -> dict[Any, int]:
     """New rows by class: those asked for, or as many as balance the table."""
     from imbllm_autogluon.oversampling.writing import balancing_counts
 
@@ -299,7 +297,7 @@ def _report_files(real: Path, synthetic: Path, holdout: Path | None, label: str 
 def _read_rows(path: Path, label: str | None) -> pd.DataFrame:
     """A table; the label is checked at once, so that the error names the file."""
     from imbllm_autogluon.tables.files import read_table
-    from imbllm_autogluon.tables.labelled import check_label_column
+    from imbllm_autogluon.tables.labeled import check_label_column
 
     frame = read_table(path)
     if label is not None:

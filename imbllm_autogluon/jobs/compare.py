@@ -534,7 +534,7 @@ class TargetRows(ScoredRows):
 
 
 def _target_metrics(own: Scorer) -> tuple[Metric, ...]:
-    """The predictor's own metric, then mean absolute errors over all and over few-, medium- and many-shot rows, and others."""
+    """The predictor's own metric, then errors over all rows and over few-, medium- and many-shot ones."""
     error = get_metric("mean_absolute_error", "regression")
     usual = [
         Metric("mean_absolute_error", error),

@@ -12,18 +12,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imbllm_autogluon.configuration import require_number
+from imbllm_autogluon._config import require_number
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError, TableError, nearest
 from imbllm_autogluon.jobs.compare import Comparison, calibrated_threshold, compare, pair_ensembles
 from imbllm_autogluon.jobs.task import ClassTask, TargetTask
 from imbllm_autogluon.plugin.callback import RebalanceCallback
-from imbllm_autogluon.plugin.fold_writer import cache_of
 from imbllm_autogluon.plugin.latent_diff_model import KEY as LATENT_DIFF
 from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.plugin.presets import presets as own_presets
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS
+from imbllm_autogluon.rebalancing.cache import cache_of
+from imbllm_autogluon.rebalancing.rows import GENERATORS
 from imbllm_autogluon.regression.config import LatentDiffConfig
-from imbllm_autogluon.tables.labelled import LabelledTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from autogluon.tabular import TabularPredictor
 
     from imbllm_autogluon.rebalancing import RebalanceConfig
-    from imbllm_autogluon.tables.target import TargetTable
+    from imbllm_autogluon.tables.labeled import LabeledTable
 
 _FOLDS = 4
 """Bagging folds where neither folds nor another preset are named: each fold keeps 75 % of a rare class for training."""
@@ -68,13 +67,13 @@ class FitJob:
         A class cannot be continued because it has a single row.
     """
 
-    train: LabelledTable | TargetTable
+    train: LabeledTable
     """Rows to learn from: their label is classes or a number."""
 
     out: Path
     """Folder of the predictor: new, empty, or (with `force`) that of an earlier fit."""
 
-    test: LabelledTable | TargetTable | None = None
+    test: LabeledTable | None = None
     """Rows for the comparison that take no part in the fit; without them, out-of-fold rows are used."""
 
     presets: tuple[str, ...] = ()
@@ -126,7 +125,7 @@ class FitJob:
         self._check_latent_diff()
         self.task.check()
         if self.test is not None:
-            self.task.check_test(self.test)  # type: ignore[arg-type]
+            self.task.check_test(self.test)
         if self.force and self.resume:
             raise InvalidInputError("an earlier fit is either replaced (force) or gone on with (resume); not both.")
         _check_folder(self.out, force=self.force, resume=self.resume)
@@ -134,9 +133,8 @@ class FitJob:
     @cached_property
     def task(self) -> ClassTask | TargetTask:
         """What the label holds, and what follows from it."""
-        if isinstance(self.train, LabelledTable):
-            return ClassTask(self.train, self.metric, self.rebalancing, self.positive_class)
-        return TargetTask(self.train, self.metric, self.rebalancing, self.positive_class)
+        made = ClassTask if self.train.task == "classification" else TargetTask
+        return made(self.train, self.metric, self.rebalancing, self.positive_class)
 
     @cached_property
     def rebalancing(self) -> RebalanceConfig:
@@ -207,7 +205,7 @@ class FitJob:
         if not self.latent_diff:
             return
         listed = ", ".join(self.latent_diff)
-        if isinstance(self.train, LabelledTable):
+        if self.train.task == "classification":
             raise InvalidInputError(f"settings of LatentDiff ({listed}) are for numbers; the label holds classes.")
         LatentDiffConfig.from_flat(self.latent_diff)
         if not self.families:

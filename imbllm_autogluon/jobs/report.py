@@ -16,18 +16,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imbllm_autogluon._storage import write_whole
 from imbllm_autogluon.errors import ImbLLMError, StoredStateError, TableError
 from imbllm_autogluon.jobs.compare import FIGURES, base_models, model_kind
 from imbllm_autogluon.jobs.fit import quiet_libraries
 from imbllm_autogluon.jobs.folds import fold_records, latent_reports, written_rows
 from imbllm_autogluon.jobs.predict import load_predictor
-from imbllm_autogluon.jobs.task import ClassTask
-from imbllm_autogluon.plugin.fold_writer import cache_of
 from imbllm_autogluon.plugin.tasks import plan_for
 from imbllm_autogluon.quality.pages.environments import metric_name, number
-from imbllm_autogluon.rebalancing.cache_folder import STUDIES
+from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
 from imbllm_autogluon.search.studies import journal_storage, study_plots
-from imbllm_autogluon.tables.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -131,7 +129,7 @@ def report_fit(outcome: FitOutcome) -> FitReport:
     facts = {
         "format": _FORMAT,
         "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "task": job.task.name,
+        "task": job.train.task,
         "headline": outcome.comparison.verdict,
         "table": {
             "source": job.train.source,
@@ -253,7 +251,7 @@ def rows_facts(predictor: TabularPredictor, known: Known = None, seed: int = 0) 
 
 
 def _section(fold: WrittenFold, seed: int) -> RowsSection:
-    from imbllm_autogluon.quality.measures.evaluation import evaluate
+    from imbllm_autogluon.quality.evaluation import evaluate
     from imbllm_autogluon.quality.pages.quality_report import rows_section
 
     evaluation = evaluate(fold.real, fold.synthetic, label=fold.label, holdout=fold.held_out, seed=seed)
@@ -349,7 +347,7 @@ def _notes(outcome: FitOutcome, folds: list[Facts]) -> list[str]:
         notes.append(f"{job.test.dropped} test rows have no label and were not scored.")
     notes += _unlearned(outcome)
     if comparison.rows != "test":
-        chosen = "weights and thresholds" if isinstance(job.task, ClassTask) else "weights"
+        chosen = "weights and thresholds" if job.train.task == "classification" else "weights"
         notes.append(
             f"Scores are on {comparison.rows} rows, by which ensemble {chosen} were chosen too, "
             "so they are a little too good; give a test table for honest ones."
@@ -364,8 +362,8 @@ def _notes(outcome: FitOutcome, folds: list[Facts]) -> list[str]:
 
 def _unlearned(outcome: FitOutcome) -> list[str]:
     """Classes that AutoGluon left out."""
-    task, learned = outcome.job.task, outcome.predictor.class_labels_internal_map
-    names = [str(name) for name in task.train.counts if name not in learned] if isinstance(task, ClassTask) else []
+    train, learned = outcome.job.train, outcome.predictor.class_labels_internal_map
+    names = [str(name) for name in train.counts if name not in learned] if train.task == "classification" else []
     left_out = f"AutoGluon left out classes with too few rows: {', '.join(names)}. They are never predicted."
     return [left_out] if names else []
 

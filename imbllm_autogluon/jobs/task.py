@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +14,6 @@ from imbllm_autogluon.jobs.compare import ClassRows, ScoredRows, TargetRows
 from imbllm_autogluon.jobs.folds import latent_reports
 from imbllm_autogluon.plugin import regression_scorers
 from imbllm_autogluon.regression.bins import FEW_BELOW, MANY_ABOVE, SHOTS, TargetBins, shots
-from imbllm_autogluon.tables.labelled import LabelledTable
-from imbllm_autogluon.tables.target import TargetTable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -27,9 +25,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.rebalancing import RebalanceConfig
-    from imbllm_autogluon.tables.tasks import Task as TaskName
-
-Table = TypeVar("Table", LabelledTable, TargetTable)
+    from imbllm_autogluon.tables.labeled import LabeledTable
 
 _PROBLEMS: Mapping[str, tuple[str, ...]] = {"classification": ("binary", "multiclass"), "regression": ("regression",)}
 """AutoGluon's problem types of each task."""
@@ -49,12 +45,10 @@ _MEANING = {
 
 
 @dataclass(frozen=True, eq=False)
-class Task(ABC, Generic[Table]):
+class Task(ABC):
     """The task of a job; subclasses say what the label holds."""
 
-    name: ClassVar[TaskName]
-
-    train: Table
+    train: LabeledTable
     """Rows to learn from."""
 
     metric: str | None
@@ -91,13 +85,13 @@ class Task(ABC, Generic[Table]):
         known = _metrics(self.problem_type)
         if self.metric is not None and self.metric not in known:
             self._refuse_metric(self.metric, known)
-        self.rebalancing.require_method(self.name)
+        self.rebalancing.require_method(self.train.task)
         if self.positive_class is not None and self.problem_type != "binary":
             raise InvalidInputError(
                 f"a positive class is for two classes; the label {self.train.label!r} {self._held()}."
             )
 
-    def check_test(self, test: Table) -> None:
+    def check_test(self, test: LabeledTable) -> None:
         """Refuse a test table without a column of the training table."""
         absent = [str(name) for name in self.train.frame.columns if name not in test.frame.columns]
         if absent:
@@ -118,7 +112,7 @@ class Task(ABC, Generic[Table]):
         """What the label holds, in words."""
 
     def _refuse_metric(self, metric: str, known: list[str]) -> None:
-        other = "classification" if self.name == "regression" else "regression"
+        other = "classification" if self.train.task == "regression" else "regression"
         if any(metric in _metrics(problem) for problem in _PROBLEMS[other]):
             raise InvalidInputError(
                 f"unknown metric {metric!r} for a {self.problem_type} label: it is one of {other}. Name another, or "
@@ -137,14 +131,12 @@ def _metrics(problem_type: str) -> list[str]:
     return sorted({*METRICS[problem_type], *(_OWN_METRICS if problem_type == "regression" else ())})
 
 
-class ClassTask(Task[LabelledTable]):
+class ClassTask(Task):
     """A label of classes.
 
     The default metric is average precision for two classes and balanced accuracy for more, because accuracy,
     AutoGluon's own default, is high for a model that never predicts a rare class.
     """
-
-    name = "classification"
 
     @property
     def problem_type(self) -> str:
@@ -180,7 +172,7 @@ class ClassTask(Task[LabelledTable]):
         if self.positive_class is not None:
             train.class_named(self.positive_class)
 
-    def check_test(self, test: LabelledTable) -> None:
+    def check_test(self, test: LabeledTable) -> None:
         """Also refuse a test table of a single class."""
         super().check_test(test)
         if len(test.counts) < 2:
@@ -201,7 +193,7 @@ class ClassTask(Task[LabelledTable]):
         return f"has {len(self.train.counts)}"
 
 
-class TargetTask(Task[TargetTable]):
+class TargetTask(Task):
     """A continuous target.
 
     The default metric is the mean absolute error. AutoGluon's own default, the root mean squared error, is ruled by
@@ -210,8 +202,6 @@ class TargetTask(Task[TargetTable]):
     Which targets are few-, medium- and many-shot follows from the rows of the training table, in bins laid by the
     settings `n_bins` and `bins`; every fold is judged by these.
     """
-
-    name = "regression"
 
     @property
     def problem_type(self) -> str:
@@ -252,7 +242,7 @@ class TargetTask(Task[TargetTable]):
                 f"there are: {', '.join(found)}. Name another metric, or lay other bins with the setting n_bins."
             )
 
-    def check_test(self, test: TargetTable) -> None:
+    def check_test(self, test: LabeledTable) -> None:
         """Also refuse a test table without a single known target."""
         super().check_test(test)
         if not len(test.frame):

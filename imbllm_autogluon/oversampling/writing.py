@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from imbllm_autogluon.configuration import require_number
+from imbllm_autogluon._config import require_number
+from imbllm_autogluon._storage import kind_of, reading
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, nearest
 from imbllm_autogluon.oversampling.methods import generator_of
-from imbllm_autogluon.oversampling.storage import MARKER, load_generator, save_generator
-from imbllm_autogluon.stored_state import reading
+from imbllm_autogluon.oversampling.storage import KIND, load_generator, save_generator
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
     from imbllm_autogluon.oversampling.report import OversamplingReport
     from imbllm_autogluon.tables import ColumnName
-    from imbllm_autogluon.tables.labelled import LabelledTable
+    from imbllm_autogluon.tables.labeled import LabeledTable
 
 CHECKPOINT = "checkpoint"
 """Folder of unfinished training inside the folder of a generator."""
@@ -29,7 +29,7 @@ TABLE_FORM = "table.json"
 """Name of the label and order of the columns, beside a generator."""
 
 
-def balancing_counts(table: LabelledTable) -> dict[Hashable, int]:
+def balancing_counts(table: LabeledTable) -> dict[Hashable, int]:
     """Rows that bring every class to the size of the largest.
 
     Raises
@@ -45,7 +45,7 @@ def balancing_counts(table: LabelledTable) -> dict[Hashable, int]:
 
 
 def write_rows(
-    table: LabelledTable,
+    table: LabeledTable,
     counts: Mapping[Hashable, int],
     settings: Mapping[str, Any] | None = None,
     *,
@@ -83,8 +83,8 @@ def write_rows(
     Examples
     --------
     >>> import pandas as pd
-    >>> from imbllm_autogluon.tables.labelled import LabelledTable
-    >>> table = LabelledTable.of(pd.DataFrame({"age": range(20), "sick": ["no"] * 14 + ["yes"] * 6}), "sick")
+    >>> from imbllm_autogluon.tables.labeled import LabeledTable
+    >>> table = LabeledTable.of(pd.DataFrame({"age": range(20), "sick": ["no"] * 14 + ["yes"] * 6}), "sick")
     >>> rows, _ = write_rows(table, {"yes": 3}, {"steps": 1, "warmup_steps": 1})
     >>> rows["sick"].tolist()
     ['yes', 'yes', 'yes']
@@ -95,7 +95,7 @@ def write_rows(
 
 
 def train_generator(
-    table: LabelledTable,
+    table: LabeledTable,
     counts: Mapping[Hashable, int],
     settings: Mapping[str, Any] | None = None,
     *,
@@ -137,7 +137,7 @@ def in_table_form(rows: pd.DataFrame, labels: pd.Series, label: str, columns: li
 
 def train_into(
     folder: Path,
-    table: LabelledTable,
+    table: LabeledTable,
     counts: Mapping[Hashable, int],
     settings: Mapping[str, Any] | None = None,
     *,
@@ -186,9 +186,9 @@ def train_into(
 def _check_folder(folder: Path, force: bool) -> None:
     """Refuse a folder with a generator, unless it is to be replaced, and one with anything else."""
     found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if MARKER in found and not force:
+    if kind_of(folder) == KIND and not force:
         raise InvalidInputError(f"{folder} holds a trained generator; write rows with it, or train anew with --force.")
-    if found and not found & {MARKER, CHECKPOINT, TABLE_FORM}:
+    if found and not (kind_of(folder) == KIND or found & {CHECKPOINT, TABLE_FORM}):
         raise InvalidInputError(f"{folder} holds other files ({min(found)}, …); name a new folder.")
 
 
@@ -215,7 +215,7 @@ def write_from(
     """
     generator = load_generator(folder)
     generator.threads = threads
-    with reading("generator", folder):
+    with reading(folder, KIND):
         form = json.loads((folder / TABLE_FORM).read_text(encoding="utf-8"))
     named = None if counts is None else _by_label(generator, counts)
     rows, labels = generator.sample(named, random_state=seed)

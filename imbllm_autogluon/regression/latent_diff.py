@@ -5,21 +5,19 @@ It is stored as safetensors and JSON, never as pickle.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from safetensors.torch import load_file, save_file
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d
 from sklearn_compat.utils.validation import validate_data
 from torch import as_tensor
 
-from imbllm_autogluon.configuration import refuse_unknown_keys, set_parameters, settings_as_parameters
+from imbllm_autogluon._config import SettingsMixin, current_names, refuse_unknown_keys
+from imbllm_autogluon._storage import reading, writing
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.field_docs import documented_settings
 from imbllm_autogluon.randomness import base_seed
 from imbllm_autogluon.regression.bent_head import BentHead
 from imbllm_autogluon.regression.bins import TargetBins, checked_targets
@@ -31,12 +29,12 @@ from imbllm_autogluon.regression.feature_scale import FeatureScale
 from imbllm_autogluon.regression.head import Head
 from imbllm_autogluon.regression.latent_model import LatentModel, LatentReport
 from imbllm_autogluon.regression.table_matrix import TableMatrix
-from imbllm_autogluon.stored_state import read_state, reading
 from imbllm_autogluon.tables import TableSchema
 from imbllm_autogluon.tables.frames import checked_frame
-from imbllm_autogluon.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from imbllm_autogluon.arrays import FloatArray
@@ -49,11 +47,7 @@ if TYPE_CHECKING:
 LEAST_ROWS = 20
 """Rows below which neither an encoder nor the distribution of its features can be learned."""
 
-FORMAT = 1
-"""Version of the stored form; raised whenever an older reader could misread it."""
-
-MARKER, WEIGHTS = "latent_diff.json", "latent_diff.safetensors"
-"""The marker is written last: a folder without it holds nothing finished."""
+_KIND = "LatentDiff"
 
 SCALER_STATE = {
     "QuantileTransformer": ("quantiles_", "references_"),
@@ -62,9 +56,10 @@ SCALER_STATE = {
 """What scikit-learn's transformers need to transform."""
 
 
-@documented_settings(LatentDiffConfig)
-@settings_as_parameters(LatentDiffConfig)
-class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+SHOWN = LatentDiffConfig.flat_keys()
+
+
+class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=LatentDiffConfig, shown=SHOWN):  # type: ignore[misc]
     """An encoder whose linear head is trained anew on real and synthetic features of rare targets.
 
     LatentDiff (arXiv 2509.23240) for tables: an encoder with a linear head learns the table; a diffusion model learns
@@ -83,7 +78,7 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         torch threads; `None` leaves the process's count alone.
     time_limit : float or None, default=None
         Seconds for `fit`; encoder and denoiser then end with what they have learned.
-    **settings
+    settings : dict of name to value or None, default=None
         `method` and bins: :class:`~imbllm_autogluon.regression.config.MethodConfig`. The encoder:
         :class:`~imbllm_autogluon.regression.config.EncoderConfig`. The denoiser:
         :class:`~imbllm_autogluon.regression.config.DiffusionConfig`. Which bins get how much:
@@ -127,17 +122,18 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         kinds: dict[ColumnName, Kind] | None = None,
         threads: int | None = None,
         time_limit: float | None = None,
-        **settings: Any,
+        settings: Mapping[str, object] | None = None,
+        **parameters: Any,
     ) -> None:
         self.random_state = random_state
         self.kinds = kinds
         self.threads = threads
         self.time_limit = time_limit
-        set_parameters(self, settings)
+        self._set_parameters(settings, parameters)
 
     def config(self) -> LatentDiffConfig:
         """The parameters as a checked configuration."""
-        return LatentDiffConfig.from_flat({key: getattr(self, key) for key in LatentDiffConfig.flat_keys()})
+        return LatentDiffConfig.from_flat(self.flat_settings())
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LatentDiffRegressor:
         """Learn rows and their targets.
@@ -180,6 +176,7 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         from imbllm_autogluon.regression.latent_model import HEAD_SETTINGS
 
         check_is_fitted(self)
+        settings = current_names(settings, LatentDiffConfig)
         refuse_unknown_keys(settings, HEAD_SETTINGS)
         if self.config().treatment.method != "latent_diff":
             raise InvalidInputError("only method='latent_diff' trains a head anew; fit a regressor of that method.")
@@ -294,24 +291,17 @@ def save_model(model: LatentModel, folder: Path, seen: dict[str, Any]) -> Path:
     InvalidInputError
         The folder is a file.
     """
-    if folder.exists() and not folder.is_dir():
-        raise InvalidInputError(f"{folder} is a file; name a folder to save into.")
-    state = {
-        "format": FORMAT,
-        "version": __version__,
-        "config": model.config.flat(),
-        "seed": model.seed,
-        "schema": model.matrix.schema.to_dict(),
-        "scaler": None if model.matrix.scaler is None else type(model.matrix.scaler).__name__,
-        "bent": isinstance(model.head, BentHead),
-        "report": _report_state(model.report),
-        "seen": seen,
-    }
-    text = json.dumps(state)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARKER).unlink(missing_ok=True)
-    save_file({name: part.contiguous() for name, part in _tensors(model).items()}, folder / WEIGHTS)
-    (folder / MARKER).write_text(text, encoding="utf-8")
+    with writing(folder, _KIND) as draft:
+        draft.arrays = _tensors(model)
+        draft.data = {
+            "config": model.config.flat(),
+            "seed": model.seed,
+            "schema": model.matrix.schema.to_dict(),
+            "scaler": None if model.matrix.scaler is None else type(model.matrix.scaler).__name__,
+            "bent": isinstance(model.head, BentHead),
+            "report": _report_state(model.report),
+            "seen": seen,
+        }
     return folder
 
 
@@ -330,9 +320,8 @@ def load_model(folder: Path, threads: int | None = None) -> tuple[LatentModel, d
     StoredStateError
         A file is absent, broken, or of another format.
     """
-    with reading("LatentDiff", folder):
-        state = read_state(folder / MARKER, FORMAT)
-        tensors: Tensors = load_file(folder / WEIGHTS)
+    with reading(folder, _KIND) as stored:
+        state, tensors = stored.data, stored.tensors()
         config = LatentDiffConfig.from_flat(state["config"])
         arrays = {name: part.numpy() for name, part in tensors.items() if "/" not in name}
         model = LatentModel(config, TargetBins(arrays["edges"]), seed=state["seed"], threads=threads)

@@ -16,8 +16,7 @@ from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon.jobs.fit import FitJob
 from imbllm_autogluon.jobs.report import report_fit
-from imbllm_autogluon.tables.labelled import LabelledTable
-from imbllm_autogluon.tables.target import TargetTable
+from imbllm_autogluon.tables.labeled import LabeledTable
 from tests.shared import TINY, made_once
 
 if TYPE_CHECKING:
@@ -90,11 +89,11 @@ def mixed_table(sizes: dict[object, int], seed: int = 0) -> pd.DataFrame:
     return table.sample(frac=1, random_state=seed).reset_index(drop=True)
 
 
-def labelled(sizes: dict[object, int], seed: int = 0, source: str = "rows.csv") -> LabelledTable:
-    return LabelledTable.of(mixed_table(sizes, seed), "label", source)
+def labelled(sizes: dict[object, int], seed: int = 0, source: str = "rows.csv") -> LabeledTable:
+    return LabeledTable.of(mixed_table(sizes, seed), "label", source)
 
 
-def tiny_job(train: LabelledTable, out: Path, **options: Any) -> FitJob:
+def tiny_job(train: LabeledTable, out: Path, **options: Any) -> FitJob:
     defaults = {"families": ("KNN", "LR"), "settings": TINY, "threads": 1, "verbosity": 0, "folds": 2}
     return FitJob(train, out, **{**defaults, **options})
 
@@ -108,11 +107,11 @@ def houses(n: int = 150, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame({"area": area, "city": city, "price": price.round(2)})
 
 
-def target_table(n: int = 150, seed: int = 0, source: str = "houses.csv") -> TargetTable:
-    return TargetTable.of(houses(n, seed), "price", source)
+def target_table(n: int = 150, seed: int = 0, source: str = "houses.csv") -> LabeledTable:
+    return LabeledTable.of(houses(n, seed), "price", source, task="regression")
 
 
-def tiny_target_job(train: TargetTable, out: Path, **options: Any) -> FitJob:
+def tiny_target_job(train: LabeledTable, out: Path, **options: Any) -> FitJob:
     return tiny_job(train, out, **{"families": ("KNN",), "settings": SMALL, "latent_diff": QUICK, **options})
 
 
@@ -123,8 +122,8 @@ def binary_outcome(out: Path) -> FitOutcome:
     train.loc[3, "label"] = None
     test = mixed_table({"no": 60, "yes": 20}, seed=1)
     test.loc[5, "label"] = None
-    known = LabelledTable.known_rows(test, "label", "test.csv")
-    return tiny_job(LabelledTable.of(train, "label", "rows.csv"), out, test=known).run()
+    known = LabeledTable.known_rows(test, "label", "test.csv")
+    return tiny_job(LabeledTable.of(train, "label", "rows.csv"), out, test=known).run()
 
 
 @reported_once
@@ -153,7 +152,7 @@ def many_kinds(out: Path) -> FitOutcome:
     table["since"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, n), unit="D")
     table["amount"] = table["amount"].mask(rng.random(n) < 0.1)
     table["note"] = [" ".join(rng.choice(["paid", "late", "asked", "twice", "for"], 6)) + f" {i}" for i in range(n)]
-    return tiny_job(LabelledTable.of(table, "label", "rows.csv"), out, families=("KNN",), folds=0).run()
+    return tiny_job(LabeledTable.of(table, "label", "rows.csv"), out, families=("KNN",), folds=0).run()
 
 
 @reported_once
@@ -162,8 +161,8 @@ def target_outcome(out: Path) -> FitOutcome:
     train, test = houses(), houses(80, seed=1)
     train.loc[3, "price"] = None
     test.loc[5, "price"] = None
-    known = TargetTable.known_rows(test, "price", "test.csv")
-    return tiny_target_job(TargetTable.of(train, "price", "houses.csv"), out, test=known).run()
+    known = LabeledTable.known_rows(test, "price", "test.csv", task="regression")
+    return tiny_target_job(LabeledTable.of(train, "price", "houses.csv", task="regression"), out, test=known).run()
 
 
 @reported_once

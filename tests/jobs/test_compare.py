@@ -48,6 +48,7 @@ WHOLE, PLAIN = "The whole ensemble (plain models and twins) is better by", "The 
 WITH_BOTH = f"The whole ensemble (plain models, {OURS}) is better by"
 F1_GAIN = f"{WHOLE} 0.0500 (F1 0.8500 with twins, 0.8000 without, on 949 test rows)."
 CHANCE = "That is within chance: the 95 % interval of the gain is"
+FEW_SHOT = f" {WITH_BOTH} few-shot {MEAN}."
 
 VERDICTS = {
     "whole": (comparison(Score("f1", True, 0.80, 0.85), interval=(0.01, 0.09)), "whole", F1_GAIN),
@@ -89,8 +90,7 @@ VERDICTS = {
     "numbers in a small unit": (
         target_comparison(Score(MAE, False, 0.00123456, 0.00234567), Score("few_mae", False, 0.004, 0.003, rows=9)),
         "plain",
-        f"{PLAIN} 0.001111 ({MEAN} 0.002346 with {OURS}, 0.001235 without, on 89 test rows). "
-        f"{WITH_BOTH} few-shot {MEAN}.",
+        f"{PLAIN} 0.001111 ({MEAN} 0.002346 with {OURS}, 0.001235 without, on 89 test rows).{FEW_SHOT}",
     ),
     "errors too small for a fixed number of digits": (
         target_comparison(Score(MAE, False, 3e-12, 2e-12)),

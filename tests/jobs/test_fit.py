@@ -15,11 +15,10 @@ from imbllm_autogluon.jobs.predict import predict_table
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.plugin.callback import RebalanceCallback
 from imbllm_autogluon.plugin.ensemble_model import calibrated_probabilities
-from imbllm_autogluon.plugin.fold_writer import cache_of
 from imbllm_autogluon.plugin.presets import presets
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
-from imbllm_autogluon.tables.labelled import LabelledTable
-from imbllm_autogluon.tables.target import TargetTable
+from imbllm_autogluon.rebalancing.cache import cache_of
+from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
+from imbllm_autogluon.tables.labeled import LabeledTable
 from tests.jobs.fits import (
     binary_outcome,
     houses,
@@ -98,14 +97,14 @@ def test_a_class_of_one_row_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_a_test_table_must_hold_the_columns_of_training(tmp_path: Path) -> None:
-    test = LabelledTable.of(mixed_table(BINARY).drop(columns=["city", "visits"]), "label", "test.csv")
+    test = LabeledTable.of(mixed_table(BINARY).drop(columns=["city", "visits"]), "label", "test.csv")
     with pytest.raises(TableError, match=r"test.csv lacks 2 column\(s\) of rows.csv: visits, city"):
         FitJob(labelled(BINARY), tmp_path / "fit", test=test)
 
 
 @pytest.mark.parametrize(("labels", "held"), [(["no"] * 180, "'no'"), ([None] * 180, "none")])
 def test_a_test_table_must_hold_two_classes(tmp_path: Path, labels: list[object], held: str) -> None:
-    test = LabelledTable.known_rows(mixed_table(BINARY).assign(label=labels), "label", "test.csv")
+    test = LabeledTable.known_rows(mixed_table(BINARY).assign(label=labels), "label", "test.csv")
     with pytest.raises(TableError, match=f"test.csv: scores need rows of two classes.*has: {held}"):
         FitJob(labelled(BINARY), tmp_path / "fit", test=test)
 
@@ -289,10 +288,10 @@ def test_a_time_limit_too_short_for_any_model_is_one_clear_error(tmp_path: Path)
 
 
 def test_a_test_table_must_hold_the_columns_of_training_and_a_target(tmp_path: Path) -> None:
-    without = TargetTable.known_rows(houses().drop(columns="city"), "price", "test.csv")
+    without = LabeledTable.known_rows(houses().drop(columns="city"), "price", "test.csv", task="regression")
     with pytest.raises(TableError, match=r"test.csv lacks 1 column\(s\) of houses.csv: city"):
         FitJob(target_table(), tmp_path / "fit", test=without)
-    unknown = TargetTable.known_rows(houses().assign(price=np.nan), "price", "test.csv")
+    unknown = LabeledTable.known_rows(houses().assign(price=np.nan), "price", "test.csv", task="regression")
     with pytest.raises(TableError, match=r"test.csv: the label 'price' is missing in every row"):
         FitJob(target_table(), tmp_path / "fit", test=unknown)
 

@@ -13,7 +13,7 @@ from imbllm_autogluon.jobs import folds
 from imbllm_autogluon.jobs.folds import _bagged_rows, _record, child_reports, fold_records, written_rows
 from imbllm_autogluon.plugin.tasks import plan_for
 from imbllm_autogluon.rebalancing import Fold
-from imbllm_autogluon.rebalancing.fold_rows import POOLS
+from imbllm_autogluon.rebalancing.rows import POOLS
 from tests.jobs.fits import (
     CITIES,
     binary_outcome,

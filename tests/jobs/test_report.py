@@ -17,10 +17,9 @@ from imbllm_autogluon.jobs import report as module
 from imbllm_autogluon.jobs.compare import EnsemblePair, base_models
 from imbllm_autogluon.jobs.folds import written_rows
 from imbllm_autogluon.jobs.report import FitReport, report_again, report_fit, rows_facts, study_records
-from imbllm_autogluon.plugin.fold_writer import cache_of
 from imbllm_autogluon.quality.pages.environments import number
-from imbllm_autogluon.rebalancing.cache_folder import STUDIES
-from imbllm_autogluon.rebalancing.fold_rows import POOLS
+from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
+from imbllm_autogluon.rebalancing.rows import POOLS
 from imbllm_autogluon.search.studies import journal_storage
 from tests.jobs.fits import (
     HTML,
