@@ -14,8 +14,7 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.field_docs import documented
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import GENERATORS
-from imbllm_autogluon.regression.bins import MOST_BINS, BinKind
-from imbllm_autogluon.regression.target_groups import Clause
+from imbllm_autogluon.regression.bins import MOST_BINS, BinKind, Clause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

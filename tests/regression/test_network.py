@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from imbllm_autogluon.errors import TableError
-from imbllm_autogluon.regression.table_matrix import FURTHEST, TableMatrix
+from imbllm_autogluon.regression.config import EncoderConfig
+from imbllm_autogluon.regression.network import _FURTHEST, _UNITS, TableMatrix, TabularEncoder, _PeriodicEmbedding
 
 
 @pytest.fixture
@@ -78,7 +81,7 @@ def test_unseen_and_missing_categories_share_the_last_level(mixed: pd.DataFrame)
 def test_numbers_beyond_training_stay_bounded() -> None:
     frame = pd.DataFrame({"a": np.linspace(0, 1, 50)})
     far = pd.DataFrame({"a": [1e300, -1e300]})
-    assert np.abs(TableMatrix.fit(frame, scaling="standard").transform(far)[0]).max() == FURTHEST
+    assert np.abs(TableMatrix.fit(frame, scaling="standard").transform(far)[0]).max() == _FURTHEST
     assert np.abs(TableMatrix.fit(frame).transform(far)[0]).max() < 6
 
 
@@ -129,3 +132,47 @@ def test_a_pickled_matrix_gives_the_same_arrays(mixed: pd.DataFrame) -> None:
     matrix = TableMatrix.fit(mixed)
     pairs = zip(matrix.transform(mixed), pickle.loads(pickle.dumps(matrix)).transform(mixed), strict=True)
     assert all(np.array_equal(ours, theirs) for ours, theirs in pairs)
+
+
+def test_each_number_becomes_units_and_itself() -> None:
+    embedding = _PeriodicEmbedding(3)
+    numbers = torch.randn(5, 3)
+    embedded = embedding(numbers)
+    assert embedded.shape == (5, embedding.size) == (5, 3 * (_UNITS + 1))
+    assert torch.equal(embedded[:, -3:], numbers)
+
+
+def test_the_units_are_those_of_sines_and_cosines() -> None:
+    embedding = _PeriodicEmbedding(1)
+    angles = 2 * math.pi * 0.7 * embedding.frequencies[0]
+    expected = torch.relu(embedding.shared(torch.cat([angles.sin(), angles.cos()])))
+    assert embedding.frequencies.shape == (1, 16)
+    assert torch.allclose(embedding(torch.tensor([[0.7]]))[0, :_UNITS], expected, atol=1e-6)
+
+
+def test_a_column_does_not_change_the_units_of_another() -> None:
+    embedding = _PeriodicEmbedding(2)
+    one, other = embedding(torch.tensor([[0.3, 1.0]])), embedding(torch.tensor([[0.3, -2.0]]))
+    assert torch.equal(one[:, :_UNITS], other[:, :_UNITS])
+    assert not torch.equal(one[:, _UNITS : 2 * _UNITS], other[:, _UNITS : 2 * _UNITS])
+
+
+@pytest.mark.parametrize("architecture", ["resnet", "mlp"])
+@pytest.mark.parametrize("embedding", ["none", "periodic"])
+@pytest.mark.parametrize(("p", "levels"), [(3, (4, 2)), (1, ()), (0, (3,))])
+def test_features_have_the_size_asked_for(architecture: str, embedding: str, p: int, levels: tuple[int, ...]) -> None:
+    config = EncoderConfig(architecture=architecture, number_embedding=embedding, feature_size=5, encoder_width=8)  # type: ignore[arg-type]
+    encoder = TabularEncoder(p, levels, config)
+    features = encoder(torch.randn(7, p), torch.zeros(7, len(levels), dtype=torch.int64))
+    assert features.shape == (7, 5)
+    assert encoder.predict(features).shape == (7,)
+
+
+def test_features_in_blocks_are_those_of_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = TabularEncoder(3, (3,), EncoderConfig(feature_size=8, encoder_width=24))
+    numbers, categories = torch.randn(400, 3), torch.randint(0, 2, (400, 1))
+    whole = encoder.features(numbers, categories)
+    monkeypatch.setattr("imbllm_autogluon.regression.network._READ_AT_ONCE", 64)
+    assert torch.allclose(encoder.features(numbers, categories), whole, atol=1e-5)
+    assert encoder.features(numbers[:0], categories[:0]).shape == (0, 8)
+    assert not whole.requires_grad
