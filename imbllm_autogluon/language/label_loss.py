@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from imbllm_autogluon.configuration import require_number
+from imbllm_autogluon._config import require_number
 from imbllm_autogluon.language.losses import ValueLoss
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors.torch import load_file, save_file
 
-from imbllm_autogluon.configuration import from_mapping
 from imbllm_autogluon.errors import StoredStateError
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.table_backbone import BaseModel
@@ -72,7 +71,7 @@ def load_state(folder: Path) -> ModelState:
     stored = read_state(folder / "language.json", FORMAT)
     return ModelState(
         SchemaVocabulary.from_dict(stored["vocabulary"]),
-        from_mapping(LanguageConfig, stored["config"]),
+        LanguageConfig.from_flat(stored["config"]),
         int(stored["seed"]),
         {name: TrainingCurve.from_dict(values) for name, values in stored["curves"].items()},
         BaseModel(**stored["base"]) if stored["base"] else None,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.rebalancing.config import RebalanceConfig
-    from imbllm_autogluon.tables.tasks import Task
+    from imbllm_autogluon.tables.labeled import Task
 
     Counts = dict[Hashable, int]
 

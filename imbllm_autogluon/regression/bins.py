@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imbllm_autogluon.configuration import require_choice, require_number
+from imbllm_autogluon._config import require_choice, require_number
 from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:

@@ -20,10 +20,9 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d
 from sklearn_compat.utils.validation import validate_data
 
+from imbllm_autogluon._config import SettingsMixin, current_names, refuse_unknown_keys
 from imbllm_autogluon._storage import reading, writing
-from imbllm_autogluon.configuration import known_keys, refuse_unknown_keys, set_parameters, settings_as_parameters
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.field_docs import documented_settings
 from imbllm_autogluon.process_state import seeded_torch
 from imbllm_autogluon.randomness import base_seed, child_seed
 from imbllm_autogluon.regression.bins import TargetBins, allocate, checked_targets
@@ -53,7 +52,7 @@ LEAST_ROWS = 20
 """Rows below which neither an encoder nor the distribution of its features can be learned."""
 
 HEAD_SETTINGS = (
-    *known_keys(AllocationConfig), *known_keys(GateConfig), "head", "head_loss", "head_shrinkage", "guidance",
+    *AllocationConfig.flat_keys(), *GateConfig.flat_keys(), "head", "head_loss", "head_shrinkage", "guidance",
     "sampling_steps",
 )  # fmt: skip
 """Settings that neither the encoder nor the denoiser reads."""
@@ -70,9 +69,10 @@ _LEAST_HELD_OUT = 50
 _KIND = "LatentDiff"
 
 
-@documented_settings(LatentDiffConfig)
-@settings_as_parameters(LatentDiffConfig)
-class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+SHOWN = LatentDiffConfig.flat_keys()
+
+
+class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=LatentDiffConfig, shown=SHOWN):  # type: ignore[misc]
     """An encoder whose linear head is trained anew on real and synthetic features of rare targets.
 
     LatentDiff (arXiv 2509.23240) for tables: an encoder with a linear head learns the table; a diffusion model learns
@@ -91,7 +91,7 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         torch threads; `None` leaves the process's count alone.
     time_limit : float or None, default=None
         Seconds for `fit`; encoder and denoiser then end with what they have learned.
-    **settings
+    settings : dict of name to value or None, default=None
         `method` and bins: :class:`~imbllm_autogluon.regression.config.MethodConfig`. The encoder:
         :class:`~imbllm_autogluon.regression.config.EncoderConfig`. The denoiser:
         :class:`~imbllm_autogluon.regression.config.DiffusionConfig`. Which bins get how much:
@@ -135,17 +135,18 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         kinds: dict[ColumnName, Kind] | None = None,
         threads: int | None = None,
         time_limit: float | None = None,
-        **settings: Any,
+        settings: Mapping[str, object] | None = None,
+        **parameters: Any,
     ) -> None:
         self.random_state = random_state
         self.kinds = kinds
         self.threads = threads
         self.time_limit = time_limit
-        set_parameters(self, settings)
+        self._set_parameters(settings, parameters)
 
     def config(self) -> LatentDiffConfig:
         """The parameters as a checked configuration."""
-        return LatentDiffConfig.from_flat({key: getattr(self, key) for key in LatentDiffConfig.flat_keys()})
+        return LatentDiffConfig.from_flat(self.flat_settings())
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LatentDiffRegressor:
         """Learn rows and their targets.
@@ -184,6 +185,7 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             A setting belongs to the encoder or to the training of the denoiser, or `method` is not ``"latent_diff"``.
         """
         check_is_fitted(self)
+        settings = current_names(settings, LatentDiffConfig)
         refuse_unknown_keys(settings, HEAD_SETTINGS)
         if self.config().treatment.method != "latent_diff":
             raise InvalidInputError("only method='latent_diff' trains a head anew; fit a regressor of that method.")

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from imbllm_autogluon.configuration import require_choice, require_number
+from imbllm_autogluon._config import require_choice, require_number
 from imbllm_autogluon.regression.bins import checked_targets
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imbllm_autogluon._config import secret, shows_progress
 from imbllm_autogluon.errors import BackboneError, ImbLLMError
 from imbllm_autogluon.language.backbones.hub_cache import ready_snapshot
 from imbllm_autogluon.language.backbones.model_folder import CONFIG, SHARDS, WEIGHTS, family_of, missing_parts
 from imbllm_autogluon.language.backbones.quiet import quiet_transformers
 from imbllm_autogluon.language.backbones.sources import OTHER_REMEDIES, BackboneSource, absent
-from imbllm_autogluon.settings import secret, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +70,7 @@ def fetch_from_hub(name: str, repo: str, revision: str | None, *, token_variable
     if ready is not None and not force:
         return ready
     family_of(_ask_hub(name, repo, revision, local_files_only=False, token_variable=token_variable), name)
-    with _hub_errors(name, repo, revision), quiet_transformers(progress=settings().progress):
+    with _hub_errors(name, repo, revision), quiet_transformers(progress=shows_progress()):
         folder = snapshot_download(
             repo,
             revision=revision,

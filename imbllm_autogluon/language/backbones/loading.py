@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from imbllm_autogluon._config import secret
 from imbllm_autogluon.errors import BackboneError, ImbLLMError
 from imbllm_autogluon.language.backbones.quiet import quiet_transformers
-from imbllm_autogluon.settings import secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,12 +13,12 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from imbllm_autogluon._config import cache_dir
 from imbllm_autogluon.errors import BackboneError, ImbLLMError, MissingDependencyError
 from imbllm_autogluon.language.backbones.model_folder import CONFIG, WEIGHTS
 from imbllm_autogluon.language.backbones.quiet import quiet_transformers
 from imbllm_autogluon.language.backbones.sources import BackboneSource, BackboneStatus, absent
 from imbllm_autogluon.language.backbones.wheel import Wheel
-from imbllm_autogluon.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -187,7 +187,7 @@ def _publish(partial: Path) -> None:
 
 
 def _models() -> Path:
-    return settings().cache_dir / "models"
+    return cache_dir() / "models"
 
 
 def _check_gguf() -> None:
