@@ -1,29 +1,94 @@
-"""Training that can be interrupted: weights, optimiser and progress on disk, as safetensors and JSON."""
+"""What training has done so far, and how it is stored: to be resumed, or to be shared by trainings of one fold."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
+import uuid
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from imbllm_autogluon.language.training_state import Progress
 from imbllm_autogluon.stored_state import read_state, reading
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from imbllm_autogluon.language.training_state import TrainingState
+    from imbllm_autogluon.language.training import FlatAdamW, LargeAdamW
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
-FORMAT = 2
+_FORMAT = 2
 
-EVERY = 60.0
+_EVERY = 60.0
 """Seconds between two checkpoints: storing SmolLM2's adapters takes less than one."""
+
+
+@dataclass(frozen=True)
+class TrainingCurve:
+    """What one stage of training did."""
+
+    losses: tuple[float, ...]
+    """Mean negative log-likelihood of a learned token (nats), one for each step."""
+
+    tokens: int
+    """Tokens learned from: those of values, without forced ones."""
+
+    seconds: float
+    """Wall-clock time."""
+
+    stopped_by: str
+    """``"steps"``, ``"time limit"`` or ``"held-out loss"``."""
+
+    tokens_read: int = 0
+    """All tokens that went through the model."""
+
+    held_out: tuple[tuple[int, float], ...] = ()
+    """Steps done and mean held-out loss (nats for each learned token) of each evaluation, the first before any step."""
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens through the model in a second of training, evaluations included; 0 where nothing was done."""
+        return self.tokens_read / self.seconds if self.seconds > 0 else 0.0
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> TrainingCurve:
+        """Rebuild a curve from its fields as JSON keeps them."""
+        held_out = tuple((int(step), float(loss)) for step, loss in state["held_out"])
+        return cls(**{**state, "losses": tuple(state["losses"]), "held_out": held_out})
+
+
+@dataclass
+class Progress:
+    """How far a stage has come: all that must be stored to resume it."""
+
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+    tokens: int = 0
+    tokens_read: int = 0
+    seconds: float = 0.0
+    held_out: list[tuple[int, float]] = field(default_factory=list)
+
+
+@dataclass
+class TrainingState:
+    """What a step of training changes, next to the progress."""
+
+    learning: dict[str, torch.nn.Parameter]
+    """Weights that learn, by name."""
+
+    optimizer: FlatAdamW | LargeAdamW
+    best: dict[str, torch.Tensor]
+    """Weights with the lowest held-out loss, by name; empty before the first evaluation."""
+
+    generators: list[torch.Generator]
+    """Sources of dropout."""
 
 
 class Checkpoint:
@@ -44,7 +109,7 @@ class Checkpoint:
     belongs to, so a kill at any moment leaves the last whole checkpoint.
     """
 
-    def __init__(self, folder: Path, identity: str, *, every: float = EVERY) -> None:
+    def __init__(self, folder: Path, identity: str, *, every: float = _EVERY) -> None:
         self._folder = folder
         self._identity = identity
         self._every = every
@@ -60,7 +125,7 @@ class Checkpoint:
         self._folder.mkdir(parents=True, exist_ok=True)
         file = self._folder / f"{stage}-{done.step}.safetensors"
         save_file({name: tensor.cpu().contiguous() for name, tensor in _tensors(state).items()}, file)
-        head = {"format": FORMAT, "identity": self._identity, "stage": stage, "tensors": file.name, **vars(done)}
+        head = {"format": _FORMAT, "identity": self._identity, "stage": stage, "tensors": file.name, **vars(done)}
         draft = self._folder / "progress.json.draft"
         draft.write_text(json.dumps(head), encoding="utf-8")
         draft.replace(self._folder / "progress.json")
@@ -84,7 +149,7 @@ class Checkpoint:
             _fill(state, load_file(self._folder / str(head["tensors"])))
             done = Progress(**{key: head[key] for key in vars(Progress())})
             done.held_out = [(int(step), float(loss)) for step, loss in head["held_out"]]
-        log.info("Training goes on at step %d of the stage %r.", done.step, stage)
+        _log.info("Training goes on at step %d of the stage %r.", done.step, stage)
         return done
 
     @property
@@ -107,10 +172,10 @@ class Checkpoint:
         if not file.is_file():
             return None
         with reading("checkpoint", self._folder):
-            head = read_state(file, FORMAT)
+            head = read_state(file, _FORMAT)
             foreign = head["identity"] != self._identity
         if foreign:
-            log.warning("%s holds the checkpoint of another training; this one begins anew.", self._folder)
+            _log.warning("%s holds the checkpoint of another training; this one begins anew.", self._folder)
         return None if foreign else head
 
 
@@ -143,3 +208,36 @@ def _fill(state: TrainingState, tensors: dict[str, torch.Tensor]) -> None:
 def _below(kind: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Tensors of one kind, under the rest of their names."""
     return {name.removeprefix(f"{kind}/"): value for name, value in tensors.items() if name.startswith(f"{kind}/")}
+
+
+def store_warm(file: Path, learning: dict[str, torch.nn.Parameter], curve: TrainingCurve) -> None:
+    """Write weights and curve of a finished warm-up; the file appears whole or not at all."""
+    draft = file.with_name(f".{file.name}-{uuid.uuid4().hex}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        weights = {name: weight.detach().cpu().contiguous() for name, weight in learning.items()}
+        save_file(weights, draft, metadata={"curve": json.dumps(vars(curve))})
+        draft.replace(file)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        _log.warning("The warm-up could not be stored in %s (%s).", file, error)
+
+
+def restore_warm(file: Path, learning: dict[str, torch.nn.Parameter]) -> TrainingCurve | None:
+    """Give the weights what a stored warm-up left; `None`, and nothing changed, where there is none that fits."""
+    if not file.is_file():
+        return None
+    try:
+        with safe_open(file, framework="pt") as stored:
+            curve = TrainingCurve.from_dict(json.loads(stored.metadata()["curve"]))
+            weights = {name: stored.get_tensor(name) for name in learning}
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        _log.warning("A stored warm-up is of no use and is learned again (%s: %s).", file, error)
+        return None
+    if any(weights[name].shape != weight.shape for name, weight in learning.items()):
+        return None
+    with torch.no_grad():
+        for name, weight in learning.items():
+            weight.copy_(weights[name])
+    return curve

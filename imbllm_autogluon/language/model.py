@@ -5,49 +5,40 @@ Weights after the warm-up may be kept for trainings of the same fold that differ
 
 from __future__ import annotations
 
-import contextlib
-import json
-import logging
+import dataclasses
 import tempfile
 import time
-import uuid
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
-from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.configuration import from_mapping
+from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.language.batches import Batches, fixed_sentences
-from imbllm_autogluon.language.checkpoints import Checkpoint
-from imbllm_autogluon.language.cooccurrence import start_from_rows
-from imbllm_autogluon.language.label_loss import LabelLoss, LabelObjective
-from imbllm_autogluon.language.losses import Loss, SentenceLoss, ValueLoss
+from imbllm_autogluon.language.checkpoints import Checkpoint, TrainingCurve, restore_warm, store_warm
+from imbllm_autogluon.language.config import LanguageConfig
+from imbllm_autogluon.language.hardware import Processes, writing_model
+from imbllm_autogluon.language.losses import LabelLoss, LabelObjective, Loss, SentenceLoss, ValueLoss
 from imbllm_autogluon.language.masked import MaskedValueLoss
-from imbllm_autogluon.language.precision import writing_model
-from imbllm_autogluon.language.processes import Processes
-from imbllm_autogluon.language.scoring import ValueScorer, log_likelihoods
-from imbllm_autogluon.language.storage import ModelState, load_state, load_weights, save_state
-from imbllm_autogluon.language.table_backbone import TableBackbone, build_table_backbone
-from imbllm_autogluon.language.table_start import settle, start_from_other_tables
+from imbllm_autogluon.language.scoring import log_likelihoods, score_values
+from imbllm_autogluon.language.table_backbone import BaseModel, build_table_backbone
+from imbllm_autogluon.language.table_start import settle, start_from_other_tables, start_from_rows
 from imbllm_autogluon.language.training import Stage, Trainer
-from imbllm_autogluon.language.training_state import TrainingCurve
 from imbllm_autogluon.language.writing import RowWriter
 from imbllm_autogluon.process_state import seeded_torch
 from imbllm_autogluon.randomness import child_seed
+from imbllm_autogluon.sentences import SchemaVocabulary
 from imbllm_autogluon.stored_state import fingerprint, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
-    from imbllm_autogluon.language.config import LanguageConfig
-    from imbllm_autogluon.language.prompts import Prompts
-    from imbllm_autogluon.sentences import Clauses, SchemaVocabulary, SentenceEncoding
-
+    from imbllm_autogluon.language.batches import Prompts
+    from imbllm_autogluon.sentences import Clauses, SentenceEncoding
 
 WARM_UP = "warm-up"
 """Name of the stage on the whole fold."""
@@ -369,36 +360,3 @@ class TableLanguageModel:
         base = self._backbone.base.fingerprint if self._backbone.base else None
         asked = None if objective is None else vars(objective)
         return fingerprint({**settings, "seed": self.seed, "base": base, "objective": asked}, rows)
-
-
-def store_warm(file: Path, learning: dict[str, torch.nn.Parameter], curve: TrainingCurve) -> None:
-    """Write weights and curve of a finished warm-up; the file appears whole or not at all."""
-    draft = file.with_name(f".{file.name}-{uuid.uuid4().hex}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        weights = {name: weight.detach().cpu().contiguous() for name, weight in learning.items()}
-        save_file(weights, draft, metadata={"curve": json.dumps(vars(curve))})
-        draft.replace(file)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
-        log.warning("The warm-up could not be stored in %s (%s).", file, error)
-
-
-def restore_warm(file: Path, learning: dict[str, torch.nn.Parameter]) -> TrainingCurve | None:
-    """Give the weights what a stored warm-up left; `None`, and nothing changed, where there is none that fits."""
-    if not file.is_file():
-        return None
-    try:
-        with safe_open(file, framework="pt") as stored:
-            curve = TrainingCurve.from_dict(json.loads(stored.metadata()["curve"]))
-            weights = {name: stored.get_tensor(name) for name in learning}
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        log.warning("A stored warm-up is of no use and is learned again (%s: %s).", file, error)
-        return None
-    if any(weights[name].shape != weight.shape for name, weight in learning.items()):
-        return None
-    with torch.no_grad():
-        for name, weight in learning.items():
-            weight.copy_(weights[name])
-    return curve
