@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from imbllm_autogluon import cli
 from imbllm_autogluon.language import backbones
-from imbllm_autogluon.language.backbones import smollm2
+from imbllm_autogluon.language import smollm2
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -53,7 +53,7 @@ def steps(job: dict[str, Any], n_rows: int) -> int:
 def _sample(generator: ImbLLM, job: dict[str, Any]) -> dict[str, float]:
     """Write the rows once, watched."""
     from imbllm_autogluon.language import decoding
-    from imbllm_autogluon.language.joint_decoding import JointDecoder
+    from imbllm_autogluon.language.decoding import JointDecoder
 
     watch = Stopwatch(job["device"])
     watch.watch("forward", innermost(generator.language_model._backbone.model), count_tokens=True)

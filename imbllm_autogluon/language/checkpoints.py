@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import time
-import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
-from imbllm_autogluon.stored_state import read_state, reading
+from imbllm_autogluon._storage import STATE_NAME, delete, reading, write_whole, writing
+from imbllm_autogluon.errors import TableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_FORMAT = 2
+_KIND = "checkpoint"
 
 _EVERY = 60.0
 """Seconds between two checkpoints: storing SmolLM2's adapters takes less than one."""
@@ -102,11 +101,6 @@ class Checkpoint:
         What is trained on what; progress of another identity is ignored, and the log says so.
     every
         Least seconds between two checkpoints.
-
-    Notes
-    -----
-    A checkpoint is two files; each name holds the step, the JSON is renamed into place last and names the weights it
-    belongs to, so a kill at any moment leaves the last whole checkpoint.
     """
 
     def __init__(self, folder: Path, identity: str, *, every: float = _EVERY) -> None:
@@ -118,65 +112,42 @@ class Checkpoint:
     def store_if_due(self, stage: str, done: Progress, state: TrainingState) -> None:
         """Store the progress of a stage if the last time is long enough ago."""
         if time.monotonic() - self._stored >= self._every:
-            self.store(stage, done, state)
-
-    def store(self, stage: str, done: Progress, state: TrainingState) -> None:
-        """Store the progress of a stage."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        file = self._folder / f"{stage}-{done.step}.safetensors"
-        save_file({name: tensor.cpu().contiguous() for name, tensor in _tensors(state).items()}, file)
-        head = {"format": _FORMAT, "identity": self._identity, "stage": stage, "tensors": file.name, **vars(done)}
-        draft = self._folder / "progress.json.draft"
-        draft.write_text(json.dumps(head), encoding="utf-8")
-        draft.replace(self._folder / "progress.json")
-        for other in self._folder.glob("*.safetensors"):
-            if other != file:
-                other.unlink()
-        self._stored = time.monotonic()
+            with writing(self._folder, _KIND) as draft:
+                draft.data = {"identity": self._identity, "stage": stage, "progress": vars(done)}
+                draft.arrays = _tensors(state)
+            self._stored = time.monotonic()
 
     def restore(self, stage: str, state: TrainingState) -> Progress | None:
-        """Bring weights and optimiser back to the stored progress of a stage, if there is one.
+        """Bring weights and optimizer back to the stored progress of a stage, if there is one.
 
         Raises
         ------
         StoredStateError
             The checkpoint is broken.
         """
-        head = self._head()
-        if head is None or head["stage"] != stage:
+        if self.stage != stage:
             return None
-        with reading("checkpoint", self._folder):
-            _fill(state, load_file(self._folder / str(head["tensors"])))
-            done = Progress(**{key: head[key] for key in vars(Progress())})
-            done.held_out = [(int(step), float(loss)) for step, loss in head["held_out"]]
+        with reading(self._folder, _KIND) as stored:
+            _fill(state, stored.tensors())
+            done = Progress(**stored.data["progress"])
+            done.held_out = [(int(step), float(loss)) for step, loss in done.held_out]
         _log.info("Training goes on at step %d of the stage %r.", done.step, stage)
         return done
 
     @property
     def stage(self) -> str | None:
-        """Stage that the stored progress belongs to; None without a fitting checkpoint."""
-        head = self._head()
-        return None if head is None else str(head["stage"])
+        """Stage that the stored progress belongs to; None without one, or where it belongs to another training."""
+        if not (self._folder / STATE_NAME).is_file():
+            return None
+        with reading(self._folder, _KIND) as stored:
+            if stored.data["identity"] == self._identity:
+                return str(stored.data["stage"])
+        _log.warning("%s holds the checkpoint of another training; this one begins anew.", self._folder)
+        return None
 
     def clear(self) -> None:
         """Delete the checkpoint: training has ended."""
-        if self._folder.is_dir():
-            for file in (*self._folder.glob("*.safetensors"), *self._folder.glob("progress.json*")):
-                file.unlink()
-            if not any(self._folder.iterdir()):
-                self._folder.rmdir()
-
-    def _head(self) -> dict[str, Any] | None:
-        """What the JSON file says; None without one, or where it belongs to another training."""
-        file = self._folder / "progress.json"
-        if not file.is_file():
-            return None
-        with reading("checkpoint", self._folder):
-            head = read_state(file, _FORMAT)
-            foreign = head["identity"] != self._identity
-        if foreign:
-            _log.warning("%s holds the checkpoint of another training; this one begins anew.", self._folder)
-        return None if foreign else head
+        delete(self._folder)
 
 
 def _tensors(state: TrainingState) -> dict[str, torch.Tensor]:
@@ -212,15 +183,12 @@ def _below(kind: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tenso
 
 def store_warm(file: Path, learning: dict[str, torch.nn.Parameter], curve: TrainingCurve) -> None:
     """Write weights and curve of a finished warm-up; the file appears whole or not at all."""
-    draft = file.with_name(f".{file.name}-{uuid.uuid4().hex}")
+    weights = {name: weight.detach().cpu().contiguous() for name, weight in learning.items()}
+    metadata = {"curve": json.dumps(vars(curve))}
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        weights = {name: weight.detach().cpu().contiguous() for name, weight in learning.items()}
-        save_file(weights, draft, metadata={"curve": json.dumps(vars(curve))})
-        draft.replace(file)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
+        write_whole(file, lambda draft: save_file(weights, draft, metadata=metadata))
+    except (OSError, TableError) as error:
         _log.warning("The warm-up could not be stored in %s (%s).", file, error)
 
 

@@ -115,7 +115,9 @@ class ConstrainedDecoder(Decoder):
         used = self._clause_tokens[clause]
         if len(used) == 1:
             return used.expand(session.n_rows)
-        return used[draw_tokens(output_logits(self._model, session.advance(), used), self._temperature, self._generator)]
+        return used[
+            draw_tokens(output_logits(self._model, session.advance(), used), self._temperature, self._generator)
+        ]
 
     def _next_token(self, session: KVSession, states: torch.Tensor, clause: int) -> torch.Tensor:
         """The only legal token where no row has a choice, else a draw from the model's legal distribution."""
@@ -218,7 +220,9 @@ class JointDecoder(Decoder):
     def _open(self, session: KVSession, name: torch.Tensor, *, is_shared: bool) -> None:
         """Queue what stands in front of the first clause; computed once where that is the same in all rows."""
         begin = self._encoding.begin
-        session.feed(session.forced(begin), None, torch.cat([session.forced((PADDING,) * (len(begin) - 1)).long(), name], dim=1))
+        session.feed(
+            session.forced(begin), None, torch.cat([session.forced((PADDING,) * (len(begin) - 1)).long(), name], dim=1)
+        )
         if is_shared:
             session.feed_shared()
 

@@ -155,20 +155,12 @@ class LabelObjective:
 
 
 class LabelLoss:
-    """Negative log-likelihood of a sentence whose label has a weight of its own.
+    """Negative log-likelihood of a sentence whose label, the last clause, has a weight of its own.
 
-    Class weights (Cui et al. 2019, https://arxiv.org/abs/1901.05555) and the focal loss (Lin et al. 2017,
-    https://arxiv.org/abs/1708.02002, equation 4) keep a decoder from copying the class shares of its training set. For each row ``w (1 - p)^gamma (-log p) + f sum(-log p_token)``: p is the probability of its label among the legal
-    ones, the sum goes over the value tokens of its features, w is the row's weight, f the weight of features.
-
-    Parameters
-    ----------
-    tables
-        Automata of the table; the label's is the last.
-    device
-        Of the model.
-    objective
-        Weight of features and gamma.
+    For each row ``w (1 - p)^gamma (-log p) + f sum(-log p_token)``: p is the probability of its label among the legal
+    ones, the sum goes over the value tokens of its features, w is the row's weight, f the weight of features. Class
+    weights (Cui et al. 2019, https://arxiv.org/abs/1901.05555) and the focal loss (Lin et al. 2017,
+    https://arxiv.org/abs/1708.02002, equation 4) work against a decoder that copies the shares of its training set.
     """
 
     def __init__(self, tables: AutomatonTables, device: torch.device, objective: LabelObjective) -> None:

@@ -12,11 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-from safetensors.torch import load_file, save_file
-
+from imbllm_autogluon._storage import fingerprint, reading, writing
 from imbllm_autogluon.configuration import from_mapping
-from imbllm_autogluon.errors import InvalidInputError, StoredStateError
+from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.batches import Batches, fixed_sentences
 from imbllm_autogluon.language.checkpoints import Checkpoint, TrainingCurve, restore_warm, store_warm
 from imbllm_autogluon.language.config import LanguageConfig
@@ -31,7 +29,6 @@ from imbllm_autogluon.language.writing import RowWriter
 from imbllm_autogluon.process_state import seeded_torch
 from imbllm_autogluon.randomness import child_seed
 from imbllm_autogluon.sentences import SchemaVocabulary
-from imbllm_autogluon.stored_state import fingerprint, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -43,19 +40,18 @@ if TYPE_CHECKING:
 WARM_UP = "warm-up"
 """Name of the stage on the whole fold."""
 
-FINE_TUNING_RATE = 1 / 3
+_KIND = "language model"
+
+_FINE_TUNING_RATE = 1 / 3
 """Peak learning rate of the stage after a warm-up, as a share of the warm-up's."""
 
-
-NOT_LEARNED = frozenset(
+_NOT_LEARNED = frozenset(
     (
         "time_limit", "micro_batch", "device", "local_files_only", "token_variable", "temperature", "precision",
         "generation_batch",
     )
 )  # fmt: skip
 """Settings that may change while training is interrupted: a checkpoint of other values still fits."""
-
-log = logging.getLogger(__name__)
 
 
 class TableLanguageModel:
@@ -96,7 +92,7 @@ class TableLanguageModel:
         self.seed = seed
         self.curves: dict[str, TrainingCurve] = {}
         with seeded_torch(child_seed(seed, "training", "weights")):
-            self._backbone: TableBackbone = build_table_backbone(vocabulary, self.config)
+            self._backbone = build_table_backbone(vocabulary, self.config)
         self.loading_seconds = time.perf_counter() - started
 
     @property
@@ -169,13 +165,14 @@ class TableLanguageModel:
             start = start_from_other_tables if self.config.pretrained else start_from_rows
             start(self._backbone.model, self.encoding, clauses if warmup is None else warmup, self.seed)
         learning = self._backbone.tuning.learning()
+        shared = warm_start if planned[0].name == WARM_UP else None
         known = {}
-        if warm_start is not None and planned[0].name == WARM_UP and (curve := restore_warm(warm_start, learning)):
+        if shared is not None and (curve := restore_warm(shared, learning)):
             known = {WARM_UP: curve}
 
         def keep(name: str, curve: TrainingCurve) -> None:
-            if warm_start is not None and name == WARM_UP and curve.stopped_by == "steps" and processes.is_first:
-                store_warm(warm_start, learning, curve)
+            if shared is not None and name == WARM_UP and curve.stopped_by == "steps" and processes.is_first:
+                store_warm(shared, learning, curve)
 
         with seeded_torch(child_seed(self.seed, "training"), threads):
             trainer = Trainer(
@@ -217,32 +214,7 @@ class TableLanguageModel:
         seed = child_seed(seed, "decoding")
         with seeded_torch(seed, threads):
             written_by = writing_model(self._backbone.model, self.config)
-            yield RowWriter(replace(self._backbone, model=written_by), self.config, seed)
-
-    def complete(self, prompts: Iterable[Prompts], *, seed: int, threads: int | None = None) -> list[Clauses]:
-        """Write the missing clauses of each batch of prompts; full rows, in the order of the batches.
-
-        Parameters
-        ----------
-        prompts
-            Batches; each batch has one clause order and at least one given clause.
-        seed, threads
-            See :meth:`writer`.
-        """
-        with self.writer(seed=seed, threads=threads) as writer:
-            return [writer.complete(batch) for batch in prompts]
-
-    def score(self, prompts: Prompts, clause: int, values: IntArray, *, threads: int | None = None) -> FloatArray:
-        """Log-probabilities of values of one clause behind given clauses, shape (n, k).
-
-        See :meth:`~imbllm_autogluon.language.scoring.ValueScorer.score`.
-
-        Raises
-        ------
-        InvalidInputError
-            The backbone is a masked language model, whose predictions are no product of conditional probabilities.
-        """
-        return self.score_all([prompts], clause, values, threads=threads)[0]
+            yield RowWriter(dataclasses.replace(self._backbone, model=written_by), self.config, seed)
 
     def score_all(
         self,
@@ -253,12 +225,28 @@ class TableLanguageModel:
         as_written: bool = False,
         threads: int | None = None,
     ) -> list[FloatArray]:
-        """:meth:`score` of several batches, in their order; `as_written`: in the precision that rows are written in."""
+        """Log-probabilities of values of one clause behind the given clauses of each batch, shape (n, k).
+
+        See :func:`~imbllm_autogluon.language.scoring.score_values`.
+
+        Parameters
+        ----------
+        prompts, clause, values
+            What is given, whose values are scored, and these.
+        as_written
+            In the precision that rows are written in.
+        threads
+            torch threads; `None` leaves the process's count alone.
+
+        Raises
+        ------
+        InvalidInputError
+            The backbone is a masked language model, whose predictions are no product of conditional probabilities.
+        """
         self._require_causal()
         with seeded_torch(self.seed, threads):
             model = writing_model(self._backbone.model, self.config) if as_written else self._backbone.model
-            scorer = ValueScorer(model, self.encoding)
-            return [scorer.score(batch, clause, values) for batch in prompts]
+            return [score_values(model, self.encoding, batch, clause, values) for batch in prompts]
 
     def log_likelihoods(self, clauses: Clauses, orders: IntArray, *, threads: int | None = None) -> FloatArray:
         """Log-likelihood of each row's values in the given orders, shape (n,), nats; causal backbones only."""
@@ -284,10 +272,16 @@ class TableLanguageModel:
             self.__dict__.update(self.load(Path(draft)).__dict__)
 
     def save(self, folder: Path) -> None:
-        """Write the model into an existing folder, see :mod:`imbllm_autogluon.language.storage`."""
-        backbone = self._backbone
-        state = ModelState(self.vocabulary, self.config, self.seed, self.curves, backbone.base)
-        save_state(state, backbone.tuning, folder)
+        """Write settings, vocabulary, curves and the weights that learned into a folder, never the base weights."""
+        with writing(folder, _KIND) as draft:
+            draft.data = {
+                "config": vars(self.config),
+                "seed": self.seed,
+                "vocabulary": self.vocabulary.to_dict(),
+                "curves": {name: vars(curve) for name, curve in self.curves.items()},
+                "base": vars(self._backbone.base) if self._backbone.base else None,
+            }
+            draft.arrays = self._backbone.save_weights(draft.folder)
 
     @classmethod
     def load(cls, folder: Path) -> TableLanguageModel:
@@ -298,11 +292,12 @@ class TableLanguageModel:
         StoredStateError
             A file is absent, broken, or of another format, or the base model is not the one it was trained on.
         """
-        with reading("language model", folder):
-            state = load_state(folder)
-            model = cls(state.vocabulary, state.config, state.seed)
-            load_weights(state, model._backbone, folder)
-        model.curves = dict(state.curves)
+        with reading(folder, _KIND) as stored:
+            data, base = stored.data, stored.data["base"]
+            vocabulary = SchemaVocabulary.from_dict(data["vocabulary"])
+            model = cls(vocabulary, from_mapping(LanguageConfig, data["config"]), int(data["seed"]))
+            model._backbone.load_weights(BaseModel(**base) if base else None, stored.tensors(), stored.folder)
+            model.curves = {name: TrainingCurve.from_dict(curve) for name, curve in data["curves"].items()}
         return model
 
     def _require_causal(self) -> None:
@@ -325,7 +320,7 @@ class TableLanguageModel:
         kept = None
         if held_out is not None and len(held_out.tokens):
             kept = fixed_sentences(encoding, held_out, config.chosen_order, self.seed, config.column_order_share or 0.0)
-        rate = config.learning_rate * (1 if warmup is None else FINE_TUNING_RATE)
+        rate = config.learning_rate * (1 if warmup is None else _FINE_TUNING_RATE)
         steps = config.steps_for(len(clauses.tokens))
         loss = None if objective is None else self._label_loss(objective)
         batches = self._batches(stage, clauses)
@@ -356,7 +351,7 @@ class TableLanguageModel:
         """What is trained on what, for checkpoints."""
         arrays = [(part.tokens, part.present, part.weights) for part in parts if part is not None]
         rows = [array for row_arrays in arrays for array in row_arrays if array is not None]
-        settings = {name: value for name, value in vars(self.config).items() if name not in NOT_LEARNED}
+        settings = {name: value for name, value in vars(self.config).items() if name not in _NOT_LEARNED}
         base = self._backbone.base.fingerprint if self._backbone.base else None
         asked = None if objective is None else vars(objective)
         return fingerprint({**settings, "seed": self.seed, "base": base, "objective": asked}, rows)

@@ -159,8 +159,10 @@ def feed_given(session: KVSession, encoding: SentenceEncoding, prompts: Prompts,
     """
     clauses = [*prompts.order[: prompts.given].tolist(), following]
     if encoding.begin:
-        names = _names(encoding, None, clauses[0])
-        session.feed_forced(encoding.begin, None if names is None else (*[PADDING] * (len(encoding.begin) - 1), names[1]))
+        names = fused_names(encoding, None, clauses[0])
+        session.feed_forced(
+            encoding.begin, None if names is None else (*[PADDING] * (len(encoding.begin) - 1), names[1])
+        )
     for position, (clause, behind) in enumerate(pairwise(clauses)):
         values = torch.from_numpy(prompts.tokens[:, clause]).to(session.device)
         values = values[:, (values >= 0).any(dim=0)]
@@ -170,7 +172,7 @@ def feed_given(session: KVSession, encoding: SentenceEncoding, prompts: Prompts,
         if not encoding.fused:
             session.feed_forced(encoding.prefixes[clause])
         real = values >= 0
-        names = _names(encoding, clause, behind)
+        names = fused_names(encoding, clause, behind)
         last = real & (real.sum(dim=1, keepdim=True) == real.cumsum(dim=1))
         session.feed(values.clamp(min=0), real, None if names is None else torch.where(last, names[1], names[0]))
         if in_common:

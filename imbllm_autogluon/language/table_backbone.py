@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import load_file
 
-from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.hardware import Processes
 from imbllm_autogluon.language.masked import build_compact_masked, require_single_tokens
@@ -69,6 +69,36 @@ class TableBackbone:
         device: torch.device = self.model.get_input_embeddings().weight.device
         return device
 
+    def save_weights(self, folder: Path) -> dict[str, torch.nn.Parameter]:
+        """Write LoRA adapters into an existing folder, in peft's form; return the other weights that learned."""
+        if self.base is not None:
+            self.tuning.save_adapters(folder, self.base)
+        return self.tuning.own_weights()
+
+    def load_weights(self, base: BaseModel | None, weights: dict[str, torch.Tensor], folder: Path) -> None:
+        """Give the model what :meth:`save_weights` wrote and returned.
+
+        Raises
+        ------
+        StoredStateError
+            The base model is not the one that was fine-tuned, or the weights do not fit.
+        """
+        if self.base is not None and base is not None and self.base.fingerprint != base.fingerprint:
+            raise StoredStateError(
+                f"the base model at {self.base.location!r} is not the one that was fine-tuned (its weights differ); "
+                f"give the same files, or revision {base.revision!r}, or fit again."
+            )
+        self.tuning.load_adapters(folder)
+        own = self.tuning.own_weights()
+        # copy_ would repeat a smaller weight until it fits.
+        differing = {(n, w.shape) for n, w in weights.items()} ^ {(n, w.shape) for n, w in own.items()}
+        if differing:
+            raise StoredStateError(f"the stored weights do not fit the model: {sorted({n for n, _ in differing})}")
+        with torch.no_grad():
+            for name, weight in own.items():
+                weight.copy_(weights[name])
+        self.tuning.merge()
+
 
 def build_table_backbone(vocabulary: SchemaVocabulary, config: LanguageConfig) -> TableBackbone:
     """Build the backbone that a resolved configuration names; random weights come from torch's global generator.
@@ -95,7 +125,7 @@ def build_table_backbone(vocabulary: SchemaVocabulary, config: LanguageConfig) -
     base = BaseModel(source.location, source.revision, _base_fingerprint(model))
     encoding, origins = _read_by(source, vocabulary, config)
     _require_room(model, encoding)
-    trim_vocabulary(model, origins)
+    _trim_vocabulary(model, origins)
     model = model.to(_device(config)).eval()
     return TableBackbone(model, encoding, Tuning(model, config), source.family, base)
 
@@ -150,7 +180,7 @@ def _device(config: LanguageConfig) -> torch.device:
     return torch.device(config.device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
-def trim_vocabulary(model: LanguageModel, sources: Sequence[Sequence[int]]) -> None:
+def _trim_vocabulary(model: LanguageModel, sources: Sequence[Sequence[int]]) -> None:
     """Replace input embedding and output layer by those of the given tokens, in place.
 
     Parameters
@@ -243,27 +273,17 @@ class Tuning:
             self._adapters.unmerge_adapter()
             self._merged = False
 
-    def save(self, folder: Path, base: str, revision: str | None) -> dict[str, torch.Tensor]:
-        """Write the adapters in peft's form; return the weights that learned beside them.
-
-        Parameters
-        ----------
-        folder
-            An existing folder.
-        base, revision
-            The base model, for peft's own record.
-        """
-        learned = {name: weight.detach().cpu().contiguous() for name, weight in self.own_weights().items()}
+    def save_adapters(self, folder: Path, base: BaseModel) -> None:
+        """Write the adapters into an existing folder, if there are any; `base` is for peft's own record."""
         if self._adapters is None:
-            return learned
+            return
         settings = self._adapters.peft_config["default"]
-        settings.base_model_name_or_path, settings.revision = base, revision
+        settings.base_model_name_or_path, settings.revision = base.location, base.revision
         # False: peft would ask the Hub for the base model's vocabulary otherwise.
         self._adapters.save_pretrained(str(folder / _ADAPTER_FOLDER), save_embedding_layers=False)
-        return learned
 
-    def load(self, folder: Path) -> None:
-        """Read the adapters written by :meth:`save`, if this model has any."""
+    def load_adapters(self, folder: Path) -> None:
+        """Read the adapters written by :meth:`save_adapters`, if this model has any."""
         if self._adapters is None:
             return
         from peft import set_peft_model_state_dict

@@ -66,12 +66,10 @@ class RowWriter:
         n_rows = len(prompts.tokens)
         while True:
             most = min(n_rows, self._most or n_rows)
-            parts = [prompts.tokens[start : start + most] for start in range(0, n_rows, most)]
-            written = []
+            tokens = [prompts.tokens[start : start + most] for start in range(0, n_rows, most)]
+            parts = [Prompts(prompts.order, prompts.given, part) for part in tokens]
             try:
-                for part in parts:
-                    written.append(write(Prompts(prompts.order, prompts.given, part)))
-                return _clauses(prompts, _stacked(written))
+                return _clauses(prompts, _stacked(list(map(write, parts))))
             except Exception as error:
                 if most < 2 or not ran_out_of_memory(error):
                     raise

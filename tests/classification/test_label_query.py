@@ -12,7 +12,7 @@ import torch
 from imbllm_autogluon.classification.label_model import LabelQuery
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.model import TableLanguageModel
-from imbllm_autogluon.language.prompts import Prompts
+from imbllm_autogluon.language.batches import Prompts
 from tests.language.tables import LABEL, TINY, clauses_of, table, vocabulary_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from imbllm_autogluon.language.config import LanguageConfig
-from imbllm_autogluon.language.prompts import Prompts
+from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.sentences import Clauses, SchemaVocabulary, SentenceEncoding, TextVocabulary
 from imbllm_autogluon.tables import TableSchema
 from tests.language.pretrained import Architecture, Spaces, causal_model, tokenizer

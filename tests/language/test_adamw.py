@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from imbllm_autogluon.language import adamw
-from imbllm_autogluon.language.adamw import FlatAdamW, LargeAdamW, optimizer_of
+from imbllm_autogluon.language.training import FlatAdamW, LargeAdamW, optimizer_of
 
 
 def weights() -> list[torch.nn.Parameter]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from imbllm_autogluon.language.compact import build_compact
-from imbllm_autogluon.language.compact_masked import build_compact_masked
+from imbllm_autogluon.language.masked import build_compact_masked
 from imbllm_autogluon.language.config import LanguageConfig
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from imbllm_autogluon.language.cooccurrence import Cooccurrence, start_from_rows
+from imbllm_autogluon.language.table_start import Cooccurrence, start_from_rows
 from imbllm_autogluon.sentences import Clauses, SentenceEncoding
 from tests.language.tables import clauses_of, random_model, table, vocabulary_of
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from imbllm_autogluon.language import free_decoding
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
-from imbllm_autogluon.language.free_decoding import FreeDecoder
+from imbllm_autogluon.language.decoding import FreeDecoder
 from imbllm_autogluon.language.losses import SentenceLoss
 from imbllm_autogluon.sentences import PADDING, draw_orders
 from tests.language.tables import LABEL, WRITINGS, Writing, learnable, legal_rows, prompts, random_model, table, written
@@ -23,7 +23,7 @@ from tests.uniform_backbone import UniformModel
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, IntArray
-    from imbllm_autogluon.language.prompts import Prompts
+    from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.sentences import Clauses, SentenceEncoding
     from tests.language.pretrained import Architecture
 

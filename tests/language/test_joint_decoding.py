@@ -13,17 +13,17 @@ from imbllm_autogluon.language import writing
 from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.decoding import ConstrainedDecoder, draw_tokens
-from imbllm_autogluon.language.joint_decoding import JointDecoder
+from imbllm_autogluon.language.decoding import JointDecoder
 from imbllm_autogluon.language.losses import NOT_LEGAL
 from imbllm_autogluon.language.table_backbone import TableBackbone
-from imbllm_autogluon.language.tuning import Tuning
+from imbllm_autogluon.language.table_backbone import Tuning
 from imbllm_autogluon.language.writing import RowWriter
 from tests.language.tables import LABEL, legal_rows, prompts, random_model, table, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imbllm_autogluon.language.prompts import Prompts
+    from imbllm_autogluon.language.batches import Prompts
 
 ENCODING, CLAUSES = written(table(), "bins, fused")
 

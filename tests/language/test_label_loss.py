@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.language.label_loss import LabelLoss, LabelObjective
+from imbllm_autogluon.language.losses import LabelLoss, LabelObjective
 from imbllm_autogluon.language.losses import ValueLoss
 from imbllm_autogluon.sentences import Sentences, draw_orders
 from tests.language.tables import WRITINGS, Writing, random_model, table, written

@@ -11,7 +11,7 @@ import torch
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.masked import MaskedDecoder, MaskedValueLoss, masked_value_loss, require_single_tokens
-from imbllm_autogluon.language.prompts import Prompts
+from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.sentences import END, SentenceEncoding, Sentences, draw_orders
 from tests.language.masked_models import ARCHITECTURES, random_masked_model
 from tests.language.tables import LABEL, clauses_of, legal_rows, prompts, table, vocabulary_of

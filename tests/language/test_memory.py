@@ -6,7 +6,7 @@ import weakref
 import pytest
 import torch
 
-from imbllm_autogluon.language.memory import ran_out_of_memory, release_memory
+from imbllm_autogluon.language.hardware import ran_out_of_memory, release_memory
 
 
 @pytest.mark.parametrize(

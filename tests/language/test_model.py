@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
-from imbllm_autogluon.language.adamw import FlatAdamW
-from imbllm_autogluon.language.label_loss import LabelObjective
+from imbllm_autogluon.language.training import FlatAdamW
+from imbllm_autogluon.language.losses import LabelObjective
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.sentences.orders import ORDERS, Order
 from tests.language import tuned
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imbllm_autogluon.language.config import LanguageConfig
-    from imbllm_autogluon.language.prompts import Prompts
+    from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.sentences import Clauses
     from imbllm_autogluon.sentences.value_codings import Numbers
 

@@ -8,7 +8,7 @@ import torch
 
 from imbllm_autogluon.language import precision
 from imbllm_autogluon.language.config import LanguageConfig
-from imbllm_autogluon.language.precision import writing_model
+from imbllm_autogluon.language.hardware import writing_model
 from tests.language.pretrained import causal_model, save_pretrained
 from tests.language.tables import LABEL, legal_rows
 from tests.language.tuned import everyone, model_over, trained, written

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from imbllm_autogluon.language.processes import Processes
+from imbllm_autogluon.language.hardware import Processes
 from tests.language.trainers import SmallTable, expect_close, tiny_model
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ SCRIPT = textwrap.dedent(
 
     warnings.simplefilter("error")
     import pandas as pd
-    from imbllm_autogluon.language.processes import Processes
+    from imbllm_autogluon.language.hardware import Processes
     from imbllm_autogluon.oversampling import ImbLLM, GeneratorConfig
     from imbllm_autogluon.oversampling.storage import save_generator
     from tests.oversampling.tables import labels, mixed

@@ -13,7 +13,7 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
 from imbllm_autogluon.language.losses import ValueLoss
 from imbllm_autogluon.language.model import TableLanguageModel
-from imbllm_autogluon.language.prompts import Prompts
+from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.language.scoring import ValueScorer, log_likelihoods
 from imbllm_autogluon.sentences import PADDING, draw_orders
 from imbllm_autogluon.sentences.value_codings import padded

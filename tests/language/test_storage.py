@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from imbllm_autogluon.errors import StoredStateError
-from imbllm_autogluon.language.backbones.quiet import quiet_transformers
+from imbllm_autogluon.language.pretrained import quiet_transformers
 from imbllm_autogluon.language.batches import fixed_sentences
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.sentences import TextVocabulary

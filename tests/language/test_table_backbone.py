@@ -16,7 +16,7 @@ from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
 from imbllm_autogluon.language.losses import ValueLoss
 from imbllm_autogluon.language.model import TableLanguageModel
-from imbllm_autogluon.language.prompts import Prompts
+from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.language.scoring import ValueScorer, log_likelihoods
 from imbllm_autogluon.language.table_backbone import TableBackbone, base_fingerprint, build_table_backbone
 from imbllm_autogluon.sentences import ClauseWriter, TextColumn, TextVocabulary

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from imbllm_autogluon.language.adamw import FlatAdamW
+from imbllm_autogluon.language.training import FlatAdamW
 from imbllm_autogluon.language.batches import Batches
-from imbllm_autogluon.language.label_loss import LabelLoss, LabelObjective
+from imbllm_autogluon.language.losses import LabelLoss, LabelObjective
 from imbllm_autogluon.language.losses import ValueLoss
 from imbllm_autogluon.language.training import EVALUATIONS, Stage
-from imbllm_autogluon.language.training_state import TrainingCurve
+from imbllm_autogluon.language.checkpoints import TrainingCurve
 from imbllm_autogluon.sentences import END
 from tests.language.tables import clauses_of, learnable, random_model, vocabulary_of
 from tests.language.trainers import CPU, Hungry, SmallTable, expect_close, same_weights, tiny_model, weights_of

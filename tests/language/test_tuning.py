@@ -13,7 +13,7 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.batches import fixed_sentences
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.losses import hidden_states
-from imbllm_autogluon.language.tuning import Tuning
+from imbllm_autogluon.language.table_backbone import Tuning
 from tests.language.trainers import same_weights, weights_of
 from tests.language.tuned import WAYS, everyone, model_over, trained, written
 from tests.products import cases

@@ -144,7 +144,7 @@ def test_a_broken_generator_is_trained_again(tmp_path: Path) -> None:
     for shelf in (POOLS, GENERATORS):
         shelf.forget()
     shutil.rmtree(tmp_path / POOLS.name)
-    for file in (tmp_path / GENERATORS.name).glob("*/targets.json"):
+    for file in (tmp_path / GENERATORS.name).glob("*/state.json"):
         file.write_text("{")
     again = rows_of(tmp_path)
     assert again.report["trained_here"]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imbllm_autogluon.language.backbones.hub_cache import cached_language_models, ready_snapshot
+from imbllm_autogluon.language.backbones import cached_language_models, ready_snapshot
 from tests.language.backbones.tiny_models import COMMIT, put_into_hub_cache
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imbllm_autogluon.errors import BackboneError
-from imbllm_autogluon.language.backbones.model_folder import count_parameters, family_of, missing_parts
+from imbllm_autogluon.language.pretrained import count_parameters, family_of, missing_parts
 from tests.language.backbones import tiny_models
 
 if TYPE_CHECKING:

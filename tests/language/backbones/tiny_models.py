@@ -42,7 +42,7 @@ def model(architecture: str) -> Any:
 
 def save(folder: Path, architecture: str = "GPT2LMHeadModel") -> Path:
     """Save a model and its tokenizer as users do."""
-    from imbllm_autogluon.language.backbones.quiet import quiet_transformers
+    from imbllm_autogluon.language.pretrained import quiet_transformers
 
     with quiet_transformers():
         model(architecture).save_pretrained(folder)

@@ -9,7 +9,7 @@ import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from imbllm_autogluon.language.backbones.wheel import Wheel
+from imbllm_autogluon.language.smollm2 import Wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
