@@ -112,10 +112,14 @@ class Checkpoint:
     def store_if_due(self, stage: str, done: Progress, state: TrainingState) -> None:
         """Store the progress of a stage if the last time is long enough ago."""
         if time.monotonic() - self._stored >= self._every:
-            with writing(self._folder, _KIND) as draft:
-                draft.data = {"identity": self._identity, "stage": stage, "progress": vars(done)}
-                draft.arrays = _tensors(state)
-            self._stored = time.monotonic()
+            self.store(stage, done, state)
+
+    def store(self, stage: str, done: Progress, state: TrainingState) -> None:
+        """Store the progress of a stage."""
+        with writing(self._folder, _KIND) as draft:
+            draft.data = {"identity": self._identity, "stage": stage, "progress": vars(done)}
+            draft.arrays = _tensors(state)
+        self._stored = time.monotonic()
 
     def restore(self, stage: str, state: TrainingState) -> Progress | None:
         """Bring weights and optimizer back to the stored progress of a stage, if there is one.

@@ -13,8 +13,7 @@ import torch
 from imbllm_autogluon.language import writing
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
-from imbllm_autogluon.language.table_backbone import TableBackbone
-from imbllm_autogluon.language.table_backbone import Tuning
+from imbllm_autogluon.language.table_backbone import TableBackbone, Tuning
 from imbllm_autogluon.language.writing import RowWriter
 from tests.language.tables import LABEL, legal_rows, prompts, random_model, table, written
 
