@@ -24,7 +24,7 @@ import pandas as pd
 from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Spec, Task
 from benchmarks.report import by_table, by_table_means, changes_by_table, claims, compared, markdown, number
 from benchmarks.tables import Rows, Table
-from imbllm_autogluon.configuration import require_number
+from imbllm_autogluon._config import require_number
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.quality.measures.discriminator import discriminator_auc
 from imbllm_autogluon.randomness import child_rng, child_seed

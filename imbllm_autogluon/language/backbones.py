@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imbllm_autogluon._config import secret, shows_progress
 from imbllm_autogluon.errors import BackboneError, ImbLLMError, InvalidInputError, nearest
 from imbllm_autogluon.language import smollm2
 from imbllm_autogluon.language.pretrained import (
@@ -26,7 +27,6 @@ from imbllm_autogluon.language.pretrained import (
     missing_parts,
     quiet_transformers,
 )
-from imbllm_autogluon.settings import secret, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -220,7 +220,7 @@ def _download(name: str, repo: str, revision: str | None, variable: str | None, 
 
     family_of(_ask_hub(name, repo, revision, variable, local_files_only=False), name)
     token = None if variable is None else secret(variable)
-    with _hub_errors(name, repo, revision), quiet_transformers(progress=settings().progress):
+    with _hub_errors(name, repo, revision), quiet_transformers(progress=shows_progress()):
         folder = snapshot_download(
             repo, revision=revision, token=token, force_download=force, allow_patterns=_WANTED, ignore_patterns=["*/*"]
         )

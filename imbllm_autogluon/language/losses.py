@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from imbllm_autogluon.configuration import require_number
+from imbllm_autogluon._config import require_number
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import IntArray

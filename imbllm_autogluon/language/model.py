@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imbllm_autogluon._storage import fingerprint, reading, writing
-from imbllm_autogluon.configuration import from_mapping
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.batches import Batches, fixed_sentences
 from imbllm_autogluon.language.checkpoints import Checkpoint, TrainingCurve, restore_warm, store_warm
@@ -295,7 +294,7 @@ class TableLanguageModel:
         with reading(folder, _KIND) as stored:
             data, base = stored.data, stored.data["base"]
             vocabulary = SchemaVocabulary.from_dict(data["vocabulary"])
-            model = cls(vocabulary, from_mapping(LanguageConfig, data["config"]), int(data["seed"]))
+            model = cls(vocabulary, LanguageConfig.from_flat(data["config"]), int(data["seed"]))
             model._backbone.load_weights(BaseModel(**base) if base else None, stored.tensors(), stored.folder)
             model.curves = {name: TrainingCurve.from_dict(curve) for name, curve in data["curves"].items()}
         return model

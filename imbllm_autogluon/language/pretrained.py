@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from imbllm_autogluon._config import secret
 from imbllm_autogluon.errors import BackboneError, ImbLLMError
-from imbllm_autogluon.settings import secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,6 +19,7 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from imbllm_autogluon._config import cache_dir
 from imbllm_autogluon.errors import BackboneError, ImbLLMError, MissingDependencyError
 from imbllm_autogluon.language.pretrained import (
     CONFIG,
@@ -29,7 +30,6 @@ from imbllm_autogluon.language.pretrained import (
     absent,
     quiet_transformers,
 )
-from imbllm_autogluon.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -268,7 +268,7 @@ def _publish(partial: Path) -> None:
 
 
 def _models() -> Path:
-    return settings().cache_dir / "models"
+    return cache_dir() / "models"
 
 
 def _check_space() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from imbllm_autogluon.configuration import require_choice, require_number
+from imbllm_autogluon._config import require_choice, require_number
 from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon._config import require_choice
 from imbllm_autogluon._storage import kind_of, reading, writing
-from imbllm_autogluon.configuration import require_choice
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig, PlausibilityConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM

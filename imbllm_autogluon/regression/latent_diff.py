@@ -15,10 +15,9 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 from sklearn_compat.utils.validation import validate_data
 from torch import as_tensor
 
+from imbllm_autogluon._config import SettingsMixin, current_names, refuse_unknown_keys
 from imbllm_autogluon._storage import reading, writing
-from imbllm_autogluon.configuration import refuse_unknown_keys, set_parameters, settings_as_parameters
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.field_docs import documented_settings
 from imbllm_autogluon.randomness import base_seed
 from imbllm_autogluon.regression.bent_head import BentHead
 from imbllm_autogluon.regression.bins import TargetBins, checked_targets
@@ -34,6 +33,8 @@ from imbllm_autogluon.tables import TableSchema
 from imbllm_autogluon.tables.frames import checked_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from imbllm_autogluon.arrays import FloatArray
@@ -55,9 +56,10 @@ SCALER_STATE = {
 """What scikit-learn's transformers need to transform."""
 
 
-@documented_settings(LatentDiffConfig)
-@settings_as_parameters(LatentDiffConfig)
-class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+SHOWN = LatentDiffConfig.flat_keys()
+
+
+class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=LatentDiffConfig, shown=SHOWN):  # type: ignore[misc]
     """An encoder whose linear head is trained anew on real and synthetic features of rare targets.
 
     LatentDiff (arXiv 2509.23240) for tables: an encoder with a linear head learns the table; a diffusion model learns
@@ -76,7 +78,7 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         torch threads; `None` leaves the process's count alone.
     time_limit : float or None, default=None
         Seconds for `fit`; encoder and denoiser then end with what they have learned.
-    **settings
+    settings : dict of name to value or None, default=None
         `method` and bins: :class:`~imbllm_autogluon.regression.config.MethodConfig`. The encoder:
         :class:`~imbllm_autogluon.regression.config.EncoderConfig`. The denoiser:
         :class:`~imbllm_autogluon.regression.config.DiffusionConfig`. Which bins get how much:
@@ -120,17 +122,18 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         kinds: dict[ColumnName, Kind] | None = None,
         threads: int | None = None,
         time_limit: float | None = None,
-        **settings: Any,
+        settings: Mapping[str, object] | None = None,
+        **parameters: Any,
     ) -> None:
         self.random_state = random_state
         self.kinds = kinds
         self.threads = threads
         self.time_limit = time_limit
-        set_parameters(self, settings)
+        self._set_parameters(settings, parameters)
 
     def config(self) -> LatentDiffConfig:
         """The parameters as a checked configuration."""
-        return LatentDiffConfig.from_flat({key: getattr(self, key) for key in LatentDiffConfig.flat_keys()})
+        return LatentDiffConfig.from_flat(self.flat_settings())
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LatentDiffRegressor:
         """Learn rows and their targets.
@@ -173,6 +176,7 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         from imbllm_autogluon.regression.latent_model import HEAD_SETTINGS
 
         check_is_fitted(self)
+        settings = current_names(settings, LatentDiffConfig)
         refuse_unknown_keys(settings, HEAD_SETTINGS)
         if self.config().treatment.method != "latent_diff":
             raise InvalidInputError("only method='latent_diff' trains a head anew; fit a regressor of that method.")

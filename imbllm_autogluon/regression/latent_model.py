@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from imbllm_autogluon.configuration import known_keys, require_number
+from imbllm_autogluon._config import require_number
 from imbllm_autogluon.process_state import seeded_torch
 from imbllm_autogluon.randomness import child_rng, child_seed
 from imbllm_autogluon.regression.allocation import allocate, bin_errors
@@ -56,7 +56,7 @@ ENCODER_SHARE = 0.6
 """Share of the time limit for the encoder; on 16,000 rows it takes about as much of an unlimited fit."""
 
 HEAD_SETTINGS = (
-    *known_keys(AllocationConfig), *known_keys(GateConfig), "head", "head_loss", "head_shrinkage", "guidance",
+    *AllocationConfig.flat_keys(), *GateConfig.flat_keys(), "head", "head_loss", "head_shrinkage", "guidance",
     "sampling_steps",
 )  # fmt: skip
 """Settings that neither the encoder nor the denoiser reads."""

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from imbllm_autogluon.configuration import require_number
+from imbllm_autogluon._config import require_number
 
 
 class RegressionLoss(nn.Module):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from imbllm_autogluon.configuration import require_choice, require_number
+from imbllm_autogluon._config import require_choice, require_number
 from imbllm_autogluon.regression.bins import checked_targets
 
 if TYPE_CHECKING:

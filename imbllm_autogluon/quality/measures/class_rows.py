@@ -9,7 +9,7 @@ import numpy as np
 
 from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.quality.measures.pairs import check_pair, codes_of, stacked_columns
-from imbllm_autogluon.tables.labelled import check_label_column
+from imbllm_autogluon.tables.labeled import check_label_column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

