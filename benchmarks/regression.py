@@ -26,7 +26,7 @@ from benchmarks.report import by_table, by_table_means, changes_by_table, claims
 from benchmarks.tables import Rows, Table
 from imbllm_autogluon._config import require_number
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.quality.measures.discriminator import discriminator_auc
+from imbllm_autogluon.quality.fidelity import discriminator_auc
 from imbllm_autogluon.randomness import child_rng, child_seed
 from imbllm_autogluon.regression.allocation import bin_errors
 from imbllm_autogluon.regression.bins import FEW_BELOW, MOST_BINS, SHOTS, TargetBins, shots

@@ -6,25 +6,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbllm_autogluon.quality.measures.associations import (
-    BY_CHANCE,
-    FEWEST_OF_LEVEL,
+from imbllm_autogluon.quality.associations import (
+    _BY_CHANCE,
+    _FEWEST_OF_LEVEL,
+    _KEPT_WELL,
+    _MOST_NAMED,
     FEWEST_ROWS,
-    KEPT_WELL,
-    MOST_NAMED,
     associations,
     associations_kept,
-    kept_of_columns,
     worst_associations,
 )
-from imbllm_autogluon.quality.measures.pairs import paired_columns
+from imbllm_autogluon.quality.columns import paired_columns
 from tests.quality.frames import mixed_rows
 from tests.quality.generators import RELATED, half_shuffled, shuffled
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray
-    from imbllm_autogluon.quality.measures.associations import KeptAssociation
-    from imbllm_autogluon.quality.measures.measure import Finding
+    from imbllm_autogluon.quality.associations import KeptAssociation
+    from imbllm_autogluon.quality.metrics import Finding
 
 RNG = np.random.default_rng(0)
 
@@ -34,7 +33,7 @@ def strengths(frame: pd.DataFrame, weights: FloatArray | None = None) -> FloatAr
 
 
 def kept(real: pd.DataFrame, synthetic: pd.DataFrame) -> tuple[Finding, list[KeptAssociation]]:
-    return kept_of_columns(paired_columns(real, synthetic), np.random.default_rng(0))
+    return associations_kept(paired_columns(real, synthetic), np.random.default_rng(0))
 
 
 def test_strengths_are_symmetric_from_zero_to_one_and_only_numbers_have_a_sign() -> None:
@@ -81,7 +80,7 @@ def test_many_levels_of_few_rows_do_not_look_associated() -> None:
 
 
 def test_levels_and_numbers_of_too_few_rows_tell_nothing() -> None:
-    rare = np.arange(100) >= 101 - FEWEST_OF_LEVEL
+    rare = np.arange(100) >= 101 - _FEWEST_OF_LEVEL
     frame = pd.DataFrame({"flag": rare, "same": rare, "count": rare * 1.0})
     assert strengths(frame)[np.tril_indices(3, -1)].tolist() == [0, 0, 0]
     rare[50] = True
@@ -138,7 +137,7 @@ def test_copies_keep_all_rows_drawn_anew_most_half_shuffled_ones_half_and_shuffl
         }.items()
     }
     assert found["copies"].value == pytest.approx(1)
-    assert found["anew"].value > KEPT_WELL  # type: ignore[operator]
+    assert found["anew"].value > _KEPT_WELL  # type: ignore[operator]
     assert found["half"].value == pytest.approx(0.5, abs=0.15)
     assert found["shuffled"].value < 0.1  # type: ignore[operator]
     for what, finding in found.items():
@@ -181,8 +180,8 @@ def test_a_gap_that_goes_with_a_column_is_an_association() -> None:
     x = RNG.normal(size=200)
     real = pd.DataFrame({"x": x, "y": np.where(x > 0.5, np.nan, RNG.normal(size=200))})
     written = real.assign(y=RNG.permutation(real["y"]))
-    value, pairs = associations_kept(real, written)
-    assert value < 0.2  # type: ignore[operator]
+    found, pairs = kept(real, written)
+    assert found.value < 0.2  # type: ignore[operator]
     assert pairs[0].columns == ("x", "y is missing")
     assert pairs[0].is_lost
 
@@ -193,26 +192,26 @@ def test_independent_columns_and_few_rows_have_nothing_to_keep() -> None:
     assert (nothing.value, few.value) == (None, None)
     assert "No two columns are associated beyond chance among 60 rows" in nothing.note
     assert "there are 19 of one side" in few.note
-    assert associations_kept(real[[0]], real[[0]]) == (None, [])
+    assert kept(real[[0]], real[[0]])[1] == []
 
 
 def test_of_many_independent_tables_few_have_an_association_beyond_chance() -> None:
     found = [bool(kept(rows, rows)[1]) for seed in range(40) for rows in [mixed_rows(40, 100 + seed, gaps=False)]]
-    assert np.mean(found) <= 2 * BY_CHANCE
+    assert np.mean(found) <= 2 * _BY_CHANCE
 
 
 def test_the_worst_are_named_lost_ones_first_and_those_that_are_kept_are_not() -> None:
     real = RELATED["numbers"](0)
     pairs = kept(real, shuffled(real))[1]
     worst = worst_associations(pairs[::-1])
-    assert len(worst) == MOST_NAMED < len(pairs)
+    assert len(worst) == _MOST_NAMED < len(pairs)
     assert all(pair.is_lost for pair in worst)
     assert [pair.cost for pair in worst] == sorted((pair.cost for pair in pairs if pair.is_lost), reverse=True)[:5]
     assert worst_associations(kept(real, real)[1]) == ()
 
 
 def test_of_very_many_columns_some_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imbllm_autogluon.quality.measures.associations.MOST_COLUMNS", 4)
+    monkeypatch.setattr("imbllm_autogluon.quality.associations._MOST_COLUMNS", 4)
     real = RELATED["numbers"](0)
     pairs = kept(real, shuffled(real))[1]
     assert len({name for pair in pairs for name in pair.columns}) <= 4

@@ -8,14 +8,8 @@ import pandas as pd
 import pytest
 
 from imbllm_autogluon.errors import TableError
-from imbllm_autogluon.quality.measures.pairs import (
-    LARGEST,
-    PairedColumn,
-    check_pair,
-    paired_columns,
-    shared_codes,
-    stacked_columns,
-)
+from imbllm_autogluon.quality.columns import LARGEST, PairedColumn, check_pair, paired_columns, row_codes, shared_codes
+from imbllm_autogluon.quality.privacy import copied_share
 from tests.quality.frames import mixed_rows
 
 
@@ -150,13 +144,13 @@ def test_cells_that_are_lists_are_refused() -> None:
 def test_several_tables_share_levels_and_are_told_apart_in_errors() -> None:
     real = pd.DataFrame({"a": ["x", "y"], "n": [1.0, 2.0]})
     written, held_out = pd.DataFrame({"n": [3], "a": ["z"]}), pd.DataFrame({"a": ["w", "z"], "n": [4.0, None]})
-    level, number = stacked_columns(real, [("synthetic", written), ("hold-out", held_out)])
+    level, number = paired_columns(real, {"synthetic": written, "hold-out": held_out})
     assert level.synthetic.tolist() == [2.0, 3.0, 2.0]
     np.testing.assert_array_equal(number.synthetic, [3.0, 4.0, np.nan])
     with pytest.raises(TableError, match="the hold-out table has no column 'n'"):
-        stacked_columns(real, [("synthetic", written), ("hold-out", held_out[["a"]])])
+        paired_columns(real, {"synthetic": written, "hold-out": held_out[["a"]]})
     with pytest.raises(TableError, match="holds words cells in the hold-out table"):
-        stacked_columns(real, [("synthetic", written), ("hold-out", held_out.assign(n="x"))])
+        paired_columns(real, {"synthetic": written, "hold-out": held_out.assign(n="x")})
 
 
 @pytest.mark.parametrize("gap", [None, np.nan, pd.NaT])
@@ -166,3 +160,60 @@ def test_times_kept_as_objects_may_have_any_gap(gap: Any) -> None:
     (column,) = paired_columns(real, real.iloc[1:])
     assert column.real[2] - column.real[0] == 1.0
     assert np.isnan(column.real[1])
+
+
+def test_a_copy_is_equal_in_every_column() -> None:
+    real = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+    written = pd.DataFrame({"a": [1, 1, 2, 2, 3], "b": ["x", "y", "y", "y", "x"]})
+    assert copied_share(real, written) == pytest.approx(3 / 5)
+
+
+def test_missing_equals_missing_and_nothing_else() -> None:
+    real = pd.DataFrame({"a": [None, 0.0], "b": ["x", None]})
+    written = pd.DataFrame({"a": [None, 0.0, None, 0.0], "b": ["x", np.nan, None, "x"]})
+    assert copied_share(real, written) == 0.5
+
+
+@pytest.mark.parametrize("gaps", [True, False])
+def test_pure_copies_are_all_found_and_changed_ones_are_none(gaps: bool) -> None:
+    real = mixed_rows(100, gaps=gaps)
+    assert copied_share(real, real.sample(30, random_state=0)[real.columns[::-1]]) == 1.0
+    assert copied_share(real, real.assign(plain=real["plain"] + 100)) == 0.0
+
+
+def test_rows_of_other_dtypes_are_copies_if_their_cells_are_equal() -> None:
+    real = mixed_rows(100)
+    others = {"narrow": "float64", "whole": "float64", "plain": "Int64", "text": "category", "words": "string"}
+    written = real.astype({**others, "level": object, "flag": object, "day": "datetime64[s]"})
+    assert copied_share(real, written) == 1.0
+
+
+def test_numbers_and_times_that_differ_by_little_are_no_copies() -> None:
+    real = pd.DataFrame({"a": [1.0], "b": [2**60], "c": [pd.Timestamp("2024-01-01")]})
+    assert copied_share(real, real) == 1.0
+    for change in ({"a": [np.nextafter(1.0, 2)]}, {"b": [2**60 + 1]}, {"c": real["c"] + pd.Timedelta(1, "ns")}):
+        assert copied_share(real, real.assign(**change)) == 0.0
+
+
+def test_columns_that_the_real_table_lacks_do_not_count() -> None:
+    real = mixed_rows(10)
+    assert copied_share(real, real.assign(more=1)) == 1.0
+
+
+def test_rows_share_a_code_exactly_if_they_are_equal() -> None:
+    rng = np.random.default_rng(0)
+    frames = [pd.DataFrame(rng.integers(0, 3, (80, 3)), columns=list("abc")) for _ in range(2)]
+    codes = np.concatenate(row_codes(*frames))
+    keys = [tuple(row) for row in pd.concat(frames).to_numpy().tolist()]
+    assert len(set(zip(codes.tolist(), keys, strict=True))) == len(set(codes.tolist())) == len(set(keys))
+
+
+def test_many_wide_columns_do_not_overflow() -> None:
+    rng = np.random.default_rng(0)
+    real = pd.DataFrame(rng.normal(size=(3000, 30)))
+    assert copied_share(real, pd.concat([real.iloc[:10], real.iloc[:10] + 1])) == 0.5
+
+
+def test_a_table_without_rows_is_refused() -> None:
+    with pytest.raises(TableError, match="the synthetic table has shape"):
+        copied_share(mixed_rows(3), mixed_rows(3).iloc[:0])

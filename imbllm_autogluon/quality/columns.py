@@ -1,12 +1,11 @@
-"""Two tables of the same columns, as plain arrays that metrics can compare."""
+"""Columns of real and synthetic tables as plain arrays that metrics can compare."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from pandas.api import types as pdt
 
@@ -14,18 +13,19 @@ from imbllm_autogluon.errors import TableError, nearest
 from imbllm_autogluon.tables.kinds import dense, nature_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.tables.kinds import ColumnName, Nature
 
-
 LARGEST = 1e100
-"""Numbers beyond stand at this size: what could not be read may be infinite, and squares must not overflow."""
+"""Numbers beyond are set to this size: what could not be read may be infinite, and squares must not overflow."""
 
 _NUMBERS: tuple[Nature, ...] = ("integer", "continuous")
 _TIMES: tuple[Nature, ...] = ("datetime", "duration")
 _DAY = 86_400 * 10**6
+_FEW_LEVELS = 20
+"""Levels up to which a column is a category however few rows there are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,15 +42,30 @@ class PairedColumn:
     synthetic: FloatArray
     """Shape (m,); NaN where missing."""
 
+    @property
+    def known(self) -> FloatArray:
+        """Real values without the missing ones."""
+        return self.real[~np.isnan(self.real)]
 
-def paired_columns(real: pd.DataFrame, synthetic: pd.DataFrame) -> list[PairedColumn]:
+    @property
+    def is_free_text(self) -> bool:
+        """Whether most real rows have a level of their own: names, notes, keys."""
+        return not self.is_number and len(np.unique(self.known)) > max(_FEW_LEVELS, len(self.known) / 2)
+
+    def take(self, real: IntArray, synthetic: IntArray) -> PairedColumn:
+        """Some rows of each side."""
+        return replace(self, real=self.real[real], synthetic=self.synthetic[synthetic])
+
+
+def paired_columns(real: pd.DataFrame, synthetic: pd.DataFrame | Mapping[str, pd.DataFrame]) -> list[PairedColumn]:
     """Every column of the real table and its like in the synthetic one.
 
     Parameters
     ----------
     real, synthetic
-        n and m rows of the same columns, in any order; further columns of `synthetic` are left alone. The real column
-        decides what is a number: all that is no number and no time is compared by its levels, text too.
+        n and m rows of the same columns, in any order; further columns of `synthetic` are ignored. The real column
+        decides what is a number: all that is no number and no time is compared by its levels, text too. Several
+        synthetic tables, by the names that errors give them, are stacked.
 
     Raises
     ------
@@ -64,34 +79,10 @@ def paired_columns(real: pd.DataFrame, synthetic: pd.DataFrame) -> list[PairedCo
     >>> column.is_number, column.real.tolist(), column.synthetic.tolist()
     (False, [0.0, nan], [1.0, 0.0])
     """
-    check_pair(real, synthetic)
-    return [_pair(real[name], synthetic[name], name) for name in real.columns]
-
-
-def stacked_columns(real: pd.DataFrame, others: Sequence[tuple[str, pd.DataFrame]]) -> list[PairedColumn]:
-    """Every column of the real table beside those of several tables, one below the other; levels are shared by all.
-
-    Parameters
-    ----------
-    real
-        n rows.
-    others
-        What to call each table in messages, and its rows; together m.
-
-    Raises
-    ------
-    TableError
-        As :func:`paired_columns`.
-
-    Examples
-    --------
-    >>> tables = [("synthetic", pd.DataFrame({"a": ["y"]})), ("hold-out", pd.DataFrame({"a": ["z", "y"]}))]
-    >>> stacked_columns(pd.DataFrame({"a": ["x"]}), tables)[0].synthetic.tolist()
-    [1.0, 2.0, 1.0]
-    """
-    for called, table in others:
+    others = {"synthetic": synthetic} if isinstance(synthetic, pd.DataFrame) else synthetic
+    for called, table in others.items():
         check_pair(real, table, called)
-    return [_stack(real[name], [(called, table[name]) for called, table in others], name) for name in real.columns]
+    return [_pair(real[name], {called: table[name] for called, table in others.items()}, name) for name in real.columns]
 
 
 def check_pair(real: pd.DataFrame, synthetic: pd.DataFrame, called_other: str = "synthetic") -> None:
@@ -131,20 +122,33 @@ def codes_of(parts: Sequence[pd.Series[Any]], name: ColumnName) -> list[IntArray
     return np.split(codes, np.cumsum([len(part) for part in parts])[:-1])
 
 
-def _pair(real: pd.Series[Any], synthetic: pd.Series[Any], name: ColumnName) -> PairedColumn:
-    return _stack(real, [("synthetic", synthetic)], name)
+def row_codes(real: pd.DataFrame, synthetic: pd.DataFrame) -> tuple[IntArray, IntArray]:
+    """Code of each row of both tables, the same exactly where two rows are equal in all columns of the real table.
+
+    Raises
+    ------
+    TableError
+        The tables cannot be compared; see :func:`check_pair`.
+    """
+    check_pair(real, synthetic)
+    rows = np.zeros(len(real) + len(synthetic), dtype=np.int64)
+    for name in real.columns:
+        cells = np.concatenate(shared_codes(real[name], synthetic[name], name)) + 1
+        # Both factors are at most the number of rows (+ 1), so the product fits into int64.
+        rows = np.unique(rows * (cells.max() + 1) + cells, return_inverse=True)[1].astype(np.int64)
+    return rows[: len(real)], rows[len(real) :]
 
 
-def _stack(real: pd.Series[Any], others: list[tuple[str, pd.Series[Any]]], name: ColumnName) -> PairedColumn:
+def _pair(real: pd.Series[Any], others: dict[str, pd.Series[Any]], name: ColumnName) -> PairedColumn:
     nature = nature_of(dense(real), name)
     if nature not in (*_NUMBERS, *_TIMES):
-        codes = codes_of([_values(part) for part in (real, *(other for _, other in others))], name)
+        codes = codes_of([_values(part) for part in (real, *others.values())], name)
         levels = [np.where(part < 0, np.nan, part).astype(np.float64) for part in codes]
         return PairedColumn(name, False, levels[0], np.concatenate(levels[1:]))
     numbers = _numbers(real, nature, nature, name)
     if np.isinf(numbers).any():
         raise TableError(f"the real column {name!r} holds an infinite number: replace it by a missing value.")
-    read = [_numbers(other, nature_of(dense(other), name), nature, name, called) for called, other in others]
+    read = [_numbers(other, nature_of(dense(other), name), nature, name, called) for called, other in others.items()]
     return PairedColumn(name, True, numbers, np.clip(np.concatenate(read), -LARGEST, LARGEST))
 
 
@@ -160,16 +164,16 @@ def _numbers(
             "the real table: convert it first, for example with pd.to_numeric or pd.to_datetime."
         )
     if nature in _NUMBERS:
-        return np.asarray(_floats(dense(series)), dtype=np.float64)
+        return _floats(dense(series))
     code = "M8[us]" if nature == "datetime" else "m8[us]"
     counts = _times(dense(series)).to_numpy(dtype=code).view(np.int64)
     return np.where(series.isna().to_numpy(), np.nan, counts / _DAY)
 
 
-def _floats(series: pd.Series[Any]) -> npt.NDArray[Any]:
+def _floats(series: pd.Series[Any]) -> FloatArray:
     if pdt.is_object_dtype(series.dtype):
         return series.where(series.notna(), np.nan).to_numpy().astype(np.float64)
-    return series.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
 
 
 def _times(series: pd.Series[Any]) -> pd.Series[Any]:
@@ -182,13 +186,9 @@ def _times(series: pd.Series[Any]) -> pd.Series[Any]:
 def _values(series: pd.Series[Any]) -> pd.Series[Any]:
     """Cells by what they are worth: levels without their order and their unused ones."""
     plain = dense(series)
-    if isinstance(plain.dtype, pd.CategoricalDtype) or pdt.is_object_dtype(plain.dtype) or _is_words(plain):
-        return plain.astype(object)
-    return plain
-
-
-def _is_words(series: pd.Series[Any]) -> bool:
-    return pdt.is_string_dtype(series.dtype)
+    is_level = isinstance(plain.dtype, pd.CategoricalDtype) or pdt.is_object_dtype(plain.dtype)
+    # pandas looks at the cells of a series, not only at its dtype, for strings.
+    return plain.astype(object) if is_level or pdt.is_string_dtype(plain) else plain
 
 
 def _same_width(real: pd.Series[Any], synthetic: pd.Series[Any]) -> tuple[pd.Series[Any], pd.Series[Any]]:

@@ -10,8 +10,7 @@ import pytest
 import sklearn.ensemble
 
 from imbllm_autogluon.errors import InvalidInputError, TableError
-from imbllm_autogluon.quality import evaluate
-from imbllm_autogluon.quality.measures.catalogue import CATALOGUE
+from imbllm_autogluon.quality import METRICS, evaluate
 from tests.quality.generators import (
     LABEL,
     RELATED,
@@ -24,7 +23,7 @@ from tests.quality.generators import (
 )
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.quality.measures.evaluation import Evaluation
+    from imbllm_autogluon.quality.evaluation import Evaluation
 
 REAL, HOLDOUT = labelled_rows(1000, 0), labelled_rows(500, 1)
 SMALL, SMALL_HOLDOUT, WRITTEN = REAL.iloc[:200], HOLDOUT.iloc[:120], rare_rows(200, 2)
@@ -44,7 +43,7 @@ def test_other_real_rows_are_good_in_every_measure() -> None:
         ("precision gain at recall", "fair")
     ]
     assert (found.verdict, found.worst_associations) == ("good", ())
-    assert {m.name for m in found.measures} == set(CATALOGUE) - {"low-density interpolations"}
+    assert {m.name for m in found.measures} == set(METRICS) - {"low-density interpolations"}
 
 
 @pytest.mark.parametrize("name", RELATED)

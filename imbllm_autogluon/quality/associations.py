@@ -1,4 +1,4 @@
-"""How strongly each two columns of a table hang together, and how much of that written rows keep."""
+"""How strongly each two columns of a table are associated, and how much of that synthetic rows keep."""
 
 from __future__ import annotations
 
@@ -8,46 +8,44 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imbllm_autogluon.quality.measures.measure import Finding
-from imbllm_autogluon.quality.measures.pair_trends import is_free_text
-from imbllm_autogluon.quality.measures.pairs import PairedColumn, paired_columns
+from imbllm_autogluon.quality.columns import PairedColumn
+from imbllm_autogluon.quality.metrics import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
-
     from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.quality.distances import ClassRows
 
-MOST_LEVELS = 12
+_MOST_LEVELS = 12
 """Levels told apart; the rarer ones count as one. Many levels of few rows look associated with everything."""
 
-FEWEST_OF_LEVEL = 5
+_FEWEST_OF_LEVEL = 5
 """Real rows that a level needs: the expected count from which on a chi-squared test is trusted."""
 
 FEWEST_ROWS = 20
 """Rows that must have both values; of fewer nothing can be said."""
 
-MOST_COLUMNS = 200
+_MOST_COLUMNS = 200
 """Columns whose pairs are looked at, drawn at random: 200 categories take half a second for each thousand rows."""
 
-BY_CHANCE = 0.05
+_BY_CHANCE = 0.05
 """Probability that any pair of a table of independent columns counts, and that any pair of real rows counts as lost."""
 
-STRONG = 0.3
+_STRONG = 0.3
 """Strength from which on losing an association makes rows poor."""
 
-HALF = 0.5
+_HALF = 0.5
 """Share of a strong association that rows must keep."""
 
-KEPT_WELL = 0.7
+_KEPT_WELL = 0.7
 """Share of the associations that good rows keep. Between 150 real rows and as many further ones it is 0.71 to 0.92 (six
 tables); rows whose associations have half their strength keep 0.5, whatever their number."""
 
-ERRORS = 2.0
+_ERRORS = 2.0
 """Standard errors that real rows drawn anew may be off: they kept less in 1 % of 700 draws, mostly of 25 rows."""
 
-MOST_NAMED = 5
+_MOST_NAMED = 5
 """Pairs that are named, the worst ones."""
 
 
@@ -84,12 +82,12 @@ def associations(
     weights
         Of the rows, shape (n,).
     synthetic
-        Whether the synthetic side is asked.
+        Whether to look at the synthetic rows instead of the real ones.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> from imbllm_autogluon.quality.measures.pairs import paired_columns
+    >>> from imbllm_autogluon.quality.columns import paired_columns
     >>> rows = pd.DataFrame({"a": range(40), "b": range(0, -40, -1), "c": ["x"] * 20 + ["y"] * 20})
     >>> associations(paired_columns(rows, rows)).strength.round(2).tolist()
     [[1.0, -1.0, 0.86], [-1.0, 1.0, 0.86], [0.86, 0.86, 1.0]]
@@ -129,7 +127,7 @@ def _ranks(column: PairedColumn, side: FloatArray) -> FloatArray:
     from scipy.stats import rankdata
 
     known = ~np.isnan(side)
-    if _varied_rows(column) < FEWEST_OF_LEVEL or not known.any():
+    if _varied_rows(column) < _FEWEST_OF_LEVEL or not known.any():
         return np.where(known, 0.0, np.nan)
     ranks = np.full(len(side), np.nan)
     ranks[known] = rankdata(side[known])
@@ -138,16 +136,16 @@ def _ranks(column: PairedColumn, side: FloatArray) -> FloatArray:
 
 def _varied_rows(column: PairedColumn) -> int:
     """Known real rows without the most frequent value."""
-    counts = np.unique(column.real[~np.isnan(column.real)], return_counts=True)[1]
+    counts = np.unique(column.known, return_counts=True)[1]
     return int(counts.sum() - counts.max(initial=0))
 
 
 def _few_levels(column: PairedColumn, side: FloatArray) -> FloatArray:
     """Codes of the most frequent real levels; the others share one, or are missing where they are few rows."""
-    codes, counts = np.unique(column.real[~np.isnan(column.real)], return_counts=True)
-    kept = np.argsort(-counts, kind="stable")[: MOST_LEVELS - 1]
-    kept = kept[counts[kept] >= FEWEST_OF_LEVEL]
-    rest = float(len(kept)) if counts.sum() - counts[kept].sum() >= FEWEST_OF_LEVEL else np.nan
+    codes, counts = np.unique(column.known, return_counts=True)
+    kept = np.argsort(-counts, kind="stable")[: _MOST_LEVELS - 1]
+    kept = kept[counts[kept] >= _FEWEST_OF_LEVEL]
+    rest = float(len(kept)) if counts.sum() - counts[kept].sum() >= _FEWEST_OF_LEVEL else np.nan
     found = np.where(np.isnan(side), np.nan, rest)
     for place, code in enumerate(codes[kept]):
         found[side == code] = place
@@ -240,7 +238,19 @@ class KeptAssociation:
         return f"{self.columns[0]} with {self.columns[1]} ({self.real:.2f} real, {self.synthetic:.2f} synthetic)"
 
 
-def associations_kept(real: pd.DataFrame, synthetic: pd.DataFrame) -> tuple[float | None, list[KeptAssociation]]:
+def kept_share(rows: ClassRows) -> Finding:
+    """Share of the associations that the rows of a class keep."""
+    return rows.once(kept_of_class)[0]
+
+
+def kept_of_class(rows: ClassRows) -> tuple[Finding, list[KeptAssociation]]:
+    """:func:`associations_kept` of the sampled rows of a class."""
+    return associations_kept(rows.sampled_columns, rows.rng)
+
+
+def associations_kept(
+    columns: Sequence[PairedColumn], rng: np.random.Generator
+) -> tuple[Finding, list[KeptAssociation]]:
     """Share of the associations of columns that synthetic rows keep, strong ones counting most.
 
     Strengths are those of :func:`associations`; whether a value is missing is a further column of two levels. A pair
@@ -250,37 +260,30 @@ def associations_kept(real: pd.DataFrame, synthetic: pd.DataFrame) -> tuple[floa
 
     Parameters
     ----------
-    real, synthetic
-        n and m rows of the same columns.
+    columns
+        Of both tables.
+    rng
+        Chooses 200 columns where there are more.
 
     Returns
     -------
-    value : float or None
+    finding : Finding
         From 0 to 1; 1 is best: copies of all rows. Shuffled columns score 0 to 0.1, half copies and half shuffled rows
         0.5, real rows drawn anew 0.7 to 0.95 (150 rows of each). None where no pair counts or there are fewer than
         20 rows of one side.
     pairs : list of KeptAssociation
         All that count, those that lower the result most first.
 
-    Raises
-    ------
-    TableError
-        The tables cannot be compared; see :func:`imbllm_autogluon.quality.measures.pairs.paired_columns`.
-
     Examples
     --------
     >>> import pandas as pd
+    >>> from imbllm_autogluon.quality.columns import paired_columns
     >>> real = pd.DataFrame({"a": range(40), "b": range(40), "c": [1, 0] * 20})
-    >>> value, pairs = associations_kept(real, real.assign(b=[20 + k if k < 20 else k - 20 for k in range(40)]))
-    >>> value, pairs[0].columns, round(pairs[0].synthetic, 1)
+    >>> synthetic = real.assign(b=[20 + k if k < 20 else k - 20 for k in range(40)])
+    >>> found, pairs = associations_kept(paired_columns(real, synthetic), np.random.default_rng(0))
+    >>> found.value, pairs[0].columns, round(pairs[0].synthetic, 1)
     (0.0, ('a', 'b'), -0.5)
     """
-    found, pairs = kept_of_columns(paired_columns(real, synthetic), np.random.default_rng(0))
-    return found.value, pairs
-
-
-def kept_of_columns(columns: Sequence[PairedColumn], rng: np.random.Generator) -> tuple[Finding, list[KeptAssociation]]:
-    """As :func:`associations_kept`, with what real rows drawn anew may keep by chance."""
     fewer = min(len(columns[0].real), len(columns[0].synthetic))
     if fewer < FEWEST_ROWS:
         return Finding(None, f"{FEWEST_ROWS} real and written rows are needed; there are {fewer} of one side."), []
@@ -288,40 +291,40 @@ def kept_of_columns(columns: Sequence[PairedColumn], rng: np.random.Generator) -
     if not pairs:
         return Finding(None, f"No two columns are associated beyond chance among {len(columns[0].real)} rows."), []
     value = 1.0 - sum(pair.cost for pair in pairs) / sum(pair.real**2 for pair in pairs)
-    ends = (min(KEPT_WELL, lowest), 1.0)
     lost = [pair for pair in pairs if pair.is_lost]
     note = f"Of {len(pairs)} associations beyond chance, "
     many = f"{len(lost)} strong ones are lost, first of all" if len(lost) > 1 else "a strong one is lost:"
     note += f"{many} {lost[0]}." if lost else "no strong one is lost."
-    return Finding(max(0.0, value), note, ends, good_from=KEPT_WELL, is_poor=bool(lost)), pairs
+    ends = (min(_KEPT_WELL, lowest), 1.0)
+    return Finding(max(0.0, value), note, ends, good_from=_KEPT_WELL, is_poor=bool(lost)), pairs
 
 
 def worst_associations(pairs: Sequence[KeptAssociation]) -> tuple[KeptAssociation, ...]:
     """The five that lower the measure most, of those that are kept badly; lost ones first."""
-    bad = [pair for pair in pairs if pair.is_lost or pair.kept < KEPT_WELL]
-    return tuple(sorted(bad, key=lambda pair: (not pair.is_lost, -pair.cost))[:MOST_NAMED])
+    bad = [pair for pair in pairs if pair.is_lost or pair.kept < _KEPT_WELL]
+    return tuple(sorted(bad, key=lambda pair: (not pair.is_lost, -pair.cost))[:_MOST_NAMED])
 
 
 def _kept(columns: Sequence[PairedColumn], rng: np.random.Generator) -> tuple[list[KeptAssociation], float]:
     """Pairs that count, worst first, and the least that real rows drawn anew keep."""
     columns = _with_gaps(columns)
-    if len(columns) > MOST_COLUMNS:
-        columns = [columns[k] for k in np.sort(rng.choice(len(columns), MOST_COLUMNS, replace=False))]
+    if len(columns) > _MOST_COLUMNS:
+        columns = [columns[k] for k in np.sort(rng.choice(len(columns), _MOST_COLUMNS, replace=False))]
     if len(columns) < 2:
         return [], 1.0
     real, synthetic = associations(columns), associations(columns, synthetic=True)
     i, j = np.nonzero(np.triu(real.rows >= FEWEST_ROWS, 1))
-    told = NormalDist().inv_cdf(1 - BY_CHANCE / max(1, len(i)))
-    counts = (real.p_value[i, j] < BY_CHANCE / max(1, len(i))) & (real.strength[i, j] != 0)
+    told = NormalDist().inv_cdf(1 - _BY_CHANCE / max(1, len(i)))
+    counts = (real.p_value[i, j] < _BY_CHANCE / max(1, len(i))) & (real.strength[i, j] != 0)
     i, j = i[counts], j[counts]
     r, s = real.strength[i, j], synthetic.strength[i, j]
     kept = np.clip(1 - np.abs(s - r) / np.abs(r), 0, 1)
     error = _error(columns, i, j, real.rows[i, j])
-    is_lost = (np.abs(r) >= STRONG) & (kept < HALF) & (np.abs(r) - s * np.sign(r) > told * error)
+    is_lost = (np.abs(r) >= _STRONG) & (kept < _HALF) & (np.abs(r) - s * np.sign(r) > told * error)
     names = [str(column.name) for column in columns]
     found = zip(i, j, r.tolist(), s.tolist(), kept.tolist(), is_lost.tolist(), strict=True)
     pairs = [KeptAssociation((names[a], names[b]), *figures) for a, b, *figures in found]
-    lowest = float(r**2 @ np.clip(1 - ERRORS * error / np.abs(r), 0, 1) / (r**2).sum()) if pairs else 1.0
+    lowest = float(r**2 @ np.clip(1 - _ERRORS * error / np.abs(r), 0, 1) / (r**2).sum()) if pairs else 1.0
     return sorted(pairs, key=lambda pair: -pair.cost), lowest
 
 
@@ -329,8 +332,8 @@ def _with_gaps(columns: Sequence[PairedColumn]) -> list[PairedColumn]:
     """Columns without free text, and whether a value is missing as further ones."""
     sides = [(f"{column.name} is missing", np.isnan(column.real), np.isnan(column.synthetic)) for column in columns]
     gaps = [PairedColumn(name, False, real * 1.0, synthetic * 1.0) for name, real, synthetic in sides]
-    used = [column for column in columns if not is_free_text(column)]
-    return used + [gap for gap in gaps if _varied_rows(gap) >= FEWEST_OF_LEVEL]
+    used = [column for column in columns if not column.is_free_text]
+    return used + [gap for gap in gaps if _varied_rows(gap) >= _FEWEST_OF_LEVEL]
 
 
 def _error(columns: Sequence[PairedColumn], i: IntArray, j: IntArray, rows: FloatArray) -> FloatArray:
