@@ -16,10 +16,8 @@ from imbllm_autogluon._storage import STATE_NAME, delete, reading, write_whole, 
 from imbllm_autogluon.errors import TableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
-
-    from imbllm_autogluon.language.training import FlatAdamW, LargeAdamW
 
 _log = logging.getLogger(__name__)
 
@@ -75,21 +73,6 @@ class Progress:
     held_out: list[tuple[int, float]] = field(default_factory=list)
 
 
-@dataclass
-class TrainingState:
-    """What a step of training changes, next to the progress."""
-
-    learning: dict[str, torch.nn.Parameter]
-    """Weights that learn, by name."""
-
-    optimizer: FlatAdamW | LargeAdamW
-    best: dict[str, torch.Tensor]
-    """Weights with the lowest held-out loss, by name; empty before the first evaluation."""
-
-    generators: list[torch.Generator]
-    """Sources of dropout."""
-
-
 class Checkpoint:
     """The progress of one training, in one folder.
 
@@ -109,20 +92,20 @@ class Checkpoint:
         self._every = every
         self._stored = time.monotonic()
 
-    def store_if_due(self, stage: str, done: Progress, state: TrainingState) -> None:
-        """Store the progress of a stage if the last time is long enough ago."""
-        if time.monotonic() - self._stored >= self._every:
-            self.store(stage, done, state)
+    @property
+    def is_due(self) -> bool:
+        """Whether the last time is long enough ago."""
+        return time.monotonic() - self._stored >= self._every
 
-    def store(self, stage: str, done: Progress, state: TrainingState) -> None:
-        """Store the progress of a stage."""
+    def store(self, stage: str, done: Progress, tensors: dict[str, torch.Tensor]) -> None:
+        """Store the progress of a stage, and all that its steps change."""
         with writing(self._folder, _KIND) as draft:
             draft.data = {"identity": self._identity, "stage": stage, "progress": vars(done)}
-            draft.arrays = _tensors(state)
+            draft.arrays = tensors
         self._stored = time.monotonic()
 
-    def restore(self, stage: str, state: TrainingState) -> Progress | None:
-        """Bring weights and optimizer back to the stored progress of a stage, if there is one.
+    def restore(self, stage: str, fill: Callable[[dict[str, torch.Tensor]], None]) -> Progress | None:
+        """Stored progress of a stage, if there is one; `fill` is called with the tensors of :meth:`store`.
 
         Raises
         ------
@@ -132,7 +115,7 @@ class Checkpoint:
         if self.stage != stage:
             return None
         with reading(self._folder, _KIND) as stored:
-            _fill(state, stored.tensors())
+            fill(stored.tensors())
             done = Progress(**stored.data["progress"])
             done.held_out = [(int(step), float(loss)) for step, loss in done.held_out]
         _log.info("Training goes on at step %d of the stage %r.", done.step, stage)
@@ -152,37 +135,6 @@ class Checkpoint:
     def clear(self) -> None:
         """Delete the checkpoint: training has ended."""
         delete(self._folder)
-
-
-def _tensors(state: TrainingState) -> dict[str, torch.Tensor]:
-    """All that is stored, under names that say what it is."""
-    tensors = {f"weights/{name}": weight.detach() for name, weight in state.learning.items()}
-    tensors |= {f"best/{name}": weight for name, weight in state.best.items()}
-    tensors |= {f"generators/{number}": source.get_state() for number, source in enumerate(state.generators)}
-    for number, moments in state.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{number}/{key}": value for key, value in moments.items()}
-    return tensors
-
-
-def _fill(state: TrainingState, tensors: dict[str, torch.Tensor]) -> None:
-    """Bring everything back to the stored tensors."""
-    with torch.no_grad():
-        for name, weight in state.learning.items():
-            weight.copy_(tensors[f"weights/{name}"])
-    for name, best in _below("best", tensors).items():
-        state.best[name] = best.to(state.learning[name].device)
-    for number, source in enumerate(state.generators):
-        source.set_state(tensors[f"generators/{number}"])
-    moments: dict[int, dict[str, torch.Tensor]] = {}
-    for name, tensor in _below("optimizer", tensors).items():
-        number_of_weight, _, key = name.partition("/")
-        moments.setdefault(int(number_of_weight), {})[key] = tensor
-    state.optimizer.load_state_dict({"state": moments})
-
-
-def _below(kind: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Tensors of one kind, under the rest of their names."""
-    return {name.removeprefix(f"{kind}/"): value for name, value in tensors.items() if name.startswith(f"{kind}/")}
 
 
 def store_warm(file: Path, learning: dict[str, torch.nn.Parameter], curve: TrainingCurve) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.optim.adamw import adamw
 
-from imbllm_autogluon.language.checkpoints import Progress, TrainingCurve, TrainingState
+from imbllm_autogluon.language.checkpoints import Progress, TrainingCurve
 from imbllm_autogluon.language.hardware import Processes, autocast, ran_out_of_memory, release_memory
 
 if TYPE_CHECKING:
@@ -129,9 +129,9 @@ class Trainer:
         optimizer = optimizer_of(weights)
         done, started = Progress(), time.perf_counter()
         best = _Best(stage, self._learning)
-        state = TrainingState(self._learning, optimizer, best.weights, self._generators())
+        state = _State(self._learning, optimizer, best.weights, self._generators())
         if self._checkpoint is not None:
-            done = self._checkpoint.restore(stage.name, state) or done
+            done = self._checkpoint.restore(stage.name, state.fill) or done
             progress(done.step)
         before, stopped_by = done.seconds, "steps"
         self._loss = stage.loss or self._usual_loss
@@ -149,8 +149,8 @@ class Trainer:
                 if best.is_over(done):
                     stopped_by = "held-out loss"
                     break
-                if self._checkpoint is not None and self._processes.is_first:
-                    self._checkpoint.store_if_due(stage.name, done, state)
+                if self._checkpoint is not None and self._processes.is_first and self._checkpoint.is_due:
+                    self._checkpoint.store(stage.name, done, state.tensors())
             self._evaluate(stage, done, best, now=True)  # without it time that runs out would undo steps never judged
         finally:
             self._model.eval()
@@ -239,6 +239,45 @@ class Trainer:
         if self._device.type == "cuda":
             generators.append(torch.cuda.default_generators[self._device.index or 0])
         return generators
+
+
+@dataclass
+class _State:
+    """What a step of training changes."""
+
+    learning: dict[str, torch.nn.Parameter]
+    optimizer: FlatAdamW | LargeAdamW
+    best: dict[str, torch.Tensor]
+    """Weights with the lowest held-out loss, by name; empty before the first evaluation."""
+
+    generators: list[torch.Generator]
+    """Sources of dropout."""
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """All that a checkpoint stores, under names that say what it is."""
+        tensors = {f"weights/{name}": weight.detach() for name, weight in self.learning.items()}
+        tensors |= {f"best/{name}": weight for name, weight in self.best.items()}
+        tensors |= {f"generators/{number}": source.get_state() for number, source in enumerate(self.generators)}
+        for number, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{number}/{key}": value for key, value in moments.items()}
+        return tensors
+
+    def fill(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Bring everything back to the stored tensors."""
+        with torch.no_grad():
+            for name, weight in self.learning.items():
+                weight.copy_(tensors[f"weights/{name}"])
+        moments: dict[int, dict[str, torch.Tensor]] = {}
+        for path, tensor in tensors.items():
+            kind, _, name = path.partition("/")
+            if kind == "best":
+                self.best[name] = tensor.to(self.learning[name].device)
+            elif kind == "generators":
+                self.generators[int(name)].set_state(tensor)
+            elif kind == "optimizer":
+                number, _, key = name.partition("/")
+                moments.setdefault(int(number), {})[key] = tensor
+        self.optimizer.load_state_dict({"state": moments})
 
 
 class _Best:
