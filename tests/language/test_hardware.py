@@ -1,23 +1,128 @@
-"""Several processes learn what one would; a single one needs no launcher."""
+"""Processes that train together, memory that runs out, precisions of writing."""
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
 import textwrap
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from imbllm_autogluon.language.processes import Processes
-from tests.language.trainers import SmallTable, expect_close, tiny_model
+from imbllm_autogluon.language import hardware
+from imbllm_autogluon.language.config import LanguageConfig
+from imbllm_autogluon.language.hardware import Processes, ran_out_of_memory, release_memory, writing_model
+from tests.language.pretrained import causal_model, save_pretrained
+from tests.language.tables import LABEL, legal_rows
+from tests.language.trainers import SmallTable, everyone, expect_close, model_over, tiny_model, trained, written
+from tests.products import cases
 
 if TYPE_CHECKING:
     from imbllm_autogluon.sentences import Sentences
+    from tests.language.pretrained import Architecture
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (MemoryError(), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:119] . DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 80000000000 bytes."), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("not enough memory"), False),
+        (KeyboardInterrupt(), False),
+    ],
+)
+def test_shortage_of_memory_is_told_from_other_errors(error: BaseException, expected: bool) -> None:
+    assert ran_out_of_memory(error) is expected
+
+
+def test_the_error_of_torch_itself_is_recognised() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60)
+    assert ran_out_of_memory(caught.value)
+
+
+class Node:
+    """Something that holds itself."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+def test_what_a_failed_attempt_left_in_circles_is_given_back() -> None:
+    gc.disable()
+    try:
+        alive = weakref.ref(Node())
+        assert alive() is not None
+        release_memory()
+        assert alive() is None
+    finally:
+        gc.enable()
+
+
+PRETRAINED = LanguageConfig(backbone="somewhere")
+
+
+def with_cpu(monkeypatch: pytest.MonkeyPatch, *, able: bool) -> None:
+    monkeypatch.setattr(hardware, "cpu_has_bfloat16", lambda: able)
+
+
+@pytest.mark.parametrize(
+    ("config", "able", "dtype"),
+    [
+        (PRETRAINED, True, torch.bfloat16),
+        (PRETRAINED, False, torch.float32),
+        (LanguageConfig(), True, torch.float32),
+        (LanguageConfig(precision="bfloat16"), False, torch.bfloat16),
+        (LanguageConfig(backbone="somewhere", precision="float32"), True, torch.float32),
+    ],
+)
+def test_rows_are_written_in_bfloat16_where_a_cpu_has_it_or_the_user_says_so(
+    config: LanguageConfig, able: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_cpu(monkeypatch, able=able)
+    model = causal_model("llama", 40, 32)
+    written_by = writing_model(model, config)
+    assert written_by.get_input_embeddings().weight.dtype == dtype
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    assert (written_by is model) == (dtype == torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "settings"),
+    cases(["gpt2", "llama"], [{}, {"clauses": "text", "constrained": False}], together=1),
+)
+def test_a_model_in_bfloat16_writes_legal_rows_and_its_own_weights_stay_as_they_were(
+    architecture: Architecture, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    model = trained(save_pretrained(tmp_path, architecture), device="cpu", precision="bfloat16", **settings)
+    before = {name: weight.clone() for name, weight in model._backbone.model.state_dict().items()}
+    rows = written(model, 40)
+    assert legal_rows(model.encoding, np.array(rows[0]))
+    assert written(model, 40) == rows
+    after = model._backbone.model.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_scores_are_those_of_float32_whatever_rows_are_written_with(tmp_path: Path) -> None:
+    folder = save_pretrained(tmp_path, "llama")
+    likelihoods = []
+    for choice in ("float32", "bfloat16"):
+        model = model_over(folder, device="cpu", precision=choice)
+        rows = everyone(model).take(np.arange(5))
+        orders = np.tile(np.array([LABEL, 0, 1, 2, 3, 4]), (5, 1))
+        likelihoods.append(model.log_likelihoods(rows, orders))
+    np.testing.assert_array_equal(*likelihoods)
+
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,11 +197,9 @@ SCRIPT = textwrap.dedent(
     """
     import sys
     import warnings
-    from pathlib import Path
-
     warnings.simplefilter("error")
     import pandas as pd
-    from imbllm_autogluon.language.processes import Processes
+    from imbllm_autogluon.language.hardware import Processes
     from imbllm_autogluon.oversampling import ImbLLM, GeneratorConfig
     from imbllm_autogluon.oversampling.storage import save_generator
     from tests.oversampling.tables import labels, mixed
