@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from autogluon.core.metrics import compute_metric, get_metric
 
-from imbllm_autogluon.classification.prior import correct_prior
+from imbllm_autogluon.classification.calibration import correct_prior
 from imbllm_autogluon.jobs.comparison import Comparison, Score, kind_of_rows
 from imbllm_autogluon.jobs.resampling import decisions_interval, difference_interval
 from imbllm_autogluon.jobs.score_curves import class_curves

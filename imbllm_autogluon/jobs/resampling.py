@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imbllm_autogluon.classification.decision_scores import resampled_scores
-from imbllm_autogluon.classification.redrawing import redrawn_within_classes
+from imbllm_autogluon.classification.logit_adjustment import redrawn_within_classes, resampled_scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
 
-    from imbllm_autogluon.classification.decision_scores import Score
+    from imbllm_autogluon.classification.logit_adjustment import Score
 
     IntArray = npt.NDArray[np.intp]
     Samples = Iterator[IntArray]
@@ -66,7 +65,7 @@ def decisions_interval(
     Parameters
     ----------
     score
-        Of (classes, decisions), see :func:`~imbllm_autogluon.classification.decision_scores.resampled_scores`.
+        Of (classes, decisions), see :func:`~imbllm_autogluon.classification.logit_adjustment.resampled_scores`.
     classes, better, worse
         Class of each row and what each of two models decides, shape (n,).
     """

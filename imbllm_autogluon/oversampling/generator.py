@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from imbllm_autogluon.classification.held_out import held_out_rows
+from imbllm_autogluon.classification.calibration import held_out_rows
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.class_rows import FEWEST_ROWS, ClassRows, method_for
 from imbllm_autogluon.oversampling.class_writing import ClassWriter

@@ -310,7 +310,7 @@ class CandidateWriter:
         most = language.config.generation_batch
         assert most is not None
         pool = PromptPool(
-            self._model.reader.feature_clauses(language.encoding, self._starts),
+            self._model.encoder.feature_clauses(language.encoding, self._starts),
             self._starts.n_rows,
             self._schema.columns,
         )
