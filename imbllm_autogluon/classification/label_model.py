@@ -16,9 +16,9 @@ from imbllm_autogluon.classification.calibration import LabelCalibration, held_o
 from imbllm_autogluon.classification.config import ClassifierConfig
 from imbllm_autogluon.classification.features import RowEncoder
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.language.label_loss import LabelObjective
+from imbllm_autogluon.language.batches import Prompts
+from imbllm_autogluon.language.losses import LabelObjective
 from imbllm_autogluon.language.model import TableLanguageModel
-from imbllm_autogluon.language.prompts import Prompts
 from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.sentences import Clauses
 

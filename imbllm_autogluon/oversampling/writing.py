@@ -169,7 +169,7 @@ def train_into(
     InvalidInputError
         The folder holds a generator or other files, or a setting is not allowed.
     """
-    from imbllm_autogluon.language.processes import Processes
+    from imbllm_autogluon.language.hardware import Processes
 
     _check_folder(folder, force)
     generator = train_generator(table, counts, settings, seed=seed, threads=threads, checkpoint=folder / CHECKPOINT)

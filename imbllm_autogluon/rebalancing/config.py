@@ -13,8 +13,7 @@ from imbllm_autogluon._config import Config, Range, documented
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import GENERATORS
-from imbllm_autogluon.regression.bins import MOST_BINS, BinKind
-from imbllm_autogluon.regression.target_groups import Clause
+from imbllm_autogluon.regression.bins import MOST_BINS, BinKind, Clause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
