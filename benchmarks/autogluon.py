@@ -195,8 +195,7 @@ def _search_seconds(predictor: TabularPredictor) -> float:
     """Of all trials, those that AutoGluon was not handed included."""
     import optuna
 
-    from imbllm_autogluon.plugin.fold_writer import cache_of
-    from imbllm_autogluon.rebalancing.cache_folder import STUDIES
+    from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
     from imbllm_autogluon.search.studies import journal_storage
 
     storage = journal_storage(cache_of(Path(predictor.path)) / STUDIES)
@@ -208,8 +207,8 @@ def _search_seconds(predictor: TabularPredictor) -> float:
 def _generators(fit: Fit, method: str) -> int:
     """Generators that the twins of all families share; trials train those that their settings ask for in addition."""
     from imbllm_autogluon.jobs.fold_records import child_reports
-    from imbllm_autogluon.plugin.fold_writer import cache_of
-    from imbllm_autogluon.rebalancing.fold_rows import GENERATORS as SHELF
+    from imbllm_autogluon.rebalancing.cache import cache_of
+    from imbllm_autogluon.rebalancing.rows import GENERATORS as SHELF
 
     reports = [report for model in fit.models_of("ImbLLM")[:1] for _, report in child_reports(fit.predictor, model)]
     shared = len({report.get("oversampling", {}).get("generator", "") for report in reports} - {""})

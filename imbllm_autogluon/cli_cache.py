@@ -15,17 +15,17 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a predict
 @cache.command()
 def info(folder: Folder) -> None:
     """Show how many there are and what they take."""
-    from imbllm_autogluon.rebalancing.cache_folder import inspect_cache
+    from imbllm_autogluon.rebalancing.cache import inspect_cache
 
-    found = inspect_cache(folder)
-    for part in found.parts:
+    root, parts = inspect_cache(folder)
+    for part in parts:
         typer.echo(f"{part.name:<12}{part.entries:>6}  {part.bytes / 1e6:>9.1f} MB")
-    typer.echo(f"{found.folder}: {sum(part.bytes for part in found.parts) / 1e6:.1f} MB")
+    typer.echo(f"{root}: {sum(part.bytes for part in parts) / 1e6:.1f} MB")
 
 
 @cache.command()
 def clear(folder: Folder) -> None:
     """Delete generators and written rows. The predictor predicts as before; studies stay."""
-    from imbllm_autogluon.rebalancing.cache_folder import clear_cache
+    from imbllm_autogluon.rebalancing.cache import clear_cache
 
     typer.echo(f"{clear_cache(folder) / 1e6:.1f} MB deleted.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -10,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 from imbllm_autogluon.errors import StoredStateError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
-
-    import numpy as np
 
 
 @contextmanager
@@ -50,12 +47,3 @@ def read_state(file: Path, format_version: int) -> dict[str, Any]:
             "install the version that wrote it."
         )
     return state
-
-
-def fingerprint(settings: Mapping[str, Any], arrays: Iterable[np.ndarray[Any, Any]]) -> str:
-    """SHA-256 of JSON-able settings and of arrays, shapes and dtypes included."""
-    digest = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode())
-    for array in arrays:
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()

@@ -11,7 +11,7 @@ from autogluon.tabular import TabularPredictor
 from typer.testing import CliRunner
 
 from imbllm_autogluon import cli
-from imbllm_autogluon.plugin.fold_writer import cache_of
+from imbllm_autogluon.rebalancing.cache import cache_of
 from tests.jobs.fits import binary_outcome, mixed_table
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from imbllm_autogluon import cli
+from imbllm_autogluon._storage import STATE_NAME
 from imbllm_autogluon.language import training
 from imbllm_autogluon.language.checkpoints import Checkpoint
 from imbllm_autogluon.oversampling.writing import CHECKPOINT
@@ -93,7 +94,7 @@ def test_a_setting_chooses_the_method(table: Path, tmp_path: Path) -> None:
     options = ["--label", "label", "--setting", "method=great", *LEAST]
     trained = imbllm("train", table, "--out", folder, *options)
     assert trained.exit_code == 0, trained.stderr
-    assert json.loads((folder / "generator.json").read_text(encoding="utf-8"))["method"] == "great"
+    assert json.loads((folder / STATE_NAME).read_text(encoding="utf-8"))["data"]["method"] == "great"
     apart = imbllm("sample", folder, "--balance", "--threads", "1", "--out", tmp_path / "apart.csv")
     at_once = imbllm("sample", table, "--balance", "--out", tmp_path / "at_once.csv", *options)
     assert (apart.exit_code, at_once.exit_code) == (0, 0), apart.stderr + at_once.stderr
@@ -118,10 +119,10 @@ def test_a_table_needs_the_name_of_its_label_and_a_folder_needs_a_generator(tabl
 def test_train_refuses_a_folder_in_use_and_replaces_a_generator_only_with_force(
     generator: Path, table: Path, tmp_path: Path
 ) -> None:
-    before = {path.name: path.read_bytes() for path in generator.iterdir()}
+    before = {path.name: path.read_bytes() for path in generator.rglob("*.*")}
     again = imbllm("train", table, "--label", "label", "--out", generator, *LEAST)
     assert (again.exit_code, "train anew with --force" in again.stderr) == (2, True)
-    assert {path.name: path.read_bytes() for path in generator.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in generator.rglob("*.*")} == before
     (tmp_path / "letter.txt").write_text("mine")
     other = imbllm("train", table, "--label", "label", "--out", tmp_path, *LEAST)
     assert (other.exit_code, "holds other files (letter.txt" in other.stderr) == (2, True)
@@ -150,14 +151,14 @@ def test_training_that_was_killed_goes_on_and_ends_like_training_that_was_not(
     with monkeypatch.context() as patch:
         patch.setattr(training.Trainer, "_step", killed_at_the_fourth_step)
         imbllm("train", table, "--label", "label", "--out", tmp_path / "g", *LEAST)
-    assert not (tmp_path / "g" / "generator.json").exists()
+    assert not (tmp_path / "g" / STATE_NAME).exists()
     counted: list[int] = []
     monkeypatch.setattr(training.Trainer, "_step", lambda self, *rest: (counted.append(1), original(self, *rest))[1])
     resumed = imbllm("train", table, "--label", "label", "--out", tmp_path / "g", *LEAST)
     assert resumed.exit_code == 0, resumed.stderr
     assert len(counted) == 3
-    model = "model.safetensors"
-    assert (tmp_path / "g" / model).read_bytes() == (generator / model).read_bytes()
+    resumed_weights, weights = (next(place.rglob("model.safetensors")) for place in (tmp_path / "g", generator))
+    assert resumed_weights.read_bytes() == weights.read_bytes()
 
 
 def test_count_and_class_belong_together(table: Path, tmp_path: Path) -> None:

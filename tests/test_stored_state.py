@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
 from imbllm_autogluon.errors import StoredStateError
-from imbllm_autogluon.stored_state import fingerprint, read_state, reading
+from imbllm_autogluon.stored_state import read_state, reading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,32 +31,3 @@ def test_a_good_state_is_returned(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text('{"format": 1, "a": 2}')
     with reading("thing", tmp_path):
         assert read_state(tmp_path / "state.json", 1) == {"format": 1, "a": 2}
-
-
-ARRAY = np.arange(6, dtype=np.int64)
-
-
-@pytest.mark.parametrize(
-    ("settings", "arrays"),
-    [
-        ({"a": 2, "b": None}, [ARRAY]),
-        ({"a": 1}, [ARRAY]),
-        ({"a": 1, "b": None}, []),
-        ({"a": 1, "b": None}, [ARRAY + 1]),
-        ({"a": 1, "b": None}, [ARRAY.reshape(2, 3)]),
-        ({"a": 1, "b": None}, [ARRAY.view(np.float64)]),
-        ({"a": 1, "b": None}, [ARRAY, ARRAY]),
-        ({"a": 1, "b": None}, [ARRAY[:3], ARRAY[3:]]),
-    ],
-)
-def test_a_fingerprint_tells_settings_values_shapes_and_dtypes_apart(settings: Any, arrays: Any) -> None:
-    assert fingerprint(settings, arrays) != fingerprint({"a": 1, "b": None}, [ARRAY])
-
-
-def test_a_fingerprint_does_not_depend_on_the_order_of_settings_or_the_layout_of_arrays() -> None:
-    square = np.arange(9).reshape(3, 3)
-    assert fingerprint({"a": 1, "b": 2}, [square]) == fingerprint({"b": 2, "a": 1}, iter([np.asfortranarray(square)]))
-
-
-def test_a_fingerprint_is_the_same_in_every_process() -> None:
-    assert fingerprint({}, []) == "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"

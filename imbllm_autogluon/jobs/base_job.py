@@ -216,8 +216,8 @@ class FitOutcome:
     @property
     def generator_fits(self) -> int:
         """How many generators were trained: one for each fold, shared by all families."""
-        from imbllm_autogluon.plugin.fold_writer import cache_of
-        from imbllm_autogluon.rebalancing.fold_rows import GENERATORS
+        from imbllm_autogluon.rebalancing.cache import cache_of
+        from imbllm_autogluon.rebalancing.rows import GENERATORS
 
         return len(GENERATORS.keys(cache_of(Path(self.predictor.path))))
 

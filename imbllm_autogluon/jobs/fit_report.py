@@ -9,6 +9,7 @@ from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from imbllm_autogluon._storage import write_whole
 from imbllm_autogluon.errors import TableError
 from imbllm_autogluon.jobs.base_job import quiet_libraries
 from imbllm_autogluon.jobs.contenders import base_models, is_generator, is_latent_diff, is_twin
@@ -20,7 +21,6 @@ from imbllm_autogluon.jobs.target_facts import latent_notes, target_facts
 from imbllm_autogluon.jobs.target_job import TargetJob
 from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.plugin.tasks import plan_for
-from imbllm_autogluon.tables.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,8 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imbllm_autogluon.plugin.fold_writer import cache_of
-from imbllm_autogluon.rebalancing.cache_folder import STUDIES
+from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
 from imbllm_autogluon.search.plots import study_plots
 from imbllm_autogluon.search.studies import journal_storage
 

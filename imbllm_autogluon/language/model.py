@@ -20,6 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from imbllm_autogluon._storage import fingerprint
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.batches import Batches, fixed_sentences
 from imbllm_autogluon.language.checkpoints import Checkpoint
@@ -38,7 +39,7 @@ from imbllm_autogluon.language.training_state import TrainingCurve
 from imbllm_autogluon.language.writing import RowWriter
 from imbllm_autogluon.process_state import seeded_torch
 from imbllm_autogluon.randomness import child_seed
-from imbllm_autogluon.stored_state import fingerprint, reading
+from imbllm_autogluon.stored_state import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

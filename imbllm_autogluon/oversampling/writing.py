@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from imbllm_autogluon._storage import kind_of, reading
 from imbllm_autogluon.configuration import require_number
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, nearest
 from imbllm_autogluon.oversampling.methods import generator_of
-from imbllm_autogluon.oversampling.storage import MARKER, load_generator, save_generator
-from imbllm_autogluon.stored_state import reading
+from imbllm_autogluon.oversampling.storage import KIND, load_generator, save_generator
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -186,9 +186,9 @@ def train_into(
 def _check_folder(folder: Path, force: bool) -> None:
     """Refuse a folder with a generator, unless it is to be replaced, and one with anything else."""
     found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if MARKER in found and not force:
+    if kind_of(folder) == KIND and not force:
         raise InvalidInputError(f"{folder} holds a trained generator; write rows with it, or train anew with --force.")
-    if found and not found & {MARKER, CHECKPOINT, TABLE_FORM}:
+    if found and not (kind_of(folder) == KIND or found & {CHECKPOINT, TABLE_FORM}):
         raise InvalidInputError(f"{folder} holds other files ({min(found)}, …); name a new folder.")
 
 
@@ -215,7 +215,7 @@ def write_from(
     """
     generator = load_generator(folder)
     generator.threads = threads
-    with reading("generator", folder):
+    with reading(folder, KIND):
         form = json.loads((folder / TABLE_FORM).read_text(encoding="utf-8"))
     named = None if counts is None else _by_label(generator, counts)
     rows, labels = generator.sample(named, random_state=seed)

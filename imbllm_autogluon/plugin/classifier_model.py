@@ -31,7 +31,7 @@ from imbllm_autogluon.plugin.fold_writer import named, predictor_folder
 from imbllm_autogluon.plugin.raw_view import exact_view
 from imbllm_autogluon.plugin.settings_model import SettingsModel, without_spaces
 from imbllm_autogluon.plugin.skipping import skipped_by_autogluon
-from imbllm_autogluon.rebalancing.fold_rows import require_time
+from imbllm_autogluon.rebalancing.rows import require_time
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping

@@ -19,7 +19,7 @@ from imbllm_autogluon.plugin.settings_model import Reported
 from imbllm_autogluon.plugin.skipping import skipped_by_autogluon
 from imbllm_autogluon.plugin.tasks import plan_for, task_of
 from imbllm_autogluon.rebalancing import Fold, FoldRows, OversamplingPlan, fold_rows
-from imbllm_autogluon.rebalancing.cache_folder import INSIDE
+from imbllm_autogluon.rebalancing.cache import cache_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -170,11 +170,6 @@ def predictor_folder(model_path: str) -> Path | None:
         if (folder / "learner.pkl").exists():
             return folder
     return None
-
-
-def cache_of(predictor_folder: Path) -> Path:
-    """Folder of the generators, rows and studies of one predictor."""
-    return predictor_folder.joinpath(*INSIDE)
 
 
 def named(counts: Mapping[Hashable, int]) -> dict[str, int]:

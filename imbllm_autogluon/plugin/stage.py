@@ -16,12 +16,10 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.classification.prior import correct_prior, fitted_factors, prior_factors
-from imbllm_autogluon.oversampling.baselines import duplicated
 from imbllm_autogluon.plugin.class_metrics import answers_by_highest_probability
 from imbllm_autogluon.plugin.fold_writer import FoldWriter, WrittenRows, log
 from imbllm_autogluon.plugin.parameters import search_spaces
 from imbllm_autogluon.randomness import child_rng
-from imbllm_autogluon.rebalancing.target_rows import as_numbers, by_bin, duplicated_targets
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -100,7 +98,7 @@ class RebalancingMixin(FoldWriter):
         report = self._note(plan, rows, time.time() - started)
         if rows is not None:
             sample_weight = _extended_weights(sample_weight, len(rows.y))
-            y = y if plan.bins is None else as_numbers(y)
+            y = y if plan.bins is None else y.astype(np.float64)
             X, y = _extended(X, rows.X), _extended(y, rows.y)
         if time_limit is not None:
             time_limit = _time_left(time_limit, started)
@@ -123,10 +121,7 @@ class RebalancingMixin(FoldWriter):
         stack, parameters = self._stack_columns(X), self._parameters()
         seed = parameters.rebalancing.random_state
         if stack and parameters.stage.stack == "duplicate":
-            if plan.bins is not None:
-                X, y = duplicated_targets(X, y, plan.bins, by_bin(plan.counts), seed=seed)
-                return WrittenRows(X, y, {"method": "random"})
-            return WrittenRows(*duplicated(X, y, plan.counts, seed=seed), {"method": "random"})
+            return WrittenRows(*plan.duplicated(X, y, seed=seed), {"method": "random"})
         rows = self._written_rows(X, y, plan, num_cpus, time_limit)
         unwritten = self._unwritten_columns(X)
         if not unwritten:

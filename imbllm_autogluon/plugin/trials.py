@@ -21,11 +21,11 @@ from autogluon.core.utils.exceptions import TimeLimitExceeded
 from optuna.trial import TrialState
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin.fold_writer import cache_of, predictor_folder
+from imbllm_autogluon.plugin.fold_writer import predictor_folder
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, own_settings
 from imbllm_autogluon.plugin.stage import RebalancingMixin
 from imbllm_autogluon.plugin.tasks import task_of
-from imbllm_autogluon.rebalancing.cache_folder import STUDIES
+from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
 from imbllm_autogluon.search.studies import journal_storage, open_study, retry_interrupted, study_name
 
 if TYPE_CHECKING:

@@ -8,15 +8,14 @@ stored beside the generator that it holds, never as pickle.
 from __future__ import annotations
 
 import copy
-import json
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
-from safetensors.numpy import load_file, save_file
 
+from imbllm_autogluon._storage import kind_of, reading, writing
 from imbllm_autogluon.configuration import require_choice
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig, PlausibilityConfig
@@ -25,8 +24,6 @@ from imbllm_autogluon.oversampling.storage import load_generator, save_generator
 from imbllm_autogluon.randomness import base_seed, child_seed
 from imbllm_autogluon.regression.target_groups import TargetGroups
 from imbllm_autogluon.regression.targets import checked_counts, targets_of
-from imbllm_autogluon.stored_state import read_state, reading
-from imbllm_autogluon.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -47,13 +44,7 @@ log = logging.getLogger(__name__)
 MOST_ROUNDS = 3
 """Times that rows are written again whose target lies outside the range that their first clause names."""
 
-FORMAT = 1
-"""Version of the stored form; raised whenever an older reader could misread it."""
-
-MARKER = "targets.json"
-"""Written last: a folder without it holds no finished generator of targets."""
-
-GROUPS = "groups.safetensors"
+_KIND, _GENERATOR = "generator of targets", "generator"
 
 
 class TargetImbLLM:
@@ -258,28 +249,22 @@ def save_target_generator(writer: TargetImbLLM, folder: Path) -> None:
     StoredStateError
         A column holds objects that cannot be stored (tuples, a user's own class, ...).
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARKER).unlink(missing_ok=True)
-    save_generator(writer.generator, folder)
-    groups = writer.groups
-    arrays = {"of_rows": groups.of_rows, "lows": groups.lows, "highs": groups.highs, "held": groups.held}
-    save_file(arrays, folder / GROUPS)
-    name = writer._target_name
-    state = {
-        "format": FORMAT,
-        "version": __version__,
-        "clause": writer.clause,
-        "seed": writer.seed,
-        "target": writer._target,
-        "target_name": name if isinstance(name, (str, int)) else None,
-        "counts": sorted(groups.counts.items()),
-    }
-    (folder / MARKER).write_text(json.dumps(state), encoding="utf-8")
+    groups, name = writer.groups, writer._target_name
+    with writing(folder, _KIND) as draft:
+        save_generator(writer.generator, draft.folder / _GENERATOR)
+        draft.arrays = {"of_rows": groups.of_rows, "lows": groups.lows, "highs": groups.highs, "held": groups.held}
+        draft.data = {
+            "clause": writer.clause,
+            "seed": writer.seed,
+            "target": writer._target,
+            "target_name": name if isinstance(name, (str, int)) else None,
+            "counts": sorted(groups.counts.items()),
+        }
 
 
 def holds_target_generator(folder: Path) -> bool:
     """Whether a folder was written by :func:`save_target_generator`."""
-    return (folder / MARKER).exists()
+    return kind_of(folder) == _KIND
 
 
 def load_target_generator(folder: Path) -> TargetImbLLM:
@@ -290,11 +275,10 @@ def load_target_generator(folder: Path) -> TargetImbLLM:
     StoredStateError
         A file is absent, broken, or of another format.
     """
-    with reading("generator of targets", folder):
-        state = read_state(folder / MARKER, FORMAT)
-        arrays: dict[str, Any] = load_file(folder / GROUPS)
+    with reading(folder, _KIND) as stored:
+        state, arrays = stored.data, stored.arrays()
         writer = TargetImbLLM(clause=state["clause"], random_state=state["seed"])
-        writer.generator = cast("ImbLLM", load_generator(folder))
+        writer.generator = cast("ImbLLM", load_generator(stored.folder / _GENERATOR))
         writer.groups = TargetGroups(**arrays, counts={int(group): int(n) for group, n in state["counts"]})
         writer._target, writer._target_name = state["target"], state["target_name"]
         return writer

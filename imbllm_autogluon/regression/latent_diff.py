@@ -5,18 +5,17 @@ It is stored as safetensors and JSON, never as pickle.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from safetensors.torch import load_file, save_file
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d
 from sklearn_compat.utils.validation import validate_data
 from torch import as_tensor
 
+from imbllm_autogluon._storage import reading, writing
 from imbllm_autogluon.configuration import refuse_unknown_keys, set_parameters, settings_as_parameters
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.field_docs import documented_settings
@@ -31,10 +30,8 @@ from imbllm_autogluon.regression.feature_scale import FeatureScale
 from imbllm_autogluon.regression.head import Head
 from imbllm_autogluon.regression.latent_model import LatentModel, LatentReport
 from imbllm_autogluon.regression.table_matrix import TableMatrix
-from imbllm_autogluon.stored_state import read_state, reading
 from imbllm_autogluon.tables import TableSchema
 from imbllm_autogluon.tables.frames import checked_frame
-from imbllm_autogluon.version import __version__
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,11 +46,7 @@ if TYPE_CHECKING:
 LEAST_ROWS = 20
 """Rows below which neither an encoder nor the distribution of its features can be learned."""
 
-FORMAT = 1
-"""Version of the stored form; raised whenever an older reader could misread it."""
-
-MARKER, WEIGHTS = "latent_diff.json", "latent_diff.safetensors"
-"""The marker is written last: a folder without it holds nothing finished."""
+_KIND = "LatentDiff"
 
 SCALER_STATE = {
     "QuantileTransformer": ("quantiles_", "references_"),
@@ -294,24 +287,17 @@ def save_model(model: LatentModel, folder: Path, seen: dict[str, Any]) -> Path:
     InvalidInputError
         The folder is a file.
     """
-    if folder.exists() and not folder.is_dir():
-        raise InvalidInputError(f"{folder} is a file; name a folder to save into.")
-    state = {
-        "format": FORMAT,
-        "version": __version__,
-        "config": model.config.flat(),
-        "seed": model.seed,
-        "schema": model.matrix.schema.to_dict(),
-        "scaler": None if model.matrix.scaler is None else type(model.matrix.scaler).__name__,
-        "bent": isinstance(model.head, BentHead),
-        "report": _report_state(model.report),
-        "seen": seen,
-    }
-    text = json.dumps(state)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARKER).unlink(missing_ok=True)
-    save_file({name: part.contiguous() for name, part in _tensors(model).items()}, folder / WEIGHTS)
-    (folder / MARKER).write_text(text, encoding="utf-8")
+    with writing(folder, _KIND) as draft:
+        draft.arrays = _tensors(model)
+        draft.data = {
+            "config": model.config.flat(),
+            "seed": model.seed,
+            "schema": model.matrix.schema.to_dict(),
+            "scaler": None if model.matrix.scaler is None else type(model.matrix.scaler).__name__,
+            "bent": isinstance(model.head, BentHead),
+            "report": _report_state(model.report),
+            "seen": seen,
+        }
     return folder
 
 
@@ -330,9 +316,8 @@ def load_model(folder: Path, threads: int | None = None) -> tuple[LatentModel, d
     StoredStateError
         A file is absent, broken, or of another format.
     """
-    with reading("LatentDiff", folder):
-        state = read_state(folder / MARKER, FORMAT)
-        tensors: Tensors = load_file(folder / WEIGHTS)
+    with reading(folder, _KIND) as stored:
+        state, tensors = stored.data, stored.tensors()
         config = LatentDiffConfig.from_flat(state["config"])
         arrays = {name: part.numpy() for name, part in tensors.items() if "/" not in name}
         model = LatentModel(config, TargetBins(arrays["edges"]), seed=state["seed"], threads=threads)

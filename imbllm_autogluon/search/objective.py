@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from imbllm_autogluon.classification.prior import correct_prior, prior_factors
 from imbllm_autogluon.configuration import require_number
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.rebalancing import Fold, RebalanceConfig, fold_rows, plan_oversampling
+from imbllm_autogluon.rebalancing import Fold, RebalanceConfig, fold_rows, plan_fold
 from imbllm_autogluon.search.autogluon_score import autogluon_score
 from imbllm_autogluon.search.space import SearchSpace
 from imbllm_autogluon.search.studies import study_name
@@ -166,7 +166,7 @@ class RebalanceObjective:
         X, y = self._features, self._codes
         X_train, y_train = X.iloc[train].reset_index(drop=True), y.iloc[train].reset_index(drop=True)
         config = RebalanceConfig.from_flat(settings)
-        plan = plan_oversampling(y_train, config)
+        plan = plan_fold(y_train, config)
         factors = np.ones(len(self.classes))
         if plan.counts:
             rows = fold_rows(Fold(X_train, y_train, plan, {}), config, self.cache_dir, threads=self.threads)

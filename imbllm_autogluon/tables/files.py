@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import uuid
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon._storage import first_line, write_whole
 from imbllm_autogluon.errors import TableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Hashable
 
 EXTENSIONS = (".csv", ".parquet", ".pq")
 """File types that are read and written; ``.pq`` is Parquet."""
@@ -131,24 +131,6 @@ def check_target(path: Path) -> None:
         raise TableError(f"{path} cannot be written: no permission to write into the folder {path.parent}.")
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a draft beside `path` and put it in place in one step, so that no reader sees half a file.
-
-    Raises
-    ------
-    TableError
-        The folder is absent or cannot be written.
-    """
-    draft = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
-    try:
-        write(draft)
-        os.replace(draft, path)  # noqa: PTH105 - says that an existing file is replaced on every system
-    except (OSError, ValueError) as error:
-        raise TableError(f"{path} cannot be written: {_first_line(error)}.") from error
-    finally:
-        draft.unlink(missing_ok=True) if draft.parent.is_dir() else None
-
-
 def _check_readable(path: Path) -> None:
     """The checks that need no parser."""
     if path.is_dir():
@@ -175,7 +157,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     except pd.errors.EmptyDataError as error:
         raise TableError(f"{path} is empty: it holds no header.") from error
     except (pd.errors.ParserError, csv.Error, OSError) as error:
-        raise TableError(f"{path} is not a readable CSV file: {_first_line(error)}.") from error
+        raise TableError(f"{path} is not a readable CSV file: {first_line(error)}.") from error
     if not isinstance(frame.index, pd.RangeIndex):
         # That is how pandas reads rows with more cells than the header: it takes the first ones for an index.
         raise TableError(f"{path} has a header of {len(header)} names but rows of more cells; name every column.")
@@ -200,7 +182,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
                 raise TableError(_nested(field.name, str(field.type), path))
         frame: pd.DataFrame = pq.read_table(path, partitioning=None).to_pandas()  # type: ignore[no-untyped-call]
     except (pa.ArrowException, OSError) as error:
-        raise TableError(f"{path} is not a readable Parquet file: {_first_line(error)}.") from error
+        raise TableError(f"{path} is not a readable Parquet file: {first_line(error)}.") from error
     return frame
 
 
@@ -224,8 +206,3 @@ def _check_cells(frame: pd.DataFrame, path: Path) -> None:
 
 def _nested(name: str, kind: str, path: Path) -> str:
     return f"{path}: column {name!r} holds {kind}; a cell must be one value: spread it over columns, or drop it."
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(getattr(error, "strerror", None) or error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -14,9 +14,9 @@ from imbllm_autogluon.jobs.folders import OF_A_PREDICTOR, left_by_a_fit, prepare
 from imbllm_autogluon.jobs.job import FitJob
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.plugin.callback import RebalanceCallback
-from imbllm_autogluon.plugin.fold_writer import cache_of
 from imbllm_autogluon.plugin.presets import presets
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
+from imbllm_autogluon.rebalancing.cache import cache_of
+from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
 from imbllm_autogluon.tables.labelled import LabelledTable
 from tests.jobs.fits import binary_outcome, labelled, mixed_table, tiny_job
 

@@ -9,7 +9,7 @@ import pytest
 from imbllm_autogluon.errors import StoredStateError
 from imbllm_autogluon.jobs.fit_report import HTML_NAME, JSON_NAME, MARKDOWN_NAME
 from imbllm_autogluon.jobs.report_again import report_of
-from imbllm_autogluon.rebalancing.fold_rows import POOLS
+from imbllm_autogluon.rebalancing.rows import POOLS
 from tests.jobs.fits import binary_outcome, copy_of
 from tests.jobs.test_written_rows import many_kinds
 

@@ -13,9 +13,8 @@ import pytest
 from imbllm_autogluon.jobs.contenders import base_models
 from imbllm_autogluon.jobs.fit_report import HTML_NAME, JSON_NAME, leaderboard
 from imbllm_autogluon.jobs.studies import StudyRecord, study_records
-from imbllm_autogluon.plugin.fold_writer import cache_of
 from imbllm_autogluon.quality.pages.environments import number
-from imbllm_autogluon.rebalancing.cache_folder import STUDIES
+from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
 from imbllm_autogluon.search.studies import journal_storage
 from tests.jobs.fits import binary_outcome, tuned_outcome
 from tests.quality.pages.test_render import Outline

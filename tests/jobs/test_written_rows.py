@@ -15,7 +15,7 @@ from imbllm_autogluon.jobs.written_rows import _bagged_rows, written_rows
 from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.plugin.tasks import plan_for
 from imbllm_autogluon.rebalancing import Fold
-from imbllm_autogluon.rebalancing.fold_rows import POOLS
+from imbllm_autogluon.rebalancing.rows import POOLS
 from imbllm_autogluon.tables.labelled import LabelledTable
 from tests.jobs.fits import binary_outcome, copy_of, mixed_table, multiclass_outcome, reported_once, tiny_job
 from tests.jobs.target_fits import target_outcome, unbagged_outcome

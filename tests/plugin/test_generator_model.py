@@ -11,7 +11,7 @@ from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon.plugin.generator_model import KEY, GeneratorModel
 from imbllm_autogluon.plugin.presets import make_preset
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS
+from imbllm_autogluon.rebalancing.rows import GENERATORS
 from tests.plugin.class_fits import FAMILIES, FOLDS, eight_families, fit, reports
 from tests.plugin.tables import QUICK, imbalanced_table
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from autogluon.tabular import TabularPredictor
 
-from imbllm_autogluon.rebalancing.cache_folder import clear_cache
+from imbllm_autogluon.rebalancing.cache import clear_cache
 from tests.fresh import run_afresh
 from tests.plugin.class_fits import eight_families
 from tests.plugin.tables import imbalanced_table

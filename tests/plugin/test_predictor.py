@@ -15,7 +15,7 @@ from sklearn.metrics import f1_score
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.hyperparameters import rebalance_hyperparameters
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
+from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
 from tests.fresh import run_afresh
 from tests.plugin.class_fits import FAMILIES, FOLDS, eight_families, fit, reports
 from tests.plugin.tables import QUICK, imbalanced_table

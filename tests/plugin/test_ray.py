@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from autogluon.tabular import TabularPredictor
 
-from imbllm_autogluon.plugin.fold_writer import cache_of
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
+from imbllm_autogluon.rebalancing.cache import cache_of
+from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
 from tests.plugin.tables import QUICK, imbalanced_table
 
 if TYPE_CHECKING:

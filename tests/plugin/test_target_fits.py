@@ -12,11 +12,11 @@ from autogluon.tabular import TabularPredictor
 from autogluon.tabular.models import LGBModel
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin.fold_writer import cache_of
 from imbllm_autogluon.plugin.presets import make_preset
 from imbllm_autogluon.plugin.regression_scorers import few_mae
 from imbllm_autogluon.plugin.stage import RebalancingMixin
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
+from imbllm_autogluon.rebalancing.cache import cache_of
+from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
 from imbllm_autogluon.search import TargetSearchSpace
 from tests.fresh import run_afresh
 from tests.plugin.regression_fits import QUICK as QUICK_LATENT

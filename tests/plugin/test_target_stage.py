@@ -13,7 +13,7 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.generator_model import GeneratorModel
 from imbllm_autogluon.plugin.stage import RebalancingMixin
 from imbllm_autogluon.plugin.twins import twin_of
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS
+from imbllm_autogluon.rebalancing.rows import GENERATORS
 from tests.plugin.recording import RecordingModel, SplittingModel
 from tests.regression.frames import skewed
 from tests.shared import TINY

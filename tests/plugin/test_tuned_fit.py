@@ -9,10 +9,9 @@ import pytest
 from autogluon.common.space import Categorical, Int
 from autogluon.tabular import TabularPredictor
 
-from imbllm_autogluon.plugin.fold_writer import cache_of
 from imbllm_autogluon.plugin.presets import make_preset
-from imbllm_autogluon.rebalancing.cache_folder import STUDIES
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS
+from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
+from imbllm_autogluon.rebalancing.rows import GENERATORS
 from imbllm_autogluon.search import SearchSpace
 from tests.plugin.tables import imbalanced_table
 from tests.plugin.tuned_fits import GBM, SEARCH, TUNE, fit, study_trials, trial_models, tuned

@@ -12,7 +12,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from imbllm_autogluon.errors import InvalidInputError, TableError
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
+from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
 from imbllm_autogluon.search import SearchSpace, TargetSearchSpace, objective, open_study
 from imbllm_autogluon.search.objective import _columns
 from tests.products import cases

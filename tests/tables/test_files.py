@@ -11,7 +11,7 @@ import pytest
 
 from imbllm_autogluon.errors import TableError
 from imbllm_autogluon.tables import files
-from imbllm_autogluon.tables.files import check_target, read_table, to_csv, write_table, write_whole
+from imbllm_autogluon.tables.files import check_target, read_table, to_csv, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,20 +106,6 @@ def test_parquet_keeps_index_and_dtypes(tmp_path: Path) -> None:
 )
 def test_csv_holds_the_index_only_where_it_says_something(index: object, first_line: str) -> None:
     assert to_csv(pd.DataFrame({"a": [1, 2]}, index=index)).splitlines()[0] == first_line
-
-
-def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None:
-    target = tmp_path / "t.csv"
-    target.write_text("old")
-
-    def half(draft: Path) -> None:
-        draft.write_text("ne")
-        raise OSError(28, "No space left on device")
-
-    with pytest.raises(TableError, match="No space left on device"):
-        write_whole(target, half)
-    assert target.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

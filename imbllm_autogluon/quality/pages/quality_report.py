@@ -71,7 +71,7 @@ class QualityReport:
         TableError
             The folder cannot be made or written.
         """
-        from imbllm_autogluon.tables.files import write_whole
+        from imbllm_autogluon._storage import write_whole
 
         folder = Path(folder)
         try:
