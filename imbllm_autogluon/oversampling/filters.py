@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from sklearn.ensemble import RandomForestClassifier
 
-    from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
     from imbllm_autogluon.tables import TableSchema
 
 _MOST_MEASURED = 2_000
@@ -59,6 +59,10 @@ class RowFilter(ABC):
     def scores(self, rows: Cells) -> npt.NDArray[Any]:
         """Score of each row, shape (n_rows,)."""
 
+    def rejects(self, rows: Cells) -> BoolArray:
+        """Which rows are rejected, shape (n_rows,)."""
+        return np.asarray(self.scores(rows) < self.least)
+
 
 def reject_until(
     write: Callable[[int, int], Cells],
@@ -67,14 +71,12 @@ def reject_until(
     counts: Counter[str],
     rounds: int | None = None,
 ) -> Cells:
-    """Exactly `n_rows` rows; rejected ones are written again, a few times at most.
+    """Exactly `n_rows` rows (1 or more); rejected ones are written again, a few times at most.
 
     Parameters
     ----------
     write
         Writes a number of rows; told the round, from 0.
-    n_rows
-        Rows to write, 1 or more.
     filters
         In their order: each sees what the ones before it let pass.
     counts
@@ -93,7 +95,7 @@ def reject_until(
                 rows = _passed(each, rows, spare, counts)
         if is_last:
             rows = spare.fill(rows, n_rows, counts)
-            _count_kept(filters, rows, counts)
+            count_kept(filters, rows, counts)
         kept.append(rows)
         n_rows -= rows.n_rows
         if not n_rows:
@@ -110,13 +112,13 @@ def _passed(each: RowFilter, rows: Cells, spare: _Spare, counts: Counter[str]) -
     return rows.take(passed)
 
 
-def _count_kept(filters: Sequence[RowFilter], rows: Cells, counts: Counter[str]) -> None:
+def count_kept(filters: Sequence[RowFilter], rows: Cells, counts: Counter[str]) -> None:
     """Count the rows that stay although a filter would reject them, each for the first reason that holds."""
     for each in filters:
         if not each.gives_back:
-            passed = each.scores(rows) >= each.least
-            counts[f"{each.reason}_kept"] += int((~passed).sum())
-            rows = rows.take(passed)
+            rejected = each.rejects(rows)
+            counts[f"{each.reason}_kept"] += int(rejected.sum())
+            rows = rows.take(~rejected)
 
 
 class _Spare:
@@ -144,14 +146,9 @@ class _Spare:
 
 
 class KnownRows(RowFilter):
-    """Rejects rows that equal a row of the training fold, of any class; remembers 64-bit hashes.
+    """Rejects rows that equal a row of the training fold, of any class; remembers distinct 64-bit hashes.
 
     Two different rows share a hash with probability 2**-64 for each pair; the only harm is one more row written again.
-
-    Parameters
-    ----------
-    hashes
-        Distinct hashes, uint64 of shape (n,).
     """
 
     reason = "copies"
@@ -177,17 +174,7 @@ def _hash_rows(cells: Cells) -> npt.NDArray[np.uint64]:
 
 
 class NearRows(RowFilter):
-    """Rejects rows nearer to a real row of their class than a share of the real rows are to each other.
-
-    Parameters
-    ----------
-    schema
-        Columns of the table.
-    real
-        Rows of the class, two or more.
-    quantile
-        Share of the real rows (0 to 1) that lie nearer to another one than the limit.
-    """
+    """Rejects rows nearer to a real row of their class than a share (`quantile`) of the real ones are to each other."""
 
     reason = "near_copies"
 
@@ -209,16 +196,7 @@ class PlausibilityJudge:
 
     A language model that learned a rare class alone knows nothing of what separates it from the others: where few rows
     are known, it also writes rows that belong to another class. A random forest of the fold's real rows, all classes
-    having the same weight, tells by a likelihood ratio. Neither judge nor ratio is in the paper of ImbLLM.
-
-    Parameters
-    ----------
-    cells, codes
-        Real rows and their label codes, shape (n,).
-    seed
-        Of the forest, which is grown when it is first asked.
-    threads
-        Of the forest; None: one.
+    having the same weight, is grown when it is first asked. Neither forest nor ratio is in the paper of ImbLLM.
     """
 
     def __init__(self, cells: Cells, codes: IntArray, seed: int, threads: int | None = None) -> None:
@@ -279,17 +257,7 @@ class PlausibilityJudge:
 
 
 class PlausibilityFilter(RowFilter):
-    """Rejects rows that are less likely under their class than a share of their likelihood under another one.
-
-    Parameters
-    ----------
-    judge
-        Of the fold.
-    code
-        Label code of the class.
-    least
-        Least likelihood ratio of a row (above 0, up to 1).
-    """
+    """Rejects rows of a class whose likelihood ratio (see :class:`PlausibilityJudge`) is below `least`."""
 
     reason = "implausible"
     gives_back = True
@@ -300,7 +268,7 @@ class PlausibilityFilter(RowFilter):
         self.least = least
 
     def scores(self, rows: Cells) -> FloatArray:
-        """See :meth:`PlausibilityJudge.ratios`."""
+        """Likelihood ratio of each row."""
         return self._judge.ratios(rows, self._code)
 
 

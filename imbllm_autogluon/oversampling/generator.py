@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.language.model import TableLanguageModel
-    from imbllm_autogluon.oversampling.config import FilterConfig
+    from imbllm_autogluon.oversampling.report import Method
     from imbllm_autogluon.tables import ColumnName, Kind
 
 _log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class ClassRows:
     held_out: int
     """Rows at the beginning that are not learned: they tell the validation loss."""
 
-    method: Literal["language model", "interpolation", "duplication"]
+    method: Method
     """How new rows are made."""
 
     def nearest_copied(self, schema: TableSchema, written: Cells) -> pd.DataFrame:
@@ -139,16 +139,32 @@ class LearnedTable:
         """Real rows of these classes that are learned."""
         return sum(rows.real.n_rows - rows.held_out for rows in self.learned.values())
 
-    def near(self, code: int, config: FilterConfig) -> NearRows | None:
-        """What rejects rows too near to the real ones of a class; None: nothing does."""
-        real = self.classes[code].real
-        return NearRows(self.schema, real, config.near_copies) if config.near_copies and real.n_rows > 1 else None
 
-    def filters(self, code: int, config: FilterConfig, plausibility: float) -> list[RowFilter]:
-        """What rejects rows of a class; `plausibility` takes the place of None."""
-        least = plausibility if config.plausibility is None else config.plausibility
-        plausible = PlausibilityFilter(self.judge, code, least) if least else None
-        return [each for each in (self.known, self.near(code, config), plausible) if each is not None]
+@dataclass(frozen=True, eq=False)
+class SampleRequest:
+    """What new rows are written for, and how."""
+
+    table: LearnedTable
+    config: GeneratorConfig
+    """With the choices of the method."""
+
+    seed: int
+    threads: int | None
+
+    def part(self, *path: str | int) -> SampleRequest:
+        """The same request for one class or round, with a child of its seed."""
+        return replace(self, seed=child_seed(self.seed, "decoding", *path))
+
+    def near(self, code: int) -> NearRows | None:
+        """What rejects rows too near to the real ones of a class; None: nothing does."""
+        real, quantile = self.table.classes[code].real, self.config.filters.near_copies
+        return NearRows(self.table.schema, real, quantile) if quantile else None
+
+    def filters(self, code: int) -> list[RowFilter]:
+        """What rejects rows of a class."""
+        least = self.config.filters.plausibility
+        plausible = PlausibilityFilter(self.table.judge, code, least) if least else None
+        return [each for each in (self.table.known, self.near(code), plausible) if each is not None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,30 +180,14 @@ class WrittenRows:
 
 
 class Writer(ABC):
-    """Writes exact numbers of rows with a trained language model.
-
-    Parameters
-    ----------
-    model
-        The trained language model.
-    schema
-        Columns of the table.
-    """
+    """Writes exact numbers of rows with a trained language model: how they begin, and which ones are taken."""
 
     def __init__(self, model: TableLanguageModel, schema: TableSchema) -> None:
         self.model = model
         self.schema = schema
 
     @abstractmethod
-    def write(
-        self,
-        table: LearnedTable,
-        wanted: Mapping[int, int],
-        config: GeneratorConfig,
-        *,
-        seed: int,
-        threads: int | None,
-    ) -> dict[int, WrittenRows]:
+    def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, WrittenRows]:
         """Exactly the wanted rows (1 or more) of each label code."""
 
     def with_language(self, language: LanguageConfig, threads: int | None) -> Self:
@@ -197,16 +197,10 @@ class Writer(ABC):
         other.model = self.model.with_config(language)
         return other
 
-    def save(self, folder: Path) -> dict[str, Any]:
-        """Store the model and what belongs to it; returns the JSON-able part."""
+    def save(self, folder: Path) -> tuple[dict[str, Any], dict[str, Cells]]:
+        """Store the model; returns what belongs to it, a JSON-able part and rows."""
         self.model.save(folder)
-        return {}
-
-    @property
-    def rows_at_once(self) -> int:
-        """Rows of a batch."""
-        assert self.model.config.generation_batch is not None
-        return self.model.config.generation_batch
+        return {}, {}
 
 
 class TrainingLimits(NamedTuple):
@@ -228,16 +222,19 @@ class Learner(ABC):
     choices: ClassVar[Mapping[str, Any]]
     """What the method makes of settings of the language model that are None."""
 
-    def language(self, n_rare: int) -> LanguageConfig:
-        """Settings of the language model, the choices of method and backbone filled in.
+    plausibility: ClassVar[float] = 0.0
+    """What it makes of a `plausibility` of None."""
 
-        Parameters
-        ----------
-        n_rare
-            Real rows of the classes to be written that are learned.
-        """
+    def language(self, n_rare: int) -> LanguageConfig:
+        """Settings of the language model, given the number of real rows of the classes to be written."""
         del n_rare
         return self.config.language.with_defaults(**self.choices).resolved()
+
+    def sampling(self) -> GeneratorConfig:
+        """The configuration with the method's choices of how rows are written."""
+        filters = self.config.filters
+        least = self.plausibility if filters.plausibility is None else filters.plausibility
+        return replace(self.config, filters=replace(filters, plausibility=least))
 
     def validation_classes(self, codes: IntArray, wanted: Iterable[int]) -> Iterable[int]:
         """Classes that rows are held out of, given all label codes and those to be written."""
@@ -251,14 +248,16 @@ class Learner(ABC):
 
     @abstractmethod
     def train(self, fold: EncodedFold, table: LearnedTable, limits: TrainingLimits) -> Writer:
-        """Teach a language model, see :meth:`LanguageGenerator.fit`."""
+        """Teach a language model."""
 
     @abstractmethod
-    def load_writer(self, folder: Path, state: Mapping[str, Any], schema: TableSchema) -> Writer:
+    def load_writer(
+        self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, Cells], schema: TableSchema
+    ) -> Writer:
         """The writer that :meth:`Writer.save` stored."""
 
 
-class LanguageGenerator(ABC):
+class LanguageGenerator:
     """A generator of rows for the classes of one table; methods differ in their learner and their writer.
 
     Parameters
@@ -377,7 +376,8 @@ class LanguageGenerator(ABC):
         learned = {code: n for code, n in wanted.items() if n and code in table.learned}
         written: dict[int, WrittenRows] = {}
         if learned:
-            written = self._require_writer().write(table, learned, self.config, seed=seed, threads=self.threads)
+            request = SampleRequest(table, self._learner.sampling(), seed, self.threads)
+            written = self._require_writer().write(request, learned)
         for code in [code for code in wanted if code not in learned]:
             written[code] = self._write_without_model(code, wanted[code], child_seed(seed, "decoding", code))
         return self._finished({code: written[code] for code in wanted}, started)
@@ -492,7 +492,9 @@ class LanguageGenerator(ABC):
         for code, rows in written.items():
             self._count(code, rows.counts, requested=rows.cells.n_rows, made=rows.cells.n_rows)
             own = self._table.classes[code]
-            near = own.nearest_copied(self.schema, rows.cells) if rows.parents is None else own.copied.iloc[rows.parents]
+            near = (
+                own.nearest_copied(self.schema, rows.cells) if rows.parents is None else own.copied.iloc[rows.parents]
+            )
             parents.append(near)
         cells = Cells.concat([rows.cells for rows in written.values()])
         codes = np.repeat(list(written), [rows.cells.n_rows for rows in written.values()])
@@ -519,7 +521,7 @@ class LanguageGenerator(ABC):
 
 
 @contextmanager
-def training_progress(steps: int) -> Iterator[Callable[[int], None]]:
+def training_progress(steps: int) -> Iterator[Callable[[int], Any]]:
     """Yield a function that is told the number of steps done; the bar is shown on terminals or where settings ask."""
     from tqdm.auto import tqdm
 
@@ -541,9 +543,7 @@ def _counts_by_code(
     return {labels.index(label): int(n) for label, n in counts.items()}
 
 
-def _method_for(
-    label: str, real: Cells, schema: TableSchema
-) -> Literal["language model", "interpolation", "duplication"]:
+def _method_for(label: str, real: Cells, schema: TableSchema) -> Method:
     """How new rows of a class are made, by the number of its real ones."""
     if real.n_rows < 2:
         raise ClassTooSmallError(
@@ -559,11 +559,10 @@ def _log_small_classes(reports: Sequence[ClassReport]) -> None:
     """Say once which classes no language model writes."""
     for method in ("interpolation", "duplication"):
         found = [report for report in reports if report.method == method]
+        sizes, names = [report.rows for report in found], listed([repr(report.label) for report in found])
         if len(found) == 1:
-            _log.warning("Class %r has %d rows; its new rows are made by %s.", found[0].label, found[0].rows, method)
+            _log.warning("Class %s has %d rows; its new rows are made by %s.", names, sizes[0], method)
         elif found:
-            sizes = [report.rows for report in found]
-            names = listed([repr(report.label) for report in found])
             _log.warning(
                 "%d classes have %d to %d rows: %s; their new rows are made by %s.",
                 *(len(found), min(sizes), max(sizes), names, method),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from imbllm_autogluon.oversampling.config import ConditioningConfig
 from imbllm_autogluon.oversampling.generator import LanguageGenerator
 from imbllm_autogluon.oversampling.prompts import PromptedLearner, TrainingData
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.language.config import LanguageConfig
+    from imbllm_autogluon.oversampling.config import GeneratorConfig
     from imbllm_autogluon.oversampling.generator import EncodedFold, LearnedTable
     from imbllm_autogluon.sentences import SentenceEncoding
 
@@ -46,17 +48,20 @@ class _TableLearner(PromptedLearner):
 
     stage = "whole table"
     choices = {"order": "permute_xy", "column_order_share": 0.0, "temperature": WHOLE_TABLE_TEMPERATURE}  # noqa: RUF012
-    writer_options = {"label_alone": True}  # noqa: RUF012
 
     def language(self, n_rare: int) -> LanguageConfig:
         """One stage of all steps."""
         del n_rare
         return whole_table_language(self.config.language, self.choices)
 
+    def sampling(self) -> GeneratorConfig:
+        """Prompts give the label alone."""
+        return replace(super().sampling(), conditioning=ConditioningConfig("y"))
+
     def validation_classes(self, codes: IntArray, wanted: Iterable[int]) -> Iterable[int]:
         """Every class."""
         del wanted
-        return np.unique(codes).tolist()
+        return [int(code) for code in np.unique(codes)]
 
     def training_data(self, fold: EncodedFold, table: LearnedTable, encoding: SentenceEncoding) -> TrainingData:
         """The whole fold."""

@@ -24,7 +24,7 @@ class _RareLearner(PromptedLearner):
     """Learns the fold, then real and interpolated rows of the classes to be written."""
 
     choices = {"order": "fix_y", "column_order_share": 0.0, "temperature": 0.7}  # noqa: RUF012 - of the base class
-    writer_options = {"plausibility": 0.5}  # noqa: RUF012
+    plausibility = 0.5
 
     def language(self, n_rare: int) -> LanguageConfig:
         """Steps that suit the real rows of the classes to be written, where none were chosen."""

@@ -13,7 +13,7 @@ does not grow with the number of categories.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -145,9 +145,18 @@ def _squared_distances(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.maximum(squared, 0.0)  # type: ignore[no-any-return]
 
 
+class Interpolated(NamedTuple):
+    """Interpolated rows of one class."""
+
+    cells: Cells
+    low_density_share: float
+    """Share of rows that lie farther from the class than 95 % of its own rows do (range 0 to 1; near 0 inside one mode,
+    larger where straight lines cross gaps). NaN where nothing was interpolated."""
+
+
 def interpolate(
     schema: TableSchema, cells: Cells, n_rows: int, config: InterpolationConfig, rng: np.random.Generator
-) -> tuple[Cells, float]:
+) -> Interpolated:
     """Draw `n_rows` interpolated rows between the rows of one class.
 
     Parameters
@@ -162,12 +171,6 @@ def interpolate(
         Kind of interpolation, treatment of categories, k.
     rng
         Source of randomness.
-
-    Returns
-    -------
-    rows, low_density_share
-        The share is that of rows that lie farther from the class than 95 % of its own rows do (0 to 1; near 0 inside
-        one mode, larger where straight lines cross gaps). NaN where nothing was interpolated.
     """
     if cells.n_rows > _MOST_PARENTS:
         cells = cells.take(np.sort(rng.choice(cells.n_rows, _MOST_PARENTS, replace=False)))
@@ -186,7 +189,7 @@ def interpolate(
             voters = nearest[parents] if config.categories == "vote" else None
             values, missing = _category(cells, j, partners, parents, epsilon, voters, rng)
         rows = rows.with_column(j, values, missing)
-    return rows, _low_density_share(space, rows, cells, rng)
+    return Interpolated(rows, _low_density_share(space, rows, cells, rng))
 
 
 def _low_density_share(space: MixedSpace, rows: Cells, real: Cells, rng: np.random.Generator) -> float:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from imbllm_autogluon.language.prompts import Prompts
-from imbllm_autogluon.oversampling.config import ConditioningConfig
 from imbllm_autogluon.oversampling.filters import reject_until
 from imbllm_autogluon.oversampling.generator import Learner, Writer, WrittenRows, training_progress
 from imbllm_autogluon.randomness import child_rng, child_seed
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.language.model import TableLanguageModel
     from imbllm_autogluon.language.writing import RowWriter
-    from imbllm_autogluon.oversampling.config import GeneratorConfig
-    from imbllm_autogluon.oversampling.generator import ClassRows, EncodedFold, LearnedTable, TrainingLimits
+    from imbllm_autogluon.oversampling.config import ConditioningConfig
+    from imbllm_autogluon.oversampling.generator import EncodedFold, LearnedTable, SampleRequest, TrainingLimits
     from imbllm_autogluon.sentences import SentenceEncoding
     from imbllm_autogluon.tables import Column, TableSchema
 
@@ -88,16 +87,30 @@ class PromptPool:
         sources = np.repeat(source[:, None], len(features), axis=1)
         return PromptBatch(Prompts(order, len(label) + len(features), tokens), sources, features)
 
-    def restore_given(self, batches: Sequence[PromptBatch], written: Cells) -> Cells:
-        """Put the exact given values in place of the ones decoded from their tokens.
+    def complete(
+        self,
+        model: TableLanguageModel,
+        batches: Iterable[PromptBatch],
+        counts: Counter[str],
+        *,
+        seed: int,
+        threads: int | None,
+    ) -> Cells:
+        """Rows of the batches (at least one), in their order, the given values put back in place of decoded ones.
 
-        Parameters
-        ----------
-        batches
-            Prompts of the written rows, one batch after the other.
-        written
-            The rows.
+        ``tokens``, ``written_freely`` and ``illegal`` are added to `counts`.
         """
+        values, parts = child_rng(seed, "values"), []
+        with model.writer(seed=seed, threads=threads) as writer:
+            for group, clauses in _completed(writer, batches):
+                counts["tokens"] += int((clauses.tokens >= 0).sum())
+                cells = model.encoding.decode_features(clauses, values, len(self.columns))
+                parts.append(self.restore_given(group, cells))
+            counts.update(written_freely=writer.written_freely, illegal=writer.illegal)
+        return Cells.concat(parts)
+
+    def restore_given(self, batches: Sequence[PromptBatch], written: Cells) -> Cells:
+        """Put the exact given values of batches in place of the ones decoded from their tokens."""
         values, missing, start = [column.copy() for column in written.values], written.missing.copy(), 0
         for batch in batches:
             rows = slice(start, start + len(batch.sources))
@@ -108,40 +121,6 @@ class PromptPool:
                 missing[rows, feature] = gone
                 values[feature][rows] = np.where(gone, 0, self.cells.values[feature][source])
         return Cells(tuple(values), missing)
-
-
-def complete_prompts(
-    model: TableLanguageModel,
-    pool: PromptPool,
-    batches: Iterable[PromptBatch],
-    counts: Counter[str],
-    *,
-    seed: int,
-    threads: int | None,
-) -> Cells:
-    """Cells of all rows of the batches, in their order, the given values put back.
-
-    Parameters
-    ----------
-    model
-        Completes the prompts.
-    pool
-        Rows that the given values were taken from.
-    batches
-        At least one.
-    counts
-        ``tokens``, ``written_freely`` and ``illegal`` are added to it.
-    seed, threads
-        Of the decoding.
-    """
-    values, parts = child_rng(seed, "values"), []
-    with model.writer(seed=seed, threads=threads) as writer:
-        for group, clauses in _completed(writer, batches):
-            counts["tokens"] += int((clauses.tokens >= 0).sum())
-            cells = model.encoding.decode_features(clauses, values, len(pool.columns))
-            parts.append(pool.restore_given(group, cells))
-        counts.update(written_freely=writer.written_freely, illegal=writer.illegal)
-    return Cells.concat(parts)
 
 
 def _completed(writer: RowWriter, batches: Iterable[PromptBatch]) -> Iterator[tuple[list[PromptBatch], Clauses]]:
@@ -160,63 +139,35 @@ def _completed(writer: RowWriter, batches: Iterable[PromptBatch]) -> Iterator[tu
 
 
 class PromptedWriter(Writer):
-    """Writes the rows of each class behind its label, and behind some feature values of its rows.
+    """Writes the rows of each class behind its label, and behind some feature values of its rows."""
 
-    Parameters
-    ----------
-    model, schema
-        See :class:`~imbllm_autogluon.oversampling.generator.Writer`.
-    label_alone
-        Whether prompts give no feature value, whatever the configuration says.
-    plausibility
-        What the method makes of a `plausibility` of None.
-    """
-
-    def __init__(
-        self, model: TableLanguageModel, schema: TableSchema, *, label_alone: bool = False, plausibility: float = 0.0
-    ) -> None:
-        super().__init__(model, schema)
-        self._label_alone = label_alone
-        self._plausibility = plausibility
-
-    def write(
-        self,
-        table: LearnedTable,
-        wanted: Mapping[int, int],
-        config: GeneratorConfig,
-        *,
-        seed: int,
-        threads: int | None,
-    ) -> dict[int, WrittenRows]:
+    def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, WrittenRows]:
+        """See :meth:`Writer.write`."""
         written = {}
         for code, n_rows in wanted.items():
             counts: Counter[str] = Counter()
-            draft = self._drafts(table.classes[code], code, config, child_seed(seed, "decoding", code), threads, counts)
-            filters = table.filters(code, config.filters, self._plausibility)
-            written[code] = WrittenRows(reject_until(draft, n_rows, filters, counts), counts)
+            draft = self._draft(request.part(code), code, counts)
+            written[code] = WrittenRows(reject_until(draft, n_rows, request.filters(code), counts), counts)
         return written
 
-    def _drafts(
-        self,
-        rows: ClassRows,
-        code: int,
-        config: GeneratorConfig,
-        seed: int,
-        threads: int | None,
-        counts: Counter[str],
-    ) -> Callable[[int, int], Cells]:
+    def _draft(self, request: SampleRequest, code: int, counts: Counter[str]) -> Callable[[int, int], Cells]:
         """A function that writes rows of one class in one pass."""
-        conditioning = ConditioningConfig("y") if self._label_alone else config.conditioning
+        rows, rng = request.table.classes[code], child_rng(request.seed, "prompts")
         clauses = self.model.encoding.encode(rows.pool, np.full(rows.pool.n_rows, code))
         pool = PromptPool(rows.pool, clauses, rows.real.n_rows, self.schema.columns)
-        rng = child_rng(seed, "prompts")
 
         def write(n_rows: int, attempt: int) -> Cells:
-            batches = pool.batches(n_rows, conditioning, self.rows_at_once, rng)
-            drawn = child_seed(seed, "decoding", attempt)
-            return complete_prompts(self.model, pool, batches, counts, seed=drawn, threads=threads)
+            batches = pool.batches(n_rows, request.config.conditioning, rows_at_once(self.model), rng)
+            seed = child_seed(request.seed, "decoding", attempt)
+            return pool.complete(self.model, batches, counts, seed=seed, threads=request.threads)
 
         return write
+
+
+def rows_at_once(model: TableLanguageModel) -> int:
+    """Rows of a batch of prompts."""
+    assert model.config.generation_batch is not None
+    return model.config.generation_batch
 
 
 class TrainingData(NamedTuple):
@@ -237,9 +188,6 @@ class PromptedLearner(Learner):
 
     stage: ClassVar[str] = "minority"
     """Name of the last stage of training."""
-
-    writer_options: ClassVar[Mapping[str, Any]] = {}
-    """Of :class:`PromptedWriter`."""
 
     @abstractmethod
     def training_data(self, fold: EncodedFold, table: LearnedTable, encoding: SentenceEncoding) -> TrainingData:
@@ -267,14 +215,16 @@ class PromptedLearner(Learner):
                 progress=progress,
                 **limits._asdict(),
             )
-        return PromptedWriter(model, fold.schema, **self.writer_options)
+        return PromptedWriter(model, fold.schema)
 
-    def load_writer(self, folder: Path, state: Mapping[str, Any], schema: TableSchema) -> PromptedWriter:
+    def load_writer(
+        self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, Cells], schema: TableSchema
+    ) -> PromptedWriter:
         """The writer of a stored model."""
         from imbllm_autogluon.language.model import TableLanguageModel
 
-        del state
-        return PromptedWriter(TableLanguageModel.load(folder), schema, **self.writer_options)
+        del state, cells
+        return PromptedWriter(TableLanguageModel.load(folder), schema)
 
 
 def _cycle(n_features: int, n_groups: int, k: int, rng: np.random.Generator) -> IntArray:

@@ -202,7 +202,7 @@ def _trained(
 
 def _save_generator(generator: Generator, folder: Path) -> None:
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
-    from imbllm_autogluon.oversampling.storage import save_generator
+    from imbllm_autogluon.oversampling.methods import save_generator
     from imbllm_autogluon.regression.input_space import save_target_generator
 
     if isinstance(generator, LanguageGenerator):
@@ -212,7 +212,7 @@ def _save_generator(generator: Generator, folder: Path) -> None:
 
 
 def _load_generator(folder: Path) -> Generator:
-    from imbllm_autogluon.oversampling.storage import load_generator
+    from imbllm_autogluon.oversampling.methods import load_generator
     from imbllm_autogluon.regression.input_space import holds_target_generator, load_target_generator
 
     return load_target_generator(folder) if holds_target_generator(folder) else load_generator(folder)

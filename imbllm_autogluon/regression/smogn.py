@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imbllm_autogluon.configuration import require_number
-from imbllm_autogluon.oversampling.neighbours import MixedSpace
+from imbllm_autogluon.oversampling.interpolation import MixedSpace
 from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.regression.targets import as_target, checked_counts, targets_of
 from imbllm_autogluon.tables import Cells, TableSchema
