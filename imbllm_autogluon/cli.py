@@ -94,7 +94,7 @@ def demo(
     from imbllm_autogluon.datasets import load_hypothyroid
     from imbllm_autogluon.jobs.folders import left_by_a_fit
     from imbllm_autogluon.jobs.job import FitJob
-    from imbllm_autogluon.tables.labelled import LabelledTable
+    from imbllm_autogluon.tables.labeled import LabeledTable
 
     X, y = load_hypothyroid()
     label = str(y.name)
@@ -102,9 +102,9 @@ def demo(
     train, test = train_test_split(table, test_size=0.3, stratify=y, random_state=DEMO_SEED)
     source = "the UCI hypothyroid table"
     job = FitJob(
-        LabelledTable.of(train, label, source),
+        LabeledTable.of(train, label, source),
         out,
-        LabelledTable.known_rows(test, label, source),
+        LabeledTable.known_rows(test, label, source),
         folds=2 if quick else 4,
         families=QUICK_FAMILIES if quick else DEMO_FAMILIES,
         settings=QUICK if quick else {},
@@ -280,9 +280,8 @@ def _job(table: Any, out: Path, test: Any, positive_class: str | None, **options
     from imbllm_autogluon.cli_settings import split_settings
     from imbllm_autogluon.jobs.job import FitJob
     from imbllm_autogluon.jobs.target_job import TargetJob
-    from imbllm_autogluon.tables.labelled import LabelledTable
 
-    if isinstance(table, LabelledTable):
+    if table.task == "classification":
         return FitJob(table, out, test, positive_class=positive_class, **options)
     if positive_class is not None:
         raise InvalidInputError(f"--positive-class is for two classes; the label {table.label!r} is a number.")

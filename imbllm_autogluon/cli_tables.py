@@ -6,61 +6,46 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from imbllm_autogluon.configuration import require_choice
+from imbllm_autogluon._config import require_choice
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imbllm_autogluon.tables.labelled import LabelledTable
-    from imbllm_autogluon.tables.target import TargetTable
-
-    Table = LabelledTable | TargetTable
+    from imbllm_autogluon.tables.labeled import LabeledTable
 
 
-def read_classes(path: Path, label: str) -> LabelledTable:
+def read_classes(path: Path, label: str) -> LabeledTable:
     """A table to learn classes from."""
     from imbllm_autogluon.tables.files import read_table
-    from imbllm_autogluon.tables.labelled import LabelledTable
+    from imbllm_autogluon.tables.labeled import LabeledTable
 
-    table = LabelledTable.of(read_table(path), label, str(path))
-    _say_dropped(table, path)
-    return table
+    return _told(LabeledTable.of(read_table(path), label, str(path)))
 
 
-def read_training(path: Path, label: str, task: str) -> tuple[Table, str]:
+def read_training(path: Path, label: str, task: str) -> tuple[LabeledTable, str]:
     """A table to learn from, by the task or by what its label holds, and a remark on what was chosen."""
     from imbllm_autogluon.tables.files import read_table
-    from imbllm_autogluon.tables.labelled import LabelledTable
-    from imbllm_autogluon.tables.target import TargetTable
-    from imbllm_autogluon.tables.tasks import CHOICES, choose_task
+    from imbllm_autogluon.tables.labeled import CHOICES, LabeledTable, Task, choose_task
 
     require_choice("task", task, CHOICES)
-    frame, remark = read_table(path), ""
-    chosen = task
+    frame = read_table(path)
+    chosen: Task = "regression" if task == "regression" else "classification"
+    remark = ""
     if task == "auto":
-        choice = choose_task(frame, label, str(path))
-        chosen, remark = choice.task, choice.remark
-    table: Table
-    if chosen == "regression":
-        table = TargetTable.of(frame, label, str(path))
-    else:
-        table = LabelledTable.of(frame, label, str(path), any_number=True)
-    _say_dropped(table, path)
-    return table, remark
+        chosen, remark = choose_task(frame, label, str(path))
+    return _told(LabeledTable.of(frame, label, str(path), task=chosen, any_number=True)), remark
 
 
-def read_test(path: Path, like: Table) -> Table:
+def read_test(path: Path, like: LabeledTable) -> LabeledTable:
     """A table to score, with the label of a training table; rows without label are left out."""
     from imbllm_autogluon.tables.files import read_table
-    from imbllm_autogluon.tables.labelled import check_label_column
+    from imbllm_autogluon.tables.labeled import LabeledTable
 
-    frame = read_table(path)
-    check_label_column(frame, like.label, str(path))
-    table = type(like).known_rows(frame, like.label, str(path))
-    _say_dropped(table, path)
-    return table
+    return _told(LabeledTable.known_rows(read_table(path), like.label, str(path), task=like.task))
 
 
-def _say_dropped(table: Table, path: Path) -> None:
+def _told(table: LabeledTable) -> LabeledTable:
+    """The table, after telling the user how many of its rows are left out."""
     if table.dropped:
-        typer.echo(f"imbllm: {path}: {table.dropped} rows without {table.label!r} are left out.", err=True)
+        typer.echo(f"imbllm: {table.source}: {table.dropped} rows without {table.label!r} are left out.", err=True)
+    return table

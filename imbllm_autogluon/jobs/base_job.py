@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imbllm_autogluon.configuration import require_number
+from imbllm_autogluon._config import require_number
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
 from imbllm_autogluon.jobs.checks import check_families, check_folds, check_presets
 from imbllm_autogluon.jobs.folders import check_folder, clear_folder, prepare_folder
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.jobs.comparison import Comparison
     from imbllm_autogluon.jobs.contenders import Contenders
-    from imbllm_autogluon.tables.labelled import LabelledTable
-    from imbllm_autogluon.tables.target import TargetTable
+    from imbllm_autogluon.tables.labeled import LabeledTable
 
 FOLDS = 4
 """Bagging folds where neither folds nor another preset are named: each fold keeps 75 % of a rare class for training."""
@@ -52,13 +51,13 @@ class BaseJob(ABC):
         The test table lacks a column of the training table.
     """
 
-    train: LabelledTable | TargetTable
+    train: LabeledTable
     """Rows to learn from."""
 
     out: Path
     """Folder of the predictor: new, empty, or (with `force`) that of an earlier fit."""
 
-    test: LabelledTable | TargetTable | None = None
+    test: LabeledTable | None = None
     """Rows for the comparison that take no part in the fit; without them, out-of-fold rows are used."""
 
     presets: tuple[str, ...] = ()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imbllm_autogluon.configuration import require_number
+from imbllm_autogluon._config import require_number
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imbllm_autogluon.tables.labelled import LabelledTable
-    from imbllm_autogluon.tables.target import TargetTable
+    from imbllm_autogluon.tables.labeled import LabeledTable
 
 KINDS: Mapping[str, tuple[str, ...]] = {"classification": ("binary", "multiclass"), "regression": ("regression",)}
 """AutoGluon's problem types of each task."""
@@ -70,7 +69,7 @@ def check_folds(folds: int | None) -> None:
         require_number("folds", folds, 2, 20, whole=True)
 
 
-def check_classes(train: LabelledTable) -> None:
+def check_classes(train: LabeledTable) -> None:
     """Refuse a label of which fewer than two classes could be learned."""
     lone = [label for label, n in train.counts.items() if n < 2]
     if lone and len(train.counts) - len(lone) < 2:
@@ -80,21 +79,21 @@ def check_classes(train: LabelledTable) -> None:
         )
 
 
-def check_columns(train: LabelledTable | TargetTable, test: LabelledTable | TargetTable) -> None:
+def check_columns(train: LabeledTable, test: LabeledTable) -> None:
     """Refuse a test table without a column of the training table."""
     absent = [str(name) for name in train.frame.columns if name not in test.frame.columns]
     if absent:
         raise TableError(f"{test.source} lacks {len(absent)} column(s) of {train.source}: {', '.join(absent[:20])}.")
 
 
-def check_test_classes(test: LabelledTable) -> None:
+def check_test_classes(test: LabeledTable) -> None:
     """Refuse a test table of a single class."""
     if len(test.counts) < 2:
         held = ", ".join(map(repr, test.counts)) or "none"
         raise TableError(f"{test.source}: scores need rows of two classes; the label {test.label!r} has: {held}.")
 
 
-def check_test_targets(test: TargetTable) -> None:
+def check_test_targets(test: LabeledTable) -> None:
     """Refuse a test table without a single known target."""
     if not len(test.frame):
         raise TableError(f"{test.source}: the label {test.label!r} is missing in every row; there is nothing to score.")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.jobs.comparison import Comparison
     from imbllm_autogluon.jobs.contenders import Contenders
-    from imbllm_autogluon.tables.labelled import LabelledTable
+    from imbllm_autogluon.tables.labeled import LabeledTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +36,10 @@ class FitJob(BaseJob):
         A class cannot be continued because it has a single row.
     """
 
-    train: LabelledTable
+    train: LabeledTable
     """Rows to learn from."""
 
-    test: LabelledTable | None = None
+    test: LabeledTable | None = None
     """Rows for the comparison that take no part in the fit; without them, out-of-fold rows are used."""
 
     positive_class: str | None = None

@@ -72,7 +72,7 @@ def rows_report(
 
 
 def _section(fold: WrittenFold, seed: int) -> RowsSection:
-    from imbllm_autogluon.quality.measures.evaluation import evaluate
+    from imbllm_autogluon.quality.evaluation import evaluate
     from imbllm_autogluon.quality.pages.quality_report import rows_section
 
     evaluation = evaluate(fold.real, fold.synthetic, label=fold.label, holdout=fold.held_out, seed=seed)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.jobs.contenders import Contenders
     from imbllm_autogluon.regression.bins import Shot
-    from imbllm_autogluon.tables.target import TargetTable
+    from imbllm_autogluon.tables.labeled import LabeledTable
 
     Positions = npt.NDArray[np.intp]
 
@@ -73,10 +73,10 @@ class TargetJob(BaseJob):
         The test table lacks a column of the training table, or any target.
     """
 
-    train: TargetTable
+    train: LabeledTable
     """Rows to learn from."""
 
-    test: TargetTable | None = None
+    test: LabeledTable | None = None
     """Rows for the comparison that take no part in the fit; without them, out-of-fold rows are used."""
 
     latent_diff: Mapping[str, Any] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon._config import shows_progress
 from imbllm_autogluon.classification.held_out import held_out_rows
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
@@ -33,7 +34,6 @@ from imbllm_autogluon.oversampling.filters import (
 from imbllm_autogluon.oversampling.interpolation import MixedSpace, interpolate
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport, listed
 from imbllm_autogluon.randomness import RandomState, base_seed, child_rng, child_seed
-from imbllm_autogluon.settings import settings
 from imbllm_autogluon.tables import Cells, TableSchema
 
 if TYPE_CHECKING:
@@ -335,7 +335,7 @@ class LanguageGenerator:
             `X` and `y` differ in length, `counts` is empty, one of its labels is not in `y`, or a count is no whole
             number of at least 0.
         """
-        from imbllm_autogluon.language.processes import Processes
+        from imbllm_autogluon.language.hardware import Processes
 
         started = time.perf_counter()
         if len(X) != len(y):
@@ -525,7 +525,7 @@ def training_progress(steps: int) -> Iterator[Callable[[int], Any]]:
     """Yield a function that is told the number of steps done; the bar is shown on terminals or where settings ask."""
     from tqdm.auto import tqdm
 
-    with tqdm(total=steps, desc="imbllm training", leave=False, disable=not settings().progress) as bar:
+    with tqdm(total=steps, desc="imbllm training", leave=False, disable=not shows_progress()) as bar:
         yield bar.update
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon._config import current_names, refuse_unknown_keys, require_choice
 from imbllm_autogluon._storage import reading, writing
-from imbllm_autogluon.configuration import refuse_unknown_keys, require_choice
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.filters import KnownRows, PlausibilityJudge
 from imbllm_autogluon.oversampling.generator import ClassRows, LearnedTable
@@ -77,6 +77,7 @@ def generator_of(
     InvalidInputError
         A setting is unknown (the nearest known one is suggested), or a value is not allowed.
     """
+    settings = current_names(settings, GeneratorConfig)
     refuse_unknown_keys(settings, ("method", *GeneratorConfig.flat_keys()))
     own = {key: value for key, value in settings.items() if key != "method"}
     chosen = generator_class(settings.get("method", ImbLLM.method))

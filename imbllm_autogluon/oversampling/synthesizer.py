@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from imbllm_autogluon._config import require_number
 from imbllm_autogluon._storage import kind_of, reading, writing
-from imbllm_autogluon.configuration import require_number
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError, nearest
 from imbllm_autogluon.oversampling.methods import generator_class, generator_of, load_generator, save_generator
 from imbllm_autogluon.randomness import RandomState, base_seed, child_rng
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.pred_llm import PredLLMGenerator
     from imbllm_autogluon.oversampling.report import OversamplingReport
     from imbllm_autogluon.tables import ColumnName, Kind
-    from imbllm_autogluon.tables.labelled import LabelledTable
+    from imbllm_autogluon.tables.labeled import LabeledTable
 
 CHECKPOINT = "checkpoint"
 """Folder of unfinished training inside the folder of a generator."""
@@ -207,7 +207,7 @@ class PredLLM(TableSynthesizer):
         return pd.DataFrame(model.probabilities(df), index=df.index, columns=list(model.schema.label.categories))
 
 
-def balancing_counts(table: LabelledTable) -> dict[Hashable, int]:
+def balancing_counts(table: LabeledTable) -> dict[Hashable, int]:
     """Rows that bring every class to the size of the largest; an error where all have it."""
     largest = max(table.counts.values())
     counts = {label: largest - n for label, n in table.counts.items() if n < largest}
@@ -217,7 +217,7 @@ def balancing_counts(table: LabelledTable) -> dict[Hashable, int]:
 
 
 def write_rows(
-    table: LabelledTable,
+    table: LabeledTable,
     counts: Mapping[Hashable, int],
     settings: Mapping[str, Any] | None = None,
     *,
@@ -239,8 +239,8 @@ def write_rows(
     Examples
     --------
     >>> import pandas as pd
-    >>> from imbllm_autogluon.tables.labelled import LabelledTable
-    >>> table = LabelledTable.of(pd.DataFrame({"age": range(20), "sick": ["no"] * 14 + ["yes"] * 6}), "sick")
+    >>> from imbllm_autogluon.tables.labeled import LabeledTable
+    >>> table = LabeledTable.of(pd.DataFrame({"age": range(20), "sick": ["no"] * 14 + ["yes"] * 6}), "sick")
     >>> rows, _ = write_rows(table, {"yes": 3}, {"steps": 1, "warmup_steps": 1})
     >>> rows["sick"].tolist()
     ['yes', 'yes', 'yes']
@@ -251,7 +251,7 @@ def write_rows(
 
 def train_into(
     folder: Path,
-    table: LabelledTable,
+    table: LabeledTable,
     counts: Mapping[Hashable, int],
     settings: Mapping[str, Any] | None = None,
     *,
@@ -270,7 +270,7 @@ def train_into(
         The folder holds other files, or a generator that `force` does not allow to replace; or a setting is not
         allowed.
     """
-    from imbllm_autogluon.language.processes import Processes
+    from imbllm_autogluon.language.hardware import Processes
 
     _check_folder(folder, force)
     generator = generator_of(settings or {}, random_state=seed, threads=threads)
@@ -305,7 +305,7 @@ def write_from(
 
 
 def _trained(
-    table: LabelledTable,
+    table: LabeledTable,
     counts: Mapping[Hashable, int],
     generator: LanguageGenerator,
     checkpoint: Path | None = None,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from imbllm_autogluon.tables.tasks import Task
+    from imbllm_autogluon.tables.labeled import Task
 
 log = logging.getLogger("autogluon.imbllm")
 

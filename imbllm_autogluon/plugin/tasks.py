@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from imbllm_autogluon.tables.tasks import Task
+    from imbllm_autogluon.tables.labeled import Task
 
 TASKS: Mapping[str, Task] = {"binary": "classification", "multiclass": "classification", "regression": "regression"}
 """Tasks by problem type. Quantiles are conformalised on real rows, and soft classes are what a teacher says."""

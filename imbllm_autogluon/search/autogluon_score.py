@@ -11,14 +11,14 @@ from imbllm_autogluon.errors import ImbLLMError
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from imbllm_autogluon.tables.labelled import LabelledTable
+    from imbllm_autogluon.tables.labeled import LabeledTable
 
 FAMILIES = ("GBM",)
 """Keys of the models that are fitted where `model_space` names none."""
 
 
 def autogluon_score(
-    table: LabelledTable,
+    table: LabeledTable,
     settings: dict[str, Any],
     parameters: dict[str, Any],
     *,

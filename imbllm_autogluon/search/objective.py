@@ -12,15 +12,15 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from imbllm_autogluon._config import require_number
 from imbllm_autogluon.classification.prior import correct_prior, prior_factors
-from imbllm_autogluon.configuration import require_number
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.rebalancing import Fold, RebalanceConfig, fold_rows, plan_fold
 from imbllm_autogluon.search.autogluon_score import autogluon_score
 from imbllm_autogluon.search.space import SearchSpace
 from imbllm_autogluon.search.studies import study_name
 from imbllm_autogluon.tables.dtypes import holds_numbers
-from imbllm_autogluon.tables.labelled import LabelledTable
+from imbllm_autogluon.tables.labeled import LabeledTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -114,7 +114,7 @@ class RebalanceObjective:
     ) -> None:
         require_number("cv", cv, 2, 100, whole=True)
         require_number("threads", threads, 1, 1024, whole=True)
-        self.table = LabelledTable.of(data, label)
+        self.table = LabeledTable.of(data, label)
         rarest = min(self.table.counts.values())
         if rarest < max(cv, 2):
             raise InvalidInputError(f"cv={cv} folds need as many rows of each class; the rarest has {rarest}.")
@@ -226,7 +226,7 @@ class RebalanceObjective:
         )
 
 
-def _class_order(table: LabelledTable, positive_class: Hashable) -> list[Hashable]:
+def _class_order(table: LabeledTable, positive_class: Hashable) -> list[Hashable]:
     """Classes in the order of their codes: the positive one of two is the second."""
     classes = sorted(table.counts, key=str)
     if len(classes) != 2:

@@ -72,17 +72,16 @@ def jobs(folder: Path) -> Iterator[tuple[str, BaseJob]]:
     """Fits of two classes with a test table, of three classes by GReaT, and of a target."""
     from imbllm_autogluon.jobs.job import FitJob
     from imbllm_autogluon.jobs.target_job import TargetJob
-    from imbllm_autogluon.tables.labelled import LabelledTable
-    from imbllm_autogluon.tables.target import TargetTable
+    from imbllm_autogluon.tables.labeled import LabeledTable
 
     shared: dict[str, Any] = {"threads": 1, "verbosity": 0, "folds": 2}
     two = {"no": 90, "yes": 24}
     yield (
         "two classes",
         FitJob(
-            LabelledTable.of(people(two, 0), "label", "rows"),
+            LabeledTable.of(people(two, 0), "label", "rows"),
             folder / "two",
-            LabelledTable.of(people(two, 1), "label", "test"),
+            LabeledTable.of(people(two, 1), "label", "test"),
             families=("LR",),
             settings=QUICK,
             **shared,
@@ -91,7 +90,7 @@ def jobs(folder: Path) -> Iterator[tuple[str, BaseJob]]:
     yield (
         "several classes",
         FitJob(
-            LabelledTable.of(people({"a": 80, "b": 30, "c": 16}, 2), "label", "rows"),
+            LabeledTable.of(people({"a": 80, "b": 30, "c": 16}, 2), "label", "rows"),
             folder / "several",
             families=("LR",),
             settings={"method": "great", **QUICK},
@@ -108,9 +107,9 @@ def jobs(folder: Path) -> Iterator[tuple[str, BaseJob]]:
     yield (
         "a target",
         TargetJob(
-            TargetTable.of(houses(120, 0), "price", "rows"),
+            LabeledTable.of(houses(120, 0), "price", "rows", task="regression"),
             folder / "target",
-            TargetTable.of(houses(60, 1), "price", "test"),
+            LabeledTable.of(houses(60, 1), "price", "test", task="regression"),
             families=("GBM",),
             settings={"method": "smogn", "n_bins": 8},
             latent_diff=latent_diff,

@@ -15,7 +15,7 @@ from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon.jobs.fit_report import write_report
 from imbllm_autogluon.jobs.job import FitJob
-from imbllm_autogluon.tables.labelled import LabelledTable
+from imbllm_autogluon.tables.labeled import LabeledTable
 from tests.shared import TINY, made_once
 
 if TYPE_CHECKING:
@@ -68,11 +68,11 @@ def mixed_table(sizes: dict[object, int], seed: int = 0) -> pd.DataFrame:
     return table.sample(frac=1, random_state=seed).reset_index(drop=True)
 
 
-def labelled(sizes: dict[object, int], seed: int = 0, source: str = "rows.csv") -> LabelledTable:
-    return LabelledTable.of(mixed_table(sizes, seed), "label", source)
+def labelled(sizes: dict[object, int], seed: int = 0, source: str = "rows.csv") -> LabeledTable:
+    return LabeledTable.of(mixed_table(sizes, seed), "label", source)
 
 
-def tiny_job(train: LabelledTable, out: Path, **options: object) -> FitJob:
+def tiny_job(train: LabeledTable, out: Path, **options: object) -> FitJob:
     settings = {"families": FAMILIES, "settings": TINY, "threads": 1, "verbosity": 0, "folds": 2, **options}
     return FitJob(train, out, **settings)
 
@@ -84,8 +84,8 @@ def binary_outcome(out: Path) -> FitOutcome:
     train.loc[3, "label"] = None
     test = mixed_table({"no": 60, "yes": 20}, seed=1)
     test.loc[5, "label"] = None
-    known = LabelledTable.known_rows(test, "label", "test.csv")
-    return tiny_job(LabelledTable.of(train, "label", "rows.csv"), out, test=known).run()
+    known = LabeledTable.known_rows(test, "label", "test.csv")
+    return tiny_job(LabeledTable.of(train, "label", "rows.csv"), out, test=known).run()
 
 
 @reported_once

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.jobs.target_job import TargetJob
-from imbllm_autogluon.tables.target import TargetTable
+from imbllm_autogluon.tables.labeled import LabeledTable
 from tests.jobs.fits import reported_once
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ def houses(n: int = 150, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame({"area": area, "city": city, "price": price.round(2)})
 
 
-def target_table(n: int = 150, seed: int = 0, source: str = "houses.csv") -> TargetTable:
-    return TargetTable.of(houses(n, seed), "price", source)
+def target_table(n: int = 150, seed: int = 0, source: str = "houses.csv") -> LabeledTable:
+    return LabeledTable.of(houses(n, seed), "price", source, task="regression")
 
 
-def tiny_target_job(train: TargetTable, out: Path, **options: object) -> TargetJob:
+def tiny_target_job(train: LabeledTable, out: Path, **options: object) -> TargetJob:
     settings = {
         "families": FAMILIES,
         "settings": SMALL,
@@ -63,8 +63,8 @@ def target_outcome(out: Path) -> FitOutcome:
     train, test = houses(), houses(80, seed=1)
     train.loc[3, "price"] = None
     test.loc[5, "price"] = None
-    known = TargetTable.known_rows(test, "price", "test.csv")
-    return tiny_target_job(TargetTable.of(train, "price", "houses.csv"), out, test=known).run()
+    known = LabeledTable.known_rows(test, "price", "test.csv", task="regression")
+    return tiny_target_job(LabeledTable.of(train, "price", "houses.csv", task="regression"), out, test=known).run()
 
 
 @reported_once

@@ -17,7 +17,7 @@ from imbllm_autogluon.plugin.callback import RebalanceCallback
 from imbllm_autogluon.plugin.presets import presets
 from imbllm_autogluon.rebalancing.cache import cache_of
 from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
-from imbllm_autogluon.tables.labelled import LabelledTable
+from imbllm_autogluon.tables.labeled import LabeledTable
 from tests.jobs.fits import binary_outcome, labelled, mixed_table, tiny_job
 
 if TYPE_CHECKING:
@@ -59,14 +59,14 @@ def test_a_class_of_one_row_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_a_test_table_must_hold_the_columns_of_training(tmp_path: Path) -> None:
-    test = LabelledTable.of(mixed_table(BINARY).drop(columns=["city", "visits"]), "label", "test.csv")
+    test = LabeledTable.of(mixed_table(BINARY).drop(columns=["city", "visits"]), "label", "test.csv")
     with pytest.raises(TableError, match=r"test.csv lacks 2 column\(s\) of rows.csv: visits, city"):
         FitJob(labelled(BINARY), tmp_path / "fit", test=test)
 
 
 @pytest.mark.parametrize(("labels", "held"), [(["no"] * 180, "'no'"), ([None] * 180, "none")])
 def test_a_test_table_must_hold_two_classes(tmp_path: Path, labels: list[object], held: str) -> None:
-    test = LabelledTable.known_rows(mixed_table(BINARY).assign(label=labels), "label", "test.csv")
+    test = LabeledTable.known_rows(mixed_table(BINARY).assign(label=labels), "label", "test.csv")
     with pytest.raises(TableError, match=f"test.csv: scores need rows of two classes.*has: {held}"):
         FitJob(labelled(BINARY), tmp_path / "fit", test=test)
 

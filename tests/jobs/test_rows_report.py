@@ -44,6 +44,6 @@ def test_rows_that_cannot_be_judged_cost_only_their_own_section(monkeypatch: pyt
     def refuse(*_: object, **__: object) -> None:
         raise TableError("odd rows.")
 
-    monkeypatch.setattr("imbllm_autogluon.quality.measures.evaluation.evaluate", refuse)
+    monkeypatch.setattr("imbllm_autogluon.quality.evaluation.evaluate", refuse)
     found = rows_report(binary_outcome().predictor)
     assert found.facts == {"reason": "The rows of fold S1F1 could not be judged: odd rows."}

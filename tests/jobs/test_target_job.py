@@ -10,7 +10,7 @@ from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.jobs.contenders import base_models, is_latent_diff, is_twin
 from imbllm_autogluon.jobs.target_job import TargetJob
 from imbllm_autogluon.plugin.callback import RebalanceCallback
-from imbllm_autogluon.tables.target import TargetTable
+from imbllm_autogluon.tables.labeled import LabeledTable
 from tests.jobs.target_fits import houses, target_outcome, target_table, tiny_target_job, unbagged_outcome
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ def test_a_bad_option_is_refused_before_anything_is_written(
 
 
 def test_a_test_table_must_hold_the_columns_of_training_and_a_target(tmp_path: Path) -> None:
-    without = TargetTable.known_rows(houses().drop(columns="city"), "price", "test.csv")
+    without = LabeledTable.known_rows(houses().drop(columns="city"), "price", "test.csv", task="regression")
     with pytest.raises(TableError, match=r"test.csv lacks 1 column\(s\) of houses.csv: city"):
         TargetJob(target_table(), tmp_path / "fit", test=without)
-    unknown = TargetTable.known_rows(houses().assign(price=np.nan), "price", "test.csv")
+    unknown = LabeledTable.known_rows(houses().assign(price=np.nan), "price", "test.csv", task="regression")
     with pytest.raises(TableError, match=r"test.csv: the label 'price' is missing in every row"):
         TargetJob(target_table(), tmp_path / "fit", test=unknown)
 

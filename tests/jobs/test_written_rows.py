@@ -16,7 +16,7 @@ from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.plugin.tasks import plan_for
 from imbllm_autogluon.rebalancing import Fold
 from imbllm_autogluon.rebalancing.rows import POOLS
-from imbllm_autogluon.tables.labelled import LabelledTable
+from imbllm_autogluon.tables.labeled import LabeledTable
 from tests.jobs.fits import binary_outcome, copy_of, mixed_table, multiclass_outcome, reported_once, tiny_job
 from tests.jobs.target_fits import target_outcome, unbagged_outcome
 
@@ -35,7 +35,7 @@ def many_kinds(out: Path) -> FitOutcome:
     table["since"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, n), unit="D")
     table["amount"] = table["amount"].mask(rng.random(n) < 0.1)
     table["note"] = [" ".join(rng.choice(["paid", "late", "asked", "twice", "for"], 6)) + f" {i}" for i in range(n)]
-    train = LabelledTable.of(table, "label", "rows.csv")
+    train = LabeledTable.of(table, "label", "rows.csv")
     return tiny_job(train, out, families=("KNN",), folds=0).run()
 
 

@@ -30,7 +30,7 @@ from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.interpolation import MixedSpace
 from imbllm_autogluon.oversampling.pred_llm import PredLLMGenerator
 from imbllm_autogluon.regression.bins import TargetBins
-from imbllm_autogluon.regression.input_space import TargetImbLLM
+from imbllm_autogluon.regression.target_imbllm import TargetImbLLM
 from imbllm_autogluon.tables import Cells
 from tests.oversampling.tables import labels, mixed, quick, read
 
