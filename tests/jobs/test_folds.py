@@ -3,47 +3,97 @@ from __future__ import annotations
 from math import sqrt
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from autogluon.common.utils.cv_splitter import CVSplitter
 
-from imbllm_autogluon.jobs.fold_records import child_reports
-from imbllm_autogluon.jobs.written_rows import _bagged_rows, written_rows
-from imbllm_autogluon.plugin.parameters import TwinParameters
+from imbllm_autogluon.jobs import folds
+from imbllm_autogluon.jobs.folds import _bagged_rows, _record, child_reports, fold_records, written_rows
 from imbllm_autogluon.plugin.tasks import plan_for
 from imbllm_autogluon.rebalancing import Fold
 from imbllm_autogluon.rebalancing.rows import POOLS
-from imbllm_autogluon.tables.labeled import LabeledTable
-from tests.jobs.fits import binary_outcome, copy_of, mixed_table, multiclass_outcome, reported_once, tiny_job
-from tests.jobs.target_fits import target_outcome, unbagged_outcome
+from tests.jobs.fits import (
+    CITIES,
+    binary_outcome,
+    copy_of,
+    many_kinds,
+    multiclass_outcome,
+    target_outcome,
+    unbagged_outcome,
+)
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.jobs.base_job import FitOutcome
+    from imbllm_autogluon.jobs.fit import FitOutcome
 
 
-@reported_once
-def many_kinds(out: Path) -> FitOutcome:
-    """Two-valued columns of texts and of bools, dates, gaps and a free text; a holdout instead of bags."""
-    table = mixed_table({"no": 260, "yes": 60})
-    rng = np.random.default_rng(1)
-    n = len(table)
-    table["member"] = rng.choice(["ja", "nein"], n)
-    table["paid"] = rng.random(n) < 0.5
-    table["since"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, n), unit="D")
-    table["amount"] = table["amount"].mask(rng.random(n) < 0.1)
-    table["note"] = [" ".join(rng.choice(["paid", "late", "asked", "twice", "for"], 6)) + f" {i}" for i in range(n)]
-    train = LabeledTable.of(table, "label", "rows.csv")
-    return tiny_job(train, out, families=("KNN",), folds=0).run()
+def entry(label: str, method: str = "language model", rows: int = 30, **counts: int) -> dict[str, Any]:
+    """What a report says of the rows written for a class or a bin."""
+    return {"method": method, "label": label, "rows": rows, "copies_dropped": 0, "copies_kept": 0, **counts}
+
+
+def record_of(*classes: dict[str, Any], notes: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
+    edges = {"edges": more.pop("edges")} if "edges" in more else {}
+    made = {"classes": classes, **more}
+    report = {"before": {}, "added": {}, "reason": "", "notes": notes, "oversampling": made, **edges}
+    return _record("S1F1", report, {"0": "no", "1": "yes"})
+
+
+def test_classes_of_few_rows_and_copies_are_noted_by_the_users_class_names() -> None:
+    record = record_of(
+        entry("1", copies_dropped=3, implausible_dropped=2, implausible_kept=1),
+        entry("0", "interpolation", 4, copies_kept=2),
+        notes=("cut",),
+        set_aside={"id": "column 'id': an identifier."},
+        stopped_by={"warm-up": "steps", "minority": "time limit"},
+    )
+    assert record["notes"] == [
+        "cut.",
+        "Not written by the language model: column 'id': an identifier.",
+        "Rows of class 'yes' that looked like another class, written anew: 2.",
+        "Rows of class 'yes' that looked like another class and had to stay: 1.",
+        "Copies of real rows of class 'yes', written anew: 3.",
+        "Class 'no': 4 rows; the new ones are made by interpolation.",
+        "Copies of real rows of class 'no' that had to stay: 2.",
+        "Training (minority) was stopped by the time limit.",
+    ]
+
+
+def test_near_copies_are_noted_by_the_users_class_names() -> None:
+    record = record_of(entry("1", near_copies_dropped=7, near_copies_kept=1))
+    assert record["copies"] == {"yes": {"dropped": 0, "kept": 0, "near_dropped": 7, "near_kept": 1}}
+    assert record["notes"] == [
+        "Near copies of real rows of class 'yes', written anew: 7.",
+        "Near copies of real rows of class 'yes' that had to stay: 1.",
+    ]
+
+
+def test_notes_on_written_rows_name_the_targets_of_a_bin() -> None:
+    record = record_of(entry("3.5 to 9", "interpolation", 2, copies_kept=1), edges=[0.0, 9.0])
+    assert record["notes"] == [
+        "Targets 3.5 to 9: 2 rows; the new ones are made by interpolation.",
+        "Copies of real rows of targets 3.5 to 9 that had to stay: 1.",
+    ]
+
+
+def test_folds_are_read_from_one_family_when_it_knows_all_generators() -> None:
+    outcome = binary_outcome()
+    assert fold_records(outcome.predictor, 2) == fold_records(outcome.predictor, 0)
+
+
+def test_rows_before_and_added_are_counted_by_bins_with_known_edges() -> None:
+    for fold in fold_records(target_outcome().predictor, 0):
+        assert len(fold["edges"]) == 9
+        assert sum(fold["before"].values()) in (74, 75)
+        assert set(fold["added"]) <= set(fold["before"])
 
 
 def key_of(outcome: FitOutcome, real: pd.DataFrame, label: str, kinds: dict[str, str]) -> str:
     """Key of the rows that would be written for a fold of the given real rows."""
-    config = TwinParameters.from_flat(outcome.job.settings).rebalancing
+    config = outcome.job.rebalancing
     y = real[label]
-    plan = plan_for(outcome.job.problem_type, y, config)
+    plan = plan_for(outcome.job.task.problem_type, y, config)
     return Fold(real.drop(columns=label), y, plan, kinds).rows_key(config)
 
 
@@ -116,11 +166,11 @@ def test_targets_have_their_bins_for_classes_and_stand_beside_them() -> None:
     assert list(found.real.columns) == ["area", "city", "price", "price range"] == list(found.synthetic.columns)
     ends = found.real["price range"].str.extract(r"(\S+) to (\S+)").astype(float)
     assert ((found.real["price"] >= ends[0] - 0.5) & (found.real["price"] <= ends[1] + 0.5)).all()
-    assert set(found.synthetic["city"]) <= {"Oslo", "Bergen", "<b>Bod\u00f8</b>"}  # SMOGN was given codes
+    assert set(found.synthetic["city"]) <= set(CITIES)  # SMOGN was given codes
 
 
 def test_without_original_columns_real_and_written_rows_are_codes_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imbllm_autogluon.jobs.written_rows.exact_view", lambda *_: None)
+    monkeypatch.setattr(folds, "exact_view", lambda *_: None)
     found = written_rows(target_outcome().predictor)  # SMOGN writes in AutoGluon's columns
     assert found is not None
     assert not found.original
@@ -175,8 +225,8 @@ def test_a_refitted_model_learned_from_all_rows(tmp_path: Path) -> None:
     twin = "LinearModelImb_BAG_L1"
     with pytest.MonkeyPatch.context() as patch:
         predictor.refit_full(model=twin, set_best_to_refit=False)
-        patch.setattr("imbllm_autogluon.jobs.written_rows.twins_and_refitted", lambda _: [f"{twin}_FULL"])
-        patch.setattr("imbllm_autogluon.jobs.written_rows.is_generator", lambda *_: False)
+        patch.setattr(folds, "_twins_and_refitted", lambda _: [f"{twin}_FULL"])
+        patch.setattr(folds, "model_kind", lambda *_: "twin")
         found = written_rows(predictor)
     assert found is not None
     assert (found.name, found.held_out) == ("all rows", None)

@@ -1,4 +1,4 @@
-"""The rows of one training fold of a fitted predictor: real ones, those written for it, and those held out of it.
+"""The training folds of a fitted predictor: what their models say of them, and the rows of one of them.
 
 Readers get original columns where AutoGluon's codes can be undone, and labels by name.
 """
@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from imbllm_autogluon.jobs.contenders import is_generator
-from imbllm_autogluon.jobs.fold_records import ALL_ROWS, fitted_children, twins_and_refitted
+from imbllm_autogluon.jobs.compare import base_models, model_kind
 from imbllm_autogluon.plugin.feature_kinds import stack_features, text_features, unwritten_features
 from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.plugin.raw_view import exact_view
@@ -34,13 +33,142 @@ if TYPE_CHECKING:
     from imbllm_autogluon.rebalancing import FoldRows
     from imbllm_autogluon.tables import ColumnName
 
+    Rows = tuple[pd.DataFrame, pd.Series]
+    Known = pd.DataFrame | Mapping[str, Any] | None
 
-log = logging.getLogger("autogluon.imbllm")
+_log = logging.getLogger("autogluon.imbllm")
 
-FOLD_NAME = re.compile(r"S(\d+)F(\d+)")
+_ALL_ROWS = "all rows"
+"""Name of the one fold of a model that is not bagged."""
+
+_FOLD_NAME = re.compile(r"S(\d+)F(\d+)")
 """AutoGluon's name of a fold: repeat and number, both from 1."""
 
-Rows = tuple[pd.DataFrame, pd.Series]
+
+def fold_records(predictor: TabularPredictor, n_generators: int) -> list[dict[str, Any]]:
+    """What the twins remember about their distinct training folds, in the order of AutoGluon's names.
+
+    Parameters
+    ----------
+    predictor
+        A fitted predictor.
+    n_generators
+        Number of generators in its cache (0: unknown). Once all have been met no further model is read from disk: a
+        bag of forests takes seconds, and families only repeat each other's folds.
+
+    Returns
+    -------
+    list of dict
+        ``name`` (``S1F2`` is repeat 1, fold 2; ``all rows`` for models that are not bagged); ``before`` and ``added``,
+        real and written rows by class or number of the bin; ``reason`` why nothing was written, or an empty string;
+        of the generator its key in the cache (``generator``, empty where there is none), ``seconds``,
+        ``sampling_seconds``, ``training_tokens``, ``sampling_tokens``, ``parameters`` and ``losses`` (nats for each
+        value token, by stage and step); ``notes``; ``copies``, rows too like real ones by class or bin; and ``edges``
+        of the bins of a continuous target.
+    """
+    labels = _labels(predictor)
+    found: dict[str, dict[str, Any]] = {}
+    for twin in _twins_and_refitted(predictor):
+        for name, report in child_reports(predictor, twin):
+            record = _record(name, report, labels)
+            found.setdefault(record["generator"] or f"{name} {record['reason']}", record)
+        if n_generators and sum(bool(record["generator"]) for record in found.values()) >= n_generators:
+            break
+    return sorted(found.values(), key=lambda record: str(record["name"]))
+
+
+def child_reports(predictor: TabularPredictor, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Reports of the folds of one of our models; a bag whose folds were deleted after refitting has none left."""
+    for fold, child in _fitted_children(predictor._trainer.load_model(name)):
+        if getattr(child, "imbllm_report", None):
+            yield fold, child.imbllm_report
+
+
+def latent_reports(predictor: TabularPredictor) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name of model and fold, and what LatentDiff did there."""
+    for name in base_models(predictor)[1]:
+        if model_kind(predictor, name) == "latent_diff":
+            yield from ((f"{name}, {fold}", report) for fold, report in child_reports(predictor, name))
+
+
+def _labels(predictor: TabularPredictor) -> dict[str, str]:
+    """Text of each class by its code in a report."""
+    return {str(code): str(label) for label, code in (predictor.class_labels_internal_map or {}).items()}
+
+
+def _twins_and_refitted(predictor: TabularPredictor) -> list[str]:
+    """Names of the twins, then of their refitted copies, whose folds may be all that is left."""
+    twins = [name for name in base_models(predictor)[1] if model_kind(predictor, name) == "twin"]
+    refitted = predictor.model_refit_map()
+    return [*twins, *(refitted[name] for name in twins if name in refitted)]
+
+
+def _fitted_children(model: Any) -> Iterator[tuple[str, Any]]:
+    """Name of each training fold of a model, and what was fitted on it; a model that is no bag has one, all rows."""
+    children = getattr(model, "models", None)
+    if children is None:
+        yield _ALL_ROWS, model
+        return
+    for child in children:
+        loaded = model.load_child(child)
+        if loaded is not None:
+            yield str(getattr(child, "name", child)), loaded
+
+
+def _record(name: str, report: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
+    made = report.get("oversampling", {})
+    losses = {stage: [round(loss, 4) for loss in curve] for stage, curve in made.get("losses", {}).items()}
+    return {
+        "name": name,
+        "before": {labels.get(code, code): n for code, n in report["before"].items()},
+        "added": {labels.get(code, code): n for code, n in report["added"].items()},
+        "reason": report["reason"],
+        "generator": made.get("generator", ""),
+        "seconds": float(made.get("training_seconds", 0.0)),
+        "sampling_seconds": float(made.get("sampling_seconds", 0.0)),
+        "training_tokens": int(made.get("training_tokens", 0)),
+        "sampling_tokens": int(made.get("sampling_tokens", 0)),
+        "parameters": int(made.get("parameters", 0)),
+        "losses": losses,
+        "notes": list(_notes(report, labels)),
+        "copies": {labels.get(entry["label"], entry["label"]): _copies(entry) for entry in made.get("classes", ())},
+        "edges": list(report.get("edges", ())),
+    }
+
+
+def _copies(entry: Mapping[str, Any]) -> dict[str, int]:
+    """Copies and near copies of one class: written again, and those that had to stay."""
+    names = {f"{near}{what}": f"{near}copies_{what}" for near in ("", "near_") for what in ("dropped", "kept")}
+    return {short: entry.get(name, 0) for short, name in names.items()}
+
+
+def _notes(report: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[str]:
+    """What one fold has to say beyond its counts."""
+    yield from (f"{note}." for note in report["notes"])
+    made = report.get("oversampling", {})
+    yield from (f"Not written by the language model: {reason}" for reason in made.get("set_aside", {}).values())
+    for entry in made.get("classes", ()):
+        label = labels.get(entry["label"], entry["label"])
+        yield from _notes_of(entry, f"targets {label}" if "edges" in report else f"class {label!r}")
+    for stage, reason in made.get("stopped_by", {}).items():
+        if reason != "steps":
+            yield f"Training ({stage}) was stopped by the {reason}."
+
+
+def _notes_of(entry: Mapping[str, Any], name: str) -> Iterator[str]:
+    """What there is to say of the new rows of one class, or of the targets of one bin."""
+    if entry["method"] != "language model":
+        yield f"{name[0].upper()}{name[1:]}: {entry['rows']} rows; the new ones are made by {entry['method']}."
+    sorts = {
+        "implausible": (f"Rows of {name} that looked like another class", "and"),
+        "copies": (f"Copies of real rows of {name}", "that"),
+        "near_copies": (f"Near copies of real rows of {name}", "that"),
+    }
+    for key, (rows, joint) in sorts.items():
+        if entry.get(f"{key}_dropped"):
+            yield f"{rows}, written anew: {entry[f'{key}_dropped']}."
+        if entry.get(f"{key}_kept"):
+            yield f"{rows} {joint} had to stay: {entry[f'{key}_kept']}."
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,20 +203,16 @@ class WrittenFold:
     """Value of each two-valued column that AutoGluon did not keep, where it is known; `None` for a missing one."""
 
 
-def written_rows(
-    predictor: TabularPredictor, train: pd.DataFrame | None = None, others: Mapping[str, Any] | None = None
-) -> WrittenFold | None:
+def written_rows(predictor: TabularPredictor, known: Known = None) -> WrittenFold | None:
     """Rows of the first training fold for which rows were written.
 
     Parameters
     ----------
     predictor
         A fitted predictor that keeps its training data (``cache_data=True``, the default).
-    train
+    known
         The table given to ``fit``. AutoGluon keeps one value of a two-valued column only; this tells the other one,
-        which is otherwise called ``not`` the known one.
-    others
-        These other values by column, if they are known without the table.
+        which is otherwise called ``not`` the known one. Or these other values by column, if they are known without it.
 
     Returns
     -------
@@ -96,11 +220,8 @@ def written_rows(
         `None` where nothing was written, where the written rows are no longer in the cache, or where the training
         data are gone.
     """
-    for name, fold, child in _fitted_folds(predictor):
-        key = (child.imbllm_report or {}).get("oversampling", {}).get("rows")
-        if not key:
-            continue
-        found = _rows_of(predictor, others if train is None else train, (name, fold, child), key)
+    for fitted in _fitted_folds(predictor):
+        found = _rows_of(predictor, known, *fitted)
         if found is not None:
             return found
     return None
@@ -109,41 +230,35 @@ def written_rows(
 def _fitted_folds(predictor: TabularPredictor) -> Iterator[tuple[str, str, Any]]:
     """Name of model and fold, and what was fitted there; generators first, because they are read in no time."""
     trainer = predictor._trainer
-    generators = [name for name in trainer.get_model_names() if is_generator(predictor, name)]
-    for name in dict.fromkeys([*generators, *twins_and_refitted(predictor)]):
-        for fold, child in fitted_children(trainer.load_model(name)):
+    generators = [name for name in trainer.get_model_names() if model_kind(predictor, name) == "generator"]
+    for name in dict.fromkeys([*generators, *_twins_and_refitted(predictor)]):
+        for fold, child in _fitted_children(trainer.load_model(name)):
             if hasattr(child, "imbllm_report"):
                 yield name, fold, child
 
 
-def _rows_of(
-    predictor: TabularPredictor,
-    known: pd.DataFrame | Mapping[str, Any] | None,
-    fitted: tuple[str, str, Any],
-    key: str,
-) -> WrittenFold | None:
-    """Rows of a fold; `None` where they are gone, or are not the ones that the fold was planned for."""
-    name, fold, child = fitted
-    written = POOLS.find(_root_of(predictor, child), key)
-    parts = _real_rows(predictor, name, fold)
+def _rows_of(predictor: TabularPredictor, known: Known, name: str, fold: str, child: Any) -> WrittenFold | None:
+    """Rows of a fold; `None` where there are none, or not those that the fold was planned for."""
+    report = child.imbllm_report or {}
+    made = report.get("oversampling", {})
+    written = POOLS.find(_cache_folder(predictor, child), made["rows"]) if made.get("rows") else None
+    parts = None if written is None else _real_rows(predictor, name, fold)
     if written is None or parts is None:
         return None
     (X, y), held_out = parts
-    report = child.imbllm_report
-    columns = FoldColumns.of(predictor, child, X, known)
-    in_original = bool(report["oversampling"].get("raw_view"))
-    if in_original and columns.view is None:
-        log.log(15, "imbllm: the original columns of %s, fold %s, cannot be recovered any more.", name, fold)
+    columns = _FoldColumns.of(predictor, child, X, known)
+    if made.get("raw_view") and columns.view is None:
+        _log.log(15, "imbllm: the original columns of %s, fold %s, cannot be recovered any more.", name, fold)
         return None
     if columns.counts(y) != {code: n for code, n in report["before"].items() if n}:
-        log.log(15, "imbllm: the rows of %s, fold %s, cannot be told from the kept training data.", name, fold)
+        _log.log(15, "imbllm: the rows of %s, fold %s, cannot be told from the kept training data.", name, fold)
         return None
     return WrittenFold(
-        name=ALL_ROWS if held_out is None else fold,
+        name=_ALL_ROWS if held_out is None else fold,
         model=name,
-        method=str(report["oversampling"].get("method", "")),
+        method=str(made.get("method", "")),
         real=columns.table(X, y),
-        synthetic=columns.written(written, in_original=in_original),
+        synthetic=columns.written(written, in_original=bool(made.get("raw_view"))),
         held_out=None if held_out is None else columns.table(*held_out),
         label=columns.label,
         original=columns.view is not None,
@@ -151,8 +266,7 @@ def _rows_of(
     )
 
 
-def _root_of(predictor: TabularPredictor, child: Any) -> Path:
-    """Folder of the cache of a model."""
+def _cache_folder(predictor: TabularPredictor, child: Any) -> Path:
     stage = TwinParameters.from_aux(getattr(child, "params_aux", {})).stage
     return Path(stage.cache_dir) if stage.cache_dir else cache_of(Path(predictor.path).absolute())
 
@@ -165,14 +279,14 @@ def _real_rows(predictor: TabularPredictor, model: str, fold: str) -> tuple[Rows
         return None
     if model in predictor.model_refit_map().values():
         return ((X, y) if X_val is None else (pd.concat([X, X_val]), pd.concat([y, y_val]))), None
-    if fold != ALL_ROWS:
+    if fold != _ALL_ROWS:
         return _bagged_rows(trainer.load_model(model), fold, X, y)
     return (X, y), None if X_val is None else (X_val, y_val)
 
 
 def _bagged_rows(bag: Any, fold: str, X: pd.DataFrame, y: pd.Series) -> tuple[Rows, Rows] | None:
     """What AutoGluon does for out-of-fold feature importance (bagged_ensemble_model.py:1154 of 1.6.3): split again."""
-    found = FOLD_NAME.search(fold)
+    found = _FOLD_NAME.search(fold)
     splitters = getattr(bag, "_cv_splitters", [])[: len(getattr(bag, "_k_per_n_repeat", []))]
     repeat, number = (int(part) - 1 for part in found.groups()) if found else (0, -1)
     if number < 0 or repeat >= len(splitters):
@@ -183,7 +297,7 @@ def _bagged_rows(bag: Any, fold: str, X: pd.DataFrame, y: pd.Series) -> tuple[Ro
 
 
 @dataclass(frozen=True, eq=False)
-class FoldColumns:
+class _FoldColumns:
     """How the columns and labels of one fold are shown."""
 
     dtypes: pd.Series
@@ -208,26 +322,8 @@ class FoldColumns:
     """Bins of a continuous target."""
 
     @classmethod
-    def of(
-        cls,
-        predictor: TabularPredictor,
-        child: Any,
-        X: pd.DataFrame,
-        known: pd.DataFrame | Mapping[str, Any] | None = None,
-    ) -> FoldColumns:
-        """Read them off a model of the fold.
-
-        Parameters
-        ----------
-        predictor
-            The predictor that the model belongs to.
-        child
-            A model fitted on the fold.
-        X
-            Rows of the fold in AutoGluon's columns.
-        known
-            The training table, or the values of two-valued columns that AutoGluon did not keep.
-        """
+    def of(cls, predictor: TabularPredictor, child: Any, X: pd.DataFrame, known: Known) -> _FoldColumns:
+        """Read them off a model of the fold, whose rows in AutoGluon's columns are `X`."""
         metadata = child._imbllm_metadata
         written = X.drop(columns=[*unwritten_features(metadata, X), *stack_features(metadata, X)], errors="ignore")
         texts = text_features(metadata, written)
@@ -263,16 +359,7 @@ class FoldColumns:
         return self._with_label(rows, y.map(self.labels) if self.labels else y)
 
     def written(self, rows: FoldRows, *, in_original: bool) -> pd.DataFrame:
-        """Written rows as a table with a label.
-
-        Parameters
-        ----------
-        rows
-            An entry of the cache.
-        in_original
-            Whether its columns and labels are the original ones, as they are where there is a view; otherwise they are
-            AutoGluon's.
-        """
+        """Rows of the cache as a table with a label; they are in original columns, or in AutoGluon's."""
         if not in_original:
             return self.table(rows.X, rows.y)
         return self._with_label(self._named(rows.X.drop(columns=list(self.texts), errors="ignore")), rows.y)
@@ -288,19 +375,18 @@ class FoldColumns:
         """Features, label, and beside a continuous target its ranges."""
         table = X.assign(**{self.target: y.to_numpy()})
         if self.bins is not None:
-            names = np.array(_ranges(self.bins), dtype=object)
-            table[self.label] = names[self.bins.assign(y)]
+            table[self.label] = np.array(_ranges(self.bins), dtype=object)[self.bins.assign(y)]
         return table.reset_index(drop=True)
 
 
-def _others(kept: Mapping[ColumnName, Any], train: pd.DataFrame | Mapping[str, Any]) -> dict[ColumnName, Any]:
+def _others(kept: Mapping[ColumnName, Any], known: pd.DataFrame | Mapping[str, Any]) -> dict[ColumnName, Any]:
     """The value of each two-valued column beside the one that was kept: a missing one is a value, too."""
-    if not isinstance(train, pd.DataFrame):
-        return {name: train[str(name)] for name in kept if str(name) in train}
+    if not isinstance(known, pd.DataFrame):
+        return {name: known[str(name)] for name in kept if str(name) in known}
     found = {}
     for name, value in kept.items():
-        if name in train.columns:
-            rest = [other for other in train[name].dropna().unique() if other != value]
+        if name in known.columns:
+            rest = [other for other in known[name].dropna().unique() if other != value]
             if len(rest) <= 1:
                 found[name] = rest[0] if rest else None
     return found
