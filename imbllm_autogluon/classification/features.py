@@ -105,10 +105,10 @@ class RowEncoder:
         self._add_columns(X, features)
         return features
 
-    def auxiliary(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Auxiliary features of rows to predict."""
+    def auxiliary(self, X: pd.DataFrame, cells: Cells | None = None) -> pd.DataFrame:
+        """Auxiliary features of rows to predict; their cells are read in place of the frame where they are given."""
         plain = pd.DataFrame(index=pd.RangeIndex(len(X)))
-        return self.balanced(plain if self._stage is None else self._stage.guesses(X))
+        return self.balanced(plain if self._stage is None else self._stage.guesses(X, cells))
 
     def balanced(self, features: pd.DataFrame) -> pd.DataFrame:
         """The same auxiliary features with the control clause of equal class shares, where there is one."""
@@ -133,7 +133,19 @@ class RowEncoder:
 
     def clauses(self, encoding: SentenceEncoding, X: pd.DataFrame, features: pd.DataFrame, codes: IntArray) -> Clauses:
         """Rows as clauses; what a row does not have, and training never lacked, is not written."""
-        cells = self.schema.encode(_side_by_side(X, features), unknown="missing")
+        return self._clauses(encoding, self.schema.encode(_side_by_side(X, features), unknown="missing"), codes, X)
+
+    def cell_clauses(self, encoding: SentenceEncoding, cells: Cells) -> Clauses:
+        """Rows without free texts to predict, as cells of the table's own columns, as clauses."""
+        frame = pd.DataFrame(index=pd.RangeIndex(cells.n_rows))  # only a user's own first stage reads more of it
+        features, columns = self.auxiliary(frame, cells), self.schema.columns[cells.n_columns :]
+        added = [column.encode(features[column.name], unknown="missing") for column in columns]
+        gone = np.column_stack([cells.missing, *(missing for _, missing in added)])
+        whole = Cells((*cells.values, *(values for values, _ in added)), gone)
+        return self._clauses(encoding, whole, np.zeros(cells.n_rows, dtype=np.int64), frame)
+
+    def _clauses(self, encoding: SentenceEncoding, cells: Cells, codes: IntArray, X: pd.DataFrame) -> Clauses:
+        """Cells of all columns and the free texts of a frame as clauses."""
         clauses = encoding.encode(cells, codes, self._texts(X))
         never_missing = np.array([not column.has_missing for column in self.schema.columns], dtype=bool)
         absent = np.zeros_like(clauses.present)
@@ -238,9 +250,9 @@ class FirstStage:
             probabilities[others] = fold_model.predict_proba(rows_of(read, others))
         return self._columns(probabilities, codes)
 
-    def guesses(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Guesses for rows that were not learned."""
-        return self._columns(self._model.predict_proba(self._read(X)), self._model.classes_)
+    def guesses(self, X: pd.DataFrame, cells: Cells | None = None) -> pd.DataFrame:
+        """Guesses for rows that were not learned; the built-in classifiers read their cells where these are given."""
+        return self._columns(self._model.predict_proba(self._read(X, cells)), self._model.classes_)
 
     def save(self, file: Path) -> dict[str, Any]:
         """Store the fitted classifier in the form of skops, which unlike a pickle runs no code; returns the rest.
@@ -287,11 +299,11 @@ class FirstStage:
         for _, others in splits.split(shared, codes[shared]):
             yield np.setdiff1d(np.arange(len(codes)), shared[others]), shared[others]
 
-    def _read(self, X: pd.DataFrame) -> Any:
+    def _read(self, X: pd.DataFrame, cells: Cells | None = None) -> Any:
         """The frame, or one float matrix, shape (n, m): numbers, category codes, NaN where missing."""
         if self._reads_frames:
             return X
-        cells = self._schema.encode(X, unknown="missing")
+        cells = self._schema.encode(X, unknown="missing") if cells is None else cells
         columns = [np.where(cells.missing[:, j], np.nan, values) for j, values in enumerate(cells.values)]
         return np.column_stack(columns) if columns else np.zeros((cells.n_rows, 1))
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
-    from imbllm_autogluon.tables import ColumnName, Kind, TableSchema
+    from imbllm_autogluon.tables import Cells, ColumnName, Kind, TableSchema
 
 
 _MOST_TO_CORRECT = 2000
@@ -175,6 +175,11 @@ class LabelModel:
         """Corrected class probabilities, shape (n, k), in the order of the schema's label categories."""
         return self.calibration.probabilities(self.log_probabilities(X))
 
+    def probabilities_of_cells(self, cells: Cells) -> FloatArray:
+        """:meth:`probabilities` of rows without free texts, as cells of the table's own columns."""
+        clauses = self.encoder.cell_clauses(self.language_model.encoding, cells)
+        return self.calibration.probabilities(self._query(clauses))
+
     def decide(self, probabilities: FloatArray) -> IntArray:
         """Codes of the decided classes, shape (n,), from :meth:`probabilities`."""
         return self.calibration.decide(probabilities)
@@ -259,9 +264,11 @@ class LabelModel:
         return self.config.measures.wanted_shares(label.categories, self.counts)
 
     def _predict(self, X: pd.DataFrame, auxiliary: pd.DataFrame) -> FloatArray:
-        model, codes = self.language_model, np.zeros(len(X), dtype=np.int64)
-        clauses = self.encoder.clauses(model.encoding, X, auxiliary, codes)
-        orders = self.config.query_orders
+        codes = np.zeros(len(X), dtype=np.int64)
+        return self._query(self.encoder.clauses(self.language_model.encoding, X, auxiliary, codes))
+
+    def _query(self, clauses: Clauses) -> FloatArray:
+        model, orders = self.language_model, self.config.query_orders
         return query_label(model, clauses, len(self.counts), orders=orders, threads=self.threads)
 
 
