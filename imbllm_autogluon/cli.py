@@ -196,7 +196,7 @@ def predict(
 ) -> None:
     """Predict the rows of a table, in their order."""
     from imbllm_autogluon.jobs.prediction import load_predictor, predict_table
-    from imbllm_autogluon.tables.files import read_table, to_csv
+    from imbllm_autogluon.tables.io import read_table, to_csv
 
     _check_target(out)
     table = read_table(test)
@@ -321,14 +321,14 @@ def _settings(pairs: list[str] | None) -> dict[str, Any]:
 
 def _check_target(out: Path | None) -> None:
     """Refuse a file that could not be written before minutes are spent on its content."""
-    from imbllm_autogluon.tables.files import check_target
+    from imbllm_autogluon.tables.io import check_target
 
     if out is not None:
         check_target(out)
 
 
 def _write(frame: Any, out: Path) -> None:
-    from imbllm_autogluon.tables.files import write_table
+    from imbllm_autogluon.tables.io import write_table
 
     write_table(frame, out)
     typer.echo(f"{len(frame)} rows written to {out}.", err=True)

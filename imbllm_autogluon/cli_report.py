@@ -77,7 +77,7 @@ def _report_files(real: Path, synthetic: Path, holdout: Path | None, label: str 
 
 def _read(path: Path, label: str | None) -> pd.DataFrame:
     """A table; the label is checked at once, so that the error names the file."""
-    from imbllm_autogluon.tables.files import read_table
+    from imbllm_autogluon.tables.io import read_table
     from imbllm_autogluon.tables.labeled import check_label_column
 
     frame = read_table(path)

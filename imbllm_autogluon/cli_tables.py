@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def read_classes(path: Path, label: str) -> LabeledTable:
     """A table to learn classes from."""
-    from imbllm_autogluon.tables.files import read_table
+    from imbllm_autogluon.tables.io import read_table
     from imbllm_autogluon.tables.labeled import LabeledTable
 
     return _told(LabeledTable.of(read_table(path), label, str(path)))
@@ -24,7 +24,7 @@ def read_classes(path: Path, label: str) -> LabeledTable:
 
 def read_training(path: Path, label: str, task: str) -> tuple[LabeledTable, str]:
     """A table to learn from, by the task or by what its label holds, and a remark on what was chosen."""
-    from imbllm_autogluon.tables.files import read_table
+    from imbllm_autogluon.tables.io import read_table
     from imbllm_autogluon.tables.labeled import CHOICES, LabeledTable, Task, choose_task
 
     require_choice("task", task, CHOICES)
@@ -38,7 +38,7 @@ def read_training(path: Path, label: str, task: str) -> tuple[LabeledTable, str]
 
 def read_test(path: Path, like: LabeledTable) -> LabeledTable:
     """A table to score, with the label of a training table; rows without label are left out."""
-    from imbllm_autogluon.tables.files import read_table
+    from imbllm_autogluon.tables.io import read_table
     from imbllm_autogluon.tables.labeled import LabeledTable
 
     return _told(LabeledTable.known_rows(read_table(path), like.label, str(path), task=like.task))

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from imbllm_autogluon import cli
 from imbllm_autogluon.jobs.job import FitJob
 from imbllm_autogluon.jobs.target_job import TargetJob
-from imbllm_autogluon.tables.files import read_table, write_table
+from imbllm_autogluon.tables.io import read_table, write_table
 from tests.jobs.target_fits import QUICK, houses
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from imbllm_autogluon.configuration import set_parameters, settings_as_parameter
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.field_docs import documented_settings
 from imbllm_autogluon.randomness import base_seed
-from imbllm_autogluon.tables.frames import checked_frame
+from imbllm_autogluon.tables.io import checked_frame
 
 if TYPE_CHECKING:
     import numpy.typing as npt

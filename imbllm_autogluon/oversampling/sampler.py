@@ -18,7 +18,7 @@ from imbllm_autogluon.configuration import set_parameters, settings_as_parameter
 from imbllm_autogluon.field_docs import documented_settings
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import generator_class
-from imbllm_autogluon.tables.inspection import checked_names
+from imbllm_autogluon.tables.io import checked_names
 
 if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.generator import LanguageGenerator

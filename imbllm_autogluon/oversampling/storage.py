@@ -16,7 +16,7 @@ from imbllm_autogluon.oversampling.methods import generator_class
 from imbllm_autogluon.oversampling.plausibility import PlausibilityJudge
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport
 from imbllm_autogluon.tables import Column, TableSchema
-from imbllm_autogluon.tables.storage import column_from_dict, column_to_dict
+from imbllm_autogluon.tables.stored import column_from_dict, column_to_dict
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -31,7 +31,7 @@ from imbllm_autogluon.regression.head import Head
 from imbllm_autogluon.regression.latent_model import LatentModel, LatentReport
 from imbllm_autogluon.regression.table_matrix import TableMatrix
 from imbllm_autogluon.tables import TableSchema
-from imbllm_autogluon.tables.frames import checked_frame
+from imbllm_autogluon.tables.io import checked_frame
 
 if TYPE_CHECKING:
     from torch import Tensor

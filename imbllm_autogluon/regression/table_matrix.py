@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imbllm_autogluon.tables import TableSchema
-from imbllm_autogluon.tables.kinds import default_kind, dense, nature_of
+from imbllm_autogluon.tables.dtypes import default_kind, dense, nature_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.tables import Cells
-    from imbllm_autogluon.tables.kinds import ColumnName, Kind
+    from imbllm_autogluon.tables.dtypes import ColumnName, Kind
 
 
 Numbers = npt.NDArray[np.float32]
