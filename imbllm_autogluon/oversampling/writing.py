@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from imbllm_autogluon._config import require_number
 from imbllm_autogluon._storage import kind_of, reading
-from imbllm_autogluon.configuration import require_number
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, nearest
 from imbllm_autogluon.oversampling.methods import generator_of
 from imbllm_autogluon.oversampling.storage import KIND, load_generator, save_generator
@@ -169,7 +169,7 @@ def train_into(
     InvalidInputError
         The folder holds a generator or other files, or a setting is not allowed.
     """
-    from imbllm_autogluon.language.processes import Processes
+    from imbllm_autogluon.language.hardware import Processes
 
     _check_folder(folder, force)
     generator = train_generator(table, counts, settings, seed=seed, threads=threads, checkpoint=folder / CHECKPOINT)

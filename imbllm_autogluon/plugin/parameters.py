@@ -8,8 +8,7 @@ from typing import Any, Literal
 
 from autogluon.common.space import Space
 
-from imbllm_autogluon.configuration import from_mapping, known_keys, refuse_unknown_keys, require_allowed
-from imbllm_autogluon.field_docs import documented
+from imbllm_autogluon._config import Config, current_names, documented, refuse_unknown_keys
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
 
 AUX_PREFIX = "imbllm."
@@ -20,7 +19,7 @@ StackPolicy = Literal["off", "copy", "duplicate"]
 
 @documented
 @dataclass(frozen=True)
-class StageConfig:
+class StageConfig(Config):
     """What a twin does with a rebalanced fold, and around it."""
 
     prior_correction: Literal["auto", "prior", "holdout", "none"] = "auto"
@@ -47,9 +46,6 @@ class StageConfig:
     """Folder of the shared generators. Default: ``utils/imbllm`` in the predictor's folder; memory where a model
     belongs to no predictor."""
 
-    def __post_init__(self) -> None:
-        require_allowed(self)
-
 
 @dataclass(frozen=True)
 class TwinParameters:
@@ -61,7 +57,7 @@ class TwinParameters:
     @classmethod
     def names(cls) -> tuple[str, ...]:
         """Names of all parameters, without ``ag.imbllm.``."""
-        return (*known_keys(StageConfig), *RebalanceConfig.flat_keys())
+        return (*StageConfig.flat_keys(), *RebalanceConfig.flat_keys())
 
     @classmethod
     def from_flat(cls, values: Mapping[str, Any]) -> TwinParameters:
@@ -72,10 +68,12 @@ class TwinParameters:
         InvalidInputError
             A key is unknown (the nearest known one is suggested), or a value is not allowed.
         """
-        refuse_unknown_keys(values, cls.names(), prefix="ag." + AUX_PREFIX)
-        stage_keys = known_keys(StageConfig)
+        prefix = "ag." + AUX_PREFIX
+        values = current_names(values, StageConfig, RebalanceConfig, prefix=prefix)
+        refuse_unknown_keys(values, cls.names(), prefix=prefix)
+        stage_keys = StageConfig.flat_keys()
         return cls(
-            from_mapping(StageConfig, {k: v for k, v in values.items() if k in stage_keys}),
+            StageConfig.from_flat({k: v for k, v in values.items() if k in stage_keys}),
             RebalanceConfig.from_flat({k: v for k, v in values.items() if k not in stage_keys}),
         )
 
@@ -87,11 +85,12 @@ class TwinParameters:
 
 def own_settings(params_aux: Mapping[str, Any]) -> dict[str, Any]:
     """Settings among a model's auxiliary parameters, without their prefix; a search space stands for its default."""
-    return {
+    own = {
         key[len(AUX_PREFIX) :]: value.default if isinstance(value, Space) else value
         for key, value in params_aux.items()
         if str(key).startswith(AUX_PREFIX)
     }
+    return current_names(own, StageConfig, RebalanceConfig, prefix="ag." + AUX_PREFIX)
 
 
 def search_spaces(params_aux: Mapping[str, Any]) -> dict[str, Any]:

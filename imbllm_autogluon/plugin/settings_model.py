@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from autogluon.common.space import Space
 from autogluon.core.models import AbstractModel
 
-from imbllm_autogluon.configuration import refuse_unknown_keys
+from imbllm_autogluon._config import current_names, refuse_unknown_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imbllm_autogluon.configuration import FlatConfig
+    from imbllm_autogluon._config import Config
 
 
 class Reported:
@@ -42,12 +42,15 @@ class SettingsModel(Reported, AbstractModel):  # type: ignore[misc]
         A hyperparameter is unknown (the nearest known one is suggested), or a value is not allowed.
     """
 
-    settings_class: ClassVar[type[FlatConfig]]
+    settings_class: ClassVar[type[Config]]
+    _user_params: dict[str, Any] | None
     seed_name = "random_state"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        given = {name: value for name, value in (self._user_params or {}).items() if name != self.seed_name}
+        params: dict[str, Any] = current_names(self._user_params or {}, self.settings_class)
+        self._user_params = params
+        given = {name: value for name, value in params.items() if name != self.seed_name}
         refuse_unknown_keys(given, (*self.settings_class.flat_keys(), self.seed_name))
         self.settings_class.from_flat(without_spaces(given))
 
@@ -58,7 +61,8 @@ class SettingsModel(Reported, AbstractModel):  # type: ignore[misc]
     @classmethod
     def settings_among(cls, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
         """Settings of the configuration among hyperparameters."""
-        return {name: value for name, value in hyperparameters.items() if name in cls.settings_class.flat_keys()}
+        named = current_names(hyperparameters, cls.settings_class)
+        return {name: value for name, value in named.items() if name in cls.settings_class.flat_keys()}
 
 
 def without_spaces(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
-from imbllm_autogluon.configuration import Range, from_mapping, refuse_unknown_keys, require_allowed
+from imbllm_autogluon._config import Config, Range, current_names, documented, refuse_unknown_keys
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.field_docs import documented
+from imbllm_autogluon.rebalancing.config import RebalanceConfig
 from imbllm_autogluon.search.space import SPACES, RebalanceSpace
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ IGNORED = ("searcher", "scheduler")
 
 @documented
 @dataclass(frozen=True)
-class TuningOptions:
+class TuningOptions(Config):
     """How many trials, of what, and how many of them AutoGluon gets."""
 
     num_trials: Annotated[int, Range(1, 10_000)] = 10
@@ -44,7 +44,7 @@ class TuningOptions:
     that the twin's own hyperparameters name is not searched."""
 
     def __post_init__(self) -> None:
-        require_allowed(self)
+        super().__post_init__()
         self.any_space({})
 
     @classmethod
@@ -60,7 +60,7 @@ class TuningOptions:
             return cls()
         if not isinstance(tune_kwargs, Mapping) or tune_kwargs.get("searcher") != SEARCHER:
             return None
-        return from_mapping(cls, {key: value for key, value in tune_kwargs.items() if key not in IGNORED})
+        return cls.from_flat({key: value for key, value in tune_kwargs.items() if key not in IGNORED})
 
     def search_space(self, fixed: Mapping[str, Any], task: Task = "classification") -> RebalanceSpace:
         """What is searched about rebalancing, but for settings that are fixed.
@@ -71,10 +71,12 @@ class TuningOptions:
             A setting of `space` is unknown, not searched for this task, or has a choice that is not allowed.
         """
         space = SPACES[task]
-        refuse_unknown_keys(self.space, space.dimensions(), prefix="space.")
-        choices = {name: tuple(values) if isinstance(values, list) else values for name, values in self.space.items()}
+        chosen = current_names(self.space, RebalanceConfig, prefix="space.")
+        refuse_unknown_keys(chosen, space.dimensions(), prefix="space.")
+        choices = {name: tuple(values) if isinstance(values, list) else values for name, values in chosen.items()}
         one = {name: (value,) for name, value in fixed.items() if name in space.dimensions()}
-        return from_mapping(space, {**choices, **one})
+        made: dict[str, Any] = {**choices, **one}
+        return space(**made)
 
     def any_space(self, fixed: Mapping[str, Any]) -> RebalanceSpace:
         """The space of the first task that these choices go with: before a fit its task is not known.

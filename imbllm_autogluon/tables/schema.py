@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imbllm_autogluon.configuration import require_number
+from imbllm_autogluon._config import require_number
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError, nearest
 from imbllm_autogluon.tables.column import Column, SetAside, Unknown
 from imbllm_autogluon.tables.dtypes import KINDS, ColumnFormat, ColumnName, Kind, allowed_kinds, dense
