@@ -308,7 +308,7 @@ class ColumnFormat:
             return self._objects(cells, missing)
         own = getattr(dtype, "numpy_dtype", dtype)
         if isinstance(own, np.dtype) and own.kind in "iuf" and cells.dtype.kind in "if":
-            cells = (np.rint(cells) if own.kind in "iu" else cells).astype(own)
+            cells = _cast(cells, own)
         if self.arrow is not None:
             return _arrow_array(cells, missing, self.dtype)
         if isinstance(dtype, pd.CategoricalDtype):
@@ -341,8 +341,13 @@ class ColumnFormat:
             places = self.places if self.arrow is None else max(0, self.arrow.scale)
             return [Decimal(f"{number:.{places}f}") for number in cells.tolist()]
         if cells.dtype.kind in "if":
-            return list((np.rint(cells) if self.cell_type == "int" else cells).astype(self.cell_type).tolist())
+            return list(_cast(cells, np.dtype(self.cell_type)).tolist())
         return list(cells.tolist())
+
+
+def _cast(numbers: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Numbers in another NumPy type, rounded first where it is whole and they are not."""
+    return (np.rint(numbers) if dtype.kind in "iu" and numbers.dtype.kind == "f" else numbers).astype(dtype)
 
 
 def _arrow_array(cells: Any, missing: BoolArray, dtype: pd.ArrowDtype) -> Any:

@@ -172,9 +172,13 @@ def test_numbers_that_another_kind_would_spoil_are_refused(cells: Any, kind: Any
         Column.from_series(pd.Series(cells), "x", kind)
 
 
-def test_large_integers_beside_missing_ones_keep_every_digit() -> None:
-    series = pd.Series([2**62 + 1, None], dtype="Int64")
-    assert Column.from_series(series, "x").encode(series)[0].tolist() == [2**62 + 1, 0]
+@pytest.mark.parametrize("dtype", ["int64", "Int64", "int64[pyarrow]", object])
+def test_large_integers_keep_every_digit(dtype: Any) -> None:
+    series = pd.Series([2**62 + 1, 7, *([] if dtype == "int64" else [None])], dtype=dtype)
+    column = Column.from_series(series, "x")
+    values, missing = column.encode(series)
+    assert values[:2].tolist() == [2**62 + 1, 7]
+    pd.testing.assert_series_equal(column.decode(values, missing), series, check_names=False)
 
 
 @pytest.mark.parametrize(
