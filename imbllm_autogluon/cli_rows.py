@@ -57,7 +57,7 @@ def train(
     Several GPUs: accelerate launch -m imbllm_autogluon.cli train ...; several CPU processes: torchrun
     --nproc_per_node 2 -m imbllm_autogluon.cli train ...
     """
-    from imbllm_autogluon.oversampling.writing import train_into
+    from imbllm_autogluon.oversampling.synthesizer import train_into
 
     source = _read_classes(table, label)
     counts, settings = _wanted(source, n, label_value), _settings(setting, quick)
@@ -81,7 +81,7 @@ def sample(
     threads: Threads = None,
 ) -> None:
     """Write synthetic rows of the rare classes to a file."""
-    from imbllm_autogluon.oversampling.writing import write_from, write_rows
+    from imbllm_autogluon.oversampling.synthesizer import write_from, write_rows
     from imbllm_autogluon.tables.io import check_target
 
     if balance == (n is not None) or (n is None) != (label_value is None):
@@ -256,7 +256,7 @@ def _settings(pairs: list[str] | None, quick: bool) -> dict[str, Any]:
 
 def _wanted(table: LabeledTable, n: int | None, label_value: str | None) -> dict[Any, int]:
     """New rows by class: those asked for, or as many as balance the table."""
-    from imbllm_autogluon.oversampling.writing import balancing_counts
+    from imbllm_autogluon.oversampling.synthesizer import balancing_counts
 
     if (n is None) != (label_value is None):
         raise InvalidInputError("--n and --label-value belong together; without both, every class is balanced.")

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
     from imbllm_autogluon.classification.config import ClassifierConfig
-    from imbllm_autogluon.tables import ColumnName, Kind, TableSchema
+    from imbllm_autogluon.tables import Cells, ColumnName, Kind, TableSchema
 
 
 ASKED_FOR_OWN_SHARES = 2000
@@ -202,6 +202,11 @@ class LabelModel:
         """Corrected class probabilities, shape (n, k), in the order of the schema's label categories."""
         return self.calibration.probabilities(self.log_probabilities(X))
 
+    def probabilities_of_cells(self, cells: Cells) -> FloatArray:
+        """:meth:`probabilities` of rows without free texts, as cells of the table's own columns."""
+        clauses = self.reader.cell_clauses(self.language_model.encoding, cells)
+        return self.calibration.probabilities(self._query().log_probabilities(clauses))
+
     def decide(self, probabilities: FloatArray) -> IntArray:
         """Codes of the answered classes, shape (n,), from :meth:`probabilities`."""
         return self.calibration.decide(probabilities)
@@ -298,9 +303,11 @@ class LabelModel:
         return wanted_shares(self.config.measures.target_prior, label.categories, self.counts)
 
     def _asked(self, X: pd.DataFrame, hints: pd.DataFrame) -> FloatArray:
-        query = LabelQuery(self.language_model, len(self.counts), orders=self.config.query_orders, threads=self.threads)
         codes = np.zeros(len(X), dtype=np.int64)
-        return query.log_probabilities(self.reader.clauses(self.language_model.encoding, X, hints, codes))
+        return self._query().log_probabilities(self.reader.clauses(self.language_model.encoding, X, hints, codes))
+
+    def _query(self) -> LabelQuery:
+        return LabelQuery(self.language_model, len(self.counts), orders=self.config.query_orders, threads=self.threads)
 
 
 class LabelQuery:

@@ -89,7 +89,7 @@ class RowReader:
 
     def hints_of(self, X: pd.DataFrame) -> pd.DataFrame:
         """Hints of rows that are asked about."""
-        return self._hints.of(X, self.plain)
+        return self._hints.of(X, self.plain.encode(X, unknown="missing") if self._hints.stage else None)
 
     def balanced(self, hints: pd.DataFrame) -> pd.DataFrame:
         """The same hints with the control clause of equal class shares, where there is one."""
@@ -115,6 +115,21 @@ class RowReader:
     def clauses(self, encoding: SentenceEncoding, X: pd.DataFrame, hints: pd.DataFrame, codes: IntArray) -> Clauses:
         """Rows as clauses; what a row does not have, and training never lacked, is not written."""
         cells = self.schema.encode(_beside(X, hints), unknown="missing")
+        return self._clauses(encoding, cells, codes, X)
+
+    def cell_clauses(self, encoding: SentenceEncoding, cells: Cells) -> Clauses:
+        """Rows without free texts that are asked about, as cells of the table's own columns, as clauses."""
+        frame = pd.DataFrame(index=pd.RangeIndex(cells.n_rows))  # only a user's own first stage reads more of it
+        hints = self._hints.of(frame, cells)
+        added = [
+            column.encode(hints[column.name], unknown="missing") for column in self.schema.columns[cells.n_columns :]
+        ]
+        gone = np.column_stack([cells.missing, *(missing for _, missing in added)])
+        whole = Cells((*cells.values, *(values for values, _ in added)), gone)
+        return self._clauses(encoding, whole, np.zeros(cells.n_rows, dtype=np.int64), frame)
+
+    def _clauses(self, encoding: SentenceEncoding, cells: Cells, codes: IntArray, X: pd.DataFrame) -> Clauses:
+        """Cells of all columns and the free texts of a frame as clauses."""
         clauses = encoding.encode(cells, codes, self._texts(X))
         never_missing = np.array([not column.has_missing for column in self.schema.columns], dtype=bool)
         absent = np.zeros_like(clauses.present)
@@ -239,11 +254,12 @@ class Hints:
         self.stage = FirstStage(self._classifier, schema, self._seed)
         self.stage.load(file, state)
 
-    def of(self, X: pd.DataFrame, schema: TableSchema) -> pd.DataFrame:
-        """Hints of rows that are asked about."""
+    def of(self, X: pd.DataFrame, cells: Cells | None) -> pd.DataFrame:
+        """Hints of rows that are asked about; their cells are read where there is a first stage."""
         hints = pd.DataFrame(index=pd.RangeIndex(len(X)))
         if self.stage is not None:
-            hints = self.stage.guesses(X, schema.encode(X, unknown="missing"))
+            assert cells is not None
+            hints = self.stage.guesses(X, cells)
         return self.balanced(hints)
 
     def balanced(self, hints: pd.DataFrame) -> pd.DataFrame:

@@ -47,7 +47,7 @@ class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, 
         ``"imbllm"`` learns rare rows and interpolated ones, see :class:`~imbllm_autogluon.oversampling.imbllm.ImbLLM`;
         ``"great"`` learns the whole table, see :class:`~imbllm_autogluon.oversampling.great.GReaT`; ``"pred_llm"``
         learns it with the label last and is asked for the class of its rows, see
-        :class:`~imbllm_autogluon.oversampling.pred_llm_generator.PredLLMGenerator`.
+        :class:`~imbllm_autogluon.oversampling.pred_llm.PredLLMGenerator`.
     random_state : int, RandomState, Generator or None, default=None
         Seed; the same seed on the same machine gives the same rows.
     kinds : dict of column name to kind or None, default=None

@@ -14,7 +14,7 @@ import pytest
 from imbllm_autogluon._storage import STATE_NAME
 from imbllm_autogluon.errors import StoredStateError
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
-from imbllm_autogluon.oversampling.storage import load_generator, save_generator
+from imbllm_autogluon.oversampling.methods import load_generator, save_generator
 from tests.oversampling.tables import mixed, quick
 
 if TYPE_CHECKING:

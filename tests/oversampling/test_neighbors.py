@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from imbllm_autogluon.oversampling import neighbours
-from imbllm_autogluon.oversampling.neighbours import MixedSpace
+from imbllm_autogluon.oversampling import interpolation
+from imbllm_autogluon.oversampling.interpolation import MixedSpace
 from tests.oversampling.tables import mixed, read
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def test_blocks_of_any_size_give_the_same_neighbours(monkeypatch: pytest.MonkeyP
     space = MixedSpace.fit(schema, cells)
     whole = space.nearest(cells, cells, 4, same=True)
     for held in (1, 30, 200):
-        monkeypatch.setattr(neighbours, "HELD_DISTANCES", held)
+        monkeypatch.setattr(interpolation, "_HELD_DISTANCES", held)
         sizes = [block.stop - block.start for block, _ in space.distances(cells, cells)]
         assert max(sizes) == max(1, held // 30)
         assert sum(sizes) == 30

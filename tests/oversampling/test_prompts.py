@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imbllm_autogluon.oversampling.conditioning import SMALLEST_BATCH, PromptBatch, PromptPool, restore_given
 from imbllm_autogluon.oversampling.config import ConditioningConfig
+from imbllm_autogluon.oversampling.prompts import _SMALLEST_BATCH, PromptBatch, PromptPool
 from imbllm_autogluon.sentences import Clauses
 from tests.oversampling.tables import mixed, read
 
@@ -28,7 +28,7 @@ def pool_of(cells: Cells = CELLS, n_features: int = N_FEATURES) -> PromptPool:
     """Rows whose tokens tell row and clause: 100 * row + clause."""
     tokens = 100 * np.arange(cells.n_rows)[:, None, None] + np.arange(n_features + 1)[None, :, None]
     columns = tuple(SCHEMA.columns[j % N_FEATURES] for j in range(n_features))
-    return PromptPool(Clauses(tokens, np.ones(tokens.shape[:2], dtype=bool)), N_REAL, columns)
+    return PromptPool(cells, Clauses(tokens, np.ones(tokens.shape[:2], dtype=bool)), N_REAL, columns)
 
 
 def batches(
@@ -80,9 +80,9 @@ def test_uneven_numbers_of_rows_differ_by_one_between_columns() -> None:
 
 
 def test_few_rows_are_not_scattered_over_tiny_batches() -> None:
-    found = batches(3 * SMALLEST_BATCH + 1)
+    found = batches(3 * _SMALLEST_BATCH + 1)
     assert len(found) == 3
-    assert min(sizes(found)) >= SMALLEST_BATCH
+    assert min(sizes(found)) >= _SMALLEST_BATCH
     assert len({int(batch.features[0]) for batch in found}) == 3
     assert sizes(batches(5)) == [5]
 
@@ -130,7 +130,7 @@ def test_exact_given_values_take_the_place_of_the_decoded_ones() -> None:
     for k in (0, 1, 3):
         settings = {"condition_pairs": k} if k else {"conditioning": "y"}
         batch = batches(40, **settings)[0]  # type: ignore[arg-type]
-        restored = restore_given([batch], written, CELLS)
+        restored = pool_of().restore_given([batch], written)
         for j in range(N_FEATURES):
             place = batch.features.tolist().index(j) if j in batch.features else None
             rows = np.zeros(40, dtype=int) if place is None else batch.sources[:, place]
@@ -143,7 +143,7 @@ def test_each_batch_gets_its_own_given_values() -> None:
     rows = np.concatenate([batch.sources[:, 0] for batch in several])
     features = np.concatenate([np.repeat(batch.features, len(batch.sources)) for batch in several])
     assert len(set(features.tolist())) > 3
-    whole = restore_given(several, CELLS.take(np.zeros(200, dtype=int)), CELLS)
+    whole = pool_of().restore_given(several, CELLS.take(np.zeros(200, dtype=int)))
     for place, (row, feature) in enumerate(zip(rows, features, strict=True)):
         assert whole.values[feature][place] == CELLS.values[feature][row]
         assert whole.missing[place, feature] == CELLS.missing[row, feature]
@@ -153,9 +153,9 @@ def test_missing_cells_can_be_given() -> None:
     frame = pd.DataFrame({"x": [1.5, None, 2.5, None], "y": [1, 2, 3, 4]})
     schema, cells = read(frame)
     tokens = np.zeros((4, 3, 1), dtype=np.int64)
-    pool = PromptPool(Clauses(tokens, np.ones((4, 3), dtype=bool)), 4, schema.columns)
+    pool = PromptPool(cells, Clauses(tokens, np.ones((4, 3), dtype=bool)), 4, schema.columns)
     for batch in batches(200, pool=pool):
-        restored = restore_given([batch], cells.take(np.zeros(len(batch.sources), dtype=int)), cells)
+        restored = pool.restore_given([batch], cells.take(np.zeros(len(batch.sources), dtype=int)))
         if batch.features.tolist() == [0]:
             assert 0.3 < restored.missing[:, 0].mean() < 0.7
 
@@ -183,7 +183,7 @@ def test_the_label_can_be_left_out_of_prompts_and_sentences(k: int) -> None:
 def test_clauses_behind_the_features_are_no_part_of_the_order_and_the_label_is_the_last() -> None:
     """A label model has clauses of hints and texts between the features and the label."""
     tokens = np.zeros((30, N_FEATURES + 3, 1), dtype=np.int64)
-    pool = PromptPool(Clauses(tokens, np.ones(tokens.shape[:2], dtype=bool)), N_REAL, SCHEMA.columns)
+    pool = PromptPool(CELLS, Clauses(tokens, np.ones(tokens.shape[:2], dtype=bool)), N_REAL, SCHEMA.columns)
     for batch in batches(60, pool=pool):
         assert batch.prompts.order[0] == N_FEATURES + 2
         assert sorted(batch.prompts.order[1:].tolist()) == list(range(N_FEATURES))
