@@ -15,7 +15,7 @@ from imbllm_autogluon._config import SettingsMixin
 from imbllm_autogluon.classification.config import ClassifierConfig
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.randomness import base_seed
-from imbllm_autogluon.tables.frames import checked_frame
+from imbllm_autogluon.tables.io import checked_frame
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
