@@ -33,7 +33,7 @@ from imbllm_autogluon.regression.losses import Treatment
 from imbllm_autogluon.regression.network import TableMatrix, TabularEncoder
 from imbllm_autogluon.regression.training import fit_encoder
 from imbllm_autogluon.tables import TableSchema
-from imbllm_autogluon.tables.frames import checked_frame
+from imbllm_autogluon.tables.io import checked_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
