@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from imbllm_autogluon import cli, cli_fit
-from imbllm_autogluon.tables.files import read_table, write_table
+from imbllm_autogluon.tables.io import read_table, write_table
 from tests.jobs.fits import QUICK, houses
 
 if TYPE_CHECKING:

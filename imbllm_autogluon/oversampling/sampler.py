@@ -17,7 +17,7 @@ from sklearn_compat.utils.validation import validate_data
 from imbllm_autogluon._config import SettingsMixin
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import generator_class
-from imbllm_autogluon.tables.inspection import checked_names
+from imbllm_autogluon.tables.io import checked_names
 
 if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
@@ -47,7 +47,7 @@ class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, 
         ``"imbllm"`` learns rare rows and interpolated ones, see :class:`~imbllm_autogluon.oversampling.imbllm.ImbLLM`;
         ``"great"`` learns the whole table, see :class:`~imbllm_autogluon.oversampling.great.GReaT`; ``"pred_llm"``
         learns it with the label last and is asked for the class of its rows, see
-        :class:`~imbllm_autogluon.oversampling.pred_llm_generator.PredLLMGenerator`.
+        :class:`~imbllm_autogluon.oversampling.pred_llm.PredLLMGenerator`.
     random_state : int, RandomState, Generator or None, default=None
         Seed; the same seed on the same machine gives the same rows.
     kinds : dict of column name to kind or None, default=None
