@@ -17,7 +17,7 @@ from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.pred_llm import PredLLMGenerator
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport
 from imbllm_autogluon.tables import Cells, Column, TableSchema
-from imbllm_autogluon.tables.storage import column_from_dict, column_to_dict
+from imbllm_autogluon.tables.stored import column_from_dict, column_to_dict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,7 +17,7 @@ from sklearn_compat.utils.validation import validate_data
 from imbllm_autogluon._config import SettingsMixin
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import generator_class
-from imbllm_autogluon.tables.inspection import checked_names
+from imbllm_autogluon.tables.io import checked_names
 
 if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.generator import LanguageGenerator

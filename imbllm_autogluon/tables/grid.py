@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from imbllm_autogluon.errors import InvalidInputError, TableError
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+if TYPE_CHECKING:
+    from imbllm_autogluon.arrays import FloatArray, IntArray
 
 _EXACT_UNITS = 10.0**15
 """Largest multiple of a power of ten that float64 division and multiplication still invert (15 digits)."""
@@ -59,16 +59,15 @@ class NumberLattice:
     """Largest number, itself on the lattice."""
 
     decimals: int
-    """Continuous: numbers are multiples of ``10**-decimals`` (negative: of tens, hundreds, ...). Otherwise 0."""
+    """Continuous: numbers are multiples of ``10**-decimals`` (negative: of tens, hundreds, ...). Otherwise 0.
 
-    step: int
+    A column of full precision gets as many as make about 10**6 points of its range.
+    """
+
+    step: int = 1
     """Integer and datetime: numbers are `minimum` plus multiples of this. Continuous: 1."""
 
-    exact: bool
-    """False: the column has full precision and `decimals` was chosen so that the range holds about 10**6 points."""
-
     def __post_init__(self) -> None:
-        """Refuse a lattice that holds no number."""
         one_type = isinstance(self.minimum, int) == isinstance(self.maximum, int)
         if self.minimum > self.maximum or self.step < 1 or not one_type:
             raise InvalidInputError(
@@ -91,16 +90,11 @@ class NumberLattice:
         if decimals is None:
             return _rounded_lattice(unique)
         low, high = shortest(unique[[0, -1]], decimals, bits)
-        return cls(float(low) + 0.0, float(high) + 0.0, decimals, 1, exact=True)
+        return cls(float(low) + 0.0, float(high) + 0.0, decimals)
 
     @classmethod
-    def of_integers(cls, values: Integers) -> NumberLattice:
-        """Lattice of an integer column: the step is the greatest common divisor of all distances.
-
-        Parameters
-        ----------
-        values
-            int64, without missing ones, shape (n,), n >= 1.
+    def of_integers(cls, values: IntArray) -> NumberLattice:
+        """Lattice of an integer column (int64, shape (n,)): the step is the greatest common divisor of all distances.
 
         Raises
         ------
@@ -111,28 +105,23 @@ class NumberLattice:
         return cls._of_whole(values, max(step, 1))
 
     @classmethod
-    def of_times(cls, values: Integers, steps: tuple[int, ...]) -> NumberLattice:
+    def of_times(cls, values: IntArray, steps: tuple[int, ...]) -> NumberLattice:
         """Lattice of a datetime column: the first of `steps` (coarsest first) of which all values are multiples."""
         return cls._of_whole(values, next((step for step in steps if not np.any(values % step)), 1))
 
     @classmethod
-    def _of_whole(cls, values: Integers, step: int) -> NumberLattice:
+    def _of_whole(cls, values: IntArray, step: int) -> NumberLattice:
         low, high = int(values.min()), int(values.max())
         if (high - low) // step >= 2**63:
             raise TableError(f"the range {low} .. {high} holds more points than int64 can count.")
-        return cls(low, high, 0, step, exact=True)
-
-    @property
-    def integral(self) -> bool:
-        """Whether every number is whole."""
-        return self.decimals <= 0
+        return cls(low, high, 0, step)
 
     def snap(self, values: npt.ArrayLike) -> npt.NDArray[Any]:
         """Nearest lattice point inside the range of every value; float64 for continuous columns, else int64."""
         inside = np.clip(np.asarray(values), self.minimum, self.maximum)
         return self.from_units(self._nearest_units(inside))
 
-    def to_units(self, values: npt.ArrayLike) -> Integers:
+    def to_units(self, values: npt.ArrayLike) -> IntArray:
         """Whole numbers that stand for lattice points.
 
         Continuous: ``value * 10**decimals``, so 0 stands for 0. Integer and datetime: ``(value - minimum) / step``,
@@ -148,7 +137,7 @@ class NumberLattice:
             return (offsets + _wrapped(self.minimum)).astype(np.int64)
         return _times_ten_to(whole.astype(np.float64), -self.decimals)
 
-    def _nearest_units(self, values: npt.NDArray[Any]) -> Integers:
+    def _nearest_units(self, values: npt.NDArray[Any]) -> IntArray:
         if not isinstance(self.minimum, int):
             return np.rint(_times_ten_to(values.astype(np.float64), self.decimals)).astype(np.int64)
         if values.dtype.kind == "f":
@@ -158,7 +147,7 @@ class NumberLattice:
         return (units + (rest > step - rest)).astype(np.int64)
 
 
-def shortest(values: Floats, decimals: int, bits: int) -> Floats:
+def shortest(values: FloatArray, decimals: int, bits: int) -> FloatArray:
     """Replace float16 and float32 values, widened to float64, by the short decimal they stand for, where they do."""
     if bits == 64:
         return values
@@ -168,7 +157,7 @@ def shortest(values: Floats, decimals: int, bits: int) -> Floats:
         return np.where(short.astype(own) == values.astype(own), short, values)
 
 
-def _distances(values: Integers, low: int) -> npt.NDArray[np.uint64]:
+def _distances(values: IntArray, low: int) -> npt.NDArray[np.uint64]:
     """Return ``values - low`` as uint64: a difference of two int64 may need 64 bits."""
     return values.astype(np.uint64) - _wrapped(low)
 
@@ -178,12 +167,12 @@ def _wrapped(number: int) -> np.uint64:
     return np.uint64(number % 2**64)
 
 
-def _times_ten_to(values: Floats, power: int) -> Floats:
+def _times_ten_to(values: FloatArray, power: int) -> FloatArray:
     """Multiply by a power of ten, by division where it is negative: only whole powers are exact in binary."""
     return values * 10.0**power if power >= 0 else values / 10.0**-power
 
 
-def _shared_decimals(unique: Floats, bits: int) -> int | None:
+def _shared_decimals(unique: FloatArray, bits: int) -> int | None:
     """Smallest number of decimals with which every value can be written, or None at full precision."""
     size, width = _magnitude(unique), float(unique[-1] / 2 - unique[0] / 2) * 2
     if size == 0:
@@ -198,13 +187,13 @@ def _shared_decimals(unique: Floats, bits: int) -> int | None:
     return None
 
 
-def _have_decimals(values: Floats, decimals: int, bits: int) -> bool:
+def _have_decimals(values: FloatArray, decimals: int, bits: int) -> bool:
     short = _times_ten_to(np.rint(_times_ten_to(values, decimals)), -decimals)
     own = _FLOAT_TYPES[bits]
     return bool(np.array_equal(short.astype(own), values.astype(own)))
 
 
-def _rounded_lattice(unique: Floats) -> NumberLattice:
+def _rounded_lattice(unique: FloatArray) -> NumberLattice:
     """Lattice of about 10**6 points inside the range of full-precision values."""
     width = float(unique[-1] / 2 - unique[0] / 2) * 2 or _magnitude(unique)
     finest = math.floor(math.log10(_ROUNDED_UNITS) - math.log10(_magnitude(unique)))
@@ -214,8 +203,8 @@ def _rounded_lattice(unique: Floats) -> NumberLattice:
     if low > high:  # no point inside: the one next to the range, towards 0 where it cannot overflow
         low = high = min(low, high, key=abs)
     ends = _times_ten_to(np.array([low, high], dtype=np.float64), -decimals)
-    return NumberLattice(float(ends[0]) + 0.0, float(ends[1]) + 0.0, decimals, 1, exact=False)
+    return NumberLattice(float(ends[0]) + 0.0, float(ends[1]) + 0.0, decimals)
 
 
-def _magnitude(unique: Floats) -> float:
+def _magnitude(unique: FloatArray) -> float:
     return float(np.max(np.abs(unique[[0, -1]])))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.tables import NumberLattice
-from imbllm_autogluon.tables.lattice import shortest
+from imbllm_autogluon.tables.grid import shortest
 
 DAY, HOUR = 86_400, 3_600
 floats = st.floats(allow_nan=False, allow_infinity=False)
@@ -32,9 +32,8 @@ int64s = st.integers(-(2**63), 2**63 - 1)
 )
 def test_decimals_are_the_fewest_that_write_every_value(values: list[float], decimals: int) -> None:
     lattice = NumberLattice.of_floats(np.array(values))
-    assert (lattice.decimals, lattice.exact) == (decimals, True)
+    assert lattice.decimals == decimals
     assert (lattice.minimum, lattice.maximum) == (min(values), max(values))
-    assert lattice.integral == (decimals <= 0)
 
 
 @pytest.mark.parametrize("bits", [16, 32])
@@ -49,7 +48,7 @@ def test_decimals_of_short_floats_are_those_of_their_own_text(bits: int) -> None
 def test_full_precision_gets_about_a_million_points(scale: float, decimals: int) -> None:
     values = np.random.default_rng(0).uniform(-0.5, 0.5, 1000) * scale
     lattice = NumberLattice.of_floats(values)
-    assert (lattice.exact, lattice.decimals) == (False, decimals)
+    assert lattice.decimals == decimals
     assert values.min() <= lattice.minimum <= lattice.maximum <= values.max()
 
 
@@ -120,7 +119,7 @@ def test_snapped_integers_lie_on_the_lattice_inside_the_range(seen: list[int], v
 
 
 def test_interpolated_values_of_an_integer_column_snap_to_the_nearest_step() -> None:
-    lattice = NumberLattice(minimum=5, maximum=25, decimals=0, step=5, exact=True)
+    lattice = NumberLattice(minimum=5, maximum=25, decimals=0, step=5)
     snapped = lattice.snap(np.array([-3.0, 11.9, 13.1, 99.0]))
     assert (snapped.tolist(), snapped.dtype) == ([5, 10, 15, 25], np.int64)
     assert lattice.to_units(np.array([5, 15])).tolist() == [0, 2]
@@ -129,9 +128,9 @@ def test_interpolated_values_of_an_integer_column_snap_to_the_nearest_step() -> 
 @pytest.mark.parametrize("ends", [(2, 1), (0, 1.0)])
 def test_a_lattice_without_a_range_is_refused(ends: tuple[float, float]) -> None:
     with pytest.raises(InvalidInputError, match="minimum <= maximum"):
-        NumberLattice(ends[0], ends[1], decimals=0, step=1, exact=True)
+        NumberLattice(ends[0], ends[1], decimals=0)
 
 
 def test_integers_off_the_lattice_snap_to_the_nearest_step() -> None:
-    lattice = NumberLattice(minimum=5, maximum=25, decimals=0, step=5, exact=True)
+    lattice = NumberLattice(minimum=5, maximum=25, decimals=0, step=5)
     assert lattice.snap(np.array([7, 8, 12, 14, 2**62])).tolist() == [5, 10, 10, 15, 25]

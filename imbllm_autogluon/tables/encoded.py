@@ -13,9 +13,7 @@ from imbllm_autogluon.errors import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imbllm_autogluon.arrays import BoolArray
-
-Array = npt.NDArray[Any]
+    from imbllm_autogluon.arrays import BoolArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,14 +27,13 @@ class Cells:
     (2, 2, [2.5])
     """
 
-    values: tuple[Array, ...]
+    values: tuple[npt.NDArray[Any], ...]
     """One array of shape (n_rows,) per column: float64 (continuous) or int64; 0 where missing."""
 
     missing: BoolArray
     """Shape (n_rows, n_columns): which cells are missing."""
 
     def __post_init__(self) -> None:
-        """Refuse arrays whose shapes contradict each other."""
         if self.missing.ndim != 2 or [len(column) for column in self.values] != [self.n_rows] * self.n_columns:
             raise InvalidInputError(
                 f"cells need one value array of n_rows per column of the missing mask; got lengths "
@@ -92,7 +89,7 @@ class Cells:
         row_bytes = np.hstack([words.view(np.uint8), self.missing.astype(np.uint8)])
         return np.ascontiguousarray(row_bytes).view(f"S{row_bytes.shape[1]}")[:, 0]
 
-    def _words(self, j: int) -> npt.NDArray[np.int64]:
+    def _words(self, j: int) -> IntArray:
         """Return column `j` as 64-bit words, equal where the cells are equal."""
         column = np.where(self.missing[:, j], 0, self.values[j])
         return (column + 0.0).view(np.int64) if column.dtype.kind == "f" else column.astype(np.int64)

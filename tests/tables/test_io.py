@@ -1,3 +1,5 @@
+"""Tables come in by one door: files, frames and arrays."""
+
 from __future__ import annotations
 
 import datetime as dt
@@ -8,14 +10,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy import sparse
 
 from imbllm_autogluon.errors import TableError
-from imbllm_autogluon.tables import files
-from imbllm_autogluon.tables.files import check_target, read_table, to_csv, write_table
+from imbllm_autogluon.tables.io import check_target, checked_frame, read_table, to_csv, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from typing import Any
 
 PEOPLE = pd.DataFrame({"age": [61, 35], "city, home": ["Oslo", 'an "old" town'], "paid": [1.5, np.nan]})
 
@@ -35,7 +38,7 @@ BAD_FILES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "no extension": ("table", text("a\n1\n"), "no extension"),
     "no bytes": ("t.csv", text(""), "0 bytes"),
     "blank lines": ("t.csv", text("\n\n"), "is empty"),
-    "header alone": ("t.csv", text("a,b\n"), "header of 2 columns but no rows"),
+    "header alone": ("t.csv", text("a,b\n"), "t.csv has 0 rows"),
     "repeated name": ("t.csv", text("age,sex,age\n1,f,2\n"), "'age' occurs more than once"),
     "repeated name behind a byte order mark": ("t.csv", text("\ufeffage,age\n1,2\n"), "'age' occurs more than once"),
     "repeated quoted name": ("t.csv", text('"a,b",c,"a,b"\n1,2,3\n'), "'a,b' occurs more than once"),
@@ -51,7 +54,7 @@ BAD_FILES: dict[str, tuple[str, Callable[[Path], object], str]] = {
         parquet(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])),
         "'a' occurs more than once",
     ),
-    "Parquet without rows": ("t.parquet", parquet(pa.table({"a": pa.array([], pa.int64())})), "no rows"),
+    "Parquet without rows": ("t.parquet", parquet(pa.table({"a": pa.array([], pa.int64())})), "has 0 rows"),
     "Parquet with infinite values": ("t.parquet", parquet(pa.table({"a": [1.0, float("inf")]})), "1 infinite values"),
 }
 
@@ -116,7 +119,7 @@ def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path, monkeypat
         assert (draft.read_text(), path.read_text()) == ("a\n1\n", "old")
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(files.os, "replace", interrupted)
+    monkeypatch.setattr("os.replace", interrupted)
     with pytest.raises(TableError, match="Input/output error"):
         write_table(pd.DataFrame({"a": [1]}), target)
     assert target.read_text() == "old"
@@ -138,3 +141,53 @@ def test_a_target_that_cannot_be_written_is_refused_beforehand(tmp_path: Path, n
     with pytest.raises(TableError, match=message):
         check_target(tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == ["folder.csv"]
+
+
+def test_a_frame_stays_as_it_is() -> None:
+    frame = pd.DataFrame({"a": [1.5, np.inf], "b": ["x", None]}, index=[7, 7])
+    assert checked_frame(frame) is frame
+
+
+@pytest.mark.parametrize(
+    ("X", "dtypes"),
+    [
+        (np.array([[1.0, np.nan], [3.0, 4.0]]), ["float64", "float64"]),
+        (np.array([[1, 2], [3, 4]], dtype="int8"), ["int8", "int8"]),
+        ([[1, 2.5], [3, 4.0]], ["float64", "float64"]),
+        ([[1, "x"], [3, "y"]], ["object", "object"]),
+    ],
+)
+def test_arrays_and_lists_become_numbered_columns(X: Any, dtypes: list[str]) -> None:
+    frame = checked_frame(X)
+    assert list(frame.columns) == [0, 1]
+    assert [str(dtype) for dtype in frame.dtypes] == dtypes
+
+
+def test_numbers_beside_text_in_a_list_stay_numbers() -> None:
+    assert checked_frame([[1, "x"], [3, "y"]])[0].tolist() == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.array([[1.0, np.inf]]), "infinity"),
+        (np.ones(3), "2D array"),
+        (np.ones((2, 2, 2)), "dim"),
+        (np.ones((0, 2)), "0 sample"),
+        (np.ones((2, 0)), "0 feature"),
+        ([], "2D array"),
+    ],
+)
+def test_arrays_that_are_no_table_are_refused(X: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        checked_frame(X)
+
+
+def test_sparse_matrices_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"[Ss]parse"):
+        checked_frame(sparse.csr_matrix(np.eye(3)))
+
+
+def test_names_that_occur_twice_are_refused() -> None:
+    with pytest.raises(TableError, match="'a' occurs more than once"):
+        checked_frame(pd.DataFrame([[1, 2]], columns=["a", "a"]))
