@@ -201,7 +201,7 @@ SCRIPT = textwrap.dedent(
     import pandas as pd
     from imbllm_autogluon.language.hardware import Processes
     from imbllm_autogluon.oversampling import ImbLLM, GeneratorConfig
-    from imbllm_autogluon.oversampling.storage import save_generator
+    from imbllm_autogluon.oversampling.methods import save_generator
     from tests.oversampling.tables import labels, mixed
 
     backbone, folder, seed, checkpoint, settings = sys.argv[1:]
