@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from autogluon.core.metrics import compute_metric, get_metric
 
-from imbllm_autogluon.classification.decision_scores import resampled_scores
-from imbllm_autogluon.classification.prior import correct_prior
-from imbllm_autogluon.classification.redrawing import redrawn_within_classes
+from imbllm_autogluon.classification.calibration import correct_prior
+from imbllm_autogluon.classification.logit_adjustment import redrawn_within_classes, resampled_scores
 from imbllm_autogluon.plugin.ensemble_model import fit_ensemble, tilt_of
 from imbllm_autogluon.plugin.generator_model import GeneratorModel
 from imbllm_autogluon.plugin.latent_diff_model import LatentDiffModel

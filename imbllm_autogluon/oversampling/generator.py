@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon._config import shows_progress
-from imbllm_autogluon.classification.held_out import held_out_rows
+from imbllm_autogluon.classification.calibration import held_out_rows
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.filters import (

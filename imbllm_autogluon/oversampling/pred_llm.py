@@ -178,7 +178,7 @@ class _CandidateWriter(Writer):
         return np.asarray(answers, dtype=np.int64)
 
     def _pool(self, starts: Cells) -> PromptPool:
-        clauses = self.label_model.reader.feature_clauses(self.model.encoding, starts)
+        clauses = self.label_model.encoder.feature_clauses(self.model.encoding, starts)
         return PromptPool(starts, clauses, starts.n_rows, self.schema.columns)
 
 

@@ -166,8 +166,7 @@ class LatentDiffModel(SettingsModel):
             kinds=kinds_to_read(self._feature_metadata, X),
             threads=threads,
             time_limit=time_limit,
-            **settings,
-        )
+        ).set_params(**settings)
         model.fit(X, targets, sample_weight=weights)
         _require_learned(model, time_limit)
         self.model = model

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbllm_autogluon.classification.label_model import LabelQuery
+from imbllm_autogluon.classification import label_model
 from imbllm_autogluon.language.writing import RowWriter
 from imbllm_autogluon.oversampling.filters import KnownRows
 from imbllm_autogluon.oversampling.generator import SampleRequest
@@ -105,9 +105,11 @@ def test_free_texts_which_nothing_writes_are_not_in_the_question(monkeypatch: py
     table = X.assign(note=[f"a long text with many words about row {i}" for i in range(120)])
     model = PredLLMGenerator(quick(), random_state=0, threads=1).fit(table, Y, {"c": 5})
     present: list[Any] = []
-    original = LabelQuery.log_probabilities
+    original = label_model.query_label
     monkeypatch.setattr(
-        LabelQuery, "log_probabilities", lambda query, rows: present.append(rows.present) or original(query, rows)
+        label_model,
+        "query_label",
+        lambda model, rows, *args, **kwargs: present.append(rows.present) or original(model, rows, *args, **kwargs),
     )
     candidates(model, 40)
     assert present[-1].shape == (40, 8)
