@@ -49,7 +49,7 @@ def test_by_default_the_report_beside_the_predictor_is_replaced(folder: Path) ->
 
 def test_measures_stay_when_the_rows_are_no_longer_in_the_cache(folder: Path) -> None:
     before = json.loads((folder / JSON_NAME).read_text(encoding="utf-8"))["rows"]
-    for entry in (folder / "utils" / "imbllm" / POOLS.name).glob("*/complete"):
+    for entry in (folder / "utils" / "imbllm" / POOLS.name).glob("*/state.json"):
         entry.unlink()
     POOLS.forget()
     report_of(folder)

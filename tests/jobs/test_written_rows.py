@@ -133,7 +133,7 @@ def test_rows_that_are_no_longer_in_the_cache_are_none(tmp_path: Path) -> None:
     outcome = copy_of(binary_outcome(), tmp_path / "fit")
     assert written_rows(outcome.predictor) is not None
     rows = Path(outcome.predictor.path) / "utils" / "imbllm" / POOLS.name
-    for entry in rows.glob("*/complete"):
+    for entry in rows.glob("*/state.json"):
         entry.unlink()
     POOLS.forget()
     assert written_rows(outcome.predictor) is None

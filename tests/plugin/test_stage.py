@@ -15,6 +15,7 @@ from autogluon.tabular.models import LGBModel
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.fold_writer import predictor_folder
 from imbllm_autogluon.plugin.twins import twin_of
+from imbllm_autogluon.rebalancing.rows import GENERATORS
 from tests.plugin.recording import RecordingModel, SplittingModel
 from tests.shared import TINY
 
@@ -137,7 +138,7 @@ def test_all_families_of_a_fold_share_one_generator(fold: Table, tmp_path: Path)
     reports = [fitted(tmp_path / "models" / name, fold).imbllm_report["oversampling"] for name in ("A", "B", "C")]
     assert [report["trained_here"] for report in reports] == [True, False, False]
     assert len({report["generator"] for report in reports}) == 1
-    assert len(list((tmp_path / "utils" / "imbllm" / "generators").glob("*/complete"))) == 1
+    assert len(GENERATORS.keys(tmp_path / "utils" / "imbllm")) == 1
 
 
 def test_a_model_of_its_own_leaves_no_cache_folder(fold: Table, tmp_path: Path) -> None:
@@ -148,7 +149,7 @@ def test_a_model_of_its_own_leaves_no_cache_folder(fold: Table, tmp_path: Path) 
 
 def test_a_chosen_cache_folder_is_used(fold: Table, tmp_path: Path) -> None:
     fitted(tmp_path / "model", fold, cache_dir=str(tmp_path / "mine"))
-    assert len(list((tmp_path / "mine" / "generators").glob("*/complete"))) == 1
+    assert len(GENERATORS.keys(tmp_path / "mine")) == 1
 
 
 def test_an_unwritable_cache_folder_warns_and_the_fit_goes_on(
