@@ -29,7 +29,7 @@ CONFIGURATIONS = (
     *ESTIMATORS.values(),
     "rebalancing.config.RebalanceConfig",
     "plugin.parameters.StageConfig",
-    "plugin.tuning_options.TuningOptions",
+    "plugin.parameters.TuningOptions",
 )
 
 

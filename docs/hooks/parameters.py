@@ -10,8 +10,7 @@ from roles import linked
 from imbllm_autogluon.classification.config import ClassifierConfig
 from imbllm_autogluon.field_docs import classes_of, parameters_of
 from imbllm_autogluon.oversampling.config import GeneratorConfig
-from imbllm_autogluon.plugin.parameters import StageConfig
-from imbllm_autogluon.plugin.tuning_options import TuningOptions
+from imbllm_autogluon.plugin.parameters import StageConfig, TuningOptions
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
 from imbllm_autogluon.regression.config import LatentDiffConfig
 

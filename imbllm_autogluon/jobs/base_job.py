@@ -15,8 +15,8 @@ from imbllm_autogluon.configuration import require_number
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
 from imbllm_autogluon.jobs.checks import check_families, check_folds, check_presets
 from imbllm_autogluon.jobs.folders import check_folder, clear_folder, prepare_folder
-from imbllm_autogluon.plugin.callback import RebalanceCallback
 from imbllm_autogluon.plugin.parameters import TwinParameters
+from imbllm_autogluon.plugin.portfolio import RebalanceCallback
 from imbllm_autogluon.plugin.presets import presets as own_presets
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from imbllm_autogluon.classification.prior import correct_prior
 from imbllm_autogluon.jobs.comparison import Comparison, Score, kind_of_rows
 from imbllm_autogluon.jobs.resampling import decisions_interval, difference_interval
 from imbllm_autogluon.jobs.score_curves import class_curves
-from imbllm_autogluon.plugin.ensemble_model import tilt_of
+from imbllm_autogluon.plugin.ensemble import tilt_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imbllm_autogluon.plugin.ensemble_model import fit_ensemble
-from imbllm_autogluon.plugin.generator_model import GeneratorModel
-from imbllm_autogluon.plugin.latent_diff_model import LatentDiffModel
+from imbllm_autogluon.plugin.ensemble import fit_ensemble
+from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.plugin.stage import RebalancingMixin
 
 if TYPE_CHECKING:

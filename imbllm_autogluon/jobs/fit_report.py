@@ -20,7 +20,7 @@ from imbllm_autogluon.jobs.studies import StudyRecord, study_records
 from imbllm_autogluon.jobs.target_facts import latent_notes, target_facts
 from imbllm_autogluon.jobs.target_job import TargetJob
 from imbllm_autogluon.plugin.parameters import TwinParameters
-from imbllm_autogluon.plugin.tasks import plan_for
+from imbllm_autogluon.plugin.stage import plan_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

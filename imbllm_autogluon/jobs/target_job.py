@@ -17,9 +17,9 @@ from imbllm_autogluon.jobs.base_job import BaseJob
 from imbllm_autogluon.jobs.checks import check_columns, check_metric, check_test_targets
 from imbllm_autogluon.jobs.comparison import Comparison, Score, kind_of_rows
 from imbllm_autogluon.jobs.resampling import difference_interval
-from imbllm_autogluon.plugin.latent_diff_model import KEY as LATENT_DIFF
+from imbllm_autogluon.plugin.models import LatentDiffModel
 from imbllm_autogluon.plugin.parameters import TwinParameters
-from imbllm_autogluon.plugin.regression_scorers import geometric_mean_error
+from imbllm_autogluon.plugin.scorers import geometric_mean_error
 from imbllm_autogluon.quality.pages.environments import measure
 from imbllm_autogluon.regression.bins import FEW_BELOW, MANY_ABOVE, SHOTS, TargetBins, shots
 from imbllm_autogluon.regression.config import LatentDiffConfig
@@ -95,12 +95,12 @@ class TargetJob(BaseJob):
     @property
     def scorer(self) -> str | Scorer:
         """The metric in force; those of shots remember the training table, whatever part of it a fold trains on."""
-        from imbllm_autogluon.plugin import regression_scorers
+        from imbllm_autogluon.plugin import scorers
 
         if self.eval_metric == GEOMETRIC:
-            return regression_scorers.geometric_mean_error
+            return scorers.geometric_mean_error
         if self.eval_metric in SHOT_METRICS:
-            return regression_scorers.shot_scorer(self.bins, self.bin_counts, SHOT_METRICS[self.eval_metric])
+            return scorers.shot_scorer(self.bins, self.bin_counts, SHOT_METRICS[self.eval_metric])
         return self.eval_metric
 
     @cached_property
@@ -118,7 +118,7 @@ class TargetJob(BaseJob):
         """Keyword arguments of ``TabularPredictor.fit`` besides the data."""
         arguments = super().fit_arguments()
         if self.latent_diff:
-            arguments["hyperparameters"][LATENT_DIFF] = dict(self.latent_diff)
+            arguments["hyperparameters"][LatentDiffModel.ag_key] = dict(self.latent_diff)
         return arguments
 
     def compared(self, predictor: TabularPredictor, models: Contenders) -> Comparison:

@@ -21,10 +21,8 @@ from autogluon.core.utils.exceptions import TimeLimitExceeded
 from optuna.trial import TrialState
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin.fold_writer import predictor_folder
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, own_settings
-from imbllm_autogluon.plugin.stage import RebalancingMixin
-from imbllm_autogluon.plugin.tasks import task_of
+from imbllm_autogluon.plugin.stage import RebalancingMixin, predictor_folder, task_of
 from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
 from imbllm_autogluon.search.studies import journal_storage, open_study, retry_interrupted, study_name
 
@@ -33,13 +31,13 @@ if TYPE_CHECKING:
 
     from optuna.trial import FrozenTrial
 
-    from imbllm_autogluon.plugin.tuning_options import TuningOptions
+    from imbllm_autogluon.plugin.parameters import TuningOptions
     from imbllm_autogluon.search.space import RebalanceSpace
 
 
-log = logging.getLogger("autogluon.imbllm")
+_log = logging.getLogger("autogluon.imbllm")
 
-PLAIN = (str, int, float, bool, type(None))
+_PLAIN = (str, int, float, bool, type(None))
 """What Optuna stores as a choice; of anything else its place in the list is stored."""
 
 
@@ -86,7 +84,7 @@ class Trials:
         while self._n_finished() + self._failed < self.n_wanted:
             started = time.time()
             if not has_time(started - self._task["time_start"], float(np.median(durations)) if durations else 0.0):
-                log.log(20, "\tNo time is left for another trial; %d are finished.", self._n_finished())
+                _log.log(20, "\tNo time is left for another trial; %d are finished.", self._n_finished())
                 break
             if not self._one():
                 break
@@ -122,7 +120,7 @@ class Trials:
             score = self._fitted(trial)
         except optuna.TrialPruned:
             self.study.tell(trial, state=TrialState.PRUNED)
-            log.log(15, "\t%s is pruned.", folder.name)
+            _log.log(15, "\t%s is pruned.", folder.name)
         except TimeLimitExceeded:
             self.study.tell(trial, state=TrialState.FAIL)
             shutil.rmtree(folder, ignore_errors=True)
@@ -130,10 +128,10 @@ class Trials:
         except Exception as error:  # noqa: BLE001 - whatever a model raises, it is one trial less
             self.study.tell(trial, state=TrialState.FAIL)
             self._failed += 1
-            log.warning("\tTrial %s failed: %s: %s", folder.name, type(error).__name__, error)
+            _log.warning("\tTrial %s failed: %s: %s", folder.name, type(error).__name__, error)
         else:
             self.study.tell(trial, score)
-            log.log(15, "\t%s: %.4f with %s", folder.name, score, trial.params)
+            _log.log(15, "\t%s: %.4f with %s", folder.name, score, trial.params)
             return True
         shutil.rmtree(folder, ignore_errors=True)
         return True
@@ -263,7 +261,7 @@ class Trials:
         self._failed -= len(lost)
         n_known = self._n_finished()
         if n_left or n_known:
-            log.log(20, "\tGoing on with %d finished trials and %d interrupted ones.", n_known, n_left)
+            _log.log(20, "\tGoing on with %d finished trials and %d interrupted ones.", n_known, n_left)
 
     def _n_finished(self) -> int:
         return len(self.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE, TrialState.PRUNED]))
@@ -311,7 +309,7 @@ def suggest(trial: optuna.trial.BaseTrial, name: str, space: Space) -> Any:
     if isinstance(space, Real):
         return trial.suggest_float(name, space.lower, space.upper, log=space.log)
     if isinstance(space, Categorical):
-        if all(isinstance(choice, PLAIN) for choice in space.data):
+        if all(isinstance(choice, _PLAIN) for choice in space.data):
             return trial.suggest_categorical(name, space.data)
         place = trial.suggest_categorical(name, list(range(len(space.data))))
         chosen = space.data[place]
@@ -334,7 +332,7 @@ def _first(name: str, space: Space) -> dict[str, Any]:
     default = space.default
     if isinstance(space, Bool):
         return {name: bool(default)}
-    if isinstance(space, Categorical) and not all(isinstance(choice, PLAIN) for choice in space.data):
+    if isinstance(space, Categorical) and not all(isinstance(choice, _PLAIN) for choice in space.data):
         place = next(place for place, choice in enumerate(space.data) if choice is default)
         nested = _first(f"{name}.{place}", default) if isinstance(default, Space) else {}
         return {name: place, **nested}

@@ -16,10 +16,10 @@ from typing import Any
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.stage import RebalancingMixin
 
-SUFFIX = "Imb"
+_SUFFIX = "Imb"
 KEY_SUFFIX = "_IMB"
 
-NOT_TWINNED = (
+_NOT_TWINNED = (
     "ENS_WEIGHTED", "SIMPLE_ENS_WEIGHTED", "DUMMY", "IMBLLM", "IMBLLM_CLF", "LATENT_DIFF", "AG_IMAGE_NN", "AG_TEXT_NN",
     "AG_AUTOMM", "IMBLLM_ENS",
 )  # fmt: skip
@@ -55,7 +55,7 @@ def twin_of(model_class: type[Any]) -> type[Any]:
 
 def has_twin(model_class: type[Any]) -> bool:
     """Whether a registered class is one that gets a twin."""
-    return not issubclass(model_class, RebalancingMixin) and model_class.ag_key not in NOT_TWINNED
+    return not issubclass(model_class, RebalancingMixin) and model_class.ag_key not in _NOT_TWINNED
 
 
 def _make_twin(model_class: type[Any], name: str) -> type[Any]:
@@ -65,7 +65,7 @@ def _make_twin(model_class: type[Any], name: str) -> type[Any]:
         "__qualname__": name,
         "__doc__": f"{model_class.__name__} fitted on rebalanced folds.",
         "ag_key": f"{model_class.ag_key}{KEY_SUFFIX}",
-        "ag_name": f"{model_class.ag_name}{SUFFIX}",
+        "ag_name": f"{model_class.ag_name}{_SUFFIX}",
         "ag_priority": model_class.ag_priority - 1,
         "ag_priority_by_problem_type": MappingProxyType(priorities),
     }
@@ -81,9 +81,9 @@ def _twin_name(model_class: type[Any]) -> str:
             "importable module, so that saved predictors and other processes can find it."
         )
     if _registered(model_class.__name__) is model_class:
-        return f"{model_class.__name__}{SUFFIX}"
+        return f"{model_class.__name__}{_SUFFIX}"
     path = f"{model_class.__qualname__}{_IN}{model_class.__module__}".replace(".", _DOT)
-    return f"{path}{SUFFIX}"
+    return f"{path}{_SUFFIX}"
 
 
 def _registered(class_name: str) -> type[Any] | None:
@@ -100,7 +100,7 @@ def _registered(class_name: str) -> type[Any] | None:
 
 def __getattr__(name: str) -> type[Any]:
     """Make the twin that a pickle asks for."""
-    plain = name.removesuffix(SUFFIX)
+    plain = name.removesuffix(_SUFFIX)
     if plain != name and not name.startswith("_"):
         model_class = _registered(plain) if _IN not in plain else _imported(plain)
         if model_class is not None:

@@ -6,7 +6,7 @@ from sklearn import metrics
 
 from imbllm_autogluon.jobs.class_comparison import compare, label_threshold
 from imbllm_autogluon.jobs.prediction import predict_table
-from imbllm_autogluon.plugin.ensemble_model import calibrated_probabilities, tilt_of
+from imbllm_autogluon.plugin.ensemble import calibrated_probabilities, tilt_of
 from tests.jobs.fits import binary_outcome, mixed_table, multiclass_outcome
 
 

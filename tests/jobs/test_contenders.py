@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from imbllm_autogluon.jobs.contenders import base_models, contenders, is_generator
-from imbllm_autogluon.plugin.ensemble_model import fit_ensemble
-from imbllm_autogluon.plugin.latent_diff_model import LatentDiffModel
+from imbllm_autogluon.plugin.ensemble import fit_ensemble
+from imbllm_autogluon.plugin.models import LatentDiffModel
 from tests.jobs.fits import binary_outcome
 
 
@@ -62,7 +62,7 @@ def ensembles(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def generator() -> type:
-    from imbllm_autogluon.plugin.generator_model import GeneratorModel
+    from imbllm_autogluon.plugin.models import GeneratorModel
 
     return GeneratorModel
 

@@ -13,7 +13,7 @@ from imbllm_autogluon.jobs.contenders import base_models
 from imbllm_autogluon.jobs.folders import OF_A_PREDICTOR, left_by_a_fit, prepare_folder
 from imbllm_autogluon.jobs.job import FitJob
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
-from imbllm_autogluon.plugin.callback import RebalanceCallback
+from imbllm_autogluon.plugin.portfolio import RebalanceCallback
 from imbllm_autogluon.plugin.presets import presets
 from imbllm_autogluon.rebalancing.cache import cache_of
 from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS

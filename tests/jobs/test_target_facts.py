@@ -10,7 +10,7 @@ from imbllm_autogluon.jobs.fit_report import HTML_NAME, JSON_NAME, fit_report, l
 from imbllm_autogluon.jobs.fold_records import _record, fold_records
 from imbllm_autogluon.jobs.summary import summary
 from imbllm_autogluon.jobs.target_facts import latent_notes, target_facts
-from imbllm_autogluon.plugin.latent_diff_model import LatentDiffModel
+from imbllm_autogluon.plugin.models import LatentDiffModel
 from tests.jobs.target_fits import target_outcome, target_table, tiny_target_job, unbagged_outcome
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def test_the_leaderboard_marks_latent_diff() -> None:
 
 
 def test_what_latent_diff_fell_short_of_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imbllm_autogluon.plugin.latent_diff_model._too_little", lambda *_: "too little")
+    monkeypatch.setattr("imbllm_autogluon.plugin.models._too_little", lambda *_: "too little")
     outcome = tiny_target_job(target_table(), tmp_path / "fit", folds=0, settings={"method": "none"}).run()
     assert latent_notes(outcome.predictor) == ["LatentDiff, all rows: too little; every answer is the median."]
     assert "LatentDiff, all rows: too little; every answer is the median." in fit_report(outcome)["notes"]

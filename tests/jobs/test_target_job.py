@@ -9,7 +9,7 @@ from autogluon.tabular import TabularPredictor
 from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.jobs.contenders import base_models, is_latent_diff, is_twin
 from imbllm_autogluon.jobs.target_job import TargetJob
-from imbllm_autogluon.plugin.callback import RebalanceCallback
+from imbllm_autogluon.plugin.portfolio import RebalanceCallback
 from imbllm_autogluon.tables.target import TargetTable
 from tests.jobs.target_fits import houses, target_outcome, target_table, tiny_target_job, unbagged_outcome
 

@@ -13,7 +13,7 @@ from autogluon.common.utils.cv_splitter import CVSplitter
 from imbllm_autogluon.jobs.fold_records import child_reports
 from imbllm_autogluon.jobs.written_rows import _bagged_rows, written_rows
 from imbllm_autogluon.plugin.parameters import TwinParameters
-from imbllm_autogluon.plugin.tasks import plan_for
+from imbllm_autogluon.plugin.stage import plan_for
 from imbllm_autogluon.rebalancing import Fold
 from imbllm_autogluon.rebalancing.rows import POOLS
 from imbllm_autogluon.tables.labelled import LabelledTable

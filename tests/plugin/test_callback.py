@@ -9,8 +9,8 @@ import pytest
 from autogluon.core.callbacks import EarlyStoppingCountCallback
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin.callback import RebalanceCallback
-from imbllm_autogluon.plugin.generator_model import GeneratorModel
+from imbllm_autogluon.plugin.models import GeneratorModel
+from imbllm_autogluon.plugin.portfolio import RebalanceCallback
 
 RARE = pd.Series([0] * 90 + [1] * 10)
 NEARLY_HALF = pd.Series([0] * 64 + [1] * 36)

@@ -16,7 +16,7 @@ from imbllm_autogluon.classification import ClassifierConfig, LanguageModelClass
 from imbllm_autogluon.classification.calibration import softmax
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin import classifier_model
-from imbllm_autogluon.plugin.classifier_model import KEY, ClassifierModel
+from imbllm_autogluon.plugin.classifier_model import ClassifierModel
 from imbllm_autogluon.plugin.twins import has_twin
 from tests.fresh import run_afresh
 from tests.plugin.classifier_fits import NAME, QUICK, alone, children, codes, fit
@@ -46,7 +46,7 @@ def table() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def predictor(table: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> TabularPredictor:
-    portfolio = {KEY: {**QUICK, "calibration": "bias"}, "LR": {}}
+    portfolio = {"IMBLLM_CLF": {**QUICK, "calibration": "bias"}, "LR": {}}
     return fit(tmp_path_factory.mktemp("bagged") / "p", table, hyperparameters=portfolio, num_bag_folds=FOLDS)
 
 
@@ -265,7 +265,7 @@ def test_a_time_limit_that_is_too_short_is_told_to_autogluon(
     limit: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A fast machine does the usual number of steps in a twentieth of a second.
-    monkeypatch.setattr(classifier_model, "LEAST_LABEL_STEPS", 10_000)
+    monkeypatch.setattr(classifier_model, "_LEAST_LABEL_STEPS", 10_000)
     X, y = codes(150, 2)
     model = alone(tmp_path, "binary", "roc_auc", warmup_steps=500, steps=20_000)
     with pytest.raises(TimeLimitExceeded):
@@ -282,7 +282,7 @@ def test_training_stops_at_its_share_of_the_time_limit(tmp_path: Path) -> None:
 
 
 def test_on_a_higher_level_it_also_reads_predictions_of_the_lower_one(tmp_path: Path, table: pd.DataFrame) -> None:
-    portfolio = {1: {"LR": {}}, 2: {KEY: QUICK}}
+    portfolio = {1: {"LR": {}}, 2: {"IMBLLM_CLF": QUICK}}
     predictor = fit(tmp_path, table, hyperparameters=portfolio, num_bag_folds=2, num_stack_levels=1)
     read = [column.name for column in children(predictor, f"{NAME}_BAG_L2")[0].model.schema.columns]
     assert read == ["income", "calls", "city", "member", "since", "LinearModel_BAG_L1"]
@@ -297,7 +297,7 @@ def test_a_backbone_that_is_not_here_is_a_reason_to_skip_the_model(tmp_path: Pat
 
 def test_a_fit_goes_on_without_it_where_its_backbone_is_absent(tmp_path: Path, table: pd.DataFrame) -> None:
     settings = {"backbone": str(tmp_path / "none"), "local_files_only": True}
-    predictor = fit(tmp_path / "p", table, hyperparameters={KEY: settings, "LR": {}})
+    predictor = fit(tmp_path / "p", table, hyperparameters={"IMBLLM_CLF": settings, "LR": {}})
     assert predictor.model_names() == ["LinearModel", "WeightedEnsemble_L2"]
 
 
@@ -326,6 +326,6 @@ def test_a_gpu_is_asked_for_by_pretrained_backbones_only(monkeypatch: pytest.Mon
 
 
 def test_it_is_registered_and_has_no_twin() -> None:
-    assert ag_model_registry.key_to_cls(KEY) is ClassifierModel
+    assert ag_model_registry.key_to_cls("IMBLLM_CLF") is ClassifierModel
     assert not has_twin(ClassifierModel)
-    assert f"{KEY}_IMB" not in ag_model_registry.keys
+    assert "IMBLLM_CLF_IMB" not in ag_model_registry.keys

@@ -9,7 +9,7 @@ from autogluon.common.space import Categorical
 from autogluon.tabular.testing import FitHelper
 
 from imbllm_autogluon.classification.config import RECOMMENDED, MeasuresConfig
-from imbllm_autogluon.plugin.classifier_model import SEARCHED_MEASURES, ClassifierModel
+from imbllm_autogluon.plugin.classifier_model import _SEARCHED_MEASURES, ClassifierModel
 from tests.plugin.classifier_fits import NAME, QUICK, fit
 from tests.plugin.tables import imbalanced_table
 from tests.plugin.tuned_fits import study_trials
@@ -62,4 +62,4 @@ def test_left_to_itself_a_search_tries_the_default_settings_first(tmp_path: Path
     usual = {**vars(MeasuresConfig()), **RECOMMENDED}
     fit(tmp_path / "p", imbalanced_table(100), own, hyperparameter_tune_kwargs=search, fit_weighted_ensemble=False)
     (trial,) = study_trials(tmp_path / "p", NAME)
-    assert trial.params == {"learning_rate": 3e-3, **{name: usual[name] for name in SEARCHED_MEASURES}}
+    assert trial.params == {"learning_rate": 3e-3, **{name: usual[name] for name in _SEARCHED_MEASURES}}

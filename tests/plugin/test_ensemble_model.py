@@ -13,7 +13,7 @@ from autogluon.tabular import TabularPredictor
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
 from imbllm_autogluon import calibrated_probabilities, fit_ensemble
-from imbllm_autogluon.plugin.ensemble_model import AUX_KWARGS, TwinAwareEnsembleModel, tilt_of
+from imbllm_autogluon.plugin.ensemble import AUX_KWARGS, TwinAwareEnsembleModel, tilt_of
 from tests.plugin.tables import imbalanced_table
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from sklearn.metrics import balanced_accuracy_score, log_loss
 
 from imbllm_autogluon.classification.prior import correct_prior
 from imbllm_autogluon.classification.redrawing import redrawn_rows
-from imbllm_autogluon.plugin.ensemble_model import SkilledSelection, log_loss_of
+from imbllm_autogluon.plugin.ensemble import SkilledSelection, log_loss_of
 
 Answers = tuple[list[np.ndarray], np.ndarray]
 

@@ -7,7 +7,7 @@ import pytest
 from autogluon.tabular.models import LGBModel
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin.hyperparameters import rebalance_hyperparameters
+from imbllm_autogluon.plugin.portfolio import rebalance_hyperparameters
 from imbllm_autogluon.plugin.twins import twin_of
 
 FIRST: dict[str, Any] = {"IMBLLM": [{}]}

@@ -13,8 +13,8 @@ from autogluon.tabular import TabularPredictor
 from autogluon.tabular.registry import ag_model_registry
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin import latent_diff_model
-from imbllm_autogluon.plugin.latent_diff_model import KEY, LatentDiffModel
+from imbllm_autogluon.plugin import models
+from imbllm_autogluon.plugin.models import LatentDiffModel
 from imbllm_autogluon.plugin.twins import has_twin
 from imbllm_autogluon.regression.config import LatentDiffConfig
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
@@ -48,7 +48,7 @@ def rows() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def predictor(table: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> TabularPredictor:
-    portfolio = {KEY: QUICK, "LR": {}}
+    portfolio = {"LATENT_DIFF": QUICK, "LR": {}}
     return fit(tmp_path_factory.mktemp("bagged") / "p", table, hyperparameters=portfolio, num_bag_folds=FOLDS)
 
 
@@ -163,7 +163,7 @@ def test_a_fold_that_cannot_be_learned_is_answered_by_its_median(
 def test_other_problems_are_left_to_other_models(tmp_path: Path) -> None:
     table = skewed(60)[0]
     with pytest.raises((AssertionError, RuntimeError, ValueError)):
-        TabularPredictor("garden", path=str(tmp_path), verbosity=0).fit(table, hyperparameters={KEY: QUICK})
+        TabularPredictor("garden", path=str(tmp_path), verbosity=0).fit(table, hyperparameters={"LATENT_DIFF": QUICK})
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_no_time_leaves_the_model_out(limit: float, tmp_path: Path) -> None:
 
 
 def test_too_little_time_for_a_few_epochs_leaves_the_model_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latent_diff_model, "LEAST_EPOCHS", 10_000)  # a fast machine does three in no time
+    monkeypatch.setattr(models, "_LEAST_EPOCHS", 10_000)  # a fast machine does three in no time
     X, y = skewed(100)
     model = alone(tmp_path, encoder_epochs=10_000, encoder_patience=10_000)
     with pytest.raises(TimeLimitExceeded) as caught:
@@ -223,7 +223,7 @@ def test_a_time_limit_is_kept(tmp_path: Path) -> None:
 
 def test_it_has_no_twin_and_is_registered_under_its_key() -> None:
     assert not has_twin(LatentDiffModel)
-    assert ag_model_registry.key_to_cls(KEY) is LatentDiffModel
+    assert ag_model_registry.key_to_cls("LATENT_DIFF") is LatentDiffModel
 
 
 def test_the_memory_estimate_grows_with_the_table() -> None:

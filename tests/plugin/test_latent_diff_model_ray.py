@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from imbllm_autogluon.plugin.regression_scorers import shot_scorer
+from imbllm_autogluon.plugin.scorers import shot_scorer
 from imbllm_autogluon.regression.bins import TargetBins
 from tests.plugin.regression_fits import BAG, fit
 from tests.regression.frames import skewed

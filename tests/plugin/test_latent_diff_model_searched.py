@@ -9,7 +9,7 @@ from autogluon.common.space import Categorical, Real
 from autogluon.tabular.testing import FitHelper
 from autogluon.tabular.testing.fit_helper import DatasetLoaderHelper
 
-from imbllm_autogluon.plugin.latent_diff_model import SEARCH_START, SEARCHED, LatentDiffModel
+from imbllm_autogluon.plugin.models import _SEARCH_START, _SEARCHED, LatentDiffModel
 from imbllm_autogluon.regression.config import LatentDiffConfig
 from tests.plugin.regression_fits import NAME, QUICK, fit
 from tests.plugin.tuned_fits import study_trials
@@ -70,5 +70,5 @@ def test_left_to_itself_a_search_tries_the_default_settings_first(tmp_path: Path
     X, y = skewed(80)
     fit(tmp_path / "p", X.assign(price=y), hyperparameter_tune_kwargs=search, fit_weighted_ensemble=False)
     (trial,) = study_trials(tmp_path / "p", NAME)
-    usual = {**LatentDiffConfig().flat(), "generation_ratio": SEARCH_START}
-    assert trial.params == {name: usual[name] for name in SEARCHED}
+    usual = {**LatentDiffConfig().flat(), "generation_ratio": _SEARCH_START}
+    assert trial.params == {name: usual[name] for name in _SEARCHED}

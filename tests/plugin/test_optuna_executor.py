@@ -9,8 +9,8 @@ from autogluon.core.hpo.exceptions import EmptySearchSpace
 from autogluon.core.hpo.executors import CustomHpoExecutor, HpoExecutorFactory
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin.optuna_executor import LEAST_SHARE, REGISTRY, OptunaHpoExecutor, register_executor
-from imbllm_autogluon.plugin.tuning_options import TuningOptions
+from imbllm_autogluon.plugin.parameters import TuningOptions
+from imbllm_autogluon.plugin.tuning import _LEAST_SHARE, _REGISTRY, OptunaHpoExecutor, register_executor
 from tests.plugin.test_trials import always, trials
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def test_autogluon_knows_the_executor_and_registering_again_is_harmless() -> Non
 def test_an_autogluon_that_keeps_its_executors_elsewhere_gets_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delattr(HpoExecutorFactory, REGISTRY)
+    monkeypatch.delattr(HpoExecutorFactory, _REGISTRY)
     with caplog.at_level(logging.WARNING, "autogluon.imbllm"):
         register_executor()
     assert "the searcher imbllm_optuna is unknown" in caplog.text
@@ -76,8 +76,8 @@ def test_an_empty_search_space_is_no_error_for_our_searcher() -> None:
         (None, 1e9, 1e9, True),
         (10.0, 0.0, 0.0, True),
         (10.0, 10.0, 0.0, False),
-        (10.0, 4.0, 6.0 / LEAST_SHARE - 0.1, True),
-        (10.0, 4.0, 6.0 / LEAST_SHARE + 0.1, False),
+        (10.0, 4.0, 6.0 / _LEAST_SHARE - 0.1, True),
+        (10.0, 4.0, 6.0 / _LEAST_SHARE + 0.1, False),
     ],
 )
 def test_a_trial_begins_only_if_much_of_a_usual_ones_time_is_left(

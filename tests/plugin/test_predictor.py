@@ -14,7 +14,7 @@ from autogluon.tabular.registry import ag_model_registry
 from sklearn.metrics import f1_score
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin.hyperparameters import rebalance_hyperparameters
+from imbllm_autogluon.plugin.portfolio import rebalance_hyperparameters
 from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
 from tests.fresh import run_afresh
 from tests.plugin.class_fits import FAMILIES, FOLDS, eight_families, fit, reports

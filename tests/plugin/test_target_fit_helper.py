@@ -9,8 +9,8 @@ from autogluon.tabular.models import LGBModel, RFModel
 from autogluon.tabular.testing import FitHelper
 from autogluon.tabular.testing.fit_helper import DatasetLoaderHelper
 
-from imbllm_autogluon.plugin.generator_model import GeneratorModel
-from imbllm_autogluon.plugin.stage import RebalancingMixin
+from imbllm_autogluon.plugin.models import GeneratorModel
+from imbllm_autogluon.plugin.stage import FoldOversampler
 from imbllm_autogluon.plugin.twins import twin_of
 from tests.plugin.target_fits import SMALL
 from tests.plugin.test_latent_diff_model_searched import enough_rows
@@ -42,12 +42,13 @@ def test_a_model_of_a_regression_passes_the_acceptance_test_of_autogluon(
     if rows == "enough":
         monkeypatch.setitem(DatasetLoaderHelper.toy_map, "toy_regression", enough_rows)
     seen: list[int] = []
-    extended = RebalancingMixin._new_rows
-    monkeypatch.setattr(
-        RebalancingMixin,
-        "_new_rows",
-        lambda *args: (seen.append(1), extended(*args))[1],  # type: ignore[func-returns-value]
-    )
+    rows_of = FoldOversampler.rows
+
+    def watch(oversampler: Any, model: Any, *rest: Any) -> Any:
+        seen.append(1)
+        return rows_of(oversampler, model, *rest)
+
+    monkeypatch.setattr(FoldOversampler, "rows", watch)
     FitHelper.verify_model(
         model_cls=model_class,
         model_hyperparameters={
@@ -58,4 +59,4 @@ def test_a_model_of_a_regression_passes_the_acceptance_test_of_autogluon(
         problem_types=["regression"],
         extra_metrics=True,
     )
-    assert bool(seen) == (rows == "enough" and model_class is not GeneratorModel)
+    assert bool(seen) == (rows == "enough")

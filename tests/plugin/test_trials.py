@@ -14,8 +14,8 @@ from autogluon.common.space import Categorical, Int, Real
 from autogluon.core.utils.exceptions import TimeLimitExceeded
 from optuna.trial import TrialState
 
+from imbllm_autogluon.plugin.parameters import TuningOptions
 from imbllm_autogluon.plugin.trials import Trials
-from imbllm_autogluon.plugin.tuning_options import TuningOptions
 from imbllm_autogluon.plugin.twins import twin_of
 from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
 from imbllm_autogluon.search import SearchSpace

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import optuna
 from autogluon.core.utils.exceptions import TimeLimitExceeded
 
-from imbllm_autogluon.plugin.optuna_executor import OptunaHpoExecutor
+from imbllm_autogluon.plugin.tuning import OptunaHpoExecutor
 from tests.plugin.tuned_fits import fail_at, study_trials, trial_models, trials_of, tuned, watch_fits
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from autogluon.tabular.registry import ag_model_registry
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin import twins
 from imbllm_autogluon.plugin.stage import RebalancingMixin
-from imbllm_autogluon.plugin.twins import NOT_TWINNED, twin_of
+from imbllm_autogluon.plugin.twins import _NOT_TWINNED, twin_of
 from tests.fresh import run_afresh
 from tests.plugin.recording import RecordingModel
 
@@ -22,7 +22,7 @@ TWINS = [cls for cls in ag_model_registry.model_cls_list if issubclass(cls, Reba
 
 def test_every_registered_class_but_ensembles_and_constant_has_one_twin() -> None:
     plain = [cls for cls in ag_model_registry.model_cls_list if not issubclass(cls, RebalancingMixin)]
-    expected = {f"{cls.ag_key}_IMB" for cls in plain if cls.ag_key not in NOT_TWINNED}
+    expected = {f"{cls.ag_key}_IMB" for cls in plain if cls.ag_key not in _NOT_TWINNED}
     assert {cls.ag_key for cls in TWINS} == expected
     assert {"GBM_IMB", "CAT_IMB", "XGB_IMB", "RF_IMB", "XT_IMB", "KNN_IMB", "LR_IMB", "NN_TORCH_IMB"} <= expected
 

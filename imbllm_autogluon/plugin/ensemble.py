@@ -27,8 +27,7 @@ from imbllm_autogluon.classification.decision_scores import resampled_scores
 from imbllm_autogluon.classification.prior import correct_prior, fitted_factors
 from imbllm_autogluon.classification.redrawing import redrawn_rows
 from imbllm_autogluon.classification.tilting import tilt, tilt_degree, usual_degree
-from imbllm_autogluon.plugin.class_metrics import answers_by_highest_probability
-from imbllm_autogluon.plugin.stage import RebalancingMixin
+from imbllm_autogluon.plugin.stage import RebalancingMixin, answers_by_highest_probability
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
 ENSEMBLE_VERSION = 2
 """Raised whenever the same models would be weighed or tilted otherwise."""
 
-FLOOR = 1e-7
+_FLOOR = 1e-7
 """Least probability whose logarithm is taken, that of AutoGluon's 32-bit probabilities."""
 
 KEY = "IMBLLM_ENS"
@@ -213,12 +212,12 @@ def _log_losses(codes: npt.NDArray[Any], probabilities: Probabilities) -> FloatA
         right = np.where(codes == 1, probabilities, 1.0 - probabilities)
     else:
         right = probabilities[np.arange(len(codes)), codes]
-    losses: FloatArray = -np.log(np.clip(right.astype(np.float64), FLOOR, None))
+    losses: FloatArray = -np.log(np.clip(right.astype(np.float64), _FLOOR, None))
     return losses
 
 
 class SkilledEnsembleModel(GreedyWeightedEnsembleModel):  # type: ignore[misc]
-    """A weighted ensemble by :class:`~imbllm_autogluon.plugin.ensemble_model.SkilledSelection`."""
+    """A weighted ensemble by :class:`~imbllm_autogluon.plugin.ensemble.SkilledSelection`."""
 
     ag_key = KEY
 
