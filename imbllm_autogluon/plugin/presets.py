@@ -13,7 +13,7 @@ from imbllm_autogluon.plugin.ensemble import AUX_KWARGS, SkilledEnsembleModel
 from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.plugin.parameters import TwinOptions
 from imbllm_autogluon.plugin.portfolio import RebalanceCallback
-from imbllm_autogluon.plugin.tuning import register_executor
+from imbllm_autogluon.plugin.tuning import OptunaHpoExecutor
 from imbllm_autogluon.plugin.twins import has_twin, twin_of
 
 if TYPE_CHECKING:
@@ -143,6 +143,6 @@ def register() -> None:
     for model_class in (*twins, GeneratorModel, ClassifierModel, LatentDiffModel, SkilledEnsembleModel):
         if not ag_model_registry.exists(model_class):
             ag_model_registry.add(model_class)
-    register_executor()
+    OptunaHpoExecutor.register()
     for name, preset in presets().items():
         tabular_presets_dict.setdefault(name, preset)

@@ -42,7 +42,7 @@ _PLAIN = (str, int, float, bool, type(None))
 
 
 class Trials:
-    """Trials of one model of a fit.
+    """Trials of one model of a fit, in a study of their own in the journal of the predictor.
 
     Parameters
     ----------
@@ -52,22 +52,21 @@ class Trials:
         Of the model; those that are search spaces are drawn.
     task
         What AutoGluon hands to its own trial function: model class, arguments, paths of the data, time.
-
-    Attributes
-    ----------
-    study : optuna.Study
-        One for each model, in the journal of the predictor.
     """
 
     def __init__(self, options: TuningOptions, hyperparameters: Mapping[str, Any], task: Mapping[str, Any]) -> None:
         self._options = options
         self._hyperparameters = dict(hyperparameters)
         self._task = task
+        self._init_params: dict[str, Any] = task["init_params"]
+        # Arguments of the model itself, where those given are of a bag around it.
+        self._of_model: Mapping[str, Any] = self._init_params.get("model_base_kwargs") or self._init_params
+        self._aux: dict[str, Any] = (self._of_model.get("hyperparameters") or {}).get("ag_args_fit", {})
         self._is_bagged = bool(task.get("is_bagged_model", False))
         self._train = load_pkl.load(task["train_path"])
         self._validation = load_pkl.load(task["val_path"])
         self._rebalancing = self._rebalancing_space()
-        self._root: Path = Path(task["init_params"]["path"]) / task["init_params"]["name"]
+        self._root: Path = Path(self._init_params["path"]) / self._init_params["name"]
         self._failed = 0
         self.study = self._open()
 
@@ -142,7 +141,7 @@ class Trials:
         model = init_model(
             args={**self._drawn(trial), "task_id": trial.number},
             model_cls=self._task["model_cls"],
-            init_params=self._init_params(),
+            init_params=self._undrawn(),
             backend="custom",
             is_bagged_model=self._is_bagged,
         )
@@ -196,36 +195,32 @@ class Trials:
         fixed = {name: value for name, value in self._hyperparameters.items() if not isinstance(value, Space)}
         own = {} if self._rebalancing is None else self._rebalancing.suggest(trial, AUX_PREFIX)
         named = {f"ag.{AUX_PREFIX}{name}": value for name, value in own.items()}
-        return {**fixed, **named, **suggest_all(trial, self._hyperparameters)}
+        return {**fixed, **named, **_suggest_all(trial, self._hyperparameters)}
 
-    def _init_params(self) -> dict[str, Any]:
+    def _undrawn(self) -> dict[str, Any]:
         """Arguments of the model's class, without the search spaces that are drawn."""
-        params: dict[str, Any] = copy.deepcopy(self._task["init_params"])
-        aux = _own_hyperparameters(params).get("ag_args_fit", {})
+        params: dict[str, Any] = copy.deepcopy(self._init_params)
+        aux = ((params.get("model_base_kwargs") or params).get("hyperparameters") or {}).get("ag_args_fit", {})
         for name in [name for name, value in aux.items() if isinstance(value, Space)]:
             del aux[name]
         return params
 
     def _rebalancing_space(self) -> RebalanceSpace | None:
         """What is searched about rebalancing: for twins, but for what their hyperparameters name."""
-        base = self._task["init_params"].get("model_base") if self._is_bagged else self._task["model_cls"]
-        base = base if isinstance(base, type) else type(base)
-        if not issubclass(base, RebalancingMixin):
+        base = self._init_params.get("model_base") if self._is_bagged else self._task["model_cls"]
+        task = task_of(self._of_model.get("problem_type"))
+        if task is None or not issubclass(base if isinstance(base, type) else type(base), RebalancingMixin):
             return None
-        task = task_of(_of_model(self._task["init_params"]).get("problem_type"))
-        if task is None:
-            return None
-        aux = _own_hyperparameters(self._task["init_params"]).get("ag_args_fit", {})
-        return self._options.search_space(own_settings(aux), task)
+        return self._options.search_space(own_settings(self._aux), task)
 
     def _open(self) -> optuna.Study:
         folder = predictor_folder(str(self._root / "model"))
         storage = None if folder is None else journal_storage(cache_of(folder) / STUDIES)
-        first = first_all(self._hyperparameters)
+        first = _first_all(self._hyperparameters)
         if self._rebalancing is not None:
             first |= self._rebalancing.first(AUX_PREFIX)
         return open_study(
-            study_name(self._task["init_params"]["name"], self._identity()),
+            study_name(self._init_params["name"], self._identity()),
             storage,
             seed=self._options.seed,
             first=[first] if first else [],
@@ -238,14 +233,12 @@ class Trials:
         for part in (*self._train, *self._validation):
             if part is not None:
                 digest.update(pd.util.hash_pandas_object(part, index=False).to_numpy().tobytes())
-        params, fit_kwargs = self._task["init_params"], self._task["fit_kwargs"]
-        metric = params.get("eval_metric")
-        aux = _own_hyperparameters(params).get("ag_args_fit", {})
+        metric = self._init_params.get("eval_metric")
         return [
             digest.hexdigest(),
             getattr(metric, "name", str(metric)),
-            fit_kwargs.get("k_fold"),
-            sorted(f"{name}={_described(value)}" for name, value in {**self._hyperparameters, **aux}.items()),
+            self._task["fit_kwargs"].get("k_fold"),
+            sorted(f"{name}={_described(value)}" for name, value in {**self._hyperparameters, **self._aux}.items()),
             None if self._rebalancing is None else self._rebalancing.key(),
         ]
 
@@ -277,31 +270,13 @@ def _described(value: Any) -> str:
     return f"{type(value).__name__}{sorted(vars(value).items())}" if isinstance(value, Space) else repr(value)
 
 
-def _own_hyperparameters(init_params: Mapping[str, Any]) -> dict[str, Any]:
-    """Hyperparameters among the arguments of a model, or of the model that a bag holds."""
-    found: dict[str, Any] = _of_model(init_params).get("hyperparameters") or {}
-    return found
-
-
-def _of_model(init_params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Arguments of the model itself, where those given are of a bag around it."""
-    inner: Mapping[str, Any] = init_params.get("model_base_kwargs") or init_params
-    return inner
-
-
-def suggest_all(trial: optuna.trial.BaseTrial, spaces: Mapping[str, Any]) -> dict[str, Any]:
+def _suggest_all(trial: optuna.trial.BaseTrial, spaces: Mapping[str, Any]) -> dict[str, Any]:
     """Draw every space of a mapping; other values are left out."""
-    return {name: suggest(trial, name, space) for name, space in spaces.items() if isinstance(space, Space)}
+    return {name: _suggest(trial, name, space) for name, space in spaces.items() if isinstance(space, Space)}
 
 
-def suggest(trial: optuna.trial.BaseTrial, name: str, space: Space) -> Any:
-    """Draw one value.
-
-    Raises
-    ------
-    InvalidInputError
-        The space is none that AutoGluon 1.6 knows.
-    """
+def _suggest(trial: optuna.trial.BaseTrial, name: str, space: Space) -> Any:
+    """Draw one value; `InvalidInputError` where the space is none that AutoGluon 1.6 knows."""
     if isinstance(space, Bool):  # before Int, which it is
         return trial.suggest_categorical(name, [False, True])
     if isinstance(space, Int):
@@ -313,13 +288,13 @@ def suggest(trial: optuna.trial.BaseTrial, name: str, space: Space) -> Any:
             return trial.suggest_categorical(name, space.data)
         place = trial.suggest_categorical(name, list(range(len(space.data))))
         chosen = space.data[place]
-        return suggest(trial, f"{name}.{place}", chosen) if isinstance(chosen, Space) else chosen
+        return _suggest(trial, f"{name}.{place}", chosen) if isinstance(chosen, Space) else chosen
     raise InvalidInputError(
         f"{name} has a search space of type {type(space).__name__}; Categorical, Real, Int and Bool are known."
     )
 
 
-def first_all(spaces: Mapping[str, Any]) -> dict[str, Any]:
+def _first_all(spaces: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters that lead to the default of every space: AutoGluon tries defaults first."""
     found: dict[str, Any] = {}
     for name, space in spaces.items():

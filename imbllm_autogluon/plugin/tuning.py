@@ -103,11 +103,13 @@ class OptunaHpoExecutor(CustomHpoExecutor):  # type: ignore[misc]
         """Whether another trial is worth beginning after `spent` seconds, of which a trial takes `usual`."""
         return self.time_limit is None or self.time_limit - spent > _LEAST_SHARE * usual
 
-
-def register_executor() -> None:
-    """Let AutoGluon use the executor; harmless if repeated."""
-    registry = getattr(HpoExecutorFactory, _REGISTRY, None)
-    if not isinstance(registry, dict) or "custom" not in registry:
-        _log.warning("This version of AutoGluon keeps its executors elsewhere; the searcher %s is unknown.", SEARCHER)
-        return
-    registry["custom"] = OptunaHpoExecutor
+    @classmethod
+    def register(cls) -> None:
+        """Let AutoGluon use the executor; harmless if repeated."""
+        registry = getattr(HpoExecutorFactory, _REGISTRY, None)
+        if isinstance(registry, dict) and "custom" in registry:
+            registry["custom"] = cls
+        else:
+            _log.warning(
+                "This AutoGluon keeps its executors elsewhere; the searcher %s is unknown.", SEARCHER
+            )

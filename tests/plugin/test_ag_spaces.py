@@ -9,14 +9,14 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import FixedTrial
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin.trials import first_all, suggest, suggest_all
+from imbllm_autogluon.plugin.trials import _first_all, _suggest, _suggest_all
 
 LAYERS = ([50], [50, 50])
 
 
 def distribution(space: Space) -> Any:
     trial = optuna.create_study().ask()
-    suggest(trial, "x", space)
+    _suggest(trial, "x", space)
     return trial.distributions["x"]
 
 
@@ -38,21 +38,21 @@ def test_a_space_of_autogluon_becomes_one_of_optuna(space: Space, expected: Any)
 
 @pytest.mark.parametrize("place", [0, 1])
 def test_choices_that_optuna_cannot_store_are_stored_by_their_place(place: int) -> None:
-    assert suggest(FixedTrial({"x": place}), "x", Categorical(*LAYERS)) == LAYERS[place]
+    assert _suggest(FixedTrial({"x": place}), "x", Categorical(*LAYERS)) == LAYERS[place]
 
 
 def test_a_nested_space_is_drawn_only_where_it_is_chosen() -> None:
     space = Categorical(Real(0.1, 0.2), Categorical("a", "b"), "off")
-    assert suggest(FixedTrial({"x": 0, "x.0": 0.15}), "x", space) == 0.15
-    assert suggest(FixedTrial({"x": 1, "x.1": "b"}), "x", space) == "b"
+    assert _suggest(FixedTrial({"x": 0, "x.0": 0.15}), "x", space) == 0.15
+    assert _suggest(FixedTrial({"x": 1, "x.1": "b"}), "x", space) == "b"
     trial = FixedTrial({"x": 2})
-    assert suggest(trial, "x", space) == "off"
+    assert _suggest(trial, "x", space) == "off"
     assert trial.params == {"x": 2}
 
 
 def test_values_that_are_no_spaces_are_left_out() -> None:
     trial = FixedTrial({"depth": 4})
-    assert suggest_all(trial, {"depth": Int(2, 8), "rounds": 100}) == {"depth": 4}
+    assert _suggest_all(trial, {"depth": Int(2, 8), "rounds": 100}) == {"depth": 4}
 
 
 def later_default(space: Space, default: Any) -> Space:
@@ -78,9 +78,9 @@ def later_default(space: Space, default: Any) -> Space:
 )
 def test_the_first_trial_gets_the_default_of_a_space(space: Space, expected: Any) -> None:
     study = optuna.create_study()
-    study.enqueue_trial(first_all({"x": space, "fixed": 3}))
+    study.enqueue_trial(_first_all({"x": space, "fixed": 3}))
     trial = study.ask()
-    assert suggest_all(trial, {"x": space}) == {"x": expected}
+    assert _suggest_all(trial, {"x": space}) == {"x": expected}
 
 
 def test_an_unknown_space_is_refused_by_name() -> None:
@@ -88,4 +88,4 @@ def test_an_unknown_space_is_refused_by_name() -> None:
         default = 0
 
     with pytest.raises(InvalidInputError, match="depth has a search space of type Simplex"):
-        suggest(FixedTrial({}), "depth", Simplex())
+        _suggest(FixedTrial({}), "depth", Simplex())

@@ -10,7 +10,7 @@ from sklearn.metrics import balanced_accuracy_score, log_loss
 
 from imbllm_autogluon.classification.prior import correct_prior
 from imbllm_autogluon.classification.redrawing import redrawn_rows
-from imbllm_autogluon.plugin.ensemble import SkilledSelection, log_loss_of
+from imbllm_autogluon.plugin.ensemble import SkilledSelection, _log_losses
 
 Answers = tuple[list[np.ndarray], np.ndarray]
 
@@ -148,12 +148,20 @@ def test_factors_are_those_of_the_models_that_have_a_weight() -> None:
     assert len(ours.factors_) == np.count_nonzero(ours.weights_)
 
 
+def test_the_loss_of_a_row_is_that_of_its_class_and_never_infinite() -> None:
+    codes, chances = np.array([0, 1]), np.array([0.5, 0.25])
+    for answers in (chances, np.column_stack([1 - chances, chances])):
+        assert _log_losses(codes, answers) == pytest.approx(np.log([2, 4]))
+    assert _log_losses(codes, np.array([1.0, 0.0])) == pytest.approx(-np.log(1e-7))
+
+
 def test_weights_of_rows_are_heard() -> None:
-    codes = np.array([0, 1])
-    chances = np.array([0.5, 0.25])
-    assert log_loss_of(codes, chances, np.array([1.0, 0.0])) == pytest.approx(np.log(2))
-    assert log_loss_of(codes, np.column_stack([1 - chances, chances])) == pytest.approx(np.log(8) / 2)
-    assert log_loss_of(codes, np.array([1.0, 0.0])) == pytest.approx(-np.log(1e-7))
+    predictions, codes = binary_answers(noise=(1.0, 2.0))
+    weights = np.where(np.arange(len(codes)) % 2, 9.0, 0.1)
+    plain, weighted = (selection("average_precision").fit(predictions, codes, sample_weight=w) for w in (None, weights))
+    regrets = [weighted._calculate_regret(codes, predictions[0], weighted.metric, w) for w in (None, weights)]
+    assert regrets[0] != regrets[1]
+    assert plain.weights_.shape == weighted.weights_.shape
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from autogluon.core.hpo.executors import CustomHpoExecutor, HpoExecutorFactory
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.parameters import TuningOptions
-from imbllm_autogluon.plugin.tuning import _LEAST_SHARE, _REGISTRY, OptunaHpoExecutor, register_executor
+from imbllm_autogluon.plugin.tuning import _LEAST_SHARE, _REGISTRY, OptunaHpoExecutor
 from tests.plugin.test_trials import always, trials
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def executor(tune: Any = OURS, time_limit: float | None = None) -> OptunaHpoExec
 
 
 def test_autogluon_knows_the_executor_and_registering_again_is_harmless() -> None:
-    register_executor()
-    register_executor()
+    OptunaHpoExecutor.register()
+    OptunaHpoExecutor.register()
     assert HpoExecutorFactory.get_hpo_executor("custom") is OptunaHpoExecutor
 
 
@@ -36,7 +36,7 @@ def test_an_autogluon_that_keeps_its_executors_elsewhere_gets_a_warning(
 ) -> None:
     monkeypatch.delattr(HpoExecutorFactory, _REGISTRY)
     with caplog.at_level(logging.WARNING, "autogluon.imbllm"):
-        register_executor()
+        OptunaHpoExecutor.register()
     assert "the searcher imbllm_optuna is unknown" in caplog.text
 
 
