@@ -110,6 +110,4 @@ class OptunaHpoExecutor(CustomHpoExecutor):  # type: ignore[misc]
         if isinstance(registry, dict) and "custom" in registry:
             registry["custom"] = cls
         else:
-            _log.warning(
-                "This AutoGluon keeps its executors elsewhere; the searcher %s is unknown.", SEARCHER
-            )
+            _log.warning("This AutoGluon keeps its executors elsewhere; the searcher %s is unknown.", SEARCHER)

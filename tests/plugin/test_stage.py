@@ -412,3 +412,26 @@ def test_only_metrics_of_more_than_two_classes_have_no_threshold(
 
 def test_an_unknown_metric_is_no_metric_of_classes() -> None:
     assert answers_by_highest_probability("multiclass", None) is False
+
+
+PRED_LLM = {
+    "target_ratio": 1.0,
+    "target_prior": "uniform",
+    "oversampling_cap": 3.0,
+    "start": "class",
+    "first_stage": "logistic",
+}
+
+
+def test_a_twin_learns_from_real_rows_and_rows_whose_class_was_asked(fold: Table, tmp_path: Path) -> None:
+    model = fitted(tmp_path, fold, method="pred_llm", **PRED_LLM)
+    assert RecordingModel.seen["y"].value_counts().to_dict() == {0: 100, 1: 100}
+    pd.testing.assert_frame_equal(RecordingModel.seen["X"].iloc[:120], fold[0])
+    report = model.imbllm_report["oversampling"]
+    assert report["method"] == "pred_llm"
+    assert report["classes"][0]["candidates"] >= 80 - report["classes"][0]["by_rank"]
+
+
+def test_without_a_predictor_classes_are_named_by_their_codes(fold: Table, tmp_path: Path) -> None:
+    model = fitted(tmp_path, fold, method="pred_llm", target_prior={0: 0.5, 1: 0.5})
+    assert model.imbllm_report["added"] == {"1": 25}

@@ -22,7 +22,7 @@ from imbllm_autogluon.search import TargetSearchSpace
 from tests.fresh import run_afresh
 from tests.plugin.regression_fits import QUICK as QUICK_LATENT
 from tests.plugin.target_fits import fit, priced, reports
-from tests.plugin.test_latent_diff_model import PREDICT
+from tests.plugin.test_latent_diff import PREDICT
 from tests.plugin.tuned_fits import GBM, study_trials, trial_models
 
 if TYPE_CHECKING:
