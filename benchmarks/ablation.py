@@ -169,14 +169,15 @@ def written_figures(learned: Rows, split: Split, seed: int) -> dict[str, float |
 
 def _coverage(real: pd.DataFrame, new: pd.DataFrame, seed: int) -> float | None:
     """Percent of the real rows that as many new ones reach, mean of some draws; None for too few real rows."""
-    from imbllm_autogluon.quality.measures.coverage import NEIGHBOURS
-    from imbllm_autogluon.quality.measures.likeness import density_and_coverage
+    from imbllm_autogluon.quality.columns import paired_columns
+    from imbllm_autogluon.quality.distances import points
+    from imbllm_autogluon.quality.fidelity import NEIGHBORS, density_and_coverage
 
-    if len(real) <= NEIGHBOURS:
+    if len(real) <= NEIGHBORS:
         return None
     size = min(len(real), len(new))
     draws = [new.sample(size, random_state=child_seed(seed, "order", "coverage", draw)) for draw in range(DRAWS)]
-    return 100.0 * sum(density_and_coverage(real, drawn.reset_index(drop=True)).coverage for drawn in draws) / DRAWS
+    return 100.0 * sum(density_and_coverage(*points(paired_columns(real, drawn))).coverage for drawn in draws) / DRAWS
 
 
 def with_gains(tidy: pd.DataFrame) -> pd.DataFrame:

@@ -24,20 +24,17 @@ import pandas as pd
 from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Spec, Task
 from benchmarks.report import by_table, by_table_means, changes_by_table, claims, compared, markdown, number
 from benchmarks.tables import Rows, Table
-from imbllm_autogluon.configuration import require_number
+from imbllm_autogluon._config import require_number
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.quality.measures.discriminator import discriminator_auc
+from imbllm_autogluon.quality.fidelity import discriminator_auc
 from imbllm_autogluon.randomness import child_rng, child_seed
-from imbllm_autogluon.regression.allocation import bin_errors
-from imbllm_autogluon.regression.bins import FEW_BELOW, MOST_BINS, SHOTS, TargetBins, shots
+from imbllm_autogluon.regression.bins import FEW_BELOW, MOST_BINS, SHOTS, TargetBins, counts_by_priority, shots
 from imbllm_autogluon.regression.config import AllocationConfig, LatentDiffConfig
-from imbllm_autogluon.regression.feature_generation import FeatureGenerator
-from imbllm_autogluon.regression.input_space import TargetImbLLM
-from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
-from imbllm_autogluon.regression.latent_model import HEAD_SETTINGS
+from imbllm_autogluon.regression.gate import FeatureGenerator
+from imbllm_autogluon.regression.latent_diff import HEAD_SETTINGS, LatentDiffRegressor
 from imbllm_autogluon.regression.metrics import shot_metrics
 from imbllm_autogluon.regression.smogn import smogn
-from imbllm_autogluon.regression.targets import counts_by_priority
+from imbllm_autogluon.regression.target_imbllm import TargetImbLLM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +42,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
-    from imbllm_autogluon.regression.latent_model import LatentModel
+    from imbllm_autogluon.regression.latent_diff import LatentModel
 
 NONE, LATENT_DIFF, COPIES, RETRAINED = "none", "LatentDiff", "real features copied", "head retrained"
 SMOGN, IMBLLM = "SMOGN rows", "ImbLLM rows"
@@ -192,7 +189,7 @@ def _new_rows(
     """Rows in input space for rare bins and those with large errors, half as many as there are real ones."""
     targets = split.real.y.to_numpy(dtype=np.float64)
     absolute = np.abs(untreated.predict(split.real.X) - targets)
-    errors = bin_errors(absolute, split.bins.assign(targets), n_bins=len(split.bins))
+    errors = split.bins.relative_errors(targets, absolute)
     counts = counts_by_priority(targets, split.bins, AllocationConfig(generation_ratio=ROWS_RATIO), errors)
     if method == "smogn":
         return smogn(split.real.X, split.real.y, split.bins, counts, seed=seed)

@@ -11,7 +11,7 @@ from benchmarks.tables import Table
 from benchmarks.tests.frames import houses_table, task_of
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.regression.config import LatentDiffConfig
-from imbllm_autogluon.regression.feature_generation import FeatureGenerator
+from imbllm_autogluon.regression.gate import FeatureGenerator
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 
 if TYPE_CHECKING:

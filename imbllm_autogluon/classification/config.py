@@ -6,14 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_args
 
-from imbllm_autogluon.configuration import (
-    FlatConfig,
-    Range,
-    require_allowed,
-    require_number,
-)
+from imbllm_autogluon._config import Config, Range, documented, require_number
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.field_docs import documented
 from imbllm_autogluon.language.config import LanguageConfig
 
 LABEL_STEPS = 300
@@ -24,7 +18,7 @@ NamedPrior = Literal["training", "uniform"]
 
 @documented
 @dataclass(frozen=True)
-class MeasuresConfig:
+class MeasuresConfig(Config):
     """What is done against a decoder that copies the class shares of its training set; the defaults do nothing."""
 
     weighting: Literal["none", "effective", "inverse"] = "none"
@@ -70,7 +64,7 @@ class MeasuresConfig:
     """Share of each class of 20 rows or more that is not learned but calibrated on."""
 
     def __post_init__(self) -> None:
-        require_allowed(self)
+        super().__post_init__()
         _check_prior(self.target_prior)
 
     @property
@@ -86,7 +80,7 @@ class MeasuresConfig:
 
 @documented
 @dataclass(frozen=True)
-class ClassifierConfig(FlatConfig):
+class ClassifierConfig(Config):
     """Everything that shapes a language-model classifier.
 
     Examples
@@ -110,7 +104,7 @@ class ClassifierConfig(FlatConfig):
     language: LanguageConfig = field(default_factory=LanguageConfig)
 
     def __post_init__(self) -> None:
-        require_allowed(self)
+        super().__post_init__()
         if self.language.order == "fix_y":
             raise InvalidInputError(
                 "order='fix_y' writes the class first, and what is learned there cannot answer for the class of given "

@@ -23,9 +23,9 @@ from imbllm_autogluon.classification.calibration import (
 from imbllm_autogluon.classification.held_out import held_out_rows
 from imbllm_autogluon.classification.row_reader import RowReader
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.language.label_loss import LabelObjective
+from imbllm_autogluon.language.batches import Prompts
+from imbllm_autogluon.language.losses import LabelObjective
 from imbllm_autogluon.language.model import TableLanguageModel
-from imbllm_autogluon.language.prompts import Prompts
 from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.sentences import Clauses
 

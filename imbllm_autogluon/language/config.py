@@ -7,9 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from imbllm_autogluon.configuration import Range, require_allowed
+from imbllm_autogluon._config import Config, Range, documented
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.field_docs import documented
 from imbllm_autogluon.sentences.orders import Order
 
 COMPACT = ("compact", "compact_masked")
@@ -61,7 +60,7 @@ PRETRAINED_RATES = {"lora": 1e-3, "full": 5e-5, "top_blocks": 1e-4}
 
 @documented
 @dataclass(frozen=True)
-class LanguageConfig:
+class LanguageConfig(Config):
     """The backbone, its training and its decoding; `None` leaves a choice to the backbone (:meth:`resolved`).
 
     Raises
@@ -180,7 +179,7 @@ class LanguageConfig:
     1024 for compact backbones, 128 for pretrained ones."""
 
     def __post_init__(self) -> None:
-        require_allowed(self)
+        super().__post_init__()
         if self.width % 16:
             raise InvalidInputError(f"width must be a multiple of 16; got {self.width}.")
         if not isinstance(self.backbone, str) or not self.backbone:

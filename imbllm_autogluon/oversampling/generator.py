@@ -138,7 +138,7 @@ class LanguageGenerator(ABC):
             `X` and `y` differ in length, `counts` is empty, one of its labels is not in `y`, or a count is no whole
             number of at least 0.
         """
-        from imbllm_autogluon.language.processes import Processes
+        from imbllm_autogluon.language.hardware import Processes
 
         started = time.perf_counter()
         if len(X) != len(y):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from imbllm_autogluon.configuration import refuse_unknown_keys, require_choice
+from imbllm_autogluon._config import current_names, refuse_unknown_keys, require_choice
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.great import GReaT
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
@@ -57,6 +57,7 @@ def generator_of(
     InvalidInputError
         A setting is unknown (the nearest known one is suggested), or a value is not allowed.
     """
+    settings = current_names(settings, GeneratorConfig)
     refuse_unknown_keys(settings, ("method", *GeneratorConfig.flat_keys()))
     own = {key: value for key, value in settings.items() if key != "method"}
     chosen = generator_class(settings.get("method", ImbLLM.method))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from imbllm_autogluon.configuration import require_number
+from imbllm_autogluon._config import require_number
 from imbllm_autogluon.errors import InvalidInputError, TableError, nearest
 from imbllm_autogluon.oversampling.counts import in_shares
 from imbllm_autogluon.oversampling.methods import generator_class

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from imbllm_autogluon.settings import settings
+from imbllm_autogluon._config import shows_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ def step_counter(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Yield a function that is told the number of steps done."""
     from tqdm.auto import tqdm
 
-    with tqdm(total=total, desc=f"imbllm {what}", leave=False, disable=not settings().progress) as bar:
+    with tqdm(total=total, desc=f"imbllm {what}", leave=False, disable=not shows_progress()) as bar:
 
         def count(steps: int) -> None:
             bar.update(steps)

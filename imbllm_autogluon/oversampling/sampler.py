@@ -14,8 +14,7 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval
 from sklearn_compat.utils.validation import validate_data
 
-from imbllm_autogluon.configuration import set_parameters, settings_as_parameters
-from imbllm_autogluon.field_docs import documented_settings
+from imbllm_autogluon._config import SettingsMixin
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import generator_class
 from imbllm_autogluon.tables.inspection import checked_names
@@ -33,9 +32,7 @@ def _array_of(X: Any) -> Any:
     return np.asarray(X, dtype=object) if isinstance(X, list) and array.dtype.kind in "US" else array
 
 
-@documented_settings(GeneratorConfig)
-@settings_as_parameters(GeneratorConfig)
-class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
+class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, shown=GeneratorConfig.flat_keys()):  # type: ignore[misc]
     """Oversample rare classes with rows written by a language model (ImbLLM, arXiv 2510.09783).
 
     A drop-in replacement of imbalanced-learn's samplers: real rows come back first and unchanged, the written ones
@@ -58,7 +55,7 @@ class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
         ``"datetime"``, ``"text"``.
     threads : int or None, default=None
         torch threads; `None` leaves the process's count alone.
-    **settings
+    settings : dict of name to value or None, default=None
         All settings of :class:`~imbllm_autogluon.oversampling.config.GeneratorConfig` by their flat names, each method
         uses its part: what is interpolated (:class:`~imbllm_autogluon.oversampling.config.InterpolationConfig`), how
         rows begin (:class:`~imbllm_autogluon.oversampling.config.ConditioningConfig`; for ``"pred_llm"``
@@ -113,14 +110,15 @@ class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
         random_state: RandomState = None,
         kinds: Mapping[ColumnName, Kind] | None = None,
         threads: int | None = None,
-        **settings: Any,
+        settings: Mapping[str, object] | None = None,
+        **parameters: Any,
     ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
         self.method = method
         self.random_state = random_state
         self.kinds = kinds
         self.threads = threads
-        set_parameters(self, settings)
+        self._set_parameters(settings, parameters)
 
     generator_: LanguageGenerator
     report_: OversamplingReport
@@ -128,7 +126,7 @@ class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
 
     def config(self) -> GeneratorConfig:
         """The parameters as a checked configuration."""
-        return GeneratorConfig.from_flat({key: getattr(self, key) for key in GeneratorConfig.flat_keys()})
+        return GeneratorConfig.from_flat(self.flat_settings())
 
     def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:
         """Keep data frames as they are; turn lists into arrays; refuse sparse matrices."""

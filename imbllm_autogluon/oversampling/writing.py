@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from imbllm_autogluon._config import require_number
 from imbllm_autogluon._storage import kind_of, reading
-from imbllm_autogluon.configuration import require_number
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, nearest
 from imbllm_autogluon.oversampling.methods import generator_of
 from imbllm_autogluon.oversampling.storage import KIND, load_generator, save_generator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
     from imbllm_autogluon.oversampling.report import OversamplingReport
     from imbllm_autogluon.tables import ColumnName
-    from imbllm_autogluon.tables.labelled import LabelledTable
+    from imbllm_autogluon.tables.labeled import LabeledTable
 
 CHECKPOINT = "checkpoint"
 """Folder of unfinished training inside the folder of a generator."""
@@ -29,7 +29,7 @@ TABLE_FORM = "table.json"
 """Name of the label and order of the columns, beside a generator."""
 
 
-def balancing_counts(table: LabelledTable) -> dict[Hashable, int]:
+def balancing_counts(table: LabeledTable) -> dict[Hashable, int]:
     """Rows that bring every class to the size of the largest.
 
     Raises
@@ -45,7 +45,7 @@ def balancing_counts(table: LabelledTable) -> dict[Hashable, int]:
 
 
 def write_rows(
-    table: LabelledTable,
+    table: LabeledTable,
     counts: Mapping[Hashable, int],
     settings: Mapping[str, Any] | None = None,
     *,
@@ -83,8 +83,8 @@ def write_rows(
     Examples
     --------
     >>> import pandas as pd
-    >>> from imbllm_autogluon.tables.labelled import LabelledTable
-    >>> table = LabelledTable.of(pd.DataFrame({"age": range(20), "sick": ["no"] * 14 + ["yes"] * 6}), "sick")
+    >>> from imbllm_autogluon.tables.labeled import LabeledTable
+    >>> table = LabeledTable.of(pd.DataFrame({"age": range(20), "sick": ["no"] * 14 + ["yes"] * 6}), "sick")
     >>> rows, _ = write_rows(table, {"yes": 3}, {"steps": 1, "warmup_steps": 1})
     >>> rows["sick"].tolist()
     ['yes', 'yes', 'yes']
@@ -95,7 +95,7 @@ def write_rows(
 
 
 def train_generator(
-    table: LabelledTable,
+    table: LabeledTable,
     counts: Mapping[Hashable, int],
     settings: Mapping[str, Any] | None = None,
     *,
@@ -137,7 +137,7 @@ def in_table_form(rows: pd.DataFrame, labels: pd.Series, label: str, columns: li
 
 def train_into(
     folder: Path,
-    table: LabelledTable,
+    table: LabeledTable,
     counts: Mapping[Hashable, int],
     settings: Mapping[str, Any] | None = None,
     *,
@@ -169,7 +169,7 @@ def train_into(
     InvalidInputError
         The folder holds a generator or other files, or a setting is not allowed.
     """
-    from imbllm_autogluon.language.processes import Processes
+    from imbllm_autogluon.language.hardware import Processes
 
     _check_folder(folder, force)
     generator = train_generator(table, counts, settings, seed=seed, threads=threads, checkpoint=folder / CHECKPOINT)

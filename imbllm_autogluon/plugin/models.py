@@ -14,12 +14,12 @@ from autogluon.common.utils.pandas_utils import get_approximate_df_mem_usage
 from autogluon.common.utils.resource_utils import ResourceManager
 from autogluon.core.models import AbstractModel, DummyModel
 
-from imbllm_autogluon.configuration import refuse_unknown_keys
+from imbllm_autogluon._config import current_names, refuse_unknown_keys
 from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.plugin.original_features import kinds_of_features
 from imbllm_autogluon.plugin.stage import FoldOversampler, skipped_by_autogluon
-from imbllm_autogluon.regression.amount import RATIOS
 from imbllm_autogluon.regression.config import LatentDiffConfig
+from imbllm_autogluon.regression.head import RATIOS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from autogluon.common.features.feature_metadata import FeatureMetadata
 
+    from imbllm_autogluon._config import Config
     from imbllm_autogluon.arrays import FloatArray
-    from imbllm_autogluon.configuration import FlatConfig
     from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 
 _log = logging.getLogger("autogluon.imbllm")
@@ -113,15 +113,17 @@ class SettingsModel(AbstractModel):  # type: ignore[misc]
         A hyperparameter is unknown (the nearest known one is suggested), or a value is not allowed.
     """
 
-    settings_class: ClassVar[type[FlatConfig]]
+    settings_class: ClassVar[type[Config]]
     training_share: ClassVar[float]
     """Share of the time limit that training may take; the rest is for what follows, and for predicting."""
     seed_name = "random_state"
+    _user_params: dict[str, Any] | None
     imbllm_report: dict[str, Any] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        given = {name: value for name, value in (self._user_params or {}).items() if name != self.seed_name}
+        self._user_params = current_names(self._user_params or {}, self.settings_class)
+        given = {name: value for name, value in self._user_params.items() if name != self.seed_name}
         refuse_unknown_keys(given, (*self.settings_class.flat_keys(), self.seed_name))
         self.settings_class.from_flat(without_spaces(given))
 
@@ -136,7 +138,8 @@ class SettingsModel(AbstractModel):  # type: ignore[misc]
     @classmethod
     def settings_among(cls, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
         """Settings of the configuration among hyperparameters."""
-        return {name: value for name, value in hyperparameters.items() if name in cls.settings_class.flat_keys()}
+        named = current_names(hyperparameters, cls.settings_class)
+        return {name: value for name, value in named.items() if name in cls.settings_class.flat_keys()}
 
     def time_to_train(self, time_limit: float | None, started: float) -> float | None:
         """Seconds that are left for training of a fit that began at `started`."""

@@ -9,22 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from autogluon.common.space import Space
 
-from imbllm_autogluon.configuration import (
-    Range,
-    from_mapping,
-    known_keys,
-    refuse_unknown_keys,
-    require_allowed,
-    require_choice,
-    require_number,
-)
+from imbllm_autogluon._config import Config, Range, current_names, documented, refuse_unknown_keys, require_choice
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.field_docs import documented
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
 from imbllm_autogluon.search.space import SPACES, RebalanceSpace
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.tables.tasks import Task
+    from imbllm_autogluon.tables.labeled import Task
 
 AUX_PREFIX = "imbllm."
 """AutoGluon hands ``ag.imbllm.temperature`` to a model as the auxiliary parameter ``imbllm.temperature``."""
@@ -35,7 +26,7 @@ SEARCHER = "imbllm_optuna"
 
 @documented
 @dataclass(frozen=True)
-class StageConfig:
+class StageConfig(Config):
     """What a twin does with a rebalanced fold, and around it."""
 
     prior_correction: Literal["auto", "prior", "holdout", "none"] = "auto"
@@ -62,51 +53,33 @@ class StageConfig:
     """Folder of the shared generators. Default: ``utils/imbllm`` in the predictor's folder; memory where a model
     belongs to no predictor."""
 
-    def __post_init__(self) -> None:
-        require_allowed(self)
-
 
 @dataclass(frozen=True)
-class TwinParameters:
+class TwinParameters(Config):
     """Everything a twin is told about its rebalancing."""
 
     stage: StageConfig = field(default_factory=StageConfig)
     rebalancing: RebalanceConfig = field(default_factory=RebalanceConfig)
 
     @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """Names of all parameters, without ``ag.imbllm.``."""
-        return (*known_keys(StageConfig), *RebalanceConfig.flat_keys())
-
-    @classmethod
-    def from_flat(cls, values: Mapping[str, Any]) -> TwinParameters:
-        """Build the parameters from a mapping without prefixes.
-
-        Raises
-        ------
-        InvalidInputError
-            A key is unknown (the nearest known one is suggested), or a value is not allowed.
-        """
-        refuse_unknown_keys(values, cls.names(), prefix="ag." + AUX_PREFIX)
-        stage_keys = known_keys(StageConfig)
-        return cls(
-            from_mapping(StageConfig, {k: v for k, v in values.items() if k in stage_keys}),
-            RebalanceConfig.from_flat({k: v for k, v in values.items() if k not in stage_keys}),
-        )
+    def from_flat(cls, values: Mapping[str, Any], *, prefix: str = "ag." + AUX_PREFIX) -> TwinParameters:
+        """Build the parameters from a mapping without prefixes; see :class:`~imbllm_autogluon._config.Config`."""
+        return super().from_flat(values, prefix=prefix)
 
 
 def own_settings(params_aux: Mapping[str, Any]) -> dict[str, Any]:
     """Settings among a model's auxiliary parameters, without their prefix; a search space stands for its default."""
-    return {
+    own = {
         key[len(AUX_PREFIX) :]: value.default if isinstance(value, Space) else value
         for key, value in params_aux.items()
         if str(key).startswith(AUX_PREFIX)
     }
+    return current_names(own, TwinParameters, prefix="ag." + AUX_PREFIX)
 
 
 @documented
 @dataclass(frozen=True)
-class TuningOptions:
+class TuningOptions(Config):
     """How many trials, of what, and how many of them AutoGluon gets, where the searcher is ``imbllm_optuna``."""
 
     num_trials: Annotated[int, Range(1, 10_000)] = 10
@@ -128,7 +101,7 @@ class TuningOptions:
     that the twin's own hyperparameters name is not searched."""
 
     def __post_init__(self) -> None:
-        require_allowed(self)
+        super().__post_init__()
         self.any_space({})
 
     @classmethod
@@ -149,7 +122,7 @@ class TuningOptions:
         InvalidInputError
             A key is unknown or a value not allowed.
         """
-        return from_mapping(cls, {key: value for key, value in options.items() if key not in ("searcher", "scheduler")})
+        return cls.from_flat({key: value for key, value in options.items() if key not in ("searcher", "scheduler")})
 
     def search_space(self, fixed: Mapping[str, Any], task: Task = "classification") -> RebalanceSpace:
         """What is searched about rebalancing, but for settings that are fixed.
@@ -160,10 +133,12 @@ class TuningOptions:
             A setting of `space` is unknown, not searched for this task, or has a choice that is not allowed.
         """
         space = SPACES[task]
-        refuse_unknown_keys(self.space, space.dimensions(), prefix="space.")
-        choices = {name: tuple(values) if isinstance(values, list) else values for name, values in self.space.items()}
+        chosen = current_names(self.space, RebalanceConfig, prefix="space.")
+        refuse_unknown_keys(chosen, space.dimensions(), prefix="space.")
+        choices = {name: tuple(values) if isinstance(values, list) else values for name, values in chosen.items()}
         one = {name: (value,) for name, value in fixed.items() if name in space.dimensions()}
-        return from_mapping(space, {**choices, **one})
+        made: dict[str, Any] = {**choices, **one}
+        return space(**made)
 
     def any_space(self, fixed: Mapping[str, Any]) -> RebalanceSpace:
         """The space of the first task that these choices go with: before a fit its task is not known."""
@@ -177,13 +152,13 @@ class TuningOptions:
 
 
 @dataclass(frozen=True)
-class TwinOptions:
+class TwinOptions(Config):
     """Which models of this package join a portfolio, and how they are configured."""
 
     mode: Literal["both", "only"] = "both"
     """``"both"`` keeps the plain models, ``"only"`` drops those that have a twin."""
 
-    max_per_family: int | None = None
+    max_per_family: Annotated[int, Range(1)] | None = None
     """At most so many twins of one key; `None`: one for every configuration."""
 
     tune: Mapping[str, Any] | None = None
@@ -203,17 +178,15 @@ class TwinOptions:
     """Parameters of the twins without ``ag.imbllm.``, such as ``temperature``."""
 
     def __post_init__(self) -> None:
-        require_choice("mode", self.mode, ("both", "only"))
+        super().__post_init__()
         require_choice("classifier", self.classifier, (True, False))
         require_choice("latent_diff", self.latent_diff, (True, False, None))
-        if self.max_per_family is not None:
-            require_number("max_per_family", self.max_per_family, 1, whole=True)
         assert self.twins is not None
         if self.tuning is not None:
             self.tuning.any_space(self.parameters)
 
     @classmethod
-    def from_flat(cls, options: Mapping[str, Any]) -> TwinOptions:
+    def from_keywords(cls, options: Mapping[str, Any]) -> TwinOptions:
         """Read keyword arguments: what is no option is a parameter of the twins.
 
         Raises
@@ -221,17 +194,14 @@ class TwinOptions:
         InvalidInputError
             A parameter is unknown (the nearest known one is suggested), or a value is not allowed.
         """
-        own = [name for name in known_keys(cls) if name != "parameters"]
-        parameters = {name: value for name, value in options.items() if name not in own}
-        return cls(**{name: value for name, value in options.items() if name in own}, parameters=parameters)
+        own = {name: value for name, value in options.items() if name in cls.own_keys()}
+        return cls(**own, parameters={name: value for name, value in options.items() if name not in own})
 
-    def flat(self) -> dict[str, Any]:
-        """The keyword arguments that differ from the defaults; the inverse of :meth:`from_flat`."""
-        own = {name: getattr(self, name) for name in known_keys(TwinOptions) if name != "parameters"}
-        return {
-            **{name: value for name, value in own.items() if value != getattr(TwinOptions, name)},
-            **self.parameters,
-        }
+    def keywords(self) -> dict[str, Any]:
+        """The keyword arguments that differ from the defaults; the inverse of :meth:`from_keywords`."""
+        own = {name: value for name, value in self.flat().items() if name != "parameters"}
+        changed = {name: value for name, value in own.items() if value != getattr(TwinOptions, name)}
+        return {**changed, **self.parameters}
 
     @cached_property
     def twins(self) -> TwinParameters:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from imbllm_autogluon.tables.tasks import Task
+    from imbllm_autogluon.tables.labeled import Task
 
     Portfolio = dict[Any, Any]
 
@@ -67,7 +67,7 @@ def rebalance_hyperparameters(hyperparameters: Mapping[Any, Any] | str, **option
     >>> sorted(rebalance_hyperparameters({"GBM": {}}, temperature=1.0).items())
     [('GBM', {}), ('GBM_IMB', [{'ag.imbllm.temperature': 1.0}]), ('IMBLLM', [{'ag.imbllm.temperature': 1.0}])]
     """
-    return _rebalanced(hyperparameters, TwinOptions.from_flat(options))
+    return _rebalanced(hyperparameters, TwinOptions.from_keywords(options))
 
 
 def _rebalanced(hyperparameters: Mapping[Any, Any] | str, options: TwinOptions) -> Portfolio:
@@ -180,7 +180,7 @@ class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
 
     def __init__(self, **options: Any) -> None:
         super().__init__()
-        self.options = TwinOptions.from_flat(options)
+        self.options = TwinOptions.from_keywords(options)
 
     def before_trainer_fit(
         self,

@@ -105,14 +105,14 @@ def make_preset(base: str | Mapping[str, Any], mode: str = "both", **options: An
             names = ", ".join(sorted(known))
             raise InvalidInputError(f"unknown preset {base!r}{nearest(base, known)}; AutoGluon has: {names}.")
         base = known[base]
-    chosen = TwinOptions.from_flat({"mode": mode, **options})
+    chosen = TwinOptions.from_keywords({"mode": mode, **options})
     # A callback that is an object already stays that very object: its owner may ask it for what it saw.
     own = [each if isinstance(each, AbstractCallback) else copy.deepcopy(each) for each in base.get("callbacks") or []]
     made = {
         **copy.deepcopy({name: value for name, value in base.items() if name != "callbacks"}),
         **_SHARED,
         "aux_kwargs": {**(base.get("aux_kwargs") or {}), **AUX_KWARGS},
-        "callbacks": [*own, [RebalanceCallback, chosen.flat()]],
+        "callbacks": [*own, [RebalanceCallback, chosen.keywords()]],
     }
     if chosen.classifier:
         # AutoGluon lets free texts through by itself only for models that it knows before callbacks are called.

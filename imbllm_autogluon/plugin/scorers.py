@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from autogluon.core.metrics import Scorer, make_scorer
 
-from imbllm_autogluon.configuration import require_choice
+from imbllm_autogluon._config import require_choice
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.regression.bins import SHOTS, TargetBins, shots
 from imbllm_autogluon.regression.metrics import geometric_mean_error as _geometric_mean_error

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.plugin.original_features import RawView
     from imbllm_autogluon.rebalancing import FoldRows
     from imbllm_autogluon.tables import ColumnName
-    from imbllm_autogluon.tables.tasks import Task
+    from imbllm_autogluon.tables.labeled import Task
 
 _log = logging.getLogger("autogluon.imbllm")
 """Below AutoGluon's logger, so that a predictor's ``verbosity`` decides what is shown."""
@@ -167,7 +167,7 @@ class FoldOversampler:
     @staticmethod
     def names() -> set[str]:
         """Names of its auxiliary parameters."""
-        return {AUX_PREFIX + name for name in TwinParameters.names()}
+        return {AUX_PREFIX + name for name in TwinParameters.flat_keys()}
 
     def plan(self, model: Any, X: pd.DataFrame, y: pd.Series) -> OversamplingPlan:
         """Rows to write for a fold of a model, or the reason why there are none."""

@@ -9,18 +9,16 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from imbllm_autogluon.configuration import FlatConfig, Range, require_allowed
+from imbllm_autogluon._config import Config, Range, documented
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.field_docs import documented
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import GENERATORS
-from imbllm_autogluon.regression.bins import MOST_BINS, BinKind
-from imbllm_autogluon.regression.target_groups import Clause
+from imbllm_autogluon.regression.bins import MOST_BINS, BinKind, Clause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imbllm_autogluon.tables.tasks import Task
+    from imbllm_autogluon.tables.labeled import Task
 
 
 Method = Literal["imbllm", "great", "pred_llm", "smote_nc", "smogn", "random", "none"]
@@ -46,7 +44,7 @@ _AFTER_WARMUP_KEYS = (
 
 @documented
 @dataclass(frozen=True)
-class TargetsConfig:
+class TargetsConfig(Config):
     """Bins of the target of a regression and the rows made for them; read for regression only."""
 
     n_bins: Annotated[int, Range(2, MOST_BINS)] = 20
@@ -63,13 +61,10 @@ class TargetsConfig:
     clause: Clause = "bin"
     """What a row of `imbllm` begins with: the `bin` of its target, or the `value` where its bin is not crowded."""
 
-    def __post_init__(self) -> None:
-        require_allowed(self)
-
 
 @documented
 @dataclass(frozen=True)
-class RebalanceConfig(FlatConfig):
+class RebalanceConfig(Config):
     """How far a fold is rebalanced, and by what.
 
     Examples
@@ -105,9 +100,6 @@ class RebalanceConfig(FlatConfig):
 
     targets: TargetsConfig = field(default_factory=TargetsConfig)
     """Bins of the target and rows made for them, for regression."""
-
-    def __post_init__(self) -> None:
-        require_allowed(self)
 
     def rows_wanted(self, rows: int, largest: int) -> int:
         """Rows that a class of so many should have beside the largest class, by the target ratio."""

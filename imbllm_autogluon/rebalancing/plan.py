@@ -10,16 +10,15 @@ import pandas as pd
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.baselines import duplicated
-from imbllm_autogluon.regression.bins import TargetBins, checked_targets
+from imbllm_autogluon.regression.bins import TargetBins, checked_targets, counts_by_priority
 from imbllm_autogluon.regression.config import AllocationConfig
-from imbllm_autogluon.regression.targets import counts_by_priority
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.rebalancing.config import RebalanceConfig
-    from imbllm_autogluon.tables.tasks import Task
+    from imbllm_autogluon.tables.labeled import Task
 
     Counts = dict[Hashable, int]
 

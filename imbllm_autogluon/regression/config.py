@@ -5,17 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from imbllm_autogluon.configuration import (
-    FlatConfig,
-    Range,
-    require_allowed,
-)
-from imbllm_autogluon.field_docs import documented
+from imbllm_autogluon._config import Config, Range, documented
 
 
 @documented
 @dataclass(frozen=True)
-class EncoderConfig:
+class EncoderConfig(Config):
     """The network that turns rows into features, and how it is trained."""
 
     architecture: Literal["resnet", "mlp"] = "resnet"
@@ -60,13 +55,10 @@ class EncoderConfig:
     held_out_share: Annotated[float, Range(0.02, 0.5)] = 0.1
     """Share of the rows that decide when training ends, spread evenly over the range of targets."""
 
-    def __post_init__(self) -> None:
-        require_allowed(self)
-
 
 @documented
 @dataclass(frozen=True)
-class DiffusionConfig:
+class DiffusionConfig(Config):
     """The denoiser of features: its size, training and sampling (LatentDiff, arXiv 2509.23240)."""
 
     denoiser_width: Annotated[int, Range(8, 4096)] = 128
@@ -101,13 +93,10 @@ class DiffusionConfig:
     and makes them more alike. With 2, few-shot errors on 4,000 rows of California housing rose by 5 %, where 1 lowered
     them by 7 %."""
 
-    def __post_init__(self) -> None:
-        require_allowed(self)
-
 
 @documented
 @dataclass(frozen=True)
-class AllocationConfig:
+class AllocationConfig(Config):
     """How many synthetic features each bin of the target gets, and for which targets."""
 
     allocation: Literal["priority", "uniform"] = "priority"
@@ -131,9 +120,6 @@ class AllocationConfig:
     synthetic_targets: Literal["observed", "centre"] = "observed"
     """Targets of synthetic features: drawn from the real ones of the bin, or the bin's centre, as in the paper."""
 
-    def __post_init__(self) -> None:
-        require_allowed(self)
-
     @property
     def fixed_ratio(self) -> float:
         """The ratio, or the least that the paper uses for `auto` where nothing can be tried out."""
@@ -142,7 +128,7 @@ class AllocationConfig:
 
 @documented
 @dataclass(frozen=True)
-class GateConfig:
+class GateConfig(Config):
     """Which synthetic features are let through to the head."""
 
     gate: Literal["mahalanobis", "none"] = "mahalanobis"
@@ -157,13 +143,10 @@ class GateConfig:
     gate_rounds: Annotated[int, Range(1, 100)] = 5
     """Times that refused features are drawn anew; what is missing then stays missing, and is reported."""
 
-    def __post_init__(self) -> None:
-        require_allowed(self)
-
 
 @documented
 @dataclass(frozen=True)
-class MethodConfig:
+class MethodConfig(Config):
     """The treatment of rare targets, and the bins by which they are counted."""
 
     method: Literal["latent_diff", "none", "lds", "fds", "dense_weight", "balanced_mse", "rank_sim"] = "latent_diff"
@@ -191,13 +174,10 @@ class MethodConfig:
     """How strongly the retrained head is drawn to the one trained with the encoder: the weight of their squared
     distance, in standardised features, beside the mean loss."""
 
-    def __post_init__(self) -> None:
-        require_allowed(self)
-
 
 @documented
 @dataclass(frozen=True)
-class LatentDiffConfig(FlatConfig):
+class LatentDiffConfig(Config):
     """All settings of :class:`~imbllm_autogluon.regression.latent_diff.LatentDiffRegressor`.
 
     Examples

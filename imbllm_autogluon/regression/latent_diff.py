@@ -1,10 +1,16 @@
-"""Regression of rare targets by diffusion on the features of an encoder, as an estimator of scikit-learn.
+"""LatentDiff: regression of rare targets by diffusion on the features of an encoder, as an estimator of scikit-learn.
 
-It is stored as safetensors and JSON, never as pickle.
+The stages are encoder, features, denoiser, synthetic features, head. Peers train the encoder in their own ways, and
+copies of real features in place of generated ones tell what of a gain is due to rebalancing alone.
 """
 
 from __future__ import annotations
 
+import copy
+import logging
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,51 +19,60 @@ import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d
 from sklearn_compat.utils.validation import validate_data
-from torch import as_tensor
 
+from imbllm_autogluon._config import SettingsMixin, current_names, refuse_unknown_keys
 from imbllm_autogluon._storage import reading, writing
-from imbllm_autogluon.configuration import refuse_unknown_keys, set_parameters, settings_as_parameters
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.field_docs import documented_settings
-from imbllm_autogluon.randomness import base_seed
-from imbllm_autogluon.regression.bent_head import BentHead
-from imbllm_autogluon.regression.bins import TargetBins, checked_targets
-from imbllm_autogluon.regression.config import LatentDiffConfig
-from imbllm_autogluon.regression.denoiser import Denoiser
+from imbllm_autogluon.process_state import seeded_torch
+from imbllm_autogluon.randomness import base_seed, child_seed
+from imbllm_autogluon.regression.bins import TargetBins, allocate, checked_targets
+from imbllm_autogluon.regression.config import AllocationConfig, GateConfig, LatentDiffConfig
 from imbllm_autogluon.regression.diffusion import LatentDiffusion
-from imbllm_autogluon.regression.encoder import TabularEncoder
-from imbllm_autogluon.regression.feature_scale import FeatureScale
-from imbllm_autogluon.regression.head import Head
-from imbllm_autogluon.regression.latent_model import LatentModel, LatentReport
-from imbllm_autogluon.regression.table_matrix import TableMatrix
+from imbllm_autogluon.regression.gate import FeatureGenerator, MahalanobisGate, RealFeatures, SyntheticFeatures
+from imbllm_autogluon.regression.head import RATIOS, FeatureScale, Head, choose_ratio
+from imbllm_autogluon.regression.losses import Treatment
+from imbllm_autogluon.regression.network import TableMatrix, TabularEncoder
+from imbllm_autogluon.regression.training import fit_encoder
 from imbllm_autogluon.tables import TableSchema
 from imbllm_autogluon.tables.frames import checked_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from torch import Tensor
 
-    from imbllm_autogluon.arrays import FloatArray
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.randomness import RandomState
     from imbllm_autogluon.tables import ColumnName, Kind
 
-    Tensors = dict[str, Tensor]
 
+_logger = logging.getLogger(__name__)
 
 LEAST_ROWS = 20
 """Rows below which neither an encoder nor the distribution of its features can be learned."""
 
+HEAD_SETTINGS = (
+    *AllocationConfig.flat_keys(), *GateConfig.flat_keys(), "head", "head_loss", "head_shrinkage", "guidance",
+    "sampling_steps",
+)  # fmt: skip
+"""Settings that neither the encoder nor the denoiser reads."""
+
+_ENCODER_SHARE = 0.6
+"""Share of the time limit for the encoder; on 16,000 rows it takes about as much of an unlimited fit."""
+
+_DENOISER_SHARE = 0.6
+"""Share of the time that is then left for the denoiser; the rest is for sampling."""
+
+_LEAST_HELD_OUT = 50
+"""Held-out rows below which ratios cannot be told apart."""
+
 _KIND = "LatentDiff"
 
-SCALER_STATE = {
-    "QuantileTransformer": ("quantiles_", "references_"),
-    "StandardScaler": ("mean_", "var_", "scale_"),
-}
-"""What scikit-learn's transformers need to transform."""
+
+SHOWN = LatentDiffConfig.flat_keys()
 
 
-@documented_settings(LatentDiffConfig)
-@settings_as_parameters(LatentDiffConfig)
-class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=LatentDiffConfig, shown=SHOWN):  # type: ignore[misc]
     """An encoder whose linear head is trained anew on real and synthetic features of rare targets.
 
     LatentDiff (arXiv 2509.23240) for tables: an encoder with a linear head learns the table; a diffusion model learns
@@ -76,7 +91,7 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         torch threads; `None` leaves the process's count alone.
     time_limit : float or None, default=None
         Seconds for `fit`; encoder and denoiser then end with what they have learned.
-    **settings
+    settings : dict of name to value or None, default=None
         `method` and bins: :class:`~imbllm_autogluon.regression.config.MethodConfig`. The encoder:
         :class:`~imbllm_autogluon.regression.config.EncoderConfig`. The denoiser:
         :class:`~imbllm_autogluon.regression.config.DiffusionConfig`. Which bins get how much:
@@ -120,17 +135,18 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         kinds: dict[ColumnName, Kind] | None = None,
         threads: int | None = None,
         time_limit: float | None = None,
-        **settings: Any,
+        settings: Mapping[str, object] | None = None,
+        **parameters: Any,
     ) -> None:
         self.random_state = random_state
         self.kinds = kinds
         self.threads = threads
         self.time_limit = time_limit
-        set_parameters(self, settings)
+        self._set_parameters(settings, parameters)
 
     def config(self) -> LatentDiffConfig:
         """The parameters as a checked configuration."""
-        return LatentDiffConfig.from_flat({key: getattr(self, key) for key in LatentDiffConfig.flat_keys()})
+        return LatentDiffConfig.from_flat(self.flat_settings())
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LatentDiffRegressor:
         """Learn rows and their targets.
@@ -144,8 +160,6 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         sample_weight
             Weight of each row in the losses, shape (n,), at least 0.
         """
-        from imbllm_autogluon.regression.latent_model import LatentModel
-
         config = self.config()
         frame, targets, weights = self._rows(X, y, sample_weight)
         self.bins_ = TargetBins.fit(targets, config.treatment.n_bins, config.treatment.bins)
@@ -170,9 +184,8 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         InvalidInputError
             A setting belongs to the encoder or to the training of the denoiser, or `method` is not ``"latent_diff"``.
         """
-        from imbllm_autogluon.regression.latent_model import HEAD_SETTINGS
-
         check_is_fitted(self)
+        settings = current_names(settings, LatentDiffConfig)
         refuse_unknown_keys(settings, HEAD_SETTINGS)
         if self.config().treatment.method != "latent_diff":
             raise InvalidInputError("only method='latent_diff' trains a head anew; fit a regressor of that method.")
@@ -204,12 +217,20 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         StoredStateError
-            A column holds objects that cannot be stored.
+            A column holds objects that cannot be stored, or the folder cannot be written.
+        InvalidInputError
+            The folder is a file.
         """
         check_is_fitted(self)
         names = getattr(self, "feature_names_in_", None)
-        seen = {"n": self.n_features_in_, "names": None if names is None else [str(name) for name in names]}
-        return save_model(self.model_, Path(folder), seen)
+        with writing(Path(folder), _KIND) as draft:
+            draft.arrays = self.model_.arrays()
+            draft.data = {
+                **self.model_.state(),
+                "n_features": self.n_features_in_,
+                "feature_names": None if names is None else [str(name) for name in names],
+            }
+        return Path(folder)
 
     @classmethod
     def load(cls, folder: str | Path, threads: int | None = None) -> LatentDiffRegressor:
@@ -220,12 +241,13 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         StoredStateError
             A file is absent, broken, or of another format.
         """
-        model, seen = load_model(Path(folder), threads)
-        loaded = cls(random_state=model.seed, threads=threads, **model.config.flat())
-        loaded.model_, loaded.bins_, loaded.n_features_in_ = model, model.bins, seen["n"]
-        if seen["names"] is not None:
-            loaded.feature_names_in_ = np.asarray(seen["names"], dtype=object)
-        return loaded
+        with reading(Path(folder), _KIND) as stored:
+            state, model = stored.data, LatentModel.from_state(stored.data, stored.tensors(), threads)
+            loaded = cls(random_state=model.seed, threads=threads, **model.config.flat())
+            loaded.model_, loaded.bins_, loaded.n_features_in_ = model, model.bins, state["n_features"]
+            if state["feature_names"] is not None:
+                loaded.feature_names_in_ = np.asarray(state["feature_names"], dtype=object)
+            return loaded
 
     @property
     def encoder_(self) -> TabularEncoder:
@@ -277,134 +299,304 @@ def _weights(sample_weight: Any, frame: pd.DataFrame) -> FloatArray:
     return shares
 
 
-def save_model(model: LatentModel, folder: Path, seen: dict[str, Any]) -> Path:
-    """Write a fitted model, and what its owner wants back, into `folder`, which is created and returned.
+@dataclass
+class LatentReport:
+    """What happened in a fit."""
 
-    Raises
-    ------
-    StoredStateError
-        A column holds objects that cannot be stored.
-    InvalidInputError
-        The folder is a file.
-    """
-    with writing(folder, _KIND) as draft:
-        draft.arrays = _tensors(model)
-        draft.data = {
-            "config": model.config.flat(),
-            "seed": model.seed,
-            "schema": model.matrix.schema.to_dict(),
-            "scaler": None if model.matrix.scaler is None else type(model.matrix.scaler).__name__,
-            "bent": isinstance(model.head, BentHead),
-            "report": _report_state(model.report),
-            "seen": seen,
-        }
-    return folder
+    bins: pd.DataFrame
+    """Per bin: edges, `n` real rows, `error` of the encoder over the largest, `wanted`, `kept`, `drawn` and `accepted`
+    synthetic features, and `acceptance`; NaN where nothing was drawn."""
+    curves: dict[str, object] = field(default_factory=dict)
+    """Training of the `encoder` and of the `denoiser`."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Seconds of each stage."""
+    ratio: float | None = None
+    """Synthetic features for each real row that the head was trained with; None: it was not trained anew."""
+    trials: pd.DataFrame | None = None
+    """Errors of held-out rows by ratio, where the ratio was chosen by them."""
+    notes: list[str] = field(default_factory=list)
+    """What fell short of the wish, in sentences."""
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Take the seconds of a stage, and log its progress."""
+        began = time.monotonic()
+        _logger.info("LatentDiff: %s begins.", stage)
+        yield
+        self.seconds[stage] = time.monotonic() - began
+        _logger.info("LatentDiff: %s took %.1f s.", stage, self.seconds[stage])
+
+    def add_synthetic(self, errors: FloatArray, wanted: IntArray, made: SyntheticFeatures) -> None:
+        """Say what each bin got; what is missing is also logged."""
+        kept = np.bincount(made.assigned, minlength=len(wanted))
+        acceptance = np.where(made.drawn > 0, made.accepted / np.maximum(made.drawn, 1), np.nan)
+        columns = {"error": errors, "wanted": wanted, "kept": kept, "drawn": made.drawn, "accepted": made.accepted}
+        self.bins = self.bins.assign(**columns, acceptance=acceptance)
+        short = np.flatnonzero(kept < wanted)
+        if len(short):
+            self.notes.append(
+                f"{int((wanted - kept).sum())} of {int(wanted.sum())} synthetic features are missing: the gate let "
+                f"through too few in the bins {', '.join(map(str, short))}."
+            )
+            _logger.warning(self.notes[-1])
+
+    def state(self) -> dict[str, Any]:
+        """The report for JSON, without its curves and trials."""
+        bins = self.bins.astype(object).where(self.bins.notna(), None)
+        kept = {name: getattr(self, name) for name in ("seconds", "notes", "ratio")}
+        return {"bins": bins.to_dict(orient="list"), **kept}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> LatentReport:
+        """The report whose :meth:`state` this is."""
+        bins = pd.DataFrame({name: pd.Series(values).infer_objects() for name, values in state["bins"].items()})
+        return cls(**{**state, "bins": bins.rename_axis("bin")})
 
 
-def load_model(folder: Path, threads: int | None = None) -> tuple[LatentModel, dict[str, Any]]:
-    """Read a model and what its owner gave to :func:`save_model`.
+class LatentModel:
+    """A regression by an encoder and a head, with one treatment of rare targets.
 
     Parameters
     ----------
-    folder
-        Where it was saved.
-    threads
+    config : LatentDiffConfig
+        The treatment and all sizes.
+    bins : TargetBins
+        Bins of the target in its own unit.
+    seed : int
+        Seed of everything.
+    threads : int or None
         torch threads.
-
-    Raises
-    ------
-    StoredStateError
-        A file is absent, broken, or of another format.
     """
-    with reading(folder, _KIND) as stored:
-        state, tensors = stored.data, stored.tensors()
+
+    matrix: TableMatrix
+    encoder: TabularEncoder
+    scale: FeatureScale
+    start: Head
+    """The encoder's own head."""
+    head: Head
+    """The one that predicts: retrained, or the encoder's own."""
+    report: LatentReport
+    centre: float
+    """Mean of the targets."""
+    spread: float
+    """Their standard deviation."""
+    generator: FeatureGenerator | None = None
+    diffusion: LatentDiffusion | None = None
+    """Trained where features are generated."""
+    _held_out: IntArray
+
+    def __init__(self, config: LatentDiffConfig, bins: TargetBins, *, seed: int, threads: int | None = None) -> None:
+        self.config = config
+        self.bins = bins
+        self.seed = seed
+        self.threads = threads
+
+    def fit(
+        self,
+        X: pd.DataFrame,
+        targets: FloatArray,
+        *,
+        weights: FloatArray | None = None,
+        kinds: Mapping[ColumnName, Kind] | None = None,
+        time_limit: float | None = None,
+    ) -> LatentModel:
+        """Learn a table.
+
+        Parameters
+        ----------
+        X
+            Training rows, with a fresh index.
+        targets
+            In their own unit, shape (n,).
+        weights
+            Weight of each row, mean 1, shape (n,).
+        kinds
+            Overrides of guessed column kinds.
+        time_limit
+            Seconds for everything.
+        """
+        ends = None if time_limit is None else time.monotonic() + time_limit
+        generates = self.config.treatment.method == "latent_diff"
+        self.report = LatentReport(self.bins.describe(targets))
+        self.centre, self.spread = float(targets.mean()), float(targets.std())
+        scaled = self.standardised(targets)
+        row_weights = np.ones(len(targets)) if weights is None else weights
+        self._fit_encoder(X, scaled, row_weights, kinds, _left(ends, _ENCODER_SHARE if generates else 1.0))
+        if generates:
+            self._retrain_head(self._features(X), scaled, row_weights, ends)
+        return self
+
+    def with_head(
+        self, config: LatentDiffConfig, X: pd.DataFrame, targets: FloatArray, weights: FloatArray | None = None
+    ) -> LatentModel:
+        """The same encoder and denoiser, with a head trained by other settings.
+
+        Parameters
+        ----------
+        config
+            Differs in `HEAD_SETTINGS` alone.
+        X, targets, weights
+            The rows of the fit, see :meth:`fit`.
+        """
+        other = copy.copy(self)
+        other.config, other.generator = config, None
+        kept = {stage: taken for stage, taken in self.report.seconds.items() if stage in {"encoder", "denoiser"}}
+        other.report = LatentReport(self.bins.describe(targets), dict(self.report.curves), kept)
+        scaled = self.standardised(targets)
+        other._retrain_head(self._features(X), scaled, np.ones(len(scaled)) if weights is None else weights, None)
+        return other
+
+    def predict(self, X: pd.DataFrame) -> FloatArray:
+        """Predicted targets in their own unit, shape (n,)."""
+        return self.centre + self.spread * self.head.predict(self._features(X))
+
+    def standardised(self, targets: FloatArray) -> FloatArray:
+        """Targets, shape (n,), in deviations from the mean of those that were fitted."""
+        scaled: FloatArray = (targets - self.centre) / self.spread
+        return scaled
+
+    def _fit_encoder(
+        self,
+        X: pd.DataFrame,
+        scaled: FloatArray,
+        row_weights: FloatArray,
+        kinds: Mapping[ColumnName, Kind] | None,
+        time_limit: float | None,
+    ) -> None:
+        """Encoder, scale of its features, and its head on them."""
+        with self.report.timed("encoder"):
+            self.matrix = TableMatrix.fit(X, kinds, scaling=self.config.encoder.number_scaling)
+            self.encoder, self.report.curves["encoder"], self._held_out = fit_encoder(
+                *self.matrix.transform(X),
+                scaled,
+                Treatment.from_config(self.config, scaled, self._scaled_bins, row_weights),
+                self.config.encoder,
+                cardinalities=self.matrix.cardinalities,
+                seed=self.seed,
+                threads=self.threads,
+                time_limit=time_limit,
+            )
+        # In double precision a prediction does not depend on the rows that are predicted with it.
+        self.encoder.double()
+        self.scale = FeatureScale.fit(self._raw_features(X))
+        weights, bias = (part.detach().numpy() for part in self.encoder.head.parameters())
+        self.start = self.head = self.scale.head_on_scaled(Head(weights[0], float(bias[0])))
+
+    @property
+    def _scaled_bins(self) -> TargetBins:
+        """Bins of standardised targets."""
+        return self.bins.scaled(self.centre, self.spread)
+
+    def _features(self, X: pd.DataFrame) -> FloatArray:
+        """Standardised features of rows, shape (n, d)."""
+        return self.scale.transform(self._raw_features(X))
+
+    def _raw_features(self, X: pd.DataFrame) -> FloatArray:
+        """Features of rows as the encoder gives them, shape (n, d)."""
+        numbers, categories = self.matrix.transform(X)
+        with seeded_torch(self.seed, self.threads):
+            features: FloatArray = self.encoder.features(numbers.astype(np.float64), categories).numpy()
+        return features
+
+    def _retrain_head(
+        self, features: FloatArray, scaled: FloatArray, row_weights: FloatArray, ends: float | None
+    ) -> None:
+        """Generate features for rare targets and retrain the head on the mix."""
+        allocation, bins = self.config.allocation, self._scaled_bins
+        real = RealFeatures(features, scaled, row_weights, bins.assign(scaled))
+        counts = bins.counts(scaled)
+        errors = bins.relative_errors(scaled, np.abs(self.start.predict(features) - scaled))
+        tried = allocation.generation_ratio == "auto" and len(self._held_out) >= _LEAST_HELD_OUT
+        ratio: float | None = RATIOS[-1] if tried else allocation.fixed_ratio
+        wanted = allocate(errors, counts, allocation, ratio)
+        made = self._synthetic(real, wanted, ends)
+        with self.report.timed("head"):
+            if tried:
+                ratio, self.report.trials = choose_ratio(self.start, real, self._held_out, made, errors, self.config)
+                wanted = allocate(errors, counts, allocation, ratio or 0.0)
+                made = made.first(wanted)
+            self.head = self.start if ratio is None else self.start.retrained(real, made, self.config.treatment)
+        self.report.ratio = ratio
+        self.report.add_synthetic(errors, wanted, made)
+
+    def _synthetic(self, real: RealFeatures, wanted: IntArray, ends: float | None) -> SyntheticFeatures:
+        """Features for the bins that want some."""
+        if not wanted.any():
+            return SyntheticFeatures.empty(real.features.shape[1], len(wanted))
+        if self.config.allocation.synthetic == "copies":
+            with self.report.timed("sampling"):
+                return SyntheticFeatures.copies(real, wanted, self.seed)
+        self.generator = self._fit_generator(real, ends)
+        with self.report.timed("sampling"):
+            return self.generator.generate(wanted, self.seed, self.threads)
+
+    def _fit_generator(self, real: RealFeatures, ends: float | None) -> FeatureGenerator:
+        """Diffusion, unless there is one, and gate on the real features."""
+        config = self.config
+        if self.diffusion is None:
+            seed, limit = child_seed(self.seed, "training", "diffusion"), _left(ends, _DENOISER_SHARE)
+            with self.report.timed("denoiser"):
+                self.diffusion = LatentDiffusion.fit(
+                    real.features, real.targets, config.diffusion, seed, threads=self.threads, time_limit=limit
+                )
+            self.report.curves["denoiser"] = self.diffusion.curve
+        gated = config.gate.gate == "mahalanobis"
+        gate = MahalanobisGate.fit(real.features, real.assigned, len(self.bins), config.gate) if gated else None
+        centres = self.standardised(self.bins.centres)
+        return FeatureGenerator(self.diffusion.with_config(config.diffusion), gate, real, centres, config)
+
+    def state(self) -> dict[str, Any]:
+        """What JSON stores."""
+        return {
+            "config": self.config.flat(),
+            "seed": self.seed,
+            "schema": self.matrix.schema.to_dict(),
+            "bent": self.head.start is not None,
+            "report": self.report.state(),
+        }
+
+    def arrays(self) -> dict[str, Any]:
+        """All numbers by name, those of parts as ``part/name``: arrays and tensors."""
+        parts = {"matrix": self.matrix.arrays(), "encoder": self.encoder.state_dict()}
+        if self.diffusion is not None:
+            parts["diffusion"] = self.diffusion.tensors()
+        return {
+            "edges": self.bins.edges,
+            "means": self.scale.means,
+            "deviations": self.scale.deviations,
+            "target": np.array([self.centre, self.spread]),
+            "start": np.append(self.start.weights, self.start.intercept),
+            "head": np.append(self.head.weights, self.head.intercept),
+            "held_out": self._held_out,
+            **{f"{part}/{name}": array for part, own in parts.items() for name, array in own.items()},
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], tensors: Mapping[str, Tensor], threads: int | None) -> LatentModel:
+        """The model whose :meth:`state` and :meth:`arrays` these are."""
+        arrays = {name: part.numpy() for name, part in tensors.items()}
         config = LatentDiffConfig.from_flat(state["config"])
-        arrays = {name: part.numpy() for name, part in tensors.items() if "/" not in name}
-        model = LatentModel(config, TargetBins(arrays["edges"]), seed=state["seed"], threads=threads)
-        model.matrix = TableMatrix(
-            TableSchema.from_dict(state["schema"]),
-            arrays["medians"],
-            _scaler(state["scaler"], tensors),
-            arrays["marked"],
-        )
+        model = cls(config, TargetBins(arrays["edges"]), seed=state["seed"], threads=threads)
+        schema = TableSchema.from_dict(state["schema"])
+        model.matrix = TableMatrix.from_arrays(schema, config.encoder.number_scaling, _part(arrays, "matrix"))
         model.encoder = TabularEncoder(model.matrix.n_numbers, model.matrix.cardinalities, config.encoder).double()
         model.encoder.load_state_dict(_part(tensors, "encoder"))
         model.encoder.eval()
         model.scale = FeatureScale(arrays["means"], arrays["deviations"])
         model.centre, model.spread = (float(value) for value in arrays["target"])
-        model.start = Head(arrays["start"][:-1], float(arrays["start"][-1]))
-        whole = Head(arrays["head"][:-1], float(arrays["head"][-1]))
-        model.head = BentHead(model.start, whole) if state["bent"] else whole
+        start, head = (Head(arrays[name][:-1], float(arrays[name][-1])) for name in ("start", "head"))
+        model.start, model.head = start, head._replace(start=start if state["bent"] else None)
         model._held_out = arrays["held_out"]
-        model.diffusion = _diffusion(_part(tensors, "denoiser"), arrays, config)
-        model.report = _report(state["report"])
-        return model, state["seen"]
+        learned = _part(tensors, "diffusion")
+        model.diffusion = LatentDiffusion.from_tensors(learned, config.diffusion) if learned else None
+        model.report = LatentReport.from_state(state["report"])
+        return model
 
 
-def _tensors(model: LatentModel) -> Tensors:
-    """All numbers of a model by name; parts of networks and of the scaler as ``part/name``."""
-    head = model.head.whole if isinstance(model.head, BentHead) else model.head
-    arrays: dict[str, Any] = {
-        "edges": model.bins.edges,
-        "medians": model.matrix.medians,
-        "marked": model.matrix.marked,
-        "means": model.scale.means,
-        "deviations": model.scale.deviations,
-        "target": np.array([model.centre, model.spread]),
-        "start": np.append(*model.start),
-        "head": np.append(*head),
-        "held_out": model._held_out,
-    }
-    scaler = model.matrix.scaler
-    arrays |= {f"scaler/{name}": getattr(scaler, name) for name in SCALER_STATE.get(type(scaler).__name__, ())}
-    tensors = {name: as_tensor(array) for name, array in arrays.items()}
-    tensors |= {f"encoder/{name}": part for name, part in model.encoder.state_dict().items()}
-    if model.diffusion is not None:
-        diffusion = model.diffusion
-        tensors |= {"low": diffusion.low, "high": diffusion.high, "curve": as_tensor(diffusion.curve)}
-        tensors |= {f"denoiser/{name}": part for name, part in diffusion.denoiser.state_dict().items()}
-    return tensors
+def _left(ends: float | None, share: float) -> float | None:
+    """Share of the seconds that are left."""
+    return None if ends is None else max(0.0, ends - time.monotonic()) * share
 
 
-def _part(tensors: Tensors, part: str) -> Tensors:
-    return {name.removeprefix(f"{part}/"): value for name, value in tensors.items() if name.startswith(f"{part}/")}
-
-
-def _scaler(name: str | None, tensors: Tensors) -> Any:
-    """scikit-learn's transformer as it was fitted."""
-    from sklearn import preprocessing
-
-    if name is None:
-        return None
-    scaler = getattr(preprocessing, name)()
-    if name == "QuantileTransformer":
-        scaler.set_params(output_distribution="normal", random_state=0)
-    for key, part in _part(tensors, "scaler").items():
-        setattr(scaler, key, part.numpy())
-    scaler.n_features_in_ = next(iter(_part(tensors, "scaler").values())).shape[-1]
-    return scaler
-
-
-def _diffusion(weights: Tensors, arrays: dict[str, Any], config: LatentDiffConfig) -> LatentDiffusion | None:
-    if not weights:
-        return None
-    sizes = config.diffusion
-    denoiser = Denoiser(
-        len(arrays["low"]), width=sizes.denoiser_width, blocks=sizes.denoiser_blocks, timesteps=sizes.timesteps
-    )
-    denoiser.load_state_dict(weights)
-    bounds = {name: as_tensor(arrays[name]) for name in ("low", "high")}
-    return LatentDiffusion(denoiser.eval(), sizes, **bounds, curve=arrays["curve"].tolist())
-
-
-def _report_state(report: LatentReport) -> dict[str, Any]:
-    """A report without its curves and trials."""
-    bins = report.bins.astype(object).where(report.bins.notna(), None)
-    kept = {name: getattr(report, name) for name in ("seconds", "notes", "ratio")}
-    return {"bins": bins.to_dict(orient="list"), **kept}
-
-
-def _report(state: dict[str, Any]) -> LatentReport:
-    columns = {name: pd.Series(values).infer_objects() for name, values in state["bins"].items()}
-    kept = {name: state[name] for name in ("seconds", "notes", "ratio")}
-    return LatentReport(pd.DataFrame(columns).rename_axis("bin"), **kept)
+def _part(arrays: Mapping[str, Any], part: str) -> dict[str, Any]:
+    return {name.removeprefix(f"{part}/"): one for name, one in arrays.items() if name.startswith(f"{part}/")}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import optuna
 
-    from imbllm_autogluon.tables.tasks import Task
+    from imbllm_autogluon.tables.labeled import Task
 
 OF_METHOD: Mapping[str, tuple[str, ...]] = {
     "imbllm": ("target_ratio", "interpolation_ratio", "conditioning", "temperature"),

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imbllm_autogluon.configuration import require_number
+from imbllm_autogluon._config import require_number
 from imbllm_autogluon.errors import InvalidInputError, TableError, nearest
 from imbllm_autogluon.tables.cells import Cells
 from imbllm_autogluon.tables.column import Column

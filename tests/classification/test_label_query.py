@@ -11,8 +11,8 @@ import torch
 
 from imbllm_autogluon.classification.label_model import LabelQuery
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.language.model import TableLanguageModel
-from imbllm_autogluon.language.prompts import Prompts
 from tests.language.tables import LABEL, TINY, clauses_of, table, vocabulary_of
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def one_by_one(model: TableLanguageModel, clauses: Clauses, order: list[int]) ->
     for row in range(len(clauses.tokens)):
         given = [clause for clause in order if clauses.present[row, clause]]
         prompt = Prompts(np.array([*given, LABEL]), len(given), clauses.tokens[[row]])
-        answers.append(model.score(prompt, LABEL, values)[0] if given else np.log([0.5, 0.5]))
+        answers.append(model.score_all([prompt], LABEL, values)[0][0] if given else np.log([0.5, 0.5]))
     return np.array(answers)
 
 

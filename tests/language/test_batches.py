@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from imbllm_autogluon.language.batches import SORTED_BATCHES, Batches, fixed_sentences, mixed_orders
+from imbllm_autogluon.language.batches import SORTED_BATCHES, Batches, _mixed_orders, fixed_sentences
 from imbllm_autogluon.sentences.orders import ORDERS, Order
 from tests.language.tables import clauses_of, table, vocabulary_of
 
@@ -143,7 +143,7 @@ def test_rows_that_are_judged_are_written_in_one_order_each_and_always_the_same(
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_a_share_of_the_sentences_stands_in_the_order_of_the_columns(order: Order, share: float) -> None:
-    orders = mixed_orders(2000, 6, order, share, np.random.default_rng(0))
+    orders = _mixed_orders(2000, 6, order, share, np.random.default_rng(0))
     features = np.array([[clause for clause in row if clause != 6] for row in orders.tolist()])
     assert (np.sort(orders, axis=1) == np.arange(7)).all()
     in_order = (np.diff(features, axis=1) > 0).all(axis=1)

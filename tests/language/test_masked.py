@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,27 @@ import pytest
 import torch
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.language.masked import MaskedDecoder, MaskedValueLoss, masked_value_loss, require_single_tokens
-from imbllm_autogluon.language.prompts import Prompts
+from imbllm_autogluon.language.batches import Prompts
+from imbllm_autogluon.language.compact import build_compact
+from imbllm_autogluon.language.config import LanguageConfig
+from imbllm_autogluon.language.masked import (
+    MaskedDecoder,
+    MaskedValueLoss,
+    build_compact_masked,
+    masked_value_loss,
+    require_single_tokens,
+)
 from imbllm_autogluon.sentences import END, SentenceEncoding, Sentences, draw_orders
-from tests.language.masked_models import ARCHITECTURES, random_masked_model
-from tests.language.tables import LABEL, clauses_of, legal_rows, prompts, table, vocabulary_of
+from tests.language.tables import (
+    ARCHITECTURES,
+    LABEL,
+    clauses_of,
+    legal_rows,
+    prompts,
+    random_masked_model,
+    table,
+    vocabulary_of,
+)
 from tests.products import cases
 
 if TYPE_CHECKING:
@@ -262,3 +279,39 @@ def test_clauses_that_prompts_leave_out_are_not_written() -> None:
     decoded = decode(model, batch, 0)
     assert (decoded[:, [1, 3, 4]] == -1).all()
     assert (decoded[:, [0, 2, LABEL]] >= 0).all()
+
+
+@pytest.mark.parametrize(("layers", "width"), [(1, 16), (3, 64)])
+def test_the_backbone_has_the_size_asked_for_one_token_more_and_no_dropout(layers: int, width: int) -> None:
+    model = build_compact_masked(40, 25, LanguageConfig(layers=layers, width=width))
+    config = model.config
+    assert (config.num_hidden_layers, config.hidden_size, config.num_attention_heads) == (layers, width, width // 16)
+    assert [config.embedding_dropout, config.attention_dropout, config.mlp_dropout] == [0, 0, 0]
+    assert config.hidden_activation == "relu"
+    assert model(input_ids=torch.full((1, 25), 40)).logits.shape == (1, 25, 41)
+    assert model.get_input_embeddings().weight is model.get_output_embeddings().weight
+
+
+def test_it_is_about_as_large_as_its_causal_counterpart() -> None:
+    sizes = [
+        sum(weight.numel() for weight in build(300, 60, LanguageConfig()).parameters())
+        for build in (build_compact, build_compact_masked)
+    ]
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.2)
+
+
+def test_nothing_is_logged_or_warned(caplog: pytest.LogCaptureFixture) -> None:
+    model = build_compact_masked(40, 25, LanguageConfig(layers=1, width=16))
+    ids = torch.zeros((2, 9), dtype=torch.long)
+    model(input_ids=ids, attention_mask=torch.ones_like(ids))
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_weights_are_drawn_from_the_global_generator() -> None:
+    weights = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        model = build_compact_masked(9, 9, LanguageConfig(layers=1, width=16))
+        weights.append(model.get_input_embeddings().weight.detach().clone())
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])

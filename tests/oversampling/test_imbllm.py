@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.language.joint_decoding import JointDecoder
+from imbllm_autogluon.language.decoding import JointDecoder
 from imbllm_autogluon.oversampling.conditioning import PromptPool
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM

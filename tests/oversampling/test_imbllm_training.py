@@ -191,7 +191,7 @@ def test_an_interrupted_fit_goes_on_to_the_same_rows(tmp_path: Path, monkeypatch
         patch.setattr(Checkpoint, "store", killed)
         with pytest.raises(KeyboardInterrupt):
             fit(folder)
-    assert (folder / "progress.json").is_file()
+    assert (folder / "state.json").is_file()
     generator = fit(folder)
     pd.testing.assert_frame_equal(generator.sample()[0], expected)
     assert not folder.exists()

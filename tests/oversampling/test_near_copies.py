@@ -13,7 +13,7 @@ from imbllm_autogluon.oversampling.near_copies import NearRows
 from imbllm_autogluon.oversampling.neighbours import MixedSpace
 from imbllm_autogluon.oversampling.pred_llm_generator import PredLLMGenerator
 from imbllm_autogluon.regression.bins import TargetBins
-from imbllm_autogluon.regression.input_space import TargetImbLLM
+from imbllm_autogluon.regression.target_imbllm import TargetImbLLM
 from tests.oversampling.tables import labels, mixed, quick, read
 
 METHODS = [ImbLLM, GReaT, PredLLMGenerator]

@@ -16,7 +16,7 @@ from imbllm_autogluon.oversampling.great import GReaT
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.plausibility import ClassPlausibility, PlausibilityJudge
 from imbllm_autogluon.regression.bins import TargetBins
-from imbllm_autogluon.regression.input_space import TargetImbLLM
+from imbllm_autogluon.regression.target_imbllm import TargetImbLLM
 from imbllm_autogluon.tables import Cells
 from tests.oversampling.tables import mixed, quick
 

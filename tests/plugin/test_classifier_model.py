@@ -132,7 +132,7 @@ def test_it_answers_as_the_classifier_of_scikit_learn_does_on_the_original_table
 ) -> None:
     (whole,) = children(predictor, refitted)
     settings = {key: value for key, value in whole.params.items() if key != "random_state"}
-    peer = LanguageModelClassifier(random_state=whole.random_seed, threads=1, **settings)
+    peer = LanguageModelClassifier(random_state=whole.random_seed, threads=1).set_params(**settings)
     peer.fit(table.drop(columns="paid"), table["paid"], sample_weight=None)
     expected = pd.DataFrame(peer.predict_proba(rows), rows.index, list(peer.classes_))
     pd.testing.assert_frame_equal(predictor.predict_proba(rows, model=refitted), expected, check_dtype=False, atol=1e-6)

@@ -113,6 +113,6 @@ def test_choices_of_both_tasks_at_once_are_refused() -> None:
     "given", [{}, {"mode": "only"}, {"latent_diff": False, "tune": {"num_trials": 3}}, {"classifier": True, "steps": 9}]
 )
 def test_options_of_twins_are_the_keyword_arguments_that_were_given(given: dict[str, Any]) -> None:
-    options = TwinOptions.from_flat(given)
-    assert options.flat() == given
-    assert TwinOptions.from_flat(options.flat()) == options
+    options = TwinOptions.from_keywords(given)
+    assert options.keywords() == given
+    assert TwinOptions.from_keywords(options.keywords()) == options

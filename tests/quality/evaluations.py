@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from imbllm_autogluon.quality.associations import KeptAssociation
 from imbllm_autogluon.quality.charts.embedding import _coordinates
-from imbllm_autogluon.quality.measures.associations import KeptAssociation
-from imbllm_autogluon.quality.measures.measure import Measure
-from imbllm_autogluon.quality.measures.pairs import paired_columns
+from imbllm_autogluon.quality.columns import paired_columns
+from imbllm_autogluon.quality.metrics import MetricResult as Measure
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imbllm_autogluon.quality.associations import FEWEST_ROWS, associations
 from imbllm_autogluon.quality.charts.ticks import shortened
-from imbllm_autogluon.quality.measures.associations import FEWEST_ROWS, associations
-from imbllm_autogluon.quality.measures.pairs import paired_columns
+from imbllm_autogluon.quality.columns import paired_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imbllm_autogluon.quality.charts.ticks import Tick, day_text, round_ticks, shortened, tick_text, without_overlaps
-from imbllm_autogluon.quality.measures.pairs import paired_columns
+from imbllm_autogluon.quality.columns import paired_columns
 from imbllm_autogluon.tables.kinds import dense, nature_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.quality.charts.compared import Compared
-    from imbllm_autogluon.quality.measures.pairs import PairedColumn
+    from imbllm_autogluon.quality.columns import PairedColumn
 
 WIDTH, HEIGHT = 260, 104
 """Size of the plotting area in SVG units."""

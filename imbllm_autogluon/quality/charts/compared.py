@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imbllm_autogluon.errors import TableError
-from imbllm_autogluon.quality.measures.pairs import check_pair, shared_codes
+from imbllm_autogluon.quality.columns import check_pair, shared_codes
 from imbllm_autogluon.randomness import child_rng
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def compared_rows(
     Raises
     ------
     TableError
-        The tables cannot be compared; see :func:`imbllm_autogluon.quality.measures.pairs.check_pair`. Or no synthetic
+        The tables cannot be compared; see :func:`imbllm_autogluon.quality.columns.check_pair`. Or no synthetic
         row has the class of a real one; where only some have none, these are left out.
 
     Examples

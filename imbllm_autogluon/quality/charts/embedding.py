@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imbllm_autogluon.quality.measures.pairs import paired_columns
+from imbllm_autogluon.quality.columns import paired_columns
 from imbllm_autogluon.randomness import child_rng
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.quality.charts.compared import Compared
-    from imbllm_autogluon.quality.measures.pairs import PairedColumn
+    from imbllm_autogluon.quality.columns import PairedColumn
 
 WIDTH, HEIGHT = 640, 380
 """Size of the plotting area in SVG units."""

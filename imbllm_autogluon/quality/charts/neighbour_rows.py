@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from imbllm_autogluon.quality.measures.pairs import shared_codes
+from imbllm_autogluon.quality.columns import shared_codes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
-    from imbllm_autogluon.quality.measures.evaluation import Distances
+    from imbllm_autogluon.quality.evaluation import Distances
 
 MOST_PAIRS = 5
 """Pairs of each end."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.quality.charts.columns import ColumnChart
     from imbllm_autogluon.quality.charts.compared import Compared
     from imbllm_autogluon.quality.charts.embedding import Embedding
-    from imbllm_autogluon.quality.measures.evaluation import Distances
+    from imbllm_autogluon.quality.evaluation import Distances
 
 
 MOST_COLUMNS = 24
@@ -65,7 +65,7 @@ def pictures(rows: Compared, distances: Distances, seed: int = 0) -> Pictures:
         What is set side by side.
     distances
         Of the synthetic rows to the nearest real ones, as
-        :func:`imbllm_autogluon.quality.measures.evaluation.evaluate` returns them.
+        :func:`imbllm_autogluon.quality.evaluation.evaluate` returns them.
     seed
         Of the rows drawn for the embedding.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from imbllm_autogluon.quality.charts.pictures import Pictures
-    from imbllm_autogluon.quality.measures.evaluation import Evaluation
+    from imbllm_autogluon.quality.evaluation import Evaluation
 
 FORMAT = 1
 """Of the JSON file."""
@@ -113,7 +113,7 @@ def report(
     Raises
     ------
     InvalidInputError
-        The tables cannot be compared; see :func:`imbllm_autogluon.quality.measures.evaluation.evaluate`.
+        The tables cannot be compared; see :func:`imbllm_autogluon.quality.evaluation.evaluate`.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def report(
     >>> made.to_dict()["rows"]["synthetic"]
     45
     """
-    from imbllm_autogluon.quality.measures.evaluation import evaluate
+    from imbllm_autogluon.quality.evaluation import evaluate
 
     evaluation = evaluate(real, synthetic, label=label, holdout=holdout, seed=seed)
     section = rows_section(evaluation, real, synthetic, label, holdout, seed=seed)
