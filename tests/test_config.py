@@ -60,6 +60,7 @@ CONFIGURATIONS = (
     "rebalancing.config.RebalanceConfig",
     "plugin.parameters.StageConfig",
     "plugin.parameters.TuningOptions",
+    "plugin.parameters.TwinOptions",
 )
 
 

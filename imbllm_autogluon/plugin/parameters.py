@@ -151,6 +151,7 @@ class TuningOptions(Config):
                 raise error from None
 
 
+@documented
 @dataclass(frozen=True)
 class TwinOptions(Config):
     """Which models of this package join a portfolio, and how they are configured."""
