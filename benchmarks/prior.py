@@ -94,7 +94,7 @@ class Questions(NamedTuple):
     def of(cls, model: LabelModel, X: pd.DataFrame) -> Questions:
         """Prompts of rows, shape (n, m)."""
         encoding, n_classes = model.language_model.encoding, len(model.counts)
-        clauses = model.reader.feature_clauses(encoding, model.schema.encode(X))
+        clauses = model.encoder.feature_clauses(encoding, model.schema.encode(X))
         values = encoding.codings[-1].encode(np.arange(n_classes), np.zeros(n_classes, dtype=bool))
         unlabelled = clauses.present.copy()
         unlabelled[:, -1] = False

@@ -150,7 +150,7 @@ def predict(
 ) -> None:
     """Predict the rows of a table, in their order."""
     from imbllm_autogluon.jobs.predict import load_predictor, predict_table
-    from imbllm_autogluon.tables.files import check_target, read_table, to_csv
+    from imbllm_autogluon.tables.io import check_target, read_table, to_csv
 
     if out is not None:
         check_target(out)
@@ -172,7 +172,7 @@ def _run(job: FitJob) -> None:
 
 def _read_training(path: Path, label: str, task: str) -> tuple[LabeledTable, str]:
     """A table to learn from, by the task or by what its label holds, and a remark on what was chosen."""
-    from imbllm_autogluon.tables.files import read_table
+    from imbllm_autogluon.tables.io import read_table
     from imbllm_autogluon.tables.labeled import CHOICES, LabeledTable, choose_task
 
     require_choice("task", task, CHOICES)
@@ -185,7 +185,7 @@ def _read_training(path: Path, label: str, task: str) -> tuple[LabeledTable, str
 
 def _read_test(path: Path, like: LabeledTable) -> LabeledTable:
     """A table to score, with the label of a training table; rows without label are left out."""
-    from imbllm_autogluon.tables.files import read_table
+    from imbllm_autogluon.tables.io import read_table
     from imbllm_autogluon.tables.labeled import LabeledTable
 
     return say_dropped(LabeledTable.known_rows(read_table(path), like.label, str(path), task=like.task))

@@ -57,7 +57,7 @@ def train(
     Several GPUs: accelerate launch -m imbllm_autogluon.cli train ...; several CPU processes: torchrun
     --nproc_per_node 2 -m imbllm_autogluon.cli train ...
     """
-    from imbllm_autogluon.oversampling.writing import train_into
+    from imbllm_autogluon.oversampling.synthesizer import train_into
 
     source = _read_classes(table, label)
     counts, settings = _wanted(source, n, label_value), _settings(setting, quick)
@@ -81,8 +81,8 @@ def sample(
     threads: Threads = None,
 ) -> None:
     """Write synthetic rows of the rare classes to a file."""
-    from imbllm_autogluon.oversampling.writing import write_from, write_rows
-    from imbllm_autogluon.tables.files import check_target
+    from imbllm_autogluon.oversampling.synthesizer import write_from, write_rows
+    from imbllm_autogluon.tables.io import check_target
 
     if balance == (n is not None) or (n is None) != (label_value is None):
         raise InvalidInputError("say what to write: either --balance, or --n together with --label-value.")
@@ -237,14 +237,14 @@ def say_dropped(table: LabeledTable) -> LabeledTable:
 
 def write_new_table(frame: pd.DataFrame, out: Path) -> None:
     """Write a table and say so on stderr."""
-    from imbllm_autogluon.tables.files import write_table
+    from imbllm_autogluon.tables.io import write_table
 
     write_table(frame, out)
     typer.echo(f"{len(frame)} rows written to {out}.", err=True)
 
 
 def _read_classes(path: Path, label: str) -> LabeledTable:
-    from imbllm_autogluon.tables.files import read_table
+    from imbllm_autogluon.tables.io import read_table
     from imbllm_autogluon.tables.labeled import LabeledTable
 
     return say_dropped(LabeledTable.of(read_table(path), label, str(path)))
@@ -256,7 +256,7 @@ def _settings(pairs: list[str] | None, quick: bool) -> dict[str, Any]:
 
 def _wanted(table: LabeledTable, n: int | None, label_value: str | None) -> dict[Any, int]:
     """New rows by class: those asked for, or as many as balance the table."""
-    from imbllm_autogluon.oversampling.writing import balancing_counts
+    from imbllm_autogluon.oversampling.synthesizer import balancing_counts
 
     if (n is None) != (label_value is None):
         raise InvalidInputError("--n and --label-value belong together; without both, every class is balanced.")
@@ -296,7 +296,7 @@ def _report_files(real: Path, synthetic: Path, holdout: Path | None, label: str 
 
 def _read_rows(path: Path, label: str | None) -> pd.DataFrame:
     """A table; the label is checked at once, so that the error names the file."""
-    from imbllm_autogluon.tables.files import read_table
+    from imbllm_autogluon.tables.io import read_table
     from imbllm_autogluon.tables.labeled import check_label_column
 
     frame = read_table(path)

@@ -13,8 +13,8 @@ from imbllm_autogluon import cli
 from imbllm_autogluon._storage import STATE_NAME
 from imbllm_autogluon.language import training
 from imbllm_autogluon.language.checkpoints import Checkpoint
-from imbllm_autogluon.oversampling.writing import CHECKPOINT
-from imbllm_autogluon.tables.files import read_table, write_table
+from imbllm_autogluon.oversampling.synthesizer import CHECKPOINT
+from imbllm_autogluon.tables.io import read_table, write_table
 from tests.jobs.fits import mixed_table
 from tests.shared import TINY
 
@@ -94,7 +94,8 @@ def test_a_setting_chooses_the_method(table: Path, tmp_path: Path) -> None:
     options = ["--label", "label", "--setting", "method=great", *LEAST]
     trained = imbllm("train", table, "--out", folder, *options)
     assert trained.exit_code == 0, trained.stderr
-    assert json.loads((folder / STATE_NAME).read_text(encoding="utf-8"))["data"]["method"] == "great"
+    (state,) = folder.rglob(f"generator/{STATE_NAME}")
+    assert json.loads(state.read_text(encoding="utf-8"))["data"]["method"] == "great"
     apart = imbllm("sample", folder, "--balance", "--threads", "1", "--out", tmp_path / "apart.csv")
     at_once = imbllm("sample", table, "--balance", "--out", tmp_path / "at_once.csv", *options)
     assert (apart.exit_code, at_once.exit_code) == (0, 0), apart.stderr + at_once.stderr

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from imbllm_autogluon import cli, cli_fit
 from imbllm_autogluon.jobs.task import ClassTask, TargetTask
-from imbllm_autogluon.tables.files import read_table, write_table
+from imbllm_autogluon.tables.io import read_table, write_table
 from tests.jobs.fits import QUICK, houses
 
 if TYPE_CHECKING:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from autogluon.core.metrics import compute_metric, get_metric
 
-from imbllm_autogluon.classification.decision_scores import resampled_scores
-from imbllm_autogluon.classification.prior import correct_prior
-from imbllm_autogluon.classification.redrawing import redrawn_within_classes
+from imbllm_autogluon.classification.calibration import correct_prior
+from imbllm_autogluon.classification.logit_adjustment import redrawn_within_classes, resampled_scores
 from imbllm_autogluon.plugin.ensemble import fit_ensemble, tilt_of
 from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.plugin.scorers import geometric_mean_error

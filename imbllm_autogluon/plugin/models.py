@@ -262,8 +262,7 @@ class LatentDiffModel(SettingsModel):
             kinds=kinds_of_features(self._feature_metadata, X, read=True),
             threads=threads,
             time_limit=left,
-            **self.settings_among(self._get_model_params()),
-        )
+        ).set_params(**self.settings_among(self._get_model_params()))
         model.fit(X, targets, sample_weight=weights)
         curve: Any = model.report_.curves["encoder"]
         if curve.stopped == "time" and len(curve.train) < _LEAST_EPOCHS:

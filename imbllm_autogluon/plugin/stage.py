@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from autogluon.common.space import Space
 
-from imbllm_autogluon.classification.prior import correct_prior, fitted_factors, prior_factors
+from imbllm_autogluon.classification.calibration import correct_prior, fitted_factors, prior_factors
 from imbllm_autogluon.errors import BackboneError, OutOfTimeError
 from imbllm_autogluon.plugin.original_features import (
     exact_view,

@@ -129,5 +129,5 @@ class RebalanceConfig(Config):
         """Settings that decide what rows a trained generator writes."""
         flat = self.generator.flat()
         if flat["temperature"] is None and self.writes_with_a_language_model:
-            flat["temperature"] = GENERATORS[self.method].own_choices["temperature"]
+            flat["temperature"] = GENERATORS[self.method].learner_class.choices["temperature"]
         return {key: flat[key] for key in _SAMPLING_KEYS}

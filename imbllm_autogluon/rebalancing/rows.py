@@ -202,7 +202,7 @@ def _trained(
 
 def _save_generator(generator: Generator, folder: Path) -> None:
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
-    from imbllm_autogluon.oversampling.storage import save_generator
+    from imbllm_autogluon.oversampling.methods import save_generator
 
     if isinstance(generator, LanguageGenerator):
         save_generator(generator, folder)
@@ -211,7 +211,7 @@ def _save_generator(generator: Generator, folder: Path) -> None:
 
 
 def _load_generator(folder: Path) -> Generator:
-    from imbllm_autogluon.oversampling.storage import load_generator
+    from imbllm_autogluon.oversampling.methods import load_generator
     from imbllm_autogluon.regression.target_imbllm import TargetImbLLM
 
     return TargetImbLLM.load(folder) if TargetImbLLM.is_stored(folder) else load_generator(folder)

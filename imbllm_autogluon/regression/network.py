@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from imbllm_autogluon.tables import TableSchema
-from imbllm_autogluon.tables.kinds import default_kind, dense, nature_of
+from imbllm_autogluon.tables.dtypes import default_kind, dense, nature_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.regression.config import EncoderConfig
     from imbllm_autogluon.tables import Cells
-    from imbllm_autogluon.tables.kinds import ColumnName, Kind
+    from imbllm_autogluon.tables.dtypes import ColumnName, Kind
 
 
 _Numbers = npt.NDArray[np.float32]

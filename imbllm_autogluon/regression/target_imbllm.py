@@ -17,9 +17,9 @@ import pandas as pd
 from imbllm_autogluon._config import require_choice
 from imbllm_autogluon._storage import kind_of, reading, writing
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.oversampling.config import GeneratorConfig, PlausibilityConfig
+from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
-from imbllm_autogluon.oversampling.storage import load_generator, save_generator
+from imbllm_autogluon.oversampling.methods import load_generator, save_generator
 from imbllm_autogluon.randomness import base_seed, child_seed
 from imbllm_autogluon.regression.bins import MANY_ABOVE, checked_counts, largest_remainder, targets_of
 
@@ -270,9 +270,9 @@ class TargetImbLLM:
 
 def _unfiltered(config: GeneratorConfig) -> GeneratorConfig:
     """The same settings; no row is refused as implausible by default: a bin's neighbours are no other classes."""
-    if config.plausible.plausibility is not None:
+    if config.filters.plausibility is not None:
         return config
-    return replace(config, plausible=PlausibilityConfig(0.0))
+    return replace(config, filters=replace(config.filters, plausibility=0.0))
 
 
 def _free_name(name: object, X: pd.DataFrame) -> str:

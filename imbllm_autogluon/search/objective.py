@@ -15,7 +15,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from imbllm_autogluon._config import require_number
-from imbllm_autogluon.classification.prior import correct_prior, prior_factors
+from imbllm_autogluon.classification.calibration import correct_prior, prior_factors
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
 from imbllm_autogluon.rebalancing import Fold, RebalanceConfig, fold_rows, plan_fold
 from imbllm_autogluon.search.space import SearchSpace

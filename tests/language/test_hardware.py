@@ -73,7 +73,7 @@ PRETRAINED = LanguageConfig(backbone="somewhere")
 
 
 def with_cpu(monkeypatch: pytest.MonkeyPatch, *, able: bool) -> None:
-    monkeypatch.setattr(hardware, "cpu_has_bfloat16", lambda: able)
+    monkeypatch.setattr(hardware, "_cpu_has_bfloat16", lambda: able)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ SCRIPT = textwrap.dedent(
     import pandas as pd
     from imbllm_autogluon.language.hardware import Processes
     from imbllm_autogluon.oversampling import ImbLLM, GeneratorConfig
-    from imbllm_autogluon.oversampling.storage import save_generator
+    from imbllm_autogluon.oversampling.methods import save_generator
     from tests.oversampling.tables import labels, mixed
 
     backbone, folder, seed, checkpoint, settings = sys.argv[1:]

@@ -15,8 +15,8 @@ from autogluon.tabular import TabularPredictor
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
 from imbllm_autogluon import calibrated_probabilities, fit_ensemble
-from imbllm_autogluon.classification.prior import correct_prior
-from imbllm_autogluon.classification.redrawing import redrawn_rows
+from imbllm_autogluon.classification.calibration import correct_prior
+from imbllm_autogluon.classification.logit_adjustment import redrawn_rows
 from imbllm_autogluon.plugin.ensemble import AUX_KWARGS, SkilledSelection, TwinAwareEnsembleModel, _log_losses, tilt_of
 from tests.plugin.tables import imbalanced_table
 

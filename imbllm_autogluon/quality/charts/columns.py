@@ -10,7 +10,7 @@ import numpy as np
 
 from imbllm_autogluon.quality.charts.ticks import Tick, day_text, round_ticks, shortened, tick_text, without_overlaps
 from imbllm_autogluon.quality.columns import paired_columns
-from imbllm_autogluon.tables.kinds import dense, nature_of
+from imbllm_autogluon.tables.dtypes import dense, nature_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
