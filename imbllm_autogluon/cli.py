@@ -44,7 +44,7 @@ for _command in (report, demo, fit, predict, train, sample):
 
 
 @app.callback()
-def imbllm(
+def _imbllm(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=lambda on: _show_version(on), help="Show the version.")
