@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from imbllm_autogluon import cli, cli_fit
+from imbllm_autogluon._package import __version__
 from imbllm_autogluon.datasets import load_hypothyroid
 from imbllm_autogluon.jobs.fit import FitJob
 from imbllm_autogluon.tables.io import read_table, write_table
-from imbllm_autogluon.version import __version__
 from tests.fresh import run_afresh
 from tests.jobs.fits import binary_outcome, copy_of, mixed_table
 from tests.shared import TINY
