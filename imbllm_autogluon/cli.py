@@ -9,10 +9,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from imbllm_autogluon._package import __version__
 from imbllm_autogluon.cli_fit import demo, fit, predict
 from imbllm_autogluon.cli_rows import cache, models, report, sample, train
 from imbllm_autogluon.errors import ImbLLMError
-from imbllm_autogluon.version import __version__
 
 _BAD_INPUT, _UNEXPECTED = 2, 1
 """Exit codes."""

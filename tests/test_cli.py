@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imbllm_autogluon._package import __version__
 from imbllm_autogluon.jobs.fit import FitJob
-from imbllm_autogluon.version import __version__
 from tests.commands import imbllm
 from tests.fresh import run_afresh
 from tests.jobs.fits import mixed_table
