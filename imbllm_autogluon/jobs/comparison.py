@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from imbllm_autogluon.quality.pages.environments import metric_name, number
+from imbllm_autogluon.quality.reports import metric_name, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

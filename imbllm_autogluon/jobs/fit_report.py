@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imbllm_autogluon.jobs.base_job import FitOutcome
-    from imbllm_autogluon.quality.pages.quality_report import RowsSection
+    from imbllm_autogluon.quality.reports import RowsSection
 
 JSON_NAME, HTML_NAME, MARKDOWN_NAME = "imbllm_report.json", "imbllm_report.html", "imbllm_report.md"
 
-FORMAT = 1
+FORMAT = 2
 """Raised when keys of the JSON file change their meaning."""
 
 LIBRARIES = (
@@ -113,7 +113,7 @@ def write_files(
     report
         What :func:`fit_report` returned.
     plots, section
-        Pictures of studies and of rows, see :func:`~imbllm_autogluon.quality.pages.render.render_fit_report`.
+        Pictures of studies and of rows, see :func:`~imbllm_autogluon.quality.reports.render_fit_report`.
     folder
         Made if need be.
 
@@ -122,7 +122,7 @@ def write_files(
     TableError
         The folder cannot be made or written.
     """
-    from imbllm_autogluon.quality.pages.render import fit_markdown, render_fit_report
+    from imbllm_autogluon.quality.reports import fit_markdown, render_fit_report
 
     texts = {
         JSON_NAME: json.dumps(report, indent=1, ensure_ascii=False),

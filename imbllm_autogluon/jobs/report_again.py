@@ -70,7 +70,7 @@ def _stored(file: Path) -> dict[str, Any]:
 
 def _rows_alone(predictor: TabularPredictor, folder: Path, out: Path) -> Path:
     """A report of the rows of a predictor whose fit was not reported."""
-    from imbllm_autogluon.quality.pages.quality_report import report
+    from imbllm_autogluon.quality.reports import report
 
     with quiet_libraries():
         fold = written_rows(predictor)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from autogluon.tabular import TabularPredictor
 
     from imbllm_autogluon.jobs.written_rows import WrittenFold
-    from imbllm_autogluon.quality.pages.quality_report import RowsSection
+    from imbllm_autogluon.quality.reports import RowsSection
 
 NOTHING = "No rows were written, or they are no longer in the cache of the predictor."
 
@@ -33,7 +33,7 @@ class RowsReport:
 
     ``reason`` why there are no others, or an empty string; ``fold``, ``model``, ``method``, ``original``, ``others`` of
     :class:`~imbllm_autogluon.jobs.written_rows.WrittenFold`; ``seconds``; and what a
-    :class:`~imbllm_autogluon.quality.pages.quality_report.RowsSection` holds, ``measures`` foremost.
+    :class:`~imbllm_autogluon.quality.reports.RowsSection` holds, ``measures`` foremost.
     """
 
     section: RowsSection | None = None
@@ -73,7 +73,7 @@ def rows_report(
 
 def _section(fold: WrittenFold, seed: int) -> RowsSection:
     from imbllm_autogluon.quality.evaluation import evaluate
-    from imbllm_autogluon.quality.pages.quality_report import rows_section
+    from imbllm_autogluon.quality.reports import rows_section
 
     evaluation = evaluate(fold.real, fold.synthetic, label=fold.label, holdout=fold.held_out, seed=seed)
     return rows_section(evaluation, fold.real, fold.synthetic, fold.label, fold.held_out, seed=seed)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imbllm_autogluon.quality.charts.curves import calibration_chart, precision_recall_chart
+from imbllm_autogluon.quality.curves import calibration_chart, precision_recall_chart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from imbllm_autogluon.jobs.contenders import Contenders
-    from imbllm_autogluon.quality.charts.curves import CurveChart
+    from imbllm_autogluon.quality.curves import CurveChart
 
 MOST_CLASSES = 3
 """Of more than two classes the rarest ones are drawn, each against all others."""

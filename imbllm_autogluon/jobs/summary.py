@@ -8,7 +8,7 @@ import pandas as pd
 
 from imbllm_autogluon.jobs.fit_report import leaderboard
 from imbllm_autogluon.jobs.target_job import TargetJob
-from imbllm_autogluon.quality.pages.environments import metric_name, number
+from imbllm_autogluon.quality.reports import metric_name, number
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ from imbllm_autogluon.jobs.resampling import difference_interval
 from imbllm_autogluon.plugin.latent_diff_model import KEY as LATENT_DIFF
 from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.plugin.regression_scorers import geometric_mean_error
-from imbllm_autogluon.quality.pages.environments import measure
+from imbllm_autogluon.quality.reports import measure
 from imbllm_autogluon.regression.bins import FEW_BELOW, MANY_ABOVE, SHOTS, TargetBins, shots
 from imbllm_autogluon.regression.config import LatentDiffConfig
 

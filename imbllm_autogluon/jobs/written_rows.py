@@ -20,7 +20,7 @@ from imbllm_autogluon.jobs.fold_records import ALL_ROWS, fitted_children, twins_
 from imbllm_autogluon.plugin.feature_kinds import stack_features, text_features, unwritten_features
 from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.plugin.raw_view import exact_view
-from imbllm_autogluon.quality.pages.environments import measure
+from imbllm_autogluon.quality.reports import measure
 from imbllm_autogluon.rebalancing.cache import cache_of
 from imbllm_autogluon.rebalancing.rows import POOLS
 from imbllm_autogluon.regression.bins import TargetBins

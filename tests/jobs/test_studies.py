@@ -13,11 +13,11 @@ import pytest
 from imbllm_autogluon.jobs.contenders import base_models
 from imbllm_autogluon.jobs.fit_report import HTML_NAME, JSON_NAME, leaderboard
 from imbllm_autogluon.jobs.studies import StudyRecord, study_records
-from imbllm_autogluon.quality.pages.environments import number
+from imbllm_autogluon.quality.reports import number
 from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
 from imbllm_autogluon.search.studies import journal_storage
 from tests.jobs.fits import binary_outcome, tuned_outcome
-from tests.quality.pages.test_render import Outline
+from tests.quality.pages import Page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,8 +79,7 @@ def test_the_report_holds_trials_as_json_and_table_and_pictures_inside_one_file(
     report = json.loads((outcome.job.out / JSON_NAME).read_text(encoding="utf-8"))
     assert report["studies"] == [json.loads(json.dumps(record.to_dict()))]
     assert "data:image" not in json.dumps(report)
-    page = Outline()
-    page.feed((outcome.job.out / HTML_NAME).read_text(encoding="utf-8"))
+    page = Page((outcome.job.out / HTML_NAME).read_text(encoding="utf-8"))
     sources = [value for name, value in page.attributes if name in ("src", "href")]
     assert sources == list(record.plots.values())
     text = " ".join(page.text.split())
