@@ -19,7 +19,7 @@ from benchmarks.paper import KEPT, ROWS, SECONDS, split_of
 from benchmarks.protocol import Claim, Metric, Options, Protocol, Spec, Task
 from benchmarks.report import by_table, claims, compared, summary
 from benchmarks.scores import AVERAGE_PRECISION, F1, RARE_CLASS
-from imbllm_autogluon.oversampling.config import GeneratorConfig, PlausibilityConfig
+from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.randomness import child_seed
 
@@ -130,9 +130,8 @@ def method_of(axis: str, value: str, changed: Spec, options: Options) -> str:
 def resolved(settings: Spec) -> GeneratorConfig:
     """Settings of ImbLLM with the choices of the method and the backbone filled in."""
     config = GeneratorConfig.from_flat(settings)
-    if config.plausible.plausibility is None:
-        config = replace(config, plausible=PlausibilityConfig(ImbLLM.own_plausibility))
-    return replace(config, language=config.language.with_defaults(**ImbLLM.own_choices).resolved())
+    learner = ImbLLM.learner_class(config, 0, None)
+    return replace(learner.sampling(), language=config.language.with_defaults(**learner.choices).resolved())
 
 
 def without_rows(method: str) -> str:

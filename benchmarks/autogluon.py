@@ -206,7 +206,7 @@ def _search_seconds(predictor: TabularPredictor) -> float:
 
 def _generators(fit: Fit, method: str) -> int:
     """Generators that the twins of all families share; trials train those that their settings ask for in addition."""
-    from imbllm_autogluon.jobs.fold_records import child_reports
+    from imbllm_autogluon.jobs.folds import child_reports
     from imbllm_autogluon.rebalancing.cache import cache_of
     from imbllm_autogluon.rebalancing.rows import GENERATORS as SHELF
 

@@ -122,7 +122,7 @@ def measure_fit(
     `make` returns the predictor of a folder, `sorts` are what models are called after, and `judge` returns the figures
     of each method from the fit and the name of each method's model.
     """
-    from imbllm_autogluon.jobs.base_job import quiet_libraries
+    from imbllm_autogluon.jobs.fit import quiet_libraries
 
     with tempfile.TemporaryDirectory() as folder, quiet_libraries():
         predictor = make(str(Path(folder) / "fit"))

@@ -34,7 +34,7 @@ def fit(table: Table, spec: Spec, families: list[str], folds: int, threads: int)
     """Fit the families, with twins unless the method is none; all seconds, those of generators, and models."""
     from autogluon.tabular import TabularPredictor
 
-    from imbllm_autogluon.jobs.base_job import quiet_libraries
+    from imbllm_autogluon.jobs.fit import quiet_libraries
     from imbllm_autogluon.plugin.callback import RebalanceCallback
 
     *_, rarest = table.counts

@@ -18,7 +18,7 @@ from benchmarks.report import by_table, claims, compared
 from benchmarks.scores import BALANCED, LOG_LOSS, MACRO_F1, ROC_AUC, of_all_classes
 from benchmarks.synthesis import BACKBONE
 from imbllm_autogluon.classification import RECOMMENDED, LanguageModelClassifier
-from imbllm_autogluon.language.prompts import Prompts
+from imbllm_autogluon.language.batches import Prompts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +94,7 @@ class Questions(NamedTuple):
     def of(cls, model: LabelModel, X: pd.DataFrame) -> Questions:
         """Prompts of rows, shape (n, m)."""
         encoding, n_classes = model.language_model.encoding, len(model.counts)
-        clauses = model.reader.feature_clauses(encoding, model.schema.encode(X))
+        clauses = model.encoder.feature_clauses(encoding, model.schema.encode(X))
         values = encoding.codings[-1].encode(np.arange(n_classes), np.zeros(n_classes, dtype=bool))
         unlabelled = clauses.present.copy()
         unlabelled[:, -1] = False
@@ -155,7 +155,7 @@ def by_generate(asked: Questions, answers: IntArray, seed: int, threads: int) ->
     import torch
 
     from imbllm_autogluon.language.compact import CompactModel
-    from imbllm_autogluon.language.precision import autocast
+    from imbllm_autogluon.language.hardware import autocast
     from imbllm_autogluon.process_state import seeded_torch
 
     model: Any = asked.model.language_model._backbone.model

@@ -21,7 +21,7 @@ from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Spec, 
 from benchmarks.report import by_table, claims, compared, summary
 from benchmarks.scores import BALANCED, LOG_LOSS, MACRO_F1, ROC_AUC, of_all_classes
 from imbllm_autogluon.oversampling import GeneratorConfig, PredLLM
-from imbllm_autogluon.oversampling.pred_llm import TableSynthesizer
+from imbllm_autogluon.oversampling.synthesizer import TableSynthesizer
 from imbllm_autogluon.quality.columns import check_pair, paired_columns, shared_codes
 from imbllm_autogluon.quality.distances import points
 from imbllm_autogluon.quality.fidelity import density_and_coverage, discriminator_auc, inverse_kl

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.errors import InvalidInputError, MissingDependencyError, TableError, nearest
-from imbllm_autogluon.tables.files import read_table
+from imbllm_autogluon.tables.io import read_table
 from imbllm_autogluon.tables.labeled import LabeledTable
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from imbllm_autogluon.version import __version__
 
 if TYPE_CHECKING:
     from imbllm_autogluon.classification.classifier import LanguageModelClassifier
-    from imbllm_autogluon.oversampling.pred_llm import PredLLM
     from imbllm_autogluon.oversampling.sampler import ImbLLMOverSampler
+    from imbllm_autogluon.oversampling.synthesizer import PredLLM
     from imbllm_autogluon.plugin.ensemble_model import calibrated_probabilities, fit_ensemble
     from imbllm_autogluon.plugin.hyperparameters import rebalance_hyperparameters
     from imbllm_autogluon.plugin.presets import make_preset
@@ -39,7 +39,7 @@ _LAZY = {
     "ImbLLMOverSampler": "imbllm_autogluon.oversampling.sampler",
     "LanguageModelClassifier": "imbllm_autogluon.classification.classifier",
     "LatentDiffRegressor": "imbllm_autogluon.regression.latent_diff",
-    "PredLLM": "imbllm_autogluon.oversampling.pred_llm",
+    "PredLLM": "imbllm_autogluon.oversampling.synthesizer",
     "calibrated_probabilities": "imbllm_autogluon.plugin.ensemble_model",
     "fit_ensemble": "imbllm_autogluon.plugin.ensemble_model",
     "make_preset": "imbllm_autogluon.plugin.presets",

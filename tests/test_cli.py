@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from imbllm_autogluon import cli
+from imbllm_autogluon import cli, cli_fit
 from imbllm_autogluon.datasets import load_hypothyroid
-from imbllm_autogluon.jobs.job import FitJob
-from imbllm_autogluon.tables.files import read_table, write_table
+from imbllm_autogluon.jobs.fit import FitJob
+from imbllm_autogluon.tables.io import read_table, write_table
 from imbllm_autogluon.version import __version__
 from tests.fresh import run_afresh
 from tests.jobs.fits import binary_outcome, copy_of, mixed_table
@@ -280,8 +280,8 @@ def test_the_demo_replaces_an_earlier_one_and_ends_with_leaderboard_scores_and_r
 ) -> None:
     X, y = load_hypothyroid()
     monkeypatch.setattr("imbllm_autogluon.datasets.load_hypothyroid", lambda: (X[::4], y[::4]))
-    monkeypatch.setattr(cli, "QUICK", TINY)
-    monkeypatch.setattr(cli, "QUICK_FAMILIES", ("LR",))
+    monkeypatch.setattr(cli_fit, "QUICK", TINY)
+    monkeypatch.setattr(cli_fit, "_QUICK_FAMILIES", ("LR",))
     copy_of(binary_outcome(), tmp_path / "demo")
     result = imbllm("demo", "--quick", "--threads", "1", "--out", tmp_path / "demo")
     assert result.exit_code == 0, result.stderr

@@ -13,8 +13,8 @@ from imbllm_autogluon import cli
 from imbllm_autogluon._storage import STATE_NAME
 from imbllm_autogluon.language import training
 from imbllm_autogluon.language.checkpoints import Checkpoint
-from imbllm_autogluon.oversampling.writing import CHECKPOINT
-from imbllm_autogluon.tables.files import read_table, write_table
+from imbllm_autogluon.oversampling.synthesizer import CHECKPOINT
+from imbllm_autogluon.tables.io import read_table, write_table
 from tests.jobs.fits import mixed_table
 from tests.shared import TINY
 
@@ -94,7 +94,8 @@ def test_a_setting_chooses_the_method(table: Path, tmp_path: Path) -> None:
     options = ["--label", "label", "--setting", "method=great", *LEAST]
     trained = imbllm("train", table, "--out", folder, *options)
     assert trained.exit_code == 0, trained.stderr
-    assert json.loads((folder / STATE_NAME).read_text(encoding="utf-8"))["data"]["method"] == "great"
+    (state,) = folder.rglob(f"generator/{STATE_NAME}")
+    assert json.loads(state.read_text(encoding="utf-8"))["data"]["method"] == "great"
     apart = imbllm("sample", folder, "--balance", "--threads", "1", "--out", tmp_path / "apart.csv")
     at_once = imbllm("sample", table, "--balance", "--out", tmp_path / "at_once.csv", *options)
     assert (apart.exit_code, at_once.exit_code) == (0, 0), apart.stderr + at_once.stderr
@@ -147,7 +148,7 @@ def test_training_that_was_killed_goes_on_and_ends_like_training_that_was_not(
         steps.append(1)
         original(self, *arguments)
 
-    monkeypatch.setattr(Checkpoint, "store_if_due", Checkpoint.store)  # not once a minute, but after each step
+    monkeypatch.setattr(Checkpoint, "is_due", True)  # not once a minute, but after each step
     with monkeypatch.context() as patch:
         patch.setattr(training.Trainer, "_step", killed_at_the_fourth_step)
         imbllm("train", table, "--label", "label", "--out", tmp_path / "g", *LEAST)
@@ -157,7 +158,9 @@ def test_training_that_was_killed_goes_on_and_ends_like_training_that_was_not(
     resumed = imbllm("train", table, "--label", "label", "--out", tmp_path / "g", *LEAST)
     assert resumed.exit_code == 0, resumed.stderr
     assert len(counted) == 3
-    resumed_weights, weights = (next(place.rglob("model.safetensors")) for place in (tmp_path / "g", generator))
+    resumed_weights, weights = (
+        next(place.rglob("language_model/*/arrays.safetensors")) for place in (tmp_path / "g", generator)
+    )
     assert resumed_weights.read_bytes() == weights.read_bytes()
 
 

@@ -8,7 +8,6 @@ from typer.testing import CliRunner
 
 from imbllm_autogluon import cli
 from imbllm_autogluon.language import backbones
-from imbllm_autogluon.language.backbones import smollm2
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +86,7 @@ def test_fetch_hands_its_options_on_and_says_where_the_model_is(
 def test_what_goes_wrong_is_one_line_and_exit_code_2(
     arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(smollm2, "_check_gguf", lambda: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     result = models("fetch", *arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from imbllm_autogluon import cli
-from imbllm_autogluon.jobs.job import FitJob
-from imbllm_autogluon.jobs.target_job import TargetJob
-from imbllm_autogluon.tables.files import read_table, write_table
-from tests.jobs.target_fits import QUICK, houses
+from imbllm_autogluon import cli, cli_fit
+from imbllm_autogluon.jobs.task import ClassTask, TargetTask
+from imbllm_autogluon.tables.io import read_table, write_table
+from tests.jobs.fits import QUICK, houses
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +41,7 @@ def train(tmp_path: Path) -> Path:
 def jobs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Jobs that would have been run."""
     made: list[Any] = []
-    monkeypatch.setattr(cli, "_finish", made.append)
+    monkeypatch.setattr(cli_fit, "_run", made.append)
     return made
 
 
@@ -85,14 +84,14 @@ def test_fit_chooses_regression_compares_reports_and_predicts_numbers(tmp_path: 
 @pytest.mark.parametrize(
     ("labels", "options", "kind", "remark"),
     [
-        (houses()["price"], [], TargetJob, "150 different numbers: regression (change with --task classification)"),
-        ([0, 1, 2] * 50, [], FitJob, "3 different numbers: classification (change with --task regression)"),
-        ([0, 1, 2] * 50, ["--task", "regression"], TargetJob, ""),
-        ([0, 1] * 75, ["--task", "regression"], TargetJob, ""),
-        (list(range(50)) * 3, [], TargetJob, "50 different numbers: regression"),
-        (list(range(50)) * 3, ["--task", "classification"], FitJob, ""),
-        (["no", "yes"] * 75, [], FitJob, ""),
-        (["no", "yes"] * 75, ["--task", "classification"], FitJob, ""),
+        (houses()["price"], [], TargetTask, "150 different numbers: regression (change with --task classification)"),
+        ([0, 1, 2] * 50, [], ClassTask, "3 different numbers: classification (change with --task regression)"),
+        ([0, 1, 2] * 50, ["--task", "regression"], TargetTask, ""),
+        ([0, 1] * 75, ["--task", "regression"], TargetTask, ""),
+        (list(range(50)) * 3, [], TargetTask, "50 different numbers: regression"),
+        (list(range(50)) * 3, ["--task", "classification"], ClassTask, ""),
+        (["no", "yes"] * 75, [], ClassTask, ""),
+        (["no", "yes"] * 75, ["--task", "classification"], ClassTask, ""),
     ],
 )
 def test_the_task_follows_from_the_label_or_the_option(
@@ -101,7 +100,7 @@ def test_the_task_follows_from_the_label_or_the_option(
     write_table(houses().assign(price=labels), tmp_path / "t.csv")
     result = imbllm("fit", tmp_path / "t.csv", "--label", "price", "--out", tmp_path / "fit", *options)
     assert result.exit_code == 0, result.stderr
-    assert [type(job) for job in jobs] == [kind]
+    assert [type(job.task) for job in jobs] == [kind]
     assert remark in result.stderr
     assert bool(result.stderr) == bool(remark)
 
@@ -118,7 +117,11 @@ BAD: dict[str, tuple[pd.DataFrame, list[str], str]] = {
         ["--metric", "many_mae", "--setting", "n_bins=60"],
         "none with rows is many-shot (over 100 rows); there are: few",
     ),
-    "positive class": (houses(), ["--positive-class", "1"], "--positive-class is for two classes"),
+    "positive class": (
+        houses(),
+        ["--positive-class", "1"],
+        "is for two classes; the label 'price' is a number",
+    ),
     "method": (houses(), ["--setting", "method=great"], "method 'great' is none for regression"),
     "LatentDiff's setting": (
         houses(),

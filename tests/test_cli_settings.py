@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from imbllm_autogluon.cli_settings import parse_settings
+from imbllm_autogluon.cli_rows import parse_settings
 from imbllm_autogluon.errors import InvalidInputError
 
 

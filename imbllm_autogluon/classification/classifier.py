@@ -15,7 +15,7 @@ from imbllm_autogluon._config import SettingsMixin
 from imbllm_autogluon.classification.config import ClassifierConfig
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.randomness import base_seed
-from imbllm_autogluon.tables.frames import checked_frame
+from imbllm_autogluon.tables.io import checked_frame
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables import ColumnName, Kind
 
 
-MOST_CLASSES = 1000
+_MOST_CLASSES = 1000
 """Classes above which a label is taken for a number or an identifier."""
 
 
@@ -203,7 +203,7 @@ def _checked_weights(sample_weight: Any, frame: pd.DataFrame) -> FloatArray:
 def _require_classes(classes: npt.NDArray[Any]) -> None:
     if len(classes) < 2:
         raise InvalidInputError(f"y holds one class, {classes[0]!r}; a classifier needs at least 2 classes.")
-    if len(classes) > MOST_CLASSES:
+    if len(classes) > _MOST_CLASSES:
         raise InvalidInputError(
-            f"y holds {len(classes)} classes; at most {MOST_CLASSES} are told apart. Is it a number or an identifier?"
+            f"y holds {len(classes)} classes; at most {_MOST_CLASSES} are told apart. Is it a number or an identifier?"
         )

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
 
 from imbllm_autogluon._config import Config, Range, documented, require_number
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.config import LanguageConfig
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imbllm_autogluon.arrays import FloatArray, IntArray
+
 LABEL_STEPS = 300
 """Optimiser steps on the label of the compact backbone, after its warm-up on whole sentences."""
-
-NamedPrior = Literal["training", "uniform"]
 
 
 @documented
@@ -65,7 +70,35 @@ class MeasuresConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_prior(self.target_prior)
+        prior = self.target_prior
+        if prior in (None, "training", "uniform"):
+            return
+        if not isinstance(prior, Mapping) or not prior:
+            raise InvalidInputError(
+                f"target_prior must be 'training', 'uniform', None, or a share for each class; got {prior!r}."
+            )
+        for label, share in prior.items():
+            require_number(f"the target prior of {label!r}", share, 1e-9)
+
+    def wanted_shares(self, labels: Sequence[Any], counts: IntArray) -> FloatArray | None:
+        """Class shares that the target prior asks for, shape (k,), of k classes with so many rows; None without one.
+
+        Raises
+        ------
+        InvalidInputError
+            The prior names other classes.
+        """
+        prior, k = self.target_prior, len(counts)
+        if prior is None:
+            return None
+        if not isinstance(prior, Mapping):
+            return counts / counts.sum() if prior == "training" else np.full(k, 1.0 / k)
+        names, named = [str(label) for label in labels], {str(label): share for label, share in prior.items()}
+        if set(named) != set(names):
+            raise InvalidInputError(f"target_prior names the classes {list(named)}; the table has {names}.")
+        shares = np.array([named[name] for name in names], dtype=np.float64)
+        normalized: FloatArray = shares / shares.sum()
+        return normalized
 
     @property
     def holds_out(self) -> bool:
@@ -124,15 +157,3 @@ RECOMMENDED: Mapping[str, Any] = {
     "decisions": "matched",
 }
 """The combination that did best on four tables (`python -m benchmarks prior`), and LoRA or top blocks if pretrained."""
-
-
-def _check_prior(prior: object) -> None:
-    """Refuse what names no class shares."""
-    if prior is None or prior in get_args(NamedPrior):
-        return
-    if not isinstance(prior, Mapping) or not prior:
-        raise InvalidInputError(
-            f"target_prior must be 'training', 'uniform', None, or a share for each class; got {prior!r}."
-        )
-    for label, share in prior.items():
-        require_number(f"the target prior of {label!r}", share, 1e-9)

@@ -64,19 +64,13 @@ class QueryConfig(Config):
 
 @documented
 @dataclass(frozen=True)
-class CopiesConfig(Config):
-    """Which rows are refused because they are like real ones. Exact copies always are."""
+class FilterConfig(Config):
+    """Which written rows are rejected and written again. Exact copies of real rows always are."""
 
     near_copies: Annotated[float, Range(0.0, 0.5)] = 0.0
     """Rows nearer to a real row of their class than this share of the real rows are to each other are written again (0:
     off). With 0.05 the limit is the distance under which one real row in twenty has its nearest neighbour. It costs
     rows written in vain, at most nine times over, and promises no privacy."""
-
-
-@documented
-@dataclass(frozen=True)
-class PlausibilityConfig(Config):
-    """Which rows are refused because they look like rows of another class."""
 
     plausibility: Annotated[float, Range(0.0, 1.0)] | None = None
     """Rows whose likelihood under their class is less than this share of their likelihood under another one are written
@@ -99,7 +93,6 @@ class GeneratorConfig(Config):
     interpolation: InterpolationConfig = field(default_factory=InterpolationConfig)
     conditioning: ConditioningConfig = field(default_factory=ConditioningConfig)
     query: QueryConfig = field(default_factory=QueryConfig)
-    copies: CopiesConfig = field(default_factory=CopiesConfig)
-    plausible: PlausibilityConfig = field(default_factory=PlausibilityConfig)
+    filters: FilterConfig = field(default_factory=FilterConfig)
     measures: MeasuresConfig = field(default_factory=MeasuresConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)

@@ -21,7 +21,6 @@ from autogluon.common.space import Categorical, Int, Real, Space
 from autogluon.common.utils.pandas_utils import get_approximate_df_mem_usage
 from autogluon.common.utils.resource_utils import ResourceManager
 
-from imbllm_autogluon.classification.calibration import FLOOR, softmax
 from imbllm_autogluon.classification.config import LABEL_STEPS, RECOMMENDED, ClassifierConfig, MeasuresConfig
 from imbllm_autogluon.errors import InvalidInputError, OutOfTimeError
 from imbllm_autogluon.language.config import COMPACT, OWN_DEFAULTS
@@ -231,8 +230,7 @@ class ClassifierModel(SettingsModel):
         rows = self._rows(self.preprocess(X, **kwargs))[0].reset_index(drop=True)
         probabilities: FloatArray = self.model.probabilities(rows)
         if answers_by_highest_probability(self.problem_type, self.eval_metric):
-            biases = self.model.calibration.decision_biases
-            probabilities = softmax(np.log(np.clip(probabilities, FLOOR, None)) + biases)
+            probabilities = self.model.calibration.decisive(probabilities)
         seen = np.flatnonzero(self._imbllm_places >= 0)  # a fold may lack a rare class
         ordered = np.zeros((len(rows), len(self._imbllm_places)))
         ordered[:, seen] = probabilities[:, self._imbllm_places[seen]]

@@ -23,10 +23,14 @@ from autogluon.core.models.greedy_ensemble.ensemble_selection import EnsembleSel
 from autogluon.core.models.greedy_ensemble.greedy_weighted_ensemble_model import GreedyWeightedEnsembleModel
 from autogluon.core.utils import get_pred_from_proba
 
-from imbllm_autogluon.classification.decision_scores import resampled_scores
-from imbllm_autogluon.classification.prior import correct_prior, fitted_factors
-from imbllm_autogluon.classification.redrawing import redrawn_rows
-from imbllm_autogluon.classification.tilting import tilt, tilt_degree, usual_degree
+from imbllm_autogluon.classification.calibration import correct_prior, fitted_factors
+from imbllm_autogluon.classification.logit_adjustment import (
+    redrawn_rows,
+    resampled_scores,
+    tilt,
+    tilt_degree,
+    usual_degree,
+)
 from imbllm_autogluon.plugin.class_metrics import answers_by_highest_probability
 from imbllm_autogluon.plugin.stage import RebalancingMixin
 from imbllm_autogluon.rebalancing.config import RebalanceConfig

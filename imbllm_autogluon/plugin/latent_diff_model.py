@@ -17,8 +17,8 @@ from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.plugin.feature_kinds import kinds_to_read
 from imbllm_autogluon.plugin.settings_model import SettingsModel, without_spaces
 from imbllm_autogluon.plugin.skipping import skipped_by_autogluon
-from imbllm_autogluon.regression.amount import RATIOS
 from imbllm_autogluon.regression.config import LatentDiffConfig
+from imbllm_autogluon.regression.head import RATIOS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -166,8 +166,7 @@ class LatentDiffModel(SettingsModel):
             kinds=kinds_to_read(self._feature_metadata, X),
             threads=threads,
             time_limit=time_limit,
-            **settings,
-        )
+        ).set_params(**settings)
         model.fit(X, targets, sample_weight=weights)
         _require_learned(model, time_limit)
         self.model = model

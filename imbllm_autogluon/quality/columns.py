@@ -10,13 +10,13 @@ import pandas as pd
 from pandas.api import types as pdt
 
 from imbllm_autogluon.errors import TableError, nearest
-from imbllm_autogluon.tables.kinds import dense, nature_of
+from imbllm_autogluon.tables.dtypes import dense, nature_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
-    from imbllm_autogluon.tables.kinds import ColumnName, Nature
+    from imbllm_autogluon.tables.dtypes import ColumnName, Nature
 
 LARGEST = 1e100
 """Numbers beyond are set to this size: what could not be read may be infinite, and squares must not overflow."""

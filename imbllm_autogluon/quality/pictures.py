@@ -13,7 +13,7 @@ from imbllm_autogluon.quality.associations import FEWEST_ROWS, associations
 from imbllm_autogluon.quality.columns import check_pair, paired_columns, shared_codes
 from imbllm_autogluon.quality.distances import draw
 from imbllm_autogluon.randomness import child_rng
-from imbllm_autogluon.tables.kinds import dense, nature_of
+from imbllm_autogluon.tables.dtypes import dense, nature_of
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray

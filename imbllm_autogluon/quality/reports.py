@@ -223,7 +223,7 @@ def render_fit_report(
     Parameters
     ----------
     report
-        What :func:`imbllm_autogluon.jobs.fit_report.fit_report` returns, or the JSON file written from it.
+        The facts of an :class:`imbllm_autogluon.jobs.report.FitReport`, or the JSON file written from it.
     plots
         Pictures of each study as data URIs, by the study's name and the picture's title.
     section

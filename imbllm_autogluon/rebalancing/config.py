@@ -13,8 +13,7 @@ from imbllm_autogluon._config import Config, Range, documented
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import GENERATORS
-from imbllm_autogluon.regression.bins import MOST_BINS, BinKind
-from imbllm_autogluon.regression.target_groups import Clause
+from imbllm_autogluon.regression.bins import MOST_BINS, BinKind, Clause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,5 +129,5 @@ class RebalanceConfig(Config):
         """Settings that decide what rows a trained generator writes."""
         flat = self.generator.flat()
         if flat["temperature"] is None and self.writes_with_a_language_model:
-            flat["temperature"] = GENERATORS[self.method].own_choices["temperature"]
+            flat["temperature"] = GENERATORS[self.method].learner_class.choices["temperature"]
         return {key: flat[key] for key in _SAMPLING_KEYS}

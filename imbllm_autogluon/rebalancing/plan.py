@@ -10,9 +10,8 @@ import pandas as pd
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.baselines import duplicated
-from imbllm_autogluon.regression.bins import TargetBins, checked_targets
+from imbllm_autogluon.regression.bins import TargetBins, checked_targets, counts_by_priority
 from imbllm_autogluon.regression.config import AllocationConfig
-from imbllm_autogluon.regression.targets import counts_by_priority
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

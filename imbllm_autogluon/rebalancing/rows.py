@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
     from imbllm_autogluon.rebalancing.config import RebalanceConfig
     from imbllm_autogluon.rebalancing.plan import OversamplingPlan
-    from imbllm_autogluon.regression.input_space import TargetImbLLM
+    from imbllm_autogluon.regression.target_imbllm import TargetImbLLM
     from imbllm_autogluon.tables import ColumnName, Kind
 
     Generator = LanguageGenerator | TargetImbLLM
@@ -193,7 +193,7 @@ def _trained(
     if fold.plan.bins is None:
         generator = generator_class(config.method)(config.generator, **own)
         return generator.fit(fold.X, fold.y, fold.plan.balancing, **learned)
-    from imbllm_autogluon.regression.input_space import TargetImbLLM
+    from imbllm_autogluon.regression.target_imbllm import TargetImbLLM
 
     counts: Any = dict(fold.plan.balancing)
     writer = TargetImbLLM(config.generator, clause=config.targets.clause, **own)
@@ -202,20 +202,19 @@ def _trained(
 
 def _save_generator(generator: Generator, folder: Path) -> None:
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
-    from imbllm_autogluon.oversampling.storage import save_generator
-    from imbllm_autogluon.regression.input_space import save_target_generator
+    from imbllm_autogluon.oversampling.methods import save_generator
 
     if isinstance(generator, LanguageGenerator):
         save_generator(generator, folder)
     else:
-        save_target_generator(generator, folder)
+        generator.save(folder)
 
 
 def _load_generator(folder: Path) -> Generator:
-    from imbllm_autogluon.oversampling.storage import load_generator
-    from imbllm_autogluon.regression.input_space import holds_target_generator, load_target_generator
+    from imbllm_autogluon.oversampling.methods import load_generator
+    from imbllm_autogluon.regression.target_imbllm import TargetImbLLM
 
-    return load_target_generator(folder) if holds_target_generator(folder) else load_generator(folder)
+    return TargetImbLLM.load(folder) if TargetImbLLM.is_stored(folder) else load_generator(folder)
 
 
 def _save_rows(rows: FoldRows, folder: Path) -> None:

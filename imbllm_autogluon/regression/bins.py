@@ -1,22 +1,26 @@
-"""Bins of a continuous target, fixed on training targets, and how many shots each has."""
+"""Bins of a continuous target, fixed on training targets: their shots, and how many synthetic rows each gets."""
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from imbllm_autogluon._config import require_choice, require_number
 from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Mapping
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.regression.config import AllocationConfig
 
 BinKind = Literal["equal_width", "quantile", "unit"]
+Clause = Literal["bin", "value"]
 Shot = Literal["many", "medium", "few"]
 
 SHOTS: tuple[Shot, ...] = get_args(Shot)
@@ -28,7 +32,7 @@ FEW_BELOW = 20
 """Bins with fewer training rows than this are few-shot (Yang et al. 2021, section 4)."""
 
 MOST_BINS = 10_000
-"""Bins at most: a target with more units is no target to be binned by unit."""
+"""Bins at most: a target with more units is not to be binned by unit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +76,8 @@ class TargetBins:
         if kind == "quantile":
             # Targets themselves, each the first of its bin: interpolated edges round to either side of equal ones.
             places = np.linspace(0, len(targets), n_bins + 1).round().astype(np.int64)
-            edges = np.sort(targets)[np.minimum(places, len(targets) - 1)]
-        else:
-            edges = np.linspace(targets.min(), targets.max(), n_bins + 1)
-        return cls(np.unique(edges))
+            return cls(np.unique(np.sort(targets)[np.minimum(places, len(targets) - 1)]))
+        return cls(np.unique(np.linspace(targets.min(), targets.max(), n_bins + 1)))
 
     def __len__(self) -> int:
         """Number of bins."""
@@ -94,14 +96,19 @@ class TargetBins:
         """Targets in each bin, shape (n_bins,)."""
         return np.bincount(self.assign(y), minlength=len(self)).astype(np.int64)
 
+    def relative_errors(self, y: npt.ArrayLike, errors: FloatArray) -> FloatArray:
+        """Mean of the absolute errors (n,) of each bin over the largest mean, shape (n_bins,); 0 for empty bins."""
+        assigned = self.assign(y)
+        counts = np.bincount(assigned, minlength=len(self))
+        means: FloatArray = np.bincount(assigned, weights=errors, minlength=len(self)) / np.maximum(counts, 1)
+        return means / means.max() if means.max() > 0 else means
+
     def scaled(self, centre: float, scale: float) -> TargetBins:
         """Return the same bins for targets ``(y - centre) / scale``, scale > 0."""
         return TargetBins((self.edges - centre) / scale)
 
     def describe(self, y: npt.ArrayLike) -> pd.DataFrame:
         """Bins to be printed: a row each, with edges (from, to), centre, rows of `y` in it (n) and its shots."""
-        import pandas as pd
-
         counts = self.counts(y)
         columns = {"from": self.edges[:-1], "to": self.edges[1:], "centre": self.centres, "n": counts}
         return pd.DataFrame({**columns, "shots": shots(counts)}).rename_axis("bin")
@@ -143,6 +150,102 @@ def checked_targets(y: npt.ArrayLike) -> FloatArray:
             f"the target's range must be a finite float64; got {targets.min()} to {targets.max()}: divide the target."
         )
     return targets
+
+
+def targets_of(X: pd.DataFrame, y: pd.Series) -> FloatArray:
+    """Targets of a table as float64, shape (n,).
+
+    Raises
+    ------
+    InvalidInputError
+        Lengths differ, a target is missing, infinite or not a number, or all are equal.
+    """
+    if len(X) != len(y):
+        raise InvalidInputError(f"X and y must have the same number of rows; got {len(X)} and {len(y)}.")
+    if not pd.api.types.is_numeric_dtype(y.dtype) or pd.api.types.is_bool_dtype(y.dtype):
+        raise InvalidInputError(f"the target must be a number; got dtype {y.dtype}. Convert it with pd.to_numeric.")
+    return checked_targets(y.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def checked_counts(counts: Mapping[int, int], n_bins: int) -> dict[int, int]:
+    """New rows by number of the bin, in the order of the bins.
+
+    Raises
+    ------
+    InvalidInputError
+        There are none, a bin is not among 0 .. n_bins - 1, or a count is not a whole number of at least 0.
+    """
+    if not counts:
+        raise InvalidInputError(f"counts is empty; name at least one of the bins 0 to {n_bins - 1}.")
+    for number, n in counts.items():
+        if not isinstance(number, numbers.Integral) or not 0 <= number < n_bins:
+            raise InvalidInputError(f"counts name the bin {number!r}; the bins are 0 to {n_bins - 1}.")
+        if not isinstance(n, numbers.Integral) or n < 0:
+            raise InvalidInputError(f"counts ask for {n!r} rows of bin {number}; a count must be 0, 1, 2, ...")
+    return {int(number): int(counts[number]) for number in sorted(counts)}
+
+
+def allocate(errors: FloatArray, counts: IntArray, config: AllocationConfig, ratio: float | None = None) -> IntArray:
+    """Synthetic rows or features of each bin, `ratio` times the real rows in all, shape (n_bins,).
+
+    The shares are ``P(b) ∝ λ err_b + (1 - λ) (1 - n_b / max n)`` (LatentDiff, arXiv 2509.23240); a bin without rows
+    gets none, since there neither its error nor the features that belong to it are known (our choice).
+
+    Parameters
+    ----------
+    errors
+        Error of each bin over the largest, see :meth:`TargetBins.relative_errors`, shape (n_bins,).
+    counts
+        Real rows of each bin, shape (n_bins,).
+    config
+        λ, the kind of allocation, and the ratio where none is given: 0.2 for `auto`.
+
+    Examples
+    --------
+    >>> from imbllm_autogluon.regression.config import AllocationConfig
+    >>> allocate(np.array([0.2, 1.0, 0.0]), np.array([90, 10, 0]), AllocationConfig(error_weight=0.5), 1.0).tolist()
+    [10, 90, 0]
+    """
+    total = round((config.fixed_ratio if ratio is None else ratio) * int(counts.sum()))
+    weight, filled = config.error_weight, counts > 0
+    raw = np.where(filled, weight * errors + (1 - weight) * (1.0 - counts / counts.max()), 0.0)
+    # Evenly where nothing stands out, such as bins of one size with λ = 0.
+    if config.allocation == "uniform" or raw.sum() <= 0:
+        raw = filled.astype(float)
+    return largest_remainder(raw / raw.sum(), total)
+
+
+def counts_by_priority(
+    y: FloatArray, bins: TargetBins, config: AllocationConfig, errors: FloatArray | None = None
+) -> dict[int, int]:
+    """New rows by number of the bin, by :func:`allocate`; bins that get none are left out.
+
+    Parameters
+    ----------
+    y
+        Real targets, shape (n,).
+    errors
+        See :func:`allocate`; None: only scarcity counts, whatever λ is.
+    """
+    sizes = bins.counts(y)
+    wanted = allocate(np.zeros(len(sizes)) if errors is None else errors, sizes, config)
+    return {number: int(n) for number, n in enumerate(wanted) if n}
+
+
+def largest_remainder(shares: FloatArray, total: int) -> IntArray:
+    """Whole numbers that add up to `total` and are as near to the shares as possible.
+
+    Examples
+    --------
+    >>> largest_remainder(np.array([0.5, 0.3, 0.2]), 7).tolist()
+    [4, 2, 1]
+    """
+    exact = shares * total
+    counts = np.floor(exact).astype(np.int64)
+    # A stable sort: of equal remainders the lower bin comes first.
+    order = np.argsort(-(exact - counts), kind="stable")
+    counts[order[: total - int(counts.sum())]] += 1
+    return counts
 
 
 def _unit_edges(targets: FloatArray) -> FloatArray:

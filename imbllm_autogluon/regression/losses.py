@@ -1,19 +1,92 @@
-"""Losses of regression encoders, of one signature: ``loss(prediction, target, weights, features)``."""
+"""What the encoders of the peers are trained with: losses, weights of rows, smoothed features.
+
+All losses have one signature: ``loss(prediction, target, weights, features)``.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from imbllm_autogluon._config import require_number
+from imbllm_autogluon._config import require_choice, require_number
+from imbllm_autogluon.regression.bins import checked_targets
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from imbllm_autogluon.arrays import FloatArray
+    from imbllm_autogluon.regression.bins import TargetBins
+    from imbllm_autogluon.regression.config import LatentDiffConfig
 
 
-class RegressionLoss(nn.Module):
-    """What an encoder minimises; its parameters, if it has any, are learned too."""
+_Reweighting = Literal["sqrt_inverse", "inverse"]
 
-    def forward(self, prediction: Tensor, target: Tensor, weights: Tensor, features: Tensor) -> Tensor:
+_GRID = 4096
+"""Cells of the grid on which densities are estimated; a row's density is that of its cell."""
+
+_BANDWIDTHS = 5
+"""How many bandwidths the grid goes on beyond the lowest and the highest target: less than 1e-6 of a kernel is cut."""
+
+_NARROWEST = 0.5
+"""Cells of a bandwidth at least: a narrower kernel would fall between the cells of the grid."""
+
+_LEAST_RATIO, _MOST_RATIO = 0.1, 10.0
+"""Limits of smoothed over own variance, as in the authors' code of feature distribution smoothing."""
+
+
+class Treatment(NamedTuple):
+    """What an encoder is trained with."""
+
+    loss: WeightedMSE
+    """What is minimised; its own parameters, such as a noise scale, are learned with the encoder's."""
+    weights: FloatArray
+    """Weight of each row in the loss, shape (n,), mean 1."""
+    smoother: FeatureDistributionSmoothing | None = None
+    """Calibrates features of training batches."""
+
+    @classmethod
+    def from_config(
+        cls, config: LatentDiffConfig, targets: FloatArray, bins: TargetBins, row_weights: FloatArray | None = None
+    ) -> Treatment:
+        """That of a method, or with ``"latent_diff"`` of `encoder_method`.
+
+        Parameters
+        ----------
+        targets
+            Standardised training targets, shape (n,).
+        bins
+            Bins of standardised targets.
+        row_weights
+            The user's weights, shape (n,), which multiply those of the method.
+        """
+        chosen = config.treatment
+        method = chosen.encoder_method if chosen.method == "latent_diff" else chosen.method
+        losses: dict[str, type[WeightedMSE]] = {"balanced_mse": BalancedMSE, "rank_sim": RankSim}
+        smoother = FeatureDistributionSmoothing(bins, config.encoder.feature_size) if method == "fds" else None
+        own = np.ones(len(targets)) if row_weights is None else row_weights
+        return cls(losses.get(method, WeightedMSE)(), own * _method_weights(method, targets, bins), smoother)
+
+
+def _method_weights(method: str, targets: FloatArray, bins: TargetBins) -> FloatArray:
+    if method == "lds":
+        return lds_weights(targets, bins)
+    return dense_weights(targets) if method == "dense_weight" else np.ones(len(targets))
+
+
+class WeightedMSE(nn.Module):
+    """Mean of the weighted squared errors, and the base of the other losses.
+
+    Examples
+    --------
+    >>> one = torch.tensor([1.0, 3.0])
+    >>> WeightedMSE()(one, torch.zeros(2), torch.tensor([2.0, 0.0]), one[:, None]).item()
+    1.0
+    """
+
+    def forward(self, prediction: Tensor, target: Tensor, weights: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
         """Loss of a batch, a scalar.
 
         Parameters
@@ -25,25 +98,10 @@ class RegressionLoss(nn.Module):
         features
             What the predictions were made from, shape (n, d).
         """
-        raise NotImplementedError
-
-
-class WeightedMSE(RegressionLoss):
-    """Mean of the weighted squared errors.
-
-    Examples
-    --------
-    >>> one = torch.tensor([1.0, 3.0])
-    >>> WeightedMSE()(one, torch.zeros(2), torch.tensor([2.0, 0.0]), one[:, None]).item()
-    1.0
-    """
-
-    def forward(self, prediction: Tensor, target: Tensor, weights: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
-        """See the base class."""
         return (weights * (prediction - target) ** 2).mean()
 
 
-class BalancedMSE(RegressionLoss):
+class BalancedMSE(WeightedMSE):
     """Batch-based Monte-Carlo Balanced MSE (Ren et al. 2022, equation 10) with a learned noise scale.
 
     Each prediction has to tell its own target from the other targets of the batch, which stand for the training
@@ -68,11 +126,11 @@ class BalancedMSE(RegressionLoss):
         logits = -((prediction[:, None] - target[None, :]) ** 2) / (2 * variance)
         each = nn.functional.cross_entropy(logits, torch.arange(len(target), device=target.device), reduction="none")
         loss: Tensor = (weights * each).mean()
-        # In judging, the factor would make every smaller noise look like a better model.
+        # In validation, the factor would make every smaller noise look like a better model.
         return loss * (2 * variance.detach()) if self.training else loss
 
 
-class RankSim(RegressionLoss):
+class RankSim(WeightedMSE):
     """Squared error, and features whose neighbours rank as their targets' neighbours do (Gong et al. 2022, equation 3).
 
     The ranks are made differentiable by blackbox interpolation (Vlastelica et al. 2020).
@@ -96,24 +154,18 @@ class RankSim(RegressionLoss):
 
     def forward(self, prediction: Tensor, target: Tensor, weights: Tensor, features: Tensor) -> Tensor:
         """See the base class."""
-        error = (weights * (prediction - target) ** 2).mean()
+        error = super().forward(prediction, target, weights, features)
         one_each = _one_row_each(target)
         if len(one_each) < 2:
             return error
         directions = nn.functional.normalize(features[one_each], dim=1)
         similar = -(target[one_each][:, None] - target[one_each][None, :]).abs()
         ranks: Tensor = _Ranks.apply(directions @ directions.T, self.interpolation)  # type: ignore[no-untyped-call]
-        return error + self.rank_weight * ((ranks - normalised_ranks(similar)) ** 2).mean()
+        return error + self.rank_weight * ((ranks - _normalized_ranks(similar)) ** 2).mean()
 
 
-def normalised_ranks(rows: Tensor) -> Tensor:
-    """Rank of each number within its row, divided by the row's length: the largest number has the smallest rank.
-
-    Examples
-    --------
-    >>> normalised_ranks(torch.tensor([[0.5, 3.0, 1.0, 2.0]])).tolist()
-    [[1.0, 0.25, 0.75, 0.5]]
-    """
+def _normalized_ranks(rows: Tensor) -> Tensor:
+    """Rank of each number within its row, divided by the row's length: the largest number has the smallest rank."""
     order = rows.argsort(dim=1, descending=True, stable=True)
     places = torch.arange(1, rows.shape[1] + 1, dtype=rows.dtype, device=rows.device) / rows.shape[1]
     return torch.empty_like(rows).scatter_(1, order, places.expand_as(rows))
@@ -132,7 +184,7 @@ class _Ranks(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, interpolation: float) -> Tensor:
-        ranks = normalised_ranks(rows)
+        ranks = _normalized_ranks(rows)
         ctx.save_for_backward(rows, ranks)
         ctx.interpolation = interpolation
         return ranks
@@ -142,4 +194,182 @@ class _Ranks(torch.autograd.Function):
         rows, ranks = ctx.saved_tensors
         steepest = gradient.abs().amax(dim=1, keepdim=True).clamp(min=1e-30)
         strength = ctx.interpolation / steepest
-        return (normalised_ranks(rows + strength * gradient) - ranks) / strength, None
+        return (_normalized_ranks(rows + strength * gradient) - ranks) / strength, None
+
+
+def lds_weights(
+    y: npt.ArrayLike, bins: TargetBins, kind: _Reweighting = "sqrt_inverse", size: int = 5, sigma: float = 2.0
+) -> FloatArray:
+    """Label distribution smoothing: the inverse of how frequent a target's bin and its neighbours are.
+
+    Parameters
+    ----------
+    y
+        Training targets, shape (n,).
+    bins
+        Bins of the target.
+    kind
+        ``"inverse"`` of the counts, or of their square roots, which the authors recommend for skewed targets.
+    size, sigma
+        Gaussian window over neighbouring bins: its bins, an odd number, and its standard deviation in bins, above 0;
+        5 and 2 are the authors'.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n,), float64, mean 1
+
+    References
+    ----------
+    Yang et al. 2021, "Delving into Deep Imbalanced Regression", section 3.1. As in the authors' code the root is taken
+    first and smoothed afterwards.
+    """
+    from scipy.ndimage import convolve1d
+
+    require_choice("kind", kind, get_args(_Reweighting))
+    window = _gaussian_window(size, sigma)
+    counts = bins.counts(y).astype(np.float64)
+    effective = convolve1d(np.sqrt(counts) if kind == "sqrt_inverse" else counts, window, mode="constant")
+    weights = 1.0 / effective[bins.assign(y)]
+    return np.asarray(weights / weights.mean())
+
+
+def _gaussian_window(size: int, sigma: float) -> FloatArray:
+    """Gaussian over neighbouring bins, of sum 1, shape (size,)."""
+    require_number("size", size, 1, whole=True)
+    require_number("(size - 1) / 2", (size - 1) / 2, 0, whole=True)
+    require_number("sigma", sigma, 1e-6)
+    offsets = np.arange(size) - size // 2
+    window = np.exp(-0.5 * (offsets / sigma) ** 2)
+    return np.asarray(window / window.sum())
+
+
+def dense_weights(y: npt.ArrayLike, alpha: float = 1.0, floor: float = 1e-3) -> FloatArray:
+    """DenseWeight: weights fall linearly with the density of the target.
+
+    Parameters
+    ----------
+    y
+        Training targets, shape (n,), finite and not all equal.
+    alpha
+        How strongly, 0 (all weights are 1) or more; the authors study 0 to 2.
+    floor
+        Smallest weight before scaling to mean 1, 1e-6 to 1: ``max(1 - alpha * density, floor)``, densities scaled to
+        0 .. 1. The authors use 1e-6.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n,), float64, mean 1
+
+    References
+    ----------
+    Steininger et al. 2021, "Density-based weighting for imbalanced regression", equations 2 to 5.
+    """
+    require_number("alpha", alpha, 0.0)
+    require_number("floor", floor, 1e-6, 1.0)
+    density = _densities(checked_targets(y))
+    spread = density.max() - density.min()
+    # Where all densities are equal no target is rare.
+    rarity = (density - density.min()) / spread if spread > 0 else np.zeros(len(density))
+    weights = np.maximum(1.0 - alpha * rarity, floor)
+    return np.asarray(weights / weights.mean())
+
+
+def _densities(targets: FloatArray) -> FloatArray:
+    """Gaussian kernel density at each target, up to a factor, with Silverman's bandwidth."""
+    from scipy.ndimage import gaussian_filter1d
+
+    unit = (targets - targets.min()) / (targets.max() - targets.min())
+    bandwidth = _silverman(unit)
+    width = (1.0 + 2 * _BANDWIDTHS * bandwidth) / _GRID
+    cells = ((unit + _BANDWIDTHS * bandwidth) / width).astype(np.int64)
+    counts = np.bincount(cells, minlength=_GRID).astype(np.float64)
+    smooth = gaussian_filter1d(counts, max(_NARROWEST, bandwidth / width), mode="constant", truncate=6.0)
+    return np.asarray(smooth[cells])
+
+
+def _silverman(targets: FloatArray) -> float:
+    """Silverman's rule of thumb; targets of which half are equal have no quartiles to go by."""
+    lower, upper = np.quantile(targets, [0.25, 0.75])
+    deviation, quartiles = float(targets.std()), float(upper - lower) / 1.34
+    return float(0.9 * min(deviation, quartiles or deviation) * len(targets) ** -0.2)
+
+
+class FeatureDistributionSmoothing:
+    """Feature distribution smoothing: features whitened by their bin's statistics, coloured by the smoothed ones.
+
+    Nearby bins share statistics of features (Yang et al. 2021, section 3.2). Unlike the authors' code, bins without
+    rows take no part in the smoothing (there they stand for features of mean 0 and variance 1), and in a bin of one
+    row, which has no variance, only the mean is calibrated. The first epoch leaves features as they are, and so does
+    prediction.
+
+    Parameters
+    ----------
+    bins
+        Bins of the target in the unit in which targets are given to `calibrate` and `update`.
+    feature_size
+        d.
+    size, sigma
+        Window over neighbouring bins, see :func:`lds_weights`; 5 and 2 are the authors'.
+    momentum
+        Share of the older statistics that an epoch keeps (0 to 1); 0.9 is the authors'.
+    """
+
+    def __init__(
+        self, bins: TargetBins, feature_size: int, *, size: int = 5, sigma: float = 2.0, momentum: float = 0.9
+    ) -> None:
+        require_number("momentum", momentum, 0.0, 1.0)
+        self._bins = bins
+        self._momentum = momentum
+        self._kernel = _smoothing_matrix(len(bins), size, sigma)
+        self.means = torch.zeros(len(bins), feature_size)
+        """Running mean of the features of each bin, shape (n_bins, d)."""
+        self.variances = torch.zeros(len(bins), feature_size)
+        """Running variance, shape (n_bins, d)."""
+        self.counts = torch.zeros(len(bins))
+        """Rows of each bin, shape (n_bins,); all 0 before the first epoch has ended."""
+
+    @torch.no_grad()
+    def update(self, features: Tensor, targets: Tensor) -> None:
+        """Take in the features of all training rows, shape (n, d), after an epoch."""
+        codes = self._codes(targets)
+        counts = torch.bincount(codes, minlength=len(self._bins)).to(features.dtype)
+        rows = counts.clamp(min=1.0)[:, None]
+        means = torch.zeros_like(self.means).index_add_(0, codes, features) / rows
+        variances = torch.zeros_like(means).index_add_(0, codes, (features - means[codes]) ** 2) / rows
+        keep = self._momentum if self.counts.any() else 0.0
+        self.means = keep * self.means + (1 - keep) * means
+        self.variances = keep * self.variances + (1 - keep) * variances
+        self.counts = counts
+
+    def calibrate(self, features: Tensor, targets: Tensor) -> Tensor:
+        """Features of a training batch, shape (n, d), with the smoothed mean and variance of their bins."""
+        if not self.counts.any():
+            return features
+        codes = self._codes(targets)
+        means, variances = self.smoothed()
+        own = self.variances[codes]
+        # Units without variance, as all are in a bin of one row, keep their scale.
+        ratios = torch.where(own > 1e-10, variances[codes] / own.clamp(min=1e-10), 1.0).clamp(_LEAST_RATIO, _MOST_RATIO)
+        return (features - self.means[codes]) * ratios.sqrt() + means[codes]
+
+    def smoothed(self) -> tuple[Tensor, Tensor]:
+        """Means and variances of the bins, shape (n_bins, d) each, averaged over neighbouring bins that hold rows."""
+        return self._average(self.means, self.counts > 0), self._average(self.variances, self.counts > 1)
+
+    def _average(self, statistics: Tensor, present: Tensor) -> Tensor:
+        shares = self._kernel * present
+        # A bin without any neighbour keeps its own.
+        alone = ~present.any() | (shares.sum(dim=1) == 0)
+        average = (shares @ statistics) / shares.sum(dim=1, keepdim=True).clamp(min=1e-12)
+        return torch.where(alone[:, None], statistics, average)
+
+    def _codes(self, targets: Tensor) -> Tensor:
+        return torch.as_tensor(self._bins.assign(targets.detach().cpu().double().numpy()))
+
+
+def _smoothing_matrix(n_bins: int, size: int, sigma: float) -> Tensor:
+    """Share that each bin (column) has in the smoothed statistics of each bin (row); absent bins still count."""
+    window = torch.as_tensor(_gaussian_window(size, sigma), dtype=torch.float32)
+    places = torch.arange(n_bins)
+    offsets = places[None, :] - places[:, None] + size // 2
+    return torch.where((offsets >= 0) & (offsets < size), window[offsets.clamp(0, size - 1)], 0.0)

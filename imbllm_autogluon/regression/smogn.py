@@ -13,25 +13,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from imbllm_autogluon._config import require_number
-from imbllm_autogluon.oversampling.neighbours import MixedSpace
+from imbllm_autogluon.oversampling.interpolation import MixedSpace
 from imbllm_autogluon.randomness import child_rng
-from imbllm_autogluon.regression.targets import as_target, checked_counts, targets_of
+from imbllm_autogluon.regression.bins import checked_counts, targets_of
 from imbllm_autogluon.tables import Cells, TableSchema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy.typing as npt
-    import pandas as pd
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
     from imbllm_autogluon.regression.bins import TargetBins
     from imbllm_autogluon.tables import Column, ColumnName, Kind
 
 
-MOST_ROWS = 5_000
+_MOST_ROWS = 5_000
 """Rows of a bin that take part: the search for neighbours is quadratic."""
 
 
@@ -117,7 +117,7 @@ def smogn(
     ]
     parents = np.concatenate([part[1] for part in parts])
     rows = schema.decode(Cells.concat([part[0] for part in parts]), X.iloc[parents].reset_index(drop=True))
-    return rows, as_target(np.concatenate([part[2] for part in parts]), y)
+    return rows, _as_target(np.concatenate([part[2] for part in parts]), y)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,8 +145,8 @@ class _Table:
     ) -> tuple[Cells, IntArray, FloatArray]:
         """New cells, the rows they descend from, and new targets."""
         seeds, similar = chosen
-        if len(similar) > MOST_ROWS:
-            similar = np.sort(rng.choice(similar, MOST_ROWS, replace=False))
+        if len(similar) > _MOST_ROWS:
+            similar = np.sort(rng.choice(similar, _MOST_ROWS, replace=False))
             seeds = similar[np.isin(similar, seeds)]
         rows, target = self.cells.take(similar), self.target[similar]
         space = MixedSpace.fit(self.schema, rows)
@@ -224,6 +224,12 @@ def _new_targets(
     noisy = rng.normal(0.0, 1.0, len(way)) * noise * target.std()
     moved = target[pairs.seeds] + np.where(pairs.is_far, noisy, pairs.epsilon * way)
     return np.asarray(_reflected(moved, every.min(), every.max()))
+
+
+def _as_target(values: FloatArray, y: pd.Series) -> pd.Series:
+    """New targets under the name of the real ones: whole only where their dtype is, otherwise never rounded."""
+    whole = pd.api.types.is_integer_dtype(y.dtype)
+    return pd.Series(np.rint(values) if whole else values, name=y.name).astype(y.dtype)
 
 
 def _reflected(values: npt.NDArray[Any], low: Any, high: Any) -> npt.NDArray[Any]:

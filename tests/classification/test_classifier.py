@@ -125,7 +125,7 @@ def test_a_class_with_one_row_is_learned_and_not_held_out(measures: dict[str, An
     fitted = classifier(**measures).fit(X, y)
     shares(fitted.predict_proba(X))
     assert fitted.classes_.tolist() == ["lonely", "no", "yes"]
-    kept = fitted.model_._kept(fitted.model_.reader.plain.encode_label(y))
+    kept = fitted.model_._kept(fitted.model_.encoder.plain.encode_label(y))
     assert not kept[3]
     assert kept.any() == bool(measures)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
-from imbllm_autogluon.language.prompts import Prompts
 from imbllm_autogluon.sentences import PADDING
 from tests.language.tables import (
     FUSED,

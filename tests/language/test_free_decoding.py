@@ -12,9 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imbllm_autogluon.language import free_decoding
-from imbllm_autogluon.language.decoding import ConstrainedDecoder
-from imbllm_autogluon.language.free_decoding import FreeDecoder
+from imbllm_autogluon.language import decoding
+from imbllm_autogluon.language.decoding import ConstrainedDecoder, FreeDecoder
 from imbllm_autogluon.language.losses import SentenceLoss
 from imbllm_autogluon.sentences import PADDING, draw_orders
 from tests.language.tables import LABEL, WRITINGS, Writing, learnable, legal_rows, prompts, random_model, table, written
@@ -23,7 +22,7 @@ from tests.uniform_backbone import UniformModel
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, IntArray
-    from imbllm_autogluon.language.prompts import Prompts
+    from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.sentences import Clauses, SentenceEncoding
     from tests.language.pretrained import Architecture
 
@@ -54,7 +53,7 @@ def read(
     longest = encoding.longest_sentence + 1
     columns = iter(np.array([[*script, *[PADDING] * (longest - len(script))] for script in scripts.values()]).T)
     with monkeypatch.context() as patch:
-        patch.setattr(free_decoding, "draw_tokens", lambda *_: torch.from_numpy(next(columns).copy()))
+        patch.setattr(decoding, "_draw_tokens", lambda *_: torch.from_numpy(next(columns).copy()))
         decoder = FreeDecoder(MODELS[writing], encoding, 1.0, torch.Generator())
         return decoder.complete(prompts(clauses, ORDER, given, list(scripts)))
 
@@ -236,7 +235,7 @@ def test_a_row_is_legal_if_it_holds_the_clauses_of_its_prompt_and_no_other(
     ]
     longest = encoding.longest_sentence + 1
     columns = iter(np.array([[*script, *[PADDING] * (longest - len(script))] for script in scripts]).T)
-    monkeypatch.setattr(free_decoding, "draw_tokens", lambda *_: torch.from_numpy(next(columns).copy()))
+    monkeypatch.setattr(decoding, "_draw_tokens", lambda *_: torch.from_numpy(next(columns).copy()))
     decoder = FreeDecoder(MODELS[writing], encoding, 1.0, torch.Generator())
     tokens, legal = decoder.complete(prompts(clauses, [LABEL, 1, 2], 1, [0, 4, 8, 12]))
     assert legal.tolist() == [True, False, False, True]
@@ -251,7 +250,7 @@ def test_behind_an_opening_a_whole_row_still_has_room(rows: list[int], monkeypat
     scripts = [whole("digits", row, ORDER[1:]) for row in rows]
     longest = opened.longest_sentence + 1
     columns = iter(np.array([[*script, *[PADDING] * (longest - len(script))] for script in scripts]).T)
-    monkeypatch.setattr(free_decoding, "draw_tokens", lambda *_: torch.from_numpy(next(columns).copy()))
+    monkeypatch.setattr(decoding, "_draw_tokens", lambda *_: torch.from_numpy(next(columns).copy()))
     decoder = FreeDecoder(MODELS["digits"], opened, 1.0, torch.Generator())
     tokens, legal = decoder.complete(prompts(clauses, ORDER, 1, rows))
     assert legal.all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,26 @@ import pytest
 import torch
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.language.masked import MaskedDecoder, MaskedValueLoss, masked_value_loss, require_single_tokens
-from imbllm_autogluon.language.prompts import Prompts
+from imbllm_autogluon.language.batches import Prompts
+from imbllm_autogluon.language.compact import build_compact
+from imbllm_autogluon.language.config import LanguageConfig
+from imbllm_autogluon.language.masked import (
+    MaskedDecoder,
+    MaskedValueLoss,
+    build_compact_masked,
+    require_single_tokens,
+)
 from imbllm_autogluon.sentences import END, SentenceEncoding, Sentences, draw_orders
-from tests.language.masked_models import ARCHITECTURES, random_masked_model
-from tests.language.tables import LABEL, clauses_of, legal_rows, prompts, table, vocabulary_of
+from tests.language.tables import (
+    ARCHITECTURES,
+    LABEL,
+    clauses_of,
+    legal_rows,
+    prompts,
+    random_masked_model,
+    table,
+    vocabulary_of,
+)
 from tests.products import cases
 
 if TYPE_CHECKING:
@@ -24,7 +40,6 @@ FRAME = table()
 VOCABULARY = vocabulary_of(FRAME)
 ENCODING = VOCABULARY.encoding()
 CLAUSES = clauses_of(VOCABULARY, FRAME)
-ALLOWED = torch.from_numpy(ENCODING.tables.allowed)
 MASK = ENCODING.n_tokens
 
 # Order of the clauses, how many are given, and which rows the given values come from.
@@ -162,6 +177,10 @@ def test_values_of_several_tokens_are_refused_by_column_with_the_remedy() -> Non
     require_single_tokens(ENCODING)
 
 
+def loss_of(seed: int) -> MaskedValueLoss:
+    return MaskedValueLoss(ENCODING.tables, torch.device("cpu"), seed)
+
+
 def sentences(rows: list[int]) -> Sentences:
     """Rows in mixed orders, every second one without its clauses 1 and 2: lengths differ."""
     clauses = CLAUSES.take(np.array(rows))
@@ -188,7 +207,7 @@ class Recording(torch.nn.Module):
 def test_the_loss_is_that_of_the_hidden_values_among_their_legal_tokens(architecture: str) -> None:
     batch, model = sentences(list(range(12))), Recording(random_masked_model(architecture, ENCODING))
     with torch.inference_mode():
-        loss, n_tokens = masked_value_loss(model, ALLOWED, batch, torch.Generator().manual_seed(3))
+        loss, n_tokens = loss_of(3)(model, batch)
         expected = []
         for row, shown in enumerate(model.shown):
             shown = shown[: int(batch.real[row].sum())]
@@ -204,7 +223,7 @@ def test_the_loss_is_that_of_the_hidden_values_among_their_legal_tokens(architec
 def test_only_values_are_hidden_at_least_one_and_every_number_equally_often() -> None:
     batch, model = sentences([0, 1] * 1500), Recording(random_masked_model("bert", ENCODING))
     with torch.inference_mode():
-        masked_value_loss(model, ALLOWED, batch, torch.Generator().manual_seed(0))
+        loss_of(0)(model, batch)
     hidden = (model.shown == MASK).numpy()
     assert not hidden[batch.states == END].any()
     assert (model.shown.numpy() == batch.ids)[~hidden].all()
@@ -221,7 +240,7 @@ def test_the_loss_can_be_minimised_and_the_seed_chooses_the_hidden_places() -> N
     batch, model = sentences(list(range(20))), random_masked_model("bert", ENCODING)
 
     def loss(seed: int) -> torch.Tensor:
-        return masked_value_loss(model, ALLOWED, batch, torch.Generator().manual_seed(seed))[0]
+        return loss_of(seed)(model, batch)[0]
 
     first, again, other = (loss(seed).item() for seed in (1, 1, 2))
     assert first == again != other
@@ -252,7 +271,7 @@ def test_an_opening_is_never_hidden() -> None:
         Recording(random_masked_model("bert", encoding)),
     )
     with torch.inference_mode():
-        masked_value_loss(model, ALLOWED, batch, torch.Generator().manual_seed(0))
+        loss_of(0)(model, batch)
     assert (model.shown[:, :3] == torch.tensor([3, 5, 3])).all()
     assert (model.shown == MASK).any()
 
@@ -262,3 +281,39 @@ def test_clauses_that_prompts_leave_out_are_not_written() -> None:
     decoded = decode(model, batch, 0)
     assert (decoded[:, [1, 3, 4]] == -1).all()
     assert (decoded[:, [0, 2, LABEL]] >= 0).all()
+
+
+@pytest.mark.parametrize(("layers", "width"), [(1, 16), (3, 64)])
+def test_the_backbone_has_the_size_asked_for_one_token_more_and_no_dropout(layers: int, width: int) -> None:
+    model = build_compact_masked(40, 25, LanguageConfig(layers=layers, width=width))
+    config = model.config
+    assert (config.num_hidden_layers, config.hidden_size, config.num_attention_heads) == (layers, width, width // 16)
+    assert [config.embedding_dropout, config.attention_dropout, config.mlp_dropout] == [0, 0, 0]
+    assert config.hidden_activation == "relu"
+    assert model(input_ids=torch.full((1, 25), 40)).logits.shape == (1, 25, 41)
+    assert model.get_input_embeddings().weight is model.get_output_embeddings().weight
+
+
+def test_it_is_about_as_large_as_its_causal_counterpart() -> None:
+    sizes = [
+        sum(weight.numel() for weight in build(300, 60, LanguageConfig()).parameters())
+        for build in (build_compact, build_compact_masked)
+    ]
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.2)
+
+
+def test_nothing_is_logged_or_warned(caplog: pytest.LogCaptureFixture) -> None:
+    model = build_compact_masked(40, 25, LanguageConfig(layers=1, width=16))
+    ids = torch.zeros((2, 9), dtype=torch.long)
+    model(input_ids=ids, attention_mask=torch.ones_like(ids))
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_weights_are_drawn_from_the_global_generator() -> None:
+    weights = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        model = build_compact_masked(9, 9, LanguageConfig(layers=1, width=16))
+        weights.append(model.get_input_embeddings().weight.detach().clone())
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])

@@ -15,19 +15,19 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
-from imbllm_autogluon.language.adamw import FlatAdamW
-from imbllm_autogluon.language.label_loss import LabelObjective
+from imbllm_autogluon.language.losses import LabelObjective
 from imbllm_autogluon.language.model import TableLanguageModel
+from imbllm_autogluon.language.training import _FlatAdamW
 from imbllm_autogluon.sentences.orders import ORDERS, Order
-from tests.language import tuned
-from tests.language.tables import LABEL, TINY, clauses_of, legal_rows, prompts, table, vocabulary_of
+from tests.language import trainers
+from tests.language.tables import LABEL, TINY, clauses_of, completed, legal_rows, prompts, table, vocabulary_of
 from tests.products import cases
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.language.config import LanguageConfig
-    from imbllm_autogluon.language.prompts import Prompts
     from imbllm_autogluon.sentences import Clauses
     from imbllm_autogluon.sentences.value_codings import Numbers
 
@@ -62,16 +62,16 @@ def batches(model: TableLanguageModel) -> list[Prompts]:
 
 
 def written(model: TableLanguageModel, seed: int = 0) -> list[Any]:
-    return [rows.tokens.tolist() for rows in model.complete(batches(model), seed=seed)]
+    return [rows.tokens.tolist() for rows in completed(model, batches(model), seed)]
 
 
 @pytest.mark.parametrize(("numbers", "order", "steps"), cases(["bins", "digits"], ORDERS, [0, 2], together=1))
 def test_every_row_is_legal_at_any_stage_of_training(numbers: Numbers, order: Order, steps: int) -> None:
     config = dataclasses.replace(TINY, numbers=numbers, order=order, steps=steps, warmup_steps=steps, temperature=5.0)
     model = trained(config)
-    completed = model.complete(batches(model), seed=0)
-    assert [len(rows.tokens) for rows in completed] == [20, 4]
-    for rows, batch in zip(completed, batches(model), strict=True):
+    found = completed(model, batches(model))
+    assert [len(rows.tokens) for rows in found] == [20, 4]
+    for rows, batch in zip(found, batches(model), strict=True):
         assert rows.present.all()
         assert legal_rows(model.encoding, rows.tokens)
         width = min(rows.tokens.shape[2], batch.tokens.shape[2])
@@ -97,7 +97,7 @@ def test_training_and_writing_leave_no_trace_in_the_process() -> None:
     inside: list[int] = []
     model = trained(threads=2, progress=lambda _: inside.append(torch.get_num_threads()))
     assert set(inside) == {2}
-    model.complete(batches(model), seed=0, threads=2)
+    completed(model, batches(model), threads=2)
     assert process_state() == before
 
 
@@ -126,13 +126,13 @@ def test_without_a_warm_up_there_is_one_stage_at_the_full_rate() -> None:
 
 
 def test_the_stage_after_a_warm_up_is_trained_at_a_third_of_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    rates, step = [], FlatAdamW.step
+    rates, step = [], _FlatAdamW.step
 
-    def recorded(self: FlatAdamW, rate: float, divisor: int) -> None:
+    def recorded(self: _FlatAdamW, rate: float, divisor: int) -> None:
         rates.append(rate)
         step(self, rate, divisor)
 
-    monkeypatch.setattr(FlatAdamW, "step", recorded)
+    monkeypatch.setattr(_FlatAdamW, "step", recorded)
     trained()
     model = model_of()
     model.train(rows_of(model)[0])
@@ -204,42 +204,43 @@ def test_a_loaded_model_writes_the_same_rows(numbers: Numbers, tmp_path: Path) -
     assert loaded.config == model.config
     assert loaded.curves == model.curves
     assert loaded.n_parameters == model.n_parameters
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["language.json", "model.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["state-1", "state.json"]
 
 
 def spoil_json(folder: Path) -> None:
-    (folder / "language.json").write_text("{", encoding="utf-8")
+    (folder / "state.json").write_text("{", encoding="utf-8")
 
 
 def spoil_weights(folder: Path) -> None:
-    weights = folder / "model.safetensors"
+    weights = folder / "state-1" / "arrays.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])
 
 
 def another_format(folder: Path) -> None:
-    edit(folder, format=1)
+    edit(folder, format=9)
 
 
 def unknown_setting(folder: Path) -> None:
-    edit(folder, config={"stepz": 3})
+    data = json.loads((folder / "state.json").read_text(encoding="utf-8"))["data"]
+    edit(folder, data={**data, "config": {"stepz": 3}})
 
 
 def a_list(folder: Path) -> None:
-    (folder / "language.json").write_text("[]", encoding="utf-8")
+    (folder / "state.json").write_text("[]", encoding="utf-8")
 
 
 def another_shape(folder: Path) -> None:
-    weights = load_file(folder / "model.safetensors")
-    save_file({name: weight[:1].clone() for name, weight in weights.items()}, folder / "model.safetensors")
+    weights = load_file(folder / "state-1" / "arrays.safetensors")
+    save_file({name: weight[:1].clone() for name, weight in weights.items()}, folder / "state-1" / "arrays.safetensors")
 
 
 def another_layer(folder: Path) -> None:
-    weights = load_file(folder / "model.safetensors")
-    save_file({f"x.{name}": weight for name, weight in weights.items()}, folder / "model.safetensors")
+    weights = load_file(folder / "state-1" / "arrays.safetensors")
+    save_file({f"x.{name}": weight for name, weight in weights.items()}, folder / "state-1" / "arrays.safetensors")
 
 
 def edit(folder: Path, **changes: Any) -> None:
-    path = folder / "language.json"
+    path = folder / "state.json"
     path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
 
 
@@ -248,13 +249,13 @@ def edit(folder: Path, **changes: Any) -> None:
     [
         (spoil_json, "no usable language model in"),
         (spoil_weights, "no usable language model in"),
-        (another_format, "has format 1; this version reads format 4"),
+        (another_format, "has format 9; this version reads format"),
         (unknown_setting, "unknown setting 'stepz'"),
         (a_list, "no usable language model in"),
         (another_layer, "the stored weights do not fit the model"),
         (another_shape, "the stored weights do not fit the model"),
-        (lambda folder: (folder / "language.json").unlink(), "no usable language model in"),
-        (lambda folder: (folder / "model.safetensors").unlink(), "no usable language model in"),
+        (lambda folder: (folder / "state.json").unlink(), "no usable language model in"),
+        (lambda folder: (folder / "state-1" / "arrays.safetensors").unlink(), "no usable language model in"),
     ],
 )
 def test_broken_missing_and_foreign_files_are_refused(spoil: Any, message: str, tmp_path: Path) -> None:
@@ -274,13 +275,13 @@ def test_a_pickled_model_writes_the_same_rows() -> None:
 
 @pytest.mark.parametrize("clauses", ["text", "tokens"])
 def test_a_pickle_does_not_hold_the_weights_of_the_base_model(pretrained_gpt2: Path, clauses: str) -> None:
-    model = tuned.trained(pretrained_gpt2, tuning="lora", clauses=clauses)
+    model = trainers.trained(pretrained_gpt2, tuning="lora", clauses=clauses)
     content = pickle.dumps(model)
     base = load_file(pretrained_gpt2 / "model.safetensors")
     blocks = [weight for name, weight in base.items() if ".h." in name and weight.ndim == 2]
     assert len(blocks) >= 4
     assert not any(weight.numpy().tobytes() in content for weight in blocks)
-    assert tuned.written(pickle.loads(content)) == tuned.written(model)
+    assert trainers.written(pickle.loads(content)) == trainers.written(model)
 
 
 def test_an_objective_makes_the_second_stage_learn_the_label() -> None:
@@ -302,7 +303,7 @@ def test_weights_of_labels_change_what_is_learned() -> None:
         weights = np.where(np.arange(60) % 4 == 0, rare_weight, 1.0)
         model.train(everyone.with_weights(weights), objective=LabelObjective(feature_weight=0.0))
         batch = prompts(everyone, [0, 1, 2, 3, 4, LABEL], 5, list(range(60)))
-        answers.append(np.exp(model.score(batch, LABEL, everyone.tokens[:1, LABEL])).mean())
+        answers.append(np.exp(model.score_all([batch], LABEL, everyone.tokens[:1, LABEL])[0]).mean())
     assert answers[0] < 0.2 < 0.7 < answers[1]
 
 

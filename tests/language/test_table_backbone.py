@@ -9,22 +9,30 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from transformers import BertConfig, BertForMaskedLM
 
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
-from imbllm_autogluon.language.backbones import find_backbone, load_model, load_tokenizer
+from imbllm_autogluon.language.backbones import find_backbone
+from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
 from imbllm_autogluon.language.losses import ValueLoss
 from imbllm_autogluon.language.model import TableLanguageModel
-from imbllm_autogluon.language.prompts import Prompts
-from imbllm_autogluon.language.scoring import ValueScorer, log_likelihoods
-from imbllm_autogluon.language.table_backbone import TableBackbone, base_fingerprint, build_table_backbone
-from imbllm_autogluon.sentences import ClauseWriter, TextColumn, TextVocabulary
-from tests.language.pretrained import save_pretrained
-from tests.language.tables import LABEL, clauses_of, legal_rows, prompts, table, vocabulary_of
+from imbllm_autogluon.language.pretrained import load_model, load_tokenizer
+from imbllm_autogluon.language.scoring import log_likelihoods, score_values
+from imbllm_autogluon.language.table_backbone import (
+    TableBackbone,
+    _base_fingerprint,
+    _trim_vocabulary,
+    build_table_backbone,
+)
+from imbllm_autogluon.sentences import ClauseWriter, TextColumn, TextVocabulary, draw_orders
+from tests.language.pretrained import SPACES_OF, Architecture, causal_model, save_pretrained, tokenizer
+from tests.language.tables import LABEL, clauses_of, legal_rows, prompts, table, text_vocabulary_of, vocabulary_of
 from tests.products import cases
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tests.language.pretrained import Architecture
@@ -104,7 +112,7 @@ def test_a_backbone_says_where_its_weights_come_from(folder: Path) -> None:
     backbone = built(folder)
     assert backbone.base is not None
     assert (backbone.base.location, backbone.base.revision) == (str(folder), None)
-    assert backbone.base.fingerprint == base_fingerprint(load_model(find_backbone(str(folder))))
+    assert backbone.base.fingerprint == _base_fingerprint(load_model(find_backbone(str(folder))))
     assert backbone.family == "causal"
     assert backbone.device == torch.device("cpu")
     assert not backbone.model.training
@@ -189,11 +197,11 @@ def test_a_label_is_scored_behind_a_text_and_the_text_counts(folder: Path, readi
     backbone, clauses = read(folder, reading)
     values = backbone.encoding.codings[-1].encode(np.arange(2), np.zeros(2, dtype=bool))
     prompts = Prompts(np.array([*order, LABEL_BEHIND_TEXT]), len(order), clauses.tokens)
-    scores = ValueScorer(backbone.model, backbone.encoding).score(prompts, LABEL_BEHIND_TEXT, values)
+    scores = score_values(backbone.model, backbone.encoding, prompts, LABEL_BEHIND_TEXT, values)
     assert np.exp(scores).sum(axis=1) == pytest.approx(np.ones(6), abs=1e-6)
     assert len(np.unique(scores[:, 0].round(7))) == 6
     alone = Prompts(prompts.order, prompts.given, clauses.tokens[2:3])
-    again = ValueScorer(backbone.model, backbone.encoding).score(alone, LABEL_BEHIND_TEXT, values)
+    again = score_values(backbone.model, backbone.encoding, alone, LABEL_BEHIND_TEXT, values)
     assert again[0] == pytest.approx(scores[2], abs=1e-5)
 
 
@@ -225,9 +233,9 @@ def test_rows_are_written_behind_a_given_text_and_a_text_itself_is_refused(folde
     ):
         decoder.complete(Prompts(given[::-1], 2, clauses.tokens))
     assert decoder.complete(Prompts(given[1:], 1, clauses.tokens)).shape[0] == 6
-    scorer, value = ValueScorer(backbone.model, backbone.encoding), clauses.tokens[:1, TEXT]
+    value = clauses.tokens[:1, TEXT]
     with pytest.raises(InvalidInputError, match="not the tokens of a legal value of clause 5"):
-        scorer.score(Prompts(given[1:], 1, clauses.tokens), TEXT, value)
+        score_values(backbone.model, backbone.encoding, Prompts(given[1:], 1, clauses.tokens), TEXT, value)
 
 
 def test_a_label_that_only_the_text_tells_is_learned_and_a_stored_model_reads_texts_alike(tmp_path: Path) -> None:
@@ -243,12 +251,12 @@ def test_a_label_that_only_the_text_tells_is_learned_and_a_stored_model_reads_te
     model.train(clauses)
     values = model.encoding.codings[-1].encode(np.arange(2), np.zeros(2, dtype=bool))
     prompts = Prompts(np.array([0, 1, 2]), 2, clauses.tokens)
-    scores = model.score(prompts, 2, values)
+    scores = model.score_all([prompts], 2, values)[0]
     assert (scores.argmax(axis=1) == labels).mean() > 0.95
     model.save(tmp_path)
     again = TableLanguageModel.load(tmp_path)
     assert again.vocabulary.texts == vocabulary.texts
-    assert again.score(prompts, 2, values).tolist() == scores.tolist()
+    assert again.score_all([prompts], 2, values)[0].tolist() == scores.tolist()
 
 
 def test_words_of_texts_begin_at_the_mean_of_their_sub_words(folder: Path) -> None:
@@ -266,3 +274,115 @@ def test_a_masked_backbone_refuses_columns_of_free_text() -> None:
     config = LanguageConfig(backbone="compact_masked", width=16, layers=1).resolved()
     with pytest.raises(InvalidInputError, match="reads no columns of free text"):
         build_table_backbone(replace(vocabulary_of(FRAME), texts=(TextColumn("note", ("a",), 4),)), config)
+
+
+KINDS: list[tuple[Architecture, bool]] = [("gpt2", True), ("gpt2", False), ("llama", True), ("llama", False)]
+SOURCES = [[], [7], [3, 5, 3], [0, 9]]
+
+
+def means(weights: torch.Tensor, sources: Sequence[Sequence[int]]) -> list[list[float]]:
+    rows = [weights[list(source)].sum(dim=0) / max(1, len(source)) for source in sources]
+    return torch.stack(rows).tolist()
+
+
+def with_bias() -> Any:
+    """A masked model, whose output layer has a bias."""
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    model = BertForMaskedLM(BertConfig(vocab_size=30, pad_token_id=0, **size)).eval()
+    with torch.no_grad():
+        model.get_output_embeddings().bias.normal_()
+    return model
+
+
+@pytest.mark.parametrize(("architecture", "tied"), KINDS)
+def test_a_new_token_begins_at_the_mean_of_those_it_stands_for(architecture: Architecture, tied: bool) -> None:
+    model = causal_model(architecture, 30, 20, tied=tied)
+    old, old_head = (weight.detach().clone() for weight in ends_of(model))
+    _trim_vocabulary(model, SOURCES)
+    new, head = ends_of(model)
+    assert torch.allclose(new, torch.tensor(means(old, SOURCES)))
+    assert torch.allclose(head, torch.tensor(means(old_head, SOURCES)))
+    assert (head is new) == tied
+    assert new.requires_grad
+    assert head.requires_grad
+
+
+def ends_of(model: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    return model.get_input_embeddings().weight, model.get_output_embeddings().weight
+
+
+def test_the_bias_of_the_output_layer_is_trimmed_too() -> None:
+    model = with_bias()
+    old = model.get_output_embeddings().bias.detach().clone()
+    _trim_vocabulary(model, SOURCES)
+    bias = model.get_output_embeddings().bias
+    assert torch.allclose(bias, torch.tensor(means(old[:, None], SOURCES))[:, 0])
+
+
+def test_a_model_with_bias_says_the_same_of_the_tokens_that_stay() -> None:
+    model = with_bias()
+    kept = [4, 2, 20, 9]
+    ids = torch.tensor([[2, 9, 4, 4, 20]])
+    with torch.inference_mode():
+        whole = model(input_ids=ids).logits[:, :, kept]
+        _trim_vocabulary(model, [[token] for token in kept])
+        trimmed = model(input_ids=torch.tensor([[kept.index(token) for token in ids[0].tolist()]])).logits
+    assert torch.allclose(trimmed, whole, atol=1e-5)
+
+
+@pytest.mark.parametrize(("architecture", "tied"), KINDS)
+def test_a_trimmed_model_reads_text_as_the_whole_model_does(architecture: Architecture, tied: bool) -> None:
+    frame, spaces = table(), SPACES_OF[architecture]
+    vocabulary = text_vocabulary_of(frame, spaces)
+    encoding, ids = vocabulary.encoding(), np.array(vocabulary.token_ids)
+    rows = clauses_of(vocabulary, frame).take(np.arange(4))
+    sentences = encoding.assemble(rows, draw_orders(4, 5, "permute_xy", np.random.default_rng(0)))
+    model, trimmed = (causal_model(architecture, len(tokenizer(spaces)), 512, tied=tied) for _ in range(2))
+    _trim_vocabulary(trimmed, [[], *([token] for token in vocabulary.token_ids[1:])])
+    for row, real in zip(sentences.ids, sentences.real, strict=True):
+        with torch.inference_mode():
+            whole = model(input_ids=torch.from_numpy(ids[row[real]])[None]).logits[0, :, ids[1:]]
+            said = trimmed(input_ids=torch.from_numpy(row[real])[None]).logits[0]
+        assert said.shape[1] == encoding.n_tokens
+        assert torch.allclose(said[:, 1:], whole, atol=1e-4)
+        assert (said[:, 0] == 0).all()
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
+def test_the_configuration_knows_the_new_vocabulary_and_no_old_ids(architecture: Architecture) -> None:
+    model = causal_model(architecture, 30, 20)
+    _trim_vocabulary(model, SOURCES)
+    assert model.config.vocab_size == 4
+    assert [getattr(model.config, f"{name}_token_id") for name in ("bos", "eos", "pad")] == [None] * 3
+
+
+def test_training_a_trimmed_tied_model_changes_both_ends_together() -> None:
+    model = causal_model("gpt2", 30, 20, tied=True)
+    _trim_vocabulary(model, SOURCES)
+    optimiser = torch.optim.SGD(model.parameters(), 0.1)
+    model(input_ids=torch.tensor([[1, 2, 3]])).logits.sum().backward()
+    optimiser.step()
+    new, head = ends_of(model)
+    assert new is head
+    assert sum(1 for name, _ in model.named_parameters() if "wte" in name or "lm_head" in name) == 1
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
+def test_the_fingerprint_is_that_of_the_weights(architecture: Architecture) -> None:
+    first, again, other = (_base_fingerprint(causal_model(architecture, 30, 20, seed=seed)) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
+def test_each_block_and_the_embeddings_tell_in_the_fingerprint(architecture: Architecture) -> None:
+    before = _base_fingerprint(causal_model(architecture, 30, 20))
+    blocks = [f".{block}." for block in range(2)]
+    names = [name for name, _ in causal_model(architecture, 30, 20).named_parameters()]
+    firsts = [names[0], *(next(name for name in names if block in name) for block in blocks)]
+    for changed in firsts:
+        model = causal_model(architecture, 30, 20)
+        with torch.no_grad():
+            dict(model.named_parameters())[changed].view(-1)[0] += 1
+        assert _base_fingerprint(model) != before

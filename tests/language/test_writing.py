@@ -13,13 +13,12 @@ import torch
 from imbllm_autogluon.language import writing
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
-from imbllm_autogluon.language.table_backbone import TableBackbone
-from imbllm_autogluon.language.tuning import Tuning
+from imbllm_autogluon.language.table_backbone import TableBackbone, Tuning
 from imbllm_autogluon.language.writing import RowWriter
 from tests.language.tables import LABEL, legal_rows, prompts, random_model, table, written
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.language.prompts import Prompts
+    from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.sentences import SentenceEncoding
 
 ENCODING, CLAUSES = written(table(), "text apart")

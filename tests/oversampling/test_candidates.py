@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from imbllm_autogluon.classification.label_model import LabelQuery
+from imbllm_autogluon.classification import label_model
 from imbllm_autogluon.language.writing import RowWriter
-from imbllm_autogluon.oversampling.copies import COPY_ROUNDS, KnownRows
-from imbllm_autogluon.oversampling.pred_llm_generator import CandidateWriter, PredLLMGenerator
+from imbllm_autogluon.oversampling.filters import KnownRows
+from imbllm_autogluon.oversampling.generator import SampleRequest
+from imbllm_autogluon.oversampling.pred_llm import Candidates, PredLLMGenerator
 from tests.oversampling.tables import labels, mixed, quick
 
 if TYPE_CHECKING:
@@ -28,22 +30,20 @@ def generator() -> PredLLMGenerator:
     return PredLLMGenerator(quick(generation_batch=64), random_state=0, threads=1).fit(X, Y, {"c": 5, "b": 5, "a": 5})
 
 
-def writer_of(
-    generator: PredLLMGenerator,
-    answer: Literal["sampled", "highest"] = "sampled",
-    starts: Cells | None = None,
-    known: Cells | None = None,
-) -> CandidateWriter:
-    cells = generator.schema.encode(X)
-    remembered = KnownRows.of(cells if known is None else known)
-    return CandidateWriter(
-        generator.label_model, generator.schema, cells if starts is None else starts, remembered, answer, 1
-    )
+def candidates(
+    generator: PredLLMGenerator, n: int, seed: int = 0, start: Cells | None = None, **settings: Any
+) -> Candidates:
+    """Written with the first values, and the known rows, of `start`; None: with all real rows."""
+    table = generator._table
+    if start is not None:
+        table = replace(table, known=KnownRows.from_cells(start))
+    request = SampleRequest(table, quick(generation_batch=64, **settings), seed, threads=1)
+    return generator._candidate_writer.candidates(n, request, start)[0]
 
 
 @pytest.mark.parametrize("n", [1, 7, 300])
 def test_exactly_the_wanted_number_of_rows_comes_with_a_class_each(generator: PredLLMGenerator, n: int) -> None:
-    asked = writer_of(generator).write(n, seed=3)
+    asked = candidates(generator, n, seed=3)
     assert (asked.cells.n_rows, asked.probabilities.shape, asked.answers.shape) == (n, (n, 3), (n,))
     assert asked.probabilities.sum(axis=1) == pytest.approx(np.ones(n))
 
@@ -65,13 +65,13 @@ def test_prompts_give_one_feature_in_turn_and_never_the_label(
         return original(self, looked_at())
 
     monkeypatch.setattr(RowWriter, "complete_all", noted)
-    writer_of(generator).write(240, seed=0)
+    candidates(generator, 240)
     assert given == dict.fromkeys(range(6), 40)
 
 
 def test_first_values_come_from_the_given_rows(generator: PredLLMGenerator) -> None:
     row = generator.schema.encode(X).take([3])
-    asked = writer_of(generator, starts=row, known=row).write(120, seed=0)
+    asked = candidates(generator, 120, start=row)
     same = [np.isclose(asked.cells.values[j], row.values[j][0]) for j in range(6)]
     gone = asked.cells.missing == row.missing
     assert (np.column_stack(same) & gone).any(axis=1).all()
@@ -80,14 +80,14 @@ def test_first_values_come_from_the_given_rows(generator: PredLLMGenerator) -> N
 def test_rows_stand_in_no_order_of_their_first_feature(generator: PredLLMGenerator) -> None:
     """The first rows of a class are taken: in blocks they would all begin with the same column."""
     row = generator.schema.encode(X).take([3])
-    asked = writer_of(generator, starts=row, known=row).write(240, seed=0)
+    asked = candidates(generator, 240, start=row)
     score = np.isclose(asked.cells.values[1], row.values[1][0])
     blocks = [bool(block.any()) for block in np.split(score, 6)]
     assert sum(blocks) > 3
 
 
 def test_the_highest_answer_is_the_models_decision_and_a_sampled_one_is_drawn(generator: PredLLMGenerator) -> None:
-    highest, sampled = (writer_of(generator, answer).write(400, seed=1) for answer in ("highest", "sampled"))
+    highest, sampled = (candidates(generator, 400, seed=1, answer=answer) for answer in ("highest", "sampled"))
     assert highest.answers.tolist() == highest.probabilities.argmax(axis=1).tolist()
     np.testing.assert_array_equal(highest.probabilities, sampled.probabilities)
     expected = sampled.probabilities.mean(axis=0)
@@ -96,7 +96,7 @@ def test_the_highest_answer_is_the_models_decision_and_a_sampled_one_is_drawn(ge
 
 
 def test_probabilities_are_those_of_the_written_rows(generator: PredLLMGenerator) -> None:
-    asked = writer_of(generator).write(50, seed=2)
+    asked = candidates(generator, 50, seed=2)
     frame = generator.schema.decode(asked.cells)
     np.testing.assert_allclose(generator.label_model.probabilities(frame), asked.probabilities, rtol=1e-5)
 
@@ -105,11 +105,13 @@ def test_free_texts_which_nothing_writes_are_not_in_the_question(monkeypatch: py
     table = X.assign(note=[f"a long text with many words about row {i}" for i in range(120)])
     model = PredLLMGenerator(quick(), random_state=0, threads=1).fit(table, Y, {"c": 5})
     present: list[Any] = []
-    original = LabelQuery.log_probabilities
+    original = label_model.query_label
     monkeypatch.setattr(
-        LabelQuery, "log_probabilities", lambda query, rows: present.append(rows.present) or original(query, rows)
+        label_model,
+        "query_label",
+        lambda model, rows, *args, **kwargs: present.append(rows.present) or original(model, rows, *args, **kwargs),
     )
-    writer_of(model).write(40, seed=0)
+    candidates(model, 40)
     assert present[-1].shape == (40, 8)
     assert present[-1].all(axis=0).tolist() == [True] * 6 + [False, True]
     assert not present[-1][:, 6].any()
@@ -119,14 +121,14 @@ def test_copies_of_known_rows_are_written_again_and_kept_at_last() -> None:
     table = pd.DataFrame({"p": [False, True] * 40, "q": ["u", "u", "v", "v"] * 20})
     y = labels(50, 30)
     generator = PredLLMGenerator(quick(), random_state=0, threads=1).fit(table, y, {"b": 5})
-    cells = generator.schema.encode(table)
-    writer = CandidateWriter(generator.label_model, generator.schema, cells, KnownRows.of(cells), "sampled", 1)
-    assert writer.write(30, seed=0).cells.n_rows == 30
-    assert (writer.counts["copies_kept"], writer.counts["copies_dropped"]) == (30, 30 * (COPY_ROUNDS - 1))
-    assert writer.counts["tokens"] >= 2 * 30 * COPY_ROUNDS
+    request = SampleRequest(generator._table, quick(), 0, threads=1)
+    found, counts = generator._candidate_writer.candidates(30, request)
+    assert found.cells.n_rows == 30
+    assert (counts["copies_kept"], counts["copies_dropped"]) == (0, 30 * (KnownRows.rounds - 1))
+    assert counts["tokens"] >= 2 * 30 * KnownRows.rounds
 
 
 def test_the_same_seed_gives_the_same_candidates(generator: PredLLMGenerator) -> None:
-    first, again, other = (writer_of(generator).write(40, seed=seed) for seed in (5, 5, 6))
+    first, again, other = (candidates(generator, 40, seed=seed) for seed in (5, 5, 6))
     assert first.cells.row_keys().tolist() == again.cells.row_keys().tolist() != other.cells.row_keys().tolist()
     assert first.answers.tolist() == again.answers.tolist()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
-from imbllm_autogluon.oversampling.generator import LanguageGenerator
+from imbllm_autogluon.oversampling.generator import LanguageGenerator, training_progress
 from imbllm_autogluon.oversampling.methods import GENERATORS
 from tests.oversampling.tables import expect_legal, labels, mixed, quick
 
@@ -20,12 +19,6 @@ Make = type[LanguageGenerator]
 
 def fitted(make: Make, counts: dict[Any, int], **settings: Any) -> LanguageGenerator:
     return make(quick(**settings), random_state=0).fit(X, Y, counts)
-
-
-def test_the_shared_part_alone_is_no_generator() -> None:
-    assert inspect.isabstract(LanguageGenerator)
-    with pytest.raises(TypeError, match="abstract"):
-        LanguageGenerator()  # type: ignore[abstract]
 
 
 @every_method
@@ -96,3 +89,15 @@ def test_fitting_again_begins_a_new_report(make: Make) -> None:
     generator.fit(X, Y, {"c": 4})
     assert [(entry.label, entry.made) for entry in generator.report.classes] == [("c", 0)]
     assert generator.report.sampling_tokens == 0
+
+
+@pytest.mark.parametrize(("switch", "shown"), [("1", True), ("0", False)])
+def test_a_bar_is_shown_only_where_asked_for(
+    switch: str, shown: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IMBLLM_PROGRESS", switch)
+    with training_progress(3) as count:
+        count(1)
+    captured = capsys.readouterr()
+    assert ("imbllm training" in captured.err) is shown
+    assert captured.out == ""

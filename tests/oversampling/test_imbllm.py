@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.language.joint_decoding import JointDecoder
-from imbllm_autogluon.oversampling.conditioning import PromptPool
+from imbllm_autogluon.language.decoding import JointDecoder
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
-from imbllm_autogluon.oversampling.storage import load_generator, save_generator
+from imbllm_autogluon.oversampling.methods import load_generator, save_generator
+from imbllm_autogluon.oversampling.prompts import PromptPool
 from tests.oversampling.tables import QUICK, expect_legal, fitted, labels, mixed, quick
 from tests.tables.frames import frames
 
@@ -208,7 +208,7 @@ def test_prompts_know_which_rows_are_real(monkeypatch: pytest.MonkeyPatch) -> No
         pools.append(PromptPool(*parts))
         return pools[-1]
 
-    monkeypatch.setattr("imbllm_autogluon.oversampling.class_writing.PromptPool", recorded)
+    monkeypatch.setattr("imbllm_autogluon.oversampling.prompts.PromptPool", recorded)
     fitted(mixed(60), labels(45, 15), {"b": 30}).sample()
     assert {(pool.n_real, len(pool.clauses.tokens)) for pool in pools} == {(15, 45)}
 

@@ -9,7 +9,7 @@ from imbllm_autogluon.oversampling import GReaT, ImbLLM
 from imbllm_autogluon.oversampling.baselines import BASELINES
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import GENERATORS, generator_class, generator_of
-from imbllm_autogluon.oversampling.pred_llm_generator import PredLLMGenerator
+from imbllm_autogluon.oversampling.pred_llm import PredLLMGenerator
 from imbllm_autogluon.rebalancing.config import METHODS, Method
 
 

@@ -13,9 +13,9 @@ import pytest
 from skops.io import dump
 
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, StoredStateError, TableError
-from imbllm_autogluon.oversampling.class_rows import ClassRows
-from imbllm_autogluon.oversampling.pred_llm_generator import CandidateWriter, PredLLMGenerator
-from imbllm_autogluon.oversampling.storage import load_generator, save_generator
+from imbllm_autogluon.oversampling.generator import ClassRows
+from imbllm_autogluon.oversampling.methods import load_generator, save_generator
+from imbllm_autogluon.oversampling.pred_llm import PredLLMGenerator, _CandidateWriter
 from tests.oversampling.tables import expect_legal, labels, mixed, quick
 
 if TYPE_CHECKING:
@@ -163,9 +163,9 @@ def test_first_values_come_from_the_whole_table_or_from_the_class_that_lacks_mos
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sizes: list[int] = []
-    original = CandidateWriter.write
+    original = _CandidateWriter._pool
     monkeypatch.setattr(
-        CandidateWriter, "write", lambda writer, *given: sizes.append(writer._starts.n_rows) or original(writer, *given)
+        _CandidateWriter, "_pool", lambda writer, starts: sizes.append(starts.n_rows) or original(writer, starts)
     )
     generator = fitted({"b": 10, "c": 20}, start="class")
     generator.sample()

@@ -14,7 +14,7 @@ import pytest
 from imbllm_autogluon._storage import STATE_NAME
 from imbllm_autogluon.errors import StoredStateError
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
-from imbllm_autogluon.oversampling.storage import load_generator, save_generator
+from imbllm_autogluon.oversampling.methods import load_generator, save_generator
 from tests.oversampling.tables import mixed, quick
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Own:
 def test_cells_that_json_cannot_hold_are_refused(written: bool, tmp_path: Path) -> None:
     cells = [Own() for _ in range(3 if written else N)]
     X = mixed(N).assign(own=[cells[i % len(cells)] for i in range(N)])
-    with pytest.raises(StoredStateError, match=r"the generator cannot be stored: .*Own"):
+    with pytest.raises(StoredStateError, match=r"cannot be stored: .*Own"):
         save_generator(fitted(X), tmp_path)
     with pytest.raises(StoredStateError):
         load_generator(tmp_path)
@@ -127,18 +127,24 @@ def edit(folder: Path, **changes: Any) -> None:
     path.write_text(json.dumps({**head, "data": {**head["data"], **changes}}), encoding="utf-8")
 
 
+MODEL = "state-1/language_model"
+
+
 def only(folder: Path, name: str) -> Path:
-    (found,) = folder.rglob(name)
+    (found,) = folder.glob(name)
     return found
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda folder: only(folder, "arrays.safetensors").unlink(), "no usable generator in .* Delete the folder"),
-        (lambda folder: only(folder, "model.safetensors").unlink(), "no usable language model in"),
-        (lambda folder: only(folder, "language.json").write_bytes(b"{"), "no usable language model in"),
-        (lambda folder: edit(folder, schema={}), "the stored schema has version None"),
+        (
+            lambda folder: only(folder, "state-1/arrays.safetensors").unlink(),
+            "no usable generator in .* Delete the folder",
+        ),
+        (lambda folder: only(folder, f"{MODEL}/state-1/arrays.safetensors").unlink(), "no usable language model in"),
+        (lambda folder: only(folder, f"{MODEL}/{STATE_NAME}").write_bytes(b"{"), "no usable language model in"),
+        (lambda folder: edit(folder, schema={}), "the stored schema is"),
         (lambda folder: edit(folder, config={"stepz": 1}), "unknown setting 'stepz'"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError
 from imbllm_autogluon.oversampling.great import GReaT
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
-from imbllm_autogluon.oversampling.pred_llm import TableSynthesizer
+from imbllm_autogluon.oversampling.synthesizer import TableSynthesizer
 from tests.oversampling.tables import labels, mixed, quick
 
 pytestmark = pytest.mark.usefixtures("uniform_backbone")
@@ -98,7 +98,7 @@ def test_its_generator_is_of_the_wanted_method_and_its_report_is_the_generators(
     synthesizer = fitted(table(40, 20))
     synthesizer.sample(6)
     assert type(synthesizer.generator) is GReaT
-    assert synthesizer.report is synthesizer.generator.report
+    assert synthesizer.report == synthesizer.generator.report
     assert sum(entry.made for entry in synthesizer.report.classes) == 6
 
 

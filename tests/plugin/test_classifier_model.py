@@ -10,10 +10,10 @@ import pytest
 from autogluon.common.space import Categorical, Int
 from autogluon.core.utils.exceptions import ConstraintViolationError, TimeLimitExceeded
 from autogluon.tabular.registry import ag_model_registry
+from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
 from imbllm_autogluon.classification import ClassifierConfig, LanguageModelClassifier
-from imbllm_autogluon.classification.calibration import softmax
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin import classifier_model
 from imbllm_autogluon.plugin.classifier_model import KEY, ClassifierModel
@@ -167,7 +167,7 @@ def test_matched_decisions_are_in_the_probabilities_where_nothing_else_decides(
     assert model.params["decisions"] == decisions
     calibrated, biases = model.model.probabilities(X), model.model.calibration.decision_biases
     assert bool(biases.any()) == (decisions == "matched")
-    moved = softmax(np.log(calibrated) + biases)[:, np.argsort(model.model.schema.label.categories)]
+    moved = softmax(np.log(calibrated) + biases, axis=1)[:, np.argsort(model.model.schema.label.categories)]
     np.testing.assert_allclose(model.predict_proba(X), moved, atol=1e-3)
     np.testing.assert_array_equal(model.predict(X), moved.argmax(axis=1))
 

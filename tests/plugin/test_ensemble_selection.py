@@ -8,8 +8,8 @@ from autogluon.core.metrics import get_metric
 from autogluon.core.models.greedy_ensemble.ensemble_selection import EnsembleSelection
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
-from imbllm_autogluon.classification.prior import correct_prior
-from imbllm_autogluon.classification.redrawing import redrawn_rows
+from imbllm_autogluon.classification.calibration import correct_prior
+from imbllm_autogluon.classification.logit_adjustment import redrawn_rows
 from imbllm_autogluon.plugin.ensemble_model import SkilledSelection, log_loss_of
 
 Answers = tuple[list[np.ndarray], np.ndarray]

@@ -62,7 +62,7 @@ def test_it_is_a_model_of_a_bagged_fit_and_of_its_ensemble(predictor: TabularPre
 
 
 def test_it_reads_categories_booleans_and_dates(predictor: TabularPredictor) -> None:
-    schema = children(predictor, BAG)[0].model.model_.matrix.schema
+    schema = children(predictor, BAG)[0].model.matrix_.schema
     kinds = {column.name: column.kind for column in schema.columns}
     assert {name: kinds[name] for name in ("area", "rooms", "town", "garden")} == {
         "area": "continuous",
@@ -108,7 +108,7 @@ def test_it_answers_as_the_estimator_of_scikit_learn_does(tmp_path: Path) -> Non
     X, y = skewed(120)
     X = X.drop(columns=["built", "garden"])
     model = alone(tmp_path, random_state=3).fit(X=X, y=y, num_cpus=1, num_gpus=0)
-    peer = LatentDiffRegressor(random_state=3, threads=1, **QUICK).fit(X, y)
+    peer = LatentDiffRegressor(random_state=3, threads=1).set_params(**QUICK).fit(X, y)
     np.testing.assert_allclose(model.predict(X), peer.predict(X), rtol=1e-4)
 
 
@@ -141,7 +141,7 @@ def test_weights_of_rows_count_and_their_column_is_no_feature(tmp_path: Path, ta
     predictions = []
     for name, weight in (("even", 1.0), ("uneven", np.where(rng.random(len(table)) < 0.5, 0.1, 3.0))):
         predictor = fit(tmp_path / name, table.assign(weight=weight), sample_weight="weight")
-        schema = children(predictor)[0].model.model_.matrix.schema
+        schema = children(predictor)[0].model.matrix_.schema
         assert "weight" not in [column.name for column in schema.columns]
         predictions.append(predictor.predict(table, model=NAME).to_numpy())
     assert not np.allclose(*predictions)

@@ -37,7 +37,7 @@ def test_every_method_of_rebalancing_can_be_searched_for_its_task() -> None:
 @pytest.mark.parametrize("space", [SearchSpace(), TargetSearchSpace()])
 def test_the_first_trial_has_the_defaults_of_rebalancing(space: RebalanceSpace) -> None:
     first, default = RebalanceConfig.from_flat(suggest(FixedTrial(space.first()), space)), RebalanceConfig()
-    temperature = generator_class(default.method)(default.generator)._language().temperature
+    temperature = generator_class(default.method).learner_class.choices["temperature"]
     chosen = replace(default.generator.language, temperature=temperature)
     assert first == replace(default, generator=replace(default.generator, language=chosen))
 

@@ -1,0 +1,545 @@
+"""The plain ensemble against the whole one: scores on the same rows, which is better, and whether chance could do that.
+
+Labels are classes or numbers: :class:`ClassRows` and :class:`TargetRows` score them, all else is the same.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from autogluon.core.metrics import compute_metric, get_metric
+
+from imbllm_autogluon.classification.calibration import correct_prior
+from imbllm_autogluon.classification.logit_adjustment import redrawn_within_classes, resampled_scores
+from imbllm_autogluon.plugin.ensemble_model import fit_ensemble, tilt_of
+from imbllm_autogluon.plugin.generator_model import GeneratorModel
+from imbllm_autogluon.plugin.latent_diff_model import LatentDiffModel
+from imbllm_autogluon.plugin.regression_scorers import geometric_mean_error
+from imbllm_autogluon.plugin.stage import RebalancingMixin
+from imbllm_autogluon.quality.curves import calibration_chart, precision_recall_chart
+from imbllm_autogluon.quality.reports import measure, metric_name, number
+from imbllm_autogluon.regression.bins import SHOTS, shots
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    import numpy.typing as npt
+    import pandas as pd
+    from autogluon.core.metrics import Scorer
+    from autogluon.tabular import TabularPredictor
+
+    from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.regression.bins import TargetBins
+
+    Positions = npt.NDArray[np.intp]
+
+FIGURES: Mapping[str, Callable[[float | None], str]] = {"classification": number, "regression": measure}
+"""How readers see scores of each task: those of numbers are in the unit of the target."""
+
+_KINDS = {"twin": RebalancingMixin, "generator": GeneratorModel, "latent_diff": LatentDiffModel}
+_OURS = {"twin": "twins", "latent_diff": "LatentDiff"}
+
+_SUFFIX = "Plain"
+"""Added to the name of the ensemble over plain models: ``WeightedEnsemble_L2Plain``."""
+
+_CLASS_METRICS = {
+    "binary": ("average_precision", "roc_auc", "f1", "log_loss"),
+    "multiclass": ("balanced_accuracy", "f1_macro", "log_loss", "roc_auc_ovo"),
+}
+"""Metrics of every comparison; the predictor's own comes first, if it is another."""
+
+_EQUAL = 1e-9
+"""Difference, as a share of the larger score, up to which two scores count as equal."""
+
+_RESAMPLES = 200
+"""Enough for the ends of a 95 % interval to be stable to about a tenth of its width."""
+
+_MOST_RESAMPLED = 100_000
+"""Rows above which no interval is made: 200 resamples take over a minute there, and chance is small."""
+
+_MOST_CURVES = 3
+"""Of more than two classes the rarest ones have curves, each against all others."""
+
+
+@dataclass(frozen=True)
+class EnsemblePair:
+    """Names of the two models to compare."""
+
+    whole: str
+    """What the predictor uses by default: as a rule, the weighted ensemble over plain models and twins."""
+
+    plain: str | None
+    """The weighted ensemble over plain models only; `None` where there is nothing to compare."""
+
+    reason: str = ""
+    """Why there is no plain ensemble, or an empty string."""
+
+    ours: str = "twins"
+    """What the whole ensemble has beside plain models, in words."""
+
+    def by_side(self) -> dict[str, str]:
+        """Names of the models that there are, by ``plain`` and ``whole``."""
+        return {**({} if self.plain is None else {"plain": self.plain}), "whole": self.whole}
+
+
+def pair_ensembles(predictor: TabularPredictor) -> EnsemblePair:
+    """Fit the weighted ensemble over plain models beside the one over all models.
+
+    The model that the predictor uses stays the same, unless the plain ensemble is strictly better on the rows that
+    AutoGluon itself chooses by (out-of-fold or validation rows): "no rebalancing" is a legal answer.
+
+    Parameters
+    ----------
+    predictor
+        A fitted predictor with its training data kept (``cache_data=True``, the default). Changed in place.
+    """
+    whole = predictor.model_best
+    plain, ours = base_models(predictor)
+    if not ours:
+        lacking = f"no twin{' and no LatentDiff' if predictor.problem_type == 'regression' else ''} was fitted"
+        return EnsemblePair(whole, None, f"{lacking}, so the ensemble holds plain models only")
+    if not plain:
+        return EnsemblePair(whole, None, "no plain model was fitted, so there is none to compare with")
+    refitted = whole in predictor.model_refit_map().values()
+    made = fit_ensemble(predictor, plain, _SUFFIX)
+    if made is None:
+        return EnsemblePair(whole, None, "the ensemble over plain models could not be fitted")
+    best = whole if refitted else predictor.model_best
+    if refitted:
+        made = predictor.refit_full(model=made)[made]
+    predictor.set_model_best(best, save_trainer=True)
+    kinds = {model_kind(predictor, name) for name in ours}
+    return EnsemblePair(whole, made, ours=" and ".join(text for kind, text in _OURS.items() if kind in kinds))
+
+
+def base_models(predictor: TabularPredictor) -> tuple[list[str], list[str]]:
+    """Names of the plain models and of ours (twins and LatentDiff), ensembles and refitted copies left out."""
+    refitted = set(predictor.model_refit_map().values())
+    names = [name for name in predictor._trainer.get_model_names(stack_name="core") if name not in refitted]
+    kinds = {name: model_kind(predictor, name) for name in names}
+    ours = [name for name in names if kinds[name] in _OURS]
+    return [name for name in names if name not in ours and kinds[name] != "generator"], ours
+
+
+def model_kind(predictor: TabularPredictor, name: str) -> str:
+    """What a model, or what it bags, is: ``twin``, ``generator``, ``latent_diff``, ``ensemble`` or ``plain``."""
+    model_class = predictor._trainer.get_model_attribute(name, "type_inner")
+    for kind, base in _KINDS.items():
+        if isinstance(model_class, type) and issubclass(model_class, base):
+            return kind
+    return "ensemble" if name.startswith("WeightedEnsemble") else "plain"
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of both ensembles."""
+
+    metric: str
+    higher_is_better: bool
+    plain: float | None
+    whole: float | None
+    thresholds: tuple[float | None, float | None] = (None, None)
+    """Decision thresholds of plain and whole, for binary metrics of labels."""
+
+    rows: int | None = None
+    """Scored rows that the metric looks at; `None`: all."""
+
+    @property
+    def gain(self) -> float | None:
+        """How much better the whole ensemble is; negative if it is worse."""
+        if self.plain is None or self.whole is None:
+            return None
+        return (self.whole - self.plain) * (1.0 if self.higher_is_better else -1.0)
+
+    @property
+    def better(self) -> str:
+        """The ensemble that has the better value: ``whole``, ``plain`` or ``neither``."""
+        if self.gain is None or abs(self.gain) <= _EQUAL * max(abs(self.plain or 0.0), abs(self.whole or 0.0)):
+            return "neither"
+        return "whole" if self.gain > 0 else "plain"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Both ensembles on the same rows."""
+
+    pair: EnsemblePair
+    scores: tuple[Score, ...]
+    """The predictor's own metric first."""
+
+    rows: str
+    """``test``: rows that took no part in the fit. Otherwise (``out-of-fold``, ``validation``) the rows that weights
+    and thresholds were chosen by."""
+
+    counts: Mapping[str, int]
+    """Scored rows of each class, or of each sort of target."""
+
+    interval: tuple[float, float] | None = None
+    """95 % interval of the first score's gain (paired bootstrap)."""
+
+    notes: tuple[str, ...] = ()
+
+    curves: tuple[Mapping[str, Any], ...] = ()
+    """Precision-recall and calibration curves; none for numbers."""
+
+    task: str = "classification"
+
+    @property
+    def winner(self) -> str:
+        """The ensemble that is better by the predictor's own metric."""
+        return self.scores[0].better
+
+    @property
+    def verdict(self) -> str:
+        """One sentence: which ensemble is better, by how much, on which rows."""
+        first, figure, ours = self.scores[0], FIGURES[self.task], self.pair.ours
+        if self.pair.plain is None or first.plain is None or first.whole is None:
+            return f"Nothing to compare: {self.pair.reason or 'a score is missing'}."
+        figures = (
+            f"{metric_name(first.metric)} {figure(first.whole)} with {ours}, {figure(first.plain)} without, "
+            f"on {sum(self.counts.values())} {self.rows} rows"
+        )
+        if first.better == "neither":
+            return f"Both ensembles are equal ({figures}).{self._opposite('whole')}{self._opposite('plain')}"
+        other = "plain" if first.better == "whole" else "whole"
+        gain = f"The {self._named(first.better)} is better by {figure(abs(first.gain or 0.0))} ({figures})."
+        return f"{gain}{self._chance()}{self._opposite(other)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return {
+            "verdict": self.verdict,
+            "winner": self.winner,
+            "models": {"plain": self.pair.plain, "whole": self.pair.whole},
+            "scores": [{**vars(score), "gain": score.gain, "better": score.better} for score in self.scores],
+            "rows": self.rows,
+            "counts": dict(self.counts),
+            "interval": self.interval,
+            "notes": list(self.notes),
+            "curves": list(self.curves),
+        }
+
+    def _chance(self) -> str:
+        """A sentence, if the gain could be chance."""
+        if self.interval is None or not self.interval[0] <= 0.0 <= self.interval[1]:
+            return ""
+        low, high = (f"{'-' if end < 0 else '+'}{FIGURES[self.task](abs(end))}" for end in self.interval)
+        return f" That is within chance: the 95 % interval of the gain is {low} to {high}."
+
+    def _opposite(self, winner: str) -> str:
+        """A sentence naming the other metrics by which `winner` is better, if any."""
+        names = [metric_name(score.metric) for score in self.scores[1:] if score.better == winner]
+        return f" The {self._named(winner)} is better by {', '.join(names)}." if names else ""
+
+    def _named(self, ensemble: str) -> str:
+        ours = self.pair.ours
+        joined = f"plain models{',' if ' and ' in ours else ' and'} {ours}"
+        return "plain ensemble" if ensemble == "plain" else f"whole ensemble ({joined})"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of AutoGluon, and the rows it is about."""
+
+    name: str
+    scorer: Scorer
+    shot: str | None = None
+    """Targets of this sort only; `None`: all rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredRows(ABC):
+    """Labels and predictions of the scored rows; subclasses say what labels are."""
+
+    task: ClassVar[str]
+
+    metrics: tuple[Metric, ...]
+    """The predictor's own first, each once."""
+
+    strata: npt.NDArray[Any]
+    """Class, or sort of target, of each row, shape (n,): the bootstrap draws within these."""
+
+    predictions: Mapping[str, npt.NDArray[Any]]
+    """By model."""
+
+    notes: tuple[str, ...]
+
+    @abstractmethod
+    def counts(self) -> dict[str, int]:
+        """Rows of each class, or sort of target."""
+
+    @abstractmethod
+    def score(self, metric: Metric, model: str, at: Positions) -> float:
+        """Score of a model in AutoGluon's sign on the rows at the given positions."""
+
+    def positions(self, metric: Metric) -> Positions:
+        """Rows that a metric is about."""
+        return np.flatnonzero(self.strata == metric.shot) if metric.shot else np.arange(len(self.strata))
+
+    def n_rows(self, metric: Metric) -> int | None:
+        """How many rows the metric is about; `None` where all metrics are about all rows."""
+        del metric
+        return None
+
+    def threshold(self, metric: Metric, model: str) -> float | None:
+        """Decision threshold of a model, where the metric has one."""
+        del metric, model
+        return None
+
+    def resampled(self, metric: Metric, models: list[str], samples: Iterable[Positions]) -> FloatArray:
+        """Scores on samples of the rows, shape (number of samples, number of models)."""
+        return np.array([[self.score(metric, model, at) for model in models] for at in samples])
+
+    def curves(self, pair: EnsemblePair) -> tuple[Mapping[str, Any], ...]:
+        """Curves of both ensembles as the report keeps them."""
+        del pair
+        return ()
+
+
+def compare(scored: ScoredRows, pair: EnsemblePair, rows: str) -> Comparison:
+    """Score both ensembles on the same rows; `rows` says which, see :class:`Comparison`."""
+    scores = tuple(_score(scored, metric, pair) for metric in scored.metrics)
+    interval = gain_interval(scored, pair)
+    return Comparison(pair, scores, rows, scored.counts(), interval, scored.notes, scored.curves(pair), scored.task)
+
+
+def _score(scored: ScoredRows, metric: Metric, pair: EnsemblePair) -> Score:
+    values = {side: _value(scored, metric, model) for side, model in pair.by_side().items()}
+    thresholds = {side: scored.threshold(metric, model) for side, model in pair.by_side().items()}
+    return Score(
+        metric.name,
+        bool(metric.scorer.greater_is_better_internal),
+        values.get("plain"),
+        values["whole"],
+        (thresholds.get("plain"), thresholds["whole"]),
+        scored.n_rows(metric),
+    )
+
+
+def _value(scored: ScoredRows, metric: Metric, model: str) -> float | None:
+    """Score of a model; `None` where there is none: ROC AUC of one class, R² of one row, a correlation of constants."""
+    at = scored.positions(metric)
+    try:
+        value = float(metric.scorer.convert_score_to_original(scored.score(metric, model, at))) if len(at) else np.nan
+    except ValueError:
+        return None
+    return value if np.isfinite(value) else None
+
+
+def gain_interval(scored: ScoredRows, pair: EnsemblePair) -> tuple[float, float] | None:
+    """95 % interval of the whole ensemble's gain by the first metric: a paired bootstrap of the scored rows.
+
+    Rows are drawn within classes, or sorts of targets, so that none dies out. `None` for very many rows, or where a
+    sample has no score.
+
+    Notes
+    -----
+    Efron and Tibshirani (1993), *An Introduction to the Bootstrap*, chapter 13 (percentile interval).
+    """
+    metric = scored.metrics[0]
+    if pair.plain is None or len(scored.strata) > _MOST_RESAMPLED or not len(scored.positions(metric)):
+        return None
+    samples = redrawn_within_classes(scored.strata, np.random.default_rng(0), _RESAMPLES)
+    try:
+        whole, plain = scored.resampled(metric, [pair.whole, pair.plain], samples).T
+    except ValueError:
+        return None
+    low, high = np.quantile(whole - plain, [0.025, 0.975])
+    return (float(low), float(high)) if np.isfinite([low, high]).all() else None
+
+
+@dataclass(frozen=True, eq=False)
+class ClassRows(ScoredRows):
+    """Classes in AutoGluon's codes; predictions are the positive class's, shape (n,), or all classes', shape (n, k)."""
+
+    task = "classification"
+
+    probabilities: Mapping[str, npt.NDArray[np.floating[Any]]]
+    """Predictions without the tilt towards decisions that our ensemble has for metrics of more than two classes."""
+
+    thresholds: Mapping[str, Mapping[str, float]]
+    """By model and metric of labels; for two classes only."""
+
+    labels: Mapping[int, str]
+    """Text of each code."""
+
+    @classmethod
+    def predicted(
+        cls, predictor: TabularPredictor, models: Iterable[str], train: pd.DataFrame, test: pd.DataFrame | None
+    ) -> ClassRows:
+        """Predict the test rows, or take out-of-fold (validation) predictions; see :func:`TargetRows.predicted`.
+
+        Each model has its own threshold for every metric of labels, best on out-of-fold (or validation) rows.
+        """
+        names, metrics = list(models), _class_metrics(predictor)
+        proba = predictor.predict_proba_multi(test, models=names, as_multiclass=False, inverse_transform=False)
+        index = proba[names[0]].index  # AutoGluon returns the models of the ensembles, too
+        codes = (train if test is None else test).loc[index, predictor.label].map(predictor.class_labels_internal_map)
+        known = codes.notna().to_numpy()
+        n_unknown = int((~known).sum())
+        notes = (f"{n_unknown} rows of classes that the predictor does not know are not scored.",) if n_unknown else ()
+        predictions = {name: proba[name].to_numpy()[known] for name in names}
+        return cls(
+            metrics,
+            codes[known].astype("int64").to_numpy(),
+            predictions,
+            notes,
+            {name: _untilted(predictor, name, values) for name, values in predictions.items()},
+            {name: _thresholds(predictor, name, metrics) for name in names},
+            {code: str(label) for label, code in predictor.class_labels_internal_map.items()},
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Rows of each class, by its text."""
+        codes, sizes = np.unique(self.strata, return_counts=True)
+        return {self.labels[int(code)]: int(n) for code, n in zip(codes, sizes, strict=True)}
+
+    def threshold(self, metric: Metric, model: str) -> float | None:
+        """Best for the metric."""
+        return self.thresholds[model].get(metric.name)
+
+    def score(self, metric: Metric, model: str, at: Positions) -> float:
+        """Score of decisions, or of probabilities."""
+        decided, probabilities = self._decided(metric, model)[at], self.probabilities[model][at]
+        return float(
+            compute_metric(y=self.strata[at], metric=metric.scorer, y_pred=decided, y_pred_proba=probabilities)
+        )
+
+    def resampled(self, metric: Metric, models: list[str], samples: Iterable[Positions]) -> FloatArray:
+        """Scores of decisions come from counts, where the metric allows it."""
+        if not metric.scorer.needs_class:
+            return super().resampled(metric, models, samples)
+        decisions = [self._decided(metric, model) for model in models]
+        return resampled_scores(metric.scorer, self.strata, decisions, samples)
+
+    def _decided(self, metric: Metric, model: str) -> IntArray:
+        """Code of the class that a model decides for, shape (n,)."""
+        answers = self.predictions[model]
+        if answers.ndim == 2:
+            return np.asarray(answers.argmax(axis=1))
+        return (answers > (self.threshold(metric, model) or 0.5)).astype(np.int64)
+
+    def curves(self, pair: EnsemblePair) -> tuple[Mapping[str, Any], ...]:
+        """Precision-recall and calibration curves of the positive class of two, or of the rarest of more classes."""
+        probabilities = {f"{side} ensemble": self.probabilities[model] for side, model in pair.by_side().items()}
+        codes, sizes = np.unique(self.strata, return_counts=True)
+        is_binary = next(iter(probabilities.values())).ndim == 1
+        chosen = [1] if is_binary else codes[np.argsort(sizes, kind="stable")][:_MOST_CURVES].tolist()
+        return tuple(
+            _curves(self.strata == code, self.labels[code], probabilities, None if is_binary else code)
+            for code in chosen
+            if 0 < (self.strata == code).sum() < len(self.strata)
+        )
+
+
+def _class_metrics(predictor: TabularPredictor) -> tuple[Metric, ...]:
+    own, problem = predictor.eval_metric, predictor.problem_type
+    scorers = {own.name: own} | {
+        name: get_metric(name, problem) for name in _CLASS_METRICS[problem] if name != own.name
+    }
+    return tuple(Metric(scorer.name, scorer) for scorer in scorers.values())
+
+
+def _untilted(predictor: TabularPredictor, model: str, predictions: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    tilt = tilt_of(predictor, model)
+    return predictions if tilt is None else correct_prior(predictions, 1.0 / tilt)
+
+
+def _thresholds(predictor: TabularPredictor, model: str, metrics: Iterable[Metric]) -> dict[str, float]:
+    """Threshold of a model for each metric of labels."""
+    if predictor.problem_type != "binary":
+        return {}
+    wanted = [metric for metric in metrics if metric.scorer.needs_pred]
+    return {each.name: calibrated_threshold(predictor, model, each.scorer) for each in wanted}
+
+
+def calibrated_threshold(predictor: TabularPredictor, model: str, metric: Scorer | str) -> float:
+    """Probability above which a row gets the positive label, best for a metric on out-of-fold or validation rows."""
+    return float(predictor.calibrate_decision_threshold(metric=metric, model=model, verbose=False))
+
+
+def _curves(
+    truth: npt.NDArray[np.bool_], label: str, probabilities: Mapping[str, npt.NDArray[Any]], column: int | None
+) -> dict[str, Any]:
+    """Curves of one class against all others: its text and rows, figures by model, and the charts as they are drawn."""
+    of_class = {name: proba if column is None else proba[:, column] for name, proba in probabilities.items()}
+    charts = precision_recall_chart(truth, of_class), calibration_chart(truth, of_class)
+    figures = {chart.figure_name: {line.name: line.figure for line in chart.lines} for chart in charts}
+    return {
+        "label": label,
+        "rows": int(truth.sum()),
+        "figures": figures,
+        "charts": [asdict(chart) for chart in charts],
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class TargetRows(ScoredRows):
+    """Numbers; predictions have shape (n,), and scores the unit of the target."""
+
+    task = "regression"
+
+    targets: FloatArray
+
+    @classmethod
+    def predicted(
+        cls,
+        predictor: TabularPredictor,
+        models: Iterable[str],
+        train: pd.DataFrame,
+        test: pd.DataFrame | None,
+        bins: TargetBins,
+    ) -> TargetRows:
+        """Predict the test rows, or take out-of-fold predictions.
+
+        Parameters
+        ----------
+        predictor
+            Fitted.
+        models
+            Names.
+        train
+            The rows given to ``fit``, with their index.
+        test
+            Rows with features and target that took no part in the fit. `None`: out-of-fold predictions are scored, or
+            those of the validation rows where nothing was bagged.
+        bins
+            Bins laid on the targets of `train`; with the rows of `train` they say which targets are few-, medium- and
+            many-shot.
+        """
+        label = predictor.label
+        predicted = predictor.predict_multi(test, models=list(models))
+        index = next(iter(predicted.values())).index
+        targets = (train if test is None else test).loc[index, label].to_numpy(dtype=np.float64)
+        sorts = shots(bins.counts(train[label]))[bins.assign(targets)]
+        predictions = {name: values.to_numpy(dtype=np.float64) for name, values in predicted.items()}
+        return cls(_target_metrics(predictor.eval_metric), sorts, predictions, (), targets)
+
+    def counts(self) -> dict[str, int]:
+        """Rows of each sort of target."""
+        return {shot: int((self.strata == shot).sum()) for shot in SHOTS}
+
+    def n_rows(self, metric: Metric) -> int:
+        """Rows of the sort that the metric is about."""
+        return len(self.positions(metric))
+
+    def score(self, metric: Metric, model: str, at: Positions) -> float:
+        """Score on those rows that the metric is about."""
+        at = at if metric.shot is None else at[self.strata[at] == metric.shot]
+        return float(metric.scorer(self.targets[at], self.predictions[model][at]))
+
+
+def _target_metrics(own: Scorer) -> tuple[Metric, ...]:
+    """The predictor's own metric, then errors over all rows and over few-, medium- and many-shot ones."""
+    error = get_metric("mean_absolute_error", "regression")
+    usual = [
+        Metric("mean_absolute_error", error),
+        *(Metric(f"{shot}_mae", error, shot) for shot in reversed(SHOTS)),
+        Metric("root_mean_squared_error", get_metric("root_mean_squared_error", "regression")),
+        Metric(geometric_mean_error.name, geometric_mean_error),
+    ]
+    first = next((metric for metric in usual if metric.name == own.name), Metric(own.name, own))
+    return (first, *(metric for metric in usual if metric.name != first.name))
