@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imbllm_autogluon.lazy import lazy_names
+from imbllm_autogluon._package import __version__, lazy_names
 from imbllm_autogluon.plugin.registry import register
-from imbllm_autogluon.version import __version__
 
 if TYPE_CHECKING:
     from imbllm_autogluon.classification.classifier import LanguageModelClassifier

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from imbllm_autogluon._config import require_number
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError, TableError, nearest
 from imbllm_autogluon.jobs.compare import Comparison, calibrated_threshold, compare, pair_ensembles
-from imbllm_autogluon.jobs.task import ClassTask, TargetTask
+from imbllm_autogluon.jobs.task import Task
 from imbllm_autogluon.plugin.callback import RebalanceCallback
 from imbllm_autogluon.plugin.latent_diff_model import KEY as LATENT_DIFF
 from imbllm_autogluon.plugin.parameters import TwinParameters
@@ -131,10 +131,9 @@ class FitJob:
         _check_folder(self.out, force=self.force, resume=self.resume)
 
     @cached_property
-    def task(self) -> ClassTask | TargetTask:
+    def task(self) -> Task:
         """What the label holds, and what follows from it."""
-        made = ClassTask if self.train.task == "classification" else TargetTask
-        return made(self.train, self.metric, self.rebalancing, self.positive_class)
+        return Task(self.train, self.metric, self.rebalancing, self.positive_class)
 
     @cached_property
     def rebalancing(self) -> RebalanceConfig:

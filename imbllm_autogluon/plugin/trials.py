@@ -248,7 +248,7 @@ class Trials:
             getattr(metric, "name", str(metric)),
             fit_kwargs.get("k_fold"),
             sorted(f"{name}={_described(value)}" for name, value in {**self._hyperparameters, **aux}.items()),
-            None if self._rebalancing is None else self._rebalancing.key(),
+            None if self._rebalancing is None else vars(self._rebalancing),
         ]
 
     def _pick_up(self) -> None:
