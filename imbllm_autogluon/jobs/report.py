@@ -22,7 +22,7 @@ from imbllm_autogluon.jobs.compare import FIGURES, base_models, model_kind
 from imbllm_autogluon.jobs.fit import quiet_libraries
 from imbllm_autogluon.jobs.folds import fold_records, latent_reports, written_rows
 from imbllm_autogluon.jobs.predict import load_predictor
-from imbllm_autogluon.plugin.tasks import plan_for
+from imbllm_autogluon.plugin.stage import plan_for
 from imbllm_autogluon.quality.reports import metric_name, number
 from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
 from imbllm_autogluon.search.studies import journal_storage, study_plots

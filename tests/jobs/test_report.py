@@ -224,7 +224,7 @@ def test_a_kind_of_addition_that_no_model_makes_is_none() -> None:
 
 
 def test_what_latent_diff_fell_short_of_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imbllm_autogluon.plugin.latent_diff_model._too_little", lambda *_: "too little")
+    monkeypatch.setattr("imbllm_autogluon.plugin.models._too_little", lambda *_: "too little")
     outcome = tiny_target_job(target_table(), tmp_path / "fit", folds=0, settings={"method": "none"}).run()
     assert "LatentDiff, all rows: too little; every answer is the median." in module._notes(outcome, [])
 
@@ -296,7 +296,7 @@ def test_the_page_is_made_again_as_it_was(make: Callable[[], FitOutcome], tmp_pa
 
 def test_measures_stay_when_the_rows_are_no_longer_in_the_cache(folder: Path) -> None:
     before = json.loads((folder / JSON).read_text(encoding="utf-8"))["rows"]
-    for entry in (folder / "utils" / "imbllm" / POOLS.name).glob("*/complete"):
+    for entry in (folder / "utils" / "imbllm" / POOLS.name).glob("*/state.json"):
         entry.unlink()
     POOLS.forget()
     (folder / HTML).write_text("old")
