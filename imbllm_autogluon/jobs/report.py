@@ -23,7 +23,7 @@ from imbllm_autogluon.jobs.fit import quiet_libraries
 from imbllm_autogluon.jobs.folds import fold_records, latent_reports, written_rows
 from imbllm_autogluon.jobs.predict import load_predictor
 from imbllm_autogluon.plugin.stage import plan_for
-from imbllm_autogluon.quality.pages.environments import metric_name, number
+from imbllm_autogluon.quality.reports import metric_name, number
 from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
 from imbllm_autogluon.search.studies import journal_storage, study_plots
 
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.jobs.fit import FitOutcome
     from imbllm_autogluon.jobs.folds import WrittenFold
-    from imbllm_autogluon.quality.pages.quality_report import QualityReport, RowsSection
+    from imbllm_autogluon.quality.reports import QualityReport, RowsSection
 
     Known = pd.DataFrame | Mapping[str, Any] | None
     Facts = dict[str, Any]
 
 _JSON, _HTML, _MARKDOWN = "imbllm_report.json", "imbllm_report.html", "imbllm_report.md"
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when keys of the JSON file change their meaning."""
 
 _LIBRARIES = (
@@ -80,7 +80,7 @@ class FitReport:
         TableError
             The folder cannot be made or written.
         """
-        from imbllm_autogluon.quality.pages.render import fit_markdown, render_fit_report
+        from imbllm_autogluon.quality.reports import fit_markdown, render_fit_report
 
         texts = {
             _JSON: json.dumps(self.facts, indent=1, ensure_ascii=False),
@@ -223,7 +223,7 @@ def _rows_facts(predictor: TabularPredictor, known: Known = None) -> tuple[Facts
 
 
 def _judged(fold: WrittenFold, title: str = "") -> QualityReport:
-    from imbllm_autogluon.quality.pages.quality_report import report
+    from imbllm_autogluon.quality.reports import report
 
     return report(fold.real, fold.synthetic, label=fold.label, holdout=fold.held_out, title=title)
 
