@@ -165,7 +165,9 @@ def test_first_values_come_from_the_whole_table_or_from_the_class_that_lacks_mos
     sizes: list[int] = []
     original = _CandidateWriter._pool
     monkeypatch.setattr(
-        _CandidateWriter, "_pool", lambda writer, starts: sizes.append(starts.n_rows) or original(writer, starts)
+        _CandidateWriter,
+        "_pool",
+        lambda writer, starts, schema: sizes.append(starts.n_rows) or original(writer, starts, schema),
     )
     generator = fitted({"b": 10, "c": 20}, start="class")
     generator.sample()
