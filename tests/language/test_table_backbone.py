@@ -26,7 +26,7 @@ from imbllm_autogluon.language.table_backbone import (
     _trim_vocabulary,
     build_table_backbone,
 )
-from imbllm_autogluon.sentences import ClauseWriter, TextColumn, TextVocabulary, draw_orders
+from imbllm_autogluon.sentences import TextColumn, TextVocabulary, draw_orders
 from tests.language.pretrained import SPACES_OF, Architecture, causal_model, save_pretrained, tokenizer
 from tests.language.tables import LABEL, clauses_of, legal_rows, prompts, table, text_vocabulary_of, vocabulary_of
 from tests.products import cases
@@ -91,7 +91,7 @@ def test_a_pretrained_backbone_writes_legal_rows_that_people_can_read(folder: Pa
     assert legal_rows(backbone.encoding, rows)
 
 
-def test_what_is_written_in_text_is_read_by_the_clause_writer(folder: Path) -> None:
+def test_what_is_written_in_text_names_every_column_once(folder: Path) -> None:
     source = find_backbone(str(folder))
     tokenizer = load_tokenizer(source)
     vocabulary = TextVocabulary(vocabulary_of(FRAME).schema, tokenizer)
@@ -100,12 +100,11 @@ def test_what_is_written_in_text_is_read_by_the_clause_writer(folder: Path) -> N
     rows = ConstrainedDecoder(backbone.model, encoding, 1.0, torch.Generator().manual_seed(0)).complete(
         prompts(clauses_of(vocabulary, FRAME), order, 1, list(range(20)))
     )
-    ids, writer = np.array(vocabulary.token_ids), ClauseWriter(vocabulary.schema)
+    ids, columns = np.array(vocabulary.token_ids), (*vocabulary.schema.columns, vocabulary.schema.label)
     for row in rows.tolist():
         tokens = [t for clause in order for t in (*encoding.prefixes[clause], *row[clause]) if t >= 0]
-        reading = writer.read(tokenizer.decode(ids[tokens].tolist()).strip().removesuffix(","))
-        assert reading.label is not None
-        assert sorted(reading.features) == [0, 1, 2, 3, 4]
+        clauses = tokenizer.decode(ids[tokens].tolist()).strip().removesuffix(",").split(", ")
+        assert [clause.partition(" is ")[0] for clause in clauses] == [str(columns[j].name) for j in order]
 
 
 def test_a_backbone_says_where_its_weights_come_from(folder: Path) -> None:
