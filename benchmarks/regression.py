@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
-    from imbllm_autogluon.regression.latent_diff import LatentModel
 
 NONE, LATENT_DIFF, COPIES, RETRAINED = "none", "LatentDiff", "real features copied", "head retrained"
 SMOGN, IMBLLM = "SMOGN rows", "ImbLLM rows"
@@ -145,7 +144,7 @@ def measure(task: Task) -> dict[str, float]:
     errors = errors_by_shot(regressor.predict(split.test.X), split)
     figures = {**errors, **_generated(regressor, len(split.real.y)), "fit s": seconds}
     if task.spec == METHODS[LATENT_DIFF]:
-        figures |= feature_quality(regressor.model_, split.real.X, split.real.y.to_numpy(dtype=np.float64), task.split)
+        figures |= feature_quality(regressor, split.real.X, split.real.y.to_numpy(dtype=np.float64), task.split)
     return figures
 
 
@@ -162,7 +161,7 @@ def fitted(spec: Spec, split: RegressionSplit, seed: int, threads: int) -> tuple
         # LatentDiff with settings that neither the encoder nor the denoiser reads.
         regressor = _latent_diff(split, seed, threads).refit_head(split.real.X, split.real.y, **settings)
         seconds = dict(regressor.report_.seconds)
-        if not isinstance(regressor.model_.generator, FeatureGenerator):
+        if not isinstance(regressor.generator_, FeatureGenerator):
             seconds.pop("denoiser")
         return regressor, sum(seconds.values())
     started = time.perf_counter()
@@ -174,7 +173,8 @@ def fitted(spec: Spec, split: RegressionSplit, seed: int, threads: int) -> tuple
 
 
 def _new(settings: Spec, split: RegressionSplit, seed: int, threads: int) -> LatentDiffRegressor:
-    return LatentDiffRegressor(random_state=seed, threads=threads, **{"n_bins": len(split.bins), **settings})
+    regressor = LatentDiffRegressor(n_bins=len(split.bins), random_state=seed, threads=threads)
+    return regressor.set_params(**settings)
 
 
 @functools.lru_cache(maxsize=1)
@@ -221,16 +221,18 @@ LEAST_COMPARED = 20
 """Rows of a bin from which on its mean and covariance are compared."""
 
 
-def feature_quality(model: LatentModel, X: pd.DataFrame, targets: FloatArray, seed: int = 0) -> dict[str, float]:
+def feature_quality(
+    model: LatentDiffRegressor, X: pd.DataFrame, targets: FloatArray, seed: int = 0
+) -> dict[str, float]:
     """Compare as many generated features as there are real ones, bin by bin; see `FEATURE_METRICS`.
 
     The model was fitted on `X` and `targets`; without generated features nothing is returned.
     """
-    if not isinstance(model.generator, FeatureGenerator):
+    if not isinstance(model.generator_, FeatureGenerator):
         return {}
-    features, scaled = model._features(X), model.standardised(targets)
-    assigned, counts = model.bins.assign(targets), model.bins.counts(targets)
-    made = model.generator.generate(counts, child_seed(seed, "decoding", "quality"), model.threads).first(counts)
+    features, scaled = model._features(X), model._standardised(targets)
+    assigned, counts = model.bins_.assign(targets), model.bins_.counts(targets)
+    made = model.generator_.generate(counts, child_seed(seed, "decoding", "quality"), model.threads).first(counts)
     if not len(made.features):  # the gate let nothing through
         return {}
     drawn = _drawn_again(assigned, seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imbllm_autogluon.lazy import lazy_names
+from imbllm_autogluon._package import lazy_names
 
 if TYPE_CHECKING:
     from imbllm_autogluon.quality.evaluation import METRICS, Evaluation, evaluate

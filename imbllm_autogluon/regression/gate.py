@@ -86,28 +86,20 @@ class FeatureGenerator:
     ----------
     diffusion : LatentDiffusion
         Fitted on standardised features and targets.
-    gate : MahalanobisGate or None
-        `None` lets everything through.
     real : RealFeatures
-        Their targets are those of synthetic ones.
+        Their targets are those of synthetic ones, and the gate is fitted to them.
     centres : ndarray of shape (n_bins,)
         Standardised centres of the bins.
     config : LatentDiffConfig
-        `synthetic_targets`, `gate_rounds`.
+        `synthetic_targets`, the gate and its rounds.
     """
 
     def __init__(
-        self,
-        diffusion: LatentDiffusion,
-        gate: MahalanobisGate | None,
-        real: RealFeatures,
-        centres: FloatArray,
-        config: LatentDiffConfig,
+        self, diffusion: LatentDiffusion, real: RealFeatures, centres: FloatArray, config: LatentDiffConfig
     ) -> None:
-        self.diffusion = diffusion
-        self.gate = gate
-        self.centres = centres
-        self.config = config
+        self.diffusion, self.config, self._centres = diffusion, config, centres
+        gated = config.gate.gate == "mahalanobis"
+        self.gate = MahalanobisGate.fit(real.features, real.assigned, len(centres), config.gate) if gated else None
         self._of_bin = {int(b): real.targets[real.assigned == b] for b in np.unique(real.assigned)}
 
     def generate(self, wanted: IntArray, seed: int, threads: int | None = None) -> SyntheticFeatures:
@@ -146,7 +138,7 @@ class FeatureGenerator:
 
     def _targets(self, bins: IntArray, rng: np.random.Generator) -> FloatArray:
         """Targets to condition on: the bins' real ones in turn, or their centres."""
-        targets = self.centres[bins]
+        targets = self._centres[bins]
         if self.config.allocation.synthetic_targets == "observed":
             for b in np.unique(bins):
                 rows = np.flatnonzero(bins == b)

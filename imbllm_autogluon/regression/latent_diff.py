@@ -6,7 +6,6 @@ copies of real features in place of generated ones tell what of a gain is due to
 
 from __future__ import annotations
 
-import copy
 import logging
 import time
 from contextlib import contextmanager
@@ -28,7 +27,7 @@ from imbllm_autogluon.randomness import base_seed, child_seed
 from imbllm_autogluon.regression.bins import TargetBins, allocate, checked_targets
 from imbllm_autogluon.regression.config import AllocationConfig, GateConfig, LatentDiffConfig
 from imbllm_autogluon.regression.diffusion import LatentDiffusion
-from imbllm_autogluon.regression.gate import FeatureGenerator, MahalanobisGate, RealFeatures, SyntheticFeatures
+from imbllm_autogluon.regression.gate import FeatureGenerator, RealFeatures, SyntheticFeatures
 from imbllm_autogluon.regression.head import RATIOS, FeatureScale, Head, choose_ratio
 from imbllm_autogluon.regression.losses import Treatment
 from imbllm_autogluon.regression.network import TableMatrix, TabularEncoder
@@ -68,12 +67,15 @@ _LEAST_HELD_OUT = 50
 
 _KIND = "LatentDiff"
 
+_SHOWN = (
+    "method", "encoder_method", "n_bins", "bins", "head", "generation_ratio", "overall_budget", "error_weight",
+    "synthetic", "guidance", "gate_quantile", "feature_size", "encoder_width", "encoder_epochs", "diffusion_steps",
+)  # fmt: skip
+"""Settings that are parameters of the regressor."""
 
-SHOWN = LatentDiffConfig.flat_keys()
 
-
-class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=LatentDiffConfig, shown=SHOWN):  # type: ignore[misc]
-    """An encoder whose linear head is trained anew on real and synthetic features of rare targets.
+class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=LatentDiffConfig, shown=_SHOWN):  # type: ignore[misc]
+    """An encoder whose linear head is retrained on real and synthetic features of rare targets.
 
     LatentDiff (arXiv 2509.23240) for tables: an encoder with a linear head learns the table; a diffusion model learns
     its features given the target; bins of the target where the encoder errs, or with few rows, get synthetic features;
@@ -92,11 +94,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
     time_limit : float or None, default=None
         Seconds for `fit`; encoder and denoiser then end with what they have learned.
     settings : dict of name to value or None, default=None
-        `method` and bins: :class:`~imbllm_autogluon.regression.config.MethodConfig`. The encoder:
-        :class:`~imbllm_autogluon.regression.config.EncoderConfig`. The denoiser:
-        :class:`~imbllm_autogluon.regression.config.DiffusionConfig`. Which bins get how much:
-        :class:`~imbllm_autogluon.regression.config.AllocationConfig`. The gate:
-        :class:`~imbllm_autogluon.regression.config.GateConfig`.
+        All other settings of :class:`~imbllm_autogluon.regression.config.LatentDiffConfig`.
 
     Attributes
     ----------
@@ -119,14 +117,29 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
     >>> import pandas as pd
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame({"size": rng.normal(size=60), "town": rng.choice(["Oslo", "Bergen"], 60)})
-    >>> quick = {"encoder_epochs": 2, "diffusion_steps": 5}
-    >>> model = LatentDiffRegressor(random_state=0, **quick).fit(X, np.exp(X["size"]))
+    >>> model = LatentDiffRegressor(encoder_epochs=2, diffusion_steps=5, random_state=0).fit(X, np.exp(X["size"]))
     >>> model.predict(X.head(3)).shape
     (3,)
     """
 
-    model_: LatentModel
     bins_: TargetBins
+    matrix_: TableMatrix
+    encoder_: TabularEncoder
+    diffusion_: LatentDiffusion | None
+    generator_: FeatureGenerator | None
+    report_: LatentReport
+    _config: LatentDiffConfig
+    """That of the fit, whatever parameters are set later."""
+    _scale: FeatureScale
+    _start: Head
+    """The encoder's own head."""
+    _head: Head
+    """The one that predicts: retrained, or the encoder's own."""
+    _centre: float
+    """Mean of the targets."""
+    _spread: float
+    """Their standard deviation."""
+    _held_out: IntArray
 
     def __init__(
         self,
@@ -160,11 +173,17 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         sample_weight
             Weight of each row in the losses, shape (n,), at least 0.
         """
-        config = self.config()
+        ends = None if self.time_limit is None else time.monotonic() + self.time_limit
+        self._config = config = self.config()
         frame, targets, weights = self._rows(X, y, sample_weight)
+        self._seed, self.diffusion_, self.generator_ = base_seed(self.random_state), None, None
         self.bins_ = TargetBins.fit(targets, config.treatment.n_bins, config.treatment.bins)
-        model = LatentModel(config, self.bins_, seed=base_seed(self.random_state), threads=self.threads)
-        self.model_ = model.fit(frame, targets, weights=weights, kinds=self.kinds, time_limit=self.time_limit)
+        self.report_ = LatentReport(self.bins_.describe(targets))
+        self._centre, self._spread = float(targets.mean()), float(targets.std())
+        scaled, generates = self._standardised(targets), config.treatment.method == "latent_diff"
+        self._fit_encoder(frame, scaled, weights, _left(ends, _ENCODER_SHARE if generates else 1.0))
+        if generates:
+            self._retrain_head(self._features(frame), scaled, weights, ends)
         return self
 
     def refit_head(self, X: Any, y: Any, sample_weight: Any = None, **settings: Any) -> LatentDiffRegressor:
@@ -190,24 +209,112 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         if self.config().treatment.method != "latent_diff":
             raise InvalidInputError("only method='latent_diff' trains a head anew; fit a regressor of that method.")
         other: LatentDiffRegressor = clone(self).set_params(**settings)
+        parameters = self.get_params(deep=False)
+        fitted = {name: value for name, value in vars(self).items() if name not in parameters}
+        other.__dict__.update({**fitted, "_config": other.config(), "generator_": None})
         frame, targets, weights = other._rows(X, y, sample_weight)
-        other.bins_, other.model_ = self.bins_, self.model_.with_head(other.config(), frame, targets, weights)
+        kept = {stage: taken for stage, taken in self.report_.seconds.items() if stage in {"encoder", "denoiser"}}
+        other.report_ = LatentReport(self.bins_.describe(targets), dict(self.report_.curves), kept)
+        other._retrain_head(self._features(frame), self._standardised(targets), weights, None)
         return other
-
-    def _rows(self, X: Any, y: Any, sample_weight: Any) -> tuple[pd.DataFrame, FloatArray, FloatArray | None]:
-        """Checked rows with a fresh index, their targets and weights."""
-        frame = checked_frame(X)
-        validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
-        targets = _targets(frame, y)
-        weights = None if sample_weight is None else _weights(sample_weight, frame)
-        return frame.reset_index(drop=True), targets, weights
 
     def predict(self, X: Any) -> FloatArray:
         """Predicted targets, shape (n,), float64."""
         check_is_fitted(self)
         frame = checked_frame(X)
         validate_data(self, X=X, reset=False, skip_check_array=True)
-        return self.model_.predict(frame.reset_index(drop=True))
+        return self._centre + self._spread * self._head.predict(self._features(frame.reset_index(drop=True)))
+
+    def _rows(self, X: Any, y: Any, sample_weight: Any) -> tuple[pd.DataFrame, FloatArray, FloatArray]:
+        """Checked rows with a fresh index, their targets and weights of mean 1."""
+        frame = checked_frame(X)
+        validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
+        targets = _targets(frame, y)
+        weights = np.ones(len(targets)) if sample_weight is None else _weights(sample_weight, frame)
+        return frame.reset_index(drop=True), targets, weights
+
+    def _fit_encoder(self, X: pd.DataFrame, scaled: FloatArray, weights: FloatArray, time_limit: float | None) -> None:
+        """Encoder, scale of its features, and its head on them."""
+        config = self._config
+        with self.report_.timed("encoder"):
+            self.matrix_ = TableMatrix.fit(X, self.kinds, scaling=config.encoder.number_scaling)
+            self.encoder_, self.report_.curves["encoder"], self._held_out = fit_encoder(
+                *self.matrix_.transform(X),
+                scaled,
+                Treatment.from_config(config, scaled, self._scaled_bins(), weights),
+                config.encoder,
+                cardinalities=self.matrix_.cardinalities,
+                seed=self._seed,
+                threads=self.threads,
+                time_limit=time_limit,
+            )
+        # In double precision a prediction does not depend on the rows that are predicted with it.
+        self.encoder_.double()
+        self._scale = FeatureScale.fit(self._raw_features(X))
+        matrix, bias = (part.detach().numpy() for part in self.encoder_.head.parameters())
+        self._start = self._head = self._scale.head_on_scaled(Head(matrix[0], float(bias[0])))
+
+    def _standardised(self, targets: FloatArray) -> FloatArray:
+        """Targets in deviations from the mean of those that were fitted."""
+        scaled: FloatArray = (targets - self._centre) / self._spread
+        return scaled
+
+    def _scaled_bins(self) -> TargetBins:
+        """Bins of standardised targets."""
+        return self.bins_.scaled(self._centre, self._spread)
+
+    def _features(self, X: pd.DataFrame) -> FloatArray:
+        """Standardised features of rows, shape (n, d)."""
+        return self._scale.transform(self._raw_features(X))
+
+    def _raw_features(self, X: pd.DataFrame) -> FloatArray:
+        """Features of rows as the encoder gives them, shape (n, d)."""
+        numbers, categories = self.matrix_.transform(X)
+        with seeded_torch(self._seed, self.threads):
+            features: FloatArray = self.encoder_.features(numbers.astype(np.float64), categories).numpy()
+        return features
+
+    def _retrain_head(self, features: FloatArray, scaled: FloatArray, weights: FloatArray, ends: float | None) -> None:
+        """Generate features for rare targets and retrain the head on the mix."""
+        config, allocation, bins = self._config, self._config.allocation, self._scaled_bins()
+        real = RealFeatures(features, scaled, weights, bins.assign(scaled))
+        counts = bins.counts(scaled)
+        errors = bins.relative_errors(scaled, np.abs(self._start.predict(features) - scaled))
+        tried = allocation.generation_ratio == "auto" and len(self._held_out) >= _LEAST_HELD_OUT
+        ratio: float | None = RATIOS[-1] if tried else allocation.fixed_ratio
+        wanted = allocate(errors, counts, allocation, ratio)
+        made = self._synthetic(real, wanted, ends)
+        with self.report_.timed("head"):
+            if tried:
+                ratio, self.report_.trials = choose_ratio(self._start, real, self._held_out, made, errors, config)
+                wanted = allocate(errors, counts, allocation, ratio or 0.0)
+                made = made.first(wanted)
+            self._head = self._start if ratio is None else self._start.retrained(real, made, config.treatment)
+        self.report_.ratio = ratio
+        self.report_.add_synthetic(errors, wanted, made)
+
+    def _synthetic(self, real: RealFeatures, wanted: IntArray, ends: float | None) -> SyntheticFeatures:
+        """Features for the bins that want some."""
+        if not wanted.any():
+            return SyntheticFeatures.empty(real.features.shape[1], len(wanted))
+        if self._config.allocation.synthetic == "copies":
+            with self.report_.timed("sampling"):
+                return SyntheticFeatures.copies(real, wanted, self._seed)
+        if self.diffusion_ is None:
+            self.diffusion_ = self._fit_diffusion(real, _left(ends, _DENOISER_SHARE))
+        drawing, centres = self.diffusion_.with_config(self._config.diffusion), self._standardised(self.bins_.centres)
+        self.generator_ = FeatureGenerator(drawing, real, centres, self._config)
+        with self.report_.timed("sampling"):
+            return self.generator_.generate(wanted, self._seed, self.threads)
+
+    def _fit_diffusion(self, real: RealFeatures, time_limit: float | None) -> LatentDiffusion:
+        config, seed = self._config.diffusion, child_seed(self._seed, "training", "diffusion")
+        with self.report_.timed("denoiser"):
+            fitted = LatentDiffusion.fit(
+                real.features, real.targets, config, seed, threads=self.threads, time_limit=time_limit
+            )
+        self.report_.curves["denoiser"] = fitted.curve
+        return fitted
 
     def save(self, folder: str | Path) -> Path:
         """Write the fitted regressor into a folder as safetensors and JSON, never as pickle; returns the folder.
@@ -224,13 +331,33 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         check_is_fitted(self)
         names = getattr(self, "feature_names_in_", None)
         with writing(Path(folder), _KIND) as draft:
-            draft.arrays = self.model_.arrays()
+            draft.arrays = self._arrays()
             draft.data = {
-                **self.model_.state(),
+                "config": self._config.flat(),
+                "seed": self._seed,
+                "schema": self.matrix_.schema.to_dict(),
+                "target": [self._centre, self._spread],
+                "bent": self._head.start is not None,
+                "report": self.report_.state(),
                 "n_features": self.n_features_in_,
                 "feature_names": None if names is None else [str(name) for name in names],
             }
         return Path(folder)
+
+    def _arrays(self) -> dict[str, Any]:
+        """All arrays and tensors by name, those of parts as ``part/name``."""
+        parts = {"matrix": self.matrix_.arrays(), "encoder": self.encoder_.state_dict()}
+        if self.diffusion_ is not None:
+            parts["diffusion"] = self.diffusion_.tensors()
+        return {
+            "edges": self.bins_.edges,
+            "means": self._scale.means,
+            "deviations": self._scale.deviations,
+            "start": np.append(self._start.weights, self._start.intercept),
+            "head": np.append(self._head.weights, self._head.intercept),
+            "held_out": self._held_out,
+            **{f"{part}/{name}": array for part, own in parts.items() for name, array in own.items()},
+        }
 
     @classmethod
     def load(cls, folder: str | Path, threads: int | None = None) -> LatentDiffRegressor:
@@ -242,25 +369,37 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
             A file is absent, broken, or of another format.
         """
         with reading(Path(folder), _KIND) as stored:
-            state, model = stored.data, LatentModel.from_state(stored.data, stored.tensors(), threads)
-            loaded = cls(random_state=model.seed, threads=threads, **model.config.flat())
-            loaded.model_, loaded.bins_, loaded.n_features_in_ = model, model.bins, state["n_features"]
-            if state["feature_names"] is not None:
-                loaded.feature_names_in_ = np.asarray(state["feature_names"], dtype=object)
+            state = stored.data
+            config, usual = LatentDiffConfig.from_flat(state["config"]), LatentDiffConfig().flat()
+            loaded = cls(random_state=state["seed"], threads=threads)
+            loaded.set_params(**{name: value for name, value in config.flat().items() if value != usual[name]})
+            loaded._config = config
+            loaded._restore(state, stored.tensors())
             return loaded
 
-    @property
-    def encoder_(self) -> TabularEncoder:
-        """The fitted encoder."""
-        return self.model_.encoder
-
-    @property
-    def report_(self) -> LatentReport:
-        """What happened in `fit`."""
-        return self.model_.report
+    def _restore(self, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+        """Take over what :meth:`save` wrote."""
+        config = self._config
+        arrays = {name: part.numpy() for name, part in tensors.items()}
+        schema = TableSchema.from_dict(state["schema"])
+        self.matrix_ = TableMatrix.from_arrays(schema, config.encoder.number_scaling, _part(arrays, "matrix"))
+        self.encoder_ = TabularEncoder(self.matrix_.n_numbers, self.matrix_.cardinalities, config.encoder).double()
+        self.encoder_.load_state_dict(_part(tensors, "encoder"))
+        self.encoder_.eval()
+        learned = _part(tensors, "diffusion")
+        self.diffusion_ = LatentDiffusion.from_tensors(learned, config.diffusion) if learned else None
+        self.bins_, self._held_out = TargetBins(arrays["edges"]), arrays["held_out"]
+        self._scale = FeatureScale(arrays["means"], arrays["deviations"])
+        start, head = (Head(arrays[name][:-1], float(arrays[name][-1])) for name in ("start", "head"))
+        self._start, self._head = start, head._replace(start=start if state["bent"] else None)
+        self._seed, (self._centre, self._spread) = state["seed"], state["target"]
+        self.generator_, self.report_ = None, LatentReport.from_state(state["report"])
+        self.n_features_in_ = state["n_features"]
+        if state["feature_names"] is not None:
+            self.feature_names_in_ = np.asarray(state["feature_names"], dtype=object)
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "model_")
+        return hasattr(self, "_head")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -351,246 +490,6 @@ class LatentReport:
         """The report whose :meth:`state` this is."""
         bins = pd.DataFrame({name: pd.Series(values).infer_objects() for name, values in state["bins"].items()})
         return cls(**{**state, "bins": bins.rename_axis("bin")})
-
-
-class LatentModel:
-    """A regression by an encoder and a head, with one treatment of rare targets.
-
-    Parameters
-    ----------
-    config : LatentDiffConfig
-        The treatment and all sizes.
-    bins : TargetBins
-        Bins of the target in its own unit.
-    seed : int
-        Seed of everything.
-    threads : int or None
-        torch threads.
-    """
-
-    matrix: TableMatrix
-    encoder: TabularEncoder
-    scale: FeatureScale
-    start: Head
-    """The encoder's own head."""
-    head: Head
-    """The one that predicts: retrained, or the encoder's own."""
-    report: LatentReport
-    centre: float
-    """Mean of the targets."""
-    spread: float
-    """Their standard deviation."""
-    generator: FeatureGenerator | None = None
-    diffusion: LatentDiffusion | None = None
-    """Trained where features are generated."""
-    _held_out: IntArray
-
-    def __init__(self, config: LatentDiffConfig, bins: TargetBins, *, seed: int, threads: int | None = None) -> None:
-        self.config = config
-        self.bins = bins
-        self.seed = seed
-        self.threads = threads
-
-    def fit(
-        self,
-        X: pd.DataFrame,
-        targets: FloatArray,
-        *,
-        weights: FloatArray | None = None,
-        kinds: Mapping[ColumnName, Kind] | None = None,
-        time_limit: float | None = None,
-    ) -> LatentModel:
-        """Learn a table.
-
-        Parameters
-        ----------
-        X
-            Training rows, with a fresh index.
-        targets
-            In their own unit, shape (n,).
-        weights
-            Weight of each row, mean 1, shape (n,).
-        kinds
-            Overrides of guessed column kinds.
-        time_limit
-            Seconds for everything.
-        """
-        ends = None if time_limit is None else time.monotonic() + time_limit
-        generates = self.config.treatment.method == "latent_diff"
-        self.report = LatentReport(self.bins.describe(targets))
-        self.centre, self.spread = float(targets.mean()), float(targets.std())
-        scaled = self.standardised(targets)
-        row_weights = np.ones(len(targets)) if weights is None else weights
-        self._fit_encoder(X, scaled, row_weights, kinds, _left(ends, _ENCODER_SHARE if generates else 1.0))
-        if generates:
-            self._retrain_head(self._features(X), scaled, row_weights, ends)
-        return self
-
-    def with_head(
-        self, config: LatentDiffConfig, X: pd.DataFrame, targets: FloatArray, weights: FloatArray | None = None
-    ) -> LatentModel:
-        """The same encoder and denoiser, with a head trained by other settings.
-
-        Parameters
-        ----------
-        config
-            Differs in `HEAD_SETTINGS` alone.
-        X, targets, weights
-            The rows of the fit, see :meth:`fit`.
-        """
-        other = copy.copy(self)
-        other.config, other.generator = config, None
-        kept = {stage: taken for stage, taken in self.report.seconds.items() if stage in {"encoder", "denoiser"}}
-        other.report = LatentReport(self.bins.describe(targets), dict(self.report.curves), kept)
-        scaled = self.standardised(targets)
-        other._retrain_head(self._features(X), scaled, np.ones(len(scaled)) if weights is None else weights, None)
-        return other
-
-    def predict(self, X: pd.DataFrame) -> FloatArray:
-        """Predicted targets in their own unit, shape (n,)."""
-        return self.centre + self.spread * self.head.predict(self._features(X))
-
-    def standardised(self, targets: FloatArray) -> FloatArray:
-        """Targets, shape (n,), in deviations from the mean of those that were fitted."""
-        scaled: FloatArray = (targets - self.centre) / self.spread
-        return scaled
-
-    def _fit_encoder(
-        self,
-        X: pd.DataFrame,
-        scaled: FloatArray,
-        row_weights: FloatArray,
-        kinds: Mapping[ColumnName, Kind] | None,
-        time_limit: float | None,
-    ) -> None:
-        """Encoder, scale of its features, and its head on them."""
-        with self.report.timed("encoder"):
-            self.matrix = TableMatrix.fit(X, kinds, scaling=self.config.encoder.number_scaling)
-            self.encoder, self.report.curves["encoder"], self._held_out = fit_encoder(
-                *self.matrix.transform(X),
-                scaled,
-                Treatment.from_config(self.config, scaled, self._scaled_bins, row_weights),
-                self.config.encoder,
-                cardinalities=self.matrix.cardinalities,
-                seed=self.seed,
-                threads=self.threads,
-                time_limit=time_limit,
-            )
-        # In double precision a prediction does not depend on the rows that are predicted with it.
-        self.encoder.double()
-        self.scale = FeatureScale.fit(self._raw_features(X))
-        weights, bias = (part.detach().numpy() for part in self.encoder.head.parameters())
-        self.start = self.head = self.scale.head_on_scaled(Head(weights[0], float(bias[0])))
-
-    @property
-    def _scaled_bins(self) -> TargetBins:
-        """Bins of standardised targets."""
-        return self.bins.scaled(self.centre, self.spread)
-
-    def _features(self, X: pd.DataFrame) -> FloatArray:
-        """Standardised features of rows, shape (n, d)."""
-        return self.scale.transform(self._raw_features(X))
-
-    def _raw_features(self, X: pd.DataFrame) -> FloatArray:
-        """Features of rows as the encoder gives them, shape (n, d)."""
-        numbers, categories = self.matrix.transform(X)
-        with seeded_torch(self.seed, self.threads):
-            features: FloatArray = self.encoder.features(numbers.astype(np.float64), categories).numpy()
-        return features
-
-    def _retrain_head(
-        self, features: FloatArray, scaled: FloatArray, row_weights: FloatArray, ends: float | None
-    ) -> None:
-        """Generate features for rare targets and retrain the head on the mix."""
-        allocation, bins = self.config.allocation, self._scaled_bins
-        real = RealFeatures(features, scaled, row_weights, bins.assign(scaled))
-        counts = bins.counts(scaled)
-        errors = bins.relative_errors(scaled, np.abs(self.start.predict(features) - scaled))
-        tried = allocation.generation_ratio == "auto" and len(self._held_out) >= _LEAST_HELD_OUT
-        ratio: float | None = RATIOS[-1] if tried else allocation.fixed_ratio
-        wanted = allocate(errors, counts, allocation, ratio)
-        made = self._synthetic(real, wanted, ends)
-        with self.report.timed("head"):
-            if tried:
-                ratio, self.report.trials = choose_ratio(self.start, real, self._held_out, made, errors, self.config)
-                wanted = allocate(errors, counts, allocation, ratio or 0.0)
-                made = made.first(wanted)
-            self.head = self.start if ratio is None else self.start.retrained(real, made, self.config.treatment)
-        self.report.ratio = ratio
-        self.report.add_synthetic(errors, wanted, made)
-
-    def _synthetic(self, real: RealFeatures, wanted: IntArray, ends: float | None) -> SyntheticFeatures:
-        """Features for the bins that want some."""
-        if not wanted.any():
-            return SyntheticFeatures.empty(real.features.shape[1], len(wanted))
-        if self.config.allocation.synthetic == "copies":
-            with self.report.timed("sampling"):
-                return SyntheticFeatures.copies(real, wanted, self.seed)
-        self.generator = self._fit_generator(real, ends)
-        with self.report.timed("sampling"):
-            return self.generator.generate(wanted, self.seed, self.threads)
-
-    def _fit_generator(self, real: RealFeatures, ends: float | None) -> FeatureGenerator:
-        """Diffusion, unless there is one, and gate on the real features."""
-        config = self.config
-        if self.diffusion is None:
-            seed, limit = child_seed(self.seed, "training", "diffusion"), _left(ends, _DENOISER_SHARE)
-            with self.report.timed("denoiser"):
-                self.diffusion = LatentDiffusion.fit(
-                    real.features, real.targets, config.diffusion, seed, threads=self.threads, time_limit=limit
-                )
-            self.report.curves["denoiser"] = self.diffusion.curve
-        gated = config.gate.gate == "mahalanobis"
-        gate = MahalanobisGate.fit(real.features, real.assigned, len(self.bins), config.gate) if gated else None
-        centres = self.standardised(self.bins.centres)
-        return FeatureGenerator(self.diffusion.with_config(config.diffusion), gate, real, centres, config)
-
-    def state(self) -> dict[str, Any]:
-        """What JSON stores."""
-        return {
-            "config": self.config.flat(),
-            "seed": self.seed,
-            "schema": self.matrix.schema.to_dict(),
-            "bent": self.head.start is not None,
-            "report": self.report.state(),
-        }
-
-    def arrays(self) -> dict[str, Any]:
-        """All numbers by name, those of parts as ``part/name``: arrays and tensors."""
-        parts = {"matrix": self.matrix.arrays(), "encoder": self.encoder.state_dict()}
-        if self.diffusion is not None:
-            parts["diffusion"] = self.diffusion.tensors()
-        return {
-            "edges": self.bins.edges,
-            "means": self.scale.means,
-            "deviations": self.scale.deviations,
-            "target": np.array([self.centre, self.spread]),
-            "start": np.append(self.start.weights, self.start.intercept),
-            "head": np.append(self.head.weights, self.head.intercept),
-            "held_out": self._held_out,
-            **{f"{part}/{name}": array for part, own in parts.items() for name, array in own.items()},
-        }
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any], tensors: Mapping[str, Tensor], threads: int | None) -> LatentModel:
-        """The model whose :meth:`state` and :meth:`arrays` these are."""
-        arrays = {name: part.numpy() for name, part in tensors.items()}
-        config = LatentDiffConfig.from_flat(state["config"])
-        model = cls(config, TargetBins(arrays["edges"]), seed=state["seed"], threads=threads)
-        schema = TableSchema.from_dict(state["schema"])
-        model.matrix = TableMatrix.from_arrays(schema, config.encoder.number_scaling, _part(arrays, "matrix"))
-        model.encoder = TabularEncoder(model.matrix.n_numbers, model.matrix.cardinalities, config.encoder).double()
-        model.encoder.load_state_dict(_part(tensors, "encoder"))
-        model.encoder.eval()
-        model.scale = FeatureScale(arrays["means"], arrays["deviations"])
-        model.centre, model.spread = (float(value) for value in arrays["target"])
-        start, head = (Head(arrays[name][:-1], float(arrays[name][-1])) for name in ("start", "head"))
-        model.start, model.head = start, head._replace(start=start if state["bent"] else None)
-        model._held_out = arrays["held_out"]
-        learned = _part(tensors, "diffusion")
-        model.diffusion = LatentDiffusion.from_tensors(learned, config.diffusion) if learned else None
-        model.report = LatentReport.from_state(state["report"])
-        return model
 
 
 def _left(ends: float | None, share: float) -> float | None:

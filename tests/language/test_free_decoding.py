@@ -53,7 +53,7 @@ def read(
     longest = encoding.longest_sentence + 1
     columns = iter(np.array([[*script, *[PADDING] * (longest - len(script))] for script in scripts.values()]).T)
     with monkeypatch.context() as patch:
-        patch.setattr(decoding, "draw_tokens", lambda *_: torch.from_numpy(next(columns).copy()))
+        patch.setattr(decoding, "_draw_tokens", lambda *_: torch.from_numpy(next(columns).copy()))
         decoder = FreeDecoder(MODELS[writing], encoding, 1.0, torch.Generator())
         return decoder.complete(prompts(clauses, ORDER, given, list(scripts)))
 
@@ -235,7 +235,7 @@ def test_a_row_is_legal_if_it_holds_the_clauses_of_its_prompt_and_no_other(
     ]
     longest = encoding.longest_sentence + 1
     columns = iter(np.array([[*script, *[PADDING] * (longest - len(script))] for script in scripts]).T)
-    monkeypatch.setattr(decoding, "draw_tokens", lambda *_: torch.from_numpy(next(columns).copy()))
+    monkeypatch.setattr(decoding, "_draw_tokens", lambda *_: torch.from_numpy(next(columns).copy()))
     decoder = FreeDecoder(MODELS[writing], encoding, 1.0, torch.Generator())
     tokens, legal = decoder.complete(prompts(clauses, [LABEL, 1, 2], 1, [0, 4, 8, 12]))
     assert legal.tolist() == [True, False, False, True]
@@ -250,7 +250,7 @@ def test_behind_an_opening_a_whole_row_still_has_room(rows: list[int], monkeypat
     scripts = [whole("digits", row, ORDER[1:]) for row in rows]
     longest = opened.longest_sentence + 1
     columns = iter(np.array([[*script, *[PADDING] * (longest - len(script))] for script in scripts]).T)
-    monkeypatch.setattr(decoding, "draw_tokens", lambda *_: torch.from_numpy(next(columns).copy()))
+    monkeypatch.setattr(decoding, "_draw_tokens", lambda *_: torch.from_numpy(next(columns).copy()))
     decoder = FreeDecoder(MODELS["digits"], opened, 1.0, torch.Generator())
     tokens, legal = decoder.complete(prompts(clauses, ORDER, 1, rows))
     assert legal.all()

@@ -73,7 +73,7 @@ PRETRAINED = LanguageConfig(backbone="somewhere")
 
 
 def with_cpu(monkeypatch: pytest.MonkeyPatch, *, able: bool) -> None:
-    monkeypatch.setattr(hardware, "cpu_has_bfloat16", lambda: able)
+    monkeypatch.setattr(hardware, "_cpu_has_bfloat16", lambda: able)
 
 
 @pytest.mark.parametrize(

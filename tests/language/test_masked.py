@@ -18,7 +18,6 @@ from imbllm_autogluon.language.masked import (
     MaskedDecoder,
     MaskedValueLoss,
     build_compact_masked,
-    masked_value_loss,
     require_single_tokens,
 )
 from imbllm_autogluon.sentences import END, SentenceEncoding, Sentences, draw_orders
@@ -41,7 +40,6 @@ FRAME = table()
 VOCABULARY = vocabulary_of(FRAME)
 ENCODING = VOCABULARY.encoding()
 CLAUSES = clauses_of(VOCABULARY, FRAME)
-ALLOWED = torch.from_numpy(ENCODING.tables.allowed)
 MASK = ENCODING.n_tokens
 
 # Order of the clauses, how many are given, and which rows the given values come from.
@@ -179,6 +177,10 @@ def test_values_of_several_tokens_are_refused_by_column_with_the_remedy() -> Non
     require_single_tokens(ENCODING)
 
 
+def loss_of(seed: int) -> MaskedValueLoss:
+    return MaskedValueLoss(ENCODING.tables, torch.device("cpu"), seed)
+
+
 def sentences(rows: list[int]) -> Sentences:
     """Rows in mixed orders, every second one without its clauses 1 and 2: lengths differ."""
     clauses = CLAUSES.take(np.array(rows))
@@ -205,7 +207,7 @@ class Recording(torch.nn.Module):
 def test_the_loss_is_that_of_the_hidden_values_among_their_legal_tokens(architecture: str) -> None:
     batch, model = sentences(list(range(12))), Recording(random_masked_model(architecture, ENCODING))
     with torch.inference_mode():
-        loss, n_tokens = masked_value_loss(model, ALLOWED, batch, torch.Generator().manual_seed(3))
+        loss, n_tokens = loss_of(3)(model, batch)
         expected = []
         for row, shown in enumerate(model.shown):
             shown = shown[: int(batch.real[row].sum())]
@@ -221,7 +223,7 @@ def test_the_loss_is_that_of_the_hidden_values_among_their_legal_tokens(architec
 def test_only_values_are_hidden_at_least_one_and_every_number_equally_often() -> None:
     batch, model = sentences([0, 1] * 1500), Recording(random_masked_model("bert", ENCODING))
     with torch.inference_mode():
-        masked_value_loss(model, ALLOWED, batch, torch.Generator().manual_seed(0))
+        loss_of(0)(model, batch)
     hidden = (model.shown == MASK).numpy()
     assert not hidden[batch.states == END].any()
     assert (model.shown.numpy() == batch.ids)[~hidden].all()
@@ -238,7 +240,7 @@ def test_the_loss_can_be_minimised_and_the_seed_chooses_the_hidden_places() -> N
     batch, model = sentences(list(range(20))), random_masked_model("bert", ENCODING)
 
     def loss(seed: int) -> torch.Tensor:
-        return masked_value_loss(model, ALLOWED, batch, torch.Generator().manual_seed(seed))[0]
+        return loss_of(seed)(model, batch)[0]
 
     first, again, other = (loss(seed).item() for seed in (1, 1, 2))
     assert first == again != other
@@ -269,7 +271,7 @@ def test_an_opening_is_never_hidden() -> None:
         Recording(random_masked_model("bert", encoding)),
     )
     with torch.inference_mode():
-        masked_value_loss(model, ALLOWED, batch, torch.Generator().manual_seed(0))
+        loss_of(0)(model, batch)
     assert (model.shown[:, :3] == torch.tensor([3, 5, 3])).all()
     assert (model.shown == MASK).any()
 

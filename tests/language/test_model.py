@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.language.losses import LabelObjective
 from imbllm_autogluon.language.model import TableLanguageModel
-from imbllm_autogluon.language.training import FlatAdamW
+from imbllm_autogluon.language.training import _FlatAdamW
 from imbllm_autogluon.sentences.orders import ORDERS, Order
 from tests.language import trainers
 from tests.language.tables import LABEL, TINY, clauses_of, completed, legal_rows, prompts, table, vocabulary_of
@@ -126,13 +126,13 @@ def test_without_a_warm_up_there_is_one_stage_at_the_full_rate() -> None:
 
 
 def test_the_stage_after_a_warm_up_is_trained_at_a_third_of_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    rates, step = [], FlatAdamW.step
+    rates, step = [], _FlatAdamW.step
 
-    def recorded(self: FlatAdamW, rate: float, divisor: int) -> None:
+    def recorded(self: _FlatAdamW, rate: float, divisor: int) -> None:
         rates.append(rate)
         step(self, rate, divisor)
 
-    monkeypatch.setattr(FlatAdamW, "step", recorded)
+    monkeypatch.setattr(_FlatAdamW, "step", recorded)
     trained()
     model = model_of()
     model.train(rows_of(model)[0])

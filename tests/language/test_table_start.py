@@ -15,8 +15,8 @@ from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.language.table_start import (
     SHIPPED,
-    Cooccurrence,
     TokenFeatures,
+    _Cooccurrence,
     settle,
     shipped_weights,
     start_from_other_tables,
@@ -55,10 +55,10 @@ def shuffled(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: rng.permutation(rows[name].to_numpy()) for name in rows})
 
 
-def counted(rows: pd.DataFrame) -> tuple[Cooccurrence, SentenceEncoding]:
+def counted(rows: pd.DataFrame) -> tuple[_Cooccurrence, SentenceEncoding]:
     vocabulary = vocabulary_of(rows, max_bins=16)
     encoding = vocabulary.encoding()
-    return Cooccurrence.of(encoding, clauses_of(vocabulary, rows), np.random.default_rng(0)), encoding
+    return _Cooccurrence.of(encoding, clauses_of(vocabulary, rows), np.random.default_rng(0)), encoding
 
 
 def lifts(rows: pd.DataFrame) -> pd.DataFrame:
@@ -100,7 +100,7 @@ def test_columns_that_are_independent_get_no_embedding() -> None:
 def test_a_few_rows_are_no_trouble(rows: int) -> None:
     vocabulary = vocabulary_of(table())
     clauses = clauses_of(vocabulary, table()).take(np.arange(rows))
-    found = Cooccurrence.of(vocabulary.encoding(), clauses, np.random.default_rng(0))
+    found = _Cooccurrence.of(vocabulary.encoding(), clauses, np.random.default_rng(0))
     assert np.isfinite(found.embeddings(np.random.default_rng(0))).all()
 
 
@@ -109,7 +109,7 @@ def test_values_of_several_tokens_and_absent_ones_are_left_out() -> None:
     encoding, clauses = vocabulary.encoding(), clauses_of(vocabulary, table())
     absent = clauses.present.copy()
     absent[:, 2] = False
-    found = Cooccurrence.of(encoding, Clauses(clauses.tokens, absent), np.random.default_rng(0))
+    found = _Cooccurrence.of(encoding, Clauses(clauses.tokens, absent), np.random.default_rng(0))
     assert set(found.columns.tolist()) >= {4, 5}
     assert 2 not in found.columns
     digits = [token for token, name in enumerate(encoding.token_names) if name in "0123456789"]

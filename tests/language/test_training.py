@@ -16,7 +16,7 @@ from imbllm_autogluon.language import training
 from imbllm_autogluon.language.batches import Batches
 from imbllm_autogluon.language.checkpoints import TrainingCurve
 from imbllm_autogluon.language.losses import LabelLoss, LabelObjective, ValueLoss
-from imbllm_autogluon.language.training import EVALUATIONS, FlatAdamW, LargeAdamW, Stage, optimizer_of
+from imbllm_autogluon.language.training import _EVALUATIONS, Stage, _FlatAdamW, _LargeAdamW, _optimizer_of
 from imbllm_autogluon.sentences import END
 from tests.language.tables import clauses_of, learnable, random_model, vocabulary_of
 from tests.language.trainers import CPU, Hungry, SmallTable, expect_close, same_weights, tiny_model, weights_of
@@ -152,13 +152,13 @@ def test_only_the_weights_that_are_given_learn() -> None:
 
 def test_the_learning_rate_rises_falls_to_a_tenth_and_never_exceeds_its_peak(monkeypatch: pytest.MonkeyPatch) -> None:
     small, rates = SmallTable(), []
-    step = FlatAdamW.step
+    step = _FlatAdamW.step
 
-    def recorded(self: FlatAdamW, rate: float, divisor: int) -> None:
+    def recorded(self: _FlatAdamW, rate: float, divisor: int) -> None:
         rates.append(rate)
         step(self, rate, divisor)
 
-    monkeypatch.setattr(FlatAdamW, "step", recorded)
+    monkeypatch.setattr(_FlatAdamW, "step", recorded)
     small.trainer(tiny_model(small.encoding)).run(small.stage(60, rate=1e-3))
     peak = int(np.argmax(rates))
     assert rates[:4] == pytest.approx([1e-3 / 3, 2e-3 / 3, 1e-3, 1e-3])
@@ -255,7 +255,7 @@ def test_the_held_out_loss_is_told_before_the_first_step_and_after_the_last_one(
     judged = [step for step, _ in curve.held_out]
     assert judged == sorted(set(judged))
     assert (judged[0], judged[-1]) == (0, steps)
-    assert len(judged) == min(EVALUATIONS, steps) + 1
+    assert len(judged) == min(_EVALUATIONS, steps) + 1
     assert curve.held_out[0][1] == pytest.approx(before, rel=1e-4)
     assert min(loss for _, loss in curve.held_out) == pytest.approx(after, rel=1e-4)
 
@@ -365,14 +365,14 @@ def take_steps(optimizer: Any, learning: list[torch.nn.Parameter], first: int, l
 def test_all_weights_in_one_piece_learn_as_with_torchs_own(size: float) -> None:
     """Gradients below the norm that is allowed, and above it."""
     one, other = small_weights(), small_weights()
-    take_steps(FlatAdamW(one), one, 0, 6, size)
-    take_steps(LargeAdamW(other), other, 0, 6, size)
+    take_steps(_FlatAdamW(one), one, 0, 6, size)
+    take_steps(_LargeAdamW(other), other, 0, 6, size)
     for own, expected in zip(one, other, strict=True):
         torch.testing.assert_close(own, expected)
         assert own.grad is None
 
 
-@pytest.mark.parametrize("kind", [FlatAdamW, LargeAdamW])
+@pytest.mark.parametrize("kind", [_FlatAdamW, _LargeAdamW])
 def test_it_goes_on_from_stored_moments(kind: Any) -> None:
     whole, parted = small_weights(), small_weights()
     take_steps(kind(whole), whole, 0, 8)
@@ -388,11 +388,11 @@ def test_a_weight_without_a_gradient_only_decays() -> None:
     learning = small_weights()
     before = learning[1].detach().clone()
     learning[0].grad = torch.ones(3, 4)
-    FlatAdamW(learning).step(0.1, 1)
+    _FlatAdamW(learning).step(0.1, 1)
     torch.testing.assert_close(learning[1].detach(), before * (1 - 0.1 * 0.01))
 
 
 def test_large_models_get_torchs_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(optimizer_of(small_weights()), FlatAdamW)
-    monkeypatch.setattr(training, "MOST_FLAT_WEIGHTS", 10)
-    assert isinstance(optimizer_of(small_weights()), LargeAdamW)
+    assert isinstance(_optimizer_of(small_weights()), _FlatAdamW)
+    monkeypatch.setattr(training, "_MOST_FLAT_WEIGHTS", 10)
+    assert isinstance(_optimizer_of(small_weights()), _LargeAdamW)

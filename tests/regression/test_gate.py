@@ -121,7 +121,9 @@ class Sieve:
 
 def _generator(gate: Any = None, **settings: Any) -> FeatureGenerator:
     diffusion: Any = Echo()
-    return FeatureGenerator(diffusion, gate, REAL, CENTRES, LatentDiffConfig.from_flat(settings))
+    generator = FeatureGenerator(diffusion, REAL, CENTRES, LatentDiffConfig.from_flat({"gate": "none", **settings}))
+    generator.gate = gate
+    return generator
 
 
 def test_without_a_gate_each_bin_gets_exactly_what_it_wants_at_once() -> None:

@@ -11,19 +11,25 @@ from autogluon.common.space import Categorical, Real
 from autogluon.core.utils.exceptions import TimeLimitExceeded
 from autogluon.tabular import TabularPredictor
 from autogluon.tabular.registry import ag_model_registry
+from autogluon.tabular.testing import FitHelper
+from autogluon.tabular.testing.fit_helper import DatasetLoaderHelper
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin import latent_diff_model
-from imbllm_autogluon.plugin.latent_diff_model import KEY, LatentDiffModel
+from imbllm_autogluon.plugin import models
+from imbllm_autogluon.plugin.models import _SEARCH_START, _SEARCHED, LatentDiffModel
 from imbllm_autogluon.plugin.twins import has_twin
 from imbllm_autogluon.regression.config import LatentDiffConfig
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 from tests.fresh import run_afresh
 from tests.plugin.regression_fits import BAG, NAME, QUICK, alone, children, fit
+from tests.plugin.tuned_fits import study_trials
 from tests.regression.frames import skewed
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    Dataset = tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]
+
 
 FOLDS = 3
 
@@ -48,7 +54,7 @@ def rows() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def predictor(table: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> TabularPredictor:
-    portfolio = {KEY: QUICK, "LR": {}}
+    portfolio = {"LATENT_DIFF": QUICK, "LR": {}}
     return fit(tmp_path_factory.mktemp("bagged") / "p", table, hyperparameters=portfolio, num_bag_folds=FOLDS)
 
 
@@ -62,7 +68,7 @@ def test_it_is_a_model_of_a_bagged_fit_and_of_its_ensemble(predictor: TabularPre
 
 
 def test_it_reads_categories_booleans_and_dates(predictor: TabularPredictor) -> None:
-    schema = children(predictor, BAG)[0].model.model_.matrix.schema
+    schema = children(predictor, BAG)[0].model.matrix_.schema
     kinds = {column.name: column.kind for column in schema.columns}
     assert {name: kinds[name] for name in ("area", "rooms", "town", "garden")} == {
         "area": "continuous",
@@ -108,7 +114,7 @@ def test_it_answers_as_the_estimator_of_scikit_learn_does(tmp_path: Path) -> Non
     X, y = skewed(120)
     X = X.drop(columns=["built", "garden"])
     model = alone(tmp_path, random_state=3).fit(X=X, y=y, num_cpus=1, num_gpus=0)
-    peer = LatentDiffRegressor(random_state=3, threads=1, **QUICK).fit(X, y)
+    peer = LatentDiffRegressor(random_state=3, threads=1).set_params(**QUICK).fit(X, y)
     np.testing.assert_allclose(model.predict(X), peer.predict(X), rtol=1e-4)
 
 
@@ -141,7 +147,7 @@ def test_weights_of_rows_count_and_their_column_is_no_feature(tmp_path: Path, ta
     predictions = []
     for name, weight in (("even", 1.0), ("uneven", np.where(rng.random(len(table)) < 0.5, 0.1, 3.0))):
         predictor = fit(tmp_path / name, table.assign(weight=weight), sample_weight="weight")
-        schema = children(predictor)[0].model.model_.matrix.schema
+        schema = children(predictor)[0].model.matrix_.schema
         assert "weight" not in [column.name for column in schema.columns]
         predictions.append(predictor.predict(table, model=NAME).to_numpy())
     assert not np.allclose(*predictions)
@@ -163,7 +169,7 @@ def test_a_fold_that_cannot_be_learned_is_answered_by_its_median(
 def test_other_problems_are_left_to_other_models(tmp_path: Path) -> None:
     table = skewed(60)[0]
     with pytest.raises((AssertionError, RuntimeError, ValueError)):
-        TabularPredictor("garden", path=str(tmp_path), verbosity=0).fit(table, hyperparameters={KEY: QUICK})
+        TabularPredictor("garden", path=str(tmp_path), verbosity=0).fit(table, hyperparameters={"LATENT_DIFF": QUICK})
 
 
 @pytest.mark.parametrize(
@@ -205,7 +211,7 @@ def test_no_time_leaves_the_model_out(limit: float, tmp_path: Path) -> None:
 
 
 def test_too_little_time_for_a_few_epochs_leaves_the_model_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latent_diff_model, "LEAST_EPOCHS", 10_000)  # a fast machine does three in no time
+    monkeypatch.setattr(models, "_LEAST_EPOCHS", 10_000)  # a fast machine does three in no time
     X, y = skewed(100)
     model = alone(tmp_path, encoder_epochs=10_000, encoder_patience=10_000)
     with pytest.raises(TimeLimitExceeded) as caught:
@@ -223,7 +229,7 @@ def test_a_time_limit_is_kept(tmp_path: Path) -> None:
 
 def test_it_has_no_twin_and_is_registered_under_its_key() -> None:
     assert not has_twin(LatentDiffModel)
-    assert ag_model_registry.key_to_cls(KEY) is LatentDiffModel
+    assert ag_model_registry.key_to_cls("LATENT_DIFF") is LatentDiffModel
 
 
 def test_the_memory_estimate_grows_with_the_table() -> None:
@@ -231,3 +237,54 @@ def test_the_memory_estimate_grows_with_the_table() -> None:
     few = LatentDiffModel._estimate_memory_usage_static(X=X)
     many = LatentDiffModel._estimate_memory_usage_static(X=pd.concat([X] * 1000))
     assert 1e8 < few < many < 4e9
+
+
+def enough_rows() -> Dataset:
+    """A table of mixed columns that is large enough to be learned in every fold."""
+    X, y = skewed(60)
+    table = X.assign(label=y)
+    return table, table, {"problem_type": "regression", "label": "label"}
+
+
+@pytest.mark.filterwarnings("ignore")  # on toy tables of 4 rows metrics warn of constant inputs
+@pytest.mark.parametrize("rows", ["toy", "enough"])
+def test_it_passes_the_acceptance_test_of_autogluon(rows: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the helper writes its predictors into the current folder
+    if rows == "enough":
+        monkeypatch.setitem(DatasetLoaderHelper.toy_map, "toy_regression", enough_rows)
+    settings = {**QUICK, "ag_args_fit": {"num_cpus": 1}}
+    FitHelper.verify_model(model_cls=LatentDiffModel, model_hyperparameters=settings, extra_metrics=True)
+
+
+@pytest.mark.parametrize(
+    ("searcher", "folds"),
+    [
+        ("random", 0),
+        ("imbllm_optuna", 2),
+        pytest.param("random", 2, marks=pytest.mark.exhaustive),
+        pytest.param("imbllm_optuna", 0, marks=pytest.mark.exhaustive),
+    ],
+)
+def test_every_trial_of_a_search_is_a_model_of_the_fit(searcher: str, folds: int, tmp_path: Path) -> None:
+    search = {"num_trials": 3, "searcher": searcher, "scheduler": "local"}
+    X, y = skewed(120)
+    predictor = fit(
+        tmp_path / "p",
+        X.assign(price=y),
+        {"method": Categorical("latent_diff", "lds"), "guidance": Real(1.0, 2.0)},
+        num_bag_folds=folds,
+        hyperparameter_tune_kwargs=search,
+        fit_weighted_ensemble=False,
+    )
+    names = predictor.model_names()
+    assert names
+    assert all(f"{NAME}{'_BAG_L1' if folds else ''}/T" in name for name in names)
+
+
+def test_left_to_itself_a_search_tries_the_default_settings_first(tmp_path: Path) -> None:
+    search = {"num_trials": 1, "searcher": "imbllm_optuna", "scheduler": "local"}
+    X, y = skewed(80)
+    fit(tmp_path / "p", X.assign(price=y), hyperparameter_tune_kwargs=search, fit_weighted_ensemble=False)
+    (trial,) = study_trials(tmp_path / "p", NAME)
+    usual = {**LatentDiffConfig().flat(), "generation_ratio": _SEARCH_START}
+    assert trial.params == {name: usual[name] for name in _SEARCHED}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from autogluon.core.hpo.executors import CustomHpoExecutor, HpoExecutorFactory
 
-from imbllm_autogluon.plugin.tuning_options import SEARCHER, TuningOptions
+from imbllm_autogluon.plugin.parameters import SEARCHER, TuningOptions
 from imbllm_autogluon.search.studies import quiet_optuna
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.plugin.trials import Trials
 
-log = logging.getLogger("autogluon.imbllm")
+_log = logging.getLogger("autogluon.imbllm")
 
-REGISTRY = "_HpoExecutorFactory__type_to_executor"
+_REGISTRY = "_HpoExecutorFactory__type_to_executor"
 """AutoGluon's table of executors; private, so its absence is reported and nothing else breaks."""
 
-LEAST_SHARE = 0.5
+_LEAST_SHARE = 0.5
 """A further trial is begun only if so much of a usual trial's time is left."""
 
 
@@ -101,13 +101,13 @@ class OptunaHpoExecutor(CustomHpoExecutor):  # type: ignore[misc]
 
     def _has_time(self, spent: float, usual: float) -> bool:
         """Whether another trial is worth beginning after `spent` seconds, of which a trial takes `usual`."""
-        return self.time_limit is None or self.time_limit - spent > LEAST_SHARE * usual
+        return self.time_limit is None or self.time_limit - spent > _LEAST_SHARE * usual
 
-
-def register_executor() -> None:
-    """Let AutoGluon use the executor; harmless if repeated."""
-    registry = getattr(HpoExecutorFactory, REGISTRY, None)
-    if not isinstance(registry, dict) or "custom" not in registry:
-        log.warning("This version of AutoGluon keeps its executors elsewhere; the searcher %s is unknown.", SEARCHER)
-        return
-    registry["custom"] = OptunaHpoExecutor
+    @classmethod
+    def register(cls) -> None:
+        """Let AutoGluon use the executor; harmless if repeated."""
+        registry = getattr(HpoExecutorFactory, _REGISTRY, None)
+        if isinstance(registry, dict) and "custom" in registry:
+            registry["custom"] = cls
+        else:
+            _log.warning("This AutoGluon keeps its executors elsewhere; the searcher %s is unknown.", SEARCHER)

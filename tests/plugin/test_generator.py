@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from autogluon.tabular import TabularPredictor
 
-from imbllm_autogluon.plugin.generator_model import KEY, GeneratorModel
+from imbllm_autogluon.plugin.models import GeneratorModel
 from imbllm_autogluon.plugin.presets import make_preset
 from imbllm_autogluon.rebalancing.rows import GENERATORS
 from tests.plugin.class_fits import FAMILIES, FOLDS, eight_families, fit, reports
@@ -112,4 +112,4 @@ def test_a_balanced_fold_gives_it_a_reason_and_no_work(tmp_path: Path, fold: tup
 
 def test_it_stands_on_the_first_level_only() -> None:
     assert GeneratorModel._get_default_ag_args()["valid_stacker"] is False
-    assert GeneratorModel.ag_key == KEY
+    assert GeneratorModel.ag_key == "IMBLLM"

@@ -2,23 +2,80 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from autogluon.common.features.feature_metadata import FeatureMetadata
 from autogluon.features.generators import IdentityFeatureGenerator, PipelineFeatureGenerator
 from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
-from imbllm_autogluon.plugin.feature_kinds import text_features
-from imbllm_autogluon.plugin.fold_writer import FoldWriter
-from imbllm_autogluon.plugin.raw_view import RawView, exact_view, raw_view
+from imbllm_autogluon.plugin.original_features import (
+    OriginalColumns,
+    RawView,
+    exact_view,
+    features_made_of_texts,
+    kinds_of_features,
+    stack_features,
+    text_features,
+    unwritten_features,
+)
+from imbllm_autogluon.plugin.stage import FoldOversampler
 from tests.plugin.tables import QUICK, imbalanced_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+X = pd.DataFrame(
+    {"flag": [0, 1], "note.words": [1, 2], "city": pd.Categorical([0, 1]), "base": [0.1, 0.9], "n": [3, 4]}
+)
+METADATA = FeatureMetadata(
+    type_map_raw={"flag": "int", "note.words": "int", "city": "category", "base": "float", "n": "int"},
+    type_group_map_special={"bool": ["flag"], "text_ngram": ["note.words"], "stack": ["base"]},
+)
+
+
+def test_autogluons_metadata_tells_what_dtypes_do_not() -> None:
+    assert kinds_of_features(METADATA, X) == {"flag": "boolean", "note.words": "text", "city": "categorical"}
+
+
+def test_stack_features_are_the_predictions_of_a_lower_level() -> None:
+    assert stack_features(METADATA, X) == ["base"]
+    assert stack_features(METADATA, X.drop(columns="base")) == []
+
+
+def test_predictions_of_a_lower_level_and_columns_unknown_to_autogluon_are_not_written() -> None:
+    wider = X.assign(weight=0.5)
+    assert unwritten_features(METADATA, wider) == ["base", "weight"]
+    assert unwritten_features(METADATA, X.drop(columns="base")) == []
+    assert unwritten_features(None, wider) == []
+
+
+def test_without_metadata_dtypes_decide_alone() -> None:
+    assert kinds_of_features(None, X) == {"city": "categorical"}
+
+
+TEXTS = pd.DataFrame({"note_raw_text": ["a b", "c"], "note": pd.Categorical([0, 1]), "note.words": [2, 1], "n": [3, 4]})
+OF_TEXTS = FeatureMetadata(
+    type_map_raw={"note_raw_text": "object", "note": "category", "note.words": "int", "n": "int"},
+    type_group_map_special={"text": ["note_raw_text"], "text_as_category": ["note"], "text_special": ["note.words"]},
+)
+
+
+def test_a_model_that_reads_texts_takes_counts_of_words_for_numbers() -> None:
+    assert kinds_of_features(OF_TEXTS, TEXTS, read=True) == {"note_raw_text": "text", "note": "categorical"}
+    assert kinds_of_features(METADATA, X, read=True) == {"flag": "boolean", "city": "categorical"}
+
+
+def test_what_is_made_of_texts_is_said_by_them_where_they_are_there() -> None:
+    assert set(features_made_of_texts(OF_TEXTS)) == {"note", "note.words"}
+    assert features_made_of_texts(METADATA) == []
+
 
 N_ROWS = 160
 WORDS = ["good", "bad", "late", "paid", "slow", "bill", "client", "call"]
@@ -56,58 +113,49 @@ class Doubled(IdentityFeatureGenerator):
         return self._transform(X), self.feature_metadata_in.type_group_map_special
 
 
-class Seen:
-    """What a fit gave to the generator, and what came back from it."""
-
-    raw: pd.DataFrame
-    labels: pd.Series
-    kinds: dict[str, str]
-    X: pd.DataFrame
-    y: pd.Series
-    written: pd.DataFrame
-    written_labels: pd.Series
-    report: dict[str, Any]
-    predictor: TabularPredictor
-
-
-def recorded(patch: pytest.MonkeyPatch, path: Path, frame: pd.DataFrame, twin: dict[str, Any], **options: Any) -> Seen:
-    seen = Seen()
-    train, write = ImbLLM.fit, FoldWriter._written_rows
+def recorded(
+    patch: pytest.MonkeyPatch, path: Path, frame: pd.DataFrame, twin: dict[str, Any], **options: Any
+) -> SimpleNamespace:
+    """A fit, what it gave to the generator, and what came back from it."""
+    seen = SimpleNamespace()
+    train, write = ImbLLM.fit, FoldOversampler.rows
 
     def fit_and_note(self: ImbLLM, X: pd.DataFrame, y: pd.Series, *rest: Any, **kwargs: Any) -> ImbLLM:
         seen.raw, seen.labels, seen.kinds = X, y, dict(kwargs["kinds"])
         return train(self, X, y, *rest, **kwargs)
 
-    def write_and_note(self: FoldWriter, X: pd.DataFrame, y: pd.Series, *rest: Any) -> Any:
-        rows = write(self, X, y, *rest)
+    def write_and_note(self: FoldOversampler, model: Any, X: pd.DataFrame, y: pd.Series, *rest: Any) -> Any:
+        rows = write(self, model, X, y, *rest)
         seen.X, seen.y, seen.written, seen.written_labels, seen.report = X, y, rows.X, rows.y, rows.report
         return rows
 
     patch.setattr(ImbLLM, "fit", fit_and_note)
-    patch.setattr(FoldWriter, "_written_rows", write_and_note)
+    patch.setattr(FoldOversampler, "rows", write_and_note)
     seen.predictor = fit(path, frame, twin, **options)
     return seen
 
 
-def view_of(predictor: TabularPredictor, frame: pd.DataFrame) -> tuple[RawView | None, pd.DataFrame, list[Any]]:
-    """The view, the rows as models see them, and the columns made of texts."""
+def view_of(predictor: TabularPredictor, frame: pd.DataFrame) -> tuple[RawView, pd.DataFrame]:
+    """The view, and the rows as models see them."""
     X = predictor.transform_features(frame.drop(columns="paid"))
-    return raw_view(Path(predictor.path)), X, text_features(predictor.feature_metadata, X)
+    view = exact_view(Path(predictor.path), X, predictor.feature_metadata)
+    assert view is not None
+    return view, X
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     with pytest.MonkeyPatch.context() as patch:
         yield recorded(patch, tmp_path_factory.mktemp("raw") / "p", table(), {})
 
 
 @pytest.fixture(scope="module")
-def seen_texts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+def seen_texts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     with pytest.MonkeyPatch.context() as patch:
         yield recorded(patch, tmp_path_factory.mktemp("texts") / "p", with_texts(), {})
 
 
-def test_the_generator_learns_from_the_original_values(seen: Seen) -> None:
+def test_the_generator_learns_from_the_original_values(seen: SimpleNamespace) -> None:
     original = table().loc[seen.raw.index]
     assert list(seen.raw.columns) == [name for name in original if name != "paid"]
     for name in ("income", "calls", "member", "since"):
@@ -119,36 +167,34 @@ def test_the_generator_learns_from_the_original_values(seen: Seen) -> None:
     assert seen.kinds == {"city": "categorical", "member": "boolean", "since": "datetime", "smoker": "categorical"}
 
 
-def test_of_two_texts_one_is_known_by_name_and_the_other_as_its_opposite(seen: Seen) -> None:
-    view = raw_view(Path(seen.predictor.path))
-    assert view is not None
-    value = view.columns.booleans["smoker"]
+def test_of_two_texts_one_is_known_by_name_and_the_other_as_its_opposite(seen: SimpleNamespace) -> None:
+    value = view_of(seen.predictor, table())[0].columns.booleans["smoker"]
     assert value in ("ja", "nein")
     original = table()["smoker"].loc[seen.raw.index]
     assert seen.raw["smoker"].tolist() == [text if text == value else f"not {value}" for text in original]
 
 
-def test_the_generator_learns_the_names_of_the_labels(seen: Seen) -> None:
+def test_the_generator_learns_the_names_of_the_labels(seen: SimpleNamespace) -> None:
     pd.testing.assert_series_equal(seen.labels, table()["paid"].loc[seen.labels.index], check_dtype=False)
     assert seen.report["raw_view"] is True
     assert [each["label"] for each in seen.report["classes"]] == ["no"]
 
 
-def test_written_rows_come_back_in_the_columns_dtypes_and_codes_of_the_fold(seen: Seen) -> None:
+def test_written_rows_come_back_in_the_columns_dtypes_and_codes_of_the_fold(seen: SimpleNamespace) -> None:
     assert list(seen.written.columns) == list(seen.X.columns)
     assert seen.written.dtypes.equals(seen.X.dtypes)
     assert seen.written_labels.dtype == seen.y.dtype
     assert set(seen.written_labels) == {int(seen.y.value_counts().idxmin())}
 
 
-def test_the_parts_of_a_written_date_agree_with_it(seen: Seen) -> None:
+def test_the_parts_of_a_written_date_agree_with_it(seen: SimpleNamespace) -> None:
     moments = pd.to_datetime(seen.written["since"])
     assert len(set(moments)) > 1
     for part in ("year", "month", "day", "dayofweek"):
         assert seen.written[f"since.{part}"].tolist() == getattr(moments.dt, part).tolist()
 
 
-def test_the_rows_are_the_same_whether_they_were_just_written_or_read_from_the_cache(seen: Seen) -> None:
+def test_the_rows_are_the_same_whether_they_were_just_written_or_read_from_the_cache(seen: SimpleNamespace) -> None:
     with pytest.MonkeyPatch.context() as patch:
         again = recorded(patch, Path(seen.predictor.path + "-again"), table(), {"ag.imbllm.cache_dir": cache_of(seen)})
     assert again.report["written_here"] is False
@@ -162,11 +208,11 @@ def test_every_language_model_learns_from_the_original_values(tmp_path: Path, mo
     assert set(great.written_labels) == {int(great.y.value_counts().idxmin())}
 
 
-def cache_of(seen: Seen) -> str:
+def cache_of(seen: SimpleNamespace) -> str:
     return str(Path(seen.predictor.path) / "utils" / "imbllm")
 
 
-def test_columns_made_of_texts_are_copied_together_from_one_real_row(seen_texts: Seen) -> None:
+def test_columns_made_of_texts_are_copied_together_from_one_real_row(seen_texts: SimpleNamespace) -> None:
     derived = text_features(seen_texts.predictor.feature_metadata, seen_texts.X)
     assert any(name.startswith("__nlp__") for name in derived)
     assert any(name.startswith("note.") for name in derived)
@@ -202,27 +248,27 @@ def test_a_view_that_changes_real_rows_is_not_used(tmp_path: Path, monkeypatch: 
     assert codes_were_used(recorded(monkeypatch, tmp_path / "p", table(), {}))
 
 
-def codes_were_used(seen: Seen) -> bool:
+def codes_were_used(seen: SimpleNamespace) -> bool:
     same = list(seen.raw.columns) == list(seen.X.columns) and set(seen.labels) == {0, 1}
     return same and "raw_view" not in seen.report and seen.written.dtypes.equals(seen.X.dtypes)
 
 
 def test_without_the_file_of_the_learner_there_is_no_view(tmp_path: Path) -> None:
-    assert raw_view(None) is None
-    assert raw_view(tmp_path) is None
+    rows = pd.DataFrame({"a": [1]})
+    assert exact_view(None, rows, None) is None
+    assert exact_view(tmp_path, rows, None) is None
     (tmp_path / "learner.pkl").write_bytes(b"not a pickle")
-    assert raw_view(tmp_path) is None
-    assert exact_view(tmp_path, pd.DataFrame({"a": [1]}), None) is None
+    assert exact_view(tmp_path, rows, None) is None
 
 
 def test_a_view_is_read_again_when_the_predictor_was_fitted_again(tmp_path: Path) -> None:
-    fit(tmp_path / "p", table())
-    first = raw_view(tmp_path / "p")
-    assert first is not None
-    assert raw_view(tmp_path / "p") is first
-    fit(tmp_path / "q", table().rename(columns={"city": "town"}))
+    towns = table().rename(columns={"city": "town"})
+    predictor, other = fit(tmp_path / "p", table()), fit(tmp_path / "q", towns)
+    first = view_of(predictor, table())[0]
+    assert view_of(predictor, table())[0].columns is first.columns
     (tmp_path / "p" / "learner.pkl").write_bytes((tmp_path / "q" / "learner.pkl").read_bytes())
-    second = raw_view(tmp_path / "p")
+    X = other.transform_features(towns.drop(columns="paid"))
+    second = exact_view(tmp_path / "p", X, other.feature_metadata)
     assert second is not None
     assert "town" in second.columns.categories
 
@@ -259,10 +305,8 @@ MOMENTS = pd.Series(pd.date_range("2020-01-01", periods=N_ROWS, freq="7h"))
 def test_real_rows_come_back_exactly_from_columns_of_every_type(column: Any, original: Any, tmp_path: Path) -> None:
     frame = imbalanced_table(N_ROWS)
     frame["x"] = pd.Series(column).set_axis(frame.index)
-    view, X, derived = view_of(fit(tmp_path / "p", frame), frame)
-    assert view is not None
-    assert view.is_exact(X, derived)
-    raw, _ = view.raw(X, derived)
+    view, X = view_of(fit(tmp_path / "p", frame), frame)
+    raw, _ = view.raw(X)
     if original is None:  # AutoGluon dropped the column
         assert "x" not in raw
     elif original is not ...:
@@ -271,6 +315,88 @@ def test_real_rows_come_back_exactly_from_columns_of_every_type(column: Any, ori
 
 def test_two_numbers_are_categories_since_any_other_number_would_count_as_one_of_them(tmp_path: Path) -> None:
     frame = imbalanced_table(N_ROWS).assign(x=RNG.choice([3, 7], N_ROWS))
-    view, X, derived = view_of(fit(tmp_path / "p", frame), frame)
-    assert view is not None
-    assert view.raw(X, derived)[1]["x"] == "categorical"
+    view, X = view_of(fit(tmp_path / "p", frame), frame)
+    assert view.raw(X)[1]["x"] == "categorical"
+
+
+Fitted = tuple[pd.DataFrame, pd.DataFrame, OriginalColumns]
+"""The original table, its rows as models see them, and how they came about."""
+
+
+def noted_table() -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    frame = imbalanced_table(N_ROWS, rare=0.25).assign(smoker=rng.choice(["ja", "nein"], N_ROWS))
+    frame.loc[rng.random(N_ROWS) < 0.1, "city"] = None
+    words = ["good", "bad", "late", "paid", "slow", "bill", "client", "call"]
+    frame["note"] = [" ".join(rng.choice(words, 6)) for _ in range(N_ROWS)]
+    frame.loc[rng.random(N_ROWS) < 0.1, "note"] = None
+    return frame
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fitted]:
+    predictor = TabularPredictor("paid", path=str(tmp_path_factory.mktemp("columns") / "p"), verbosity=0)
+    raw_text = {"enable_raw_text_features": True}
+    predictor.fit(noted_table(), hyperparameters={"DUMMY": {}}, num_cpus=1, _feature_generator_kwargs=raw_text)
+    original = noted_table().drop(columns="paid")
+    X = predictor.transform_features(original)
+    return original, X, OriginalColumns.from_generator(predictor._learner.feature_generator)
+
+
+def test_rows_of_models_become_rows_of_the_original_table(fitted: Fitted) -> None:
+    original, X, columns = fitted
+    raw, kinds = columns.raw(X)
+    assert list(raw.columns) == list(original.columns)
+    assert raw.index.equals(original.index)
+    for name in ("income", "calls", "member", "since"):
+        pd.testing.assert_series_equal(raw[name], original[name])
+    for name in ("city", "note"):
+        assert raw[name].fillna("?").tolist() == original[name].fillna("?").tolist()
+        assert raw[name].isna().any()
+    assert kinds == {
+        "city": "categorical",
+        "member": "boolean",
+        "since": "datetime",
+        "smoker": "categorical",
+        "note": "text",
+    }
+
+
+def test_of_two_texts_the_one_that_is_not_stored_is_written_as_the_opposite(fitted: Fitted) -> None:
+    original, X, columns = fitted
+    known = columns.booleans["smoker"]
+    expected = [value if value == known else f"not {known}" for value in original["smoker"]]
+    assert columns.raw(X)[0]["smoker"].tolist() == expected
+
+
+def test_columns_that_a_model_does_not_have_are_left_out(fitted: Fitted) -> None:
+    _, X, columns = fitted
+    raw, kinds = columns.raw(X[["city", "calls"]])
+    assert list(raw.columns) == ["calls", "city"]
+    assert kinds == {"city": "categorical"}
+
+
+def test_parts_of_dates_say_nothing_more_and_other_columns_do(fitted: Fitted) -> None:
+    _, X, columns = fitted
+    wider = X.assign(LightGBM_BAG_L1=0.5)
+    beyond = columns.beyond(wider)
+    assert "LightGBM_BAG_L1" in beyond
+    assert "since.year" in X.columns
+    assert not [name for name in beyond if name.startswith("since") or name in columns.names]
+    assert "note_raw_text" not in beyond
+    assert any(name.startswith("__nlp__") for name in beyond)
+
+
+def test_it_is_small_and_survives_a_pickle_without_autogluons_objects(fitted: Fitted) -> None:
+    _, X, columns = fitted
+    stored = pickle.dumps(columns)
+    assert len(stored) < 20_000
+    assert b"autogluon.features" not in stored
+    again = pickle.loads(stored)
+    pd.testing.assert_frame_equal(again.raw(X)[0], columns.raw(X)[0])
+
+
+def test_a_category_that_was_not_there_is_missing(fitted: Fitted) -> None:
+    _, X, columns = fitted
+    raw, _ = columns.raw(X[["city"]].head(3).assign(city=pd.Categorical([np.nan] * 3, X["city"].cat.categories)))
+    assert raw["city"].isna().all()

@@ -1,15 +1,13 @@
-"""AutoGluon's weighted ensemble with a selection that few rare rows do not mislead, and what else can be asked of it.
+"""AutoGluon's weighted ensemble with a selection that few rare rows do not mislead.
 
-AutoGluon adds models to its weighted ensemble greedily, by the fit's metric on out-of-fold rows (Caruana et al. 2004).
-Metrics of a rare class hang on its few rows: with forty of them the choice is mostly luck, and every twin is one more
-ticket. Log-loss hears every row and every probability. So a model is added by the metric and by the share of the
+AutoGluon adds models greedily, by the fit's metric on out-of-fold rows (Caruana et al. 2004). Metrics of a rare class
+hang on its few rows, and every twin is one more ticket. So here a model is added by the metric and by the share of the
 log-loss that the ensemble explains, in equal parts; and twins join only where the ensemble with them is better by more
 than these rows could tell by chance.
 
 With more than two classes and a metric of decisions (balanced accuracy, macro F1 …) AutoGluon answers the most probable
-class. Here the probabilities of all models are calibrated first, so that log-loss means something for twins that do not
-correct theirs; those of the ensemble are then tilted, as far as the metric asks for, so that the most probable class is
-the one to answer.
+class. Here the probabilities of all models are calibrated first; those of the ensemble are then tilted, as far as the
+metric asks for, so that the most probable class is the one to answer.
 """
 
 from __future__ import annotations
@@ -31,8 +29,7 @@ from imbllm_autogluon.classification.logit_adjustment import (
     tilt_degree,
     usual_degree,
 )
-from imbllm_autogluon.plugin.class_metrics import answers_by_highest_probability
-from imbllm_autogluon.plugin.stage import RebalancingMixin
+from imbllm_autogluon.plugin.stage import RebalancingMixin, answers_by_highest_probability
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
 
 if TYPE_CHECKING:
@@ -51,12 +48,12 @@ if TYPE_CHECKING:
 ENSEMBLE_VERSION = 2
 """Raised whenever the same models would be weighed or tilted otherwise."""
 
-FLOOR = 1e-7
+_FLOOR = 1e-7
 """Least probability whose logarithm is taken, that of AutoGluon's 32-bit probabilities."""
 
-KEY = "IMBLLM_ENS"
+_KEY = "IMBLLM_ENS"
 
-TWINS = "twins"
+_TWINS = "twins"
 """Hyperparameter of the ensemble: names of its models that must show that they help."""
 
 
@@ -184,30 +181,11 @@ class SkilledSelection(EnsembleSelection):  # type: ignore[misc]
         if self._entropy is None:
             return float(super()._calculate_regret(y_true, y_pred_proba, metric, sample_weight))
         regret = float(super()._calculate_regret(y_true, self._tilted(y_pred_proba), metric, sample_weight))
-        return regret + log_loss_of(y_true, y_pred_proba, sample_weight) / self._entropy
+        log_loss = float(np.average(_log_losses(y_true, y_pred_proba), weights=sample_weight))
+        return regret + log_loss / self._entropy
 
     def _tilted(self, probabilities: Probabilities) -> Probabilities:
         return probabilities if self.tilt_ is None else correct_prior(probabilities, self.tilt_)
-
-
-def log_loss_of(codes: npt.NDArray[Any], probabilities: Probabilities, weights: Any = None) -> float:
-    """Mean negative logarithm of the probability of the right class, nats.
-
-    Parameters
-    ----------
-    codes
-        Classes, shape (n,).
-    probabilities
-        Shape (n,) for the second of two classes, or (n, k).
-    weights
-        Of the rows, shape (n,); None: all the same.
-
-    Examples
-    --------
-    >>> round(log_loss_of(np.array([0, 1]), np.array([0.5, 0.5])), 3)
-    0.693
-    """
-    return float(np.average(_log_losses(codes, probabilities), weights=weights))
 
 
 def _log_losses(codes: npt.NDArray[Any], probabilities: Probabilities) -> FloatArray:
@@ -217,21 +195,21 @@ def _log_losses(codes: npt.NDArray[Any], probabilities: Probabilities) -> FloatA
         right = np.where(codes == 1, probabilities, 1.0 - probabilities)
     else:
         right = probabilities[np.arange(len(codes)), codes]
-    losses: FloatArray = -np.log(np.clip(right.astype(np.float64), FLOOR, None))
+    losses: FloatArray = -np.log(np.clip(right.astype(np.float64), _FLOOR, None))
     return losses
 
 
 class SkilledEnsembleModel(GreedyWeightedEnsembleModel):  # type: ignore[misc]
-    """A weighted ensemble by :class:`~imbllm_autogluon.plugin.ensemble_model.SkilledSelection`."""
+    """A weighted ensemble by :class:`~imbllm_autogluon.plugin.ensemble.SkilledSelection`."""
 
-    ag_key = KEY
+    ag_key = _KEY
 
     def __init__(self, model_base: type[SkilledSelection] = SkilledSelection, **kwargs: Any) -> None:
         super().__init__(model_base=model_base, **kwargs)
 
     def _get_model_params(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         params: dict[str, Any] = super()._get_model_params(*args, **kwargs)
-        twins = params.pop(TWINS, ())
+        twins = params.pop(_TWINS, ())
         return {**params, "is_twin": [name in twins for name in self.base_model_names or ()]}
 
 
@@ -248,7 +226,7 @@ class TwinAwareEnsembleModel(WeightedEnsembleModel):  # type: ignore[misc]
         if model_base_kwargs is not None:
             types = base_model_types_inner_dict or {}
             twins = [name for name, model_class in types.items() if issubclass(model_class, RebalancingMixin)]
-            own = {**(model_base_kwargs.get("hyperparameters") or {}), TWINS: twins}
+            own = {**(model_base_kwargs.get("hyperparameters") or {}), _TWINS: twins}
             model_base_kwargs = {**model_base_kwargs, "hyperparameters": own}
         super().__init__(
             model_base=model_base,
@@ -258,7 +236,7 @@ class TwinAwareEnsembleModel(WeightedEnsembleModel):  # type: ignore[misc]
         )
 
 
-AUX_KWARGS: Mapping[str, Any] = {"child_cls": KEY, "ensemble_type": TwinAwareEnsembleModel}
+AUX_KWARGS: Mapping[str, Any] = {"child_cls": _KEY, "ensemble_type": TwinAwareEnsembleModel}
 """Argument `aux_kwargs` of AutoGluon's ``fit`` for these ensembles."""
 
 
@@ -319,7 +297,7 @@ def calibrated_probabilities(predictor: TabularPredictor, data: pd.DataFrame, mo
     Returns
     -------
     DataFrame
-        Shape (n, classes), as ``predict_proba`` gives it; the very same where `model` tilts nothing.
+        Shape (n, classes); what ``predict_proba`` gives where `model` tilts nothing.
     """
     name = model or predictor.model_best
     return without_tilt(predictor, name, predictor.predict_proba(data, model=name))

@@ -11,8 +11,8 @@ import pytest
 from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin import regression_scorers
-from imbllm_autogluon.plugin.regression_scorers import few_mae, geometric_mean_error, many_mae, medium_mae, shot_scorer
+from imbllm_autogluon.plugin import scorers
+from imbllm_autogluon.plugin.scorers import few_mae, geometric_mean_error, many_mae, medium_mae, shot_scorer
 from imbllm_autogluon.regression.bins import TargetBins
 from imbllm_autogluon.regression.metrics import shot_metrics
 from tests.fresh import run_afresh
@@ -113,8 +113,8 @@ def test_bad_bins_and_sorts_are_refused(counts: list[int], shot: Any, message: s
 @pytest.mark.parametrize("name", ["few_mae", "medium_mae", "many_mae", "geometric_mean_error"])
 def test_ready_scorers_can_be_pickled(name: str, targets: tuple[np.ndarray, np.ndarray]) -> None:
     y, predicted = targets
-    scorer = pickle.loads(pickle.dumps(getattr(regression_scorers, name)))
-    assert scorer(y, predicted) == getattr(regression_scorers, name)(y, predicted)
+    scorer = pickle.loads(pickle.dumps(getattr(scorers, name)))
+    assert scorer(y, predicted) == getattr(scorers, name)(y, predicted)
 
 
 def test_a_fresh_process_that_imported_nothing_scores_with_a_pickled_scorer(tmp_path: Path) -> None:

@@ -1,9 +1,8 @@
 """Errors over rare and frequent targets as metrics of AutoGluon, for ``eval_metric``.
 
-A metric is told the true and the predicted targets and nothing else. :func:`shot_scorer` makes one that remembers bins
-and counts of the training targets, as the literature has it. The ready ones (``few_mae``, ``medium_mae``, ``many_mae``)
-lay 20 bins of equal width over the true targets that they are given, and count rows there: which targets are rare then
-depends on the fold, and with few rows in it no bin is many-shot. They are for a quick look.
+:func:`shot_scorer` makes a metric that remembers bins and counts of the training targets, as the literature has it. The
+ready ones (``few_mae``, ``medium_mae``, ``many_mae``) lay 20 bins of equal width over the true targets that they are
+given, and count rows there: which targets are rare then depends on the fold. They are for a quick look.
 """
 
 from __future__ import annotations
@@ -26,12 +25,8 @@ if TYPE_CHECKING:
     from imbllm_autogluon.regression.bins import Shot
 
 
-DEFAULT_BINS = 20
-"""Bins of the ready metrics."""
-
-
 @dataclass(frozen=True, eq=False)
-class ShotError:
+class _ShotError:
     """Mean absolute error over targets of one sort; an object, since local functions reach no worker process."""
 
     shot: Shot
@@ -47,17 +42,15 @@ class ShotError:
         errors = np.abs(true - np.asarray(y_pred, dtype=np.float64).reshape(-1))
         chosen = self._of_this_sort(true)
         chosen = chosen if chosen.any() else np.ones_like(chosen)
-        weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)[chosen]
-        if weights is not None and not weights.sum():
-            weights = None
-        return float(np.average(errors[chosen], weights=weights))
+        weights = np.ones(len(true)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        return float(np.average(errors[chosen], weights=weights[chosen] if weights[chosen].any() else None))
 
     def _of_this_sort(self, true: FloatArray) -> npt.NDArray[np.bool_]:
         """Which rows are judged, shape (n,)."""
         if self.edges is not None and self.training_counts is not None:
             bins, counts = TargetBins(self.edges), self.training_counts
         elif np.ptp(true) > 0:
-            bins = TargetBins.fit(true, DEFAULT_BINS)
+            bins = TargetBins.fit(true, 20)
             counts = bins.counts(true)
         else:
             return np.ones(len(true), dtype=bool)
@@ -81,9 +74,8 @@ def shot_scorer(bins: TargetBins, counts: npt.ArrayLike, shot: Shot = "few") -> 
     Returns
     -------
     Scorer
-        For ``eval_metric`` and ``extra_metrics``, named such as ``few_mae``; it can be pickled and stands in saved
-        predictors. Where a validation fold has no row of this sort, it is the error over all its rows, since AutoGluon
-        needs a number: ``counts`` without any such bin are refused for that reason.
+        Named such as ``few_mae``; it can be pickled. Where a validation fold has no row of this sort, it is the error
+        over all its rows, since AutoGluon needs a number: ``counts`` without any such bin are refused for that reason.
 
     Raises
     ------
@@ -111,10 +103,10 @@ def shot_scorer(bins: TargetBins, counts: npt.ArrayLike, shot: Shot = "few") -> 
             f"no bin with training rows is {shot}-shot; there are: {', '.join(found)}. Choose one of these, or other "
             "bins."
         )
-    return _scorer(ShotError(shot, bins.edges, training_counts))
+    return _scorer(_ShotError(shot, bins.edges, training_counts))
 
 
-def _scorer(error: ShotError) -> Scorer:
+def _scorer(error: _ShotError) -> Scorer:
     return make_scorer(f"{error.shot}_mae", error, optimum=0, greater_is_better=False)
 
 
@@ -123,14 +115,8 @@ def _geometric(y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> float:
     return _geometric_mean_error(np.asarray(y_true).reshape(-1), np.asarray(y_pred).reshape(-1))
 
 
-few_mae: Scorer = _scorer(ShotError("few"))
-"""Mean absolute error over bins of fewer than 20 of the given rows; see the head of the module."""
-
-medium_mae: Scorer = _scorer(ShotError("medium"))
-"""Mean absolute error over bins of 20 to 100 of the given rows; see the head of the module."""
-
-many_mae: Scorer = _scorer(ShotError("many"))
-"""Mean absolute error over bins of more than 100 of the given rows; see the head of the module."""
+few_mae, medium_mae, many_mae = (_scorer(_ShotError(_shot)) for _shot in ("few", "medium", "many"))
+"""Mean absolute errors over bins of fewer than 20, of 20 to 100, and of more than 100 of the given rows."""
 
 geometric_mean_error: Scorer = make_scorer("geometric_mean_error", _geometric, optimum=0, greater_is_better=False)
 """Geometric mean of the absolute errors over all rows: small errors count as much as large ones do, by their ratio."""

@@ -1,4 +1,4 @@
-"""Names of a package that are imported at their first use, so that importing the package stays light (PEP 562)."""
+"""The version of this package, read by the build as well, and names that are imported at their first use (PEP 562)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+__version__ = "0.1.0"
+
 
 def lazy_names(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return a module's ``__getattr__``.
-
-    Parameters
-    ----------
-    package
-        ``__name__`` of the package.
-    places
-        Module of each public name.
-    """
+    """A package's ``__getattr__`` that finds each public name in its module, so that importing the package is light."""
 
     def find(name: str) -> Any:
         if name not in places:
