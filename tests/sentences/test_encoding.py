@@ -29,7 +29,8 @@ from tests.sentences.tables import frames, on_lattice
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from imbllm_autogluon.sentences.value_codings import Numbers
+
+    from imbllm_autogluon.sentences.values import Numbers
 
 NUMBERS: tuple[Numbers, ...] = ("bins", "digits")
 
