@@ -39,29 +39,14 @@ _SMALL = 0.1
 
 
 class FeatureScale(NamedTuple):
-    """Mean and deviation of each feature of an encoder: scaled ones have mean 0 and deviation 1.
-
-    Examples
-    --------
-    >>> scale = FeatureScale.fit(np.array([[0.0, 5.0], [4.0, 5.0]]))
-    >>> scale.transform(np.array([[4.0, 5.0]])).tolist()
-    [[1.0, 0.0]]
-    """
+    """Mean and deviation (above 0) of each feature of an encoder, shape (d,); scaled ones have 0 and 1."""
 
     means: FloatArray
-    """Shape (d,)."""
     deviations: FloatArray
-    """Shape (d,), above 0."""
 
     @classmethod
     def fit(cls, features: FloatArray) -> FeatureScale:
-        """Measure features of shape (n, d).
-
-        Raises
-        ------
-        InvalidInputError
-            A feature is infinite or missing.
-        """
+        """Measure features of shape (n, d); refuses infinite and missing ones."""
         bad = int((~np.isfinite(features)).any(axis=1).sum())
         if bad:
             raise InvalidInputError(
@@ -83,15 +68,7 @@ class FeatureScale(NamedTuple):
 
 
 class Head(NamedTuple):
-    """Prediction ``features @ weights + intercept``, where the features of a bent head include its bends.
-
-    Examples
-    --------
-    >>> start = Head(np.array([1.0]), 0.0)
-    >>> bent = Head(np.array([1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0]), 0.0, start)
-    >>> start.predict(np.array([[0.5], [1.5]])).tolist(), bent.predict(np.array([[0.5], [1.5]])).tolist()
-    ([0.5, 1.5], [0.5, 2.0])
-    """
+    """Prediction ``features @ weights + intercept``, where the features of a bent head include its bends."""
 
     weights: FloatArray
     """Shape (d,), or (d + 6,) with bends."""
@@ -111,11 +88,6 @@ class Head(NamedTuple):
         Synthetic features weigh 1; bends are drawn to none. Absolute errors are minimised by squared ones, weighted
         again by the inverse of the errors they left (iteratively reweighted least squares); errors below 0.1 deviations
         of the target count as squared ones do.
-
-        Parameters
-        ----------
-        config
-            `head`, `head_loss` and `head_shrinkage`.
         """
         features = np.concatenate([real.features, made.features])
         targets = np.concatenate([real.targets, made.targets])
@@ -180,16 +152,12 @@ def choose_ratio(
     ----------
     start
         The encoder's own head.
-    real
-        All training rows.
     held_out
-        Positions of those that the encoder did not learn from.
+        Positions of the training rows that the encoder did not learn from.
     made
         Synthetic features for the highest of `RATIOS`.
     errors
-        Normalised error of each bin, shape (n_bins,).
-    config
-        `overall_budget`, allocation and head.
+        Error of each bin over the largest, shape (n_bins,).
 
     Returns
     -------

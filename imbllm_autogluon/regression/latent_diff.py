@@ -25,7 +25,7 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.process_state import seeded_torch
 from imbllm_autogluon.randomness import base_seed, child_seed
 from imbllm_autogluon.regression.bins import TargetBins, allocate, checked_targets
-from imbllm_autogluon.regression.config import AllocationConfig, GateConfig, LatentDiffConfig
+from imbllm_autogluon.regression.config import LatentDiffConfig
 from imbllm_autogluon.regression.diffusion import LatentDiffusion
 from imbllm_autogluon.regression.gate import FeatureGenerator, RealFeatures, SyntheticFeatures
 from imbllm_autogluon.regression.head import RATIOS, FeatureScale, Head, choose_ratio
@@ -49,12 +49,6 @@ _logger = logging.getLogger(__name__)
 
 LEAST_ROWS = 20
 """Rows below which neither an encoder nor the distribution of its features can be learned."""
-
-HEAD_SETTINGS = (
-    *AllocationConfig.flat_keys(), *GateConfig.flat_keys(), "head", "head_loss", "head_shrinkage", "guidance",
-    "sampling_steps",
-)  # fmt: skip
-"""Settings that neither the encoder nor the denoiser reads."""
 
 _ENCODER_SHARE = 0.6
 """Share of the time limit for the encoder; on 16,000 rows it takes about as much of an unlimited fit."""
@@ -122,24 +116,10 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
     (3,)
     """
 
-    bins_: TargetBins
-    matrix_: TableMatrix
-    encoder_: TabularEncoder
     diffusion_: LatentDiffusion | None
     generator_: FeatureGenerator | None
-    report_: LatentReport
     _config: LatentDiffConfig
     """That of the fit, whatever parameters are set later."""
-    _scale: FeatureScale
-    _start: Head
-    """The encoder's own head."""
-    _head: Head
-    """The one that predicts: retrained, or the encoder's own."""
-    _centre: float
-    """Mean of the targets."""
-    _spread: float
-    """Their standard deviation."""
-    _held_out: IntArray
 
     def __init__(
         self,
@@ -205,7 +185,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         """
         check_is_fitted(self)
         settings = current_names(settings, LatentDiffConfig)
-        refuse_unknown_keys(settings, HEAD_SETTINGS)
+        refuse_unknown_keys(settings, LatentDiffConfig.head_keys())
         if self.config().treatment.method != "latent_diff":
             raise InvalidInputError("only method='latent_diff' trains a head anew; fit a regressor of that method.")
         other: LatentDiffRegressor = clone(self).set_params(**settings)
@@ -302,8 +282,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
                 return SyntheticFeatures.copies(real, wanted, self._seed)
         if self.diffusion_ is None:
             self.diffusion_ = self._fit_diffusion(real, _left(ends, _DENOISER_SHARE))
-        drawing, centres = self.diffusion_.with_config(self._config.diffusion), self._standardised(self.bins_.centres)
-        self.generator_ = FeatureGenerator(drawing, real, centres, self._config)
+        self.generator_ = FeatureGenerator(self.diffusion_, real, self._standardised(self.bins_.centres), self._config)
         with self.report_.timed("sampling"):
             return self.generator_.generate(wanted, self._seed, self.threads)
 

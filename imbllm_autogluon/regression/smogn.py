@@ -66,15 +66,9 @@ def smogn(
     ----------
     X, y
         Real rows, shapes (n, m) and (n,). Never modified. Targets are finite numbers.
-    bins
-        Bins of the target.
     counts
         New rows by number of the bin. A bin with fewer rows than neighbours borrows those of the nearest targets, and
         one without rows has seeds among these.
-    seed
-        Of all draws.
-    config
-        Neighbours and noise.
     kinds
         Column kinds that override the ones guessed from dtypes.
 
@@ -103,21 +97,14 @@ def smogn(
     """
     config, target = config or SmognConfig(), targets_of(X, y)
     schema = TableSchema.from_frame(X, kinds=kinds)
-    table = _Table(schema, schema.encode(X), target)
-    wanted = checked_counts(counts, len(bins))
-    places = bins.assign(target)
-    parts = [
-        table.rows_of_bin(
-            _seeds_and_rows(places == number, target, bins.centres[number], config.neighbours),
-            n,
-            config,
-            child_rng(seed, "interpolation", "smogn", number),
-        )
-        for number, n in wanted.items()
-    ]
-    parents = np.concatenate([part[1] for part in parts])
-    rows = schema.decode(Cells.concat([part[0] for part in parts]), X.iloc[parents].reset_index(drop=True))
-    return rows, _as_target(np.concatenate([part[2] for part in parts]), y)
+    table, places = (schema, schema.encode(X), target), bins.assign(target)
+    parts = []
+    for number, n in checked_counts(counts, len(bins)).items():
+        chosen = _seeds_and_rows(places == number, target, bins.centres[number], config.neighbours)
+        parts.append(_rows_of_bin(table, chosen, n, config, child_rng(seed, "interpolation", "smogn", number)))
+    cells, parents, targets = zip(*parts, strict=True)
+    rows = schema.decode(Cells.concat(cells), X.iloc[np.concatenate(parents)].reset_index(drop=True))
+    return rows, _as_target(np.concatenate(targets), y)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,29 +119,25 @@ class _Pairs:
     """Share of the way to the partner."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Table:
-    """All real rows."""
-
-    schema: TableSchema
-    cells: Cells
-    target: FloatArray
-
-    def rows_of_bin(
-        self, chosen: tuple[IntArray, IntArray], n_rows: int, config: SmognConfig, rng: np.random.Generator
-    ) -> tuple[Cells, IntArray, FloatArray]:
-        """New cells, the rows they descend from, and new targets."""
-        seeds, similar = chosen
-        if len(similar) > _MOST_ROWS:
-            similar = np.sort(rng.choice(similar, _MOST_ROWS, replace=False))
-            seeds = similar[np.isin(similar, seeds)]
-        rows, target = self.cells.take(similar), self.target[similar]
-        space = MixedSpace.fit(self.schema, rows)
-        pairs = _draw_pairs(space, rows, np.searchsorted(similar, seeds), n_rows, config.neighbours, rng)
-        made = rows.take(pairs.seeds)
-        for j, column in enumerate(self.schema.columns):
-            made = made.with_column(j, *_new_column(column, rows, j, pairs, config.noise, rng))
-        return made, similar[pairs.seeds], _new_targets(target, self.target, pairs, config.noise, rng)
+def _rows_of_bin(
+    table: tuple[TableSchema, Cells, FloatArray],
+    chosen: tuple[IntArray, IntArray],
+    n_rows: int,
+    config: SmognConfig,
+    rng: np.random.Generator,
+) -> tuple[Cells, IntArray, FloatArray]:
+    """New cells, the rows they descend from, and new targets."""
+    (schema, cells, target), (seeds, similar) = table, chosen
+    if len(similar) > _MOST_ROWS:
+        similar = np.sort(rng.choice(similar, _MOST_ROWS, replace=False))
+        seeds = similar[np.isin(similar, seeds)]
+    rows = cells.take(similar)
+    space = MixedSpace.fit(schema, rows)
+    pairs = _draw_pairs(space, rows, np.searchsorted(similar, seeds), n_rows, config.neighbours, rng)
+    made = rows.take(pairs.seeds)
+    for j, column in enumerate(schema.columns):
+        made = made.with_column(j, *_new_column(column, rows, j, pairs, config.noise, rng))
+    return made, similar[pairs.seeds], _new_targets(target[similar], target, pairs, config.noise, rng)
 
 
 def _seeds_and_rows(inside: BoolArray, target: FloatArray, centre: float, k: int) -> tuple[IntArray, IntArray]:

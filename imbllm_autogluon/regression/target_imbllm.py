@@ -64,7 +64,7 @@ class TargetImbLLM:
 
     Attributes
     ----------
-    groups : TargetGroups
+    groups : _TargetGroups
         The classes that were learned: bins, small ones joined.
     generator : ImbLLM
         The generator behind it.
@@ -97,7 +97,7 @@ class TargetImbLLM:
         self.clause: Clause = clause
         self.seed = base_seed(random_state)
         self.generator = ImbLLM(_unfiltered(config or GeneratorConfig()), random_state=self.seed, threads=threads)
-        self.groups: TargetGroups
+        self.groups: _TargetGroups
         self._target: str
         self._target_name: Hashable = None
         self._written = self._inside = 0
@@ -119,17 +119,10 @@ class TargetImbLLM:
         ----------
         X, y
             Real rows, shapes (n, m) and (n,). Never modified. Targets are finite numbers.
-        bins
-            Bins of the target.
         counts
             New rows by number of the bin; those of a bin without rows go to the nearest target.
-        kinds
-            Column kinds that override the ones guessed from dtypes.
-        time_limit
-            Seconds that training may take.
-        warm_start
-            File for the weights after the warm-up, see
-            :meth:`~imbllm_autogluon.oversampling.generator.LanguageGenerator.fit`.
+        kinds, time_limit, warm_start
+            See :meth:`~imbllm_autogluon.oversampling.generator.LanguageGenerator.fit`.
 
         Raises
         ------
@@ -139,7 +132,7 @@ class TargetImbLLM:
             Lengths differ, a target is missing or infinite, all are equal, or `counts` are not those of bins.
         """
         target = targets_of(X, y)
-        self.groups = TargetGroups.from_targets(target, bins, checked_counts(counts, len(bins)), self.clause)
+        self.groups = _TargetGroups.from_targets(target, bins, checked_counts(counts, len(bins)), self.clause)
         if not self.groups.counts:
             raise InvalidInputError("counts ask for 0 rows in all; ask for at least 1.")
         self._target, self._target_name = _free_name(y.name, X), y.name
@@ -226,13 +219,7 @@ class TargetImbLLM:
         return self.groups.distance(rows[self._target].to_numpy(dtype=np.float64), group)
 
     def save(self, folder: Path) -> None:
-        """Write the fitted generator into `folder`, which is created; never as pickle.
-
-        Raises
-        ------
-        StoredStateError
-            A column holds objects that cannot be stored (tuples, a user's own class, ...).
-        """
+        """Write the fitted generator into `folder`, which is created; what cannot be stored is a `StoredStateError`."""
         groups, name = self.groups, self._target_name
         with writing(folder, _KIND) as draft:
             save_generator(self.generator, draft.folder / _GENERATOR)
@@ -252,18 +239,14 @@ class TargetImbLLM:
 
     @classmethod
     def load(cls, folder: Path) -> TargetImbLLM:
-        """Read a generator written by :meth:`save`; it writes the same rows as the saved one.
-
-        Raises
-        ------
-        StoredStateError
-            A file is absent, broken, or of another format.
-        """
+        """Read what :meth:`save` wrote, which writes the same rows; a damaged folder is a `StoredStateError`."""
         with reading(folder, _KIND) as stored:
             state = stored.data
             writer = cls(clause=state["clause"], random_state=state["seed"])
             writer.generator = cast("ImbLLM", load_generator(stored.folder / _GENERATOR))
-            writer.groups = TargetGroups(**stored.arrays(), counts={int(group): int(n) for group, n in state["counts"]})
+            writer.groups = _TargetGroups(
+                **stored.arrays(), counts={int(group): int(n) for group, n in state["counts"]}
+            )
             writer._target, writer._target_name = state["target"], state["target_name"]
             return writer
 
@@ -284,50 +267,29 @@ def _free_name(name: object, X: pd.DataFrame) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class TargetGroups:
-    """Rows of a table in groups of adjacent targets, each large enough to be learned as a class.
-
-    Examples
-    --------
-    >>> from imbllm_autogluon.regression.bins import TargetBins
-    >>> y = np.repeat([1.0, 2.0, 3.0, 4.0], [200, 30, 3, 4])
-    >>> groups = TargetGroups.from_targets(y, TargetBins.fit(y, n_bins=4), {2: 10, 3: 10})
-    >>> list(groups.names), groups.counts
-    (['1', '2', '3 to 4'], {2: 20})
-    """
+class _TargetGroups:
+    """Rows of a table in groups of adjacent targets, each large enough to be learned as a class."""
 
     of_rows: IntArray
     """Group of each row, shape (n,)."""
-
     lows: FloatArray
     """Smallest target of each group, shape (n_groups,), ascending."""
-
     highs: FloatArray
     """Largest target of each group, shape (n_groups,)."""
-
     held: IntArray
     """Rows of each bin that each group holds, shape (n_bins, n_groups); of a bin without rows the group with the
     nearest target holds one."""
-
     counts: dict[int, int]
     """New rows by group; only groups that get some."""
 
     @classmethod
     def from_targets(
         cls, y: FloatArray, bins: TargetBins, counts: Mapping[int, int], clause: Clause = "bin"
-    ) -> TargetGroups:
-        """Group rows by bin, or by value where bins are not crowded.
+    ) -> _TargetGroups:
+        """Group targets (n,) by bin, or by value where bins have at most 100 rows and are not crowded.
 
-        Parameters
-        ----------
-        y
-            Targets, shape (n,).
-        counts
-            New rows by number of the bin. Those of a bin without rows go to the group with the nearest target.
-        clause
-            `bin`: a group is a bin. `value`: it is one target; bins of more than 100 rows stay whole. Groups of fewer
-            than 6 rows join the smaller of their neighbours, unless that is crowded (a rare target would drown in it);
-            a lone row joins that too.
+        Groups of fewer than 6 rows join the smaller of their neighbours, unless that is crowded (a rare target would
+        drown in it); a lone row joins that too. New rows of a bin without rows go to the group of the nearest target.
         """
         places = bins.assign(y)
         units = _units(y, places, clause)
@@ -359,14 +321,7 @@ class TargetGroups:
         return outside
 
     def counts_of(self, counts: Mapping[int, int], among: Collection[int] | None = None) -> dict[int, int]:
-        """Rows wanted of bins, as rows wanted of groups: in proportion to the rows of a bin that they hold.
-
-        Parameters
-        ----------
-        counts
-            New rows by number of the bin.
-        among
-            Groups that may get rows; None: all.
+        """Rows wanted of bins, as rows wanted of groups (all, or some): in proportion to the rows of a bin they hold.
 
         Raises
         ------
