@@ -173,10 +173,8 @@ def allocate(errors: FloatArray, counts: IntArray, config: AllocationConfig, rat
 
     Parameters
     ----------
-    errors
-        Error of each bin over the largest, see :meth:`TargetBins.relative_errors`, shape (n_bins,).
-    counts
-        Real rows of each bin, shape (n_bins,).
+    errors, counts
+        Error over the largest, see :meth:`TargetBins.relative_errors`, and real rows of each bin, shape (n_bins,).
     config
         λ, the kind of allocation, and the ratio where none is given: 0.2 for `auto`.
     """
@@ -202,13 +200,7 @@ def counts_by_priority(
 
 
 def largest_remainder(shares: FloatArray, total: int) -> IntArray:
-    """Whole numbers that add up to `total` and are as near to the shares as possible.
-
-    Examples
-    --------
-    >>> largest_remainder(np.array([0.5, 0.3, 0.2]), 7).tolist()
-    [4, 2, 1]
-    """
+    """Whole numbers that add up to `total` and are as near to the shares as possible."""
     exact = shares * total
     counts = np.floor(exact).astype(np.int64)
     # A stable sort: of equal remainders the lower bin comes first.

@@ -22,36 +22,22 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.regression.config import DiffusionConfig
 
-    FloatArray = npt.NDArray[np.floating]
 
-
-_SAMPLED_AT_ONCE = 4096
-"""Features of one batch of sampling: its hidden layers stay within a few megabytes."""
-
-_OFFSET = 0.008
-"""Keeps the noise of the first step from vanishing (Nichol and Dhariwal 2021, section 3.2)."""
-
+_SAMPLED_AT_ONCE = 4096  # features of one batch of sampling: its hidden layers stay within a few megabytes
+_OFFSET = 0.008  # keeps the noise of the first step from vanishing (Nichol and Dhariwal 2021, section 3.2)
+# Share of the signal left in the last step: exactly 0 would divide by 0 where noise is turned back into features
 _LEAST_SIGNAL = 1e-3
-"""Share of the signal left in the last step: exactly 0 would divide by 0 where noise is turned back into features."""
-
-_EMBEDDED = 64
-"""Sines and cosines for one number."""
-
-_FASTEST = 1000.0
-"""Longest period of the time embedding, as in transformers' positions, over its shortest."""
+_EMBEDDED = 64  # sines and cosines for one number
+_FASTEST = 1000.0  # longest period of the time embedding, as in transformers' positions, over its shortest
 
 
 class LatentDiffusion:
-    """A fitted denoiser of features, ready to draw new ones.
+    """A fitted denoiser of features, ready to draw new ones within the range of the real ones, `low` to `high` (d,).
 
-    Attributes
-    ----------
-    low, high : Tensor of shape (d,)
-        Range of the real features: estimates of clean features are kept within it.
-    curve : list of float
-        Mean loss of each tenth of the training.
+    `curve` is the mean loss of each tenth of the training.
     """
 
     def __init__(self, denoiser: _Denoiser, *, low: Tensor, high: Tensor, curve: list[float]) -> None:
@@ -69,16 +55,10 @@ class LatentDiffusion:
         threads: int | None = None,
         time_limit: float | None = None,
     ) -> LatentDiffusion:
-        """Learn the distribution of features given the target.
+        """Learn the distribution of features (n, d) given the targets (n,), both standardised.
 
-        Parameters
-        ----------
-        features, targets
-            Standardised, shapes (n, d) and (n,).
-        seed, threads
-            Seed of everything drawn; torch threads, None: as they are.
-        time_limit
-            Seconds after which training ends with the weights it has; None: no limit.
+        The same seed on the same machine gives the same weights; after `time_limit` seconds training ends with the
+        weights that it has.
         """
         real = torch.as_tensor(np.asarray(features), dtype=torch.float32)
         wanted = torch.as_tensor(np.asarray(targets), dtype=torch.float32)

@@ -14,14 +14,11 @@ if TYPE_CHECKING:
     from imbllm_autogluon.regression.diffusion import LatentDiffusion
 
 
+# Share of the mean variance that is added to the pooled covariance: directions without any spread stay invertible
 _RIDGE = 1e-3
-"""Share of the mean variance that is added to the pooled covariance: directions without any spread stay invertible."""
-
-_SPARE = 1.1
-"""Drawn beyond what a bin's acceptance so far asks for, so that a round is rarely short by a few."""
-
+_SPARE = 1.1  # drawn beyond what a bin's acceptance so far asks for, so that a round is rarely short by a few
+# Candidates in one round for each feature that is missing, at most: a bin that accepts nothing must not cost all
 _MOST_FOR_ONE = 4.0
-"""Candidates in one round for each feature that is missing, at most: a bin that accepts nothing must not cost all."""
 
 
 class RealFeatures(NamedTuple):
@@ -73,16 +70,9 @@ class SyntheticFeatures(NamedTuple):
 
 
 class FeatureGenerator:
-    """Draws features of bins from a fitted diffusion.
+    """Draws features of bins from a diffusion that was fitted on the real features, as the gate is.
 
-    Parameters
-    ----------
-    diffusion
-        Fitted on these real features.
-    real
-        Their targets are those of synthetic ones, and the gate is fitted to them.
-    centres
-        Standardised centres of the bins, shape (n_bins,).
+    Targets are those of the real ones, or the bins' standardised `centres` (n_bins,).
     """
 
     def __init__(
@@ -165,15 +155,10 @@ class _MahalanobisGate:
         squares = _squares(centred, assigned, self._inverses)
         self._limits = _limits(squares, assigned, counts, real.shape[1], config)
 
-    def distances(self, features: FloatArray, assigned: IntArray) -> FloatArray:
-        """Mahalanobis distance of each feature to its bin, shape (n,)."""
-        centred = np.asarray(features, dtype=np.float64) - self._means[assigned]
-        distances: FloatArray = np.sqrt(_squares(centred, assigned, self._inverses))
-        return distances
-
     def accepts(self, features: FloatArray, assigned: IntArray) -> BoolArray:
-        """Whether each feature passes, shape (n,)."""
-        passed: BoolArray = self.distances(features, assigned) <= self._limits[assigned]
+        """Whether each feature (n, d) passes the gate of its bin, shape (n,)."""
+        squares = _squares(features - self._means[assigned], assigned, self._inverses)
+        passed: BoolArray = np.sqrt(squares) <= self._limits[assigned]
         return passed
 
 

@@ -25,17 +25,14 @@ if TYPE_CHECKING:
 RATIOS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.25, 1.5, 2.0)
 """Synthetic features for each real row that are tried."""
 
+# Deviations below this share of the mean one are lifted to it: noise of a dead feature is not to be blown up
 _LEAST_SHARE = 1e-3
-"""Deviations below this share of the mean one are lifted to it: noise of a dead feature is not to be blown up."""
-
+# Where the head may bend, in deviations of the target from its mean; with twice as many, errors were the same
 _BENDS = (-1.5, -1.0, -0.5, 0.5, 1.0, 1.5)
-"""Where the head may bend, in deviations of the target from its mean; with twice as many, errors were the same."""
-
+# Rounds of reweighting: predictions are then within 1e-5 deviations of those after 100 (California housing)
 _ROUNDS = 15
-"""Rounds of reweighting: predictions are then within 1e-5 deviations of those after 100 (California housing)."""
-
+# Errors below this, in deviations of the target, are not told apart: the smallest would outweigh all others
 _SMALL = 0.1
-"""Errors below this, in deviations of the target, are not told apart: the smallest would outweigh all others."""
 
 
 class FeatureScale(NamedTuple):
@@ -146,18 +143,7 @@ def choose_ratio(
 
     Heads are trained on the learned rows and evaluated on those that the encoder held out. A ratio's gain counts after
     its standard error: a few held-out rows decide about rare bins, and where noise chooses, rare targets lose as often
-    as they gain.
-
-    Parameters
-    ----------
-    start
-        The encoder's own head.
-    held_out
-        Positions of the training rows that the encoder did not learn from.
-    made
-        Synthetic features for the highest of `RATIOS`.
-    errors
-        Error of each bin over the largest, shape (n_bins,).
+    as they gain. `made` holds synthetic features for the highest of the ratios, allocated by the `errors` of bins.
 
     Returns
     -------

@@ -50,15 +50,10 @@ _logger = logging.getLogger(__name__)
 LEAST_ROWS = 20
 """Rows below which neither an encoder nor the distribution of its features can be learned."""
 
+# Share of the time limit for the encoder; on 16,000 rows it takes about as much of an unlimited fit
 _ENCODER_SHARE = 0.6
-"""Share of the time limit for the encoder; on 16,000 rows it takes about as much of an unlimited fit."""
-
-_DENOISER_SHARE = 0.6
-"""Share of the time that is then left for the denoiser; the rest is for sampling."""
-
-_LEAST_HELD_OUT = 50
-"""Held-out rows below which ratios cannot be told apart."""
-
+_DENOISER_SHARE = 0.6  # share of the time that is then left for the denoiser; the rest is for sampling
+_LEAST_HELD_OUT = 50  # held-out rows below which ratios cannot be told apart
 _KIND = "LatentDiff"
 
 _SHOWN = (
@@ -169,14 +164,8 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
     def refit_head(self, X: Any, y: Any, sample_weight: Any = None, **settings: Any) -> LatentDiffRegressor:
         """Return a regressor with the same encoder and denoiser, whose head is trained by other settings.
 
-        An ablation then takes the seconds of the head, not those of a fit; both answer alike.
-
-        Parameters
-        ----------
-        X, y, sample_weight
-            The rows that this regressor was fitted on.
-        **settings
-            Of allocation, gate and head, ``guidance`` and ``sampling_steps``; the others stay.
+        An ablation then takes the seconds of the head, not those of a fit; both answer alike. The rows are those that
+        this regressor was fitted on; settings are those of allocation, gate and head, `guidance` and `sampling_steps`.
 
         Raises
         ------
@@ -221,7 +210,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
             self.encoder_, self.report_.curves["encoder"], self._held_out = fit_encoder(
                 *self.matrix_.transform(X),
                 scaled,
-                Treatment.from_config(config, scaled, self._scaled_bins(), weights),
+                Treatment.from_config(config, scaled, self.bins_.scaled(self._centre, self._spread), weights),
                 config.encoder,
                 cardinalities=self.matrix_.cardinalities,
                 seed=self._seed,
@@ -239,10 +228,6 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         scaled: FloatArray = (targets - self._centre) / self._spread
         return scaled
 
-    def _scaled_bins(self) -> TargetBins:
-        """Bins of standardised targets."""
-        return self.bins_.scaled(self._centre, self._spread)
-
     def _features(self, X: pd.DataFrame) -> FloatArray:
         """Standardised features of rows, shape (n, d)."""
         return self._scale.transform(self._raw_features(X))
@@ -256,7 +241,8 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
 
     def _retrain_head(self, features: FloatArray, scaled: FloatArray, weights: FloatArray, ends: float | None) -> None:
         """Generate features for rare targets and retrain the head on the mix."""
-        config, allocation, bins = self._config, self._config.allocation, self._scaled_bins()
+        config, allocation = self._config, self._config.allocation
+        bins = self.bins_.scaled(self._centre, self._spread)
         real = RealFeatures(features, scaled, weights, bins.assign(scaled))
         counts = bins.counts(scaled)
         errors = bins.relative_errors(scaled, np.abs(self._start.predict(features) - scaled))

@@ -24,20 +24,15 @@ if TYPE_CHECKING:
 
 _Reweighting = Literal["sqrt_inverse", "inverse"]
 
-_GRID = 4096
-"""Cells of the grid on which densities are estimated; a row's density is that of its cell."""
-
-_BANDWIDTHS = 5
-"""Bandwidths of the grid beyond the lowest and the highest target: less than 1e-6 of a kernel is cut."""
-
-_NARROWEST = 0.5
-"""Cells of a bandwidth at least: a narrower kernel would fall between the cells of the grid."""
-
-_MOMENTUM = 0.9
-"""Share of the older statistics of features that an epoch keeps."""
-
+_GRID = 4096  # cells of the grid on which densities are estimated; a row's density is that of its cell
+_BANDWIDTHS = 5  # bandwidths of the grid beyond the lowest and the highest target: less than 1e-6 of a kernel is cut
+_NARROWEST = 0.5  # cells of a bandwidth at least: a narrower kernel would fall between the cells of the grid
+# Largest change of a similarity, relative to the largest slope of the row, by which the slope of its rank is
+# measured: cosines differ by at most 2, the authors' strength
+_INTERPOLATION = 2.0
+_MOMENTUM = 0.9  # share of the older statistics of features that an epoch keeps
+# Limits of smoothed over own variance, as in the authors' code of feature distribution smoothing
 _LEAST_RATIO, _MOST_RATIO = 0.1, 10.0
-"""Limits of smoothed over own variance, as in the authors' code of feature distribution smoothing."""
 
 
 class Treatment(NamedTuple):
@@ -86,14 +81,13 @@ class _BalancedMSE(_WeightedMSE):
     """Batch-based Monte-Carlo Balanced MSE (Ren et al. 2022, equation 10) with a learned noise scale.
 
     Each prediction has to tell its own target from the other targets of the batch, which stand for the training
-    distribution; so a frequent target gains nothing from being frequent. `noise` is the first standard deviation of the
-    noise, in deviations of the target, at least 0.001.
+    distribution; so a frequent target gains nothing from being frequent. The noise, in deviations of the target, begins
+    with 1, as the authors' does.
     """
 
-    def __init__(self, noise: float = 1.0) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        require_number("noise", noise, 1e-3)
-        self.noise = nn.Parameter(torch.tensor(float(noise)))
+        self.noise = nn.Parameter(torch.tensor(1.0))
 
     def forward(self, prediction: Tensor, target: Tensor, weights: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
         # A learned scale may come near 0, where the logits overflow.
@@ -108,18 +102,8 @@ class _BalancedMSE(_WeightedMSE):
 class _RankSim(_WeightedMSE):
     """Squared error, and features whose neighbours rank as their targets' neighbours do (Gong et al. 2022, equation 3).
 
-    The ranks are made differentiable by blackbox interpolation (Vlastelica et al. 2020): `interpolation`, above 0, is
-    the largest change of a similarity by which the slope of its rank is measured; cosines differ by at most 2, the
-    authors' strength. It is relative to the largest slope of the row, whatever the size of batches and `rank_weight`,
-    the weight of the ranks' error against the squared error, are.
+    The ranks are made differentiable by blackbox interpolation (Vlastelica et al. 2020).
     """
-
-    def __init__(self, rank_weight: float = 1.0, interpolation: float = 2.0) -> None:
-        super().__init__()
-        require_number("rank_weight", rank_weight, 0.0)
-        require_number("interpolation", interpolation, 1e-6)
-        self.rank_weight = rank_weight
-        self.interpolation = interpolation
 
     def forward(self, prediction: Tensor, target: Tensor, weights: Tensor, features: Tensor) -> Tensor:
         error = super().forward(prediction, target, weights, features)
@@ -128,8 +112,8 @@ class _RankSim(_WeightedMSE):
             return error
         directions = nn.functional.normalize(features[one_each], dim=1)
         similar = -(target[one_each][:, None] - target[one_each][None, :]).abs()
-        ranks: Tensor = _Ranks.apply(directions @ directions.T, self.interpolation)  # type: ignore[no-untyped-call]
-        return error + self.rank_weight * ((ranks - _normalized_ranks(similar)) ** 2).mean()
+        ranks: Tensor = _Ranks.apply(directions @ directions.T)  # type: ignore[no-untyped-call]
+        return error + ((ranks - _normalized_ranks(similar)) ** 2).mean()
 
 
 def _normalized_ranks(rows: Tensor) -> Tensor:
@@ -151,18 +135,18 @@ class _Ranks(torch.autograd.Function):
     """Ranks whose slope is that between the given numbers and numbers moved along the gradient."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, interpolation: float) -> Tensor:
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
         ranks = _normalized_ranks(rows)
         ctx.save_for_backward(rows, ranks)
-        ctx.interpolation = interpolation
         return ranks
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         rows, ranks = ctx.saved_tensors
         steepest = gradient.abs().amax(dim=1, keepdim=True).clamp(min=1e-30)
-        strength = ctx.interpolation / steepest
-        return (_normalized_ranks(rows + strength * gradient) - ranks) / strength, None
+        strength = _INTERPOLATION / steepest
+        slope: Tensor = (_normalized_ranks(rows + strength * gradient) - ranks) / strength
+        return slope
 
 
 def lds_weights(

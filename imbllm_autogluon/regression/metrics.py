@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from imbllm_autogluon.regression.bins import TargetBins
 
 
+# Smallest error in a geometric mean, in deviations of the true targets: an exact prediction would make it 0
 _LEAST_ERROR = 1e-6
-"""Smallest error in a geometric mean, in deviations of the true targets: an exact prediction would make it 0."""
 
 
 def geometric_mean_error(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, *, least: float | None = None) -> float:

@@ -28,23 +28,14 @@ if TYPE_CHECKING:
 
 _Numbers = npt.NDArray[np.float32]
 
-_MOST_QUANTILES = 1000
-"""Quantiles of a column at most; scikit-learn's default."""
-
-_FURTHEST = 20.0
-"""Scaled numbers lie within 20 deviations: a cell beyond all training cells must not drown the others."""
-
-_LARGEST_EMBEDDING = 32
-"""Units of a category's embedding at most."""
-
-_READ_AT_ONCE = 8192
-"""Rows that go through the encoder at once where nothing is learned."""
-
+_MOST_QUANTILES = 1000  # quantiles of a column at most; scikit-learn's default
+_FURTHEST = 20.0  # scaled numbers lie within 20 deviations: a cell beyond all training cells must not drown the others
+_LARGEST_EMBEDDING = 32  # units of a category's embedding at most
+_READ_AT_ONCE = 8192  # rows that go through the encoder at once where nothing is learned
+# Learned frequencies of each number (the paper tunes 8 to 96), and numbers that it becomes
 _FREQUENCIES, _UNITS = 16, 12
-"""Learned frequencies of each number (the paper tunes 8 to 96), and numbers that it becomes."""
-
+# Standard deviation of the first frequencies, in periods per deviation of a number; small ones are best
 _DEVIATION = 0.2
-"""Standard deviation of the first frequencies, in periods per deviation of a number; small ones are best."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,10 +102,7 @@ class TableMatrix:
     def transform(self, X: pd.DataFrame) -> tuple[_Numbers, IntArray]:
         """Finite numbers, float32 of shape (n, p), and codes below their cardinalities, int64 of shape (n, q).
 
-        Raises
-        ------
-        TableError
-            A column is absent, holds infinite numbers, or is of another kind than in training.
+        A column that is absent, infinite or of another kind than in training is a `TableError`.
         """
         cells = self.schema.encode(X, unknown="missing")
         return self._scaled(_numbers(self.schema, cells)), self._codes(cells)

@@ -10,12 +10,12 @@ One share moves numbers, categories and target together. Numbers stay on their c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from imbllm_autogluon._config import require_number
+from imbllm_autogluon._config import Config, Range, documented
 from imbllm_autogluon.oversampling.interpolation import MixedSpace
 from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.regression.bins import checked_counts, targets_of
@@ -31,23 +31,18 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables import Column, ColumnName, Kind
 
 
-_MOST_ROWS = 5_000
-"""Rows of a bin that take part: the search for neighbours is quadratic."""
+_MOST_ROWS = 5_000  # rows of a bin that take part: the search for neighbours is quadratic
 
 
+@documented
 @dataclass(frozen=True)
-class SmognConfig:
+class SmognConfig(Config):
     """How rows are made."""
 
-    neighbours: int = 5
-    """k of the nearest-neighbour search (1 to 1000); the paper uses 5."""
-
-    noise: float = 0.02
-    """Standard deviation of the noise, as a share of the column's own among rows of similar target (0 to 1)."""
-
-    def __post_init__(self) -> None:
-        require_number("neighbours", self.neighbours, 1, 1000, whole=True)
-        require_number("noise", self.noise, 0.0, 1.0)
+    neighbours: Annotated[int, Range(1, 1000)] = 5
+    """k of the nearest-neighbour search; the paper uses 5."""
+    noise: Annotated[float, Range(0.0, 1.0)] = 0.02
+    """Standard deviation of the noise, as a share of the column's own among rows of similar target."""
 
 
 def smogn(
@@ -69,8 +64,8 @@ def smogn(
     counts
         New rows by number of the bin. A bin with fewer rows than neighbours borrows those of the nearest targets, and
         one without rows has seeds among these.
-    kinds
-        Column kinds that override the ones guessed from dtypes.
+    seed, config, kinds
+        Seed of all draws; neighbours and noise; column kinds that override the ones guessed from dtypes.
 
     Returns
     -------
@@ -107,16 +102,13 @@ def smogn(
     return rows, _as_target(np.concatenate(targets), y)
 
 
-@dataclass(frozen=True, eq=False)
-class _Pairs:
+class _Pairs(NamedTuple):
     """A seed and a partner for each new row, as positions among the rows of similar target."""
 
     seeds: IntArray
     partners: IntArray
-    is_far: BoolArray
-    """Whether noise replaces interpolation."""
-    epsilon: FloatArray
-    """Share of the way to the partner."""
+    is_far: BoolArray  # noise replaces interpolation
+    epsilon: FloatArray  # share of the way to the partner
 
 
 def _rows_of_bin(

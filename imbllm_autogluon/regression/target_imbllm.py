@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Mapping
     from pathlib import Path
 
-    import numpy.typing as npt
     from typing_extensions import Self
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
@@ -39,12 +38,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_MOST_ROUNDS = 3
-"""Times that rows are written again whose target lies outside the range that their first clause names."""
-
-_LEAST_ROWS = 6
-"""Rows below which a group joins a neighbour: a language model has too little to learn from fewer."""
-
+_MOST_ROUNDS = 3  # times that rows are written again whose target lies outside the range that their first clause names
+_LEAST_ROWS = 6  # rows below which a group joins a neighbour: a language model has too little to learn from fewer
 _KIND, _GENERATOR = "generator of targets", "generator"
 
 
@@ -57,32 +52,8 @@ class TargetImbLLM:
         How rows are learned, prompted and decoded.
     clause
         What a row begins with: the `bin` of its target, or the `value` where its bin is not crowded.
-    random_state
-        Seed, NumPy random generator, or `None` for a fresh seed.
-    threads
-        torch threads; `None` leaves the process's count alone.
-
-    Attributes
-    ----------
-    groups : _TargetGroups
-        The classes that were learned: bins, small ones joined.
-    generator : ImbLLM
-        The generator behind it.
-    agreement : float
-        Share of the rows written so far whose target lay in the range that their first clause names; the others were
-        written again, up to 3 times.
-
-    Examples
-    --------
-    >>> from imbllm_autogluon.oversampling import GeneratorConfig
-    >>> from imbllm_autogluon.regression.bins import TargetBins
-    >>> X = pd.DataFrame({"rooms": range(1, 31), "town": ["A", "B", "A"] * 10})
-    >>> y = pd.Series(np.linspace(0, 3, 30) ** 3, name="price")
-    >>> quick = GeneratorConfig.from_flat({"warmup_steps": 2, "steps": 2})
-    >>> writer = TargetImbLLM(quick, random_state=0).fit(X, y, TargetBins.fit(y, n_bins=3), {2: 4})
-    >>> rows, prices = writer.sample()
-    >>> rows.shape, prices.name
-    ((4, 2), 'price')
+    random_state, threads
+        As for :class:`~imbllm_autogluon.oversampling.imbllm.ImbLLM`, the `generator` behind it.
     """
 
     def __init__(
@@ -160,7 +131,10 @@ class TargetImbLLM:
 
     @property
     def agreement(self) -> float:
-        """See the class; NaN before the first row."""
+        """Share of the rows written so far whose target lay in the range of their first clause; NaN before the first.
+
+        The others were written again, up to 3 times.
+        """
         return self._inside / self._written if self._written else float("nan")
 
     def sample(
@@ -215,7 +189,7 @@ class TargetImbLLM:
         nearest = np.argsort(self._distance(table, group), kind="stable")[:n_rows]
         return table.iloc[np.sort(nearest)]
 
-    def _distance(self, rows: pd.DataFrame, group: int) -> npt.NDArray[np.float64]:
+    def _distance(self, rows: pd.DataFrame, group: int) -> FloatArray:
         return self.groups.distance(rows[self._target].to_numpy(dtype=np.float64), group)
 
     def save(self, folder: Path) -> None:
@@ -301,8 +275,9 @@ class _TargetGroups:
         held = np.zeros((len(bins), n_groups), dtype=np.int64)
         np.add.at(held, (places, rows), 1)
         groups = cls(rows, lows, highs, held, {})
-        empty = ~held.any(axis=1)
-        held[empty] = groups._nearest(bins.centres[empty])
+        empty = np.flatnonzero(~held.any(axis=1))
+        distances = [groups.distance(bins.centres[empty], group) for group in range(n_groups)]
+        held[empty, np.argmin(distances, axis=0)] = 1
         return replace(groups, counts=groups.counts_of(counts))
 
     @property
@@ -321,13 +296,7 @@ class _TargetGroups:
         return outside
 
     def counts_of(self, counts: Mapping[int, int], among: Collection[int] | None = None) -> dict[int, int]:
-        """Rows wanted of bins, as rows wanted of groups (all, or some): in proportion to the rows of a bin they hold.
-
-        Raises
-        ------
-        InvalidInputError
-            None of these groups holds rows of a bin that gets some.
-        """
+        """Rows wanted of bins as rows wanted of groups, all or some, in proportion to the rows of a bin they hold."""
         places = np.arange(len(self.lows))
         open_to = np.isin(places, places if among is None else list(among))
         total = np.zeros(len(places), dtype=np.int64)
@@ -339,12 +308,6 @@ class _TargetGroups:
             if n:
                 total += largest_remainder(held / held.sum(), n)
         return {group: int(n) for group, n in enumerate(total) if n}
-
-    def _nearest(self, centres: FloatArray) -> IntArray:
-        """A one for the group nearest to each target, shape (n, n_groups)."""
-        distances = [self.distance(centres, group) for group in range(len(self.lows))]
-        nearest: IntArray = np.eye(len(self.lows), dtype=np.int64)[np.argmin(distances, axis=0)]
-        return nearest
 
 
 def _units(y: FloatArray, places: IntArray, clause: Clause) -> IntArray:

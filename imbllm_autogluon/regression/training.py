@@ -26,17 +26,12 @@ if TYPE_CHECKING:
     from imbllm_autogluon.regression.losses import Treatment
 
 
-_LARGEST_GRADIENT = 1.0
-"""Norm to which gradients are clipped."""
-
+_LARGEST_GRADIENT = 1.0  # norm to which gradients are clipped
+# Epochs over which weights are averaged: single ones jump, and few held-out rows choose among jumps by luck
 _AVERAGED_EPOCHS = 2
-"""Epochs over which weights are averaged: single ones jump, and few held-out rows choose among jumps by luck."""
-
-_SMALLEST_BATCH, _LEAST_STEPS = 16, 16
-"""Batches of small tables are a 16th of the rows, but not below 16 rows."""
-
+_SMALLEST_BATCH, _LEAST_STEPS = 16, 16  # batches of small tables are a 16th of the rows, but not below 16 rows
+# Held-out rows evaluated at once: the losses that compare rows with each other need the square of it
 _READ_AT_ONCE = 512
-"""Held-out rows evaluated at once: the losses that compare rows with each other need the square of it."""
 
 
 class Trainer:
@@ -108,16 +103,8 @@ def fit_encoder(
 ) -> tuple[TabularEncoder, EncoderCurve, IntArray]:
     """Train an encoder with its head by AdamW until held-out rows stop gaining.
 
-    Parameters
-    ----------
-    numbers, categories
-        Training rows as `TableMatrix.transform` gives them, shapes (n, p) and (n, q).
-    targets
-        Standardised, shape (n,).
-    seed, threads
-        Seed of everything drawn; torch threads, None: as they are.
-    time_limit
-        Seconds after which no further epoch begins; at least one is trained.
+    Rows are those of `TableMatrix.transform`, shapes (n, p) and (n, q), with standardised targets (n,). After
+    `time_limit` seconds no further epoch begins; at least one is trained.
 
     Returns
     -------

@@ -115,10 +115,6 @@ def _velocity(model: _Denoiser, time: int, target: float, without: bool = False)
     return result
 
 
-def test_a_velocity_has_the_shape_of_the_features(denoiser: _Denoiser) -> None:
-    assert _velocity(denoiser, 3, 0.5).shape == (1, 5)
-
-
 def test_time_and_target_change_the_velocity(denoiser: _Denoiser) -> None:
     reference = _velocity(denoiser, 10, 0.0)
     assert not torch.allclose(reference, _velocity(denoiser, 90, 0.0), atol=1e-4)

@@ -69,7 +69,8 @@ def test_a_row_of_weight_zero_does_not_change_the_errors(name: str) -> None:
 
 def test_balanced_mse_is_the_equation_of_the_paper() -> None:
     prediction, target = torch.tensor([0.1, 0.9]), torch.tensor([0.0, 1.0])
-    loss = _BalancedMSE(noise=0.5).eval()
+    loss = _BalancedMSE().eval()
+    torch.nn.init.constant_(loss.noise, 0.5)
     variance = 0.25 + 1e-4
 
     def density(i: int, j: int) -> float:
@@ -127,7 +128,7 @@ def test_features_in_the_order_of_their_targets_have_no_rank_error() -> None:
     target = torch.tensor([0.0, 1.0, 3.0, 7.0])
     angles = target / 10
     ordered = torch.stack([angles.cos(), angles.sin()], dim=1)
-    loss = _RankSim(rank_weight=1.0)
+    loss = _RankSim()
     assert loss(target, target, torch.ones(4), ordered).item() == 0.0
     assert loss(target, target, torch.ones(4), ordered[[2, 0, 3, 1]]).item() > 0.01
 
@@ -146,25 +147,9 @@ def test_the_slope_of_the_ranks_leads_features_into_the_order_of_their_targets()
     assert errors[-1] < 0.3 * errors[0]
 
 
-def test_the_slope_of_the_ranks_grows_with_their_weight_alone() -> None:
-    slopes = []
-    for weight in (1.0, 10.0):
-        prediction, target, weights, features = batch()
-        _RankSim(weight)(prediction.detach(), target, weights, features).backward()
-        slopes.append(features.grad)
-    assert torch.allclose(10 * slopes[0], slopes[1], rtol=1e-4, atol=1e-7)
-    assert slopes[0].abs().max() > 0
-
-
 def test_equal_targets_have_no_order_to_be_kept() -> None:
     features = torch.randn(4, 3)
     assert _RankSim()(torch.zeros(4), torch.zeros(4), torch.ones(4), features).item() == 0.0
-
-
-@pytest.mark.parametrize("make", [lambda: _BalancedMSE(0.0), lambda: _RankSim(-1.0), lambda: _RankSim(1.0, 0.0)])
-def test_settings_out_of_range_are_refused(make: Callable[[], _WeightedMSE]) -> None:
-    with pytest.raises(InvalidInputError, match="must be a number at least"):
-        make()
 
 
 TARGETS = st.lists(st.floats(-1e6, 1e6, width=32), min_size=2, max_size=80).filter(lambda y: len(set(y)) > 1)

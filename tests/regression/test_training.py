@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import pickle
 from itertools import count
 from typing import Any
 
@@ -234,10 +233,6 @@ def test_the_generators_and_threads_of_the_process_are_left_as_found() -> None:
     fit(EncoderConfig(feature_size=4, encoder_width=8, encoder_epochs=1), threads=2)
     assert torch.rand(1) == expected
     assert torch.get_num_threads() == 1
-
-
-def test_a_pickled_encoder_predicts_the_same(fitted: TabularEncoder) -> None:
-    assert np.array_equal(predictions(fitted), predictions(pickle.loads(pickle.dumps(fitted))))
 
 
 @pytest.mark.parametrize(("n", "share", "expected"), [(400, 0.1, 40), (20, 0.1, 2), (5, 0.02, 1), (3, 0.5, 1)])
