@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from imbllm_autogluon._package import __version__
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
-from imbllm_autogluon.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

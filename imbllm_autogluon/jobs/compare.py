@@ -1,26 +1,24 @@
 """The plain ensemble against the whole one: scores on the same rows, which is better, and whether chance could do that.
 
-Labels are classes or numbers: :class:`ClassRows` and :class:`TargetRows` score them, all else is the same.
+Labels are classes or numbers: they differ in how rows are predicted, and in nothing that follows.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from autogluon.core.metrics import compute_metric, get_metric
+from autogluon.core.metrics import get_metric
 
 from imbllm_autogluon.classification.calibration import correct_prior
 from imbllm_autogluon.classification.logit_adjustment import redrawn_within_classes, resampled_scores
-from imbllm_autogluon.plugin.ensemble_model import fit_ensemble, tilt_of
-from imbllm_autogluon.plugin.generator_model import GeneratorModel
-from imbllm_autogluon.plugin.latent_diff_model import LatentDiffModel
-from imbllm_autogluon.plugin.regression_scorers import geometric_mean_error
+from imbllm_autogluon.plugin.ensemble import fit_ensemble, tilt_of
+from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
+from imbllm_autogluon.plugin.scorers import geometric_mean_error
 from imbllm_autogluon.plugin.stage import RebalancingMixin
-from imbllm_autogluon.quality.charts.curves import calibration_chart, precision_recall_chart
-from imbllm_autogluon.quality.pages.environments import measure, metric_name, number
+from imbllm_autogluon.quality.curves import calibration_chart, precision_recall_chart
+from imbllm_autogluon.quality.reports import measure, metric_name, number
 from imbllm_autogluon.regression.bins import SHOTS, shots
 
 if TYPE_CHECKING:
@@ -31,8 +29,9 @@ if TYPE_CHECKING:
     from autogluon.core.metrics import Scorer
     from autogluon.tabular import TabularPredictor
 
-    from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.regression.bins import TargetBins
+    from imbllm_autogluon.tables.labeled import Task
 
     Positions = npt.NDArray[np.intp]
 
@@ -185,7 +184,7 @@ class Comparison:
     curves: tuple[Mapping[str, Any], ...] = ()
     """Precision-recall and calibration curves; none for numbers."""
 
-    task: str = "classification"
+    task: Task = "classification"
 
     @property
     def winner(self) -> str:
@@ -241,7 +240,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Metric:
+class _Metric:
     """A metric of AutoGluon, and the rows it is about."""
 
     name: str
@@ -251,75 +250,154 @@ class Metric:
 
 
 @dataclass(frozen=True, eq=False)
-class ScoredRows(ABC):
-    """Labels and predictions of the scored rows; subclasses say what labels are."""
+class ScoredRows:
+    """Labels and predictions of the scored rows."""
 
-    task: ClassVar[str]
-
-    metrics: tuple[Metric, ...]
+    task: Task
+    metrics: tuple[_Metric, ...]
     """The predictor's own first, each once."""
+
+    labels: npt.NDArray[Any]
+    """Classes in AutoGluon's codes, or numbers, shape (n,)."""
 
     strata: npt.NDArray[Any]
     """Class, or sort of target, of each row, shape (n,): the bootstrap draws within these."""
 
+    names: Mapping[Any, str]
+    """Text of each stratum."""
+
     predictions: Mapping[str, npt.NDArray[Any]]
-    """By model."""
+    """By model: of classes probabilities, the positive one's of shape (n,) or those of all of shape (n, k); or numbers
+    of shape (n,)."""
 
-    notes: tuple[str, ...]
+    probabilities: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    """Of classes, without the tilt towards decisions that our ensemble has for metrics of more than two classes."""
 
-    @abstractmethod
+    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By model and metric of labels; for two classes only."""
+
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of_classes(
+        cls, predictor: TabularPredictor, models: Iterable[str], train: pd.DataFrame, test: pd.DataFrame | None
+    ) -> ScoredRows:
+        """Rows of classes; parameters as :meth:`of_targets` has them.
+
+        For two classes average precision, ROC AUC, F1 and log-loss, F1 at the threshold that is best for it on
+        out-of-fold (or validation) rows, each model with its own; for more balanced accuracy, macro F1, log-loss and
+        ROC AUC (one against one), both of calibrated probabilities. The predictor's own metric comes first.
+        """
+        names, metrics = list(models), _class_metrics(predictor)
+        proba = predictor.predict_proba_multi(test, models=names, as_multiclass=False, inverse_transform=False)
+        index = proba[names[0]].index  # AutoGluon returns the models of the ensembles, too
+        codes = (train if test is None else test).loc[index, predictor.label].map(predictor.class_labels_internal_map)
+        known = codes.notna().to_numpy()
+        n_unknown = int((~known).sum())
+        labels = codes[known].astype("int64").to_numpy()
+        predictions = {name: proba[name].to_numpy()[known] for name in names}
+        return cls(
+            "classification",
+            metrics,
+            labels,
+            labels,
+            {code: str(label) for label, code in predictor.class_labels_internal_map.items()},
+            predictions,
+            {name: _untilted(predictor, name, values) for name, values in predictions.items()},
+            {name: _thresholds(predictor, name, metrics) for name in names},
+            (f"{n_unknown} rows of classes that the predictor does not know are not scored.",) if n_unknown else (),
+        )
+
+    @classmethod
+    def of_targets(
+        cls,
+        predictor: TabularPredictor,
+        models: Iterable[str],
+        train: pd.DataFrame,
+        test: pd.DataFrame | None,
+        bins: TargetBins,
+    ) -> ScoredRows:
+        """Rows of numbers: mean absolute errors over all and by how rare targets are, and two other errors.
+
+        Parameters
+        ----------
+        predictor
+            Fitted.
+        models
+            Names.
+        train
+            The rows given to ``fit``, with their index.
+        test
+            Rows with features and label that took no part in the fit. `None`: out-of-fold predictions are scored, or
+            those of the validation rows where nothing was bagged.
+        bins
+            Laid on the targets of `train`; with its rows they say which targets are few-, medium- and many-shot.
+        """
+        predicted = predictor.predict_multi(test, models=list(models))
+        index = next(iter(predicted.values())).index
+        targets = (train if test is None else test).loc[index, predictor.label].to_numpy(dtype=np.float64)
+        return cls(
+            "regression",
+            _target_metrics(predictor.eval_metric),
+            targets,
+            shots(bins.counts(train[predictor.label]))[bins.assign(targets)],
+            {shot: shot for shot in SHOTS},
+            {name: values.to_numpy(dtype=np.float64) for name, values in predicted.items()},
+        )
+
     def counts(self) -> dict[str, int]:
-        """Rows of each class, or sort of target."""
+        """Rows of each class that has some, or of each sort of target."""
+        sizes = {text: int((self.strata == stratum).sum()) for stratum, text in self.names.items()}
+        return {text: n for text, n in sizes.items() if n or self.task == "regression"}
 
-    @abstractmethod
-    def score(self, metric: Metric, model: str, at: Positions) -> float:
-        """Score of a model in AutoGluon's sign on the rows at the given positions."""
-
-    def positions(self, metric: Metric) -> Positions:
+    def positions(self, metric: _Metric) -> Positions:
         """Rows that a metric is about."""
         return np.flatnonzero(self.strata == metric.shot) if metric.shot else np.arange(len(self.strata))
 
-    def n_rows(self, metric: Metric) -> int | None:
-        """How many rows the metric is about; `None` where all metrics are about all rows."""
-        del metric
-        return None
+    def score(self, metric: _Metric, model: str, at: Positions) -> float:
+        """Score of a model in AutoGluon's sign, on those rows at the given positions that the metric is about."""
+        at = at[self.strata[at] == metric.shot] if metric.shot else at
+        return float(metric.scorer(self.labels[at], self.answers(metric, model)[at]))
 
-    def threshold(self, metric: Metric, model: str) -> float | None:
-        """Decision threshold of a model, where the metric has one."""
-        del metric, model
-        return None
-
-    def resampled(self, metric: Metric, models: list[str], samples: Iterable[Positions]) -> FloatArray:
+    def resampled(self, metric: _Metric, models: list[str], samples: Iterable[Positions]) -> FloatArray:
         """Scores on samples of the rows, shape (number of samples, number of models)."""
+        if metric.scorer.needs_class:
+            return resampled_scores(metric.scorer, self.labels, [self.answers(metric, m) for m in models], samples)
         return np.array([[self.score(metric, model, at) for model in models] for at in samples])
 
-    def curves(self, pair: EnsemblePair) -> tuple[Mapping[str, Any], ...]:
-        """Curves of both ensembles as the report keeps them."""
-        del pair
-        return ()
+    def answers(self, metric: _Metric, model: str) -> npt.NDArray[Any]:
+        """What the metric looks at: numbers, probabilities, or codes of decided classes."""
+        predictions = self.predictions[model]
+        if self.task == "regression":
+            return predictions
+        if not metric.scorer.needs_pred:
+            return self.probabilities[model]
+        if predictions.ndim == 2:
+            return np.asarray(predictions.argmax(axis=1))
+        return (predictions > (self.thresholds[model].get(metric.name) or 0.5)).astype(np.int64)
 
 
 def compare(scored: ScoredRows, pair: EnsemblePair, rows: str) -> Comparison:
     """Score both ensembles on the same rows; `rows` says which, see :class:`Comparison`."""
     scores = tuple(_score(scored, metric, pair) for metric in scored.metrics)
-    interval = gain_interval(scored, pair)
-    return Comparison(pair, scores, rows, scored.counts(), interval, scored.notes, scored.curves(pair), scored.task)
+    interval, curves = _gain_interval(scored, pair), _class_curves(scored, pair)
+    return Comparison(pair, scores, rows, scored.counts(), interval, scored.notes, curves, scored.task)
 
 
-def _score(scored: ScoredRows, metric: Metric, pair: EnsemblePair) -> Score:
+def _score(scored: ScoredRows, metric: _Metric, pair: EnsemblePair) -> Score:
     values = {side: _value(scored, metric, model) for side, model in pair.by_side().items()}
-    thresholds = {side: scored.threshold(metric, model) for side, model in pair.by_side().items()}
+    thresholds = {side: scored.thresholds.get(model, {}).get(metric.name) for side, model in pair.by_side().items()}
     return Score(
         metric.name,
         bool(metric.scorer.greater_is_better_internal),
         values.get("plain"),
         values["whole"],
         (thresholds.get("plain"), thresholds["whole"]),
-        scored.n_rows(metric),
+        len(scored.positions(metric)) if scored.task == "regression" else None,
     )
 
 
-def _value(scored: ScoredRows, metric: Metric, model: str) -> float | None:
+def _value(scored: ScoredRows, metric: _Metric, model: str) -> float | None:
     """Score of a model; `None` where there is none: ROC AUC of one class, R² of one row, a correlation of constants."""
     at = scored.positions(metric)
     try:
@@ -329,15 +407,11 @@ def _value(scored: ScoredRows, metric: Metric, model: str) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def gain_interval(scored: ScoredRows, pair: EnsemblePair) -> tuple[float, float] | None:
-    """95 % interval of the whole ensemble's gain by the first metric: a paired bootstrap of the scored rows.
+def _gain_interval(scored: ScoredRows, pair: EnsemblePair) -> tuple[float, float] | None:
+    """95 % interval of the whole ensemble's gain by the first metric: a paired bootstrap within strata.
 
-    Rows are drawn within classes, or sorts of targets, so that none dies out. `None` for very many rows, or where a
-    sample has no score.
-
-    Notes
-    -----
-    Efron and Tibshirani (1993), *An Introduction to the Bootstrap*, chapter 13 (percentile interval).
+    `None` for very many rows, or where a sample has no score. Percentile interval: Efron and Tibshirani (1993), *An
+    Introduction to the Bootstrap*, chapter 13.
     """
     metric = scored.metrics[0]
     if pair.plain is None or len(scored.strata) > _MOST_RESAMPLED or not len(scored.positions(metric)):
@@ -351,96 +425,49 @@ def gain_interval(scored: ScoredRows, pair: EnsemblePair) -> tuple[float, float]
     return (float(low), float(high)) if np.isfinite([low, high]).all() else None
 
 
-@dataclass(frozen=True, eq=False)
-class ClassRows(ScoredRows):
-    """Classes in AutoGluon's codes; predictions are the positive class's, shape (n,), or all classes', shape (n, k)."""
-
-    task = "classification"
-
-    probabilities: Mapping[str, npt.NDArray[np.floating[Any]]]
-    """Predictions without the tilt towards decisions that our ensemble has for metrics of more than two classes."""
-
-    thresholds: Mapping[str, Mapping[str, float]]
-    """By model and metric of labels; for two classes only."""
-
-    labels: Mapping[int, str]
-    """Text of each code."""
-
-    @classmethod
-    def predicted(
-        cls, predictor: TabularPredictor, models: Iterable[str], train: pd.DataFrame, test: pd.DataFrame | None
-    ) -> ClassRows:
-        """Predict the test rows, or take out-of-fold (validation) predictions; see :func:`TargetRows.predicted`.
-
-        Each model has its own threshold for every metric of labels, best on out-of-fold (or validation) rows.
-        """
-        names, metrics = list(models), _class_metrics(predictor)
-        proba = predictor.predict_proba_multi(test, models=names, as_multiclass=False, inverse_transform=False)
-        index = proba[names[0]].index  # AutoGluon returns the models of the ensembles, too
-        codes = (train if test is None else test).loc[index, predictor.label].map(predictor.class_labels_internal_map)
-        known = codes.notna().to_numpy()
-        n_unknown = int((~known).sum())
-        notes = (f"{n_unknown} rows of classes that the predictor does not know are not scored.",) if n_unknown else ()
-        predictions = {name: proba[name].to_numpy()[known] for name in names}
-        return cls(
-            metrics,
-            codes[known].astype("int64").to_numpy(),
-            predictions,
-            notes,
-            {name: _untilted(predictor, name, values) for name, values in predictions.items()},
-            {name: _thresholds(predictor, name, metrics) for name in names},
-            {code: str(label) for label, code in predictor.class_labels_internal_map.items()},
+def _class_curves(scored: ScoredRows, pair: EnsemblePair) -> tuple[Mapping[str, Any], ...]:
+    """Precision-recall and calibration curves of the positive class of two, or of the rarest of more classes."""
+    if scored.task == "regression":
+        return ()
+    probabilities = {f"{side} ensemble": scored.probabilities[model] for side, model in pair.by_side().items()}
+    codes, sizes = np.unique(scored.labels, return_counts=True)
+    is_binary = next(iter(probabilities.values())).ndim == 1
+    chosen = [1] if is_binary else codes[np.argsort(sizes, kind="stable")][:_MOST_CURVES].tolist()
+    return tuple(
+        _curves(
+            scored.labels == code,
+            scored.names[code],
+            {name: proba if is_binary else proba[:, code] for name, proba in probabilities.items()},
         )
-
-    def counts(self) -> dict[str, int]:
-        """Rows of each class, by its text."""
-        codes, sizes = np.unique(self.strata, return_counts=True)
-        return {self.labels[int(code)]: int(n) for code, n in zip(codes, sizes, strict=True)}
-
-    def threshold(self, metric: Metric, model: str) -> float | None:
-        """Best for the metric."""
-        return self.thresholds[model].get(metric.name)
-
-    def score(self, metric: Metric, model: str, at: Positions) -> float:
-        """Score of decisions, or of probabilities."""
-        decided, probabilities = self._decided(metric, model)[at], self.probabilities[model][at]
-        return float(
-            compute_metric(y=self.strata[at], metric=metric.scorer, y_pred=decided, y_pred_proba=probabilities)
-        )
-
-    def resampled(self, metric: Metric, models: list[str], samples: Iterable[Positions]) -> FloatArray:
-        """Scores of decisions come from counts, where the metric allows it."""
-        if not metric.scorer.needs_class:
-            return super().resampled(metric, models, samples)
-        decisions = [self._decided(metric, model) for model in models]
-        return resampled_scores(metric.scorer, self.strata, decisions, samples)
-
-    def _decided(self, metric: Metric, model: str) -> IntArray:
-        """Code of the class that a model decides for, shape (n,)."""
-        answers = self.predictions[model]
-        if answers.ndim == 2:
-            return np.asarray(answers.argmax(axis=1))
-        return (answers > (self.threshold(metric, model) or 0.5)).astype(np.int64)
-
-    def curves(self, pair: EnsemblePair) -> tuple[Mapping[str, Any], ...]:
-        """Precision-recall and calibration curves of the positive class of two, or of the rarest of more classes."""
-        probabilities = {f"{side} ensemble": self.probabilities[model] for side, model in pair.by_side().items()}
-        codes, sizes = np.unique(self.strata, return_counts=True)
-        is_binary = next(iter(probabilities.values())).ndim == 1
-        chosen = [1] if is_binary else codes[np.argsort(sizes, kind="stable")][:_MOST_CURVES].tolist()
-        return tuple(
-            _curves(self.strata == code, self.labels[code], probabilities, None if is_binary else code)
-            for code in chosen
-            if 0 < (self.strata == code).sum() < len(self.strata)
-        )
+        for code in chosen
+        if 0 < (scored.labels == code).sum() < len(scored.labels)
+    )
 
 
-def _class_metrics(predictor: TabularPredictor) -> tuple[Metric, ...]:
+def _curves(truth: npt.NDArray[np.bool_], label: str, probabilities: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    """Curves of one class against all others: its text and rows, figures by model, and the charts as they are drawn."""
+    charts = precision_recall_chart(truth, probabilities), calibration_chart(truth, probabilities)
+    figures = {chart.figure_name: {line.name: line.figure for line in chart.lines} for chart in charts}
+    drawn = [asdict(chart) for chart in charts]
+    return {"label": label, "rows": int(truth.sum()), "figures": figures, "charts": drawn}
+
+
+def _class_metrics(predictor: TabularPredictor) -> tuple[_Metric, ...]:
     own, problem = predictor.eval_metric, predictor.problem_type
-    scorers = {own.name: own} | {
-        name: get_metric(name, problem) for name in _CLASS_METRICS[problem] if name != own.name
-    }
-    return tuple(Metric(scorer.name, scorer) for scorer in scorers.values())
+    others = [get_metric(name, problem) for name in _CLASS_METRICS[problem] if name != own.name]
+    return tuple(_Metric(scorer.name, scorer) for scorer in (own, *others))
+
+
+def _target_metrics(own: Scorer) -> tuple[_Metric, ...]:
+    error = get_metric("mean_absolute_error", "regression")
+    usual = [
+        _Metric("mean_absolute_error", error),
+        *(_Metric(f"{shot}_mae", error, shot) for shot in reversed(SHOTS)),
+        _Metric("root_mean_squared_error", get_metric("root_mean_squared_error", "regression")),
+        _Metric(geometric_mean_error.name, geometric_mean_error),
+    ]
+    first = next((metric for metric in usual if metric.name == own.name), _Metric(own.name, own))
+    return (first, *(metric for metric in usual if metric.name != first.name))
 
 
 def _untilted(predictor: TabularPredictor, model: str, predictions: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -448,7 +475,7 @@ def _untilted(predictor: TabularPredictor, model: str, predictions: npt.NDArray[
     return predictions if tilt is None else correct_prior(predictions, 1.0 / tilt)
 
 
-def _thresholds(predictor: TabularPredictor, model: str, metrics: Iterable[Metric]) -> dict[str, float]:
+def _thresholds(predictor: TabularPredictor, model: str, metrics: Iterable[_Metric]) -> dict[str, float]:
     """Threshold of a model for each metric of labels."""
     if predictor.problem_type != "binary":
         return {}
@@ -459,87 +486,3 @@ def _thresholds(predictor: TabularPredictor, model: str, metrics: Iterable[Metri
 def calibrated_threshold(predictor: TabularPredictor, model: str, metric: Scorer | str) -> float:
     """Probability above which a row gets the positive label, best for a metric on out-of-fold or validation rows."""
     return float(predictor.calibrate_decision_threshold(metric=metric, model=model, verbose=False))
-
-
-def _curves(
-    truth: npt.NDArray[np.bool_], label: str, probabilities: Mapping[str, npt.NDArray[Any]], column: int | None
-) -> dict[str, Any]:
-    """Curves of one class against all others: its text and rows, figures by model, and the charts as they are drawn."""
-    of_class = {name: proba if column is None else proba[:, column] for name, proba in probabilities.items()}
-    charts = precision_recall_chart(truth, of_class), calibration_chart(truth, of_class)
-    figures = {chart.figure_name: {line.name: line.figure for line in chart.lines} for chart in charts}
-    return {
-        "label": label,
-        "rows": int(truth.sum()),
-        "figures": figures,
-        "charts": [asdict(chart) for chart in charts],
-    }
-
-
-@dataclass(frozen=True, eq=False)
-class TargetRows(ScoredRows):
-    """Numbers; predictions have shape (n,), and scores the unit of the target."""
-
-    task = "regression"
-
-    targets: FloatArray
-
-    @classmethod
-    def predicted(
-        cls,
-        predictor: TabularPredictor,
-        models: Iterable[str],
-        train: pd.DataFrame,
-        test: pd.DataFrame | None,
-        bins: TargetBins,
-    ) -> TargetRows:
-        """Predict the test rows, or take out-of-fold predictions.
-
-        Parameters
-        ----------
-        predictor
-            Fitted.
-        models
-            Names.
-        train
-            The rows given to ``fit``, with their index.
-        test
-            Rows with features and target that took no part in the fit. `None`: out-of-fold predictions are scored, or
-            those of the validation rows where nothing was bagged.
-        bins
-            Bins laid on the targets of `train`; with the rows of `train` they say which targets are few-, medium- and
-            many-shot.
-        """
-        label = predictor.label
-        predicted = predictor.predict_multi(test, models=list(models))
-        index = next(iter(predicted.values())).index
-        targets = (train if test is None else test).loc[index, label].to_numpy(dtype=np.float64)
-        sorts = shots(bins.counts(train[label]))[bins.assign(targets)]
-        predictions = {name: values.to_numpy(dtype=np.float64) for name, values in predicted.items()}
-        return cls(_target_metrics(predictor.eval_metric), sorts, predictions, (), targets)
-
-    def counts(self) -> dict[str, int]:
-        """Rows of each sort of target."""
-        return {shot: int((self.strata == shot).sum()) for shot in SHOTS}
-
-    def n_rows(self, metric: Metric) -> int:
-        """Rows of the sort that the metric is about."""
-        return len(self.positions(metric))
-
-    def score(self, metric: Metric, model: str, at: Positions) -> float:
-        """Score on those rows that the metric is about."""
-        at = at if metric.shot is None else at[self.strata[at] == metric.shot]
-        return float(metric.scorer(self.targets[at], self.predictions[model][at]))
-
-
-def _target_metrics(own: Scorer) -> tuple[Metric, ...]:
-    """The predictor's own metric, then errors over all rows and over few-, medium- and many-shot ones."""
-    error = get_metric("mean_absolute_error", "regression")
-    usual = [
-        Metric("mean_absolute_error", error),
-        *(Metric(f"{shot}_mae", error, shot) for shot in reversed(SHOTS)),
-        Metric("root_mean_squared_error", get_metric("root_mean_squared_error", "regression")),
-        Metric(geometric_mean_error.name, geometric_mean_error),
-    ]
-    first = next((metric for metric in usual if metric.name == own.name), Metric(own.name, own))
-    return (first, *(metric for metric in usual if metric.name != first.name))

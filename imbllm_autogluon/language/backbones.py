@@ -79,9 +79,9 @@ def find_backbone(
     revision
         Branch, tag or commit; for models of the Hub only.
     local_files_only
-        Never ask the Hub. A model that lies in the Hub cache is used without asking it anyway.
+        Never ask the Hub; a model in the Hub cache is used without asking it anyway.
     token_variable
-        Name of the environment variable that holds the Hub token; read only when the Hub is asked.
+        Environment variable that holds the Hub token; read only when the Hub is asked.
 
     Raises
     ------
@@ -158,13 +158,7 @@ def list_backbones() -> list[BackboneStatus]:
 
 
 def _hub_id(name: str, revision: str | None) -> str | None:
-    """The Hub id that a name stands for; `None` for anything that is not of the Hub, which has no revisions.
-
-    Raises
-    ------
-    BackboneError
-        The name is neither known, nor a folder, nor a Hub id.
-    """
+    """The Hub id that a name stands for; `None` for anything that is not of the Hub, which has no revisions."""
     if name in _HUB_IDS:
         return _HUB_IDS[name]
     if name in _NAMES or (name and Path(name).expanduser().is_dir()):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.sentences import Clauses, Order, SentenceEncoding
 
-SORTED_BATCHES = 16
+_SORTED_BATCHES = 16
 """Batches whose rows are sorted by length together: enough to save padding, few enough to stay random."""
 
 
@@ -41,18 +41,14 @@ class Batches:
 
     Parameters
     ----------
-    encoding
-        How rows become sentences.
-    rows
-        What to learn, n rows.
+    encoding, rows
+        How rows become sentences, and the n rows to learn.
     size
         Rows of a batch; n where there are fewer.
-    order
-        Order of the clauses, drawn for each row of each batch.
+    order, column_order_share
+        Order of the clauses, drawn for each row of each batch; the share whose features stand in column order.
     seed
         Seed of the shuffling and of the orders.
-    column_order_share
-        Share of the sentences whose features stand in the order of the columns.
     """
 
     def __init__(
@@ -76,19 +72,19 @@ class Batches:
 
     def __call__(self, number: int) -> Sentences:
         """Batch of the given number (0, 1, 2, …)."""
-        group, place = divmod(number, SORTED_BATCHES)
+        group, place = divmod(number, _SORTED_BATCHES)
         picked = self._group(group)[place]
         rng = child_rng(self._seed, "order", number)
         orders = _mixed_orders(len(picked), self._encoding.n_clauses - 1, self._order, self._column_order_share, rng)
         return self._encoding.assemble(self._rows.take(picked), orders)
 
     def _sorted_group(self, group: int) -> list[IntArray]:
-        """Rows of `SORTED_BATCHES` batches, those of a batch of similar length, the batches in random order."""
-        width = SORTED_BATCHES * self.size
+        """Rows of `_SORTED_BATCHES` batches, those of a batch of similar length, the batches in random order."""
+        width = _SORTED_BATCHES * self.size
         rows = self._stream(group * width, (group + 1) * width)
         if self._lengths.min() < self._lengths.max():
             rows = rows[np.argsort(self._lengths[rows], kind="stable")]
-        shuffled = child_rng(self._seed, "order", "group", group).permutation(SORTED_BATCHES)
+        shuffled = child_rng(self._seed, "order", "group", group).permutation(_SORTED_BATCHES)
         return [rows[i * self.size : (i + 1) * self.size] for i in shuffled.tolist()]
 
     def _stream(self, start: int, stop: int) -> IntArray:

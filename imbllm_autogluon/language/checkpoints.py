@@ -72,18 +72,21 @@ class Progress:
     seconds: float = 0.0
     held_out: list[tuple[int, float]] = field(default_factory=list)
 
+    def is_over(self, patience: int) -> bool:
+        """Whether so many evaluations have followed the best one."""
+        losses = [loss for _, loss in self.held_out]
+        return bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= patience
+
+    def curve(self, stopped_by: str) -> TrainingCurve:
+        """What the stage did."""
+        losses, held_out = tuple(self.losses), tuple(self.held_out)
+        return TrainingCurve(losses, self.tokens, self.seconds, stopped_by, self.tokens_read, held_out)
+
 
 class Checkpoint:
-    """The progress of one training, in one folder.
+    """The progress of one training in one folder, stored no more often than `every` so many seconds.
 
-    Parameters
-    ----------
-    folder
-        Created when first needed.
-    identity
-        What is trained on what; progress of another identity is ignored, and the log says so.
-    every
-        Least seconds between two checkpoints.
+    `identity` says what is trained on what; progress of another identity is ignored, and the log says so.
     """
 
     def __init__(self, folder: Path, identity: str, *, every: float = _EVERY) -> None:

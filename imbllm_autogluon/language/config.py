@@ -14,7 +14,7 @@ from imbllm_autogluon.sentences.orders import Order
 COMPACT = ("compact", "compact_masked")
 """Backbones that are built from a configuration and trained on the fold; all others are pretrained."""
 
-SHIPPED_LAYERS, SHIPPED_WIDTH = 2, 64
+_SHIPPED_LAYERS, SHIPPED_WIDTH = 2, 64
 """Shape of the weights of `compact` that have seen other tables."""
 
 OWN_DEFAULTS: dict[str, dict[str, Any]] = {
@@ -44,17 +44,17 @@ OWN_DEFAULTS: dict[str, dict[str, Any]] = {
 }
 """What a setting of `None` means for the two sorts of backbones."""
 
-SEEN_DEFAULTS: dict[str, Any] = {"warmup_steps": 150, "learning_rate": 6e-3}
+_SEEN_DEFAULTS: dict[str, Any] = {"warmup_steps": 150, "learning_rate": 6e-3}
 """What they mean for the compact backbone that has seen other tables."""
 
-FEWEST_STEPS = 20
+_FEWEST_STEPS = 20
 """Steps of a compact backbone on rare rows, at least. Beyond these it takes one for each real row: more of them spoil
 what it knows of unseen rows."""
 
-OF_NO_METHOD: dict[str, Any] = {"order": "fix_y", "column_order_share": 0.0, "temperature": 0.7}
+_OF_NO_METHOD: dict[str, Any] = {"order": "fix_y", "column_order_share": 0.0, "temperature": 0.7}
 """What a setting of `None` means where no method has chosen it."""
 
-PRETRAINED_RATES = {"lora": 1e-3, "full": 5e-5, "top_blocks": 1e-4}
+_PRETRAINED_RATES = {"lora": 1e-3, "full": 5e-5, "top_blocks": 1e-4}
 """Peak learning rate of a pretrained backbone by what is tuned; 5e-5 is the paper's."""
 
 
@@ -198,7 +198,7 @@ class LanguageConfig(Config):
             )
         if self.pretrained and not self.has_shipped_shape:
             raise InvalidInputError(
-                f"pretrained=True needs backbone='compact' with layers={SHIPPED_LAYERS}, width={SHIPPED_WIDTH} and "
+                f"pretrained=True needs backbone='compact' with layers={_SHIPPED_LAYERS}, width={SHIPPED_WIDTH} and "
                 f"constrained=True; got backbone={self.backbone!r}, layers={self.layers}, width={self.width}, "
                 f"constrained={self.constrained}. Leave it out to start from random weights."
             )
@@ -209,7 +209,7 @@ class LanguageConfig(Config):
     def has_shipped_shape(self) -> bool:
         """Whether the weights that have seen other tables fit this backbone."""
         shape = (self.backbone, self.layers, self.width, self.constrained)
-        return shape == ("compact", SHIPPED_LAYERS, SHIPPED_WIDTH, True)
+        return shape == ("compact", _SHIPPED_LAYERS, SHIPPED_WIDTH, True)
 
     @property
     def is_pretrained(self) -> bool:
@@ -228,7 +228,7 @@ class LanguageConfig(Config):
         """
         if self.is_pretrained or self.steps is not None or self.epochs is not None:
             return self
-        return dataclasses.replace(self, steps=min(OWN_DEFAULTS["compact"]["steps"], max(FEWEST_STEPS, n_rows)))
+        return dataclasses.replace(self, steps=min(OWN_DEFAULTS["compact"]["steps"], max(_FEWEST_STEPS, n_rows)))
 
     def steps_for(self, n_rows: int) -> int:
         """Optimiser steps on so many minority and interpolated rows, of a resolved configuration."""
@@ -254,12 +254,12 @@ class LanguageConfig(Config):
         >>> LanguageConfig().resolved().numbers, LanguageConfig(backbone="smollm2").resolved().numbers
         ('bins', 'digits')
         """
-        defaults = OWN_DEFAULTS["pretrained" if self.is_pretrained else "compact"] | OF_NO_METHOD
+        defaults = OWN_DEFAULTS["pretrained" if self.is_pretrained else "compact"] | _OF_NO_METHOD
         # They know nothing of digits.
         defaults["pretrained"] = self.has_shipped_shape and self.numbers != "digits"
         if defaults["pretrained"] if self.pretrained is None else self.pretrained:
-            defaults |= SEEN_DEFAULTS
+            defaults |= _SEEN_DEFAULTS
         chosen = {key: value for key, value in defaults.items() if getattr(self, key) is None}
         if self.is_pretrained and self.learning_rate is None:
-            chosen["learning_rate"] = PRETRAINED_RATES[self.tuning or defaults["tuning"]]
+            chosen["learning_rate"] = _PRETRAINED_RATES[self.tuning or defaults["tuning"]]
         return dataclasses.replace(self, **chosen)

@@ -9,6 +9,7 @@ layer.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ import torch
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.losses import NOT_LEGAL
-from imbllm_autogluon.language.session import KVSession, feed_given, fused_names, output_logits
+from imbllm_autogluon.language.session import KVSession
 from imbllm_autogluon.sentences import END, PADDING
 
 if TYPE_CHECKING:
@@ -26,46 +27,42 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.language.losses import LanguageModel
-    from imbllm_autogluon.sentences import AutomatonTables, SentenceEncoding
+    from imbllm_autogluon.sentences import SentenceEncoding
 
 
+@dataclass(eq=False)
 class Decoder:
-    """Writes rows with a language model, whose weights stay as they are.
+    """Writes rows with a language model, whose weights stay as they are."""
 
-    Parameters
-    ----------
-    model
-        A causal LM.
-    encoding
-        Prefixes and automata of the table's clauses.
-    temperature
-        Softmax temperature; 0 takes the most likely token (greedy).
-    generator
-        Source of randomness, on the model's device.
-    """
+    model: LanguageModel
+    encoding: SentenceEncoding
+    """Prefixes and automata of the table's clauses."""
 
-    def __init__(
-        self, model: LanguageModel, encoding: SentenceEncoding, temperature: float, generator: torch.Generator
-    ) -> None:
-        self._model = model
-        self._encoding = encoding
-        self._temperature = temperature
-        self._generator = generator
+    temperature: float
+    """Softmax temperature; 0 takes the most likely token (greedy)."""
+
+    generator: torch.Generator
+    """Source of randomness, on the model's device."""
+
+    def __post_init__(self) -> None:
+        """Lay out what a kind of decoder needs of the encoding for each batch."""
+
+    def _draw(self, logits: torch.Tensor) -> torch.Tensor:
+        return _draw_tokens(logits, self.temperature, self.generator)
 
 
 class ConstrainedDecoder(Decoder):
-    """Writes the missing clauses of a batch of prompts; the parameters are those of :class:`Decoder`."""
+    """Writes the missing clauses of a batch of prompts with a causal LM."""
 
-    def __init__(
-        self, model: LanguageModel, encoding: SentenceEncoding, temperature: float, generator: torch.Generator
-    ) -> None:
-        super().__init__(model, encoding, temperature, generator)
-        tables, device = encoding.tables, generator.device
+    def __post_init__(self) -> None:
+        tables, device, n_clauses = self.encoding.tables, self.generator.device, self.encoding.n_clauses
         self._allowed = torch.from_numpy(tables.allowed).to(device)
         self._next_state = torch.from_numpy(tables.next_state).to(device)
-        self._clause_tokens = [torch.from_numpy(tables.clause_tokens(j)).to(device) for j in range(encoding.n_clauses)]
+        self._clause_tokens = [torch.from_numpy(tables.clause_tokens(j)).to(device) for j in range(n_clauses)]
         self._choices = self._allowed.sum(dim=1)
-        self._is_one_token = [_is_one_token(tables, start) for start in tables.starts.tolist()]
+        self._is_one_token = [
+            bool((tables.next_state[start][tables.allowed[start]] == END).all()) for start in tables.starts.tolist()
+        ]
 
     @torch.inference_mode()
     def complete(self, prompts: Prompts) -> IntArray:
@@ -73,33 +70,33 @@ class ConstrainedDecoder(Decoder):
 
         Clauses that the order of the prompts leaves out hold nothing but padding.
         """
-        session = KVSession(self._model, len(prompts.tokens))
+        session = KVSession(self.model, self.encoding, len(prompts.tokens))
         nothing = torch.full((session.n_rows, 1), -1)
-        columns = dict.fromkeys(range(self._encoding.n_clauses), nothing)
+        columns = dict.fromkeys(range(self.encoding.n_clauses), nothing)
         missing = [*prompts.order[prompts.given :].tolist(), None]
-        feed_given(session, self._encoding, prompts, missing[0])
+        session.feed_given(prompts, missing[0])
         for clause, following in pairwise(missing):
             columns[clause] = self._decode_value(session, clause, following).cpu()
         for clause in prompts.order[: prompts.given].tolist():
             columns[clause] = torch.from_numpy(prompts.tokens[:, clause])
-        return _stacked([columns[clause] for clause in range(self._encoding.n_clauses)])
+        return _stacked([columns[clause] for clause in range(self.encoding.n_clauses)])
 
     def _decode_value(self, session: KVSession, clause: int, following: int | None) -> torch.Tensor:
         """Sample the value of one clause for every row; returns tokens of shape (n, longest), padded with -1."""
-        if self._encoding.tables.is_given[clause]:
-            name = "".join(self._encoding.token_texts[token] for token in self._encoding.prefixes[clause]).strip()
+        if self.encoding.tables.is_given[clause]:
+            name = "".join(self.encoding.token_texts[token] for token in self.encoding.prefixes[clause]).strip()
             raise InvalidInputError(
                 f"clause {clause} ({name!r}) is free text, which is read and never written; give it in the prompts or "
                 "leave it out of their order."
             )
-        if not self._encoding.fused:
-            session.feed_forced(self._encoding.prefixes[clause])
-        names = fused_names(self._encoding, clause, following)
+        if not self.encoding.fused:
+            session.feed_forced(self.encoding.prefixes[clause])
+        names = session.names(clause, following)
         if self._is_one_token[clause]:
             token = self._one_token(session, clause)
             session.feed(token[:, None], None, None if names is None else session.forced((names[1],)))
             return token[:, None]
-        states = torch.full((session.n_rows,), int(self._encoding.tables.starts[clause]), device=session.device)
+        states = torch.full((session.n_rows,), int(self.encoding.tables.starts[clause]), device=session.device)
         tokens = []
         while bool((states != END).any()):
             active = states != END
@@ -115,9 +112,7 @@ class ConstrainedDecoder(Decoder):
         used = self._clause_tokens[clause]
         if len(used) == 1:
             return used.expand(session.n_rows)
-        return used[
-            draw_tokens(output_logits(self._model, session.advance(), used), self._temperature, self._generator)
-        ]
+        return used[self._draw(session.logits(session.advance(), used))]
 
     def _next_token(self, session: KVSession, states: torch.Tensor, clause: int) -> torch.Tensor:
         """The only legal token where no row has a choice, else a draw from the model's legal distribution."""
@@ -125,16 +120,11 @@ class ConstrainedDecoder(Decoder):
         if bool((self._choices[states] == 1)[states != END].all()):
             return legal.to(torch.uint8).argmax(dim=1)
         used = self._clause_tokens[clause]
-        logits = output_logits(self._model, session.advance(), used)
-        return used[draw_tokens(logits.masked_fill(~legal[:, used], NOT_LEGAL), self._temperature, self._generator)]
+        logits = session.logits(session.advance(), used)
+        return used[self._draw(logits.masked_fill(~legal[:, used], NOT_LEGAL))]
 
 
-def _is_one_token(tables: AutomatonTables, start: int) -> bool:
-    """Whether every token that is legal in a state is a whole value."""
-    return bool((tables.next_state[start][tables.allowed[start]] == END).all())
-
-
-def draw_tokens(logits: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:
+def _draw_tokens(logits: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:
     """Column drawn from each row of logits, shape (n,); the most likely one at temperature 0."""
     if temperature == 0:
         return logits.argmax(dim=1)
@@ -161,16 +151,12 @@ class JointDecoder(Decoder):
     """Writes the missing clauses of several batches, each with a clause order of its own, in step.
 
     Where every value is one token and the encoding is fused (:meth:`can_write`), the k-th place of every row holds its
-    k-th value, whatever column that belongs to. The blocks then read the rows of all batches together, and only the
-    output layer, which knows the tokens of one column, takes them batch by batch. The parameters are those of
-    :class:`Decoder`.
+    k-th value, whatever column that belongs to. The blocks of the causal LM then read the rows of all batches together,
+    and only the output layer, which knows the tokens of one column, takes them batch by batch.
     """
 
-    def __init__(
-        self, model: LanguageModel, encoding: SentenceEncoding, temperature: float, generator: torch.Generator
-    ) -> None:
-        super().__init__(model, encoding, temperature, generator)
-        device, head = generator.device, model.get_output_embeddings()
+    def __post_init__(self) -> None:
+        encoding, device, head = self.encoding, self.generator.device, self.model.get_output_embeddings()
         used = [encoding.tables.clause_tokens(clause) for clause in range(encoding.n_clauses)]
         self._sizes = [len(tokens) for tokens in used]
         padded = np.stack([np.pad(tokens, (0, max(self._sizes) - len(tokens))) for tokens in used])
@@ -195,10 +181,10 @@ class JointDecoder(Decoder):
         """
         sizes, given = [len(batch.tokens) for batch in batches], batches[0].given
         orders = np.stack([batch.order for batch in batches])
-        session = KVSession(self._model, sum(sizes))
+        session = KVSession(self.model, self.encoding, sum(sizes))
         of_row = torch.from_numpy(np.repeat(orders, sizes, axis=0)).to(session.device)
         known = torch.from_numpy(np.concatenate([batch.tokens[:, :, 0] for batch in batches])).to(session.device)
-        tokens = torch.full((session.n_rows, self._encoding.n_clauses), -1, device=session.device)
+        tokens = torch.full((session.n_rows, self.encoding.n_clauses), -1, device=session.device)
         first, *following = self._names_behind(orders, sizes, session.device)
         self._open(session, first, is_shared=bool((orders[:, 0] == orders[0, 0]).all()))
         for place, name in enumerate(following):
@@ -219,16 +205,15 @@ class JointDecoder(Decoder):
 
     def _open(self, session: KVSession, name: torch.Tensor, *, is_shared: bool) -> None:
         """Queue what stands in front of the first clause; computed once where that is the same in all rows."""
-        begin = self._encoding.begin
-        session.feed(
-            session.forced(begin), None, torch.cat([session.forced((PADDING,) * (len(begin) - 1)).long(), name], dim=1)
-        )
+        begin = self.encoding.begin
+        ahead = torch.cat([session.forced((PADDING,) * (len(begin) - 1)).long(), name], dim=1)
+        session.feed(session.forced(begin), None, ahead)
         if is_shared:
             session.feed_shared()
 
     def _drawn(self, session: KVSession, clauses: list[int], sizes: list[int], columns: torch.Tensor) -> torch.Tensor:
         """Tokens drawn for the next place, whose clause differs from batch to batch, shape (n, 1)."""
-        places = draw_tokens(self._logits(session.advance(), clauses, sizes), self._temperature, self._generator)
+        places = self._draw(self._logits(session.advance(), clauses, sizes))
         return self._used[columns[:, 0], places][:, None]
 
     def _logits(self, hidden: torch.Tensor, clauses: list[int], sizes: list[int]) -> torch.Tensor:
@@ -246,36 +231,29 @@ class FreeDecoder(Decoder):
     """Continues prompts token by token, any token of the table at any place, until the model ends the sentence.
 
     An ablation that decodes as the papers do: the model has learned whole sentences (``constrained=False``); the
-    padding token ends one. The parameters are those of :class:`Decoder`.
+    padding token ends one.
     """
 
     @torch.inference_mode()
     def complete(self, prompts: Prompts) -> tuple[IntArray, BoolArray]:
-        """Write rows freely.
+        """Value tokens of all clauses, (n, n_clauses, longest), padded with -1, and which rows are legal, (n,).
 
-        Returns
-        -------
-        tokens
-            Value tokens of all clauses, shape (n, n_clauses, longest), padded with -1; all -1 in rows that are not
-            legal.
-        legal
-            Rows that hold every clause once, each with a legal value, shape (n,).
+        A legal row holds every clause once, each with a legal value; a row that is not legal is all -1.
         """
-        session = KVSession(self._model, len(prompts.tokens))
-        feed_given(session, self._encoding, prompts)
+        session = KVSession(self.model, self.encoding, len(prompts.tokens))
+        session.feed_given(prompts)
         written = self._continue(session)
         rows = [self._read(row) for row in written.tolist()]
         return self._merged(rows, prompts)
 
     def _continue(self, session: KVSession) -> IntArray:
         """Tokens behind the prompts, padded behind the end of each sentence, shape (n, length)."""
-        everything = torch.arange(self._encoding.n_tokens, device=session.device)
+        everything = torch.arange(self.encoding.n_tokens, device=session.device)
         open_rows = torch.ones(session.n_rows, dtype=torch.bool, device=session.device)
         steps = []
         # One step beyond the longest sentence: a row that does not end there either is not legal.
-        for _ in range(self._encoding.longest_sentence + 1 - session.length):
-            logits = output_logits(self._model, session.advance(), everything)
-            token = draw_tokens(logits, self._temperature, self._generator)
+        for _ in range(self.encoding.longest_sentence + 1 - session.length):
+            token = self._draw(session.logits(session.advance(), everything))
             open_rows = open_rows & (token != PADDING)
             steps.append(torch.where(open_rows, token, PADDING))
             if not bool(open_rows.any()):
@@ -291,7 +269,7 @@ class FreeDecoder(Decoder):
             clause = self._clause_at(ids)
             if clause is None or clause in values:
                 return None
-            ids = ids[len(self._encoding.prefixes[clause]) :]
+            ids = ids[len(self.encoding.prefixes[clause]) :]
             value = self._value_at(clause, ids)
             if value is None:
                 return None
@@ -301,13 +279,13 @@ class FreeDecoder(Decoder):
 
     def _clause_at(self, ids: list[int]) -> int | None:
         """Clause whose prefix stands here; the longest where one begins with another."""
-        prefixes = self._encoding.prefixes
+        prefixes = self.encoding.prefixes
         fitting = [j for j, prefix in enumerate(prefixes) if tuple(ids[: len(prefix)]) == prefix]
         return max(fitting, key=lambda j: len(prefixes[j]), default=None)
 
     def _value_at(self, clause: int, ids: list[int]) -> list[int] | None:
         """Legal value of a clause at the beginning of the tokens."""
-        tables = self._encoding.tables
+        tables = self.encoding.tables
         state = int(tables.starts[clause])
         for place, token in enumerate(ids):
             if not tables.allowed[state, token]:
@@ -323,7 +301,7 @@ class FreeDecoder(Decoder):
         missing = set(prompts.order.tolist()) - given
         legal = np.array([row is not None and set(row) == missing for row in rows], dtype=bool)
         longest = max([prompts.tokens.shape[2], *(len(v) for row in rows for v in (row or {}).values())])
-        tokens = np.full((len(rows), self._encoding.n_clauses, longest), -1, dtype=np.int64)
+        tokens = np.full((len(rows), self.encoding.n_clauses, longest), -1, dtype=np.int64)
         for i, row in enumerate(rows):
             for clause, value in (row or {}).items() if legal[i] else ():
                 tokens[i, clause, : len(value)] = value

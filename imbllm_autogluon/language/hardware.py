@@ -77,8 +77,8 @@ class Processes:
         """Whether any process says so: all must stop at the same step."""
         if self.count == 1:
             return flag
-        votes: Any = torch.tensor([float(flag)], device=device)
-        torch.distributed.all_reduce(votes)
+        votes = torch.tensor([float(flag)], device=device)
+        self.add_up([votes])
         return bool(votes.item() > 0)
 
     def common_seed(self, seed: int) -> int:
@@ -121,7 +121,7 @@ def autocast(device: torch.device) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
-def cpu_has_bfloat16() -> bool:
+def _cpu_has_bfloat16() -> bool:
     """Whether this CPU multiplies matrices of bfloat16 (AVX512-BF16 or AMX): elsewhere they are slower than float32."""
     has = torch.cpu.get_capabilities()
     return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
@@ -134,5 +134,5 @@ def writing_model(model: LanguageModel, config: LanguageConfig) -> LanguageModel
     other scores and likelihoods stay in float32 there; on GPUs both are autocast, see :func:`autocast`.
     """
     on_cpu = model.get_input_embeddings().weight.device.type == "cpu"
-    wanted = config.precision or ("bfloat16" if config.is_pretrained and on_cpu and cpu_has_bfloat16() else "float32")
+    wanted = config.precision or ("bfloat16" if config.is_pretrained and on_cpu and _cpu_has_bfloat16() else "float32")
     return copy.deepcopy(model).to(torch.bfloat16) if on_cpu and wanted == "bfloat16" else model

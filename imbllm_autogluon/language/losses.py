@@ -65,13 +65,6 @@ class _ColumnTokens:
     """The output layer cut into the tokens of each column: a value competes with those of its own column alone.
 
     Every column gets as many places as the one with most tokens, so that one product of matrices serves them all.
-
-    Parameters
-    ----------
-    tables
-        Automata of the table.
-    device
-        Of the model.
     """
 
     def __init__(self, tables: AutomatonTables, device: torch.device) -> None:
@@ -101,16 +94,7 @@ class _ColumnTokens:
     ) -> torch.Tensor:
         """Negative log-likelihood of each value token among the legal ones, shape (n_values,).
 
-        Parameters
-        ----------
-        head
-            The output layer.
-        hidden
-            Hidden states, shape (n, length, width).
-        before
-            Place of the hidden state that each value follows from, counted over all rows, shape (n_values,).
-        states, ids
-            Automaton state and token of each value, shape (n_values,).
+        `before` is the place of the hidden state that each value follows from, counted over all rows.
         """
         clauses = np.searchsorted(self._starts, states, side="right") - 1
         slots, most = _slots(clauses, len(self._starts))

@@ -61,16 +61,12 @@ class TableLanguageModel:
     vocabulary
         How rows become tokens.
     config
-        Backbone, training and decoding.
+        Backbone, training and decoding; as an attribute with what was left to the backbone filled in.
     seed
         Seed of the initial weights, the batches and the decoding.
 
     Attributes
     ----------
-    config : LanguageConfig
-        The settings, with what was left to the backbone filled in.
-    encoding : SentenceEncoding
-        Sentences of the table in the backbone's tokens.
     curves : dict of str to TrainingCurve
         Losses, tokens and seconds of each finished training stage, by name.
     loading_seconds : float
@@ -128,14 +124,12 @@ class TableLanguageModel:
         stage: str = "minority",
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Train on the fold (if `warmup` rows are given), then on `clauses`; afterwards `curves` tells how it went.
+        """Train on the fold (if `warmup` rows are given), then on `clauses`; `curves` then tells how it went.
 
         Parameters
         ----------
-        clauses
-            Minority and interpolated rows.
-        warmup
-            Every row of the fold with its own label.
+        clauses, warmup
+            Minority and interpolated rows; every row of the fold with its own label.
         held_out
             Rows that are not learned; their loss is reported and ends the second stage early.
         threads
@@ -143,14 +137,12 @@ class TableLanguageModel:
         time_limit
             Seconds that all stages may take, beside the limit of the configuration.
         checkpoint
-            Folder for the progress, from which the same training goes on after an interruption; emptied at the end.
+            Folder for the progress, from which the same training is resumed; emptied at the end.
         warm_start
-            File for the weights after the warm-up: read instead of warming up where it exists, else written. The caller
+            File for the weights after the warm-up, read instead of warming up where it exists, else written. The caller
             names it after everything that a warm-up depends on.
-        objective
-            How the label counts in the stage on `clauses`, beside their weights; None: as every other value.
-        stage
-            Name of that stage in `curves`.
+        objective, stage
+            How the label counts in the stage on `clauses` (None: as every other value), and its name in `curves`.
         progress
             Called with the number of steps done, after each.
         """
@@ -199,16 +191,9 @@ class TableLanguageModel:
 
     @contextmanager
     def writer(self, *, seed: int, threads: int | None = None) -> Iterator[RowWriter]:
-        """Open a writer that completes batches of prompts one by one.
+        """Open a writer that completes batches of prompts; `threads` of None leaves torch's count alone.
 
         Inside the block torch's generators and threads are the writer's; they are restored behind it.
-
-        Parameters
-        ----------
-        seed
-            Seed of this decoding.
-        threads
-            torch threads; `None` leaves the process's count alone.
         """
         seed = child_seed(seed, "decoding")
         with seeded_torch(seed, threads):
@@ -224,18 +209,9 @@ class TableLanguageModel:
         as_written: bool = False,
         threads: int | None = None,
     ) -> list[FloatArray]:
-        """Log-probabilities of values of one clause behind the given clauses of each batch, shape (n, k).
+        """:func:`~imbllm_autogluon.language.scoring.score_values` of several batches, each of shape (n, k).
 
-        See :func:`~imbllm_autogluon.language.scoring.score_values`.
-
-        Parameters
-        ----------
-        prompts, clause, values
-            What is given, whose values are scored, and these.
-        as_written
-            In the precision that rows are written in.
-        threads
-            torch threads; `None` leaves the process's count alone.
+        `as_written`: in the precision that rows are written in; `threads` of None leaves torch's count alone.
 
         Raises
         ------
@@ -258,9 +234,8 @@ class TableLanguageModel:
         """The files of :meth:`save`: a pickle never holds the weights of a base model."""
         with tempfile.TemporaryDirectory() as draft:
             self.save(Path(draft))
-            return {
-                str(file.relative_to(draft)): file.read_bytes() for file in Path(draft).rglob("*") if file.is_file()
-            }
+            files = [file for file in Path(draft).rglob("*") if file.is_file()]
+            return {str(file.relative_to(draft)): file.read_bytes() for file in files}
 
     def __setstate__(self, files: dict[str, bytes]) -> None:
         with tempfile.TemporaryDirectory() as draft:

@@ -143,11 +143,6 @@ def family_of(folder: Path, name: str) -> Literal["causal", "masked"]:
 def load_model(source: BackboneSource) -> Any:
     """Load a language model as float32, in evaluation mode; only from safetensors, and without code of its own.
 
-    Parameters
-    ----------
-    source
-        From :func:`~imbllm_autogluon.language.backbones.find_backbone`.
-
     Returns
     -------
     transformers.PreTrainedModel
@@ -204,13 +199,7 @@ def load_tokenizer(source: BackboneSource) -> Any:
 
 @contextmanager
 def quiet_transformers(*, progress: bool = False) -> Iterator[None]:
-    """Silence the messages of transformers and huggingface_hub below errors, and give everything back afterwards.
-
-    Parameters
-    ----------
-    progress
-        Whether their progress bars stay as they are.
-    """
+    """Silence transformers and huggingface_hub below errors, and their bars unless `progress`; restore everything."""
     from transformers.utils import logging as bars
 
     loggers = [logging.getLogger("transformers"), logging.getLogger("huggingface_hub")]

@@ -9,7 +9,7 @@ import torch
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.losses import ValueLoss
-from imbllm_autogluon.language.session import KVSession, feed_given, output_logits
+from imbllm_autogluon.language.session import KVSession
 from imbllm_autogluon.sentences import END
 
 if TYPE_CHECKING:
@@ -33,16 +33,12 @@ def score_values(
 
     Parameters
     ----------
-    model
-        A causal LM.
-    encoding
-        Prefixes and automata of the table's clauses.
+    model, encoding
+        A causal LM, and the automata of the table's clauses.
     prompts
-        n rows with at least one given clause; `clause` is not among them.
-    clause
-        Whose values are scored, such as the label's.
-    values
-        Value tokens, shape (k, longest), padded with -1.
+        n rows with at least one given clause.
+    clause, values
+        What is scored, such as the label, and its value tokens, shape (k, longest), padded with -1.
 
     Returns
     -------
@@ -57,15 +53,15 @@ def score_values(
         raise InvalidInputError(f"clause {clause} is given by the prompts; score one that is not.")
     spelled = [tuple(token for token in row if token >= 0) for row in values.tolist()]
     branchings = _branchings(encoding, clause, spelled)
-    session = KVSession(model, len(prompts.tokens))
-    feed_given(session, encoding, prompts, clause)
+    session = KVSession(model, encoding, len(prompts.tokens))
+    session.feed_given(prompts, clause)
     if not encoding.fused:
         session.feed_forced(encoding.prefixes[clause])
     scores = np.zeros((len(prompts.tokens), len(spelled)))
     for begin, state in branchings.items():
         legal = np.flatnonzero(encoding.tables.allowed[state])
         ahead = encoding.prefixes[clause] * len(begin) if encoding.fused else None
-        logits = output_logits(model, session.lookahead(begin, ahead), torch.from_numpy(legal).to(session.device))
+        logits = session.logits(session.lookahead(begin, ahead), torch.from_numpy(legal).to(session.device))
         shares = torch.log_softmax(logits.double(), dim=1).cpu().numpy()
         for column, tokens in enumerate(spelled):
             if len(tokens) > len(begin) and tokens[: len(begin)] == begin:
@@ -98,14 +94,10 @@ def log_likelihoods(
 
     Parameters
     ----------
-    model
-        A causal LM.
-    encoding
-        How the rows are written.
-    clauses
-        n rows.
-    orders
-        Clause indices in the order of writing, shape (n, n_clauses).
+    model, encoding
+        A causal LM, and how rows are written for it.
+    clauses, orders
+        n rows, and their clause indices in the order of writing, shape (n, n_clauses).
     rows_at_once
         Rows that go through the model together.
 

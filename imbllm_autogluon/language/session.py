@@ -22,20 +22,13 @@ if TYPE_CHECKING:
 
 
 class KVSession:
-    """Key-value cache and waiting tokens of one batch.
+    """Key-value cache and waiting tokens of a batch of `n_rows` rows."""
 
-    Parameters
-    ----------
-    model
-        A causal LM.
-    n_rows
-        Rows of the batch.
-    """
-
-    def __init__(self, model: LanguageModel, n_rows: int) -> None:
+    def __init__(self, model: LanguageModel, encoding: SentenceEncoding, n_rows: int) -> None:
         self.n_rows = n_rows
         self.device: torch.device = model.get_input_embeddings().weight.device
         self._model = model
+        self._encoding = encoding
         self._cache = _empty_cache(model)
         self._ids: list[torch.Tensor] = []
         self._real: list[torch.Tensor | None] = []
@@ -58,37 +51,15 @@ class KVSession:
         self.feed(self.forced(tokens), None, None if ahead is None else self.forced(ahead))
 
     def feed(self, ids: torch.Tensor, real: torch.Tensor | None, ahead: torch.Tensor | None = None) -> None:
-        """Let tokens wait for the next forward pass.
+        """Let tokens, shape (n, length), wait for the next forward pass.
 
-        Parameters
-        ----------
-        ids
-            Tokens, shape (n, length).
-        real
-            Places that a row uses, shape (n, length); None: all of them.
-        ahead
-            Of a fused encoding: prefix of the clause that each next token belongs to, shape (n, length).
+        `real` are the places that a row uses, None for all of them; `ahead`, of a fused encoding, the prefix of the
+        clause that each next token belongs to; both of the shape of `ids`.
         """
         self._ids.append(ids)
         self._real.append(real)
         if ahead is not None:
             self._ahead.append(ahead)
-
-    def _waiting(self) -> tuple[dict[str, torch.Tensor], torch.Tensor | None]:
-        """What waits, as the model reads it, and which of its places are used; nothing waits any more."""
-        ids, real = torch.cat(self._ids, dim=1), self._used()
-        read = read_tokens(self._model, ids, torch.cat(self._ahead, dim=1) if self._ahead else None)
-        self._ids, self._real, self._ahead = [], [], []
-        self._read += ids.shape[1]
-        return read, real
-
-    def _used(self) -> torch.Tensor | None:
-        """Which waiting places are used, shape (n, length); None: all of them."""
-        if all(real is None for real in self._real):
-            return None
-        waiting = zip(self._ids, self._real, strict=True)
-        used = torch.cat([torch.ones_like(ids, dtype=torch.bool) if real is None else real for ids, real in waiting], 1)
-        return None if bool(used.all()) else used
 
     def feed_shared(self) -> None:
         """Compute waiting tokens that are the same in all rows once, and give every row a copy of the cache."""
@@ -125,6 +96,61 @@ class KVSession:
         self._last = hidden[:, -1].float() if real is None else self._last_states(hidden, real)
         return self._last
 
+    def feed_given(self, prompts: Prompts, following: int | None = None) -> None:
+        """Feed the opening and the given clauses; a first clause equal in all rows is computed once for the batch.
+
+        `following` is the clause behind the given ones; None: there is none, or the model is to find it.
+        """
+        encoding = self._encoding
+        clauses = [*prompts.order[: prompts.given].tolist(), following]
+        if encoding.begin:
+            names = self.names(None, clauses[0])
+            ahead = None if names is None else (*[PADDING] * (len(encoding.begin) - 1), names[1])
+            self.feed_forced(encoding.begin, ahead)
+        for position, (clause, behind) in enumerate(pairwise(clauses)):
+            values = torch.from_numpy(prompts.tokens[:, clause]).to(self.device)
+            values = values[:, (values >= 0).any(dim=0)]
+            in_common = position == 0 and bool((values == values[:1]).all())
+            if position == 0 and not in_common and encoding.begin:
+                self.feed_shared()
+            if not encoding.fused:
+                self.feed_forced(encoding.prefixes[clause])
+            real = values >= 0
+            names = self.names(clause, behind)
+            last = real & (real.sum(dim=1, keepdim=True) == real.cumsum(dim=1))
+            self.feed(values.clamp(min=0), real, None if names is None else torch.where(last, names[1], names[0]))
+            if in_common:
+                self.feed_shared()
+
+    def names(self, clause: int | None, following: int | None) -> tuple[int, int] | None:
+        """Of a fused encoding: prefixes of a clause and of the one behind it, `PADDING` where there is none."""
+        if not self._encoding.fused:
+            return None
+        own, behind = (PADDING if one is None else self._encoding.prefixes[one][0] for one in (clause, following))
+        return own, behind
+
+    def logits(self, hidden: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        """Logits of the given tokens only, shape (n, len(tokens))."""
+        head = self._model.get_output_embeddings()
+        bias = None if head.bias is None else head.bias[tokens].float()
+        return torch.nn.functional.linear(hidden, head.weight[tokens].float(), bias)
+
+    def _waiting(self) -> tuple[dict[str, torch.Tensor], torch.Tensor | None]:
+        """What waits, as the model reads it, and which of its places are used; nothing waits any more."""
+        ids, real = torch.cat(self._ids, dim=1), self._used()
+        read = read_tokens(self._model, ids, torch.cat(self._ahead, dim=1) if self._ahead else None)
+        self._ids, self._real, self._ahead = [], [], []
+        self._read += ids.shape[1]
+        return read, real
+
+    def _used(self) -> torch.Tensor | None:
+        """Which waiting places are used, shape (n, length); None: all of them."""
+        if all(real is None for real in self._real):
+            return None
+        waiting = zip(self._ids, self._real, strict=True)
+        used = torch.cat([torch.ones_like(ids, dtype=torch.bool) if real is None else real for ids, real in waiting], 1)
+        return None if bool(used.all()) else used
+
     def _with_mask(self, before: int, real: torch.Tensor | None) -> tuple[torch.Tensor | None, torch.Tensor | None]:
         """Mask of all places, and positions of those behind `before`; None of both while no row has a gap."""
         if self._mask is None and real is None:
@@ -141,57 +167,6 @@ class KVSession:
         last = (real * torch.arange(1, real.shape[1] + 1, device=self.device)).argmax(dim=1)
         states = hidden[torch.arange(self.n_rows, device=self.device), last].float()
         return torch.where(real.any(dim=1)[:, None], states, self._last) if hasattr(self, "_last") else states
-
-
-def feed_given(session: KVSession, encoding: SentenceEncoding, prompts: Prompts, following: int | None = None) -> None:
-    """Feed the opening and the given clauses; a first clause equal in all rows is computed once for the batch.
-
-    Parameters
-    ----------
-    session
-        Cache of the batch, empty.
-    encoding
-        Prefixes of the clauses.
-    prompts
-        Values that are given.
-    following
-        Clause that comes behind the given ones; None: there is none, or the model is to find it.
-    """
-    clauses = [*prompts.order[: prompts.given].tolist(), following]
-    if encoding.begin:
-        names = fused_names(encoding, None, clauses[0])
-        session.feed_forced(
-            encoding.begin, None if names is None else (*[PADDING] * (len(encoding.begin) - 1), names[1])
-        )
-    for position, (clause, behind) in enumerate(pairwise(clauses)):
-        values = torch.from_numpy(prompts.tokens[:, clause]).to(session.device)
-        values = values[:, (values >= 0).any(dim=0)]
-        in_common = position == 0 and bool((values == values[:1]).all())
-        if position == 0 and not in_common and encoding.begin:
-            session.feed_shared()
-        if not encoding.fused:
-            session.feed_forced(encoding.prefixes[clause])
-        real = values >= 0
-        names = fused_names(encoding, clause, behind)
-        last = real & (real.sum(dim=1, keepdim=True) == real.cumsum(dim=1))
-        session.feed(values.clamp(min=0), real, None if names is None else torch.where(last, names[1], names[0]))
-        if in_common:
-            session.feed_shared()
-
-
-def fused_names(encoding: SentenceEncoding, clause: int | None, following: int | None) -> tuple[int, int] | None:
-    """Of a fused encoding: prefixes of a clause and of the one behind it, `PADDING` where there is none."""
-    if not encoding.fused:
-        return None
-    own, behind = (PADDING if one is None else encoding.prefixes[one][0] for one in (clause, following))
-    return own, behind
-
-
-def output_logits(model: LanguageModel, hidden: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-    """Logits of the given tokens only, shape (n, len(tokens))."""
-    head = model.get_output_embeddings()
-    bias = None if head.bias is None else head.bias[tokens].float()
-    return torch.nn.functional.linear(hidden, head.weight[tokens].float(), bias)
 
 
 def _empty_cache(model: LanguageModel) -> Any:

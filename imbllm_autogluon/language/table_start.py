@@ -59,21 +59,12 @@ _WAVES = 2
 
 
 def start_from_rows(model: LanguageModel, encoding: SentenceEncoding, rows: Clauses, seed: int) -> None:
-    """Add the analysis of the rows to the model's input embeddings, turned into its width by a random matrix.
+    """Add the analysis of the rows to be learned to random input embeddings, turned to their width at random.
 
-    Parameters
-    ----------
-    model
-        A backbone with random weights; its output layer is tied to its input embeddings.
-    encoding
-        How the rows are written.
-    rows
-        Rows that the first stage of training learns.
-    seed
-        Of the random matrix, of shuffled columns, and of the choice among very many rows.
+    The output layer of the model is tied to its input embeddings.
     """
     rng = child_rng(seed, "training", "co-occurrence")
-    counted = Cooccurrence.of(encoding, rows, rng)
+    counted = _Cooccurrence.of(encoding, rows, rng)
     vectors = counted.embeddings(rng)
     weight = model.get_input_embeddings().weight
     turned = vectors @ rng.normal(size=(vectors.shape[1], weight.shape[1])) / np.sqrt(weight.shape[1])
@@ -84,18 +75,8 @@ def start_from_rows(model: LanguageModel, encoding: SentenceEncoding, rows: Clau
 def start_from_other_tables(model: CompactModel, encoding: SentenceEncoding, rows: Clauses, seed: int) -> None:
     """Give the model the shipped blocks and matrices, which learn on until :func:`settle`.
 
+    The model has the shipped shape, the encoding is fused, the rows are those that the first stage of training learns.
     Tokens of values that take several (digits, texts) keep their random embeddings.
-
-    Parameters
-    ----------
-    model
-        A compact backbone of the shipped shape.
-    encoding
-        How the rows are written; fused.
-    rows
-        Rows that the first stage of training learns.
-    seed
-        Of shuffled columns, and of the choice among very many rows.
     """
     known = TokenFeatures.of(encoding, rows, child_rng(seed, "training", "co-occurrence"))
     tokens, features = known.stacked()
@@ -131,14 +112,7 @@ def settle(model: CompactModel) -> None:
 class _Described(torch.nn.Module):
     """Vectors of the tokens: what is their own, and the features of some of them times a matrix.
 
-    Parameters
-    ----------
-    own
-        Vectors without features, shape (n_tokens, width); those of tokens with features begin at 0.
-    tokens
-        Tokens with features, shape (k,).
-    features
-        Shape (k, n_features).
+    `own`, shape (n_tokens, width), begins at 0 for the k tokens with features, of shape (k, n_features).
     """
 
     bias = None
@@ -174,27 +148,23 @@ class DescribedOutput(_Described):
 
 @dataclass(frozen=True, eq=False)
 class TokenFeatures:
-    """What is known of the tokens of a table before training, in the same form for every table."""
+    """What is known of the tokens of a table before training, in the same form for every table.
+
+    `tokens` stand for a whole value, shape (n_values,); `columns` are their clauses, `values` the features of their
+    values, shape (n_values, n_value_features). `prefixes` are the tokens of the clauses, shape (n_clauses,), `names`
+    the features of these, shape (n_clauses, n_name_features).
+    """
 
     tokens: IntArray
-    """Tokens that stand for a whole value, shape (n_values,)."""
-
     columns: IntArray
-    """Clause of each of them, shape (n_values,)."""
-
     values: FloatArray
-    """Features of their values, shape (n_values, n_value_features)."""
-
     prefixes: IntArray
-    """Token of each clause's prefix, shape (n_clauses,)."""
-
     names: FloatArray
-    """Features of the clauses, shape (n_clauses, n_name_features)."""
 
     @classmethod
     def of(cls, encoding: SentenceEncoding, rows: Clauses, rng: np.random.Generator) -> TokenFeatures:
         """Describe the tokens of an encoding by the rows to be learned."""
-        counted = Cooccurrence.of(encoding, rows, rng)
+        counted = _Cooccurrence.of(encoding, rows, rng)
         found = _STRENGTH * counted.embeddings(rng)[:, ::-1]  # the strongest axis first
         axes = np.zeros((len(counted.tokens), AXES))
         axes[:, : found.shape[1]] = found
@@ -205,15 +175,9 @@ class TokenFeatures:
                 n = coding.bins.n_bins
                 ranks[coding.first : coding.first + n] = (np.arange(n) + 0.5) / n * 2 - 1
         missing = [getattr(coding, "missing_token", None) or NO_TOKEN for coding in encoding.codings]
-        values = np.column_stack(
-            [
-                axes,
-                _rank_features(ranks[counted.tokens]),
-                np.isin(counted.tokens, missing),
-                np.log(np.maximum(counted.shares, 1e-4)) / 3,
-                names[counted.columns],
-            ]
-        )
+        ranked, is_missing = _rank_features(ranks[counted.tokens]), np.isin(counted.tokens, missing)
+        frequency = np.log(np.maximum(counted.shares, 1e-4)) / 3
+        values = np.column_stack([axes, ranked, is_missing, frequency, names[counted.columns]])
         prefixes = np.array([prefix[0] for prefix in encoding.prefixes], dtype=np.int64)
         return cls(counted.tokens, counted.columns, values, prefixes, names)
 
@@ -242,7 +206,7 @@ def _rank_features(ranks: FloatArray) -> FloatArray:
     return features
 
 
-def _name_features(encoding: SentenceEncoding, counted: Cooccurrence, axes: FloatArray) -> FloatArray:
+def _name_features(encoding: SentenceEncoding, counted: _Cooccurrence, axes: FloatArray) -> FloatArray:
     """How far the values of each clause spread along the axes, their number, and what kind of column it is."""
     n_clauses = encoding.n_clauses
     weights = counted.shares
@@ -258,26 +222,23 @@ def _name_features(encoding: SentenceEncoding, counted: Cooccurrence, axes: Floa
 
 
 @dataclass(frozen=True, eq=False)
-class Cooccurrence:
-    """Which values rows hold together; columns whose values take several tokens (digits, texts) are left out."""
+class _Cooccurrence:
+    """Which values rows hold together; columns whose values take several tokens (digits, texts) are left out.
+
+    `tokens` stand for a whole value, ascending, shape (n_values,); `columns` are their clauses; `held` is the place
+    among them of each value of n rows, shape (n, n_clauses), -1 for none. A class counts by the root of its rows:
+    `weights`, shape (n,), add up to 1. Rows give a share of their count to bins next to their own: `smoother`, shape
+    (n_values, n_values).
+    """
 
     tokens: IntArray
-    """Value tokens that stand for a whole value, ascending, shape (n_values,)."""
-
     columns: IntArray
-    """Clause of each of them, shape (n_values,)."""
-
     held: IntArray
-    """Place among `tokens` of each value, shape (n, n_clauses); -1: none of them."""
-
     weights: FloatArray
-    """Weight of each row, adding up to 1, shape (n,): a class counts by the root of its rows."""
-
     smoother: FloatArray
-    """Rows give a share of their count to bins beside their own, shape (n_values, n_values)."""
 
     @classmethod
-    def of(cls, encoding: SentenceEncoding, rows: Clauses, rng: np.random.Generator) -> Cooccurrence:
+    def of(cls, encoding: SentenceEncoding, rows: Clauses, rng: np.random.Generator) -> _Cooccurrence:
         """Find the values of n rows; `rng` chooses where there are more than `_MOST_ROWS`."""
         if len(rows.tokens) > _MOST_ROWS:
             rows = rows.take(np.sort(rng.choice(len(rows.tokens), _MOST_ROWS, replace=False)))
@@ -288,13 +249,8 @@ class Cooccurrence:
         tokens = np.sort(np.argsort(-counts, kind="stable")[: min(_MOST_VALUES, np.count_nonzero(counts))])
         places = np.full(encoding.n_tokens, -1)
         places[tokens] = np.arange(len(tokens))
-        return cls(
-            tokens,
-            columns[tokens],
-            np.where(known, places[held], -1),
-            _weights(held[:, -1]),
-            _smoother(encoding, tokens),
-        )
+        placed = np.where(known, places[held], -1)
+        return cls(tokens, columns[tokens], placed, _weights(held[:, -1]), _smoother(encoding, tokens))
 
     @cached_property
     def shares(self) -> FloatArray:

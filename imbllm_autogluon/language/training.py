@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-EVALUATIONS = 10
+_EVALUATIONS = 10
 """How often a stage looks at the held-out loss."""
 
-MOST_FLAT_WEIGHTS = 1_000_000
+_MOST_FLAT_WEIGHTS = 1_000_000
 """Weights that are copied together in each step: 4 MB; for more of them the copies take longer than the calls."""
 
 _DECAY, _LARGEST_NORM = 0.01, 1.0
@@ -50,7 +50,7 @@ class Stage:
     """Evaluations without a lower held-out loss after which the stage ends."""
 
     loss: Loss | None = None
-    """What this stage minimises, where that is not the trainer's own."""
+    """What this stage minimizes, where that is not the trainer's own."""
 
 
 class Trainer:
@@ -58,15 +58,12 @@ class Trainer:
 
     Parameters
     ----------
-    model
-        A transformers language model; left in evaluation mode.
-    learning
-        Its weights that learn, by name.
+    model, learning
+        A transformers language model, left in evaluation mode, and its weights that learn, by name.
     loss
-        What is minimised.
+        What is minimized.
     micro_batch
-        Most sentences that go through the model at once; gradients are accumulated. Halved where memory runs out,
-        for good.
+        Most sentences that go through the model at once, halved for good where memory runs out.
     processes
         Those that share each batch.
     checkpoint
@@ -118,18 +115,9 @@ class Trainer:
     def run(self, stage: Stage, progress: Callable[[int], None] = lambda _: None) -> TrainingCurve:
         """Train one stage with AdamW, gradient clipping and a linear schedule.
 
-        Parameters
-        ----------
-        stage
-            Batches, steps, learning rate and limits.
-        progress
-            Called with the steps just done: 1, or any number at once where a checkpoint is resumed.
+        `progress` is called with the steps just done: 1, or any number at once where a checkpoint is resumed.
         """
-        weights = list(self._learning.values())
-        optimizer = optimizer_of(weights)
-        done, started = Progress(), time.perf_counter()
-        best = _Best(stage, self._learning)
-        state = _State(self._learning, optimizer, best.weights, self._generators())
+        done, state, started = Progress(), _State(self._learning), time.perf_counter()
         if self._checkpoint is not None:
             done = self._checkpoint.restore(stage.name, state.fill) or done
             progress(done.step)
@@ -137,36 +125,34 @@ class Trainer:
         self._loss = stage.loss or self._usual_loss
         self._model.train()
         try:
-            self._evaluate(stage, done, best)
+            self._evaluate(stage, done, state)
             while done.step < stage.steps:
                 done.seconds = before + time.perf_counter() - started
                 if self._out_of_time(stage, done):
                     stopped_by = "time limit"
                     break
-                self._step(stage, done, optimizer)
+                self._step(stage, done, state.optimizer)
                 progress(1)
-                self._evaluate(stage, done, best)
-                if best.is_over(done):
+                self._evaluate(stage, done, state)
+                if done.is_over(stage.patience):
                     stopped_by = "held-out loss"
                     break
                 if self._checkpoint is not None and self._processes.is_first and self._checkpoint.is_due:
                     self._checkpoint.store(stage.name, done, state.tensors())
-            self._evaluate(stage, done, best, now=True)  # without it time that runs out would undo steps never judged
+            self._evaluate(stage, done, state, now=True)  # without it time that runs out would undo steps never judged
         finally:
             self._model.eval()
-        best.put_back()
+        state.put_best_back()
         done.seconds = before + time.perf_counter() - started
-        return TrainingCurve(
-            tuple(done.losses), done.tokens, done.seconds, stopped_by, done.tokens_read, tuple(done.held_out)
-        )
+        return done.curve(stopped_by)
 
     def _out_of_time(self, stage: Stage, done: Progress) -> bool:
         if stage.seconds is None:
             return False
         return self._processes.agree(done.seconds >= stage.seconds, self._device)
 
-    def _step(self, stage: Stage, done: Progress, optimizer: FlatAdamW | LargeAdamW) -> None:
-        """One optimiser step on one batch."""
+    def _step(self, stage: Stage, done: Progress, optimizer: _FlatAdamW | _LargeAdamW) -> None:
+        """One optimizer step on one batch."""
         batch = stage.batch(done.step)
         loss, tokens = self._gradients(self._own_part(batch))
         if tokens:  # without a value nothing can be learned, and 0 / 0 would spoil every weight
@@ -217,7 +203,7 @@ class Trainer:
             total += torch.tensor([float(loss.detach()), tokens], dtype=torch.float64)
         return total
 
-    def _evaluate(self, stage: Stage, done: Progress, best: _Best, *, now: bool = False) -> None:
+    def _evaluate(self, stage: Stage, done: Progress, state: _State, *, now: bool = False) -> None:
         """Note the held-out loss where it is time to, or `now`."""
         if stage.held_out is None or not (now or _is_due(done.step, stage.steps)):
             return
@@ -231,27 +217,32 @@ class Trainer:
         total = total.to(self._device)
         self._processes.add_up([total])  # one figure for all processes, so that all stop at the same step
         done.held_out.append((done.step, float(total[0] / total[1])))
-        best.note(done)
-
-    def _generators(self) -> list[torch.Generator]:
-        """Everything that a step draws from."""
-        generators = [torch.default_generator]
-        if self._device.type == "cuda":
-            generators.append(torch.cuda.default_generators[self._device.index or 0])
-        return generators
+        state.keep_best(done.held_out)
 
 
-@dataclass
 class _State:
-    """What a step of training changes."""
+    """What a step of training changes: learning weights, their best values, optimizer, sources of dropout."""
 
-    learning: dict[str, torch.nn.Parameter]
-    optimizer: FlatAdamW | LargeAdamW
-    best: dict[str, torch.Tensor]
-    """Weights with the lowest held-out loss, by name; empty before the first evaluation."""
+    def __init__(self, learning: dict[str, torch.nn.Parameter]) -> None:
+        device = next(iter(learning.values())).device
+        self.learning = learning
+        self.optimizer = _optimizer_of(list(learning.values()))
+        self.best: dict[str, torch.Tensor] = {}
+        self.generators = [torch.default_generator]
+        if device.type == "cuda":
+            self.generators.append(torch.cuda.default_generators[device.index or 0])
 
-    generators: list[torch.Generator]
-    """Sources of dropout."""
+    def keep_best(self, held_out: list[tuple[int, float]]) -> None:
+        """Keep the weights if the last evaluation was the best."""
+        losses = [loss for _, loss in held_out]
+        if losses[-1] <= min(losses):
+            self.best.update({name: weight.detach().clone() for name, weight in self.learning.items()})
+
+    def put_best_back(self) -> None:
+        """Give the model its best weights."""
+        with torch.no_grad():
+            for name, weight in self.best.items():
+                self.learning[name].copy_(weight)
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """All that a checkpoint stores, under names that say what it is."""
@@ -280,35 +271,9 @@ class _State:
         self.optimizer.load_state_dict({"state": moments})
 
 
-class _Best:
-    """Weights with the lowest held-out loss of a stage so far."""
-
-    def __init__(self, stage: Stage, learning: dict[str, torch.nn.Parameter]) -> None:
-        self._patience = stage.patience
-        self._learning = learning
-        self.weights: dict[str, torch.Tensor] = {}
-
-    def note(self, done: Progress) -> None:
-        """Keep the weights if the last evaluation was the best."""
-        losses = [loss for _, loss in done.held_out]
-        if losses[-1] <= min(losses):
-            self.weights.update({name: weight.detach().clone() for name, weight in self._learning.items()})
-
-    def is_over(self, done: Progress) -> bool:
-        """Whether patience has run out."""
-        losses = [loss for _, loss in done.held_out]
-        return bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= self._patience
-
-    def put_back(self) -> None:
-        """Give the model its best weights."""
-        with torch.no_grad():
-            for name, weight in self.weights.items():
-                self._learning[name].copy_(weight)
-
-
 def _is_due(step: int, steps: int) -> bool:
     """Before the first step, after the last one, and in even distances between."""
-    return step % max(1, math.ceil(steps / EVALUATIONS)) == 0 or step == steps
+    return step % max(1, math.ceil(steps / _EVALUATIONS)) == 0 or step == steps
 
 
 def _rise_and_fall(step: int, steps: int) -> float:
@@ -317,7 +282,7 @@ def _rise_and_fall(step: int, steps: int) -> float:
     return (step + 1) / rise if step < rise else 1.0 - 0.9 * (step - rise) / max(1, steps - rise)
 
 
-class FlatAdamW:
+class _FlatAdamW:
     """AdamW (Loshchilov and Hutter 2019) over all weights, of one device and dtype, as one vector.
 
     The weights of a compact backbone are a few dozen small tensors, so that most of an optimizer's step is spent
@@ -370,7 +335,7 @@ class FlatAdamW:
             self._state[name].copy_(moment)
 
 
-class LargeAdamW:
+class _LargeAdamW:
     """torch's AdamW, for weights that are too many to be copied in each step."""
 
     def __init__(self, weights: Sequence[torch.nn.Parameter]) -> None:
@@ -378,7 +343,7 @@ class LargeAdamW:
         self._adamw = torch.optim.AdamW(self._weights, weight_decay=_DECAY, fused=True)
 
     def step(self, rate: float, divisor: int) -> None:
-        """See :meth:`FlatAdamW.step`."""
+        """See :meth:`_FlatAdamW.step`."""
         for group in self._adamw.param_groups:
             group["lr"] = rate
         torch._foreach_div_([weight.grad for weight in self._weights if weight.grad is not None], divisor)
@@ -387,15 +352,15 @@ class LargeAdamW:
         self._adamw.zero_grad(set_to_none=True)
 
     def state_dict(self) -> dict[str, Any]:
-        """See :meth:`FlatAdamW.state_dict`."""
+        """See :meth:`_FlatAdamW.state_dict`."""
         return self._adamw.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`FlatAdamW.load_state_dict`."""
+        """See :meth:`_FlatAdamW.load_state_dict`."""
         self._adamw.load_state_dict({**self._adamw.state_dict(), "state": state["state"]})
 
 
-def optimizer_of(weights: Sequence[torch.nn.Parameter]) -> FlatAdamW | LargeAdamW:
+def _optimizer_of(weights: Sequence[torch.nn.Parameter]) -> _FlatAdamW | _LargeAdamW:
     """AdamW with weight decay of 0.01 for the given weights."""
-    is_small = sum(weight.numel() for weight in weights) <= MOST_FLAT_WEIGHTS
-    return FlatAdamW(weights) if is_small else LargeAdamW(weights)
+    is_small = sum(weight.numel() for weight in weights) <= _MOST_FLAT_WEIGHTS
+    return _FlatAdamW(weights) if is_small else _LargeAdamW(weights)

@@ -27,15 +27,6 @@ _log = logging.getLogger(__name__)
 class RowWriter:
     """Completes batches of prompts; holds the activations of one batch at a time.
 
-    Parameters
-    ----------
-    backbone
-        Model and encoding of the table.
-    config
-        Temperature, and whether decoding is constrained.
-    seed
-        Seed of the draws.
-
     Attributes
     ----------
     written_freely, illegal : int

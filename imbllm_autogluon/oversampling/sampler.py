@@ -26,13 +26,20 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables import ColumnName, Kind
 
 
+_SHOWN = (
+    "backbone", "device", "warmup_steps", "steps", "time_limit", "temperature", "conditioning", "interpolation_ratio",
+    "neighbours", "plausibility", "near_copies", "target_prior",
+)  # fmt: skip
+"""Settings that are parameters; all others are given in `settings`."""
+
+
 def _array_of(X: Any) -> Any:
     """Turn a list into an array without turning its numbers into text, as NumPy does where text stands beside them."""
     array = np.asarray(X) if isinstance(X, list) else X
     return np.asarray(X, dtype=object) if isinstance(X, list) and array.dtype.kind in "US" else array
 
 
-class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, shown=GeneratorConfig.flat_keys()):  # type: ignore[misc]
+class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, shown=_SHOWN):  # type: ignore[misc]
     """Oversample rare classes with rows written by a language model (ImbLLM, arXiv 2510.09783).
 
     A drop-in replacement of imbalanced-learn's samplers: real rows come back first and unchanged, the written ones
@@ -56,12 +63,8 @@ class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, 
     threads : int or None, default=None
         torch threads; `None` leaves the process's count alone.
     settings : dict of name to value or None, default=None
-        All settings of :class:`~imbllm_autogluon.oversampling.config.GeneratorConfig` by their flat names, each method
-        uses its part: what is interpolated (:class:`~imbllm_autogluon.oversampling.config.InterpolationConfig`), how
-        rows begin (:class:`~imbllm_autogluon.oversampling.config.ConditioningConfig`; for ``"pred_llm"``
-        :class:`~imbllm_autogluon.oversampling.config.QueryConfig`), measures against copied class shares for
-        ``"pred_llm"`` (:class:`~imbllm_autogluon.classification.config.MeasuresConfig`), and the language model
-        (:class:`~imbllm_autogluon.language.config.LanguageConfig`).
+        All other settings of :class:`~imbllm_autogluon.oversampling.config.GeneratorConfig` by name, such as
+        ``{"order": "permute_xy"}``; each method uses its part.
 
     Attributes
     ----------

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon._storage import reading, writing
 from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.oversampling.baselines import smote_nc
 from imbllm_autogluon.oversampling.methods import generator_class
 from imbllm_autogluon.rebalancing.cache import Shelf
 from imbllm_autogluon.regression.smogn import smogn
-from imbllm_autogluon.stored_state import reading
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -219,17 +219,16 @@ def _load_generator(folder: Path) -> Generator:
 
 def _save_rows(rows: FoldRows, folder: Path) -> None:
     table = rows.X.set_axis([str(j) for j in range(rows.X.shape[1])], axis=1).assign(label=rows.y.to_numpy())
-    table.to_parquet(folder / "rows.parquet")
-    head = {"columns": list(rows.X.columns), "label_name": rows.y.name, "report": rows.report}
-    (folder / "rows.json").write_text(json.dumps(head), encoding="utf-8")
+    with writing(folder, "rows") as draft:
+        table.to_parquet(draft.folder / "rows.parquet")
+        draft.data = {"columns": list(rows.X.columns), "label_name": rows.y.name, "report": rows.report}
 
 
 def _load_rows(folder: Path) -> FoldRows:
-    with reading("rows", folder):
-        head = json.loads((folder / "rows.json").read_text(encoding="utf-8"))
-        table = pd.read_parquet(folder / "rows.parquet")
-        label = table.pop("label").rename(head["label_name"])
-        return FoldRows(table.set_axis(head["columns"], axis=1), label, head["report"])
+    with reading(folder, "rows") as stored:
+        table = pd.read_parquet(stored.folder / "rows.parquet")
+        label = table.pop("label").rename(stored.data["label_name"])
+        return FoldRows(table.set_axis(stored.data["columns"], axis=1), label, stored.data["report"])
 
 
 GENERATORS: Shelf[Generator] = Shelf("generators", _save_generator, _load_generator)

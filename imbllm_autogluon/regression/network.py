@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from imbllm_autogluon.tables import TableSchema
-from imbllm_autogluon.tables.dtypes import default_kind, dense, nature_of
+from imbllm_autogluon.tables.dtypes import KINDS_OF, dense, nature_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -125,7 +125,7 @@ def _chosen_kinds(X: pd.DataFrame, kinds: Mapping[ColumnName, Kind] | None) -> d
     """Name the kind of every number: else a running number, a trend for a regression, is taken for an identifier."""
     chosen = dict(kinds or {})
     for place, name in enumerate(getattr(X, "columns", ())):
-        kind = default_kind(nature_of(dense(X.iloc[:, place]), name))
+        kind = KINDS_OF[nature_of(dense(X.iloc[:, place]), name)][0]
         if kind in ("integer", "continuous") and name not in chosen:
             chosen[name] = kind
     return chosen

@@ -24,7 +24,7 @@ from imbllm_autogluon.tables.dtypes import holds_numbers
 from imbllm_autogluon.tables.labeled import LabeledTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     import numpy.typing as npt
     import optuna
@@ -141,8 +141,11 @@ class RebalanceObjective:
         parameters = self.model_space(trial) if self.model_space is not None else {}
         if self.model == "autogluon":
             return self._autogluon_score(settings, parameters)
+        from sklearn.model_selection import StratifiedKFold
+
+        folds = StratifiedKFold(self.cv, shuffle=True, random_state=self.seed)
         scores: list[float] = []
-        for number, (train, validation) in enumerate(self._folds()):
+        for number, (train, validation) in enumerate(folds.split(self.table.features, self._codes)):
             scores.append(self._fold_score(train, validation, settings, parameters))
             trial.report(float(np.mean(scores)), number)
             if number + 1 < self.cv and trial.should_prune():
@@ -156,7 +159,7 @@ class RebalanceObjective:
     ) -> float:
         from sklearn.metrics import get_scorer
 
-        X, y, n_classes = self._features, self._codes, len(self.classes)
+        X, y, n_classes = self.table.features, self._codes, len(self.classes)
         X_train, y_train = X.iloc[train].reset_index(drop=True), y.iloc[train].reset_index(drop=True)
         config = RebalanceConfig.from_flat(settings)
         plan = plan_fold(y_train, config)
@@ -201,17 +204,6 @@ class RebalanceObjective:
                 raise ImbLLMError(f"AutoGluon trained no model: {error}") from error
             return float(predictor.leaderboard()["score_val"].max())
 
-    def _folds(self) -> Iterable[tuple[Positions, Positions]]:
-        from sklearn.model_selection import StratifiedKFold
-
-        folds = StratifiedKFold(self.cv, shuffle=True, random_state=self.seed)
-        splits: Iterable[tuple[Positions, Positions]] = folds.split(self._features, self._codes)
-        return splits
-
-    @functools.cached_property
-    def _features(self) -> pd.DataFrame:
-        return self.table.features
-
     @functools.cached_property
     def _codes(self) -> pd.Series:
         """Labels as codes; 1 is the positive one of two classes."""
@@ -222,7 +214,7 @@ class RebalanceObjective:
         frame = self.table.frame
         cells = int(pd.util.hash_pandas_object(frame.astype(str), index=False).sum())
         model = self.model if isinstance(self.model, str) else repr(self.model)
-        spaces = [self.space.key(), getattr(self.model_space, "__qualname__", None)]
+        spaces = [vars(self.space), getattr(self.model_space, "__qualname__", None)]
         return study_name(
             f"imbllm-{self.table.label}",
             [cells, list(map(str, frame.columns)), self.classes, model, self.metric, self.cv, self.seed, spaces],
@@ -286,15 +278,13 @@ def _encoder() -> Any:
 
     scaled = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
     one_hot = OneHotEncoder(handle_unknown="ignore", min_frequency=2, sparse_output=False)
-    return ColumnTransformer([("numbers", scaled, _are_numbers), ("categories", one_hot, _are_categories)])
-
-
-def _are_categories(X: pd.DataFrame) -> list[bool]:
-    return [isinstance(dtype, pd.CategoricalDtype) for dtype in X.dtypes]
-
-
-def _are_numbers(X: pd.DataFrame) -> list[bool]:
-    return [not isinstance(dtype, pd.CategoricalDtype) for dtype in X.dtypes]
+    # Selected by a mask: of names, scikit-learn takes a number for a place.
+    return ColumnTransformer(
+        [
+            ("numbers", scaled, lambda X: X.dtypes != "category"),
+            ("categories", one_hot, lambda X: X.dtypes == "category"),
+        ]
+    )
 
 
 class _CategoryColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]

@@ -6,7 +6,7 @@ Its distinct cells are kept as Python objects, its numbers and times as float64 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ import pyarrow as pa
 from pandas.api import types as pdt
 
 from imbllm_autogluon.errors import TableError, nearest
-from imbllm_autogluon.tables.dtypes import ColumnFormat, ColumnName, Kind, TimeUnit, allowed_kinds, default_kind, dense
+from imbllm_autogluon.tables.dtypes import KINDS_OF, ColumnFormat, ColumnName, Kind, TimeUnit, dense
 from imbllm_autogluon.tables.grid import NumberLattice, shortest
 
 if TYPE_CHECKING:
@@ -54,10 +54,7 @@ class Column:
     """
 
     name: ColumnName
-    """Name in the user's frame."""
-
     kind: Kind
-    """What the column means."""
 
     has_missing: bool
     """Whether a cell was missing when the column was read."""
@@ -69,38 +66,26 @@ class Column:
     """Values seen in a categorical or boolean column, as Python objects, most frequent first; else empty."""
 
     format: ColumnFormat
-    """How pandas holds the column."""
 
     @classmethod
     def from_series(cls, series: pd.Series[Any], name: ColumnName, kind: Kind | None = None) -> Column:
-        """Read a column.
-
-        Parameters
-        ----------
-        series
-            Any supported dtype, at least one row.
-        name
-            Name of the column; the series' own name is not used.
-        kind
-            None: the kind that the dtype suggests.
+        """Read a column of any supported dtype and at least one row; kind None: the one that the dtype suggests.
 
         Raises
         ------
         TableError
             The column cannot be of this kind, or holds what no table may hold (infinite or nested cells).
         """
-        fmt = ColumnFormat.of(series, name)
-        chosen = kind or default_kind(fmt.nature)
+        fmt, plain = ColumnFormat.of(series, name), dense(series)
+        chosen = kind or KINDS_OF[fmt.nature][0]
         _refuse_impossible(chosen, fmt, name)
-        plain = dense(series)
         missing = fmt.missing_mask(plain)
         bare = cls(name, chosen, bool(missing.any()), None, (), fmt)
         if bare.is_category:
-            return cls(name, chosen, bare.has_missing, None, _frequent_first(plain, missing, chosen, name), fmt)
+            return replace(bare, categories=_frequent_first(plain, missing, chosen, name))
         if not bare.is_number or missing.all():
             return bare
-        seen = bare._numbers(plain, missing, fmt)[~missing]
-        return cls(name, chosen, bare.has_missing, bare._lattice_of(seen), (), fmt)
+        return replace(bare, lattice=bare._lattice_of(bare._numbers(plain, missing, fmt)[~missing]))
 
     @property
     def is_number(self) -> bool:
@@ -118,21 +103,14 @@ class Column:
         return self.format.unit if self.is_number else None
 
     def encode(self, series: pd.Series[Any], *, unknown: Unknown = "refuse") -> tuple[Array, BoolArray]:
-        """Turn a pandas column into plain values.
-
-        Parameters
-        ----------
-        series
-            The column, of the dtype the schema was made from or of one that holds the same values.
-        unknown
-            What becomes of categories that the column did not hold: ``"refuse"``, or ``"missing"``.
+        """Turn a pandas column, of the own dtype or of one that holds the same values, into plain values.
 
         Returns
         -------
         values
             Shape (n,). Continuous: float64 (a float32 0.1 becomes 0.1). Integer: int64. Datetime: int64, counted in
-            the column's own :attr:`unit` since 1970-01-01 UTC (``datetime.date`` in days). Categorical and boolean:
-            int64 codes into `categories`. 0 where missing.
+            the column's own :attr:`unit` since 1970-01-01 UTC. Categorical and boolean: int64 codes into `categories`.
+            0 where missing.
         missing
             Boolean mask, shape (n,).
 
@@ -153,14 +131,7 @@ class Column:
     def decode(
         self, values: npt.ArrayLike, missing: npt.ArrayLike, index: pd.Index[Any] | None = None
     ) -> pd.Series[Any]:
-        """Turn plain values back into a pandas column of the exact original dtype.
-
-        Parameters
-        ----------
-        values, missing
-            As :meth:`encode` returns them, shape (n,).
-        index
-            Index of the series; None: 0 .. n - 1.
+        """Turn what :meth:`encode` returned back into a pandas column of the exact original dtype.
 
         Raises
         ------
@@ -234,9 +205,8 @@ class Column:
 
 
 def _refuse_impossible(kind: Kind, fmt: ColumnFormat, name: ColumnName) -> None:
-    allowed = allowed_kinds(fmt.nature)
-    if kind not in allowed:
-        choices = ", ".join(repr(choice) for choice in allowed)
+    if kind not in KINDS_OF[fmt.nature]:
+        choices = ", ".join(map(repr, KINDS_OF[fmt.nature]))
         raise TableError(
             f"column {name!r} of dtype {fmt.dtype} cannot be {kind}: {_REMEDIES[kind]}; as it is, it can be {choices}."
         )
@@ -262,7 +232,13 @@ def _distinct_levels(series: pd.Series[Any], missing: BoolArray, name: ColumnNam
     Levels are in order of first appearance (pandas ``category``: in the order of the dtype, unseen ones included).
     Cells of `object` columns with several types are told apart by type too: 1, 1.0 and True are three levels.
     """
-    codes, levels = _factorize(series, missing, name)
+    try:
+        codes, levels = _factorize(series, missing)
+    except TypeError as error:
+        raise TableError(
+            f"column {name!r} holds a cell that is no single value ({error}): "
+            "spread it over several columns or drop it."
+        ) from error
     codes[missing] = -1
     for level in levels:
         if isinstance(level, float) and math.isinf(level):
@@ -270,26 +246,16 @@ def _distinct_levels(series: pd.Series[Any], missing: BoolArray, name: ColumnNam
     return codes, levels
 
 
-def _factorize(series: pd.Series[Any], missing: BoolArray, name: ColumnName) -> tuple[IntArray, list[Any]]:
+def _factorize(series: pd.Series[Any], missing: BoolArray) -> tuple[IntArray, list[Any]]:
     if isinstance(series.dtype, pd.CategoricalDtype):
         categories = series.cat.categories
         return series.cat.codes.to_numpy().astype(np.int64), _as_python(categories, categories.dtype)
     if pdt.is_object_dtype(series.dtype) and len(set(map(type, series.to_numpy()[~missing]))) > 1:
-        return _factorize_by_type(series.to_numpy(), name)
+        seen: dict[tuple[type, Any], int] = {}
+        by_type = [seen.setdefault((type(cell), cell), len(seen)) for cell in series]
+        return np.array(by_type, dtype=np.int64), [cell for _, cell in seen]
     codes, uniques = pd.factorize(series)
     return codes.astype(np.int64), _as_python(uniques, series.dtype)
-
-
-def _factorize_by_type(cells: Array, name: ColumnName) -> tuple[IntArray, list[Any]]:
-    seen: dict[tuple[type, Any], int] = {}
-    try:
-        codes = [seen.setdefault((type(cell), cell), len(seen)) for cell in cells]
-    except TypeError as error:
-        raise TableError(
-            f"column {name!r} holds a cell that is no single value ({error}): "
-            "spread it over several columns or drop it."
-        ) from error
-    return np.array(codes, dtype=np.int64), [cell for _, cell in seen]
 
 
 def _as_python(uniques: Any, dtype: Any) -> list[Any]:
@@ -392,7 +358,6 @@ class SetAside:
     """A feature column that the language model does not write."""
 
     name: ColumnName
-    """Name in the user's frame."""
 
     reason: str
     """Why, as a sentence for the report."""
@@ -407,10 +372,31 @@ class SetAside:
     """Whether the cells are free texts, which a model may read though it does not write them."""
 
     def restore(self, n_rows: int, parents: pd.DataFrame | None, index: pd.Index[Any] | None) -> pd.Series[Any]:
-        """Column of `n_rows` cells; copied ones are taken by position from `parents`."""
-        if self.column is None:
-            assert parents is not None
-            copied: pd.Series[Any] = parents[self.name].copy()
-            return copied.reset_index(drop=True) if index is None else copied.set_axis(index)
-        codes = np.zeros(n_rows, dtype=np.int64)
-        return self.column.decode(codes, np.full(n_rows, self.fill == "missing"), index)
+        """Column of `n_rows` cells; copied ones are taken by position from `parents`.
+
+        Raises
+        ------
+        TableError
+            A copied column is not in `parents`, or these are not as many as the new rows.
+        """
+        if self.column is not None:
+            codes, gaps = np.zeros(n_rows, dtype=np.int64), np.full(n_rows, self.fill == "missing")
+            return self.column.decode(codes, gaps, index)
+        if parents is None or len(parents) != n_rows:
+            got = "none" if parents is None else f"a frame of {len(parents)} rows"
+            raise TableError(
+                f"column {self.name!r} is copied from the rows that new rows descend from: pass parents, a frame of "
+                f"{n_rows} rows; got {got}."
+            )
+        copied = column_of(parents, self.name)
+        return copied.reset_index(drop=True) if index is None else copied.set_axis(index)
+
+
+def column_of(df: pd.DataFrame, name: ColumnName) -> pd.Series[Any]:
+    """A column by name, whatever the index of the columns is; `TableError` unless there is one."""
+    if name not in df.columns:
+        raise TableError(f"column {name!r} is not in the table{nearest(str(name), map(str, df.columns))}: add it.")
+    found = df[name]
+    if isinstance(found, pd.DataFrame):
+        raise TableError(f"column name {name!r} occurs {found.shape[1]} times in the table; names must differ.")
+    return found

@@ -39,7 +39,7 @@ _MissingObject = Literal["None", "nan", "NA", "NaT"]
 
 _MISSING_OBJECTS: dict[_MissingObject, object] = {"None": None, "nan": np.nan, "NA": pd.NA, "NaT": pd.NaT}
 
-_KINDS_OF: dict[Nature, tuple[Kind, ...]] = {
+KINDS_OF: dict[Nature, tuple[Kind, ...]] = {
     "integer": ("integer", "continuous", "categorical", "boolean"),
     "continuous": ("continuous", "integer", "categorical", "boolean"),
     "boolean": ("boolean", "categorical"),
@@ -48,6 +48,7 @@ _KINDS_OF: dict[Nature, tuple[Kind, ...]] = {
     "words": ("categorical", "boolean", "text"),
     "levels": ("categorical", "boolean", "text"),
 }
+"""Kinds that a user may choose for a column, the default first."""
 
 _NATURES: dict[str, Nature] = {
     "i": "integer",
@@ -81,16 +82,6 @@ _SAFE_DIGITS = 15
 """Decimal digits that a float64 always keeps (IEEE 754)."""
 
 
-def default_kind(nature: Nature) -> Kind:
-    """Kind of a column for which the user names none."""
-    return _KINDS_OF[nature][0]
-
-
-def allowed_kinds(nature: Nature) -> tuple[Kind, ...]:
-    """Kinds that a user may choose for a column of this nature."""
-    return _KINDS_OF[nature]
-
-
 def holds_numbers(dtype: Any) -> bool:
     """Whether a column of this dtype holds numbers; pandas counts booleans among them, nobody else does."""
     return pdt.is_numeric_dtype(dtype) and not pdt.is_bool_dtype(dtype)
@@ -103,14 +94,7 @@ def dense(series: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def nature_of(series: pd.Series[Any], name: ColumnName) -> Nature:
-    """Nature of the cells of a dense series.
-
-    Parameters
-    ----------
-    series
-        Any column; only the Python types of the cells of ``object`` columns are looked at, never their text.
-    name
-        How errors call the column.
+    """Nature of the cells of a dense series; only the types of the cells of ``object`` columns are looked at.
 
     Raises
     ------
@@ -191,19 +175,10 @@ def _unhashable(name: ColumnName, type_name: str) -> TableError:
 
 @dataclass(frozen=True)
 class ColumnFormat:
-    """How pandas holds a column: everything needed to give its values their exact form back.
-
-    Examples
-    --------
-    >>> ColumnFormat.of(pd.Series([1.5, None], dtype="Float32"), "price").float_bits
-    32
-    """
+    """How pandas holds a column: everything needed to give its values their exact form back."""
 
     dtype: Any
-    """The pandas or NumPy dtype object."""
-
     nature: Nature
-    """What the cells physically are."""
 
     cell_type: str = ""
     """Name of the one Python type of all cells of an ``object`` column; empty for other dtypes and mixed cells."""
@@ -216,13 +191,7 @@ class ColumnFormat:
 
     @classmethod
     def of(cls, series: pd.Series[Any], name: ColumnName) -> ColumnFormat:
-        """Read the format off a series.
-
-        Raises
-        ------
-        TableError
-            The dtype or a cell is of a sort that no table may hold.
-        """
+        """Read the format off a series, see :func:`nature_of`."""
         plain = dense(series)
         nature = nature_of(plain, name)
         if not pdt.is_object_dtype(plain.dtype):
@@ -282,16 +251,7 @@ class ColumnFormat:
         return mask
 
     def restore(self, cells: npt.NDArray[Any], missing: BoolArray, name: ColumnName) -> Any:
-        """Array of `dtype`.
-
-        Parameters
-        ----------
-        cells
-            Numbers (float64 or int64), times (NumPy's, in UTC) or Python objects, shape (n,); anything where missing.
-        missing
-            Shape (n,).
-        name
-            How errors call the column.
+        """Array of `dtype` from numbers, times (NumPy's, in UTC) or Python objects; anything where missing.
 
         Raises
         ------

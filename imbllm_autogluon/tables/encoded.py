@@ -58,13 +58,7 @@ class Cells:
 
     @classmethod
     def concat(cls, parts: Sequence[Cells]) -> Cells:
-        """Rows of several tables of one schema, one below the other.
-
-        Raises
-        ------
-        InvalidInputError
-            There is no part, or the parts differ in their number of columns.
-        """
+        """Rows of at least one table, all of one schema, one below the other."""
         widths = sorted({part.n_columns for part in parts})
         if len(widths) != 1:
             raise InvalidInputError(f"concat needs at least one part, all of one width; got widths {widths}.")

@@ -14,17 +14,11 @@ from imbllm_autogluon.errors import InvalidInputError, TableError
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray, IntArray
 
-_EXACT_UNITS = 10.0**15
-"""Largest multiple of a power of ten that float64 division and multiplication still invert (15 digits)."""
+_EXACT_POWER, _LARGEST_POWER = 22, 308
+"""Largest powers of ten that float64 holds exactly, and at all."""
 
-_ROUNDED_UNITS = 10.0**14
-"""The same where the power of ten is itself rounded, beyond 10**22."""
-
-_EXACT_POWER = 22
-"""10**22 is the largest power of ten that float64 holds exactly."""
-
-_LARGEST_POWER = 308
-"""10**308 is the largest power of ten that float64 holds at all."""
+_EXACT_UNITS, _ROUNDED_UNITS = 10.0**15, 10.0**14
+"""Largest multiples of an exact and of a rounded power of ten that float64 division and multiplication still invert."""
 
 _POINTS = 6
 """A range of full-precision values is cut into about 10**6 points: finer than a model of a fold can learn."""
@@ -34,8 +28,6 @@ _MOST_POINTS = {16: 10.0**5, 32: 10.0**8, 64: 10.0**14}
 
 _PROBE = 512
 """Values tried first: most wrong numbers of decimals fail on these few, whatever the length of the column."""
-
-_FLOAT_TYPES: dict[int, type[np.floating[Any]]] = {16: np.float16, 32: np.float32, 64: np.float64}
 
 
 @dataclass(frozen=True)
@@ -76,14 +68,9 @@ class NumberLattice:
 
     @classmethod
     def of_floats(cls, values: npt.ArrayLike, bits: int = 64) -> NumberLattice:
-        """Lattice of a continuous column.
+        """Lattice of a continuous column (finite float64, shape (n,), n >= 1).
 
-        Parameters
-        ----------
-        values
-            Finite numbers without missing ones, shape (n,), n >= 1, as float64.
-        bits
-            Width of the column's own float type; decimals are those of its shortest text (float32 0.1 has one).
+        Decimals are those of the shortest text of the column's own floats, of so many `bits`: float32 0.1 has one.
         """
         unique = np.unique(np.asarray(values, dtype=np.float64))
         decimals = _shared_decimals(unique, bits)
@@ -96,10 +83,7 @@ class NumberLattice:
     def of_integers(cls, values: IntArray) -> NumberLattice:
         """Lattice of an integer column (int64, shape (n,)): the step is the greatest common divisor of all distances.
 
-        Raises
-        ------
-        TableError
-            The range holds 2**63 points or more.
+        `TableError` where the range holds 2**63 points or more.
         """
         step = int(np.gcd.reduce(_distances(np.unique(values), int(values.min()))))
         return cls._of_whole(values, max(step, 1))
@@ -119,7 +103,7 @@ class NumberLattice:
     def snap(self, values: npt.ArrayLike) -> npt.NDArray[Any]:
         """Nearest lattice point inside the range of every value; float64 for continuous columns, else int64."""
         inside = np.clip(np.asarray(values), self.minimum, self.maximum)
-        return self.from_units(self._nearest_units(inside))
+        return self.from_units(self.to_units(inside))
 
     def to_units(self, values: npt.ArrayLike) -> IntArray:
         """Whole numbers that stand for lattice points.
@@ -127,7 +111,14 @@ class NumberLattice:
         Continuous: ``value * 10**decimals``, so 0 stands for 0. Integer and datetime: ``(value - minimum) / step``,
         so 0 stands for the minimum. Values off the lattice go to the nearest point.
         """
-        return self._nearest_units(np.asarray(values))
+        numbers = np.asarray(values)
+        if not isinstance(self.minimum, int):
+            return np.rint(_times_ten_to(numbers.astype(np.float64), self.decimals)).astype(np.int64)
+        if numbers.dtype.kind == "f":
+            return np.rint((numbers - self.minimum) / self.step).astype(np.int64)
+        step = np.uint64(self.step)
+        units, rest = np.divmod(_distances(numbers.astype(np.int64), self.minimum), step)
+        return (units + (rest > step - rest)).astype(np.int64)
 
     def from_units(self, units: npt.ArrayLike) -> npt.NDArray[Any]:
         """Lattice points that whole numbers stand for: the inverse of :meth:`to_units`."""
@@ -137,24 +128,18 @@ class NumberLattice:
             return (offsets + _wrapped(self.minimum)).astype(np.int64)
         return _times_ten_to(whole.astype(np.float64), -self.decimals)
 
-    def _nearest_units(self, values: npt.NDArray[Any]) -> IntArray:
-        if not isinstance(self.minimum, int):
-            return np.rint(_times_ten_to(values.astype(np.float64), self.decimals)).astype(np.int64)
-        if values.dtype.kind == "f":
-            return np.rint((values - self.minimum) / self.step).astype(np.int64)
-        step = np.uint64(self.step)
-        units, rest = np.divmod(_distances(values.astype(np.int64), self.minimum), step)
-        return (units + (rest > step - rest)).astype(np.int64)
-
 
 def shortest(values: FloatArray, decimals: int, bits: int) -> FloatArray:
     """Replace float16 and float32 values, widened to float64, by the short decimal they stand for, where they do."""
     if bits == 64:
         return values
     with np.errstate(over="ignore"):
-        short = _times_ten_to(np.rint(_times_ten_to(values, decimals)), -decimals)
-        own = _FLOAT_TYPES[bits]
+        short, own = _rounded(values, decimals), f"float{bits}"
         return np.where(short.astype(own) == values.astype(own), short, values)
+
+
+def _rounded(values: FloatArray, decimals: int) -> FloatArray:
+    return _times_ten_to(np.rint(_times_ten_to(values, decimals)), -decimals)
 
 
 def _distances(values: IntArray, low: int) -> npt.NDArray[np.uint64]:
@@ -188,9 +173,8 @@ def _shared_decimals(unique: FloatArray, bits: int) -> int | None:
 
 
 def _have_decimals(values: FloatArray, decimals: int, bits: int) -> bool:
-    short = _times_ten_to(np.rint(_times_ten_to(values, decimals)), -decimals)
-    own = _FLOAT_TYPES[bits]
-    return bool(np.array_equal(short.astype(own), values.astype(own)))
+    own = f"float{bits}"
+    return bool(np.array_equal(_rounded(values, decimals).astype(own), values.astype(own)))
 
 
 def _rounded_lattice(unique: FloatArray) -> NumberLattice:

@@ -20,14 +20,11 @@ Task = Literal["classification", "regression"]
 
 CHOICES: tuple[str, ...] = ("auto", *get_args(Task))
 
-LEAST_ROWS = 20
+_LEAST_ROWS = 20
 """Rows with a target below which no model of a continuous target is fitted."""
 
-_MOST_NUMERIC_CLASSES = 20
-"""Distinct numbers up to which a numeric label always counts as classes."""
-
-_CLASS_SHARE = 0.05
-"""Distinct whole numbers over rows, up to which more of them count as classes: AutoGluon's limit for large tables."""
+_MOST_NUMERIC_CLASSES, _CLASS_SHARE = 20, 0.05
+"""Distinct numbers that always count as classes; for whole ones also as a share of the rows (AutoGluon's limit)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +35,6 @@ class LabeledTable:
     """Features and label, index 0 … n - 1; the label is float64 where the task is regression."""
 
     label: str
-    """Name of the label column."""
 
     _: KW_ONLY
 
@@ -59,18 +55,12 @@ class LabeledTable:
         task: Task = "classification",
         any_number: bool = False,
     ) -> LabeledTable:
-        """Check a frame to learn from, which is not modified.
+        """Check a frame to learn from, shape (n, m + 1), which is not modified.
 
         Parameters
         ----------
-        frame
-            Features and label, shape (n, m + 1), in unique columns.
-        label
-            Name of the label column.
-        source
-            What to call the table in messages.
-        task
-            What the label is taken for.
+        frame, label, source, task
+            See the attributes.
         any_number
             Whether the different values of a measured number, too, count as classes.
 
@@ -98,13 +88,7 @@ class LabeledTable:
     def known_rows(
         frame: pd.DataFrame, label: str, source: str = "the table", *, task: Task = "classification"
     ) -> LabeledTable:
-        """Rows whose label is not missing, however few and whatever they hold: for rows to be scored.
-
-        Raises
-        ------
-        TableError
-            The label is absent, or there is no feature. Regression: it holds no numbers, or is infinite somewhere.
-        """
+        """Rows whose label is not missing, however few and whatever they hold: for rows to be scored."""
         check_label_column(frame, label, source)
         known = frame[label].notna()
         kept = frame[known].reset_index(drop=True)
@@ -141,13 +125,7 @@ class LabeledTable:
         return list(self.counts)[-1]
 
     def class_named(self, text: str) -> Hashable:
-        """The class that is written as `text`; on a command line every class is text.
-
-        Raises
-        ------
-        InvalidInputError
-            There is none.
-        """
+        """The class that is written as `text`, as on a command line; `InvalidInputError` if there is none."""
         by_text = {str(label): label for label in self.counts}
         if text not in by_text:
             listed = ", ".join(map(repr, list(by_text)[:20]))
@@ -172,25 +150,11 @@ def check_label_column(frame: pd.DataFrame, label: str | int, source: str) -> No
 
 
 def choose_task(frame: pd.DataFrame, label: str, source: str = "the table") -> tuple[Task, str]:
-    """Choose by what the label holds, as AutoGluon does but for whole numbers in small tables.
+    """Choose by what the label holds; returns the task and a remark, empty where nothing else was possible.
 
     Two values, texts, categories and booleans are classes. Numbers with fractions are a quantity. Whole numbers are
     classes up to 20 different ones, or 5 % of the rows: AutoGluon, under 1000 rows, takes them for a quantity above
     10 % of the rows, which makes a number of five codes in 40 rows.
-
-    Parameters
-    ----------
-    frame
-        Features and label, shape (n, m + 1).
-    label
-        Name of the label column.
-    source
-        What to call the table in messages.
-
-    Returns
-    -------
-    task, remark
-        The task, and what was chosen and how to change it; empty where nothing else was possible.
 
     Raises
     ------
@@ -245,9 +209,9 @@ def _numbers(target: pd.Series[Any], source: str) -> pd.Series[Any]:
 
 def _check_targets(table: LabeledTable) -> None:
     source, label, n = table.source, table.label, len(table.frame)
-    if n < LEAST_ROWS:
+    if n < _LEAST_ROWS:
         raise TableError(
-            f"{source}: the target {label!r} is known in {n} rows; at least {LEAST_ROWS} are needed to learn from: "
+            f"{source}: the target {label!r} is known in {n} rows; at least {_LEAST_ROWS} are needed to learn from: "
             "collect more rows."
         )
     if table.targets.min() == table.targets.max():

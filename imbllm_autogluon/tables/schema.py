@@ -14,12 +14,12 @@ import pandas as pd
 
 from imbllm_autogluon._config import require_number
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError, nearest
-from imbllm_autogluon.tables.column import Column, SetAside, Unknown
-from imbllm_autogluon.tables.dtypes import KINDS, ColumnFormat, ColumnName, Kind, allowed_kinds, dense
+from imbllm_autogluon.tables.column import Column, SetAside, Unknown, column_of
+from imbllm_autogluon.tables.dtypes import KINDS, KINDS_OF, ColumnFormat, ColumnName, Kind, dense
 from imbllm_autogluon.tables.encoded import Cells
 from imbllm_autogluon.tables.io import checked_names
 from imbllm_autogluon.tables.labeled import check_label_column
-from imbllm_autogluon.tables.stored import column_from_dict, column_to_dict, set_aside_from_dict, set_aside_to_dict
+from imbllm_autogluon.tables.stored import column_from_dict, column_to_dict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,11 +91,11 @@ class TableSchema:
         df
             At least one row and one feature.
         label
-            Name of the label; None: every column is a feature.
+            None: every column is a feature.
         kinds
             Kinds of columns that the user knows better than the dtype does.
         max_columns
-            Features written at most; further ones are set aside. 256: beyond it a row is longer than small language
+            Features written at most; further ones are set aside. Rows of more than 256 are longer than small language
             models read.
 
         Raises
@@ -131,19 +131,12 @@ class TableSchema:
     def encode(self, df: pd.DataFrame, *, unknown: Unknown = "refuse") -> Cells:
         """Written features of a frame as plain arrays; other columns are ignored.
 
-        Parameters
-        ----------
-        df
-            Frame with every written column.
-        unknown
-            What becomes of categories that a column did not hold: ``"refuse"``, or ``"missing"``.
-
         Raises
         ------
         TableError
             A written feature is absent, or holds a value that the schema does not know.
         """
-        pairs = [column.encode(_column_of(df, column.name), unknown=unknown) for column in self.columns]
+        pairs = [column.encode(column_of(df, column.name), unknown=unknown) for column in self.columns]
         missing = np.zeros((len(df), len(pairs)), dtype=bool)
         for j, (_, mask) in enumerate(pairs):
             missing[:, j] = mask
@@ -159,19 +152,15 @@ class TableSchema:
         cells
             Rows of this schema.
         parents
-            Frame with one row per row of `cells`, from which copied columns are taken by position; needed only if
-            :attr:`set_aside` has such columns.
+            One row per row of `cells`, from which copied columns are taken by position; needed only where there are.
         index
-            Index of the frame; None: 0 .. n - 1.
+            Of the frame; None: 0 .. n - 1.
 
         Raises
         ------
         TableError
             `parents` is needed and absent, of another length, or without a copied column.
         """
-        for part in self.set_aside:
-            if part.fill == "copied":
-                _check_parents(part.name, cells.n_rows, parents)
         restored = {part.name: part.restore(cells.n_rows, parents, index) for part in self.set_aside}
         for j, column in enumerate(self.columns):
             restored[column.name] = column.decode(cells.values[j], cells.missing[:, j], index)
@@ -210,7 +199,7 @@ class TableSchema:
             "names": list(self.names),
             "columns": [column_to_dict(column) for column in self.columns],
             "label": None if self.label is None else column_to_dict(self.label),
-            "set_aside": [set_aside_to_dict(part) for part in self.set_aside],
+            "set_aside": [{**vars(p), "column": p.column and column_to_dict(p.column)} for p in self.set_aside],
         }
 
     @classmethod
@@ -227,7 +216,10 @@ class TableSchema:
                 tuple(state["names"]),
                 tuple(column_from_dict(part) for part in state["columns"]),
                 None if state["label"] is None else column_from_dict(state["label"]),
-                tuple(set_aside_from_dict(part) for part in state["set_aside"]),
+                tuple(
+                    SetAside(**{**part, "column": part["column"] and column_from_dict(part["column"])})
+                    for part in state["set_aside"]
+                ),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise StoredStateError(f"the stored schema is incomplete or damaged ({error!r}): make it again.") from error
@@ -294,7 +286,7 @@ def _unwritable(series: pd.Series[Any], name: ColumnName, kind: Kind | None) -> 
         lowest, highest = dense(series).min(), dense(series).max()
         if int(highest) >= 2**63 or int(highest) - int(lowest) >= 2**63:
             return "its whole numbers do not fit into 64 bits with a sign."
-    return _IS_TEXT if kind == "text" and "text" not in allowed_kinds(nature) else None
+    return _IS_TEXT if kind == "text" and "text" not in KINDS_OF[nature] else None
 
 
 def _levels(series: pd.Series[Any], name: ColumnName) -> Column:
@@ -335,24 +327,3 @@ def _is_identifier(column: Column, series: pd.Series[Any], n_cells: int) -> bool
         return False
     is_run = int(column.lattice.maximum) - int(column.lattice.minimum) + 1 == n_cells
     return is_run and int(dense(series).nunique()) == n_cells
-
-
-def _check_parents(name: ColumnName, n_rows: int, parents: pd.DataFrame | None) -> None:
-    """Refuse rows that new rows descend from where a copied column cannot be taken from them."""
-    if parents is None or len(parents) != n_rows:
-        got = "none" if parents is None else f"a frame of {len(parents)} rows"
-        raise TableError(
-            f"column {name!r} is copied from the rows that new rows descend from: pass parents, a frame of "
-            f"{n_rows} rows; got {got}."
-        )
-    _column_of(parents, name)
-
-
-def _column_of(df: pd.DataFrame, name: ColumnName) -> pd.Series[Any]:
-    """A column by name, whatever the index of the columns is."""
-    if name not in df.columns:
-        raise TableError(f"column {name!r} is not in the table{nearest(str(name), map(str, df.columns))}: add it.")
-    found = df[name]
-    if isinstance(found, pd.DataFrame):
-        raise TableError(f"column name {name!r} occurs {found.shape[1]} times in the table; names must differ.")
-    return found

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
-from imbllm_autogluon.tables.column import Column, SetAside
+from imbllm_autogluon.tables.column import Column
 from imbllm_autogluon.tables.dtypes import ColumnFormat
 from imbllm_autogluon.tables.grid import NumberLattice
 
@@ -23,43 +23,39 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def _timestamp(state: list[Any]) -> pd.Timestamp:
-    stamp = pd.Timestamp(np.datetime64(state[0], state[1]))
-    return stamp if state[2] is None else stamp.tz_localize("UTC").tz_convert(state[2])
+def _timestamp(count: int, unit: Any, zone: str | None) -> pd.Timestamp:
+    stamp = pd.Timestamp(np.datetime64(count, unit))
+    return stamp if zone is None else stamp.tz_localize("UTC").tz_convert(zone)
 
 
-# Exact types: a subclass is another type, whose state is unknown.
-_CODERS: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
+# Exact types: a subclass is another type, whose state is unknown. The state is a list of arguments, or one argument.
+_CODERS: dict[str, tuple[type, Callable[[Any], Any], Callable[..., Any]]] = {
     "timestamp": (
         pd.Timestamp,
-        lambda stamp: [stamp.asm8.view("i8").item(), stamp.unit, None if stamp.tz is None else str(stamp.tz)],
+        lambda t: [int(t.asm8.view("i8")), t.unit, None if t.tz is None else str(t.tz)],
         _timestamp,
     ),
     "timedelta": (
         pd.Timedelta,
-        lambda delta: [delta.asm8.view("i8").item(), delta.unit],
-        lambda state: pd.Timedelta(np.timedelta64(*state)),
+        lambda t: [int(t.asm8.view("i8")), t.unit],
+        lambda *t: pd.Timedelta(np.timedelta64(*t)),
     ),
     "datetime": (datetime.datetime, datetime.datetime.isoformat, datetime.datetime.fromisoformat),
     "date": (datetime.date, datetime.date.isoformat, datetime.date.fromisoformat),
     "time": (datetime.time, datetime.time.isoformat, datetime.time.fromisoformat),
-    "duration": (
-        datetime.timedelta,
-        lambda delta: [delta.days, delta.seconds, delta.microseconds],
-        lambda state: datetime.timedelta(*state),
-    ),
+    "duration": (datetime.timedelta, lambda t: [t.days, t.seconds, t.microseconds], datetime.timedelta),
     "decimal": (Decimal, str, Decimal),
     "bytes": (bytes, lambda raw: base64.b64encode(raw).decode(), base64.b64decode),
     "uuid": (uuid.UUID, str, uuid.UUID),
     "period": (
         pd.Period,
-        lambda period: [period.ordinal, period.freqstr],
-        lambda state: pd.Period(ordinal=state[0], freq=state[1]),
+        lambda p: [p.ordinal, p.freqstr],
+        lambda ordinal, freq: pd.Period(ordinal=ordinal, freq=freq),
     ),
     "interval": (
         pd.Interval,
-        lambda interval: [scalar_to_json(interval.left), scalar_to_json(interval.right), interval.closed],
-        lambda state: pd.Interval(scalar_from_json(state[0]), scalar_from_json(state[1]), closed=state[2]),
+        lambda i: [scalar_to_json(i.left), scalar_to_json(i.right), i.closed],
+        lambda left, right, closed: pd.Interval(scalar_from_json(left), scalar_from_json(right), closed=closed),
     ),
     "float": (float, repr, float),
 }
@@ -70,16 +66,11 @@ _TAG_OF = {coder[0]: tag for tag, coder in _CODERS.items()}
 def scalar_to_json(value: Any) -> Any:
     """A value that ``json.dumps`` accepts and :func:`scalar_from_json` turns back into an equal one.
 
-    Parameters
-    ----------
-    value
-        A str, int, float, bool, None, bytes, Decimal, UUID, anything of `datetime`, a pandas Timestamp, Timedelta,
-        Period or Interval, or a NumPy scalar.
-
     Raises
     ------
     InvalidInputError
-        The value is of any other type.
+        The value is no str, int, float, bool, None, bytes, Decimal, UUID, nothing of `datetime`, no pandas Timestamp,
+        Timedelta, Period or Interval, and no NumPy scalar.
 
     Examples
     --------
@@ -88,7 +79,7 @@ def scalar_to_json(value: Any) -> Any:
     """
     if type(value) in (str, int, bool) or value is None or (type(value) is float and math.isfinite(value)):
         return value
-    # The item of a long double is itself: it has more than 64 bits and is refused below.
+    # The item of a long double is a long double: it has more than 64 bits and is refused below.
     if isinstance(value, np.generic) and value.dtype.kind in "biufSU" and not isinstance(value.item(), np.generic):
         return {"numpy": [value.dtype.str, scalar_to_json(value.item())]}
     tag = _TAG_OF.get(type(value))
@@ -102,13 +93,7 @@ def scalar_to_json(value: Any) -> Any:
 
 
 def scalar_from_json(state: Any) -> Any:
-    """The value that :func:`scalar_to_json` wrote.
-
-    Raises
-    ------
-    StoredStateError
-        The tag is unknown.
-    """
+    """The value that :func:`scalar_to_json` wrote; `StoredStateError` where its tag is unknown."""
     if not isinstance(state, dict):
         return state
     ((tag, content),) = state.items()
@@ -116,7 +101,7 @@ def scalar_from_json(state: Any) -> Any:
         return np.dtype(content[0]).type(scalar_from_json(content[1]))
     if tag not in _CODERS:
         raise StoredStateError(f"the stored value {state!r} has an unknown tag: was it stored by a newer version?")
-    return _CODERS[tag][2](content)
+    return _CODERS[tag][2](*(content if isinstance(content, list) else [content]))
 
 
 def dtype_to_json(dtype: Any) -> dict[str, Any]:
@@ -126,11 +111,6 @@ def dtype_to_json(dtype: Any) -> dict[str, Any]:
     ------
     InvalidInputError
         pandas cannot make the dtype from its name, or a level of a category cannot be stored.
-
-    Examples
-    --------
-    >>> dtype_to_json(pd.CategoricalDtype(["low", "high"], ordered=True))
-    {'levels': ['low', 'high'], 'of': {'name': 'object'}, 'ordered': True}
     """
     if isinstance(dtype, pd.CategoricalDtype):
         # NumPy objects inside an object index stay what they are.
@@ -148,13 +128,7 @@ def dtype_to_json(dtype: Any) -> dict[str, Any]:
 
 
 def dtype_from_json(state: dict[str, Any]) -> Any:
-    """The dtype that :func:`dtype_to_json` wrote.
-
-    Raises
-    ------
-    StoredStateError
-        The state is of no known form.
-    """
+    """The dtype that :func:`dtype_to_json` wrote; `StoredStateError` where its form is unknown."""
     if "levels" in state:
         levels = [scalar_from_json(level) for level in state["levels"]]
         return pd.CategoricalDtype(pd.Index(levels, dtype=dtype_from_json(state["of"])), ordered=state["ordered"])
@@ -203,13 +177,3 @@ def column_from_dict(state: dict[str, Any]) -> Column:
         "format": ColumnFormat(**{**state["format"], "dtype": dtype_from_json(state["format"]["dtype"])}),
     }
     return Column(**{**state, **parts})
-
-
-def set_aside_to_dict(part: SetAside) -> dict[str, Any]:
-    """State of a set-aside column that ``json.dumps`` accepts."""
-    return {**vars(part), "column": None if part.column is None else column_to_dict(part.column)}
-
-
-def set_aside_from_dict(state: dict[str, Any]) -> SetAside:
-    """The set-aside column that :func:`set_aside_to_dict` wrote."""
-    return SetAside(**{**state, "column": None if state["column"] is None else column_from_dict(state["column"])})

@@ -11,21 +11,20 @@ from sklearn import metrics
 
 from imbllm_autogluon.jobs import compare as module
 from imbllm_autogluon.jobs.compare import (
-    ClassRows,
     Comparison,
     EnsemblePair,
-    Metric,
     Score,
-    TargetRows,
+    ScoredRows,
+    _class_curves,
+    _gain_interval,
+    _Metric,
     base_models,
     compare,
-    gain_interval,
     model_kind,
     pair_ensembles,
 )
-from imbllm_autogluon.plugin.ensemble_model import fit_ensemble, tilt_of
-from imbllm_autogluon.plugin.generator_model import GeneratorModel
-from imbllm_autogluon.plugin.latent_diff_model import LatentDiffModel
+from imbllm_autogluon.plugin.ensemble import fit_ensemble, tilt_of
+from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.regression.bins import TargetBins, shots
 from imbllm_autogluon.regression.metrics import geometric_mean_error
 from tests.jobs.fits import binary_outcome, mixed_table, multiclass_outcome, target_outcome, unbagged_outcome
@@ -333,22 +332,22 @@ def test_of_bags_out_of_fold_targets_are_scored() -> None:
     assert result.scores[0].rows == len(train) == 149
 
 
-def decisions(classes: np.ndarray, **predictions: np.ndarray) -> ClassRows:
+def decisions(classes: np.ndarray, **predictions: np.ndarray) -> ScoredRows:
     """Classes and decided ones as probabilities, scored by balanced accuracy."""
     answers = {name: np.eye(int(classes.max()) + 1)[decided] for name, decided in predictions.items()}
-    metric = Metric("balanced_accuracy", balanced_accuracy)
-    return ClassRows((metric,), classes, answers, (), answers, {name: {} for name in answers}, {})
+    metric = _Metric("balanced_accuracy", balanced_accuracy)
+    return ScoredRows("classification", (metric,), classes, classes, {}, answers)
 
 
-def numbers(errors: dict[str, np.ndarray], sorts: np.ndarray, shot: str | None = None) -> TargetRows:
-    zeros = np.zeros(len(sorts))
-    return TargetRows((Metric(MAE, get_metric(MAE, "regression"), shot),), sorts, errors, (), zeros)
+def numbers(errors: dict[str, np.ndarray], sorts: np.ndarray, shot: str | None = None) -> ScoredRows:
+    metric = _Metric(MAE, get_metric(MAE, "regression"), shot)
+    return ScoredRows("regression", (metric,), np.zeros(len(sorts)), sorts, {}, errors)
 
 
 def test_the_interval_of_a_mean_is_about_two_standard_errors_wide() -> None:
     gains = np.random.default_rng(1).normal(0.5, 1.0, 400)
     rows = numbers({"whole": np.full(400, 9.0), "plain": 9.0 + gains}, np.repeat("few", 400))
-    low, high = gain_interval(rows, EnsemblePair("whole", "plain")) or (0.0, 0.0)
+    low, high = _gain_interval(rows, EnsemblePair("whole", "plain")) or (0.0, 0.0)
     assert low < gains.mean() < high
     assert high - low == pytest.approx(4 * 1.0 / 20, rel=0.2)
 
@@ -361,7 +360,7 @@ def test_the_interval_of_decisions_is_that_of_the_metric_on_rows_drawn_within_cl
     for at in module.redrawn_within_classes(classes, np.random.default_rng(0), 200):
         sizes.add(tuple(np.bincount(classes[at])))
         gains.append(balanced_accuracy(classes[at], better[at]) - balanced_accuracy(classes[at], worse[at]))
-    found = gain_interval(decisions(classes, better=better, worse=worse), EnsemblePair("better", "worse"))
+    found = _gain_interval(decisions(classes, better=better, worse=worse), EnsemblePair("better", "worse"))
     assert sizes == {tuple(np.bincount(classes))}
     assert found == pytest.approx(tuple(np.quantile(gains, [0.025, 0.975])))
 
@@ -369,16 +368,16 @@ def test_the_interval_of_decisions_is_that_of_the_metric_on_rows_drawn_within_cl
 def test_large_tables_are_not_resampled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_RESAMPLED", 10)
     rows = numbers({"whole": np.ones(11), "plain": np.ones(11)}, np.repeat("few", 11))
-    assert gain_interval(rows, EnsemblePair("whole", "plain")) is None
+    assert _gain_interval(rows, EnsemblePair("whole", "plain")) is None
 
 
 def test_the_interval_of_few_shot_errors_looks_at_no_other_rows() -> None:
     few = np.arange(60) % 3 == 0
     errors = {"plain": np.full(60, 9.0), "whole": np.where(few, 4.0, np.arange(60.0))}
     sorts, pair = np.where(few, "few", "many"), EnsemblePair("whole", "plain")
-    assert gain_interval(numbers(errors, sorts, "few"), pair) == pytest.approx((5.0, 5.0))
-    assert gain_interval(numbers(errors, sorts, "medium"), pair) is None
-    low, high = gain_interval(numbers(errors, sorts), pair) or (0.0, 0.0)
+    assert _gain_interval(numbers(errors, sorts, "few"), pair) == pytest.approx((5.0, 5.0))
+    assert _gain_interval(numbers(errors, sorts, "medium"), pair) is None
+    low, high = _gain_interval(numbers(errors, sorts), pair) or (0.0, 0.0)
     assert low < high < 0
 
 
@@ -393,15 +392,16 @@ def test_the_interval_is_of_the_gain_and_paired() -> None:
     assert (same.interval, same.winner) == ((0.0, 0.0), "neither")
 
 
-def class_rows(classes: np.ndarray, **probabilities: np.ndarray) -> ClassRows:
-    return ClassRows((), classes, probabilities, (), probabilities, {}, dict(enumerate("abcde")))
+def curves_of(classes: np.ndarray, **probabilities: np.ndarray) -> tuple[Any, ...]:
+    rows = ScoredRows("classification", (), classes, classes, dict(enumerate("abcde")), {}, probabilities)
+    return _class_curves(rows, EnsemblePair("whole", "plain" if "plain" in probabilities else None))
 
 
 def test_the_positive_class_of_two_has_the_curves_of_both_ensembles() -> None:
     rng = np.random.default_rng(0)
     truth = (rng.random(300) < 0.2).astype(np.int64)
     scores = {"whole": rng.random(300) * 0.5 + 0.5 * truth, "plain": rng.random(300)}
-    (found,) = class_rows(truth, **scores).curves(EnsemblePair("whole", "plain"))
+    (found,) = curves_of(truth, **scores)
     assert (found["label"], found["rows"]) == ("b", truth.sum())
     assert found["figures"]["average precision"] == {
         f"{side} ensemble": pytest.approx(metrics.average_precision_score(truth, scores[side]), abs=1e-6)
@@ -413,14 +413,14 @@ def test_the_positive_class_of_two_has_the_curves_of_both_ensembles() -> None:
 def test_of_many_classes_the_rarest_are_drawn_each_against_all_others() -> None:
     classes = np.repeat(np.arange(5), [50, 4, 30, 2, 9])
     proba = np.eye(5)[classes] * 0.6 + 0.08
-    found = class_rows(classes, whole=proba).curves(EnsemblePair("whole", None))
+    found = curves_of(classes, whole=proba)
     assert [curves["label"] for curves in found] == ["d", "b", "e"]
     assert {curves["figures"]["average precision"]["whole ensemble"] for curves in found} == {1.0}
 
 
 @pytest.mark.parametrize("code", [0, 1])
 def test_a_class_that_no_scored_row_or_every_one_has_is_not_drawn(code: int) -> None:
-    assert class_rows(np.array([code, code]), whole=np.array([0.1, 0.4])).curves(EnsemblePair("whole", None)) == ()
+    assert curves_of(np.array([code, code]), whole=np.array([0.1, 0.4])) == ()
 
 
 def test_the_comparison_of_a_fit_holds_curves_that_agree_with_its_scores() -> None:

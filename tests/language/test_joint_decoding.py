@@ -12,7 +12,7 @@ import torch
 from imbllm_autogluon.language import writing
 from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.config import LanguageConfig
-from imbllm_autogluon.language.decoding import ConstrainedDecoder, JointDecoder, draw_tokens
+from imbllm_autogluon.language.decoding import ConstrainedDecoder, JointDecoder, _draw_tokens
 from imbllm_autogluon.language.losses import NOT_LEGAL
 from imbllm_autogluon.language.table_backbone import TableBackbone, Tuning
 from imbllm_autogluon.language.writing import RowWriter
@@ -81,7 +81,7 @@ def test_only_fused_sentences_of_values_of_one_token_are_in_step() -> None:
 @pytest.mark.parametrize("temperature", [0.5, 1.0])
 def test_tokens_are_drawn_by_their_shares_and_never_an_illegal_one(temperature: float) -> None:
     logits = torch.tensor([[NOT_LEGAL, 0.0, 1.0, NOT_LEGAL, -1.0, NOT_LEGAL]])
-    drawn = draw_tokens(logits.expand(40_000, -1), temperature, torch.Generator().manual_seed(0))
+    drawn = _draw_tokens(logits.expand(40_000, -1), temperature, torch.Generator().manual_seed(0))
     shares = torch.softmax(logits[0] / temperature, dim=0)
     counts = torch.bincount(drawn, minlength=6) / 40_000
     assert not counts[[0, 3, 5]].any()
@@ -91,7 +91,7 @@ def test_tokens_are_drawn_by_their_shares_and_never_an_illegal_one(temperature: 
 def test_the_largest_uniform_number_draws_the_last_legal_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "rand", lambda shape, **_: torch.ones(shape))
     logits = torch.tensor([[0.0, 0.3, NOT_LEGAL], [NOT_LEGAL, 0.1, NOT_LEGAL]])
-    assert draw_tokens(logits, 1.0, torch.Generator()).tolist() == [1, 1]
+    assert _draw_tokens(logits, 1.0, torch.Generator()).tolist() == [1, 1]
 
 
 def row_writer(rows_at_once: int) -> RowWriter:

@@ -125,11 +125,18 @@ def test_it_works_inside_a_pipeline_and_cross_validation(small_table: Table) -> 
     assert scores.mean() > 0.6
 
 
-def test_parameters_are_those_of_the_configuration_with_its_defaults() -> None:
+def test_few_parameters_are_shown_and_all_settings_can_be_got_and_set_with_the_defaults_of_the_configuration() -> None:
     signature = inspect.signature(ImbLLMOverSampler).parameters
-    own = {"sampling_strategy", "method", "random_state", "kinds", "threads"}
-    assert {name: p.default for name, p in signature.items() if name not in own} == GeneratorConfig().flat()
-    assert own <= set(signature)
+    own = {"sampling_strategy", "method", "random_state", "kinds", "threads", "settings"}
+    assert own < set(signature)
+    assert len(signature) <= 20
+    assert {k: v for k, v in ImbLLMOverSampler().get_params().items() if k not in own} == GeneratorConfig().flat()
+    assert ImbLLMOverSampler(settings={"beta": 0.5}).set_params(beta=0.9).config().measures.beta == 0.9
+
+
+def test_other_settings_as_keywords_are_accepted_with_a_warning() -> None:
+    with pytest.warns(FutureWarning, match=r"write settings=\{'start': 'class'\}"):
+        assert ImbLLMOverSampler(start="class").config().query.start == "class"
 
 
 def test_a_setting_that_nobody_knows_is_refused_with_the_nearest_name() -> None:
@@ -138,9 +145,8 @@ def test_a_setting_that_nobody_knows_is_refused_with_the_nearest_name() -> None:
 
 
 def test_its_representation_names_what_differs_from_the_defaults() -> None:
-    assert repr(ImbLLMOverSampler(method="pred_llm", start="class")) == (
-        "ImbLLMOverSampler(method='pred_llm', start='class')"
-    )
+    sampler = ImbLLMOverSampler(method="pred_llm", steps=9, settings={"start": "class"})
+    assert repr(sampler) == "ImbLLMOverSampler(method='pred_llm', settings={'start': 'class'}, steps=9)"
 
 
 @pytest.mark.parametrize("method", GENERATORS)
@@ -182,7 +188,7 @@ def test_a_clone_has_the_same_parameters_and_set_params_changes_one() -> None:
 )
 def test_a_parameter_outside_its_range_is_refused_by_name(small_table: Table, parameter: str, value: Any) -> None:
     with pytest.raises(ValueError, match=parameter):
-        ImbLLMOverSampler(**{**QUICK, "method": "pred_llm", parameter: value}).fit_resample(*small_table)
+        ImbLLMOverSampler(**QUICK).set_params(**{"method": "pred_llm", parameter: value}).fit_resample(*small_table)
 
 
 def test_a_class_of_one_row_is_refused_with_the_remedy(small_table: Table) -> None:

