@@ -7,12 +7,11 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.quality.charts.curves import (
-    HEIGHT,
+from imbllm_autogluon.quality.curves import (
     MOST_POINTS,
-    WIDTH,
     Curve,
     calibration_chart,
+    loss_windows,
     precision_recall_chart,
 )
 
@@ -22,9 +21,7 @@ TRUTH = RNG.random(2000) < PROBABILITIES
 
 
 def points(line: Curve) -> np.ndarray:
-    """Values of x and y from 0 to 1."""
-    pixels = np.array([[float(number) for number in point.split(",")] for point in line.points.split()])
-    return np.column_stack([pixels[:, 0] / WIDTH, 1 - pixels[:, 1] / HEIGHT])
+    return np.column_stack([line.x, line.y])
 
 
 def test_precision_falls_from_the_surest_rows_to_the_share_of_positives() -> None:
@@ -50,8 +47,7 @@ def test_the_axes_of_a_rare_class_end_where_its_probabilities_do() -> None:
     rare = PROBABILITIES / 20
     truth = RNG.random(2000) < rare
     chart = calibration_chart(truth, {"a": rare})
-    assert float(chart.x_ticks[-1].text) <= 0.1
-    assert all(0 <= tick.at <= WIDTH + 0.01 for tick in chart.x_ticks)
+    assert points(chart.lines[0]).max() <= chart.end <= 0.1
 
 
 def test_equal_probabilities_and_few_rows_have_curves() -> None:
@@ -74,3 +70,17 @@ def test_equal_probabilities_and_few_rows_have_curves() -> None:
 def test_what_cannot_be_drawn_is_refused(draw: Any, truth: Any, scores: Any, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         draw(truth, scores)
+
+
+def test_long_losses_are_averaged_and_those_that_are_no_numbers_left_out() -> None:
+    folds = {"a": {"warm-up": [3.0] * 400, "minority": [1.0] * 200}, "b": {"warm-up": [2.0, float("nan")]}}
+    found = loss_windows(folds)
+    steps, losses = found["a"]
+    assert len(steps) == MOST_POINTS
+    assert (steps[0], steps[-1], losses[0], losses[-1]) == (3.0, 598.0, 3.0, 1.0)
+    assert found["b"] == ([1.0], [2.0])
+
+
+@pytest.mark.parametrize("folds", [{}, {"a": {}}, {"a": {"warm-up": []}}, {"a": {"warm-up": [float("nan")]}}])
+def test_folds_without_losses_have_no_line(folds: dict[str, dict[str, list[float]]]) -> None:
+    assert loss_windows(folds) == {}

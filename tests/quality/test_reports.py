@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,44 +9,15 @@ import pytest
 
 from imbllm_autogluon import quality
 from imbllm_autogluon.errors import TableError
-from imbllm_autogluon.quality.pages.quality_report import NO_PRIVACY, QualityReport, report, rows_section
+from imbllm_autogluon.quality.reports import NO_PRIVACY, QualityReport, report, rows_section
 from tests.quality.evaluations import evaluation_of
 from tests.quality.frames import mixed_rows
+from tests.quality.pages import Page
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 EVIL = "<script>alert('x')</script><b>&\"'|`*_[a](b)"
-
-
-class Page(HTMLParser):
-    """Tags, attributes and shown text of a page."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.text = ""
-        self._in_style = False
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-        self._in_style = tag == "style" or (self._in_style and tag != "style")
-        self.text += " " if tag == "br" else ""
-
-    def handle_endtag(self, tag: str) -> None:
-        self._in_style = self._in_style and tag != "style"
-        self.text += " " if tag in ("td", "th", "p", "h2", "h3", "figcaption", "text") else ""
-
-    def handle_data(self, data: str) -> None:
-        self.text += "" if self._in_style else data
-
-    @property
-    def words(self) -> str:
-        """Shown text with single spaces."""
-        return " ".join(self.text.split())
 
 
 def labelled(n: int, seed: int) -> pd.DataFrame:
@@ -69,7 +39,9 @@ def usual() -> QualityReport:
 
 def test_the_page_begins_with_the_verdict_and_shows_every_part(usual: QualityReport) -> None:
     words = Page(usual.to_html()).words
-    assert words.index("Poor rows: 1 of 3 measures are good; poor: cov") < words.index("Measures of the rows")
+    assert words.index("Poor rows: 1 of 4 measures are good; poor: associations kept, cov") < words.index(
+        "Measures of the rows"
+    )
     assert words.index("Measures of the rows") < words.index("Associations that are not kept") < words.index("Columns")
     for shown in (
         "40 synthetic rows beside 200 real ones and 80 held-out ones; 10 columns beside the label y.",
@@ -168,7 +140,7 @@ def test_cells_that_differ_from_the_nearest_real_row_are_marked() -> None:
 
 def test_markdown_has_the_tables_of_the_page(usual: QualityReport) -> None:
     markdown = usual.to_markdown()
-    assert markdown.startswith("# Rows\n\nPoor rows: 1 of 3 measures are good; poor: coverage")
+    assert markdown.startswith("# Rows\n\nPoor rows: 1 of 4 measures are good; poor: associations kept, coverage")
     assert "| coverage | 0.420 | poor | 0.8 to 1 | 0 to 1 | higher | Share of real rows" in markdown
     assert "| TT4, FTI | 0.95 | 0.09 | 0.09 | lost |\n| age, sex is missing | 0.40 | 0.25 | 0.62 |  |\n" in markdown
     assert "- No privacy is promised" in markdown
@@ -187,7 +159,7 @@ def test_the_three_files_are_written_and_replaced_whole(usual: QualityReport, tm
     ]  # fmt: skip
     stored = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
     assert stored == usual.to_dict()
-    assert [measure["verdict"] for measure in stored["measures"]] == ["good", "poor", "poor", "unknown"]
+    assert [measure["verdict"] for measure in stored["measures"]] == ["poor", "good", "poor", "poor", "unknown"]
     assert len(stored["columns"]) == 10
 
 

@@ -6,13 +6,15 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
 
-from imbllm_autogluon.quality.charts.curves import calibration_chart, precision_recall_chart
-from imbllm_autogluon.quality.pages.environments import page_environment
-from tests.quality.pages.test_quality_report import labelled, made_of
+from imbllm_autogluon.quality.curves import calibration_chart, precision_recall_chart
+from imbllm_autogluon.quality.reports import render_fit_report
+from tests.quality.test_fit_pages import REPORT
+from tests.quality.test_reports import labelled, made_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,12 +73,10 @@ def page(tmp_path: Path) -> Path:
 def curves_page(folder: Path) -> Path:
     truth, scores = [True, False] * 20, [k / 40 for k in range(40)]
     given = {"a": scores, "b": scores[::-1]}
-    source = (
-        '{% extends "base.html" %}{% import "charts.html" as charts %}{% block page %}<div class="charts pair">'
-        "{% for chart in drawn %}{{ charts.curves(chart) }}{% endfor %}</div>{% endblock %}"
-    )
-    drawn = [precision_recall_chart(truth, given), calibration_chart(truth, given)]
-    (folder / "curves.html").write_text(page_environment().from_string(source).render(drawn=drawn), encoding="utf-8")
+    charts = [asdict(precision_recall_chart(truth, given)), asdict(calibration_chart(truth, given))]
+    curves = [{"label": "yes", "rows": 20, "charts": charts}]
+    page = render_fit_report({**REPORT, "comparison": {**REPORT["comparison"], "curves": curves}})
+    (folder / "curves.html").write_text(page, encoding="utf-8")
     return folder / "curves.html"
 
 

@@ -2,16 +2,15 @@ from __future__ import annotations
 
 import ast
 import copy
-from html.parser import HTMLParser
+import re
 from importlib import resources
 from typing import Any
 
 import pytest
 from jinja2 import UndefinedError
 
-from imbllm_autogluon.quality.charts.losses import HEIGHT, MOST_POINTS, WIDTH, loss_chart
-from imbllm_autogluon.quality.pages.environments import measure
-from imbllm_autogluon.quality.pages.render import render_fit_report
+from imbllm_autogluon.quality.reports import fit_markdown, measure, render_fit_report
+from tests.quality.pages import Page
 
 REPORT: dict[str, Any] = {
     "format": 1,
@@ -112,34 +111,8 @@ TARGET_REPORT: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Outline(HTMLParser):
-    """Tags, attributes and shown text of a page."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.text = ""
-        self._open: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-        self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        while self._open and self._open.pop() != tag:
-            continue
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self._open:
-            self.text += data
-
-
-def outline(report: dict[str, Any]) -> Outline:
-    page = Outline()
-    page.feed(render_fit_report(report))
-    return page
+def outline(report: dict[str, Any]) -> Page:
+    return Page(render_fit_report(report))
 
 
 def changed(**parts: Any) -> dict[str, Any]:
@@ -226,15 +199,14 @@ STUDY = {
 def test_every_trial_of_a_study_is_a_row_and_the_best_one_is_shaded() -> None:
     report = changed(studies=[STUDY, {**STUDY, "name": "CatBoostImb", "best": None}])
     text = " ".join(outline(report).text.split())
-    for shown in ("Trials of LightGBMImb", "T10.4000", "T20.5000", "T3-", "imbllm.method imbllm, leaves 31"):
+    for shown in ("Trials of LightGBMImb", "T1 0.4000", "T2 0.5000", "T3 -", "imbllm.method imbllm, leaves 31"):
         assert shown in text, shown
     assert render_fit_report(report).count('<td class="better">T2</td><td class="better">0.5000</td>') == 1
 
 
 def test_pictures_stand_with_their_own_study_and_are_described() -> None:
     report = changed(studies=[STUDY, {**STUDY, "name": "CatBoostImb"}])
-    page = Outline()
-    page.feed(render_fit_report(report, {"CatBoostImb": {"History": "data:image/svg+xml;base64,PHN2Zy8+"}}))
+    page = Page(render_fit_report(report, {"CatBoostImb": {"History": "data:image/svg+xml;base64,PHN2Zy8+"}}))
     assert page.tags.count("img") == 1
     assert ("src", "data:image/svg+xml;base64,PHN2Zy8+") in page.attributes
     assert ("alt", "History of the trials of CatBoostImb") in page.attributes
@@ -288,22 +260,6 @@ def test_light_dark_and_print_have_their_own_colours() -> None:
     assert "@media print" in page
 
 
-def test_long_curves_are_averaged_and_stay_inside_the_chart() -> None:
-    chart = loss_chart({"a": {"warm-up": [3.0] * 400, "minority": [1.0] * 200}, "b": {"warm-up": [2.0, float("nan")]}})
-    assert chart is not None
-    points = [tuple(map(float, point.split(","))) for point in chart.lines[0].points.split()]
-    assert len(points) == MOST_POINTS
-    assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in points)
-    assert [name for _, name in chart.stages] == ["warm-up", "minority"]
-    assert chart.stages[1][0] == pytest.approx(WIDTH * 400 / 600)
-    assert len(chart.lines[1].points.split()) == 1
-
-
-@pytest.mark.parametrize("folds", [{}, {"a": {}}, {"a": {"warm-up": []}}, {"a": {"warm-up": [float("nan")]}}])
-def test_without_losses_there_is_no_chart(folds: dict[str, dict[str, list[float]]]) -> None:
-    assert loss_chart(folds) is None
-
-
 def test_no_module_of_this_room_imports_autogluon_or_the_plugin() -> None:
     for file in resources.files("imbllm_autogluon.quality").iterdir():
         if file.name.endswith(".py"):
@@ -311,3 +267,47 @@ def test_no_module_of_this_room_imports_autogluon_or_the_plugin() -> None:
                 names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
                 names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
                 assert not [name for name in names if name.startswith(("autogluon", "imbllm_autogluon.plugin"))]
+
+
+@pytest.mark.parametrize("report", [REPORT, TARGET_REPORT], ids=["classes", "numbers"])
+def test_every_table_has_as_many_cells_in_each_line_as_in_its_head(report: dict[str, object]) -> None:
+    text = fit_markdown(report)
+    tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    assert len(tables) == 4
+    for table in tables:
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table
+
+
+def test_headline_scores_folds_notes_and_versions_are_there() -> None:
+    text = fit_markdown(REPORT)
+    assert "The plain ensemble is better by 0.0100." in text
+    assert "| average precision | higher | 0.9100 | 0.9000 | -0.01000 | all |" in text
+    assert "| S1F1 | no 75, yes 15 | yes 60 | 3.2 |" in text
+    assert "classes are balanced" in text
+    assert "- Fold S1F1: 2 copies of real rows." in text
+    assert "| python | 3.11.0 |" in text
+
+
+def test_errors_of_numbers_are_in_digits_that_count_with_the_rows_looked_at() -> None:
+    text = fit_markdown(TARGET_REPORT)
+    assert "| mean absolute error | lower | 24000 | 23457 | +543.8 | 80 |" in text
+    assert "| few-shot mean absolute error | lower | - | - | - | 0 |" in text
+    assert "| S1F1 | 145 | 60 |" in text or TARGET_REPORT["folds"][0].get("edges") is None
+
+
+def test_names_of_the_users_table_cannot_break_out_of_a_cell() -> None:
+    report = copy.deepcopy(REPORT)
+    nasty = "a|b\n# <b>*c*</b> [d](e) `f`"
+    report["table"]["label"] = nasty
+    report["folds"][0]["before"] = {nasty: 3}
+    report["notes"] = [nasty]
+    text = fit_markdown(report)
+    assert "a\\|b \\# \\<b\\>\\*c\\*\\</b\\> \\[d\\](e) \\`f\\`" in text
+    assert nasty not in text
+    assert not re.search(r"^# \\?<", text, re.MULTILINE)
+
+
+def test_a_reason_stands_in_place_of_measures() -> None:
+    assert "Too few rows." in fit_markdown({**REPORT, "rows": {"reason": "Too few rows."}})
+    assert "Written rows" not in fit_markdown(REPORT)
+    assert "Written rows" not in fit_markdown({**REPORT, "folds": [], "rows": {"reason": "Too few rows."}})
