@@ -112,7 +112,7 @@ def measure(task: Task) -> list[dict[str, Any]]:
 
 def portfolio(methods: Mapping[str, Spec], options: Options) -> ensembles.Portfolio:
     """Plain models, and what the methods add: the same with another seed, and twins of each sort."""
-    from imbllm_autogluon.plugin.tuning_options import SEARCHER
+    from imbllm_autogluon.plugin.parameters import SEARCHER
     from imbllm_autogluon.plugin.twins import KEY_SUFFIX
 
     families, own = options["family"], options.settings
@@ -128,7 +128,7 @@ def portfolio(methods: Mapping[str, Spec], options: Options) -> ensembles.Portfo
 
 def judged(predictor: TabularPredictor, model: str, answers: pd.DataFrame, split: Split) -> dict[str, float]:
     """Figures of one ensemble's answers for the test rows, shape (n, classes), a column for each class."""
-    from imbllm_autogluon.plugin.ensemble_model import without_tilt
+    from imbllm_autogluon.plugin.ensemble import without_tilt
 
     truth = split.test.y
     if len(split.classes) > 2:

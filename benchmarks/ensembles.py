@@ -88,7 +88,7 @@ class Fit:
         return str(fitted[-1])
 
     def _our_ensemble(self, models: list[str], suffix: str) -> str:
-        from imbllm_autogluon.plugin.ensemble_model import fit_ensemble
+        from imbllm_autogluon.plugin.ensemble import fit_ensemble
 
         fitted = fit_ensemble(self.predictor, models, suffix, self.threads)
         if fitted is None:

@@ -35,7 +35,7 @@ def fit(table: Table, spec: Spec, families: list[str], folds: int, threads: int)
     from autogluon.tabular import TabularPredictor
 
     from imbllm_autogluon.jobs.fit import quiet_libraries
-    from imbllm_autogluon.plugin.callback import RebalanceCallback
+    from imbllm_autogluon.plugin.portfolio import RebalanceCallback
 
     *_, rarest = table.counts
     binary = {"eval_metric": "average_precision", "positive_class": rarest}

@@ -299,7 +299,7 @@ def runs_of(protocol: Protocol, options: Options, work: Path) -> list[Run]:
 
 def _run(task: Task, work: Path) -> Run:
     """A run is stored under what a person calls it, and a hash of all that its figures depend on."""
-    from imbllm_autogluon.plugin.ensemble_model import ENSEMBLE_VERSION
+    from imbllm_autogluon.plugin.ensemble import ENSEMBLE_VERSION
     from imbllm_autogluon.rebalancing.rows import KEY_VERSION
 
     name = f"{task.table.name} {task.split} {' '.join(task.methods)[:60]}"

@@ -59,7 +59,8 @@ CONFIGURATIONS = (
     *ESTIMATORS.values(),
     "rebalancing.config.RebalanceConfig",
     "plugin.parameters.StageConfig",
-    "plugin.tuning_options.TuningOptions",
+    "plugin.parameters.TuningOptions",
+    "plugin.parameters.TwinOptions",
 )
 
 
@@ -298,12 +299,12 @@ def test_former_names_are_read_wherever_settings_are(monkeypatch: pytest.MonkeyP
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.oversampling.methods import generator_of
     from imbllm_autogluon.plugin.classifier_model import ClassifierModel
-    from imbllm_autogluon.plugin.parameters import TwinParameters
+    from imbllm_autogluon.plugin.parameters import TwinParameters, own_settings
 
     monkeypatch.setattr(LanguageConfig, "renamed", {"step_count": "steps"})
     given = {"step_count": 7}
     with pytest.warns(FutureWarning, match=r"ag\.imbllm\.step_count is called ag\.imbllm\.steps now") as caught:
-        twin = TwinParameters.from_aux({"imbllm.step_count": 7, "other": 1})
+        twin = TwinParameters.from_flat(own_settings({"imbllm.step_count": 7, "other": 1}))
     assert len(caught) == 1
     with pytest.warns(FutureWarning, match="step_count is called steps now"):
         generator = generator_of({**given, "method": "great"})

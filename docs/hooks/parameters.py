@@ -10,8 +10,7 @@ from roles import linked
 from imbllm_autogluon._config import classes_of, parameters_of
 from imbllm_autogluon.classification.config import ClassifierConfig
 from imbllm_autogluon.oversampling.config import GeneratorConfig
-from imbllm_autogluon.plugin.parameters import StageConfig
-from imbllm_autogluon.plugin.tuning_options import TuningOptions
+from imbllm_autogluon.plugin.parameters import StageConfig, TuningOptions, TwinOptions
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
 from imbllm_autogluon.regression.config import LatentDiffConfig
 
@@ -25,6 +24,7 @@ READERS: dict[str, tuple[type[Any], ...]] = {
     "`ImbLLMOverSampler`, `PredLLM`": (GeneratorConfig,),
     "`LanguageModelClassifier`, `IMBLLM_CLF`": (ClassifierConfig,),
     "`LatentDiffRegressor`, `LATENT_DIFF`": (LatentDiffConfig,),
+    "`rebalance_hyperparameters`, `make_preset`, `RebalanceCallback`": (TwinOptions,),
     "Tuning inside a fit": (TuningOptions,),
 }
 """Who reads which configurations."""

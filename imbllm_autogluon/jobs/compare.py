@@ -13,13 +13,12 @@ from autogluon.core.metrics import get_metric
 
 from imbllm_autogluon.classification.calibration import correct_prior
 from imbllm_autogluon.classification.logit_adjustment import redrawn_within_classes, resampled_scores
-from imbllm_autogluon.plugin.ensemble_model import fit_ensemble, tilt_of
-from imbllm_autogluon.plugin.generator_model import GeneratorModel
-from imbllm_autogluon.plugin.latent_diff_model import LatentDiffModel
-from imbllm_autogluon.plugin.regression_scorers import geometric_mean_error
+from imbllm_autogluon.plugin.ensemble import fit_ensemble, tilt_of
+from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
+from imbllm_autogluon.plugin.scorers import geometric_mean_error
 from imbllm_autogluon.plugin.stage import RebalancingMixin
-from imbllm_autogluon.quality.charts.curves import calibration_chart, precision_recall_chart
-from imbllm_autogluon.quality.pages.environments import measure, metric_name, number
+from imbllm_autogluon.quality.curves import calibration_chart, precision_recall_chart
+from imbllm_autogluon.quality.reports import measure, metric_name, number
 from imbllm_autogluon.regression.bins import SHOTS, shots
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from imbllm_autogluon._config import require_number
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError, TableError, nearest
 from imbllm_autogluon.jobs.compare import Comparison, calibrated_threshold, compare, pair_ensembles
 from imbllm_autogluon.jobs.task import Task
-from imbllm_autogluon.plugin.callback import RebalanceCallback
-from imbllm_autogluon.plugin.latent_diff_model import KEY as LATENT_DIFF
+from imbllm_autogluon.plugin.models import LatentDiffModel
 from imbllm_autogluon.plugin.parameters import TwinParameters
+from imbllm_autogluon.plugin.portfolio import RebalanceCallback
 from imbllm_autogluon.plugin.presets import presets as own_presets
 from imbllm_autogluon.rebalancing.cache import cache_of
 from imbllm_autogluon.rebalancing.rows import GENERATORS
@@ -149,7 +149,7 @@ class FitJob:
         if self.threads is not None:
             arguments["num_cpus"] = self.threads
         if self.families:
-            latent_diff = {LATENT_DIFF: dict(self.latent_diff)} if self.latent_diff else {}
+            latent_diff = {LatentDiffModel.ag_key: dict(self.latent_diff)} if self.latent_diff else {}
             arguments["hyperparameters"] = {**{family: {} for family in self.families}, **latent_diff}
         if self.settings:
             arguments["callbacks"] = _callbacks_with(self.presets, self.settings)

@@ -16,10 +16,8 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.jobs.compare import base_models, model_kind
-from imbllm_autogluon.plugin.feature_kinds import stack_features, text_features, unwritten_features
-from imbllm_autogluon.plugin.parameters import TwinParameters
-from imbllm_autogluon.plugin.raw_view import exact_view
-from imbllm_autogluon.quality.pages.environments import measure
+from imbllm_autogluon.plugin.original_features import exact_view, text_features, unwritten_features
+from imbllm_autogluon.quality.reports import measure
 from imbllm_autogluon.rebalancing.cache import cache_of
 from imbllm_autogluon.rebalancing.rows import POOLS
 from imbllm_autogluon.regression.bins import TargetBins
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
 
     from autogluon.tabular import TabularPredictor
 
-    from imbllm_autogluon.plugin.raw_view import RawView
+    from imbllm_autogluon.plugin.original_features import RawView
     from imbllm_autogluon.rebalancing import FoldRows
     from imbllm_autogluon.tables import ColumnName
 
@@ -267,7 +265,7 @@ def _rows_of(predictor: TabularPredictor, known: Known, name: str, fold: str, ch
 
 
 def _cache_folder(predictor: TabularPredictor, child: Any) -> Path:
-    stage = TwinParameters.from_aux(getattr(child, "params_aux", {})).stage
+    stage = child.oversampler.parameters.stage
     return Path(stage.cache_dir) if stage.cache_dir else cache_of(Path(predictor.path).absolute())
 
 
@@ -324,11 +322,10 @@ class _FoldColumns:
     @classmethod
     def of(cls, predictor: TabularPredictor, child: Any, X: pd.DataFrame, known: Known) -> _FoldColumns:
         """Read them off a model of the fold, whose rows in AutoGluon's columns are `X`."""
-        metadata = child._imbllm_metadata
-        written = X.drop(columns=[*unwritten_features(metadata, X), *stack_features(metadata, X)], errors="ignore")
+        metadata = child.oversampler.metadata
+        written = X.drop(columns=unwritten_features(metadata, X))
         texts = text_features(metadata, written)
-        exact = exact_view(Path(predictor.path).absolute(), written, metadata)
-        view = None if exact is None else exact[0]
+        view = exact_view(Path(predictor.path).absolute(), written, metadata)
         edges = child.imbllm_report.get("edges")
         return cls(
             written.dtypes.drop(texts),
@@ -355,7 +352,7 @@ class _FoldColumns:
         # Files keep no category of numbers: written rows come back as the numbers.
         rows = X[list(self.dtypes.index)].astype(self.dtypes.to_dict())
         if self.view is not None:
-            rows = self._named(self.view.raw(rows, [])[0])
+            rows = self._named(self.view.raw(rows)[0])
         return self._with_label(rows, y.map(self.labels) if self.labels else y)
 
     def written(self, rows: FoldRows, *, in_original: bool) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
 from imbllm_autogluon.jobs.fit import quiet_libraries
-from imbllm_autogluon.plugin.ensemble_model import calibrated_probabilities
+from imbllm_autogluon.plugin.ensemble import calibrated_probabilities
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ import numpy as np
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError, nearest
 from imbllm_autogluon.jobs.compare import ScoredRows
 from imbllm_autogluon.jobs.folds import latent_reports
-from imbllm_autogluon.plugin import regression_scorers
+from imbllm_autogluon.plugin import scorers
 from imbllm_autogluon.regression.bins import FEW_BELOW, MANY_ABOVE, SHOTS, TargetBins, shots
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ class Task:
     def scorer(self) -> str | Scorer:
         """The metric as AutoGluon takes it; those of shots remember the training table, whatever part a fold has."""
         if self.eval_metric in _SHOT_METRICS:
-            return regression_scorers.shot_scorer(self.bins, self.bin_counts, _SHOT_METRICS[self.eval_metric])
-        own = regression_scorers.geometric_mean_error
+            return scorers.shot_scorer(self.bins, self.bin_counts, _SHOT_METRICS[self.eval_metric])
+        own = scorers.geometric_mean_error
         return own if self.eval_metric == own.name else self.eval_metric
 
     @property

@@ -1,8 +1,8 @@
 """A content-addressed cache of folders, shared by all models of a fold and by all processes of a fit.
 
-An entry is built once, in a temporary folder beside its place, and published by a rename: a reader sees a whole entry
-or none. A lock of the operating system, freed when its owner dies, keeps two processes from building the same entry.
-A broken entry is deleted and built again. Where the folder cannot be written, entries live in memory.
+An entry is a state of :mod:`imbllm_autogluon._storage`: a reader sees a whole one or none. It is built once: a lock of
+the operating system, freed when its owner dies, keeps two processes from building the same entry. A broken entry is
+deleted and built again. Where the folder cannot be written, entries live in memory.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import contextlib
 import logging
 import re
 import shutil
-import uuid
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from filelock import FileLock
 
+from imbllm_autogluon._storage import STATE_NAME
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 
 if TYPE_CHECKING:
@@ -32,9 +32,6 @@ STUDIES = "study.journal"
 
 _DELETED = ("generators", "rows", "warm-ups")
 """Folders that can be made again."""
-
-_MARK = "complete"
-"""File that a published entry holds."""
 
 _MOST_IN_MEMORY = 16
 """Entries kept in memory per shelf: the folds of a fit, twice over."""
@@ -56,7 +53,7 @@ class Shelf(Generic[_T]):
     name
         Folder of this kind of entry.
     save, load
-        Write an entry into an empty folder; read it again, raising `StoredStateError` if it is broken.
+        Write an entry as a state into a folder; read it again, raising `StoredStateError` if it is broken.
     """
 
     def __init__(self, name: str, save: Callable[[_T, Path], None], load: Callable[[Path], _T]) -> None:
@@ -81,7 +78,7 @@ class Shelf(Generic[_T]):
             entry = next((each for each in (found, known) if each is not None), None)
             built = entry is None
             entry = build() if entry is None else entry
-            if folder is not None and (found is not None or self._publish(entry, folder, key)):
+            if folder is not None and (found is not None or self._publish(entry, folder / key)):
                 self._stored.add((root, key))
         self._memory[root, key] = entry
         if len(self._memory) > _MOST_IN_MEMORY:
@@ -95,7 +92,7 @@ class Shelf(Generic[_T]):
 
     def keys(self, root: Path) -> list[str]:
         """Keys of the complete entries below a root."""
-        return sorted(mark.parent.name for mark in (root / self.name).glob(f"*/{_MARK}"))
+        return sorted(mark.parent.name for mark in (root / self.name).glob(f"*/{STATE_NAME}"))
 
     def forget(self) -> None:
         """Empty the memory; folders stay."""
@@ -103,11 +100,11 @@ class Shelf(Generic[_T]):
 
     def _was_deleted(self, root: Path | None, key: str) -> bool:
         """Whether an entry was on disk once and is not any more."""
-        return root is not None and (root, key) in self._stored and not (root / self.name / key / _MARK).exists()
+        return root is not None and (root, key) in self._stored and not (root / self.name / key / STATE_NAME).exists()
 
     def _read(self, entry: Path) -> _T | None:
         """The entry of a folder; `None` if there is none or it was broken and had to be deleted."""
-        if not (entry / _MARK).exists():
+        if not (entry / STATE_NAME).exists():
             return None
         try:
             return self._load(entry)
@@ -116,19 +113,12 @@ class Shelf(Generic[_T]):
             shutil.rmtree(entry, ignore_errors=True)
             return None
 
-    def _publish(self, entry: _T, folder: Path, key: str) -> bool:
-        """Store an entry, if that works; leftovers of killed writers are swept away first."""
-        for leftover in folder.glob(f".{key}-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        draft = folder / f".{key}-{uuid.uuid4().hex}"
+    def _publish(self, entry: _T, folder: Path) -> bool:
+        """Store an entry; returns whether that worked."""
         try:
-            draft.mkdir()
-            self._save(entry, draft)
-            (draft / _MARK).touch()
-            shutil.rmtree(folder / key, ignore_errors=True)
-            draft.rename(folder / key)
+            self._save(entry, folder)
         except (OSError, StoredStateError) as error:
-            shutil.rmtree(draft, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
             _log.warning("The cache entry could not be stored in %s and is kept in memory (%s).", folder, error)
             return False
         return True
@@ -193,5 +183,5 @@ def _cache_in(folder: Path) -> Path:
 
 def _part(folder: Path) -> _CachePart:
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
-    entries = [*folder.glob(f"*/{_MARK}"), *folder.glob("*.safetensors")]
+    entries = [*folder.glob(f"*/{STATE_NAME}"), *folder.glob("*.safetensors")]
     return _CachePart(folder.name, len(entries), sum(sizes))

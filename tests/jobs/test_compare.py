@@ -23,9 +23,8 @@ from imbllm_autogluon.jobs.compare import (
     model_kind,
     pair_ensembles,
 )
-from imbllm_autogluon.plugin.ensemble_model import fit_ensemble, tilt_of
-from imbllm_autogluon.plugin.generator_model import GeneratorModel
-from imbllm_autogluon.plugin.latent_diff_model import LatentDiffModel
+from imbllm_autogluon.plugin.ensemble import fit_ensemble, tilt_of
+from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.regression.bins import TargetBins, shots
 from imbllm_autogluon.regression.metrics import geometric_mean_error
 from tests.jobs.fits import binary_outcome, mixed_table, multiclass_outcome, target_outcome, unbagged_outcome

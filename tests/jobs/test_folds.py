@@ -11,7 +11,7 @@ from autogluon.common.utils.cv_splitter import CVSplitter
 
 from imbllm_autogluon.jobs import folds
 from imbllm_autogluon.jobs.folds import _bagged_rows, _record, child_reports, fold_records, written_rows
-from imbllm_autogluon.plugin.tasks import plan_for
+from imbllm_autogluon.plugin.stage import plan_for
 from imbllm_autogluon.rebalancing import Fold
 from imbllm_autogluon.rebalancing.rows import POOLS
 from tests.jobs.fits import (
@@ -183,7 +183,7 @@ def test_rows_that_are_no_longer_in_the_cache_are_none(tmp_path: Path) -> None:
     outcome = copy_of(binary_outcome(), tmp_path / "fit")
     assert written_rows(outcome.predictor) is not None
     rows = Path(outcome.predictor.path) / "utils" / "imbllm" / POOLS.name
-    for entry in rows.glob("*/complete"):
+    for entry in rows.glob("*/state.json"):
         entry.unlink()
     POOLS.forget()
     assert written_rows(outcome.predictor) is None

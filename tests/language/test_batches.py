@@ -52,11 +52,6 @@ def test_a_batch_is_the_same_whenever_and_in_whatever_sequence_it_is_asked_for(o
         assert same(stream(number), expected[number])
 
 
-def test_another_seed_gives_other_batches() -> None:
-    one, other = (Batches(ENCODING, rows(50), 8, "fix_y", seed=seed) for seed in (1, 2))
-    assert not any(same(one(number), other(number)) for number in range(10))
-
-
 @pytest.mark.parametrize(("n", "size"), [(60, 4), (60, 60), (59, 8), (7, 3), (50, 1), (13, 12)])
 def test_every_row_occurs_once_in_each_epoch(n: int, size: int) -> None:
     """Epochs follow each other without a gap; batches are sorted within groups, which reach over epochs."""
@@ -72,22 +67,11 @@ def test_every_row_occurs_once_in_each_epoch(n: int, size: int) -> None:
     assert len({tuple(stream[i * n : (i + 1) * n].tolist()) for i in range(5)}) > 1 or n == 1
 
 
-def test_rows_keep_their_company_for_one_batch_only() -> None:
-    batches = Batches(ENCODING, rows(60), 6, "fix_y", seed=3)
-    company = [frozenset(batch) for batch in places(batches, 50)]
-    assert len(set(company)) > 45
-
-
 @pytest.mark.parametrize("size", [60, 61, 10**6])
 def test_fewer_rows_than_a_batch_are_one_batch(size: int) -> None:
     batches = Batches(ENCODING, rows(60), size, "fix_y", seed=3)
     assert batches.size == 60
     assert all(len(batches(number).ids) == 60 for number in range(3))
-
-
-def test_one_row_is_enough() -> None:
-    batches = Batches(ENCODING, rows(1), 8, "fix_y", seed=3)
-    assert [len(batches(number).ids) for number in (0, 1, 99)] == [1, 1, 1]
 
 
 def test_rows_of_a_batch_have_similar_lengths() -> None:
@@ -104,11 +88,6 @@ def test_short_and_long_batches_come_in_random_order() -> None:
     batches, lengths = Batches(ENCODING, many, 10, "fix_y", seed=3), ENCODING.lengths(many)
     means = [lengths[batch].mean() for batch in places(batches, _SORTED_BATCHES)]
     assert abs(np.corrcoef(means, np.arange(_SORTED_BATCHES))[0, 1]) < 0.6
-
-
-def test_lengths_are_those_of_the_sentences() -> None:
-    written = fixed_sentences(ENCODING, rows(60), "permute_xy", seed=0)
-    assert written.real.sum(axis=1).tolist() == ENCODING.lengths(rows(60)).tolist()
 
 
 def test_the_order_of_clauses_is_drawn_anew_each_time_a_row_is_shown() -> None:

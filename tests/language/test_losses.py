@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.language.losses import LabelLoss, LabelObjective, Loss, SentenceLoss, ValueLoss, _ColumnTokens
+from imbllm_autogluon.language.losses import LabelLoss, LabelObjective, SentenceLoss, ValueLoss, _ColumnTokens
 from imbllm_autogluon.sentences import PADDING, AutomatonTables, Sentences, draw_orders
 from imbllm_autogluon.sentences.automaton import one_of
 from tests.language.tables import FUSED, WRITINGS, Writing, random_model, table, written
@@ -86,16 +86,6 @@ def test_columns_of_very_different_sizes_share_one_output_layer() -> None:
 
 
 @pytest.mark.parametrize("writing", WRITINGS)
-def test_the_value_losses_of_the_tokens_say_their_row(writing: Writing) -> None:
-    encoding, sentences = ragged(writing)
-    model, loss = random_model("gpt2", encoding), ValueLoss(encoding.tables, CPU)
-    losses, rows = loss.by_token(model, sentences)
-    alone = [loss(model, sentences.take(np.array([row])))[0].item() for row in range(8)]
-    summed = np.bincount(rows.numpy(), weights=losses.detach().numpy(), minlength=8)
-    assert summed == pytest.approx(alone, rel=1e-4)
-
-
-@pytest.mark.parametrize("writing", WRITINGS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_sentence_loss_is_that_of_every_token_but_the_first_and_of_the_end(
     architecture: Architecture, writing: Writing
@@ -113,21 +103,6 @@ def test_the_sentence_loss_is_that_of_every_token_but_the_first_and_of_the_end(
     total, n = SentenceLoss(CPU)(model, sentences)
     assert n == count
     assert total.item() == pytest.approx(expected, rel=1e-4)
-
-
-@pytest.mark.parametrize("free", [True, False])
-def test_losses_teach_the_model(free: bool) -> None:
-    encoding, sentences = ragged("text apart")
-    model = random_model("gpt2", encoding)
-    loss: Loss = SentenceLoss(CPU) if free else ValueLoss(encoding.tables, CPU)
-    optimiser = torch.optim.AdamW(model.parameters(), 1e-2)
-    before = loss(model, sentences)[0].item()
-    for _ in range(20):
-        optimiser.zero_grad()
-        total, n = loss(model, sentences)
-        (total / n).backward()
-        optimiser.step()
-    assert loss(model, sentences)[0].item() < before / 2
 
 
 CPU = torch.device("cpu")
@@ -173,27 +148,12 @@ def test_the_loss_is_that_of_the_formula(writing: Writing, features: float, gamm
     assert found == pytest.approx(expected, rel=1e-3)
 
 
-def test_with_equal_parts_it_is_the_loss_of_all_values() -> None:
-    model, tables, sentences = weighed("text joined")
-    with torch.inference_mode():
-        total, _ = ValueLoss(tables, CPU)(model, sentences)
-    assert loss_of(model, tables, sentences) == pytest.approx(float(total), rel=1e-5)
-
-
 def test_absent_weights_are_ones_and_a_row_of_weight_zero_says_nothing_of_its_label() -> None:
     model, tables, sentences = weighed("bins")
     ones, zeros = (replace(sentences, weights=np.full(12, w)) for w in (1.0, 0.0))
     assert loss_of(model, tables, sentences) == pytest.approx(loss_of(model, tables, ones))
     assert loss_of(model, tables, zeros, feature_weight=0.0) == 0
     assert loss_of(model, tables, zeros) > 0
-
-
-def test_parts_of_a_batch_add_up() -> None:
-    model, tables, sentences = weighed("text apart", np.linspace(0, 3, 12))
-    parts = [sentences.take(slice(start, start + 5)) for start in (0, 5, 10)]
-    objective = {"feature_weight": 0.3, "focal_gamma": 1.5}
-    total = sum(loss_of(model, tables, part, **objective) for part in parts)
-    assert total == pytest.approx(loss_of(model, tables, sentences, **objective), rel=1e-4)
 
 
 def test_the_focal_loss_takes_most_from_the_easiest_rows() -> None:
@@ -205,15 +165,6 @@ def test_the_focal_loss_takes_most_from_the_easiest_rows() -> None:
     ]
     assert kept == sorted(kept)
     assert kept[0] < 0.1 < 0.5 < kept[-1] < 1
-
-
-def test_gradients_are_finite_where_a_label_is_certain() -> None:
-    model, tables, sentences = weighed("bins")
-    for weight in model.parameters():
-        weight.data *= 20
-    total, _ = LabelLoss(tables, CPU, LabelObjective(0.0, 0.5))(model, sentences)
-    total.backward()
-    assert all(torch.isfinite(weight.grad).all() for weight in model.parameters() if weight.grad is not None)
 
 
 @pytest.mark.parametrize(

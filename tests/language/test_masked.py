@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,6 @@ import pytest
 import torch
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.language.batches import Prompts
-from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.masked import (
     MaskedDecoder,
@@ -35,6 +32,8 @@ from tests.products import cases
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from imbllm_autogluon.language.batches import Prompts
 
 FRAME = table()
 VOCABULARY = vocabulary_of(FRAME)
@@ -110,29 +109,6 @@ def test_given_values_come_back_unchanged_and_every_row_is_legal(temperature: fl
     assert legal_rows(ENCODING, decoded)
     given = [LABEL, 0, 2]
     assert decoded[:, given].tolist() == CLAUSES.tokens[:30, given].tolist()
-
-
-def test_prompts_padded_for_longer_values_come_back_as_wide() -> None:
-    batch = prompts(CLAUSES, [LABEL, 0, 2, 3, 1, 4], 1, [0, 1, 2])
-    wide = Prompts(batch.order, 1, np.pad(batch.tokens, [(0, 0), (0, 0), (0, 2)], constant_values=-1))
-    model = random_masked_model("bert", ENCODING)
-    assert decode(model, wide, 0).tolist() == [
-        [[*value, -1, -1] for value in row] for row in decode(model, batch, 0).tolist()
-    ]
-
-
-def test_the_tokens_of_clauses_that_are_not_given_are_ignored() -> None:
-    model = random_masked_model("bert", ENCODING)
-    batch = prompts(CLAUSES, [LABEL, 0, 2, 3, 1, 4], 1, [0, 4, 8])
-    other = Prompts(batch.order, 1, np.where(np.arange(6)[:, None] == LABEL, batch.tokens, 7))
-    assert decode(model, batch, 0).tolist() == decode(model, other, 0).tolist()
-
-
-def test_a_high_temperature_reaches_every_legal_token() -> None:
-    batch = prompts(CLAUSES, [LABEL, 0, 1, 2, 3, 4], 1, [0, 1] * 600)
-    decoded = decode(random_masked_model("bert", ENCODING), batch, temperature=100.0)
-    for clause in range(LABEL):
-        assert np.unique(decoded[:, clause]).tolist() == ENCODING.tables.clause_tokens(clause).tolist()
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
@@ -236,22 +212,6 @@ def test_only_values_are_hidden_at_least_one_and_every_number_equally_often() ->
     assert share == pytest.approx(np.full(6, 7 / 12), abs=0.05)
 
 
-def test_the_loss_can_be_minimised_and_the_seed_chooses_the_hidden_places() -> None:
-    batch, model = sentences(list(range(20))), random_masked_model("bert", ENCODING)
-
-    def loss(seed: int) -> torch.Tensor:
-        return loss_of(seed)(model, batch)[0]
-
-    first, again, other = (loss(seed).item() for seed in (1, 1, 2))
-    assert first == again != other
-    loss(1).backward()
-    with torch.no_grad():
-        for weight in model.parameters():
-            if weight.grad is not None:
-                weight -= 1e-5 * weight.grad
-    assert loss(1).item() < first
-
-
 def test_what_is_hidden_follows_from_the_sentences_and_the_seed() -> None:
     model, rows = random_masked_model("bert", ENCODING), sentences(list(range(20)))
     drawn = []
@@ -263,26 +223,6 @@ def test_what_is_hidden_follows_from_the_sentences_and_the_seed() -> None:
     assert drawn[0][0] != drawn[1][0]
 
 
-def test_an_opening_is_never_hidden() -> None:
-    encoding = replace(ENCODING, opening=(3, 5, 3))
-    orders = draw_orders(30, 5, "permute_xy", np.random.default_rng(1))
-    batch, model = (
-        encoding.assemble(CLAUSES.take(np.arange(30)), orders),
-        Recording(random_masked_model("bert", encoding)),
-    )
-    with torch.inference_mode():
-        loss_of(0)(model, batch)
-    assert (model.shown[:, :3] == torch.tensor([3, 5, 3])).all()
-    assert (model.shown == MASK).any()
-
-
-def test_clauses_that_prompts_leave_out_are_not_written() -> None:
-    model, batch = random_masked_model("bert", ENCODING), prompts(CLAUSES, [LABEL, 0, 2], 1, [0, 4, 8])
-    decoded = decode(model, batch, 0)
-    assert (decoded[:, [1, 3, 4]] == -1).all()
-    assert (decoded[:, [0, 2, LABEL]] >= 0).all()
-
-
 @pytest.mark.parametrize(("layers", "width"), [(1, 16), (3, 64)])
 def test_the_backbone_has_the_size_asked_for_one_token_more_and_no_dropout(layers: int, width: int) -> None:
     model = build_compact_masked(40, 25, LanguageConfig(layers=layers, width=width))
@@ -292,28 +232,3 @@ def test_the_backbone_has_the_size_asked_for_one_token_more_and_no_dropout(layer
     assert config.hidden_activation == "relu"
     assert model(input_ids=torch.full((1, 25), 40)).logits.shape == (1, 25, 41)
     assert model.get_input_embeddings().weight is model.get_output_embeddings().weight
-
-
-def test_it_is_about_as_large_as_its_causal_counterpart() -> None:
-    sizes = [
-        sum(weight.numel() for weight in build(300, 60, LanguageConfig()).parameters())
-        for build in (build_compact, build_compact_masked)
-    ]
-    assert sizes[1] == pytest.approx(sizes[0], rel=0.2)
-
-
-def test_nothing_is_logged_or_warned(caplog: pytest.LogCaptureFixture) -> None:
-    model = build_compact_masked(40, 25, LanguageConfig(layers=1, width=16))
-    ids = torch.zeros((2, 9), dtype=torch.long)
-    model(input_ids=ids, attention_mask=torch.ones_like(ids))
-    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
-
-
-def test_weights_are_drawn_from_the_global_generator() -> None:
-    weights = []
-    for seed in (1, 1, 2):
-        torch.manual_seed(seed)
-        model = build_compact_masked(9, 9, LanguageConfig(layers=1, width=16))
-        weights.append(model.get_input_embeddings().weight.detach().clone())
-    assert torch.equal(weights[0], weights[1])
-    assert not torch.equal(weights[0], weights[2])

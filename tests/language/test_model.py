@@ -119,12 +119,6 @@ def test_training_tells_how_each_stage_went() -> None:
     assert minority.tokens == 3 * 8 * 6
 
 
-def test_without_a_warm_up_there_is_one_stage_at_the_full_rate() -> None:
-    model = model_of()
-    model.train(rows_of(model)[0])
-    assert list(model.curves) == ["minority"]
-
-
 def test_the_stage_after_a_warm_up_is_trained_at_a_third_of_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     rates, step = [], _FlatAdamW.step
 
@@ -156,37 +150,6 @@ def test_no_time_stops_every_stage_at_once_and_says_so(options: dict[str, float]
     assert len(written(model)[0]) == 20
 
 
-def test_stages_share_a_time_limit_by_their_steps() -> None:
-    long = dataclasses.replace(TINY, steps=10**6, warmup_steps=10**6, time_limit=60.0)
-    warmup, minority = trained(long, time_limit=1.0).curves.values()
-    assert [warmup.stopped_by, minority.stopped_by] == ["time limit", "time limit"]
-    assert 0.45 <= warmup.seconds < 0.9  # half of what is left when the first stage begins
-    assert minority.losses
-
-
-def test_every_row_is_seen_equally_often_in_batches_of_the_size_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = model_of(dataclasses.replace(TINY, steps=80, batch_size=4))  # five groups of sorted batches
-    everyone = rows_of(model)[1].take(np.arange(10))
-    seen: list[Any] = []
-    assemble = type(model.encoding).assemble
-
-    def recorded(self: Any, clauses: Clauses, orders: Any) -> Any:
-        seen.append(clauses.tokens)
-        return assemble(self, clauses, orders)
-
-    monkeypatch.setattr(type(model.encoding), "assemble", recorded)
-    model.train(everyone)
-    assert {len(batch) for batch in seen} == {4}
-    _, counts = np.unique(np.concatenate(seen), axis=0, return_counts=True)
-    assert counts.tolist() == [32] * 10
-
-
-def test_fewer_rows_than_a_batch_make_smaller_batches() -> None:
-    model = model_of()
-    model.train(rows_of(model)[0].take(np.array([2])))
-    assert model.curves["minority"].tokens == 3 * 6
-
-
 def test_other_settings_of_decoding_share_the_weights() -> None:
     model = trained()
     other = model.with_config(dataclasses.replace(TINY, temperature=0.01))
@@ -207,55 +170,27 @@ def test_a_loaded_model_writes_the_same_rows(numbers: Numbers, tmp_path: Path) -
     assert sorted(path.name for path in tmp_path.iterdir()) == ["state-1", "state.json"]
 
 
-def spoil_json(folder: Path) -> None:
-    (folder / "state.json").write_text("{", encoding="utf-8")
-
-
-def spoil_weights(folder: Path) -> None:
-    weights = folder / "state-1" / "arrays.safetensors"
-    weights.write_bytes(weights.read_bytes()[:100])
-
-
-def another_format(folder: Path) -> None:
-    edit(folder, format=9)
+WEIGHTS = "state-1/arrays.safetensors"
 
 
 def unknown_setting(folder: Path) -> None:
-    data = json.loads((folder / "state.json").read_text(encoding="utf-8"))["data"]
-    edit(folder, data={**data, "config": {"stepz": 3}})
-
-
-def a_list(folder: Path) -> None:
-    (folder / "state.json").write_text("[]", encoding="utf-8")
+    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    state["data"]["config"] = {"stepz": 3}
+    (folder / "state.json").write_text(json.dumps(state), encoding="utf-8")
 
 
 def another_shape(folder: Path) -> None:
-    weights = load_file(folder / "state-1" / "arrays.safetensors")
-    save_file({name: weight[:1].clone() for name, weight in weights.items()}, folder / "state-1" / "arrays.safetensors")
-
-
-def another_layer(folder: Path) -> None:
-    weights = load_file(folder / "state-1" / "arrays.safetensors")
-    save_file({f"x.{name}": weight for name, weight in weights.items()}, folder / "state-1" / "arrays.safetensors")
-
-
-def edit(folder: Path, **changes: Any) -> None:
-    path = folder / "state.json"
-    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
+    weights = load_file(folder / WEIGHTS)
+    save_file({name: weight[:1].clone() for name, weight in weights.items()}, folder / WEIGHTS)
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (spoil_json, "no usable language model in"),
-        (spoil_weights, "no usable language model in"),
-        (another_format, "has format 9; this version reads format"),
+        (lambda folder: (folder / "state.json").write_text("{", encoding="utf-8"), "no usable language model in"),
+        (lambda folder: (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:100]), "no usable language"),
         (unknown_setting, "unknown setting 'stepz'"),
-        (a_list, "no usable language model in"),
-        (another_layer, "the stored weights do not fit the model"),
         (another_shape, "the stored weights do not fit the model"),
-        (lambda folder: (folder / "state.json").unlink(), "no usable language model in"),
-        (lambda folder: (folder / "state-1" / "arrays.safetensors").unlink(), "no usable language model in"),
     ],
 )
 def test_broken_missing_and_foreign_files_are_refused(spoil: Any, message: str, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertForMaskedLM
 
-from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
+from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.backbones import find_backbone
 from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.language.config import LanguageConfig
@@ -26,9 +26,9 @@ from imbllm_autogluon.language.table_backbone import (
     _trim_vocabulary,
     build_table_backbone,
 )
-from imbllm_autogluon.sentences import ClauseWriter, TextColumn, TextVocabulary, draw_orders
+from imbllm_autogluon.sentences import TextColumn, TextVocabulary, draw_orders
 from tests.language.pretrained import SPACES_OF, Architecture, causal_model, save_pretrained, tokenizer
-from tests.language.tables import LABEL, clauses_of, legal_rows, prompts, table, text_vocabulary_of, vocabulary_of
+from tests.language.tables import LABEL, clauses_of, table, text_vocabulary_of, vocabulary_of
 from tests.products import cases
 
 if TYPE_CHECKING:
@@ -79,35 +79,6 @@ def test_names_and_values_of_a_pretrained_backbone_share_places_where_numbers_ar
     assert (free.lengths(rows) - fused.lengths(rows) == fused.n_clauses - 1).all()
 
 
-@pytest.mark.parametrize("settings", [{"clauses": "text"}, {"clauses": "tokens", "numbers": "digits"}])
-def test_a_pretrained_backbone_writes_legal_rows_that_people_can_read(folder: Path, settings: dict[str, Any]) -> None:
-    backbone = built(folder, **settings)
-    vocabulary = vocabulary_of(FRAME, "digits")
-    clauses = backbone.encoding.encode(vocabulary.schema.encode(FRAME), vocabulary.schema.encode_label(FRAME["bought"]))
-    generator = torch.Generator().manual_seed(0)
-    rows = ConstrainedDecoder(backbone.model, backbone.encoding, 1.0, generator).complete(
-        prompts(clauses, [LABEL, 3, 0, 1, 2, 4], 1, [0, 4, 8, 12])
-    )
-    assert legal_rows(backbone.encoding, rows)
-
-
-def test_what_is_written_in_text_is_read_by_the_clause_writer(folder: Path) -> None:
-    source = find_backbone(str(folder))
-    tokenizer = load_tokenizer(source)
-    vocabulary = TextVocabulary(vocabulary_of(FRAME).schema, tokenizer)
-    backbone, encoding = built(folder, clauses="text"), vocabulary.encoding()
-    order = [LABEL, 3, 0, 1, 2, 4]
-    rows = ConstrainedDecoder(backbone.model, encoding, 1.0, torch.Generator().manual_seed(0)).complete(
-        prompts(clauses_of(vocabulary, FRAME), order, 1, list(range(20)))
-    )
-    ids, writer = np.array(vocabulary.token_ids), ClauseWriter(vocabulary.schema)
-    for row in rows.tolist():
-        tokens = [t for clause in order for t in (*encoding.prefixes[clause], *row[clause]) if t >= 0]
-        reading = writer.read(tokenizer.decode(ids[tokens].tolist()).strip().removesuffix(","))
-        assert reading.label is not None
-        assert sorted(reading.features) == [0, 1, 2, 3, 4]
-
-
 def test_a_backbone_says_where_its_weights_come_from(folder: Path) -> None:
     backbone = built(folder)
     assert backbone.base is not None
@@ -116,13 +87,6 @@ def test_a_backbone_says_where_its_weights_come_from(folder: Path) -> None:
     assert backbone.family == "causal"
     assert backbone.device == torch.device("cpu")
     assert not backbone.model.training
-
-
-@pytest.mark.parametrize("name", ["compact", "compact_masked"])
-def test_compact_backbones_have_no_base(name: str) -> None:
-    backbone = build_table_backbone(vocabulary_of(FRAME), LanguageConfig(backbone=name, width=16, layers=1).resolved())
-    assert backbone.base is None
-    assert backbone.family == ("masked" if name == "compact_masked" else "causal")
 
 
 @pytest.mark.parametrize("clauses", ["text", "tokens"])
@@ -138,23 +102,6 @@ def test_sentences_too_long_for_the_model_are_refused_with_the_remedies(clauses:
     cells, labels = vocabulary.schema.encode(FRAME), vocabulary.schema.encode_label(FRAME["bought"])
     rows, orders = fits.encoding.encode(cells, labels), np.tile([LABEL, 0, 1, 2, 3, 4], (60, 1))
     assert np.isfinite(log_likelihoods(fits.model, fits.encoding, rows, orders, rows_at_once=60)).all()
-
-
-def test_an_absent_backbone_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ImbLLMError, match="nowhere"):
-        built(tmp_path / "nowhere")
-
-
-def test_a_compact_masked_backbone_refuses_values_of_several_tokens() -> None:
-    config = LanguageConfig(backbone="compact_masked", numbers="digits").resolved()
-    with pytest.raises(InvalidInputError, match="numbers='bins'"):
-        build_table_backbone(vocabulary_of(FRAME, "digits"), config)
-
-
-def test_settings_name_what_learns(folder: Path) -> None:
-    lora, full = built(folder), built(folder, tuning="full")
-    assert all("lora_" in name or "wte" in name or "embed" in name or "head" in name for name in lora.tuning.learning())
-    assert len(full.tuning.learning()) == len(list(full.model.named_parameters()))
 
 
 NOTES: list[str | None] = [
@@ -259,17 +206,6 @@ def test_a_label_that_only_the_text_tells_is_learned_and_a_stored_model_reads_te
     assert again.score_all([prompts], 2, values)[0].tolist() == scores.tolist()
 
 
-def test_words_of_texts_begin_at_the_mean_of_their_sub_words(folder: Path) -> None:
-    backbone, _ = read(folder, "tokens")
-    source = find_backbone(str(folder))
-    whole, tokenizer = load_model(source).get_input_embeddings().weight, load_tokenizer(source)
-    new = backbone.model.get_input_embeddings().weight
-    for word in ("soup", "called", ",", "\U0001f35c", "\u05e9\u05dc\u05d5\u05dd"):
-        token = backbone.encoding.token_names.index(f"text: {word}")
-        ids = tokenizer.encode(f" {word}", add_special_tokens=False)
-        assert torch.allclose(new[token], whole[ids].mean(dim=0), atol=1e-6)
-
-
 def test_a_masked_backbone_refuses_columns_of_free_text() -> None:
     config = LanguageConfig(backbone="compact_masked", width=16, layers=1).resolved()
     with pytest.raises(InvalidInputError, match="reads no columns of free text"):
@@ -312,14 +248,6 @@ def ends_of(model: Any) -> tuple[torch.Tensor, torch.Tensor]:
     return model.get_input_embeddings().weight, model.get_output_embeddings().weight
 
 
-def test_the_bias_of_the_output_layer_is_trimmed_too() -> None:
-    model = with_bias()
-    old = model.get_output_embeddings().bias.detach().clone()
-    _trim_vocabulary(model, SOURCES)
-    bias = model.get_output_embeddings().bias
-    assert torch.allclose(bias, torch.tensor(means(old[:, None], SOURCES))[:, 0])
-
-
 def test_a_model_with_bias_says_the_same_of_the_tokens_that_stay() -> None:
     model = with_bias()
     kept = [4, 2, 20, 9]
@@ -355,24 +283,6 @@ def test_the_configuration_knows_the_new_vocabulary_and_no_old_ids(architecture:
     _trim_vocabulary(model, SOURCES)
     assert model.config.vocab_size == 4
     assert [getattr(model.config, f"{name}_token_id") for name in ("bos", "eos", "pad")] == [None] * 3
-
-
-def test_training_a_trimmed_tied_model_changes_both_ends_together() -> None:
-    model = causal_model("gpt2", 30, 20, tied=True)
-    _trim_vocabulary(model, SOURCES)
-    optimiser = torch.optim.SGD(model.parameters(), 0.1)
-    model(input_ids=torch.tensor([[1, 2, 3]])).logits.sum().backward()
-    optimiser.step()
-    new, head = ends_of(model)
-    assert new is head
-    assert sum(1 for name, _ in model.named_parameters() if "wte" in name or "lm_head" in name) == 1
-
-
-@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
-def test_the_fingerprint_is_that_of_the_weights(architecture: Architecture) -> None:
-    first, again, other = (_base_fingerprint(causal_model(architecture, 30, 20, seed=seed)) for seed in (1, 1, 2))
-    assert first == again
-    assert first != other
 
 
 @pytest.mark.parametrize("architecture", ["gpt2", "llama"])

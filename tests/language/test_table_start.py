@@ -14,7 +14,6 @@ from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.language.table_start import (
-    SHIPPED,
     TokenFeatures,
     _Cooccurrence,
     settle,
@@ -22,7 +21,6 @@ from imbllm_autogluon.language.table_start import (
     start_from_other_tables,
     start_from_rows,
 )
-from imbllm_autogluon.oversampling import GeneratorConfig, ImbLLM
 from imbllm_autogluon.sentences import Clauses, SentenceEncoding, draw_orders
 from tests.language.tables import clauses_of, random_model, table, vocabulary_of
 
@@ -169,11 +167,6 @@ def test_what_it_knows_is_lost_where_columns_are_shuffled() -> None:
     assert abs(nats(model, new) - independent_nats(model, learned, new)) < 0.3
 
 
-def test_random_weights_know_less() -> None:
-    scratch = started(frame(0), LanguageConfig(warmup_steps=0, steps=0, pretrained=False))
-    assert nats(scratch, frame(1)) > nats(started(frame(0)), frame(1)) + 0.5
-
-
 def test_blocks_and_matrices_are_the_shipped_ones_and_learn_on(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[dict[str, torch.Tensor]] = []
 
@@ -192,16 +185,6 @@ def test_blocks_and_matrices_are_the_shipped_ones_and_learn_on(monkeypatch: pyte
     assert not any(torch.equal(after[name], weight) for name, weight in first.items() if weight.ndim == 2)
 
 
-def test_what_the_features_gave_is_in_plain_weights_after_training() -> None:
-    model = started(frame(), LanguageConfig(pretrained=True, warmup_steps=3, steps=3))._backbone.model
-    n_tokens = model.config.vocab_size
-    names = dict(model.named_parameters())
-    assert names["transformer.wte.weight"].shape == names["lm_head.weight"].shape == (n_tokens, 64)
-    assert not any("matrix" in name or "own" in name for name in names)
-    assert all(weight.requires_grad for weight in names.values())
-    assert not torch.equal(names["transformer.wte.weight"], names["lm_head.weight"])
-
-
 def test_settling_changes_no_probability() -> None:
     vocabulary = vocabulary_of(frame(), max_bins=16)
     encoding, clauses = vocabulary.encoding(fused=True), clauses_of(vocabulary, frame())
@@ -214,12 +197,6 @@ def test_settling_changes_no_probability() -> None:
     again = model(input_ids=ids).logits
     settle(model)
     assert torch.equal(model(input_ids=ids).logits, again)
-
-
-def test_a_model_that_was_stored_knows_what_it_knew(tmp_path: Path) -> None:
-    model = started(frame(), LanguageConfig(pretrained=True, warmup_steps=3, steps=3))
-    model.save(tmp_path)
-    assert nats(TableLanguageModel.load(tmp_path), frame(1)) == nats(model, frame(1))
 
 
 def test_training_that_was_stopped_goes_on_from_its_matrices(tmp_path: Path) -> None:
@@ -242,11 +219,6 @@ def test_training_that_was_stopped_goes_on_from_its_matrices(tmp_path: Path) -> 
     parts = TableLanguageModel(vocabulary, config, seed=0)
     parts.train(clauses, warmup=clauses, warm_start=tmp_path / "warm")
     assert nats(parts, frame(1)) == pytest.approx(nats(whole, frame(1)), rel=1e-6)
-
-
-def test_the_same_rows_start_alike() -> None:
-    first, again = (started(frame())._backbone.model.state_dict() for _ in range(2))
-    assert all(torch.equal(weight, again[name]) for name, weight in first.items())
 
 
 def features_of(rows: pd.DataFrame) -> TokenFeatures:
@@ -282,23 +254,3 @@ def test_it_is_the_start_of_every_compact_model_that_has_its_shape() -> None:
     for other in others:
         found = LanguageConfig(**other).resolved()  # type: ignore[arg-type]
         assert (found.pretrained, found.learning_rate) == (False, 3e-3)
-
-
-def test_imbllm_takes_the_switch_and_writes_legal_rows() -> None:
-    X, y = frame().drop(columns="bought"), frame()["bought"]
-    config = GeneratorConfig.from_flat({"pretrained": True, "warmup_steps": 2, "steps": 2})
-    rows, labels = ImbLLM(config, random_state=0).fit(X, y, {"yes": 30}).sample()
-    assert set(labels) == {"yes"}
-    assert set(rows["town"]) <= {"Oslo", "Bergen"}
-    assert len(rows) == 30
-
-
-def test_digits_start_too() -> None:
-    digits = LanguageConfig(pretrained=True, warmup_steps=0, steps=0, numbers="digits")
-    assert np.isfinite(nats(started(frame(), digits), frame(1)))
-
-
-def test_the_weights_in_the_package_are_small() -> None:
-    from importlib.resources import files
-
-    assert len(files("imbllm_autogluon.language").joinpath(SHIPPED).read_bytes()) < 1_000_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import logging
 import time
 from typing import TYPE_CHECKING, Any
@@ -57,29 +56,6 @@ def test_the_loss_is_the_likelihood_of_value_tokens_among_the_legal_ones(
     assert (curve.tokens, curve.tokens_read) == (n_tokens, batch.real.sum())
 
 
-@pytest.mark.parametrize("numbers", ["bins", "digits"])
-def test_an_untrained_model_loses_the_log_of_the_mean_number_of_choices(numbers: Numbers) -> None:
-    small = SmallTable(numbers)
-    stage = small.stage(1)
-    sentences = stage.batch(0)
-    states = sentences.states[sentences.states != END]
-    expected = np.log(small.encoding.tables.allowed.sum(axis=1))[states].mean()
-    curve = small.trainer(tiny_model(small.encoding)).run(stage)
-    assert curve.losses[0] == pytest.approx(expected, rel=0.03)
-
-
-def test_a_token_without_alternative_costs_nothing() -> None:
-    small = SmallTable()
-    tables = small.encoding.tables
-    sentences = small.encoding.assemble(small.rows(1, 2), np.arange(6)[None])
-    chosen = sentences.states != END
-    only = np.zeros_like(tables.allowed)
-    only[sentences.states[chosen], sentences.ids[chosen]] = True
-    loss = ValueLoss(dataclasses.replace(tables, allowed=only), CPU)
-    stage = Stage("one row", lambda _: sentences, 1, 1e-3)
-    assert small.trainer(random_model("gpt2", small.encoding), loss=loss).run(stage).losses == (0.0,)
-
-
 def test_training_lowers_the_loss_on_a_table_that_can_be_learned() -> None:
     vocabulary, frame = vocabulary_of(learnable()), learnable()
     encoding, clauses = vocabulary.encoding(), clauses_of(vocabulary, frame)
@@ -131,25 +107,6 @@ def test_no_steps_leave_the_model_as_it_is() -> None:
     assert not model.training
 
 
-def test_the_model_is_left_in_evaluation_mode() -> None:
-    small = SmallTable()
-    model, modes = tiny_model(small.encoding), []
-    small.trainer(model).run(small.stage(1), lambda _: modes.append(model.training))
-    assert modes == [True]
-    assert not model.training
-
-
-def test_only_the_weights_that_are_given_learn() -> None:
-    small = SmallTable()
-    model = tiny_model(small.encoding)
-    before, learning = weights_of(model), dict(list(model.named_parameters())[:1])
-    trainer = small.trainer(model)
-    trainer._learning = learning
-    trainer.run(small.stage(2))
-    changed = {name for name, weight in weights_of(model).items() if not torch.equal(weight, before[name])}
-    assert changed == set(learning)
-
-
 def test_the_learning_rate_rises_falls_to_a_tenth_and_never_exceeds_its_peak(monkeypatch: pytest.MonkeyPatch) -> None:
     small, rates = SmallTable(), []
     step = _FlatAdamW.step
@@ -174,10 +131,10 @@ def test_transformers_has_nothing_to_warn_of(caplog: pytest.LogCaptureFixture) -
     logger.addHandler(caplog.handler)
     vars(logging.Logger)["warning_once"].cache_clear()
     try:
-        small.trainer(tiny_model(small.encoding)).run(small.stage(1))
+        small.trainer(random_model("gpt2", small.encoding)).run(small.stage(1))
     finally:
         logger.removeHandler(caplog.handler)
-    assert not caplog.records
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 @pytest.mark.parametrize(("numbers", "rows"), cases(["bins", "digits"], [1, 7, 32, 59, 60, 1000], together=1))
@@ -218,15 +175,6 @@ def test_where_memory_runs_out_half_the_rows_go_at_once_for_good(
     ]
 
 
-def test_held_out_rows_are_judged_in_parts_too_where_memory_runs_out() -> None:
-    small = SmallTable()
-    loss = Hungry(small.loss, 5, MemoryError)
-    trainer = small.trainer(tiny_model(small.encoding), loss=loss)
-    curve = trainer.run(small.stage(0, held_out=small.held_out()))
-    expected = small.trainer(tiny_model(small.encoding)).run(small.stage(0, held_out=small.held_out()))
-    assert curve.held_out[0][1] == pytest.approx(expected.held_out[0][1], rel=1e-6)
-
-
 def test_one_row_that_does_not_fit_is_an_error() -> None:
     small = SmallTable()
     trainer = small.trainer(tiny_model(small.encoding), loss=Hungry(small.loss, 0, MemoryError))
@@ -258,11 +206,6 @@ def test_the_held_out_loss_is_told_before_the_first_step_and_after_the_last_one(
     assert len(judged) == min(_EVALUATIONS, steps) + 1
     assert curve.held_out[0][1] == pytest.approx(before, rel=1e-4)
     assert min(loss for _, loss in curve.held_out) == pytest.approx(after, rel=1e-4)
-
-
-def test_without_held_out_rows_there_is_no_held_out_loss() -> None:
-    small = SmallTable()
-    assert small.trainer(tiny_model(small.encoding)).run(small.stage(5)).held_out == ()
 
 
 def test_judging_changes_nothing_of_what_is_learned() -> None:

@@ -46,14 +46,6 @@ def is_embedding(name: str) -> bool:
     return bool(re.search(r"wte|embed_tokens|lm_head", name))
 
 
-def test_lora_over_text_changes_the_adapters_alone(folder: Path) -> None:
-    model = model_over(folder, tuning="lora", clauses="text")
-    changed = changed_by_training(model)
-    assert all("lora_" in name for name in changed)
-    assert changed == set(model._backbone.tuning.learning())
-    assert model._backbone.tuning.own_weights() == {}
-
-
 def test_lora_over_new_tokens_changes_adapters_and_embeddings(folder: Path) -> None:
     model = model_over(folder, tuning="lora", clauses="tokens")
     changed = changed_by_training(model)
@@ -89,13 +81,6 @@ def test_top_blocks_change_the_last_blocks_and_the_final_norm(folder: Path, top:
     }
     assert changed_by_training(model) <= learning
     assert any("norm" in name or "ln_f" in name for name in learning)
-
-
-def test_top_blocks_over_new_tokens_change_the_embeddings_too(folder: Path) -> None:
-    model = model_over(folder, tuning="top_blocks", clauses="tokens")
-    learning = set(model._backbone.tuning.learning())
-    assert {name for name in learning if is_embedding(name)} == {name for name in weights(model) if is_embedding(name)}
-    assert not any(".0." in name or "wpe" in name for name in learning)
 
 
 def test_full_tuning_changes_everything(folder: Path) -> None:
@@ -135,31 +120,6 @@ def test_merged_adapters_say_what_adapters_beside_the_weights_say(folder: Path, 
     torch.testing.assert_close(merged, beside, rtol=1e-3, atol=1e-3)
     untrained = model_over(folder, tuning="lora", clauses=clauses)
     assert (merged - logits(untrained)).abs().max() > 0.5
-
-
-def test_merging_and_unmerging_twice_is_doing_it_once(folder: Path) -> None:
-    model = trained(folder, tuning="lora", clauses="text")
-    tuning, merged = model._backbone.tuning, weights(model)
-    tuning.merge()
-    assert same_weights(weights(model), merged)
-    tuning.unmerge()
-    apart = weights(model)
-    tuning.unmerge()
-    assert same_weights(weights(model), apart)
-    tuning.merge()
-    for name, weight in weights(model).items():
-        torch.testing.assert_close(weight, merged[name], rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize(("folder", "tuning", "clauses"), WAYS, indirect=["folder"])
-def test_training_goes_on_after_rows_were_written(folder: Path, tuning: str, clauses: str) -> None:
-    model = trained(folder, tuning=tuning, clauses=clauses, steps=12)
-    first = model.curves["minority"].losses
-    written(model)
-    model.train(everyone(model).take(np.arange(0, 60, 4)))
-    second = model.curves["minority"].losses
-    assert second[0] < 0.9 * first[0]
-    assert len(written(model)[0]) == 12
 
 
 @pytest.mark.parametrize(("folder", "tuning", "clauses"), WAYS, indirect=["folder"])
@@ -206,12 +166,6 @@ def test_only_what_learned_is_stored(folder: Path, tuning: str, clauses: str, tm
     own = ["state-1/arrays.safetensors", "state.json"]
     adapter = [f"state-1/adapter/{name}" for name in ("README.md", "adapter_config.json", "adapter_model.safetensors")]
     assert files == (sorted([*adapter, *own]) if tuning == "lora" else own)
-
-
-def test_adapters_take_less_room_than_the_model(pretrained_gpt2: Path, tmp_path: Path) -> None:
-    trained(pretrained_gpt2, tuning="lora", clauses="text", lora_rank=1).save(tmp_path)
-    weights = sum(file.stat().st_size for file in tmp_path.rglob("*.safetensors"))
-    assert weights < 0.25 * (pretrained_gpt2 / "model.safetensors").stat().st_size
 
 
 def test_nothing_that_is_stored_names_an_access_token(
@@ -271,11 +225,6 @@ def adapter_file(folder: Path) -> Path:
     return folder / "state-1" / "adapter" / "adapter_model.safetensors"
 
 
-def fewer_adapters(folder: Path) -> None:
-    weights = load_file(adapter_file(folder))
-    save_file(dict(list(weights.items())[1:]), adapter_file(folder))
-
-
 def renamed_adapters(folder: Path) -> None:
     weights = load_file(adapter_file(folder))
     save_file({name.replace(".1.", ".7."): weight for name, weight in weights.items()}, adapter_file(folder))
@@ -288,18 +237,12 @@ def narrower_adapters(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("spoil", "clauses"),
-    cases(
-        [
-            lambda folder: adapter_file(folder).unlink(),
-            lambda folder: adapter_file(folder).write_bytes(adapter_file(folder).read_bytes()[:99]),
-            lambda folder: (folder / "state-1" / "arrays.safetensors").unlink(),
-            fewer_adapters,
-            renamed_adapters,
-            narrower_adapters,
-        ],
-        ["text", "tokens"],
-        together=1,
-    ),
+    [
+        (lambda folder: adapter_file(folder).unlink(), "text"),
+        (lambda folder: adapter_file(folder).write_bytes(adapter_file(folder).read_bytes()[:99]), "tokens"),
+        (renamed_adapters, "text"),
+        (narrower_adapters, "tokens"),
+    ],
 )
 def test_adapters_that_are_absent_broken_or_do_not_fit_are_refused(
     spoil: Any, clauses: str, pretrained_gpt2: Path, tmp_path: Path

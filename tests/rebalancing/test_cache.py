@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import logging
 import multiprocessing
 import os
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imbllm_autogluon.errors import InvalidInputError, StoredStateError
+from imbllm_autogluon._storage import STATE_NAME, reading, writing
+from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.rebalancing.cache import STUDIES, Shelf, cache_of, clear_cache, inspect_cache
 
 if TYPE_CHECKING:
@@ -20,15 +20,13 @@ if TYPE_CHECKING:
 
 
 def save(entry: dict[str, int], folder: Path) -> None:
-    (folder / "entry.json").write_text(json.dumps(entry))
+    with writing(folder, "thing") as draft:
+        draft.data = dict(entry)
 
 
 def load(folder: Path) -> dict[str, int]:
-    try:
-        loaded: dict[str, int] = json.loads((folder / "entry.json").read_text())
-    except (OSError, ValueError) as error:
-        raise StoredStateError(f"broken: {error}") from error
-    return loaded
+    with reading(folder, "thing") as stored:
+        return stored.data
 
 
 def new_shelf() -> Shelf[dict[str, int]]:
@@ -60,7 +58,7 @@ def test_other_keys_and_other_roots_are_other_entries(tmp_path: Path) -> None:
 
 def test_a_broken_entry_is_built_again_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     new_shelf().get_or_build(tmp_path, "k", lambda: {"a": 1})
-    (tmp_path / "things" / "k" / "entry.json").write_text("{")
+    (tmp_path / "things" / "k" / STATE_NAME).write_text("{")
     with caplog.at_level(logging.WARNING, "autogluon.imbllm"):
         assert new_shelf().get_or_build(tmp_path, "k", lambda: {"a": 2}) == ({"a": 2}, True)
     assert "broken" in caplog.text
@@ -91,8 +89,9 @@ def test_an_entry_that_cannot_be_saved_is_kept_in_memory_and_leaves_nothing_half
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def full_disk(entry: dict[str, int], folder: Path) -> None:
-        (folder / "part").write_text("x")
-        raise OSError("no space left on device")
+        with writing(folder, "thing") as draft:
+            (draft.folder / "part").write_text("x")
+            raise OSError("no space left on device")
 
     shelf = Shelf("things", full_disk, load)
     with caplog.at_level(logging.WARNING, "autogluon.imbllm"):
@@ -112,9 +111,9 @@ def test_an_error_of_the_builder_reaches_the_caller_and_frees_the_lock(tmp_path:
 
 
 def _save_slowly(entry: dict[str, int], folder: Path) -> None:
-    (folder / "entry.json").write_text("{")
-    (folder.parent / "writing").touch()
-    time.sleep(60)
+    with writing(folder, "thing"):
+        (folder.parent / "writing").touch()
+        time.sleep(60)
 
 
 def _build_slowly(root: Path) -> None:
@@ -132,7 +131,7 @@ def test_after_a_kill_in_the_middle_of_a_write_the_next_run_recovers(tmp_path: P
     os.kill(writer.pid, signal.SIGKILL)
     writer.join()
     assert new_shelf().get_or_build(tmp_path, "k", lambda: {"a": 2}) == ({"a": 2}, True)
-    assert not list((tmp_path / "things").glob(".k-*")), "the leftover of the killed writer was not swept away"
+    assert len(list((tmp_path / "things" / "k").glob("state-*"))) == 1, "the killed writer's leftover is still there"
 
 
 def _count_builds(root: Path, counter: Path) -> None:
@@ -182,7 +181,7 @@ def cache_in(root: Path) -> Path:
     for folder, key in (("generators", KEYS[0]), ("rows", KEYS[0]), ("rows", KEYS[1])):
         entry = root / folder / key
         entry.mkdir(parents=True)
-        (entry / "complete").touch()
+        (entry / STATE_NAME).touch()
         (entry / "weights.bin").write_bytes(bytes(10))
         (root / folder / f"{key}.lock").touch()
     (root / "generators" / f".{KEYS[1]}-0af3").mkdir()
