@@ -18,7 +18,7 @@ from imbllm_autogluon.cli_rows import parse_settings
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language import backbones, training
 from imbllm_autogluon.language.checkpoints import Checkpoint
-from imbllm_autogluon.oversampling.synthesizer import CHECKPOINT
+from imbllm_autogluon.oversampling.synthesizer import _CHECKPOINT as CHECKPOINT
 from imbllm_autogluon.rebalancing.cache import cache_of
 from imbllm_autogluon.tables.io import read_table, write_table
 from tests.commands import imbllm
