@@ -13,7 +13,7 @@ from imbllm_autogluon import cli
 from imbllm_autogluon._storage import STATE_NAME
 from imbllm_autogluon.language import training
 from imbllm_autogluon.language.checkpoints import Checkpoint
-from imbllm_autogluon.oversampling.synthesizer import CHECKPOINT
+from imbllm_autogluon.oversampling.synthesizer import _CHECKPOINT as CHECKPOINT
 from imbllm_autogluon.tables.io import read_table, write_table
 from tests.jobs.fits import mixed_table
 from tests.shared import TINY
