@@ -12,7 +12,7 @@ import typer
 from benchmarks import report
 from benchmarks.protocol import Option, Options, Protocol, run
 from imbllm_autogluon.cli import OneLineErrors
-from imbllm_autogluon.cli_settings import parse_settings
+from imbllm_autogluon.cli_rows import parse_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

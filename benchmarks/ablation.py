@@ -19,9 +19,9 @@ from benchmarks.paper import KEPT, ROWS, SECONDS, split_of
 from benchmarks.protocol import Claim, Metric, Options, Protocol, Spec, Task
 from benchmarks.report import by_table, claims, compared, summary
 from benchmarks.scores import AVERAGE_PRECISION, F1, RARE_CLASS
-from imbllm_autogluon.oversampling.config import GeneratorConfig, PlausibilityConfig
+from imbllm_autogluon._random import child_seed
+from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
-from imbllm_autogluon.randomness import child_seed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,9 +130,8 @@ def method_of(axis: str, value: str, changed: Spec, options: Options) -> str:
 def resolved(settings: Spec) -> GeneratorConfig:
     """Settings of ImbLLM with the choices of the method and the backbone filled in."""
     config = GeneratorConfig.from_flat(settings)
-    if config.plausible.plausibility is None:
-        config = replace(config, plausible=PlausibilityConfig(ImbLLM.own_plausibility))
-    return replace(config, language=config.language.with_defaults(**ImbLLM.own_choices).resolved())
+    learner = ImbLLM.learner_class(config, 0, None)
+    return replace(learner.sampling(), language=config.language.with_defaults(**learner.choices).resolved())
 
 
 def without_rows(method: str) -> str:
@@ -169,14 +168,15 @@ def written_figures(learned: Rows, split: Split, seed: int) -> dict[str, float |
 
 def _coverage(real: pd.DataFrame, new: pd.DataFrame, seed: int) -> float | None:
     """Percent of the real rows that as many new ones reach, mean of some draws; None for too few real rows."""
-    from imbllm_autogluon.quality.measures.coverage import NEIGHBOURS
-    from imbllm_autogluon.quality.measures.likeness import density_and_coverage
+    from imbllm_autogluon.quality.columns import paired_columns
+    from imbllm_autogluon.quality.distances import points
+    from imbllm_autogluon.quality.fidelity import NEIGHBORS, density_and_coverage
 
-    if len(real) <= NEIGHBOURS:
+    if len(real) <= NEIGHBORS:
         return None
     size = min(len(real), len(new))
     draws = [new.sample(size, random_state=child_seed(seed, "order", "coverage", draw)) for draw in range(DRAWS)]
-    return 100.0 * sum(density_and_coverage(real, drawn.reset_index(drop=True)).coverage for drawn in draws) / DRAWS
+    return 100.0 * sum(density_and_coverage(*points(paired_columns(real, drawn))).coverage for drawn in draws) / DRAWS
 
 
 def with_gains(tidy: pd.DataFrame) -> pd.DataFrame:

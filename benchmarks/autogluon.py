@@ -112,7 +112,7 @@ def measure(task: Task) -> list[dict[str, Any]]:
 
 def portfolio(methods: Mapping[str, Spec], options: Options) -> ensembles.Portfolio:
     """Plain models, and what the methods add: the same with another seed, and twins of each sort."""
-    from imbllm_autogluon.plugin.tuning_options import SEARCHER
+    from imbllm_autogluon.plugin.parameters import SEARCHER
     from imbllm_autogluon.plugin.twins import KEY_SUFFIX
 
     families, own = options["family"], options.settings
@@ -128,7 +128,7 @@ def portfolio(methods: Mapping[str, Spec], options: Options) -> ensembles.Portfo
 
 def judged(predictor: TabularPredictor, model: str, answers: pd.DataFrame, split: Split) -> dict[str, float]:
     """Figures of one ensemble's answers for the test rows, shape (n, classes), a column for each class."""
-    from imbllm_autogluon.plugin.ensemble_model import without_tilt
+    from imbllm_autogluon.plugin.ensemble import without_tilt
 
     truth = split.test.y
     if len(split.classes) > 2:
@@ -195,8 +195,7 @@ def _search_seconds(predictor: TabularPredictor) -> float:
     """Of all trials, those that AutoGluon was not handed included."""
     import optuna
 
-    from imbllm_autogluon.plugin.fold_writer import cache_of
-    from imbllm_autogluon.rebalancing.cache_folder import STUDIES
+    from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
     from imbllm_autogluon.search.studies import journal_storage
 
     storage = journal_storage(cache_of(Path(predictor.path)) / STUDIES)
@@ -207,9 +206,9 @@ def _search_seconds(predictor: TabularPredictor) -> float:
 
 def _generators(fit: Fit, method: str) -> int:
     """Generators that the twins of all families share; trials train those that their settings ask for in addition."""
-    from imbllm_autogluon.jobs.fold_records import child_reports
-    from imbllm_autogluon.plugin.fold_writer import cache_of
-    from imbllm_autogluon.rebalancing.fold_rows import GENERATORS as SHELF
+    from imbllm_autogluon.jobs.folds import child_reports
+    from imbllm_autogluon.rebalancing.cache import cache_of
+    from imbllm_autogluon.rebalancing.rows import GENERATORS as SHELF
 
     reports = [report for model in fit.models_of("ImbLLM")[:1] for _, report in child_reports(fit.predictor, model)]
     shared = len({report.get("oversampling", {}).get("generator", "") for report in reports} - {""})

@@ -88,7 +88,7 @@ class Fit:
         return str(fitted[-1])
 
     def _our_ensemble(self, models: list[str], suffix: str) -> str:
-        from imbllm_autogluon.plugin.ensemble_model import fit_ensemble
+        from imbllm_autogluon.plugin.ensemble import fit_ensemble
 
         fitted = fit_ensemble(self.predictor, models, suffix, self.threads)
         if fitted is None:
@@ -122,7 +122,7 @@ def measure_fit(
     `make` returns the predictor of a folder, `sorts` are what models are called after, and `judge` returns the figures
     of each method from the fit and the name of each method's model.
     """
-    from imbllm_autogluon.jobs.base_job import quiet_libraries
+    from imbllm_autogluon.jobs.fit import quiet_libraries
 
     with tempfile.TemporaryDirectory() as folder, quiet_libraries():
         predictor = make(str(Path(folder) / "fit"))

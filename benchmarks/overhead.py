@@ -34,8 +34,8 @@ def fit(table: Table, spec: Spec, families: list[str], folds: int, threads: int)
     """Fit the families, with twins unless the method is none; all seconds, those of generators, and models."""
     from autogluon.tabular import TabularPredictor
 
-    from imbllm_autogluon.jobs.base_job import quiet_libraries
-    from imbllm_autogluon.plugin.callback import RebalanceCallback
+    from imbllm_autogluon.jobs.fit import quiet_libraries
+    from imbllm_autogluon.plugin.portfolio import RebalanceCallback
 
     *_, rarest = table.counts
     binary = {"eval_metric": "average_precision", "positive_class": rarest}

@@ -19,10 +19,10 @@ from benchmarks.methods import IMBLLM, NONE, RANDOM, SMOTE_NC, WEIGHTS, rebalanc
 from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Spec, Task
 from benchmarks.scores import AVERAGE_PRECISION, F1, RARE_CLASS
 from benchmarks.tables import Rows, Split, Table, split_classes
-from imbllm_autogluon.configuration import require_number
-from imbllm_autogluon.randomness import child_rng
+from imbllm_autogluon._config import require_number
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
-from imbllm_autogluon.rebalancing.plan import plan_oversampling
+from imbllm_autogluon.rebalancing.plan import plan_fold
 
 KEPT = 0.2
 """Share of the rarest class's training rows that is kept (arXiv 2510.09783)."""
@@ -48,7 +48,7 @@ def split_of(table: Table, seed: int, kept: float = KEPT) -> Split:
     split = split_classes(table, seed, 0.2, FEWEST)
     stays = _kept((split.real.y == split.classes[-1]).to_numpy(), kept, seed)
     real = Rows(*(part[stays].reset_index(drop=True) for part in (split.real.X, split.real.y)))
-    return split._replace(real=real, counts=plan_oversampling(real.y, TO_THE_LARGEST).counts)
+    return split._replace(real=real, counts=plan_fold(real.y, TO_THE_LARGEST).counts)
 
 
 def _kept(rare: np.ndarray, share: float, seed: int) -> Any:

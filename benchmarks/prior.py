@@ -18,7 +18,7 @@ from benchmarks.report import by_table, claims, compared
 from benchmarks.scores import BALANCED, LOG_LOSS, MACRO_F1, ROC_AUC, of_all_classes
 from benchmarks.synthesis import BACKBONE
 from imbllm_autogluon.classification import RECOMMENDED, LanguageModelClassifier
-from imbllm_autogluon.language.prompts import Prompts
+from imbllm_autogluon.language.batches import Prompts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,8 @@ def measure(task: Task) -> dict[str, float]:
     if name == QUERY:
         return query_speed(table, settings, task.options["asked"], task.options["one_by_one"])
     learned, test = train_test_split(table.frame, test_size=0.3, stratify=table.labels, random_state=task.split)
-    classifier = LanguageModelClassifier(**settings).fit(learned.drop(columns=table.label), learned[table.label])
+    classifier = LanguageModelClassifier().set_params(**settings)
+    classifier.fit(learned.drop(columns=table.label), learned[table.label])
     truth, features = np.searchsorted(classifier.classes_, test[table.label].to_numpy()), test.drop(columns=table.label)
     answers = np.searchsorted(classifier.classes_, classifier.predict(features))
     figures = of_all_classes(classifier.predict_proba(features), answers, truth)
@@ -93,7 +94,7 @@ class Questions(NamedTuple):
     def of(cls, model: LabelModel, X: pd.DataFrame) -> Questions:
         """Prompts of rows, shape (n, m)."""
         encoding, n_classes = model.language_model.encoding, len(model.counts)
-        clauses = model.reader.feature_clauses(encoding, model.schema.encode(X))
+        clauses = model.encoder.feature_clauses(encoding, model.schema.encode(X))
         values = encoding.codings[-1].encode(np.arange(n_classes), np.zeros(n_classes, dtype=bool))
         unlabelled = clauses.present.copy()
         unlabelled[:, -1] = False
@@ -121,7 +122,7 @@ def query_speed(table: Table, settings: dict[str, Any], n_asked: int, one_by_one
     """Seconds of 1,000 rows when one model is asked for labels in batches, and row by row in two ways."""
     seed, threads = settings["random_state"], settings["threads"]
     X = table.features.iloc[:n_asked]
-    model: LabelModel = LanguageModelClassifier(**settings).fit(table.features, table.labels).model_
+    model: LabelModel = LanguageModelClassifier().set_params(**settings).fit(table.features, table.labels).model_
     asked = Questions.of(model, X)
     seconds, logs = timed(lambda n: model.log_probabilities(X.iloc[:n]), len(X))
     answers = asked.values[logs.argmax(axis=1)][:one_by_one]
@@ -153,9 +154,9 @@ def by_generate(asked: Questions, answers: IntArray, seed: int, threads: int) ->
     """The same with ``generate`` of transformers, which may answer with tokens that are no class."""
     import torch
 
+    from imbllm_autogluon._random import seeded_torch
     from imbllm_autogluon.language.compact import CompactModel
-    from imbllm_autogluon.language.precision import autocast
-    from imbllm_autogluon.process_state import seeded_torch
+    from imbllm_autogluon.language.hardware import autocast
 
     model: Any = asked.model.language_model._backbone.model
     model = model.to_transformers() if isinstance(model, CompactModel) else model

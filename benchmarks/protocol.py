@@ -27,8 +27,8 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from benchmarks.tables import Table, read_tables
+from imbllm_autogluon._config import cache_dir
 from imbllm_autogluon.errors import InvalidInputError, nearest
-from imbllm_autogluon.settings import settings
 
 if TYPE_CHECKING:
     from benchmarks.report import Section
@@ -266,7 +266,7 @@ def run(protocol: Protocol, options: Options, *, processes: int = 1, fresh: bool
     Several processes may share the work, and several commands; only the first may ask for `fresh`.
     """
     options = protocol.with_defaults(options)
-    work = settings().cache_dir / "benchmarks" / protocol.name
+    work = cache_dir() / "benchmarks" / protocol.name
     runs = runs_of(protocol, options, work)
     tables = {one.task.table.name: one.task.table for one in runs}
     lines = {name: protocol.describe(table, options) for name, table in tables.items()} if protocol.describe else {}
@@ -299,8 +299,8 @@ def runs_of(protocol: Protocol, options: Options, work: Path) -> list[Run]:
 
 def _run(task: Task, work: Path) -> Run:
     """A run is stored under what a person calls it, and a hash of all that its figures depend on."""
-    from imbllm_autogluon.plugin.ensemble_model import ENSEMBLE_VERSION
-    from imbllm_autogluon.rebalancing.fold import KEY_VERSION
+    from imbllm_autogluon.plugin.ensemble import ENSEMBLE_VERSION
+    from imbllm_autogluon.rebalancing.rows import KEY_VERSION
 
     name = f"{task.table.name} {task.split} {' '.join(task.methods)[:60]}"
     table = [task.table.name, task.table.label, task.table.digest]

@@ -22,13 +22,13 @@ from benchmarks.methods import GREAT, IMBLLM, PRED_LLM, RANDOM, SMOTE_NC, chosen
 from benchmarks.protocol import Claim, Metric, Options, Protocol, Spec, Task
 from benchmarks.report import by_table_means, claims, markdown, number
 from benchmarks.tables import Split, Table, split_classes
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.quality.measures.catalogue import CATALOGUE
-from imbllm_autogluon.randomness import child_rng
+from imbllm_autogluon.quality import METRICS
 from imbllm_autogluon.tables.dtypes import holds_numbers
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.quality.measures.measure import Measure
+    from imbllm_autogluon import quality
 
 OTHERS, NOISE = "other real rows", "uniform noise"
 
@@ -110,14 +110,12 @@ def _evenly(column: pd.Series[Any], n_rows: int, rng: np.random.Generator) -> pd
     return drawn.mask(rng.random(n_rows) < column.isna().mean()).astype(column.dtype)
 
 
-def _metric(entry: Measure) -> Metric:
+def _metric(name: str, entry: quality.Metric) -> Metric:
     if entry.direction != "nearest":
-        return Metric(
-            entry.name, f"{entry.range_text}; {entry.direction} is better: {entry.meaning}", entry.direction, 3
-        )
+        return Metric(name, f"{entry.range_text}; {entry.direction} is better: {entry.meaning}", entry.direction, 3)
     # Nothing is ruled out beforehand where the distances among real rows decide.
     best = "near that of real rows" if math.isinf(entry.acceptable[1]) else f"near {entry.best:g}"
-    return Metric(entry.name, f"{entry.range_text}; best {best}: {entry.meaning}", "", 3)
+    return Metric(name, f"{entry.range_text}; best {best}: {entry.meaning}", "", 3)
 
 
 def verdicts(tidy: pd.DataFrame, _: Protocol) -> str:
@@ -158,7 +156,11 @@ PROTOCOL = Protocol(
     },
     slow=(GREAT, PRED_LLM),
     measure=measure,
-    metrics=(*map(_metric, CATALOGUE.values()), Metric(ROWS, "", "", 0), Metric(SECONDS, "", "")),
+    metrics=(
+        *(_metric(name, entry) for name, entry in METRICS.items()),
+        Metric(ROWS, "", "", 0),
+        Metric(SECONDS, "", ""),
+    ),
     describe=describe,
     claims=(Claim(IMBLLM, "coverage", worst=0.8), Claim(IMBLLM, "close probability", worst=0.9)),
     page=(claims, verdicts, all_figures),

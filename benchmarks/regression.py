@@ -24,20 +24,17 @@ import pandas as pd
 from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Spec, Task
 from benchmarks.report import by_table, by_table_means, changes_by_table, claims, compared, markdown, number
 from benchmarks.tables import Rows, Table
-from imbllm_autogluon.configuration import require_number
+from imbllm_autogluon._config import require_number
+from imbllm_autogluon._random import child_rng, child_seed
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.quality.measures.discriminator import discriminator_auc
-from imbllm_autogluon.randomness import child_rng, child_seed
-from imbllm_autogluon.regression.allocation import bin_errors
-from imbllm_autogluon.regression.bins import FEW_BELOW, MOST_BINS, SHOTS, TargetBins, shots
+from imbllm_autogluon.quality.fidelity import discriminator_auc
+from imbllm_autogluon.regression.bins import FEW_BELOW, MOST_BINS, SHOTS, TargetBins, counts_by_priority, shots
 from imbllm_autogluon.regression.config import AllocationConfig, LatentDiffConfig
-from imbllm_autogluon.regression.feature_generation import FeatureGenerator
-from imbllm_autogluon.regression.input_space import TargetImbLLM
+from imbllm_autogluon.regression.gate import FeatureGenerator
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
-from imbllm_autogluon.regression.latent_model import HEAD_SETTINGS
 from imbllm_autogluon.regression.metrics import shot_metrics
 from imbllm_autogluon.regression.smogn import smogn
-from imbllm_autogluon.regression.targets import counts_by_priority
+from imbllm_autogluon.regression.target_imbllm import TargetImbLLM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +42,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
-    from imbllm_autogluon.regression.latent_model import LatentModel
 
 NONE, LATENT_DIFF, COPIES, RETRAINED = "none", "LatentDiff", "real features copied", "head retrained"
 SMOGN, IMBLLM = "SMOGN rows", "ImbLLM rows"
@@ -148,7 +144,7 @@ def measure(task: Task) -> dict[str, float]:
     errors = errors_by_shot(regressor.predict(split.test.X), split)
     figures = {**errors, **_generated(regressor, len(split.real.y)), "fit s": seconds}
     if task.spec == METHODS[LATENT_DIFF]:
-        figures |= feature_quality(regressor.model_, split.real.X, split.real.y.to_numpy(dtype=np.float64), task.split)
+        figures |= feature_quality(regressor, split.real.X, split.real.y.to_numpy(dtype=np.float64), task.split)
     return figures
 
 
@@ -161,11 +157,11 @@ def _split(table: Table, seed: int, bins: int) -> RegressionSplit:
 def fitted(spec: Spec, split: RegressionSplit, seed: int, threads: int) -> tuple[LatentDiffRegressor, float]:
     """A regressor and the seconds of a whole fit: those of an encoder and denoiser that methods share included."""
     settings = spec["settings"]
-    if "rows" not in spec and set(settings) <= set(HEAD_SETTINGS):
+    if "rows" not in spec and set(settings) <= set(LatentDiffConfig.head_keys()):
         # LatentDiff with settings that neither the encoder nor the denoiser reads.
         regressor = _latent_diff(split, seed, threads).refit_head(split.real.X, split.real.y, **settings)
         seconds = dict(regressor.report_.seconds)
-        if not isinstance(regressor.model_.generator, FeatureGenerator):
+        if not isinstance(regressor.generator_, FeatureGenerator):
             seconds.pop("denoiser")
         return regressor, sum(seconds.values())
     started = time.perf_counter()
@@ -177,7 +173,8 @@ def fitted(spec: Spec, split: RegressionSplit, seed: int, threads: int) -> tuple
 
 
 def _new(settings: Spec, split: RegressionSplit, seed: int, threads: int) -> LatentDiffRegressor:
-    return LatentDiffRegressor(random_state=seed, threads=threads, **{"n_bins": len(split.bins), **settings})
+    regressor = LatentDiffRegressor(n_bins=len(split.bins), random_state=seed, threads=threads)
+    return regressor.set_params(**settings)
 
 
 @functools.lru_cache(maxsize=1)
@@ -192,7 +189,7 @@ def _new_rows(
     """Rows in input space for rare bins and those with large errors, half as many as there are real ones."""
     targets = split.real.y.to_numpy(dtype=np.float64)
     absolute = np.abs(untreated.predict(split.real.X) - targets)
-    errors = bin_errors(absolute, split.bins.assign(targets), n_bins=len(split.bins))
+    errors = split.bins.relative_errors(targets, absolute)
     counts = counts_by_priority(targets, split.bins, AllocationConfig(generation_ratio=ROWS_RATIO), errors)
     if method == "smogn":
         return smogn(split.real.X, split.real.y, split.bins, counts, seed=seed)
@@ -224,16 +221,18 @@ LEAST_COMPARED = 20
 """Rows of a bin from which on its mean and covariance are compared."""
 
 
-def feature_quality(model: LatentModel, X: pd.DataFrame, targets: FloatArray, seed: int = 0) -> dict[str, float]:
+def feature_quality(
+    model: LatentDiffRegressor, X: pd.DataFrame, targets: FloatArray, seed: int = 0
+) -> dict[str, float]:
     """Compare as many generated features as there are real ones, bin by bin; see `FEATURE_METRICS`.
 
     The model was fitted on `X` and `targets`; without generated features nothing is returned.
     """
-    if not isinstance(model.generator, FeatureGenerator):
+    if not isinstance(model.generator_, FeatureGenerator):
         return {}
-    features, scaled = model._features(X), model.standardised(targets)
-    assigned, counts = model.bins.assign(targets), model.bins.counts(targets)
-    made = model.generator.generate(counts, child_seed(seed, "decoding", "quality"), model.threads).first(counts)
+    features, scaled = model._features(X), model._standardised(targets)
+    assigned, counts = model.bins_.assign(targets), model.bins_.counts(targets)
+    made = model.generator_.generate(counts, child_seed(seed, "decoding", "quality"), model.threads).first(counts)
     if not len(made.features):  # the gate let nothing through
         return {}
     drawn = _drawn_again(assigned, seed)

@@ -20,14 +20,14 @@ from benchmarks.methods import GREAT, PRED_LLM
 from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Spec, Task
 from benchmarks.report import by_table, claims, compared, summary
 from benchmarks.scores import BALANCED, LOG_LOSS, MACRO_F1, ROC_AUC, of_all_classes
+from imbllm_autogluon._random import child_seed
 from imbllm_autogluon.oversampling import GeneratorConfig, PredLLM
-from imbllm_autogluon.oversampling.pred_llm import TableSynthesizer
-from imbllm_autogluon.quality.measures.discriminator import discriminator_auc
-from imbllm_autogluon.quality.measures.likeness import density_and_coverage, inverse_kl
-from imbllm_autogluon.quality.measures.novelty import copied_share
-from imbllm_autogluon.quality.measures.pairs import check_pair, paired_columns, shared_codes
-from imbllm_autogluon.quality.measures.trees import Trees
-from imbllm_autogluon.randomness import child_seed
+from imbllm_autogluon.oversampling.synthesizer import TableSynthesizer
+from imbllm_autogluon.quality.columns import check_pair, paired_columns, shared_codes
+from imbllm_autogluon.quality.distances import points
+from imbllm_autogluon.quality.fidelity import density_and_coverage, discriminator_auc, inverse_kl
+from imbllm_autogluon.quality.privacy import copied_share
+from imbllm_autogluon.quality.utility import Trees
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,13 +92,14 @@ def of_rows(
     written: pd.DataFrame, learned: pd.DataFrame, unseen: pd.DataFrame, label: str, seed: int
 ) -> dict[str, float]:
     """Figures of written rows; learned are the real rows of their writer, unseen are other real rows."""
-    ball = density_and_coverage(unseen, written)
+    columns = paired_columns(unseen, written)
+    ball = density_and_coverage(*points(columns))
     rarest = learned[label].value_counts().idxmin()
     shares = [100 * float((rows[label] == rarest).mean()) for rows in (written, learned)]
     return {
         **taught(written, unseen, label, seed),
         "discriminator": 100 * discriminator_auc(unseen, written, seed),
-        "inverse KL": inverse_kl(unseen, written),
+        "inverse KL": inverse_kl(columns),
         "density": ball.density,
         "coverage": ball.coverage,
         "copies": 100 * copied_share(learned, written),

@@ -24,8 +24,8 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.errors import InvalidInputError, MissingDependencyError, TableError, nearest
-from imbllm_autogluon.tables.files import read_table
-from imbllm_autogluon.tables.labelled import LabelledFrame, LabelledTable
+from imbllm_autogluon.tables.io import read_table
+from imbllm_autogluon.tables.labeled import LabeledTable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -39,7 +39,7 @@ _SEEDED = re.compile(r"seeded:(?P<rows>\d+)x(?P<columns>\d+):(?P<rare>\d+)")
 
 
 @dataclass(frozen=True, eq=False)
-class Table(LabelledFrame):
+class Table(LabeledTable):
     """Rows with a known label, a class or a number to predict, and what to call them."""
 
     name: str
@@ -136,7 +136,7 @@ def read_named(name: str, *, number: bool = False) -> Table:
     """
     title, frame, label = _named_frame(name)
     if not number:
-        checked = LabelledTable.of(frame, label, name)
+        checked = LabeledTable.of(frame, label, name)
         return Table(checked.frame, label, title)
     if label not in frame.columns or not pd.api.types.is_numeric_dtype(frame[label]):
         raise InvalidInputError(f"{name}: there is no numeric column {label!r}; columns: {', '.join(map(str, frame))}.")

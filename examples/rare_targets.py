@@ -12,7 +12,7 @@ from autogluon.tabular import TabularPredictor
 from sklearn.model_selection import train_test_split
 
 from imbllm_autogluon import LatentDiffRegressor, make_preset
-from imbllm_autogluon.plugin.regression_scorers import shot_scorer
+from imbllm_autogluon.plugin.scorers import shot_scorer
 from imbllm_autogluon.regression.metrics import shot_metrics
 
 rng = np.random.default_rng(0)

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imbllm_autogluon.lazy import lazy_names
-from imbllm_autogluon.plugin.registry import register
-from imbllm_autogluon.version import __version__
+from imbllm_autogluon._package import __version__, lazy_names
+from imbllm_autogluon.plugin.presets import register
 
 if TYPE_CHECKING:
     from imbllm_autogluon.classification.classifier import LanguageModelClassifier
-    from imbllm_autogluon.oversampling.pred_llm import PredLLM
     from imbllm_autogluon.oversampling.sampler import ImbLLMOverSampler
-    from imbllm_autogluon.plugin.ensemble_model import calibrated_probabilities, fit_ensemble
-    from imbllm_autogluon.plugin.hyperparameters import rebalance_hyperparameters
+    from imbllm_autogluon.oversampling.synthesizer import PredLLM
+    from imbllm_autogluon.plugin.ensemble import calibrated_probabilities, fit_ensemble
+    from imbllm_autogluon.plugin.portfolio import rebalance_hyperparameters
     from imbllm_autogluon.plugin.presets import make_preset
     from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 
@@ -39,11 +38,11 @@ _LAZY = {
     "ImbLLMOverSampler": "imbllm_autogluon.oversampling.sampler",
     "LanguageModelClassifier": "imbllm_autogluon.classification.classifier",
     "LatentDiffRegressor": "imbllm_autogluon.regression.latent_diff",
-    "PredLLM": "imbllm_autogluon.oversampling.pred_llm",
-    "calibrated_probabilities": "imbllm_autogluon.plugin.ensemble_model",
-    "fit_ensemble": "imbllm_autogluon.plugin.ensemble_model",
+    "PredLLM": "imbllm_autogluon.oversampling.synthesizer",
+    "calibrated_probabilities": "imbllm_autogluon.plugin.ensemble",
+    "fit_ensemble": "imbllm_autogluon.plugin.ensemble",
     "make_preset": "imbllm_autogluon.plugin.presets",
-    "rebalance_hyperparameters": "imbllm_autogluon.plugin.hyperparameters",
+    "rebalance_hyperparameters": "imbllm_autogluon.plugin.portfolio",
 }
 
 __getattr__ = lazy_names(__name__, _LAZY)

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import chisquare
 
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
-from imbllm_autogluon.oversampling.storage import load_generator, save_generator
+from imbllm_autogluon.oversampling.methods import load_generator, save_generator
 from tests.oversampling.tables import quick
 
 if TYPE_CHECKING:

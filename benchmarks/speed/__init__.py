@@ -25,7 +25,7 @@ import pandas as pd
 from benchmarks.protocol import Metric, Option, Options, Protocol, Row, Task
 from benchmarks.report import markdown, medians, wide
 from benchmarks.speed.rare_rows import legal_rows, read_cells, with_few_rare
-from imbllm_autogluon.configuration import require_choice, require_number
+from imbllm_autogluon._config import require_choice, require_number
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
 
 if TYPE_CHECKING:

@@ -52,14 +52,14 @@ def steps(job: dict[str, Any], n_rows: int) -> int:
 
 def _sample(generator: ImbLLM, job: dict[str, Any]) -> dict[str, float]:
     """Write the rows once, watched."""
-    from imbllm_autogluon.language import decoding
-    from imbllm_autogluon.language.joint_decoding import JointDecoder
+    from imbllm_autogluon.language.decoding import JointDecoder
+    from imbllm_autogluon.language.session import KVSession
 
     watch = Stopwatch(job["device"])
     watch.watch("forward", innermost(generator.language_model._backbone.model), count_tokens=True)
     # Decoders multiply with the rows of the output layer that they need, so no hook of the layer would be called.
     with (
-        mock.patch.object(decoding, "output_logits", watch.timed("output layer", decoding.output_logits)),
+        mock.patch.object(KVSession, "logits", watch.timed("output layer", KVSession.logits)),
         mock.patch.object(JointDecoder, "_logits", watch.timed("output layer", JointDecoder._logits)),
     ):
         started = time.perf_counter()

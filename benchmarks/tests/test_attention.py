@@ -12,8 +12,7 @@ import torch
 from benchmarks.attention import BY_COLUMN, PROTOCOL, attention_to_label
 from benchmarks.protocol import Options, run
 from imbllm_autogluon.sentences import Clauses, draw_orders
-from tests.language.masked_models import random_masked_model
-from tests.language.tables import LABEL, clauses_of, random_model, table, vocabulary_of
+from tests.language.tables import LABEL, clauses_of, random_masked_model, random_model, table, vocabulary_of
 
 
 @torch.inference_mode()

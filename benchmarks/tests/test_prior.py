@@ -30,7 +30,7 @@ def test_methods_are_trained_and_judged_on_rows_that_they_have_not_learned() -> 
 def test_all_ways_of_asking_read_the_same_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
     visits = Table(mixed_table({"never": 60, "not often": 30, "often": 30}), "label", "visits")
     settings: dict[str, Any] = {**METHODS[QUERY], "steps": 20, "random_state": 0, "threads": 1}
-    model = LanguageModelClassifier(**settings).fit(visits.features, visits.labels).model_
+    model = LanguageModelClassifier().set_params(**settings).fit(visits.features, visits.labels).model_
     asked = Questions.of(model, X := visits.features.iloc[:30])
     language_model: Any = model.language_model._backbone.model
     with torch.inference_mode():

@@ -11,7 +11,7 @@ from benchmarks.tables import Table
 from benchmarks.tests.frames import houses_table, task_of
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.regression.config import LatentDiffConfig
-from imbllm_autogluon.regression.feature_generation import FeatureGenerator
+from imbllm_autogluon.regression.gate import FeatureGenerator
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def test_figures_are_errors_by_shot_and_latent_diff_has_those_of_its_features(mo
 
 def test_a_generator_that_collapsed_and_features_off_their_bins_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(QUICK, "gate", "none")
-    model = fitted(METHODS[LATENT_DIFF], SPLIT, 0, 1)[0].model_
+    model = fitted(METHODS[LATENT_DIFF], SPLIT, 0, 1)[0]
     targets, draw = SPLIT.real.y.to_numpy(dtype=float), FeatureGenerator.generate
 
     def judged(change: Any) -> dict[str, float]:

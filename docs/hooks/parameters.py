@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from roles import linked
 
+from imbllm_autogluon._config import classes_of, parameters_of
 from imbllm_autogluon.classification.config import ClassifierConfig
-from imbllm_autogluon.field_docs import classes_of, parameters_of
 from imbllm_autogluon.oversampling.config import GeneratorConfig
-from imbllm_autogluon.plugin.parameters import StageConfig
-from imbllm_autogluon.plugin.tuning_options import TuningOptions
+from imbllm_autogluon.plugin.parameters import StageConfig, TuningOptions, TwinOptions
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
 from imbllm_autogluon.regression.config import LatentDiffConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imbllm_autogluon.field_docs import Parameter
+    from imbllm_autogluon._config import Parameter
 
 READERS: dict[str, tuple[type[Any], ...]] = {
     "Twins of AutoGluon's models": (StageConfig, RebalanceConfig),
     "`ImbLLMOverSampler`, `PredLLM`": (GeneratorConfig,),
     "`LanguageModelClassifier`, `IMBLLM_CLF`": (ClassifierConfig,),
     "`LatentDiffRegressor`, `LATENT_DIFF`": (LatentDiffConfig,),
+    "`rebalance_hyperparameters`, `make_preset`, `RebalanceCallback`": (TwinOptions,),
     "Tuning inside a fit": (TuningOptions,),
 }
 """Who reads which configurations."""
@@ -37,7 +37,8 @@ and its meaning. `help()` of a class shows the same text. An unknown name is ref
 
 - A **twin** takes them as hyperparameters with the prefix `ag.imbllm.`, such as `{"ag.imbllm.temperature": 1.0}`;
   `rebalance_hyperparameters` and `make_preset` take them by their names alone.
-- **Estimators** (the sampler, the classifier, LatentDiff) take them as keywords.
+- **Estimators** (the sampler, the classifier, LatentDiff) take those of their signature as keywords, the others in one
+  mapping: `LanguageModelClassifier(steps=200, settings={"max_bins": 16})`. `set_params` takes all by name.
 - The **command line** takes them as `--setting name=value`.
 - `PredLLM` and the generators take a `GeneratorConfig`: `GeneratorConfig.from_flat({"temperature": 1.0})`.
 

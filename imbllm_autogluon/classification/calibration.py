@@ -1,24 +1,37 @@
-"""From a model's answers to probabilities and decisions under wanted class shares."""
+"""From a model's answers to probabilities and decisions under wanted class shares, and the rows kept to fit that.
+
+A model fitted on rows with class shares q learns ``p_q(y|x)``; under the shares p, Bayes' rule gives
+``p(y|x) ∝ p_q(y|x) · p(y) / q(y)`` (Saerens et al. 2002, equation 4; H2O's ``balance_classes`` does the same).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from scipy.special import softmax
 
-from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon._random import child_rng
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.arrays import FloatArray, IntArray
+    from collections.abc import Hashable, Iterable, Mapping
+
+    import numpy.typing as npt
+
+    from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
+
+    Probabilities = npt.NDArray[np.floating[Any]]
 
 
-FLOOR = 1e-12
+_FLOOR = 1e-12
 """Least probability or share whose logarithm is taken."""
 
-SHARPNESS = (1.0, 0.1, 0.01)
+_SHARPNESS = (1.0, 0.1, 0.01)
 """Widths, in nats, of the soft decisions that approach hard ones while class shares are matched."""
+
+FEWEST_TO_HOLD_OUT = 20
+"""Rows of a class below which every one is needed for learning."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,26 +40,68 @@ class LabelCalibration:
 
     slopes: FloatArray
     """Inverse temperature of each class, shape (k,)."""
-
     biases: FloatArray
     """Added to each class's log-probability, nats, shape (k,)."""
-
     decision_biases: FloatArray
-    """Added once more before the most likely class is answered, nats, shape (k,)."""
+    """Added once more before the most likely class is decided for, nats, shape (k,)."""
 
     @classmethod
     def none(cls, n_classes: int) -> LabelCalibration:
         """The calibration that changes nothing."""
         return cls(np.ones(n_classes), np.zeros(n_classes), np.zeros(n_classes))
 
+    @classmethod
+    def from_predictions(
+        cls,
+        log_probabilities: FloatArray,
+        codes: IntArray,
+        training: FloatArray,
+        wanted: FloatArray | None,
+        calibration: Literal["none", "bias", "temperature"],
+        *,
+        matched: bool,
+    ) -> LabelCalibration:
+        """Fit it to a model's predictions for rows whose class is known.
+
+        Parameters
+        ----------
+        log_probabilities, codes
+            Predictions for the rows, shape (n, k), and their classes, shape (n,).
+        training, wanted
+            Class shares of the table, and those that predictions should have, shape (k,); None: no correction.
+        calibration, matched
+            See :class:`~imbllm_autogluon.classification.config.MeasuresConfig`.
+        """
+        k = len(training)
+        natural = (training / (np.bincount(codes, minlength=k) / len(codes)).clip(min=1e-12))[codes]
+        weights = natural if wanted is None else natural * (wanted / training)[codes]
+        slopes, biases, decision_biases = np.ones(k), np.zeros(k), np.zeros(k)
+        if wanted is not None:
+            biases = _prior_biases(wanted, np.average(np.exp(log_probabilities), axis=0, weights=natural))
+        if calibration != "none":
+            slopes, biases = _fitted_scaling(log_probabilities, codes, weights, biases, calibration)
+        if matched:
+            probabilities = cls(slopes, biases, decision_biases).probabilities(log_probabilities)
+            decision_biases = _matching_biases(probabilities, weights, training if wanted is None else wanted)
+        return cls(slopes, biases, decision_biases)
+
     def probabilities(self, log_probabilities: FloatArray) -> FloatArray:
         """Calibrated probabilities, shape (n, k), from a model's log-probabilities of that shape."""
-        return softmax(self.slopes * log_probabilities + self.biases)
+        calibrated: FloatArray = softmax(self.slopes * log_probabilities + self.biases, axis=1)
+        return calibrated
 
     def decide(self, probabilities: FloatArray) -> IntArray:
-        """Answered class of each row, shape (n,), from calibrated probabilities."""
-        scores = np.log(np.clip(probabilities, FLOOR, None)) + self.decision_biases
-        return np.asarray(scores.argmax(axis=1), dtype=np.int64)
+        """Decided class of each row, shape (n,), from calibrated probabilities."""
+        return np.asarray(self._scores(probabilities).argmax(axis=1), dtype=np.int64)
+
+    def decisive(self, probabilities: FloatArray) -> FloatArray:
+        """Calibrated probabilities whose most probable class is the decided one, shape (n, k)."""
+        moved: FloatArray = softmax(self._scores(probabilities), axis=1)
+        return moved
+
+    def _scores(self, probabilities: FloatArray) -> FloatArray:
+        scores: FloatArray = np.log(np.clip(probabilities, _FLOOR, None)) + self.decision_biases
+        return scores
 
     def to_dict(self) -> dict[str, list[float]]:
         """JSON-able form."""
@@ -58,54 +113,13 @@ class LabelCalibration:
         return cls(**{name: np.array(values, dtype=np.float64) for name, values in state.items()})
 
 
-def softmax(scores: FloatArray) -> FloatArray:
-    """Probabilities of rows of scores, shape (n, k)."""
-    raised = np.exp(scores - scores.max(axis=1, keepdims=True))
-    shares: FloatArray = raised / raised.sum(axis=1, keepdims=True)
-    return shares
-
-
-def wanted_shares(
-    prior: str | Mapping[Any, float] | None, labels: Sequence[Any], counts: IntArray
-) -> FloatArray | None:
-    """Class shares that a target prior asks for, shape (k,); None without one.
-
-    Parameters
-    ----------
-    prior
-        ``"training"``, ``"uniform"``, a share for each class, or None.
-    labels, counts
-        Classes and their rows, k each.
-
-    Raises
-    ------
-    InvalidInputError
-        The prior names other classes.
-    """
-    if prior is None:
-        return None
-    k = len(counts)
-    if not isinstance(prior, Mapping):
-        return counts / counts.sum() if prior == "training" else np.full(k, 1.0 / k)
-    names, named = [str(label) for label in labels], {str(label): share for label, share in prior.items()}
-    if set(named) != set(names):
-        raise InvalidInputError(f"target_prior names the classes {list(named)}; the table has {names}.")
-    shares = np.array([named[name] for name in names], dtype=np.float64)
-    normalised: FloatArray = shares / shares.sum()
-    return normalised
-
-
-def prior_biases(wanted: FloatArray, own: FloatArray) -> FloatArray:
-    """Biases that turn answers under the shares `own` into answers under the shares `wanted`, shape (k,).
-
-    ``p(y|x) wanted(y) / own(y)``, renormalised (Saerens et al. 2002, equation 4); `own` are the model's mean
-    probabilities.
-    """
-    biases: FloatArray = np.log(np.clip(wanted, FLOOR, None)) - np.log(np.clip(own, FLOOR, None))
+def _prior_biases(wanted: FloatArray, own: FloatArray) -> FloatArray:
+    """Biases that turn predictions under the shares `own`, their mean, into those under the wanted ones, shape (k,)."""
+    biases: FloatArray = np.log(np.clip(wanted, _FLOOR, None)) - np.log(np.clip(own, _FLOOR, None))
     return biases
 
 
-def fitted_scaling(
+def _fitted_scaling(
     log_probabilities: FloatArray,
     codes: IntArray,
     weights: FloatArray,
@@ -116,35 +130,18 @@ def fitted_scaling(
 
     Minimises ``sum(-w log p(label)) + |b - start|^2 / 2 + |a - 1|^2 / 2``: one row that speaks against a deviation of 1
     about outweighs it, so few rows change little.
-
-    Parameters
-    ----------
-    log_probabilities
-        Of held-out rows, shape (n, k).
-    codes, weights
-        Class and weight of each of them, shape (n,).
-    start
-        Biases to begin with, shape (k,).
-    kind
-        ``"bias"`` keeps all slopes at 1.
-
-    Returns
-    -------
-    slopes, biases
-        Shape (k,) each.
     """
     from scipy.optimize import minimize
 
     n_rows, k = log_probabilities.shape
     truth = np.zeros((n_rows, k))
     truth[np.arange(n_rows), codes] = 1.0
-    bounded = np.clip(log_probabilities, np.log(FLOOR), None)
+    bounded = np.clip(log_probabilities, np.log(_FLOOR), None)
 
     def objective(parameters: FloatArray) -> tuple[float, FloatArray]:
         slopes, biases = parameters[:k], parameters[k:]
-        scores = slopes * bounded + biases
-        chances = softmax(scores)
-        likelihood = np.log(np.clip(chances[np.arange(n_rows), codes], FLOOR, None))
+        chances = softmax(slopes * bounded + biases, axis=1)
+        likelihood = np.log(np.clip(chances[np.arange(n_rows), codes], _FLOOR, None))
         error = weights[:, None] * (chances - truth)
         loss = -(weights * likelihood).sum() + ((slopes - 1) ** 2).sum() / 2 + ((biases - start) ** 2).sum() / 2
         gradient = np.concatenate([(error * bounded).sum(axis=0) + slopes - 1, error.sum(axis=0) + biases - start])
@@ -157,37 +154,107 @@ def fitted_scaling(
     return found[:k], found[k:]
 
 
-def matching_biases(probabilities: FloatArray, weights: FloatArray, wanted: FloatArray) -> FloatArray:
-    """Biases under which the answered classes of rows have the wanted shares, as nearly as rows allow.
+def _matching_biases(probabilities: FloatArray, weights: FloatArray, wanted: FloatArray) -> FloatArray:
+    """Biases of mean 0 under which the decisions for weighted rows have the wanted shares, as nearly as rows allow.
 
     The sum over rows of their highest biased score, minus the wanted shares times the biases, is convex in the biases,
-    and its gradient is answered minus wanted shares; it is minimised with ever harder decisions.
-
-    Parameters
-    ----------
-    probabilities, weights
-        Of held-out rows, shapes (n, k) and (n,).
-    wanted
-        Class shares, shape (k,).
-
-    Returns
-    -------
-    numpy.ndarray of shape (k,), float64; its mean is 0
+    and its gradient is decided minus wanted shares; it is minimised with ever harder decisions.
     """
     from scipy.optimize import minimize
 
-    scores = np.log(np.clip(probabilities, FLOOR, None))
+    scores = np.log(np.clip(probabilities, _FLOOR, None))
     shares = weights / weights.sum()
     biases = np.zeros(len(wanted))
-    for width in SHARPNESS:
+    for width in _SHARPNESS:
 
         def objective(b: FloatArray, width: float = width) -> tuple[float, FloatArray]:
             raised = (scores + b) / width
             highest = width * np.logaddexp.reduce(raised, axis=1)
             # A little weight on small biases: shares that no bias can reach would drive it to infinity.
             loss = (shares * highest).sum() - (wanted * b).sum() + 1e-4 * (b**2).sum() / 2
-            return float(loss), (shares[:, None] * softmax(raised)).sum(axis=0) - wanted + 1e-4 * b
+            return float(loss), (shares[:, None] * softmax(raised, axis=1)).sum(axis=0) - wanted + 1e-4 * b
 
         biases = minimize(objective, biases, jac=True, method="L-BFGS-B").x
-    centred: FloatArray = biases - biases.mean()
-    return centred
+    centered: FloatArray = biases - biases.mean()
+    return centered
+
+
+def prior_factors(before: Mapping[Hashable, int], added: Mapping[Hashable, int], n_classes: int) -> FloatArray:
+    """Real share over rebalanced share of each class code 0 … n_classes - 1, shape (n_classes,).
+
+    A class without rows keeps the factor 1.
+    """
+    real = np.array([before.get(code, 0) for code in range(n_classes)], dtype=np.float64)
+    rebalanced = real + np.array([added.get(code, 0) for code in range(n_classes)], dtype=np.float64)
+    factors: FloatArray = np.ones(n_classes)
+    np.divide(real / real.sum(), rebalanced / rebalanced.sum(), out=factors, where=rebalanced > 0)
+    return factors
+
+
+def correct_prior(probabilities: Probabilities, factors: FloatArray) -> Probabilities:
+    """Multiply class probabilities by `factors` and renormalise.
+
+    Parameters
+    ----------
+    probabilities
+        Shape (n,), the probability of class 1 (binary), or (n, n_classes); shape and dtype stay. Rows of zero
+        probability everywhere are returned as they are.
+    factors
+        Shape (n_classes,), as from :func:`prior_factors`.
+    """
+    weighted: FloatArray
+    if probabilities.ndim == 1:
+        weighted = probabilities * factors[1]
+        total = weighted + (1.0 - probabilities) * factors[0]
+    else:
+        weighted = probabilities * factors
+        total = weighted.sum(axis=1, keepdims=True)
+    corrected: FloatArray = probabilities.astype(np.float64)
+    np.divide(weighted, total, out=corrected, where=total > 0)
+    return corrected.astype(probabilities.dtype)
+
+
+def fitted_factors(probabilities: Probabilities, labels: npt.NDArray[Any], start: FloatArray) -> FloatArray:
+    """Factors under which real rows are most likely, held near those that follow from the class shares alone.
+
+    Minimises ``sum(-log p(label)) + |b - log(start)|^2 / 2`` over the logarithms b of the factors: one row that speaks
+    for another factor weighs about as much as a deviation by one nat, so few rows change little.
+
+    Parameters
+    ----------
+    probabilities, labels
+        Uncorrected, of real rows that were not learned, as for :func:`correct_prior`, and their classes, shape (n,).
+    start
+        Factors of :func:`prior_factors`, shape (n_classes,); the fitted ones have their geometric mean.
+    """
+    from scipy.optimize import minimize
+
+    chances = np.column_stack([1.0 - probabilities, probabilities]) if probabilities.ndim == 1 else probabilities
+    logits = np.log(np.clip(chances.astype(np.float64), 1e-15, None))
+    origin, codes = np.log(start), labels.astype(np.int64)
+    seen = np.eye(len(start))[codes].sum(axis=0)
+
+    def objective(b: FloatArray) -> tuple[float, FloatArray]:
+        shifted = logits + b
+        normaliser = np.logaddexp.reduce(shifted, axis=1)
+        loss = float((normaliser - shifted[np.arange(len(codes)), codes]).sum() + ((b - origin) ** 2).sum() / 2)
+        return loss, np.exp(shifted - normaliser[:, None]).sum(axis=0) - seen + b - origin
+
+    found = minimize(objective, origin, jac=True, method="L-BFGS-B").x
+    factors: FloatArray = np.exp(found - found.mean() + origin.mean())
+    return factors
+
+
+def held_out_rows(codes: IntArray, classes: Iterable[int], share: float, seed: int) -> BoolArray:
+    """Rows that are not learned, shape (n,): they evaluate a model, or calibrate it.
+
+    Of each of the `classes` a share, at least one row where it is above 0; none of those with fewer than
+    `FEWEST_TO_HOLD_OUT` rows. Each class has a draw of its own.
+    """
+    chosen = np.zeros(len(codes), dtype=bool)
+    for code in classes:
+        members = np.flatnonzero(codes == code)
+        if share > 0 and len(members) >= FEWEST_TO_HOLD_OUT:
+            rng = child_rng(seed, "training", "held out", code)
+            chosen[rng.choice(members, size=max(1, round(share * len(members))), replace=False)] = True
+    return chosen

@@ -11,29 +11,35 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d
 from sklearn_compat.utils.validation import validate_data
 
+from imbllm_autogluon._config import SettingsMixin
+from imbllm_autogluon._random import base_seed
 from imbllm_autogluon.classification.config import ClassifierConfig
-from imbllm_autogluon.configuration import set_parameters, settings_as_parameters
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.field_docs import documented_settings
-from imbllm_autogluon.randomness import base_seed
-from imbllm_autogluon.tables.frames import checked_frame
+from imbllm_autogluon.tables.io import checked_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
 
+    from imbllm_autogluon._random import RandomState
     from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.classification.label_model import LabelModel
-    from imbllm_autogluon.randomness import RandomState
     from imbllm_autogluon.tables import ColumnName, Kind
 
 
-MOST_CLASSES = 1000
+_MOST_CLASSES = 1000
 """Classes above which a label is taken for a number or an identifier."""
 
 
-@documented_settings(ClassifierConfig)
-@settings_as_parameters(ClassifierConfig)
-class LanguageModelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+SHOWN = (
+    "weighting", "focal_gamma", "oversampling_cap", "instruction", "suppression", "target_prior", "calibration",
+    "decisions", "query_orders", "backbone", "device", "layers", "width", "steps", "learning_rate",
+)  # fmt: skip
+"""Settings that are parameters of the classifier: measures against a copied prior, and what most others change."""
+
+
+class LanguageModelClassifier(SettingsMixin, ClassifierMixin, BaseEstimator, config=ClassifierConfig, shown=SHOWN):  # type: ignore[misc]
     """A decoder asked for the class of a row, with measures against copying the class shares of its training set.
 
     Rows are sentences; the class is the answer to ``Y is`` behind a row's clauses, scored for every class at once.
@@ -51,12 +57,11 @@ class LanguageModelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
     first_stage : {"none", "boosting", "logistic"} or classifier, default="none"
         A classifier whose guess and confidence the decoder reads as clauses; any with ``fit`` and ``predict_proba`` on
         the data frame of the features.
-    **settings
-        Counter-measures: see :class:`~imbllm_autogluon.classification.config.MeasuresConfig` (`weighting`, `beta`,
-        `focal_gamma`, `oversampling_cap`, `instruction`, `suppression`, `target_prior`, `calibration`, `decisions`,
-        `calibration_share`), none by default; :data:`RECOMMENDED` names a combination. The query: `feature_weight`,
-        `query_orders`, `text_words` of :class:`~imbllm_autogluon.classification.config.ClassifierConfig`. The model:
-        all of :class:`~imbllm_autogluon.language.config.LanguageConfig`.
+    settings : dict of name to value or None, default=None
+        All others, by name: of :class:`~imbllm_autogluon.classification.config.MeasuresConfig` (what is done against a
+        copied prior, nothing by default; :data:`RECOMMENDED` names a combination),
+        :class:`~imbllm_autogluon.classification.config.ClassifierConfig` (the query) and
+        :class:`~imbllm_autogluon.language.config.LanguageConfig` (the model).
 
     Attributes
     ----------
@@ -76,8 +81,7 @@ class LanguageModelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
     --------
     >>> from imbllm_autogluon.datasets import load_hypothyroid
     >>> X, y = load_hypothyroid()
-    >>> quick = {"warmup_steps": 2, "steps": 2}
-    >>> classifier = LanguageModelClassifier(random_state=0, **quick).fit(X, y)
+    >>> classifier = LanguageModelClassifier(random_state=0, steps=2, settings={"warmup_steps": 2}).fit(X, y)
     >>> classifier.predict_proba(X.head(3)).shape, list(classifier.classes_)
     ((3, 2), ['hypothyroid', 'negative'])
     """
@@ -92,17 +96,18 @@ class LanguageModelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[m
         kinds: dict[ColumnName, Kind] | None = None,
         threads: int | None = None,
         first_stage: Any = "none",
-        **settings: Any,
+        settings: Mapping[str, object] | None = None,
+        **parameters: Any,
     ) -> None:
         self.random_state = random_state
         self.kinds = kinds
         self.threads = threads
         self.first_stage = first_stage
-        set_parameters(self, settings)
+        self._set_parameters(settings, parameters)
 
     def config(self) -> ClassifierConfig:
         """The parameters as a checked configuration."""
-        settings = {key: getattr(self, key) for key in ClassifierConfig.flat_keys()}
+        settings = self.flat_settings()
         if not isinstance(self.first_stage, str):
             settings["first_stage"] = "none"
         return ClassifierConfig.from_flat(settings)
@@ -198,7 +203,7 @@ def _checked_weights(sample_weight: Any, frame: pd.DataFrame) -> FloatArray:
 def _require_classes(classes: npt.NDArray[Any]) -> None:
     if len(classes) < 2:
         raise InvalidInputError(f"y holds one class, {classes[0]!r}; a classifier needs at least 2 classes.")
-    if len(classes) > MOST_CLASSES:
+    if len(classes) > _MOST_CLASSES:
         raise InvalidInputError(
-            f"y holds {len(classes)} classes; at most {MOST_CLASSES} are told apart. Is it a number or an identifier?"
+            f"y holds {len(classes)} classes; at most {_MOST_CLASSES} are told apart. Is it a number or an identifier?"
         )

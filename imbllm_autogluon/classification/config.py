@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from imbllm_autogluon.configuration import (
-    FlatConfig,
-    Range,
-    require_allowed,
-    require_number,
-)
+import numpy as np
+
+from imbllm_autogluon._config import Config, Range, documented, require_number
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.field_docs import documented
 from imbllm_autogluon.language.config import LanguageConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imbllm_autogluon.arrays import FloatArray, IntArray
 
 LABEL_STEPS = 300
 """Optimiser steps on the label of the compact backbone, after its warm-up on whole sentences."""
 
-NamedPrior = Literal["training", "uniform"]
-
 
 @documented
 @dataclass(frozen=True)
-class MeasuresConfig:
+class MeasuresConfig(Config):
     """What is done against a decoder that copies the class shares of its training set; the defaults do nothing."""
 
     weighting: Literal["none", "effective", "inverse"] = "none"
@@ -70,8 +69,36 @@ class MeasuresConfig:
     """Share of each class of 20 rows or more that is not learned but calibrated on."""
 
     def __post_init__(self) -> None:
-        require_allowed(self)
-        _check_prior(self.target_prior)
+        super().__post_init__()
+        prior = self.target_prior
+        if prior in (None, "training", "uniform"):
+            return
+        if not isinstance(prior, Mapping) or not prior:
+            raise InvalidInputError(
+                f"target_prior must be 'training', 'uniform', None, or a share for each class; got {prior!r}."
+            )
+        for label, share in prior.items():
+            require_number(f"the target prior of {label!r}", share, 1e-9)
+
+    def wanted_shares(self, labels: Sequence[Any], counts: IntArray) -> FloatArray | None:
+        """Class shares that the target prior asks for, shape (k,), of k classes with so many rows; None without one.
+
+        Raises
+        ------
+        InvalidInputError
+            The prior names other classes.
+        """
+        prior, k = self.target_prior, len(counts)
+        if prior is None:
+            return None
+        if not isinstance(prior, Mapping):
+            return counts / counts.sum() if prior == "training" else np.full(k, 1.0 / k)
+        names, named = [str(label) for label in labels], {str(label): share for label, share in prior.items()}
+        if set(named) != set(names):
+            raise InvalidInputError(f"target_prior names the classes {list(named)}; the table has {names}.")
+        shares = np.array([named[name] for name in names], dtype=np.float64)
+        normalized: FloatArray = shares / shares.sum()
+        return normalized
 
     @property
     def holds_out(self) -> bool:
@@ -86,7 +113,7 @@ class MeasuresConfig:
 
 @documented
 @dataclass(frozen=True)
-class ClassifierConfig(FlatConfig):
+class ClassifierConfig(Config):
     """Everything that shapes a language-model classifier.
 
     Examples
@@ -110,7 +137,7 @@ class ClassifierConfig(FlatConfig):
     language: LanguageConfig = field(default_factory=LanguageConfig)
 
     def __post_init__(self) -> None:
-        require_allowed(self)
+        super().__post_init__()
         if self.language.order == "fix_y":
             raise InvalidInputError(
                 "order='fix_y' writes the class first, and what is learned there cannot answer for the class of given "
@@ -130,15 +157,3 @@ RECOMMENDED: Mapping[str, Any] = {
     "decisions": "matched",
 }
 """The combination that did best on four tables (`python -m benchmarks prior`), and LoRA or top blocks if pretrained."""
-
-
-def _check_prior(prior: object) -> None:
-    """Refuse what names no class shares."""
-    if prior is None or prior in get_args(NamedPrior):
-        return
-    if not isinstance(prior, Mapping) or not prior:
-        raise InvalidInputError(
-            f"target_prior must be 'training', 'uniform', None, or a share for each class; got {prior!r}."
-        )
-    for label, share in prior.items():
-        require_number(f"the target prior of {label!r}", share, 1e-9)

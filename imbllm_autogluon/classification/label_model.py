@@ -1,8 +1,7 @@
 """A language model that is asked for the label: learned with the chosen counter-measures, queried, corrected.
 
 The query is Pred-LLM's (arXiv 2410.21717, section 3.3) with probabilities instead of free generation: the prompt is the
-row's clauses followed by ``Y is``; the tokens of each class are scored behind it, in batches. Rarer classes may weigh
-more in the loss, or have their rows repeated up to a cap.
+row's clauses followed by ``Y is``; the tokens of each class are scored behind it, in batches.
 """
 
 from __future__ import annotations
@@ -13,20 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from imbllm_autogluon.classification.calibration import (
-    LabelCalibration,
-    fitted_scaling,
-    matching_biases,
-    prior_biases,
-    wanted_shares,
-)
-from imbllm_autogluon.classification.held_out import held_out_rows
-from imbllm_autogluon.classification.row_reader import RowReader
+from imbllm_autogluon._random import child_rng
+from imbllm_autogluon.classification.calibration import LabelCalibration, held_out_rows
+from imbllm_autogluon.classification.config import ClassifierConfig
+from imbllm_autogluon.classification.features import RowEncoder
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.language.label_loss import LabelObjective
+from imbllm_autogluon.language.batches import Prompts
+from imbllm_autogluon.language.losses import LabelObjective
 from imbllm_autogluon.language.model import TableLanguageModel
-from imbllm_autogluon.language.prompts import Prompts
-from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.sentences import Clauses
 
 if TYPE_CHECKING:
@@ -36,53 +29,39 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
-    from imbllm_autogluon.classification.config import ClassifierConfig
-    from imbllm_autogluon.tables import ColumnName, Kind, TableSchema
+    from imbllm_autogluon.tables import Cells, ColumnName, Kind, TableSchema
 
 
-ASKED_FOR_OWN_SHARES = 2000
-"""Rows, at most, that tell which class shares a model answers with, where none are held out."""
+_MOST_TO_CORRECT = 2000
+"""Rows, at most, whose predictions show the model's own class shares, where no rows are held out."""
 
-ROWS_ON_CPU = 128
-"""Rows asked about at once without an accelerator: with 1,024 the compact model's activations leave the caches, and it
+_ROWS_ON_CPU = 128
+"""Rows predicted at once without an accelerator: with 1,024 the compact model's activations leave the caches, and it
 takes 1.7 times as long."""
 
 
 class LabelModel:
-    """Learns the rows of a table and tells their classes.
+    """Learns the rows of a table and predicts their classes.
 
     Parameters
     ----------
     config
         Counter-measures, language model and training.
-    seed
-        Seed of everything drawn.
-    threads
-        torch threads; None leaves the process's count alone.
+    seed, threads
+        Seed of everything drawn; torch threads, None leaves the process's count alone.
     first_stage
         A classifier in place of the built-in first stages of the configuration.
-
-    Attributes
-    ----------
-    reader : RowReader
-        How rows become clauses.
-    language_model : TableLanguageModel
-        The trained model.
-    calibration : LabelCalibration
-        What corrects its answers.
-    counts : ndarray of shape (k,), int64
-        Rows of each class.
-    held_out : int
-        Rows kept from training for the calibration.
-    seconds : float
-        Wall-clock time of the fit.
     """
 
     language_model: TableLanguageModel
     calibration: LabelCalibration
+    """What corrects the predictions."""
     counts: IntArray
+    """Rows of each class, shape (k,), int64."""
     held_out: int
+    """Rows kept from training to evaluate or calibrate it."""
     seconds: float
+    """Wall-clock time of the fit."""
 
     def __init__(
         self, config: ClassifierConfig, *, seed: int, threads: int | None = None, first_stage: Any = None
@@ -90,7 +69,7 @@ class LabelModel:
         self.config = config
         self.seed = seed
         self.threads = threads
-        self.reader = RowReader(config, first_stage, seed)
+        self.encoder = RowEncoder(config, first_stage, seed)
 
     def fit(
         self,
@@ -111,17 +90,13 @@ class LabelModel:
         X, y
             Features, shape (n, m), and labels, shape (n,), none missing.
         weights
-            Weight of each row, shape (n,), beside the weights of classes.
+            Weight of each row, shape (n,), next to the weights of classes.
         kinds
             Column kinds that override the ones guessed from dtypes.
-        time_limit
-            Seconds that training may take.
-        checkpoint
-            Folder for the progress of training; the same fit goes on from there after an interruption.
+        time_limit, checkpoint, progress
+            See :meth:`TableLanguageModel.train <imbllm_autogluon.language.model.TableLanguageModel.train>`.
         stage
             Name of the stage after the warm-up.
-        progress
-            Called with the number of steps done.
 
         Raises
         ------
@@ -131,19 +106,19 @@ class LabelModel:
             The target prior names a class that is not there, or lacks one.
         """
         started = time.perf_counter()
-        codes = self.reader.read_columns(X, y, kinds)
+        codes = self.encoder.fit(X, y, kinds)
         self.counts = np.bincount(codes)
-        self._wanted_shares()
+        self._wanted_shares()  # refuses a prior of other classes before anything is learned
         kept = self._kept(codes)
-        hints = self.reader.fit_hints(X, codes, kept)
+        auxiliary = self.encoder.fit_auxiliary(X, codes, kept)
         language = self.config.resolved_language()
-        vocabulary = self.reader.vocabulary(X[~kept], hints[~kept], codes[~kept], language)
+        vocabulary = self.encoder.vocabulary(X[~kept], auxiliary[~kept], codes[~kept], language)
         self.language_model = model = TableLanguageModel(vocabulary, language, self.seed)
-        learned, judging = self._learned(X, hints, codes, kept, weights)
+        learned, evaluation = self._training_data(X, auxiliary, codes, kept, weights)
         model.train(
             learned,
             warmup=learned if model.config.warmup == "fold" else None,
-            held_out=judging,
+            held_out=evaluation,
             threads=self.threads,
             time_limit=time_limit,
             checkpoint=checkpoint,
@@ -152,7 +127,7 @@ class LabelModel:
             progress=progress,
         )
         self.held_out = int(kept.sum())
-        self.calibration = self._calibrated(X, hints, codes, kept)
+        self.calibration = self._calibrated(X, auxiliary, codes, kept)
         self.seconds = time.perf_counter() - started
         return self
 
@@ -167,7 +142,7 @@ class LabelModel:
         return {
             "config": self.config.flat(),
             "seed": self.seed,
-            "reader": self.reader.save(folder),
+            "encoder": self.encoder.save(folder),
             "counts": self.counts.tolist(),
             "held_out": self.held_out,
             "seconds": self.seconds,
@@ -179,11 +154,9 @@ class LabelModel:
         cls, folder: Path, state: Mapping[str, Any], model: TableLanguageModel, *, threads: int | None
     ) -> LabelModel:
         """Rebuild a label model around its language model from :meth:`save_beside`."""
-        from imbllm_autogluon.classification.config import ClassifierConfig
-
         found = cls(ClassifierConfig.from_flat(state["config"]), seed=int(state["seed"]), threads=threads)
         found.language_model = model
-        found.reader.load(folder, state["reader"])
+        found.encoder.load(folder, state["encoder"])
         found.counts = np.array(state["counts"], dtype=np.int64)
         found.held_out, found.seconds = int(state["held_out"]), float(state["seconds"])
         found.calibration = LabelCalibration.from_dict(state["calibration"])
@@ -191,19 +164,24 @@ class LabelModel:
 
     @property
     def schema(self) -> TableSchema:
-        """Columns of the fitted table, hints included."""
-        return self.reader.schema
+        """Columns of the fitted table, auxiliary features included."""
+        return self.encoder.schema
 
     def log_probabilities(self, X: pd.DataFrame) -> FloatArray:
-        """The language model's own answers, shape (n, k), before any correction; unknown categories are not written."""
-        return self._asked(X, self.reader.hints_of(X))
+        """The language model's own predictions, shape (n, k), uncorrected; unknown categories are not written."""
+        return self._predict(X, self.encoder.auxiliary(X))
 
     def probabilities(self, X: pd.DataFrame) -> FloatArray:
         """Corrected class probabilities, shape (n, k), in the order of the schema's label categories."""
         return self.calibration.probabilities(self.log_probabilities(X))
 
+    def probabilities_of_cells(self, cells: Cells) -> FloatArray:
+        """:meth:`probabilities` of rows without free texts, as cells of the table's own columns."""
+        clauses = self.encoder.cell_clauses(self.language_model.encoding, cells)
+        return self.calibration.probabilities(self._query(clauses))
+
     def decide(self, probabilities: FloatArray) -> IntArray:
-        """Codes of the answered classes, shape (n,), from :meth:`probabilities`."""
+        """Codes of the decided classes, shape (n,), from :meth:`probabilities`."""
         return self.calibration.decide(probabilities)
 
     def _kept(self, codes: IntArray) -> BoolArray:
@@ -212,30 +190,39 @@ class LabelModel:
         share = max(measures.calibration_share if measures.holds_out else 0.0, language.held_out or 0.0)
         return held_out_rows(codes, range(len(self.counts)), share, self.seed)
 
-    def _learned(
-        self, X: pd.DataFrame, hints: pd.DataFrame, codes: IntArray, kept: BoolArray, weights: FloatArray | None
+    def _training_data(
+        self, X: pd.DataFrame, auxiliary: pd.DataFrame, codes: IntArray, kept: BoolArray, weights: FloatArray | None
     ) -> tuple[Clauses, Clauses | None]:
-        """Clauses to learn, rows of rarer classes repeated and all weighed, and those that judge, if any can."""
+        """Clauses to learn, rows of rarer classes repeated and all weighted, and those that evaluate, if any can."""
         measures = self.config.measures
         rows = np.flatnonzero(~kept)
         if measures.oversampling_cap is not None:
             rng = child_rng(self.seed, "training", "repeated rows")
-            rows = np.concatenate([rows, rows[repeated_rows(codes[rows], measures.oversampling_cap, rng)]])
+            rows = np.concatenate([rows, rows[_repeated_rows(codes[rows], measures.oversampling_cap, rng)]])
         counts = np.bincount(codes[rows], minlength=len(self.counts))
-        each = class_weights(counts, measures.weighting, measures.beta)[codes]
+        each = _class_weights(counts, measures.weighting, measures.beta)[codes]
         each = each if weights is None else each * weights
         if not each[rows].any():
             raise InvalidInputError(
                 "every row of a positive sample_weight is held out; weigh more rows, or set calibration='none'."
             )
         encoding = self.language_model.encoding
-        clauses = self.reader.clauses(encoding, X, hints, codes).with_weights(each / each[rows].mean())
+        clauses = self.encoder.clauses(encoding, X, auxiliary, codes).with_weights(each / each[rows].mean())
         learned = clauses.take(rows)
         if measures.suppression:
-            learned = Clauses.concat([learned, self._with_equal_shares(X, hints, codes, rows, weights)])
-        return learned, self._judging(clauses, codes, rows, kept)
+            balanced = self.encoder.clauses(encoding, X, self.encoder.balanced(auxiliary), codes)
+            balanced = balanced if weights is None else balanced.with_weights(weights / weights[rows].mean())
+            learned = Clauses.concat([learned, balanced.take(self._equal_shares(codes, rows))])
+        return learned, self._evaluation(clauses, codes, rows, kept)
 
-    def _judging(self, clauses: Clauses, codes: IntArray, rows: IntArray, kept: BoolArray) -> Clauses | None:
+    def _equal_shares(self, codes: IntArray, rows: IntArray) -> IntArray:
+        """About as many rows as are learned anyway, equally many of each class."""
+        rng = child_rng(self.seed, "training", "equal shares")
+        of_class = [rows[codes[rows] == code] for code in range(len(self.counts))]
+        size = -(-len(rows) // len(of_class))
+        return np.concatenate([rng.permutation(np.resize(members, size)) for members in of_class if len(members)])
+
+    def _evaluation(self, clauses: Clauses, codes: IntArray, rows: IntArray, kept: BoolArray) -> Clauses | None:
         """Held-out rows that end training early, each class weighing as much as it does among the learned rows.
 
         None where a learned class has no row among them: what is best for the others alone would unlearn it.
@@ -243,172 +230,122 @@ class LabelModel:
         assert clauses.weights is not None
         k, weights = len(self.counts), clauses.weights
         learned = np.bincount(codes[rows], weights=weights[rows], minlength=k)
-        judged = np.bincount(codes[kept], weights=weights[kept], minlength=k)
-        if ((learned > 0) & (judged == 0)).any():
+        evaluated = np.bincount(codes[kept], weights=weights[kept], minlength=k)
+        if ((learned > 0) & (evaluated == 0)).any():
             return None
-        share = np.divide(learned, judged, out=np.zeros(k), where=judged > 0)
+        share = np.divide(learned, evaluated, out=np.zeros(k), where=evaluated > 0)
         each = weights[kept] * share[codes[kept]]
         return clauses.take(np.flatnonzero(kept)).with_weights(each / each.mean())
 
-    def _with_equal_shares(
-        self, X: pd.DataFrame, hints: pd.DataFrame, codes: IntArray, rows: IntArray, weights: FloatArray | None
-    ) -> Clauses:
-        """About as many rows as are learned anyway, equally many of each class, under the other control clause."""
-        rng = child_rng(self.seed, "training", "equal shares")
-        of_class = [rows[codes[rows] == code] for code in range(len(self.counts))]
-        size = -(-len(rows) // len(of_class))
-        drawn = np.concatenate([rng.permutation(np.resize(members, size)) for members in of_class if len(members)])
-        encoding = self.language_model.encoding
-        clauses = self.reader.clauses(encoding, X, self.reader.balanced(hints), codes)
-        return (clauses if weights is None else clauses.with_weights(weights / weights[rows].mean())).take(drawn)
-
-    def _calibrated(self, X: pd.DataFrame, hints: pd.DataFrame, codes: IntArray, kept: BoolArray) -> LabelCalibration:
-        """Corrections that the measures ask for, from the model's answers to rows whose class is known."""
-        measures, k = self.config.measures, len(self.counts)
+    def _calibrated(
+        self, X: pd.DataFrame, auxiliary: pd.DataFrame, codes: IntArray, kept: BoolArray
+    ) -> LabelCalibration:
+        """Corrections that the measures ask for, from the model's predictions for rows whose class is known."""
+        measures = self.config.measures
         if not measures.asks_known_rows:
-            return LabelCalibration.none(k)
-        asked = self._asked_rows(codes, kept)
-        logs = self._asked(X.iloc[asked], self.reader.balanced(hints.iloc[asked]))
-        training, wanted = self.counts / self.counts.sum(), self._wanted_shares()
-        natural = (training / (np.bincount(codes[asked], minlength=k) / len(asked)).clip(min=1e-12))[codes[asked]]
-        weights = natural if wanted is None else natural * (wanted / training)[codes[asked]]
-        slopes, biases = np.ones(k), np.zeros(k)
-        if wanted is not None:
-            biases = prior_biases(wanted, np.average(np.exp(logs), axis=0, weights=natural))
-        if measures.calibration != "none" and kept.any():
-            slopes, biases = fitted_scaling(logs, codes[asked], weights, biases, measures.calibration)
-        found = LabelCalibration(slopes, biases, np.zeros(k))
-        if measures.decisions == "argmax":
-            return found
-        matched = matching_biases(found.probabilities(logs), weights, training if wanted is None else wanted)
-        return LabelCalibration(slopes, biases, matched)
-
-    def _asked_rows(self, codes: IntArray, kept: BoolArray) -> IntArray:
-        """Rows whose answers are looked at: held-out ones to calibrate, else a sample of all."""
-        if self.config.measures.calibration != "none" and kept.any():
-            # A class too small to hold rows out is asked about learned ones: without any it would never be right.
-            return np.flatnonzero(kept | ~np.isin(codes, codes[kept]))
-        rng = child_rng(self.seed, "training", "own shares")
-        return np.sort(rng.permutation(len(codes))[:ASKED_FOR_OWN_SHARES])
+            return LabelCalibration.none(len(self.counts))
+        calibration = measures.calibration if kept.any() else "none"
+        if calibration != "none":
+            # A class too small to hold rows out is predicted on learned ones: without any it would never be right.
+            rows = np.flatnonzero(kept | ~np.isin(codes, codes[kept]))
+        else:
+            rng = child_rng(self.seed, "training", "own shares")
+            rows = np.sort(rng.permutation(len(codes))[:_MOST_TO_CORRECT])
+        logs = self._predict(X.iloc[rows], self.encoder.balanced(auxiliary.iloc[rows]))
+        training, matched = self.counts / self.counts.sum(), measures.decisions == "matched"
+        return LabelCalibration.from_predictions(
+            logs, codes[rows], training, self._wanted_shares(), calibration, matched=matched
+        )
 
     def _wanted_shares(self) -> FloatArray | None:
         """Class shares of the target prior, shape (k,); None without one."""
-        label = self.reader.plain.label
+        label = self.encoder.plain.label
         assert label is not None
-        return wanted_shares(self.config.measures.target_prior, label.categories, self.counts)
+        return self.config.measures.wanted_shares(label.categories, self.counts)
 
-    def _asked(self, X: pd.DataFrame, hints: pd.DataFrame) -> FloatArray:
-        query = LabelQuery(self.language_model, len(self.counts), orders=self.config.query_orders, threads=self.threads)
+    def _predict(self, X: pd.DataFrame, auxiliary: pd.DataFrame) -> FloatArray:
         codes = np.zeros(len(X), dtype=np.int64)
-        return query.log_probabilities(self.reader.clauses(self.language_model.encoding, X, hints, codes))
+        return self._query(self.encoder.clauses(self.language_model.encoding, X, auxiliary, codes))
+
+    def _query(self, clauses: Clauses) -> FloatArray:
+        model, orders = self.language_model, self.config.query_orders
+        return query_label(model, clauses, len(self.counts), orders=orders, threads=self.threads)
 
 
-class LabelQuery:
-    """Asks a trained language model for the class of rows.
+def query_label(
+    model: TableLanguageModel, clauses: Clauses, n_classes: int, *, orders: int = 1, threads: int | None = None
+) -> FloatArray:
+    """Ask a trained causal language model for the class of rows.
 
     Parameters
     ----------
-    model
-        A causal language model of a table.
-    n_classes
-        Classes of the label.
+    clauses
+        The rows; absent clauses are not written, and the label is not read.
     orders
-        Orders of the clauses in which each row is asked about: that of the columns, then drawn ones.
-    threads
-        torch threads.
-    """
-
-    def __init__(
-        self, model: TableLanguageModel, n_classes: int, *, orders: int = 1, threads: int | None = None
-    ) -> None:
-        self._model = model
-        self._n_features = model.encoding.n_clauses - 1
-        codes = np.arange(n_classes)
-        self._values = model.encoding.codings[-1].encode(codes, np.zeros(n_classes, dtype=bool))
-        rng = child_rng(model.seed, "order", "query")
-        drawn = [rng.permutation(self._n_features) for _ in range(orders - 1)]
-        self._orders = [np.arange(self._n_features), *drawn]
-        self._threads = threads
-
-    def log_probabilities(self, clauses: Clauses) -> FloatArray:
-        """Log-probability of every class, shape (n, k), float64; absent clauses are not written.
-
-        Raises
-        ------
-        InvalidInputError
-            The backbone is a masked language model.
-        """
-        # Where no clause is known every class is as likely as any other.
-        logs = np.full((len(self._orders), len(clauses.tokens), len(self._values)), -np.log(len(self._values)))
-        batches = list(self._batches(clauses))
-        prompts = (Prompts(order, len(order) - 1, clauses.tokens[rows]) for _, rows, order in batches)
-        scores = self._model.score_all(prompts, self._n_features, self._values, as_written=True, threads=self._threads)
-        for (place, rows, _), score in zip(batches, scores, strict=True):
-            logs[place, rows] = score
-        mean: FloatArray = np.logaddexp.reduce(logs, axis=0) - np.log(len(self._orders))
-        return mean
-
-    def _batches(self, clauses: Clauses) -> Iterator[tuple[int, IntArray, IntArray]]:
-        """Of each batch the number of its order, its rows, and the clauses that they all have, the label last."""
-        present = clauses.present[:, : self._n_features]
-        most = self._model.config.generation_batch or len(present)
-        most = min(most, ROWS_ON_CPU) if self._model.on_cpu else most
-        patterns, groups = np.unique(present, axis=0, return_inverse=True)
-        for pattern, holds in enumerate(patterns):
-            rows = np.flatnonzero(groups.reshape(-1) == pattern)
-            for place, order in enumerate(self._orders if holds.any() else ()):
-                written = np.append(order[holds[order]], self._n_features)
-                for start in range(0, len(rows), most):
-                    yield place, rows[start : start + most], written
-
-
-def class_weights(counts: IntArray, weighting: Literal["none", "effective", "inverse"], beta: float) -> FloatArray:
-    """Weight of each class, so that the mean weight of all rows is 1.
-
-    Parameters
-    ----------
-    counts
-        Rows of each class, shape (k,); a class without rows gets the weight 0.
-    weighting
-        ``"effective"``: ``(1 - beta) / (1 - beta ** n)``, the inverse of the effective number of rows (Cui et al. 2019,
-        equation 2); ``"inverse"``: ``1 / n``; ``"none"``: 1.
-    beta
-        0 up to but not 1; only ``"effective"`` reads it.
+        In how many orders of the clauses each row is predicted: that of the columns, then drawn ones. Probabilities are
+        averaged.
 
     Returns
     -------
-    numpy.ndarray of shape (k,), float64
+    numpy.ndarray of shape (n, n_classes), float64
+        Log-probability of every class.
 
-    Examples
-    --------
-    >>> class_weights(np.array([90, 10]), "inverse", 0.0).round(3).tolist()
-    [0.556, 5.0]
+    Raises
+    ------
+    InvalidInputError
+        The backbone is a masked language model.
+    """
+    label = model.encoding.n_clauses - 1
+    values = model.encoding.codings[-1].encode(np.arange(n_classes), np.zeros(n_classes, dtype=bool))
+    # Where no clause is known every class is as likely as any other.
+    logs = np.full((orders, len(clauses.tokens), n_classes), -np.log(n_classes))
+    batches = list(_batches(model, clauses.present[:, :label], _query_orders(model, orders)))
+    prompts = (Prompts(order, len(order) - 1, clauses.tokens[rows]) for _, rows, order in batches)
+    scores = model.score_all(prompts, label, values, as_written=True, threads=threads)
+    for (place, rows, _), score in zip(batches, scores, strict=True):
+        logs[place, rows] = score
+    mean: FloatArray = np.logaddexp.reduce(logs, axis=0) - np.log(orders)
+    return mean
+
+
+def _query_orders(model: TableLanguageModel, n: int) -> list[IntArray]:
+    n_features = model.encoding.n_clauses - 1
+    rng = child_rng(model.seed, "order", "query")
+    return [np.arange(n_features), *(rng.permutation(n_features) for _ in range(n - 1))]
+
+
+def _batches(
+    model: TableLanguageModel, present: BoolArray, orders: list[IntArray]
+) -> Iterator[tuple[int, IntArray, IntArray]]:
+    """Of each batch the number of its order, its rows, and the clauses that they all have, the label last."""
+    most = model.config.generation_batch or len(present)
+    most = min(most, _ROWS_ON_CPU) if model.on_cpu else most
+    patterns, groups = np.unique(present, axis=0, return_inverse=True)
+    for pattern, holds in enumerate(patterns):
+        rows = np.flatnonzero(groups.reshape(-1) == pattern)
+        for place, order in enumerate(orders if holds.any() else ()):
+            written = np.append(order[holds[order]], present.shape[1])
+            for start in range(0, len(rows), most):
+                yield place, rows[start : start + most], written
+
+
+def _class_weights(counts: IntArray, weighting: Literal["none", "effective", "inverse"], beta: float) -> FloatArray:
+    """Weight of each class, shape (k,), so that the mean weight of all rows is 1; 0 for a class without rows.
+
+    The inverse of its rows, or of their effective number ``(1 - beta ** n) / (1 - beta)`` (Cui et al. 2019, eq. 2).
     """
     rows = counts.astype(np.float64)
-    weights = np.ones(len(rows))
-    if weighting == "effective":
-        # -expm1(n log beta) keeps the digits of 1 - beta ** n where beta is near 1.
-        effective = -np.expm1(rows * np.log(beta)) if beta > 0 else np.ones(len(rows))
-        weights = np.divide(1.0 - beta, effective, out=np.zeros(len(rows)), where=rows > 0)
-    elif weighting == "inverse":
-        weights = np.divide(1.0, rows, out=np.zeros(len(rows)), where=rows > 0)
-    weights = np.where(rows > 0, weights, 0.0)
+    divisor = rows if weighting == "inverse" else np.ones(len(rows))
+    if weighting == "effective" and beta > 0:
+        divisor = -np.expm1(rows * np.log(beta))  # keeps the digits of 1 - beta ** n where beta is near 1
+    one = 1.0 - beta if weighting == "effective" else 1.0
+    weights = np.divide(one, divisor, out=np.zeros(len(rows)), where=rows > 0)
     scaled: FloatArray = weights * rows.sum() / (weights * rows).sum()
     return scaled
 
 
-def repeated_rows(codes: IntArray, cap: float, rng: np.random.Generator) -> IntArray:
-    """Positions of rows to learn in addition, so that the largest class has at most `cap` times any other's rows.
-
-    Parameters
-    ----------
-    codes
-        Class of each row, shape (n,).
-    cap
-        Largest class over any other afterwards, 1 or more.
-    rng
-        Source of the choice: every row of a class is repeated as often as any other, give or take one.
-    """
+def _repeated_rows(codes: IntArray, cap: float, rng: np.random.Generator) -> IntArray:
+    """Places of rows to learn once more, so that the largest class has at most `cap` times any other's rows."""
     counts = np.bincount(codes)
     wanted = np.ceil(counts.max() / cap).astype(np.int64)
     added = [_drawn(np.flatnonzero(codes == code), wanted - n, rng) for code, n in enumerate(counts) if 0 < n < wanted]

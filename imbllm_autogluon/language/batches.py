@@ -1,47 +1,54 @@
-"""Which rows stand in which batch: shuffled anew in each epoch, rows of similar length together, any batch at once.
-
-A batch follows from its number alone, so training can go on after an interruption, and several processes can each
-take their part of the same batch.
-"""
+"""Batches of rows: whole ones to learn from, and prompts whose rows are to be completed."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imbllm_autogluon.randomness import child_rng
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.sentences import Sentences, draw_orders
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.sentences import Clauses, Order, SentenceEncoding
 
-
-SORTED_BATCHES = 16
+_SORTED_BATCHES = 16
 """Batches whose rows are sorted by length together: enough to save padding, few enough to stay random."""
 
 
-class Batches:
-    """Endless batches of one stage of training.
+@dataclass(frozen=True, eq=False)
+class Prompts:
+    """What is given of the rows of one batch that a language model is to complete."""
 
-    Every row occurs once in an epoch; epochs follow each other without a gap, so all batches have one size.
+    order: IntArray
+    """Clause indices in the order of writing, the same for all rows; a clause that is left out is not written."""
+
+    given: int
+    """How many clauses, from the first of `order`, are given."""
+
+    tokens: IntArray
+    """Value tokens, shape (n, n_clauses, longest); those of given clauses are read, others ignored."""
+
+
+class Batches:
+    """Endless batches of one stage of training: shuffled in each epoch, rows of similar length together.
+
+    Every row occurs once in an epoch; epochs follow each other without a gap, so all batches have one size. A batch
+    follows from its number alone, so training can be resumed, and several processes can share a batch.
 
     Parameters
     ----------
-    encoding
-        How rows become sentences.
-    rows
-        What to learn, n rows.
+    encoding, rows
+        How rows become sentences, and the n rows to learn.
     size
         Rows of a batch; n where there are fewer.
-    order
-        Order of the clauses, drawn anew for each row of each batch.
+    order, column_order_share
+        Order of the clauses, drawn for each row of each batch; the share whose features stand in column order.
     seed
         Seed of the shuffling and of the orders.
-    column_order_share
-        Share of the sentences whose features stand in the order of the columns.
     """
 
     def __init__(
@@ -65,19 +72,19 @@ class Batches:
 
     def __call__(self, number: int) -> Sentences:
         """Batch of the given number (0, 1, 2, …)."""
-        group, place = divmod(number, SORTED_BATCHES)
+        group, place = divmod(number, _SORTED_BATCHES)
         picked = self._group(group)[place]
         rng = child_rng(self._seed, "order", number)
-        orders = mixed_orders(len(picked), self._encoding.n_clauses - 1, self._order, self._column_order_share, rng)
+        orders = _mixed_orders(len(picked), self._encoding.n_clauses - 1, self._order, self._column_order_share, rng)
         return self._encoding.assemble(self._rows.take(picked), orders)
 
     def _sorted_group(self, group: int) -> list[IntArray]:
-        """Rows of `SORTED_BATCHES` batches, those of a batch of similar length, the batches in random order."""
-        width = SORTED_BATCHES * self.size
+        """Rows of `_SORTED_BATCHES` batches, those of a batch of similar length, the batches in random order."""
+        width = _SORTED_BATCHES * self.size
         rows = self._stream(group * width, (group + 1) * width)
         if self._lengths.min() < self._lengths.max():
             rows = rows[np.argsort(self._lengths[rows], kind="stable")]
-        shuffled = child_rng(self._seed, "order", "group", group).permutation(SORTED_BATCHES)
+        shuffled = child_rng(self._seed, "order", "group", group).permutation(_SORTED_BATCHES)
         return [rows[i * self.size : (i + 1) * self.size] for i in shuffled.tolist()]
 
     def _stream(self, start: int, stop: int) -> IntArray:
@@ -96,11 +103,11 @@ def fixed_sentences(
 ) -> Sentences:
     """Write rows once, each in one drawn order: the same sentences whenever they are judged."""
     rng = child_rng(seed, "order", "held out")
-    orders = mixed_orders(len(rows.tokens), encoding.n_clauses - 1, order, column_order_share, rng)
+    orders = _mixed_orders(len(rows.tokens), encoding.n_clauses - 1, order, column_order_share, rng)
     return encoding.assemble(rows, orders)
 
 
-def mixed_orders(
+def _mixed_orders(
     n_rows: int, n_features: int, order: Order, column_order_share: float, rng: np.random.Generator
 ) -> IntArray:
     """Orders of n rows, about a share of them in the order of the columns, shape (n, n_features + 1)."""

@@ -1,145 +1,170 @@
-"""Training that can be interrupted: weights, optimiser and progress on disk, as safetensors and JSON."""
+"""What training has done so far, and how it is stored: to be resumed, or to be shared by trainings of one fold."""
 
 from __future__ import annotations
 
 import json
 import logging
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
-from imbllm_autogluon.language.training_state import Progress
-from imbllm_autogluon.stored_state import read_state, reading
+from imbllm_autogluon._storage import STATE_NAME, delete, reading, write_whole, writing
+from imbllm_autogluon.errors import TableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from imbllm_autogluon.language.training_state import TrainingState
+_log = logging.getLogger(__name__)
 
-log = logging.getLogger(__name__)
+_KIND = "checkpoint"
 
-FORMAT = 2
-
-EVERY = 60.0
+_EVERY = 60.0
 """Seconds between two checkpoints: storing SmolLM2's adapters takes less than one."""
 
 
+@dataclass(frozen=True)
+class TrainingCurve:
+    """What one stage of training did."""
+
+    losses: tuple[float, ...]
+    """Mean negative log-likelihood of a learned token (nats), one for each step."""
+
+    tokens: int
+    """Tokens learned from: those of values, without forced ones."""
+
+    seconds: float
+    """Wall-clock time."""
+
+    stopped_by: str
+    """``"steps"``, ``"time limit"`` or ``"held-out loss"``."""
+
+    tokens_read: int = 0
+    """All tokens that went through the model."""
+
+    held_out: tuple[tuple[int, float], ...] = ()
+    """Steps done and mean held-out loss (nats for each learned token) of each evaluation, the first before any step."""
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens through the model in a second of training, evaluations included; 0 where nothing was done."""
+        return self.tokens_read / self.seconds if self.seconds > 0 else 0.0
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> TrainingCurve:
+        """Rebuild a curve from its fields as JSON keeps them."""
+        held_out = tuple((int(step), float(loss)) for step, loss in state["held_out"])
+        return cls(**{**state, "losses": tuple(state["losses"]), "held_out": held_out})
+
+
+@dataclass
+class Progress:
+    """How far a stage has come: all that must be stored to resume it."""
+
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+    tokens: int = 0
+    tokens_read: int = 0
+    seconds: float = 0.0
+    held_out: list[tuple[int, float]] = field(default_factory=list)
+
+    def is_over(self, patience: int) -> bool:
+        """Whether so many evaluations have followed the best one."""
+        losses = [loss for _, loss in self.held_out]
+        return bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= patience
+
+    def curve(self, stopped_by: str) -> TrainingCurve:
+        """What the stage did."""
+        losses, held_out = tuple(self.losses), tuple(self.held_out)
+        return TrainingCurve(losses, self.tokens, self.seconds, stopped_by, self.tokens_read, held_out)
+
+
 class Checkpoint:
-    """The progress of one training, in one folder.
+    """The progress of one training in one folder, stored no more often than `every` so many seconds.
 
-    Parameters
-    ----------
-    folder
-        Created when first needed.
-    identity
-        What is trained on what; progress of another identity is ignored, and the log says so.
-    every
-        Least seconds between two checkpoints.
-
-    Notes
-    -----
-    A checkpoint is two files; each name holds the step, the JSON is renamed into place last and names the weights it
-    belongs to, so a kill at any moment leaves the last whole checkpoint.
+    `identity` says what is trained on what; progress of another identity is ignored, and the log says so.
     """
 
-    def __init__(self, folder: Path, identity: str, *, every: float = EVERY) -> None:
+    def __init__(self, folder: Path, identity: str, *, every: float = _EVERY) -> None:
         self._folder = folder
         self._identity = identity
         self._every = every
         self._stored = time.monotonic()
 
-    def store_if_due(self, stage: str, done: Progress, state: TrainingState) -> None:
-        """Store the progress of a stage if the last time is long enough ago."""
-        if time.monotonic() - self._stored >= self._every:
-            self.store(stage, done, state)
+    @property
+    def is_due(self) -> bool:
+        """Whether the last time is long enough ago."""
+        return time.monotonic() - self._stored >= self._every
 
-    def store(self, stage: str, done: Progress, state: TrainingState) -> None:
-        """Store the progress of a stage."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        file = self._folder / f"{stage}-{done.step}.safetensors"
-        save_file({name: tensor.cpu().contiguous() for name, tensor in _tensors(state).items()}, file)
-        head = {"format": FORMAT, "identity": self._identity, "stage": stage, "tensors": file.name, **vars(done)}
-        draft = self._folder / "progress.json.draft"
-        draft.write_text(json.dumps(head), encoding="utf-8")
-        draft.replace(self._folder / "progress.json")
-        for other in self._folder.glob("*.safetensors"):
-            if other != file:
-                other.unlink()
+    def store(self, stage: str, done: Progress, tensors: dict[str, torch.Tensor]) -> None:
+        """Store the progress of a stage, and all that its steps change."""
+        with writing(self._folder, _KIND) as draft:
+            draft.data = {"identity": self._identity, "stage": stage, "progress": vars(done)}
+            draft.arrays = tensors
         self._stored = time.monotonic()
 
-    def restore(self, stage: str, state: TrainingState) -> Progress | None:
-        """Bring weights and optimiser back to the stored progress of a stage, if there is one.
+    def restore(self, stage: str, fill: Callable[[dict[str, torch.Tensor]], None]) -> Progress | None:
+        """Stored progress of a stage, if there is one; `fill` is called with the tensors of :meth:`store`.
 
         Raises
         ------
         StoredStateError
             The checkpoint is broken.
         """
-        head = self._head()
-        if head is None or head["stage"] != stage:
+        if self.stage != stage:
             return None
-        with reading("checkpoint", self._folder):
-            _fill(state, load_file(self._folder / str(head["tensors"])))
-            done = Progress(**{key: head[key] for key in vars(Progress())})
-            done.held_out = [(int(step), float(loss)) for step, loss in head["held_out"]]
-        log.info("Training goes on at step %d of the stage %r.", done.step, stage)
+        with reading(self._folder, _KIND) as stored:
+            fill(stored.tensors())
+            done = Progress(**stored.data["progress"])
+            done.held_out = [(int(step), float(loss)) for step, loss in done.held_out]
+        _log.info("Training goes on at step %d of the stage %r.", done.step, stage)
         return done
 
     @property
     def stage(self) -> str | None:
-        """Stage that the stored progress belongs to; None without a fitting checkpoint."""
-        head = self._head()
-        return None if head is None else str(head["stage"])
+        """Stage that the stored progress belongs to; None without one, or where it belongs to another training."""
+        if not (self._folder / STATE_NAME).is_file():
+            return None
+        with reading(self._folder, _KIND) as stored:
+            if stored.data["identity"] == self._identity:
+                return str(stored.data["stage"])
+        _log.warning("%s holds the checkpoint of another training; this one begins anew.", self._folder)
+        return None
 
     def clear(self) -> None:
         """Delete the checkpoint: training has ended."""
-        if self._folder.is_dir():
-            for file in (*self._folder.glob("*.safetensors"), *self._folder.glob("progress.json*")):
-                file.unlink()
-            if not any(self._folder.iterdir()):
-                self._folder.rmdir()
-
-    def _head(self) -> dict[str, Any] | None:
-        """What the JSON file says; None without one, or where it belongs to another training."""
-        file = self._folder / "progress.json"
-        if not file.is_file():
-            return None
-        with reading("checkpoint", self._folder):
-            head = read_state(file, FORMAT)
-            foreign = head["identity"] != self._identity
-        if foreign:
-            log.warning("%s holds the checkpoint of another training; this one begins anew.", self._folder)
-        return None if foreign else head
+        delete(self._folder)
 
 
-def _tensors(state: TrainingState) -> dict[str, torch.Tensor]:
-    """All that is stored, under names that say what it is."""
-    tensors = {f"weights/{name}": weight.detach() for name, weight in state.learning.items()}
-    tensors |= {f"best/{name}": weight for name, weight in state.best.items()}
-    tensors |= {f"generators/{number}": source.get_state() for number, source in enumerate(state.generators)}
-    for number, moments in state.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{number}/{key}": value for key, value in moments.items()}
-    return tensors
+def store_warm(file: Path, learning: dict[str, torch.nn.Parameter], curve: TrainingCurve) -> None:
+    """Write weights and curve of a finished warm-up; the file appears whole or not at all."""
+    weights = {name: weight.detach().cpu().contiguous() for name, weight in learning.items()}
+    metadata = {"curve": json.dumps(vars(curve))}
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, lambda draft: save_file(weights, draft, metadata=metadata))
+    except (OSError, TableError) as error:
+        _log.warning("The warm-up could not be stored in %s (%s).", file, error)
 
 
-def _fill(state: TrainingState, tensors: dict[str, torch.Tensor]) -> None:
-    """Bring everything back to the stored tensors."""
+def restore_warm(file: Path, learning: dict[str, torch.nn.Parameter]) -> TrainingCurve | None:
+    """Give the weights what a stored warm-up left; `None`, and nothing changed, where there is none that fits."""
+    if not file.is_file():
+        return None
+    try:
+        with safe_open(file, framework="pt") as stored:
+            curve = TrainingCurve.from_dict(json.loads(stored.metadata()["curve"]))
+            weights = {name: stored.get_tensor(name) for name in learning}
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        _log.warning("A stored warm-up is of no use and is learned again (%s: %s).", file, error)
+        return None
+    if any(weights[name].shape != weight.shape for name, weight in learning.items()):
+        return None
     with torch.no_grad():
-        for name, weight in state.learning.items():
-            weight.copy_(tensors[f"weights/{name}"])
-    for name, best in _below("best", tensors).items():
-        state.best[name] = best.to(state.learning[name].device)
-    for number, source in enumerate(state.generators):
-        source.set_state(tensors[f"generators/{number}"])
-    moments: dict[int, dict[str, torch.Tensor]] = {}
-    for name, tensor in _below("optimizer", tensors).items():
-        number_of_weight, _, key = name.partition("/")
-        moments.setdefault(int(number_of_weight), {})[key] = tensor
-    state.optimizer.load_state_dict({"state": moments})
-
-
-def _below(kind: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Tensors of one kind, under the rest of their names."""
-    return {name.removeprefix(f"{kind}/"): value for name, value in tensors.items() if name.startswith(f"{kind}/")}
+        for name, weight in learning.items():
+            weight.copy_(weights[name])
+    return curve

@@ -7,28 +7,26 @@ products, and importing it takes seconds and 100 MiB.
 
 from __future__ import annotations
 
-import logging
 import math
-from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from imbllm_autogluon.language.pretrained import quiet_transformers
 
+if TYPE_CHECKING:
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.language.losses import LanguageModel
 
 HEAD_WIDTH = 16
 
-FEW_PLACES = 3
+_FEW_PLACES = 3
 """Places that are read one by one: with few of them, products of small matrices take longer than sums of products."""
 
-INITIAL_DEVIATION = 0.02
+_INITIAL_DEVIATION = 0.02
 """Standard deviation of the first weights; those that add to what comes in are divided by the root of their number."""
 
 
@@ -38,11 +36,11 @@ def build_compact(n_tokens: int, longest_sentence: int, config: LanguageConfig) 
     ReLU instead of GELU: 1.3 to 1.6 times as many training steps per second on 1 or 2 CPU cores. No dropout: a
     fold's few hundred steps do not over-fit the whole fold, and copies of real rows are removed after generation.
     """
-    return CompactModel(CompactShape(n_tokens, longest_sentence, config.width, config.layers, not config.pretrained))
+    return CompactModel(_CompactShape(n_tokens, longest_sentence, config.width, config.layers, not config.pretrained))
 
 
 @dataclass(frozen=True)
-class CompactShape:
+class _CompactShape:
     """Sizes of a compact backbone, under the names of transformers' GPT-2."""
 
     vocab_size: int
@@ -58,23 +56,10 @@ class CompactShape:
         return self.n_embd // HEAD_WIDTH
 
 
-class States(NamedTuple):
-    """What the blocks make of the tokens."""
-
-    last_hidden_state: torch.Tensor
-    """Shape (n, length, width)."""
-
-
 class CompactModel(torch.nn.Module):
-    """Embeddings, blocks and an output layer; what this package asks of a transformers causal LM.
+    """Embeddings, blocks and an output layer; what this package asks of a transformers causal LM."""
 
-    Parameters
-    ----------
-    shape
-        Sizes.
-    """
-
-    def __init__(self, shape: CompactShape) -> None:
+    def __init__(self, shape: _CompactShape) -> None:
         super().__init__()
         self.config = shape
         self.transformer = _Blocks(shape)
@@ -82,7 +67,7 @@ class CompactModel(torch.nn.Module):
         if shape.tied:
             self.lm_head.weight = self.transformer.wte.weight
         else:
-            torch.nn.init.normal_(self.lm_head.weight, std=INITIAL_DEVIATION)
+            torch.nn.init.normal_(self.lm_head.weight, std=_INITIAL_DEVIATION)
 
     @property
     def base_model(self) -> _Blocks:
@@ -102,9 +87,9 @@ class CompactModel(torch.nn.Module):
         """The output layer, with a weight and a bias."""
         return self.lm_head
 
-    def new_cache(self) -> CompactCache:
+    def new_cache(self) -> _CompactCache:
         """A cache for writing, with nothing in it."""
-        return CompactCache(self.config)
+        return _CompactCache(self.config)
 
     def forward(
         self, input_ids: torch.Tensor | None = None, inputs_embeds: torch.Tensor | None = None
@@ -121,36 +106,22 @@ class CompactModel(torch.nn.Module):
         tied = shape.pop("tied")
         shape |= {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
         shape |= {"bos_token_id": 0, "eos_token_id": 0, "pad_token_id": 0}
-        with _quiet_transformers():
+        with quiet_transformers():
             model: LanguageModel = GPT2LMHeadModel(GPT2Config(**shape, tie_word_embeddings=tied))
         model.load_state_dict(self.state_dict())
         return model.to(self.lm_head.weight.device).eval()
 
 
-class CompactCache:
-    """Keys and values of the places read so far, in memory that is laid out once for the longest sentence.
+class _CompactCache:
+    """Keys and values of the places read so far, in memory that is laid out once for the longest sentence."""
 
-    Parameters
-    ----------
-    shape
-        Sizes of the model.
-    """
-
-    def __init__(self, shape: CompactShape) -> None:
+    def __init__(self, shape: _CompactShape) -> None:
         self._shape = shape
         self._held = torch.empty(0)
         self.length = 0
 
     def extend(self, layer: int, added: torch.Tensor) -> torch.Tensor:
-        """Note keys and values of new places; returns those of all places.
-
-        Parameters
-        ----------
-        layer
-            Number of the block.
-        added
-            Shape (2, length, n, heads, width of a head).
-        """
+        """Note a block's keys and values of new places, shape (2, length, n, heads, width of a head); returns all."""
         if not self._held.numel():
             self._held = self._room(added.shape[2], added)
         stop = self.length + added.shape[1]
@@ -174,7 +145,7 @@ class CompactCache:
 class _Blocks(torch.nn.Module):
     """Embeddings, blocks and the last norm."""
 
-    def __init__(self, shape: CompactShape) -> None:
+    def __init__(self, shape: _CompactShape) -> None:
         super().__init__()
         self.wte: Any = torch.nn.Embedding(shape.vocab_size, shape.n_embd)  # or one that features describe
         self.wpe = torch.nn.Embedding(shape.n_positions, shape.n_embd)
@@ -182,7 +153,7 @@ class _Blocks(torch.nn.Module):
         self.ln_f = torch.nn.LayerNorm(shape.n_embd)
         # In the order in which transformers draws, so that a seed gives the weights that it gave with transformers.
         for embedding in (self.wte, self.wpe):
-            torch.nn.init.normal_(embedding.weight, std=INITIAL_DEVIATION)
+            torch.nn.init.normal_(embedding.weight, std=_INITIAL_DEVIATION)
         for block in self.h:
             assert isinstance(block, _Block)
             block.draw_weights(1 / math.sqrt(2 * shape.n_layer))
@@ -193,27 +164,15 @@ class _Blocks(torch.nn.Module):
         inputs_embeds: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
-        past_key_values: CompactCache | None = None,
+        past_key_values: _CompactCache | None = None,
         *,
         use_cache: bool = False,
-    ) -> States:
-        """Hidden states of n rows; the names are transformers'.
+    ) -> SimpleNamespace:
+        """Hidden states of n rows, whose tokens or embeddings are given; the names are transformers'.
 
-        Parameters
-        ----------
-        input_ids
-            Tokens, shape (n, length).
-        inputs_embeds
-            Their embeddings, shape (n, length, width), instead.
-        attention_mask
-            Places that a row uses, those in the cache included, shape (n, all places); None: all of them. Read only
-            together with a cache: padding behind the end of a row is never seen from before.
-        position_ids
-            Position of each token in its row, shape (n, length); None: the same in all rows, counted from 0.
-        past_key_values
-            Places that were read before, to which these are added.
-        use_cache
-            Not needed: the cache says it.
+        `attention_mask` are the places that a row uses, those in the cache included, shape (n, all places); it is read
+        only together with a cache: padding behind the end of a row is never seen from before. Without `position_ids`,
+        shape (n, length), positions are the same in all rows. `use_cache` is not needed: the cache says it.
         """
         del use_cache
         if inputs_embeds is None:
@@ -230,13 +189,13 @@ class _Blocks(torch.nn.Module):
             x = block(x, number, past_key_values, seen)
         if past_key_values is not None:
             past_key_values.length += length
-        return States(self.ln_f(x).transpose(0, 1))
+        return SimpleNamespace(last_hidden_state=self.ln_f(x).transpose(0, 1))
 
 
 class _Block(torch.nn.Module):
     """Attention and a perceptron, each behind a norm and added to what came in."""
 
-    def __init__(self, shape: CompactShape) -> None:
+    def __init__(self, shape: _CompactShape) -> None:
         super().__init__()
         width = shape.n_embd
         self.ln_1 = torch.nn.LayerNorm(width)
@@ -251,17 +210,17 @@ class _Block(torch.nn.Module):
             assert isinstance(inner, _Linear)
             assert isinstance(outer, _Linear)
             for linear, deviation in ((inner, 1.0), (outer, 1.0), (outer, shrink)):
-                torch.nn.init.normal_(linear.weight, std=INITIAL_DEVIATION * deviation)
+                torch.nn.init.normal_(linear.weight, std=_INITIAL_DEVIATION * deviation)
 
     def forward(
-        self, x: torch.Tensor, number: int, cache: CompactCache | None, seen: torch.Tensor | None
+        self, x: torch.Tensor, number: int, cache: _CompactCache | None, seen: torch.Tensor | None
     ) -> torch.Tensor:
         """States of shape (length, n, width) from such states; `seen` as :func:`_visible` tells it."""
         length, n_rows, width = x.shape
         mixed = self.attn["c_attn"](self.ln_1(x)).view(length, n_rows, 3, width // HEAD_WIDTH, HEAD_WIDTH)
         queries, added = mixed[:, :, 0], mixed[:, :, 1:].permute(2, 0, 1, 3, 4)
         keys, values = added if cache is None else cache.extend(number, added)
-        if cache is not None and length <= FEW_PLACES:
+        if cache is not None and length <= _FEW_PLACES:
             attended = _attend_each(queries, keys, values, seen)
         else:
             attended = _attend(queries, keys, values, seen)
@@ -274,7 +233,7 @@ class _Linear(torch.nn.Module):
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
-        self.weight = torch.nn.Parameter(torch.empty(n_in, n_out).normal_(std=INITIAL_DEVIATION))
+        self.weight = torch.nn.Parameter(torch.empty(n_in, n_out).normal_(std=_INITIAL_DEVIATION))
         self.bias = torch.nn.Parameter(torch.zeros(n_out))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -316,15 +275,3 @@ def _attend(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, see
     mask = None if seen is None else seen[:, None]
     attended = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
     return attended.permute(2, 0, 1, 3)
-
-
-@contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """Silence advice of transformers about its own defaults, and give its log level back."""
-    logger = logging.getLogger("transformers")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

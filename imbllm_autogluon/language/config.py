@@ -7,15 +7,14 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from imbllm_autogluon.configuration import Range, require_allowed
+from imbllm_autogluon._config import Config, Range, documented
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.field_docs import documented
 from imbllm_autogluon.sentences.orders import Order
 
 COMPACT = ("compact", "compact_masked")
 """Backbones that are built from a configuration and trained on the fold; all others are pretrained."""
 
-SHIPPED_LAYERS, SHIPPED_WIDTH = 2, 64
+_SHIPPED_LAYERS, SHIPPED_WIDTH = 2, 64
 """Shape of the weights of `compact` that have seen other tables."""
 
 OWN_DEFAULTS: dict[str, dict[str, Any]] = {
@@ -45,23 +44,23 @@ OWN_DEFAULTS: dict[str, dict[str, Any]] = {
 }
 """What a setting of `None` means for the two sorts of backbones."""
 
-SEEN_DEFAULTS: dict[str, Any] = {"warmup_steps": 150, "learning_rate": 6e-3}
+_SEEN_DEFAULTS: dict[str, Any] = {"warmup_steps": 150, "learning_rate": 6e-3}
 """What they mean for the compact backbone that has seen other tables."""
 
-FEWEST_STEPS = 20
+_FEWEST_STEPS = 20
 """Steps of a compact backbone on rare rows, at least. Beyond these it takes one for each real row: more of them spoil
 what it knows of unseen rows."""
 
-OF_NO_METHOD: dict[str, Any] = {"order": "fix_y", "column_order_share": 0.0, "temperature": 0.7}
+_OF_NO_METHOD: dict[str, Any] = {"order": "fix_y", "column_order_share": 0.0, "temperature": 0.7}
 """What a setting of `None` means where no method has chosen it."""
 
-PRETRAINED_RATES = {"lora": 1e-3, "full": 5e-5, "top_blocks": 1e-4}
+_PRETRAINED_RATES = {"lora": 1e-3, "full": 5e-5, "top_blocks": 1e-4}
 """Peak learning rate of a pretrained backbone by what is tuned; 5e-5 is the paper's."""
 
 
 @documented
 @dataclass(frozen=True)
-class LanguageConfig:
+class LanguageConfig(Config):
     """The backbone, its training and its decoding; `None` leaves a choice to the backbone (:meth:`resolved`).
 
     Raises
@@ -180,7 +179,7 @@ class LanguageConfig:
     1024 for compact backbones, 128 for pretrained ones."""
 
     def __post_init__(self) -> None:
-        require_allowed(self)
+        super().__post_init__()
         if self.width % 16:
             raise InvalidInputError(f"width must be a multiple of 16; got {self.width}.")
         if not isinstance(self.backbone, str) or not self.backbone:
@@ -199,7 +198,7 @@ class LanguageConfig:
             )
         if self.pretrained and not self.has_shipped_shape:
             raise InvalidInputError(
-                f"pretrained=True needs backbone='compact' with layers={SHIPPED_LAYERS}, width={SHIPPED_WIDTH} and "
+                f"pretrained=True needs backbone='compact' with layers={_SHIPPED_LAYERS}, width={SHIPPED_WIDTH} and "
                 f"constrained=True; got backbone={self.backbone!r}, layers={self.layers}, width={self.width}, "
                 f"constrained={self.constrained}. Leave it out to start from random weights."
             )
@@ -210,7 +209,7 @@ class LanguageConfig:
     def has_shipped_shape(self) -> bool:
         """Whether the weights that have seen other tables fit this backbone."""
         shape = (self.backbone, self.layers, self.width, self.constrained)
-        return shape == ("compact", SHIPPED_LAYERS, SHIPPED_WIDTH, True)
+        return shape == ("compact", _SHIPPED_LAYERS, SHIPPED_WIDTH, True)
 
     @property
     def is_pretrained(self) -> bool:
@@ -229,7 +228,7 @@ class LanguageConfig:
         """
         if self.is_pretrained or self.steps is not None or self.epochs is not None:
             return self
-        return dataclasses.replace(self, steps=min(OWN_DEFAULTS["compact"]["steps"], max(FEWEST_STEPS, n_rows)))
+        return dataclasses.replace(self, steps=min(OWN_DEFAULTS["compact"]["steps"], max(_FEWEST_STEPS, n_rows)))
 
     def steps_for(self, n_rows: int) -> int:
         """Optimiser steps on so many minority and interpolated rows, of a resolved configuration."""
@@ -255,12 +254,12 @@ class LanguageConfig:
         >>> LanguageConfig().resolved().numbers, LanguageConfig(backbone="smollm2").resolved().numbers
         ('bins', 'digits')
         """
-        defaults = OWN_DEFAULTS["pretrained" if self.is_pretrained else "compact"] | OF_NO_METHOD
+        defaults = OWN_DEFAULTS["pretrained" if self.is_pretrained else "compact"] | _OF_NO_METHOD
         # They know nothing of digits.
         defaults["pretrained"] = self.has_shipped_shape and self.numbers != "digits"
         if defaults["pretrained"] if self.pretrained is None else self.pretrained:
-            defaults |= SEEN_DEFAULTS
+            defaults |= _SEEN_DEFAULTS
         chosen = {key: value for key, value in defaults.items() if getattr(self, key) is None}
         if self.is_pretrained and self.learning_rate is None:
-            chosen["learning_rate"] = PRETRAINED_RATES[self.tuning or defaults["tuning"]]
+            chosen["learning_rate"] = _PRETRAINED_RATES[self.tuning or defaults["tuning"]]
         return dataclasses.replace(self, **chosen)

@@ -1,17 +1,19 @@
-"""What a model learns from a sentence: its values among the legal ones, or every token of it."""
+"""What a model learns from a sentence: its values among the legal ones, its label above all, or every token of it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
 from torch.nn import functional
 
+from imbllm_autogluon._config import require_number
+
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.sentences import AutomatonTables, Sentences
-
 
 LanguageModel: TypeAlias = Any
 """A transformers model: ``base_model`` gives hidden states, ``get_output_embeddings()`` the output layer."""
@@ -36,7 +38,7 @@ class ValueLoss:
     def __init__(self, tables: AutomatonTables, device: torch.device) -> None:
         self._allowed = torch.from_numpy(tables.allowed).to(device)
         self._device = device
-        self._columns = ColumnTokens.of(tables, device)
+        self._columns = _ColumnTokens.of(tables, device)
 
     def __call__(self, model: LanguageModel, sentences: Sentences) -> tuple[torch.Tensor, int]:
         """Sum of the value tokens' negative log-likelihoods, and their number."""
@@ -47,7 +49,7 @@ class ValueLoss:
         """Negative log-likelihood of each value token, shape (n_values,), and its row."""
         rows, places = np.nonzero(sentences.states >= 0)
         states, ids = sentences.states[rows, places], sentences.ids[rows, places]
-        hidden = hidden_states(model, sentences.before_last(), self._device)
+        hidden = _hidden_states(model, sentences.before_last(), self._device)
         before = rows * hidden.shape[1] + places - 1
         if self._columns is not None and len(rows):
             losses = self._columns.losses(model.get_output_embeddings(), hidden, before, states, ids)
@@ -59,17 +61,10 @@ class ValueLoss:
         return losses, torch.from_numpy(rows).to(self._device)
 
 
-class ColumnTokens:
+class _ColumnTokens:
     """The output layer cut into the tokens of each column: a value competes with those of its own column alone.
 
     Every column gets as many places as the one with most tokens, so that one product of matrices serves them all.
-
-    Parameters
-    ----------
-    tables
-        Automata of the table.
-    device
-        Of the model.
     """
 
     def __init__(self, tables: AutomatonTables, device: torch.device) -> None:
@@ -88,7 +83,7 @@ class ColumnTokens:
         self._forbidden = torch.from_numpy(forbidden).to(device)
 
     @classmethod
-    def of(cls, tables: AutomatonTables, device: torch.device) -> ColumnTokens | None:
+    def of(cls, tables: AutomatonTables, device: torch.device) -> _ColumnTokens | None:
         """None where padding makes the columns' tokens more than the vocabulary, which then is no slower."""
         sizes = [len(tables.clause_tokens(clause)) for clause in range(len(tables.starts))]
         padded, n_tokens = max(sizes) * len(sizes), tables.allowed.shape[1]
@@ -99,16 +94,7 @@ class ColumnTokens:
     ) -> torch.Tensor:
         """Negative log-likelihood of each value token among the legal ones, shape (n_values,).
 
-        Parameters
-        ----------
-        head
-            The output layer.
-        hidden
-            Hidden states, shape (n, length, width).
-        before
-            Place of the hidden state that each value follows from, counted over all rows, shape (n_values,).
-        states, ids
-            Automaton state and token of each value, shape (n_values,).
+        `before` is the place of the hidden state that each value follows from, counted over all rows.
         """
         clauses = np.searchsorted(self._starts, states, side="right") - 1
         slots, most = _slots(clauses, len(self._starts))
@@ -136,6 +122,56 @@ def _slots(clauses: IntArray, n_clauses: int) -> tuple[IntArray, int]:
     return slots, most
 
 
+@dataclass(frozen=True)
+class LabelObjective:
+    """How much the label counts beside the features, and how."""
+
+    feature_weight: float = 1.0
+    """Weight of a feature's value tokens beside the label's (0 to 1000); with 1 all of a sentence counts, with 0
+    its label alone."""
+
+    focal_gamma: float = 0.0
+    """gamma of the focal loss: the label's loss is multiplied by ``(1 - p) ** gamma`` (0 to 10); 0: the plain loss."""
+
+    def __post_init__(self) -> None:
+        require_number("feature_weight", self.feature_weight, 0.0, 1000.0)
+        require_number("focal_gamma", self.focal_gamma, 0.0, 10.0)
+
+
+class LabelLoss:
+    """Negative log-likelihood of a sentence whose label, the last clause, has a weight of its own.
+
+    For each row ``w (1 - p)^gamma (-log p) + f sum(-log p_token)``: p is the probability of its label among the legal
+    ones, the sum goes over the value tokens of its features, w is the row's weight, f the weight of features. Class
+    weights (Cui et al. 2019, https://arxiv.org/abs/1901.05555) and the focal loss (Lin et al. 2017,
+    https://arxiv.org/abs/1708.02002, equation 4) work against a decoder that copies the shares of its training set.
+    """
+
+    def __init__(self, tables: AutomatonTables, device: torch.device, objective: LabelObjective) -> None:
+        self._values = ValueLoss(tables, device)
+        self._first_of_label = int(tables.starts[-1])
+        self._objective = objective
+        self._device = device
+
+    def __call__(self, model: LanguageModel, sentences: Sentences) -> tuple[torch.Tensor, int]:
+        """Sum over the rows (nats), and their number."""
+        losses, rows = self._values.by_token(model, sentences)
+        states = torch.from_numpy(sentences.states).to(self._device)
+        of_label = states[states >= 0] >= self._first_of_label
+        n_rows = len(sentences.ids)
+        label = torch.zeros(n_rows, device=self._device).index_add(0, rows[of_label], losses[of_label])
+        if self._objective.focal_gamma > 0:
+            # The least error keeps the gradient of the power finite where a label is certain.
+            error = (1.0 - torch.exp(-label)).clamp(min=1e-6)
+            label = label * error**self._objective.focal_gamma
+        if sentences.weights is not None:
+            label = label * torch.from_numpy(sentences.weights).to(label)
+        total = label.sum()
+        if self._objective.feature_weight > 0:
+            total = total + self._objective.feature_weight * losses[~of_label].sum()
+        return total, n_rows
+
+
 class SentenceLoss:
     """Every token of the sentence and its end, among all tokens of the table: for decoding without automata."""
 
@@ -148,11 +184,11 @@ class SentenceLoss:
         real = functional.pad(torch.from_numpy(sentences.real), (1, 0), value=True).to(self._device)
         real[:, 0] = False  # nothing comes before the first token
         rows, places = torch.nonzero(real, as_tuple=True)
-        logits = model.get_output_embeddings()(hidden_states(model, sentences, self._device)[rows, places - 1])
+        logits = model.get_output_embeddings()(_hidden_states(model, sentences, self._device)[rows, places - 1])
         return functional.cross_entropy(logits.float(), ids[rows, places], reduction="sum"), len(rows)
 
 
-def hidden_states(model: LanguageModel, sentences: Sentences, device: torch.device) -> torch.Tensor:
+def _hidden_states(model: LanguageModel, sentences: Sentences, device: torch.device) -> torch.Tensor:
     """Last hidden states of a causal model, shape (n, length, width)."""
     # A causal model never looks behind the end of a row; without the mask transformers would warn of padding.
     mask = None if sentences.real.all() else torch.from_numpy(sentences.real).long().to(device)

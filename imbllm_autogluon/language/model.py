@@ -5,66 +5,51 @@ Weights after the warm-up may be kept for trainings of the same fold that differ
 
 from __future__ import annotations
 
-import contextlib
-import json
-import logging
+import dataclasses
 import tempfile
 import time
-import uuid
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-
+from imbllm_autogluon._random import child_seed, seeded_torch
+from imbllm_autogluon._storage import fingerprint, reading, writing
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.batches import Batches, fixed_sentences
-from imbllm_autogluon.language.checkpoints import Checkpoint
-from imbllm_autogluon.language.cooccurrence import start_from_rows
-from imbllm_autogluon.language.label_loss import LabelLoss, LabelObjective
-from imbllm_autogluon.language.losses import Loss, SentenceLoss, ValueLoss
+from imbllm_autogluon.language.checkpoints import Checkpoint, TrainingCurve, restore_warm, store_warm
+from imbllm_autogluon.language.config import LanguageConfig
+from imbllm_autogluon.language.hardware import Processes, writing_model
+from imbllm_autogluon.language.losses import LabelLoss, LabelObjective, Loss, SentenceLoss, ValueLoss
 from imbllm_autogluon.language.masked import MaskedValueLoss
-from imbllm_autogluon.language.precision import writing_model
-from imbllm_autogluon.language.processes import Processes
-from imbllm_autogluon.language.scoring import ValueScorer, log_likelihoods
-from imbllm_autogluon.language.storage import ModelState, load_state, load_weights, save_state
-from imbllm_autogluon.language.table_backbone import TableBackbone, build_table_backbone
-from imbllm_autogluon.language.table_start import settle, start_from_other_tables
+from imbllm_autogluon.language.scoring import log_likelihoods, score_values
+from imbllm_autogluon.language.table_backbone import BaseModel, build_table_backbone
+from imbllm_autogluon.language.table_start import settle, start_from_other_tables, start_from_rows
 from imbllm_autogluon.language.training import Stage, Trainer
-from imbllm_autogluon.language.training_state import TrainingCurve
 from imbllm_autogluon.language.writing import RowWriter
-from imbllm_autogluon.process_state import seeded_torch
-from imbllm_autogluon.randomness import child_seed
-from imbllm_autogluon.stored_state import fingerprint, reading
+from imbllm_autogluon.sentences import SchemaVocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
-    from imbllm_autogluon.language.config import LanguageConfig
-    from imbllm_autogluon.language.prompts import Prompts
-    from imbllm_autogluon.sentences import Clauses, SchemaVocabulary, SentenceEncoding
-
+    from imbllm_autogluon.language.batches import Prompts
+    from imbllm_autogluon.sentences import Clauses, SentenceEncoding
 
 WARM_UP = "warm-up"
 """Name of the stage on the whole fold."""
 
-FINE_TUNING_RATE = 1 / 3
+_KIND = "language model"
+
+_FINE_TUNING_RATE = 1 / 3
 """Peak learning rate of the stage after a warm-up, as a share of the warm-up's."""
 
-
-NOT_LEARNED = frozenset(
+_NOT_LEARNED = frozenset(
     (
         "time_limit", "micro_batch", "device", "local_files_only", "token_variable", "temperature", "precision",
         "generation_batch",
     )
 )  # fmt: skip
 """Settings that may change while training is interrupted: a checkpoint of other values still fits."""
-
-log = logging.getLogger(__name__)
 
 
 class TableLanguageModel:
@@ -75,16 +60,12 @@ class TableLanguageModel:
     vocabulary
         How rows become tokens.
     config
-        Backbone, training and decoding.
+        Backbone, training and decoding; as an attribute with what was left to the backbone filled in.
     seed
         Seed of the initial weights, the batches and the decoding.
 
     Attributes
     ----------
-    config : LanguageConfig
-        The settings, with what was left to the backbone filled in.
-    encoding : SentenceEncoding
-        Sentences of the table in the backbone's tokens.
     curves : dict of str to TrainingCurve
         Losses, tokens and seconds of each finished training stage, by name.
     loading_seconds : float
@@ -105,7 +86,7 @@ class TableLanguageModel:
         self.seed = seed
         self.curves: dict[str, TrainingCurve] = {}
         with seeded_torch(child_seed(seed, "training", "weights")):
-            self._backbone: TableBackbone = build_table_backbone(vocabulary, self.config)
+            self._backbone = build_table_backbone(vocabulary, self.config)
         self.loading_seconds = time.perf_counter() - started
 
     @property
@@ -142,14 +123,12 @@ class TableLanguageModel:
         stage: str = "minority",
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Train on the fold (if `warmup` rows are given), then on `clauses`; afterwards `curves` tells how it went.
+        """Train on the fold (if `warmup` rows are given), then on `clauses`; `curves` then tells how it went.
 
         Parameters
         ----------
-        clauses
-            Minority and interpolated rows.
-        warmup
-            Every row of the fold with its own label.
+        clauses, warmup
+            Minority and interpolated rows; every row of the fold with its own label.
         held_out
             Rows that are not learned; their loss is reported and ends the second stage early.
         threads
@@ -157,14 +136,12 @@ class TableLanguageModel:
         time_limit
             Seconds that all stages may take, beside the limit of the configuration.
         checkpoint
-            Folder for the progress, from which the same training goes on after an interruption; emptied at the end.
+            Folder for the progress, from which the same training is resumed; emptied at the end.
         warm_start
-            File for the weights after the warm-up: read instead of warming up where it exists, else written. The caller
+            File for the weights after the warm-up, read instead of warming up where it exists, else written. The caller
             names it after everything that a warm-up depends on.
-        objective
-            How the label counts in the stage on `clauses`, beside their weights; None: as every other value.
-        stage
-            Name of that stage in `curves`.
+        objective, stage
+            How the label counts in the stage on `clauses` (None: as every other value), and its name in `curves`.
         progress
             Called with the number of steps done, after each.
         """
@@ -178,13 +155,14 @@ class TableLanguageModel:
             start = start_from_other_tables if self.config.pretrained else start_from_rows
             start(self._backbone.model, self.encoding, clauses if warmup is None else warmup, self.seed)
         learning = self._backbone.tuning.learning()
+        shared = warm_start if planned[0].name == WARM_UP else None
         known = {}
-        if warm_start is not None and planned[0].name == WARM_UP and (curve := restore_warm(warm_start, learning)):
+        if shared is not None and (curve := restore_warm(shared, learning)):
             known = {WARM_UP: curve}
 
         def keep(name: str, curve: TrainingCurve) -> None:
-            if warm_start is not None and name == WARM_UP and curve.stopped_by == "steps" and processes.is_first:
-                store_warm(warm_start, learning, curve)
+            if shared is not None and name == WARM_UP and curve.stopped_by == "steps" and processes.is_first:
+                store_warm(shared, learning, curve)
 
         with seeded_torch(child_seed(self.seed, "training"), threads):
             trainer = Trainer(
@@ -212,46 +190,14 @@ class TableLanguageModel:
 
     @contextmanager
     def writer(self, *, seed: int, threads: int | None = None) -> Iterator[RowWriter]:
-        """Open a writer that completes batches of prompts one by one.
+        """Open a writer that completes batches of prompts; `threads` of None leaves torch's count alone.
 
         Inside the block torch's generators and threads are the writer's; they are restored behind it.
-
-        Parameters
-        ----------
-        seed
-            Seed of this decoding.
-        threads
-            torch threads; `None` leaves the process's count alone.
         """
         seed = child_seed(seed, "decoding")
         with seeded_torch(seed, threads):
             written_by = writing_model(self._backbone.model, self.config)
-            yield RowWriter(replace(self._backbone, model=written_by), self.config, seed)
-
-    def complete(self, prompts: Iterable[Prompts], *, seed: int, threads: int | None = None) -> list[Clauses]:
-        """Write the missing clauses of each batch of prompts; full rows, in the order of the batches.
-
-        Parameters
-        ----------
-        prompts
-            Batches; each batch has one clause order and at least one given clause.
-        seed, threads
-            See :meth:`writer`.
-        """
-        with self.writer(seed=seed, threads=threads) as writer:
-            return [writer.complete(batch) for batch in prompts]
-
-    def score(self, prompts: Prompts, clause: int, values: IntArray, *, threads: int | None = None) -> FloatArray:
-        """Log-probabilities of values of one clause behind given clauses, shape (n, k).
-
-        See :meth:`~imbllm_autogluon.language.scoring.ValueScorer.score`.
-
-        Raises
-        ------
-        InvalidInputError
-            The backbone is a masked language model, whose predictions are no product of conditional probabilities.
-        """
-        return self.score_all([prompts], clause, values, threads=threads)[0]
+            yield RowWriter(dataclasses.replace(self._backbone, model=written_by), self.config, seed)
 
     def score_all(
         self,
@@ -262,12 +208,19 @@ class TableLanguageModel:
         as_written: bool = False,
         threads: int | None = None,
     ) -> list[FloatArray]:
-        """:meth:`score` of several batches, in their order; `as_written`: in the precision that rows are written in."""
+        """:func:`~imbllm_autogluon.language.scoring.score_values` of several batches, each of shape (n, k).
+
+        `as_written`: in the precision that rows are written in; `threads` of None leaves torch's count alone.
+
+        Raises
+        ------
+        InvalidInputError
+            The backbone is a masked language model, whose predictions are no product of conditional probabilities.
+        """
         self._require_causal()
         with seeded_torch(self.seed, threads):
             model = writing_model(self._backbone.model, self.config) if as_written else self._backbone.model
-            scorer = ValueScorer(model, self.encoding)
-            return [scorer.score(batch, clause, values) for batch in prompts]
+            return [score_values(model, self.encoding, batch, clause, values) for batch in prompts]
 
     def log_likelihoods(self, clauses: Clauses, orders: IntArray, *, threads: int | None = None) -> FloatArray:
         """Log-likelihood of each row's values in the given orders, shape (n,), nats; causal backbones only."""
@@ -280,9 +233,8 @@ class TableLanguageModel:
         """The files of :meth:`save`: a pickle never holds the weights of a base model."""
         with tempfile.TemporaryDirectory() as draft:
             self.save(Path(draft))
-            return {
-                str(file.relative_to(draft)): file.read_bytes() for file in Path(draft).rglob("*") if file.is_file()
-            }
+            files = [file for file in Path(draft).rglob("*") if file.is_file()]
+            return {str(file.relative_to(draft)): file.read_bytes() for file in files}
 
     def __setstate__(self, files: dict[str, bytes]) -> None:
         with tempfile.TemporaryDirectory() as draft:
@@ -293,10 +245,16 @@ class TableLanguageModel:
             self.__dict__.update(self.load(Path(draft)).__dict__)
 
     def save(self, folder: Path) -> None:
-        """Write the model into an existing folder, see :mod:`imbllm_autogluon.language.storage`."""
-        backbone = self._backbone
-        state = ModelState(self.vocabulary, self.config, self.seed, self.curves, backbone.base)
-        save_state(state, backbone.tuning, folder)
+        """Write settings, vocabulary, curves and the weights that learned into a folder, never the base weights."""
+        with writing(folder, _KIND) as draft:
+            draft.data = {
+                "config": vars(self.config),
+                "seed": self.seed,
+                "vocabulary": self.vocabulary.to_dict(),
+                "curves": {name: vars(curve) for name, curve in self.curves.items()},
+                "base": vars(self._backbone.base) if self._backbone.base else None,
+            }
+            draft.arrays = self._backbone.save_weights(draft.folder)
 
     @classmethod
     def load(cls, folder: Path) -> TableLanguageModel:
@@ -307,11 +265,12 @@ class TableLanguageModel:
         StoredStateError
             A file is absent, broken, or of another format, or the base model is not the one it was trained on.
         """
-        with reading("language model", folder):
-            state = load_state(folder)
-            model = cls(state.vocabulary, state.config, state.seed)
-            load_weights(state, model._backbone, folder)
-        model.curves = dict(state.curves)
+        with reading(folder, _KIND) as stored:
+            data, base = stored.data, stored.data["base"]
+            vocabulary = SchemaVocabulary.from_dict(data["vocabulary"])
+            model = cls(vocabulary, LanguageConfig.from_flat(data["config"]), int(data["seed"]))
+            model._backbone.load_weights(BaseModel(**base) if base else None, stored.tensors(), stored.folder)
+            model.curves = {name: TrainingCurve.from_dict(curve) for name, curve in data["curves"].items()}
         return model
 
     def _require_causal(self) -> None:
@@ -334,7 +293,7 @@ class TableLanguageModel:
         kept = None
         if held_out is not None and len(held_out.tokens):
             kept = fixed_sentences(encoding, held_out, config.chosen_order, self.seed, config.column_order_share or 0.0)
-        rate = config.learning_rate * (1 if warmup is None else FINE_TUNING_RATE)
+        rate = config.learning_rate * (1 if warmup is None else _FINE_TUNING_RATE)
         steps = config.steps_for(len(clauses.tokens))
         loss = None if objective is None else self._label_loss(objective)
         batches = self._batches(stage, clauses)
@@ -365,40 +324,7 @@ class TableLanguageModel:
         """What is trained on what, for checkpoints."""
         arrays = [(part.tokens, part.present, part.weights) for part in parts if part is not None]
         rows = [array for row_arrays in arrays for array in row_arrays if array is not None]
-        settings = {name: value for name, value in vars(self.config).items() if name not in NOT_LEARNED}
+        settings = {name: value for name, value in vars(self.config).items() if name not in _NOT_LEARNED}
         base = self._backbone.base.fingerprint if self._backbone.base else None
         asked = None if objective is None else vars(objective)
         return fingerprint({**settings, "seed": self.seed, "base": base, "objective": asked}, rows)
-
-
-def store_warm(file: Path, learning: dict[str, torch.nn.Parameter], curve: TrainingCurve) -> None:
-    """Write weights and curve of a finished warm-up; the file appears whole or not at all."""
-    draft = file.with_name(f".{file.name}-{uuid.uuid4().hex}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        weights = {name: weight.detach().cpu().contiguous() for name, weight in learning.items()}
-        save_file(weights, draft, metadata={"curve": json.dumps(vars(curve))})
-        draft.replace(file)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
-        log.warning("The warm-up could not be stored in %s (%s).", file, error)
-
-
-def restore_warm(file: Path, learning: dict[str, torch.nn.Parameter]) -> TrainingCurve | None:
-    """Give the weights what a stored warm-up left; `None`, and nothing changed, where there is none that fits."""
-    if not file.is_file():
-        return None
-    try:
-        with safe_open(file, framework="pt") as stored:
-            curve = TrainingCurve.from_dict(json.loads(stored.metadata()["curve"]))
-            weights = {name: stored.get_tensor(name) for name in learning}
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        log.warning("A stored warm-up is of no use and is learned again (%s: %s).", file, error)
-        return None
-    if any(weights[name].shape != weight.shape for name, weight in learning.items()):
-        return None
-    with torch.no_grad():
-        for name, weight in learning.items():
-            weight.copy_(weights[name])
-    return curve

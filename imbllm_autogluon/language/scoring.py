@@ -1,4 +1,4 @@
-"""Log-probabilities of given values, for whole batches: how a language model is asked for a label."""
+"""Log-probabilities of given values and rows, for whole batches: how a language model is asked for a label."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ import numpy as np
 import torch
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.language.decoding import Run, given_first, output_logits
 from imbllm_autogluon.language.losses import ValueLoss
+from imbllm_autogluon.language.session import KVSession
 from imbllm_autogluon.sentences import END
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.language.losses import LanguageModel
-    from imbllm_autogluon.language.prompts import Prompts
     from imbllm_autogluon.sentences import Clauses, SentenceEncoding
 
+_Tokens = tuple[int, ...]
 
-Tokens = tuple[int, ...]
 
-
-class ValueScorer:
-    """Scores values of one clause behind the given clauses of prompts.
+@torch.inference_mode()
+def score_values(
+    model: LanguageModel, encoding: SentenceEncoding, prompts: Prompts, clause: int, values: IntArray
+) -> FloatArray:
+    """Log-probabilities of values of one clause behind the given clauses of prompts.
 
     The probability of a value is that with which the constrained decoder would write it at temperature 1: the
     product over its tokens of their shares among the legal ones. Tokens without alternative cost no forward pass,
@@ -31,83 +33,57 @@ class ValueScorer:
 
     Parameters
     ----------
-    model
-        A causal LM.
-    encoding
-        Prefixes and automata of the table's clauses.
+    model, encoding
+        A causal LM, and the automata of the table's clauses.
+    prompts
+        n rows with at least one given clause.
+    clause, values
+        What is scored, such as the label, and its value tokens, shape (k, longest), padded with -1.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n, k), float64
+
+    Raises
+    ------
+    InvalidInputError
+        A value is not legal, or the clause is already given.
     """
-
-    def __init__(self, model: LanguageModel, encoding: SentenceEncoding) -> None:
-        self._model = model
-        self._encoding = encoding
-
-    @torch.inference_mode()
-    def score(self, prompts: Prompts, clause: int, values: IntArray) -> FloatArray:
-        """Log-probabilities of values behind the given clauses.
-
-        Parameters
-        ----------
-        prompts
-            n rows with at least one given clause; `clause` is not among them.
-        clause
-            Whose values are scored, such as the label's.
-        values
-            Value tokens, shape (k, longest), padded with -1.
-
-        Returns
-        -------
-        numpy.ndarray of shape (n, k), float64
-
-        Raises
-        ------
-        InvalidInputError
-            A value is not legal, or the clause is already given.
-        """
-        if clause in prompts.order[: prompts.given]:
-            raise InvalidInputError(f"clause {clause} is given by the prompts; score one that is not.")
-        spelled = [tuple(token for token in row if token >= 0) for row in values.tolist()]
-        branchings = self._branchings(clause, spelled)
-        run = Run(self._model, len(prompts.tokens))
-        given_first(run, self._encoding, prompts, clause)
-        if not self._encoding.fused:
-            run.queue_forced(self._encoding.prefixes[clause])
-        shares = {begin: self._shares(run, begin, clause, state) for begin, state in branchings.items()}
-        scores = [self._total(tokens, shares, len(prompts.tokens)) for tokens in spelled]
-        return np.stack(scores, axis=1) if scores else np.zeros((len(prompts.tokens), 0))
-
-    def _branchings(self, clause: int, spelled: list[Tokens]) -> dict[Tokens, int]:
-        """Automaton state behind each beginning of a value where there is a choice, shortest beginning first."""
-        tables, found = self._encoding.tables, dict[Tokens, int]()
-        choices = tables.allowed.sum(axis=1)
-        for tokens in spelled:
-            state = int(tables.starts[clause])
-            for place, token in enumerate(tokens):
-                if state == END or not tables.allowed[state, token]:
-                    raise InvalidInputError(f"{list(tokens)} are not the tokens of a legal value of clause {clause}.")
-                if choices[state] > 1:
-                    found[tokens[:place]] = state
-                state = int(tables.next_state[state, token])
-            if state != END:
-                raise InvalidInputError(f"{list(tokens)} are only the beginning of a value of clause {clause}.")
-        return dict(sorted(found.items(), key=lambda item: len(item[0])))
-
-    def _shares(self, run: Run, begin: Tokens, clause: int, state: int) -> tuple[dict[int, int], FloatArray]:
-        """Column of each legal token, and the tokens' log-shares behind a beginning, shape (n, n_legal)."""
-        legal = np.flatnonzero(self._encoding.tables.allowed[state])
-        ahead = self._encoding.prefixes[clause] * len(begin) if self._encoding.fused else None
-        hidden = run.peek(begin, ahead)
-        logits = output_logits(self._model, hidden, torch.from_numpy(legal).to(run.device))
+    if clause in prompts.order[: prompts.given]:
+        raise InvalidInputError(f"clause {clause} is given by the prompts; score one that is not.")
+    spelled = [tuple(token for token in row if token >= 0) for row in values.tolist()]
+    branchings = _branchings(encoding, clause, spelled)
+    session = KVSession(model, encoding, len(prompts.tokens))
+    session.feed_given(prompts, clause)
+    if not encoding.fused:
+        session.feed_forced(encoding.prefixes[clause])
+    scores = np.zeros((len(prompts.tokens), len(spelled)))
+    for begin, state in branchings.items():
+        legal = np.flatnonzero(encoding.tables.allowed[state])
+        ahead = encoding.prefixes[clause] * len(begin) if encoding.fused else None
+        logits = session.logits(session.lookahead(begin, ahead), torch.from_numpy(legal).to(session.device))
         shares = torch.log_softmax(logits.double(), dim=1).cpu().numpy()
-        return {int(token): column for column, token in enumerate(legal)}, shares
+        for column, tokens in enumerate(spelled):
+            if len(tokens) > len(begin) and tokens[: len(begin)] == begin:
+                scores[:, column] += shares[:, np.searchsorted(legal, tokens[len(begin)])]
+    return scores
 
-    @staticmethod
-    def _total(tokens: Tokens, shares: dict[Tokens, tuple[dict[int, int], FloatArray]], n_rows: int) -> FloatArray:
-        total = np.zeros(n_rows)
+
+def _branchings(encoding: SentenceEncoding, clause: int, spelled: list[_Tokens]) -> dict[_Tokens, int]:
+    """Automaton state behind each beginning of a value where there is a choice, shortest beginning first."""
+    tables, found = encoding.tables, dict[_Tokens, int]()
+    choices = tables.allowed.sum(axis=1)
+    for tokens in spelled:
+        state = int(tables.starts[clause])
         for place, token in enumerate(tokens):
-            if tokens[:place] in shares:
-                columns, logs = shares[tokens[:place]]
-                total += logs[:, columns[token]]
-        return total
+            if state == END or not tables.allowed[state, token]:
+                raise InvalidInputError(f"{list(tokens)} are not the tokens of a legal value of clause {clause}.")
+            if choices[state] > 1:
+                found[tokens[:place]] = state
+            state = int(tables.next_state[state, token])
+        if state != END:
+            raise InvalidInputError(f"{list(tokens)} are only the beginning of a value of clause {clause}.")
+    return dict(sorted(found.items(), key=lambda item: len(item[0])))
 
 
 @torch.inference_mode()
@@ -118,14 +94,10 @@ def log_likelihoods(
 
     Parameters
     ----------
-    model
-        A causal LM.
-    encoding
-        How the rows are written.
-    clauses
-        n rows.
-    orders
-        Clause indices in the order of writing, shape (n, n_clauses).
+    model, encoding
+        A causal LM, and how rows are written for it.
+    clauses, orders
+        n rows, and their clause indices in the order of writing, shape (n, n_clauses).
     rows_at_once
         Rows that go through the model together.
 

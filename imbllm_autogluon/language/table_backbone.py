@@ -8,24 +8,34 @@ few dozen to a few thousand.
 from __future__ import annotations
 
 import hashlib
+import re
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors.torch import load_file
 
-from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.language.compact import build_compact
-from imbllm_autogluon.language.processes import Processes
-from imbllm_autogluon.language.tuning import Tuning
+from imbllm_autogluon.language.hardware import Processes
+from imbllm_autogluon.language.masked import build_compact_masked, require_single_tokens
+from imbllm_autogluon.language.pretrained import load_model, load_tokenizer
 from imbllm_autogluon.sentences import TextVocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    from imbllm_autogluon.language.backbones import BackboneSource
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.language.losses import LanguageModel
+    from imbllm_autogluon.language.pretrained import BackboneSource
     from imbllm_autogluon.sentences import SchemaVocabulary, SentenceEncoding
+
+_ADAPTER_FOLDER = "adapter"
+"""Where a saved model keeps its LoRA adapters, in peft's own form."""
+
+_BLOCK = re.compile(r"\.(\d+)\.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +47,7 @@ class BaseModel:
 
     revision: str | None
     fingerprint: str
-    """Of the weights, see :func:`~imbllm_autogluon.language.table_backbone.base_fingerprint`."""
+    """Of the weights, see :func:`~imbllm_autogluon.language.table_backbone._base_fingerprint`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +69,30 @@ class TableBackbone:
         device: torch.device = self.model.get_input_embeddings().weight.device
         return device
 
+    def save_weights(self, folder: Path) -> dict[str, torch.nn.Parameter]:
+        """Write LoRA adapters into an existing folder, in peft's form; return the other weights that learned."""
+        if self.base is not None:
+            self.tuning.save_adapters(folder, self.base)
+        return self.tuning.own_weights()
+
+    def load_weights(self, base: BaseModel | None, weights: dict[str, torch.Tensor], folder: Path) -> None:
+        """Give the model what :meth:`save_weights` wrote and returned; another base or shape is refused."""
+        if self.base is not None and base is not None and self.base.fingerprint != base.fingerprint:
+            raise StoredStateError(
+                f"the base model at {self.base.location!r} is not the one that was fine-tuned (its weights differ); "
+                f"give the same files, or revision {base.revision!r}, or fit again."
+            )
+        self.tuning.load_adapters(folder)
+        own = self.tuning.own_weights()
+        # copy_ would repeat a smaller weight until it fits.
+        differing = {(n, w.shape) for n, w in weights.items()} ^ {(n, w.shape) for n, w in own.items()}
+        if differing:
+            raise StoredStateError(f"the stored weights do not fit the model: {sorted({n for n, _ in differing})}")
+        with torch.no_grad():
+            for name, weight in own.items():
+                weight.copy_(weights[name])
+        self.tuning.merge()
+
 
 def build_table_backbone(vocabulary: SchemaVocabulary, config: LanguageConfig) -> TableBackbone:
     """Build the backbone that a resolved configuration names; random weights come from torch's global generator.
@@ -73,7 +107,7 @@ def build_table_backbone(vocabulary: SchemaVocabulary, config: LanguageConfig) -
     if not config.is_pretrained:
         # Free decoding has to find the names of the columns by itself; a mask stands in the place of a value alone.
         return _compact(vocabulary.encoding(fused=config.backbone == "compact" and config.constrained), config)
-    from imbllm_autogluon.language.backbones import find_backbone, load_model
+    from imbllm_autogluon.language.backbones import find_backbone
 
     source = find_backbone(
         config.backbone,
@@ -82,19 +116,16 @@ def build_table_backbone(vocabulary: SchemaVocabulary, config: LanguageConfig) -
         token_variable=config.token_variable,
     )
     model = load_model(source)
-    base = BaseModel(source.location, source.revision, base_fingerprint(model))
+    base = BaseModel(source.location, source.revision, _base_fingerprint(model))
     encoding, origins = _read_by(source, vocabulary, config)
     _require_room(model, encoding)
-    trim_vocabulary(model, origins)
+    _trim_vocabulary(model, origins)
     model = model.to(_device(config)).eval()
     return TableBackbone(model, encoding, Tuning(model, config), source.family, base)
 
 
 def _compact(encoding: SentenceEncoding, config: LanguageConfig) -> TableBackbone:
     if config.backbone == "compact_masked":
-        from imbllm_autogluon.language.compact_masked import build_compact_masked
-        from imbllm_autogluon.language.masked import require_single_tokens
-
         require_single_tokens(encoding)
         model, family = build_compact_masked(encoding.n_tokens, encoding.longest_sentence, config), "masked"
     else:
@@ -107,8 +138,6 @@ def _read_by(
     source: BackboneSource, vocabulary: SchemaVocabulary, config: LanguageConfig
 ) -> tuple[SentenceEncoding, list[list[int]]]:
     """How rows become tokens, and the pretrained tokens that each of them stands for."""
-    from imbllm_autogluon.language.backbones import load_tokenizer
-
     tokenizer = load_tokenizer(source)
     if config.clauses == "text":
         if source.family == "masked":
@@ -122,8 +151,6 @@ def _read_by(
     encoding = vocabulary.encoding(fused=is_fused)
     origins = [tokenizer.encode(text, add_special_tokens=False) for text in encoding.token_texts]
     if source.family == "masked":
-        from imbllm_autogluon.language.masked import require_single_tokens
-
         require_single_tokens(encoding)
         origins.append([tokenizer.mask_token_id])
     return encoding, origins
@@ -147,16 +174,10 @@ def _device(config: LanguageConfig) -> torch.device:
     return torch.device(config.device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
-def trim_vocabulary(model: LanguageModel, sources: Sequence[Sequence[int]]) -> None:
-    """Replace input embedding and output layer by those of the given tokens, in place.
+def _trim_vocabulary(model: LanguageModel, sources: Sequence[Sequence[int]]) -> None:
+    """Replace input embedding and output layer of a transformers model, in place.
 
-    Parameters
-    ----------
-    model
-        A transformers language model.
-    sources
-        For each new token the old tokens that it stands for; its embedding and its output weights are their mean
-        (zero where there are none).
+    `sources` are for each new token the old ones that it stands for: it begins at their mean, at zero without any.
     """
     embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
     tied = head.weight is embedding.weight
@@ -175,7 +196,7 @@ def trim_vocabulary(model: LanguageModel, sources: Sequence[Sequence[int]]) -> N
         outputs.weight = model.get_input_embeddings().weight
 
 
-def base_fingerprint(model: LanguageModel) -> str:
+def _base_fingerprint(model: LanguageModel) -> str:
     """SHA-256 of the embeddings and of the first tensor of each block: tells one base model from another."""
     digest = hashlib.sha256()
     seen: set[str] = set()
@@ -192,3 +213,93 @@ def _means(weights: torch.Tensor, sources: Sequence[Sequence[int]]) -> torch.Ten
     zero = torch.zeros_like(weights[0])
     rows = [weights[list(source)].mean(dim=0) if len(source) else zero for source in sources]
     return torch.stack(rows).detach().clone()
+
+
+class Tuning:
+    """What learns of a model over the table's vocabulary: all weights, LoRA adapters, or the last blocks."""
+
+    def __init__(self, model: LanguageModel, config: LanguageConfig) -> None:
+        self._model = model
+        self._adapters: Any = None
+        self._merged = False
+        if config.tuning == "full":
+            return
+        model.requires_grad_(False)
+        if config.tuning == "lora":
+            self._adapters = _with_adapters(model, config.lora_rank)
+        else:
+            _open_top_blocks(model, config.top_blocks)
+        if config.clauses == "tokens":  # new tokens: their mean embedding is only a start
+            model.get_input_embeddings().weight.requires_grad_(True)
+            model.get_output_embeddings().weight.requires_grad_(True)
+
+    def learning(self) -> dict[str, torch.nn.Parameter]:
+        """Parameters that learn, by name; a weight that two layers share occurs once."""
+        return {name: weight for name, weight in self._model.named_parameters() if weight.requires_grad}
+
+    def own_weights(self) -> dict[str, torch.nn.Parameter]:
+        """Parameters that learn, without LoRA adapters."""
+        return {name: weight for name, weight in self.learning().items() if "lora_" not in name}
+
+    def merge(self) -> None:
+        """Add the adapters to the weights that they adapt: writing rows then costs nothing extra."""
+        if self._adapters is not None and not self._merged:
+            self._adapters.merge_adapter()
+            self._merged = True
+
+    def unmerge(self) -> None:
+        """Take the adapters out again, to go on learning."""
+        if self._merged:
+            self._adapters.unmerge_adapter()
+            self._merged = False
+
+    def save_adapters(self, folder: Path, base: BaseModel) -> None:
+        """Write the adapters into an existing folder, if there are any; `base` is for peft's own record."""
+        if self._adapters is None:
+            return
+        settings = self._adapters.peft_config["default"]
+        settings.base_model_name_or_path, settings.revision = base.location, base.revision
+        # False: peft would ask the Hub for the base model's vocabulary otherwise.
+        self._adapters.save_pretrained(str(folder / _ADAPTER_FOLDER), save_embedding_layers=False)
+
+    def load_adapters(self, folder: Path) -> None:
+        """Read the adapters written by :meth:`save_adapters`, if this model has any."""
+        if self._adapters is None:
+            return
+        from peft import set_peft_model_state_dict
+
+        # peft's reader resolves folders and devices by itself; the file alone says all that is needed here.
+        weights = load_file(folder / _ADAPTER_FOLDER / "adapter_model.safetensors")
+        outcome: Any = set_peft_model_state_dict(self._adapters, weights)
+        if outcome.unexpected_keys or any("lora_" in key for key in outcome.missing_keys):
+            raise InvalidInputError("the stored adapters do not fit the base model.")
+
+
+def _with_adapters(model: LanguageModel, rank: int) -> Any:
+    """Put LoRA adapters beside every linear layer but the output layer."""
+    from peft import LoraConfig, get_peft_model
+    from transformers.pytorch_utils import Conv1D
+
+    transposed = any(isinstance(module, Conv1D) for module in model.modules())
+    settings = LoraConfig(
+        r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules="all-linear", fan_in_fan_out=transposed
+    )
+    with warnings.catch_warnings():
+        # peft 0.21 reads a property that transformers 5.2 renamed.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        return get_peft_model(model, settings)
+
+
+def _open_top_blocks(model: LanguageModel, count: int) -> None:
+    """Let the last blocks learn, and what stands behind them (the final norm)."""
+    numbers = {int(found.group(1)) for name, _ in model.named_parameters() if (found := _BLOCK.search(name))}
+    if not numbers:
+        raise InvalidInputError(f"{type(model).__name__} has no numbered blocks; use tuning='lora' or 'full'.")
+    first = max(numbers) + 1 - count
+    outer_layers = [model.get_input_embeddings(), model.get_output_embeddings()]
+    embeddings = {id(weight) for layer in outer_layers for weight in layer.parameters()}
+    behind = False
+    for name, weight in model.named_parameters():
+        found = _BLOCK.search(name)
+        behind = behind or found is not None
+        weight.requires_grad_(behind and id(weight) not in embeddings and (not found or int(found.group(1)) >= first))

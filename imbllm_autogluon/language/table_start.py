@@ -1,19 +1,26 @@
-"""The weights that the compact backbone begins with: it has seen other tables, and counted the rows of this one.
+"""The weights that the compact backbone begins with: it knows other tables, and has counted the rows of this one.
 
-What is known of a token in every table alike (where its value stands in the correspondence analysis of the fold, its
-rank in the column, how frequent it is, whether it is a bin, a category, a missing value or a label, how strongly its
-column hangs together with others) becomes its embedding through one matrix, and its vector in the output layer through
-another; these and the blocks were trained together over many other tables (``benchmarks/pretraining.py`` tells which).
-A table's own training starts from there: matrices and blocks learn on, and each token and the tokens of each column
-together learn what they add.
-Amortized learning of tables: Hollmann et al., Nature 637, 2025 (TabPFN); a language model of any column order: Borisov
-et al., ICLR 2023 (GReaT).
+A correspondence analysis of the rows to be learned gives each value a vector: values that occur together more often
+than independent columns would let them get similar ones, and neighboring bins of a number nearly the same. Without
+shipped weights the vectors are added to random embeddings (:func:`start_from_rows`); the tied output layer then
+prefers, from the first step on, values that go with those written before.
+
+With them (:func:`start_from_other_tables`) all that is known of a token in every table alike (its vector, its rank in
+the column, how frequent it is, whether it is a bin, a category, a missing value or a label, how strongly its column
+hangs together with others) becomes its embedding through one matrix, and its vector in the output layer through
+another; these and the blocks were trained together over many other tables (``benchmarks/pretraining.py``). Matrices
+and blocks learn on, and each token and the tokens of each column together learn what they add.
+
+Multiple correspondence analysis: Greenacre, Theory and Applications of Correspondence Analysis, 1984, chapter 5;
+factorized co-occurrence as embeddings: Levy and Goldberg, NeurIPS 2014; axes that shuffled columns reach too are
+chance: Horn, Psychometrika 30, 1965 (parallel analysis). Amortized learning of tables: Hollmann et al., Nature 637,
+2025 (TabPFN); a language model of any column order: Borisov et al., ICLR 2023 (GReaT).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -22,38 +29,54 @@ import torch
 from safetensors.torch import load
 from torch.nn import functional
 
-from imbllm_autogluon.language.cooccurrence import AXES, STRENGTH, Cooccurrence
-from imbllm_autogluon.randomness import child_rng
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.sentences import PADDING
-from imbllm_autogluon.sentences.value_codings import NO_TOKEN, BinCoding
+from imbllm_autogluon.sentences.values import NO_TOKEN, BinCoding
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.language.compact import CompactModel
+    from imbllm_autogluon.language.losses import LanguageModel
     from imbllm_autogluon.sentences import Clauses, SentenceEncoding
-
 
 SHIPPED = "compact.safetensors"
 
-WAVES = 2
+AXES = 32
+"""Most axes that are kept."""
+
+_MOST_ROWS, _MOST_VALUES = 20_000, 1_000
+"""Rows that are counted, and the most frequent values that get a vector: the axes of 1,000 values take 0.1 s."""
+
+_BANDWIDTH = 1 / 16
+"""Standard deviation of the kernel that lets bins share counts with their neighbors, as a share of the column's bins
+(at least one bin)."""
+
+_STRENGTH = 0.5
+"""Factor of the vectors in the embeddings. Factors of 0.25 to 1 learn the same."""
+
+_WAVES = 2
 """Sines and cosines of a bin's rank."""
+
+
+def start_from_rows(model: LanguageModel, encoding: SentenceEncoding, rows: Clauses, seed: int) -> None:
+    """Add the analysis of the rows to be learned to random input embeddings, turned to their width at random.
+
+    The output layer of the model is tied to its input embeddings.
+    """
+    rng = child_rng(seed, "training", "co-occurrence")
+    counted = _Cooccurrence.of(encoding, rows, rng)
+    vectors = counted.embeddings(rng)
+    weight = model.get_input_embeddings().weight
+    turned = vectors @ rng.normal(size=(vectors.shape[1], weight.shape[1])) / np.sqrt(weight.shape[1])
+    with torch.no_grad():
+        weight[torch.from_numpy(counted.tokens)] += torch.from_numpy(_STRENGTH * turned).to(weight)
 
 
 def start_from_other_tables(model: CompactModel, encoding: SentenceEncoding, rows: Clauses, seed: int) -> None:
     """Give the model the shipped blocks and matrices, which learn on until :func:`settle`.
 
+    The model has the shipped shape, the encoding is fused, the rows are those that the first stage of training learns.
     Tokens of values that take several (digits, texts) keep their random embeddings.
-
-    Parameters
-    ----------
-    model
-        A compact backbone of the shipped shape.
-    encoding
-        How the rows are written; fused.
-    rows
-        Rows that the first stage of training learns.
-    seed
-        Of shuffled columns, and of the choice among very many rows.
     """
     known = TokenFeatures.of(encoding, rows, child_rng(seed, "training", "co-occurrence"))
     tokens, features = known.stacked()
@@ -89,14 +112,7 @@ def settle(model: CompactModel) -> None:
 class _Described(torch.nn.Module):
     """Vectors of the tokens: what is their own, and the features of some of them times a matrix.
 
-    Parameters
-    ----------
-    own
-        Vectors without features, shape (n_tokens, width); those of tokens with features begin at 0.
-    tokens
-        Tokens with features, shape (k,).
-    features
-        Shape (k, n_features).
+    `own`, shape (n_tokens, width), begins at 0 for the k tokens with features, of shape (k, n_features).
     """
 
     bias = None
@@ -132,28 +148,24 @@ class DescribedOutput(_Described):
 
 @dataclass(frozen=True, eq=False)
 class TokenFeatures:
-    """What is known of the tokens of a table before training, in the same form for every table."""
+    """What is known of the tokens of a table before training, in the same form for every table.
+
+    `tokens` stand for a whole value, shape (n_values,); `columns` are their clauses, `values` the features of their
+    values, shape (n_values, n_value_features). `prefixes` are the tokens of the clauses, shape (n_clauses,), `names`
+    the features of these, shape (n_clauses, n_name_features).
+    """
 
     tokens: IntArray
-    """Tokens that stand for a whole value, shape (n_values,)."""
-
     columns: IntArray
-    """Clause of each of them, shape (n_values,)."""
-
     values: FloatArray
-    """Features of their values, shape (n_values, n_value_features)."""
-
     prefixes: IntArray
-    """Token of each clause's prefix, shape (n_clauses,)."""
-
     names: FloatArray
-    """Features of the clauses, shape (n_clauses, n_name_features)."""
 
     @classmethod
     def of(cls, encoding: SentenceEncoding, rows: Clauses, rng: np.random.Generator) -> TokenFeatures:
         """Describe the tokens of an encoding by the rows to be learned."""
-        counted = Cooccurrence.of(encoding, rows, rng)
-        found = STRENGTH * counted.embeddings(rng)[:, ::-1]  # the strongest axis first
+        counted = _Cooccurrence.of(encoding, rows, rng)
+        found = _STRENGTH * counted.embeddings(rng)[:, ::-1]  # the strongest axis first
         axes = np.zeros((len(counted.tokens), AXES))
         axes[:, : found.shape[1]] = found
         names = _name_features(encoding, counted, axes)
@@ -163,15 +175,9 @@ class TokenFeatures:
                 n = coding.bins.n_bins
                 ranks[coding.first : coding.first + n] = (np.arange(n) + 0.5) / n * 2 - 1
         missing = [getattr(coding, "missing_token", None) or NO_TOKEN for coding in encoding.codings]
-        values = np.column_stack(
-            [
-                axes,
-                _rank_features(ranks[counted.tokens]),
-                np.isin(counted.tokens, missing),
-                np.log(np.maximum(counted.shares, 1e-4)) / 3,
-                names[counted.columns],
-            ]
-        )
+        ranked, is_missing = _rank_features(ranks[counted.tokens]), np.isin(counted.tokens, missing)
+        frequency = np.log(np.maximum(counted.shares, 1e-4)) / 3
+        values = np.column_stack([axes, ranked, is_missing, frequency, names[counted.columns]])
         prefixes = np.array([prefix[0] for prefix in encoding.prefixes], dtype=np.int64)
         return cls(counted.tokens, counted.columns, values, prefixes, names)
 
@@ -191,16 +197,16 @@ class TokenFeatures:
 
 
 def _rank_features(ranks: FloatArray) -> FloatArray:
-    """Smooth functions of the ranks of bins in [-1, 1], 0 for values without one (NaN), shape (n, 3 + 2 x `WAVES`)."""
+    """Smooth functions of the ranks of bins in [-1, 1], 0 for values without one (NaN), shape (n, 3 + 2 x `_WAVES`)."""
     is_bin = ~np.isnan(ranks)
     known = np.where(is_bin, ranks, 0.0)
-    turns = np.pi * known[:, None] * np.arange(1, WAVES + 1)
+    turns = np.pi * known[:, None] * np.arange(1, _WAVES + 1)
     columns = [is_bin, known, 1.5 * known**2 - 0.5, *np.sin(turns).T, *np.cos(turns).T]
     features: FloatArray = np.stack(columns, axis=1) * is_bin[:, None]
     return features
 
 
-def _name_features(encoding: SentenceEncoding, counted: Cooccurrence, axes: FloatArray) -> FloatArray:
+def _name_features(encoding: SentenceEncoding, counted: _Cooccurrence, axes: FloatArray) -> FloatArray:
     """How far the values of each clause spread along the axes, their number, and what kind of column it is."""
     n_clauses = encoding.n_clauses
     weights = counted.shares
@@ -213,3 +219,100 @@ def _name_features(encoding: SentenceEncoding, counted: Cooccurrence, axes: Floa
     ]
     features: FloatArray = np.column_stack([np.sqrt(spread), np.log(np.maximum(number, 1)) / 3, kinds])
     return features
+
+
+@dataclass(frozen=True, eq=False)
+class _Cooccurrence:
+    """Which values rows hold together; columns whose values take several tokens (digits, texts) are left out.
+
+    `tokens` stand for a whole value, ascending, shape (n_values,); `columns` are their clauses; `held` is the place
+    among them of each value of n rows, shape (n, n_clauses), -1 for none. A class counts by the root of its rows:
+    `weights`, shape (n,), add up to 1. Rows give a share of their count to bins next to their own: `smoother`, shape
+    (n_values, n_values).
+    """
+
+    tokens: IntArray
+    columns: IntArray
+    held: IntArray
+    weights: FloatArray
+    smoother: FloatArray
+
+    @classmethod
+    def of(cls, encoding: SentenceEncoding, rows: Clauses, rng: np.random.Generator) -> _Cooccurrence:
+        """Find the values of n rows; `rng` chooses where there are more than `_MOST_ROWS`."""
+        if len(rows.tokens) > _MOST_ROWS:
+            rows = rows.take(np.sort(rng.choice(len(rows.tokens), _MOST_ROWS, replace=False)))
+        held, columns = rows.tokens[:, :, 0], _columns(encoding)
+        alone = (rows.tokens[:, :, 1:] < 0).all(axis=2) & (columns[held] == np.arange(held.shape[1]))
+        known = rows.present & alone & (held >= 0)
+        counts = np.bincount(held[known], minlength=encoding.n_tokens)
+        tokens = np.sort(np.argsort(-counts, kind="stable")[: min(_MOST_VALUES, np.count_nonzero(counts))])
+        places = np.full(encoding.n_tokens, -1)
+        places[tokens] = np.arange(len(tokens))
+        placed = np.where(known, places[held], -1)
+        return cls(tokens, columns[tokens], placed, _weights(held[:, -1]), _smoother(encoding, tokens))
+
+    @cached_property
+    def shares(self) -> FloatArray:
+        """Weighted share of the rows with each value, shape (n_values,)."""
+        is_held = self.held >= 0
+        weights = np.broadcast_to(self.weights[:, None], self.held.shape)[is_held]
+        return np.bincount(self.held[is_held], weights, len(self.tokens)).astype(np.float64)
+
+    def embeddings(self, rng: np.random.Generator) -> FloatArray:
+        """Vectors whose products are the values' lift less one, shape (n_values, axes).
+
+        Lift is the share of rows with both values over that of independent columns. Axes are shrunk by the strength
+        that the strongest one has where every column is shuffled.
+        """
+        strengths, axes, shares = self._axes(self.held)
+        chance = self._axes(rng.permuted(self.held, axis=0))[0]
+        if not len(strengths):
+            return axes
+        strengths = np.maximum(strengths - chance.max(), 0.0)
+        vectors: FloatArray = axes * np.sqrt(strengths) / np.sqrt(shares)[:, None]
+        return vectors[:, strengths > 0]
+
+    def _axes(self, held: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Strengths and axes of the standardized residuals, ascending, and the share of the rows with each value."""
+        from scipy.linalg import eigh
+        from scipy.sparse import csr_array
+
+        n = len(self.tokens)
+        if n == 0:
+            return np.zeros(0), np.zeros((0, 0)), np.zeros(0)
+        rows = np.nonzero(held >= 0)[0]
+        indicator = csr_array((np.ones(len(rows)), (rows, held[held >= 0])), shape=(len(held), n))
+        joint = self.smoother @ (indicator.T @ (indicator * self.weights[:, None])).toarray() @ self.smoother.T
+        shares = np.maximum(self.smoother @ (indicator.T @ self.weights), 1e-6)
+        residuals = (joint - np.outer(shares, shares)) / np.sqrt(np.outer(shares, shares))
+        residuals[self.columns[:, None] == self.columns[None, :]] = 0.0
+        strengths, axes = eigh(residuals, subset_by_index=[max(0, n - AXES), n - 1])
+        return strengths, axes, shares
+
+
+def _columns(encoding: SentenceEncoding) -> IntArray:
+    """The only clause that each token can be a value of, shape (n_tokens,); -1 where there is none or several."""
+    columns = np.full(encoding.n_tokens, -1)
+    for clause in range(encoding.n_clauses):
+        tokens = encoding.tables.clause_tokens(clause)
+        columns[tokens] = np.where(columns[tokens] == -1, clause, encoding.n_clauses)
+    return np.where(columns == encoding.n_clauses, -1, columns)
+
+
+def _weights(labels: IntArray) -> FloatArray:
+    _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    weights = 1.0 / np.sqrt(counts[codes])
+    shares: FloatArray = weights / weights.sum()
+    return shares
+
+
+def _smoother(encoding: SentenceEncoding, tokens: IntArray) -> FloatArray:
+    smoother = np.eye(len(tokens))
+    for coding in encoding.codings:
+        if isinstance(coding, BinCoding) and coding.bins.n_bins > 3:
+            places = np.flatnonzero((tokens >= coding.first) & (tokens < coding.first + coding.bins.n_bins))
+            steps = (tokens[places, None] - tokens[None, places]) / max(1.0, _BANDWIDTH * coding.bins.n_bins)
+            kernel = np.exp(-(steps**2) / 2)
+            smoother[np.ix_(places, places)] = kernel / kernel.sum(axis=0, keepdims=True)
+    return smoother

@@ -6,28 +6,30 @@ import logging
 import math
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.optim.adamw import adamw
 
-from imbllm_autogluon.language.adamw import optimizer_of
-from imbllm_autogluon.language.memory import ran_out_of_memory, release_memory
-from imbllm_autogluon.language.precision import autocast
-from imbllm_autogluon.language.processes import Processes
-from imbllm_autogluon.language.training_state import Progress, TrainingCurve, TrainingState
+from imbllm_autogluon.language.checkpoints import Progress, TrainingCurve
+from imbllm_autogluon.language.hardware import Processes, autocast, ran_out_of_memory, release_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from imbllm_autogluon.language.adamw import Optimizer
     from imbllm_autogluon.language.checkpoints import Checkpoint
     from imbllm_autogluon.language.losses import LanguageModel, Loss
     from imbllm_autogluon.sentences import Sentences
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
-EVALUATIONS = 10
+_EVALUATIONS = 10
 """How often a stage looks at the held-out loss."""
+
+_MOST_FLAT_WEIGHTS = 1_000_000
+"""Weights that are copied together in each step: 4 MB; for more of them the copies take longer than the calls."""
+
+_DECAY, _LARGEST_NORM = 0.01, 1.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Stage:
     """Evaluations without a lower held-out loss after which the stage ends."""
 
     loss: Loss | None = None
-    """What this stage minimises, where that is not the trainer's own."""
+    """What this stage minimizes, where that is not the trainer's own."""
 
 
 class Trainer:
@@ -56,15 +58,12 @@ class Trainer:
 
     Parameters
     ----------
-    model
-        A transformers language model; left in evaluation mode.
-    learning
-        Its weights that learn, by name.
+    model, learning
+        A transformers language model, left in evaluation mode, and its weights that learn, by name.
     loss
-        What is minimised.
+        What is minimized.
     micro_batch
-        Most sentences that go through the model at once; gradients are accumulated. Halved where memory runs out,
-        for good.
+        Most sentences that go through the model at once, halved for good where memory runs out.
     processes
         Those that share each batch.
     checkpoint
@@ -116,55 +115,44 @@ class Trainer:
     def run(self, stage: Stage, progress: Callable[[int], None] = lambda _: None) -> TrainingCurve:
         """Train one stage with AdamW, gradient clipping and a linear schedule.
 
-        Parameters
-        ----------
-        stage
-            Batches, steps, learning rate and limits.
-        progress
-            Called with the steps just done: 1, or any number at once where a checkpoint is resumed.
+        `progress` is called with the steps just done: 1, or any number at once where a checkpoint is resumed.
         """
-        weights = list(self._learning.values())
-        optimizer = optimizer_of(weights)
-        done, started = Progress(), time.perf_counter()
-        best = _Best(stage, self._learning)
-        state = TrainingState(self._learning, optimizer, best.weights, self._generators())
+        done, state, started = Progress(), _State(self._learning), time.perf_counter()
         if self._checkpoint is not None:
-            done = self._checkpoint.restore(stage.name, state) or done
+            done = self._checkpoint.restore(stage.name, state.fill) or done
             progress(done.step)
         before, stopped_by = done.seconds, "steps"
         self._loss = stage.loss or self._usual_loss
         self._model.train()
         try:
-            self._evaluate(stage, done, best)
+            self._evaluate(stage, done, state)
             while done.step < stage.steps:
                 done.seconds = before + time.perf_counter() - started
                 if self._out_of_time(stage, done):
                     stopped_by = "time limit"
                     break
-                self._step(stage, done, optimizer)
+                self._step(stage, done, state.optimizer)
                 progress(1)
-                self._evaluate(stage, done, best)
-                if best.is_over(done):
+                self._evaluate(stage, done, state)
+                if done.is_over(stage.patience):
                     stopped_by = "held-out loss"
                     break
-                if self._checkpoint is not None and self._processes.is_first:
-                    self._checkpoint.store_if_due(stage.name, done, state)
-            self._evaluate(stage, done, best, now=True)  # without it time that runs out would undo steps never judged
+                if self._checkpoint is not None and self._processes.is_first and self._checkpoint.is_due:
+                    self._checkpoint.store(stage.name, done, state.tensors())
+            self._evaluate(stage, done, state, now=True)  # without it time that runs out would undo steps never judged
         finally:
             self._model.eval()
-        best.put_back()
+        state.put_best_back()
         done.seconds = before + time.perf_counter() - started
-        return TrainingCurve(
-            tuple(done.losses), done.tokens, done.seconds, stopped_by, done.tokens_read, tuple(done.held_out)
-        )
+        return done.curve(stopped_by)
 
     def _out_of_time(self, stage: Stage, done: Progress) -> bool:
         if stage.seconds is None:
             return False
         return self._processes.agree(done.seconds >= stage.seconds, self._device)
 
-    def _step(self, stage: Stage, done: Progress, optimizer: Optimizer) -> None:
-        """One optimiser step on one batch."""
+    def _step(self, stage: Stage, done: Progress, optimizer: _FlatAdamW | _LargeAdamW) -> None:
+        """One optimizer step on one batch."""
         batch = stage.batch(done.step)
         loss, tokens = self._gradients(self._own_part(batch))
         if tokens:  # without a value nothing can be learned, and 0 / 0 would spoil every weight
@@ -180,7 +168,7 @@ class Trainer:
 
     def _gradients(self, batch: Sentences) -> tuple[float, int]:
         """Gradients of the summed loss of a batch over all processes; returns that loss and the learned tokens."""
-        total = self._with_less_memory(lambda rows: self._accumulate(batch, rows), len(batch.ids))
+        total = self._total(batch, learns=True)
         if self._processes.count > 1:
             for weight in self._learning.values():
                 weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
@@ -188,32 +176,34 @@ class Trainer:
             self._processes.add_up([total, *(w.grad for w in self._learning.values() if w.grad is not None)])
         return float(total[0]), int(total[1])
 
-    def _accumulate(self, batch: Sentences, rows: int) -> torch.Tensor:
-        """Add up gradients, `rows` sentences at a time; returns the summed loss and the learned tokens."""
-        for weight in self._learning.values():
-            weight.grad = None
-        total = torch.zeros(2, dtype=torch.float64)
-        for start in range(0, len(batch.ids), rows):
-            with autocast(self._device):
-                loss, tokens = self._loss(self._model, batch.take(slice(start, start + rows)))
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += torch.tensor([float(loss.detach()), tokens], dtype=torch.float64)
-        return total
-
-    def _with_less_memory(self, attempt: Callable[[int], torch.Tensor], n_rows: int) -> torch.Tensor:
-        """Try with as many rows at once as allowed; with half as many, for good, where memory runs out."""
+    def _total(self, sentences: Sentences, *, learns: bool) -> torch.Tensor:
+        """Summed loss and learned tokens; half as many rows go at once, for good, where memory runs out."""
+        n_rows = len(sentences.ids)
         while True:
             rows = max(1, min(n_rows, self.micro_batch or n_rows))
             try:
-                return attempt(rows)
+                return self._total_of_parts(sentences, rows, learns=learns)
             except Exception as error:
                 if rows == 1 or not ran_out_of_memory(error):
                     raise
             self.micro_batch = rows // 2
-            log.warning("Out of memory with %d sentences at once; going on with %d.", rows, self.micro_batch)
+            _log.warning("Out of memory with %d sentences at once; going on with %d.", rows, self.micro_batch)
             release_memory()
 
-    def _evaluate(self, stage: Stage, done: Progress, best: _Best, *, now: bool = False) -> None:
+    def _total_of_parts(self, sentences: Sentences, rows: int, *, learns: bool) -> torch.Tensor:
+        """Summed loss and learned tokens, `rows` sentences at a time; gradients are added up where the model learns."""
+        for weight in self._learning.values() if learns else ():
+            weight.grad = None
+        total = torch.zeros(2, dtype=torch.float64)
+        for start in range(0, len(sentences.ids), rows):
+            with autocast(self._device):
+                loss, tokens = self._loss(self._model, sentences.take(slice(start, start + rows)))
+            if learns:
+                loss.backward()  # type: ignore[no-untyped-call]
+            total += torch.tensor([float(loss.detach()), tokens], dtype=torch.float64)
+        return total
+
+    def _evaluate(self, stage: Stage, done: Progress, state: _State, *, now: bool = False) -> None:
         """Note the held-out loss where it is time to, or `now`."""
         if stage.held_out is None or not (now or _is_due(done.step, stage.steps)):
             return
@@ -222,61 +212,155 @@ class Trainer:
         sentences = self._own_part(stage.held_out)
         self._model.eval()
         with torch.inference_mode():
-            total = self._with_less_memory(lambda rows: self._judged(sentences, rows), len(sentences.ids))
+            total = self._total(sentences, learns=False)
         self._model.train()
         total = total.to(self._device)
         self._processes.add_up([total])  # one figure for all processes, so that all stop at the same step
         done.held_out.append((done.step, float(total[0] / total[1])))
-        best.note(done)
-
-    def _generators(self) -> list[torch.Generator]:
-        """Everything that a step draws from."""
-        generators = [torch.default_generator]
-        if self._device.type == "cuda":
-            generators.append(torch.cuda.default_generators[self._device.index or 0])
-        return generators
-
-    def _judged(self, sentences: Sentences, rows: int) -> torch.Tensor:
-        total = torch.zeros(2, dtype=torch.float64)
-        for start in range(0, len(sentences.ids), rows):
-            with autocast(self._device):
-                loss, tokens = self._loss(self._model, sentences.take(slice(start, start + rows)))
-            total += torch.tensor([float(loss), tokens], dtype=torch.float64)
-        return total
+        state.keep_best(done.held_out)
 
 
-class _Best:
-    """Weights with the lowest held-out loss of a stage so far."""
+class _State:
+    """What a step of training changes: learning weights, their best values, optimizer, sources of dropout."""
 
-    def __init__(self, stage: Stage, learning: dict[str, torch.nn.Parameter]) -> None:
-        self._patience = stage.patience
-        self._learning = learning
-        self.weights: dict[str, torch.Tensor] = {}
+    def __init__(self, learning: dict[str, torch.nn.Parameter]) -> None:
+        device = next(iter(learning.values())).device
+        self.learning = learning
+        self.optimizer = _optimizer_of(list(learning.values()))
+        self.best: dict[str, torch.Tensor] = {}
+        self.generators = [torch.default_generator]
+        if device.type == "cuda":
+            self.generators.append(torch.cuda.default_generators[device.index or 0])
 
-    def note(self, done: Progress) -> None:
+    def keep_best(self, held_out: list[tuple[int, float]]) -> None:
         """Keep the weights if the last evaluation was the best."""
-        losses = [loss for _, loss in done.held_out]
+        losses = [loss for _, loss in held_out]
         if losses[-1] <= min(losses):
-            self.weights.update({name: weight.detach().clone() for name, weight in self._learning.items()})
+            self.best.update({name: weight.detach().clone() for name, weight in self.learning.items()})
 
-    def is_over(self, done: Progress) -> bool:
-        """Whether patience has run out."""
-        losses = [loss for _, loss in done.held_out]
-        return bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= self._patience
-
-    def put_back(self) -> None:
+    def put_best_back(self) -> None:
         """Give the model its best weights."""
         with torch.no_grad():
-            for name, weight in self.weights.items():
-                self._learning[name].copy_(weight)
+            for name, weight in self.best.items():
+                self.learning[name].copy_(weight)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """All that a checkpoint stores, under names that say what it is."""
+        tensors = {f"weights/{name}": weight.detach() for name, weight in self.learning.items()}
+        tensors |= {f"best/{name}": weight for name, weight in self.best.items()}
+        tensors |= {f"generators/{number}": source.get_state() for number, source in enumerate(self.generators)}
+        for number, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{number}/{key}": value for key, value in moments.items()}
+        return tensors
+
+    def fill(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Bring everything back to the stored tensors."""
+        with torch.no_grad():
+            for name, weight in self.learning.items():
+                weight.copy_(tensors[f"weights/{name}"])
+        moments: dict[int, dict[str, torch.Tensor]] = {}
+        for path, tensor in tensors.items():
+            kind, _, name = path.partition("/")
+            if kind == "best":
+                self.best[name] = tensor.to(self.learning[name].device)
+            elif kind == "generators":
+                self.generators[int(name)].set_state(tensor)
+            elif kind == "optimizer":
+                number, _, key = name.partition("/")
+                moments.setdefault(int(number), {})[key] = tensor
+        self.optimizer.load_state_dict({"state": moments})
 
 
 def _is_due(step: int, steps: int) -> bool:
     """Before the first step, after the last one, and in even distances between."""
-    return step % max(1, math.ceil(steps / EVALUATIONS)) == 0 or step == steps
+    return step % max(1, math.ceil(steps / _EVALUATIONS)) == 0 or step == steps
 
 
 def _rise_and_fall(step: int, steps: int) -> float:
     """Linear rise over the first 5 % of the steps, then a linear fall to a tenth."""
     rise = max(1, steps // 20)
     return (step + 1) / rise if step < rise else 1.0 - 0.9 * (step - rise) / max(1, steps - rise)
+
+
+class _FlatAdamW:
+    """AdamW (Loshchilov and Hutter 2019) over all weights, of one device and dtype, as one vector.
+
+    The weights of a compact backbone are a few dozen small tensors, so that most of an optimizer's step is spent
+    between them; laid one behind the other they take one call each. The constructor of torch's optimizers also imports
+    its compiler, which takes 3 seconds of CPU once in every process. A weight without a gradient has a gradient of 0.
+    """
+
+    def __init__(self, weights: Sequence[torch.nn.Parameter]) -> None:
+        self._weights = list(weights)
+        self._sizes = [weight.numel() for weight in self._weights]
+        zeros = self._weights[0].new_zeros(sum(self._sizes))
+        step = torch.zeros((), dtype=torch.float32, device=zeros.device)
+        self._state = {"step": step, "exp_avg": zeros, "exp_avg_sq": torch.zeros_like(zeros)}
+
+    @torch.no_grad()
+    def step(self, rate: float, divisor: int) -> None:
+        """One step with gradients divided by a number and then clipped to a norm of 1; the gradients are dropped."""
+        grads = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in self._weights]
+        flat, gradient = (torch.cat([each.reshape(-1) for each in parts]) for parts in (self._weights, grads))
+        gradient /= divisor
+        gradient *= (_LARGEST_NORM / (gradient.norm() + 1e-6)).clamp(max=1.0)
+        state = self._state
+        adamw(
+            [flat],
+            [gradient],
+            [state["exp_avg"]],
+            [state["exp_avg_sq"]],
+            [],
+            [state["step"]],
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=rate,
+            weight_decay=_DECAY,
+            eps=1e-8,
+            maximize=False,
+        )
+        for weight, changed in zip(self._weights, torch.split(flat, self._sizes), strict=True):
+            weight.copy_(changed.view_as(weight))
+            weight.grad = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Moments of the gradients, by number under ``state``."""
+        return {"state": {0: self._state}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Resume from the moments of :meth:`state_dict`."""
+        for name, moment in state["state"][0].items():
+            self._state[name].copy_(moment)
+
+
+class _LargeAdamW:
+    """torch's AdamW, for weights that are too many to be copied in each step."""
+
+    def __init__(self, weights: Sequence[torch.nn.Parameter]) -> None:
+        self._weights = list(weights)
+        self._adamw = torch.optim.AdamW(self._weights, weight_decay=_DECAY, fused=True)
+
+    def step(self, rate: float, divisor: int) -> None:
+        """See :meth:`_FlatAdamW.step`."""
+        for group in self._adamw.param_groups:
+            group["lr"] = rate
+        torch._foreach_div_([weight.grad for weight in self._weights if weight.grad is not None], divisor)
+        torch.nn.utils.clip_grad_norm_(self._weights, _LARGEST_NORM)
+        self._adamw.step()
+        self._adamw.zero_grad(set_to_none=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """See :meth:`_FlatAdamW.state_dict`."""
+        return self._adamw.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See :meth:`_FlatAdamW.load_state_dict`."""
+        self._adamw.load_state_dict({**self._adamw.state_dict(), "state": state["state"]})
+
+
+def _optimizer_of(weights: Sequence[torch.nn.Parameter]) -> _FlatAdamW | _LargeAdamW:
+    """AdamW with weight decay of 0.01 for the given weights."""
+    is_small = sum(weight.numel() for weight in weights) <= _MOST_FLAT_WEIGHTS
+    return _FlatAdamW(weights) if is_small else _LargeAdamW(weights)

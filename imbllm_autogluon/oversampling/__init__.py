@@ -10,6 +10,6 @@ from imbllm_autogluon.oversampling.config import (
 )
 from imbllm_autogluon.oversampling.great import GReaT
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
-from imbllm_autogluon.oversampling.pred_llm import PredLLM
+from imbllm_autogluon.oversampling.synthesizer import PredLLM
 
 __all__ = ["ConditioningConfig", "GReaT", "GeneratorConfig", "ImbLLM", "InterpolationConfig", "PredLLM", "QueryConfig"]

@@ -5,19 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+from imbllm_autogluon._config import Config, Range, documented
 from imbllm_autogluon.classification.config import MeasuresConfig
-from imbllm_autogluon.configuration import (
-    FlatConfig,
-    Range,
-    require_allowed,
-)
-from imbllm_autogluon.field_docs import documented
 from imbllm_autogluon.language.config import LanguageConfig
 
 
 @documented
 @dataclass(frozen=True)
-class InterpolationConfig:
+class InterpolationConfig(Config):
     """How minority rows are interpolated before fine-tuning (ImbLLM, arXiv 2510.09783)."""
 
     interpolation_ratio: Annotated[float, Range(0.0, 10.0)] = 1.0
@@ -37,13 +32,10 @@ class InterpolationConfig:
     neighbours: Annotated[int, Range(1, 1000)] = 5
     """k of the nearest-neighbour search; fewer where a class has fewer rows."""
 
-    def __post_init__(self) -> None:
-        require_allowed(self)
-
 
 @documented
 @dataclass(frozen=True)
-class ConditioningConfig:
+class ConditioningConfig(Config):
     """What a prompt gives of a row to be written."""
 
     conditioning: Literal["y", "yx"] = "yx"
@@ -52,13 +44,10 @@ class ConditioningConfig:
     condition_pairs: Annotated[int, Range(1, 100)] = 1
     """How many feature values a `yx` prompt gives; fewer where a table has fewer columns."""
 
-    def __post_init__(self) -> None:
-        require_allowed(self)
-
 
 @documented
 @dataclass(frozen=True)
-class QueryConfig:
+class QueryConfig(Config):
     """How Pred-LLM begins rows and asks for their class (arXiv 2410.21717)."""
 
     start: Literal["table", "class"] = "table"
@@ -72,28 +61,16 @@ class QueryConfig:
     """Candidates for each wanted row, at most; what is missing then are those with the highest probability of the
     class."""
 
-    def __post_init__(self) -> None:
-        require_allowed(self)
-
 
 @documented
 @dataclass(frozen=True)
-class CopiesConfig:
-    """Which rows are refused because they are like real ones. Exact copies always are."""
+class FilterConfig(Config):
+    """Which written rows are rejected and written again. Exact copies of real rows always are."""
 
     near_copies: Annotated[float, Range(0.0, 0.5)] = 0.0
     """Rows nearer to a real row of their class than this share of the real rows are to each other are written again (0:
     off). With 0.05 the limit is the distance under which one real row in twenty has its nearest neighbour. It costs
     rows written in vain, at most nine times over, and promises no privacy."""
-
-    def __post_init__(self) -> None:
-        require_allowed(self)
-
-
-@documented
-@dataclass(frozen=True)
-class PlausibilityConfig:
-    """Which rows are refused because they look like rows of another class."""
 
     plausibility: Annotated[float, Range(0.0, 1.0)] | None = None
     """Rows whose likelihood under their class is less than this share of their likelihood under another one are written
@@ -101,13 +78,10 @@ class PlausibilityConfig:
     the same weight. `None`: 0.5 for ImbLLM on classes, 0 for GReaT and on bins of a target; Pred-LLM, which asks its
     language model for the class, does not read it."""
 
-    def __post_init__(self) -> None:
-        require_allowed(self)
-
 
 @documented
 @dataclass(frozen=True)
-class GeneratorConfig(FlatConfig):
+class GeneratorConfig(Config):
     """Everything that shapes written rows; each method uses its part.
 
     Examples
@@ -119,7 +93,6 @@ class GeneratorConfig(FlatConfig):
     interpolation: InterpolationConfig = field(default_factory=InterpolationConfig)
     conditioning: ConditioningConfig = field(default_factory=ConditioningConfig)
     query: QueryConfig = field(default_factory=QueryConfig)
-    copies: CopiesConfig = field(default_factory=CopiesConfig)
-    plausible: PlausibilityConfig = field(default_factory=PlausibilityConfig)
+    filters: FilterConfig = field(default_factory=FilterConfig)
     measures: MeasuresConfig = field(default_factory=MeasuresConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)

@@ -1,37 +1,43 @@
-"""What all generators share: a language model learns a table and writes exact numbers of rows for its classes."""
+"""What all generators share: a language model learns a table and writes exact numbers of rows for its classes.
+
+A generator has a *learner* (what the model learns, in which stages) and, once it is fitted, a *writer* (how rows begin
+and which ones are taken). Inside the package rows are cells; they become a frame when they leave it.
+"""
 
 from __future__ import annotations
 
 import copy
 import logging
+import numbers
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from imbllm_autogluon.classification.held_out import held_out_rows
-from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.oversampling.class_rows import FEWEST_ROWS, ClassRows, method_for
-from imbllm_autogluon.oversampling.class_writing import ClassWriter
+from imbllm_autogluon._config import shows_progress
+from imbllm_autogluon._random import RandomState, base_seed, child_rng, child_seed
+from imbllm_autogluon.classification.calibration import held_out_rows
+from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
-from imbllm_autogluon.oversampling.copies import KnownRows, written_anew
-from imbllm_autogluon.oversampling.counts import counts_by_code
-from imbllm_autogluon.oversampling.interpolation import interpolate
-from imbllm_autogluon.oversampling.lessons import LabelledCells
-from imbllm_autogluon.oversampling.near_copies import NearRows
-from imbllm_autogluon.oversampling.plausibility import ClassPlausibility, PlausibilityJudge
-from imbllm_autogluon.oversampling.progress import step_counter
+from imbllm_autogluon.oversampling.filters import (
+    KnownRows,
+    NearRows,
+    PlausibilityFilter,
+    PlausibilityJudge,
+    RowFilter,
+    reject_until,
+)
+from imbllm_autogluon.oversampling.interpolation import MixedSpace, interpolate
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport, listed
-from imbllm_autogluon.randomness import RandomState, base_seed, child_rng, child_seed
-from imbllm_autogluon.sentences import SchemaVocabulary
 from imbllm_autogluon.tables import Cells, TableSchema
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from typing_extensions import Self
@@ -39,20 +45,209 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.language.model import TableLanguageModel
-    from imbllm_autogluon.oversampling.config import ConditioningConfig
-    from imbllm_autogluon.oversampling.lessons import Lessons
-    from imbllm_autogluon.sentences import SentenceEncoding
+    from imbllm_autogluon.oversampling.report import Method
     from imbllm_autogluon.tables import ColumnName, Kind
 
+_log = logging.getLogger(__name__)
 
-log = logging.getLogger(__name__)
+_FEWEST_ROWS = 6
+"""Rows of a class below which a language model has nothing to learn: 2 to 5 rows are interpolated instead."""
 
-INTERPOLATION_ROUNDS = 20
+_INTERPOLATION_ROUNDS = 20
 """How often interpolated rows are drawn to find new ones; it costs next to nothing."""
 
 
-class LanguageGenerator(ABC):
-    """A generator of rows for the classes of one table; methods differ in what they learn and how they begin a row.
+@dataclass(frozen=True, eq=False)
+class EncodedFold:
+    """Rows of a training fold, as they came and encoded."""
+
+    X: pd.DataFrame
+    y: pd.Series
+    kinds: Mapping[ColumnName, Kind] | None
+    schema: TableSchema
+    cells: Cells
+    codes: IntArray
+    """Label codes, shape (n,)."""
+    is_held_out: BoolArray
+    """Rows that are not learned but validate the language model, shape (n,)."""
+
+    def rows(self, *, held_out: bool = False) -> tuple[Cells, IntArray]:
+        """Cells and label codes of the rows that are learned, or of those held out."""
+        chosen = self.is_held_out == held_out
+        return self.cells.take(chosen), self.codes[chosen]
+
+
+@dataclass(frozen=True, eq=False)
+class ClassRows:
+    """What is kept of one class to write more of it."""
+
+    real: Cells
+    """Its rows in the training fold, those held out first."""
+    pool: Cells
+    """Real rows first, then interpolated ones: fine-tuning learns from them, prompts take their values from them."""
+    copied: pd.DataFrame
+    """Columns of the real rows that nothing writes (identifiers, texts): a new row takes its nearest real row's."""
+    held_out: int
+    """Rows at the beginning that are not learned: they tell the validation loss."""
+    method: Method
+    """How new rows are made."""
+
+    def nearest_copied(self, schema: TableSchema, written: Cells) -> pd.DataFrame:
+        """Copied columns of each written row's nearest real row."""
+        if self.copied.shape[1] == 0:
+            return self.copied.iloc[np.zeros(written.n_rows, dtype=np.int64)]
+        nearest, _ = MixedSpace.fit(schema, self.real).nearest(written, self.real, 1)
+        return self.copied.iloc[nearest[:, 0]]
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedTable:
+    """What a generator keeps of the table that it was fitted on."""
+
+    schema: TableSchema
+    label_name: Hashable
+    counts: Mapping[int, int]
+    """Rows to write, by label code."""
+    classes: dict[int, ClassRows]
+    known: KnownRows
+    judge: PlausibilityJudge
+
+    @property
+    def labels(self) -> list[Hashable]:
+        """All labels, in the order of their codes."""
+        assert self.schema.label is not None
+        return list(self.schema.label.categories)
+
+    @property
+    def learned(self) -> dict[int, ClassRows]:
+        """The classes that the language model writes."""
+        return {code: rows for code, rows in self.classes.items() if rows.method == "language model"}
+
+    @property
+    def n_rare(self) -> int:
+        """Real rows of these classes that are learned."""
+        return sum(rows.real.n_rows - rows.held_out for rows in self.learned.values())
+
+
+@dataclass(frozen=True, eq=False)
+class SampleRequest:
+    """What new rows are written for, and how."""
+
+    table: LearnedTable
+    config: GeneratorConfig
+    """With the choices of the method."""
+    seed: int
+    threads: int | None
+
+    def part(self, *path: str | int) -> SampleRequest:
+        """The same request for one class or round, with a child of its seed."""
+        return replace(self, seed=child_seed(self.seed, "decoding", *path))
+
+    def near(self, code: int) -> NearRows | None:
+        """What rejects rows too near to the real ones of a class; None: nothing does."""
+        real, quantile = self.table.classes[code].real, self.config.filters.near_copies
+        return NearRows(self.table.schema, real, quantile) if quantile else None
+
+    def filters(self, code: int) -> list[RowFilter]:
+        """What rejects rows of a class."""
+        least = self.config.filters.plausibility
+        plausible = PlausibilityFilter(self.table.judge, code, least) if least else None
+        return [each for each in (self.table.known, self.near(code), plausible) if each is not None]
+
+
+@dataclass(frozen=True, eq=False)
+class WrittenRows:
+    """New rows of one class."""
+
+    cells: Cells
+    counts: Counter[str] = field(default_factory=Counter)
+    """What happened, by counters of :class:`ClassReport`, and ``tokens``."""
+    parents: IntArray | None = None
+    """Real rows whose copied columns they take, shape (n,); None: the nearest ones'."""
+
+
+class Writer(ABC):
+    """Writes exact numbers of rows with a trained language model: how they begin, and which ones are taken."""
+
+    def __init__(self, model: TableLanguageModel) -> None:
+        self.model = model
+
+    @abstractmethod
+    def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, WrittenRows]:
+        """Exactly the wanted rows (1 or more) of each label code."""
+
+    @property
+    def rows_at_once(self) -> int:
+        """Rows of a batch of prompts."""
+        assert self.model.config.generation_batch is not None
+        return self.model.config.generation_batch
+
+    def with_language(self, language: LanguageConfig, threads: int | None) -> Self:
+        """The same writer under other settings of decoding."""
+        del threads
+        other = copy.copy(self)
+        other.model = self.model.with_config(language)
+        return other
+
+    def save(self, folder: Path) -> tuple[dict[str, Any], dict[str, Cells]]:
+        """Store the model; returns what belongs to it, a JSON-able part and rows."""
+        self.model.save(folder)
+        return {}, {}
+
+
+@dataclass(frozen=True)
+class Learner(ABC):
+    """What a method learns of a table: rows, their order, and the stages of training."""
+
+    config: GeneratorConfig
+    seed: int
+    threads: int | None
+
+    choices: ClassVar[Mapping[str, Any]]
+    """What the method makes of settings of the language model that are None."""
+    plausibility: ClassVar[float] = 0.0
+    """What it makes of a `plausibility` of None."""
+
+    def language(self, n_rare: int) -> LanguageConfig:
+        """Settings of the language model, given the number of real rows of the classes to be written."""
+        del n_rare
+        return self.config.language.with_defaults(**self.choices).resolved()
+
+    def sampling(self) -> GeneratorConfig:
+        """The configuration with the method's choices of how rows are written."""
+        filters = self.config.filters
+        least = self.plausibility if filters.plausibility is None else filters.plausibility
+        return replace(self.config, filters=replace(filters, plausibility=least))
+
+    @contextmanager
+    def progress(self, steps: int) -> Iterator[Callable[[int], Any]]:
+        """Yield a function that is told the number of steps done; its bar is shown on terminals, or where asked for."""
+        from tqdm.auto import tqdm
+
+        with tqdm(total=steps, desc="imbllm training", leave=False, disable=not shows_progress()) as bar:
+            yield bar.update
+
+    def validation_classes(self, codes: IntArray, wanted: Iterable[int]) -> Iterable[int]:
+        """Classes that rows are held out of, given all label codes and those to be written."""
+        del codes
+        return wanted
+
+    def pool(self, schema: TableSchema, code: int, real: Cells, n_wanted: int) -> tuple[Cells, float | None]:
+        """Rows to learn in addition to the real ones of a class, and their share in low-density regions."""
+        del schema, code, n_wanted
+        return real.take([]), None
+
+    @abstractmethod
+    def train(self, fold: EncodedFold, table: LearnedTable, **limits: Any) -> Writer:
+        """Teach a language model; `limits` are `time_limit`, `checkpoint` and `warm_start` of the generator's fit."""
+
+    @abstractmethod
+    def load_writer(self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, Cells]) -> Writer:
+        """The writer that :meth:`Writer.save` stored."""
+
+
+class LanguageGenerator:
+    """A generator of rows for the classes of one table; methods differ in their learner and their writer.
 
     Parameters
     ----------
@@ -75,11 +270,7 @@ class LanguageGenerator(ABC):
     method: ClassVar[str]
     """Name of the method among :data:`~imbllm_autogluon.oversampling.methods.GENERATORS`."""
 
-    own_choices: ClassVar[Mapping[str, Any]]
-    """What the method makes of settings of the language model that are None."""
-
-    own_plausibility: ClassVar[float] = 0.0
-    """What the method makes of a `plausibility` of None."""
+    learner_class: ClassVar[type[Learner]]
 
     def __init__(
         self, config: GeneratorConfig | None = None, *, random_state: RandomState = None, threads: int | None = None
@@ -87,15 +278,9 @@ class LanguageGenerator(ABC):
         self.config = config or GeneratorConfig()
         self.seed = base_seed(random_state)
         self.threads = threads
+        self._table: LearnedTable
+        self._writer: Writer | None = None
         self.report = OversamplingReport(self.method)
-        self.schema: TableSchema
-        self._label_name: Hashable = None
-        self._model: TableLanguageModel | None = None
-        self._classes: dict[int, ClassRows] = {}
-        self._reports: dict[int, ClassReport] = {}
-        self._counts: dict[int, int] = {}
-        self._known: KnownRows
-        self._judge: PlausibilityJudge
 
     def fit(
         self,
@@ -121,9 +306,9 @@ class LanguageGenerator(ABC):
         kinds
             Column kinds that override the ones guessed from dtypes.
         time_limit
-            Seconds that training may take, beside the limit of the configuration.
+            Seconds that training may take, next to the limit of the configuration.
         checkpoint
-            Folder for the progress of training; the same fit goes on from there after an interruption.
+            Folder for the progress of training; the same fit resumes from there after an interruption.
         warm_start
             File for the weights after the warm-up, see
             :meth:`~imbllm_autogluon.language.model.TableLanguageModel.train`; methods without a warm-up have none.
@@ -138,28 +323,19 @@ class LanguageGenerator(ABC):
             `X` and `y` differ in length, `counts` is empty, one of its labels is not in `y`, or a count is no whole
             number of at least 0.
         """
-        from imbllm_autogluon.language.processes import Processes
+        from imbllm_autogluon.language.hardware import Processes
 
         started = time.perf_counter()
         if len(X) != len(y):
             raise InvalidInputError(f"X and y must have the same number of rows; got {len(X)} and {len(y)}.")
         self.seed = Processes.of_launch().common_seed(self.seed)
-        self._model, self._classes, self._reports = None, {}, {}
-        self._label_name = y.name
-        self.schema = TableSchema.of_labelled(X, y, kinds)
-        self.report = OversamplingReport(
-            self.method, set_aside={str(aside.name): aside.reason for aside in self.schema.set_aside}
-        )
-        cells, codes = self.schema.encode(X), self.schema.encode_label(y)
-        self._counts = counts_by_code(counts, self._labels, self._labels)
-        self._known = KnownRows.of(cells)
-        self._judge = PlausibilityJudge.of(cells, codes, self.seed, self.threads)
-        fold = LabelledCells(cells, codes, X, y, kinds, self._hold_out(codes))
-        self._take_classes(fold, X[[aside.name for aside in self.schema.set_aside if aside.fill == "copied"]])
-        if any(report.method == "language model" for report in self._reports.values()):
-            self._train(fold, time_limit, checkpoint, warm_start)
-            self.report = self.report.with_training(self.language_model)
-        self._update_report(training_seconds=time.perf_counter() - started)
+        self._writer = None
+        fold = self._read(X, y, counts, kinds)
+        if self._table.learned:
+            limits = {"time_limit": time_limit, "checkpoint": checkpoint, "warm_start": warm_start}
+            self._writer = self._learner.train(fold, self._table, **limits)
+            self.report = self.report.with_training(self._writer.model)
+        self.report = replace(self.report, training_seconds=time.perf_counter() - started)
         return self
 
     def sample(
@@ -181,19 +357,23 @@ class LanguageGenerator(ABC):
             with a fresh index.
         """
         started = time.perf_counter()
-        seed = self.seed if random_state is None else base_seed(random_state)
-        known = [self._labels[code] for code in self._classes]
-        wanted = self._counts if counts is None else counts_by_code(counts, known, self._labels)
-        wanted = {code: n for code, n in wanted.items() if n > 0} or {next(iter(self._classes)): 0}
-        parts = self._write_classes(wanted, seed)
-        codes = np.repeat(list(wanted), list(wanted.values())).astype(np.int64)
-        labels = self.schema.decode_label(codes)
-        labels.name = self._label_name
-        cells = Cells.concat([cells for cells, _ in parts])
-        parents = pd.concat([parents for _, parents in parts], ignore_index=True)
-        X = self.schema.decode(cells, parents if parents.shape[1] else None)
-        self._update_report(sampling_seconds=self.report.sampling_seconds + time.perf_counter() - started)
-        return X, labels
+        seed, table = self._seed_of(random_state), self._table
+        known = [table.labels[code] for code in table.classes]
+        wanted = dict(table.counts) if counts is None else _counts_by_code(counts, known, table.labels)
+        wanted = {code: n for code, n in wanted.items() if n > 0} or {next(iter(table.classes)): 0}
+        learned = {code: n for code, n in wanted.items() if n and code in table.learned}
+        written: dict[int, WrittenRows] = {}
+        if learned:
+            request = SampleRequest(table, self._learner.sampling(), seed, self.threads)
+            written = self._require_writer().write(request, learned)
+        for code in [code for code in wanted if code not in learned]:
+            written[code] = self._write_without_model(code, wanted[code], child_seed(seed, "decoding", code))
+        return self._finished({code: written[code] for code in wanted}, started)
+
+    @property
+    def schema(self) -> TableSchema:
+        """Columns of the fitted table."""
+        return self._table.schema
 
     @property
     def language_model(self) -> TableLanguageModel:
@@ -204,11 +384,7 @@ class LanguageGenerator(ABC):
         InvalidInputError
             None was trained: every class was too small, or nothing is fitted yet.
         """
-        if self._model is None:
-            raise InvalidInputError(
-                f"this generator has no language model; fit it on a class of at least {FEWEST_ROWS} rows."
-            )
-        return self._model
+        return self._require_writer().model
 
     def with_config(self, config: GeneratorConfig, *, threads: int | None) -> Self:
         """The same trained generator under other settings of sampling (temperature, conditioning, batch, threads).
@@ -217,169 +393,142 @@ class LanguageGenerator(ABC):
         """
         other = copy.copy(self)
         other.config, other.threads = config, threads
-        other._reports = dict(self._reports)
-        other._model = None if self._model is None else self._model.with_config(other._language())
+        if self._writer is not None:
+            other._writer = self._writer.with_language(other._learner.language(self._table.n_rare), threads)
         return other
 
-    def _save_own(self, folder: Path) -> dict[str, Any]:
-        """Store what a method has beside its rows and its language model; returns the JSON-able part of it."""
-        del folder
-        return {}
-
-    def _load_own(self, folder: Path, state: Mapping[str, Any]) -> None:
-        """Read what :meth:`_save_own` stored."""
-        del folder, state
-
-    @abstractmethod
-    def _lessons(self, fold: LabelledCells, encoding: SentenceEncoding) -> Lessons:
-        """What the language model learns."""
-
-    def _language(self) -> LanguageConfig:
-        """Settings of the language model, the method's and the backbone's own choices filled in."""
-        return self.config.language.with_defaults(**self.own_choices).resolved()
-
-    def _learned_classes(self, codes: IntArray) -> list[int]:
-        """Label codes of the classes that the language model learns; `codes` are those of the fold."""
-        del codes
-        return list(self._counts)
-
-    def _pool(self, code: int, real: Cells, report: ClassReport) -> tuple[Cells, ClassReport]:
-        """Rows to learn of a class and to take the values of prompts from, real ones first, and how they were made."""
-        del code
-        return real, report
-
-    def _conditioning(self) -> ConditioningConfig:
-        """What prompts give."""
-        return self.config.conditioning
-
-    def _hold_out(self, codes: IntArray) -> BoolArray:
-        """Rows of the fold that are not learned but judge the language model, shape (n,)."""
-        return held_out_rows(codes, self._learned_classes(codes), self._language().held_out or 0.0, self.seed)
-
-    def _take_classes(self, fold: LabelledCells, copied: pd.DataFrame) -> None:
-        """Keep the rows of each class that is to be written, those held out first."""
-        for code in self._counts:
-            rows = np.flatnonzero(fold.codes == code)
-            rows = rows[np.argsort(~fold.is_held_out[rows], kind="stable")]
-            self._take_class(code, fold.cells.take(rows), copied.iloc[rows], int(fold.is_held_out[rows].sum()))
-        self._log_small_classes()
-
-    def _take_class(self, code: int, real: Cells, copied: pd.DataFrame, held_out: int) -> None:
-        """Choose how a class is written by its size."""
-        label, pool = str(self._labels[code]), real
-        report = ClassReport(label, real.n_rows, method_for(label, real, self.schema), held_out=held_out)
-        if report.method == "language model":
-            pool, report = self._pool(code, real, report)
-        self._classes[code] = ClassRows(real, pool, copied.reset_index(drop=True), held_out)
-        self._reports[code] = report
-
-    def _log_small_classes(self) -> None:
-        """Say once which classes no language model writes."""
-        for method in ("interpolation", "duplication"):
-            found = [report for report in self._reports.values() if report.method == method]
-            if len(found) == 1:
-                log.warning("Class %r has %d rows; its new rows are made by %s.", found[0].label, found[0].rows, method)
-            elif found:
-                sizes = [report.rows for report in found]
-                names = listed([repr(report.label) for report in found])
-                log.warning(
-                    "%d classes have %d to %d rows: %s; their new rows are made by %s.",
-                    *(len(found), min(sizes), max(sizes), names, method),
-                )
-
-    def _train(
-        self, fold: LabelledCells, time_limit: float | None, checkpoint: Path | None, warm_start: Path | None
-    ) -> None:
-        """Build the language model and teach it."""
-        from imbllm_autogluon.language.model import TableLanguageModel
-
-        language = self._language()
-        assert language.numbers is not None
-        vocabulary = SchemaVocabulary.fit(
-            self.schema, *fold.learned, numbers=language.numbers, max_bins=language.max_bins
-        )
-        self._model = model = TableLanguageModel(vocabulary, language, self.seed)
-        lessons = self._lessons(fold, model.encoding)
-        steps = language.steps_for(len(lessons.rows.tokens)) + (language.warmup_steps or 0 if lessons.warmup else 0)
-        with step_counter("training", steps) as progress:
-            model.train(
-                lessons.rows,
-                warmup=lessons.warmup,
-                held_out=lessons.judging,
-                threads=self.threads,
-                time_limit=time_limit,
-                checkpoint=checkpoint,
-                warm_start=warm_start,
-                stage=lessons.stage,
-                progress=progress,
-            )
-
-    def _write_classes(self, wanted: Mapping[int, int], seed: int) -> list[tuple[Cells, pd.DataFrame]]:
-        """Rows of each class of `wanted`, and the columns copied from their nearest real rows."""
-        return [self._write_class(code, n, child_seed(seed, "decoding", code)) for code, n in wanted.items()]
-
-    def _write_class(self, code: int, n_rows: int, seed: int) -> tuple[Cells, pd.DataFrame]:
-        """Exactly `n_rows` cells of one class, and the columns copied from their nearest real rows."""
-        rows, method = self._classes[code], self._reports[code].method
-        if n_rows == 0:
-            return rows.real.take([]), rows.copied.iloc[:0]
-        rng = child_rng(seed, "prompts")
-        self._count_rows(code, requested=n_rows, made=n_rows)
-        if method == "duplication":
-            parents = rng.integers(0, rows.real.n_rows, size=n_rows)
-            return rows.real.take(parents), rows.copied.iloc[parents]
-        if method == "interpolation":
-            written = self._interpolated(code, n_rows, rng)
-        else:
-            written = self._write_new(code, n_rows, seed, rng)
-        return written, rows.nearest_copied(self.schema, written)
-
-    def _write_new(self, code: int, n_rows: int, seed: int, rng: np.random.Generator) -> Cells:
-        """Rows from the language model, counted in the report."""
-        near, plausible = self._near_rows(code), self._plausible(code)
-        writer = ClassWriter(
-            self.language_model, self.schema, self._conditioning(), self._known, self.threads, near, plausible
-        )
-        written = writer.write(self._classes[code], code, n_rows, seed, rng)
-        counts = dict(writer.counts)
-        self._update_report(sampling_tokens=self.report.sampling_tokens + counts.pop("tokens", 0))
-        self._count_rows(code, **counts)
-        return written
-
-    def _interpolated(self, code: int, n_rows: int, rng: np.random.Generator) -> Cells:
-        """Rows between those of a small class: near to them by nature, but no copies where that is possible."""
-        counts: Counter[str] = Counter()
-        real, config = self._classes[code].real, self.config.interpolation
-
-        def write(missing: int, attempt: int) -> Cells:
-            del attempt  # the source of randomness goes on
-            return interpolate(self.schema, real, missing, config, rng).cells
-
-        written = written_anew(write, n_rows, self._known, counts, rounds=INTERPOLATION_ROUNDS)
-        self._count_rows(code, **counts)
-        return written
-
-    def _near_rows(self, code: int) -> NearRows | None:
-        """How near to the real rows of a class new ones may come."""
-        return NearRows.of(self.schema, self._classes[code].real, self.config.copies.near_copies)
-
-    def _plausible(self, code: int) -> ClassPlausibility | None:
-        """How likely new rows of a class must be under it."""
-        chosen = self.config.plausible.plausibility
-        least = self.own_plausibility if chosen is None else chosen
-        return ClassPlausibility(self._judge, code, least) if least else None
-
-    def _count_rows(self, code: int, **added: int) -> None:
-        """Add to the counters of one class's report."""
-        report = self._reports[code]
-        self._reports[code] = replace(report, **{name: getattr(report, name) + n for name, n in added.items()})
-        self._update_report()
-
-    def _update_report(self, **changed: float) -> None:
-        self.report = replace(self.report, classes=tuple(self._reports.values()), **changed)  # type: ignore[arg-type]
-
     @property
-    def _labels(self) -> list[Hashable]:
-        """All labels, in the order of their codes."""
-        assert self.schema.label is not None
-        return list(self.schema.label.categories)
+    def _learner(self) -> Learner:
+        return self.learner_class(self.config, self.seed, self.threads)
+
+    def _require_writer(self) -> Writer:
+        if self._writer is None:
+            raise InvalidInputError(
+                f"this generator has no language model; fit it on a class of at least {_FEWEST_ROWS} rows."
+            )
+        return self._writer
+
+    def _seed_of(self, random_state: RandomState) -> int:
+        return self.seed if random_state is None else base_seed(random_state)
+
+    def _read(
+        self,
+        X: pd.DataFrame,
+        y: pd.Series,
+        counts: Mapping[Hashable, int],
+        kinds: Mapping[ColumnName, Kind] | None,
+    ) -> EncodedFold:
+        """Encode the fold and keep what is needed of the classes that are to be written."""
+        schema = TableSchema.of_labelled(X, y, kinds)
+        assert schema.label is not None
+        cells, codes, labels = schema.encode(X), schema.encode_label(y), list(schema.label.categories)
+        by_code = _counts_by_code(counts, labels, labels)
+        known, judge = KnownRows.from_cells(cells), PlausibilityJudge.from_fold(cells, codes, self.seed, self.threads)
+        self._table = LearnedTable(schema, y.name, by_code, {}, known, judge)
+        share = self._learner.language(0).held_out or 0.0
+        held_out = held_out_rows(codes, self._learner.validation_classes(codes, by_code), share, self.seed)
+        fold = EncodedFold(X, y, kinds, schema, cells, codes, held_out)
+        reports = tuple(self._take_class(fold, code) for code in by_code)
+        aside = {str(column.name): column.reason for column in schema.set_aside}
+        self.report = OversamplingReport(self.method, reports, aside)
+        _log_small_classes(reports)
+        return fold
+
+    def _take_class(self, fold: EncodedFold, code: int) -> ClassReport:
+        """Keep the rows of a class, those held out first; its size decides how it is written."""
+        places = np.flatnonzero(fold.codes == code)
+        places = places[np.argsort(~fold.is_held_out[places], kind="stable")]
+        n_held_out = int(fold.is_held_out[places].sum())
+        real, label = fold.cells.take(places), str(self._table.labels[code])
+        method, added, low_density_share = _method_for(label, real, fold.schema), real.take([]), None
+        if method == "language model":
+            learned = real.take(np.arange(n_held_out, real.n_rows))
+            added, low_density_share = self._learner.pool(fold.schema, code, learned, self._table.counts[code])
+        copied = [column.name for column in fold.schema.set_aside if column.fill == "copied"]
+        parents = fold.X[copied].iloc[places].reset_index(drop=True)
+        self._table.classes[code] = ClassRows(real, Cells.concat([real, added]), parents, n_held_out, method)
+        return ClassReport(label, real.n_rows, method, added.n_rows, low_density_share, held_out=n_held_out)
+
+    def _write_without_model(self, code: int, n_rows: int, seed: int) -> WrittenRows:
+        """Rows of a class that no language model writes: real ones again, or new ones between them."""
+        rows, rng = self._table.classes[code], child_rng(seed, "prompts")
+        if n_rows == 0 or rows.method == "duplication":
+            parents = rng.integers(0, rows.real.n_rows, size=n_rows)
+            return WrittenRows(rows.real.take(parents), parents=parents)
+        counts: Counter[str] = Counter()
+
+        def draw(missing: int, attempt: int) -> Cells:
+            del attempt  # the source of randomness goes on
+            return interpolate(self.schema, rows.real, missing, self.config.interpolation, rng)[0]
+
+        # They are near to real rows by nature, but no copies where that is possible.
+        cells = reject_until(draw, n_rows, [self._table.known], counts, _INTERPOLATION_ROUNDS)
+        return WrittenRows(cells, counts)
+
+    def _finished(self, written: Mapping[int, WrittenRows], started: float) -> tuple[pd.DataFrame, pd.Series]:
+        """Written rows as a frame, class after class, and their labels; the report counts them."""
+        sizes = {code: rows.cells.n_rows for code, rows in written.items()}
+        parents = []
+        for code, rows in written.items():
+            self._count(code, {**rows.counts, "requested": sizes[code], "made": sizes[code]})
+            own = self._table.classes[code]
+            repeated = None if rows.parents is None else own.copied.iloc[rows.parents]
+            parents.append(own.nearest_copied(self.schema, rows.cells) if repeated is None else repeated)
+        cells = Cells.concat([rows.cells for rows in written.values()])
+        codes = np.repeat(list(sizes), list(sizes.values()))
+        return self._decoded(cells, codes, pd.concat(parents, ignore_index=True), started)
+
+    def _decoded(
+        self, cells: Cells, codes: IntArray, parents: pd.DataFrame, started: float
+    ) -> tuple[pd.DataFrame, pd.Series]:
+        """Rows and labels as the fitted table has them; ends the time of sampling."""
+        labels = self.schema.decode_label(codes)
+        labels.name = self._table.label_name
+        X = self.schema.decode(cells, parents if parents.shape[1] else None)
+        seconds = self.report.sampling_seconds + time.perf_counter() - started
+        self.report = replace(self.report, sampling_seconds=seconds)
+        return X, labels
+
+    def _count(self, code: int, counts: Mapping[str, int]) -> None:
+        """Add to the counters of one class in the report."""
+        self.report = self.report.counted(list(self._table.classes).index(code), counts)
+
+
+def _counts_by_code(
+    counts: Mapping[Hashable, int], known: Sequence[Hashable], labels: Sequence[Hashable]
+) -> dict[int, int]:
+    """Counts by label code: whole numbers of at least 0, of labels among `known`; `labels` are in order of codes."""
+    if not counts:
+        raise InvalidInputError(f"counts is empty; name at least one of the labels: {list(known)}.")
+    for label, n in counts.items():
+        if label not in known:
+            raise InvalidInputError(f"counts name the label {label!r}; the labels are: {list(known)}.")
+        if not isinstance(n, numbers.Integral) or n < 0:
+            raise InvalidInputError(f"counts ask for {n!r} rows of {label!r}; a count must be 0, 1, 2, ...")
+    return {labels.index(label): int(n) for label, n in counts.items()}
+
+
+def _method_for(label: str, real: Cells, schema: TableSchema) -> Method:
+    """How new rows of a class are made, by the number of its real ones."""
+    if real.n_rows < 2:
+        raise ClassTooSmallError(
+            f"class {label!r} has {real.n_rows} row(s); at least 2 are needed to write more. Collect more rows, "
+            "merge the class with another, or leave it out of the sampling strategy."
+        )
+    if not schema.columns:
+        return "duplication"
+    return "language model" if real.n_rows >= _FEWEST_ROWS else "interpolation"
+
+
+def _log_small_classes(reports: Sequence[ClassReport]) -> None:
+    """Say once which classes no language model writes."""
+    for method in ("interpolation", "duplication"):
+        found = [report for report in reports if report.method == method]
+        sizes, names = [report.rows for report in found], listed([repr(report.label) for report in found])
+        if len(found) == 1:
+            _log.warning("Class %s has %d rows; its new rows are made by %s.", names, sizes[0], method)
+        elif found:
+            _log.warning(
+                "%d classes have %d to %d rows: %s; their new rows are made by %s.",
+                *(len(found), min(sizes), max(sizes), names, method),
+            )

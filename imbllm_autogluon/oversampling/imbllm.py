@@ -2,26 +2,66 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.oversampling.generator import LanguageGenerator
 from imbllm_autogluon.oversampling.interpolation import interpolate
-from imbllm_autogluon.oversampling.lessons import Lessons
-from imbllm_autogluon.randomness import child_rng
+from imbllm_autogluon.oversampling.prompts import PromptedLearner
 from imbllm_autogluon.sentences import Clauses
-from imbllm_autogluon.tables import Cells
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from imbllm_autogluon.arrays import BoolArray
     from imbllm_autogluon.language.config import LanguageConfig
-    from imbllm_autogluon.oversampling.lessons import LabelledCells
-    from imbllm_autogluon.oversampling.report import ClassReport
+    from imbllm_autogluon.oversampling.generator import ClassRows, EncodedFold, LearnedTable
     from imbllm_autogluon.sentences import SentenceEncoding
+    from imbllm_autogluon.tables import Cells, TableSchema
+
+
+class _RareLearner(PromptedLearner):
+    """Learns the fold, then real and interpolated rows of the classes to be written."""
+
+    choices = {"order": "fix_y", "column_order_share": 0.0, "temperature": 0.7}  # noqa: RUF012 - of the base class
+    plausibility = 0.5
+
+    def language(self, n_rare: int) -> LanguageConfig:
+        """Steps that suit the real rows of the classes to be written, where none were chosen."""
+        return self.config.language.with_defaults(**self.choices).for_rare_rows(n_rare).resolved()
+
+    def pool(self, schema: TableSchema, code: int, real: Cells, n_wanted: int) -> tuple[Cells, float | None]:
+        """Rows interpolated between those that are learned."""
+        config = self.config.interpolation
+        n_rows = round(config.interpolation_ratio * n_wanted)
+        if not n_rows:
+            return super().pool(schema, code, real, n_wanted)
+        return interpolate(schema, real, n_rows, config, child_rng(self.seed, "interpolation", code))
+
+    def training_data(
+        self, fold: EncodedFold, table: LearnedTable, encoding: SentenceEncoding
+    ) -> tuple[Clauses, Clauses, Clauses | None]:
+        """The fold to warm up, then real and interpolated rows of all classes that the language model writes."""
+        warmup = encoding.encode(*fold.rows()) if self.language(table.n_rare).warmup == "fold" else None
+        learned, validation = [], []
+        for code, rows in table.learned.items():
+            clauses = self._clauses(rows, code, encoding, fold.schema)
+            learned.append(clauses.take(np.arange(rows.held_out, rows.pool.n_rows)))
+            validation.append(clauses.take(np.arange(rows.held_out)))
+        return Clauses.concat(learned), Clauses.concat(validation), warmup
+
+    def _clauses(self, rows: ClassRows, code: int, encoding: SentenceEncoding, schema: TableSchema) -> Clauses:
+        """Real rows in full, and of interpolated ones what the configuration says."""
+        clauses = encoding.encode(rows.pool, np.full(rows.pool.n_rows, code))
+        present = clauses.present.copy()
+        present[rows.real.n_rows :] &= self._written_of_interpolated(schema)
+        return clauses.with_present(present)
+
+    def _written_of_interpolated(self, schema: TableSchema) -> BoolArray:
+        """Clauses that interpolated rows write, the label last, shape (n_clauses,)."""
+        numeric = [column.is_number for column in schema.columns]
+        alone = self.config.interpolation.interpolated_clauses == "continuous" and any(numeric)
+        return np.array([*(numeric if alone else [True] * len(numeric)), True])
 
 
 class ImbLLM(LanguageGenerator):
@@ -49,41 +89,4 @@ class ImbLLM(LanguageGenerator):
     """
 
     method: ClassVar[str] = "imbllm"
-    own_choices: ClassVar[Mapping[str, Any]] = {
-        "order": "fix_y",
-        "column_order_share": 0.0,
-        "temperature": 0.7,
-    }
-    own_plausibility: ClassVar[float] = 0.5
-
-    def _language(self) -> LanguageConfig:
-        """Steps that suit the real rows of the classes to be written, where none were chosen."""
-        learned = [code for code, report in self._reports.items() if report.method == "language model"]
-        n_rows = sum(self._classes[code].real.n_rows - self._classes[code].held_out for code in learned)
-        return self.config.language.with_defaults(**self.own_choices).for_rare_rows(n_rows).resolved()
-
-    def _pool(self, code: int, real: Cells, report: ClassReport) -> tuple[Cells, ClassReport]:
-        """Real rows and, behind them, rows interpolated between those that are learned."""
-        config = self.config.interpolation
-        n_interpolated = round(config.interpolation_ratio * self._counts[code])
-        if not n_interpolated:
-            return real, report
-        learned = real.take(np.arange(report.held_out, real.n_rows))
-        made = interpolate(self.schema, learned, n_interpolated, config, child_rng(self.seed, "interpolation", code))
-        report = replace(report, interpolated=n_interpolated, low_density_share=made.low_density_share)
-        return Cells.concat([real, made.cells]), report
-
-    def _lessons(self, fold: LabelledCells, encoding: SentenceEncoding) -> Lessons:
-        """The fold to warm up, then real and interpolated rows of all classes that the language model writes."""
-        warmup = encoding.encode(*fold.learned) if self._language().warmup == "fold" else None
-        interpolated = self._clauses_of_interpolated()
-        learned = {code: self._classes[code] for code in self._counts if self._reports[code].method == "language model"}
-        rows = [part.learned(encoding, code, interpolated) for code, part in learned.items()]
-        judging = [part.judging(encoding, code) for code, part in learned.items()]
-        return Lessons(Clauses.concat(rows), Clauses.concat(judging), warmup)
-
-    def _clauses_of_interpolated(self) -> BoolArray:
-        """Clauses that interpolated rows write, the label last, shape (n_clauses,)."""
-        numeric = [column.is_number for column in self.schema.columns]
-        alone = self.config.interpolation.interpolated_clauses == "continuous" and any(numeric)
-        return np.array([*(numeric if alone else [True] * len(numeric)), True])
+    learner_class = _RareLearner

@@ -1,45 +1,136 @@
-"""Interpolated rows of one class: ``x' = x + epsilon (x_neighbour - x)`` (ImbLLM, arXiv 2510.09783, after SMOTE).
+"""Interpolated rows of one class: ``x' = x + epsilon (x_neighbor - x)`` (ImbLLM, arXiv 2510.09783, after SMOTE).
 
-Numbers stay on their column's lattice and inside the observed range; a value missing in the parent stays missing, one
-missing in the neighbour leaves the parent's.
+Numbers stay on their column's grid and inside the observed range; a value missing in the parent stays missing, one
+missing in the neighbor leaves the parent's.
+
+Distances are SMOTE-NC's (Chawla et al. 2002, section 6.1): Euclidean over numbers, plus for each differing category the
+median of the numbers' standard deviations. Unlike the original, numbers are standardised within the class first, so
+that median is 1; and a missing number stands at the column's mean and differs from every known one as a category does
+(so a known and a missing number are as far apart, on average, as two known ones). Nothing is one-hot encoded, so memory
+does not grow with the number of categories.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from imbllm_autogluon.oversampling.neighbours import MixedSpace
-
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
     from imbllm_autogluon.oversampling.config import InterpolationConfig
-    from imbllm_autogluon.tables import Cells, Column, TableSchema
-
-
-MOST_PARENTS = 5_000
-"""Rows of a class that take part: neighbour search is quadratic (5,000 rows x 20 columns: about 2 s on one core)."""
-
-MOST_CHECKED = 1_000
-"""Interpolated rows whose surroundings are examined for the report."""
-
-LOW_DENSITY_QUANTILE = 0.95
+    from imbllm_autogluon.tables import Cells, Column, NumberLattice, TableSchema
 
 EQUAL = 1e-6
 """Standardised distance up to which rows are equal: rounding leaves about 1e-8 between copies."""
 
+_HELD_DISTANCES = 2_500_000
+"""Distances held at once: 20 MB of float64."""
+
+_MOST_PARENTS = 5_000
+"""Rows of a class that take part: neighbor search is quadratic (5,000 rows x 20 columns: about 2 s on one core)."""
+
+_MOST_CHECKED = 1_000
+"""Interpolated rows whose surroundings are examined for the report."""
+
+_LOW_DENSITY_QUANTILE = 0.95
+
 
 @dataclass(frozen=True, eq=False)
-class Interpolated:
+class MixedSpace:
+    """Scaling of one table's columns, fitted on the rows of one class."""
+
+    numbers: tuple[int, ...]
+    categories: tuple[int, ...]
+    lattices: tuple[NumberLattice, ...]
+    """Lattice of each numeric column: distances are measured in its units, whose squares never overflow."""
+    centres: FloatArray
+    scales: FloatArray
+    may_lack: tuple[bool, ...]
+    """Whether each numeric column can be missing, shape (n_numbers,)."""
+
+    @classmethod
+    def fit(cls, schema: TableSchema, cells: Cells) -> MixedSpace:
+        """Learn centre and standard deviation of each numeric column from `cells`.
+
+        A column that does not vary there is scaled by its range in the table; one that is all missing there is centred
+        on the middle of that range.
+        """
+        lattices = {j: column.lattice for j, column in enumerate(schema.columns) if column.lattice is not None}
+        categories = tuple(j for j, column in enumerate(schema.columns) if column.is_category)
+        seen = [_units(lattice, cells.values[j][~cells.missing[:, j]]) for j, lattice in lattices.items()]
+        ends = [_units(lattice, [lattice.minimum, lattice.maximum]) for lattice in lattices.values()]
+        centres = np.array([(units if len(units) else end).mean() for units, end in zip(seen, ends, strict=True)])
+        spreads = np.array([units.std() if len(units) else 0.0 for units in seen])
+        ranges = np.array([max(1.0, np.ptp(end)) for end in ends])
+        may_lack = tuple(schema.columns[j].has_missing for j in lattices)
+        scales = np.where(spreads > 0, spreads, ranges)
+        return cls(tuple(lattices), categories, tuple(lattices.values()), centres, scales, may_lack)
+
+    def distances(self, queries: Cells, rows: Cells) -> Iterator[tuple[slice, FloatArray]]:
+        """Blocks of queries and their distances to every row, float64 of shape (block, n_rows)."""
+        row_numbers, row_marks = self._coordinates(rows)
+        query_numbers, query_marks = self._coordinates(queries)
+        size = max(1, _HELD_DISTANCES // max(1, rows.n_rows))
+        for start in range(0, queries.n_rows, size):
+            block = slice(start, min(start + size, queries.n_rows))
+            squared = _squared_distances(query_numbers[block], row_numbers)
+            for mark in range(row_marks.shape[1]):
+                squared += query_marks[block, mark][:, None] != row_marks[:, mark][None, :]
+            yield block, np.sqrt(squared)
+
+    def nearest(self, queries: Cells, rows: Cells, k: int, *, same: bool = False) -> tuple[IntArray, FloatArray]:
+        """Places and distances of the k nearest rows (or of all, if fewer) of each query, nearest first, shape (n, k).
+
+        With `same` query i is row i, which then is no neighbor of itself.
+        """
+        k = min(k, rows.n_rows - int(same))
+        indices = np.zeros((queries.n_rows, k), dtype=np.int64)
+        found = np.zeros((queries.n_rows, k))
+        if k == 0:
+            return indices, found
+        for block, distances in self.distances(queries, rows):
+            if same:
+                distances[np.arange(len(distances)), np.arange(block.start, block.stop)] = np.inf
+            near = np.argpartition(distances, k - 1, axis=1)[:, :k]
+            near_distances = np.take_along_axis(distances, near, axis=1)
+            ranks = np.argsort(near_distances, axis=1, kind="stable")
+            indices[block] = np.take_along_axis(near, ranks, axis=1)
+            found[block] = np.take_along_axis(near_distances, ranks, axis=1)
+        return indices, found
+
+    def _coordinates(self, cells: Cells) -> tuple[FloatArray, IntArray]:
+        """Standardised numbers (missing: 0) of shape (n, p), and marks (categories, missingness) of shape (n, q)."""
+        gone = cells.missing[:, list(self.numbers)]
+        numbers = np.zeros((cells.n_rows, len(self.numbers)))
+        for place, (j, lattice) in enumerate(zip(self.numbers, self.lattices, strict=True)):
+            numbers[:, place] = (_units(lattice, cells.values[j]) - self.centres[place]) / self.scales[place]
+        numbers[gone] = 0.0
+        codes = [np.where(cells.missing[:, j], -1, cells.values[j]).astype(np.int64) for j in self.categories]
+        gaps = [gone[:, place].astype(np.int64) for place in range(len(self.numbers)) if self.may_lack[place]]
+        marks = [*codes, *gaps]
+        return numbers, np.column_stack(marks) if marks else np.zeros((cells.n_rows, 0), dtype=np.int64)
+
+
+def _units(lattice: NumberLattice, values: npt.ArrayLike) -> FloatArray:
+    return lattice.to_units(lattice.snap(values)).astype(np.float64)
+
+
+def _squared_distances(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Squared Euclidean distances between the rows of a and b, never below zero."""
+    squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2.0 * a @ b.T
+    return np.maximum(squared, 0.0)  # type: ignore[no-any-return]
+
+
+class Interpolated(NamedTuple):
     """Interpolated rows of one class."""
 
     cells: Cells
-    """The rows."""
-
     low_density_share: float
     """Share of rows that lie farther from the class than 95 % of its own rows do (range 0 to 1; near 0 inside one mode,
     larger where straight lines cross gaps). NaN where nothing was interpolated."""
@@ -48,23 +139,9 @@ class Interpolated:
 def interpolate(
     schema: TableSchema, cells: Cells, n_rows: int, config: InterpolationConfig, rng: np.random.Generator
 ) -> Interpolated:
-    """Draw `n_rows` interpolated rows between the rows of one class.
-
-    Parameters
-    ----------
-    schema
-        The table's columns.
-    cells
-        Rows of the class, at least two; a random 5,000 of them take part if there are more.
-    n_rows
-        Rows wanted.
-    config
-        Kind of interpolation, treatment of categories, k.
-    rng
-        Source of randomness.
-    """
-    if cells.n_rows > MOST_PARENTS:
-        cells = cells.take(np.sort(rng.choice(cells.n_rows, MOST_PARENTS, replace=False)))
+    """Draw `n_rows` interpolated rows between the rows of one class, at least two; of very many 5,000 take part."""
+    if cells.n_rows > _MOST_PARENTS:
+        cells = cells.take(np.sort(rng.choice(cells.n_rows, _MOST_PARENTS, replace=False)))
     space = MixedSpace.fit(schema, cells)
     nearest, distances = space.nearest(cells, cells, config.neighbours, same=True)
     usable = np.ones_like(nearest, dtype=bool)
@@ -80,25 +157,25 @@ def interpolate(
             voters = nearest[parents] if config.categories == "vote" else None
             values, missing = _category(cells, j, partners, parents, epsilon, voters, rng)
         rows = rows.with_column(j, values, missing)
-    return Interpolated(rows, low_density_share(space, rows, cells, rng))
+    return Interpolated(rows, _low_density_share(space, rows, cells, rng))
 
 
-def low_density_share(space: MixedSpace, rows: Cells, real: Cells, rng: np.random.Generator) -> float:
+def _low_density_share(space: MixedSpace, rows: Cells, real: Cells, rng: np.random.Generator) -> float:
     """Share of rows farther from their nearest real row than 95 % of the real rows are.
 
     More than the nearest one would hide a gap beside modes of few rows: these are far from most of their k nearest.
     """
     if rows.n_rows == 0:
         return float("nan")
-    if rows.n_rows > MOST_CHECKED:
-        rows = rows.take(rng.choice(rows.n_rows, MOST_CHECKED, replace=False))
+    if rows.n_rows > _MOST_CHECKED:
+        rows = rows.take(rng.choice(rows.n_rows, _MOST_CHECKED, replace=False))
     usual = space.nearest(real, real, 1, same=True)[1]
     found = space.nearest(rows, real, 1)[1]
-    return float((found > np.quantile(usual, LOW_DENSITY_QUANTILE) + EQUAL).mean())
+    return float((found > np.quantile(usual, _LOW_DENSITY_QUANTILE) + EQUAL).mean())
 
 
 def _inside_mode(nearest: IntArray, distances: FloatArray) -> BoolArray:
-    """Which neighbours are mutual and no farther than twice the local distance of both ends.
+    """Which neighbors are mutual and no farther than twice the local distance of both ends.
 
     Local is the nearest other row, or where that is nearer than usual, the usual distance of the nearest. More than
     the nearest one would not do: most of the k nearest of a row in a mode of few rows lie in other modes.
@@ -120,7 +197,7 @@ def _even_draw(n_parents: int, n_rows: int, rng: np.random.Generator) -> IntArra
 
 
 def _draw_partners(parents: IntArray, nearest: IntArray, usable: BoolArray, rng: np.random.Generator) -> IntArray:
-    """A usable neighbour of each parent; the parent itself where it has none."""
+    """A usable neighbor of each parent; the parent itself where it has none."""
     if nearest.shape[1] == 0:
         return parents
     lottery = np.where(usable[parents], rng.random((len(parents), nearest.shape[1])), -1.0)
@@ -161,7 +238,7 @@ def _category(
 
 
 def _majority(votes: IntArray) -> IntArray:
-    """Most frequent value of each row; the nearest neighbour's among the tied."""
+    """Most frequent value of each row; the nearest neighbor's among the tied."""
     counts = np.column_stack([(votes == vote[:, None]).sum(axis=1) for vote in votes.T])
     majority: IntArray = votes[np.arange(len(votes)), counts.argmax(axis=1)]
     return majority

@@ -14,17 +14,23 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval
 from sklearn_compat.utils.validation import validate_data
 
-from imbllm_autogluon.configuration import set_parameters, settings_as_parameters
-from imbllm_autogluon.field_docs import documented_settings
+from imbllm_autogluon._config import SettingsMixin
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import generator_class
-from imbllm_autogluon.tables.inspection import checked_names
+from imbllm_autogluon.tables.io import checked_names
 
 if TYPE_CHECKING:
+    from imbllm_autogluon._random import RandomState
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
     from imbllm_autogluon.oversampling.report import OversamplingReport
-    from imbllm_autogluon.randomness import RandomState
     from imbllm_autogluon.tables import ColumnName, Kind
+
+
+_SHOWN = (
+    "backbone", "device", "warmup_steps", "steps", "time_limit", "temperature", "conditioning", "interpolation_ratio",
+    "neighbours", "plausibility", "near_copies", "target_prior",
+)  # fmt: skip
+"""Settings that are parameters; all others are given in `settings`."""
 
 
 def _array_of(X: Any) -> Any:
@@ -33,9 +39,7 @@ def _array_of(X: Any) -> Any:
     return np.asarray(X, dtype=object) if isinstance(X, list) and array.dtype.kind in "US" else array
 
 
-@documented_settings(GeneratorConfig)
-@settings_as_parameters(GeneratorConfig)
-class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
+class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, shown=_SHOWN):  # type: ignore[misc]
     """Oversample rare classes with rows written by a language model (ImbLLM, arXiv 2510.09783).
 
     A drop-in replacement of imbalanced-learn's samplers: real rows come back first and unchanged, the written ones
@@ -47,10 +51,10 @@ class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
         As in imbalanced-learn: ``"auto"`` brings every class to the size of the largest; a float is the wanted ratio
         minority to majority (two classes only); a dict gives the wanted number of rows of each class.
     method : {"imbllm", "great", "pred_llm"}, default="imbllm"
-        ``"imbllm"`` learns rare rows and interpolated ones, see :class:`~imbllm_autogluon.oversampling.imbllm.ImbLLM`;
-        ``"great"`` learns the whole table, see :class:`~imbllm_autogluon.oversampling.great.GReaT`; ``"pred_llm"``
-        learns it with the label last and is asked for the class of its rows, see
-        :class:`~imbllm_autogluon.oversampling.pred_llm_generator.PredLLMGenerator`.
+        :class:`~imbllm_autogluon.oversampling.imbllm.ImbLLM` learns rare rows and interpolated ones,
+        :class:`~imbllm_autogluon.oversampling.great.GReaT` the whole table; ``"pred_llm"`` learns it with the label
+        last and is asked for the class of its rows, see
+        :class:`~imbllm_autogluon.oversampling.pred_llm.PredLLMGenerator`.
     random_state : int, RandomState, Generator or None, default=None
         Seed; the same seed on the same machine gives the same rows.
     kinds : dict of column name to kind or None, default=None
@@ -58,13 +62,9 @@ class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
         ``"datetime"``, ``"text"``.
     threads : int or None, default=None
         torch threads; `None` leaves the process's count alone.
-    **settings
-        All settings of :class:`~imbllm_autogluon.oversampling.config.GeneratorConfig` by their flat names, each method
-        uses its part: what is interpolated (:class:`~imbllm_autogluon.oversampling.config.InterpolationConfig`), how
-        rows begin (:class:`~imbllm_autogluon.oversampling.config.ConditioningConfig`; for ``"pred_llm"``
-        :class:`~imbllm_autogluon.oversampling.config.QueryConfig`), measures against copied class shares for
-        ``"pred_llm"`` (:class:`~imbllm_autogluon.classification.config.MeasuresConfig`), and the language model
-        (:class:`~imbllm_autogluon.language.config.LanguageConfig`).
+    settings : dict of name to value or None, default=None
+        All other settings of :class:`~imbllm_autogluon.oversampling.config.GeneratorConfig` by name, such as
+        ``{"order": "permute_xy"}``; each method uses its part.
 
     Attributes
     ----------
@@ -113,14 +113,15 @@ class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
         random_state: RandomState = None,
         kinds: Mapping[ColumnName, Kind] | None = None,
         threads: int | None = None,
-        **settings: Any,
+        settings: Mapping[str, object] | None = None,
+        **parameters: Any,
     ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
         self.method = method
         self.random_state = random_state
         self.kinds = kinds
         self.threads = threads
-        set_parameters(self, settings)
+        self._set_parameters(settings, parameters)
 
     generator_: LanguageGenerator
     report_: OversamplingReport
@@ -128,7 +129,7 @@ class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
 
     def config(self) -> GeneratorConfig:
         """The parameters as a checked configuration."""
-        return GeneratorConfig.from_flat({key: getattr(self, key) for key in GeneratorConfig.flat_keys()})
+        return GeneratorConfig.from_flat(self.flat_settings())
 
     def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:
         """Keep data frames as they are; turn lists into arrays; refuse sparse matrices."""
@@ -159,7 +160,5 @@ class ImbLLMOverSampler(BaseOverSampler):  # type: ignore[misc]
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = False
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        tags.input_tags.categorical = True
+        tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         return tags

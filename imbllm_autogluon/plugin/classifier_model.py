@@ -21,17 +21,18 @@ from autogluon.common.space import Categorical, Int, Real, Space
 from autogluon.common.utils.pandas_utils import get_approximate_df_mem_usage
 from autogluon.common.utils.resource_utils import ResourceManager
 
-from imbllm_autogluon.classification.calibration import FLOOR, softmax
 from imbllm_autogluon.classification.config import LABEL_STEPS, RECOMMENDED, ClassifierConfig, MeasuresConfig
 from imbllm_autogluon.errors import InvalidInputError, OutOfTimeError
 from imbllm_autogluon.language.config import COMPACT, OWN_DEFAULTS
-from imbllm_autogluon.plugin.class_metrics import answers_by_highest_probability
-from imbllm_autogluon.plugin.feature_kinds import kinds_to_read, said_by_texts, stack_features, unwritten_features
-from imbllm_autogluon.plugin.fold_writer import named, predictor_folder
-from imbllm_autogluon.plugin.raw_view import exact_view
-from imbllm_autogluon.plugin.settings_model import SettingsModel, without_spaces
-from imbllm_autogluon.plugin.skipping import skipped_by_autogluon
-from imbllm_autogluon.rebalancing.fold_rows import require_time
+from imbllm_autogluon.plugin.models import SettingsModel, without_spaces
+from imbllm_autogluon.plugin.original_features import (
+    exact_view,
+    features_made_of_texts,
+    kinds_of_features,
+    unwritten_features,
+)
+from imbllm_autogluon.plugin.stage import answers_by_highest_probability, predictor_folder, skipped_by_autogluon
+from imbllm_autogluon.rebalancing.rows import require_time
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -40,31 +41,26 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.classification.label_model import LabelModel
-    from imbllm_autogluon.plugin.original_columns import OriginalColumns
+    from imbllm_autogluon.plugin.original_features import OriginalColumns
     from imbllm_autogluon.tables import ColumnName, Kind
 
 
-log = logging.getLogger("autogluon.imbllm")
+_log = logging.getLogger("autogluon.imbllm")
 
-KEY = "IMBLLM_CLF"
-
-TRAINING_SHARE = 0.8
-"""Share of the time limit that training may take; the rest is for the calibration and for predicting."""
-
-LEAST_LABEL_STEPS = 10
+_LEAST_LABEL_STEPS = 10
 """Steps on the label below which a fit that ran out of time is no model; fewer where fewer were asked for."""
 
-SEARCHED_MEASURES: Mapping[str, tuple[Any, ...]] = {
+_SEARCHED_MEASURES: Mapping[str, tuple[Any, ...]] = {
     "weighting": ("none", "effective", "inverse"),
     "oversampling_cap": (None, 3.0, 1.0),
     "focal_gamma": (0.0, 1.0, 2.0),
 }
 """Choices of a search that names none itself."""
 
-LIBRARIES = 6e8
+_LIBRARIES = 6e8
 """Bytes of torch, transformers and a small table: a fit of 400 rows peaked at 557 MB, 222 of them AutoGluon."""
 
-PRETRAINED = 3e9
+_PRETRAINED = 3e9
 """Bytes of a pretrained backbone of 135 million weights in float32, its gradients and a batch: not measured."""
 
 
@@ -93,10 +89,11 @@ class ClassifierModel(SettingsModel):
     >>> TabularPredictor("sick").fit(table, hyperparameters=portfolio)  # doctest: +SKIP
     """
 
-    ag_key = KEY
+    ag_key = "IMBLLM_CLF"
     ag_name = "ImbLLMClassifier"
     ag_priority = 35
     settings_class = ClassifierConfig
+    training_share = 0.8
     _supported_problem_types = ["binary", "multiclass"]  # noqa: RUF012 - AutoGluon asks for a list
     _default_auxiliary_params_extra = {  # noqa: RUF012
         "valid_raw_types": [R_BOOL, R_INT, R_FLOAT, R_CATEGORY, R_OBJECT],
@@ -123,7 +120,11 @@ class ClassifierModel(SettingsModel):
     def _get_default_searchspace(self) -> dict[str, Space]:
         """Spaces of what is left open; their defaults are the fit without a search."""
         usual = {**vars(MeasuresConfig()), **RECOMMENDED}
-        measures = {name: _usual_first(usual[name], choices) for name, choices in SEARCHED_MEASURES.items()}
+        # The usual choice is in front, which is tried first.
+        measures = {
+            name: Categorical(usual[name], *(choice for choice in choices if choice != usual[name]))
+            for name, choices in _SEARCHED_MEASURES.items()
+        }
         if self._backbone() not in COMPACT:
             steps = OWN_DEFAULTS["pretrained"]["steps"]
             return {**measures, "steps": Int(steps // 2, 2 * steps, default=steps)}
@@ -152,10 +153,10 @@ class ClassifierModel(SettingsModel):
         ).resolved_language()
         table = 4 * int(get_approximate_df_mem_usage(X).sum())
         if config.is_pretrained:
-            return int(LIBRARIES + PRETRAINED + table)
+            return int(_LIBRARIES + _PRETRAINED + table)
         weights = 16 * 12 * config.layers * config.width**2
         queries = 8 * 4 * min(len(X), config.generation_batch or 1) * 2 * X.shape[1] * config.width
-        return int(LIBRARIES + weights + queries + table)
+        return int(_LIBRARIES + weights + queries + table)
 
     def _preprocess_set_features(self, X: pd.DataFrame, feature_metadata: FeatureMetadata | None = None) -> None:
         """Keep the metadata of all columns; the model's own is cut to the features that it reads."""
@@ -165,7 +166,7 @@ class ClassifierModel(SettingsModel):
     def _get_valid_features(self, feature_metadata: FeatureMetadata = None) -> list[ColumnName]:
         """Without counts of words where the texts themselves are read."""
         features: list[ColumnName] = super()._get_valid_features(feature_metadata=feature_metadata)
-        dropped = set(said_by_texts(feature_metadata))
+        dropped = set(features_made_of_texts(feature_metadata))
         return [name for name in features if name not in dropped]
 
     def _fit(
@@ -184,8 +185,8 @@ class ClassifierModel(SettingsModel):
         X = self.preprocess(X, y=y)
         labels = pd.Series([names.get(code, code) for code in y], name=y.name)
         with skipped_by_autogluon(self.name):
-            left = None if time_limit is None else TRAINING_SHARE * (time_limit - (time.time() - started))
-            self._learn(X, labels, sample_weight, left, num_cpus if isinstance(num_cpus, int) else None, num_gpus)
+            left, threads = self.time_to_train(time_limit, started), num_cpus if isinstance(num_cpus, int) else None
+            self._learn(X, labels, sample_weight, left, threads, num_gpus)
         codes = range(max(self.num_classes or 2, int(y.max()) + 1))
         label = self.model.schema.label
         assert label is not None
@@ -195,35 +196,27 @@ class ClassifierModel(SettingsModel):
     def _find_original_columns(self, X: pd.DataFrame) -> Mapping[int, Hashable]:
         """Keep how the columns came about, if the predictor's folder tells; returns the names of the labels."""
         metadata = self._imbllm_metadata
-        own = X.drop(columns=[*unwritten_features(metadata, X), *stack_features(metadata, X)])
-        found = exact_view(predictor_folder(self.path), own, metadata)
+        view = exact_view(predictor_folder(self.path), X.drop(columns=unwritten_features(metadata, X)), metadata)
         # Features of the model's own (`ag.prep_params`) may mean something else under the same names.
-        usable = found is not None and self.get_preprocessor() is None
-        self._imbllm_columns = found[0].columns if found is not None and usable else None
-        return found[0].labels if found is not None else {}
+        self._imbllm_columns = view.columns if view is not None and self.get_preprocessor() is None else None
+        return {} if view is None else view.labels
 
     def _learn(
-        self,
-        X: pd.DataFrame,
-        labels: pd.Series,
-        weights: FloatArray | None,
-        time_limit: float | None,
-        threads: int | None,
-        num_gpus: float,
+        self, X: pd.DataFrame, labels: pd.Series, weights: Any, left: float | None, threads: int | None, num_gpus: float
     ) -> None:
         from imbllm_autogluon.classification.label_model import LabelModel
 
         if labels.nunique() < 2:
             raise InvalidInputError(f"the training fold holds one class, {labels.iloc[0]}; 2 or more are needed.")
-        require_time(time_limit)
+        require_time(left)
         settings = self.settings_among(self._get_model_params())
         if not num_gpus and settings.get("device") is None:
             settings["device"] = "cpu"  # AutoGluon gave no GPU to this model
         rows, kinds = self._rows(X)
         model = LabelModel(ClassifierConfig.from_flat(settings), seed=self.random_seed or 0, threads=threads)
         weights = None if weights is None else np.asarray(weights, dtype=np.float64)
-        model.fit(rows.reset_index(drop=True), labels, weights=weights, kinds=kinds, time_limit=time_limit)
-        _require_learned(model, time_limit)
+        model.fit(rows.reset_index(drop=True), labels, weights=weights, kinds=kinds, time_limit=left)
+        _require_learned(model, left)
         self.model = model
         self._note(labels)
 
@@ -231,8 +224,7 @@ class ClassifierModel(SettingsModel):
         rows = self._rows(self.preprocess(X, **kwargs))[0].reset_index(drop=True)
         probabilities: FloatArray = self.model.probabilities(rows)
         if answers_by_highest_probability(self.problem_type, self.eval_metric):
-            biases = self.model.calibration.decision_biases
-            probabilities = softmax(np.log(np.clip(probabilities, FLOOR, None)) + biases)
+            probabilities = self.model.calibration.decisive(probabilities)
         seen = np.flatnonzero(self._imbllm_places >= 0)  # a fold may lack a rare class
         ordered = np.zeros((len(rows), len(self._imbllm_places)))
         ordered[:, seen] = probabilities[:, self._imbllm_places[seen]]
@@ -241,7 +233,7 @@ class ClassifierModel(SettingsModel):
 
     def _rows(self, X: pd.DataFrame) -> tuple[pd.DataFrame, dict[ColumnName, Kind]]:
         """Rows as they are read, and the kinds of columns that dtypes alone would not show."""
-        kinds = kinds_to_read(self._imbllm_metadata, X)
+        kinds = kinds_of_features(self._imbllm_metadata, X, read=True)
         columns = self._imbllm_columns
         if columns is None:
             return X, kinds
@@ -253,7 +245,7 @@ class ClassifierModel(SettingsModel):
         """Keep and log what was read and learned."""
         curves = self.model.language_model.curves
         self.imbllm_report = {
-            "rows": named(labels.value_counts().to_dict()),
+            "rows": {str(label): n for label, n in labels.value_counts().items()},
             "held_out": self.model.held_out,
             "original_columns": self._imbllm_columns is not None,
             "not_read": [aside.reason for aside in self.model.schema.set_aside if not aside.holds_text],
@@ -261,7 +253,7 @@ class ClassifierModel(SettingsModel):
             "stopped_by": {name: curve.stopped_by for name, curve in curves.items()},
             "seconds": self.model.seconds,
         }
-        log.log(15, "\t%s: %s", self.name, self.imbllm_report)
+        _log.log(15, "\t%s: %s", self.name, self.imbllm_report)
 
     def _backbone(self) -> str:
         """Name of the backbone, also before the parameters are set up."""
@@ -269,18 +261,13 @@ class ClassifierModel(SettingsModel):
         return str(given)
 
 
-def _usual_first(usual: Any, choices: tuple[Any, ...]) -> Categorical:
-    """Space of choices with the usual one in front, which is tried first."""
-    return Categorical(usual, *(choice for choice in choices if choice != usual))
-
-
 def _require_learned(model: LabelModel, time_limit: float | None) -> None:
     """Refuse a model that had no time to learn the label."""
     curve = model.language_model.curves.get("label")
     done = 0 if curve is None else len(curve.losses)
-    if time_limit is None or done >= LEAST_LABEL_STEPS or (curve is not None and curve.stopped_by != "time limit"):
+    if time_limit is None or done >= _LEAST_LABEL_STEPS or (curve is not None and curve.stopped_by != "time limit"):
         return
     raise OutOfTimeError(
-        f"{time_limit:.1f} s of training were enough for {done} steps on the label; at least {LEAST_LABEL_STEPS} are "
+        f"{time_limit:.1f} s of training were enough for {done} steps on the label; at least {_LEAST_LABEL_STEPS} are "
         "needed. Give the fit more time, or make the model smaller (layers, width)."
     )

@@ -1,26 +1,32 @@
-"""The ``ag.imbllm.*`` parameters of a twin."""
+"""What can be said about twins: their ``ag.imbllm.*`` parameters, the options of a portfolio, those of a search."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from autogluon.common.space import Space
 
-from imbllm_autogluon.configuration import from_mapping, known_keys, refuse_unknown_keys, require_allowed
-from imbllm_autogluon.field_docs import documented
+from imbllm_autogluon._config import Config, Range, current_names, documented, refuse_unknown_keys, require_choice
+from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
+from imbllm_autogluon.search.space import SPACES, RebalanceSpace
+
+if TYPE_CHECKING:
+    from imbllm_autogluon.tables.labeled import Task
 
 AUX_PREFIX = "imbllm."
 """AutoGluon hands ``ag.imbllm.temperature`` to a model as the auxiliary parameter ``imbllm.temperature``."""
 
-StackPolicy = Literal["off", "copy", "duplicate"]
+SEARCHER = "imbllm_optuna"
+"""Searcher of ``hyperparameter_tune_kwargs`` that :class:`TuningOptions` are for."""
 
 
 @documented
 @dataclass(frozen=True)
-class StageConfig:
+class StageConfig(Config):
     """What a twin does with a rebalanced fold, and around it."""
 
     prior_correction: Literal["auto", "prior", "holdout", "none"] = "auto"
@@ -29,7 +35,7 @@ class StageConfig:
     metrics (balanced accuracy, macro F1 …): AutoGluon tunes no threshold there, and a correction would undo the
     rebalancing. Not read for regression."""
 
-    stack: StackPolicy = "off"
+    stack: Literal["off", "copy", "duplicate"] = "off"
     """Models of a higher level see out-of-fold predictions of the lower one, which no written row has. `off`: they
     learn from real rows only. `copy`: a written row gets the predictions of a real row of its class, or bin of the
     target. `duplicate`: real rows are repeated instead of written ones."""
@@ -47,57 +53,161 @@ class StageConfig:
     """Folder of the shared generators. Default: ``utils/imbllm`` in the predictor's folder; memory where a model
     belongs to no predictor."""
 
-    def __post_init__(self) -> None:
-        require_allowed(self)
-
 
 @dataclass(frozen=True)
-class TwinParameters:
+class TwinParameters(Config):
     """Everything a twin is told about its rebalancing."""
 
     stage: StageConfig = field(default_factory=StageConfig)
     rebalancing: RebalanceConfig = field(default_factory=RebalanceConfig)
 
     @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """Names of all parameters, without ``ag.imbllm.``."""
-        return (*known_keys(StageConfig), *RebalanceConfig.flat_keys())
+    def from_flat(cls, values: Mapping[str, Any], *, prefix: str = "ag." + AUX_PREFIX) -> TwinParameters:
+        """Build the parameters from a mapping without prefixes; see :class:`~imbllm_autogluon._config.Config`."""
+        return super().from_flat(values, prefix=prefix)
 
-    @classmethod
-    def from_flat(cls, values: Mapping[str, Any]) -> TwinParameters:
-        """Build the parameters from a mapping without prefixes.
 
-        Raises
-        ------
-        InvalidInputError
-            A key is unknown (the nearest known one is suggested), or a value is not allowed.
-        """
-        refuse_unknown_keys(values, cls.names(), prefix="ag." + AUX_PREFIX)
-        stage_keys = known_keys(StageConfig)
-        return cls(
-            from_mapping(StageConfig, {k: v for k, v in values.items() if k in stage_keys}),
-            RebalanceConfig.from_flat({k: v for k, v in values.items() if k not in stage_keys}),
-        )
-
-    @classmethod
-    def from_aux(cls, params_aux: Mapping[str, Any]) -> TwinParameters:
-        """Build the parameters from a model's auxiliary parameters; those of others are ignored."""
-        return cls.from_flat(own_settings(params_aux))
+AUX_NAMES = frozenset(AUX_PREFIX + name for name in TwinParameters.flat_keys())
+"""Auxiliary parameters of twins."""
 
 
 def own_settings(params_aux: Mapping[str, Any]) -> dict[str, Any]:
     """Settings among a model's auxiliary parameters, without their prefix; a search space stands for its default."""
-    return {
+    own = {
         key[len(AUX_PREFIX) :]: value.default if isinstance(value, Space) else value
         for key, value in params_aux.items()
         if str(key).startswith(AUX_PREFIX)
     }
+    return current_names(own, TwinParameters, prefix="ag." + AUX_PREFIX)
 
 
-def search_spaces(params_aux: Mapping[str, Any]) -> dict[str, Any]:
-    """Search spaces among a model's ``imbllm.*`` auxiliary parameters, under their names as hyperparameters."""
-    return {
-        f"ag.{key}": value
-        for key, value in params_aux.items()
-        if str(key).startswith(AUX_PREFIX) and isinstance(value, Space)
-    }
+@documented
+@dataclass(frozen=True)
+class TuningOptions(Config):
+    """How many trials, of what, and how many of them AutoGluon gets, where the searcher is ``imbllm_optuna``."""
+
+    num_trials: Annotated[int, Range(1, 10_000)] = 10
+    """Trials of each model, those of an interrupted fit included."""
+
+    top_k: Annotated[int, Range(1, 100)] = 3
+    """Best trials that stay as models. More would let the ensemble choose among near-equal scores on few rare rows,
+    which over-fits them."""
+
+    prune: bool = True
+    """Whether a bagged trial ends after its first fold where that is below the median of earlier trials."""
+
+    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    """Of the sampler."""
+
+    space: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """Choices that replace those of :class:`~imbllm_autogluon.search.space.SearchSpace`, for regression of
+    :class:`~imbllm_autogluon.search.space.TargetSearchSpace`, by name; a setting with one choice is fixed. A setting
+    that the twin's own hyperparameters name is not searched."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.any_space({})
+
+    @classmethod
+    def of(cls, tune_kwargs: object) -> TuningOptions | None:
+        """The options of ``hyperparameter_tune_kwargs``, or `None` where another searcher is asked for.
+
+        AutoGluon's scheduler is ignored: trials run one after the other.
+
+        Raises
+        ------
+        InvalidInputError
+            A key is unknown or a value not allowed.
+        """
+        given = {"searcher": tune_kwargs} if isinstance(tune_kwargs, str) else tune_kwargs
+        if not isinstance(given, Mapping) or given.get("searcher") != SEARCHER:
+            return None
+        return cls.from_flat({key: value for key, value in given.items() if key not in ("searcher", "scheduler")})
+
+    def search_space(self, fixed: Mapping[str, Any], task: Task = "classification") -> RebalanceSpace:
+        """What is searched about rebalancing, but for settings that are fixed.
+
+        `InvalidInputError` where `space` has a setting that is not searched for this task, or a choice that is not
+        allowed.
+        """
+        space = SPACES[task]
+        chosen = current_names(self.space, RebalanceConfig, prefix="space.")
+        refuse_unknown_keys(chosen, space.dimensions(), prefix="space.")
+        choices = {name: tuple(values) if isinstance(values, list) else values for name, values in chosen.items()}
+        one = {name: (value,) for name, value in fixed.items() if name in space.dimensions()}
+        made: dict[str, Any] = {**choices, **one}
+        return space(**made)
+
+    def any_space(self, fixed: Mapping[str, Any]) -> RebalanceSpace:
+        """The space of the first task that these choices go with: before a fit its task is not known."""
+        try:
+            return self.search_space(fixed)
+        except InvalidInputError as error:
+            try:
+                return self.search_space(fixed, "regression")
+            except InvalidInputError:
+                raise error from None
+
+
+@documented
+@dataclass(frozen=True)
+class TwinOptions(Config):
+    """Which models of this package join a portfolio, and how they are configured."""
+
+    mode: Literal["both", "only"] = "both"
+    """``"both"`` keeps the plain models, ``"only"`` drops those that have a twin."""
+
+    max_per_family: Annotated[int, Range(1)] | None = None
+    """At most so many twins of one key; `None`: one for every configuration."""
+
+    tune: Mapping[str, Any] | None = None
+    """Options of :class:`~imbllm_autogluon.plugin.parameters.TuningOptions`: every twin is tuned together with its
+    rebalancing, and so are the classifier and LatentDiff. `None`: none is."""
+
+    classifier: bool = False
+    """Whether the language model as a classifier, ``IMBLLM_CLF``, joins the first level. For classes only. In a preset
+    free texts are then handed on as they are, for it alone."""
+
+    latent_diff: bool | None = None
+    """Whether LatentDiff, ``LATENT_DIFF``, joins the first level, with the bins of the twins. For regression only.
+    `None`: presets add it wherever the problem is a regression, ``rebalance_hyperparameters``, which does not know the
+    problem, does not."""
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters of the twins without ``ag.imbllm.``, such as ``temperature``."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_choice("classifier", self.classifier, (True, False))
+        require_choice("latent_diff", self.latent_diff, (True, False, None))
+        assert self.twins is not None
+        if self.tuning is not None:
+            self.tuning.any_space(self.parameters)
+
+    @classmethod
+    def from_keywords(cls, options: Mapping[str, Any]) -> TwinOptions:
+        """Read keyword arguments: what is no option is a parameter of the twins.
+
+        Raises
+        ------
+        InvalidInputError
+            A parameter is unknown (the nearest known one is suggested), or a value is not allowed.
+        """
+        own = {name: value for name, value in options.items() if name in cls.own_keys()}
+        return cls(**own, parameters={name: value for name, value in options.items() if name not in own})
+
+    def keywords(self) -> dict[str, Any]:
+        """The keyword arguments that differ from the defaults; the inverse of :meth:`from_keywords`."""
+        own = {name: value for name, value in self.flat().items() if name != "parameters"}
+        changed = {name: value for name, value in own.items() if value != getattr(TwinOptions, name)}
+        return {**changed, **self.parameters}
+
+    @cached_property
+    def twins(self) -> TwinParameters:
+        """The parameters, checked."""
+        return TwinParameters.from_flat(self.parameters)
+
+    @cached_property
+    def tuning(self) -> TuningOptions | None:
+        """The options of the search, checked."""
+        return None if self.tune is None else TuningOptions.of({**self.tune, "searcher": SEARCHER})

@@ -1,4 +1,4 @@
-"""Presets of this package for ``TabularPredictor.fit(presets=…)``."""
+"""Presets of this package for ``TabularPredictor.fit(presets=…)``, and its registration with AutoGluon."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 from autogluon.core.callbacks import AbstractCallback
 
 from imbllm_autogluon.errors import InvalidInputError, nearest
-from imbllm_autogluon.plugin.callback import RebalanceCallback
-from imbllm_autogluon.plugin.ensemble_model import AUX_KWARGS
+from imbllm_autogluon.plugin.classifier_model import ClassifierModel
+from imbllm_autogluon.plugin.ensemble import AUX_KWARGS, SkilledEnsembleModel
+from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
+from imbllm_autogluon.plugin.parameters import TwinOptions
+from imbllm_autogluon.plugin.portfolio import RebalanceCallback
+from imbllm_autogluon.plugin.tuning import OptunaHpoExecutor
+from imbllm_autogluon.plugin.twins import has_twin, twin_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imbllm_autogluon.plugin.hyperparameters import Mode
-
-BASES: Mapping[str, str] = {
+_BASES: Mapping[str, str] = {
     "imbllm_medium": "medium_quality",
     "imbllm_good": "good_quality",
     "imbllm_high": "high_quality",
@@ -26,7 +29,7 @@ BASES: Mapping[str, str] = {
 }
 """AutoGluon preset behind each of the ready combinations."""
 
-SHARED: Mapping[str, Any] = {
+_SHARED: Mapping[str, Any] = {
     # Fewer folds where the rarest class has fewer rows than folds.
     "adapt_num_bag_folds_to_n_classes": True,
     # A dynamic-stacking trial fits everything once more on other folds, generators included.
@@ -35,7 +38,7 @@ SHARED: Mapping[str, Any] = {
 }
 """Arguments of every preset here."""
 
-PAPER: Mapping[str, Any] = {
+_PAPER: Mapping[str, Any] = {
     "backbone": "distilgpt2",
     "clauses": "text",
     "tuning": "full",
@@ -64,34 +67,25 @@ def presets() -> dict[str, dict[str, Any]]:
     LatentDiff joins every regression.
     """
     # Twins of a higher level would equal their plain models.
-    add_on = {**SHARED, "num_stack_levels": 0}
+    add_on = {**_SHARED, "num_stack_levels": 0}
     return {
         "imbllm": {**add_on, "callbacks": [[RebalanceCallback, {}]]},
         "imbllm_tuned": {**add_on, "callbacks": [[RebalanceCallback, {"tune": dict(TUNING)}]]},
-        "imbllm_paper": {**add_on, "callbacks": [[RebalanceCallback, dict(PAPER)]]},
-        **{name: make_preset(base) for name, base in BASES.items() if base in _known()},
+        "imbllm_paper": {**add_on, "callbacks": [[RebalanceCallback, dict(_PAPER)]]},
+        **{name: make_preset(base) for name, base in _BASES.items() if base in _known()},
     }
 
 
-def make_preset(
-    base: str | Mapping[str, Any],
-    mode: Mode = "both",
-    *,
-    max_per_family: int | None = None,
-    tune: Mapping[str, Any] | None = None,
-    classifier: bool = False,
-    latent_diff: bool | None = None,
-    **parameters: Any,
-) -> dict[str, Any]:
+def make_preset(base: str | Mapping[str, Any], mode: str = "both", **options: Any) -> dict[str, Any]:
     """A preset of AutoGluon with twins: for ``TabularPredictor.fit(presets=[make_preset("high_quality")])``.
 
     Parameters
     ----------
     base
         Name of a preset of AutoGluon, or one as a mapping. Its callbacks stay.
-    mode, max_per_family, tune, classifier, latent_diff, **parameters
-        As for :func:`~imbllm_autogluon.plugin.hyperparameters.rebalance_hyperparameters`. With `classifier` free texts
-        are handed on as they are, for it alone. LatentDiff joins every regression unless `latent_diff` is False.
+    mode, **options
+        As for :func:`~imbllm_autogluon.plugin.portfolio.rebalance_hyperparameters`. LatentDiff joins every regression
+        unless `latent_diff` is False.
 
     Raises
     ------
@@ -111,30 +105,22 @@ def make_preset(
             names = ", ".join(sorted(known))
             raise InvalidInputError(f"unknown preset {base!r}{nearest(base, known)}; AutoGluon has: {names}.")
         base = known[base]
-    options: dict[str, Any] = {
-        "mode": mode,
-        "max_per_family": max_per_family,
-        "tune": tune,
-        "classifier": classifier,
-        "latent_diff": latent_diff,
-        **parameters,
-    }
-    RebalanceCallback(**options)
-    usual = {"mode": "both", "classifier": False}
-    given = {n: value for n, value in options.items() if value is not None and (n not in usual or value != usual[n])}
+    chosen = TwinOptions.from_keywords({"mode": mode, **options})
     # A callback that is an object already stays that very object: its owner may ask it for what it saw.
     own = [each if isinstance(each, AbstractCallback) else copy.deepcopy(each) for each in base.get("callbacks") or []]
-    rest = {name: value for name, value in base.items() if name != "callbacks"}
-    aux_kwargs = {**(base.get("aux_kwargs") or {}), **AUX_KWARGS}
-    callbacks = [*own, [RebalanceCallback, given]]
-    made = {**copy.deepcopy(rest), **SHARED, "aux_kwargs": aux_kwargs, "callbacks": callbacks}
-    return _with_raw_texts(made) if classifier else made
-
-
-def _with_raw_texts(preset: dict[str, Any]) -> dict[str, Any]:
-    """Let free texts through: AutoGluon does so by itself only for models that it knows before callbacks are called."""
-    own = preset.get("_feature_generator_kwargs") or {}
-    return {**preset, "_feature_generator_kwargs": {"enable_raw_text_features": True, **own}}
+    made = {
+        **copy.deepcopy({name: value for name, value in base.items() if name != "callbacks"}),
+        **_SHARED,
+        "aux_kwargs": {**(base.get("aux_kwargs") or {}), **AUX_KWARGS},
+        "callbacks": [*own, [RebalanceCallback, chosen.keywords()]],
+    }
+    if chosen.classifier:
+        # AutoGluon lets free texts through by itself only for models that it knows before callbacks are called.
+        made["_feature_generator_kwargs"] = {
+            "enable_raw_text_features": True,
+            **(made.get("_feature_generator_kwargs") or {}),
+        }
+    return made
 
 
 def _known() -> dict[str, dict[str, Any]]:
@@ -143,3 +129,20 @@ def _known() -> dict[str, dict[str, Any]]:
 
     named = {name: preset for name, preset in tabular_presets_dict.items() if not name.startswith("imbllm")}
     return {**named, **{alias: named[name] for alias, name in tabular_presets_alias.items() if name in named}}
+
+
+def register() -> None:
+    """Register a twin ``<KEY>_IMB`` of every registered model class, our own models, the searcher and the presets.
+
+    Runs when the package is imported; again is harmless, and picks up model classes registered since.
+    """
+    from autogluon.tabular.configs.presets_configs import tabular_presets_dict
+    from autogluon.tabular.registry import ag_model_registry
+
+    twins = [twin_of(model_class) for model_class in list(ag_model_registry.model_cls_list) if has_twin(model_class)]
+    for model_class in (*twins, GeneratorModel, ClassifierModel, LatentDiffModel, SkilledEnsembleModel):
+        if not ag_model_registry.exists(model_class):
+            ag_model_registry.add(model_class)
+    OptunaHpoExecutor.register()
+    for name, preset in presets().items():
+        tabular_presets_dict.setdefault(name, preset)

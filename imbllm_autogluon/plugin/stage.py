@@ -4,47 +4,252 @@
 fold, before any preprocessing of the model. Validation rows and out-of-fold rows never pass through it. Models that cut
 their own validation rows out of the training rows do so before rebalancing, otherwise written rows would validate the
 rows they were written from. Models of a higher level get written rows with predictions of the lower level.
+
+A `FoldOversampler` plans and writes the rows, for twins and for the generator model.
 """
 
 from __future__ import annotations
 
+import logging
 import time
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from autogluon.common.space import Space
 
-from imbllm_autogluon.classification.prior import correct_prior, fitted_factors, prior_factors
-from imbllm_autogluon.oversampling.baselines import duplicated
-from imbllm_autogluon.plugin.class_metrics import answers_by_highest_probability
-from imbllm_autogluon.plugin.fold_writer import FoldWriter, WrittenRows, log
-from imbllm_autogluon.plugin.parameters import search_spaces
-from imbllm_autogluon.randomness import child_rng
-from imbllm_autogluon.rebalancing.target_rows import as_numbers, by_bin, duplicated_targets
+from imbllm_autogluon._random import child_rng
+from imbllm_autogluon.classification.calibration import correct_prior, fitted_factors, prior_factors
+from imbllm_autogluon.errors import BackboneError, OutOfTimeError
+from imbllm_autogluon.plugin.original_features import (
+    exact_view,
+    kinds_of_features,
+    stack_features,
+    unwritten_features,
+)
+from imbllm_autogluon.plugin.parameters import AUX_NAMES, AUX_PREFIX, TwinParameters, own_settings
+from imbllm_autogluon.rebalancing import Fold, FoldRows, OversamplingPlan, RebalanceConfig, fold_rows, plan_fold
+from imbllm_autogluon.rebalancing.cache import cache_of
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from collections.abc import Hashable, Iterator, Mapping
 
-    from imbllm_autogluon.rebalancing import OversamplingPlan
+    from autogluon.common.features.feature_metadata import FeatureMetadata
+
+    from imbllm_autogluon.arrays import FloatArray
+    from imbllm_autogluon.plugin.original_features import RawView
     from imbllm_autogluon.tables import ColumnName
+    from imbllm_autogluon.tables.labeled import Task
 
-    Weights = npt.NDArray[np.float64]
+_log = logging.getLogger("autogluon.imbllm")
+"""Below AutoGluon's logger, so that a predictor's ``verbosity`` decides what is shown."""
 
-SPLITTING_FAMILIES = ("TABM", "MITRA", "FT_TRANSFORMER")
+_TASKS: Mapping[str, Task] = {"binary": "classification", "multiclass": "classification", "regression": "regression"}
+"""Tasks by problem type. Quantiles are conformalised on real rows, and soft classes are what a teacher says."""
+
+_TRAINING_SHARE = 0.25
+"""Share of a model's time limit that training the generator may take."""
+
+_STUDENT = "_DSTL"
+"""In the name of every distilled model (abstract_trainer.py:4723); a student of two classes is a regression."""
+
+NOT_STACKED = "stacked models learn from real rows only"
+
+_SPLITTING_FAMILIES = ("TABM", "MITRA", "FT_TRANSFORMER")
 """Keys of families in AutoGluon 1.6 that cut validation rows out by themselves (tabm_model.py:86,
 mitra/sklearn_interface.py:320, AutoMM)."""
 
-VALIDATION_SHARE = 0.2
+_VALIDATION_SHARE = 0.2
 
-STRATA = 10
+_STRATA = 10
 """Steps of the ranks of targets that validation rows are drawn from evenly."""
 
 
-class RebalancingMixin(FoldWriter):
-    """Mixin in front of an AutoGluon model class; makes its twin."""
+def task_of(problem_type: object) -> Task | None:
+    """The task of a problem type of AutoGluon; `None` where nothing is rebalanced.
 
-    _imbllm_factors: npt.NDArray[np.float64] | None = None
+    Examples
+    --------
+    >>> task_of("binary"), task_of("quantile")
+    ('classification', None)
+    """
+    return _TASKS.get(str(problem_type))
+
+
+def plan_for(problem_type: object, y: pd.Series, config: RebalanceConfig) -> OversamplingPlan:
+    """Rows to write for a fold, or the reason why there are none; the method must go with the problem type."""
+    task = task_of(problem_type)
+    if task is None or not isinstance(y, pd.Series):
+        return OversamplingPlan({}, {}, f"problem type {problem_type} is not rebalanced")
+    return plan_fold(y, config, task)
+
+
+def answers_by_highest_probability(problem_type: str | None, eval_metric: Any) -> bool:
+    """Whether a fit is judged by classes (balanced accuracy, macro F1 …) and AutoGluon tunes no threshold for them.
+
+    With two classes it tunes one; with more, whatever moves decisions must be inside the probabilities.
+    """
+    return problem_type == "multiclass" and bool(getattr(eval_metric, "needs_class", False))
+
+
+def predictor_folder(model_path: str) -> Path | None:
+    """Folder of the predictor that a model belongs to; `None` for a model on its own."""
+    return next((folder for folder in Path(model_path).absolute().parents if (folder / "learner.pkl").exists()), None)
+
+
+@contextmanager
+def skipped_by_autogluon(model_name: str) -> Iterator[None]:
+    """Turn an absent backbone and a lack of time into exceptions on which AutoGluon leaves one model out.
+
+    Raises
+    ------
+    ConstraintViolationError
+        A pretrained backbone is not here.
+    TimeLimitExceeded
+        The time limit is too short.
+    """
+    try:
+        yield
+    except BackboneError as error:
+        from autogluon.core.utils.exceptions import ConstraintViolationError
+
+        raise ConstraintViolationError(f"{model_name}: {error}", reason=str(error)) from error
+    except OutOfTimeError as error:
+        from autogluon.core.utils.exceptions import TimeLimitExceeded
+
+        _log.log(20, "\t%s is skipped: %s", model_name, error)
+        raise TimeLimitExceeded from error
+
+
+class FoldOversampler:
+    """Plans and writes rows for the training folds of one model.
+
+    Parameters
+    ----------
+    params_aux
+        Auxiliary parameters of the model, of which those that begin with ``imbllm.`` are read.
+
+    Raises
+    ------
+    InvalidInputError
+        A parameter is unknown, which AutoGluon would ignore, or a value is not allowed.
+    """
+
+    def __init__(self, params_aux: Mapping[str, Any] | None) -> None:
+        self.parameters = TwinParameters.from_flat(own_settings(params_aux or {}))
+        self.metadata: FeatureMetadata | None = None
+        """Of all columns: the model's own is cut to the features it uses, which differ by family."""
+
+    def plan(self, model: Any, X: pd.DataFrame, y: pd.Series) -> OversamplingPlan:
+        """Rows to write for a fold of a model, or the reason why there are none."""
+        if model.problem_type == "regression" and _STUDENT in model.name:
+            return OversamplingPlan({}, {}, "a distilled model learns what its teacher says, which is not rebalanced")
+        if task_of(model.problem_type) and self.parameters.stage.stack == "off" and stack_features(self.metadata, X):
+            # A written row has no honest out-of-fold prediction of the base models.
+            return OversamplingPlan({}, {}, NOT_STACKED)
+        return plan_for(model.problem_type, y, self.parameters.rebalancing)
+
+    def rows(
+        self, model: Any, X: pd.DataFrame, y: pd.Series, plan: OversamplingPlan, num_cpus: object, seconds: float | None
+    ) -> FoldRows:
+        """Rows for a fold in all its columns, for a model that has so many seconds."""
+        config, stage = self.parameters.rebalancing, self.parameters.stage
+        if stage.stack == "duplicate" and stack_features(self.metadata, X):
+            return FoldRows(*plan.duplicated(X, y, seed=config.random_state), {"method": "random"})
+        copied, folder = unwritten_features(self.metadata, X), predictor_folder(model.path)
+        written = X.drop(columns=copied)
+        read = stage.raw_view and config.writes_with_a_language_model
+        view = exact_view(folder, written, self.metadata) if read else None
+        with skipped_by_autogluon(model.name):
+            made = fold_rows(
+                self._fold(written, y, plan, view),
+                config,
+                Path(stage.cache_dir) if stage.cache_dir else folder and cache_of(folder),
+                threads=num_cpus if isinstance(num_cpus, int) else None,
+                time_limit=None if seconds is None else _TRAINING_SHARE * seconds,
+            )
+        rows = _in_the_columns_of(written, y, made, plan, view)
+        if not copied:
+            return rows
+        groups = plan.classes_of(rows.y), plan.classes_of(y)
+        return replace(rows, X=_with_stack_columns(rows.X, groups[0], X, groups[1], copied, config.random_state))
+
+    def report(self, model: Any, plan: OversamplingPlan, rows: FoldRows | None, seconds: float) -> dict[str, Any]:
+        """What was planned and written for a fold: counts by class, or by number of the bin beside their ``edges``."""
+        before, added = ({str(label): n for label, n in counts.items()} for counts in (plan.before, plan.counts))
+        report: dict[str, Any] = {"before": before, "added": {}, "reason": plan.reason, "notes": list(plan.notes)}
+        if plan.bins is not None:
+            report["edges"] = plan.bins.edges.tolist()
+        if rows is not None:
+            report |= {"added": added, "seconds": seconds, "oversampling": rows.report}
+        _log.log(15, "\t%s: %s", model.name, report["reason"] or report["added"])
+        return report
+
+    def _fold(self, X: pd.DataFrame, y: pd.Series, plan: OversamplingPlan, view: RawView | None) -> Fold:
+        """The fold as it is learned: in original columns and labels, if there is a view."""
+        if view is None:
+            return Fold(X, y, plan, kinds_of_features(self.metadata, X))
+        raw, kinds = view.raw(X)
+        if plan.bins is not None:  # targets have no names: they are numbers as they are
+            return Fold(raw, y, plan, kinds)
+        counts, before, balancing = (
+            {view.labels[label]: n for label, n in part.items()}  # type: ignore[index]
+            for part in (plan.counts, plan.before, plan.balancing)
+        )
+        named = replace(plan, counts=counts, before=before, balancing=balancing)
+        return Fold(raw, _renamed(y, view.labels), named, kinds)
+
+
+def _in_the_columns_of(
+    X: pd.DataFrame, y: pd.Series, made: FoldRows, plan: OversamplingPlan, view: RawView | None
+) -> FoldRows:
+    """Rows in the columns and codes of a fold; they come in original columns and labels, if there is a view."""
+    if view is None:
+        return FoldRows(made.X.astype(X.dtypes), made.y, made.report)
+    codes = {name: code for code, name in view.labels.items()}
+    labels = made.y if plan.bins is not None else _renamed(made.y, codes).astype(y.dtype)
+    return FoldRows(view.features(made.X, X), labels, {**made.report, "raw_view": True})
+
+
+def _renamed(y: pd.Series, names: Mapping[Any, Hashable]) -> pd.Series:
+    """Labels under other names."""
+    return pd.Series([names[label] for label in y], index=y.index, name=y.name)
+
+
+class RebalancingMixin:
+    """Mixin in front of an AutoGluon model class; makes its twin.
+
+    Attributes
+    ----------
+    oversampler : FoldOversampler
+        Plans and writes the rows of its folds.
+    imbllm_report : dict
+        What happened in the last fit: see :meth:`FoldOversampler.report`, and the prior factors in use.
+    """
+
+    name: str
+    problem_type: str | None
+    eval_metric: Any
+    imbllm_report: dict[str, Any] | None = None
+    _imbllm_factors: FloatArray | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.oversampler = FoldOversampler(getattr(self, "_user_params_aux", None))
+
+    def get_info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """AutoGluon's information on the model, and the report under ``imbllm``."""
+        return {**super().get_info(*args, **kwargs), "imbllm": self.imbllm_report}  # type: ignore[misc]
+
+    def _ag_params(self) -> set[str]:
+        return set(super()._ag_params()) | AUX_NAMES  # type: ignore[misc]
+
+    def _preprocess_set_features(self, X: pd.DataFrame, feature_metadata: FeatureMetadata | None = None) -> None:
+        self.oversampler.metadata = feature_metadata
+        super()._preprocess_set_features(X=X, feature_metadata=feature_metadata)  # type: ignore[misc]
 
     @classmethod
     def _get_default_ag_args_ensemble(cls, **kwargs: Any) -> dict[str, Any]:
@@ -56,6 +261,9 @@ class RebalancingMixin(FoldWriter):
         args: dict[str, Any] = super()._get_default_ag_args_ensemble(**kwargs)  # type: ignore[misc]
         return {**args, "use_child_oof": False}
 
+    def _more_tags(self) -> dict[str, Any]:
+        return {**super()._more_tags(), "valid_oof": False}  # type: ignore[misc]
+
     def _get_search_space(self) -> dict[str, Any]:
         """AutoGluon's search space with those of ``ag.imbllm.*``, so that every searcher tunes both together."""
         space: dict[str, Any] = super()._get_search_space()  # type: ignore[misc]
@@ -63,22 +271,20 @@ class RebalancingMixin(FoldWriter):
             # AutoGluon's space for XGBoost; with it a metric of decisions that stops the training gets classes where
             # it expects probabilities, and every trial fails. What is learned is the same.
             space = {**space, "objective": "multi:softprob"}
-        return {**space, **search_spaces(getattr(self, "params_aux", {}))}
+        aux: dict[str, Any] = getattr(self, "params_aux", {})
+        own = {name: value for name, value in aux.items() if name.startswith(AUX_PREFIX) and isinstance(value, Space)}
+        return {**space, **{f"ag.{name}": value for name, value in own.items()}}
 
     def _get_default_stopping_metric(self) -> Any:
         """The fit's own metric, where the stage is told so: AutoGluon's choice for some metrics is log-loss."""
-        if self._parameters().stage.stopping == "eval_metric":
-            return self.eval_metric  # type: ignore[attr-defined]
+        if self.oversampler.parameters.stage.stopping == "eval_metric":
+            return self.eval_metric
         return super()._get_default_stopping_metric()  # type: ignore[misc]
-
-    def _more_tags(self) -> dict[str, Any]:
-        return {**super()._more_tags(), "valid_oof": False}  # type: ignore[misc]
 
     def estimate_memory_usage(self, X: pd.DataFrame, y: pd.Series | None = None, **kwargs: Any) -> int:
         """AutoGluon's estimate for the real rows, times the growth of the fold."""
         estimate: int = super().estimate_memory_usage(X=X, y=y, **kwargs)  # type: ignore[misc]
-        plan = self._plan(X, y) if y is not None else None
-        return estimate if plan is None else int(estimate * plan.growth)
+        return estimate if y is None else int(estimate * self.oversampler.plan(self, X, y).growth)
 
     def _fit(
         self,
@@ -86,24 +292,25 @@ class RebalancingMixin(FoldWriter):
         y: pd.Series,
         X_val: pd.DataFrame | None = None,
         y_val: pd.Series | None = None,
-        sample_weight: npt.NDArray[np.float64] | None = None,
+        sample_weight: FloatArray | None = None,
         time_limit: float | None = None,
         **kwargs: Any,
     ) -> Any:
         started = time.time()
-        if X_val is None and splits_internally(type(self)):
-            targets = getattr(self, "problem_type", None) == "regression"
-            X, y, X_val, y_val, sample_weight = with_validation_rows(X, y, sample_weight, self._seed(), targets=targets)
-        plan = self._plan(X, y)
-        self._imbllm_factors = None
-        rows = self._new_rows(X, y, plan, kwargs.get("num_cpus"), time_limit) if plan.counts else None
-        report = self._note(plan, rows, time.time() - started)
+        if X_val is None and _splits_internally(type(self)):
+            targets, seed = self.problem_type == "regression", getattr(self, "random_seed", 0) or 0
+            X, y, X_val, y_val, sample_weight = _with_validation_rows(X, y, sample_weight, seed, targets=targets)
+        plan, rows = self.oversampler.plan(self, X, y), None
+        if plan.counts:
+            rows = self.oversampler.rows(self, X, y, plan, kwargs.get("num_cpus"), time_limit)
+        report = self.imbllm_report = self.oversampler.report(self, plan, rows, time.time() - started)
         if rows is not None:
             sample_weight = _extended_weights(sample_weight, len(rows.y))
-            y = y if plan.bins is None else as_numbers(y)
+            y = y if plan.bins is None else y.astype(np.float64)  # in a dtype of whole numbers new targets would be cut
             X, y = _extended(X, rows.X), _extended(y, rows.y)
         if time_limit is not None:
             time_limit = _time_left(time_limit, started)
+        self._imbllm_factors = None
         fitted = super()._fit(  # type: ignore[misc]
             X=X, y=y, X_val=X_val, y_val=y_val, sample_weight=sample_weight, time_limit=time_limit, **kwargs
         )
@@ -116,32 +323,12 @@ class RebalancingMixin(FoldWriter):
         probabilities = super()._predict_proba(X=X, **kwargs)  # type: ignore[misc]
         return probabilities if self._imbllm_factors is None else correct_prior(probabilities, self._imbllm_factors)
 
-    def _new_rows(
-        self, X: pd.DataFrame, y: pd.Series, plan: OversamplingPlan, num_cpus: object, time_limit: float | None
-    ) -> WrittenRows:
-        """Rows for a fold in all its columns."""
-        stack, parameters = self._stack_columns(X), self._parameters()
-        seed = parameters.rebalancing.random_state
-        if stack and parameters.stage.stack == "duplicate":
-            if plan.bins is not None:
-                X, y = duplicated_targets(X, y, plan.bins, by_bin(plan.counts), seed=seed)
-                return WrittenRows(X, y, {"method": "random"})
-            return WrittenRows(*duplicated(X, y, plan.counts, seed=seed), {"method": "random"})
-        rows = self._written_rows(X, y, plan, num_cpus, time_limit)
-        unwritten = self._unwritten_columns(X)
-        if not unwritten:
-            return rows
-        classes = plan.classes_of(rows.y), plan.classes_of(y)
-        return replace(rows, X=with_stack_columns(rows.X, classes[0], X, classes[1], unwritten, seed))
-
     def _factors(
         self, plan: OversamplingPlan, X_val: pd.DataFrame | None, y_val: pd.Series | None
-    ) -> npt.NDArray[np.float64] | None:
+    ) -> FloatArray | None:
         """Factors that undo the changed class shares, or `None` where the probabilities stay as they are."""
-        choice = self._parameters().stage.prior_correction
-        by_probability = answers_by_highest_probability(
-            getattr(self, "problem_type", None), getattr(self, "eval_metric", None)
-        )
+        choice = self.oversampler.parameters.stage.prior_correction
+        by_probability = answers_by_highest_probability(self.problem_type, self.eval_metric)
         if choice == "none" or (choice == "auto" and by_probability):
             return None
         n_classes = max(2, int(getattr(self, "num_classes", 2) or 2))
@@ -161,7 +348,7 @@ def _extended(real: Any, written: Any) -> Any:
     return pd.concat([real, written.astype(real.dtypes)]).astype(real.dtypes)
 
 
-def _extended_weights(weights: npt.NDArray[np.float64] | None, n_new: int) -> npt.NDArray[np.float64] | None:
+def _extended_weights(weights: FloatArray | None, n_new: int) -> FloatArray | None:
     """Written rows weigh as much as real ones do on average."""
     if weights is None:
         return None
@@ -175,36 +362,18 @@ def _time_left(time_limit: float, started: float) -> float:
     if left <= 0:
         from autogluon.core.utils.exceptions import TimeLimitExceeded
 
-        log.log(20, "\tWriting rows took the whole time limit of %.1f s.", time_limit)
+        _log.log(20, "\tWriting rows took the whole time limit of %.1f s.", time_limit)
         raise TimeLimitExceeded
     return left
 
 
-def with_stack_columns(
+def _with_stack_columns(
     rows: pd.DataFrame, labels: pd.Series, X: pd.DataFrame, y: pd.Series, stack: list[ColumnName], seed: int
 ) -> pd.DataFrame:
     """Give every written row the out-of-fold predictions (and weight, if X holds it) of one real row of its class.
 
-    Classes may be bins of a target.
-
     The models of the lower level have seen the rows that a written row was learned from, so their predictions for it
-    would be too good. Predictions are taken over whole, never mixed.
-
-    Parameters
-    ----------
-    rows, labels
-        Written rows without stack columns, and their labels.
-    X, y
-        Real rows of the fold with stack columns, and their labels.
-    stack
-        Names of the stack columns, and of others that are not written.
-    seed
-        Of the draw.
-
-    Returns
-    -------
-    DataFrame
-        The written rows in the columns of X.
+    would be too good. Predictions are taken over whole, never mixed. Classes may be bins of a target.
     """
     rng = child_rng(seed, "prompts", "stack")
     places = np.zeros(len(rows), dtype=np.int64)
@@ -216,46 +385,21 @@ def with_stack_columns(
     return rows.join(taken)[list(X.columns)]
 
 
-def splits_internally(twin: type[Any]) -> bool:
+def _splits_internally(twin: type[Any]) -> bool:
     """Whether a twin's plain family makes its own validation rows."""
-    return any(getattr(cls, "ag_key", None) in SPLITTING_FAMILIES for cls in twin.__mro__)
+    return any(getattr(cls, "ag_key", None) in _SPLITTING_FAMILIES for cls in twin.__mro__)
 
 
-def with_validation_rows(
-    X: pd.DataFrame, y: pd.Series, sample_weight: Weights | None, seed: int, *, targets: bool = False
-) -> tuple[pd.DataFrame, pd.Series, pd.DataFrame, pd.Series, Weights | None]:
-    """Cut a stratified share of the real rows off as validation rows.
-
-    Parameters
-    ----------
-    X, y, sample_weight
-        Real rows, shapes (n, m), (n,) and (n,).
-    seed
-        Of the cut.
-    targets
-        Whether `y` holds numbers, whose range is to be covered evenly, instead of classes.
-
-    Returns
-    -------
-    X, y, X_val, y_val, sample_weight
-        Training rows, validation rows, and the weights of the training rows.
-    """
+def _with_validation_rows(
+    X: pd.DataFrame, y: pd.Series, sample_weight: FloatArray | None, seed: int, *, targets: bool = False
+) -> tuple[pd.DataFrame, pd.Series, pd.DataFrame, pd.Series, FloatArray | None]:
+    """Cut validation rows off, stratified by class or by the rank of the target; weights stay with training rows."""
     from sklearn.model_selection import train_test_split
 
-    positions = np.arange(len(y))
-    strata = _strata(y) if targets else y
-    stratify = strata if _can_stratify(strata) else None
-    train, validation = train_test_split(positions, test_size=VALIDATION_SHARE, random_state=seed, stratify=stratify)
+    strata = (_STRATA * (y.rank(method="first") - 1) // max(1, len(y))) if targets else y
+    both_hold_all = strata.value_counts().min() > 1 and _VALIDATION_SHARE * len(strata) >= strata.nunique()
+    train, validation = train_test_split(
+        np.arange(len(y)), test_size=_VALIDATION_SHARE, random_state=seed, stratify=strata if both_hold_all else None
+    )
     weights = None if sample_weight is None else np.asarray(sample_weight)[train]
     return X.iloc[train], y.iloc[train], X.iloc[validation], y.iloc[validation], weights
-
-
-def _can_stratify(strata: pd.Series) -> bool:
-    """Whether both parts can hold every stratum."""
-    return int(strata.value_counts().min()) > 1 and VALIDATION_SHARE * len(strata) >= strata.nunique()
-
-
-def _strata(y: pd.Series) -> pd.Series:
-    """Ranks of targets in up to ten steps."""
-    ranks = y.rank(method="first") - 1
-    return (STRATA * ranks // max(1, len(y))).rename("stratum")

@@ -21,11 +21,9 @@ from autogluon.core.utils.exceptions import TimeLimitExceeded
 from optuna.trial import TrialState
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin.fold_writer import cache_of, predictor_folder
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, own_settings
-from imbllm_autogluon.plugin.stage import RebalancingMixin
-from imbllm_autogluon.plugin.tasks import task_of
-from imbllm_autogluon.rebalancing.cache_folder import STUDIES
+from imbllm_autogluon.plugin.stage import RebalancingMixin, predictor_folder, task_of
+from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
 from imbllm_autogluon.search.studies import journal_storage, open_study, retry_interrupted, study_name
 
 if TYPE_CHECKING:
@@ -33,18 +31,18 @@ if TYPE_CHECKING:
 
     from optuna.trial import FrozenTrial
 
-    from imbllm_autogluon.plugin.tuning_options import TuningOptions
+    from imbllm_autogluon.plugin.parameters import TuningOptions
     from imbllm_autogluon.search.space import RebalanceSpace
 
 
-log = logging.getLogger("autogluon.imbllm")
+_log = logging.getLogger("autogluon.imbllm")
 
-PLAIN = (str, int, float, bool, type(None))
+_PLAIN = (str, int, float, bool, type(None))
 """What Optuna stores as a choice; of anything else its place in the list is stored."""
 
 
 class Trials:
-    """Trials of one model of a fit.
+    """Trials of one model of a fit, in a study of their own in the journal of the predictor.
 
     Parameters
     ----------
@@ -54,22 +52,21 @@ class Trials:
         Of the model; those that are search spaces are drawn.
     task
         What AutoGluon hands to its own trial function: model class, arguments, paths of the data, time.
-
-    Attributes
-    ----------
-    study : optuna.Study
-        One for each model, in the journal of the predictor.
     """
 
     def __init__(self, options: TuningOptions, hyperparameters: Mapping[str, Any], task: Mapping[str, Any]) -> None:
         self._options = options
         self._hyperparameters = dict(hyperparameters)
         self._task = task
+        self._init_params: dict[str, Any] = task["init_params"]
+        # Arguments of the model itself, where those given are of a bag around it.
+        self._of_model: Mapping[str, Any] = self._init_params.get("model_base_kwargs") or self._init_params
+        self._aux: dict[str, Any] = (self._of_model.get("hyperparameters") or {}).get("ag_args_fit", {})
         self._is_bagged = bool(task.get("is_bagged_model", False))
         self._train = load_pkl.load(task["train_path"])
         self._validation = load_pkl.load(task["val_path"])
         self._rebalancing = self._rebalancing_space()
-        self._root: Path = Path(task["init_params"]["path"]) / task["init_params"]["name"]
+        self._root: Path = Path(self._init_params["path"]) / self._init_params["name"]
         self._failed = 0
         self.study = self._open()
 
@@ -86,7 +83,7 @@ class Trials:
         while self._n_finished() + self._failed < self.n_wanted:
             started = time.time()
             if not has_time(started - self._task["time_start"], float(np.median(durations)) if durations else 0.0):
-                log.log(20, "\tNo time is left for another trial; %d are finished.", self._n_finished())
+                _log.log(20, "\tNo time is left for another trial; %d are finished.", self._n_finished())
                 break
             if not self._one():
                 break
@@ -122,7 +119,7 @@ class Trials:
             score = self._fitted(trial)
         except optuna.TrialPruned:
             self.study.tell(trial, state=TrialState.PRUNED)
-            log.log(15, "\t%s is pruned.", folder.name)
+            _log.log(15, "\t%s is pruned.", folder.name)
         except TimeLimitExceeded:
             self.study.tell(trial, state=TrialState.FAIL)
             shutil.rmtree(folder, ignore_errors=True)
@@ -130,10 +127,10 @@ class Trials:
         except Exception as error:  # noqa: BLE001 - whatever a model raises, it is one trial less
             self.study.tell(trial, state=TrialState.FAIL)
             self._failed += 1
-            log.warning("\tTrial %s failed: %s: %s", folder.name, type(error).__name__, error)
+            _log.warning("\tTrial %s failed: %s: %s", folder.name, type(error).__name__, error)
         else:
             self.study.tell(trial, score)
-            log.log(15, "\t%s: %.4f with %s", folder.name, score, trial.params)
+            _log.log(15, "\t%s: %.4f with %s", folder.name, score, trial.params)
             return True
         shutil.rmtree(folder, ignore_errors=True)
         return True
@@ -144,7 +141,7 @@ class Trials:
         model = init_model(
             args={**self._drawn(trial), "task_id": trial.number},
             model_cls=self._task["model_cls"],
-            init_params=self._init_params(),
+            init_params=self._undrawn(),
             backend="custom",
             is_bagged_model=self._is_bagged,
         )
@@ -198,36 +195,32 @@ class Trials:
         fixed = {name: value for name, value in self._hyperparameters.items() if not isinstance(value, Space)}
         own = {} if self._rebalancing is None else self._rebalancing.suggest(trial, AUX_PREFIX)
         named = {f"ag.{AUX_PREFIX}{name}": value for name, value in own.items()}
-        return {**fixed, **named, **suggest_all(trial, self._hyperparameters)}
+        return {**fixed, **named, **_suggest_all(trial, self._hyperparameters)}
 
-    def _init_params(self) -> dict[str, Any]:
+    def _undrawn(self) -> dict[str, Any]:
         """Arguments of the model's class, without the search spaces that are drawn."""
-        params: dict[str, Any] = copy.deepcopy(self._task["init_params"])
-        aux = _own_hyperparameters(params).get("ag_args_fit", {})
+        params: dict[str, Any] = copy.deepcopy(self._init_params)
+        aux = ((params.get("model_base_kwargs") or params).get("hyperparameters") or {}).get("ag_args_fit", {})
         for name in [name for name, value in aux.items() if isinstance(value, Space)]:
             del aux[name]
         return params
 
     def _rebalancing_space(self) -> RebalanceSpace | None:
         """What is searched about rebalancing: for twins, but for what their hyperparameters name."""
-        base = self._task["init_params"].get("model_base") if self._is_bagged else self._task["model_cls"]
-        base = base if isinstance(base, type) else type(base)
-        if not issubclass(base, RebalancingMixin):
+        base = self._init_params.get("model_base") if self._is_bagged else self._task["model_cls"]
+        task = task_of(self._of_model.get("problem_type"))
+        if task is None or not issubclass(base if isinstance(base, type) else type(base), RebalancingMixin):
             return None
-        task = task_of(_of_model(self._task["init_params"]).get("problem_type"))
-        if task is None:
-            return None
-        aux = _own_hyperparameters(self._task["init_params"]).get("ag_args_fit", {})
-        return self._options.search_space(own_settings(aux), task)
+        return self._options.search_space(own_settings(self._aux), task)
 
     def _open(self) -> optuna.Study:
         folder = predictor_folder(str(self._root / "model"))
         storage = None if folder is None else journal_storage(cache_of(folder) / STUDIES)
-        first = first_all(self._hyperparameters)
+        first = _first_all(self._hyperparameters)
         if self._rebalancing is not None:
             first |= self._rebalancing.first(AUX_PREFIX)
         return open_study(
-            study_name(self._task["init_params"]["name"], self._identity()),
+            study_name(self._init_params["name"], self._identity()),
             storage,
             seed=self._options.seed,
             first=[first] if first else [],
@@ -240,15 +233,13 @@ class Trials:
         for part in (*self._train, *self._validation):
             if part is not None:
                 digest.update(pd.util.hash_pandas_object(part, index=False).to_numpy().tobytes())
-        params, fit_kwargs = self._task["init_params"], self._task["fit_kwargs"]
-        metric = params.get("eval_metric")
-        aux = _own_hyperparameters(params).get("ag_args_fit", {})
+        metric = self._init_params.get("eval_metric")
         return [
             digest.hexdigest(),
             getattr(metric, "name", str(metric)),
-            fit_kwargs.get("k_fold"),
-            sorted(f"{name}={_described(value)}" for name, value in {**self._hyperparameters, **aux}.items()),
-            None if self._rebalancing is None else self._rebalancing.key(),
+            self._task["fit_kwargs"].get("k_fold"),
+            sorted(f"{name}={_described(value)}" for name, value in {**self._hyperparameters, **self._aux}.items()),
+            None if self._rebalancing is None else vars(self._rebalancing),
         ]
 
     def _pick_up(self) -> None:
@@ -263,7 +254,7 @@ class Trials:
         self._failed -= len(lost)
         n_known = self._n_finished()
         if n_left or n_known:
-            log.log(20, "\tGoing on with %d finished trials and %d interrupted ones.", n_known, n_left)
+            _log.log(20, "\tGoing on with %d finished trials and %d interrupted ones.", n_known, n_left)
 
     def _n_finished(self) -> int:
         return len(self.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE, TrialState.PRUNED]))
@@ -279,31 +270,13 @@ def _described(value: Any) -> str:
     return f"{type(value).__name__}{sorted(vars(value).items())}" if isinstance(value, Space) else repr(value)
 
 
-def _own_hyperparameters(init_params: Mapping[str, Any]) -> dict[str, Any]:
-    """Hyperparameters among the arguments of a model, or of the model that a bag holds."""
-    found: dict[str, Any] = _of_model(init_params).get("hyperparameters") or {}
-    return found
-
-
-def _of_model(init_params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Arguments of the model itself, where those given are of a bag around it."""
-    inner: Mapping[str, Any] = init_params.get("model_base_kwargs") or init_params
-    return inner
-
-
-def suggest_all(trial: optuna.trial.BaseTrial, spaces: Mapping[str, Any]) -> dict[str, Any]:
+def _suggest_all(trial: optuna.trial.BaseTrial, spaces: Mapping[str, Any]) -> dict[str, Any]:
     """Draw every space of a mapping; other values are left out."""
-    return {name: suggest(trial, name, space) for name, space in spaces.items() if isinstance(space, Space)}
+    return {name: _suggest(trial, name, space) for name, space in spaces.items() if isinstance(space, Space)}
 
 
-def suggest(trial: optuna.trial.BaseTrial, name: str, space: Space) -> Any:
-    """Draw one value.
-
-    Raises
-    ------
-    InvalidInputError
-        The space is none that AutoGluon 1.6 knows.
-    """
+def _suggest(trial: optuna.trial.BaseTrial, name: str, space: Space) -> Any:
+    """Draw one value; `InvalidInputError` where the space is none that AutoGluon 1.6 knows."""
     if isinstance(space, Bool):  # before Int, which it is
         return trial.suggest_categorical(name, [False, True])
     if isinstance(space, Int):
@@ -311,17 +284,17 @@ def suggest(trial: optuna.trial.BaseTrial, name: str, space: Space) -> Any:
     if isinstance(space, Real):
         return trial.suggest_float(name, space.lower, space.upper, log=space.log)
     if isinstance(space, Categorical):
-        if all(isinstance(choice, PLAIN) for choice in space.data):
+        if all(isinstance(choice, _PLAIN) for choice in space.data):
             return trial.suggest_categorical(name, space.data)
         place = trial.suggest_categorical(name, list(range(len(space.data))))
         chosen = space.data[place]
-        return suggest(trial, f"{name}.{place}", chosen) if isinstance(chosen, Space) else chosen
+        return _suggest(trial, f"{name}.{place}", chosen) if isinstance(chosen, Space) else chosen
     raise InvalidInputError(
         f"{name} has a search space of type {type(space).__name__}; Categorical, Real, Int and Bool are known."
     )
 
 
-def first_all(spaces: Mapping[str, Any]) -> dict[str, Any]:
+def _first_all(spaces: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters that lead to the default of every space: AutoGluon tries defaults first."""
     found: dict[str, Any] = {}
     for name, space in spaces.items():
@@ -334,7 +307,7 @@ def _first(name: str, space: Space) -> dict[str, Any]:
     default = space.default
     if isinstance(space, Bool):
         return {name: bool(default)}
-    if isinstance(space, Categorical) and not all(isinstance(choice, PLAIN) for choice in space.data):
+    if isinstance(space, Categorical) and not all(isinstance(choice, _PLAIN) for choice in space.data):
         place = next(place for place, choice in enumerate(space.data) if choice is default)
         nested = _first(f"{name}.{place}", default) if isinstance(default, Space) else {}
         return {name: place, **nested}

@@ -8,6 +8,7 @@ for the name, and the twin is made again (PEP 562).
 from __future__ import annotations
 
 import importlib
+import operator
 import sys
 import types
 from types import MappingProxyType
@@ -16,16 +17,15 @@ from typing import Any
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.stage import RebalancingMixin
 
-SUFFIX = "Imb"
+_SUFFIX = "Imb"
 KEY_SUFFIX = "_IMB"
 
-NOT_TWINNED = (
+_NOT_TWINNED = (
     "ENS_WEIGHTED", "SIMPLE_ENS_WEIGHTED", "DUMMY", "IMBLLM", "IMBLLM_CLF", "LATENT_DIFF", "AG_IMAGE_NN", "AG_TEXT_NN",
     "AG_AUTOMM", "IMBLLM_ENS",
 )  # fmt: skip
 """Keys without a twin: ensembles and the constant models learn nothing from rows; images and raw text are not rows. The
-language model as a classifier weighs classes itself, and rows of a generator that read the same fold tell it nothing
-new; LatentDiff generates for rare targets itself."""
+language model as a classifier weighs classes itself; LatentDiff generates for rare targets itself."""
 
 _DOT, _IN = "__dot__", "__in__"
 
@@ -55,22 +55,22 @@ def twin_of(model_class: type[Any]) -> type[Any]:
 
 def has_twin(model_class: type[Any]) -> bool:
     """Whether a registered class is one that gets a twin."""
-    return not issubclass(model_class, RebalancingMixin) and model_class.ag_key not in NOT_TWINNED
+    return not issubclass(model_class, RebalancingMixin) and model_class.ag_key not in _NOT_TWINNED
 
 
 def _make_twin(model_class: type[Any], name: str) -> type[Any]:
-    priorities = {kind: priority - 1 for kind, priority in model_class.ag_priority_by_problem_type.items()}
     body = {
         "__module__": __name__,
         "__qualname__": name,
         "__doc__": f"{model_class.__name__} fitted on rebalanced folds.",
         "ag_key": f"{model_class.ag_key}{KEY_SUFFIX}",
-        "ag_name": f"{model_class.ag_name}{SUFFIX}",
+        "ag_name": f"{model_class.ag_name}{_SUFFIX}",
         "ag_priority": model_class.ag_priority - 1,
-        "ag_priority_by_problem_type": MappingProxyType(priorities),
+        "ag_priority_by_problem_type": MappingProxyType(
+            {kind: priority - 1 for kind, priority in model_class.ag_priority_by_problem_type.items()}
+        ),
     }
-    twin: type[Any] = types.new_class(name, (RebalancingMixin, model_class), exec_body=lambda own: own.update(body))
-    return twin
+    return types.new_class(name, (RebalancingMixin, model_class), exec_body=lambda own: own.update(body))
 
 
 def _twin_name(model_class: type[Any]) -> str:
@@ -81,26 +81,22 @@ def _twin_name(model_class: type[Any]) -> str:
             "importable module, so that saved predictors and other processes can find it."
         )
     if _registered(model_class.__name__) is model_class:
-        return f"{model_class.__name__}{SUFFIX}"
+        return f"{model_class.__name__}{_SUFFIX}"
     path = f"{model_class.__qualname__}{_IN}{model_class.__module__}".replace(".", _DOT)
-    return f"{path}{SUFFIX}"
+    return f"{path}{_SUFFIX}"
 
 
 def _registered(class_name: str) -> type[Any] | None:
     """The class of that name among those that AutoGluon itself registers."""
     from autogluon.tabular.registry import ag_model_registry
 
-    for model_class in ag_model_registry.model_cls_list:
-        own = model_class.__module__.split(".")[0] == "autogluon"
-        if own and model_class.__name__ == class_name:
-            found: type[Any] = model_class
-            return found
-    return None
+    own = (each for each in ag_model_registry.model_cls_list if each.__module__.split(".")[0] == "autogluon")
+    return next((each for each in own if each.__name__ == class_name), None)
 
 
 def __getattr__(name: str) -> type[Any]:
     """Make the twin that a pickle asks for."""
-    plain = name.removesuffix(SUFFIX)
+    plain = name.removesuffix(_SUFFIX)
     if plain != name and not name.startswith("_"):
         model_class = _registered(plain) if _IN not in plain else _imported(plain)
         if model_class is not None:
@@ -110,7 +106,5 @@ def __getattr__(name: str) -> type[Any]:
 
 def _imported(path: str) -> type[Any]:
     qualname, _, module = path.replace(_DOT, ".").partition(_IN)
-    found: Any = importlib.import_module(module)
-    for part in qualname.split("."):
-        found = getattr(found, part)
-    return found  # type: ignore[no-any-return]
+    found: type[Any] = operator.attrgetter(qualname)(importlib.import_module(module))
+    return found

@@ -1,23 +1,25 @@
-"""Quality: metrics of written rows and of probabilities, reports for readers; made from plain values."""
+"""Quality: metrics of synthetic rows and of probabilities, reports for readers; made from plain values."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imbllm_autogluon.lazy import lazy_names
+from imbllm_autogluon._package import lazy_names
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.quality.measures.evaluation import Evaluation, evaluate
-    from imbllm_autogluon.quality.measures.measure import Measure
-    from imbllm_autogluon.quality.pages.quality_report import report
+    from imbllm_autogluon.quality.evaluation import METRICS, Evaluation, evaluate
+    from imbllm_autogluon.quality.metrics import Metric, MetricResult
+    from imbllm_autogluon.quality.reports import report
 
-__all__ = ["Evaluation", "Measure", "evaluate", "report"]
+__all__ = ["METRICS", "Evaluation", "Metric", "MetricResult", "evaluate", "report"]
 
 _LAZY = {
-    "Evaluation": "imbllm_autogluon.quality.measures.evaluation",
-    "Measure": "imbllm_autogluon.quality.measures.measure",
-    "evaluate": "imbllm_autogluon.quality.measures.evaluation",
-    "report": "imbllm_autogluon.quality.pages.quality_report",
+    "METRICS": "imbllm_autogluon.quality.evaluation",
+    "Evaluation": "imbllm_autogluon.quality.evaluation",
+    "Metric": "imbllm_autogluon.quality.metrics",
+    "MetricResult": "imbllm_autogluon.quality.metrics",
+    "evaluate": "imbllm_autogluon.quality.evaluation",
+    "report": "imbllm_autogluon.quality.reports",
 }
 
 __getattr__ = lazy_names(__name__, _LAZY)

@@ -1,39 +1,51 @@
 """A content-addressed cache of folders, shared by all models of a fold and by all processes of a fit.
 
-An entry is built once, in a temporary folder beside its place, and published by a rename: a reader sees a whole entry
-or none. A lock of the operating system, freed when its owner dies, keeps two processes from building the same entry.
-A broken entry is deleted and built again. Where the folder cannot be written, entries live in memory.
+An entry is a state of :mod:`imbllm_autogluon._storage`: a reader sees a whole one or none. It is built once: a lock of
+the operating system, freed when its owner dies, keeps two processes from building the same entry. A broken entry is
+deleted and built again. Where the folder cannot be written, entries live in memory.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import shutil
-import uuid
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from filelock import FileLock
 
-from imbllm_autogluon.errors import StoredStateError
+from imbllm_autogluon._storage import STATE_NAME
+from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-log = logging.getLogger("autogluon.imbllm")
+_log = logging.getLogger("autogluon.imbllm")
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
-MOST_IN_MEMORY = 16
+STUDIES = "study.journal"
+"""File of the studies of a predictor."""
+
+_DELETED = ("generators", "rows", "warm-ups")
+"""Folders that can be made again."""
+
+_MOST_IN_MEMORY = 16
 """Entries kept in memory per shelf: the folds of a fit, twice over."""
 
-MARK = "complete"
-"""File that a published entry holds."""
+_OWN_NAMES = re.compile(r"\.?[0-9a-f]{40}([.-].*)?")
+"""Entries, drafts and locks of the cache begin with the hash of what they depend on."""
 
 
-class Shelf(Generic[T]):
+def cache_of(predictor_folder: Path) -> Path:
+    """Folder of the generators, rows and studies of one predictor."""
+    return predictor_folder / "utils" / "imbllm"
+
+
+class Shelf(Generic[_T]):
     """One kind of entry in the cache: how it is saved, loaded, and where.
 
     Parameters
@@ -41,54 +53,46 @@ class Shelf(Generic[T]):
     name
         Folder of this kind of entry.
     save, load
-        Write an entry into an empty folder; read it again, raising `StoredStateError` if it is broken.
+        Write an entry as a state into a folder; read it again, raising `StoredStateError` if it is broken.
     """
 
-    def __init__(self, name: str, save: Callable[[T, Path], None], load: Callable[[Path], T]) -> None:
+    def __init__(self, name: str, save: Callable[[_T, Path], None], load: Callable[[Path], _T]) -> None:
         self.name = name
         self._save = save
         self._load = load
-        self._memory: OrderedDict[tuple[Path | None, str], T] = OrderedDict()
+        self._memory: OrderedDict[tuple[Path | None, str], _T] = OrderedDict()
         self._stored: set[tuple[Path | None, str]] = set()
 
-    def get_or_build(self, root: Path | None, key: str, build: Callable[[], T]) -> tuple[T, bool]:
-        """Return the entry of a key, building it if nobody has.
+    def get_or_build(self, root: Path | None, key: str, build: Callable[[], _T]) -> tuple[_T, bool]:
+        """Return the entry of a key, a hash of all it depends on, and whether this call built it because nobody had.
 
-        Parameters
-        ----------
-        root
-            Folder of the cache, or `None` to use memory only.
-        key
-            Name of the entry: a hash of everything it depends on.
-        build
-            Makes the entry.
-
-        Returns
-        -------
-        entry, built
-            The entry, and whether this call built it.
+        Without a root the cache is memory only.
         """
-        place = (root, key)
-        known = self._memory.get(place)
+        known = self._memory.get((root, key))
         if known is not None and not self._was_deleted(root, key):
-            self._memory.move_to_end(place)
+            self._memory.move_to_end((root, key))
             return known, False
-        # An entry whose folder was deleted since is stored again, for processes that come later.
-        entry, built = self._from_disk_or_built(root, key, build if known is None else lambda: known)
-        built = built and known is None
-        self._memory[place] = entry
-        if len(self._memory) > MOST_IN_MEMORY:
+        with _locked(None if root is None else root / self.name, key) as folder:
+            found = None if folder is None else self._read(folder / key)
+            # An entry whose folder was deleted since is stored again, for processes that come later.
+            entry = next((each for each in (found, known) if each is not None), None)
+            built = entry is None
+            entry = build() if entry is None else entry
+            if folder is not None and (found is not None or self._publish(entry, folder / key)):
+                self._stored.add((root, key))
+        self._memory[root, key] = entry
+        if len(self._memory) > _MOST_IN_MEMORY:
             self._memory.popitem(last=False)
         return entry, built
 
-    def find(self, root: Path | None, key: str) -> T | None:
+    def find(self, root: Path | None, key: str) -> _T | None:
         """The entry of a key, in memory or stored; `None` where there is none. A broken one is deleted."""
         known = self._memory.get((root, key))
         return known if known is not None or root is None else self._read(root / self.name / key)
 
     def keys(self, root: Path) -> list[str]:
         """Keys of the complete entries below a root."""
-        return sorted(mark.parent.name for mark in (root / self.name).glob(f"*/{MARK}"))
+        return sorted(mark.parent.name for mark in (root / self.name).glob(f"*/{STATE_NAME}"))
 
     def forget(self) -> None:
         """Empty the memory; folders stay."""
@@ -96,63 +100,88 @@ class Shelf(Generic[T]):
 
     def _was_deleted(self, root: Path | None, key: str) -> bool:
         """Whether an entry was on disk once and is not any more."""
-        return root is not None and (root, key) in self._stored and not (root / self.name / key / MARK).exists()
+        return root is not None and (root, key) in self._stored and not (root / self.name / key / STATE_NAME).exists()
 
-    def _from_disk_or_built(self, root: Path | None, key: str, build: Callable[[], T]) -> tuple[T, bool]:
-        with contextlib.ExitStack() as stack:
-            folder = None if root is None else stack.enter_context(_locked(root / self.name, key))
-            if folder is None:
-                return build(), True
-            found = self._read(folder / key)
-            if found is not None:
-                self._stored.add((root, key))
-                return found, False
-            entry = build()
-            if self._publish(entry, folder, key):
-                self._stored.add((root, key))
-            return entry, True
-
-    def _read(self, entry: Path) -> T | None:
+    def _read(self, entry: Path) -> _T | None:
         """The entry of a folder; `None` if there is none or it was broken and had to be deleted."""
-        if not (entry / MARK).exists():
+        if not (entry / STATE_NAME).exists():
             return None
         try:
             return self._load(entry)
         except StoredStateError as error:
-            log.warning("A broken cache entry is built again (%s).", error)
+            _log.warning("A broken cache entry is built again (%s).", error)
             shutil.rmtree(entry, ignore_errors=True)
             return None
 
-    def _publish(self, entry: T, folder: Path, key: str) -> bool:
-        """Write an entry beside its place and rename it; leftovers of killed writers are swept away first.
-
-        Returns whether that worked.
-        """
-        for leftover in folder.glob(f".{key}-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        draft = folder / f".{key}-{uuid.uuid4().hex}"
+    def _publish(self, entry: _T, folder: Path) -> bool:
+        """Store an entry; returns whether that worked."""
         try:
-            draft.mkdir()
-            self._save(entry, draft)
-            (draft / MARK).touch()
-            shutil.rmtree(folder / key, ignore_errors=True)
-            draft.rename(folder / key)
+            self._save(entry, folder)
         except (OSError, StoredStateError) as error:
-            shutil.rmtree(draft, ignore_errors=True)
-            log.warning("The cache entry could not be stored in %s and is kept in memory (%s).", folder, error)
+            shutil.rmtree(folder, ignore_errors=True)
+            _log.warning("The cache entry could not be stored in %s and is kept in memory (%s).", folder, error)
             return False
         return True
 
 
 @contextlib.contextmanager
-def _locked(folder: Path, key: str) -> Iterator[Path | None]:
-    """Hold the lock of one key and yield the folder; `None` where it cannot be written."""
+def _locked(folder: Path | None, key: str) -> Iterator[Path | None]:
+    """Hold the lock of one key and yield the folder; `None` where there is none or it cannot be written."""
     with contextlib.ExitStack() as stack:
-        usable: Path | None = folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(FileLock(folder / f"{key}.lock"))
-        except OSError as error:
-            log.warning("The cache folder %s cannot be written (%s); generators are kept in memory.", folder, error)
-            usable = None
+        usable = folder
+        if folder is not None:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(FileLock(folder / f"{key}.lock"))
+            except OSError as error:
+                _log.warning("The cache folder %s cannot be written (%s); entries are kept in memory.", folder, error)
+                usable = None
         yield usable
+
+
+class _CachePart(NamedTuple):
+    """One kind of entry; its bytes are those on disk, locks and unfinished entries included."""
+
+    name: str
+    entries: int
+    bytes: int
+
+
+def inspect_cache(folder: Path) -> tuple[Path, list[_CachePart]]:
+    """Find the cache in a folder, which is a predictor's or the cache's own, and count entries and bytes.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no cache.
+    """
+    root = _cache_in(folder)
+    parts = [_part(root / name) for name in _DELETED]
+    if (root / STUDIES).is_file():
+        parts.append(_CachePart("studies", 1, (root / STUDIES).stat().st_size))
+    return root, parts
+
+
+def clear_cache(folder: Path) -> int:
+    """Delete generators and rows of the cache in a folder; returns the bytes that were freed."""
+    root = _cache_in(folder)
+    freed = sum(_part(root / name).bytes for name in _DELETED)
+    for name in _DELETED:
+        shutil.rmtree(root / name, ignore_errors=True)
+    return freed
+
+
+def _cache_in(folder: Path) -> Path:
+    if cache_of(folder).is_dir():
+        return cache_of(folder)
+    # Nothing but entries may be deleted: a folder called `rows` may be anybody's.
+    foreign = [path for name in _DELETED for path in (folder / name).glob("*") if not _OWN_NAMES.fullmatch(path.name)]
+    if foreign or not any((folder / name).exists() for name in (*_DELETED, STUDIES)):
+        raise InvalidInputError(f"{folder} holds no generators, rows or studies; name the folder of a fit with twins.")
+    return folder
+
+
+def _part(folder: Path) -> _CachePart:
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    entries = [*folder.glob(f"*/{STATE_NAME}"), *folder.glob("*.safetensors")]
+    return _CachePart(folder.name, len(entries), sum(sizes))

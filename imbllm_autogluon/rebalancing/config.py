@@ -9,26 +9,17 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from imbllm_autogluon.configuration import (
-    FlatConfig,
-    Range,
-    require_allowed,
-)
+from imbllm_autogluon._config import Config, Range, documented
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.field_docs import documented
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import GENERATORS
-from imbllm_autogluon.regression.bins import MOST_BINS, BinKind
-from imbllm_autogluon.regression.target_groups import Clause
+from imbllm_autogluon.regression.bins import MOST_BINS, BinKind, Clause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imbllm_autogluon.tables.tasks import Task
+    from imbllm_autogluon.tables.labeled import Task
 
-
-MOST_GENERATED = 10.0
-"""New rows for each real one, at most."""
 
 Method = Literal["imbllm", "great", "pred_llm", "smote_nc", "smogn", "random", "none"]
 
@@ -38,13 +29,13 @@ METHODS: Mapping[Task, tuple[Method, ...]] = {
 }
 """Methods of each task: the others need classes, or bins of a target."""
 
-SAMPLING_KEYS = (
+_SAMPLING_KEYS = (
     "conditioning", "condition_pairs", "start", "answer", "candidates_per_row", "temperature", "precision",
     "generation_batch", "near_copies", "plausibility",
 )  # fmt: skip
 """Settings that change the rows a trained generator writes, but not the generator."""
 
-AFTER_WARMUP_KEYS = (
+_AFTER_WARMUP_KEYS = (
     "interpolation_ratio", "interpolation", "categories", "interpolated_clauses", "neighbours", "steps", "epochs",
     "patience",
 )  # fmt: skip
@@ -53,7 +44,7 @@ AFTER_WARMUP_KEYS = (
 
 @documented
 @dataclass(frozen=True)
-class TargetsConfig:
+class TargetsConfig(Config):
     """Bins of the target of a regression and the rows made for them; read for regression only."""
 
     n_bins: Annotated[int, Range(2, MOST_BINS)] = 20
@@ -64,19 +55,16 @@ class TargetsConfig:
     """`equal_width`: between the lowest and the highest target; `quantile`: of about equal counts, so that no target is
     rare; `unit`: one for each whole number, as for ages in years."""
 
-    generation_ratio: Annotated[float, Range(0.0, MOST_GENERATED)] = 0.5
+    generation_ratio: Annotated[float, Range(0.0, 10.0)] = 0.5
     """New rows for each real one, the more for a bin the fewer rows it holds; `max_growth` limits them."""
 
     clause: Clause = "bin"
     """What a row of `imbllm` begins with: the `bin` of its target, or the `value` where its bin is not crowded."""
 
-    def __post_init__(self) -> None:
-        require_allowed(self)
-
 
 @documented
 @dataclass(frozen=True)
-class RebalanceConfig(FlatConfig):
+class RebalanceConfig(Config):
     """How far a fold is rebalanced, and by what.
 
     Examples
@@ -113,27 +101,12 @@ class RebalanceConfig(FlatConfig):
     targets: TargetsConfig = field(default_factory=TargetsConfig)
     """Bins of the target and rows made for them, for regression."""
 
-    def __post_init__(self) -> None:
-        require_allowed(self)
-
     def rows_wanted(self, rows: int, largest: int) -> int:
-        """Rows that a class of so many should have beside the largest class, by the target ratio.
-
-        Examples
-        --------
-        >>> RebalanceConfig().rows_wanted(10, 1000), RebalanceConfig(target_ratio=0.5).rows_wanted(10, 1000)
-        (100, 500)
-        """
+        """Rows that a class of so many should have beside the largest class, by the target ratio."""
         return round(sqrt(rows * largest) if self.target_ratio is None else self.target_ratio * largest)
 
     def require_method(self, task: Task) -> None:
-        """Refuse a method of the other task.
-
-        Raises
-        ------
-        InvalidInputError
-            The method needs classes, or bins of a target.
-        """
+        """Raise `InvalidInputError` if the method is one of the other task."""
         if self.method not in METHODS[task]:
             allowed = ", ".join(repr(method) for method in METHODS[task])
             raise InvalidInputError(f"method {self.method!r} is none for {task}; the methods for it are: {allowed}.")
@@ -145,16 +118,16 @@ class RebalanceConfig(FlatConfig):
 
     def training_settings(self) -> dict[str, Any]:
         """Settings that decide what the generator learns: with the fold's rows, its identity."""
-        learning = {key: value for key, value in self.generator.flat().items() if key not in SAMPLING_KEYS}
+        learning = {key: value for key, value in self.generator.flat().items() if key not in _SAMPLING_KEYS}
         return {**learning, "method": self.method, "random_state": self.random_state}
 
     def warmup_settings(self) -> dict[str, Any]:
         """Settings that decide what the warm-up learns: generators that differ in others share it."""
-        return {k: v for k, v in self.training_settings().items() if k not in AFTER_WARMUP_KEYS}
+        return {k: v for k, v in self.training_settings().items() if k not in _AFTER_WARMUP_KEYS}
 
     def sampling_settings(self) -> dict[str, Any]:
         """Settings that decide what rows a trained generator writes."""
         flat = self.generator.flat()
         if flat["temperature"] is None and self.writes_with_a_language_model:
-            flat["temperature"] = GENERATORS[self.method].own_choices["temperature"]
-        return {key: flat[key] for key in SAMPLING_KEYS}
+            flat["temperature"] = GENERATORS[self.method].learner_class.choices["temperature"]
+        return {key: flat[key] for key in _SAMPLING_KEYS}

@@ -1,4 +1,4 @@
-"""How many rows of each class a fold needs; for targets see :mod:`~imbllm_autogluon.rebalancing.target_plan`."""
+"""How many rows of which class a fold needs; bins of the target take the place of classes in a regression."""
 
 from __future__ import annotations
 
@@ -8,14 +8,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.oversampling.baselines import duplicated
+from imbllm_autogluon.regression.bins import TargetBins, checked_targets, counts_by_priority
+from imbllm_autogluon.regression.config import AllocationConfig
+
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.rebalancing.config import RebalanceConfig
-    from imbllm_autogluon.regression.bins import TargetBins
+    from imbllm_autogluon.tables.labeled import Task
 
-FEWEST_ROWS = 2
+    Counts = dict[Hashable, int]
+
+_FEWEST_ROWS = 2
 """A class with fewer rows cannot be continued and is left as it is."""
+
+_FEWEST_TARGETS = 20
+"""A fold with fewer rows shows no distribution of its target; LatentDiff needs as many."""
 
 
 @dataclass(frozen=True)
@@ -51,54 +62,116 @@ class OversamplingPlan:
         if self.bins is None:
             return y
         filled = np.sort(np.asarray(list(self.before), dtype=np.int64))
-        centres = self.bins.centres
-        between = (centres[filled[:-1]] + centres[filled[1:]]) / 2.0
-        return pd.Series(filled[np.searchsorted(between, centres[self.bins.assign(y)])], index=y.index, name=y.name)
+        centers = self.bins.centres
+        between = (centers[filled[:-1]] + centers[filled[1:]]) / 2.0
+        return pd.Series(filled[np.searchsorted(between, centers[self.bins.assign(y)])], index=y.index, name=y.name)
+
+    def duplicated(self, X: pd.DataFrame, y: pd.Series, *, seed: int) -> tuple[pd.DataFrame, pd.Series]:
+        """Real rows of each class, or bin, in the numbers of the plan, drawn with replacement, with a fresh index."""
+        groups = y if self.bins is None else pd.Series(self.bins.assign(y))
+        places, _ = duplicated(pd.DataFrame({"place": np.arange(len(y))}), groups, self.counts, seed=seed)
+        drawn = places["place"].to_numpy()
+        return X.iloc[drawn].reset_index(drop=True), y.iloc[drawn].reset_index(drop=True)
 
 
-def plan_oversampling(y: pd.Series, config: RebalanceConfig) -> OversamplingPlan:
-    """Count the rows that bring each rarer class of `y` to the target ratio of the largest one.
+def plan_fold(y: pd.Series, config: RebalanceConfig, task: Task = "classification") -> OversamplingPlan:
+    """Count the rows that each rarer class, or bin of the target, of a fold is to get.
+
+    A class gets rows up to the target ratio of the largest one. A bin gets the more rows, the fewer it holds; empty
+    ones get none.
 
     Parameters
     ----------
     y
-        Labels of the training fold, shape (n,).
+        Labels or targets of the training fold, shape (n,).
     config
-        Target ratio, limit of growth, and what counts as balanced.
+        Target ratio or bins and generation ratio, limit of growth, and what counts as balanced.
+    task
+        Whether `y` holds classes or numbers.
 
     Raises
     ------
     InvalidInputError
-        The method is one for regression.
+        The method is one for the other task, or there would be too many bins of one unit.
+
+    Examples
+    --------
+    >>> from imbllm_autogluon.rebalancing import RebalanceConfig
+    >>> plan_fold(pd.Series(["a"] * 90 + ["b"] * 10), RebalanceConfig()).counts
+    {'b': 20}
+    >>> prices = pd.Series([1.0] * 30 + [2.0] * 10)
+    >>> plan_fold(prices, RebalanceConfig.from_flat({"n_bins": 2}), "regression").counts
+    {1: 20}
     """
-    config.require_method("classification")
-    sizes: dict[Hashable, int] = {label: int(n) for label, n in y.value_counts(sort=False).sort_index().items() if n}
-    if len(sizes) < 2:
-        return OversamplingPlan({}, sizes, "the fold holds a single class")
-    largest = max(sizes.values())
+    config.require_method(task)
+    return _plan_targets(y, config) if task == "regression" else _plan_classes(y, config)
+
+
+def _plan_classes(y: pd.Series, config: RebalanceConfig) -> OversamplingPlan:
+    before: Counts = {label: int(n) for label, n in y.value_counts(sort=False).sort_index().items() if n}
+    largest, smallest = max(before.values(), default=0), min(before.values(), default=0)
+    if len(before) < 2:
+        return OversamplingPlan({}, before, "the fold holds a single class")
     if config.method == "none":
-        return OversamplingPlan({}, sizes, "the method is none")
-    if largest < config.balanced_below * min(sizes.values()):
-        return OversamplingPlan(
-            {}, sizes, f"classes are balanced (largest over smallest below {config.balanced_below})"
-        )
-    lone = [label for label, n in sizes.items() if n < FEWEST_ROWS]
-    notes = [f"class {label!r} has a single row and is left as it is" for label in lone]
-    several = {label: n for label, n in sizes.items() if label not in lone}
-    wanted = {label: config.rows_wanted(n, largest) - n for label, n in several.items()}
+        return OversamplingPlan({}, before, "the method is none")
+    if largest < config.balanced_below * smallest:
+        reason = f"classes are balanced (largest over smallest below {config.balanced_below})"
+        return OversamplingPlan({}, before, reason)
+    notes = [
+        f"class {label!r} has a single row and is left as it is" for label, n in before.items() if n < _FEWEST_ROWS
+    ]
+    several = {label: n for label, n in before.items() if n >= _FEWEST_ROWS}
     balancing = {label: largest - n for label, n in several.items()}
-    counts = {label: n for label, n in wanted.items() if n > 0}
-    room = int((config.max_growth - 1.0) * len(y))
-    if sum(counts.values()) > room:
-        notes.append(f"{sum(counts.values())} new rows wanted, {room} allowed by max_growth={config.max_growth}")
-    counts = _scaled(counts, room)
+    wanted = {label: max(0, config.rows_wanted(n, largest) - n) for label, n in several.items()}
+    total, room = sum(wanted.values()), int((config.max_growth - 1.0) * len(y))
+    if total > room:
+        notes.append(f"{total} new rows wanted, {room} allowed by max_growth={config.max_growth}")
+    counts = _cut(wanted, room)
     ratio = "half way" if config.target_ratio is None else f"{config.target_ratio:g}"
     reason = "" if counts else f"no class can or needs to be continued (target ratio {ratio})"
-    return OversamplingPlan(counts, sizes, reason, tuple(notes), _scaled(balancing, room))
+    return OversamplingPlan(counts, before, reason, tuple(notes), _cut(balancing, room))
 
 
-def _scaled(counts: dict[Hashable, int], room: int) -> dict[Hashable, int]:
+def _cut(counts: Counts, room: int) -> Counts:
     """Cut all counts in proportion where they add up to more than `room`; classes without new rows drop out."""
     share = min(1.0, room / max(1, sum(counts.values())))
-    cut = {label: int(n * share) for label, n in counts.items()}
-    return {label: n for label, n in cut.items() if n > 0}
+    return {label: int(n * share) for label, n in counts.items() if int(n * share) > 0}
+
+
+def _plan_targets(y: pd.Series, config: RebalanceConfig) -> OversamplingPlan:
+    targets = y.to_numpy(dtype=np.float64, na_value=np.nan)
+    reason = _unusable(targets)
+    if reason:
+        return OversamplingPlan({}, {}, reason)
+    bins = TargetBins.fit(targets, config.targets.n_bins, config.targets.bins)
+    before: Counts = {number: int(n) for number, n in enumerate(bins.counts(targets)) if n}
+    ratio, allowed = config.targets.generation_ratio, config.max_growth - 1.0
+    if config.method == "none" or ratio == 0 or len(before) < 2:
+        reason = "all targets lie in one bin" if ratio else "generation_ratio is 0"
+        return OversamplingPlan({}, before, "the method is none" if config.method == "none" else reason, bins=bins)
+    notes: tuple[str, ...] = ()
+    if ratio > allowed:
+        notes = (f"{ratio} new rows wanted for each real one, {allowed:g} allowed by max_growth={config.max_growth}",)
+    counts = _by_scarcity(targets, bins, min(ratio, allowed))
+    reason = "" if counts else f"less than one row is to be made of {len(targets)}"
+    # As many new rows as real ones, and one at least of each bin that any ratio asks for.
+    even, whole = len(set(before.values())) == 1, _by_scarcity(targets, bins, 1.0)
+    rarer = [number for number, n in before.items() if even or n < max(before.values())]
+    balancing: Counts = {number: max(1, whole.get(number, 0)) for number in rarer}
+    return OversamplingPlan(counts, before, reason, notes, balancing, bins)
+
+
+def _unusable(targets: FloatArray) -> str:
+    """Why targets cannot be rebalanced; empty where they can."""
+    if len(targets) < _FEWEST_TARGETS:
+        return f"the fold has {len(targets)} rows, and {_FEWEST_TARGETS} are needed"
+    try:
+        checked_targets(targets)
+    except InvalidInputError as error:
+        return str(error).rstrip(".")
+    return ""
+
+
+def _by_scarcity(targets: FloatArray, bins: TargetBins, ratio: float) -> Counts:
+    """New rows by bin; no model's errors are known yet."""
+    return dict(counts_by_priority(targets, bins, AllocationConfig(generation_ratio=ratio)).items())

@@ -1,22 +1,26 @@
-"""Bins of a continuous target, fixed on training targets, and how many shots each has."""
+"""Bins of a continuous target, fixed on training targets: their shots, and how many synthetic rows each gets."""
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from imbllm_autogluon.configuration import require_choice, require_number
+from imbllm_autogluon._config import require_choice, require_number
 from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Mapping
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.regression.config import AllocationConfig
 
 BinKind = Literal["equal_width", "quantile", "unit"]
+Clause = Literal["bin", "value"]
 Shot = Literal["many", "medium", "few"]
 
 SHOTS: tuple[Shot, ...] = get_args(Shot)
@@ -28,7 +32,7 @@ FEW_BELOW = 20
 """Bins with fewer training rows than this are few-shot (Yang et al. 2021, section 4)."""
 
 MOST_BINS = 10_000
-"""Bins at most: a target with more units is no target to be binned by unit."""
+"""Bins at most: a target with more units is not to be binned by unit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +51,10 @@ class TargetBins:
 
     @classmethod
     def fit(cls, y: npt.ArrayLike, n_bins: int = 20, kind: BinKind = "equal_width") -> TargetBins:
-        """Lay edges from training targets; test targets never move them.
+        """Lay edges from training targets (n,); test targets never move them.
 
         Parameters
         ----------
-        y
-            Training targets, shape (n,), finite, not all equal.
         n_bins
             Bins wanted, 1 to 10,000; ``"quantile"`` lays fewer where targets repeat, ``"unit"`` does not read it.
         kind
@@ -72,10 +74,8 @@ class TargetBins:
         if kind == "quantile":
             # Targets themselves, each the first of its bin: interpolated edges round to either side of equal ones.
             places = np.linspace(0, len(targets), n_bins + 1).round().astype(np.int64)
-            edges = np.sort(targets)[np.minimum(places, len(targets) - 1)]
-        else:
-            edges = np.linspace(targets.min(), targets.max(), n_bins + 1)
-        return cls(np.unique(edges))
+            return cls(np.unique(np.sort(targets)[np.minimum(places, len(targets) - 1)]))
+        return cls(np.unique(np.linspace(targets.min(), targets.max(), n_bins + 1)))
 
     def __len__(self) -> int:
         """Number of bins."""
@@ -94,14 +94,19 @@ class TargetBins:
         """Targets in each bin, shape (n_bins,)."""
         return np.bincount(self.assign(y), minlength=len(self)).astype(np.int64)
 
+    def relative_errors(self, y: npt.ArrayLike, errors: FloatArray) -> FloatArray:
+        """Mean of the absolute errors (n,) of each bin over the largest mean, shape (n_bins,); 0 for empty bins."""
+        assigned = self.assign(y)
+        counts = np.bincount(assigned, minlength=len(self))
+        means: FloatArray = np.bincount(assigned, weights=errors, minlength=len(self)) / np.maximum(counts, 1)
+        return means / means.max() if means.max() > 0 else means
+
     def scaled(self, centre: float, scale: float) -> TargetBins:
         """Return the same bins for targets ``(y - centre) / scale``, scale > 0."""
         return TargetBins((self.edges - centre) / scale)
 
     def describe(self, y: npt.ArrayLike) -> pd.DataFrame:
         """Bins to be printed: a row each, with edges (from, to), centre, rows of `y` in it (n) and its shots."""
-        import pandas as pd
-
         counts = self.counts(y)
         columns = {"from": self.edges[:-1], "to": self.edges[1:], "centre": self.centres, "n": counts}
         return pd.DataFrame({**columns, "shots": shots(counts)}).rename_axis("bin")
@@ -120,13 +125,7 @@ def shots(counts: npt.ArrayLike) -> npt.NDArray[np.str_]:
 
 
 def checked_targets(y: npt.ArrayLike) -> FloatArray:
-    """Targets as float64 of shape (n,).
-
-    Raises
-    ------
-    InvalidInputError
-        There is none, one is missing or infinite, or all are equal.
-    """
+    """Targets as float64 of shape (n,); refuses none, missing or infinite ones, and all equal ones."""
     targets = np.asarray(y, dtype=np.float64).reshape(-1)
     bad = np.flatnonzero(~np.isfinite(targets))
     if len(bad):
@@ -143,6 +142,71 @@ def checked_targets(y: npt.ArrayLike) -> FloatArray:
             f"the target's range must be a finite float64; got {targets.min()} to {targets.max()}: divide the target."
         )
     return targets
+
+
+def targets_of(X: pd.DataFrame, y: pd.Series) -> FloatArray:
+    """Targets of a table as float64, shape (n,); refuses other lengths and dtypes, and bad targets."""
+    if len(X) != len(y):
+        raise InvalidInputError(f"X and y must have the same number of rows; got {len(X)} and {len(y)}.")
+    if not pd.api.types.is_numeric_dtype(y.dtype) or pd.api.types.is_bool_dtype(y.dtype):
+        raise InvalidInputError(f"the target must be a number; got dtype {y.dtype}. Convert it with pd.to_numeric.")
+    return checked_targets(y.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def checked_counts(counts: Mapping[int, int], n_bins: int) -> dict[int, int]:
+    """New rows by number of the bin, in the order of the bins; refuses none, other bins, and counts below 0."""
+    if not counts:
+        raise InvalidInputError(f"counts is empty; name at least one of the bins 0 to {n_bins - 1}.")
+    for number, n in counts.items():
+        if not isinstance(number, numbers.Integral) or not 0 <= number < n_bins:
+            raise InvalidInputError(f"counts name the bin {number!r}; the bins are 0 to {n_bins - 1}.")
+        if not isinstance(n, numbers.Integral) or n < 0:
+            raise InvalidInputError(f"counts ask for {n!r} rows of bin {number}; a count must be 0, 1, 2, ...")
+    return {int(number): int(counts[number]) for number in sorted(counts)}
+
+
+def allocate(errors: FloatArray, counts: IntArray, config: AllocationConfig, ratio: float | None = None) -> IntArray:
+    """Synthetic rows or features of each bin, `ratio` times the real rows in all, shape (n_bins,).
+
+    The shares are ``P(b) ∝ λ err_b + (1 - λ) (1 - n_b / max n)`` (LatentDiff, arXiv 2509.23240); a bin without rows
+    gets none, since there neither its error nor the features that belong to it are known (our choice).
+
+    Parameters
+    ----------
+    errors, counts
+        Error over the largest, see :meth:`TargetBins.relative_errors`, and real rows of each bin, shape (n_bins,).
+    config
+        λ, the kind of allocation, and the ratio where none is given: 0.2 for `auto`.
+    """
+    total = round((config.fixed_ratio if ratio is None else ratio) * int(counts.sum()))
+    weight, filled = config.error_weight, counts > 0
+    raw = np.where(filled, weight * errors + (1 - weight) * (1.0 - counts / counts.max()), 0.0)
+    # Evenly where nothing stands out, such as bins of one size with λ = 0.
+    if config.allocation == "uniform" or raw.sum() <= 0:
+        raw = filled.astype(float)
+    return largest_remainder(raw / raw.sum(), total)
+
+
+def counts_by_priority(
+    y: FloatArray, bins: TargetBins, config: AllocationConfig, errors: FloatArray | None = None
+) -> dict[int, int]:
+    """New rows by number of the bin, by :func:`allocate`; bins that get none are left out.
+
+    `y` are the real targets, shape (n,); without `errors` only scarcity counts, whatever λ is.
+    """
+    sizes = bins.counts(y)
+    wanted = allocate(np.zeros(len(sizes)) if errors is None else errors, sizes, config)
+    return {number: int(n) for number, n in enumerate(wanted) if n}
+
+
+def largest_remainder(shares: FloatArray, total: int) -> IntArray:
+    """Whole numbers that add up to `total` and are as near to the shares as possible."""
+    exact = shares * total
+    counts = np.floor(exact).astype(np.int64)
+    # A stable sort: of equal remainders the lower bin comes first.
+    order = np.argsort(-(exact - counts), kind="stable")
+    counts[order[: total - int(counts.sum())]] += 1
+    return counts
 
 
 def _unit_edges(targets: FloatArray) -> FloatArray:

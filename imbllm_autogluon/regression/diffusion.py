@@ -1,200 +1,147 @@
-"""Diffusion on features: fit a denoiser, keep the moving average of its weights, sample by DDIM.
+"""Diffusion on features (LatentDiff, arXiv 2509.23240): fit a denoiser of velocities, sample by DDIM.
 
-The noise schedule is the cosine one; the denoiser predicts velocities.
+The noise schedule is the cosine one; a moving average of the denoiser's weights draws features.
 """
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
-from imbllm_autogluon.process_state import seeded_torch
-from imbllm_autogluon.randomness import child_seed
-from imbllm_autogluon.regression.denoiser import Denoiser
+from imbllm_autogluon._random import child_seed, seeded_torch
+from imbllm_autogluon.regression.training import Trainer
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-    from torch import Tensor
+    from collections.abc import Mapping
 
+    import numpy.typing as npt
+
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.regression.config import DiffusionConfig
 
-    FloatArray = npt.NDArray[np.floating]
 
-
-SAMPLED_AT_ONCE = 4096
-"""Features of one batch of sampling: its hidden layers stay within a few megabytes."""
-
-GRADIENT_NORM = 1.0
-"""Longer gradients are cut to it."""
-
-OFFSET = 0.008
-"""Keeps the noise of the first step from vanishing (Nichol and Dhariwal 2021, section 3.2)."""
-
-LEAST_SIGNAL = 1e-3
-"""Share of the signal left in the last step: exactly 0 would divide by 0 where noise is turned back into features."""
+_SAMPLED_AT_ONCE = 4096  # features of one batch of sampling: its hidden layers stay within a few megabytes
+_OFFSET = 0.008  # keeps the noise of the first step from vanishing (Nichol and Dhariwal 2021, section 3.2)
+# Share of the signal left in the last step: exactly 0 would divide by 0 where noise is turned back into features
+_LEAST_SIGNAL = 1e-3
+_EMBEDDED = 64  # sines and cosines for one number
+_FASTEST = 1000.0  # longest period of the time embedding, as in transformers' positions, over its shortest
 
 
 class LatentDiffusion:
-    """A fitted denoiser of features, ready to draw new ones.
+    """A fitted denoiser of features, ready to draw new ones within the range of the real ones, `low` to `high` (d,).
 
-    Parameters
-    ----------
-    denoiser : Denoiser
-        With the moving average of the trained weights.
-    config : DiffusionConfig
-        Sampling steps and guidance.
-    low, high : Tensor of shape (d,)
-        Range of the real features: estimates of clean features are kept within it.
-    curve : list of float
-        Mean loss of each tenth of the training.
+    `curve` is the mean loss of each tenth of the training.
     """
 
-    def __init__(
-        self, denoiser: Denoiser, config: DiffusionConfig, *, low: Tensor, high: Tensor, curve: list[float]
-    ) -> None:
-        self.denoiser = denoiser
-        self.config = config
-        self.low, self.high = low, high
-        self.curve = curve
-        self.schedule = CosineSchedule(config.timesteps)
+    def __init__(self, denoiser: _Denoiser, *, low: Tensor, high: Tensor, curve: list[float]) -> None:
+        self.low, self.high, self.curve = low, high, curve
+        self._denoiser, self._schedule = denoiser, _CosineSchedule(denoiser.timesteps)
 
-    def with_config(self, config: DiffusionConfig) -> LatentDiffusion:
-        """The same denoiser, sampled with other steps and guidance."""
-        return LatentDiffusion(self.denoiser, config, low=self.low, high=self.high, curve=self.curve)
+    @classmethod
+    def fit(
+        cls,
+        features: FloatArray,
+        targets: FloatArray,
+        config: DiffusionConfig,
+        seed: int,
+        *,
+        threads: int | None = None,
+        time_limit: float | None = None,
+    ) -> LatentDiffusion:
+        """Learn the distribution of features (n, d) given the targets (n,), both standardised.
 
-    def sample(self, targets: FloatArray, seed: int, threads: int | None = None) -> npt.NDArray[np.float32]:
-        """Draw one feature vector for each target.
+        The same seed on the same machine gives the same weights; after `time_limit` seconds training ends with the
+        weights that it has.
+        """
+        real = torch.as_tensor(np.asarray(features), dtype=torch.float32)
+        wanted = torch.as_tensor(np.asarray(targets), dtype=torch.float32)
+        with seeded_torch(child_seed(seed, "training", "denoiser"), threads):
+            denoiser = _Denoiser(real.shape[1], config)
+            curve = _train(denoiser, real, wanted, config, time_limit)
+        return cls(denoiser, low=real.amin(0), high=real.amax(0), curve=curve)
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], config: DiffusionConfig) -> LatentDiffusion:
+        """The diffusion whose :meth:`tensors` these are."""
+        own = dict(tensors)
+        low, high, curve = own.pop("low"), own.pop("high"), own.pop("curve").tolist()
+        denoiser = _Denoiser(len(low), config)
+        denoiser.load_state_dict(own)
+        return cls(denoiser.eval(), low=low, high=high, curve=curve)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that was learned, by name."""
+        curve = torch.as_tensor(self.curve, dtype=torch.float64)
+        return {"low": self.low, "high": self.high, "curve": curve, **self._denoiser.state_dict()}
+
+    def sample(
+        self, targets: FloatArray, config: DiffusionConfig, seed: int, threads: int | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Draw one feature vector, float32 of shape (n, d), for each target (n,), standardised as in training.
 
         DDIM without fresh noise (Song et al. 2021, equation 12) with classifier-free guidance (Ho and Salimans 2022).
-
-        Parameters
-        ----------
-        targets
-            Wanted targets, standardised as in training, shape (n,).
-        seed
-            The same seed gives the same features.
-        threads
-            torch threads; `None` leaves the process's count alone.
-
-        Returns
-        -------
-        ndarray of shape (n, d), float32
+        Of `config` sampling steps and guidance are read; the same seed gives the same features.
         """
         wanted = torch.as_tensor(np.asarray(targets), dtype=torch.float32)
         with seeded_torch(child_seed(seed, "decoding", "features"), threads), torch.inference_mode():
             noise = torch.randn(len(wanted), len(self.low))
-            starts = range(0, len(wanted), SAMPLED_AT_ONCE)
-            parts = [slice(start, start + SAMPLED_AT_ONCE) for start in starts]
-            drawn = [self._denoised(noise[part], wanted[part]) for part in parts]
+            starts = range(0, len(wanted), _SAMPLED_AT_ONCE)
+            parts = [slice(start, start + _SAMPLED_AT_ONCE) for start in starts]
+            drawn = [self._denoised(noise[part], wanted[part], config) for part in parts]
         features: npt.NDArray[np.float32] = torch.cat(drawn).numpy()
         return features
 
-    def _denoised(self, features: Tensor, targets: Tensor) -> Tensor:
+    def _denoised(self, features: Tensor, targets: Tensor, config: DiffusionConfig) -> Tensor:
         """Walk from noise down to features."""
-        times = self.schedule.sampling_times(self.config.sampling_steps)
+        times = self._schedule.sampling_times(config.sampling_steps)
         clean = features
         for now, following in zip(times, [*times[1:], None], strict=True):
             at = torch.full((len(features),), now)
-            clean = self.schedule.clean(features, self._velocity(features, at, targets), at)
+            clean = self._schedule.clean(features, self._velocity(features, at, targets, config.guidance), at)
             clean = clean.clamp(self.low, self.high)
             if following is not None:
-                noise = self.schedule.noise(features, clean, at)
-                features = self.schedule.noisy(clean, noise, torch.full_like(at, following))
+                noise = self._schedule.noise(features, clean, at)
+                features = self._schedule.noisy(clean, noise, torch.full_like(at, following))
         return clean
 
-    def _velocity(self, features: Tensor, times: Tensor, targets: Tensor) -> Tensor:
+    def _velocity(self, features: Tensor, times: Tensor, targets: Tensor, guidance: float) -> Tensor:
         """Guided velocity; guidance 1 needs no second pass without the target."""
-        with_target: Tensor = self.denoiser(features, times, targets)
-        if self.config.guidance == 1.0:
+        with_target: Tensor = self._denoiser(features, times, targets)
+        if guidance == 1.0:
             return with_target
-        without: Tensor = self.denoiser(features, times, targets, torch.ones_like(times, dtype=torch.bool))
-        return without + self.config.guidance * (with_target - without)
+        without: Tensor = self._denoiser(features, times, targets, torch.ones_like(times, dtype=torch.bool))
+        return without + guidance * (with_target - without)
 
 
-def fit_denoiser(
-    features: FloatArray,
-    targets: FloatArray,
-    config: DiffusionConfig,
-    seed: int,
-    *,
-    threads: int | None = None,
-    time_limit: float | None = None,
-) -> LatentDiffusion:
-    """Learn the distribution of features given the target.
-
-    Parameters
-    ----------
-    features
-        Standardised features, shape (n, d).
-    targets
-        Standardised targets, shape (n,).
-    config
-        Sizes and training.
-    seed
-        The same seed on the same machine gives the same weights.
-    threads
-        torch threads; `None` leaves the process's count alone.
-    time_limit
-        Seconds after which training ends with the weights it has; `None` for no limit.
-
-    Returns
-    -------
-    LatentDiffusion
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from imbllm_autogluon.regression.config import DiffusionConfig
-    >>> rng = np.random.default_rng(0)
-    >>> quick = DiffusionConfig(diffusion_steps=5, denoiser_width=16, denoiser_blocks=1)
-    >>> diffusion = fit_denoiser(rng.normal(size=(50, 3)), rng.normal(size=50), quick, seed=0)
-    >>> diffusion.sample(np.zeros(4), seed=1).shape
-    (4, 3)
-    """
-    real = torch.as_tensor(np.asarray(features), dtype=torch.float32)
-    wanted = torch.as_tensor(np.asarray(targets), dtype=torch.float32)
-    with seeded_torch(child_seed(seed, "training", "denoiser"), threads):
-        denoiser = Denoiser(
-            real.shape[1], width=config.denoiser_width, blocks=config.denoiser_blocks, timesteps=config.timesteps
-        )
-        average, curve = _trained(denoiser, real, wanted, config, time_limit)
-    return LatentDiffusion(average, config, low=real.amin(0), high=real.amax(0), curve=curve)
-
-
-def _trained(
-    denoiser: Denoiser, real: Tensor, wanted: Tensor, config: DiffusionConfig, time_limit: float | None
-) -> tuple[Denoiser, list[float]]:
-    """Train; returns the denoiser with averaged weights, and the loss of each tenth."""
-    began, steps = time.monotonic(), config.diffusion_steps
-    schedule, average = CosineSchedule(config.timesteps), copy.deepcopy(denoiser).requires_grad_(False)
-    optimizer = torch.optim.AdamW(
-        denoiser.parameters(), lr=config.diffusion_learning_rate, weight_decay=0.0, fused=True
-    )
-    rates = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.diffusion_learning_rate, total_steps=max(2, steps), pct_start=0.1
-    )
+def _train(
+    denoiser: _Denoiser, real: Tensor, wanted: Tensor, config: DiffusionConfig, time_limit: float | None
+) -> list[float]:
+    """Train in place, up to the averaged weights; returns the loss of each tenth."""
+    began, steps, rate = time.monotonic(), config.diffusion_steps, config.diffusion_learning_rate
+    schedule, weights = _CosineSchedule(config.timesteps), list(denoiser.parameters())
+    optimizer = torch.optim.AdamW(weights, lr=rate, weight_decay=0.0, fused=True)
+    rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=max(2, steps), pct_start=0.1)
+    # Early steps forget faster, so that short trainings do not keep the start.
+    trainer = Trainer(weights, optimizer, lambda step: 1 - min(config.ema_decay, (1 + step) / (10 + step)))
     losses: list[float] = []
-    for step in range(steps):
-        loss = _loss(denoiser, schedule, real, wanted, config)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(denoiser.parameters(), GRADIENT_NORM)
-        optimizer.step()
+    for _ in range(steps):
+        losses.append(trainer.step(_loss(denoiser, schedule, real, wanted, config)))
         rates.step()
-        _follow(average, denoiser, config.ema_decay, step)
-        losses.append(float(loss.detach()))
         if time_limit is not None and time.monotonic() - began > time_limit:
             break
-    return average.eval(), [float(part.mean()) for part in np.array_split(losses, 10) if len(part)]
+    trainer.put(trainer.average)
+    denoiser.requires_grad_(False).eval()
+    return [float(part.mean()) for part in np.array_split(losses, 10) if len(part)]
 
 
 def _loss(
-    denoiser: Denoiser, schedule: CosineSchedule, real: Tensor, wanted: Tensor, config: DiffusionConfig
+    denoiser: _Denoiser, schedule: _CosineSchedule, real: Tensor, wanted: Tensor, config: DiffusionConfig
 ) -> Tensor:
     """Mean squared error of the velocity on one batch of rows, times and noise."""
     size = min(config.diffusion_batch_size, max(64, len(real)))
@@ -204,64 +151,92 @@ def _loss(
     noise = torch.randn_like(clean)
     without = torch.rand(size) < config.condition_dropout
     predicted = denoiser(schedule.noisy(clean, noise, times), times, wanted[rows], without)
-    return torch.nn.functional.mse_loss(predicted, schedule.velocity(clean, noise, times))
+    return nn.functional.mse_loss(predicted, schedule.velocity(clean, noise, times))
 
 
-@torch.no_grad()
-def _follow(average: Denoiser, denoiser: Denoiser, decay: float, step: int) -> None:
-    """One step of the moving average; early steps forget faster, so that short trainings do not keep the start."""
-    share = min(decay, (1 + step) / (10 + step))
-    torch._foreach_lerp_(list(average.parameters()), list(denoiser.parameters()), 1 - share)
+class _CosineSchedule:
+    """Shares of signal and noise, float32 of shape (timesteps,), over time (Nichol and Dhariwal 2021, equation 17).
 
-
-class CosineSchedule:
-    """Shares of signal and noise over time (Nichol and Dhariwal 2021, equation 17).
-
-    A noisy feature is ``x_t = alpha_t x_0 + sigma_t noise`` with ``alpha_t² + sigma_t² = 1``. The denoiser predicts the
-    velocity ``v_t = alpha_t noise - sigma_t x_0`` (Salimans and Ho 2022, appendix D), well scaled at both ends.
-
-    Parameters
-    ----------
-    timesteps : int
-        Number of steps from features to noise.
-
-    Attributes
-    ----------
-    alphas, sigmas : Tensor of shape (timesteps,), float32
-        Shares of signal and of noise; `alphas` falls.
-
-    Examples
-    --------
-    >>> schedule = CosineSchedule(100)
-    >>> bool((schedule.alphas.diff() < 0).all())
-    True
+    A noisy feature is ``x_t = alpha_t x_0 + sigma_t noise`` with ``alpha_t² + sigma_t² = 1``, the velocity of features
+    (n, d) at times (n,) is ``v_t = alpha_t noise - sigma_t x_0`` (Salimans and Ho 2022, appendix D).
     """
 
     def __init__(self, timesteps: int) -> None:
         self.timesteps = timesteps
         share = torch.arange(1, timesteps + 1, dtype=torch.float64) / timesteps
-        first = math.cos(OFFSET / (1 + OFFSET) * math.pi / 2)
-        alphas = (torch.cos((share + OFFSET) / (1 + OFFSET) * math.pi / 2) / first).clamp(LEAST_SIGNAL, 1.0)
+        first = math.cos(_OFFSET / (1 + _OFFSET) * math.pi / 2)
+        alphas = (torch.cos((share + _OFFSET) / (1 + _OFFSET) * math.pi / 2) / first).clamp(_LEAST_SIGNAL, 1.0)
         self.alphas: Tensor = alphas.float()
         self.sigmas: Tensor = (1 - alphas**2).sqrt().float()
 
     def noisy(self, features: Tensor, noise: Tensor, times: Tensor) -> Tensor:
-        """Features at times ``times`` (n,), shape (n, d)."""
         return self.alphas[times, None] * features + self.sigmas[times, None] * noise
 
     def velocity(self, features: Tensor, noise: Tensor, times: Tensor) -> Tensor:
-        """What the denoiser learns to predict, shape (n, d)."""
         return self.alphas[times, None] * noise - self.sigmas[times, None] * features
 
     def clean(self, noisy: Tensor, velocity: Tensor, times: Tensor) -> Tensor:
-        """Features that a velocity points to, shape (n, d)."""
         return self.alphas[times, None] * noisy - self.sigmas[times, None] * velocity
 
     def noise(self, noisy: Tensor, clean: Tensor, times: Tensor) -> Tensor:
-        """Noise between noisy and clean features, shape (n, d)."""
         return (noisy - self.alphas[times, None] * clean) / self.sigmas[times, None]
 
     def sampling_times(self, steps: int) -> list[int]:
         """At most `steps` times from the last one down to the first one, evenly spaced."""
         steps = min(steps, self.timesteps)
         return list(dict.fromkeys(torch.linspace(self.timesteps - 1, 0, steps).round().long().tolist()))
+
+
+class _Denoiser(nn.Module):
+    """Velocity of noisy features, given the time and a target (LatentDiff, section 3).
+
+    Time and target are each 64 sines and cosines, then a layer of the given width; their sum shifts and scales the
+    normalised input of every block. With 64 features, width 128 and 3 blocks it has about 0.27 million weights.
+    """
+
+    def __init__(self, features: int, config: DiffusionConfig) -> None:
+        super().__init__()
+        self.timesteps, width = config.timesteps, config.denoiser_width
+        self.enter = nn.Linear(features, width)
+        self.time = nn.Sequential(nn.Linear(_EMBEDDED, width), nn.SiLU(), nn.Linear(width, width))
+        self.target = nn.Sequential(nn.Linear(_EMBEDDED, width), nn.SiLU(), nn.Linear(width, width))
+        self.no_target = nn.Parameter(torch.zeros(width))
+        self.blocks = nn.ModuleList(_Block(width) for _ in range(config.denoiser_blocks))
+        last = nn.Linear(width, features)
+        nn.init.zeros_(last.weight)
+        self.leave = nn.Sequential(nn.LayerNorm(width), last)
+
+    def forward(self, noisy: Tensor, times: Tensor, targets: Tensor, without: Tensor | None = None) -> Tensor:
+        """Velocities (n, d) of features at their times (n,); `without` (n,) says where the target is withheld."""
+        # A standardised target moves within some units: periods from about 60 units to a fifth of one.
+        wanted = self.target(_sinusoidal(targets, 0.1, 30.0))
+        if without is not None:
+            wanted = torch.where(without[:, None], self.no_target, wanted)
+        condition = nn.functional.silu(self.time(_sinusoidal(times / self.timesteps, 1.0, _FASTEST)) + wanted)
+        hidden = self.enter(noisy)
+        for block in self.blocks:
+            hidden = block(hidden, condition)
+        velocity: Tensor = self.leave(hidden)
+        return velocity
+
+
+class _Block(nn.Module):
+    """A residual block: normalise, shift and scale by the condition, two layers."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.modulation = nn.Linear(width, 2 * width)
+        self.layers = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, hidden: Tensor, condition: Tensor) -> Tensor:
+        scale, shift = self.modulation(condition).chunk(2, dim=1)
+        changed: Tensor = self.layers(self.norm(hidden) * (1 + scale) + shift)
+        return hidden + changed
+
+
+def _sinusoidal(values: Tensor, low: float, high: float) -> Tensor:
+    """Sines and cosines of numbers (n,) at angular frequencies from `low` to `high`, shape (n, 64)."""
+    steps = torch.linspace(math.log(low), math.log(high), _EMBEDDED // 2, dtype=values.dtype)
+    angles = values[:, None] * torch.exp(steps)[None, :]
+    return torch.cat([angles.sin(), angles.cos()], dim=1)

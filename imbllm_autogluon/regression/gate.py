@@ -1,23 +1,139 @@
-"""The gate: synthetic features that are too far from the real ones of their bin are refused."""
+"""Synthetic features for bins of the target: drawn by a diffusion, gated, drawn again; or copies of real ones."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon._random import child_rng, child_seed
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
-    from imbllm_autogluon.regression.config import GateConfig
+    from imbllm_autogluon.regression.config import GateConfig, LatentDiffConfig
+    from imbllm_autogluon.regression.diffusion import LatentDiffusion
 
 
-RIDGE = 1e-3
-"""Share of the mean variance that is added to the pooled covariance: directions without any spread stay invertible."""
+# Share of the mean variance that is added to the pooled covariance: directions without any spread stay invertible
+_RIDGE = 1e-3
+_SPARE = 1.1  # drawn beyond what a bin's acceptance so far asks for, so that a round is rarely short by a few
+# Candidates in one round for each feature that is missing, at most: a bin that accepts nothing must not cost all
+_MOST_FOR_ONE = 4.0
 
 
-class MahalanobisGate:
+class RealFeatures(NamedTuple):
+    """Standardised features (n, d) of real rows, as the head reads them, with targets, weights and bins, each (n,)."""
+
+    features: FloatArray
+    targets: FloatArray
+    weights: FloatArray
+    assigned: IntArray
+
+    def take(self, rows: IntArray) -> RealFeatures:
+        """Rows by position."""
+        return RealFeatures(self.features[rows], self.targets[rows], self.weights[rows], self.assigned[rows])
+
+
+class SyntheticFeatures(NamedTuple):
+    """Standardised features (m, d) that passed the gate, with targets and bins, each (m,)."""
+
+    features: FloatArray
+    targets: FloatArray
+    assigned: IntArray
+    drawn: IntArray
+    """Candidates of each bin, shape (n_bins,)."""
+    accepted: IntArray
+    """Candidates of each bin that passed, shape (n_bins,)."""
+
+    @classmethod
+    def empty(cls, d: int, n_bins: int) -> SyntheticFeatures:
+        """No features at all."""
+        none = np.zeros(n_bins, dtype=np.int64)
+        return cls(np.empty((0, d)), np.empty(0), np.empty(0, dtype=np.int64), none, none)
+
+    @classmethod
+    def copies(cls, real: RealFeatures, wanted: IntArray, seed: int) -> SyntheticFeatures:
+        """As many copies of real features of each bin as wanted (n_bins,), in a drawn order, again and again."""
+        rng = child_rng(seed, "values", "copies")
+        parts = [
+            np.resize(rng.permutation(np.flatnonzero(real.assigned == number)), wanted[number])
+            for number in np.flatnonzero(wanted)
+        ]
+        rows = np.concatenate([np.empty(0, dtype=np.int64), *parts]).astype(np.int64)
+        return cls(real.features[rows], real.targets[rows], real.assigned[rows], wanted, wanted)
+
+    def first(self, wanted: IntArray) -> SyntheticFeatures:
+        """As many of each bin as wanted (n_bins,), the first ones drawn; fewer where there are fewer."""
+        keep = _first(self.assigned, np.ones(len(self.assigned), dtype=bool), wanted)
+        parts = (self.features[keep], self.targets[keep], self.assigned[keep])
+        return SyntheticFeatures(*parts, self.drawn, self.accepted)
+
+
+class FeatureGenerator:
+    """Draws features of bins from a diffusion that was fitted on the real features, as the gate is.
+
+    Targets are those of the real ones, or the bins' standardised `centres` (n_bins,).
+    """
+
+    def __init__(
+        self, diffusion: LatentDiffusion, real: RealFeatures, centres: FloatArray, config: LatentDiffConfig
+    ) -> None:
+        self.diffusion, self.config, self._centres = diffusion, config, centres
+        gated = config.gate.gate == "mahalanobis"
+        self.gate = _MahalanobisGate(real.features, real.assigned, len(centres), config.gate) if gated else None
+        self._of_bin = {int(b): real.targets[real.assigned == b] for b in np.unique(real.assigned)}
+
+    def generate(self, wanted: IntArray, seed: int, threads: int | None = None) -> SyntheticFeatures:
+        """Draw until each bin has what it wants (n_bins,), which is 0 without real rows, or the rounds are over."""
+        drawn, accepted = np.zeros_like(wanted), np.zeros_like(wanted)
+        rounds = [SyntheticFeatures.empty(len(self.diffusion.low), len(wanted))[:3]]
+        for number in range(self.config.gate.gate_rounds):
+            ask = _candidates(wanted, drawn, accepted)
+            if not ask.any():
+                break
+            features, targets, bins = self._draw(ask, child_seed(seed, "decoding", number), threads)
+            passed = np.ones(len(bins), dtype=bool) if self.gate is None else self.gate.accepts(features, bins)
+            # Acceptance counts every candidate that passed; of these a bin keeps what it lacks.
+            keep = _first(bins, passed, wanted - np.minimum(accepted, wanted))
+            drawn += ask
+            accepted += np.bincount(bins[passed], minlength=len(wanted))
+            rounds.append((features[keep], targets[keep], bins[keep]))
+        features, targets, bins = (np.concatenate(part) for part in zip(*rounds, strict=True))
+        return SyntheticFeatures(features, targets, bins, drawn, accepted)
+
+    def _draw(self, ask: IntArray, seed: int, threads: int | None) -> tuple[FloatArray, FloatArray, IntArray]:
+        """Candidates with their targets and bins."""
+        bins = np.repeat(np.arange(len(ask)), ask)
+        targets = self._targets(bins, child_rng(seed, "values", "targets"))
+        features = self.diffusion.sample(targets, self.config.diffusion, seed, threads)
+        return features.astype(np.float64), targets, bins
+
+    def _targets(self, bins: IntArray, rng: np.random.Generator) -> FloatArray:
+        """Targets to condition on: the bins' real ones in turn, or their centres."""
+        targets = self._centres[bins]
+        if self.config.allocation.synthetic_targets == "observed":
+            for b in np.unique(bins):
+                rows = np.flatnonzero(bins == b)
+                targets[rows] = np.resize(rng.permutation(self._of_bin[int(b)]), len(rows))
+        return targets
+
+
+def _candidates(wanted: IntArray, drawn: IntArray, accepted: IntArray) -> IntArray:
+    """Candidates of each bin for the next round, from what it lacks and what share passed so far."""
+    lacking = np.maximum(wanted - accepted, 0)
+    rate = np.where(drawn > 0, accepted / np.maximum(drawn, 1), 1.0)
+    ask = np.ceil(lacking * np.minimum(_MOST_FOR_ONE, _SPARE / np.maximum(rate, 1e-9)))
+    return np.where(lacking > 0, ask, 0).astype(np.int64)
+
+
+def _first(bins: IntArray, passed: BoolArray, room: IntArray) -> IntArray:
+    """Places of the first candidates of each bin that passed, as many as there is room for."""
+    places = np.flatnonzero(passed)
+    kept = [places[bins[places] == b][: room[b]] for b in np.unique(bins[places])]
+    return np.concatenate(kept) if kept else places
+
+
+class _MahalanobisGate:
     """Distance of features to the real ones of a bin, and the largest that is let through.
 
     A feature passes if its Mahalanobis distance to its bin is at most the q-quantile of the bin's real features
@@ -26,100 +142,40 @@ class MahalanobisGate:
     features are taken to the bin without them (leave one out), as a bin of few rows looks tighter than it is; a bin of
     fewer than ``pooled_below`` rows uses the pooled covariance and the pooled quantile. A bin without rows lets
     nothing through.
-
-    Attributes
-    ----------
-    limits : ndarray of shape (n_bins,)
-        Largest distance that passes; -1 for empty bins.
-
-    Examples
-    --------
-    >>> from imbllm_autogluon.regression.config import GateConfig
-    >>> real = np.random.default_rng(0).normal(size=(100, 2))
-    >>> gate = MahalanobisGate.fit(real, np.zeros(100, dtype=int), 1, GateConfig())
-    >>> gate.accepts(np.array([[0.0, 0.0], [9.0, 9.0]]), np.array([0, 0])).tolist()
-    [True, False]
     """
 
-    def __init__(self, means: FloatArray, inverses: FloatArray, limits: FloatArray) -> None:
-        self.means = means
-        self.inverses = inverses
-        self.limits = limits
-
-    @classmethod
-    def fit(cls, features: FloatArray, assigned: IntArray, n_bins: int, config: GateConfig) -> MahalanobisGate:
-        """Measure the real features.
-
-        Parameters
-        ----------
-        features
-            Real features, shape (n, d).
-        assigned
-            Bin of each, shape (n,).
-        n_bins
-            Number of bins.
-        config
-            Quantile, and the size below which bins are pooled.
-
-        Raises
-        ------
-        InvalidInputError
-            A feature is infinite or missing.
-        """
-        real = np.asarray(features, dtype=np.float64)
-        require_finite(real)
-        counts, means = _bin_means(real, assigned, n_bins)
-        centred = real - means[assigned]
-        pooled = _pooled(centred, counts)
-        own = _inverses(centred, assigned, counts, pooled, config.pooled_below)
-        limits = _limits(_squares(centred, assigned, own), assigned, counts, real.shape[1], config)
-        return cls(means, own, limits)
-
-    def distances(self, features: FloatArray, assigned: IntArray) -> FloatArray:
-        """Mahalanobis distance of each feature to its bin, shape (n,)."""
-        centred = np.asarray(features, dtype=np.float64) - self.means[assigned]
-        distances: FloatArray = np.sqrt(_squares(centred, assigned, self.inverses))
-        return distances
+    def __init__(self, real: FloatArray, assigned: IntArray, n_bins: int, config: GateConfig) -> None:
+        """Measure finite real features (n, d) and their bins (n,)."""
+        counts = np.bincount(assigned, minlength=n_bins).astype(np.int64)
+        sums = np.zeros((n_bins, real.shape[1]))
+        np.add.at(sums, assigned, real)
+        self._means = sums / np.maximum(counts, 1)[:, None]
+        centred = real - self._means[assigned]
+        self._inverses = _inverses(centred, assigned, counts, config.pooled_below)
+        squares = _squares(centred, assigned, self._inverses)
+        self._limits = _limits(squares, assigned, counts, real.shape[1], config)
 
     def accepts(self, features: FloatArray, assigned: IntArray) -> BoolArray:
-        """Whether each feature passes, shape (n,)."""
-        passed: BoolArray = self.distances(features, assigned) <= self.limits[assigned]
+        """Whether each feature (n, d) passes the gate of its bin, shape (n,)."""
+        squares = _squares(features - self._means[assigned], assigned, self._inverses)
+        passed: BoolArray = np.sqrt(squares) <= self._limits[assigned]
         return passed
-
-
-def require_finite(features: FloatArray) -> None:
-    """Raise `InvalidInputError` if a feature is infinite or missing."""
-    bad = int((~np.isfinite(features)).any(axis=1).sum())
-    if bad:
-        raise InvalidInputError(
-            f"the encoder's features are infinite or missing in {bad} of {len(features)} rows; every feature must be "
-            "a finite number. A lower learning_rate keeps training from diverging."
-        )
-
-
-def _bin_means(real: FloatArray, assigned: IntArray, n_bins: int) -> tuple[IntArray, FloatArray]:
-    """Rows and mean feature of each bin; 0 for empty bins."""
-    counts = np.bincount(assigned, minlength=n_bins).astype(np.int64)
-    sums = np.zeros((n_bins, real.shape[1]))
-    np.add.at(sums, assigned, real)
-    return counts, sums / np.maximum(counts, 1)[:, None]
 
 
 def _pooled(centred: FloatArray, counts: IntArray) -> FloatArray:
     """Covariance within bins, over all bins, with a ridge; shape (d, d)."""
     freedom = max(1, len(centred) - int((counts > 0).sum()))
     covariance = centred.T @ centred / freedom
-    ridge = RIDGE * float(np.trace(covariance)) / len(covariance)
+    ridge = _RIDGE * float(np.trace(covariance)) / len(covariance)
     pooled: FloatArray = covariance + max(ridge, 1e-12) * np.eye(len(covariance))
     return pooled
 
 
-def _inverses(
-    centred: FloatArray, assigned: IntArray, counts: IntArray, pooled: FloatArray, pooled_below: int
-) -> FloatArray:
+def _inverses(centred: FloatArray, assigned: IntArray, counts: IntArray, pooled_below: int) -> FloatArray:
     """Inverse covariance of each bin, shape (n_bins, d, d): shrunk towards the pooled one, or it."""
-    shared, d = np.linalg.inv(pooled), len(pooled)
-    inverses = np.repeat(shared[None], len(counts), axis=0)
+    pooled = _pooled(centred, counts)
+    d = len(pooled)
+    inverses = np.repeat(np.linalg.inv(pooled)[None], len(counts), axis=0)
     for b in np.flatnonzero(counts >= pooled_below):
         rows = centred[assigned == b]
         inverses[b] = np.linalg.inv((rows.T @ rows + d * pooled) / (len(rows) + d))

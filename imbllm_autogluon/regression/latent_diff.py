@@ -1,71 +1,69 @@
-"""Regression of rare targets by diffusion on the features of an encoder, as an estimator of scikit-learn.
+"""LatentDiff: regression of rare targets by diffusion on the features of an encoder, as an estimator of scikit-learn.
 
-It is stored as safetensors and JSON, never as pickle.
+The stages are encoder, features, denoiser, synthetic features, head. Peers train the encoder in their own ways, and
+copies of real features in place of generated ones tell what of a gain is due to rebalancing alone.
 """
 
 from __future__ import annotations
 
-import json
+import logging
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from safetensors.torch import load_file, save_file
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d
 from sklearn_compat.utils.validation import validate_data
-from torch import as_tensor
 
-from imbllm_autogluon.configuration import refuse_unknown_keys, set_parameters, settings_as_parameters
+from imbllm_autogluon._config import SettingsMixin, current_names, refuse_unknown_keys
+from imbllm_autogluon._random import base_seed, child_seed, seeded_torch
+from imbllm_autogluon._storage import reading, writing
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.field_docs import documented_settings
-from imbllm_autogluon.randomness import base_seed
-from imbllm_autogluon.regression.bent_head import BentHead
-from imbllm_autogluon.regression.bins import TargetBins, checked_targets
+from imbllm_autogluon.regression.bins import TargetBins, allocate, checked_targets
 from imbllm_autogluon.regression.config import LatentDiffConfig
-from imbllm_autogluon.regression.denoiser import Denoiser
 from imbllm_autogluon.regression.diffusion import LatentDiffusion
-from imbllm_autogluon.regression.encoder import TabularEncoder
-from imbllm_autogluon.regression.feature_scale import FeatureScale
-from imbllm_autogluon.regression.head import Head
-from imbllm_autogluon.regression.latent_model import LatentModel, LatentReport
-from imbllm_autogluon.regression.table_matrix import TableMatrix
-from imbllm_autogluon.stored_state import read_state, reading
+from imbllm_autogluon.regression.gate import FeatureGenerator, RealFeatures, SyntheticFeatures
+from imbllm_autogluon.regression.head import RATIOS, FeatureScale, Head, choose_ratio
+from imbllm_autogluon.regression.losses import Treatment
+from imbllm_autogluon.regression.network import TableMatrix, TabularEncoder
+from imbllm_autogluon.regression.training import fit_encoder
 from imbllm_autogluon.tables import TableSchema
-from imbllm_autogluon.tables.frames import checked_frame
-from imbllm_autogluon.version import __version__
+from imbllm_autogluon.tables.io import checked_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from torch import Tensor
 
-    from imbllm_autogluon.arrays import FloatArray
-    from imbllm_autogluon.randomness import RandomState
+    from imbllm_autogluon._random import RandomState
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.tables import ColumnName, Kind
 
-    Tensors = dict[str, Tensor]
 
+_logger = logging.getLogger(__name__)
 
 LEAST_ROWS = 20
 """Rows below which neither an encoder nor the distribution of its features can be learned."""
 
-FORMAT = 1
-"""Version of the stored form; raised whenever an older reader could misread it."""
+# Share of the time limit for the encoder; on 16,000 rows it takes about as much of an unlimited fit
+_ENCODER_SHARE = 0.6
+_DENOISER_SHARE = 0.6  # share of the time that is then left for the denoiser; the rest is for sampling
+_LEAST_HELD_OUT = 50  # held-out rows below which ratios cannot be told apart
+_KIND = "LatentDiff"
 
-MARKER, WEIGHTS = "latent_diff.json", "latent_diff.safetensors"
-"""The marker is written last: a folder without it holds nothing finished."""
-
-SCALER_STATE = {
-    "QuantileTransformer": ("quantiles_", "references_"),
-    "StandardScaler": ("mean_", "var_", "scale_"),
-}
-"""What scikit-learn's transformers need to transform."""
+_SHOWN = (
+    "method", "encoder_method", "n_bins", "bins", "head", "generation_ratio", "overall_budget", "error_weight",
+    "synthetic", "guidance", "gate_quantile", "feature_size", "encoder_width", "encoder_epochs", "diffusion_steps",
+)  # fmt: skip
+"""Settings that are parameters of the regressor."""
 
 
-@documented_settings(LatentDiffConfig)
-@settings_as_parameters(LatentDiffConfig)
-class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """An encoder whose linear head is trained anew on real and synthetic features of rare targets.
+class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=LatentDiffConfig, shown=_SHOWN):  # type: ignore[misc]
+    """An encoder whose linear head is retrained on real and synthetic features of rare targets.
 
     LatentDiff (arXiv 2509.23240) for tables: an encoder with a linear head learns the table; a diffusion model learns
     its features given the target; bins of the target where the encoder errs, or with few rows, get synthetic features;
@@ -83,12 +81,8 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         torch threads; `None` leaves the process's count alone.
     time_limit : float or None, default=None
         Seconds for `fit`; encoder and denoiser then end with what they have learned.
-    **settings
-        `method` and bins: :class:`~imbllm_autogluon.regression.config.MethodConfig`. The encoder:
-        :class:`~imbllm_autogluon.regression.config.EncoderConfig`. The denoiser:
-        :class:`~imbllm_autogluon.regression.config.DiffusionConfig`. Which bins get how much:
-        :class:`~imbllm_autogluon.regression.config.AllocationConfig`. The gate:
-        :class:`~imbllm_autogluon.regression.config.GateConfig`.
+    settings : dict of name to value or None, default=None
+        All other settings of :class:`~imbllm_autogluon.regression.config.LatentDiffConfig`.
 
     Attributes
     ----------
@@ -111,14 +105,15 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     >>> import pandas as pd
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame({"size": rng.normal(size=60), "town": rng.choice(["Oslo", "Bergen"], 60)})
-    >>> quick = {"encoder_epochs": 2, "diffusion_steps": 5}
-    >>> model = LatentDiffRegressor(random_state=0, **quick).fit(X, np.exp(X["size"]))
+    >>> model = LatentDiffRegressor(encoder_epochs=2, diffusion_steps=5, random_state=0).fit(X, np.exp(X["size"]))
     >>> model.predict(X.head(3)).shape
     (3,)
     """
 
-    model_: LatentModel
-    bins_: TargetBins
+    diffusion_: LatentDiffusion | None
+    generator_: FeatureGenerator | None
+    _config: LatentDiffConfig
+    """That of the fit, whatever parameters are set later."""
 
     def __init__(
         self,
@@ -127,17 +122,18 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         kinds: dict[ColumnName, Kind] | None = None,
         threads: int | None = None,
         time_limit: float | None = None,
-        **settings: Any,
+        settings: Mapping[str, object] | None = None,
+        **parameters: Any,
     ) -> None:
         self.random_state = random_state
         self.kinds = kinds
         self.threads = threads
         self.time_limit = time_limit
-        set_parameters(self, settings)
+        self._set_parameters(settings, parameters)
 
     def config(self) -> LatentDiffConfig:
         """The parameters as a checked configuration."""
-        return LatentDiffConfig.from_flat({key: getattr(self, key) for key in LatentDiffConfig.flat_keys()})
+        return LatentDiffConfig.from_flat(self.flat_settings())
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LatentDiffRegressor:
         """Learn rows and their targets.
@@ -151,57 +147,138 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         sample_weight
             Weight of each row in the losses, shape (n,), at least 0.
         """
-        from imbllm_autogluon.regression.latent_model import LatentModel
-
-        config = self.config()
+        ends = None if self.time_limit is None else time.monotonic() + self.time_limit
+        self._config = config = self.config()
         frame, targets, weights = self._rows(X, y, sample_weight)
+        self._seed, self.diffusion_, self.generator_ = base_seed(self.random_state), None, None
         self.bins_ = TargetBins.fit(targets, config.treatment.n_bins, config.treatment.bins)
-        model = LatentModel(config, self.bins_, seed=base_seed(self.random_state), threads=self.threads)
-        self.model_ = model.fit(frame, targets, weights=weights, kinds=self.kinds, time_limit=self.time_limit)
+        self.report_ = LatentReport(self.bins_.describe(targets))
+        self._centre, self._spread = float(targets.mean()), float(targets.std())
+        scaled, generates = self._standardised(targets), config.treatment.method == "latent_diff"
+        self._fit_encoder(frame, scaled, weights, _left(ends, _ENCODER_SHARE if generates else 1.0))
+        if generates:
+            self._retrain_head(self._features(frame), scaled, weights, ends)
         return self
 
     def refit_head(self, X: Any, y: Any, sample_weight: Any = None, **settings: Any) -> LatentDiffRegressor:
         """Return a regressor with the same encoder and denoiser, whose head is trained by other settings.
 
-        An ablation then takes the seconds of the head, not those of a fit; both answer alike.
-
-        Parameters
-        ----------
-        X, y, sample_weight
-            The rows that this regressor was fitted on.
-        **settings
-            Of allocation, gate and head, ``guidance`` and ``sampling_steps``; the others stay.
+        An ablation then takes the seconds of the head, not those of a fit; both answer alike. The rows are those that
+        this regressor was fitted on; settings are those of allocation, gate and head, `guidance` and `sampling_steps`.
 
         Raises
         ------
         InvalidInputError
             A setting belongs to the encoder or to the training of the denoiser, or `method` is not ``"latent_diff"``.
         """
-        from imbllm_autogluon.regression.latent_model import HEAD_SETTINGS
-
         check_is_fitted(self)
-        refuse_unknown_keys(settings, HEAD_SETTINGS)
+        settings = current_names(settings, LatentDiffConfig)
+        refuse_unknown_keys(settings, LatentDiffConfig.head_keys())
         if self.config().treatment.method != "latent_diff":
             raise InvalidInputError("only method='latent_diff' trains a head anew; fit a regressor of that method.")
         other: LatentDiffRegressor = clone(self).set_params(**settings)
+        parameters = self.get_params(deep=False)
+        fitted = {name: value for name, value in vars(self).items() if name not in parameters}
+        other.__dict__.update({**fitted, "_config": other.config(), "generator_": None})
         frame, targets, weights = other._rows(X, y, sample_weight)
-        other.bins_, other.model_ = self.bins_, self.model_.with_head(other.config(), frame, targets, weights)
+        kept = {stage: taken for stage, taken in self.report_.seconds.items() if stage in {"encoder", "denoiser"}}
+        other.report_ = LatentReport(self.bins_.describe(targets), dict(self.report_.curves), kept)
+        other._retrain_head(self._features(frame), self._standardised(targets), weights, None)
         return other
-
-    def _rows(self, X: Any, y: Any, sample_weight: Any) -> tuple[pd.DataFrame, FloatArray, FloatArray | None]:
-        """Checked rows with a fresh index, their targets and weights."""
-        frame = checked_frame(X)
-        validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
-        targets = _targets(frame, y)
-        weights = None if sample_weight is None else _weights(sample_weight, frame)
-        return frame.reset_index(drop=True), targets, weights
 
     def predict(self, X: Any) -> FloatArray:
         """Predicted targets, shape (n,), float64."""
         check_is_fitted(self)
         frame = checked_frame(X)
         validate_data(self, X=X, reset=False, skip_check_array=True)
-        return self.model_.predict(frame.reset_index(drop=True))
+        return self._centre + self._spread * self._head.predict(self._features(frame.reset_index(drop=True)))
+
+    def _rows(self, X: Any, y: Any, sample_weight: Any) -> tuple[pd.DataFrame, FloatArray, FloatArray]:
+        """Checked rows with a fresh index, their targets and weights of mean 1."""
+        frame = checked_frame(X)
+        validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
+        targets = _targets(frame, y)
+        weights = np.ones(len(targets)) if sample_weight is None else _weights(sample_weight, frame)
+        return frame.reset_index(drop=True), targets, weights
+
+    def _fit_encoder(self, X: pd.DataFrame, scaled: FloatArray, weights: FloatArray, time_limit: float | None) -> None:
+        """Encoder, scale of its features, and its head on them."""
+        config = self._config
+        with self.report_.timed("encoder"):
+            self.matrix_ = TableMatrix.fit(X, self.kinds, scaling=config.encoder.number_scaling)
+            self.encoder_, self.report_.curves["encoder"], self._held_out = fit_encoder(
+                *self.matrix_.transform(X),
+                scaled,
+                Treatment.from_config(config, scaled, self.bins_.scaled(self._centre, self._spread), weights),
+                config.encoder,
+                cardinalities=self.matrix_.cardinalities,
+                seed=self._seed,
+                threads=self.threads,
+                time_limit=time_limit,
+            )
+        # In double precision a prediction does not depend on the rows that are predicted with it.
+        self.encoder_.double()
+        self._scale = FeatureScale.fit(self._raw_features(X))
+        matrix, bias = (part.detach().numpy() for part in self.encoder_.head.parameters())
+        self._start = self._head = self._scale.head_on_scaled(Head(matrix[0], float(bias[0])))
+
+    def _standardised(self, targets: FloatArray) -> FloatArray:
+        """Targets in deviations from the mean of those that were fitted."""
+        scaled: FloatArray = (targets - self._centre) / self._spread
+        return scaled
+
+    def _features(self, X: pd.DataFrame) -> FloatArray:
+        """Standardised features of rows, shape (n, d)."""
+        return self._scale.transform(self._raw_features(X))
+
+    def _raw_features(self, X: pd.DataFrame) -> FloatArray:
+        """Features of rows as the encoder gives them, shape (n, d)."""
+        numbers, categories = self.matrix_.transform(X)
+        with seeded_torch(self._seed, self.threads):
+            features: FloatArray = self.encoder_.features(numbers.astype(np.float64), categories).numpy()
+        return features
+
+    def _retrain_head(self, features: FloatArray, scaled: FloatArray, weights: FloatArray, ends: float | None) -> None:
+        """Generate features for rare targets and retrain the head on the mix."""
+        config, allocation = self._config, self._config.allocation
+        bins = self.bins_.scaled(self._centre, self._spread)
+        real = RealFeatures(features, scaled, weights, bins.assign(scaled))
+        counts = bins.counts(scaled)
+        errors = bins.relative_errors(scaled, np.abs(self._start.predict(features) - scaled))
+        tried = allocation.generation_ratio == "auto" and len(self._held_out) >= _LEAST_HELD_OUT
+        ratio: float | None = RATIOS[-1] if tried else allocation.fixed_ratio
+        wanted = allocate(errors, counts, allocation, ratio)
+        made = self._synthetic(real, wanted, ends)
+        with self.report_.timed("head"):
+            if tried:
+                ratio, self.report_.trials = choose_ratio(self._start, real, self._held_out, made, errors, config)
+                wanted = allocate(errors, counts, allocation, ratio or 0.0)
+                made = made.first(wanted)
+            self._head = self._start if ratio is None else self._start.retrained(real, made, config.treatment)
+        self.report_.ratio = ratio
+        self.report_.add_synthetic(errors, wanted, made)
+
+    def _synthetic(self, real: RealFeatures, wanted: IntArray, ends: float | None) -> SyntheticFeatures:
+        """Features for the bins that want some."""
+        if not wanted.any():
+            return SyntheticFeatures.empty(real.features.shape[1], len(wanted))
+        if self._config.allocation.synthetic == "copies":
+            with self.report_.timed("sampling"):
+                return SyntheticFeatures.copies(real, wanted, self._seed)
+        if self.diffusion_ is None:
+            self.diffusion_ = self._fit_diffusion(real, _left(ends, _DENOISER_SHARE))
+        self.generator_ = FeatureGenerator(self.diffusion_, real, self._standardised(self.bins_.centres), self._config)
+        with self.report_.timed("sampling"):
+            return self.generator_.generate(wanted, self._seed, self.threads)
+
+    def _fit_diffusion(self, real: RealFeatures, time_limit: float | None) -> LatentDiffusion:
+        config, seed = self._config.diffusion, child_seed(self._seed, "training", "diffusion")
+        with self.report_.timed("denoiser"):
+            fitted = LatentDiffusion.fit(
+                real.features, real.targets, config, seed, threads=self.threads, time_limit=time_limit
+            )
+        self.report_.curves["denoiser"] = fitted.curve
+        return fitted
 
     def save(self, folder: str | Path) -> Path:
         """Write the fitted regressor into a folder as safetensors and JSON, never as pickle; returns the folder.
@@ -211,12 +288,40 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         StoredStateError
-            A column holds objects that cannot be stored.
+            A column holds objects that cannot be stored, or the folder cannot be written.
+        InvalidInputError
+            The folder is a file.
         """
         check_is_fitted(self)
         names = getattr(self, "feature_names_in_", None)
-        seen = {"n": self.n_features_in_, "names": None if names is None else [str(name) for name in names]}
-        return save_model(self.model_, Path(folder), seen)
+        with writing(Path(folder), _KIND) as draft:
+            draft.arrays = self._arrays()
+            draft.data = {
+                "config": self._config.flat(),
+                "seed": self._seed,
+                "schema": self.matrix_.schema.to_dict(),
+                "target": [self._centre, self._spread],
+                "bent": self._head.start is not None,
+                "report": self.report_.state(),
+                "n_features": self.n_features_in_,
+                "feature_names": None if names is None else [str(name) for name in names],
+            }
+        return Path(folder)
+
+    def _arrays(self) -> dict[str, Any]:
+        """All arrays and tensors by name, those of parts as ``part/name``."""
+        parts = {"matrix": self.matrix_.arrays(), "encoder": self.encoder_.state_dict()}
+        if self.diffusion_ is not None:
+            parts["diffusion"] = self.diffusion_.tensors()
+        return {
+            "edges": self.bins_.edges,
+            "means": self._scale.means,
+            "deviations": self._scale.deviations,
+            "start": np.append(self._start.weights, self._start.intercept),
+            "head": np.append(self._head.weights, self._head.intercept),
+            "held_out": self._held_out,
+            **{f"{part}/{name}": array for part, own in parts.items() for name, array in own.items()},
+        }
 
     @classmethod
     def load(cls, folder: str | Path, threads: int | None = None) -> LatentDiffRegressor:
@@ -227,25 +332,38 @@ class LatentDiffRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         StoredStateError
             A file is absent, broken, or of another format.
         """
-        model, seen = load_model(Path(folder), threads)
-        loaded = cls(random_state=model.seed, threads=threads, **model.config.flat())
-        loaded.model_, loaded.bins_, loaded.n_features_in_ = model, model.bins, seen["n"]
-        if seen["names"] is not None:
-            loaded.feature_names_in_ = np.asarray(seen["names"], dtype=object)
-        return loaded
+        with reading(Path(folder), _KIND) as stored:
+            state = stored.data
+            config, usual = LatentDiffConfig.from_flat(state["config"]), LatentDiffConfig().flat()
+            loaded = cls(random_state=state["seed"], threads=threads)
+            loaded.set_params(**{name: value for name, value in config.flat().items() if value != usual[name]})
+            loaded._config = config
+            loaded._restore(state, stored.tensors())
+            return loaded
 
-    @property
-    def encoder_(self) -> TabularEncoder:
-        """The fitted encoder."""
-        return self.model_.encoder
-
-    @property
-    def report_(self) -> LatentReport:
-        """What happened in `fit`."""
-        return self.model_.report
+    def _restore(self, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+        """Take over what :meth:`save` wrote."""
+        config = self._config
+        arrays = {name: part.numpy() for name, part in tensors.items()}
+        schema = TableSchema.from_dict(state["schema"])
+        self.matrix_ = TableMatrix.from_arrays(schema, config.encoder.number_scaling, _part(arrays, "matrix"))
+        self.encoder_ = TabularEncoder(self.matrix_.n_numbers, self.matrix_.cardinalities, config.encoder).double()
+        self.encoder_.load_state_dict(_part(tensors, "encoder"))
+        self.encoder_.eval()
+        learned = _part(tensors, "diffusion")
+        self.diffusion_ = LatentDiffusion.from_tensors(learned, config.diffusion) if learned else None
+        self.bins_, self._held_out = TargetBins(arrays["edges"]), arrays["held_out"]
+        self._scale = FeatureScale(arrays["means"], arrays["deviations"])
+        start, head = (Head(arrays[name][:-1], float(arrays[name][-1])) for name in ("start", "head"))
+        self._start, self._head = start, head._replace(start=start if state["bent"] else None)
+        self._seed, (self._centre, self._spread) = state["seed"], state["target"]
+        self.generator_, self.report_ = None, LatentReport.from_state(state["report"])
+        self.n_features_in_ = state["n_features"]
+        if state["feature_names"] is not None:
+            self.feature_names_in_ = np.asarray(state["feature_names"], dtype=object)
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "model_")
+        return hasattr(self, "_head")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -284,142 +402,64 @@ def _weights(sample_weight: Any, frame: pd.DataFrame) -> FloatArray:
     return shares
 
 
-def save_model(model: LatentModel, folder: Path, seen: dict[str, Any]) -> Path:
-    """Write a fitted model, and what its owner wants back, into `folder`, which is created and returned.
+@dataclass
+class LatentReport:
+    """What happened in a fit."""
 
-    Raises
-    ------
-    StoredStateError
-        A column holds objects that cannot be stored.
-    InvalidInputError
-        The folder is a file.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise InvalidInputError(f"{folder} is a file; name a folder to save into.")
-    state = {
-        "format": FORMAT,
-        "version": __version__,
-        "config": model.config.flat(),
-        "seed": model.seed,
-        "schema": model.matrix.schema.to_dict(),
-        "scaler": None if model.matrix.scaler is None else type(model.matrix.scaler).__name__,
-        "bent": isinstance(model.head, BentHead),
-        "report": _report_state(model.report),
-        "seen": seen,
-    }
-    text = json.dumps(state)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARKER).unlink(missing_ok=True)
-    save_file({name: part.contiguous() for name, part in _tensors(model).items()}, folder / WEIGHTS)
-    (folder / MARKER).write_text(text, encoding="utf-8")
-    return folder
+    bins: pd.DataFrame
+    """Per bin: edges, `n` real rows, `error` of the encoder over the largest, `wanted`, `kept`, `drawn` and `accepted`
+    synthetic features, and `acceptance`; NaN where nothing was drawn."""
+    curves: dict[str, object] = field(default_factory=dict)
+    """Training of the `encoder` and of the `denoiser`."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Seconds of each stage."""
+    ratio: float | None = None
+    """Synthetic features for each real row that the head was trained with; None: it was not trained anew."""
+    trials: pd.DataFrame | None = None
+    """Errors of held-out rows by ratio, where the ratio was chosen by them."""
+    notes: list[str] = field(default_factory=list)
+    """What fell short of the wish, in sentences."""
 
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Take the seconds of a stage, and log its progress."""
+        began = time.monotonic()
+        _logger.info("LatentDiff: %s begins.", stage)
+        yield
+        self.seconds[stage] = time.monotonic() - began
+        _logger.info("LatentDiff: %s took %.1f s.", stage, self.seconds[stage])
 
-def load_model(folder: Path, threads: int | None = None) -> tuple[LatentModel, dict[str, Any]]:
-    """Read a model and what its owner gave to :func:`save_model`.
+    def add_synthetic(self, errors: FloatArray, wanted: IntArray, made: SyntheticFeatures) -> None:
+        """Say what each bin got; what is missing is also logged."""
+        kept = np.bincount(made.assigned, minlength=len(wanted))
+        acceptance = np.where(made.drawn > 0, made.accepted / np.maximum(made.drawn, 1), np.nan)
+        columns = {"error": errors, "wanted": wanted, "kept": kept, "drawn": made.drawn, "accepted": made.accepted}
+        self.bins = self.bins.assign(**columns, acceptance=acceptance)
+        short = np.flatnonzero(kept < wanted)
+        if len(short):
+            self.notes.append(
+                f"{int((wanted - kept).sum())} of {int(wanted.sum())} synthetic features are missing: the gate let "
+                f"through too few in the bins {', '.join(map(str, short))}."
+            )
+            _logger.warning(self.notes[-1])
 
-    Parameters
-    ----------
-    folder
-        Where it was saved.
-    threads
-        torch threads.
+    def state(self) -> dict[str, Any]:
+        """The report for JSON, without its curves and trials."""
+        bins = self.bins.astype(object).where(self.bins.notna(), None)
+        kept = {name: getattr(self, name) for name in ("seconds", "notes", "ratio")}
+        return {"bins": bins.to_dict(orient="list"), **kept}
 
-    Raises
-    ------
-    StoredStateError
-        A file is absent, broken, or of another format.
-    """
-    with reading("LatentDiff", folder):
-        state = read_state(folder / MARKER, FORMAT)
-        tensors: Tensors = load_file(folder / WEIGHTS)
-        config = LatentDiffConfig.from_flat(state["config"])
-        arrays = {name: part.numpy() for name, part in tensors.items() if "/" not in name}
-        model = LatentModel(config, TargetBins(arrays["edges"]), seed=state["seed"], threads=threads)
-        model.matrix = TableMatrix(
-            TableSchema.from_dict(state["schema"]),
-            arrays["medians"],
-            _scaler(state["scaler"], tensors),
-            arrays["marked"],
-        )
-        model.encoder = TabularEncoder(model.matrix.n_numbers, model.matrix.cardinalities, config.encoder).double()
-        model.encoder.load_state_dict(_part(tensors, "encoder"))
-        model.encoder.eval()
-        model.scale = FeatureScale(arrays["means"], arrays["deviations"])
-        model.centre, model.spread = (float(value) for value in arrays["target"])
-        model.start = Head(arrays["start"][:-1], float(arrays["start"][-1]))
-        whole = Head(arrays["head"][:-1], float(arrays["head"][-1]))
-        model.head = BentHead(model.start, whole) if state["bent"] else whole
-        model._held_out = arrays["held_out"]
-        model.diffusion = _diffusion(_part(tensors, "denoiser"), arrays, config)
-        model.report = _report(state["report"])
-        return model, state["seen"]
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> LatentReport:
+        """The report whose :meth:`state` this is."""
+        bins = pd.DataFrame({name: pd.Series(values).infer_objects() for name, values in state["bins"].items()})
+        return cls(**{**state, "bins": bins.rename_axis("bin")})
 
 
-def _tensors(model: LatentModel) -> Tensors:
-    """All numbers of a model by name; parts of networks and of the scaler as ``part/name``."""
-    head = model.head.whole if isinstance(model.head, BentHead) else model.head
-    arrays: dict[str, Any] = {
-        "edges": model.bins.edges,
-        "medians": model.matrix.medians,
-        "marked": model.matrix.marked,
-        "means": model.scale.means,
-        "deviations": model.scale.deviations,
-        "target": np.array([model.centre, model.spread]),
-        "start": np.append(*model.start),
-        "head": np.append(*head),
-        "held_out": model._held_out,
-    }
-    scaler = model.matrix.scaler
-    arrays |= {f"scaler/{name}": getattr(scaler, name) for name in SCALER_STATE.get(type(scaler).__name__, ())}
-    tensors = {name: as_tensor(array) for name, array in arrays.items()}
-    tensors |= {f"encoder/{name}": part for name, part in model.encoder.state_dict().items()}
-    if model.diffusion is not None:
-        diffusion = model.diffusion
-        tensors |= {"low": diffusion.low, "high": diffusion.high, "curve": as_tensor(diffusion.curve)}
-        tensors |= {f"denoiser/{name}": part for name, part in diffusion.denoiser.state_dict().items()}
-    return tensors
+def _left(ends: float | None, share: float) -> float | None:
+    """Share of the seconds that are left."""
+    return None if ends is None else max(0.0, ends - time.monotonic()) * share
 
 
-def _part(tensors: Tensors, part: str) -> Tensors:
-    return {name.removeprefix(f"{part}/"): value for name, value in tensors.items() if name.startswith(f"{part}/")}
-
-
-def _scaler(name: str | None, tensors: Tensors) -> Any:
-    """scikit-learn's transformer as it was fitted."""
-    from sklearn import preprocessing
-
-    if name is None:
-        return None
-    scaler = getattr(preprocessing, name)()
-    if name == "QuantileTransformer":
-        scaler.set_params(output_distribution="normal", random_state=0)
-    for key, part in _part(tensors, "scaler").items():
-        setattr(scaler, key, part.numpy())
-    scaler.n_features_in_ = next(iter(_part(tensors, "scaler").values())).shape[-1]
-    return scaler
-
-
-def _diffusion(weights: Tensors, arrays: dict[str, Any], config: LatentDiffConfig) -> LatentDiffusion | None:
-    if not weights:
-        return None
-    sizes = config.diffusion
-    denoiser = Denoiser(
-        len(arrays["low"]), width=sizes.denoiser_width, blocks=sizes.denoiser_blocks, timesteps=sizes.timesteps
-    )
-    denoiser.load_state_dict(weights)
-    bounds = {name: as_tensor(arrays[name]) for name in ("low", "high")}
-    return LatentDiffusion(denoiser.eval(), sizes, **bounds, curve=arrays["curve"].tolist())
-
-
-def _report_state(report: LatentReport) -> dict[str, Any]:
-    """A report without its curves and trials."""
-    bins = report.bins.astype(object).where(report.bins.notna(), None)
-    kept = {name: getattr(report, name) for name in ("seconds", "notes", "ratio")}
-    return {"bins": bins.to_dict(orient="list"), **kept}
-
-
-def _report(state: dict[str, Any]) -> LatentReport:
-    columns = {name: pd.Series(values).infer_objects() for name, values in state["bins"].items()}
-    kept = {name: state[name] for name in ("seconds", "notes", "ratio")}
-    return LatentReport(pd.DataFrame(columns).rename_axis("bin"), **kept)
+def _part(arrays: Mapping[str, Any], part: str) -> dict[str, Any]:
+    return {name.removeprefix(f"{part}/"): one for name, one in arrays.items() if name.startswith(f"{part}/")}

@@ -1,119 +1,123 @@
-"""Losses of regression encoders, of one signature: ``loss(prediction, target, weights, features)``."""
+"""What the encoders of the peers are trained with: losses, weights of rows, smoothed features.
+
+All losses have one signature: ``loss(prediction, target, weights, features)``.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from imbllm_autogluon.configuration import require_number
+from imbllm_autogluon._config import require_choice, require_number
+from imbllm_autogluon.regression.bins import checked_targets
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from imbllm_autogluon.arrays import FloatArray
+    from imbllm_autogluon.regression.bins import TargetBins
+    from imbllm_autogluon.regression.config import LatentDiffConfig
 
 
-class RegressionLoss(nn.Module):
-    """What an encoder minimises; its parameters, if it has any, are learned too."""
+_Reweighting = Literal["sqrt_inverse", "inverse"]
 
-    def forward(self, prediction: Tensor, target: Tensor, weights: Tensor, features: Tensor) -> Tensor:
-        """Loss of a batch, a scalar.
+_GRID = 4096  # cells of the grid on which densities are estimated; a row's density is that of its cell
+_BANDWIDTHS = 5  # bandwidths of the grid beyond the lowest and the highest target: less than 1e-6 of a kernel is cut
+_NARROWEST = 0.5  # cells of a bandwidth at least: a narrower kernel would fall between the cells of the grid
+# Largest change of a similarity, relative to the largest slope of the row, by which the slope of its rank is
+# measured: cosines differ by at most 2, the authors' strength
+_INTERPOLATION = 2.0
+_MOMENTUM = 0.9  # share of the older statistics of features that an epoch keeps
+# Limits of smoothed over own variance, as in the authors' code of feature distribution smoothing
+_LEAST_RATIO, _MOST_RATIO = 0.1, 10.0
 
-        Parameters
-        ----------
-        prediction, target
-            Standardised, shape (n,).
-        weights
-            Weight of each row, shape (n,), of mean 1 over all training rows.
-        features
-            What the predictions were made from, shape (n, d).
+
+class Treatment(NamedTuple):
+    """What an encoder is trained with."""
+
+    loss: _WeightedMSE
+    """What is minimised; its own parameters are learned with the encoder's."""
+    weights: FloatArray
+    """Weight of each row in the loss, shape (n,), mean 1."""
+    smoother: _FeatureSmoothing | None = None
+    """Calibrates features of training batches."""
+
+    @classmethod
+    def from_config(
+        cls, config: LatentDiffConfig, targets: FloatArray, bins: TargetBins, row_weights: FloatArray | None = None
+    ) -> Treatment:
+        """That of the method, or of `encoder_method` with ``"latent_diff"``, for standardised targets (n,).
+
+        The user's `row_weights` (n,) multiply those of the method.
         """
-        raise NotImplementedError
+        chosen = config.treatment
+        method = chosen.encoder_method if chosen.method == "latent_diff" else chosen.method
+        losses: dict[str, type[_WeightedMSE]] = {"balanced_mse": _BalancedMSE, "rank_sim": _RankSim}
+        smoother = _FeatureSmoothing(bins, config.encoder.feature_size) if method == "fds" else None
+        own = np.ones(len(targets)) if row_weights is None else row_weights
+        return cls(losses.get(method, _WeightedMSE)(), own * _method_weights(method, targets, bins), smoother)
 
 
-class WeightedMSE(RegressionLoss):
-    """Mean of the weighted squared errors.
+def _method_weights(method: str, targets: FloatArray, bins: TargetBins) -> FloatArray:
+    if method == "lds":
+        return lds_weights(targets, bins)
+    return dense_weights(targets) if method == "dense_weight" else np.ones(len(targets))
 
-    Examples
-    --------
-    >>> one = torch.tensor([1.0, 3.0])
-    >>> WeightedMSE()(one, torch.zeros(2), torch.tensor([2.0, 0.0]), one[:, None]).item()
-    1.0
+
+class _WeightedMSE(nn.Module):
+    """Mean of the weighted squared errors, and the base of the other losses.
+
+    All read predictions, targets and weights of rows, each (n,), and the features (n, d) that were predicted from.
     """
 
     def forward(self, prediction: Tensor, target: Tensor, weights: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
-        """See the base class."""
         return (weights * (prediction - target) ** 2).mean()
 
 
-class BalancedMSE(RegressionLoss):
+class _BalancedMSE(_WeightedMSE):
     """Batch-based Monte-Carlo Balanced MSE (Ren et al. 2022, equation 10) with a learned noise scale.
 
     Each prediction has to tell its own target from the other targets of the batch, which stand for the training
-    distribution; so a frequent target gains nothing from being frequent.
-
-    Parameters
-    ----------
-    noise
-        First standard deviation of the noise, in standard deviations of the target, at least 0.001;
-        the authors begin with 1.
+    distribution; so a frequent target gains nothing from being frequent. The noise, in deviations of the target, begins
+    with 1, as the authors' does.
     """
 
-    def __init__(self, noise: float = 1.0) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        require_number("noise", noise, 1e-3)
-        self.noise = nn.Parameter(torch.tensor(float(noise)))
+        self.noise = nn.Parameter(torch.tensor(1.0))
 
     def forward(self, prediction: Tensor, target: Tensor, weights: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
-        """See the base class; in training, times twice the noise's variance, so that slopes are a squared error's."""
         # A learned scale may come near 0, where the logits overflow.
         variance = self.noise**2 + 1e-4
         logits = -((prediction[:, None] - target[None, :]) ** 2) / (2 * variance)
         each = nn.functional.cross_entropy(logits, torch.arange(len(target), device=target.device), reduction="none")
         loss: Tensor = (weights * each).mean()
-        # In judging, the factor would make every smaller noise look like a better model.
+        # The factor makes slopes a squared error's; in validation a smaller noise would look like a better model.
         return loss * (2 * variance.detach()) if self.training else loss
 
 
-class RankSim(RegressionLoss):
+class _RankSim(_WeightedMSE):
     """Squared error, and features whose neighbours rank as their targets' neighbours do (Gong et al. 2022, equation 3).
 
     The ranks are made differentiable by blackbox interpolation (Vlastelica et al. 2020).
-
-    Parameters
-    ----------
-    rank_weight
-        Weight of the ranks' error against the squared error, 0 or more.
-    interpolation
-        Largest change of a similarity by which the slope of its rank is measured, above 0; cosines differ by at most
-        2, the authors' strength. Measured against the largest slope of the row, so that it does not depend on
-        the size of batches or on `rank_weight`.
     """
 
-    def __init__(self, rank_weight: float = 1.0, interpolation: float = 2.0) -> None:
-        super().__init__()
-        require_number("rank_weight", rank_weight, 0.0)
-        require_number("interpolation", interpolation, 1e-6)
-        self.rank_weight = rank_weight
-        self.interpolation = interpolation
-
     def forward(self, prediction: Tensor, target: Tensor, weights: Tensor, features: Tensor) -> Tensor:
-        """See the base class."""
-        error = (weights * (prediction - target) ** 2).mean()
+        error = super().forward(prediction, target, weights, features)
         one_each = _one_row_each(target)
         if len(one_each) < 2:
             return error
         directions = nn.functional.normalize(features[one_each], dim=1)
         similar = -(target[one_each][:, None] - target[one_each][None, :]).abs()
-        ranks: Tensor = _Ranks.apply(directions @ directions.T, self.interpolation)  # type: ignore[no-untyped-call]
-        return error + self.rank_weight * ((ranks - normalised_ranks(similar)) ** 2).mean()
+        ranks: Tensor = _Ranks.apply(directions @ directions.T)  # type: ignore[no-untyped-call]
+        return error + ((ranks - _normalized_ranks(similar)) ** 2).mean()
 
 
-def normalised_ranks(rows: Tensor) -> Tensor:
-    """Rank of each number within its row, divided by the row's length: the largest number has the smallest rank.
-
-    Examples
-    --------
-    >>> normalised_ranks(torch.tensor([[0.5, 3.0, 1.0, 2.0]])).tolist()
-    [[1.0, 0.25, 0.75, 0.5]]
-    """
+def _normalized_ranks(rows: Tensor) -> Tensor:
+    """Rank of each number within its row, divided by the row's length: the largest number has the smallest rank."""
     order = rows.argsort(dim=1, descending=True, stable=True)
     places = torch.arange(1, rows.shape[1] + 1, dtype=rows.dtype, device=rows.device) / rows.shape[1]
     return torch.empty_like(rows).scatter_(1, order, places.expand_as(rows))
@@ -131,15 +135,178 @@ class _Ranks(torch.autograd.Function):
     """Ranks whose slope is that between the given numbers and numbers moved along the gradient."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, interpolation: float) -> Tensor:
-        ranks = normalised_ranks(rows)
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        ranks = _normalized_ranks(rows)
         ctx.save_for_backward(rows, ranks)
-        ctx.interpolation = interpolation
         return ranks
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         rows, ranks = ctx.saved_tensors
         steepest = gradient.abs().amax(dim=1, keepdim=True).clamp(min=1e-30)
-        strength = ctx.interpolation / steepest
-        return (normalised_ranks(rows + strength * gradient) - ranks) / strength, None
+        strength = _INTERPOLATION / steepest
+        slope: Tensor = (_normalized_ranks(rows + strength * gradient) - ranks) / strength
+        return slope
+
+
+def lds_weights(
+    y: npt.ArrayLike, bins: TargetBins, kind: _Reweighting = "sqrt_inverse", size: int = 5, sigma: float = 2.0
+) -> FloatArray:
+    """Label distribution smoothing: the inverse of how frequent a target's bin and its neighbours are.
+
+    Parameters
+    ----------
+    y
+        Training targets, shape (n,).
+    bins
+        Bins of the target.
+    kind
+        ``"inverse"`` of the counts, or of their square roots, which the authors recommend for skewed targets.
+    size, sigma
+        Gaussian window over neighbouring bins: its bins, an odd number, and its standard deviation in bins, above 0;
+        5 and 2 are the authors'.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n,), float64, mean 1
+
+    References
+    ----------
+    Yang et al. 2021, "Delving into Deep Imbalanced Regression", section 3.1. As in the authors' code the root is taken
+    first and smoothed afterwards.
+    """
+    from scipy.ndimage import convolve1d
+
+    require_choice("kind", kind, get_args(_Reweighting))
+    window = _gaussian_window(size, sigma)
+    counts = bins.counts(y).astype(np.float64)
+    effective = convolve1d(np.sqrt(counts) if kind == "sqrt_inverse" else counts, window, mode="constant")
+    weights = 1.0 / effective[bins.assign(y)]
+    return np.asarray(weights / weights.mean())
+
+
+def _gaussian_window(size: int, sigma: float) -> FloatArray:
+    """Gaussian over neighbouring bins, of sum 1, shape (size,)."""
+    require_number("size", size, 1, whole=True)
+    require_number("(size - 1) / 2", (size - 1) / 2, 0, whole=True)
+    require_number("sigma", sigma, 1e-6)
+    offsets = np.arange(size) - size // 2
+    window = np.exp(-0.5 * (offsets / sigma) ** 2)
+    return np.asarray(window / window.sum())
+
+
+def dense_weights(y: npt.ArrayLike, alpha: float = 1.0, floor: float = 1e-3) -> FloatArray:
+    """DenseWeight: weights fall linearly with the density of the target.
+
+    Parameters
+    ----------
+    y
+        Training targets, shape (n,), finite and not all equal.
+    alpha
+        How strongly, 0 (all weights are 1) or more; the authors study 0 to 2.
+    floor
+        Smallest weight before scaling to mean 1, 1e-6 to 1: ``max(1 - alpha * density, floor)``, densities scaled to
+        0 .. 1. The authors use 1e-6.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n,), float64, mean 1
+
+    References
+    ----------
+    Steininger et al. 2021, "Density-based weighting for imbalanced regression", equations 2 to 5.
+    """
+    require_number("alpha", alpha, 0.0)
+    require_number("floor", floor, 1e-6, 1.0)
+    density = _densities(checked_targets(y))
+    spread = density.max() - density.min()
+    # Where all densities are equal no target is rare.
+    rarity = (density - density.min()) / spread if spread > 0 else np.zeros(len(density))
+    weights = np.maximum(1.0 - alpha * rarity, floor)
+    return np.asarray(weights / weights.mean())
+
+
+def _densities(targets: FloatArray) -> FloatArray:
+    """Gaussian kernel density at each target, up to a factor, with Silverman's bandwidth."""
+    from scipy.ndimage import gaussian_filter1d
+
+    unit = (targets - targets.min()) / (targets.max() - targets.min())
+    bandwidth = _silverman(unit)
+    width = (1.0 + 2 * _BANDWIDTHS * bandwidth) / _GRID
+    cells = ((unit + _BANDWIDTHS * bandwidth) / width).astype(np.int64)
+    counts = np.bincount(cells, minlength=_GRID).astype(np.float64)
+    smooth = gaussian_filter1d(counts, max(_NARROWEST, bandwidth / width), mode="constant", truncate=6.0)
+    return np.asarray(smooth[cells])
+
+
+def _silverman(targets: FloatArray) -> float:
+    """Silverman's rule of thumb; targets of which half are equal have no quartiles to go by."""
+    lower, upper = np.quantile(targets, [0.25, 0.75])
+    deviation, quartiles = float(targets.std()), float(upper - lower) / 1.34
+    return float(0.9 * min(deviation, quartiles or deviation) * len(targets) ** -0.2)
+
+
+class _FeatureSmoothing:
+    """Feature distribution smoothing: features whitened by their bin's statistics, coloured by the smoothed ones.
+
+    Nearby bins share statistics of features (Yang et al. 2021, section 3.2; window and momentum are the authors').
+    Unlike their code, bins without rows take no part in the smoothing (there they stand for features of mean 0 and
+    variance 1), and in a bin of one row, which has no variance, only the mean is calibrated. The first epoch leaves
+    features as they are, and so does prediction.
+    """
+
+    def __init__(self, bins: TargetBins, feature_size: int) -> None:
+        self._bins = bins
+        self._kernel = _smoothing_matrix(len(bins))
+        self.means = torch.zeros(len(bins), feature_size)
+        """Running mean of the features of each bin, shape (n_bins, d)."""
+        self.variances = torch.zeros(len(bins), feature_size)
+        """Running variance, shape (n_bins, d)."""
+        self.counts = torch.zeros(len(bins))
+        """Rows of each bin, shape (n_bins,); all 0 before the first epoch has ended."""
+
+    @torch.no_grad()
+    def update(self, features: Tensor, targets: Tensor) -> None:
+        """Take in the features of all training rows, shape (n, d), after an epoch."""
+        codes = self._codes(targets)
+        counts = torch.bincount(codes, minlength=len(self._bins)).to(features.dtype)
+        rows = counts.clamp(min=1.0)[:, None]
+        means = torch.zeros_like(self.means).index_add_(0, codes, features) / rows
+        variances = torch.zeros_like(means).index_add_(0, codes, (features - means[codes]) ** 2) / rows
+        keep = _MOMENTUM if self.counts.any() else 0.0
+        self.means = keep * self.means + (1 - keep) * means
+        self.variances = keep * self.variances + (1 - keep) * variances
+        self.counts = counts
+
+    def calibrate(self, features: Tensor, targets: Tensor) -> Tensor:
+        """Features of a training batch, shape (n, d), with the smoothed mean and variance of their bins."""
+        if not self.counts.any():
+            return features
+        codes = self._codes(targets)
+        means, variances = self.smoothed()
+        own = self.variances[codes]
+        # Units without variance, as all are in a bin of one row, keep their scale.
+        ratios = torch.where(own > 1e-10, variances[codes] / own.clamp(min=1e-10), 1.0).clamp(_LEAST_RATIO, _MOST_RATIO)
+        return (features - self.means[codes]) * ratios.sqrt() + means[codes]
+
+    def smoothed(self) -> tuple[Tensor, Tensor]:
+        """Means and variances of the bins, shape (n_bins, d) each, averaged over neighbouring bins that hold rows."""
+        return self._average(self.means, self.counts > 0), self._average(self.variances, self.counts > 1)
+
+    def _average(self, statistics: Tensor, present: Tensor) -> Tensor:
+        shares = self._kernel * present
+        # A bin without any neighbour keeps its own.
+        alone = ~present.any() | (shares.sum(dim=1) == 0)
+        average = (shares @ statistics) / shares.sum(dim=1, keepdim=True).clamp(min=1e-12)
+        return torch.where(alone[:, None], statistics, average)
+
+    def _codes(self, targets: Tensor) -> Tensor:
+        return torch.as_tensor(self._bins.assign(targets.detach().cpu().double().numpy()))
+
+
+def _smoothing_matrix(n_bins: int, size: int = 5, sigma: float = 2.0) -> Tensor:
+    """Share that each bin (column) has in the smoothed statistics of each bin (row); absent bins still count."""
+    window = torch.as_tensor(_gaussian_window(size, sigma), dtype=torch.float32)
+    places = torch.arange(n_bins)
+    offsets = places[None, :] - places[:, None] + size // 2
+    return torch.where((offsets >= 0) & (offsets < size), window[offsets.clamp(0, size - 1)], 0.0)

@@ -5,31 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.regression.bins import SHOTS, shots
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    import pandas as pd
 
     from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.regression.bins import TargetBins
 
 
-LEAST_ERROR = 1e-6
-"""Smallest absolute error in a geometric mean, in standard deviations of the true targets: one exact prediction would
-make the mean 0."""
-
-
-def mae(y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> float:
-    """Mean absolute error, in the target's unit; 0 is best."""
-    return float(_errors(y_true, y_pred).mean())
-
-
-def mse(y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> float:
-    """Mean squared error, in the target's unit squared; 0 is best."""
-    return float((_errors(y_true, y_pred) ** 2).mean())
+# Smallest error in a geometric mean, in deviations of the true targets: an exact prediction would make it 0
+_LEAST_ERROR = 1e-6
 
 
 def geometric_mean_error(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, *, least: float | None = None) -> float:
@@ -52,13 +41,7 @@ def geometric_mean_error(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, *, least:
     >>> round(geometric_mean_error([0.0, 10.0], [1.0, 6.0]), 9)
     2.0
     """
-    errors = _errors(y_true, y_pred)
-    return float(np.exp(np.log(np.maximum(errors, least_error(y_true) if least is None else least)).mean()))
-
-
-def least_error(y_true: npt.ArrayLike) -> float:
-    """Floor of the absolute errors in a geometric mean: 1e-6 standard deviations of the targets."""
-    return LEAST_ERROR * (float(np.std(np.asarray(y_true, dtype=np.float64))) or 1.0)
+    return _geometric_mean(_errors(y_true, y_pred), _least_error(y_true) if least is None else least)
 
 
 def shot_metrics(
@@ -70,8 +53,6 @@ def shot_metrics(
     ----------
     y_true, y_pred
         True and predicted targets of unseen rows, shape (n,).
-    bins
-        Bins fixed on the training targets.
     training_counts
         Training rows of each bin, shape (n_bins,): ``bins.counts(y_train)``.
 
@@ -85,24 +66,30 @@ def shot_metrics(
     InvalidInputError
         The shapes differ, there are no rows, a value is not finite, or the counts are not those of the bins.
     """
-    import pandas as pd
-
-    if len(np.asarray(training_counts)) != len(bins):
+    n_counts = len(np.asarray(training_counts))
+    if n_counts != len(bins):
         raise InvalidInputError(
-            f"training_counts must hold one count for each of the {len(bins)} bins; got "
-            f"{len(np.asarray(training_counts))}: use bins.counts(y_train)."
+            f"training_counts must hold one count for each of the {len(bins)} bins; got {n_counts}: use "
+            "bins.counts(y_train)."
         )
     errors, group = _errors(y_true, y_pred), shots(training_counts)[bins.assign(y_true)]
-    least = least_error(y_true)
     parts = [errors, *(errors[group == shot] for shot in SHOTS)]
-    return pd.DataFrame([_summary(part, least) for part in parts], index=["all", *SHOTS])
+    return pd.DataFrame([_summary(part, _least_error(y_true)) for part in parts], index=["all", *SHOTS])
 
 
 def _summary(errors: FloatArray, least: float) -> dict[str, float]:
     if not len(errors):
         return {"MAE": np.nan, "MSE": np.nan, "GM": np.nan, "n": 0}
-    geometric = float(np.exp(np.log(np.maximum(errors, least)).mean()))
-    return {"MAE": float(errors.mean()), "MSE": float((errors**2).mean()), "GM": geometric, "n": len(errors)}
+    mean, square = float(errors.mean()), float((errors**2).mean())
+    return {"MAE": mean, "MSE": square, "GM": _geometric_mean(errors, least), "n": len(errors)}
+
+
+def _geometric_mean(errors: FloatArray, least: float) -> float:
+    return float(np.exp(np.log(np.maximum(errors, least)).mean()))
+
+
+def _least_error(y_true: npt.ArrayLike) -> float:
+    return _LEAST_ERROR * (float(np.std(np.asarray(y_true, dtype=np.float64))) or 1.0)
 
 
 def _errors(y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> FloatArray:

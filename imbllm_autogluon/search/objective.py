@@ -1,43 +1,44 @@
 """An objective for users' own studies: rebalancing and a model, judged by cross-validation on real rows.
 
-Models read a table of mixed types by the means of scikit-learn.
+Models read a table of mixed types by the means of scikit-learn; the model ``"autogluon"`` is a bagged fit of twins.
 """
 
 from __future__ import annotations
 
 import functools
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from imbllm_autogluon.classification.prior import correct_prior, prior_factors
-from imbllm_autogluon.configuration import require_number
-from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.rebalancing import Fold, RebalanceConfig, fold_rows, plan_oversampling
-from imbllm_autogluon.search.autogluon_score import autogluon_score
+from imbllm_autogluon._config import require_number
+from imbllm_autogluon.classification.calibration import correct_prior, prior_factors
+from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
+from imbllm_autogluon.rebalancing import Fold, RebalanceConfig, fold_rows, plan_fold
 from imbllm_autogluon.search.space import SearchSpace
 from imbllm_autogluon.search.studies import study_name
 from imbllm_autogluon.tables.dtypes import holds_numbers
-from imbllm_autogluon.tables.labelled import LabelledTable
+from imbllm_autogluon.tables.labeled import LabeledTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
-    from pathlib import Path
-
-    import optuna
-
-    ModelSpace = Callable[[optuna.trial.BaseTrial], dict[str, Any]]
-    from collections.abc import Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     import numpy.typing as npt
+    import optuna
 
     from imbllm_autogluon.arrays import FloatArray
 
+    ModelSpace = Callable[[optuna.trial.BaseTrial], dict[str, Any]]
+    Positions = npt.NDArray[np.intp]
 
-PROBABILITY_METRICS = ("neg_log_loss", "neg_brier_score", "d2_log_loss_score")
+_PROBABILITY_METRICS = ("neg_log_loss", "neg_brier_score", "d2_log_loss_score")
 """Metrics of probabilities themselves: for these the changed class shares are divided out."""
+
+_FAMILIES = ("GBM",)
+"""Keys of AutoGluon's models that are fitted where `model_space` names none."""
 
 
 class RebalanceObjective:
@@ -114,7 +115,7 @@ class RebalanceObjective:
     ) -> None:
         require_number("cv", cv, 2, 100, whole=True)
         require_number("threads", threads, 1, 1024, whole=True)
-        self.table = LabelledTable.of(data, label)
+        self.table = LabeledTable.of(data, label)
         rarest = min(self.table.counts.values())
         if rarest < max(cv, 2):
             raise InvalidInputError(f"cv={cv} folds need as many rows of each class; the rarest has {rarest}.")
@@ -126,7 +127,8 @@ class RebalanceObjective:
         self.cache_dir = cache_dir
         self.classes = _class_order(self.table, positive_class)
         self.metric = metric or ("average_precision" if len(self.classes) == 2 else "balanced_accuracy")
-        self._check_model_and_metric()
+        _check_model(model)
+        _check_metric(self.metric, model)
         self.study_name = self._name()
 
     def first(self) -> dict[str, Any]:
@@ -138,18 +140,12 @@ class RebalanceObjective:
         settings = self.space.suggest(trial)
         parameters = self.model_space(trial) if self.model_space is not None else {}
         if self.model == "autogluon":
-            return autogluon_score(
-                self.table,
-                settings,
-                parameters,
-                metric=self.metric,
-                cv=self.cv,
-                positive_class=self.classes[-1] if len(self.classes) == 2 else None,
-                threads=self.threads,
-                cache_dir=self.cache_dir,
-            )
-        scores = []
-        for number, (train, validation) in enumerate(self._folds()):
+            return self._autogluon_score(settings, parameters)
+        from sklearn.model_selection import StratifiedKFold
+
+        folds = StratifiedKFold(self.cv, shuffle=True, random_state=self.seed)
+        scores: list[float] = []
+        for number, (train, validation) in enumerate(folds.split(self.table.features, self._codes)):
             scores.append(self._fold_score(train, validation, settings, parameters))
             trial.report(float(np.mean(scores)), number)
             if number + 1 < self.cv and trial.should_prune():
@@ -159,35 +155,54 @@ class RebalanceObjective:
         return float(np.mean(scores))
 
     def _fold_score(
-        self, train: np.ndarray, validation: np.ndarray, settings: dict[str, Any], parameters: dict[str, Any]
+        self, train: Positions, validation: Positions, settings: dict[str, Any], parameters: dict[str, Any]
     ) -> float:
         from sklearn.metrics import get_scorer
 
-        X, y = self._features, self._codes
+        X, y, n_classes = self.table.features, self._codes, len(self.classes)
         X_train, y_train = X.iloc[train].reset_index(drop=True), y.iloc[train].reset_index(drop=True)
         config = RebalanceConfig.from_flat(settings)
-        plan = plan_oversampling(y_train, config)
-        factors = np.ones(len(self.classes))
+        plan = plan_fold(y_train, config)
+        factors = np.ones(n_classes)
         if plan.counts:
             rows = fold_rows(Fold(X_train, y_train, plan, {}), config, self.cache_dir, threads=self.threads)
             X_train = pd.concat([X_train, rows.X.astype(X.dtypes)], ignore_index=True).astype(X.dtypes)
             y_train = pd.concat([y_train, rows.y.astype(y.dtype)], ignore_index=True)
-            factors = prior_factors(plan.before, plan.counts, len(self.classes))
-        n_classes = len(self.classes)
-        estimator: Any = estimator_for(self.model, X, n_classes, parameters, seed=self.seed, threads=self.threads)
+            factors = prior_factors(plan.before, plan.counts, n_classes)
+        estimator: Any = _estimator_for(self.model, n_classes, parameters, seed=self.seed, threads=self.threads)
         fitted: Any = estimator.fit(X_train, y_train.to_numpy())
-        if self.metric in PROBABILITY_METRICS:
-            fitted = PriorCorrected(fitted, factors)
+        if self.metric in _PROBABILITY_METRICS:
+            fitted = _PriorCorrected(fitted, factors)
         return float(get_scorer(self.metric)(fitted, X.iloc[validation], y.iloc[validation].to_numpy()))
 
-    def _folds(self) -> Any:
-        from sklearn.model_selection import StratifiedKFold
+    def _autogluon_score(self, settings: Mapping[str, Any], parameters: dict[str, Any]) -> float:
+        """Out-of-fold score of the best model of a predictor whose every model is a twin with these settings.
 
-        return StratifiedKFold(self.cv, shuffle=True, random_state=self.seed).split(self._features, self._codes)
+        `parameters` are arguments of ``TabularPredictor.fit``; its ``hyperparameters`` name plain keys, which are
+        replaced by twins.
+        """
+        from autogluon.tabular import TabularPredictor
 
-    @functools.cached_property
-    def _features(self) -> pd.DataFrame:
-        return self.table.features
+        # Their registration is the first thing that importing any module of the package does.
+        plain = parameters.get("hyperparameters", {key: {} for key in _FAMILIES})
+        cache = {} if self.cache_dir is None else {"cache_dir": str(self.cache_dir)}
+        own = {f"imbllm.{key}": value for key, value in {**settings, **cache}.items()}
+        arguments = {"num_bag_folds": self.cv, "num_cpus": self.threads, "num_gpus": 0, **parameters}
+        arguments["hyperparameters"] = {f"{key}_IMB": config for key, config in plain.items()}
+        arguments["ag_args_fit"] = {**parameters.get("ag_args_fit", {}), **own}
+        with tempfile.TemporaryDirectory(prefix="imbllm-trial-") as folder:
+            predictor = TabularPredictor(
+                self.table.label,
+                eval_metric=self.metric,
+                positive_class=self.classes[-1] if len(self.classes) == 2 else None,
+                path=str(Path(folder) / "predictor"),
+                verbosity=0,
+            )
+            try:
+                predictor.fit(self.table.frame, **arguments)
+            except (RuntimeError, AssertionError) as error:  # the second says that no time is left to begin
+                raise ImbLLMError(f"AutoGluon trained no model: {error}") from error
+            return float(predictor.leaderboard()["score_val"].max())
 
     @functools.cached_property
     def _codes(self) -> pd.Series:
@@ -195,38 +210,35 @@ class RebalanceObjective:
         codes = {label: code for code, label in enumerate(self.classes)}
         return self.table.labels.map(codes).astype(np.int64).rename("label").reset_index(drop=True)
 
-    def _check_model_and_metric(self) -> None:
-        from sklearn.base import is_classifier
-
-        if isinstance(self.model, str):
-            if self.model not in ("xgboost", "autogluon"):
-                raise InvalidInputError(
-                    f"model must be 'xgboost', 'autogluon' or a scikit-learn classifier; got {self.model!r}."
-                )
-        elif isinstance(self.model, type) or not (hasattr(self.model, "get_params") and is_classifier(self.model)):
-            raise InvalidInputError(
-                f"model must be 'xgboost', 'autogluon' or a scikit-learn classifier; got {self.model!r}."
-            )
-        if self.model != "autogluon":
-            from sklearn.metrics import get_scorer_names
-
-            if self.metric not in get_scorer_names():
-                raise InvalidInputError(
-                    f"metric {self.metric!r} is no scorer of scikit-learn; see sklearn.metrics.get_scorer_names()."
-                )
-
     def _name(self) -> str:
         frame = self.table.frame
         cells = int(pd.util.hash_pandas_object(frame.astype(str), index=False).sum())
         model = self.model if isinstance(self.model, str) else repr(self.model)
-        spaces = [self.space.key(), getattr(self.model_space, "__qualname__", None)]
+        spaces = [vars(self.space), getattr(self.model_space, "__qualname__", None)]
         return study_name(
             f"imbllm-{self.table.label}",
             [cells, list(map(str, frame.columns)), self.classes, model, self.metric, self.cv, self.seed, spaces],
         )
 
 
-def _class_order(table: LabelledTable, positive_class: Hashable) -> list[Hashable]:
+def _check_model(model: object) -> None:
+    from sklearn.base import is_classifier
+
+    is_instance = hasattr(model, "get_params") and not isinstance(model, type)
+    if model not in ("xgboost", "autogluon") and not (is_instance and is_classifier(model)):
+        raise InvalidInputError(f"model must be 'xgboost', 'autogluon' or a scikit-learn classifier; got {model!r}.")
+
+
+def _check_metric(metric: str, model: object) -> None:
+    from sklearn.metrics import get_scorer_names
+
+    if model != "autogluon" and metric not in get_scorer_names():
+        raise InvalidInputError(
+            f"metric {metric!r} is no scorer of scikit-learn; see sklearn.metrics.get_scorer_names()."
+        )
+
+
+def _class_order(table: LabeledTable, positive_class: Hashable) -> list[Hashable]:
     """Classes in the order of their codes: the positive one of two is the second."""
     classes = sorted(table.counts, key=str)
     if len(classes) != 2:
@@ -237,71 +249,80 @@ def _class_order(table: LabelledTable, positive_class: Hashable) -> list[Hashabl
     return [next(label for label in classes if label != positive), positive]
 
 
-def estimator_for(
-    model: str | BaseEstimator,
-    X: pd.DataFrame,
-    n_classes: int,
-    parameters: Mapping[str, Any],
-    *,
-    seed: int,
-    threads: int,
+def _estimator_for(
+    model: str | BaseEstimator, n_classes: int, parameters: Mapping[str, Any], *, seed: int, threads: int
 ) -> BaseEstimator:
-    """An unfitted classifier that takes the columns of X as they are.
-
-    Parameters
-    ----------
-    model
-        ``"xgboost"``, or a classifier, which is cloned; pipelines are left as they are.
-    X
-        The table; tells which columns are categories.
-    n_classes
-        Number of classes.
-    parameters
-        Of the model.
-    seed, threads
-        For XGBoost.
-    """
+    """An unfitted classifier that takes columns of every kind; pipelines are cloned and left as they are."""
     from sklearn.base import clone
     from sklearn.pipeline import Pipeline, make_pipeline
 
     if isinstance(model, str):
-        return make_pipeline(CategoryColumns(), _xgboost(n_classes, seed, threads).set_params(**parameters))
+        return make_pipeline(_CategoryColumns(), _xgboost(n_classes, seed, threads).set_params(**parameters))
     model = clone(model).set_params(**parameters)
-    return model if isinstance(model, Pipeline) else make_pipeline(_columns(X), model)
+    return model if isinstance(model, Pipeline) else make_pipeline(_CategoryColumns(), _encoder(), model)
 
 
-class CategoryColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Gives XGBoost its categories: dates become days, and all else that is no number the levels seen in `fit`."""
+def _xgboost(n_classes: int, seed: int, threads: int) -> BaseEstimator:
+    from xgboost import XGBClassifier
 
-    def fit(self, X: pd.DataFrame, y: object = None) -> CategoryColumns:
-        """Learn the levels."""
+    objective = "binary:logistic" if n_classes == 2 else "multi:softprob"
+    return XGBClassifier(objective=objective, enable_categorical=True, random_state=seed, n_jobs=threads)
+
+
+def _encoder() -> Any:
+    """Numbers with gaps filled and scaled, categories one-hot encoded."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    scaled = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    one_hot = OneHotEncoder(handle_unknown="ignore", min_frequency=2, sparse_output=False)
+    # Selected by a mask: of names, scikit-learn takes a number for a place.
+    return ColumnTransformer(
+        [
+            ("numbers", scaled, lambda X: X.dtypes != "category"),
+            ("categories", one_hot, lambda X: X.dtypes == "category"),
+        ]
+    )
+
+
+class _CategoryColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Makes numbers and dates (days since 1970) floats, and categories of all else: the levels seen in `fit`."""
+
+    def fit(self, X: pd.DataFrame, y: object = None) -> _CategoryColumns:
         del y
         others = [name for name in X.columns if not holds_numbers(X[name].dtype) and not _is_date(X[name])]
         self.levels_ = {name: pd.Index(X[name].dropna().astype(object).unique(), dtype=object) for name in others}
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Numbers as they are; an unseen level is missing."""
+        """An unseen level is missing."""
         X = X.copy()
-        for name, levels in self.levels_.items():
-            # Levels by their number: XGBoost 3.2 knows texts and whole numbers, not booleans and mixed cells.
-            codes = levels.get_indexer(pd.Index(X[name].astype(object), dtype=object))
-            X[name] = pd.Categorical.from_codes(codes, categories=pd.RangeIndex(len(levels)))
-        for name in [name for name in X.columns if _is_date(X[name])]:
-            X[name] = _days(X[name])
+        for name in X.columns:
+            X[name] = _categories(X[name], self.levels_[name]) if name in self.levels_ else _floats(X[name])
         return X
 
 
-class PriorCorrected:
-    """A fitted classifier whose probabilities are multiplied by one factor for each class.
+def _categories(column: pd.Series, levels: pd.Index) -> Any:
+    """Levels by their number: XGBoost 3.2 knows texts and whole numbers, not booleans and mixed cells."""
+    codes = levels.get_indexer(pd.Index(column.astype(object), dtype=object))
+    return pd.Categorical.from_codes(codes, categories=pd.RangeIndex(len(levels)))
 
-    Parameters
-    ----------
-    estimator
-        Fitted; classes are the codes 0 ... n - 1.
-    factors
-        Shape (n_classes,).
-    """
+
+def _is_date(column: pd.Series) -> bool:
+    return pd.api.types.is_datetime64_any_dtype(column)
+
+
+def _floats(column: pd.Series) -> FloatArray:
+    if not _is_date(column):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    local = column.dt.tz_localize(None) if column.dt.tz is not None else column
+    return np.asarray((local - pd.Timestamp(0)) / pd.Timedelta(days=1), dtype=np.float64)
+
+
+class _PriorCorrected:
+    """A fitted classifier of the codes 0 … n - 1, whose probabilities are multiplied by a factor for each class."""
 
     _estimator_type = "classifier"
 
@@ -322,55 +343,3 @@ class PriorCorrected:
 
     def __sklearn_tags__(self) -> Any:
         return self.estimator.__sklearn_tags__()
-
-
-def _xgboost(n_classes: int, seed: int, threads: int) -> BaseEstimator:
-    from xgboost import XGBClassifier
-
-    objective = "binary:logistic" if n_classes == 2 else "multi:softprob"
-    return XGBClassifier(objective=objective, enable_categorical=True, random_state=seed, n_jobs=threads)
-
-
-def _columns(X: pd.DataFrame) -> Any:
-    """Numbers with gaps filled and scaled, categories one-hot encoded, dates as days."""
-    from sklearn.compose import ColumnTransformer
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
-
-    # Places, not names: scikit-learn takes a number in a list of columns for a place.
-    cells = [X.iloc[:, place] for place in range(X.shape[1])]
-    dates = [place for place, column in enumerate(cells) if _is_date(column)]
-    numbers = [place for place, column in enumerate(cells) if holds_numbers(column.dtype)]
-    others = [place for place in range(len(cells)) if place not in (*dates, *numbers)]
-    scaled = (SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
-    encoder = OneHotEncoder(handle_unknown="ignore", min_frequency=2, sparse_output=False)
-    return ColumnTransformer(
-        [
-            ("numbers", make_pipeline(FunctionTransformer(_as_floats), *scaled), numbers),
-            ("dates", make_pipeline(FunctionTransformer(_as_days), *scaled), dates),
-            ("categories", make_pipeline(FunctionTransformer(_as_texts), encoder), others),
-        ]
-    )
-
-
-def _is_date(column: pd.Series) -> bool:
-    return pd.api.types.is_datetime64_any_dtype(column)
-
-
-def _as_floats(X: pd.DataFrame) -> FloatArray:
-    return np.column_stack([X[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in X.columns])
-
-
-def _as_days(X: pd.DataFrame) -> FloatArray:
-    return np.column_stack([_days(X[name]) for name in X.columns])
-
-
-def _days(column: pd.Series) -> FloatArray:
-    """Days since 1970."""
-    local = column.dt.tz_localize(None) if column.dt.tz is not None else column
-    return np.asarray((local - pd.Timestamp(0)) / pd.Timedelta(days=1), dtype=np.float64)
-
-
-def _as_texts(X: pd.DataFrame) -> pd.DataFrame:
-    return X.astype(object).where(X.notna(), "missing").astype(str)

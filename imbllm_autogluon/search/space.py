@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,25 +13,7 @@ if TYPE_CHECKING:
 
     import optuna
 
-    from imbllm_autogluon.tables.tasks import Task
-
-OF_METHOD: Mapping[str, tuple[str, ...]] = {
-    "imbllm": ("target_ratio", "interpolation_ratio", "conditioning", "temperature"),
-    "great": ("target_ratio", "temperature"),
-    "pred_llm": ("target_ratio", "temperature"),
-    "smote_nc": ("target_ratio",),
-    "random": ("target_ratio",),
-    "none": (),
-}
-"""Dimensions that mean something under each method for classes."""
-
-OF_TARGET_METHOD: Mapping[str, tuple[str, ...]] = {
-    "imbllm": ("generation_ratio", "interpolation_ratio", "conditioning", "temperature"),
-    "smogn": ("generation_ratio",),
-    "random": ("generation_ratio",),
-    "none": (),
-}
-"""Dimensions that mean something under each method for targets of a regression."""
+    from imbllm_autogluon.tables.labeled import Task
 
 
 class RebalanceSpace:
@@ -41,6 +21,8 @@ class RebalanceSpace:
 
     task: ClassVar[Task]
     of_method: ClassVar[Mapping[str, tuple[str, ...]]]
+    """Dimensions that mean something under each method."""
+
     method: tuple[str, ...]
     fixed: Mapping[str, Any]
 
@@ -49,8 +31,7 @@ class RebalanceSpace:
         for name in self.dimensions():
             choices = getattr(self, name)
             for choice in choices if isinstance(choices, tuple) else ():
-                config = RebalanceConfig.from_flat({name: choice})
-                config.require_method(self.task)
+                RebalanceConfig.from_flat({name: choice}).require_method(self.task)
             if not isinstance(choices, tuple) or not choices or len(set(choices)) < len(choices):
                 raise InvalidInputError(f"{name} must be a tuple of at least one choice, each once; got {choices!r}.")
             if name in self.fixed:
@@ -71,23 +52,14 @@ class RebalanceSpace:
         prefix
             In front of each parameter's name in the study.
         """
-        method = self._chosen(trial, prefix, "method")
-        drawn = {name: self._chosen(trial, prefix, name) for name in self.of_method[method]}
+        method = trial.suggest_categorical(f"{prefix}method", self.method)
+        names = self.of_method[method]
+        drawn = {name: trial.suggest_categorical(prefix + name, getattr(self, name)) for name in names}
         return {**self.fixed, "method": method, **drawn}
 
     def first(self, prefix: str = "") -> dict[str, Any]:
         """Parameters of the trial to begin with."""
-        method = self.method[0]
-        return {prefix + name: getattr(self, name)[0] for name in ("method", *self.of_method[method])}
-
-    def key(self) -> str:
-        """Eight characters that name this space: another space is another study."""
-        values = {name: getattr(self, name) for name in (*self.dimensions(), "fixed")}
-        choices = json.dumps(values, sort_keys=True, default=str)
-        return hashlib.sha256(choices.encode()).hexdigest()[:8]
-
-    def _chosen(self, trial: optuna.trial.BaseTrial, prefix: str, name: str) -> Any:
-        return trial.suggest_categorical(prefix + name, getattr(self, name))
+        return {prefix + name: getattr(self, name)[0] for name in ("method", *self.of_method[self.method[0]])}
 
 
 @dataclass(frozen=True)
@@ -105,7 +77,14 @@ class SearchSpace(RebalanceSpace):
     """
 
     task: ClassVar[Task] = "classification"
-    of_method: ClassVar[Mapping[str, tuple[str, ...]]] = OF_METHOD
+    of_method: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "imbllm": ("target_ratio", "interpolation_ratio", "conditioning", "temperature"),
+        "great": ("target_ratio", "temperature"),
+        "pred_llm": ("target_ratio", "temperature"),
+        "smote_nc": ("target_ratio",),
+        "random": ("target_ratio",),
+        "none": (),
+    }
 
     method: tuple[str, ...] = ("imbllm", "none", "smote_nc", "random")
     target_ratio: tuple[float | None, ...] = (None, 0.5, 1.0)
@@ -127,7 +106,12 @@ class TargetSearchSpace(RebalanceSpace):
     """
 
     task: ClassVar[Task] = "regression"
-    of_method: ClassVar[Mapping[str, tuple[str, ...]]] = OF_TARGET_METHOD
+    of_method: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "imbllm": ("generation_ratio", "interpolation_ratio", "conditioning", "temperature"),
+        "smogn": ("generation_ratio",),
+        "random": ("generation_ratio",),
+        "none": (),
+    }
 
     method: tuple[str, ...] = ("imbllm", "none", "smogn", "random")
     generation_ratio: tuple[float, ...] = (0.5, 0.25, 1.0)
@@ -148,11 +132,8 @@ SPACES: Mapping[Task, type[SearchSpace | TargetSearchSpace]] = {
 def suggest(trial: optuna.trial.BaseTrial, space: RebalanceSpace | None = None) -> dict[str, Any]:
     """Settings of rebalancing for one trial of a study of your own.
 
-    Returns
-    -------
-    dict
-        Flat settings for :meth:`~imbllm_autogluon.rebalancing.config.RebalanceConfig.from_flat`, or, each with
-        ``ag.imbllm.`` in front, hyperparameters of a twin.
+    They are flat, for :meth:`~imbllm_autogluon.rebalancing.config.RebalanceConfig.from_flat` or, each with
+    ``ag.imbllm.`` in front, as hyperparameters of a twin.
 
     Examples
     --------

@@ -1,24 +1,31 @@
-"""Studies of Optuna that outlive the process that runs them."""
+"""Studies of Optuna that outlive the process that runs them, and their pictures."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
+import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
+from imbllm_autogluon._random import child_seed
 from imbllm_autogluon.errors import StoredStateError
-from imbllm_autogluon.randomness import child_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     import optuna
     from optuna.storages.journal import JournalFileOpenLock
 
-STARTUP_TRIALS = 5
+_STARTUP_TRIALS = 5
 """Trials that are drawn at random, and finished, before the sampler models them or the pruner judges by them."""
+
+_FEWEST_TRIALS = 4
+"""Finished trials below which importances and parallel coordinates would show noise."""
+
+_INCHES = (7.2, 3.4)
 
 
 def journal_storage(file: Path) -> optuna.storages.JournalStorage:
@@ -102,7 +109,7 @@ def open_study(
     """
     import optuna
 
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS) if prune else optuna.pruners.NopPruner()
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS) if prune else optuna.pruners.NopPruner()
     with quiet_optuna():
         study = optuna.create_study(
             study_name=name,
@@ -114,7 +121,7 @@ def open_study(
         # A sampler remembers nothing: with the same seed, a continued study would draw its first trials once more.
         place = len(study.get_trials(deepcopy=False))
         sampler_seed = child_seed(seed, "search", place)
-        study.sampler = optuna.samplers.TPESampler(seed=sampler_seed, n_startup_trials=STARTUP_TRIALS)
+        study.sampler = optuna.samplers.TPESampler(seed=sampler_seed, n_startup_trials=_STARTUP_TRIALS)
         for parameters in first:
             study.enqueue_trial(dict(parameters), skip_if_exists=True)
     return study
@@ -151,3 +158,45 @@ def quiet_optuna() -> Iterator[None]:
         yield
     finally:
         optuna.logging.set_verbosity(before)
+
+
+def study_plots(study: optuna.Study) -> dict[str, str]:
+    """SVG texts by title: history, importances, parallel coordinates.
+
+    Parameters
+    ----------
+    study
+        With any number of trials; pictures that it has too few trials for are left out.
+    """
+    from matplotlib import pyplot
+    from optuna.trial import TrialState
+    from optuna.visualization import matplotlib as drawn
+
+    finished = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    wanted: dict[str, Callable[..., Any]] = {"History": drawn.plot_optimization_history} if finished else {}
+    if len(finished) >= _FEWEST_TRIALS:
+        wanted |= {"Importances": drawn.plot_param_importances, "Parallel coordinates": drawn.plot_parallel_coordinate}
+    before = pyplot.get_backend()
+    pyplot.switch_backend("agg")
+    try:
+        with warnings.catch_warnings(), pyplot.rc_context({"svg.hashsalt": study.study_name}):
+            warnings.simplefilter("ignore")  # Optuna calls these functions experimental
+            pictures = {title: _svg(plot, study) for title, plot in wanted.items()}
+    finally:
+        pyplot.switch_backend(before)
+    return {title: picture for title, picture in pictures.items() if picture}
+
+
+def _svg(plot: Any, study: optuna.Study) -> str:
+    """One picture; nothing where Optuna cannot draw it, such as importances of a single varied parameter."""
+    from matplotlib import pyplot
+
+    try:
+        figure = plot(study).figure
+    except (ValueError, RuntimeError):
+        return ""
+    figure.set_size_inches(*_INCHES)
+    written = io.StringIO()
+    figure.savefig(written, format="svg", bbox_inches="tight", metadata={"Date": None})
+    pyplot.close(figure)
+    return written.getvalue()

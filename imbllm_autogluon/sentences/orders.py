@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from imbllm_autogluon.configuration import require_choice, require_number
+from imbllm_autogluon._config import require_choice, require_number
 
 Order = Literal["fix_y", "permute_x", "permute_xy"]
 """``fix_y``: label first (ImbLLM); ``permute_x``: label last (Pred-LLM); ``permute_xy``: label anywhere (GReaT)."""

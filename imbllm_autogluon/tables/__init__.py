@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from imbllm_autogluon.tables.cells import Cells
-from imbllm_autogluon.tables.column import Column
-from imbllm_autogluon.tables.kinds import KINDS, ColumnName, Kind
-from imbllm_autogluon.tables.lattice import NumberLattice
+from imbllm_autogluon.tables.column import Column, SetAside
+from imbllm_autogluon.tables.dtypes import KINDS, ColumnName, Kind
+from imbllm_autogluon.tables.encoded import Cells
+from imbllm_autogluon.tables.grid import NumberLattice
 from imbllm_autogluon.tables.schema import TableSchema
-from imbllm_autogluon.tables.set_aside import SetAside
 
 __all__ = ["KINDS", "Cells", "Column", "ColumnName", "Kind", "NumberLattice", "SetAside", "TableSchema"]

@@ -5,11 +5,9 @@ Its distinct cells are kept as Python objects, its numbers and times as float64 
 
 from __future__ import annotations
 
-import datetime
 import math
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,23 +16,16 @@ import pyarrow as pa
 from pandas.api import types as pdt
 
 from imbllm_autogluon.errors import TableError, nearest
-from imbllm_autogluon.tables.formats import (
-    MISSING_OBJECTS,
-    ColumnFormat,
-    TimeUnit,
-    as_stored,
-    refuse_missing,
-    restore_levels,
-)
-from imbllm_autogluon.tables.kinds import ColumnName, Kind, Unknown, allowed_kinds, default_kind, dense
-from imbllm_autogluon.tables.lattice import NumberLattice, shortest
+from imbllm_autogluon.tables.dtypes import KINDS_OF, ColumnFormat, ColumnName, Kind, TimeUnit, dense
+from imbllm_autogluon.tables.grid import NumberLattice, shortest
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.arrays import BoolArray
-    from imbllm_autogluon.tables.kinds import ColumnName
+    from imbllm_autogluon.arrays import BoolArray, IntArray
 
+    Array = npt.NDArray[Any]
 
-Array = npt.NDArray[Any]
+Unknown = Literal["refuse", "missing"]
+"""What becomes of a category that was not there when a schema was made."""
 
 _REMEDIES: dict[Kind, str] = {
     "continuous": "convert it first, for example with pd.to_numeric",
@@ -45,14 +36,8 @@ _REMEDIES: dict[Kind, str] = {
     "categorical": "convert it first with .astype('category')",
 }
 
-Codes = npt.NDArray[np.int64]
-
-Numbers = npt.NDArray[Any]
-
 _WHOLE_FLOATS = 2.0**53
 """Beyond this, float64 no longer holds every whole number."""
-
-_NANOSECONDS = {"D": 86_400 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
 
 @dataclass(frozen=True)
@@ -69,10 +54,7 @@ class Column:
     """
 
     name: ColumnName
-    """Name in the user's frame."""
-
     kind: Kind
-    """What the column means."""
 
     has_missing: bool
     """Whether a cell was missing when the column was read."""
@@ -84,34 +66,26 @@ class Column:
     """Values seen in a categorical or boolean column, as Python objects, most frequent first; else empty."""
 
     format: ColumnFormat
-    """How pandas holds the column."""
 
     @classmethod
     def from_series(cls, series: pd.Series[Any], name: ColumnName, kind: Kind | None = None) -> Column:
-        """Read a column.
-
-        Parameters
-        ----------
-        series
-            Any supported dtype, at least one row.
-        name
-            Name of the column; the series' own name is not used.
-        kind
-            None: the kind that the dtype suggests.
+        """Read a column of any supported dtype and at least one row; kind None: the one that the dtype suggests.
 
         Raises
         ------
         TableError
             The column cannot be of this kind, or holds what no table may hold (infinite or nested cells).
         """
-        fmt = ColumnFormat.of(series, name)
-        chosen = kind or default_kind(fmt.nature)
+        fmt, plain = ColumnFormat.of(series, name), dense(series)
+        chosen = kind or KINDS_OF[fmt.nature][0]
         _refuse_impossible(chosen, fmt, name)
-        missing = fmt.missing_mask(dense(series))
+        missing = fmt.missing_mask(plain)
         bare = cls(name, chosen, bool(missing.any()), None, (), fmt)
         if bare.is_category:
-            return bare._with_categories(series, missing)
-        return bare._with_lattice(series, missing) if bare.is_number else bare
+            return replace(bare, categories=_frequent_first(plain, missing, chosen, name))
+        if not bare.is_number or missing.all():
+            return bare
+        return replace(bare, lattice=bare._lattice_of(bare._numbers(plain, missing, fmt)[~missing]))
 
     @property
     def is_number(self) -> bool:
@@ -129,21 +103,14 @@ class Column:
         return self.format.unit if self.is_number else None
 
     def encode(self, series: pd.Series[Any], *, unknown: Unknown = "refuse") -> tuple[Array, BoolArray]:
-        """Turn a pandas column into plain values.
-
-        Parameters
-        ----------
-        series
-            The column, of the dtype the schema was made from or of one that holds the same values.
-        unknown
-            What becomes of categories that the column did not hold: ``"refuse"``, or ``"missing"``.
+        """Turn a pandas column, of the own dtype or of one that holds the same values, into plain values.
 
         Returns
         -------
         values
             Shape (n,). Continuous: float64 (a float32 0.1 becomes 0.1). Integer: int64. Datetime: int64, counted in
-            the column's own :attr:`unit` since 1970-01-01 UTC (``datetime.date`` in days). Categorical and boolean:
-            int64 codes into `categories`. 0 where missing.
+            the column's own :attr:`unit` since 1970-01-01 UTC. Categorical and boolean: int64 codes into `categories`.
+            0 where missing.
         missing
             Boolean mask, shape (n,).
 
@@ -157,21 +124,14 @@ class Column:
         if missing.all():
             return np.zeros(len(plain), np.float64 if self.kind == "continuous" else np.int64), missing
         if self.is_category:
-            return self._encode_categories(plain, missing, unknown)
+            return self._codes(plain, missing, unknown)
         self._refuse_other_nature(source)
-        return self._read(plain, missing, source), missing
+        return self._numbers(plain, missing, source), missing
 
     def decode(
         self, values: npt.ArrayLike, missing: npt.ArrayLike, index: pd.Index[Any] | None = None
     ) -> pd.Series[Any]:
-        """Turn plain values back into a pandas column of the exact original dtype.
-
-        Parameters
-        ----------
-        values, missing
-            As :meth:`encode` returns them, shape (n,).
-        index
-            Index of the series; None: 0 .. n - 1.
+        """Turn what :meth:`encode` returned back into a pandas column of the exact original dtype.
 
         Raises
         ------
@@ -180,54 +140,41 @@ class Column:
         """
         cells, gaps = np.asarray(values), np.asarray(missing, dtype=bool)
         if self.is_category:
-            codes = np.where(gaps, -1, cells).astype(np.int64)
-            array = restore_levels(self.categories, codes, self.format, self.name)
-        elif self.unit is not None:
-            array = restore_times(cells, gaps, self.format)
+            array = self._levels(np.where(gaps, len(self.categories), cells).astype(np.int64))
         else:
-            array = restore_numbers(cells, gaps, self.format, self.name)
+            if self.unit is not None:
+                times = "m8" if self.format.nature == "duration" else "M8"
+                cells = cells.astype(np.int64).view(f"{times}[{self.unit}]")
+            array = self.format.restore(cells, gaps, self.name)
         # The dtype is given because pandas would turn an object array of Timestamps into datetime64.
         series: pd.Series[Any] = pd.Series(array, dtype=array.dtype, index=index, name=self.name)
         return series
 
-    def _with_categories(self, series: pd.Series[Any], missing: BoolArray) -> Column:
-        codes, levels = distinct_levels(dense(series), missing, self.name)
-        counts = np.bincount(codes[codes >= 0], minlength=len(levels))
-        order = [i for i in np.argsort(-counts, kind="stable") if counts[i]]
-        if self.kind == "boolean" and len(order) > 2:
-            shown = ", ".join(repr(levels[i]) for i in order[:4])
-            raise TableError(
-                f"column {self.name!r} cannot be boolean: it holds {len(order)} distinct values ({shown}, ...), "
-                "at most 2 are allowed; choose 'categorical'."
-            )
-        return Column(self.name, self.kind, self.has_missing, None, tuple(levels[i] for i in order), self.format)
+    def _levels(self, codes: IntArray) -> Any:
+        """Array of the categories at these codes, a missing cell where the code is behind the last one."""
+        n = len(self.categories)
+        listed = [*self.categories, None] if np.any(codes == n) else list(self.categories)
+        levels = np.fromiter(listed, dtype=object, count=len(listed))
+        return self.format.restore(levels, np.arange(len(levels)) == n, self.name).take(codes)
 
-    def _with_lattice(self, series: pd.Series[Any], missing: BoolArray) -> Column:
-        seen = self._read(dense(series), missing, self.format)[~missing]
-        return Column(self.name, self.kind, self.has_missing, self._lattice_of(seen), (), self.format)
-
-    def _lattice_of(self, seen: Array) -> NumberLattice | None:
-        if not len(seen):
-            return None
+    def _lattice_of(self, seen: Array) -> NumberLattice:
         if self.kind == "continuous":
             return NumberLattice.of_floats(seen, self.format.float_bits)
         if self.kind == "datetime":
-            return NumberLattice.of_times(seen, time_steps(str(self.unit)))
+            return NumberLattice.of_times(seen, _time_steps(str(self.unit)))
         return NumberLattice.of_integers(seen)
 
-    def _read(self, series: pd.Series[Any], missing: BoolArray, source: ColumnFormat) -> Array:
+    def _numbers(self, series: pd.Series[Any], missing: BoolArray, source: ColumnFormat) -> Array:
         if self.kind == "continuous":
-            raw = read_floats(series, missing, source, self.name)
+            raw = _read_floats(series, missing, source, self.name)
             return shortest(raw, self.lattice.decimals, source.float_bits) if self.lattice else raw
         if self.unit is not None:
-            return read_times(series, missing, source, self.unit, self.name)
-        return read_integers(series, missing, source, self.name)
+            return _read_times(series, missing, source, self.unit, self.name)
+        return _read_integers(series, missing, source, self.name)
 
-    def _encode_categories(
-        self, series: pd.Series[Any], missing: BoolArray, unknown: Unknown
-    ) -> tuple[Array, BoolArray]:
-        codes, levels = distinct_levels(series, missing, self.name)
-        position = find_levels(levels, self.categories)
+    def _codes(self, series: pd.Series[Any], missing: BoolArray, unknown: Unknown) -> tuple[Array, BoolArray]:
+        codes, levels = _distinct_levels(series, missing, self.name)
+        position = _find_levels(levels, self.categories)
         for code in np.unique(codes[codes >= 0]):
             if position[code] < 0 and unknown == "refuse":
                 raise self._unseen(levels[code])
@@ -258,26 +205,40 @@ class Column:
 
 
 def _refuse_impossible(kind: Kind, fmt: ColumnFormat, name: ColumnName) -> None:
-    allowed = allowed_kinds(fmt.nature)
-    if kind not in allowed:
-        choices = ", ".join(repr(choice) for choice in allowed)
+    if kind not in KINDS_OF[fmt.nature]:
+        choices = ", ".join(map(repr, KINDS_OF[fmt.nature]))
         raise TableError(
             f"column {name!r} of dtype {fmt.dtype} cannot be {kind}: {_REMEDIES[kind]}; as it is, it can be {choices}."
         )
 
 
-def distinct_levels(series: pd.Series[Any], missing: BoolArray, name: ColumnName) -> tuple[Codes, list[Any]]:
-    """Codes of the cells of a dense series (-1 where missing) and the levels they point at.
+def _frequent_first(series: pd.Series[Any], missing: BoolArray, kind: Kind, name: ColumnName) -> tuple[Any, ...]:
+    """The levels of a dense series that occur, the most frequent first."""
+    codes, levels = _distinct_levels(series, missing, name)
+    counts = np.bincount(codes[codes >= 0], minlength=len(levels))
+    order = [i for i in np.argsort(-counts, kind="stable") if counts[i]]
+    if kind == "boolean" and len(order) > 2:
+        shown = ", ".join(repr(levels[i]) for i in order[:4])
+        raise TableError(
+            f"column {name!r} cannot be boolean: it holds {len(order)} distinct values ({shown}, ...), "
+            "at most 2 are allowed; choose 'categorical'."
+        )
+    return tuple(levels[i] for i in order)
+
+
+def _distinct_levels(series: pd.Series[Any], missing: BoolArray, name: ColumnName) -> tuple[IntArray, list[Any]]:
+    """Codes of the cells of a dense series (-1 where missing) and the levels that they point at.
 
     Levels are in order of first appearance (pandas ``category``: in the order of the dtype, unseen ones included).
     Cells of `object` columns with several types are told apart by type too: 1, 1.0 and True are three levels.
-
-    Raises
-    ------
-    TableError
-        A cell is infinite or cannot be hashed.
     """
-    codes, levels = _factorize(series, missing, name)
+    try:
+        codes, levels = _factorize(series, missing)
+    except TypeError as error:
+        raise TableError(
+            f"column {name!r} holds a cell that is no single value ({error}): "
+            "spread it over several columns or drop it."
+        ) from error
     codes[missing] = -1
     for level in levels:
         if isinstance(level, float) and math.isinf(level):
@@ -285,26 +246,16 @@ def distinct_levels(series: pd.Series[Any], missing: BoolArray, name: ColumnName
     return codes, levels
 
 
-def _factorize(series: pd.Series[Any], missing: BoolArray, name: ColumnName) -> tuple[Codes, list[Any]]:
+def _factorize(series: pd.Series[Any], missing: BoolArray) -> tuple[IntArray, list[Any]]:
     if isinstance(series.dtype, pd.CategoricalDtype):
         categories = series.cat.categories
         return series.cat.codes.to_numpy().astype(np.int64), _as_python(categories, categories.dtype)
     if pdt.is_object_dtype(series.dtype) and len(set(map(type, series.to_numpy()[~missing]))) > 1:
-        return _factorize_by_type(series.to_numpy(), name)
+        seen: dict[tuple[type, Any], int] = {}
+        by_type = [seen.setdefault((type(cell), cell), len(seen)) for cell in series]
+        return np.array(by_type, dtype=np.int64), [cell for _, cell in seen]
     codes, uniques = pd.factorize(series)
     return codes.astype(np.int64), _as_python(uniques, series.dtype)
-
-
-def _factorize_by_type(cells: npt.NDArray[Any], name: ColumnName) -> tuple[Codes, list[Any]]:
-    seen: dict[tuple[type, Any], int] = {}
-    try:
-        codes = [seen.setdefault((type(cell), cell), len(seen)) for cell in cells]
-    except TypeError as error:
-        raise TableError(
-            f"column {name!r} holds a cell that is no single value ({error}): "
-            "spread it over several columns or drop it."
-        ) from error
-    return np.array(codes, dtype=np.int64), [cell for _, cell in seen]
 
 
 def _as_python(uniques: Any, dtype: Any) -> list[Any]:
@@ -317,7 +268,7 @@ def _as_python(uniques: Any, dtype: Any) -> list[Any]:
     return [cell.item() if isinstance(cell, np.generic) else cell for cell in uniques]
 
 
-def find_levels(wanted: list[Any], levels: tuple[Any, ...]) -> Codes:
+def _find_levels(wanted: list[Any], levels: tuple[Any, ...]) -> IntArray:
     """Position in `levels` of each wanted object, -1 where there is none.
 
     An object of the same type is preferred; else an equal one of another type is taken (1.0 for 1), never a
@@ -335,14 +286,8 @@ def _is_bool(level: object) -> bool:
     return isinstance(level, (bool, np.bool_))
 
 
-def read_floats(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat, name: ColumnName) -> Numbers:
-    """Numbers of a dense series as float64, 0 where missing.
-
-    Raises
-    ------
-    TableError
-        A number is infinite, or a whole number is too large for float64.
-    """
+def _read_floats(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat, name: ColumnName) -> Array:
+    """Numbers of a dense series as float64, 0 where missing."""
     raw = _filled(series, missing, np.float64)
     if np.isinf(raw).any():
         raise TableError(
@@ -350,105 +295,42 @@ def read_floats(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat, n
             "replace it by a number, or by a missing value with df.replace([np.inf, -np.inf], np.nan)."
         )
     if fmt.nature == "integer" and (np.abs(raw) > _WHOLE_FLOATS).any():
-        raise TableError(f"column {name!r} holds {_largest(raw)}, too large to be continuous: make its kind 'integer'.")
+        largest = raw[np.argmax(np.abs(raw))]
+        raise TableError(f"column {name!r} holds {largest}, too large to be continuous: make its kind 'integer'.")
     return raw
 
 
-def read_integers(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat, name: ColumnName) -> Numbers:
-    """Whole numbers of a dense series as int64, 0 where missing.
-
-    Raises
-    ------
-    TableError
-        A number is not whole, is infinite, or does not fit into int64.
-    """
+def _read_integers(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat, name: ColumnName) -> Array:
+    """Whole numbers of a dense series as int64, 0 where missing."""
     if fmt.nature != "continuous":
         return _filled(series, missing, np.int64)
-    raw = read_floats(series, missing, fmt, name)
+    raw = _read_floats(series, missing, fmt, name)
     odd = raw[(raw != np.rint(raw)) | (np.abs(raw) >= 2.0**63)]
     if len(odd):
         raise TableError(f"column {name!r} holds {odd[0]}, which is no 64-bit integer: make its kind 'continuous'.")
     return raw.astype(np.int64)
 
 
-def read_times(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat, unit: str, name: ColumnName) -> Numbers:
-    """Return the times of a dense datetime or duration series as int64 counts of `unit`, 0 where missing.
+def _filled(series: pd.Series[Any], missing: BoolArray, dtype: type[Any]) -> Array:
+    """The series as a new NumPy array of `dtype`, 0 where missing."""
+    return series.where(~missing, 0).to_numpy(dtype=dtype)
 
-    Raises
-    ------
-    TableError
-        A time is finer than `unit` or does not fit into int64.
-    """
+
+def _read_times(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat, unit: str, name: ColumnName) -> Array:
+    """Times of a dense datetime or duration series as int64 counts of `unit`, 0 where missing."""
     counts = np.where(missing, 0, _own_counts(series, missing, fmt)).astype(np.int64)
-    if fmt.unit == unit:
-        return counts
-    ratio = _NANOSECONDS[fmt.unit or unit] / _NANOSECONDS[unit]
-    scaled = counts * int(ratio) if ratio >= 1 else counts // round(1 / ratio)
-    back = scaled // int(ratio) if ratio >= 1 else scaled * round(1 / ratio)
-    if np.any(back != counts):
+    own = counts.view(f"m8[{fmt.unit}]")
+    scaled = own.astype(f"m8[{unit}]")
+    if np.any(scaled.astype(own.dtype) != own):
         raise TableError(
             f"column {name!r} holds times in {fmt.unit} that are no whole number of {unit}, the unit of the schema: "
             f"round them, for example with .dt.as_unit({unit!r})."
         )
-    return scaled
+    return scaled.view(np.int64)
 
 
-def restore_numbers(values: Numbers, missing: BoolArray, fmt: ColumnFormat, name: ColumnName) -> Any:
-    """Array of `fmt.dtype` for the values of a continuous or integer column."""
-    dtype = fmt.dense_dtype
-    if pdt.is_object_dtype(dtype) or (fmt.arrow is not None and pa.types.is_decimal(fmt.arrow)):
-        return _restore_cells(_python_numbers(values, fmt), missing, fmt)
-    own = _cast(values, getattr(dtype, "numpy_dtype", dtype))
-    if fmt.arrow is not None:
-        return pd.array(pa.array(own, type=fmt.arrow, mask=missing), dtype=fmt.dtype)
-    if not isinstance(dtype, np.dtype):
-        return dtype.construct_array_type()(own, missing.copy())
-    if missing.any():
-        if dtype.kind != "f":
-            raise refuse_missing(fmt, name)
-        own[missing] = np.nan
-    return as_stored(own, fmt)
-
-
-def restore_times(values: Numbers, missing: BoolArray, fmt: ColumnFormat) -> Any:
-    """Array of `fmt.dtype` for the values of a datetime or duration column."""
-    if fmt.arrow is not None:
-        counts = pa.array(values, mask=missing)
-        counts = counts.cast(pa.int32()) if pa.types.is_date32(fmt.arrow) else counts
-        return pd.array(counts.cast(fmt.arrow), dtype=fmt.dtype)
-    prefix = "m8" if fmt.nature == "duration" else "M8"
-    times = values.astype(np.int64).view(f"{prefix}[{fmt.unit}]").copy()
-    times[missing] = np.datetime64("NaT") if prefix == "M8" else np.timedelta64("NaT")
-    if fmt.cell_type:
-        listed = list(pd.DatetimeIndex(times)) if fmt.cell_type == "Timestamp" else times.tolist()
-        return _restore_cells(listed, missing, fmt)
-    if fmt.timezone is not None:
-        return pd.DatetimeIndex(times).tz_localize("UTC").tz_convert(fmt.timezone).array
-    return as_stored(times, fmt)
-
-
-def _filled(series: pd.Series[Any], missing: BoolArray, dtype: type[Any]) -> Numbers:
-    """Return the series as a new NumPy array of `dtype`, 0 where missing."""
-    if isinstance(series.dtype, np.dtype) and not pdt.is_object_dtype(series.dtype):
-        return np.where(missing, 0, series.to_numpy()).astype(dtype)
-    if pdt.is_object_dtype(series.dtype) or (isinstance(series.dtype, pd.ArrowDtype) and _is_decimal(series)):
-        cells = series.to_numpy(dtype=object).copy()
-        cells[missing] = 0
-        return cells.astype(dtype)
-    return series.to_numpy(dtype=dtype, na_value=0).copy() if not missing.all() else np.zeros(len(series), dtype)
-
-
-def _is_decimal(series: pd.Series[Any]) -> bool:
-    arrow: Any = series.dtype
-    return bool(pa.types.is_decimal(arrow.pyarrow_dtype))
-
-
-def _largest(numbers: Numbers) -> float:
-    return float(numbers[np.argmax(np.abs(numbers))])
-
-
-def _own_counts(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat) -> Numbers:
-    """Return times as int64 counts of the column's own unit; anything where missing."""
+def _own_counts(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat) -> Array:
+    """Times as int64 counts of the column's own unit; anything where missing."""
     if fmt.arrow is not None:
         array: Any = series.array
         stored = array.__arrow_array__()
@@ -457,49 +339,64 @@ def _own_counts(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat) -
     if fmt.cell_type:
         cells = series.to_numpy().copy()
         cells[missing] = None
-        return np.array([_bare(cell) for cell in cells], dtype=f"M8[{fmt.unit}]").view(np.int64)
+        # A Timestamp as datetime64 keeps its nanoseconds.
+        listed = [cell.to_datetime64() if isinstance(cell, pd.Timestamp) else cell for cell in cells]
+        return np.array(listed, dtype=f"M8[{fmt.unit}]").view(np.int64)
     times = pd.TimedeltaIndex(series) if fmt.nature == "duration" else pd.DatetimeIndex(series)
     return times.asi8
 
 
-def _bare(cell: Any) -> Any:
-    """Return a Timestamp as `datetime64`, which keeps its nanoseconds; dates and datetimes as they are."""
-    return cell.to_datetime64() if isinstance(cell, pd.Timestamp) else cell
+def _time_steps(unit: str) -> tuple[int, ...]:
+    """Day, hour, minute, second, ms, us and ns as counts of `unit`, coarsest first, down to 1."""
+    own = np.timedelta64(1, unit)  # type: ignore[call-overload]
+    steps = [np.timedelta64(1, step) for step in ("D", "h", "m", "s", "ms", "us", "ns")]
+    return tuple(int(step / own) for step in steps if step >= own)
 
 
-def _cast(values: Numbers, dtype: np.dtype[Any]) -> Numbers:
-    """Copy in the column's own NumPy type, rounded first where the type is whole and the values are not."""
-    whole = dtype.kind in "iu" and values.dtype.kind == "f"
-    return (np.rint(values) if whole else values).astype(dtype)
+@dataclass(frozen=True)
+class SetAside:
+    """A feature column that the language model does not write."""
+
+    name: ColumnName
+
+    reason: str
+    """Why, as a sentence for the report."""
+
+    fill: Literal["constant", "missing", "copied"]
+    """What new rows get: the one value seen, a missing cell, or the cell of the row they descend from."""
+
+    column: Column | None = None
+    """Restores a constant (its one category) or missing cells; None for copied columns."""
+
+    holds_text: bool = False
+    """Whether the cells are free texts, which a model may read though it does not write them."""
+
+    def restore(self, n_rows: int, parents: pd.DataFrame | None, index: pd.Index[Any] | None) -> pd.Series[Any]:
+        """Column of `n_rows` cells; copied ones are taken by position from `parents`.
+
+        Raises
+        ------
+        TableError
+            A copied column is not in `parents`, or these are not as many as the new rows.
+        """
+        if self.column is not None:
+            codes, gaps = np.zeros(n_rows, dtype=np.int64), np.full(n_rows, self.fill == "missing")
+            return self.column.decode(codes, gaps, index)
+        if parents is None or len(parents) != n_rows:
+            got = "none" if parents is None else f"a frame of {len(parents)} rows"
+            raise TableError(
+                f"column {self.name!r} is copied from the rows that new rows descend from: pass parents, a frame of "
+                f"{n_rows} rows; got {got}."
+            )
+        copied = column_of(parents, self.name)
+        return copied.reset_index(drop=True) if index is None else copied.set_axis(index)
 
 
-def _python_numbers(values: Numbers, fmt: ColumnFormat) -> list[Any]:
-    if fmt.cell_type == "int":
-        return list(_cast(values, np.dtype(np.int64)).tolist())
-    if fmt.cell_type == "float":
-        return list(values.astype(np.float64).tolist())
-    places = fmt.places if fmt.arrow is None else max(0, fmt.arrow.scale)
-    return [Decimal(f"{number:.{places}f}") for number in values.tolist()]
-
-
-def _restore_cells(cells: list[Any], missing: BoolArray, fmt: ColumnFormat) -> Any:
-    """Array of Python objects, with the column's own missing object; or Arrow decimals."""
-    if fmt.arrow is not None:
-        return pd.array(pa.array(cells, type=fmt.arrow, mask=missing), dtype=fmt.dtype)
-    restored = np.empty(len(cells), dtype=object)
-    restored[:] = cells
-    restored[missing] = MISSING_OBJECTS[fmt.missing]
-    return restored
-
-
-def time_steps(unit: str) -> tuple[int, ...]:
-    """Day, hour, minute, second, ms, us and ns as counts of `unit`, coarsest first, down to 1.
-
-    Examples
-    --------
-    >>> time_steps("s")
-    (86400, 3600, 60, 1)
-    """
-    own = _NANOSECONDS[unit]
-    day = datetime.timedelta(days=1) // datetime.timedelta(seconds=1) * 10**9
-    return tuple(step // own for step in (day, 3600 * 10**9, 60 * 10**9, 10**9, 10**6, 10**3, 1) if step >= own)
+def column_of(df: pd.DataFrame, name: ColumnName) -> pd.Series[Any]:
+    """A column by name, whatever the index of the columns is; `TableError` unless there is one."""
+    if name not in df.columns:
+        raise TableError(f"column {name!r} is not in the table{nearest(str(name), map(str, df.columns))}: add it.")
+    found = df[name]
+    if isinstance(found, pd.DataFrame):
+        raise TableError(f"column name {name!r} occurs {found.shape[1]} times in the table; names must differ.")
+    return found

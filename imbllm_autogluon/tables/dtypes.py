@@ -1,88 +1,326 @@
-"""pandas dtypes as JSON."""
+"""What pandas dtypes mean, how pandas holds a column, and the exact way back into its dtype.
+
+The values of strings are never looked at: digits in a string column stay strings (ZIP codes, product codes).
+"""
 
 from __future__ import annotations
 
-import base64
-from typing import Any
+import datetime
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+from pandas.api import types as pdt
 
-from imbllm_autogluon.errors import InvalidInputError, StoredStateError
-from imbllm_autogluon.tables.scalars import scalar_from_json, scalar_to_json
+from imbllm_autogluon.errors import TableError
+
+if TYPE_CHECKING:
+    from imbllm_autogluon.arrays import BoolArray
+
+Kind = Literal["continuous", "integer", "categorical", "boolean", "datetime", "text"]
+"""What a column means to the package."""
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+ColumnName = str | int
+"""What a column may be called."""
+
+Nature = Literal["integer", "continuous", "boolean", "datetime", "duration", "words", "levels"]
+"""What the cells of a column physically are; `words` are strings, `levels` anything else that can only be listed."""
+
+TimeUnit = Literal["D", "s", "ms", "us", "ns"]
+"""Unit in which the times of a column are counted since 1970-01-01."""
+
+_MissingObject = Literal["None", "nan", "NA", "NaT"]
+
+_MISSING_OBJECTS: dict[_MissingObject, object] = {"None": None, "nan": np.nan, "NA": pd.NA, "NaT": pd.NaT}
+
+KINDS_OF: dict[Nature, tuple[Kind, ...]] = {
+    "integer": ("integer", "continuous", "categorical", "boolean"),
+    "continuous": ("continuous", "integer", "categorical", "boolean"),
+    "boolean": ("boolean", "categorical"),
+    "datetime": ("datetime", "categorical"),
+    "duration": ("integer", "categorical"),
+    "words": ("categorical", "boolean", "text"),
+    "levels": ("categorical", "boolean", "text"),
+}
+"""Kinds that a user may choose for a column, the default first."""
+
+_NATURES: dict[str, Nature] = {
+    "i": "integer",
+    "u": "integer",
+    "f": "continuous",
+    "b": "boolean",
+    "M": "datetime",
+    "m": "duration",
+    "U": "words",
+}
+"""By the kind of a dtype, which NumPy's, pandas' nullable and Arrow's share."""
+
+_OBJECT_NATURES: dict[type, Nature] = {
+    int: "integer",
+    float: "continuous",
+    Decimal: "continuous",
+    bool: "boolean",
+    np.bool_: "boolean",
+    datetime.date: "datetime",
+    datetime.datetime: "datetime",
+    pd.Timestamp: "datetime",
+    str: "words",
+}
+
+_OBJECT_UNITS: dict[str, TimeUnit] = {"date": "D", "datetime": "us", "Timestamp": "ns"}
+
+_NANOSECOND_YEARS = range(1678, 2262)
+"""Years whose every nanosecond int64 can count since 1970."""
+
+_SAFE_DIGITS = 15
+"""Decimal digits that a float64 always keeps (IEEE 754)."""
 
 
 def holds_numbers(dtype: Any) -> bool:
     """Whether a column of this dtype holds numbers; pandas counts booleans among them, nobody else does."""
-    return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
+    return pdt.is_numeric_dtype(dtype) and not pdt.is_bool_dtype(dtype)
 
 
-def dtype_to_json(dtype: Any) -> dict[str, Any]:
-    """Return state that ``json.dumps`` accepts, of any dtype a table may have.
+def dense(series: pd.Series[Any]) -> pd.Series[Any]:
+    """The series itself, or its dense copy if it is sparse."""
+    cells: Any = series
+    return cells.sparse.to_dense() if isinstance(series.dtype, pd.SparseDtype) else series
+
+
+def nature_of(series: pd.Series[Any], name: ColumnName) -> Nature:
+    """Nature of the cells of a dense series; only the types of the cells of ``object`` columns are looked at.
 
     Raises
     ------
-    InvalidInputError
-        pandas cannot make the dtype from its name, or a level of a category cannot be stored.
+    TableError
+        The column is complex, of a float type wider than 64 bits, or holds cells that cannot be hashed.
 
     Examples
     --------
-    >>> dtype_to_json(pd.CategoricalDtype(["low", "high"], ordered=True))
-    {'levels': ['low', 'high'], 'of': {'name': 'object'}, 'ordered': True}
+    >>> nature_of(pd.Series(["8001", "0900"]), "zip")
+    'words'
     """
-    if isinstance(dtype, pd.CategoricalDtype):
-        levels = [scalar_to_json(level) for level in _python_levels(dtype)]
-        return {"levels": levels, "of": dtype_to_json(dtype.categories.dtype), "ordered": bool(dtype.ordered)}
-    if isinstance(dtype, pd.ArrowDtype):
-        schema = pa.schema([pa.field("", dtype.pyarrow_dtype)]).serialize()
-        return {"arrow": base64.b64encode(schema.to_pybytes()).decode()}
-    if isinstance(dtype, pd.SparseDtype):
-        return {"sparse": dtype_to_json(np.dtype(dtype.subtype)), "fill": scalar_to_json(_python(dtype.fill_value))}
-    if isinstance(dtype, pd.StringDtype):
-        return {"string": dtype.storage, "nan": getattr(dtype, "na_value", pd.NA) is not pd.NA}
-    return {"name": _checked_name(dtype)}
+    dtype: Any = series.dtype
+    arrow = dtype.pyarrow_dtype if isinstance(dtype, pd.ArrowDtype) else None
+    if pdt.is_object_dtype(dtype):
+        return _object_nature(series, name)
+    if pdt.is_complex_dtype(dtype):
+        raise _complex(name)
+    if isinstance(dtype, np.dtype) and dtype.kind == "f" and dtype.itemsize > np.dtype(np.float64).itemsize:
+        raise TableError(
+            f"column {name!r} has dtype {dtype}; floats of at most 64 bits are supported: use astype('float64')."
+        )
+    if arrow is not None and pa.types.is_nested(arrow):
+        raise _unhashable(name, str(arrow))
+    if arrow is not None and pa.types.is_decimal(arrow):
+        return "continuous" if arrow.precision <= _SAFE_DIGITS or _fit_a_float(series.dropna()) else "levels"
+    return "words" if isinstance(dtype, pd.StringDtype) else _NATURES.get(dtype.kind, "levels")
 
 
-def dtype_from_json(state: dict[str, Any]) -> Any:
-    """Return the dtype that :func:`dtype_to_json` wrote.
-
-    Raises
-    ------
-    StoredStateError
-        The state is of no known form.
-    """
-    if "levels" in state:
-        levels = [scalar_from_json(level) for level in state["levels"]]
-        return pd.CategoricalDtype(pd.Index(levels, dtype=dtype_from_json(state["of"])), ordered=state["ordered"])
-    if "arrow" in state:
-        schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(state["arrow"])))
-        return pd.ArrowDtype(schema.field(0).type)
-    if "sparse" in state:
-        return pd.SparseDtype(dtype_from_json(state["sparse"]), scalar_from_json(state["fill"]))
-    if "string" in state:
-        return pd.StringDtype(state["string"], **({"na_value": np.nan} if state["nan"] else {}))
-    if "name" in state:
-        return pd.api.types.pandas_dtype(state["name"])
-    raise StoredStateError(f"the stored dtype {state!r} is of no known form: was it stored by a newer version?")
+def _object_nature(series: pd.Series[Any], name: ColumnName) -> Nature:
+    cells = series.to_numpy()[series.notna().to_numpy()]
+    types = set(map(type, cells))
+    for cell_type in types:
+        if cell_type.__hash__ is None:
+            raise _unhashable(name, cell_type.__name__)
+        if issubclass(cell_type, (complex, np.complexfloating)):
+            raise _complex(name)
+    nature = _OBJECT_NATURES.get(types.pop(), "levels") if len(types) == 1 else "levels"
+    return nature if nature == "levels" or _are_plain(cells) else "levels"
 
 
-def _python_levels(dtype: pd.CategoricalDtype) -> list[Any]:
-    """Levels as Python objects; NumPy objects inside an object index stay what they are."""
-    levels: Any = dtype.categories
-    return list(levels) if levels.dtype == object else [_python(level) for level in levels]
+def _are_plain(cells: npt.NDArray[Any]) -> bool:
+    """Whether objects of one type survive the way through a NumPy array of their nature."""
+    first = cells[0]
+    if type(first) is int:
+        return bool(min(cells) >= -(2**63) and max(cells) < 2**63)
+    if isinstance(first, pd.Timestamp):
+        return all(cell.tzinfo is None and cell.year in _NANOSECOND_YEARS for cell in cells)
+    if isinstance(first, datetime.datetime):
+        return all(cell.tzinfo is None for cell in cells)
+    return _fit_a_float(cells) if isinstance(first, Decimal) else True
 
 
-def _python(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) and value.dtype.kind not in "mM" else value
+def _fit_a_float(decimals: Any) -> bool:
+    """Whether decimals, all written with the places of the finest one, keep every digit as float64."""
+    finite = [number for number in decimals if number.is_finite()]
+    places = max(map(_decimal_places, finite), default=0)
+    digits = max((number.adjusted() for number in finite if number), default=0) + 1 + places
+    return digits <= _SAFE_DIGITS and places <= _SAFE_DIGITS
 
 
-def _checked_name(dtype: Any) -> str:
-    name = str(dtype)
-    try:
-        known = pd.api.types.pandas_dtype(name) == dtype
-    except TypeError:
-        known = False
-    if not known:
-        raise InvalidInputError(f"the dtype {name} cannot be stored: pandas has no name for it; convert the column.")
-    return name
+def _decimal_places(number: Decimal) -> int:
+    """Places after the point with which a finite decimal is written."""
+    return max(0, -int(number.as_tuple().exponent))
+
+
+def _complex(name: ColumnName) -> TableError:
+    return TableError(
+        f"column {name!r} holds complex numbers; numbers must be real: split it into two columns (.real and .imag)."
+    )
+
+
+def _unhashable(name: ColumnName, type_name: str) -> TableError:
+    return TableError(
+        f"column {name!r} holds cells of type {type_name}; every cell must be a single value (a number, "
+        "a string, a date, ...): spread it over several columns or drop it."
+    )
+
+
+@dataclass(frozen=True)
+class ColumnFormat:
+    """How pandas holds a column: everything needed to give its values their exact form back."""
+
+    dtype: Any
+    nature: Nature
+
+    cell_type: str = ""
+    """Name of the one Python type of all cells of an ``object`` column; empty for other dtypes and mixed cells."""
+
+    missing: _MissingObject = "nan"
+    """The first missing object of an ``object`` column: all missing cells are restored as this one."""
+
+    places: int = 0
+    """Most decimal places among the cells of a ``Decimal`` column."""
+
+    @classmethod
+    def of(cls, series: pd.Series[Any], name: ColumnName) -> ColumnFormat:
+        """Read the format off a series, see :func:`nature_of`."""
+        plain = dense(series)
+        nature = nature_of(plain, name)
+        if not pdt.is_object_dtype(plain.dtype):
+            return cls(series.dtype, nature)
+        mask = plain.isna().to_numpy()
+        cells, gaps = plain.to_numpy()[~mask], plain.to_numpy()[mask]
+        types = set(map(type, cells))
+        cell_type = types.pop().__name__ if len(types) == 1 else ""
+        places = max(map(_decimal_places, cells)) if (cell_type, nature) == ("Decimal", "continuous") else 0
+        first = gaps[0] if len(gaps) else None
+        missing: _MissingObject = next((key for key, value in _MISSING_OBJECTS.items() if first is value), "nan")
+        return cls(series.dtype, nature, cell_type, missing, places)
+
+    @property
+    def dense_dtype(self) -> Any:
+        """The dtype, or that of the dense values of a sparse column."""
+        return np.dtype(self.dtype.subtype) if isinstance(self.dtype, pd.SparseDtype) else self.dtype
+
+    @property
+    def arrow(self) -> pa.DataType | None:
+        """Arrow's own type, for columns with an `ArrowDtype`."""
+        return self.dtype.pyarrow_dtype if isinstance(self.dtype, pd.ArrowDtype) else None
+
+    @property
+    def is_decimal(self) -> bool:
+        """Whether cells are Python's or Arrow's decimals."""
+        return self.cell_type == "Decimal" or (self.arrow is not None and pa.types.is_decimal(self.arrow))
+
+    @property
+    def float_bits(self) -> int:
+        """Width of the column's floats: 16, 32 or 64."""
+        own = getattr(self.dense_dtype, "numpy_dtype", self.dense_dtype)
+        return 8 * int(own.itemsize) if isinstance(own, np.dtype) and own.kind == "f" else 64
+
+    @property
+    def unit(self) -> TimeUnit | None:
+        """Unit of the int64 values of a datetime or duration column; None for every other column."""
+        if self.nature not in ("datetime", "duration"):
+            return None
+        if self.cell_type:
+            return _OBJECT_UNITS[self.cell_type]
+        if self.arrow is not None and pa.types.is_date(self.arrow):
+            return "D" if pa.types.is_date32(self.arrow) else "ms"
+        dtype: Any = self.arrow or self.dtype
+        return cast("TimeUnit", getattr(dtype, "unit", None) or np.datetime_data(dtype)[0])
+
+    @property
+    def timezone(self) -> Any:
+        """Time zone of a datetime column, or None."""
+        return getattr(self.arrow or self.dtype, "tz", None)
+
+    def missing_mask(self, series: pd.Series[Any]) -> BoolArray:
+        """Missing cells of a dense series of this format; NaN inside nullable and Arrow floats counts as missing."""
+        mask = np.array(series.isna(), dtype=bool)
+        if self.nature == "continuous" and not isinstance(self.dense_dtype, np.dtype):
+            mask |= np.isnan(series.to_numpy(dtype=np.float64, na_value=np.nan))
+        return mask
+
+    def restore(self, cells: npt.NDArray[Any], missing: BoolArray, name: ColumnName) -> Any:
+        """Array of `dtype` from numbers, times (NumPy's, in UTC) or Python objects; anything where missing.
+
+        Raises
+        ------
+        TableError
+            A cell is missing and the dtype (such as int64) has no missing value.
+        """
+        dtype = self.dense_dtype
+        if isinstance(dtype, np.dtype) and dtype.kind in "iub" and missing.any():
+            raise TableError(
+                f"column {name!r} of dtype {dtype} cannot hold the missing cell it was asked to: "
+                "it had none when the schema was made; give no missing cells for it."
+            )
+        if pdt.is_object_dtype(dtype) or self.is_decimal:
+            return self._objects(cells, missing)
+        own = getattr(dtype, "numpy_dtype", dtype)
+        if isinstance(own, np.dtype) and own.kind in "iuf" and cells.dtype.kind in "if":
+            cells = _cast(cells, own)
+        if self.arrow is not None:
+            return _arrow_array(cells, missing, self.dtype)
+        if isinstance(dtype, pd.CategoricalDtype):
+            positions = np.full(len(missing), -1)
+            present = pd.Index(cells[~missing], dtype=dtype.categories.dtype)
+            positions[~missing] = dtype.categories.get_indexer(present)
+            return pd.Categorical.from_codes(positions, dtype=dtype)
+        if isinstance(self.dtype, np.dtype) and (cells.dtype.kind != "O" or dtype.kind in "biuf"):
+            return _with_gaps(cells, missing).astype(dtype)
+        if cells.dtype.kind in "iu" and missing.any():
+            return dtype.construct_array_type()(cells, missing.copy())
+        plain = pd.Series(_with_gaps(cells, missing), dtype=cells.dtype)
+        if self.timezone is not None and cells.dtype.kind == "M":
+            plain = plain.dt.tz_localize("UTC").dt.tz_convert(self.timezone)
+        return plain.astype(self.dtype).array
+
+    def _objects(self, cells: npt.NDArray[Any], missing: BoolArray) -> Any:
+        """Array of Python objects, with the column's own missing object; or Arrow decimals."""
+        listed = self._listed(cells)
+        if self.arrow is not None:
+            return _arrow_array(listed, missing, self.dtype)
+        restored = np.fromiter(listed, dtype=object, count=len(listed))
+        restored[missing] = _MISSING_OBJECTS[self.missing]
+        return restored
+
+    def _listed(self, cells: npt.NDArray[Any]) -> list[Any]:
+        if cells.dtype.kind == "M" and self.cell_type == "Timestamp":
+            return list(pd.DatetimeIndex(cells))
+        if cells.dtype.kind in "if" and self.is_decimal:
+            places = self.places if self.arrow is None else max(0, self.arrow.scale)
+            return [Decimal(f"{number:.{places}f}") for number in cells.tolist()]
+        if cells.dtype.kind in "if":
+            return list(_cast(cells, np.dtype(self.cell_type)).tolist())
+        return list(cells.tolist())
+
+
+def _cast(numbers: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Numbers in another NumPy type, rounded first where it is whole and they are not."""
+    return (np.rint(numbers) if dtype.kind in "iu" and numbers.dtype.kind == "f" else numbers).astype(dtype)
+
+
+def _with_gaps(cells: npt.NDArray[Any], missing: BoolArray) -> npt.NDArray[Any]:
+    """Numbers, times or objects with NaN or NaT where missing."""
+    if not missing.any():
+        return cells
+    array = cells.copy()
+    array[missing] = "NaT" if cells.dtype.kind in "mM" else np.nan
+    return array
+
+
+def _arrow_array(cells: Any, missing: BoolArray, dtype: pd.ArrowDtype) -> Any:
+    # pyarrow 24 takes a Timedelta of another unit for nanoseconds; timedelta64 it reads right.
+    if isinstance(cells, np.ndarray) and cells.dtype == object:
+        cells = [cell.asm8 if isinstance(cell, pd.Timedelta) else cell for cell in cells]
+    return pd.array(pa.array(cells, type=dtype.pyarrow_dtype, mask=missing), dtype=dtype)

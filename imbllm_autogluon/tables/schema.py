@@ -1,4 +1,7 @@
-"""The schema of a table: everything later rooms may know about a user's frame."""
+"""The schema of a table: everything later rooms may know about a user's frame.
+
+Some columns are set aside by guesses that a user's own choice of kind overrides.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +12,42 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imbllm_autogluon.configuration import require_number
-from imbllm_autogluon.errors import InvalidInputError, TableError, nearest
-from imbllm_autogluon.tables.cells import Cells
-from imbllm_autogluon.tables.column import Column
-from imbllm_autogluon.tables.inspection import check_kinds, checked_names, limit_columns, read_feature, read_label
-from imbllm_autogluon.tables.set_aside import SetAside
-from imbllm_autogluon.tables.storage import (
-    STATE_VERSION,
-    column_from_dict,
-    column_to_dict,
-    reading_state,
-    set_aside_from_dict,
-    set_aside_to_dict,
-)
+from imbllm_autogluon._config import require_number
+from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError, nearest
+from imbllm_autogluon.tables.column import Column, SetAside, Unknown, column_of
+from imbllm_autogluon.tables.dtypes import KINDS, KINDS_OF, ColumnFormat, ColumnName, Kind, dense
+from imbllm_autogluon.tables.encoded import Cells
+from imbllm_autogluon.tables.io import checked_names
+from imbllm_autogluon.tables.labeled import check_label_column
+from imbllm_autogluon.tables.stored import column_from_dict, column_to_dict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imbllm_autogluon.tables.kinds import ColumnName, Kind, Unknown
+    from imbllm_autogluon.arrays import IntArray
+
+    Kinds = Mapping[ColumnName, Kind]
+
+_IS_TEXT = "its kind is text, which the backbone does not write."
+
+_GUESSED_TEXT = "it holds free text, which the backbone does not write; pass kinds={...: 'categorical'} to write it."
+
+_GUESSED_ID = "nearly every cell is different, as in an identifier; pass its kind to write it all the same."
+
+_ID_ROWS = 20
+"""Fewer cells than this may all differ by chance: such a column is no identifier."""
+
+_ID_SHARE = 0.95
+"""Share of distinct cells above which a column of strings or categories is an identifier."""
+
+_TEXT_SHARE = 0.5
+"""Share of distinct cells above which a column of strings may be free text."""
+
+_TEXT_WORDS = 4.0
+"""Mean number of words per distinct cell from which on such a column is free text."""
+
+_WORDS_SAMPLED = 5_000
+"""Distinct strings whose words are counted: enough for a mean, and fast."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +81,7 @@ class TableSchema:
         cls,
         df: pd.DataFrame,
         label: ColumnName | None = None,
-        kinds: Mapping[ColumnName, Kind] | None = None,
+        kinds: Kinds | None = None,
         max_columns: int = 256,
     ) -> TableSchema:
         """Read a schema off a frame, which is not modified.
@@ -71,11 +91,11 @@ class TableSchema:
         df
             At least one row and one feature.
         label
-            Name of the label; None: every column is a feature.
+            None: every column is a feature.
         kinds
             Kinds of columns that the user knows better than the dtype does.
         max_columns
-            Features written at most; further ones are set aside. 256: beyond it a row is longer than small language
+            Features written at most; further ones are set aside. Rows of more than 256 are longer than small language
             models read.
 
         Raises
@@ -86,21 +106,22 @@ class TableSchema:
             `kinds` names an unknown column or kind, or `max_columns` is no positive integer.
         """
         names, chosen = checked_names(df), dict(kinds or {})
-        check_kinds(chosen, names)
+        _check_kinds(chosen, names)
         require_number("max_columns", max_columns, 1, whole=True)
-        label_column = None if label is None else read_label(df, label, names, chosen)
-        features = tuple(name for name in names if label is None or name != label)
-        if not features:
-            raise TableError("the table has 0 feature columns; at least 1 is needed beside the label.")
-        read = [read_feature(df.iloc[:, j], name, chosen.get(name)) for j, name in enumerate(names) if name in features]
-        written, beyond = limit_columns(tuple(part for part in read if isinstance(part, Column)), max_columns)
-        aside = (*(part for part in read if isinstance(part, SetAside)), *beyond)
-        return cls(features, written, label_column, tuple(sorted(aside, key=lambda part: features.index(part.name))))
+        label_column = None if label is None else _read_label(df, label, chosen)
+        read: dict[ColumnName, Column | SetAside] = {
+            name: _read_feature(df.iloc[:, j], name, chosen.get(name))
+            for j, name in enumerate(names)
+            if label is None or name != label
+        }
+        written = [name for name, part in read.items() if isinstance(part, Column)]
+        reason = f"it is beyond the {max_columns} columns that are written; raise max_columns, or put it further left."
+        read |= {name: SetAside(name, f"column {name!r}: {reason}", "copied") for name in written[max_columns:]}
+        columns = tuple(part for part in read.values() if isinstance(part, Column))
+        return cls(tuple(read), columns, label_column, tuple(p for p in read.values() if isinstance(p, SetAside)))
 
     @classmethod
-    def of_labelled(
-        cls, X: pd.DataFrame, y: pd.Series[Any], kinds: Mapping[ColumnName, Kind] | None = None
-    ) -> TableSchema:
+    def of_labelled(cls, X: pd.DataFrame, y: pd.Series[Any], kinds: Kinds | None = None) -> TableSchema:
         """Schema of features and their labels; a label without a name is called "label". See :meth:`from_frame`."""
         name = y.name if isinstance(y.name, str) and y.name else "label"
         while name in X.columns:
@@ -110,19 +131,12 @@ class TableSchema:
     def encode(self, df: pd.DataFrame, *, unknown: Unknown = "refuse") -> Cells:
         """Written features of a frame as plain arrays; other columns are ignored.
 
-        Parameters
-        ----------
-        df
-            Frame with every written column.
-        unknown
-            What becomes of categories that a column did not hold: ``"refuse"``, or ``"missing"``.
-
         Raises
         ------
         TableError
             A written feature is absent, or holds a value that the schema does not know.
         """
-        pairs = [column.encode(_column_of(df, column.name), unknown=unknown) for column in self.columns]
+        pairs = [column.encode(column_of(df, column.name), unknown=unknown) for column in self.columns]
         missing = np.zeros((len(df), len(pairs)), dtype=bool)
         for j, (_, mask) in enumerate(pairs):
             missing[:, j] = mask
@@ -138,24 +152,22 @@ class TableSchema:
         cells
             Rows of this schema.
         parents
-            Frame with one row per row of `cells`, from which copied columns are taken by position; needed only if
-            :attr:`set_aside` has such columns.
+            One row per row of `cells`, from which copied columns are taken by position; needed only where there are.
         index
-            Index of the frame; None: 0 .. n - 1.
+            Of the frame; None: 0 .. n - 1.
 
         Raises
         ------
         TableError
             `parents` is needed and absent, of another length, or without a copied column.
         """
-        parts = {part.name: self._checked_parent(part, cells.n_rows, parents) for part in self.set_aside}
-        restored = {name: part.restore(cells.n_rows, parents, index) for name, part in parts.items()}
+        restored = {part.name: part.restore(cells.n_rows, parents, index) for part in self.set_aside}
         for j, column in enumerate(self.columns):
             restored[column.name] = column.decode(cells.values[j], cells.missing[:, j], index)
         rows = pd.RangeIndex(cells.n_rows) if index is None else index
         return pd.DataFrame({name: restored[name] for name in self.names}, index=rows, copy=False)
 
-    def encode_label(self, y: pd.Series[Any]) -> npt.NDArray[np.int64]:
+    def encode_label(self, y: pd.Series[Any]) -> IntArray:
         """Classes as int64 codes into ``label.categories``.
 
         Raises
@@ -184,53 +196,134 @@ class TableSchema:
             A category is of a type that cannot be stored (a tuple, a user's own class, ...).
         """
         return {
-            "version": STATE_VERSION,
             "names": list(self.names),
             "columns": [column_to_dict(column) for column in self.columns],
             "label": None if self.label is None else column_to_dict(self.label),
-            "set_aside": [set_aside_to_dict(part) for part in self.set_aside],
+            "set_aside": [{**vars(p), "column": p.column and column_to_dict(p.column)} for p in self.set_aside],
         }
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> TableSchema:
-        """Return the schema that :meth:`to_dict` wrote.
+        """The schema that :meth:`to_dict` wrote.
 
         Raises
         ------
         StoredStateError
-            The state is incomplete or of another version.
+            The state is incomplete or damaged.
         """
-        with reading_state(state):
+        try:
             return cls(
                 tuple(state["names"]),
                 tuple(column_from_dict(part) for part in state["columns"]),
                 None if state["label"] is None else column_from_dict(state["label"]),
-                tuple(set_aside_from_dict(part) for part in state["set_aside"]),
+                tuple(
+                    SetAside(**{**part, "column": part["column"] and column_from_dict(part["column"])})
+                    for part in state["set_aside"]
+                ),
             )
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoredStateError(f"the stored schema is incomplete or damaged ({error!r}): make it again.") from error
 
     def _known_label(self) -> Column:
         if self.label is None:
             raise InvalidInputError("this schema has no label: make it with TableSchema.from_frame(df, label=...).")
         return self.label
 
-    def _checked_parent(self, part: SetAside, n_rows: int, parents: pd.DataFrame | None) -> SetAside:
-        if part.fill != "copied":
-            return part
-        if parents is None or len(parents) != n_rows:
-            got = "none" if parents is None else f"a frame of {len(parents)} rows"
-            raise TableError(
-                f"column {part.name!r} is copied from the rows that new rows descend from: pass parents, a frame of "
-                f"{n_rows} rows; got {got}."
+
+def _check_kinds(kinds: Kinds, names: tuple[ColumnName, ...]) -> None:
+    for name, kind in kinds.items():
+        if name not in names:
+            raise InvalidInputError(
+                f"kinds names the column {name!r}, which the table does not have{nearest(str(name), map(str, names))}."
             )
-        _column_of(parents, part.name)
-        return part
+        if kind not in KINDS:
+            raise InvalidInputError(
+                f"kinds[{name!r}] must be one of {', '.join(map(repr, KINDS))}; "
+                f"got {kind!r}{nearest(str(kind), KINDS)}."
+            )
 
 
-def _column_of(df: pd.DataFrame, name: ColumnName) -> pd.Series[Any]:
-    """Return a column by name, whatever the index of the columns is."""
-    if name not in df.columns:
-        raise TableError(f"column {name!r} is not in the table{nearest(str(name), map(str, df.columns))}: add it.")
-    found = df[name]
-    if isinstance(found, pd.DataFrame):
-        raise TableError(f"column name {name!r} occurs {found.shape[1]} times in the table; names must differ.")
-    return found
+def _read_label(df: pd.DataFrame, label: ColumnName, kinds: Kinds) -> Column:
+    """The label, always as classes."""
+    check_label_column(df, label, "the table")
+    series = df[label]
+    kind = kinds.get(label) or ("boolean" if ColumnFormat.of(series, label).nature == "boolean" else "categorical")
+    if kind not in ("categorical", "boolean"):
+        raise TableError(f"the label {label!r} cannot be {kind}; choose 'categorical' or 'boolean'.")
+    column = Column.from_series(series, label, kind)
+    if column.has_missing:
+        n_missing = int(series.isna().sum())
+        raise TableError(
+            f"the label {label!r} is missing in {n_missing} rows, it must be known in all: "
+            f"drop them with df.dropna(subset=[{label!r}])."
+        )
+    return column
+
+
+def _read_feature(series: pd.Series[Any], name: ColumnName, kind: Kind | None) -> Column | SetAside:
+    """A feature, or why it is set aside; a kind of the user's choice overrides guesses of identifiers and text."""
+    reason = _unwritable(series, name, kind)
+    if reason is not None:
+        return SetAside(name, f"column {name!r}: {reason}", "copied")
+    column = Column.from_series(series, name, kind)
+    if series.isna().all():
+        return SetAside(name, f"column {name!r}: every cell is missing.", "missing", _levels(series, name))
+    if _is_constant(column, series):
+        return SetAside(name, f"column {name!r}: every cell is the same.", "constant", _levels(series, name))
+    reason = _IS_TEXT if column.kind == "text" else None if kind else _guessed_reason(column, series)
+    if reason is None:
+        return column
+    return SetAside(name, f"column {name!r}: {reason}", "copied", holds_text=reason in (_IS_TEXT, _GUESSED_TEXT))
+
+
+def _unwritable(series: pd.Series[Any], name: ColumnName, kind: Kind | None) -> str | None:
+    """Why a column cannot even be read: whole numbers beyond int64, or numbers that are called text.
+
+    Such are counts of words, which only make sense together.
+    """
+    nature = ColumnFormat.of(series, name).nature
+    if nature == "integer" and not series.isna().all():
+        lowest, highest = dense(series).min(), dense(series).max()
+        if int(highest) >= 2**63 or int(highest) - int(lowest) >= 2**63:
+            return "its whole numbers do not fit into 64 bits with a sign."
+    return _IS_TEXT if kind == "text" and "text" not in KINDS_OF[nature] else None
+
+
+def _levels(series: pd.Series[Any], name: ColumnName) -> Column:
+    """A column as its levels, whatever its kind: enough to restore a constant or missing cells."""
+    return Column.from_series(series.iloc[:1], name, "categorical")
+
+
+def _is_constant(column: Column, series: pd.Series[Any]) -> bool:
+    """Whether all cells are equal and none is missing."""
+    if column.has_missing:
+        return False
+    if column.lattice is None:
+        return len(column.categories) == 1
+    return column.lattice.minimum == column.lattice.maximum and int(dense(series).nunique()) == 1
+
+
+def _guessed_reason(column: Column, series: pd.Series[Any]) -> str | None:
+    """Why a column that the user gave no kind should be set aside, or None if it should be written."""
+    n_cells = int(series.notna().sum())
+    if column.kind == "categorical" and _is_text(column, n_cells):
+        return _GUESSED_TEXT
+    return _GUESSED_ID if n_cells >= _ID_ROWS and _is_identifier(column, series, n_cells) else None
+
+
+def _is_text(column: Column, n_cells: int) -> bool:
+    if len(column.categories) <= _TEXT_SHARE * n_cells:
+        return False
+    sample = column.categories[:_WORDS_SAMPLED]
+    if not all(isinstance(category, str) for category in sample):
+        return False
+    return float(np.mean([len(category.split()) for category in sample])) >= _TEXT_WORDS
+
+
+def _is_identifier(column: Column, series: pd.Series[Any], n_cells: int) -> bool:
+    if column.kind == "categorical":
+        return len(column.categories) > _ID_SHARE * n_cells
+    if column.kind != "integer" or column.unit is not None or column.lattice is None:
+        return False
+    is_run = int(column.lattice.maximum) - int(column.lattice.minimum) + 1 == n_cells
+    return is_run and int(dense(series).nunique()) == n_cells

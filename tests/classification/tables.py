@@ -35,7 +35,7 @@ def noise(n_rows: int = 120, seed: int = 0) -> Table:
 
 
 def classifier(**settings: Any) -> LanguageModelClassifier:
-    return LanguageModelClassifier(**{"random_state": 0, "threads": 1, **QUICK, **settings})
+    return LanguageModelClassifier(random_state=0, threads=1).set_params(**{**QUICK, **settings})
 
 
 def label_model(X: pd.DataFrame, y: pd.Series[Any], weights: Any = None, **settings: Any) -> LabelModel:

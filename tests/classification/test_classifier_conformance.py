@@ -8,7 +8,7 @@ from sklearn.utils.estimator_checks import check_classifiers_train, parametrize_
 
 from imbllm_autogluon.classification import LanguageModelClassifier
 
-QUICK: dict[str, Any] = {"random_state": 0, "threads": 1, "layers": 1, "width": 16, "warmup": "none", "steps": 2}
+QUICK = LanguageModelClassifier(random_state=0, threads=1, layers=1, width=16, steps=2, settings={"warmup": "none"})
 
 LONGER: dict[str, Any] = {"width": 32, "steps": 60, "learning_rate": 1e-2}
 """For the check that asks for a score; the others hold for whatever was learned."""
@@ -20,6 +20,6 @@ EXPECTED = {
 }
 
 
-@parametrize_with_checks([LanguageModelClassifier(**QUICK)], expected_failed_checks=lambda _: EXPECTED)
+@parametrize_with_checks([QUICK], expected_failed_checks=lambda _: EXPECTED)
 def test_the_classifier_conforms_to_scikit_learn(estimator: LanguageModelClassifier, check: Any) -> None:
     check(estimator.set_params(**LONGER) if check.func is check_classifiers_train else estimator)

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier
 
+from imbllm_autogluon.classification import label_model as module
 from imbllm_autogluon.classification.config import ClassifierConfig
-from imbllm_autogluon.classification.first_stage import GUESS
-from imbllm_autogluon.classification.label_model import LabelModel, LabelQuery
-from imbllm_autogluon.classification.row_reader import CONTROL, IGNORED, NATURAL
+from imbllm_autogluon.classification.label_model import (
+    LabelModel,
+    _class_weights,
+    _query_orders,
+    _repeated_rows,
+    query_label,
+)
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.language.model import TableLanguageModel
 from tests.classification.tables import label_model, mixed, noise
+from tests.language.tables import LABEL, TINY, clauses_of, table, vocabulary_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy.typing as npt
+
     from imbllm_autogluon.sentences import Clauses
+
+GUESS, CONTROL, NATURAL, IGNORED = "first guess", "class frequencies", "as they are", "ignored"
 
 
 class Training:
@@ -65,7 +80,9 @@ def asked_of(model: LabelModel, X: pd.DataFrame) -> Clauses:
     """Clauses of the query."""
     seen: list[Clauses] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LabelQuery, "log_probabilities", lambda _, clauses: seen.append(clauses) or np.zeros((len(X), 2)))
+        patch.setattr(
+            module, "query_label", lambda _, clauses, *args, **kw: seen.append(clauses) or np.zeros((len(X), 2))
+        )
         model.log_probabilities(X)
     return seen[0]
 
@@ -196,7 +213,7 @@ def test_matched_decisions_answer_with_the_wanted_shares_on_the_rows_they_were_f
     X, y = mixed(600, rare_every=8)
     for settings in ({}, {"calibration": "bias", "calibration_share": 0.5}):
         model = label_model(X, y, steps=60, decisions="matched", **settings)
-        kept = model._kept(model.reader.plain.encode_label(y))
+        kept = model._kept(model.encoder.plain.encode_label(y))
         asked = X[kept] if settings else X
         probabilities = model.probabilities(asked)
         alike = np.unique(probabilities[:, 1].round(6), return_counts=True)[1].max()
@@ -254,17 +271,17 @@ def test_hints_do_not_change_the_codes_of_classes_and_categories(measure: dict[s
     y = pd.Series(["b", "a"] * 60 + ["a"])
     X = pd.DataFrame({"c": y.map({"a": "p", "b": "q"})})
     model = label_model(X, y, steps=60, **measure)
-    assert model.schema.label == model.reader.plain.label
-    assert model.schema.columns[0] == model.reader.plain.columns[0]
+    assert model.schema.label == model.encoder.plain.label
+    assert model.schema.columns[0] == model.encoder.plain.columns[0]
     answers = model.decide(model.probabilities(X))
-    assert (answers == model.reader.plain.encode_label(y)).all()
+    assert (answers == model.encoder.plain.encode_label(y)).all()
 
 
 def test_clauses_of_features_alone_leave_hints_and_texts_absent_or_missing(learn: Callable[..., Training]) -> None:
     X, y = mixed()
     found = learn(X, y, suppression=True)
-    clauses = found.model.reader.feature_clauses(
-        found.model.language_model.encoding, found.model.reader.plain.encode(X)
+    clauses = found.model.encoder.feature_clauses(
+        found.model.language_model.encoding, found.model.encoder.plain.encode(X)
     )
     place = [column.name for column in found.model.schema.columns].index("city")
     assert clauses.tokens[:, place].tolist() == found.learned.tokens[:120, place].tolist()
@@ -304,3 +321,150 @@ def test_training_is_not_ended_by_rows_that_lack_a_class(learn: Callable[..., Tr
     found = learn(*(part.reset_index(drop=True) for part in few), held_out=0.2)
     assert found.model.held_out > 0
     assert found.options["held_out"] is None
+
+
+FRAME = table()
+
+
+def model_of(batch: int | None = None, backbone: str = "compact") -> TableLanguageModel:
+    """A model with weights so large that each clause changes the answer."""
+    config = replace(TINY, generation_batch=batch, backbone=backbone)
+    model = TableLanguageModel(vocabulary_of(FRAME), config, 0)
+    generator = torch.Generator().manual_seed(0)
+    for weight in model._backbone.model.parameters():
+        if weight.ndim > 1:
+            weight.data.normal_(0, 0.4, generator=generator)
+    return model
+
+
+def rows_of(model: TableLanguageModel, *, ragged: bool = True) -> Clauses:
+    """Rows of the table; some clauses absent, and every clause of row 7."""
+    clauses = clauses_of(model.vocabulary, FRAME)
+    present = clauses.present.copy()
+    if ragged:
+        present[::3, 1] = False
+        present[::5, 3:5] = False
+        present[7, :LABEL] = False
+    return clauses.with_present(present)
+
+
+def one_by_one(model: TableLanguageModel, clauses: Clauses, order: list[int]) -> npt.NDArray[np.float64]:
+    """Each row in a prompt of its own that holds what it has."""
+    values = model.encoding.codings[LABEL].encode(np.arange(2), np.zeros(2, dtype=bool))
+    answers = []
+    for row in range(len(clauses.tokens)):
+        given = [clause for clause in order if clauses.present[row, clause]]
+        prompt = Prompts(np.array([*given, LABEL]), len(given), clauses.tokens[[row]])
+        answers.append(model.score_all([prompt], LABEL, values)[0][0] if given else np.log([0.5, 0.5]))
+    return np.array(answers)
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("batch", [None, 1, 7])
+def test_answers_are_those_of_one_question_at_a_time(ragged: bool, batch: int | None) -> None:
+    model = model_of(batch)
+    clauses = rows_of(model, ragged=ragged)
+    found = query_label(model, clauses, 2, threads=1)
+    assert found.dtype == np.float64
+    assert np.exp(found).sum(axis=1) == pytest.approx(np.ones(60))
+    assert found == pytest.approx(one_by_one(model, clauses, [0, 1, 2, 3, 4]), abs=1e-4)
+    assert np.ptp(np.exp(found[:, 0])) > 0.1
+
+
+def test_rows_of_which_nothing_is_known_could_be_of_any_class() -> None:
+    model = model_of()
+    assert np.exp(query_label(model, rows_of(model), 2)[7]).tolist() == pytest.approx([0.5, 0.5])
+
+
+def test_several_orders_are_averaged_and_the_first_is_that_of_the_columns() -> None:
+    model = model_of()
+    clauses = rows_of(model)
+    orders = [order.tolist() for order in _query_orders(model, 3)]
+    assert orders[0] == [0, 1, 2, 3, 4]
+    assert len({tuple(order) for order in orders}) == 3
+    each = [np.exp(one_by_one(model, clauses, order)) for order in orders]
+    assert np.exp(query_label(model, clauses, 2, orders=3)) == pytest.approx(np.mean(each, axis=0), abs=1e-4)
+    assert np.abs(each[0] - each[1]).max() > 0.01
+
+
+def test_the_label_of_the_rows_and_the_values_of_absent_clauses_are_not_read() -> None:
+    model = model_of()
+    clauses = rows_of(model)
+    other = replace(clauses, tokens=np.where(clauses.present[:, :, None], clauses.tokens, -1))
+    other.tokens[:, LABEL] = clauses.tokens[0, LABEL]
+    assert query_label(model, other, 2).tolist() == query_label(model, clauses, 2).tolist()
+
+
+def test_no_rows_have_no_answers() -> None:
+    model = model_of()
+    none = rows_of(model).take(np.arange(0))
+    assert query_label(model, none, 2).shape == (0, 2)
+
+
+def test_a_masked_model_cannot_be_asked() -> None:
+    model = model_of(backbone="compact_masked")
+    with pytest.raises(InvalidInputError, match="'compact_masked' is a masked language model"):
+        query_label(model, rows_of(model), 2)
+
+
+COUNTS = st.lists(st.integers(0, 10**6), min_size=1, max_size=20).filter(any)
+WEIGHTINGS = st.sampled_from(["none", "effective", "inverse"])
+
+
+@given(counts=COUNTS, weighting=WEIGHTINGS, beta=st.floats(0, 1 - 1e-12))
+def test_the_mean_weight_of_all_rows_is_one(
+    counts: list[int], weighting: Literal["none", "effective", "inverse"], beta: float
+) -> None:
+    rows = np.array(counts)
+    weights = _class_weights(rows, weighting, beta)
+    assert np.isfinite(weights).all()
+    assert (weights * rows).sum() / rows.sum() == pytest.approx(1.0, rel=1e-6)
+    assert (weights[rows == 0] == 0).all()
+
+
+def test_by_the_inverse_every_class_weighs_the_same_in_all() -> None:
+    counts = np.array([900, 90, 10])
+    assert _class_weights(counts, "inverse", 0.0) * counts == pytest.approx(np.full(3, 1000 / 3))
+
+
+def test_effective_numbers_are_those_of_the_paper() -> None:
+    counts, beta = np.array([500, 50, 5]), 0.99
+    expected = (1 - beta) / (1 - beta**counts)
+    found = _class_weights(counts, "effective", beta)
+    assert found / found[0] == pytest.approx(expected / expected[0])
+
+
+@pytest.mark.parametrize(("beta", "like"), [(0.0, "none"), (1 - 1e-9, "inverse")])
+def test_beta_leads_from_equal_rows_to_the_inverse(beta: float, like: Literal["none", "inverse"]) -> None:
+    counts = np.array([500, 50, 5])
+    assert _class_weights(counts, "effective", beta) == pytest.approx(_class_weights(counts, like, 0.0), rel=1e-4)
+
+
+def codes_of(*counts: int) -> np.ndarray:
+    return np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
+
+
+@pytest.mark.parametrize("cap", [1.0, 2.0, 2.5, 3.0, 50.0])
+@pytest.mark.parametrize("counts", [(100, 10), (100, 60, 7, 1), (5, 5), (0, 30, 2)])
+def test_the_largest_class_has_at_most_the_cap_times_any_others_rows(cap: float, counts: tuple[int, ...]) -> None:
+    codes = codes_of(*counts)
+    more = _repeated_rows(codes, cap, np.random.default_rng(0))
+    before, after = np.bincount(codes), np.bincount(np.concatenate([codes, codes[more]]))
+    present = before > 0
+    assert after.max() == before.max()
+    assert after.max() <= cap * after[present].min() + 1e-9
+    wanted = np.maximum(before, np.ceil(before.max() / cap))
+    assert after[present].tolist() == wanted[present].tolist()
+
+
+def test_every_row_of_a_class_is_repeated_as_often_as_any_other_give_or_take_one() -> None:
+    codes = codes_of(100, 7)
+    times = np.bincount(_repeated_rows(codes, 2.0, np.random.default_rng(0)), minlength=107)
+    assert set(times[codes == 0]) == {0}
+    assert np.ptp(times[codes == 1]) <= 1
+    assert times[codes == 1].sum() == 43
+
+
+def test_where_the_cap_is_met_no_row_is_repeated() -> None:
+    more = _repeated_rows(codes_of(20, 10), 2.0, np.random.default_rng(0))
+    assert (len(more), more.dtype) == (0, np.int64)

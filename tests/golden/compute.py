@@ -22,7 +22,7 @@ from tests.golden.tables import TABLES, class_table, houses, people, target_tabl
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imbllm_autogluon.jobs.base_job import BaseJob
+    from imbllm_autogluon.jobs.fit import FitJob
 
 METHODS = ("imbllm", "great", "pred_llm", "smote_nc", "random", "smogn")
 SEEDS = (0, 1)
@@ -68,21 +68,19 @@ def quality() -> dict[str, Any]:
     return report(real, made.assign(bought=labels), label="bought", holdout=held_out).to_dict()
 
 
-def jobs(folder: Path) -> Iterator[tuple[str, BaseJob]]:
+def jobs(folder: Path) -> Iterator[tuple[str, FitJob]]:
     """Fits of two classes with a test table, of three classes by GReaT, and of a target."""
-    from imbllm_autogluon.jobs.job import FitJob
-    from imbllm_autogluon.jobs.target_job import TargetJob
-    from imbllm_autogluon.tables.labelled import LabelledTable
-    from imbllm_autogluon.tables.target import TargetTable
+    from imbllm_autogluon.jobs.fit import FitJob
+    from imbllm_autogluon.tables.labeled import LabeledTable
 
     shared: dict[str, Any] = {"threads": 1, "verbosity": 0, "folds": 2}
     two = {"no": 90, "yes": 24}
     yield (
         "two classes",
         FitJob(
-            LabelledTable.of(people(two, 0), "label", "rows"),
+            LabeledTable.of(people(two, 0), "label", "rows"),
             folder / "two",
-            LabelledTable.of(people(two, 1), "label", "test"),
+            LabeledTable.of(people(two, 1), "label", "test"),
             families=("LR",),
             settings=QUICK,
             **shared,
@@ -91,7 +89,7 @@ def jobs(folder: Path) -> Iterator[tuple[str, BaseJob]]:
     yield (
         "several classes",
         FitJob(
-            LabelledTable.of(people({"a": 80, "b": 30, "c": 16}, 2), "label", "rows"),
+            LabeledTable.of(people({"a": 80, "b": 30, "c": 16}, 2), "label", "rows"),
             folder / "several",
             families=("LR",),
             settings={"method": "great", **QUICK},
@@ -107,10 +105,10 @@ def jobs(folder: Path) -> Iterator[tuple[str, BaseJob]]:
     }
     yield (
         "a target",
-        TargetJob(
-            TargetTable.of(houses(120, 0), "price", "rows"),
+        FitJob(
+            LabeledTable.of(houses(120, 0), "price", "rows", task="regression"),
             folder / "target",
-            TargetTable.of(houses(60, 1), "price", "test"),
+            LabeledTable.of(houses(60, 1), "price", "test", task="regression"),
             families=("GBM",),
             settings={"method": "smogn", "n_bins": 8},
             latent_diff=latent_diff,
@@ -119,16 +117,11 @@ def jobs(folder: Path) -> Iterator[tuple[str, BaseJob]]:
     )
 
 
-def fit(job: BaseJob) -> dict[str, Any]:
+def fit(job: FitJob) -> dict[str, Any]:
     """The report of a job, with what it finds about written rows."""
-    from imbllm_autogluon.jobs.base_job import quiet_libraries
-    from imbllm_autogluon.jobs.fit_report import fit_report
-    from imbllm_autogluon.jobs.rows_report import rows_report
+    from imbllm_autogluon.jobs.report import report_fit
 
-    outcome = job.run()
-    with quiet_libraries():
-        facts = rows_report(outcome.predictor, job.train.frame).facts
-    return fit_report(outcome, rows=facts)
+    return report_fit(job.run()).facts
 
 
 def plain(value: Any) -> Any:

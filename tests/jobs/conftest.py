@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
+from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
 
 
 @pytest.fixture(autouse=True)

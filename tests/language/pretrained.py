@@ -70,7 +70,7 @@ def causal_model(
 
 def save_pretrained(folder: Path, architecture: Architecture, *, n_positions: int = 512, seed: int = 0) -> Path:
     """Save a model and its tokenizer: what users name as `backbone`."""
-    from imbllm_autogluon.language.backbones.quiet import quiet_transformers
+    from imbllm_autogluon.language.pretrained import quiet_transformers
 
     own = tokenizer(SPACES_OF[architecture])
     with quiet_transformers(), torch.random.fork_rng():

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 import torch
+from transformers import BertConfig, BertForMaskedLM, DistilBertConfig, DistilBertForMaskedLM
 
+from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.language.config import LanguageConfig
-from imbllm_autogluon.language.prompts import Prompts
 from imbllm_autogluon.sentences import Clauses, SchemaVocabulary, SentenceEncoding, TextVocabulary
 from imbllm_autogluon.tables import TableSchema
 from tests.language.pretrained import Architecture, Spaces, causal_model, tokenizer
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.sentences.value_codings import Numbers
+    from imbllm_autogluon.language.model import TableLanguageModel
+    from imbllm_autogluon.sentences import SentenceEncoding
+    from imbllm_autogluon.sentences.values import Numbers
 
 Writing = Literal["bins", "digits", "text apart", "text joined", "bins, fused", "digits, fused"]
 """How a table is written: in tokens of its own, or as text by one of two tokenizers."""
@@ -88,6 +91,14 @@ def prompts(clauses: Clauses, order: list[int], given: int, rows: list[int]) -> 
     return Prompts(np.array(order), given, clauses.tokens[rows])
 
 
+def completed(
+    model: TableLanguageModel, batches: list[Prompts], seed: int = 0, threads: int | None = None
+) -> list[Clauses]:
+    """Rows of each batch, written one batch after the other."""
+    with model.writer(seed=seed, threads=threads) as writer:
+        return [writer.complete(batch) for batch in batches]
+
+
 def read_whole(model: Any, encoding: SentenceEncoding, ids: list[int], names: list[int]) -> torch.Tensor:
     """Logits behind each token of one row, read at once; `names` are the prefixes that a fused encoding adds."""
     row = torch.tensor([ids])
@@ -113,3 +124,19 @@ def legal_rows(encoding: SentenceEncoding, tokens: Any) -> bool:
             if value != [*written, *[-1] * (len(value) - len(written))] or not automaton.accepts(written):
                 return False
     return True
+
+
+ARCHITECTURES = ["bert", "distilbert"]
+
+
+def random_masked_model(architecture: str, encoding: SentenceEncoding, seed: int = 0) -> Any:
+    """A tiny model with weights so large that every token, before or after, changes what is written."""
+    size: dict[str, Any] = {"vocab_size": encoding.n_tokens + 1, "pad_token_id": 0, "initializer_range": 0.4}
+    size["max_position_embeddings"] = encoding.longest_sentence
+    torch.manual_seed(seed)
+    if architecture == "bert":
+        shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
+        model: Any = BertForMaskedLM(BertConfig(**shape, **size))
+    else:
+        model = DistilBertForMaskedLM(DistilBertConfig(dim=32, hidden_dim=48, n_layers=2, n_heads=2, **size))
+    return model.eval()

@@ -1,4 +1,4 @@
-"""Training that was interrupted goes on as if it had not been."""
+"""Training that was interrupted is resumed as if it had not been; a stored warm-up leads to the same model."""
 
 from __future__ import annotations
 
@@ -15,15 +15,27 @@ from safetensors.torch import load_file, save_file
 
 from imbllm_autogluon.errors import StoredStateError
 from imbllm_autogluon.language.checkpoints import Checkpoint
-from imbllm_autogluon.language.model import TableLanguageModel
+from imbllm_autogluon.language.model import WARM_UP, TableLanguageModel, restore_warm
+from imbllm_autogluon.language.training import Trainer
 from tests.language.pretrained import save_pretrained
-from tests.language.tables import TINY, clauses_of
-from tests.language.trainers import FRAME, Killed, KilledAfter, SmallTable, same_weights, tiny_model, weights_of
-from tests.language.tuned import everyone, model_over, trained
+from tests.language.tables import TINY, clauses_of, vocabulary_of
+from tests.language.trainers import (
+    FRAME,
+    Killed,
+    KilledAfter,
+    SmallTable,
+    everyone,
+    model_over,
+    same_weights,
+    tiny_model,
+    trained,
+    weights_of,
+)
 from tests.products import cases
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
 
     from imbllm_autogluon.language.config import LanguageConfig
 
@@ -75,16 +87,6 @@ def test_training_that_goes_on_ends_as_if_it_had_never_stopped(
         assert dataclasses.replace(curve, seconds=curves[name].seconds) == curves[name]
 
 
-def test_a_training_killed_again_and_again_comes_to_the_same_end(tmp_path: Path) -> None:
-    small = SmallTable()
-    weights, _ = uninterrupted(dropout=False, judged=True)
-    for kill in range(3, 2 * STEPS, 7):
-        with pytest.raises(Killed):
-            whole_run(small, Checkpoint(tmp_path, "it", every=0.0), dropout=False, judged=True, kill=kill)
-    resumed, _ = whole_run(small, Checkpoint(tmp_path, "it", every=0.0), dropout=False, judged=True)
-    assert same_weights(resumed, weights)
-
-
 def test_patience_goes_on_where_it_was(tmp_path: Path) -> None:
     small = SmallTable()
 
@@ -109,12 +111,12 @@ def test_resumed_steps_are_told_at_once_and_their_seconds_count(tmp_path: Path) 
         small.trainer(tiny_model(small.encoding), checkpoint=Checkpoint(tmp_path, "it", every=0.0)).run(
             small.stage(6), KilledAfter(5)
         )
-    state = json.loads((tmp_path / "progress.json").read_text())
+    state = json.loads((tmp_path / "state.json").read_text())
     trainer = small.trainer(tiny_model(small.encoding), checkpoint=Checkpoint(tmp_path, "it"))
     curve = trainer.run(small.stage(6), seen.append)
     assert seen == [4, 1, 1]
     assert len(curve.losses) == 6
-    assert curve.seconds > state["seconds"] > 0
+    assert curve.seconds > state["data"]["progress"]["seconds"] > 0
 
 
 def test_another_training_begins_anew_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -144,27 +146,16 @@ def test_a_kill_while_storing_leaves_the_last_whole_checkpoint(tmp_path: Path, m
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("pathlib.Path.replace", killed)
+        patch.setattr("os.replace", killed)
         with pytest.raises(Killed):
             whole_run(small, Checkpoint(tmp_path, "it", every=0.0), dropout=False, judged=False)
-    assert len(list(tmp_path.glob("*.safetensors"))) == 2
     resumed, _ = whole_run(small, Checkpoint(tmp_path, "it", every=0.0), dropout=False, judged=False)
     assert same_weights(resumed, weights)
-    assert len(list(tmp_path.glob("*.safetensors"))) == 1
+    assert len(list(tmp_path.glob("state-*"))) == 1
 
 
 def tensors(folder: Path) -> Path:
-    return next(folder.glob("*.safetensors"))
-
-
-def without_a_weight(folder: Path) -> None:
-    weights = load_file(tensors(folder))
-    save_file({name: weight for name, weight in weights.items() if "wte" not in name}, tensors(folder))
-
-
-def edit(folder: Path, **changes: Any) -> None:
-    state = json.loads((folder / "progress.json").read_text())
-    (folder / "progress.json").write_text(json.dumps({**state, **changes}))
+    return next(folder.glob("*/*.safetensors"))
 
 
 @pytest.mark.parametrize(
@@ -172,12 +163,8 @@ def edit(folder: Path, **changes: Any) -> None:
     [
         (lambda folder: tensors(folder).unlink(), "no usable checkpoint in .* Delete the folder"),
         (lambda folder: tensors(folder).write_bytes(tensors(folder).read_bytes()[:99]), "no usable checkpoint in"),
-        (without_a_weight, "no usable checkpoint in"),
-        (lambda folder: (folder / "progress.json").write_text("{"), "no usable checkpoint in"),
-        (lambda folder: (folder / "progress.json").write_text("[]"), "no usable checkpoint in"),
-        (lambda folder: (folder / "progress.json").write_text('{"format": 2}'), "no usable checkpoint in"),
-        (lambda folder: edit(folder, format=99), "has format 99; this version reads format"),
-        (lambda folder: edit(folder, step=None, losses=3, held_out=3), "no usable checkpoint in"),
+        (lambda folder: save_file({"weights/x": torch.ones(1)}, tensors(folder)), "no usable checkpoint in"),
+        (lambda folder: (folder / "state.json").write_text("{"), "no usable checkpoint in"),
     ],
 )
 def test_a_broken_checkpoint_is_an_error_that_says_what_to_do(spoil: Any, message: str, tmp_path: Path) -> None:
@@ -187,16 +174,6 @@ def test_a_broken_checkpoint_is_an_error_that_says_what_to_do(spoil: Any, messag
     spoil(tmp_path)
     with pytest.raises(StoredStateError, match=message):
         whole_run(small, Checkpoint(tmp_path, "it", every=0.0), dropout=False, judged=False)
-
-
-def test_clearing_leaves_files_that_are_not_the_checkpoints_alone(tmp_path: Path) -> None:
-    small = SmallTable()
-    checkpoint = Checkpoint(tmp_path / "c", "it", every=0.0)
-    checkpoint.clear()
-    whole_run(small, checkpoint, dropout=False, judged=False)
-    (tmp_path / "c" / "notes.txt").write_text("mine")
-    checkpoint.clear()
-    assert [path.name for path in (tmp_path / "c").iterdir()] == ["notes.txt"]
 
 
 CONFIG = dataclasses.replace(TINY, steps=6, warmup_steps=6, held_out=0.2)
@@ -226,7 +203,7 @@ def test_a_language_model_goes_on_from_its_checkpoint_folder_and_empties_it(
     whole = train(None, config)
     with pytest.raises(Killed):
         train(folder, config, progress=KilledAfter(kill))
-    assert (folder / "progress.json").is_file()
+    assert (folder / "state.json").is_file()
     resumed = train(folder, config)
     assert same_weights(weights_of(resumed._backbone.model), weights_of(whole._backbone.model))
     assert resumed.curves["minority"].held_out == whole.curves["minority"].held_out
@@ -261,16 +238,6 @@ def test_more_time_and_other_sampling_are_the_same_training(tmp_path: Path, capl
 
 
 @pytest.mark.usefixtures("_store_each_step")
-def test_other_held_out_rows_make_another_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(Killed):
-        train(tmp_path, progress=KilledAfter(9))
-    model = TableLanguageModel(SmallTable().vocabulary, CONFIG, 0)
-    everyone = clauses_of(model.vocabulary, FRAME)
-    model.train(everyone.take(np.arange(0, 60, 4)), warmup=everyone, held_out=everyone, checkpoint=tmp_path)
-    assert "begins anew" in caplog.text
-
-
-@pytest.mark.usefixtures("_store_each_step")
 def test_the_steps_of_a_stage_that_was_done_before_are_told_at_once(tmp_path: Path) -> None:
     seen: list[int] = []
     with pytest.raises(Killed):
@@ -295,6 +262,73 @@ def test_a_pretrained_model_goes_on_where_only_some_weights_learn(
     resumed = model_over(pretrained_gpt2, **settings)
     resumed.train(rare, checkpoint=tmp_path)
     assert same_weights(weights_of(resumed._backbone.model), weights_of(whole._backbone.model))
+
+
+def warmed(warm_start: Path | None, *, few: int = 15, **options: Any) -> TableLanguageModel:
+    model = TableLanguageModel(vocabulary_of(FRAME), TINY, 0)
+    rows = clauses_of(model.vocabulary, FRAME)
+    model.train(rows.take(np.arange(few)), warmup=rows, warm_start=warm_start, **options)
+    return model
+
+
+def same(first: TableLanguageModel, second: TableLanguageModel) -> bool:
+    pairs = zip(first._backbone.model.state_dict().values(), second._backbone.model.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Name of the stage of every step that is taken."""
+    taken: list[str] = []
+    original = Trainer._step
+
+    def counted(self: Trainer, stage: Any, *rest: Any) -> None:
+        taken.append(stage.name)
+        original(self, stage, *rest)
+
+    monkeypatch.setattr(Trainer, "_step", counted)
+    return taken
+
+
+def test_the_second_training_skips_the_warm_up_and_ends_with_the_same_weights(tmp_path: Path, steps: list[str]) -> None:
+    alone = warmed(None)
+    first = warmed(tmp_path / "new" / "warm.safetensors")
+    steps.clear()
+    second = warmed(tmp_path / "new" / "warm.safetensors")
+    assert set(steps) == {"minority"}
+    assert same(alone, first)
+    assert same(alone, second)
+    assert second.curves[WARM_UP] == first.curves[WARM_UP]
+    assert list(second.curves) == [WARM_UP, "minority"]
+
+
+def test_what_follows_the_warm_up_may_differ(tmp_path: Path) -> None:
+    file = tmp_path / "warm.safetensors"
+    warmed(file)
+    assert same(warmed(file, few=8), warmed(None, few=8))
+
+
+def test_a_warm_up_that_ran_out_of_time_is_not_kept(tmp_path: Path) -> None:
+    warmed(tmp_path / "warm.safetensors", time_limit=0.0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broken_file_is_learned_again_and_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "warm.safetensors"
+    file.write_bytes(b"nonsense")
+    with caplog.at_level(logging.WARNING):
+        model = warmed(file)
+    assert "learned again" in caplog.text
+    assert same(model, warmed(None))
+    assert restore_warm(file, model._backbone.tuning.learning()) is not None
+
+
+def test_weights_of_another_shape_change_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "warm.safetensors"
+    warmed(file)
+    other = {name: torch.nn.Parameter(torch.zeros(3)) for name in warmed(None)._backbone.tuning.learning()}
+    assert restore_warm(file, other) is None
+    assert all(float(weight.detach().abs().sum()) == 0.0 for weight in other.values())
 
 
 @pytest.mark.usefixtures("_store_each_step")

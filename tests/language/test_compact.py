@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 import subprocess
 import sys
 from typing import Any
@@ -27,21 +26,6 @@ def test_a_sentence_as_long_as_the_longest_fits() -> None:
     assert model(input_ids=torch.zeros((1, 25), dtype=torch.long)).logits.shape == (1, 25, 40)
     with pytest.raises((IndexError, RuntimeError)):
         model(input_ids=torch.zeros((1, 26), dtype=torch.long))
-
-
-@pytest.mark.parametrize("level", [logging.NOTSET, logging.DEBUG, logging.CRITICAL])
-def test_nothing_is_logged_or_warned_and_the_log_level_is_given_back(
-    level: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    logger = logging.getLogger("transformers")
-    before = logger.level
-    try:
-        logger.setLevel(level)
-        build_compact(40, 25, LanguageConfig(layers=1, width=16)).to_transformers()
-        assert logger.level == level
-        assert not caplog.records
-    finally:
-        logger.setLevel(before)
 
 
 def distinct() -> CompactModel:
@@ -127,13 +111,3 @@ def test_the_compact_backbone_needs_no_transformers() -> None:
         "assert not {'transformers', 'torch._dynamo'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
-
-
-def test_weights_are_drawn_from_the_global_generator() -> None:
-    weights = []
-    for seed in (1, 1, 2):
-        torch.manual_seed(seed)
-        model = build_compact(9, 9, LanguageConfig(layers=1, width=16))
-        weights.append(model.get_input_embeddings().weight.detach().clone())
-    assert torch.equal(weights[0], weights[1])
-    assert not torch.equal(weights[0], weights[2])

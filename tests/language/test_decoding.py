@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
-from imbllm_autogluon.language.prompts import Prompts
 from imbllm_autogluon.sentences import PADDING
 from tests.language.tables import (
     FUSED,
@@ -31,8 +30,9 @@ from tests.products import cases
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.sentences import SentenceEncoding
-    from imbllm_autogluon.sentences.value_codings import Numbers
+    from imbllm_autogluon.sentences.values import Numbers
     from tests.language.pretrained import Architecture
 
 FRAME = table()
@@ -132,15 +132,6 @@ def test_the_reference_cases_are_ragged_and_not_all_the_same(
     assert len({tuple(map(tuple, row[1:])) for row in rows}) > 2
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_texts_that_are_written_have_different_lengths(architecture: Architecture) -> None:
-    """Guards the comparison: the rows must get out of step while they are written, not only where values are given."""
-    encoding, clauses = written(FRAME, "text apart")
-    batch = prompts(clauses, *CASES["label shared, a number of different lengths"])
-    rows = bare(decode(random_model(architecture, encoding), encoding, batch, temperature=0))
-    assert max(len({len(row[clause]) for row in rows}) for clause in (1, 2)) > 1
-
-
 @pytest.mark.parametrize("writing", WRITINGS)
 @pytest.mark.parametrize("temperature", [0, 0.7, 100.0])
 def test_given_values_come_back_unchanged_and_every_row_is_legal(writing: Writing, temperature: float) -> None:
@@ -153,24 +144,6 @@ def test_given_values_come_back_unchanged_and_every_row_is_legal(writing: Writin
     for clause in (LABEL, 0, 2):
         expected = [[token for token in value if token >= 0] for value in clauses.tokens[:30, clause].tolist()]
         assert [row[clause] for row in bare(decoded)] == expected
-
-
-def test_the_tokens_of_clauses_that_are_not_given_are_ignored() -> None:
-    vocabulary = vocabulary_of(FRAME, "digits")
-    encoding, clauses = vocabulary.encoding(), clauses_of(vocabulary, FRAME)
-    model = random_model("gpt2", encoding)
-    batch = prompts(clauses, [LABEL, 0, 2, 3, 1, 4], 1, [0, 4, 8])
-    other = Prompts(batch.order, 1, np.where(np.arange(6)[:, None] == LABEL, batch.tokens, 7))
-    assert decode(model, encoding, batch, 0).tolist() == decode(model, encoding, other, 0).tolist()
-
-
-@pytest.mark.parametrize("writing", WRITINGS)
-def test_the_rows_of_a_batch_do_not_change_each_other(writing: Writing) -> None:
-    encoding, clauses = written(FRAME, writing)
-    model, order = random_model("llama", encoding), [LABEL, 0, 2, 3, 1, 4]
-    together = bare(decode(model, encoding, prompts(clauses, order, 2, [0, 4, 8, 12]), 0))
-    alone = [bare(decode(model, encoding, prompts(clauses, order, 2, [row]), 0))[0] for row in (0, 4, 8, 12)]
-    assert together == alone
 
 
 @pytest.mark.parametrize("numbers", CODINGS)
@@ -233,14 +206,6 @@ def test_a_shared_label_is_computed_once_and_each_choice_costs_one_pass() -> Non
     assert model.shapes == [(1, 2), (3, 3), (3, 2), (3, 2), (3, 2)]
 
 
-def test_a_short_given_value_is_not_padded_to_the_longest_of_other_columns() -> None:
-    vocabulary = vocabulary_of(FRAME, "digits")
-    encoding, clauses = vocabulary.encoding(), clauses_of(vocabulary, FRAME)
-    model: Any = CountingModel(random_model("gpt2", encoding))
-    decode(model, encoding, prompts(clauses, [LABEL, 2, 0, 1, 3, 4], 2, [0, 4, 8]), 0)
-    assert model.shapes[:2] == [(1, 2), (3, 3)]
-
-
 def test_tokens_without_a_choice_are_taken_without_asking_the_model() -> None:
     frame = FRAME.assign(visits=np.where(np.arange(60) % 2, 1000, 2000))
     vocabulary = vocabulary_of(frame, "digits")
@@ -250,14 +215,6 @@ def test_tokens_without_a_choice_are_taken_without_asking_the_model() -> None:
     assert legal_rows(encoding, decoded)
     # Units of the lattice are 0 and 1: one choice, then the forced end.
     assert len(model.shapes) == 2
-
-
-def test_an_opening_is_computed_once_where_first_clauses_differ() -> None:
-    vocabulary = vocabulary_of(FRAME)
-    encoding, clauses = replace(vocabulary.encoding(), opening=(3, 5, 3)), clauses_of(vocabulary, FRAME)
-    model: Any = CountingModel(random_model("gpt2", encoding))
-    decode(model, encoding, prompts(clauses, [0, LABEL, 1, 2, 3, 4], 5, [0, 1, 2]), 0)
-    assert model.shapes[0] == (1, 3)
 
 
 @pytest.mark.parametrize("writing", WRITINGS)

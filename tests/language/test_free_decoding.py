@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imbllm_autogluon.language import free_decoding
-from imbllm_autogluon.language.decoding import ConstrainedDecoder
-from imbllm_autogluon.language.free_decoding import FreeDecoder
+from imbllm_autogluon.language import decoding
+from imbllm_autogluon.language.decoding import FreeDecoder
 from imbllm_autogluon.language.losses import SentenceLoss
 from imbllm_autogluon.sentences import PADDING, draw_orders
 from tests.language.tables import LABEL, WRITINGS, Writing, learnable, legal_rows, prompts, random_model, table, written
@@ -23,7 +21,7 @@ from tests.uniform_backbone import UniformModel
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, IntArray
-    from imbllm_autogluon.language.prompts import Prompts
+    from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.sentences import Clauses, SentenceEncoding
     from tests.language.pretrained import Architecture
 
@@ -54,7 +52,7 @@ def read(
     longest = encoding.longest_sentence + 1
     columns = iter(np.array([[*script, *[PADDING] * (longest - len(script))] for script in scripts.values()]).T)
     with monkeypatch.context() as patch:
-        patch.setattr(free_decoding, "draw_tokens", lambda *_: torch.from_numpy(next(columns).copy()))
+        patch.setattr(decoding, "_draw_tokens", lambda *_: torch.from_numpy(next(columns).copy()))
         decoder = FreeDecoder(MODELS[writing], encoding, 1.0, torch.Generator())
         return decoder.complete(prompts(clauses, ORDER, given, list(scripts)))
 
@@ -105,21 +103,6 @@ def test_a_row_that_is_not_legal_is_refused_and_the_others_stay(
     assert dict(zip(scripts, legal.tolist(), strict=True)) == {row: row != 4 for row in SAME_LABEL}
     assert (tokens[1] == -1).all()
     assert tokens[legal].tolist() == OF[writing][1].tokens[[row for row in SAME_LABEL if row != 4]].tolist()
-
-
-@pytest.mark.parametrize("writing", WRITINGS)
-def test_all_that_the_constrained_decoder_writes_is_legal(writing: Writing, monkeypatch: pytest.MonkeyPatch) -> None:
-    encoding, clauses = OF[writing]
-    generator = torch.Generator().manual_seed(0)
-    decoder = ConstrainedDecoder(MODELS[writing], encoding, 20.0, generator)
-    rows = decoder.complete(prompts(clauses, ORDER, 2, list(range(20))))
-    scripts = {
-        i: [token for clause in ORDER[2:] for token in (*encoding.prefixes[clause], *row[clause]) if token >= 0]
-        for i, row in enumerate(rows.tolist())
-    }
-    tokens, legal = read(writing, 2, scripts, monkeypatch)
-    assert legal.all()
-    assert tokens.tolist() == rows[:, :, : tokens.shape[2]].tolist()
 
 
 def parses(encoding: SentenceEncoding, ids: list[int], waiting: frozenset[int]) -> bool:
@@ -205,24 +188,6 @@ def test_greedy_rows_are_those_of_a_slow_reference(
             assert tokens[row, 2].tolist() == batch.tokens[row, 2].tolist()
 
 
-def test_a_model_that_has_learned_writes_legal_rows() -> None:
-    """Guards the comparison above: it must see legal rows."""
-    model, encoding, clauses = learned("llama", "text apart", 150)
-    _, legal = FreeDecoder(model, encoding, 0, torch.Generator()).complete(prompts(clauses, [2, 1, 0], 1, [0, 1, 2]))
-    assert legal.any()
-
-
-def test_the_same_seed_gives_the_same_rows() -> None:
-    model, encoding, clauses = learned("gpt2", "bins", 15)
-    batch = prompts(clauses, [2, 1, 0], 1, [0, 1] * 20)
-    first, again, other = (
-        FreeDecoder(model, encoding, 1.0, torch.Generator().manual_seed(seed)).complete(batch)[1].tolist()
-        for seed in (1, 1, 2)
-    )
-    assert first == again
-    assert first != other
-
-
 @pytest.mark.parametrize("writing", WRITINGS)
 def test_a_row_is_legal_if_it_holds_the_clauses_of_its_prompt_and_no_other(
     writing: Writing, monkeypatch: pytest.MonkeyPatch
@@ -236,23 +201,9 @@ def test_a_row_is_legal_if_it_holds_the_clauses_of_its_prompt_and_no_other(
     ]
     longest = encoding.longest_sentence + 1
     columns = iter(np.array([[*script, *[PADDING] * (longest - len(script))] for script in scripts]).T)
-    monkeypatch.setattr(free_decoding, "draw_tokens", lambda *_: torch.from_numpy(next(columns).copy()))
+    monkeypatch.setattr(decoding, "_draw_tokens", lambda *_: torch.from_numpy(next(columns).copy()))
     decoder = FreeDecoder(MODELS[writing], encoding, 1.0, torch.Generator())
     tokens, legal = decoder.complete(prompts(clauses, [LABEL, 1, 2], 1, [0, 4, 8, 12]))
     assert legal.tolist() == [True, False, False, True]
     assert (tokens[:, [0, 3, 4]] == -1).all()
     assert tokens[3][[1, 2, LABEL]].tolist() == clauses.tokens[12][[1, 2, LABEL]].tolist()
-
-
-@pytest.mark.parametrize("rows", [SAME_LABEL, OTHER_LABELS])
-def test_behind_an_opening_a_whole_row_still_has_room(rows: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    encoding, clauses = OF["digits"]
-    opened = replace(encoding, opening=(3, 5, 3))
-    scripts = [whole("digits", row, ORDER[1:]) for row in rows]
-    longest = opened.longest_sentence + 1
-    columns = iter(np.array([[*script, *[PADDING] * (longest - len(script))] for script in scripts]).T)
-    monkeypatch.setattr(free_decoding, "draw_tokens", lambda *_: torch.from_numpy(next(columns).copy()))
-    decoder = FreeDecoder(MODELS["digits"], opened, 1.0, torch.Generator())
-    tokens, legal = decoder.complete(prompts(clauses, ORDER, 1, rows))
-    assert legal.all()
-    assert tokens.tolist() == clauses.tokens[rows].tolist()

@@ -12,18 +12,16 @@ import torch
 from imbllm_autogluon.language import writing
 from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.config import LanguageConfig
-from imbllm_autogluon.language.decoding import ConstrainedDecoder, draw_tokens
-from imbllm_autogluon.language.joint_decoding import JointDecoder
+from imbllm_autogluon.language.decoding import ConstrainedDecoder, JointDecoder, _draw_tokens
 from imbllm_autogluon.language.losses import NOT_LEGAL
-from imbllm_autogluon.language.table_backbone import TableBackbone
-from imbllm_autogluon.language.tuning import Tuning
+from imbllm_autogluon.language.table_backbone import TableBackbone, Tuning
 from imbllm_autogluon.language.writing import RowWriter
 from tests.language.tables import LABEL, legal_rows, prompts, random_model, table, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imbllm_autogluon.language.prompts import Prompts
+    from imbllm_autogluon.language.batches import Prompts
 
 ENCODING, CLAUSES = written(table(), "bins, fused")
 
@@ -83,7 +81,7 @@ def test_only_fused_sentences_of_values_of_one_token_are_in_step() -> None:
 @pytest.mark.parametrize("temperature", [0.5, 1.0])
 def test_tokens_are_drawn_by_their_shares_and_never_an_illegal_one(temperature: float) -> None:
     logits = torch.tensor([[NOT_LEGAL, 0.0, 1.0, NOT_LEGAL, -1.0, NOT_LEGAL]])
-    drawn = draw_tokens(logits.expand(40_000, -1), temperature, torch.Generator().manual_seed(0))
+    drawn = _draw_tokens(logits.expand(40_000, -1), temperature, torch.Generator().manual_seed(0))
     shares = torch.softmax(logits[0] / temperature, dim=0)
     counts = torch.bincount(drawn, minlength=6) / 40_000
     assert not counts[[0, 3, 5]].any()
@@ -93,10 +91,10 @@ def test_tokens_are_drawn_by_their_shares_and_never_an_illegal_one(temperature: 
 def test_the_largest_uniform_number_draws_the_last_legal_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "rand", lambda shape, **_: torch.ones(shape))
     logits = torch.tensor([[0.0, 0.3, NOT_LEGAL], [NOT_LEGAL, 0.1, NOT_LEGAL]])
-    assert draw_tokens(logits, 1.0, torch.Generator()).tolist() == [1, 1]
+    assert _draw_tokens(logits, 1.0, torch.Generator()).tolist() == [1, 1]
 
 
-def writer(rows_at_once: int) -> RowWriter:
+def row_writer(rows_at_once: int) -> RowWriter:
     config = LanguageConfig(generation_batch=rows_at_once, layers=2, width=32).resolved()
     model = compact()
     return RowWriter(TableBackbone(model, ENCODING, Tuning(model, config), "causal", None), config, seed=0)
@@ -114,7 +112,7 @@ def sizes_together(monkeypatch: pytest.MonkeyPatch, rows_at_once: int, asked: li
 
     monkeypatch.setattr(JointDecoder, "complete", noted)
     monkeypatch.setattr(writing, "release_memory", lambda: None)
-    found = list(writer(rows_at_once).complete_all(iter(asked)))
+    found = list(row_writer(rows_at_once).complete_all(iter(asked)))
     for batch, clauses in zip(asked, found, strict=True):
         given = batch.order[: batch.given]
         assert clauses.tokens[:, given].tolist() == batch.tokens[:, given].tolist()
@@ -122,7 +120,7 @@ def sizes_together(monkeypatch: pytest.MonkeyPatch, rows_at_once: int, asked: li
     return passes
 
 
-def mixed() -> Iterator[Prompts]:
+def of_two_forms() -> Iterator[Prompts]:
     """Three batches of 4, 1 and 7 rows with the label, and three of the same sizes without."""
     yield from batches(ORDERS["label first"], 1)
     yield from batches(ORDERS["no label"], 1)
@@ -136,4 +134,4 @@ def test_batches_of_one_form_go_together_as_far_as_memory_holds_them(
     rows_at_once: int, most: int, passes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Batches of 7 rows are too large for 6 at once, and are written alone, in parts where they must be."""
-    assert sizes_together(monkeypatch, rows_at_once, list(mixed()), most) == passes
+    assert sizes_together(monkeypatch, rows_at_once, list(of_two_forms()), most) == passes

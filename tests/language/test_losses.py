@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
 
-from imbllm_autogluon.language.losses import ColumnTokens, Loss, SentenceLoss, ValueLoss
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.language.losses import LabelLoss, LabelObjective, SentenceLoss, ValueLoss, _ColumnTokens
 from imbllm_autogluon.sentences import PADDING, AutomatonTables, Sentences, draw_orders
-from imbllm_autogluon.sentences.automaton import one_of
+from imbllm_autogluon.sentences.automata import one_of
 from tests.language.tables import FUSED, WRITINGS, Writing, random_model, table, written
+from tests.products import cases
 
 if TYPE_CHECKING:
     from imbllm_autogluon.sentences import SentenceEncoding
@@ -58,7 +61,7 @@ def test_values_among_the_tokens_of_their_column_cost_what_they_cost_among_all(w
     encoding, sentences = ragged(writing)
     model = random_model("llama", encoding)
     losses, gradients = [], []
-    for columns in (ColumnTokens(encoding.tables, CPU), None):
+    for columns in (_ColumnTokens(encoding.tables, CPU), None):
         model.zero_grad()
         loss = ValueLoss(encoding.tables, CPU)
         loss._columns = columns
@@ -78,18 +81,8 @@ def test_columns_of_very_different_sizes_share_one_output_layer() -> None:
         automata = [one_of([[token] for token in range(stop - n, stop)]) for n, stop in zip(sizes, stops, strict=True)]
         return AutomatonTables.build(automata, sum(sizes))
 
-    assert ColumnTokens.of(tables_of(30, 20, 25), CPU) is not None
-    assert ColumnTokens.of(tables_of(300, *[2] * 20), CPU) is None
-
-
-@pytest.mark.parametrize("writing", WRITINGS)
-def test_the_value_losses_of_the_tokens_say_their_row(writing: Writing) -> None:
-    encoding, sentences = ragged(writing)
-    model, loss = random_model("gpt2", encoding), ValueLoss(encoding.tables, CPU)
-    losses, rows = loss.by_token(model, sentences)
-    alone = [loss(model, sentences.take(np.array([row])))[0].item() for row in range(8)]
-    summed = np.bincount(rows.numpy(), weights=losses.detach().numpy(), minlength=8)
-    assert summed == pytest.approx(alone, rel=1e-4)
+    assert _ColumnTokens.of(tables_of(30, 20, 25), CPU) is not None
+    assert _ColumnTokens.of(tables_of(300, *[2] * 20), CPU) is None
 
 
 @pytest.mark.parametrize("writing", WRITINGS)
@@ -112,16 +105,77 @@ def test_the_sentence_loss_is_that_of_every_token_but_the_first_and_of_the_end(
     assert total.item() == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("free", [True, False])
-def test_losses_teach_the_model(free: bool) -> None:
-    encoding, sentences = ragged("text apart")
-    model = random_model("gpt2", encoding)
-    loss: Loss = SentenceLoss(CPU) if free else ValueLoss(encoding.tables, CPU)
-    optimiser = torch.optim.AdamW(model.parameters(), 1e-2)
-    before = loss(model, sentences)[0].item()
-    for _ in range(20):
-        optimiser.zero_grad()
-        total, n = loss(model, sentences)
-        (total / n).backward()
-        optimiser.step()
-    assert loss(model, sentences)[0].item() < before / 2
+CPU = torch.device("cpu")
+
+
+def weighed(writing: Writing, weights: np.ndarray | None = None) -> tuple[Any, Any, Sentences]:
+    """Model, tables and twelve sentences of the table."""
+    encoding, clauses = written(table(), writing)
+    rows = clauses.take(np.arange(12))
+    rows = rows if weights is None else rows.with_weights(weights)
+    orders = draw_orders(12, 5, "permute_x", np.random.default_rng(0))
+    return random_model("llama", encoding), encoding.tables, encoding.assemble(rows, orders)
+
+
+def by_hand(model: Any, tables: Any, sentences: Sentences) -> tuple[np.ndarray, np.ndarray]:
+    """Loss of each row's label and of its features."""
+    label, features = np.zeros(12), np.zeros(12)
+    for row, (ids, real, states) in enumerate(zip(sentences.ids, sentences.real, sentences.states, strict=True)):
+        with torch.inference_mode():
+            logits = model(input_ids=torch.from_numpy(ids[real])[None]).logits[0].double()
+        for place in np.flatnonzero(states >= 0).tolist():
+            legal = np.flatnonzero(tables.allowed[states[place]])
+            chances = torch.log_softmax(logits[place - 1, legal], dim=0)
+            part = label if states[place] >= tables.starts[-1] else features
+            part[row] -= float(chances[legal.tolist().index(ids[place])])
+    return label, features
+
+
+@torch.inference_mode()
+def loss_of(model: Any, tables: Any, sentences: Sentences, **objective: float) -> float:
+    total, rows = LabelLoss(tables, CPU, LabelObjective(**objective))(model, sentences)
+    assert rows == len(sentences.ids)
+    return float(total)
+
+
+@pytest.mark.parametrize(("writing", "features", "gamma"), cases(WRITINGS, [0.0, 0.5, 1.0], [0.0, 2.0], together=1))
+def test_the_loss_is_that_of_the_formula(writing: Writing, features: float, gamma: float) -> None:
+    weights = np.linspace(0, 3, 12)
+    model, tables, sentences = weighed(writing, weights)
+    label, other = by_hand(model, tables, sentences)
+    expected = (weights * (1 - np.exp(-label)) ** gamma * label).sum() + features * other.sum()
+    found = loss_of(model, tables, sentences, feature_weight=features, focal_gamma=gamma)
+    assert found == pytest.approx(expected, rel=1e-3)
+
+
+def test_absent_weights_are_ones_and_a_row_of_weight_zero_says_nothing_of_its_label() -> None:
+    model, tables, sentences = weighed("bins")
+    ones, zeros = (replace(sentences, weights=np.full(12, w)) for w in (1.0, 0.0))
+    assert loss_of(model, tables, sentences) == pytest.approx(loss_of(model, tables, ones))
+    assert loss_of(model, tables, zeros, feature_weight=0.0) == 0
+    assert loss_of(model, tables, zeros) > 0
+
+
+def test_the_focal_loss_takes_most_from_the_easiest_rows() -> None:
+    model, tables, sentences = weighed("bins")
+    label, _ = by_hand(model, tables, sentences)
+    kept = [
+        loss_of(model, tables, sentences.take(np.array([row])), feature_weight=0, focal_gamma=2) / label[row]
+        for row in np.argsort(label)
+    ]
+    assert kept == sorted(kept)
+    assert kept[0] < 0.1 < 0.5 < kept[-1] < 1
+
+
+@pytest.mark.parametrize(
+    ("objective", "name"),
+    [
+        ({"feature_weight": -1}, "feature_weight"),
+        ({"feature_weight": 1001}, "feature_weight"),
+        ({"focal_gamma": -0.1}, "focal_gamma"),
+        ({"focal_gamma": float("nan")}, "focal_gamma"),
+    ],
+)
+def test_what_is_out_of_range_is_refused(objective: dict[str, float], name: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"{name} must be a number between 0"):
+        LabelObjective(**objective)

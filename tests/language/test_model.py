@@ -15,21 +15,21 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
-from imbllm_autogluon.language.adamw import FlatAdamW
-from imbllm_autogluon.language.label_loss import LabelObjective
+from imbllm_autogluon.language.losses import LabelObjective
 from imbllm_autogluon.language.model import TableLanguageModel
+from imbllm_autogluon.language.training import _FlatAdamW
 from imbllm_autogluon.sentences.orders import ORDERS, Order
-from tests.language import tuned
-from tests.language.tables import LABEL, TINY, clauses_of, legal_rows, prompts, table, vocabulary_of
+from tests.language import trainers
+from tests.language.tables import LABEL, TINY, clauses_of, completed, legal_rows, prompts, table, vocabulary_of
 from tests.products import cases
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.language.config import LanguageConfig
-    from imbllm_autogluon.language.prompts import Prompts
     from imbllm_autogluon.sentences import Clauses
-    from imbllm_autogluon.sentences.value_codings import Numbers
+    from imbllm_autogluon.sentences.values import Numbers
 
 FRAME = table()
 
@@ -62,16 +62,16 @@ def batches(model: TableLanguageModel) -> list[Prompts]:
 
 
 def written(model: TableLanguageModel, seed: int = 0) -> list[Any]:
-    return [rows.tokens.tolist() for rows in model.complete(batches(model), seed=seed)]
+    return [rows.tokens.tolist() for rows in completed(model, batches(model), seed)]
 
 
 @pytest.mark.parametrize(("numbers", "order", "steps"), cases(["bins", "digits"], ORDERS, [0, 2], together=1))
 def test_every_row_is_legal_at_any_stage_of_training(numbers: Numbers, order: Order, steps: int) -> None:
     config = dataclasses.replace(TINY, numbers=numbers, order=order, steps=steps, warmup_steps=steps, temperature=5.0)
     model = trained(config)
-    completed = model.complete(batches(model), seed=0)
-    assert [len(rows.tokens) for rows in completed] == [20, 4]
-    for rows, batch in zip(completed, batches(model), strict=True):
+    found = completed(model, batches(model))
+    assert [len(rows.tokens) for rows in found] == [20, 4]
+    for rows, batch in zip(found, batches(model), strict=True):
         assert rows.present.all()
         assert legal_rows(model.encoding, rows.tokens)
         width = min(rows.tokens.shape[2], batch.tokens.shape[2])
@@ -97,7 +97,7 @@ def test_training_and_writing_leave_no_trace_in_the_process() -> None:
     inside: list[int] = []
     model = trained(threads=2, progress=lambda _: inside.append(torch.get_num_threads()))
     assert set(inside) == {2}
-    model.complete(batches(model), seed=0, threads=2)
+    completed(model, batches(model), threads=2)
     assert process_state() == before
 
 
@@ -119,20 +119,14 @@ def test_training_tells_how_each_stage_went() -> None:
     assert minority.tokens == 3 * 8 * 6
 
 
-def test_without_a_warm_up_there_is_one_stage_at_the_full_rate() -> None:
-    model = model_of()
-    model.train(rows_of(model)[0])
-    assert list(model.curves) == ["minority"]
-
-
 def test_the_stage_after_a_warm_up_is_trained_at_a_third_of_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    rates, step = [], FlatAdamW.step
+    rates, step = [], _FlatAdamW.step
 
-    def recorded(self: FlatAdamW, rate: float, divisor: int) -> None:
+    def recorded(self: _FlatAdamW, rate: float, divisor: int) -> None:
         rates.append(rate)
         step(self, rate, divisor)
 
-    monkeypatch.setattr(FlatAdamW, "step", recorded)
+    monkeypatch.setattr(_FlatAdamW, "step", recorded)
     trained()
     model = model_of()
     model.train(rows_of(model)[0])
@@ -156,37 +150,6 @@ def test_no_time_stops_every_stage_at_once_and_says_so(options: dict[str, float]
     assert len(written(model)[0]) == 20
 
 
-def test_stages_share_a_time_limit_by_their_steps() -> None:
-    long = dataclasses.replace(TINY, steps=10**6, warmup_steps=10**6, time_limit=60.0)
-    warmup, minority = trained(long, time_limit=1.0).curves.values()
-    assert [warmup.stopped_by, minority.stopped_by] == ["time limit", "time limit"]
-    assert 0.45 <= warmup.seconds < 0.9  # half of what is left when the first stage begins
-    assert minority.losses
-
-
-def test_every_row_is_seen_equally_often_in_batches_of_the_size_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = model_of(dataclasses.replace(TINY, steps=80, batch_size=4))  # five groups of sorted batches
-    everyone = rows_of(model)[1].take(np.arange(10))
-    seen: list[Any] = []
-    assemble = type(model.encoding).assemble
-
-    def recorded(self: Any, clauses: Clauses, orders: Any) -> Any:
-        seen.append(clauses.tokens)
-        return assemble(self, clauses, orders)
-
-    monkeypatch.setattr(type(model.encoding), "assemble", recorded)
-    model.train(everyone)
-    assert {len(batch) for batch in seen} == {4}
-    _, counts = np.unique(np.concatenate(seen), axis=0, return_counts=True)
-    assert counts.tolist() == [32] * 10
-
-
-def test_fewer_rows_than_a_batch_make_smaller_batches() -> None:
-    model = model_of()
-    model.train(rows_of(model)[0].take(np.array([2])))
-    assert model.curves["minority"].tokens == 3 * 6
-
-
 def test_other_settings_of_decoding_share_the_weights() -> None:
     model = trained()
     other = model.with_config(dataclasses.replace(TINY, temperature=0.01))
@@ -204,57 +167,30 @@ def test_a_loaded_model_writes_the_same_rows(numbers: Numbers, tmp_path: Path) -
     assert loaded.config == model.config
     assert loaded.curves == model.curves
     assert loaded.n_parameters == model.n_parameters
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["language.json", "model.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["state-1", "state.json"]
 
 
-def spoil_json(folder: Path) -> None:
-    (folder / "language.json").write_text("{", encoding="utf-8")
-
-
-def spoil_weights(folder: Path) -> None:
-    weights = folder / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:100])
-
-
-def another_format(folder: Path) -> None:
-    edit(folder, format=1)
+WEIGHTS = "state-1/arrays.safetensors"
 
 
 def unknown_setting(folder: Path) -> None:
-    edit(folder, config={"stepz": 3})
-
-
-def a_list(folder: Path) -> None:
-    (folder / "language.json").write_text("[]", encoding="utf-8")
+    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    state["data"]["config"] = {"stepz": 3}
+    (folder / "state.json").write_text(json.dumps(state), encoding="utf-8")
 
 
 def another_shape(folder: Path) -> None:
-    weights = load_file(folder / "model.safetensors")
-    save_file({name: weight[:1].clone() for name, weight in weights.items()}, folder / "model.safetensors")
-
-
-def another_layer(folder: Path) -> None:
-    weights = load_file(folder / "model.safetensors")
-    save_file({f"x.{name}": weight for name, weight in weights.items()}, folder / "model.safetensors")
-
-
-def edit(folder: Path, **changes: Any) -> None:
-    path = folder / "language.json"
-    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
+    weights = load_file(folder / WEIGHTS)
+    save_file({name: weight[:1].clone() for name, weight in weights.items()}, folder / WEIGHTS)
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (spoil_json, "no usable language model in"),
-        (spoil_weights, "no usable language model in"),
-        (another_format, "has format 1; this version reads format 4"),
+        (lambda folder: (folder / "state.json").write_text("{", encoding="utf-8"), "no usable language model in"),
+        (lambda folder: (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:100]), "no usable language"),
         (unknown_setting, "unknown setting 'stepz'"),
-        (a_list, "no usable language model in"),
-        (another_layer, "the stored weights do not fit the model"),
         (another_shape, "the stored weights do not fit the model"),
-        (lambda folder: (folder / "language.json").unlink(), "no usable language model in"),
-        (lambda folder: (folder / "model.safetensors").unlink(), "no usable language model in"),
     ],
 )
 def test_broken_missing_and_foreign_files_are_refused(spoil: Any, message: str, tmp_path: Path) -> None:
@@ -274,13 +210,13 @@ def test_a_pickled_model_writes_the_same_rows() -> None:
 
 @pytest.mark.parametrize("clauses", ["text", "tokens"])
 def test_a_pickle_does_not_hold_the_weights_of_the_base_model(pretrained_gpt2: Path, clauses: str) -> None:
-    model = tuned.trained(pretrained_gpt2, tuning="lora", clauses=clauses)
+    model = trainers.trained(pretrained_gpt2, tuning="lora", clauses=clauses)
     content = pickle.dumps(model)
     base = load_file(pretrained_gpt2 / "model.safetensors")
     blocks = [weight for name, weight in base.items() if ".h." in name and weight.ndim == 2]
     assert len(blocks) >= 4
     assert not any(weight.numpy().tobytes() in content for weight in blocks)
-    assert tuned.written(pickle.loads(content)) == tuned.written(model)
+    assert trainers.written(pickle.loads(content)) == trainers.written(model)
 
 
 def test_an_objective_makes_the_second_stage_learn_the_label() -> None:
@@ -302,7 +238,7 @@ def test_weights_of_labels_change_what_is_learned() -> None:
         weights = np.where(np.arange(60) % 4 == 0, rare_weight, 1.0)
         model.train(everyone.with_weights(weights), objective=LabelObjective(feature_weight=0.0))
         batch = prompts(everyone, [0, 1, 2, 3, 4, LABEL], 5, list(range(60)))
-        answers.append(np.exp(model.score(batch, LABEL, everyone.tokens[:1, LABEL])).mean())
+        answers.append(np.exp(model.score_all([batch], LABEL, everyone.tokens[:1, LABEL])[0]).mean())
     assert answers[0] < 0.2 < 0.7 < answers[1]
 
 

@@ -10,13 +10,12 @@ import pytest
 import torch
 
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
-from imbllm_autogluon.language.losses import ValueLoss
 from imbllm_autogluon.language.model import TableLanguageModel
-from imbllm_autogluon.language.prompts import Prompts
-from imbllm_autogluon.language.scoring import ValueScorer, log_likelihoods
+from imbllm_autogluon.language.scoring import log_likelihoods, score_values
 from imbllm_autogluon.sentences import PADDING, draw_orders
-from imbllm_autogluon.sentences.value_codings import padded
+from imbllm_autogluon.sentences.values import padded
 from tests.language.tables import (
     FUSED,
     LABEL,
@@ -51,6 +50,7 @@ CASES: dict[str, tuple[list[int], int, list[int]]] = {
     "labels differ": ([LABEL, 0, 4, 1, 2, 3], 3, [0, 1, 2, 3, 4, 5]),
     "no label given": ([0, 3, 4, 1, 2, LABEL], 3, [3, 4, 5, 6]),
     "one row": ([3, 4, 1, 2, LABEL, 0], 2, [7]),
+    "clauses left out": ([3, 0, LABEL], 2, [0, 1, 5]),
 }
 
 
@@ -106,7 +106,7 @@ def test_scores_equal_a_slow_reference(opening: str, architecture: Architecture,
     for clause in (1, 2, LABEL):
         if clause not in batch.order[: batch.given]:
             values = some(spellings(encoding, clause), 6)
-            scores = ValueScorer(model, encoding).score(batch, clause, values)
+            scores = score_values(model, encoding, batch, clause, values)
             assert scores.dtype == np.float64
             assert scores == pytest.approx(reference(model, encoding, batch, clause, values), abs=2e-4)
 
@@ -117,7 +117,7 @@ def test_the_probabilities_of_all_legal_values_sum_to_one(writing: Writing, clau
     encoding, clauses = written(frame, writing)
     batch = prompts(clauses, [3, clause, *(j for j in range(6) if j not in (3, clause))], 1, [0, 1, 2, 3])
     values = spellings(encoding, clause)
-    scores = ValueScorer(random_model("gpt2", encoding), encoding).score(batch, clause, values)
+    scores = score_values(random_model("gpt2", encoding), encoding, batch, clause, values)
     assert np.exp(scores).sum(axis=1) == pytest.approx(np.ones(4), abs=1e-6)
 
 
@@ -134,7 +134,7 @@ def test_classes_of_several_tokens_are_scored_whole(writing: Writing) -> None:
     values = coding.encode(np.arange(5), np.zeros(5, dtype=bool))
     assert values.shape[1] > 3
     batch, model = prompts(clauses, [0, 3, LABEL, 1, 2, 4], 2, [0, 1, 2, 3]), random_model("llama", encoding)
-    scores = ValueScorer(model, encoding).score(batch, LABEL, values)
+    scores = score_values(model, encoding, batch, LABEL, values)
     assert scores == pytest.approx(reference(model, encoding, batch, LABEL, values), abs=2e-4)
     assert np.exp(scores).sum(axis=1) == pytest.approx(np.ones(4), abs=1e-6)
 
@@ -144,22 +144,10 @@ def test_the_decoder_draws_values_as_often_as_they_score() -> None:
     coding: Any = encoding.codings[LABEL]
     values = coding.encode(np.arange(5), np.zeros(5, dtype=bool))
     model, batch = random_model("gpt2", encoding, seed=3), prompts(clauses, [4, LABEL, 0, 1, 2, 3], 1, [0] * 4000)
-    scores = ValueScorer(model, encoding).score(prompts(clauses, [4, LABEL, 0, 1, 2, 3], 1, [0]), LABEL, values)
+    scores = score_values(model, encoding, prompts(clauses, [4, LABEL, 0, 1, 2, 3], 1, [0]), LABEL, values)
     drawn = ConstrainedDecoder(model, encoding, 1.0, torch.Generator().manual_seed(0)).complete(batch)
     classes, _ = coding.decode(drawn[:, LABEL], np.random.default_rng(0))
     assert np.bincount(classes, minlength=5) / 4000 == pytest.approx(np.exp(scores[0]), abs=0.03)
-
-
-def test_repeated_values_score_alike_and_no_values_give_no_scores() -> None:
-    encoding, clauses = written(table(), "text apart")
-    batch, scorer = (
-        prompts(clauses, [0, LABEL, 1, 2, 3, 4], 1, [0, 1]),
-        ValueScorer(random_model("gpt2", encoding), encoding),
-    )
-    values = spellings(encoding, LABEL)
-    scores = scorer.score(batch, LABEL, np.concatenate([values, values[:1]]))
-    assert scores[:, 2].tolist() == scores[:, 0].tolist()
-    assert scorer.score(batch, LABEL, values[:0]).shape == (2, 0)
 
 
 def test_the_model_is_asked_once_for_each_beginning_that_leaves_a_choice() -> None:
@@ -168,22 +156,11 @@ def test_the_model_is_asked_once_for_each_beginning_that_leaves_a_choice() -> No
     coding: Any = encoding.codings[LABEL]
     values = coding.encode(np.arange(4), np.zeros(4, dtype=bool))
     model: Any = CountingModel(random_model("gpt2", encoding))
-    ValueScorer(model, encoding).score(prompts(clauses, [0, LABEL, 1, 2, 3, 4], 1, [0, 1]), LABEL, values)
+    score_values(model, encoding, prompts(clauses, [0, LABEL, 1, 2, 3, 4], 1, [0, 1]), LABEL, values)
     # The prompt; then what is behind " ", " A" and " AA": the blank at the beginning and the comma are certain.
     spelled = [encoding.token_texts[token] for token in values[0]]
     assert spelled == [" ", "A", "A", "B", ","]
     assert [width for _, width in model.shapes][1:] == [1, 2, 3]
-
-
-@pytest.mark.parametrize("writing", WRITINGS)
-def test_scoring_leaves_the_model_and_later_scores_alone(writing: Writing) -> None:
-    encoding, clauses = written(table(), writing)
-    batch, scorer = (
-        prompts(clauses, [0, LABEL, 1, 2, 3, 4], 1, [0, 1, 2]),
-        ValueScorer(random_model("gpt2", encoding), encoding),
-    )
-    values = spellings(encoding, 2)
-    assert scorer.score(batch, 2, values).tolist() == scorer.score(batch, 2, values).tolist()
 
 
 @pytest.mark.parametrize(
@@ -202,7 +179,7 @@ def test_what_cannot_be_scored_is_refused(clause: int, value: Any, message: str)
     tokens = {"long": [*right, right[0]], "short": right[:-1]}.get(value, value) if isinstance(value, str) else value
     batch = prompts(clauses, [0, 1, 2, 3, 4, LABEL], 1, [0])
     with pytest.raises(InvalidInputError, match=message):
-        ValueScorer(random_model("gpt2", encoding), encoding).score(batch, clause, np.array([tokens], dtype=np.int64))
+        score_values(random_model("gpt2", encoding), encoding, batch, clause, np.array([tokens], dtype=np.int64))
 
 
 @pytest.mark.parametrize(
@@ -226,43 +203,13 @@ def test_log_likelihoods_are_the_sum_of_the_scores_of_each_value(
         assert total[row] == pytest.approx(sum(float(value[0, 0]) for value in values), abs=2e-3)
 
 
-def test_log_likelihoods_sum_to_the_loss() -> None:
-    encoding, clauses = written(table(), "text joined")
-    orders, model = draw_orders(60, 5, "fix_y", np.random.default_rng(0)), random_model("gpt2", encoding)
-    with torch.inference_mode():
-        loss, _ = ValueLoss(encoding.tables, torch.device("cpu"))(model, encoding.assemble(clauses, orders))
-    total = log_likelihoods(model, encoding, clauses, orders, rows_at_once=25)
-    assert total.shape == (60,)
-    assert total.sum() == pytest.approx(-float(loss), rel=1e-5)
-
-
-def test_absent_clauses_add_nothing_to_a_likelihood() -> None:
-    encoding, clauses = written(table(), "text joined")
-    model, orders = random_model("gpt2", encoding), np.tile([LABEL, 0, 1, 2, 3, 4], (60, 1))
-    label_alone = clauses.with_present(np.arange(6)[None, :].repeat(60, axis=0) == LABEL)
-    total = log_likelihoods(model, encoding, label_alone, orders, rows_at_once=60)
-    batch = Prompts(orders[0], 0, clauses.tokens[:1])
-    assert total[0] == pytest.approx(
-        reference(model, encoding, batch, LABEL, clauses.tokens[:1, LABEL])[0, 0], abs=2e-4
-    )
-
-
 def test_a_masked_model_has_no_probability_of_a_row_and_says_so() -> None:
     model = TableLanguageModel(vocabulary_of(table()), replace(TINY, backbone="compact_masked"), 0)
     rows = clauses_of(model.vocabulary, table())
     with pytest.raises(InvalidInputError, match="'compact_masked' is a masked language model"):
         model.log_likelihoods(rows, np.tile(np.arange(6), (len(rows.tokens), 1)))
     with pytest.raises(InvalidInputError, match="Use a causal one"):
-        model.score(prompts(rows, [0, 1, 2, 3, 4, LABEL], 5, [0]), LABEL, np.array([[0]]))
-
-
-@pytest.mark.parametrize("writing", WRITINGS)
-def test_prompts_may_leave_clauses_out(writing: Writing) -> None:
-    encoding, clauses = written(table(), writing)
-    batch, model = prompts(clauses, [3, 0, LABEL], 2, [0, 1, 5]), random_model("llama", encoding)
-    values = spellings(encoding, LABEL)
-    scores = ValueScorer(model, encoding).score(batch, LABEL, values)
-    assert scores == pytest.approx(reference(model, encoding, batch, LABEL, values), abs=2e-4)
+        model.score_all([prompts(rows, [0, 1, 2, 3, 4, LABEL], 5, [0])], LABEL, np.array([[0]]))
 
 
 def test_several_batches_score_as_each_alone_in_their_order() -> None:
@@ -274,5 +221,6 @@ def test_several_batches_score_as_each_alone_in_their_order() -> None:
         prompts(rows, [4, LABEL], 1, []),
     ]
     together = model.score_all(iter(batches[:2]), LABEL, values)
-    assert [scores.tolist() for scores in together] == [model.score(b, LABEL, values).tolist() for b in batches[:2]]
+    alone = [model.score_all([batch], LABEL, values)[0] for batch in batches[:2]]
+    assert [scores.tolist() for scores in together] == [scores.tolist() for scores in alone]
     assert model.score_all([], LABEL, values) == []

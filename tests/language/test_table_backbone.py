@@ -9,22 +9,30 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from transformers import BertConfig, BertForMaskedLM
 
-from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
-from imbllm_autogluon.language.backbones import find_backbone, load_model, load_tokenizer
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.language.backbones import find_backbone
+from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
 from imbllm_autogluon.language.losses import ValueLoss
 from imbllm_autogluon.language.model import TableLanguageModel
-from imbllm_autogluon.language.prompts import Prompts
-from imbllm_autogluon.language.scoring import ValueScorer, log_likelihoods
-from imbllm_autogluon.language.table_backbone import TableBackbone, base_fingerprint, build_table_backbone
-from imbllm_autogluon.sentences import ClauseWriter, TextColumn, TextVocabulary
-from tests.language.pretrained import save_pretrained
-from tests.language.tables import LABEL, clauses_of, legal_rows, prompts, table, vocabulary_of
+from imbllm_autogluon.language.pretrained import load_model, load_tokenizer
+from imbllm_autogluon.language.scoring import log_likelihoods, score_values
+from imbllm_autogluon.language.table_backbone import (
+    TableBackbone,
+    _base_fingerprint,
+    _trim_vocabulary,
+    build_table_backbone,
+)
+from imbllm_autogluon.sentences import TextColumn, TextVocabulary, draw_orders
+from tests.language.pretrained import SPACES_OF, Architecture, causal_model, save_pretrained, tokenizer
+from tests.language.tables import LABEL, clauses_of, table, text_vocabulary_of, vocabulary_of
 from tests.products import cases
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tests.language.pretrained import Architecture
@@ -71,50 +79,14 @@ def test_names_and_values_of_a_pretrained_backbone_share_places_where_numbers_ar
     assert (free.lengths(rows) - fused.lengths(rows) == fused.n_clauses - 1).all()
 
 
-@pytest.mark.parametrize("settings", [{"clauses": "text"}, {"clauses": "tokens", "numbers": "digits"}])
-def test_a_pretrained_backbone_writes_legal_rows_that_people_can_read(folder: Path, settings: dict[str, Any]) -> None:
-    backbone = built(folder, **settings)
-    vocabulary = vocabulary_of(FRAME, "digits")
-    clauses = backbone.encoding.encode(vocabulary.schema.encode(FRAME), vocabulary.schema.encode_label(FRAME["bought"]))
-    generator = torch.Generator().manual_seed(0)
-    rows = ConstrainedDecoder(backbone.model, backbone.encoding, 1.0, generator).complete(
-        prompts(clauses, [LABEL, 3, 0, 1, 2, 4], 1, [0, 4, 8, 12])
-    )
-    assert legal_rows(backbone.encoding, rows)
-
-
-def test_what_is_written_in_text_is_read_by_the_clause_writer(folder: Path) -> None:
-    source = find_backbone(str(folder))
-    tokenizer = load_tokenizer(source)
-    vocabulary = TextVocabulary(vocabulary_of(FRAME).schema, tokenizer)
-    backbone, encoding = built(folder, clauses="text"), vocabulary.encoding()
-    order = [LABEL, 3, 0, 1, 2, 4]
-    rows = ConstrainedDecoder(backbone.model, encoding, 1.0, torch.Generator().manual_seed(0)).complete(
-        prompts(clauses_of(vocabulary, FRAME), order, 1, list(range(20)))
-    )
-    ids, writer = np.array(vocabulary.token_ids), ClauseWriter(vocabulary.schema)
-    for row in rows.tolist():
-        tokens = [t for clause in order for t in (*encoding.prefixes[clause], *row[clause]) if t >= 0]
-        reading = writer.read(tokenizer.decode(ids[tokens].tolist()).strip().removesuffix(","))
-        assert reading.label is not None
-        assert sorted(reading.features) == [0, 1, 2, 3, 4]
-
-
 def test_a_backbone_says_where_its_weights_come_from(folder: Path) -> None:
     backbone = built(folder)
     assert backbone.base is not None
     assert (backbone.base.location, backbone.base.revision) == (str(folder), None)
-    assert backbone.base.fingerprint == base_fingerprint(load_model(find_backbone(str(folder))))
+    assert backbone.base.fingerprint == _base_fingerprint(load_model(find_backbone(str(folder))))
     assert backbone.family == "causal"
     assert backbone.device == torch.device("cpu")
     assert not backbone.model.training
-
-
-@pytest.mark.parametrize("name", ["compact", "compact_masked"])
-def test_compact_backbones_have_no_base(name: str) -> None:
-    backbone = build_table_backbone(vocabulary_of(FRAME), LanguageConfig(backbone=name, width=16, layers=1).resolved())
-    assert backbone.base is None
-    assert backbone.family == ("masked" if name == "compact_masked" else "causal")
 
 
 @pytest.mark.parametrize("clauses", ["text", "tokens"])
@@ -130,23 +102,6 @@ def test_sentences_too_long_for_the_model_are_refused_with_the_remedies(clauses:
     cells, labels = vocabulary.schema.encode(FRAME), vocabulary.schema.encode_label(FRAME["bought"])
     rows, orders = fits.encoding.encode(cells, labels), np.tile([LABEL, 0, 1, 2, 3, 4], (60, 1))
     assert np.isfinite(log_likelihoods(fits.model, fits.encoding, rows, orders, rows_at_once=60)).all()
-
-
-def test_an_absent_backbone_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ImbLLMError, match="nowhere"):
-        built(tmp_path / "nowhere")
-
-
-def test_a_compact_masked_backbone_refuses_values_of_several_tokens() -> None:
-    config = LanguageConfig(backbone="compact_masked", numbers="digits").resolved()
-    with pytest.raises(InvalidInputError, match="numbers='bins'"):
-        build_table_backbone(vocabulary_of(FRAME, "digits"), config)
-
-
-def test_settings_name_what_learns(folder: Path) -> None:
-    lora, full = built(folder), built(folder, tuning="full")
-    assert all("lora_" in name or "wte" in name or "embed" in name or "head" in name for name in lora.tuning.learning())
-    assert len(full.tuning.learning()) == len(list(full.model.named_parameters()))
 
 
 NOTES: list[str | None] = [
@@ -189,11 +144,11 @@ def test_a_label_is_scored_behind_a_text_and_the_text_counts(folder: Path, readi
     backbone, clauses = read(folder, reading)
     values = backbone.encoding.codings[-1].encode(np.arange(2), np.zeros(2, dtype=bool))
     prompts = Prompts(np.array([*order, LABEL_BEHIND_TEXT]), len(order), clauses.tokens)
-    scores = ValueScorer(backbone.model, backbone.encoding).score(prompts, LABEL_BEHIND_TEXT, values)
+    scores = score_values(backbone.model, backbone.encoding, prompts, LABEL_BEHIND_TEXT, values)
     assert np.exp(scores).sum(axis=1) == pytest.approx(np.ones(6), abs=1e-6)
     assert len(np.unique(scores[:, 0].round(7))) == 6
     alone = Prompts(prompts.order, prompts.given, clauses.tokens[2:3])
-    again = ValueScorer(backbone.model, backbone.encoding).score(alone, LABEL_BEHIND_TEXT, values)
+    again = score_values(backbone.model, backbone.encoding, alone, LABEL_BEHIND_TEXT, values)
     assert again[0] == pytest.approx(scores[2], abs=1e-5)
 
 
@@ -225,9 +180,9 @@ def test_rows_are_written_behind_a_given_text_and_a_text_itself_is_refused(folde
     ):
         decoder.complete(Prompts(given[::-1], 2, clauses.tokens))
     assert decoder.complete(Prompts(given[1:], 1, clauses.tokens)).shape[0] == 6
-    scorer, value = ValueScorer(backbone.model, backbone.encoding), clauses.tokens[:1, TEXT]
+    value = clauses.tokens[:1, TEXT]
     with pytest.raises(InvalidInputError, match="not the tokens of a legal value of clause 5"):
-        scorer.score(Prompts(given[1:], 1, clauses.tokens), TEXT, value)
+        score_values(backbone.model, backbone.encoding, Prompts(given[1:], 1, clauses.tokens), TEXT, value)
 
 
 def test_a_label_that_only_the_text_tells_is_learned_and_a_stored_model_reads_texts_alike(tmp_path: Path) -> None:
@@ -243,26 +198,101 @@ def test_a_label_that_only_the_text_tells_is_learned_and_a_stored_model_reads_te
     model.train(clauses)
     values = model.encoding.codings[-1].encode(np.arange(2), np.zeros(2, dtype=bool))
     prompts = Prompts(np.array([0, 1, 2]), 2, clauses.tokens)
-    scores = model.score(prompts, 2, values)
+    scores = model.score_all([prompts], 2, values)[0]
     assert (scores.argmax(axis=1) == labels).mean() > 0.95
     model.save(tmp_path)
     again = TableLanguageModel.load(tmp_path)
     assert again.vocabulary.texts == vocabulary.texts
-    assert again.score(prompts, 2, values).tolist() == scores.tolist()
-
-
-def test_words_of_texts_begin_at_the_mean_of_their_sub_words(folder: Path) -> None:
-    backbone, _ = read(folder, "tokens")
-    source = find_backbone(str(folder))
-    whole, tokenizer = load_model(source).get_input_embeddings().weight, load_tokenizer(source)
-    new = backbone.model.get_input_embeddings().weight
-    for word in ("soup", "called", ",", "\U0001f35c", "\u05e9\u05dc\u05d5\u05dd"):
-        token = backbone.encoding.token_names.index(f"text: {word}")
-        ids = tokenizer.encode(f" {word}", add_special_tokens=False)
-        assert torch.allclose(new[token], whole[ids].mean(dim=0), atol=1e-6)
+    assert again.score_all([prompts], 2, values)[0].tolist() == scores.tolist()
 
 
 def test_a_masked_backbone_refuses_columns_of_free_text() -> None:
     config = LanguageConfig(backbone="compact_masked", width=16, layers=1).resolved()
     with pytest.raises(InvalidInputError, match="reads no columns of free text"):
         build_table_backbone(replace(vocabulary_of(FRAME), texts=(TextColumn("note", ("a",), 4),)), config)
+
+
+KINDS: list[tuple[Architecture, bool]] = [("gpt2", True), ("gpt2", False), ("llama", True), ("llama", False)]
+SOURCES = [[], [7], [3, 5, 3], [0, 9]]
+
+
+def means(weights: torch.Tensor, sources: Sequence[Sequence[int]]) -> list[list[float]]:
+    rows = [weights[list(source)].sum(dim=0) / max(1, len(source)) for source in sources]
+    return torch.stack(rows).tolist()
+
+
+def with_bias() -> Any:
+    """A masked model, whose output layer has a bias."""
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    model = BertForMaskedLM(BertConfig(vocab_size=30, pad_token_id=0, **size)).eval()
+    with torch.no_grad():
+        model.get_output_embeddings().bias.normal_()
+    return model
+
+
+@pytest.mark.parametrize(("architecture", "tied"), KINDS)
+def test_a_new_token_begins_at_the_mean_of_those_it_stands_for(architecture: Architecture, tied: bool) -> None:
+    model = causal_model(architecture, 30, 20, tied=tied)
+    old, old_head = (weight.detach().clone() for weight in ends_of(model))
+    _trim_vocabulary(model, SOURCES)
+    new, head = ends_of(model)
+    assert torch.allclose(new, torch.tensor(means(old, SOURCES)))
+    assert torch.allclose(head, torch.tensor(means(old_head, SOURCES)))
+    assert (head is new) == tied
+    assert new.requires_grad
+    assert head.requires_grad
+
+
+def ends_of(model: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    return model.get_input_embeddings().weight, model.get_output_embeddings().weight
+
+
+def test_a_model_with_bias_says_the_same_of_the_tokens_that_stay() -> None:
+    model = with_bias()
+    kept = [4, 2, 20, 9]
+    ids = torch.tensor([[2, 9, 4, 4, 20]])
+    with torch.inference_mode():
+        whole = model(input_ids=ids).logits[:, :, kept]
+        _trim_vocabulary(model, [[token] for token in kept])
+        trimmed = model(input_ids=torch.tensor([[kept.index(token) for token in ids[0].tolist()]])).logits
+    assert torch.allclose(trimmed, whole, atol=1e-5)
+
+
+@pytest.mark.parametrize(("architecture", "tied"), KINDS)
+def test_a_trimmed_model_reads_text_as_the_whole_model_does(architecture: Architecture, tied: bool) -> None:
+    frame, spaces = table(), SPACES_OF[architecture]
+    vocabulary = text_vocabulary_of(frame, spaces)
+    encoding, ids = vocabulary.encoding(), np.array(vocabulary.token_ids)
+    rows = clauses_of(vocabulary, frame).take(np.arange(4))
+    sentences = encoding.assemble(rows, draw_orders(4, 5, "permute_xy", np.random.default_rng(0)))
+    model, trimmed = (causal_model(architecture, len(tokenizer(spaces)), 512, tied=tied) for _ in range(2))
+    _trim_vocabulary(trimmed, [[], *([token] for token in vocabulary.token_ids[1:])])
+    for row, real in zip(sentences.ids, sentences.real, strict=True):
+        with torch.inference_mode():
+            whole = model(input_ids=torch.from_numpy(ids[row[real]])[None]).logits[0, :, ids[1:]]
+            said = trimmed(input_ids=torch.from_numpy(row[real])[None]).logits[0]
+        assert said.shape[1] == encoding.n_tokens
+        assert torch.allclose(said[:, 1:], whole, atol=1e-4)
+        assert (said[:, 0] == 0).all()
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
+def test_the_configuration_knows_the_new_vocabulary_and_no_old_ids(architecture: Architecture) -> None:
+    model = causal_model(architecture, 30, 20)
+    _trim_vocabulary(model, SOURCES)
+    assert model.config.vocab_size == 4
+    assert [getattr(model.config, f"{name}_token_id") for name in ("bos", "eos", "pad")] == [None] * 3
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
+def test_each_block_and_the_embeddings_tell_in_the_fingerprint(architecture: Architecture) -> None:
+    before = _base_fingerprint(causal_model(architecture, 30, 20))
+    blocks = [f".{block}." for block in range(2)]
+    names = [name for name, _ in causal_model(architecture, 30, 20).named_parameters()]
+    firsts = [names[0], *(next(name for name in names if block in name) for block in blocks)]
+    for changed in firsts:
+        model = causal_model(architecture, 30, 20)
+        with torch.no_grad():
+            dict(model.named_parameters())[changed].view(-1)[0] += 1
+        assert _base_fingerprint(model) != before

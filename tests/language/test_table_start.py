@@ -1,4 +1,4 @@
-"""The compact model has seen other tables: before any step it knows a table better than its columns alone."""
+"""Before any step a model knows the table: values that go together are alike; it has seen other tables."""
 
 from __future__ import annotations
 
@@ -14,21 +14,120 @@ from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.language.table_start import (
-    SHIPPED,
     TokenFeatures,
+    _Cooccurrence,
     settle,
     shipped_weights,
     start_from_other_tables,
+    start_from_rows,
 )
-from imbllm_autogluon.oversampling import GeneratorConfig, ImbLLM
-from imbllm_autogluon.sentences import draw_orders
-from tests.language.tables import clauses_of, vocabulary_of
-from tests.language.test_cooccurrence import frame, shuffled
+from imbllm_autogluon.sentences import Clauses, SentenceEncoding, draw_orders
+from tests.language.tables import clauses_of, random_model, table, vocabulary_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from imbllm_autogluon.language.compact import CompactModel
+
+N_ROWS = 400
+
+
+def frame(seed: int = 0) -> pd.DataFrame:
+    """`fall` falls where `rise` rises, `town` goes with the label, `noise` with nothing."""
+    rng = np.random.default_rng(seed)
+    rise = rng.normal(size=N_ROWS)
+    rare = rng.random(N_ROWS) < 0.2
+    return pd.DataFrame(
+        {
+            "rise": rise.round(3),
+            "fall": (-rise + 0.3 * rng.normal(size=N_ROWS)).round(3),
+            "town": np.where(rng.random(N_ROWS) < np.where(rare, 0.9, 0.1), "Oslo", "Bergen"),
+            "noise": rng.normal(size=N_ROWS).round(3),
+            "bought": np.where(rare, "yes", "no"),
+        }
+    )
+
+
+def shuffled(rows: pd.DataFrame) -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    return pd.DataFrame({name: rng.permutation(rows[name].to_numpy()) for name in rows})
+
+
+def counted(rows: pd.DataFrame) -> tuple[_Cooccurrence, SentenceEncoding]:
+    vocabulary = vocabulary_of(rows, max_bins=16)
+    encoding = vocabulary.encoding()
+    return _Cooccurrence.of(encoding, clauses_of(vocabulary, rows), np.random.default_rng(0)), encoding
+
+
+def lifts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Products of the embeddings, by the names of the tokens."""
+    found, encoding = counted(rows)
+    vectors = found.embeddings(np.random.default_rng(0))
+    names = [encoding.token_names[token] for token in found.tokens]
+    return pd.DataFrame(vectors @ vectors.T, names, names)
+
+
+def bins_of(found: pd.DataFrame, column: str) -> list[str]:
+    return [name for name in found.index if name.startswith(column)]
+
+
+def test_values_that_occur_together_are_alike_and_others_are_opposed() -> None:
+    found = lifts(frame())
+    rise, fall = bins_of(found, "rise"), bins_of(found, "fall")
+    assert found.loc[rise[0], fall[-1]] > 0.3 > -0.2 > found.loc[rise[0], fall[0]]
+    towns = {name.split()[-1]: name for name in bins_of(found, "town")}
+    labels = {name.split()[-1]: name for name in bins_of(found, "bought")}
+    assert found.loc[towns["Oslo"], labels["yes"]] > 0.3 > 0 > found.loc[towns["Bergen"], labels["yes"]]
+
+
+def test_neighboring_bins_have_nearly_the_same_embedding() -> None:
+    found, encoding = counted(frame())
+    vectors = found.embeddings(np.random.default_rng(0))
+    rows = [i for i, token in enumerate(found.tokens) if encoding.token_names[token].startswith("rise")]
+    steps = np.linalg.norm(np.diff(vectors[rows], axis=0), axis=1)
+    assert steps.max() < np.linalg.norm(vectors[rows[0]] - vectors[rows[-1]]) / 3
+
+
+def test_columns_that_are_independent_get_no_embedding() -> None:
+    found = lifts(shuffled(frame()))
+    assert np.abs(found.to_numpy()).max() < 0.2
+    assert np.abs(lifts(frame()).loc[bins_of(found, "noise"), bins_of(found, "rise")].to_numpy()).max() < 0.3
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_a_few_rows_are_no_trouble(rows: int) -> None:
+    vocabulary = vocabulary_of(table())
+    clauses = clauses_of(vocabulary, table()).take(np.arange(rows))
+    found = _Cooccurrence.of(vocabulary.encoding(), clauses, np.random.default_rng(0))
+    assert np.isfinite(found.embeddings(np.random.default_rng(0))).all()
+
+
+def test_values_of_several_tokens_and_absent_ones_are_left_out() -> None:
+    vocabulary = vocabulary_of(table(), "digits")
+    encoding, clauses = vocabulary.encoding(), clauses_of(vocabulary, table())
+    absent = clauses.present.copy()
+    absent[:, 2] = False
+    found = _Cooccurrence.of(encoding, Clauses(clauses.tokens, absent), np.random.default_rng(0))
+    assert set(found.columns.tolist()) >= {4, 5}
+    assert 2 not in found.columns
+    digits = [token for token, name in enumerate(encoding.token_names) if name in "0123456789"]
+    assert not set(digits) & set(found.tokens.tolist())
+
+
+def test_a_start_changes_the_embeddings_of_values_alone_and_follows_from_the_seed() -> None:
+    vocabulary = vocabulary_of(frame())
+    encoding, clauses = vocabulary.encoding(), clauses_of(vocabulary, frame())
+    found = []
+    for seed in (1, 1, 2):
+        model = random_model("gpt2", encoding)
+        before = model.get_input_embeddings().weight.detach().clone()
+        start_from_rows(model, encoding, clauses, seed)
+        found.append(model.get_input_embeddings().weight.detach() - before)
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+    values = {int(token) for token in clauses.tokens[:, :, 0].ravel()}
+    assert {int(token) for token in torch.nonzero(found[0].abs().sum(dim=1))[:, 0]} <= values
+
 
 UNTRAINED = LanguageConfig(pretrained=True, warmup_steps=0, steps=0)
 
@@ -68,11 +167,6 @@ def test_what_it_knows_is_lost_where_columns_are_shuffled() -> None:
     assert abs(nats(model, new) - independent_nats(model, learned, new)) < 0.3
 
 
-def test_random_weights_know_less() -> None:
-    scratch = started(frame(0), LanguageConfig(warmup_steps=0, steps=0, pretrained=False))
-    assert nats(scratch, frame(1)) > nats(started(frame(0)), frame(1)) + 0.5
-
-
 def test_blocks_and_matrices_are_the_shipped_ones_and_learn_on(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[dict[str, torch.Tensor]] = []
 
@@ -91,16 +185,6 @@ def test_blocks_and_matrices_are_the_shipped_ones_and_learn_on(monkeypatch: pyte
     assert not any(torch.equal(after[name], weight) for name, weight in first.items() if weight.ndim == 2)
 
 
-def test_what_the_features_gave_is_in_plain_weights_after_training() -> None:
-    model = started(frame(), LanguageConfig(pretrained=True, warmup_steps=3, steps=3))._backbone.model
-    n_tokens = model.config.vocab_size
-    names = dict(model.named_parameters())
-    assert names["transformer.wte.weight"].shape == names["lm_head.weight"].shape == (n_tokens, 64)
-    assert not any("matrix" in name or "own" in name for name in names)
-    assert all(weight.requires_grad for weight in names.values())
-    assert not torch.equal(names["transformer.wte.weight"], names["lm_head.weight"])
-
-
 def test_settling_changes_no_probability() -> None:
     vocabulary = vocabulary_of(frame(), max_bins=16)
     encoding, clauses = vocabulary.encoding(fused=True), clauses_of(vocabulary, frame())
@@ -113,12 +197,6 @@ def test_settling_changes_no_probability() -> None:
     again = model(input_ids=ids).logits
     settle(model)
     assert torch.equal(model(input_ids=ids).logits, again)
-
-
-def test_a_model_that_was_stored_knows_what_it_knew(tmp_path: Path) -> None:
-    model = started(frame(), LanguageConfig(pretrained=True, warmup_steps=3, steps=3))
-    model.save(tmp_path)
-    assert nats(TableLanguageModel.load(tmp_path), frame(1)) == nats(model, frame(1))
 
 
 def test_training_that_was_stopped_goes_on_from_its_matrices(tmp_path: Path) -> None:
@@ -143,12 +221,7 @@ def test_training_that_was_stopped_goes_on_from_its_matrices(tmp_path: Path) -> 
     assert nats(parts, frame(1)) == pytest.approx(nats(whole, frame(1)), rel=1e-6)
 
 
-def test_the_same_rows_start_alike() -> None:
-    first, again = (started(frame())._backbone.model.state_dict() for _ in range(2))
-    assert all(torch.equal(weight, again[name]) for name, weight in first.items())
-
-
-def _features(rows: pd.DataFrame) -> TokenFeatures:
+def features_of(rows: pd.DataFrame) -> TokenFeatures:
     vocabulary = vocabulary_of(rows, max_bins=16)
     return TokenFeatures.of(vocabulary.encoding(fused=True), clauses_of(vocabulary, rows), np.random.default_rng(0))
 
@@ -157,7 +230,7 @@ def test_features_of_values_tell_their_rank_and_what_kind_they_are() -> None:
     rows = frame()
     rows.loc[:20, "rise"] = np.nan
     encoding = vocabulary_of(rows, max_bins=16).encoding(fused=True)
-    found = _features(rows)
+    found = features_of(rows)
     names = [encoding.token_names[token] for token in found.tokens]
     by_name = pd.DataFrame(found.values, names)
     bins = [name for name in names if name.startswith("rise: bin")]
@@ -181,23 +254,3 @@ def test_it_is_the_start_of_every_compact_model_that_has_its_shape() -> None:
     for other in others:
         found = LanguageConfig(**other).resolved()  # type: ignore[arg-type]
         assert (found.pretrained, found.learning_rate) == (False, 3e-3)
-
-
-def test_imbllm_takes_the_switch_and_writes_legal_rows() -> None:
-    X, y = frame().drop(columns="bought"), frame()["bought"]
-    config = GeneratorConfig.from_flat({"pretrained": True, "warmup_steps": 2, "steps": 2})
-    rows, labels = ImbLLM(config, random_state=0).fit(X, y, {"yes": 30}).sample()
-    assert set(labels) == {"yes"}
-    assert set(rows["town"]) <= {"Oslo", "Bergen"}
-    assert len(rows) == 30
-
-
-def test_digits_start_too() -> None:
-    digits = LanguageConfig(pretrained=True, warmup_steps=0, steps=0, numbers="digits")
-    assert np.isfinite(nats(started(frame(), digits), frame(1)))
-
-
-def test_the_weights_in_the_package_are_small() -> None:
-    from importlib.resources import files
-
-    assert len(files("imbllm_autogluon.language").joinpath(SHIPPED).read_bytes()) < 1_000_000

@@ -13,13 +13,12 @@ import torch
 from imbllm_autogluon.language import writing
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
-from imbllm_autogluon.language.table_backbone import TableBackbone
-from imbllm_autogluon.language.tuning import Tuning
+from imbllm_autogluon.language.table_backbone import TableBackbone, Tuning
 from imbllm_autogluon.language.writing import RowWriter
 from tests.language.tables import LABEL, legal_rows, prompts, random_model, table, written
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.language.prompts import Prompts
+    from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.sentences import SentenceEncoding
 
 ENCODING, CLAUSES = written(table(), "text apart")
@@ -85,14 +84,6 @@ def test_rows_are_complete_and_in_order_where_memory_runs_out(
     assert sizes is None or decoder.sizes == sizes
 
 
-def test_the_next_batch_begins_with_as_many_rows_as_memory_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    decoder = Small(6, MemoryError())
-    writer = writer_with(decoder, monkeypatch)
-    for _ in range(2):
-        writer.complete(prompts(CLAUSES, ORDER, 3, list(range(10))))
-    assert decoder.sizes == [10, 0, 5, 5, 5, 5]
-
-
 def test_less_at_once_is_logged_with_the_numbers(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -155,9 +146,3 @@ def test_an_untrained_model_writes_freely_and_every_row_is_legal_in_the_end() ->
     rows = writer.complete(prompts(CLAUSES, ORDER, 1, [0, 4, 8, 12]))
     assert legal_rows(ENCODING, rows.tokens)
     assert (writer.written_freely, writer.illegal) == (4, 4)
-
-
-def test_a_constrained_writer_counts_nothing() -> None:
-    writer = RowWriter(backbone(), CONFIG, 0)
-    writer.complete(prompts(CLAUSES, ORDER, 2, [0, 1]))
-    assert (writer.written_freely, writer.illegal) == (0, 0)

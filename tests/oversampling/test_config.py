@@ -6,21 +6,20 @@ import numpy as np
 import pytest
 
 from imbllm_autogluon.classification.config import MeasuresConfig
-from imbllm_autogluon.configuration import known_keys
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.oversampling import ConditioningConfig, GeneratorConfig, InterpolationConfig, QueryConfig
-from imbllm_autogluon.oversampling.config import CopiesConfig, PlausibilityConfig
+from imbllm_autogluon.oversampling.config import FilterConfig
 
 
 def test_no_setting_occurs_in_two_parts() -> None:
     keys = GeneratorConfig.flat_keys()
     assert len(set(keys)) == len(keys)
     parts = (
-        InterpolationConfig, ConditioningConfig, QueryConfig, CopiesConfig, PlausibilityConfig, MeasuresConfig,
+        InterpolationConfig, ConditioningConfig, QueryConfig, FilterConfig, MeasuresConfig,
         LanguageConfig,
     )  # fmt: skip
-    assert set(keys) == {key for part in parts for key in known_keys(part)}
+    assert set(keys) == {key for part in parts for key in part.flat_keys()}
 
 
 def test_flat_settings_land_in_their_part_and_come_back() -> None:

@@ -12,12 +12,15 @@ import pytest
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.language.writing import RowWriter
 from imbllm_autogluon.oversampling.great import GReaT
-from imbllm_autogluon.oversampling.storage import load_generator, save_generator
+from imbllm_autogluon.oversampling.methods import load_generator, save_generator
+from imbllm_autogluon.oversampling.pred_llm import PredLLMGenerator
 from tests.language.pretrained import save_pretrained
 from tests.oversampling.tables import expect_legal, labels, mixed, quick
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from imbllm_autogluon.oversampling.generator import LanguageGenerator
 
 pytestmark = pytest.mark.usefixtures("uniform_backbone")
 
@@ -100,21 +103,27 @@ def test_prompts_give_the_label_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen == {(1, X.shape[1])}
 
 
+@pytest.mark.parametrize("make", [GReaT, PredLLMGenerator])
 @pytest.mark.parametrize(
     ("settings", "steps"),
     [
-        ({"warmup_steps": 5, "steps": 3}, 8),
-        ({"warmup_steps": 0, "steps": 3}, 3),
-        ({"warmup_steps": 5, "steps": 3, "warmup": "none"}, 8),
-        ({"epochs": 2.0, "batch_size": 16}, 15),
+        ({"warmup_steps": 3, "steps": 2}, 5),
+        ({"warmup_steps": 0, "steps": 2}, 2),
+        ({"warmup_steps": 3, "steps": 2, "warmup": "none"}, 5),
+        ({"warmup_steps": 3, "epochs": 2.0, "batch_size": 10}, 16),
     ],
 )
-def test_one_stage_is_as_long_as_warm_up_and_fine_tuning_or_counts_its_epochs(
-    settings: dict[str, Any], steps: int
+def test_the_one_stage_is_as_long_as_both_of_imbllm_or_counts_its_epochs(
+    make: type[LanguageGenerator], settings: dict[str, Any], steps: int
 ) -> None:
-    generator = fitted(**settings)
-    assert [len(curve) for curve in generator.report.losses.values()] == [steps]
-    assert generator.language_model.config.warmup == "none"
+    generator = make(quick(**settings), random_state=0).fit(mixed(80), labels(50, 30), {"b": 4})
+    assert {name: len(curve) for name, curve in generator.report.losses.items()} == {"whole table": steps}
+
+
+@pytest.mark.parametrize(("make", "order", "share"), [(GReaT, "permute_xy", 0.0), (PredLLMGenerator, "permute_x", 0.5)])
+def test_each_method_has_its_own_order_of_clauses(make: type[LanguageGenerator], order: str, share: float) -> None:
+    language = make.learner_class(quick(), 0, None).language(9)
+    assert (language.chosen_order, language.column_order_share, language.warmup) == (order, share, "none")
 
 
 @pytest.mark.parametrize(
@@ -138,12 +147,6 @@ def test_rows_of_every_large_class_judge_the_model(monkeypatch: pytest.MonkeyPat
     assert generator.report.classes[0].held_out == 5
 
 
-def test_the_same_seed_gives_identical_rows_and_another_seed_others() -> None:
-    first, again, other = (fitted(seed=seed).sample()[0] for seed in (1, 1, 2))
-    pd.testing.assert_frame_equal(first, again)
-    assert not first.equals(other)
-
-
 def test_a_loaded_generator_is_of_the_same_method_and_writes_the_same_rows(tmp_path: Path) -> None:
     generator = fitted(X=X.assign(id=[f"id {i}" for i in range(120)]), held_out=0.2)
     save_generator(generator, tmp_path)
@@ -152,24 +155,6 @@ def test_a_loaded_generator_is_of_the_same_method_and_writes_the_same_rows(tmp_p
     assert loaded.report == generator.report
     for arguments in ({}, {"counts": {"b": 7}, "random_state": 4}):
         pd.testing.assert_frame_equal(loaded.sample(**arguments)[0], generator.sample(**arguments)[0])
-
-
-def test_a_class_of_three_rows_is_interpolated_beside_larger_ones() -> None:
-    frame, y = mixed(83), labels(60, 20, 3)
-    generator = fitted({"b": 12, "c": 9}, X=frame, y=y)
-    rows, written = generator.sample()
-    assert written.value_counts().to_dict() == {"b": 12, "c": 9}
-    assert {entry.label: entry.method for entry in generator.report.classes} == {
-        "b": "language model",
-        "c": "interpolation",
-    }
-    expect_legal(generator, rows, frame)
-
-
-def test_the_report_names_the_method() -> None:
-    generator = fitted({"c": 4})
-    generator.sample()
-    assert generator.report.method == generator.report.to_dict()["method"] == "great"
 
 
 def test_it_leaves_no_weights_for_a_warm_start(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from imbllm_autogluon.language import decoding, free_decoding, joint_decoding
+from imbllm_autogluon.language import decoding
 from tests.oversampling.tables import fitted, labels, mixed
 
 ROOT = Path(__file__).parents[2]
@@ -25,14 +25,13 @@ def test_caches_of_two_batches_never_live_at_once(constrained: bool, monkeypatch
     alive: weakref.WeakSet[Any] = weakref.WeakSet()
     most: list[int] = []
 
-    class Counted(decoding.Run):
+    class Counted(decoding.KVSession):
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments)
             alive.add(self)
             most.append(len(alive))
 
-    for module in (decoding, free_decoding, joint_decoding):
-        monkeypatch.setattr(module, "Run", Counted)
+    monkeypatch.setattr(decoding, "KVSession", Counted)
     generator = fitted(mixed(90), labels(60, 30), {"b": 400}, generation_batch=16, constrained=constrained)
     gc.disable()
     try:

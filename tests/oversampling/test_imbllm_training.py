@@ -12,9 +12,9 @@ import pytest
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.checkpoints import Checkpoint
 from imbllm_autogluon.language.model import TableLanguageModel
-from imbllm_autogluon.oversampling import class_writing, imbllm
+from imbllm_autogluon.oversampling import imbllm, prompts
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
-from imbllm_autogluon.oversampling.storage import load_generator, save_generator
+from imbllm_autogluon.oversampling.methods import load_generator, save_generator
 from tests.language.pretrained import save_pretrained
 from tests.oversampling.tables import expect_legal, fitted, labels, mixed, quick
 
@@ -52,7 +52,7 @@ def test_held_out_rows_are_neither_learned_nor_interpolated(monkeypatch: pytest.
     interpolations = recorded(monkeypatch, imbllm, "interpolate")
     trainings = recorded(monkeypatch, TableLanguageModel, "train")
     generator = fitted(X, Y, COUNTS, held_out=0.25)
-    classes = {generator.schema.label.categories[code]: rows for code, rows in generator._classes.items()}
+    classes = {generator.schema.label.categories[code]: rows for code, rows in generator._table.classes.items()}
     assert {label: rows.held_out for label, rows in classes.items()} == {"b": 10, "c": 5}
     for (_, learned, *_), _ in interpolations:
         rows = classes["b" if learned.n_rows == 30 else "c"]
@@ -82,10 +82,10 @@ def test_the_report_tells_who_was_held_out_and_the_loss_of_these_rows() -> None:
 
 
 def test_held_out_rows_still_count_as_copies_and_give_values_to_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
-    pools = recorded(monkeypatch, class_writing, "PromptPool")
+    pools = recorded(monkeypatch, prompts, "PromptPool")
     generator = fitted(X, Y, {"b": 30}, held_out=0.5)
     rows, _ = generator.sample()
-    ((clauses, n_real, _), _) = pools[0]
+    ((_, clauses, n_real, _), _) = pools[0]
     assert (n_real, len(clauses.tokens)) == (40, 70)
     assert not keys(generator.schema.encode(rows)) & keys(generator.schema.encode(X))
     expect_legal(generator, rows, X)
@@ -95,16 +95,6 @@ def test_classes_too_small_to_spare_rows_learn_from_all() -> None:
     report = fitted(mixed(79), labels(60, 19), {"b": 20}, held_out=0.5).report
     assert report.classes[0].held_out == 0
     assert report.held_out_losses == {}
-
-
-def test_a_generator_with_held_out_rows_survives_storage(tmp_path: Path) -> None:
-    generator = fitted(X.assign(id=[f"id {i}" for i in range(120)]), Y, COUNTS, held_out=0.25)
-    save_generator(generator, tmp_path)
-    loaded = load_generator(tmp_path)
-    assert {code: rows.held_out for code, rows in loaded._classes.items()} == {
-        code: rows.held_out for code, rows in generator._classes.items()
-    }
-    pd.testing.assert_frame_equal(loaded.sample()[0], generator.sample()[0])
 
 
 @pytest.mark.parametrize(("epochs", "steps"), [(0.01, 1), (1, 4), (2.5, 8)])
@@ -118,7 +108,7 @@ def test_epochs_count_the_passes_over_real_and_interpolated_rows(epochs: float, 
 def test_copied_columns_follow_their_rows_where_some_are_held_out() -> None:
     named = X.assign(id=[f"id {i}" for i in range(120)])
     generator = fitted(named, Y, {"b": 5}, held_out=0.25)
-    rows = next(iter(generator._classes.values()))
+    rows = next(iter(generator._table.classes.values()))
     real = generator.schema.decode(rows.real, rows.copied)
     known = named.set_index("id")
     for _, row in real.iterrows():
@@ -191,7 +181,7 @@ def test_an_interrupted_fit_goes_on_to_the_same_rows(tmp_path: Path, monkeypatch
         patch.setattr(Checkpoint, "store", killed)
         with pytest.raises(KeyboardInterrupt):
             fit(folder)
-    assert (folder / "progress.json").is_file()
+    assert (folder / "state.json").is_file()
     generator = fit(folder)
     pd.testing.assert_frame_equal(generator.sample()[0], expected)
     assert not folder.exists()

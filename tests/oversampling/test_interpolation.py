@@ -245,8 +245,8 @@ def test_nothing_interpolated_has_no_share() -> None:
 
 
 def test_large_classes_are_thinned_to_the_parents_that_take_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interpolation, "MOST_PARENTS", 10)
-    monkeypatch.setattr(interpolation, "MOST_CHECKED", 20)
+    monkeypatch.setattr(interpolation, "_MOST_PARENTS", 10)
+    monkeypatch.setattr(interpolation, "_MOST_CHECKED", 20)
     frame = pd.DataFrame({"x": np.arange(40), "who": [f"row {i}" for i in range(40)]})
     schema, cells = read(frame, {"who": "categorical", "x": "integer"})
     made = interpolate(schema, cells, 50, InterpolationConfig(), np.random.default_rng(0))

@@ -16,7 +16,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import OneHotEncoder
 
 from imbllm_autogluon import ImbLLMOverSampler
-from imbllm_autogluon.errors import ClassTooSmallError, TableError
+from imbllm_autogluon.errors import TableError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import GENERATORS
 
@@ -92,12 +92,6 @@ def test_lists_give_lists() -> None:
     assert (type(resampled), type(labels), len(resampled)) == (list, list, 60)
 
 
-def test_categorical_labels_keep_their_dtype(small_table: Table) -> None:
-    y = small_table[1].astype(pd.CategoricalDtype(["yes", "no"]))
-    _, labels = ImbLLMOverSampler(**QUICK).fit_resample(small_table[0], y)
-    assert labels.dtype == y.dtype
-
-
 def test_the_same_seed_gives_the_same_rows_and_another_seed_others(small_table: Table) -> None:
     first, second, other = (
         ImbLLMOverSampler(**{**QUICK, "random_state": seed}).fit_resample(*small_table)[0] for seed in (1, 1, 2)
@@ -125,11 +119,18 @@ def test_it_works_inside_a_pipeline_and_cross_validation(small_table: Table) -> 
     assert scores.mean() > 0.6
 
 
-def test_parameters_are_those_of_the_configuration_with_its_defaults() -> None:
+def test_few_parameters_are_shown_and_all_settings_can_be_got_and_set_with_the_defaults_of_the_configuration() -> None:
     signature = inspect.signature(ImbLLMOverSampler).parameters
-    own = {"sampling_strategy", "method", "random_state", "kinds", "threads"}
-    assert {name: p.default for name, p in signature.items() if name not in own} == GeneratorConfig().flat()
-    assert own <= set(signature)
+    own = {"sampling_strategy", "method", "random_state", "kinds", "threads", "settings"}
+    assert own < set(signature)
+    assert len(signature) <= 20
+    assert {k: v for k, v in ImbLLMOverSampler().get_params().items() if k not in own} == GeneratorConfig().flat()
+    assert ImbLLMOverSampler(settings={"beta": 0.5}).set_params(beta=0.9).config().measures.beta == 0.9
+
+
+def test_other_settings_as_keywords_are_accepted_with_a_warning() -> None:
+    with pytest.warns(FutureWarning, match=r"write settings=\{'start': 'class'\}"):
+        assert ImbLLMOverSampler(start="class").config().query.start == "class"
 
 
 def test_a_setting_that_nobody_knows_is_refused_with_the_nearest_name() -> None:
@@ -138,9 +139,8 @@ def test_a_setting_that_nobody_knows_is_refused_with_the_nearest_name() -> None:
 
 
 def test_its_representation_names_what_differs_from_the_defaults() -> None:
-    assert repr(ImbLLMOverSampler(method="pred_llm", start="class")) == (
-        "ImbLLMOverSampler(method='pred_llm', start='class')"
-    )
+    sampler = ImbLLMOverSampler(method="pred_llm", steps=9, settings={"start": "class"})
+    assert repr(sampler) == "ImbLLMOverSampler(method='pred_llm', settings={'start': 'class'}, steps=9)"
 
 
 @pytest.mark.parametrize("method", GENERATORS)
@@ -182,14 +182,7 @@ def test_a_clone_has_the_same_parameters_and_set_params_changes_one() -> None:
 )
 def test_a_parameter_outside_its_range_is_refused_by_name(small_table: Table, parameter: str, value: Any) -> None:
     with pytest.raises(ValueError, match=parameter):
-        ImbLLMOverSampler(**{**QUICK, "method": "pred_llm", parameter: value}).fit_resample(*small_table)
-
-
-def test_a_class_of_one_row_is_refused_with_the_remedy(small_table: Table) -> None:
-    X, y = small_table
-    rows = [*np.flatnonzero(y == "no"), int(np.flatnonzero(y == "yes")[0])]
-    with pytest.raises(ClassTooSmallError, match="'yes' has 1 row"):
-        ImbLLMOverSampler(**QUICK).fit_resample(X.iloc[rows], y.iloc[rows])
+        ImbLLMOverSampler(**QUICK).set_params(**{"method": "pred_llm", parameter: value}).fit_resample(*small_table)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +239,9 @@ def test_the_numbers_of_mixed_lists_stay_numbers(gap: str | None) -> None:
     assert [{type(row[j]) for row in resampled} for j in range(4)] == [{str}, {int}, {float}, {str, type(gap)}]
 
 
-@pytest.mark.parametrize("dtype", ["string", "boolean", "Int64", "int8", "float64", "bool", "string[pyarrow]"])
+@pytest.mark.parametrize(
+    "dtype", ["string", "boolean", "Int64", "int8", "float64", "bool", "string[pyarrow]", "category"]
+)
 def test_labels_of_any_dtype_keep_it(small_table: Table, dtype: str) -> None:
     rare = small_table[1] == "yes"
     y = (rare.map({True: "yes", False: "no"}) if "string" in dtype else rare.astype(int)).astype(dtype)  # type: ignore[call-overload]
@@ -281,18 +276,3 @@ def test_what_was_learned_stands_in_fitted_attributes(small_table: Table) -> Non
     assert sampler.feature_names_in_.tolist() == ["income", "visits", "city", "member"]
     assert sampler.report_.classes[0].made == 140
     assert len(sampler.generator_.sample({"yes": 5})[0]) == 5
-
-
-def test_an_odd_index_changes_nothing(small_table: Table) -> None:
-    X, y = small_table
-    odd = pd.Index(["x"] * 200)
-    plain, labels = ImbLLMOverSampler(**QUICK).fit_resample(X, y)
-    again, same_labels = ImbLLMOverSampler(**QUICK).fit_resample(X.set_axis(odd), y.set_axis(odd))
-    pd.testing.assert_frame_equal(plain, again)
-    pd.testing.assert_series_equal(labels, same_labels)
-
-
-def test_the_number_of_threads_reaches_the_generator(small_table: Table) -> None:
-    sampler = ImbLLMOverSampler(sampling_strategy=0.2, threads=1, **QUICK)
-    sampler.fit_resample(*small_table)
-    assert sampler.generator_.threads == 1

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from autogluon.tabular import TabularPredictor
 
-from imbllm_autogluon.plugin.latent_diff_model import KEY, LatentDiffModel
+from imbllm_autogluon.plugin.models import LatentDiffModel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ def fit(path: Path, table: pd.DataFrame, settings: dict[str, Any] | None = None,
     """A fit of LatentDiff alone on ``price``, unless `hyperparameters` says otherwise."""
     about = {key: options.pop(key) for key in ("eval_metric", "sample_weight") if key in options}
     predictor = TabularPredictor("price", path=str(path), verbosity=0, problem_type="regression", **about)
-    portfolio = {KEY: {**QUICK, **(settings or {})}}
+    portfolio = {"LATENT_DIFF": {**QUICK, **(settings or {})}}
     return predictor.fit(table, **{"hyperparameters": portfolio, "num_cpus": 1, **options})
 
 

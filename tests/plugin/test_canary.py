@@ -1,10 +1,3 @@
-"""The leak canary: where labels mean nothing, no family may look as if it had learned something.
-
-A stage that lets written rows, or out-of-bag predictions of rows whose children sit in the same tree, into the
-validation shows an out-of-fold AUC far above chance. Prompts give seven of nine values of a real row here, so that
-written rows lie close to real ones: with rows farther off a leak would be too faint to see.
-"""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -16,11 +9,14 @@ from sklearn.metrics import roc_auc_score
 
 from imbllm_autogluon.plugin.stage import RebalancingMixin
 from tests.plugin.tables import QUICK, imbalanced_table
+from tests.plugin.target_fits import fit as fit_targets
+from tests.plugin.target_fits import priced, reports
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+
 
 FAMILIES = {
     "LightGBM": {"GBM_IMB": {"num_boost_round": 25}},
@@ -84,3 +80,59 @@ def test_the_canary_sees_the_leak_of_a_stage_that_keeps_out_of_bag_predictions(
     table = null_table(0)
     (area,) = out_of_fold_areas(fit(table, FAMILIES["RandomForest"], tmp_path), table).values()
     assert area > 0.65
+
+
+TARGET_FAMILIES = {
+    "GBM_IMB": {"num_boost_round": 25},
+    "RF_IMB": {"n_estimators": 50},
+    "XT_IMB": {"n_estimators": 50},
+    "KNN_IMB": {},
+    "LR_IMB": {},
+}
+
+
+def null_targets(seed: int) -> pd.DataFrame:
+    table = priced(400, seed=seed)
+    return table.assign(price=np.random.default_rng(seed).permutation(table["price"]))
+
+
+def correlations(predictor: TabularPredictor, table: pd.DataFrame) -> dict[str, float]:
+    """Rank correlation of out-of-fold predictions with the targets."""
+    names = predictor.model_names()
+    return {name: predictor.predict_oof(name).corr(table["price"], method="spearman") for name in names}
+
+
+@pytest.mark.parametrize("method", ["smogn", "random", "imbllm"])
+def test_with_permuted_targets_no_family_beats_chance_out_of_fold(method: str, tmp_path: Path) -> None:
+    table = null_targets(1)
+    predictor = fit_targets(
+        tmp_path / "p",
+        table,
+        presets=None,
+        hyperparameters=TARGET_FAMILIES,
+        fit_weighted_ensemble=False,
+        settings={"imbllm.method": method},
+    )
+    found = correlations(predictor, table)
+    assert len(found) == len(TARGET_FAMILIES)
+    for name, value in found.items():
+        assert all(sum(report["added"].values()) == 100 for report in reports(predictor, name)), name
+        assert abs(value) < 0.2, f"{name} reaches an out-of-fold correlation of {value:.2f}"
+
+
+def test_the_canary_of_targets_sees_the_leak_of_out_of_bag_predictions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(RebalancingMixin, "_get_default_ag_args_ensemble")
+    monkeypatch.delattr(RebalancingMixin, "_more_tags")
+    table = null_targets(1)
+    predictor = fit_targets(
+        tmp_path / "p",
+        table,
+        presets=None,
+        hyperparameters={"RF_IMB": TARGET_FAMILIES["RF_IMB"]},
+        fit_weighted_ensemble=False,
+        settings={"imbllm.method": "random", "imbllm.generation_ratio": 1.0},
+    )
+    (value,) = correlations(predictor, table).values()
+    assert value > 0.3

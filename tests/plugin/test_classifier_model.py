@@ -9,24 +9,30 @@ import pandas as pd
 import pytest
 from autogluon.common.space import Categorical, Int
 from autogluon.core.utils.exceptions import ConstraintViolationError, TimeLimitExceeded
+from autogluon.tabular import TabularPredictor
 from autogluon.tabular.registry import ag_model_registry
+from autogluon.tabular.testing import FitHelper
+from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
 from imbllm_autogluon.classification import ClassifierConfig, LanguageModelClassifier
-from imbllm_autogluon.classification.calibration import softmax
+from imbllm_autogluon.classification.config import RECOMMENDED, MeasuresConfig
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin import classifier_model
-from imbllm_autogluon.plugin.classifier_model import KEY, ClassifierModel
+from imbllm_autogluon.plugin.classifier_model import _SEARCHED_MEASURES, ClassifierModel
+from imbllm_autogluon.plugin.presets import make_preset
 from imbllm_autogluon.plugin.twins import has_twin
 from tests.fresh import run_afresh
-from tests.plugin.classifier_fits import NAME, QUICK, alone, children, codes, fit
+from tests.language.pretrained import save_pretrained
+from tests.plugin.classifier_fits import NAME, QUICK, alone, children, codes, fit, with_notes
 from tests.plugin.tables import imbalanced_table
+from tests.plugin.tuned_fits import study_trials
+from tests.shared import TINY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from autogluon.tabular import TabularPredictor
 
 FOLDS = 3
 BAG = f"{NAME}_BAG_L1"
@@ -46,7 +52,7 @@ def table() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def predictor(table: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> TabularPredictor:
-    portfolio = {KEY: {**QUICK, "calibration": "bias"}, "LR": {}}
+    portfolio = {"IMBLLM_CLF": {**QUICK, "calibration": "bias"}, "LR": {}}
     return fit(tmp_path_factory.mktemp("bagged") / "p", table, hyperparameters=portfolio, num_bag_folds=FOLDS)
 
 
@@ -126,7 +132,7 @@ def test_it_answers_as_the_classifier_of_scikit_learn_does_on_the_original_table
 ) -> None:
     (whole,) = children(predictor, refitted)
     settings = {key: value for key, value in whole.params.items() if key != "random_state"}
-    peer = LanguageModelClassifier(random_state=whole.random_seed, threads=1, **settings)
+    peer = LanguageModelClassifier(random_state=whole.random_seed, threads=1).set_params(**settings)
     peer.fit(table.drop(columns="paid"), table["paid"], sample_weight=None)
     expected = pd.DataFrame(peer.predict_proba(rows), rows.index, list(peer.classes_))
     pd.testing.assert_frame_equal(predictor.predict_proba(rows, model=refitted), expected, check_dtype=False, atol=1e-6)
@@ -167,7 +173,7 @@ def test_matched_decisions_are_in_the_probabilities_where_nothing_else_decides(
     assert model.params["decisions"] == decisions
     calibrated, biases = model.model.probabilities(X), model.model.calibration.decision_biases
     assert bool(biases.any()) == (decisions == "matched")
-    moved = softmax(np.log(calibrated) + biases)[:, np.argsort(model.model.schema.label.categories)]
+    moved = softmax(np.log(calibrated) + biases, axis=1)[:, np.argsort(model.model.schema.label.categories)]
     np.testing.assert_allclose(model.predict_proba(X), moved, atol=1e-3)
     np.testing.assert_array_equal(model.predict(X), moved.argmax(axis=1))
 
@@ -265,7 +271,7 @@ def test_a_time_limit_that_is_too_short_is_told_to_autogluon(
     limit: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A fast machine does the usual number of steps in a twentieth of a second.
-    monkeypatch.setattr(classifier_model, "LEAST_LABEL_STEPS", 10_000)
+    monkeypatch.setattr(classifier_model, "_LEAST_LABEL_STEPS", 10_000)
     X, y = codes(150, 2)
     model = alone(tmp_path, "binary", "roc_auc", warmup_steps=500, steps=20_000)
     with pytest.raises(TimeLimitExceeded):
@@ -282,7 +288,7 @@ def test_training_stops_at_its_share_of_the_time_limit(tmp_path: Path) -> None:
 
 
 def test_on_a_higher_level_it_also_reads_predictions_of_the_lower_one(tmp_path: Path, table: pd.DataFrame) -> None:
-    portfolio = {1: {"LR": {}}, 2: {KEY: QUICK}}
+    portfolio = {1: {"LR": {}}, 2: {"IMBLLM_CLF": QUICK}}
     predictor = fit(tmp_path, table, hyperparameters=portfolio, num_bag_folds=2, num_stack_levels=1)
     read = [column.name for column in children(predictor, f"{NAME}_BAG_L2")[0].model.schema.columns]
     assert read == ["income", "calls", "city", "member", "since", "LinearModel_BAG_L1"]
@@ -297,7 +303,7 @@ def test_a_backbone_that_is_not_here_is_a_reason_to_skip_the_model(tmp_path: Pat
 
 def test_a_fit_goes_on_without_it_where_its_backbone_is_absent(tmp_path: Path, table: pd.DataFrame) -> None:
     settings = {"backbone": str(tmp_path / "none"), "local_files_only": True}
-    predictor = fit(tmp_path / "p", table, hyperparameters={KEY: settings, "LR": {}})
+    predictor = fit(tmp_path / "p", table, hyperparameters={"IMBLLM_CLF": settings, "LR": {}})
     assert predictor.model_names() == ["LinearModel", "WeightedEnsemble_L2"]
 
 
@@ -326,6 +332,131 @@ def test_a_gpu_is_asked_for_by_pretrained_backbones_only(monkeypatch: pytest.Mon
 
 
 def test_it_is_registered_and_has_no_twin() -> None:
-    assert ag_model_registry.key_to_cls(KEY) is ClassifierModel
+    assert ag_model_registry.key_to_cls("IMBLLM_CLF") is ClassifierModel
     assert not has_twin(ClassifierModel)
-    assert f"{KEY}_IMB" not in ag_model_registry.keys
+    assert "IMBLLM_CLF_IMB" not in ag_model_registry.keys
+
+
+@pytest.mark.filterwarnings("ignore")  # on toy tables of 4 and 6 rows metrics warn of constant inputs
+def test_it_passes_the_acceptance_test_of_autogluon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the helper writes its predictors into the current folder
+    FitHelper.verify_model(
+        model_cls=ClassifierModel, model_hyperparameters={**QUICK, "ag.num_cpus": 1}, extra_metrics=True
+    )
+
+
+FEW = {"weighting": Categorical("none", "inverse"), "oversampling_cap": 2.0, "focal_gamma": 1.0, "learning_rate": 1e-3}
+
+
+@pytest.mark.parametrize(
+    ("searcher", "folds"),
+    [
+        ("random", 0),
+        ("imbllm_optuna", 2),
+        pytest.param("random", 2, marks=pytest.mark.exhaustive),
+        pytest.param("imbllm_optuna", 0, marks=pytest.mark.exhaustive),
+    ],
+)
+def test_every_trial_of_a_search_is_a_model_of_the_fit(searcher: str, folds: int, tmp_path: Path) -> None:
+    search = {"num_trials": 3, "searcher": searcher, "scheduler": "local"}
+    predictor = fit(
+        tmp_path / "p",
+        imbalanced_table(120),
+        FEW,
+        num_bag_folds=folds,
+        hyperparameter_tune_kwargs=search,
+        fit_weighted_ensemble=False,
+    )
+    names = predictor.model_names()
+    assert names
+    assert all(f"{NAME}{'_BAG_L1' if folds else ''}/T" in name for name in names)
+    if searcher == "imbllm_optuna":
+        trials = study_trials(predictor.path, f"{NAME}{'_BAG_L1' if folds else ''}")
+        assert trials[0].params == {"weighting": "none"}
+
+
+def test_left_to_itself_a_search_tries_the_default_settings_first(tmp_path: Path) -> None:
+    search = {"num_trials": 1, "searcher": "imbllm_optuna", "scheduler": "local"}
+    own = {"steps": 2, "layers": 1, "width": 16}
+    usual = {**vars(MeasuresConfig()), **RECOMMENDED}
+    fit(tmp_path / "p", imbalanced_table(100), own, hyperparameter_tune_kwargs=search, fit_weighted_ensemble=False)
+    (trial,) = study_trials(tmp_path / "p", NAME)
+    assert trial.params == {"learning_rate": 3e-3, **{name: usual[name] for name in _SEARCHED_MEASURES}}
+
+
+SOME = {"warmup_steps": 40, "steps": 40}
+
+
+def texts_of(model: ClassifierModel) -> list[str]:
+    """Names of the columns of free text in the sentences of a model."""
+    return [text.name for text in model.model.language_model.vocabulary.texts]
+
+
+@pytest.mark.parametrize("options", [{}, {"_feature_generator_kwargs": {"enable_raw_text_features": True}}])
+def test_texts_are_read_as_they_are_and_words_are_not_counted_beside_them(
+    options: dict[str, Any], tmp_path: Path
+) -> None:
+    predictor = fit(tmp_path / "p", with_notes(), SOME, **options)
+    (model,) = children(predictor)
+    assert texts_of(model) == ["note"]
+    assert "note_raw_text" in model.features
+    assert not [name for name in model.features if "__nlp__" in name or name.startswith("note.")]
+    new = with_notes(200).sample(100, random_state=0)
+    assert roc_auc_score(new["paid"] == "yes", predictor.predict_proba(new, model=NAME)["yes"]) > 0.9
+
+
+def test_where_texts_are_kept_back_counts_of_words_are_read(tmp_path: Path) -> None:
+    off = {"_feature_generator_kwargs": {"enable_raw_text_features": False}}
+    (model,) = children(fit(tmp_path / "p", with_notes(), **off))
+    assert texts_of(model) == []
+    assert [column.name for column in model.model.schema.columns if str(column.name).startswith("__nlp__")]
+
+
+def test_a_missing_text_and_one_of_unknown_words_are_answered(tmp_path: Path) -> None:
+    table = with_notes()
+    predictor = fit(tmp_path / "p", table)
+    for note in (None, "", "Zzyzx quux"):
+        assert predictor.predict_proba(table.head(5).assign(note=note), model=NAME).notna().all(axis=None)
+
+
+def test_a_table_of_nothing_but_a_text_is_read(tmp_path: Path) -> None:
+    table = with_notes()[["note", "paid"]]
+    predictor = fit(tmp_path / "p", table, SOME)
+    assert roc_auc_score(table["paid"] == "yes", predictor.predict_proba(table, model=NAME)["yes"]) > 0.9
+
+
+def test_our_presets_let_texts_through_to_it_and_twins_live_with_them(tmp_path: Path) -> None:
+    preset = make_preset({}, classifier=True, method="random")
+    predictor = fit(
+        tmp_path / "p",
+        with_notes(),
+        presets=[preset],
+        hyperparameters={"LR": {}},
+        ag_args_fit={"max_time_limit": 5},
+    )
+    assert {NAME, "LinearModel", "LinearModelImb"} <= set(predictor.model_names())
+    assert texts_of(children(predictor)[0]) == ["note"]
+
+
+def test_a_twin_writes_rows_of_a_table_with_raw_texts(tmp_path: Path) -> None:
+    quick = {f"ag.imbllm.{key}": value for key, value in TINY.items()}
+    predictor = fit(tmp_path / "p", with_notes(), hyperparameters={"IMBLLM_CLF": QUICK, "LR_IMB": quick})
+    twin = predictor._trainer.load_model("LinearModelImb")
+    assert twin.imbllm_report["added"]
+    assert twin.imbllm_report["oversampling"]["raw_view"] is True
+    assert isinstance(predictor.predict(with_notes(), model="LinearModelImb"), pd.Series)
+
+
+@pytest.mark.parametrize("clauses", ["text", pytest.param("tokens", marks=pytest.mark.exhaustive)])
+def test_a_pretrained_backbone_reads_names_and_texts(clauses: str, tmp_path: Path) -> None:
+    folder = str(save_pretrained(tmp_path / "model", "llama"))
+    own = {"backbone": folder, "clauses": clauses, "tuning": "top_blocks"}
+    portfolio = {"IMBLLM_CLF": {**own, "steps": 2, "text_words": 16}}
+    predictor = fit(tmp_path / "p", with_notes(120), hyperparameters=portfolio, num_bag_folds=2)
+    model = children(predictor, f"{NAME}_BAG_L1")[0]
+    assert model.params["instruction"] is True
+    assert texts_of(model) == ["note"]
+    assert set(model.model.schema.label.categories) == {"yes", "no"}
+    again = TabularPredictor.load(predictor.path, verbosity=0)
+    rows = with_notes(120).head(9)
+    pd.testing.assert_frame_equal(again.predict_proba(rows), predictor.predict_proba(rows), atol=1e-6)

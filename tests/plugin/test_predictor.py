@@ -1,10 +1,14 @@
-"""Whole fits of AutoGluon's predictor with the preset."""
+"""Whole fits of AutoGluon's predictor with the preset, and predictors that leave the process that fitted them."""
 
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import time
+from concurrent.futures import ProcessPoolExecutor
 from math import sqrt
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,12 +17,19 @@ from autogluon.tabular import TabularPredictor
 from autogluon.tabular.registry import ag_model_registry
 from sklearn.metrics import f1_score
 
+from imbllm_autogluon.datasets import load_hypothyroid
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin.hyperparameters import rebalance_hyperparameters
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
+from imbllm_autogluon.plugin.portfolio import rebalance_hyperparameters
+from imbllm_autogluon.rebalancing.cache import clear_cache
+from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
 from tests.fresh import run_afresh
 from tests.plugin.class_fits import FAMILIES, FOLDS, eight_families, fit, reports
 from tests.plugin.tables import QUICK, imbalanced_table
+from tests.plugin.test_stage import PRED_LLM
+from tests.shared import TINY
+
+if TYPE_CHECKING:
+    import subprocess
 
 
 @pytest.fixture(scope="module")
@@ -224,3 +235,166 @@ def test_weights_reach_twins_and_are_no_feature(
         assert weights not in report["oversampling"]["set_aside"]
     assert weights not in predictor.features()
     assert ("rare classes count twice" in caplog.text) == (weights == "balance_weight")
+
+
+PREDICT = """
+import sys, warnings, pandas as pd
+from autogluon.tabular import TabularPredictor
+of_twin = TabularPredictor.load(sys.argv[1], verbosity=0)
+of_twin.predict_proba(pd.read_parquet(sys.argv[2])).to_parquet(sys.argv[3])
+print([name for name in ("torch", "transformers", "optuna", "imblearn") if name in sys.modules])
+"""
+
+WITHOUT_THE_PACKAGE = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "imbllm_autogluon":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+"""
+
+
+@pytest.fixture(scope="module")
+def of_twin(tmp_path_factory: pytest.TempPathFactory) -> TabularPredictor:
+    clone = eight_families().clone(str(tmp_path_factory.mktemp("loading") / "p"), return_clone=True)
+    clone.set_model_best("LightGBMImb_BAG_L1", save_trainer=True)
+    return clone
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    return imbalanced_table(40, seed=1).drop(columns="paid")
+
+
+def run(code: str, path: str, rows: pd.DataFrame, folder: Path) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """Run a script on a of_twin and rows; returns the process and the file it may have written."""
+    rows.to_parquet(folder / "rows.parquet")
+    process = run_afresh(code, path, folder / "rows.parquet", folder / "out.parquet")
+    return process, folder / "out.parquet"
+
+
+def test_a_fresh_process_that_never_imports_the_package_predicts_the_same_and_loads_no_heavy_library(
+    of_twin: TabularPredictor, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    process, out = run(PREDICT, of_twin.path, rows, tmp_path)
+    assert process.returncode == 0, process.stderr
+    pd.testing.assert_frame_equal(pd.read_parquet(out), of_twin.predict_proba(rows))
+    assert process.stdout.strip() == "[]"
+
+
+def test_a_clone_for_deployment_predicts_the_same_in_a_fresh_process_without_generator_and_cache(
+    of_twin: TabularPredictor, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    clone = Path(of_twin.clone_for_deployment(str(tmp_path / "clone")))
+    assert not list((clone / "models").glob("ImbLLM*"))
+    assert clear_cache(clone) > 0  # AutoGluon copies every file below the folder
+    process, out = run(PREDICT, str(clone), rows, tmp_path)
+    assert process.returncode == 0, process.stderr
+    pd.testing.assert_frame_equal(pd.read_parquet(out), of_twin.predict_proba(rows))
+
+
+def test_a_moved_predictor_predicts_the_same(of_twin: TabularPredictor, rows: pd.DataFrame, tmp_path: Path) -> None:
+    moved = Path(of_twin.clone(str(tmp_path / "before"))).rename(tmp_path / "after")
+    loaded = TabularPredictor.load(str(moved))
+    for name in ("ImbLLM_BAG_L1", "LightGBMImb_BAG_L1", "LinearModelImb_BAG_L1", "WeightedEnsemble_L2"):
+        pd.testing.assert_frame_equal(loaded.predict_proba(rows, model=name), of_twin.predict_proba(rows, model=name))
+
+
+def test_without_the_package_the_error_names_what_to_install(
+    of_twin: TabularPredictor, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    process, out = run(WITHOUT_THE_PACKAGE + PREDICT, of_twin.path, rows, tmp_path)
+    assert process.returncode != 0
+    assert process.stderr.strip().splitlines()[-1].startswith("ModuleNotFoundError: No module named 'imbllm_autogluon")
+    assert not out.exists()
+
+
+OVERRUN = 1.15
+"""Seconds of a fit over its time limit, at most."""
+
+
+def timed_fit(folder: Path, seconds: float) -> tuple[TabularPredictor, float]:
+    """A fit of the packaged table, and how long it took."""
+    X, y = load_hypothyroid()
+    predictor = TabularPredictor(
+        str(y.name), eval_metric="average_precision", positive_class="hypothyroid", path=str(folder), verbosity=0
+    )
+    started = time.perf_counter()
+    predictor.fit(
+        X.assign(**{str(y.name): y}),
+        presets="imbllm",
+        hyperparameters={"GBM": {}, "LR": {}, "RF": {}},
+        num_bag_folds=2,
+        time_limit=seconds,
+        num_cpus=1,
+        ag_args_ensemble={"fold_fitting_strategy": "sequential_local"},
+    )
+    return predictor, time.perf_counter() - started
+
+
+def names_fitted(folder: Path, seconds: float) -> list[str]:
+    """Models of a fit, for a process in which nothing is loaded yet."""
+    return list(timed_fit(folder, seconds)[0].model_names())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of libraries that are stopped early
+def test_a_minute_is_exceeded_by_a_seventh_at_most_and_every_family_has_its_twin(tmp_path: Path) -> None:
+    predictor, seconds = timed_fit(tmp_path / "p", 60.0)
+    assert seconds < 60.0 * OVERRUN
+    names = {f"{family}{twin}_BAG_L1" for family in ("LightGBM", "LinearModel", "RandomForest") for twin in ("", "Imb")}
+    assert names <= set(predictor.model_names())
+    assert predictor.model_failures().empty
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_ten_seconds_are_enough_for_a_plain_model(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        names = pool.submit(names_fitted, tmp_path / "p", 10.0).result()
+    assert "LightGBM_BAG_L1" in names
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("family", "name"), [("GBM", "LightGBM"), ("XGB", "XGBoost")])
+def test_the_log_loss_of_a_corrected_twin_is_near_that_of_its_plain_model(
+    family: str, name: str, tmp_path: Path
+) -> None:
+    X, y = load_hypothyroid()
+    predictor = TabularPredictor(
+        "diagnosis", eval_metric="log_loss", positive_class="hypothyroid", path=str(tmp_path / "p"), verbosity=0
+    )
+    predictor.fit(
+        X.assign(diagnosis=y), presets="imbllm", hyperparameters={family: {}}, num_bag_folds=4, num_cpus=1, num_gpus=0
+    )
+    scores = predictor.leaderboard().set_index("model")["score_val"]
+    assert scores[f"{name}Imb_BAG_L1"] >= 1.05 * scores[f"{name}_BAG_L1"]
+
+
+def test_a_whole_fit_shares_one_generator_a_fold_and_original_labels_name_the_classes(tmp_path: Path) -> None:
+    table = imbalanced_table(200).assign(note=[f"call number {i} of this long month" for i in range(200)])
+    settings = {**TINY, "method": "pred_llm", **PRED_LLM, "target_prior": {"no": 0.5, "yes": 0.5}}
+    predictor = TabularPredictor("paid", eval_metric="roc_auc", path=str(tmp_path / "p"), verbosity=0)
+    predictor.fit(
+        table,
+        presets="imbllm",
+        hyperparameters={"LR": {}, "GBM": {"num_boost_round": 5}},
+        num_bag_folds=2,
+        num_cpus=1,
+        ag_args_fit={f"imbllm.{key}": value for key, value in settings.items()},
+    )
+    names = {"LinearModelImb_BAG_L1", "LightGBMImb_BAG_L1"}
+    assert names <= set(predictor.model_names())
+    generators = set()
+    for name in names:
+        bag = predictor._trainer.load_model(name)
+        for child in bag.models:
+            report = bag.load_child(child).imbllm_report
+            assert report["oversampling"]["method"] == "pred_llm"
+            assert report["oversampling"]["raw_view"]
+            assert report["before"]["0"] + report["added"]["0"] == report["before"]["1"]
+            generators.add(report["oversampling"]["generator"])
+    assert len(generators) == 2
+    assert predictor.predict_proba(table).notna().all(axis=None)

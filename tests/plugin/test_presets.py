@@ -10,10 +10,9 @@ from autogluon.tabular import TabularPredictor
 from autogluon.tabular.configs.presets_configs import tabular_presets_dict
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin.callback import RebalanceCallback
-from imbllm_autogluon.plugin.parameters import TwinParameters
-from imbllm_autogluon.plugin.presets import BASES, PAPER, SHARED, TUNING, make_preset, presets
-from imbllm_autogluon.plugin.tuning_options import TuningOptions
+from imbllm_autogluon.plugin.parameters import TuningOptions, TwinParameters
+from imbllm_autogluon.plugin.portfolio import RebalanceCallback
+from imbllm_autogluon.plugin.presets import _BASES, _PAPER, _SHARED, TUNING, make_preset, presets
 from tests.plugin.tables import QUICK, imbalanced_table
 
 if TYPE_CHECKING:
@@ -34,18 +33,18 @@ def test_every_preset_is_registered_and_ends_with_the_callback(name: str) -> Non
     assert callback_names(preset)[-1] == "RebalanceCallback"
     _, options = preset["callbacks"][-1]
     assert isinstance(RebalanceCallback(**options), RebalanceCallback)
-    assert {key: preset[key] for key in SHARED if key != "aux_kwargs"} == {
-        key: value for key, value in SHARED.items() if key != "aux_kwargs"
+    assert {key: preset[key] for key in _SHARED if key != "aux_kwargs"} == {
+        key: value for key, value in _SHARED.items() if key != "aux_kwargs"
     }
-    assert preset["aux_kwargs"].items() >= SHARED["aux_kwargs"].items()
+    assert preset["aux_kwargs"].items() >= _SHARED["aux_kwargs"].items()
 
 
-@pytest.mark.parametrize(("name", "base"), sorted(BASES.items()))
+@pytest.mark.parametrize(("name", "base"), sorted(_BASES.items()))
 def test_a_combination_is_its_base_with_more_callbacks(name: str, base: str) -> None:
     preset, plain = presets()[name], tabular_presets_dict[base]
     assert callback_names(preset) == [*callback_names(plain), "RebalanceCallback"]
     for key, value in plain.items():
-        if key not in {"callbacks", *SHARED}:
+        if key not in {"callbacks", *_SHARED}:
             assert preset[key] == value, key
 
 
@@ -123,7 +122,7 @@ def test_bad_options_are_refused_when_a_preset_is_made(mode: Any, options: dict[
 
 
 def test_the_settings_of_the_paper_are_parameters_of_twins() -> None:
-    parameters = TwinParameters.from_flat(PAPER)
+    parameters = TwinParameters.from_flat(_PAPER)
     assert parameters.rebalancing.generator.language.temperature == 0.7
     assert parameters.rebalancing.target_ratio == 1.0
 
@@ -143,7 +142,7 @@ def fit(path: Path, names: Any, **options: Any) -> TabularPredictor:
     "name",
     [
         pytest.param(name, marks=() if name in ("imbllm", "imbllm_best") else pytest.mark.exhaustive)
-        for name in sorted({"imbllm", *BASES} & set(presets()))
+        for name in sorted({"imbllm", *_BASES} & set(presets()))
     ],
 )
 def test_every_preset_fits_a_small_portfolio_with_twins(name: str, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import pytest
 from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.plugin.original_features import stack_features
 from imbllm_autogluon.plugin.presets import make_preset
-from imbllm_autogluon.plugin.stage import RebalancingMixin, with_stack_columns
+from imbllm_autogluon.plugin.stage import FoldOversampler, _with_stack_columns
 from tests.plugin.tables import QUICK, imbalanced_table
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def fold() -> tuple[pd.DataFrame, pd.Series]:
 def test_predictions_are_taken_whole_from_a_real_row_of_the_same_class() -> None:
     X, y = fold()
     labels = pd.Series([1] * 50 + [0] * 50)
-    written = with_stack_columns(pd.DataFrame({"x": range(100)}), labels, X, y, ["base a", "base b"], seed=0)
+    written = _with_stack_columns(pd.DataFrame({"x": range(100)}), labels, X, y, ["base a", "base b"], seed=0)
     assert list(written.columns) == list(X.columns)
     assert written["x"].tolist() == list(range(100))
     for label in (0, 1):
@@ -47,7 +48,7 @@ def test_the_draw_depends_on_its_seed_alone() -> None:
     rows, labels = pd.DataFrame({"x": range(30)}), pd.Series([1] * 30)
 
     def drawn(seed: int) -> list[float]:
-        taken = with_stack_columns(rows, labels, X, y, ["base a", "base b"], seed=seed)["base a"].tolist()
+        taken = _with_stack_columns(rows, labels, X, y, ["base a", "base b"], seed=seed)["base a"].tolist()
         return [float(value) for value in taken]
 
     assert drawn(1) == drawn(1) != drawn(2)
@@ -66,12 +67,12 @@ class Watched:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.folds: list[tuple[pd.DataFrame, pd.Series, pd.DataFrame, pd.Series, list[Any], dict[str, Any]]] = []
         self.trained = 0
-        new_rows: Callable[..., Any] = RebalancingMixin._new_rows
+        rows_of: Callable[..., Any] = FoldOversampler.rows
         train: Callable[..., Any] = ImbLLM.fit
 
-        def watch(model: RebalancingMixin, X: pd.DataFrame, y: pd.Series, *rest: Any) -> Any:
-            rows = new_rows(model, X, y, *rest)
-            stack = model._stack_columns(X)
+        def watch(oversampler: FoldOversampler, model: Any, X: pd.DataFrame, y: pd.Series, *rest: Any) -> Any:
+            rows = rows_of(oversampler, model, X, y, *rest)
+            stack = stack_features(oversampler.metadata, X)
             if stack:
                 self.folds.append((X, y, rows.X, rows.y, stack, rows.report))
             return rows
@@ -80,7 +81,7 @@ class Watched:
             self.trained += 1
             return train(generator, *args, **kwargs)
 
-        patch.setattr(RebalancingMixin, "_new_rows", watch)
+        patch.setattr(FoldOversampler, "rows", watch)
         patch.setattr(ImbLLM, "fit", count)
 
 

@@ -3,25 +3,38 @@ from __future__ import annotations
 import hashlib
 import logging
 import random
-from typing import TYPE_CHECKING, Any
+import traceback
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from autogluon.core.metrics import get_metric
 from autogluon.core.utils.exceptions import ConstraintViolationError, TimeLimitExceeded
 from autogluon.tabular.models import LGBModel
 
-from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin.fold_writer import predictor_folder
+import imbllm_autogluon
+from imbllm_autogluon.errors import BackboneError, InvalidInputError, OutOfTimeError
+from imbllm_autogluon.language import compact
+from imbllm_autogluon.plugin.stage import (
+    _splits_internally,
+    _with_validation_rows,
+    answers_by_highest_probability,
+    plan_for,
+    predictor_folder,
+    skipped_by_autogluon,
+    task_of,
+)
 from imbllm_autogluon.plugin.twins import twin_of
+from imbllm_autogluon.rebalancing import RebalanceConfig
+from imbllm_autogluon.rebalancing.rows import GENERATORS
 from tests.plugin.recording import RecordingModel, SplittingModel
 from tests.shared import TINY
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 Table = tuple[pd.DataFrame, pd.Series]
+PACKAGE = str(Path(imbllm_autogluon.__file__).parent)
 
 
 def twin(tmp_path: Path, model_class: type = RecordingModel, *, eval_metric: str = "roc_auc", **settings: Any) -> Any:
@@ -91,7 +104,7 @@ def test_a_balanced_fold_is_left_alone_and_says_so(fold: Table, tmp_path: Path) 
 def test_other_problem_types_pass_through(fold: Table, tmp_path: Path, problem_type: str) -> None:
     model = twin(tmp_path)
     model.problem_type = problem_type
-    plan = model._plan(*fold)
+    plan = model.oversampler.plan(model, *fold)
     assert not plan.counts
     assert problem_type in plan.reason
 
@@ -132,12 +145,26 @@ def test_multiclass_probabilities_are_corrected_for_every_class(fold: Table, tmp
     assert model.predict_proba(X)[0] == pytest.approx(np.array([80, 25, 15]) / 120, abs=1e-6)
 
 
+def test_a_fit_of_a_twin_is_few_calls_away_from_the_language_model(fold: Table, tmp_path: Path) -> None:
+    hops: dict[bool, int] = {}
+
+    def count(module: torch.nn.Module, _: object) -> None:
+        files = [frame.f_code.co_filename for frame, _ in traceback.walk_stack(None)]
+        own = [file for file in files if file.startswith(PACKAGE) and file != compact.__file__]
+        hops[module.training] = max(len(own), hops.get(module.training, 0))
+
+    with torch.nn.modules.module.register_module_forward_pre_hook(count):
+        fitted(tmp_path, fold)
+    assert set(hops) == {True, False}, "the generator is trained, and it writes"
+    assert max(hops.values()) <= 22
+
+
 def test_all_families_of_a_fold_share_one_generator(fold: Table, tmp_path: Path) -> None:
     (tmp_path / "learner.pkl").touch()
     reports = [fitted(tmp_path / "models" / name, fold).imbllm_report["oversampling"] for name in ("A", "B", "C")]
     assert [report["trained_here"] for report in reports] == [True, False, False]
     assert len({report["generator"] for report in reports}) == 1
-    assert len(list((tmp_path / "utils" / "imbllm" / "generators").glob("*/complete"))) == 1
+    assert len(GENERATORS.keys(tmp_path / "utils" / "imbllm")) == 1
 
 
 def test_a_model_of_its_own_leaves_no_cache_folder(fold: Table, tmp_path: Path) -> None:
@@ -148,7 +175,7 @@ def test_a_model_of_its_own_leaves_no_cache_folder(fold: Table, tmp_path: Path) 
 
 def test_a_chosen_cache_folder_is_used(fold: Table, tmp_path: Path) -> None:
     fitted(tmp_path / "model", fold, cache_dir=str(tmp_path / "mine"))
-    assert len(list((tmp_path / "mine" / "generators").glob("*/complete"))) == 1
+    assert len(GENERATORS.keys(tmp_path / "mine")) == 1
 
 
 def test_an_unwritable_cache_folder_warns_and_the_fit_goes_on(
@@ -282,3 +309,145 @@ def test_a_plain_model_keeps_autogluons_choice_and_an_own_one_wins(tmp_path: Pat
     )
     model.initialize()
     assert model.stopping_metric.name == "average_precision"
+
+
+def test_the_cut_is_stratified_disjoint_and_carries_the_weights_along() -> None:
+    X = pd.DataFrame({"a": np.arange(100)})
+    y = pd.Series([1] * 20 + [0] * 80)
+    weights = np.arange(100.0)
+    X_train, y_train, X_val, y_val, train_weights = _with_validation_rows(X, y, weights, 0)
+    assert sorted([*X_train.index, *X_val.index]) == list(range(100))
+    assert y_val.sum() == 4
+    assert train_weights is not None
+    assert train_weights.tolist() == X_train["a"].tolist()
+    assert (y_train.index == X_train.index).all()
+
+
+def test_a_lone_row_of_a_class_does_not_stop_the_cut() -> None:
+    X = pd.DataFrame({"a": np.arange(20)})
+    _, y_train, _, y_val, weights = _with_validation_rows(X, pd.Series([1] + [0] * 19), None, 0)
+    assert len(y_train) + len(y_val) == 20
+    assert weights is None
+
+
+def test_targets_of_all_sizes_are_in_both_parts() -> None:
+    y = pd.Series(np.random.default_rng(0).exponential(1.0, 100))
+    for seed in range(5):
+        _, train, _, validation, _ = _with_validation_rows(pd.DataFrame({"a": y}), y, None, seed, targets=True)
+        top = y.nlargest(10).index
+        assert len(validation.index.intersection(top)) == 2
+        assert len(train.index.intersection(top)) == 8
+
+
+@pytest.mark.parametrize("n_rows", [3, 11])
+def test_few_targets_are_cut_at_random(n_rows: int) -> None:
+    y = pd.Series(np.arange(n_rows, dtype=float))
+    _, train, _, validation, _ = _with_validation_rows(pd.DataFrame({"a": y}), y, None, 0, targets=True)
+    assert len(train) + len(validation) == n_rows
+
+
+def test_only_the_named_families_are_cut() -> None:
+    assert _splits_internally(twin_of(SplittingModel))
+    assert not _splits_internally(twin_of(RecordingModel))
+
+
+Y = pd.Series([0] * 60 + [1] * 20)
+
+
+@pytest.mark.parametrize(
+    ("problem_type", "task"),
+    [
+        ("binary", "classification"),
+        ("multiclass", "classification"),
+        ("regression", "regression"),
+        ("quantile", None),
+        ("softclass", None),
+        (None, None),
+    ],
+)
+def test_each_problem_type_is_one_task_or_none(problem_type: str | None, task: str | None) -> None:
+    assert task_of(problem_type) == task
+
+
+def test_the_same_column_is_planned_by_class_or_by_bin() -> None:
+    assert plan_for("binary", Y, RebalanceConfig()).counts == {1: 15}
+    assert plan_for("regression", Y, RebalanceConfig()).counts == {19: 40}
+
+
+def test_other_problem_types_have_a_reason() -> None:
+    plan = plan_for("quantile", Y, RebalanceConfig())
+    assert (plan.counts, plan.reason) == ({}, "problem type quantile is not rebalanced")
+
+
+def test_a_method_of_the_other_task_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="'smogn' is none for classification"):
+        plan_for("binary", Y, RebalanceConfig(method="smogn"))
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (BackboneError("there is no model"), ConstraintViolationError),
+        (OutOfTimeError("no time"), TimeLimitExceeded),
+        (InvalidInputError("a fault"), InvalidInputError),
+    ],
+)
+def test_what_cannot_run_here_is_skipped_and_a_fault_is_not(error: Exception, expected: type[Exception]) -> None:
+    with pytest.raises(expected) as caught, skipped_by_autogluon("Model"):
+        raise error
+    assert caught.value is error or caught.value.__cause__ is error
+
+
+def test_the_reason_names_the_model(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(ConstraintViolationError, match="Model: there is no model"), skipped_by_autogluon("Model"):
+        raise BackboneError("there is no model")
+    with (
+        caplog.at_level(logging.INFO, "autogluon.imbllm"),
+        pytest.raises(TimeLimitExceeded),
+        skipped_by_autogluon("Model"),
+    ):
+        raise OutOfTimeError("no time")
+    assert "Model is skipped: no time" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("problem_type", "metric", "expected"),
+    [
+        ("multiclass", "balanced_accuracy", True),
+        ("multiclass", "f1_macro", True),
+        ("multiclass", "log_loss", False),
+        ("binary", "balanced_accuracy", False),
+        ("binary", "roc_auc", False),
+    ],
+)
+def test_only_metrics_of_more_than_two_classes_have_no_threshold(
+    problem_type: str, metric: str, expected: bool
+) -> None:
+    assert answers_by_highest_probability(problem_type, get_metric(metric, problem_type)) is expected
+
+
+def test_an_unknown_metric_is_no_metric_of_classes() -> None:
+    assert answers_by_highest_probability("multiclass", None) is False
+
+
+PRED_LLM = {
+    "target_ratio": 1.0,
+    "target_prior": "uniform",
+    "oversampling_cap": 3.0,
+    "start": "class",
+    "first_stage": "logistic",
+}
+
+
+def test_a_twin_learns_from_real_rows_and_rows_whose_class_was_asked(fold: Table, tmp_path: Path) -> None:
+    model = fitted(tmp_path, fold, method="pred_llm", **PRED_LLM)
+    assert RecordingModel.seen["y"].value_counts().to_dict() == {0: 100, 1: 100}
+    pd.testing.assert_frame_equal(RecordingModel.seen["X"].iloc[:120], fold[0])
+    report = model.imbllm_report["oversampling"]
+    assert report["method"] == "pred_llm"
+    assert report["classes"][0]["candidates"] >= 80 - report["classes"][0]["by_rank"]
+
+
+def test_without_a_predictor_classes_are_named_by_their_codes(fold: Table, tmp_path: Path) -> None:
+    model = fitted(tmp_path, fold, method="pred_llm", target_prior={0: 0.5, 1: 0.5})
+    assert model.imbllm_report["added"] == {"1": 25}

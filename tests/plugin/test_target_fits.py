@@ -12,16 +12,17 @@ from autogluon.tabular import TabularPredictor
 from autogluon.tabular.models import LGBModel
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin.fold_writer import cache_of
+from imbllm_autogluon.plugin.original_features import stack_features
 from imbllm_autogluon.plugin.presets import make_preset
-from imbllm_autogluon.plugin.regression_scorers import few_mae
-from imbllm_autogluon.plugin.stage import RebalancingMixin
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
+from imbllm_autogluon.plugin.scorers import few_mae
+from imbllm_autogluon.plugin.stage import FoldOversampler
+from imbllm_autogluon.rebalancing.cache import cache_of
+from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
 from imbllm_autogluon.search import TargetSearchSpace
 from tests.fresh import run_afresh
 from tests.plugin.regression_fits import QUICK as QUICK_LATENT
 from tests.plugin.target_fits import fit, priced, reports
-from tests.plugin.test_latent_diff_model import PREDICT
+from tests.plugin.test_latent_diff import PREDICT
 from tests.plugin.tuned_fits import GBM, study_trials, trial_models
 
 if TYPE_CHECKING:
@@ -176,15 +177,16 @@ class Watched:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.folds: list[tuple[pd.DataFrame, pd.Series, Any, list[Any], Any]] = []
-        new_rows = RebalancingMixin._new_rows
+        rows_of = FoldOversampler.rows
 
-        def watch(model: Any, X: pd.DataFrame, y: pd.Series, plan: Any, *rest: Any) -> Any:
-            rows = new_rows(model, X, y, plan, *rest)
-            if model._stack_columns(X):
-                self.folds.append((X, y, rows, model._stack_columns(X), plan))
+        def watch(oversampler: Any, model: Any, X: pd.DataFrame, y: pd.Series, plan: Any, *rest: Any) -> Any:
+            rows = rows_of(oversampler, model, X, y, plan, *rest)
+            stack = stack_features(oversampler.metadata, X)
+            if stack:
+                self.folds.append((X, y, rows, stack, plan))
             return rows
 
-        patch.setattr(RebalancingMixin, "_new_rows", watch)
+        patch.setattr(FoldOversampler, "rows", watch)
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import pytest
 from autogluon.tabular.models import LGBModel
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin.generator_model import GeneratorModel
-from imbllm_autogluon.plugin.stage import RebalancingMixin
+from imbllm_autogluon.plugin.models import GeneratorModel
+from imbllm_autogluon.plugin.stage import FoldOversampler
 from imbllm_autogluon.plugin.twins import twin_of
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS
+from imbllm_autogluon.rebalancing.rows import GENERATORS
 from tests.plugin.recording import RecordingModel, SplittingModel
 from tests.regression.frames import skewed
 from tests.shared import TINY
@@ -88,14 +88,14 @@ def test_written_targets_reach_the_model_as_they_were_made(
     dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[float] = []
-    new_rows = RebalancingMixin._new_rows
+    rows_of = FoldOversampler.rows
 
     def watch(self: Any, *args: Any) -> Any:
-        rows = new_rows(self, *args)
+        rows = rows_of(self, *args)
         made.extend(rows.y)
         return rows
 
-    monkeypatch.setattr(RebalancingMixin, "_new_rows", watch)
+    monkeypatch.setattr(FoldOversampler, "rows", watch)
     _, seen = fitted(tmp_path, dtype=dtype, method="smogn")
     assert seen["y"].iloc[N_ROWS:].tolist() == made
 
@@ -164,13 +164,14 @@ def test_a_fold_of_which_nothing_can_be_made_is_learned_as_it_is(change: Any, re
     X, y = table()
     y = change(y)
     model = twin(tmp_path)
-    plan = model._plan(X.loc[y.index], y)
+    plan = model.oversampler.plan(model, X.loc[y.index], y)
     assert not plan.counts
     assert reason in plan.reason
 
 
 def test_a_student_learns_what_its_teacher_says(tmp_path: Path) -> None:
-    plan = twin(tmp_path, name="LightGBMImb_DSTL")._plan(*table())
+    student = twin(tmp_path, name="LightGBMImb_DSTL")
+    plan = student.oversampler.plan(student, *table())
     assert not plan.counts
     assert "teacher" in plan.reason
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from autogluon.tabular import TabularPredictor
 
-from imbllm_autogluon.plugin.fold_writer import cache_of
 from imbllm_autogluon.plugin.presets import make_preset
 from imbllm_autogluon.plugin.stage import RebalancingMixin
-from imbllm_autogluon.rebalancing.cache_folder import STUDIES
+from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
 from imbllm_autogluon.search import journal_storage
 from tests.plugin.tables import QUICK, imbalanced_table
 

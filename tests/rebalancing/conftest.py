@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
+from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

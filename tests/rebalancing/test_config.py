@@ -1,36 +1,27 @@
 from __future__ import annotations
 
+import typing
 from typing import Any
 
 import pytest
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
-from imbllm_autogluon.rebalancing.config import METHODS, SAMPLING_KEYS, RebalanceConfig
+from imbllm_autogluon.rebalancing.config import METHODS, Method, RebalanceConfig
 
 
 def test_training_and_sampling_settings_hold_every_setting_of_the_generator_once() -> None:
     config = RebalanceConfig()
     training, sampling = config.training_settings(), config.sampling_settings()
-    assert set(sampling) == set(SAMPLING_KEYS)
+    assert "temperature" in sampling
+    assert "steps" in training
     assert {*training, *sampling} == {*GeneratorConfig.flat_keys(), "method", "random_state"}
     assert not set(training) & set(sampling)
 
 
-@pytest.mark.parametrize(
-    ("method", "writes"),
-    [
-        ("imbllm", True),
-        ("great", True),
-        ("pred_llm", True),
-        ("smote_nc", False),
-        ("smogn", False),
-        ("random", False),
-        ("none", False),
-    ],
-)
-def test_some_methods_write_with_a_language_model(method: str, writes: bool) -> None:
-    assert RebalanceConfig.from_flat({"method": method}).writes_with_a_language_model is writes
+def test_some_methods_write_with_a_language_model() -> None:
+    writing = {name for name in typing.get_args(Method) if RebalanceConfig(name).writes_with_a_language_model}
+    assert writing == {"imbllm", "great", "pred_llm"}
 
 
 def test_no_own_setting_shares_its_name_with_one_of_the_generator() -> None:
@@ -63,16 +54,11 @@ def test_methods_of_a_task_are_allowed(task: Any) -> None:
     ("key", "value"),
     [
         ("target_ratio", 0),
-        ("target_ratio", 0.0),
-        ("target_ratio", 1.5),
         ("target_ratio", "1"),
         ("max_growth", 0.5),
         ("method", "smote"),
-        ("random_state", -1),
         ("n_bins", 1),
-        ("generation_ratio", 10.5),
-        ("bins", "equal"),
-        ("clause", "target"),
+        ("bins", "x"),
     ],
 )
 def test_a_value_that_is_not_allowed_is_refused_by_name(key: str, value: object) -> None:

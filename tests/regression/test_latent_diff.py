@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 import re
-from typing import Any
+from inspect import signature
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.errors import InvalidInputError, StoredStateError
+from imbllm_autogluon.regression.head import RATIOS
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
-from tests.regression.latent import BRIEF, QUICK, skewed_table
+from tests.regression.frames import BRIEF, QUICK, skewed_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def _regressor(**settings: Any) -> LatentDiffRegressor:
-    return LatentDiffRegressor(random_state=0, threads=1, **{**BRIEF, **settings})
+    return LatentDiffRegressor(random_state=0, threads=1).set_params(**{**BRIEF, **settings})
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +39,6 @@ def test_it_learns_a_table_of_mixed_columns() -> None:
     assert learned.score(X, y) > 0.6
     assert learned.n_features_in_ == 3
     assert len(learned.bins_) == 10
-    assert learned.encoder_ is learned.model_.encoder
 
 
 @pytest.mark.parametrize("method", ["none", "lds", "fds", "dense_weight", "balanced_mse", "rank_sim"])
@@ -124,6 +130,14 @@ def test_useless_weights_are_refused(weights: float, message: str) -> None:
         _regressor().fit(X, y, sample_weight=np.full(40, weights))
 
 
+def test_few_settings_are_parameters_and_the_others_are_given_by_name() -> None:
+    assert len(signature(LatentDiffRegressor).parameters) == 20
+    regressor = LatentDiffRegressor(n_bins=7, settings={"encoder_depth": 3})
+    assert (regressor.config().treatment.n_bins, regressor.config().encoder.encoder_depth) == (7, 3)
+    with pytest.warns(FutureWarning, match=r"write settings=\{'encoder_depth': 3\}"):
+        assert LatentDiffRegressor(encoder_depth=3).config().encoder.encoder_depth == 3
+
+
 def test_an_unknown_setting_names_the_nearest() -> None:
     with pytest.raises(TypeError, match=r"no parameter 'guidence' \(did you mean 'guidance'\?\)"):
         LatentDiffRegressor(guidence=2.0)
@@ -158,3 +172,236 @@ def test_a_head_is_not_refitted_with_settings_of_the_encoder(fitted: LatentDiffR
     untreated = clone(fitted).set_params(method="none", encoder_epochs=1).fit(X, y)
     with pytest.raises(InvalidInputError, match="only method='latent_diff' trains a head anew"):
         untreated.refit_head(X, y)
+
+
+def _model(n: int = 400, **settings: Any) -> LatentDiffRegressor:
+    return _regressor(**settings).fit(*skewed_table(n))
+
+
+@pytest.fixture(scope="module")
+def model() -> LatentDiffRegressor:
+    return _model(**QUICK)
+
+
+@pytest.fixture(scope="module")
+def untreated() -> LatentDiffRegressor:
+    return _model(**QUICK, method="none")
+
+
+def test_the_report_says_what_each_bin_has_wants_and_got(model: LatentDiffRegressor) -> None:
+    table = model.report_.bins
+    assert table["n"].sum() == 400
+    assert table["wanted"].sum() == round(0.7 * 400)
+    assert (table["kept"] <= table["wanted"]).all()
+    assert (table["accepted"] <= table["drawn"]).all()
+    assert table["acceptance"].dropna().between(0, 1).all()
+    assert (table.loc[table["n"] == 0, "wanted"] == 0).all()
+
+
+def test_rare_bins_want_more_than_the_most_frequent_one(model: LatentDiffRegressor) -> None:
+    table = model.report_.bins
+    filled = table[table["n"] > 0]
+    assert filled["wanted"].iloc[-1] > filled.loc[filled["n"].idxmax(), "wanted"]
+
+
+def test_the_report_holds_curves_and_seconds_of_every_stage(model: LatentDiffRegressor) -> None:
+    assert set(model.report_.seconds) == {"encoder", "denoiser", "sampling", "head"}
+    assert set(model.report_.curves) == {"encoder", "denoiser"}
+
+
+def test_the_encoder_is_that_of_no_treatment_and_the_head_is_not(
+    model: LatentDiffRegressor, untreated: LatentDiffRegressor
+) -> None:
+    X, _ = skewed_table()
+    assert np.array_equal(model._raw_features(X), untreated._raw_features(X))
+    assert not np.allclose(model.predict(X), untreated.predict(X))
+    assert untreated.generator_ is None
+
+
+def test_high_targets_are_predicted_higher_with_synthetic_features(
+    model: LatentDiffRegressor, untreated: LatentDiffRegressor
+) -> None:
+    X, y = skewed_table(2000, seed=1)
+    rare = (y > y.quantile(0.97)).to_numpy()
+    plain = untreated.predict(X)[rare]
+    assert model.predict(X)[rare].mean() > plain.mean()
+
+
+def test_a_ratio_of_0_trains_the_head_on_real_features_alone() -> None:
+    model = _model(generation_ratio=0.0)
+    assert model.generator_ is None
+    assert model.report_.bins["kept"].sum() == 0
+    assert "head" in model.report_.seconds
+
+
+def test_a_gate_that_lets_too_few_through_is_reported_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        model = _model(gate_quantile=0.0, gate_rounds=1, diffusion_steps=2)
+    assert len(model.report_.notes) == 1
+    assert "synthetic features are missing" in model.report_.notes[0]
+    assert model.report_.notes[0] in caplog.text
+
+
+def test_without_a_gate_every_bin_gets_what_it_wants() -> None:
+    table = _model(gate="none").report_.bins
+    assert (table["kept"] == table["wanted"]).all()
+    assert table["acceptance"].dropna().eq(1).all()
+
+
+def test_a_time_limit_ends_both_trainings_early() -> None:
+    model = _model(time_limit=1.0, encoder_epochs=10_000, encoder_patience=10_000, diffusion_steps=10_000_000)
+    assert model.report_.seconds["encoder"] < 2.0
+    assert model.report_.seconds["denoiser"] < 1.5
+    assert np.isfinite(model.predict(skewed_table()[0])).all()
+
+
+def test_a_bin_of_one_row_borrows_the_gate_of_all_bins() -> None:
+    X, y = skewed_table()
+    targets = y.to_numpy().copy()
+    targets[0] = 3 * targets.max()
+    model = _regressor().fit(X, targets)
+    last = model.report_.bins.iloc[-1]
+    assert last["n"] == 1
+    assert last["wanted"] > 0
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_the_ratio_is_chosen_by_the_rows_that_the_encoder_held_out() -> None:
+    model = _model(n=600, generation_ratio="auto")
+    trials, table = model.report_.trials, model.report_.bins
+    assert trials is not None
+    assert model.report_.ratio in {None, *RATIOS}
+    assert table["wanted"].sum() == round((model.report_.ratio or 0.0) * 600)
+    assert (table["kept"] <= table["wanted"]).all()
+
+
+def test_a_ratio_that_was_chosen_gives_the_same_head_as_the_same_ratio_given() -> None:
+    chosen = _model(n=600, generation_ratio="auto", synthetic="copies", overall_budget=10.0)
+    given = _model(n=600, generation_ratio=chosen.report_.ratio, synthetic="copies")
+    X, _ = skewed_table(100, seed=2)
+    assert chosen.predict(X) == pytest.approx(given.predict(X))
+
+
+def test_with_few_held_out_rows_the_ratio_is_the_least_of_the_paper() -> None:
+    model = _model(n=200, generation_ratio="auto")
+    assert model.report_.trials is None
+    assert model.report_.ratio == 0.2
+
+
+def test_copies_take_the_place_of_generated_features() -> None:
+    model = _model(synthetic="copies")
+    assert model.generator_ is None
+    assert "sampling" in model.report_.seconds
+    assert "denoiser" not in model.report_.curves
+    assert model.report_.bins["kept"].sum() == round(0.7 * 400)
+
+
+def test_the_progress_of_a_fit_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        _model(encoder_epochs=1, diffusion_steps=2)
+    stages = ("encoder", "denoiser", "sampling", "head")
+    assert [stage for stage in stages if f"LatentDiff: {stage} begins." in caplog.messages] == list(stages)
+
+
+X, Y = skewed_table(120)
+
+
+def _stored(**settings: Any) -> LatentDiffRegressor:
+    return _regressor(encoder_epochs=3, **settings).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"head": "linear", "number_scaling": "standard", "number_embedding": "none", "architecture": "mlp"},
+        {"method": "lds"},
+        {"generation_ratio": 0.0},
+    ],
+)
+def test_a_loaded_regressor_predicts_the_same_to_the_last_bit(settings: dict[str, Any], tmp_path: Path) -> None:
+    fitted = _stored(**settings)
+    loaded = LatentDiffRegressor.load(fitted.save(tmp_path / "model"), threads=1)
+    strange = X.assign(size=np.nan, town="Narvik")
+    for rows in (X, strange):
+        np.testing.assert_array_equal(loaded.predict(rows), fitted.predict(rows))
+    assert loaded.config() == fitted.config()
+    assert list(loaded.feature_names_in_) == list(X.columns)
+
+
+def test_the_report_comes_back(tmp_path: Path) -> None:
+    fitted = _stored()
+    report = LatentDiffRegressor.load(fitted.save(tmp_path)).report_
+    pd.testing.assert_frame_equal(report.bins, fitted.report_.bins, check_dtype=False)
+    assert report.seconds == fitted.report_.seconds
+    assert (report.ratio, report.notes) == (fitted.report_.ratio, fitted.report_.notes)
+
+
+def test_the_head_of_a_loaded_regressor_can_be_trained_anew(tmp_path: Path) -> None:
+    fitted = _stored()
+    loaded = LatentDiffRegressor.load(fitted.save(tmp_path), threads=1)
+    found = [model.refit_head(X, Y, generation_ratio=0.3).predict(X) for model in (fitted, loaded)]
+    np.testing.assert_allclose(found[1], found[0])
+
+
+def test_a_fit_on_an_array_is_stored_too(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    fitted = _regressor(encoder_epochs=3).fit(rows, np.exp(rows[:, 0]))
+    loaded = LatentDiffRegressor.load(fitted.save(tmp_path))
+    np.testing.assert_array_equal(loaded.predict(rows), fitted.predict(rows))
+    assert not hasattr(loaded, "feature_names_in_")
+
+
+def test_a_folder_that_holds_no_whole_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoredStateError, match="no usable LatentDiff"):
+        LatentDiffRegressor.load(tmp_path)
+    _stored(method="none").save(tmp_path)
+    (weights,) = tmp_path.rglob("*.safetensors")
+    weights.write_bytes(b"broken")
+    with pytest.raises(StoredStateError, match="no usable LatentDiff"):
+        LatentDiffRegressor.load(tmp_path)
+
+
+def test_nothing_is_written_where_it_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    fitted = _stored(method="none")
+    with pytest.raises(InvalidInputError, match="is a file"):
+        fitted.save(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+QUICKEST: dict[str, Any] = {
+    "architecture": "mlp",
+    "number_embedding": "none",
+    "encoder_depth": 1,
+    "encoder_width": 32,
+    "encoder_dropout": 0.0,
+    "encoder_epochs": 5,
+    "encoder_batch": 32,
+    "encoder_learning_rate": 1e-2,
+    "feature_size": 8,
+    "denoiser_width": 16,
+    "denoiser_blocks": 1,
+    "diffusion_steps": 2,
+    "sampling_steps": 1,
+}
+
+EXPECTED = dict.fromkeys(
+    (
+        "check_n_features_in_after_fitting",
+        "check_regressors_no_decision_function",
+        "check_sample_weight_equivalence_on_dense_data",
+        "check_sample_weights_not_an_array",
+        "check_sample_weights_not_overwritten",
+        "check_sample_weights_pandas_series",
+        "check_sample_weights_shape",
+    ),
+    "the check has fewer than 20 rows, which are refused: a distribution of features needs more",
+)
+
+
+@parametrize_with_checks(
+    [LatentDiffRegressor(random_state=0, threads=1).set_params(**QUICKEST)], expected_failed_checks=lambda _: EXPECTED
+)
+def test_the_regressor_conforms_to_scikit_learn(estimator: LatentDiffRegressor, check: Any) -> None:
+    check(estimator)

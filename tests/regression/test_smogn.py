@@ -131,7 +131,7 @@ def test_the_table_is_not_changed_whatever_its_index(table: tuple[pd.DataFrame, 
 def test_large_bins_are_cut_to_rows_that_can_be_searched(
     table: tuple[pd.DataFrame, pd.Series], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imbllm_autogluon.regression.smogn.MOST_ROWS", 20)
+    monkeypatch.setattr("imbllm_autogluon.regression.smogn._MOST_ROWS", 20)
     X, y = table
     rows, _ = smogn(X, y, TargetBins.fit(y, n_bins=2), {0: 30}, seed=0)
     assert len(rows) == 30

@@ -7,7 +7,7 @@ from autogluon.tabular import TabularPredictor
 from optuna.trial import FixedTrial
 
 from imbllm_autogluon.errors import ImbLLMError
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS
+from imbllm_autogluon.rebalancing.rows import GENERATORS
 from imbllm_autogluon.search import SearchSpace
 from tests.search.tables import every_kind, quick_objective
 

@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from imbllm_autogluon.search.objective import CategoryColumns, PriorCorrected, estimator_for
+from imbllm_autogluon.search.objective import _CategoryColumns, _estimator_for, _PriorCorrected
 from tests.search.tables import every_kind
 
 OPTIONS: dict[str, Any] = {"seed": 0, "threads": 1}
@@ -24,7 +24,7 @@ def features_and_codes(n_classes: int = 2) -> tuple[pd.DataFrame, np.ndarray]:
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_a_model_takes_every_kind_of_column(model: Any, n_classes: int) -> None:
     X, y = features_and_codes(n_classes)
-    fitted: Any = estimator_for(model, X, n_classes, {}, **OPTIONS).fit(X, y)
+    fitted: Any = _estimator_for(model, n_classes, {}, **OPTIONS).fit(X, y)
     assert fitted.predict_proba(X).shape == (len(X), n_classes)
     assert (fitted.predict(X) == y).mean() > (y == 0).mean()
 
@@ -32,7 +32,7 @@ def test_a_model_takes_every_kind_of_column(model: Any, n_classes: int) -> None:
 @pytest.mark.parametrize("model", ["xgboost", LogisticRegression()])
 def test_levels_that_were_never_seen_are_no_error(model: Any) -> None:
     X, y = features_and_codes()
-    fitted: Any = estimator_for(model, X, 2, {}, **OPTIONS).fit(X, y)
+    fitted: Any = _estimator_for(model, 2, {}, **OPTIONS).fit(X, y)
     unseen = X.assign(city="Atlantis", member=True, size=None)
     assert np.isfinite(fitted.predict_proba(unseen)).all()
 
@@ -51,13 +51,13 @@ def test_odd_columns_are_taken_too(model: Any) -> None:
             6: np.nan,
         }
     )
-    fitted: Any = estimator_for(model, X, 2, {}, **OPTIONS).fit(X, y)
+    fitted: Any = _estimator_for(model, 2, {}, **OPTIONS).fit(X, y)
     assert np.isfinite(fitted.predict_proba(X)).all()
 
 
 def test_dates_are_numbers_for_xgboost_so_that_new_dates_have_a_place() -> None:
     X, _ = features_and_codes()
-    made = CategoryColumns().fit(X).transform(X)
+    made = _CategoryColumns().fit(X).transform(X)
     assert made["since"].dtype == np.float64
     assert made["since"].max() == (X["since"].max() - pd.Timestamp(0)).days
     assert (made["since"].isna() == X["since"].isna()).all()
@@ -65,7 +65,7 @@ def test_dates_are_numbers_for_xgboost_so_that_new_dates_have_a_place() -> None:
 
 def test_xgboost_gets_levels_as_categories_and_an_unseen_one_as_missing() -> None:
     X, _ = features_and_codes()
-    columns = CategoryColumns().fit(X)
+    columns = _CategoryColumns().fit(X)
     made = columns.transform(X.assign(city="Atlantis"))
     assert made["city"].isna().all()
     assert {name for name in made if isinstance(made[name].dtype, pd.CategoricalDtype)} == {"city", "member", "size"}
@@ -75,31 +75,29 @@ def test_xgboost_gets_levels_as_categories_and_an_unseen_one_as_missing() -> Non
 def test_the_callers_table_is_unchanged() -> None:
     X, y = features_and_codes()
     copy = X.copy(deep=True)
-    estimator_for("xgboost", X, 2, {}, **OPTIONS).fit(X, y)
+    _estimator_for("xgboost", 2, {}, **OPTIONS).fit(X, y)
     pd.testing.assert_frame_equal(X, copy)
 
 
 def test_parameters_reach_the_model_and_the_callers_model_is_unchanged() -> None:
-    X, _ = features_and_codes()
     model = LogisticRegression(C=1.0)
-    made: Any = estimator_for(model, X, 2, {"C": 0.25}, **OPTIONS)
+    made: Any = _estimator_for(model, 2, {"C": 0.25}, **OPTIONS)
     assert made[-1].C == 0.25
     assert model.C == 1.0
-    boosted: Any = estimator_for("xgboost", X, 2, {"max_depth": 2}, **OPTIONS)
+    boosted: Any = _estimator_for("xgboost", 2, {"max_depth": 2}, **OPTIONS)
     assert boosted[-1].max_depth == 2
 
 
 def test_a_pipeline_is_left_as_it_is() -> None:
-    X, _ = features_and_codes()
-    made: Any = estimator_for(make_pipeline(LogisticRegression()), X, 2, {"logisticregression__C": 3.0}, **OPTIONS)
+    made: Any = _estimator_for(make_pipeline(LogisticRegression()), 2, {"logisticregression__C": 3.0}, **OPTIONS)
     assert [name for name, _ in made.steps] == ["logisticregression"]
     assert made[-1].C == 3.0
 
 
 def test_corrected_probabilities_are_the_models_times_the_factors() -> None:
     X, y = features_and_codes()
-    plain: Any = estimator_for("xgboost", X, 2, {}, **OPTIONS).fit(X, y)
-    corrected = PriorCorrected(plain, np.array([1.0, 0.25]))
+    plain: Any = _estimator_for("xgboost", 2, {}, **OPTIONS).fit(X, y)
+    corrected = _PriorCorrected(plain, np.array([1.0, 0.25]))
     before, after = plain.predict_proba(X), corrected.predict_proba(X)
     assert after.sum(axis=1) == pytest.approx(1.0)
     assert after[:, 1] / after[:, 0] == pytest.approx(0.25 * before[:, 1] / before[:, 0], rel=1e-5)

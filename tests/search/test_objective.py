@@ -12,9 +12,9 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from imbllm_autogluon.errors import InvalidInputError, TableError
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
+from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
 from imbllm_autogluon.search import SearchSpace, TargetSearchSpace, objective, open_study
-from imbllm_autogluon.search.objective import _columns
+from imbllm_autogluon.search.objective import _CategoryColumns, _encoder
 from tests.products import cases
 from tests.search.tables import every_kind, quick_objective
 from tests.shared import TINY
@@ -58,7 +58,7 @@ def test_every_method_and_model_scores_a_table_of_every_kind(
 
 def test_a_pipeline_is_fitted_as_it_is() -> None:
     table = every_kind()
-    pipeline = make_pipeline(_columns(table.drop(columns="label")), RandomForestClassifier(10, random_state=0))
+    pipeline = make_pipeline(_CategoryColumns(), _encoder(), RandomForestClassifier(10, random_state=0))
     assert 0.3 < quick_objective(table, model=pipeline)(FixedTrial(RANDOM)) <= 1.0
 
 
@@ -89,7 +89,7 @@ def test_models_learn_from_rebalanced_folds_and_are_judged_on_real_rows_they_hav
             return super().predict_proba(X)
 
     table = every_kind()
-    monkeypatch.setattr(objective, "estimator_for", lambda *args, **kwargs: Recording())
+    monkeypatch.setattr(objective, "_estimator_for", lambda *args, **kwargs: Recording())
     quick_objective(table)(FixedTrial(IMBLLM))
     features = table.drop(columns="label")
     assert sorted(row for X in judged for row in X.index) == list(range(len(table)))
@@ -120,13 +120,13 @@ def test_another_process_would_train_no_generator_again(tmp_path: Any, monkeypat
 
 
 def test_metrics_of_probabilities_see_the_real_class_shares(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(objective, "estimator_for", lambda *args, **kwargs: ConstantModel())
+    monkeypatch.setattr(objective, "_estimator_for", lambda *args, **kwargs: ConstantModel())
     scored = {
         method: quick_objective(metric="neg_log_loss")(FixedTrial(parameters))
         for method, parameters in {"none": NONE, "random": RANDOM}.items()
     }
     assert scored["random"] == pytest.approx(scored["none"])
-    monkeypatch.setattr(objective, "PROBABILITY_METRICS", ())
+    monkeypatch.setattr(objective, "_PROBABILITY_METRICS", ())
     assert quick_objective(metric="neg_log_loss")(FixedTrial(RANDOM)) < scored["none"] - 0.02
 
 
@@ -192,6 +192,9 @@ def test_other_conditions_are_another_study() -> None:
         {"model": LogisticRegression(C=2.0)},
         {"model_space": depth},
         {"space": SearchSpace()},
+        {"space": SearchSpace(temperature=(0.7, 0.5))},
+        {"space": SearchSpace(temperature=(0.5, 0.7, 1.0))},
+        {"space": SearchSpace(method=("imbllm",))},
     ]
     names = [quick_objective(**options).study_name for options in others]
     assert len(set(names)) == len(names)

@@ -14,7 +14,7 @@ import pytest
 from optuna.trial import TrialState
 
 from imbllm_autogluon.datasets import load_hypothyroid
-from imbllm_autogluon.rebalancing.fold_rows import GENERATORS, POOLS
+from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
 from imbllm_autogluon.search import SearchSpace, journal_storage
 from tests.shared import TINY
 

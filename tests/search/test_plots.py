@@ -8,7 +8,7 @@ import pytest
 from matplotlib import pyplot
 
 from imbllm_autogluon.search import SearchSpace, open_study
-from imbllm_autogluon.search.plots import FEWEST_TRIALS, study_plots
+from imbllm_autogluon.search.studies import _FEWEST_TRIALS, study_plots
 
 if TYPE_CHECKING:
     import optuna
@@ -26,22 +26,22 @@ def test_a_study_without_trials_has_no_pictures() -> None:
 
 
 def test_few_trials_show_their_history_only() -> None:
-    assert list(study_plots(study(FEWEST_TRIALS - 1))) == ["History"]
+    assert list(study_plots(study(_FEWEST_TRIALS - 1))) == ["History"]
 
 
 def test_enough_trials_show_what_mattered_and_what_goes_together() -> None:
-    pictures = study_plots(study(FEWEST_TRIALS + 4))
+    pictures = study_plots(study(_FEWEST_TRIALS + 4))
     assert list(pictures) == ["History", "Importances", "Parallel coordinates"]
     for picture in pictures.values():
         assert ET.fromstring(picture).tag.endswith("svg")
 
 
 def test_a_study_that_varies_nothing_shows_what_can_be_drawn() -> None:
-    assert "History" in study_plots(study(FEWEST_TRIALS, varied=False))
+    assert "History" in study_plots(study(_FEWEST_TRIALS, varied=False))
 
 
 def test_the_same_study_gives_the_same_pictures() -> None:
-    made = study(FEWEST_TRIALS - 1)
+    made = study(_FEWEST_TRIALS - 1)
     assert study_plots(made)["History"] == study_plots(made)["History"]
 
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
-from imbllm_autogluon.tables import TableSchema
+from imbllm_autogluon.tables import Column, SetAside, TableSchema
 from tests.tables.frames import DTYPES, frames, series_of
 
 FAST = settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.too_slow])
@@ -161,10 +161,10 @@ def test_a_schema_without_label_has_no_classes() -> None:
         TableSchema.from_frame(pd.DataFrame({"x": [1, 2]})).encode_label(pd.Series([1]))
 
 
-@pytest.mark.parametrize("damage", [{"version": 0}, {"columns": [{}]}, {"columns": None}])
+@pytest.mark.parametrize("damage", [{"names": 0}, {"columns": [{}]}, {"columns": None}])
 def test_a_damaged_state_is_refused(damage: dict[str, object]) -> None:
     state = TableSchema.from_frame(pd.DataFrame({"x": [1, 2]})).to_dict()
-    with pytest.raises(StoredStateError, match="make it anew"):
+    with pytest.raises(StoredStateError, match="make it again"):
         TableSchema.from_dict({**state, **damage})
 
 
@@ -198,3 +198,179 @@ def test_labels_keep_their_dtype_beside_the_features() -> None:
     y = pd.Series(["no", "yes", "no"], dtype=pd.CategoricalDtype(["yes", "maybe", "no"]))
     schema = TableSchema.of_labelled(pd.DataFrame({"a": [1, 2, 3]}), y)
     pd.testing.assert_series_equal(schema.decode_label(schema.encode_label(y)), y, check_names=False)
+
+
+def feature(series: pd.Series, kind: Any = None) -> Column | SetAside:
+    """What a schema makes of a feature `x`."""
+    schema = TableSchema.from_frame(pd.DataFrame({"x": series}), kinds={"x": kind} if kind else {})
+    (part,) = (*schema.columns, *schema.set_aside)
+    return part
+
+
+def reason_of(part: Column | SetAside) -> str:
+    return part.reason if isinstance(part, SetAside) else ""
+
+
+TWO = {"x": [1, 2], "y": ["a", "b"]}
+
+REFUSED: list[tuple[str, Any, dict[str, Any], str]] = [
+    ("no rows", pd.DataFrame({"x": []}), {}, "0 rows"),
+    ("no columns", pd.DataFrame(index=[0, 1]), {}, "0 feature columns"),
+    ("only a label", pd.DataFrame({"y": [0, 1]}), {"label": "y"}, "no column beside the label"),
+    ("a repeated name", pd.DataFrame([[1, 2]], columns=["a", "a"]), {}, "'a' occurs more than once"),
+    ("names in two levels", pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", "b")])), {}, "tuple"),
+    ("a float name", pd.DataFrame([[1]], columns=[0.5]), {}, "0.5 is a float"),
+    ("a bool name", pd.DataFrame([[1]], columns=[True]), {}, "True is a bool"),
+    ("an absent label", pd.DataFrame(TWO), {"label": "yy"}, "did you mean 'y'"),
+    ("a label with gaps", pd.DataFrame({"x": [1, 2], "y": ["a", None]}), {"label": "y"}, "missing in 1 rows.*dropna"),
+    ("a continuous label", pd.DataFrame(TWO), {"label": "x", "kinds": {"x": "continuous"}}, "choose 'categorical'"),
+    ("lists", pd.DataFrame({"x": [[1], [2]]}), {}, "'x' holds cells of type list"),
+    ("infinity", pd.DataFrame({"x": [1.0, np.inf]}), {}, "'x' holds the infinite value inf"),
+    ("complex", pd.DataFrame({"x": [1j]}), {}, "'x' holds complex"),
+    ("words as numbers", pd.DataFrame(TWO), {"kinds": {"y": "continuous"}}, "'y' .* cannot be continuous"),
+]
+
+
+@pytest.mark.parametrize(("df", "arguments", "message"), [c[1:] for c in REFUSED], ids=[c[0] for c in REFUSED])
+def test_unusable_tables_are_refused(df: pd.DataFrame, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(TableError, match=message):
+        TableSchema.from_frame(df, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("df", "kinds", "message"),
+    [
+        (pd.DataFrame(TWO), {"xx": "integer"}, "did you mean 'x'"),
+        (pd.DataFrame(TWO), {"x": "categoric"}, "did you mean 'categorical'"),
+        ([[1]], {}, "DataFrame"),
+    ],
+)
+def test_unusable_arguments_are_refused(df: Any, kinds: Any, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        TableSchema.from_frame(df, kinds=kinds)
+
+
+def test_integer_names_of_any_integer_type_are_kept_as_int() -> None:
+    schema = TableSchema.from_frame(pd.DataFrame([[1, 2], [3, 5]], columns=pd.Index([np.int8(4), "a"], dtype=object)))
+    assert schema.names == (4, "a")
+    assert type(schema.names[0]) is int
+
+
+@pytest.mark.parametrize(
+    ("series", "fill", "reason"),
+    [
+        (pd.Series([5, 5]), "constant", "every cell is the same"),
+        (pd.Series([None, None]), "missing", "every cell is missing"),
+        (pd.Series([f"p{i}" for i in range(20)]), "copied", "identifier"),
+        (pd.Series([0, 2**64 - 1], dtype="uint64"), "copied", "do not fit into 64 bits"),
+        (pd.Series([-(2**63), 2**63 - 1, 0]), "copied", "do not fit into 64 bits"),
+    ],
+)
+def test_odd_columns_are_set_aside_with_a_reason(series: pd.Series, fill: str, reason: str) -> None:
+    part = feature(series)
+    assert isinstance(part, SetAside)
+    assert (part.name, part.fill) == ("x", fill)
+    assert part.reason.startswith("column 'x': ")
+    assert reason in part.reason
+
+
+def test_a_users_kind_overrides_the_guess_of_an_identifier_and_of_text() -> None:
+    for cells in ([f"p{i}" for i in range(20)], ["one two three four", "five six seven eight"]):
+        assert isinstance(feature(pd.Series(cells), "categorical"), Column)
+    assert isinstance(feature(pd.Series(range(20)), "integer"), Column)
+
+
+def test_a_column_the_user_calls_text_is_copied() -> None:
+    part = feature(pd.Series(["a", "b", "a"]), "text")
+    assert isinstance(part, SetAside)
+    assert part.fill == "copied"
+
+
+def test_one_value_beside_missing_cells_is_information_and_is_written() -> None:
+    assert isinstance(feature(pd.Series(["seen", None])), Column)
+
+
+@pytest.mark.parametrize("cells", [pd.Series([1, 2, 3], dtype="uint8"), pd.Series([0.5, 1.0, 0.5]), pd.Series([7, 7])])
+def test_numbers_called_text_are_copied_even_if_they_are_constant(cells: pd.Series) -> None:
+    part = feature(cells, "text")
+    assert isinstance(part, SetAside)
+    assert part.fill == "copied"
+
+
+RNG = np.random.default_rng(0)
+SENTENCES = [f"the patient number {i} came in with a cough" for i in range(30)]
+
+CASES: list[tuple[str, pd.Series, str | None]] = [
+    ("distinct codes", pd.Series([f"p{i}" for i in range(30)]), "identifier"),
+    ("distinct codes with gaps", pd.Series([f"p{i}" for i in range(30)] + [None] * 30), "identifier"),
+    ("distinct codes of a category", pd.Series([f"p{i}" for i in range(30)], dtype="category"), "identifier"),
+    ("few distinct codes", pd.Series([f"p{i}" for i in range(19)]), None),
+    ("few codes among gaps", pd.Series([f"p{i}" for i in range(19)] + [None] * 30), None),
+    ("codes that repeat", pd.Series([f"p{i}" for i in range(18)] * 2), None),
+    ("row numbers in any order", pd.Series(RNG.permutation(30) + 100), "identifier"),
+    ("nullable row numbers", pd.Series([*range(30), None], dtype="Int64"), "identifier"),
+    ("distinct incomes", pd.Series(RNG.permutation(10_000)[:30]), None),
+    ("a run with a repeat and a hole", pd.Series([*range(29), 5, 30]), None),
+    ("durations in a run", pd.Series(pd.to_timedelta(range(30), unit="ns")), None),
+    ("measurements", pd.Series(RNG.normal(size=30)), None),
+    ("distinct days", pd.Series(pd.date_range("2020-01-01", periods=30)), None),
+    ("sentences", pd.Series(SENTENCES), "free text"),
+    ("two sentences", pd.Series(SENTENCES[:2]), "free text"),
+    ("sentences that repeat", pd.Series(SENTENCES[:3] * 10), None),
+    ("short strings", pd.Series(["very low", "low", "quite high"]), None),
+]
+
+
+@pytest.mark.parametrize(("series", "reason"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_identifiers_and_free_texts_are_guessed(series: pd.Series, reason: str | None) -> None:
+    part = feature(series)
+    assert isinstance(part, Column) if reason is None else reason in reason_of(part)
+
+
+@pytest.mark.parametrize(
+    ("series", "constant"),
+    [
+        (pd.Series([3, 3]), True),
+        (pd.Series([1 / 3, 1 / 3]), True),
+        (pd.Series(["a", "a"]), True),
+        (pd.Series([pd.Timestamp(0)] * 2), True),
+        (pd.Series([3.0, None]), False),
+        (pd.Series([1e18, 1e18 + 128]), False),
+        (pd.Series([True, False]), False),
+    ],
+)
+def test_a_constant_holds_one_value_and_no_gap(series: pd.Series, constant: bool) -> None:
+    part = feature(series)
+    assert (isinstance(part, SetAside) and part.fill == "constant") == constant
+
+
+@pytest.mark.parametrize(
+    ("fill", "series"),
+    [
+        ("constant", pd.Series([7, 7], dtype="int8")),
+        ("constant", pd.Series([0.1, 0.1], dtype="float32")),
+        ("constant", pd.Series(pd.Categorical(["a", "a"], categories=["b", "a"]))),
+        ("missing", pd.Series([None, None], dtype=object)),
+        ("missing", pd.Series([pd.NaT, pd.NaT], dtype="datetime64[ns, UTC]")),
+        ("missing", pd.Series([None, None], dtype="Int64")),
+    ],
+)
+def test_constants_and_missing_cells_return_in_their_dtype(fill: str, series: pd.Series) -> None:
+    part = SetAside("x", "because.", fill, Column.from_series(series.iloc[:1], "x", "categorical"))
+    pd.testing.assert_series_equal(part.restore(2, None, None), series.rename("x"), check_exact=True)
+
+
+def test_copied_cells_take_the_index_of_the_new_rows() -> None:
+    parents = pd.DataFrame({"x": ["u", "v"]}, index=[5, 5])
+    part = SetAside("x", "because.", "copied")
+    assert part.restore(2, parents, None).to_dict() == {0: "u", 1: "v"}
+    assert part.restore(2, parents, pd.Index(["a", "b"])).to_dict() == {"a": "u", "b": "v"}
+
+
+def test_free_texts_are_marked_and_other_columns_that_are_set_aside_are_not() -> None:
+    texts = [f"a word {i} and {i * 7} more words of it" for i in range(60)]
+    frame = pd.DataFrame({"review": texts, "id": [f"u{i:03}" for i in range(60)], "same": 1, "gone": [None] * 60})
+    schema = TableSchema.from_frame(frame.assign(n=range(60)))
+    assert {part.name: part.holds_text for part in schema.set_aside}["review"]
+    assert not any(part.holds_text for part in schema.set_aside if part.name in ("same", "gone"))
+    assert TableSchema.from_dict(schema.to_dict()).set_aside == schema.set_aside

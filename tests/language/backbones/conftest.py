@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from huggingface_hub import constants
 
-from tests.language.backbones import tiny_models
+from tests.language.backbones import models
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,4 +28,4 @@ def _no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a causal model; not to be changed."""
-    return tiny_models.save(tmp_path_factory.mktemp("gpt2"))
+    return models.save(tmp_path_factory.mktemp("gpt2"))

@@ -1,0 +1,248 @@
+"""State in folders: JSON, arrays and further files, written whole or not at all, and never as pickle.
+
+A folder holds one state: ``state.json`` with its kind, its data and the name of the subfolder with everything else.
+The subfolder is new for each writing and ``state.json`` is replaced last, so that a kill at any moment leaves the old
+state or the new one. Two processes must not write into one folder at the same time; the cache holds a lock for that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from imbllm_autogluon._package import __version__
+from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    Array = np.ndarray[Any, Any]
+
+FORMAT = 1
+"""Version of everything that is stored; raised whenever an older reader could misread something."""
+
+STATE_NAME = "state.json"
+"""File that a folder with a whole state holds."""
+
+_ARRAYS, _CONTENT = "arrays.safetensors", "state-"
+
+
+@dataclass
+class Draft:
+    """A state that is being written."""
+
+    folder: Path
+    """For further files, states of other kinds in subfolders among them."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+    """Whatever ``json.dumps`` accepts."""
+
+    arrays: Mapping[str, Any] | None = None
+    """Arrays of NumPy or tensors of torch."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A state that was read."""
+
+    folder: Path
+    """With the further files."""
+
+    data: dict[str, Any]
+
+    def arrays(self) -> dict[str, Array]:
+        """The arrays as they were written."""
+        return load_file(self.folder / _ARRAYS)
+
+    def tensors(self) -> dict[str, Any]:
+        """The arrays as tensors on the CPU."""
+        from safetensors.torch import load_file as load_tensors
+
+        return dict(load_tensors(self.folder / _ARRAYS))
+
+
+@contextmanager
+def writing(folder: Path, kind: str) -> Iterator[Draft]:
+    """Write a state: give the draft its data and arrays, and write further files into its folder.
+
+    Parameters
+    ----------
+    folder
+        Created if need be; a state that it holds is replaced, other files stay.
+    kind
+        What is stored, in words that an error can use, such as ``"generator"``.
+
+    Raises
+    ------
+    InvalidInputError
+        The folder is a file.
+    StoredStateError
+        The folder cannot be written, or something cannot be stored; an old state stays as it was.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> folder = Path(mkdtemp())
+    >>> with writing(folder, "mean") as draft:
+    ...     draft.data, draft.arrays = {"rows": 3}, {"mean": np.array([0.5])}
+    >>> with reading(folder, "mean") as stored:
+    ...     print(stored.data, stored.arrays())
+    {'rows': 3} {'mean': array([0.5])}
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InvalidInputError(f"{folder} is a file; name a folder to save into.")
+    try:
+        draft = Draft(_new_content(folder))
+        yield draft
+        _publish(draft, folder, kind)
+    except StoredStateError:
+        raise
+    except (InvalidInputError, OSError) as error:
+        raise StoredStateError(f"the {kind} cannot be stored: {error}") from error
+    finally:
+        _sweep(folder)
+
+
+def _new_content(folder: Path) -> Path:
+    """A subfolder with the next free number: the same files get the same names, whoever writes them."""
+    numbers = [int(path.name.removeprefix(_CONTENT)) for path in _contents(folder)]
+    content = folder / f"{_CONTENT}{max(numbers, default=0) + 1}"
+    content.mkdir(parents=True)
+    return content
+
+
+def _contents(folder: Path) -> list[Path]:
+    return [path for path in folder.glob(f"{_CONTENT}*") if path.name.removeprefix(_CONTENT).isdecimal()]
+
+
+def _publish(draft: Draft, folder: Path, kind: str) -> None:
+    head = {"kind": kind, "format": FORMAT, "version": __version__, "content": draft.folder.name, "data": draft.data}
+    try:
+        text = json.dumps(head)
+    except (TypeError, ValueError) as error:
+        raise StoredStateError(f"the {kind} cannot be stored: {error}") from error
+    if draft.arrays is not None:
+        save_file({name: _as_numpy(array) for name, array in draft.arrays.items()}, draft.folder / _ARRAYS)
+    state = draft.folder / f"{STATE_NAME}.draft"
+    state.write_text(text, encoding="utf-8")
+    os.replace(state, folder / STATE_NAME)  # noqa: PTH105 - says that an existing file is replaced on every system
+
+
+def _as_numpy(array: Any) -> Array:
+    return np.asarray(array if isinstance(array, np.ndarray) else array.detach().cpu().numpy(), order="C")
+
+
+def _sweep(folder: Path) -> None:
+    """Delete the content that no state names: of older states and of killed writers."""
+    try:
+        kept = _head(folder)["content"]
+    except (OSError, ValueError, KeyError, TypeError):
+        kept = None
+    for content in _contents(folder):
+        if content.name != kept:
+            shutil.rmtree(content, ignore_errors=True)
+
+
+@contextmanager
+def reading(folder: Path, kind: str) -> Iterator[Stored]:
+    """Read a state; whatever goes wrong inside the block is a `StoredStateError` that says what to do.
+
+    Parameters
+    ----------
+    folder, kind
+        As for :func:`writing`.
+
+    Raises
+    ------
+    StoredStateError
+        There is no state, it is of another kind or format, or a file is absent or damaged.
+    """
+    try:
+        yield _read(folder, kind)
+    except StoredStateError:
+        raise
+    except Exception as error:
+        raise StoredStateError(f"no usable {kind} in {folder}: {error}. Delete the folder and fit again.") from error
+
+
+def _read(folder: Path, kind: str) -> Stored:
+    head = _head(folder)
+    if head["format"] != FORMAT:
+        raise StoredStateError(
+            f"{folder} has format {head['format']}; this version reads format {FORMAT}. Fit again, or install version "
+            f"{head['version']}, which wrote it."
+        )
+    if head["kind"] != kind:
+        raise StoredStateError(f"{folder} holds a {head['kind']}, not a {kind}; name another folder.")
+    if not re.fullmatch(rf"{_CONTENT}\d+", head["content"]):
+        raise StoredStateError(
+            f"no usable {kind} in {folder}: {STATE_NAME} is damaged. Delete the folder and fit again."
+        )
+    return Stored(folder / head["content"], head["data"])
+
+
+def _head(folder: Path) -> dict[str, Any]:
+    head: dict[str, Any] = json.loads((folder / STATE_NAME).read_text(encoding="utf-8"))
+    return head
+
+
+def kind_of(folder: Path) -> str | None:
+    """Kind of the state that a folder holds; None where it holds none."""
+    try:
+        return str(_head(folder)["kind"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def delete(folder: Path) -> None:
+    """Delete the state of a folder, and the folder if nothing else is in it; other files stay."""
+    if folder.is_dir():
+        (folder / STATE_NAME).unlink(missing_ok=True)
+        _sweep(folder)
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a draft beside `path` and put it in place in one step, so that no reader sees half a file.
+
+    Raises
+    ------
+    TableError
+        The folder is absent or cannot be written.
+    """
+    draft = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        write(draft)
+        os.replace(draft, path)  # noqa: PTH105
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path} cannot be written: {first_line(error)}.") from error
+    finally:
+        draft.unlink(missing_ok=True) if draft.parent.is_dir() else None
+
+
+def first_line(error: Exception) -> str:
+    """What an error says first, without a full stop."""
+    lines = str(getattr(error, "strerror", None) or error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def fingerprint(settings: Mapping[str, Any], arrays: Iterable[Array]) -> str:
+    """SHA-256 of JSON-able settings and of arrays, shapes and dtypes included."""
+    digest = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode())
+    for array in arrays:
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,337 @@
+"""Rows of a user's table as the clauses that a label model reads: own columns, auxiliary features, free texts.
+
+Auxiliary features are the guess of a first stage, an ordinary classifier, with its confidence (two-stage), and the
+control clause of prior suppression.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from imbllm_autogluon.errors import InvalidInputError, StoredStateError
+from imbllm_autogluon.sentences import SchemaVocabulary, TextColumn
+from imbllm_autogluon.tables import Cells, TableSchema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
+    from imbllm_autogluon.classification.config import ClassifierConfig
+    from imbllm_autogluon.language.config import LanguageConfig
+    from imbllm_autogluon.sentences import Clauses, SentenceEncoding
+    from imbllm_autogluon.tables import ColumnName, Kind
+
+
+_INSTRUCTION = "Name the class that fits these values best, regardless of how frequent it is:"
+"""In front of every sentence where the instruction is switched on."""
+
+_GUESS, _CONFIDENCE = "first guess", "confidence in it"
+"""Names of the clauses of the first stage."""
+
+_CONTROL, _NATURAL, _IGNORED = "class frequencies", "as they are", "ignored"
+"""Name of the control clause, and its values: under the table's class shares, and under equal ones."""
+
+_KINDS: dict[ColumnName, Kind] = {_GUESS: "categorical", _CONFIDENCE: "continuous", _CONTROL: "categorical"}
+
+_FILE = "first_stage.skops"
+"""A fitted classifier of scikit-learn; it holds no weights of a language model."""
+
+_HARMLESS = ("functools.partial", "numpy.dtype")
+"""Types beside those of scikit-learn in a stored first stage; what a partial calls is looked at as well."""
+
+_FOLDS = 5
+"""Folds of the out-of-fold guesses; fewer where a class has fewer rows."""
+
+MOST_LEVELS = 255
+"""Categories that scikit-learn's boosting accepts in one column; columns with more are read as numbers."""
+
+_MOST_TREES = 2000
+"""Trees of the boosting, which grows one for each class in each of at most 100 rounds: 20,000 of them for 200 classes
+of 3 rows took 30 seconds on one core in all folds, 2,000 took 11."""
+
+
+class RowEncoder:
+    """Encodes rows of one table.
+
+    Parameters
+    ----------
+    config
+        Which auxiliary features, instruction and how much of a text.
+    first_stage, seed
+        A classifier in place of the built-in first stages of the configuration, or None; seed of the first stage.
+    """
+
+    plain: TableSchema
+    """The table's own columns."""
+    schema: TableSchema
+    """The same with the auxiliary features behind them."""
+
+    def __init__(self, config: ClassifierConfig, first_stage: Any, seed: int) -> None:
+        self._config = config
+        self._classifier = config.measures.first_stage if first_stage is None else first_stage
+        self._seed = seed
+        self._stage: FirstStage | None = None
+        self._text_names: list[ColumnName] = []
+
+    def fit(self, X: pd.DataFrame, y: pd.Series, kinds: Mapping[ColumnName, Kind] | None) -> IntArray:
+        """Learn the table's own columns; returns the label codes, shape (n,)."""
+        self.plain = self.schema = TableSchema.of_labelled(X, y, kinds)
+        self._text_names = [aside.name for aside in self.plain.set_aside if aside.holds_text]
+        return self.plain.encode_label(y)
+
+    def fit_auxiliary(self, X: pd.DataFrame, codes: IntArray, kept: BoolArray) -> pd.DataFrame:
+        """Auxiliary features of all rows, shape (n, 0 to 3): guesses are out of fold for the rows that are learned.
+
+        Those `kept` from learning are guessed as new rows are.
+
+        Raises
+        ------
+        InvalidInputError
+            A column of the table has the name of an auxiliary feature.
+        """
+        features = pd.DataFrame(index=pd.RangeIndex(len(X)))
+        if not isinstance(self._classifier, str) or self._classifier != "none":
+            self._stage = FirstStage(self._classifier, self.plain, self._seed)
+            parts = [self._stage.fit(X[~kept], codes[~kept]).set_index(np.flatnonzero(~kept))]
+            if kept.any():
+                parts.append(self._stage.guesses(X[kept]).set_index(np.flatnonzero(kept)))
+            features = pd.concat(parts).sort_index()
+        if self._config.measures.suppression:
+            features[_CONTROL] = _NATURAL
+        self._add_columns(X, features)
+        return features
+
+    def auxiliary(self, X: pd.DataFrame, cells: Cells | None = None) -> pd.DataFrame:
+        """Auxiliary features of rows to predict; their cells are read in place of the frame where they are given."""
+        plain = pd.DataFrame(index=pd.RangeIndex(len(X)))
+        return self.balanced(plain if self._stage is None else self._stage.guesses(X, cells))
+
+    def balanced(self, features: pd.DataFrame) -> pd.DataFrame:
+        """The same auxiliary features with the control clause of equal class shares, where there is one."""
+        return features.assign(**{_CONTROL: _IGNORED}) if self._config.measures.suppression else features
+
+    def vocabulary(
+        self, X: pd.DataFrame, features: pd.DataFrame, codes: IntArray, language: LanguageConfig
+    ) -> SchemaVocabulary:
+        """Vocabulary of rows to learn from."""
+        assert language.numbers is not None
+        longest = self._config.text_words
+        texts = zip(self._text_names, self._texts(X), strict=True)
+        return SchemaVocabulary.fit(
+            self.schema,
+            self.schema.encode(_side_by_side(X, features)),
+            codes,
+            numbers=language.numbers,
+            max_bins=language.max_bins,
+            instruction=self._instruction(),
+            texts=tuple(TextColumn.fit(str(name), column, longest=longest) for name, column in texts),
+        )
+
+    def clauses(self, encoding: SentenceEncoding, X: pd.DataFrame, features: pd.DataFrame, codes: IntArray) -> Clauses:
+        """Rows as clauses; what a row does not have, and training never lacked, is not written."""
+        return self._clauses(encoding, self.schema.encode(_side_by_side(X, features), unknown="missing"), codes, X)
+
+    def cell_clauses(self, encoding: SentenceEncoding, cells: Cells) -> Clauses:
+        """Rows without free texts to predict, as cells of the table's own columns, as clauses."""
+        frame = pd.DataFrame(index=pd.RangeIndex(cells.n_rows))  # only a user's own first stage reads more of it
+        features, columns = self.auxiliary(frame, cells), self.schema.columns[cells.n_columns :]
+        added = [column.encode(features[column.name], unknown="missing") for column in columns]
+        gone = np.column_stack([cells.missing, *(missing for _, missing in added)])
+        whole = Cells((*cells.values, *(values for values, _ in added)), gone)
+        return self._clauses(encoding, whole, np.zeros(cells.n_rows, dtype=np.int64), frame)
+
+    def _clauses(self, encoding: SentenceEncoding, cells: Cells, codes: IntArray, X: pd.DataFrame) -> Clauses:
+        """Cells of all columns and the free texts of a frame as clauses."""
+        clauses = encoding.encode(cells, codes, self._texts(X))
+        never_missing = np.array([not column.has_missing for column in self.schema.columns], dtype=bool)
+        absent = np.zeros_like(clauses.present)
+        absent[:, : cells.n_columns] = cells.missing & never_missing
+        absent[:, cells.n_columns : -1] = [name not in X.columns for name in self._text_names]
+        clauses.tokens[absent] = -1
+        return clauses.with_present(~absent)
+
+    def feature_clauses(self, encoding: SentenceEncoding, cells: Cells) -> Clauses:
+        """Cells of the table's own columns as clauses, everything else of the rows absent."""
+        n_rows, others = cells.n_rows, len(self.schema.columns) - cells.n_columns
+        nothing = np.zeros(n_rows, dtype=np.int64)
+        gone = np.ones((n_rows, others), dtype=bool)
+        whole = Cells((*cells.values, *[nothing] * others), np.hstack([cells.missing, gone]))
+        return encoding.encode(whole, nothing, [[None] * n_rows for _ in self._text_names])
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Store the first stage; returns the JSON-able rest."""
+        stage = None if self._stage is None else self._stage.save(folder / _FILE)
+        columns = {"plain": self.plain.to_dict(), "schema": self.schema.to_dict(), "texts": self._text_names}
+        return {**columns, "first_stage": stage}
+
+    def load(self, folder: Path, state: Mapping[str, Any]) -> None:
+        """Read what :meth:`save` stored."""
+        self.plain, self.schema = TableSchema.from_dict(state["plain"]), TableSchema.from_dict(state["schema"])
+        self._text_names = list(state["texts"])
+        if state["first_stage"] is not None:
+            self._stage = FirstStage(self._classifier, self.plain, self._seed)
+            self._stage.load(folder / _FILE, state["first_stage"])
+
+    def _add_columns(self, X: pd.DataFrame, features: pd.DataFrame) -> None:
+        """Extend the schema by auxiliary features; codes of the table's own cells stay what they are."""
+        if not features.shape[1]:
+            return
+        taken = [name for name in features.columns if name in X.columns]
+        if taken:
+            raise InvalidInputError(
+                f"column {taken[0]!r} has the name of a clause that this classifier adds; rename it, or switch off "
+                "first_stage and suppression."
+            )
+        # One row more, so that the control clause has both of its values.
+        frame = pd.concat([features, self.balanced(features.iloc[:1])], ignore_index=True)
+        plain, added = self.plain, TableSchema.from_frame(frame, kinds={name: _KINDS[name] for name in frame.columns})
+        columns, excluded = (*plain.columns, *added.columns), (*plain.set_aside, *added.set_aside)
+        self.schema = TableSchema((*plain.names, *added.names), columns, plain.label, excluded)
+
+    def _instruction(self) -> str:
+        """What stands in front of every sentence; one token for a backbone that knows no words."""
+        if not self._config.measures.instruction:
+            return ""
+        return _INSTRUCTION if self._config.language.is_pretrained else "instruction"
+
+    def _texts(self, X: pd.DataFrame) -> list[list[str | None]]:
+        """Cells of the columns of free text; what is no text is missing, and so is a column that is not there."""
+        columns = [X[name] if name in X.columns else [None] * len(X) for name in self._text_names]
+        return [[cell if isinstance(cell, str) else None for cell in column] for column in columns]
+
+
+def _side_by_side(X: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
+    """Features of the same rows, by position."""
+    if not features.shape[1]:
+        return X
+    return pd.concat([X.reset_index(drop=True), features.reset_index(drop=True)], axis=1)
+
+
+class FirstStage:
+    """Fits a classifier and gives its guesses as columns.
+
+    The guess is the class whose probability is highest against its share, so that rare classes are guessed at all; the
+    confidence is that probability.
+
+    Parameters
+    ----------
+    classifier
+        ``"boosting"`` (histogram gradient boosting), ``"logistic"`` (on scaled numbers and one-hot categories), or any
+        classifier with ``fit(X, y)`` and ``predict_proba(X)`` on the data frame of the features.
+    schema, seed
+        Columns of the table and classes; seed of the folds and of the built-in classifiers.
+    """
+
+    def __init__(self, classifier: Literal["boosting", "logistic"] | Any, schema: TableSchema, seed: int) -> None:
+        self._reads_frames = not isinstance(classifier, str)
+        self._schema = schema
+        self._seed = seed
+        self._model: Any = classifier if self._reads_frames else _built_in(str(classifier), schema, seed)
+        self._shares: FloatArray = np.empty(0)
+        assert schema.label is not None
+        self._names = np.array([str(category) for category in schema.label.categories], dtype=object)
+
+    def fit(self, X: pd.DataFrame, codes: IntArray) -> pd.DataFrame:
+        """Fit on rows, shape (n, m), of classes, shape (n,), and return their out-of-fold guesses."""
+        from sklearn.base import clone
+        from sklearn.utils import _safe_indexing as rows_of
+
+        counts = np.bincount(codes)
+        self._shares = np.maximum(counts, 1) / counts.sum()
+        read, model = self._read(X), self._model
+        self._model = clone(model).fit(read, codes)
+        probabilities = self._model.predict_proba(read)
+        for learned, others in self._folds(codes):
+            fold_model = clone(model).fit(rows_of(read, learned), codes[learned])
+            probabilities[others] = fold_model.predict_proba(rows_of(read, others))
+        return self._columns(probabilities, codes)
+
+    def guesses(self, X: pd.DataFrame, cells: Cells | None = None) -> pd.DataFrame:
+        """Guesses for rows that were not learned; the built-in classifiers read their cells where these are given."""
+        return self._columns(self._model.predict_proba(self._read(X, cells)), self._model.classes_)
+
+    def save(self, file: Path) -> dict[str, Any]:
+        """Store the fitted classifier in the form of skops, which unlike a pickle runs no code; returns the rest.
+
+        Raises
+        ------
+        InvalidInputError
+            The classifier is the user's own: what it is made of is unknown.
+        """
+        from skops.io import dump
+
+        if self._reads_frames:
+            raise InvalidInputError("a first stage of your own cannot be stored; use 'boosting' or 'logistic'.")
+        dump(self._model, file)
+        return {"shares": self._shares.tolist()}
+
+    def load(self, file: Path, state: Mapping[str, Any]) -> None:
+        """Read what :meth:`save` stored.
+
+        Raises
+        ------
+        StoredStateError
+            The file holds something else than classifiers of scikit-learn.
+        """
+        from skops.io import get_untrusted_types, load
+
+        used = get_untrusted_types(file=file)
+        foreign = [name for name in used if not name.startswith("sklearn.") and name not in _HARMLESS]
+        if foreign:
+            names = ", ".join(foreign)
+            raise StoredStateError(f"{file.name} holds {names}, which no first stage is made of; fit again.")
+        self._model, self._shares = load(file, trusted=used), np.array(state["shares"], dtype=np.float64)
+
+    def _folds(self, codes: IntArray) -> Iterator[tuple[IntArray, IntArray]]:
+        """Rows to learn and rows to predict; the only row of a class is always learned, never predicted."""
+        from sklearn.model_selection import StratifiedKFold
+
+        counts = np.bincount(codes)
+        shared = np.flatnonzero(counts[codes] > 1)
+        if not len(shared):
+            return
+        folds = int(min(_FOLDS, counts[counts > 1].min()))
+        splits = StratifiedKFold(folds, shuffle=True, random_state=self._seed)
+        for _, others in splits.split(shared, codes[shared]):
+            yield np.setdiff1d(np.arange(len(codes)), shared[others]), shared[others]
+
+    def _read(self, X: pd.DataFrame, cells: Cells | None = None) -> Any:
+        """The frame, or one float matrix, shape (n, m): numbers, category codes, NaN where missing."""
+        if self._reads_frames:
+            return X
+        cells = self._schema.encode(X, unknown="missing") if cells is None else cells
+        columns = [np.where(cells.missing[:, j], np.nan, values) for j, values in enumerate(cells.values)]
+        return np.column_stack(columns) if columns else np.zeros((cells.n_rows, 1))
+
+    def _columns(self, probabilities: FloatArray, classes: IntArray) -> pd.DataFrame:
+        classes = np.unique(classes)
+        guess = (probabilities / self._shares[classes]).argmax(axis=1)
+        # Two digits: further ones tell the folds apart, and through them the classes of the rows that are learned.
+        confidence = probabilities[np.arange(len(probabilities)), guess].astype(np.float64).round(2)
+        return pd.DataFrame({_GUESS: self._names[classes[guess]], _CONFIDENCE: confidence})
+
+
+def _built_in(name: str, schema: TableSchema, seed: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    categories = [column.is_category for column in schema.columns] or [False]
+    if name == "boosting":
+        few = [column.is_category and len(column.categories) <= MOST_LEVELS for column in schema.columns] or [False]
+        assert schema.label is not None
+        rounds = min(100, max(1, _MOST_TREES // len(schema.label.categories)))
+        return HistGradientBoostingClassifier(categorical_features=few, max_iter=rounds, random_state=seed)
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    one_hot = OneHotEncoder(handle_unknown="ignore", min_frequency=2, sparse_output=False)
+    places = np.arange(len(categories))
+    columns = ColumnTransformer([("n", numbers, places[~np.array(categories)]), ("c", one_hot, places[categories])])
+    return make_pipeline(columns, LogisticRegression(max_iter=1000))

@@ -1,0 +1,327 @@
+"""One job from a table with a label to a fitted predictor and a comparison of its ensembles."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+import warnings
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imbllm_autogluon._config import require_number
+from imbllm_autogluon.errors import ImbLLMError, InvalidInputError, TableError, nearest
+from imbllm_autogluon.jobs.compare import Comparison, calibrated_threshold, compare, pair_ensembles
+from imbllm_autogluon.jobs.task import Task
+from imbllm_autogluon.plugin.models import LatentDiffModel
+from imbllm_autogluon.plugin.parameters import TwinParameters
+from imbllm_autogluon.plugin.portfolio import RebalanceCallback
+from imbllm_autogluon.plugin.presets import presets as own_presets
+from imbllm_autogluon.rebalancing.cache import cache_of
+from imbllm_autogluon.rebalancing.rows import GENERATORS
+from imbllm_autogluon.regression.config import LatentDiffConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pandas as pd
+    from autogluon.tabular import TabularPredictor
+
+    from imbllm_autogluon.rebalancing import RebalanceConfig
+    from imbllm_autogluon.tables.labeled import LabeledTable
+
+_FOLDS = 4
+"""Bagging folds where neither folds nor another preset are named: each fold keeps 75 % of a rare class for training."""
+
+_ADD_ON = "imbllm"
+"""Preset that adds the twins."""
+
+_RANKING_THRESHOLD_METRIC = "f1"
+"""Metric whose threshold is used for labels, where the predictor's own metric does not look at labels."""
+
+_NOISY = "autogluon|sklearn|lightgbm|catboost|xgboost|pandas|numpy"
+"""Libraries whose warnings are hidden during a fit."""
+
+_OF_A_PREDICTOR = (
+    "predictor.pkl", "learner.pkl", "metadata.json", "version.txt", "models", "utils", "logs",
+    "imbllm_report.json", "imbllm_report.html", "imbllm_report.md",
+)  # fmt: skip
+"""What an earlier fit left in its folder; nothing else in a folder is ever deleted."""
+
+
+@dataclass(frozen=True, eq=False)
+class FitJob:
+    """What to fit, checked when it is made: nothing is written before :meth:`run`.
+
+    Raises
+    ------
+    InvalidInputError
+        A name or number is not allowed; the message lists what is. Or a metric is about targets that the training table
+        does not have.
+    TableError
+        The test table lacks a column of the training table, or cannot be scored.
+    ClassTooSmallError
+        A class cannot be continued because it has a single row.
+    """
+
+    train: LabeledTable
+    """Rows to learn from: their label is classes or a number."""
+
+    out: Path
+    """Folder of the predictor: new, empty, or (with `force`) that of an earlier fit."""
+
+    test: LabeledTable | None = None
+    """Rows for the comparison that take no part in the fit; without them, out-of-fold rows are used."""
+
+    presets: tuple[str, ...] = ()
+    """AutoGluon presets; ``imbllm`` is put behind them unless one of this package's is among them."""
+
+    metric: str | None = None
+    """Metric that AutoGluon optimises; default: what suits rare classes or targets."""
+
+    time_limit: float | None = None
+    """Seconds for the fit (above 0)."""
+
+    folds: int | None = None
+    """Bagging folds (0: none; 2 to 20). Default: 4, or what the presets say."""
+
+    families: tuple[str, ...] = ()
+    """AutoGluon model keys such as ``GBM``; default: the portfolio of the presets."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """``ag.imbllm.*`` parameters without their prefix."""
+
+    latent_diff: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of LatentDiff, for numbers; they need `families`, because a preset's portfolio takes none."""
+
+    positive_class: str | None = None
+    """Positive class of two, as text; default: the rarer one."""
+
+    force: bool = False
+    """Whether the folder of an earlier fit may be replaced."""
+
+    resume: bool = False
+    """Go on in the folder of a fit that was interrupted: generators, written rows and finished trials are used again,
+    models are fitted anew."""
+
+    threads: int | None = None
+    """Threads of each model (1 to 1024); default: all cores. On a machine that is busy with other work, one thread is
+    many times faster than two: waiting threads of OpenMP spin."""
+
+    verbosity: int = 2
+    """AutoGluon's verbosity (0 to 4)."""
+
+    def __post_init__(self) -> None:
+        _check_names(self.presets, self.families)
+        if self.folds is not None and self.folds != 0:
+            require_number("folds", self.folds, 2, 20, whole=True)
+        if self.time_limit is not None:
+            require_number("time_limit", self.time_limit, 1e-3)
+        if self.threads is not None:
+            require_number("threads", self.threads, 1, 1024, whole=True)
+        self._check_latent_diff()
+        self.task.check()
+        if self.test is not None:
+            self.task.check_test(self.test)
+        if self.force and self.resume:
+            raise InvalidInputError("an earlier fit is either replaced (force) or gone on with (resume); not both.")
+        _check_folder(self.out, force=self.force, resume=self.resume)
+
+    @cached_property
+    def task(self) -> Task:
+        """What the label holds, and what follows from it."""
+        return Task(self.train, self.metric, self.rebalancing, self.positive_class)
+
+    @cached_property
+    def rebalancing(self) -> RebalanceConfig:
+        """Settings of the twins' rebalancing."""
+        return TwinParameters.from_flat(self.settings).rebalancing
+
+    def fit_arguments(self) -> dict[str, Any]:
+        """Keyword arguments of ``TabularPredictor.fit`` besides the data."""
+        arguments: dict[str, Any] = {"presets": list(_with_add_on(self.presets)), "time_limit": self.time_limit}
+        folds = _FOLDS if self.folds is None and not self.presets else self.folds
+        if folds is not None:
+            arguments["num_bag_folds"] = folds
+        if self.threads is not None:
+            arguments["num_cpus"] = self.threads
+        if self.families:
+            latent_diff = {LatentDiffModel.ag_key: dict(self.latent_diff)} if self.latent_diff else {}
+            arguments["hyperparameters"] = {**{family: {} for family in self.families}, **latent_diff}
+        if self.settings:
+            arguments["callbacks"] = _callbacks_with(self.presets, self.settings)
+        if find_spec("ray") is None:
+            # AutoGluon's default tries Ray first and warns for every model where it is not installed.
+            arguments["ag_args_ensemble"] = {"fold_fitting_strategy": "sequential_local"}
+        return arguments
+
+    def run(self) -> FitOutcome:
+        """Fit the predictor and compare its ensembles.
+
+        Raises
+        ------
+        ImbLLMError
+            AutoGluon trained no model at all (as a rule, the time limit was too short).
+        TableError
+            The folder cannot be written.
+        """
+        started = time.time()
+        if not self.resume or not self.out.exists():
+            _prepare_folder(self.out, force=self.force)
+        with quiet_libraries():
+            predictor = self._fitted()
+            pair = pair_ensembles(predictor)
+            test = None if self.test is None else self.test.frame
+            scored = self.task.scored(predictor, pair.by_side().values(), test)
+            comparison = compare(scored, pair, _rows_scored(predictor, test))
+            _calibrate(predictor)
+            predictor.save(silent=True)
+        return FitOutcome(self, predictor, comparison, time.time() - started)
+
+    def _fitted(self) -> TabularPredictor:
+        from autogluon.tabular import TabularPredictor
+
+        predictor = TabularPredictor(
+            self.train.label,
+            problem_type=self.task.problem_type,
+            eval_metric=self.task.scorer,
+            positive_class=self.task.positive,
+            path=str(self.out),
+            verbosity=self.verbosity,
+        )
+        try:
+            return predictor.fit(self.train.frame, **self.fit_arguments())
+        except (RuntimeError, AssertionError) as error:  # AutoGluon's ways to say that no model could be trained
+            if not self.resume:
+                _clear_folder(self.out)
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ImbLLMError(f"AutoGluon trained no model: {reason} Give it more time or other models.") from error
+
+    def _check_latent_diff(self) -> None:
+        if not self.latent_diff:
+            return
+        listed = ", ".join(self.latent_diff)
+        if self.train.task == "classification":
+            raise InvalidInputError(f"settings of LatentDiff ({listed}) are for numbers; the label holds classes.")
+        LatentDiffConfig.from_flat(self.latent_diff)
+        if not self.families:
+            raise InvalidInputError(
+                f"settings of LatentDiff ({listed}) need the other models by name: give families, such as --family GBM "
+                "--family CAT."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class FitOutcome:
+    """What a job led to."""
+
+    job: FitJob
+    predictor: TabularPredictor
+    comparison: Comparison
+    seconds: float
+    """Wall-clock time of fit and comparison."""
+
+    @property
+    def generator_fits(self) -> int:
+        """How many generators were trained: one for each fold, shared by all families."""
+        return len(GENERATORS.keys(cache_of(Path(self.predictor.path))))
+
+
+@contextlib.contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Hide warnings that AutoGluon 1.6.3 provokes in newer libraries and that no user can act on."""
+    with warnings.catch_warnings():
+        for category in (FutureWarning, UserWarning, DeprecationWarning, RuntimeWarning):
+            warnings.filterwarnings("ignore", category=category, module=rf"({_NOISY})(\.|$)")
+        yield
+
+
+def left_by_a_fit(folder: Path) -> bool:
+    """Whether a folder holds what a fit leaves behind, finished or not, and nothing else."""
+    return folder.is_dir() and all(path.name in _OF_A_PREDICTOR for path in folder.iterdir())
+
+
+def _check_names(presets: tuple[str, ...], families: tuple[str, ...]) -> None:
+    """Refuse names of presets and model keys that AutoGluon does not know."""
+    from autogluon.tabular.configs.presets_configs import tabular_presets_alias, tabular_presets_dict
+    from autogluon.tabular.registry import ag_model_registry
+
+    keys = list(ag_model_registry.key_to_cls_map())
+    plain_keys = [key for key in keys if not key.endswith("_IMB")]
+    for kind, plural, given, known, listed in (
+        ("preset", "presets", presets, [*tabular_presets_dict, *tabular_presets_alias], tabular_presets_dict),
+        ("model family", "families", families, keys, plain_keys),
+    ):
+        for name in given:
+            if name not in known:
+                raise InvalidInputError(
+                    f"unknown {kind} {name!r}{nearest(name, known)}; the {plural} are: {', '.join(sorted(listed))}."
+                )
+
+
+def _with_add_on(presets: tuple[str, ...]) -> tuple[str, ...]:
+    """Presets with ``imbllm`` behind them, unless one of this package's is among them."""
+    return presets if any(name in own_presets() for name in presets) else (*presets, _ADD_ON)
+
+
+def _callbacks_with(presets: tuple[str, ...], settings: Mapping[str, Any]) -> list[Any]:
+    """Callbacks of the last of this package's presets, the twins' settings changed."""
+    name = next(name for name in reversed(_with_add_on(presets)) if name in own_presets())
+    return [
+        [made, {**options, **settings}] if made is RebalanceCallback else [made, options]
+        for made, options in own_presets()[name]["callbacks"]
+    ]
+
+
+def _rows_scored(predictor: TabularPredictor, test: pd.DataFrame | None) -> str:
+    if test is not None:
+        return "test"
+    return "validation" if predictor._trainer.has_val else "out-of-fold"
+
+
+def _calibrate(predictor: TabularPredictor) -> None:
+    """Set the threshold of the positive label that is best for the predictor's metric, or for F1 if that ranks."""
+    if predictor.problem_type == "binary":
+        own = predictor.eval_metric
+        metric = own.name if own.needs_pred else _RANKING_THRESHOLD_METRIC
+        predictor.set_decision_threshold(calibrated_threshold(predictor, predictor.model_best, metric))
+
+
+def _check_folder(folder: Path, *, force: bool, resume: bool) -> None:
+    """Raise `InvalidInputError` if the folder of a new predictor is in use; touches nothing."""
+    if resume:
+        if folder.exists() and not left_by_a_fit(folder):
+            raise InvalidInputError(f"{folder} holds files that no fit left there; name the folder of a fit.")
+        return
+    if folder.exists() and not folder.is_dir():
+        raise InvalidInputError(f"{folder} is a file; name a folder for the predictor.")
+    if folder.is_dir() and any(folder.iterdir()) and not force:
+        raise InvalidInputError(
+            f"the folder {folder} is not empty; name another, replace a fit with --force, or "
+            "go on with an interrupted one with --resume."
+        )
+
+
+def _prepare_folder(folder: Path, *, force: bool) -> None:
+    """Make sure that the folder of a new predictor can be written, and empty it of what an earlier fit left there."""
+    _check_folder(folder, force=force, resume=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".imbllm-probe"
+        probe.touch()
+        probe.unlink()
+        _clear_folder(folder)  # AutoGluon makes it again; it warns of a folder that exists, even of an empty one
+    except OSError as error:
+        raise TableError(f"the folder {folder} cannot be written: {error.strerror}.") from error
+
+
+def _clear_folder(folder: Path) -> None:
+    """Delete what a fit leaves in a folder, and the folder itself if nothing else is in it."""
+    for name in _OF_A_PREDICTOR:
+        left = folder / name
+        shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()

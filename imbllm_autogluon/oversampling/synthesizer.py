@@ -1,0 +1,339 @@
+"""Whole tables: learn one, write another of the same form; what ``imbllm train`` and ``imbllm sample`` run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from imbllm_autogluon._config import require_number
+from imbllm_autogluon._random import RandomState, base_seed, child_rng
+from imbllm_autogluon._storage import kind_of, reading, writing
+from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError, nearest
+from imbllm_autogluon.oversampling.methods import generator_class, generator_of, load_generator, save_generator
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+    from pathlib import Path
+
+    from typing_extensions import Self
+
+    from imbllm_autogluon.oversampling.config import GeneratorConfig
+    from imbllm_autogluon.oversampling.generator import LanguageGenerator
+    from imbllm_autogluon.oversampling.pred_llm import PredLLMGenerator
+    from imbllm_autogluon.oversampling.report import OversamplingReport
+    from imbllm_autogluon.tables import ColumnName, Kind
+    from imbllm_autogluon.tables.labeled import LabeledTable
+
+_CHECKPOINT = "checkpoint"
+"""Folder of unfinished training inside the folder of a generator."""
+
+_KIND, _GENERATOR = "trained generator", "generator"
+
+
+class TableSynthesizer:
+    """Writes tables like one that it has seen, every class of the label included.
+
+    Parameters
+    ----------
+    method
+        Name of the method of `generator`, see :data:`~imbllm_autogluon.oversampling.methods.GENERATORS`.
+    config, random_state, threads
+        See :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
+
+    Examples
+    --------
+    >>> from imbllm_autogluon.datasets import load_hypothyroid
+    >>> from imbllm_autogluon.oversampling import GeneratorConfig
+    >>> X, y = load_hypothyroid()
+    >>> quick = GeneratorConfig.from_flat({"warmup_steps": 2, "steps": 2})
+    >>> table = TableSynthesizer(config=quick, random_state=0).fit(X.assign(diagnosis=y), "diagnosis")
+    >>> table.sample(100)["diagnosis"].value_counts().to_dict()
+    {'negative': 95, 'hypothyroid': 5}
+    """
+
+    def __init__(
+        self,
+        method: str = "great",
+        config: GeneratorConfig | None = None,
+        random_state: RandomState = None,
+        threads: int | None = None,
+    ) -> None:
+        self.generator: LanguageGenerator = generator_class(method)(config, random_state=random_state, threads=threads)
+        self._label: ColumnName = ""
+        self._columns: list[ColumnName] = []
+        self._sizes: dict[Hashable, int] = {}
+
+    def fit(self, df: pd.DataFrame, label: ColumnName, *, kinds: Mapping[ColumnName, Kind] | None = None) -> Self:
+        """Learn a table.
+
+        Parameters
+        ----------
+        df
+            Features and label, shape (n, m + 1), no missing labels. Never modified.
+        label
+            Name of the label column.
+        kinds
+            Column kinds that override the ones guessed from dtypes.
+
+        Raises
+        ------
+        TableError
+            The table or its label cannot be used; the message names the column.
+        ClassTooSmallError
+            A class has a single row.
+        """
+        if label not in df.columns:
+            names = [str(name) for name in df.columns]
+            raise TableError(
+                f"the table has no label column {label!r}{nearest(str(label), names)}; its columns are: {names[:20]}."
+            )
+        y = df[label]
+        sizes = {value: int(n) for value, n in y.value_counts(sort=False).items() if n}
+        self.generator.fit(df.drop(columns=label), y, sizes, kinds=kinds)
+        self._label, self._columns, self._sizes = label, list(df.columns), sizes
+        return self
+
+    def sample(self, n: int, *, random_state: RandomState = None) -> pd.DataFrame:
+        """Write a table whose classes have the shares of the learned one.
+
+        Parameters
+        ----------
+        n
+            Rows, 0 or more.
+        random_state
+            Seed of this sample; default: the synthesizer's own, so that repeated calls give the same rows.
+
+        Returns
+        -------
+        DataFrame
+            Exactly `n` rows in random order, in the columns, order and dtypes of the learned table, with a fresh index.
+            Shares are exact but for rounding, the largest remainders first.
+        """
+        require_number("n", n, 0, whole=True)
+        self._require_fit()
+        seed = self.generator.seed if random_state is None else base_seed(random_state)
+        rows = self.sample_class(_in_shares(n, self._sizes), random_state=seed)
+        return rows.iloc[child_rng(seed, "order", "written rows").permutation(n)].reset_index(drop=True)
+
+    def sample_class(self, counts: Mapping[Hashable, int], *, random_state: RandomState = None) -> pd.DataFrame:
+        """Write exactly so many rows of each class of `counts`, one class after the other; see :meth:`sample`.
+
+        Raises
+        ------
+        InvalidInputError
+            `counts` is empty, names an unknown class, or a count is no whole number of at least 0.
+        """
+        self._require_fit()
+        return _with_label(*self.generator.sample(counts, random_state=random_state), self._label, self._columns)
+
+    @property
+    def report(self) -> OversamplingReport:
+        """What fitting and sampling did so far."""
+        return self.generator.report
+
+    def _require_fit(self) -> None:
+        if not self._columns:
+            raise InvalidInputError("this synthesizer has seen no table yet; call fit(df, label) first.")
+
+
+class PredLLM(TableSynthesizer):
+    """Writes tables like one that it has seen, and asks its model for the label of each written row.
+
+    Parameters
+    ----------
+    config
+        How rows are learned, prompted and decoded, how their class is asked for, and measures against copying the class
+        shares of the table.
+    random_state, threads
+        See :class:`TableSynthesizer`.
+
+    Examples
+    --------
+    >>> from imbllm_autogluon.datasets import load_hypothyroid
+    >>> from imbllm_autogluon.oversampling import GeneratorConfig
+    >>> X, y = load_hypothyroid()
+    >>> quick = GeneratorConfig.from_flat({"warmup_steps": 2, "steps": 2})
+    >>> table = PredLLM(quick, random_state=0).fit(X.assign(diagnosis=y), "diagnosis")
+    >>> table.sample(100).shape, table.predict_proba(X.head(3)).columns.tolist()
+    ((100, 26), ['negative', 'hypothyroid'])
+    """
+
+    generator: PredLLMGenerator
+
+    def __init__(
+        self, config: GeneratorConfig | None = None, random_state: RandomState = None, threads: int | None = None
+    ) -> None:
+        super().__init__("pred_llm", config, random_state, threads)
+
+    def sample(self, n: int, *, random_state: RandomState = None) -> pd.DataFrame:
+        """Write a table; each row has the class that the model gives it, so class shares are the model's own.
+
+        Where every class is too small for a language model, classes have the shares of the learned table. Parameters
+        and the form of the rows: see :meth:`TableSynthesizer.sample`.
+        """
+        require_number("n", n, 0, whole=True)
+        self._require_fit()
+        if not self.report.parameters:
+            return super().sample(n, random_state=random_state)
+        return _with_label(*self.generator.sample_rows(n, random_state=random_state), self._label, self._columns)
+
+    def predict_proba(self, df: pd.DataFrame) -> pd.DataFrame:
+        """Probability of each class of the rows of `df`, by the label query: a column for each class, in its index.
+
+        Columns that are no features, the label too, are not looked at. Unknown categories are left out of a row's
+        sentence, and so are columns of free text that are not there.
+        """
+        self._require_fit()
+        model = self.generator.label_model
+        assert model.schema.label is not None
+        return pd.DataFrame(model.probabilities(df), index=df.index, columns=list(model.schema.label.categories))
+
+
+def balancing_counts(table: LabeledTable) -> dict[Hashable, int]:
+    """Rows that bring every class to the size of the largest; an error where all have it."""
+    largest = max(table.counts.values())
+    counts = {label: largest - n for label, n in table.counts.items() if n < largest}
+    if not counts:
+        raise InvalidInputError(f"{table.source}: every class has {largest} rows already; there is nothing to balance.")
+    return counts
+
+
+def write_rows(
+    table: LabeledTable,
+    counts: Mapping[Hashable, int],
+    settings: Mapping[str, Any] | None = None,
+    *,
+    seed: int = 0,
+    threads: int | None = None,
+) -> tuple[pd.DataFrame, OversamplingReport]:
+    """Learn the classes of `counts` and write that many new rows (1 or more) of each.
+
+    Returns the written rows alone, with their label, in the columns, order and dtypes of the table. `settings` are
+    those of :func:`~imbllm_autogluon.oversampling.methods.generator_of`.
+
+    Raises
+    ------
+    ClassTooSmallError
+        A class has a single row.
+    InvalidInputError
+        A setting or a count is not allowed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from imbllm_autogluon.tables.labeled import LabeledTable
+    >>> table = LabeledTable.of(pd.DataFrame({"age": range(20), "sick": ["no"] * 14 + ["yes"] * 6}), "sick")
+    >>> rows, _ = write_rows(table, {"yes": 3}, {"steps": 1, "warmup_steps": 1})
+    >>> rows["sick"].tolist()
+    ['yes', 'yes', 'yes']
+    """
+    generator = _trained(table, counts, generator_of(settings or {}, random_state=seed, threads=threads))
+    return _with_label(*generator.sample(), table.label, list(table.frame.columns)), generator.report
+
+
+def train_into(
+    folder: Path,
+    table: LabeledTable,
+    counts: Mapping[Hashable, int],
+    settings: Mapping[str, Any] | None = None,
+    *,
+    seed: int = 0,
+    threads: int | None = None,
+    force: bool = False,
+) -> OversamplingReport | None:
+    """Train a generator as :func:`write_rows` does and save it; its report, or None in all processes but the first.
+
+    Interrupted and called again, training resumes where it stopped. Started by ``accelerate launch`` in several
+    processes, all of them train one generator and the first one saves it.
+
+    Raises
+    ------
+    InvalidInputError
+        The folder holds other files, or a generator that `force` does not allow to replace; or a setting is not
+        allowed.
+    """
+    from imbllm_autogluon.language.hardware import Processes
+
+    _check_folder(folder, force)
+    generator = generator_of(settings or {}, random_state=seed, threads=threads)
+    _trained(table, counts, generator, folder / _CHECKPOINT)
+    processes = Processes.of_launch()
+    if processes.is_first:
+        with writing(folder, _KIND) as draft:
+            draft.data = {"label": table.label, "columns": list(table.frame.columns)}
+            save_generator(generator, draft.folder / _GENERATOR)
+    processes.wait()
+    return generator.report if processes.is_first else None
+
+
+def write_from(
+    folder: Path, counts: Mapping[str, int] | None, *, seed: int = 0, threads: int | None = None
+) -> tuple[pd.DataFrame, OversamplingReport]:
+    """Write rows with a generator that :func:`train_into` saved: by class as text, or as many as it was trained for.
+
+    Raises
+    ------
+    StoredStateError
+        The folder holds no usable generator.
+    InvalidInputError
+        A class is unknown to it.
+    """
+    with reading(folder, _KIND) as stored:
+        generator, form = load_generator(stored.folder / _GENERATOR), stored.data
+    generator = generator.with_config(generator.config, threads=threads)
+    named = None if counts is None else _by_label(generator, counts)
+    rows, labels = generator.sample(named, random_state=seed)
+    return _with_label(rows, labels, form["label"], form["columns"]), generator.report
+
+
+def _trained(
+    table: LabeledTable,
+    counts: Mapping[Hashable, int],
+    generator: LanguageGenerator,
+    checkpoint: Path | None = None,
+) -> LanguageGenerator:
+    """Learn the classes of `counts`."""
+    for label, n in counts.items():
+        require_number(f"the number of rows of {label!r}", n, 1, whole=True)
+        if table.counts[label] < 2:
+            raise ClassTooSmallError(
+                f"{table.source}: class {label!r} of the label {table.label!r} has 1 row; at least 2 are needed to "
+                "write more. Collect more rows of it, or ask for another class with --n and --label-value."
+            )
+    return generator.fit(table.features, table.labels, counts, checkpoint=checkpoint)
+
+
+def _check_folder(folder: Path, force: bool) -> None:
+    """Refuse a folder with a generator, unless it is to be replaced, and one with anything else."""
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if kind_of(folder) == _KIND and not force:
+        raise InvalidInputError(f"{folder} holds a trained generator; write rows with it, or train anew with --force.")
+    if found and kind_of(folder) != _KIND and _CHECKPOINT not in found:
+        raise InvalidInputError(f"{folder} holds other files ({min(found)}, …); name a new folder.")
+
+
+def _by_label(generator: LanguageGenerator, counts: Mapping[str, int]) -> dict[Hashable, int]:
+    """Counts by the label itself instead of its text."""
+    assert generator.schema.label is not None
+    labels = {str(label): label for label in generator.schema.label.categories}
+    for name in counts:
+        if name not in labels:
+            raise InvalidInputError(f"{name!r} is no class of this generator{nearest(name, labels)}: {[*labels]}.")
+    return {labels[name]: n for name, n in counts.items()}
+
+
+def _in_shares(total: int, sizes: Mapping[Hashable, int]) -> dict[Hashable, int]:
+    """Cut `total` in proportion to `sizes`, exactly: rests go to the largest remainders, equal ones to the first."""
+    whole = sum(sizes.values())
+    counts = {label: total * size // whole for label, size in sizes.items()}
+    by_remainder = sorted(sizes, key=lambda label: -(total * sizes[label] % whole))
+    for label in by_remainder[: total - sum(counts.values())]:
+        counts[label] += 1
+    return counts
+
+
+def _with_label(rows: pd.DataFrame, labels: pd.Series, label: ColumnName, columns: list[ColumnName]) -> pd.DataFrame:
+    """Written rows in the columns of the learned table."""
+    rows[label] = labels
+    return rows[columns]

@@ -1,0 +1,291 @@
+"""Our own model classes of AutoGluon: the generator, ``IMBLLM``, and LatentDiff, ``LATENT_DIFF``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from autogluon.common.features.types import R_BOOL, R_CATEGORY, R_FLOAT, R_INT
+from autogluon.common.space import Real, Space
+from autogluon.common.utils.pandas_utils import get_approximate_df_mem_usage
+from autogluon.common.utils.resource_utils import ResourceManager
+from autogluon.core.models import AbstractModel, DummyModel
+
+from imbllm_autogluon._config import current_names, refuse_unknown_keys
+from imbllm_autogluon.errors import OutOfTimeError
+from imbllm_autogluon.plugin.original_features import kinds_of_features
+from imbllm_autogluon.plugin.parameters import AUX_NAMES
+from imbllm_autogluon.plugin.stage import FoldOversampler, skipped_by_autogluon
+from imbllm_autogluon.regression.config import LatentDiffConfig
+from imbllm_autogluon.regression.head import RATIOS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    from autogluon.common.features.feature_metadata import FeatureMetadata
+
+    from imbllm_autogluon._config import Config
+    from imbllm_autogluon.arrays import FloatArray
+    from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
+
+_log = logging.getLogger("autogluon.imbllm")
+
+_LEAST_SECONDS = 1.0
+"""Training time for which torch is still loaded: that takes some seconds of one core, once in a process."""
+
+_LEAST_EPOCHS = 3
+"""Epochs of the encoder below which a fit that ran out of time is no model; fewer where fewer were asked for."""
+
+_SEARCHED: Mapping[str, tuple[float, float]] = {
+    "error_weight": (0.0, 1.0),
+    "generation_ratio": (0.1, 2.0),
+    "gate_quantile": (0.8, 1.0),
+    "guidance": (0.5, 3.0),
+}
+"""Ranges of a search that names none itself; a method that generates nothing is searched by its learning rate."""
+
+_SEARCH_START = 0.5
+"""Ratio that a search begins with: without one it is chosen by held-out rows."""
+
+_LIBRARIES = 5e8
+"""Bytes of torch and a small table in a process, roughly."""
+
+
+class GeneratorModel(DummyModel):  # type: ignore[misc]
+    """Trains the generator of a fold and writes its rows; twins that are fitted later find both in the cache.
+
+    So no family pays for what all of them use: the row of this model on the leaderboard shows what writing cost. Its
+    predictions are the class shares, or the mean target. It takes the ``ag.imbllm.*`` parameters of the twins. Twins
+    that differ in a setting of training train their own generator.
+    """
+
+    ag_key = "IMBLLM"
+    ag_name = "ImbLLM"
+    ag_priority = 1000
+    _supported_problem_types = ["binary", "multiclass", "regression"]  # noqa: RUF012 - AutoGluon asks for a list
+    imbllm_report: dict[str, Any] | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.oversampler = FoldOversampler(self._user_params_aux)
+
+    @classmethod
+    def _get_default_ag_args(cls) -> dict[str, Any]:
+        """On a higher level there is nothing to write."""
+        return {**super()._get_default_ag_args(), "valid_stacker": False}
+
+    def get_info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """AutoGluon's information on the model, and the report under ``imbllm``."""
+        return {**super().get_info(*args, **kwargs), "imbllm": self.imbllm_report}
+
+    def _ag_params(self) -> set[str]:
+        return set(super()._ag_params()) | AUX_NAMES
+
+    def _preprocess_set_features(self, X: pd.DataFrame, feature_metadata: FeatureMetadata | None = None) -> None:
+        self.oversampler.metadata = feature_metadata
+        super()._preprocess_set_features(X=X, feature_metadata=feature_metadata)
+
+    def _fit(self, X: pd.DataFrame, y: pd.Series, time_limit: float | None = None, **kwargs: Any) -> None:
+        started = time.time()
+        plan, rows = self.oversampler.plan(self, X, y), None
+        if plan.counts:
+            rows = self.oversampler.rows(self, X, y, plan, kwargs.get("num_cpus"), time_limit)
+        self.imbllm_report = self.oversampler.report(self, plan, rows, time.time() - started)
+        super()._fit(X=X, y=y, time_limit=time_limit, **kwargs)
+
+
+class SettingsModel(AbstractModel):  # type: ignore[misc]
+    """A model whose hyperparameters are the settings of a configuration, each a value or a search space.
+
+    It holds rows out of the training rows itself: validation rows have no part in a fit. A hyperparameter that is
+    unknown or not allowed is refused when the model is made.
+    """
+
+    settings_class: ClassVar[type[Config]]
+    training_share: ClassVar[float]
+    """Share of the time limit that training may take; the rest is for what follows, and for predicting."""
+    seed_name = "random_state"
+    _user_params: dict[str, Any] | None
+    imbllm_report: dict[str, Any] | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._user_params = current_names(self._user_params or {}, self.settings_class)
+        given = {name: value for name, value in self._user_params.items() if name != self.seed_name}
+        refuse_unknown_keys(given, (*self.settings_class.flat_keys(), self.seed_name))
+        self.settings_class.from_flat(without_spaces(given))
+
+    def get_info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """AutoGluon's information on the model, and the report under ``imbllm``."""
+        return {**super().get_info(*args, **kwargs), "imbllm": self.imbllm_report}
+
+    def _more_tags(self) -> dict[str, Any]:
+        """Validation rows have no part in a fit."""
+        return {"can_refit_full": True}
+
+    @classmethod
+    def settings_among(cls, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings of the configuration among hyperparameters."""
+        named = current_names(hyperparameters, cls.settings_class)
+        return {name: value for name, value in named.items() if name in cls.settings_class.flat_keys()}
+
+    def time_to_train(self, time_limit: float | None, started: float) -> float | None:
+        """Seconds that are left for training of a fit that began at `started`."""
+        return None if time_limit is None else self.training_share * (time_limit - (time.time() - started))
+
+
+def without_spaces(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Hyperparameters with the default of every search space in its place."""
+    return {name: value.default if isinstance(value, Space) else value for name, value in hyperparameters.items()}
+
+
+class LatentDiffModel(SettingsModel):
+    """An encoder whose head is trained anew on real and synthetic features of rare targets.
+
+    Hyperparameters are the settings of :class:`~imbllm_autogluon.regression.config.LatentDiffConfig`, without a prefix,
+    each a value or a search space of AutoGluon, and ``random_state``. A search that names none looks for λ
+    (`error_weight`), `generation_ratio`, `gate_quantile` and `guidance`. `method` chooses a peer on the same encoder.
+
+    Rows that decide when training ends are held out of the training fold; AutoGluon's validation rows have no part in
+    it. A fold of fewer than 20 rows or with one target is answered by its median, and the report says so.
+
+    Attributes
+    ----------
+    imbllm_report : dict
+        What the last fit did: rows, epochs, synthetic features by bin, seconds of each stage, what fell short.
+
+    Examples
+    --------
+    >>> from autogluon.tabular import TabularPredictor
+    >>> portfolio = {"GBM": {}, "LATENT_DIFF": {"n_bins": 20}}
+    >>> TabularPredictor("price").fit(table, hyperparameters=portfolio)  # doctest: +SKIP
+    """
+
+    ag_key = "LATENT_DIFF"
+    ag_name = "LatentDiff"
+    ag_priority = 35
+    settings_class = LatentDiffConfig
+    training_share = 0.9
+    _supported_problem_types = ["regression"]  # noqa: RUF012 - AutoGluon asks for a list
+    _default_auxiliary_params_extra = {"valid_raw_types": [R_BOOL, R_INT, R_FLOAT, R_CATEGORY]}  # noqa: RUF012
+
+    @classmethod
+    def _class_tags(cls) -> dict[str, Any]:
+        """Torch's settings are put back after a fit."""
+        return {"reset_torch_threads": True}
+
+    def _get_default_searchspace(self) -> dict[str, Space]:
+        """Spaces of what is left open; their defaults are the fit without a search, but for its choice of the ratio."""
+        usual = LatentDiffConfig().flat()
+        method = without_spaces(self._user_params or {}).get("method", usual["method"])
+        if method != "latent_diff":
+            rate = usual["encoder_learning_rate"]
+            return {"encoder_learning_rate": Real(rate / 5, 5 * rate, default=rate, log=True)}
+        start = {**usual, "generation_ratio": _SEARCH_START}
+        return {name: Real(low, high, default=start[name]) for name, (low, high) in _SEARCHED.items()}
+
+    def _get_default_resources(self) -> tuple[int, float]:
+        """Physical cores, as AutoGluon gives its own networks; these are too small for a GPU."""
+        return ResourceManager.get_cpu_count(only_physical_cores=True), 0
+
+    @classmethod
+    def _estimate_memory_usage_static(
+        cls, *, X: pd.DataFrame, hyperparameters: dict[str, Any] | None = None, **kwargs: Any
+    ) -> int:
+        """Roughly: the library, the table, the features of all rows, and layers with their gradients."""
+        del kwargs
+        config = LatentDiffConfig.from_flat(cls.settings_among(without_spaces(hyperparameters or {})))
+        encoder, diffusion = config.encoder, config.diffusion
+        table = 6 * int(get_approximate_df_mem_usage(X).sum())
+        allocation = config.allocation
+        most = RATIOS[-1] if allocation.generation_ratio == "auto" else allocation.fixed_ratio
+        features = 8 * 6 * (1 + most) * len(X) * encoder.feature_size
+        weights = 16 * (4 * encoder.encoder_depth * encoder.encoder_width**2)
+        weights += 16 * (4 * diffusion.denoiser_blocks * diffusion.denoiser_width**2)
+        return int(_LIBRARIES + table + features + weights)
+
+    def _fit(
+        self,
+        X: pd.DataFrame,
+        y: pd.Series,
+        sample_weight: FloatArray | None = None,
+        time_limit: float | None = None,
+        num_cpus: object = None,
+        **kwargs: Any,
+    ) -> None:
+        del kwargs  # validation rows among them: the model holds rows out of the training rows itself
+        started = time.time()
+        X = self.preprocess(X, y=y)
+        targets = y.to_numpy(dtype=np.float64)
+        reason = _too_little(targets, X)
+        if reason:
+            self._fit_median(X, targets, reason)
+            return
+        weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        threads = num_cpus if isinstance(num_cpus, int) else None
+        with skipped_by_autogluon(self.name):
+            self.model = self._learned(X, targets, weights, self.time_to_train(time_limit, started), threads)
+        self.imbllm_report = {"rows": len(targets), "reason": "", **_summary(self.model)}
+        _log.log(15, "\t%s: %s", self.name, self.imbllm_report)
+
+    def _fit_median(self, X: pd.DataFrame, targets: FloatArray, reason: str) -> None:
+        """Answer every row by the median, which says nothing of rare targets but fits any fold."""
+        from sklearn.dummy import DummyRegressor
+
+        self.model = DummyRegressor(strategy="median").fit(X, targets)
+        self.imbllm_report = {"rows": len(targets), "reason": f"{reason}; every answer is the median"}
+        _log.log(20, "\t%s: %s.", self.name, self.imbllm_report["reason"])
+
+    def _learned(
+        self, X: pd.DataFrame, targets: FloatArray, weights: FloatArray | None, left: float | None, threads: int | None
+    ) -> LatentDiffRegressor:
+        if left is not None and left < _LEAST_SECONDS and (left <= 0 or "torch" not in sys.modules):
+            raise OutOfTimeError(
+                f"{left:.2f} s of training are left; loading torch alone takes longer. Give the fit more time."
+            )
+        from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
+
+        model = LatentDiffRegressor(
+            random_state=self.random_seed or 0,
+            kinds=kinds_of_features(self._feature_metadata, X, read=True),
+            threads=threads,
+            time_limit=left,
+        ).set_params(**self.settings_among(self._get_model_params()))
+        model.fit(X, targets, sample_weight=weights)
+        curve: Any = model.report_.curves["encoder"]
+        if curve.stopped == "time" and len(curve.train) < _LEAST_EPOCHS:
+            raise OutOfTimeError(
+                f"{left:.1f} s of training were enough for {len(curve.train)} epochs of the encoder; at least "
+                f"{_LEAST_EPOCHS} are needed. Give the fit more time, or make the encoder smaller (encoder_width)."
+            )
+        return model
+
+
+def _summary(model: LatentDiffRegressor) -> dict[str, Any]:
+    """What was learned and generated, for the report."""
+    report = model.report_
+    curve: Any = report.curves["encoder"]
+    return {
+        "method": model.config().treatment.method,
+        "epochs": len(curve.train),
+        "stopped_by": curve.stopped,
+        "ratio": report.ratio,
+        "bins": report.bins.to_dict(orient="list"),
+        "seconds": dict(report.seconds),
+        "notes": list(report.notes),
+    }
+
+
+def _too_little(targets: FloatArray, X: pd.DataFrame) -> str:
+    """Why a fold cannot be learned; empty where it can."""
+    from imbllm_autogluon.regression.latent_diff import LEAST_ROWS
+
+    if len(targets) < LEAST_ROWS:
+        return f"the training fold has {len(targets)} rows, and {LEAST_ROWS} are needed"
+    if targets.min() == targets.max():
+        return f"all targets of the training fold are {targets[0]}"
+    return "" if X.shape[1] else "the training fold has no usable column"

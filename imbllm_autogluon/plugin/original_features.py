@@ -1,0 +1,275 @@
+"""The original columns behind AutoGluon's codes: texts, dates, booleans and label names, and the way back.
+
+A model sees categories as whole numbers, dates as nanoseconds with year and month beside them, and two-valued columns
+as 0 and 1. AutoGluon's metadata says which columns are which; the feature generator that made them lies in
+``learner.pkl`` before the first model is fitted, in every process that can see the predictor's folder. It also turns
+written rows back, so that the parts of a date agree with it. A view is used only if real rows come back as they were.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Mapping
+    from pathlib import Path
+
+    from autogluon.common.features.feature_metadata import FeatureMetadata
+
+    from imbllm_autogluon.tables import ColumnName, Kind
+
+    Kinds = dict[ColumnName, Kind]
+
+_log = logging.getLogger("autogluon.imbllm")
+
+_RAW_TEXT = "text"
+"""Special type of free texts as they were; AutoGluon hands them on where a model of the fit reads them."""
+
+_DERIVED_TEXT = ("text_ngram", "text_special", "text_as_category", _RAW_TEXT)
+"""Special types of columns that AutoGluon derives from free text: copied from the nearest real row, never written."""
+
+_RAW_TEXT_SUFFIX = "_raw_text"
+"""What AutoGluon appends to the name of a column of texts that it hands on as it is."""
+
+_FILLED = ""
+"""What AutoGluon writes into the gaps of text columns."""
+
+_PROBED = 200
+"""Real rows on which a view must prove itself."""
+
+
+def stack_features(metadata: FeatureMetadata | None, X: pd.DataFrame) -> list[ColumnName]:
+    """Columns of X that hold predictions of the models of a lower level."""
+    return _with_special_types(metadata, X, ("stack",))
+
+
+def unwritten_features(metadata: FeatureMetadata | None, X: pd.DataFrame) -> list[ColumnName]:
+    """Columns of X that no generator learns: predictions of a lower level, and what no model takes for a feature.
+
+    AutoGluon leaves the column of sample weights in X, and predictions of lower models that a stacked model ignores.
+    """
+    if metadata is None:
+        return []
+    known = set(metadata.get_features()) - set(stack_features(metadata, X))
+    return [name for name in X.columns if name not in known]
+
+
+def text_features(metadata: FeatureMetadata | None, X: pd.DataFrame) -> list[ColumnName]:
+    """Columns of X that AutoGluon made from free texts."""
+    return _with_special_types(metadata, X, _DERIVED_TEXT)
+
+
+def features_made_of_texts(metadata: FeatureMetadata) -> list[ColumnName]:
+    """Columns made of free texts that are there themselves; none where AutoGluon did not hand the texts on."""
+    special: dict[str, list[ColumnName]] = metadata.type_group_map_special
+    raw = special.get(_RAW_TEXT) or []
+    made = [name for kind in _DERIVED_TEXT for name in special.get(kind, [])] if raw else []
+    return [name for name in made if name not in raw]
+
+
+def kinds_of_features(metadata: FeatureMetadata | None, X: pd.DataFrame, *, read: bool = False) -> Kinds:
+    """Column kinds that dtypes alone would not show: a bool comes as int8, a text as counts of words and characters.
+
+    Parameters
+    ----------
+    metadata
+        AutoGluon's, of all columns.
+    X
+        Rows in AutoGluon's columns.
+    read
+        Whether free texts themselves are read: counts of words are numbers then.
+    """
+    raw = [name for name in _with_special_types(metadata, X, (_RAW_TEXT,)) if X[name].dtype == object]
+    texts: Kinds = dict.fromkeys(raw if read else text_features(metadata, X), "text")
+    codes: Kinds = dict.fromkeys(_with_special_types(metadata, X, ("bool",)), "boolean")
+    codes |= {name: "categorical" for name in X.columns if isinstance(X[name].dtype, pd.CategoricalDtype)}
+    return {**codes, **texts} if read else {**texts, **codes}
+
+
+def _with_special_types(metadata: FeatureMetadata | None, X: pd.DataFrame, types: tuple[str, ...]) -> list[ColumnName]:
+    special = {} if metadata is None else metadata.type_group_map_special
+    named = {name for kind in types for name in special.get(kind, [])}
+    return [name for name in X.columns if name in named]
+
+
+@dataclass(frozen=True, eq=False)
+class OriginalColumns:
+    """How the columns that models see came about.
+
+    Free of AutoGluon's objects, so that a model can keep it from its fit to its predictions, in any process.
+    """
+
+    names: tuple[ColumnName, ...]
+    """Columns of the original table, in its order."""
+
+    categories: Mapping[ColumnName, pd.Index]
+    """Original values of each category column, in the order of its codes."""
+
+    booleans: Mapping[ColumnName, Any]
+    """Value that AutoGluon took for true in each two-valued column; the other one is not stored."""
+
+    dates: Mapping[ColumnName, tuple[ColumnName, ...]]
+    """Columns that AutoGluon made of each date: year, month, day and day of the week."""
+
+    texts: Mapping[ColumnName, ColumnName]
+    """Name of the column that holds each free text as it was."""
+
+    dtypes: Mapping[ColumnName, Any]
+    """Original dtype of each column."""
+
+    @classmethod
+    def from_generator(cls, generator: Any) -> OriginalColumns:
+        """Read them off the fitted feature generator of a predictor."""
+        found: Any = cls(tuple(generator.features_in), {}, {}, {}, {}, {})
+        for part in _parts(generator):
+            found.categories.update(getattr(part, "category_map", None) or {})
+            found.booleans.update(getattr(part, "_bool_features", None) or {})
+            if not found.dtypes:
+                found.dtypes.update(getattr(part, "_type_map_real_opt", None) or {})
+            if type(part).__name__ == "DatetimeFeatureGenerator":
+                found.dates.update({n: tuple(f"{n}.{each}" for each in part.features) for n in part.features_in})
+            if getattr(part, "_name_suffix", None) == _RAW_TEXT_SUFFIX:
+                found.texts.update({name: f"{name}{_RAW_TEXT_SUFFIX}" for name in part.features_in})
+        return found  # type: ignore[no-any-return]
+
+    def raw(self, X: pd.DataFrame) -> tuple[pd.DataFrame, Kinds]:
+        """Original columns of rows as a model sees them, in the order of the table, and kinds that dtypes do not show.
+
+        Columns that are not in X are left out.
+        """
+        found = {
+            name: _text(X[self.texts[name]]) if self.texts.get(name) in X.columns else self._original(name, X[name])
+            for name in self.names
+            if name in X.columns or self.texts.get(name) in X.columns
+        }
+        frame = pd.DataFrame({name: column for name, (column, _) in found.items()}, index=X.index)
+        return frame, {name: kind for name, (_, kind) in found.items() if kind is not None}
+
+    def beyond(self, X: pd.DataFrame) -> list[ColumnName]:
+        """Columns of X that say what no original column says: counts of words, predictions of other models."""
+        told = {*self.names, *self.texts.values(), *(part for parts in self.dates.values() for part in parts)}
+        return [name for name in X.columns if name not in told]
+
+    def _original(self, name: ColumnName, column: pd.Series) -> tuple[pd.Series, Kind | None]:
+        if name in self.categories:
+            values = column.astype("Int64").map(dict(enumerate(self.categories[name]))).astype(object)
+            return _without_filling(values), "categorical"
+        if name in self.booleans:
+            return _two_valued(column, self.booleans[name])
+        if name in self.dates:
+            dtype = self.dtypes.get(name)
+            moments = pd.to_datetime(column, unit=_unit(dtype), utc=True)
+            zone = getattr(dtype, "tz", None)
+            return moments.dt.tz_convert(zone) if zone is not None else moments.dt.tz_localize(None), "datetime"
+        return column, None
+
+
+def _parts(generator: Any) -> Iterator[Any]:
+    """A feature generator and all that work inside it."""
+    yield generator
+    stages = [part for stage in getattr(generator, "generators", []) for part in stage]
+    for part in [*getattr(generator, "_pre_generators", []), *getattr(generator, "_post_generators", []), *stages]:
+        yield from _parts(part)
+
+
+def _unit(dtype: Any) -> Any:
+    """Unit of the whole numbers that AutoGluon makes of dates: nanoseconds unless the column came in another one."""
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return dtype.unit
+    is_date = isinstance(dtype, np.dtype) and dtype.kind == "M"
+    return np.datetime_data(dtype)[0] if is_date else "ns"
+
+
+def _without_filling(values: pd.Series) -> pd.Series:
+    return values.where(values.notna() & (values != _FILLED), None)
+
+
+def _text(column: pd.Series) -> tuple[pd.Series, Kind]:
+    return _without_filling(column.astype(object)), "text"
+
+
+def _two_valued(column: pd.Series, true: Any) -> tuple[pd.Series, Kind]:
+    """Two values as text or bool; AutoGluon keeps only the one it took for true."""
+    is_true = column == 1
+    if isinstance(true, (bool, np.bool_)):
+        return is_true == bool(true), "boolean"
+    if isinstance(true, str):
+        return is_true.map({True: true, False: f"not {true}"}).astype(object), "categorical"
+    false = 0 if true != 0 else 1
+    # No numbers in between: AutoGluon would take each of them for the value that is not true.
+    return pd.Series(np.where(is_true, true, false), index=column.index), "categorical"
+
+
+@dataclass(frozen=True, eq=False)
+class RawView:
+    """How the columns of a predictor's models came about, and the way back."""
+
+    generator: Any
+    """The fitted feature generator."""
+
+    columns: OriginalColumns
+
+    labels: Mapping[int, Hashable]
+    """Original label of each code."""
+
+    derived: tuple[ColumnName, ...] = ()
+    """Columns made from free texts, which cannot be undone: they are handed on as they are."""
+
+    def raw(self, X: pd.DataFrame) -> tuple[pd.DataFrame, Kinds]:
+        """Original columns of rows as a model sees them, and kinds that dtypes do not show."""
+        derived = [name for name in self.derived if name in X.columns]
+        columns, kinds = self.columns.raw(X.drop(columns=derived))
+        return pd.concat([columns, X[derived]], axis=1), {**kinds, **dict.fromkeys(derived, "text")}
+
+    def features(self, raw: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
+        """Rows in the columns, order and dtypes of `like`, from original columns."""
+        derived = list(self.derived)
+        whole = raw.drop(columns=derived).reset_index(drop=True)
+        for name in self.generator.features_in:
+            if name not in whole.columns:
+                whole[name] = _FILLED  # a free text: what is made from it is copied below
+        made = self.generator.transform(whole[list(self.generator.features_in)])
+        copied = raw[derived].reset_index(drop=True)
+        rows = pd.concat([made.drop(columns=derived, errors="ignore"), copied], axis=1)
+        ordered: pd.DataFrame = rows[list(like.columns)].astype(like.dtypes)
+        return ordered
+
+    def is_exact(self, X: pd.DataFrame) -> bool:
+        """Whether some real rows come back as they were."""
+        sample = X.head(_PROBED).reset_index(drop=True)
+        try:
+            return bool(self.features(self.raw(sample)[0], sample).equals(sample))
+        except Exception as error:  # noqa: BLE001 - any failure means the same: this view is of no use
+            _log.log(15, "imbllm: the original columns cannot be recovered (%s); codes are used.", error)
+            return False
+
+
+def exact_view(predictor_folder: Path | None, X: pd.DataFrame, metadata: FeatureMetadata | None) -> RawView | None:
+    """The view of a predictor, if its folder tells and real rows come back from it as they were."""
+    if predictor_folder is None:
+        return None
+    file = predictor_folder / "learner.pkl"
+    try:
+        view = replace(_view_of(file, file.stat().st_mtime_ns), derived=tuple(text_features(metadata, X)))
+    except Exception as error:  # noqa: BLE001 - another AutoGluon, or a feature generator of the user's own
+        _log.log(15, "imbllm: the original columns cannot be read (%s); codes are used.", error)
+        return None
+    return view if view.is_exact(X) else None
+
+
+@functools.lru_cache(maxsize=2)
+def _view_of(file: Path, changed: int) -> RawView:
+    """Read the view from ``learner.pkl``; `changed` tells versions of one file apart."""
+    del changed
+    from autogluon.common.loaders import load_pkl
+
+    learner = load_pkl.load(str(file), verbose=False)
+    labels = getattr(learner.label_cleaner, "cat_mappings_dependent_var", {})
+    generator = learner.feature_generator
+    return RawView(generator, OriginalColumns.from_generator(generator), dict(labels))

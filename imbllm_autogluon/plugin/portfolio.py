@@ -1,0 +1,251 @@
+"""Twins in a portfolio of AutoGluon (its ``hyperparameters``), and the callback that adds them to any fit."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from autogluon.core.callbacks import AbstractCallback, EarlyStoppingCountCallback
+from autogluon.core.constants import BALANCE_WEIGHT
+
+from imbllm_autogluon.oversampling.methods import GENERATORS
+from imbllm_autogluon.plugin.classifier_model import ClassifierModel
+from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
+from imbllm_autogluon.plugin.parameters import AUX_PREFIX, SEARCHER, TwinOptions
+from imbllm_autogluon.plugin.stage import NOT_STACKED, plan_for, task_of
+from imbllm_autogluon.plugin.twins import has_twin, twin_of
+from imbllm_autogluon.rebalancing import RebalanceConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from imbllm_autogluon.tables.labeled import Task
+
+    Portfolio = dict[Any, Any]
+
+_log = logging.getLogger("autogluon.imbllm")
+
+_SHARED_WITH_LATENT_DIFF = ("n_bins", "bins")
+"""Parameters of the twins that LatentDiff has too: which targets are rare is one question."""
+
+_BEHIND_PLAIN = 0.5
+"""How far a twin's priority lies below its plain model's: it is fitted right after it."""
+
+_WEIGHED_TWICE = (
+    "imbllm: sample_weight='balance_weight' and written rows both balance the classes, so rare classes count twice in "
+    "every twin; leave one of them out."
+)
+
+
+def rebalance_hyperparameters(hyperparameters: Mapping[Any, Any] | str, **options: Any) -> Portfolio:
+    """Add a twin to every model of a portfolio, or replace every model by its twin.
+
+    The generator joins them as a model of its own, ``IMBLLM``, that is fitted first.
+
+    Parameters
+    ----------
+    hyperparameters
+        As for ``TabularPredictor.fit``: the name of a portfolio, or a mapping of keys or classes to configurations,
+        by level or not. Never modified.
+    **options
+        `mode`, `max_per_family`, `tune`, `classifier` and `latent_diff` of
+        :class:`~imbllm_autogluon.plugin.parameters.TwinOptions`, and parameters of the twins without ``ag.imbllm.``,
+        such as ``temperature=1.0``.
+
+    Raises
+    ------
+    InvalidInputError
+        A parameter is unknown or its value not allowed.
+
+    Examples
+    --------
+    >>> from imbllm_autogluon.plugin import rebalance_hyperparameters
+    >>> sorted(rebalance_hyperparameters({"GBM": {}}, temperature=1.0).items())
+    [('GBM', {}), ('GBM_IMB', [{'ag.imbllm.temperature': 1.0}]), ('IMBLLM', [{'ag.imbllm.temperature': 1.0}])]
+    """
+    return _rebalanced(hyperparameters, TwinOptions.from_keywords(options))
+
+
+def _rebalanced(hyperparameters: Mapping[Any, Any] | str, options: TwinOptions) -> Portfolio:
+    if isinstance(hyperparameters, str):
+        from autogluon.tabular.configs.hyperparameter_configs import get_hyperparameter_config
+
+        portfolio: Portfolio = get_hyperparameter_config(hyperparameters)
+    else:
+        portfolio = copy.deepcopy(dict(hyperparameters))
+    joining = _joining(options)
+    if not portfolio or not all(isinstance(key, int) or key == "default" for key in portfolio):
+        return {**joining, **_with_twins(portfolio, options)}
+    first = 1 if 1 in portfolio else "default"
+    # Without a stack policy, stacked twins would learn from real rows only, just as their plain models do.
+    stacked = options.twins.stage.stack != "off"
+    levels = {n: _with_twins(each, options) if stacked or n == first else each for n, each in portfolio.items()}
+    return {**levels, first: {**joining, **levels[first]}} if first in levels else levels
+
+
+def _joining(options: TwinOptions) -> Portfolio:
+    """The models of the first level that are neither plain nor twins."""
+    models: Portfolio = {ClassifierModel.ag_key: [_tuned({}, options)]} if options.classifier else {}
+    if options.latent_diff:
+        bins = {name: value for name, value in options.parameters.items() if name in _SHARED_WITH_LATENT_DIFF}
+        models[LatentDiffModel.ag_key] = [_tuned(bins, options)]
+    return models
+
+
+def _with_twins(models: Portfolio, options: TwinOptions) -> Portfolio:
+    """One level with twins behind or instead of the plain models, and the generator."""
+    result: Portfolio = {}
+    any_twin = False
+    for key, configs in models.items():
+        plain = _model_class(key)
+        if plain is None or not has_twin(plain):
+            result[key] = configs
+            continue
+        if options.mode == "both":
+            result[key] = configs
+        twin_key = twin_of(plain).ag_key if isinstance(key, str) else twin_of(plain)
+        if twin_key not in models:
+            listed = configs if isinstance(configs, list) else [configs]
+            result[twin_key] = [_as_twin(config, options) for config in listed[: options.max_per_family]]
+            any_twin = True
+    generator = _of_generator(options)
+    if any_twin and generator is not None and GeneratorModel.ag_key not in models:
+        result[GeneratorModel.ag_key] = [generator]
+    return result
+
+
+def _model_class(key: Any) -> type[Any] | None:
+    """Class behind a key of a portfolio; `None` for keys that AutoGluon does not know."""
+    from autogluon.tabular.registry import ag_model_registry
+
+    found: type[Any] | None = key if isinstance(key, type) else ag_model_registry.key_to_cls_map().get(key)
+    return found
+
+
+def _as_twin(config: Any, options: TwinOptions) -> Any:
+    """Configuration of a twin: the plain one's, without its out-of-bag shortcut, fitted right after it."""
+    if not isinstance(config, dict):
+        return config
+    config = copy.deepcopy(config)
+    config.pop("ag.ens.use_child_oof", None)
+    for name in ("ag_args_ensemble", "ag_args"):
+        if isinstance(config.get(name), dict):
+            config[name].pop("use_child_oof", None)
+    if isinstance(config.get("ag_args"), dict) and "priority" in config["ag_args"]:
+        config["ag_args"]["priority"] -= _BEHIND_PLAIN
+    return {**_tuned(config, options), **_as_hyperparameters(options.parameters)}
+
+
+def _tuned(config: dict[str, Any], options: TwinOptions) -> dict[str, Any]:
+    """Configuration of a model with a search of its own, if there is to be one."""
+    if options.tune is None:
+        return config
+    tuning = {"searcher": SEARCHER, "scheduler": "local", **options.tune}
+    return {**config, "ag_args": {**config.get("ag_args", {}), "hyperparameter_tune_kwargs": tuning}}
+
+
+def _of_generator(options: TwinOptions) -> dict[str, Any] | None:
+    """Hyperparameters of the generator, by the first of the methods that trains one; None where none does."""
+    tuning, own = options.tuning, options.twins.rebalancing.method
+    methods = (own,) if tuning is None else tuning.any_space(options.parameters).method
+    method = next((method for method in methods if method in GENERATORS), None)
+    if method is None:
+        return None
+    named = {} if method == RebalanceConfig().method else {"method": method}
+    return _as_hyperparameters({**options.parameters, **named})
+
+
+def _as_hyperparameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"ag.{AUX_PREFIX}{name}": value for name, value in parameters.items()}
+
+
+class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
+    """Add a twin to every model of the fit, unless the classes are balanced; for regression LatentDiff too.
+
+    Parameters
+    ----------
+    **options
+        As for :func:`~imbllm_autogluon.plugin.portfolio.rebalance_hyperparameters`. Without a word on `latent_diff` it
+        joins every regression.
+
+    Raises
+    ------
+    InvalidInputError
+        A parameter is unknown or its value not allowed.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        self.options = TwinOptions.from_keywords(options)
+
+    def before_trainer_fit(
+        self,
+        trainer: Any,
+        y: pd.Series | None = None,
+        hyperparameters: dict[Any, Any] | None = None,
+        level_start: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        """Edit the portfolio in place: the trainer uses this very mapping next."""
+        del kwargs  # everything else that AutoGluon hands over
+        problem_type = getattr(trainer, "problem_type", None)
+        reason = self._reason_to_stay_away(problem_type, y, level_start)
+        if reason or hyperparameters is None:
+            _log.log(20, "imbllm: no twins are added: %s.", reason or "the fit has no portfolio")
+            return
+        options = self._options_for(task_of(problem_type))
+        rebalanced = _rebalanced(hyperparameters, options)
+        hyperparameters.clear()
+        hyperparameters.update(rebalanced)
+        if getattr(trainer, "sample_weight", None) == BALANCE_WEIGHT:
+            _log.warning(_WEIGHED_TWICE)
+        _allow_for_twins(trainer, options)
+        _log.log(20, "imbllm: every model of this fit also competes as a twin fitted on rebalanced folds.")
+
+    def _before_model_fit(self, trainer: Any, model: Any, **kwargs: Any) -> tuple[bool, bool]:
+        """Keep the generator out of ensembles and stacks: its constant predictions win ties of class metrics."""
+        del trainer, kwargs
+        types = getattr(model, "_base_model_types_inner_dict", None) or {}
+        names = getattr(model, "base_model_names", [])
+        others = [name for name in names if not issubclass(types.get(name, object), GeneratorModel)]
+        if others:
+            model.base_model_names = others
+        return False, False
+
+    def _reason_to_stay_away(self, problem_type: Any, y: pd.Series | None, level_start: int) -> str:
+        task, twins, tuning = task_of(problem_type), self.options.twins, self.options.tuning
+        if task is None:
+            return f"problem type {problem_type} is not rebalanced"
+        if level_start > 1 and twins.stage.stack == "off":
+            return NOT_STACKED
+        if y is None:
+            return "the fit has no labels"
+        if tuning is None:
+            return plan_for(problem_type, y, twins.rebalancing).reason
+        # A target ratio below the share that a class has already leaves nothing to do, and so does the method "none";
+        # a search over both still needs its twins, whatever the default ratio is.
+        tuning.search_space(self.options.parameters, task)  # refuses choices of the other task before the fit
+        return plan_for(problem_type, y, RebalanceConfig(target_ratio=1.0)).reason
+
+    def _options_for(self, task: Task | None) -> TwinOptions:
+        """The options for a fit, of which the models that are no twins join where they can answer."""
+        given = self.options
+        classifier = given.classifier and task == "classification"
+        latent_diff = given.latent_diff is not False and task == "regression"
+        if given.classifier > classifier or bool(given.latent_diff) > latent_diff:
+            _log.log(20, "imbllm: the classifier is for classes and LatentDiff for regression; the other is left out.")
+        return replace(given, classifier=classifier, latent_diff=latent_diff)
+
+
+def _allow_for_twins(trainer: Any, options: TwinOptions) -> None:
+    """Let a limit on the number of models count plain models only: some presets fit just one on a small table."""
+    own = options.twins.rebalancing.writes_with_a_language_model + options.classifier + bool(options.latent_diff)
+    for callback in getattr(trainer, "callbacks", []):
+        if isinstance(callback, EarlyStoppingCountCallback) and isinstance(callback.patience, int):
+            most = callback.patience * (2 if options.mode == "both" else 1) + own
+            _log.log(20, "imbllm: up to %d models are fitted instead of %d, twins included.", most, callback.patience)
+            callback.patience = most

@@ -1,0 +1,348 @@
+"""How strongly each two columns of a table are associated, and how much of that synthetic rows keep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imbllm_autogluon.quality.columns import PairedColumn
+from imbllm_autogluon.quality.metrics import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.quality.distances import ClassRows
+
+_MOST_LEVELS = 12
+"""Levels told apart; the rarer ones count as one. Many levels of few rows look associated with everything."""
+
+_FEWEST_OF_LEVEL = 5
+"""Real rows that a level needs: the expected count from which on a chi-squared test is trusted."""
+
+FEWEST_ROWS = 20
+"""Rows that must have both values; of fewer nothing can be said."""
+
+_MOST_COLUMNS = 200
+"""Columns whose pairs are looked at, drawn at random: 200 categories take half a second for each thousand rows."""
+
+_BY_CHANCE = 0.05
+"""Probability that any pair of a table of independent columns counts, and that any pair of real rows counts as lost."""
+
+_STRONG = 0.3
+"""Strength from which on losing an association makes rows poor."""
+
+_HALF = 0.5
+"""Share of a strong association that rows must keep."""
+
+_KEPT_WELL = 0.7
+"""Share of the associations that good rows keep. Between 150 real rows and as many further ones it is 0.71 to 0.92 (six
+tables); rows whose associations have half their strength keep 0.5, whatever their number."""
+
+_ERRORS = 2.0
+"""Standard errors that real rows drawn anew may be off: they kept less in 1 % of 700 draws, mostly of 25 rows."""
+
+_MOST_NAMED = 5
+"""Pairs that are named, the worst ones."""
+
+
+@dataclass(frozen=True, eq=False)
+class Associations:
+    """Of every two columns of a table; arrays of shape (p, p), symmetric."""
+
+    strength: FloatArray
+    """From 0 (none) to 1 (one column tells the other), with its sign between two numbers; 0 where a column is constant,
+    1 on the diagonal."""
+
+    p_value: FloatArray
+    """Probability that columns that have nothing to do with each other look as strongly associated; 1 where a column is
+    constant and on the diagonal. Of rows of one weight."""
+
+    rows: FloatArray
+    """Rows that have both values."""
+
+
+def associations(
+    columns: Sequence[PairedColumn], weights: FloatArray | None = None, *, synthetic: bool = False
+) -> Associations:
+    """Strength of association of every two columns.
+
+    Two numbers: Spearman's rank correlation; a number and a category: the correlation ratio of ranks (Kelley's
+    epsilon); two categories: Cramér's V (Bergsma 2013, equation 6). All are corrected for what chance alone gives, so
+    that tables of different sizes can be compared. Rows that lack one of the two are left out; a rank is that among all
+    known values of the column.
+
+    Parameters
+    ----------
+    columns
+        Of both tables.
+    weights
+        Of the rows, shape (n,).
+    synthetic
+        Whether to look at the synthetic rows instead of the real ones.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from imbllm_autogluon.quality.columns import paired_columns
+    >>> rows = pd.DataFrame({"a": range(40), "b": range(0, -40, -1), "c": ["x"] * 20 + ["y"] * 20})
+    >>> associations(paired_columns(rows, rows)).strength.round(2).tolist()
+    [[1.0, -1.0, 0.86], [-1.0, 1.0, 0.86], [0.86, 0.86, 1.0]]
+    """
+    sides = [(column, column.synthetic if synthetic else column.real) for column in columns]
+    values = np.column_stack([_ranks(*side) if side[0].is_number else _few_levels(*side) for side in sides])
+    weights = np.ones(len(values)) if weights is None else weights * (len(values) / weights.sum())
+    known = (~np.isnan(values)).astype(np.float64)
+    rows = known.T @ known
+    strength, p_value = np.zeros_like(rows), np.ones_like(rows)
+    numbers = np.flatnonzero([column.is_number for column in columns])
+    categories = np.flatnonzero([not column.is_number for column in columns])
+    ranks = np.nan_to_num(values[:, numbers]), known[:, numbers], weights[:, None]
+    levels, starts = _levels(values[:, categories])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        blocks = [(numbers, numbers, *_of_numbers(*ranks, rows[np.ix_(numbers, numbers)]))]
+        if len(categories):
+            mixed, both = (rows[np.ix_(categories, others)] for others in (numbers, categories))
+            blocks += [
+                (categories, numbers, *_of_category_and_number(*ranks, levels, starts, mixed)),
+                (categories, categories, *_of_categories(levels, starts, weights[:, None], both)),
+            ]
+    for i, j, found, p in blocks:
+        strength[np.ix_(i, j)], p_value[np.ix_(i, j)] = np.nan_to_num(found), np.nan_to_num(p, nan=1.0)
+        strength[np.ix_(j, i)], p_value[np.ix_(j, i)] = strength[np.ix_(i, j)].T, p_value[np.ix_(i, j)].T
+    return Associations(_symmetric(strength), _symmetric(p_value), rows)
+
+
+def _symmetric(matrix: FloatArray) -> FloatArray:
+    """Equal to the last digit on both sides of a diagonal of ones."""
+    lower = np.tril(matrix, -1)
+    return lower + lower.T + np.eye(len(matrix))
+
+
+def _ranks(column: PairedColumn, side: FloatArray) -> FloatArray:
+    """Ranks of the known values around their mean; zeros where hardly a real row differs from the others."""
+    from scipy.stats import rankdata
+
+    known = ~np.isnan(side)
+    if _varied_rows(column) < _FEWEST_OF_LEVEL or not known.any():
+        return np.where(known, 0.0, np.nan)
+    ranks = np.full(len(side), np.nan)
+    ranks[known] = rankdata(side[known])
+    return np.asarray((ranks - ranks[known].mean()) / known.sum(), dtype=np.float64)
+
+
+def _varied_rows(column: PairedColumn) -> int:
+    """Known real rows without the most frequent value."""
+    counts = np.unique(column.known, return_counts=True)[1]
+    return int(counts.sum() - counts.max(initial=0))
+
+
+def _few_levels(column: PairedColumn, side: FloatArray) -> FloatArray:
+    """Codes of the most frequent real levels; the others share one, or are missing where they are few rows."""
+    codes, counts = np.unique(column.known, return_counts=True)
+    kept = np.argsort(-counts, kind="stable")[: _MOST_LEVELS - 1]
+    kept = kept[counts[kept] >= _FEWEST_OF_LEVEL]
+    rest = float(len(kept)) if counts.sum() - counts[kept].sum() >= _FEWEST_OF_LEVEL else np.nan
+    found = np.where(np.isnan(side), np.nan, rest)
+    for place, code in enumerate(codes[kept]):
+        found[side == code] = place
+    return found
+
+
+def _levels(values: FloatArray) -> tuple[FloatArray, IntArray]:
+    """A column of zeros and ones for each level, and where those of each category begin."""
+    found = [values[:, [k]] == np.arange(max(1.0, np.nanmax(part, initial=0) + 1)) for k, part in enumerate(values.T)]
+    starts = np.cumsum([0, *(part.shape[1] for part in found)])[:-1]
+    return np.hstack([np.zeros((len(values), 0)), *found]), starts.astype(np.int64)
+
+
+def _of_numbers(
+    ranks: FloatArray, known: FloatArray, weights: FloatArray, rows: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    total = known.T @ (known * weights)
+    mean = (ranks * weights).T @ known / total
+    variance = (ranks**2 * weights).T @ known / total - mean**2
+    covariance = ranks.T @ (ranks * weights) / total - mean * mean.T
+    explained = np.clip(covariance**2 / (variance * variance.T), 0.0, 1.0)
+    found, p_value = _beyond_chance(explained, rows, np.full_like(rows, 2.0))
+    return np.sign(covariance) * found + 0.0, p_value  # no -0.0
+
+
+def _of_category_and_number(
+    ranks: FloatArray, known: FloatArray, weights: FloatArray, levels: FloatArray, starts: IntArray, rows: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    counts, sums = (levels.T @ (part * weights) for part in (known, ranks))
+    between = np.add.reduceat(np.nan_to_num(sums**2 / counts), starts)
+    count, mean_part, squares = (
+        np.add.reduceat(part, starts) for part in (counts, sums, levels.T @ (ranks**2 * weights))
+    )
+    around = mean_part**2 / count
+    groups = np.add.reduceat((counts > 0).astype(np.float64), starts)
+    return _beyond_chance(np.clip((between - around) / (squares - around), 0.0, 1.0), rows, groups)
+
+
+def _beyond_chance(explained: FloatArray, rows: FloatArray, groups: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Root of the share of variance explained by groups (or a line: two), corrected; and the p-value of an F test."""
+    from scipy.stats import f
+
+    free = rows - groups
+    found = np.sqrt(np.clip(1.0 - (1.0 - explained) * (rows - 1) / free, 0.0, 1.0))
+    ratio = explained / (groups - 1) / ((1.0 - explained) / free)
+    told = (free > 0) & (groups > 1)
+    return np.where(told, found, 0.0), np.where(told, f.sf(ratio, groups - 1, free), 1.0)
+
+
+def _of_categories(
+    levels: FloatArray, starts: IntArray, weights: FloatArray, rows: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    from scipy.stats import chi2
+
+    owner = np.repeat(np.arange(len(starts)), np.diff([*starts, levels.shape[1]]))
+    joint = levels.T @ (levels * weights)
+    sums = np.add.reduceat(joint, starts, axis=1)
+    cells = np.nan_to_num(joint**2 / (sums[:, owner] * sums.T[owner]))
+    phi = np.clip(np.add.reduceat(np.add.reduceat(cells, starts, axis=1), starts) - 1.0, 0.0, None)
+    groups = np.add.reduceat((sums > 0).astype(np.float64), starts)
+    free = (groups - 1) * (groups.T - 1)
+    corrected = groups - (groups - 1) ** 2 / (rows - 1)
+    fewest = np.minimum(corrected, corrected.T) - 1
+    found = np.sqrt(np.clip(np.clip(phi - free / (rows - 1), 0.0, None) / fewest, 0.0, 1.0))
+    told = (free > 0) & (fewest > 0)
+    return np.where(told, found, 0.0), np.where(told, chi2.sf(rows * phi, free), 1.0)
+
+
+@dataclass(frozen=True)
+class KeptAssociation:
+    """Two columns in real and in synthetic rows."""
+
+    columns: tuple[str, str]
+    real: float
+    """Strength, with its sign between two numbers."""
+
+    synthetic: float
+    kept: float
+    """1 minus the difference over the real strength, at least 0."""
+
+    is_lost: bool
+    """Whether a strong association is kept less than by half, beyond chance."""
+
+    @property
+    def cost(self) -> float:
+        """How much the pair lowers the mean, times the sum of all weights."""
+        return self.real**2 * (1 - self.kept)
+
+    def __str__(self) -> str:
+        return f"{self.columns[0]} with {self.columns[1]} ({self.real:.2f} real, {self.synthetic:.2f} synthetic)"
+
+
+def kept_share(rows: ClassRows) -> Finding:
+    """Share of the associations that the rows of a class keep."""
+    return rows.once(kept_of_class)[0]
+
+
+def kept_of_class(rows: ClassRows) -> tuple[Finding, list[KeptAssociation]]:
+    """:func:`associations_kept` of the sampled rows of a class."""
+    return associations_kept(rows.sampled_columns, rows.rng)
+
+
+def associations_kept(
+    columns: Sequence[PairedColumn], rng: np.random.Generator
+) -> tuple[Finding, list[KeptAssociation]]:
+    """Share of the associations of columns that synthetic rows keep, strong ones counting most.
+
+    Strengths are those of :func:`associations`; whether a value is missing is a further column of two levels. A pair
+    counts where as strong an association would be found in less than 5 % of the tables with as many pairs of
+    independent columns. Kept is ``1 - |s - r| / |r|`` of the strengths r among real rows and s among synthetic ones, at
+    least 0; the result is the mean weighted by r². Columns of free text are left out.
+
+    Parameters
+    ----------
+    columns
+        Of both tables.
+    rng
+        Chooses 200 columns where there are more.
+
+    Returns
+    -------
+    finding : Finding
+        From 0 to 1; 1 is best: copies of all rows. Shuffled columns score 0 to 0.1, half copies and half shuffled rows
+        0.5, real rows drawn anew 0.7 to 0.95 (150 rows of each). None where no pair counts or there are fewer than
+        20 rows of one side.
+    pairs : list of KeptAssociation
+        All that count, those that lower the result most first.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from imbllm_autogluon.quality.columns import paired_columns
+    >>> real = pd.DataFrame({"a": range(40), "b": range(40), "c": [1, 0] * 20})
+    >>> synthetic = real.assign(b=[20 + k if k < 20 else k - 20 for k in range(40)])
+    >>> found, pairs = associations_kept(paired_columns(real, synthetic), np.random.default_rng(0))
+    >>> found.value, pairs[0].columns, round(pairs[0].synthetic, 1)
+    (0.0, ('a', 'b'), -0.5)
+    """
+    fewer = min(len(columns[0].real), len(columns[0].synthetic))
+    if fewer < FEWEST_ROWS:
+        return Finding(None, f"{FEWEST_ROWS} real and written rows are needed; there are {fewer} of one side."), []
+    pairs, lowest = _kept(columns, rng)
+    if not pairs:
+        return Finding(None, f"No two columns are associated beyond chance among {len(columns[0].real)} rows."), []
+    value = 1.0 - sum(pair.cost for pair in pairs) / sum(pair.real**2 for pair in pairs)
+    lost = [pair for pair in pairs if pair.is_lost]
+    note = f"Of {len(pairs)} associations beyond chance, "
+    many = f"{len(lost)} strong ones are lost, first of all" if len(lost) > 1 else "a strong one is lost:"
+    note += f"{many} {lost[0]}." if lost else "no strong one is lost."
+    ends = (min(_KEPT_WELL, lowest), 1.0)
+    return Finding(max(0.0, value), note, ends, good_from=_KEPT_WELL, is_poor=bool(lost)), pairs
+
+
+def worst_associations(pairs: Sequence[KeptAssociation]) -> tuple[KeptAssociation, ...]:
+    """The five that lower the measure most, of those that are kept badly; lost ones first."""
+    bad = [pair for pair in pairs if pair.is_lost or pair.kept < _KEPT_WELL]
+    return tuple(sorted(bad, key=lambda pair: (not pair.is_lost, -pair.cost))[:_MOST_NAMED])
+
+
+def _kept(columns: Sequence[PairedColumn], rng: np.random.Generator) -> tuple[list[KeptAssociation], float]:
+    """Pairs that count, worst first, and the least that real rows drawn anew keep."""
+    columns = _with_gaps(columns)
+    if len(columns) > _MOST_COLUMNS:
+        columns = [columns[k] for k in np.sort(rng.choice(len(columns), _MOST_COLUMNS, replace=False))]
+    if len(columns) < 2:
+        return [], 1.0
+    real, synthetic = associations(columns), associations(columns, synthetic=True)
+    i, j = np.nonzero(np.triu(real.rows >= FEWEST_ROWS, 1))
+    told = NormalDist().inv_cdf(1 - _BY_CHANCE / max(1, len(i)))
+    counts = (real.p_value[i, j] < _BY_CHANCE / max(1, len(i))) & (real.strength[i, j] != 0)
+    i, j = i[counts], j[counts]
+    r, s = real.strength[i, j], synthetic.strength[i, j]
+    kept = np.clip(1 - np.abs(s - r) / np.abs(r), 0, 1)
+    error = _error(columns, i, j, real.rows[i, j])
+    is_lost = (np.abs(r) >= _STRONG) & (kept < _HALF) & (np.abs(r) - s * np.sign(r) > told * error)
+    names = [str(column.name) for column in columns]
+    found = zip(i, j, r.tolist(), s.tolist(), kept.tolist(), is_lost.tolist(), strict=True)
+    pairs = [KeptAssociation((names[a], names[b]), *figures) for a, b, *figures in found]
+    lowest = float(r**2 @ np.clip(1 - _ERRORS * error / np.abs(r), 0, 1) / (r**2).sum()) if pairs else 1.0
+    return sorted(pairs, key=lambda pair: -pair.cost), lowest
+
+
+def _with_gaps(columns: Sequence[PairedColumn]) -> list[PairedColumn]:
+    """Columns without free text, and whether a value is missing as further ones."""
+    sides = [(f"{column.name} is missing", np.isnan(column.real), np.isnan(column.synthetic)) for column in columns]
+    gaps = [PairedColumn(name, False, real * 1.0, synthetic * 1.0) for name, real, synthetic in sides]
+    used = [column for column in columns if not column.is_free_text]
+    return used + [gap for gap in gaps if _varied_rows(gap) >= _FEWEST_OF_LEVEL]
+
+
+def _error(columns: Sequence[PairedColumn], i: IntArray, j: IntArray, rows: FloatArray) -> FloatArray:
+    """Standard error of the difference of two strengths, as that of chance, of rows that differ from the usual value.
+
+    A column that nearly always has one value tells little: twice its other rows count, so that two even levels tell as
+    much as a number.
+    """
+    varied = 2.0 * np.array([_varied_rows(column) for column in columns])
+    n = np.minimum(np.minimum(varied[i], varied[j]), rows)
+    ratio = len(columns[0].synthetic) / len(columns[0].real)
+    return np.asarray(np.sqrt(1 / n + 1 / (n * ratio)))

@@ -1,0 +1,326 @@
+"""All metrics of synthetic rows at once: do they look real, are they new, are they useful."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from imbllm_autogluon.errors import InvalidInputError, nearest
+from imbllm_autogluon.quality import fidelity, privacy, utility
+from imbllm_autogluon.quality.associations import kept_of_class, kept_share, worst_associations
+from imbllm_autogluon.quality.distances import HOLDOUT, INTERPOLATED, REAL, SYNTHETIC, ClassRows, matched_tables
+from imbllm_autogluon.quality.metrics import Metric, combined
+
+if TYPE_CHECKING:
+    from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.quality.associations import KeptAssociation
+    from imbllm_autogluon.quality.distances import MatchedTables
+    from imbllm_autogluon.quality.metrics import MetricResult, Verdict
+
+# fmt: off
+METRICS: dict[str, Metric] = {
+    "associations kept": Metric(
+        kept_share, "fidelity", 0, 1, "higher", 1.0, (0.7, 1),
+        "How much of the associations of columns beyond chance is kept, strong ones counting most."),
+    "density": Metric(
+        fidelity.density, "fidelity", 0, inf, "higher", 1.0, (0.7, inf),
+        "Balls around real rows that a written row lies in, over k; about 1 for real rows drawn anew."),
+    "coverage": Metric(
+        fidelity.coverage, "fidelity", 0, 1, "higher", 1.0, (0.8, 1),
+        "Share of real rows with a written row among their neighbours."),
+    "close probability": Metric(
+        fidelity.close_probability, "fidelity", 0, 1, "higher", 0.95, (0.9, 1),
+        "Share of written rows as near to a real row as 95 % of the real rows are to each other."),
+    "DCR to train (median)": Metric(
+        privacy.distance_to_train, "privacy", 0, inf, "nearest", 0.0, (0, inf),
+        "Distance to the closest training row, in standard deviations; 0 is a copy."),
+    "DCR to hold-out (median)": Metric(
+        privacy.distance_to_holdout, "privacy", 0, inf, "nearest", 0.0, (0, inf),
+        "Distance to the closest real row that the generator has not seen."),
+    "nearer to train than to hold-out": Metric(
+        privacy.nearer_to_train, "privacy", 0, 1, "nearest", 0.5, (0, 0.6),
+        "Share of written rows nearer to a training row than to as many unseen rows; 0.5: nothing memorised."),
+    "inverse KL": Metric(
+        fidelity.column_shares, "fidelity", 0, 1, "higher", 1.0, (0.9, 1),
+        "How alike each column's values are spread: mean of 1 / (1 + KL divergence)."),
+    "pair trends": Metric(
+        fidelity.column_pairs, "fidelity", 0, 1, "higher", 1.0, (0.9, 1),
+        "How alike each pair of columns goes together: correlations and contingency tables."),
+    "category coverage": Metric(
+        fidelity.category_coverage, "fidelity", 0, 1, "higher", 1.0, (0.9, 1),
+        "Share of the real categories of the class that were written, mean over the columns."),
+    "discriminator AUC": Metric(
+        fidelity.discriminator, "fidelity", 0, 1, "nearest", 0.5, (0.3, 0.7),
+        "How well a forest tells written from real rows: 0.5 not at all, 1 always."),
+    "exact copies": Metric(
+        privacy.exact_copies, "privacy", 0, 1, "lower", 0.0, (0, 0.01),
+        "Share of written rows that equal a training row."),
+    "near copies": Metric(
+        privacy.near_copies, "privacy", 0, 1, "lower", 0.01, (0, 0.05),
+        "Share of written rows as near to a training row as the nearest 1 % of real rows are to each other."),
+    "membership-inference advantage": Metric(
+        privacy.membership, "privacy", 0, 1, "lower", 0.0, (0, 0.1),
+        "How much better than guessing one tells training from unseen rows by their distance to the written ones."),
+    "distinct rows": Metric(
+        fidelity.distinct_rows, "fidelity", 0, 1, "higher", 1.0, (0.9, 1),
+        "Share of different rows among the written ones."),
+    "entropy": Metric(
+        fidelity.entropy, "fidelity", 0, inf, "nearest", 1.0, (0.9, 1.1),
+        "Entropy of the written rows over that of as many real ones; below 1: less varied."),
+    "low-density interpolations": Metric(
+        fidelity.low_density, "fidelity", 0, 1, "lower", 0.05, (0, 0.1),
+        "Share of interpolated rows farther from the class than 95 % of its own rows."),
+    "precision gain at recall": Metric(
+        utility.precision_gain, "utility", -1, 1, "higher", 1.0, (-0.05, 1),
+        "Precision of the class at a fixed recall with the written rows, minus that without."),
+}
+# fmt: on
+"""Every metric by its name, in the order of reports. Reasons for what is acceptable, which most of them widen where few
+rows leave more to chance:
+
+- associations kept: what real rows drawn anew keep; poor in any case where a strong association is lost.
+- density: real rows drawn anew score 1; 100 rows of a class are off by up to about 0.2 by chance.
+- coverage: the usual target; real rows drawn anew reach 0.97 for k = 5.
+- close probability: real rows drawn anew reach 0.95 by definition; twice as many rows may be apart.
+- DCR: the middle half of the distances among real rows (set from the data).
+- nearer to train: real rows drawn anew score 0.5; below it nothing is memorized, so there is no lower end.
+- inverse KL, pair trends: lowered to what two halves of the real rows score against each other (less 0.03).
+- category coverage: 0.9 of what as many real rows drawn with replacement would show (set from the data).
+- discriminator: the forest picks the right one of two rows in less than 7 of 10 cases; below 0.5 is chance or copies.
+- exact copies: raised to what unseen real rows, and the real rows among themselves, repeat.
+- near copies: five times what real rows do to each other by definition; raised where real rows repeat.
+- membership: a guess right in 55 % of the cases instead of 50.
+- distinct rows: 0.9 of the share among as many real rows (set from the data); entropy: within a tenth of that.
+- low-density interpolations: twice what the class's own rows are by definition.
+- precision gain: no loss beyond what two trainings differ by; good is only what is as far above 0.
+"""
+
+_DRAWING = (
+    "membership-inference advantage", "distinct rows", "density", "inverse KL", "pair trends", "associations kept",
+)  # fmt: skip
+"""Metrics that draw from the random source of a class, in the order in which they do: another order, other values."""
+
+_OWN_ROWS = frozenset(
+    ("category coverage", "distinct rows", "entropy", "exact copies", "membership-inference advantage",
+     "precision gain at recall")
+)  # fmt: skip
+"""Metrics that look at other rows than the distances do, mostly at all."""
+
+_COUNTED = {"real": REAL, "synthetic": SYNTHETIC, "holdout": HOLDOUT}
+
+_MOST_ROWS = 5_000
+"""Rows of each class and table whose distances are measured: shares are known to 0.01."""
+
+_MANY_POOR = 4
+"""Metrics that make rows poor together: of 120 samples of 25 to 150 real rows drawn anew one had three poor ones, none
+more."""
+
+_MOSTLY = 0.5
+"""Share of exact copies that makes rows poor: of few rows, a few real ones drawn anew may be copies by chance."""
+
+
+@dataclass(frozen=True, eq=False)
+class Distances:
+    """Distances of the rows looked at, class after class, each in standard deviations of its own class."""
+
+    to_real: FloatArray
+    """Of each synthetic row to the nearest real one of its class, shape (n_synthetic,)."""
+
+    to_holdout: FloatArray | None
+    """To the nearest hold-out row of its class, NaN for classes without one; None without hold-out rows."""
+
+    real_to_real: FloatArray
+    """Of each real row to the nearest other one of its class, infinite where it is alone; shape (n_real,)."""
+
+    nearest_real: IntArray
+    """Position, in the real table, of the real row nearest to each synthetic one, shape (n_synthetic,)."""
+
+    looked_at: IntArray
+    """Position, in the synthetic table, of each synthetic row looked at, shape (n_synthetic,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What is known about synthetic rows."""
+
+    measures: tuple[MetricResult, ...]
+    """In the order of :data:`METRICS`."""
+
+    rows: dict[str, int]
+    """Rows of the classes compared: "real", "synthetic", "holdout" (0 where none were given)."""
+
+    notes: tuple[str, ...]
+    """What was left out or limited, for the whole."""
+
+    worst_associations: tuple[KeptAssociation, ...]
+    """At most five pairs of columns that go together otherwise than in real rows, lost ones first."""
+
+    distances: Distances
+    """For pictures and for the nearest real row of each synthetic one."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of the whole.
+
+        "poor" where associations or four metrics are poor, or most rows are copies; "good" where associations are good
+        and no metric is poor; else "fair". A mean over all pairs of columns, as pair trends are, makes no rows good:
+        most pairs have nothing to keep.
+        """
+        poor = {measure.name: measure.value or 0.0 for measure in self.measures if measure.verdict == "poor"}
+        if "associations kept" in poor or poor.get("exact copies", 0.0) > _MOSTLY or len(poor) >= _MANY_POOR:
+            return "poor"
+        return "good" if self.measure("associations kept").verdict == "good" and not poor else "fair"
+
+    def measure(self, name: str) -> MetricResult:
+        """The result of a metric.
+
+        Raises
+        ------
+        InvalidInputError
+            There is none of that name.
+        """
+        by_name = {measure.name: measure for measure in self.measures}
+        if name not in by_name:
+            raise InvalidInputError(
+                f"there is no measure {name!r}{nearest(name, by_name)}; measured were: {', '.join(by_name)}."
+            )
+        return by_name[name]
+
+    def table(self) -> pd.DataFrame:
+        """One line for each metric: name, value, range, direction, verdict, meaning; an unknown value is NaN."""
+        return pd.DataFrame(
+            [(m.name, m.value, m.range_text, m.direction, m.verdict, m.meaning) for m in self.measures],
+            columns=["name", "value", "range", "direction", "verdict", "meaning"],
+        ).astype({"value": "float64"})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, without the distances."""
+        return {
+            "rows": dict(self.rows),
+            "verdict": self.verdict,
+            "measures": [measure.to_dict() for measure in self.measures],
+            "worst_associations": [asdict(pair) for pair in self.worst_associations],
+            "notes": list(self.notes),
+        }
+
+
+def evaluate(
+    real: pd.DataFrame,
+    synthetic: pd.DataFrame,
+    *,
+    label: str | None = None,
+    holdout: pd.DataFrame | None = None,
+    interpolated: pd.DataFrame | None = None,
+    seed: int = 0,
+    most_rows: int = _MOST_ROWS,
+) -> Evaluation:
+    """Measure whether synthetic rows look real, vary, are new and useful.
+
+    Parameters
+    ----------
+    real
+        Rows that the generator learned from, of all classes; numbers, times, categories, text, missing values.
+    synthetic
+        Synthetic rows of the same columns.
+    label
+        Name of the label column of all tables. Synthetic rows are compared with the real rows of their own class, and
+        each metric is the mean over the classes weighted by their synthetic rows. None: all rows are one class.
+    holdout
+        Real rows that the generator has not seen. Without them memorization cannot be measured, and copies look close.
+    interpolated
+        Rows that the generator began from, if it interpolates.
+    seed
+        Of every random choice.
+    most_rows
+        Rows of each class and table whose distances are measured, at least 1. They are compared with all rows of the
+        other tables, a block at a time, so that copies are found: time grows with `most_rows` times the rows.
+
+    Returns
+    -------
+    Evaluation
+        The metrics, each with its range, direction, meaning and verdict. No privacy is promised beyond what is
+        measured.
+
+    Raises
+    ------
+    TableError
+        A table is empty, lacks the label or another column, holds cells of another kind than the real one, or no
+        synthetic row is of a real class.
+    InvalidInputError
+        A table is no DataFrame, or `most_rows` is below 1.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"age": range(200), "city": ["Oslo", "Bergen"] * 100})
+    >>> found = evaluate(rows.iloc[::2], rows.iloc[::2], holdout=rows.iloc[1::2])
+    >>> found.measure("exact copies").value, found.measure("exact copies").verdict
+    (1.0, 'poor')
+    """
+    if isinstance(most_rows, bool) or not isinstance(most_rows, (int, np.integer)) or most_rows < 1:
+        raise InvalidInputError(f"most_rows must be a whole number of at least 1; got {most_rows!r}.")
+    given = {REAL: real, SYNTHETIC: synthetic, HOLDOUT: holdout, INTERPOLATED: interpolated}
+    tables = matched_tables({called: table for called, table in given.items() if table is not None}, label)
+    classes = [ClassRows(tables, place, most_rows, seed) for place in range(len(tables.classes))]
+    sampled = _sampling_note(classes)
+    absent = {"precision gain at recall": label is None, "low-density interpolations": interpolated is None}
+    results = {
+        name: _result(name, classes, "" if name in _OWN_ROWS else sampled)
+        for name in dict.fromkeys((*_DRAWING, *METRICS))
+        if not absent.get(name)
+    }
+    return Evaluation(
+        tuple(results[name] for name in METRICS if name in results),
+        {key: sum(rows.count(called) for rows in classes) for key, called in _COUNTED.items()},
+        _notes(tables, sampled, label),
+        worst_associations([pair for rows in classes for pair in rows.once(kept_of_class)[1]]),
+        _gathered(classes),
+    )
+
+
+def _result(name: str, classes: list[ClassRows], sampled: str) -> MetricResult:
+    """The mean over the classes, with how rows were sampled in its note."""
+    metric = METRICS[name]
+    asked = classes[:1] if metric.group == "utility" else classes  # which is of all classes already
+    findings = [metric.function(rows) for rows in asked]
+    found = combined(name, metric, findings, [float(rows.count(SYNTHETIC)) for rows in asked])
+    return replace(found, note=" ".join(text for text in (found.note, sampled) if text))
+
+
+def _gathered(classes: list[ClassRows]) -> Distances:
+    """Distances of all classes in one, positions in the whole tables."""
+    held = [
+        np.full(len(rows.to_real.distance), np.nan) if rows.to_holdout is None else rows.to_holdout.distance
+        for rows in classes
+    ]
+    return Distances(
+        to_real=np.concatenate([rows.to_real.distance for rows in classes]),
+        to_holdout=np.concatenate(held) if HOLDOUT in classes[0].positions else None,
+        real_to_real=np.concatenate([rows.real_to_real for rows in classes]),
+        nearest_real=np.concatenate([rows.positions[REAL][rows.to_real.position] for rows in classes]),
+        looked_at=np.concatenate([rows.positions[SYNTHETIC][rows.looked_at[SYNTHETIC]] for rows in classes]),
+    )
+
+
+def _sampling_note(classes: list[ClassRows]) -> str:
+    """Which tables were not looked at as a whole; empty where all were."""
+    parts = []
+    for called in classes[0].positions:
+        n_looked_at = sum(len(rows.looked_at.get(called, ())) for rows in classes)
+        n = sum(rows.count(called) for rows in classes)
+        parts += [f"{n_looked_at} of {n} {called} rows"] if n_looked_at < n else []
+    return f"Drawn at random: {', '.join(parts)}." if parts else ""
+
+
+def _notes(tables: MatchedTables, sampled: str, label: str | None) -> tuple[str, ...]:
+    notes = [*tables.notes, sampled]
+    if len(tables.classes) > 1:
+        notes.append(f"Means over {len(tables.classes)} classes, weighted by their written rows.")
+    if HOLDOUT not in tables.codes:
+        notes.append("Without hold-out rows memorisation was measured by copies alone.")
+    if label is not None and int((tables.codes[REAL] >= 0).sum()) > utility.MOST_TAUGHT:
+        notes.append(f"The precision gain was measured with {utility.MOST_TAUGHT} real training rows drawn at random.")
+    return tuple(note for note in notes if note)

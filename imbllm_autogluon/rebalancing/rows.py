@@ -1,0 +1,234 @@
+"""One training fold and its written rows, made once and shared by every model that is fitted on that fold."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import sys
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from imbllm_autogluon._storage import reading, writing
+from imbllm_autogluon.errors import OutOfTimeError
+from imbllm_autogluon.oversampling.baselines import smote_nc
+from imbllm_autogluon.oversampling.methods import generator_class
+from imbllm_autogluon.rebalancing.cache import Shelf
+from imbllm_autogluon.regression.smogn import smogn
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+    from pathlib import Path
+
+    from imbllm_autogluon.oversampling.generator import LanguageGenerator
+    from imbllm_autogluon.rebalancing.config import RebalanceConfig
+    from imbllm_autogluon.rebalancing.plan import OversamplingPlan
+    from imbllm_autogluon.regression.target_imbllm import TargetImbLLM
+    from imbllm_autogluon.tables import ColumnName, Kind
+
+    Generator = LanguageGenerator | TargetImbLLM
+
+KEY_VERSION = 9
+"""Raised whenever the same settings would lead to other rows."""
+
+_LEAST_SECONDS = 1.0
+"""Training time for which transformers is still loaded: with torch that takes 4 s of one core, once in a process (7 s
+on a busy machine), which plain models need more where there is so little time."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Real rows of one training fold and what is to be made of them."""
+
+    X: pd.DataFrame
+    y: pd.Series
+    plan: OversamplingPlan
+    kinds: Mapping[ColumnName, Kind]
+
+    def key(self, settings: Mapping[str, Any], counts: Mapping[Hashable, int]) -> str:
+        """Hash of the rows in their order, the counts and the settings; equal in every process."""
+        head = {
+            "version": KEY_VERSION,
+            "settings": dict(settings),
+            "counts": {str(label): n for label, n in counts.items()},
+            "kinds": {str(name): kind for name, kind in self.kinds.items()},
+            "columns": [(str(name), str(dtype)) for name, dtype in self.X.dtypes.items()],
+            "edges": None if self.plan.bins is None else self.plan.bins.edges.tolist(),
+            "cells": self._cells,
+        }
+        return _hash(head)
+
+    @functools.cached_property
+    def _cells(self) -> str:
+        """Hash of all cells, made once: generator, warm-up and rows have a key each."""
+        digest = hashlib.sha256()
+        for column in (*(self.X.iloc[:, place] for place in range(self.X.shape[1])), self.y):
+            digest.update(pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes())
+        return digest.hexdigest()
+
+    def generator_key(self, config: RebalanceConfig) -> str:
+        """Name of the generator of this fold: the same for every target ratio, temperature and conditioning."""
+        return self.key({**config.training_settings(), **self._clause(config)}, self.plan.balancing)
+
+    def warmup_key(self, config: RebalanceConfig) -> str:
+        """Name of the warm-up on this fold."""
+        return self.key({**config.warmup_settings(), **self._clause(config)}, self.plan.balancing)
+
+    def rows_key(self, config: RebalanceConfig) -> str:
+        """Name of the written rows of this fold."""
+        if not config.writes_with_a_language_model:
+            return self.key({"method": config.method, "random_state": config.random_state}, self.plan.counts)
+        counts = {str(label): n for label, n in self.plan.counts.items()}
+        return _hash([self.generator_key(config), config.sampling_settings(), counts])
+
+    def _clause(self, config: RebalanceConfig) -> dict[str, str]:
+        """What rows begin with, where that is not their label."""
+        return {} if self.plan.bins is None else {"clause": config.targets.clause}
+
+
+def _hash(head: Any) -> str:
+    return hashlib.sha256(json.dumps(head, sort_keys=True).encode()).hexdigest()[:40]
+
+
+@dataclass(frozen=True, eq=False)
+class FoldRows:
+    """Written rows of one fold."""
+
+    X: pd.DataFrame
+    """Features, shape (n_new, m), in the columns and dtypes of the fold."""
+
+    y: pd.Series
+    """Labels, or targets as float64, shape (n_new,)."""
+
+    report: dict[str, Any]
+    """The method, seconds, who made it, the key of the rows in the cache (``rows``), all of a generator's report."""
+
+
+def fold_rows(
+    fold: Fold,
+    config: RebalanceConfig,
+    root: Path | None,
+    *,
+    threads: int | None = None,
+    time_limit: float | None = None,
+) -> FoldRows:
+    """Written rows of a fold: from the cache, or from a generator that is trained (or itself cached).
+
+    Parameters
+    ----------
+    fold
+        Real rows and plan; the plan asks for rows of at least one class, or bin of a target.
+    config
+        Method, and settings of generator and sampling.
+    root
+        Folder of the cache; `None`: memory.
+    threads
+        torch threads of training and sampling.
+    time_limit
+        Seconds that training may take. Not part of the key: an entry made in a hurry serves all models of its fit.
+
+    Raises
+    ------
+    OutOfTimeError
+        A generator must be trained, and the time limit is shorter than loading its library.
+    """
+
+    def write() -> FoldRows:
+        if not config.writes_with_a_language_model:
+            return _without_generator(fold, config)
+        train = functools.partial(_trained, fold, config, root, threads, time_limit)
+        generator, trained = GENERATORS.get_or_build(root, fold.generator_key(config), train)
+        writer: Any = generator.with_config(config.generator, threads=threads)
+        X, y = writer.sample(fold.plan.counts)
+        agreement = {} if fold.plan.bins is None else {"agreement": writer.agreement}
+        head = {"generator": fold.generator_key(config), "trained_here": trained}
+        return FoldRows(X, y, {**head, **writer.report.to_dict(), **agreement})
+
+    key = fold.rows_key(config)
+    rows, built = POOLS.get_or_build(root, key, write)
+    here = {"written_here": built, "trained_here": built and rows.report["trained_here"]}
+    return replace(rows, report={**rows.report, "rows": key, **here})
+
+
+def require_time(time_limit: float | None) -> None:
+    """Refuse to load the library for next to no training."""
+    if time_limit is not None and time_limit < _LEAST_SECONDS and "transformers" not in sys.modules:
+        raise OutOfTimeError(
+            f"{time_limit:.2f} s of training are left, and loading transformers takes longer; a generator needs at "
+            f"least {_LEAST_SECONDS} s. Give the fit more time."
+        )
+
+
+def _without_generator(fold: Fold, config: RebalanceConfig) -> FoldRows:
+    """Rows of a method that trains nothing."""
+    started, plan, seed = time.perf_counter(), fold.plan, config.random_state
+    y = fold.y if plan.bins is None else fold.y.astype(np.float64)
+    if config.method == "random":
+        rows = plan.duplicated(fold.X, y, seed=seed)
+    elif plan.bins is None:
+        rows = smote_nc(fold.X, y, plan.counts, seed=seed, kinds=fold.kinds)
+    else:
+        counts: Any = dict(plan.counts)
+        rows = smogn(fold.X, y, plan.bins, counts, seed=seed, kinds=fold.kinds)
+    seconds = time.perf_counter() - started
+    return FoldRows(*rows, {"method": config.method, "trained_here": False, "sampling_seconds": seconds})
+
+
+def _trained(
+    fold: Fold, config: RebalanceConfig, root: Path | None, threads: int | None, time_limit: float | None
+) -> Generator:
+    """A generator that learned the fold, for every ratio."""
+    require_time(time_limit)
+    learned: dict[str, Any] = {
+        "kinds": fold.kinds,
+        "time_limit": time_limit,
+        "warm_start": None if root is None else root / "warm-ups" / f"{fold.warmup_key(config)}.safetensors",
+    }
+    own: dict[str, Any] = {"random_state": config.random_state, "threads": threads}
+    if fold.plan.bins is None:
+        generator = generator_class(config.method)(config.generator, **own)
+        return generator.fit(fold.X, fold.y, fold.plan.balancing, **learned)
+    from imbllm_autogluon.regression.target_imbllm import TargetImbLLM
+
+    counts: Any = dict(fold.plan.balancing)
+    writer = TargetImbLLM(config.generator, clause=config.targets.clause, **own)
+    return writer.fit(fold.X, fold.y.astype(np.float64), fold.plan.bins, counts, **learned)
+
+
+def _save_generator(generator: Generator, folder: Path) -> None:
+    from imbllm_autogluon.oversampling.generator import LanguageGenerator
+    from imbllm_autogluon.oversampling.methods import save_generator
+
+    if isinstance(generator, LanguageGenerator):
+        save_generator(generator, folder)
+    else:
+        generator.save(folder)
+
+
+def _load_generator(folder: Path) -> Generator:
+    from imbllm_autogluon.oversampling.methods import load_generator
+    from imbllm_autogluon.regression.target_imbllm import TargetImbLLM
+
+    return TargetImbLLM.load(folder) if TargetImbLLM.is_stored(folder) else load_generator(folder)
+
+
+def _save_rows(rows: FoldRows, folder: Path) -> None:
+    table = rows.X.set_axis([str(j) for j in range(rows.X.shape[1])], axis=1).assign(label=rows.y.to_numpy())
+    with writing(folder, "rows") as draft:
+        table.to_parquet(draft.folder / "rows.parquet")
+        draft.data = {"columns": list(rows.X.columns), "label_name": rows.y.name, "report": rows.report}
+
+
+def _load_rows(folder: Path) -> FoldRows:
+    with reading(folder, "rows") as stored:
+        table = pd.read_parquet(stored.folder / "rows.parquet")
+        label = table.pop("label").rename(stored.data["label_name"])
+        return FoldRows(table.set_axis(stored.data["columns"], axis=1), label, stored.data["report"])
+
+
+GENERATORS: Shelf[Generator] = Shelf("generators", _save_generator, _load_generator)
+POOLS: Shelf[FoldRows] = Shelf("rows", _save_rows, _load_rows)

@@ -1,0 +1,179 @@
+"""Cells, dtypes and columns as JSON: plain where JSON has them, tagged where it has not."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import math
+import uuid
+from dataclasses import asdict
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from imbllm_autogluon.errors import InvalidInputError, StoredStateError
+from imbllm_autogluon.tables.column import Column
+from imbllm_autogluon.tables.dtypes import ColumnFormat
+from imbllm_autogluon.tables.grid import NumberLattice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _timestamp(count: int, unit: Any, zone: str | None) -> pd.Timestamp:
+    stamp = pd.Timestamp(np.datetime64(count, unit))
+    return stamp if zone is None else stamp.tz_localize("UTC").tz_convert(zone)
+
+
+# Exact types: a subclass is another type, whose state is unknown. The state is a list of arguments, or one argument.
+_CODERS: dict[str, tuple[type, Callable[[Any], Any], Callable[..., Any]]] = {
+    "timestamp": (
+        pd.Timestamp,
+        lambda t: [int(t.asm8.view("i8")), t.unit, None if t.tz is None else str(t.tz)],
+        _timestamp,
+    ),
+    "timedelta": (
+        pd.Timedelta,
+        lambda t: [int(t.asm8.view("i8")), t.unit],
+        lambda *t: pd.Timedelta(np.timedelta64(*t)),
+    ),
+    "datetime": (datetime.datetime, datetime.datetime.isoformat, datetime.datetime.fromisoformat),
+    "date": (datetime.date, datetime.date.isoformat, datetime.date.fromisoformat),
+    "time": (datetime.time, datetime.time.isoformat, datetime.time.fromisoformat),
+    "duration": (datetime.timedelta, lambda t: [t.days, t.seconds, t.microseconds], datetime.timedelta),
+    "decimal": (Decimal, str, Decimal),
+    "bytes": (bytes, lambda raw: base64.b64encode(raw).decode(), base64.b64decode),
+    "uuid": (uuid.UUID, str, uuid.UUID),
+    "period": (
+        pd.Period,
+        lambda p: [p.ordinal, p.freqstr],
+        lambda ordinal, freq: pd.Period(ordinal=ordinal, freq=freq),
+    ),
+    "interval": (
+        pd.Interval,
+        lambda i: [scalar_to_json(i.left), scalar_to_json(i.right), i.closed],
+        lambda left, right, closed: pd.Interval(scalar_from_json(left), scalar_from_json(right), closed=closed),
+    ),
+    "float": (float, repr, float),
+}
+
+_TAG_OF = {coder[0]: tag for tag, coder in _CODERS.items()}
+
+
+def scalar_to_json(value: Any) -> Any:
+    """A value that ``json.dumps`` accepts and :func:`scalar_from_json` turns back into an equal one.
+
+    Raises
+    ------
+    InvalidInputError
+        The value is no str, int, float, bool, None, bytes, Decimal, UUID, nothing of `datetime`, no pandas Timestamp,
+        Timedelta, Period or Interval, and no NumPy scalar.
+
+    Examples
+    --------
+    >>> scalar_to_json(Decimal("1.10"))
+    {'decimal': '1.10'}
+    """
+    if type(value) in (str, int, bool) or value is None or (type(value) is float and math.isfinite(value)):
+        return value
+    # The item of a long double is a long double: it has more than 64 bits and is refused below.
+    if isinstance(value, np.generic) and value.dtype.kind in "biufSU" and not isinstance(value.item(), np.generic):
+        return {"numpy": [value.dtype.str, scalar_to_json(value.item())]}
+    tag = _TAG_OF.get(type(value))
+    if tag is None or (tag == "datetime" and not isinstance(value.tzinfo, (datetime.timezone, type(None)))):
+        raise InvalidInputError(
+            f"{value!r} of type {type(value).__name__} cannot be stored; allowed are strings, numbers of at most 64 "
+            "bits, booleans, dates and times, Decimal, bytes, UUID, pandas Period and Interval: convert the column, "
+            "for example to strings."
+        )
+    return {tag: _CODERS[tag][1](value)}
+
+
+def scalar_from_json(state: Any) -> Any:
+    """The value that :func:`scalar_to_json` wrote; `StoredStateError` where its tag is unknown."""
+    if not isinstance(state, dict):
+        return state
+    ((tag, content),) = state.items()
+    if tag == "numpy":
+        return np.dtype(content[0]).type(scalar_from_json(content[1]))
+    if tag not in _CODERS:
+        raise StoredStateError(f"the stored value {state!r} has an unknown tag: was it stored by a newer version?")
+    return _CODERS[tag][2](*(content if isinstance(content, list) else [content]))
+
+
+def dtype_to_json(dtype: Any) -> dict[str, Any]:
+    """State that ``json.dumps`` accepts, of any dtype a table may have.
+
+    Raises
+    ------
+    InvalidInputError
+        pandas cannot make the dtype from its name, or a level of a category cannot be stored.
+    """
+    if isinstance(dtype, pd.CategoricalDtype):
+        # NumPy objects inside an object index stay what they are.
+        levels = dtype.categories if dtype.categories.dtype == object else map(_python, dtype.categories)
+        of = dtype_to_json(dtype.categories.dtype)
+        return {"levels": [scalar_to_json(level) for level in levels], "of": of, "ordered": bool(dtype.ordered)}
+    if isinstance(dtype, pd.ArrowDtype):
+        schema = pa.schema([pa.field("", dtype.pyarrow_dtype)]).serialize()
+        return {"arrow": base64.b64encode(schema.to_pybytes()).decode()}
+    if isinstance(dtype, pd.SparseDtype):
+        return {"sparse": dtype_to_json(np.dtype(dtype.subtype)), "fill": scalar_to_json(_python(dtype.fill_value))}
+    if isinstance(dtype, pd.StringDtype):
+        return {"string": dtype.storage, "nan": getattr(dtype, "na_value", pd.NA) is not pd.NA}
+    return {"name": _checked_name(dtype)}
+
+
+def dtype_from_json(state: dict[str, Any]) -> Any:
+    """The dtype that :func:`dtype_to_json` wrote; `StoredStateError` where its form is unknown."""
+    if "levels" in state:
+        levels = [scalar_from_json(level) for level in state["levels"]]
+        return pd.CategoricalDtype(pd.Index(levels, dtype=dtype_from_json(state["of"])), ordered=state["ordered"])
+    if "arrow" in state:
+        schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(state["arrow"])))
+        return pd.ArrowDtype(schema.field(0).type)
+    if "sparse" in state:
+        return pd.SparseDtype(dtype_from_json(state["sparse"]), scalar_from_json(state["fill"]))
+    if "string" in state:
+        return pd.StringDtype(state["string"], **({"na_value": np.nan} if state["nan"] else {}))
+    if "name" in state:
+        return pd.api.types.pandas_dtype(state["name"])
+    raise StoredStateError(f"the stored dtype {state!r} is of no known form: was it stored by a newer version?")
+
+
+def _python(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) and value.dtype.kind not in "mM" else value
+
+
+def _checked_name(dtype: Any) -> str:
+    name = str(dtype)
+    try:
+        known = pd.api.types.pandas_dtype(name) == dtype
+    except TypeError:
+        known = False
+    if not known:
+        raise InvalidInputError(f"the dtype {name} cannot be stored: pandas has no name for it; convert the column.")
+    return name
+
+
+def column_to_dict(column: Column) -> dict[str, Any]:
+    """State of a column that ``json.dumps`` accepts."""
+    return {
+        **vars(column),
+        "lattice": None if column.lattice is None else asdict(column.lattice),
+        "categories": [scalar_to_json(category) for category in column.categories],
+        "format": {**vars(column.format), "dtype": dtype_to_json(column.format.dtype)},
+    }
+
+
+def column_from_dict(state: dict[str, Any]) -> Column:
+    """The column that :func:`column_to_dict` wrote."""
+    parts = {
+        "lattice": None if state["lattice"] is None else NumberLattice(**state["lattice"]),
+        "categories": tuple(scalar_from_json(category) for category in state["categories"]),
+        "format": ColumnFormat(**{**state["format"], "dtype": dtype_from_json(state["format"]["dtype"])}),
+    }
+    return Column(**{**state, **parts})

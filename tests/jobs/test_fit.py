@@ -1,0 +1,357 @@
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from autogluon.tabular import TabularPredictor
+
+from imbllm_autogluon.errors import ClassTooSmallError, ImbLLMError, InvalidInputError, TableError
+from imbllm_autogluon.jobs.compare import base_models, model_kind
+from imbllm_autogluon.jobs.fit import _OF_A_PREDICTOR, FitJob, _clear_folder, _prepare_folder, left_by_a_fit
+from imbllm_autogluon.jobs.predict import predict_table
+from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.plugin.ensemble import calibrated_probabilities
+from imbllm_autogluon.plugin.portfolio import RebalanceCallback
+from imbllm_autogluon.plugin.presets import presets
+from imbllm_autogluon.rebalancing.cache import cache_of
+from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
+from imbllm_autogluon.tables.labeled import LabeledTable
+from tests.jobs.fits import (
+    binary_outcome,
+    houses,
+    labelled,
+    mixed_table,
+    multiclass_outcome,
+    target_outcome,
+    target_table,
+    tiny_job,
+    tiny_target_job,
+    unbagged_outcome,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import pandas as pd
+
+BINARY = {"no": 150, "yes": 30}
+LEFT, MINE = ("learner.pkl", "models", "utils"), "thesis.txt"
+
+
+BAD_CLASS_JOBS = {
+    "preset": ({"presets": ("best_qualty",)}, r"preset 'best_qualty' \(did you mean 'best_quality'\?\); .*imbllm"),
+    "metric": ({"metric": "f_1"}, r"metric 'f_1' for a binary label \(did you mean 'f1'\?\).*average_precision"),
+    "metric of regression": ({"metric": "rmse"}, "unknown metric 'rmse' for a binary label: .*--task regression"),
+    "metric of rare targets": ({"metric": "few_mae"}, "it is one of regression"),
+    "family": ({"families": ("GBMM",)}, r"unknown model family 'GBMM' \(did you mean 'GBM'\?\)"),
+    "setting": ({"settings": {"temprature": 1}}, r"setting 'ag.imbllm.temprature' \(did you mean 'temperature'"),
+    "value of a setting": ({"settings": {"temperature": -1}}, "temperature must be a number between 0.01 and 100"),
+    "folds": ({"folds": 1}, "folds must be a whole number between 2 and 20; got 1"),
+    "time limit": ({"time_limit": 0}, "time_limit must be a number at least 0.001; got 0"),
+    "threads": ({"threads": 0}, "threads must be"),
+    "positive class": ({"positive_class": "yess"}, r"no class 'yess' \(did you mean 'yes'\?\)"),
+    "settings of LatentDiff": (
+        {"latent_diff": {"guidance": 2}},
+        r"\(guidance\) are for numbers; the label holds classes",
+    ),
+    "method of numbers": ({"settings": {"method": "smogn"}}, "method 'smogn' is none for classification"),
+}
+
+
+BAD_TARGET_JOBS = {
+    "metric": ({"metric": "mean_abs_error"}, r"'mean_abs_error' for a regression label \(did you mean.*few_mae"),
+    "metric of classes": ({"metric": "f1"}, "unknown metric 'f1' for a regression label: .*--task classification"),
+    "metric of no target": (
+        {"metric": "many_mae", "settings": {"n_bins": 50}},
+        r"'many_mae' is about targets that houses.csv does not have.*is many-shot \(over 100 rows\); there are: few",
+    ),
+    "method of classes": ({"settings": {"method": "smote_nc"}}, "method 'smote_nc' is none for regression"),
+    "setting": ({"settings": {"n_bin": 3}}, r"setting 'ag.imbllm.n_bin' \(did you mean 'n_bins'"),
+    "folds": ({"folds": 1}, "folds must be a whole number between 2 and 20; got 1"),
+    "positive class": ({"positive_class": "yes"}, "a positive class is for two classes; the label 'price' is a number"),
+    "no families": ({"latent_diff": {"guidance": 2}}, "need the other models by name: give families"),
+}
+
+
+@pytest.mark.parametrize(
+    ("is_target", "options", "message"),
+    [(False, *case) for case in BAD_CLASS_JOBS.values()] + [(True, *case) for case in BAD_TARGET_JOBS.values()],
+    ids=[*BAD_CLASS_JOBS, *(f"numbers: {name}" for name in BAD_TARGET_JOBS)],
+)
+def test_a_bad_option_is_refused_before_anything_is_written(
+    tmp_path: Path, is_target: bool, options: dict[str, Any], message: str
+) -> None:
+    train = target_table() if is_target else labelled(BINARY)
+    with pytest.raises(InvalidInputError, match=message):
+        FitJob(train, tmp_path / "fit", **options)
+    assert not (tmp_path / "fit").exists()
+
+
+def test_a_class_of_one_row_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ClassTooSmallError, match=r"rows.csv: class 'yes' of the label 'label' has 1 row; at least 2"):
+        FitJob(labelled({"no": 50, "yes": 1}), tmp_path / "fit")
+
+
+def test_a_test_table_must_hold_the_columns_of_training(tmp_path: Path) -> None:
+    test = LabeledTable.of(mixed_table(BINARY).drop(columns=["city", "visits"]), "label", "test.csv")
+    with pytest.raises(TableError, match=r"test.csv lacks 2 column\(s\) of rows.csv: visits, city"):
+        FitJob(labelled(BINARY), tmp_path / "fit", test=test)
+
+
+@pytest.mark.parametrize(("labels", "held"), [(["no"] * 180, "'no'"), ([None] * 180, "none")])
+def test_a_test_table_must_hold_two_classes(tmp_path: Path, labels: list[object], held: str) -> None:
+    test = LabeledTable.known_rows(mixed_table(BINARY).assign(label=labels), "label", "test.csv")
+    with pytest.raises(TableError, match=f"test.csv: scores need rows of two classes.*has: {held}"):
+        FitJob(labelled(BINARY), tmp_path / "fit", test=test)
+
+
+def test_a_positive_class_is_refused_for_three_classes(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="for two classes; the label 'label' has 3"):
+        FitJob(labelled({"a": 20, "b": 10, "c": 5}), tmp_path / "fit", positive_class="c")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "options", "metric", "positive"),
+    [
+        ({"no": 50, "yes": 10}, {}, "average_precision", "yes"),
+        ({"yes": 50, "no": 10}, {}, "average_precision", "no"),
+        ({0: 10, 1: 50}, {"metric": "f1"}, "f1", 0),
+        ({"no": 50, "yes": 10}, {"positive_class": "no"}, "average_precision", "no"),
+        ({"a": 50, "b": 20, "c": 10}, {}, "balanced_accuracy", None),
+    ],
+)
+def test_the_rarer_class_is_positive_and_the_metric_suits_rare_classes(
+    tmp_path: Path, sizes: dict[object, int], options: dict[str, object], metric: str, positive: object
+) -> None:
+    job = FitJob(labelled(sizes), tmp_path / "fit", **options)
+    assert (job.task.eval_metric, job.task.positive) == (metric, positive)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ((), ("imbllm",)),
+        (("best_quality",), ("best_quality", "imbllm")),
+        (("imbllm", "high_quality"), ("imbllm", "high_quality")),
+        (("good", "ignore_text"), ("good", "ignore_text", "imbllm")),
+        *(((name,), (name,)) for name in presets()),
+    ],
+)
+def test_the_add_on_stands_behind_the_presets_unless_it_is_there(
+    tmp_path: Path, given: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    arguments = FitJob(labelled(BINARY), tmp_path / "fit", presets=given).fit_arguments()
+    assert arguments["presets"] == list(expected)
+    assert arguments.get("num_bag_folds") == (None if given else 4)
+
+
+def test_settings_reach_the_callback_and_families_the_portfolio(tmp_path: Path) -> None:
+    arguments = tiny_job(labelled(BINARY), tmp_path / "fit", settings={"temperature": 1.0}).fit_arguments()
+    assert arguments["callbacks"] == [[RebalanceCallback, {"temperature": 1.0}]]
+    assert arguments["hyperparameters"] == {"KNN": {}, "LR": {}}
+    assert (arguments["num_bag_folds"], arguments["num_cpus"]) == (2, 1)
+
+
+def test_a_folder_below_a_file_is_refused_when_the_job_runs(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TableError, match="cannot be written"):
+        FitJob(labelled(BINARY), tmp_path / "file" / "fit").run()
+
+
+def test_replacing_and_going_on_exclude_each_other(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"either replaced \(force\) or gone on with \(resume\); not both"):
+        FitJob(labelled(BINARY), tmp_path, force=True, resume=True)
+
+
+def filled(folder: Path, *names: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / name).write_text(name)
+    return folder
+
+
+def test_a_folder_in_use_is_refused_without_force(tmp_path: Path) -> None:
+    filled(tmp_path, MINE)
+    with pytest.raises(InvalidInputError, match="is not empty; name another, replace a fit with --force, or go on"):
+        FitJob(labelled(BINARY), tmp_path)
+    with pytest.raises(InvalidInputError, match="is a file; name a folder"):
+        FitJob(labelled(BINARY), tmp_path / MINE)
+    FitJob(labelled(BINARY), tmp_path, force=True)
+    assert (tmp_path / MINE).read_text() == MINE
+
+
+@pytest.mark.parametrize("names", [(), LEFT, _OF_A_PREDICTOR], ids=["empty", "interrupted", "finished"])
+def test_a_fit_can_be_gone_on_with_in_its_own_folder(tmp_path: Path, names: tuple[str, ...]) -> None:
+    assert left_by_a_fit(filled(tmp_path / "fit", *names))
+    FitJob(labelled(BINARY), tmp_path / "fit", resume=True)
+    FitJob(labelled(BINARY), tmp_path / "absent", resume=True)
+    assert not left_by_a_fit(tmp_path / "absent")
+    assert not (tmp_path / "absent").exists()
+
+
+def test_what_no_fit_left_is_refused_by_name_and_kept(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=f"{tmp_path} holds files that no fit left there; name the folder of a"):
+        FitJob(labelled(BINARY), filled(tmp_path, *LEFT, MINE), resume=True)
+    with pytest.raises(InvalidInputError, match="holds files that no fit left there"):
+        FitJob(labelled(BINARY), tmp_path / MINE, resume=True)
+    assert (tmp_path / MINE).read_text() == MINE
+
+
+def test_clearing_keeps_what_is_not_of_a_fit_and_removes_a_folder_that_is_then_empty(tmp_path: Path) -> None:
+    _prepare_folder(filled(tmp_path / "fit", *_OF_A_PREDICTOR, MINE), force=True)
+    assert [path.name for path in (tmp_path / "fit").iterdir()] == [MINE]
+    _clear_folder(filled(tmp_path / "other", *LEFT))
+    assert not (tmp_path / "other").exists()
+    _clear_folder(tmp_path / "absent")
+
+
+def test_going_on_where_nothing_can_be_made_is_the_error_of_a_new_fit(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TableError, match="cannot be written"):
+        FitJob(labelled(BINARY), tmp_path / "file" / "fit", resume=True).run()
+
+
+@contextlib.contextmanager
+def counted_trainings(*, killed_after: int | None = None) -> Iterator[list[int]]:
+    """Rows of each generator that is trained; the process is interrupted when that many are."""
+    rows: list[int] = []
+    fit = ImbLLM.fit
+
+    def counted(self: ImbLLM, X: pd.DataFrame, *arguments: Any, **options: Any) -> Any:
+        if len(rows) == killed_after:
+            raise KeyboardInterrupt
+        rows.append(len(X))
+        return fit(self, X, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ImbLLM, "fit", counted)
+        yield rows
+    for shelf in (GENERATORS, POOLS):
+        shelf.forget()  # as in a new process
+
+
+def test_an_interrupted_fit_goes_on_with_the_generators_it_has(tmp_path: Path) -> None:
+    job = tiny_job(labelled(BINARY), tmp_path / "fit", families=("LR",))
+    with counted_trainings(killed_after=1) as first, pytest.raises(KeyboardInterrupt):
+        job.run()
+    assert left_by_a_fit(job.out)
+    made = GENERATORS.keys(cache_of(job.out))
+    assert len(first) == len(made) == 1
+
+    with counted_trainings() as second:
+        outcome = replace(job, resume=True).run()
+    assert len(second) == 1
+    assert outcome.generator_fits == 2
+    assert set(made) < set(GENERATORS.keys(cache_of(job.out)))
+    assert base_models(outcome.predictor) == (["LinearModel_BAG_L1"], ["LinearModelImb_BAG_L1"])
+
+    with counted_trainings() as third:
+        again = replace(job, resume=True).run()
+    assert third == []
+    assert again.comparison.scores == outcome.comparison.scores
+
+
+def test_a_failed_attempt_to_go_on_keeps_what_was_made(tmp_path: Path) -> None:
+    kept = cache_of(tmp_path / "fit") / "generators" / "entry"
+    kept.mkdir(parents=True)
+    with pytest.raises(ImbLLMError, match="AutoGluon trained no model"):
+        tiny_job(labelled(BINARY), tmp_path / "fit", time_limit=0.001, resume=True).run()
+    assert kept.is_dir()
+
+
+def test_every_family_competes_with_its_twin_and_folds_share_one_generator() -> None:
+    outcome = binary_outcome()
+    assert base_models(outcome.predictor) == (
+        ["KNeighbors_BAG_L1", "LinearModel_BAG_L1"],
+        ["KNeighborsImb_BAG_L1", "LinearModelImb_BAG_L1"],
+    )
+    assert outcome.generator_fits == 2
+    assert outcome.predictor.positive_class == "yes"
+
+
+def test_the_saved_predictor_keeps_the_calibrated_threshold_and_the_model() -> None:
+    outcome = binary_outcome()
+    loaded = TabularPredictor.load(str(outcome.job.out))
+    assert loaded.decision_threshold == outcome.predictor.decision_threshold != 0.5
+    assert loaded.model_best == outcome.predictor.model_best
+    assert outcome.comparison.pair.plain in loaded.model_names()
+
+
+def test_a_time_limit_too_short_for_any_model_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(ImbLLMError, match="AutoGluon trained no model"):
+        tiny_job(labelled(BINARY), tmp_path / "fit", time_limit=0.001).run()
+    assert not (tmp_path / "fit").exists()
+
+
+def test_a_test_table_must_hold_the_columns_of_training_and_a_target(tmp_path: Path) -> None:
+    without = LabeledTable.known_rows(houses().drop(columns="city"), "price", "test.csv", task="regression")
+    with pytest.raises(TableError, match=r"test.csv lacks 1 column\(s\) of houses.csv: city"):
+        FitJob(target_table(), tmp_path / "fit", test=without)
+    unknown = LabeledTable.known_rows(houses().assign(price=np.nan), "price", "test.csv", task="regression")
+    with pytest.raises(TableError, match=r"test.csv: the label 'price' is missing in every row"):
+        FitJob(target_table(), tmp_path / "fit", test=unknown)
+
+
+def test_the_metric_is_the_mean_absolute_error_unless_another_is_named(tmp_path: Path) -> None:
+    job = FitJob(target_table(), tmp_path / "fit")
+    assert (job.task.problem_type, job.task.eval_metric, job.task.scorer) == (
+        "regression",
+        "mean_absolute_error",
+        "mean_absolute_error",
+    )
+    assert FitJob(target_table(), tmp_path / "fit", metric="rmse").task.scorer == "rmse"
+    named = FitJob(target_table(), tmp_path / "fit", metric="geometric_mean_error")
+    assert named.task.scorer.name == "geometric_mean_error"
+
+
+def test_few_shot_errors_are_of_targets_that_are_few_in_the_training_table(tmp_path: Path) -> None:
+    job = FitJob(target_table(), tmp_path / "fit", metric="few_mae", settings={"n_bins": 4})
+    counts = job.task.bins.counts(job.train.targets)
+    rare = job.task.bins.centres[np.flatnonzero(counts < 20)[-1]]
+    common = job.task.bins.centres[counts.argmax()]
+    # Alone, each of these rows would be a few-shot one.
+    assert float(job.task.scorer(np.array([rare, common]), np.array([rare + 7, common + 500]))) == pytest.approx(-7)
+
+
+def test_settings_reach_the_callback_and_the_bins(tmp_path: Path) -> None:
+    job = tiny_target_job(target_table(), tmp_path / "fit", settings={"n_bins": 5, "bins": "quantile"})
+    assert job.fit_arguments()["callbacks"] == [[RebalanceCallback, {"n_bins": 5, "bins": "quantile"}]]
+    assert job.task.bin_counts.tolist() == [30] * 5
+
+
+def test_plain_models_compete_with_twins_and_latent_diff() -> None:
+    predictor = target_outcome().predictor
+    plain, ours = base_models(predictor)
+    assert plain == ["KNeighbors_BAG_L1"]
+    assert sorted(ours) == ["KNeighborsImb_BAG_L1", "LatentDiff_BAG_L1"]
+    assert {name: model_kind(predictor, name) for name in ours} == {
+        "KNeighborsImb_BAG_L1": "twin",
+        "LatentDiff_BAG_L1": "latent_diff",
+    }
+    assert predictor.problem_type == "regression"
+    assert target_outcome().comparison.pair.ours == "twins and LatentDiff"
+
+
+def test_the_saved_predictor_keeps_model_metric_and_targets_with_fractions() -> None:
+    outcome = unbagged_outcome()
+    loaded = TabularPredictor.load(str(outcome.job.out))
+    assert loaded.model_best == outcome.predictor.model_best
+    assert loaded.eval_metric.name == "few_mae"
+    answers = loaded.predict(houses(20, seed=3))
+    assert answers.dtype.kind == "f"
+    assert (answers % 1 != 0).any()
+
+
+def test_predicted_probabilities_are_calibrated_and_classes_are_the_decided_ones() -> None:
+    outcome = multiclass_outcome()
+    rows = outcome.job.train.frame
+    chances = predict_table(outcome.predictor, rows, proba=True)
+    expected = calibrated_probabilities(outcome.predictor, rows)
+    assert chances.to_numpy() == pytest.approx(expected.to_numpy())
+    decided = predict_table(outcome.predictor, rows)["label"]
+    answers = outcome.predictor.predict_proba(rows)
+    assert decided.tolist() == answers.idxmax(axis=1).tolist()

@@ -1,0 +1,582 @@
+from __future__ import annotations
+
+import math
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from imbllm_autogluon.errors import InvalidInputError, TableError
+from imbllm_autogluon.quality import distances, evaluate, fidelity
+from imbllm_autogluon.quality.columns import paired_columns
+from imbllm_autogluon.quality.distances import points
+from imbllm_autogluon.quality.fidelity import DensityCoverage, discriminator_auc
+from tests.quality.frames import mixed_rows
+from tests.quality.generators import LABEL, RELATED, labelled_rows, shuffled, uniform_noise
+
+if TYPE_CHECKING:
+    from imbllm_autogluon.quality import MetricResult
+
+
+def density_and_coverage(real: pd.DataFrame, synthetic: pd.DataFrame, k: int = 5) -> DensityCoverage:
+    return fidelity.density_and_coverage(*points(paired_columns(real, synthetic)), k)
+
+
+def inverse_kl(real: pd.DataFrame, synthetic: pd.DataFrame) -> float:
+    return fidelity.inverse_kl(paired_columns(real, synthetic))
+
+
+def pair_trends(real: pd.DataFrame, synthetic: pd.DataFrame) -> float:
+    found = fidelity.pair_trends(paired_columns(real, synthetic))
+    return np.nan if found is None else found
+
+
+def test_the_figures_of_a_line_of_rows_are_those_computed_by_hand() -> None:
+    real = pd.DataFrame({"a": [0.0, 1.0, 3.0, 7.0]})
+    # Radii for k = 1: 1, 1, 2, 4. The row at 0.5 lies in the first two balls, the one at 5 in the last two.
+    found = density_and_coverage(real, pd.DataFrame({"a": [0.5, 5.0, 100.0]}), k=1)
+    assert (found.density, found.coverage) == pytest.approx((4 / 3, 1.0))
+
+
+def test_blocks_give_what_one_block_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, synthetic = mixed_rows(90), mixed_rows(70, 1)
+    whole = density_and_coverage(real, synthetic)
+    monkeypatch.setattr(distances, "_HELD_DISTANCES", 7 * 90)
+    assert density_and_coverage(real, synthetic) == whole
+
+
+def test_the_figures_are_those_of_equation_six() -> None:
+    rng = np.random.default_rng(0)
+    real, synthetic = rng.normal(size=(60, 3)), rng.normal(size=(40, 3)) * 0.8
+    real = (real - real.mean(axis=0)) / real.std(axis=0)
+    among = np.linalg.norm(real[:, None] - real[None], axis=2)
+    radii, between = np.sort(among, axis=1)[:, 4], np.linalg.norm(real[:, None] - synthetic[None], axis=2)
+    found = density_and_coverage(pd.DataFrame(real), pd.DataFrame(synthetic), k=4)
+    assert found.density == pytest.approx((between <= radii[:, None]).sum() / (4 * 40))
+
+
+def test_pure_copies_are_covered_and_lie_in_their_own_ball_too() -> None:
+    real = mixed_rows(100)
+    found = density_and_coverage(real, real.sample(frac=1, random_state=0), k=5)
+    assert (found.density, found.coverage) == (pytest.approx((5 + 1) / 5), 1.0)
+
+
+def test_copies_of_rows_that_all_occur_many_times_are_covered() -> None:
+    real = pd.DataFrame({"a": [0.1, 0.2, 0.7] * 20, "b": ["x", "y", "z"] * 20})
+    assert density_and_coverage(real, real.iloc[:3]).coverage == 1.0
+    assert density_and_coverage(real, real.iloc[:1]).coverage == pytest.approx(1 / 3)
+    assert density_and_coverage(real, real.iloc[:3].assign(b="w")).coverage == 0.0
+
+
+def test_rows_drawn_anew_have_density_one_and_nearly_full_coverage() -> None:
+    found = density_and_coverage(mixed_rows(800), mixed_rows(800, 1))
+    assert found.density == pytest.approx(1.0, abs=0.1)
+    assert found.coverage == pytest.approx(1 - 2**-5, abs=0.03)
+
+
+def test_rows_with_nothing_in_common_have_neither() -> None:
+    found = density_and_coverage(mixed_rows(100), mixed_rows(100, 1).assign(number=1e9))
+    assert (found.density, found.coverage) == (0.0, 0.0)
+
+
+def test_rows_that_crowd_in_one_place_are_dense_but_cover_little() -> None:
+    rng = np.random.default_rng(0)
+    real = pd.DataFrame(rng.normal(size=(400, 2)), columns=["a", "b"])
+    found = density_and_coverage(real, real * 0.05)
+    assert found.density > 0.5
+    assert found.coverage < 0.1
+
+
+def test_uniform_noise_is_less_dense_than_rows_drawn_anew() -> None:
+    rng = np.random.default_rng(0)
+    real, anew = (pd.DataFrame(rng.normal(size=(400, 4))) for _ in range(2))
+    noise = pd.DataFrame(rng.uniform(-4, 4, size=(400, 4)))
+    assert density_and_coverage(real, noise).density < 0.3 < density_and_coverage(real, anew).density
+
+
+@pytest.mark.parametrize(
+    ("column", "other"),
+    [
+        (["x"] * 8, ["y"] * 8),
+        ([5.0] * 8, [5.1] * 8),
+        ([0.1] * 8, [None] * 8),
+        ([None] * 8, [-1.0] * 8),
+        (pd.to_datetime(["2024-01-01"] * 8), pd.to_datetime(["2024-01-02"] * 8)),
+    ],
+    ids=["category", "number", "missing", "all missing", "time"],
+)
+def test_a_value_unlike_the_only_real_one_is_one_apart(column: Any, other: Any) -> None:
+    line = np.arange(8.0) / np.arange(8).std()
+    real = pd.DataFrame({"line": line, "only": pd.Series(column)})
+    assert density_and_coverage(real, real, k=1).coverage == 1.0
+    rows = points(paired_columns(real, pd.DataFrame({"line": line, "only": pd.Series(other)})))
+    ((_, block),) = distances.distances(*rows)
+    assert block.diagonal() == pytest.approx(np.ones(8))
+
+
+def test_the_unit_of_a_number_and_the_order_of_levels_do_not_matter() -> None:
+    real, synthetic = mixed_rows(60), mixed_rows(60, 1)
+    found = density_and_coverage(real, synthetic)
+    for frame in (real, synthetic):
+        frame["number"] = frame["number"] * 1024 + 512
+        frame["words"] = frame["words"].map({"x": "z", "y": "x", "z": "y"})
+    assert density_and_coverage(real, synthetic) == found
+
+
+def test_infinite_written_numbers_are_far_but_do_no_harm() -> None:
+    real = mixed_rows(50)
+    assert density_and_coverage(real, real.assign(number=np.inf)).coverage == 0.0
+
+
+def test_too_few_real_rows_and_a_wrong_k_are_refused() -> None:
+    real = mixed_rows(5)
+    with pytest.raises(InvalidInputError, match="k = 5 neighbors need more than 5 real rows; got 5"):
+        density_and_coverage(real, real)
+    with pytest.raises(InvalidInputError, match="k must be a whole number of at least 1; got 0"):
+        density_and_coverage(real, real, k=0)
+    with pytest.raises(TableError, match="no column 'day'"):
+        density_and_coverage(real, real.drop(columns="day"))
+
+
+def numbers_for_prdc() -> tuple[pd.DataFrame, pd.DataFrame]:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(rng.normal(size=(150, 3))), pd.DataFrame(rng.normal(size=(120, 3)) * 0.7 + 0.3)
+
+
+@pytest.mark.parametrize(("k", "density_found", "coverage_found"), [(1, 1.375, 0.4266666667), (5, 1.05, 0.8733333333)])
+def test_the_figures_recorded_from_prdc_are_reached(k: int, density_found: float, coverage_found: float) -> None:
+    """The package prdc 0.2 of the authors of the paper, on numbers in standard deviations."""
+    found = density_and_coverage(*numbers_for_prdc(), k=k)
+    assert (found.density, found.coverage) == pytest.approx((density_found, coverage_found))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("k", [1, 3, 5, 10])
+def test_the_figures_are_those_of_prdc(k: int) -> None:
+    """Where prdc is installed: it is no dependency of this package."""
+    prdc = pytest.importorskip("prdc", exc_type=ImportError)
+    real, synthetic = numbers_for_prdc()
+    standard = [((table - real.mean()) / real.std(ddof=0)).to_numpy() for table in (real, synthetic)]
+    oracle = prdc.compute_prdc(*standard, nearest_k=k)
+    found = density_and_coverage(real, synthetic, k=k)
+    assert (found.density, found.coverage) == pytest.approx((oracle["density"], oracle["coverage"]))
+
+
+def test_the_figures_are_those_of_the_single_functions() -> None:
+    real, synthetic = mixed_rows(120), mixed_rows(120, 1)
+    found = evaluate(real, synthetic)
+    both = density_and_coverage(real, synthetic)
+    assert found.measure("density").value == pytest.approx(both.density)
+    assert found.measure("coverage").value == pytest.approx(both.coverage)
+    assert found.measure("inverse KL").value == pytest.approx(inverse_kl(real, synthetic))
+    assert found.measure("pair trends").value == pytest.approx(pair_trends(real, synthetic))
+
+
+@pytest.mark.parametrize(("n_holdout", "note"), [(30, "Of 30 hold-out rows"), (29, "Of the training rows")])
+def test_hold_out_rows_are_to_be_reached_where_there_are_enough(n_holdout: int, note: str) -> None:
+    found = evaluate(mixed_rows(60), mixed_rows(60, 1), holdout=mixed_rows(n_holdout, 2))
+    assert found.measure("coverage").note.startswith(note)
+
+
+def test_few_written_rows_are_asked_to_reach_as_many_real_ones() -> None:
+    found = evaluate(mixed_rows(600), mixed_rows(40, 1)).measure("coverage")
+    assert "40 of them, as many as written rows" in found.note
+    assert found.value > 0.85
+    assert density_and_coverage(mixed_rows(600), mixed_rows(40, 1)).coverage < 0.4
+
+
+def test_small_classes_are_asked_for_no_more_than_their_halves_reach() -> None:
+    small, large = (evaluate(mixed_rows(n), mixed_rows(n, 1)).measure("pair trends") for n in (40, 800))
+    assert small.acceptable[0] < large.acceptable[0] <= 0.9
+    assert "Two halves of the real rows reach" in small.note
+    assert small.verdict == large.verdict == "good"
+
+
+@pytest.mark.parametrize("n", [5, 39])
+def test_too_few_rows_have_no_discriminator(n: int) -> None:
+    found = evaluate(mixed_rows(200), mixed_rows(n, 1))
+    assert found.measure("discriminator AUC").value is None
+    assert f"there are {n}" in found.measure("discriminator AUC").note
+    assert (found.measure("density").value is None) == (n == 5)
+
+
+def test_three_real_rows_are_compared_without_halves() -> None:
+    real = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": ["x", "y", "x"]})
+    found = evaluate(real, pd.concat([real] * 3)).measure("inverse KL")
+    assert found.acceptable == (0.9, 1.0)
+    assert np.isfinite(found.value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("n_holdout", "beside"), [(100, "hold-out"), (99, "training")])
+def test_written_rows_are_told_from_hold_out_rows_where_there_are_enough(n_holdout: int, beside: str) -> None:
+    real = mixed_rows(120).assign(number=5.0)
+    found = evaluate(real, real, holdout=mixed_rows(n_holdout, 2)).measure("discriminator AUC")
+    assert f"as many {beside} rows" in found.note
+    assert (found.verdict == "poor") == (beside == "hold-out")
+
+
+def column(cells: Any) -> pd.DataFrame:
+    return pd.DataFrame({"a": pd.Series(cells)})
+
+
+def test_the_figure_of_a_category_is_the_one_computed_by_hand() -> None:
+    # Counts (3, 1, 0) and (1, 2, 1), one added to each: (4, 2, 1) / 7 and (2, 3, 2) / 7.
+    divergence = 4 / 7 * math.log(4 / 2) + 2 / 7 * math.log(2 / 3) + 1 / 7 * math.log(1 / 2)
+    assert inverse_kl(column(list("xxxy")), column(list("xyyz"))) == pytest.approx(1 / (1 + divergence))
+
+
+def test_it_is_the_mean_over_the_columns() -> None:
+    real = mixed_rows(100)[["flag", "words"]]
+    alone = inverse_kl(real[["words"]], real[["words"]].assign(words="x"))
+    assert inverse_kl(real, real.assign(words="x")) == pytest.approx((1 + alone) / 2)
+
+
+def test_the_same_rows_in_any_order_score_one() -> None:
+    real = mixed_rows(200)
+    assert inverse_kl(real, real.sample(frac=1, random_state=0)) == 1.0
+
+
+def test_rows_drawn_anew_score_nearly_one_and_shuffled_columns_do_too() -> None:
+    real = mixed_rows(2000)
+    assert inverse_kl(real, mixed_rows(2000, 1)) > 0.99
+    assert inverse_kl(real, real.assign(number=real["number"].sample(frac=1, random_state=0).to_numpy())) == 1.0
+
+
+def test_disjoint_columns_score_worse_the_more_rows_show_it() -> None:
+    scores = [inverse_kl(column(["x"] * n), column(["y"] * n)) for n in (10, 100, 10_000)]
+    assert scores == sorted(scores, reverse=True)
+    assert 0 < scores[-1] < 0.12
+
+
+def test_numbers_are_counted_in_the_deciles_of_the_real_ones() -> None:
+    real = column(np.arange(100.0))
+    assert inverse_kl(real, column(np.repeat(np.arange(4.5, 100, 10), 10))) == pytest.approx(1.0, abs=0.01)
+    uneven = inverse_kl(real, column(np.full(100, 1e9)))
+    # All rows in the last of ten bins: counts 10 each against 0 … 0, 100, one added.
+    expected = sum(11 / 110 * math.log(11 / k) for k in [1] * 9 + [101])
+    assert uneven == pytest.approx(1 / (1 + expected), rel=0.02)
+
+
+def test_a_missing_value_is_a_level() -> None:
+    real = column([1.0, 2.0] * 50 + [None] * 100)
+    assert inverse_kl(real, real) == 1.0
+    assert inverse_kl(real, column([1.0, 2.0] * 100)) < 0.5
+
+
+@pytest.mark.parametrize(
+    "real",
+    [[None] * 20, [3.0] * 20, [np.nan] * 20, pd.array([None] * 20, dtype="Int64"), pd.to_datetime([None] * 20)],
+)
+def test_columns_of_one_value_or_none_are_compared(real: Any) -> None:
+    assert inverse_kl(column(real), column(real)) == 1.0
+
+
+def test_numbers_where_the_real_ones_are_all_missing_count_as_one_level() -> None:
+    gone = column(np.full(50, np.nan))
+    assert inverse_kl(gone, column(np.arange(50.0))) == inverse_kl(gone, column(np.full(50, np.inf))) < 0.5
+
+
+def test_the_score_falls_from_new_rows_over_noise_to_disjoint_rows() -> None:
+    rng = np.random.default_rng(0)
+    real, anew = column(rng.normal(size=1000)), column(rng.normal(size=1000))
+    noise, beyond = column(rng.uniform(-5, 5, 1000)), column(rng.normal(size=1000) + 99)
+    scores = [inverse_kl(real, other) for other in (anew, noise, beyond)]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] - scores[1] > 0.1 < scores[1] - scores[2]
+
+
+def test_two_numbers_are_compared_by_their_correlation() -> None:
+    rng = np.random.default_rng(0)
+    real, synthetic = (pd.DataFrame(rng.normal(size=(50, 2)), columns=["a", "b"]) for _ in range(2))
+    synthetic.loc[3, "a"] = np.nan
+    expected = 1 - abs(real.corr().iloc[0, 1] - synthetic.corr().iloc[0, 1]) / 2
+    assert pair_trends(real, synthetic) == pytest.approx(expected)
+
+
+def test_two_categories_are_compared_by_their_contingency_table() -> None:
+    real = pd.DataFrame({"a": ["x", "x", "y", None], "b": [True, True, False, False]})
+    synthetic = pd.DataFrame({"a": ["x", "x", None, None], "b": [True, False, False, False]})
+    # Shares: (x, True) 0.5 and 0.25, (y, False) 0.25 and 0, (none, False) 0.25 and 0.5, (x, False) 0 and 0.25.
+    assert pair_trends(real, synthetic) == pytest.approx(1 - (0.25 + 0.25 + 0.25 + 0.25) / 2)
+
+
+def test_a_number_beside_a_category_is_cut_into_ten_bins_of_the_real_range() -> None:
+    real = pd.DataFrame({"a": np.arange(11.0), "b": ["x"] * 11})
+    assert pair_trends(real, real.assign(a=real["a"] + 0.5)) == 1.0
+    assert pair_trends(real, real.assign(a=real["a"] + 1)) == pytest.approx(1 - 1 / 11)
+    assert pair_trends(real, real.assign(a=real["a"].clip(upper=9.5))) == 1.0
+    assert pair_trends(real, real.assign(a=np.nan)) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_number_that_is_written_as_a_constant_is_seen() -> None:
+    real = pd.DataFrame({"a": np.arange(100.0), "b": np.arange(100.0) ** 2})
+    assert pair_trends(real, real.assign(a=5.0)) < 0.3
+    assert pair_trends(real.assign(a=5.0), real.assign(a=5.0)) == 1.0
+
+
+@pytest.mark.parametrize("kind", ["float64", "datetime64[ns]"])
+def test_huge_numbers_and_times_have_correlations(kind: str) -> None:
+    column = pd.Series(np.arange(100) * 10**15).astype(kind)
+    real = pd.DataFrame({"a": column, "b": np.arange(100)})
+    assert pair_trends(real, real) == pytest.approx(1.0)
+    written = real.assign(a=column.iloc[::-1].to_numpy())
+    assert pair_trends(real, written) == pytest.approx(0.0, abs=1e-9)
+    if kind == "float64":
+        assert np.isfinite(pair_trends(real, real.assign(a=np.r_[np.inf, np.zeros(99)])))
+
+
+def test_rows_of_one_source_score_high_and_noise_low() -> None:
+    real, other = labelled_rows(2000, 0), labelled_rows(2000, 1)
+    assert pair_trends(real, other) > 0.93
+    assert pair_trends(real, uniform_noise(real, 2000)) < 0.7
+
+
+def test_broken_links_between_columns_are_seen() -> None:
+    real = labelled_rows(2000, 0)[["a", "b"]]
+    shuffled = real.assign(b=real["b"].sample(frac=1, random_state=0).to_numpy())
+    assert pair_trends(real, shuffled) == pytest.approx(1 - real.corr().iloc[0, 1] / 2, abs=0.03)
+
+
+def test_one_column_has_no_pair_and_free_text_is_left_out() -> None:
+    real = pd.DataFrame({"a": range(60), "name": [f"name {i}" for i in range(60)]})
+    assert np.isnan(pair_trends(real[["a"]], real[["a"]]))
+    assert np.isnan(pair_trends(real, real))
+    assert [column.is_free_text for column in paired_columns(real, real)] == [False, True]
+
+
+def test_of_many_pairs_a_random_part_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, synthetic = mixed_rows(200), mixed_rows(200, 1)
+    whole = pair_trends(real, synthetic)
+    monkeypatch.setattr(fidelity, "_MOST_PAIRS", 20)
+    part = pair_trends(real, synthetic)
+    assert part != whole
+    assert part == pytest.approx(whole, abs=0.1)
+    assert part == pair_trends(real, synthetic)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # pandas 3 changes what SDMetrics 0.32 groups by
+def test_each_pair_is_what_sdmetrics_finds() -> None:
+    """Where SDMetrics is installed: it is no dependency of this package."""
+    statistical = pytest.importorskip("sdmetrics.column_pairs.statistical", exc_type=ImportError)
+    real, synthetic = (labelled_rows(300, seed).drop(columns=LABEL) for seed in (0, 1))
+    for frame in (real, synthetic):
+        frame["dose"] = frame["dose"].astype("float64")
+    for a, b in combinations(real.columns, 2):
+        found = pair_trends(real[[a, b]], synthetic[[a, b]])
+        assert found == pytest.approx(_by_sdmetrics(statistical, real[[a, b]], synthetic[[a, b]])), (a, b)
+
+
+def _by_sdmetrics(statistical: Any, real: pd.DataFrame, synthetic: pd.DataFrame) -> float:
+    numbers = [name for name in real if real[name].dtype.kind in "fM"]
+    if len(numbers) == 2:
+        return float(statistical.CorrelationSimilarity.compute(real, synthetic))
+    plain = [frame.copy() for frame in (real, synthetic)]
+    for frame in plain:
+        for name in numbers:
+            column = frame[name]
+            frame[name] = column if column.dtype.kind == "f" else (column - pd.Timestamp(0)) / pd.Timedelta(days=1)
+    return float(statistical.ContingencySimilarity.compute(*plain, continuous_column_names=numbers or None))
+
+
+def test_the_figures_recorded_from_sdmetrics_are_reached() -> None:
+    """SDMetrics 0.32: the pairs of `labelled_rows(300, 0)` and `labelled_rows(300, 1)`, without the label."""
+    real, synthetic = (labelled_rows(300, seed).drop(columns=LABEL) for seed in (0, 1))
+    found = {pair: pair_trends(real[list(pair)], synthetic[list(pair)]) for pair in RECORDED}
+    assert found == pytest.approx(RECORDED, abs=1e-6)
+
+
+RECORDED: dict[tuple[str, str], float] = {
+    ("a", "b"): 0.984524,
+    ("a", "dose"): 0.992092,
+    ("a", "city"): 0.793333,
+    ("a", "level"): 0.880000,
+    ("a", "flag"): 0.856667,
+    ("a", "day"): 0.960955,
+    ("b", "dose"): 0.989074,
+    ("b", "city"): 0.813333,
+    ("b", "level"): 0.873333,
+    ("b", "flag"): 0.873333,
+    ("b", "day"): 0.953679,
+    ("dose", "city"): 0.856667,
+    ("dose", "level"): 0.873333,
+    ("dose", "flag"): 0.896667,
+    ("dose", "day"): 0.932489,
+    ("city", "level"): 0.876667,
+    ("city", "flag"): 0.916667,
+    ("city", "day"): 0.783333,
+    ("level", "flag"): 0.923333,
+    ("level", "day"): 0.880000,
+    ("flag", "day"): 0.800000,
+}
+
+
+def measure(name: str, real: pd.DataFrame, synthetic: pd.DataFrame, **options: Any) -> MetricResult:
+    return evaluate(real, synthetic, **options).measure(name)
+
+
+def categories(n: int, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame({name: rng.choice(["x", "y", "z"], n, p=[0.6, 0.3, 0.1]) for name in "abc"})
+
+
+def test_tables_of_categories_repeat_rows_without_being_copies() -> None:
+    found = evaluate(categories(300, 0), categories(300, 1), holdout=categories(150, 2))
+    for name in ("exact copies", "near copies", "distinct rows", "entropy"):
+        assert found.measure(name).verdict == "good", found.measure(name)
+    assert "repeat each other" in found.measure("exact copies").note
+
+
+def test_the_same_row_over_and_over_is_neither_distinct_nor_varied() -> None:
+    real = categories(300, 0)
+    found = evaluate(real, real.iloc[[0] * 300])
+    assert found.measure("distinct rows").verdict == "poor"
+    assert found.measure("entropy").value == 0.0
+    assert found.measure("category coverage").value == pytest.approx(1 / 3)
+    assert found.measure("category coverage").verdict == "poor"
+
+
+def test_variety_is_that_of_as_many_rows_of_each_side() -> None:
+    real = pd.DataFrame({"a": np.random.default_rng(0).normal(size=100)})
+    found = measure("distinct rows", real, pd.concat([real] * 20))
+    assert "Among 100 rows" in found.note
+    assert found.value == pytest.approx(1 - 0.05, abs=0.06) or found.verdict == "poor"
+    assert measure("distinct rows", real, pd.DataFrame({"a": np.arange(2000.0)})).value == 1.0
+
+
+def test_real_rows_that_are_all_equal_have_no_entropy_to_compare_with() -> None:
+    real = pd.DataFrame({"a": ["x"] * 20})
+    assert measure("entropy", real, real).value == 1.0
+    found = measure("entropy", real, pd.DataFrame({"a": ["x", "y"] * 10}))
+    assert found.value is None
+    assert "all equal" in found.note
+
+
+def test_rare_levels_are_not_asked_of_few_rows() -> None:
+    real = pd.DataFrame({"city": ["Oslo"] * 990 + [f"village {i}" for i in range(10)], "n": range(1000)})
+    found = measure("category coverage", real, real.iloc[:20])
+    assert found.value == pytest.approx(1 / 11)
+    assert found.acceptable[0] == pytest.approx(0.9 * (1 + 10 * (1 - 0.999**20)) / 11)
+
+
+def test_missing_is_a_level_and_numbers_and_free_text_are_none() -> None:
+    real = pd.DataFrame({"a": ["x", None] * 30, "n": range(60), "name": [f"name {i}" for i in range(60)]})
+    found = measure("category coverage", real, real.iloc[::2])
+    assert (found.value, found.acceptable) == (0.5, (pytest.approx(0.9), 1.0))
+    assert measure("category coverage", real[["n", "name"]], real[["n", "name"]]).value is None
+
+
+def test_rows_of_one_source_cannot_be_told_apart() -> None:
+    assert discriminator_auc(mixed_rows(600), mixed_rows(600, 1)) == pytest.approx(0.5, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"number": lambda frame: frame["number"] + 10},
+        {"words": "never seen"},
+        {"plain": pd.array([None] * 300, dtype="Int64")},
+        {"day": pd.Timestamp("2030-01-01")},
+        {"number": np.inf},
+    ],
+    ids=["number", "category", "missing", "time", "unreadable"],
+)
+def test_a_column_that_is_unlike_gives_every_row_away(change: dict[str, object]) -> None:
+    real = mixed_rows(300)
+    assert discriminator_auc(real, mixed_rows(300, 1).assign(**change)) > 0.95
+
+
+def test_columns_that_are_right_alone_but_wrong_together_are_told_apart() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=500)
+    real = pd.DataFrame({"a": x, "b": x})
+    assert discriminator_auc(real, real.assign(b=rng.permutation(x))) > 0.9
+
+
+def test_independent_columns_of_forty_rows_are_told_from_real_ones() -> None:
+    real, further = [RELATED["packaged"](seed) for seed in (0, 2, 4)], [RELATED["packaged"](seed) for seed in (1, 3, 5)]
+    pairs = [(a.iloc[:40], b.iloc[:40]) for a, b in zip(real, further, strict=True)]
+    assert np.mean([discriminator_auc(b, shuffled(a)) for a, b in pairs]) > 0.58
+    assert np.mean([discriminator_auc(b, a) for a, b in pairs]) < 0.55
+
+
+def test_uniform_noise_is_told_from_normal_numbers() -> None:
+    rng = np.random.default_rng(0)
+    real = pd.DataFrame(rng.normal(size=(400, 3)))
+    assert discriminator_auc(real, pd.DataFrame(rng.uniform(-3, 3, size=(400, 3)))) > 0.7
+
+
+@pytest.mark.parametrize("columns", [["number"], ["words", "plain", "flag"], ["words", "number", "day"]])
+def test_pure_copies_cannot_be_told_apart_and_are_no_better_than_that(columns: list[str]) -> None:
+    real = mixed_rows(200)[columns]
+    assert discriminator_auc(real, real.sample(frac=1, random_state=1)) == pytest.approx(0.5, abs=0.01)
+
+
+def test_one_row_repeated_on_both_sides_is_undecided_and_two_different_ones_are_told_apart() -> None:
+    real = pd.DataFrame({"a": [1.0] * 90})
+    assert discriminator_auc(real, real) == 0.5
+    assert discriminator_auc(real, real + 1) == 1.0
+
+
+def test_the_seed_decides_and_the_global_generator_is_left_alone() -> None:
+    real, synthetic = mixed_rows(150), mixed_rows(220, 1)
+    state = np.random.get_state()[1].tolist()  # type: ignore[union-attr]  # noqa: NPY002
+    first = discriminator_auc(real, synthetic, seed=3)
+    assert discriminator_auc(real, synthetic, seed=3) == first
+    assert discriminator_auc(real, synthetic, seed=4) != first
+    assert np.random.get_state()[1].tolist() == state  # type: ignore[union-attr]  # noqa: NPY002
+
+
+def test_as_many_rows_of_each_side_take_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fidelity, "_MOST_ROWS", 60)
+    sizes: list[tuple[int, float]] = []
+    plain_fit = fidelity.Forest.fit
+
+    def recorded(self: fidelity.Forest, values: np.ndarray, codes: np.ndarray) -> fidelity.Forest:
+        sizes.append((len(values), codes.mean()))
+        return plain_fit(self, values, codes)
+
+    monkeypatch.setattr(fidelity.Forest, "fit", recorded)
+    discriminator_auc(mixed_rows(500), mixed_rows(80, 1), folds=4)
+    assert sizes == [(90, 0.5)] * 4
+
+
+def test_a_category_of_many_levels_is_told_by_its_frequent_ones() -> None:
+    rng = np.random.default_rng(0)
+    real, synthetic = (pd.DataFrame({"a": [f"{k}" for k in rng.integers(0, 2_000, 900)]}) for _ in range(2))
+    assert discriminator_auc(real, synthetic) == pytest.approx(0.5, abs=0.06)
+    assert discriminator_auc(real, synthetic.where(rng.random((900, 1)) < 0.2, "7")) > 0.8
+
+
+def test_one_row_written_over_and_over_is_told_apart_even_if_it_is_a_copy() -> None:
+    real, synthetic = mixed_rows(600), mixed_rows(600, 1)
+    synthetic.iloc[:300] = real.iloc[[7] * 300].to_numpy()
+    assert discriminator_auc(real, synthetic.astype(real.dtypes)) > 0.65
+
+
+@pytest.mark.parametrize("values", [3, 6, 12])
+def test_two_samples_of_few_different_rows_cannot_be_told_apart(values: int) -> None:
+    rng = np.random.default_rng(0)
+    sides = [pd.DataFrame(rng.integers(0, values, (900, 3))) for _ in range(2)]
+    assert discriminator_auc(*sides) == pytest.approx(0.5, abs=0.04)
+
+
+def test_half_a_table_of_copies_does_not_hide_that_the_other_half_is_wrong() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=600)
+    real = pd.DataFrame({"a": x, "b": x})
+    wrong = pd.DataFrame({"a": x[300:], "b": rng.permutation(x[300:])})
+    assert discriminator_auc(real, pd.concat([real.iloc[:300], wrong])) > 0.65
+
+
+@pytest.mark.parametrize("folds", [1, 0, 11, 2.5, True])
+def test_folds_that_cannot_be_made_are_refused(folds: int) -> None:
+    with pytest.raises(InvalidInputError, match=r"folds must be .* from 2 to the rows of the smaller table \(10\)"):
+        discriminator_auc(mixed_rows(10), mixed_rows(40), folds=folds)
+
+
+def test_an_absent_column_is_refused() -> None:
+    with pytest.raises(TableError, match="no column 'day'"):
+        discriminator_auc(mixed_rows(10), mixed_rows(10).drop(columns="day"))
