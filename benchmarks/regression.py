@@ -31,7 +31,7 @@ from imbllm_autogluon.randomness import child_rng, child_seed
 from imbllm_autogluon.regression.bins import FEW_BELOW, MOST_BINS, SHOTS, TargetBins, counts_by_priority, shots
 from imbllm_autogluon.regression.config import AllocationConfig, LatentDiffConfig
 from imbllm_autogluon.regression.gate import FeatureGenerator
-from imbllm_autogluon.regression.latent_diff import HEAD_SETTINGS, LatentDiffRegressor
+from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 from imbllm_autogluon.regression.metrics import shot_metrics
 from imbllm_autogluon.regression.smogn import smogn
 from imbllm_autogluon.regression.target_imbllm import TargetImbLLM
@@ -157,7 +157,7 @@ def _split(table: Table, seed: int, bins: int) -> RegressionSplit:
 def fitted(spec: Spec, split: RegressionSplit, seed: int, threads: int) -> tuple[LatentDiffRegressor, float]:
     """A regressor and the seconds of a whole fit: those of an encoder and denoiser that methods share included."""
     settings = spec["settings"]
-    if "rows" not in spec and set(settings) <= set(HEAD_SETTINGS):
+    if "rows" not in spec and set(settings) <= set(LatentDiffConfig.head_keys()):
         # LatentDiff with settings that neither the encoder nor the denoiser reads.
         regressor = _latent_diff(split, seed, threads).refit_head(split.real.X, split.real.y, **settings)
         seconds = dict(regressor.report_.seconds)

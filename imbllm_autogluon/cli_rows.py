@@ -273,7 +273,7 @@ def _refuse(why: str, **given: object) -> None:
 
 
 def _report_files(real: Path, synthetic: Path, holdout: Path | None, label: str | None, out: Path, seed: int) -> None:
-    from imbllm_autogluon.quality.pages.quality_report import report as quality_report
+    from imbllm_autogluon.quality.reports import report as quality_report
 
     made = quality_report(
         _read_rows(real, label),

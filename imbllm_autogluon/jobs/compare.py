@@ -17,8 +17,8 @@ from imbllm_autogluon.plugin.ensemble import fit_ensemble, tilt_of
 from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.plugin.scorers import geometric_mean_error
 from imbllm_autogluon.plugin.stage import RebalancingMixin
-from imbllm_autogluon.quality.charts.curves import calibration_chart, precision_recall_chart
-from imbllm_autogluon.quality.pages.environments import measure, metric_name, number
+from imbllm_autogluon.quality.curves import calibration_chart, precision_recall_chart
+from imbllm_autogluon.quality.reports import measure, metric_name, number
 from imbllm_autogluon.regression.bins import SHOTS, shots
 
 if TYPE_CHECKING:

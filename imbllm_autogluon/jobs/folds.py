@@ -17,7 +17,7 @@ import pandas as pd
 
 from imbllm_autogluon.jobs.compare import base_models, model_kind
 from imbllm_autogluon.plugin.original_features import exact_view, text_features, unwritten_features
-from imbllm_autogluon.quality.pages.environments import measure
+from imbllm_autogluon.quality.reports import measure
 from imbllm_autogluon.rebalancing.cache import cache_of
 from imbllm_autogluon.rebalancing.rows import POOLS
 from imbllm_autogluon.regression.bins import TargetBins

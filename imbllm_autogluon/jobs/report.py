@@ -23,7 +23,7 @@ from imbllm_autogluon.jobs.fit import quiet_libraries
 from imbllm_autogluon.jobs.folds import fold_records, latent_reports, written_rows
 from imbllm_autogluon.jobs.predict import load_predictor
 from imbllm_autogluon.plugin.stage import plan_for
-from imbllm_autogluon.quality.pages.environments import metric_name, number
+from imbllm_autogluon.quality.reports import metric_name, number
 from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
 from imbllm_autogluon.search.studies import journal_storage, study_plots
 
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.jobs.fit import FitOutcome
     from imbllm_autogluon.jobs.folds import WrittenFold
-    from imbllm_autogluon.quality.pages.quality_report import RowsSection
+    from imbllm_autogluon.quality.reports import RowsSection
 
     Known = pd.DataFrame | Mapping[str, Any] | None
     Facts = dict[str, Any]
 
 _JSON, _HTML, _MARKDOWN = "imbllm_report.json", "imbllm_report.html", "imbllm_report.md"
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when keys of the JSON file change their meaning."""
 
 _LIBRARIES = (
@@ -80,7 +80,7 @@ class FitReport:
         TableError
             The folder cannot be made or written.
         """
-        from imbllm_autogluon.quality.pages.render import fit_markdown, render_fit_report
+        from imbllm_autogluon.quality.reports import fit_markdown, render_fit_report
 
         texts = {
             _JSON: json.dumps(self.facts, indent=1, ensure_ascii=False),
@@ -203,7 +203,7 @@ def _stored(file: Path) -> Facts:
 
 
 def _report_rows_alone(predictor: TabularPredictor, folder: Path, out: Path) -> Path:
-    from imbllm_autogluon.quality.pages.quality_report import report
+    from imbllm_autogluon.quality.reports import report
 
     with quiet_libraries():
         fold = written_rows(predictor)
@@ -252,7 +252,7 @@ def _rows_facts(predictor: TabularPredictor, known: Known = None, seed: int = 0)
 
 def _section(fold: WrittenFold, seed: int) -> RowsSection:
     from imbllm_autogluon.quality.evaluation import evaluate
-    from imbllm_autogluon.quality.pages.quality_report import rows_section
+    from imbllm_autogluon.quality.reports import rows_section
 
     evaluation = evaluate(fold.real, fold.synthetic, label=fold.label, holdout=fold.held_out, seed=seed)
     return rows_section(evaluation, fold.real, fold.synthetic, fold.label, fold.held_out, seed=seed)

@@ -31,7 +31,7 @@ from torch.nn import functional
 
 from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.sentences import PADDING
-from imbllm_autogluon.sentences.value_codings import NO_TOKEN, BinCoding
+from imbllm_autogluon.sentences.values import NO_TOKEN, BinCoding
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray, IntArray

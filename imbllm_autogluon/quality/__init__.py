@@ -9,7 +9,7 @@ from imbllm_autogluon._package import lazy_names
 if TYPE_CHECKING:
     from imbllm_autogluon.quality.evaluation import METRICS, Evaluation, evaluate
     from imbllm_autogluon.quality.metrics import Metric, MetricResult
-    from imbllm_autogluon.quality.pages.quality_report import report
+    from imbllm_autogluon.quality.reports import report
 
 __all__ = ["METRICS", "Evaluation", "Metric", "MetricResult", "evaluate", "report"]
 
@@ -19,7 +19,7 @@ _LAZY = {
     "Metric": "imbllm_autogluon.quality.metrics",
     "MetricResult": "imbllm_autogluon.quality.metrics",
     "evaluate": "imbllm_autogluon.quality.evaluation",
-    "report": "imbllm_autogluon.quality.pages.quality_report",
+    "report": "imbllm_autogluon.quality.reports",
 }
 
 __getattr__ = lazy_names(__name__, _LAZY)

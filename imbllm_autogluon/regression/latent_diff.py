@@ -25,7 +25,7 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.process_state import seeded_torch
 from imbllm_autogluon.randomness import base_seed, child_seed
 from imbllm_autogluon.regression.bins import TargetBins, allocate, checked_targets
-from imbllm_autogluon.regression.config import AllocationConfig, GateConfig, LatentDiffConfig
+from imbllm_autogluon.regression.config import LatentDiffConfig
 from imbllm_autogluon.regression.diffusion import LatentDiffusion
 from imbllm_autogluon.regression.gate import FeatureGenerator, RealFeatures, SyntheticFeatures
 from imbllm_autogluon.regression.head import RATIOS, FeatureScale, Head, choose_ratio
@@ -50,21 +50,10 @@ _logger = logging.getLogger(__name__)
 LEAST_ROWS = 20
 """Rows below which neither an encoder nor the distribution of its features can be learned."""
 
-HEAD_SETTINGS = (
-    *AllocationConfig.flat_keys(), *GateConfig.flat_keys(), "head", "head_loss", "head_shrinkage", "guidance",
-    "sampling_steps",
-)  # fmt: skip
-"""Settings that neither the encoder nor the denoiser reads."""
-
+# Share of the time limit for the encoder; on 16,000 rows it takes about as much of an unlimited fit
 _ENCODER_SHARE = 0.6
-"""Share of the time limit for the encoder; on 16,000 rows it takes about as much of an unlimited fit."""
-
-_DENOISER_SHARE = 0.6
-"""Share of the time that is then left for the denoiser; the rest is for sampling."""
-
-_LEAST_HELD_OUT = 50
-"""Held-out rows below which ratios cannot be told apart."""
-
+_DENOISER_SHARE = 0.6  # share of the time that is then left for the denoiser; the rest is for sampling
+_LEAST_HELD_OUT = 50  # held-out rows below which ratios cannot be told apart
 _KIND = "LatentDiff"
 
 _SHOWN = (
@@ -122,24 +111,10 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
     (3,)
     """
 
-    bins_: TargetBins
-    matrix_: TableMatrix
-    encoder_: TabularEncoder
     diffusion_: LatentDiffusion | None
     generator_: FeatureGenerator | None
-    report_: LatentReport
     _config: LatentDiffConfig
     """That of the fit, whatever parameters are set later."""
-    _scale: FeatureScale
-    _start: Head
-    """The encoder's own head."""
-    _head: Head
-    """The one that predicts: retrained, or the encoder's own."""
-    _centre: float
-    """Mean of the targets."""
-    _spread: float
-    """Their standard deviation."""
-    _held_out: IntArray
 
     def __init__(
         self,
@@ -189,14 +164,8 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
     def refit_head(self, X: Any, y: Any, sample_weight: Any = None, **settings: Any) -> LatentDiffRegressor:
         """Return a regressor with the same encoder and denoiser, whose head is trained by other settings.
 
-        An ablation then takes the seconds of the head, not those of a fit; both answer alike.
-
-        Parameters
-        ----------
-        X, y, sample_weight
-            The rows that this regressor was fitted on.
-        **settings
-            Of allocation, gate and head, ``guidance`` and ``sampling_steps``; the others stay.
+        An ablation then takes the seconds of the head, not those of a fit; both answer alike. The rows are those that
+        this regressor was fitted on; settings are those of allocation, gate and head, `guidance` and `sampling_steps`.
 
         Raises
         ------
@@ -205,7 +174,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         """
         check_is_fitted(self)
         settings = current_names(settings, LatentDiffConfig)
-        refuse_unknown_keys(settings, HEAD_SETTINGS)
+        refuse_unknown_keys(settings, LatentDiffConfig.head_keys())
         if self.config().treatment.method != "latent_diff":
             raise InvalidInputError("only method='latent_diff' trains a head anew; fit a regressor of that method.")
         other: LatentDiffRegressor = clone(self).set_params(**settings)
@@ -241,7 +210,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
             self.encoder_, self.report_.curves["encoder"], self._held_out = fit_encoder(
                 *self.matrix_.transform(X),
                 scaled,
-                Treatment.from_config(config, scaled, self._scaled_bins(), weights),
+                Treatment.from_config(config, scaled, self.bins_.scaled(self._centre, self._spread), weights),
                 config.encoder,
                 cardinalities=self.matrix_.cardinalities,
                 seed=self._seed,
@@ -259,10 +228,6 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         scaled: FloatArray = (targets - self._centre) / self._spread
         return scaled
 
-    def _scaled_bins(self) -> TargetBins:
-        """Bins of standardised targets."""
-        return self.bins_.scaled(self._centre, self._spread)
-
     def _features(self, X: pd.DataFrame) -> FloatArray:
         """Standardised features of rows, shape (n, d)."""
         return self._scale.transform(self._raw_features(X))
@@ -276,7 +241,8 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
 
     def _retrain_head(self, features: FloatArray, scaled: FloatArray, weights: FloatArray, ends: float | None) -> None:
         """Generate features for rare targets and retrain the head on the mix."""
-        config, allocation, bins = self._config, self._config.allocation, self._scaled_bins()
+        config, allocation = self._config, self._config.allocation
+        bins = self.bins_.scaled(self._centre, self._spread)
         real = RealFeatures(features, scaled, weights, bins.assign(scaled))
         counts = bins.counts(scaled)
         errors = bins.relative_errors(scaled, np.abs(self._start.predict(features) - scaled))
@@ -302,8 +268,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
                 return SyntheticFeatures.copies(real, wanted, self._seed)
         if self.diffusion_ is None:
             self.diffusion_ = self._fit_diffusion(real, _left(ends, _DENOISER_SHARE))
-        drawing, centres = self.diffusion_.with_config(self._config.diffusion), self._standardised(self.bins_.centres)
-        self.generator_ = FeatureGenerator(drawing, real, centres, self._config)
+        self.generator_ = FeatureGenerator(self.diffusion_, real, self._standardised(self.bins_.centres), self._config)
         with self.report_.timed("sampling"):
             return self.generator_.generate(wanted, self._seed, self.threads)
 

@@ -26,35 +26,18 @@ if TYPE_CHECKING:
     from imbllm_autogluon.regression.losses import Treatment
 
 
-_LARGEST_GRADIENT = 1.0
-"""Norm to which gradients are clipped."""
-
+_LARGEST_GRADIENT = 1.0  # norm to which gradients are clipped
+# Epochs over which weights are averaged: single ones jump, and few held-out rows choose among jumps by luck
 _AVERAGED_EPOCHS = 2
-"""Epochs over which weights are averaged: single ones jump, and few held-out rows choose among jumps by luck."""
-
-_SMALLEST_BATCH, _LEAST_STEPS = 16, 16
-"""Batches of small tables are a 16th of the rows, but not below 16 rows."""
-
+_SMALLEST_BATCH, _LEAST_STEPS = 16, 16  # batches of small tables are a 16th of the rows, but not below 16 rows
+# Held-out rows evaluated at once: the losses that compare rows with each other need the square of it
 _READ_AT_ONCE = 512
-"""Held-out rows evaluated at once: the losses that compare rows with each other need the square of it."""
 
 
 class Trainer:
-    """Steps of an optimizer with clipped gradients, and a moving average of the weights.
+    """Steps of an optimizer of weights with clipped gradients, and the moving average of the weights.
 
-    Parameters
-    ----------
-    weights
-        All that is learned.
-    optimizer
-        Of these weights.
-    share
-        Share of the latest weights in the average, by the number of the step, from 0.
-
-    Attributes
-    ----------
-    average : list of Tensor
-        The averaged weights.
+    `share` is that of the latest weights in the average, by the number of the step, from 0.
     """
 
     def __init__(
@@ -96,16 +79,12 @@ class EncoderCurve:
 
     train: list[float] = field(default_factory=list)
     """Mean loss of the training batches of each epoch."""
-
     held_out: list[float] = field(default_factory=list)
     """Loss of the held-out rows after each epoch."""
-
     best_epoch: int = -1
     """Epoch with the lowest held-out loss, from 0, whose weights were kept; -1: none was finite."""
-
     seconds: float = 0.0
     """Wall time of the training."""
-
     stopped: str = "epochs"
     """Why training ended: ``"epochs"``, ``"patience"``, ``"time"`` or ``"diverged"``."""
 
@@ -124,20 +103,8 @@ def fit_encoder(
 ) -> tuple[TabularEncoder, EncoderCurve, IntArray]:
     """Train an encoder with its head by AdamW until held-out rows stop gaining.
 
-    Parameters
-    ----------
-    numbers, categories
-        Training rows as `TableMatrix.transform` gives them, shapes (n, p) and (n, q).
-    targets
-        Standardised, shape (n,).
-    treatment
-        What is minimised, weights of rows, and what calibrates features.
-    cardinalities
-        Levels of each category column.
-    seed, threads
-        Seed of everything drawn; torch threads, None: as they are.
-    time_limit
-        Seconds after which no further epoch begins; at least one is trained.
+    Rows are those of `TableMatrix.transform`, shapes (n, p) and (n, q), with standardised targets (n,). After
+    `time_limit` seconds no further epoch begins; at least one is trained.
 
     Returns
     -------
@@ -146,7 +113,8 @@ def fit_encoder(
     """
     learned, held_out = _held_out_split(targets, config.held_out_share, child_rng(seed, "training", "held out"))
     with seeded_torch(child_seed(seed, "training", "encoder"), threads):
-        rows = _Rows.from_arrays(numbers, categories, targets, treatment.weights)
+        floats = [torch.as_tensor(part, dtype=torch.float32) for part in (targets, treatment.weights)]
+        rows = _Rows(torch.as_tensor(numbers), torch.as_tensor(categories), *floats)
         encoder = TabularEncoder(numbers.shape[1], cardinalities, config)
         training = _EncoderTraining(encoder, treatment, config, rows.take(learned), rows.take(held_out))
         return encoder, training.run(time_limit), held_out
@@ -157,11 +125,6 @@ class _Rows(NamedTuple):
     categories: Tensor
     targets: Tensor
     weights: Tensor
-
-    @classmethod
-    def from_arrays(cls, numbers: Any, categories: IntArray, targets: FloatArray, weights: FloatArray) -> _Rows:
-        floats = [torch.as_tensor(part, dtype=torch.float32) for part in (numbers, targets, weights)]
-        return cls(floats[0], torch.as_tensor(categories, dtype=torch.int64), floats[1], floats[2])
 
     def take(self, rows: IntArray | Tensor) -> _Rows:
         places = torch.as_tensor(rows)

@@ -23,7 +23,7 @@ from tests.products import cases
 
 if TYPE_CHECKING:
     from imbllm_autogluon.sentences import SentenceEncoding, Sentences
-    from imbllm_autogluon.sentences.value_codings import Numbers
+    from imbllm_autogluon.sentences.values import Numbers
 
 
 def loss_by_hand(model: Any, encoding: SentenceEncoding, sentences: Sentences) -> tuple[float, int]:

@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.regression.head import RATIOS
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
-from tests.regression.latent import BRIEF, QUICK, skewed_table
+from tests.regression.frames import BRIEF, QUICK, skewed_table
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import pickle
 
 import numpy as np
 import pandas as pd
@@ -126,12 +125,6 @@ def test_infinite_features_are_refused_by_the_name_of_their_column(mixed: pd.Dat
 def test_a_missing_column_is_refused_by_name(mixed: pd.DataFrame) -> None:
     with pytest.raises(TableError, match="rooms"):
         TableMatrix.fit(mixed).transform(mixed.drop(columns="rooms"))
-
-
-def test_a_pickled_matrix_gives_the_same_arrays(mixed: pd.DataFrame) -> None:
-    matrix = TableMatrix.fit(mixed)
-    pairs = zip(matrix.transform(mixed), pickle.loads(pickle.dumps(matrix)).transform(mixed), strict=True)
-    assert all(np.array_equal(ours, theirs) for ours, theirs in pairs)
 
 
 def test_each_number_becomes_units_and_itself() -> None:
