@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -122,8 +121,6 @@ def test_the_learning_rate_rises_falls_to_a_tenth_and_never_exceeds_its_peak(mon
     assert max(rates) == pytest.approx(1e-3)
     assert (np.diff(rates[peak + 1 :]) < 0).all()
     assert rates[-1] == pytest.approx(1e-4, rel=0.2)
-
-
 
 
 @pytest.mark.parametrize(("numbers", "rows"), cases(["bins", "digits"], [1, 7, 32, 59, 60, 1000], together=1))
