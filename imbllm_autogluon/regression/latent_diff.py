@@ -149,8 +149,10 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
             Weight of each row in the losses, shape (n,), at least 0.
         """
         ends = None if self.time_limit is None else time.monotonic() + self.time_limit
-        self._config = config = self.config()
+        config = self.config()
         frame, targets, weights = self._rows(X, y, sample_weight)
+        self.__dict__.pop("_head", None)  # a fit that fails leaves nothing that predicts
+        self._config = config
         self._seed, self.diffusion_, self.generator_ = base_seed(self.random_state), None, None
         self.bins_ = TargetBins.fit(targets, config.treatment.n_bins, config.treatment.bins)
         self.report_ = LatentReport(self.bins_.describe(targets))
@@ -175,12 +177,13 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         check_is_fitted(self)
         settings = current_names(settings, LatentDiffConfig)
         refuse_unknown_keys(settings, LatentDiffConfig.head_keys())
-        if self.config().treatment.method != "latent_diff":
+        if self._config.treatment.method != "latent_diff":
             raise InvalidInputError("only method='latent_diff' trains a head anew; fit a regressor of that method.")
         other: LatentDiffRegressor = clone(self).set_params(**settings)
         parameters = self.get_params(deep=False)
         fitted = {name: value for name, value in vars(self).items() if name not in parameters}
-        other.__dict__.update({**fitted, "_config": other.config(), "generator_": None})
+        config = LatentDiffConfig.from_flat({**self._config.flat(), **settings})
+        other.__dict__.update({**fitted, "_config": config, "generator_": None})
         frame, targets, weights = other._rows(X, y, sample_weight)
         kept = {stage: taken for stage, taken in self.report_.seconds.items() if stage in {"encoder", "denoiser"}}
         other.report_ = LatentReport(self.bins_.describe(targets), dict(self.report_.curves), kept)

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
@@ -360,6 +361,15 @@ def test_a_folder_that_holds_no_whole_model_is_refused(tmp_path: Path) -> None:
     weights.write_bytes(b"broken")
     with pytest.raises(StoredStateError, match="no usable LatentDiff"):
         LatentDiffRegressor.load(tmp_path)
+
+
+def test_a_second_fit_that_fails_leaves_nothing_that_predicts(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = _stored(method="none")
+    monkeypatch.setattr("imbllm_autogluon.regression.latent_diff.fit_encoder", None)
+    with pytest.raises(TypeError):
+        model.fit(X, Y)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
 
 
 def test_nothing_is_written_where_it_cannot_be(tmp_path: Path) -> None:
