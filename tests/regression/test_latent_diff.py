@@ -134,7 +134,7 @@ def test_useless_weights_are_refused(weights: float, message: str) -> None:
 def test_few_settings_are_parameters_and_the_others_are_given_by_name() -> None:
     assert len(signature(LatentDiffRegressor).parameters) == 20
     regressor = LatentDiffRegressor(n_bins=7, settings={"encoder_depth": 3})
-    assert (regressor.config().treatment.n_bins, regressor.config().encoder.encoder_depth) == (7, 3)
+    assert (regressor.config().imbalance.n_bins, regressor.config().encoder.encoder_depth) == (7, 3)
     with pytest.warns(FutureWarning, match=r"write settings=\{'encoder_depth': 3\}"):
         assert LatentDiffRegressor(encoder_depth=3).config().encoder.encoder_depth == 3
 
@@ -171,7 +171,7 @@ def test_a_head_is_not_refitted_with_settings_of_the_encoder(fitted: LatentDiffR
     with pytest.raises(InvalidInputError, match=r"unknown setting 'encoder_width'.*the settings are: .*guidance"):
         fitted.refit_head(X, y, encoder_width=8)
     untreated = clone(fitted).set_params(method="none", encoder_epochs=1).fit(X, y)
-    with pytest.raises(InvalidInputError, match="only method='latent_diff' trains a head anew"):
+    with pytest.raises(InvalidInputError, match="only method='latent_diff' retrains a head"):
         untreated.refit_head(X, y)
 
 
