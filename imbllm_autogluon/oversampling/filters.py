@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon._random import child_rng, child_seed
 from imbllm_autogluon.oversampling.interpolation import EQUAL, MixedSpace
-from imbllm_autogluon.randomness import child_rng, child_seed
 from imbllm_autogluon.tables import Cells
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def reject_until(
                 rows = _passed(each, rows, spare, counts)
         if is_last:
             rows = spare.fill(rows, n_rows, counts)
-            count_kept(filters, rows, counts)
+            count_copies(filters, rows, counts)
         kept.append(rows)
         n_rows -= rows.n_rows
         if not n_rows:
@@ -108,11 +108,13 @@ def _passed(each: RowFilter, rows: Cells, spare: _Spare, counts: Counter[str]) -
     passed = scores >= each.least
     counts[f"{each.reason}_dropped"] += int((~passed).sum())
     if each.gives_back:
-        spare.add(each.reason, rows.take(~passed), scores[~passed])
+        spare.reason = each.reason
+        spare.rows.append(rows.take(~passed))
+        spare.scores.append(scores[~passed])
     return rows.take(passed)
 
 
-def count_kept(filters: Sequence[RowFilter], rows: Cells, counts: Counter[str]) -> None:
+def count_copies(filters: Sequence[RowFilter], rows: Cells, counts: Counter[str]) -> None:
     """Count the rows that stay although a filter would reject them, each for the first reason that holds."""
     for each in filters:
         if not each.gives_back:
@@ -122,27 +124,21 @@ def count_kept(filters: Sequence[RowFilter], rows: Cells, counts: Counter[str]) 
 
 
 class _Spare:
-    """Rejected rows, the best of which are taken where no better ones come."""
+    """Rejected rows with their scores, the best of which are taken where no better ones come."""
 
     def __init__(self) -> None:
-        self._reason = ""
-        self._rows: list[Cells] = []
-        self._scores: list[npt.NDArray[Any]] = []
-
-    def add(self, reason: str, rows: Cells, scores: npt.NDArray[Any]) -> None:
-        self._reason = reason
-        self._rows.append(rows)
-        self._scores.append(scores)
+        self.reason = ""
+        self.rows: list[Cells] = []
+        self.scores: list[npt.NDArray[Any]] = []
 
     def fill(self, rows: Cells, n_rows: int, counts: Counter[str]) -> Cells:
         """The rows and the best rejected ones, `n_rows` in all."""
         missing = n_rows - rows.n_rows
         if not missing:
             return rows
-        best = np.argsort(-np.concatenate(self._scores), kind="stable")[:missing]
-        counts[f"{self._reason}_dropped"] -= missing
-        counts[f"{self._reason}_kept"] += missing
-        return Cells.concat([rows, Cells.concat(self._rows).take(np.sort(best))])
+        best = np.argsort(-np.concatenate(self.scores), kind="stable")[:missing]
+        counts.update({f"{self.reason}_dropped": -missing, f"{self.reason}_kept": missing})
+        return Cells.concat([rows, Cells.concat(self.rows).take(np.sort(best))])
 
 
 class KnownRows(RowFilter):

@@ -73,13 +73,7 @@ class MixedSpace:
         return cls(tuple(lattices), categories, tuple(lattices.values()), centres, scales, may_lack)
 
     def distances(self, queries: Cells, rows: Cells) -> Iterator[tuple[slice, FloatArray]]:
-        """Distances of every query to every row, a block of queries at a time.
-
-        Yields
-        ------
-        block, distances
-            The queries of the block, and their distances, float64 of shape (block, n_rows).
-        """
+        """Blocks of queries and their distances to every row, float64 of shape (block, n_rows)."""
         row_numbers, row_marks = self._coordinates(rows)
         query_numbers, query_marks = self._coordinates(queries)
         size = max(1, _HELD_DISTANCES // max(1, rows.n_rows))
@@ -91,21 +85,9 @@ class MixedSpace:
             yield block, np.sqrt(squared)
 
     def nearest(self, queries: Cells, rows: Cells, k: int, *, same: bool = False) -> tuple[IntArray, FloatArray]:
-        """The k nearest rows of each query, nearest first.
+        """Places and distances of the k nearest rows (or of all, if fewer) of each query, nearest first, shape (n, k).
 
-        Parameters
-        ----------
-        queries, rows
-            n and m rows.
-        k
-            Neighbors wanted; at most as many as there are rows are given.
-        same
-            Whether query i is row i, which then is no neighbor of itself.
-
-        Returns
-        -------
-        indices, distances
-            Shapes (n, k'), where k' = min(k, m), or min(k, m - 1) with `same`.
+        With `same` query i is row i, which then is no neighbor of itself.
         """
         k = min(k, rows.n_rows - int(same))
         indices = np.zeros((queries.n_rows, k), dtype=np.int64)
@@ -157,21 +139,7 @@ class Interpolated(NamedTuple):
 def interpolate(
     schema: TableSchema, cells: Cells, n_rows: int, config: InterpolationConfig, rng: np.random.Generator
 ) -> Interpolated:
-    """Draw `n_rows` interpolated rows between the rows of one class.
-
-    Parameters
-    ----------
-    schema
-        The table's columns.
-    cells
-        Rows of the class, at least two; a random 5,000 of them take part if there are more.
-    n_rows
-        Rows wanted.
-    config
-        Kind of interpolation, treatment of categories, k.
-    rng
-        Source of randomness.
-    """
+    """Draw `n_rows` interpolated rows between the rows of one class, at least two; of very many 5,000 take part."""
     if cells.n_rows > _MOST_PARENTS:
         cells = cells.take(np.sort(rng.choice(cells.n_rows, _MOST_PARENTS, replace=False)))
     space = MixedSpace.fit(schema, cells)

@@ -15,7 +15,7 @@ from imbllm_autogluon.oversampling.generator import ClassRows, LearnedTable
 from imbllm_autogluon.oversampling.great import GReaT
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.pred_llm import PredLLMGenerator
-from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport
+from imbllm_autogluon.oversampling.report import OversamplingReport
 from imbllm_autogluon.tables import Cells, Column, TableSchema
 from imbllm_autogluon.tables.stored import column_from_dict, column_to_dict
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from imbllm_autogluon._random import RandomState
     from imbllm_autogluon._storage import Stored
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
-    from imbllm_autogluon.randomness import RandomState
 
     _Arrays = dict[str, npt.NDArray[Any]]
 
@@ -95,7 +95,9 @@ def save_generator(generator: LanguageGenerator, folder: Path) -> None:
     table, writer = generator._table, generator._writer
     with writing(folder, _KIND) as draft:
         arrays: _Arrays = {"known": table.known.hashes, "judge.codes": table.judge.codes}
-        own, cells = ({}, {}) if writer is None else writer.save(_made(draft.folder / _LANGUAGE_MODEL))
+        inside = draft.folder / _LANGUAGE_MODEL
+        inside.mkdir()
+        own, cells = ({}, {}) if writer is None else writer.save(inside)
         for name, rows in {"judge": table.judge.cells, **cells}.items():
             arrays |= _cell_arrays(f"{name}.", rows)
         draft.arrays = arrays
@@ -133,18 +135,12 @@ def _rebuilt(stored: Stored) -> LanguageGenerator:
     judge = PlausibilityJudge(_cells_from("judge.", arrays), arrays["judge.codes"], generator.seed, generator.threads)
     classes = {int(entry["code"]): _class_rows(entry, arrays) for entry in state["classes"]}
     generator._table = LearnedTable(schema, state["label_name"], counts, classes, KnownRows(arrays["known"]), judge)
-    generator._reports = {int(entry["code"]): ClassReport(**entry["report"]) for entry in state["classes"]}
-    generator._report = OversamplingReport.from_dict(state["report"])
+    generator.report = OversamplingReport.from_dict(state["report"])
     if state["writer"] is not None:
         cells = {name: _cells_from(f"{name}.", arrays) for name in state["writer"]["cells"]}
         folder = stored.folder / _LANGUAGE_MODEL
-        generator._writer = generator._learner.load_writer(folder, state["writer"]["own"], cells, schema)
+        generator._writer = generator._learner.load_writer(folder, state["writer"]["own"], cells)
     return generator
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
 
 
 def _class_state(generator: LanguageGenerator, code: int, arrays: _Arrays) -> dict[str, Any]:
@@ -155,19 +151,21 @@ def _class_state(generator: LanguageGenerator, code: int, arrays: _Arrays) -> di
     return {
         "code": code,
         "count": generator._table.counts[code],
-        "report": vars(generator._reports[code]),
+        "rows": rows.real.n_rows,
+        "held_out": rows.held_out,
+        "method": rows.method,
         "copied": copied,
     }
 
 
 def _class_rows(state: dict[str, Any], arrays: _Arrays) -> ClassRows:
     """Rows that :func:`_class_state` stored."""
-    prefix, report = f"{state['code']}.", state["report"]
+    prefix = f"{state['code']}."
     pool = _cells_from(prefix, arrays)
-    real = pool.take(np.arange(report["rows"]))
+    real = pool.take(np.arange(state["rows"]))
     copied = [_copied_column(f"{prefix}{j}.", part, arrays) for j, part in enumerate(state["copied"])]
     frame = pd.DataFrame({series.name: series for series in copied}, index=range(real.n_rows))
-    return ClassRows(real, pool, frame, report["held_out"], report["method"])
+    return ClassRows(real, pool, frame, state["held_out"], state["method"])
 
 
 def _copied_state(series: pd.Series, prefix: str, arrays: _Arrays) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from autogluon.core.models import AbstractModel, DummyModel
 from imbllm_autogluon._config import current_names, refuse_unknown_keys
 from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.plugin.original_features import kinds_of_features
+from imbllm_autogluon.plugin.parameters import AUX_NAMES
 from imbllm_autogluon.plugin.stage import FoldOversampler, skipped_by_autogluon
 from imbllm_autogluon.regression.config import LatentDiffConfig
 from imbllm_autogluon.regression.head import RATIOS
@@ -82,7 +83,7 @@ class GeneratorModel(DummyModel):  # type: ignore[misc]
         return {**super().get_info(*args, **kwargs), "imbllm": self.imbllm_report}
 
     def _ag_params(self) -> set[str]:
-        return set(super()._ag_params()) | FoldOversampler.names()
+        return set(super()._ag_params()) | AUX_NAMES
 
     def _preprocess_set_features(self, X: pd.DataFrame, feature_metadata: FeatureMetadata | None = None) -> None:
         self.oversampler.metadata = feature_metadata
@@ -100,17 +101,8 @@ class GeneratorModel(DummyModel):  # type: ignore[misc]
 class SettingsModel(AbstractModel):  # type: ignore[misc]
     """A model whose hyperparameters are the settings of a configuration, each a value or a search space.
 
-    It holds rows out of the training rows itself: validation rows have no part in a fit.
-
-    Attributes
-    ----------
-    imbllm_report : dict
-        What happened in the last fit.
-
-    Raises
-    ------
-    InvalidInputError
-        A hyperparameter is unknown (the nearest known one is suggested), or a value is not allowed.
+    It holds rows out of the training rows itself: validation rows have no part in a fit. A hyperparameter that is
+    unknown or not allowed is refused when the model is made.
     """
 
     settings_class: ClassVar[type[Config]]

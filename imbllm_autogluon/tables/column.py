@@ -154,7 +154,7 @@ class Column:
         """Array of the categories at these codes, a missing cell where the code is behind the last one."""
         n = len(self.categories)
         listed = [*self.categories, None] if np.any(codes == n) else list(self.categories)
-        levels = pd.Series(listed, dtype=object).to_numpy()
+        levels = np.fromiter(listed, dtype=object, count=len(listed))
         return self.format.restore(levels, np.arange(len(levels)) == n, self.name).take(codes)
 
     def _lattice_of(self, seen: Array) -> NumberLattice:

@@ -13,7 +13,7 @@ from autogluon.tabular import TabularPredictor
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.plugin.original_features import stack_features
 from imbllm_autogluon.plugin.presets import make_preset
-from imbllm_autogluon.plugin.stage import FoldOversampler, with_stack_columns
+from imbllm_autogluon.plugin.stage import FoldOversampler, _with_stack_columns
 from tests.plugin.tables import QUICK, imbalanced_table
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def fold() -> tuple[pd.DataFrame, pd.Series]:
 def test_predictions_are_taken_whole_from_a_real_row_of_the_same_class() -> None:
     X, y = fold()
     labels = pd.Series([1] * 50 + [0] * 50)
-    written = with_stack_columns(pd.DataFrame({"x": range(100)}), labels, X, y, ["base a", "base b"], seed=0)
+    written = _with_stack_columns(pd.DataFrame({"x": range(100)}), labels, X, y, ["base a", "base b"], seed=0)
     assert list(written.columns) == list(X.columns)
     assert written["x"].tolist() == list(range(100))
     for label in (0, 1):
@@ -48,7 +48,7 @@ def test_the_draw_depends_on_its_seed_alone() -> None:
     rows, labels = pd.DataFrame({"x": range(30)}), pd.Series([1] * 30)
 
     def drawn(seed: int) -> list[float]:
-        taken = with_stack_columns(rows, labels, X, y, ["base a", "base b"], seed=seed)["base a"].tolist()
+        taken = _with_stack_columns(rows, labels, X, y, ["base a", "base b"], seed=seed)["base a"].tolist()
         return [float(value) for value in taken]
 
     assert drawn(1) == drawn(1) != drawn(2)

@@ -23,14 +23,14 @@ from imbllm_autogluon.sentences import (
     draw_orders,
 )
 from imbllm_autogluon.sentences.orders import ORDERS
-from imbllm_autogluon.tables import Cells, TableSchema
+from imbllm_autogluon.tables import TableSchema
 from tests.language.pretrained import tokenizer
-from tests.sentences.tables import frames
+from tests.sentences.tables import frames, on_lattice
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from imbllm_autogluon.sentences.value_codings import Numbers
+    from imbllm_autogluon.sentences.values import Numbers
 
 NUMBERS: tuple[Numbers, ...] = ("bins", "digits")
 
@@ -59,14 +59,6 @@ def mixed(n_rows: int = 40) -> pd.DataFrame:
             "sick": np.where(np.arange(n_rows) < 8, "yes", "no"),
         }
     )
-
-
-def on_lattice(schema: TableSchema, cells: Cells) -> Cells:
-    """The cells with every number on its column's lattice."""
-    for j, column in enumerate(schema.columns):
-        if column.lattice is not None:
-            cells = cells.with_column(j, column.lattice.snap(cells.values[j]), cells.missing[:, j])
-    return cells
 
 
 def read_back(encoding: SentenceEncoding, sentences: Sentences) -> list[dict[int, list[int]]]:
