@@ -10,7 +10,7 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from imbllm_autogluon.classification.config import ClassifierConfig
-from imbllm_autogluon.classification.features import MOST_LEVELS, FirstStage, RowEncoder
+from imbllm_autogluon.classification.features import _MOST_LEVELS, FirstStage, RowEncoder
 from imbllm_autogluon.tables import TableSchema
 from tests.classification.tables import Table, mixed, noise
 
@@ -82,7 +82,7 @@ def test_the_same_seed_gives_the_same_guesses(classifier: str) -> None:
 
 def awkward() -> Table:
     """Missing cells, a column of nothing but gaps and one constant, more categories than boosting takes."""
-    X, y = mixed(2 * MOST_LEVELS + 10)
+    X, y = mixed(2 * _MOST_LEVELS + 10)
     many = [f"street {i // 2}" for i in range(len(X))]
     X = X.assign(street=many, empty=np.nan, same=1).mask(np.random.default_rng(1).random((len(X), 6)) < 0.1)
     return X.assign(street=many), y
