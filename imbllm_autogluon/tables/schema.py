@@ -114,7 +114,7 @@ class TableSchema:
         return cls(tuple(read), columns, label_column, tuple(p for p in read.values() if isinstance(p, SetAside)))
 
     @classmethod
-    def of_labelled(cls, X: pd.DataFrame, y: pd.Series[Any], kinds: Kinds | None = None) -> TableSchema:
+    def from_labeled(cls, X: pd.DataFrame, y: pd.Series[Any], kinds: Kinds | None = None) -> TableSchema:
         """Schema of features and their labels; a label without a name is called "label". See :meth:`from_frame`."""
         name = y.name if isinstance(y.name, str) and y.name else "label"
         while name in X.columns:
