@@ -192,22 +192,17 @@ class PlausibilityJudge:
 
     A language model that learned a rare class alone knows nothing of what separates it from the others: where few rows
     are known, it also writes rows that belong to another class. A random forest of the fold's real rows, all classes
-    having the same weight, is grown when it is first asked. Neither forest nor ratio is in the paper of ImbLLM.
+    having the same weight, is grown when it is first asked. Neither forest nor ratio is in the paper of ImbLLM. Of
+    very many rows it learns a seeded choice.
     """
 
     def __init__(self, cells: Cells, codes: IntArray, seed: int, threads: int | None = None) -> None:
-        self.cells = cells
-        self.codes = codes
+        kept = _even_choice(codes, _MOST_LEARNED, child_rng(seed, "order", "judge"))
+        self.cells, self.codes = cells.take(kept), codes[kept]
         self._seed = seed
         self._threads = threads
         self._forest: RandomForestClassifier | None = None
         self._known: list[FloatArray] = []
-
-    @classmethod
-    def from_fold(cls, cells: Cells, codes: IntArray, seed: int, threads: int | None = None) -> PlausibilityJudge:
-        """A judge that learns the rows of a fold, or a seeded choice of them where they are very many."""
-        kept = _even_choice(codes, _MOST_LEARNED, child_rng(seed, "order", "judge"))
-        return cls(cells.take(kept), codes[kept], seed, threads)
 
     def ratios(self, rows: Cells, code: int) -> FloatArray:
         """Likelihood of each row under a class over its highest likelihood under any, shape (n_rows,), 0 to 1.

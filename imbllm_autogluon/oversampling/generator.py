@@ -423,7 +423,7 @@ class LanguageGenerator:
         assert schema.label is not None
         cells, codes, labels = schema.encode(X), schema.encode_label(y), list(schema.label.categories)
         by_code = _counts_by_code(counts, labels, labels)
-        known, judge = KnownRows.from_cells(cells), PlausibilityJudge.from_fold(cells, codes, self.seed, self.threads)
+        known, judge = KnownRows.from_cells(cells), PlausibilityJudge(cells, codes, self.seed, self.threads)
         self._table = LearnedTable(schema, y.name, by_code, {}, known, judge)
         share = self._learner.language(0).held_out or 0.0
         held_out = held_out_rows(codes, self._learner.validation_classes(codes, by_code), share, self.seed)

@@ -76,12 +76,8 @@ class GReaT(LanguageGenerator):
 
     Rows begin with the label alone, so that each class gets its exact count without rejection. The one stage of
     training has `warmup_steps` + `steps` steps, or `epochs` passes over the table, from random weights. Settings of
-    interpolation only matter for classes of 2 to 5 rows; `conditioning` and `warmup` do not matter.
-
-    Parameters
-    ----------
-    config, random_state, threads
-        See :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
+    interpolation only matter for classes of 2 to 5 rows; `conditioning` and `warmup` do not matter. Parameters: see
+    :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
 
     Examples
     --------

@@ -69,12 +69,8 @@ class ImbLLM(LanguageGenerator):
 
     A warm-up on the whole fold is followed by the real rows of the classes that need more, and interpolated ones:
     as many as rows are wanted, times `interpolation_ratio`. Rows begin with the label and some feature values. Those
-    that look like another class are written again (`plausibility`; our addition).
-
-    Parameters
-    ----------
-    config, random_state, threads
-        See :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
+    that look like another class are written again (`plausibility`; our addition). Parameters: see
+    :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
 
     Examples
     --------

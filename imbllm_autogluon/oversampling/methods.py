@@ -147,7 +147,12 @@ def _class_state(generator: LanguageGenerator, code: int, arrays: _Arrays) -> di
     """JSON-able state of one class; its cells are added to `arrays`."""
     rows = generator._table.classes[code]
     arrays |= _cell_arrays(f"{code}.", rows.pool)
-    copied = [_copied_state(rows.copied[name], f"{code}.{j}.", arrays) for j, name in enumerate(rows.copied.columns)]
+    copied = []
+    for j, name in enumerate(rows.copied.columns):
+        # Whatever its kind, its cells are codes into the values that occur in it.
+        column = Column.from_series(rows.copied[name], name, "categorical")
+        arrays[f"{code}.{j}.codes"], arrays[f"{code}.{j}.gone"] = column.encode(rows.copied[name])
+        copied.append(column_to_dict(column))
     return {
         "code": code,
         "count": generator._table.counts[code],
@@ -163,22 +168,12 @@ def _class_rows(state: dict[str, Any], arrays: _Arrays) -> ClassRows:
     prefix = f"{state['code']}."
     pool = _cells_from(prefix, arrays)
     real = pool.take(np.arange(state["rows"]))
-    copied = [_copied_column(f"{prefix}{j}.", part, arrays) for j, part in enumerate(state["copied"])]
+    copied = [
+        column_from_dict(part).decode(arrays[f"{prefix}{j}.codes"], arrays[f"{prefix}{j}.gone"])
+        for j, part in enumerate(state["copied"])
+    ]
     frame = pd.DataFrame({series.name: series for series in copied}, index=range(real.n_rows))
     return ClassRows(real, pool, frame, state["held_out"], state["method"])
-
-
-def _copied_state(series: pd.Series, prefix: str, arrays: _Arrays) -> dict[str, Any]:
-    """State of one copied column: whatever its kind, its cells are codes into the values that occur in it."""
-    name: Any = series.name
-    column = Column.from_series(series, name, "categorical")
-    arrays[f"{prefix}codes"], arrays[f"{prefix}gone"] = column.encode(series)
-    return column_to_dict(column)
-
-
-def _copied_column(prefix: str, state: dict[str, Any], arrays: _Arrays) -> pd.Series:
-    """Column that :func:`_copied_state` stored."""
-    return column_from_dict(state).decode(arrays[f"{prefix}codes"], arrays[f"{prefix}gone"])
 
 
 def _cell_arrays(prefix: str, cells: Cells) -> _Arrays:
