@@ -76,7 +76,7 @@ def reject_until(
     Parameters
     ----------
     write
-        Writes a number of rows; told the round, from 0.
+        Writes a number of rows, given the number of the round, from 0.
     filters
         In their order: each sees what the ones before it let pass.
     counts
@@ -187,7 +187,7 @@ class NearRows(RowFilter):
         return self._space.nearest(rows, self._real, 1)[1][:, 0]
 
 
-class PlausibilityJudge:
+class PlausibilityForest:
     """Tells how likely rows are under one class, compared with the class they are most likely under.
 
     A language model that learned a rare class alone knows nothing of what separates it from the others: where few rows
@@ -248,19 +248,19 @@ class PlausibilityJudge:
 
 
 class PlausibilityFilter(RowFilter):
-    """Rejects rows of a class whose likelihood ratio (see :class:`PlausibilityJudge`) is below `least`."""
+    """Rejects rows of a class whose likelihood ratio (see :class:`PlausibilityForest`) is below `least`."""
 
     reason = "implausible"
     gives_back = True
 
-    def __init__(self, judge: PlausibilityJudge, code: int, least: float) -> None:
-        self._judge = judge
+    def __init__(self, forest: PlausibilityForest, code: int, least: float) -> None:
+        self._forest = forest
         self._code = code
         self.least = least
 
     def scores(self, rows: Cells) -> FloatArray:
         """Likelihood ratio of each row."""
-        return self._judge.ratios(rows, self._code)
+        return self._forest.ratios(rows, self._code)
 
 
 def _even_choice(codes: IntArray, most: int, rng: np.random.Generator) -> IntArray:

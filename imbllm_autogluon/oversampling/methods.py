@@ -10,7 +10,7 @@ import pandas as pd
 from imbllm_autogluon._config import current_names, refuse_unknown_keys, require_choice
 from imbllm_autogluon._storage import reading, writing
 from imbllm_autogluon.oversampling.config import GeneratorConfig
-from imbllm_autogluon.oversampling.filters import KnownRows, PlausibilityJudge
+from imbllm_autogluon.oversampling.filters import KnownRows, PlausibilityForest
 from imbllm_autogluon.oversampling.generator import ClassRows, LearnedTable
 from imbllm_autogluon.oversampling.great import GReaT
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
@@ -94,11 +94,11 @@ def save_generator(generator: LanguageGenerator, folder: Path) -> None:
     """
     table, writer = generator._table, generator._writer
     with writing(folder, _KIND) as draft:
-        arrays: _Arrays = {"known": table.known.hashes, "judge.codes": table.judge.codes}
+        arrays: _Arrays = {"known": table.known.hashes, "forest.codes": table.forest.codes}
         inside = draft.folder / _LANGUAGE_MODEL
         inside.mkdir()
         own, cells = ({}, {}) if writer is None else writer.save(inside)
-        for name, rows in {"judge": table.judge.cells, **cells}.items():
+        for name, rows in {"forest": table.forest.cells, **cells}.items():
             arrays |= _cell_arrays(f"{name}.", rows)
         draft.arrays = arrays
         draft.data = {
@@ -132,9 +132,11 @@ def _rebuilt(stored: Stored) -> LanguageGenerator:
     generator = make(config, random_state=state["seed"], threads=state["threads"])
     schema = TableSchema.from_dict(state["schema"])
     counts = {int(entry["code"]): int(entry["count"]) for entry in state["classes"]}
-    judge = PlausibilityJudge(_cells_from("judge.", arrays), arrays["judge.codes"], generator.seed, generator.threads)
+    forest = PlausibilityForest(
+        _cells_from("forest.", arrays), arrays["forest.codes"], generator.seed, generator.threads
+    )
     classes = {int(entry["code"]): _class_rows(entry, arrays) for entry in state["classes"]}
-    generator._table = LearnedTable(schema, state["label_name"], counts, classes, KnownRows(arrays["known"]), judge)
+    generator._table = LearnedTable(schema, state["label_name"], counts, classes, KnownRows(arrays["known"]), forest)
     generator.report = OversamplingReport.from_dict(state["report"])
     if state["writer"] is not None:
         cells = {name: _cells_from(f"{name}.", arrays) for name in state["writer"]["cells"]}

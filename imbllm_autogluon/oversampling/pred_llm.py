@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.classification.label_model import LabelModel
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.oversampling.filters import NearRows
-    from imbllm_autogluon.oversampling.generator import EncodedFold, LearnedTable
+    from imbllm_autogluon.oversampling.generator import EncodedDataset, LearnedTable
     from imbllm_autogluon.tables import TableSchema
 
 _log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class _LabelLearner(Learner):
         del codes, wanted
         return ()
 
-    def train(self, fold: EncodedFold, table: LearnedTable, **limits: Any) -> _CandidateWriter:
+    def train(self, fold: EncodedDataset, table: LearnedTable, **limits: Any) -> _CandidateWriter:
         """Fit the label model."""
         from imbllm_autogluon.classification.label_model import LabelModel
 
