@@ -46,23 +46,13 @@ _FOLD_NAME = re.compile(r"S(\d+)F(\d+)")
 def fold_records(predictor: TabularPredictor, n_generators: int) -> list[dict[str, Any]]:
     """What the twins remember about their distinct training folds, in the order of AutoGluon's names.
 
-    Parameters
-    ----------
-    predictor
-        A fitted predictor.
-    n_generators
-        Number of generators in its cache (0: unknown). Once all have been met no further model is read from disk: a
-        bag of forests takes seconds, and families only repeat each other's folds.
+    Each has a ``name`` (``S1F2`` is repeat 1, fold 2; ``all rows`` for models that are not bagged); ``before`` and
+    ``added``, real and written rows by class or number of the bin; the ``reason`` why nothing was written, or an empty
+    string; key (``generator``), seconds, tokens, ``parameters`` and ``losses`` (nats for each value token, by stage and
+    step) of the generator; ``notes``; ``copies``, rows too like real ones; and ``edges`` of the bins of a target.
 
-    Returns
-    -------
-    list of dict
-        ``name`` (``S1F2`` is repeat 1, fold 2; ``all rows`` for models that are not bagged); ``before`` and ``added``,
-        real and written rows by class or number of the bin; ``reason`` why nothing was written, or an empty string;
-        of the generator its key in the cache (``generator``, empty where there is none), ``seconds``,
-        ``sampling_seconds``, ``training_tokens``, ``sampling_tokens``, ``parameters`` and ``losses`` (nats for each
-        value token, by stage and step); ``notes``; ``copies``, rows too like real ones by class or bin; and ``edges``
-        of the bins of a continuous target.
+    Once the `n_generators` of the cache (0: unknown) have been met no further model is read from disk: a bag of forests
+    takes seconds, and families only repeat each other's folds.
     """
     labels = _labels(predictor)
     found: dict[str, dict[str, Any]] = {}
@@ -204,19 +194,9 @@ class WrittenFold:
 def written_rows(predictor: TabularPredictor, known: Known = None) -> WrittenFold | None:
     """Rows of the first training fold for which rows were written.
 
-    Parameters
-    ----------
-    predictor
-        A fitted predictor that keeps its training data (``cache_data=True``, the default).
-    known
-        The table given to ``fit``. AutoGluon keeps one value of a two-valued column only; this tells the other one,
-        which is otherwise called ``not`` the known one. Or these other values by column, if they are known without it.
-
-    Returns
-    -------
-    WrittenFold or None
-        `None` where nothing was written, where the written rows are no longer in the cache, or where the training
-        data are gone.
+    AutoGluon keeps one value of a two-valued column only. The table given to ``fit``, or the other values by column,
+    are `known` for that; without them the other value is called ``not`` the kept one. `None` where nothing was written,
+    where the rows are no longer in the cache, or where the training data are gone (``cache_data=False``).
     """
     for fitted in _fitted_folds(predictor):
         found = _rows_of(predictor, known, *fitted)

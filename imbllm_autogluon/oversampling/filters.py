@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon._random import child_rng, child_seed
 from imbllm_autogluon.oversampling.interpolation import EQUAL, MixedSpace
-from imbllm_autogluon.randomness import child_rng, child_seed
 from imbllm_autogluon.tables import Cells
 
 if TYPE_CHECKING:

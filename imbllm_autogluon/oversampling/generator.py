@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon._config import shows_progress
+from imbllm_autogluon._random import RandomState, base_seed, child_rng, child_seed
 from imbllm_autogluon.classification.calibration import held_out_rows
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
@@ -33,7 +34,6 @@ from imbllm_autogluon.oversampling.filters import (
 )
 from imbllm_autogluon.oversampling.interpolation import MixedSpace, interpolate
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport, listed
-from imbllm_autogluon.randomness import RandomState, base_seed, child_rng, child_seed
 from imbllm_autogluon.tables import Cells, TableSchema
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.oversampling.generator import LanguageGenerator
 from imbllm_autogluon.oversampling.interpolation import interpolate
 from imbllm_autogluon.oversampling.prompts import PromptedLearner
-from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.sentences import Clauses
 
 if TYPE_CHECKING:

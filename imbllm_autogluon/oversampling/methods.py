@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from imbllm_autogluon._random import RandomState
     from imbllm_autogluon._storage import Stored
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
-    from imbllm_autogluon.randomness import RandomState
 
     _Arrays = dict[str, npt.NDArray[Any]]
 

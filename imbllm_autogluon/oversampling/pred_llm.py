@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon._random import RandomState, child_rng, child_seed
 from imbllm_autogluon.classification.config import ClassifierConfig
 from imbllm_autogluon.oversampling.config import ConditioningConfig
 from imbllm_autogluon.oversampling.filters import count_copies, reject_until
@@ -25,7 +26,6 @@ from imbllm_autogluon.oversampling.generator import (
 from imbllm_autogluon.oversampling.great import WHOLE_TABLE_TEMPERATURE, whole_table_language
 from imbllm_autogluon.oversampling.prompts import PromptPool
 from imbllm_autogluon.oversampling.report import listed
-from imbllm_autogluon.randomness import RandomState, child_rng, child_seed
 from imbllm_autogluon.tables import Cells
 
 if TYPE_CHECKING:

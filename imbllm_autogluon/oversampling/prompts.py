@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from imbllm_autogluon._random import child_rng, child_seed
 from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.oversampling.filters import reject_until
 from imbllm_autogluon.oversampling.generator import Learner, Writer, WrittenRows
-from imbllm_autogluon.randomness import child_rng, child_seed
 from imbllm_autogluon.sentences import Clauses, SchemaVocabulary
 from imbllm_autogluon.tables import Cells
 

@@ -20,9 +20,9 @@ from imbllm_autogluon.oversampling.methods import generator_class
 from imbllm_autogluon.tables.io import checked_names
 
 if TYPE_CHECKING:
+    from imbllm_autogluon._random import RandomState
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
     from imbllm_autogluon.oversampling.report import OversamplingReport
-    from imbllm_autogluon.randomness import RandomState
     from imbllm_autogluon.tables import ColumnName, Kind
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from imbllm_autogluon._config import require_number
+from imbllm_autogluon._random import RandomState, base_seed, child_rng
 from imbllm_autogluon._storage import kind_of, reading, writing
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError, nearest
 from imbllm_autogluon.oversampling.methods import generator_class, generator_of, load_generator, save_generator
-from imbllm_autogluon.randomness import RandomState, base_seed, child_rng
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping

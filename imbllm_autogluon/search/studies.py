@@ -9,8 +9,8 @@ import json
 import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
+from imbllm_autogluon._random import child_seed
 from imbllm_autogluon.errors import StoredStateError
-from imbllm_autogluon.randomness import child_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
