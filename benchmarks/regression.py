@@ -25,9 +25,9 @@ from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Spec, 
 from benchmarks.report import by_table, by_table_means, changes_by_table, claims, compared, markdown, number
 from benchmarks.tables import Rows, Table
 from imbllm_autogluon._config import require_number
+from imbllm_autogluon._random import child_rng, child_seed
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.quality.fidelity import discriminator_auc
-from imbllm_autogluon.randomness import child_rng, child_seed
 from imbllm_autogluon.regression.bins import FEW_BELOW, MOST_BINS, SHOTS, TargetBins, counts_by_priority, shots
 from imbllm_autogluon.regression.config import AllocationConfig, LatentDiffConfig
 from imbllm_autogluon.regression.gate import FeatureGenerator

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy.special import softmax
 
-from imbllm_autogluon.randomness import child_rng
+from imbllm_autogluon._random import child_rng
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping

@@ -12,9 +12,9 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 from sklearn_compat.utils.validation import validate_data
 
 from imbllm_autogluon._config import SettingsMixin
+from imbllm_autogluon._random import base_seed
 from imbllm_autogluon.classification.config import ClassifierConfig
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.randomness import base_seed
 from imbllm_autogluon.tables.io import checked_frame
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from imbllm_autogluon._random import RandomState
     from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.classification.label_model import LabelModel
-    from imbllm_autogluon.randomness import RandomState
     from imbllm_autogluon.tables import ColumnName, Kind
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.classification.calibration import LabelCalibration, held_out_rows
 from imbllm_autogluon.classification.config import ClassifierConfig
 from imbllm_autogluon.classification.features import RowEncoder
@@ -19,7 +20,6 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.language.losses import LabelObjective
 from imbllm_autogluon.language.model import TableLanguageModel
-from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.sentences import Clauses
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.classification.calibration import correct_prior
-from imbllm_autogluon.randomness import child_rng
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from autogluon.common.space import Space
 
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.classification.calibration import correct_prior, fitted_factors, prior_factors
 from imbllm_autogluon.errors import BackboneError, OutOfTimeError
 from imbllm_autogluon.plugin.original_features import (
@@ -30,7 +31,6 @@ from imbllm_autogluon.plugin.original_features import (
     unwritten_features,
 )
 from imbllm_autogluon.plugin.parameters import AUX_NAMES, AUX_PREFIX, TwinParameters, own_settings
-from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.rebalancing import Fold, FoldRows, OversamplingPlan, RebalanceConfig, fold_rows, plan_fold
 from imbllm_autogluon.rebalancing.cache import cache_of
 

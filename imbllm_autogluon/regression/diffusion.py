@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from imbllm_autogluon.process_state import seeded_torch
-from imbllm_autogluon.randomness import child_seed
+from imbllm_autogluon._random import child_seed, seeded_torch
 from imbllm_autogluon.regression.training import Trainer
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from imbllm_autogluon.randomness import child_rng, child_seed
+from imbllm_autogluon._random import child_rng, child_seed
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray

@@ -20,10 +20,9 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 from sklearn_compat.utils.validation import validate_data
 
 from imbllm_autogluon._config import SettingsMixin, current_names, refuse_unknown_keys
+from imbllm_autogluon._random import base_seed, child_seed, seeded_torch
 from imbllm_autogluon._storage import reading, writing
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.process_state import seeded_torch
-from imbllm_autogluon.randomness import base_seed, child_seed
 from imbllm_autogluon.regression.bins import TargetBins, allocate, checked_targets
 from imbllm_autogluon.regression.config import LatentDiffConfig
 from imbllm_autogluon.regression.diffusion import LatentDiffusion
@@ -40,8 +39,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from imbllm_autogluon._random import RandomState
     from imbllm_autogluon.arrays import FloatArray, IntArray
-    from imbllm_autogluon.randomness import RandomState
     from imbllm_autogluon.tables import ColumnName, Kind
 
 

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon._config import Config, Range, documented
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.oversampling.interpolation import MixedSpace
-from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.regression.bins import checked_counts, targets_of
 from imbllm_autogluon.tables import Cells, TableSchema
 

@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon._config import require_choice
+from imbllm_autogluon._random import base_seed, child_seed
 from imbllm_autogluon._storage import kind_of, reading, writing
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.methods import load_generator, save_generator
-from imbllm_autogluon.randomness import base_seed, child_seed
 from imbllm_autogluon.regression.bins import MANY_ABOVE, checked_counts, largest_remainder, targets_of
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from imbllm_autogluon._random import RandomState
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.oversampling.report import OversamplingReport
-    from imbllm_autogluon.randomness import RandomState
     from imbllm_autogluon.regression.bins import Clause, TargetBins
     from imbllm_autogluon.tables import ColumnName, Kind
 

@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imbllm_autogluon.process_state import seeded_torch
-from imbllm_autogluon.randomness import child_rng, child_seed
+from imbllm_autogluon._random import child_rng, child_seed, seeded_torch
 from imbllm_autogluon.regression.network import TabularEncoder
 
 if TYPE_CHECKING:

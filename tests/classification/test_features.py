@@ -22,7 +22,7 @@ BUILT_IN = ["boosting", "logistic"]
 
 def staged(X: pd.DataFrame, y: pd.Series[Any], classifier: Any) -> tuple[FirstStage, pd.DataFrame]:
     """The stage, and the guesses on the rows it learned."""
-    schema = TableSchema.of_labelled(X, y)
+    schema = TableSchema.from_labeled(X, y)
     stage = FirstStage(classifier, schema, 0)
     return stage, stage.fit(X, schema.encode_label(y))
 
