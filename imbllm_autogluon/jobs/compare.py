@@ -72,10 +72,9 @@ class EnsemblePair:
     """What the predictor uses by default: as a rule, the weighted ensemble over plain models and twins."""
 
     plain: str | None
-    """The weighted ensemble over plain models only; `None` where there is nothing to compare."""
+    """The weighted ensemble over plain models only; `None` where there is nothing to compare, for this reason."""
 
     reason: str = ""
-    """Why there is no plain ensemble, or an empty string."""
 
     ours: str = "twins"
     """What the whole ensemble has beside plain models, in words."""

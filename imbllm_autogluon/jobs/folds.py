@@ -54,7 +54,7 @@ def fold_records(predictor: TabularPredictor, n_generators: int) -> list[dict[st
     Once the `n_generators` of the cache (0: unknown) have been met no further model is read from disk: a bag of forests
     takes seconds, and families only repeat each other's folds.
     """
-    labels = _labels(predictor)
+    labels = {str(code): str(label) for label, code in (predictor.class_labels_internal_map or {}).items()}
     found: dict[str, dict[str, Any]] = {}
     for twin in _twins_and_refitted(predictor):
         for name, report in child_reports(predictor, twin):
@@ -77,11 +77,6 @@ def latent_reports(predictor: TabularPredictor) -> Iterator[tuple[str, dict[str,
     for name in base_models(predictor)[1]:
         if model_kind(predictor, name) == "latent_diff":
             yield from ((f"{name}, {fold}", report) for fold, report in child_reports(predictor, name))
-
-
-def _labels(predictor: TabularPredictor) -> dict[str, str]:
-    """Text of each class by its code in a report."""
-    return {str(code): str(label) for label, code in (predictor.class_labels_internal_map or {}).items()}
 
 
 def _twins_and_refitted(predictor: TabularPredictor) -> list[str]:
@@ -164,22 +159,18 @@ class WrittenFold:
     """Rows of one training fold in the same columns, the label among them."""
 
     name: str
-    """The fold in AutoGluon's words: ``S1F1`` is repeat 1, fold 1; ``all rows`` for models that are not bagged."""
-
     model: str
-    """The model whose fold it is."""
-
     method: str
     """How the rows were written, such as ``imbllm`` or ``smote_nc``."""
 
     real: pd.DataFrame
-    """Real rows that models of the fold learned from, shape (n, m + 1)."""
+    """Rows that models of the fold learned from, shape (n, m + 1)."""
 
     synthetic: pd.DataFrame
     """Rows written for the fold, shape (n_new, m + 1)."""
 
     held_out: pd.DataFrame | None
-    """Real rows kept from generator and models of the fold; `None` after a refit on all rows."""
+    """Rows kept from generator and models of the fold; `None` after a refit on all rows."""
 
     label: str
     """The column of classes; for a continuous target the ranges of its bins, the target being a column beside it."""
@@ -279,11 +270,9 @@ class _FoldColumns:
     """How the columns and labels of one fold are shown."""
 
     dtypes: pd.Series
-    """Of AutoGluon's columns that rows were written in, by name; those made from free texts are copied, not written,
-    and left out."""
+    """Of AutoGluon's columns that rows were written in, by name; those made from free texts are copied, not written."""
 
     texts: tuple[ColumnName, ...]
-
     view: RawView | None
     """The way back to the original columns; `None` where there is none."""
 
@@ -294,10 +283,9 @@ class _FoldColumns:
     """Name of the label column of the training table."""
 
     labels: Mapping[int, Hashable]
-    """Original label of each code; empty for a continuous target."""
+    """Original label of each code; empty for a continuous target, which has bins."""
 
     bins: TargetBins | None
-    """Bins of a continuous target."""
 
     @classmethod
     def of(cls, predictor: TabularPredictor, child: Any, X: pd.DataFrame, known: Known) -> _FoldColumns:

@@ -16,8 +16,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imbllm_autogluon._storage import write_whole
-from imbllm_autogluon.errors import ImbLLMError, StoredStateError, TableError
+from imbllm_autogluon._storage import write_texts
+from imbllm_autogluon.errors import ImbLLMError, StoredStateError
 from imbllm_autogluon.jobs.compare import FIGURES, base_models, model_kind
 from imbllm_autogluon.jobs.fit import quiet_libraries
 from imbllm_autogluon.jobs.folds import fold_records, latent_reports, written_rows
@@ -87,12 +87,7 @@ class FitReport:
             _MARKDOWN: fit_markdown(self.facts),
             _HTML: render_fit_report(self.facts, self.plots, self.section),
         }
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise TableError(f"the folder {folder} cannot be made ({error.strerror}): name another one.") from error
-        for name, text in texts.items():
-            write_whole(folder / name, lambda draft, text=text: draft.write_text(text, encoding="utf-8"))  # type: ignore[misc]
+        write_texts(folder, texts)
         return folder / _HTML
 
     def to_text(self, page: Path) -> str:

@@ -76,7 +76,7 @@ def reject_until(
     Parameters
     ----------
     write
-        Writes a number of rows; told the round, from 0.
+        Writes a number of rows, given the number of the round, from 0.
     filters
         In their order: each sees what the ones before it let pass.
     counts
@@ -187,27 +187,22 @@ class NearRows(RowFilter):
         return self._space.nearest(rows, self._real, 1)[1][:, 0]
 
 
-class PlausibilityJudge:
+class PlausibilityForest:
     """Tells how likely rows are under one class, compared with the class they are most likely under.
 
     A language model that learned a rare class alone knows nothing of what separates it from the others: where few rows
     are known, it also writes rows that belong to another class. A random forest of the fold's real rows, all classes
-    having the same weight, is grown when it is first asked. Neither forest nor ratio is in the paper of ImbLLM.
+    having the same weight, is grown when it is first asked. Neither forest nor ratio is in the paper of ImbLLM. Of
+    very many rows it learns a seeded choice.
     """
 
     def __init__(self, cells: Cells, codes: IntArray, seed: int, threads: int | None = None) -> None:
-        self.cells = cells
-        self.codes = codes
+        kept = _even_choice(codes, _MOST_LEARNED, child_rng(seed, "order", "judge"))
+        self.cells, self.codes = cells.take(kept), codes[kept]
         self._seed = seed
         self._threads = threads
         self._forest: RandomForestClassifier | None = None
         self._known: list[FloatArray] = []
-
-    @classmethod
-    def from_fold(cls, cells: Cells, codes: IntArray, seed: int, threads: int | None = None) -> PlausibilityJudge:
-        """A judge that learns the rows of a fold, or a seeded choice of them where they are very many."""
-        kept = _even_choice(codes, _MOST_LEARNED, child_rng(seed, "order", "judge"))
-        return cls(cells.take(kept), codes[kept], seed, threads)
 
     def ratios(self, rows: Cells, code: int) -> FloatArray:
         """Likelihood of each row under a class over its highest likelihood under any, shape (n_rows,), 0 to 1.
@@ -253,19 +248,19 @@ class PlausibilityJudge:
 
 
 class PlausibilityFilter(RowFilter):
-    """Rejects rows of a class whose likelihood ratio (see :class:`PlausibilityJudge`) is below `least`."""
+    """Rejects rows of a class whose likelihood ratio (see :class:`PlausibilityForest`) is below `least`."""
 
     reason = "implausible"
     gives_back = True
 
-    def __init__(self, judge: PlausibilityJudge, code: int, least: float) -> None:
-        self._judge = judge
+    def __init__(self, forest: PlausibilityForest, code: int, least: float) -> None:
+        self._forest = forest
         self._code = code
         self.least = least
 
     def scores(self, rows: Cells) -> FloatArray:
         """Likelihood ratio of each row."""
-        return self._judge.ratios(rows, self._code)
+        return self._forest.ratios(rows, self._code)
 
 
 def _even_choice(codes: IntArray, most: int, rng: np.random.Generator) -> IntArray:

@@ -28,7 +28,7 @@ from imbllm_autogluon.oversampling.filters import (
     KnownRows,
     NearRows,
     PlausibilityFilter,
-    PlausibilityJudge,
+    PlausibilityForest,
     RowFilter,
     reject_until,
 )
@@ -58,7 +58,7 @@ _INTERPOLATION_ROUNDS = 20
 
 
 @dataclass(frozen=True, eq=False)
-class EncodedFold:
+class EncodedDataset:
     """Rows of a training fold, as they came and encoded."""
 
     X: pd.DataFrame
@@ -110,7 +110,7 @@ class LearnedTable:
     """Rows to write, by label code."""
     classes: dict[int, ClassRows]
     known: KnownRows
-    judge: PlausibilityJudge
+    forest: PlausibilityForest
 
     @property
     def labels(self) -> list[Hashable]:
@@ -151,7 +151,7 @@ class SampleRequest:
     def filters(self, code: int) -> list[RowFilter]:
         """What rejects rows of a class."""
         least = self.config.filters.plausibility
-        plausible = PlausibilityFilter(self.table.judge, code, least) if least else None
+        plausible = PlausibilityFilter(self.table.forest, code, least) if least else None
         return [each for each in (self.table.known, self.near(code), plausible) if each is not None]
 
 
@@ -221,7 +221,7 @@ class Learner(ABC):
 
     @contextmanager
     def progress(self, steps: int) -> Iterator[Callable[[int], Any]]:
-        """Yield a function that is told the number of steps done; its bar is shown on terminals, or where asked for."""
+        """Yield a function that takes the number of steps done; its bar is shown on terminals, or where asked for."""
         from tqdm.auto import tqdm
 
         with tqdm(total=steps, desc="imbllm training", leave=False, disable=not shows_progress()) as bar:
@@ -238,7 +238,7 @@ class Learner(ABC):
         return real.take([]), None
 
     @abstractmethod
-    def train(self, fold: EncodedFold, table: LearnedTable, **limits: Any) -> Writer:
+    def train(self, fold: EncodedDataset, table: LearnedTable, **limits: Any) -> Writer:
         """Teach a language model; `limits` are `time_limit`, `checkpoint` and `warm_start` of the generator's fit."""
 
     @abstractmethod
@@ -417,24 +417,24 @@ class LanguageGenerator:
         y: pd.Series,
         counts: Mapping[Hashable, int],
         kinds: Mapping[ColumnName, Kind] | None,
-    ) -> EncodedFold:
+    ) -> EncodedDataset:
         """Encode the fold and keep what is needed of the classes that are to be written."""
-        schema = TableSchema.of_labelled(X, y, kinds)
+        schema = TableSchema.from_labeled(X, y, kinds)
         assert schema.label is not None
         cells, codes, labels = schema.encode(X), schema.encode_label(y), list(schema.label.categories)
         by_code = _counts_by_code(counts, labels, labels)
-        known, judge = KnownRows.from_cells(cells), PlausibilityJudge.from_fold(cells, codes, self.seed, self.threads)
-        self._table = LearnedTable(schema, y.name, by_code, {}, known, judge)
+        known, forest = KnownRows.from_cells(cells), PlausibilityForest(cells, codes, self.seed, self.threads)
+        self._table = LearnedTable(schema, y.name, by_code, {}, known, forest)
         share = self._learner.language(0).held_out or 0.0
         held_out = held_out_rows(codes, self._learner.validation_classes(codes, by_code), share, self.seed)
-        fold = EncodedFold(X, y, kinds, schema, cells, codes, held_out)
+        fold = EncodedDataset(X, y, kinds, schema, cells, codes, held_out)
         reports = tuple(self._take_class(fold, code) for code in by_code)
         aside = {str(column.name): column.reason for column in schema.set_aside}
         self.report = OversamplingReport(self.method, reports, aside)
         _log_small_classes(reports)
         return fold
 
-    def _take_class(self, fold: EncodedFold, code: int) -> ClassReport:
+    def _take_class(self, fold: EncodedDataset, code: int) -> ClassReport:
         """Keep the rows of a class, those held out first; its size decides how it is written."""
         places = np.flatnonzero(fold.codes == code)
         places = places[np.argsort(~fold.is_held_out[places], kind="stable")]
@@ -458,7 +458,7 @@ class LanguageGenerator:
         counts: Counter[str] = Counter()
 
         def draw(missing: int, attempt: int) -> Cells:
-            del attempt  # the source of randomness goes on
+            del attempt  # the random generator continues
             return interpolate(self.schema, rows.real, missing, self.config.interpolation, rng)[0]
 
         # They are near to real rows by nature, but no copies where that is possible.

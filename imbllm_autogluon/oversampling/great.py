@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.oversampling.config import GeneratorConfig
-    from imbllm_autogluon.oversampling.generator import EncodedFold, LearnedTable
+    from imbllm_autogluon.oversampling.generator import EncodedDataset, LearnedTable
     from imbllm_autogluon.sentences import Clauses, SentenceEncoding
 
 WHOLE_TABLE_STEPS = 600
@@ -64,7 +64,7 @@ class _TableLearner(PromptedLearner):
         return [int(code) for code in np.unique(codes)]
 
     def training_data(
-        self, fold: EncodedFold, table: LearnedTable, encoding: SentenceEncoding
+        self, fold: EncodedDataset, table: LearnedTable, encoding: SentenceEncoding
     ) -> tuple[Clauses, Clauses, Clauses | None]:
         """The whole fold."""
         del table
@@ -76,12 +76,8 @@ class GReaT(LanguageGenerator):
 
     Rows begin with the label alone, so that each class gets its exact count without rejection. The one stage of
     training has `warmup_steps` + `steps` steps, or `epochs` passes over the table, from random weights. Settings of
-    interpolation only matter for classes of 2 to 5 rows; `conditioning` and `warmup` do not matter.
-
-    Parameters
-    ----------
-    config, random_state, threads
-        See :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
+    interpolation only matter for classes of 2 to 5 rows; `conditioning` and `warmup` do not matter. Parameters: see
+    :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
 
     Examples
     --------

@@ -15,7 +15,7 @@ from imbllm_autogluon.sentences import Clauses
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray
     from imbllm_autogluon.language.config import LanguageConfig
-    from imbllm_autogluon.oversampling.generator import ClassRows, EncodedFold, LearnedTable
+    from imbllm_autogluon.oversampling.generator import ClassRows, EncodedDataset, LearnedTable
     from imbllm_autogluon.sentences import SentenceEncoding
     from imbllm_autogluon.tables import Cells, TableSchema
 
@@ -39,7 +39,7 @@ class _RareLearner(PromptedLearner):
         return interpolate(schema, real, n_rows, config, child_rng(self.seed, "interpolation", code))
 
     def training_data(
-        self, fold: EncodedFold, table: LearnedTable, encoding: SentenceEncoding
+        self, fold: EncodedDataset, table: LearnedTable, encoding: SentenceEncoding
     ) -> tuple[Clauses, Clauses, Clauses | None]:
         """The fold to warm up, then real and interpolated rows of all classes that the language model writes."""
         warmup = encoding.encode(*fold.rows()) if self.language(table.n_rare).warmup == "fold" else None
@@ -69,12 +69,8 @@ class ImbLLM(LanguageGenerator):
 
     A warm-up on the whole fold is followed by the real rows of the classes that need more, and interpolated ones:
     as many as rows are wanted, times `interpolation_ratio`. Rows begin with the label and some feature values. Those
-    that look like another class are written again (`plausibility`; our addition).
-
-    Parameters
-    ----------
-    config, random_state, threads
-        See :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
+    that look like another class are written again (`plausibility`; our addition). Parameters: see
+    :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
 
     Examples
     --------

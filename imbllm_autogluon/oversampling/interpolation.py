@@ -5,7 +5,7 @@ missing in the neighbor leaves the parent's.
 
 Distances are SMOTE-NC's (Chawla et al. 2002, section 6.1): Euclidean over numbers, plus for each differing category the
 median of the numbers' standard deviations. Unlike the original, numbers are standardised within the class first, so
-that median is 1; and a missing number stands at the column's mean and differs from every known one as a category does
+that median is 1; and a missing number is at the column's mean and differs from every known one as a category does
 (so a known and a missing number are as far apart, on average, as two known ones). Nothing is one-hot encoded, so memory
 does not grow with the number of categories.
 """
@@ -163,7 +163,7 @@ def interpolate(
 def _low_density_share(space: MixedSpace, rows: Cells, real: Cells, rng: np.random.Generator) -> float:
     """Share of rows farther from their nearest real row than 95 % of the real rows are.
 
-    More than the nearest one would hide a gap beside modes of few rows: these are far from most of their k nearest.
+    More than the nearest one would hide a gap next to modes of few rows: these are far from most of their k nearest.
     """
     if rows.n_rows == 0:
         return float("nan")
@@ -228,7 +228,7 @@ def _category(
     voters: IntArray | None,
     rng: np.random.Generator,
 ) -> tuple[IntArray, BoolArray]:
-    """Category of the partner with probability epsilon, or the majority of the voters; -1 stands for missing."""
+    """Category of the partner with probability epsilon, or the majority of the voters; -1 is missing."""
     codes = np.where(cells.missing[:, j], -1, cells.values[j]).astype(np.int64)
     if voters is None or voters.shape[1] == 0:
         chosen = np.where(rng.random(len(parents)) < epsilon, codes[partners], codes[parents])

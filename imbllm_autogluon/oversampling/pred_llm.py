@@ -29,17 +29,16 @@ from imbllm_autogluon.oversampling.report import listed
 from imbllm_autogluon.tables import Cells
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    import numpy.typing as npt
     from typing_extensions import Self
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
     from imbllm_autogluon.classification.label_model import LabelModel
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.oversampling.filters import NearRows
-    from imbllm_autogluon.oversampling.generator import EncodedFold, LearnedTable
+    from imbllm_autogluon.oversampling.generator import EncodedDataset, LearnedTable
     from imbllm_autogluon.tables import TableSchema
 
 _log = logging.getLogger(__name__)
@@ -74,7 +73,7 @@ class _LabelLearner(Learner):
         del codes, wanted
         return ()
 
-    def train(self, fold: EncodedFold, table: LearnedTable, **limits: Any) -> _CandidateWriter:
+    def train(self, fold: EncodedDataset, table: LearnedTable, **limits: Any) -> _CandidateWriter:
         """Fit the label model."""
         from imbllm_autogluon.classification.label_model import LabelModel
 
@@ -193,19 +192,9 @@ class _Candidates:
     answers: IntArray
     """Label codes, shape (n,)."""
 
-    def take(self, rows: npt.ArrayLike) -> _Candidates:
+    def take(self, rows: IntArray | BoolArray) -> _Candidates:
         """Rows by position or by mask."""
-        chosen = np.asarray(rows)
-        return _Candidates(self.cells.take(chosen), self.probabilities[chosen], self.answers[chosen])
-
-    @classmethod
-    def concat(cls, parts: Sequence[_Candidates]) -> _Candidates:
-        """All rows, one part after the other."""
-        return cls(
-            Cells.concat([part.cells for part in parts]),
-            np.concatenate([part.probabilities for part in parts]),
-            np.concatenate([part.answers for part in parts]),
-        )
+        return _Candidates(self.cells.take(rows), self.probabilities[rows], self.answers[rows])
 
 
 class _Acceptance:
@@ -266,7 +255,11 @@ class _Acceptance:
         """
         if not self.missing.total():
             return
-        rest = _Candidates.concat(self._spare)
+        rest = _Candidates(
+            Cells.concat([part.cells for part in self._spare]),
+            np.concatenate([part.probabilities for part in self._spare]),
+            np.concatenate([part.answers for part in self._spare]),
+        )
         for code, n in sorted(self.missing.items(), key=lambda item: item[1]):
             is_near = self._is_near(code, rest.cells)
             order = np.lexsort((-rest.probabilities[:, code], is_near))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.language.model import TableLanguageModel
     from imbllm_autogluon.language.writing import RowWriter
     from imbllm_autogluon.oversampling.config import ConditioningConfig
-    from imbllm_autogluon.oversampling.generator import EncodedFold, LearnedTable, SampleRequest
+    from imbllm_autogluon.oversampling.generator import EncodedDataset, LearnedTable, SampleRequest
     from imbllm_autogluon.sentences import SentenceEncoding
     from imbllm_autogluon.tables import Column
 
@@ -171,11 +171,11 @@ class PromptedLearner(Learner):
 
     @abstractmethod
     def training_data(
-        self, fold: EncodedFold, table: LearnedTable, encoding: SentenceEncoding
+        self, fold: EncodedDataset, table: LearnedTable, encoding: SentenceEncoding
     ) -> tuple[Clauses, Clauses, Clauses | None]:
         """Rows of the last stage, rows whose loss ends it early, and rows of a stage before it, if there is one."""
 
-    def train(self, fold: EncodedFold, table: LearnedTable, **limits: Any) -> _PromptedWriter:
+    def train(self, fold: EncodedDataset, table: LearnedTable, **limits: Any) -> _PromptedWriter:
         """Build the language model and teach it."""
         from imbllm_autogluon.language.model import TableLanguageModel
 

@@ -45,7 +45,7 @@ class ClassReport:
     implausible_kept: int = 0
     """Such rows that had to stay after several rounds: the most plausible of them."""
     held_out: int = 0
-    """Real rows that were not learned: they told the held-out loss."""
+    """Real rows that were not learned: they gave the held-out loss."""
     written_freely: int = 0
     """Rows decoded without automata (``constrained=False``)."""
     illegal: int = 0
@@ -92,7 +92,7 @@ class OversamplingReport:
     stopped_by: Mapping[str, str] = field(default_factory=dict)
     """What ended each training stage: ``"steps"``, ``"time limit"`` or ``"held-out loss"``."""
     held_out_losses: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
-    """Steps done and held-out loss (nats for each value token) of the stages that were judged."""
+    """Steps done and held-out loss (nats for each value token) of the stages that were validated."""
     tokens_per_second: Mapping[str, float] = field(default_factory=dict)
     """Tokens through the model in a second of each training stage."""
     training_tokens: int = 0

@@ -34,7 +34,7 @@ _SHOWN = (
 
 
 def _array_of(X: Any) -> Any:
-    """Turn a list into an array without turning its numbers into text, as NumPy does where text stands beside them."""
+    """Turn a list into an array without turning its numbers into text, as NumPy does next to text."""
     array = np.asarray(X) if isinstance(X, list) else X
     return np.asarray(X, dtype=object) if isinstance(X, list) and array.dtype.kind in "US" else array
 
@@ -103,7 +103,7 @@ class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, 
         "kinds": [Mapping, None],
         "threads": [Interval(numbers.Integral, 1, 1024, closed="both"), None],
     }
-    """Of what stands in no configuration; :meth:`config` checks the settings."""
+    """Of parameters that no configuration holds; :meth:`config` checks the settings."""
 
     def __init__(
         self,

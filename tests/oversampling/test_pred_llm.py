@@ -554,14 +554,6 @@ def test_counts_are_exact_and_no_row_is_used_twice(wanted: dict[int, int], limit
         assert wanted[code] - counts["by_rank"] <= counts["candidates"] <= written
 
 
-def test_asked_rows_can_be_cut_and_joined() -> None:
-    rows = asked([0, 1, 2, 1])
-    joined = _Candidates.concat([rows.take(rows.answers == 1), rows.take([0])])
-    assert joined.answers.tolist() == [1, 1, 0]
-    assert joined.cells.values[0].tolist() == [1.0, 3.0, 0.0]
-    assert joined.probabilities.tolist() == rows.probabilities[[1, 3, 0]].tolist()
-
-
 class EvenNumbers:
     """Refuses rows of even numbers."""
 

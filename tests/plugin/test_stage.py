@@ -354,34 +354,11 @@ def test_only_the_named_families_are_cut() -> None:
 Y = pd.Series([0] * 60 + [1] * 20)
 
 
-@pytest.mark.parametrize(
-    ("problem_type", "task"),
-    [
-        ("binary", "classification"),
-        ("multiclass", "classification"),
-        ("regression", "regression"),
-        ("quantile", None),
-        ("softclass", None),
-        (None, None),
-    ],
-)
-def test_each_problem_type_is_one_task_or_none(problem_type: str | None, task: str | None) -> None:
-    assert task_of(problem_type) == task
-
-
 def test_the_same_column_is_planned_by_class_or_by_bin() -> None:
+    tasks = {name: task_of(name) for name in ("binary", "multiclass", "regression", "quantile", "softclass", None)}
+    assert list(tasks.values()) == ["classification", "classification", "regression", None, None, None]
     assert plan_for("binary", Y, RebalanceConfig()).counts == {1: 15}
     assert plan_for("regression", Y, RebalanceConfig()).counts == {19: 40}
-
-
-def test_other_problem_types_have_a_reason() -> None:
-    plan = plan_for("quantile", Y, RebalanceConfig())
-    assert (plan.counts, plan.reason) == ({}, "problem type quantile is not rebalanced")
-
-
-def test_a_method_of_the_other_task_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="'smogn' is none for classification"):
-        plan_for("binary", Y, RebalanceConfig(method="smogn"))
 
 
 @pytest.mark.parametrize(
@@ -424,10 +401,6 @@ def test_only_metrics_of_more_than_two_classes_have_no_threshold(
     problem_type: str, metric: str, expected: bool
 ) -> None:
     assert answers_by_highest_probability(problem_type, get_metric(metric, problem_type)) is expected
-
-
-def test_an_unknown_metric_is_no_metric_of_classes() -> None:
-    assert answers_by_highest_probability("multiclass", None) is False
 
 
 PRED_LLM = {
