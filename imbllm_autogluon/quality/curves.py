@@ -29,18 +29,17 @@ _DIGITS = 5
 
 @dataclass(frozen=True)
 class Curve:
-    """The line of one model."""
+    """The line of one model; `figure` is average precision, or the mean gap between probability and frequency."""
 
     name: str
     x: list[float]
     y: list[float]
     figure: float
-    """Average precision, or the mean size of the gap between probability and frequency over the rows."""
 
 
 @dataclass(frozen=True)
 class CurveChart:
-    """Lines on common axes from 0 to `end`."""
+    """Lines on common axes from 0 to `end`, `dotted` at their points; `guide` are both ends of one to compare with."""
 
     title: str
     x_title: str
@@ -49,11 +48,8 @@ class CurveChart:
     lines: tuple[Curve, ...]
     end: float
     guide: tuple[float, float]
-    """Both ends of a dashed line for comparison: chance, or perfect calibration."""
-
     guide_name: str
     dotted: bool
-    """Whether each point has a mark."""
 
 
 def precision_recall_chart(truth: npt.ArrayLike, probabilities: Mapping[str, npt.ArrayLike]) -> CurveChart:
@@ -89,21 +85,9 @@ def precision_recall_chart(truth: npt.ArrayLike, probabilities: Mapping[str, npt
 def calibration_chart(
     truth: npt.ArrayLike, probabilities: Mapping[str, npt.ArrayLike], bins: int = _BINS
 ) -> CurveChart:
-    """How often rows are positive over the probability that they were given.
+    """How often rows are positive over the probability that they were given; as :func:`precision_recall_chart`.
 
-    Parameters
-    ----------
-    truth
-        Whether each row is positive, shape (n,); both values occur.
-    probabilities
-        By model: of the positive class, shape (n,).
-    bins
-        Groups of equally many rows, by rising probability; a rare class fills few of equally wide ones.
-
-    Raises
-    ------
-    InvalidInputError
-        One class is absent, or shapes differ.
+    Groups are of equally many rows, by rising probability; a rare class fills few of equally wide ones.
 
     Examples
     --------

@@ -32,20 +32,16 @@ QUANTILES = 10
 
 LONE_ROW = "The class has one real row only."
 
-_FEWEST_HELD_OUT = 30
-"""Hold-out rows of a class from which on they, not the training rows, are to be reached: fewer are 0.05 too coarse."""
+_FEWEST_HELD_OUT, _FEWEST_UNSEEN = 30, 100
+"""Hold-out rows of a class from which on they, not the training rows, are reached for (fewer are 0.05 too coarse), and
+from which on a forest tells synthetic rows from them."""
 
 _FEWEST_JUDGED = 40
 """Rows of each side below which a forest sees too little to tell independent columns from real ones."""
 
-_FEWEST_UNSEEN = 100
-"""Hold-out rows of a class from which on a forest tells synthetic rows from them, not from the training rows."""
-
-_HALVES_DIFFER = 0.03
-"""By how much inverse KL and pair trends of two halves vary from draw to draw, for 40 rows of mixed type."""
-
-_FEWEST_HALVED = 4
-"""Real rows from which on their halves show how alike real rows are."""
+_HALVES_DIFFER, _FEWEST_HALVED = 0.03, 4
+"""By how much inverse KL and pair trends of two halves of the real rows vary from draw to draw, for 40 rows of mixed
+type, and the fewest rows whose halves are compared."""
 
 _QUANTILE = 0.95
 """Share of real rows that are near to another real one."""
@@ -64,13 +60,13 @@ _MOST_PAIRS = 1_000
 
 
 class DensityCoverage(NamedTuple):
-    """Density and coverage of one table (Naeem et al. 2020, equations 6 and 7)."""
+    """Balls around real rows that a synthetic row is in, over k, and share of balls that hold one (Naeem et al. 2020).
+
+    Equations 6 and 7; as many real rows drawn anew reach about 1 and ``1 - 2**-k``.
+    """
 
     density: float
-    """Balls around real rows in which a synthetic row lies, on average, over k: about 1 for real rows drawn anew."""
-
     coverage: float
-    """Share of real rows whose ball holds a synthetic row: about ``1 - 2**-k`` for as many real rows drawn anew."""
 
 
 def density_and_coverage(real: Points, synthetic: Points, k: int = NEIGHBORS) -> DensityCoverage:

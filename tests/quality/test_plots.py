@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from imbllm_autogluon.quality import plots
 from imbllm_autogluon.quality.curves import calibration_chart, precision_recall_chart
 from imbllm_autogluon.quality.pictures import MOST_POINTS, column_shares, compared_rows, pictures
-from imbllm_autogluon.quality.plots import _day_ticks, _text_width, _ticks, shortened
+from imbllm_autogluon.quality.plots import _day_ticks, _shortened, _text_width, _ticks
 from tests.quality.evaluations import evaluation_of
 from tests.quality.test_reports import labelled
 
@@ -85,7 +85,7 @@ def test_pictures_are_the_same_every_time_and_leave_matplotlib_as_it_was() -> No
 
 def test_bars_have_the_shares_of_the_rows() -> None:
     ax = Figure().add_axes((0, 0, 1, 1))
-    plots.draw_numbers(ax, shares([1, 2, 2, None], [1, 1, 2, 2]))
+    plots._draw_numbers(ax, shares([1, 2, 2, None], [1, 1, 2, 2]))
     real, synthetic = (patch.get_data().values for patch in ax.patches)
     assert (real[-1], np.nansum(real), np.nansum(synthetic)) == (0.25, 1.0, 1.0)
     assert np.isnan(synthetic[-1])
@@ -158,9 +158,5 @@ def test_days_are_dates_and_months_over_years(span: float, text: str) -> None:
 
 @given(st.text(), st.floats(20, 200))
 def test_a_shortened_text_fits_its_room(text: str, room: float) -> None:
-    assert _text_width(shortened(text, room)) <= room
-    assert "\n" not in shortened(text, room)
-
-
-def test_a_text_that_fits_stays_whole() -> None:
-    assert shortened("age", 100) == "age"
+    assert _text_width(_shortened(text, room)) <= room
+    assert "\n" not in _shortened(text, room)

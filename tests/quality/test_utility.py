@@ -34,10 +34,6 @@ def test_the_best_threshold_that_finds_enough_counts(recall: float, precision: f
     assert _precision_at_recall(is_class, np.array([0.9, 0.8, 0.7, 0.6, 0.5]), recall) == precision
 
 
-def test_equal_scores_are_found_together() -> None:
-    assert _precision_at_recall(np.array([True, False, False, False]), np.zeros(4)) == 0.25
-
-
 def test_rows_that_a_scarce_class_lacks_raise_its_precision() -> None:
     real, holdout = labelled_rows(800, 0), labelled_rows(600, 1)
     scarce = pd.concat([real[real[LABEL] == "no"], real[real[LABEL] == "yes"].iloc[:12]])
@@ -88,11 +84,6 @@ def test_levels_are_placed_by_their_frequency_and_the_rare_ones_share_the_last_p
     codes = np.concatenate([np.arange(400.0), np.full(5, 300.0), np.full(3, 399.0), [np.nan]])
     places = _look_up(_lookup(codes), np.array([300.0, 399.0, 0.0, 398.0, 397.0, np.nan, 1e6]))
     np.testing.assert_array_equal(places, [0, 1, 2, MOST_LEVELS - 1, MOST_LEVELS - 1, np.nan, np.nan])
-
-
-def test_a_level_that_was_not_learnt_is_missing() -> None:
-    codes = np.array([0.0, 2.0, 2.0])
-    np.testing.assert_array_equal(_look_up(_lookup(codes), np.array([0.0, 1.0, 2.0, 3.0])), [1, np.nan, 0, np.nan])
 
 
 def test_one_class_is_predicted_without_a_model() -> None:
