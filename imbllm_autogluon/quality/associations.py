@@ -211,18 +211,17 @@ def _of_categories(
 
 @dataclass(frozen=True)
 class KeptAssociation:
-    """Two columns in real and in synthetic rows."""
+    """Strength of association of two columns in real and in synthetic rows, with its sign between two numbers.
+
+    `kept` is 1 minus the difference over the real strength, at least 0; `is_lost` whether a strong association is kept
+    less than by half, beyond chance.
+    """
 
     columns: tuple[str, str]
     real: float
-    """Strength, with its sign between two numbers."""
-
     synthetic: float
     kept: float
-    """1 minus the difference over the real strength, at least 0."""
-
     is_lost: bool
-    """Whether a strong association is kept less than by half, beyond chance."""
 
     @property
     def cost(self) -> float:
@@ -257,12 +256,10 @@ def associations_kept(
 
     Returns
     -------
-    finding : Finding
+    finding, pairs
         From 0 to 1; 1 is best: copies of all rows. Shuffled columns score 0 to 0.1, half copies and half shuffled rows
         0.5, real rows drawn anew 0.7 to 0.95 (150 rows of each). None where no pair counts or there are fewer than
-        20 rows of one side.
-    pairs : list of KeptAssociation
-        All that count, those that lower the result most first.
+        20 rows of one side. And all pairs that count, those that lower the result most first.
 
     Examples
     --------

@@ -79,15 +79,10 @@ def points(columns: Sequence[PairedColumn]) -> tuple[Points, Points]:
 
 
 def distances(queries: Points, rows: Points) -> Iterator[tuple[slice, FloatArray]]:
-    """Distances of a block of queries to every row, block after block.
+    """Positions of a block of queries, and their distances of shape (block, rows) to every row, block after block.
 
     They are sums of squared differences, not the faster product of matrices: equal rows must be at distance zero, as
     balls of rows that occur often have radius zero.
-
-    Yields
-    ------
-    block, distances
-        Positions of the queries, and their distances of shape (block, rows).
     """
     size = max(1, _HELD_DISTANCES // max(1, len(rows)))
     for start in range(0, len(queries), size):
@@ -96,16 +91,10 @@ def distances(queries: Points, rows: Points) -> Iterator[tuple[slice, FloatArray
 
 
 def nearest(queries: Points, rows: Points, *, own: IntArray | None = None, limits: FloatArray | None = None) -> Nearest:
-    """The nearest row of each query; time grows with queries times rows, memory does not.
+    """The nearest row of each query, points of one space; time grows with queries times rows, memory does not.
 
-    Parameters
-    ----------
-    queries, rows
-        n and m points of one space, m at least 1.
-    own
-        Position among `rows` of each query, which then is no neighbor of itself; shape (n,).
-    limits
-        Distances below which, and at which, rows are counted; shape (n,).
+    `own` is the position of each query among the rows, which then is no neighbor of itself; below and at each of
+    `limits` rows are counted.
     """
     distance, position = np.empty(len(queries)), np.empty(len(queries), dtype=np.int64)
     closer, tied = np.zeros(len(queries), dtype=np.int64), np.zeros(len(queries), dtype=np.int64)

@@ -125,7 +125,7 @@ _MOSTLY = 0.5
 
 
 class Distances(NamedTuple):
-    """Distances of the rows looked at, class after class, each in standard deviations of its own class.
+    """Distances of the rows looked at, class after class, in standard deviations of the class.
 
     `to_real` and `to_holdout` are those of each synthetic row to the nearest row of its class (NaN for classes without
     hold-out rows; None without any), `real_to_real` those of each real row to another one (infinite where it is alone).

@@ -70,17 +70,10 @@ class DensityCoverage(NamedTuple):
 
 
 def density_and_coverage(real: Points, synthetic: Points, k: int = NEIGHBORS) -> DensityCoverage:
-    """Density and coverage of a table of mixed type; a ball ends at the k-th nearest other real row.
+    """Density and coverage of points of one space; a ball ends at the k-th nearest other real row.
 
-    About n * (n + m) distances are computed, never more than 2.5 million held. The same table as both gives coverage 1
-    and density ``(k + 1) / k`` (more where real rows are equal: compare with real rows that were held out).
-
-    Parameters
-    ----------
-    real, synthetic
-        n and m points of one space, see :func:`imbllm_autogluon.quality.distances.points`.
-    k
-        From 1 to n - 1.
+    Of n real and m synthetic rows, n * (n + m) distances are computed, never more than 2.5 million held. The same table
+    as both gives coverage 1 and density ``(k + 1) / k`` (more where real rows are equal).
 
     Raises
     ------
@@ -252,26 +245,19 @@ def _divergence(real: IntArray, synthetic: IntArray) -> float:
 
 
 def pair_trends(columns: Sequence[PairedColumn], rng: np.random.Generator | None = None) -> float | None:
-    """Mean similarity of all pairs of columns, as SDMetrics' column pair trends defines it.
+    """Mean similarity of all pairs of columns besides free text, as SDMetrics' column pair trends defines it.
 
     Two numbers: ``1 - |r - s| / 2`` of their Pearson correlations r and s over rows where both are known. Any other
     pair: 1 minus the total variation distance of their contingency tables, numbers in ten equal bins of the real ones
-    (in SDMetrics' report: each table in its own bins), a missing value as a level. Unlike SDMetrics, two numbers whose
-    correlation is undefined in a table, as one does not vary, are compared by their contingency tables instead of being
-    left out, so that constant columns are seen. Columns of free text are left out.
-
-    Parameters
-    ----------
-    columns
-        Of both tables.
-    rng
-        Chooses 1,000 pairs where there are more; by default a fixed choice.
+    (in SDMetrics' report: each table in its own bins), a missing value as a level. Two numbers, one of which is
+    constant in a table, are compared by their contingency tables, too (SDMetrics leaves them out). `rng` chooses 1,000
+    pairs where there are more; by default a fixed choice.
 
     Returns
     -------
     float or None
-        From 0 to 1; 1 is best. None with fewer than two columns besides free text. Small samples of one source score
-        less than 1: compare with two halves of the real rows.
+        From 0 to 1; 1 is best. None with fewer than two columns. Small samples of one source score less than 1: compare
+        with two halves of the real rows.
 
     Examples
     --------

@@ -76,21 +76,19 @@ _MARKS: dict[str, tuple[str, float, list[tuple[float, float]], list[int]]] = {
 _WIDTH, _BAR, _NAMES = 260, 17, 104
 """Width of the chart of a column, height of the bar of a level, and room for its name."""
 
+_BOX = "top bottom left right"
 _MAP, _MAP_NAMES = 280, 132
 """Side of a map of associations, and room for the names of its rows."""
 
 
 def column_svg(shares: ColumnShares) -> Markup:
     """Shares of the rows by value: real ones as filled bars, synthetic ones as outlines."""
-    height = 104 if shares.edges is not None else _BAR * len(shares.levels)
-
-    def draw(figure: Figure) -> None:
-        left = 0 if shares.edges is not None else _NAMES
-        ax = _axes(figure, (12 + left, 4, _WIDTH - left, height), "bottom" if left == 0 else "")
-        _draw_numbers(ax, shares) if shares.edges is not None else _draw_levels(ax, shares)
-
     label = f"Values of {shares.name} in real and synthetic rows"
-    return _svg((_WIDTH + 30, height + 24), label, draw, [(name, _NAMES - 6) for name in shares.levels])
+    if shares.edges is not None:
+        return _chart(label, (_WIDTH + 30, 128), (12, 4, _WIDTH, 104), _draw_numbers, shares, frame="bottom")
+    height, cut = _BAR * len(shares.levels), [(name, _NAMES - 6) for name in shares.levels]
+    box = (12 + _NAMES, 4, _WIDTH - _NAMES, height)
+    return _chart(label, (_WIDTH + 30, height + 24), box, _draw_levels, shares, cut=cut)
 
 
 def _draw_numbers(ax: Axes, shares: ColumnShares) -> None:
@@ -140,7 +138,7 @@ def associations_svg(maps: AssociationMaps) -> Markup:
     def draw(figure: Figure) -> None:
         for k, (title, matrix) in enumerate({"real": maps.real, "synthetic": maps.synthetic}.items()):
             left = _MAP_NAMES + k * (_MAP + 44)
-            _draw_map(_axes(figure, (left, 24, _MAP, _MAP), "top bottom left right"), matrix, title)
+            _draw_map(_axes(figure, (left, 24, _MAP, _MAP), _BOX), matrix, title)
         names = [f"{_shortened(name, room)} {k}" for k, name in enumerate(maps.names, 1)]
         figure.axes[0].set_yticks(figure.axes[0].get_xticks(), names)
         _draw_scale(_axes(figure, (_MAP_NAMES, _MAP + 52, 140, 10)))
@@ -178,33 +176,26 @@ def _draw_cells(ax: Axes, places: npt.ArrayLike, width: float, height: float, st
 
 def plane_svg(clouds: Sequence[Cloud], variance: tuple[float, float]) -> Markup:
     """Rows as marks on two principal components."""
-
-    def draw(figure: Figure) -> None:
-        ax = _axes(figure, (6, 6, 640, 380), "top bottom left right")
-        _draw_clouds(ax, clouds)
-        first, second = (f"{100 * share:.0f} %" for share in variance)
-        ax.set_xlabel(f"first component: {first} of the variance of real rows; second, upwards: {second}")
-
-    return _svg((652, 412), "Rows on two principal components", draw)
+    label = "Rows on two principal components"
+    return _chart(label, (652, 412), (6, 6, 640, 380), _draw_clouds, clouds, variance, frame=_BOX)
 
 
-def _draw_clouds(ax: Axes, clouds: Sequence[Cloud]) -> None:
+def _draw_clouds(ax: Axes, clouds: Sequence[Cloud], variance: tuple[float, float]) -> None:
     """Each kind of rows by a mark of its own."""
     for cloud in clouds:
         color, width, corners, codes = _MARKS[cloud.kind]
         alpha = 0.5 if cloud.kind == "others" else None
         style = {"edgecolor": color, "linewidth": width, "alpha": alpha, "capstyle": "round", "fill": False}
         _stamp(ax, np.rint(cloud.points * [640, 380]), corners, codes, **style)
+    first, second = (f"{100 * share:.0f} %" for share in variance)
     ax.set(xlim=(0, 640), ylim=(0, 380), xticks=[], yticks=[])
+    ax.set_xlabel(f"first component: {first} of the variance of real rows; second, upwards: {second}")
 
 
 def distances_svg(edges: FloatArray, histograms: Sequence[Histogram]) -> Markup:
     """Shares of the rows by their distance to the closest record."""
-    return _svg(
-        (712, 250),
-        "Distances to the closest record",
-        lambda figure: _draw_distances(_axes(figure, (52, 8, 644, 200)), edges, histograms),
-    )
+    label = "Distances to the closest record"
+    return _chart(label, (712, 250), (52, 8, 644, 200), _draw_distances, edges, histograms)
 
 
 def _draw_distances(ax: Axes, edges: FloatArray, histograms: Sequence[Histogram]) -> None:
@@ -221,7 +212,7 @@ def _draw_distances(ax: Axes, edges: FloatArray, histograms: Sequence[Histogram]
 
 def curves_svg(chart: Mapping[str, Any]) -> Markup:
     """Lines of several models, as :class:`imbllm_autogluon.quality.curves.CurveChart` holds them."""
-    return _svg((368, 298), chart["title"], lambda figure: _draw_curves(_axes(figure, (56, 10, 300, 240)), chart))
+    return _chart(chart["title"], (368, 298), (56, 10, 300, 240), _draw_curves, chart)
 
 
 def _draw_curves(ax: Axes, chart: Mapping[str, Any]) -> None:
@@ -243,11 +234,7 @@ def _draw_curves(ax: Axes, chart: Mapping[str, Any]) -> None:
 
 def losses_svg(folds: Mapping[str, Mapping[str, Sequence[float]]]) -> Markup:
     """Loss by step, one line for each fold; `folds` are as :func:`loss_windows` takes them."""
-    return _svg(
-        (704, 276),
-        "Training loss by step, one line for each fold",
-        lambda figure: _draw_losses(_axes(figure, (48, 18, 640, 220)), folds),
-    )
+    return _chart("Training loss by step, one line for each fold", (704, 276), (48, 18, 640, 220), _draw_losses, folds)
 
 
 def _draw_losses(ax: Axes, folds: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
@@ -305,7 +292,7 @@ def _tick_text(value: float) -> str:
 
 
 def _ticks(low: float, high: float, room: float, text: Callable[[float], str] = _tick_text, n: int = 5) -> Ticks:
-    """Round values between two ends, at most about n, and as few as their texts need not to touch."""
+    """Round values between two ends, at most about n; fewer where their texts would touch or be the same."""
     from matplotlib.ticker import MaxNLocator
 
     for most in range(n, 0, -1):
@@ -313,8 +300,10 @@ def _ticks(low: float, high: float, room: float, text: Callable[[float], str] = 
         at = [float(value) for value in found if low <= value <= high]
         texts = [text(value + 0.0) for value in at]
         widest = max(map(_text_width, texts), default=0.0) + _GAP
-        if len(at) < 2 or (at[1] - at[0]) / (high - low) * room >= widest:
+        if len(at) < 2 or ((at[1] - at[0]) / (high - low) * room >= widest and len(set(texts)) == len(texts)):
             break
+    else:
+        at, texts = at[:1], texts[:1]
     return at, texts
 
 
@@ -359,6 +348,19 @@ def _style() -> Iterator[None]:
     with mpl.rc_context(settings | _STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # the browser has the signs that matplotlib's font lacks
         yield
+
+
+def _chart(
+    label: str,
+    size: tuple[float, float],
+    box: tuple[float, float, float, float],
+    draw: Callable[..., None],
+    *data: Any,
+    frame: str = "",
+    cut: Sequence[tuple[str, float]] = (),
+) -> Markup:
+    """A picture of one pair of axes."""
+    return _svg(size, label, lambda figure: draw(_axes(figure, box, frame), *data), cut)
 
 
 def _svg(

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from math import inf
+from pathlib import Path
 
 import pytest
 
@@ -84,3 +86,10 @@ def test_notes_of_many_classes_are_counted_instead_of_filling_the_page() -> None
     assert result("coverage", findings, [1.0] * 4).note == "Of 3 rows. Of 4 rows. Of 5 rows."
     many = [Finding(0.5, note=f"Of {n} rows.") for n in range(10)]
     assert result("coverage", many, [1.0] * 10).note == "Of 0 rows. The other classes have 9 more notes of this sort."
+
+
+def test_the_guide_lists_all_metrics_by_their_group() -> None:
+    guide = (Path(__file__).parents[2] / "docs/guides/report.md").read_text(encoding="utf-8")
+    for group in ("fidelity", "privacy", "utility"):
+        names = ", ".join(name for name, metric in METRICS.items() if metric.group == group)
+        assert re.search(rf"^\| {group}: .* \| {re.escape(names)} \|$", guide, re.MULTILINE), group

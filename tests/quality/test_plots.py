@@ -140,6 +140,7 @@ def test_all_rows_may_be_equal() -> None:
 def test_round_values_lie_inside_the_axis_are_few_and_their_texts_do_not_touch(low: float, size: float) -> None:
     at, texts = _ticks(low, low + size, 200)
     assert len(at) <= 6
+    assert len(set(texts)) == len(texts)
     assert all(low <= tick <= low + size for tick in at)
     places = [(value - low) / size * 200 for value in at]
     for (left, right), (a, b) in zip(pairwise(places), pairwise(texts), strict=True):
