@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray
 
-MOST_POINTS = 120
+_MOST_POINTS = 120
 """Points of a line: those of precision and recall at even steps of recall, longer losses averaged over windows."""
 
 _BINS = 10
@@ -151,7 +151,7 @@ def _precision_recall(name: str, truth: BoolArray, scores: FloatArray) -> Curve:
 
     precision, recall, _ = precision_recall_curve(truth, scores)
     # From the threshold of most rows to that of fewest: recall falls. At each step, the best that is reached there.
-    wanted = np.linspace(1, 0, MOST_POINTS)
+    wanted = np.linspace(1, 0, _MOST_POINTS)
     places = np.unique(np.searchsorted(-recall, -wanted, side="left").clip(0, len(recall) - 1))
     return _curve(name, recall[places], precision[places], float(average_precision_score(truth, scores)))
 
@@ -166,7 +166,7 @@ def _groups(truth: BoolArray, scores: FloatArray, bins: int) -> FloatArray:
 
 
 def _windows(losses: Sequence[float]) -> tuple[list[float], list[float]]:
-    size = math.ceil(len(losses) / MOST_POINTS) or 1
+    size = math.ceil(len(losses) / _MOST_POINTS) or 1
     parts = [losses[start : start + size] for start in range(0, len(losses), size)]
     middles = [(k * size + (len(part) + 1) / 2, sum(part) / len(part)) for k, part in enumerate(parts)]
     finite = [(step, loss) for step, loss in middles if math.isfinite(loss)]

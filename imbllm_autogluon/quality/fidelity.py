@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NEIGHBORS = 5
 """k of the balls around real rows, as in the paper of coverage."""
 
-QUANTILES = 10
+_QUANTILES = 10
 """Bins of a number in inverse KL, of equally many real rows."""
 
 LONE_ROW = "The class has one real row only."
@@ -220,7 +220,7 @@ def inverse_kl(columns: Sequence[PairedColumn]) -> float:
 def _decile_codes(column: PairedColumn) -> tuple[IntArray, IntArray]:
     known, edges = column.known, None
     if column.is_number:
-        deciles = np.linspace(0, 1, QUANTILES + 1)[1:-1]
+        deciles = np.linspace(0, 1, _QUANTILES + 1)[1:-1]
         edges = np.unique(np.quantile(known, deciles, method="nearest")) if len(known) else known
     return _codes(column.real, edges, "left"), _codes(column.synthetic, edges, "left")
 

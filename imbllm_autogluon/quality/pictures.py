@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from imbllm_autogluon.quality.columns import PairedColumn
     from imbllm_autogluon.quality.evaluation import Distances
 
-MOST_COLUMNS, MOST_MAPPED = 24, 20
+MOST_COLUMNS, _MOST_MAPPED = 24, 20
 """Columns that are drawn, the worst ones, and that a map of associations shows."""
 
-MOST_POINTS = 500
+_MOST_POINTS = 500
 """Points of one kind of rows in the plane; of more, as many are drawn at random."""
 
-MOST_LEVELS = 8
+_MOST_LEVELS = 8
 """Levels that have a bar of their own, the most frequent real ones; the others share one."""
 
 _MOST_ROWS = 5_000
@@ -219,7 +219,7 @@ def _shown_levels(
     """The most frequent levels, the rest and missing cells."""
     order = 1 + np.lexsort((-synthetic[1:], -real[1:]))
     # A bar for "1 others" would take as much room as that level's own.
-    order, rest = (order, order[:0]) if len(order) <= MOST_LEVELS + 1 else np.split(order, [MOST_LEVELS])
+    order, rest = (order, order[:0]) if len(order) <= _MOST_LEVELS + 1 else np.split(order, [_MOST_LEVELS])
     texts = [*(names[int(code) - 1] for code in order), f"{len(rest)} others", "missing"]
     shares = [np.append(side[order], [side[rest].sum(), side[0]]) for side in (real, synthetic)]
     kept = [k for k in range(len(texts)) if k < len(order) or shares[0][k] or shares[1][k]]
@@ -243,9 +243,9 @@ class AssociationMaps(NamedTuple):
 
 def association_maps(rows: Compared, worst_first: list[str]) -> AssociationMaps | None:
     """Strengths of the 20 worst columns in the table's order; None where there are no two columns."""
-    kept = set(worst_first[:MOST_MAPPED])
+    kept = set(worst_first[:_MOST_MAPPED])
     columns = [column for column in paired_columns(rows.real, rows.synthetic) if str(column.name) in kept]
-    columns = columns[:MOST_MAPPED]
+    columns = columns[:_MOST_MAPPED]
     if len(columns) < 2:
         return None
     found = associations(columns, rows.weights), associations(columns, synthetic=True)
@@ -278,7 +278,7 @@ def plane(rows: Compared, seed: int = 0) -> tuple[list[Cloud], tuple[float, floa
     }
     tables = {kind: table for kind, (_, table) in named.items() if table is not None}
     drawn = {
-        kind: table.iloc[draw(len(table), MOST_POINTS, child_rng(seed, "order", "embedding", kind))]
+        kind: table.iloc[draw(len(table), _MOST_POINTS, child_rng(seed, "order", "embedding", kind))]
         for kind, table in tables.items()
     }
     spaces = {

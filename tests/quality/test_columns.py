@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from imbllm_autogluon.errors import TableError
-from imbllm_autogluon.quality.columns import LARGEST, PairedColumn, check_pair, paired_columns, row_codes, shared_codes
+from imbllm_autogluon.quality.columns import _LARGEST, PairedColumn, check_pair, paired_columns, row_codes, shared_codes
 from imbllm_autogluon.quality.privacy import copied_share
 from tests.quality.frames import mixed_rows
 
@@ -91,7 +91,7 @@ def test_large_whole_numbers_keep_every_digit() -> None:
 
 
 def test_an_infinite_written_number_stands_far_out_and_an_infinite_real_one_is_refused() -> None:
-    assert pair([1.0], [np.inf]).synthetic.tolist() == [LARGEST]
+    assert pair([1.0], [np.inf]).synthetic.tolist() == [_LARGEST]
     with pytest.raises(TableError, match="'a' holds an infinite number"):
         pair([1.0, -np.inf], [1.0, 2.0])
 

@@ -57,12 +57,6 @@ def test_the_figures_are_those_of_equation_six() -> None:
     assert found.density == pytest.approx((between <= radii[:, None]).sum() / (4 * 40))
 
 
-def test_pure_copies_are_covered_and_lie_in_their_own_ball_too() -> None:
-    real = mixed_rows(100)
-    found = density_and_coverage(real, real.sample(frac=1, random_state=0), k=5)
-    assert (found.density, found.coverage) == (pytest.approx((5 + 1) / 5), 1.0)
-
-
 def test_copies_of_rows_that_all_occur_many_times_are_covered() -> None:
     real = pd.DataFrame({"a": [0.1, 0.2, 0.7] * 20, "b": ["x", "y", "z"] * 20})
     assert density_and_coverage(real, real.iloc[:3]).coverage == 1.0
@@ -74,14 +68,6 @@ def test_rows_drawn_anew_have_density_one_and_nearly_full_coverage() -> None:
     found = density_and_coverage(mixed_rows(800), mixed_rows(800, 1))
     assert found.density == pytest.approx(1.0, abs=0.1)
     assert found.coverage == pytest.approx(1 - 2**-5, abs=0.03)
-
-
-def test_rows_that_crowd_in_one_place_are_dense_but_cover_little() -> None:
-    rng = np.random.default_rng(0)
-    real = pd.DataFrame(rng.normal(size=(400, 2)), columns=["a", "b"])
-    found = density_and_coverage(real, real * 0.05)
-    assert found.density > 0.5
-    assert found.coverage < 0.1
 
 
 @pytest.mark.parametrize(
@@ -189,12 +175,6 @@ def test_the_figure_of_a_category_is_the_one_computed_by_hand() -> None:
     assert inverse_kl(column(list("xxxy")), column(list("xyyz"))) == pytest.approx(1 / (1 + divergence))
 
 
-def test_rows_drawn_anew_score_nearly_one_and_shuffled_columns_do_too() -> None:
-    real = mixed_rows(2000)
-    assert inverse_kl(real, mixed_rows(2000, 1)) > 0.99
-    assert inverse_kl(real, real.assign(number=real["number"].sample(frac=1, random_state=0).to_numpy())) == 1.0
-
-
 def test_numbers_are_counted_in_the_deciles_of_the_real_ones() -> None:
     real = column(np.arange(100.0))
     assert inverse_kl(real, column(np.repeat(np.arange(4.5, 100, 10), 10))) == pytest.approx(1.0, abs=0.01)
@@ -208,11 +188,6 @@ def test_a_missing_value_is_a_level() -> None:
     real = column([1.0, 2.0] * 50 + [None] * 100)
     assert inverse_kl(real, real) == 1.0
     assert inverse_kl(real, column([1.0, 2.0] * 100)) < 0.5
-
-
-def test_numbers_where_the_real_ones_are_all_missing_count_as_one_level() -> None:
-    gone = column(np.full(50, np.nan))
-    assert inverse_kl(gone, column(np.arange(50.0))) == inverse_kl(gone, column(np.full(50, np.inf))) < 0.5
 
 
 def test_two_numbers_are_compared_by_their_correlation() -> None:
@@ -313,14 +288,6 @@ def test_the_same_row_over_and_over_is_neither_distinct_nor_varied() -> None:
     assert found.measure("category coverage").verdict == "poor"
 
 
-def test_variety_is_that_of_as_many_rows_of_each_side() -> None:
-    real = pd.DataFrame({"a": np.random.default_rng(0).normal(size=100)})
-    found = measure("distinct rows", real, pd.concat([real] * 20))
-    assert "Among 100 rows" in found.note
-    assert found.value == pytest.approx(1 - 0.05, abs=0.06) or found.verdict == "poor"
-    assert measure("distinct rows", real, pd.DataFrame({"a": np.arange(2000.0)})).value == 1.0
-
-
 def test_real_rows_that_are_all_equal_have_no_entropy_to_compare_with() -> None:
     real = pd.DataFrame({"a": ["x"] * 20})
     assert measure("entropy", real, real).value == 1.0
@@ -361,13 +328,6 @@ def test_rows_of_one_source_cannot_be_told_apart() -> None:
 def test_a_column_that_is_unlike_gives_every_row_away(change: dict[str, object]) -> None:
     real = mixed_rows(300)
     assert discriminator_auc(real, mixed_rows(300, 1).assign(**change)) > 0.95
-
-
-def test_columns_that_are_right_alone_but_wrong_together_are_told_apart() -> None:
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=500)
-    real = pd.DataFrame({"a": x, "b": x})
-    assert discriminator_auc(real, real.assign(b=rng.permutation(x))) > 0.9
 
 
 def test_independent_columns_of_forty_rows_are_told_from_real_ones() -> None:
@@ -416,13 +376,6 @@ def test_one_row_written_over_and_over_is_told_apart_even_if_it_is_a_copy() -> N
     real, synthetic = mixed_rows(600), mixed_rows(600, 1)
     synthetic.iloc[:300] = real.iloc[[7] * 300].to_numpy()
     assert discriminator_auc(real, synthetic.astype(real.dtypes)) > 0.65
-
-
-@pytest.mark.parametrize("values", [3, 6, 12])
-def test_two_samples_of_few_different_rows_cannot_be_told_apart(values: int) -> None:
-    rng = np.random.default_rng(0)
-    sides = [pd.DataFrame(rng.integers(0, values, (900, 3))) for _ in range(2)]
-    assert discriminator_auc(*sides) == pytest.approx(0.5, abs=0.04)
 
 
 def test_half_a_table_of_copies_does_not_hide_that_the_other_half_is_wrong() -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from imbllm_autogluon.errors import TableError
 from imbllm_autogluon.quality.pictures import (
-    MOST_LEVELS,
-    MOST_MAPPED,
-    MOST_POINTS,
+    _MOST_LEVELS,
+    _MOST_MAPPED,
+    _MOST_POINTS,
     Cloud,
     ColumnShares,
     Compared,
@@ -52,11 +52,6 @@ def test_synthetic_rows_of_no_real_class_are_left_out() -> None:
     assert compared_rows(TABLE, written, "y").synthetic["x"].tolist() == [70, 71, 74]
     with pytest.raises(TableError, match="no synthetic row has a class of 'y'"):
         compared_rows(TABLE, written.assign(y="new"), "y")
-
-
-def test_without_a_label_all_columns_and_rows_are_compared() -> None:
-    rows = compared_rows(TABLE, TABLE.head(3))
-    assert (len(rows.real), list(rows.real.columns), rows.others, rows.holdout) == (100, ["x", "y"], None, None)
 
 
 def test_of_large_tables_some_rows_are_drawn_and_always_the_same() -> None:
@@ -131,7 +126,7 @@ def test_a_column_without_a_value_is_the_bar_of_missing_cells_alone() -> None:
 
 def test_many_levels_share_a_bar_and_count_whole_in_the_distance() -> None:
     found = shares([f"level {k}" for k in range(40)] * 2, [f"new {k}" for k in range(40)])
-    assert len(found.levels) == MOST_LEVELS + 1
+    assert len(found.levels) == _MOST_LEVELS + 1
     assert found.levels[-1] == "72 others"
     assert found.total_variation == pytest.approx(1)
 
@@ -159,7 +154,7 @@ def test_of_many_columns_the_worst_are_mapped_in_the_order_of_the_table() -> Non
     maps = association_maps(rows, list(rows.real.columns)[::-1])
     assert maps is not None
     assert list(maps.names) == list(rows.real.columns)[10:]
-    assert maps.left_out == 30 - MOST_MAPPED
+    assert maps.left_out == 30 - _MOST_MAPPED
 
 
 def test_pairs_of_too_few_rows_are_empty_and_no_gap() -> None:
@@ -194,16 +189,10 @@ def test_rows_that_differ_lie_apart_and_equal_rows_lie_on_each_other() -> None:
     assert set(map(tuple, own.points)) == set(map(tuple, synthetic.points))
 
 
-def test_levels_that_real_rows_lack_and_missing_cells_are_placed_too() -> None:
-    real = mixed_rows(60)
-    written = mixed_rows(30, seed=1).assign(words="never seen", number=np.nan)
-    assert len(plane(compared_rows(real, written))[0][-1].points) == 30
-
-
 def test_of_many_rows_some_are_drawn_and_the_count_says_so() -> None:
     many = pd.DataFrame({"x": np.arange(2000.0), "y": np.arange(2000) % 11})
     clouds = plane(compared_rows(many, many), seed=3)[0]
-    assert [(len(cloud.points), cloud.rows) for cloud in clouds] == [(MOST_POINTS, 2000)] * 2
+    assert [(len(cloud.points), cloud.rows) for cloud in clouds] == [(_MOST_POINTS, 2000)] * 2
     np.testing.assert_array_equal(clouds[0].points, plane(compared_rows(many, many), seed=3)[0][0].points)
 
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from imbllm_autogluon.quality import plots
 from imbllm_autogluon.quality.curves import calibration_chart, precision_recall_chart
-from imbllm_autogluon.quality.pictures import MOST_POINTS, column_shares, compared_rows, pictures
+from imbllm_autogluon.quality.pictures import _MOST_POINTS, column_shares, compared_rows, pictures
 from imbllm_autogluon.quality.plots import _day_ticks, _shortened, _text_width, _ticks
 from tests.quality.evaluations import evaluation_of
 from tests.quality.test_reports import labelled
@@ -123,7 +123,7 @@ def test_odd_columns_are_drawn(real: Any, synthetic: Any) -> None:
 def test_large_tables_have_small_pictures() -> None:
     many = pd.DataFrame({f"c{k}": RNG.normal(size=2000) for k in range(40)})
     found = pictures(compared_rows(many, many, None, many), evaluation_of(many[:50], many[:50]).distances)
-    assert len(plots.plane_svg(found.clouds, found.variance)) < 160 * MOST_POINTS
+    assert len(plots.plane_svg(found.clouds, found.variance)) < 160 * _MOST_POINTS
     assert found.associations is not None
     assert len(plots.associations_svg(found.associations)) < 80_000
     assert max(len(plots.column_svg(column)) for column in found.columns[:3]) < 6_000
