@@ -50,8 +50,8 @@ _STYLE = {
     "text.color": _FAINT, "axes.labelcolor": _FAINT, "axes.edgecolor": _RULE, "axes.axisbelow": True,
     "axes.titlesize": 11, "axes.titleweight": "bold", "axes.titlecolor": _INK, "axes.titlelocation": "left",
     "axes.labelsize": 11, "grid.color": _RULE, "xtick.labelcolor": _FAINT, "xtick.labelsize": 11,
-    "xtick.major.size": 0, "xtick.major.pad": 7, "ytick.labelcolor": _FAINT, "ytick.labelsize": 11,
-    "ytick.major.size": 0,
+    "xtick.major.size": 0, "xtick.major.pad": 5, "ytick.labelcolor": _FAINT, "ytick.labelsize": 11,
+    "ytick.major.size": 0, "ytick.major.pad": 7,
 }  # fmt: skip
 _NOT_SET = ("backend", "backend_fallback", "interactive", "timezone", "toolbar")
 
