@@ -156,7 +156,7 @@ def episode(frame: pd.DataFrame, rng: np.random.Generator) -> Episode | None:
         return None
     known = label.isin(set(label.iloc[support])).to_numpy()
     learned, own = rows.iloc[support], label.iloc[support]
-    schema = TableSchema.of_labelled(learned, own)
+    schema = TableSchema.from_labeled(learned, own)
     cells, codes = schema.encode(learned), schema.encode_label(own)
     vocabulary = SchemaVocabulary.fit(schema, cells, codes, max_bins=int(rng.choice([16, 32, 32, 48])))
     encoding = vocabulary.encoding(fused=True)

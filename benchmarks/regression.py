@@ -230,7 +230,7 @@ def feature_quality(
     """
     if not isinstance(model.generator_, FeatureGenerator):
         return {}
-    features, scaled = model._features(X), model._standardised(targets)
+    features, scaled = model._features(X), model._standardized(targets)
     assigned, counts = model.bins_.assign(targets), model.bins_.counts(targets)
     made = model.generator_.generate(counts, child_seed(seed, "decoding", "quality"), model.threads).first(counts)
     if not len(made.features):  # the gate let nothing through

@@ -32,14 +32,14 @@ _MOST_CLASSES = 1000
 """Classes above which a label is taken for a number or an identifier."""
 
 
-SHOWN = (
+_SHOWN = (
     "weighting", "focal_gamma", "oversampling_cap", "instruction", "suppression", "target_prior", "calibration",
     "decisions", "query_orders", "backbone", "device", "layers", "width", "steps", "learning_rate",
 )  # fmt: skip
 """Settings that are parameters of the classifier: measures against a copied prior, and what most others change."""
 
 
-class LanguageModelClassifier(SettingsMixin, ClassifierMixin, BaseEstimator, config=ClassifierConfig, shown=SHOWN):  # type: ignore[misc]
+class LanguageModelClassifier(SettingsMixin, ClassifierMixin, BaseEstimator, config=ClassifierConfig, shown=_SHOWN):  # type: ignore[misc]
     """A decoder asked for the class of a row, with measures against copying the class shares of its training set.
 
     Rows are sentences; the class is the answer to ``Y is`` behind a row's clauses, scored for every class at once.

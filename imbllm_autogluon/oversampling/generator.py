@@ -419,7 +419,7 @@ class LanguageGenerator:
         kinds: Mapping[ColumnName, Kind] | None,
     ) -> EncodedDataset:
         """Encode the fold and keep what is needed of the classes that are to be written."""
-        schema = TableSchema.of_labelled(X, y, kinds)
+        schema = TableSchema.from_labeled(X, y, kinds)
         assert schema.label is not None
         cells, codes, labels = schema.encode(X), schema.encode_label(y), list(schema.label.categories)
         by_code = _counts_by_code(counts, labels, labels)

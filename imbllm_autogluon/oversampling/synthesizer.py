@@ -223,7 +223,7 @@ def write_rows(
     --------
     >>> import pandas as pd
     >>> from imbllm_autogluon.tables.labeled import LabeledTable
-    >>> table = LabeledTable.of(pd.DataFrame({"age": range(20), "sick": ["no"] * 14 + ["yes"] * 6}), "sick")
+    >>> table = LabeledTable.from_frame(pd.DataFrame({"age": range(20), "sick": ["no"] * 14 + ["yes"] * 6}), "sick")
     >>> rows, _ = write_rows(table, {"yes": 3}, {"steps": 1, "warmup_steps": 1})
     >>> rows["sick"].tolist()
     ['yes', 'yes', 'yes']

@@ -265,7 +265,7 @@ def _summary(model: LatentDiffRegressor) -> dict[str, Any]:
     report = model.report_
     curve: Any = report.curves["encoder"]
     return {
-        "method": model.config().treatment.method,
+        "method": model.config().imbalance.method,
         "epochs": len(curve.train),
         "stopped_by": curve.stopped,
         "ratio": report.ratio,

@@ -190,10 +190,7 @@ def allocate(errors: FloatArray, counts: IntArray, config: AllocationConfig, rat
 def counts_by_priority(
     y: FloatArray, bins: TargetBins, config: AllocationConfig, errors: FloatArray | None = None
 ) -> dict[int, int]:
-    """New rows by number of the bin, by :func:`allocate`; bins that get none are left out.
-
-    `y` are the real targets, shape (n,); without `errors` only scarcity counts, whatever λ is.
-    """
+    """New rows by bin for real targets (n,), where any, by :func:`allocate`; without errors only scarcity counts."""
     sizes = bins.counts(y)
     wanted = allocate(np.zeros(len(sizes)) if errors is None else errors, sizes, config)
     return {number: int(n) for number, n in enumerate(wanted) if n}

@@ -84,7 +84,7 @@ class AllocationConfig(Config):
     """Synthetic features for each real row; the paper uses 0.2 to 0.8. More helps rare targets and harms common ones;
     how much, differs a lot between tables. `auto` tries amounts up to 2 on the rows that the encoder held out, and
     takes the one that surely lowers the error by bin most and keeps to `overall_budget`; fewer than 50 such rows tell
-    nothing, and it is 0.2. With 0 the head is trained anew on the real features alone, which is a control."""
+    nothing, and it is 0.2. With 0 the head is retrained on the real features alone, which is a control."""
     overall_budget: Annotated[float, Range(0.0, 10.0)] = 0.02
     """With `auto`: how much higher the error over all held-out rows may become, as a share."""
     synthetic: Literal["diffusion", "copies"] = "diffusion"
@@ -110,13 +110,13 @@ class GateConfig(Config):
     pooled_below: Annotated[int, Range(2, 1000)] = 5
     """Bins of fewer rows use the covariance and the quantile pooled over all bins."""
     gate_rounds: Annotated[int, Range(1, 100)] = 5
-    """Times that refused features are drawn anew; what is missing then stays missing, and is reported."""
+    """Times that refused features are drawn again; what is missing then stays missing, and is reported."""
 
 
 @documented
 @dataclass(frozen=True)
 class MethodConfig(Config):
-    """The treatment of rare targets, and the bins by which they are counted."""
+    """The method for rare targets, and the bins by which they are counted."""
 
     method: Literal["latent_diff", "none", "lds", "fds", "dense_weight", "balanced_mse", "rank_sim"] = "latent_diff"
     """`none`: the encoder and its head as trained; the others are peers on the same encoder."""
@@ -135,7 +135,7 @@ class MethodConfig(Config):
     2 % over all rows, against 6 %."""
     head_shrinkage: Annotated[float, Range(0.0, 1000.0)] = 1e-3
     """How strongly the retrained head is drawn to the one trained with the encoder: the weight of their squared
-    distance, in standardised features, beside the mean loss."""
+    distance, in standardised features, next to the mean loss."""
 
 
 @documented
@@ -149,7 +149,7 @@ class LatentDiffConfig(Config):
     1.5
     """
 
-    treatment: MethodConfig = field(default_factory=MethodConfig)
+    imbalance: MethodConfig = field(default_factory=MethodConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     allocation: AllocationConfig = field(default_factory=AllocationConfig)

@@ -103,19 +103,13 @@ class FeatureGenerator:
 
     def _draw(self, ask: IntArray, seed: int, threads: int | None) -> tuple[FloatArray, FloatArray, IntArray]:
         """Candidates with their targets and bins."""
-        bins = np.repeat(np.arange(len(ask)), ask)
-        targets = self._targets(bins, child_rng(seed, "values", "targets"))
-        features = self.diffusion.sample(targets, self.config.diffusion, seed, threads)
-        return features.astype(np.float64), targets, bins
-
-    def _targets(self, bins: IntArray, rng: np.random.Generator) -> FloatArray:
-        """Targets to condition on: the bins' real ones in turn, or their centres."""
+        bins, rng = np.repeat(np.arange(len(ask)), ask), child_rng(seed, "values", "targets")
         targets = self._centres[bins]
         if self.config.allocation.synthetic_targets == "observed":
-            for b in np.unique(bins):
-                rows = np.flatnonzero(bins == b)
-                targets[rows] = np.resize(rng.permutation(self._of_bin[int(b)]), len(rows))
-        return targets
+            for b in np.flatnonzero(ask):  # the real targets of a bin in turn
+                targets[bins == b] = np.resize(rng.permutation(self._of_bin[int(b)]), ask[b])
+        features = self.diffusion.sample(targets, self.config.diffusion, seed, threads)
+        return features.astype(np.float64), targets, bins
 
 
 def _candidates(wanted: IntArray, drawn: IntArray, accepted: IntArray) -> IntArray:

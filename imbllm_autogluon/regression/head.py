@@ -145,21 +145,16 @@ def choose_ratio(
     its standard error: a few held-out rows decide about rare bins, and where noise chooses, rare targets lose as often
     as they gain. `made` holds synthetic features for the highest of the ratios, allocated by the `errors` of bins.
 
-    Returns
-    -------
-    ratio : float or None
-        Synthetic features for each real row; None: no retrained head was better beyond doubt, and the first stays.
-    trials : DataFrame
-        Tried ratios as index; of the held-out rows, in deviations of the target: `overall`, mean absolute error over
-        all rows; `by_bin`, the mean over bins; `noise`, the standard error of what `by_bin` gains. The row named NaN
-        is the encoder's own head.
+    Returns the ratio, or None where no retrained head was better beyond doubt and the first stays, and the trials by
+    ratio, NaN for the encoder's own head. Their columns, of the held-out rows in deviations of the target: `overall`,
+    mean absolute error over all rows; `by_bin`, the mean over bins; `noise`, the standard error of its gain.
     """
     counts = np.bincount(real.assigned, minlength=len(errors))
     learned = real.take(np.setdiff1d(np.arange(len(real.targets)), held_out))
     heads = [start]
     for ratio in RATIOS:
         part = made.first(allocate(errors, counts, config.allocation, ratio))
-        heads.append(start.retrained(learned, part, config.treatment))
+        heads.append(start.retrained(learned, part, config.imbalance))
     trials = _evaluate(heads, real.take(held_out)).set_axis([float("nan"), *RATIOS], axis=0).rename_axis("ratio")
     most = (1.0 + config.allocation.overall_budget) * trials["overall"].iloc[0]
     sure = trials["by_bin"].iloc[0] - trials["by_bin"] - trials["noise"]

@@ -28,7 +28,7 @@ from imbllm_autogluon.regression.config import LatentDiffConfig
 from imbllm_autogluon.regression.diffusion import LatentDiffusion
 from imbllm_autogluon.regression.gate import FeatureGenerator, RealFeatures, SyntheticFeatures
 from imbllm_autogluon.regression.head import RATIOS, FeatureScale, Head, choose_ratio
-from imbllm_autogluon.regression.losses import Treatment
+from imbllm_autogluon.regression.losses import ImbalanceMethod
 from imbllm_autogluon.regression.network import TableMatrix, TabularEncoder
 from imbllm_autogluon.regression.training import fit_encoder
 from imbllm_autogluon.tables import TableSchema
@@ -59,7 +59,6 @@ _SHOWN = (
     "method", "encoder_method", "n_bins", "bins", "head", "generation_ratio", "overall_budget", "error_weight",
     "synthetic", "guidance", "gate_quantile", "feature_size", "encoder_width", "encoder_epochs", "diffusion_steps",
 )  # fmt: skip
-"""Settings that are parameters of the regressor."""
 
 
 class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=LatentDiffConfig, shown=_SHOWN):  # type: ignore[misc]
@@ -112,8 +111,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
 
     diffusion_: LatentDiffusion | None
     generator_: FeatureGenerator | None
-    _config: LatentDiffConfig
-    """That of the fit, whatever parameters are set later."""
+    _config: LatentDiffConfig  # that of the fit, whatever parameters are set later
 
     def __init__(
         self,
@@ -148,13 +146,15 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
             Weight of each row in the losses, shape (n,), at least 0.
         """
         ends = None if self.time_limit is None else time.monotonic() + self.time_limit
-        self._config = config = self.config()
+        config = self.config()
         frame, targets, weights = self._rows(X, y, sample_weight)
+        self.__dict__.pop("_head", None)  # a fit that fails leaves nothing that predicts
+        self._config = config
         self._seed, self.diffusion_, self.generator_ = base_seed(self.random_state), None, None
-        self.bins_ = TargetBins.fit(targets, config.treatment.n_bins, config.treatment.bins)
+        self.bins_ = TargetBins.fit(targets, config.imbalance.n_bins, config.imbalance.bins)
         self.report_ = LatentReport(self.bins_.describe(targets))
         self._centre, self._spread = float(targets.mean()), float(targets.std())
-        scaled, generates = self._standardised(targets), config.treatment.method == "latent_diff"
+        scaled, generates = self._standardized(targets), config.imbalance.method == "latent_diff"
         self._fit_encoder(frame, scaled, weights, _left(ends, _ENCODER_SHARE if generates else 1.0))
         if generates:
             self._retrain_head(self._features(frame), scaled, weights, ends)
@@ -174,16 +174,17 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         check_is_fitted(self)
         settings = current_names(settings, LatentDiffConfig)
         refuse_unknown_keys(settings, LatentDiffConfig.head_keys())
-        if self.config().treatment.method != "latent_diff":
-            raise InvalidInputError("only method='latent_diff' trains a head anew; fit a regressor of that method.")
+        if self._config.imbalance.method != "latent_diff":
+            raise InvalidInputError("only method='latent_diff' retrains a head; fit a regressor of that method.")
         other: LatentDiffRegressor = clone(self).set_params(**settings)
         parameters = self.get_params(deep=False)
         fitted = {name: value for name, value in vars(self).items() if name not in parameters}
-        other.__dict__.update({**fitted, "_config": other.config(), "generator_": None})
+        config = LatentDiffConfig.from_flat({**self._config.flat(), **settings})
+        other.__dict__.update({**fitted, "_config": config, "generator_": None})
         frame, targets, weights = other._rows(X, y, sample_weight)
         kept = {stage: taken for stage, taken in self.report_.seconds.items() if stage in {"encoder", "denoiser"}}
         other.report_ = LatentReport(self.bins_.describe(targets), dict(self.report_.curves), kept)
-        other._retrain_head(self._features(frame), self._standardised(targets), weights, None)
+        other._retrain_head(self._features(frame), self._standardized(targets), weights, None)
         return other
 
     def predict(self, X: Any) -> FloatArray:
@@ -209,7 +210,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
             self.encoder_, self.report_.curves["encoder"], self._held_out = fit_encoder(
                 *self.matrix_.transform(X),
                 scaled,
-                Treatment.from_config(config, scaled, self.bins_.scaled(self._centre, self._spread), weights),
+                ImbalanceMethod.from_config(config, scaled, self.bins_.scaled(self._centre, self._spread), weights),
                 config.encoder,
                 cardinalities=self.matrix_.cardinalities,
                 seed=self._seed,
@@ -222,7 +223,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         matrix, bias = (part.detach().numpy() for part in self.encoder_.head.parameters())
         self._start = self._head = self._scale.head_on_scaled(Head(matrix[0], float(bias[0])))
 
-    def _standardised(self, targets: FloatArray) -> FloatArray:
+    def _standardized(self, targets: FloatArray) -> FloatArray:
         """Targets in deviations from the mean of those that were fitted."""
         scaled: FloatArray = (targets - self._centre) / self._spread
         return scaled
@@ -254,7 +255,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
                 ratio, self.report_.trials = choose_ratio(self._start, real, self._held_out, made, errors, config)
                 wanted = allocate(errors, counts, allocation, ratio or 0.0)
                 made = made.first(wanted)
-            self._head = self._start if ratio is None else self._start.retrained(real, made, config.treatment)
+            self._head = self._start if ratio is None else self._start.retrained(real, made, config.imbalance)
         self.report_.ratio = ratio
         self.report_.add_synthetic(errors, wanted, made)
 
@@ -267,7 +268,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
                 return SyntheticFeatures.copies(real, wanted, self._seed)
         if self.diffusion_ is None:
             self.diffusion_ = self._fit_diffusion(real, _left(ends, _DENOISER_SHARE))
-        self.generator_ = FeatureGenerator(self.diffusion_, real, self._standardised(self.bins_.centres), self._config)
+        self.generator_ = FeatureGenerator(self.diffusion_, real, self._standardized(self.bins_.centres), self._config)
         with self.report_.timed("sampling"):
             return self.generator_.generate(wanted, self._seed, self.threads)
 
@@ -414,7 +415,7 @@ class LatentReport:
     seconds: dict[str, float] = field(default_factory=dict)
     """Seconds of each stage."""
     ratio: float | None = None
-    """Synthetic features for each real row that the head was trained with; None: it was not trained anew."""
+    """Synthetic features for each real row that the head was trained with; None: it was not retrained."""
     trials: pd.DataFrame | None = None
     """Errors of held-out rows by ratio, where the ratio was chosen by them."""
     notes: list[str] = field(default_factory=list)

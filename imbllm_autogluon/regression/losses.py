@@ -35,7 +35,7 @@ _MOMENTUM = 0.9  # share of the older statistics of features that an epoch keeps
 _LEAST_RATIO, _MOST_RATIO = 0.1, 10.0
 
 
-class Treatment(NamedTuple):
+class ImbalanceMethod(NamedTuple):
     """What an encoder is trained with."""
 
     loss: _WeightedMSE
@@ -48,12 +48,12 @@ class Treatment(NamedTuple):
     @classmethod
     def from_config(
         cls, config: LatentDiffConfig, targets: FloatArray, bins: TargetBins, row_weights: FloatArray | None = None
-    ) -> Treatment:
+    ) -> ImbalanceMethod:
         """That of the method, or of `encoder_method` with ``"latent_diff"``, for standardised targets (n,).
 
         The user's `row_weights` (n,) multiply those of the method.
         """
-        chosen = config.treatment
+        chosen = config.imbalance
         method = chosen.encoder_method if chosen.method == "latent_diff" else chosen.method
         losses: dict[str, type[_WeightedMSE]] = {"balanced_mse": _BalancedMSE, "rank_sim": _RankSim}
         smoother = _FeatureSmoothing(bins, config.encoder.feature_size) if method == "fds" else None
@@ -152,23 +152,17 @@ class _Ranks(torch.autograd.Function):
 def lds_weights(
     y: npt.ArrayLike, bins: TargetBins, kind: _Reweighting = "sqrt_inverse", size: int = 5, sigma: float = 2.0
 ) -> FloatArray:
-    """Label distribution smoothing: the inverse of how frequent a target's bin and its neighbours are.
+    """Label distribution smoothing: weights of mean 1, the inverse of how frequent a bin and its neighbours are, (n,).
 
     Parameters
     ----------
     y
         Training targets, shape (n,).
-    bins
-        Bins of the target.
     kind
         ``"inverse"`` of the counts, or of their square roots, which the authors recommend for skewed targets.
     size, sigma
         Gaussian window over neighbouring bins: its bins, an odd number, and its standard deviation in bins, above 0;
         5 and 2 are the authors'.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n,), float64, mean 1
 
     References
     ----------
@@ -196,7 +190,7 @@ def _gaussian_window(size: int, sigma: float) -> FloatArray:
 
 
 def dense_weights(y: npt.ArrayLike, alpha: float = 1.0, floor: float = 1e-3) -> FloatArray:
-    """DenseWeight: weights fall linearly with the density of the target.
+    """DenseWeight: weights of mean 1, shape (n,), that fall linearly with the density of the target.
 
     Parameters
     ----------
@@ -207,10 +201,6 @@ def dense_weights(y: npt.ArrayLike, alpha: float = 1.0, floor: float = 1e-3) -> 
     floor
         Smallest weight before scaling to mean 1, 1e-6 to 1: ``max(1 - alpha * density, floor)``, densities scaled to
         0 .. 1. The authors use 1e-6.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n,), float64, mean 1
 
     References
     ----------

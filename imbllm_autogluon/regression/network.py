@@ -162,7 +162,7 @@ class TabularEncoder(nn.Module):
         self.numbers = _PeriodicEmbedding(n_numbers) if periodic else nn.Identity()
         embeddings = [_embedding(levels) for levels in cardinalities]
         self.categories = nn.ModuleList(embeddings)
-        width = self.numbers.size if isinstance(self.numbers, _PeriodicEmbedding) else n_numbers
+        width = n_numbers * (_UNITS + 1) if periodic else n_numbers
         width += sum(embedding.embedding_dim for embedding in embeddings)
         self.layers = nn.Sequential(*_layers(width, config))
         self.head = nn.Linear(config.feature_size, 1)
@@ -220,13 +220,12 @@ class _ResidualBlock(nn.Module):
 
 
 class _PeriodicEmbedding(nn.Module):
-    """Embeds each of p numbers; all columns share the layer of units (Gorishniy et al. 2022, "PLR (lite)", 3.3)."""
+    """Units of each of p numbers, then the numbers; all share a layer (Gorishniy et al. 2022, "PLR (lite)", 3.3)."""
 
     def __init__(self, n_numbers: int) -> None:
         super().__init__()
         self.frequencies = nn.Parameter(torch.randn(n_numbers, _FREQUENCIES) * _DEVIATION)
         self.shared = nn.Linear(2 * _FREQUENCIES, _UNITS)
-        self.size = n_numbers * (_UNITS + 1)  # those of each column, and the number itself
 
     def forward(self, numbers: Tensor) -> Tensor:
         angles = 2 * math.pi * numbers[:, :, None] * self.frequencies

@@ -99,7 +99,8 @@ def smogn(
         parts.append(_rows_of_bin(table, chosen, n, config, child_rng(seed, "interpolation", "smogn", number)))
     cells, parents, targets = zip(*parts, strict=True)
     rows = schema.decode(Cells.concat(cells), X.iloc[np.concatenate(parents)].reset_index(drop=True))
-    return rows, _as_target(np.concatenate(targets), y)
+    moved, whole = np.concatenate(targets), pd.api.types.is_integer_dtype(y.dtype)
+    return rows, pd.Series(np.rint(moved) if whole else moved, name=y.name).astype(y.dtype)
 
 
 class _Pairs(NamedTuple):
@@ -133,7 +134,7 @@ def _rows_of_bin(
 
 
 def _seeds_and_rows(inside: BoolArray, target: FloatArray, centre: float, k: int) -> tuple[IntArray, IntArray]:
-    """Rows of a bin, and rows of similar target: these, and where they are few, the nearest targets beside them."""
+    """Rows of a bin, and rows of similar target: these, and where they are few, the nearest targets next to them."""
     seeds, distance = np.flatnonzero(inside), np.where(inside, -1.0, np.abs(target - centre))
     nearest = np.argsort(distance, kind="stable")[: max(k + 1, len(seeds))]
     similar = np.sort(nearest).astype(np.int64)
@@ -150,12 +151,12 @@ def _draw_pairs(
     if rows.n_rows == 1 or n_rows == 0:
         return _Pairs(drawn, drawn, np.ones(n_rows, dtype=bool), epsilon)
     unique, place = np.unique(drawn, return_inverse=True)
-    nearest, is_far = _neighbours(space, rows, unique, min(k, rows.n_rows - 1))
+    nearest, is_far = _neighbors(space, rows, unique, min(k, rows.n_rows - 1))
     column = rng.integers(0, nearest.shape[1], n_rows)
     return _Pairs(drawn, nearest[place, column], is_far[place, column], epsilon)
 
 
-def _neighbours(space: MixedSpace, rows: Cells, seeds: IntArray, k: int) -> tuple[IntArray, BoolArray]:
+def _neighbors(space: MixedSpace, rows: Cells, seeds: IntArray, k: int) -> tuple[IntArray, BoolArray]:
     """The k nearest rows of each seed, and which are farther than half the median distance to the others."""
     nearest = np.zeros((len(seeds), k), dtype=np.int64)
     is_far = np.zeros((len(seeds), k), dtype=bool)
@@ -179,9 +180,9 @@ def _new_column(
         chosen = np.where(pairs.is_far, rng.integers(0, rows.n_rows, len(chosen)), chosen)
         return values[chosen], missing[chosen]
     gone = missing[pairs.seeds]
-    if column.lattice is None:
-        return values[pairs.seeds], gone
     lattice = column.lattice
+    if lattice is None:
+        return values[pairs.seeds], gone
     units = lattice.to_units(lattice.snap(values))
     spread = noise * units[~missing].astype(np.float64).std() if (~missing).any() else 0.0
     start, way = units[pairs.seeds], units[pairs.partners] - units[pairs.seeds]
@@ -199,12 +200,6 @@ def _new_targets(
     noisy = rng.normal(0.0, 1.0, len(way)) * noise * target.std()
     moved = target[pairs.seeds] + np.where(pairs.is_far, noisy, pairs.epsilon * way)
     return np.asarray(_reflected(moved, every.min(), every.max()))
-
-
-def _as_target(values: FloatArray, y: pd.Series) -> pd.Series:
-    """New targets under the name of the real ones: whole only where their dtype is, otherwise never rounded."""
-    whole = pd.api.types.is_integer_dtype(y.dtype)
-    return pd.Series(np.rint(values) if whole else values, name=y.name).astype(y.dtype)
 
 
 def _reflected(values: npt.NDArray[Any], low: Any, high: Any) -> npt.NDArray[Any]:

@@ -140,25 +140,16 @@ class TargetImbLLM:
     def sample(
         self, counts: Mapping[int, int] | None = None, *, random_state: RandomState = None
     ) -> tuple[pd.DataFrame, pd.Series]:
-        """Write rows of the bins that were learned.
+        """Write exactly the wanted number of rows of each bin, in the dtypes of the real ones, with a fresh index.
+
+        Targets are numbers that the real ones could be, their decimals and range included.
 
         Parameters
         ----------
         counts
-            New rows by number of the bin; default: those that :meth:`fit` was asked for.
+            New rows by number of the bin, of those that were learned; default: those that :meth:`fit` was asked for.
         random_state
             Seed of this sample; default: the generator's own, so that repeated calls give the same rows.
-
-        Returns
-        -------
-        X, y
-            Exactly the wanted number of rows of each range, in the dtypes of the real ones, with a fresh index. Targets
-            are numbers that the real ones could be, their decimals and range included.
-
-        Raises
-        ------
-        InvalidInputError
-            `counts` name a bin that was not learned, or ask for no row.
         """
         wanted = self.groups.counts
         if counts is not None:

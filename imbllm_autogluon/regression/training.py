@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.regression.config import EncoderConfig
-    from imbllm_autogluon.regression.losses import Treatment
+    from imbllm_autogluon.regression.losses import ImbalanceMethod
 
 
 _LARGEST_GRADIENT = 1.0  # norm to which gradients are clipped
@@ -34,10 +34,7 @@ _READ_AT_ONCE = 512
 
 
 class Trainer:
-    """Steps of an optimizer of weights with clipped gradients, and the moving average of the weights.
-
-    `share` is that of the latest weights in the average, by the number of the step, from 0.
-    """
+    """Steps of an optimizer with clipped gradients, and the average of the weights, to which step n adds `share(n)`."""
 
     def __init__(
         self, weights: Sequence[torch.nn.Parameter], optimizer: torch.optim.Optimizer, share: Callable[[int], float]
@@ -92,7 +89,7 @@ def fit_encoder(
     numbers: npt.NDArray[np.float32],
     categories: IntArray,
     targets: FloatArray,
-    treatment: Treatment,
+    method: ImbalanceMethod,
     config: EncoderConfig,
     *,
     cardinalities: Sequence[int],
@@ -104,18 +101,14 @@ def fit_encoder(
 
     Rows are those of `TableMatrix.transform`, shapes (n, p) and (n, q), with standardised targets (n,). After
     `time_limit` seconds no further epoch begins; at least one is trained.
-
-    Returns
-    -------
-    TabularEncoder, EncoderCurve, ndarray of shape (k,)
-        The encoder in evaluation mode with the weights of the best epoch; the curve; positions of the held-out rows.
+    Returns the encoder in evaluation mode with the weights of the best epoch, and positions of the held-out rows, (k,).
     """
     learned, held_out = _held_out_split(targets, config.held_out_share, child_rng(seed, "training", "held out"))
     with seeded_torch(child_seed(seed, "training", "encoder"), threads):
-        floats = [torch.as_tensor(part, dtype=torch.float32) for part in (targets, treatment.weights)]
+        floats = [torch.as_tensor(part, dtype=torch.float32) for part in (targets, method.weights)]
         rows = _Rows(torch.as_tensor(numbers), torch.as_tensor(categories), *floats)
         encoder = TabularEncoder(numbers.shape[1], cardinalities, config)
-        training = _EncoderTraining(encoder, treatment, config, rows.take(learned), rows.take(held_out))
+        training = _EncoderTraining(encoder, method, config, rows.take(learned), rows.take(held_out))
         return encoder, training.run(time_limit), held_out
 
 
@@ -134,9 +127,9 @@ class _EncoderTraining:
     """Epochs of one encoder, trained in place with the parameters of its loss."""
 
     def __init__(
-        self, encoder: TabularEncoder, treatment: Treatment, config: EncoderConfig, learned: _Rows, held_out: _Rows
+        self, encoder: TabularEncoder, method: ImbalanceMethod, config: EncoderConfig, learned: _Rows, held_out: _Rows
     ) -> None:
-        self._encoder, self._loss, self._smoother = encoder, treatment.loss, treatment.smoother
+        self._encoder, self._loss, self._smoother = encoder, method.loss, method.smoother
         self._config, self._learned, self._held_out = config, learned, held_out
         n_rows = len(learned.targets)
         self._n_batches = math.ceil(n_rows / _batch_rows(config, n_rows))

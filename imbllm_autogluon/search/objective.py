@@ -115,7 +115,7 @@ class RebalanceObjective:
     ) -> None:
         require_number("cv", cv, 2, 100, whole=True)
         require_number("threads", threads, 1, 1024, whole=True)
-        self.table = LabeledTable.of(data, label)
+        self.table = LabeledTable.from_frame(data, label)
         rarest = min(self.table.counts.values())
         if rarest < max(cv, 2):
             raise InvalidInputError(f"cv={cv} folds need as many rows of each class; the rarest has {rarest}.")

@@ -251,13 +251,7 @@ class ColumnFormat:
         return mask
 
     def restore(self, cells: npt.NDArray[Any], missing: BoolArray, name: ColumnName) -> Any:
-        """Array of `dtype` from numbers, times (NumPy's, in UTC) or Python objects; anything where missing.
-
-        Raises
-        ------
-        TableError
-            A cell is missing and the dtype (such as int64) has no missing value.
-        """
+        """Array of `dtype` from numbers, times (NumPy's, in UTC) or Python objects; anything where missing."""
         dtype = self.dense_dtype
         if isinstance(dtype, np.dtype) and dtype.kind in "iub" and missing.any():
             raise TableError(

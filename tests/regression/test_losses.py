@@ -15,7 +15,7 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.regression.bins import TargetBins
 from imbllm_autogluon.regression.config import LatentDiffConfig
 from imbllm_autogluon.regression.losses import (
-    Treatment,
+    ImbalanceMethod,
     _BalancedMSE,
     _FeatureSmoothing,
     _gaussian_window,
@@ -322,13 +322,13 @@ def test_slopes_pass_through_the_calibration() -> None:
 SKEWED = np.random.default_rng(0).exponential(size=300)
 
 
-def _treatment(**settings: str) -> Treatment:
-    return Treatment.from_config(LatentDiffConfig.from_flat(settings), SKEWED, TargetBins.fit(SKEWED, 10))
+def _imbalance_method(**settings: str) -> ImbalanceMethod:
+    return ImbalanceMethod.from_config(LatentDiffConfig.from_flat(settings), SKEWED, TargetBins.fit(SKEWED, 10))
 
 
 @pytest.mark.parametrize("method", ["latent_diff", "none"])
 def test_an_untreated_encoder_minimises_the_squared_error_of_all_rows_alike(method: str) -> None:
-    how = _treatment(method=method)
+    how = _imbalance_method(method=method)
     assert type(how.loss) is _WeightedMSE
     assert (how.weights == 1).all()
     assert how.smoother is None
@@ -337,20 +337,20 @@ def test_an_untreated_encoder_minimises_the_squared_error_of_all_rows_alike(meth
 @pytest.mark.parametrize("method", ["lds", "dense_weight"])
 @pytest.mark.parametrize("on_top", [False, True])
 def test_weights_are_higher_for_rare_targets(method: str, on_top: bool) -> None:
-    how = _treatment(encoder_method=method) if on_top else _treatment(method=method)
+    how = _imbalance_method(encoder_method=method) if on_top else _imbalance_method(method=method)
     assert how.weights.mean() == pytest.approx(1.0)
     assert how.weights[SKEWED.argmax()] > how.weights[np.abs(SKEWED - 0.2).argmin()]
 
 
 @pytest.mark.parametrize(("method", "loss"), [("balanced_mse", _BalancedMSE), ("rank_sim", _RankSim)])
 def test_losses_belong_to_their_methods(method: str, loss: type) -> None:
-    assert type(_treatment(method=method).loss) is loss
+    assert type(_imbalance_method(method=method).loss) is loss
 
 
 def test_fds_smooths_features() -> None:
-    assert isinstance(_treatment(method="fds").smoother, _FeatureSmoothing)
-    assert isinstance(_treatment(encoder_method="fds").smoother, _FeatureSmoothing)
+    assert isinstance(_imbalance_method(method="fds").smoother, _FeatureSmoothing)
+    assert isinstance(_imbalance_method(encoder_method="fds").smoother, _FeatureSmoothing)
 
 
 def test_the_encoders_method_is_for_latent_diff_alone() -> None:
-    assert (_treatment(method="none", encoder_method="lds").weights == 1).all()
+    assert (_imbalance_method(method="none", encoder_method="lds").weights == 1).all()

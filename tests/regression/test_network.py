@@ -131,7 +131,7 @@ def test_each_number_becomes_units_and_itself() -> None:
     embedding = _PeriodicEmbedding(3)
     numbers = torch.randn(5, 3)
     embedded = embedding(numbers)
-    assert embedded.shape == (5, embedding.size) == (5, 3 * (_UNITS + 1))
+    assert embedded.shape == (5, 3 * (_UNITS + 1))
     assert torch.equal(embedded[:, -3:], numbers)
 
 

@@ -14,7 +14,7 @@ from imbllm_autogluon.regression import training as module
 from imbllm_autogluon.regression.bins import TargetBins
 from imbllm_autogluon.regression.config import EncoderConfig
 from imbllm_autogluon.regression.losses import (
-    Treatment,
+    ImbalanceMethod,
     _BalancedMSE,
     _FeatureSmoothing,
     _RankSim,
@@ -40,7 +40,7 @@ def training(
 ) -> _EncoderTraining:
     torch.manual_seed(0)
     config = EncoderConfig(**{"feature_size": 4, "encoder_width": 8, "encoder_epochs": 6, **settings})
-    how = Treatment(loss or _WeightedMSE(), np.ones(0))
+    how = ImbalanceMethod(loss or _WeightedMSE(), np.ones(0))
     return _EncoderTraining(TabularEncoder(2, (), config), how, config, learned or rows(64), held_out or rows(16, 1))
 
 
@@ -167,9 +167,9 @@ TARGETS = np.sin(2 * NUMBERS[:, 0].astype(np.float64)) + CATEGORIES[:, 0] + 0.1 
 TARGETS = (TARGETS - TARGETS.mean()) / TARGETS.std()
 
 
-def fit(config: EncoderConfig = SMALL, seed: int = 0, how: Treatment | None = None, **settings: Any) -> Any:
-    treatment = how or Treatment(_WeightedMSE(), np.ones(400))
-    return fit_encoder(NUMBERS, CATEGORIES, TARGETS, treatment, config, cardinalities=(3,), seed=seed, **settings)
+def fit(config: EncoderConfig = SMALL, seed: int = 0, how: ImbalanceMethod | None = None, **settings: Any) -> Any:
+    method = how or ImbalanceMethod(_WeightedMSE(), np.ones(400))
+    return fit_encoder(NUMBERS, CATEGORIES, TARGETS, method, config, cardinalities=(3,), seed=seed, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +206,7 @@ def test_a_level_that_no_row_taught_is_neutral(fitted: TabularEncoder) -> None:
 
 def test_rows_of_weight_zero_are_not_learned() -> None:
     first = CATEGORIES[:, 0] == 0
-    how = Treatment(_WeightedMSE(), np.where(first, 2.0, 0.0))
+    how = ImbalanceMethod(_WeightedMSE(), np.where(first, 2.0, 0.0))
     encoder, _, _ = fit(EncoderConfig(feature_size=8, encoder_width=48, encoder_epochs=20), how=how)
     errors = (predictions(encoder) - TARGETS) ** 2
     assert errors[first].mean() < 0.3 * errors[~first].mean()
@@ -214,13 +214,13 @@ def test_rows_of_weight_zero_are_not_learned() -> None:
 
 @pytest.mark.parametrize("loss", [_BalancedMSE(), _RankSim()])
 def test_the_peers_losses_train_the_same_encoder(loss: _WeightedMSE) -> None:
-    encoder, _, _ = fit(how=Treatment(loss, np.ones(400)))
+    encoder, _, _ = fit(how=ImbalanceMethod(loss, np.ones(400)))
     assert np.corrcoef(predictions(encoder), TARGETS)[0, 1] > 0.7
 
 
 def test_smoothed_features_train_the_same_encoder(fitted: TabularEncoder) -> None:
     smoother = _FeatureSmoothing(TargetBins.fit(TARGETS, 10), 8)
-    encoder, _, _ = fit(how=Treatment(_WeightedMSE(), np.ones(400), smoother))
+    encoder, _, _ = fit(how=ImbalanceMethod(_WeightedMSE(), np.ones(400), smoother))
     assert np.corrcoef(predictions(encoder), TARGETS)[0, 1] > 0.7
     assert not np.array_equal(predictions(encoder), predictions(fitted))
     assert smoother.counts.sum() == 360

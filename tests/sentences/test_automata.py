@@ -97,15 +97,6 @@ def test_tables_accept_what_the_automaton_accepts(legal: set[tuple[int, ...]]) -
     assert all(follow_tables(ended, SYMBOLS + 1, (*word, SYMBOLS)) == (word in legal) for word in SEQUENCES)
 
 
-@given(languages)
-def test_every_state_of_the_tables_allows_something(legal: set[tuple[int, ...]]) -> None:
-    allowed, next_state = one_of(legal).ended_by(SYMBOLS).tabulate(SYMBOLS + 1)
-    assert allowed.any(axis=1).all()
-    assert allowed.dtype == np.bool_
-    assert next_state.dtype == np.int64
-    assert ((next_state >= END) & (next_state < len(allowed))).all()
-
-
 @pytest.mark.parametrize("legal", [[()], [(1,), (1, 2)]])
 def test_tables_of_sequences_that_begin_others_are_refused(legal: list[tuple[int, ...]]) -> None:
     with pytest.raises(InvalidInputError, match="call ended_by"):
@@ -186,13 +177,6 @@ def legal_values(tables: AutomatonTables, state: int) -> set[tuple[int, ...]]:
     return {(token, *rest) for token, following in steps for rest in legal_values(tables, following)}
 
 
-@given(clause_values())
-def test_clause_tokens_are_all_that_its_values_use(clauses: list[list[tuple[int, ...]]]) -> None:
-    tables = build(clauses)
-    for clause, values in enumerate(clauses):
-        assert tables.clause_tokens(clause).tolist() == sorted(set().union(*values))
-
-
 def test_rows_are_walked_independently_and_clauses_of_different_length_together() -> None:
     tables = build([[(1,), (2,)], [(3, 4), (5,)]])
     tokens = np.array([[[1, -1], [3, 4]], [[2, -1], [5, -1]]])
@@ -215,8 +199,3 @@ def test_a_clause_that_allows_nothing_is_given_only_and_has_no_states() -> None:
     first, _, third = tables.starts.tolist()
     assert states[:2].tolist() == [[first, END], [END, END]]
     assert states[2].tolist() == [third, int(tables.next_state[third, 3])]
-
-
-def test_an_automaton_with_values_that_begin_others_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="beginning of another"):
-        AutomatonTables.build([Automaton(({1: 1}, {2: 1}), frozenset({1}))], N_TOKENS)

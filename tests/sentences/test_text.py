@@ -219,10 +219,6 @@ def test_a_word_of_one_row_counts_in_small_folds_alone(n_rows: int, words: tuple
     assert TextColumn.fit("note", texts).words == words
 
 
-def test_a_word_twice_in_one_row_is_still_of_one_row() -> None:
-    assert TextColumn.fit("note", ["twice twice", *["often"] * 60]).words == ("often",)
-
-
 def test_most_words_are_those_of_most_rows() -> None:
     assert TextColumn.fit("note", ["a b c", "b c", "c"], most_words=2).words == ("c", "b")
 

@@ -175,15 +175,6 @@ def accepted(transitions: Any, accepting: frozenset[int], state: int = 0) -> Any
         yield from ([symbol, *rest] for rest in accepted(transitions, accepting, following))
 
 
-def test_bins_and_categories_are_one_token_each() -> None:
-    series = pd.Series([1.5, 2.5, None])
-    column = Column.from_series(series, "x")
-    coding = bin_coding(column, series, 9)
-    assert coding.encode(*column.encode(series)).tolist() == [[FIRST], [FIRST + 1], [MISSING]]
-    codes = CategoryCoding(FIRST, 3, None).encode(np.array([2, 0]), np.zeros(2, dtype=bool))
-    assert codes.tolist() == [[FIRST + 2], [FIRST]]
-
-
 def test_a_missing_cell_of_a_column_without_missing_has_no_tokens() -> None:
     assert CategoryCoding(FIRST, 3, None).encode(np.array([0]), np.ones(1, dtype=bool)).tolist() == [[NO_TOKEN]]
 
@@ -357,19 +348,9 @@ def test_a_text_becomes_the_tokens_of_its_words(text: Any, tokens: list[int]) ->
     assert words().encode([text]).tolist() == [tokens]
 
 
-def test_texts_of_different_lengths_are_padded_to_the_longest_of_them() -> None:
-    encoded = words().encode(["hot", "hot soup", None])
-    assert encoded.dtype == np.int64
-    assert encoded.tolist() == [[5, -1], [5, 6], [MISSING, -1]]
-
-
 def test_a_mask_makes_texts_missing() -> None:
     texts = np.array(["hot", "soup"], dtype=object)
     assert words().encode(texts, np.array([True, False])).tolist() == [[MISSING], [6]]
-
-
-def test_no_texts_are_no_tokens() -> None:
-    assert words().encode([]).shape == (0, 1)
 
 
 @pytest.mark.parametrize("texts", [pd.Series(["hot", None]), pd.Series(["hot", None], dtype="string"), ("hot", None)])

@@ -17,8 +17,7 @@ from transformers import PreTrainedTokenizerFast
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.sentences import PADDING, Clauses, Order, TextColumn, TextVocabulary, draw_orders
-from imbllm_autogluon.sentences.orders import ORDERS
-from imbllm_autogluon.sentences.text import category_texts, number_text
+from imbllm_autogluon.sentences.text import category_texts
 from imbllm_autogluon.sentences.values import BinCoding, CategoryCoding, DigitCoding, Numbers
 from imbllm_autogluon.sentences.vocabulary import SchemaVocabulary, _clauses, _require_distinct
 from imbllm_autogluon.tables import TableSchema
@@ -95,12 +94,6 @@ def test_tokens_say_what_they_would_be_in_a_sentence() -> None:
     assert [digits.token_texts[digits.token_names.index(symbol)] for symbol in DIGITS] == list(DIGITS)
 
 
-def test_the_columns_of_the_bins_encoding_share_no_value_token() -> None:
-    encoding = vocabulary().encoding()
-    used = [token for clause in range(encoding.n_clauses) for token in encoding.tables.clause_tokens(clause).tolist()]
-    assert sorted(used) == list(range(7, encoding.n_tokens))
-
-
 def test_codings_follow_the_kinds_of_the_columns() -> None:
     kinds = [type(coding) for coding in vocabulary().encoding().codings]
     assert kinds == [BinCoding, CategoryCoding, BinCoding, CategoryCoding, BinCoding, CategoryCoding]
@@ -115,14 +108,6 @@ def test_a_rare_class_gets_as_many_bins_as_a_frequent_one() -> None:
     rare = int((borders >= 5000).sum())
     assert bins.n_bins <= 16
     assert 6 <= rare <= 9
-
-
-def test_max_bins_limits_the_bins_of_every_column() -> None:
-    assert max(bins.n_bins for bins in vocabulary(max_bins=2).bins.values()) == 2
-
-
-def test_a_vocabulary_of_digits_learns_no_bins() -> None:
-    assert vocabulary("digits").bins == {}
 
 
 @pytest.mark.parametrize("numbers", ["bins", "digits"])
@@ -207,12 +192,6 @@ def test_columns_of_text_share_a_token_for_each_word(numbers: Numbers) -> None:
     ]
 
 
-def test_a_column_of_text_with_the_name_of_a_feature_has_a_prefix_of_its_own() -> None:
-    encoding = dataclasses.replace(vocabulary(), texts=(TextColumn("city", ("a",), 4),)).encoding()
-    names = [encoding.token_names[prefix] for (prefix,) in encoding.prefixes]
-    assert names == ["age is", '"city"#1 is', "income is", "member is", "since is", '"city"#5 is', "sick is"]
-
-
 @pytest.mark.parametrize("numbers", ["bins", "digits"])
 def test_a_vocabulary_without_texts_writes_the_tokens_it_wrote_before_texts_were_read(numbers: Numbers) -> None:
     encoding = vocabulary(numbers).encoding()
@@ -277,12 +256,13 @@ def expect_read_back(written: Written, order: Order) -> None:
     """The sentences' texts, cut at their syntax alone, hold the names and texts of the cells."""
     columns, names = _clauses(written.schema, ())
     cells = on_lattice(written.schema, written.cells)
+    codings: Any = written.encoding.codings
     for row, text in enumerate(ends_cut(written.texts(order))):
         values = [*(column[row] for column in cells.values), written.labels[row]]
         gone = [*cells.missing[row], False]
         said = [
-            "missing" if is_gone else category_texts(c)[int(v)] if c.is_category else number_text(c, v)
-            for c, v, is_gone in zip(columns, values, gone, strict=True)
+            "missing" if is_gone else category_texts(c)[int(v)] if c.is_category else coding._text(v)
+            for c, coding, v, is_gone in zip(columns, codings, values, gone, strict=True)
         ]
         clauses = list(_CLAUSE.finditer(text))
         assert "".join(clause.group() for clause in clauses) == text
@@ -320,8 +300,7 @@ def test_the_text_of_any_table_reads_back_as_its_rows(spaces: Spaces, frame: pd.
         expect_read_back(Written(frame, TOKENIZERS[spaces]), "permute_xy")
 
 
-@pytest.mark.parametrize("spaces", SPACES)
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(("spaces", "order"), [("apart", "fix_y"), ("joined", "permute_x"), ("joined", "permute_xy")])
 def test_hostile_names_and_values_read_back_in_every_order(spaces: Spaces, order: Order) -> None:
     expect_read_back(Written(table(), TOKENIZERS[spaces]), order)
 
@@ -403,12 +382,6 @@ def test_lengths_are_those_of_the_sentences() -> None:
             written.encoding.lengths(clauses).tolist()
             == written.encoding.assemble(clauses, orders).real.sum(axis=1).tolist()
         )
-
-
-def test_missing_is_legal_only_where_training_had_it() -> None:
-    encoding = Written(table(), TOKENIZERS["joined"]).encoding
-    codings: list[Any] = list(encoding.codings)
-    assert [coding.missing is not None for coding in codings] == [True, False, True, False, False, False, False]
 
 
 @pytest.mark.parametrize(
@@ -549,10 +522,6 @@ def test_names_of_texts_stand_between_features_and_label_and_differ_from_them() 
     assert len(set(names)) == 7
     assert (names[0], names[3]) == ("age", '"a, b"')
     assert _clauses(schema, [TextColumn("text", (), 4)])[1] == ("age", "note", "text", "sick")
-
-
-def test_different_spellings_pass() -> None:
-    _require_distinct([(1,), (1, 2), (2,)], ["a", "b", "c"], "column 'x'")
 
 
 @pytest.mark.parametrize(
