@@ -19,9 +19,9 @@ from benchmarks.paper import KEPT, ROWS, SECONDS, split_of
 from benchmarks.protocol import Claim, Metric, Options, Protocol, Spec, Task
 from benchmarks.report import by_table, claims, compared, summary
 from benchmarks.scores import AVERAGE_PRECISION, F1, RARE_CLASS
+from imbllm_autogluon._random import child_seed
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
-from imbllm_autogluon.randomness import child_seed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

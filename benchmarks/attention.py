@@ -122,9 +122,9 @@ def _mean_by(groups: IntArray, values: npt.NDArray[Any], n_groups: int) -> Float
 
 def measure(task: Task) -> dict[str, float | None]:
     """Train a model on real rows, first all, then those of the rarest class, and see what these attend to."""
+    from imbllm_autogluon._random import seeded_torch
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.language.model import TableLanguageModel
-    from imbllm_autogluon.process_state import seeded_torch
 
     table, (*_, rarest) = task.table, task.table.counts
     schema = TableSchema.from_frame(table.frame, table.label)

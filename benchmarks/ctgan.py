@@ -39,7 +39,7 @@ def ctgan(
     Rows with another label than the one asked for are drawn again. A missing number is a column of its own; numbers
     stay in their column's range, and whole ones are rounded, as in later releases of CTGAN.
     """
-    from imbllm_autogluon.process_state import seeded_torch
+    from imbllm_autogluon._random import seeded_torch
 
     make = _synthesizer()
     if len(y) < 10:  # among which it seeks the modes of a column

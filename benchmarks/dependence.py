@@ -14,10 +14,10 @@ import pandas as pd
 
 from benchmarks.methods import IMBLLM
 from benchmarks.report import by_table_means, markdown, verdict, wide
-from imbllm_autogluon.randomness import child_rng
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.sentences import Clauses
 from imbllm_autogluon.sentences.orders import draw_orders
-from imbllm_autogluon.sentences.value_codings import NO_TOKEN
+from imbllm_autogluon.sentences.values import NO_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

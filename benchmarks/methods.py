@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.classifiers import TableCoding
 from benchmarks.ctgan import ctgan
 from benchmarks.tables import Rows
+from imbllm_autogluon._random import child_seed
 from imbllm_autogluon.oversampling.baselines import BASELINES
-from imbllm_autogluon.randomness import child_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping

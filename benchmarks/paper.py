@@ -20,7 +20,7 @@ from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Spec, 
 from benchmarks.scores import AVERAGE_PRECISION, F1, RARE_CLASS
 from benchmarks.tables import Rows, Split, Table, split_classes
 from imbllm_autogluon._config import require_number
-from imbllm_autogluon.randomness import child_rng
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
 from imbllm_autogluon.rebalancing.plan import plan_fold
 

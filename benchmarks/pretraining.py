@@ -27,12 +27,12 @@ from safetensors.torch import load_file, save_file
 import imbllm_autogluon.language as language
 from benchmarks.reserved import is_reserved
 from benchmarks.tables import keel_file, registry_cells, registry_file
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.config import SHIPPED_WIDTH as WIDTH
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.losses import ValueLoss
 from imbllm_autogluon.language.table_start import AXES, SHIPPED, DescribedEmbedding, DescribedOutput, TokenFeatures
-from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.sentences import Order, SchemaVocabulary, draw_orders
 from imbllm_autogluon.tables import TableSchema
 
@@ -156,7 +156,7 @@ def episode(frame: pd.DataFrame, rng: np.random.Generator) -> Episode | None:
         return None
     known = label.isin(set(label.iloc[support])).to_numpy()
     learned, own = rows.iloc[support], label.iloc[support]
-    schema = TableSchema.of_labelled(learned, own)
+    schema = TableSchema.from_labeled(learned, own)
     cells, codes = schema.encode(learned), schema.encode_label(own)
     vocabulary = SchemaVocabulary.fit(schema, cells, codes, max_bins=int(rng.choice([16, 32, 32, 48])))
     encoding = vocabulary.encoding(fused=True)

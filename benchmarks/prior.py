@@ -154,9 +154,9 @@ def by_generate(asked: Questions, answers: IntArray, seed: int, threads: int) ->
     """The same with ``generate`` of transformers, which may answer with tokens that are no class."""
     import torch
 
+    from imbllm_autogluon._random import seeded_torch
     from imbllm_autogluon.language.compact import CompactModel
     from imbllm_autogluon.language.hardware import autocast
-    from imbllm_autogluon.process_state import seeded_torch
 
     model: Any = asked.model.language_model._backbone.model
     model = model.to_transformers() if isinstance(model, CompactModel) else model

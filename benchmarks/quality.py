@@ -22,9 +22,9 @@ from benchmarks.methods import GREAT, IMBLLM, PRED_LLM, RANDOM, SMOTE_NC, chosen
 from benchmarks.protocol import Claim, Metric, Options, Protocol, Spec, Task
 from benchmarks.report import by_table_means, claims, markdown, number
 from benchmarks.tables import Split, Table, split_classes
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.quality import METRICS
-from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.tables.dtypes import holds_numbers
 
 if TYPE_CHECKING:

@@ -25,13 +25,13 @@ from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Spec, 
 from benchmarks.report import by_table, by_table_means, changes_by_table, claims, compared, markdown, number
 from benchmarks.tables import Rows, Table
 from imbllm_autogluon._config import require_number
+from imbllm_autogluon._random import child_rng, child_seed
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.quality.fidelity import discriminator_auc
-from imbllm_autogluon.randomness import child_rng, child_seed
 from imbllm_autogluon.regression.bins import FEW_BELOW, MOST_BINS, SHOTS, TargetBins, counts_by_priority, shots
 from imbllm_autogluon.regression.config import AllocationConfig, LatentDiffConfig
 from imbllm_autogluon.regression.gate import FeatureGenerator
-from imbllm_autogluon.regression.latent_diff import HEAD_SETTINGS, LatentDiffRegressor
+from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 from imbllm_autogluon.regression.metrics import shot_metrics
 from imbllm_autogluon.regression.smogn import smogn
 from imbllm_autogluon.regression.target_imbllm import TargetImbLLM
@@ -157,7 +157,7 @@ def _split(table: Table, seed: int, bins: int) -> RegressionSplit:
 def fitted(spec: Spec, split: RegressionSplit, seed: int, threads: int) -> tuple[LatentDiffRegressor, float]:
     """A regressor and the seconds of a whole fit: those of an encoder and denoiser that methods share included."""
     settings = spec["settings"]
-    if "rows" not in spec and set(settings) <= set(HEAD_SETTINGS):
+    if "rows" not in spec and set(settings) <= set(LatentDiffConfig.head_keys()):
         # LatentDiff with settings that neither the encoder nor the denoiser reads.
         regressor = _latent_diff(split, seed, threads).refit_head(split.real.X, split.real.y, **settings)
         seconds = dict(regressor.report_.seconds)
@@ -230,7 +230,7 @@ def feature_quality(
     """
     if not isinstance(model.generator_, FeatureGenerator):
         return {}
-    features, scaled = model._features(X), model._standardised(targets)
+    features, scaled = model._features(X), model._standardized(targets)
     assigned, counts = model.bins_.assign(targets), model.bins_.counts(targets)
     made = model.generator_.generate(counts, child_seed(seed, "decoding", "quality"), model.threads).first(counts)
     if not len(made.features):  # the gate let nothing through

@@ -20,6 +20,7 @@ from benchmarks.methods import GREAT, PRED_LLM
 from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Spec, Task
 from benchmarks.report import by_table, claims, compared, summary
 from benchmarks.scores import BALANCED, LOG_LOSS, MACRO_F1, ROC_AUC, of_all_classes
+from imbllm_autogluon._random import child_seed
 from imbllm_autogluon.oversampling import GeneratorConfig, PredLLM
 from imbllm_autogluon.oversampling.synthesizer import TableSynthesizer
 from imbllm_autogluon.quality.columns import check_pair, paired_columns, shared_codes
@@ -27,7 +28,6 @@ from imbllm_autogluon.quality.distances import points
 from imbllm_autogluon.quality.fidelity import density_and_coverage, discriminator_auc, inverse_kl
 from imbllm_autogluon.quality.privacy import copied_share
 from imbllm_autogluon.quality.utility import Trees
-from imbllm_autogluon.randomness import child_seed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

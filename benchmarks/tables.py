@@ -136,7 +136,7 @@ def read_named(name: str, *, number: bool = False) -> Table:
     """
     title, frame, label = _named_frame(name)
     if not number:
-        checked = LabeledTable.of(frame, label, name)
+        checked = LabeledTable.from_frame(frame, label, name)
         return Table(checked.frame, label, title)
     if label not in frame.columns or not pd.api.types.is_numeric_dtype(frame[label]):
         raise InvalidInputError(f"{name}: there is no numeric column {label!r}; columns: {', '.join(map(str, frame))}.")

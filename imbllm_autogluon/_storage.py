@@ -15,6 +15,8 @@ import shutil
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +27,6 @@ from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableEr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
 
     Array = np.ndarray[Any, Any]
 
@@ -231,6 +232,22 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         raise TableError(f"{path} cannot be written: {first_line(error)}.") from error
     finally:
         draft.unlink(missing_ok=True) if draft.parent.is_dir() else None
+
+
+def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write texts by the names of their files into a folder, made if need be, each whole or not at all.
+
+    Raises
+    ------
+    TableError
+        The folder cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TableError(f"the folder {folder} cannot be made ({error.strerror}): name another one.") from error
+    for name, text in texts.items():
+        write_whole(folder / name, partial(Path.write_text, data=text, encoding="utf-8"))
 
 
 def first_line(error: Exception) -> str:

@@ -52,7 +52,7 @@ def demo(
     train, test = train_test_split(table, test_size=0.3, stratify=y, random_state=_DEMO_SEED)
     source = "the UCI hypothyroid table"
     job = FitJob(
-        LabeledTable.of(train, label, source),
+        LabeledTable.from_frame(train, label, source),
         out,
         LabeledTable.known_rows(test, label, source),
         folds=2 if quick else 4,
@@ -180,7 +180,7 @@ def _read_training(path: Path, label: str, task: str) -> tuple[LabeledTable, str
     chosen: Task = "regression" if task == "regression" else "classification"
     if task == "auto":
         chosen, remark = choose_task(frame, label, str(path))
-    return say_dropped(LabeledTable.of(frame, label, str(path), task=chosen, any_number=True)), remark
+    return say_dropped(LabeledTable.from_frame(frame, label, str(path), task=chosen, any_number=True)), remark
 
 
 def _read_test(path: Path, like: LabeledTable) -> LabeledTable:

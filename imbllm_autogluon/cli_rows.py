@@ -249,7 +249,7 @@ def _read_classes(path: Path, label: str) -> LabeledTable:
     from imbllm_autogluon.tables.io import read_table
     from imbllm_autogluon.tables.labeled import LabeledTable
 
-    return say_dropped(LabeledTable.of(read_table(path), label, str(path)))
+    return say_dropped(LabeledTable.from_frame(read_table(path), label, str(path)))
 
 
 def _settings(pairs: list[str] | None, quick: bool) -> dict[str, Any]:

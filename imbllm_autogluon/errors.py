@@ -29,10 +29,6 @@ class ClassTooSmallError(InvalidInputError):
     """A class has too few rows to learn from (fewer than two)."""
 
 
-class SentenceError(InvalidInputError):
-    """A sentence cannot be read back into a row: the message holds the reason and the place."""
-
-
 class StoredStateError(ImbLLMError, OSError):
     """A saved schema, model or cache entry is absent, incomplete or of another version."""
 

@@ -12,7 +12,6 @@ from imbllm_autogluon.errors import ImbLLMError, nearest
         (errors.InvalidInputError, ValueError),
         (errors.TableError, ValueError),
         (errors.ClassTooSmallError, ValueError),
-        (errors.SentenceError, ValueError),
         (errors.StoredStateError, OSError),
         (errors.BackboneError, OSError),
         (errors.OutOfTimeError, TimeoutError),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy.special import softmax
 
-from imbllm_autogluon.randomness import child_rng
+from imbllm_autogluon._random import child_rng
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
@@ -30,7 +30,7 @@ _FLOOR = 1e-12
 _SHARPNESS = (1.0, 0.1, 0.01)
 """Widths, in nats, of the soft decisions that approach hard ones while class shares are matched."""
 
-FEWEST_TO_HOLD_OUT = 20
+_FEWEST_TO_HOLD_OUT = 20
 """Rows of a class below which every one is needed for learning."""
 
 
@@ -249,12 +249,12 @@ def held_out_rows(codes: IntArray, classes: Iterable[int], share: float, seed: i
     """Rows that are not learned, shape (n,): they evaluate a model, or calibrate it.
 
     Of each of the `classes` a share, at least one row where it is above 0; none of those with fewer than
-    `FEWEST_TO_HOLD_OUT` rows. Each class has a draw of its own.
+    `_FEWEST_TO_HOLD_OUT` rows. Each class has a draw of its own.
     """
     chosen = np.zeros(len(codes), dtype=bool)
     for code in classes:
         members = np.flatnonzero(codes == code)
-        if share > 0 and len(members) >= FEWEST_TO_HOLD_OUT:
+        if share > 0 and len(members) >= _FEWEST_TO_HOLD_OUT:
             rng = child_rng(seed, "training", "held out", code)
             chosen[rng.choice(members, size=max(1, round(share * len(members))), replace=False)] = True
     return chosen

@@ -12,9 +12,9 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 from sklearn_compat.utils.validation import validate_data
 
 from imbllm_autogluon._config import SettingsMixin
+from imbllm_autogluon._random import base_seed
 from imbllm_autogluon.classification.config import ClassifierConfig
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.randomness import base_seed
 from imbllm_autogluon.tables.io import checked_frame
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from imbllm_autogluon._random import RandomState
     from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.classification.label_model import LabelModel
-    from imbllm_autogluon.randomness import RandomState
     from imbllm_autogluon.tables import ColumnName, Kind
 
 
@@ -32,14 +32,14 @@ _MOST_CLASSES = 1000
 """Classes above which a label is taken for a number or an identifier."""
 
 
-SHOWN = (
+_SHOWN = (
     "weighting", "focal_gamma", "oversampling_cap", "instruction", "suppression", "target_prior", "calibration",
     "decisions", "query_orders", "backbone", "device", "layers", "width", "steps", "learning_rate",
 )  # fmt: skip
 """Settings that are parameters of the classifier: measures against a copied prior, and what most others change."""
 
 
-class LanguageModelClassifier(SettingsMixin, ClassifierMixin, BaseEstimator, config=ClassifierConfig, shown=SHOWN):  # type: ignore[misc]
+class LanguageModelClassifier(SettingsMixin, ClassifierMixin, BaseEstimator, config=ClassifierConfig, shown=_SHOWN):  # type: ignore[misc]
     """A decoder asked for the class of a row, with measures against copying the class shares of its training set.
 
     Rows are sentences; the class is the answer to ``Y is`` behind a row's clauses, scored for every class at once.

@@ -46,7 +46,7 @@ _HARMLESS = ("functools.partial", "numpy.dtype")
 _FOLDS = 5
 """Folds of the out-of-fold guesses; fewer where a class has fewer rows."""
 
-MOST_LEVELS = 255
+_MOST_LEVELS = 255
 """Categories that scikit-learn's boosting accepts in one column; columns with more are read as numbers."""
 
 _MOST_TREES = 2000
@@ -79,7 +79,7 @@ class RowEncoder:
 
     def fit(self, X: pd.DataFrame, y: pd.Series, kinds: Mapping[ColumnName, Kind] | None) -> IntArray:
         """Learn the table's own columns; returns the label codes, shape (n,)."""
-        self.plain = self.schema = TableSchema.of_labelled(X, y, kinds)
+        self.plain = self.schema = TableSchema.from_labeled(X, y, kinds)
         self._text_names = [aside.name for aside in self.plain.set_aside if aside.holds_text]
         return self.plain.encode_label(y)
 
@@ -215,15 +215,8 @@ class FirstStage:
     """Fits a classifier and gives its guesses as columns.
 
     The guess is the class whose probability is highest against its share, so that rare classes are guessed at all; the
-    confidence is that probability.
-
-    Parameters
-    ----------
-    classifier
-        ``"boosting"`` (histogram gradient boosting), ``"logistic"`` (on scaled numbers and one-hot categories), or any
-        classifier with ``fit(X, y)`` and ``predict_proba(X)`` on the data frame of the features.
-    schema, seed
-        Columns of the table and classes; seed of the folds and of the built-in classifiers.
+    confidence is that probability. The classifier is ``"boosting"`` (histogram gradient boosting), ``"logistic"`` (on
+    scaled numbers and one-hot categories), or any with ``fit`` and ``predict_proba`` on the data frame of the features.
     """
 
     def __init__(self, classifier: Literal["boosting", "logistic"] | Any, schema: TableSchema, seed: int) -> None:
@@ -257,10 +250,7 @@ class FirstStage:
     def save(self, file: Path) -> dict[str, Any]:
         """Store the fitted classifier in the form of skops, which unlike a pickle runs no code; returns the rest.
 
-        Raises
-        ------
-        InvalidInputError
-            The classifier is the user's own: what it is made of is unknown.
+        A user's own is refused by `InvalidInputError`: what it is made of is unknown.
         """
         from skops.io import dump
 
@@ -270,13 +260,7 @@ class FirstStage:
         return {"shares": self._shares.tolist()}
 
     def load(self, file: Path, state: Mapping[str, Any]) -> None:
-        """Read what :meth:`save` stored.
-
-        Raises
-        ------
-        StoredStateError
-            The file holds something else than classifiers of scikit-learn.
-        """
+        """Read what :meth:`save` stored; `StoredStateError` where it is something else than scikit-learn's."""
         from skops.io import get_untrusted_types, load
 
         used = get_untrusted_types(file=file)
@@ -320,7 +304,7 @@ def _built_in(name: str, schema: TableSchema, seed: int) -> Any:
 
     categories = [column.is_category for column in schema.columns] or [False]
     if name == "boosting":
-        few = [column.is_category and len(column.categories) <= MOST_LEVELS for column in schema.columns] or [False]
+        few = [column.is_category and len(column.categories) <= _MOST_LEVELS for column in schema.columns] or [False]
         assert schema.label is not None
         rounds = min(100, max(1, _MOST_TREES // len(schema.label.categories)))
         return HistGradientBoostingClassifier(categorical_features=few, max_iter=rounds, random_state=seed)

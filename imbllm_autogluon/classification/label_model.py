@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.classification.calibration import LabelCalibration, held_out_rows
 from imbllm_autogluon.classification.config import ClassifierConfig
 from imbllm_autogluon.classification.features import RowEncoder
@@ -19,7 +20,6 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.language.losses import LabelObjective
 from imbllm_autogluon.language.model import TableLanguageModel
-from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.sentences import Clauses
 
 if TYPE_CHECKING:
@@ -45,23 +45,21 @@ class LabelModel:
 
     Parameters
     ----------
-    config
-        Counter-measures, language model and training.
-    seed, threads
-        Seed of everything drawn; torch threads, None leaves the process's count alone.
+    config, seed
+        Counter-measures, language model and training; seed of everything drawn.
+    threads
+        torch threads; None leaves the process's count alone.
     first_stage
         A classifier in place of the built-in first stages of the configuration.
     """
 
     language_model: TableLanguageModel
     calibration: LabelCalibration
-    """What corrects the predictions."""
     counts: IntArray
     """Rows of each class, shape (k,), int64."""
     held_out: int
     """Rows kept from training to evaluate or calibrate it."""
     seconds: float
-    """Wall-clock time of the fit."""
 
     def __init__(
         self, config: ClassifierConfig, *, seed: int, threads: int | None = None, first_stage: Any = None
@@ -277,18 +275,9 @@ def query_label(
 ) -> FloatArray:
     """Ask a trained causal language model for the class of rows.
 
-    Parameters
-    ----------
-    clauses
-        The rows; absent clauses are not written, and the label is not read.
-    orders
-        In how many orders of the clauses each row is predicted: that of the columns, then drawn ones. Probabilities are
-        averaged.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n, n_classes), float64
-        Log-probability of every class.
+    Returns log-probabilities of shape (n, n_classes), float64. Absent clauses of the rows are not written, and their
+    label is not read. With several `orders` each row is predicted in that of the columns and in drawn ones, and the
+    probabilities are averaged.
 
     Raises
     ------

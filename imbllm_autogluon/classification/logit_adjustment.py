@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.classification.calibration import correct_prior
-from imbllm_autogluon.randomness import child_rng
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 _DEGREES = tuple(tenths / 10 for tenths in range(11))
 """0: the most probable class; 1: classes as if they were equally frequent."""
 
-N_SAMPLES = 50
+_N_SAMPLES = 50
 """Bootstrap samples behind a standard error."""
 
-MOST_ROWS = 20_000
+_MOST_ROWS = 20_000
 """Rows of such a sample, at most."""
 
 
@@ -112,8 +112,8 @@ class RedrawnRows:
 def redrawn_rows(codes: npt.NDArray[np.int64], purpose: str) -> RedrawnRows:
     """Draw the samples of :class:`RedrawnRows`, the same each time; `purpose` tells apart what they are for."""
     rng = child_rng(0, "order", purpose)
-    share = min(1.0, MOST_ROWS / len(codes))
-    return RedrawnRows(list(redrawn_within_classes(codes, rng, N_SAMPLES, share)), share)
+    share = min(1.0, _MOST_ROWS / len(codes))
+    return RedrawnRows(list(redrawn_within_classes(codes, rng, _N_SAMPLES, share)), share)
 
 
 def redrawn_within_classes(
@@ -143,7 +143,7 @@ def resampled_scores(
 
     Returns
     -------
-    numpy.ndarray of shape (number of samples, number of decisions), float64
+    numpy.ndarray of shape (number of samples, number of decisions)
     """
     metric = _METRICS.get(getattr(score, "name", ""))
     kinds, kind_of_row = np.unique(np.column_stack([codes, *decisions]), axis=0, return_inverse=True)

@@ -41,12 +41,13 @@ FIGURES: Mapping[str, Callable[[float | None], str]] = {"classification": number
 _KINDS = {"twin": RebalancingMixin, "generator": GeneratorModel, "latent_diff": LatentDiffModel}
 _OURS = {"twin": "twins", "latent_diff": "LatentDiff"}
 
-_SUFFIX = "Plain"
-"""Added to the name of the ensemble over plain models: ``WeightedEnsemble_L2Plain``."""
+_SHOT_METRICS = {f"{shot}_mae": shot for shot in reversed(SHOTS)}
+"""Mean absolute errors over targets of one sort."""
 
-_CLASS_METRICS = {
+_METRICS = {
     "binary": ("average_precision", "roc_auc", "f1", "log_loss"),
     "multiclass": ("balanced_accuracy", "f1_macro", "log_loss", "roc_auc_ovo"),
+    "regression": ("mean_absolute_error", *_SHOT_METRICS, "root_mean_squared_error", geometric_mean_error.name),
 }
 """Metrics of every comparison; the predictor's own comes first, if it is another."""
 
@@ -71,10 +72,9 @@ class EnsemblePair:
     """What the predictor uses by default: as a rule, the weighted ensemble over plain models and twins."""
 
     plain: str | None
-    """The weighted ensemble over plain models only; `None` where there is nothing to compare."""
+    """The weighted ensemble over plain models only; `None` where there is nothing to compare, for this reason."""
 
     reason: str = ""
-    """Why there is no plain ensemble, or an empty string."""
 
     ours: str = "twins"
     """What the whole ensemble has beside plain models, in words."""
@@ -85,15 +85,11 @@ class EnsemblePair:
 
 
 def pair_ensembles(predictor: TabularPredictor) -> EnsemblePair:
-    """Fit the weighted ensemble over plain models beside the one over all models.
+    """Fit the weighted ensemble over plain models beside the one over all models, into the predictor.
 
     The model that the predictor uses stays the same, unless the plain ensemble is strictly better on the rows that
-    AutoGluon itself chooses by (out-of-fold or validation rows): "no rebalancing" is a legal answer.
-
-    Parameters
-    ----------
-    predictor
-        A fitted predictor with its training data kept (``cache_data=True``, the default). Changed in place.
+    AutoGluon itself chooses by (out-of-fold or validation rows): "no rebalancing" is a legal answer. The training data
+    must have been kept (``cache_data=True``, the default).
     """
     whole = predictor.model_best
     plain, ours = base_models(predictor)
@@ -103,7 +99,7 @@ def pair_ensembles(predictor: TabularPredictor) -> EnsemblePair:
     if not plain:
         return EnsemblePair(whole, None, "no plain model was fitted, so there is none to compare with")
     refitted = whole in predictor.model_refit_map().values()
-    made = fit_ensemble(predictor, plain, _SUFFIX)
+    made = fit_ensemble(predictor, plain, "Plain")
     if made is None:
         return EnsemblePair(whole, None, "the ensemble over plain models could not be fitted")
     best = whole if refitted else predictor.model_best
@@ -282,13 +278,11 @@ class ScoredRows:
     def of_classes(
         cls, predictor: TabularPredictor, models: Iterable[str], train: pd.DataFrame, test: pd.DataFrame | None
     ) -> ScoredRows:
-        """Rows of classes; parameters as :meth:`of_targets` has them.
+        """Predict rows with a class: those of `test`, or out of fold (of validation) those of `train`.
 
-        For two classes average precision, ROC AUC, F1 and log-loss, F1 at the threshold that is best for it on
-        out-of-fold (or validation) rows, each model with its own; for more balanced accuracy, macro F1, log-loss and
-        ROC AUC (one against one), both of calibrated probabilities. The predictor's own metric comes first.
+        Each model has its own threshold for every metric of labels, best on out-of-fold (or validation) rows.
         """
-        names, metrics = list(models), _class_metrics(predictor)
+        names, metrics = list(models), _metrics(predictor)
         proba = predictor.predict_proba_multi(test, models=names, as_multiclass=False, inverse_transform=False)
         index = proba[names[0]].index  # AutoGluon returns the models of the ensembles, too
         codes = (train if test is None else test).loc[index, predictor.label].map(predictor.class_labels_internal_map)
@@ -317,28 +311,16 @@ class ScoredRows:
         test: pd.DataFrame | None,
         bins: TargetBins,
     ) -> ScoredRows:
-        """Rows of numbers: mean absolute errors over all and by how rare targets are, and two other errors.
+        """Predict rows with a number, as :meth:`of_classes` those with a class.
 
-        Parameters
-        ----------
-        predictor
-            Fitted.
-        models
-            Names.
-        train
-            The rows given to ``fit``, with their index.
-        test
-            Rows with features and label that took no part in the fit. `None`: out-of-fold predictions are scored, or
-            those of the validation rows where nothing was bagged.
-        bins
-            Laid on the targets of `train`; with its rows they say which targets are few-, medium- and many-shot.
+        The bins are laid on the targets of `train`; with its rows they say which are few-, medium- and many-shot.
         """
         predicted = predictor.predict_multi(test, models=list(models))
         index = next(iter(predicted.values())).index
         targets = (train if test is None else test).loc[index, predictor.label].to_numpy(dtype=np.float64)
         return cls(
             "regression",
-            _target_metrics(predictor.eval_metric),
+            _metrics(predictor),
             targets,
             shots(bins.counts(train[predictor.label]))[bins.assign(targets)],
             {shot: shot for shot in SHOTS},
@@ -452,22 +434,16 @@ def _curves(truth: npt.NDArray[np.bool_], label: str, probabilities: Mapping[str
     return {"label": label, "rows": int(truth.sum()), "figures": figures, "charts": drawn}
 
 
-def _class_metrics(predictor: TabularPredictor) -> tuple[_Metric, ...]:
+def _metrics(predictor: TabularPredictor) -> tuple[_Metric, ...]:
+    """The predictor's own metric, then the others of every comparison."""
     own, problem = predictor.eval_metric, predictor.problem_type
-    others = [get_metric(name, problem) for name in _CLASS_METRICS[problem] if name != own.name]
-    return tuple(_Metric(scorer.name, scorer) for scorer in (own, *others))
-
-
-def _target_metrics(own: Scorer) -> tuple[_Metric, ...]:
-    error = get_metric("mean_absolute_error", "regression")
-    usual = [
-        _Metric("mean_absolute_error", error),
-        *(_Metric(f"{shot}_mae", error, shot) for shot in reversed(SHOTS)),
-        _Metric("root_mean_squared_error", get_metric("root_mean_squared_error", "regression")),
-        _Metric(geometric_mean_error.name, geometric_mean_error),
-    ]
-    first = next((metric for metric in usual if metric.name == own.name), _Metric(own.name, own))
-    return (first, *(metric for metric in usual if metric.name != first.name))
+    known = {geometric_mean_error.name: geometric_mean_error, own.name: own}
+    metrics = {own.name: _Metric(own.name, own)}
+    for name in _METRICS[problem]:
+        shot = _SHOT_METRICS.get(name)
+        scorer = get_metric("mean_absolute_error", problem) if shot else known.get(name) or get_metric(name, problem)
+        metrics[name] = _Metric(name, scorer, shot)
+    return tuple(metrics.values())
 
 
 def _untilted(predictor: TabularPredictor, model: str, predictions: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -46,25 +46,15 @@ _FOLD_NAME = re.compile(r"S(\d+)F(\d+)")
 def fold_records(predictor: TabularPredictor, n_generators: int) -> list[dict[str, Any]]:
     """What the twins remember about their distinct training folds, in the order of AutoGluon's names.
 
-    Parameters
-    ----------
-    predictor
-        A fitted predictor.
-    n_generators
-        Number of generators in its cache (0: unknown). Once all have been met no further model is read from disk: a
-        bag of forests takes seconds, and families only repeat each other's folds.
+    Each has a ``name`` (``S1F2`` is repeat 1, fold 2; ``all rows`` for models that are not bagged); ``before`` and
+    ``added``, real and written rows by class or number of the bin; the ``reason`` why nothing was written, or an empty
+    string; key (``generator``), seconds, tokens, ``parameters`` and ``losses`` (nats for each value token, by stage and
+    step) of the generator; ``notes``; ``copies``, rows too like real ones; and ``edges`` of the bins of a target.
 
-    Returns
-    -------
-    list of dict
-        ``name`` (``S1F2`` is repeat 1, fold 2; ``all rows`` for models that are not bagged); ``before`` and ``added``,
-        real and written rows by class or number of the bin; ``reason`` why nothing was written, or an empty string;
-        of the generator its key in the cache (``generator``, empty where there is none), ``seconds``,
-        ``sampling_seconds``, ``training_tokens``, ``sampling_tokens``, ``parameters`` and ``losses`` (nats for each
-        value token, by stage and step); ``notes``; ``copies``, rows too like real ones by class or bin; and ``edges``
-        of the bins of a continuous target.
+    Once the `n_generators` of the cache (0: unknown) have been met no further model is read from disk: a bag of forests
+    takes seconds, and families only repeat each other's folds.
     """
-    labels = _labels(predictor)
+    labels = {str(code): str(label) for label, code in (predictor.class_labels_internal_map or {}).items()}
     found: dict[str, dict[str, Any]] = {}
     for twin in _twins_and_refitted(predictor):
         for name, report in child_reports(predictor, twin):
@@ -87,11 +77,6 @@ def latent_reports(predictor: TabularPredictor) -> Iterator[tuple[str, dict[str,
     for name in base_models(predictor)[1]:
         if model_kind(predictor, name) == "latent_diff":
             yield from ((f"{name}, {fold}", report) for fold, report in child_reports(predictor, name))
-
-
-def _labels(predictor: TabularPredictor) -> dict[str, str]:
-    """Text of each class by its code in a report."""
-    return {str(code): str(label) for label, code in (predictor.class_labels_internal_map or {}).items()}
 
 
 def _twins_and_refitted(predictor: TabularPredictor) -> list[str]:
@@ -174,22 +159,18 @@ class WrittenFold:
     """Rows of one training fold in the same columns, the label among them."""
 
     name: str
-    """The fold in AutoGluon's words: ``S1F1`` is repeat 1, fold 1; ``all rows`` for models that are not bagged."""
-
     model: str
-    """The model whose fold it is."""
-
     method: str
     """How the rows were written, such as ``imbllm`` or ``smote_nc``."""
 
     real: pd.DataFrame
-    """Real rows that models of the fold learned from, shape (n, m + 1)."""
+    """Rows that models of the fold learned from, shape (n, m + 1)."""
 
     synthetic: pd.DataFrame
     """Rows written for the fold, shape (n_new, m + 1)."""
 
     held_out: pd.DataFrame | None
-    """Real rows kept from generator and models of the fold; `None` after a refit on all rows."""
+    """Rows kept from generator and models of the fold; `None` after a refit on all rows."""
 
     label: str
     """The column of classes; for a continuous target the ranges of its bins, the target being a column beside it."""
@@ -204,19 +185,9 @@ class WrittenFold:
 def written_rows(predictor: TabularPredictor, known: Known = None) -> WrittenFold | None:
     """Rows of the first training fold for which rows were written.
 
-    Parameters
-    ----------
-    predictor
-        A fitted predictor that keeps its training data (``cache_data=True``, the default).
-    known
-        The table given to ``fit``. AutoGluon keeps one value of a two-valued column only; this tells the other one,
-        which is otherwise called ``not`` the known one. Or these other values by column, if they are known without it.
-
-    Returns
-    -------
-    WrittenFold or None
-        `None` where nothing was written, where the written rows are no longer in the cache, or where the training
-        data are gone.
+    AutoGluon keeps one value of a two-valued column only. The table given to ``fit``, or the other values by column,
+    are `known` for that; without them the other value is called ``not`` the kept one. `None` where nothing was written,
+    where the rows are no longer in the cache, or where the training data are gone (``cache_data=False``).
     """
     for fitted in _fitted_folds(predictor):
         found = _rows_of(predictor, known, *fitted)
@@ -299,11 +270,9 @@ class _FoldColumns:
     """How the columns and labels of one fold are shown."""
 
     dtypes: pd.Series
-    """Of AutoGluon's columns that rows were written in, by name; those made from free texts are copied, not written,
-    and left out."""
+    """Of AutoGluon's columns that rows were written in, by name; those made from free texts are copied, not written."""
 
     texts: tuple[ColumnName, ...]
-
     view: RawView | None
     """The way back to the original columns; `None` where there is none."""
 
@@ -314,10 +283,9 @@ class _FoldColumns:
     """Name of the label column of the training table."""
 
     labels: Mapping[int, Hashable]
-    """Original label of each code; empty for a continuous target."""
+    """Original label of each code; empty for a continuous target, which has bins."""
 
     bins: TargetBins | None
-    """Bins of a continuous target."""
 
     @classmethod
     def of(cls, predictor: TabularPredictor, child: Any, X: pd.DataFrame, known: Known) -> _FoldColumns:

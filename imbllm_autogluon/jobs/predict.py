@@ -15,14 +15,9 @@ if TYPE_CHECKING:
 
 
 def load_predictor(folder: Path | str) -> TabularPredictor:
-    """Load a predictor saved by AutoGluon, with or without twins.
+    """Load a predictor saved by AutoGluon, or raise `StoredStateError`.
 
     AutoGluon stores predictors with pickle, which can run any code: load only what you trust.
-
-    Raises
-    ------
-    StoredStateError
-        The folder holds no predictor, or one that the installed versions cannot load.
     """
     from autogluon.tabular import TabularPredictor
 
@@ -39,31 +34,11 @@ def load_predictor(folder: Path | str) -> TabularPredictor:
 def predict_table(
     predictor: TabularPredictor, table: pd.DataFrame, *, proba: bool = False, source: str = "the table"
 ) -> pd.DataFrame:
-    """Classes, class probabilities or numbers for every row of a table.
+    """Classes or numbers for every row of a table, in a column named like the label, or probabilities of all classes.
 
-    Parameters
-    ----------
-    predictor
-        A fitted predictor.
-    table
-        Rows with at least the columns that the predictor needs; others, the label among them, are ignored.
-    proba
-        Whether to return probabilities, calibrated ones: where a fit of more than two classes is judged by decisions,
-        the class to answer is not always the most probable one.
-    source
-        What to call the table in messages.
-
-    Returns
-    -------
-    DataFrame
-        In the rows, order and index of `table`: one column named like the label, or one column for each class.
-
-    Raises
-    ------
-    TableError
-        Columns are absent.
-    InvalidInputError
-        Probabilities are asked of a predictor of numbers.
+    Rows keep order and index; columns that the predictor does not need are ignored. Probabilities are calibrated: where
+    a fit of more than two classes is judged by decisions, the class to answer is not always the most probable one.
+    Absent columns are a `TableError`, whose message calls the table `source`.
     """
     if proba and predictor.problem_type not in ("binary", "multiclass"):
         raise InvalidInputError(

@@ -16,8 +16,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imbllm_autogluon._storage import write_whole
-from imbllm_autogluon.errors import ImbLLMError, StoredStateError, TableError
+from imbllm_autogluon._storage import write_texts
+from imbllm_autogluon.errors import ImbLLMError, StoredStateError
 from imbllm_autogluon.jobs.compare import FIGURES, base_models, model_kind
 from imbllm_autogluon.jobs.fit import quiet_libraries
 from imbllm_autogluon.jobs.folds import fold_records, latent_reports, written_rows
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.jobs.fit import FitOutcome
     from imbllm_autogluon.jobs.folds import WrittenFold
-    from imbllm_autogluon.quality.reports import RowsSection
+    from imbllm_autogluon.quality.reports import QualityReport, RowsSection
 
     Known = pd.DataFrame | Mapping[str, Any] | None
     Facts = dict[str, Any]
@@ -73,13 +73,7 @@ class FitReport:
     """Facts and pictures of the written rows of one fold; `None` where there is nothing to be drawn."""
 
     def write(self, folder: Path) -> Path:
-        """Write ``imbllm_report.json``, ``.md`` and ``.html`` into a folder, made if need be; return the HTML file.
-
-        Raises
-        ------
-        TableError
-            The folder cannot be made or written.
-        """
+        """Write ``imbllm_report.json``, ``.md`` and ``.html`` into a folder, made if need be; return the HTML file."""
         from imbllm_autogluon.quality.reports import fit_markdown, render_fit_report
 
         texts = {
@@ -87,12 +81,7 @@ class FitReport:
             _MARKDOWN: fit_markdown(self.facts),
             _HTML: render_fit_report(self.facts, self.plots, self.section),
         }
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise TableError(f"the folder {folder} cannot be made ({error.strerror}): name another one.") from error
-        for name, text in texts.items():
-            write_whole(folder / name, lambda draft, text=text: draft.write_text(text, encoding="utf-8"))  # type: ignore[misc]
+        write_texts(folder, texts)
         return folder / _HTML
 
     def to_text(self, page: Path) -> str:
@@ -153,29 +142,11 @@ def report_fit(outcome: FitOutcome) -> FitReport:
 
 
 def report_again(folder: Path, out: Path | None = None) -> Path:
-    """Write the report of a fitted predictor again.
+    """Write the report of the predictor in a folder again, there or into `out`; return the HTML file.
 
     What the fit led to is read from its ``imbllm_report.json``; the rows are judged and drawn anew. A predictor that
     was not fitted by ``imbllm fit`` has no such file: of it, the rows alone are reported.
-
-    Parameters
-    ----------
-    folder
-        Of the predictor. AutoGluon stores predictors with pickle, which can run any code: load only what you trust.
-    out
-        Folder for the files; default: that of the predictor.
-
-    Returns
-    -------
-    Path
-        The HTML file.
-
-    Raises
-    ------
-    StoredStateError
-        The folder holds no predictor, its report is broken, or there is neither a report nor rows.
-    TableError
-        A file cannot be written.
+    `StoredStateError`: the folder holds no predictor, its report is broken, or there is neither a report nor rows.
     """
     predictor, out = load_predictor(folder), out or folder
     file = Path(folder) / _JSON
@@ -203,8 +174,6 @@ def _stored(file: Path) -> Facts:
 
 
 def _report_rows_alone(predictor: TabularPredictor, folder: Path, out: Path) -> Path:
-    from imbllm_autogluon.quality.reports import report
-
     with quiet_libraries():
         fold = written_rows(predictor)
     if fold is None:
@@ -212,35 +181,21 @@ def _report_rows_alone(predictor: TabularPredictor, folder: Path, out: Path) -> 
             f"{folder} holds neither {_JSON} nor written rows; name the folder of a fit with twins whose cache was "
             "not cleared."
         )
-    title = f"Rows written for {predictor.label}, fold {fold.name}"
-    return report(fold.real, fold.synthetic, label=fold.label, holdout=fold.held_out, title=title).write(out)
+    return _judged(fold, f"Rows written for {predictor.label}, fold {fold.name}").write(out)
 
 
-def _rows_facts(predictor: TabularPredictor, known: Known = None, seed: int = 0) -> tuple[Facts, RowsSection | None]:
-    """Judge the rows written for the first fold of a predictor that has some.
+def _rows_facts(predictor: TabularPredictor, known: Known = None) -> tuple[Facts, RowsSection | None]:
+    """Judge the rows written for the first fold of a predictor that has some: facts, and the same with pictures.
 
-    Parameters
-    ----------
-    predictor, known
-        See :func:`~imbllm_autogluon.jobs.folds.written_rows`.
-    seed
-        Of the rows drawn from large tables, and of the judges.
-
-    Returns
-    -------
-    dict
-        ``reason`` why there are no other facts, or an empty string; ``fold``, ``model``, ``method``, ``original``,
-        ``others`` of :class:`~imbllm_autogluon.jobs.folds.WrittenFold`; ``seconds``; and what the section holds,
-        ``measures`` foremost.
-    RowsSection or None
-        The same with pictures.
+    Facts are the ``reason`` why there are no others, or an empty string; those of a ``WrittenFold`` but the rows;
+    ``seconds``; and those of the section.
     """
     fold = written_rows(predictor, known)
     if fold is None:
         return {"reason": "No rows were written, or they are no longer in the cache of the predictor."}, None
     started = time.perf_counter()
     try:
-        section = _section(fold, seed)
+        section = _judged(fold).section
     except ImbLLMError as error:  # a fold of odd rows must not cost the report of the fit
         return {"reason": f"The rows of fold {fold.name} could not be judged: {error}"}, None
     where = {"fold": fold.name, "model": fold.model, "method": fold.method, "original": fold.original}
@@ -250,12 +205,10 @@ def _rows_facts(predictor: TabularPredictor, known: Known = None, seed: int = 0)
     return {"reason": "", **where, "others": plain, "seconds": seconds, **section.facts}, section
 
 
-def _section(fold: WrittenFold, seed: int) -> RowsSection:
-    from imbllm_autogluon.quality.evaluation import evaluate
-    from imbllm_autogluon.quality.reports import rows_section
+def _judged(fold: WrittenFold, title: str = "") -> QualityReport:
+    from imbllm_autogluon.quality.reports import report
 
-    evaluation = evaluate(fold.real, fold.synthetic, label=fold.label, holdout=fold.held_out, seed=seed)
-    return rows_section(evaluation, fold.real, fold.synthetic, fold.label, fold.held_out, seed=seed)
+    return report(fold.real, fold.synthetic, label=fold.label, holdout=fold.held_out, title=title)
 
 
 def _study_records(predictor: TabularPredictor) -> list[tuple[Facts, dict[str, str]]]:

@@ -15,17 +15,13 @@ from imbllm_autogluon._config import secret, shows_progress
 from imbllm_autogluon.errors import BackboneError, ImbLLMError, InvalidInputError, nearest
 from imbllm_autogluon.language import smollm2
 from imbllm_autogluon.language.pretrained import (
-    CONFIG,
-    OTHER_REMEDIES,
-    SHARDS,
-    WEIGHTS,
     BackboneSource,
     BackboneStatus,
-    absent,
     count_parameters,
     family_of,
     missing_parts,
     quiet_transformers,
+    unavailable,
 )
 
 if TYPE_CHECKING:
@@ -51,11 +47,11 @@ _PATIENCE = 10.0
 connection (measured with version 2.4)."""
 
 _WANTED = [
-    CONFIG,
+    "config.json",
     "generation_config.json",
-    WEIGHTS,
+    "model.safetensors",
     "model-*.safetensors",
-    SHARDS,
+    "model.safetensors.index.json",
     "tokenizer*",
     "vocab.*",
     "merges.txt",
@@ -188,7 +184,7 @@ def _ready_snapshot(repo: str, revision: str | None = None) -> Path | None:
     """The folder in the Hub cache that holds all of a model, or `None`."""
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(repo, CONFIG, revision=revision)
+    found = try_to_load_from_cache(repo, "config.json", revision=revision)
     folder = Path(found).parent if isinstance(found, str) else None
     return None if folder is None or missing_parts(folder) else folder
 
@@ -203,9 +199,9 @@ def _ask_hub(name: str, repo: str, revision: str | None, variable: str | None, *
     token = None if variable is None else secret(variable)
     with _hub_errors(name, repo, revision), quiet_transformers():
         files = HfApi().model_info(repo, revision=revision, timeout=_PATIENCE, token=token).siblings or []
-        if not {file.rfilename for file in files} & {WEIGHTS, SHARDS}:
+        if not {file.rfilename for file in files} & {"model.safetensors", "model.safetensors.index.json"}:
             raise BackboneError(f"the model {repo!r} has no weights as safetensors, and pickles are never loaded.")
-        return Path(hf_hub_download(repo, CONFIG, revision=revision, token=token)).parent
+        return Path(hf_hub_download(repo, "config.json", revision=revision, token=token)).parent
 
 
 def _download(name: str, repo: str, revision: str | None, variable: str | None, *, force: bool) -> Path:
@@ -235,9 +231,9 @@ def _hub_errors(name: str, repo: str, revision: str | None) -> Iterator[None]:
     except RevisionNotFoundError as error:
         raise BackboneError(f"the model {repo!r} has no revision {revision!r} on the Hub.") from error
     except RepositoryNotFoundError as error:  # gated models are among them
-        raise BackboneError(
+        raise unavailable(
             f"the Hub has no model {repo!r}, or it is private or gated and needs a token that may read it. Check the "
-            f"spelling, or name the environment variable that holds the token (token_variable), {OTHER_REMEDIES}"
+            "spelling, or name the environment variable that holds the token (token_variable)"
         ) from error
     except Exception as error:  # errors of a connection have the type of the HTTP client, which changes with versions
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
@@ -245,8 +241,10 @@ def _hub_errors(name: str, repo: str, revision: str | None) -> Iterator[None]:
 
 
 def _not_on_hub(name: str, reason: str) -> BackboneError:
-    fetching = f"Run `imbllm models fetch {name}` once where there is a connection"
-    return absent(name, reason, f"{fetching} (with --token-variable if the model needs a token)")
+    return unavailable(
+        f"the backbone {name!r} is not on this machine: {reason}. Run `imbllm models fetch {name}` once where there "
+        "is a connection (with --token-variable if the model needs a token)"
+    )
 
 
 def _cached_language_models() -> Iterator[BackboneStatus]:

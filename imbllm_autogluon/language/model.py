@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imbllm_autogluon._random import child_seed, seeded_torch
 from imbllm_autogluon._storage import fingerprint, reading, writing
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.batches import Batches, fixed_sentences
@@ -21,12 +22,10 @@ from imbllm_autogluon.language.hardware import Processes, writing_model
 from imbllm_autogluon.language.losses import LabelLoss, LabelObjective, Loss, SentenceLoss, ValueLoss
 from imbllm_autogluon.language.masked import MaskedValueLoss
 from imbllm_autogluon.language.scoring import log_likelihoods, score_values
-from imbllm_autogluon.language.table_backbone import BaseModel, build_table_backbone
+from imbllm_autogluon.language.table_backbone import build_table_backbone
 from imbllm_autogluon.language.table_start import settle, start_from_other_tables, start_from_rows
 from imbllm_autogluon.language.training import Stage, Trainer
 from imbllm_autogluon.language.writing import RowWriter
-from imbllm_autogluon.process_state import seeded_torch
-from imbllm_autogluon.randomness import child_seed
 from imbllm_autogluon.sentences import SchemaVocabulary
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.sentences import Clauses, SentenceEncoding
 
-WARM_UP = "warm-up"
+_WARM_UP = "warm-up"
 """Name of the stage on the whole fold."""
 
 _KIND = "language model"
@@ -156,13 +155,13 @@ class TableLanguageModel:
             start = start_from_other_tables if self.config.pretrained else start_from_rows
             start(self._backbone.model, self.encoding, clauses if warmup is None else warmup, self.seed)
         learning = self._backbone.tuning.learning()
-        shared = warm_start if planned[0].name == WARM_UP else None
+        shared = warm_start if planned[0].name == _WARM_UP else None
         known = {}
         if shared is not None and (curve := restore_warm(shared, learning)):
-            known = {WARM_UP: curve}
+            known = {_WARM_UP: curve}
 
         def keep(name: str, curve: TrainingCurve) -> None:
-            if shared is not None and name == WARM_UP and curve.stopped_by == "steps" and processes.is_first:
+            if shared is not None and name == _WARM_UP and curve.stopped_by == "steps" and processes.is_first:
                 store_warm(shared, learning, curve)
 
         with seeded_torch(child_seed(self.seed, "training"), threads):
@@ -267,10 +266,10 @@ class TableLanguageModel:
             A file is absent, broken, or of another format, or the base model is not the one it was trained on.
         """
         with reading(folder, _KIND) as stored:
-            data, base = stored.data, stored.data["base"]
+            data = stored.data
             vocabulary = SchemaVocabulary.from_dict(data["vocabulary"])
             model = cls(vocabulary, LanguageConfig.from_flat(data["config"]), int(data["seed"]))
-            model._backbone.load_weights(BaseModel(**base) if base else None, stored.tensors(), stored.folder)
+            model._backbone.load_weights(data["base"], stored.tensors(), stored.folder)
             model.curves = {name: TrainingCurve.from_dict(curve) for name, curve in data["curves"].items()}
         return model
 
@@ -301,7 +300,8 @@ class TableLanguageModel:
         stages = [Stage(stage, batches, steps, rate, held_out=kept, patience=config.patience, loss=loss)]
         if warmup is not None:
             assert config.warmup_steps is not None
-            stages.insert(0, Stage(WARM_UP, self._batches(WARM_UP, warmup), config.warmup_steps, config.learning_rate))
+            first = self._batches(_WARM_UP, warmup)
+            stages.insert(0, Stage(_WARM_UP, first, config.warmup_steps, config.learning_rate))
         return stages
 
     def _batches(self, name: str, rows: Clauses) -> Batches:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-CONFIG, WEIGHTS, SHARDS = "config.json", "model.safetensors", "model.safetensors.index.json"
+_CONFIG, _WEIGHTS, _SHARDS = "config.json", "model.safetensors", "model.safetensors.index.json"
 
 _TOKENIZERS = (
     "tokenizer.json",
@@ -27,11 +27,6 @@ _TOKENIZERS = (
     "sentencepiece.bpe.model",
 )
 """Files of which one must be there; what is left of a tokenizer is read from them."""
-
-OTHER_REMEDIES = (
-    "or give the path of a local folder that holds a transformers model, or use the backbone 'compact', which needs no "
-    "download."
-)
 
 
 @dataclass(frozen=True)
@@ -83,14 +78,17 @@ class BackboneStatus:
     """What it is, or how to get it."""
 
 
-def absent(name: str, reason: str, first_remedy: str) -> BackboneError:
-    """The error of a backbone that is not on this machine, with its three remedies."""
-    return BackboneError(f"the backbone {name!r} is not on this machine: {reason}. {first_remedy}, {OTHER_REMEDIES}")
+def unavailable(message: str) -> BackboneError:
+    """The error of a backbone that cannot be had; behind what happened and the first remedy it names the other two."""
+    return BackboneError(
+        f"{message}, or give the path of a local folder that holds a transformers model, or use the backbone "
+        "'compact', which needs no download."
+    )
 
 
 def missing_parts(folder: Path) -> list[str]:
     """What a folder lacks to be a whole model: empty if nothing."""
-    missing = [] if (folder / CONFIG).is_file() else [CONFIG]
+    missing = [] if (folder / _CONFIG).is_file() else [_CONFIG]
     missing += [path.name for path in _weight_files(folder) if not path.is_file()]
     if not any((folder / name).is_file() for name in _TOKENIZERS):
         missing.append(_TOKENIZERS[0])
@@ -124,7 +122,7 @@ def family_of(folder: Path, name: str) -> Literal["causal", "masked"]:
     """
     from transformers.models.auto import modeling_auto
 
-    config = _read_json(folder / CONFIG)
+    config = _read_json(folder / _CONFIG)
     model_type, architectures = config.get("model_type"), config.get("architectures") or []
     causal = model_type in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     masked = model_type in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
@@ -245,9 +243,9 @@ def _loading(source: BackboneSource, what: str) -> Iterator[None]:
 
 def _weight_files(folder: Path) -> list[Path]:
     """The files of the weights, there or not; pickles (`pytorch_model.bin`) do not count: reading one can run code."""
-    index = folder / SHARDS
-    if (folder / WEIGHTS).is_file() or not index.is_file():
-        return [folder / WEIGHTS]
+    index = folder / _SHARDS
+    if (folder / _WEIGHTS).is_file() or not index.is_file():
+        return [folder / _WEIGHTS]
     try:
         shards = set(_read_json(index)["weight_map"].values())
     except (KeyError, AttributeError) as error:

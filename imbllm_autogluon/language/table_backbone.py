@@ -24,7 +24,7 @@ from imbllm_autogluon.language.pretrained import load_model, load_tokenizer
 from imbllm_autogluon.sentences import TextVocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from imbllm_autogluon.language.config import LanguageConfig
@@ -39,7 +39,7 @@ _BLOCK = re.compile(r"\.(\d+)\.")
 
 
 @dataclass(frozen=True, eq=False)
-class BaseModel:
+class _BaseModel:
     """Where the weights that did not learn come from."""
 
     location: str
@@ -60,7 +60,7 @@ class TableBackbone:
     family: str
     """``"causal"`` or ``"masked"``."""
 
-    base: BaseModel | None
+    base: _BaseModel | None
     """None for a compact backbone, whose weights are all its own."""
 
     @property
@@ -75,12 +75,12 @@ class TableBackbone:
             self.tuning.save_adapters(folder, self.base)
         return self.tuning.own_weights()
 
-    def load_weights(self, base: BaseModel | None, weights: dict[str, torch.Tensor], folder: Path) -> None:
+    def load_weights(self, base: Mapping[str, Any] | None, weights: dict[str, torch.Tensor], folder: Path) -> None:
         """Give the model what :meth:`save_weights` wrote and returned; another base or shape is refused."""
-        if self.base is not None and base is not None and self.base.fingerprint != base.fingerprint:
+        if self.base is not None and base is not None and self.base.fingerprint != base["fingerprint"]:
             raise StoredStateError(
                 f"the base model at {self.base.location!r} is not the one that was fine-tuned (its weights differ); "
-                f"give the same files, or revision {base.revision!r}, or fit again."
+                f"give the same files, or revision {base['revision']!r}, or fit again."
             )
         self.tuning.load_adapters(folder)
         own = self.tuning.own_weights()
@@ -116,7 +116,7 @@ def build_table_backbone(vocabulary: SchemaVocabulary, config: LanguageConfig) -
         token_variable=config.token_variable,
     )
     model = load_model(source)
-    base = BaseModel(source.location, source.revision, _base_fingerprint(model))
+    base = _BaseModel(source.location, source.revision, _base_fingerprint(model))
     encoding, origins = _read_by(source, vocabulary, config)
     _require_room(model, encoding)
     _trim_vocabulary(model, origins)
@@ -253,7 +253,7 @@ class Tuning:
             self._adapters.unmerge_adapter()
             self._merged = False
 
-    def save_adapters(self, folder: Path, base: BaseModel) -> None:
+    def save_adapters(self, folder: Path, base: _BaseModel) -> None:
         """Write the adapters into an existing folder, if there are any; `base` is for peft's own record."""
         if self._adapters is None:
             return

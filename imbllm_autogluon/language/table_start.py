@@ -29,9 +29,9 @@ import torch
 from safetensors.torch import load
 from torch.nn import functional
 
-from imbllm_autogluon.randomness import child_rng
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.sentences import PADDING
-from imbllm_autogluon.sentences.value_codings import NO_TOKEN, BinCoding
+from imbllm_autogluon.sentences.values import NO_TOKEN, BinCoding
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray, IntArray

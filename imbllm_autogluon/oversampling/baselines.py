@@ -17,85 +17,62 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.tables import ColumnName, Kind
 
-    Counts = Mapping[Hashable, int]
-    Kinds = Mapping[ColumnName, Kind]
+    _Counts = Mapping[Hashable, int]
+    _Kinds = Mapping[ColumnName, Kind]
 
-NEIGHBOURS = 5
+_NEIGHBORS = 5
 """k of SMOTE (Chawla et al. 2002); fewer where a class has fewer other rows."""
 
-NUMBERS: tuple[Kind, ...] = ("continuous", "integer", "text")
+_NUMBERS: tuple[Kind, ...] = ("continuous", "integer", "text")
 """Kinds that SMOTE-NC may interpolate; texts reach it as counts of words."""
 
 
 def duplicated(
-    X: pd.DataFrame, y: pd.Series, counts: Counts, *, seed: int, kinds: Kinds | None = None
+    X: pd.DataFrame, y: pd.Series, counts: _Counts, *, seed: int, kinds: _Kinds | None = None
 ) -> tuple[pd.DataFrame, pd.Series]:
-    """Rows of each class of `counts`, drawn with replacement (random oversampling).
+    """Rows of each class of `counts` (new rows by label), drawn with replacement; `kinds` are not used.
 
-    Parameters
-    ----------
-    X, y
-        Real rows, shapes (n, m) and (n,).
-    counts
-        New rows by label.
-    seed
-        Of the draw.
-    kinds
-        Not used.
-
-    Returns
-    -------
-    X, y
-        The drawn rows alone, in the dtypes of the real ones, with a fresh index.
+    Returns the drawn rows alone, in the dtypes of the real ones, with a fresh index.
     """
     del kinds
     from imblearn.over_sampling import RandomOverSampler
 
-    places = np.arange(len(y))[:, None]
-    drawn, _ = RandomOverSampler(sampling_strategy=_totals(y, counts), random_state=seed).fit_resample(
-        places, y.to_numpy()
-    )
+    sampler = RandomOverSampler(sampling_strategy=_totals(y, counts), random_state=seed)
+    drawn, _ = sampler.fit_resample(np.arange(len(y))[:, None], y.to_numpy())
     chosen = drawn[len(y) :, 0]
     return X.iloc[chosen].reset_index(drop=True), y.iloc[chosen].reset_index(drop=True)
 
 
 def smote_nc(
-    X: pd.DataFrame, y: pd.Series, counts: Counts, *, seed: int, kinds: Kinds | None = None
+    X: pd.DataFrame, y: pd.Series, counts: _Counts, *, seed: int, kinds: _Kinds | None = None
 ) -> tuple[pd.DataFrame, pd.Series]:
-    """Rows between rows of a class and their nearest neighbours (SMOTE-NC; SMOTE or SMOTE-N for like columns).
+    """Rows between rows of a class and their nearest neighbors (SMOTE-NC; SMOTE or SMOTE-N for like columns).
 
     Missing numbers are replaced by the column's median first, because SMOTE knows none; missing categories are a
-    category. Whole numbers are rounded, others are not brought to their column's decimals.
-
-    Parameters
-    ----------
-    X, y, counts, seed
-        See :func:`duplicated`.
-    kinds
-        Kinds of columns that dtypes alone do not show.
+    category. Whole numbers are rounded, others are not brought to their column's decimals. `kinds` are those that
+    dtypes alone do not show; otherwise see :func:`duplicated`.
 
     Raises
     ------
     ClassTooSmallError
         A class of `counts` has a single row.
     """
-    sizes = _sizes(y)
+    sizes = y.value_counts().to_dict()
     lone = [label for label in counts if sizes[label] < 2]
     if lone:
         raise ClassTooSmallError(f"class {lone[0]!r} has 1 row; SMOTE needs at least 2.")
-    numbers = [name for name in X.columns if is_number(X[name], (kinds or {}).get(name))]
-    categories = [name for name in X.columns if name not in numbers]
     if not len(X.columns):
         return duplicated(X, y, counts, seed=seed)
-    levels = {name: pd.factorize(X[name]) for name in categories}
-    columns = [filled(X[name]) for name in numbers] + [levels[name][0].astype(np.float64) for name in categories]
-    k = min(NEIGHBOURS, *(sizes[label] - 1 for label in counts))
-    sampler = _sampler(len(numbers), len(categories), _totals(y, counts), k, seed)
+    numbers = [name for name in X.columns if is_number(X[name], (kinds or {}).get(name))]
+    levels = {name: pd.factorize(X[name]) for name in X.columns if name not in numbers}
+    columns = [filled(X[name]) for name in numbers] + [codes.astype(np.float64) for codes, _ in levels.values()]
+    k = min(_NEIGHBORS, *(sizes[label] - 1 for label in counts))
+    sampler = _sampler(len(numbers), len(levels), _totals(y, counts), k, seed)
     table, labels = sampler.fit_resample(np.column_stack(columns), y.to_numpy())
     made = table[len(y) :]
     values = {name: _as_column(made[:, place], X[name]) for place, name in enumerate(numbers)}
-    for place, name in enumerate(categories, start=len(numbers)):
-        codes, known = made[:, place].round().astype(np.int64), pd.Series(levels[name][1], dtype=X[name].dtype)
+    for place, (name, (_, found)) in enumerate(levels.items(), start=len(numbers)):
+        codes, known = made[:, place].round().astype(np.int64), pd.Series(found, dtype=X[name].dtype)
         values[name] = known.reindex(codes).reset_index(drop=True)  # code -1, a missing value, is not among the levels
     rows = pd.DataFrame(values, columns=X.columns).astype(X.dtypes)
     return rows, pd.Series(labels[len(y) :], name=y.name).astype(y.dtype)
@@ -116,19 +93,15 @@ def _sampler(n_numbers: int, n_categories: int, totals: dict[Hashable, int], k: 
     return SMOTENC(list(range(n_numbers, n_numbers + n_categories)), **shared)
 
 
-def _totals(y: pd.Series, counts: Counts) -> dict[Hashable, int]:
+def _totals(y: pd.Series, counts: _Counts) -> dict[Hashable, int]:
     """Rows of each class afterwards, as imbalanced-learn wants them."""
-    sizes = _sizes(y)
+    sizes = y.value_counts().to_dict()
     return {label: sizes[label] + n for label, n in counts.items()}
-
-
-def _sizes(y: pd.Series) -> dict[Hashable, int]:
-    return {label: int(n) for label, n in y.value_counts().items()}
 
 
 def is_number(column: pd.Series, kind: Kind | None) -> bool:
     """Whether peers take a column for numbers; `kind` is that of the user, None where it is guessed."""
-    if kind is not None and kind not in NUMBERS:
+    if kind is not None and kind not in _NUMBERS:
         return False
     return holds_numbers(column.dtype)
 

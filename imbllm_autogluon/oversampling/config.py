@@ -74,8 +74,8 @@ class FilterConfig(Config):
 
     plausibility: Annotated[float, Range(0.0, 1.0)] | None = None
     """Rows whose likelihood under their class is less than this share of their likelihood under another one are written
-    again (0: off), at most nine times over; a random forest of the fold's real rows is the judge, all classes having
-    the same weight. `None`: 0.5 for ImbLLM on classes, 0 for GReaT and on bins of a target; Pred-LLM, which asks its
+    again (0: off), at most nine times over; a random forest of the fold's real rows tells both, all classes having the
+    same weight. `None`: 0.5 for ImbLLM on classes, 0 for GReaT and on bins of a target; Pred-LLM, which asks its
     language model for the class, does not read it."""
 
 

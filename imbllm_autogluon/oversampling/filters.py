@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon._random import child_rng, child_seed
 from imbllm_autogluon.oversampling.interpolation import EQUAL, MixedSpace
-from imbllm_autogluon.randomness import child_rng, child_seed
 from imbllm_autogluon.tables import Cells
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def reject_until(
     Parameters
     ----------
     write
-        Writes a number of rows; told the round, from 0.
+        Writes a number of rows, given the number of the round, from 0.
     filters
         In their order: each sees what the ones before it let pass.
     counts
@@ -95,7 +95,7 @@ def reject_until(
                 rows = _passed(each, rows, spare, counts)
         if is_last:
             rows = spare.fill(rows, n_rows, counts)
-            count_kept(filters, rows, counts)
+            count_copies(filters, rows, counts)
         kept.append(rows)
         n_rows -= rows.n_rows
         if not n_rows:
@@ -108,11 +108,13 @@ def _passed(each: RowFilter, rows: Cells, spare: _Spare, counts: Counter[str]) -
     passed = scores >= each.least
     counts[f"{each.reason}_dropped"] += int((~passed).sum())
     if each.gives_back:
-        spare.add(each.reason, rows.take(~passed), scores[~passed])
+        spare.reason = each.reason
+        spare.rows.append(rows.take(~passed))
+        spare.scores.append(scores[~passed])
     return rows.take(passed)
 
 
-def count_kept(filters: Sequence[RowFilter], rows: Cells, counts: Counter[str]) -> None:
+def count_copies(filters: Sequence[RowFilter], rows: Cells, counts: Counter[str]) -> None:
     """Count the rows that stay although a filter would reject them, each for the first reason that holds."""
     for each in filters:
         if not each.gives_back:
@@ -122,27 +124,21 @@ def count_kept(filters: Sequence[RowFilter], rows: Cells, counts: Counter[str]) 
 
 
 class _Spare:
-    """Rejected rows, the best of which are taken where no better ones come."""
+    """Rejected rows with their scores, the best of which are taken where no better ones come."""
 
     def __init__(self) -> None:
-        self._reason = ""
-        self._rows: list[Cells] = []
-        self._scores: list[npt.NDArray[Any]] = []
-
-    def add(self, reason: str, rows: Cells, scores: npt.NDArray[Any]) -> None:
-        self._reason = reason
-        self._rows.append(rows)
-        self._scores.append(scores)
+        self.reason = ""
+        self.rows: list[Cells] = []
+        self.scores: list[npt.NDArray[Any]] = []
 
     def fill(self, rows: Cells, n_rows: int, counts: Counter[str]) -> Cells:
         """The rows and the best rejected ones, `n_rows` in all."""
         missing = n_rows - rows.n_rows
         if not missing:
             return rows
-        best = np.argsort(-np.concatenate(self._scores), kind="stable")[:missing]
-        counts[f"{self._reason}_dropped"] -= missing
-        counts[f"{self._reason}_kept"] += missing
-        return Cells.concat([rows, Cells.concat(self._rows).take(np.sort(best))])
+        best = np.argsort(-np.concatenate(self.scores), kind="stable")[:missing]
+        counts.update({f"{self.reason}_dropped": -missing, f"{self.reason}_kept": missing})
+        return Cells.concat([rows, Cells.concat(self.rows).take(np.sort(best))])
 
 
 class KnownRows(RowFilter):
@@ -191,27 +187,22 @@ class NearRows(RowFilter):
         return self._space.nearest(rows, self._real, 1)[1][:, 0]
 
 
-class PlausibilityJudge:
+class PlausibilityForest:
     """Tells how likely rows are under one class, compared with the class they are most likely under.
 
     A language model that learned a rare class alone knows nothing of what separates it from the others: where few rows
     are known, it also writes rows that belong to another class. A random forest of the fold's real rows, all classes
-    having the same weight, is grown when it is first asked. Neither forest nor ratio is in the paper of ImbLLM.
+    having the same weight, is grown when it is first asked. Neither forest nor ratio is in the paper of ImbLLM. Of
+    very many rows it learns a seeded choice.
     """
 
     def __init__(self, cells: Cells, codes: IntArray, seed: int, threads: int | None = None) -> None:
-        self.cells = cells
-        self.codes = codes
+        kept = _even_choice(codes, _MOST_LEARNED, child_rng(seed, "order", "judge"))
+        self.cells, self.codes = cells.take(kept), codes[kept]
         self._seed = seed
         self._threads = threads
         self._forest: RandomForestClassifier | None = None
         self._known: list[FloatArray] = []
-
-    @classmethod
-    def from_fold(cls, cells: Cells, codes: IntArray, seed: int, threads: int | None = None) -> PlausibilityJudge:
-        """A judge that learns the rows of a fold, or a seeded choice of them where they are very many."""
-        kept = _even_choice(codes, _MOST_LEARNED, child_rng(seed, "order", "judge"))
-        return cls(cells.take(kept), codes[kept], seed, threads)
 
     def ratios(self, rows: Cells, code: int) -> FloatArray:
         """Likelihood of each row under a class over its highest likelihood under any, shape (n_rows,), 0 to 1.
@@ -257,19 +248,19 @@ class PlausibilityJudge:
 
 
 class PlausibilityFilter(RowFilter):
-    """Rejects rows of a class whose likelihood ratio (see :class:`PlausibilityJudge`) is below `least`."""
+    """Rejects rows of a class whose likelihood ratio (see :class:`PlausibilityForest`) is below `least`."""
 
     reason = "implausible"
     gives_back = True
 
-    def __init__(self, judge: PlausibilityJudge, code: int, least: float) -> None:
-        self._judge = judge
+    def __init__(self, forest: PlausibilityForest, code: int, least: float) -> None:
+        self._forest = forest
         self._code = code
         self.least = least
 
     def scores(self, rows: Cells) -> FloatArray:
         """Likelihood ratio of each row."""
-        return self._judge.ratios(rows, self._code)
+        return self._forest.ratios(rows, self._code)
 
 
 def _even_choice(codes: IntArray, most: int, rng: np.random.Generator) -> IntArray:

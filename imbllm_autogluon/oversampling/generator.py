@@ -14,12 +14,13 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from imbllm_autogluon._config import shows_progress
+from imbllm_autogluon._random import RandomState, base_seed, child_rng, child_seed
 from imbllm_autogluon.classification.calibration import held_out_rows
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
@@ -27,13 +28,12 @@ from imbllm_autogluon.oversampling.filters import (
     KnownRows,
     NearRows,
     PlausibilityFilter,
-    PlausibilityJudge,
+    PlausibilityForest,
     RowFilter,
     reject_until,
 )
 from imbllm_autogluon.oversampling.interpolation import MixedSpace, interpolate
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport, listed
-from imbllm_autogluon.randomness import RandomState, base_seed, child_rng, child_seed
 from imbllm_autogluon.tables import Cells, TableSchema
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ _INTERPOLATION_ROUNDS = 20
 
 
 @dataclass(frozen=True, eq=False)
-class EncodedFold:
+class EncodedDataset:
     """Rows of a training fold, as they came and encoded."""
 
     X: pd.DataFrame
@@ -68,19 +68,13 @@ class EncodedFold:
     cells: Cells
     codes: IntArray
     """Label codes, shape (n,)."""
-
     is_held_out: BoolArray
     """Rows that are not learned but validate the language model, shape (n,)."""
 
-    @property
-    def learned(self) -> tuple[Cells, IntArray]:
-        """Cells and label codes of the rows that are learned."""
-        return self.cells.take(~self.is_held_out), self.codes[~self.is_held_out]
-
-    @property
-    def held_out(self) -> tuple[Cells, IntArray]:
-        """Cells and label codes of the rows that are held out."""
-        return self.cells.take(self.is_held_out), self.codes[self.is_held_out]
+    def rows(self, *, held_out: bool = False) -> tuple[Cells, IntArray]:
+        """Cells and label codes of the rows that are learned, or of those held out."""
+        chosen = self.is_held_out == held_out
+        return self.cells.take(chosen), self.codes[chosen]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,16 +83,12 @@ class ClassRows:
 
     real: Cells
     """Its rows in the training fold, those held out first."""
-
     pool: Cells
     """Real rows first, then interpolated ones: fine-tuning learns from them, prompts take their values from them."""
-
     copied: pd.DataFrame
     """Columns of the real rows that nothing writes (identifiers, texts): a new row takes its nearest real row's."""
-
     held_out: int
     """Rows at the beginning that are not learned: they tell the validation loss."""
-
     method: Method
     """How new rows are made."""
 
@@ -118,10 +108,9 @@ class LearnedTable:
     label_name: Hashable
     counts: Mapping[int, int]
     """Rows to write, by label code."""
-
     classes: dict[int, ClassRows]
     known: KnownRows
-    judge: PlausibilityJudge
+    forest: PlausibilityForest
 
     @property
     def labels(self) -> list[Hashable]:
@@ -147,7 +136,6 @@ class SampleRequest:
     table: LearnedTable
     config: GeneratorConfig
     """With the choices of the method."""
-
     seed: int
     threads: int | None
 
@@ -163,7 +151,7 @@ class SampleRequest:
     def filters(self, code: int) -> list[RowFilter]:
         """What rejects rows of a class."""
         least = self.config.filters.plausibility
-        plausible = PlausibilityFilter(self.table.judge, code, least) if least else None
+        plausible = PlausibilityFilter(self.table.forest, code, least) if least else None
         return [each for each in (self.table.known, self.near(code), plausible) if each is not None]
 
 
@@ -174,7 +162,6 @@ class WrittenRows:
     cells: Cells
     counts: Counter[str] = field(default_factory=Counter)
     """What happened, by counters of :class:`ClassReport`, and ``tokens``."""
-
     parents: IntArray | None = None
     """Real rows whose copied columns they take, shape (n,); None: the nearest ones'."""
 
@@ -182,13 +169,18 @@ class WrittenRows:
 class Writer(ABC):
     """Writes exact numbers of rows with a trained language model: how they begin, and which ones are taken."""
 
-    def __init__(self, model: TableLanguageModel, schema: TableSchema) -> None:
+    def __init__(self, model: TableLanguageModel) -> None:
         self.model = model
-        self.schema = schema
 
     @abstractmethod
     def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, WrittenRows]:
         """Exactly the wanted rows (1 or more) of each label code."""
+
+    @property
+    def rows_at_once(self) -> int:
+        """Rows of a batch of prompts."""
+        assert self.model.config.generation_batch is not None
+        return self.model.config.generation_batch
 
     def with_language(self, language: LanguageConfig, threads: int | None) -> Self:
         """The same writer under other settings of decoding."""
@@ -203,14 +195,6 @@ class Writer(ABC):
         return {}, {}
 
 
-class TrainingLimits(NamedTuple):
-    """See :meth:`LanguageGenerator.fit`."""
-
-    time_limit: float | None
-    checkpoint: Path | None
-    warm_start: Path | None
-
-
 @dataclass(frozen=True)
 class Learner(ABC):
     """What a method learns of a table: rows, their order, and the stages of training."""
@@ -221,7 +205,6 @@ class Learner(ABC):
 
     choices: ClassVar[Mapping[str, Any]]
     """What the method makes of settings of the language model that are None."""
-
     plausibility: ClassVar[float] = 0.0
     """What it makes of a `plausibility` of None."""
 
@@ -236,6 +219,14 @@ class Learner(ABC):
         least = self.plausibility if filters.plausibility is None else filters.plausibility
         return replace(self.config, filters=replace(filters, plausibility=least))
 
+    @contextmanager
+    def progress(self, steps: int) -> Iterator[Callable[[int], Any]]:
+        """Yield a function that takes the number of steps done; its bar is shown on terminals, or where asked for."""
+        from tqdm.auto import tqdm
+
+        with tqdm(total=steps, desc="imbllm training", leave=False, disable=not shows_progress()) as bar:
+            yield bar.update
+
     def validation_classes(self, codes: IntArray, wanted: Iterable[int]) -> Iterable[int]:
         """Classes that rows are held out of, given all label codes and those to be written."""
         del codes
@@ -247,13 +238,11 @@ class Learner(ABC):
         return real.take([]), None
 
     @abstractmethod
-    def train(self, fold: EncodedFold, table: LearnedTable, limits: TrainingLimits) -> Writer:
-        """Teach a language model."""
+    def train(self, fold: EncodedDataset, table: LearnedTable, **limits: Any) -> Writer:
+        """Teach a language model; `limits` are `time_limit`, `checkpoint` and `warm_start` of the generator's fit."""
 
     @abstractmethod
-    def load_writer(
-        self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, Cells], schema: TableSchema
-    ) -> Writer:
+    def load_writer(self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, Cells]) -> Writer:
         """The writer that :meth:`Writer.save` stored."""
 
 
@@ -291,8 +280,7 @@ class LanguageGenerator:
         self.threads = threads
         self._table: LearnedTable
         self._writer: Writer | None = None
-        self._reports: dict[int, ClassReport] = {}
-        self._report = OversamplingReport(self.method)
+        self.report = OversamplingReport(self.method)
 
     def fit(
         self,
@@ -341,13 +329,13 @@ class LanguageGenerator:
         if len(X) != len(y):
             raise InvalidInputError(f"X and y must have the same number of rows; got {len(X)} and {len(y)}.")
         self.seed = Processes.of_launch().common_seed(self.seed)
-        self._writer, self._reports = None, {}
+        self._writer = None
         fold = self._read(X, y, counts, kinds)
         if self._table.learned:
-            limits = TrainingLimits(time_limit, checkpoint, warm_start)
-            self._writer = self._learner.train(fold, self._table, limits)
-            self._report = self._report.with_training(self._writer.model)
-        self._report = replace(self._report, training_seconds=time.perf_counter() - started)
+            limits = {"time_limit": time_limit, "checkpoint": checkpoint, "warm_start": warm_start}
+            self._writer = self._learner.train(fold, self._table, **limits)
+            self.report = self.report.with_training(self._writer.model)
+        self.report = replace(self.report, training_seconds=time.perf_counter() - started)
         return self
 
     def sample(
@@ -388,11 +376,6 @@ class LanguageGenerator:
         return self._table.schema
 
     @property
-    def report(self) -> OversamplingReport:
-        """What fitting and sampling did so far."""
-        return replace(self._report, classes=tuple(self._reports.values()))
-
-    @property
     def language_model(self) -> TableLanguageModel:
         """The trained model, for benchmarks and further questions (scores, likelihoods).
 
@@ -410,7 +393,6 @@ class LanguageGenerator:
         """
         other = copy.copy(self)
         other.config, other.threads = config, threads
-        other._reports = dict(self._reports)
         if self._writer is not None:
             other._writer = self._writer.with_language(other._learner.language(self._table.n_rare), threads)
         return other
@@ -435,25 +417,24 @@ class LanguageGenerator:
         y: pd.Series,
         counts: Mapping[Hashable, int],
         kinds: Mapping[ColumnName, Kind] | None,
-    ) -> EncodedFold:
+    ) -> EncodedDataset:
         """Encode the fold and keep what is needed of the classes that are to be written."""
-        schema = TableSchema.of_labelled(X, y, kinds)
+        schema = TableSchema.from_labeled(X, y, kinds)
         assert schema.label is not None
-        aside = {str(column.name): column.reason for column in schema.set_aside}
-        self._report = OversamplingReport(self.method, set_aside=aside)
         cells, codes, labels = schema.encode(X), schema.encode_label(y), list(schema.label.categories)
         by_code = _counts_by_code(counts, labels, labels)
-        known, judge = KnownRows.from_cells(cells), PlausibilityJudge.from_fold(cells, codes, self.seed, self.threads)
-        self._table = LearnedTable(schema, y.name, by_code, {}, known, judge)
+        known, forest = KnownRows.from_cells(cells), PlausibilityForest(cells, codes, self.seed, self.threads)
+        self._table = LearnedTable(schema, y.name, by_code, {}, known, forest)
         share = self._learner.language(0).held_out or 0.0
         held_out = held_out_rows(codes, self._learner.validation_classes(codes, by_code), share, self.seed)
-        fold = EncodedFold(X, y, kinds, schema, cells, codes, held_out)
-        for code in by_code:
-            self._take_class(fold, code)
-        _log_small_classes(list(self._reports.values()))
+        fold = EncodedDataset(X, y, kinds, schema, cells, codes, held_out)
+        reports = tuple(self._take_class(fold, code) for code in by_code)
+        aside = {str(column.name): column.reason for column in schema.set_aside}
+        self.report = OversamplingReport(self.method, reports, aside)
+        _log_small_classes(reports)
         return fold
 
-    def _take_class(self, fold: EncodedFold, code: int) -> None:
+    def _take_class(self, fold: EncodedDataset, code: int) -> ClassReport:
         """Keep the rows of a class, those held out first; its size decides how it is written."""
         places = np.flatnonzero(fold.codes == code)
         places = places[np.argsort(~fold.is_held_out[places], kind="stable")]
@@ -466,9 +447,7 @@ class LanguageGenerator:
         copied = [column.name for column in fold.schema.set_aside if column.fill == "copied"]
         parents = fold.X[copied].iloc[places].reset_index(drop=True)
         self._table.classes[code] = ClassRows(real, Cells.concat([real, added]), parents, n_held_out, method)
-        self._reports[code] = ClassReport(
-            label, real.n_rows, method, added.n_rows, low_density_share, held_out=n_held_out
-        )
+        return ClassReport(label, real.n_rows, method, added.n_rows, low_density_share, held_out=n_held_out)
 
     def _write_without_model(self, code: int, n_rows: int, seed: int) -> WrittenRows:
         """Rows of a class that no language model writes: real ones again, or new ones between them."""
@@ -479,7 +458,7 @@ class LanguageGenerator:
         counts: Counter[str] = Counter()
 
         def draw(missing: int, attempt: int) -> Cells:
-            del attempt  # the source of randomness goes on
+            del attempt  # the random generator continues
             return interpolate(self.schema, rows.real, missing, self.config.interpolation, rng)[0]
 
         # They are near to real rows by nature, but no copies where that is possible.
@@ -488,16 +467,15 @@ class LanguageGenerator:
 
     def _finished(self, written: Mapping[int, WrittenRows], started: float) -> tuple[pd.DataFrame, pd.Series]:
         """Written rows as a frame, class after class, and their labels; the report counts them."""
+        sizes = {code: rows.cells.n_rows for code, rows in written.items()}
         parents = []
         for code, rows in written.items():
-            self._count(code, rows.counts, requested=rows.cells.n_rows, made=rows.cells.n_rows)
+            self._count(code, {**rows.counts, "requested": sizes[code], "made": sizes[code]})
             own = self._table.classes[code]
-            near = (
-                own.nearest_copied(self.schema, rows.cells) if rows.parents is None else own.copied.iloc[rows.parents]
-            )
-            parents.append(near)
+            repeated = None if rows.parents is None else own.copied.iloc[rows.parents]
+            parents.append(own.nearest_copied(self.schema, rows.cells) if repeated is None else repeated)
         cells = Cells.concat([rows.cells for rows in written.values()])
-        codes = np.repeat(list(written), [rows.cells.n_rows for rows in written.values()])
+        codes = np.repeat(list(sizes), list(sizes.values()))
         return self._decoded(cells, codes, pd.concat(parents, ignore_index=True), started)
 
     def _decoded(
@@ -507,26 +485,13 @@ class LanguageGenerator:
         labels = self.schema.decode_label(codes)
         labels.name = self._table.label_name
         X = self.schema.decode(cells, parents if parents.shape[1] else None)
-        seconds = self._report.sampling_seconds + time.perf_counter() - started
-        self._report = replace(self._report, sampling_seconds=seconds)
+        seconds = self.report.sampling_seconds + time.perf_counter() - started
+        self.report = replace(self.report, sampling_seconds=seconds)
         return X, labels
 
-    def _count(self, code: int, counts: Mapping[str, int], **more: int) -> None:
-        """Add to the counters of one class's report, and to the tokens written."""
-        added = {**counts, **more}
-        tokens = self._report.sampling_tokens + added.pop("tokens", 0)
-        self._report = replace(self._report, sampling_tokens=tokens)
-        report = self._reports[code]
-        self._reports[code] = replace(report, **{name: getattr(report, name) + n for name, n in added.items()})
-
-
-@contextmanager
-def training_progress(steps: int) -> Iterator[Callable[[int], Any]]:
-    """Yield a function that is told the number of steps done; the bar is shown on terminals or where settings ask."""
-    from tqdm.auto import tqdm
-
-    with tqdm(total=steps, desc="imbllm training", leave=False, disable=not shows_progress()) as bar:
-        yield bar.update
+    def _count(self, code: int, counts: Mapping[str, int]) -> None:
+        """Add to the counters of one class in the report."""
+        self.report = self.report.counted(list(self._table.classes).index(code), counts)
 
 
 def _counts_by_code(

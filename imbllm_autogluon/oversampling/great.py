@@ -9,7 +9,7 @@ import numpy as np
 
 from imbllm_autogluon.oversampling.config import ConditioningConfig
 from imbllm_autogluon.oversampling.generator import LanguageGenerator
-from imbllm_autogluon.oversampling.prompts import PromptedLearner, TrainingData
+from imbllm_autogluon.oversampling.prompts import PromptedLearner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.oversampling.config import GeneratorConfig
-    from imbllm_autogluon.oversampling.generator import EncodedFold, LearnedTable
-    from imbllm_autogluon.sentences import SentenceEncoding
+    from imbllm_autogluon.oversampling.generator import EncodedDataset, LearnedTable
+    from imbllm_autogluon.sentences import Clauses, SentenceEncoding
 
 WHOLE_TABLE_STEPS = 600
 """`steps` of the compact backbone by default: there are all rows to learn instead of those of a rare class. With 600 in
@@ -63,10 +63,12 @@ class _TableLearner(PromptedLearner):
         del wanted
         return [int(code) for code in np.unique(codes)]
 
-    def training_data(self, fold: EncodedFold, table: LearnedTable, encoding: SentenceEncoding) -> TrainingData:
+    def training_data(
+        self, fold: EncodedDataset, table: LearnedTable, encoding: SentenceEncoding
+    ) -> tuple[Clauses, Clauses, Clauses | None]:
         """The whole fold."""
         del table
-        return TrainingData(encoding.encode(*fold.learned), encoding.encode(*fold.held_out))
+        return encoding.encode(*fold.rows()), encoding.encode(*fold.rows(held_out=True)), None
 
 
 class GReaT(LanguageGenerator):
@@ -74,12 +76,8 @@ class GReaT(LanguageGenerator):
 
     Rows begin with the label alone, so that each class gets its exact count without rejection. The one stage of
     training has `warmup_steps` + `steps` steps, or `epochs` passes over the table, from random weights. Settings of
-    interpolation only matter for classes of 2 to 5 rows; `conditioning` and `warmup` do not matter.
-
-    Parameters
-    ----------
-    config, random_state, threads
-        See :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
+    interpolation only matter for classes of 2 to 5 rows; `conditioning` and `warmup` do not matter. Parameters: see
+    :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
 
     Examples
     --------

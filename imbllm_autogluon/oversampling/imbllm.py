@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.oversampling.generator import LanguageGenerator
 from imbllm_autogluon.oversampling.interpolation import interpolate
-from imbllm_autogluon.oversampling.prompts import PromptedLearner, TrainingData
-from imbllm_autogluon.randomness import child_rng
+from imbllm_autogluon.oversampling.prompts import PromptedLearner
 from imbllm_autogluon.sentences import Clauses
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray
     from imbllm_autogluon.language.config import LanguageConfig
-    from imbllm_autogluon.oversampling.generator import ClassRows, EncodedFold, LearnedTable
+    from imbllm_autogluon.oversampling.generator import ClassRows, EncodedDataset, LearnedTable
     from imbllm_autogluon.sentences import SentenceEncoding
     from imbllm_autogluon.tables import Cells, TableSchema
 
@@ -38,15 +38,17 @@ class _RareLearner(PromptedLearner):
             return super().pool(schema, code, real, n_wanted)
         return interpolate(schema, real, n_rows, config, child_rng(self.seed, "interpolation", code))
 
-    def training_data(self, fold: EncodedFold, table: LearnedTable, encoding: SentenceEncoding) -> TrainingData:
+    def training_data(
+        self, fold: EncodedDataset, table: LearnedTable, encoding: SentenceEncoding
+    ) -> tuple[Clauses, Clauses, Clauses | None]:
         """The fold to warm up, then real and interpolated rows of all classes that the language model writes."""
-        warmup = encoding.encode(*fold.learned) if self.language(table.n_rare).warmup == "fold" else None
+        warmup = encoding.encode(*fold.rows()) if self.language(table.n_rare).warmup == "fold" else None
         learned, validation = [], []
         for code, rows in table.learned.items():
             clauses = self._clauses(rows, code, encoding, fold.schema)
             learned.append(clauses.take(np.arange(rows.held_out, rows.pool.n_rows)))
             validation.append(clauses.take(np.arange(rows.held_out)))
-        return TrainingData(Clauses.concat(learned), Clauses.concat(validation), warmup)
+        return Clauses.concat(learned), Clauses.concat(validation), warmup
 
     def _clauses(self, rows: ClassRows, code: int, encoding: SentenceEncoding, schema: TableSchema) -> Clauses:
         """Real rows in full, and of interpolated ones what the configuration says."""
@@ -67,12 +69,8 @@ class ImbLLM(LanguageGenerator):
 
     A warm-up on the whole fold is followed by the real rows of the classes that need more, and interpolated ones:
     as many as rows are wanted, times `interpolation_ratio`. Rows begin with the label and some feature values. Those
-    that look like another class are written again (`plausibility`; our addition).
-
-    Parameters
-    ----------
-    config, random_state, threads
-        See :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
+    that look like another class are written again (`plausibility`; our addition). Parameters: see
+    :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
 
     Examples
     --------

@@ -5,7 +5,7 @@ missing in the neighbor leaves the parent's.
 
 Distances are SMOTE-NC's (Chawla et al. 2002, section 6.1): Euclidean over numbers, plus for each differing category the
 median of the numbers' standard deviations. Unlike the original, numbers are standardised within the class first, so
-that median is 1; and a missing number stands at the column's mean and differs from every known one as a category does
+that median is 1; and a missing number is at the column's mean and differs from every known one as a category does
 (so a known and a missing number are as far apart, on average, as two known ones). Nothing is one-hot encoded, so memory
 does not grow with the number of categories.
 """
@@ -73,13 +73,7 @@ class MixedSpace:
         return cls(tuple(lattices), categories, tuple(lattices.values()), centres, scales, may_lack)
 
     def distances(self, queries: Cells, rows: Cells) -> Iterator[tuple[slice, FloatArray]]:
-        """Distances of every query to every row, a block of queries at a time.
-
-        Yields
-        ------
-        block, distances
-            The queries of the block, and their distances, float64 of shape (block, n_rows).
-        """
+        """Blocks of queries and their distances to every row, float64 of shape (block, n_rows)."""
         row_numbers, row_marks = self._coordinates(rows)
         query_numbers, query_marks = self._coordinates(queries)
         size = max(1, _HELD_DISTANCES // max(1, rows.n_rows))
@@ -91,21 +85,9 @@ class MixedSpace:
             yield block, np.sqrt(squared)
 
     def nearest(self, queries: Cells, rows: Cells, k: int, *, same: bool = False) -> tuple[IntArray, FloatArray]:
-        """The k nearest rows of each query, nearest first.
+        """Places and distances of the k nearest rows (or of all, if fewer) of each query, nearest first, shape (n, k).
 
-        Parameters
-        ----------
-        queries, rows
-            n and m rows.
-        k
-            Neighbors wanted; at most as many as there are rows are given.
-        same
-            Whether query i is row i, which then is no neighbor of itself.
-
-        Returns
-        -------
-        indices, distances
-            Shapes (n, k'), where k' = min(k, m), or min(k, m - 1) with `same`.
+        With `same` query i is row i, which then is no neighbor of itself.
         """
         k = min(k, rows.n_rows - int(same))
         indices = np.zeros((queries.n_rows, k), dtype=np.int64)
@@ -157,21 +139,7 @@ class Interpolated(NamedTuple):
 def interpolate(
     schema: TableSchema, cells: Cells, n_rows: int, config: InterpolationConfig, rng: np.random.Generator
 ) -> Interpolated:
-    """Draw `n_rows` interpolated rows between the rows of one class.
-
-    Parameters
-    ----------
-    schema
-        The table's columns.
-    cells
-        Rows of the class, at least two; a random 5,000 of them take part if there are more.
-    n_rows
-        Rows wanted.
-    config
-        Kind of interpolation, treatment of categories, k.
-    rng
-        Source of randomness.
-    """
+    """Draw `n_rows` interpolated rows between the rows of one class, at least two; of very many 5,000 take part."""
     if cells.n_rows > _MOST_PARENTS:
         cells = cells.take(np.sort(rng.choice(cells.n_rows, _MOST_PARENTS, replace=False)))
     space = MixedSpace.fit(schema, cells)
@@ -195,7 +163,7 @@ def interpolate(
 def _low_density_share(space: MixedSpace, rows: Cells, real: Cells, rng: np.random.Generator) -> float:
     """Share of rows farther from their nearest real row than 95 % of the real rows are.
 
-    More than the nearest one would hide a gap beside modes of few rows: these are far from most of their k nearest.
+    More than the nearest one would hide a gap next to modes of few rows: these are far from most of their k nearest.
     """
     if rows.n_rows == 0:
         return float("nan")
@@ -260,7 +228,7 @@ def _category(
     voters: IntArray | None,
     rng: np.random.Generator,
 ) -> tuple[IntArray, BoolArray]:
-    """Category of the partner with probability epsilon, or the majority of the voters; -1 stands for missing."""
+    """Category of the partner with probability epsilon, or the majority of the voters; -1 is missing."""
     codes = np.where(cells.missing[:, j], -1, cells.values[j]).astype(np.int64)
     if voters is None or voters.shape[1] == 0:
         chosen = np.where(rng.random(len(parents)) < epsilon, codes[partners], codes[parents])

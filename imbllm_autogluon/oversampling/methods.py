@@ -10,12 +10,12 @@ import pandas as pd
 from imbllm_autogluon._config import current_names, refuse_unknown_keys, require_choice
 from imbllm_autogluon._storage import reading, writing
 from imbllm_autogluon.oversampling.config import GeneratorConfig
-from imbllm_autogluon.oversampling.filters import KnownRows, PlausibilityJudge
+from imbllm_autogluon.oversampling.filters import KnownRows, PlausibilityForest
 from imbllm_autogluon.oversampling.generator import ClassRows, LearnedTable
 from imbllm_autogluon.oversampling.great import GReaT
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.pred_llm import PredLLMGenerator
-from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport
+from imbllm_autogluon.oversampling.report import OversamplingReport
 from imbllm_autogluon.tables import Cells, Column, TableSchema
 from imbllm_autogluon.tables.stored import column_from_dict, column_to_dict
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from imbllm_autogluon._random import RandomState
     from imbllm_autogluon._storage import Stored
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
-    from imbllm_autogluon.randomness import RandomState
 
     _Arrays = dict[str, npt.NDArray[Any]]
 
@@ -94,9 +94,11 @@ def save_generator(generator: LanguageGenerator, folder: Path) -> None:
     """
     table, writer = generator._table, generator._writer
     with writing(folder, _KIND) as draft:
-        arrays: _Arrays = {"known": table.known.hashes, "judge.codes": table.judge.codes}
-        own, cells = ({}, {}) if writer is None else writer.save(_made(draft.folder / _LANGUAGE_MODEL))
-        for name, rows in {"judge": table.judge.cells, **cells}.items():
+        arrays: _Arrays = {"known": table.known.hashes, "forest.codes": table.forest.codes}
+        inside = draft.folder / _LANGUAGE_MODEL
+        inside.mkdir()
+        own, cells = ({}, {}) if writer is None else writer.save(inside)
+        for name, rows in {"forest": table.forest.cells, **cells}.items():
             arrays |= _cell_arrays(f"{name}.", rows)
         draft.arrays = arrays
         draft.data = {
@@ -130,57 +132,50 @@ def _rebuilt(stored: Stored) -> LanguageGenerator:
     generator = make(config, random_state=state["seed"], threads=state["threads"])
     schema = TableSchema.from_dict(state["schema"])
     counts = {int(entry["code"]): int(entry["count"]) for entry in state["classes"]}
-    judge = PlausibilityJudge(_cells_from("judge.", arrays), arrays["judge.codes"], generator.seed, generator.threads)
+    forest = PlausibilityForest(
+        _cells_from("forest.", arrays), arrays["forest.codes"], generator.seed, generator.threads
+    )
     classes = {int(entry["code"]): _class_rows(entry, arrays) for entry in state["classes"]}
-    generator._table = LearnedTable(schema, state["label_name"], counts, classes, KnownRows(arrays["known"]), judge)
-    generator._reports = {int(entry["code"]): ClassReport(**entry["report"]) for entry in state["classes"]}
-    generator._report = OversamplingReport.from_dict(state["report"])
+    generator._table = LearnedTable(schema, state["label_name"], counts, classes, KnownRows(arrays["known"]), forest)
+    generator.report = OversamplingReport.from_dict(state["report"])
     if state["writer"] is not None:
         cells = {name: _cells_from(f"{name}.", arrays) for name in state["writer"]["cells"]}
         folder = stored.folder / _LANGUAGE_MODEL
-        generator._writer = generator._learner.load_writer(folder, state["writer"]["own"], cells, schema)
+        generator._writer = generator._learner.load_writer(folder, state["writer"]["own"], cells)
     return generator
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
 
 
 def _class_state(generator: LanguageGenerator, code: int, arrays: _Arrays) -> dict[str, Any]:
     """JSON-able state of one class; its cells are added to `arrays`."""
     rows = generator._table.classes[code]
     arrays |= _cell_arrays(f"{code}.", rows.pool)
-    copied = [_copied_state(rows.copied[name], f"{code}.{j}.", arrays) for j, name in enumerate(rows.copied.columns)]
+    copied = []
+    for j, name in enumerate(rows.copied.columns):
+        # Whatever its kind, its cells are codes into the values that occur in it.
+        column = Column.from_series(rows.copied[name], name, "categorical")
+        arrays[f"{code}.{j}.codes"], arrays[f"{code}.{j}.gone"] = column.encode(rows.copied[name])
+        copied.append(column_to_dict(column))
     return {
         "code": code,
         "count": generator._table.counts[code],
-        "report": vars(generator._reports[code]),
+        "rows": rows.real.n_rows,
+        "held_out": rows.held_out,
+        "method": rows.method,
         "copied": copied,
     }
 
 
 def _class_rows(state: dict[str, Any], arrays: _Arrays) -> ClassRows:
     """Rows that :func:`_class_state` stored."""
-    prefix, report = f"{state['code']}.", state["report"]
+    prefix = f"{state['code']}."
     pool = _cells_from(prefix, arrays)
-    real = pool.take(np.arange(report["rows"]))
-    copied = [_copied_column(f"{prefix}{j}.", part, arrays) for j, part in enumerate(state["copied"])]
+    real = pool.take(np.arange(state["rows"]))
+    copied = [
+        column_from_dict(part).decode(arrays[f"{prefix}{j}.codes"], arrays[f"{prefix}{j}.gone"])
+        for j, part in enumerate(state["copied"])
+    ]
     frame = pd.DataFrame({series.name: series for series in copied}, index=range(real.n_rows))
-    return ClassRows(real, pool, frame, report["held_out"], report["method"])
-
-
-def _copied_state(series: pd.Series, prefix: str, arrays: _Arrays) -> dict[str, Any]:
-    """State of one copied column: whatever its kind, its cells are codes into the values that occur in it."""
-    name: Any = series.name
-    column = Column.from_series(series, name, "categorical")
-    arrays[f"{prefix}codes"], arrays[f"{prefix}gone"] = column.encode(series)
-    return column_to_dict(column)
-
-
-def _copied_column(prefix: str, state: dict[str, Any], arrays: _Arrays) -> pd.Series:
-    """Column that :func:`_copied_state` stored."""
-    return column_from_dict(state).decode(arrays[f"{prefix}codes"], arrays[f"{prefix}gone"])
+    return ClassRows(real, pool, frame, state["held_out"], state["method"])
 
 
 def _cell_arrays(prefix: str, cells: Cells) -> _Arrays:

@@ -12,35 +12,33 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon._random import RandomState, child_rng, child_seed
 from imbllm_autogluon.classification.config import ClassifierConfig
 from imbllm_autogluon.oversampling.config import ConditioningConfig
-from imbllm_autogluon.oversampling.filters import count_kept, reject_until
+from imbllm_autogluon.oversampling.filters import count_copies, reject_until
 from imbllm_autogluon.oversampling.generator import (
     LanguageGenerator,
     Learner,
     SampleRequest,
     Writer,
     WrittenRows,
-    training_progress,
 )
 from imbllm_autogluon.oversampling.great import WHOLE_TABLE_TEMPERATURE, whole_table_language
-from imbllm_autogluon.oversampling.prompts import PromptPool, rows_at_once
+from imbllm_autogluon.oversampling.prompts import PromptPool
 from imbllm_autogluon.oversampling.report import listed
-from imbllm_autogluon.randomness import RandomState, child_rng, child_seed
 from imbllm_autogluon.tables import Cells
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    import numpy.typing as npt
     from typing_extensions import Self
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
     from imbllm_autogluon.classification.label_model import LabelModel
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.oversampling.filters import NearRows
-    from imbllm_autogluon.oversampling.generator import EncodedFold, LearnedTable, TrainingLimits
+    from imbllm_autogluon.oversampling.generator import EncodedDataset, LearnedTable
     from imbllm_autogluon.tables import TableSchema
 
 _log = logging.getLogger(__name__)
@@ -75,42 +73,33 @@ class _LabelLearner(Learner):
         del codes, wanted
         return ()
 
-    def train(self, fold: EncodedFold, table: LearnedTable, limits: TrainingLimits) -> _CandidateWriter:
+    def train(self, fold: EncodedDataset, table: LearnedTable, **limits: Any) -> _CandidateWriter:
         """Fit the label model."""
         from imbllm_autogluon.classification.label_model import LabelModel
 
         language = self.language(table.n_rare)
         config = ClassifierConfig(feature_weight=_FEATURE_WEIGHT, measures=self.config.measures, language=language)
         model = LabelModel(config, seed=self.seed, threads=self.threads)
-        with training_progress(language.steps_for(fold.cells.n_rows)) as progress:
-            model.fit(
-                fold.X,
-                fold.y,
-                kinds=fold.kinds,
-                time_limit=limits.time_limit,
-                checkpoint=limits.checkpoint,
-                stage="whole table",
-                progress=progress,
-            )
-        return _CandidateWriter(model, fold.schema, fold.cells)
+        del limits["warm_start"]  # there is no warm-up
+        with self.progress(language.steps_for(fold.cells.n_rows)) as progress:
+            model.fit(fold.X, fold.y, kinds=fold.kinds, stage="whole table", progress=progress, **limits)
+        return _CandidateWriter(model, fold.cells)
 
-    def load_writer(
-        self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, Cells], schema: TableSchema
-    ) -> _CandidateWriter:
+    def load_writer(self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, Cells]) -> _CandidateWriter:
         """The writer of a stored label model."""
         from imbllm_autogluon.classification.label_model import LabelModel
         from imbllm_autogluon.language.model import TableLanguageModel
 
         language_model = TableLanguageModel.load(folder)
         model = LabelModel.load_beside(folder, state, language_model, threads=self.threads)
-        return _CandidateWriter(model, schema, cells[_STARTS])
+        return _CandidateWriter(model, cells[_STARTS])
 
 
 class _CandidateWriter(Writer):
     """Writes rows without a class and asks for it; first values are drawn from the rows `starts`."""
 
-    def __init__(self, label_model: LabelModel, schema: TableSchema, starts: Cells) -> None:
-        super().__init__(label_model.language_model, schema)
+    def __init__(self, label_model: LabelModel, starts: Cells) -> None:
+        super().__init__(label_model.language_model)
         self.label_model = label_model
         self._starts = starts
 
@@ -129,7 +118,7 @@ class _CandidateWriter(Writer):
         """Exactly the wanted rows of each class, from as many candidates as it takes, or as are allowed."""
         query, classes = request.config.query, request.table.classes
         near = {code: found for code in wanted if (found := request.near(code)) is not None}
-        acceptance = Acceptance(wanted, int(query.candidates_per_row * sum(wanted.values())), near)
+        acceptance = _Acceptance(wanted, int(query.candidates_per_row * sum(wanted.values())), near)
         rounds = itertools.count()
         while acceptance.is_open:
             code = acceptance.neediest
@@ -142,24 +131,24 @@ class _CandidateWriter(Writer):
         _log_ranked({code: counts["by_rank"] for code, counts in acceptance.counts.items()}, wanted, request.table)
         written = {code: WrittenRows(acceptance.rows(code), acceptance.counts[code]) for code in wanted}
         for rows in written.values():
-            count_kept([request.table.known], rows.cells, rows.counts)
+            count_copies([request.table.known], rows.cells, rows.counts)
         return written
 
     def candidates(
         self, n_rows: int, request: SampleRequest, starts: Cells | None = None
-    ) -> tuple[Candidates, Counter[str]]:
+    ) -> tuple[_Candidates, Counter[str]]:
         """Exactly `n_rows` rows, in random order, with their classes, and what happened.
 
         Copies of real rows are written again, a few times at most. First values are drawn from `starts`; None: from
         the whole table.
         """
         counts: Counter[str] = Counter()
-        pool = self._pool(self._starts if starts is None else starts)
+        pool = self._pool(self._starts if starts is None else starts, request.table.schema)
 
         def draft(missing: int, attempt: int) -> Cells:
             seed = child_seed(request.seed, "decoding", attempt)
             rng = child_rng(seed, "prompts")
-            batches = pool.batches(missing, _ONE_VALUE, rows_at_once(self.model), rng, with_label=False)
+            batches = pool.batches(missing, _ONE_VALUE, self.rows_at_once, rng, with_label=False)
             return pool.complete(self.model, batches, counts, seed=seed, threads=request.threads)
 
         cells = reject_until(draft, n_rows, [request.table.known], counts)
@@ -167,7 +156,7 @@ class _CandidateWriter(Writer):
         # Batches begin with one feature each: the first rows of a class must not all begin with the same one.
         cells = cells.take(child_rng(request.seed, "order", "candidates").permutation(n_rows))
         probabilities = self.label_model.probabilities_of_cells(cells)
-        return Candidates(cells, probabilities, self._answers(probabilities, request)), counts
+        return _Candidates(cells, probabilities, self._answers(probabilities, request)), counts
 
     def _answers(self, probabilities: FloatArray, request: SampleRequest) -> IntArray:
         """Class of each row: the one the model decides for, or one drawn from its probabilities."""
@@ -177,9 +166,9 @@ class _CandidateWriter(Writer):
         answers = (probabilities.cumsum(axis=1) < draws).sum(axis=1).clip(max=probabilities.shape[1] - 1)
         return np.asarray(answers, dtype=np.int64)
 
-    def _pool(self, starts: Cells) -> PromptPool:
+    def _pool(self, starts: Cells, schema: TableSchema) -> PromptPool:
         clauses = self.label_model.encoder.feature_clauses(self.model.encoding, starts)
-        return PromptPool(starts, clauses, starts.n_rows, self.schema.columns)
+        return PromptPool(starts, clauses, starts.n_rows, schema.columns)
 
 
 def _log_ranked(by_rank: Mapping[int, int], wanted: Mapping[int, int], table: LearnedTable) -> None:
@@ -194,32 +183,21 @@ def _log_ranked(by_rank: Mapping[int, int], wanted: Mapping[int, int], table: Le
 
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
+class _Candidates:
     """Written rows and what a model says of their classes."""
 
     cells: Cells
     probabilities: FloatArray
     """Shape (n, k)."""
-
     answers: IntArray
     """Label codes, shape (n,)."""
 
-    def take(self, rows: npt.ArrayLike) -> Candidates:
+    def take(self, rows: IntArray | BoolArray) -> _Candidates:
         """Rows by position or by mask."""
-        chosen = np.asarray(rows)
-        return Candidates(self.cells.take(chosen), self.probabilities[chosen], self.answers[chosen])
-
-    @classmethod
-    def concat(cls, parts: Sequence[Candidates]) -> Candidates:
-        """All rows, one part after the other."""
-        return cls(
-            Cells.concat([part.cells for part in parts]),
-            np.concatenate([part.probabilities for part in parts]),
-            np.concatenate([part.answers for part in parts]),
-        )
+        return _Candidates(self.cells.take(rows), self.probabilities[rows], self.answers[rows])
 
 
-class Acceptance:
+class _Acceptance:
     """Takes candidates for the classes that still lack rows.
 
     At most `limit` candidates are written, but as many as rows are wanted; `near` rejects rows near to real ones, by
@@ -232,7 +210,7 @@ class Acceptance:
         self._limit = max(limit, sum(wanted.values()))
         self._written = 0
         self._taken: dict[int, list[Cells]] = {code: [] for code in wanted}
-        self._spare: list[Candidates] = []
+        self._spare: list[_Candidates] = []
         self.missing = Counter(wanted)
         self.counts: dict[int, Counter[str]] = {code: Counter() for code in wanted}
 
@@ -255,7 +233,7 @@ class Acceptance:
             size = int(1.1 * max(self.missing[code] / max(rate, 1 / self._written) for code, rate in rates.items()))
         return min(_LARGEST_ROUND, max(_SMALLEST_ROUND, size), self._limit - self._written)
 
-    def take(self, found: Candidates) -> None:
+    def take(self, found: _Candidates) -> None:
         """Take what is still wanted of each class, first come first served, and keep the rest in mind."""
         self._written += found.cells.n_rows
         left = np.ones(found.cells.n_rows, dtype=bool)
@@ -277,7 +255,11 @@ class Acceptance:
         """
         if not self.missing.total():
             return
-        rest = Candidates.concat(self._spare)
+        rest = _Candidates(
+            Cells.concat([part.cells for part in self._spare]),
+            np.concatenate([part.probabilities for part in self._spare]),
+            np.concatenate([part.answers for part in self._spare]),
+        )
         for code, n in sorted(self.missing.items(), key=lambda item: item[1]):
             is_near = self._is_near(code, rest.cells)
             order = np.lexsort((-rest.probabilities[:, code], is_near))
@@ -356,9 +338,10 @@ class PredLLMGenerator(LanguageGenerator):
     def _candidate_writer(self) -> _CandidateWriter:
         return cast("_CandidateWriter", self._require_writer())
 
-    def _counted_parents(self, code: int, found: Candidates) -> pd.DataFrame:
+    def _counted_parents(self, code: int, found: _Candidates) -> pd.DataFrame:
         """Copied columns of the rows of one class, by their places; the rows are counted."""
         places = np.flatnonzero(found.answers == code)
-        self._count(code, {}, requested=len(places), made=len(places), candidates=found.cells.n_rows)
+        n = len(places)
+        self._count(code, {"requested": n, "made": n, "candidates": found.cells.n_rows})
         rows = self._table.classes[code].nearest_copied(self.schema, found.cells.take(places))
         return rows.set_axis(places)

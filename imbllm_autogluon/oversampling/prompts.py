@@ -6,14 +6,14 @@ from abc import abstractmethod
 from collections import Counter
 from dataclasses import dataclass
 from itertools import tee
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from imbllm_autogluon._random import child_rng, child_seed
 from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.oversampling.filters import reject_until
-from imbllm_autogluon.oversampling.generator import Learner, Writer, WrittenRows, training_progress
-from imbllm_autogluon.randomness import child_rng, child_seed
+from imbllm_autogluon.oversampling.generator import Learner, Writer, WrittenRows
 from imbllm_autogluon.sentences import Clauses, SchemaVocabulary
 from imbllm_autogluon.tables import Cells
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from imbllm_autogluon.language.model import TableLanguageModel
     from imbllm_autogluon.language.writing import RowWriter
     from imbllm_autogluon.oversampling.config import ConditioningConfig
-    from imbllm_autogluon.oversampling.generator import EncodedFold, LearnedTable, SampleRequest, TrainingLimits
+    from imbllm_autogluon.oversampling.generator import EncodedDataset, LearnedTable, SampleRequest
     from imbllm_autogluon.sentences import SentenceEncoding
-    from imbllm_autogluon.tables import Column, TableSchema
+    from imbllm_autogluon.tables import Column
 
 _SMALLEST_BATCH = 32
 """Rows below which a batch is not worth its forward passes: with few rows and many columns, the columns of the
@@ -38,13 +38,12 @@ _DECODED_AT_ONCE = 16_384
 
 
 @dataclass(frozen=True, eq=False)
-class PromptBatch:
+class _PromptBatch:
     """Prompts that share one clause order, and where their given values come from."""
 
     prompts: Prompts
     sources: IntArray
     """Row of the pool that each given value was taken from, shape (n, number of given features)."""
-
     features: IntArray
     """Given features, shape (number of given features,)."""
 
@@ -60,7 +59,7 @@ class PromptPool:
 
     def batches(
         self, n_rows: int, config: ConditioningConfig, most: int, rng: np.random.Generator, *, with_label: bool = True
-    ) -> Iterator[PromptBatch]:
+    ) -> Iterator[_PromptBatch]:
         """Cut `n_rows` prompts into batches of at most `most`, each with a clause order of its own.
 
         The label clause comes first, or is left out altogether; for ``yx``, k feature clauses follow whose columns
@@ -74,7 +73,7 @@ class PromptPool:
             for start in range(0, size, most):
                 yield self._batch(cycle[group], min(most, size - start), rng, with_label)
 
-    def _batch(self, features: IntArray, n_rows: int, rng: np.random.Generator, with_label: bool) -> PromptBatch:
+    def _batch(self, features: IntArray, n_rows: int, rng: np.random.Generator, with_label: bool) -> _PromptBatch:
         """One batch: values of one row of the pool for all given features, so that they agree with each other."""
         n_features = len(self.columns)
         rest = rng.permutation(np.setdiff1d(np.arange(n_features), features))
@@ -85,12 +84,12 @@ class PromptPool:
         source = rng.integers(0, self.n_real if alone else len(self.clauses.tokens), size=n_rows)
         tokens = self.clauses.tokens[source]
         sources = np.repeat(source[:, None], len(features), axis=1)
-        return PromptBatch(Prompts(order, len(label) + len(features), tokens), sources, features)
+        return _PromptBatch(Prompts(order, len(label) + len(features), tokens), sources, features)
 
     def complete(
         self,
         model: TableLanguageModel,
-        batches: Iterable[PromptBatch],
+        batches: Iterable[_PromptBatch],
         counts: Counter[str],
         *,
         seed: int,
@@ -109,7 +108,7 @@ class PromptPool:
             counts.update(written_freely=writer.written_freely, illegal=writer.illegal)
         return Cells.concat(parts)
 
-    def restore_given(self, batches: Sequence[PromptBatch], written: Cells) -> Cells:
+    def restore_given(self, batches: Sequence[_PromptBatch], written: Cells) -> Cells:
         """Put the exact given values of batches in place of the ones decoded from their tokens."""
         values, missing, start = [column.copy() for column in written.values], written.missing.copy(), 0
         for batch in batches:
@@ -123,10 +122,10 @@ class PromptPool:
         return Cells(tuple(values), missing)
 
 
-def _completed(writer: RowWriter, batches: Iterable[PromptBatch]) -> Iterator[tuple[list[PromptBatch], Clauses]]:
+def _completed(writer: RowWriter, batches: Iterable[_PromptBatch]) -> Iterator[tuple[list[_PromptBatch], Clauses]]:
     """Batches and their rows, some thousand rows at a time."""
     prompted, again = tee(batches)
-    group: list[PromptBatch] = []
+    group: list[_PromptBatch] = []
     parts: list[Clauses] = []
     for batch, clauses in zip(prompted, writer.complete_all(each.prompts for each in again), strict=True):
         group.append(batch)
@@ -138,7 +137,7 @@ def _completed(writer: RowWriter, batches: Iterable[PromptBatch]) -> Iterator[tu
         yield group, Clauses.concat(parts)
 
 
-class PromptedWriter(Writer):
+class _PromptedWriter(Writer):
     """Writes the rows of each class behind its label, and behind some feature values of its rows."""
 
     def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, WrittenRows]:
@@ -154,33 +153,14 @@ class PromptedWriter(Writer):
         """A function that writes rows of one class in one pass."""
         rows, rng = request.table.classes[code], child_rng(request.seed, "prompts")
         clauses = self.model.encoding.encode(rows.pool, np.full(rows.pool.n_rows, code))
-        pool = PromptPool(rows.pool, clauses, rows.real.n_rows, self.schema.columns)
+        pool = PromptPool(rows.pool, clauses, rows.real.n_rows, request.table.schema.columns)
 
         def write(n_rows: int, attempt: int) -> Cells:
-            batches = pool.batches(n_rows, request.config.conditioning, rows_at_once(self.model), rng)
+            batches = pool.batches(n_rows, request.config.conditioning, self.rows_at_once, rng)
             seed = child_seed(request.seed, "decoding", attempt)
             return pool.complete(self.model, batches, counts, seed=seed, threads=request.threads)
 
         return write
-
-
-def rows_at_once(model: TableLanguageModel) -> int:
-    """Rows of a batch of prompts."""
-    assert model.config.generation_batch is not None
-    return model.config.generation_batch
-
-
-class TrainingData(NamedTuple):
-    """What a language model learns from a fold."""
-
-    rows: Clauses
-    """Rows of the last stage of training."""
-
-    validation: Clauses
-    """Rows whose loss ends that stage early."""
-
-    warmup: Clauses | None = None
-    """Rows of a stage before it; None: there is none."""
 
 
 class PromptedLearner(Learner):
@@ -190,41 +170,34 @@ class PromptedLearner(Learner):
     """Name of the last stage of training."""
 
     @abstractmethod
-    def training_data(self, fold: EncodedFold, table: LearnedTable, encoding: SentenceEncoding) -> TrainingData:
-        """What the language model learns."""
+    def training_data(
+        self, fold: EncodedDataset, table: LearnedTable, encoding: SentenceEncoding
+    ) -> tuple[Clauses, Clauses, Clauses | None]:
+        """Rows of the last stage, rows whose loss ends it early, and rows of a stage before it, if there is one."""
 
-    def train(self, fold: EncodedFold, table: LearnedTable, limits: TrainingLimits) -> PromptedWriter:
+    def train(self, fold: EncodedDataset, table: LearnedTable, **limits: Any) -> _PromptedWriter:
         """Build the language model and teach it."""
         from imbllm_autogluon.language.model import TableLanguageModel
 
         language = self.language(table.n_rare)
         assert language.numbers is not None
         vocabulary = SchemaVocabulary.fit(
-            fold.schema, *fold.learned, numbers=language.numbers, max_bins=language.max_bins
+            fold.schema, *fold.rows(), numbers=language.numbers, max_bins=language.max_bins
         )
         model = TableLanguageModel(vocabulary, language, self.seed)
-        data = self.training_data(fold, table, model.encoding)
-        warmup_steps = (language.warmup_steps or 0) if data.warmup else 0
-        with training_progress(language.steps_for(len(data.rows.tokens)) + warmup_steps) as progress:
-            model.train(
-                data.rows,
-                warmup=data.warmup,
-                held_out=data.validation,
-                threads=self.threads,
-                stage=self.stage,
-                progress=progress,
-                **limits._asdict(),
-            )
-        return PromptedWriter(model, fold.schema)
+        rows, validation, warmup = self.training_data(fold, table, model.encoding)
+        steps = language.steps_for(len(rows.tokens)) + (0 if warmup is None else language.warmup_steps or 0)
+        options = {"warmup": warmup, "held_out": validation, "threads": self.threads, "stage": self.stage, **limits}
+        with self.progress(steps) as progress:
+            model.train(rows, progress=progress, **options)
+        return _PromptedWriter(model)
 
-    def load_writer(
-        self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, Cells], schema: TableSchema
-    ) -> PromptedWriter:
+    def load_writer(self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, Cells]) -> _PromptedWriter:
         """The writer of a stored model."""
         from imbllm_autogluon.language.model import TableLanguageModel
 
         del state, cells
-        return PromptedWriter(TableLanguageModel.load(folder), schema)
+        return _PromptedWriter(TableLanguageModel.load(folder))
 
 
 def _cycle(n_features: int, n_groups: int, k: int, rng: np.random.Generator) -> IntArray:

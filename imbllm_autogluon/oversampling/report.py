@@ -19,56 +19,39 @@ class ClassReport:
 
     label: str
     """The class, as text."""
-
     rows: int
     """Real rows of the class."""
-
     method: Method
     """`language model`; `interpolation` for classes of 2 to 5 rows; `duplication` where no feature can be written."""
-
     interpolated: int = 0
     """Interpolated rows that the language model learned from."""
-
     low_density_share: float | None = None
     """Share of interpolated rows in low-density regions (range 0 to 1; near 0 inside one mode)."""
-
     requested: int = 0
     """Rows asked for so far."""
-
     made: int = 0
     """Rows returned so far."""
-
     copies_dropped: int = 0
     """Generated rows equal to a real row, dropped and written again (Pred-LLM: while this class lacked most rows)."""
-
     copies_kept: int = 0
     """Generated rows equal to a real row that had to stay, because only copies came in several rounds."""
-
     near_copies_dropped: int = 0
     """Generated rows that are no copies but nearer to a real row than `near_copies` allows, dropped and written again
     (Pred-LLM: candidates of this class)."""
-
     near_copies_kept: int = 0
     """Such rows that had to stay after several rounds (Pred-LLM: when candidates ran out)."""
-
     implausible_dropped: int = 0
     """Generated rows that looked like another class (``plausibility``), dropped and written again."""
-
     implausible_kept: int = 0
     """Such rows that had to stay after several rounds: the most plausible of them."""
-
     held_out: int = 0
-    """Real rows that were not learned: they told the held-out loss."""
-
+    """Real rows that were not learned: they gave the held-out loss."""
     written_freely: int = 0
     """Rows decoded without automata (``constrained=False``)."""
-
     illegal: int = 0
     """Rows among those that were not legal, and were written again under the automata."""
-
     candidates: int = 0
     """Rows written without a class and looked at until this one had its rows (Pred-LLM)."""
-
     by_rank: int = 0
     """Rows among those made that the model gave another class, taken because candidates ran out: the ones with the
     highest probability of this one."""
@@ -96,45 +79,40 @@ class OversamplingReport:
 
     method: str = ""
     """Name of the generator's method, such as ``"imbllm"``."""
-
     classes: tuple[ClassReport, ...] = ()
     """One entry for each oversampled class."""
-
     set_aside: Mapping[str, str] = field(default_factory=dict)
     """Columns that the language model does not write, and why."""
-
     parameters: int = 0
     """Weights of the language model (0: none was trained)."""
-
     learning: int = 0
     """Weights of it that training changed."""
-
     losses: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Loss curve of each training stage: nats for each value token, by step."""
-
     stopped_by: Mapping[str, str] = field(default_factory=dict)
     """What ended each training stage: ``"steps"``, ``"time limit"`` or ``"held-out loss"``."""
-
     held_out_losses: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
-    """Steps done and held-out loss (nats for each value token) of the stages that were judged."""
-
+    """Steps done and held-out loss (nats for each value token) of the stages that were validated."""
     tokens_per_second: Mapping[str, float] = field(default_factory=dict)
     """Tokens through the model in a second of each training stage."""
-
     training_tokens: int = 0
     """Value tokens learned from."""
-
     loading_seconds: float = 0.0
     """Wall-clock time of building the backbone, part of `training_seconds`."""
-
     training_seconds: float = 0.0
     """Wall-clock time of fitting, interpolation included."""
-
     sampling_tokens: int = 0
     """Value tokens written."""
-
     sampling_seconds: float = 0.0
     """Wall-clock time of sampling so far."""
+
+    def counted(self, place: int, counts: Mapping[str, int]) -> OversamplingReport:
+        """The same report with counters added to those of the class at `place`, and ``tokens`` to the written ones."""
+        entry, added = self.classes[place], dict(counts)
+        tokens = self.sampling_tokens + added.pop("tokens", 0)
+        entry = replace(entry, **{name: getattr(entry, name) + n for name, n in added.items()})
+        classes = (*self.classes[:place], entry, *self.classes[place + 1 :])
+        return replace(self, classes=classes, sampling_tokens=tokens)
 
     def with_training(self, model: TableLanguageModel) -> OversamplingReport:
         """The same report, with the figures of a trained model."""

@@ -20,9 +20,9 @@ from imbllm_autogluon.oversampling.methods import generator_class
 from imbllm_autogluon.tables.io import checked_names
 
 if TYPE_CHECKING:
+    from imbllm_autogluon._random import RandomState
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
     from imbllm_autogluon.oversampling.report import OversamplingReport
-    from imbllm_autogluon.randomness import RandomState
     from imbllm_autogluon.tables import ColumnName, Kind
 
 
@@ -34,7 +34,7 @@ _SHOWN = (
 
 
 def _array_of(X: Any) -> Any:
-    """Turn a list into an array without turning its numbers into text, as NumPy does where text stands beside them."""
+    """Turn a list into an array without turning its numbers into text, as NumPy does next to text."""
     array = np.asarray(X) if isinstance(X, list) else X
     return np.asarray(X, dtype=object) if isinstance(X, list) and array.dtype.kind in "US" else array
 
@@ -51,9 +51,9 @@ class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, 
         As in imbalanced-learn: ``"auto"`` brings every class to the size of the largest; a float is the wanted ratio
         minority to majority (two classes only); a dict gives the wanted number of rows of each class.
     method : {"imbllm", "great", "pred_llm"}, default="imbllm"
-        ``"imbllm"`` learns rare rows and interpolated ones, see :class:`~imbllm_autogluon.oversampling.imbllm.ImbLLM`;
-        ``"great"`` learns the whole table, see :class:`~imbllm_autogluon.oversampling.great.GReaT`; ``"pred_llm"``
-        learns it with the label last and is asked for the class of its rows, see
+        :class:`~imbllm_autogluon.oversampling.imbllm.ImbLLM` learns rare rows and interpolated ones,
+        :class:`~imbllm_autogluon.oversampling.great.GReaT` the whole table; ``"pred_llm"`` learns it with the label
+        last and is asked for the class of its rows, see
         :class:`~imbllm_autogluon.oversampling.pred_llm.PredLLMGenerator`.
     random_state : int, RandomState, Generator or None, default=None
         Seed; the same seed on the same machine gives the same rows.
@@ -103,7 +103,7 @@ class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, 
         "kinds": [Mapping, None],
         "threads": [Interval(numbers.Integral, 1, 1024, closed="both"), None],
     }
-    """Of what stands in no configuration; :meth:`config` checks the settings."""
+    """Of parameters that no configuration holds; :meth:`config` checks the settings."""
 
     def __init__(
         self,
@@ -160,7 +160,5 @@ class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = False
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        tags.input_tags.categorical = True
+        tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         return tags

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from imbllm_autogluon._config import require_number
+from imbllm_autogluon._random import RandomState, base_seed, child_rng
 from imbllm_autogluon._storage import kind_of, reading, writing
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError, nearest
 from imbllm_autogluon.oversampling.methods import generator_class, generator_of, load_generator, save_generator
-from imbllm_autogluon.randomness import RandomState, base_seed, child_rng
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables import ColumnName, Kind
     from imbllm_autogluon.tables.labeled import LabeledTable
 
-CHECKPOINT = "checkpoint"
+_CHECKPOINT = "checkpoint"
 """Folder of unfinished training inside the folder of a generator."""
 
 _KIND, _GENERATOR = "trained generator", "generator"
@@ -37,18 +37,9 @@ class TableSynthesizer:
     Parameters
     ----------
     method
-        Name of the generator's method, see :data:`~imbllm_autogluon.oversampling.methods.GENERATORS`.
-    config
-        How rows are learned, prompted and decoded.
-    random_state
-        Seed, NumPy random generator, or `None` for a fresh seed.
-    threads
-        torch threads; `None` leaves the process's count alone.
-
-    Attributes
-    ----------
-    generator : LanguageGenerator
-        The generator behind it.
+        Name of the method of `generator`, see :data:`~imbllm_autogluon.oversampling.methods.GENERATORS`.
+    config, random_state, threads
+        See :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
 
     Examples
     --------
@@ -155,7 +146,7 @@ class PredLLM(TableSynthesizer):
         How rows are learned, prompted and decoded, how their class is asked for, and measures against copying the class
         shares of the table.
     random_state, threads
-        See :class:`~imbllm_autogluon.oversampling.synthesizer.TableSynthesizer`.
+        See :class:`TableSynthesizer`.
 
     Examples
     --------
@@ -188,18 +179,10 @@ class PredLLM(TableSynthesizer):
         return _with_label(*self.generator.sample_rows(n, random_state=random_state), self._label, self._columns)
 
     def predict_proba(self, df: pd.DataFrame) -> pd.DataFrame:
-        """Probability of each class of rows, by the label query.
+        """Probability of each class of the rows of `df`, by the label query: a column for each class, in its index.
 
-        Parameters
-        ----------
-        df
-            Features, shape (n, m); other columns, the label too, are not looked at. Unknown categories are left out of
-            a row's sentence, and so are columns of free text that are not there.
-
-        Returns
-        -------
-        DataFrame of shape (n, k), float64
-            One column for each class, in the index of `df`.
+        Columns that are no features, the label too, are not looked at. Unknown categories are left out of a row's
+        sentence, and so are columns of free text that are not there.
         """
         self._require_fit()
         model = self.generator.label_model
@@ -240,7 +223,7 @@ def write_rows(
     --------
     >>> import pandas as pd
     >>> from imbllm_autogluon.tables.labeled import LabeledTable
-    >>> table = LabeledTable.of(pd.DataFrame({"age": range(20), "sick": ["no"] * 14 + ["yes"] * 6}), "sick")
+    >>> table = LabeledTable.from_frame(pd.DataFrame({"age": range(20), "sick": ["no"] * 14 + ["yes"] * 6}), "sick")
     >>> rows, _ = write_rows(table, {"yes": 3}, {"steps": 1, "warmup_steps": 1})
     >>> rows["sick"].tolist()
     ['yes', 'yes', 'yes']
@@ -274,7 +257,7 @@ def train_into(
 
     _check_folder(folder, force)
     generator = generator_of(settings or {}, random_state=seed, threads=threads)
-    _trained(table, counts, generator, folder / CHECKPOINT)
+    _trained(table, counts, generator, folder / _CHECKPOINT)
     processes = Processes.of_launch()
     if processes.is_first:
         with writing(folder, _KIND) as draft:
@@ -326,7 +309,7 @@ def _check_folder(folder: Path, force: bool) -> None:
     found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if kind_of(folder) == _KIND and not force:
         raise InvalidInputError(f"{folder} holds a trained generator; write rows with it, or train anew with --force.")
-    if found and kind_of(folder) != _KIND and CHECKPOINT not in found:
+    if found and kind_of(folder) != _KIND and _CHECKPOINT not in found:
         raise InvalidInputError(f"{folder} holds other files ({min(found)}, …); name a new folder.")
 
 

@@ -24,7 +24,7 @@ from autogluon.common.utils.resource_utils import ResourceManager
 from imbllm_autogluon.classification.config import LABEL_STEPS, RECOMMENDED, ClassifierConfig, MeasuresConfig
 from imbllm_autogluon.errors import InvalidInputError, OutOfTimeError
 from imbllm_autogluon.language.config import COMPACT, OWN_DEFAULTS
-from imbllm_autogluon.plugin.models import SettingsModel, without_spaces
+from imbllm_autogluon.plugin.models import SettingsModel
 from imbllm_autogluon.plugin.original_features import (
     exact_view,
     features_made_of_texts,
@@ -75,12 +75,6 @@ class ClassifierModel(SettingsModel):
 
     Free texts are read as they are: AutoGluon hands them on where this model is in the portfolio. Categories, dates and
     labels are read by their original names where the folder of the predictor tells them.
-
-    Attributes
-    ----------
-    imbllm_report : dict
-        What the last fit read and learned: rows of each class, held-out rows, columns that are not read and why, steps,
-        seconds, and whether original columns were read instead of AutoGluon's codes.
 
     Examples
     --------
@@ -148,9 +142,7 @@ class ClassifierModel(SettingsModel):
     ) -> int:
         """Roughly: the libraries, the table, the weights with their gradients, and the batches of queries."""
         del kwargs
-        config = ClassifierConfig.from_flat(
-            without_spaces(cls.settings_among(hyperparameters or {}))
-        ).resolved_language()
+        config = ClassifierConfig.from_flat(cls.settings_among(cls.without_spaces(hyperparameters))).resolved_language()
         table = 4 * int(get_approximate_df_mem_usage(X).sum())
         if config.is_pretrained:
             return int(_LIBRARIES + _PRETRAINED + table)
@@ -257,7 +249,7 @@ class ClassifierModel(SettingsModel):
 
     def _backbone(self) -> str:
         """Name of the backbone, also before the parameters are set up."""
-        given = without_spaces(self._user_params or {}).get("backbone", COMPACT[0])
+        given = self.without_spaces(self._user_params).get("backbone", COMPACT[0])
         return str(given)
 
 

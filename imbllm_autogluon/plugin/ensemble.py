@@ -67,8 +67,6 @@ class SkilledSelection(EnsembleSelection):  # type: ignore[misc]
     ----------
     is_twin
         Of each model, whether it must show that it helps; none does by default.
-    **kwargs
-        Of AutoGluon's class.
 
     Attributes
     ----------

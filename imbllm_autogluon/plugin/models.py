@@ -17,6 +17,7 @@ from autogluon.core.models import AbstractModel, DummyModel
 from imbllm_autogluon._config import current_names, refuse_unknown_keys
 from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.plugin.original_features import kinds_of_features
+from imbllm_autogluon.plugin.parameters import AUX_NAMES
 from imbllm_autogluon.plugin.stage import FoldOversampler, skipped_by_autogluon
 from imbllm_autogluon.regression.config import LatentDiffConfig
 from imbllm_autogluon.regression.head import RATIOS
@@ -82,7 +83,7 @@ class GeneratorModel(DummyModel):  # type: ignore[misc]
         return {**super().get_info(*args, **kwargs), "imbllm": self.imbllm_report}
 
     def _ag_params(self) -> set[str]:
-        return set(super()._ag_params()) | FoldOversampler.names()
+        return set(super()._ag_params()) | AUX_NAMES
 
     def _preprocess_set_features(self, X: pd.DataFrame, feature_metadata: FeatureMetadata | None = None) -> None:
         self.oversampler.metadata = feature_metadata
@@ -100,17 +101,8 @@ class GeneratorModel(DummyModel):  # type: ignore[misc]
 class SettingsModel(AbstractModel):  # type: ignore[misc]
     """A model whose hyperparameters are the settings of a configuration, each a value or a search space.
 
-    It holds rows out of the training rows itself: validation rows have no part in a fit.
-
-    Attributes
-    ----------
-    imbllm_report : dict
-        What happened in the last fit.
-
-    Raises
-    ------
-    InvalidInputError
-        A hyperparameter is unknown (the nearest known one is suggested), or a value is not allowed.
+    It holds rows out of the training rows itself: validation rows have no part in a fit. A hyperparameter that is
+    unknown or not allowed is refused when the model is made.
     """
 
     settings_class: ClassVar[type[Config]]
@@ -125,7 +117,7 @@ class SettingsModel(AbstractModel):  # type: ignore[misc]
         self._user_params = current_names(self._user_params or {}, self.settings_class)
         given = {name: value for name, value in self._user_params.items() if name != self.seed_name}
         refuse_unknown_keys(given, (*self.settings_class.flat_keys(), self.seed_name))
-        self.settings_class.from_flat(without_spaces(given))
+        self.settings_class.from_flat(self.without_spaces(given))
 
     def get_info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """AutoGluon's information on the model, and the report under ``imbllm``."""
@@ -134,6 +126,12 @@ class SettingsModel(AbstractModel):  # type: ignore[misc]
     def _more_tags(self) -> dict[str, Any]:
         """Validation rows have no part in a fit."""
         return {"can_refit_full": True}
+
+    @staticmethod
+    def without_spaces(hyperparameters: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Hyperparameters with the default of every search space in its place."""
+        given = (hyperparameters or {}).items()
+        return {name: value.default if isinstance(value, Space) else value for name, value in given}
 
     @classmethod
     def settings_among(cls, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,11 +144,6 @@ class SettingsModel(AbstractModel):  # type: ignore[misc]
         return None if time_limit is None else self.training_share * (time_limit - (time.time() - started))
 
 
-def without_spaces(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Hyperparameters with the default of every search space in its place."""
-    return {name: value.default if isinstance(value, Space) else value for name, value in hyperparameters.items()}
-
-
 class LatentDiffModel(SettingsModel):
     """An encoder whose head is trained anew on real and synthetic features of rare targets.
 
@@ -158,13 +151,7 @@ class LatentDiffModel(SettingsModel):
     each a value or a search space of AutoGluon, and ``random_state``. A search that names none looks for λ
     (`error_weight`), `generation_ratio`, `gate_quantile` and `guidance`. `method` chooses a peer on the same encoder.
 
-    Rows that decide when training ends are held out of the training fold; AutoGluon's validation rows have no part in
-    it. A fold of fewer than 20 rows or with one target is answered by its median, and the report says so.
-
-    Attributes
-    ----------
-    imbllm_report : dict
-        What the last fit did: rows, epochs, synthetic features by bin, seconds of each stage, what fell short.
+    A fold of fewer than 20 rows or with one target is answered by its median, and the report says so.
 
     Examples
     --------
@@ -189,7 +176,7 @@ class LatentDiffModel(SettingsModel):
     def _get_default_searchspace(self) -> dict[str, Space]:
         """Spaces of what is left open; their defaults are the fit without a search, but for its choice of the ratio."""
         usual = LatentDiffConfig().flat()
-        method = without_spaces(self._user_params or {}).get("method", usual["method"])
+        method = self.without_spaces(self._user_params).get("method", usual["method"])
         if method != "latent_diff":
             rate = usual["encoder_learning_rate"]
             return {"encoder_learning_rate": Real(rate / 5, 5 * rate, default=rate, log=True)}
@@ -206,7 +193,7 @@ class LatentDiffModel(SettingsModel):
     ) -> int:
         """Roughly: the library, the table, the features of all rows, and layers with their gradients."""
         del kwargs
-        config = LatentDiffConfig.from_flat(cls.settings_among(without_spaces(hyperparameters or {})))
+        config = LatentDiffConfig.from_flat(cls.settings_among(cls.without_spaces(hyperparameters)))
         encoder, diffusion = config.encoder, config.diffusion
         table = 6 * int(get_approximate_df_mem_usage(X).sum())
         allocation = config.allocation
@@ -278,7 +265,7 @@ def _summary(model: LatentDiffRegressor) -> dict[str, Any]:
     report = model.report_
     curve: Any = report.curves["encoder"]
     return {
-        "method": model.config().treatment.method,
+        "method": model.config().imbalance.method,
         "epochs": len(curve.train),
         "stopped_by": curve.stopped,
         "ratio": report.ratio,

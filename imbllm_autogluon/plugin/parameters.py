@@ -67,6 +67,10 @@ class TwinParameters(Config):
         return super().from_flat(values, prefix=prefix)
 
 
+AUX_NAMES = frozenset(AUX_PREFIX + name for name in TwinParameters.flat_keys())
+"""Auxiliary parameters of twins."""
+
+
 def own_settings(params_aux: Mapping[str, Any]) -> dict[str, Any]:
     """Settings among a model's auxiliary parameters, without their prefix; a search space stands for its default."""
     own = {
@@ -106,31 +110,25 @@ class TuningOptions(Config):
 
     @classmethod
     def of(cls, tune_kwargs: object) -> TuningOptions | None:
-        """The options of ``hyperparameter_tune_kwargs``, or `None` where another searcher is asked for."""
-        if tune_kwargs == SEARCHER:
-            return cls()
-        if not isinstance(tune_kwargs, Mapping) or tune_kwargs.get("searcher") != SEARCHER:
-            return None
-        return cls.from_options(tune_kwargs)
+        """The options of ``hyperparameter_tune_kwargs``, or `None` where another searcher is asked for.
 
-    @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> TuningOptions:
-        """The options of a mapping; AutoGluon's scheduler is ignored: trials run one after the other.
+        AutoGluon's scheduler is ignored: trials run one after the other.
 
         Raises
         ------
         InvalidInputError
             A key is unknown or a value not allowed.
         """
-        return cls.from_flat({key: value for key, value in options.items() if key not in ("searcher", "scheduler")})
+        given = {"searcher": tune_kwargs} if isinstance(tune_kwargs, str) else tune_kwargs
+        if not isinstance(given, Mapping) or given.get("searcher") != SEARCHER:
+            return None
+        return cls.from_flat({key: value for key, value in given.items() if key not in ("searcher", "scheduler")})
 
     def search_space(self, fixed: Mapping[str, Any], task: Task = "classification") -> RebalanceSpace:
         """What is searched about rebalancing, but for settings that are fixed.
 
-        Raises
-        ------
-        InvalidInputError
-            A setting of `space` is unknown, not searched for this task, or has a choice that is not allowed.
+        `InvalidInputError` where `space` has a setting that is not searched for this task, or a choice that is not
+        allowed.
         """
         space = SPACES[task]
         chosen = current_names(self.space, RebalanceConfig, prefix="space.")
@@ -212,4 +210,4 @@ class TwinOptions(Config):
     @cached_property
     def tuning(self) -> TuningOptions | None:
         """The options of the search, checked."""
-        return None if self.tune is None else TuningOptions.from_options(self.tune)
+        return None if self.tune is None else TuningOptions.of({**self.tune, "searcher": SEARCHER})

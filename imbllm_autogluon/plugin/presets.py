@@ -39,20 +39,10 @@ _SHARED: Mapping[str, Any] = {
 """Arguments of every preset here."""
 
 _PAPER: Mapping[str, Any] = {
-    "backbone": "distilgpt2",
-    "clauses": "text",
-    "tuning": "full",
-    "warmup": "none",
-    "held_out": 0.0,
-    "epochs": 50,
-    "batch_size": 32,
-    "learning_rate": 5e-5,
-    "temperature": 0.7,
-    "interpolation_ratio": 1.0,
-    "conditioning": "yx",
-    "plausibility": 0.0,
-    "target_ratio": 1.0,
-}
+    "backbone": "distilgpt2", "clauses": "text", "tuning": "full", "warmup": "none", "held_out": 0.0, "epochs": 50,
+    "batch_size": 32, "learning_rate": 5e-5, "temperature": 0.7, "interpolation_ratio": 1.0, "conditioning": "yx",
+    "plausibility": 0.0, "target_ratio": 1.0,
+}  # fmt: skip
 """Settings of the paper (arXiv 2510.09783, section 4)."""
 
 TUNING: Mapping[str, Any] = {"num_trials": 10, "top_k": 3}
@@ -61,10 +51,9 @@ TUNING: Mapping[str, Any] = {"num_trials": 10, "top_k": 3}
 def presets() -> dict[str, dict[str, Any]]:
     """All presets by name.
 
-    ``imbllm`` is an add-on: it names no portfolio, so it adds twins to the one in use, alone or behind another preset
-    (``presets=["best_quality", "imbllm"]``). So are ``imbllm_tuned`` and ``imbllm_paper``. The others are a preset of
+    ``imbllm``, ``imbllm_tuned`` and ``imbllm_paper`` are add-ons: they name no portfolio, so they add twins to the one
+    in use, alone or behind another preset (``presets=["best_quality", "imbllm"]``). The others are a preset of
     AutoGluon and the add-on in one, because in a list the callbacks of the last preset replace those of the others.
-    LatentDiff joins every regression.
     """
     # Twins of a higher level would equal their plain models.
     add_on = {**_SHARED, "num_stack_levels": 0}

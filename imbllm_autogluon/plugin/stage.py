@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from autogluon.common.space import Space
 
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.classification.calibration import correct_prior, fitted_factors, prior_factors
 from imbllm_autogluon.errors import BackboneError, OutOfTimeError
 from imbllm_autogluon.plugin.original_features import (
@@ -29,9 +30,8 @@ from imbllm_autogluon.plugin.original_features import (
     stack_features,
     unwritten_features,
 )
-from imbllm_autogluon.plugin.parameters import AUX_PREFIX, TwinParameters, own_settings
-from imbllm_autogluon.randomness import child_rng
-from imbllm_autogluon.rebalancing import Fold, OversamplingPlan, RebalanceConfig, fold_rows, plan_fold
+from imbllm_autogluon.plugin.parameters import AUX_NAMES, AUX_PREFIX, TwinParameters, own_settings
+from imbllm_autogluon.rebalancing import Fold, FoldRows, OversamplingPlan, RebalanceConfig, fold_rows, plan_fold
 from imbllm_autogluon.rebalancing.cache import cache_of
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.plugin.original_features import RawView
-    from imbllm_autogluon.rebalancing import FoldRows
     from imbllm_autogluon.tables import ColumnName
     from imbllm_autogluon.tables.labeled import Task
 
@@ -81,13 +80,7 @@ def task_of(problem_type: object) -> Task | None:
 
 
 def plan_for(problem_type: object, y: pd.Series, config: RebalanceConfig) -> OversamplingPlan:
-    """Rows to write for a fold, or the reason why there are none.
-
-    Raises
-    ------
-    InvalidInputError
-        The method does not go with the problem type.
-    """
+    """Rows to write for a fold, or the reason why there are none; the method must go with the problem type."""
     task = task_of(problem_type)
     if task is None or not isinstance(y, pd.Series):
         return OversamplingPlan({}, {}, f"problem type {problem_type} is not rebalanced")
@@ -131,15 +124,6 @@ def skipped_by_autogluon(model_name: str) -> Iterator[None]:
         raise TimeLimitExceeded from error
 
 
-@dataclass(frozen=True, eq=False)
-class SyntheticRows:
-    """Rows for one fold in the columns and labels of its models."""
-
-    X: pd.DataFrame
-    y: pd.Series
-    report: dict[str, Any]
-
-
 class FoldOversampler:
     """Plans and writes rows for the training folds of one model.
 
@@ -147,12 +131,6 @@ class FoldOversampler:
     ----------
     params_aux
         Auxiliary parameters of the model, of which those that begin with ``imbllm.`` are read.
-
-    Attributes
-    ----------
-    parameters : TwinParameters
-    metadata : FeatureMetadata or None
-        Of all columns: the model's own is cut to the features it uses, which differ by family.
 
     Raises
     ------
@@ -163,11 +141,7 @@ class FoldOversampler:
     def __init__(self, params_aux: Mapping[str, Any] | None) -> None:
         self.parameters = TwinParameters.from_flat(own_settings(params_aux or {}))
         self.metadata: FeatureMetadata | None = None
-
-    @staticmethod
-    def names() -> set[str]:
-        """Names of its auxiliary parameters."""
-        return {AUX_PREFIX + name for name in TwinParameters.flat_keys()}
+        """Of all columns: the model's own is cut to the features it uses, which differ by family."""
 
     def plan(self, model: Any, X: pd.DataFrame, y: pd.Series) -> OversamplingPlan:
         """Rows to write for a fold of a model, or the reason why there are none."""
@@ -180,14 +154,15 @@ class FoldOversampler:
 
     def rows(
         self, model: Any, X: pd.DataFrame, y: pd.Series, plan: OversamplingPlan, num_cpus: object, seconds: float | None
-    ) -> SyntheticRows:
+    ) -> FoldRows:
         """Rows for a fold in all its columns, for a model that has so many seconds."""
         config, stage = self.parameters.rebalancing, self.parameters.stage
         if stage.stack == "duplicate" and stack_features(self.metadata, X):
-            return SyntheticRows(*plan.duplicated(X, y, seed=config.random_state), {"method": "random"})
+            return FoldRows(*plan.duplicated(X, y, seed=config.random_state), {"method": "random"})
         copied, folder = unwritten_features(self.metadata, X), predictor_folder(model.path)
         written = X.drop(columns=copied)
-        view = exact_view(folder, written, self.metadata) if self._reads_original_columns() else None
+        read = stage.raw_view and config.writes_with_a_language_model
+        view = exact_view(folder, written, self.metadata) if read else None
         with skipped_by_autogluon(model.name):
             made = fold_rows(
                 self._fold(written, y, plan, view),
@@ -200,9 +175,9 @@ class FoldOversampler:
         if not copied:
             return rows
         groups = plan.classes_of(rows.y), plan.classes_of(y)
-        return replace(rows, X=with_stack_columns(rows.X, groups[0], X, groups[1], copied, config.random_state))
+        return replace(rows, X=_with_stack_columns(rows.X, groups[0], X, groups[1], copied, config.random_state))
 
-    def report(self, model: Any, plan: OversamplingPlan, rows: SyntheticRows | None, seconds: float) -> dict[str, Any]:
+    def report(self, model: Any, plan: OversamplingPlan, rows: FoldRows | None, seconds: float) -> dict[str, Any]:
         """What was planned and written for a fold: counts by class, or by number of the bin beside their ``edges``."""
         before, added = ({str(label): n for label, n in counts.items()} for counts in (plan.before, plan.counts))
         report: dict[str, Any] = {"before": before, "added": {}, "reason": plan.reason, "notes": list(plan.notes)}
@@ -212,9 +187,6 @@ class FoldOversampler:
             report |= {"added": added, "seconds": seconds, "oversampling": rows.report}
         _log.log(15, "\t%s: %s", model.name, report["reason"] or report["added"])
         return report
-
-    def _reads_original_columns(self) -> bool:
-        return self.parameters.stage.raw_view and self.parameters.rebalancing.writes_with_a_language_model
 
     def _fold(self, X: pd.DataFrame, y: pd.Series, plan: OversamplingPlan, view: RawView | None) -> Fold:
         """The fold as it is learned: in original columns and labels, if there is a view."""
@@ -233,13 +205,13 @@ class FoldOversampler:
 
 def _in_the_columns_of(
     X: pd.DataFrame, y: pd.Series, made: FoldRows, plan: OversamplingPlan, view: RawView | None
-) -> SyntheticRows:
+) -> FoldRows:
     """Rows in the columns and codes of a fold; they come in original columns and labels, if there is a view."""
     if view is None:
-        return SyntheticRows(made.X.astype(X.dtypes), made.y, made.report)
+        return FoldRows(made.X.astype(X.dtypes), made.y, made.report)
     codes = {name: code for code, name in view.labels.items()}
     labels = made.y if plan.bins is not None else _renamed(made.y, codes).astype(y.dtype)
-    return SyntheticRows(view.features(made.X, X), labels, {**made.report, "raw_view": True})
+    return FoldRows(view.features(made.X, X), labels, {**made.report, "raw_view": True})
 
 
 def _renamed(y: pd.Series, names: Mapping[Any, Hashable]) -> pd.Series:
@@ -255,9 +227,7 @@ class RebalancingMixin:
     oversampler : FoldOversampler
         Plans and writes the rows of its folds.
     imbllm_report : dict
-        What happened in the last fit: counts by class (for regression: by number of the bin, beside their ``edges``)
-        before and after, the reason if nothing was written, the generator's report, seconds, and the prior factors in
-        use.
+        What happened in the last fit: see :meth:`FoldOversampler.report`, and the prior factors in use.
     """
 
     name: str
@@ -275,7 +245,7 @@ class RebalancingMixin:
         return {**super().get_info(*args, **kwargs), "imbllm": self.imbllm_report}  # type: ignore[misc]
 
     def _ag_params(self) -> set[str]:
-        return set(super()._ag_params()) | FoldOversampler.names()  # type: ignore[misc]
+        return set(super()._ag_params()) | AUX_NAMES  # type: ignore[misc]
 
     def _preprocess_set_features(self, X: pd.DataFrame, feature_metadata: FeatureMetadata | None = None) -> None:
         self.oversampler.metadata = feature_metadata
@@ -327,9 +297,9 @@ class RebalancingMixin:
         **kwargs: Any,
     ) -> Any:
         started = time.time()
-        if X_val is None and splits_internally(type(self)):
+        if X_val is None and _splits_internally(type(self)):
             targets, seed = self.problem_type == "regression", getattr(self, "random_seed", 0) or 0
-            X, y, X_val, y_val, sample_weight = with_validation_rows(X, y, sample_weight, seed, targets=targets)
+            X, y, X_val, y_val, sample_weight = _with_validation_rows(X, y, sample_weight, seed, targets=targets)
         plan, rows = self.oversampler.plan(self, X, y), None
         if plan.counts:
             rows = self.oversampler.rows(self, X, y, plan, kwargs.get("num_cpus"), time_limit)
@@ -397,24 +367,13 @@ def _time_left(time_limit: float, started: float) -> float:
     return left
 
 
-def with_stack_columns(
+def _with_stack_columns(
     rows: pd.DataFrame, labels: pd.Series, X: pd.DataFrame, y: pd.Series, stack: list[ColumnName], seed: int
 ) -> pd.DataFrame:
     """Give every written row the out-of-fold predictions (and weight, if X holds it) of one real row of its class.
 
     The models of the lower level have seen the rows that a written row was learned from, so their predictions for it
     would be too good. Predictions are taken over whole, never mixed. Classes may be bins of a target.
-
-    Parameters
-    ----------
-    rows, labels
-        Written rows without stack columns, and their labels.
-    X, y
-        Real rows of the fold with stack columns, and their labels.
-    stack
-        Names of the stack columns, and of others that are not written.
-    seed
-        Of the draw.
     """
     rng = child_rng(seed, "prompts", "stack")
     places = np.zeros(len(rows), dtype=np.int64)
@@ -426,21 +385,15 @@ def with_stack_columns(
     return rows.join(taken)[list(X.columns)]
 
 
-def splits_internally(twin: type[Any]) -> bool:
+def _splits_internally(twin: type[Any]) -> bool:
     """Whether a twin's plain family makes its own validation rows."""
     return any(getattr(cls, "ag_key", None) in _SPLITTING_FAMILIES for cls in twin.__mro__)
 
 
-def with_validation_rows(
+def _with_validation_rows(
     X: pd.DataFrame, y: pd.Series, sample_weight: FloatArray | None, seed: int, *, targets: bool = False
 ) -> tuple[pd.DataFrame, pd.Series, pd.DataFrame, pd.Series, FloatArray | None]:
-    """Cut a share of the real rows off as validation rows, stratified by class or by the rank of the target.
-
-    Returns
-    -------
-    X, y, X_val, y_val, sample_weight
-        Training rows, validation rows, and the weights of the training rows.
-    """
+    """Cut validation rows off, stratified by class or by the rank of the target; weights stay with training rows."""
     from sklearn.model_selection import train_test_split
 
     strata = (_STRATA * (y.rank(method="first") - 1) // max(1, len(y))) if targets else y

@@ -31,12 +31,7 @@ _DOT, _IN = "__dot__", "__in__"
 
 
 def twin_of(model_class: type[Any]) -> type[Any]:
-    """The twin of an AutoGluon model class; the same object at every call.
-
-    Parameters
-    ----------
-    model_class
-        A subclass of ``autogluon.core.models.AbstractModel`` with ``ag_key`` and ``ag_name``, importable by name.
+    """The twin of an AutoGluon model class with ``ag_key`` and ``ag_name``; the same object at every call.
 
     Raises
     ------

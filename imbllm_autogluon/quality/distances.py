@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.quality.columns import PairedColumn, check_pair, codes_of, paired_columns
-from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.tables.labeled import check_label_column
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from imbllm_autogluon._random import child_rng, child_seed
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.quality.columns import paired_columns, row_codes
 from imbllm_autogluon.quality.distances import HOLDOUT, INTERPOLATED, REAL, SYNTHETIC, distances, draw, nearest
 from imbllm_autogluon.quality.metrics import Finding, chance
 from imbllm_autogluon.quality.utility import Forest
-from imbllm_autogluon.randomness import child_rng, child_seed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

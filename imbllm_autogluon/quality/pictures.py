@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.errors import TableError
 from imbllm_autogluon.quality.associations import FEWEST_ROWS, associations
 from imbllm_autogluon.quality.columns import check_pair, paired_columns, shared_codes
 from imbllm_autogluon.quality.distances import draw
-from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.tables.dtypes import dense, nature_of
 
 if TYPE_CHECKING:

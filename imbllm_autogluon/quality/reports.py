@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imbllm_autogluon.errors import TableError
+from imbllm_autogluon._storage import write_texts
 from imbllm_autogluon.quality import pictures, plots
 from imbllm_autogluon.quality.curves import loss_windows
 
@@ -95,19 +95,13 @@ class QualityReport:
         TableError
             The folder cannot be made or written.
         """
-        from imbllm_autogluon._storage import write_whole
-
-        folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise TableError(f"the folder {folder} cannot be made ({error.strerror}): name another one.") from error
-        page = folder / f"{_NAME}.html"
-        texts = {".json": json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)}
-        texts |= {".md": self.to_markdown(), ".html": self.to_html()}
-        for ending, text in texts.items():
-            write_whole(page.with_suffix(ending), lambda draft, text=text: draft.write_text(text, encoding="utf-8"))  # type: ignore[misc]
-        return page
+        texts = {
+            f"{_NAME}.json": json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False),
+            f"{_NAME}.md": self.to_markdown(),
+            f"{_NAME}.html": self.to_html(),
+        }
+        write_texts(Path(folder), texts)
+        return Path(folder, f"{_NAME}.html")
 
 
 def report(

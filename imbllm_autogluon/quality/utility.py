@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from imbllm_autogluon._random import child_rng, child_seed
 from imbllm_autogluon.quality.distances import HOLDOUT, REAL, SYNTHETIC
 from imbllm_autogluon.quality.metrics import Finding, chance
-from imbllm_autogluon.randomness import child_rng, child_seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

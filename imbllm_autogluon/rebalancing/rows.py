@@ -121,7 +121,7 @@ def fold_rows(
     Parameters
     ----------
     fold
-        Real rows and plan; the plan asks for rows of at least one class, or bin of a target.
+        Real rows, and a plan that asks for at least one.
     config
         Method, and settings of generator and sampling.
     root
@@ -140,9 +140,8 @@ def fold_rows(
     def write() -> FoldRows:
         if not config.writes_with_a_language_model:
             return _without_generator(fold, config)
-        generator, trained = GENERATORS.get_or_build(
-            root, fold.generator_key(config), lambda: _trained(fold, config, root, threads, time_limit)
-        )
+        train = functools.partial(_trained, fold, config, root, threads, time_limit)
+        generator, trained = GENERATORS.get_or_build(root, fold.generator_key(config), train)
         writer: Any = generator.with_config(config.generator, threads=threads)
         X, y = writer.sample(fold.plan.counts)
         agreement = {} if fold.plan.bins is None else {"agreement": writer.agreement}

@@ -51,12 +51,10 @@ class TargetBins:
 
     @classmethod
     def fit(cls, y: npt.ArrayLike, n_bins: int = 20, kind: BinKind = "equal_width") -> TargetBins:
-        """Lay edges from training targets; test targets never move them.
+        """Lay edges from training targets (n,); test targets never move them.
 
         Parameters
         ----------
-        y
-            Training targets, shape (n,), finite, not all equal.
         n_bins
             Bins wanted, 1 to 10,000; ``"quantile"`` lays fewer where targets repeat, ``"unit"`` does not read it.
         kind
@@ -127,13 +125,7 @@ def shots(counts: npt.ArrayLike) -> npt.NDArray[np.str_]:
 
 
 def checked_targets(y: npt.ArrayLike) -> FloatArray:
-    """Targets as float64 of shape (n,).
-
-    Raises
-    ------
-    InvalidInputError
-        There is none, one is missing or infinite, or all are equal.
-    """
+    """Targets as float64 of shape (n,); refuses none, missing or infinite ones, and all equal ones."""
     targets = np.asarray(y, dtype=np.float64).reshape(-1)
     bad = np.flatnonzero(~np.isfinite(targets))
     if len(bad):
@@ -153,13 +145,7 @@ def checked_targets(y: npt.ArrayLike) -> FloatArray:
 
 
 def targets_of(X: pd.DataFrame, y: pd.Series) -> FloatArray:
-    """Targets of a table as float64, shape (n,).
-
-    Raises
-    ------
-    InvalidInputError
-        Lengths differ, a target is missing, infinite or not a number, or all are equal.
-    """
+    """Targets of a table as float64, shape (n,); refuses other lengths and dtypes, and bad targets."""
     if len(X) != len(y):
         raise InvalidInputError(f"X and y must have the same number of rows; got {len(X)} and {len(y)}.")
     if not pd.api.types.is_numeric_dtype(y.dtype) or pd.api.types.is_bool_dtype(y.dtype):
@@ -168,13 +154,7 @@ def targets_of(X: pd.DataFrame, y: pd.Series) -> FloatArray:
 
 
 def checked_counts(counts: Mapping[int, int], n_bins: int) -> dict[int, int]:
-    """New rows by number of the bin, in the order of the bins.
-
-    Raises
-    ------
-    InvalidInputError
-        There are none, a bin is not among 0 .. n_bins - 1, or a count is not a whole number of at least 0.
-    """
+    """New rows by number of the bin, in the order of the bins; refuses none, other bins, and counts below 0."""
     if not counts:
         raise InvalidInputError(f"counts is empty; name at least one of the bins 0 to {n_bins - 1}.")
     for number, n in counts.items():
@@ -193,18 +173,10 @@ def allocate(errors: FloatArray, counts: IntArray, config: AllocationConfig, rat
 
     Parameters
     ----------
-    errors
-        Error of each bin over the largest, see :meth:`TargetBins.relative_errors`, shape (n_bins,).
-    counts
-        Real rows of each bin, shape (n_bins,).
+    errors, counts
+        Error over the largest, see :meth:`TargetBins.relative_errors`, and real rows of each bin, shape (n_bins,).
     config
         λ, the kind of allocation, and the ratio where none is given: 0.2 for `auto`.
-
-    Examples
-    --------
-    >>> from imbllm_autogluon.regression.config import AllocationConfig
-    >>> allocate(np.array([0.2, 1.0, 0.0]), np.array([90, 10, 0]), AllocationConfig(error_weight=0.5), 1.0).tolist()
-    [10, 90, 0]
     """
     total = round((config.fixed_ratio if ratio is None else ratio) * int(counts.sum()))
     weight, filled = config.error_weight, counts > 0
@@ -218,28 +190,14 @@ def allocate(errors: FloatArray, counts: IntArray, config: AllocationConfig, rat
 def counts_by_priority(
     y: FloatArray, bins: TargetBins, config: AllocationConfig, errors: FloatArray | None = None
 ) -> dict[int, int]:
-    """New rows by number of the bin, by :func:`allocate`; bins that get none are left out.
-
-    Parameters
-    ----------
-    y
-        Real targets, shape (n,).
-    errors
-        See :func:`allocate`; None: only scarcity counts, whatever λ is.
-    """
+    """New rows by bin for real targets (n,), where any, by :func:`allocate`; without errors only scarcity counts."""
     sizes = bins.counts(y)
     wanted = allocate(np.zeros(len(sizes)) if errors is None else errors, sizes, config)
     return {number: int(n) for number, n in enumerate(wanted) if n}
 
 
 def largest_remainder(shares: FloatArray, total: int) -> IntArray:
-    """Whole numbers that add up to `total` and are as near to the shares as possible.
-
-    Examples
-    --------
-    >>> largest_remainder(np.array([0.5, 0.3, 0.2]), 7).tolist()
-    [4, 2, 1]
-    """
+    """Whole numbers that add up to `total` and are as near to the shares as possible."""
     exact = shares * total
     counts = np.floor(exact).astype(np.int64)
     # A stable sort: of equal remainders the lower bin comes first.

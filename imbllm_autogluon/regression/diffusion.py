@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from imbllm_autogluon.process_state import seeded_torch
-from imbllm_autogluon.randomness import child_seed
+from imbllm_autogluon._random import child_seed, seeded_torch
 from imbllm_autogluon.regression.training import Trainer
 
 if TYPE_CHECKING:
@@ -22,50 +21,27 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.regression.config import DiffusionConfig
 
-    FloatArray = npt.NDArray[np.floating]
 
-
-_SAMPLED_AT_ONCE = 4096
-"""Features of one batch of sampling: its hidden layers stay within a few megabytes."""
-
-_OFFSET = 0.008
-"""Keeps the noise of the first step from vanishing (Nichol and Dhariwal 2021, section 3.2)."""
-
+_SAMPLED_AT_ONCE = 4096  # features of one batch of sampling: its hidden layers stay within a few megabytes
+_OFFSET = 0.008  # keeps the noise of the first step from vanishing (Nichol and Dhariwal 2021, section 3.2)
+# Share of the signal left in the last step: exactly 0 would divide by 0 where noise is turned back into features
 _LEAST_SIGNAL = 1e-3
-"""Share of the signal left in the last step: exactly 0 would divide by 0 where noise is turned back into features."""
-
-_EMBEDDED = 64
-"""Sines and cosines for one number."""
-
-_FASTEST = 1000.0
-"""Longest period of the time embedding, as in transformers' positions, over its shortest."""
+_EMBEDDED = 64  # sines and cosines for one number
+_FASTEST = 1000.0  # longest period of the time embedding, as in transformers' positions, over its shortest
 
 
 class LatentDiffusion:
-    """A fitted denoiser of features, ready to draw new ones.
+    """A fitted denoiser of features, ready to draw new ones within the range of the real ones, `low` to `high` (d,).
 
-    Parameters
-    ----------
-    denoiser : Module
-        With the moving average of the trained weights.
-    config : DiffusionConfig
-        Sampling steps and guidance.
-    low, high : Tensor of shape (d,)
-        Range of the real features: estimates of clean features are kept within it.
-    curve : list of float
-        Mean loss of each tenth of the training.
+    `curve` is the mean loss of each tenth of the training.
     """
 
-    def __init__(
-        self, denoiser: _Denoiser, config: DiffusionConfig, *, low: Tensor, high: Tensor, curve: list[float]
-    ) -> None:
-        self.denoiser = denoiser
-        self.config = config
-        self.low, self.high = low, high
-        self.curve = curve
-        self._schedule = _CosineSchedule(config.timesteps)
+    def __init__(self, denoiser: _Denoiser, *, low: Tensor, high: Tensor, curve: list[float]) -> None:
+        self.low, self.high, self.curve = low, high, curve
+        self._denoiser, self._schedule = denoiser, _CosineSchedule(denoiser.timesteps)
 
     @classmethod
     def fit(
@@ -78,36 +54,17 @@ class LatentDiffusion:
         threads: int | None = None,
         time_limit: float | None = None,
     ) -> LatentDiffusion:
-        """Learn the distribution of features given the target.
+        """Learn the distribution of features (n, d) given the targets (n,), both standardised.
 
-        Parameters
-        ----------
-        features, targets
-            Standardised, shapes (n, d) and (n,).
-        config
-            Sizes, training and sampling.
-        seed
-            The same seed on the same machine gives the same weights.
-        threads
-            torch threads; `None` leaves the process's count alone.
-        time_limit
-            Seconds after which training ends with the weights it has; `None` for no limit.
-
-        Examples
-        --------
-        >>> from imbllm_autogluon.regression.config import DiffusionConfig
-        >>> rng = np.random.default_rng(0)
-        >>> quick = DiffusionConfig(diffusion_steps=5, denoiser_width=16, denoiser_blocks=1)
-        >>> diffusion = LatentDiffusion.fit(rng.normal(size=(50, 3)), rng.normal(size=50), quick, seed=0)
-        >>> diffusion.sample(np.zeros(4), seed=1).shape
-        (4, 3)
+        The same seed on the same machine gives the same weights; after `time_limit` seconds training ends with the
+        weights that it has.
         """
         real = torch.as_tensor(np.asarray(features), dtype=torch.float32)
         wanted = torch.as_tensor(np.asarray(targets), dtype=torch.float32)
         with seeded_torch(child_seed(seed, "training", "denoiser"), threads):
             denoiser = _Denoiser(real.shape[1], config)
             curve = _train(denoiser, real, wanted, config, time_limit)
-        return cls(denoiser, config, low=real.amin(0), high=real.amax(0), curve=curve)
+        return cls(denoiser, low=real.amin(0), high=real.amax(0), curve=curve)
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], config: DiffusionConfig) -> LatentDiffusion:
@@ -116,60 +73,50 @@ class LatentDiffusion:
         low, high, curve = own.pop("low"), own.pop("high"), own.pop("curve").tolist()
         denoiser = _Denoiser(len(low), config)
         denoiser.load_state_dict(own)
-        return cls(denoiser.eval(), config, low=low, high=high, curve=curve)
+        return cls(denoiser.eval(), low=low, high=high, curve=curve)
 
     def tensors(self) -> dict[str, Tensor]:
         """All that was learned, by name."""
         curve = torch.as_tensor(self.curve, dtype=torch.float64)
-        return {"low": self.low, "high": self.high, "curve": curve, **self.denoiser.state_dict()}
+        return {"low": self.low, "high": self.high, "curve": curve, **self._denoiser.state_dict()}
 
-    def with_config(self, config: DiffusionConfig) -> LatentDiffusion:
-        """The same denoiser, sampled with other steps and guidance."""
-        return LatentDiffusion(self.denoiser, config, low=self.low, high=self.high, curve=self.curve)
-
-    def sample(self, targets: FloatArray, seed: int, threads: int | None = None) -> npt.NDArray[np.float32]:
-        """Draw one feature vector for each target, shape (n, d), float32.
+    def sample(
+        self, targets: FloatArray, config: DiffusionConfig, seed: int, threads: int | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Draw one feature vector, float32 of shape (n, d), for each target (n,), standardised as in training.
 
         DDIM without fresh noise (Song et al. 2021, equation 12) with classifier-free guidance (Ho and Salimans 2022).
-
-        Parameters
-        ----------
-        targets
-            Wanted targets, standardised as in training, shape (n,).
-        seed
-            The same seed gives the same features.
-        threads
-            torch threads; `None` leaves the process's count alone.
+        Of `config` sampling steps and guidance are read; the same seed gives the same features.
         """
         wanted = torch.as_tensor(np.asarray(targets), dtype=torch.float32)
         with seeded_torch(child_seed(seed, "decoding", "features"), threads), torch.inference_mode():
             noise = torch.randn(len(wanted), len(self.low))
             starts = range(0, len(wanted), _SAMPLED_AT_ONCE)
             parts = [slice(start, start + _SAMPLED_AT_ONCE) for start in starts]
-            drawn = [self._denoised(noise[part], wanted[part]) for part in parts]
+            drawn = [self._denoised(noise[part], wanted[part], config) for part in parts]
         features: npt.NDArray[np.float32] = torch.cat(drawn).numpy()
         return features
 
-    def _denoised(self, features: Tensor, targets: Tensor) -> Tensor:
+    def _denoised(self, features: Tensor, targets: Tensor, config: DiffusionConfig) -> Tensor:
         """Walk from noise down to features."""
-        times = self._schedule.sampling_times(self.config.sampling_steps)
+        times = self._schedule.sampling_times(config.sampling_steps)
         clean = features
         for now, following in zip(times, [*times[1:], None], strict=True):
             at = torch.full((len(features),), now)
-            clean = self._schedule.clean(features, self._velocity(features, at, targets), at)
+            clean = self._schedule.clean(features, self._velocity(features, at, targets, config.guidance), at)
             clean = clean.clamp(self.low, self.high)
             if following is not None:
                 noise = self._schedule.noise(features, clean, at)
                 features = self._schedule.noisy(clean, noise, torch.full_like(at, following))
         return clean
 
-    def _velocity(self, features: Tensor, times: Tensor, targets: Tensor) -> Tensor:
+    def _velocity(self, features: Tensor, times: Tensor, targets: Tensor, guidance: float) -> Tensor:
         """Guided velocity; guidance 1 needs no second pass without the target."""
-        with_target: Tensor = self.denoiser(features, times, targets)
-        if self.config.guidance == 1.0:
+        with_target: Tensor = self._denoiser(features, times, targets)
+        if guidance == 1.0:
             return with_target
-        without: Tensor = self.denoiser(features, times, targets, torch.ones_like(times, dtype=torch.bool))
-        return without + self.config.guidance * (with_target - without)
+        without: Tensor = self._denoiser(features, times, targets, torch.ones_like(times, dtype=torch.bool))
+        return without + guidance * (with_target - without)
 
 
 def _train(
@@ -210,8 +157,8 @@ def _loss(
 class _CosineSchedule:
     """Shares of signal and noise, float32 of shape (timesteps,), over time (Nichol and Dhariwal 2021, equation 17).
 
-    A noisy feature is ``x_t = alpha_t x_0 + sigma_t noise`` with ``alpha_t² + sigma_t² = 1``. The denoiser predicts the
-    velocity ``v_t = alpha_t noise - sigma_t x_0`` (Salimans and Ho 2022, appendix D), well scaled at both ends.
+    A noisy feature is ``x_t = alpha_t x_0 + sigma_t noise`` with ``alpha_t² + sigma_t² = 1``, the velocity of features
+    (n, d) at times (n,) is ``v_t = alpha_t noise - sigma_t x_0`` (Salimans and Ho 2022, appendix D).
     """
 
     def __init__(self, timesteps: int) -> None:
@@ -223,19 +170,15 @@ class _CosineSchedule:
         self.sigmas: Tensor = (1 - alphas**2).sqrt().float()
 
     def noisy(self, features: Tensor, noise: Tensor, times: Tensor) -> Tensor:
-        """Features at times ``times`` (n,), shape (n, d)."""
         return self.alphas[times, None] * features + self.sigmas[times, None] * noise
 
     def velocity(self, features: Tensor, noise: Tensor, times: Tensor) -> Tensor:
-        """What the denoiser learns to predict, shape (n, d)."""
         return self.alphas[times, None] * noise - self.sigmas[times, None] * features
 
     def clean(self, noisy: Tensor, velocity: Tensor, times: Tensor) -> Tensor:
-        """Features that a velocity points to, shape (n, d)."""
         return self.alphas[times, None] * noisy - self.sigmas[times, None] * velocity
 
     def noise(self, noisy: Tensor, clean: Tensor, times: Tensor) -> Tensor:
-        """Noise between noisy and clean features, shape (n, d)."""
         return (noisy - self.alphas[times, None] * clean) / self.sigmas[times, None]
 
     def sampling_times(self, steps: int) -> list[int]:
@@ -287,7 +230,6 @@ class _Block(nn.Module):
         self.layers = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
 
     def forward(self, hidden: Tensor, condition: Tensor) -> Tensor:
-        """Both of shape (n, width)."""
         scale, shift = self.modulation(condition).chunk(2, dim=1)
         changed: Tensor = self.layers(self.norm(hidden) * (1 + scale) + shift)
         return hidden + changed

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from imbllm_autogluon.randomness import child_rng, child_seed
+from imbllm_autogluon._random import child_rng, child_seed
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
@@ -14,27 +14,20 @@ if TYPE_CHECKING:
     from imbllm_autogluon.regression.diffusion import LatentDiffusion
 
 
+# Share of the mean variance that is added to the pooled covariance: directions without any spread stay invertible
 _RIDGE = 1e-3
-"""Share of the mean variance that is added to the pooled covariance: directions without any spread stay invertible."""
-
-_SPARE = 1.1
-"""Drawn beyond what a bin's acceptance so far asks for, so that a round is rarely short by a few."""
-
+_SPARE = 1.1  # drawn beyond what a bin's acceptance so far asks for, so that a round is rarely short by a few
+# Candidates in one round for each feature that is missing, at most: a bin that accepts nothing must not cost all
 _MOST_FOR_ONE = 4.0
-"""Candidates in one round for each feature that is missing, at most: a bin that accepts nothing must not cost all."""
 
 
 class RealFeatures(NamedTuple):
-    """Features of real rows, as the head reads them."""
+    """Standardised features (n, d) of real rows, as the head reads them, with targets, weights and bins, each (n,)."""
 
     features: FloatArray
-    """Standardised, shape (n, d)."""
     targets: FloatArray
-    """Standardised, shape (n,)."""
     weights: FloatArray
-    """Shape (n,)."""
     assigned: IntArray
-    """Bin of each, shape (n,)."""
 
     def take(self, rows: IntArray) -> RealFeatures:
         """Rows by position."""
@@ -42,14 +35,11 @@ class RealFeatures(NamedTuple):
 
 
 class SyntheticFeatures(NamedTuple):
-    """Features that passed the gate."""
+    """Standardised features (m, d) that passed the gate, with targets and bins, each (m,)."""
 
     features: FloatArray
-    """Standardised, shape (m, d)."""
     targets: FloatArray
-    """Standardised, shape (m,)."""
     assigned: IntArray
-    """Bin of each, shape (m,)."""
     drawn: IntArray
     """Candidates of each bin, shape (n_bins,)."""
     accepted: IntArray
@@ -63,7 +53,7 @@ class SyntheticFeatures(NamedTuple):
 
     @classmethod
     def copies(cls, real: RealFeatures, wanted: IntArray, seed: int) -> SyntheticFeatures:
-        """Copies of the real features of each bin in a drawn order, again and again; `wanted` as in `generate`."""
+        """As many copies of real features of each bin as wanted (n_bins,), in a drawn order, again and again."""
         rng = child_rng(seed, "values", "copies")
         parts = [
             np.resize(rng.permutation(np.flatnonzero(real.assigned == number)), wanted[number])
@@ -80,18 +70,9 @@ class SyntheticFeatures(NamedTuple):
 
 
 class FeatureGenerator:
-    """Draws features of bins from a fitted diffusion.
+    """Draws features of bins from a diffusion that was fitted on the real features, as the gate is.
 
-    Parameters
-    ----------
-    diffusion : LatentDiffusion
-        Fitted on standardised features and targets.
-    real : RealFeatures
-        Their targets are those of synthetic ones, and the gate is fitted to them.
-    centres : ndarray of shape (n_bins,)
-        Standardised centres of the bins.
-    config : LatentDiffConfig
-        `synthetic_targets`, the gate and its rounds.
+    Targets are those of the real ones, or the bins' standardised `centres` (n_bins,).
     """
 
     def __init__(
@@ -99,21 +80,11 @@ class FeatureGenerator:
     ) -> None:
         self.diffusion, self.config, self._centres = diffusion, config, centres
         gated = config.gate.gate == "mahalanobis"
-        self.gate = MahalanobisGate.fit(real.features, real.assigned, len(centres), config.gate) if gated else None
+        self.gate = _MahalanobisGate(real.features, real.assigned, len(centres), config.gate) if gated else None
         self._of_bin = {int(b): real.targets[real.assigned == b] for b in np.unique(real.assigned)}
 
     def generate(self, wanted: IntArray, seed: int, threads: int | None = None) -> SyntheticFeatures:
-        """Draw until each bin has what it wants, or the rounds are over.
-
-        Parameters
-        ----------
-        wanted
-            Features of each bin, shape (n_bins,); 0 for bins without real rows.
-        seed
-            The same seed gives the same features.
-        threads
-            torch threads.
-        """
+        """Draw until each bin has what it wants (n_bins,), which is 0 without real rows, or the rounds are over."""
         drawn, accepted = np.zeros_like(wanted), np.zeros_like(wanted)
         rounds = [SyntheticFeatures.empty(len(self.diffusion.low), len(wanted))[:3]]
         for number in range(self.config.gate.gate_rounds):
@@ -132,18 +103,13 @@ class FeatureGenerator:
 
     def _draw(self, ask: IntArray, seed: int, threads: int | None) -> tuple[FloatArray, FloatArray, IntArray]:
         """Candidates with their targets and bins."""
-        bins = np.repeat(np.arange(len(ask)), ask)
-        targets = self._targets(bins, child_rng(seed, "values", "targets"))
-        return self.diffusion.sample(targets, seed, threads).astype(np.float64), targets, bins
-
-    def _targets(self, bins: IntArray, rng: np.random.Generator) -> FloatArray:
-        """Targets to condition on: the bins' real ones in turn, or their centres."""
+        bins, rng = np.repeat(np.arange(len(ask)), ask), child_rng(seed, "values", "targets")
         targets = self._centres[bins]
         if self.config.allocation.synthetic_targets == "observed":
-            for b in np.unique(bins):
-                rows = np.flatnonzero(bins == b)
-                targets[rows] = np.resize(rng.permutation(self._of_bin[int(b)]), len(rows))
-        return targets
+            for b in np.flatnonzero(ask):  # the real targets of a bin in turn
+                targets[bins == b] = np.resize(rng.permutation(self._of_bin[int(b)]), ask[b])
+        features = self.diffusion.sample(targets, self.config.diffusion, seed, threads)
+        return features.astype(np.float64), targets, bins
 
 
 def _candidates(wanted: IntArray, drawn: IntArray, accepted: IntArray) -> IntArray:
@@ -161,7 +127,7 @@ def _first(bins: IntArray, passed: BoolArray, room: IntArray) -> IntArray:
     return np.concatenate(kept) if kept else places
 
 
-class MahalanobisGate:
+class _MahalanobisGate:
     """Distance of features to the real ones of a bin, and the largest that is let through.
 
     A feature passes if its Mahalanobis distance to its bin is at most the q-quantile of the bin's real features
@@ -170,47 +136,23 @@ class MahalanobisGate:
     features are taken to the bin without them (leave one out), as a bin of few rows looks tighter than it is; a bin of
     fewer than ``pooled_below`` rows uses the pooled covariance and the pooled quantile. A bin without rows lets
     nothing through.
-
-    Attributes
-    ----------
-    limits : ndarray of shape (n_bins,)
-        Largest distance that passes; -1 for empty bins.
-
-    Examples
-    --------
-    >>> from imbllm_autogluon.regression.config import GateConfig
-    >>> real = np.random.default_rng(0).normal(size=(100, 2))
-    >>> gate = MahalanobisGate.fit(real, np.zeros(100, dtype=int), 1, GateConfig())
-    >>> gate.accepts(np.array([[0.0, 0.0], [9.0, 9.0]]), np.array([0, 0])).tolist()
-    [True, False]
     """
 
-    def __init__(self, means: FloatArray, inverses: FloatArray, limits: FloatArray) -> None:
-        self.means = means
-        self.inverses = inverses
-        self.limits = limits
-
-    @classmethod
-    def fit(cls, real: FloatArray, assigned: IntArray, n_bins: int, config: GateConfig) -> MahalanobisGate:
+    def __init__(self, real: FloatArray, assigned: IntArray, n_bins: int, config: GateConfig) -> None:
         """Measure finite real features (n, d) and their bins (n,)."""
         counts = np.bincount(assigned, minlength=n_bins).astype(np.int64)
         sums = np.zeros((n_bins, real.shape[1]))
         np.add.at(sums, assigned, real)
-        means = sums / np.maximum(counts, 1)[:, None]
-        centred = real - means[assigned]
-        own = _inverses(centred, assigned, counts, config.pooled_below)
-        limits = _limits(_squares(centred, assigned, own), assigned, counts, real.shape[1], config)
-        return cls(means, own, limits)
-
-    def distances(self, features: FloatArray, assigned: IntArray) -> FloatArray:
-        """Mahalanobis distance of each feature to its bin, shape (n,)."""
-        centred = np.asarray(features, dtype=np.float64) - self.means[assigned]
-        distances: FloatArray = np.sqrt(_squares(centred, assigned, self.inverses))
-        return distances
+        self._means = sums / np.maximum(counts, 1)[:, None]
+        centred = real - self._means[assigned]
+        self._inverses = _inverses(centred, assigned, counts, config.pooled_below)
+        squares = _squares(centred, assigned, self._inverses)
+        self._limits = _limits(squares, assigned, counts, real.shape[1], config)
 
     def accepts(self, features: FloatArray, assigned: IntArray) -> BoolArray:
-        """Whether each feature passes, shape (n,)."""
-        passed: BoolArray = self.distances(features, assigned) <= self.limits[assigned]
+        """Whether each feature (n, d) passes the gate of its bin, shape (n,)."""
+        squares = _squares(features - self._means[assigned], assigned, self._inverses)
+        passed: BoolArray = np.sqrt(squares) <= self._limits[assigned]
         return passed
 
 

@@ -25,43 +25,25 @@ if TYPE_CHECKING:
 RATIOS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.25, 1.5, 2.0)
 """Synthetic features for each real row that are tried."""
 
+# Deviations below this share of the mean one are lifted to it: noise of a dead feature is not to be blown up
 _LEAST_SHARE = 1e-3
-"""Deviations below this share of the mean one are lifted to it: noise of a dead feature is not to be blown up."""
-
+# Where the head may bend, in deviations of the target from its mean; with twice as many, errors were the same
 _BENDS = (-1.5, -1.0, -0.5, 0.5, 1.0, 1.5)
-"""Where the head may bend, in deviations of the target from its mean; with twice as many, errors were the same."""
-
+# Rounds of reweighting: predictions are then within 1e-5 deviations of those after 100 (California housing)
 _ROUNDS = 15
-"""Rounds of reweighting: predictions are then within 1e-5 deviations of those after 100 (California housing)."""
-
+# Errors below this, in deviations of the target, are not told apart: the smallest would outweigh all others
 _SMALL = 0.1
-"""Errors below this, in deviations of the target, are not told apart: the smallest would outweigh all others."""
 
 
 class FeatureScale(NamedTuple):
-    """Mean and deviation of each feature of an encoder: scaled ones have mean 0 and deviation 1.
-
-    Examples
-    --------
-    >>> scale = FeatureScale.fit(np.array([[0.0, 5.0], [4.0, 5.0]]))
-    >>> scale.transform(np.array([[4.0, 5.0]])).tolist()
-    [[1.0, 0.0]]
-    """
+    """Mean and deviation (above 0) of each feature of an encoder, shape (d,); scaled ones have 0 and 1."""
 
     means: FloatArray
-    """Shape (d,)."""
     deviations: FloatArray
-    """Shape (d,), above 0."""
 
     @classmethod
     def fit(cls, features: FloatArray) -> FeatureScale:
-        """Measure features of shape (n, d).
-
-        Raises
-        ------
-        InvalidInputError
-            A feature is infinite or missing.
-        """
+        """Measure features of shape (n, d); refuses infinite and missing ones."""
         bad = int((~np.isfinite(features)).any(axis=1).sum())
         if bad:
             raise InvalidInputError(
@@ -83,15 +65,7 @@ class FeatureScale(NamedTuple):
 
 
 class Head(NamedTuple):
-    """Prediction ``features @ weights + intercept``, where the features of a bent head include its bends.
-
-    Examples
-    --------
-    >>> start = Head(np.array([1.0]), 0.0)
-    >>> bent = Head(np.array([1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0]), 0.0, start)
-    >>> start.predict(np.array([[0.5], [1.5]])).tolist(), bent.predict(np.array([[0.5], [1.5]])).tolist()
-    ([0.5, 1.5], [0.5, 2.0])
-    """
+    """Prediction ``features @ weights + intercept``, where the features of a bent head include its bends."""
 
     weights: FloatArray
     """Shape (d,), or (d + 6,) with bends."""
@@ -111,11 +85,6 @@ class Head(NamedTuple):
         Synthetic features weigh 1; bends are drawn to none. Absolute errors are minimised by squared ones, weighted
         again by the inverse of the errors they left (iteratively reweighted least squares); errors below 0.1 deviations
         of the target count as squared ones do.
-
-        Parameters
-        ----------
-        config
-            `head`, `head_loss` and `head_shrinkage`.
         """
         features = np.concatenate([real.features, made.features])
         targets = np.concatenate([real.targets, made.targets])
@@ -174,38 +143,18 @@ def choose_ratio(
 
     Heads are trained on the learned rows and evaluated on those that the encoder held out. A ratio's gain counts after
     its standard error: a few held-out rows decide about rare bins, and where noise chooses, rare targets lose as often
-    as they gain.
+    as they gain. `made` holds synthetic features for the highest of the ratios, allocated by the `errors` of bins.
 
-    Parameters
-    ----------
-    start
-        The encoder's own head.
-    real
-        All training rows.
-    held_out
-        Positions of those that the encoder did not learn from.
-    made
-        Synthetic features for the highest of `RATIOS`.
-    errors
-        Normalised error of each bin, shape (n_bins,).
-    config
-        `overall_budget`, allocation and head.
-
-    Returns
-    -------
-    ratio : float or None
-        Synthetic features for each real row; None: no retrained head was better beyond doubt, and the first stays.
-    trials : DataFrame
-        Tried ratios as index; of the held-out rows, in deviations of the target: `overall`, mean absolute error over
-        all rows; `by_bin`, the mean over bins; `noise`, the standard error of what `by_bin` gains. The row named NaN
-        is the encoder's own head.
+    Returns the ratio, or None where no retrained head was better beyond doubt and the first stays, and the trials by
+    ratio, NaN for the encoder's own head. Their columns, of the held-out rows in deviations of the target: `overall`,
+    mean absolute error over all rows; `by_bin`, the mean over bins; `noise`, the standard error of its gain.
     """
     counts = np.bincount(real.assigned, minlength=len(errors))
     learned = real.take(np.setdiff1d(np.arange(len(real.targets)), held_out))
     heads = [start]
     for ratio in RATIOS:
         part = made.first(allocate(errors, counts, config.allocation, ratio))
-        heads.append(start.retrained(learned, part, config.treatment))
+        heads.append(start.retrained(learned, part, config.imbalance))
     trials = _evaluate(heads, real.take(held_out)).set_axis([float("nan"), *RATIOS], axis=0).rename_axis("ratio")
     most = (1.0 + config.allocation.overall_budget) * trials["overall"].iloc[0]
     sure = trials["by_bin"].iloc[0] - trials["by_bin"] - trials["noise"]

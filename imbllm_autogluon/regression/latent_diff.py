@@ -20,16 +20,15 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 from sklearn_compat.utils.validation import validate_data
 
 from imbllm_autogluon._config import SettingsMixin, current_names, refuse_unknown_keys
+from imbllm_autogluon._random import base_seed, child_seed, seeded_torch
 from imbllm_autogluon._storage import reading, writing
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.process_state import seeded_torch
-from imbllm_autogluon.randomness import base_seed, child_seed
 from imbllm_autogluon.regression.bins import TargetBins, allocate, checked_targets
-from imbllm_autogluon.regression.config import AllocationConfig, GateConfig, LatentDiffConfig
+from imbllm_autogluon.regression.config import LatentDiffConfig
 from imbllm_autogluon.regression.diffusion import LatentDiffusion
 from imbllm_autogluon.regression.gate import FeatureGenerator, RealFeatures, SyntheticFeatures
 from imbllm_autogluon.regression.head import RATIOS, FeatureScale, Head, choose_ratio
-from imbllm_autogluon.regression.losses import Treatment
+from imbllm_autogluon.regression.losses import ImbalanceMethod
 from imbllm_autogluon.regression.network import TableMatrix, TabularEncoder
 from imbllm_autogluon.regression.training import fit_encoder
 from imbllm_autogluon.tables import TableSchema
@@ -40,8 +39,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from imbllm_autogluon._random import RandomState
     from imbllm_autogluon.arrays import FloatArray, IntArray
-    from imbllm_autogluon.randomness import RandomState
     from imbllm_autogluon.tables import ColumnName, Kind
 
 
@@ -50,28 +49,16 @@ _logger = logging.getLogger(__name__)
 LEAST_ROWS = 20
 """Rows below which neither an encoder nor the distribution of its features can be learned."""
 
-HEAD_SETTINGS = (
-    *AllocationConfig.flat_keys(), *GateConfig.flat_keys(), "head", "head_loss", "head_shrinkage", "guidance",
-    "sampling_steps",
-)  # fmt: skip
-"""Settings that neither the encoder nor the denoiser reads."""
-
+# Share of the time limit for the encoder; on 16,000 rows it takes about as much of an unlimited fit
 _ENCODER_SHARE = 0.6
-"""Share of the time limit for the encoder; on 16,000 rows it takes about as much of an unlimited fit."""
-
-_DENOISER_SHARE = 0.6
-"""Share of the time that is then left for the denoiser; the rest is for sampling."""
-
-_LEAST_HELD_OUT = 50
-"""Held-out rows below which ratios cannot be told apart."""
-
+_DENOISER_SHARE = 0.6  # share of the time that is then left for the denoiser; the rest is for sampling
+_LEAST_HELD_OUT = 50  # held-out rows below which ratios cannot be told apart
 _KIND = "LatentDiff"
 
 _SHOWN = (
     "method", "encoder_method", "n_bins", "bins", "head", "generation_ratio", "overall_budget", "error_weight",
     "synthetic", "guidance", "gate_quantile", "feature_size", "encoder_width", "encoder_epochs", "diffusion_steps",
 )  # fmt: skip
-"""Settings that are parameters of the regressor."""
 
 
 class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=LatentDiffConfig, shown=_SHOWN):  # type: ignore[misc]
@@ -122,24 +109,9 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
     (3,)
     """
 
-    bins_: TargetBins
-    matrix_: TableMatrix
-    encoder_: TabularEncoder
     diffusion_: LatentDiffusion | None
     generator_: FeatureGenerator | None
-    report_: LatentReport
-    _config: LatentDiffConfig
-    """That of the fit, whatever parameters are set later."""
-    _scale: FeatureScale
-    _start: Head
-    """The encoder's own head."""
-    _head: Head
-    """The one that predicts: retrained, or the encoder's own."""
-    _centre: float
-    """Mean of the targets."""
-    _spread: float
-    """Their standard deviation."""
-    _held_out: IntArray
+    _config: LatentDiffConfig  # that of the fit, whatever parameters are set later
 
     def __init__(
         self,
@@ -174,13 +146,15 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
             Weight of each row in the losses, shape (n,), at least 0.
         """
         ends = None if self.time_limit is None else time.monotonic() + self.time_limit
-        self._config = config = self.config()
+        config = self.config()
         frame, targets, weights = self._rows(X, y, sample_weight)
+        self.__dict__.pop("_head", None)  # a fit that fails leaves nothing that predicts
+        self._config = config
         self._seed, self.diffusion_, self.generator_ = base_seed(self.random_state), None, None
-        self.bins_ = TargetBins.fit(targets, config.treatment.n_bins, config.treatment.bins)
+        self.bins_ = TargetBins.fit(targets, config.imbalance.n_bins, config.imbalance.bins)
         self.report_ = LatentReport(self.bins_.describe(targets))
         self._centre, self._spread = float(targets.mean()), float(targets.std())
-        scaled, generates = self._standardised(targets), config.treatment.method == "latent_diff"
+        scaled, generates = self._standardized(targets), config.imbalance.method == "latent_diff"
         self._fit_encoder(frame, scaled, weights, _left(ends, _ENCODER_SHARE if generates else 1.0))
         if generates:
             self._retrain_head(self._features(frame), scaled, weights, ends)
@@ -189,14 +163,8 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
     def refit_head(self, X: Any, y: Any, sample_weight: Any = None, **settings: Any) -> LatentDiffRegressor:
         """Return a regressor with the same encoder and denoiser, whose head is trained by other settings.
 
-        An ablation then takes the seconds of the head, not those of a fit; both answer alike.
-
-        Parameters
-        ----------
-        X, y, sample_weight
-            The rows that this regressor was fitted on.
-        **settings
-            Of allocation, gate and head, ``guidance`` and ``sampling_steps``; the others stay.
+        An ablation then takes the seconds of the head, not those of a fit; both answer alike. The rows are those that
+        this regressor was fitted on; settings are those of allocation, gate and head, `guidance` and `sampling_steps`.
 
         Raises
         ------
@@ -205,17 +173,18 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         """
         check_is_fitted(self)
         settings = current_names(settings, LatentDiffConfig)
-        refuse_unknown_keys(settings, HEAD_SETTINGS)
-        if self.config().treatment.method != "latent_diff":
-            raise InvalidInputError("only method='latent_diff' trains a head anew; fit a regressor of that method.")
+        refuse_unknown_keys(settings, LatentDiffConfig.head_keys())
+        if self._config.imbalance.method != "latent_diff":
+            raise InvalidInputError("only method='latent_diff' retrains a head; fit a regressor of that method.")
         other: LatentDiffRegressor = clone(self).set_params(**settings)
         parameters = self.get_params(deep=False)
         fitted = {name: value for name, value in vars(self).items() if name not in parameters}
-        other.__dict__.update({**fitted, "_config": other.config(), "generator_": None})
+        config = LatentDiffConfig.from_flat({**self._config.flat(), **settings})
+        other.__dict__.update({**fitted, "_config": config, "generator_": None})
         frame, targets, weights = other._rows(X, y, sample_weight)
         kept = {stage: taken for stage, taken in self.report_.seconds.items() if stage in {"encoder", "denoiser"}}
         other.report_ = LatentReport(self.bins_.describe(targets), dict(self.report_.curves), kept)
-        other._retrain_head(self._features(frame), self._standardised(targets), weights, None)
+        other._retrain_head(self._features(frame), self._standardized(targets), weights, None)
         return other
 
     def predict(self, X: Any) -> FloatArray:
@@ -241,7 +210,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
             self.encoder_, self.report_.curves["encoder"], self._held_out = fit_encoder(
                 *self.matrix_.transform(X),
                 scaled,
-                Treatment.from_config(config, scaled, self._scaled_bins(), weights),
+                ImbalanceMethod.from_config(config, scaled, self.bins_.scaled(self._centre, self._spread), weights),
                 config.encoder,
                 cardinalities=self.matrix_.cardinalities,
                 seed=self._seed,
@@ -254,14 +223,10 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         matrix, bias = (part.detach().numpy() for part in self.encoder_.head.parameters())
         self._start = self._head = self._scale.head_on_scaled(Head(matrix[0], float(bias[0])))
 
-    def _standardised(self, targets: FloatArray) -> FloatArray:
+    def _standardized(self, targets: FloatArray) -> FloatArray:
         """Targets in deviations from the mean of those that were fitted."""
         scaled: FloatArray = (targets - self._centre) / self._spread
         return scaled
-
-    def _scaled_bins(self) -> TargetBins:
-        """Bins of standardised targets."""
-        return self.bins_.scaled(self._centre, self._spread)
 
     def _features(self, X: pd.DataFrame) -> FloatArray:
         """Standardised features of rows, shape (n, d)."""
@@ -276,7 +241,8 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
 
     def _retrain_head(self, features: FloatArray, scaled: FloatArray, weights: FloatArray, ends: float | None) -> None:
         """Generate features for rare targets and retrain the head on the mix."""
-        config, allocation, bins = self._config, self._config.allocation, self._scaled_bins()
+        config, allocation = self._config, self._config.allocation
+        bins = self.bins_.scaled(self._centre, self._spread)
         real = RealFeatures(features, scaled, weights, bins.assign(scaled))
         counts = bins.counts(scaled)
         errors = bins.relative_errors(scaled, np.abs(self._start.predict(features) - scaled))
@@ -289,7 +255,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
                 ratio, self.report_.trials = choose_ratio(self._start, real, self._held_out, made, errors, config)
                 wanted = allocate(errors, counts, allocation, ratio or 0.0)
                 made = made.first(wanted)
-            self._head = self._start if ratio is None else self._start.retrained(real, made, config.treatment)
+            self._head = self._start if ratio is None else self._start.retrained(real, made, config.imbalance)
         self.report_.ratio = ratio
         self.report_.add_synthetic(errors, wanted, made)
 
@@ -302,8 +268,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
                 return SyntheticFeatures.copies(real, wanted, self._seed)
         if self.diffusion_ is None:
             self.diffusion_ = self._fit_diffusion(real, _left(ends, _DENOISER_SHARE))
-        drawing, centres = self.diffusion_.with_config(self._config.diffusion), self._standardised(self.bins_.centres)
-        self.generator_ = FeatureGenerator(drawing, real, centres, self._config)
+        self.generator_ = FeatureGenerator(self.diffusion_, real, self._standardized(self.bins_.centres), self._config)
         with self.report_.timed("sampling"):
             return self.generator_.generate(wanted, self._seed, self.threads)
 
@@ -450,7 +415,7 @@ class LatentReport:
     seconds: dict[str, float] = field(default_factory=dict)
     """Seconds of each stage."""
     ratio: float | None = None
-    """Synthetic features for each real row that the head was trained with; None: it was not trained anew."""
+    """Synthetic features for each real row that the head was trained with; None: it was not retrained."""
     trials: pd.DataFrame | None = None
     """Errors of held-out rows by ratio, where the ratio was chosen by them."""
     notes: list[str] = field(default_factory=list)

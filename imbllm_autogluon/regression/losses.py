@@ -24,50 +24,41 @@ if TYPE_CHECKING:
 
 _Reweighting = Literal["sqrt_inverse", "inverse"]
 
-_GRID = 4096
-"""Cells of the grid on which densities are estimated; a row's density is that of its cell."""
-
-_BANDWIDTHS = 5
-"""How many bandwidths the grid goes on beyond the lowest and the highest target: less than 1e-6 of a kernel is cut."""
-
-_NARROWEST = 0.5
-"""Cells of a bandwidth at least: a narrower kernel would fall between the cells of the grid."""
-
+_GRID = 4096  # cells of the grid on which densities are estimated; a row's density is that of its cell
+_BANDWIDTHS = 5  # bandwidths of the grid beyond the lowest and the highest target: less than 1e-6 of a kernel is cut
+_NARROWEST = 0.5  # cells of a bandwidth at least: a narrower kernel would fall between the cells of the grid
+# Largest change of a similarity, relative to the largest slope of the row, by which the slope of its rank is
+# measured: cosines differ by at most 2, the authors' strength
+_INTERPOLATION = 2.0
+_MOMENTUM = 0.9  # share of the older statistics of features that an epoch keeps
+# Limits of smoothed over own variance, as in the authors' code of feature distribution smoothing
 _LEAST_RATIO, _MOST_RATIO = 0.1, 10.0
-"""Limits of smoothed over own variance, as in the authors' code of feature distribution smoothing."""
 
 
-class Treatment(NamedTuple):
+class ImbalanceMethod(NamedTuple):
     """What an encoder is trained with."""
 
-    loss: WeightedMSE
-    """What is minimised; its own parameters, such as a noise scale, are learned with the encoder's."""
+    loss: _WeightedMSE
+    """What is minimised; its own parameters are learned with the encoder's."""
     weights: FloatArray
     """Weight of each row in the loss, shape (n,), mean 1."""
-    smoother: FeatureDistributionSmoothing | None = None
+    smoother: _FeatureSmoothing | None = None
     """Calibrates features of training batches."""
 
     @classmethod
     def from_config(
         cls, config: LatentDiffConfig, targets: FloatArray, bins: TargetBins, row_weights: FloatArray | None = None
-    ) -> Treatment:
-        """That of a method, or with ``"latent_diff"`` of `encoder_method`.
+    ) -> ImbalanceMethod:
+        """That of the method, or of `encoder_method` with ``"latent_diff"``, for standardised targets (n,).
 
-        Parameters
-        ----------
-        targets
-            Standardised training targets, shape (n,).
-        bins
-            Bins of standardised targets.
-        row_weights
-            The user's weights, shape (n,), which multiply those of the method.
+        The user's `row_weights` (n,) multiply those of the method.
         """
-        chosen = config.treatment
+        chosen = config.imbalance
         method = chosen.encoder_method if chosen.method == "latent_diff" else chosen.method
-        losses: dict[str, type[WeightedMSE]] = {"balanced_mse": BalancedMSE, "rank_sim": RankSim}
-        smoother = FeatureDistributionSmoothing(bins, config.encoder.feature_size) if method == "fds" else None
+        losses: dict[str, type[_WeightedMSE]] = {"balanced_mse": _BalancedMSE, "rank_sim": _RankSim}
+        smoother = _FeatureSmoothing(bins, config.encoder.feature_size) if method == "fds" else None
         own = np.ones(len(targets)) if row_weights is None else row_weights
-        return cls(losses.get(method, WeightedMSE)(), own * _method_weights(method, targets, bins), smoother)
+        return cls(losses.get(method, _WeightedMSE)(), own * _method_weights(method, targets, bins), smoother)
 
 
 def _method_weights(method: str, targets: FloatArray, bins: TargetBins) -> FloatArray:
@@ -76,92 +67,53 @@ def _method_weights(method: str, targets: FloatArray, bins: TargetBins) -> Float
     return dense_weights(targets) if method == "dense_weight" else np.ones(len(targets))
 
 
-class WeightedMSE(nn.Module):
+class _WeightedMSE(nn.Module):
     """Mean of the weighted squared errors, and the base of the other losses.
 
-    Examples
-    --------
-    >>> one = torch.tensor([1.0, 3.0])
-    >>> WeightedMSE()(one, torch.zeros(2), torch.tensor([2.0, 0.0]), one[:, None]).item()
-    1.0
+    All read predictions, targets and weights of rows, each (n,), and the features (n, d) that were predicted from.
     """
 
     def forward(self, prediction: Tensor, target: Tensor, weights: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
-        """Loss of a batch, a scalar.
-
-        Parameters
-        ----------
-        prediction, target
-            Standardised, shape (n,).
-        weights
-            Weight of each row, shape (n,), of mean 1 over all training rows.
-        features
-            What the predictions were made from, shape (n, d).
-        """
         return (weights * (prediction - target) ** 2).mean()
 
 
-class BalancedMSE(WeightedMSE):
+class _BalancedMSE(_WeightedMSE):
     """Batch-based Monte-Carlo Balanced MSE (Ren et al. 2022, equation 10) with a learned noise scale.
 
     Each prediction has to tell its own target from the other targets of the batch, which stand for the training
-    distribution; so a frequent target gains nothing from being frequent.
-
-    Parameters
-    ----------
-    noise
-        First standard deviation of the noise, in standard deviations of the target, at least 0.001;
-        the authors begin with 1.
+    distribution; so a frequent target gains nothing from being frequent. The noise, in deviations of the target, begins
+    with 1, as the authors' does.
     """
 
-    def __init__(self, noise: float = 1.0) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        require_number("noise", noise, 1e-3)
-        self.noise = nn.Parameter(torch.tensor(float(noise)))
+        self.noise = nn.Parameter(torch.tensor(1.0))
 
     def forward(self, prediction: Tensor, target: Tensor, weights: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
-        """See the base class; in training, times twice the noise's variance, so that slopes are a squared error's."""
         # A learned scale may come near 0, where the logits overflow.
         variance = self.noise**2 + 1e-4
         logits = -((prediction[:, None] - target[None, :]) ** 2) / (2 * variance)
         each = nn.functional.cross_entropy(logits, torch.arange(len(target), device=target.device), reduction="none")
         loss: Tensor = (weights * each).mean()
-        # In validation, the factor would make every smaller noise look like a better model.
+        # The factor makes slopes a squared error's; in validation a smaller noise would look like a better model.
         return loss * (2 * variance.detach()) if self.training else loss
 
 
-class RankSim(WeightedMSE):
+class _RankSim(_WeightedMSE):
     """Squared error, and features whose neighbours rank as their targets' neighbours do (Gong et al. 2022, equation 3).
 
     The ranks are made differentiable by blackbox interpolation (Vlastelica et al. 2020).
-
-    Parameters
-    ----------
-    rank_weight
-        Weight of the ranks' error against the squared error, 0 or more.
-    interpolation
-        Largest change of a similarity by which the slope of its rank is measured, above 0; cosines differ by at most
-        2, the authors' strength. Measured against the largest slope of the row, so that it does not depend on
-        the size of batches or on `rank_weight`.
     """
 
-    def __init__(self, rank_weight: float = 1.0, interpolation: float = 2.0) -> None:
-        super().__init__()
-        require_number("rank_weight", rank_weight, 0.0)
-        require_number("interpolation", interpolation, 1e-6)
-        self.rank_weight = rank_weight
-        self.interpolation = interpolation
-
     def forward(self, prediction: Tensor, target: Tensor, weights: Tensor, features: Tensor) -> Tensor:
-        """See the base class."""
         error = super().forward(prediction, target, weights, features)
         one_each = _one_row_each(target)
         if len(one_each) < 2:
             return error
         directions = nn.functional.normalize(features[one_each], dim=1)
         similar = -(target[one_each][:, None] - target[one_each][None, :]).abs()
-        ranks: Tensor = _Ranks.apply(directions @ directions.T, self.interpolation)  # type: ignore[no-untyped-call]
-        return error + self.rank_weight * ((ranks - _normalized_ranks(similar)) ** 2).mean()
+        ranks: Tensor = _Ranks.apply(directions @ directions.T)  # type: ignore[no-untyped-call]
+        return error + ((ranks - _normalized_ranks(similar)) ** 2).mean()
 
 
 def _normalized_ranks(rows: Tensor) -> Tensor:
@@ -183,40 +135,34 @@ class _Ranks(torch.autograd.Function):
     """Ranks whose slope is that between the given numbers and numbers moved along the gradient."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, interpolation: float) -> Tensor:
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
         ranks = _normalized_ranks(rows)
         ctx.save_for_backward(rows, ranks)
-        ctx.interpolation = interpolation
         return ranks
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         rows, ranks = ctx.saved_tensors
         steepest = gradient.abs().amax(dim=1, keepdim=True).clamp(min=1e-30)
-        strength = ctx.interpolation / steepest
-        return (_normalized_ranks(rows + strength * gradient) - ranks) / strength, None
+        strength = _INTERPOLATION / steepest
+        slope: Tensor = (_normalized_ranks(rows + strength * gradient) - ranks) / strength
+        return slope
 
 
 def lds_weights(
     y: npt.ArrayLike, bins: TargetBins, kind: _Reweighting = "sqrt_inverse", size: int = 5, sigma: float = 2.0
 ) -> FloatArray:
-    """Label distribution smoothing: the inverse of how frequent a target's bin and its neighbours are.
+    """Label distribution smoothing: weights of mean 1, the inverse of how frequent a bin and its neighbours are, (n,).
 
     Parameters
     ----------
     y
         Training targets, shape (n,).
-    bins
-        Bins of the target.
     kind
         ``"inverse"`` of the counts, or of their square roots, which the authors recommend for skewed targets.
     size, sigma
         Gaussian window over neighbouring bins: its bins, an odd number, and its standard deviation in bins, above 0;
         5 and 2 are the authors'.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n,), float64, mean 1
 
     References
     ----------
@@ -244,7 +190,7 @@ def _gaussian_window(size: int, sigma: float) -> FloatArray:
 
 
 def dense_weights(y: npt.ArrayLike, alpha: float = 1.0, floor: float = 1e-3) -> FloatArray:
-    """DenseWeight: weights fall linearly with the density of the target.
+    """DenseWeight: weights of mean 1, shape (n,), that fall linearly with the density of the target.
 
     Parameters
     ----------
@@ -255,10 +201,6 @@ def dense_weights(y: npt.ArrayLike, alpha: float = 1.0, floor: float = 1e-3) -> 
     floor
         Smallest weight before scaling to mean 1, 1e-6 to 1: ``max(1 - alpha * density, floor)``, densities scaled to
         0 .. 1. The authors use 1e-6.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n,), float64, mean 1
 
     References
     ----------
@@ -294,33 +236,18 @@ def _silverman(targets: FloatArray) -> float:
     return float(0.9 * min(deviation, quartiles or deviation) * len(targets) ** -0.2)
 
 
-class FeatureDistributionSmoothing:
+class _FeatureSmoothing:
     """Feature distribution smoothing: features whitened by their bin's statistics, coloured by the smoothed ones.
 
-    Nearby bins share statistics of features (Yang et al. 2021, section 3.2). Unlike the authors' code, bins without
-    rows take no part in the smoothing (there they stand for features of mean 0 and variance 1), and in a bin of one
-    row, which has no variance, only the mean is calibrated. The first epoch leaves features as they are, and so does
-    prediction.
-
-    Parameters
-    ----------
-    bins
-        Bins of the target in the unit in which targets are given to `calibrate` and `update`.
-    feature_size
-        d.
-    size, sigma
-        Window over neighbouring bins, see :func:`lds_weights`; 5 and 2 are the authors'.
-    momentum
-        Share of the older statistics that an epoch keeps (0 to 1); 0.9 is the authors'.
+    Nearby bins share statistics of features (Yang et al. 2021, section 3.2; window and momentum are the authors').
+    Unlike their code, bins without rows take no part in the smoothing (there they stand for features of mean 0 and
+    variance 1), and in a bin of one row, which has no variance, only the mean is calibrated. The first epoch leaves
+    features as they are, and so does prediction.
     """
 
-    def __init__(
-        self, bins: TargetBins, feature_size: int, *, size: int = 5, sigma: float = 2.0, momentum: float = 0.9
-    ) -> None:
-        require_number("momentum", momentum, 0.0, 1.0)
+    def __init__(self, bins: TargetBins, feature_size: int) -> None:
         self._bins = bins
-        self._momentum = momentum
-        self._kernel = _smoothing_matrix(len(bins), size, sigma)
+        self._kernel = _smoothing_matrix(len(bins))
         self.means = torch.zeros(len(bins), feature_size)
         """Running mean of the features of each bin, shape (n_bins, d)."""
         self.variances = torch.zeros(len(bins), feature_size)
@@ -336,7 +263,7 @@ class FeatureDistributionSmoothing:
         rows = counts.clamp(min=1.0)[:, None]
         means = torch.zeros_like(self.means).index_add_(0, codes, features) / rows
         variances = torch.zeros_like(means).index_add_(0, codes, (features - means[codes]) ** 2) / rows
-        keep = self._momentum if self.counts.any() else 0.0
+        keep = _MOMENTUM if self.counts.any() else 0.0
         self.means = keep * self.means + (1 - keep) * means
         self.variances = keep * self.variances + (1 - keep) * variances
         self.counts = counts
@@ -367,7 +294,7 @@ class FeatureDistributionSmoothing:
         return torch.as_tensor(self._bins.assign(targets.detach().cpu().double().numpy()))
 
 
-def _smoothing_matrix(n_bins: int, size: int, sigma: float) -> Tensor:
+def _smoothing_matrix(n_bins: int, size: int = 5, sigma: float = 2.0) -> Tensor:
     """Share that each bin (column) has in the smoothed statistics of each bin (row); absent bins still count."""
     window = torch.as_tensor(_gaussian_window(size, sigma), dtype=torch.float32)
     places = torch.arange(n_bins)

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from imbllm_autogluon.regression.bins import TargetBins
 
 
+# Smallest error in a geometric mean, in deviations of the true targets: an exact prediction would make it 0
 _LEAST_ERROR = 1e-6
-"""Smallest absolute error in a geometric mean, in standard deviations of the true targets: one exact prediction would
-make the mean 0."""
 
 
 def geometric_mean_error(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, *, least: float | None = None) -> float:
@@ -54,8 +53,6 @@ def shot_metrics(
     ----------
     y_true, y_pred
         True and predicted targets of unseen rows, shape (n,).
-    bins
-        Bins fixed on the training targets.
     training_counts
         Training rows of each bin, shape (n_bins,): ``bins.counts(y_train)``.
 

@@ -28,27 +28,14 @@ if TYPE_CHECKING:
 
 _Numbers = npt.NDArray[np.float32]
 
-_MOST_QUANTILES = 1000
-"""Quantiles of a column at most; scikit-learn's default."""
-
-_FURTHEST = 20.0
-"""Scaled numbers lie within 20 deviations: a cell beyond all training cells must not drown the others."""
-
-_LARGEST_EMBEDDING = 32
-"""Units of a category's embedding at most."""
-
-_READ_AT_ONCE = 8192
-"""Rows that go through the encoder at once where nothing is learned."""
-
-_FREQUENCIES = 16
-"""Learned frequencies of each number; the paper tunes 8 to 96."""
-
-_UNITS = 12
-"""Numbers that each column becomes."""
-
+_MOST_QUANTILES = 1000  # quantiles of a column at most; scikit-learn's default
+_FURTHEST = 20.0  # scaled numbers lie within 20 deviations: a cell beyond all training cells must not drown the others
+_LARGEST_EMBEDDING = 32  # units of a category's embedding at most
+_READ_AT_ONCE = 8192  # rows that go through the encoder at once where nothing is learned
+# Learned frequencies of each number (the paper tunes 8 to 96), and numbers that it becomes
+_FREQUENCIES, _UNITS = 16, 12
+# Standard deviation of the first frequencies, in periods per deviation of a number; small ones are best
 _DEVIATION = 0.2
-"""Standard deviation of the first frequencies, in periods per standard deviation of a number; the paper tunes 0.01 to
-100 and finds small ones best on scaled numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,24 +46,13 @@ class TableMatrix:
     training cells get one more column that says where. Each category column has one more level than training values,
     the last one, for missing cells and for values that training did not hold. Columns that :class:`TableSchema` sets
     aside (constants, free texts, identifiers of words) are not read.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> X = pd.DataFrame({"age": [30.0, None, 50.0, 40.0], "city": ["Oslo", "Bergen", "Oslo", "Oslo"]})
-    >>> matrix = TableMatrix.fit(X, scaling="standard")
-    >>> numbers, categories = matrix.transform(X)
-    >>> numbers[:, 1].tolist(), categories[:, 0].tolist(), matrix.n_numbers, matrix.cardinalities
-    ([0.0, 1.0, 0.0, 0.0], [0, 1, 0, 0], 2, (3,))
     """
 
     schema: TableSchema
     medians: FloatArray
     """Median of each number column's known training cells."""
-
     scaler: Any
     """scikit-learn transformer of the number columns; None if there are none."""
-
     marked: IntArray
     """Number columns, by position among them, whose missingness is a column of its own."""
 
@@ -88,13 +64,7 @@ class TableMatrix:
         *,
         scaling: Literal["quantile", "standard"] = "quantile",
     ) -> TableMatrix:
-        """Learn medians, scales (see `EncoderConfig.number_scaling`) and levels from at least one row.
-
-        Raises
-        ------
-        TableError
-            A column cannot be read, for example because it holds infinite numbers.
-        """
+        """Learn medians, scales (see `EncoderConfig.number_scaling`) and levels from at least one row."""
         schema = TableSchema.from_frame(X, kinds=_chosen_kinds(X, kinds), max_columns=max(1, X.shape[1]))
         raw = _numbers(schema, schema.encode(X))
         marked = np.flatnonzero(np.isnan(raw).any(axis=0)).astype(np.int64)
@@ -130,19 +100,9 @@ class TableMatrix:
         return tuple(len(column.categories) + 1 for column in self.schema.columns if column.is_category)
 
     def transform(self, X: pd.DataFrame) -> tuple[_Numbers, IntArray]:
-        """Arrays of any rows.
+        """Finite numbers, float32 of shape (n, p), and codes below their cardinalities, int64 of shape (n, q).
 
-        Returns
-        -------
-        numbers
-            float32 of shape (n, p), finite.
-        categories
-            int64 of shape (n, q), each column below its cardinality.
-
-        Raises
-        ------
-        TableError
-            A column is absent, holds infinite numbers, or is of another kind than in training.
+        A column that is absent, infinite or of another kind than in training is a `TableError`.
         """
         cells = self.schema.encode(X, unknown="missing")
         return self._scaled(_numbers(self.schema, cells)), self._codes(cells)
@@ -193,15 +153,7 @@ class TabularEncoder(nn.Module):
 
     The features are the last layer's sums, without an activation: a smooth distribution is what a diffusion model
     learns best, and a linear head loses nothing. Numbers may enter as sines and cosines of learned frequencies.
-
-    Parameters
-    ----------
-    n_numbers
-        Number columns, p.
-    cardinalities
-        Levels of each of the q category columns.
-    config
-        Sizes.
+    `cardinalities` are the levels of each category column.
     """
 
     def __init__(self, n_numbers: int, cardinalities: Sequence[int], config: EncoderConfig) -> None:
@@ -210,13 +162,13 @@ class TabularEncoder(nn.Module):
         self.numbers = _PeriodicEmbedding(n_numbers) if periodic else nn.Identity()
         embeddings = [_embedding(levels) for levels in cardinalities]
         self.categories = nn.ModuleList(embeddings)
-        width = self.numbers.size if isinstance(self.numbers, _PeriodicEmbedding) else n_numbers
+        width = n_numbers * (_UNITS + 1) if periodic else n_numbers
         width += sum(embedding.embedding_dim for embedding in embeddings)
         self.layers = nn.Sequential(*_layers(width, config))
         self.head = nn.Linear(config.feature_size, 1)
 
     def forward(self, numbers: Tensor, categories: Tensor) -> Tensor:
-        """Features, float32 of shape (n, d), of rows: numbers (n, p) in float32 and categories (n, q) in int64."""
+        """Features (n, d) of rows: numbers (n, p) and categories (n, q)."""
         embedded = [embedding(categories[:, j]) for j, embedding in enumerate(self.categories)]
         features: Tensor = self.layers(torch.cat([self.numbers(numbers), *embedded], dim=1))
         return features
@@ -268,17 +220,14 @@ class _ResidualBlock(nn.Module):
 
 
 class _PeriodicEmbedding(nn.Module):
-    """Embeds each of p numbers; all columns share the layer of units (Gorishniy et al. 2022, "PLR (lite)", 3.3)."""
+    """Units of each of p numbers, then the numbers; all share a layer (Gorishniy et al. 2022, "PLR (lite)", 3.3)."""
 
     def __init__(self, n_numbers: int) -> None:
         super().__init__()
         self.frequencies = nn.Parameter(torch.randn(n_numbers, _FREQUENCIES) * _DEVIATION)
         self.shared = nn.Linear(2 * _FREQUENCIES, _UNITS)
-        self.size = n_numbers * (_UNITS + 1)
-        """Units of the whole embedding: those of each column, and the number itself."""
 
     def forward(self, numbers: Tensor) -> Tensor:
-        """Embedding of shape (n, size) of numbers of shape (n, p)."""
         angles = 2 * math.pi * numbers[:, :, None] * self.frequencies
         waves = torch.relu(self.shared(torch.cat([angles.sin(), angles.cos()], dim=2)))
         return torch.cat([waves.flatten(1), numbers], dim=1)

@@ -10,14 +10,14 @@ One share moves numbers, categories and target together. Numbers stay on their c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from imbllm_autogluon._config import require_number
+from imbllm_autogluon._config import Config, Range, documented
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.oversampling.interpolation import MixedSpace
-from imbllm_autogluon.randomness import child_rng
 from imbllm_autogluon.regression.bins import checked_counts, targets_of
 from imbllm_autogluon.tables import Cells, TableSchema
 
@@ -31,23 +31,18 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables import Column, ColumnName, Kind
 
 
-_MOST_ROWS = 5_000
-"""Rows of a bin that take part: the search for neighbours is quadratic."""
+_MOST_ROWS = 5_000  # rows of a bin that take part: the search for neighbours is quadratic
 
 
+@documented
 @dataclass(frozen=True)
-class SmognConfig:
+class SmognConfig(Config):
     """How rows are made."""
 
-    neighbours: int = 5
-    """k of the nearest-neighbour search (1 to 1000); the paper uses 5."""
-
-    noise: float = 0.02
-    """Standard deviation of the noise, as a share of the column's own among rows of similar target (0 to 1)."""
-
-    def __post_init__(self) -> None:
-        require_number("neighbours", self.neighbours, 1, 1000, whole=True)
-        require_number("noise", self.noise, 0.0, 1.0)
+    neighbours: Annotated[int, Range(1, 1000)] = 5
+    """k of the nearest-neighbour search; the paper uses 5."""
+    noise: Annotated[float, Range(0.0, 1.0)] = 0.02
+    """Standard deviation of the noise, as a share of the column's own among rows of similar target."""
 
 
 def smogn(
@@ -66,17 +61,11 @@ def smogn(
     ----------
     X, y
         Real rows, shapes (n, m) and (n,). Never modified. Targets are finite numbers.
-    bins
-        Bins of the target.
     counts
         New rows by number of the bin. A bin with fewer rows than neighbours borrows those of the nearest targets, and
         one without rows has seeds among these.
-    seed
-        Of all draws.
-    config
-        Neighbours and noise.
-    kinds
-        Column kinds that override the ones guessed from dtypes.
+    seed, config, kinds
+        Seed of all draws; neighbours and noise; column kinds that override the ones guessed from dtypes.
 
     Returns
     -------
@@ -103,62 +92,49 @@ def smogn(
     """
     config, target = config or SmognConfig(), targets_of(X, y)
     schema = TableSchema.from_frame(X, kinds=kinds)
-    table = _Table(schema, schema.encode(X), target)
-    wanted = checked_counts(counts, len(bins))
-    places = bins.assign(target)
-    parts = [
-        table.rows_of_bin(
-            _seeds_and_rows(places == number, target, bins.centres[number], config.neighbours),
-            n,
-            config,
-            child_rng(seed, "interpolation", "smogn", number),
-        )
-        for number, n in wanted.items()
-    ]
-    parents = np.concatenate([part[1] for part in parts])
-    rows = schema.decode(Cells.concat([part[0] for part in parts]), X.iloc[parents].reset_index(drop=True))
-    return rows, _as_target(np.concatenate([part[2] for part in parts]), y)
+    table, places = (schema, schema.encode(X), target), bins.assign(target)
+    parts = []
+    for number, n in checked_counts(counts, len(bins)).items():
+        chosen = _seeds_and_rows(places == number, target, bins.centres[number], config.neighbours)
+        parts.append(_rows_of_bin(table, chosen, n, config, child_rng(seed, "interpolation", "smogn", number)))
+    cells, parents, targets = zip(*parts, strict=True)
+    rows = schema.decode(Cells.concat(cells), X.iloc[np.concatenate(parents)].reset_index(drop=True))
+    moved, whole = np.concatenate(targets), pd.api.types.is_integer_dtype(y.dtype)
+    return rows, pd.Series(np.rint(moved) if whole else moved, name=y.name).astype(y.dtype)
 
 
-@dataclass(frozen=True, eq=False)
-class _Pairs:
+class _Pairs(NamedTuple):
     """A seed and a partner for each new row, as positions among the rows of similar target."""
 
     seeds: IntArray
     partners: IntArray
-    is_far: BoolArray
-    """Whether noise replaces interpolation."""
-    epsilon: FloatArray
-    """Share of the way to the partner."""
+    is_far: BoolArray  # noise replaces interpolation
+    epsilon: FloatArray  # share of the way to the partner
 
 
-@dataclass(frozen=True, eq=False)
-class _Table:
-    """All real rows."""
-
-    schema: TableSchema
-    cells: Cells
-    target: FloatArray
-
-    def rows_of_bin(
-        self, chosen: tuple[IntArray, IntArray], n_rows: int, config: SmognConfig, rng: np.random.Generator
-    ) -> tuple[Cells, IntArray, FloatArray]:
-        """New cells, the rows they descend from, and new targets."""
-        seeds, similar = chosen
-        if len(similar) > _MOST_ROWS:
-            similar = np.sort(rng.choice(similar, _MOST_ROWS, replace=False))
-            seeds = similar[np.isin(similar, seeds)]
-        rows, target = self.cells.take(similar), self.target[similar]
-        space = MixedSpace.fit(self.schema, rows)
-        pairs = _draw_pairs(space, rows, np.searchsorted(similar, seeds), n_rows, config.neighbours, rng)
-        made = rows.take(pairs.seeds)
-        for j, column in enumerate(self.schema.columns):
-            made = made.with_column(j, *_new_column(column, rows, j, pairs, config.noise, rng))
-        return made, similar[pairs.seeds], _new_targets(target, self.target, pairs, config.noise, rng)
+def _rows_of_bin(
+    table: tuple[TableSchema, Cells, FloatArray],
+    chosen: tuple[IntArray, IntArray],
+    n_rows: int,
+    config: SmognConfig,
+    rng: np.random.Generator,
+) -> tuple[Cells, IntArray, FloatArray]:
+    """New cells, the rows they descend from, and new targets."""
+    (schema, cells, target), (seeds, similar) = table, chosen
+    if len(similar) > _MOST_ROWS:
+        similar = np.sort(rng.choice(similar, _MOST_ROWS, replace=False))
+        seeds = similar[np.isin(similar, seeds)]
+    rows = cells.take(similar)
+    space = MixedSpace.fit(schema, rows)
+    pairs = _draw_pairs(space, rows, np.searchsorted(similar, seeds), n_rows, config.neighbours, rng)
+    made = rows.take(pairs.seeds)
+    for j, column in enumerate(schema.columns):
+        made = made.with_column(j, *_new_column(column, rows, j, pairs, config.noise, rng))
+    return made, similar[pairs.seeds], _new_targets(target[similar], target, pairs, config.noise, rng)
 
 
 def _seeds_and_rows(inside: BoolArray, target: FloatArray, centre: float, k: int) -> tuple[IntArray, IntArray]:
-    """Rows of a bin, and rows of similar target: these, and where they are few, the nearest targets beside them."""
+    """Rows of a bin, and rows of similar target: these, and where they are few, the nearest targets next to them."""
     seeds, distance = np.flatnonzero(inside), np.where(inside, -1.0, np.abs(target - centre))
     nearest = np.argsort(distance, kind="stable")[: max(k + 1, len(seeds))]
     similar = np.sort(nearest).astype(np.int64)
@@ -175,12 +151,12 @@ def _draw_pairs(
     if rows.n_rows == 1 or n_rows == 0:
         return _Pairs(drawn, drawn, np.ones(n_rows, dtype=bool), epsilon)
     unique, place = np.unique(drawn, return_inverse=True)
-    nearest, is_far = _neighbours(space, rows, unique, min(k, rows.n_rows - 1))
+    nearest, is_far = _neighbors(space, rows, unique, min(k, rows.n_rows - 1))
     column = rng.integers(0, nearest.shape[1], n_rows)
     return _Pairs(drawn, nearest[place, column], is_far[place, column], epsilon)
 
 
-def _neighbours(space: MixedSpace, rows: Cells, seeds: IntArray, k: int) -> tuple[IntArray, BoolArray]:
+def _neighbors(space: MixedSpace, rows: Cells, seeds: IntArray, k: int) -> tuple[IntArray, BoolArray]:
     """The k nearest rows of each seed, and which are farther than half the median distance to the others."""
     nearest = np.zeros((len(seeds), k), dtype=np.int64)
     is_far = np.zeros((len(seeds), k), dtype=bool)
@@ -204,9 +180,9 @@ def _new_column(
         chosen = np.where(pairs.is_far, rng.integers(0, rows.n_rows, len(chosen)), chosen)
         return values[chosen], missing[chosen]
     gone = missing[pairs.seeds]
-    if column.lattice is None:
-        return values[pairs.seeds], gone
     lattice = column.lattice
+    if lattice is None:
+        return values[pairs.seeds], gone
     units = lattice.to_units(lattice.snap(values))
     spread = noise * units[~missing].astype(np.float64).std() if (~missing).any() else 0.0
     start, way = units[pairs.seeds], units[pairs.partners] - units[pairs.seeds]
@@ -224,12 +200,6 @@ def _new_targets(
     noisy = rng.normal(0.0, 1.0, len(way)) * noise * target.std()
     moved = target[pairs.seeds] + np.where(pairs.is_far, noisy, pairs.epsilon * way)
     return np.asarray(_reflected(moved, every.min(), every.max()))
-
-
-def _as_target(values: FloatArray, y: pd.Series) -> pd.Series:
-    """New targets under the name of the real ones: whole only where their dtype is, otherwise never rounded."""
-    whole = pd.api.types.is_integer_dtype(y.dtype)
-    return pd.Series(np.rint(values) if whole else values, name=y.name).astype(y.dtype)
 
 
 def _reflected(values: npt.NDArray[Any], low: Any, high: Any) -> npt.NDArray[Any]:

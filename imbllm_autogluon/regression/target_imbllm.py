@@ -15,36 +15,31 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon._config import require_choice
+from imbllm_autogluon._random import base_seed, child_seed
 from imbllm_autogluon._storage import kind_of, reading, writing
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.methods import load_generator, save_generator
-from imbllm_autogluon.randomness import base_seed, child_seed
 from imbllm_autogluon.regression.bins import MANY_ABOVE, checked_counts, largest_remainder, targets_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Mapping
     from pathlib import Path
 
-    import numpy.typing as npt
     from typing_extensions import Self
 
+    from imbllm_autogluon._random import RandomState
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.oversampling.report import OversamplingReport
-    from imbllm_autogluon.randomness import RandomState
     from imbllm_autogluon.regression.bins import Clause, TargetBins
     from imbllm_autogluon.tables import ColumnName, Kind
 
 
 _log = logging.getLogger(__name__)
 
-_MOST_ROUNDS = 3
-"""Times that rows are written again whose target lies outside the range that their first clause names."""
-
-_LEAST_ROWS = 6
-"""Rows below which a group joins a neighbour: a language model has too little to learn from fewer."""
-
+_MOST_ROUNDS = 3  # times that rows are written again whose target lies outside the range that their first clause names
+_LEAST_ROWS = 6  # rows below which a group joins a neighbour: a language model has too little to learn from fewer
 _KIND, _GENERATOR = "generator of targets", "generator"
 
 
@@ -57,32 +52,8 @@ class TargetImbLLM:
         How rows are learned, prompted and decoded.
     clause
         What a row begins with: the `bin` of its target, or the `value` where its bin is not crowded.
-    random_state
-        Seed, NumPy random generator, or `None` for a fresh seed.
-    threads
-        torch threads; `None` leaves the process's count alone.
-
-    Attributes
-    ----------
-    groups : TargetGroups
-        The classes that were learned: bins, small ones joined.
-    generator : ImbLLM
-        The generator behind it.
-    agreement : float
-        Share of the rows written so far whose target lay in the range that their first clause names; the others were
-        written again, up to 3 times.
-
-    Examples
-    --------
-    >>> from imbllm_autogluon.oversampling import GeneratorConfig
-    >>> from imbllm_autogluon.regression.bins import TargetBins
-    >>> X = pd.DataFrame({"rooms": range(1, 31), "town": ["A", "B", "A"] * 10})
-    >>> y = pd.Series(np.linspace(0, 3, 30) ** 3, name="price")
-    >>> quick = GeneratorConfig.from_flat({"warmup_steps": 2, "steps": 2})
-    >>> writer = TargetImbLLM(quick, random_state=0).fit(X, y, TargetBins.fit(y, n_bins=3), {2: 4})
-    >>> rows, prices = writer.sample()
-    >>> rows.shape, prices.name
-    ((4, 2), 'price')
+    random_state, threads
+        As for :class:`~imbllm_autogluon.oversampling.imbllm.ImbLLM`, the `generator` behind it.
     """
 
     def __init__(
@@ -97,7 +68,7 @@ class TargetImbLLM:
         self.clause: Clause = clause
         self.seed = base_seed(random_state)
         self.generator = ImbLLM(_unfiltered(config or GeneratorConfig()), random_state=self.seed, threads=threads)
-        self.groups: TargetGroups
+        self.groups: _TargetGroups
         self._target: str
         self._target_name: Hashable = None
         self._written = self._inside = 0
@@ -119,17 +90,10 @@ class TargetImbLLM:
         ----------
         X, y
             Real rows, shapes (n, m) and (n,). Never modified. Targets are finite numbers.
-        bins
-            Bins of the target.
         counts
             New rows by number of the bin; those of a bin without rows go to the nearest target.
-        kinds
-            Column kinds that override the ones guessed from dtypes.
-        time_limit
-            Seconds that training may take.
-        warm_start
-            File for the weights after the warm-up, see
-            :meth:`~imbllm_autogluon.oversampling.generator.LanguageGenerator.fit`.
+        kinds, time_limit, warm_start
+            See :meth:`~imbllm_autogluon.oversampling.generator.LanguageGenerator.fit`.
 
         Raises
         ------
@@ -139,7 +103,7 @@ class TargetImbLLM:
             Lengths differ, a target is missing or infinite, all are equal, or `counts` are not those of bins.
         """
         target = targets_of(X, y)
-        self.groups = TargetGroups.from_targets(target, bins, checked_counts(counts, len(bins)), self.clause)
+        self.groups = _TargetGroups.from_targets(target, bins, checked_counts(counts, len(bins)), self.clause)
         if not self.groups.counts:
             raise InvalidInputError("counts ask for 0 rows in all; ask for at least 1.")
         self._target, self._target_name = _free_name(y.name, X), y.name
@@ -167,31 +131,25 @@ class TargetImbLLM:
 
     @property
     def agreement(self) -> float:
-        """See the class; NaN before the first row."""
+        """Share of the rows written so far whose target lay in the range of their first clause; NaN before the first.
+
+        The others were written again, up to 3 times.
+        """
         return self._inside / self._written if self._written else float("nan")
 
     def sample(
         self, counts: Mapping[int, int] | None = None, *, random_state: RandomState = None
     ) -> tuple[pd.DataFrame, pd.Series]:
-        """Write rows of the bins that were learned.
+        """Write exactly the wanted number of rows of each bin, in the dtypes of the real ones, with a fresh index.
+
+        Targets are numbers that the real ones could be, their decimals and range included.
 
         Parameters
         ----------
         counts
-            New rows by number of the bin; default: those that :meth:`fit` was asked for.
+            New rows by number of the bin, of those that were learned; default: those that :meth:`fit` was asked for.
         random_state
             Seed of this sample; default: the generator's own, so that repeated calls give the same rows.
-
-        Returns
-        -------
-        X, y
-            Exactly the wanted number of rows of each range, in the dtypes of the real ones, with a fresh index. Targets
-            are numbers that the real ones could be, their decimals and range included.
-
-        Raises
-        ------
-        InvalidInputError
-            `counts` name a bin that was not learned, or ask for no row.
         """
         wanted = self.groups.counts
         if counts is not None:
@@ -222,17 +180,11 @@ class TargetImbLLM:
         nearest = np.argsort(self._distance(table, group), kind="stable")[:n_rows]
         return table.iloc[np.sort(nearest)]
 
-    def _distance(self, rows: pd.DataFrame, group: int) -> npt.NDArray[np.float64]:
+    def _distance(self, rows: pd.DataFrame, group: int) -> FloatArray:
         return self.groups.distance(rows[self._target].to_numpy(dtype=np.float64), group)
 
     def save(self, folder: Path) -> None:
-        """Write the fitted generator into `folder`, which is created; never as pickle.
-
-        Raises
-        ------
-        StoredStateError
-            A column holds objects that cannot be stored (tuples, a user's own class, ...).
-        """
+        """Write the fitted generator into `folder`, which is created; what cannot be stored is a `StoredStateError`."""
         groups, name = self.groups, self._target_name
         with writing(folder, _KIND) as draft:
             save_generator(self.generator, draft.folder / _GENERATOR)
@@ -252,18 +204,14 @@ class TargetImbLLM:
 
     @classmethod
     def load(cls, folder: Path) -> TargetImbLLM:
-        """Read a generator written by :meth:`save`; it writes the same rows as the saved one.
-
-        Raises
-        ------
-        StoredStateError
-            A file is absent, broken, or of another format.
-        """
+        """Read what :meth:`save` wrote, which writes the same rows; a damaged folder is a `StoredStateError`."""
         with reading(folder, _KIND) as stored:
             state = stored.data
             writer = cls(clause=state["clause"], random_state=state["seed"])
             writer.generator = cast("ImbLLM", load_generator(stored.folder / _GENERATOR))
-            writer.groups = TargetGroups(**stored.arrays(), counts={int(group): int(n) for group, n in state["counts"]})
+            writer.groups = _TargetGroups(
+                **stored.arrays(), counts={int(group): int(n) for group, n in state["counts"]}
+            )
             writer._target, writer._target_name = state["target"], state["target_name"]
             return writer
 
@@ -284,50 +232,29 @@ def _free_name(name: object, X: pd.DataFrame) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class TargetGroups:
-    """Rows of a table in groups of adjacent targets, each large enough to be learned as a class.
-
-    Examples
-    --------
-    >>> from imbllm_autogluon.regression.bins import TargetBins
-    >>> y = np.repeat([1.0, 2.0, 3.0, 4.0], [200, 30, 3, 4])
-    >>> groups = TargetGroups.from_targets(y, TargetBins.fit(y, n_bins=4), {2: 10, 3: 10})
-    >>> list(groups.names), groups.counts
-    (['1', '2', '3 to 4'], {2: 20})
-    """
+class _TargetGroups:
+    """Rows of a table in groups of adjacent targets, each large enough to be learned as a class."""
 
     of_rows: IntArray
     """Group of each row, shape (n,)."""
-
     lows: FloatArray
     """Smallest target of each group, shape (n_groups,), ascending."""
-
     highs: FloatArray
     """Largest target of each group, shape (n_groups,)."""
-
     held: IntArray
     """Rows of each bin that each group holds, shape (n_bins, n_groups); of a bin without rows the group with the
     nearest target holds one."""
-
     counts: dict[int, int]
     """New rows by group; only groups that get some."""
 
     @classmethod
     def from_targets(
         cls, y: FloatArray, bins: TargetBins, counts: Mapping[int, int], clause: Clause = "bin"
-    ) -> TargetGroups:
-        """Group rows by bin, or by value where bins are not crowded.
+    ) -> _TargetGroups:
+        """Group targets (n,) by bin, or by value where bins have at most 100 rows and are not crowded.
 
-        Parameters
-        ----------
-        y
-            Targets, shape (n,).
-        counts
-            New rows by number of the bin. Those of a bin without rows go to the group with the nearest target.
-        clause
-            `bin`: a group is a bin. `value`: it is one target; bins of more than 100 rows stay whole. Groups of fewer
-            than 6 rows join the smaller of their neighbours, unless that is crowded (a rare target would drown in it);
-            a lone row joins that too.
+        Groups of fewer than 6 rows join the smaller of their neighbours, unless that is crowded (a rare target would
+        drown in it); a lone row joins that too. New rows of a bin without rows go to the group of the nearest target.
         """
         places = bins.assign(y)
         units = _units(y, places, clause)
@@ -339,8 +266,9 @@ class TargetGroups:
         held = np.zeros((len(bins), n_groups), dtype=np.int64)
         np.add.at(held, (places, rows), 1)
         groups = cls(rows, lows, highs, held, {})
-        empty = ~held.any(axis=1)
-        held[empty] = groups._nearest(bins.centres[empty])
+        empty = np.flatnonzero(~held.any(axis=1))
+        distances = [groups.distance(bins.centres[empty], group) for group in range(n_groups)]
+        held[empty, np.argmin(distances, axis=0)] = 1
         return replace(groups, counts=groups.counts_of(counts))
 
     @property
@@ -359,20 +287,7 @@ class TargetGroups:
         return outside
 
     def counts_of(self, counts: Mapping[int, int], among: Collection[int] | None = None) -> dict[int, int]:
-        """Rows wanted of bins, as rows wanted of groups: in proportion to the rows of a bin that they hold.
-
-        Parameters
-        ----------
-        counts
-            New rows by number of the bin.
-        among
-            Groups that may get rows; None: all.
-
-        Raises
-        ------
-        InvalidInputError
-            None of these groups holds rows of a bin that gets some.
-        """
+        """Rows wanted of bins as rows wanted of groups, all or some, in proportion to the rows of a bin they hold."""
         places = np.arange(len(self.lows))
         open_to = np.isin(places, places if among is None else list(among))
         total = np.zeros(len(places), dtype=np.int64)
@@ -384,12 +299,6 @@ class TargetGroups:
             if n:
                 total += largest_remainder(held / held.sum(), n)
         return {group: int(n) for group, n in enumerate(total) if n}
-
-    def _nearest(self, centres: FloatArray) -> IntArray:
-        """A one for the group nearest to each target, shape (n, n_groups)."""
-        distances = [self.distance(centres, group) for group in range(len(self.lows))]
-        nearest: IntArray = np.eye(len(self.lows), dtype=np.int64)[np.argmin(distances, axis=0)]
-        return nearest
 
 
 def _units(y: FloatArray, places: IntArray, clause: Clause) -> IntArray:

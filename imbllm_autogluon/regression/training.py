@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imbllm_autogluon.process_state import seeded_torch
-from imbllm_autogluon.randomness import child_rng, child_seed
+from imbllm_autogluon._random import child_rng, child_seed, seeded_torch
 from imbllm_autogluon.regression.network import TabularEncoder
 
 if TYPE_CHECKING:
@@ -23,39 +22,19 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.regression.config import EncoderConfig
-    from imbllm_autogluon.regression.losses import Treatment
+    from imbllm_autogluon.regression.losses import ImbalanceMethod
 
 
-_LARGEST_GRADIENT = 1.0
-"""Norm to which gradients are clipped."""
-
+_LARGEST_GRADIENT = 1.0  # norm to which gradients are clipped
+# Epochs over which weights are averaged: single ones jump, and few held-out rows choose among jumps by luck
 _AVERAGED_EPOCHS = 2
-"""Epochs over which weights are averaged: single ones jump, and few held-out rows choose among jumps by luck."""
-
-_SMALLEST_BATCH, _LEAST_STEPS = 16, 16
-"""Batches of small tables are a 16th of the rows, but not below 16 rows."""
-
+_SMALLEST_BATCH, _LEAST_STEPS = 16, 16  # batches of small tables are a 16th of the rows, but not below 16 rows
+# Held-out rows evaluated at once: the losses that compare rows with each other need the square of it
 _READ_AT_ONCE = 512
-"""Held-out rows evaluated at once: the losses that compare rows with each other need the square of it."""
 
 
 class Trainer:
-    """Steps of an optimizer with clipped gradients, and a moving average of the weights.
-
-    Parameters
-    ----------
-    weights
-        All that is learned.
-    optimizer
-        Of these weights.
-    share
-        Share of the latest weights in the average, by the number of the step, from 0.
-
-    Attributes
-    ----------
-    average : list of Tensor
-        The averaged weights.
-    """
+    """Steps of an optimizer with clipped gradients, and the average of the weights, to which step n adds `share(n)`."""
 
     def __init__(
         self, weights: Sequence[torch.nn.Parameter], optimizer: torch.optim.Optimizer, share: Callable[[int], float]
@@ -96,16 +75,12 @@ class EncoderCurve:
 
     train: list[float] = field(default_factory=list)
     """Mean loss of the training batches of each epoch."""
-
     held_out: list[float] = field(default_factory=list)
     """Loss of the held-out rows after each epoch."""
-
     best_epoch: int = -1
     """Epoch with the lowest held-out loss, from 0, whose weights were kept; -1: none was finite."""
-
     seconds: float = 0.0
     """Wall time of the training."""
-
     stopped: str = "epochs"
     """Why training ended: ``"epochs"``, ``"patience"``, ``"time"`` or ``"diverged"``."""
 
@@ -114,7 +89,7 @@ def fit_encoder(
     numbers: npt.NDArray[np.float32],
     categories: IntArray,
     targets: FloatArray,
-    treatment: Treatment,
+    method: ImbalanceMethod,
     config: EncoderConfig,
     *,
     cardinalities: Sequence[int],
@@ -124,31 +99,16 @@ def fit_encoder(
 ) -> tuple[TabularEncoder, EncoderCurve, IntArray]:
     """Train an encoder with its head by AdamW until held-out rows stop gaining.
 
-    Parameters
-    ----------
-    numbers, categories
-        Training rows as `TableMatrix.transform` gives them, shapes (n, p) and (n, q).
-    targets
-        Standardised, shape (n,).
-    treatment
-        What is minimised, weights of rows, and what calibrates features.
-    cardinalities
-        Levels of each category column.
-    seed, threads
-        Seed of everything drawn; torch threads, None: as they are.
-    time_limit
-        Seconds after which no further epoch begins; at least one is trained.
-
-    Returns
-    -------
-    TabularEncoder, EncoderCurve, ndarray of shape (k,)
-        The encoder in evaluation mode with the weights of the best epoch; the curve; positions of the held-out rows.
+    Rows are those of `TableMatrix.transform`, shapes (n, p) and (n, q), with standardised targets (n,). After
+    `time_limit` seconds no further epoch begins; at least one is trained.
+    Returns the encoder in evaluation mode with the weights of the best epoch, and positions of the held-out rows, (k,).
     """
     learned, held_out = _held_out_split(targets, config.held_out_share, child_rng(seed, "training", "held out"))
     with seeded_torch(child_seed(seed, "training", "encoder"), threads):
-        rows = _Rows.from_arrays(numbers, categories, targets, treatment.weights)
+        floats = [torch.as_tensor(part, dtype=torch.float32) for part in (targets, method.weights)]
+        rows = _Rows(torch.as_tensor(numbers), torch.as_tensor(categories), *floats)
         encoder = TabularEncoder(numbers.shape[1], cardinalities, config)
-        training = _EncoderTraining(encoder, treatment, config, rows.take(learned), rows.take(held_out))
+        training = _EncoderTraining(encoder, method, config, rows.take(learned), rows.take(held_out))
         return encoder, training.run(time_limit), held_out
 
 
@@ -157,11 +117,6 @@ class _Rows(NamedTuple):
     categories: Tensor
     targets: Tensor
     weights: Tensor
-
-    @classmethod
-    def from_arrays(cls, numbers: Any, categories: IntArray, targets: FloatArray, weights: FloatArray) -> _Rows:
-        floats = [torch.as_tensor(part, dtype=torch.float32) for part in (numbers, targets, weights)]
-        return cls(floats[0], torch.as_tensor(categories, dtype=torch.int64), floats[1], floats[2])
 
     def take(self, rows: IntArray | Tensor) -> _Rows:
         places = torch.as_tensor(rows)
@@ -172,9 +127,9 @@ class _EncoderTraining:
     """Epochs of one encoder, trained in place with the parameters of its loss."""
 
     def __init__(
-        self, encoder: TabularEncoder, treatment: Treatment, config: EncoderConfig, learned: _Rows, held_out: _Rows
+        self, encoder: TabularEncoder, method: ImbalanceMethod, config: EncoderConfig, learned: _Rows, held_out: _Rows
     ) -> None:
-        self._encoder, self._loss, self._smoother = encoder, treatment.loss, treatment.smoother
+        self._encoder, self._loss, self._smoother = encoder, method.loss, method.smoother
         self._config, self._learned, self._held_out = config, learned, held_out
         n_rows = len(learned.targets)
         self._n_batches = math.ceil(n_rows / _batch_rows(config, n_rows))

@@ -115,7 +115,7 @@ class RebalanceObjective:
     ) -> None:
         require_number("cv", cv, 2, 100, whole=True)
         require_number("threads", threads, 1, 1024, whole=True)
-        self.table = LabeledTable.of(data, label)
+        self.table = LabeledTable.from_frame(data, label)
         rarest = min(self.table.counts.values())
         if rarest < max(cv, 2):
             raise InvalidInputError(f"cv={cv} folds need as many rows of each class; the rarest has {rarest}.")
@@ -127,8 +127,7 @@ class RebalanceObjective:
         self.cache_dir = cache_dir
         self.classes = _class_order(self.table, positive_class)
         self.metric = metric or ("average_precision" if len(self.classes) == 2 else "balanced_accuracy")
-        _check_model(model)
-        _check_metric(self.metric, model)
+        _check_model(model, self.metric)
         self.study_name = self._name()
 
     def first(self) -> dict[str, Any]:
@@ -221,17 +220,13 @@ class RebalanceObjective:
         )
 
 
-def _check_model(model: object) -> None:
+def _check_model(model: object, metric: str) -> None:
     from sklearn.base import is_classifier
+    from sklearn.metrics import get_scorer_names
 
     is_instance = hasattr(model, "get_params") and not isinstance(model, type)
     if model not in ("xgboost", "autogluon") and not (is_instance and is_classifier(model)):
         raise InvalidInputError(f"model must be 'xgboost', 'autogluon' or a scikit-learn classifier; got {model!r}.")
-
-
-def _check_metric(metric: str, model: object) -> None:
-    from sklearn.metrics import get_scorer_names
-
     if model != "autogluon" and metric not in get_scorer_names():
         raise InvalidInputError(
             f"metric {metric!r} is no scorer of scikit-learn; see sklearn.metrics.get_scorer_names()."
@@ -257,16 +252,13 @@ def _estimator_for(
     from sklearn.pipeline import Pipeline, make_pipeline
 
     if isinstance(model, str):
-        return make_pipeline(_CategoryColumns(), _xgboost(n_classes, seed, threads).set_params(**parameters))
+        from xgboost import XGBClassifier
+
+        objective = "binary:logistic" if n_classes == 2 else "multi:softprob"
+        fixed = {"objective": objective, "enable_categorical": True, "random_state": seed, "n_jobs": threads}
+        return make_pipeline(_CategoryColumns(), XGBClassifier(**{**fixed, **parameters}))
     model = clone(model).set_params(**parameters)
     return model if isinstance(model, Pipeline) else make_pipeline(_CategoryColumns(), _encoder(), model)
-
-
-def _xgboost(n_classes: int, seed: int, threads: int) -> BaseEstimator:
-    from xgboost import XGBClassifier
-
-    objective = "binary:logistic" if n_classes == 2 else "multi:softprob"
-    return XGBClassifier(objective=objective, enable_categorical=True, random_state=seed, n_jobs=threads)
 
 
 def _encoder() -> Any:
@@ -332,12 +324,10 @@ class _PriorCorrected:
         self.classes_ = estimator.classes_
 
     def predict_proba(self, X: pd.DataFrame) -> FloatArray:
-        """Corrected probabilities, shape (n, n_classes)."""
         probabilities = np.asarray(self.estimator.predict_proba(X), dtype=np.float64)
         return np.asarray(correct_prior(probabilities, self.factors), dtype=np.float64)
 
     def predict(self, X: pd.DataFrame) -> npt.NDArray[Any]:
-        """The most probable class."""
         predicted: npt.NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return predicted
 

@@ -9,8 +9,8 @@ import json
 import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
+from imbllm_autogluon._random import child_seed
 from imbllm_autogluon.errors import StoredStateError
-from imbllm_autogluon.randomness import child_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,10 +31,7 @@ _INCHES = (7.2, 3.4)
 def journal_storage(file: Path) -> optuna.storages.JournalStorage:
     """A storage in one file, for any number of processes; optuna-dashboard reads it too.
 
-    Parameters
-    ----------
-    file
-        Journal; created with its folder where it does not exist.
+    File and folder are made where they do not exist.
 
     Raises
     ------
@@ -128,13 +125,7 @@ def open_study(
 
 
 def retry_interrupted(study: optuna.Study) -> int:
-    """Queue the trials again that a killed process left running; only for studies of a single process.
-
-    Returns
-    -------
-    int
-        How many there were.
-    """
+    """Queue the trials again that a killed process left running, and count them; for studies of a single process."""
     from optuna.trial import TrialState
 
     left = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
@@ -161,13 +152,7 @@ def quiet_optuna() -> Iterator[None]:
 
 
 def study_plots(study: optuna.Study) -> dict[str, str]:
-    """SVG texts by title: history, importances, parallel coordinates.
-
-    Parameters
-    ----------
-    study
-        With any number of trials; pictures that it has too few trials for are left out.
-    """
+    """SVG texts by title: history, importances, parallel coordinates, where there are trials enough for them."""
     from matplotlib import pyplot
     from optuna.trial import TrialState
     from optuna.visualization import matplotlib as drawn

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from imbllm_autogluon.sentences.automata import Automaton, column_values, decimal_numbers, one_of, union
-from imbllm_autogluon.sentences.automaton import END
-from imbllm_autogluon.sentences.automaton_tables import AutomatonTables
-from imbllm_autogluon.sentences.clauses import ClauseWriter
+from imbllm_autogluon.sentences.automata import END, Automaton, AutomatonTables
 from imbllm_autogluon.sentences.encoding import PADDING, Clauses, SentenceEncoding, Sentences
-from imbllm_autogluon.sentences.free_texts import TextColumn
 from imbllm_autogluon.sentences.orders import Order, draw_orders
-from imbllm_autogluon.sentences.text_vocabulary import TextVocabulary
-from imbllm_autogluon.sentences.texts import Tokenizer
-from imbllm_autogluon.sentences.vocabulary import SchemaVocabulary
+from imbllm_autogluon.sentences.text import TextColumn, Tokenizer
+from imbllm_autogluon.sentences.vocabulary import SchemaVocabulary, TextVocabulary
 
 __all__ = [
     "END",
     "PADDING",
     "Automaton",
     "AutomatonTables",
-    "ClauseWriter",
     "Clauses",
     "Order",
     "SchemaVocabulary",
@@ -27,9 +21,5 @@ __all__ = [
     "TextColumn",
     "TextVocabulary",
     "Tokenizer",
-    "column_values",
-    "decimal_numbers",
     "draw_orders",
-    "one_of",
-    "union",
 ]

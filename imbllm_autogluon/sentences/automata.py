@@ -1,210 +1,312 @@
-"""The automaton of the legal values of a column, character by character; and the tools such automata are made of.
+"""Deterministic finite automata over integer symbols: which value may be written, symbol by symbol.
 
-Those of ISO dates and times between two bounds are correct by the calendar.
+Every language here is finite, so no automaton has a cycle; that makes the minimal automaton a matter of merging
+states with the same future. The automata of all clauses become two dense tables, so that a decoder advances a whole
+batch by gathers.
 """
 
 from __future__ import annotations
 
-import calendar
-import string
-from typing import TYPE_CHECKING, NamedTuple
+from collections import deque
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.sentences.automaton import END, Automaton, explore, one_of, union
-from imbllm_autogluon.sentences.cell_texts import FIRST_TIME, LAST_TIME, CategoryText, TimeText, cell_text
-from imbllm_autogluon.sentences.number_automata import decimal_numbers, decimal_range
-from imbllm_autogluon.sentences.texts import MISSING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
-    from imbllm_autogluon.tables import Column
+    import numpy.typing as npt
 
-
-__all__ = [
-    "END",
-    "Automaton",
-    "characters",
-    "column_characters",
-    "column_values",
-    "date_range",
-    "decimal_numbers",
-    "decimal_range",
-    "one_of",
-    "present_values",
-    "spell",
-    "union",
-]
-
-_PART_ENDS = {3: "year", 6: "month", 9: "day", 12: "hour", 15: "minute", 18: "second"}
-
-_LIMITS = {"year": (1, 9999), "month": (1, 12), "hour": (0, 23), "minute": (0, 59), "second": (0, 59)}
+END = -1
+"""Next state of :meth:`Automaton.tabulate` that says: the value is complete."""
 
 
-def characters(texts: Iterable[str]) -> dict[str, int]:
-    """Return a number for each character that occurs in the texts, by code point.
+@dataclass(frozen=True)
+class Automaton:
+    """A deterministic finite automaton; state 0 is the start.
 
     Examples
     --------
-    >>> characters(["no", "on top"])
-    {' ': 0, 'n': 1, 'o': 2, 'p': 3, 't': 4}
+    >>> colours = one_of([(1, 2), (3, 2)])
+    >>> colours.n_states, colours.accepts((3, 2)), colours.accepts((3,))
+    (3, True, False)
     """
-    return {character: symbol for symbol, character in enumerate(sorted(set().union(*texts)))}
+
+    transitions: tuple[Mapping[int, int], ...]
+    """For each state, the next state of every allowed symbol."""
+
+    accepting: frozenset[int]
+    """States in which a sequence may stop."""
+
+    @property
+    def n_states(self) -> int:
+        """Number of states."""
+        return len(self.transitions)
+
+    def accepts(self, symbols: Sequence[int]) -> bool:
+        """Say whether the whole sequence is one of the automaton's."""
+        state = 0
+        for symbol in symbols:
+            following = self.transitions[state].get(symbol)
+            if following is None:
+                return False
+            state = following
+        return state in self.accepting
+
+    def ended_by(self, end_symbol: int) -> Automaton:
+        """Append `end_symbol` to every sequence, so that none is the beginning of another.
+
+        Returns
+        -------
+        Automaton
+            With one accepting state, its last, which has no transitions.
+
+        Raises
+        ------
+        InvalidInputError
+            The end symbol already has a meaning inside the sequences.
+
+        Examples
+        --------
+        >>> ended = one_of([(1,), (1, 1)]).ended_by(0)
+        >>> ended.accepts((1, 0)), ended.accepts((1,))
+        (True, False)
+        """
+        if any(end_symbol in following for following in self.transitions):
+            raise InvalidInputError(f"the end symbol {end_symbol} is already used inside the values; choose another.")
+        end = self.n_states
+        transitions = [
+            {**following, end_symbol: end} if state in self.accepting else dict(following)
+            for state, following in enumerate(self.transitions)
+        ]
+        return Automaton((*transitions, {}), frozenset({end}))
+
+    def tabulate(self, n_symbols: int) -> tuple[np.ndarray, np.ndarray]:
+        """Write the automaton as two dense tables.
+
+        A sequence is complete when its last transition is `END`; accepting states without transitions need no row, so
+        the others are renumbered (the start stays 0).
+
+        Parameters
+        ----------
+        n_symbols : int
+            Number of columns: above every symbol used.
+
+        Returns
+        -------
+        allowed : numpy.ndarray of shape (n_rows, n_symbols), bool
+        next_state : numpy.ndarray of shape (n_rows, n_symbols), int64
+            `END` or a row number; 0 where a symbol is not allowed.
+
+        Raises
+        ------
+        InvalidInputError
+            A sequence is the beginning of another one (call :meth:`ended_by` first) or a symbol does not fit.
+        """
+        self._refuse_ambiguous_ends()
+        kept = [state for state in range(self.n_states) if state not in self.accepting]
+        number = dict.fromkeys(self.accepting, END) | {state: row for row, state in enumerate(kept)}
+        allowed = np.zeros((len(kept), n_symbols), dtype=bool)
+        next_state = np.zeros((len(kept), n_symbols), dtype=np.int64)
+        for row, state in enumerate(kept):
+            for symbol, following in self.transitions[state].items():
+                if not 0 <= symbol < n_symbols:
+                    raise InvalidInputError(f"symbol {symbol} does not fit into a table of {n_symbols} symbols.")
+                allowed[row, symbol] = True
+                next_state[row, symbol] = number[following]
+        return allowed, next_state
+
+    def _refuse_ambiguous_ends(self) -> None:
+        """Raise unless every accepting state is a dead end, which the start is not."""
+        if 0 in self.accepting or any(self.transitions[state] for state in self.accepting):
+            raise InvalidInputError(
+                "one sequence of this automaton is the beginning of another, or empty: call ended_by(symbol) first."
+            )
 
 
-def spell(text: str, symbols: Mapping[str, int]) -> tuple[int, ...]:
-    """Symbols of a text's characters.
+NOTHING = Automaton(({},), frozenset())
+"""Accepts no sequence: of a value that is given and never written."""
+
+
+def one_of(sequences: Iterable[Sequence[int]]) -> Automaton:
+    """Automaton of exactly the given sequences, smallest possible (shared beginnings and endings).
 
     Raises
     ------
     InvalidInputError
-        A character has no symbol.
+        There is no sequence.
+
+    Examples
+    --------
+    >>> one_of([(1, 9, 9), (2, 9, 9)]).n_states
+    4
     """
-    absent = sorted(set(text) - set(symbols))
-    if absent:
-        raise InvalidInputError(f"the text {text!r} needs symbols for {absent}, which the symbol map lacks.")
-    return tuple(symbols[character] for character in text)
+    transitions: list[dict[int, int]] = [{}]
+    accepting = set()
+    for sequence in sequences:
+        state = 0
+        for symbol in sequence:
+            if symbol not in transitions[state]:
+                transitions[state][symbol] = len(transitions)
+                transitions.append({})
+            state = transitions[state][symbol]
+        accepting.add(state)
+    return _minimized(Automaton(tuple(transitions), frozenset(accepting)))
 
 
-def column_values(column: Column, symbols: Mapping[str, int]) -> Automaton:
-    """Automaton of the texts that :class:`ClauseWriter` writes for the legal values of a column.
+def union(automata: Iterable[Automaton]) -> Automaton:
+    """Automaton of the sequences that at least one of the automata accepts.
 
-    Legal are the numbers of the column's lattice, the days and times of its range at its resolution, its categories,
-    and missing where training had it. Every accepted text can be read back.
+    Examples
+    --------
+    >>> either = union([one_of([(1, 2)]), one_of([(1, 3), ()])])
+    >>> either.accepts((1, 3)), either.accepts(()), either.accepts((1,))
+    (True, True, False)
+    """
+    members = tuple(automata)
+
+    def follow(states: frozenset[tuple[int, int]]) -> dict[int, frozenset[tuple[int, int]]]:
+        reached: dict[int, set[tuple[int, int]]] = {}
+        for member, state in states:
+            for symbol, following in members[member].transitions[state].items():
+                reached.setdefault(symbol, set()).add((member, following))
+        return {symbol: frozenset(following) for symbol, following in reached.items()}
+
+    def stops(states: frozenset[tuple[int, int]]) -> bool:
+        return any(state in members[member].accepting for member, state in states)
+
+    return explore(frozenset((member, 0) for member in range(len(members))), follow, stops)
+
+
+def explore(start: Hashable, follow: Callable[..., Mapping[int, Hashable]], stops: Callable[..., bool]) -> Automaton:
+    """Build the smallest automaton from states given by rule.
 
     Parameters
     ----------
-    column : Column
-        A column of a schema, features or label.
-    symbols : mapping
-        Symbol of each character of :func:`column_characters`.
+    start : hashable
+        The first state, of any sort.
+    follow : callable
+        Gives a state's transitions, ``{symbol: next state}``; some path of them must end, there are no cycles.
+    stops : callable
+        Says whether a sequence may stop in a state.
 
     Raises
     ------
     InvalidInputError
-        A character has no symbol, or the column is free text.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from imbllm_autogluon.tables import TableSchema
-    >>> column = TableSchema.from_frame(pd.DataFrame({"size": ["M", "L", None], "n": [1, 2, 2]})).columns[0]
-    >>> symbols = characters(column_characters(column))
-    >>> sizes = column_values(column, symbols)
-    >>> [sizes.accepts(spell(text, symbols)) for text in ("M", "missing", "miss")]
-    [True, True, False]
+        No sequence is accepted.
     """
-    present = present_values(column, symbols)
-    return union([present, one_of([spell(MISSING, symbols)])]) if column.has_missing else present
+    number: dict[Hashable, int] = {start: 0}
+    waiting = deque([start])
+    transitions: list[dict[int, int]] = []
+    accepting = set()
+    while waiting:
+        state = waiting.popleft()
+        if stops(state):
+            accepting.add(number[state])
+        row = {}
+        for symbol, following in follow(state).items():
+            if following not in number:
+                number[following] = len(number)
+                waiting.append(following)
+            row[symbol] = number[following]
+        transitions.append(row)
+    return _minimized(Automaton(tuple(transitions), frozenset(accepting)))
 
 
-def column_characters(column: Column, *, missing: bool = True) -> str:
-    """Characters that the legal values of a column are written with, each once, by code point.
+def _minimized(automaton: Automaton) -> Automaton:
+    """Smallest automaton of the same sequences: states with the same future are one, states without a future go.
 
-    With ``missing=False`` the word for a missing value is left out.
+    Raises
+    ------
+    InvalidInputError
+        No sequence is accepted, or there is a cycle.
     """
-    texts = [MISSING] if missing and column.has_missing else []
-    text = cell_text(column)
-    if isinstance(text, CategoryText):
-        return "".join(characters([*texts, *text.texts]))
-    assert column.lattice is not None  # numbers and times have one, cell_text made sure
-    texts += [string.digits, "-" if column.lattice.minimum < 0 else "", "." if column.lattice.decimals > 0 else ""]
-    if isinstance(text, TimeText):
-        texts += [text.write(time) for time in (column.lattice.minimum, column.lattice.maximum, 0)]
-    return "".join(characters(texts))
+    merged: dict[int, int | None] = {}
+    futures: dict[tuple[bool, frozenset[tuple[int, int]]], int] = {}
+    for state in _last_first(automaton):
+        live = ((symbol, merged[following]) for symbol, following in automaton.transitions[state].items())
+        row = frozenset((symbol, following) for symbol, following in live if following is not None)
+        stops = state in automaton.accepting
+        merged[state] = futures.setdefault((stops, row), len(futures)) if row or stops else None
+    if merged[0] is None:
+        raise InvalidInputError("this automaton accepts nothing: there must be at least one legal value.")
+    # Futures were numbered from the ends; turned round, the start, found last, is state 0.
+    last = len(futures) - 1
+    rows = tuple({symbol: last - following for symbol, following in sorted(row)} for _, row in futures)[::-1]
+    return Automaton(rows, frozenset(last - number for (stops, _), number in futures.items() if stops))
 
 
-def present_values(column: Column, symbols: Mapping[str, int]) -> Automaton:
-    """Automaton of the texts of the legal values that are not missing; otherwise as :func:`column_values`."""
-    spell(column_characters(column, missing=False), symbols)
-    text = cell_text(column)
-    if isinstance(text, CategoryText):
-        return one_of(spell(category, symbols) for category in text.texts)
-    assert column.lattice is not None
-    return _times(text, symbols) if isinstance(text, TimeText) else decimal_numbers(column.lattice, symbols)
+def _last_first(automaton: Automaton) -> list[int]:
+    """States that the start reaches, each after all that follow it."""
+    found: list[int] = []
+    open_states: set[int] = set()
+    done: set[int] = set()
+    stack = [(0, False)]
+    while stack:
+        state, leaving = stack.pop()
+        if leaving:
+            open_states.discard(state)
+            done.add(state)
+            found.append(state)
+        elif state in open_states:
+            raise InvalidInputError("this automaton has a cycle; only finite sets of values are supported.")
+        elif state not in done:
+            open_states.add(state)
+            stack.append((state, True))
+            followers = automaton.transitions[state].values()
+            stack.extend((following, False) for following in followers if following not in done)
+    return found
 
 
-def _times(text: TimeText, symbols: Mapping[str, int]) -> Automaton:
-    """ISO texts of the range; outside the years 1 to 9999 the counts of the column's unit."""
-    low, high, step = int(text.lattice.minimum), int(text.lattice.maximum), text.lattice.step
-    first = max(low, low + -((low - FIRST_TIME // text.nanoseconds) // step) * step)
-    last = min(high, LAST_TIME // text.nanoseconds)
-    last -= (last - low) % step
-    parts = []
-    if low < first:
-        parts.append(decimal_range(low, min(first - step, high), 0, symbols, step=step))
-    if first <= last:
-        parts.append(date_range(text.write(first), text.write(last), symbols))
-    if last < high:
-        parts.append(decimal_range(max(low, last + step), high, 0, symbols, step=step))
-    return union(parts)
+@dataclass(frozen=True, eq=False)
+class AutomatonTables:
+    """States of every clause's automaton, numbered through, over the token ids of the vocabulary."""
 
+    allowed: npt.NDArray[np.bool_]
+    """Legal next tokens, shape (n_states, n_tokens)."""
 
-class _State(NamedTuple):
-    place: int
-    at_low: bool
-    at_high: bool
-    digits: str
-    """Digits of the unfinished part (year, month, ...)."""
-    leap: bool
-    days: int
-    """Days of the month, once it is known."""
+    next_state: npt.NDArray[np.int64]
+    """State after a legal token, shape (n_states, n_tokens); `END` behind the last token of a value."""
 
+    starts: npt.NDArray[np.int64]
+    """First state of each clause, shape (n_clauses,)."""
 
-# Last place of each part in "2024-02-29T23:59:59.999", and what the part is.
+    @classmethod
+    def build(cls, automata: Sequence[Automaton], n_tokens: int) -> AutomatonTables:
+        """Stack the automata's tables; clause j begins in ``starts[j]``."""
+        tables = [automaton.tabulate(n_tokens) for automaton in automata]
+        sizes = np.array([len(allowed) for allowed, _ in tables])
+        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+        following = [np.where(step == END, END, step + start) for (_, step), start in zip(tables, starts, strict=True)]
+        return cls(np.concatenate([allowed for allowed, _ in tables]), np.concatenate(following), starts)
 
+    def clause_tokens(self, clause: int) -> npt.NDArray[np.int64]:
+        """Every token that the values of a clause can use, ascending."""
+        stop = self.starts[clause + 1] if clause + 1 < len(self.starts) else len(self.allowed)
+        return np.flatnonzero(self.allowed[self.starts[clause] : stop].any(axis=0))
 
-def date_range(low: str, high: str, symbols: Mapping[str, int]) -> Automaton:
-    """Automaton of every date (and time) from `low` to `high`, at their resolution.
+    @cached_property
+    def is_given(self) -> npt.NDArray[np.bool_]:
+        """Clauses whose automaton allows nothing, shape (n_clauses,): values are given, never learned or written."""
+        return np.logical_not(self.allowed[self.starts].any(axis=1))
 
-    Parameters
-    ----------
-    low, high : str
-        ISO texts of the same form, years 0001 to 9999: from ``2024-02-29`` to ``2024-02-29T23:59:59.999999999``.
-    symbols : mapping
-        Symbol of each digit and separator.
+    def walk(self, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """State before each value token, `END` where there is none and in clauses that are only given.
 
-    Examples
-    --------
-    >>> symbols = {character: ord(character) for character in "0123456789-"}
-    >>> days = date_range("2023-12-30", "2024-03-01", symbols)
-    >>> [days.accepts([ord(c) for c in text]) for text in ("2024-02-29", "2023-12-29", "2024-02-30")]
-    [True, False, False]
-    """
-
-    def follow(state: _State) -> dict[int, _State]:
-        if state.place == len(low):
-            return {}
-        if not low[state.place].isdigit():
-            return {symbols[low[state.place]]: state._replace(place=state.place + 1)}
-        least = int(low[state.place]) if state.at_low else 0
-        most = int(high[state.place]) if state.at_high else 9
-        following = {}
-        for digit in range(least, most + 1):
-            at_bounds = state._replace(at_low=state.at_low and digit == least, at_high=state.at_high and digit == most)
-            after = _advance(at_bounds, str(digit))
-            if after is not None:
-                following[symbols[str(digit)]] = after
-        return following
-
-    return explore(_State(0, True, True, "", False, 31), follow, lambda state: state.place == len(low))
-
-
-def _advance(state: _State, digit: str) -> _State | None:
-    """State after a digit, or None where the part it completes is not on the calendar."""
-    following = state._replace(place=state.place + 1)
-    if state.place > max(_PART_ENDS):
-        return following  # digits of the fraction are free
-    part, value = _PART_ENDS.get(state.place), state.digits + digit
-    if part is None:
-        return following._replace(digits=value)
-    least, most = (1, state.days) if part == "day" else _LIMITS[part]
-    if not least <= int(value) <= most:
-        return None
-    following = following._replace(digits="")
-    if part == "year":
-        return following._replace(leap=calendar.isleap(int(value)))
-    if part == "month":
-        year = 2024 if state.leap else 2023
-        return following._replace(days=calendar.monthrange(year, int(value))[1], leap=False)
-    return following._replace(days=31)
+        Parameters
+        ----------
+        tokens
+            Value tokens of shape (n, n_clauses, longest), padded with -1.
+        """
+        states = np.full(tokens.shape, END, dtype=np.int64)
+        current = np.broadcast_to(np.where(self.is_given, END, self.starts), tokens.shape[:2]).copy()
+        for position in range(tokens.shape[2]):
+            token = tokens[:, :, position]
+            alive = (token >= 0) & (current != END)
+            states[:, :, position] = np.where(alive, current, END)
+            current = np.where(alive, self.next_state[current, token], END)
+        return states

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.sentences.automaton import END
-from imbllm_autogluon.sentences.automaton_tables import AutomatonTables
-from imbllm_autogluon.sentences.free_texts import GivenCoding
-from imbllm_autogluon.sentences.value_codings import NO_TOKEN
+from imbllm_autogluon.sentences.automata import END, AutomatonTables
+from imbllm_autogluon.sentences.values import NO_TOKEN, GivenCoding
 from imbllm_autogluon.tables import Cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
-    from imbllm_autogluon.sentences.value_codings import ValueCoding
+    from imbllm_autogluon.sentences.values import ValueCoding
 
 
 PADDING = 0

@@ -1,37 +1,53 @@
-"""The schema vocabulary: the few hundred tokens that the compact backbone needs for one table.
+"""The few hundred tokens that one table needs: of its own for the compact backbone, of a pretrained tokenizer for text.
 
-One token for each column name (its clause prefix), one for each category, one for each quantile bin of a number
-(or ten digits shared by all numbers), one for "missing" in each column that has missing values. Columns of free text
-share a token for each word, one for unknown words and one for missing texts.
+Of its own are one token for each column name (its clause prefix), one for each category, one for each quantile bin of a
+number (or ten digits shared by all numbers), one for "missing" in each column that has missing values. Columns of free
+text share a token for each word, one for unknown words and one for missing texts.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imbllm_autogluon.sentences.clauses import ClauseWriter
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.sentences.bins import QuantileBins
 from imbllm_autogluon.sentences.encoding import PADDING, SentenceEncoding
-from imbllm_autogluon.sentences.free_texts import FreeTextCoding, TextColumn, clause_names
-from imbllm_autogluon.sentences.quantile_bins import QuantileBins
-from imbllm_autogluon.sentences.texts import MISSING
-from imbllm_autogluon.sentences.value_codings import BinCoding, CategoryCoding, DigitCoding, Numbers, ValueCoding
+from imbllm_autogluon.sentences.numbers import column_characters
+from imbllm_autogluon.sentences.text import MISSING, TextColumn, category_texts, distinct_texts, lattice_of, number_text
+from imbllm_autogluon.sentences.values import (
+    BinCoding,
+    CategoryCoding,
+    CategoryTextCoding,
+    DigitCoding,
+    FreeSubwordCoding,
+    FreeTextCoding,
+    Numbers,
+    NumberTextCoding,
+    ValueCoding,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
+    from imbllm_autogluon.sentences.text import Tokenizer
+    from imbllm_autogluon.sentences.values import Spelling
     from imbllm_autogluon.tables import Cells, Column, TableSchema
 
-DIGIT_SYMBOLS = (*"0123456789", "-")
+_DIGITS = (*"0123456789", "-")
+
+_SEPARATOR = ","
+"""Stands behind every value of a text, the last one too: it tells where a number ends."""
 
 
 @dataclass(frozen=True)
 class SchemaVocabulary:
-    """What has to be known of a table, beside its schema, to write it as tokens."""
+    """What has to be known of a table, beside its schema, to write it in tokens of its own."""
 
     schema: TableSchema
     numbers: Numbers
@@ -81,34 +97,23 @@ class SchemaVocabulary:
         return cls(schema, numbers, bins, instruction, texts)
 
     def encoding(self, *, fused: bool = False) -> SentenceEncoding:
-        """Allocate token ids and return the encoding that the language room works with.
-
-        Parameters
-        ----------
-        fused
-            See :attr:`SentenceEncoding.fused`.
+        """Allocate token ids and return the encoding; for `fused` see :attr:`SentenceEncoding.fused`.
 
         Raises
         ------
         InvalidInputError
             The schema has no label.
         """
-        names = clause_names(self.schema, self.texts)
-        assert self.schema.label is not None  # clause_names made sure
-        writer, tokens = ClauseWriter(self.schema), _Tokens()
+        columns, names = _clauses(self.schema, self.texts)
+        tokens = _Tokens()
         assert tokens.add("padding", "") == PADDING
-        prefixes = [(tokens.add(f"{name} is", f" {name} is"),) for name in names]
-        digits: dict[str, int] = {}
-        if self.numbers == "digits":
-            digits = {symbol: tokens.add(symbol, symbol) for symbol in DIGIT_SYMBOLS}
-        columns = (*self.schema.columns, self.schema.label)
-        codings = [self._coding(j, column, writer, tokens, digits) for j, column in enumerate(columns)]
+        prefixes = tuple((tokens.add(f"{name} is", f" {name} is"),) for name in names)
+        digits = {digit: tokens.add(digit, digit) for digit in _DIGITS} if self.numbers == "digits" else {}
+        codings = [self._coding(j, column, tokens, digits) for j, column in enumerate(columns)]
         codings[-1:-1] = self._text_codings(tokens)
         words = {word: tokens.add(word, f" {word}") for word in dict.fromkeys(self.instruction.split())}
         opening = tuple(words[word] for word in self.instruction.split())
-        return SentenceEncoding(
-            tuple(tokens.names), tuple(prefixes), tuple(codings), tuple(tokens.texts), opening, fused
-        )
+        return SentenceEncoding(tuple(tokens.names), prefixes, tuple(codings), tuple(tokens.texts), opening, fused)
 
     def _text_codings(self, tokens: _Tokens) -> list[ValueCoding]:
         """Codings of the columns of free text; all know the words of every one."""
@@ -119,32 +124,29 @@ class SchemaVocabulary:
         words = {word: tokens.add(f"text: {word}", f" {word}") for word in distinct}
         return [FreeTextCoding(words, unknown, missing, text.longest) for text in self.texts]
 
-    def _coding(
-        self, j: int, column: Column, writer: ClauseWriter, tokens: _Tokens, digits: dict[str, int]
-    ) -> ValueCoding:
+    def _coding(self, j: int, column: Column, tokens: _Tokens, digits: dict[str, int]) -> ValueCoding:
         """Coding of one column; its new tokens are added to `tokens`."""
-        text, missing_token = writer.cell_texts[j], None
+        missing_token = None
         if column.has_missing:
             missing_token = tokens.add(f"{column.name}: missing", f" {MISSING}")
         first = len(tokens.names)
         if column.is_category:
-            for code, category in enumerate(column.categories):
-                tokens.add(f"{column.name}: {category}", f" {text.write(code)}")
+            for category, text in zip(column.categories, category_texts(column), strict=True):
+                tokens.add(f"{column.name}: {category}", f" {text}")
             return CategoryCoding(first, len(column.categories), missing_token)
-        assert column.lattice is not None
+        lattice = lattice_of(column)
         if self.numbers == "digits":
-            return DigitCoding(column.lattice, digits, missing_token)
-        for i, centre in enumerate(column.lattice.from_units(self.bins[j].centres).tolist()):
-            tokens.add(f"{column.name}: bin {i}", f" {text.write(centre)}")
-        return BinCoding(first, self.bins[j], column.lattice, missing_token)
+            return DigitCoding(lattice, digits, missing_token)
+        for i, center in enumerate(lattice.from_units(self.bins[j].centers).tolist()):
+            tokens.add(f"{column.name}: bin {i}", f" {number_text(column, center)}")
+        return BinCoding(first, self.bins[j], lattice, missing_token)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form, the schema included."""
-        bins = {str(j): b.to_dict() for j, b in self.bins.items()}
         return {
             "schema": self.schema.to_dict(),
             "numbers": self.numbers,
-            "bins": bins,
+            "bins": {str(j): bins.to_dict() for j, bins in self.bins.items()},
             "instruction": self.instruction,
             "texts": [text.to_dict() for text in self.texts],
         }
@@ -154,8 +156,8 @@ class SchemaVocabulary:
         """Rebuild the vocabulary from :meth:`to_dict`."""
         from imbllm_autogluon.tables import TableSchema
 
-        bins = {int(j): QuantileBins.from_dict(b) for j, b in state["bins"].items()}
-        texts = tuple(TextColumn.from_dict(text) for text in state.get("texts", ()))
+        bins = {int(j): QuantileBins.from_dict(stored) for j, stored in state["bins"].items()}
+        texts = tuple(TextColumn.from_dict(text) for text in state["texts"])
         return cls(TableSchema.from_dict(state["schema"]), state["numbers"], bins, state["instruction"], texts)
 
 
@@ -171,3 +173,158 @@ class _Tokens:
         self.names.append(name)
         self.texts.append(text)
         return len(self.names) - 1
+
+
+def _clauses(schema: TableSchema, texts: Sequence[TextColumn]) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """Columns of a schema, the label last, and the name of each clause, all different; free texts before the label."""
+    if schema.label is None:
+        raise InvalidInputError("a vocabulary needs a schema with a label; make it with a label column.")
+    names = [*(column.name for column in schema.columns), *(text.name for text in texts), schema.label.name]
+    return (*schema.columns, schema.label), distinct_texts(names)
+
+
+@dataclass(frozen=True, eq=False)
+class TextVocabulary:
+    """Writes the clauses of one table in the tokens of a pretrained tokenizer: `` age is 44, sex is F,``.
+
+    Each clause is made of tokens on its own, with a space in front, so that it is written alike at every place of a
+    sentence. Numbers and times are written character by character, names and categories as the tokenizer cuts them;
+    free text word by word as it cuts each of them.
+
+    Parameters
+    ----------
+    schema
+        Columns of the table, with a label.
+    tokenizer
+        Of the pretrained model.
+    instruction
+        Text in front of every sentence.
+    texts
+        Columns of free text, which are no columns of the schema; of new words those parts are read that the table uses.
+    """
+
+    schema: TableSchema
+    tokenizer: Tokenizer
+    instruction: str = ""
+    texts: tuple[TextColumn, ...] = ()
+
+    @property
+    def token_ids(self) -> tuple[int, ...]:
+        """The tokenizer's id of each token of :meth:`encoding`; that of padding stands for nothing."""
+        return self._built[1]
+
+    def encoding(self) -> SentenceEncoding:
+        """The encoding, over the tokens that the table can use, numbered anew.
+
+        Raises
+        ------
+        InvalidInputError
+            The schema has no label, two names or two categories look the same to the tokenizer, or it has no token
+            for a digit.
+        """
+        return self._built[0]
+
+    @cached_property
+    def _built(self) -> tuple[SentenceEncoding, tuple[int, ...]]:
+        columns, names = _clauses(self.schema, self.texts)
+        n_features = len(self.schema.columns)
+        used = _UsedTokens(self.tokenizer)
+        named = (*names[:n_features], names[-1])
+        clauses = [_text_clause(column, name, used) for column, name in zip(columns, named, strict=True)]
+        _require_distinct([used.spell(f" {name} is") for name in names], names, "names of columns")
+        opening = used.spell(self.instruction) if self.instruction else ()
+        clauses[-1:-1] = self._free_clauses(names[n_features:-1], used)
+        prefixes, codings = zip(*clauses, strict=True)
+        texts = ("", *(self.tokenizer.decode([token]) for token in used.ids[1:]))
+        token_names = ("padding", *(repr(text) for text in texts[1:]))
+        return SentenceEncoding(token_names, tuple(prefixes), tuple(codings), texts, opening), used.ids
+
+    def _free_clauses(self, names: tuple[str, ...], used: _UsedTokens) -> list[tuple[Spelling, ValueCoding]]:
+        """Prefix and coding of each clause of free text; called last, the codings read what all of the table uses."""
+        if not names:
+            return []
+        prefixes = [used.spell(f" {name} is") for name in names]
+        spellings = {word: used.spell(word) for text in self.texts for word in text.raw_words}
+        separator, missing = used.character(_SEPARATOR), used.spell(f" {MISSING}")
+        shared = (self.tokenizer, used.numbers, spellings, separator, missing)
+        return [(prefix, FreeSubwordCoding(*shared, t.longest)) for prefix, t in zip(prefixes, self.texts, strict=True)]
+
+
+def _text_clause(column: Column, name: str, used: _UsedTokens) -> tuple[Spelling, ValueCoding]:
+    """Prefix and coding of one clause as text."""
+    separator, prefix = used.character(_SEPARATOR), used.spell(f" {name} is")
+    missing = (*used.spell(f" {MISSING}"), separator) if column.has_missing else None
+    if column.is_category:
+        texts = category_texts(column)
+        spellings = [used.spell(f" {category}") for category in texts]
+        absent = {} if missing is None else {MISSING: missing[:-1]}
+        _require_distinct([*spellings, *absent.values()], [*texts, *absent], f"column {column.name!r}")
+        return prefix, CategoryTextCoding(tuple((*s, separator) for s in spellings), missing)
+    letters = column_characters(column)
+    inside = {letter: used.character(letter) for letter in letters}
+    first = used.joined_to_a_space(letters)
+    if first is None:
+        prefix, first = (*prefix, *used.spell(" ")), inside
+    # Both begin behind the same prefix: where the space stands in it, "missing" is written without its own.
+    if missing is not None and first is inside:
+        missing = (*used.spell(MISSING), separator)
+    return prefix, NumberTextCoding(column, inside, first, separator, missing)
+
+
+def _require_distinct(spellings: Sequence[Spelling], texts: Sequence[str], where: str) -> None:
+    """Refuse names or values that a tokenizer writes alike or as nothing; `where` they stand begins the error."""
+    seen: dict[Spelling, str] = {}
+    for spelling, text in zip(spellings, texts, strict=True):
+        if spelling in seen or not spelling:
+            alike = f"{seen[spelling]!r} and {text!r} alike" if spelling in seen else f"{text!r} as nothing"
+            raise InvalidInputError(
+                f"{where}: the backbone's tokenizer writes {alike}; use clauses='tokens', which gives every column and "
+                "every category a token of its own."
+            )
+        seen[spelling] = text
+
+
+class _UsedTokens:
+    """Numbers the tokenizer's tokens in the order in which a table needs them."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._numbers: dict[int, int] = {}
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The tokenizer's ids by number; padding comes first."""
+        return (0, *self._numbers)
+
+    @property
+    def numbers(self) -> Mapping[int, int]:
+        """Number of each of the tokenizer's ids so far."""
+        return dict(self._numbers)
+
+    def spell(self, text: str) -> Spelling:
+        """Numbers of a text's tokens."""
+        return tuple(map(self._number, self._tokenizer.encode(text, add_special_tokens=False)))
+
+    def character(self, character: str) -> int:
+        """Number of the token that is exactly this character."""
+        token = self._single(character)
+        if token is None:
+            raise InvalidInputError(
+                f"the backbone's tokenizer has no token for {character!r} alone; use clauses='tokens'."
+            )
+        return self._number(token)
+
+    def joined_to_a_space(self, characters: str) -> dict[str, int] | None:
+        """Numbers of the tokens "space and character", or None where the tokenizer writes the space apart."""
+        tokens = {character: self._single(f" {character}") for character in characters}
+        if None in tokens.values():
+            return None
+        return {character: self._number(token) for character, token in tokens.items() if token is not None}
+
+    def _single(self, text: str) -> int | None:
+        """The one token of a text, if it has one and reads back."""
+        ids = self._tokenizer.encode(text, add_special_tokens=False)
+        return ids[0] if len(ids) == 1 and self._tokenizer.decode(ids) == text else None
+
+    def _number(self, token: int) -> int:
+        return self._numbers.setdefault(token, PADDING + 1 + len(self._numbers))

@@ -71,10 +71,7 @@ class Column:
     def from_series(cls, series: pd.Series[Any], name: ColumnName, kind: Kind | None = None) -> Column:
         """Read a column of any supported dtype and at least one row; kind None: the one that the dtype suggests.
 
-        Raises
-        ------
-        TableError
-            The column cannot be of this kind, or holds what no table may hold (infinite or nested cells).
+        `TableError` where it cannot be of this kind, or holds what no table may hold (infinite or nested cells).
         """
         fmt, plain = ColumnFormat.of(series, name), dense(series)
         chosen = kind or KINDS_OF[fmt.nature][0]
@@ -154,7 +151,7 @@ class Column:
         """Array of the categories at these codes, a missing cell where the code is behind the last one."""
         n = len(self.categories)
         listed = [*self.categories, None] if np.any(codes == n) else list(self.categories)
-        levels = pd.Series(listed, dtype=object).to_numpy()
+        levels = np.fromiter(listed, dtype=object, count=len(listed))
         return self.format.restore(levels, np.arange(len(levels)) == n, self.name).take(codes)
 
     def _lattice_of(self, seen: Array) -> NumberLattice:
@@ -372,13 +369,7 @@ class SetAside:
     """Whether the cells are free texts, which a model may read though it does not write them."""
 
     def restore(self, n_rows: int, parents: pd.DataFrame | None, index: pd.Index[Any] | None) -> pd.Series[Any]:
-        """Column of `n_rows` cells; copied ones are taken by position from `parents`.
-
-        Raises
-        ------
-        TableError
-            A copied column is not in `parents`, or these are not as many as the new rows.
-        """
+        """Column of `n_rows` cells; copied ones are taken by position from `parents`, one for each new row."""
         if self.column is not None:
             codes, gaps = np.zeros(n_rows, dtype=np.int64), np.full(n_rows, self.fill == "missing")
             return self.column.decode(codes, gaps, index)

@@ -251,13 +251,7 @@ class ColumnFormat:
         return mask
 
     def restore(self, cells: npt.NDArray[Any], missing: BoolArray, name: ColumnName) -> Any:
-        """Array of `dtype` from numbers, times (NumPy's, in UTC) or Python objects; anything where missing.
-
-        Raises
-        ------
-        TableError
-            A cell is missing and the dtype (such as int64) has no missing value.
-        """
+        """Array of `dtype` from numbers, times (NumPy's, in UTC) or Python objects; anything where missing."""
         dtype = self.dense_dtype
         if isinstance(dtype, np.dtype) and dtype.kind in "iub" and missing.any():
             raise TableError(
@@ -276,10 +270,11 @@ class ColumnFormat:
             present = pd.Index(cells[~missing], dtype=dtype.categories.dtype)
             positions[~missing] = dtype.categories.get_indexer(present)
             return pd.Categorical.from_codes(positions, dtype=dtype)
+        if isinstance(self.dtype, np.dtype) and (cells.dtype.kind != "O" or dtype.kind in "biuf"):
+            return _with_gaps(cells, missing).astype(dtype)
         if cells.dtype.kind in "iu" and missing.any():
             return dtype.construct_array_type()(cells, missing.copy())
-        plain = pd.Series(cells, dtype=cells.dtype)
-        plain = plain.mask(missing) if missing.any() else plain
+        plain = pd.Series(_with_gaps(cells, missing), dtype=cells.dtype)
         if self.timezone is not None and cells.dtype.kind == "M":
             plain = plain.dt.tz_localize("UTC").dt.tz_convert(self.timezone)
         return plain.astype(self.dtype).array
@@ -289,8 +284,7 @@ class ColumnFormat:
         listed = self._listed(cells)
         if self.arrow is not None:
             return _arrow_array(listed, missing, self.dtype)
-        restored = np.empty(len(listed), dtype=object)
-        restored[:] = listed
+        restored = np.fromiter(listed, dtype=object, count=len(listed))
         restored[missing] = _MISSING_OBJECTS[self.missing]
         return restored
 
@@ -308,6 +302,15 @@ class ColumnFormat:
 def _cast(numbers: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """Numbers in another NumPy type, rounded first where it is whole and they are not."""
     return (np.rint(numbers) if dtype.kind in "iu" and numbers.dtype.kind == "f" else numbers).astype(dtype)
+
+
+def _with_gaps(cells: npt.NDArray[Any], missing: BoolArray) -> npt.NDArray[Any]:
+    """Numbers, times or objects with NaN or NaT where missing."""
+    if not missing.any():
+        return cells
+    array = cells.copy()
+    array[missing] = "NaT" if cells.dtype.kind in "mM" else np.nan
+    return array
 
 
 def _arrow_array(cells: Any, missing: BoolArray, dtype: pd.ArrowDtype) -> Any:

@@ -47,7 +47,7 @@ class LabeledTable:
     task: Task = "classification"
 
     @staticmethod
-    def of(
+    def from_frame(
         frame: pd.DataFrame,
         label: str,
         source: str = "the table",
@@ -73,7 +73,7 @@ class LabeledTable:
         Examples
         --------
         >>> frame = pd.DataFrame({"age": [61, 35, 48, 50], "sick": ["no", "yes", None, "no"]})
-        >>> table = LabeledTable.of(frame, "sick")
+        >>> table = LabeledTable.from_frame(frame, "sick")
         >>> table.counts, table.dropped
         ({'no': 2, 'yes': 1}, 1)
         """

@@ -34,17 +34,11 @@ _GUESSED_TEXT = "it holds free text, which the backbone does not write; pass kin
 
 _GUESSED_ID = "nearly every cell is different, as in an identifier; pass its kind to write it all the same."
 
-_ID_ROWS = 20
-"""Fewer cells than this may all differ by chance: such a column is no identifier."""
+_ID_ROWS, _ID_SHARE = 20, 0.95
+"""An identifier has so many cells (fewer may all differ by chance), and more than this share of distinct ones."""
 
-_ID_SHARE = 0.95
-"""Share of distinct cells above which a column of strings or categories is an identifier."""
-
-_TEXT_SHARE = 0.5
-"""Share of distinct cells above which a column of strings may be free text."""
-
-_TEXT_WORDS = 4.0
-"""Mean number of words per distinct cell from which on such a column is free text."""
+_TEXT_SHARE, _TEXT_WORDS = 0.5, 4.0
+"""Free text has more than this share of distinct cells, and at least so many words in them on average."""
 
 _WORDS_SAMPLED = 5_000
 """Distinct strings whose words are counted: enough for a mean, and fast."""
@@ -95,8 +89,7 @@ class TableSchema:
         kinds
             Kinds of columns that the user knows better than the dtype does.
         max_columns
-            Features written at most; further ones are set aside. Rows of more than 256 are longer than small language
-            models read.
+            Features written at most, further ones are set aside; small language models read no more than about 256.
 
         Raises
         ------
@@ -121,7 +114,7 @@ class TableSchema:
         return cls(tuple(read), columns, label_column, tuple(p for p in read.values() if isinstance(p, SetAside)))
 
     @classmethod
-    def of_labelled(cls, X: pd.DataFrame, y: pd.Series[Any], kinds: Kinds | None = None) -> TableSchema:
+    def from_labeled(cls, X: pd.DataFrame, y: pd.Series[Any], kinds: Kinds | None = None) -> TableSchema:
         """Schema of features and their labels; a label without a name is called "label". See :meth:`from_frame`."""
         name = y.name if isinstance(y.name, str) and y.name else "label"
         while name in X.columns:
@@ -129,13 +122,7 @@ class TableSchema:
         return cls.from_frame(X.assign(**{name: y.to_numpy() if y.dtype == object else y.array}), name, kinds)
 
     def encode(self, df: pd.DataFrame, *, unknown: Unknown = "refuse") -> Cells:
-        """Written features of a frame as plain arrays; other columns are ignored.
-
-        Raises
-        ------
-        TableError
-            A written feature is absent, or holds a value that the schema does not know.
-        """
+        """Written features of a frame as plain arrays, see :meth:`Column.encode`; other columns are ignored."""
         pairs = [column.encode(column_of(df, column.name), unknown=unknown) for column in self.columns]
         missing = np.zeros((len(df), len(pairs)), dtype=bool)
         for j, (_, mask) in enumerate(pairs):
@@ -154,7 +141,7 @@ class TableSchema:
         parents
             One row per row of `cells`, from which copied columns are taken by position; needed only where there are.
         index
-            Of the frame; None: 0 .. n - 1.
+            None: 0 .. n - 1.
 
         Raises
         ------
@@ -168,15 +155,7 @@ class TableSchema:
         return pd.DataFrame({name: restored[name] for name in self.names}, index=rows, copy=False)
 
     def encode_label(self, y: pd.Series[Any]) -> IntArray:
-        """Classes as int64 codes into ``label.categories``.
-
-        Raises
-        ------
-        TableError
-            A class is missing or was not seen when the schema was made.
-        InvalidInputError
-            The schema has no label.
-        """
+        """Classes as int64 codes into ``label.categories``; `TableError` where one is missing or new."""
         codes, missing = self._known_label().encode(y)
         if missing.any():
             raise TableError(f"the label {self._known_label().name!r} is missing in {missing.sum()} rows: drop them.")
@@ -188,13 +167,7 @@ class TableSchema:
         return self._known_label().decode(classes, np.zeros(len(classes), dtype=bool), index)
 
     def to_dict(self) -> dict[str, Any]:
-        """State that ``json.dumps`` accepts.
-
-        Raises
-        ------
-        InvalidInputError
-            A category is of a type that cannot be stored (a tuple, a user's own class, ...).
-        """
+        """State that ``json.dumps`` accepts; `InvalidInputError` where a category cannot be stored (a tuple, ...)."""
         return {
             "names": list(self.names),
             "columns": [column_to_dict(column) for column in self.columns],
@@ -204,13 +177,7 @@ class TableSchema:
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> TableSchema:
-        """The schema that :meth:`to_dict` wrote.
-
-        Raises
-        ------
-        StoredStateError
-            The state is incomplete or damaged.
-        """
+        """The schema that :meth:`to_dict` wrote; `StoredStateError` where the state is damaged."""
         try:
             return cls(
                 tuple(state["names"]),

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.special import softmax
 
 from imbllm_autogluon.classification.calibration import (
-    FEWEST_TO_HOLD_OUT,
+    _FEWEST_TO_HOLD_OUT,
     LabelCalibration,
     _fitted_scaling,
     _matching_biases,
@@ -268,6 +268,6 @@ def test_the_share_of_a_class_is_held_out_and_none_of_a_small_one(n: int, share:
 
 
 def test_held_out_rows_are_drawn_by_the_seed() -> None:
-    codes = np.zeros(2 * FEWEST_TO_HOLD_OUT, dtype=np.int64)
+    codes = np.zeros(2 * _FEWEST_TO_HOLD_OUT, dtype=np.int64)
     first, again, other = (held_out_rows(codes, [0], 0.3, seed).tolist() for seed in (1, 1, 2))
     assert first == again != other

@@ -10,7 +10,7 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from imbllm_autogluon.classification.config import ClassifierConfig
-from imbllm_autogluon.classification.features import MOST_LEVELS, FirstStage, RowEncoder
+from imbllm_autogluon.classification.features import _MOST_LEVELS, FirstStage, RowEncoder
 from imbllm_autogluon.tables import TableSchema
 from tests.classification.tables import Table, mixed, noise
 
@@ -22,7 +22,7 @@ BUILT_IN = ["boosting", "logistic"]
 
 def staged(X: pd.DataFrame, y: pd.Series[Any], classifier: Any) -> tuple[FirstStage, pd.DataFrame]:
     """The stage, and the guesses on the rows it learned."""
-    schema = TableSchema.of_labelled(X, y)
+    schema = TableSchema.from_labeled(X, y)
     stage = FirstStage(classifier, schema, 0)
     return stage, stage.fit(X, schema.encode_label(y))
 
@@ -82,7 +82,7 @@ def test_the_same_seed_gives_the_same_guesses(classifier: str) -> None:
 
 def awkward() -> Table:
     """Missing cells, a column of nothing but gaps and one constant, more categories than boosting takes."""
-    X, y = mixed(2 * MOST_LEVELS + 10)
+    X, y = mixed(2 * _MOST_LEVELS + 10)
     many = [f"street {i // 2}" for i in range(len(X))]
     X = X.assign(street=many, empty=np.nan, same=1).mask(np.random.default_rng(1).random((len(X), 6)) < 0.1)
     return X.assign(street=many), y

@@ -112,9 +112,9 @@ def test_samples_of_very_many_rows_are_smaller_and_the_error_is_that_of_all_rows
 ) -> None:
     values = np.random.default_rng(0).normal(size=4000)
     codes = np.zeros(4000, dtype=np.int64)
-    monkeypatch.setattr(logit_adjustment, "N_SAMPLES", 400)
+    monkeypatch.setattr(logit_adjustment, "_N_SAMPLES", 400)
     whole = redrawn_rows(codes, "test")
-    monkeypatch.setattr(logit_adjustment, "MOST_ROWS", 500)
+    monkeypatch.setattr(logit_adjustment, "_MOST_ROWS", 500)
     part = redrawn_rows(codes, "test")
     assert len(part.samples[0]) == 500
     errors = [drawn.error([values[rows].mean() for rows in drawn.samples]) for drawn in (whole, part)]

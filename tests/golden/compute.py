@@ -78,9 +78,9 @@ def jobs(folder: Path) -> Iterator[tuple[str, FitJob]]:
     yield (
         "two classes",
         FitJob(
-            LabeledTable.of(people(two, 0), "label", "rows"),
+            LabeledTable.from_frame(people(two, 0), "label", "rows"),
             folder / "two",
-            LabeledTable.of(people(two, 1), "label", "test"),
+            LabeledTable.from_frame(people(two, 1), "label", "test"),
             families=("LR",),
             settings=QUICK,
             **shared,
@@ -89,7 +89,7 @@ def jobs(folder: Path) -> Iterator[tuple[str, FitJob]]:
     yield (
         "several classes",
         FitJob(
-            LabeledTable.of(people({"a": 80, "b": 30, "c": 16}, 2), "label", "rows"),
+            LabeledTable.from_frame(people({"a": 80, "b": 30, "c": 16}, 2), "label", "rows"),
             folder / "several",
             families=("LR",),
             settings={"method": "great", **QUICK},
@@ -106,9 +106,9 @@ def jobs(folder: Path) -> Iterator[tuple[str, FitJob]]:
     yield (
         "a target",
         FitJob(
-            LabeledTable.of(houses(120, 0), "price", "rows", task="regression"),
+            LabeledTable.from_frame(houses(120, 0), "price", "rows", task="regression"),
             folder / "target",
-            LabeledTable.of(houses(60, 1), "price", "test", task="regression"),
+            LabeledTable.from_frame(houses(60, 1), "price", "test", task="regression"),
             families=("GBM",),
             settings={"method": "smogn", "n_bins": 8},
             latent_diff=latent_diff,

@@ -90,7 +90,7 @@ def mixed_table(sizes: dict[object, int], seed: int = 0) -> pd.DataFrame:
 
 
 def labelled(sizes: dict[object, int], seed: int = 0, source: str = "rows.csv") -> LabeledTable:
-    return LabeledTable.of(mixed_table(sizes, seed), "label", source)
+    return LabeledTable.from_frame(mixed_table(sizes, seed), "label", source)
 
 
 def tiny_job(train: LabeledTable, out: Path, **options: Any) -> FitJob:
@@ -108,7 +108,7 @@ def houses(n: int = 150, seed: int = 0) -> pd.DataFrame:
 
 
 def target_table(n: int = 150, seed: int = 0, source: str = "houses.csv") -> LabeledTable:
-    return LabeledTable.of(houses(n, seed), "price", source, task="regression")
+    return LabeledTable.from_frame(houses(n, seed), "price", source, task="regression")
 
 
 def tiny_target_job(train: LabeledTable, out: Path, **options: Any) -> FitJob:
@@ -123,7 +123,7 @@ def binary_outcome(out: Path) -> FitOutcome:
     test = mixed_table({"no": 60, "yes": 20}, seed=1)
     test.loc[5, "label"] = None
     known = LabeledTable.known_rows(test, "label", "test.csv")
-    return tiny_job(LabeledTable.of(train, "label", "rows.csv"), out, test=known).run()
+    return tiny_job(LabeledTable.from_frame(train, "label", "rows.csv"), out, test=known).run()
 
 
 @reported_once
@@ -152,7 +152,7 @@ def many_kinds(out: Path) -> FitOutcome:
     table["since"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, n), unit="D")
     table["amount"] = table["amount"].mask(rng.random(n) < 0.1)
     table["note"] = [" ".join(rng.choice(["paid", "late", "asked", "twice", "for"], 6)) + f" {i}" for i in range(n)]
-    return tiny_job(LabeledTable.of(table, "label", "rows.csv"), out, families=("KNN",), folds=0).run()
+    return tiny_job(LabeledTable.from_frame(table, "label", "rows.csv"), out, families=("KNN",), folds=0).run()
 
 
 @reported_once
@@ -162,7 +162,9 @@ def target_outcome(out: Path) -> FitOutcome:
     train.loc[3, "price"] = None
     test.loc[5, "price"] = None
     known = LabeledTable.known_rows(test, "price", "test.csv", task="regression")
-    return tiny_target_job(LabeledTable.of(train, "price", "houses.csv", task="regression"), out, test=known).run()
+    return tiny_target_job(
+        LabeledTable.from_frame(train, "price", "houses.csv", task="regression"), out, test=known
+    ).run()
 
 
 @reported_once

@@ -97,7 +97,7 @@ def test_a_class_of_one_row_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_a_test_table_must_hold_the_columns_of_training(tmp_path: Path) -> None:
-    test = LabeledTable.of(mixed_table(BINARY).drop(columns=["city", "visits"]), "label", "test.csv")
+    test = LabeledTable.from_frame(mixed_table(BINARY).drop(columns=["city", "visits"]), "label", "test.csv")
     with pytest.raises(TableError, match=r"test.csv lacks 2 column\(s\) of rows.csv: visits, city"):
         FitJob(labelled(BINARY), tmp_path / "fit", test=test)
 

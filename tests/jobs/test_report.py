@@ -271,7 +271,7 @@ def test_rows_that_cannot_be_judged_cost_only_their_own_section(monkeypatch: pyt
     def refuse(*_: object, **__: object) -> None:
         raise TableError("odd rows.")
 
-    monkeypatch.setattr(module, "_section", refuse)
+    monkeypatch.setattr(module, "_judged", refuse)
     found, _ = _rows_facts(binary_outcome().predictor)
     assert found == {"reason": "The rows of fold S1F1 could not be judged: odd rows."}
 

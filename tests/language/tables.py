@@ -19,7 +19,7 @@ from tests.language.pretrained import Architecture, Spaces, causal_model, tokeni
 if TYPE_CHECKING:
     from imbllm_autogluon.language.model import TableLanguageModel
     from imbllm_autogluon.sentences import SentenceEncoding
-    from imbllm_autogluon.sentences.value_codings import Numbers
+    from imbllm_autogluon.sentences.values import Numbers
 
 Writing = Literal["bins", "digits", "text apart", "text joined", "bins, fused", "digits, fused"]
 """How a table is written: in tokens of its own, or as text by one of two tokenizers."""

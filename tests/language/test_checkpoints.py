@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from imbllm_autogluon.errors import StoredStateError
 from imbllm_autogluon.language.checkpoints import Checkpoint
-from imbllm_autogluon.language.model import WARM_UP, TableLanguageModel, restore_warm
+from imbllm_autogluon.language.model import TableLanguageModel, restore_warm
 from imbllm_autogluon.language.training import Trainer
 from tests.language.pretrained import save_pretrained
 from tests.language.tables import TINY, clauses_of, vocabulary_of
@@ -298,8 +298,8 @@ def test_the_second_training_skips_the_warm_up_and_ends_with_the_same_weights(tm
     assert set(steps) == {"minority"}
     assert same(alone, first)
     assert same(alone, second)
-    assert second.curves[WARM_UP] == first.curves[WARM_UP]
-    assert list(second.curves) == [WARM_UP, "minority"]
+    assert second.curves["warm-up"] == first.curves["warm-up"]
+    assert list(second.curves) == ["warm-up", "minority"]
 
 
 def test_what_follows_the_warm_up_may_differ(tmp_path: Path) -> None:

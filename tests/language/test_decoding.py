@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.sentences import SentenceEncoding
-    from imbllm_autogluon.sentences.value_codings import Numbers
+    from imbllm_autogluon.sentences.values import Numbers
     from tests.language.pretrained import Architecture
 
 FRAME = table()

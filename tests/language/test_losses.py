@@ -12,7 +12,7 @@ import torch
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.losses import LabelLoss, LabelObjective, SentenceLoss, ValueLoss, _ColumnTokens
 from imbllm_autogluon.sentences import PADDING, AutomatonTables, Sentences, draw_orders
-from imbllm_autogluon.sentences.automaton import one_of
+from imbllm_autogluon.sentences.automata import one_of
 from tests.language.tables import FUSED, WRITINGS, Writing, random_model, table, written
 from tests.products import cases
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.sentences import Clauses
-    from imbllm_autogluon.sentences.value_codings import Numbers
+    from imbllm_autogluon.sentences.values import Numbers
 
 FRAME = table()
 

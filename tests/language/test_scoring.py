@@ -15,7 +15,7 @@ from imbllm_autogluon.language.decoding import ConstrainedDecoder
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.language.scoring import log_likelihoods, score_values
 from imbllm_autogluon.sentences import PADDING, draw_orders
-from imbllm_autogluon.sentences.value_codings import padded
+from imbllm_autogluon.sentences.values import padded
 from tests.language.tables import (
     FUSED,
     LABEL,

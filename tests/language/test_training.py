@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ from tests.products import cases
 
 if TYPE_CHECKING:
     from imbllm_autogluon.sentences import SentenceEncoding, Sentences
-    from imbllm_autogluon.sentences.value_codings import Numbers
+    from imbllm_autogluon.sentences.values import Numbers
 
 
 def loss_by_hand(model: Any, encoding: SentenceEncoding, sentences: Sentences) -> tuple[float, int]:
@@ -122,19 +121,6 @@ def test_the_learning_rate_rises_falls_to_a_tenth_and_never_exceeds_its_peak(mon
     assert max(rates) == pytest.approx(1e-3)
     assert (np.diff(rates[peak + 1 :]) < 0).all()
     assert rates[-1] == pytest.approx(1e-4, rel=0.2)
-
-
-def test_transformers_has_nothing_to_warn_of(caplog: pytest.LogCaptureFixture) -> None:
-    """It warns of padding without a mask, which would reach the user once in each process."""
-    small = SmallTable("digits", n_absent=3)
-    logger = logging.getLogger("transformers")
-    logger.addHandler(caplog.handler)
-    vars(logging.Logger)["warning_once"].cache_clear()
-    try:
-        small.trainer(random_model("gpt2", small.encoding)).run(small.stage(1))
-    finally:
-        logger.removeHandler(caplog.handler)
-    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 @pytest.mark.parametrize(("numbers", "rows"), cases(["bins", "digits"], [1, 7, 32, 59, 60, 1000], together=1))

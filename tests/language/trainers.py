@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imbllm_autogluon.sentences import Clauses, SentenceEncoding, Sentences
-    from imbllm_autogluon.sentences.value_codings import Numbers
+    from imbllm_autogluon.sentences.values import Numbers
 
 FRAME = table()
 CPU = torch.device("cpu")

@@ -15,14 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling import filters
-from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.filters import (
     KnownRows,
     NearRows,
     PlausibilityFilter,
-    PlausibilityJudge,
+    PlausibilityForest,
     reject_until,
 )
 from imbllm_autogluon.oversampling.great import GReaT
@@ -228,11 +226,11 @@ def test_rows_of_rare_targets_keep_their_distance_too() -> None:
     assert sum(entry.near_copies_dropped for entry in writer.report.classes) > 0
 
 
-def low_and_high(n: int = 200) -> PlausibilityJudge:
+def low_and_high(n: int = 200) -> PlausibilityForest:
     """Class 0 lies in 0 to 1, the rare class 1 in 2 to 3."""
     rng = np.random.default_rng(0)
     codes = (rng.random(n) < 0.2).astype(np.int64)
-    return PlausibilityJudge.from_fold(numbers(rng.random(n) + 2.0 * codes), codes, seed=3)
+    return PlausibilityForest(numbers(rng.random(n) + 2.0 * codes), codes, seed=3)
 
 
 def test_a_row_like_those_of_its_class_has_ratio_one_and_a_row_of_another_class_next_to_none() -> None:
@@ -252,9 +250,7 @@ def test_ratios_are_those_of_the_forests_own_shares() -> None:
 
 def test_a_class_is_not_less_likely_for_being_rare() -> None:
     codes = np.repeat([0, 1], [4000, 400]).astype(np.int64)
-    judge = PlausibilityJudge.from_fold(
-        numbers(np.random.default_rng(1).normal(size=4400) + 2.0 * codes), codes, seed=0
-    )
+    judge = PlausibilityForest(numbers(np.random.default_rng(1).normal(size=4400) + 2.0 * codes), codes, seed=0)
     nearer = numbers(np.linspace(1.5, 1.7, 50))  # 3 times as likely under class 1, which has a tenth of the rows
     assert judge.ratios(nearer, 1).mean() > 0.7
     assert judge.ratios(nearer, 0).mean() < 0.6
@@ -262,14 +258,14 @@ def test_a_class_is_not_less_likely_for_being_rare() -> None:
 
 def test_missing_values_tell_of_a_class_too() -> None:
     codes = np.repeat([0, 1], 50).astype(np.int64)
-    judge = PlausibilityJudge.from_fold(numbers(np.zeros(100), codes == 1), codes, seed=0)
+    judge = PlausibilityForest(numbers(np.zeros(100), codes == 1), codes, seed=0)
     assert judge.ratios(numbers([0.0, 0.0], [True, False]), 1).round(2).tolist() == [1.0, 0.0]
 
 
 def test_numbers_of_any_size_are_judged() -> None:
     values = np.array([1e300, -1e300, 2.0**60, 2.0**60 + 4096] * 20)
     codes = np.array([0, 0, 0, 1] * 20, dtype=np.int64)
-    judge = PlausibilityJudge.from_fold(numbers(values), codes, seed=0)
+    judge = PlausibilityForest(numbers(values), codes, seed=0)
     assert judge.ratios(numbers(values[:4]), 1).round(1).tolist() == [0.0, 0.0, 0.0, 1.0]
 
 
@@ -291,7 +287,7 @@ def test_the_same_seed_gives_the_same_ratios_and_a_pickle_keeps_them() -> None:
 def test_of_very_many_rows_the_frequent_classes_are_thinned_out_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filters, "_MOST_LEARNED", 60)
     codes = np.repeat([0, 1, 2], [500, 100, 8]).astype(np.int64)
-    judge = PlausibilityJudge.from_fold(numbers(np.arange(608.0)), codes, seed=0)
+    judge = PlausibilityForest(numbers(np.arange(608.0)), codes, seed=0)
     assert np.bincount(judge.codes).tolist() == [26, 26, 8]
     assert (np.repeat([0, 1, 2], [500, 100, 8])[judge.cells.values[0].astype(int)] == judge.codes).all()
 
@@ -340,9 +336,3 @@ def test_bins_of_a_target_are_no_classes_to_tell_apart() -> None:
     writer = TargetImbLLM(quick(plausibility=None), random_state=0).fit(X, y, TargetBins.fit(y, n_bins=3), {2: 8})
     writer.sample()
     assert writer.report.classes[0].implausible_dropped == 0
-
-
-@pytest.mark.parametrize("value", [-0.1, 1.5, float("nan"), "half"])
-def test_other_values_than_shares_are_refused(value: object) -> None:
-    with pytest.raises(InvalidInputError, match="plausibility"):
-        GeneratorConfig.from_flat({"plausibility": value})

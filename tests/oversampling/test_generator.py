@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
-from imbllm_autogluon.oversampling.generator import LanguageGenerator, training_progress
+from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError
+from imbllm_autogluon.oversampling.generator import LanguageGenerator
+from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.methods import GENERATORS
 from tests.oversampling.tables import expect_legal, labels, mixed, quick
 
@@ -43,11 +44,15 @@ def test_counts_asked_for_later_are_exact_and_rows_legal(make: Make) -> None:
         ({}, "counts is empty; name at least one of the labels"),
         ({"z": 3}, "counts name the label 'z'"),
         ({"b": 1.5}, "counts ask for 1.5 rows of 'b'"),
+        ({"b": -1}, "counts ask for -1 rows of 'b'; a count must be 0, 1, 2"),
     ],
 )
 def test_counts_that_mean_nothing_are_refused(make: Make, counts: dict[Any, Any], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         fitted(make, counts)
+    generator = fitted(make, {"b": 1, "c": 1})
+    with pytest.raises(InvalidInputError, match=message):
+        generator.sample(counts)
 
 
 @every_method
@@ -60,6 +65,30 @@ def test_only_classes_it_was_fitted_for_can_be_written(make: Make) -> None:
 def test_a_class_of_one_row_is_refused(make: Make) -> None:
     with pytest.raises(ClassTooSmallError, match=r"class 'b' has 1 row\(s\)"):
         make(quick()).fit(mixed(41), labels(40, 1), {"b": 5})
+
+
+@every_method
+def test_the_same_seed_gives_identical_rows_and_another_seed_others(make: Make) -> None:
+    first, again, other = (make(quick(), random_state=seed).fit(X, Y, {"c": 9}).sample()[0] for seed in (1, 1, 2))
+    pd.testing.assert_frame_equal(first, again)
+    assert not first.equals(other)
+
+
+@every_method
+def test_a_missing_label_is_refused(make: Make) -> None:
+    with pytest.raises(TableError, match="is missing in 1 rows"):
+        make(quick()).fit(X, Y.mask(Y.index == 4), {"c": 3})
+
+
+@every_method
+def test_small_classes_are_interpolated_beside_larger_ones(make: Make) -> None:
+    table, y = mixed(83), labels(60, 20, 3)
+    generator = make(quick(), random_state=0).fit(table, y, {"b": 12, "c": 9})
+    rows, written = generator.sample()
+    assert written.value_counts().to_dict() == {"b": 12, "c": 9}
+    assert [entry.method for entry in generator.report.classes] == ["language model", "interpolation"]
+    assert generator.report.classes[1].acceptance_rate is None
+    expect_legal(generator, rows, table)
 
 
 @every_method
@@ -78,6 +107,7 @@ def test_other_settings_of_sampling_leave_the_first_generator_as_it_is(make: Mak
     warmer = generator.with_config(quick(temperature=9.0), threads=1)
     assert type(warmer) is make
     assert not warmer.sample()[0].equals(before)
+    assert warmer.report.classes[0].requested == 40
     pd.testing.assert_frame_equal(generator.sample()[0], before)
     assert generator.report.classes[0].requested == 40
 
@@ -96,7 +126,7 @@ def test_a_bar_is_shown_only_where_asked_for(
     switch: str, shown: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("IMBLLM_PROGRESS", switch)
-    with training_progress(3) as count:
+    with ImbLLM()._learner.progress(3) as count:
         count(1)
     captured = capsys.readouterr()
     assert ("imbllm training" in captured.err) is shown

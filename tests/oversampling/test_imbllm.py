@@ -18,11 +18,9 @@ from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.decoding import JointDecoder
-from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.methods import load_generator, save_generator
-from imbllm_autogluon.oversampling.prompts import PromptPool
-from tests.oversampling.tables import QUICK, expect_legal, fitted, labels, mixed, quick
+from tests.oversampling.tables import expect_legal, fitted, labels, mixed, quick
 from tests.tables.frames import frames
 
 pytestmark = pytest.mark.usefixtures("uniform_backbone")
@@ -85,14 +83,6 @@ def test_rows_are_matched_by_position_whatever_the_indices_say() -> None:
     pd.testing.assert_frame_equal(plain, odd)
 
 
-@pytest.mark.real_backbone
-def test_the_same_seed_gives_identical_rows_and_another_seed_others() -> None:
-    X, y = mixed(60), labels(45, 15)
-    first, again, other = (fitted(X, y, {"b": 30}, seed=seed).sample()[0] for seed in (1, 1, 2))
-    pd.testing.assert_frame_equal(first, again)
-    assert not first.equals(other)
-
-
 def test_a_sample_repeats_unless_it_is_given_a_seed_of_its_own() -> None:
     generator = fitted(mixed(60), labels(45, 15), {"b": 30})
     first, again = generator.sample()[0], generator.sample()[0]
@@ -143,17 +133,6 @@ def test_a_time_limit_stops_training_but_not_the_rows() -> None:
     assert len(generator.sample()[0]) == 30
 
 
-@pytest.mark.real_backbone
-def test_fitting_again_forgets_the_first_table() -> None:
-    X, y = mixed(90), labels(60, 18, 12)
-    generator = ImbLLM(quick(), random_state=0).fit(X, y, {"b": 5})
-    generator.sample()
-    generator.fit(X, y, {"c": 4})
-    assert [entry.label for entry in generator.report.classes] == ["c"]
-    assert generator.report.sampling_tokens == 0
-    pd.testing.assert_frame_equal(generator.sample()[0], fitted(X, y, {"c": 4}).sample()[0])
-
-
 def test_interpolated_rows_are_written_with_label_and_numbers_alone_where_asked() -> None:
     X, y = mixed(60), labels(45, 15)
     everything, continuous = (
@@ -201,31 +180,6 @@ def test_the_label_comes_first_and_every_batch_is_as_large_as_allowed(monkeypatc
     assert max(len(prompts.tokens) for prompts in seen) == 20
 
 
-def test_prompts_know_which_rows_are_real(monkeypatch: pytest.MonkeyPatch) -> None:
-    pools: list[PromptPool] = []
-
-    def recorded(*parts: Any) -> PromptPool:
-        pools.append(PromptPool(*parts))
-        return pools[-1]
-
-    monkeypatch.setattr("imbllm_autogluon.oversampling.prompts.PromptPool", recorded)
-    fitted(mixed(60), labels(45, 15), {"b": 30}).sample()
-    assert {(pool.n_real, len(pool.clauses.tokens)) for pool in pools} == {(15, 45)}
-
-
-def test_other_settings_of_sampling_share_the_trained_model_and_not_the_report() -> None:
-    generator = fitted(mixed(60), labels(45, 15), {"b": 30})
-    before = generator.sample()[0]
-    hot = GeneratorConfig.from_flat({**QUICK, "temperature": 50.0, "conditioning": "y"})
-    other = generator.with_config(hot, threads=1)
-    rows = other.sample()[0]
-    assert not rows.equals(before)
-    assert [entry.made for entry in generator.report.classes] == [30]
-    assert [entry.made for entry in other.report.classes] == [60]
-    pd.testing.assert_frame_equal(generator.sample()[0], before)
-    assert [entry.made for entry in generator.report.classes] == [60]
-
-
 @pytest.mark.parametrize(
     "y",
     [
@@ -246,29 +200,6 @@ def test_labels_of_any_dtype_keep_it(y: pd.Series[Any]) -> None:
     assert new_labels.name == y.name
     assert new_labels.tolist() == [rare] * 12
     assert list(rows.columns) == list(X.columns)
-
-
-@pytest.mark.parametrize(
-    ("counts", "message"),
-    [
-        ({"q": 3}, r"counts name the label 'q'; the labels are: \['a', 'b'\]"),
-        ({"b": -1}, r"counts ask for -1 rows of 'b'; a count must be 0, 1, 2"),
-        ({"b": 2.5}, r"counts ask for 2\.5 rows of 'b'"),
-        ({}, r"counts is empty; name at least one of the labels: \['a', 'b'\]"),
-    ],
-)
-def test_bad_counts_are_refused_with_what_is_allowed(counts: dict[str, int], message: str) -> None:
-    X, y = mixed(40), labels(30, 10)
-    with pytest.raises(InvalidInputError, match=message):
-        fitted(X, y, counts)
-    generator = fitted(X, y, {"a": 1, "b": 1})
-    with pytest.raises(InvalidInputError, match=message):
-        generator.sample(counts)
-
-
-def test_only_fitted_classes_can_be_sampled() -> None:
-    with pytest.raises(InvalidInputError, match=r"counts name the label 'a'; the labels are: \['b'\]"):
-        fitted(mixed(40), labels(30, 10), {"b": 2}).sample({"a": 3})
 
 
 def test_labels_of_another_length_are_refused() -> None:

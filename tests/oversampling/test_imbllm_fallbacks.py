@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
+from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.filters import KnownRows
 from imbllm_autogluon.oversampling.interpolation import MixedSpace
 from tests.oversampling.tables import expect_legal, fitted, labels, mixed
@@ -56,11 +56,6 @@ def test_where_every_legal_row_is_real_copies_are_kept_and_reported() -> None:
     report = generator.report.classes[0]
     assert len(rows) == 25
     assert (report.copies_kept, report.copies_dropped) == (25, 25 * (KnownRows.rounds - 1))
-
-
-def test_a_class_of_one_row_is_refused_with_the_remedy() -> None:
-    with pytest.raises(ClassTooSmallError, match=r"class 'b' has 1 row\(s\); at least 2 are needed .* Collect more"):
-        fitted(mixed(41), labels(40, 1), {"b": 5})
 
 
 def test_a_class_without_rows_is_refused() -> None:

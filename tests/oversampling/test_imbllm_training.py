@@ -97,16 +97,6 @@ def test_classes_too_small_to_spare_rows_learn_from_all() -> None:
     assert report.held_out_losses == {}
 
 
-def test_a_generator_with_held_out_rows_survives_storage(tmp_path: Path) -> None:
-    generator = fitted(X.assign(id=[f"id {i}" for i in range(120)]), Y, COUNTS, held_out=0.25)
-    save_generator(generator, tmp_path)
-    loaded = load_generator(tmp_path)
-    assert {code: rows.held_out for code, rows in loaded._table.classes.items()} == {
-        code: rows.held_out for code, rows in generator._table.classes.items()
-    }
-    pd.testing.assert_frame_equal(loaded.sample()[0], generator.sample()[0])
-
-
 @pytest.mark.parametrize(("epochs", "steps"), [(0.01, 1), (1, 4), (2.5, 8)])
 def test_epochs_count_the_passes_over_real_and_interpolated_rows(epochs: float, steps: int) -> None:
     generator = fitted(X, Y, {"b": 20}, epochs=epochs, batch_size=16, interpolation_ratio=0.5)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imbllm_autogluon.oversampling.config import ConditioningConfig
-from imbllm_autogluon.oversampling.prompts import _SMALLEST_BATCH, PromptBatch, PromptPool
+from imbllm_autogluon.oversampling.prompts import _SMALLEST_BATCH, PromptPool, _PromptBatch
 from imbllm_autogluon.sentences import Clauses
 from tests.oversampling.tables import mixed, read
 
@@ -33,12 +33,12 @@ def pool_of(cells: Cells = CELLS, n_features: int = N_FEATURES) -> PromptPool:
 
 def batches(
     n_rows: int, most: int = 1000, seed: int = 0, pool: PromptPool | None = None, **settings: Any
-) -> list[PromptBatch]:
+) -> list[_PromptBatch]:
     rng = np.random.default_rng(seed)
     return list((pool or pool_of()).batches(n_rows, ConditioningConfig(**settings), most, rng))
 
 
-def sizes(found: list[PromptBatch]) -> list[int]:
+def sizes(found: list[_PromptBatch]) -> list[int]:
     return [len(batch.prompts.tokens) for batch in found]
 
 

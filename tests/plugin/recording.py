@@ -1,4 +1,4 @@
-"""A model class that remembers exactly what its ``_fit`` was given."""
+"""What a model, or a stacked twin, was given."""
 
 from __future__ import annotations
 
@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from autogluon.core.models import AbstractModel
 
+from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.plugin.original_features import stack_features
+from imbllm_autogluon.plugin.stage import FoldOversampler
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
+    import pytest
+
+    from imbllm_autogluon.rebalancing import FoldRows, OversamplingPlan
 
 
 class RecordingModel(AbstractModel):
@@ -35,3 +44,29 @@ class SplittingModel(RecordingModel):
 
     ag_key = "TABM"
     ag_name = "Splitting"
+
+
+class Watched:
+    """Rows of stacked folds, and the number of generators trained by then."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.folds: list[tuple[pd.DataFrame, pd.Series, FoldRows, list[Any], OversamplingPlan]] = []
+        self.trained = 0
+        rows_of: Callable[..., Any] = FoldOversampler.rows
+        train: Callable[..., Any] = ImbLLM.fit
+
+        def watch(
+            oversampler: FoldOversampler, model: Any, X: pd.DataFrame, y: pd.Series, plan: OversamplingPlan, *rest: Any
+        ) -> FoldRows:
+            rows: FoldRows = rows_of(oversampler, model, X, y, plan, *rest)
+            stack = stack_features(oversampler.metadata, X)
+            if stack:
+                self.folds.append((X, y, rows, stack, plan))
+            return rows
+
+        def count(generator: ImbLLM, *args: Any, **kwargs: Any) -> Any:
+            self.trained += 1
+            return train(generator, *args, **kwargs)
+
+        patch.setattr(FoldOversampler, "rows", watch)
+        patch.setattr(ImbLLM, "fit", count)

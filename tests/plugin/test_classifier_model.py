@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from autogluon.common.space import Categorical, Int
-from autogluon.core.utils.exceptions import ConstraintViolationError, TimeLimitExceeded
+from autogluon.core.utils.exceptions import TimeLimitExceeded
 from autogluon.tabular import TabularPredictor
-from autogluon.tabular.registry import ag_model_registry
 from autogluon.tabular.testing import FitHelper
 from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
@@ -21,7 +20,6 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin import classifier_model
 from imbllm_autogluon.plugin.classifier_model import _SEARCHED_MEASURES, ClassifierModel
 from imbllm_autogluon.plugin.presets import make_preset
-from imbllm_autogluon.plugin.twins import has_twin
 from tests.fresh import run_afresh
 from tests.language.pretrained import save_pretrained
 from tests.plugin.classifier_fits import NAME, QUICK, alone, children, codes, fit, with_notes
@@ -248,10 +246,6 @@ def test_bad_settings_are_refused_when_the_model_is_made(settings: dict[str, Any
         ClassifierModel(hyperparameters=settings)
 
 
-def test_settings_may_be_search_spaces() -> None:
-    ClassifierModel(hyperparameters={"weighting": Categorical("none", "inverse"), "steps": Int(1, 5)})
-
-
 @pytest.mark.parametrize("backbone", ["compact", "smollm2"])
 def test_the_defaults_of_its_search_spaces_are_the_fit_without_a_search(backbone: str, tmp_path: Path) -> None:
     model = ClassifierModel(
@@ -294,13 +288,6 @@ def test_on_a_higher_level_it_also_reads_predictions_of_the_lower_one(tmp_path: 
     assert read == ["income", "calls", "city", "member", "since", "LinearModel_BAG_L1"]
 
 
-def test_a_backbone_that_is_not_here_is_a_reason_to_skip_the_model(tmp_path: Path) -> None:
-    X, y = codes(50, 2)
-    model = alone(tmp_path, "binary", "roc_auc", backbone=str(tmp_path / "none"), local_files_only=True)
-    with pytest.raises(ConstraintViolationError, match="alone"):
-        model.fit(X=X, y=y, num_cpus=1, num_gpus=0)
-
-
 def test_a_fit_goes_on_without_it_where_its_backbone_is_absent(tmp_path: Path, table: pd.DataFrame) -> None:
     settings = {"backbone": str(tmp_path / "none"), "local_files_only": True}
     predictor = fit(tmp_path / "p", table, hyperparameters={"IMBLLM_CLF": settings, "LR": {}})
@@ -329,12 +316,6 @@ def test_a_gpu_is_asked_for_by_pretrained_backbones_only(monkeypatch: pytest.Mon
     monkeypatch.setattr(f"{manager}.get_cpu_count", lambda: 3)
     assert ClassifierModel(hyperparameters={})._get_default_resources() == (3, 0)
     assert ClassifierModel(hyperparameters={"backbone": "smollm2"})._get_default_resources() == (3, 1)
-
-
-def test_it_is_registered_and_has_no_twin() -> None:
-    assert ag_model_registry.key_to_cls("IMBLLM_CLF") is ClassifierModel
-    assert not has_twin(ClassifierModel)
-    assert "IMBLLM_CLF_IMB" not in ag_model_registry.keys
 
 
 @pytest.mark.filterwarnings("ignore")  # on toy tables of 4 and 6 rows metrics warn of constant inputs

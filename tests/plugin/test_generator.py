@@ -12,7 +12,7 @@ from autogluon.tabular import TabularPredictor
 from imbllm_autogluon.plugin.models import GeneratorModel
 from imbllm_autogluon.plugin.presets import make_preset
 from imbllm_autogluon.rebalancing.rows import GENERATORS
-from tests.plugin.class_fits import FAMILIES, FOLDS, eight_families, fit, reports
+from tests.plugin.class_fits import FOLDS, eight_families, fit, reports
 from tests.plugin.tables import QUICK, imbalanced_table
 
 if TYPE_CHECKING:
@@ -37,11 +37,6 @@ def board(predictor: TabularPredictor) -> pd.DataFrame:
 
 def twins(board: pd.DataFrame) -> list[str]:
     return [name for name in board.index if "Imb_" in name]
-
-
-def test_eight_families_train_one_generator_for_each_fold(predictor: TabularPredictor, board: pd.DataFrame) -> None:
-    assert len(twins(board)) == len(FAMILIES)
-    assert len(GENERATORS.keys(Path(predictor.path) / "utils" / "imbllm")) == FOLDS
 
 
 def test_the_generator_is_fitted_first_and_trains_on_every_fold(

@@ -10,14 +10,12 @@ import pytest
 from autogluon.common.space import Categorical, Real
 from autogluon.core.utils.exceptions import TimeLimitExceeded
 from autogluon.tabular import TabularPredictor
-from autogluon.tabular.registry import ag_model_registry
 from autogluon.tabular.testing import FitHelper
 from autogluon.tabular.testing.fit_helper import DatasetLoaderHelper
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin import models
 from imbllm_autogluon.plugin.models import _SEARCH_START, _SEARCHED, LatentDiffModel
-from imbllm_autogluon.plugin.twins import has_twin
 from imbllm_autogluon.regression.config import LatentDiffConfig
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 from tests.fresh import run_afresh
@@ -186,10 +184,6 @@ def test_bad_settings_are_refused_when_the_model_is_made(settings: dict[str, Any
         LatentDiffModel(hyperparameters=settings)
 
 
-def test_settings_may_be_search_spaces() -> None:
-    LatentDiffModel(hyperparameters={"method": Categorical("lds", "fds"), "guidance": Real(0.5, 2.0)})
-
-
 @pytest.mark.parametrize("method", ["latent_diff", "lds"])
 def test_the_defaults_of_its_search_spaces_are_the_fit_without_a_search(method: str, tmp_path: Path) -> None:
     spaces = alone(tmp_path, method=method)._get_default_searchspace()
@@ -225,11 +219,6 @@ def test_a_time_limit_is_kept(tmp_path: Path) -> None:
     model.fit(X=X, y=y, num_cpus=1, num_gpus=0, time_limit=4.0)
     assert sum(model.imbllm_report["seconds"].values()) < 6.0
     assert model.imbllm_report["stopped_by"] == "time"
-
-
-def test_it_has_no_twin_and_is_registered_under_its_key() -> None:
-    assert not has_twin(LatentDiffModel)
-    assert ag_model_registry.key_to_cls("LATENT_DIFF") is LatentDiffModel
 
 
 def test_the_memory_estimate_grows_with_the_table() -> None:

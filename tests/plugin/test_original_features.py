@@ -167,13 +167,6 @@ def test_the_generator_learns_from_the_original_values(seen: SimpleNamespace) ->
     assert seen.kinds == {"city": "categorical", "member": "boolean", "since": "datetime", "smoker": "categorical"}
 
 
-def test_of_two_texts_one_is_known_by_name_and_the_other_as_its_opposite(seen: SimpleNamespace) -> None:
-    value = view_of(seen.predictor, table())[0].columns.booleans["smoker"]
-    assert value in ("ja", "nein")
-    original = table()["smoker"].loc[seen.raw.index]
-    assert seen.raw["smoker"].tolist() == [text if text == value else f"not {value}" for text in original]
-
-
 def test_the_generator_learns_the_names_of_the_labels(seen: SimpleNamespace) -> None:
     pd.testing.assert_series_equal(seen.labels, table()["paid"].loc[seen.labels.index], check_dtype=False)
     assert seen.report["raw_view"] is True
@@ -306,17 +299,13 @@ def test_real_rows_come_back_exactly_from_columns_of_every_type(column: Any, ori
     frame = imbalanced_table(N_ROWS)
     frame["x"] = pd.Series(column).set_axis(frame.index)
     view, X = view_of(fit(tmp_path / "p", frame), frame)
-    raw, _ = view.raw(X)
+    raw, kinds = view.raw(X)
+    if original == {0, 7}:  # any other number would count as one of the two
+        assert kinds["x"] == "categorical"
     if original is None:  # AutoGluon dropped the column
         assert "x" not in raw
     elif original is not ...:
         assert set(raw["x"].dropna()) == original
-
-
-def test_two_numbers_are_categories_since_any_other_number_would_count_as_one_of_them(tmp_path: Path) -> None:
-    frame = imbalanced_table(N_ROWS).assign(x=RNG.choice([3, 7], N_ROWS))
-    view, X = view_of(fit(tmp_path / "p", frame), frame)
-    assert view.raw(X)[1]["x"] == "categorical"
 
 
 Fitted = tuple[pd.DataFrame, pd.DataFrame, OriginalColumns]

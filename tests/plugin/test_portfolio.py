@@ -120,11 +120,6 @@ def test_tuned_twins_carry_their_search_and_the_generator_does_not() -> None:
     assert generator == {}
 
 
-def test_the_classifier_is_tuned_with_the_twins() -> None:
-    ((classifier,),) = [rebalance_hyperparameters({}, classifier=True, tune={"num_trials": 4})["IMBLLM_CLF"]]
-    assert classifier["ag_args"]["hyperparameter_tune_kwargs"]["num_trials"] == 4
-
-
 @pytest.mark.parametrize(
     ("methods", "generator"),
     [(("none", "great"), [GREAT]), (("random", "imbllm", "great"), [{}]), (("none", "random"), None)],
@@ -139,11 +134,6 @@ def test_a_search_brings_the_generator_of_the_first_method_that_trains_one(
 def test_every_level_gets_twins_where_a_stack_policy_says_what_written_rows_hold_there() -> None:
     portfolio = rebalance_hyperparameters({1: {"GBM": {}}, "default": {"RF": {}}}, stack="copy")
     assert set(portfolio["default"]) == {"RF", "RF_IMB", "IMBLLM"}
-
-
-@pytest.mark.parametrize("method", ["random", "smote_nc", "none"])
-def test_only_the_language_model_brings_a_generator(method: str) -> None:
-    assert "IMBLLM" not in rebalance_hyperparameters({"GBM": {}}, method=method)
 
 
 def test_a_generator_of_ones_own_stays_as_it_is() -> None:
@@ -194,10 +184,6 @@ def test_where_twins_would_not_help_none_are_added_and_the_log_says_why(
     assert reason in caplog.text
 
 
-def test_the_classifier_joins_where_it_is_asked_for() -> None:
-    assert set(portfolio_after("binary", RARE, classifier=True)) == {"GBM", "GBM_IMB", "IMBLLM", "IMBLLM_CLF"}
-
-
 SKEWED = pd.Series([1.0] * 90 + [5.0] * 10)
 
 
@@ -224,11 +210,6 @@ def test_latent_diff_never_joins_classes_and_the_log_says_so(caplog: pytest.LogC
         assert "left out" not in caplog.text
         assert "LATENT_DIFF" not in portfolio_after("binary", RARE, latent_diff=True)
     assert "left out" in caplog.text
-
-
-def test_latent_diff_is_tuned_with_the_twins() -> None:
-    portfolio: Any = portfolio_after("regression", SKEWED, tune={"num_trials": 3})
-    assert portfolio["LATENT_DIFF"][0]["ag_args"]["hyperparameter_tune_kwargs"]["num_trials"] == 3
 
 
 @pytest.mark.parametrize(
@@ -330,35 +311,31 @@ def test_models_without_base_models_are_left_alone() -> None:
     assert not vars(model)
 
 
+def test_the_classifier_and_latent_diff_are_tuned_with_the_twins() -> None:
+    portfolio = rebalance_hyperparameters({}, classifier=True, latent_diff=True, tune={"num_trials": 4})
+    for (config,) in portfolio.values():
+        assert config["ag_args"]["hyperparameter_tune_kwargs"]["num_trials"] == 4
+    assert set(portfolio) == {"IMBLLM_CLF", "LATENT_DIFF"}
+
+
 @pytest.mark.parametrize(
-    ("options", "patience", "most"),
+    ("problem_type", "options", "patience", "most"),
     [
-        ({}, 4, 9),
-        ({"mode": "only"}, 4, 5),
-        ({"method": "random"}, 4, 8),
-        ({"method": "great"}, 4, 9),
-        ({"classifier": True}, 4, 10),
-        ({}, None, None),
+        ("binary", {}, 4, 9),
+        ("binary", {"mode": "only"}, 4, 5),
+        ("binary", {"method": "random"}, 4, 8),
+        ("binary", {"method": "great"}, 4, 9),
+        ("binary", {"classifier": True}, 4, 10),
+        ("binary", {}, None, None),
+        ("regression", {}, 4, 10),
+        ("quantile", {}, 4, 4),
     ],
 )
 def test_a_limit_on_the_number_of_models_counts_plain_models_only(
-    options: dict[str, Any], patience: int | None, most: int | None
+    problem_type: str, options: dict[str, Any], patience: int | None, most: int | None
 ) -> None:
     limit = EarlyStoppingCountCallback(patience=patience)
-    trainer = SimpleNamespace(problem_type="binary", callbacks=[limit])
-    RebalanceCallback(**options).before_trainer_fit(trainer, y=RARE, hyperparameters={"GBM": {}})
+    trainer = SimpleNamespace(problem_type=problem_type, callbacks=[limit])
+    y = SKEWED if problem_type == "regression" else RARE
+    RebalanceCallback(**options).before_trainer_fit(trainer, y=y, hyperparameters={"GBM": {}})
     assert limit.patience == most
-
-
-def test_without_twins_a_limit_on_the_number_of_models_stays() -> None:
-    limit = EarlyStoppingCountCallback(patience=4)
-    trainer = SimpleNamespace(problem_type="quantile", callbacks=[limit])
-    RebalanceCallback().before_trainer_fit(trainer, y=RARE, hyperparameters={"GBM": {}})
-    assert limit.patience == 4
-
-
-def test_a_limit_on_the_number_of_models_leaves_room_for_latent_diff() -> None:
-    limit = EarlyStoppingCountCallback(patience=4)
-    trainer = SimpleNamespace(problem_type="regression", callbacks=[limit])
-    RebalanceCallback().before_trainer_fit(trainer, y=SKEWED, hyperparameters={"GBM": {}})
-    assert limit.patience == 10

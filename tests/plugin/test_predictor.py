@@ -18,7 +18,6 @@ from autogluon.tabular.registry import ag_model_registry
 from sklearn.metrics import f1_score
 
 from imbllm_autogluon.datasets import load_hypothyroid
-from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.portfolio import rebalance_hyperparameters
 from imbllm_autogluon.rebalancing.cache import clear_cache
 from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
@@ -78,23 +77,6 @@ def test_each_child_rebalanced_its_own_fold(predictor: TabularPredictor, table: 
         before = report["before"]
         assert before["1"] + report["added"]["1"] == round(sqrt(before["1"] * before["0"]))
         assert sum(report["before"].values()) == len(table) * (FOLDS - 1) / FOLDS
-
-
-def test_a_fresh_process_loads_the_predictor_and_predicts_the_same(
-    predictor: TabularPredictor, table: pd.DataFrame, tmp_path: Path
-) -> None:
-    table.to_parquet(tmp_path / "rows.parquet")
-    code = (
-        "import sys, pandas as pd\n"
-        "from autogluon.tabular import TabularPredictor\n"
-        "predictor = TabularPredictor.load(sys.argv[1], verbosity=0)\n"
-        "rows = pd.read_parquet(sys.argv[2])\n"
-        "predictor.predict_proba(rows, model='LightGBMImb_BAG_L1').to_parquet(sys.argv[3])\n"
-    )
-    process = run_afresh(code, predictor.path, tmp_path / "rows.parquet", tmp_path / "out.parquet")
-    assert process.returncode == 0, process.stderr
-    here = predictor.predict_proba(table, model="LightGBMImb_BAG_L1")
-    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "out.parquet"), here)
 
 
 def test_a_second_fit_on_the_same_data_gives_the_same_scores_and_leaves_the_callers_frame_alone(
@@ -157,11 +139,6 @@ def test_several_rare_classes_grow_together(tmp_path: Path) -> None:
     wanted = {label: round(sqrt(n * largest)) - n for label, n in before.items() if n < largest}
     assert len(wanted) == 2
     assert report["added"] == wanted
-
-
-def test_an_unknown_twin_parameter_stops_the_fit_with_the_nearest_name(tmp_path: Path, table: pd.DataFrame) -> None:
-    with pytest.raises(InvalidInputError, match="did you mean 'temperature'"):
-        fit(tmp_path / "p", table, presets=None, hyperparameters={"GBM_IMB": {"ag.imbllm.temprature": 1.0}})
 
 
 def test_a_limit_of_autogluon_on_the_number_of_models_leaves_room_for_twins(tmp_path: Path) -> None:

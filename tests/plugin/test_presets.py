@@ -10,9 +10,9 @@ from autogluon.tabular import TabularPredictor
 from autogluon.tabular.configs.presets_configs import tabular_presets_dict
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin.parameters import TuningOptions, TwinParameters
+from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.plugin.portfolio import RebalanceCallback
-from imbllm_autogluon.plugin.presets import _BASES, _PAPER, _SHARED, TUNING, make_preset, presets
+from imbllm_autogluon.plugin.presets import _BASES, _PAPER, _SHARED, make_preset, presets
 from tests.plugin.tables import QUICK, imbalanced_table
 
 if TYPE_CHECKING:
@@ -101,6 +101,9 @@ def test_a_word_on_latent_diff_reaches_the_callback() -> None:
         ("imbllm", {}, "unknown preset 'imbllm'"),
         ("medium_quality", {"temprature": 1.0}, "did you mean 'temperature'"),
         ("medium_quality", {"temperature": -1.0}, "temperature"),
+        ("medium_quality", {"mode": "neither"}, "mode"),
+        ("medium_quality", {"max_per_family": 0}, "max_per_family"),
+        ("medium_quality", {"tune": {"num_trails": 3}}, "num_trials"),
     ],
 )
 def test_what_a_preset_cannot_be_made_of_is_refused(base: str, options: dict[str, Any], message: str) -> None:
@@ -108,27 +111,10 @@ def test_what_a_preset_cannot_be_made_of_is_refused(base: str, options: dict[str
         make_preset(base, **options)
 
 
-@pytest.mark.parametrize(
-    ("mode", "options", "message"),
-    [
-        ("neither", {}, "mode"),
-        ("both", {"max_per_family": 0}, "max_per_family"),
-        ("both", {"tune": {"num_trails": 3}}, "num_trials"),
-    ],
-)
-def test_bad_options_are_refused_when_a_preset_is_made(mode: Any, options: dict[str, Any], message: str) -> None:
-    with pytest.raises(InvalidInputError, match=message):
-        make_preset("medium_quality", mode, **options)
-
-
 def test_the_settings_of_the_paper_are_parameters_of_twins() -> None:
     parameters = TwinParameters.from_flat(_PAPER)
     assert parameters.rebalancing.generator.language.temperature == 0.7
     assert parameters.rebalancing.target_ratio == 1.0
-
-
-def test_the_options_of_the_tuned_preset_are_options_of_tuning() -> None:
-    assert TuningOptions.of({**TUNING, "searcher": "imbllm_optuna"}).num_trials == TUNING["num_trials"]
 
 
 def fit(path: Path, names: Any, **options: Any) -> TabularPredictor:
@@ -170,7 +156,7 @@ def test_without_the_papers_model_its_preset_fits_the_plain_models_and_says_why(
     assert "distilgpt2" in caplog.text
 
 
-@pytest.mark.parametrize("name", ["imbllm_medium", "imbllm_best", "imbllm_tuned", "imbllm_paper"])
+@pytest.mark.parametrize("name", ["imbllm_best", "imbllm_tuned"])
 def test_on_balanced_data_a_preset_changes_nothing_and_says_so(
     name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pytest
 from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
-from imbllm_autogluon.plugin.original_features import stack_features
 from imbllm_autogluon.plugin.presets import make_preset
-from imbllm_autogluon.plugin.stage import FoldOversampler, with_stack_columns
+from imbllm_autogluon.plugin.stage import _with_stack_columns
 from tests.plugin.tables import QUICK, imbalanced_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import pytest
+
+    from tests.plugin.recording import Watched
 
 FOLDS = 2
 
@@ -33,7 +35,7 @@ def fold() -> tuple[pd.DataFrame, pd.Series]:
 def test_predictions_are_taken_whole_from_a_real_row_of_the_same_class() -> None:
     X, y = fold()
     labels = pd.Series([1] * 50 + [0] * 50)
-    written = with_stack_columns(pd.DataFrame({"x": range(100)}), labels, X, y, ["base a", "base b"], seed=0)
+    written = _with_stack_columns(pd.DataFrame({"x": range(100)}), labels, X, y, ["base a", "base b"], seed=0)
     assert list(written.columns) == list(X.columns)
     assert written["x"].tolist() == list(range(100))
     for label in (0, 1):
@@ -48,7 +50,7 @@ def test_the_draw_depends_on_its_seed_alone() -> None:
     rows, labels = pd.DataFrame({"x": range(30)}), pd.Series([1] * 30)
 
     def drawn(seed: int) -> list[float]:
-        taken = with_stack_columns(rows, labels, X, y, ["base a", "base b"], seed=seed)["base a"].tolist()
+        taken = _with_stack_columns(rows, labels, X, y, ["base a", "base b"], seed=seed)["base a"].tolist()
         return [float(value) for value in taken]
 
     assert drawn(1) == drawn(1) != drawn(2)
@@ -61,35 +63,6 @@ def fit(path: Path, policy: str, **options: Any) -> TabularPredictor:
     return predictor.fit(imbalanced_table(200, rare=0.2), presets=[preset], num_cpus=1, **options)
 
 
-class Watched:
-    """Rows of stacked folds, and the number of generators trained by then."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.folds: list[tuple[pd.DataFrame, pd.Series, pd.DataFrame, pd.Series, list[Any], dict[str, Any]]] = []
-        self.trained = 0
-        rows_of: Callable[..., Any] = FoldOversampler.rows
-        train: Callable[..., Any] = ImbLLM.fit
-
-        def watch(oversampler: FoldOversampler, model: Any, X: pd.DataFrame, y: pd.Series, *rest: Any) -> Any:
-            rows = rows_of(oversampler, model, X, y, *rest)
-            stack = stack_features(oversampler.metadata, X)
-            if stack:
-                self.folds.append((X, y, rows.X, rows.y, stack, rows.report))
-            return rows
-
-        def count(generator: ImbLLM, *args: Any, **kwargs: Any) -> Any:
-            self.trained += 1
-            return train(generator, *args, **kwargs)
-
-        patch.setattr(FoldOversampler, "rows", watch)
-        patch.setattr(ImbLLM, "fit", count)
-
-
-@pytest.fixture
-def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
-    return Watched(monkeypatch)
-
-
 def stacked_twins(predictor: TabularPredictor) -> list[str]:
     return [name for name in predictor.model_names() if name.endswith("Imb_BAG_L2")]
 
@@ -99,7 +72,8 @@ def test_copied_predictions_are_real_out_of_fold_ones_of_the_same_class(watched:
     (stacked,) = stacked_twins(predictor)
     assert "ImbLLM_BAG_L1" not in predictor._trainer.load_model(stacked).base_model_names
     assert len(watched.folds) == FOLDS
-    for X, y, written, labels, stack, _ in watched.folds:
+    for X, y, rows, stack, _ in watched.folds:
+        written, labels = rows.X, rows.y
         assert list(written.columns) == list(X.columns)
         assert written.dtypes.equals(X.dtypes)
         for label in labels.unique():
@@ -130,8 +104,9 @@ def test_duplicated_rows_are_real_rows_with_their_own_predictions_and_train_noth
     assert stacked_twins(predictor)
     assert watched.trained == FOLDS
     assert len(watched.folds) == FOLDS
-    for X, y, written, labels, _, report in watched.folds:
-        assert report["method"] == "random"
+    for X, y, rows, _, _ in watched.folds:
+        written, labels = rows.X, rows.y
+        assert rows.report["method"] == "random"
         real = {tuple(map(str, row)) for row in X.assign(label=y).to_numpy()}
         assert {tuple(map(str, row)) for row in written.assign(label=labels.to_numpy()).to_numpy()} <= real
         counts = Counter(y) + Counter(labels)

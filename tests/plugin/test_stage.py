@@ -3,7 +3,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import random
-from typing import TYPE_CHECKING, Any
+import traceback
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,15 +15,17 @@ from autogluon.core.metrics import get_metric
 from autogluon.core.utils.exceptions import ConstraintViolationError, TimeLimitExceeded
 from autogluon.tabular.models import LGBModel
 
+import imbllm_autogluon
 from imbllm_autogluon.errors import BackboneError, InvalidInputError, OutOfTimeError
+from imbllm_autogluon.language import compact
 from imbllm_autogluon.plugin.stage import (
+    _splits_internally,
+    _with_validation_rows,
     answers_by_highest_probability,
     plan_for,
     predictor_folder,
     skipped_by_autogluon,
-    splits_internally,
     task_of,
-    with_validation_rows,
 )
 from imbllm_autogluon.plugin.twins import twin_of
 from imbllm_autogluon.rebalancing import RebalanceConfig
@@ -29,10 +33,8 @@ from imbllm_autogluon.rebalancing.rows import GENERATORS
 from tests.plugin.recording import RecordingModel, SplittingModel
 from tests.shared import TINY
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 Table = tuple[pd.DataFrame, pd.Series]
+PACKAGE = str(Path(imbllm_autogluon.__file__).parent)
 
 
 def twin(tmp_path: Path, model_class: type = RecordingModel, *, eval_metric: str = "roc_auc", **settings: Any) -> Any:
@@ -141,6 +143,20 @@ def test_multiclass_probabilities_are_corrected_for_every_class(fold: Table, tmp
     y = pd.Series(np.repeat([0, 1, 2], [80, 25, 15]).astype("uint8"), index=X.index)
     model = fitted(tmp_path, (X, y), eval_metric="f1_macro", prior_correction="prior")
     assert model.predict_proba(X)[0] == pytest.approx(np.array([80, 25, 15]) / 120, abs=1e-6)
+
+
+def test_a_fit_of_a_twin_is_few_calls_away_from_the_language_model(fold: Table, tmp_path: Path) -> None:
+    hops: dict[bool, int] = {}
+
+    def count(module: torch.nn.Module, _: object) -> None:
+        files = [frame.f_code.co_filename for frame, _ in traceback.walk_stack(None)]
+        own = [file for file in files if file.startswith(PACKAGE) and file != compact.__file__]
+        hops[module.training] = max(len(own), hops.get(module.training, 0))
+
+    with torch.nn.modules.module.register_module_forward_pre_hook(count):
+        fitted(tmp_path, fold)
+    assert set(hops) == {True, False}, "the generator is trained, and it writes"
+    assert max(hops.values()) <= 22
 
 
 def test_all_families_of_a_fold_share_one_generator(fold: Table, tmp_path: Path) -> None:
@@ -299,7 +315,7 @@ def test_the_cut_is_stratified_disjoint_and_carries_the_weights_along() -> None:
     X = pd.DataFrame({"a": np.arange(100)})
     y = pd.Series([1] * 20 + [0] * 80)
     weights = np.arange(100.0)
-    X_train, y_train, X_val, y_val, train_weights = with_validation_rows(X, y, weights, 0)
+    X_train, y_train, X_val, y_val, train_weights = _with_validation_rows(X, y, weights, 0)
     assert sorted([*X_train.index, *X_val.index]) == list(range(100))
     assert y_val.sum() == 4
     assert train_weights is not None
@@ -309,7 +325,7 @@ def test_the_cut_is_stratified_disjoint_and_carries_the_weights_along() -> None:
 
 def test_a_lone_row_of_a_class_does_not_stop_the_cut() -> None:
     X = pd.DataFrame({"a": np.arange(20)})
-    _, y_train, _, y_val, weights = with_validation_rows(X, pd.Series([1] + [0] * 19), None, 0)
+    _, y_train, _, y_val, weights = _with_validation_rows(X, pd.Series([1] + [0] * 19), None, 0)
     assert len(y_train) + len(y_val) == 20
     assert weights is None
 
@@ -317,7 +333,7 @@ def test_a_lone_row_of_a_class_does_not_stop_the_cut() -> None:
 def test_targets_of_all_sizes_are_in_both_parts() -> None:
     y = pd.Series(np.random.default_rng(0).exponential(1.0, 100))
     for seed in range(5):
-        _, train, _, validation, _ = with_validation_rows(pd.DataFrame({"a": y}), y, None, seed, targets=True)
+        _, train, _, validation, _ = _with_validation_rows(pd.DataFrame({"a": y}), y, None, seed, targets=True)
         top = y.nlargest(10).index
         assert len(validation.index.intersection(top)) == 2
         assert len(train.index.intersection(top)) == 8
@@ -326,46 +342,23 @@ def test_targets_of_all_sizes_are_in_both_parts() -> None:
 @pytest.mark.parametrize("n_rows", [3, 11])
 def test_few_targets_are_cut_at_random(n_rows: int) -> None:
     y = pd.Series(np.arange(n_rows, dtype=float))
-    _, train, _, validation, _ = with_validation_rows(pd.DataFrame({"a": y}), y, None, 0, targets=True)
+    _, train, _, validation, _ = _with_validation_rows(pd.DataFrame({"a": y}), y, None, 0, targets=True)
     assert len(train) + len(validation) == n_rows
 
 
 def test_only_the_named_families_are_cut() -> None:
-    assert splits_internally(twin_of(SplittingModel))
-    assert not splits_internally(twin_of(RecordingModel))
+    assert _splits_internally(twin_of(SplittingModel))
+    assert not _splits_internally(twin_of(RecordingModel))
 
 
 Y = pd.Series([0] * 60 + [1] * 20)
 
 
-@pytest.mark.parametrize(
-    ("problem_type", "task"),
-    [
-        ("binary", "classification"),
-        ("multiclass", "classification"),
-        ("regression", "regression"),
-        ("quantile", None),
-        ("softclass", None),
-        (None, None),
-    ],
-)
-def test_each_problem_type_is_one_task_or_none(problem_type: str | None, task: str | None) -> None:
-    assert task_of(problem_type) == task
-
-
 def test_the_same_column_is_planned_by_class_or_by_bin() -> None:
+    tasks = {name: task_of(name) for name in ("binary", "multiclass", "regression", "quantile", "softclass", None)}
+    assert list(tasks.values()) == ["classification", "classification", "regression", None, None, None]
     assert plan_for("binary", Y, RebalanceConfig()).counts == {1: 15}
     assert plan_for("regression", Y, RebalanceConfig()).counts == {19: 40}
-
-
-def test_other_problem_types_have_a_reason() -> None:
-    plan = plan_for("quantile", Y, RebalanceConfig())
-    assert (plan.counts, plan.reason) == ({}, "problem type quantile is not rebalanced")
-
-
-def test_a_method_of_the_other_task_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="'smogn' is none for classification"):
-        plan_for("binary", Y, RebalanceConfig(method="smogn"))
 
 
 @pytest.mark.parametrize(
@@ -408,10 +401,6 @@ def test_only_metrics_of_more_than_two_classes_have_no_threshold(
     problem_type: str, metric: str, expected: bool
 ) -> None:
     assert answers_by_highest_probability(problem_type, get_metric(metric, problem_type)) is expected
-
-
-def test_an_unknown_metric_is_no_metric_of_classes() -> None:
-    assert answers_by_highest_probability("multiclass", None) is False
 
 
 PRED_LLM = {

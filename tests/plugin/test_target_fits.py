@@ -6,27 +6,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from autogluon.tabular import TabularPredictor
 from autogluon.tabular.models import LGBModel
 
-from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin.original_features import stack_features
 from imbllm_autogluon.plugin.presets import make_preset
 from imbllm_autogluon.plugin.scorers import few_mae
-from imbllm_autogluon.plugin.stage import FoldOversampler
 from imbllm_autogluon.rebalancing.cache import cache_of
 from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
 from imbllm_autogluon.search import TargetSearchSpace
-from tests.fresh import run_afresh
 from tests.plugin.regression_fits import QUICK as QUICK_LATENT
 from tests.plugin.target_fits import fit, priced, reports
-from tests.plugin.test_latent_diff import PREDICT
 from tests.plugin.tuned_fits import GBM, study_trials, trial_models
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import pandas as pd
+
+    from tests.plugin.recording import Watched
 
 FOLDS = 3
 PORTFOLIO: dict[str, Any] = {"GBM": GBM, "RF": {"n_estimators": 60}, "LATENT_DIFF": QUICK_LATENT}
@@ -66,12 +62,6 @@ def test_one_generator_is_trained_for_each_fold_by_the_generator_model(predictor
             assert not report["oversampling"]["written_here"]
 
 
-def test_out_of_fold_predictions_are_of_every_real_row(predictor: TabularPredictor, table: pd.DataFrame) -> None:
-    oof = predictor.predict_oof("RandomForestImb_BAG_L1")
-    assert list(oof.index) == list(table.index)
-    assert oof.notna().all()
-
-
 def test_the_generator_model_predicts_one_number_and_is_in_no_ensemble(
     predictor: TabularPredictor, table: pd.DataFrame
 ) -> None:
@@ -79,17 +69,6 @@ def test_the_generator_model_predicts_one_number_and_is_in_no_ensemble(
     assert np.ptp(predicted) == pytest.approx(0.0, abs=1e-3)
     assert predicted.mean() == pytest.approx(table["price"].mean(), rel=0.05)
     assert "ImbLLM_BAG_L1" not in predictor._trainer.load_model("WeightedEnsemble_L2").base_model_names
-
-
-def test_a_fresh_process_loads_the_predictor_and_predicts_the_same(
-    predictor: TabularPredictor, table: pd.DataFrame, tmp_path: Path
-) -> None:
-    table.to_parquet(tmp_path / "rows.parquet")
-    name = "LightGBMImb_BAG_L1"
-    process = run_afresh(PREDICT, predictor.path, tmp_path / "rows.parquet", name, tmp_path / "out.parquet")
-    assert process.returncode == 0, process.stderr
-    found = pd.read_parquet(tmp_path / "out.parquet")["price"]
-    pd.testing.assert_series_equal(found, predictor.predict(table, model=name))
 
 
 def test_refitting_on_all_rows_rebalances_all_rows(predictor: TabularPredictor, table: pd.DataFrame) -> None:
@@ -119,16 +98,6 @@ def test_a_second_fit_on_a_shared_cache_trains_and_writes_nothing(tmp_path: Path
             shelf.forget()
 
 
-@pytest.mark.parametrize("method", ["smogn", "random"])
-def test_the_peers_train_no_generator(method: str, tmp_path: Path) -> None:
-    preset = make_preset({}, method=method, latent_diff=False)
-    predictor = fit(tmp_path / "p", presets=[preset], num_bag_folds=0)
-    assert set(predictor.model_names()) == {"LightGBM", "LightGBMImb", "WeightedEnsemble_L2"}
-    (report,) = reports(predictor, "LightGBMImb")
-    assert report["oversampling"]["method"] == method
-    assert sum(report["added"].values()) > 0
-
-
 def test_targets_of_whole_numbers_reach_the_model_uncut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[pd.Series] = []
     real_fit = LGBModel._fit
@@ -149,13 +118,6 @@ def test_targets_of_whole_numbers_reach_the_model_uncut(tmp_path: Path, monkeypa
     assert (y.iloc[n_real:] % 1 != 0).mean() > 0.5
 
 
-def test_a_column_of_weights_counts_beside_new_rows(tmp_path: Path) -> None:
-    table = priced().assign(weight=np.linspace(0.5, 1.5, 150))
-    preset = make_preset({}, latent_diff=False)
-    predictor = fit(tmp_path / "p", table, sample_weight="weight", presets=[preset], num_bag_folds=0)
-    assert reports(predictor, "LightGBMImb")[0]["added"]
-
-
 def test_a_target_that_cannot_be_rebalanced_leaves_the_portfolio_alone(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -165,33 +127,6 @@ def test_a_target_that_cannot_be_rebalanced_leaves_the_portfolio_alone(
         predictor.fit(table, presets="imbllm", hyperparameters={"DUMMY": {}}, num_cpus=1)
     assert set(predictor.model_names()) == {"Dummy", "WeightedEnsemble_L2"}
     assert "no twins are added: the target must have at least 2 distinct values" in caplog.text
-
-
-def test_a_method_for_classes_stops_the_fit_before_it_begins(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="'smote_nc' is none for regression"):
-        fit(tmp_path / "p", presets=[make_preset({}, method="smote_nc")])
-
-
-class Watched:
-    """Rows of stacked folds."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.folds: list[tuple[pd.DataFrame, pd.Series, Any, list[Any], Any]] = []
-        rows_of = FoldOversampler.rows
-
-        def watch(oversampler: Any, model: Any, X: pd.DataFrame, y: pd.Series, plan: Any, *rest: Any) -> Any:
-            rows = rows_of(oversampler, model, X, y, plan, *rest)
-            stack = stack_features(oversampler.metadata, X)
-            if stack:
-                self.folds.append((X, y, rows, stack, plan))
-            return rows
-
-        patch.setattr(FoldOversampler, "rows", watch)
-
-
-@pytest.fixture
-def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
-    return Watched(monkeypatch)  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize("method", ["imbllm", "smogn"])

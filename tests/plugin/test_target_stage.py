@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
-from autogluon.tabular.models import LGBModel
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.models import GeneratorModel
 from imbllm_autogluon.plugin.stage import FoldOversampler
 from imbllm_autogluon.plugin.twins import twin_of
-from imbllm_autogluon.rebalancing.rows import GENERATORS
 from tests.plugin.recording import RecordingModel, SplittingModel
 from tests.regression.frames import skewed
 from tests.shared import TINY
@@ -105,21 +103,6 @@ def test_without_new_rows_a_target_keeps_its_dtype(tmp_path: Path) -> None:
     pd.testing.assert_series_equal(seen["y"], table("int64")[1])
 
 
-def test_the_frames_of_the_caller_and_validation_rows_are_untouched(tmp_path: Path) -> None:
-    X, y = table()
-    X_val, y_val = X.iloc[::3].copy(), y.iloc[::3].copy()
-    _, seen = fitted(tmp_path, fit={"X_val": X_val, "y_val": y_val})
-    pd.testing.assert_frame_equal(seen["X_val"], X.iloc[::3])
-    pd.testing.assert_series_equal(seen["y_val"], y.iloc[::3])
-
-
-def test_written_rows_weigh_as_much_as_real_ones_on_average(tmp_path: Path) -> None:
-    weights = np.linspace(0.5, 1.5, N_ROWS)
-    _, seen = fitted(tmp_path, fit={"sample_weight": weights}, method="random")
-    assert seen["sample_weight"][:N_ROWS].tolist() == weights.tolist()
-    assert seen["sample_weight"][N_ROWS:] == pytest.approx(np.full(N_ROWS // 2, weights.mean()))
-
-
 def test_families_that_cut_validation_rows_get_real_ones_of_all_targets(tmp_path: Path) -> None:
     X, y = table()
     twin(tmp_path, SplittingModel, method="random").fit(X=X, y=y, num_cpus=1, num_gpus=0)
@@ -129,13 +112,6 @@ def test_families_that_cut_validation_rows_get_real_ones_of_all_targets(tmp_path
     assert set(validation.index) <= set(X.index)
     assert not set(seen["X"].index[:96]) & set(validation.index)
     assert (validation > y.quantile(0.9)).sum() in (2, 3)
-
-
-def test_all_families_of_a_fold_share_one_generator(tmp_path: Path) -> None:
-    (tmp_path / "learner.pkl").touch()
-    reports = [fitted(tmp_path / "models" / name)[0].imbllm_report["oversampling"] for name in ("A", "B")]
-    assert [report["trained_here"] for report in reports] == [True, False]
-    assert len(GENERATORS.keys(tmp_path / "utils" / "imbllm")) == 1
 
 
 def test_the_generator_model_trains_what_twins_use_and_predicts_one_number(tmp_path: Path) -> None:
@@ -181,13 +157,3 @@ def test_a_method_for_classes_is_refused_in_the_fit(method: str, tmp_path: Path)
     X, y = table()
     with pytest.raises(InvalidInputError, match=f"'{method}' is none for regression.*'imbllm', 'smogn', 'random'"):
         twin(tmp_path, method=method).fit(X=X, y=y, num_cpus=1, num_gpus=0)
-
-
-def test_memory_estimates_grow_with_the_fold(tmp_path: Path) -> None:
-    X, y = table()
-    plain = LGBModel(path=str(tmp_path), name="p", problem_type="regression")
-    imb = twin(tmp_path, LGBModel)
-    for model in (plain, imb):
-        model.initialize(X=X, y=y)
-    ratio = imb.estimate_memory_usage(X=X, y=y) / plain.estimate_memory_usage(X=X, y=y)
-    assert ratio == pytest.approx(1.5, rel=0.01)

@@ -144,22 +144,6 @@ def test_negative_scores_are_ranked_too(tmp_path: Path) -> None:
     assert [trial.number for trial in made.best(2)] == [1, 3]
 
 
-def test_a_failed_trial_counts_and_leaves_no_folder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    made = trials(tmp_path, scores={1: ValueError("no luck")})
-    with caplog.at_level(30, "autogluon.imbllm"):
-        made.run(always)
-    assert states(made) == "CFCC"
-    assert not (tmp_path / "models" / "M" / "T2").exists()
-    assert "Trial T2 failed: ValueError: no luck" in caplog.text
-
-
-def test_a_pruned_trial_counts_and_leaves_no_folder(tmp_path: Path) -> None:
-    made = trials(tmp_path, scores={1: optuna.TrialPruned()})
-    made.run(always)
-    assert states(made) == "CPCC"
-    assert not (tmp_path / "models" / "M" / "T2").exists()
-
-
 def test_a_trial_out_of_time_ends_the_search(tmp_path: Path) -> None:
     made = trials(tmp_path, scores={1: TimeLimitExceeded()})
     made.run(always)
@@ -376,3 +360,15 @@ def test_an_unknown_space_is_refused_by_name() -> None:
 
     with pytest.raises(InvalidInputError, match="depth has a search space of type Simplex"):
         _suggest(FixedTrial({}), "depth", Simplex())
+
+
+@pytest.mark.parametrize(("error", "expected"), [(ValueError("no luck"), "CFCC"), (optuna.TrialPruned(), "CPCC")])
+def test_a_failed_or_pruned_trial_counts_and_leaves_no_folder(
+    error: Exception, expected: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = trials(tmp_path, scores={1: error})
+    with caplog.at_level(30, "autogluon.imbllm"):
+        made.run(always)
+    assert states(made) == expected
+    assert not (tmp_path / "models" / "M" / "T2").exists()
+    assert ("Trial T2 failed: ValueError: no luck" in caplog.text) == (expected == "CFCC")

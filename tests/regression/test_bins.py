@@ -187,12 +187,6 @@ def test_targets_that_are_no_finite_numbers_are_refused(y: Any, message: str) ->
         targets_of(X, pd.Series(y))
 
 
-def test_targets_become_float64() -> None:
-    found = targets_of(X, pd.Series([1, 2, 3], dtype="int8"))
-    assert found.dtype == np.float64
-    assert found.tolist() == [1.0, 2.0, 3.0]
-
-
 @pytest.mark.parametrize(
     ("counts", "message"),
     [

@@ -44,7 +44,7 @@ def test_every_encoder_setting_is_checked() -> None:
 def test_flat_settings_make_the_configuration_they_came_from() -> None:
     config = LatentDiffConfig.from_flat({"method": "lds", "guidance": 1.5, "gate": "none", "feature_size": 24})
     assert LatentDiffConfig.from_flat(config.flat()) == config
-    assert (config.treatment.method, config.diffusion.guidance, config.gate.gate) == ("lds", 1.5, "none")
+    assert (config.imbalance.method, config.diffusion.guidance, config.gate.gate) == ("lds", 1.5, "none")
 
 
 def test_no_name_occurs_in_two_parts() -> None:

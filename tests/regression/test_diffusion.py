@@ -35,14 +35,10 @@ def fitted() -> LatentDiffusion:
 
 @pytest.mark.parametrize("target", [-1.0, 0.0, 1.5])
 def test_features_of_a_target_have_the_real_mean_and_spread(fitted: LatentDiffusion, target: float) -> None:
-    drawn = fitted.sample(np.full(1000, target), seed=1, threads=1)
+    drawn = fitted.sample(np.full(1000, target), QUICK, seed=1, threads=1)
     assert drawn.mean(0) == pytest.approx([target, target**2 - 1], abs=0.25)
     assert drawn.std(0) == pytest.approx([0.3, 0.28], rel=0.5)
     assert np.corrcoef(drawn.T)[0, 1] == pytest.approx(0.7, abs=0.25)
-
-
-def test_draws_are_distinct(fitted: LatentDiffusion) -> None:
-    assert len(np.unique(fitted.sample(np.zeros(200), seed=1, threads=1), axis=0)) == 200
 
 
 def test_the_loss_falls(fitted: LatentDiffusion) -> None:
@@ -51,7 +47,7 @@ def test_the_loss_falls(fitted: LatentDiffusion) -> None:
 
 
 def test_the_same_seed_draws_the_same_features(fitted: LatentDiffusion) -> None:
-    first, again, other = (fitted.sample(np.zeros(5), seed=s, threads=1) for s in (3, 3, 4))
+    first, again, other = (fitted.sample(np.zeros(5), QUICK, seed=s, threads=1) for s in (3, 3, 4))
     assert np.array_equal(first, again)
     assert not np.allclose(first, other)
 
@@ -61,7 +57,9 @@ def test_training_is_repeatable_and_leaves_the_global_generator_alone() -> None:
     quick = DiffusionConfig(denoiser_width=16, denoiser_blocks=1, diffusion_steps=5)
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    first, again = (LatentDiffusion.fit(features, targets, quick, seed=7).sample(targets, seed=1) for _ in range(2))
+    first, again = (
+        LatentDiffusion.fit(features, targets, quick, seed=7).sample(targets, QUICK, seed=1) for _ in range(2)
+    )
     assert np.array_equal(first, again)
     assert torch.equal(before, torch.get_rng_state())
 
@@ -69,14 +67,14 @@ def test_training_is_repeatable_and_leaves_the_global_generator_alone() -> None:
 def test_guidance_draws_features_closer_together(fitted: LatentDiffusion) -> None:
     spreads = []
     for guidance in (1.0, 3.0):
-        guided = fitted.with_config(DiffusionConfig(guidance=guidance))
-        spreads.append(guided.sample(np.full(200, 1.0), seed=1).std(0).mean())
+        guided = fitted.sample(np.full(200, 1.0), DiffusionConfig(guidance=guidance), seed=1)
+        spreads.append(guided.std(0).mean())
     assert spreads[1] < spreads[0]
 
 
 def test_draws_stay_within_the_range_of_the_real_features(fitted: LatentDiffusion) -> None:
     features, _ = _curve(1000)
-    drawn = fitted.sample(np.full(300, 6.0), seed=1, threads=1)
+    drawn = fitted.sample(np.full(300, 6.0), QUICK, seed=1, threads=1)
     assert (drawn >= features.min(0) - 1e-5).all()
     assert (drawn <= features.max(0) + 1e-5).all()
 
@@ -84,7 +82,9 @@ def test_draws_stay_within_the_range_of_the_real_features(fitted: LatentDiffusio
 def test_a_time_limit_ends_the_training_early() -> None:
     features, targets = _curve(60)
     long = DiffusionConfig(denoiser_width=16, denoiser_blocks=1, diffusion_steps=1_000_000)
-    assert LatentDiffusion.fit(features, targets, long, seed=0, time_limit=0.2).sample(np.zeros(2), seed=0).shape == (
+    assert LatentDiffusion.fit(features, targets, long, seed=0, time_limit=0.2).sample(
+        np.zeros(2), QUICK, seed=0
+    ).shape == (
         2,
         2,
     )
@@ -92,7 +92,9 @@ def test_a_time_limit_ends_the_training_early() -> None:
 
 def test_one_row_is_enough_to_run() -> None:
     quick = DiffusionConfig(denoiser_width=16, denoiser_blocks=1, diffusion_steps=2)
-    assert LatentDiffusion.fit(np.ones((1, 3)), np.zeros(1), quick, seed=0).sample(np.zeros(2), seed=0).shape == (2, 3)
+    assert LatentDiffusion.fit(np.ones((1, 3)), np.zeros(1), quick, seed=0).sample(
+        np.zeros(2), QUICK, seed=0
+    ).shape == (2, 3)
 
 
 @pytest.fixture
@@ -107,10 +109,6 @@ def _velocity(model: _Denoiser, time: int, target: float, without: bool = False)
     noisy = torch.linspace(-1, 1, 5)[None]
     result: torch.Tensor = model(noisy, torch.tensor([time]), torch.tensor([target]), torch.tensor([without]))
     return result
-
-
-def test_a_velocity_has_the_shape_of_the_features(denoiser: _Denoiser) -> None:
-    assert _velocity(denoiser, 3, 0.5).shape == (1, 5)
 
 
 def test_time_and_target_change_the_velocity(denoiser: _Denoiser) -> None:

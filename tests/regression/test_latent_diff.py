@@ -13,12 +13,13 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.regression.head import RATIOS
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
-from tests.regression.latent import BRIEF, QUICK, skewed_table
+from tests.regression.frames import BRIEF, QUICK, skewed_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,7 +134,7 @@ def test_useless_weights_are_refused(weights: float, message: str) -> None:
 def test_few_settings_are_parameters_and_the_others_are_given_by_name() -> None:
     assert len(signature(LatentDiffRegressor).parameters) == 20
     regressor = LatentDiffRegressor(n_bins=7, settings={"encoder_depth": 3})
-    assert (regressor.config().treatment.n_bins, regressor.config().encoder.encoder_depth) == (7, 3)
+    assert (regressor.config().imbalance.n_bins, regressor.config().encoder.encoder_depth) == (7, 3)
     with pytest.warns(FutureWarning, match=r"write settings=\{'encoder_depth': 3\}"):
         assert LatentDiffRegressor(encoder_depth=3).config().encoder.encoder_depth == 3
 
@@ -170,7 +171,7 @@ def test_a_head_is_not_refitted_with_settings_of_the_encoder(fitted: LatentDiffR
     with pytest.raises(InvalidInputError, match=r"unknown setting 'encoder_width'.*the settings are: .*guidance"):
         fitted.refit_head(X, y, encoder_width=8)
     untreated = clone(fitted).set_params(method="none", encoder_epochs=1).fit(X, y)
-    with pytest.raises(InvalidInputError, match="only method='latent_diff' trains a head anew"):
+    with pytest.raises(InvalidInputError, match="only method='latent_diff' retrains a head"):
         untreated.refit_head(X, y)
 
 
@@ -360,6 +361,15 @@ def test_a_folder_that_holds_no_whole_model_is_refused(tmp_path: Path) -> None:
     weights.write_bytes(b"broken")
     with pytest.raises(StoredStateError, match="no usable LatentDiff"):
         LatentDiffRegressor.load(tmp_path)
+
+
+def test_a_second_fit_that_fails_leaves_nothing_that_predicts(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = _stored(method="none")
+    monkeypatch.setattr("imbllm_autogluon.regression.latent_diff.fit_encoder", None)
+    with pytest.raises(TypeError):
+        model.fit(X, Y)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
 
 
 def test_nothing_is_written_where_it_cannot_be(tmp_path: Path) -> None:

@@ -15,13 +15,13 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.regression.bins import TargetBins
 from imbllm_autogluon.regression.config import LatentDiffConfig
 from imbllm_autogluon.regression.losses import (
-    BalancedMSE,
-    FeatureDistributionSmoothing,
-    RankSim,
-    Treatment,
-    WeightedMSE,
+    ImbalanceMethod,
+    _BalancedMSE,
+    _FeatureSmoothing,
     _gaussian_window,
     _normalized_ranks,
+    _RankSim,
+    _WeightedMSE,
     dense_weights,
     lds_weights,
 )
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-LOSSES: dict[str, Callable[[], WeightedMSE]] = {
-    "mse": WeightedMSE,
-    "balanced_mse": BalancedMSE,
-    "rank_sim": RankSim,
+LOSSES: dict[str, Callable[[], _WeightedMSE]] = {
+    "mse": _WeightedMSE,
+    "balanced_mse": _BalancedMSE,
+    "rank_sim": _RankSim,
 }
 
 
@@ -69,7 +69,8 @@ def test_a_row_of_weight_zero_does_not_change_the_errors(name: str) -> None:
 
 def test_balanced_mse_is_the_equation_of_the_paper() -> None:
     prediction, target = torch.tensor([0.1, 0.9]), torch.tensor([0.0, 1.0])
-    loss = BalancedMSE(noise=0.5).eval()
+    loss = _BalancedMSE().eval()
+    torch.nn.init.constant_(loss.noise, 0.5)
     variance = 0.25 + 1e-4
 
     def density(i: int, j: int) -> float:
@@ -83,7 +84,7 @@ def test_balanced_mse_is_the_equation_of_the_paper() -> None:
     )
 
 
-def best_constant(loss: WeightedMSE, target: torch.Tensor) -> float:
+def best_constant(loss: _WeightedMSE, target: torch.Tensor) -> float:
     """The one prediction for all rows that a loss likes best."""
     constants = torch.linspace(-1, 4, 201)
     rows = torch.ones(len(target))
@@ -93,12 +94,12 @@ def best_constant(loss: WeightedMSE, target: torch.Tensor) -> float:
 
 def test_balanced_mse_does_not_gain_by_predicting_the_frequent_target() -> None:
     target = torch.tensor([0.0] * 90 + [3.0] * 10)
-    loss = BalancedMSE().eval()
+    loss = _BalancedMSE().eval()
     rows = torch.ones(100)
     at_mode = loss(torch.zeros(100), target, rows, rows[:, None]).item()
     anywhere = loss(torch.full((100,), 1.5), target, rows, rows[:, None]).item()
     # 0.3 is the mean that squared errors want; here all rows of one prediction tell nothing: log of the counts.
-    assert best_constant(WeightedMSE(), target) == pytest.approx(0.3, abs=0.03)
+    assert best_constant(_WeightedMSE(), target) == pytest.approx(0.3, abs=0.03)
     assert anywhere == pytest.approx(math.log(100), abs=1e-4)
     slope = torch.tensor([0.3, 3.0], requires_grad=True)
     loss(torch.cat([slope[:1].expand(90), slope[1:].expand(10)]), target, rows, rows[:, None]).backward()
@@ -108,7 +109,7 @@ def test_balanced_mse_does_not_gain_by_predicting_the_frequent_target() -> None:
 
 
 def test_the_noise_of_balanced_mse_is_learned() -> None:
-    loss = BalancedMSE()
+    loss = _BalancedMSE()
     prediction, target, weights, features = batch()
     loss(prediction, target, weights, features).backward()
     assert [name for name, _ in loss.named_parameters()] == ["noise"]
@@ -127,7 +128,7 @@ def test_features_in_the_order_of_their_targets_have_no_rank_error() -> None:
     target = torch.tensor([0.0, 1.0, 3.0, 7.0])
     angles = target / 10
     ordered = torch.stack([angles.cos(), angles.sin()], dim=1)
-    loss = RankSim(rank_weight=1.0)
+    loss = _RankSim()
     assert loss(target, target, torch.ones(4), ordered).item() == 0.0
     assert loss(target, target, torch.ones(4), ordered[[2, 0, 3, 1]]).item() > 0.01
 
@@ -135,7 +136,7 @@ def test_features_in_the_order_of_their_targets_have_no_rank_error() -> None:
 def test_the_slope_of_the_ranks_leads_features_into_the_order_of_their_targets() -> None:
     torch.manual_seed(0)
     target, features = torch.linspace(-1, 1, 24), torch.randn(24, 4, requires_grad=True)
-    loss, optimizer = RankSim(), torch.optim.Adam([features], lr=0.05)
+    loss, optimizer = _RankSim(), torch.optim.Adam([features], lr=0.05)
     errors = []
     for _ in range(150):
         error = loss(target, target, torch.ones(24), features)
@@ -146,25 +147,9 @@ def test_the_slope_of_the_ranks_leads_features_into_the_order_of_their_targets()
     assert errors[-1] < 0.3 * errors[0]
 
 
-def test_the_slope_of_the_ranks_grows_with_their_weight_alone() -> None:
-    slopes = []
-    for weight in (1.0, 10.0):
-        prediction, target, weights, features = batch()
-        RankSim(weight)(prediction.detach(), target, weights, features).backward()
-        slopes.append(features.grad)
-    assert torch.allclose(10 * slopes[0], slopes[1], rtol=1e-4, atol=1e-7)
-    assert slopes[0].abs().max() > 0
-
-
 def test_equal_targets_have_no_order_to_be_kept() -> None:
     features = torch.randn(4, 3)
-    assert RankSim()(torch.zeros(4), torch.zeros(4), torch.ones(4), features).item() == 0.0
-
-
-@pytest.mark.parametrize("make", [lambda: BalancedMSE(0.0), lambda: RankSim(-1.0), lambda: RankSim(1.0, 0.0)])
-def test_settings_out_of_range_are_refused(make: Callable[[], WeightedMSE]) -> None:
-    with pytest.raises(InvalidInputError, match="must be a number at least"):
-        make()
+    assert _RankSim()(torch.zeros(4), torch.zeros(4), torch.ones(4), features).item() == 0.0
 
 
 TARGETS = st.lists(st.floats(-1e6, 1e6, width=32), min_size=2, max_size=80).filter(lambda y: len(set(y)) > 1)
@@ -268,11 +253,11 @@ def rows(*counts: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_the_first_epoch_leaves_features_as_they_are() -> None:
     features, targets = rows(5, 5)
-    assert FeatureDistributionSmoothing(bins(), 3).calibrate(features, targets) is features
+    assert _FeatureSmoothing(bins(), 3).calibrate(features, targets) is features
 
 
 def test_means_and_variances_are_those_of_the_bins_and_move_slowly() -> None:
-    smoothing = FeatureDistributionSmoothing(bins(), 3)
+    smoothing = _FeatureSmoothing(bins(), 3)
     features, targets = rows(50, 20)
     smoothing.update(features, targets)
     assert torch.allclose(smoothing.means[1], features[50:].mean(dim=0), atol=1e-5)
@@ -284,7 +269,7 @@ def test_means_and_variances_are_those_of_the_bins_and_move_slowly() -> None:
 
 
 def test_calibrated_features_have_the_smoothed_mean_and_variance() -> None:
-    smoothing = FeatureDistributionSmoothing(bins(), 3)
+    smoothing = _FeatureSmoothing(bins(), 3)
     features, targets = rows(400, 300, 200, 100)
     smoothing.update(features, targets)
     calibrated, (means, variances) = smoothing.calibrate(features, targets), smoothing.smoothed()
@@ -296,7 +281,7 @@ def test_calibrated_features_have_the_smoothed_mean_and_variance() -> None:
 
 
 def test_bins_without_rows_take_no_part_in_the_smoothing() -> None:
-    smoothing = FeatureDistributionSmoothing(bins(3), 2)
+    smoothing = _FeatureSmoothing(bins(3), 2)
     features = torch.tensor([[10.0, 10.0], [12.0, 12.0]])
     smoothing.update(features, torch.tensor([0.5, 0.6]))
     means, variances = smoothing.smoothed()
@@ -306,7 +291,7 @@ def test_bins_without_rows_take_no_part_in_the_smoothing() -> None:
 
 
 def test_in_a_bin_of_one_row_only_the_mean_is_calibrated() -> None:
-    smoothing = FeatureDistributionSmoothing(bins(2), 3)
+    smoothing = _FeatureSmoothing(bins(2), 3)
     features, targets = rows(30, 1)
     smoothing.update(features, targets)
     moved = smoothing.calibrate(features, targets)[-1]
@@ -316,7 +301,7 @@ def test_in_a_bin_of_one_row_only_the_mean_is_calibrated() -> None:
 
 
 def test_a_narrow_bin_is_widened_by_ten_times_its_variance_at_most() -> None:
-    smoothing = FeatureDistributionSmoothing(bins(2), 1)
+    smoothing = _FeatureSmoothing(bins(2), 1)
     features = torch.cat([torch.randn(50, 1) * 100, torch.randn(50, 1) * 0.01])
     targets = torch.tensor([0.5] * 50 + [1.5] * 50)
     smoothing.update(features, targets)
@@ -325,7 +310,7 @@ def test_a_narrow_bin_is_widened_by_ten_times_its_variance_at_most() -> None:
 
 
 def test_slopes_pass_through_the_calibration() -> None:
-    smoothing = FeatureDistributionSmoothing(bins(2), 3)
+    smoothing = _FeatureSmoothing(bins(2), 3)
     features, targets = rows(10, 10)
     smoothing.update(features, targets)
     features.requires_grad_()
@@ -334,22 +319,17 @@ def test_slopes_pass_through_the_calibration() -> None:
     assert (features.grad > 0).all()
 
 
-def test_a_momentum_beyond_one_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="momentum must be a number between"):
-        FeatureDistributionSmoothing(bins(), 3, momentum=1.5)
-
-
 SKEWED = np.random.default_rng(0).exponential(size=300)
 
 
-def _treatment(**settings: str) -> Treatment:
-    return Treatment.from_config(LatentDiffConfig.from_flat(settings), SKEWED, TargetBins.fit(SKEWED, 10))
+def _imbalance_method(**settings: str) -> ImbalanceMethod:
+    return ImbalanceMethod.from_config(LatentDiffConfig.from_flat(settings), SKEWED, TargetBins.fit(SKEWED, 10))
 
 
 @pytest.mark.parametrize("method", ["latent_diff", "none"])
 def test_an_untreated_encoder_minimises_the_squared_error_of_all_rows_alike(method: str) -> None:
-    how = _treatment(method=method)
-    assert type(how.loss) is WeightedMSE
+    how = _imbalance_method(method=method)
+    assert type(how.loss) is _WeightedMSE
     assert (how.weights == 1).all()
     assert how.smoother is None
 
@@ -357,20 +337,20 @@ def test_an_untreated_encoder_minimises_the_squared_error_of_all_rows_alike(meth
 @pytest.mark.parametrize("method", ["lds", "dense_weight"])
 @pytest.mark.parametrize("on_top", [False, True])
 def test_weights_are_higher_for_rare_targets(method: str, on_top: bool) -> None:
-    how = _treatment(encoder_method=method) if on_top else _treatment(method=method)
+    how = _imbalance_method(encoder_method=method) if on_top else _imbalance_method(method=method)
     assert how.weights.mean() == pytest.approx(1.0)
     assert how.weights[SKEWED.argmax()] > how.weights[np.abs(SKEWED - 0.2).argmin()]
 
 
-@pytest.mark.parametrize(("method", "loss"), [("balanced_mse", BalancedMSE), ("rank_sim", RankSim)])
+@pytest.mark.parametrize(("method", "loss"), [("balanced_mse", _BalancedMSE), ("rank_sim", _RankSim)])
 def test_losses_belong_to_their_methods(method: str, loss: type) -> None:
-    assert type(_treatment(method=method).loss) is loss
+    assert type(_imbalance_method(method=method).loss) is loss
 
 
 def test_fds_smooths_features() -> None:
-    assert isinstance(_treatment(method="fds").smoother, FeatureDistributionSmoothing)
-    assert isinstance(_treatment(encoder_method="fds").smoother, FeatureDistributionSmoothing)
+    assert isinstance(_imbalance_method(method="fds").smoother, _FeatureSmoothing)
+    assert isinstance(_imbalance_method(encoder_method="fds").smoother, _FeatureSmoothing)
 
 
 def test_the_encoders_method_is_for_latent_diff_alone() -> None:
-    assert (_treatment(method="none", encoder_method="lds").weights == 1).all()
+    assert (_imbalance_method(method="none", encoder_method="lds").weights == 1).all()

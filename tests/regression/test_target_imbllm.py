@@ -10,7 +10,7 @@ import pytest
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.regression.bins import TargetBins
-from imbllm_autogluon.regression.target_imbllm import TargetGroups, TargetImbLLM
+from imbllm_autogluon.regression.target_imbllm import TargetImbLLM, _TargetGroups
 from imbllm_autogluon.tables import TableSchema
 from tests.regression.frames import skewed
 
@@ -201,10 +201,10 @@ def test_an_incomplete_folder_is_refused(writer: TargetImbLLM, tmp_path: Path) -
         TargetImbLLM.load(tmp_path)
 
 
-def groups_of(values: list[float], sizes: list[int], counts: dict[int, int], clause: str = "bin") -> TargetGroups:
+def groups_of(values: list[float], sizes: list[int], counts: dict[int, int], clause: str = "bin") -> _TargetGroups:
     """Groups of a table with the given number of rows of each target, in bins of one unit."""
     y = np.repeat(np.asarray(values, dtype=np.float64), sizes)
-    return TargetGroups.from_targets(y, TargetBins.fit(y, kind="unit"), counts, clause)  # type: ignore[arg-type]
+    return _TargetGroups.from_targets(y, TargetBins.fit(y, kind="unit"), counts, clause)  # type: ignore[arg-type]
 
 
 def test_bins_of_enough_rows_are_groups_of_their_own() -> None:
@@ -244,7 +244,7 @@ def test_by_value_bins_that_are_not_crowded_fall_apart_into_their_targets() -> N
 
 def test_by_value_targets_of_few_rows_are_joined() -> None:
     y = np.sort(np.random.default_rng(0).normal(size=90))
-    groups = TargetGroups.from_targets(y, TargetBins.fit(y, n_bins=3), {0: 10}, "value")
+    groups = _TargetGroups.from_targets(y, TargetBins.fit(y, n_bins=3), {0: 10}, "value")
     assert np.bincount(groups.of_rows).min() >= 6
     assert len(groups.lows) > 6
     assert sum(groups.counts.values()) == 10
@@ -261,14 +261,14 @@ def test_groups_are_numbered_by_target_in_any_order_of_rows() -> None:
     y = np.repeat([3.0, 1.0, 2.0], [10, 20, 30])
     order = np.random.default_rng(0).permutation(60)
     bins = TargetBins.fit(y, n_bins=3)
-    groups, shuffled = TargetGroups.from_targets(y, bins, {0: 1}), TargetGroups.from_targets(y[order], bins, {0: 1})
+    groups, shuffled = _TargetGroups.from_targets(y, bins, {0: 1}), _TargetGroups.from_targets(y[order], bins, {0: 1})
     assert groups.of_rows.tolist() == [2] * 10 + [0] * 20 + [1] * 30
     np.testing.assert_array_equal(shuffled.of_rows, groups.of_rows[order])
 
 
 def test_names_differ_where_six_digits_would_not() -> None:
     y = np.repeat([1.0, 1.0 + 1e-9], 10)
-    groups = TargetGroups.from_targets(y, TargetBins.fit(y, n_bins=2), {0: 1})
+    groups = _TargetGroups.from_targets(y, TargetBins.fit(y, n_bins=2), {0: 1})
     assert len(set(groups.names)) == 2
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from imbllm_autogluon.tables import Cells, TableSchema
 
 HOSTILE = st.text(st.characters(), max_size=8) | st.sampled_from(
     ["", " ", "missing", "is", "a is b", "a, b", ', b is "c"', '"', "\\", "\n", "\x00", "\ud800", "é", "1", "#0"]
@@ -50,3 +55,11 @@ def frames(draw: st.DrawFn, n_rows: int = 5) -> pd.DataFrame:
     features = {name: draw(columns(n_rows)) for name in names if name != "sick"}
     label = pd.Series(draw(st.permutations(["yes", "no", "no, not", "missing", "a is b"])))
     return pd.DataFrame({**features, "sick": label})
+
+
+def on_lattice(schema: TableSchema, cells: Cells) -> Cells:
+    """The cells with every number on its column's lattice."""
+    for j, column in enumerate(schema.columns):
+        if column.lattice is not None:
+            cells = cells.with_column(j, column.lattice.snap(cells.values[j]), cells.missing[:, j])
+    return cells

@@ -1,149 +1,201 @@
-"""The automaton of a column accepts what the writer writes, and nothing that cannot be read back."""
+"""Automata accept exactly what they were made of, and their tables say the same."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from imbllm_autogluon.errors import InvalidInputError, TableError
-from imbllm_autogluon.sentences.automata import Automaton, characters, column_characters, column_values, spell
-from imbllm_autogluon.sentences.cell_texts import cell_text
-from imbllm_autogluon.sentences.texts import MISSING
-from imbllm_autogluon.tables import Column
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.sentences.automata import END, NOTHING, Automaton, AutomatonTables, _minimized, one_of, union
 
-from .tables import columns
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 
-def automaton_of(column: Column) -> tuple[Automaton, dict[str, int]]:
-    symbols = characters([column_characters(column)])
-    return column_values(column, symbols), symbols
+SYMBOLS = 3
+SEQUENCES = [word for length in range(5) for word in product(range(SYMBOLS), repeat=length)]
+
+words = st.lists(st.integers(0, SYMBOLS - 1), max_size=4).map(tuple)
+languages = st.sets(words, min_size=1, max_size=12)
 
 
-def accepts(automaton: Automaton, symbols: dict[str, int], text: str) -> bool:
-    return all(character in symbols for character in text) and automaton.accepts(spell(text, symbols))
+def language(automaton: Automaton) -> set[tuple[int, ...]]:
+    return {word for word in SEQUENCES if automaton.accepts(word)}
 
 
-def column_of(series: pd.Series) -> Column:
-    try:
-        column = Column.from_series(series, "c")
-    except TableError:
-        assume(False)
-    assume(column.lattice is not None or column.categories)
-    return column
-
-
-def seen_texts(column: Column, series: pd.Series) -> list[str]:
-    """Text of each cell, snapped to the lattice as the decoder's training rows are."""
-    values, missing = column.encode(series)
-    snapped = values if column.lattice is None else column.lattice.snap(values)
-    write = cell_text(column).write
-    return [MISSING if gone else write(value) for value, gone in zip(snapped, missing, strict=True)]
-
-
-@given(columns(6))
-def test_every_text_that_the_writer_writes_is_accepted(series: pd.Series) -> None:
-    column = column_of(series)
-    automaton, symbols = automaton_of(column)
-    assert all(accepts(automaton, symbols, text) for text in seen_texts(column, series))
-
-
-@given(columns(6), st.data())
-def test_a_mutated_text_is_accepted_only_if_it_reads_back(series: pd.Series, data: st.DataObject) -> None:
-    column = column_of(series)
-    automaton, symbols = automaton_of(column)
-    text = data.draw(st.sampled_from(seen_texts(column, series)))
-    start = data.draw(st.integers(0, len(text)))
-    stop = data.draw(st.integers(start, min(len(text), start + 2)))
-    mutated = text[:start] + data.draw(st.text(sorted(symbols), max_size=2)) + text[stop:]
-    if accepts(automaton, symbols, mutated):
-        value = cell_text(column).read(mutated)
-        assert mutated == MISSING or (value is not None and cell_text(column).write(value) == mutated)
-        assert column.lattice is None or value is None or column.lattice.minimum <= value <= column.lattice.maximum
-
-
-@given(columns(6), st.randoms(use_true_random=False))
-def test_random_walks_through_the_tables_end_in_readable_texts(series: pd.Series, random: object) -> None:
-    column = column_of(series)
-    automaton, symbols = automaton_of(column)
-    end = len(symbols)
-    allowed, next_state = automaton.ended_by(end).tabulate(end + 1)
-    character = {symbol: character for character, symbol in symbols.items()}
-    text, state = "", 0
-    while state != -1:
-        symbol = int(random.choice(np.flatnonzero(allowed[state]).tolist()))  # type: ignore[attr-defined]
-        text += character.get(symbol, "")
+def follow_tables(automaton: Automaton, n_symbols: int, word: Sequence[int]) -> bool:
+    """Walk through the tables as the decoder does."""
+    allowed, next_state = automaton.tabulate(n_symbols)
+    state = 0
+    for symbol in word:
+        if state == END or not allowed[state, symbol]:
+            return False
         state = int(next_state[state, symbol])
-    assert text == MISSING if cell_text(column).read(text) is None else text != MISSING
+    return state == END
 
 
-@pytest.mark.parametrize(
-    ("series", "legal", "illegal"),
-    [
-        (pd.Series([18, 65, 20, 21]), ["18", "65", "40"], ["17", "66", "040", "missing", ""]),
-        (pd.Series([0.5, None, 1.25]), ["0.50", "1.25", "missing"], ["0.49", "1.26", "1", "1.250", "nan"]),
-        (pd.Series(["F", "M", None]), ["F", "M", "missing"], ["f", "FM", '"F"']),
-        (pd.Series(["missing", "a, b"]), ['"missing"', '"a, b"'], ["missing", "a, b"]),
-        (pd.Series([True, False]), ["True", "False"], ["true", "1"]),
-        (
-            pd.Series(pd.to_datetime(["2023-02-20", "2024-03-01"])),
-            ["2023-02-20", "2024-02-29"],
-            ["2023-02-29", "2023-02-19", "2024-02-29T00:00"],
-        ),
-        (
-            pd.Series(pd.to_datetime(["2023-02-20 10:00", "2023-03-01 18:00"])),
-            ["2023-02-20T10", "2023-02-28T23"],
-            ["2023-02-20T09", "2023-02-20T24", "2023-02-20"],
-        ),
-        (
-            pd.Series(np.array([-62135596801, 0], "M8[s]")),
-            ["-62135596801", "1970-01-01T00:00:00"],
-            ["0", "-62135596800", "-62135596802"],
-        ),
-        (
-            pd.Series(np.array([0, 253402300800], "M8[s]")),
-            ["9999-12-31", "253402300800"],
-            ["253402300799", "9999-12-31T00"],
-        ),
-        (pd.Series(np.array([60, 600], "m8[s]")), ["60", "600"], ["59", "601", "0"]),
-    ],
-)
-def test_legal_values_are_accepted_and_illegal_ones_refused(
-    series: pd.Series,
-    legal: list[str],
-    illegal: list[str],
+@given(languages)
+def test_one_of_accepts_exactly_the_given_sequences(legal: set[tuple[int, ...]]) -> None:
+    assert language(one_of(legal)) == legal
+
+
+@given(languages, languages)
+def test_union_accepts_what_either_accepts(first: set[tuple[int, ...]], second: set[tuple[int, ...]]) -> None:
+    assert language(union([one_of(first), one_of(second)])) == first | second
+
+
+@given(languages)
+def test_no_two_states_of_one_of_have_the_same_future(legal: set[tuple[int, ...]]) -> None:
+    automaton = one_of(legal)
+    futures = {
+        frozenset(language(Automaton(swapped(automaton, state), marks(automaton, state))))
+        for state in range(automaton.n_states)
+    }
+    assert len(futures) == automaton.n_states
+    assert frozenset() not in futures
+
+
+def swapped(automaton: Automaton, start: int) -> tuple[dict[int, int], ...]:
+    """Transitions with states 0 and `start` exchanged."""
+    rename = swap(start)
+    return tuple(
+        {symbol: rename(following) for symbol, following in automaton.transitions[rename(state)].items()}
+        for state in range(automaton.n_states)
+    )
+
+
+def marks(automaton: Automaton, start: int) -> frozenset[int]:
+    return frozenset(map(swap(start), automaton.accepting))
+
+
+def swap(start: int) -> Callable[[int], int]:
+    return lambda state: {0: start, start: 0}.get(state, state)
+
+
+def test_common_endings_share_their_states() -> None:
+    many = one_of([(first, 7, 7, 7, 7) for first in range(1000)])
+    assert many.n_states == 6
+
+
+@given(languages)
+def test_ended_languages_have_no_sequence_that_begins_another(legal: set[tuple[int, ...]]) -> None:
+    ended = one_of(legal).ended_by(SYMBOLS)
+    (final,) = ended.accepting
+    assert ended.transitions[final] == {}
+    assert all(ended.accepts((*word, SYMBOLS)) == (word in legal) for word in SEQUENCES)
+    assert not any(ended.accepts(word) for word in SEQUENCES)
+
+
+@given(languages)
+def test_tables_accept_what_the_automaton_accepts(legal: set[tuple[int, ...]]) -> None:
+    ended = one_of(legal).ended_by(SYMBOLS)
+    assert all(follow_tables(ended, SYMBOLS + 1, (*word, SYMBOLS)) == (word in legal) for word in SEQUENCES)
+
+
+@pytest.mark.parametrize("legal", [[()], [(1,), (1, 2)]])
+def test_tables_of_sequences_that_begin_others_are_refused(legal: list[tuple[int, ...]]) -> None:
+    with pytest.raises(InvalidInputError, match="call ended_by"):
+        one_of(legal).tabulate(3)
+
+
+def test_a_symbol_beyond_the_table_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="symbol 5 does not fit into a table of 5 symbols"):
+        one_of([(5,)]).tabulate(5)
+
+
+def test_an_end_symbol_that_values_use_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="end symbol 2 is already used"):
+        one_of([(1, 2)]).ended_by(2)
+
+
+def test_an_automaton_of_nothing_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="at least one legal value"):
+        one_of([])
+
+
+def test_nothing_accepts_nothing_and_tabulates_as_one_state_without_a_way_out() -> None:
+    assert not NOTHING.accepts(())
+    assert not NOTHING.accepts((0,))
+    allowed, _ = NOTHING.tabulate(3)
+    assert allowed.tolist() == [[False, False, False]]
+
+
+def test_a_cycle_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="cycle"):
+        _minimized(Automaton(({0: 1}, {0: 0}), frozenset({1})))
+
+
+N_TOKENS = 8
+
+
+@st.composite
+def clause_values(draw: st.DrawFn) -> list[list[tuple[int, ...]]]:
+    """One to three clauses; the values of each end with a token of their own."""
+    value = st.lists(st.integers(0, N_TOKENS - 2), min_size=0, max_size=4).map(lambda v: (*v, N_TOKENS - 1))
+    return draw(st.lists(st.lists(value, min_size=1, max_size=6), min_size=1, max_size=3))
+
+
+def build(clauses: list[list[tuple[int, ...]]]) -> AutomatonTables:
+    return AutomatonTables.build([one_of(values) for values in clauses], N_TOKENS)
+
+
+@given(clause_values(), st.data())
+def test_a_walk_passes_the_states_of_the_clause_and_ends_behind_the_last_token(
+    clauses: list[list[tuple[int, ...]]], data: st.DataObject
 ) -> None:
-    automaton, symbols = automaton_of(Column.from_series(series, "c"))
-    assert [text for text in legal if not accepts(automaton, symbols, text)] == []
-    assert [text for text in illegal if accepts(automaton, symbols, text)] == []
+    tables = build(clauses)
+    row = [data.draw(st.sampled_from(values)) for values in clauses]
+    longest = max(map(len, row)) + 1
+    tokens = np.array([[[*value, *[-1] * (longest - len(value))] for value in row]])
+    states = tables.walk(tokens)[0]
+    for clause, value in enumerate(row):
+        state = int(tables.starts[clause])
+        for place, token in enumerate(value):
+            assert states[clause, place] == state
+            assert tables.allowed[state, token]
+            state = int(tables.next_state[state, token])
+        assert state == END
+        assert (states[clause, len(value) :] == END).all()
 
 
-def test_state_counts_stay_small() -> None:
-    rng = np.random.default_rng(0)
-    numbers = Column.from_series(pd.Series(rng.normal(size=500)), "c")
-    times = Column.from_series(pd.Series(rng.integers(0, 2**60, 500).astype("M8[ns]")), "c")
-    assert automaton_of(numbers)[0].n_states < 60
-    assert automaton_of(times)[0].n_states < 200
+@given(clause_values())
+def test_the_tables_allow_exactly_the_values_of_each_clause(clauses: list[list[tuple[int, ...]]]) -> None:
+    tables = build(clauses)
+    for clause, values in enumerate(clauses):
+        assert legal_values(tables, int(tables.starts[clause])) == set(values)
 
 
-def test_free_text_has_no_automaton() -> None:
-    column = Column.from_series(pd.Series(["a", "b"]), "note", kind="text")
-    with pytest.raises(InvalidInputError, match="column 'note' of kind 'text' cannot be written"):
-        column_values(column, {})
+def legal_values(tables: AutomatonTables, state: int) -> set[tuple[int, ...]]:
+    if state == END:
+        return {()}
+    steps = [(token, int(tables.next_state[state, token])) for token in np.flatnonzero(tables.allowed[state]).tolist()]
+    return {(token, *rest) for token, following in steps for rest in legal_values(tables, following)}
 
 
-def test_a_character_without_symbol_is_refused_by_name() -> None:
-    column = Column.from_series(pd.Series(["red", "blue"]), "colour")
-    with pytest.raises(InvalidInputError, match=r"needs symbols for \['u'\]"):
-        column_values(column, characters(["red", "ble"]))
+def test_rows_are_walked_independently_and_clauses_of_different_length_together() -> None:
+    tables = build([[(1,), (2,)], [(3, 4), (5,)]])
+    tokens = np.array([[[1, -1], [3, 4]], [[2, -1], [5, -1]]])
+    first, second = tables.starts.tolist()
+    after_three = int(tables.next_state[second, 3])
+    expected = [[[first, END], [second, after_three]], [[first, END], [second, END]]]
+    assert tables.walk(tokens).tolist() == expected
 
 
-def test_symbols_are_numbered_by_code_point() -> None:
-    symbols = characters(["banana", "cab"])
-    assert list(symbols) == sorted(symbols)
-    assert all(second - first == 1 for first, second in pairwise(symbols.values()))
-    assert spell("cab", symbols) == (symbols["c"], symbols["a"], symbols["b"])
+def test_a_clause_that_is_not_written_has_no_states() -> None:
+    tables = build([[(1,)], [(2,)]])
+    assert tables.walk(np.array([[[-1], [2]]])).tolist() == [[[END], [int(tables.starts[1])]]]
+
+
+def test_a_clause_that_allows_nothing_is_given_only_and_has_no_states() -> None:
+    tables = AutomatonTables.build([one_of([(1,), (2,)]), NOTHING, one_of([(3, 4)])], N_TOKENS)
+    assert tables.is_given.tolist() == [False, True, False]
+    assert tables.clause_tokens(1).tolist() == []
+    states = tables.walk(np.array([[[1, -1], [5, 6], [3, 4]]]))[0]
+    first, _, third = tables.starts.tolist()
+    assert states[:2].tolist() == [[first, END], [END, END]]
+    assert states[2].tolist() == [third, int(tables.next_state[third, 3])]

@@ -23,14 +23,12 @@ from imbllm_autogluon.sentences import (
     draw_orders,
 )
 from imbllm_autogluon.sentences.orders import ORDERS
-from imbllm_autogluon.tables import Cells, TableSchema
+from imbllm_autogluon.tables import TableSchema
 from tests.language.pretrained import tokenizer
-from tests.sentences.tables import frames
+from tests.sentences.tables import frames, on_lattice
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from imbllm_autogluon.sentences.value_codings import Numbers
+    from imbllm_autogluon.sentences.values import Numbers
 
 NUMBERS: tuple[Numbers, ...] = ("bins", "digits")
 
@@ -59,14 +57,6 @@ def mixed(n_rows: int = 40) -> pd.DataFrame:
             "sick": np.where(np.arange(n_rows) < 8, "yes", "no"),
         }
     )
-
-
-def on_lattice(schema: TableSchema, cells: Cells) -> Cells:
-    """The cells with every number on its column's lattice."""
-    for j, column in enumerate(schema.columns):
-        if column.lattice is not None:
-            cells = cells.with_column(j, column.lattice.snap(cells.values[j]), cells.missing[:, j])
-    return cells
 
 
 def read_back(encoding: SentenceEncoding, sentences: Sentences) -> list[dict[int, list[int]]]:
@@ -162,15 +152,6 @@ def test_sentences_are_left_justified_and_no_longer_than_the_longest_row() -> No
     assert sentences.ids.shape[1] == lengths.max()
 
 
-def test_continuous_only_rows_hold_label_and_numbers_alone() -> None:
-    written = Written(mixed(), "bins")
-    present = np.tile([True, True, False, False, True], (40, 1))
-    orders = np.tile([4, 3, 2, 1, 0], (40, 1))
-    sentences = written.encoding.assemble(written.clauses.with_present(present), orders)
-    assert [list(row) for row in read_back(written.encoding, sentences)] == [[4, 1, 0]] * 40
-    assert sentences.ids.shape == (40, 6)
-
-
 @pytest.mark.parametrize("numbers", NUMBERS)
 def test_no_row_is_longer_than_the_longest_sentence_and_one_can_be_as_long(numbers: Numbers) -> None:
     written = Written(mixed(), numbers)
@@ -222,13 +203,6 @@ def test_lengths_are_those_of_the_sentences(numbers: Numbers) -> None:
         sentences = written.encoding.assemble(clauses, draw_orders(40, 4, "permute_xy", np.random.default_rng(0)))
         assert lengths.dtype == np.int64
         assert lengths.tolist() == sentences.real.sum(axis=1).tolist()
-
-
-def test_zero_rows_make_zero_sentences() -> None:
-    written = Written(mixed(), "digits")
-    none: npt.NDArray[Any] = np.empty(0, dtype=np.int64)
-    sentences = written.encoding.assemble(written.clauses.take(none), np.empty((0, 5), dtype=np.int64))
-    assert sentences.ids.shape[0] == 0
 
 
 def test_weights_of_labels_go_with_their_rows() -> None:

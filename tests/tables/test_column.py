@@ -129,6 +129,12 @@ def test_a_column_of_text_has_neither_lattice_nor_categories() -> None:
         column.encode(pd.Series(["a b"]))
 
 
+def test_tuples_are_categories_too() -> None:
+    series = pd.Series([(1, 2), (3, 4), (1, 2)], name="x")
+    column = Column.from_series(series, "x")
+    pd.testing.assert_series_equal(column.decode(*column.encode(series)), series)
+
+
 def test_a_decoded_column_has_the_index_asked_for() -> None:
     column = Column.from_series(pd.Series([1, 2]), "x")
     assert column.decode([2], [False], index=pd.Index(["row"])).to_dict() == {"row": 2}

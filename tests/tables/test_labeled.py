@@ -30,7 +30,7 @@ BAD_LABELS = {
 @pytest.mark.parametrize(("table", "message"), BAD_LABELS.values(), ids=BAD_LABELS)
 def test_a_label_that_holds_no_classes_is_refused(table: pd.DataFrame, message: str) -> None:
     with pytest.raises(TableError, match=message):
-        LabeledTable.of(table, "sick")
+        LabeledTable.from_frame(table, "sick")
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_label_that_holds_no_classes_is_refused(table: pd.DataFrame, message: 
     ],
 )
 def test_classes_of_any_dtype_are_counted_the_largest_first(labels: object, classes: dict[object, int]) -> None:
-    table = LabeledTable.of(frame(labels), "sick")
+    table = LabeledTable.from_frame(frame(labels), "sick")
     assert list(table.counts.items()) == list(classes.items())
     assert table.labels.dtype.kind in "Oifb"
     assert table.rarest == list(classes)[-1]
@@ -58,7 +58,7 @@ def test_classes_of_any_dtype_are_counted_the_largest_first(labels: object, clas
 def test_rows_without_a_label_are_left_out_and_counted() -> None:
     original = frame(["no", None, "yes", np.nan])
     copy = original.copy()
-    table = LabeledTable.of(original, "sick")
+    table = LabeledTable.from_frame(original, "sick")
     assert table.dropped == 2
     assert table.features["age"].tolist() == [0, 2]
     assert table.frame.index.tolist() == [0, 1]
@@ -66,7 +66,7 @@ def test_rows_without_a_label_are_left_out_and_counted() -> None:
 
 
 def test_classes_are_found_by_their_text() -> None:
-    table = LabeledTable.of(frame([0, 1, 1]), "sick")
+    table = LabeledTable.from_frame(frame([0, 1, 1]), "sick")
     assert table.class_named("1") == 1
     with pytest.raises(InvalidInputError, match=r"no class '2'.*its classes are: '1', '0'"):
         table.class_named("2")
@@ -99,7 +99,7 @@ BAD_TARGETS = {
 @pytest.mark.parametrize(("table", "message"), BAD_TARGETS.values(), ids=BAD_TARGETS)
 def test_a_target_that_cannot_be_learned_is_refused(table: pd.DataFrame, message: str) -> None:
     with pytest.raises(TableError, match=f"houses.csv.*{message}"):
-        LabeledTable.of(table, "sick", "houses.csv", task="regression")
+        LabeledTable.from_frame(table, "sick", "houses.csv", task="regression")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_target_that_cannot_be_learned_is_refused(table: pd.DataFrame, message
     ],
 )
 def test_numbers_of_any_dtype_become_float64(targets: object) -> None:
-    table = LabeledTable.of(frame(targets), "sick", task="regression")
+    table = LabeledTable.from_frame(frame(targets), "sick", task="regression")
     assert table.frame["sick"].dtype == "float64"
     assert table.targets.tolist() == pd.Series(targets).dropna().astype(float).tolist()
 
@@ -122,7 +122,7 @@ def test_numbers_of_any_dtype_become_float64(targets: object) -> None:
 def test_rows_without_a_target_are_left_out_and_counted() -> None:
     original = frame([None, *MANY, np.nan])
     copy = original.copy()
-    table = LabeledTable.of(original, "sick", task="regression")
+    table = LabeledTable.from_frame(original, "sick", task="regression")
     assert table.dropped == 2
     assert table.features["age"].tolist() == list(range(1, 31))
     assert table.frame.index.tolist() == list(range(30))

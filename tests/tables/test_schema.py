@@ -187,7 +187,7 @@ def test_labels_of_any_name_stand_beside_features_of_any_name(name: Any, feature
     X = pd.DataFrame({features[0]: [1, 2, 3], features[1]: ["u", "v", "u"]}, index=[5, 5, 9])
     y = pd.Series(["no", "yes", "no"], name=name)
     before = X.copy(deep=True)
-    schema = TableSchema.of_labelled(X, y, {features[0]: "categorical"})
+    schema = TableSchema.from_labeled(X, y, {features[0]: "categorical"})
     assert schema.names == features
     assert schema.encode_label(y).tolist() == [0, 1, 0]
     assert schema.columns[0].kind == "categorical"
@@ -196,7 +196,7 @@ def test_labels_of_any_name_stand_beside_features_of_any_name(name: Any, feature
 
 def test_labels_keep_their_dtype_beside_the_features() -> None:
     y = pd.Series(["no", "yes", "no"], dtype=pd.CategoricalDtype(["yes", "maybe", "no"]))
-    schema = TableSchema.of_labelled(pd.DataFrame({"a": [1, 2, 3]}), y)
+    schema = TableSchema.from_labeled(pd.DataFrame({"a": [1, 2, 3]}), y)
     pd.testing.assert_series_equal(schema.decode_label(schema.encode_label(y)), y, check_names=False)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbllm_autogluon.sentences.quantile_bins import QuantileBins
+from imbllm_autogluon.sentences.bins import QuantileBins
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -87,9 +87,9 @@ def test_the_centre_of_a_bin_is_a_value_seen_in_it(
     sample: tuple[IntArray, npt.NDArray[np.float64]], max_bins: int
 ) -> None:
     bins = QuantileBins.fit(*sample, max_bins)
-    assert bins.centres.dtype == np.int64
-    assert set(bins.centres.tolist()) <= set(sample[0].tolist())
-    assert bins.encode(bins.centres).tolist() == list(range(bins.n_bins))
+    assert bins.centers.dtype == np.int64
+    assert set(bins.centers.tolist()) <= set(sample[0].tolist())
+    assert bins.encode(bins.centers).tolist() == list(range(bins.n_bins))
 
 
 def test_values_between_two_bins_go_to_the_nearer_one() -> None:

@@ -47,7 +47,7 @@ class QuantileBins:
         return len(self.starts) - 1
 
     @property
-    def centres(self) -> IntArray:
+    def centers(self) -> IntArray:
         """Middle knot of each bin, int64 of shape (n_bins,)."""
         middle: IntArray = self.knots[(self.starts[:-1] + self.starts[1:] - 1) // 2]
         return middle

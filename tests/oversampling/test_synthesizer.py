@@ -1,4 +1,4 @@
-"""Whole tables: shares of the classes, the form of the learned table, seeds."""
+"""Whole tables: the form of the learned one, shares of the classes, seeds, and answers for classes by Pred-LLM."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError
+from imbllm_autogluon.oversampling import PredLLM
 from imbllm_autogluon.oversampling.great import GReaT
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.synthesizer import TableSynthesizer
@@ -25,6 +26,10 @@ def table(*counts: int, dtype: str = "object") -> pd.DataFrame:
 
 def fitted(frame: pd.DataFrame, method: str = "great", seed: int = 0, **settings: Any) -> TableSynthesizer:
     return TableSynthesizer(method, quick(**settings), random_state=seed).fit(frame, "class")
+
+
+def asking(frame: pd.DataFrame, **settings: Any) -> PredLLM:
+    return PredLLM(quick(**settings), random_state=0, threads=1).fit(frame, "class")
 
 
 @pytest.mark.parametrize(
@@ -45,6 +50,16 @@ def test_a_written_table_has_the_form_and_the_shares_of_the_learned_one(method: 
     assert list(written.columns) == list(frame.columns)
     assert written["class"].value_counts().to_dict() == {"a": 30, "b": 15, "c": 5}
     assert written.index.tolist() == list(range(50))
+
+
+@pytest.mark.parametrize("n", [0, 1, 77])
+def test_a_table_with_the_models_own_classes_has_the_form_of_the_learned_one(n: int) -> None:
+    frame = table(60, 30, 10, dtype="string")
+    written = asking(frame).sample(n)
+    assert written.dtypes.to_dict() == frame.dtypes.to_dict()
+    assert list(written.columns) == list(frame.columns)
+    assert written.index.tolist() == list(range(n))
+    assert not written["class"].isna().any()
 
 
 @pytest.mark.parametrize(("n", "expected"), [(0, {}), (1, {"a": 1}), (7, {"a": 4, "b": 2, "c": 1}), (203, None)])
@@ -108,6 +123,10 @@ def test_its_generator_is_of_the_wanted_method_and_its_report_is_the_generators(
         (lambda: TableSynthesizer("pred_lm"), InvalidInputError, "did you mean 'pred_llm'"),
         (lambda: TableSynthesizer("gret"), InvalidInputError, "did you mean 'great'"),
         (lambda: TableSynthesizer().sample(3), InvalidInputError, "seen no table yet"),
+        (lambda: PredLLM().sample(3), InvalidInputError, "seen no table yet"),
+        (lambda: PredLLM().predict_proba(table(3)), InvalidInputError, "seen no table yet"),
+        (lambda: asking(table(20, 9)).sample(2.5), InvalidInputError, "n must be a whole number"),
+        (lambda: asking(table(20, 9), backbone="compact_masked"), InvalidInputError, "masked language model"),
         (lambda: TableSynthesizer().sample_class({"a": 3}), InvalidInputError, "seen no table yet"),
         (lambda: fitted(table(20, 9)).sample(-1), InvalidInputError, "n must be a whole number"),
         (lambda: fitted(table(20, 9)).sample_class({"z": 1}), InvalidInputError, "the label 'z'"),
@@ -118,9 +137,71 @@ def test_its_generator_is_of_the_wanted_method_and_its_report_is_the_generators(
         ),
         (lambda: fitted(table(20, 1)), ClassTooSmallError, "class 'b' has 1 row"),
         (lambda: fitted(table(20, 9).assign(**{"class": [None] + ["a", "b"] * 14})), TableError, "missing in 1 row"),
-        (lambda: fitted(table(20, 9)[["class"]]), TableError, "0 feature columns"),
+        (lambda: fitted(table(20, 9)[["class"]]), TableError, "no column beside the label"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_the_reason(use: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         use()
+
+
+@pytest.mark.real_backbone
+def test_class_shares_are_near_the_learned_ones_and_follow_a_target_prior() -> None:
+    frame = table(140, 60)
+    settings = {"steps": 60, "learning_rate": 1e-2}
+    rare = {
+        prior: (asking(frame, target_prior=prior, **settings).sample(400)["class"] == "b").mean()
+        for prior in (None, "uniform")
+    }
+    assert rare[None] == pytest.approx(0.3, abs=0.1)
+    assert rare["uniform"] == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.real_backbone
+def test_a_label_that_a_column_tells_is_told_by_the_written_rows_too() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.permutation(np.repeat(["a", "b"], [120, 80]))
+    frame = pd.DataFrame({"city": np.where(y == "a", "Oslo", "Narvik"), "x": rng.normal(size=200), "class": y})
+    synthesizer = asking(frame, steps=150, learning_rate=1e-2)
+    written = synthesizer.sample(200)
+    assert ((written["city"] == "Oslo") == (written["class"] == "a")).mean() > 0.95
+    answered = synthesizer.predict_proba(frame)
+    assert (answered.idxmax(axis=1) == y).mean() > 0.95
+    assert set(written["class"]) == {"a", "b"}
+
+
+@pytest.mark.real_backbone
+def test_asking_for_the_class_of_written_rows_gives_the_class_they_were_written_with() -> None:
+    synthesizer = asking(table(60, 30, 10), answer="highest", steps=40, learning_rate=1e-2)
+    written = synthesizer.sample(60)
+    assert synthesizer.predict_proba(written).idxmax(axis=1).tolist() == written["class"].tolist()
+
+
+def test_probabilities_stand_in_the_index_of_the_rows_and_need_no_label_and_no_texts() -> None:
+    frame = table(60, 30, 10).assign(note=[f"a long text with many words about row {i}" for i in range(100)])
+    synthesizer = asking(frame)
+    rows = frame.set_index(pd.Index([f"r{i}" for i in range(100)])).iloc[::3]
+    found = synthesizer.predict_proba(rows)
+    assert found.index.equals(rows.index)
+    assert sorted(found.columns) == ["a", "b", "c"]
+    assert found.sum(axis=1).to_numpy() == pytest.approx(np.ones(len(rows)))
+    pd.testing.assert_frame_equal(synthesizer.predict_proba(rows.drop(columns="class")), found)
+    assert synthesizer.predict_proba(rows.drop(columns="note")).shape == found.shape
+    strange = rows.assign(city="Atlantis")
+    assert np.isfinite(synthesizer.predict_proba(strange).to_numpy()).all()
+    with pytest.raises(TableError, match="city"):
+        synthesizer.predict_proba(rows.drop(columns="city"))
+
+
+def test_classes_too_small_for_a_language_model_have_the_shares_of_the_table() -> None:
+    synthesizer = asking(table(4, 2))
+    assert synthesizer.sample(9)["class"].value_counts().to_dict() == {"a": 6, "b": 3}
+    with pytest.raises(InvalidInputError, match="at least 6 rows"):
+        synthesizer.predict_proba(table(4, 2))
+
+
+def test_a_small_class_beside_large_ones_is_learned_and_answered_too() -> None:
+    synthesizer = asking(table(60, 30, 3))
+    assert sorted(synthesizer.predict_proba(table(5, 5)).columns) == ["a", "b", "c"]
+    assert len(synthesizer.sample(500)) == 500
+    assert synthesizer.sample_class({"c": 4})["class"].tolist() == ["c"] * 4

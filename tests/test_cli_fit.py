@@ -1,0 +1,309 @@
+"""`imbllm fit`, `predict` and `demo`, of classes and of numbers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from imbllm_autogluon import cli_fit
+from imbllm_autogluon.datasets import load_hypothyroid
+from imbllm_autogluon.tables.io import read_table, write_table
+from tests.commands import imbllm
+from tests.jobs.fits import QUICK, binary_outcome, copy_of, houses, mixed_table
+from tests.shared import TINY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+BINARY = {"no": 60, "yes": 20}
+
+LEAST = [*(part for pair in TINY.items() for part in ("--setting", "{}={}".format(*pair))), "--threads", "1"]
+
+FIT_TINY = [*LEAST, "--family", "LR", "--folds", "2", "--verbosity", "0"]
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Path:
+    write_table(mixed_table(BINARY), tmp_path / "train.csv")
+    return tmp_path / "train.csv"
+
+
+BAD_OPTIONS: dict[str, tuple[list[str], str]] = {
+    "metric": (["--metric", "accurracy"], "unknown metric 'accurracy' for a binary label (did you mean 'accuracy'?)"),
+    "unknown preset": (["--preset", "bset_quality"], "unknown preset 'bset_quality' (did you mean 'best_quality'?)"),
+    "setting without value": (["--setting", "steps"], "must be written as key=value"),
+    "unknown setting": (["--setting", "stesp=3"], "unknown setting 'ag.imbllm.stesp'"),
+    "value of a setting": (["--setting", "temperature=hot"], "temperature must be a number"),
+    "positive class": (["--positive-class", "maybe"], "no class 'maybe'"),
+    "folds": (["--folds", "1"], "folds must be a whole number between 2 and 20"),
+    "time limit": (["--time-limit", "-5"], "time_limit must be a number"),
+    "family": (["--family", "GBMM"], "unknown model family 'GBMM' (did you mean 'GBM'?)"),
+    "test table": (["--test", "absent.csv"], "absent.csv does not exist"),
+}
+
+
+@pytest.mark.parametrize(("options", "message"), BAD_OPTIONS.values(), ids=BAD_OPTIONS)
+def test_a_bad_option_of_fit_is_one_line_and_nothing_is_written(
+    tmp_path: Path, train: Path, options: list[str], message: str
+) -> None:
+    result = imbllm("fit", train, "--label", "label", "--out", tmp_path / "new", *options)
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "options", "message"),
+    [
+        (".", [], "is not empty"),
+        (".", ["--resume"], "holds files that no fit left there"),
+        ("new", ["--force", "--resume"], "either replaced (force) or gone on with (resume); not both"),
+        ("train.csv/new", [], "cannot be written"),
+    ],
+)
+def test_fit_refuses_a_folder_it_cannot_use_and_keeps_what_is_in_it(
+    tmp_path: Path, train: Path, out: str, options: list[str], message: str
+) -> None:
+    result = imbllm("fit", train, "--label", "label", "--out", tmp_path / out, *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["train.csv"]
+
+
+def test_fit_then_predict_from_a_csv_to_files_and_stdout(tmp_path: Path, train: Path) -> None:
+    frame = read_table(train)
+    frame.loc[0, "label"] = None
+    write_table(frame, train)
+    result = imbllm("fit", train, "--label", "label", "--out", tmp_path / "fit", *FIT_TINY)
+    assert result.exit_code == 0, result.stderr
+    assert f"{train}: 1 rows without 'label' are left out." in result.stderr
+    assert "LinearModelImb_BAG_L1" in result.stdout
+    assert f"Report: {tmp_path / 'fit' / 'imbllm_report.html'}" in result.stdout
+    report = json.loads((tmp_path / "fit" / "imbllm_report.json").read_text())
+    assert report["table"]["rows"] == 79
+    assert report["settings"]["presets"] == ["imbllm"]
+
+    printed = imbllm("predict", tmp_path / "fit", train)
+    assert printed.exit_code == 0, printed.stderr
+    lines = printed.stdout.splitlines()
+    assert lines[0] == "label"
+    assert set(lines[1:]) == {"no", "yes"}
+    assert len(lines) == 81
+    written = imbllm("predict", tmp_path / "fit", train, "--out", tmp_path / "p.csv")
+    assert (written.exit_code, written.stdout) == (0, "")
+    assert (tmp_path / "p.csv").read_text() == printed.stdout
+
+
+def test_predict_keeps_index_and_order_of_a_parquet_table(tmp_path: Path) -> None:
+    outcome = binary_outcome()
+    rows = mixed_table(BINARY, seed=2).drop(columns="label")
+    rows.index = pd.Index([f"r{n}" for n in range(len(rows))], name="row")
+    shuffled = rows.sample(frac=1, random_state=1)
+    write_table(shuffled, tmp_path / "t.parquet")
+    result = imbllm("predict", outcome.job.out, tmp_path / "t.parquet", "--proba", "--out", tmp_path / "p.parquet")
+    assert result.exit_code == 0, result.stderr
+    predicted = read_table(tmp_path / "p.parquet")
+    assert list(predicted.columns) == ["no", "yes"]
+    assert predicted.index.equals(shuffled.index)
+    assert predicted.sum(axis=1).to_numpy() == pytest.approx(1)
+    pd.testing.assert_series_equal(predicted["yes"], outcome.predictor.predict_proba(rows)["yes"].loc[shuffled.index])
+
+
+def bad_table(folder: Path, frame: pd.DataFrame) -> Path:
+    write_table(frame, folder / "bad.csv")
+    return folder / "bad.csv"
+
+
+BAD_PREDICTIONS: dict[str, tuple[Callable[[Path], list[Any]], str]] = {
+    "no folder": (lambda f: [f / "absent", f / "train.csv"], "absent does not exist; name the folder given to"),
+    "no predictor": (lambda f: [f, f / "train.csv"], "holds no finished fit (no predictor.pkl)"),
+    "no table": (lambda f: [binary_outcome().job.out, f / "absent.csv"], "absent.csv does not exist"),
+    "columns absent": (
+        lambda f: [binary_outcome().job.out, bad_table(f, mixed_table(BINARY)[["amount", "label"]])],
+        "lacks 2 column(s) that the predictor needs: visits, city.",
+    ),
+    "target of another type": (lambda f: [f, f / "train.csv", "--out", f / "p.txt"], "'.txt'; tables are"),
+    "target in no folder": (lambda f: [f, f / "train.csv", "--out", f / "x" / "p.csv"], "x does not exist"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_PREDICTIONS.values(), ids=BAD_PREDICTIONS)
+@pytest.mark.usefixtures("train")
+def test_predict_refuses_what_it_cannot_use(
+    tmp_path: Path, arguments: Callable[[Path], list[Any]], message: str
+) -> None:
+    result = imbllm("predict", *arguments(tmp_path))
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_the_demo_replaces_an_earlier_one_and_ends_with_leaderboard_scores_and_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y = load_hypothyroid()
+    monkeypatch.setattr("imbllm_autogluon.datasets.load_hypothyroid", lambda: (X[::4], y[::4]))
+    monkeypatch.setattr(cli_fit, "QUICK", TINY)
+    monkeypatch.setattr(cli_fit, "_QUICK_FAMILIES", ("LR",))
+    copy_of(binary_outcome(), tmp_path / "demo")
+    result = imbllm("demo", "--quick", "--threads", "1", "--out", tmp_path / "demo")
+    assert result.exit_code == 0, result.stderr
+    for shown in ("LinearModelImb_BAG_L1", "WeightedEnsemble_L2Plain", "average precision", "ROC AUC", "log-loss"):
+        assert shown in result.stdout
+    assert "Scores on 238 test rows" in result.stdout
+    assert "Generators trained: 2" in result.stdout
+    assert "the UCI hypothyroid table" in (tmp_path / "demo" / "imbllm_report.html").read_text(encoding="utf-8")
+
+
+def test_a_fresh_process_predicts_with_twins_it_has_never_seen(tmp_path: Path) -> None:
+    outcome = binary_outcome()
+    rows = mixed_table(BINARY, seed=2)
+    write_table(rows, tmp_path / "t.csv")
+    command = [sys.executable, "-m", "imbllm_autogluon.cli", "predict", str(outcome.job.out), str(tmp_path / "t.csv")]
+    fresh = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert fresh.returncode == 0, fresh.stderr
+    assert fresh.stdout.splitlines()[1:] == outcome.predictor.predict(rows).tolist()
+
+
+TARGET_SETTINGS = ["method=smogn", "n_bins=8", *(f"latent_diff.{key}={value}" for key, value in QUICK.items())]
+
+TARGET_TINY = [
+    *(part for setting in TARGET_SETTINGS for part in ("--setting", setting)),
+    *("--threads", "1", "--family", "KNN", "--folds", "2", "--verbosity", "0"),
+]
+
+
+@pytest.fixture
+def homes(tmp_path: Path) -> Path:
+    write_table(houses(), tmp_path / "houses.csv")
+    return tmp_path / "houses.csv"
+
+
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Jobs that would have been run."""
+    made: list[Any] = []
+    monkeypatch.setattr(cli_fit, "_run", made.append)
+    return made
+
+
+def test_fit_chooses_regression_compares_reports_and_predicts_numbers(tmp_path: Path, homes: Path) -> None:
+    frame = houses()
+    frame.loc[0, "price"] = None
+    write_table(frame, homes)
+    write_table(houses(60, seed=1), tmp_path / "test.parquet")
+    test = ["--test", tmp_path / "test.parquet"]
+    result = imbllm("fit", homes, "--label", "price", "--out", tmp_path / "fit", *test, *TARGET_TINY)
+    assert result.exit_code == 0, result.stderr
+    assert f"{homes}: 1 rows without 'price' are left out." in result.stderr
+    remark = "the label 'price' holds 149 different numbers: regression (change with --task classification)."
+    assert f"imbllm: {remark}\n" in result.stderr
+    for shown in (
+        "KNeighborsImb_BAG_L1",
+        "LatentDiff_BAG_L1",
+        "latent_diff",
+        "few-shot mean absolute error",
+        "test rows",
+    ):
+        assert shown in result.stdout
+    assert f"Report: {tmp_path / 'fit' / 'imbllm_report.html'}" in result.stdout
+    report = json.loads((tmp_path / "fit" / "imbllm_report.json").read_text())
+    assert (report["task"], report["table"]["rows"]) == ("regression", 149)
+    assert report["settings"]["latent_diff_parameters"] == QUICK
+    assert report["settings"]["metric"] == "mean_absolute_error"
+
+    printed = imbllm("predict", tmp_path / "fit", homes)
+    assert printed.exit_code == 0, printed.stderr
+    lines = printed.stdout.splitlines()
+    assert lines[0] == "price"
+    assert len(lines) == 151
+    assert np.isfinite(np.array(lines[1:], dtype=float)).all()
+    refused = imbllm("predict", tmp_path / "fit", homes, "--proba")
+    assert refused.exit_code == 2
+    assert "this predictor answers with numbers ('price'); leave out --proba" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "task", "remark"),
+    [
+        (houses()["price"], [], "regression", "150 different numbers: regression (change with --task classification)"),
+        ([0, 1, 2] * 50, [], "classification", "3 different numbers: classification (change with --task regression)"),
+        ([0, 1, 2] * 50, ["--task", "regression"], "regression", ""),
+        ([0, 1] * 75, ["--task", "regression"], "regression", ""),
+        (list(range(50)) * 3, [], "regression", "50 different numbers: regression"),
+        (list(range(50)) * 3, ["--task", "classification"], "classification", ""),
+        (["no", "yes"] * 75, [], "classification", ""),
+        (["no", "yes"] * 75, ["--task", "classification"], "classification", ""),
+    ],
+)
+def test_the_task_follows_from_the_label_or_the_option(
+    tmp_path: Path, jobs: list[Any], labels: object, options: list[str], task: str, remark: str
+) -> None:
+    write_table(houses().assign(price=labels), tmp_path / "t.csv")
+    result = imbllm("fit", tmp_path / "t.csv", "--label", "price", "--out", tmp_path / "fit", *options)
+    assert result.exit_code == 0, result.stderr
+    assert [job.train.task for job in jobs] == [task]
+    assert remark in result.stderr
+    assert bool(result.stderr) == bool(remark)
+
+
+BAD_TARGETS: dict[str, tuple[pd.DataFrame, list[str], str]] = {
+    "unknown task": (houses(), ["--task", "regresion"], "task must be one of"),
+    "texts": (houses().assign(price="dear"), ["--task", "regression"], "holds no numbers ('dear')"),
+    "constant": (houses().assign(price=2.5), ["--task", "regression"], "is 2.5 in all 150 rows"),
+    "few rows": (houses(19), [], "is known in 19 rows; at least 20 are needed"),
+    "few known": (houses().assign(price=[1.5, 2.5, 3.5, *[None] * 147]), [], "is known in 3 rows"),
+    "metric": (houses(), ["--metric", "f1"], "unknown metric 'f1' for a regression label"),
+    "no such targets": (
+        houses(),
+        ["--metric", "many_mae", "--setting", "n_bins=60"],
+        "none with rows is many-shot (over 100 rows); there are: few",
+    ),
+    "positive class": (
+        houses(),
+        ["--positive-class", "1"],
+        "is for two classes; the label 'price' is a number",
+    ),
+    "method": (houses(), ["--setting", "method=great"], "method 'great' is none for regression"),
+    "LatentDiff's setting": (
+        houses(),
+        ["--setting", "latent_diff.guidnce=2", "--family", "GBM"],
+        "'guidnce' (did you mean 'guidance'?)",
+    ),
+    "LatentDiff's setting without families": (houses(), ["--setting", "latent_diff.guidance=2"], "give families"),
+    "LatentDiff's setting for classes": (
+        houses(),
+        ["--setting", "latent_diff.guidance=2", "--label", "city"],
+        "unknown setting 'ag.imbllm.latent_diff.guidance'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("table", "options", "message"), BAD_TARGETS.values(), ids=BAD_TARGETS)
+def test_what_cannot_be_fitted_is_one_line_exit_code_2_and_nothing_written(
+    tmp_path: Path, table: pd.DataFrame, options: list[str], message: str
+) -> None:
+    write_table(table, tmp_path / "bad.csv")
+    result = imbllm("fit", tmp_path / "bad.csv", "--label", "price", "--out", tmp_path / "new", *options)
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("imbllm: ")
+    assert "different numbers" not in result.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_test_table_must_hold_targets(tmp_path: Path, homes: Path) -> None:
+    for prices, message in ((None, "missing in every row"), ("dear", "holds no numbers")):
+        write_table(houses(30).assign(price=prices), tmp_path / "test.csv")
+        options = ["--out", tmp_path / "new", "--test", tmp_path / "test.csv"]
+        result = imbllm("fit", homes, "--label", "price", *options)
+        assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
+        assert read_table(homes).shape == (150, 3)
