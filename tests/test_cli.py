@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-
 BINARY = {"no": 60, "yes": 20}
 
 
@@ -40,7 +39,6 @@ def table(frame: pd.DataFrame, name: str = "bad.csv") -> Callable[[Path], Path]:
 
 
 GOOD = mixed_table(BINARY)
-
 
 BAD_TABLES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "absent": (lambda folder: folder / "bad.csv", "does not exist"),

@@ -22,12 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-
 BINARY = {"no": 60, "yes": 20}
 
-
 LEAST = [*(part for pair in TINY.items() for part in ("--setting", "{}={}".format(*pair))), "--threads", "1"]
-
 
 FIT_TINY = [*LEAST, "--family", "LR", "--folds", "2", "--verbosity", "0"]
 
@@ -177,7 +174,6 @@ def test_a_fresh_process_predicts_with_twins_it_has_never_seen(tmp_path: Path) -
 
 
 TARGET_SETTINGS = ["method=smogn", "n_bins=8", *(f"latent_diff.{key}={value}" for key, value in QUICK.items())]
-
 
 TARGET_TINY = [
     *(part for setting in TARGET_SETTINGS for part in ("--setting", setting)),

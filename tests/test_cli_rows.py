@@ -28,9 +28,7 @@ from tests.shared import TINY
 if TYPE_CHECKING:
     from typing import Any
 
-
 SETTINGS = {**TINY, "steps": 4}
-
 
 LEAST = [*(part for pair in SETTINGS.items() for part in ("--setting", "{}={}".format(*pair))), "--threads", "1"]
 

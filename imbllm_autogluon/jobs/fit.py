@@ -56,15 +56,8 @@ _OF_A_PREDICTOR = (
 class FitJob:
     """What to fit, checked when it is made: nothing is written before :meth:`run`.
 
-    Raises
-    ------
-    InvalidInputError
-        A name or number is not allowed; the message lists what is. Or a metric is about targets that the training table
-        does not have.
-    TableError
-        The test table lacks a column of the training table, or cannot be scored.
-    ClassTooSmallError
-        A class cannot be continued because it has a single row.
+    Names and numbers that are not allowed are an `InvalidInputError` that lists what is; tables that cannot be learned
+    from or scored a `TableError`, or a `ClassTooSmallError` where a class has a single row.
     """
 
     train: LabeledTable
@@ -161,12 +154,8 @@ class FitJob:
     def run(self) -> FitOutcome:
         """Fit the predictor and compare its ensembles.
 
-        Raises
-        ------
-        ImbLLMError
-            AutoGluon trained no model at all (as a rule, the time limit was too short).
-        TableError
-            The folder cannot be written.
+        `ImbLLMError`: AutoGluon trained no model at all (as a rule, the time limit was too short). `TableError`: the
+        folder cannot be written.
         """
         started = time.time()
         if not self.resume or not self.out.exists():

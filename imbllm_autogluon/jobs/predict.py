@@ -38,13 +38,7 @@ def predict_table(
 
     Rows keep order and index; columns that the predictor does not need are ignored. Probabilities are calibrated: where
     a fit of more than two classes is judged by decisions, the class to answer is not always the most probable one.
-
-    Raises
-    ------
-    TableError
-        Columns are absent; `source` is what the message calls the table.
-    InvalidInputError
-        Probabilities are asked of a predictor of numbers.
+    Absent columns are a `TableError`, whose message calls the table `source`.
     """
     if proba and predictor.problem_type not in ("binary", "multiclass"):
         raise InvalidInputError(

@@ -73,13 +73,7 @@ class FitReport:
     """Facts and pictures of the written rows of one fold; `None` where there is nothing to be drawn."""
 
     def write(self, folder: Path) -> Path:
-        """Write ``imbllm_report.json``, ``.md`` and ``.html`` into a folder, made if need be; return the HTML file.
-
-        Raises
-        ------
-        TableError
-            The folder cannot be made or written.
-        """
+        """Write ``imbllm_report.json``, ``.md`` and ``.html`` into a folder, made if need be; return the HTML file."""
         from imbllm_autogluon.quality.reports import fit_markdown, render_fit_report
 
         texts = {
@@ -152,13 +146,7 @@ def report_again(folder: Path, out: Path | None = None) -> Path:
 
     What the fit led to is read from its ``imbllm_report.json``; the rows are judged and drawn anew. A predictor that
     was not fitted by ``imbllm fit`` has no such file: of it, the rows alone are reported.
-
-    Raises
-    ------
-    StoredStateError
-        The folder holds no predictor, its report is broken, or there is neither a report nor rows.
-    TableError
-        A file cannot be written.
+    `StoredStateError`: the folder holds no predictor, its report is broken, or there is neither a report nor rows.
     """
     predictor, out = load_predictor(folder), out or folder
     file = Path(folder) / _JSON

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -49,20 +49,17 @@ _MOST_NAMED = 5
 """Pairs that are named, the worst ones."""
 
 
-@dataclass(frozen=True, eq=False)
-class Associations:
-    """Of every two columns of a table; arrays of shape (p, p), symmetric."""
+class Associations(NamedTuple):
+    """Of every two columns of a table; arrays of shape (p, p), symmetric.
+
+    `strength` is from 0 (none, or a column is constant) to 1 (one column tells the other), with its sign between two
+    numbers. `p_value` is the probability that independent columns look as strongly associated, for rows of one weight;
+    1 where a column is constant and on the diagonal. `rows` have both values.
+    """
 
     strength: FloatArray
-    """From 0 (none) to 1 (one column tells the other), with its sign between two numbers; 0 where a column is constant,
-    1 on the diagonal."""
-
     p_value: FloatArray
-    """Probability that columns that have nothing to do with each other look as strongly associated; 1 where a column is
-    constant and on the diagonal. Of rows of one weight."""
-
     rows: FloatArray
-    """Rows that have both values."""
 
 
 def associations(
@@ -77,10 +74,8 @@ def associations(
 
     Parameters
     ----------
-    columns
-        Of both tables.
-    weights
-        Of the rows, shape (n,).
+    columns, weights
+        Of both tables, and of the rows, shape (n,).
     synthetic
         Whether to look at the synthetic rows instead of the real ones.
 
@@ -216,18 +211,17 @@ def _of_categories(
 
 @dataclass(frozen=True)
 class KeptAssociation:
-    """Two columns in real and in synthetic rows."""
+    """Strength of association of two columns in real and in synthetic rows, with its sign between two numbers.
+
+    `kept` is 1 minus the difference over the real strength, at least 0; `is_lost` whether a strong association is kept
+    less than by half, beyond chance.
+    """
 
     columns: tuple[str, str]
     real: float
-    """Strength, with its sign between two numbers."""
-
     synthetic: float
     kept: float
-    """1 minus the difference over the real strength, at least 0."""
-
     is_lost: bool
-    """Whether a strong association is kept less than by half, beyond chance."""
 
     @property
     def cost(self) -> float:
@@ -258,21 +252,14 @@ def associations_kept(
     independent columns. Kept is ``1 - |s - r| / |r|`` of the strengths r among real rows and s among synthetic ones, at
     least 0; the result is the mean weighted by r². Columns of free text are left out.
 
-    Parameters
-    ----------
-    columns
-        Of both tables.
-    rng
-        Chooses 200 columns where there are more.
+    `rng` chooses 200 columns where there are more.
 
     Returns
     -------
-    finding : Finding
+    finding, pairs
         From 0 to 1; 1 is best: copies of all rows. Shuffled columns score 0 to 0.1, half copies and half shuffled rows
         0.5, real rows drawn anew 0.7 to 0.95 (150 rows of each). None where no pair counts or there are fewer than
-        20 rows of one side.
-    pairs : list of KeptAssociation
-        All that count, those that lower the result most first.
+        20 rows of one side. And all pairs that count, those that lower the result most first.
 
     Examples
     --------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.tables.dtypes import ColumnName, Nature
 
-LARGEST = 1e100
+_LARGEST = 1e100
 """Numbers beyond are set to this size: what could not be read may be infinite, and squares must not overflow."""
 
 _NUMBERS: tuple[Nature, ...] = ("integer", "continuous")
@@ -149,7 +149,7 @@ def _pair(real: pd.Series[Any], others: dict[str, pd.Series[Any]], name: ColumnN
     if np.isinf(numbers).any():
         raise TableError(f"the real column {name!r} holds an infinite number: replace it by a missing value.")
     read = [_numbers(other, nature_of(dense(other), name), nature, name, called) for called, other in others.items()]
-    return PairedColumn(name, True, numbers, np.clip(np.concatenate(read), -LARGEST, LARGEST))
+    return PairedColumn(name, True, numbers, np.clip(np.concatenate(read), -_LARGEST, _LARGEST))
 
 
 def _numbers(

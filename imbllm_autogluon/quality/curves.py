@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray
 
-MOST_POINTS = 120
+_MOST_POINTS = 120
 """Points of a line: those of precision and recall at even steps of recall, longer losses averaged over windows."""
 
 _BINS = 10
@@ -29,18 +29,17 @@ _DIGITS = 5
 
 @dataclass(frozen=True)
 class Curve:
-    """The line of one model."""
+    """The line of one model; `figure` is average precision, or the mean gap between probability and frequency."""
 
     name: str
     x: list[float]
     y: list[float]
     figure: float
-    """Average precision, or the mean size of the gap between probability and frequency over the rows."""
 
 
 @dataclass(frozen=True)
 class CurveChart:
-    """Lines on common axes from 0 to `end`."""
+    """Lines on common axes from 0 to `end`, `dotted` at their points; `guide` are both ends of one to compare with."""
 
     title: str
     x_title: str
@@ -49,11 +48,8 @@ class CurveChart:
     lines: tuple[Curve, ...]
     end: float
     guide: tuple[float, float]
-    """Both ends of a dashed line for comparison: chance, or perfect calibration."""
-
     guide_name: str
     dotted: bool
-    """Whether each point has a mark."""
 
 
 def precision_recall_chart(truth: npt.ArrayLike, probabilities: Mapping[str, npt.ArrayLike]) -> CurveChart:
@@ -89,21 +85,9 @@ def precision_recall_chart(truth: npt.ArrayLike, probabilities: Mapping[str, npt
 def calibration_chart(
     truth: npt.ArrayLike, probabilities: Mapping[str, npt.ArrayLike], bins: int = _BINS
 ) -> CurveChart:
-    """How often rows are positive over the probability that they were given.
+    """How often rows are positive over the probability that they were given; as :func:`precision_recall_chart`.
 
-    Parameters
-    ----------
-    truth
-        Whether each row is positive, shape (n,); both values occur.
-    probabilities
-        By model: of the positive class, shape (n,).
-    bins
-        Groups of equally many rows, by rising probability; a rare class fills few of equally wide ones.
-
-    Raises
-    ------
-    InvalidInputError
-        One class is absent, or shapes differ.
+    Groups are of equally many rows, by rising probability; a rare class fills few of equally wide ones.
 
     Examples
     --------
@@ -167,7 +151,7 @@ def _precision_recall(name: str, truth: BoolArray, scores: FloatArray) -> Curve:
 
     precision, recall, _ = precision_recall_curve(truth, scores)
     # From the threshold of most rows to that of fewest: recall falls. At each step, the best that is reached there.
-    wanted = np.linspace(1, 0, MOST_POINTS)
+    wanted = np.linspace(1, 0, _MOST_POINTS)
     places = np.unique(np.searchsorted(-recall, -wanted, side="left").clip(0, len(recall) - 1))
     return _curve(name, recall[places], precision[places], float(average_precision_score(truth, scores)))
 
@@ -182,7 +166,7 @@ def _groups(truth: BoolArray, scores: FloatArray, bins: int) -> FloatArray:
 
 
 def _windows(losses: Sequence[float]) -> tuple[list[float], list[float]]:
-    size = math.ceil(len(losses) / MOST_POINTS) or 1
+    size = math.ceil(len(losses) / _MOST_POINTS) or 1
     parts = [losses[start : start + size] for start in range(0, len(losses), size)]
     middles = [(k * size + (len(part) + 1) / 2, sum(part) / len(part)) for k, part in enumerate(parts)]
     finite = [(step, loss) for step, loss in middles if math.isfinite(loss)]

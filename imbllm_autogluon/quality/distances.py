@@ -7,9 +7,9 @@ counts as a category.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -38,13 +38,14 @@ _FARTHEST = 1e6
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """Rows in the space of distances."""
+    """Rows in the space of distances.
+
+    `numbers` are in standard deviations, 0 where missing, shape (n, p); `marks`, which are equal or not, are codes of
+    levels and missingness, shape (n, q).
+    """
 
     numbers: FloatArray
-    """In standard deviations, 0 where missing; shape (n, p)."""
-
     marks: FloatArray
-    """What is equal or not: codes of levels and missingness, shape (n, q)."""
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -54,21 +55,17 @@ class Points:
         return Points(self.numbers[positions], self.marks[positions])
 
 
-@dataclass(frozen=True, eq=False)
-class Nearest:
-    """The nearest row of each query; arrays of shape (n,)."""
+class Nearest(NamedTuple):
+    """The nearest row of each query (the first of equally near ones); arrays of shape (n,).
+
+    `distance` is infinite where there is no other row; `closer` and `tied` count the rows nearer than the query's
+    limit, and exactly at it (0 without limits).
+    """
 
     distance: FloatArray
-    """Infinite where there is no other row."""
-
     position: IntArray
-    """Of the nearest row, the first of equally near ones."""
-
     closer: IntArray
-    """Rows nearer than the query's limit; 0 without limits."""
-
     tied: IntArray
-    """Rows exactly at the query's limit; 0 without limits."""
 
 
 def points(columns: Sequence[PairedColumn]) -> tuple[Points, Points]:
@@ -82,15 +79,10 @@ def points(columns: Sequence[PairedColumn]) -> tuple[Points, Points]:
 
 
 def distances(queries: Points, rows: Points) -> Iterator[tuple[slice, FloatArray]]:
-    """Distances of a block of queries to every row, block after block.
+    """Positions of a block of queries, and their distances of shape (block, rows) to every row, block after block.
 
     They are sums of squared differences, not the faster product of matrices: equal rows must be at distance zero, as
     balls of rows that occur often have radius zero.
-
-    Yields
-    ------
-    block, distances
-        Positions of the queries, and their distances of shape (block, rows).
     """
     size = max(1, _HELD_DISTANCES // max(1, len(rows)))
     for start in range(0, len(queries), size):
@@ -99,16 +91,10 @@ def distances(queries: Points, rows: Points) -> Iterator[tuple[slice, FloatArray
 
 
 def nearest(queries: Points, rows: Points, *, own: IntArray | None = None, limits: FloatArray | None = None) -> Nearest:
-    """The nearest row of each query; time grows with queries times rows, memory does not.
+    """The nearest row of each query, points of one space; time grows with queries times rows, memory does not.
 
-    Parameters
-    ----------
-    queries, rows
-        n and m points of one space, m at least 1.
-    own
-        Position among `rows` of each query, which then is no neighbor of itself; shape (n,).
-    limits
-        Distances below which, and at which, rows are counted; shape (n,).
+    `own` is the position of each query among the rows, which then is no neighbor of itself; below and at each of
+    `limits` rows are counted.
     """
     distance, position = np.empty(len(queries)), np.empty(len(queries), dtype=np.int64)
     closer, tied = np.zeros(len(queries), dtype=np.int64), np.zeros(len(queries), dtype=np.int64)
@@ -152,25 +138,19 @@ def _coordinates(column: PairedColumn) -> list[tuple[FloatArray, FloatArray]]:
 
 @dataclass(frozen=True, eq=False)
 class MatchedTables:
-    """Tables whose rows are matched by their class."""
+    """Tables whose rows are matched by their class.
+
+    `features` are the tables without the label, `codes` those of the class of each row (-1 where the label is missing),
+    `classes` the codes that occur among real and synthetic rows. `columns` pair the real rows with those of all other
+    tables, stacked, of which each begins at `starts`; `notes` say what was left out.
+    """
 
     features: dict[str, pd.DataFrame]
-    """Each table without the label."""
-
     codes: dict[str, IntArray]
-    """Code of the class of each row of each table, -1 where the label is missing."""
-
     classes: list[int]
-    """Codes of the classes that occur among real and synthetic rows."""
-
     columns: list[PairedColumn]
-    """The real rows beside those of all other tables, stacked."""
-
     starts: dict[str, int]
-    """Where each table but the real one begins in `columns`."""
-
-    notes: list[str] = field(default_factory=list)
-    """What was left out."""
+    notes: list[str]
 
     def values(self, column: PairedColumn, called: str) -> FloatArray:
         """A column of one table."""
@@ -180,14 +160,7 @@ class MatchedTables:
 
 
 def matched_tables(tables: dict[str, pd.DataFrame], label: str | None) -> MatchedTables:
-    """Match rows by their class; without a label all rows are of one class.
-
-    Parameters
-    ----------
-    tables
-        By name: :data:`REAL`, :data:`SYNTHETIC` and what else is given.
-    label
-        Name of the label column of all tables, or None.
+    """Match rows of tables, by name, by their class; without a label all rows are of one class.
 
     Raises
     ------
@@ -253,16 +226,11 @@ class ClassRows:
         Of every random choice.
     """
 
-    positions: dict[str, IntArray]
-    """Of the rows of the class in each table that was given."""
-
-    looked_at: dict[str, IntArray]
-    """Positions, among the rows of the class, of those that are queries."""
-
     def __init__(self, tables: MatchedTables, place: int, most_rows: int, seed: int) -> None:
         code, rng = tables.classes[place], child_rng(seed, "order", "distances", place)
         self.tables, self.seed = tables, seed
         self.rng = child_rng(seed, "order", "quality", place)
+        # Of the rows of the class in each table that was given; below, of the queries among these.
         self.positions = {called: np.flatnonzero(found == code) for called, found in tables.codes.items()}
         self.points = self._all_points()
         self.looked_at = {called: draw(len(rows), most_rows, rng) for called, rows in self.points.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,59 +24,60 @@ if TYPE_CHECKING:
 # fmt: off
 METRICS: dict[str, Metric] = {
     "associations kept": Metric(
-        kept_share, "fidelity", 0, 1, "higher", 1.0, (0.7, 1),
-        "How much of the associations of columns beyond chance is kept, strong ones counting most."),
+        0, 1, "higher", 1.0, (0.7, 1), group="fidelity", function=kept_share,
+        meaning="How much of the associations of columns beyond chance is kept, strong ones counting most."),
     "density": Metric(
-        fidelity.density, "fidelity", 0, inf, "higher", 1.0, (0.7, inf),
-        "Balls around real rows that a written row lies in, over k; about 1 for real rows drawn anew."),
+        0, inf, "higher", 1.0, (0.7, inf), group="fidelity", function=fidelity.density,
+        meaning="Balls around real rows that a written row lies in, over k; about 1 for real rows drawn anew."),
     "coverage": Metric(
-        fidelity.coverage, "fidelity", 0, 1, "higher", 1.0, (0.8, 1),
-        "Share of real rows with a written row among their neighbours."),
+        0, 1, "higher", 1.0, (0.8, 1), group="fidelity", function=fidelity.coverage,
+        meaning="Share of real rows with a written row among their neighbours."),
     "close probability": Metric(
-        fidelity.close_probability, "fidelity", 0, 1, "higher", 0.95, (0.9, 1),
-        "Share of written rows as near to a real row as 95 % of the real rows are to each other."),
+        0, 1, "higher", 0.95, (0.9, 1), group="fidelity", function=fidelity.close_probability,
+        meaning="Share of written rows as near to a real row as 95 % of the real rows are to each other."),
     "DCR to train (median)": Metric(
-        privacy.distance_to_train, "privacy", 0, inf, "nearest", 0.0, (0, inf),
-        "Distance to the closest training row, in standard deviations; 0 is a copy."),
+        0, inf, "nearest", 0.0, (0, inf), group="privacy", function=privacy.distance_to_train,
+        meaning="Distance to the closest training row, in standard deviations; 0 is a copy."),
     "DCR to hold-out (median)": Metric(
-        privacy.distance_to_holdout, "privacy", 0, inf, "nearest", 0.0, (0, inf),
-        "Distance to the closest real row that the generator has not seen."),
+        0, inf, "nearest", 0.0, (0, inf), group="privacy", function=privacy.distance_to_holdout,
+        meaning="Distance to the closest real row that the generator has not seen."),
     "nearer to train than to hold-out": Metric(
-        privacy.nearer_to_train, "privacy", 0, 1, "nearest", 0.5, (0, 0.6),
-        "Share of written rows nearer to a training row than to as many unseen rows; 0.5: nothing memorised."),
+        0, 1, "nearest", 0.5, (0, 0.6), group="privacy", function=privacy.nearer_to_train,
+        meaning="Share of written rows nearer to a training row than to as many unseen rows; 0.5: nothing memorised."),
     "inverse KL": Metric(
-        fidelity.column_shares, "fidelity", 0, 1, "higher", 1.0, (0.9, 1),
-        "How alike each column's values are spread: mean of 1 / (1 + KL divergence)."),
+        0, 1, "higher", 1.0, (0.9, 1), group="fidelity", function=fidelity.column_shares,
+        meaning="How alike each column's values are spread: mean of 1 / (1 + KL divergence)."),
     "pair trends": Metric(
-        fidelity.column_pairs, "fidelity", 0, 1, "higher", 1.0, (0.9, 1),
-        "How alike each pair of columns goes together: correlations and contingency tables."),
+        0, 1, "higher", 1.0, (0.9, 1), group="fidelity", function=fidelity.column_pairs,
+        meaning="How alike each pair of columns goes together: correlations and contingency tables."),
     "category coverage": Metric(
-        fidelity.category_coverage, "fidelity", 0, 1, "higher", 1.0, (0.9, 1),
-        "Share of the real categories of the class that were written, mean over the columns."),
+        0, 1, "higher", 1.0, (0.9, 1), group="fidelity", function=fidelity.category_coverage,
+        meaning="Share of the real categories of the class that were written, mean over the columns."),
     "discriminator AUC": Metric(
-        fidelity.discriminator, "fidelity", 0, 1, "nearest", 0.5, (0.3, 0.7),
-        "How well a forest tells written from real rows: 0.5 not at all, 1 always."),
+        0, 1, "nearest", 0.5, (0.3, 0.7), group="fidelity", function=fidelity.discriminator,
+        meaning="How well a forest tells written from real rows: 0.5 not at all, 1 always."),
     "exact copies": Metric(
-        privacy.exact_copies, "privacy", 0, 1, "lower", 0.0, (0, 0.01),
-        "Share of written rows that equal a training row."),
+        0, 1, "lower", 0.0, (0, 0.01), group="privacy", function=privacy.exact_copies,
+        meaning="Share of written rows that equal a training row."),
     "near copies": Metric(
-        privacy.near_copies, "privacy", 0, 1, "lower", 0.01, (0, 0.05),
-        "Share of written rows as near to a training row as the nearest 1 % of real rows are to each other."),
+        0, 1, "lower", 0.01, (0, 0.05), group="privacy", function=privacy.near_copies,
+        meaning="Share of written rows as near to a training row as the nearest 1 % of real rows are to each other."),
     "membership-inference advantage": Metric(
-        privacy.membership, "privacy", 0, 1, "lower", 0.0, (0, 0.1),
+        0, 1, "lower", 0.0, (0, 0.1), group="privacy", function=privacy.membership,
+        meaning=
         "How much better than guessing one tells training from unseen rows by their distance to the written ones."),
     "distinct rows": Metric(
-        fidelity.distinct_rows, "fidelity", 0, 1, "higher", 1.0, (0.9, 1),
-        "Share of different rows among the written ones."),
+        0, 1, "higher", 1.0, (0.9, 1), group="fidelity", function=fidelity.distinct_rows,
+        meaning="Share of different rows among the written ones."),
     "entropy": Metric(
-        fidelity.entropy, "fidelity", 0, inf, "nearest", 1.0, (0.9, 1.1),
-        "Entropy of the written rows over that of as many real ones; below 1: less varied."),
+        0, inf, "nearest", 1.0, (0.9, 1.1), group="fidelity", function=fidelity.entropy,
+        meaning="Entropy of the written rows over that of as many real ones; below 1: less varied."),
     "low-density interpolations": Metric(
-        fidelity.low_density, "fidelity", 0, 1, "lower", 0.05, (0, 0.1),
-        "Share of interpolated rows farther from the class than 95 % of its own rows."),
+        0, 1, "lower", 0.05, (0, 0.1), group="fidelity", function=fidelity.low_density,
+        meaning="Share of interpolated rows farther from the class than 95 % of its own rows."),
     "precision gain at recall": Metric(
-        utility.precision_gain, "utility", -1, 1, "higher", 1.0, (-0.05, 1),
-        "Precision of the class at a fixed recall with the written rows, minus that without."),
+        -1, 1, "higher", 1.0, (-0.05, 1), group="utility", function=utility.precision_gain,
+        meaning="Precision of the class at a fixed recall with the written rows, minus that without."),
 }
 # fmt: on
 """Every metric by its name, in the order of reports. Reasons for what is acceptable, which most of them widen where few
@@ -123,24 +124,20 @@ _MOSTLY = 0.5
 """Share of exact copies that makes rows poor: of few rows, a few real ones drawn anew may be copies by chance."""
 
 
-@dataclass(frozen=True, eq=False)
-class Distances:
-    """Distances of the rows looked at, class after class, each in standard deviations of its own class."""
+class Distances(NamedTuple):
+    """Distances of the rows looked at, class after class, in standard deviations of the class.
+
+    `to_real` and `to_holdout` are those of each synthetic row to the nearest row of its class (NaN for classes without
+    hold-out rows; None without any), `real_to_real` those of each real row to another one (infinite where it is alone).
+    `nearest_real` is the position, in the real table, of the real row nearest to each synthetic one, `looked_at` that
+    of each synthetic row in its table.
+    """
 
     to_real: FloatArray
-    """Of each synthetic row to the nearest real one of its class, shape (n_synthetic,)."""
-
     to_holdout: FloatArray | None
-    """To the nearest hold-out row of its class, NaN for classes without one; None without hold-out rows."""
-
     real_to_real: FloatArray
-    """Of each real row to the nearest other one of its class, infinite where it is alone; shape (n_real,)."""
-
     nearest_real: IntArray
-    """Position, in the real table, of the real row nearest to each synthetic one, shape (n_synthetic,)."""
-
     looked_at: IntArray
-    """Position, in the synthetic table, of each synthetic row looked at, shape (n_synthetic,)."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,25 +27,21 @@ if TYPE_CHECKING:
 NEIGHBORS = 5
 """k of the balls around real rows, as in the paper of coverage."""
 
-QUANTILES = 10
+_QUANTILES = 10
 """Bins of a number in inverse KL, of equally many real rows."""
 
 LONE_ROW = "The class has one real row only."
 
-_FEWEST_HELD_OUT = 30
-"""Hold-out rows of a class from which on they, not the training rows, are to be reached: fewer are 0.05 too coarse."""
+_FEWEST_HELD_OUT, _FEWEST_UNSEEN = 30, 100
+"""Hold-out rows of a class from which on they, not the training rows, are reached for (fewer are 0.05 too coarse), and
+from which on a forest tells synthetic rows from them."""
 
 _FEWEST_JUDGED = 40
 """Rows of each side below which a forest sees too little to tell independent columns from real ones."""
 
-_FEWEST_UNSEEN = 100
-"""Hold-out rows of a class from which on a forest tells synthetic rows from them, not from the training rows."""
-
-_HALVES_DIFFER = 0.03
-"""By how much inverse KL and pair trends of two halves vary from draw to draw, for 40 rows of mixed type."""
-
-_FEWEST_HALVED = 4
-"""Real rows from which on their halves show how alike real rows are."""
+_HALVES_DIFFER, _FEWEST_HALVED = 0.03, 4
+"""By how much inverse KL and pair trends of two halves of the real rows vary from draw to draw, for 40 rows of mixed
+type, and the fewest rows whose halves are compared."""
 
 _QUANTILE = 0.95
 """Share of real rows that are near to another real one."""
@@ -64,27 +60,20 @@ _MOST_PAIRS = 1_000
 
 
 class DensityCoverage(NamedTuple):
-    """Density and coverage of one table (Naeem et al. 2020, equations 6 and 7)."""
+    """Balls around real rows that a synthetic row is in, over k, and share of balls that hold one (Naeem et al. 2020).
+
+    Equations 6 and 7; as many real rows drawn anew reach about 1 and ``1 - 2**-k``.
+    """
 
     density: float
-    """Balls around real rows in which a synthetic row lies, on average, over k: about 1 for real rows drawn anew."""
-
     coverage: float
-    """Share of real rows whose ball holds a synthetic row: about ``1 - 2**-k`` for as many real rows drawn anew."""
 
 
 def density_and_coverage(real: Points, synthetic: Points, k: int = NEIGHBORS) -> DensityCoverage:
-    """Density and coverage of a table of mixed type; a ball ends at the k-th nearest other real row.
+    """Density and coverage of points of one space; a ball ends at the k-th nearest other real row.
 
-    About n * (n + m) distances are computed, never more than 2.5 million held. The same table as both gives coverage 1
-    and density ``(k + 1) / k`` (more where real rows are equal: compare with real rows that were held out).
-
-    Parameters
-    ----------
-    real, synthetic
-        n and m points of one space, see :func:`imbllm_autogluon.quality.distances.points`.
-    k
-        From 1 to n - 1.
+    Of n real and m synthetic rows, n * (n + m) distances are computed, never more than 2.5 million held. The same table
+    as both gives coverage 1 and density ``(k + 1) / k`` (more where real rows are equal).
 
     Raises
     ------
@@ -231,7 +220,7 @@ def inverse_kl(columns: Sequence[PairedColumn]) -> float:
 def _decile_codes(column: PairedColumn) -> tuple[IntArray, IntArray]:
     known, edges = column.known, None
     if column.is_number:
-        deciles = np.linspace(0, 1, QUANTILES + 1)[1:-1]
+        deciles = np.linspace(0, 1, _QUANTILES + 1)[1:-1]
         edges = np.unique(np.quantile(known, deciles, method="nearest")) if len(known) else known
     return _codes(column.real, edges, "left"), _codes(column.synthetic, edges, "left")
 
@@ -256,26 +245,19 @@ def _divergence(real: IntArray, synthetic: IntArray) -> float:
 
 
 def pair_trends(columns: Sequence[PairedColumn], rng: np.random.Generator | None = None) -> float | None:
-    """Mean similarity of all pairs of columns, as SDMetrics' column pair trends defines it.
+    """Mean similarity of all pairs of columns besides free text, as SDMetrics' column pair trends defines it.
 
     Two numbers: ``1 - |r - s| / 2`` of their Pearson correlations r and s over rows where both are known. Any other
     pair: 1 minus the total variation distance of their contingency tables, numbers in ten equal bins of the real ones
-    (in SDMetrics' report: each table in its own bins), a missing value as a level. Unlike SDMetrics, two numbers whose
-    correlation is undefined in a table, as one does not vary, are compared by their contingency tables instead of being
-    left out, so that constant columns are seen. Columns of free text are left out.
-
-    Parameters
-    ----------
-    columns
-        Of both tables.
-    rng
-        Chooses 1,000 pairs where there are more; by default a fixed choice.
+    (in SDMetrics' report: each table in its own bins), a missing value as a level. Two numbers, one of which is
+    constant in a table, are compared by their contingency tables, too (SDMetrics leaves them out). `rng` chooses 1,000
+    pairs where there are more; by default a fixed choice.
 
     Returns
     -------
     float or None
-        From 0 to 1; 1 is best. None with fewer than two columns besides free text. Small samples of one source score
-        less than 1: compare with two halves of the real rows.
+        From 0 to 1; 1 is best. None with fewer than two columns. Small samples of one source score less than 1: compare
+        with two halves of the real rows.
 
     Examples
     --------

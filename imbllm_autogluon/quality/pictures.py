@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,61 +19,47 @@ if TYPE_CHECKING:
     from imbllm_autogluon.quality.columns import PairedColumn
     from imbllm_autogluon.quality.evaluation import Distances
 
-MOST_COLUMNS = 24
-"""Columns that are drawn, the worst ones."""
+MOST_COLUMNS, _MOST_MAPPED = 24, 20
+"""Columns that are drawn, the worst ones, and that a map of associations shows."""
 
-MOST_MAPPED = 20
-"""Columns of a map of associations: more would be too small to read."""
-
-MOST_POINTS = 500
+_MOST_POINTS = 500
 """Points of one kind of rows in the plane; of more, as many are drawn at random."""
 
-MOST_LEVELS = 8
+_MOST_LEVELS = 8
 """Levels that have a bar of their own, the most frequent real ones; the others share one."""
 
 _MOST_ROWS = 5_000
 """Rows of each kind that pictures are made from; of larger tables as many are drawn at random."""
 
-_BINS = 20
-"""Bars of a number; whole numbers of fewer values have one bar each."""
-
-_DISTANCE_BINS = 40
+_BINS, _DISTANCE_BINS = 20, 40
+"""Bars of a number (whole numbers of fewer values have one bar each) and of distances."""
 
 _LARGEST_COUNT = 2.0**50
 """Whole numbers beyond have no half between them in float64."""
 
-_TAIL = 0.005
-"""Share of real rows on either side that may lie beyond the axis of a number: one outlier must not hide the rest."""
+_TAIL, _FAR_TAIL = 0.005, 0.01
+"""Shares on either side that may be beyond the axis of a number, and beyond the frame of distances and the plane: one
+outlier must not hide the rest."""
 
-_FAR_TAIL = 0.01
-"""Share of distances, and of points on each side of the plane, beyond the frame; they are drawn at its edge."""
-
-_MOST_AXES = 12
-"""Levels of a category that have an axis of their own in the space of the plane, the most frequent real ones."""
-
-_FARTHEST = 4.0
-"""Largest standard deviations of a number in the space of the plane: one outlier must not lay out the plane."""
+_MOST_AXES, _FARTHEST = 12, 4.0
+"""Levels of a category with an axis in the space of the plane, and largest standard deviations of a number there."""
 
 _MOST_PAIRS, _MOST_SHOWN, _MOST_CHARACTERS = 5, 8, 40
 """Pairs of neighbors at each end, their columns (as many fit on a printed page), and characters of a cell."""
 
 
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """Rows for pictures, without the label, all with the columns of the real table."""
+class Compared(NamedTuple):
+    """Rows for pictures, without the label, all with the columns of the real table.
+
+    `real` are those of the classes that were written; `weights`, which sum to 1, give these classes the shares that
+    they have among the synthetic rows. `holdout` are unseen rows of these classes, `others` real rows of other ones.
+    """
 
     real: pd.DataFrame
-    """Real rows of the classes that were written."""
-
     weights: FloatArray
-    """Of each of these real rows; they sum to 1 and give the classes the shares they have among the synthetic rows."""
-
     synthetic: pd.DataFrame
     holdout: pd.DataFrame | None
-    """Real rows of these classes that the generator has not seen."""
-
     others: pd.DataFrame | None
-    """Real rows of the other classes."""
 
 
 def compared_rows(
@@ -133,26 +118,21 @@ def _class_weights(codes: IntArray, written: IntArray) -> FloatArray:
     return np.asarray(weights / weights.sum(), dtype=np.float64)
 
 
-@dataclass(frozen=True, eq=False)
-class ColumnShares:
-    """Shares of the rows in each bar of a column, real and synthetic."""
+class ColumnShares(NamedTuple):
+    """Shares of the rows in each bar of a column.
+
+    Of a number, `edges` are the ends of the bars, those at both ends hold what is beyond, and the last share is that of
+    missing cells; `is_day` tells days since 1970. Of a category, `levels` are the texts of the bars. `total_variation`
+    is the share of rows that would need another bar for both sides to be equal: 0 (best) to 1.
+    """
 
     name: str
     real: FloatArray
-    """Of a number, the last one is that of missing cells."""
-
     synthetic: FloatArray
     total_variation: float
-    """Share of rows that would need another value (of numbers: another bar) for both to be equal: 0 (best) to 1."""
-
     edges: FloatArray | None = None
-    """Ends of the bars of a number; bars at both ends hold what is beyond."""
-
     levels: tuple[str, ...] = ()
-    """Texts of the bars of a category; the rest of the levels, and missing cells, come last where there are any."""
-
     is_day: bool = False
-    """Whether the numbers are days since 1970."""
 
 
 def column_shares(rows: Compared) -> list[ColumnShares]:
@@ -239,7 +219,7 @@ def _shown_levels(
     """The most frequent levels, the rest and missing cells."""
     order = 1 + np.lexsort((-synthetic[1:], -real[1:]))
     # A bar for "1 others" would take as much room as that level's own.
-    order, rest = (order, order[:0]) if len(order) <= MOST_LEVELS + 1 else np.split(order, [MOST_LEVELS])
+    order, rest = (order, order[:0]) if len(order) <= _MOST_LEVELS + 1 else np.split(order, [_MOST_LEVELS])
     texts = [*(names[int(code) - 1] for code in order), f"{len(rest)} others", "missing"]
     shares = [np.append(side[order], [side[rest].sum(), side[0]]) for side in (real, synthetic)]
     kept = [k for k in range(len(texts)) if k < len(order) or shares[0][k] or shares[1][k]]
@@ -247,27 +227,25 @@ def _shown_levels(
     return shares[0][kept], shares[1][kept], distance, None, tuple(texts[k] for k in kept)
 
 
-@dataclass(frozen=True, eq=False)
-class AssociationMaps:
-    """Strength of association of every two columns, real and synthetic."""
+class AssociationMaps(NamedTuple):
+    """Strength of association of every two columns, from 0 to 1, shape (p, p); NaN where too few rows have both.
+
+    `mean_gap` is the mean over the pairs of the size of the difference, 0 (best) to 1; `left_out` counts the columns
+    that had no place.
+    """
 
     names: tuple[str, ...]
     real: FloatArray
-    """From 0 to 1, shape (p, p); NaN where too few rows have both values."""
-
     synthetic: FloatArray
     mean_gap: float
-    """Mean over the pairs of the size of the difference: 0 (best) to 1."""
-
     left_out: int
-    """Columns that had no place."""
 
 
 def association_maps(rows: Compared, worst_first: list[str]) -> AssociationMaps | None:
     """Strengths of the 20 worst columns in the table's order; None where there are no two columns."""
-    kept = set(worst_first[:MOST_MAPPED])
+    kept = set(worst_first[:_MOST_MAPPED])
     columns = [column for column in paired_columns(rows.real, rows.synthetic) if str(column.name) in kept]
-    columns = columns[:MOST_MAPPED]
+    columns = columns[:_MOST_MAPPED]
     if len(columns) < 2:
         return None
     found = associations(columns, rows.weights), associations(columns, synthetic=True)
@@ -277,35 +255,22 @@ def association_maps(rows: Compared, worst_first: list[str]) -> AssociationMaps 
     return AssociationMaps(names, real, synthetic, float(gaps.mean()), len(rows.real.columns) - len(columns))
 
 
-@dataclass(frozen=True, eq=False)
-class Cloud:
-    """One kind of rows as points of a plane."""
+class Cloud(NamedTuple):
+    """One kind of rows as points from 0 to 1 along both axes, shape (n, 2), and how many rows of the kind there are."""
 
     kind: str
-    """``others``, ``real``, ``holdout`` or ``synthetic``."""
-
     name: str
     points: FloatArray
-    """From 0 to 1 along both axes, shape (n, 2)."""
-
     rows: int
-    """Rows of the kind, of which n are shown."""
 
 
 def plane(rows: Compared, seed: int = 0) -> tuple[list[Cloud], tuple[float, float]]:
-    """Real, held-out and synthetic rows on two principal components of the real ones.
+    """Real, held-out and synthetic rows on two principal components of the real ones, and their shares of variance.
 
     Numbers are in standard deviations (missing: the mean), and two levels are as far apart as two numbers that differ
-    by one.
-
-    Returns
-    -------
-    clouds : list of Cloud
-        Lowest first.
-    variance : tuple of float
-        Shares of the real rows' variance along both axes.
+    by one. The lowest cloud comes first.
     """
-    named = {
+    named: dict[Any, tuple[str, pd.DataFrame | None]] = {
         "others": ("real, other classes", rows.others),
         "real": ("real" if rows.others is None else "real, classes that were written", rows.real),
         "holdout": ("real, held out", rows.holdout),
@@ -313,7 +278,7 @@ def plane(rows: Compared, seed: int = 0) -> tuple[list[Cloud], tuple[float, floa
     }
     tables = {kind: table for kind, (_, table) in named.items() if table is not None}
     drawn = {
-        kind: table.iloc[draw(len(table), MOST_POINTS, child_rng(seed, "order", "embedding", kind))]
+        kind: table.iloc[draw(len(table), _MOST_POINTS, child_rng(seed, "order", "embedding", kind))]
         for kind, table in tables.items()
     }
     spaces = {
@@ -353,14 +318,11 @@ def _project(spaces: dict[str, FloatArray]) -> tuple[dict[str, FloatArray], tupl
     return planes, (float(shares[0]), float(shares[1]))
 
 
-@dataclass(frozen=True, eq=False)
-class Histogram:
-    """How far one kind of rows is from the closest record."""
+class Histogram(NamedTuple):
+    """Shares of the rows by their distance to the closest record; the last bar holds what is beyond."""
 
     name: str
     shares: FloatArray
-    """Of the rows in each bar; the last one holds what is beyond."""
-
     median: float
 
 
@@ -379,39 +341,19 @@ def distance_histograms(distances: Distances) -> tuple[FloatArray, list[Histogra
     return edges, [Histogram(name, counts[name] / len(v), float(np.median(v))) for name, v in known.items()]
 
 
-@dataclass(frozen=True, eq=False)
-class Pictures:
-    """What all pictures of a table show."""
+class Pictures(NamedTuple):
+    """What all pictures show: columns, worst first; maps, None for one column; the plane; distances, if there are."""
 
     columns: list[ColumnShares]
-    """Worst first; the first 24 are drawn."""
-
     associations: AssociationMaps | None
-    """None for a table of one column."""
-
     clouds: list[Cloud]
     variance: tuple[float, float]
-    """Shares of the real rows' variance along both axes of the plane."""
-
     edges: FloatArray
-    """Ends of the bars of distances."""
-
     histograms: list[Histogram]
-    """Empty where no distance was measured."""
 
 
 def pictures(rows: Compared, distances: Distances, seed: int = 0) -> Pictures:
-    """Numbers of all pictures; names are not escaped yet.
-
-    Parameters
-    ----------
-    rows
-        What is compared.
-    distances
-        Of the synthetic rows to the nearest real ones, as :func:`imbllm_autogluon.quality.evaluate` finds them.
-    seed
-        Of the rows drawn for the plane.
-    """
+    """Numbers and texts of all pictures; `seed` is that of the rows drawn for the plane. Names are not escaped yet."""
     columns = column_shares(rows)
     maps = association_maps(rows, [column.name for column in columns])
     return Pictures(columns, maps, *plane(rows, seed), *distance_histograms(distances))

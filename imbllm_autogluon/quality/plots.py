@@ -50,8 +50,8 @@ _STYLE = {
     "text.color": _FAINT, "axes.labelcolor": _FAINT, "axes.edgecolor": _RULE, "axes.axisbelow": True,
     "axes.titlesize": 11, "axes.titleweight": "bold", "axes.titlecolor": _INK, "axes.titlelocation": "left",
     "axes.labelsize": 11, "grid.color": _RULE, "xtick.labelcolor": _FAINT, "xtick.labelsize": 11,
-    "xtick.major.size": 0, "xtick.major.pad": 7, "ytick.labelcolor": _FAINT, "ytick.labelsize": 11,
-    "ytick.major.size": 0,
+    "xtick.major.size": 0, "xtick.major.pad": 5, "ytick.labelcolor": _FAINT, "ytick.labelsize": 11,
+    "ytick.major.size": 0, "ytick.major.pad": 7,
 }  # fmt: skip
 _NOT_SET = ("backend", "backend_fallback", "interactive", "timezone", "toolbar")
 
@@ -76,24 +76,22 @@ _MARKS: dict[str, tuple[str, float, list[tuple[float, float]], list[int]]] = {
 _WIDTH, _BAR, _NAMES = 260, 17, 104
 """Width of the chart of a column, height of the bar of a level, and room for its name."""
 
+_BOX = "top bottom left right"
 _MAP, _MAP_NAMES = 280, 132
 """Side of a map of associations, and room for the names of its rows."""
 
 
 def column_svg(shares: ColumnShares) -> Markup:
     """Shares of the rows by value: real ones as filled bars, synthetic ones as outlines."""
-    height = 104 if shares.edges is not None else _BAR * len(shares.levels)
-
-    def draw(figure: Figure) -> None:
-        left = 0 if shares.edges is not None else _NAMES
-        ax = _axes(figure, (12 + left, 4, _WIDTH - left, height), "bottom" if left == 0 else "")
-        draw_numbers(ax, shares) if shares.edges is not None else draw_levels(ax, shares)
-
     label = f"Values of {shares.name} in real and synthetic rows"
-    return _svg((_WIDTH + 30, height + 24), label, draw, [(name, _NAMES - 6) for name in shares.levels])
+    if shares.edges is not None:
+        return _chart(label, (_WIDTH + 30, 128), (12, 4, _WIDTH, 104), _draw_numbers, shares, frame="bottom")
+    height, cut = _BAR * len(shares.levels), [(name, _NAMES - 6) for name in shares.levels]
+    box = (12 + _NAMES, 4, _WIDTH - _NAMES, height)
+    return _chart(label, (_WIDTH + 30, height + 24), box, _draw_levels, shares, cut=cut)
 
 
-def draw_numbers(ax: Axes, shares: ColumnShares) -> None:
+def _draw_numbers(ax: Axes, shares: ColumnShares) -> None:
     """Standing bars, those of missing cells apart."""
     assert shares.edges is not None
     low, high = shares.edges[0], shares.edges[-1]
@@ -113,7 +111,7 @@ def draw_numbers(ax: Axes, shares: ColumnShares) -> None:
     ax.set_xticks(at, texts)
 
 
-def draw_levels(ax: Axes, shares: ColumnShares) -> None:
+def _draw_levels(ax: Axes, shares: ColumnShares) -> None:
     """Lying bars with the names of the levels."""
     n, top = len(shares.levels), _top(shares)
     ends = (np.arange(n)[:, None] * _BAR + [2.5, _BAR - 2.5]).ravel()
@@ -121,7 +119,7 @@ def draw_levels(ax: Axes, shares: ColumnShares) -> None:
     _bars(ax, ends, apart[0], apart[1], "horizontal")
     ax.set(xlim=(0, top), ylim=(n * _BAR, 0))
     ax.set_xticks(*_ticks(0, top, _WIDTH - _NAMES, lambda share: f"{share:.0%}"))
-    ax.set_yticks((np.arange(n) + 0.5) * _BAR, [shortened(name, _NAMES - 6) for name in shares.levels])
+    ax.set_yticks((np.arange(n) + 0.5) * _BAR, [_shortened(name, _NAMES - 6) for name in shares.levels])
 
 
 def _top(shares: ColumnShares) -> float:
@@ -140,8 +138,8 @@ def associations_svg(maps: AssociationMaps) -> Markup:
     def draw(figure: Figure) -> None:
         for k, (title, matrix) in enumerate({"real": maps.real, "synthetic": maps.synthetic}.items()):
             left = _MAP_NAMES + k * (_MAP + 44)
-            draw_map(_axes(figure, (left, 24, _MAP, _MAP), "top bottom left right"), matrix, title)
-        names = [f"{shortened(name, room)} {k}" for k, name in enumerate(maps.names, 1)]
+            _draw_map(_axes(figure, (left, 24, _MAP, _MAP), _BOX), matrix, title)
+        names = [f"{_shortened(name, room)} {k}" for k, name in enumerate(maps.names, 1)]
         figure.axes[0].set_yticks(figure.axes[0].get_xticks(), names)
         _draw_scale(_axes(figure, (_MAP_NAMES, _MAP + 52, 140, 10)))
 
@@ -151,7 +149,7 @@ def associations_svg(maps: AssociationMaps) -> Markup:
     return _svg(size, label, draw, [(name, room) for name in maps.names])
 
 
-def draw_map(ax: Axes, matrix: FloatArray, title: str) -> None:
+def _draw_map(ax: Axes, matrix: FloatArray, title: str) -> None:
     """Cells by their strength, in ten shades; those near 0 stay empty."""
     n = len(matrix)
     cell, steps = _MAP / n, np.rint(np.nan_to_num(matrix) * 10).astype(np.int64)
@@ -178,36 +176,29 @@ def _draw_cells(ax: Axes, places: npt.ArrayLike, width: float, height: float, st
 
 def plane_svg(clouds: Sequence[Cloud], variance: tuple[float, float]) -> Markup:
     """Rows as marks on two principal components."""
-
-    def draw(figure: Figure) -> None:
-        ax = _axes(figure, (6, 6, 640, 380), "top bottom left right")
-        draw_clouds(ax, clouds)
-        first, second = (f"{100 * share:.0f} %" for share in variance)
-        ax.set_xlabel(f"first component: {first} of the variance of real rows; second, upwards: {second}")
-
-    return _svg((652, 412), "Rows on two principal components", draw)
+    label = "Rows on two principal components"
+    return _chart(label, (652, 412), (6, 6, 640, 380), _draw_clouds, clouds, variance, frame=_BOX)
 
 
-def draw_clouds(ax: Axes, clouds: Sequence[Cloud]) -> None:
+def _draw_clouds(ax: Axes, clouds: Sequence[Cloud], variance: tuple[float, float]) -> None:
     """Each kind of rows by a mark of its own."""
     for cloud in clouds:
         color, width, corners, codes = _MARKS[cloud.kind]
         alpha = 0.5 if cloud.kind == "others" else None
         style = {"edgecolor": color, "linewidth": width, "alpha": alpha, "capstyle": "round", "fill": False}
         _stamp(ax, np.rint(cloud.points * [640, 380]), corners, codes, **style)
+    first, second = (f"{100 * share:.0f} %" for share in variance)
     ax.set(xlim=(0, 640), ylim=(0, 380), xticks=[], yticks=[])
+    ax.set_xlabel(f"first component: {first} of the variance of real rows; second, upwards: {second}")
 
 
 def distances_svg(edges: FloatArray, histograms: Sequence[Histogram]) -> Markup:
     """Shares of the rows by their distance to the closest record."""
-    return _svg(
-        (712, 250),
-        "Distances to the closest record",
-        lambda figure: draw_distances(_axes(figure, (52, 8, 644, 200)), edges, histograms),
-    )
+    label = "Distances to the closest record"
+    return _chart(label, (712, 250), (52, 8, 644, 200), _draw_distances, edges, histograms)
 
 
-def draw_distances(ax: Axes, edges: FloatArray, histograms: Sequence[Histogram]) -> None:
+def _draw_distances(ax: Axes, edges: FloatArray, histograms: Sequence[Histogram]) -> None:
     """An outline of each kind, the first one filled."""
     for k, found in enumerate(histograms):
         ax.stairs(found.shares, edges, color=_LINES[k], clip_on=False, linestyle="-" if k < 2 else (0, (5, 3)))
@@ -221,10 +212,10 @@ def draw_distances(ax: Axes, edges: FloatArray, histograms: Sequence[Histogram])
 
 def curves_svg(chart: Mapping[str, Any]) -> Markup:
     """Lines of several models, as :class:`imbllm_autogluon.quality.curves.CurveChart` holds them."""
-    return _svg((368, 298), chart["title"], lambda figure: draw_curves(_axes(figure, (56, 10, 300, 240)), chart))
+    return _chart(chart["title"], (368, 298), (56, 10, 300, 240), _draw_curves, chart)
 
 
-def draw_curves(ax: Axes, chart: Mapping[str, Any]) -> None:
+def _draw_curves(ax: Axes, chart: Mapping[str, Any]) -> None:
     """Lines and the dashed one to compare with."""
     end = chart["end"]
     ticks = _ticks(0, end, 300)
@@ -243,14 +234,10 @@ def draw_curves(ax: Axes, chart: Mapping[str, Any]) -> None:
 
 def losses_svg(folds: Mapping[str, Mapping[str, Sequence[float]]]) -> Markup:
     """Loss by step, one line for each fold; `folds` are as :func:`loss_windows` takes them."""
-    return _svg(
-        (704, 276),
-        "Training loss by step, one line for each fold",
-        lambda figure: draw_losses(_axes(figure, (48, 18, 640, 220)), folds),
-    )
+    return _chart("Training loss by step, one line for each fold", (704, 276), (48, 18, 640, 220), _draw_losses, folds)
 
 
-def draw_losses(ax: Axes, folds: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
+def _draw_losses(ax: Axes, folds: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
     """Lines of all folds that were trained, and where each stage of the first one begins."""
     windows = loss_windows(folds)
     steps = max(sum(map(len, stages.values())) for stages in folds.values())
@@ -268,12 +255,12 @@ def draw_losses(ax: Axes, folds: Mapping[str, Mapping[str, Sequence[float]]]) ->
     ax.grid(axis="y", clip_on=False)
 
 
-def shortened(text: str, room: float) -> str:
+def _shortened(text: str, room: float) -> str:
     """A text cut to `room` SVG units, with an ellipsis where something is missing; line breaks become spaces.
 
     Examples
     --------
-    >>> shortened("a long name of a column", 75)
+    >>> _shortened("a long name of a column", 75)
     'a long na…'
     """
     line = " ".join(str(text).split())
@@ -289,12 +276,12 @@ def _text_width(text: str) -> float:
     return _CHARACTER * sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)
 
 
-def tick_text(value: float) -> str:
+def _tick_text(value: float) -> str:
     """A number as an axis shows it.
 
     Examples
     --------
-    >>> tick_text(0.25), tick_text(9000), tick_text(25000), tick_text(1.5e6), tick_text(3e15)
+    >>> _tick_text(0.25), _tick_text(9000), _tick_text(25000), _tick_text(1.5e6), _tick_text(3e15)
     ('0.25', '9000', '25k', '1.5M', '3e+15')
     """
     size = abs(value)
@@ -304,8 +291,8 @@ def tick_text(value: float) -> str:
     return f"{value / divisor:.4g}{suffix}"
 
 
-def _ticks(low: float, high: float, room: float, text: Callable[[float], str] = tick_text, n: int = 5) -> Ticks:
-    """Round values between two ends, at most about n, and as few as their texts need not to touch."""
+def _ticks(low: float, high: float, room: float, text: Callable[[float], str] = _tick_text, n: int = 5) -> Ticks:
+    """Round values between two ends, at most about n; fewer where their texts would touch or be the same."""
     from matplotlib.ticker import MaxNLocator
 
     for most in range(n, 0, -1):
@@ -313,8 +300,10 @@ def _ticks(low: float, high: float, room: float, text: Callable[[float], str] = 
         at = [float(value) for value in found if low <= value <= high]
         texts = [text(value + 0.0) for value in at]
         widest = max(map(_text_width, texts), default=0.0) + _GAP
-        if len(at) < 2 or (at[1] - at[0]) / (high - low) * room >= widest:
+        if len(at) < 2 or ((at[1] - at[0]) / (high - low) * room >= widest and len(set(texts)) == len(texts)):
             break
+    else:
+        at, texts = at[:1], texts[:1]
     return at, texts
 
 
@@ -361,6 +350,19 @@ def _style() -> Iterator[None]:
         yield
 
 
+def _chart(
+    label: str,
+    size: tuple[float, float],
+    box: tuple[float, float, float, float],
+    draw: Callable[..., None],
+    *data: Any,
+    frame: str = "",
+    cut: Sequence[tuple[str, float]] = (),
+) -> Markup:
+    """A picture of one pair of axes."""
+    return _svg(size, label, lambda figure: draw(_axes(figure, box, frame), *data), cut)
+
+
 def _svg(
     size: tuple[float, float], label: str, draw: Callable[[Figure], None], cut: Sequence[tuple[str, float]] = ()
 ) -> Markup:
@@ -380,7 +382,7 @@ def _svg(
     head = f'<svg viewBox="0 0 {size[0]:g} {size[1]:g}" role="img" aria-label={quoteattr(label)}>'
     text = head + text[text.index(">") + 1 :].strip()
     for whole, room in cut:
-        short = shortened(whole, room)
+        short = _shortened(whole, room)
         if short.endswith("…"):
             text = text.replace(f">{escape(short)}</text>", f">{escape(short)}<title>{escape(whole)}</title></text>", 1)
     return Markup(text)  # noqa: S704 - matplotlib has escaped what it drew

@@ -71,17 +71,8 @@ def nearer_share(to_large: Nearest, n_small: int, n_large: int) -> float:
     The larger table has more rows near by for its size alone. So `n_small` of its rows are drawn, and the result is the
     mean over all draws, by the hypergeometric law; ties count half.
 
-    Parameters
-    ----------
-    to_large
-        Of each query in the larger table, with its distance to the smaller one as limit.
-    n_small, n_large
-        Rows of the tables.
-
-    Returns
-    -------
-    float
-        From 0 to 1; 0.5 for tables of one source.
+    `to_large` is that of each query in the larger table, with its distance to the smaller one as limit. The result is
+    from 0 to 1; 0.5 for tables of one source.
     """
     farther = _none_drawn(to_large.closer, n_small, n_large)
     strictly = _none_drawn(to_large.closer + to_large.tied, n_small, n_large)
@@ -180,17 +171,8 @@ def membership_advantage(members: FloatArray, others: FloatArray, rng: np.random
     that is best on the very rows it is tested on shows an advantage where there is none: 0.25 on average for 20 rows of
     each side. So it is chosen on one half of the rows and tested on the other, both ways, over 20 random halves.
 
-    Parameters
-    ----------
-    members, others
-        Distance to the nearest synthetic row of training rows and of unseen real rows, shapes (n,) and (m,).
-    rng
-        Source of randomness.
-
-    Returns
-    -------
-    float
-        From 0 (nothing is given away) to 1 (every training row is); a negative mean counts as 0.
+    `members` and `others` are the distances to the nearest synthetic row of training rows, shape (n,), and of unseen
+    ones, shape (m,). The result is from 0 (nothing is given away) to 1 (every training row is), a negative mean is 0.
     """
     return max(
         0.0, float(np.mean([_both_ways(rng.permutation(members), rng.permutation(others)) for _ in range(_SPLITS)]))

@@ -158,15 +158,7 @@ def rows_section(
     *,
     seed: int = 0,
 ) -> RowsSection:
-    """Make the part of a page that is about synthetic rows, from an evaluation of the same tables.
-
-    Parameters
-    ----------
-    evaluation
-        Of these tables.
-    real, synthetic, label, holdout, seed
-        As :func:`report` takes them.
-    """
+    """Make the part of a page that is about synthetic rows, from an evaluation of the tables of :func:`report`."""
     rows = pictures.compared_rows(real, synthetic, label, holdout, seed=seed)
     shown = pictures.pictures(rows, evaluation.distances, seed)
     found, maps = evaluation.to_dict(), shown.associations
@@ -232,13 +224,7 @@ def render_fit_report(
 
 
 def fit_markdown(report: Mapping[str, Any]) -> str:
-    """Render the report of a fit as Markdown: the tables of the page without its pictures.
-
-    Parameters
-    ----------
-    report
-        As :func:`render_fit_report` takes it. Signs of Markdown in names of the user's table are escaped.
-    """
+    """Render the report of a fit, as :func:`render_fit_report` takes it, as Markdown: its tables, names escaped."""
     environment = _markdown_templates()
     environment.filters["figure"] = number if report["task"] == "classification" else measure
     return environment.get_template("fit_report.md").render(report=report, facts=report.get("rows", {}))

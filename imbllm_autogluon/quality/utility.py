@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MOST_TAUGHT = 20_000
 """Real rows that trees learn from: about 2 s of training for 20 columns on one core."""
 
-MOST_LEVELS = 250
+_MOST_LEVELS = 250
 """Levels of a category that trees tell apart, the most frequent ones; scikit-learn's trees allow 255."""
 
 _RECALL = 0.8
@@ -195,7 +195,7 @@ class Forest(Trees):
     def _matrix(self, values: FloatArray) -> FloatArray:
         """Without gaps, which these trees know from scikit-learn 1.6 on only; a new level is like the rarest ones."""
         matrix = super()._matrix(values)
-        return np.where(np.isnan(matrix), np.where(self._is_number, -1.0, MOST_LEVELS), matrix)
+        return np.where(np.isnan(matrix), np.where(self._is_number, -1.0, _MOST_LEVELS), matrix)
 
 
 def _one_thread() -> AbstractContextManager[object]:
@@ -211,7 +211,7 @@ def _lookup(codes: FloatArray) -> FloatArray:
     counts = np.bincount(known, minlength=1)
     places = np.full(len(counts), np.nan)
     ranked = np.argsort(-counts, kind="stable")[: int((counts > 0).sum())]
-    places[ranked] = np.minimum(np.arange(len(ranked)), MOST_LEVELS - 1)
+    places[ranked] = np.minimum(np.arange(len(ranked)), _MOST_LEVELS - 1)
     return places
 
 

@@ -108,7 +108,7 @@ class RebalanceConfig(Config):
     def require_method(self, task: Task) -> None:
         """Raise `InvalidInputError` if the method is one of the other task."""
         if self.method not in METHODS[task]:
-            allowed = ", ".join(repr(method) for method in METHODS[task])
+            allowed = ", ".join(map(repr, METHODS[task]))
             raise InvalidInputError(f"method {self.method!r} is none for {task}; the methods for it are: {allowed}.")
 
     @property

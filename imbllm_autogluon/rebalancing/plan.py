@@ -97,8 +97,6 @@ def plan_fold(y: pd.Series, config: RebalanceConfig, task: Task = "classificatio
     Examples
     --------
     >>> from imbllm_autogluon.rebalancing import RebalanceConfig
-    >>> plan_fold(pd.Series(["a"] * 90 + ["b"] * 10), RebalanceConfig()).counts
-    {'b': 20}
     >>> prices = pd.Series([1.0] * 30 + [2.0] * 10)
     >>> plan_fold(prices, RebalanceConfig.from_flat({"n_bins": 2}), "regression").counts
     {1: 20}

@@ -121,7 +121,7 @@ def fold_rows(
     Parameters
     ----------
     fold
-        Real rows and plan; the plan asks for rows of at least one class, or bin of a target.
+        Real rows, and a plan that asks for at least one.
     config
         Method, and settings of generator and sampling.
     root

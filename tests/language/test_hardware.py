@@ -187,6 +187,8 @@ SCRIPT = textwrap.dedent(
     """
     import sys
     import warnings
+    from pathlib import Path
+
     warnings.simplefilter("error")
     import pandas as pd
     from imbllm_autogluon.language.hardware import Processes

@@ -15,9 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling import filters
-from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.filters import (
     KnownRows,
     NearRows,
@@ -338,9 +336,3 @@ def test_bins_of_a_target_are_no_classes_to_tell_apart() -> None:
     writer = TargetImbLLM(quick(plausibility=None), random_state=0).fit(X, y, TargetBins.fit(y, n_bins=3), {2: 8})
     writer.sample()
     assert writer.report.classes[0].implausible_dropped == 0
-
-
-@pytest.mark.parametrize("value", [-0.1, 1.5, float("nan"), "half"])
-def test_other_values_than_shares_are_refused(value: object) -> None:
-    with pytest.raises(InvalidInputError, match="plausibility"):
-        GeneratorConfig.from_flat({"plausibility": value})

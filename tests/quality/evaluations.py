@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MEASURES = (
-    MetricResult("associations kept", 0.4, 0, 1, "higher", 1, (0.7, 1), "Associations.", is_poor=True),
-    MetricResult("density", 0.93, 0, math.inf, "higher", 1, (0.7, math.inf), "Whether rows lie where real rows are."),
-    MetricResult("coverage", 0.42, 0, 1, "higher", 1, (0.8, 1), "Share of real rows near which a synthetic row lies."),
-    MetricResult("discriminator AUC", 0.61, 0, 1, "nearest", 0.5, (0.4, 0.6), "How well rows are told apart."),
-    MetricResult("exact copies", None, 0, 1, "lower", 0, (0, 0.01), "Copies of real rows.", "No row was looked at."),
+    MetricResult(0, 1, "higher", 1, (0.7, 1), "Associations.", name="associations kept", value=0.4, is_poor=True),
+    MetricResult(0, math.inf, "higher", 1, (0.7, math.inf), "Rows lie near real ones.", name="density", value=0.93),
+    MetricResult(0, 1, "higher", 1, (0.8, 1), "Share of real rows near a synthetic row.", name="coverage", value=0.42),
+    MetricResult(0, 1, "nearest", 0.5, (0.4, 0.6), "How rows are told apart.", name="discriminator AUC", value=0.61),
+    MetricResult(0, 1, "lower", 0, (0, 0.01), "Copies.", name="exact copies", value=None, note="No row was looked at."),
 )
 
 WORST = (

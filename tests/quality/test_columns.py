@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from imbllm_autogluon.errors import TableError
-from imbllm_autogluon.quality.columns import LARGEST, PairedColumn, check_pair, paired_columns, row_codes, shared_codes
+from imbllm_autogluon.quality.columns import _LARGEST, PairedColumn, check_pair, paired_columns, row_codes, shared_codes
 from imbllm_autogluon.quality.privacy import copied_share
 from tests.quality.frames import mixed_rows
 
@@ -62,10 +62,6 @@ def test_times_are_days(cells: pd.Series[Any]) -> None:
     np.testing.assert_array_equal(column.real, [1.0, np.nan, 0.5])
 
 
-def test_durations_are_days() -> None:
-    np.testing.assert_array_equal(pair(pd.to_timedelta(["36h", None]), pd.to_timedelta(["1D"] * 2)).real, [1.5, np.nan])
-
-
 @pytest.mark.parametrize(
     ("real", "synthetic"),
     [
@@ -95,7 +91,7 @@ def test_large_whole_numbers_keep_every_digit() -> None:
 
 
 def test_an_infinite_written_number_stands_far_out_and_an_infinite_real_one_is_refused() -> None:
-    assert pair([1.0], [np.inf]).synthetic.tolist() == [LARGEST]
+    assert pair([1.0], [np.inf]).synthetic.tolist() == [_LARGEST]
     with pytest.raises(TableError, match="'a' holds an infinite number"):
         pair([1.0, -np.inf], [1.0, 2.0])
 
@@ -162,12 +158,6 @@ def test_times_kept_as_objects_may_have_any_gap(gap: Any) -> None:
     assert np.isnan(column.real[1])
 
 
-def test_a_copy_is_equal_in_every_column() -> None:
-    real = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
-    written = pd.DataFrame({"a": [1, 1, 2, 2, 3], "b": ["x", "y", "y", "y", "x"]})
-    assert copied_share(real, written) == pytest.approx(3 / 5)
-
-
 def test_missing_equals_missing_and_nothing_else() -> None:
     real = pd.DataFrame({"a": [None, 0.0], "b": ["x", None]})
     written = pd.DataFrame({"a": [None, 0.0, None, 0.0], "b": ["x", np.nan, None, "x"]})
@@ -195,11 +185,6 @@ def test_numbers_and_times_that_differ_by_little_are_no_copies() -> None:
         assert copied_share(real, real.assign(**change)) == 0.0
 
 
-def test_columns_that_the_real_table_lacks_do_not_count() -> None:
-    real = mixed_rows(10)
-    assert copied_share(real, real.assign(more=1)) == 1.0
-
-
 def test_rows_share_a_code_exactly_if_they_are_equal() -> None:
     rng = np.random.default_rng(0)
     frames = [pd.DataFrame(rng.integers(0, 3, (80, 3)), columns=list("abc")) for _ in range(2)]
@@ -212,8 +197,3 @@ def test_many_wide_columns_do_not_overflow() -> None:
     rng = np.random.default_rng(0)
     real = pd.DataFrame(rng.normal(size=(3000, 30)))
     assert copied_share(real, pd.concat([real.iloc[:10], real.iloc[:10] + 1])) == 0.5
-
-
-def test_a_table_without_rows_is_refused() -> None:
-    with pytest.raises(TableError, match="the synthetic table has shape"):
-        copied_share(mixed_rows(3), mixed_rows(3).iloc[:0])

@@ -8,7 +8,7 @@ from sklearn.metrics import average_precision_score
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.quality.curves import (
-    MOST_POINTS,
+    _MOST_POINTS,
     Curve,
     calibration_chart,
     loss_windows,
@@ -27,7 +27,7 @@ def points(line: Curve) -> np.ndarray:
 def test_precision_falls_from_the_surest_rows_to_the_share_of_positives() -> None:
     chart = precision_recall_chart(TRUTH, {"good": PROBABILITIES, "chance": RNG.random(2000)})
     good, chance = (points(line) for line in chart.lines)
-    assert len(good) <= MOST_POINTS
+    assert len(good) <= _MOST_POINTS
     assert good[0] == pytest.approx([1, TRUTH.mean()], abs=0.01)
     assert good[len(good) // 2, 1] > chance[len(chance) // 2, 1] + 0.1
     assert chart.lines[0].figure == pytest.approx(average_precision_score(TRUTH, PROBABILITIES))
@@ -76,7 +76,7 @@ def test_long_losses_are_averaged_and_those_that_are_no_numbers_left_out() -> No
     folds = {"a": {"warm-up": [3.0] * 400, "minority": [1.0] * 200}, "b": {"warm-up": [2.0, float("nan")]}}
     found = loss_windows(folds)
     steps, losses = found["a"]
-    assert len(steps) == MOST_POINTS
+    assert len(steps) == _MOST_POINTS
     assert (steps[0], steps[-1], losses[0], losses[-1]) == (3.0, 598.0, 3.0, 1.0)
     assert found["b"] == ([1.0], [2.0])
 

@@ -17,7 +17,6 @@ from imbllm_autogluon.quality.distances import (
     ClassRows,
     MatchedTables,
     Points,
-    draw,
     matched_tables,
     nearest,
     points,
@@ -121,12 +120,6 @@ def test_levels_that_no_real_row_has_are_equal_across_the_other_tables() -> None
     assert tables.values(column, SYNTHETIC)[1] == tables.values(column, REAL)[0]
 
 
-def test_without_a_label_every_row_counts() -> None:
-    tables = matched(REAL_ROWS[["city"]], WRITTEN)
-    assert tables.codes[REAL].tolist() == [tables.classes[0]] * 4
-    assert tables.notes == []
-
-
 def test_classes_come_in_the_order_of_the_real_table_and_gaps_are_noted() -> None:
     tables = matched(REAL_ROWS, WRITTEN.assign(y=["a", "b", None]), label="y")
     assert [np.flatnonzero(tables.codes[REAL] == code).tolist() for code in tables.classes] == [[0, 2], [1]]
@@ -171,9 +164,3 @@ def test_only_queries_are_drawn_and_all_rows_are_compared_with() -> None:
     np.testing.assert_array_equal(found.to_real.position, found.looked_at[SYNTHETIC])
     assert found.to_holdout is None
     assert found.real_to_holdout is None
-
-
-def test_a_draw_is_sorted_and_without_repeats() -> None:
-    drawn = draw(50, 20, np.random.default_rng(0))
-    assert (np.diff(drawn) > 0).all()
-    assert draw(5, 20, np.random.default_rng(0)).tolist() == [0, 1, 2, 3, 4]

@@ -14,7 +14,7 @@ from imbllm_autogluon.quality.columns import paired_columns
 from imbllm_autogluon.quality.distances import points
 from imbllm_autogluon.quality.fidelity import DensityCoverage, discriminator_auc
 from tests.quality.frames import mixed_rows
-from tests.quality.generators import LABEL, RELATED, labelled_rows, shuffled, uniform_noise
+from tests.quality.generators import LABEL, RELATED, labelled_rows, shuffled
 
 if TYPE_CHECKING:
     from imbllm_autogluon.quality import MetricResult
@@ -57,12 +57,6 @@ def test_the_figures_are_those_of_equation_six() -> None:
     assert found.density == pytest.approx((between <= radii[:, None]).sum() / (4 * 40))
 
 
-def test_pure_copies_are_covered_and_lie_in_their_own_ball_too() -> None:
-    real = mixed_rows(100)
-    found = density_and_coverage(real, real.sample(frac=1, random_state=0), k=5)
-    assert (found.density, found.coverage) == (pytest.approx((5 + 1) / 5), 1.0)
-
-
 def test_copies_of_rows_that_all_occur_many_times_are_covered() -> None:
     real = pd.DataFrame({"a": [0.1, 0.2, 0.7] * 20, "b": ["x", "y", "z"] * 20})
     assert density_and_coverage(real, real.iloc[:3]).coverage == 1.0
@@ -74,26 +68,6 @@ def test_rows_drawn_anew_have_density_one_and_nearly_full_coverage() -> None:
     found = density_and_coverage(mixed_rows(800), mixed_rows(800, 1))
     assert found.density == pytest.approx(1.0, abs=0.1)
     assert found.coverage == pytest.approx(1 - 2**-5, abs=0.03)
-
-
-def test_rows_with_nothing_in_common_have_neither() -> None:
-    found = density_and_coverage(mixed_rows(100), mixed_rows(100, 1).assign(number=1e9))
-    assert (found.density, found.coverage) == (0.0, 0.0)
-
-
-def test_rows_that_crowd_in_one_place_are_dense_but_cover_little() -> None:
-    rng = np.random.default_rng(0)
-    real = pd.DataFrame(rng.normal(size=(400, 2)), columns=["a", "b"])
-    found = density_and_coverage(real, real * 0.05)
-    assert found.density > 0.5
-    assert found.coverage < 0.1
-
-
-def test_uniform_noise_is_less_dense_than_rows_drawn_anew() -> None:
-    rng = np.random.default_rng(0)
-    real, anew = (pd.DataFrame(rng.normal(size=(400, 4))) for _ in range(2))
-    noise = pd.DataFrame(rng.uniform(-4, 4, size=(400, 4)))
-    assert density_and_coverage(real, noise).density < 0.3 < density_and_coverage(real, anew).density
 
 
 @pytest.mark.parametrize(
@@ -116,20 +90,6 @@ def test_a_value_unlike_the_only_real_one_is_one_apart(column: Any, other: Any) 
     assert block.diagonal() == pytest.approx(np.ones(8))
 
 
-def test_the_unit_of_a_number_and_the_order_of_levels_do_not_matter() -> None:
-    real, synthetic = mixed_rows(60), mixed_rows(60, 1)
-    found = density_and_coverage(real, synthetic)
-    for frame in (real, synthetic):
-        frame["number"] = frame["number"] * 1024 + 512
-        frame["words"] = frame["words"].map({"x": "z", "y": "x", "z": "y"})
-    assert density_and_coverage(real, synthetic) == found
-
-
-def test_infinite_written_numbers_are_far_but_do_no_harm() -> None:
-    real = mixed_rows(50)
-    assert density_and_coverage(real, real.assign(number=np.inf)).coverage == 0.0
-
-
 def test_too_few_real_rows_and_a_wrong_k_are_refused() -> None:
     real = mixed_rows(5)
     with pytest.raises(InvalidInputError, match="k = 5 neighbors need more than 5 real rows; got 5"):
@@ -150,18 +110,6 @@ def test_the_figures_recorded_from_prdc_are_reached(k: int, density_found: float
     """The package prdc 0.2 of the authors of the paper, on numbers in standard deviations."""
     found = density_and_coverage(*numbers_for_prdc(), k=k)
     assert (found.density, found.coverage) == pytest.approx((density_found, coverage_found))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("k", [1, 3, 5, 10])
-def test_the_figures_are_those_of_prdc(k: int) -> None:
-    """Where prdc is installed: it is no dependency of this package."""
-    prdc = pytest.importorskip("prdc", exc_type=ImportError)
-    real, synthetic = numbers_for_prdc()
-    standard = [((table - real.mean()) / real.std(ddof=0)).to_numpy() for table in (real, synthetic)]
-    oracle = prdc.compute_prdc(*standard, nearest_k=k)
-    found = density_and_coverage(real, synthetic, k=k)
-    assert (found.density, found.coverage) == pytest.approx((oracle["density"], oracle["coverage"]))
 
 
 def test_the_figures_are_those_of_the_single_functions() -> None:
@@ -227,29 +175,6 @@ def test_the_figure_of_a_category_is_the_one_computed_by_hand() -> None:
     assert inverse_kl(column(list("xxxy")), column(list("xyyz"))) == pytest.approx(1 / (1 + divergence))
 
 
-def test_it_is_the_mean_over_the_columns() -> None:
-    real = mixed_rows(100)[["flag", "words"]]
-    alone = inverse_kl(real[["words"]], real[["words"]].assign(words="x"))
-    assert inverse_kl(real, real.assign(words="x")) == pytest.approx((1 + alone) / 2)
-
-
-def test_the_same_rows_in_any_order_score_one() -> None:
-    real = mixed_rows(200)
-    assert inverse_kl(real, real.sample(frac=1, random_state=0)) == 1.0
-
-
-def test_rows_drawn_anew_score_nearly_one_and_shuffled_columns_do_too() -> None:
-    real = mixed_rows(2000)
-    assert inverse_kl(real, mixed_rows(2000, 1)) > 0.99
-    assert inverse_kl(real, real.assign(number=real["number"].sample(frac=1, random_state=0).to_numpy())) == 1.0
-
-
-def test_disjoint_columns_score_worse_the_more_rows_show_it() -> None:
-    scores = [inverse_kl(column(["x"] * n), column(["y"] * n)) for n in (10, 100, 10_000)]
-    assert scores == sorted(scores, reverse=True)
-    assert 0 < scores[-1] < 0.12
-
-
 def test_numbers_are_counted_in_the_deciles_of_the_real_ones() -> None:
     real = column(np.arange(100.0))
     assert inverse_kl(real, column(np.repeat(np.arange(4.5, 100, 10), 10))) == pytest.approx(1.0, abs=0.01)
@@ -263,28 +188,6 @@ def test_a_missing_value_is_a_level() -> None:
     real = column([1.0, 2.0] * 50 + [None] * 100)
     assert inverse_kl(real, real) == 1.0
     assert inverse_kl(real, column([1.0, 2.0] * 100)) < 0.5
-
-
-@pytest.mark.parametrize(
-    "real",
-    [[None] * 20, [3.0] * 20, [np.nan] * 20, pd.array([None] * 20, dtype="Int64"), pd.to_datetime([None] * 20)],
-)
-def test_columns_of_one_value_or_none_are_compared(real: Any) -> None:
-    assert inverse_kl(column(real), column(real)) == 1.0
-
-
-def test_numbers_where_the_real_ones_are_all_missing_count_as_one_level() -> None:
-    gone = column(np.full(50, np.nan))
-    assert inverse_kl(gone, column(np.arange(50.0))) == inverse_kl(gone, column(np.full(50, np.inf))) < 0.5
-
-
-def test_the_score_falls_from_new_rows_over_noise_to_disjoint_rows() -> None:
-    rng = np.random.default_rng(0)
-    real, anew = column(rng.normal(size=1000)), column(rng.normal(size=1000))
-    noise, beyond = column(rng.uniform(-5, 5, 1000)), column(rng.normal(size=1000) + 99)
-    scores = [inverse_kl(real, other) for other in (anew, noise, beyond)]
-    assert scores == sorted(scores, reverse=True)
-    assert scores[0] - scores[1] > 0.1 < scores[1] - scores[2]
 
 
 def test_two_numbers_are_compared_by_their_correlation() -> None:
@@ -327,18 +230,6 @@ def test_huge_numbers_and_times_have_correlations(kind: str) -> None:
         assert np.isfinite(pair_trends(real, real.assign(a=np.r_[np.inf, np.zeros(99)])))
 
 
-def test_rows_of_one_source_score_high_and_noise_low() -> None:
-    real, other = labelled_rows(2000, 0), labelled_rows(2000, 1)
-    assert pair_trends(real, other) > 0.93
-    assert pair_trends(real, uniform_noise(real, 2000)) < 0.7
-
-
-def test_broken_links_between_columns_are_seen() -> None:
-    real = labelled_rows(2000, 0)[["a", "b"]]
-    shuffled = real.assign(b=real["b"].sample(frac=1, random_state=0).to_numpy())
-    assert pair_trends(real, shuffled) == pytest.approx(1 - real.corr().iloc[0, 1] / 2, abs=0.03)
-
-
 def test_one_column_has_no_pair_and_free_text_is_left_out() -> None:
     real = pd.DataFrame({"a": range(60), "name": [f"name {i}" for i in range(60)]})
     assert np.isnan(pair_trends(real[["a"]], real[["a"]]))
@@ -356,31 +247,6 @@ def test_of_many_pairs_a_random_part_is_looked_at(monkeypatch: pytest.MonkeyPatc
     assert part == pair_trends(real, synthetic)
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::FutureWarning")  # pandas 3 changes what SDMetrics 0.32 groups by
-def test_each_pair_is_what_sdmetrics_finds() -> None:
-    """Where SDMetrics is installed: it is no dependency of this package."""
-    statistical = pytest.importorskip("sdmetrics.column_pairs.statistical", exc_type=ImportError)
-    real, synthetic = (labelled_rows(300, seed).drop(columns=LABEL) for seed in (0, 1))
-    for frame in (real, synthetic):
-        frame["dose"] = frame["dose"].astype("float64")
-    for a, b in combinations(real.columns, 2):
-        found = pair_trends(real[[a, b]], synthetic[[a, b]])
-        assert found == pytest.approx(_by_sdmetrics(statistical, real[[a, b]], synthetic[[a, b]])), (a, b)
-
-
-def _by_sdmetrics(statistical: Any, real: pd.DataFrame, synthetic: pd.DataFrame) -> float:
-    numbers = [name for name in real if real[name].dtype.kind in "fM"]
-    if len(numbers) == 2:
-        return float(statistical.CorrelationSimilarity.compute(real, synthetic))
-    plain = [frame.copy() for frame in (real, synthetic)]
-    for frame in plain:
-        for name in numbers:
-            column = frame[name]
-            frame[name] = column if column.dtype.kind == "f" else (column - pd.Timestamp(0)) / pd.Timedelta(days=1)
-    return float(statistical.ContingencySimilarity.compute(*plain, continuous_column_names=numbers or None))
-
-
 def test_the_figures_recorded_from_sdmetrics_are_reached() -> None:
     """SDMetrics 0.32: the pairs of `labelled_rows(300, 0)` and `labelled_rows(300, 1)`, without the label."""
     real, synthetic = (labelled_rows(300, seed).drop(columns=LABEL) for seed in (0, 1))
@@ -388,29 +254,13 @@ def test_the_figures_recorded_from_sdmetrics_are_reached() -> None:
     assert found == pytest.approx(RECORDED, abs=1e-6)
 
 
-RECORDED: dict[tuple[str, str], float] = {
-    ("a", "b"): 0.984524,
-    ("a", "dose"): 0.992092,
-    ("a", "city"): 0.793333,
-    ("a", "level"): 0.880000,
-    ("a", "flag"): 0.856667,
-    ("a", "day"): 0.960955,
-    ("b", "dose"): 0.989074,
-    ("b", "city"): 0.813333,
-    ("b", "level"): 0.873333,
-    ("b", "flag"): 0.873333,
-    ("b", "day"): 0.953679,
-    ("dose", "city"): 0.856667,
-    ("dose", "level"): 0.873333,
-    ("dose", "flag"): 0.896667,
-    ("dose", "day"): 0.932489,
-    ("city", "level"): 0.876667,
-    ("city", "flag"): 0.916667,
-    ("city", "day"): 0.783333,
-    ("level", "flag"): 0.923333,
-    ("level", "day"): 0.880000,
-    ("flag", "day"): 0.800000,
-}
+RECORDED = dict(
+    zip(combinations(("a", "b", "dose", "city", "level", "flag", "day"), 2), (
+        0.984524, 0.992092, 0.793333, 0.880000, 0.856667, 0.960955, 0.989074,
+        0.813333, 0.873333, 0.873333, 0.953679, 0.856667, 0.873333, 0.896667,
+        0.932489, 0.876667, 0.916667, 0.783333, 0.923333, 0.880000, 0.800000,
+    ), strict=True)
+)  # fmt: skip
 
 
 def measure(name: str, real: pd.DataFrame, synthetic: pd.DataFrame, **options: Any) -> MetricResult:
@@ -436,14 +286,6 @@ def test_the_same_row_over_and_over_is_neither_distinct_nor_varied() -> None:
     assert found.measure("entropy").value == 0.0
     assert found.measure("category coverage").value == pytest.approx(1 / 3)
     assert found.measure("category coverage").verdict == "poor"
-
-
-def test_variety_is_that_of_as_many_rows_of_each_side() -> None:
-    real = pd.DataFrame({"a": np.random.default_rng(0).normal(size=100)})
-    found = measure("distinct rows", real, pd.concat([real] * 20))
-    assert "Among 100 rows" in found.note
-    assert found.value == pytest.approx(1 - 0.05, abs=0.06) or found.verdict == "poor"
-    assert measure("distinct rows", real, pd.DataFrame({"a": np.arange(2000.0)})).value == 1.0
 
 
 def test_real_rows_that_are_all_equal_have_no_entropy_to_compare_with() -> None:
@@ -488,24 +330,11 @@ def test_a_column_that_is_unlike_gives_every_row_away(change: dict[str, object])
     assert discriminator_auc(real, mixed_rows(300, 1).assign(**change)) > 0.95
 
 
-def test_columns_that_are_right_alone_but_wrong_together_are_told_apart() -> None:
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=500)
-    real = pd.DataFrame({"a": x, "b": x})
-    assert discriminator_auc(real, real.assign(b=rng.permutation(x))) > 0.9
-
-
 def test_independent_columns_of_forty_rows_are_told_from_real_ones() -> None:
     real, further = [RELATED["packaged"](seed) for seed in (0, 2, 4)], [RELATED["packaged"](seed) for seed in (1, 3, 5)]
     pairs = [(a.iloc[:40], b.iloc[:40]) for a, b in zip(real, further, strict=True)]
     assert np.mean([discriminator_auc(b, shuffled(a)) for a, b in pairs]) > 0.58
     assert np.mean([discriminator_auc(b, a) for a, b in pairs]) < 0.55
-
-
-def test_uniform_noise_is_told_from_normal_numbers() -> None:
-    rng = np.random.default_rng(0)
-    real = pd.DataFrame(rng.normal(size=(400, 3)))
-    assert discriminator_auc(real, pd.DataFrame(rng.uniform(-3, 3, size=(400, 3)))) > 0.7
 
 
 @pytest.mark.parametrize("columns", [["number"], ["words", "plain", "flag"], ["words", "number", "day"]])
@@ -543,24 +372,10 @@ def test_as_many_rows_of_each_side_take_part(monkeypatch: pytest.MonkeyPatch) ->
     assert sizes == [(90, 0.5)] * 4
 
 
-def test_a_category_of_many_levels_is_told_by_its_frequent_ones() -> None:
-    rng = np.random.default_rng(0)
-    real, synthetic = (pd.DataFrame({"a": [f"{k}" for k in rng.integers(0, 2_000, 900)]}) for _ in range(2))
-    assert discriminator_auc(real, synthetic) == pytest.approx(0.5, abs=0.06)
-    assert discriminator_auc(real, synthetic.where(rng.random((900, 1)) < 0.2, "7")) > 0.8
-
-
 def test_one_row_written_over_and_over_is_told_apart_even_if_it_is_a_copy() -> None:
     real, synthetic = mixed_rows(600), mixed_rows(600, 1)
     synthetic.iloc[:300] = real.iloc[[7] * 300].to_numpy()
     assert discriminator_auc(real, synthetic.astype(real.dtypes)) > 0.65
-
-
-@pytest.mark.parametrize("values", [3, 6, 12])
-def test_two_samples_of_few_different_rows_cannot_be_told_apart(values: int) -> None:
-    rng = np.random.default_rng(0)
-    sides = [pd.DataFrame(rng.integers(0, values, (900, 3))) for _ in range(2)]
-    assert discriminator_auc(*sides) == pytest.approx(0.5, abs=0.04)
 
 
 def test_half_a_table_of_copies_does_not_hide_that_the_other_half_is_wrong() -> None:
@@ -575,8 +390,3 @@ def test_half_a_table_of_copies_does_not_hide_that_the_other_half_is_wrong() -> 
 def test_folds_that_cannot_be_made_are_refused(folds: int) -> None:
     with pytest.raises(InvalidInputError, match=r"folds must be .* from 2 to the rows of the smaller table \(10\)"):
         discriminator_auc(mixed_rows(10), mixed_rows(40), folds=folds)
-
-
-def test_an_absent_column_is_refused() -> None:
-    with pytest.raises(TableError, match="no column 'day'"):
-        discriminator_auc(mixed_rows(10), mixed_rows(10).drop(columns="day"))

@@ -172,12 +172,6 @@ def test_the_better_value_of_each_metric_is_shaded() -> None:
     assert page.count('class="better"') == 2
 
 
-def test_twins_are_marked_in_the_leaderboard() -> None:
-    page = render_fit_report(REPORT)
-    assert page.count('class="tag twin"') == 1
-    assert page.count('class="tag plain"') == 1
-
-
 def test_the_page_loads_nothing_and_runs_nothing() -> None:
     page = outline(REPORT)
     assert not {"script", "img", "link", "iframe", "object"} & set(page.tags)
@@ -252,12 +246,6 @@ def test_a_report_with_parts_missing_still_renders(report: dict[str, Any]) -> No
 def test_a_report_without_a_promised_key_is_refused() -> None:
     with pytest.raises(UndefinedError, match="generator_fits"):
         render_fit_report({key: value for key, value in REPORT.items() if key != "generator_fits"})
-
-
-def test_light_dark_and_print_have_their_own_colours() -> None:
-    page = render_fit_report(REPORT)
-    assert "prefers-color-scheme: dark" in page
-    assert "@media print" in page
 
 
 def test_no_module_of_this_room_imports_autogluon_or_the_plugin() -> None:

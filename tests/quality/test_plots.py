@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 
 from imbllm_autogluon.quality import plots
 from imbllm_autogluon.quality.curves import calibration_chart, precision_recall_chart
-from imbllm_autogluon.quality.pictures import MOST_POINTS, column_shares, compared_rows, pictures
-from imbllm_autogluon.quality.plots import _day_ticks, _text_width, _ticks, shortened
+from imbllm_autogluon.quality.pictures import _MOST_POINTS, column_shares, compared_rows, pictures
+from imbllm_autogluon.quality.plots import _day_ticks, _shortened, _text_width, _ticks
 from tests.quality.evaluations import evaluation_of
 from tests.quality.test_reports import labelled
 
@@ -85,7 +85,7 @@ def test_pictures_are_the_same_every_time_and_leave_matplotlib_as_it_was() -> No
 
 def test_bars_have_the_shares_of_the_rows() -> None:
     ax = Figure().add_axes((0, 0, 1, 1))
-    plots.draw_numbers(ax, shares([1, 2, 2, None], [1, 1, 2, 2]))
+    plots._draw_numbers(ax, shares([1, 2, 2, None], [1, 1, 2, 2]))
     real, synthetic = (patch.get_data().values for patch in ax.patches)
     assert (real[-1], np.nansum(real), np.nansum(synthetic)) == (0.25, 1.0, 1.0)
     assert np.isnan(synthetic[-1])
@@ -123,7 +123,7 @@ def test_odd_columns_are_drawn(real: Any, synthetic: Any) -> None:
 def test_large_tables_have_small_pictures() -> None:
     many = pd.DataFrame({f"c{k}": RNG.normal(size=2000) for k in range(40)})
     found = pictures(compared_rows(many, many, None, many), evaluation_of(many[:50], many[:50]).distances)
-    assert len(plots.plane_svg(found.clouds, found.variance)) < 160 * MOST_POINTS
+    assert len(plots.plane_svg(found.clouds, found.variance)) < 160 * _MOST_POINTS
     assert found.associations is not None
     assert len(plots.associations_svg(found.associations)) < 80_000
     assert max(len(plots.column_svg(column)) for column in found.columns[:3]) < 6_000
@@ -140,6 +140,7 @@ def test_all_rows_may_be_equal() -> None:
 def test_round_values_lie_inside_the_axis_are_few_and_their_texts_do_not_touch(low: float, size: float) -> None:
     at, texts = _ticks(low, low + size, 200)
     assert len(at) <= 6
+    assert len(set(texts)) == len(texts)
     assert all(low <= tick <= low + size for tick in at)
     places = [(value - low) / size * 200 for value in at]
     for (left, right), (a, b) in zip(pairwise(places), pairwise(texts), strict=True):
@@ -158,9 +159,5 @@ def test_days_are_dates_and_months_over_years(span: float, text: str) -> None:
 
 @given(st.text(), st.floats(20, 200))
 def test_a_shortened_text_fits_its_room(text: str, room: float) -> None:
-    assert _text_width(shortened(text, room)) <= room
-    assert "\n" not in shortened(text, room)
-
-
-def test_a_text_that_fits_stays_whole() -> None:
-    assert shortened("age", 100) == "age"
+    assert _text_width(_shortened(text, room)) <= room
+    assert "\n" not in _shortened(text, room)

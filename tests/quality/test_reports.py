@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbllm_autogluon import quality
 from imbllm_autogluon.errors import TableError
 from imbllm_autogluon.quality.reports import NO_PRIVACY, QualityReport, report, rows_section
 from tests.quality.evaluations import evaluation_of
@@ -177,10 +176,6 @@ def test_a_report_measures_and_is_the_same_for_the_same_seed() -> None:
     assert made[0] == made[1]
     assert made[0]["title"] == "Mine"
     assert {"coverage", "exact copies", "precision gain at recall"} <= {m["name"] for m in made[0]["measures"]}
-
-
-def test_the_public_report_is_the_function_though_its_module_was_imported_before() -> None:
-    assert quality.report is report
 
 
 def test_rows_that_copy_and_rows_of_noise_are_called_poor() -> None:

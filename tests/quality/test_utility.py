@@ -9,11 +9,8 @@ import pytest
 from imbllm_autogluon.quality import utility as module
 from imbllm_autogluon.quality.distances import HOLDOUT, REAL, SYNTHETIC, ClassRows, matched_tables
 from imbllm_autogluon.quality.utility import (
-    MOST_LEVELS,
     Forest,
     Trees,
-    _look_up,
-    _lookup,
     _precision_at_recall,
     precision_gain,
 )
@@ -32,10 +29,6 @@ def found_for(real: pd.DataFrame, synthetic: pd.DataFrame, holdout: pd.DataFrame
 def test_the_best_threshold_that_finds_enough_counts(recall: float, precision: float) -> None:
     is_class = np.array([True, False, False, True, False])
     assert _precision_at_recall(is_class, np.array([0.9, 0.8, 0.7, 0.6, 0.5]), recall) == precision
-
-
-def test_equal_scores_are_found_together() -> None:
-    assert _precision_at_recall(np.array([True, False, False, False]), np.zeros(4)) == 0.25
 
 
 def test_rows_that_a_scarce_class_lacks_raise_its_precision() -> None:
@@ -82,22 +75,6 @@ def test_of_many_rows_as_large_a_share_of_both_sides_is_learnt(monkeypatch: pyte
     written = rare_rows(400, 2)
     found_for(labelled_rows(400, 0), written, labelled_rows(100, 1))
     assert learnt == [100, 100 + round(len(written) / 4)]
-
-
-def test_levels_are_placed_by_their_frequency_and_the_rare_ones_share_the_last_place() -> None:
-    codes = np.concatenate([np.arange(400.0), np.full(5, 300.0), np.full(3, 399.0), [np.nan]])
-    places = _look_up(_lookup(codes), np.array([300.0, 399.0, 0.0, 398.0, 397.0, np.nan, 1e6]))
-    np.testing.assert_array_equal(places, [0, 1, 2, MOST_LEVELS - 1, MOST_LEVELS - 1, np.nan, np.nan])
-
-
-def test_a_level_that_was_not_learnt_is_missing() -> None:
-    codes = np.array([0.0, 2.0, 2.0])
-    np.testing.assert_array_equal(_look_up(_lookup(codes), np.array([0.0, 1.0, 2.0, 3.0])), [1, np.nan, 0, np.nan])
-
-
-def test_one_class_is_predicted_without_a_model() -> None:
-    trees = Trees([True], 0).fit(np.ones((3, 1)), np.array([2, 2, 2]))
-    np.testing.assert_array_equal(trees.probabilities(np.zeros((2, 1)), 4), [[0, 0, 1, 0]] * 2)
 
 
 def test_classes_that_were_not_learnt_have_probability_zero() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
-from imbllm_autogluon.rebalancing.config import METHODS, Method, RebalanceConfig
+from imbllm_autogluon.rebalancing.config import Method, RebalanceConfig
 
 
 def test_training_and_sampling_settings_hold_every_setting_of_the_generator_once() -> None:
@@ -44,12 +44,6 @@ def test_a_method_of_the_other_task_is_refused_with_those_that_are_allowed(task:
         RebalanceConfig.from_flat({"method": method}).require_method(task)
 
 
-@pytest.mark.parametrize("task", list(METHODS))
-def test_methods_of_a_task_are_allowed(task: Any) -> None:
-    for method in METHODS[task]:
-        RebalanceConfig.from_flat({"method": method}).require_method(task)
-
-
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -64,11 +58,6 @@ def test_methods_of_a_task_are_allowed(task: Any) -> None:
 def test_a_value_that_is_not_allowed_is_refused_by_name(key: str, value: object) -> None:
     with pytest.raises(InvalidInputError, match=key):
         RebalanceConfig.from_flat({key: value})
-
-
-@pytest.mark.parametrize(("target_ratio", "rows"), [(None, 30), (1.0, 90), (0.25, 22)])
-def test_a_class_is_brought_half_way_to_the_largest_unless_told(target_ratio: float | None, rows: int) -> None:
-    assert RebalanceConfig(target_ratio=target_ratio).rows_wanted(10, 90) == rows
 
 
 def test_an_unknown_key_names_the_nearest_known_one() -> None:

@@ -89,7 +89,7 @@ def test_the_list_names_the_known_ones_even_where_nothing_is_here() -> None:
         assert f"imbllm models fetch {name}" in listed[name].remark
 
 
-def test_the_list_shows__cached_language_models_and_distilgpt2_by_its_short_name(gpt2: Path, tmp_path: Path) -> None:
+def test_the_list_shows_cached_language_models_and_distilgpt2_by_its_short_name(gpt2: Path, tmp_path: Path) -> None:
     models.put_into_hub_cache("distilbert/distilgpt2", gpt2)
     models.put_into_hub_cache("me/bert", models.save(tmp_path / "bert", "BertForMaskedLM"))
     models.put_into_hub_cache("me/t5", models.save(tmp_path / "t5", "T5ForConditionalGeneration"))
