@@ -64,7 +64,7 @@ def _values(name: str, *values: str | float) -> dict[str, dict[str, Any]]:
 def axes_of(options: Options) -> dict[str, Axis]:
     """All axes by the name of the setting; the steps of the default are moved where there is no warm-up."""
     language = resolved(options.settings).language
-    steps = (language.steps or 0) + (language.warmup_steps or 0)
+    steps = (language.steps or 0) + (language.pretrain_steps or 0)
     conditions = {f"yx {k}": {"conditioning": "yx", "condition_pairs": k} for k in (1, 2, 3, 5)}
     warmups = {**_values("warmup", "fold", "none"), "none, all steps": {"warmup": "none", "steps": steps}}
     orders = [(F1, "fix_y", "permute_x"), (F1, "fix_y", "permute_xy")]

@@ -15,15 +15,15 @@ import numpy as np
 
 from benchmarks.protocol import COLUMNS, Metric, Option, Protocol, Task
 from benchmarks.report import summary
-from imbllm_autogluon.sentences import END, SchemaVocabulary
-from imbllm_autogluon.sentences.orders import ORDERS, draw_orders
+from imbllm_autogluon.encoding import END, SchemaVocabulary
+from imbllm_autogluon.encoding.orders import ORDERS, draw_orders
 from imbllm_autogluon.tables import TableSchema
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
-    from imbllm_autogluon.sentences import Clauses, SentenceEncoding, Sentences
+    from imbllm_autogluon.encoding import Clauses, SentenceEncoding, Sentences
 
 
 BACKBONES = {"causal": "compact", "masked": "compact_masked"}
@@ -132,9 +132,9 @@ def measure(task: Task) -> dict[str, float | None]:
     vocabulary = SchemaVocabulary.fit(schema, cells, labels)
     everyone = vocabulary.encoding().encode(cells, labels)
     rare = everyone.take(np.flatnonzero(table.labels == rarest))
-    stages = {name: task.options[name] for name in ("warmup_steps", "steps")}
+    stages = {name: task.options[name] for name in ("pretrain_steps", "steps")}
     model = TableLanguageModel(vocabulary, LanguageConfig(**stages, **task.spec), task.split)
-    model.train(rare, warmup=everyone, threads=task.threads)
+    model.train(rare, pretrain=everyone, threads=task.threads)
     shown = rare.take(np.arange(min(task.options["sentences"], len(rare.tokens))))
     n_features = model.encoding.n_clauses - 1
     orders = draw_orders(len(shown.tokens), n_features, task.spec["order"], np.random.default_rng(task.split))
@@ -169,7 +169,7 @@ PROTOCOL = Protocol(
     repeats=1,
     options={
         "sentences": Option(int, 151, "Most rows of the rarest class that are looked at."),
-        "warmup_steps": Option(int, 200, "Training steps on all rows."),
+        "pretrain_steps": Option(int, 200, "Training steps on all rows."),
         "steps": Option(int, 100, "Training steps on the rarest class."),
     },
     page=(summary,),

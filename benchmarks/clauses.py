@@ -20,9 +20,9 @@ from benchmarks.scores import AVERAGE_PRECISION, F1
 from benchmarks.speed.rare_rows import with_few_rare
 from benchmarks.tables import Rows
 from imbllm_autogluon._random import child_rng
+from imbllm_autogluon.encoding import draw_orders
 from imbllm_autogluon.oversampling.interpolation import MixedSpace
 from imbllm_autogluon.quality.fidelity import NEIGHBORS
-from imbllm_autogluon.sentences import draw_orders
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -15,9 +15,9 @@ import pandas as pd
 from benchmarks.methods import IMBLLM
 from benchmarks.report import by_table_means, markdown, verdict, wide
 from imbllm_autogluon._random import child_rng
-from imbllm_autogluon.sentences import Clauses
-from imbllm_autogluon.sentences.orders import draw_orders
-from imbllm_autogluon.sentences.values import NO_TOKEN
+from imbllm_autogluon.encoding import Clauses
+from imbllm_autogluon.encoding.orders import draw_orders
+from imbllm_autogluon.encoding.values import NO_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from benchmarks.protocol import Protocol
     from benchmarks.tables import Split
     from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.encoding import SentenceEncoding
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
-    from imbllm_autogluon.sentences import SentenceEncoding
 
 
 NATS, INDEPENDENT, SMOOTHED = "nats", "independent", "independent, smoothed"

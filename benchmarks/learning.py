@@ -84,9 +84,9 @@ PRECISIONS = {name: f"{AVERAGE_PRECISION}, {name}" for name in ("LightGBM", "log
 def methods_of(options: Options) -> dict[str, Spec]:
     """Controls, peers, ImbLLM, and two other models of it that tell how much there is to be learned."""
     language = resolved(options.settings).language
-    assert language.warmup_steps is not None
+    assert language.pretrain_steps is not None
     imbllm = {"method": "imbllm", **options.settings}
-    models = {IMBLLM: imbllm, LONG: {**imbllm, "warmup_steps": LONGER * language.warmup_steps}}
+    models = {IMBLLM: imbllm, LONG: {**imbllm, "pretrain_steps": LONGER * language.pretrain_steps}}
     if language.has_shipped_shape:
         models[OTHER_START] = {**imbllm, "pretrained": not language.pretrained}
     return {**chosen(NONE, RANDOM, SMOTE_NC), OTHERS: {"method": OTHERS}, **models}

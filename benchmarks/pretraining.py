@@ -28,18 +28,18 @@ import imbllm_autogluon.language as language
 from benchmarks.reserved import is_reserved
 from benchmarks.tables import keel_file, registry_cells, registry_file
 from imbllm_autogluon._random import child_rng
+from imbllm_autogluon.encoding import Order, SchemaVocabulary, draw_orders
 from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.config import SHIPPED_WIDTH as WIDTH
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.losses import ValueLoss
 from imbllm_autogluon.language.table_start import AXES, SHIPPED, DescribedEmbedding, DescribedOutput, TokenFeatures
-from imbllm_autogluon.sentences import Order, SchemaVocabulary, draw_orders
 from imbllm_autogluon.tables import TableSchema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from imbllm_autogluon.sentences import Clauses, SentenceEncoding
+    from imbllm_autogluon.encoding import Clauses, SentenceEncoding
 
     Episode = tuple[SentenceEncoding, TokenFeatures, Clauses]
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from benchmarks.tables import Table
     from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.classification.label_model import LabelModel
-    from imbllm_autogluon.sentences import Clauses
+    from imbllm_autogluon.encoding import Clauses
 
 
 NONE, NOTED_METHOD, QUERY = "none", "effective + correction + matched", "label query"
@@ -53,7 +53,7 @@ METHODS: dict[str, Spec] = {
     RECOMMENDED_METHOD: dict(RECOMMENDED),
     UNIFORM: {**RECOMMENDED, "target_prior": "uniform"},
     TOP_BLOCKS: {**RECOMMENDED, "tuning": "top_blocks"},
-    QUERY: {"warmup": "none", "steps": 5, "held_out": 0.0},
+    QUERY: {"pretrain": "none", "steps": 5, "validation_fraction": 0.0},
 }
 """Settings of the classifier: each measure alone, combinations, and a short training whose speed is measured."""
 

@@ -49,7 +49,7 @@ METHODS: Mapping[str, Spec] = {
 def methods_of(options: Options) -> dict[str, Spec]:
     """The methods with the backbone and the steps that were asked for."""
     # Both generators train in one stage, as long as the two of the configuration.
-    steps = {} if options["steps"] is None else {"warmup_steps": 0, "steps": options["steps"]}
+    steps = {} if options["steps"] is None else {"pretrain_steps": 0, "steps": options["steps"]}
     common = {"backbone": options["backbone"], **steps, **options.settings}
     return {name: {**common, **spec} if spec else spec for name, spec in METHODS.items()}
 

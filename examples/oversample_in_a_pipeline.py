@@ -18,7 +18,7 @@ positive = (y == "hypothyroid").astype(int)
 
 classifier = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=0)
 # 0.5: half as many rows of the rare class as of the frequent one. Fewer steps than the default keep the example short.
-sampler = ImbLLMOverSampler(sampling_strategy=0.5, random_state=0, warmup_steps=200, steps=100)
+sampler = ImbLLMOverSampler(sampling_strategy=0.5, random_state=0, pretrain_steps=200, steps=100)
 
 folds = StratifiedKFold(4, shuffle=True, random_state=0)
 for name, model in {"plain": classifier, "oversampled": make_pipeline(sampler, classifier)}.items():

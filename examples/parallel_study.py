@@ -31,7 +31,7 @@ def trees(trial: optuna.trial.BaseTrial) -> dict[str, Any]:
 def objective() -> RebalanceObjective:
     """Average precision over four folds; generators and written rows are shared by all processes."""
     X, y = load_hypothyroid()
-    quick = SearchSpace(fixed={"warmup_steps": 100, "steps": 50})
+    quick = SearchSpace(fixed={"pretrain_steps": 100, "steps": 50})
     return RebalanceObjective(
         X.assign(diagnosis=y), "diagnosis", model_space=trees, space=quick, cache_dir=FOLDER / "cache"
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.tables.labeled import LabeledTable
 
-QUICK = {"steps": 20, "warmup_steps": 40}
+QUICK = {"steps": 20, "pretrain_steps": 40}
 """Training cut to seconds, to try a command out: the rows are legal, but not good."""
 
 _REPORT_FOLDER = Path("imbllm-quality")

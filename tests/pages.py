@@ -76,6 +76,6 @@ def small_budgets(folder: Path) -> Iterator[None]:
         patch.setattr(TabularPredictor, "fit", small_fit)
         patch.setattr(classification, "LABEL_STEPS", 2)
         patch.setattr(great, "WHOLE_TABLE_STEPS", 2)
-        for name in ("warmup_steps", "steps"):
+        for name in ("pretrain_steps", "steps"):
             patch.setitem(OWN_DEFAULTS["compact"], name, 2)
         yield

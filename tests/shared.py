@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-TINY = {"steps": 2, "warmup_steps": 2, "layers": 1, "width": 16, "plausibility": 0.0}
+TINY = {"steps": 2, "pretrain_steps": 2, "layers": 1, "width": 16, "plausibility": 0.0}
 """Settings of a generator that learns next to nothing in next to no time, and whose rows are all good enough."""
 
 _roots: list[Path] = []

@@ -39,7 +39,7 @@ def configuration(job: dict[str, Any], n_rows: int) -> GeneratorConfig:
     """Defaults of the backbone, but what be_great does: no other rows, no held-out ones, the label alone as prompt."""
     from imbllm_autogluon.oversampling import GeneratorConfig
 
-    same = {"warmup": "none", "held_out": 0.0, "interpolation_ratio": 0.0, "conditioning": "y"}
+    same = {"pretrain": "none", "validation_fraction": 0.0, "interpolation_ratio": 0.0, "conditioning": "y"}
     sizes = {"steps": steps(job, n_rows), "batch_size": job["batch_size"], "generation_batch": job["batch"]}
     model = {"backbone": job["folder"], "device": job["device"]}
     return GeneratorConfig.from_flat({**model, **sizes, **same, **job["settings"]})

@@ -31,7 +31,7 @@ def with_few_rare(table: Table, rows: int) -> tuple[Table, str]:
     label, rare = str(table.label), str(rarest)
     frame[label] = frame[label].astype(str).to_numpy(dtype=object)
     frame = frame.drop(index=frame.index[frame[label] == rare][rows:]).reset_index(drop=True)
-    left_out = [str(part.name) for part in TableSchema.from_frame(frame, label).set_aside]
+    left_out = [str(part.name) for part in TableSchema.from_frame(frame, label).excluded]
     if left_out:
         log.warning("%s: left out, because ImbLLM sets them aside: %s.", table.name, ", ".join(left_out))
     return Table(frame.drop(columns=left_out), label, table.name), rare

@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.attention import BY_COLUMN, PROTOCOL, attention_to_label
 from benchmarks.protocol import Options, run
-from imbllm_autogluon.sentences import Clauses, draw_orders
+from imbllm_autogluon.encoding import Clauses, draw_orders
 from tests.language.tables import LABEL, clauses_of, random_masked_model, random_model, table, vocabulary_of
 
 
@@ -71,7 +71,7 @@ def test_the_numbers_equal_a_slow_count_over_sentences_of_different_lengths(
 
 
 def test_the_protocol_measures_trained_models() -> None:
-    own = {"warmup_steps": 2, "steps": 2, "sentences": 20}
+    own = {"pretrain_steps": 2, "steps": 2, "sentences": 20}
     asked = Options(tables=("seeded:80x4:20",), methods=("causal, permute_x", "masked, fix_y"), own=own)
     tidy = run(PROTOCOL, asked).tidy
     figures = tidy.pivot_table("value", "method", "metric")

@@ -113,7 +113,7 @@ def test_every_method_of_one_fit_is_judged() -> None:
     table = classes_table({"no": 100, "yes": 24})
     for methods in ((PLAIN, OURS, IMBLLM, TUNED), (WEIGHTS,)):
         task = task_of(autogluon.PROTOCOL, table, *methods, **own)
-        task = task._replace(options=Options(own=task.options.own, settings={"steps": 1, "warmup_steps": 1}))
+        task = task._replace(options=Options(own=task.options.own, settings={"steps": 1, "pretrain_steps": 1}))
         found = pd.DataFrame(autogluon.measure(task)).pivot_table("value", "method", "metric")
         assert set(found.index) == set(methods)
         assert found[["average precision", "F1", "log-loss", "fit s"]].notna().all(axis=None)

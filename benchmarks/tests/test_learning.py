@@ -37,7 +37,7 @@ from imbllm_autogluon.oversampling.methods import generator_of
 if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
 
-BARELY = {"method": "imbllm", "layers": 1, "width": 16, "warmup_steps": 2, "steps": 2}
+BARELY = {"method": "imbllm", "layers": 1, "width": 16, "pretrain_steps": 2, "steps": 2}
 
 
 def two_columns(n: int = 60) -> Table:
@@ -66,9 +66,9 @@ def test_tables_are_many_reserved_and_either_for_choosing_or_for_confirming() ->
 
 
 def test_the_other_models_learn_the_fold_for_longer_or_start_otherwise() -> None:
-    found = learning.methods_of(Options(settings={"steps": 7, "warmup_steps": 30, "pretrained": True}))
-    assert found["ImbLLM"] == {"method": "imbllm", "steps": 7, "warmup_steps": 30, "pretrained": True}
-    assert found[LONG] == {**found["ImbLLM"], "warmup_steps": 120}
+    found = learning.methods_of(Options(settings={"steps": 7, "pretrain_steps": 30, "pretrained": True}))
+    assert found["ImbLLM"] == {"method": "imbllm", "steps": 7, "pretrain_steps": 30, "pretrained": True}
+    assert found[LONG] == {**found["ImbLLM"], "pretrain_steps": 120}
     assert found[OTHER_START] == {**found["ImbLLM"], "pretrained": False}
 
 
@@ -145,7 +145,7 @@ def test_a_value_without_a_token_costs_nothing() -> None:
 
 def test_a_model_that_was_trained_knows_unseen_rows_better_than_independent_columns_do() -> None:
     split = learning.split_of(two_columns(300), 0)
-    barely, well = (nats_of(fitted(split, steps=n, warmup_steps=n), split, 0) for n in (0, 150))
+    barely, well = (nats_of(fitted(split, steps=n, pretrain_steps=n), split, 0) for n in (0, 150))
     assert barely[INDEPENDENT] == well[INDEPENDENT]
     assert well[NATS] < well[SMOOTHED] - 0.3 < barely[NATS]
 

@@ -17,7 +17,7 @@ from benchmarks.tables import Rows, split_classes
 from benchmarks.tests.frames import classes_table
 from imbllm_autogluon.errors import MissingDependencyError, TableError
 
-BARELY = {"layers": 1, "width": 16, "warmup_steps": 0, "steps": 2}
+BARELY = {"layers": 1, "width": 16, "pretrain_steps": 0, "steps": 2}
 COUNTS = {"rare": 30, "odd": 5}
 SPLIT = split_classes(classes_table({"no": 60, "yes": 24}), 0, 0.2, 9)
 

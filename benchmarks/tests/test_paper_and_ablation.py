@@ -14,7 +14,7 @@ from imbllm_autogluon.errors import InvalidInputError
 
 SIZES = {"no": 200, "often": 100, "yes": 50}
 TABLE = classes_table(SIZES)
-BARELY = {"layers": 1, "width": 16, "warmup_steps": 0, "steps": 2}
+BARELY = {"layers": 1, "width": 16, "pretrain_steps": 0, "steps": 2}
 
 
 def test_the_rarest_class_is_rare_in_training_alone_and_all_are_wanted_up_to_the_largest() -> None:

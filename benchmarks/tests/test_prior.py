@@ -19,7 +19,7 @@ from tests.jobs.fits import mixed_table
 
 def test_methods_are_trained_and_judged_on_rows_that_they_have_not_learned() -> None:
     assert {QUERY, prior.TOP_BLOCKS}.isdisjoint(PROTOCOL.chosen_methods(Options()))
-    methods = {name: {**METHODS[name], "warmup": "none"} for name in ("none", prior.UNIFORM)}
+    methods = {name: {**METHODS[name], "pretrain": "none"} for name in ("none", prior.UNIFORM)}
     asked = Options(tables=("seeded:120x3:30",), repeats=1, own={"steps": 2})
     result = run(replace(PROTOCOL, methods=methods), asked)
     figures = result.tidy.pivot_table("value", "method", "metric")

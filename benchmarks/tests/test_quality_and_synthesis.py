@@ -14,7 +14,7 @@ from imbllm_autogluon.errors import InvalidInputError
 
 SIZES = {"no": 90, "often": 30, "yes": 15}
 SPLIT = quality.split_of(classes_table(SIZES), 0)
-BARELY = {"layers": 1, "width": 16, "warmup_steps": 0, "steps": 2}
+BARELY = {"layers": 1, "width": 16, "pretrain_steps": 0, "steps": 2}
 
 
 def test_rarer_classes_are_wanted_up_to_the_largest_or_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,7 @@ def test_imbllm_learns_the_same_rows_as_the_peer_and_no_others() -> None:
     config = imbllm_worker.configuration({**job, "settings": {"tuning": "full"}}, 100)
     language, others = config.language, (config.interpolation.interpolation_ratio, config.conditioning.conditioning)
     assert (language.steps, language.generation_batch, language.tuning) == (25, 100, "full")
-    assert (language.warmup, language.held_out, *others) == ("none", 0.0, 0.0, "y")
+    assert (language.pretrain, language.validation_fraction, *others) == ("none", 0.0, 0.0, "y")
 
 
 def test_imbllm_writes_legal_rows_and_reports_where_the_time_went(tmp_path: Path) -> None:

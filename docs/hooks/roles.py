@@ -15,7 +15,7 @@ def linked(text: str, here: str) -> str:
     text
         A docstring, or the meaning of a parameter.
     here
-        Full name of what it describes, for roles that name a neighbour alone.
+        Full name of what it describes, for roles that name a neighbor alone.
 
     Examples
     --------

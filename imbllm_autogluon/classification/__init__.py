@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from imbllm_autogluon.classification.classifier import LanguageModelClassifier
-from imbllm_autogluon.classification.config import RECOMMENDED, ClassifierConfig, MeasuresConfig
+from imbllm_autogluon.classification.config import RECOMMENDED, ClassifierConfig, DebiasingConfig
 
-__all__ = ["RECOMMENDED", "ClassifierConfig", "LanguageModelClassifier", "MeasuresConfig"]
+__all__ = ["RECOMMENDED", "ClassifierConfig", "DebiasingConfig", "LanguageModelClassifier"]

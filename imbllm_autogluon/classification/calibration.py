@@ -70,7 +70,7 @@ class LabelCalibration:
         training, wanted
             Class shares of the table, and those that predictions should have, shape (k,); None: no correction.
         calibration, matched
-            See :class:`~imbllm_autogluon.classification.config.MeasuresConfig`.
+            See :class:`~imbllm_autogluon.classification.config.DebiasingConfig`.
         """
         k = len(training)
         natural = (training / (np.bincount(codes, minlength=k) / len(codes)).clip(min=1e-12))[codes]

@@ -58,7 +58,7 @@ class LanguageModelClassifier(SettingsMixin, ClassifierMixin, BaseEstimator, con
         A classifier whose guess and confidence the decoder reads as clauses; any with ``fit`` and ``predict_proba`` on
         the data frame of the features.
     settings : dict of name to value or None, default=None
-        All others, by name: of :class:`~imbllm_autogluon.classification.config.MeasuresConfig` (what is done against a
+        All others, by name: of :class:`~imbllm_autogluon.classification.config.DebiasingConfig` (what is done against a
         copied prior, nothing by default; :data:`RECOMMENDED` names a combination),
         :class:`~imbllm_autogluon.classification.config.ClassifierConfig` (the query) and
         :class:`~imbllm_autogluon.language.config.LanguageConfig` (the model).
@@ -81,7 +81,7 @@ class LanguageModelClassifier(SettingsMixin, ClassifierMixin, BaseEstimator, con
     --------
     >>> from imbllm_autogluon.datasets import load_hypothyroid
     >>> X, y = load_hypothyroid()
-    >>> classifier = LanguageModelClassifier(random_state=0, steps=2, settings={"warmup_steps": 2}).fit(X, y)
+    >>> classifier = LanguageModelClassifier(random_state=0, steps=2, settings={"pretrain_steps": 2}).fit(X, y)
     >>> classifier.predict_proba(X.head(3)).shape, list(classifier.classes_)
     ((3, 2), ['hypothyroid', 'negative'])
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -23,8 +23,10 @@ LABEL_STEPS = 300
 
 @documented
 @dataclass(frozen=True)
-class MeasuresConfig(Config):
+class DebiasingConfig(Config):
     """What is done against a decoder that copies the class shares of its training set; the defaults do nothing."""
+
+    renamed: ClassVar[dict[str, str]] = {"calibration_share": "calibration_fraction"}
 
     weighting: Literal["none", "effective", "inverse"] = "none"
     """Weight of a row's label in the loss by its class: `effective`, (1 - beta) / (1 - beta ** n) with n rows of the
@@ -65,7 +67,7 @@ class MeasuresConfig(Config):
     answers have the target's class shares: answers to the rows held out for a calibration, else to the learned rows,
     which keeps them all for learning (`python -m benchmarks prior`)."""
 
-    calibration_share: Annotated[float, Range(0.05, 0.5)] = 0.2
+    calibration_fraction: Annotated[float, Range(0.05, 0.5)] = 0.2
     """Share of each class of 20 rows or more that is not learned but calibrated on."""
 
     def __post_init__(self) -> None:
@@ -133,7 +135,7 @@ class ClassifierConfig(Config):
     text_words: Annotated[int, Range(1, 4096)] = 64
     """Words (tokens with clauses="text") of a free-text cell that are read, from its beginning."""
 
-    measures: MeasuresConfig = field(default_factory=MeasuresConfig)
+    measures: DebiasingConfig = field(default_factory=DebiasingConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)
 
     def __post_init__(self) -> None:

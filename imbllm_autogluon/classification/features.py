@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon.encoding import SchemaVocabulary, TextColumn
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
-from imbllm_autogluon.sentences import SchemaVocabulary, TextColumn
-from imbllm_autogluon.tables import Cells, TableSchema
+from imbllm_autogluon.tables import EncodedTable, TableSchema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
     from imbllm_autogluon.classification.config import ClassifierConfig
+    from imbllm_autogluon.encoding import Clauses, SentenceEncoding
     from imbllm_autogluon.language.config import LanguageConfig
-    from imbllm_autogluon.sentences import Clauses, SentenceEncoding
     from imbllm_autogluon.tables import ColumnName, Kind
 
 
@@ -80,7 +80,7 @@ class RowEncoder:
     def fit(self, X: pd.DataFrame, y: pd.Series, kinds: Mapping[ColumnName, Kind] | None) -> IntArray:
         """Learn the table's own columns; returns the label codes, shape (n,)."""
         self.plain = self.schema = TableSchema.from_labeled(X, y, kinds)
-        self._text_names = [aside.name for aside in self.plain.set_aside if aside.holds_text]
+        self._text_names = [aside.name for aside in self.plain.excluded if aside.holds_text]
         return self.plain.encode_label(y)
 
     def fit_auxiliary(self, X: pd.DataFrame, codes: IntArray, kept: BoolArray) -> pd.DataFrame:
@@ -105,7 +105,7 @@ class RowEncoder:
         self._add_columns(X, features)
         return features
 
-    def auxiliary(self, X: pd.DataFrame, cells: Cells | None = None) -> pd.DataFrame:
+    def auxiliary(self, X: pd.DataFrame, cells: EncodedTable | None = None) -> pd.DataFrame:
         """Auxiliary features of rows to predict; their cells are read in place of the frame where they are given."""
         plain = pd.DataFrame(index=pd.RangeIndex(len(X)))
         return self.balanced(plain if self._stage is None else self._stage.guesses(X, cells))
@@ -135,16 +135,16 @@ class RowEncoder:
         """Rows as clauses; what a row does not have, and training never lacked, is not written."""
         return self._clauses(encoding, self.schema.encode(_side_by_side(X, features), unknown="missing"), codes, X)
 
-    def cell_clauses(self, encoding: SentenceEncoding, cells: Cells) -> Clauses:
+    def cell_clauses(self, encoding: SentenceEncoding, cells: EncodedTable) -> Clauses:
         """Rows without free texts to predict, as cells of the table's own columns, as clauses."""
         frame = pd.DataFrame(index=pd.RangeIndex(cells.n_rows))  # only a user's own first stage reads more of it
         features, columns = self.auxiliary(frame, cells), self.schema.columns[cells.n_columns :]
         added = [column.encode(features[column.name], unknown="missing") for column in columns]
         gone = np.column_stack([cells.missing, *(missing for _, missing in added)])
-        whole = Cells((*cells.values, *(values for values, _ in added)), gone)
+        whole = EncodedTable((*cells.values, *(values for values, _ in added)), gone)
         return self._clauses(encoding, whole, np.zeros(cells.n_rows, dtype=np.int64), frame)
 
-    def _clauses(self, encoding: SentenceEncoding, cells: Cells, codes: IntArray, X: pd.DataFrame) -> Clauses:
+    def _clauses(self, encoding: SentenceEncoding, cells: EncodedTable, codes: IntArray, X: pd.DataFrame) -> Clauses:
         """Cells of all columns and the free texts of a frame as clauses."""
         clauses = encoding.encode(cells, codes, self._texts(X))
         never_missing = np.array([not column.has_missing for column in self.schema.columns], dtype=bool)
@@ -154,12 +154,12 @@ class RowEncoder:
         clauses.tokens[absent] = -1
         return clauses.with_present(~absent)
 
-    def feature_clauses(self, encoding: SentenceEncoding, cells: Cells) -> Clauses:
+    def feature_clauses(self, encoding: SentenceEncoding, cells: EncodedTable) -> Clauses:
         """Cells of the table's own columns as clauses, everything else of the rows absent."""
         n_rows, others = cells.n_rows, len(self.schema.columns) - cells.n_columns
         nothing = np.zeros(n_rows, dtype=np.int64)
         gone = np.ones((n_rows, others), dtype=bool)
-        whole = Cells((*cells.values, *[nothing] * others), np.hstack([cells.missing, gone]))
+        whole = EncodedTable((*cells.values, *[nothing] * others), np.hstack([cells.missing, gone]))
         return encoding.encode(whole, nothing, [[None] * n_rows for _ in self._text_names])
 
     def save(self, folder: Path) -> dict[str, Any]:
@@ -189,7 +189,7 @@ class RowEncoder:
         # One row more, so that the control clause has both of its values.
         frame = pd.concat([features, self.balanced(features.iloc[:1])], ignore_index=True)
         plain, added = self.plain, TableSchema.from_frame(frame, kinds={name: _KINDS[name] for name in frame.columns})
-        columns, excluded = (*plain.columns, *added.columns), (*plain.set_aside, *added.set_aside)
+        columns, excluded = (*plain.columns, *added.columns), (*plain.excluded, *added.excluded)
         self.schema = TableSchema((*plain.names, *added.names), columns, plain.label, excluded)
 
     def _instruction(self) -> str:
@@ -243,7 +243,7 @@ class FirstStage:
             probabilities[others] = fold_model.predict_proba(rows_of(read, others))
         return self._columns(probabilities, codes)
 
-    def guesses(self, X: pd.DataFrame, cells: Cells | None = None) -> pd.DataFrame:
+    def guesses(self, X: pd.DataFrame, cells: EncodedTable | None = None) -> pd.DataFrame:
         """Guesses for rows that were not learned; the built-in classifiers read their cells where these are given."""
         return self._columns(self._model.predict_proba(self._read(X, cells)), self._model.classes_)
 
@@ -283,7 +283,7 @@ class FirstStage:
         for _, others in splits.split(shared, codes[shared]):
             yield np.setdiff1d(np.arange(len(codes)), shared[others]), shared[others]
 
-    def _read(self, X: pd.DataFrame, cells: Cells | None = None) -> Any:
+    def _read(self, X: pd.DataFrame, cells: EncodedTable | None = None) -> Any:
         """The frame, or one float matrix, shape (n, m): numbers, category codes, NaN where missing."""
         if self._reads_frames:
             return X

@@ -16,11 +16,11 @@ from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.classification.calibration import LabelCalibration, held_out_rows
 from imbllm_autogluon.classification.config import ClassifierConfig
 from imbllm_autogluon.classification.features import RowEncoder
+from imbllm_autogluon.encoding import Clauses
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.language.losses import LabelObjective
 from imbllm_autogluon.language.model import TableLanguageModel
-from imbllm_autogluon.sentences import Clauses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
-    from imbllm_autogluon.tables import Cells, ColumnName, Kind, TableSchema
+    from imbllm_autogluon.tables import ColumnName, EncodedTable, Kind, TableSchema
 
 
 _MOST_TO_CORRECT = 2000
@@ -115,7 +115,7 @@ class LabelModel:
         learned, evaluation = self._training_data(X, auxiliary, codes, kept, weights)
         model.train(
             learned,
-            warmup=learned if model.config.warmup == "fold" else None,
+            pretrain=learned if model.config.pretrain == "fold" else None,
             held_out=evaluation,
             threads=self.threads,
             time_limit=time_limit,
@@ -173,7 +173,7 @@ class LabelModel:
         """Corrected class probabilities, shape (n, k), in the order of the schema's label categories."""
         return self.calibration.probabilities(self.log_probabilities(X))
 
-    def probabilities_of_cells(self, cells: Cells) -> FloatArray:
+    def probabilities_of_cells(self, cells: EncodedTable) -> FloatArray:
         """:meth:`probabilities` of rows without free texts, as cells of the table's own columns."""
         clauses = self.encoder.cell_clauses(self.language_model.encoding, cells)
         return self.calibration.probabilities(self._query(clauses))
@@ -185,7 +185,7 @@ class LabelModel:
     def _kept(self, codes: IntArray) -> BoolArray:
         """Rows that are not learned, shape (n,)."""
         measures, language = self.config.measures, self.config.resolved_language()
-        share = max(measures.calibration_share if measures.holds_out else 0.0, language.held_out or 0.0)
+        share = max(measures.calibration_fraction if measures.holds_out else 0.0, language.validation_fraction or 0.0)
         return held_out_rows(codes, range(len(self.counts)), share, self.seed)
 
     def _training_data(

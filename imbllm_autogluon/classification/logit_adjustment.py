@@ -39,12 +39,12 @@ _MOST_ROWS = 20_000
 """Rows of such a sample, at most."""
 
 
-def tilt(shares: FloatArray, degree: float) -> FloatArray:
+def adjustment_factors(shares: FloatArray, degree: float) -> FloatArray:
     """Factors of the classes, shape (k,), the mean of their logarithms being 0; classes without rows keep the least.
 
     Examples
     --------
-    >>> tilt(np.array([0.8, 0.2]), 1.0)
+    >>> adjustment_factors(np.array([0.8, 0.2]), 1.0)
     array([0.5, 2. ])
     """
     logs = -degree * np.log(np.where(shares > 0, shares, shares.max()))
@@ -52,7 +52,7 @@ def tilt(shares: FloatArray, degree: float) -> FloatArray:
     return factors
 
 
-def tilt_degree(probabilities: FloatArray, codes: IntArray, shares: FloatArray, score: Score, usual: float) -> float:
+def choose_tau(probabilities: FloatArray, codes: IntArray, shares: FloatArray, score: Score, usual: float) -> float:
     """The degree nearest to the usual one that is as good as the best, as far as these rows can tell.
 
     Parameters
@@ -72,10 +72,10 @@ def tilt_degree(probabilities: FloatArray, codes: IntArray, shares: FloatArray, 
         Of the degrees 0, 0.1 … 1 whose score is below the best one by no more than the standard error of their
         difference, over bootstrap samples of the rows, the one nearest to the usual.
     """
-    decisions = [correct_prior(probabilities, tilt(shares, degree)).argmax(axis=1) for degree in _DEGREES]
+    decisions = [correct_prior(probabilities, adjustment_factors(shares, degree)).argmax(axis=1) for degree in _DEGREES]
     scores = np.array([score(codes, decided) for decided in decisions])
     best = int(scores.argmax())
-    redrawn = redrawn_rows(codes, "tilt")
+    redrawn = bootstrap_rows(codes, "adjustment_factors")
     found = resampled_scores(score, codes, decisions, redrawn.samples)
     errors = np.array([redrawn.error(each) for each in (found - found[:, [best]]).T])
     good = [degree for degree, is_good in zip(_DEGREES, scores >= scores[best] - errors, strict=True) if is_good]
@@ -109,7 +109,7 @@ class RedrawnRows:
         return float(np.std(values) * np.sqrt(self.share))
 
 
-def redrawn_rows(codes: npt.NDArray[np.int64], purpose: str) -> RedrawnRows:
+def bootstrap_rows(codes: npt.NDArray[np.int64], purpose: str) -> RedrawnRows:
     """Draw the samples of :class:`RedrawnRows`, the same each time; `purpose` tells apart what they are for."""
     rng = child_rng(0, "order", purpose)
     share = min(1.0, _MOST_ROWS / len(codes))

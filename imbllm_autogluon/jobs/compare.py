@@ -13,7 +13,7 @@ from autogluon.core.metrics import get_metric
 
 from imbllm_autogluon.classification.calibration import correct_prior
 from imbllm_autogluon.classification.logit_adjustment import redrawn_within_classes, resampled_scores
-from imbllm_autogluon.plugin.ensemble import fit_ensemble, tilt_of
+from imbllm_autogluon.plugin.ensemble import adjustment_of, fit_ensemble
 from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.plugin.scorers import geometric_mean_error
 from imbllm_autogluon.plugin.stage import RebalancingMixin
@@ -267,7 +267,8 @@ class ScoredRows:
     of shape (n,)."""
 
     probabilities: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
-    """Of classes, without the tilt towards decisions that our ensemble has for metrics of more than two classes."""
+    """Of classes, without the adjustment_factors towards decisions that our ensemble has for metrics of more than two
+    classes."""
 
     thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By model and metric of labels; for two classes only."""
@@ -447,8 +448,8 @@ def _metrics(predictor: TabularPredictor) -> tuple[_Metric, ...]:
 
 
 def _untilted(predictor: TabularPredictor, model: str, predictions: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    tilt = tilt_of(predictor, model)
-    return predictions if tilt is None else correct_prior(predictions, 1.0 / tilt)
+    adjustment_factors = adjustment_of(predictor, model)
+    return predictions if adjustment_factors is None else correct_prior(predictions, 1.0 / adjustment_factors)
 
 
 def _thresholds(predictor: TabularPredictor, model: str, metrics: Iterable[_Metric]) -> dict[str, float]:

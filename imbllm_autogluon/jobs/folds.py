@@ -19,7 +19,7 @@ from imbllm_autogluon.jobs.compare import base_models, model_kind
 from imbllm_autogluon.plugin.original_features import exact_view, text_features, unwritten_features
 from imbllm_autogluon.quality.reports import measure
 from imbllm_autogluon.rebalancing.cache import cache_of
-from imbllm_autogluon.rebalancing.rows import POOLS
+from imbllm_autogluon.rebalancing.rows import ROWS_CACHE
 from imbllm_autogluon.regression.bins import TargetBins
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _notes(report: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[str
     """What one fold has to say beyond its counts."""
     yield from (f"{note}." for note in report["notes"])
     made = report.get("oversampling", {})
-    yield from (f"Not written by the language model: {reason}" for reason in made.get("set_aside", {}).values())
+    yield from (f"Not written by the language model: {reason}" for reason in made.get("excluded", {}).values())
     for entry in made.get("classes", ()):
         label = labels.get(entry["label"], entry["label"])
         yield from _notes_of(entry, f"targets {label}" if "edges" in report else f"class {label!r}")
@@ -210,13 +210,13 @@ def _rows_of(predictor: TabularPredictor, known: Known, name: str, fold: str, ch
     """Rows of a fold; `None` where there are none, or not those that the fold was planned for."""
     report = child.imbllm_report or {}
     made = report.get("oversampling", {})
-    written = POOLS.find(_cache_folder(predictor, child), made["rows"]) if made.get("rows") else None
+    written = ROWS_CACHE.find(_cache_folder(predictor, child), made["rows"]) if made.get("rows") else None
     parts = None if written is None else _real_rows(predictor, name, fold)
     if written is None or parts is None:
         return None
     (X, y), held_out = parts
     columns = _FoldColumns.of(predictor, child, X, known)
-    if made.get("raw_view") and columns.view is None:
+    if made.get("original_features") and columns.view is None:
         _log.log(15, "imbllm: the original columns of %s, fold %s, cannot be recovered any more.", name, fold)
         return None
     if columns.counts(y) != {code: n for code, n in report["before"].items() if n}:
@@ -227,7 +227,7 @@ def _rows_of(predictor: TabularPredictor, known: Known, name: str, fold: str, ch
         model=name,
         method=str(made.get("method", "")),
         real=columns.table(X, y),
-        synthetic=columns.written(written, in_original=bool(made.get("raw_view"))),
+        synthetic=columns.written(written, in_original=bool(made.get("original_features"))),
         held_out=None if held_out is None else columns.table(*held_out),
         label=columns.label,
         original=columns.view is not None,

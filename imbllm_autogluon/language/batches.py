@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imbllm_autogluon._random import child_rng
-from imbllm_autogluon.sentences import Sentences, draw_orders
+from imbllm_autogluon.encoding import Sentences, draw_orders
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import IntArray
-    from imbllm_autogluon.sentences import Clauses, Order, SentenceEncoding
+    from imbllm_autogluon.encoding import Clauses, Order, SentenceEncoding
 
 _SORTED_BATCHES = 16
 """Batches whose rows are sorted by length together: enough to save padding, few enough to stay random."""

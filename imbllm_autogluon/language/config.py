@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from imbllm_autogluon._config import Config, Range, documented
+from imbllm_autogluon.encoding.orders import Order
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.sentences.orders import Order
 
 COMPACT = ("compact", "compact_masked")
 """Backbones that are built from a configuration and trained on the fold; all others are pretrained."""
@@ -22,29 +22,29 @@ OWN_DEFAULTS: dict[str, dict[str, Any]] = {
         "clauses": "tokens",
         "numbers": "bins",
         "tuning": "full",
-        "warmup": "fold",
-        "warmup_steps": 300,
+        "pretrain": "fold",
+        "pretrain_steps": 300,
         "steps": 150,
         "batch_size": 16,
         "learning_rate": 3e-3,
-        "held_out": 0.0,
+        "validation_fraction": 0.0,
         "generation_batch": 1024,
     },
     "pretrained": {
         "clauses": "tokens",
         "numbers": "digits",
         "tuning": "lora",
-        "warmup": "none",
-        "warmup_steps": 400,
+        "pretrain": "none",
+        "pretrain_steps": 400,
         "steps": 200,
         "batch_size": 16,
-        "held_out": 0.1,
+        "validation_fraction": 0.1,
         "generation_batch": 128,
     },
 }
 """What a setting of `None` means for the two sorts of backbones."""
 
-_SEEN_DEFAULTS: dict[str, Any] = {"warmup_steps": 150, "learning_rate": 6e-3}
+_SEEN_DEFAULTS: dict[str, Any] = {"pretrain_steps": 150, "learning_rate": 6e-3}
 """What they mean for the compact backbone that has seen other tables."""
 
 _FEWEST_STEPS = 20
@@ -68,6 +68,12 @@ class LanguageConfig(Config):
     InvalidInputError
         A value is outside the range given under its field, or two values exclude each other.
     """
+
+    renamed: ClassVar[dict[str, str]] = {
+        "warmup": "pretrain",
+        "warmup_steps": "pretrain_steps",
+        "held_out": "validation_fraction",
+    }
 
     backbone: str = "compact"
     """Which language model writes the rows: `compact` (trained on the fold, no download), `smollm2`, `distilgpt2`, a
@@ -100,7 +106,7 @@ class LanguageConfig(Config):
     where `layers`, `width` and `constrained` have their defaults, which these weights need, and numbers are bins."""
 
     numbers: Literal["bins", "digits"] | None = None
-    """A number is one token (a quantile bin) or its digits on the column's lattice. Digits make sentences 2 to 4 times
+    """A number is one token (a quantile bin) or its digits on the column's grid. Digits make sentences 2 to 4 times
     as long. `None`: `bins` for compact backbones, `digits` for pretrained ones."""
 
     max_bins: Annotated[int, Range(2, 1024)] = 32
@@ -124,11 +130,11 @@ class LanguageConfig(Config):
     top_blocks: Annotated[int, Range(1, 1000)] = 2
     """Blocks that `tuning="top_blocks"` trains."""
 
-    warmup: Literal["fold", "none"] | None = None
+    pretrain: Literal["fold", "none"] | None = None
     """Train on every row of the fold with its own label first. With 83 minority rows this raised the average precision
     of XGBoost on rebalanced `bank` from 37.4 to 42.5 (three splits). `None`: `fold` for the compact ones."""
 
-    warmup_steps: Annotated[int, Range(0, 10**6)] | None = None
+    pretrain_steps: Annotated[int, Range(0, 10**6)] | None = None
     """Optimiser steps of the warm-up. `None`: 150 for the compact backbone that has seen other tables, 300 without
     and for `compact_masked`, 400 for pretrained ones."""
 
@@ -151,7 +157,7 @@ class LanguageConfig(Config):
     starts at a third of it. `None`: 6e-3 for the compact backbone that has seen other tables, 3e-3 for other
     compact ones; 1e-3 for LoRA, 1e-4 for top blocks and 5e-5 for all weights of a pretrained one."""
 
-    held_out: Annotated[float, Range(0.0, 0.5)] | None = None
+    validation_fraction: Annotated[float, Range(0.0, 0.5)] | None = None
     """Share of a class's real rows, where it has 20 or more, that is not learned but tells the held-out loss and stops
     training early. `None`: 0 for compact backbones, 0.1 for pretrained ones."""
 

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from imbllm_autogluon.encoding import END, PADDING
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.losses import NOT_LEGAL
 from imbllm_autogluon.language.session import KVSession
-from imbllm_autogluon.sentences import END, PADDING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imbllm_autogluon.arrays import BoolArray, IntArray
+    from imbllm_autogluon.encoding import SentenceEncoding
     from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.language.losses import LanguageModel
-    from imbllm_autogluon.sentences import SentenceEncoding
 
 
 @dataclass(eq=False)

@@ -13,7 +13,7 @@ from imbllm_autogluon._config import require_number
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import IntArray
-    from imbllm_autogluon.sentences import AutomatonTables, Sentences
+    from imbllm_autogluon.encoding import AutomatonTables, Sentences
 
 LanguageModel: TypeAlias = Any
 """A transformers model: ``base_model`` gives hidden states, ``get_output_embeddings()`` the output layer."""

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
+from imbllm_autogluon.encoding import END
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.compact import HEAD_WIDTH
 from imbllm_autogluon.language.decoding import Decoder
 from imbllm_autogluon.language.losses import NOT_LEGAL
-from imbllm_autogluon.sentences import END
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import IntArray
+    from imbllm_autogluon.encoding import AutomatonTables, SentenceEncoding, Sentences
     from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.language.losses import LanguageModel
-    from imbllm_autogluon.sentences import AutomatonTables, SentenceEncoding, Sentences
 
 
 _NEIGHBORHOOD = 4

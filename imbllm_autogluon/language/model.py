@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from imbllm_autogluon._random import child_seed, seeded_torch
 from imbllm_autogluon._storage import fingerprint, reading, writing
+from imbllm_autogluon.encoding import SchemaVocabulary
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.batches import Batches, fixed_sentences
 from imbllm_autogluon.language.checkpoints import Checkpoint, TrainingCurve, restore_warm, store_warm
@@ -26,14 +27,13 @@ from imbllm_autogluon.language.table_backbone import build_table_backbone
 from imbllm_autogluon.language.table_start import settle, start_from_other_tables, start_from_rows
 from imbllm_autogluon.language.training import Stage, Trainer
 from imbllm_autogluon.language.writing import RowWriter
-from imbllm_autogluon.sentences import SchemaVocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.encoding import Clauses, SentenceEncoding
     from imbllm_autogluon.language.batches import Prompts
-    from imbllm_autogluon.sentences import Clauses, SentenceEncoding
 
 _WARM_UP = "warm-up"
 """Name of the stage on the whole fold."""
@@ -113,7 +113,7 @@ class TableLanguageModel:
         self,
         clauses: Clauses,
         *,
-        warmup: Clauses | None = None,
+        pretrain: Clauses | None = None,
         held_out: Clauses | None = None,
         threads: int | None = None,
         time_limit: float | None = None,
@@ -123,11 +123,11 @@ class TableLanguageModel:
         stage: str = "minority",
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Train on the fold (if `warmup` rows are given), then on `clauses`; `curves` then tells how it went.
+        """Train on the fold (if `pretrain` rows are given), then on `clauses`; `curves` then tells how it went.
 
         Parameters
         ----------
-        clauses, warmup
+        clauses, pretrain
             Minority and interpolated rows; every row of the fold with its own label.
         held_out
             Rows that are not learned; their loss is reported and ends the second stage early.
@@ -146,14 +146,14 @@ class TableLanguageModel:
             Called with the number of steps done, after each.
         """
         limit = min((s for s in (time_limit, self.config.time_limit) if s is not None), default=None)
-        planned = self._planned(clauses, warmup, held_out, objective, stage)
+        planned = self._planned(clauses, pretrain, held_out, objective, stage)
         processes = Processes.of_launch()
-        identity = self._identity(clauses, warmup, held_out, objective=objective)
+        identity = self._identity(clauses, pretrain, held_out, objective=objective)
         stored = None if checkpoint is None else Checkpoint(checkpoint, identity)
         self._backbone.tuning.unmerge()
         if not self.config.is_pretrained and not self.curves:
             start = start_from_other_tables if self.config.pretrained else start_from_rows
-            start(self._backbone.model, self.encoding, clauses if warmup is None else warmup, self.seed)
+            start(self._backbone.model, self.encoding, clauses if pretrain is None else pretrain, self.seed)
         learning = self._backbone.tuning.learning()
         shared = warm_start if planned[0].name == _WARM_UP else None
         known = {}
@@ -282,7 +282,7 @@ class TableLanguageModel:
     def _planned(
         self,
         clauses: Clauses,
-        warmup: Clauses | None,
+        pretrain: Clauses | None,
         held_out: Clauses | None,
         objective: LabelObjective | None,
         stage: str,
@@ -293,15 +293,15 @@ class TableLanguageModel:
         kept = None
         if held_out is not None and len(held_out.tokens):
             kept = fixed_sentences(encoding, held_out, config.chosen_order, self.seed, config.column_order_share or 0.0)
-        rate = config.learning_rate * (1 if warmup is None else _FINE_TUNING_RATE)
+        rate = config.learning_rate * (1 if pretrain is None else _FINE_TUNING_RATE)
         steps = config.steps_for(len(clauses.tokens))
         loss = None if objective is None else self._label_loss(objective)
         batches = self._batches(stage, clauses)
         stages = [Stage(stage, batches, steps, rate, held_out=kept, patience=config.patience, loss=loss)]
-        if warmup is not None:
-            assert config.warmup_steps is not None
-            first = self._batches(_WARM_UP, warmup)
-            stages.insert(0, Stage(_WARM_UP, first, config.warmup_steps, config.learning_rate))
+        if pretrain is not None:
+            assert config.pretrain_steps is not None
+            first = self._batches(_WARM_UP, pretrain)
+            stages.insert(0, Stage(_WARM_UP, first, config.pretrain_steps, config.learning_rate))
         return stages
 
     def _batches(self, name: str, rows: Clauses) -> Batches:

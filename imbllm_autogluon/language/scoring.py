@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from imbllm_autogluon.encoding import END
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.losses import ValueLoss
 from imbllm_autogluon.language.session import KVSession
-from imbllm_autogluon.sentences import END
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.encoding import Clauses, SentenceEncoding
     from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.language.losses import LanguageModel
-    from imbllm_autogluon.sentences import Clauses, SentenceEncoding
 
 _Tokens = tuple[int, ...]
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from imbllm_autogluon.encoding import PADDING
 from imbllm_autogluon.language.hardware import autocast
 from imbllm_autogluon.language.losses import read_tokens
-from imbllm_autogluon.sentences import PADDING
 
 if TYPE_CHECKING:
+    from imbllm_autogluon.encoding import SentenceEncoding
     from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.language.losses import LanguageModel
-    from imbllm_autogluon.sentences import SentenceEncoding
 
 
 class KVSession:

@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import load_file
 
+from imbllm_autogluon.encoding import TextVocabulary
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.hardware import Processes
 from imbllm_autogluon.language.masked import build_compact_masked, require_single_tokens
 from imbllm_autogluon.language.pretrained import load_model, load_tokenizer
-from imbllm_autogluon.sentences import TextVocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from imbllm_autogluon.encoding import SchemaVocabulary, SentenceEncoding
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.language.losses import LanguageModel
     from imbllm_autogluon.language.pretrained import BackboneSource
-    from imbllm_autogluon.sentences import SchemaVocabulary, SentenceEncoding
 
 _ADAPTER_FOLDER = "adapter"
 """Where a saved model keeps its LoRA adapters, in peft's own form."""

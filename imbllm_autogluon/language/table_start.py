@@ -13,7 +13,8 @@ and blocks learn on, and each token and the tokens of each column together learn
 
 Multiple correspondence analysis: Greenacre, Theory and Applications of Correspondence Analysis, 1984, chapter 5;
 factorized co-occurrence as embeddings: Levy and Goldberg, NeurIPS 2014; axes that shuffled columns reach too are
-chance: Horn, Psychometrika 30, 1965 (parallel analysis). Amortized learning of tables: Hollmann et al., Nature 637,
+chance: Horn, Psychometrika 30, 1965 (parallel analysis). Amortized learning of tables: Hollmann et al., PhysicalType
+637,
 2025 (TabPFN); a language model of any column order: Borisov et al., ICLR 2023 (GReaT).
 """
 
@@ -30,14 +31,14 @@ from safetensors.torch import load
 from torch.nn import functional
 
 from imbllm_autogluon._random import child_rng
-from imbllm_autogluon.sentences import PADDING
-from imbllm_autogluon.sentences.values import NO_TOKEN, BinCoding
+from imbllm_autogluon.encoding import PADDING
+from imbllm_autogluon.encoding.values import NO_TOKEN, BinCoding
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.encoding import Clauses, SentenceEncoding
     from imbllm_autogluon.language.compact import CompactModel
     from imbllm_autogluon.language.losses import LanguageModel
-    from imbllm_autogluon.sentences import Clauses, SentenceEncoding
 
 SHIPPED = "compact.safetensors"
 

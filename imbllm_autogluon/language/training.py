@@ -17,9 +17,9 @@ from imbllm_autogluon.language.hardware import Processes, autocast, ran_out_of_m
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from imbllm_autogluon.encoding import Sentences
     from imbllm_autogluon.language.checkpoints import Checkpoint
     from imbllm_autogluon.language.losses import LanguageModel, Loss
-    from imbllm_autogluon.sentences import Sentences
 
 _log = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from imbllm_autogluon.encoding import Clauses
 from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.language.decoding import ConstrainedDecoder, FreeDecoder, JointDecoder
 from imbllm_autogluon.language.hardware import ran_out_of_memory, release_memory
 from imbllm_autogluon.language.masked import MaskedDecoder
-from imbllm_autogluon.sentences import Clauses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from imbllm_autogluon._config import Config, Range, documented
-from imbllm_autogluon.classification.config import MeasuresConfig
+from imbllm_autogluon.classification.config import DebiasingConfig
 from imbllm_autogluon.language.config import LanguageConfig
 
 
@@ -15,22 +15,24 @@ from imbllm_autogluon.language.config import LanguageConfig
 class InterpolationConfig(Config):
     """How minority rows are interpolated before fine-tuning (ImbLLM, arXiv 2510.09783)."""
 
+    renamed: ClassVar[dict[str, str]] = {"neighbours": "k_neighbors"}
+
     interpolation_ratio: Annotated[float, Range(0.0, 10.0)] = 1.0
     """r: interpolated rows for each row to generate; the paper studies 0 to 1 and uses 1."""
 
     interpolation: Literal["linear", "adaptive"] = "linear"
-    """`linear` goes towards any of the k nearest rows of the class; `adaptive` only towards mutual neighbours at a
+    """`linear` goes towards any of the k nearest rows of the class; `adaptive` only towards mutual neighbors at a
     local distance, so that no straight line crosses the gap between two modes."""
 
     categories: Literal["keep", "neighbour", "vote"] = "keep"
     """Categories of an interpolated row: the parent's, the neighbour's with probability epsilon, or the majority of the
-    k neighbours (SMOTE-NC)."""
+    k neighbors (SMOTE-NC)."""
 
     interpolated_clauses: Literal["all", "continuous"] = "all"
     """Write interpolated rows in full, or as label and numeric clauses alone, as the authors' code does."""
 
-    neighbours: Annotated[int, Range(1, 1000)] = 5
-    """k of the nearest-neighbour search; fewer where a class has fewer rows."""
+    k_neighbors: Annotated[int, Range(1, 1000)] = 5
+    """k of the nearest-neighbor search; fewer where a class has fewer rows."""
 
 
 @documented
@@ -69,7 +71,7 @@ class FilterConfig(Config):
 
     near_copies: Annotated[float, Range(0.0, 0.5)] = 0.0
     """Rows nearer to a real row of their class than this share of the real rows are to each other are written again (0:
-    off). With 0.05 the limit is the distance under which one real row in twenty has its nearest neighbour. It costs
+    off). With 0.05 the limit is the distance under which one real row in twenty has its nearest neighbor. It costs
     rows written in vain, at most nine times over, and promises no privacy."""
 
     plausibility: Annotated[float, Range(0.0, 1.0)] | None = None
@@ -94,5 +96,5 @@ class GeneratorConfig(Config):
     conditioning: ConditioningConfig = field(default_factory=ConditioningConfig)
     query: QueryConfig = field(default_factory=QueryConfig)
     filters: FilterConfig = field(default_factory=FilterConfig)
-    measures: MeasuresConfig = field(default_factory=MeasuresConfig)
+    measures: DebiasingConfig = field(default_factory=DebiasingConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)

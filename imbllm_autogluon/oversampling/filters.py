@@ -14,7 +14,7 @@ import pandas as pd
 
 from imbllm_autogluon._random import child_rng, child_seed
 from imbllm_autogluon.oversampling.interpolation import EQUAL, MixedSpace
-from imbllm_autogluon.tables import Cells
+from imbllm_autogluon.tables import EncodedTable
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -56,21 +56,21 @@ class RowFilter(ABC):
     that a filter without this rejects in the last round stay."""
 
     @abstractmethod
-    def scores(self, rows: Cells) -> npt.NDArray[Any]:
+    def scores(self, rows: EncodedTable) -> npt.NDArray[Any]:
         """Score of each row, shape (n_rows,)."""
 
-    def rejects(self, rows: Cells) -> BoolArray:
+    def rejects(self, rows: EncodedTable) -> BoolArray:
         """Which rows are rejected, shape (n_rows,)."""
         return np.asarray(self.scores(rows) < self.least)
 
 
 def reject_until(
-    write: Callable[[int, int], Cells],
+    write: Callable[[int, int], EncodedTable],
     n_rows: int,
     filters: Sequence[RowFilter],
     counts: Counter[str],
     rounds: int | None = None,
-) -> Cells:
+) -> EncodedTable:
     """Exactly `n_rows` rows (1 or more); rejected ones are written again, a few times at most.
 
     Parameters
@@ -85,7 +85,7 @@ def reject_until(
         How often rows are written at most; default: as often as the filters allow.
     """
     rounds = max(each.rounds for each in filters) if rounds is None else rounds
-    kept: list[Cells] = []
+    kept: list[EncodedTable] = []
     spare = _Spare()
     for attempt in range(rounds):
         rows = write(n_rows, attempt)
@@ -100,10 +100,10 @@ def reject_until(
         n_rows -= rows.n_rows
         if not n_rows:
             break
-    return Cells.concat(kept)
+    return EncodedTable.concat(kept)
 
 
-def _passed(each: RowFilter, rows: Cells, spare: _Spare, counts: Counter[str]) -> Cells:
+def _passed(each: RowFilter, rows: EncodedTable, spare: _Spare, counts: Counter[str]) -> EncodedTable:
     scores = each.scores(rows)
     passed = scores >= each.least
     counts[f"{each.reason}_dropped"] += int((~passed).sum())
@@ -114,7 +114,7 @@ def _passed(each: RowFilter, rows: Cells, spare: _Spare, counts: Counter[str]) -
     return rows.take(passed)
 
 
-def count_copies(filters: Sequence[RowFilter], rows: Cells, counts: Counter[str]) -> None:
+def count_copies(filters: Sequence[RowFilter], rows: EncodedTable, counts: Counter[str]) -> None:
     """Count the rows that stay although a filter would reject them, each for the first reason that holds."""
     for each in filters:
         if not each.gives_back:
@@ -128,17 +128,17 @@ class _Spare:
 
     def __init__(self) -> None:
         self.reason = ""
-        self.rows: list[Cells] = []
+        self.rows: list[EncodedTable] = []
         self.scores: list[npt.NDArray[Any]] = []
 
-    def fill(self, rows: Cells, n_rows: int, counts: Counter[str]) -> Cells:
+    def fill(self, rows: EncodedTable, n_rows: int, counts: Counter[str]) -> EncodedTable:
         """The rows and the best rejected ones, `n_rows` in all."""
         missing = n_rows - rows.n_rows
         if not missing:
             return rows
         best = np.argsort(-np.concatenate(self.scores), kind="stable")[:missing]
         counts.update({f"{self.reason}_dropped": -missing, f"{self.reason}_kept": missing})
-        return Cells.concat([rows, Cells.concat(self.rows).take(np.sort(best))])
+        return EncodedTable.concat([rows, EncodedTable.concat(self.rows).take(np.sort(best))])
 
 
 class KnownRows(RowFilter):
@@ -155,16 +155,16 @@ class KnownRows(RowFilter):
         self.hashes = hashes
 
     @classmethod
-    def from_cells(cls, cells: Cells) -> KnownRows:
+    def from_cells(cls, cells: EncodedTable) -> KnownRows:
         """Remember every row of `cells`."""
         return cls(np.unique(_hash_rows(cells)))
 
-    def scores(self, rows: Cells) -> npt.NDArray[Any]:
+    def scores(self, rows: EncodedTable) -> npt.NDArray[Any]:
         """False for a row that equals a remembered one."""
         return ~np.isin(_hash_rows(rows), self.hashes)
 
 
-def _hash_rows(cells: Cells) -> npt.NDArray[np.uint64]:
+def _hash_rows(cells: EncodedTable) -> npt.NDArray[np.uint64]:
     """Hash of each row, columns and missingness included, the same in every process."""
     return pd.util.hash_array(cells.row_keys().astype(object), categorize=False)
 
@@ -174,7 +174,7 @@ class NearRows(RowFilter):
 
     reason = "near_copies"
 
-    def __init__(self, schema: TableSchema, real: Cells, quantile: float) -> None:
+    def __init__(self, schema: TableSchema, real: EncodedTable, quantile: float) -> None:
         self._space = MixedSpace.fit(schema, real)
         self._real = real
         places = np.unique(np.linspace(0, real.n_rows - 1, _MOST_MEASURED).astype(np.int64))
@@ -182,7 +182,7 @@ class NearRows(RowFilter):
         _, distances = self._space.nearest(real.take(places), real, 2)
         self.least = float(np.quantile(distances[:, 1], quantile)) - EQUAL
 
-    def scores(self, rows: Cells) -> FloatArray:
+    def scores(self, rows: EncodedTable) -> FloatArray:
         """Distance to the nearest real row."""
         return self._space.nearest(rows, self._real, 1)[1][:, 0]
 
@@ -196,7 +196,7 @@ class PlausibilityForest:
     very many rows it learns a seeded choice.
     """
 
-    def __init__(self, cells: Cells, codes: IntArray, seed: int, threads: int | None = None) -> None:
+    def __init__(self, cells: EncodedTable, codes: IntArray, seed: int, threads: int | None = None) -> None:
         kept = _even_choice(codes, _MOST_LEARNED, child_rng(seed, "order", "judge"))
         self.cells, self.codes = cells.take(kept), codes[kept]
         self._seed = seed
@@ -204,7 +204,7 @@ class PlausibilityForest:
         self._forest: RandomForestClassifier | None = None
         self._known: list[FloatArray] = []
 
-    def ratios(self, rows: Cells, code: int) -> FloatArray:
+    def ratios(self, rows: EncodedTable, code: int) -> FloatArray:
         """Likelihood of each row under a class over its highest likelihood under any, shape (n_rows,), 0 to 1.
 
         Posterior probabilities of a forest that gives all classes the same weight are proportional to likelihoods.
@@ -232,7 +232,7 @@ class PlausibilityForest:
             ).fit(self._matrix(self.cells), self.codes)
         return self._forest
 
-    def _matrix(self, rows: Cells) -> npt.NDArray[np.float32]:
+    def _matrix(self, rows: EncodedTable) -> npt.NDArray[np.float32]:
         """Places of the values among the learned ones: trees ask for no more, and every number fits into float32."""
         columns = [
             np.searchsorted(known, column) + np.searchsorted(known, column, side="right")
@@ -258,7 +258,7 @@ class PlausibilityFilter(RowFilter):
         self._code = code
         self.least = least
 
-    def scores(self, rows: Cells) -> FloatArray:
+    def scores(self, rows: EncodedTable) -> FloatArray:
         """Likelihood ratio of each row."""
         return self._forest.ratios(rows, self._code)
 

@@ -34,7 +34,7 @@ from imbllm_autogluon.oversampling.filters import (
 )
 from imbllm_autogluon.oversampling.interpolation import MixedSpace, interpolate
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport, listed
-from imbllm_autogluon.tables import Cells, TableSchema
+from imbllm_autogluon.tables import EncodedTable, TableSchema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -65,13 +65,13 @@ class EncodedDataset:
     y: pd.Series
     kinds: Mapping[ColumnName, Kind] | None
     schema: TableSchema
-    cells: Cells
+    cells: EncodedTable
     codes: IntArray
     """Label codes, shape (n,)."""
     is_held_out: BoolArray
     """Rows that are not learned but validate the language model, shape (n,)."""
 
-    def rows(self, *, held_out: bool = False) -> tuple[Cells, IntArray]:
+    def rows(self, *, held_out: bool = False) -> tuple[EncodedTable, IntArray]:
         """Cells and label codes of the rows that are learned, or of those held out."""
         chosen = self.is_held_out == held_out
         return self.cells.take(chosen), self.codes[chosen]
@@ -81,9 +81,9 @@ class EncodedDataset:
 class ClassRows:
     """What is kept of one class to write more of it."""
 
-    real: Cells
+    real: EncodedTable
     """Its rows in the training fold, those held out first."""
-    pool: Cells
+    pool: EncodedTable
     """Real rows first, then interpolated ones: fine-tuning learns from them, prompts take their values from them."""
     copied: pd.DataFrame
     """Columns of the real rows that nothing writes (identifiers, texts): a new row takes its nearest real row's."""
@@ -92,7 +92,7 @@ class ClassRows:
     method: Method
     """How new rows are made."""
 
-    def nearest_copied(self, schema: TableSchema, written: Cells) -> pd.DataFrame:
+    def nearest_copied(self, schema: TableSchema, written: EncodedTable) -> pd.DataFrame:
         """Copied columns of each written row's nearest real row."""
         if self.copied.shape[1] == 0:
             return self.copied.iloc[np.zeros(written.n_rows, dtype=np.int64)]
@@ -156,10 +156,10 @@ class SampleRequest:
 
 
 @dataclass(frozen=True, eq=False)
-class WrittenRows:
+class SyntheticRows:
     """New rows of one class."""
 
-    cells: Cells
+    cells: EncodedTable
     counts: Counter[str] = field(default_factory=Counter)
     """What happened, by counters of :class:`ClassReport`, and ``tokens``."""
     parents: IntArray | None = None
@@ -173,7 +173,7 @@ class Writer(ABC):
         self.model = model
 
     @abstractmethod
-    def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, WrittenRows]:
+    def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, SyntheticRows]:
         """Exactly the wanted rows (1 or more) of each label code."""
 
     @property
@@ -189,7 +189,7 @@ class Writer(ABC):
         other.model = self.model.with_config(language)
         return other
 
-    def save(self, folder: Path) -> tuple[dict[str, Any], dict[str, Cells]]:
+    def save(self, folder: Path) -> tuple[dict[str, Any], dict[str, EncodedTable]]:
         """Store the model; returns what belongs to it, a JSON-able part and rows."""
         self.model.save(folder)
         return {}, {}
@@ -232,7 +232,9 @@ class Learner(ABC):
         del codes
         return wanted
 
-    def pool(self, schema: TableSchema, code: int, real: Cells, n_wanted: int) -> tuple[Cells, float | None]:
+    def pool(
+        self, schema: TableSchema, code: int, real: EncodedTable, n_wanted: int
+    ) -> tuple[EncodedTable, float | None]:
         """Rows to learn in addition to the real ones of a class, and their share in low-density regions."""
         del schema, code, n_wanted
         return real.take([]), None
@@ -242,7 +244,7 @@ class Learner(ABC):
         """Teach a language model; `limits` are `time_limit`, `checkpoint` and `warm_start` of the generator's fit."""
 
     @abstractmethod
-    def load_writer(self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, Cells]) -> Writer:
+    def load_writer(self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, EncodedTable]) -> Writer:
         """The writer that :meth:`Writer.save` stored."""
 
 
@@ -362,7 +364,7 @@ class LanguageGenerator:
         wanted = dict(table.counts) if counts is None else _counts_by_code(counts, known, table.labels)
         wanted = {code: n for code, n in wanted.items() if n > 0} or {next(iter(table.classes)): 0}
         learned = {code: n for code, n in wanted.items() if n and code in table.learned}
-        written: dict[int, WrittenRows] = {}
+        written: dict[int, SyntheticRows] = {}
         if learned:
             request = SampleRequest(table, self._learner.sampling(), seed, self.threads)
             written = self._require_writer().write(request, learned)
@@ -425,11 +427,11 @@ class LanguageGenerator:
         by_code = _counts_by_code(counts, labels, labels)
         known, forest = KnownRows.from_cells(cells), PlausibilityForest(cells, codes, self.seed, self.threads)
         self._table = LearnedTable(schema, y.name, by_code, {}, known, forest)
-        share = self._learner.language(0).held_out or 0.0
+        share = self._learner.language(0).validation_fraction or 0.0
         held_out = held_out_rows(codes, self._learner.validation_classes(codes, by_code), share, self.seed)
         fold = EncodedDataset(X, y, kinds, schema, cells, codes, held_out)
         reports = tuple(self._take_class(fold, code) for code in by_code)
-        aside = {str(column.name): column.reason for column in schema.set_aside}
+        aside = {str(column.name): column.reason for column in schema.excluded}
         self.report = OversamplingReport(self.method, reports, aside)
         _log_small_classes(reports)
         return fold
@@ -444,28 +446,28 @@ class LanguageGenerator:
         if method == "language model":
             learned = real.take(np.arange(n_held_out, real.n_rows))
             added, low_density_share = self._learner.pool(fold.schema, code, learned, self._table.counts[code])
-        copied = [column.name for column in fold.schema.set_aside if column.fill == "copied"]
+        copied = [column.name for column in fold.schema.excluded if column.fill == "copied"]
         parents = fold.X[copied].iloc[places].reset_index(drop=True)
-        self._table.classes[code] = ClassRows(real, Cells.concat([real, added]), parents, n_held_out, method)
+        self._table.classes[code] = ClassRows(real, EncodedTable.concat([real, added]), parents, n_held_out, method)
         return ClassReport(label, real.n_rows, method, added.n_rows, low_density_share, held_out=n_held_out)
 
-    def _write_without_model(self, code: int, n_rows: int, seed: int) -> WrittenRows:
+    def _write_without_model(self, code: int, n_rows: int, seed: int) -> SyntheticRows:
         """Rows of a class that no language model writes: real ones again, or new ones between them."""
         rows, rng = self._table.classes[code], child_rng(seed, "prompts")
         if n_rows == 0 or rows.method == "duplication":
             parents = rng.integers(0, rows.real.n_rows, size=n_rows)
-            return WrittenRows(rows.real.take(parents), parents=parents)
+            return SyntheticRows(rows.real.take(parents), parents=parents)
         counts: Counter[str] = Counter()
 
-        def draw(missing: int, attempt: int) -> Cells:
+        def draw(missing: int, attempt: int) -> EncodedTable:
             del attempt  # the random generator continues
             return interpolate(self.schema, rows.real, missing, self.config.interpolation, rng)[0]
 
-        # They are near to real rows by nature, but no copies where that is possible.
+        # They are near to real rows by physical_type, but no copies where that is possible.
         cells = reject_until(draw, n_rows, [self._table.known], counts, _INTERPOLATION_ROUNDS)
-        return WrittenRows(cells, counts)
+        return SyntheticRows(cells, counts)
 
-    def _finished(self, written: Mapping[int, WrittenRows], started: float) -> tuple[pd.DataFrame, pd.Series]:
+    def _finished(self, written: Mapping[int, SyntheticRows], started: float) -> tuple[pd.DataFrame, pd.Series]:
         """Written rows as a frame, class after class, and their labels; the report counts them."""
         sizes = {code: rows.cells.n_rows for code, rows in written.items()}
         parents = []
@@ -474,12 +476,12 @@ class LanguageGenerator:
             own = self._table.classes[code]
             repeated = None if rows.parents is None else own.copied.iloc[rows.parents]
             parents.append(own.nearest_copied(self.schema, rows.cells) if repeated is None else repeated)
-        cells = Cells.concat([rows.cells for rows in written.values()])
+        cells = EncodedTable.concat([rows.cells for rows in written.values()])
         codes = np.repeat(list(sizes), list(sizes.values()))
         return self._decoded(cells, codes, pd.concat(parents, ignore_index=True), started)
 
     def _decoded(
-        self, cells: Cells, codes: IntArray, parents: pd.DataFrame, started: float
+        self, cells: EncodedTable, codes: IntArray, parents: pd.DataFrame, started: float
     ) -> tuple[pd.DataFrame, pd.Series]:
         """Rows and labels as the fitted table has them; ends the time of sampling."""
         labels = self.schema.decode_label(codes)
@@ -508,7 +510,7 @@ def _counts_by_code(
     return {labels.index(label): int(n) for label, n in counts.items()}
 
 
-def _method_for(label: str, real: Cells, schema: TableSchema) -> Method:
+def _method_for(label: str, real: EncodedTable, schema: TableSchema) -> Method:
     """How new rows of a class are made, by the number of its real ones."""
     if real.n_rows < 2:
         raise ClassTooSmallError(

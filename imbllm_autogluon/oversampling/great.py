@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from imbllm_autogluon.arrays import IntArray
+    from imbllm_autogluon.encoding import Clauses, SentenceEncoding
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.oversampling.config import GeneratorConfig
     from imbllm_autogluon.oversampling.generator import EncodedDataset, LearnedTable
-    from imbllm_autogluon.sentences import Clauses, SentenceEncoding
 
 WHOLE_TABLE_STEPS = 600
 """`steps` of the compact backbone by default: there are all rows to learn instead of those of a rare class. With 600 in
-place of 150 (900 and 450 with `warmup_steps`) boosting trained on the rows that Pred-LLM wrote for `bank` had a ROC AUC
+place of 150 (900 and 450 with `pretrain_steps`) boosting trained on the rows that Pred-LLM wrote for `bank` had a ROC
+AUC
 of 84 on real rows instead of 68 (two splits)."""
 
 WHOLE_TABLE_TEMPERATURE = 1.0
@@ -32,15 +33,15 @@ WHOLE_TABLE_TEMPERATURE = 1.0
 def whole_table_language(language: LanguageConfig, choices: Mapping[str, Any]) -> LanguageConfig:
     """Settings of a model that learns all classes alike, in one stage.
 
-    The stage has `warmup_steps` + `steps` steps, or `epochs` passes over the table, from random weights: with so many
+    The stage has `pretrain_steps` + `steps` steps, or `epochs` passes over the table, from random weights: with so many
     steps those that have seen other tables teach no more about the label.
     """
     own = {} if language.is_pretrained else {"steps": WHOLE_TABLE_STEPS, "pretrained": False}
     language = language.with_defaults(**choices, **own).resolved()
-    assert language.warmup_steps is not None
+    assert language.pretrain_steps is not None
     assert language.steps is not None
-    total = language.steps if language.epochs else language.warmup_steps + language.steps
-    return replace(language, warmup="none", steps=total)
+    total = language.steps if language.epochs else language.pretrain_steps + language.steps
+    return replace(language, pretrain="none", steps=total)
 
 
 class _TableLearner(PromptedLearner):
@@ -75,8 +76,8 @@ class GReaT(LanguageGenerator):
     """A generator that learns every row of a table with its own label, clauses in any order, and writes all classes.
 
     Rows begin with the label alone, so that each class gets its exact count without rejection. The one stage of
-    training has `warmup_steps` + `steps` steps, or `epochs` passes over the table, from random weights. Settings of
-    interpolation only matter for classes of 2 to 5 rows; `conditioning` and `warmup` do not matter. Parameters: see
+    training has `pretrain_steps` + `steps` steps, or `epochs` passes over the table, from random weights. Settings of
+    interpolation only matter for classes of 2 to 5 rows; `conditioning` and `pretrain` do not matter. Parameters: see
     :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
 
     Examples
@@ -84,7 +85,7 @@ class GReaT(LanguageGenerator):
     >>> from imbllm_autogluon.datasets import load_hypothyroid
     >>> from imbllm_autogluon.oversampling import GeneratorConfig, GReaT
     >>> X, y = load_hypothyroid()
-    >>> quick = GeneratorConfig.from_flat({"warmup_steps": 2, "steps": 2})
+    >>> quick = GeneratorConfig.from_flat({"pretrain_steps": 2, "steps": 2})
     >>> generator = GReaT(quick, random_state=0).fit(X, y, {"hypothyroid": 3, "negative": 4})
     >>> generator.sample()[1].value_counts().to_dict()
     {'negative': 4, 'hypothyroid': 3}

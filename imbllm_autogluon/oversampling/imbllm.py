@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from imbllm_autogluon._random import child_rng
+from imbllm_autogluon.encoding import Clauses
 from imbllm_autogluon.oversampling.generator import LanguageGenerator
 from imbllm_autogluon.oversampling.interpolation import interpolate
 from imbllm_autogluon.oversampling.prompts import PromptedLearner
-from imbllm_autogluon.sentences import Clauses
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray
+    from imbllm_autogluon.encoding import SentenceEncoding
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.oversampling.generator import ClassRows, EncodedDataset, LearnedTable
-    from imbllm_autogluon.sentences import SentenceEncoding
-    from imbllm_autogluon.tables import Cells, TableSchema
+    from imbllm_autogluon.tables import EncodedTable, TableSchema
 
 
 class _RareLearner(PromptedLearner):
@@ -30,7 +30,9 @@ class _RareLearner(PromptedLearner):
         """Steps that suit the real rows of the classes to be written, where none were chosen."""
         return self.config.language.with_defaults(**self.choices).for_rare_rows(n_rare).resolved()
 
-    def pool(self, schema: TableSchema, code: int, real: Cells, n_wanted: int) -> tuple[Cells, float | None]:
+    def pool(
+        self, schema: TableSchema, code: int, real: EncodedTable, n_wanted: int
+    ) -> tuple[EncodedTable, float | None]:
         """Rows interpolated between those that are learned."""
         config = self.config.interpolation
         n_rows = round(config.interpolation_ratio * n_wanted)
@@ -42,13 +44,13 @@ class _RareLearner(PromptedLearner):
         self, fold: EncodedDataset, table: LearnedTable, encoding: SentenceEncoding
     ) -> tuple[Clauses, Clauses, Clauses | None]:
         """The fold to warm up, then real and interpolated rows of all classes that the language model writes."""
-        warmup = encoding.encode(*fold.rows()) if self.language(table.n_rare).warmup == "fold" else None
+        pretrain = encoding.encode(*fold.rows()) if self.language(table.n_rare).pretrain == "fold" else None
         learned, validation = [], []
         for code, rows in table.learned.items():
             clauses = self._clauses(rows, code, encoding, fold.schema)
             learned.append(clauses.take(np.arange(rows.held_out, rows.pool.n_rows)))
             validation.append(clauses.take(np.arange(rows.held_out)))
-        return Clauses.concat(learned), Clauses.concat(validation), warmup
+        return Clauses.concat(learned), Clauses.concat(validation), pretrain
 
     def _clauses(self, rows: ClassRows, code: int, encoding: SentenceEncoding, schema: TableSchema) -> Clauses:
         """Real rows in full, and of interpolated ones what the configuration says."""
@@ -77,7 +79,7 @@ class ImbLLM(LanguageGenerator):
     >>> from imbllm_autogluon.datasets import load_hypothyroid
     >>> from imbllm_autogluon.oversampling import GeneratorConfig, ImbLLM
     >>> X, y = load_hypothyroid()
-    >>> quick = GeneratorConfig.from_flat({"warmup_steps": 2, "steps": 2})
+    >>> quick = GeneratorConfig.from_flat({"pretrain_steps": 2, "steps": 2})
     >>> generator = ImbLLM(quick, random_state=0).fit(X, y, {"hypothyroid": 100})
     >>> rows, labels = generator.sample()
     >>> len(rows), set(labels)

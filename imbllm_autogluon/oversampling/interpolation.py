@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
     from imbllm_autogluon.oversampling.config import InterpolationConfig
-    from imbllm_autogluon.tables import Cells, Column, NumberLattice, TableSchema
+    from imbllm_autogluon.tables import Column, EncodedTable, NumberGrid, TableSchema
 
 EQUAL = 1e-6
 """Standardised distance up to which rows are equal: rounding leaves about 1e-8 between copies."""
@@ -47,7 +47,7 @@ class MixedSpace:
 
     numbers: tuple[int, ...]
     categories: tuple[int, ...]
-    lattices: tuple[NumberLattice, ...]
+    grids: tuple[NumberGrid, ...]
     """Lattice of each numeric column: distances are measured in its units, whose squares never overflow."""
     centres: FloatArray
     scales: FloatArray
@@ -55,24 +55,24 @@ class MixedSpace:
     """Whether each numeric column can be missing, shape (n_numbers,)."""
 
     @classmethod
-    def fit(cls, schema: TableSchema, cells: Cells) -> MixedSpace:
+    def fit(cls, schema: TableSchema, cells: EncodedTable) -> MixedSpace:
         """Learn centre and standard deviation of each numeric column from `cells`.
 
         A column that does not vary there is scaled by its range in the table; one that is all missing there is centred
         on the middle of that range.
         """
-        lattices = {j: column.lattice for j, column in enumerate(schema.columns) if column.lattice is not None}
+        grids = {j: column.grid for j, column in enumerate(schema.columns) if column.grid is not None}
         categories = tuple(j for j, column in enumerate(schema.columns) if column.is_category)
-        seen = [_units(lattice, cells.values[j][~cells.missing[:, j]]) for j, lattice in lattices.items()]
-        ends = [_units(lattice, [lattice.minimum, lattice.maximum]) for lattice in lattices.values()]
+        seen = [_units(grid, cells.values[j][~cells.missing[:, j]]) for j, grid in grids.items()]
+        ends = [_units(grid, [grid.minimum, grid.maximum]) for grid in grids.values()]
         centres = np.array([(units if len(units) else end).mean() for units, end in zip(seen, ends, strict=True)])
         spreads = np.array([units.std() if len(units) else 0.0 for units in seen])
         ranges = np.array([max(1.0, np.ptp(end)) for end in ends])
-        may_lack = tuple(schema.columns[j].has_missing for j in lattices)
+        may_lack = tuple(schema.columns[j].has_missing for j in grids)
         scales = np.where(spreads > 0, spreads, ranges)
-        return cls(tuple(lattices), categories, tuple(lattices.values()), centres, scales, may_lack)
+        return cls(tuple(grids), categories, tuple(grids.values()), centres, scales, may_lack)
 
-    def distances(self, queries: Cells, rows: Cells) -> Iterator[tuple[slice, FloatArray]]:
+    def distances(self, queries: EncodedTable, rows: EncodedTable) -> Iterator[tuple[slice, FloatArray]]:
         """Blocks of queries and their distances to every row, float64 of shape (block, n_rows)."""
         row_numbers, row_marks = self._coordinates(rows)
         query_numbers, query_marks = self._coordinates(queries)
@@ -84,7 +84,9 @@ class MixedSpace:
                 squared += query_marks[block, mark][:, None] != row_marks[:, mark][None, :]
             yield block, np.sqrt(squared)
 
-    def nearest(self, queries: Cells, rows: Cells, k: int, *, same: bool = False) -> tuple[IntArray, FloatArray]:
+    def nearest(
+        self, queries: EncodedTable, rows: EncodedTable, k: int, *, same: bool = False
+    ) -> tuple[IntArray, FloatArray]:
         """Places and distances of the k nearest rows (or of all, if fewer) of each query, nearest first, shape (n, k).
 
         With `same` query i is row i, which then is no neighbor of itself.
@@ -104,12 +106,12 @@ class MixedSpace:
             found[block] = np.take_along_axis(near_distances, ranks, axis=1)
         return indices, found
 
-    def _coordinates(self, cells: Cells) -> tuple[FloatArray, IntArray]:
+    def _coordinates(self, cells: EncodedTable) -> tuple[FloatArray, IntArray]:
         """Standardised numbers (missing: 0) of shape (n, p), and marks (categories, missingness) of shape (n, q)."""
         gone = cells.missing[:, list(self.numbers)]
         numbers = np.zeros((cells.n_rows, len(self.numbers)))
-        for place, (j, lattice) in enumerate(zip(self.numbers, self.lattices, strict=True)):
-            numbers[:, place] = (_units(lattice, cells.values[j]) - self.centres[place]) / self.scales[place]
+        for place, (j, grid) in enumerate(zip(self.numbers, self.grids, strict=True)):
+            numbers[:, place] = (_units(grid, cells.values[j]) - self.centres[place]) / self.scales[place]
         numbers[gone] = 0.0
         codes = [np.where(cells.missing[:, j], -1, cells.values[j]).astype(np.int64) for j in self.categories]
         gaps = [gone[:, place].astype(np.int64) for place in range(len(self.numbers)) if self.may_lack[place]]
@@ -117,8 +119,8 @@ class MixedSpace:
         return numbers, np.column_stack(marks) if marks else np.zeros((cells.n_rows, 0), dtype=np.int64)
 
 
-def _units(lattice: NumberLattice, values: npt.ArrayLike) -> FloatArray:
-    return lattice.to_units(lattice.snap(values)).astype(np.float64)
+def _units(grid: NumberGrid, values: npt.ArrayLike) -> FloatArray:
+    return grid.to_units(grid.snap(values)).astype(np.float64)
 
 
 def _squared_distances(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -130,20 +132,20 @@ def _squared_distances(a: FloatArray, b: FloatArray) -> FloatArray:
 class Interpolated(NamedTuple):
     """Interpolated rows of one class."""
 
-    cells: Cells
+    cells: EncodedTable
     low_density_share: float
     """Share of rows that lie farther from the class than 95 % of its own rows do (range 0 to 1; near 0 inside one mode,
     larger where straight lines cross gaps). NaN where nothing was interpolated."""
 
 
 def interpolate(
-    schema: TableSchema, cells: Cells, n_rows: int, config: InterpolationConfig, rng: np.random.Generator
+    schema: TableSchema, cells: EncodedTable, n_rows: int, config: InterpolationConfig, rng: np.random.Generator
 ) -> Interpolated:
     """Draw `n_rows` interpolated rows between the rows of one class, at least two; of very many 5,000 take part."""
     if cells.n_rows > _MOST_PARENTS:
         cells = cells.take(np.sort(rng.choice(cells.n_rows, _MOST_PARENTS, replace=False)))
     space = MixedSpace.fit(schema, cells)
-    nearest, distances = space.nearest(cells, cells, config.neighbours, same=True)
+    nearest, distances = space.nearest(cells, cells, config.k_neighbors, same=True)
     usable = np.ones_like(nearest, dtype=bool)
     if config.interpolation == "adaptive":
         usable = _inside_mode(nearest, distances)
@@ -160,7 +162,7 @@ def interpolate(
     return Interpolated(rows, _low_density_share(space, rows, cells, rng))
 
 
-def _low_density_share(space: MixedSpace, rows: Cells, real: Cells, rng: np.random.Generator) -> float:
+def _low_density_share(space: MixedSpace, rows: EncodedTable, real: EncodedTable, rng: np.random.Generator) -> float:
     """Share of rows farther from their nearest real row than 95 % of the real rows are.
 
     More than the nearest one would hide a gap next to modes of few rows: these are far from most of their k nearest.
@@ -206,21 +208,21 @@ def _draw_partners(parents: IntArray, nearest: IntArray, usable: BoolArray, rng:
 
 
 def _between(
-    column: Column, rows: Cells, partners: Cells, j: int, epsilon: FloatArray
+    column: Column, rows: EncodedTable, partners: EncodedTable, j: int, epsilon: FloatArray
 ) -> tuple[npt.NDArray[np.float64] | IntArray, BoolArray]:
-    """Numbers part of the way to the partner's, on the lattice; categories and lone values unchanged."""
-    values, missing, lattice = rows.values[j], rows.missing[:, j], column.lattice
-    if lattice is None:
+    """Numbers part of the way to the partner's, on the grid; categories and lone values unchanged."""
+    values, missing, grid = rows.values[j], rows.missing[:, j], column.grid
+    if grid is None:
         return values, missing
-    # Whole units of the lattice are less than 2**63 apart; times in nanoseconds can be farther.
-    start, goal = lattice.to_units(lattice.snap(values)), lattice.to_units(lattice.snap(partners.values[j]))
-    moved = lattice.from_units(start + np.rint(epsilon * (goal - start)).astype(np.int64))
+    # Whole units of the grid are less than 2**63 apart; times in nanoseconds can be farther.
+    start, goal = grid.to_units(grid.snap(values)), grid.to_units(grid.snap(partners.values[j]))
+    moved = grid.from_units(start + np.rint(epsilon * (goal - start)).astype(np.int64))
     both = ~missing & ~partners.missing[:, j]
     return np.where(both, moved, values), missing
 
 
 def _category(
-    cells: Cells,
+    cells: EncodedTable,
     j: int,
     partners: IntArray,
     parents: IntArray,

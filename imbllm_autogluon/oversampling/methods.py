@@ -16,7 +16,7 @@ from imbllm_autogluon.oversampling.great import GReaT
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.pred_llm import PredLLMGenerator
 from imbllm_autogluon.oversampling.report import OversamplingReport
-from imbllm_autogluon.tables import Cells, Column, TableSchema
+from imbllm_autogluon.tables import Column, EncodedTable, TableSchema
 from imbllm_autogluon.tables.stored import column_from_dict, column_to_dict
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _class_rows(state: dict[str, Any], arrays: _Arrays) -> ClassRows:
     return ClassRows(real, pool, frame, state["held_out"], state["method"])
 
 
-def _cell_arrays(prefix: str, cells: Cells) -> _Arrays:
+def _cell_arrays(prefix: str, cells: EncodedTable) -> _Arrays:
     """Arrays of cells, their names behind a prefix."""
     return {
         **{f"{prefix}values.{j}": column for j, column in enumerate(cells.values)},
@@ -186,7 +186,7 @@ def _cell_arrays(prefix: str, cells: Cells) -> _Arrays:
     }
 
 
-def _cells_from(prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Cells:
+def _cells_from(prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> EncodedTable:
     """Cells that :func:`_cell_arrays` stored."""
     missing = arrays[f"{prefix}missing"]
-    return Cells(tuple(arrays[f"{prefix}values.{j}"] for j in range(missing.shape[1])), missing)
+    return EncodedTable(tuple(arrays[f"{prefix}values.{j}"] for j in range(missing.shape[1])), missing)

@@ -20,13 +20,13 @@ from imbllm_autogluon.oversampling.generator import (
     LanguageGenerator,
     Learner,
     SampleRequest,
+    SyntheticRows,
     Writer,
-    WrittenRows,
 )
 from imbllm_autogluon.oversampling.great import WHOLE_TABLE_TEMPERATURE, whole_table_language
 from imbllm_autogluon.oversampling.prompts import PromptPool
 from imbllm_autogluon.oversampling.report import listed
-from imbllm_autogluon.tables import Cells
+from imbllm_autogluon.tables import EncodedTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -85,7 +85,9 @@ class _LabelLearner(Learner):
             model.fit(fold.X, fold.y, kinds=fold.kinds, stage="whole table", progress=progress, **limits)
         return _CandidateWriter(model, fold.cells)
 
-    def load_writer(self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, Cells]) -> _CandidateWriter:
+    def load_writer(
+        self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, EncodedTable]
+    ) -> _CandidateWriter:
         """The writer of a stored label model."""
         from imbllm_autogluon.classification.label_model import LabelModel
         from imbllm_autogluon.language.model import TableLanguageModel
@@ -98,7 +100,7 @@ class _LabelLearner(Learner):
 class _CandidateWriter(Writer):
     """Writes rows without a class and asks for it; first values are drawn from the rows `starts`."""
 
-    def __init__(self, label_model: LabelModel, starts: Cells) -> None:
+    def __init__(self, label_model: LabelModel, starts: EncodedTable) -> None:
         super().__init__(label_model.language_model)
         self.label_model = label_model
         self._starts = starts
@@ -109,12 +111,12 @@ class _CandidateWriter(Writer):
         other.label_model = self.label_model.with_language_model(other.model, threads=threads)
         return other
 
-    def save(self, folder: Path) -> tuple[dict[str, Any], dict[str, Cells]]:
+    def save(self, folder: Path) -> tuple[dict[str, Any], dict[str, EncodedTable]]:
         """The label model next to its language model, and the rows that first values come from."""
         super().save(folder)
         return self.label_model.save_beside(folder), {_STARTS: self._starts}
 
-    def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, WrittenRows]:
+    def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, SyntheticRows]:
         """Exactly the wanted rows of each class, from as many candidates as it takes, or as are allowed."""
         query, classes = request.config.query, request.table.classes
         near = {code: found for code in wanted if (found := request.near(code)) is not None}
@@ -129,13 +131,13 @@ class _CandidateWriter(Writer):
             acceptance.counts[code].update(spent)
         acceptance.fill_by_rank()
         _log_ranked({code: counts["by_rank"] for code, counts in acceptance.counts.items()}, wanted, request.table)
-        written = {code: WrittenRows(acceptance.rows(code), acceptance.counts[code]) for code in wanted}
+        written = {code: SyntheticRows(acceptance.rows(code), acceptance.counts[code]) for code in wanted}
         for rows in written.values():
             count_copies([request.table.known], rows.cells, rows.counts)
         return written
 
     def candidates(
-        self, n_rows: int, request: SampleRequest, starts: Cells | None = None
+        self, n_rows: int, request: SampleRequest, starts: EncodedTable | None = None
     ) -> tuple[_Candidates, Counter[str]]:
         """Exactly `n_rows` rows, in random order, with their classes, and what happened.
 
@@ -145,7 +147,7 @@ class _CandidateWriter(Writer):
         counts: Counter[str] = Counter()
         pool = self._pool(self._starts if starts is None else starts, request.table.schema)
 
-        def draft(missing: int, attempt: int) -> Cells:
+        def draft(missing: int, attempt: int) -> EncodedTable:
             seed = child_seed(request.seed, "decoding", attempt)
             rng = child_rng(seed, "prompts")
             batches = pool.batches(missing, _ONE_VALUE, self.rows_at_once, rng, with_label=False)
@@ -166,7 +168,7 @@ class _CandidateWriter(Writer):
         answers = (probabilities.cumsum(axis=1) < draws).sum(axis=1).clip(max=probabilities.shape[1] - 1)
         return np.asarray(answers, dtype=np.int64)
 
-    def _pool(self, starts: Cells, schema: TableSchema) -> PromptPool:
+    def _pool(self, starts: EncodedTable, schema: TableSchema) -> PromptPool:
         clauses = self.label_model.encoder.feature_clauses(self.model.encoding, starts)
         return PromptPool(starts, clauses, starts.n_rows, schema.columns)
 
@@ -186,7 +188,7 @@ def _log_ranked(by_rank: Mapping[int, int], wanted: Mapping[int, int], table: Le
 class _Candidates:
     """Written rows and what a model says of their classes."""
 
-    cells: Cells
+    cells: EncodedTable
     probabilities: FloatArray
     """Shape (n, k)."""
     answers: IntArray
@@ -209,7 +211,7 @@ class _Acceptance:
         self._near = near or {}
         self._limit = max(limit, sum(wanted.values()))
         self._written = 0
-        self._taken: dict[int, list[Cells]] = {code: [] for code in wanted}
+        self._taken: dict[int, list[EncodedTable]] = {code: [] for code in wanted}
         self._spare: list[_Candidates] = []
         self.missing = Counter(wanted)
         self.counts: dict[int, Counter[str]] = {code: Counter() for code in wanted}
@@ -256,7 +258,7 @@ class _Acceptance:
         if not self.missing.total():
             return
         rest = _Candidates(
-            Cells.concat([part.cells for part in self._spare]),
+            EncodedTable.concat([part.cells for part in self._spare]),
             np.concatenate([part.probabilities for part in self._spare]),
             np.concatenate([part.answers for part in self._spare]),
         )
@@ -268,11 +270,11 @@ class _Acceptance:
             self.missing[code] = 0
             rest = rest.take(np.sort(order[n:]))
 
-    def rows(self, code: int) -> Cells:
+    def rows(self, code: int) -> EncodedTable:
         """Rows of one class, as many as were wanted once all are taken."""
-        return Cells.concat(self._taken[code])
+        return EncodedTable.concat(self._taken[code])
 
-    def _is_near(self, code: int, cells: Cells) -> BoolArray:
+    def _is_near(self, code: int, cells: EncodedTable) -> BoolArray:
         """Which rows lie too near to real rows of a class, shape (n,)."""
         near = self._near.get(code)
         return np.zeros(cells.n_rows, dtype=bool) if near is None else near.rejects(cells)
@@ -284,7 +286,7 @@ class PredLLMGenerator(LanguageGenerator):
     Rows begin with one value drawn from its column, the columns taking turns; the other features follow in a random
     order; then the model is asked for the class, by scoring every class. For exact counts rows are written until every
     class has its own; the report holds the acceptance rate. Measures against copying the class shares of the table are
-    settings. The one stage of training has `warmup_steps` + `steps` steps, or `epochs` passes over the table.
+    settings. The one stage of training has `pretrain_steps` + `steps` steps, or `epochs` passes over the table.
     Parameters: see :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
 
     Examples
@@ -292,7 +294,7 @@ class PredLLMGenerator(LanguageGenerator):
     >>> from imbllm_autogluon.datasets import load_hypothyroid
     >>> from imbllm_autogluon.oversampling import GeneratorConfig
     >>> X, y = load_hypothyroid()
-    >>> quick = GeneratorConfig.from_flat({"warmup_steps": 2, "steps": 2})
+    >>> quick = GeneratorConfig.from_flat({"pretrain_steps": 2, "steps": 2})
     >>> generator = PredLLMGenerator(quick, random_state=0).fit(X, y, {"hypothyroid": 3})
     >>> generator.sample()[1].tolist()
     ['hypothyroid', 'hypothyroid', 'hypothyroid']

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from imbllm_autogluon._random import child_rng, child_seed
+from imbllm_autogluon.encoding import Clauses, SchemaVocabulary
 from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.oversampling.filters import reject_until
-from imbllm_autogluon.oversampling.generator import Learner, Writer, WrittenRows
-from imbllm_autogluon.sentences import Clauses, SchemaVocabulary
-from imbllm_autogluon.tables import Cells
+from imbllm_autogluon.oversampling.generator import Learner, SyntheticRows, Writer
+from imbllm_autogluon.tables import EncodedTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from imbllm_autogluon.arrays import IntArray
+    from imbllm_autogluon.encoding import SentenceEncoding
     from imbllm_autogluon.language.model import TableLanguageModel
     from imbllm_autogluon.language.writing import RowWriter
     from imbllm_autogluon.oversampling.config import ConditioningConfig
     from imbllm_autogluon.oversampling.generator import EncodedDataset, LearnedTable, SampleRequest
-    from imbllm_autogluon.sentences import SentenceEncoding
     from imbllm_autogluon.tables import Column
 
 _SMALLEST_BATCH = 32
@@ -52,7 +52,7 @@ class _PromptBatch:
 class PromptPool:
     """Rows that prompts take their values from: the real ones first, then the interpolated ones."""
 
-    cells: Cells
+    cells: EncodedTable
     clauses: Clauses
     n_real: int
     columns: tuple[Column, ...]
@@ -94,7 +94,7 @@ class PromptPool:
         *,
         seed: int,
         threads: int | None,
-    ) -> Cells:
+    ) -> EncodedTable:
         """Rows of the batches (at least one), in their order, the given values put back in place of decoded ones.
 
         ``tokens``, ``written_freely`` and ``illegal`` are added to `counts`.
@@ -106,9 +106,9 @@ class PromptPool:
                 cells = model.encoding.decode_features(clauses, values, len(self.columns))
                 parts.append(self.restore_given(group, cells))
             counts.update(written_freely=writer.written_freely, illegal=writer.illegal)
-        return Cells.concat(parts)
+        return EncodedTable.concat(parts)
 
-    def restore_given(self, batches: Sequence[_PromptBatch], written: Cells) -> Cells:
+    def restore_given(self, batches: Sequence[_PromptBatch], written: EncodedTable) -> EncodedTable:
         """Put the exact given values of batches in place of the ones decoded from their tokens."""
         values, missing, start = [column.copy() for column in written.values], written.missing.copy(), 0
         for batch in batches:
@@ -119,7 +119,7 @@ class PromptPool:
                 gone = self.cells.missing[source, feature]
                 missing[rows, feature] = gone
                 values[feature][rows] = np.where(gone, 0, self.cells.values[feature][source])
-        return Cells(tuple(values), missing)
+        return EncodedTable(tuple(values), missing)
 
 
 def _completed(writer: RowWriter, batches: Iterable[_PromptBatch]) -> Iterator[tuple[list[_PromptBatch], Clauses]]:
@@ -140,22 +140,22 @@ def _completed(writer: RowWriter, batches: Iterable[_PromptBatch]) -> Iterator[t
 class _PromptedWriter(Writer):
     """Writes the rows of each class behind its label, and behind some feature values of its rows."""
 
-    def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, WrittenRows]:
+    def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, SyntheticRows]:
         """See :meth:`Writer.write`."""
         written = {}
         for code, n_rows in wanted.items():
             counts: Counter[str] = Counter()
             draft = self._draft(request.part(code), code, counts)
-            written[code] = WrittenRows(reject_until(draft, n_rows, request.filters(code), counts), counts)
+            written[code] = SyntheticRows(reject_until(draft, n_rows, request.filters(code), counts), counts)
         return written
 
-    def _draft(self, request: SampleRequest, code: int, counts: Counter[str]) -> Callable[[int, int], Cells]:
+    def _draft(self, request: SampleRequest, code: int, counts: Counter[str]) -> Callable[[int, int], EncodedTable]:
         """A function that writes rows of one class in one pass."""
         rows, rng = request.table.classes[code], child_rng(request.seed, "prompts")
         clauses = self.model.encoding.encode(rows.pool, np.full(rows.pool.n_rows, code))
         pool = PromptPool(rows.pool, clauses, rows.real.n_rows, request.table.schema.columns)
 
-        def write(n_rows: int, attempt: int) -> Cells:
+        def write(n_rows: int, attempt: int) -> EncodedTable:
             batches = pool.batches(n_rows, request.config.conditioning, self.rows_at_once, rng)
             seed = child_seed(request.seed, "decoding", attempt)
             return pool.complete(self.model, batches, counts, seed=seed, threads=request.threads)
@@ -185,14 +185,14 @@ class PromptedLearner(Learner):
             fold.schema, *fold.rows(), numbers=language.numbers, max_bins=language.max_bins
         )
         model = TableLanguageModel(vocabulary, language, self.seed)
-        rows, validation, warmup = self.training_data(fold, table, model.encoding)
-        steps = language.steps_for(len(rows.tokens)) + (0 if warmup is None else language.warmup_steps or 0)
-        options = {"warmup": warmup, "held_out": validation, "threads": self.threads, "stage": self.stage, **limits}
+        rows, validation, pretrain = self.training_data(fold, table, model.encoding)
+        steps = language.steps_for(len(rows.tokens)) + (0 if pretrain is None else language.pretrain_steps or 0)
+        options = {"pretrain": pretrain, "held_out": validation, "threads": self.threads, "stage": self.stage, **limits}
         with self.progress(steps) as progress:
             model.train(rows, progress=progress, **options)
         return _PromptedWriter(model)
 
-    def load_writer(self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, Cells]) -> _PromptedWriter:
+    def load_writer(self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, EncodedTable]) -> _PromptedWriter:
         """The writer of a stored model."""
         from imbllm_autogluon.language.model import TableLanguageModel
 

@@ -81,7 +81,7 @@ class OversamplingReport:
     """Name of the generator's method, such as ``"imbllm"``."""
     classes: tuple[ClassReport, ...] = ()
     """One entry for each oversampled class."""
-    set_aside: Mapping[str, str] = field(default_factory=dict)
+    excluded: Mapping[str, str] = field(default_factory=dict)
     """Columns that the language model does not write, and why."""
     parameters: int = 0
     """Weights of the language model (0: none was trained)."""

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 _SHOWN = (
-    "backbone", "device", "warmup_steps", "steps", "time_limit", "temperature", "conditioning", "interpolation_ratio",
-    "neighbours", "plausibility", "near_copies", "target_prior",
+    "backbone", "device", "pretrain_steps", "steps", "time_limit", "temperature", "conditioning", "interpolation_ratio",
+    "k_neighbors", "plausibility", "near_copies", "target_prior",
 )  # fmt: skip
 """Settings that are parameters; all others are given in `settings`."""
 
@@ -91,7 +91,7 @@ class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, 
     >>> from imbllm_autogluon import ImbLLMOverSampler
     >>> from imbllm_autogluon.datasets import load_hypothyroid
     >>> X, y = load_hypothyroid()
-    >>> sampler = ImbLLMOverSampler(sampling_strategy=0.1, random_state=0, warmup_steps=2, steps=2)
+    >>> sampler = ImbLLMOverSampler(sampling_strategy=0.1, random_state=0, pretrain_steps=2, steps=2)
     >>> X_new, y_new = sampler.fit_resample(X, y)
     >>> y_new.value_counts().to_dict()
     {'negative': 3012, 'hypothyroid': 301}

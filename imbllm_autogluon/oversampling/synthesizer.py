@@ -46,7 +46,7 @@ class TableSynthesizer:
     >>> from imbllm_autogluon.datasets import load_hypothyroid
     >>> from imbllm_autogluon.oversampling import GeneratorConfig
     >>> X, y = load_hypothyroid()
-    >>> quick = GeneratorConfig.from_flat({"warmup_steps": 2, "steps": 2})
+    >>> quick = GeneratorConfig.from_flat({"pretrain_steps": 2, "steps": 2})
     >>> table = TableSynthesizer(config=quick, random_state=0).fit(X.assign(diagnosis=y), "diagnosis")
     >>> table.sample(100)["diagnosis"].value_counts().to_dict()
     {'negative': 95, 'hypothyroid': 5}
@@ -153,7 +153,7 @@ class PredLLM(TableSynthesizer):
     >>> from imbllm_autogluon.datasets import load_hypothyroid
     >>> from imbllm_autogluon.oversampling import GeneratorConfig
     >>> X, y = load_hypothyroid()
-    >>> quick = GeneratorConfig.from_flat({"warmup_steps": 2, "steps": 2})
+    >>> quick = GeneratorConfig.from_flat({"pretrain_steps": 2, "steps": 2})
     >>> table = PredLLM(quick, random_state=0).fit(X.assign(diagnosis=y), "diagnosis")
     >>> table.sample(100).shape, table.predict_proba(X.head(3)).columns.tolist()
     ((100, 26), ['negative', 'hypothyroid'])
@@ -224,7 +224,7 @@ def write_rows(
     >>> import pandas as pd
     >>> from imbllm_autogluon.tables.labeled import LabeledTable
     >>> table = LabeledTable.from_frame(pd.DataFrame({"age": range(20), "sick": ["no"] * 14 + ["yes"] * 6}), "sick")
-    >>> rows, _ = write_rows(table, {"yes": 3}, {"steps": 1, "warmup_steps": 1})
+    >>> rows, _ = write_rows(table, {"yes": 3}, {"steps": 1, "pretrain_steps": 1})
     >>> rows["sick"].tolist()
     ['yes', 'yes', 'yes']
     """

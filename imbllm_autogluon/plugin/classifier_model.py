@@ -21,7 +21,7 @@ from autogluon.common.space import Categorical, Int, Real, Space
 from autogluon.common.utils.pandas_utils import get_approximate_df_mem_usage
 from autogluon.common.utils.resource_utils import ResourceManager
 
-from imbllm_autogluon.classification.config import LABEL_STEPS, RECOMMENDED, ClassifierConfig, MeasuresConfig
+from imbllm_autogluon.classification.config import LABEL_STEPS, RECOMMENDED, ClassifierConfig, DebiasingConfig
 from imbllm_autogluon.errors import InvalidInputError, OutOfTimeError
 from imbllm_autogluon.language.config import COMPACT, OWN_DEFAULTS
 from imbllm_autogluon.plugin.models import SettingsModel
@@ -113,7 +113,7 @@ class ClassifierModel(SettingsModel):
 
     def _get_default_searchspace(self) -> dict[str, Space]:
         """Spaces of what is left open; their defaults are the fit without a search."""
-        usual = {**vars(MeasuresConfig()), **RECOMMENDED}
+        usual = {**vars(DebiasingConfig()), **RECOMMENDED}
         # The usual choice is in front, which is tried first.
         measures = {
             name: Categorical(usual[name], *(choice for choice in choices if choice != usual[name]))
@@ -240,7 +240,7 @@ class ClassifierModel(SettingsModel):
             "rows": {str(label): n for label, n in labels.value_counts().items()},
             "held_out": self.model.held_out,
             "original_columns": self._imbllm_columns is not None,
-            "not_read": [aside.reason for aside in self.model.schema.set_aside if not aside.holds_text],
+            "not_read": [aside.reason for aside in self.model.schema.excluded if not aside.holds_text],
             "steps": {name: len(curve.losses) for name, curve in curves.items()},
             "stopped_by": {name: curve.stopped_by for name, curve in curves.items()},
             "seconds": self.model.seconds,

@@ -23,10 +23,10 @@ from autogluon.core.utils import get_pred_from_proba
 
 from imbllm_autogluon.classification.calibration import correct_prior, fitted_factors
 from imbllm_autogluon.classification.logit_adjustment import (
-    redrawn_rows,
+    adjustment_factors,
+    bootstrap_rows,
+    choose_tau,
     resampled_scores,
-    tilt,
-    tilt_degree,
     usual_degree,
 )
 from imbllm_autogluon.plugin.stage import RebalancingMixin, answers_by_highest_probability
@@ -57,7 +57,7 @@ _TWINS = "twins"
 """Hyperparameter of the ensemble: names of its models that must show that they help."""
 
 
-class SkilledSelection(EnsembleSelection):  # type: ignore[misc]
+class RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
     """Greedy selection by a metric and by the log-loss skill, tilted for decisions among more than two classes.
 
     Without classes, for balanced ones, and for metrics that are no scores up to 1 (such as log-loss itself), it is
@@ -73,8 +73,8 @@ class SkilledSelection(EnsembleSelection):  # type: ignore[misc]
     factors_ : list of ndarray
         What calibrates the probabilities of each model, shape (k,) each; empty where nothing is tilted.
     degree_ : float
-        Of the tilt, 0 (none) to 1.
-    tilt_ : ndarray or None
+        Of the adjustment_factors, 0 (none) to 1.
+    adjustment_ : ndarray or None
         Factors of the ensemble's probabilities, shape (k,); None: it is not tilted.
     """
 
@@ -85,7 +85,7 @@ class SkilledSelection(EnsembleSelection):  # type: ignore[misc]
         self.is_twin = tuple(is_twin)
         self.factors_: list[FloatArray] = []
         self.degree_ = 0.0
-        self.tilt_: FloatArray | None = None
+        self.adjustment_: FloatArray | None = None
         self._entropy: float | None = None
 
     def fit(
@@ -95,7 +95,7 @@ class SkilledSelection(EnsembleSelection):  # type: ignore[misc]
         time_limit: float | None = None,
         identifiers: Any = None,
         sample_weight: npt.NDArray[Any] | None = None,
-    ) -> SkilledSelection:
+    ) -> RegularizedEnsembleSelection:
         """Choose the weights of models by their out-of-fold probabilities; see AutoGluon's class for the arguments."""
         if self.problem_type not in ("binary", "multiclass") or self.metric.optimum != 1:
             super().fit(predictions, labels, time_limit, identifiers, sample_weight)
@@ -116,19 +116,19 @@ class SkilledSelection(EnsembleSelection):  # type: ignore[misc]
         for _ in range(2):
             self._fit_cautiously(calibrated, codes, time_limit, sample_weight)
             blended = self.weight_pred_probas(calibrated, self.weights_)
-            self.degree_ = tilt_degree(blended, codes, shares, self.metric, usual_degree(self.metric.name))
-            self.tilt_ = tilt(shares, self.degree_)
+            self.degree_ = choose_tau(blended, codes, shares, self.metric, usual_degree(self.metric.name))
+            self.adjustment_ = adjustment_factors(shares, self.degree_)
         # AutoGluon forgets models of no weight: only the others are handed over from now on.
         self.factors_ = [by for by, weight in zip(factors, self.weights_, strict=True) if weight]
         return self
 
     def predict_proba(self, X: Sequence[Probabilities]) -> Probabilities:
         """Probabilities of the ensemble from those of its models."""
-        if self.tilt_ is None:
+        if self.adjustment_ is None:
             own: Probabilities = super().predict_proba(X)
             return own
         calibrated = [correct_prior(own, by) for own, by in zip(X, self.factors_, strict=True)]
-        return correct_prior(super().predict_proba(calibrated), self.tilt_)
+        return correct_prior(super().predict_proba(calibrated), self.adjustment_)
 
     def _fit_cautiously(
         self, predictions: Sequence[Probabilities], codes: IntArray, time_limit: float | None, weights: Any
@@ -155,7 +155,7 @@ class SkilledSelection(EnsembleSelection):  # type: ignore[misc]
             regrets = [self._calculate_regret(codes[rows], each[rows], self.metric, own) for each in (plain, whole)]
             return regrets[0] - regrets[1]
 
-        redrawn = redrawn_rows(codes, "twins")
+        redrawn = bootstrap_rows(codes, "twins")
         if weights is None and self.metric.needs_class:
             gains = self._gains_of_decisions(whole, plain, codes, redrawn.samples)
         else:
@@ -183,7 +183,7 @@ class SkilledSelection(EnsembleSelection):  # type: ignore[misc]
         return regret + log_loss / self._entropy
 
     def _tilted(self, probabilities: Probabilities) -> Probabilities:
-        return probabilities if self.tilt_ is None else correct_prior(probabilities, self.tilt_)
+        return probabilities if self.adjustment_ is None else correct_prior(probabilities, self.adjustment_)
 
 
 def _log_losses(codes: npt.NDArray[Any], probabilities: Probabilities) -> FloatArray:
@@ -198,11 +198,13 @@ def _log_losses(codes: npt.NDArray[Any], probabilities: Probabilities) -> FloatA
 
 
 class SkilledEnsembleModel(GreedyWeightedEnsembleModel):  # type: ignore[misc]
-    """A weighted ensemble by :class:`~imbllm_autogluon.plugin.ensemble.SkilledSelection`."""
+    """A weighted ensemble by :class:`~imbllm_autogluon.plugin.ensemble.RegularizedEnsembleSelection`."""
 
     ag_key = _KEY
 
-    def __init__(self, model_base: type[SkilledSelection] = SkilledSelection, **kwargs: Any) -> None:
+    def __init__(
+        self, model_base: type[RegularizedEnsembleSelection] = RegularizedEnsembleSelection, **kwargs: Any
+    ) -> None:
         super().__init__(model_base=model_base, **kwargs)
 
     def _get_model_params(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -278,7 +280,7 @@ def fit_ensemble(
 
 
 def calibrated_probabilities(predictor: TabularPredictor, data: pd.DataFrame, model: str | None = None) -> pd.DataFrame:
-    """Probabilities of the classes without the tilt towards decisions that a metric of classes asks for.
+    """Probabilities of the classes without the adjustment_factors towards decisions that a metric of classes asks for.
 
     Where a fit of more than two classes is judged by decisions (balanced accuracy, macro F1 …), ``predict_proba`` of
     our ensemble gives the highest number to the class to answer, which is not always the most probable one.
@@ -302,21 +304,23 @@ def calibrated_probabilities(predictor: TabularPredictor, data: pd.DataFrame, mo
 
 
 def without_tilt(predictor: TabularPredictor, model: str, probabilities: pd.DataFrame) -> pd.DataFrame:
-    """What `model` answered, without its tilt; see :func:`calibrated_probabilities`."""
-    tilt = tilt_of(predictor, model)
-    if tilt is None:
+    """What `model` answered, without its adjustment_factors; see :func:`calibrated_probabilities`."""
+    adjustment_factors = adjustment_of(predictor, model)
+    if adjustment_factors is None:
         return probabilities
     # AutoGluon names classes that were too rare to learn, too; their probability is 0.
     codes = predictor.class_labels_internal_map
-    undone = np.array([1.0 / tilt[codes[label]] if label in codes else 1.0 for label in probabilities.columns])
+    undone = np.array(
+        [1.0 / adjustment_factors[codes[label]] if label in codes else 1.0 for label in probabilities.columns]
+    )
     values = correct_prior(probabilities.to_numpy(), undone)
     return type(probabilities)(values, probabilities.index, probabilities.columns)
 
 
-def tilt_of(predictor: TabularPredictor, model: str) -> np.ndarray | None:
+def adjustment_of(predictor: TabularPredictor, model: str) -> np.ndarray | None:
     """Factors in the probabilities of an ensemble, shape (classes,); None where there are none."""
     bag = predictor._trainer.load_model(model)
     if not isinstance(bag, WeightedEnsembleModel):
         return None
-    tilt: np.ndarray | None = getattr(bag.load_child(bag.models[0]).model, "tilt_", None)
-    return tilt
+    adjustment_factors: np.ndarray | None = getattr(bag.load_child(bag.models[0]).model, "adjustment_", None)
+    return adjustment_factors

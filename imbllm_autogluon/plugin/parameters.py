@@ -45,7 +45,7 @@ class StageConfig(Config):
     where the shares of the classes differ between training and validation rows; `eval_metric` stops on the fit's own
     metric."""
 
-    raw_view: bool = True
+    original_features: bool = True
     """Whether the generator sees the original texts, dates and labels instead of AutoGluon's codes, where the folder of
     the predictor tells them."""
 

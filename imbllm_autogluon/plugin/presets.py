@@ -39,9 +39,9 @@ _SHARED: Mapping[str, Any] = {
 """Arguments of every preset here."""
 
 _PAPER: Mapping[str, Any] = {
-    "backbone": "distilgpt2", "clauses": "text", "tuning": "full", "warmup": "none", "held_out": 0.0, "epochs": 50,
-    "batch_size": 32, "learning_rate": 5e-5, "temperature": 0.7, "interpolation_ratio": 1.0, "conditioning": "yx",
-    "plausibility": 0.0, "target_ratio": 1.0,
+    "backbone": "distilgpt2", "clauses": "text", "tuning": "full", "pretrain": "none", "validation_fraction": 0.0,
+    "epochs": 50, "batch_size": 32, "learning_rate": 5e-5, "temperature": 0.7, "interpolation_ratio": 1.0,
+    "conditioning": "yx", "plausibility": 0.0, "target_ratio": 1.0,
 }  # fmt: skip
 """Settings of the paper (arXiv 2510.09783, section 4)."""
 

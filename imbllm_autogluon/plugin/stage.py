@@ -161,7 +161,7 @@ class FoldOversampler:
             return FoldRows(*plan.duplicated(X, y, seed=config.random_state), {"method": "random"})
         copied, folder = unwritten_features(self.metadata, X), predictor_folder(model.path)
         written = X.drop(columns=copied)
-        read = stage.raw_view and config.writes_with_a_language_model
+        read = stage.original_features and config.writes_with_a_language_model
         view = exact_view(folder, written, self.metadata) if read else None
         with skipped_by_autogluon(model.name):
             made = fold_rows(
@@ -211,7 +211,7 @@ def _in_the_columns_of(
         return FoldRows(made.X.astype(X.dtypes), made.y, made.report)
     codes = {name: code for code, name in view.labels.items()}
     labels = made.y if plan.bins is not None else _renamed(made.y, codes).astype(y.dtype)
-    return FoldRows(view.features(made.X, X), labels, {**made.report, "raw_view": True})
+    return FoldRows(view.features(made.X, X), labels, {**made.report, "original_features": True})
 
 
 def _renamed(y: pd.Series, names: Mapping[Any, Hashable]) -> pd.Series:

@@ -10,19 +10,19 @@ import pandas as pd
 from pandas.api import types as pdt
 
 from imbllm_autogluon.errors import TableError, nearest
-from imbllm_autogluon.tables.dtypes import dense, nature_of
+from imbllm_autogluon.tables.dtypes import dense, physical_type_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
-    from imbllm_autogluon.tables.dtypes import ColumnName, Nature
+    from imbllm_autogluon.tables.dtypes import ColumnName, PhysicalType
 
 _LARGEST = 1e100
 """Numbers beyond are set to this size: what could not be read may be infinite, and squares must not overflow."""
 
-_NUMBERS: tuple[Nature, ...] = ("integer", "continuous")
-_TIMES: tuple[Nature, ...] = ("datetime", "duration")
+_NUMBERS: tuple[PhysicalType, ...] = ("integer", "continuous")
+_TIMES: tuple[PhysicalType, ...] = ("datetime", "duration")
 _DAY = 86_400 * 10**6
 _FEW_LEVELS = 20
 """Levels up to which a column is a category however few rows there are."""
@@ -140,32 +140,39 @@ def row_codes(real: pd.DataFrame, synthetic: pd.DataFrame) -> tuple[IntArray, In
 
 
 def _pair(real: pd.Series[Any], others: dict[str, pd.Series[Any]], name: ColumnName) -> PairedColumn:
-    nature = nature_of(dense(real), name)
-    if nature not in (*_NUMBERS, *_TIMES):
+    physical_type = physical_type_of(dense(real), name)
+    if physical_type not in (*_NUMBERS, *_TIMES):
         codes = codes_of([_values(part) for part in (real, *others.values())], name)
         levels = [np.where(part < 0, np.nan, part).astype(np.float64) for part in codes]
         return PairedColumn(name, False, levels[0], np.concatenate(levels[1:]))
-    numbers = _numbers(real, nature, nature, name)
+    numbers = _numbers(real, physical_type, physical_type, name)
     if np.isinf(numbers).any():
         raise TableError(f"the real column {name!r} holds an infinite number: replace it by a missing value.")
-    read = [_numbers(other, nature_of(dense(other), name), nature, name, called) for called, other in others.items()]
+    read = [
+        _numbers(other, physical_type_of(dense(other), name), physical_type, name, called)
+        for called, other in others.items()
+    ]
     return PairedColumn(name, True, numbers, np.clip(np.concatenate(read), -_LARGEST, _LARGEST))
 
 
 def _numbers(
-    series: pd.Series[Any], nature: Nature, wanted: Nature, name: ColumnName, called: str = "synthetic"
+    series: pd.Series[Any],
+    physical_type: PhysicalType,
+    wanted: PhysicalType,
+    name: ColumnName,
+    called: str = "synthetic",
 ) -> FloatArray:
     """Numbers, or times in days; NaN where missing."""
     if series.isna().all():
         return np.full(len(series), np.nan)
-    if nature != wanted and not (nature in _NUMBERS and wanted in _NUMBERS):
+    if physical_type != wanted and not (physical_type in _NUMBERS and wanted in _NUMBERS):
         raise TableError(
-            f"column {name!r} of dtype {series.dtype} holds {nature} cells in the {called} table and {wanted} ones in "
-            "the real table: convert it first, for example with pd.to_numeric or pd.to_datetime."
+            f"column {name!r} of dtype {series.dtype} holds {physical_type} cells in the {called} table and "
+            f"{wanted} ones in the real table: convert it first, for example with pd.to_numeric or pd.to_datetime."
         )
-    if nature in _NUMBERS:
+    if physical_type in _NUMBERS:
         return _floats(dense(series))
-    code = "M8[us]" if nature == "datetime" else "m8[us]"
+    code = "M8[us]" if physical_type == "datetime" else "m8[us]"
     counts = _times(dense(series)).to_numpy(dtype=code).view(np.int64)
     return np.where(series.isna().to_numpy(), np.nan, counts / _DAY)
 

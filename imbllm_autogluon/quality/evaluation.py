@@ -31,7 +31,7 @@ METRICS: dict[str, Metric] = {
         meaning="Balls around real rows that a written row lies in, over k; about 1 for real rows drawn anew."),
     "coverage": Metric(
         0, 1, "higher", 1.0, (0.8, 1), group="fidelity", function=fidelity.coverage,
-        meaning="Share of real rows with a written row among their neighbours."),
+        meaning="Share of real rows with a written row among their neighbors."),
     "close probability": Metric(
         0, 1, "higher", 0.95, (0.9, 1), group="fidelity", function=fidelity.close_probability,
         meaning="Share of written rows as near to a real row as 95 % of the real rows are to each other."),

@@ -12,7 +12,7 @@ from imbllm_autogluon.errors import TableError
 from imbllm_autogluon.quality.associations import FEWEST_ROWS, associations
 from imbllm_autogluon.quality.columns import check_pair, paired_columns, shared_codes
 from imbllm_autogluon.quality.distances import draw
-from imbllm_autogluon.tables.dtypes import dense, nature_of
+from imbllm_autogluon.tables.dtypes import dense, physical_type_of
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
@@ -156,7 +156,7 @@ def _column_shares(column: PairedColumn, rows: Compared) -> ColumnShares:
     if column.is_number:
         edges = _edges(column)
         real, synthetic = (_binned(values, weights, edges) for values, weights in sides)
-        is_day = nature_of(dense(cells[0]), column.name) == "datetime"
+        is_day = physical_type_of(dense(cells[0]), column.name) == "datetime"
         return ColumnShares(name, real, synthetic, _distance(real, synthetic), edges, is_day=is_day)
     names = _level_names(column, *cells)
     real, synthetic = (_counted(values, weights, len(names)) for values, weights in sides)

@@ -172,7 +172,7 @@ def rows_section(
         "worst_associations": found["worst_associations"],
         "columns": [{"name": column.name, "total_variation": column.total_variation} for column in shown.columns],
         "associations": None if maps is None else {"mean_gap": maps.mean_gap, "left_out": maps.left_out},
-        "neighbours": pictures.neighbor_rows(real, synthetic, evaluation.distances),
+        "neighbors": pictures.neighbor_rows(real, synthetic, evaluation.distances),
         "notes": [*evaluation.notes, NO_PRIVACY],
     }
     # As a reader of the JSON file finds them, so that a stored report is drawn like a fresh one.

@@ -45,7 +45,7 @@ def cache_of(predictor_folder: Path) -> Path:
     return predictor_folder / "utils" / "imbllm"
 
 
-class Shelf(Generic[_T]):
+class DiskCache(Generic[_T]):
     """One kind of entry in the cache: how it is saved, loaded, and where.
 
     Parameters

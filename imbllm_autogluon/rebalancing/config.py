@@ -36,7 +36,7 @@ _SAMPLING_KEYS = (
 """Settings that change the rows a trained generator writes, but not the generator."""
 
 _AFTER_WARMUP_KEYS = (
-    "interpolation_ratio", "interpolation", "categories", "interpolated_clauses", "neighbours", "steps", "epochs",
+    "interpolation_ratio", "interpolation", "categories", "interpolated_clauses", "k_neighbors", "steps", "epochs",
     "patience",
 )  # fmt: skip
 """Settings of training that only matter after the warm-up on the whole fold."""

@@ -17,7 +17,7 @@ from imbllm_autogluon._storage import reading, writing
 from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.oversampling.baselines import smote_nc
 from imbllm_autogluon.oversampling.methods import generator_class
-from imbllm_autogluon.rebalancing.cache import Shelf
+from imbllm_autogluon.rebalancing.cache import DiskCache
 from imbllm_autogluon.regression.smogn import smogn
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def fold_rows(
         return FoldRows(X, y, {**head, **writer.report.to_dict(), **agreement})
 
     key = fold.rows_key(config)
-    rows, built = POOLS.get_or_build(root, key, write)
+    rows, built = ROWS_CACHE.get_or_build(root, key, write)
     here = {"written_here": built, "trained_here": built and rows.report["trained_here"]}
     return replace(rows, report={**rows.report, "rows": key, **here})
 
@@ -230,5 +230,5 @@ def _load_rows(folder: Path) -> FoldRows:
         return FoldRows(table.set_axis(stored.data["columns"], axis=1), label, stored.data["report"])
 
 
-GENERATORS: Shelf[Generator] = Shelf("generators", _save_generator, _load_generator)
-POOLS: Shelf[FoldRows] = Shelf("rows", _save_rows, _load_rows)
+GENERATORS: DiskCache[Generator] = DiskCache("generators", _save_generator, _load_generator)
+ROWS_CACHE: DiskCache[FoldRows] = DiskCache("rows", _save_rows, _load_rows)

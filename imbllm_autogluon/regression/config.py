@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from imbllm_autogluon._config import Config, Range, documented
 
@@ -12,6 +12,8 @@ from imbllm_autogluon._config import Config, Range, documented
 @dataclass(frozen=True)
 class EncoderConfig(Config):
     """The network that turns rows into features, and how it is trained."""
+
+    renamed: ClassVar[dict[str, str]] = {"held_out_share": "validation_fraction"}
 
     architecture: Literal["resnet", "mlp"] = "resnet"
     """`resnet`: residual blocks with layer normalisation (Gorishniy et al. 2021, section 3.2); `mlp`: plain layers."""
@@ -39,7 +41,7 @@ class EncoderConfig(Config):
     """Weight decay of AdamW."""
     encoder_patience: Annotated[int, Range(1, 10_000)] = 16
     """Epochs without a lower held-out loss after which training ends."""
-    held_out_share: Annotated[float, Range(0.02, 0.5)] = 0.1
+    validation_fraction: Annotated[float, Range(0.02, 0.5)] = 0.1
     """Share of the rows that decide when training ends, spread evenly over the range of targets."""
 
 

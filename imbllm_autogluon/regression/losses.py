@@ -100,7 +100,7 @@ class _BalancedMSE(_WeightedMSE):
 
 
 class _RankSim(_WeightedMSE):
-    """Squared error, and features whose neighbours rank as their targets' neighbours do (Gong et al. 2022, equation 3).
+    """Squared error, and features whose neighbors rank as their targets' neighbors do (Gong et al. 2022, equation 3).
 
     The ranks are made differentiable by blackbox interpolation (Vlastelica et al. 2020).
     """
@@ -152,7 +152,7 @@ class _Ranks(torch.autograd.Function):
 def lds_weights(
     y: npt.ArrayLike, bins: TargetBins, kind: _Reweighting = "sqrt_inverse", size: int = 5, sigma: float = 2.0
 ) -> FloatArray:
-    """Label distribution smoothing: weights of mean 1, the inverse of how frequent a bin and its neighbours are, (n,).
+    """Label distribution smoothing: weights of mean 1, the inverse of how frequent a bin and its neighbors are, (n,).
 
     Parameters
     ----------
@@ -285,7 +285,7 @@ class _FeatureSmoothing:
 
     def _average(self, statistics: Tensor, present: Tensor) -> Tensor:
         shares = self._kernel * present
-        # A bin without any neighbour keeps its own.
+        # A bin without any neighbor keeps its own.
         alone = ~present.any() | (shares.sum(dim=1) == 0)
         average = (shares @ statistics) / shares.sum(dim=1, keepdim=True).clamp(min=1e-12)
         return torch.where(alone[:, None], statistics, average)

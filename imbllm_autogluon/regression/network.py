@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from imbllm_autogluon.tables import TableSchema
-from imbllm_autogluon.tables.dtypes import KINDS_OF, dense, nature_of
+from imbllm_autogluon.tables.dtypes import KINDS_OF, dense, physical_type_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.regression.config import EncoderConfig
-    from imbllm_autogluon.tables import Cells
+    from imbllm_autogluon.tables import EncodedTable
     from imbllm_autogluon.tables.dtypes import ColumnName, Kind
 
 
@@ -114,7 +114,7 @@ class TableMatrix:
         numbers = np.column_stack([scaled, gaps[:, self.marked]]).astype(np.float32)
         return numbers if numbers.shape[1] else np.zeros((len(raw), self.n_numbers), dtype=np.float32)
 
-    def _codes(self, cells: Cells) -> IntArray:
+    def _codes(self, cells: EncodedTable) -> IntArray:
         places = [j for j, column in enumerate(self.schema.columns) if column.is_category]
         levels = zip(places, self.cardinalities, strict=True)
         codes = [np.where(cells.missing[:, j], levels - 1, cells.values[j]) for j, levels in levels]
@@ -125,13 +125,13 @@ def _chosen_kinds(X: pd.DataFrame, kinds: Mapping[ColumnName, Kind] | None) -> d
     """Name the kind of every number: else a running number, a trend for a regression, is taken for an identifier."""
     chosen = dict(kinds or {})
     for place, name in enumerate(getattr(X, "columns", ())):
-        kind = KINDS_OF[nature_of(dense(X.iloc[:, place]), name)][0]
+        kind = KINDS_OF[physical_type_of(dense(X.iloc[:, place]), name)][0]
         if kind in ("integer", "continuous") and name not in chosen:
             chosen[name] = kind
     return chosen
 
 
-def _numbers(schema: TableSchema, cells: Cells) -> FloatArray:
+def _numbers(schema: TableSchema, cells: EncodedTable) -> FloatArray:
     """Numbers and times as float64 of shape (n, p), NaN where missing."""
     places = [j for j, column in enumerate(schema.columns) if column.is_number]
     columns = [np.where(cells.missing[:, j], np.nan, cells.values[j].astype(np.float64)) for j in places]

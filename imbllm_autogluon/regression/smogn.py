@@ -1,10 +1,10 @@
-"""SMOGN: interpolation between near rows of similar target, and noise where the neighbours are far.
+"""SMOGN: interpolation between near rows of similar target, and noise where the neighbors are far.
 
 After Branco, Torgo and Ribeiro (2017), "SMOGN: a Pre-processing Approach for Imbalanced Regression": a seed row and one
 of its k nearest rows of similar target; if that one is nearer than half the median distance of the seed to the others,
 the new row lies between the two (SMOTER), else it is the seed with Gaussian noise. Three choices are ours. Rows of
 similar target are those of one bin instead of a stretch of high relevance, and the new rows of each bin are given.
-One share moves numbers, categories and target together. Numbers stay on their column's lattice and in its range.
+One share moves numbers, categories and target together. Numbers stay on their column's grid and in its range.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from imbllm_autogluon._config import Config, Range, documented
 from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.oversampling.interpolation import MixedSpace
 from imbllm_autogluon.regression.bins import checked_counts, targets_of
-from imbllm_autogluon.tables import Cells, TableSchema
+from imbllm_autogluon.tables import EncodedTable, TableSchema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables import Column, ColumnName, Kind
 
 
-_MOST_ROWS = 5_000  # rows of a bin that take part: the search for neighbours is quadratic
+_MOST_ROWS = 5_000  # rows of a bin that take part: the search for neighbors is quadratic
 
 
 @documented
@@ -39,8 +39,8 @@ _MOST_ROWS = 5_000  # rows of a bin that take part: the search for neighbours is
 class SmognConfig(Config):
     """How rows are made."""
 
-    neighbours: Annotated[int, Range(1, 1000)] = 5
-    """k of the nearest-neighbour search; the paper uses 5."""
+    k_neighbors: Annotated[int, Range(1, 1000)] = 5
+    """k of the nearest-neighbor search; the paper uses 5."""
     noise: Annotated[float, Range(0.0, 1.0)] = 0.02
     """Standard deviation of the noise, as a share of the column's own among rows of similar target."""
 
@@ -62,10 +62,10 @@ def smogn(
     X, y
         Real rows, shapes (n, m) and (n,). Never modified. Targets are finite numbers.
     counts
-        New rows by number of the bin. A bin with fewer rows than neighbours borrows those of the nearest targets, and
+        New rows by number of the bin. A bin with fewer rows than neighbors borrows those of the nearest targets, and
         one without rows has seeds among these.
     seed, config, kinds
-        Seed of all draws; neighbours and noise; column kinds that override the ones guessed from dtypes.
+        Seed of all draws; neighbors and noise; column kinds that override the ones guessed from dtypes.
 
     Returns
     -------
@@ -95,10 +95,10 @@ def smogn(
     table, places = (schema, schema.encode(X), target), bins.assign(target)
     parts = []
     for number, n in checked_counts(counts, len(bins)).items():
-        chosen = _seeds_and_rows(places == number, target, bins.centres[number], config.neighbours)
+        chosen = _seeds_and_rows(places == number, target, bins.centres[number], config.k_neighbors)
         parts.append(_rows_of_bin(table, chosen, n, config, child_rng(seed, "interpolation", "smogn", number)))
     cells, parents, targets = zip(*parts, strict=True)
-    rows = schema.decode(Cells.concat(cells), X.iloc[np.concatenate(parents)].reset_index(drop=True))
+    rows = schema.decode(EncodedTable.concat(cells), X.iloc[np.concatenate(parents)].reset_index(drop=True))
     moved, whole = np.concatenate(targets), pd.api.types.is_integer_dtype(y.dtype)
     return rows, pd.Series(np.rint(moved) if whole else moved, name=y.name).astype(y.dtype)
 
@@ -113,12 +113,12 @@ class _Pairs(NamedTuple):
 
 
 def _rows_of_bin(
-    table: tuple[TableSchema, Cells, FloatArray],
+    table: tuple[TableSchema, EncodedTable, FloatArray],
     chosen: tuple[IntArray, IntArray],
     n_rows: int,
     config: SmognConfig,
     rng: np.random.Generator,
-) -> tuple[Cells, IntArray, FloatArray]:
+) -> tuple[EncodedTable, IntArray, FloatArray]:
     """New cells, the rows they descend from, and new targets."""
     (schema, cells, target), (seeds, similar) = table, chosen
     if len(similar) > _MOST_ROWS:
@@ -126,7 +126,7 @@ def _rows_of_bin(
         seeds = similar[np.isin(similar, seeds)]
     rows = cells.take(similar)
     space = MixedSpace.fit(schema, rows)
-    pairs = _draw_pairs(space, rows, np.searchsorted(similar, seeds), n_rows, config.neighbours, rng)
+    pairs = _draw_pairs(space, rows, np.searchsorted(similar, seeds), n_rows, config.k_neighbors, rng)
     made = rows.take(pairs.seeds)
     for j, column in enumerate(schema.columns):
         made = made.with_column(j, *_new_column(column, rows, j, pairs, config.noise, rng))
@@ -142,7 +142,7 @@ def _seeds_and_rows(inside: BoolArray, target: FloatArray, centre: float, k: int
 
 
 def _draw_pairs(
-    space: MixedSpace, rows: Cells, seeds: IntArray, n_rows: int, k: int, rng: np.random.Generator
+    space: MixedSpace, rows: EncodedTable, seeds: IntArray, n_rows: int, k: int, rng: np.random.Generator
 ) -> _Pairs:
     """Seeds used equally often, and one of the k nearest rows of each."""
     rounds = [rng.permutation(seeds) for _ in range(-(-n_rows // len(seeds)))]
@@ -156,7 +156,7 @@ def _draw_pairs(
     return _Pairs(drawn, nearest[place, column], is_far[place, column], epsilon)
 
 
-def _neighbors(space: MixedSpace, rows: Cells, seeds: IntArray, k: int) -> tuple[IntArray, BoolArray]:
+def _neighbors(space: MixedSpace, rows: EncodedTable, seeds: IntArray, k: int) -> tuple[IntArray, BoolArray]:
     """The k nearest rows of each seed, and which are farther than half the median distance to the others."""
     nearest = np.zeros((len(seeds), k), dtype=np.int64)
     is_far = np.zeros((len(seeds), k), dtype=bool)
@@ -170,7 +170,7 @@ def _neighbors(space: MixedSpace, rows: Cells, seeds: IntArray, k: int) -> tuple
 
 
 def _new_column(
-    column: Column, rows: Cells, j: int, pairs: _Pairs, noise: float, rng: np.random.Generator
+    column: Column, rows: EncodedTable, j: int, pairs: _Pairs, noise: float, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.float64] | IntArray, BoolArray]:
     """Values and gaps of one column; a gap of the seed stays, one of the partner leaves the seed's number."""
     values, missing = rows.values[j], rows.missing[:, j]
@@ -180,16 +180,16 @@ def _new_column(
         chosen = np.where(pairs.is_far, rng.integers(0, rows.n_rows, len(chosen)), chosen)
         return values[chosen], missing[chosen]
     gone = missing[pairs.seeds]
-    lattice = column.lattice
-    if lattice is None:
+    grid = column.grid
+    if grid is None:
         return values[pairs.seeds], gone
-    units = lattice.to_units(lattice.snap(values))
+    units = grid.to_units(grid.snap(values))
     spread = noise * units[~missing].astype(np.float64).std() if (~missing).any() else 0.0
     start, way = units[pairs.seeds], units[pairs.partners] - units[pairs.seeds]
     between = np.where(missing[pairs.partners], 0.0, pairs.epsilon * way)
     step = np.where(pairs.is_far, rng.normal(0.0, 1.0, len(start)) * spread, between)
-    low, high = lattice.to_units(np.array([lattice.minimum, lattice.maximum]))
-    return lattice.from_units(_reflected(start + np.rint(step).astype(np.int64), low, high)), gone
+    low, high = grid.to_units(np.array([grid.minimum, grid.maximum]))
+    return grid.from_units(_reflected(start + np.rint(step).astype(np.int64), low, high)), gone
 
 
 def _new_targets(

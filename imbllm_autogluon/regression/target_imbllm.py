@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _MOST_ROUNDS = 3  # times that rows are written again whose target lies outside the range that their first clause names
-_LEAST_ROWS = 6  # rows below which a group joins a neighbour: a language model has too little to learn from fewer
+_LEAST_ROWS = 6  # rows below which a group joins a neighbor: a language model has too little to learn from fewer
 _KIND, _GENERATOR = "generator of targets", "generator"
 
 
@@ -217,7 +217,7 @@ class TargetImbLLM:
 
 
 def _unfiltered(config: GeneratorConfig) -> GeneratorConfig:
-    """The same settings; no row is refused as implausible by default: a bin's neighbours are no other classes."""
+    """The same settings; no row is refused as implausible by default: a bin's neighbors are no other classes."""
     if config.filters.plausibility is not None:
         return config
     return replace(config, filters=replace(config.filters, plausibility=0.0))
@@ -253,7 +253,7 @@ class _TargetGroups:
     ) -> _TargetGroups:
         """Group targets (n,) by bin, or by value where bins have at most 100 rows and are not crowded.
 
-        Groups of fewer than 6 rows join the smaller of their neighbours, unless that is crowded (a rare target would
+        Groups of fewer than 6 rows join the smaller of their neighbors, unless that is crowded (a rare target would
         drown in it); a lone row joins that too. New rows of a bin without rows go to the group of the nearest target.
         """
         places = bins.assign(y)
@@ -312,7 +312,7 @@ def _units(y: FloatArray, places: IntArray, clause: Clause) -> IntArray:
 
 
 def _joined(sizes: IntArray) -> IntArray:
-    """Group of each unit, after small ones joined the smaller of their neighbours, shape (n_units,)."""
+    """Group of each unit, after small ones joined the smaller of their neighbors, shape (n_units,)."""
     groups = [[unit] for unit in range(len(sizes))]
     rows = [int(size) for size in sizes]
     while True:
@@ -327,7 +327,7 @@ def _joined(sizes: IntArray) -> IntArray:
 
 
 def _neighbor(rows: list[int], place: int) -> int | None:
-    """The smaller neighbour of a small group that it may join, if there is one."""
+    """The smaller neighbor of a small group that it may join, if there is one."""
     near = [j for j in (place - 1, place + 1) if 0 <= j < len(rows)]
     open_to = [j for j in near if rows[j] <= MANY_ABOVE or rows[place] < 2]
     return min(open_to, key=lambda j: rows[j]) if open_to else None

@@ -103,7 +103,7 @@ def fit_encoder(
     `time_limit` seconds no further epoch begins; at least one is trained.
     Returns the encoder in evaluation mode with the weights of the best epoch, and positions of the held-out rows, (k,).
     """
-    learned, held_out = _held_out_split(targets, config.held_out_share, child_rng(seed, "training", "held out"))
+    learned, held_out = _held_out_split(targets, config.validation_fraction, child_rng(seed, "training", "held out"))
     with seeded_torch(child_seed(seed, "training", "encoder"), threads):
         floats = [torch.as_tensor(part, dtype=torch.float32) for part in (targets, method.weights)]
         rows = _Rows(torch.as_tensor(numbers), torch.as_tensor(categories), *floats)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from imbllm_autogluon.tables.column import Column, SetAside
+from imbllm_autogluon.tables.column import Column, ExcludedColumn
 from imbllm_autogluon.tables.dtypes import KINDS, ColumnName, Kind
-from imbllm_autogluon.tables.encoded import Cells
-from imbllm_autogluon.tables.grid import NumberLattice
+from imbllm_autogluon.tables.encoded import EncodedTable
+from imbllm_autogluon.tables.grid import NumberGrid
 from imbllm_autogluon.tables.schema import TableSchema
 
-__all__ = ["KINDS", "Cells", "Column", "ColumnName", "Kind", "NumberLattice", "SetAside", "TableSchema"]
+__all__ = ["KINDS", "Column", "ColumnName", "EncodedTable", "ExcludedColumn", "Kind", "NumberGrid", "TableSchema"]

@@ -17,7 +17,7 @@ from pandas.api import types as pdt
 
 from imbllm_autogluon.errors import TableError, nearest
 from imbllm_autogluon.tables.dtypes import KINDS_OF, ColumnFormat, ColumnName, Kind, TimeUnit, dense
-from imbllm_autogluon.tables.grid import NumberLattice, shortest
+from imbllm_autogluon.tables.grid import NumberGrid, shortest
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, IntArray
@@ -59,7 +59,7 @@ class Column:
     has_missing: bool
     """Whether a cell was missing when the column was read."""
 
-    lattice: NumberLattice | None
+    grid: NumberGrid | None
     """Legal numbers of a continuous, integer or datetime column; None for the others and if every cell is missing."""
 
     categories: tuple[Any, ...]
@@ -74,7 +74,7 @@ class Column:
         `TableError` where it cannot be of this kind, or holds what no table may hold (infinite or nested cells).
         """
         fmt, plain = ColumnFormat.of(series, name), dense(series)
-        chosen = kind or KINDS_OF[fmt.nature][0]
+        chosen = kind or KINDS_OF[fmt.physical_type][0]
         _refuse_impossible(chosen, fmt, name)
         missing = fmt.missing_mask(plain)
         bare = cls(name, chosen, bool(missing.any()), None, (), fmt)
@@ -82,11 +82,11 @@ class Column:
             return replace(bare, categories=_frequent_first(plain, missing, chosen, name))
         if not bare.is_number or missing.all():
             return bare
-        return replace(bare, lattice=bare._lattice_of(bare._numbers(plain, missing, fmt)[~missing]))
+        return replace(bare, grid=bare._lattice_of(bare._numbers(plain, missing, fmt)[~missing]))
 
     @property
     def is_number(self) -> bool:
-        """Whether values are numbers on a lattice: continuous, integer or datetime."""
+        """Whether values are numbers on a grid: continuous, integer or datetime."""
         return self.kind in ("continuous", "integer", "datetime")
 
     @property
@@ -140,7 +140,7 @@ class Column:
             array = self._levels(np.where(gaps, len(self.categories), cells).astype(np.int64))
         else:
             if self.unit is not None:
-                times = "m8" if self.format.nature == "duration" else "M8"
+                times = "m8" if self.format.physical_type == "duration" else "M8"
                 cells = cells.astype(np.int64).view(f"{times}[{self.unit}]")
             array = self.format.restore(cells, gaps, self.name)
         # The dtype is given because pandas would turn an object array of Timestamps into datetime64.
@@ -154,17 +154,17 @@ class Column:
         levels = np.fromiter(listed, dtype=object, count=len(listed))
         return self.format.restore(levels, np.arange(len(levels)) == n, self.name).take(codes)
 
-    def _lattice_of(self, seen: Array) -> NumberLattice:
+    def _lattice_of(self, seen: Array) -> NumberGrid:
         if self.kind == "continuous":
-            return NumberLattice.of_floats(seen, self.format.float_bits)
+            return NumberGrid.of_floats(seen, self.format.float_bits)
         if self.kind == "datetime":
-            return NumberLattice.of_times(seen, _time_steps(str(self.unit)))
-        return NumberLattice.of_integers(seen)
+            return NumberGrid.of_times(seen, _time_steps(str(self.unit)))
+        return NumberGrid.of_integers(seen)
 
     def _numbers(self, series: pd.Series[Any], missing: BoolArray, source: ColumnFormat) -> Array:
         if self.kind == "continuous":
             raw = _read_floats(series, missing, source, self.name)
-            return shortest(raw, self.lattice.decimals, source.float_bits) if self.lattice else raw
+            return shortest(raw, self.grid.decimals, source.float_bits) if self.grid else raw
         if self.unit is not None:
             return _read_times(series, missing, source, self.unit, self.name)
         return _read_integers(series, missing, source, self.name)
@@ -188,8 +188,8 @@ class Column:
         )
 
     def _refuse_other_nature(self, source: ColumnFormat) -> None:
-        own = {self.format.nature} if self.unit else {"integer", "continuous"}
-        if self.kind == "text" or source.nature not in own:
+        own = {self.format.physical_type} if self.unit else {"integer", "continuous"}
+        if self.kind == "text" or source.physical_type not in own:
             raise TableError(
                 f"column {self.name!r} is {self.kind} in the schema ({self.format.dtype}), but its cells are of dtype "
                 f"{source.dtype}: {_REMEDIES[self.kind]}."
@@ -202,8 +202,8 @@ class Column:
 
 
 def _refuse_impossible(kind: Kind, fmt: ColumnFormat, name: ColumnName) -> None:
-    if kind not in KINDS_OF[fmt.nature]:
-        choices = ", ".join(map(repr, KINDS_OF[fmt.nature]))
+    if kind not in KINDS_OF[fmt.physical_type]:
+        choices = ", ".join(map(repr, KINDS_OF[fmt.physical_type]))
         raise TableError(
             f"column {name!r} of dtype {fmt.dtype} cannot be {kind}: {_REMEDIES[kind]}; as it is, it can be {choices}."
         )
@@ -291,7 +291,7 @@ def _read_floats(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat, 
             f"column {name!r} holds the infinite value {raw[np.isinf(raw)][0]}; numbers must be finite: "
             "replace it by a number, or by a missing value with df.replace([np.inf, -np.inf], np.nan)."
         )
-    if fmt.nature == "integer" and (np.abs(raw) > _WHOLE_FLOATS).any():
+    if fmt.physical_type == "integer" and (np.abs(raw) > _WHOLE_FLOATS).any():
         largest = raw[np.argmax(np.abs(raw))]
         raise TableError(f"column {name!r} holds {largest}, too large to be continuous: make its kind 'integer'.")
     return raw
@@ -299,7 +299,7 @@ def _read_floats(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat, 
 
 def _read_integers(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat, name: ColumnName) -> Array:
     """Whole numbers of a dense series as int64, 0 where missing."""
-    if fmt.nature != "continuous":
+    if fmt.physical_type != "continuous":
         return _filled(series, missing, np.int64)
     raw = _read_floats(series, missing, fmt, name)
     odd = raw[(raw != np.rint(raw)) | (np.abs(raw) >= 2.0**63)]
@@ -339,7 +339,7 @@ def _own_counts(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat) -
         # A Timestamp as datetime64 keeps its nanoseconds.
         listed = [cell.to_datetime64() if isinstance(cell, pd.Timestamp) else cell for cell in cells]
         return np.array(listed, dtype=f"M8[{fmt.unit}]").view(np.int64)
-    times = pd.TimedeltaIndex(series) if fmt.nature == "duration" else pd.DatetimeIndex(series)
+    times = pd.TimedeltaIndex(series) if fmt.physical_type == "duration" else pd.DatetimeIndex(series)
     return times.asi8
 
 
@@ -351,7 +351,7 @@ def _time_steps(unit: str) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
-class SetAside:
+class ExcludedColumn:
     """A feature column that the language model does not write."""
 
     name: ColumnName

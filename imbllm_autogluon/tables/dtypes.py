@@ -29,7 +29,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 ColumnName = str | int
 """What a column may be called."""
 
-Nature = Literal["integer", "continuous", "boolean", "datetime", "duration", "words", "levels"]
+PhysicalType = Literal["integer", "continuous", "boolean", "datetime", "duration", "words", "levels"]
 """What the cells of a column physically are; `words` are strings, `levels` anything else that can only be listed."""
 
 TimeUnit = Literal["D", "s", "ms", "us", "ns"]
@@ -39,7 +39,7 @@ _MissingObject = Literal["None", "nan", "NA", "NaT"]
 
 _MISSING_OBJECTS: dict[_MissingObject, object] = {"None": None, "nan": np.nan, "NA": pd.NA, "NaT": pd.NaT}
 
-KINDS_OF: dict[Nature, tuple[Kind, ...]] = {
+KINDS_OF: dict[PhysicalType, tuple[Kind, ...]] = {
     "integer": ("integer", "continuous", "categorical", "boolean"),
     "continuous": ("continuous", "integer", "categorical", "boolean"),
     "boolean": ("boolean", "categorical"),
@@ -50,7 +50,7 @@ KINDS_OF: dict[Nature, tuple[Kind, ...]] = {
 }
 """Kinds that a user may choose for a column, the default first."""
 
-_NATURES: dict[str, Nature] = {
+_NATURES: dict[str, PhysicalType] = {
     "i": "integer",
     "u": "integer",
     "f": "continuous",
@@ -61,7 +61,7 @@ _NATURES: dict[str, Nature] = {
 }
 """By the kind of a dtype, which NumPy's, pandas' nullable and Arrow's share."""
 
-_OBJECT_NATURES: dict[type, Nature] = {
+_OBJECT_NATURES: dict[type, PhysicalType] = {
     int: "integer",
     float: "continuous",
     Decimal: "continuous",
@@ -93,8 +93,8 @@ def dense(series: pd.Series[Any]) -> pd.Series[Any]:
     return cells.sparse.to_dense() if isinstance(series.dtype, pd.SparseDtype) else series
 
 
-def nature_of(series: pd.Series[Any], name: ColumnName) -> Nature:
-    """Nature of the cells of a dense series; only the types of the cells of ``object`` columns are looked at.
+def physical_type_of(series: pd.Series[Any], name: ColumnName) -> PhysicalType:
+    """PhysicalType of the cells of a dense series; only the types of the cells of ``object`` columns are looked at.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def nature_of(series: pd.Series[Any], name: ColumnName) -> Nature:
 
     Examples
     --------
-    >>> nature_of(pd.Series(["8001", "0900"]), "zip")
+    >>> physical_type_of(pd.Series(["8001", "0900"]), "zip")
     'words'
     """
     dtype: Any = series.dtype
@@ -123,7 +123,7 @@ def nature_of(series: pd.Series[Any], name: ColumnName) -> Nature:
     return "words" if isinstance(dtype, pd.StringDtype) else _NATURES.get(dtype.kind, "levels")
 
 
-def _object_nature(series: pd.Series[Any], name: ColumnName) -> Nature:
+def _object_nature(series: pd.Series[Any], name: ColumnName) -> PhysicalType:
     cells = series.to_numpy()[series.notna().to_numpy()]
     types = set(map(type, cells))
     for cell_type in types:
@@ -131,12 +131,12 @@ def _object_nature(series: pd.Series[Any], name: ColumnName) -> Nature:
             raise _unhashable(name, cell_type.__name__)
         if issubclass(cell_type, (complex, np.complexfloating)):
             raise _complex(name)
-    nature = _OBJECT_NATURES.get(types.pop(), "levels") if len(types) == 1 else "levels"
-    return nature if nature == "levels" or _are_plain(cells) else "levels"
+    physical_type = _OBJECT_NATURES.get(types.pop(), "levels") if len(types) == 1 else "levels"
+    return physical_type if physical_type == "levels" or _are_plain(cells) else "levels"
 
 
 def _are_plain(cells: npt.NDArray[Any]) -> bool:
-    """Whether objects of one type survive the way through a NumPy array of their nature."""
+    """Whether objects of one type survive the way through a NumPy array of their physical_type."""
     first = cells[0]
     if type(first) is int:
         return bool(min(cells) >= -(2**63) and max(cells) < 2**63)
@@ -178,7 +178,7 @@ class ColumnFormat:
     """How pandas holds a column: everything needed to give its values their exact form back."""
 
     dtype: Any
-    nature: Nature
+    physical_type: PhysicalType
 
     cell_type: str = ""
     """Name of the one Python type of all cells of an ``object`` column; empty for other dtypes and mixed cells."""
@@ -191,19 +191,19 @@ class ColumnFormat:
 
     @classmethod
     def of(cls, series: pd.Series[Any], name: ColumnName) -> ColumnFormat:
-        """Read the format off a series, see :func:`nature_of`."""
+        """Read the format off a series, see :func:`physical_type_of`."""
         plain = dense(series)
-        nature = nature_of(plain, name)
+        physical_type = physical_type_of(plain, name)
         if not pdt.is_object_dtype(plain.dtype):
-            return cls(series.dtype, nature)
+            return cls(series.dtype, physical_type)
         mask = plain.isna().to_numpy()
         cells, gaps = plain.to_numpy()[~mask], plain.to_numpy()[mask]
         types = set(map(type, cells))
         cell_type = types.pop().__name__ if len(types) == 1 else ""
-        places = max(map(_decimal_places, cells)) if (cell_type, nature) == ("Decimal", "continuous") else 0
+        places = max(map(_decimal_places, cells)) if (cell_type, physical_type) == ("Decimal", "continuous") else 0
         first = gaps[0] if len(gaps) else None
         missing: _MissingObject = next((key for key, value in _MISSING_OBJECTS.items() if first is value), "nan")
-        return cls(series.dtype, nature, cell_type, missing, places)
+        return cls(series.dtype, physical_type, cell_type, missing, places)
 
     @property
     def dense_dtype(self) -> Any:
@@ -229,7 +229,7 @@ class ColumnFormat:
     @property
     def unit(self) -> TimeUnit | None:
         """Unit of the int64 values of a datetime or duration column; None for every other column."""
-        if self.nature not in ("datetime", "duration"):
+        if self.physical_type not in ("datetime", "duration"):
             return None
         if self.cell_type:
             return _OBJECT_UNITS[self.cell_type]
@@ -246,7 +246,7 @@ class ColumnFormat:
     def missing_mask(self, series: pd.Series[Any]) -> BoolArray:
         """Missing cells of a dense series of this format; NaN inside nullable and Arrow floats counts as missing."""
         mask = np.array(series.isna(), dtype=bool)
-        if self.nature == "continuous" and not isinstance(self.dense_dtype, np.dtype):
+        if self.physical_type == "continuous" and not isinstance(self.dense_dtype, np.dtype):
             mask |= np.isnan(series.to_numpy(dtype=np.float64, na_value=np.nan))
         return mask
 

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
+class EncodedTable:
     """Rows of a table, features only, in the column order of ``TableSchema.columns``.
 
     Examples
     --------
-    >>> cells = Cells((np.array([1.5, 2.5]), np.array([0, 1])), np.zeros((2, 2), dtype=bool))
+    >>> cells = EncodedTable((np.array([1.5, 2.5]), np.array([0, 1])), np.zeros((2, 2), dtype=bool))
     >>> cells.n_rows, cells.n_columns, cells.take(np.array([1])).values[0].tolist()
     (2, 2, [2.5])
     """
@@ -50,14 +50,14 @@ class Cells:
         """Number of columns."""
         return int(self.missing.shape[1])
 
-    def take(self, rows: npt.ArrayLike) -> Cells:
+    def take(self, rows: npt.ArrayLike) -> EncodedTable:
         """Rows by position (int array), by mask (bool array) or by slice of positions; a copy."""
         chosen = np.asarray(rows)
         chosen = chosen if chosen.dtype == bool else chosen.astype(np.int64)
-        return Cells(tuple(column[chosen] for column in self.values), self.missing[chosen])
+        return EncodedTable(tuple(column[chosen] for column in self.values), self.missing[chosen])
 
     @classmethod
-    def concat(cls, parts: Sequence[Cells]) -> Cells:
+    def concat(cls, parts: Sequence[EncodedTable]) -> EncodedTable:
         """Rows of at least one table, all of one schema, one below the other."""
         widths = sorted({part.n_columns for part in parts})
         if len(widths) != 1:
@@ -65,7 +65,7 @@ class Cells:
         columns = zip(*(part.values for part in parts), strict=True)
         return cls(tuple(np.concatenate(column) for column in columns), np.concatenate([p.missing for p in parts]))
 
-    def with_column(self, j: int, values: npt.ArrayLike, missing: npt.ArrayLike) -> Cells:
+    def with_column(self, j: int, values: npt.ArrayLike, missing: npt.ArrayLike) -> EncodedTable:
         """Return a copy with another column `j`; its values become 0 where `missing`."""
         mask = self.missing.copy()
         mask[:, j] = missing

@@ -1,4 +1,4 @@
-"""The lattice of a numeric column: which numbers it may hold."""
+"""The grid of a numeric column: which numbers it may hold."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ _PROBE = 512
 
 
 @dataclass(frozen=True)
-class NumberLattice:
-    """The numbers a column may hold: an interval and the distance between neighbours.
+class NumberGrid:
+    """The numbers a column may hold: an interval and the distance between neighbors.
 
-    The Python type of `minimum` says what the lattice is for: `float` for continuous columns (arrays of float64),
+    The Python type of `minimum` says what the grid is for: `float` for continuous columns (arrays of float64),
     `int` for integer and datetime columns (arrays of int64).
 
     Examples
     --------
-    >>> prices = NumberLattice.of_floats(np.array([0.5, 9.95, 120.0]))
+    >>> prices = NumberGrid.of_floats(np.array([0.5, 9.95, 120.0]))
     >>> prices.decimals, prices.snap(np.array([3.14159, 500.0])).tolist()
     (2, [3.14, 120.0])
     """
 
     minimum: float | int
-    """Smallest number, itself on the lattice."""
+    """Smallest number, itself on the grid."""
 
     maximum: float | int
-    """Largest number, itself on the lattice."""
+    """Largest number, itself on the grid."""
 
     decimals: int
     """Continuous: numbers are multiples of ``10**-decimals`` (negative: of tens, hundreds, ...). Otherwise 0.
@@ -63,11 +63,11 @@ class NumberLattice:
         one_type = isinstance(self.minimum, int) == isinstance(self.maximum, int)
         if self.minimum > self.maximum or self.step < 1 or not one_type:
             raise InvalidInputError(
-                f"a lattice needs minimum <= maximum of one type and a step of at least 1; got {self!r}."
+                f"a grid needs minimum <= maximum of one type and a step of at least 1; got {self!r}."
             )
 
     @classmethod
-    def of_floats(cls, values: npt.ArrayLike, bits: int = 64) -> NumberLattice:
+    def of_floats(cls, values: npt.ArrayLike, bits: int = 64) -> NumberGrid:
         """Lattice of a continuous column (finite float64, shape (n,), n >= 1).
 
         Decimals are those of the shortest text of the column's own floats, of so many `bits`: float32 0.1 has one.
@@ -80,7 +80,7 @@ class NumberLattice:
         return cls(float(low) + 0.0, float(high) + 0.0, decimals)
 
     @classmethod
-    def of_integers(cls, values: IntArray) -> NumberLattice:
+    def of_integers(cls, values: IntArray) -> NumberGrid:
         """Lattice of an integer column (int64, shape (n,)): the step is the greatest common divisor of all distances.
 
         `TableError` where the range holds 2**63 points or more.
@@ -89,27 +89,27 @@ class NumberLattice:
         return cls._of_whole(values, max(step, 1))
 
     @classmethod
-    def of_times(cls, values: IntArray, steps: tuple[int, ...]) -> NumberLattice:
+    def of_times(cls, values: IntArray, steps: tuple[int, ...]) -> NumberGrid:
         """Lattice of a datetime column: the first of `steps` (coarsest first) of which all values are multiples."""
         return cls._of_whole(values, next((step for step in steps if not np.any(values % step)), 1))
 
     @classmethod
-    def _of_whole(cls, values: IntArray, step: int) -> NumberLattice:
+    def _of_whole(cls, values: IntArray, step: int) -> NumberGrid:
         low, high = int(values.min()), int(values.max())
         if (high - low) // step >= 2**63:
             raise TableError(f"the range {low} .. {high} holds more points than int64 can count.")
         return cls(low, high, 0, step)
 
     def snap(self, values: npt.ArrayLike) -> npt.NDArray[Any]:
-        """Nearest lattice point inside the range of every value; float64 for continuous columns, else int64."""
+        """Nearest grid point inside the range of every value; float64 for continuous columns, else int64."""
         inside = np.clip(np.asarray(values), self.minimum, self.maximum)
         return self.from_units(self.to_units(inside))
 
     def to_units(self, values: npt.ArrayLike) -> IntArray:
-        """Whole numbers that stand for lattice points.
+        """Whole numbers that stand for grid points.
 
         Continuous: ``value * 10**decimals``, so 0 stands for 0. Integer and datetime: ``(value - minimum) / step``,
-        so 0 stands for the minimum. Values off the lattice go to the nearest point.
+        so 0 stands for the minimum. Values off the grid go to the nearest point.
         """
         numbers = np.asarray(values)
         if not isinstance(self.minimum, int):
@@ -177,7 +177,7 @@ def _have_decimals(values: FloatArray, decimals: int, bits: int) -> bool:
     return bool(np.array_equal(_rounded(values, decimals).astype(own), values.astype(own)))
 
 
-def _rounded_lattice(unique: FloatArray) -> NumberLattice:
+def _rounded_lattice(unique: FloatArray) -> NumberGrid:
     """Lattice of about 10**6 points inside the range of full-precision values."""
     width = float(unique[-1] / 2 - unique[0] / 2) * 2 or _magnitude(unique)
     finest = math.floor(math.log10(_ROUNDED_UNITS) - math.log10(_magnitude(unique)))
@@ -187,7 +187,7 @@ def _rounded_lattice(unique: FloatArray) -> NumberLattice:
     if low > high:  # no point inside: the one next to the range, towards 0 where it cannot overflow
         low = high = min(low, high, key=abs)
     ends = _times_ten_to(np.array([low, high], dtype=np.float64), -decimals)
-    return NumberLattice(float(ends[0]) + 0.0, float(ends[1]) + 0.0, decimals)
+    return NumberGrid(float(ends[0]) + 0.0, float(ends[1]) + 0.0, decimals)
 
 
 def _magnitude(unique: FloatArray) -> float:

@@ -14,9 +14,9 @@ import pandas as pd
 
 from imbllm_autogluon._config import require_number
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError, nearest
-from imbllm_autogluon.tables.column import Column, SetAside, Unknown, column_of
+from imbllm_autogluon.tables.column import Column, ExcludedColumn, Unknown, column_of
 from imbllm_autogluon.tables.dtypes import KINDS, KINDS_OF, ColumnFormat, ColumnName, Kind, dense
-from imbllm_autogluon.tables.encoded import Cells
+from imbllm_autogluon.tables.encoded import EncodedTable
 from imbllm_autogluon.tables.io import checked_names
 from imbllm_autogluon.tables.labeled import check_label_column
 from imbllm_autogluon.tables.stored import column_from_dict, column_to_dict
@@ -67,7 +67,7 @@ class TableSchema:
     label: Column | None
     """The label, of kind categorical or boolean; None where the table has none."""
 
-    set_aside: tuple[SetAside, ...]
+    excluded: tuple[ExcludedColumn, ...]
     """The features it does not write, in the order of the frame."""
 
     @classmethod
@@ -102,16 +102,16 @@ class TableSchema:
         _check_kinds(chosen, names)
         require_number("max_columns", max_columns, 1, whole=True)
         label_column = None if label is None else _read_label(df, label, chosen)
-        read: dict[ColumnName, Column | SetAside] = {
+        read: dict[ColumnName, Column | ExcludedColumn] = {
             name: _read_feature(df.iloc[:, j], name, chosen.get(name))
             for j, name in enumerate(names)
             if label is None or name != label
         }
         written = [name for name, part in read.items() if isinstance(part, Column)]
         reason = f"it is beyond the {max_columns} columns that are written; raise max_columns, or put it further left."
-        read |= {name: SetAside(name, f"column {name!r}: {reason}", "copied") for name in written[max_columns:]}
+        read |= {name: ExcludedColumn(name, f"column {name!r}: {reason}", "copied") for name in written[max_columns:]}
         columns = tuple(part for part in read.values() if isinstance(part, Column))
-        return cls(tuple(read), columns, label_column, tuple(p for p in read.values() if isinstance(p, SetAside)))
+        return cls(tuple(read), columns, label_column, tuple(p for p in read.values() if isinstance(p, ExcludedColumn)))
 
     @classmethod
     def from_labeled(cls, X: pd.DataFrame, y: pd.Series[Any], kinds: Kinds | None = None) -> TableSchema:
@@ -121,16 +121,16 @@ class TableSchema:
             name += "_"
         return cls.from_frame(X.assign(**{name: y.to_numpy() if y.dtype == object else y.array}), name, kinds)
 
-    def encode(self, df: pd.DataFrame, *, unknown: Unknown = "refuse") -> Cells:
+    def encode(self, df: pd.DataFrame, *, unknown: Unknown = "refuse") -> EncodedTable:
         """Written features of a frame as plain arrays, see :meth:`Column.encode`; other columns are ignored."""
         pairs = [column.encode(column_of(df, column.name), unknown=unknown) for column in self.columns]
         missing = np.zeros((len(df), len(pairs)), dtype=bool)
         for j, (_, mask) in enumerate(pairs):
             missing[:, j] = mask
-        return Cells(tuple(values for values, _ in pairs), missing)
+        return EncodedTable(tuple(values for values, _ in pairs), missing)
 
     def decode(
-        self, cells: Cells, parents: pd.DataFrame | None = None, index: pd.Index[Any] | None = None
+        self, cells: EncodedTable, parents: pd.DataFrame | None = None, index: pd.Index[Any] | None = None
     ) -> pd.DataFrame:
         """All features as a frame, in the original order and dtypes.
 
@@ -148,7 +148,7 @@ class TableSchema:
         TableError
             `parents` is needed and absent, of another length, or without a copied column.
         """
-        restored = {part.name: part.restore(cells.n_rows, parents, index) for part in self.set_aside}
+        restored = {part.name: part.restore(cells.n_rows, parents, index) for part in self.excluded}
         for j, column in enumerate(self.columns):
             restored[column.name] = column.decode(cells.values[j], cells.missing[:, j], index)
         rows = pd.RangeIndex(cells.n_rows) if index is None else index
@@ -172,7 +172,7 @@ class TableSchema:
             "names": list(self.names),
             "columns": [column_to_dict(column) for column in self.columns],
             "label": None if self.label is None else column_to_dict(self.label),
-            "set_aside": [{**vars(p), "column": p.column and column_to_dict(p.column)} for p in self.set_aside],
+            "excluded": [{**vars(p), "column": p.column and column_to_dict(p.column)} for p in self.excluded],
         }
 
     @classmethod
@@ -184,8 +184,8 @@ class TableSchema:
                 tuple(column_from_dict(part) for part in state["columns"]),
                 None if state["label"] is None else column_from_dict(state["label"]),
                 tuple(
-                    SetAside(**{**part, "column": part["column"] and column_from_dict(part["column"])})
-                    for part in state["set_aside"]
+                    ExcludedColumn(**{**part, "column": part["column"] and column_from_dict(part["column"])})
+                    for part in state["excluded"]
                 ),
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -214,7 +214,9 @@ def _read_label(df: pd.DataFrame, label: ColumnName, kinds: Kinds) -> Column:
     """The label, always as classes."""
     check_label_column(df, label, "the table")
     series = df[label]
-    kind = kinds.get(label) or ("boolean" if ColumnFormat.of(series, label).nature == "boolean" else "categorical")
+    kind = kinds.get(label) or (
+        "boolean" if ColumnFormat.of(series, label).physical_type == "boolean" else "categorical"
+    )
     if kind not in ("categorical", "boolean"):
         raise TableError(f"the label {label!r} cannot be {kind}; choose 'categorical' or 'boolean'.")
     column = Column.from_series(series, label, kind)
@@ -227,20 +229,20 @@ def _read_label(df: pd.DataFrame, label: ColumnName, kinds: Kinds) -> Column:
     return column
 
 
-def _read_feature(series: pd.Series[Any], name: ColumnName, kind: Kind | None) -> Column | SetAside:
+def _read_feature(series: pd.Series[Any], name: ColumnName, kind: Kind | None) -> Column | ExcludedColumn:
     """A feature, or why it is set aside; a kind of the user's choice overrides guesses of identifiers and text."""
     reason = _unwritable(series, name, kind)
     if reason is not None:
-        return SetAside(name, f"column {name!r}: {reason}", "copied")
+        return ExcludedColumn(name, f"column {name!r}: {reason}", "copied")
     column = Column.from_series(series, name, kind)
     if series.isna().all():
-        return SetAside(name, f"column {name!r}: every cell is missing.", "missing", _levels(series, name))
+        return ExcludedColumn(name, f"column {name!r}: every cell is missing.", "missing", _levels(series, name))
     if _is_constant(column, series):
-        return SetAside(name, f"column {name!r}: every cell is the same.", "constant", _levels(series, name))
+        return ExcludedColumn(name, f"column {name!r}: every cell is the same.", "constant", _levels(series, name))
     reason = _IS_TEXT if column.kind == "text" else None if kind else _guessed_reason(column, series)
     if reason is None:
         return column
-    return SetAside(name, f"column {name!r}: {reason}", "copied", holds_text=reason in (_IS_TEXT, _GUESSED_TEXT))
+    return ExcludedColumn(name, f"column {name!r}: {reason}", "copied", holds_text=reason in (_IS_TEXT, _GUESSED_TEXT))
 
 
 def _unwritable(series: pd.Series[Any], name: ColumnName, kind: Kind | None) -> str | None:
@@ -248,12 +250,12 @@ def _unwritable(series: pd.Series[Any], name: ColumnName, kind: Kind | None) -> 
 
     Such are counts of words, which only make sense together.
     """
-    nature = ColumnFormat.of(series, name).nature
-    if nature == "integer" and not series.isna().all():
+    physical_type = ColumnFormat.of(series, name).physical_type
+    if physical_type == "integer" and not series.isna().all():
         lowest, highest = dense(series).min(), dense(series).max()
         if int(highest) >= 2**63 or int(highest) - int(lowest) >= 2**63:
             return "its whole numbers do not fit into 64 bits with a sign."
-    return _IS_TEXT if kind == "text" and "text" not in KINDS_OF[nature] else None
+    return _IS_TEXT if kind == "text" and "text" not in KINDS_OF[physical_type] else None
 
 
 def _levels(series: pd.Series[Any], name: ColumnName) -> Column:
@@ -265,9 +267,9 @@ def _is_constant(column: Column, series: pd.Series[Any]) -> bool:
     """Whether all cells are equal and none is missing."""
     if column.has_missing:
         return False
-    if column.lattice is None:
+    if column.grid is None:
         return len(column.categories) == 1
-    return column.lattice.minimum == column.lattice.maximum and int(dense(series).nunique()) == 1
+    return column.grid.minimum == column.grid.maximum and int(dense(series).nunique()) == 1
 
 
 def _guessed_reason(column: Column, series: pd.Series[Any]) -> str | None:
@@ -290,7 +292,7 @@ def _is_text(column: Column, n_cells: int) -> bool:
 def _is_identifier(column: Column, series: pd.Series[Any], n_cells: int) -> bool:
     if column.kind == "categorical":
         return len(column.categories) > _ID_SHARE * n_cells
-    if column.kind != "integer" or column.unit is not None or column.lattice is None:
+    if column.kind != "integer" or column.unit is not None or column.grid is None:
         return False
-    is_run = int(column.lattice.maximum) - int(column.lattice.minimum) + 1 == n_cells
+    is_run = int(column.grid.maximum) - int(column.grid.minimum) + 1 == n_cells
     return is_run and int(dense(series).nunique()) == n_cells

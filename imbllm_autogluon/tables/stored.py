@@ -17,7 +17,7 @@ import pyarrow as pa
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.tables.column import Column
 from imbllm_autogluon.tables.dtypes import ColumnFormat
-from imbllm_autogluon.tables.grid import NumberLattice
+from imbllm_autogluon.tables.grid import NumberGrid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,7 +163,7 @@ def column_to_dict(column: Column) -> dict[str, Any]:
     """State of a column that ``json.dumps`` accepts."""
     return {
         **vars(column),
-        "lattice": None if column.lattice is None else asdict(column.lattice),
+        "grid": None if column.grid is None else asdict(column.grid),
         "categories": [scalar_to_json(category) for category in column.categories],
         "format": {**vars(column.format), "dtype": dtype_to_json(column.format.dtype)},
     }
@@ -172,7 +172,7 @@ def column_to_dict(column: Column) -> dict[str, Any]:
 def column_from_dict(state: dict[str, Any]) -> Column:
     """The column that :func:`column_to_dict` wrote."""
     parts = {
-        "lattice": None if state["lattice"] is None else NumberLattice(**state["lattice"]),
+        "grid": None if state["grid"] is None else NumberGrid(**state["grid"]),
         "categories": tuple(scalar_from_json(category) for category in state["categories"]),
         "format": ColumnFormat(**{**state["format"], "dtype": dtype_from_json(state["format"]["dtype"])}),
     }

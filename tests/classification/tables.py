@@ -10,7 +10,7 @@ import pandas as pd
 from imbllm_autogluon.classification import ClassifierConfig, LanguageModelClassifier
 from imbllm_autogluon.classification.label_model import LabelModel
 
-QUICK: dict[str, Any] = {"layers": 1, "width": 32, "warmup": "none", "steps": 6, "learning_rate": 1e-2}
+QUICK: dict[str, Any] = {"layers": 1, "width": 32, "pretrain": "none", "steps": 6, "learning_rate": 1e-2}
 
 Table = tuple[pd.DataFrame, "pd.Series[Any]"]
 

@@ -8,7 +8,7 @@ from sklearn.utils.estimator_checks import check_classifiers_train, parametrize_
 
 from imbllm_autogluon.classification import LanguageModelClassifier
 
-QUICK = LanguageModelClassifier(random_state=0, threads=1, layers=1, width=16, steps=2, settings={"warmup": "none"})
+QUICK = LanguageModelClassifier(random_state=0, threads=1, layers=1, width=16, steps=2, settings={"pretrain": "none"})
 
 LONGER: dict[str, Any] = {"width": 32, "steps": 60, "learning_rate": 1e-2}
 """For the check that asks for a score; the others hold for whatever was learned."""

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imbllm_autogluon.classification import RECOMMENDED, ClassifierConfig, MeasuresConfig
+from imbllm_autogluon.classification import RECOMMENDED, ClassifierConfig, DebiasingConfig
 from imbllm_autogluon.errors import InvalidInputError
 
 
 def test_by_default_nothing_is_done_against_the_prior() -> None:
-    measures = MeasuresConfig()
+    measures = DebiasingConfig()
     switches = (measures.weighting, measures.first_stage, measures.calibration, measures.decisions)
     assert switches == ("none", "none", "none", "argmax")
     assert (measures.focal_gamma, measures.oversampling_cap, measures.target_prior) == (0, None, None)
@@ -31,7 +31,7 @@ def test_by_default_nothing_is_done_against_the_prior() -> None:
         ({"first_stage": "forest"}, "first_stage must be one of"),
         ({"calibration": True}, "calibration must be one of"),
         ({"decisions": "match"}, r"decisions must be one of .*did you mean 'matched'"),
-        ({"calibration_share": 0.6}, r"calibration_share must be a number between 0\.05 and 0\.5"),
+        ({"calibration_fraction": 0.6}, r"calibration_fraction must be a number between 0\.05 and 0\.5"),
         ({"target_prior": "unifrom"}, "'training', 'uniform', None, or a share for each class; got 'unifrom'"),
         ({"target_prior": {}}, "target_prior must be"),
         ({"target_prior": [0.5, 0.5]}, "target_prior must be"),
@@ -54,7 +54,7 @@ def test_what_is_not_allowed_is_refused_by_name(setting: dict[str, Any], message
 
 @pytest.mark.parametrize("prior", [None, "training", "uniform", {"yes": 3, "no": 1}, {0: 0.5, 1: 0.5}])
 def test_a_prior_may_be_named_or_given_by_class(prior: Any) -> None:
-    assert MeasuresConfig(target_prior=prior).target_prior == prior
+    assert DebiasingConfig(target_prior=prior).target_prior == prior
 
 
 def test_settings_go_into_one_flat_mapping_and_back_and_no_name_occurs_twice() -> None:
@@ -95,8 +95,8 @@ def test_a_pretrained_backbone_keeps_its_own_number_of_steps() -> None:
     ],
 )
 def test_rows_are_held_out_only_where_something_is_fitted_to_them(setting: dict[str, Any], holds_out: bool) -> None:
-    assert MeasuresConfig(**setting).holds_out is holds_out
+    assert DebiasingConfig(**setting).holds_out is holds_out
 
 
 def test_the_recommended_combination_can_be_set() -> None:
-    assert ClassifierConfig.from_flat(RECOMMENDED).measures != MeasuresConfig()
+    assert ClassifierConfig.from_flat(RECOMMENDED).measures != DebiasingConfig()

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from imbllm_autogluon.sentences import Clauses
+    from imbllm_autogluon.encoding import Clauses
 
 GUESS, CONTROL, NATURAL, IGNORED = "first guess", "class frequencies", "as they are", "ignored"
 
@@ -211,7 +211,7 @@ def test_a_class_too_small_to_hold_out_rows_keeps_its_share_after_calibration() 
 
 def test_matched_decisions_answer_with_the_wanted_shares_on_the_rows_they_were_fitted_to() -> None:
     X, y = mixed(600, rare_every=8)
-    for settings in ({}, {"calibration": "bias", "calibration_share": 0.5}):
+    for settings in ({}, {"calibration": "bias", "calibration_fraction": 0.5}):
         model = label_model(X, y, steps=60, decisions="matched", **settings)
         kept = model._kept(model.encoder.plain.encode_label(y))
         asked = X[kept] if settings else X
@@ -298,7 +298,7 @@ def test_a_fit_reports_its_seconds_and_the_rows_of_each_class() -> None:
 
 def test_time_that_runs_out_ends_the_training() -> None:
     X, y = mixed()
-    config = ClassifierConfig.from_flat({"layers": 1, "width": 16, "steps": 10**6, "warmup": "none"})
+    config = ClassifierConfig.from_flat({"layers": 1, "width": 16, "steps": 10**6, "pretrain": "none"})
     model = LabelModel(config, seed=0, threads=1).fit(X, y, time_limit=0.3)
     assert model.language_model.curves["label"].stopped_by == "time limit"
     assert model.seconds < 10
@@ -308,7 +308,7 @@ def test_held_out_rows_judge_with_the_shares_that_classes_have_among_the_learned
     learn: Callable[..., Training],
 ) -> None:
     X, y = mixed()
-    found = learn(X, y, oversampling_cap=1.0, held_out=0.2)
+    found = learn(X, y, oversampling_cap=1.0, validation_fraction=0.2)
     judging = found.options["held_out"]
     by_class = pd.Series(judging.weights).groupby(labels_of(found.model, judging)).sum()
     assert by_class["yes"] == pytest.approx(by_class["no"])
@@ -318,7 +318,7 @@ def test_held_out_rows_judge_with_the_shares_that_classes_have_among_the_learned
 def test_training_is_not_ended_by_rows_that_lack_a_class(learn: Callable[..., Training]) -> None:
     X, y = mixed()
     few = pd.concat([X[y == "no"], X[y == "yes"].head(10)]), pd.concat([y[y == "no"], y[y == "yes"].head(10)])
-    found = learn(*(part.reset_index(drop=True) for part in few), held_out=0.2)
+    found = learn(*(part.reset_index(drop=True) for part in few), validation_fraction=0.2)
     assert found.model.held_out > 0
     assert found.options["held_out"] is None
 

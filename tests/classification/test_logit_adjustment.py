@@ -21,11 +21,11 @@ from imbllm_autogluon.classification import logit_adjustment
 from imbllm_autogluon.classification.calibration import correct_prior
 from imbllm_autogluon.classification.logit_adjustment import (
     _METRICS,
-    redrawn_rows,
+    adjustment_factors,
+    bootstrap_rows,
+    choose_tau,
     redrawn_within_classes,
     resampled_scores,
-    tilt,
-    tilt_degree,
 )
 
 if TYPE_CHECKING:
@@ -46,34 +46,34 @@ def answers(n: int = 4000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_the_full_tilt_divides_by_the_shares() -> None:
-    factors = tilt(SHARES, 1.0)
+    factors = adjustment_factors(SHARES, 1.0)
     assert factors / factors[0] == pytest.approx(SHARES[0] / SHARES)
     assert np.log(factors).mean() == pytest.approx(0.0)
-    assert tilt(SHARES, 0.0) == pytest.approx(1.0)
+    assert adjustment_factors(SHARES, 0.0) == pytest.approx(1.0)
 
 
 def test_a_class_without_rows_is_not_raised_above_the_others() -> None:
-    factors = tilt(np.array([0.9, 0.1, 0.0]), 1.0)
+    factors = adjustment_factors(np.array([0.9, 0.1, 0.0]), 1.0)
     assert np.isfinite(factors).all()
     assert factors[2] == factors.min()
 
 
 def test_balanced_accuracy_asks_for_a_tilt_and_accuracy_for_none() -> None:
     probabilities, codes = answers()
-    assert tilt_degree(probabilities, codes, SHARES, accuracy, 0.0) == 0.0
-    assert tilt_degree(probabilities, codes, SHARES, balanced_accuracy, 0.5) >= 0.7
+    assert choose_tau(probabilities, codes, SHARES, accuracy, 0.0) == 0.0
+    assert choose_tau(probabilities, codes, SHARES, balanced_accuracy, 0.5) >= 0.7
 
 
 def test_macro_f1_asks_for_less_than_balanced_accuracy() -> None:
     probabilities, codes = answers()
-    macro = tilt_degree(probabilities, codes, SHARES, get_metric("f1_macro", "multiclass"), 0.5)
-    assert 0.0 < macro < tilt_degree(probabilities, codes, SHARES, balanced_accuracy, 0.5)
+    macro = choose_tau(probabilities, codes, SHARES, get_metric("f1_macro", "multiclass"), 0.5)
+    assert 0.0 < macro < choose_tau(probabilities, codes, SHARES, balanced_accuracy, 0.5)
 
 
 def test_decisions_of_the_chosen_degree_are_better_on_rows_that_did_not_choose() -> None:
-    degree = tilt_degree(*answers(), SHARES, balanced_accuracy, 0.5)
+    degree = choose_tau(*answers(), SHARES, balanced_accuracy, 0.5)
     probabilities, codes = answers(seed=1)
-    tilted = correct_prior(probabilities, tilt(SHARES, degree)).argmax(axis=1)
+    tilted = correct_prior(probabilities, adjustment_factors(SHARES, degree)).argmax(axis=1)
     plain = balanced_accuracy(codes, probabilities.argmax(axis=1))
     assert balanced_accuracy(codes, tilted) > plain + 0.1
 
@@ -81,7 +81,7 @@ def test_decisions_of_the_chosen_degree_are_better_on_rows_that_did_not_choose()
 @pytest.mark.parametrize("usual", [0.0, 0.5])
 def test_the_fewer_the_rows_the_nearer_the_degree_is_to_the_usual_one(usual: float) -> None:
     many, few = (
-        np.mean([abs(usual - tilt_degree(*answers(n, seed), SHARES, balanced_accuracy, usual)) for seed in range(6)])
+        np.mean([abs(usual - choose_tau(*answers(n, seed), SHARES, balanced_accuracy, usual)) for seed in range(6)])
         for n in (2000, 60)
     )
     assert few < many
@@ -89,22 +89,22 @@ def test_the_fewer_the_rows_the_nearer_the_degree_is_to_the_usual_one(usual: flo
 
 def test_without_rivals_the_usual_degree_stays() -> None:
     probabilities, codes = answers(100)
-    assert [tilt_degree(probabilities, codes, SHARES, lambda y, h: 0.5, usual) for usual in (0.0, 0.5)] == [0.0, 0.5]
+    assert [choose_tau(probabilities, codes, SHARES, lambda y, h: 0.5, usual) for usual in (0.0, 0.5)] == [0.0, 0.5]
 
 
 def test_a_usual_degree_that_is_clearly_wrong_is_left() -> None:
     probabilities, codes = answers(8000)
-    assert tilt_degree(probabilities, codes, SHARES, accuracy, 1.0) < 0.5
+    assert choose_tau(probabilities, codes, SHARES, accuracy, 1.0) < 0.5
 
 
 def test_redrawn_rows_keep_the_classes_and_are_the_same_each_time() -> None:
     codes = np.array([0] * 30 + [1] * 3)
-    drawn = redrawn_rows(codes, "test")
+    drawn = bootstrap_rows(codes, "test")
     assert drawn.share == 1.0
     assert all(np.bincount(codes[rows]).tolist() == [30, 3] for rows in drawn.samples)
-    again = redrawn_rows(codes, "test")
+    again = bootstrap_rows(codes, "test")
     assert all(np.array_equal(a, b) for a, b in zip(drawn.samples, again.samples, strict=True))
-    assert not np.array_equal(drawn.samples[0], redrawn_rows(codes, "other").samples[0])
+    assert not np.array_equal(drawn.samples[0], bootstrap_rows(codes, "other").samples[0])
 
 
 def test_samples_of_very_many_rows_are_smaller_and_the_error_is_that_of_all_rows(
@@ -113,9 +113,9 @@ def test_samples_of_very_many_rows_are_smaller_and_the_error_is_that_of_all_rows
     values = np.random.default_rng(0).normal(size=4000)
     codes = np.zeros(4000, dtype=np.int64)
     monkeypatch.setattr(logit_adjustment, "_N_SAMPLES", 400)
-    whole = redrawn_rows(codes, "test")
+    whole = bootstrap_rows(codes, "test")
     monkeypatch.setattr(logit_adjustment, "_MOST_ROWS", 500)
-    part = redrawn_rows(codes, "test")
+    part = bootstrap_rows(codes, "test")
     assert len(part.samples[0]) == 500
     errors = [drawn.error([values[rows].mean() for rows in drawn.samples]) for drawn in (whole, part)]
     assert errors == pytest.approx([values.std() / np.sqrt(4000)] * 2, rel=0.15)

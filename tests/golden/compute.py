@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 METHODS = ("imbllm", "great", "pred_llm", "smote_nc", "random", "smogn")
 SEEDS = (0, 1)
-QUICK: dict[str, Any] = {"warmup_steps": 12, "steps": 6, "batch_size": 8, "plausibility": 0.0}
+QUICK: dict[str, Any] = {"pretrain_steps": 12, "steps": 6, "batch_size": 8, "plausibility": 0.0}
 """The compact model as it is, but for few steps; rows it could not make plausible yet would be drawn for ever."""
 
 DIGITS = 5

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
+from imbllm_autogluon.rebalancing.rows import GENERATORS, ROWS_CACHE
 
 
 @pytest.fixture(autouse=True)
 def _empty_memory() -> None:
     GENERATORS.forget()
-    POOLS.forget()
+    ROWS_CACHE.forget()

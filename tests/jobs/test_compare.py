@@ -23,7 +23,7 @@ from imbllm_autogluon.jobs.compare import (
     model_kind,
     pair_ensembles,
 )
-from imbllm_autogluon.plugin.ensemble import fit_ensemble, tilt_of
+from imbllm_autogluon.plugin.ensemble import adjustment_of, fit_ensemble
 from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.regression.bins import TargetBins, shots
 from imbllm_autogluon.regression.metrics import geometric_mean_error
@@ -271,7 +271,7 @@ def test_without_a_test_table_out_of_fold_rows_are_scored() -> None:
     y, oof = outcome.job.train.labels[known], oof.loc[known[known].index]
     assert scores["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(y, oof.idxmax(axis=1)))
     assert scores["f1_macro"] == pytest.approx(metrics.f1_score(y, oof.idxmax(axis=1), average="macro"))
-    calibrated = oof / tilt_of(outcome.predictor, outcome.comparison.pair.whole)
+    calibrated = oof / adjustment_of(outcome.predictor, outcome.comparison.pair.whole)
     calibrated = calibrated.div(calibrated.sum(axis=1), axis=0)
     assert scores["log_loss"] == pytest.approx(metrics.log_loss(y, calibrated), abs=1e-5)
     area = metrics.roc_auc_score(y, calibrated, multi_class="ovo")

@@ -17,7 +17,7 @@ from imbllm_autogluon.plugin.ensemble import calibrated_probabilities
 from imbllm_autogluon.plugin.portfolio import RebalanceCallback
 from imbllm_autogluon.plugin.presets import presets
 from imbllm_autogluon.rebalancing.cache import cache_of
-from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
+from imbllm_autogluon.rebalancing.rows import GENERATORS, ROWS_CACHE
 from imbllm_autogluon.tables.labeled import LabeledTable
 from tests.jobs.fits import (
     binary_outcome,
@@ -230,7 +230,7 @@ def counted_trainings(*, killed_after: int | None = None) -> Iterator[list[int]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ImbLLM, "fit", counted)
         yield rows
-    for shelf in (GENERATORS, POOLS):
+    for shelf in (GENERATORS, ROWS_CACHE):
         shelf.forget()  # as in a new process
 
 

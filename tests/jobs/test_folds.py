@@ -13,7 +13,7 @@ from imbllm_autogluon.jobs import folds
 from imbllm_autogluon.jobs.folds import _bagged_rows, _record, child_reports, fold_records, written_rows
 from imbllm_autogluon.plugin.stage import plan_for
 from imbllm_autogluon.rebalancing import Fold
-from imbllm_autogluon.rebalancing.rows import POOLS
+from imbllm_autogluon.rebalancing.rows import ROWS_CACHE
 from tests.jobs.fits import (
     CITIES,
     binary_outcome,
@@ -45,7 +45,7 @@ def test_classes_of_few_rows_and_copies_are_noted_by_the_users_class_names() -> 
         entry("1", copies_dropped=3, implausible_dropped=2, implausible_kept=1),
         entry("0", "interpolation", 4, copies_kept=2),
         notes=("cut",),
-        set_aside={"id": "column 'id': an identifier."},
+        excluded={"id": "column 'id': an identifier."},
         stopped_by={"warm-up": "steps", "minority": "time limit"},
     )
     assert record["notes"] == [
@@ -182,10 +182,10 @@ def test_without_original_columns_real_and_written_rows_are_codes_alike(monkeypa
 def test_rows_that_are_no_longer_in_the_cache_are_none(tmp_path: Path) -> None:
     outcome = copy_of(binary_outcome(), tmp_path / "fit")
     assert written_rows(outcome.predictor) is not None
-    rows = Path(outcome.predictor.path) / "utils" / "imbllm" / POOLS.name
+    rows = Path(outcome.predictor.path) / "utils" / "imbllm" / ROWS_CACHE.name
     for entry in rows.glob("*/state.json"):
         entry.unlink()
-    POOLS.forget()
+    ROWS_CACHE.forget()
     assert written_rows(outcome.predictor) is None
 
 

@@ -19,7 +19,7 @@ from imbllm_autogluon.jobs.folds import written_rows
 from imbllm_autogluon.jobs.report import FitReport, _rows_facts, _study_records, report_again, report_fit
 from imbllm_autogluon.quality.reports import number
 from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
-from imbllm_autogluon.rebalancing.rows import POOLS
+from imbllm_autogluon.rebalancing.rows import ROWS_CACHE
 from imbllm_autogluon.search.studies import journal_storage
 from tests.jobs.fits import (
     HTML,
@@ -296,9 +296,9 @@ def test_the_page_is_made_again_as_it_was(make: Callable[[], FitOutcome], tmp_pa
 
 def test_measures_stay_when_the_rows_are_no_longer_in_the_cache(folder: Path) -> None:
     before = json.loads((folder / JSON).read_text(encoding="utf-8"))["rows"]
-    for entry in (folder / "utils" / "imbllm" / POOLS.name).glob("*/state.json"):
+    for entry in (folder / "utils" / "imbllm" / ROWS_CACHE.name).glob("*/state.json"):
         entry.unlink()
-    POOLS.forget()
+    ROWS_CACHE.forget()
     (folder / HTML).write_text("old")
     assert report_again(folder) == folder / HTML
     assert "Predicting label" in (folder / HTML).read_text(encoding="utf-8")

@@ -10,16 +10,16 @@ import pandas as pd
 import torch
 from transformers import BertConfig, BertForMaskedLM, DistilBertConfig, DistilBertForMaskedLM
 
+from imbllm_autogluon.encoding import Clauses, SchemaVocabulary, SentenceEncoding, TextVocabulary
 from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.language.config import LanguageConfig
-from imbllm_autogluon.sentences import Clauses, SchemaVocabulary, SentenceEncoding, TextVocabulary
 from imbllm_autogluon.tables import TableSchema
 from tests.language.pretrained import Architecture, Spaces, causal_model, tokenizer
 
 if TYPE_CHECKING:
+    from imbllm_autogluon.encoding import SentenceEncoding
+    from imbllm_autogluon.encoding.values import Numbers
     from imbllm_autogluon.language.model import TableLanguageModel
-    from imbllm_autogluon.sentences import SentenceEncoding
-    from imbllm_autogluon.sentences.values import Numbers
 
 Writing = Literal["bins", "digits", "text apart", "text joined", "bins, fused", "digits, fused"]
 """How a table is written: in tokens of its own, or as text by one of two tokenizers."""
@@ -32,7 +32,7 @@ FUSED: tuple[Writing, ...] = ("bins, fused", "digits, fused")
 LABEL = 5
 """Index of the label's clause."""
 
-TINY = LanguageConfig(layers=1, width=16, warmup_steps=3, steps=3, batch_size=8)
+TINY = LanguageConfig(layers=1, width=16, pretrain_steps=3, steps=3, batch_size=8)
 
 
 def table(n_rows: int = 60) -> pd.DataFrame:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from imbllm_autogluon.encoding.orders import ORDERS, Order
 from imbllm_autogluon.language.batches import _SORTED_BATCHES, Batches, _mixed_orders, fixed_sentences
-from imbllm_autogluon.sentences.orders import ORDERS, Order
 from tests.language.tables import clauses_of, table, vocabulary_of
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.sentences import Clauses, SentenceEncoding, Sentences
+    from imbllm_autogluon.encoding import Clauses, SentenceEncoding, Sentences
 
 FRAME = table(60)
 DIGITS = vocabulary_of(FRAME, "digits")

@@ -176,7 +176,7 @@ def test_a_broken_checkpoint_is_an_error_that_says_what_to_do(spoil: Any, messag
         whole_run(small, Checkpoint(tmp_path, "it", every=0.0), dropout=False, judged=False)
 
 
-CONFIG = dataclasses.replace(TINY, steps=6, warmup_steps=6, held_out=0.2)
+CONFIG = dataclasses.replace(TINY, steps=6, pretrain_steps=6, validation_fraction=0.2)
 
 
 def train(folder: Path | None, config: LanguageConfig = CONFIG, seed: int = 0, **options: Any) -> TableLanguageModel:
@@ -184,7 +184,7 @@ def train(folder: Path | None, config: LanguageConfig = CONFIG, seed: int = 0, *
     model = TableLanguageModel(SmallTable().vocabulary, config, seed)
     everyone = clauses_of(model.vocabulary, FRAME)
     rare, kept = everyone.take(np.arange(0, 60, 4)), everyone.take(np.arange(0, 20, 4))
-    model.train(rare, warmup=everyone, held_out=kept, checkpoint=folder, **options)
+    model.train(rare, pretrain=everyone, held_out=kept, checkpoint=folder, **options)
     return model
 
 
@@ -251,7 +251,7 @@ def test_the_steps_of_a_stage_that_was_done_before_are_told_at_once(tmp_path: Pa
 def test_a_pretrained_model_goes_on_where_only_some_weights_learn(
     tuning: str, pretrained_gpt2: Path, tmp_path: Path
 ) -> None:
-    settings = {"tuning": tuning, "steps": 8, "held_out": 0.2}
+    settings = {"tuning": tuning, "steps": 8, "validation_fraction": 0.2}
     whole = trained(pretrained_gpt2, **settings)
     model = model_over(pretrained_gpt2, **settings)
     rare = everyone(model).take(np.arange(0, 60, 4))
@@ -267,7 +267,7 @@ def test_a_pretrained_model_goes_on_where_only_some_weights_learn(
 def warmed(warm_start: Path | None, *, few: int = 15, **options: Any) -> TableLanguageModel:
     model = TableLanguageModel(vocabulary_of(FRAME), TINY, 0)
     rows = clauses_of(model.vocabulary, FRAME)
-    model.train(rows.take(np.arange(few)), warmup=rows, warm_start=warm_start, **options)
+    model.train(rows.take(np.arange(few)), pretrain=rows, warm_start=warm_start, **options)
     return model
 
 

@@ -106,7 +106,7 @@ def test_the_compact_backbone_needs_no_transformers() -> None:
     script = (
         "import sys, pandas as pd; from imbllm_autogluon.oversampling.imbllm import ImbLLM; "
         f"from imbllm_autogluon.oversampling.config import GeneratorConfig; rows = {rows}; "
-        "config = GeneratorConfig.from_flat({'steps': 1, 'warmup_steps': 1}); "
+        "config = GeneratorConfig.from_flat({'steps': 1, 'pretrain_steps': 1}); "
         "ImbLLM(config, random_state=0).fit(rows[['a']], rows['y'], {'yes': 3}).sample(); "
         "assert not {'transformers', 'torch._dynamo'} & set(sys.modules)"
     )

@@ -22,7 +22,7 @@ from imbllm_autogluon.language.config import OWN_DEFAULTS
         ("width", 40, r"width must be a multiple of 16; got 40"),
         ("numbers", "bin", r"numbers must be one of 'bins', 'digits', None; got 'bin' \(did you mean 'bins'\?\)"),
         ("order", "fix_x", r"order must be one of 'fix_y', 'permute_x', 'permute_xy', None; got 'fix_x'"),
-        ("warmup", True, r"warmup must be one of 'fold', 'none', None; got True"),
+        ("pretrain", True, r"pretrain must be one of 'fold', 'none', None; got True"),
         ("steps", "9", r"steps must be a whole number between 0 and 1000000; got '9'"),
         ("epochs", 0, r"epochs must be a number above 0.0 and at most 10000.0; got 0"),
         ("epochs", float("nan"), r"epochs must be a number above 0.0 and at most 10000.0; got nan"),
@@ -40,7 +40,7 @@ def test_a_value_out_of_range_is_refused_by_name_with_what_is_allowed(key: str, 
     "settings",
     [
         {},
-        {"width": 16, "steps": 0, "warmup_steps": 0},
+        {"width": 16, "steps": 0, "pretrain_steps": 0},
         {"time_limit": 0},
         {"backbone": "anything/at-all", "revision": "main", "tuning": "top_blocks", "top_blocks": 1000},
         {"backbone": "./a folder", "clauses": "text", "numbers": "digits", "micro_batch": 1},
@@ -90,8 +90,8 @@ def test_nothing_but_true_options_is_open_in_a_resolved_configuration() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"clauses": "text", "numbers": "digits", "tuning": "full", "warmup": "fold", "batch_size": 3},
-        {"learning_rate": 0.2, "held_out": 0.0, "generation_batch": 7},
+        {"clauses": "text", "numbers": "digits", "tuning": "full", "pretrain": "fold", "batch_size": 3},
+        {"learning_rate": 0.2, "validation_fraction": 0.0, "generation_batch": 7},
     ],
 )
 def test_what_is_set_stays(settings: dict[str, Any]) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from imbllm_autogluon.encoding import PADDING
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
-from imbllm_autogluon.sentences import PADDING
 from tests.language.tables import (
     FUSED,
     LABEL,
@@ -30,9 +30,9 @@ from tests.products import cases
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from imbllm_autogluon.encoding import SentenceEncoding
+    from imbllm_autogluon.encoding.values import Numbers
     from imbllm_autogluon.language.batches import Prompts
-    from imbllm_autogluon.sentences import SentenceEncoding
-    from imbllm_autogluon.sentences.values import Numbers
     from tests.language.pretrained import Architecture
 
 FRAME = table()
@@ -213,7 +213,7 @@ def test_tokens_without_a_choice_are_taken_without_asking_the_model() -> None:
     model: Any = CountingModel(random_model("gpt2", encoding))
     decoded = decode(model, encoding, prompts(clauses, [LABEL, 0, 2, 3, 4, 1], 5, [0, 4, 8]), 0)
     assert legal_rows(encoding, decoded)
-    # Units of the lattice are 0 and 1: one choice, then the forced end.
+    # Units of the grid are 0 and 1: one choice, then the forced end.
     assert len(model.shapes) == 2
 
 

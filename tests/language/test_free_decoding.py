@@ -11,18 +11,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imbllm_autogluon.encoding import PADDING, draw_orders
 from imbllm_autogluon.language import decoding
 from imbllm_autogluon.language.decoding import FreeDecoder
 from imbllm_autogluon.language.losses import SentenceLoss
-from imbllm_autogluon.sentences import PADDING, draw_orders
 from tests.language.tables import LABEL, WRITINGS, Writing, learnable, legal_rows, prompts, random_model, table, written
 from tests.products import cases
 from tests.uniform_backbone import UniformModel
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, IntArray
+    from imbllm_autogluon.encoding import Clauses, SentenceEncoding
     from imbllm_autogluon.language.batches import Prompts
-    from imbllm_autogluon.sentences import Clauses, SentenceEncoding
     from tests.language.pretrained import Architecture
 
 

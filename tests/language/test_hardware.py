@@ -25,7 +25,7 @@ from tests.language.trainers import SmallTable, everyone, expect_close, model_ov
 from tests.products import cases
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.sentences import Sentences
+    from imbllm_autogluon.encoding import Sentences
     from tests.language.pretrained import Architecture
 
 
@@ -198,8 +198,8 @@ SCRIPT = textwrap.dedent(
 
     backbone, folder, seed, checkpoint, settings = sys.argv[1:]
     config = GeneratorConfig.from_flat({
-        "backbone": backbone, "steps": 6, "warmup_steps": 4, "warmup": "fold", "held_out": 0.2, "batch_size": 9,
-        "layers": 1, "width": 16, "device": "cpu", **eval(settings),
+        "backbone": backbone, "steps": 6, "pretrain_steps": 4, "pretrain": "fold", "validation_fraction": 0.2,
+        "batch_size": 9, "layers": 1, "width": 16, "device": "cpu", **eval(settings),
     })
     generator = ImbLLM(config, random_state=None if seed == "None" else int(seed), threads=1)
     generator.fit(mixed(90), labels(60, 30), {"b": 20}, checkpoint=Path(checkpoint) if checkpoint else None)

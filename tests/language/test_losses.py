@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+from imbllm_autogluon.encoding import PADDING, AutomatonTables, Sentences, draw_orders
+from imbllm_autogluon.encoding.automata import one_of
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.losses import LabelLoss, LabelObjective, SentenceLoss, ValueLoss, _ColumnTokens
-from imbllm_autogluon.sentences import PADDING, AutomatonTables, Sentences, draw_orders
-from imbllm_autogluon.sentences.automata import one_of
 from tests.language.tables import FUSED, WRITINGS, Writing, random_model, table, written
 from tests.products import cases
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.sentences import SentenceEncoding
+    from imbllm_autogluon.encoding import SentenceEncoding
     from tests.language.pretrained import Architecture
 
 ARCHITECTURES: list[Architecture] = ["gpt2", "llama"]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from imbllm_autogluon.encoding import END, SentenceEncoding, Sentences, draw_orders
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.masked import (
@@ -17,7 +18,6 @@ from imbllm_autogluon.language.masked import (
     build_compact_masked,
     require_single_tokens,
 )
-from imbllm_autogluon.sentences import END, SentenceEncoding, Sentences, draw_orders
 from tests.language.tables import (
     ARCHITECTURES,
     LABEL,

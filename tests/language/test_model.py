@@ -14,11 +14,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from imbllm_autogluon.encoding.orders import ORDERS, Order
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.language.losses import LabelObjective
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.language.training import _FlatAdamW
-from imbllm_autogluon.sentences.orders import ORDERS, Order
 from tests.language import trainers
 from tests.language.tables import LABEL, TINY, clauses_of, completed, legal_rows, prompts, table, vocabulary_of
 from tests.products import cases
@@ -26,10 +26,10 @@ from tests.products import cases
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from imbllm_autogluon.encoding import Clauses
+    from imbllm_autogluon.encoding.values import Numbers
     from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.language.config import LanguageConfig
-    from imbllm_autogluon.sentences import Clauses
-    from imbllm_autogluon.sentences.values import Numbers
 
 FRAME = table()
 
@@ -49,7 +49,7 @@ def rows_of(model: TableLanguageModel) -> tuple[Clauses, Clauses]:
 def trained(config: LanguageConfig = TINY, seed: int = 0, **options: Any) -> TableLanguageModel:
     model = model_of(config, seed)
     rare, everyone = rows_of(model)
-    model.train(rare, warmup=everyone, **options)
+    model.train(rare, pretrain=everyone, **options)
     return model
 
 
@@ -67,7 +67,7 @@ def written(model: TableLanguageModel, seed: int = 0) -> list[Any]:
 
 @pytest.mark.parametrize(("numbers", "order", "steps"), cases(["bins", "digits"], ORDERS, [0, 2], together=1))
 def test_every_row_is_legal_at_any_stage_of_training(numbers: Numbers, order: Order, steps: int) -> None:
-    config = dataclasses.replace(TINY, numbers=numbers, order=order, steps=steps, warmup_steps=steps, temperature=5.0)
+    config = dataclasses.replace(TINY, numbers=numbers, order=order, steps=steps, pretrain_steps=steps, temperature=5.0)
     model = trained(config)
     found = completed(model, batches(model))
     assert [len(rows.tokens) for rows in found] == [20, 4]
@@ -112,10 +112,10 @@ def process_state() -> tuple[Any, ...]:
 
 def test_training_tells_how_each_stage_went() -> None:
     model = trained()
-    warmup, minority = model.curves["warm-up"], model.curves["minority"]
+    pretrain, minority = model.curves["warm-up"], model.curves["minority"]
     assert list(model.curves) == ["warm-up", "minority"]
-    assert [len(warmup.losses), len(minority.losses)] == [3, 3]
-    assert [warmup.stopped_by, minority.stopped_by] == ["steps", "steps"]
+    assert [len(pretrain.losses), len(minority.losses)] == [3, 3]
+    assert [pretrain.stopped_by, minority.stopped_by] == ["steps", "steps"]
     assert minority.tokens == 3 * 8 * 6
 
 
@@ -143,7 +143,7 @@ def test_progress_is_told_each_step_of_all_stages() -> None:
 
 @pytest.mark.parametrize("options", [{"time_limit": 0.0}, {}])
 def test_no_time_stops_every_stage_at_once_and_says_so(options: dict[str, float]) -> None:
-    long = dataclasses.replace(TINY, steps=10**6, warmup_steps=10**6, time_limit=None if options else 0.0)
+    long = dataclasses.replace(TINY, steps=10**6, pretrain_steps=10**6, time_limit=None if options else 0.0)
     model = trained(long, **options)
     assert [curve.losses for curve in model.curves.values()] == [(), ()]
     assert [curve.stopped_by for curve in model.curves.values()] == ["time limit", "time limit"]
@@ -222,7 +222,7 @@ def test_a_pickle_does_not_hold_the_weights_of_the_base_model(pretrained_gpt2: P
 def test_an_objective_makes_the_second_stage_learn_the_label() -> None:
     model = model_of(dataclasses.replace(TINY, order="permute_x", steps=4))
     rare, everyone = rows_of(model)
-    model.train(everyone, warmup=everyone, held_out=rare, objective=LabelObjective(feature_weight=0.0), stage="label")
+    model.train(everyone, pretrain=everyone, held_out=rare, objective=LabelObjective(feature_weight=0.0), stage="label")
     assert list(model.curves) == ["warm-up", "label"]
     assert model.curves["label"].tokens == 8 * len(model.curves["label"].losses)  # one for each sentence
     assert model.curves["label"].losses[0] == pytest.approx(np.log(2), rel=0.25)
@@ -230,7 +230,7 @@ def test_an_objective_makes_the_second_stage_learn_the_label() -> None:
 
 
 def test_weights_of_labels_change_what_is_learned() -> None:
-    config = dataclasses.replace(TINY, order="permute_x", warmup="none", steps=10, learning_rate=1e-2)
+    config = dataclasses.replace(TINY, order="permute_x", pretrain="none", steps=10, learning_rate=1e-2)
     answers = []
     for rare_weight in (0.05, 20.0):
         model = model_of(config)

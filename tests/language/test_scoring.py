@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from imbllm_autogluon.encoding import PADDING, draw_orders
+from imbllm_autogluon.encoding.values import padded
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.language.decoding import ConstrainedDecoder
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.language.scoring import log_likelihoods, score_values
-from imbllm_autogluon.sentences import PADDING, draw_orders
-from imbllm_autogluon.sentences.values import padded
 from tests.language.tables import (
     FUSED,
     LABEL,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
-    from imbllm_autogluon.sentences import SentenceEncoding
+    from imbllm_autogluon.encoding import SentenceEncoding
     from tests.language.pretrained import Architecture
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertForMaskedLM
 
+from imbllm_autogluon.encoding import TextColumn, TextVocabulary, draw_orders
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.backbones import find_backbone
 from imbllm_autogluon.language.batches import Prompts
@@ -26,7 +27,6 @@ from imbllm_autogluon.language.table_backbone import (
     _trim_vocabulary,
     build_table_backbone,
 )
-from imbllm_autogluon.sentences import TextColumn, TextVocabulary, draw_orders
 from tests.language.pretrained import SPACES_OF, Architecture, causal_model, save_pretrained, tokenizer
 from tests.language.tables import LABEL, clauses_of, table, text_vocabulary_of, vocabulary_of
 from tests.products import cases
@@ -192,7 +192,7 @@ def test_a_label_that_only_the_text_tells_is_learned_and_a_stored_model_reads_te
     frame = pd.DataFrame({"visits": rng.integers(0, 9, 120), "bought": np.where(rare, "yes", "no")})
     vocabulary = replace(vocabulary_of(frame), texts=(TextColumn.fit("note", notes),))
     labels, cells = vocabulary.schema.encode_label(frame["bought"]), vocabulary.schema.encode(frame)
-    config = LanguageConfig(layers=1, width=32, warmup_steps=0, steps=60, batch_size=32, order="permute_x")
+    config = LanguageConfig(layers=1, width=32, pretrain_steps=0, steps=60, batch_size=32, order="permute_x")
     model = TableLanguageModel(vocabulary, config, 0)
     clauses = model.encoding.encode(cells, labels, [notes])
     model.train(clauses)

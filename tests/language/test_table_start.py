@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from imbllm_autogluon.encoding import Clauses, SentenceEncoding, draw_orders
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.config import LanguageConfig
@@ -21,7 +22,6 @@ from imbllm_autogluon.language.table_start import (
     start_from_other_tables,
     start_from_rows,
 )
-from imbllm_autogluon.sentences import Clauses, SentenceEncoding, draw_orders
 from tests.language.tables import clauses_of, random_model, table, vocabulary_of
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def test_a_start_changes_the_embeddings_of_values_alone_and_follows_from_the_see
     assert {int(token) for token in torch.nonzero(found[0].abs().sum(dim=1))[:, 0]} <= values
 
 
-UNTRAINED = LanguageConfig(pretrained=True, warmup_steps=0, steps=0)
+UNTRAINED = LanguageConfig(pretrained=True, pretrain_steps=0, steps=0)
 
 
 def started(rows: pd.DataFrame, config: LanguageConfig = UNTRAINED) -> TableLanguageModel:
@@ -137,7 +137,7 @@ def started(rows: pd.DataFrame, config: LanguageConfig = UNTRAINED) -> TableLang
     vocabulary = vocabulary_of(rows, config.numbers or "bins", max_bins=16)
     model = TableLanguageModel(vocabulary, config, seed=0)
     clauses = clauses_of(vocabulary, rows)
-    model.train(clauses, warmup=clauses)
+    model.train(clauses, pretrain=clauses)
     return model
 
 
@@ -176,7 +176,7 @@ def test_blocks_and_matrices_are_the_shipped_ones_and_learn_on(monkeypatch: pyte
 
     monkeypatch.setattr("imbllm_autogluon.language.model.settle", keep)
     for steps in (0, 2):
-        started(frame(), LanguageConfig(pretrained=True, warmup_steps=steps, steps=0))
+        started(frame(), LanguageConfig(pretrained=True, pretrain_steps=steps, steps=0))
     weights = shipped_weights()
     assert len([name for name in weights if name.startswith("transformer.h.")]) == 2 * 12
     assert {name for name in weights if name.endswith("matrix")} == {"transformer.wte.matrix", "lm_head.matrix"}
@@ -200,7 +200,7 @@ def test_settling_changes_no_probability() -> None:
 
 
 def test_training_that_was_stopped_goes_on_from_its_matrices(tmp_path: Path) -> None:
-    config = LanguageConfig(pretrained=True, warmup_steps=4, steps=4)
+    config = LanguageConfig(pretrained=True, pretrain_steps=4, steps=4)
     vocabulary = vocabulary_of(frame(), max_bins=16)
     clauses = clauses_of(vocabulary, frame())
 
@@ -213,11 +213,11 @@ def test_training_that_was_stopped_goes_on_from_its_matrices(tmp_path: Path) -> 
             raise StoppedError
 
     whole, parts = (TableLanguageModel(vocabulary, config, seed=0) for _ in range(2))
-    whole.train(clauses, warmup=clauses)
+    whole.train(clauses, pretrain=clauses)
     with pytest.raises(StoppedError):
-        parts.train(clauses, warmup=clauses, warm_start=tmp_path / "warm", progress=stop_at_six)
+        parts.train(clauses, pretrain=clauses, warm_start=tmp_path / "warm", progress=stop_at_six)
     parts = TableLanguageModel(vocabulary, config, seed=0)
-    parts.train(clauses, warmup=clauses, warm_start=tmp_path / "warm")
+    parts.train(clauses, pretrain=clauses, warm_start=tmp_path / "warm")
     assert nats(parts, frame(1)) == pytest.approx(nats(whole, frame(1)), rel=1e-6)
 
 
@@ -248,8 +248,8 @@ def test_another_shape_is_refused(other: dict[str, object]) -> None:
 
 def test_it_is_the_start_of_every_compact_model_that_has_its_shape() -> None:
     seen, scratch = LanguageConfig().resolved(), LanguageConfig(pretrained=False).resolved()
-    assert (seen.pretrained, seen.warmup_steps, seen.learning_rate) == (True, 150, 6e-3)
-    assert (scratch.pretrained, scratch.warmup_steps, scratch.learning_rate) == (False, 300, 3e-3)
+    assert (seen.pretrained, seen.pretrain_steps, seen.learning_rate) == (True, 150, 6e-3)
+    assert (scratch.pretrained, scratch.pretrain_steps, scratch.learning_rate) == (False, 300, 3e-3)
     others = {"width": 32}, {"layers": 1}, {"constrained": False}, {"backbone": "compact_masked"}, {"numbers": "digits"}
     for other in others:
         found = LanguageConfig(**other).resolved()  # type: ignore[arg-type]

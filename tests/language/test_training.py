@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 import torch
 
+from imbllm_autogluon.encoding import END
 from imbllm_autogluon.language import training
 from imbllm_autogluon.language.batches import Batches
 from imbllm_autogluon.language.checkpoints import TrainingCurve
 from imbllm_autogluon.language.losses import LabelLoss, LabelObjective, ValueLoss
 from imbllm_autogluon.language.training import _EVALUATIONS, Stage, _FlatAdamW, _LargeAdamW, _optimizer_of
-from imbllm_autogluon.sentences import END
 from tests.language.tables import clauses_of, learnable, random_model, vocabulary_of
 from tests.language.trainers import CPU, Hungry, SmallTable, expect_close, same_weights, tiny_model, weights_of
 from tests.products import cases
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.sentences import SentenceEncoding, Sentences
-    from imbllm_autogluon.sentences.values import Numbers
+    from imbllm_autogluon.encoding import SentenceEncoding, Sentences
+    from imbllm_autogluon.encoding.values import Numbers
 
 
 def loss_by_hand(model: Any, encoding: SentenceEncoding, sentences: Sentences) -> tuple[float, int]:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from imbllm_autogluon.encoding import TextVocabulary
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.language.batches import fixed_sentences
 from imbllm_autogluon.language.config import LanguageConfig
@@ -19,7 +20,6 @@ from imbllm_autogluon.language.losses import _hidden_states
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.language.pretrained import quiet_transformers
 from imbllm_autogluon.language.table_backbone import Tuning
-from imbllm_autogluon.sentences import TextVocabulary
 from tests.language.pretrained import save_pretrained
 from tests.language.trainers import WAYS, everyone, learned, model_over, same_weights, trained, weights_of, written
 from tests.products import cases

@@ -18,8 +18,8 @@ from imbllm_autogluon.language.writing import RowWriter
 from tests.language.tables import LABEL, legal_rows, prompts, random_model, table, written
 
 if TYPE_CHECKING:
+    from imbllm_autogluon.encoding import SentenceEncoding
     from imbllm_autogluon.language.batches import Prompts
-    from imbllm_autogluon.sentences import SentenceEncoding
 
 ENCODING, CLAUSES = written(table(), "text apart")
 CONFIG = LanguageConfig(

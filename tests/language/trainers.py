@@ -20,8 +20,8 @@ from tests.products import cases
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imbllm_autogluon.sentences import Clauses, SentenceEncoding, Sentences
-    from imbllm_autogluon.sentences.values import Numbers
+    from imbllm_autogluon.encoding import Clauses, SentenceEncoding, Sentences
+    from imbllm_autogluon.encoding.values import Numbers
 
 FRAME = table()
 CPU = torch.device("cpu")
@@ -139,7 +139,7 @@ def trained(backbone: Path | str, *, seed: int = 0, **settings: Any) -> TableLan
 @functools.cache
 def learned(backbone: Path, tuning: str, clauses: str) -> TableLanguageModel:
     """A trained model with held-out rows, made once; not to be changed."""
-    return trained(backbone, tuning=tuning, clauses=clauses, held_out=0.2)
+    return trained(backbone, tuning=tuning, clauses=clauses, validation_fraction=0.2)
 
 
 def written(model: TableLanguageModel, rows: int = 12) -> list[Any]:

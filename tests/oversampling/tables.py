@@ -9,13 +9,13 @@ import pandas as pd
 
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
-from imbllm_autogluon.tables import Cells, TableSchema
+from imbllm_autogluon.tables import EncodedTable, TableSchema
 
 if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
     from imbllm_autogluon.tables import Kind
 
-QUICK: dict[str, Any] = {"layers": 1, "width": 16, "warmup_steps": 2, "steps": 2, "plausibility": 0.0}
+QUICK: dict[str, Any] = {"layers": 1, "width": 16, "pretrain_steps": 2, "steps": 2, "plausibility": 0.0}
 """Two steps teach nothing that a judge would let pass."""
 
 
@@ -23,7 +23,7 @@ def quick(**settings: Any) -> GeneratorConfig:
     return GeneratorConfig.from_flat({**QUICK, **settings})
 
 
-def read(frame: pd.DataFrame, kinds: dict[Any, Kind] | None = None) -> tuple[TableSchema, Cells]:
+def read(frame: pd.DataFrame, kinds: dict[Any, Kind] | None = None) -> tuple[TableSchema, EncodedTable]:
     """Schema and cells of a table of features."""
     schema = TableSchema.from_frame(frame, kinds=kinds)
     return schema, schema.encode(frame)
@@ -58,15 +58,15 @@ def fitted(X: pd.DataFrame, y: pd.Series[Any], counts: dict[Any, int], seed: int
 
 
 def expect_legal(generator: LanguageGenerator, rows: pd.DataFrame, X: pd.DataFrame) -> None:
-    """Dtypes are the table's, numbers are on the lattice, categories known, gaps only where the table has some."""
+    """Dtypes are the table's, numbers are on the grid, categories known, gaps only where the table has some."""
     assert rows.dtypes.to_dict() == X.dtypes.to_dict()
     assert list(rows.columns) == list(X.columns)
     cells = generator.schema.encode(rows)
     for j, column in enumerate(generator.schema.columns):
         known = cells.values[j][~cells.missing[:, j]]
         assert column.has_missing or not cells.missing[:, j].any()
-        if column.lattice is not None:
+        if column.grid is not None:
             seen = X[column.name].dropna()
             assert rows[column.name].dropna().between(seen.min(), seen.max()).all()
-            near = column.lattice.snap(known)
+            near = column.grid.snap(known)
             assert (np.isin(rows[column.name].dropna(), seen) | (near == known)).all()

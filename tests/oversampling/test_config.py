@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imbllm_autogluon.classification.config import MeasuresConfig
+from imbllm_autogluon.classification.config import DebiasingConfig
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.oversampling import ConditioningConfig, GeneratorConfig, InterpolationConfig, QueryConfig
@@ -16,16 +16,16 @@ def test_no_setting_occurs_in_two_parts() -> None:
     keys = GeneratorConfig.flat_keys()
     assert len(set(keys)) == len(keys)
     parts = (
-        InterpolationConfig, ConditioningConfig, QueryConfig, FilterConfig, MeasuresConfig,
+        InterpolationConfig, ConditioningConfig, QueryConfig, FilterConfig, DebiasingConfig,
         LanguageConfig,
     )  # fmt: skip
     assert set(keys) == {key for part in parts for key in part.flat_keys()}
 
 
 def test_flat_settings_land_in_their_part_and_come_back() -> None:
-    settings = {"interpolation": "adaptive", "condition_pairs": 3, "temperature": 1.5, "neighbours": 7}
+    settings = {"interpolation": "adaptive", "condition_pairs": 3, "temperature": 1.5, "k_neighbors": 7}
     config = GeneratorConfig.from_flat(settings)
-    assert config.interpolation == InterpolationConfig(interpolation="adaptive", neighbours=7)
+    assert config.interpolation == InterpolationConfig(interpolation="adaptive", k_neighbors=7)
     assert config.conditioning == ConditioningConfig(condition_pairs=3)
     assert config.language == LanguageConfig(temperature=1.5)
     assert config.flat() == {**GeneratorConfig().flat(), **settings}
@@ -50,7 +50,7 @@ def test_numpy_numbers_are_accepted_and_made_plain() -> None:
         ({"interpolation_ratio": 10.5}, r"interpolation_ratio must be a number between 0\.0 and 10\.0; got 10\.5"),
         ({"categories": "drop"}, r"categories must be one of 'keep', 'neighbour', 'vote'; got 'drop'"),
         ({"interpolated_clauses": "none"}, r"interpolated_clauses must be one of 'all', 'continuous'; got 'none'"),
-        ({"neighbours": 0}, r"neighbours must be a whole number between 1 and 1000; got 0"),
+        ({"k_neighbors": 0}, r"k_neighbors must be a whole number between 1 and 1000; got 0"),
         ({"answer": "first"}, r"answer must be one of 'sampled', 'highest'; got 'first'"),
         ({"candidates_per_row": 0.5}, r"candidates_per_row must be a number between 1\.0 and 10000\.0; got 0\.5"),
         ({"weighting": "inverted"}, r"weighting must be one of .*did you mean 'inverse'"),

@@ -29,22 +29,22 @@ from imbllm_autogluon.oversampling.interpolation import MixedSpace
 from imbllm_autogluon.oversampling.pred_llm import PredLLMGenerator
 from imbllm_autogluon.regression.bins import TargetBins
 from imbllm_autogluon.regression.target_imbllm import TargetImbLLM
-from imbllm_autogluon.tables import Cells
+from imbllm_autogluon.tables import EncodedTable
 from tests.oversampling.tables import labels, mixed, quick, read
 
 METHODS = [ImbLLM, GReaT, PredLLMGenerator]
 
 
-def numbers(values: object, missing: object = None) -> Cells:
+def numbers(values: object, missing: object = None) -> EncodedTable:
     column = np.asarray(values, dtype=np.float64)
     gone = np.zeros(len(column), dtype=bool) if missing is None else np.asarray(missing)
-    return Cells((np.where(gone, 0.0, column),), gone[:, None])
+    return EncodedTable((np.where(gone, 0.0, column),), gone[:, None])
 
 
-def ints(*columns: list[int], missing: list[list[bool]] | None = None) -> Cells:
+def ints(*columns: list[int], missing: list[list[bool]] | None = None) -> EncodedTable:
     values = tuple(np.array(column) for column in columns)
     mask = np.array(missing) if missing else np.zeros((len(columns[0]), len(columns)), dtype=bool)
-    return Cells(values, mask)
+    return EncodedTable(values, mask)
 
 
 @settings(max_examples=30, deadline=None)
@@ -80,8 +80,8 @@ def test_no_rows_have_no_copies() -> None:
 
 
 def test_negative_zero_equals_zero() -> None:
-    known = KnownRows.from_cells(Cells((np.array([0.0]),), np.zeros((1, 1), dtype=bool)))
-    assert known.rejects(Cells((np.array([-0.0]),), np.zeros((1, 1), dtype=bool))).all()
+    known = KnownRows.from_cells(EncodedTable((np.array([0.0]),), np.zeros((1, 1), dtype=bool)))
+    assert known.rejects(EncodedTable((np.array([-0.0]),), np.zeros((1, 1), dtype=bool))).all()
 
 
 def test_stored_hashes_mean_the_same_in_another_process() -> None:
@@ -100,7 +100,7 @@ def test_stored_hashes_mean_the_same_in_another_process() -> None:
 def test_copies_are_written_again_until_there_are_none() -> None:
     asked, counts = [], Counter[str]()
 
-    def write(n: int, attempt: int) -> Cells:
+    def write(n: int, attempt: int) -> EncodedTable:
         asked.append((n, attempt))
         return ints([100 * attempt + i for i in range(n)])
 
@@ -303,7 +303,7 @@ def test_implausible_rows_are_written_again_and_counted() -> None:
 class Scaled(PlausibilityFilter):
     """Thinks a row as plausible as its number is large."""
 
-    def scores(self, rows: Cells) -> npt.NDArray[np.float64]:
+    def scores(self, rows: EncodedTable) -> npt.NDArray[np.float64]:
         return rows.values[0] / 100.0
 
 

@@ -62,7 +62,7 @@ def noted(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[Any]:
         {"column_order_share": 1.0, "temperature": 50.0},
         {"constrained": False},
         {"backbone": "compact_masked"},
-        {"warmup_steps": 0, "steps": 0},
+        {"pretrain_steps": 0, "steps": 0},
     ],
 )
 def test_every_class_gets_its_exact_count_of_legal_rows(settings: dict[str, Any]) -> None:
@@ -80,7 +80,7 @@ def test_it_learns_every_row_with_its_own_label_whatever_classes_are_asked_for(m
     expected = model.encoding.encode(generator.schema.encode(X), generator.schema.encode_label(Y))
     np.testing.assert_array_equal(clauses.tokens, expected.tokens)
     assert clauses.present.all()
-    assert options["warmup"] is None
+    assert options["pretrain"] is None
 
 
 def test_nothing_is_interpolated(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,10 +107,10 @@ def test_prompts_give_the_label_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("settings", "steps"),
     [
-        ({"warmup_steps": 3, "steps": 2}, 5),
-        ({"warmup_steps": 0, "steps": 2}, 2),
-        ({"warmup_steps": 3, "steps": 2, "warmup": "none"}, 5),
-        ({"warmup_steps": 3, "epochs": 2.0, "batch_size": 10}, 16),
+        ({"pretrain_steps": 3, "steps": 2}, 5),
+        ({"pretrain_steps": 0, "steps": 2}, 2),
+        ({"pretrain_steps": 3, "steps": 2, "pretrain": "none"}, 5),
+        ({"pretrain_steps": 3, "epochs": 2.0, "batch_size": 10}, 16),
     ],
 )
 def test_the_one_stage_is_as_long_as_both_of_imbllm_or_counts_its_epochs(
@@ -123,7 +123,7 @@ def test_the_one_stage_is_as_long_as_both_of_imbllm_or_counts_its_epochs(
 @pytest.mark.parametrize(("make", "order", "share"), [(GReaT, "permute_xy", 0.0), (PredLLMGenerator, "permute_x", 0.5)])
 def test_each_method_has_its_own_order_of_clauses(make: type[LanguageGenerator], order: str, share: float) -> None:
     language = make.learner_class(quick(), 0, None).language(9)
-    assert (language.chosen_order, language.column_order_share, language.warmup) == (order, share, "none")
+    assert (language.chosen_order, language.column_order_share, language.pretrain) == (order, share, "none")
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_clauses_are_learned_in_any_order_unless_the_user_names_one(settings: di
 
 def test_rows_of_every_large_class_judge_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = noted(monkeypatch, TableLanguageModel, "train")
-    generator = fitted({"c": 5}, held_out=0.25)
+    generator = fitted({"c": 5}, validation_fraction=0.25)
     ((_, clauses), options) = calls[0]
     assert len(options["held_out"].tokens) == 15 + 10 + 5
     assert len(clauses.tokens) == 120 - 30
@@ -148,7 +148,7 @@ def test_rows_of_every_large_class_judge_the_model(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_loaded_generator_is_of_the_same_method_and_writes_the_same_rows(tmp_path: Path) -> None:
-    generator = fitted(X=X.assign(id=[f"id {i}" for i in range(120)]), held_out=0.2)
+    generator = fitted(X=X.assign(id=[f"id {i}" for i in range(120)]), validation_fraction=0.2)
     save_generator(generator, tmp_path)
     loaded = load_generator(tmp_path)
     assert type(loaded) is GReaT
@@ -168,7 +168,7 @@ def test_classes_told_apart_by_a_column_stay_apart() -> None:
     rng = np.random.default_rng(0)
     y = pd.Series(rng.permutation(np.repeat(["a", "b"], [150, 50])))
     frame = pd.DataFrame({"city": np.where(y == "a", "Oslo", "Narvik"), "noise": rng.integers(0, 500, 200)})
-    generator = fitted({"a": 60, "b": 60}, X=frame, y=y, steps=150, warmup_steps=0, learning_rate=1e-2)
+    generator = fitted({"a": 60, "b": 60}, X=frame, y=y, steps=150, pretrain_steps=0, learning_rate=1e-2)
     rows, written = generator.sample()
     assert ((rows["city"] == "Oslo") == (written == "a")).mean() > 0.9
 

@@ -36,8 +36,8 @@ def digest(table: pd.DataFrame | pd.Series[Any]) -> str:
     [
         {},
         {"numbers": "digits"},
-        {"steps": 0, "warmup_steps": 0},
-        {"warmup": "none", "order": "permute_xy", "conditioning": "y"},
+        {"steps": 0, "pretrain_steps": 0},
+        {"pretrain": "none", "order": "permute_xy", "conditioning": "y"},
         {"condition_pairs": 100, "interpolation": "adaptive", "categories": "vote"},
         {"interpolation_ratio": 0.0, "temperature": 100.0, "order": "permute_x"},
         {"interpolated_clauses": "continuous", "numbers": "digits", "interpolation_ratio": 0.5},
@@ -102,7 +102,7 @@ def test_classes_are_drawn_independently_of_each_other() -> None:
 @pytest.mark.real_backbone
 def test_the_report_adds_up() -> None:
     X, y = mixed(92), labels(60, 18, 12, 2)
-    settings = {"steps": 4, "warmup_steps": 3, "batch_size": 16, "interpolation_ratio": 0.5}
+    settings = {"steps": 4, "pretrain_steps": 3, "batch_size": 16, "interpolation_ratio": 0.5}
     generator = fitted(X, y, {"b": 42, "c": 48, "d": 6}, **settings)
     report = generator.report
     assert [(entry.label, entry.rows, entry.interpolated) for entry in report.classes] == [
@@ -126,7 +126,7 @@ def test_the_report_adds_up() -> None:
 
 
 def test_a_time_limit_stops_training_but_not_the_rows() -> None:
-    config = quick(steps=10**6, warmup_steps=10**6)
+    config = quick(steps=10**6, pretrain_steps=10**6)
     generator = ImbLLM(config, random_state=0).fit(mixed(60), labels(45, 15), {"b": 30}, time_limit=0.0)
     assert generator.report.stopped_by == {"warm-up": "time limit", "minority": "time limit"}
     assert generator.report.losses == {"warm-up": (), "minority": ()}
@@ -136,7 +136,7 @@ def test_a_time_limit_stops_training_but_not_the_rows() -> None:
 def test_interpolated_rows_are_written_with_label_and_numbers_alone_where_asked() -> None:
     X, y = mixed(60), labels(45, 15)
     everything, continuous = (
-        fitted(X, y, {"b": 15}, interpolated_clauses=form, warmup="none", steps=16, batch_size=30)
+        fitted(X, y, {"b": 15}, interpolated_clauses=form, pretrain="none", steps=16, batch_size=30)
         for form in ("all", "continuous")
     )
     # 15 real rows of 7 clauses, and 15 interpolated ones: without city and member they have 5. Batches hold rows of
@@ -147,7 +147,7 @@ def test_interpolated_rows_are_written_with_label_and_numbers_alone_where_asked(
 
 def test_a_table_without_numbers_ignores_the_continuous_form() -> None:
     X = mixed(60)[["city", "member"]]
-    settings = {"interpolated_clauses": "continuous", "warmup": "none", "steps": 1, "batch_size": 30}
+    settings = {"interpolated_clauses": "continuous", "pretrain": "none", "steps": 1, "batch_size": 30}
     generator = fitted(X, labels(45, 15), {"b": 15}, **settings)
     assert generator.report.training_tokens == 30 * 3
 
@@ -262,6 +262,6 @@ def test_training_learns_what_tells_the_classes_apart() -> None:
     rare = np.arange(200) % 5 == 0
     X = pd.DataFrame({"x": rng.normal(size=200) + 6 * rare, "c": np.where(rare, "r", rng.choice(["s", "t"], 200))})
     y = pd.Series(np.where(rare, "b", "a"))
-    rows, _ = fitted(X, y, {"b": 200}, warmup_steps=60, steps=60, learning_rate=1e-2).sample()
+    rows, _ = fitted(X, y, {"b": 200}, pretrain_steps=60, steps=60, learning_rate=1e-2).sample()
     assert (rows["c"] == "r").mean() > 0.95
     assert rows["x"].mean() == pytest.approx(6, abs=0.5)

@@ -124,7 +124,7 @@ def test_columns_that_nothing_writes_are_copied_from_the_nearest_real_row_of_the
     generator = fitted(X, y, {"b": 30})
     rows, _ = generator.sample()
     real = X[y == "b"].reset_index(drop=True)
-    assert set(generator.report.set_aside) == {"id", "note"}
+    assert set(generator.report.excluded) == {"id", "note"}
     cells, own = generator.schema.encode(rows), generator.schema.encode(real)
     nearest = MixedSpace.fit(generator.schema, own).nearest(cells, own, 1)[0][:, 0]
     assert rows["id"].tolist() == real["id"].iloc[nearest].tolist()

@@ -51,7 +51,7 @@ def keys(cells: Any) -> set[Any]:
 def test_held_out_rows_are_neither_learned_nor_interpolated(monkeypatch: pytest.MonkeyPatch) -> None:
     interpolations = recorded(monkeypatch, imbllm, "interpolate")
     trainings = recorded(monkeypatch, TableLanguageModel, "train")
-    generator = fitted(X, Y, COUNTS, held_out=0.25)
+    generator = fitted(X, Y, COUNTS, validation_fraction=0.25)
     classes = {generator.schema.label.categories[code]: rows for code, rows in generator._table.classes.items()}
     assert {label: rows.held_out for label, rows in classes.items()} == {"b": 10, "c": 5}
     for (_, learned, *_), _ in interpolations:
@@ -62,13 +62,13 @@ def test_held_out_rows_are_neither_learned_nor_interpolated(monkeypatch: pytest.
     sentences = {tuple(row.ravel().tolist()) for row in options["held_out"].tokens}
     assert len(options["held_out"].tokens) == 15
     assert len(clauses.tokens) == 60 - 15 + 60
-    assert len(options["warmup"].tokens) == 120 - 15
-    for learned in (clauses, options["warmup"]):
+    assert len(options["pretrain"].tokens) == 120 - 15
+    for learned in (clauses, options["pretrain"]):
         assert not sentences & {tuple(row.ravel().tolist()) for row in learned.tokens}
 
 
 def test_the_report_tells_who_was_held_out_and_the_loss_of_these_rows() -> None:
-    generator = fitted(X, Y, COUNTS, held_out=0.25, steps=12)
+    generator = fitted(X, Y, COUNTS, validation_fraction=0.25, steps=12)
     report = generator.report
     assert {entry.label: entry.held_out for entry in report.classes} == {"b": 10, "c": 5}
     assert {entry.label: entry.rows for entry in report.classes} == {"b": 40, "c": 20}
@@ -83,7 +83,7 @@ def test_the_report_tells_who_was_held_out_and_the_loss_of_these_rows() -> None:
 
 def test_held_out_rows_still_count_as_copies_and_give_values_to_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
     pools = recorded(monkeypatch, prompts, "PromptPool")
-    generator = fitted(X, Y, {"b": 30}, held_out=0.5)
+    generator = fitted(X, Y, {"b": 30}, validation_fraction=0.5)
     rows, _ = generator.sample()
     ((_, clauses, n_real, _), _) = pools[0]
     assert (n_real, len(clauses.tokens)) == (40, 70)
@@ -92,7 +92,7 @@ def test_held_out_rows_still_count_as_copies_and_give_values_to_prompts(monkeypa
 
 
 def test_classes_too_small_to_spare_rows_learn_from_all() -> None:
-    report = fitted(mixed(79), labels(60, 19), {"b": 20}, held_out=0.5).report
+    report = fitted(mixed(79), labels(60, 19), {"b": 20}, validation_fraction=0.5).report
     assert report.classes[0].held_out == 0
     assert report.held_out_losses == {}
 
@@ -107,7 +107,7 @@ def test_epochs_count_the_passes_over_real_and_interpolated_rows(epochs: float, 
 
 def test_copied_columns_follow_their_rows_where_some_are_held_out() -> None:
     named = X.assign(id=[f"id {i}" for i in range(120)])
-    generator = fitted(named, Y, {"b": 5}, held_out=0.25)
+    generator = fitted(named, Y, {"b": 5}, validation_fraction=0.25)
     rows = next(iter(generator._table.classes.values()))
     real = generator.schema.decode(rows.real, rows.copied)
     known = named.set_index("id")
@@ -117,7 +117,7 @@ def test_copied_columns_follow_their_rows_where_some_are_held_out() -> None:
 
 @pytest.mark.parametrize("steps", [0, 3])
 def test_free_decoding_reports_what_was_not_legal_and_still_gives_exact_counts(steps: int) -> None:
-    generator = fitted(X, Y, COUNTS, constrained=False, steps=steps, warmup_steps=steps)
+    generator = fitted(X, Y, COUNTS, constrained=False, steps=steps, pretrain_steps=steps)
     rows, new_labels = generator.sample()
     assert new_labels.value_counts().to_dict() == COUNTS
     expect_legal(generator, rows, X)
@@ -130,7 +130,7 @@ def test_free_decoding_reports_what_was_not_legal_and_still_gives_exact_counts(s
 def test_a_trained_model_writes_legal_rows_freely() -> None:
     frame = pd.DataFrame({"p": np.arange(200) % 4 == 0, "q": np.arange(200) % 3})
     generator = fitted(
-        frame, labels(150, 50), {"b": 60}, constrained=False, steps=80, warmup_steps=80, learning_rate=1e-2
+        frame, labels(150, 50), {"b": 60}, constrained=False, steps=80, pretrain_steps=80, learning_rate=1e-2
     )
     generator.sample()
     share = generator.report.classes[0].illegal_share
@@ -167,7 +167,7 @@ def test_a_pretrained_backbone_oversamples_and_survives_storage(
 
 
 def test_an_interrupted_fit_goes_on_to_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = fitted(X, Y, COUNTS, held_out=0.2, steps=8).sample()[0]
+    expected = fitted(X, Y, COUNTS, validation_fraction=0.2, steps=8).sample()[0]
     monkeypatch.setattr("imbllm_autogluon.language.model.Checkpoint", functools.partial(Checkpoint, every=0.0))
     store = Checkpoint.store
 
@@ -188,7 +188,7 @@ def test_an_interrupted_fit_goes_on_to_the_same_rows(tmp_path: Path, monkeypatch
 
 
 def fit(folder: Path) -> ImbLLM:
-    return ImbLLM(quick(held_out=0.2, steps=8), random_state=0).fit(X, Y, COUNTS, checkpoint=folder)
+    return ImbLLM(quick(validation_fraction=0.2, steps=8), random_state=0).fit(X, Y, COUNTS, checkpoint=folder)
 
 
 def test_the_language_model_can_be_had_where_there_is_one() -> None:
@@ -201,5 +201,5 @@ def test_the_language_model_can_be_had_where_there_is_one() -> None:
 @pytest.mark.parametrize(("n_rare", "expected"), [(8, 20), (40, 40), (200, 150)])
 def test_rare_rows_are_learned_in_as_many_steps_as_there_are_real_ones(n_rare: int, expected: int) -> None:
     X, y = mixed(300), labels(300 - n_rare, n_rare)
-    generator = fitted(X, y, {"b": 50}, steps=None, warmup_steps=1)
+    generator = fitted(X, y, {"b": 50}, steps=None, pretrain_steps=1)
     assert len(generator.language_model.curves["minority"].losses) == expected

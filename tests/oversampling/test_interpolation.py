@@ -1,4 +1,4 @@
-"""Interpolated rows lie between real ones, on the lattice, inside their mode where asked."""
+"""Interpolated rows lie between real ones, on the grid, inside their mode where asked."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from imbllm_autogluon.oversampling.interpolation import Interpolated, interpolat
 from tests.oversampling.tables import mixed, read
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.tables import Cells, TableSchema
+    from imbllm_autogluon.tables import EncodedTable, TableSchema
 
 CATEGORIES = ["keep", "neighbour", "vote"]
 
 
 def run(
     frame: pd.DataFrame, n_rows: int, *, parents: int | None = None, **settings: Any
-) -> tuple[TableSchema, Cells, Interpolated]:
+) -> tuple[TableSchema, EncodedTable, Interpolated]:
     """Interpolate between the first `parents` rows; the others only tell the schema what is legal."""
     schema, cells = read(frame, {name: "categorical" for name in frame if name == "who"})
     cells = cells.take(np.arange(len(frame))[:parents])
@@ -47,22 +47,22 @@ def test_values_stay_on_the_lattice_and_in_range_and_missing_parents_stay_missin
     frame = mixed(60, seed)
     schema, everyone = read(frame)
     cells = everyone.take(np.arange(n_parents))
-    config = InterpolationConfig(interpolation=kind, categories=categories, neighbours=k)
+    config = InterpolationConfig(interpolation=kind, categories=categories, k_neighbors=k)
     made = interpolate(schema, cells, n_rows, config, np.random.default_rng(seed)).cells
     assert made.n_rows == n_rows
     for j, column in enumerate(schema.columns):
         known, seen = made.values[j][~made.missing[:, j]], cells.values[j][~cells.missing[:, j]]
         assert made.values[j].dtype == cells.values[j].dtype
         assert (made.values[j][made.missing[:, j]] == 0).all()
-        if column.lattice is None:
+        if column.grid is None:
             assert set(known.tolist()) <= set(seen.tolist())
             continue
-        on_lattice = column.lattice.snap(known) == known
+        on_lattice = column.grid.snap(known) == known
         assert (on_lattice | np.isin(known, seen)).all()
         if n_rows % n_parents == 0:
             assert made.missing[:, j].sum() == cells.missing[:, j].sum() * (n_rows // n_parents)
         if len(known):
-            margin = 10.0**-column.lattice.decimals
+            margin = 10.0**-column.grid.decimals
             assert seen.min() - margin <= known.min()
             assert known.max() <= seen.max() + margin
 
@@ -88,7 +88,7 @@ def test_a_row_lies_on_the_straight_line_from_its_parent_to_its_neighbour() -> N
 
 def test_a_missing_partner_leaves_the_value_of_the_parent() -> None:
     frame = pd.DataFrame({"x": [1.25, None, 7.5], "who": ["a", "b", "c"]})
-    schema, _, made = run(frame, 60, neighbours=2)
+    schema, _, made = run(frame, 60, k_neighbors=2)
     rows = schema.decode(made.cells)
     assert rows.loc[rows["who"] == "b", "x"].isna().all()
     assert rows.loc[rows["who"] != "b", "x"].notna().all()
@@ -127,7 +127,7 @@ def test_parents_are_used_equally_often(n_rows: int, kind: str) -> None:
 
 def test_kept_categories_are_the_parents() -> None:
     frame = pd.DataFrame({"x": [0, 100, 1000, 1100], "who": list("aabb")})
-    schema, _, made = run(frame, 400, neighbours=3, categories="keep")
+    schema, _, made = run(frame, 400, k_neighbors=3, categories="keep")
     rows = schema.decode(made.cells)
     assert rows["who"].value_counts().to_dict() == {"a": 200, "b": 200}
     assert (rows.loc[rows["who"] == "a", "x"] > 500).any()
@@ -145,23 +145,23 @@ def test_categories_of_the_neighbour_come_the_likelier_the_nearer_the_row_is_to_
 
 def test_the_vote_gives_the_majority_of_the_neighbours_whatever_the_parent_has() -> None:
     frame = pd.DataFrame({"x": [0, 1, 2, 3, 4], "who": ["a", "b", "b", "b", "b"]})
-    schema, _, made = run(frame, 50, neighbours=4, categories="vote")
+    schema, _, made = run(frame, 50, k_neighbors=4, categories="vote")
     assert set(schema.decode(made.cells)["who"]) == {"b"}
 
 
 def test_a_tied_vote_goes_to_the_nearest_neighbour() -> None:
     frame = pd.DataFrame({"x": [0, 1, 10], "who": ["a", "b", "c"]})
     schema, cells = read(frame, {"who": "categorical"})
-    config = InterpolationConfig(neighbours=2, categories="vote")
+    config = InterpolationConfig(k_neighbors=2, categories="vote")
     made = interpolate(schema, cells, 3, config, np.random.default_rng(0))
-    # The neighbours of a, b and c, nearest first, are b c, a c and b a; every vote is tied.
+    # The neighbors of a, b and c, nearest first, are b c, a c and b a; every vote is tied.
     assert sorted(schema.decode(made.cells)["who"]) == ["a", "b", "b"]
 
 
 def test_missing_can_be_voted_for_or_taken_from_the_neighbour() -> None:
     frame = pd.DataFrame({"x": [0, 1, 2, 3], "who": ["a", None, None, None]})
     for categories in ("vote", "neighbour"):
-        schema, _, made = run(frame, 80, neighbours=3, categories=categories)
+        schema, _, made = run(frame, 80, k_neighbors=3, categories=categories)
         missing = schema.decode(made.cells)["who"].isna()
         assert missing.all() if categories == "vote" else 0.4 < missing.mean() < 1
 
@@ -172,7 +172,7 @@ def test_missing_can_be_voted_for_or_taken_from_the_neighbour() -> None:
 def test_classes_of_few_rows_work_with_any_k(n_parents: int, kind: str, categories: str) -> None:
     frame = mixed(n_parents + 20, 4)
     schema, everyone = read(frame)
-    config = InterpolationConfig(interpolation=kind, categories=categories, neighbours=1000)  # type: ignore[arg-type]
+    config = InterpolationConfig(interpolation=kind, categories=categories, k_neighbors=1000)  # type: ignore[arg-type]
     parents = everyone.take(np.arange(n_parents))
     assert interpolate(schema, parents, 9, config, np.random.default_rng(0)).cells.n_rows == 9
 
@@ -191,7 +191,7 @@ def modes(*sizes: int) -> pd.DataFrame:
 def test_adaptive_does_not_cross_the_gap_between_far_modes_and_linear_does(sizes: tuple[int, ...], k: int) -> None:
     crossing = {}
     for kind in ("linear", "adaptive"):
-        schema, _, made = run(modes(*sizes), 600, neighbours=k, interpolation=kind)
+        schema, _, made = run(modes(*sizes), 600, k_neighbors=k, interpolation=kind)
         places = schema.decode(made.cells)["x"] % GAP
         crossing[kind] = places.between(5, GAP - 5).mean()
     assert crossing["adaptive"] == 0
@@ -200,34 +200,34 @@ def test_adaptive_does_not_cross_the_gap_between_far_modes_and_linear_does(sizes
 
 @pytest.mark.parametrize(("sizes", "k"), [((12, 12), 16), ((6, 6), 11)])
 def test_the_low_density_share_shows_who_crosses_the_gap(sizes: tuple[int, ...], k: int) -> None:
-    share = {kind: run(modes(*sizes), 600, neighbours=k, interpolation=kind)[2] for kind in ("linear", "adaptive")}
+    share = {kind: run(modes(*sizes), 600, k_neighbors=k, interpolation=kind)[2] for kind in ("linear", "adaptive")}
     assert share["linear"].low_density_share > 0.08
     assert share["adaptive"].low_density_share < 0.02
 
 
 def test_adaptive_still_moves_inside_a_mode() -> None:
     frame = modes(12, 12)
-    schema, _, made = run(frame, 600, neighbours=16, interpolation="adaptive")
+    schema, _, made = run(frame, 600, k_neighbors=16, interpolation="adaptive")
     assert (~schema.decode(made.cells)["x"].round(4).isin(frame["x"].round(4))).mean() > 0.8
 
 
 def test_repeated_rows_do_not_keep_adaptive_from_moving() -> None:
     frame = pd.DataFrame({"x": [0, 0, 10, 10, 20, 21]})
-    schema, _, made = run(frame, 120, neighbours=5, interpolation="adaptive")
+    schema, _, made = run(frame, 120, k_neighbors=5, interpolation="adaptive")
     assert len(set(schema.decode(made.cells)["x"])) > 10
 
 
 def test_a_row_without_mutual_neighbour_is_repeated_by_adaptive() -> None:
     frame = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0, 900.0], "who": list("abcdz")})
-    schema, _, made = run(frame, 50, neighbours=2, interpolation="adaptive")
+    schema, _, made = run(frame, 50, k_neighbors=2, interpolation="adaptive")
     rows = schema.decode(made.cells)
     assert set(rows.loc[rows["who"] == "z", "x"]) == {900.0}
 
 
 def test_adaptive_wants_neighbours_that_are_mutual() -> None:
-    """1.4 lies within the usual distance of the dense rows beside it, but is no neighbour of theirs."""
+    """1.4 lies within the usual distance of the dense rows beside it, but is no neighbor of theirs."""
     frame = pd.DataFrame({"x": [0.0, 0.1, 0.2, 1.4, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0], "who": list("abcZdefghi")})
-    schema, _, made = run(frame, 100, neighbours=2, interpolation="adaptive")
+    schema, _, made = run(frame, 100, k_neighbors=2, interpolation="adaptive")
     rows = schema.decode(made.cells)
     assert set(rows.loc[rows["who"] == "Z", "x"]) == {1.4}
 
@@ -269,5 +269,5 @@ def test_the_same_seed_gives_the_same_rows_and_the_parents_are_not_changed() -> 
 def test_copies_of_repeated_rows_are_not_in_low_density() -> None:
     """Rounding leaves a little distance between equal rows, another one in each block of distances."""
     numbers = np.random.default_rng(0).normal(5, 1, (40, 6)).round(3)
-    _, _, made = run(pd.DataFrame(np.concatenate([numbers, numbers])), 400, neighbours=1)
+    _, _, made = run(pd.DataFrame(np.concatenate([numbers, numbers])), 400, k_neighbors=1)
     assert made.low_density_share == 0

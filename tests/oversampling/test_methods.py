@@ -88,7 +88,7 @@ def test_a_loaded_generator_writes_the_same_rows(settings: dict[str, Any], tmp_p
 def test_copied_columns_come_back_exactly(dtype: str, tmp_path: Path) -> None:
     X = pd.DataFrame({"x": mixed(N)["score"], 7: IDENTIFIERS[dtype]})
     generator = fitted(X)
-    assert list(generator.report.set_aside) == ["7"]
+    assert list(generator.report.excluded) == ["7"]
     rows, expected = reloaded(generator, tmp_path).sample()[0], generator.sample()[0]
     pd.testing.assert_frame_equal(rows, expected)
     assert rows[7].map(type).tolist() == expected[7].map(type).tolist()

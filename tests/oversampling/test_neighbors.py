@@ -16,10 +16,10 @@ from imbllm_autogluon.oversampling.interpolation import MixedSpace
 from tests.oversampling.tables import mixed, read
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.tables import Cells, TableSchema
+    from imbllm_autogluon.tables import EncodedTable, TableSchema
 
 
-def brute_force(schema: TableSchema, fitted: Cells, a: Cells, i: int, b: Cells, j: int) -> float:
+def brute_force(schema: TableSchema, fitted: EncodedTable, a: EncodedTable, i: int, b: EncodedTable, j: int) -> float:
     """Distance of row i of a and row j of b: standardised numbers, 1 for each differing category or missing number."""
     total = 0.0
     for c, column in enumerate(schema.columns):
@@ -28,9 +28,9 @@ def brute_force(schema: TableSchema, fitted: Cells, a: Cells, i: int, b: Cells, 
             total += gone[0] != gone[1] or (not any(gone) and a.values[c][i] != b.values[c][j])
             continue
         seen = fitted.values[c][~fitted.missing[:, c]].astype(float)
-        assert column.lattice is not None
-        width = float(column.lattice.maximum - column.lattice.minimum)
-        middle = float(column.lattice.minimum) + width / 2
+        assert column.grid is not None
+        width = float(column.grid.maximum - column.grid.minimum)
+        middle = float(column.grid.minimum) + width / 2
         mean, spread = (seen.mean(), seen.std() or width) if len(seen) else (middle, width)
         places = [
             0.0 if lost else (float(cells.values[c][row]) - mean) / spread
@@ -40,7 +40,7 @@ def brute_force(schema: TableSchema, fitted: Cells, a: Cells, i: int, b: Cells, 
     return math.sqrt(total)
 
 
-def matrix(space: MixedSpace, queries: Cells, rows: Cells) -> Any:
+def matrix(space: MixedSpace, queries: EncodedTable, rows: EncodedTable) -> Any:
     return np.concatenate([distances for _, distances in space.distances(queries, rows)])
 
 

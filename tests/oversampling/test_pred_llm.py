@@ -32,7 +32,7 @@ from imbllm_autogluon.oversampling.pred_llm import (
     _Candidates,
     _CandidateWriter,
 )
-from imbllm_autogluon.tables import Cells
+from imbllm_autogluon.tables import EncodedTable
 from tests.oversampling.tables import expect_legal, labels, mixed, quick
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ def entries(generator: PredLLMGenerator) -> dict[str, ClassReport]:
         {"weighting": "inverse", "beta": 0.9, "order": "permute_xy", "epochs": 1.0},
         {"focal_gamma": 2.0, "oversampling_cap": 1.5, "instruction": True, "suppression": True},
         {"first_stage": "logistic", "suppression": True, "target_prior": "uniform"},
-        {"target_prior": {"a": 0.2, "b": 0.3, "c": 0.5}, "calibration": "bias", "held_out": 0.2},
+        {"target_prior": {"a": 0.2, "b": 0.3, "c": 0.5}, "calibration": "bias", "validation_fraction": 0.2},
         {"target_prior": "training", "calibration": "temperature", "decisions": "matched", "answer": "highest"},
-        {"first_stage": "boosting", "steps": 0, "warmup_steps": 0},
+        {"first_stage": "boosting", "steps": 0, "pretrain_steps": 0},
         {"constrained": False},
     ],
 )
@@ -279,7 +279,13 @@ def test_what_cannot_answer_for_the_class_is_refused_before_any_training(
     "settings",
     [
         {},
-        {"first_stage": "boosting", "suppression": True, "instruction": True, "start": "class", "held_out": 0.2},
+        {
+            "first_stage": "boosting",
+            "suppression": True,
+            "instruction": True,
+            "start": "class",
+            "validation_fraction": 0.2,
+        },
         {
             "target_prior": {"a": 0.2, "b": 0.3, "c": 0.5},
             "calibration": "temperature",
@@ -358,7 +364,7 @@ def generator() -> PredLLMGenerator:
 
 
 def candidates(
-    generator: PredLLMGenerator, n: int, seed: int = 0, start: Cells | None = None, **settings: Any
+    generator: PredLLMGenerator, n: int, seed: int = 0, start: EncodedTable | None = None, **settings: Any
 ) -> _Candidates:
     """Written with the first values, and the known rows, of `start`; None: with all real rows."""
     table = generator._table
@@ -462,7 +468,7 @@ def asked(
     rows = np.arange(first, first + len(answers))
     table = np.full((len(answers), k), 0.5 / (k - 1))
     table[np.arange(len(answers)), answers] = 0.5
-    cells = Cells((rows.astype(float),), np.zeros((len(answers), 1), dtype=bool))
+    cells = EncodedTable((rows.astype(float),), np.zeros((len(answers), 1), dtype=bool))
     found = table if probabilities is None else np.array(probabilities)
     return _Candidates(cells, found, np.array(answers, dtype=np.int64))
 
@@ -557,7 +563,7 @@ def test_counts_are_exact_and_no_row_is_used_twice(wanted: dict[int, int], limit
 class EvenNumbers:
     """Refuses rows of even numbers."""
 
-    def rejects(self, rows: Cells) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def rejects(self, rows: EncodedTable) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         return rows.values[0] % 2 == 0
 
 

@@ -11,20 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imbllm_autogluon.encoding import Clauses
 from imbllm_autogluon.oversampling.config import ConditioningConfig
 from imbllm_autogluon.oversampling.prompts import _SMALLEST_BATCH, PromptPool, _PromptBatch
-from imbllm_autogluon.sentences import Clauses
 from tests.oversampling.tables import mixed, read
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.tables import Cells
+    from imbllm_autogluon.tables import EncodedTable
 
 SCHEMA, CELLS = read(mixed(30))
 N_FEATURES = len(SCHEMA.columns)
 N_REAL = 10
 
 
-def pool_of(cells: Cells = CELLS, n_features: int = N_FEATURES) -> PromptPool:
+def pool_of(cells: EncodedTable = CELLS, n_features: int = N_FEATURES) -> PromptPool:
     """Rows whose tokens tell row and clause: 100 * row + clause."""
     tokens = 100 * np.arange(cells.n_rows)[:, None, None] + np.arange(n_features + 1)[None, :, None]
     columns = tuple(SCHEMA.columns[j % N_FEATURES] for j in range(n_features))

@@ -13,7 +13,7 @@ REPORT = OversamplingReport(
         ClassReport("asked", 30, "language model", requested=9, made=9, candidates=40, by_rank=2),
         ClassReport("rare", 40, "language model", requested=8, made=8, held_out=4, written_freely=8, illegal=2),
     ),
-    set_aside={"id": "nearly every cell is different"},
+    excluded={"id": "nearly every cell is different"},
     parameters=123,
     losses={"warm-up": (2.0, 1.5), "minority": (1.0,)},
     stopped_by={"warm-up": "steps", "minority": "time limit"},

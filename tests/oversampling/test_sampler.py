@@ -20,7 +20,7 @@ from imbllm_autogluon.errors import TableError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import GENERATORS
 
-QUICK: dict[str, Any] = {"warmup_steps": 1, "steps": 1, "random_state": 0, "plausibility": 0.0}
+QUICK: dict[str, Any] = {"pretrain_steps": 1, "steps": 1, "random_state": 0, "plausibility": 0.0}
 """No row is refused as implausible: those of an untrained model all would be."""
 
 Table = tuple[pd.DataFrame, "pd.Series[str]"]
@@ -168,7 +168,7 @@ def test_a_clone_has_the_same_parameters_and_set_params_changes_one() -> None:
         ("threads", 0),
         ("temperature", 0.0),
         ("temperature", "0.7"),
-        ("neighbours", 0),
+        ("k_neighbors", 0),
         ("weighting", "inverted"),
         ("target_prior", {"no": 0.5}),
         ("candidates_per_row", 0.5),

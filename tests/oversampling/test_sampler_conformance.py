@@ -11,7 +11,7 @@ from imblearn.utils.estimator_checks import parametrize_with_checks
 from imbllm_autogluon import ImbLLMOverSampler
 from imbllm_autogluon.oversampling.methods import GENERATORS
 
-QUICK: dict[str, Any] = {"warmup_steps": 1, "steps": 1, "random_state": 0}
+QUICK: dict[str, Any] = {"pretrain_steps": 1, "steps": 1, "random_state": 0}
 
 
 @pytest.mark.usefixtures("uniform_backbone")

@@ -14,7 +14,7 @@ from tests.plugin.tables import imbalanced_table
 if TYPE_CHECKING:
     from pathlib import Path
 
-QUICK = {"warmup_steps": 2, "steps": 2, "layers": 1, "width": 16}
+QUICK = {"pretrain_steps": 2, "steps": 2, "layers": 1, "width": 16}
 """Settings of a model that learns next to nothing in next to no time."""
 
 NAME = "ImbLLMClassifier"

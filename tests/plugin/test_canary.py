@@ -31,7 +31,7 @@ FAMILIES = {
 
 CLOSE_ROWS = {
     **QUICK,
-    "imbllm.warmup": "none",
+    "imbllm.pretrain": "none",
     "imbllm.interpolation_ratio": 0,
     "imbllm.condition_pairs": 7,
 }

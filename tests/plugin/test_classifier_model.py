@@ -15,7 +15,7 @@ from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
 from imbllm_autogluon.classification import ClassifierConfig, LanguageModelClassifier
-from imbllm_autogluon.classification.config import RECOMMENDED, MeasuresConfig
+from imbllm_autogluon.classification.config import RECOMMENDED, DebiasingConfig
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin import classifier_model
 from imbllm_autogluon.plugin.classifier_model import _SEARCHED_MEASURES, ClassifierModel
@@ -137,7 +137,7 @@ def test_it_answers_as_the_classifier_of_scikit_learn_does_on_the_original_table
 
 
 def test_it_learns(tmp_path: Path) -> None:
-    predictor = fit(tmp_path / "p", imbalanced_table(400, rare=0.2, signal=4.0), {"warmup_steps": 60, "steps": 60})
+    predictor = fit(tmp_path / "p", imbalanced_table(400, rare=0.2, signal=4.0), {"pretrain_steps": 60, "steps": 60})
     new = imbalanced_table(200, rare=0.2, seed=5, signal=4.0)
     assert roc_auc_score(new["paid"] == "yes", predictor.predict_proba(new)["yes"]) > 0.8
 
@@ -145,7 +145,7 @@ def test_it_learns(tmp_path: Path) -> None:
 def test_with_permuted_labels_it_does_not_beat_chance_out_of_fold(tmp_path: Path) -> None:
     table = imbalanced_table(400, rare=0.25)
     table["paid"] = np.random.default_rng(0).permutation(table["paid"])
-    settings = {"warmup_steps": 40, "steps": 40, "first_stage": "logistic"}
+    settings = {"pretrain_steps": 40, "steps": 40, "first_stage": "logistic"}
     predictor = fit(tmp_path / "p", table, settings, num_bag_folds=3)
     area = roc_auc_score(table["paid"] == "yes", predictor.predict_proba_oof(BAG)["yes"])
     assert area == pytest.approx(0.5, abs=0.12)
@@ -206,7 +206,7 @@ def test_probabilities_belong_to_their_classes_whatever_the_labels_are(label: li
     rng = np.random.default_rng(0)
     place = rng.integers(0, len(label), 160)
     table = pd.DataFrame({"x": place + rng.normal(0, 0.05, 160), "paid": [label[i] for i in place]})
-    predictor = fit(tmp_path, table, {"warmup_steps": 40, "steps": 60}, eval_metric="log_loss")
+    predictor = fit(tmp_path, table, {"pretrain_steps": 40, "steps": 60}, eval_metric="log_loss")
     predicted = predictor.predict(table, model=NAME)
     assert (predicted == table["paid"]).mean() > 0.9
     assert set(children(predictor)[0].model.schema.label.categories) == set(label)
@@ -267,7 +267,7 @@ def test_a_time_limit_that_is_too_short_is_told_to_autogluon(
     # A fast machine does the usual number of steps in a twentieth of a second.
     monkeypatch.setattr(classifier_model, "_LEAST_LABEL_STEPS", 10_000)
     X, y = codes(150, 2)
-    model = alone(tmp_path, "binary", "roc_auc", warmup_steps=500, steps=20_000)
+    model = alone(tmp_path, "binary", "roc_auc", pretrain_steps=500, steps=20_000)
     with pytest.raises(TimeLimitExceeded):
         model.fit(X=X, y=y, time_limit=limit, num_cpus=1, num_gpus=0)
     assert not model.is_fit()
@@ -275,7 +275,7 @@ def test_a_time_limit_that_is_too_short_is_told_to_autogluon(
 
 def test_training_stops_at_its_share_of_the_time_limit(tmp_path: Path) -> None:
     X, y = codes(150, 2)
-    model = alone(tmp_path, "binary", "roc_auc", warmup_steps=20, steps=10**6)
+    model = alone(tmp_path, "binary", "roc_auc", pretrain_steps=20, steps=10**6)
     model.fit(X=X, y=y, time_limit=4.0, num_cpus=1, num_gpus=0)
     assert model.imbllm_report["stopped_by"]["label"] == "time limit"
     assert model.imbllm_report["seconds"] < 4.0
@@ -359,13 +359,13 @@ def test_every_trial_of_a_search_is_a_model_of_the_fit(searcher: str, folds: int
 def test_left_to_itself_a_search_tries_the_default_settings_first(tmp_path: Path) -> None:
     search = {"num_trials": 1, "searcher": "imbllm_optuna", "scheduler": "local"}
     own = {"steps": 2, "layers": 1, "width": 16}
-    usual = {**vars(MeasuresConfig()), **RECOMMENDED}
+    usual = {**vars(DebiasingConfig()), **RECOMMENDED}
     fit(tmp_path / "p", imbalanced_table(100), own, hyperparameter_tune_kwargs=search, fit_weighted_ensemble=False)
     (trial,) = study_trials(tmp_path / "p", NAME)
     assert trial.params == {"learning_rate": 3e-3, **{name: usual[name] for name in _SEARCHED_MEASURES}}
 
 
-SOME = {"warmup_steps": 40, "steps": 40}
+SOME = {"pretrain_steps": 40, "steps": 40}
 
 
 def texts_of(model: ClassifierModel) -> list[str]:
@@ -424,7 +424,7 @@ def test_a_twin_writes_rows_of_a_table_with_raw_texts(tmp_path: Path) -> None:
     predictor = fit(tmp_path / "p", with_notes(), hyperparameters={"IMBLLM_CLF": QUICK, "LR_IMB": quick})
     twin = predictor._trainer.load_model("LinearModelImb")
     assert twin.imbllm_report["added"]
-    assert twin.imbllm_report["oversampling"]["raw_view"] is True
+    assert twin.imbllm_report["oversampling"]["original_features"] is True
     assert isinstance(predictor.predict(with_notes(), model="LinearModelImb"), pd.Series)
 
 

@@ -16,8 +16,14 @@ from sklearn.metrics import balanced_accuracy_score, log_loss
 
 from imbllm_autogluon import calibrated_probabilities, fit_ensemble
 from imbllm_autogluon.classification.calibration import correct_prior
-from imbllm_autogluon.classification.logit_adjustment import redrawn_rows
-from imbllm_autogluon.plugin.ensemble import AUX_KWARGS, SkilledSelection, TwinAwareEnsembleModel, _log_losses, tilt_of
+from imbllm_autogluon.classification.logit_adjustment import bootstrap_rows
+from imbllm_autogluon.plugin.ensemble import (
+    AUX_KWARGS,
+    RegularizedEnsembleSelection,
+    TwinAwareEnsembleModel,
+    _log_losses,
+    adjustment_of,
+)
 from tests.plugin.tables import imbalanced_table
 
 if TYPE_CHECKING:
@@ -48,9 +54,9 @@ def multiclass_answers(n: int = 900, noise: tuple[float, ...] = (1.0, 1.2), seed
     return made, codes
 
 
-def selection(metric: str, problem_type: str = "binary", **options: Any) -> SkilledSelection:
+def selection(metric: str, problem_type: str = "binary", **options: Any) -> RegularizedEnsembleSelection:
     scorer = get_metric(metric, problem_type)
-    return SkilledSelection(ensemble_size=25, problem_type=problem_type, metric=scorer, **options)
+    return RegularizedEnsembleSelection(ensemble_size=25, problem_type=problem_type, metric=scorer, **options)
 
 
 def autogluons(metric: str, problem_type: str = "binary") -> EnsembleSelection:
@@ -136,20 +142,20 @@ def test_without_the_tilt_probabilities_of_unseen_rows_are_calibrated() -> None:
     balanced = predictions[0] / np.array([0.8, 0.15, 0.05])
     balanced /= balanced.sum(axis=1, keepdims=True)
     ours = selection("balanced_accuracy", "multiclass").fit([balanced], codes)
-    assert ours.tilt_ is not None
+    assert ours.adjustment_ is not None
     (other, _), truth = multiclass_answers(seed=1)
     unseen = other / np.array([0.8, 0.15, 0.05])
     unseen /= unseen.sum(axis=1, keepdims=True)
     answered = ours.predict_proba([unseen])
     assert answered.sum(axis=1) == pytest.approx(1.0)
-    calibrated = correct_prior(answered, 1.0 / ours.tilt_)
+    calibrated = correct_prior(answered, 1.0 / ours.adjustment_)
     assert log_loss(truth, calibrated) < 1.05 * log_loss(truth, other) < log_loss(truth, unseen)
 
 
 def test_a_metric_of_probabilities_is_not_tilted() -> None:
     predictions, codes = multiclass_answers()
     ours = selection("roc_auc_ovo_macro", "multiclass").fit(predictions, codes)
-    assert ours.tilt_ is None
+    assert ours.adjustment_ is None
     assert ours.factors_ == []
 
 
@@ -183,7 +189,7 @@ def test_weights_of_rows_are_heard() -> None:
 def test_gains_on_samples_are_differences_of_what_is_minimised(metric: str, problem_type: str, answers: Any) -> None:
     predictions, codes = answers()
     chosen = selection(metric, problem_type).fit(predictions, codes)
-    samples = redrawn_rows(codes, "test").samples[:3]
+    samples = bootstrap_rows(codes, "test").samples[:3]
     found = chosen._gains_of_decisions(*predictions, codes, samples)
     better, worse = (
         [chosen._calculate_regret(codes[rows], own[rows], chosen.metric) for rows in samples] for own in predictions
@@ -247,7 +253,7 @@ def test_calibrated_probabilities_are_better_and_name_every_class(multiclass: Ta
 
 def test_a_model_without_a_tilt_answers_as_it_is(multiclass: TabularPredictor) -> None:
     name = "LinearModel_BAG_L1"
-    assert tilt_of(multiclass, name) is None
+    assert adjustment_of(multiclass, name) is None
     answers = multiclass.predict_proba(league(), model=name)
     pd.testing.assert_frame_equal(calibrated_probabilities(multiclass, league(), name), answers)
 
@@ -255,7 +261,7 @@ def test_a_model_without_a_tilt_answers_as_it_is(multiclass: TabularPredictor) -
 def test_a_refitted_and_a_cloned_predictor_keep_the_tilt(multiclass: TabularPredictor, tmp_path: Path) -> None:
     clone = multiclass.clone(str(tmp_path / "clone"), return_clone=True)
     refitted = clone.refit_full()["WeightedEnsemble_L2"]
-    assert tilt_of(clone, refitted) == pytest.approx(tilt_of(multiclass, "WeightedEnsemble_L2"))
+    assert adjustment_of(clone, refitted) == pytest.approx(adjustment_of(multiclass, "WeightedEnsemble_L2"))
     loaded = TabularPredictor.load(clone.path)
     unseen = league(1)
     assert loaded.predict(unseen, model=refitted).equals(clone.predict(unseen, model=refitted))
@@ -269,7 +275,7 @@ def test_any_predictor_can_get_the_ensemble_later(tmp_path: Path) -> None:
     name = fit_ensemble(predictor, name_suffix="Ours")
     assert name == "WeightedEnsemble_L2Ours"
     assert isinstance(predictor._trainer.load_model(name), WeightedEnsembleModel)
-    assert tilt_of(predictor, name) is None, "the threshold of two classes is AutoGluon's to tune"
+    assert adjustment_of(predictor, name) is None, "the threshold of two classes is AutoGluon's to tune"
     pd.testing.assert_frame_equal(
         calibrated_probabilities(predictor, table, name), predictor.predict_proba(table, model=name)
     )

@@ -48,7 +48,7 @@ def test_a_twin_passes_the_acceptance_test_of_autogluon(
     )
 
 
-QUICKEST = {"ag.imbllm.steps": 1, "ag.imbllm.warmup_steps": 1}
+QUICKEST = {"ag.imbllm.steps": 1, "ag.imbllm.pretrain_steps": 1}
 
 OF_FAMILY: dict[str, dict[str, Any]] = {
     "RF": {"n_estimators": 20},

@@ -169,7 +169,7 @@ def test_the_generator_learns_from_the_original_values(seen: SimpleNamespace) ->
 
 def test_the_generator_learns_the_names_of_the_labels(seen: SimpleNamespace) -> None:
     pd.testing.assert_series_equal(seen.labels, table()["paid"].loc[seen.labels.index], check_dtype=False)
-    assert seen.report["raw_view"] is True
+    assert seen.report["original_features"] is True
     assert [each["label"] for each in seen.report["classes"]] == ["no"]
 
 
@@ -197,7 +197,7 @@ def test_the_rows_are_the_same_whether_they_were_just_written_or_read_from_the_c
 
 def test_every_language_model_learns_from_the_original_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     great = recorded(monkeypatch, tmp_path / "p", table(), {"ag.imbllm.method": "great"})
-    assert (great.report["method"], great.report["raw_view"]) == ("great", True)
+    assert (great.report["method"], great.report["original_features"]) == ("great", True)
     assert set(great.written_labels) == {int(great.y.value_counts().idxmin())}
 
 
@@ -211,7 +211,7 @@ def test_columns_made_of_texts_are_copied_together_from_one_real_row(seen_texts:
     assert any(name.startswith("note.") for name in derived)
     real = {tuple(row) for row in seen_texts.X[derived].to_numpy()}
     assert {tuple(row) for row in seen_texts.written[derived].to_numpy()} <= real
-    assert seen_texts.report["raw_view"] is True
+    assert seen_texts.report["original_features"] is True
     assert "note" not in seen_texts.raw
 
 
@@ -225,7 +225,7 @@ def test_a_table_of_nothing_but_texts_is_balanced_by_repeating_rows(
 
 
 def test_raw_view_off_hands_over_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = recorded(monkeypatch, tmp_path / "p", table(), {"ag.imbllm.raw_view": False})
+    seen = recorded(monkeypatch, tmp_path / "p", table(), {"ag.imbllm.original_features": False})
     assert codes_were_used(seen)
 
 
@@ -243,7 +243,7 @@ def test_a_view_that_changes_real_rows_is_not_used(tmp_path: Path, monkeypatch: 
 
 def codes_were_used(seen: SimpleNamespace) -> bool:
     same = list(seen.raw.columns) == list(seen.X.columns) and set(seen.labels) == {0, 1}
-    return same and "raw_view" not in seen.report and seen.written.dtypes.equals(seen.X.dtypes)
+    return same and "original_features" not in seen.report and seen.written.dtypes.equals(seen.X.dtypes)
 
 
 def test_without_the_file_of_the_learner_there_is_no_view(tmp_path: Path) -> None:

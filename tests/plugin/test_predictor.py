@@ -20,7 +20,7 @@ from sklearn.metrics import f1_score
 from imbllm_autogluon.datasets import load_hypothyroid
 from imbllm_autogluon.plugin.portfolio import rebalance_hyperparameters
 from imbllm_autogluon.rebalancing.cache import clear_cache
-from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
+from imbllm_autogluon.rebalancing.rows import GENERATORS, ROWS_CACHE
 from tests.fresh import run_afresh
 from tests.plugin.class_fits import FAMILIES, FOLDS, eight_families, fit, reports
 from tests.plugin.tables import QUICK, imbalanced_table
@@ -58,7 +58,7 @@ def test_every_family_competes_plain_and_rebalanced_and_the_ensemble_sees_both(p
 def test_one_generator_is_trained_for_each_fold_whatever_the_number_of_families(predictor: TabularPredictor) -> None:
     cache = Path(predictor.path) / "utils" / "imbllm"
     assert len(GENERATORS.keys(cache)) == FOLDS
-    assert len(POOLS.keys(cache)) == FOLDS
+    assert len(ROWS_CACHE.keys(cache)) == FOLDS
 
 
 def test_out_of_fold_predictions_are_of_every_real_row_and_no_other(
@@ -208,8 +208,8 @@ def test_weights_reach_twins_and_are_no_feature(
         predictor = fit(tmp_path / "p", table, sample_weight=weights, verbosity=2)
     for name in ("LinearModelImb_BAG_L1", "LightGBMImb_BAG_L1"):
         report = reports(predictor, name)[0]
-        assert report["oversampling"]["raw_view"]
-        assert weights not in report["oversampling"]["set_aside"]
+        assert report["oversampling"]["original_features"]
+        assert weights not in report["oversampling"]["excluded"]
     assert weights not in predictor.features()
     assert ("rare classes count twice" in caplog.text) == (weights == "balance_weight")
 
@@ -370,7 +370,7 @@ def test_a_whole_fit_shares_one_generator_a_fold_and_original_labels_name_the_cl
         for child in bag.models:
             report = bag.load_child(child).imbllm_report
             assert report["oversampling"]["method"] == "pred_llm"
-            assert report["oversampling"]["raw_view"]
+            assert report["oversampling"]["original_features"]
             assert report["before"]["0"] + report["added"]["0"] == report["before"]["1"]
             generators.add(report["oversampling"]["generator"])
     assert len(generators) == 2

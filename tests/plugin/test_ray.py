@@ -11,7 +11,7 @@ from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon.plugin.scorers import shot_scorer
 from imbllm_autogluon.rebalancing.cache import cache_of
-from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
+from imbllm_autogluon.rebalancing.rows import GENERATORS, ROWS_CACHE
 from imbllm_autogluon.regression.bins import TargetBins
 from tests.plugin import classifier_fits, regression_fits
 from tests.plugin.tables import QUICK, imbalanced_table
@@ -62,12 +62,12 @@ def test_folds_in_workers_of_a_cluster_train_the_generators_that_folds_in_turn_t
     assert len([node for node in ray.nodes() if node["Alive"]]) == 2
     sequential = fit(tmp_path / "sequential", "sequential_local")
     GENERATORS.forget()
-    POOLS.forget()
+    ROWS_CACHE.forget()
     parallel = fit(tmp_path / "parallel", "parallel_local")
     caches = [cache_of(Path(predictor.path)) for predictor in (sequential, parallel)]
     assert len(GENERATORS.keys(caches[0])) == FOLDS
     assert GENERATORS.keys(caches[0]) == GENERATORS.keys(caches[1])
-    assert POOLS.keys(caches[0]) == POOLS.keys(caches[1])
+    assert ROWS_CACHE.keys(caches[0]) == ROWS_CACHE.keys(caches[1])
     scores = [predictor.leaderboard().set_index("model")["score_val"] for predictor in (sequential, parallel)]
     assert scores[0]["LinearModelImb_BAG_L1"] == pytest.approx(scores[1]["LinearModelImb_BAG_L1"], abs=1e-6)
 

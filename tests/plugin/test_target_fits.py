@@ -13,7 +13,7 @@ from autogluon.tabular.models import LGBModel
 from imbllm_autogluon.plugin.presets import make_preset
 from imbllm_autogluon.plugin.scorers import few_mae
 from imbllm_autogluon.rebalancing.cache import cache_of
-from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
+from imbllm_autogluon.rebalancing.rows import GENERATORS, ROWS_CACHE
 from imbllm_autogluon.search import TargetSearchSpace
 from tests.plugin.regression_fits import QUICK as QUICK_LATENT
 from tests.plugin.target_fits import fit, priced, reports
@@ -53,12 +53,12 @@ def test_every_family_competes_plain_and_rebalanced_beside_latent_diff(predictor
 
 def test_one_generator_is_trained_for_each_fold_by_the_generator_model(predictor: TabularPredictor) -> None:
     cache = cache_of(Path(predictor.path))
-    assert len(GENERATORS.keys(cache)) == len(POOLS.keys(cache)) == FOLDS
+    assert len(GENERATORS.keys(cache)) == len(ROWS_CACHE.keys(cache)) == FOLDS
     assert all(report["oversampling"]["trained_here"] for report in reports(predictor, "ImbLLM_BAG_L1"))
     for name in ("LightGBMImb_BAG_L1", "RandomForestImb_BAG_L1"):
         for report in reports(predictor, name):
             assert sum(report["added"].values()) == 50
-            assert report["oversampling"]["raw_view"]
+            assert report["oversampling"]["original_features"]
             assert not report["oversampling"]["written_here"]
 
 
@@ -94,7 +94,7 @@ def test_a_second_fit_on_a_shared_cache_trains_and_writes_nothing(tmp_path: Path
         (first, second) = reports(predictor, "ImbLLM_BAG_L1")
         written = [report["oversampling"]["written_here"] for report in (first, second)]
         assert written == [place == "a"] * 2
-        for shelf in (GENERATORS, POOLS):
+        for shelf in (GENERATORS, ROWS_CACHE):
             shelf.forget()
 
 

@@ -149,8 +149,8 @@ def test_distances_lead_back_to_the_rows() -> None:
     found = evaluated(written, most_rows=25).distances
     assert len(found.to_real) == len(found.looked_at) == len(found.nearest_real) == 50
     assert found.to_real == pytest.approx(np.zeros(50))
-    looked_at, neighbours = written.iloc[found.looked_at], REAL.iloc[found.nearest_real]
-    pd.testing.assert_frame_equal(looked_at.reset_index(drop=True), neighbours.reset_index(drop=True))
+    looked_at, neighbors = written.iloc[found.looked_at], REAL.iloc[found.nearest_real]
+    pd.testing.assert_frame_equal(looked_at.reset_index(drop=True), neighbors.reset_index(drop=True))
 
 
 def test_each_class_is_compared_with_its_own_rows() -> None:

@@ -182,6 +182,6 @@ def test_rows_that_copy_and_rows_of_noise_are_called_poor() -> None:
     real, held = mixed_rows(150), mixed_rows(150, 1)
     copies = report(real, real, holdout=held).to_dict()
     assert "exact copies" in copies["headline"]
-    assert copies["neighbours"]["copies"] == 150
+    assert copies["neighbors"]["copies"] == 150
     noise = held.assign(number=1e6, narrow=np.float32(-1e6), whole=10_000)
     assert "coverage" in report(real, noise, holdout=held).to_dict()["headline"]

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
+from imbllm_autogluon.rebalancing.rows import GENERATORS, ROWS_CACHE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-QUICK = {"steps": 2, "warmup_steps": 2, "plausibility": 0.0}
+QUICK = {"steps": 2, "pretrain_steps": 2, "plausibility": 0.0}
 """Two steps teach nothing that a judge would let pass."""
 
 
@@ -21,7 +21,7 @@ QUICK = {"steps": 2, "warmup_steps": 2, "plausibility": 0.0}
 def _empty_memory() -> Iterator[None]:
     """A generator left in memory by another test would hide that this one trains none."""
     GENERATORS.forget()
-    POOLS.forget()
+    ROWS_CACHE.forget()
     return
 
 

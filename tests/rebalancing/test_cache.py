@@ -13,7 +13,7 @@ import pytest
 
 from imbllm_autogluon._storage import STATE_NAME, reading, writing
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.rebalancing.cache import STUDIES, Shelf, cache_of, clear_cache, inspect_cache
+from imbllm_autogluon.rebalancing.cache import STUDIES, DiskCache, cache_of, clear_cache, inspect_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +29,8 @@ def load(folder: Path) -> dict[str, int]:
         return stored.data
 
 
-def new_shelf() -> Shelf[dict[str, int]]:
-    return Shelf("things", save, load)
+def new_shelf() -> DiskCache[dict[str, int]]:
+    return DiskCache("things", save, load)
 
 
 def test_an_entry_is_built_once_and_found_by_later_calls_and_other_processes(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_an_entry_that_cannot_be_saved_is_kept_in_memory_and_leaves_nothing_half
             (draft.folder / "part").write_text("x")
             raise OSError("no space left on device")
 
-    shelf = Shelf("things", full_disk, load)
+    shelf = DiskCache("things", full_disk, load)
     with caplog.at_level(logging.WARNING, "autogluon.imbllm"):
         assert shelf.get_or_build(tmp_path, "k", lambda: {"a": 1}) == ({"a": 1}, True)
     assert "no space left" in caplog.text
@@ -117,7 +117,7 @@ def _save_slowly(entry: dict[str, int], folder: Path) -> None:
 
 
 def _build_slowly(root: Path) -> None:
-    Shelf("things", _save_slowly, load).get_or_build(root, "k", lambda: {"a": 1})
+    DiskCache("things", _save_slowly, load).get_or_build(root, "k", lambda: {"a": 1})
 
 
 def test_after_a_kill_in_the_middle_of_a_write_the_next_run_recovers(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def _count_builds(root: Path, counter: Path) -> None:
         time.sleep(0.3)
         return {"a": 1}
 
-    Shelf("things", save, load).get_or_build(root, "k", build)
+    DiskCache("things", save, load).get_or_build(root, "k", build)
 
 
 def test_processes_that_want_the_same_entry_at_once_build_it_once(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.language import model as language_model
 from imbllm_autogluon.rebalancing import Fold, FoldRows, RebalanceConfig, fold_rows, plan_fold
 from imbllm_autogluon.rebalancing.cache import inspect_cache
-from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
+from imbllm_autogluon.rebalancing.rows import GENERATORS, ROWS_CACHE
 from tests.rebalancing.conftest import QUICK
 from tests.regression.frames import skewed
 
@@ -50,9 +50,9 @@ def target_rows(root: Path | None, y: pd.Series | None = None, **settings: Any) 
 
 def forget_all_but_generators(root: Path) -> None:
     """Let the next call write rows again by the stored generators."""
-    for shelf in (POOLS, GENERATORS):
+    for shelf in (ROWS_CACHE, GENERATORS):
         shelf.forget()
-    shutil.rmtree(root / POOLS.name)
+    shutil.rmtree(root / ROWS_CACHE.name)
 
 
 def without_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +71,7 @@ def test_rows_come_in_the_wanted_number_and_the_columns_of_the_fold(fold: Table)
 
 def test_rows_read_from_the_cache_equal_the_written_ones(fold: Table, tmp_path: Path) -> None:
     written = rows_of(fold, tmp_path)
-    POOLS.forget()
+    ROWS_CACHE.forget()
     GENERATORS.forget()
     read = rows_of(fold, tmp_path)
     assert written.report["written_here"]
@@ -85,7 +85,7 @@ def test_rows_read_from_the_cache_equal_the_written_ones(fold: Table, tmp_path: 
 def test_another_temperature_and_ratio_write_other_rows_with_the_same_generator(fold: Table, tmp_path: Path) -> None:
     first, second = rows_of(fold, tmp_path), rows_of(fold, tmp_path, temperature=2.0, target_ratio=1.0)
     assert len(GENERATORS.keys(tmp_path)) == 1
-    assert len(POOLS.keys(tmp_path)) == 2
+    assert len(ROWS_CACHE.keys(tmp_path)) == 2
     assert not second.report["trained_here"]
     assert (len(first.y), len(second.y)) == (25, 80)
     assert not second.X.head(25).equals(first.X)
@@ -219,9 +219,9 @@ def test_the_usual_peers_train_no_generator(fold: Table, tmp_path: Path, method:
 @pytest.mark.parametrize("method", ["imbllm", "random"])
 def test_the_report_names_the_key_of_the_rows_in_the_cache(fold: Table, tmp_path: Path, method: str) -> None:
     rows = rows_of(fold, tmp_path, method=method)
-    assert POOLS.keys(tmp_path) == [rows.report["rows"]]
-    POOLS.forget()
-    found = POOLS.find(tmp_path, rows.report["rows"])
+    assert ROWS_CACHE.keys(tmp_path) == [rows.report["rows"]]
+    ROWS_CACHE.forget()
+    found = ROWS_CACHE.find(tmp_path, rows.report["rows"])
     assert found is not None
     pd.testing.assert_frame_equal(found.X.astype(rows.X.dtypes), rows.X)
 
@@ -251,7 +251,7 @@ def test_rows_of_targets_come_in_the_wanted_number_inside_the_real_range(method:
 @pytest.mark.parametrize("method", TARGET_METHODS)
 def test_rows_of_targets_are_read_from_the_cache_to_the_last_digit(method: str, tmp_path: Path) -> None:
     written = target_rows(tmp_path, method=method)
-    POOLS.forget()
+    ROWS_CACHE.forget()
     read = target_rows(tmp_path, method=method)
     assert (written.report["written_here"], read.report["written_here"]) == (True, False)
     assert read.y.tolist() == written.y.tolist()
@@ -286,7 +286,7 @@ def test_one_generator_of_targets_serves_every_ratio_temperature_and_conditionin
         assert len(other.y) == round(120 * settings.get("generation_ratio", 0.5))  # type: ignore[call-overload]
         assert not other.X.equals(whole.X)
     assert len(GENERATORS.keys(tmp_path)) == 1
-    assert len(POOLS.keys(tmp_path)) == 5
+    assert len(ROWS_CACHE.keys(tmp_path)) == 5
 
 
 TARGET_CHANGES: dict[str, dict[str, Any]] = {
@@ -350,7 +350,7 @@ def test_generators_of_targets_share_their_warm_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "n_warm_ups"),
-    [({"interpolation_ratio": 0.5}, 1), ({"steps": 3}, 1), ({"warmup_steps": 3}, 2), ({"random_state": 1}, 2)],
+    [({"interpolation_ratio": 0.5}, 1), ({"steps": 3}, 1), ({"pretrain_steps": 3}, 2), ({"random_state": 1}, 2)],
 )
 def test_only_what_the_warm_up_depends_on_asks_for_another_one(
     fold: Table, tmp_path: Path, change: dict[str, Any], n_warm_ups: int

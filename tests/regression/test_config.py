@@ -27,7 +27,7 @@ from imbllm_autogluon.regression.config import EncoderConfig, LatentDiffConfig
         ({"encoder_dropout": 1.0}, "encoder_dropout must be a number between 0.0 and 0.9; got 1.0"),
         ({"encoder_learning_rate": 0}, "encoder_learning_rate must be"),
         ({"encoder_weight_decay": -1}, "encoder_weight_decay must be"),
-        ({"held_out_share": 0.6}, "held_out_share must be"),
+        ({"validation_fraction": 0.6}, "validation_fraction must be"),
     ],
 )
 def test_encoder_settings_out_of_range_are_refused_by_name(settings: dict[str, Any], message: str) -> None:

@@ -276,7 +276,7 @@ def test_calibrated_features_have_the_smoothed_mean_and_variance() -> None:
     for b, part in enumerate(calibrated.split([400, 300, 200, 100])):
         assert torch.allclose(part.mean(dim=0), means[b], atol=1e-4)
         assert torch.allclose(part.var(dim=0, unbiased=False), variances[b], rtol=1e-3)
-    # The outermost bin has neighbours on one side: it is drawn towards them.
+    # The outermost bin has neighbors on one side: it is drawn towards them.
     assert (means[3] < smoothing.means[3]).all()
 
 

@@ -23,7 +23,7 @@ def test_each_bin_gets_the_wanted_number_of_rows_near_its_range(table: tuple[pd.
     bins = TargetBins.fit(y, n_bins=5)
     rows, prices = smogn(X, y, bins, {4: 30, 2: 20}, seed=0)
     assert len(rows) == len(prices) == 50
-    assert bins.counts(prices)[4] >= 20  # bins of few rows borrow neighbours of lower targets
+    assert bins.counts(prices)[4] >= 20  # bins of few rows borrow neighbors of lower targets
     assert (bins.assign(prices[:20]) == 2).mean() > 0.9
     assert prices.name == "price"
     assert prices.nunique() > 40
@@ -36,9 +36,9 @@ def test_dtypes_lattices_ranges_and_categories_are_those_of_the_table(table: tup
     schema = TableSchema.from_frame(X)
     cells = schema.encode(rows)  # refuses unknown categories
     for j, column in enumerate(schema.columns):
-        if column.lattice is not None:
+        if column.grid is not None:
             known = cells.values[j][~cells.missing[:, j]]
-            np.testing.assert_array_equal(column.lattice.snap(known), known)
+            np.testing.assert_array_equal(column.grid.snap(known), known)
     assert prices.between(y.min(), y.max()).all()
     assert not rows.drop(columns="area").isna().any(axis=None)
 
@@ -46,7 +46,7 @@ def test_dtypes_lattices_ranges_and_categories_are_those_of_the_table(table: tup
 def test_rows_and_targets_move_together_on_a_line() -> None:
     x = np.linspace(0, 10, 60)
     X, y = pd.DataFrame({"x": x, "twice": 2 * x}), pd.Series(3 * x)
-    rows, targets = smogn(X, y, TargetBins.fit(y, n_bins=3), {2: 40}, seed=0, config=SmognConfig(neighbours=3))
+    rows, targets = smogn(X, y, TargetBins.fit(y, n_bins=3), {2: 40}, seed=0, config=SmognConfig(k_neighbors=3))
     np.testing.assert_allclose(rows["twice"], 2 * rows["x"], atol=1e-4)
     np.testing.assert_allclose(targets, 3 * rows["x"], atol=1e-4)
     assert not rows["x"].isin(x).any()
@@ -160,7 +160,7 @@ def test_bad_input_is_refused(changes: dict[str, Any], error: type[Exception], m
         smogn(given["X"], given["y"], TargetBins.fit(y, n_bins=2), given["counts"], seed=0)
 
 
-@pytest.mark.parametrize("settings", [{"neighbours": 0}, {"noise": -0.1}, {"noise": 2.0}])
+@pytest.mark.parametrize("settings", [{"k_neighbors": 0}, {"noise": -0.1}, {"noise": 2.0}])
 def test_bad_settings_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError):
         SmognConfig(**settings)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-QUICK = GeneratorConfig.from_flat({"layers": 1, "width": 16, "warmup_steps": 2, "steps": 2})
-LEARNED = GeneratorConfig.from_flat({"layers": 1, "width": 32, "warmup_steps": 120, "steps": 120})
+QUICK = GeneratorConfig.from_flat({"layers": 1, "width": 16, "pretrain_steps": 2, "steps": 2})
+LEARNED = GeneratorConfig.from_flat({"layers": 1, "width": 32, "pretrain_steps": 120, "steps": 120})
 
 
 def fitted(counts: dict[int, int], config: GeneratorConfig = QUICK, seed: int = 0, **options: Any) -> TargetImbLLM:

@@ -12,7 +12,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from imbllm_autogluon.errors import InvalidInputError, TableError
-from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
+from imbllm_autogluon.rebalancing.rows import GENERATORS, ROWS_CACHE
 from imbllm_autogluon.search import SearchSpace, TargetSearchSpace, objective, open_study
 from imbllm_autogluon.search.objective import _CategoryColumns, _encoder
 from tests.products import cases
@@ -106,7 +106,7 @@ def test_trials_share_generators_through_the_cache_folder(tmp_path: Any) -> None
     tuned(FixedTrial(IMBLLM))
     tuned(FixedTrial({**IMBLLM, "temperature": 1.0, "target_ratio": 0.8}))
     assert len(GENERATORS.keys(tmp_path)) == 2  # one for each fold
-    assert len(POOLS.keys(tmp_path)) == 4
+    assert len(ROWS_CACHE.keys(tmp_path)) == 4
     tuned(FixedTrial({**IMBLLM, "interpolation_ratio": 0.5}))
     assert len(GENERATORS.keys(tmp_path)) == 4
 
@@ -114,7 +114,7 @@ def test_trials_share_generators_through_the_cache_folder(tmp_path: Any) -> None
 def test_another_process_would_train_no_generator_again(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     first = quick_objective(cache_dir=tmp_path)(FixedTrial(IMBLLM))
     GENERATORS.forget()
-    POOLS.forget()
+    ROWS_CACHE.forget()
     monkeypatch.setattr("imbllm_autogluon.oversampling.imbllm.ImbLLM.fit", None)
     assert quick_objective(cache_dir=tmp_path)(FixedTrial(IMBLLM)) == first
 

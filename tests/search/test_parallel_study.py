@@ -14,7 +14,7 @@ import pytest
 from optuna.trial import TrialState
 
 from imbllm_autogluon.datasets import load_hypothyroid
-from imbllm_autogluon.rebalancing.rows import GENERATORS, POOLS
+from imbllm_autogluon.rebalancing.rows import GENERATORS, ROWS_CACHE
 from imbllm_autogluon.search import SearchSpace, journal_storage
 from tests.shared import TINY
 
@@ -40,7 +40,7 @@ def test_workers_of_the_example_fill_one_study_and_share_its_generators(tmp_path
     )
     for worker in (0, 1):
         work(worker)
-        for shelf in (GENERATORS, POOLS):
+        for shelf in (GENERATORS, ROWS_CACHE):
             shelf.forget()  # as in another process
     made = trials(tmp_path)
     assert len(made) >= 4

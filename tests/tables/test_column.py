@@ -55,7 +55,7 @@ def test_a_kind_of_the_users_choice_keeps_the_dtype(series: pd.Series, kind: Any
     column = Column.from_series(series, "x", kind)
     values, missing = column.encode(series)
     assert (column.kind, values[0]) == (kind, first)
-    assert (column.lattice is not None) == column.is_number == (not column.is_category)
+    assert (column.grid is not None) == column.is_number == (not column.is_category)
     pd.testing.assert_series_equal(column.decode(values, missing), series, check_names=False, check_exact=True)
 
 
@@ -118,13 +118,13 @@ def test_the_same_values_in_another_dtype_are_encoded(seen: pd.Series, new: pd.S
 )
 def test_datetimes_keep_the_coarsest_resolution_in_their_own_unit(texts: list[str], unit: str, step: int) -> None:
     column = Column.from_series(pd.Series(pd.to_datetime(texts, format="ISO8601")).astype(f"datetime64[{unit}]"), "x")
-    assert column.lattice is not None
-    assert (column.kind, column.unit, column.lattice.step) == ("datetime", unit, step)
+    assert column.grid is not None
+    assert (column.kind, column.unit, column.grid.step) == ("datetime", unit, step)
 
 
 def test_a_column_of_text_has_neither_lattice_nor_categories() -> None:
     column = Column.from_series(pd.Series(["a b", "c"]), "x", "text")
-    assert (column.is_number, column.is_category, column.lattice, column.categories) == (False, False, None, ())
+    assert (column.is_number, column.is_category, column.grid, column.categories) == (False, False, None, ())
     with pytest.raises(TableError, match="'x' is text"):
         column.encode(pd.Series(["a b"]))
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from imbllm_autogluon.errors import TableError
-from imbllm_autogluon.tables.dtypes import KINDS_OF, ColumnFormat, dense, nature_of
+from imbllm_autogluon.tables.dtypes import KINDS_OF, ColumnFormat, dense, physical_type_of
 
 NATURES: list[tuple[list[Any], Any, str]] = [
     ([1, 2], "int8", "integer"),
@@ -45,13 +45,13 @@ NATURES: list[tuple[list[Any], Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("cells", "dtype", "nature"), NATURES)
-def test_the_nature_of_cells_follows_their_type(cells: list[Any], dtype: Any, nature: str) -> None:
-    assert nature_of(pd.Series(cells, dtype=dtype), "x") == nature
+@pytest.mark.parametrize(("cells", "dtype", "physical_type"), NATURES)
+def test_the_nature_of_cells_follows_their_type(cells: list[Any], dtype: Any, physical_type: str) -> None:
+    assert physical_type_of(pd.Series(cells, dtype=dtype), "x") == physical_type
 
 
 @pytest.mark.parametrize(
-    ("nature", "kind"),
+    ("physical_type", "kind"),
     [
         ("integer", "integer"),
         ("continuous", "continuous"),
@@ -62,9 +62,9 @@ def test_the_nature_of_cells_follows_their_type(cells: list[Any], dtype: Any, na
         ("levels", "categorical"),
     ],
 )
-def test_every_nature_has_a_kind_and_may_be_listed(nature: Any, kind: str) -> None:
-    assert KINDS_OF[nature][0] == kind
-    assert "categorical" in KINDS_OF[nature]
+def test_every_nature_has_a_kind_and_may_be_listed(physical_type: Any, kind: str) -> None:
+    assert KINDS_OF[physical_type][0] == kind
+    assert "categorical" in KINDS_OF[physical_type]
 
 
 @pytest.mark.parametrize(
@@ -72,24 +72,24 @@ def test_every_nature_has_a_kind_and_may_be_listed(nature: Any, kind: str) -> No
 )
 def test_cells_that_hold_several_values_are_refused(cells: list[Any]) -> None:
     with pytest.raises(TableError, match=r"'tags' holds cells of type .* spread it"):
-        nature_of(pd.Series(cells, dtype=object), "tags")
+        physical_type_of(pd.Series(cells, dtype=object), "tags")
 
 
 def test_arrow_lists_are_refused() -> None:
     with pytest.raises(TableError, match="'tags'"):
-        nature_of(pd.Series([[1]], dtype=pd.ArrowDtype(pa.list_(pa.int64()))), "tags")
+        physical_type_of(pd.Series([[1]], dtype=pd.ArrowDtype(pa.list_(pa.int64()))), "tags")
 
 
 @pytest.mark.parametrize("series", [pd.Series([1j]), pd.Series([1j, "a"], dtype=object)])
 def test_complex_numbers_are_refused_with_a_remedy(series: pd.Series) -> None:
     with pytest.raises(TableError, match=r"'z' holds complex .*\.real and \.imag"):
-        nature_of(series, "z")
+        physical_type_of(series, "z")
 
 
 @pytest.mark.skipif(np.dtype(np.longdouble).itemsize == 8, reason="long doubles have 64 bits here")
 def test_floats_wider_than_64_bits_are_refused() -> None:
     with pytest.raises(TableError, match="float64"):
-        nature_of(pd.Series(np.array([1.5], dtype=np.longdouble)), "x")
+        physical_type_of(pd.Series(np.array([1.5], dtype=np.longdouble)), "x")
 
 
 def test_sparse_series_become_dense_and_others_stay_themselves() -> None:

@@ -1,4 +1,4 @@
-"""Cells: rows as plain arrays, with an identity."""
+"""EncodedTable: rows as plain arrays, with an identity."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.tables import Cells
+from imbllm_autogluon.tables import EncodedTable
 
 
-def cells_of(rows: list[tuple[float | None, int | None]]) -> Cells:
+def cells_of(rows: list[tuple[float | None, int | None]]) -> EncodedTable:
     missing = np.array([[cell is None for cell in row] for row in rows], dtype=bool).reshape(len(rows), 2)
     first = np.array([row[0] or 0 for row in rows], dtype=np.float64)
-    return Cells((first, np.array([row[1] or 0 for row in rows], dtype=np.int64)), missing)
+    return EncodedTable((first, np.array([row[1] or 0 for row in rows], dtype=np.int64)), missing)
 
 
 cell = st.none() | st.sampled_from([0, 1, 256, -1, 2**40])
@@ -32,12 +32,12 @@ def test_rows_have_equal_keys_exactly_if_all_cells_are_equal(
 
 def test_keys_ignore_the_sign_of_zero_and_what_stands_under_a_missing_cell() -> None:
     missing = np.array([[False, True], [False, True]])
-    cells = Cells((np.array([0.0, -0.0]), np.array([7, 8])), missing)
+    cells = EncodedTable((np.array([0.0, -0.0]), np.array([7, 8])), missing)
     assert len(set(cells.row_keys().tolist())) == 1
 
 
 def test_rows_without_columns_all_have_one_key() -> None:
-    assert len(np.unique(Cells((), np.zeros((3, 0), dtype=bool)).row_keys())) == 1
+    assert len(np.unique(EncodedTable((), np.zeros((3, 0), dtype=bool)).row_keys())) == 1
 
 
 @pytest.mark.parametrize("rows", [[2, 0, 2], np.array([True, False, True]), []])
@@ -50,14 +50,14 @@ def test_rows_are_taken_by_position_or_by_mask(rows: list[int]) -> None:
 
 def test_tables_are_put_one_below_the_other() -> None:
     cells = cells_of([(1.5, 1), (None, 2)])
-    twice = Cells.concat([cells, cells.take([0])])
+    twice = EncodedTable.concat([cells, cells.take([0])])
     assert (twice.values[1].tolist(), twice.missing[:, 0].tolist()) == ([1, 2, 1], [False, True, False])
 
 
-@pytest.mark.parametrize("parts", [[], [cells_of([(1, 1)]), Cells((), np.zeros((1, 0), dtype=bool))]])
-def test_parts_of_different_widths_are_refused(parts: list[Cells]) -> None:
+@pytest.mark.parametrize("parts", [[], [cells_of([(1, 1)]), EncodedTable((), np.zeros((1, 0), dtype=bool))]])
+def test_parts_of_different_widths_are_refused(parts: list[EncodedTable]) -> None:
     with pytest.raises(InvalidInputError, match="width"):
-        Cells.concat(parts)
+        EncodedTable.concat(parts)
 
 
 def test_a_replaced_column_holds_zero_where_missing_and_leaves_the_original_alone() -> None:
@@ -70,4 +70,4 @@ def test_a_replaced_column_holds_zero_where_missing_and_leaves_the_original_alon
 
 def test_arrays_of_contradicting_shapes_are_refused() -> None:
     with pytest.raises(InvalidInputError, match="shape"):
-        Cells((np.zeros(2), np.zeros(3)), np.zeros((2, 2), dtype=bool))
+        EncodedTable((np.zeros(2), np.zeros(3)), np.zeros((2, 2), dtype=bool))

@@ -1,4 +1,4 @@
-"""The lattice of numbers: found exactly, kept exactly."""
+"""The grid of numbers: found exactly, kept exactly."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import InvalidInputError, TableError
-from imbllm_autogluon.tables import NumberLattice
+from imbllm_autogluon.tables import NumberGrid
 from imbllm_autogluon.tables.grid import shortest
 
 DAY, HOUR = 86_400, 3_600
@@ -31,31 +31,31 @@ int64s = st.integers(-(2**63), 2**63 - 1)
     ],
 )
 def test_decimals_are_the_fewest_that_write_every_value(values: list[float], decimals: int) -> None:
-    lattice = NumberLattice.of_floats(np.array(values))
-    assert lattice.decimals == decimals
-    assert (lattice.minimum, lattice.maximum) == (min(values), max(values))
+    grid = NumberGrid.of_floats(np.array(values))
+    assert grid.decimals == decimals
+    assert (grid.minimum, grid.maximum) == (min(values), max(values))
 
 
 @pytest.mark.parametrize("bits", [16, 32])
 def test_decimals_of_short_floats_are_those_of_their_own_text(bits: int) -> None:
     values = np.array([0.1, 0.5, 2.3], dtype=f"float{bits}").astype(np.float64)
-    lattice = NumberLattice.of_floats(values, bits)
-    assert (lattice.decimals, lattice.minimum, lattice.maximum) == (1, 0.1, 2.3)
+    grid = NumberGrid.of_floats(values, bits)
+    assert (grid.decimals, grid.minimum, grid.maximum) == (1, 0.1, 2.3)
     assert shortest(values, 1, bits).tolist() == [0.1, 0.5, 2.3]
 
 
 @pytest.mark.parametrize(("scale", "decimals"), [(1.0, 6), (1e5, 1), (1e-5, 11), (1e12, -6)])
 def test_full_precision_gets_about_a_million_points(scale: float, decimals: int) -> None:
     values = np.random.default_rng(0).uniform(-0.5, 0.5, 1000) * scale
-    lattice = NumberLattice.of_floats(values)
-    assert lattice.decimals == decimals
-    assert values.min() <= lattice.minimum <= lattice.maximum <= values.max()
+    grid = NumberGrid.of_floats(values)
+    assert grid.decimals == decimals
+    assert values.min() <= grid.minimum <= grid.maximum <= values.max()
 
 
 def test_one_odd_value_among_many_is_not_overlooked() -> None:
     values = np.arange(100_000) / 10
     values[54_321] = 5432.101
-    assert NumberLattice.of_floats(values).decimals == 3
+    assert NumberGrid.of_floats(values).decimals == 3
 
 
 @pytest.mark.parametrize(
@@ -63,74 +63,74 @@ def test_one_odd_value_among_many_is_not_overlooked() -> None:
     [([5, 15, 35], 10), ([3, 4, 9], 1), ([8, 8], 1), ([-(2**63), 2**63 - 1], 2**64 - 1)],
 )
 def test_the_integer_step_divides_every_distance(values: list[int], step: int) -> None:
-    lattice = NumberLattice.of_integers(np.array(values, dtype=np.int64))
-    assert (lattice.minimum, lattice.maximum, lattice.step) == (min(values), max(values), step)
+    grid = NumberGrid.of_integers(np.array(values, dtype=np.int64))
+    assert (grid.minimum, grid.maximum, grid.step) == (min(values), max(values), step)
 
 
 def test_more_points_than_int64_counts_are_refused() -> None:
     with pytest.raises(TableError, match="more points"):
-        NumberLattice.of_integers(np.array([-(2**63), 0, 1], dtype=np.int64))
+        NumberGrid.of_integers(np.array([-(2**63), 0, 1], dtype=np.int64))
 
 
 @pytest.mark.parametrize(
     ("seconds", "step"), [([DAY, 9 * DAY], DAY), ([DAY, DAY + HOUR], HOUR), ([61, 120], 1), ([0, 180], 60)]
 )
 def test_the_time_step_is_the_coarsest_unit_all_values_share(seconds: list[int], step: int) -> None:
-    assert NumberLattice.of_times(np.array(seconds), (DAY, HOUR, 60, 1)).step == step
+    assert NumberGrid.of_times(np.array(seconds), (DAY, HOUR, 60, 1)).step == step
 
 
 @given(st.lists(floats, min_size=1), st.lists(floats, min_size=1))
 def test_snapped_floats_lie_on_the_lattice_inside_the_range(seen: list[float], values: list[float]) -> None:
-    lattice = NumberLattice.of_floats(np.array(seen))
-    snapped = lattice.snap(np.array(values))
+    grid = NumberGrid.of_floats(np.array(seen))
+    snapped = grid.snap(np.array(values))
     assert snapped.dtype == np.float64
-    assert np.all((snapped >= lattice.minimum) & (snapped <= lattice.maximum))
-    assert np.array_equal(lattice.snap(snapped), snapped)
-    assert np.array_equal(lattice.from_units(lattice.to_units(snapped)), snapped)
+    assert np.all((snapped >= grid.minimum) & (snapped <= grid.maximum))
+    assert np.array_equal(grid.snap(snapped), snapped)
+    assert np.array_equal(grid.from_units(grid.to_units(snapped)), snapped)
 
 
 @given(st.lists(cents, min_size=1), st.floats(0, 1))
 def test_exact_lattices_hold_every_value_seen_and_snap_to_the_nearest_point(seen: list[float], share: float) -> None:
-    lattice, values = NumberLattice.of_floats(np.array(seen)), np.array(seen)
-    assert np.array_equal(lattice.snap(values), values)
+    grid, values = NumberGrid.of_floats(np.array(seen)), np.array(seen)
+    assert np.array_equal(grid.snap(values), values)
     between = values + share * (values[::-1] - values)
-    assert np.all(np.abs(lattice.snap(between) - between) <= 0.5 * 10.0**-lattice.decimals * (1 + 1e-9))
+    assert np.all(np.abs(grid.snap(between) - between) <= 0.5 * 10.0**-grid.decimals * (1 + 1e-9))
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=32), min_size=1))
 def test_short_floats_survive_their_shortest_form(seen: list[float]) -> None:
     values = np.array(seen)
-    lattice = NumberLattice.of_floats(values, 32)
-    assert np.array_equal(shortest(values, lattice.decimals, 32).astype(np.float32), values.astype(np.float32))
+    grid = NumberGrid.of_floats(values, 32)
+    assert np.array_equal(shortest(values, grid.decimals, 32).astype(np.float32), values.astype(np.float32))
 
 
 @given(st.lists(int64s, min_size=1, max_size=5), st.lists(int64s, min_size=1))
 def test_snapped_integers_lie_on_the_lattice_inside_the_range(seen: list[int], values: list[int]) -> None:
     try:
-        lattice = NumberLattice.of_integers(np.array(seen, dtype=np.int64))
+        grid = NumberGrid.of_integers(np.array(seen, dtype=np.int64))
     except TableError:
         return
-    snapped = lattice.snap(np.array(values, dtype=np.int64))
+    snapped = grid.snap(np.array(values, dtype=np.int64))
     assert snapped.dtype == np.int64
-    assert all(lattice.minimum <= v <= lattice.maximum for v in snapped.tolist())
-    assert all((v - lattice.minimum) % lattice.step == 0 for v in snapped.tolist())
-    assert np.array_equal(lattice.snap(snapped), snapped)
-    assert np.array_equal(lattice.from_units(lattice.to_units(snapped)), snapped)
+    assert all(grid.minimum <= v <= grid.maximum for v in snapped.tolist())
+    assert all((v - grid.minimum) % grid.step == 0 for v in snapped.tolist())
+    assert np.array_equal(grid.snap(snapped), snapped)
+    assert np.array_equal(grid.from_units(grid.to_units(snapped)), snapped)
 
 
 def test_interpolated_values_of_an_integer_column_snap_to_the_nearest_step() -> None:
-    lattice = NumberLattice(minimum=5, maximum=25, decimals=0, step=5)
-    snapped = lattice.snap(np.array([-3.0, 11.9, 13.1, 99.0]))
+    grid = NumberGrid(minimum=5, maximum=25, decimals=0, step=5)
+    snapped = grid.snap(np.array([-3.0, 11.9, 13.1, 99.0]))
     assert (snapped.tolist(), snapped.dtype) == ([5, 10, 15, 25], np.int64)
-    assert lattice.to_units(np.array([5, 15])).tolist() == [0, 2]
+    assert grid.to_units(np.array([5, 15])).tolist() == [0, 2]
 
 
 @pytest.mark.parametrize("ends", [(2, 1), (0, 1.0)])
 def test_a_lattice_without_a_range_is_refused(ends: tuple[float, float]) -> None:
     with pytest.raises(InvalidInputError, match="minimum <= maximum"):
-        NumberLattice(ends[0], ends[1], decimals=0)
+        NumberGrid(ends[0], ends[1], decimals=0)
 
 
 def test_integers_off_the_lattice_snap_to_the_nearest_step() -> None:
-    lattice = NumberLattice(minimum=5, maximum=25, decimals=0, step=5)
-    assert lattice.snap(np.array([7, 8, 12, 14, 2**62])).tolist() == [5, 10, 10, 15, 25]
+    grid = NumberGrid(minimum=5, maximum=25, decimals=0, step=5)
+    assert grid.snap(np.array([7, 8, 12, 14, 2**62])).tolist() == [5, 10, 10, 15, 25]

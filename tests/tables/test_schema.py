@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
-from imbllm_autogluon.tables import Column, SetAside, TableSchema
+from imbllm_autogluon.tables import Column, ExcludedColumn, TableSchema
 from tests.tables.frames import DTYPES, frames, series_of
 
 FAST = settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.too_slow])
@@ -133,8 +133,8 @@ def test_features_beyond_the_limit_are_copied() -> None:
     df = pd.DataFrame({"a": [1, 2], "b": [3, 4], "c": [5, 6]})
     schema = TableSchema.from_frame(df, max_columns=2)
     assert [column.name for column in schema.columns] == ["a", "b"]
-    assert [(part.name, part.fill) for part in schema.set_aside] == [("c", "copied")]
-    assert "max_columns" in schema.set_aside[0].reason
+    assert [(part.name, part.fill) for part in schema.excluded] == [("c", "copied")]
+    assert "max_columns" in schema.excluded[0].reason
 
 
 def test_an_absent_feature_is_refused_by_name() -> None:
@@ -200,15 +200,15 @@ def test_labels_keep_their_dtype_beside_the_features() -> None:
     pd.testing.assert_series_equal(schema.decode_label(schema.encode_label(y)), y, check_names=False)
 
 
-def feature(series: pd.Series, kind: Any = None) -> Column | SetAside:
+def feature(series: pd.Series, kind: Any = None) -> Column | ExcludedColumn:
     """What a schema makes of a feature `x`."""
     schema = TableSchema.from_frame(pd.DataFrame({"x": series}), kinds={"x": kind} if kind else {})
-    (part,) = (*schema.columns, *schema.set_aside)
+    (part,) = (*schema.columns, *schema.excluded)
     return part
 
 
-def reason_of(part: Column | SetAside) -> str:
-    return part.reason if isinstance(part, SetAside) else ""
+def reason_of(part: Column | ExcludedColumn) -> str:
+    return part.reason if isinstance(part, ExcludedColumn) else ""
 
 
 TWO = {"x": [1, 2], "y": ["a", "b"]}
@@ -268,7 +268,7 @@ def test_integer_names_of_any_integer_type_are_kept_as_int() -> None:
 )
 def test_odd_columns_are_set_aside_with_a_reason(series: pd.Series, fill: str, reason: str) -> None:
     part = feature(series)
-    assert isinstance(part, SetAside)
+    assert isinstance(part, ExcludedColumn)
     assert (part.name, part.fill) == ("x", fill)
     assert part.reason.startswith("column 'x': ")
     assert reason in part.reason
@@ -282,7 +282,7 @@ def test_a_users_kind_overrides_the_guess_of_an_identifier_and_of_text() -> None
 
 def test_a_column_the_user_calls_text_is_copied() -> None:
     part = feature(pd.Series(["a", "b", "a"]), "text")
-    assert isinstance(part, SetAside)
+    assert isinstance(part, ExcludedColumn)
     assert part.fill == "copied"
 
 
@@ -293,7 +293,7 @@ def test_one_value_beside_missing_cells_is_information_and_is_written() -> None:
 @pytest.mark.parametrize("cells", [pd.Series([1, 2, 3], dtype="uint8"), pd.Series([0.5, 1.0, 0.5]), pd.Series([7, 7])])
 def test_numbers_called_text_are_copied_even_if_they_are_constant(cells: pd.Series) -> None:
     part = feature(cells, "text")
-    assert isinstance(part, SetAside)
+    assert isinstance(part, ExcludedColumn)
     assert part.fill == "copied"
 
 
@@ -341,7 +341,7 @@ def test_identifiers_and_free_texts_are_guessed(series: pd.Series, reason: str |
 )
 def test_a_constant_holds_one_value_and_no_gap(series: pd.Series, constant: bool) -> None:
     part = feature(series)
-    assert (isinstance(part, SetAside) and part.fill == "constant") == constant
+    assert (isinstance(part, ExcludedColumn) and part.fill == "constant") == constant
 
 
 @pytest.mark.parametrize(
@@ -356,13 +356,13 @@ def test_a_constant_holds_one_value_and_no_gap(series: pd.Series, constant: bool
     ],
 )
 def test_constants_and_missing_cells_return_in_their_dtype(fill: str, series: pd.Series) -> None:
-    part = SetAside("x", "because.", fill, Column.from_series(series.iloc[:1], "x", "categorical"))
+    part = ExcludedColumn("x", "because.", fill, Column.from_series(series.iloc[:1], "x", "categorical"))
     pd.testing.assert_series_equal(part.restore(2, None, None), series.rename("x"), check_exact=True)
 
 
 def test_copied_cells_take_the_index_of_the_new_rows() -> None:
     parents = pd.DataFrame({"x": ["u", "v"]}, index=[5, 5])
-    part = SetAside("x", "because.", "copied")
+    part = ExcludedColumn("x", "because.", "copied")
     assert part.restore(2, parents, None).to_dict() == {0: "u", 1: "v"}
     assert part.restore(2, parents, pd.Index(["a", "b"])).to_dict() == {"a": "u", "b": "v"}
 
@@ -371,6 +371,6 @@ def test_free_texts_are_marked_and_other_columns_that_are_set_aside_are_not() ->
     texts = [f"a word {i} and {i * 7} more words of it" for i in range(60)]
     frame = pd.DataFrame({"review": texts, "id": [f"u{i:03}" for i in range(60)], "same": 1, "gone": [None] * 60})
     schema = TableSchema.from_frame(frame.assign(n=range(60)))
-    assert {part.name: part.holds_text for part in schema.set_aside}["review"]
-    assert not any(part.holds_text for part in schema.set_aside if part.name in ("same", "gone"))
-    assert TableSchema.from_dict(schema.to_dict()).set_aside == schema.set_aside
+    assert {part.name: part.holds_text for part in schema.excluded}["review"]
+    assert not any(part.holds_text for part in schema.excluded if part.name in ("same", "gone"))
+    assert TableSchema.from_dict(schema.to_dict()).excluded == schema.excluded

@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.sentences.text import (
+from imbllm_autogluon.encoding.text import (
     MISSING,
     TextColumn,
     _is_bare,
@@ -26,6 +25,7 @@ from imbllm_autogluon.sentences.text import (
     number_text,
     read_number,
 )
+from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.tables import Column
 
 any_text = st.text(st.characters(), max_size=20) | st.text('", is\\#0un\n\ud83d\ude00', max_size=12)
@@ -132,10 +132,10 @@ def test_categories_have_texts_of_their_own_which_are_not_the_word_for_missing()
 def test_every_lattice_point_of_numbers_of_any_size_has_a_text_of_its_own(size: float) -> None:
     values = np.random.default_rng(0).normal(size=50) * size
     column = column_of(values)
-    assert column.lattice is not None
-    for point in column.lattice.snap(values).tolist():
+    assert column.grid is not None
+    for point in column.grid.snap(values).tolist():
         assert float(number_text(column, point)) == point
-        assert "e" not in number_text(column, point) or abs(column.lattice.decimals) > 22
+        assert "e" not in number_text(column, point) or abs(column.grid.decimals) > 22
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from([1e-200, 0.01, 1.0, 100.0, 1e200]))

@@ -1,4 +1,4 @@
-"""Values become legal tokens and come back: exactly, or inside their bin and on the lattice; free texts are read."""
+"""Values become legal tokens and come back: exactly, or inside their bin and on the grid; free texts are read."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.sentences.bins import QuantileBins
-from imbllm_autogluon.sentences.numbers import column_characters
-from imbllm_autogluon.sentences.values import (
+from imbllm_autogluon.encoding.bins import QuantileBins
+from imbllm_autogluon.encoding.numbers import column_characters
+from imbllm_autogluon.encoding.values import (
     NO_TOKEN,
     BinCoding,
     CategoryCoding,
@@ -27,6 +26,7 @@ from imbllm_autogluon.sentences.values import (
     ValueCoding,
     padded,
 )
+from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.tables import Column
 from tests.language.pretrained import tokenizer
 
@@ -65,15 +65,15 @@ def number_columns(draw: st.DrawFn, may_miss: bool = True) -> tuple[Column, pd.S
 
 def bin_coding(column: Column, series: pd.Series[Any], max_bins: int) -> BinCoding:
     values, missing = column.encode(series)
-    assert column.lattice is not None
-    units = column.lattice.to_units(column.lattice.snap(values[~missing]))
+    assert column.grid is not None
+    units = column.grid.to_units(column.grid.snap(values[~missing]))
     bins = QuantileBins.fit(units, np.ones(len(units)), max_bins)
-    return BinCoding(FIRST, bins, column.lattice, MISSING if column.has_missing else None)
+    return BinCoding(FIRST, bins, column.grid, MISSING if column.has_missing else None)
 
 
 def digit_coding(column: Column) -> DigitCoding:
-    assert column.lattice is not None
-    return DigitCoding(column.lattice, SYMBOLS, MISSING if column.has_missing else None)
+    assert column.grid is not None
+    return DigitCoding(column.grid, SYMBOLS, MISSING if column.has_missing else None)
 
 
 def round_trip(coding: ValueCoding, values: Any, missing: Any, seed: int = 0) -> tuple[Any, Any]:
@@ -85,11 +85,11 @@ def round_trip(coding: ValueCoding, values: Any, missing: Any, seed: int = 0) ->
 
 
 def expect_same(column: Column, series: pd.Series[Any], decoded: tuple[Any, Any]) -> None:
-    """The decoded cells are the series' own, on the lattice; 0 stands where a cell is missing."""
+    """The decoded cells are the series' own, on the grid; 0 stands where a cell is missing."""
     values, missing = column.encode(series)
-    assert column.lattice is not None
+    assert column.grid is not None
     assert decoded[0].dtype == values.dtype
-    assert decoded[0].tolist() == np.where(missing, 0, column.lattice.snap(values)).tolist()
+    assert decoded[0].tolist() == np.where(missing, 0, column.grid.snap(values)).tolist()
     assert decoded[1].tolist() == missing.tolist()
 
 
@@ -124,10 +124,10 @@ def test_shared_bins_give_values_of_the_bin_on_the_lattice_and_in_range(
     coding, (values, missing) = bin_coding(*case, max_bins), column.encode(series)
     decoded, gone = round_trip(coding, values, missing, seed)
     assert gone.tolist() == missing.tolist()
-    assert column.lattice is not None
+    assert column.grid is not None
     known = decoded[~gone]
     assert known.dtype == values.dtype
-    assert known.tolist() == column.lattice.snap(known).tolist()
+    assert known.tolist() == column.grid.snap(known).tolist()
     assert coding.encode(decoded, gone).tolist() == coding.encode(values, missing).tolist()
 
 
@@ -160,9 +160,9 @@ def test_digits_spell_every_number_of_the_range_and_no_other(values: list[int], 
     coding = digit_coding(column)
     texts = list(accepted(coding.automaton.transitions, coding.automaton.accepting))
     decoded, missing = coding.decode(padded(texts), np.random.default_rng(0))
-    assert column.lattice is not None
-    lattice = column.lattice
-    legal = list(range(int(lattice.minimum), int(lattice.maximum) + 1, lattice.step))
+    assert column.grid is not None
+    grid = column.grid
+    legal = list(range(int(grid.minimum), int(grid.maximum) + 1, grid.step))
     assert sorted(decoded[~missing].tolist()) == legal
     assert missing.sum() == holed
 

@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 
-from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.sentences import (
+from imbllm_autogluon.encoding import (
     END,
     Clauses,
     Order,
@@ -22,13 +21,14 @@ from imbllm_autogluon.sentences import (
     TextVocabulary,
     draw_orders,
 )
-from imbllm_autogluon.sentences.orders import ORDERS
+from imbllm_autogluon.encoding.orders import ORDERS
+from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.tables import TableSchema
+from tests.encoding.tables import frames, on_lattice
 from tests.language.pretrained import tokenizer
-from tests.sentences.tables import frames, on_lattice
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.sentences.values import Numbers
+    from imbllm_autogluon.encoding.values import Numbers
 
 NUMBERS: tuple[Numbers, ...] = ("bins", "digits")
 

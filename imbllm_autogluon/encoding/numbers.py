@@ -2,8 +2,8 @@
 
 A number is a whole count of units, one unit being ``10 ** -decimals``. Its text has no leading zeros, ``-`` in front
 of negative numbers and always the same number of decimals, so each number has exactly one text. Dates and times between
-two bounds are correct by the calendar. The step of a lattice is enforced where it is a power of ten; decoding puts
-numbers between other steps on the lattice.
+two bounds are correct by the calendar. The step of a grid is enforced where it is a power of ten; decoding puts
+numbers between other steps on the grid.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import calendar
 import string
 from typing import TYPE_CHECKING, NamedTuple
 
+from imbllm_autogluon.encoding.automata import Automaton, explore, one_of, union
+from imbllm_autogluon.encoding.text import category_texts, iso_limits, lattice_of, number_text, unit_text
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.sentences.automata import Automaton, explore, one_of, union
-from imbllm_autogluon.sentences.text import category_texts, iso_limits, lattice_of, number_text, unit_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from imbllm_autogluon.tables import Column, NumberLattice
+    from imbllm_autogluon.tables import Column, NumberGrid
 
 _PART_ENDS = {3: "year", 6: "month", 9: "day", 12: "hour", 15: "minute", 18: "second"}
 """Last place of each part in "2024-02-29T23:59:59.999", and what the part is."""
@@ -31,10 +31,10 @@ def column_characters(column: Column) -> str:
     """Characters that the legal values of a column are written with, each once, by code point."""
     if column.is_category:
         return _characters(category_texts(column))
-    lattice = lattice_of(column)
-    texts = [string.digits, "-" if lattice.minimum < 0 else "", "." if lattice.decimals > 0 else ""]
+    grid = lattice_of(column)
+    texts = [string.digits, "-" if grid.minimum < 0 else "", "." if grid.decimals > 0 else ""]
     if column.kind == "datetime":
-        texts += [number_text(column, time) for time in (lattice.minimum, lattice.maximum, 0)]
+        texts += [number_text(column, time) for time in (grid.minimum, grid.maximum, 0)]
     return _characters(texts)
 
 
@@ -69,18 +69,18 @@ def present_values(column: Column, symbols: Mapping[str, int]) -> Automaton:
     _require_symbols(column_characters(column), symbols)
     if column.is_category:
         return one_of([symbols[character] for character in text] for text in category_texts(column))
-    lattice = lattice_of(column)
-    return _times(column, lattice, symbols) if column.kind == "datetime" else _decimal_numbers(lattice, symbols)
+    grid = lattice_of(column)
+    return _times(column, grid, symbols) if column.kind == "datetime" else _decimal_numbers(grid, symbols)
 
 
-def _decimal_numbers(lattice: NumberLattice, symbols: Mapping[str, int]) -> Automaton:
-    """Texts of the numbers in the range of a lattice, with the zeros that all of them but 0 end in."""
-    if isinstance(lattice.minimum, int):
-        return _whole_range(lattice.minimum, int(lattice.maximum), lattice.step, symbols)
-    low, high = lattice.to_units([lattice.minimum, lattice.maximum]).tolist()
-    if lattice.decimals >= 0:
-        return decimal_range(low, high, lattice.decimals, symbols)
-    return _followed_by_zeros(low, high, -lattice.decimals, symbols)
+def _decimal_numbers(grid: NumberGrid, symbols: Mapping[str, int]) -> Automaton:
+    """Texts of the numbers in the range of a grid, with the zeros that all of them but 0 end in."""
+    if isinstance(grid.minimum, int):
+        return _whole_range(grid.minimum, int(grid.maximum), grid.step, symbols)
+    low, high = grid.to_units([grid.minimum, grid.maximum]).tolist()
+    if grid.decimals >= 0:
+        return decimal_range(low, high, grid.decimals, symbols)
+    return _followed_by_zeros(low, high, -grid.decimals, symbols)
 
 
 def decimal_range(low: int, high: int, decimals: int, symbols: Mapping[str, int]) -> Automaton:
@@ -221,9 +221,9 @@ def _signed(automaton: Automaton, sign: int) -> Automaton:
     return Automaton(({sign: 1}, *shifted), frozenset(state + 1 for state in automaton.accepting))
 
 
-def _times(column: Column, lattice: NumberLattice, symbols: Mapping[str, int]) -> Automaton:
+def _times(column: Column, grid: NumberGrid, symbols: Mapping[str, int]) -> Automaton:
     """ISO texts of the range; outside the years 1 to 9999 the counts of the column's unit."""
-    low, high, step = int(lattice.minimum), int(lattice.maximum), lattice.step
+    low, high, step = int(grid.minimum), int(grid.maximum), grid.step
     first, last = iso_limits(str(column.unit))
     first = max(low, low + -((low - first) // step) * step)
     last = min(high, last)

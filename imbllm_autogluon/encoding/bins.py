@@ -1,9 +1,9 @@
 """Quantile bins of one numeric column: how the compact backbone writes a number as one token.
 
 A number becomes the bin that holds it; a bin becomes a number again by drawing one of the values seen in it and
-moving up to half way towards its neighbour, so that new values appear but none leaves the bin. The bins are
+moving up to half way towards its neighbor, so that new values appear but none leaves the bin. The bins are
 quantiles of a *class-balanced* sample: with plain quantiles every value of a rare class that differs from the
-rest would fall into one outermost bin. Numbers are whole units of the column's lattice, so that large integers and
+rest would fall into one outermost bin. Numbers are whole units of the column's grid, so that large integers and
 times stay exact and no difference of two of them overflows.
 """
 
@@ -62,7 +62,7 @@ class QuantileBins:
         Parameters
         ----------
         values
-            Units of the column's lattice, int64 of shape (n,), n >= 1, less than 2**63 apart.
+            Units of the column's grid, int64 of shape (n,), n >= 1, less than 2**63 apart.
         weights
             Weight of each value, float64 of shape (n,), positive.
         max_bins, max_knots
@@ -88,9 +88,9 @@ class QuantileBins:
         low, high = begins[self.starts[bins]], ends[self.starts[bins + 1] - 1]
         knot = np.searchsorted(ends, low + rng.random(len(bins)) * (high - low), side="right")
         knot = np.clip(knot, self.starts[bins], self.starts[bins + 1] - 1)
-        neighbour = knot + rng.choice(np.array([-1, 1]), size=len(bins))
-        neighbour = np.clip(neighbour, self.starts[bins], self.starts[bins + 1] - 1)
-        shift = rng.random(len(bins)) / 2 * (self.knots[neighbour] - self.knots[knot])
+        neighbor = knot + rng.choice(np.array([-1, 1]), size=len(bins))
+        neighbor = np.clip(neighbor, self.starts[bins], self.starts[bins + 1] - 1)
+        shift = rng.random(len(bins)) / 2 * (self.knots[neighbor] - self.knots[knot])
         drawn: IntArray = self.knots[knot] + np.rint(shift).astype(np.int64)
         return drawn
 

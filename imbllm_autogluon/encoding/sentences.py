@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imbllm_autogluon.encoding.automata import END, AutomatonTables
+from imbllm_autogluon.encoding.values import NO_TOKEN, GivenCoding
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.sentences.automata import END, AutomatonTables
-from imbllm_autogluon.sentences.values import NO_TOKEN, GivenCoding
-from imbllm_autogluon.tables import Cells
+from imbllm_autogluon.tables import EncodedTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
-    from imbllm_autogluon.sentences.values import ValueCoding
+    from imbllm_autogluon.encoding.values import ValueCoding
 
 
 PADDING = 0
@@ -151,7 +151,7 @@ class SentenceEncoding:
             for j, coding in enumerate(self.codings)
         )
 
-    def encode(self, cells: Cells, labels: IntArray, texts: Sequence[Sequence[str | None]] = ()) -> Clauses:
+    def encode(self, cells: EncodedTable, labels: IntArray, texts: Sequence[Sequence[str | None]] = ()) -> Clauses:
         """Value tokens of n rows.
 
         Parameters
@@ -181,19 +181,19 @@ class SentenceEncoding:
         tokens = np.stack([_widen(tokens, longest) for tokens in columns], axis=1)
         return Clauses(tokens, np.ones(tokens.shape[:2], dtype=bool))
 
-    def decode(self, clauses: Clauses, rng: np.random.Generator) -> tuple[Cells, IntArray]:
+    def decode(self, clauses: Clauses, rng: np.random.Generator) -> tuple[EncodedTable, IntArray]:
         """Cells and label codes of n full rows; free texts are left out."""
         cells = self.decode_features(clauses, rng, self.n_clauses - 1 - self.n_texts)
         labels, _ = self.codings[-1].decode(clauses.tokens[:, -1], rng)
         return cells, labels.astype(np.int64)
 
-    def decode_features(self, clauses: Clauses, rng: np.random.Generator, count: int) -> Cells:
+    def decode_features(self, clauses: Clauses, rng: np.random.Generator, count: int) -> EncodedTable:
         """Cells of the first `count` features of n rows; what stands behind them may be absent."""
         decoded = [self.codings[j].decode(clauses.tokens[:, j], rng) for j in range(count)]
         missing = np.zeros((len(clauses.tokens), count), dtype=bool)
         for j, (_, gone) in enumerate(decoded):
             missing[:, j] = gone
-        return Cells(tuple(values for values, _ in decoded), missing)
+        return EncodedTable(tuple(values for values, _ in decoded), missing)
 
     def lengths(self, clauses: Clauses) -> IntArray:
         """Tokens of each row's sentence, int64 of shape (n,)."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbllm_autogluon.sentences.bins import QuantileBins
+from imbllm_autogluon.encoding.bins import QuantileBins
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
 
 import numpy as np
 
+from imbllm_autogluon.encoding.automata import NOTHING, Automaton, one_of, union
+from imbllm_autogluon.encoding.numbers import fixed_width_range, present_values
+from imbllm_autogluon.encoding.text import cut_text, lattice_of, number_text, read_number, unit_text
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.sentences.automata import NOTHING, Automaton, one_of, union
-from imbllm_autogluon.sentences.numbers import fixed_width_range, present_values
-from imbllm_autogluon.sentences.text import cut_text, lattice_of, number_text, read_number, unit_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from imbllm_autogluon.arrays import BoolArray, IntArray
-    from imbllm_autogluon.sentences.bins import QuantileBins
-    from imbllm_autogluon.sentences.text import Tokenizer
-    from imbllm_autogluon.tables import Column, NumberLattice
+    from imbllm_autogluon.encoding.bins import QuantileBins
+    from imbllm_autogluon.encoding.text import Tokenizer
+    from imbllm_autogluon.tables import Column, NumberGrid
 
     Values = npt.NDArray[np.float64] | IntArray
     Spelling = tuple[int, ...]
@@ -77,8 +77,8 @@ class BinCoding:
 
     first: int
     bins: QuantileBins
-    """Bins of the lattice's units."""
-    lattice: NumberLattice
+    """Bins of the grid's units."""
+    grid: NumberGrid
     missing_token: int | None
 
     @property
@@ -87,34 +87,34 @@ class BinCoding:
         return _single_tokens(range(self.first, self.first + self.bins.n_bins), self.missing_token)
 
     def encode(self, values: Values, missing: BoolArray) -> IntArray:
-        """Numbers of shape (n,) to tokens of shape (n, 1), snapped to the lattice first."""
-        bins = self.bins.encode(self.lattice.to_units(self.lattice.snap(values)))
+        """Numbers of shape (n,) to tokens of shape (n, 1), snapped to the grid first."""
+        bins = self.bins.encode(self.grid.to_units(self.grid.snap(values)))
         return _mark_missing(bins + self.first, missing, self.missing_token)
 
     def decode(self, tokens: IntArray, rng: np.random.Generator) -> tuple[Values, BoolArray]:
-        """Tokens of shape (n, 1) to numbers on the column's lattice, drawn inside the bin."""
+        """Tokens of shape (n, 1) to numbers on the column's grid, drawn inside the bin."""
         missing = _is_missing(tokens, self.missing_token)
         bins = np.where(missing, 0, tokens[:, 0] - self.first)
-        return _zero_where(missing, self.lattice.from_units(self.bins.decode(bins, rng)))
+        return _zero_where(missing, self.grid.from_units(self.bins.decode(bins, rng)))
 
 
 @dataclass(frozen=True)
 class DigitCoding:
-    """A number written digit by digit, as its place on the column's lattice, with zeros in front up to one width.
+    """A number written digit by digit, as its place on the column's grid, with zeros in front up to one width.
 
     Every number of the column's observed range is legal. The digit tokens are shared by all columns. One width for
     all numbers of a column needs no end token and keeps the rows of a batch in step.
     """
 
-    lattice: NumberLattice
+    grid: NumberGrid
     symbols: dict[str, int]
     """Token ids of "0" to "9" and "-"."""
     missing_token: int | None
 
     @property
     def _limits(self) -> tuple[int, int]:
-        """Smallest and largest unit of the lattice."""
-        low, high = self.lattice.to_units(np.array([self.lattice.minimum, self.lattice.maximum])).tolist()
+        """Smallest and largest unit of the grid."""
+        low, high = self.grid.to_units(np.array([self.grid.minimum, self.grid.maximum])).tolist()
         return low, high
 
     @property
@@ -123,14 +123,14 @@ class DigitCoding:
 
     @property
     def automaton(self) -> Automaton:
-        """The lattice's units inside the range, or missing."""
+        """The grid's units inside the range, or missing."""
         numbers = fixed_width_range(*self._limits, self.symbols)
         return numbers if self.missing_token is None else union([numbers, one_of([[self.missing_token]])])
 
     def encode(self, values: Values, missing: BoolArray) -> IntArray:
-        """Numbers of shape (n,) to tokens of shape (n, width), snapped to the lattice first."""
+        """Numbers of shape (n,) to tokens of shape (n, width), snapped to the grid first."""
         width = self._width
-        units = self.lattice.to_units(self.lattice.snap(values))
+        units = self.grid.to_units(self.grid.snap(values))
         texts = [
             [self.missing_token or NO_TOKEN] if gone else [self.symbols[c] for c in str(unit).zfill(width)]
             for unit, gone in zip(units.tolist(), missing.tolist(), strict=True)
@@ -138,7 +138,7 @@ class DigitCoding:
         return padded(texts)
 
     def decode(self, tokens: IntArray, rng: np.random.Generator) -> tuple[Values, BoolArray]:  # noqa: ARG002 - protocol
-        """Tokens of shape (n, width) to numbers on the lattice."""
+        """Tokens of shape (n, width) to numbers on the grid."""
         missing = _is_missing(tokens, self.missing_token)
         digits = np.zeros(max(self.symbols.values()) + 1, dtype=np.int64)
         digits[[self.symbols[str(digit)] for digit in range(10)]] = np.arange(10)
@@ -147,7 +147,7 @@ class DigitCoding:
         for place in places[:, : self._width].T:
             units = 10 * units + digits[place]
         units = np.where(places[:, 0] == self.symbols["-"], -units, units)
-        return _zero_where(missing, self.lattice.from_units(units))
+        return _zero_where(missing, self.grid.from_units(units))
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,18 +202,18 @@ class NumberTextCoding:
     """Tokens of a missing value, or None where training had none."""
 
     @property
-    def _lattice(self) -> NumberLattice:
+    def _lattice(self) -> NumberGrid:
         return lattice_of(self.column)
 
     @cached_property
     def automaton(self) -> Automaton:
-        """Texts of the lattice's numbers, or the times of the range, and missing where training had it."""
+        """Texts of the grid's numbers, or the times of the range, and missing where training had it."""
         inside = present_values(self.column, self.characters).ended_by(self.separator)
         numbers = _beginning_with(inside, self.characters, self.first_characters)
         return numbers if self.missing is None else union([numbers, one_of([self.missing])])
 
     def encode(self, values: Values, missing: BoolArray) -> IntArray:
-        """Values of shape (n,) to tokens of shape (n, longest text), snapped to the lattice first."""
+        """Values of shape (n,) to tokens of shape (n, longest text), snapped to the grid first."""
         distinct, inverse = np.unique(self._lattice.snap(values), return_inverse=True)
         spellings = [self._spell(self._text(value)) for value in distinct.tolist()]
         spellings.append(list(self.missing or ()))
@@ -221,18 +221,18 @@ class NumberTextCoding:
         return encoded
 
     def decode(self, tokens: IntArray, rng: np.random.Generator) -> tuple[Values, BoolArray]:  # noqa: ARG002 - protocol
-        """Tokens of shape (n, longest) to values; of numbers between the steps the nearest lattice point is taken."""
+        """Tokens of shape (n, longest) to values; of numbers between the steps the nearest grid point is taken."""
         rows = [_bare(row) for row in tokens.tolist()]
         missing = np.array([row == self.missing for row in rows], dtype=bool)
         read = [0 if gone else self._value(row) for row, gone in zip(rows, missing, strict=True)]
         return _zero_where(missing, self._lattice.snap(np.array(read, dtype=type(self._lattice.minimum))))
 
     def _text(self, value: float) -> str:
-        """Text of a lattice point."""
-        lattice = self._lattice
-        if isinstance(lattice.minimum, int):
+        """Text of a grid point."""
+        grid = self._lattice
+        if isinstance(grid.minimum, int):
             return number_text(self.column, value)
-        units, decimals = int(lattice.to_units(value)), lattice.decimals
+        units, decimals = int(grid.to_units(value)), grid.decimals
         return unit_text(units, decimals) if decimals >= 0 else unit_text(units * 10**-decimals, 0)
 
     def _spell(self, text: str) -> list[int]:
@@ -245,11 +245,11 @@ class NumberTextCoding:
 
     def _value(self, spelling: Spelling) -> float:
         """Value of the tokens of a number or time."""
-        text, lattice = "".join(self._names[token] for token in spelling[:-1]), self._lattice
-        if isinstance(lattice.minimum, int):
+        text, grid = "".join(self._names[token] for token in spelling[:-1]), self._lattice
+        if isinstance(grid.minimum, int):
             return read_number(self.column, text)
         units = int(text.replace(".", ""))
-        return float(lattice.from_units(units if lattice.decimals >= 0 else units // 10**-lattice.decimals))
+        return float(grid.from_units(units if grid.decimals >= 0 else units // 10**-grid.decimals))
 
 
 class GivenCoding(ABC):

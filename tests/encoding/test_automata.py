@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imbllm_autogluon.encoding.automata import END, NOTHING, Automaton, AutomatonTables, _minimized, one_of, union
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.sentences.automata import END, NOTHING, Automaton, AutomatonTables, _minimized, one_of, union
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

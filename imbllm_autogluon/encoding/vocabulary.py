@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.sentences.bins import QuantileBins
-from imbllm_autogluon.sentences.encoding import PADDING, SentenceEncoding
-from imbllm_autogluon.sentences.numbers import column_characters
-from imbllm_autogluon.sentences.text import MISSING, TextColumn, category_texts, distinct_texts, lattice_of, number_text
-from imbllm_autogluon.sentences.values import (
+from imbllm_autogluon.encoding.bins import QuantileBins
+from imbllm_autogluon.encoding.numbers import column_characters
+from imbllm_autogluon.encoding.sentences import PADDING, SentenceEncoding
+from imbllm_autogluon.encoding.text import MISSING, TextColumn, category_texts, distinct_texts, lattice_of, number_text
+from imbllm_autogluon.encoding.values import (
     BinCoding,
     CategoryCoding,
     CategoryTextCoding,
@@ -29,15 +28,16 @@ from imbllm_autogluon.sentences.values import (
     NumberTextCoding,
     ValueCoding,
 )
+from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
-    from imbllm_autogluon.sentences.text import Tokenizer
-    from imbllm_autogluon.sentences.values import Spelling
-    from imbllm_autogluon.tables import Cells, Column, TableSchema
+    from imbllm_autogluon.encoding.text import Tokenizer
+    from imbllm_autogluon.encoding.values import Spelling
+    from imbllm_autogluon.tables import Column, EncodedTable, TableSchema
 
 _DIGITS = (*"0123456789", "-")
 
@@ -64,7 +64,7 @@ class SchemaVocabulary:
     def fit(
         cls,
         schema: TableSchema,
-        cells: Cells,
+        cells: EncodedTable,
         labels: npt.NDArray[np.int64],
         *,
         numbers: Numbers = "bins",
@@ -79,7 +79,7 @@ class SchemaVocabulary:
         cells, labels
             The rows to learn from: n rows and their label codes, int64 of shape (n,).
         numbers
-            ``"bins"`` writes a number as one token, ``"digits"`` digit by digit on the column's lattice.
+            ``"bins"`` writes a number as one token, ``"digits"`` digit by digit on the column's grid.
         max_bins
             Most bins of a column.
         instruction
@@ -90,9 +90,9 @@ class SchemaVocabulary:
         weights = 1.0 / np.bincount(labels)[labels]
         bins = {}
         for j, column in enumerate(schema.columns):
-            if column.lattice is not None and numbers == "bins":
+            if column.grid is not None and numbers == "bins":
                 seen = ~cells.missing[:, j]
-                units = column.lattice.to_units(column.lattice.snap(cells.values[j][seen]))
+                units = column.grid.to_units(column.grid.snap(cells.values[j][seen]))
                 bins[j] = QuantileBins.fit(units, weights[seen], max_bins)
         return cls(schema, numbers, bins, instruction, texts)
 
@@ -134,12 +134,12 @@ class SchemaVocabulary:
             for category, text in zip(column.categories, category_texts(column), strict=True):
                 tokens.add(f"{column.name}: {category}", f" {text}")
             return CategoryCoding(first, len(column.categories), missing_token)
-        lattice = lattice_of(column)
+        grid = lattice_of(column)
         if self.numbers == "digits":
-            return DigitCoding(lattice, digits, missing_token)
-        for i, center in enumerate(lattice.from_units(self.bins[j].centers).tolist()):
+            return DigitCoding(grid, digits, missing_token)
+        for i, center in enumerate(grid.from_units(self.bins[j].centers).tolist()):
             tokens.add(f"{column.name}: bin {i}", f" {number_text(column, center)}")
-        return BinCoding(first, self.bins[j], lattice, missing_token)
+        return BinCoding(first, self.bins[j], grid, missing_token)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form, the schema included."""

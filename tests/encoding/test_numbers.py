@@ -11,8 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from imbllm_autogluon.errors import InvalidInputError, TableError
-from imbllm_autogluon.sentences.numbers import (
+from imbllm_autogluon.encoding.numbers import (
     _date_range,
     _decimal_numbers,
     _whole_range,
@@ -21,14 +20,15 @@ from imbllm_autogluon.sentences.numbers import (
     fixed_width_range,
     present_values,
 )
-from imbllm_autogluon.sentences.text import category_texts, number_text, read_number, unit_text
-from imbllm_autogluon.tables import Column, NumberLattice
-from tests.sentences.tables import columns
+from imbllm_autogluon.encoding.text import category_texts, number_text, read_number, unit_text
+from imbllm_autogluon.errors import InvalidInputError, TableError
+from imbllm_autogluon.tables import Column, NumberGrid
+from tests.encoding.tables import columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imbllm_autogluon.sentences.automata import Automaton
+    from imbllm_autogluon.encoding.automata import Automaton
 
 
 SYMBOLS = {character: symbol for symbol, character in enumerate("0123456789-.T:")}
@@ -96,7 +96,7 @@ def test_other_spellings_are_refused(text: str) -> None:
 def test_continuous_numbers_have_the_decimals_of_their_lattice(
     values: list[float], inside: list[str], outside: list[str]
 ) -> None:
-    numbers = _decimal_numbers(NumberLattice.of_floats(np.array(values)), SYMBOLS)
+    numbers = _decimal_numbers(NumberGrid.of_floats(np.array(values)), SYMBOLS)
     assert all(accepts(numbers, text) for text in inside)
     assert not any(accepts(numbers, text) for text in outside)
 
@@ -214,14 +214,14 @@ def column_of(series: pd.Series) -> Column:
         column = Column.from_series(series, "c")
     except TableError:
         assume(False)
-    assume(column.lattice is not None or column.categories)
+    assume(column.grid is not None or column.categories)
     return column
 
 
 def seen_texts(column: Column, series: pd.Series) -> list[str]:
-    """Text of each cell that is not missing, snapped to the lattice as the decoder's training rows are."""
+    """Text of each cell that is not missing, snapped to the grid as the decoder's training rows are."""
     values, missing = column.encode(series)
-    snapped = values if column.lattice is None else column.lattice.snap(values)
+    snapped = values if column.grid is None else column.grid.snap(values)
     return [text_of(column, value) for value in snapped[~missing].tolist()]
 
 
@@ -243,15 +243,15 @@ def test_a_mutated_text_is_accepted_only_if_it_reads_back(series: pd.Series, dat
     mutated = text[:start] + data.draw(st.text(sorted(symbols), max_size=2)) + text[stop:]
     if not legal(automaton, symbols, mutated):
         return
-    if column.lattice is None:
+    if column.grid is None:
         assert mutated in category_texts(column)
-    elif isinstance(column.lattice.minimum, int):
+    elif isinstance(column.grid.minimum, int):
         value = read_number(column, mutated)
-        assert column.lattice.minimum <= value <= column.lattice.maximum
-        # Between the steps of a lattice of times there are texts that say less than the time has.
+        assert column.grid.minimum <= value <= column.grid.maximum
+        # Between the steps of a grid of times there are texts that say less than the time has.
         assert column.kind == "datetime" or number_text(column, value) == mutated
     else:
-        assert column.lattice.minimum <= float(mutated) <= column.lattice.maximum
+        assert column.grid.minimum <= float(mutated) <= column.grid.maximum
 
 
 @pytest.mark.parametrize(

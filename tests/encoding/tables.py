@@ -9,7 +9,7 @@ import pandas as pd
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.tables import Cells, TableSchema
+    from imbllm_autogluon.tables import EncodedTable, TableSchema
 
 HOSTILE = st.text(st.characters(), max_size=8) | st.sampled_from(
     ["", " ", "missing", "is", "a is b", "a, b", ', b is "c"', '"', "\\", "\n", "\x00", "\ud800", "é", "1", "#0"]
@@ -57,9 +57,9 @@ def frames(draw: st.DrawFn, n_rows: int = 5) -> pd.DataFrame:
     return pd.DataFrame({**features, "sick": label})
 
 
-def on_lattice(schema: TableSchema, cells: Cells) -> Cells:
-    """The cells with every number on its column's lattice."""
+def on_lattice(schema: TableSchema, cells: EncodedTable) -> EncodedTable:
+    """The cells with every number on its column's grid."""
     for j, column in enumerate(schema.columns):
-        if column.lattice is not None:
-            cells = cells.with_column(j, column.lattice.snap(cells.values[j]), cells.missing[:, j])
+        if column.grid is not None:
+            cells = cells.with_column(j, column.grid.snap(cells.values[j]), cells.missing[:, j])
     return cells

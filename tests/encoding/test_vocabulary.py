@@ -15,14 +15,14 @@ from hypothesis import given
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from imbllm_autogluon.encoding import PADDING, Clauses, Order, TextColumn, TextVocabulary, draw_orders
+from imbllm_autogluon.encoding.text import category_texts
+from imbllm_autogluon.encoding.values import BinCoding, CategoryCoding, DigitCoding, Numbers
+from imbllm_autogluon.encoding.vocabulary import SchemaVocabulary, _clauses, _require_distinct
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.sentences import PADDING, Clauses, Order, TextColumn, TextVocabulary, draw_orders
-from imbllm_autogluon.sentences.text import category_texts
-from imbllm_autogluon.sentences.values import BinCoding, CategoryCoding, DigitCoding, Numbers
-from imbllm_autogluon.sentences.vocabulary import SchemaVocabulary, _clauses, _require_distinct
 from imbllm_autogluon.tables import TableSchema
+from tests.encoding.tables import frames, on_lattice
 from tests.language.pretrained import SPACES, Spaces, tokenizer
-from tests.sentences.tables import frames, on_lattice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imbllm_autogluon.encoding.orders import ORDERS, Order, draw_orders
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.sentences.orders import ORDERS, Order, draw_orders
 
 
 def rng(seed: int = 0) -> np.random.Generator:

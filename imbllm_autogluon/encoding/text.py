@@ -1,4 +1,4 @@
-"""Cells and names as text, bare where possible, JSON strings otherwise; numbers on their lattice; times; free texts.
+"""Cells and names as text, bare where possible, JSON strings otherwise; numbers on their grid; times; free texts.
 
 Free texts are cut into words: letters, numbers, punctuation, and each character where a script has no blanks.
 """
@@ -23,7 +23,7 @@ from imbllm_autogluon.errors import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
-    from imbllm_autogluon.tables import Column, NumberLattice
+    from imbllm_autogluon.tables import Column, NumberGrid
 
 MISSING = "missing"
 """The bare word for a missing value; the string "missing" is written in quotes."""
@@ -126,7 +126,7 @@ def unit_text(units: int, decimals: int) -> str:
     return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}" if decimals else sign + digits
 
 
-def lattice_of(column: Column) -> NumberLattice:
+def lattice_of(column: Column) -> NumberGrid:
     """Lattice of the numbers or times of a column.
 
     Raises
@@ -134,25 +134,25 @@ def lattice_of(column: Column) -> NumberLattice:
     InvalidInputError
         The column has neither (free text).
     """
-    if column.lattice is None:
+    if column.grid is None:
         raise InvalidInputError(
             f"column {column.name!r} of kind {column.kind!r} cannot be written in a sentence: only numbers, times and "
             "categories can; set it aside or make its kind 'categorical'."
         )
-    return column.lattice
+    return column.grid
 
 
 def number_text(column: Column, value: float) -> str:
-    """Text of a number or time of a column: whole numbers in digits, times in ISO form, decimals as the lattice has.
+    """Text of a number or time of a column: whole numbers in digits, times in ISO form, decimals as the grid has.
 
-    Times have the lattice's resolution, or a finer one where the value needs it; those before the year 1 or after
-    9999 have no ISO text and are written as counts of the column's unit. Other numbers have the lattice's decimals
+    Times have the grid's resolution, or a finer one where the value needs it; those before the year 1 or after
+    9999 have no ISO text and are written as counts of the column's unit. Other numbers have the grid's decimals
     where these say the number exactly, else their shortest text.
     """
-    lattice = lattice_of(column)
+    grid = lattice_of(column)
     if column.kind == "datetime":
-        return _time_text(int(value), lattice.step, str(column.unit))
-    return str(int(value)) if isinstance(lattice.minimum, int) else _real_text(float(value) + 0.0, lattice.decimals)
+        return _time_text(int(value), grid.step, str(column.unit))
+    return str(int(value)) if isinstance(grid.minimum, int) else _real_text(float(value) + 0.0, grid.decimals)
 
 
 def read_number(column: Column, text: str) -> int:

@@ -1,0 +1,25 @@
+"""Rows as sentences: clauses, their orders, their tokens and the automata of legal values."""
+
+from __future__ import annotations
+
+from imbllm_autogluon.encoding.automata import END, Automaton, AutomatonTables
+from imbllm_autogluon.encoding.orders import Order, draw_orders
+from imbllm_autogluon.encoding.sentences import PADDING, Clauses, SentenceEncoding, Sentences
+from imbllm_autogluon.encoding.text import TextColumn, Tokenizer
+from imbllm_autogluon.encoding.vocabulary import SchemaVocabulary, TextVocabulary
+
+__all__ = [
+    "END",
+    "PADDING",
+    "Automaton",
+    "AutomatonTables",
+    "Clauses",
+    "Order",
+    "SchemaVocabulary",
+    "SentenceEncoding",
+    "Sentences",
+    "TextColumn",
+    "TextVocabulary",
+    "Tokenizer",
+    "draw_orders",
+]
