@@ -36,7 +36,7 @@ _FILE = "first_stage.skops"
 _HARMLESS = ("functools.partial", "numpy.dtype")
 _FOLDS = 5  # of the out-of-fold guesses; fewer where a class has fewer rows
 _MOST_LEVELS = 255  # categories that scikit-learn's boosting accepts; columns with more are read as numbers
-_MOST_TREES = 2000  # of the boosting, which grows one for each class in each round: 11 s on one core in all folds
+_MOST_TREES = 2000  # of the boosting: one for each class in each of at most 100 rounds (docs/decisions/classifier.md)
 
 
 class RowEncoder:
