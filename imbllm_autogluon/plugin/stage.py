@@ -262,7 +262,7 @@ class RebalancingMixin(OversamplingMixin):
         **kwargs: Any,
     ) -> Any:
         started = time.time()
-        if X_val is None and any(getattr(cls, "ag_key", None) in _SPLITTING_FAMILIES for cls in type(self).__mro__):
+        if X_val is None and _splits_internally(type(self)):
             targets, seed = self.problem_type == "regression", getattr(self, "random_seed", 0) or 0
             X, y, X_val, y_val, sample_weight = _with_validation_rows(X, y, sample_weight, seed, targets=targets)
         plan, rows = self._write(X, y, kwargs.get("num_cpus"), time_limit, started)
@@ -345,6 +345,10 @@ def _with_stack_columns(
         places[own == label] = rng.choice(donors, size=int((own == label).sum()))
     taken = X[stack].iloc[places].set_axis(rows.index, axis=0)
     return rows.join(taken)[list(X.columns)]
+
+
+def _splits_internally(twin: type[Any]) -> bool:
+    return any(getattr(cls, "ag_key", None) in _SPLITTING_FAMILIES for cls in twin.__mro__)
 
 
 def _with_validation_rows(
