@@ -129,8 +129,7 @@ class _CandidateWriter(Writer):
     ) -> tuple[_Candidates, Counter[str]]:
         """Exactly `n_rows` rows, in random order, with their classes, and what happened.
 
-        Copies of real rows are written again, a few times at most. First values are drawn from `starts`; None: from
-        the whole table.
+        First values are drawn from `starts`; None: from the whole table.
         """
         counts: Counter[str] = Counter()
         pool = self._pool(self._starts if starts is None else starts, request.table.schema)
@@ -233,10 +232,7 @@ class _Acceptance:
         self._spare.append(found.take(left))
 
     def fill_by_rank(self) -> None:
-        """Give each class that lacks rows the spare candidates with its highest probability; small needs first.
-
-        Candidates too near to its real rows come last.
-        """
+        """Give classes that lack rows the spare candidates of their highest probability, near copies last."""
         if not self.missing.total():
             return
         rest = _Candidates(
@@ -253,7 +249,7 @@ class _Acceptance:
             rest = rest.take(np.sort(order[n:]))
 
     def rows(self, code: int) -> EncodedTable:
-        """Rows of one class, as many as were wanted once all are taken."""
+        """Taken rows of one class."""
         return EncodedTable.concat(self._taken[code])
 
     def _is_near(self, code: int, cells: EncodedTable) -> BoolArray:
@@ -287,13 +283,7 @@ class PredLLMGenerator(LanguageGenerator):
 
     @property
     def label_model(self) -> LabelModel:
-        """The label query and its calibration.
-
-        Raises
-        ------
-        InvalidInputError
-            No language model was trained.
-        """
+        """The label query and its calibration; an `InvalidInputError` where no language model was trained."""
         return self._candidate_writer.label_model
 
     def sample_rows(self, n: int, *, random_state: RandomState = None) -> tuple[pd.DataFrame, pd.Series]:
@@ -301,11 +291,6 @@ class PredLLMGenerator(LanguageGenerator):
 
         First values are drawn from the whole table, whatever `start` says. Near copies are not rejected. Columns that
         nothing writes are copied from the nearest real row of a row's class.
-
-        Raises
-        ------
-        InvalidInputError
-            No language model was trained.
         """
         table = self._table
         if n == 0:
