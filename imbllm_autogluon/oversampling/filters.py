@@ -230,7 +230,6 @@ class _PlausibilityFilter(RowFilter):
         self.least = least
 
     def scores(self, rows: EncodedTable) -> FloatArray:
-        """Likelihood ratio of each row."""
         return self._forest.ratios(rows, self._code)
 
 

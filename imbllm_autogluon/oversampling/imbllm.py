@@ -33,7 +33,6 @@ class _PromptedWriter(Writer):
     """Writes the rows of each class behind its label, and behind some feature values of its rows."""
 
     def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, SyntheticRows]:
-        """See :meth:`Writer.write`."""
         written = {}
         for code, n_rows in wanted.items():
             counts: Counter[str] = Counter()
@@ -42,7 +41,6 @@ class _PromptedWriter(Writer):
         return written
 
     def _draft(self, request: SampleRequest, code: int, counts: Counter[str]) -> Callable[[int, int], EncodedTable]:
-        """A function that writes rows of one class in one pass."""
         rows, rng = request.table.classes[code], child_rng(request.seed, "prompts")
         clauses = self.model.encoding.encode(rows.pool, np.full(rows.pool.n_rows, code))
         pool = PromptPool(rows.pool, clauses, rows.real.n_rows, request.table.schema.columns)
@@ -67,7 +65,6 @@ class _PromptedLearner(Learner):
         """Rows of the last stage, rows whose loss ends it early, and rows of a stage before it, if there is one."""
 
     def train(self, fold: EncodedDataset, table: LearnedTable, **limits: Any) -> _PromptedWriter:
-        """Build the language model and teach it."""
         from imbllm_autogluon.language.model import TableLanguageModel
 
         language = self.language(table.n_rare)
@@ -84,7 +81,6 @@ class _PromptedLearner(Learner):
         return _PromptedWriter(model)
 
     def load_writer(self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, EncodedTable]) -> _PromptedWriter:
-        """The writer of a stored model."""
         from imbllm_autogluon.language.model import TableLanguageModel
 
         del state, cells
@@ -104,7 +100,6 @@ class _RareLearner(_PromptedLearner):
     def pool(
         self, schema: TableSchema, code: int, real: EncodedTable, n_wanted: int
     ) -> tuple[EncodedTable, float | None]:
-        """Rows interpolated between those that are learned."""
         config = self.config.interpolation
         n_rows = round(config.interpolation_ratio * n_wanted)
         if not n_rows:
@@ -164,23 +159,19 @@ class _TableLearner(_PromptedLearner):
     choices = {"order": "permute_xy", "column_order_share": 0.0, "temperature": 1.0}  # noqa: RUF012 - of the base class
 
     def language(self, n_rare: int) -> LanguageConfig:
-        """One stage of all steps."""
         del n_rare
         return self.whole_table_language()
 
     def sampling(self) -> GeneratorConfig:
-        """Prompts give the label alone."""
         return replace(super().sampling(), conditioning=ConditioningConfig("y"))
 
     def validation_classes(self, codes: IntArray, wanted: Iterable[int]) -> Iterable[int]:
-        """Every class."""
         del wanted
         return [int(code) for code in np.unique(codes)]
 
     def training_data(
         self, fold: EncodedDataset, table: LearnedTable, encoding: SentenceEncoding
     ) -> tuple[Clauses, Clauses, Clauses | None]:
-        """The whole fold."""
         del table
         return encoding.encode(*fold.rows()), encoding.encode(*fold.rows(held_out=True)), None
 

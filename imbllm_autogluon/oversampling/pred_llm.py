@@ -52,7 +52,6 @@ class _LabelLearner(Learner):
     choices = {"order": "permute_x", "column_order_share": 0.5, "temperature": 1.0}  # noqa: RUF012 - of the base class
 
     def language(self, n_rare: int) -> LanguageConfig:
-        """One stage of all steps."""
         del n_rare
         return self.whole_table_language()
 
@@ -62,7 +61,6 @@ class _LabelLearner(Learner):
         return ()
 
     def train(self, fold: EncodedDataset, table: LearnedTable, **limits: Any) -> _CandidateWriter:
-        """Fit the label model."""
         from imbllm_autogluon.classification.label_model import LabelModel
 
         language = self.language(table.n_rare)
@@ -76,7 +74,6 @@ class _LabelLearner(Learner):
     def load_writer(
         self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, EncodedTable]
     ) -> _CandidateWriter:
-        """The writer of a stored label model."""
         from imbllm_autogluon.classification.label_model import LabelModel
         from imbllm_autogluon.language.model import TableLanguageModel
 
@@ -94,18 +91,15 @@ class _CandidateWriter(Writer):
         self._starts = starts
 
     def with_language(self, language: LanguageConfig, threads: int | None) -> Self:
-        """The same writer under other settings of decoding."""
         other = super().with_language(language, threads)
         other.label_model = self.label_model.with_language_model(other.model, threads=threads)
         return other
 
     def save(self, folder: Path) -> tuple[dict[str, Any], dict[str, EncodedTable]]:
-        """The label model next to its language model, and the rows that first values come from."""
         super().save(folder)
         return self.label_model.save_beside(folder), {_STARTS: self._starts}
 
     def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, SyntheticRows]:
-        """Exactly the wanted rows of each class, from as many candidates as it takes, or as are allowed."""
         query, classes = request.config.query, request.table.classes
         near = {code: found for code in wanted if (found := request.near(code)) is not None}
         acceptance = _Acceptance(wanted, int(query.candidates_per_row * sum(wanted.values())), near)
@@ -180,7 +174,6 @@ class _Candidates:
     answers: IntArray  # label codes, shape (n,)
 
     def take(self, rows: IntArray | BoolArray) -> _Candidates:
-        """Rows by position or by mask."""
         return _Candidates(self.cells.take(rows), self.probabilities[rows], self.answers[rows])
 
 
@@ -199,12 +192,10 @@ class _Acceptance:
 
     @property
     def is_open(self) -> bool:
-        """Whether rows are missing and candidates allowed."""
         return self.missing.total() > 0 and self._written < self._limit
 
     @property
     def neediest(self) -> int:
-        """The class that lacks most rows."""
         return self.missing.most_common(1)[0][0]
 
     def next_round(self) -> int:
@@ -249,11 +240,9 @@ class _Acceptance:
             rest = rest.take(np.sort(order[n:]))
 
     def rows(self, code: int) -> EncodedTable:
-        """Taken rows of one class."""
         return EncodedTable.concat(self._taken[code])
 
     def _is_near(self, code: int, cells: EncodedTable) -> BoolArray:
-        """Which rows lie too near to real rows of a class, shape (n,)."""
         near = self._near.get(code)
         return np.zeros(cells.n_rows, dtype=bool) if near is None else near.rejects(cells)
 
