@@ -20,12 +20,7 @@ from autogluon.common.space import Space
 from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.classification.calibration import correct_prior, fitted_factors, prior_factors
 from imbllm_autogluon.errors import BackboneError, OutOfTimeError
-from imbllm_autogluon.plugin.original_features import (
-    exact_view,
-    kinds_of_features,
-    stack_features,
-    unwritten_features,
-)
+from imbllm_autogluon.plugin.original_features import exact_view, kinds_of_features, stack_features, unwritten_features
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, TwinParameters
 from imbllm_autogluon.rebalancing import Fold, FoldRows, OversamplingPlan, RebalanceConfig, plan_fold
 from imbllm_autogluon.rebalancing.cache import cache_of
@@ -273,9 +268,8 @@ class RebalancingMixin(OversamplingMixin):
         if time_limit is not None:
             time_limit = _time_left(time_limit, started)
         self._imbllm_factors = None
-        fitted = super()._fit(  # type: ignore[misc]
-            X=X, y=y, X_val=X_val, y_val=y_val, sample_weight=sample_weight, time_limit=time_limit, **kwargs
-        )
+        given = {"X": X, "y": y, "X_val": X_val, "y_val": y_val, "sample_weight": sample_weight, **kwargs}
+        fitted = super()._fit(time_limit=time_limit, **given)  # type: ignore[misc]
         if plan.counts and plan.bins is None:
             factors = self._imbllm_factors = self._factors(plan, X_val, y_val)
             assert self.imbllm_report is not None
