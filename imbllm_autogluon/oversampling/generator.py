@@ -1,7 +1,7 @@
 """What all generators share: a language model learns a table and writes exact numbers of rows for its classes.
 
-A generator has a *learner* (what the model learns, in which stages) and, once it is fitted, a *writer* (how rows begin
-and which ones are taken). Inside the package rows are cells; they become a frame when they leave it.
+A generator has a *learner* (what the model learns, in which stages) and, once fitted, a *writer* (how rows begin and
+which ones are taken). Rows are cells until they leave the package as a frame.
 """
 
 from __future__ import annotations
@@ -24,14 +24,7 @@ from imbllm_autogluon._random import RandomState, base_seed, child_rng, child_se
 from imbllm_autogluon.classification.calibration import held_out_rows
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
-from imbllm_autogluon.oversampling.filters import (
-    KnownRows,
-    NearRows,
-    PlausibilityFilter,
-    PlausibilityForest,
-    RowFilter,
-    reject_until,
-)
+from imbllm_autogluon.oversampling.filters import KnownRows, NearRows, PlausibilityForest, RowFilter, reject_until
 from imbllm_autogluon.oversampling.interpolation import MixedSpace, interpolate
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport, listed
 from imbllm_autogluon.tables import EncodedTable, TableSchema
@@ -45,16 +38,14 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.language.model import TableLanguageModel
-    from imbllm_autogluon.oversampling.report import Method
     from imbllm_autogluon.tables import ColumnName, Kind
 
 _log = logging.getLogger(__name__)
 
-_FEWEST_ROWS = 6
-"""Rows of a class below which a language model has nothing to learn: 2 to 5 rows are interpolated instead."""
-
-_INTERPOLATION_ROUNDS = 20
-"""How often interpolated rows are drawn to find new ones; it costs next to nothing."""
+_FEWEST_ROWS = 6  # below it a language model has nothing to learn of a class: 2 to 5 rows are interpolated instead
+_INTERPOLATION_ROUNDS = 20  # how often interpolated rows are drawn to find new ones; it costs next to nothing
+# Steps where there are all rows to learn instead of those of a rare class (docs/decisions/generator.md).
+_WHOLE_TABLE_STEPS = 600
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +57,8 @@ class EncodedDataset:
     kinds: Mapping[ColumnName, Kind] | None
     schema: TableSchema
     cells: EncodedTable
-    codes: IntArray
-    """Label codes, shape (n,)."""
-    is_held_out: BoolArray
-    """Rows that are not learned but validate the language model, shape (n,)."""
+    codes: IntArray  # label codes, shape (n,)
+    is_held_out: BoolArray  # rows that are not learned but validate the language model, shape (n,)
 
     def rows(self, *, held_out: bool = False) -> tuple[EncodedTable, IntArray]:
         """Cells and label codes of the rows that are learned, or of those held out."""
@@ -81,16 +70,11 @@ class EncodedDataset:
 class ClassRows:
     """What is kept of one class to write more of it."""
 
-    real: EncodedTable
-    """Its rows in the training fold, those held out first."""
-    pool: EncodedTable
-    """Real rows first, then interpolated ones: fine-tuning learns from them, prompts take their values from them."""
-    copied: pd.DataFrame
-    """Columns of the real rows that nothing writes (identifiers, texts): a new row takes its nearest real row's."""
-    held_out: int
-    """Rows at the beginning that are not learned: they tell the validation loss."""
-    method: Method
-    """How new rows are made."""
+    real: EncodedTable  # its rows in the training fold, those held out first
+    pool: EncodedTable  # real rows, then interpolated ones: what is learned, and what prompts take their values from
+    copied: pd.DataFrame  # columns of the real rows that nothing writes: a new row takes its nearest real row's
+    held_out: int  # rows at the beginning that are not learned: they tell the validation loss
+    method: str  # how new rows are made, see `ClassReport`
 
     def nearest_copied(self, schema: TableSchema, written: EncodedTable) -> pd.DataFrame:
         """Copied columns of each written row's nearest real row."""
@@ -106,8 +90,7 @@ class LearnedTable:
 
     schema: TableSchema
     label_name: Hashable
-    counts: Mapping[int, int]
-    """Rows to write, by label code."""
+    counts: Mapping[int, int]  # rows to write, by label code
     classes: dict[int, ClassRows]
     known: KnownRows
     forest: PlausibilityForest
@@ -134,8 +117,7 @@ class SampleRequest:
     """What new rows are written for, and how."""
 
     table: LearnedTable
-    config: GeneratorConfig
-    """With the choices of the method."""
+    config: GeneratorConfig  # with the choices of the method
     seed: int
     threads: int | None
 
@@ -151,7 +133,7 @@ class SampleRequest:
     def filters(self, code: int) -> list[RowFilter]:
         """What rejects rows of a class."""
         least = self.config.filters.plausibility
-        plausible = PlausibilityFilter(self.table.forest, code, least) if least else None
+        plausible = self.table.forest.filter(code, least) if least else None
         return [each for each in (self.table.known, self.near(code), plausible) if each is not None]
 
 
@@ -160,10 +142,8 @@ class SyntheticRows:
     """New rows of one class."""
 
     cells: EncodedTable
-    counts: Counter[str] = field(default_factory=Counter)
-    """What happened, by counters of :class:`ClassReport`, and ``tokens``."""
-    parents: IntArray | None = None
-    """Real rows whose copied columns they take, shape (n,); None: the nearest ones'."""
+    counts: Counter[str] = field(default_factory=Counter)  # by counters of `ClassReport`, and ``tokens``
+    parents: IntArray | None = None  # real rows whose copied columns they take, shape (n,); None: the nearest ones'
 
 
 class Writer(ABC):
@@ -203,15 +183,25 @@ class Learner(ABC):
     seed: int
     threads: int | None
 
-    choices: ClassVar[Mapping[str, Any]]
-    """What the method makes of settings of the language model that are None."""
-    plausibility: ClassVar[float] = 0.0
-    """What it makes of a `plausibility` of None."""
+    choices: ClassVar[Mapping[str, Any]]  # what the method makes of settings of the language model that are None
+    plausibility: ClassVar[float] = 0.0  # what it makes of a `plausibility` of None
 
     def language(self, n_rare: int) -> LanguageConfig:
         """Settings of the language model, given the number of real rows of the classes to be written."""
         del n_rare
         return self.config.language.with_defaults(**self.choices).resolved()
+
+    def whole_table_language(self) -> LanguageConfig:
+        """Settings of a model that learns all classes alike, in one stage from random weights.
+
+        The stage has `pretrain_steps` + `steps` steps, or `epochs` passes over the table.
+        """
+        own = {} if self.config.language.is_pretrained else {"steps": _WHOLE_TABLE_STEPS, "pretrained": False}
+        language = self.config.language.with_defaults(**self.choices, **own).resolved()
+        assert language.pretrain_steps is not None
+        assert language.steps is not None
+        total = language.steps if language.epochs else language.pretrain_steps + language.steps
+        return replace(language, pretrain="none", steps=total)
 
     def sampling(self) -> GeneratorConfig:
         """The configuration with the method's choices of how rows are written."""
@@ -270,8 +260,7 @@ class LanguageGenerator:
     """
 
     method: ClassVar[str]
-    """Name of the method among :data:`~imbllm_autogluon.oversampling.methods.GENERATORS`."""
-
+    """Name among :data:`~imbllm_autogluon.oversampling.methods.GENERATORS`."""
     learner_class: ClassVar[type[Learner]]
 
     def __init__(
@@ -463,7 +452,7 @@ class LanguageGenerator:
             del attempt  # the random generator continues
             return interpolate(self.schema, rows.real, missing, self.config.interpolation, rng)[0]
 
-        # They are near to real rows by physical_type, but no copies where that is possible.
+        # They are near to real rows by construction, but no copies where that is possible.
         cells = reject_until(draw, n_rows, [self._table.known], counts, _INTERPOLATION_ROUNDS)
         return SyntheticRows(cells, counts)
 
@@ -510,7 +499,7 @@ def _counts_by_code(
     return {labels.index(label): int(n) for label, n in counts.items()}
 
 
-def _method_for(label: str, real: EncodedTable, schema: TableSchema) -> Method:
+def _method_for(label: str, real: EncodedTable, schema: TableSchema) -> str:
     """How new rows of a class are made, by the number of its real ones."""
     if real.n_rows < 2:
         raise ClassTooSmallError(

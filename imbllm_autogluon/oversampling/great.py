@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from imbllm_autogluon.oversampling.generator import LanguageGenerator
 from imbllm_autogluon.oversampling.prompts import PromptedLearner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.encoding import Clauses, SentenceEncoding
@@ -20,40 +20,17 @@ if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.config import GeneratorConfig
     from imbllm_autogluon.oversampling.generator import EncodedDataset, LearnedTable
 
-WHOLE_TABLE_STEPS = 600
-"""`steps` of the compact backbone by default: there are all rows to learn instead of those of a rare class. With 600 in
-place of 150 (900 and 450 with `pretrain_steps`) boosting trained on the rows that Pred-LLM wrote for `bank` had a ROC
-AUC
-of 84 on real rows instead of 68 (two splits)."""
-
-WHOLE_TABLE_TEMPERATURE = 1.0
-"""Below it written rows are more typical than real ones, and rare classes rarer."""
-
-
-def whole_table_language(language: LanguageConfig, choices: Mapping[str, Any]) -> LanguageConfig:
-    """Settings of a model that learns all classes alike, in one stage.
-
-    The stage has `pretrain_steps` + `steps` steps, or `epochs` passes over the table, from random weights: with so many
-    steps those that have seen other tables teach no more about the label.
-    """
-    own = {} if language.is_pretrained else {"steps": WHOLE_TABLE_STEPS, "pretrained": False}
-    language = language.with_defaults(**choices, **own).resolved()
-    assert language.pretrain_steps is not None
-    assert language.steps is not None
-    total = language.steps if language.epochs else language.pretrain_steps + language.steps
-    return replace(language, pretrain="none", steps=total)
-
 
 class _TableLearner(PromptedLearner):
     """Learns every row with its own label."""
 
     stage = "whole table"
-    choices = {"order": "permute_xy", "column_order_share": 0.0, "temperature": WHOLE_TABLE_TEMPERATURE}  # noqa: RUF012
+    choices = {"order": "permute_xy", "column_order_share": 0.0, "temperature": 1.0}  # noqa: RUF012 - of the base class
 
     def language(self, n_rare: int) -> LanguageConfig:
         """One stage of all steps."""
         del n_rare
-        return whole_table_language(self.config.language, self.choices)
+        return self.whole_table_language()
 
     def sampling(self) -> GeneratorConfig:
         """Prompts give the label alone."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray
     from imbllm_autogluon.encoding import SentenceEncoding
     from imbllm_autogluon.language.config import LanguageConfig
-    from imbllm_autogluon.oversampling.generator import ClassRows, EncodedDataset, LearnedTable
+    from imbllm_autogluon.oversampling.generator import EncodedDataset, LearnedTable
     from imbllm_autogluon.tables import EncodedTable, TableSchema
 
 
@@ -47,17 +47,13 @@ class _RareLearner(PromptedLearner):
         pretrain = encoding.encode(*fold.rows()) if self.language(table.n_rare).pretrain == "fold" else None
         learned, validation = [], []
         for code, rows in table.learned.items():
-            clauses = self._clauses(rows, code, encoding, fold.schema)
+            clauses = encoding.encode(rows.pool, np.full(rows.pool.n_rows, code))
+            present = clauses.present.copy()
+            present[rows.real.n_rows :] &= self._written_of_interpolated(fold.schema)
+            clauses = clauses.with_present(present)
             learned.append(clauses.take(np.arange(rows.held_out, rows.pool.n_rows)))
             validation.append(clauses.take(np.arange(rows.held_out)))
         return Clauses.concat(learned), Clauses.concat(validation), pretrain
-
-    def _clauses(self, rows: ClassRows, code: int, encoding: SentenceEncoding, schema: TableSchema) -> Clauses:
-        """Real rows in full, and of interpolated ones what the configuration says."""
-        clauses = encoding.encode(rows.pool, np.full(rows.pool.n_rows, code))
-        present = clauses.present.copy()
-        present[rows.real.n_rows :] &= self._written_of_interpolated(schema)
-        return clauses.with_present(present)
 
     def _written_of_interpolated(self, schema: TableSchema) -> BoolArray:
         """Clauses that interpolated rows write, the label last, shape (n_clauses,)."""

@@ -15,15 +15,8 @@ import pandas as pd
 from imbllm_autogluon._random import RandomState, child_rng, child_seed
 from imbllm_autogluon.classification.config import ClassifierConfig
 from imbllm_autogluon.oversampling.config import ConditioningConfig
-from imbllm_autogluon.oversampling.filters import count_copies, reject_until
-from imbllm_autogluon.oversampling.generator import (
-    LanguageGenerator,
-    Learner,
-    SampleRequest,
-    SyntheticRows,
-    Writer,
-)
-from imbllm_autogluon.oversampling.great import WHOLE_TABLE_TEMPERATURE, whole_table_language
+from imbllm_autogluon.oversampling.filters import reject_until
+from imbllm_autogluon.oversampling.generator import LanguageGenerator, Learner, SampleRequest, SyntheticRows, Writer
 from imbllm_autogluon.oversampling.prompts import PromptPool
 from imbllm_autogluon.oversampling.report import listed
 from imbllm_autogluon.tables import EncodedTable
@@ -48,25 +41,20 @@ _FEATURE_WEIGHT = 0.3
 all written rows depend on it. The ROC AUC of the label query on `bank` was 86.1 with 0.3, 82.8 with 1, 83.6 with 0.1
 (two splits)."""
 
-_STARTS = "starts"
-"""Name of the stored rows that first values are drawn from."""
-
-_ONE_VALUE = ConditioningConfig(conditioning="yx", condition_pairs=1)
-"""A row begins with the value of one feature; the features take turns."""
-
-_SMALLEST_ROUND, _LARGEST_ROUND = 256, 8192
-"""Candidates written at once."""
+_STARTS = "starts"  # name of the stored rows that first values are drawn from
+_ONE_VALUE = ConditioningConfig(conditioning="yx", condition_pairs=1)  # the features take turns
+_SMALLEST_ROUND, _LARGEST_ROUND = 256, 8192  # candidates written at once
 
 
 class _LabelLearner(Learner):
     """Learns the whole table with the label last, as a model that is asked for it."""
 
-    choices = {"order": "permute_x", "column_order_share": 0.5, "temperature": WHOLE_TABLE_TEMPERATURE}  # noqa: RUF012
+    choices = {"order": "permute_x", "column_order_share": 0.5, "temperature": 1.0}  # noqa: RUF012 - of the base class
 
     def language(self, n_rare: int) -> LanguageConfig:
         """One stage of all steps."""
         del n_rare
-        return whole_table_language(self.config.language, self.choices)
+        return self.whole_table_language()
 
     def validation_classes(self, codes: IntArray, wanted: Iterable[int]) -> Iterable[int]:
         """None: the label model holds out its own rows."""
@@ -133,7 +121,7 @@ class _CandidateWriter(Writer):
         _log_ranked({code: counts["by_rank"] for code, counts in acceptance.counts.items()}, wanted, request.table)
         written = {code: SyntheticRows(acceptance.rows(code), acceptance.counts[code]) for code in wanted}
         for rows in written.values():
-            count_copies([request.table.known], rows.cells, rows.counts)
+            rows.counts["copies_kept"] += int(request.table.known.rejects(rows.cells).sum())
         return written
 
     def candidates(
@@ -189,10 +177,8 @@ class _Candidates:
     """Written rows and what a model says of their classes."""
 
     cells: EncodedTable
-    probabilities: FloatArray
-    """Shape (n, k)."""
-    answers: IntArray
-    """Label codes, shape (n,)."""
+    probabilities: FloatArray  # shape (n, k)
+    answers: IntArray  # label codes, shape (n,)
 
     def take(self, rows: IntArray | BoolArray) -> _Candidates:
         """Rows by position or by mask."""
@@ -200,11 +186,7 @@ class _Candidates:
 
 
 class _Acceptance:
-    """Takes candidates for the classes that still lack rows.
-
-    At most `limit` candidates are written, but as many as rows are wanted; `near` rejects rows near to real ones, by
-    label code.
-    """
+    """Takes candidates for the classes that still lack rows, at most `limit`, but as many as rows are wanted."""
 
     def __init__(self, wanted: Mapping[int, int], limit: int, near: Mapping[int, NearRows] | None = None) -> None:
         self._wanted = dict(wanted)
@@ -317,9 +299,8 @@ class PredLLMGenerator(LanguageGenerator):
     def sample_rows(self, n: int, *, random_state: RandomState = None) -> tuple[pd.DataFrame, pd.Series]:
         """Write `n` rows, whatever class the model gives each; all classes must be among the counts of the fit.
 
-        First values are drawn from the whole table, whatever `start` says. Near copies are not rejected: whose copies
-        they would be, only the model's answer tells. Columns that nothing writes are copied from
-        the nearest real row of a row's class.
+        First values are drawn from the whole table, whatever `start` says. Near copies are not rejected. Columns that
+        nothing writes are copied from the nearest real row of a row's class.
 
         Raises
         ------

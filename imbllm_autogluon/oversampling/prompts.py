@@ -29,12 +29,10 @@ if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.generator import EncodedDataset, LearnedTable, SampleRequest
     from imbllm_autogluon.tables import Column
 
+# Rows below which a batch is not worth its forward passes: with few rows and many columns, the columns of the
+# prompts cycle from batch to batch instead of covering every feature each time.
 _SMALLEST_BATCH = 32
-"""Rows below which a batch is not worth its forward passes: with few rows and many columns, the columns of the
-prompts cycle from batch to batch instead of covering every feature each time."""
-
-_DECODED_AT_ONCE = 16_384
-"""Rows whose tokens are held before they become cells."""
+_DECODED_AT_ONCE = 16_384  # rows whose tokens are held before they become cells
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +40,8 @@ class _PromptBatch:
     """Prompts that share one clause order, and where their given values come from."""
 
     prompts: Prompts
-    sources: IntArray
-    """Row of the pool that each given value was taken from, shape (n, number of given features)."""
-    features: IntArray
-    """Given features, shape (number of given features,)."""
+    sources: IntArray  # row of the pool that each given value was taken from, shape (n, number of given features)
+    features: IntArray  # given features, shape (number of given features,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +65,8 @@ class PromptPool:
         k = min(config.condition_pairs, n_features) if config.conditioning == "yx" else 0
         n_groups = 1 if k == 0 else max(1, min(n_features, n_rows // _SMALLEST_BATCH))
         cycle = _cycle(n_features, n_groups, k, rng)
-        for group, size in enumerate(_even_sizes(n_rows, n_groups)):
+        for group in range(n_groups):
+            size = n_rows // n_groups + (group < n_rows % n_groups)
             for start in range(0, size, most):
                 yield self._batch(cycle[group], min(most, size - start), rng, with_label)
 
@@ -95,10 +92,7 @@ class PromptPool:
         seed: int,
         threads: int | None,
     ) -> EncodedTable:
-        """Rows of the batches (at least one), in their order, the given values put back in place of decoded ones.
-
-        ``tokens``, ``written_freely`` and ``illegal`` are added to `counts`.
-        """
+        """Rows of the batches (at least one), in order, given values put back; adds what happened to `counts`."""
         values, parts = child_rng(seed, "values"), []
         with model.writer(seed=seed, threads=threads) as writer:
             for group, clauses in _completed(writer, batches):
@@ -166,8 +160,7 @@ class _PromptedWriter(Writer):
 class PromptedLearner(Learner):
     """A learner whose model writes rows behind their label."""
 
-    stage: ClassVar[str] = "minority"
-    """Name of the last stage of training."""
+    stage: ClassVar[str] = "minority"  # name of the last stage of training
 
     @abstractmethod
     def training_data(
@@ -203,10 +196,4 @@ class PromptedLearner(Learner):
 def _cycle(n_features: int, n_groups: int, k: int, rng: np.random.Generator) -> IntArray:
     """Given features of each group, shape (n_groups, k): windows of k over a random cycle of all features."""
     places = (np.arange(n_groups)[:, None] + np.arange(k)[None, :]) % n_features
-    windows: IntArray = rng.permutation(n_features)[places].astype(np.int64)
-    return windows
-
-
-def _even_sizes(total: int, parts: int) -> list[int]:
-    """Sizes that differ by at most one and add up to `total`."""
-    return [total // parts + (part < total % parts) for part in range(parts)]
+    return np.asarray(rng.permutation(n_features)[places], dtype=np.int64)

@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables import ColumnName, Kind
     from imbllm_autogluon.tables.labeled import LabeledTable
 
-_CHECKPOINT = "checkpoint"
-"""Folder of unfinished training inside the folder of a generator."""
-
+_CHECKPOINT = "checkpoint"  # folder of unfinished training inside the folder of a generator
 _KIND, _GENERATOR = "trained generator", "generator"
 
 
@@ -190,15 +188,6 @@ class PredLLM(TableSynthesizer):
         return pd.DataFrame(model.probabilities(df), index=df.index, columns=list(model.schema.label.categories))
 
 
-def balancing_counts(table: LabeledTable) -> dict[Hashable, int]:
-    """Rows that bring every class to the size of the largest; an error where all have it."""
-    largest = max(table.counts.values())
-    counts = {label: largest - n for label, n in table.counts.items() if n < largest}
-    if not counts:
-        raise InvalidInputError(f"{table.source}: every class has {largest} rows already; there is nothing to balance.")
-    return counts
-
-
 def write_rows(
     table: LabeledTable,
     counts: Mapping[Hashable, int],
@@ -210,14 +199,7 @@ def write_rows(
     """Learn the classes of `counts` and write that many new rows (1 or more) of each.
 
     Returns the written rows alone, with their label, in the columns, order and dtypes of the table. `settings` are
-    those of :func:`~imbllm_autogluon.oversampling.methods.generator_of`.
-
-    Raises
-    ------
-    ClassTooSmallError
-        A class has a single row.
-    InvalidInputError
-        A setting or a count is not allowed.
+    those of :func:`~imbllm_autogluon.oversampling.methods.generator_of`. A class of one row is a `ClassTooSmallError`.
 
     Examples
     --------
@@ -245,13 +227,8 @@ def train_into(
     """Train a generator as :func:`write_rows` does and save it; its report, or None in all processes but the first.
 
     Interrupted and called again, training resumes where it stopped. Started by ``accelerate launch`` in several
-    processes, all of them train one generator and the first one saves it.
-
-    Raises
-    ------
-    InvalidInputError
-        The folder holds other files, or a generator that `force` does not allow to replace; or a setting is not
-        allowed.
+    processes, all of them train one generator and the first one saves it. A folder of other files, or with a generator
+    that `force` does not allow to replace, is an `InvalidInputError`.
     """
     from imbllm_autogluon.language.hardware import Processes
 
@@ -272,12 +249,7 @@ def write_from(
 ) -> tuple[pd.DataFrame, OversamplingReport]:
     """Write rows with a generator that :func:`train_into` saved: by class as text, or as many as it was trained for.
 
-    Raises
-    ------
-    StoredStateError
-        The folder holds no usable generator.
-    InvalidInputError
-        A class is unknown to it.
+    A folder without a usable generator is a `StoredStateError`, an unknown class an `InvalidInputError`.
     """
     with reading(folder, _KIND) as stored:
         generator, form = load_generator(stored.folder / _GENERATOR), stored.data
@@ -293,7 +265,6 @@ def _trained(
     generator: LanguageGenerator,
     checkpoint: Path | None = None,
 ) -> LanguageGenerator:
-    """Learn the classes of `counts`."""
     for label, n in counts.items():
         require_number(f"the number of rows of {label!r}", n, 1, whole=True)
         if table.counts[label] < 2:
