@@ -63,7 +63,7 @@ class GeneratorModel(OversamplingMixin, DummyModel):  # type: ignore[misc]
         return {**super()._get_default_ag_args(), "valid_stacker": False}  # nothing to write on a higher level
 
     def _fit(self, X: pd.DataFrame, y: pd.Series, time_limit: float | None = None, **kwargs: Any) -> None:
-        self._write(X, y, kwargs.get("num_cpus"), time_limit, time.time())
+        self._plan_and_write(X, y, kwargs.get("num_cpus"), time_limit, time.time())
         super()._fit(X=X, y=y, time_limit=time_limit, **kwargs)
 
 
