@@ -420,6 +420,16 @@ def _describe(documented_class: Any, write: Callable[[str], str]) -> None:
     documented_class.__doc__ = write(text) if hidden else _LazyDocstring(lambda: write(text))
 
 
+def list_settings(config: type[Config]) -> Callable[[type], Any]:
+    """Describe in the docstring of a class the fields of the configuration that its parameter `settings` takes."""
+
+    def describe(described: type) -> type:
+        _describe(described, lambda text: _with_settings(text, config, config.flat_keys()))
+        return described
+
+    return describe
+
+
 def _with_settings(text: str, config_class: type[Config], hidden: Container[str]) -> str:
     """The docstring of an estimator with the parameters and settings that it does not describe itself."""
     described = set(re.findall(r"^ *(\w+) : ", text, flags=re.MULTILINE))

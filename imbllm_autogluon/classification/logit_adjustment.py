@@ -51,7 +51,7 @@ def choose_tau(probabilities: FloatArray, codes: IntArray, shares: FloatArray, s
     decisions = [correct_prior(probabilities, adjustment_factors(shares, degree)).argmax(axis=1) for degree in _DEGREES]
     scores = np.array([score(codes, decided) for decided in decisions])
     best = int(scores.argmax())
-    redrawn = bootstrap_rows(codes, "adjustment_factors")
+    redrawn = bootstrap_rows(codes, "tilt")
     found = resampled_scores(score, codes, decisions, redrawn.samples)
     errors = np.array([redrawn.error(each) for each in (found - found[:, [best]]).T])
     good = [degree for degree, is_good in zip(_DEGREES, scores >= scores[best] - errors, strict=True) if is_good]

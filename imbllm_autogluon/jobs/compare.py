@@ -267,7 +267,7 @@ class ScoredRows:
     of shape (n,)."""
 
     probabilities: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
-    """Of classes, without the adjustment_factors towards decisions that our ensemble has for metrics of more than two
+    """Of classes, without the adjustment towards decisions that our ensemble has for metrics of more than two
     classes."""
 
     thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -448,8 +448,8 @@ def _metrics(predictor: TabularPredictor) -> tuple[_Metric, ...]:
 
 
 def _untilted(predictor: TabularPredictor, model: str, predictions: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    adjustment_factors = adjustment_of(predictor, model)
-    return predictions if adjustment_factors is None else correct_prior(predictions, 1.0 / adjustment_factors)
+    factors = adjustment_of(predictor, model)
+    return predictions if factors is None else correct_prior(predictions, 1.0 / factors)
 
 
 def _thresholds(predictor: TabularPredictor, model: str, metrics: Iterable[_Metric]) -> dict[str, float]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from imbllm_autogluon._config import require_number
+from imbllm_autogluon._config import list_settings, require_number
 from imbllm_autogluon._random import RandomState, base_seed, child_rng
 from imbllm_autogluon._storage import kind_of, reading, writing
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError, nearest
-from imbllm_autogluon.oversampling.methods import generator_class, generator_of, load_generator, save_generator
+from imbllm_autogluon.oversampling.config import GeneratorConfig
+from imbllm_autogluon.oversampling.methods import generator_of, load_generator, save_generator
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from imbllm_autogluon.oversampling.config import GeneratorConfig
     from imbllm_autogluon.oversampling.generator import LanguageGenerator
     from imbllm_autogluon.oversampling.pred_llm import PredLLMGenerator
     from imbllm_autogluon.oversampling.report import OversamplingReport
@@ -36,16 +37,19 @@ class TableSynthesizer:
     ----------
     method
         Name of the method of `generator`, see :data:`~imbllm_autogluon.oversampling.methods.GENERATORS`.
-    config, random_state, threads
+    settings : Mapping or GeneratorConfig, optional
+        How rows are learned, prompted and decoded: settings by name, or a configuration.
+    random_state, threads
         See :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
+    config
+        Former name of `settings`.
 
     Examples
     --------
     >>> from imbllm_autogluon.datasets import load_hypothyroid
-    >>> from imbllm_autogluon.oversampling import GeneratorConfig
     >>> X, y = load_hypothyroid()
-    >>> quick = GeneratorConfig.from_flat({"pretrain_steps": 2, "steps": 2})
-    >>> table = TableSynthesizer(config=quick, random_state=0).fit(X.assign(diagnosis=y), "diagnosis")
+    >>> quick = {"pretrain_steps": 2, "steps": 2}
+    >>> table = TableSynthesizer(settings=quick, random_state=0).fit(X.assign(diagnosis=y), "diagnosis")
     >>> table.sample(100)["diagnosis"].value_counts().to_dict()
     {'negative': 95, 'hypothyroid': 5}
     """
@@ -53,11 +57,21 @@ class TableSynthesizer:
     def __init__(
         self,
         method: str = "great",
-        config: GeneratorConfig | None = None,
+        settings: Mapping[str, Any] | GeneratorConfig | None = None,
         random_state: RandomState = None,
         threads: int | None = None,
+        *,
+        config: GeneratorConfig | None = None,
     ) -> None:
-        self.generator: LanguageGenerator = generator_class(method)(config, random_state=random_state, threads=threads)
+        if config is not None:
+            warnings.warn(
+                "config is called settings now; the next version will refuse it.", FutureWarning, stacklevel=2
+            )
+            settings = config
+        flat = settings.flat() if isinstance(settings, GeneratorConfig) else settings or {}
+        self.generator: LanguageGenerator = generator_of(
+            {**flat, "method": method}, random_state=random_state, threads=threads
+        )
         self._label: ColumnName = ""
         self._columns: list[ColumnName] = []
         self._sizes: dict[Hashable, int] = {}
@@ -129,21 +143,24 @@ class TableSynthesizer:
             raise InvalidInputError("this synthesizer has seen no table yet; call fit(df, label) first.")
 
 
+@list_settings(GeneratorConfig)
 class PredLLM(TableSynthesizer):
     """Writes tables like one that it has seen, and asks its model for the label of each written row.
 
     Parameters
     ----------
-    config, random_state, threads
+    settings : Mapping or GeneratorConfig, optional
+        How rows are learned, prompted and decoded: settings by name, or a configuration.
+    random_state, threads
         See :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
+    config
+        Former name of `settings`.
 
     Examples
     --------
     >>> from imbllm_autogluon.datasets import load_hypothyroid
-    >>> from imbllm_autogluon.oversampling import GeneratorConfig
     >>> X, y = load_hypothyroid()
-    >>> quick = GeneratorConfig.from_flat({"pretrain_steps": 2, "steps": 2})
-    >>> table = PredLLM(quick, random_state=0).fit(X.assign(diagnosis=y), "diagnosis")
+    >>> table = PredLLM({"pretrain_steps": 2, "steps": 2}, random_state=0).fit(X.assign(diagnosis=y), "diagnosis")
     >>> table.sample(100).shape, table.predict_proba(X.head(3)).columns.tolist()
     ((100, 26), ['negative', 'hypothyroid'])
     """
@@ -151,9 +168,14 @@ class PredLLM(TableSynthesizer):
     generator: PredLLMGenerator
 
     def __init__(
-        self, config: GeneratorConfig | None = None, random_state: RandomState = None, threads: int | None = None
+        self,
+        settings: Mapping[str, Any] | GeneratorConfig | None = None,
+        random_state: RandomState = None,
+        threads: int | None = None,
+        *,
+        config: GeneratorConfig | None = None,
     ) -> None:
-        super().__init__("pred_llm", config, random_state, threads)
+        super().__init__("pred_llm", settings, random_state, threads, config=config)
 
     def sample(self, n: int, *, random_state: RandomState = None) -> pd.DataFrame:
         """Write a table; each row has the class that the model gives it, so class shares are the model's own.

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError
-from imbllm_autogluon.oversampling import PredLLM
+from imbllm_autogluon.oversampling import GeneratorConfig, PredLLM
 from imbllm_autogluon.oversampling.imbllm import GReaT, ImbLLM
 from imbllm_autogluon.oversampling.synthesizer import TableSynthesizer
 from tests.oversampling.tables import labels, mixed, quick
@@ -94,7 +94,7 @@ def test_a_sample_repeats_unless_it_is_given_a_seed_of_its_own() -> None:
 def test_the_learned_table_is_not_modified_and_a_label_may_be_a_number() -> None:
     frame = table(40, 20).rename(columns={"class": 3})
     before = frame.copy(deep=True)
-    written = TableSynthesizer(config=quick(), random_state=0).fit(frame, 3).sample(9)
+    written = TableSynthesizer(settings=quick(), random_state=0).fit(frame, 3).sample(9)
     pd.testing.assert_frame_equal(frame, before)
     assert list(written.columns) == list(frame.columns)
 
@@ -114,6 +114,19 @@ def test_its_generator_is_of_the_wanted_method_and_its_report_is_the_generators(
     assert type(synthesizer.generator) is GReaT
     assert synthesizer.report == synthesizer.generator.report
     assert sum(entry.made for entry in synthesizer.report.classes) == 6
+
+
+@pytest.mark.parametrize("synthesizer", [TableSynthesizer, PredLLM])
+def test_settings_are_a_mapping_or_a_configuration_and_listed_by_help(synthesizer: Any) -> None:
+    config = GeneratorConfig.from_flat({"steps": 3})
+    assert (
+        synthesizer(settings={"steps": 3}).generator.config == synthesizer(settings=config).generator.config == config
+    )
+    with pytest.raises(InvalidInputError, match="did you mean 'steps'"):
+        synthesizer(settings={"stepz": 3})
+    with pytest.warns(FutureWarning, match="config is called settings now"):
+        assert synthesizer(config=config).generator.config == config
+    assert "k_neighbors : int (1 to 1,000), default=5" in str(PredLLM.__doc__)
 
 
 @pytest.mark.parametrize(
