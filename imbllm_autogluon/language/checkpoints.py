@@ -23,31 +23,19 @@ _log = logging.getLogger(__name__)
 
 _KIND = "checkpoint"
 
-_EVERY = 60.0
-"""Seconds between two checkpoints: storing SmolLM2's adapters takes less than one."""
+_EVERY = 60.0  # seconds between two checkpoints: storing SmolLM2's adapters takes less than one
 
 
 @dataclass(frozen=True)
 class TrainingCurve:
     """What one stage of training did."""
 
-    losses: tuple[float, ...]
-    """Mean negative log-likelihood of a learned token (nats), one for each step."""
-
-    tokens: int
-    """Tokens learned from: those of values, without forced ones."""
-
+    losses: tuple[float, ...]  # mean negative log-likelihood of a learned token (nats), one for each step
+    tokens: int  # learned from: those of values, without forced ones
     seconds: float
-    """Wall-clock time."""
-
-    stopped_by: str
-    """``"steps"``, ``"time limit"`` or ``"held-out loss"``."""
-
-    tokens_read: int = 0
-    """All tokens that went through the model."""
-
-    held_out: tuple[tuple[int, float], ...] = ()
-    """Steps done and mean held-out loss (nats for each learned token) of each evaluation, the first before any step."""
+    stopped_by: str  # "steps", "time limit" or "held-out loss"
+    tokens_read: int = 0  # all that went through the model
+    held_out: tuple[tuple[int, float], ...] = ()  # steps done, and mean loss (nats for each learned token) after them
 
     @property
     def tokens_per_second(self) -> float:
@@ -108,13 +96,7 @@ class Checkpoint:
         self._stored = time.monotonic()
 
     def restore(self, stage: str, fill: Callable[[dict[str, torch.Tensor]], None]) -> Progress | None:
-        """Stored progress of a stage, if there is one; `fill` is called with the tensors of :meth:`store`.
-
-        Raises
-        ------
-        StoredStateError
-            The checkpoint is broken.
-        """
+        """Stored progress of a stage, if there is one; `fill` is called with the tensors of :meth:`store`."""
         if self.stage != stage:
             return None
         with reading(self._folder, _KIND) as stored:

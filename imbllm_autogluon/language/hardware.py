@@ -31,10 +31,7 @@ class Processes:
     """One process among those that train one model."""
 
     rank: int = 0
-    """Number of this process, from 0."""
-
     count: int = 1
-    """Number of processes."""
 
     @classmethod
     def of_launch(cls) -> Processes:

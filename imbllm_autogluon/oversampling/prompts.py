@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.encoding import SentenceEncoding
+    from imbllm_autogluon.language.decoding import RowWriter
     from imbllm_autogluon.language.model import TableLanguageModel
-    from imbllm_autogluon.language.writing import RowWriter
     from imbllm_autogluon.oversampling.config import ConditioningConfig
     from imbllm_autogluon.oversampling.generator import EncodedDataset, LearnedTable, SampleRequest
     from imbllm_autogluon.tables import Column

@@ -15,7 +15,7 @@ from imbllm_autogluon.language import training
 from imbllm_autogluon.language.batches import Batches
 from imbllm_autogluon.language.checkpoints import TrainingCurve
 from imbllm_autogluon.language.losses import LabelLoss, LabelObjective, ValueLoss
-from imbllm_autogluon.language.training import _EVALUATIONS, Stage, _FlatAdamW, _LargeAdamW, _optimizer_of
+from imbllm_autogluon.language.training import _EVALUATIONS, Stage, _FlatAdamW, _LargeAdamW, _State
 from tests.language.tables import clauses_of, learnable, random_model, vocabulary_of
 from tests.language.trainers import CPU, Hungry, SmallTable, expect_close, same_weights, tiny_model, weights_of
 from tests.products import cases
@@ -322,6 +322,7 @@ def test_a_weight_without_a_gradient_only_decays() -> None:
 
 
 def test_large_models_get_torchs_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(_optimizer_of(small_weights()), _FlatAdamW)
+    learning = {str(number): weight for number, weight in enumerate(small_weights())}
+    assert isinstance(_State(learning).optimizer, _FlatAdamW)
     monkeypatch.setattr(training, "_MOST_FLAT_WEIGHTS", 10)
-    assert isinstance(_optimizer_of(small_weights()), _LargeAdamW)
+    assert isinstance(_State(learning).optimizer, _LargeAdamW)
