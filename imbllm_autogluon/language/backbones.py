@@ -42,9 +42,7 @@ _NAMES = ("compact", smollm2.NAME, *_HUB_IDS)
 
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
-_PATIENCE = 10.0
-"""Seconds for the first answer of the Hub. It is asked once: huggingface_hub's own downloads retry for 23 s without a
-connection (measured with version 2.4)."""
+_PATIENCE = 10.0  # seconds for the first answer of the Hub, asked once: downloads retry for 23 s without a connection
 
 # Configuration, weights as safetensors, tokenizer, and the card with the licence: no pickles, no other formats.
 _WANTED = [

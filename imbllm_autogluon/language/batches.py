@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.encoding import Clauses, Order, SentenceEncoding
 
-_SORTED_BATCHES = 16
-"""Batches whose rows are sorted by length together: enough to save padding, few enough to stay random."""
+_SORTED_BATCHES = 16  # whose rows are sorted by length together: enough to save padding, few enough to stay random
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,8 +23,6 @@ _log = logging.getLogger(__name__)
 
 _KIND = "checkpoint"
 
-_EVERY = 60.0  # seconds between two checkpoints: storing SmolLM2's adapters takes less than one
-
 
 @dataclass(frozen=True)
 class TrainingCurve:
@@ -72,12 +70,12 @@ class Progress:
 
 
 class Checkpoint:
-    """The progress of one training in one folder, stored no more often than `every` so many seconds.
+    """The progress of one training in one folder, stored no more often than `every` so many seconds (it takes one).
 
     `identity` says what is trained on what; progress of another identity is ignored, and the log says so.
     """
 
-    def __init__(self, folder: Path, identity: str, *, every: float = _EVERY) -> None:
+    def __init__(self, folder: Path, identity: str, *, every: float = 60.0) -> None:
         self._folder = folder
         self._identity = identity
         self._every = every

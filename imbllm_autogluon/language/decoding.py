@@ -209,10 +209,9 @@ class _JointDecoder(_Decoder):
 
 
 class _FreeDecoder(_Decoder):
-    """Continues prompts token by token, any token of the table at any place, until the model ends the sentence.
+    """Continues prompts, any token of the table at any place, until the model ends the sentence by the padding token.
 
-    An ablation that decodes as the papers do: the model has learned whole sentences (``constrained=False``); the
-    padding token ends one.
+    An ablation that decodes as the papers do: the model has learned whole sentences (``constrained=False``).
     """
 
     @torch.inference_mode()
@@ -369,8 +368,7 @@ class RowWriter:
         self._joint = _JointDecoder(*parts) if is_causal and _JointDecoder.can_write(backbone.encoding) else None
         self._rows_at_once = config.generation_batch or 1
         self._most: int | None = None
-        self.written_freely = 0
-        self.illegal = 0
+        self.written_freely = self.illegal = 0
 
     def complete(self, prompts: Prompts) -> Clauses:
         """Write the missing clauses of one batch, in the order of the prompts; clauses left out of it are absent.

@@ -136,9 +136,8 @@ class LabelLoss:
     """Negative log-likelihood of a sentence whose label, the last clause, has a weight of its own.
 
     For each row ``w (1 - p)^gamma (-log p) + f sum(-log p_token)``: p is the probability of its label among the legal
-    ones, the sum goes over the value tokens of its features, w is the row's weight, f the weight of features. Class
-    weights (Cui et al. 2019, https://arxiv.org/abs/1901.05555) and the focal loss (Lin et al. 2017,
-    https://arxiv.org/abs/1708.02002, equation 4) work against a decoder that copies the shares of its training set.
+    ones, the sum goes over the value tokens of its features, w is the row's weight, f the weight of features. Weights
+    of classes: Cui et al. 2019, arXiv 1901.05555; focal loss: Lin et al. 2017, arXiv 1708.02002, equation 4.
     """
 
     def __init__(self, tables: AutomatonTables, device: torch.device, objective: LabelObjective) -> None:
@@ -183,12 +182,10 @@ class SentenceLoss:
 
 
 class MaskedValueLoss:
-    """Negative log-likelihood (nats) of hidden value tokens; column names are never hidden.
+    """Hidden value tokens among the tokens that are legal there; column names are never hidden.
 
-    In each sentence every number of hidden values, from one to all, is equally likely: the situations that iterative
-    unmasking goes through. As in causal training, a token competes with the legal tokens of its place alone. What is
-    hidden follows from the sentences and the seed, so a held-out loss hides the same places at each evaluation, and a
-    resumed training those it would have hidden.
+    In each sentence every number of hidden values, from one to all, is equally likely, as in iterative unmasking. What
+    is hidden follows from the sentences and the seed: the same places at each evaluation, and where training resumes.
     """
 
     def __init__(self, tables: AutomatonTables, device: torch.device, seed: int) -> None:

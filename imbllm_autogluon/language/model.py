@@ -150,10 +150,7 @@ class TableLanguageModel:
 
     @contextmanager
     def writer(self, *, seed: int, threads: int | None = None) -> Iterator[RowWriter]:
-        """Open a writer that completes batches of prompts; `threads` of None leaves torch's count alone.
-
-        Inside the block torch's generators and threads are the writer's; they are restored behind it.
-        """
+        """A writer of batches of prompts, whose torch generators and threads (None: as they are) hold in the block."""
         seed = child_seed(seed, "decoding")
         with seeded_torch(seed, threads):
             written_by = writing_model(self._backbone.model, self.config)

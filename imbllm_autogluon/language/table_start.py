@@ -178,8 +178,7 @@ def _rank_features(ranks: FloatArray) -> FloatArray:
 
 def _name_features(encoding: SentenceEncoding, counted: _Cooccurrence, axes: FloatArray) -> FloatArray:
     """How far the values of each clause spread along the axes, their number, and what kind of column it is."""
-    n_clauses = encoding.n_clauses
-    weights = counted.shares
+    n_clauses, weights = encoding.n_clauses, counted.shares
     total = np.maximum(np.bincount(counted.columns, weights, n_clauses), 1e-9)
     spread = np.stack([np.bincount(counted.columns, weights * axis**2, n_clauses) / total for axis in axes.T], axis=1)
     number = [len(encoding.tables.clause_tokens(clause)) for clause in range(n_clauses)]

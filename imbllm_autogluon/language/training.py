@@ -261,9 +261,8 @@ def _rise_and_fall(step: int, steps: int) -> float:
 class _FlatAdamW:
     """AdamW (Loshchilov and Hutter 2019) over all weights, of one device and dtype, as one vector.
 
-    The weights of a compact backbone are a few dozen small tensors, so that most of an optimizer's step is spent
-    between them; laid one behind the other they take one call each. The constructor of torch's optimizers also imports
-    its compiler, which takes 3 seconds of CPU once in every process. A weight without a gradient has a gradient of 0.
+    With a few dozen small tensors, most of a step of torch's own is spent between them, and its constructor imports the
+    compiler, which takes 3 seconds once in every process. A weight without a gradient has a gradient of 0.
     """
 
     def __init__(self, weights: list[torch.nn.Parameter]) -> None:
