@@ -14,6 +14,7 @@ from imbllm_autogluon.encoding import END
 from imbllm_autogluon.language import training
 from imbllm_autogluon.language.batches import Batches
 from imbllm_autogluon.language.checkpoints import TrainingCurve
+from imbllm_autogluon.language.hardware import Processes
 from imbllm_autogluon.language.losses import LabelLoss, LabelObjective, ValueLoss
 from imbllm_autogluon.language.training import _EVALUATIONS, Stage, _FlatAdamW, _LargeAdamW, _State
 from tests.language.tables import clauses_of, learnable, random_model, vocabulary_of
@@ -245,10 +246,10 @@ def test_time_that_runs_out_between_two_judgements_loses_no_step(monkeypatch: py
     """The last steps are judged before they could be taken back."""
     small = SmallTable()
     model = tiny_model(small.encoding)
-    trainer = small.trainer(model)
-    monkeypatch.setattr(trainer, "_out_of_time", lambda stage, done: done.step == 7)
+    is_over = iter([*[False] * 7, True])
+    monkeypatch.setattr(Processes, "agree", lambda *_: next(is_over))
     before = weights_of(model)
-    curve = trainer.run(small.stage(1000, held_out=small.held_out(), seconds=1.0))
+    curve = small.trainer(model).run(small.stage(1000, held_out=small.held_out(), seconds=1.0))
     assert (curve.stopped_by, [step for step, _ in curve.held_out]) == ("time limit", [0, 7])
     assert curve.held_out[1][1] < curve.held_out[0][1]
     assert not same_weights(weights_of(model), before)
