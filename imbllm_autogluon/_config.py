@@ -63,8 +63,6 @@ class Range:
 
     Whole numbers alone where the annotated type is ``int``; with `above`, or `below`, not the limit itself.
 
-    Examples
-    --------
     >>> str(Range(0.0, 0.5)), str(Range(0.0, 1.0, above=True)), str(Range(1, 10**6))
     ('0 to 0.5', 'above 0, up to 1', '1 to 1,000,000')
     """
@@ -372,10 +370,8 @@ class Parameter:
     """A field of a configuration, as a reader needs it: its docstring is one paragraph."""
 
     name: str
-    allowed: str
-    """Types, ranges and choices."""
-    default: str
-    """As Python writes it."""
+    allowed: str  # types, ranges and choices
+    default: str  # as Python writes it
     meaning: str
 
 

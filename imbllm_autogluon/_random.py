@@ -46,8 +46,6 @@ def base_seed(random_state: RandomState) -> int:
 def child_seed(seed: int, purpose: Purpose, *parts: object) -> int:
     """Derive the seed of one purpose; `parts` tell apart several uses of it (for example two classes).
 
-    Examples
-    --------
     >>> child_seed(7, "training") == child_seed(7, "training"), child_seed(7, "training") == child_seed(7, "decoding")
     (True, False)
     """

@@ -30,11 +30,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-FORMAT = 1
-"""Version of everything that is stored; raised whenever an older reader could misread something."""
-
-STATE_NAME = "state.json"
-"""File that a folder with a whole state holds."""
+FORMAT = 1  # version of everything that is stored; raised whenever an older reader could misread something
+STATE_NAME = "state.json"  # file that a folder with a whole state holds
 
 _ARRAYS, _CONTENT = "arrays.safetensors", "state-"
 
@@ -43,23 +40,16 @@ _ARRAYS, _CONTENT = "arrays.safetensors", "state-"
 class Draft:
     """A state that is being written."""
 
-    folder: Path
-    """For further files, states of other kinds in subfolders among them."""
-
-    data: dict[str, Any] = field(default_factory=dict)
-    """Whatever ``json.dumps`` accepts."""
-
-    arrays: Mapping[str, Any] | None = None
-    """Arrays of NumPy or tensors of torch."""
+    folder: Path  # for further files, states of other kinds in subfolders among them
+    data: dict[str, Any] = field(default_factory=dict)  # whatever `json.dumps` accepts
+    arrays: Mapping[str, Any] | None = None  # arrays of NumPy or tensors of torch
 
 
 @dataclass(frozen=True)
 class Stored:
     """A state that was read."""
 
-    folder: Path
-    """With the further files."""
-
+    folder: Path  # with the further files
     data: dict[str, Any]
 
     def arrays(self) -> dict[str, Array]:
@@ -91,8 +81,6 @@ def writing(folder: Path, kind: str) -> Iterator[Draft]:
     StoredStateError
         The folder cannot be written, or something cannot be stored; an old state stays as it was.
 
-    Examples
-    --------
     >>> from pathlib import Path
     >>> from tempfile import mkdtemp
     >>> folder = Path(mkdtemp())

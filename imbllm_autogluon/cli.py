@@ -14,8 +14,7 @@ from imbllm_autogluon.cli_fit import demo, fit, predict
 from imbllm_autogluon.cli_rows import cache, models, report, sample, train
 from imbllm_autogluon.errors import ImbLLMError
 
-_BAD_INPUT, _UNEXPECTED = 2, 1
-"""Exit codes."""
+_BAD_INPUT, _UNEXPECTED = 2, 1  # exit codes
 
 
 class OneLineErrors(TyperGroup):

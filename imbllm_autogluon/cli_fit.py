@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imbllm_autogluon._config import require_choice
-from imbllm_autogluon.cli_rows import (
-    QUICK,
-    Label,
-    Threads,
-    parse_settings,
-    say_dropped,
-    write_new_table,
-)
+from imbllm_autogluon.cli_rows import QUICK, Label, Threads, parse_settings, say_dropped, write_new_table
 
 if TYPE_CHECKING:
     from imbllm_autogluon.jobs.fit import FitJob
@@ -28,8 +21,7 @@ _DEMO_THREADS = 1
 """Measured on two cores with another process at work: 171 s with one thread, 502 s with two, because waiting threads of
 OpenMP spin (XGBoost: 6 s and 199 s)."""
 
-_LATENT_DIFF = "latent_diff."
-"""What settings of LatentDiff begin with; the others are of the twins."""
+_LATENT_DIFF = "latent_diff."  # what settings of LatentDiff begin with; the others are of the twins
 
 
 def demo(

@@ -20,8 +20,7 @@ QUICK = {"steps": 20, "pretrain_steps": 40}
 
 _REPORT_FOLDER = Path("imbllm-quality")
 
-_WORDS = {"none": None, "true": True, "false": False}
-"""Values of settings that are not text."""
+_WORDS = {"none": None, "true": True, "false": False}  # values of settings that are not text
 
 _MODELS_HEADER = ("name", "ready", "parameters", "on disk", "licence", "note")
 
@@ -207,8 +206,6 @@ def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:
     InvalidInputError
         A pair has no ``=`` or no key.
 
-    Examples
-    --------
     >>> parse_settings(["temperature=1.0", "steps=50", "conditioning=y", "time_limit=none"])
     {'temperature': 1.0, 'steps': 50, 'conditioning': 'y', 'time_limit': None}
     """

@@ -21,26 +21,20 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-END = -1
-"""Next state of :meth:`Automaton.tabulate` that says: the value is complete."""
+END = -1  # next state of :meth:`Automaton.tabulate` that says: the value is complete
 
 
 @dataclass(frozen=True)
 class Automaton:
     """A deterministic finite automaton; state 0 is the start.
 
-    Examples
-    --------
     >>> colours = one_of([(1, 2), (3, 2)])
     >>> colours.n_states, colours.accepts((3, 2)), colours.accepts((3,))
     (3, True, False)
     """
 
-    transitions: tuple[Mapping[int, int], ...]
-    """For each state, the next state of every allowed symbol."""
-
-    accepting: frozenset[int]
-    """States in which a sequence may stop."""
+    transitions: tuple[Mapping[int, int], ...]  # for each state, the next state of every allowed symbol
+    accepting: frozenset[int]  # states in which a sequence may stop
 
     @property
     def n_states(self) -> int:
@@ -70,8 +64,6 @@ class Automaton:
         InvalidInputError
             The end symbol already has a meaning inside the sequences.
 
-        Examples
-        --------
         >>> ended = one_of([(1,), (1, 1)]).ended_by(0)
         >>> ended.accepts((1, 0)), ended.accepts((1,))
         (True, False)
@@ -128,8 +120,7 @@ class Automaton:
             )
 
 
-NOTHING = Automaton(({},), frozenset())
-"""Accepts no sequence: of a value that is given and never written."""
+NOTHING = Automaton(({},), frozenset())  # accepts no sequence: of a value that is given and never written
 
 
 def one_of(sequences: Iterable[Sequence[int]]) -> Automaton:
@@ -140,8 +131,6 @@ def one_of(sequences: Iterable[Sequence[int]]) -> Automaton:
     InvalidInputError
         There is no sequence.
 
-    Examples
-    --------
     >>> one_of([(1, 9, 9), (2, 9, 9)]).n_states
     4
     """
@@ -161,8 +150,6 @@ def one_of(sequences: Iterable[Sequence[int]]) -> Automaton:
 def union(automata: Iterable[Automaton]) -> Automaton:
     """Automaton of the sequences that at least one of the automata accepts.
 
-    Examples
-    --------
     >>> either = union([one_of([(1, 2)]), one_of([(1, 3), ()])])
     >>> either.accepts((1, 3)), either.accepts(()), either.accepts((1,))
     (True, True, False)
@@ -266,14 +253,12 @@ def _last_first(automaton: Automaton) -> list[int]:
 class AutomatonTables:
     """States of every clause's automaton, numbered through, over the token ids of the vocabulary."""
 
-    allowed: npt.NDArray[np.bool_]
-    """Legal next tokens, shape (n_states, n_tokens)."""
+    allowed: npt.NDArray[np.bool_]  # legal next tokens, shape (n_states, n_tokens)
 
     next_state: npt.NDArray[np.int64]
     """State after a legal token, shape (n_states, n_tokens); `END` behind the last token of a value."""
 
-    starts: npt.NDArray[np.int64]
-    """First state of each clause, shape (n_clauses,)."""
+    starts: npt.NDArray[np.int64]  # first state of each clause, shape (n_clauses,)
 
     @classmethod
     def build(cls, automata: Sequence[Automaton], n_tokens: int) -> AutomatonTables:

@@ -25,21 +25,14 @@ if TYPE_CHECKING:
 class QuantileBins:
     """Bins of a numeric column and the values (knots) seen in each of them.
 
-    Examples
-    --------
     >>> bins = QuantileBins.fit(np.array([3, 0, 0, 5, 9]), np.ones(5), max_bins=4)
     >>> bins.encode(np.array([0, 9, 4])).tolist(), bins.decode(np.array([0, 3]), np.random.default_rng(0)).tolist()
     ([0, 3, 1], [0, 9])
     """
 
-    knots: IntArray
-    """Distinct values, ascending, shape (n_knots,)."""
-
-    weights: FloatArray
-    """Class-balanced weight of each knot, shape (n_knots,), positive."""
-
-    starts: IntArray
-    """Index of each bin's first knot, plus n_knots at the end, shape (n_bins + 1,)."""
+    knots: IntArray  # distinct values, ascending, shape (n_knots,)
+    weights: FloatArray  # class-balanced weight of each knot, shape (n_knots,), positive
+    starts: IntArray  # index of each bin's first knot, plus n_knots at the end, shape (n_bins + 1,)
 
     @property
     def n_bins(self) -> int:
@@ -96,11 +89,7 @@ class QuantileBins:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""
-        return {
-            "knots": self.knots.tolist(),
-            "weights": self.weights.tolist(),
-            "starts": self.starts.tolist(),
-        }
+        return {"knots": self.knots.tolist(), "weights": self.weights.tolist(), "starts": self.starts.tolist()}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> QuantileBins:

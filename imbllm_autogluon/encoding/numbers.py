@@ -57,8 +57,6 @@ def present_values(column: Column, symbols: Mapping[str, int]) -> Automaton:
     InvalidInputError
         A character has no symbol, or the column is free text.
 
-    Examples
-    --------
     >>> import pandas as pd
     >>> from imbllm_autogluon.tables import TableSchema
     >>> column = TableSchema.from_frame(pd.DataFrame({"size": ["M", "L", None], "n": [1, 2, 2]})).columns[0]
@@ -100,8 +98,6 @@ def decimal_range(low: int, high: int, decimals: int, symbols: Mapping[str, int]
     InvalidInputError
         `low` is above `high`, or a character has no symbol.
 
-    Examples
-    --------
     >>> symbols = {character: ord(character) for character in "0123456789-."}
     >>> prices = decimal_range(-50, 1999, 2, symbols)
     >>> [prices.accepts([ord(c) for c in text]) for text in ("-0.50", "19.99", "20.00", "7.5", "07.50")]
@@ -122,8 +118,6 @@ def fixed_width_range(low: int, high: int, symbols: Mapping[str, int]) -> Automa
     No text is the beginning of another one, so none needs an end symbol. Parameters and errors are those of
     :func:`decimal_range`.
 
-    Examples
-    --------
     >>> symbols = {character: ord(character) for character in "0123456789-"}
     >>> numbers = fixed_width_range(-20, 105, symbols)
     >>> [numbers.accepts([ord(c) for c in text]) for text in ("105", "007", "-20", "7", "106")]
@@ -263,11 +257,9 @@ class _State(NamedTuple):
     place: int
     at_low: bool
     at_high: bool
-    digits: str
-    """Digits of the unfinished part (year, month, ...)."""
+    digits: str  # digits of the unfinished part (year, month, ...)
     leap: bool
-    days: int
-    """Days of the month, once it is known."""
+    days: int  # Days of the month, once it is known
 
 
 def _advance(state: _State, digit: str) -> _State | None:

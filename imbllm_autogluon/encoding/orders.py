@@ -12,17 +12,11 @@ from imbllm_autogluon._config import require_choice, require_number
 Order = Literal["fix_y", "permute_x", "permute_xy"]
 """``fix_y``: label first (ImbLLM); ``permute_x``: label last (Pred-LLM); ``permute_xy``: label anywhere (GReaT)."""
 
-ORDERS: tuple[Order, ...] = typing.get_args(Order)
-"""Every order, for tables of cases and command lines."""
+ORDERS: tuple[Order, ...] = typing.get_args(Order)  # every order, for tables of cases and command lines
 
 
 def draw_orders(
-    n_rows: int,
-    n_features: int,
-    order: Order,
-    rng: np.random.Generator,
-    *,
-    in_column_order: bool = False,
+    n_rows: int, n_features: int, order: Order, rng: np.random.Generator, *, in_column_order: bool = False
 ) -> np.ndarray:
     """Draw the order of the clauses of each row.
 
@@ -51,8 +45,6 @@ def draw_orders(
     InvalidInputError
         The order is unknown or a count is negative.
 
-    Examples
-    --------
     >>> draw_orders(2, 3, "fix_y", np.random.default_rng(0), in_column_order=True).tolist()
     [[3, 0, 1, 2], [3, 0, 1, 2]]
     """

@@ -41,8 +41,7 @@ if TYPE_CHECKING:
 
 _DIGITS = (*"0123456789", "-")
 
-_SEPARATOR = ","
-"""Stands behind every value of a text, the last one too: it tells where a number ends."""
+_SEPARATOR = ","  # stands behind every value of a text, the last one too: it tells where a number ends
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,8 @@ class SchemaVocabulary:
     bins: Mapping[int, QuantileBins]
     """Quantile bins by index of the numeric column (none when numbers are written as digits)."""
 
-    instruction: str = ""
-    """Text in front of every sentence."""
-
-    texts: tuple[TextColumn, ...] = ()
-    """Columns of free text, which are no columns of the schema."""
+    instruction: str = ""  # text in front of every sentence
+    texts: tuple[TextColumn, ...] = ()  # columns of free text, which are no columns of the schema
 
     @classmethod
     def fit(
