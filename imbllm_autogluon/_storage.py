@@ -124,10 +124,7 @@ def _as_numpy(array: Any) -> Array:
 
 def _sweep(folder: Path) -> None:
     """Delete the content that no state names: of older states and of killed writers."""
-    try:
-        kept = _head(folder)["content"]
-    except (OSError, ValueError, KeyError, TypeError):
-        kept = None
+    kept = _entry(folder, "content")
     for content in _contents(folder):
         if content.name != kept:
             shutil.rmtree(content, ignore_errors=True)
@@ -170,8 +167,12 @@ def _head(folder: Path) -> dict[str, Any]:
 
 def kind_of(folder: Path) -> str | None:
     """Kind of the state that a folder holds; None where it holds none."""
+    return _entry(folder, "kind")
+
+
+def _entry(folder: Path, name: str) -> str | None:
     try:
-        return str(_head(folder)["kind"])
+        return str(_head(folder)[name])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -25,10 +25,8 @@ _QUICK = {"steps": 20, "pretrain_steps": 40}  # training cut to seconds, to try 
 _WORDS = {"none": None, "true": True, "false": False}  # values of settings that are not text
 _LATENT_DIFF = "latent_diff."  # what settings of LatentDiff begin with; the others are of the twins
 _REPORT_FOLDER = Path("imbllm-quality")
-_MODELS_HEADER = ("name", "ready", "parameters", "on disk", "licence", "note")
 
 _DEMO_FAMILIES, _QUICK_FAMILIES = ("GBM", "CAT", "XGB", "RF", "LR"), ("GBM", "LR")
-_DEMO_SEED = 0
 _DEMO_FOLDER = Path("imbllm-demo")
 # On two cores beside another process: 171 s with one thread, 502 s with two, because waiting threads of OpenMP spin.
 _DEMO_THREADS = 1
@@ -151,7 +149,7 @@ def _demo(
     X, y = load_hypothyroid()
     label = str(y.name)
     table = X.assign(**{label: y})
-    train, test = train_test_split(table, test_size=0.3, stratify=y, random_state=_DEMO_SEED)
+    train, test = train_test_split(table, test_size=0.3, stratify=y, random_state=0)
     source = "the UCI hypothyroid table"
     job = FitJob(
         LabeledTable.from_frame(train, label, source),
@@ -355,7 +353,7 @@ def _list_models() -> None:
     """Show the backbones that are known or lie in the Hub cache."""
     from imbllm_autogluon.language.backbones import list_backbones
 
-    rows = [_MODELS_HEADER]
+    rows = [("name", "ready", "parameters", "on disk", "licence", "note")]
     for status in list_backbones():
         parameters = "" if status.parameters is None else f"{status.parameters / 1e6:.1f} M"
         size = f"{status.size / 1e6:.1f} MB" if status.size else ""

@@ -113,8 +113,8 @@ def unit_text(units: int, decimals: int) -> str:
     return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}" if decimals else sign + digits
 
 
-def lattice_of(column: Column) -> NumberGrid:
-    """Lattice of the numbers or times of a column.
+def grid_of(column: Column) -> NumberGrid:
+    """Grid of the numbers or times of a column.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def number_text(column: Column, value: float) -> str:
     9999 have no ISO text and are written as counts of the column's unit. Other numbers have the grid's decimals
     where these say the number exactly, else their shortest text.
     """
-    grid = lattice_of(column)
+    grid = grid_of(column)
     if column.kind == "datetime":
         return _time_text(int(value), grid.step, str(column.unit))
     return str(int(value)) if isinstance(grid.minimum, int) else _real_text(float(value) + 0.0, grid.decimals)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
 
 import numpy as np
 
-from imbllm_autogluon.encoding.automata import NOTHING, Automaton, one_of, union
+from imbllm_autogluon.encoding.automata import Automaton, one_of, union
 from imbllm_autogluon.encoding.numbers import fixed_width_range, present_values
-from imbllm_autogluon.encoding.text import cut_text, lattice_of, number_text, read_number, unit_text
+from imbllm_autogluon.encoding.text import cut_text, grid_of, number_text, read_number, unit_text
 from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -194,8 +194,8 @@ class NumberTextCoding:
     missing: Spelling | None  # tokens of a missing value, or None where training had none
 
     @property
-    def _lattice(self) -> NumberGrid:
-        return lattice_of(self.column)
+    def _grid(self) -> NumberGrid:
+        return grid_of(self.column)
 
     @cached_property
     def automaton(self) -> Automaton:
@@ -206,7 +206,7 @@ class NumberTextCoding:
 
     def encode(self, values: Values, missing: BoolArray) -> IntArray:
         """Values of shape (n,) to tokens of shape (n, longest text), snapped to the grid first."""
-        distinct, inverse = np.unique(self._lattice.snap(values), return_inverse=True)
+        distinct, inverse = np.unique(self._grid.snap(values), return_inverse=True)
         spellings = [self._spell(self._text(value)) for value in distinct.tolist()]
         spellings.append(list(self.missing or ()))
         encoded: IntArray = padded(spellings)[np.where(missing, len(distinct), inverse)]
@@ -217,11 +217,11 @@ class NumberTextCoding:
         rows = [_bare(row) for row in tokens.tolist()]
         missing = np.array([row == self.missing for row in rows], dtype=bool)
         read = [0 if gone else self._value(row) for row, gone in zip(rows, missing, strict=True)]
-        return _zero_where(missing, self._lattice.snap(np.array(read, dtype=type(self._lattice.minimum))))
+        return _zero_where(missing, self._grid.snap(np.array(read, dtype=type(self._grid.minimum))))
 
     def _text(self, value: float) -> str:
         """Text of a grid point."""
-        grid = self._lattice
+        grid = self._grid
         if isinstance(grid.minimum, int):
             return number_text(self.column, value)
         units, decimals = int(grid.to_units(value)), grid.decimals
@@ -237,7 +237,7 @@ class NumberTextCoding:
 
     def _value(self, spelling: Spelling) -> float:
         """Value of the tokens of a number or time."""
-        text, grid = "".join(self._names[token] for token in spelling[:-1]), self._lattice
+        text, grid = "".join(self._names[token] for token in spelling[:-1]), self._grid
         if isinstance(grid.minimum, int):
             return read_number(self.column, text)
         units = int(text.replace(".", ""))
@@ -252,7 +252,7 @@ class GivenCoding(ABC):
     @property
     def automaton(self) -> Automaton:
         """Accepts nothing."""
-        return NOTHING
+        return Automaton(({},), frozenset())
 
     def encode(self, values: Sequence[str | None] | npt.NDArray[Any], missing: BoolArray | None = None) -> IntArray:
         """Token ids of n texts, int64 of shape (n, longest of them), padded with -1.

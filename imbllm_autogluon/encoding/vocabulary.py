@@ -16,7 +16,7 @@ import numpy as np
 from imbllm_autogluon.encoding.bins import QuantileBins
 from imbllm_autogluon.encoding.numbers import column_characters
 from imbllm_autogluon.encoding.sentences import PADDING, SentenceEncoding
-from imbllm_autogluon.encoding.text import MISSING, TextColumn, category_texts, distinct_texts, lattice_of, number_text
+from imbllm_autogluon.encoding.text import MISSING, TextColumn, category_texts, distinct_texts, grid_of, number_text
 from imbllm_autogluon.encoding.values import (
     BinCoding,
     CategoryCoding,
@@ -130,7 +130,7 @@ class SchemaVocabulary:
             for category, text in zip(column.categories, category_texts(column), strict=True):
                 tokens.add(f"{column.name}: {category}", f" {text}")
             return CategoryCoding(first, len(column.categories), missing_token)
-        grid = lattice_of(column)
+        grid = grid_of(column)
         if self.numbers == "digits":
             return DigitCoding(grid, digits, missing_token)
         for i, center in enumerate(grid.from_units(self.bins[j].centers).tolist()):
