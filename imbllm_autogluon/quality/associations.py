@@ -257,20 +257,16 @@ def _with_gaps(columns: Sequence[PairedColumn]) -> list[PairedColumn]:
 
 
 def _error(columns: Sequence[PairedColumn], i: IntArray, j: IntArray, rows: FloatArray) -> FloatArray:
-    """Standard error of the difference of two strengths, as that of chance, of rows that differ from the usual value.
-
-    Twice their number counts, so that two even levels tell as much as a number.
-    """
+    """Standard error of the difference of two strengths, as that of chance, of rows unlike the usual value."""
+    # Twice their number counts, so that two even levels tell as much as a number.
     varied = 2.0 * np.array([_varied_rows(column) for column in columns])
     n = np.minimum(np.minimum(varied[i], varied[j]), rows)
     ratio = len(columns[0].synthetic) / len(columns[0].real)
     return np.asarray(np.sqrt(1 / n + 1 / (n * ratio)))
 
 
-# fmt: off
 METRICS = {
     "associations kept": Metric(
         0, 1, "higher", 1.0, (0.7, 1), group="fidelity", function=lambda rows: rows.once(_kept_of_class)[0],
         meaning="How much of the associations of columns beyond chance is kept, strong ones counting most."),
-}
-# fmt: on
+}  # fmt: skip

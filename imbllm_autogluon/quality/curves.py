@@ -63,9 +63,16 @@ def loss_windows(folds: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str
 
     `folds` hold by name the losses of each training stage by step; those that were not trained are left out.
     """
-    losses = {name: [loss for curve in stages.values() for loss in curve] for name, stages in folds.items()}
-    found = {name: _windows(curve) for name, curve in losses.items()}
-    return {name: windows for name, windows in found.items() if windows[0]}
+    found = {}
+    for name, stages in folds.items():
+        losses = [loss for curve in stages.values() for loss in curve]
+        size = math.ceil(len(losses) / _MOST_POINTS) or 1
+        parts = [losses[start : start + size] for start in range(0, len(losses), size)]
+        middles = [(k * size + (len(part) + 1) / 2, sum(part) / len(part)) for k, part in enumerate(parts)]
+        finite = [(step, loss) for step, loss in middles if math.isfinite(loss)]
+        if finite:
+            found[name] = [step for step, _ in finite], [loss for _, loss in finite]
+    return found
 
 
 def _checked(truth: npt.ArrayLike, scores: Mapping[str, npt.ArrayLike]) -> tuple[BoolArray, dict[str, FloatArray]]:
@@ -102,17 +109,6 @@ def _precision_recall(name: str, truth: BoolArray, scores: FloatArray) -> dict[s
 
 
 def _groups(truth: BoolArray, scores: FloatArray, bins: int) -> FloatArray:
-    """Mean probability, share of positives and rows of each group, shape (3, groups).
-
-    Not scikit-learn's ``calibration_curve``: its quantile bins split rows of equal probability off and count no rows.
-    """
+    """Mean probability, share of positives and rows of each group, shape (3, groups); sklearn's bins count no rows."""
     parts = np.array_split(np.argsort(scores, kind="stable"), min(bins, len(scores)))
     return np.array([[scores[part].mean(), truth[part].mean(), len(part)] for part in parts]).T
-
-
-def _windows(losses: Sequence[float]) -> tuple[list[float], list[float]]:
-    size = math.ceil(len(losses) / _MOST_POINTS) or 1
-    parts = [losses[start : start + size] for start in range(0, len(losses), size)]
-    middles = [(k * size + (len(part) + 1) / 2, sum(part) / len(part)) for k, part in enumerate(parts)]
-    finite = [(step, loss) for step, loss in middles if math.isfinite(loss)]
-    return [step for step, _ in finite], [loss for _, loss in finite]

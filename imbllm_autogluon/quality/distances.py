@@ -1,8 +1,7 @@
 """Rows of each class as points of one mixed-type space, and how far synthetic rows are from real ones.
 
 The distance is Euclidean over numbers and times in standard deviations of the real ones, plus 1 (squared) for each
-category that differs and for each number that is missing on one side only. A number that is the same in all real rows
-counts as a category.
+category (or number that is the same in all real rows) that differs and each number that is missing on one side only.
 """
 
 from __future__ import annotations
@@ -242,7 +241,6 @@ class ClassRows:
         return found
 
     def _stacked(self, others: list[str]) -> list[PairedColumn]:
-        """Real rows of the class beside those of other tables."""
         found = []
         for column in self.tables.columns:
             real, *parts = (self.tables.values(column, name)[self.positions[name]] for name in (REAL, *others))

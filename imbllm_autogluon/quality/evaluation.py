@@ -62,19 +62,13 @@ _MOSTLY = 0.5  # share of exact copies that makes rows poor: a few real rows dra
 
 
 class Distances(NamedTuple):
-    """Distances of the rows looked at, class after class, in standard deviations of the class.
+    """Distances of the rows looked at, class after class, in standard deviations of the class."""
 
-    `to_real` and `to_holdout` are those of each synthetic row to the nearest row of its class (NaN for classes without
-    hold-out rows; None without any), `real_to_real` those of each real row to another one (infinite where it is alone).
-    `nearest_real` is the position, in the real table, of the real row nearest to each synthetic one, `looked_at` that
-    of each synthetic row in its table.
-    """
-
-    to_real: FloatArray
-    to_holdout: FloatArray | None
-    real_to_real: FloatArray
-    nearest_real: IntArray
-    looked_at: IntArray
+    to_real: FloatArray  # of each synthetic row to the nearest row of its class
+    to_holdout: FloatArray | None  # NaN for classes without hold-out rows; None without any
+    real_to_real: FloatArray  # of each real row to another one, infinite where it is alone
+    nearest_real: IntArray  # position, in the real table, of the real row nearest to each synthetic one
+    looked_at: IntArray  # position of each synthetic row in its table
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,13 +104,7 @@ class Evaluation:
         return "good" if self.measure("associations kept").verdict == "good" and not poor else "fair"
 
     def measure(self, name: str) -> MetricResult:
-        """The result of a metric.
-
-        Raises
-        ------
-        InvalidInputError
-            There is none of that name.
-        """
+        """The result of a metric; raises `InvalidInputError` where there is none of that name."""
         by_name = {measure.name: measure for measure in self.measures}
         if name not in by_name:
             raise InvalidInputError(
@@ -181,8 +169,7 @@ def evaluate(
     Raises
     ------
     TableError
-        A table is empty, lacks the label or another column, holds cells of another kind than the real one, or no
-        synthetic row is of a real class.
+        A table is empty, lacks a column, holds cells of another kind, or no synthetic row is of a real class.
     InvalidInputError
         A table is no DataFrame, or `most_rows` is below 1.
 
@@ -216,7 +203,6 @@ def evaluate(
 
 
 def _result(name: str, classes: list[ClassRows], sampled: str) -> MetricResult:
-    """The mean over the classes, with how rows were sampled in its note."""
     metric = METRICS[name]
     asked = classes[:1] if metric.group == "utility" else classes  # which is of all classes already
     findings = [metric.function(rows) for rows in asked]

@@ -45,10 +45,8 @@ def _density_and_coverage(real: Points, synthetic: Points, k: int = _NEIGHBORS) 
 
     Equations 6 and 7, of points of one space; a ball ends at the k-th nearest other real row. As many real rows drawn
     anew reach about 1 and ``1 - 2**-k``; the same table as both gives density ``(k + 1) / k``, more where real rows are
-    equal, and coverage 1. Raises `InvalidInputError` if there are not more than k real rows, or k is below 1.
+    equal, and coverage 1. Raises `InvalidInputError` if there are not more than k real rows.
     """
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise InvalidInputError(f"k must be a whole number of at least 1; got {k!r}.")
     if len(real) <= k:
         raise InvalidInputError(f"balls of k = {k} neighbors need more than {k} real rows; got {len(real)}.")
     # The nearest row of all is the row itself.
@@ -264,7 +262,6 @@ def _as_many_codes(rows: ClassRows) -> tuple[IntArray, IntArray]:
 
 
 def _entropy_of(codes: IntArray) -> float:
-    """In nats, from 0 (all equal) to log n (all different)."""
     shares = np.unique(codes, return_counts=True)[1] / len(codes)
     return float(-(shares * np.log(shares)).sum()) + 0.0
 
@@ -291,7 +288,7 @@ def _discriminator_auc(real: pd.DataFrame, synthetic: pd.DataFrame, seed: int = 
     few rows over and over is seen. Copies of real rows score 0.5 (down to 0.4 where most rows occur 20 to 50 times).
     """
     columns = paired_columns(real, synthetic)
-    n = _rows_per_side(real, synthetic, folds)
+    n = min(len(real), len(synthetic), _MOST_ROWS)
     rng = child_rng(seed, "order", "discriminator")
     picks = [np.sort(rng.choice(len(table), n, replace=False)) for table in (real, synthetic)]
     values = np.column_stack([_ranked(np.append(c.real[picks[0]], c.synthetic[picks[1]]), c) for c in columns])
@@ -309,15 +306,6 @@ def _ranked(values: FloatArray, column: PairedColumn) -> FloatArray:
         return values
     ranks = np.unique(values, return_inverse=True)[1].astype(np.float64)
     return np.where(np.isnan(values), np.nan, ranks)
-
-
-def _rows_per_side(real: pd.DataFrame, synthetic: pd.DataFrame, folds: int) -> int:
-    n = min(len(real), len(synthetic), _MOST_ROWS)
-    if isinstance(folds, bool) or not isinstance(folds, (int, np.integer)) or not 2 <= folds <= n:
-        raise InvalidInputError(
-            f"folds must be a whole number from 2 to the rows of the smaller table ({n}); got {folds!r}."
-        )
-    return n
 
 
 def _folds(rows: IntArray, written: IntArray, folds: int, rng: np.random.Generator) -> IntArray:
@@ -341,7 +329,6 @@ def _fold_auc(values: FloatArray, written: IntArray, test: BoolArray, forest: Fo
     return float(roc_auc_score(written[test], scores))
 
 
-# fmt: off
 METRICS = {
     "density": Metric(
         0, np.inf, "higher", 1.0, (0.7, np.inf), group="fidelity", function=lambda rows: rows.once(_balls)[0],
@@ -374,5 +361,4 @@ METRICS = {
     "low-density interpolations": Metric(
         0, 1, "lower", 0.05, (0, 0.1), group="fidelity", function=_low_density,
         meaning="Share of interpolated rows farther from the class than 95 % of its own rows."),
-}
-# fmt: on
+}  # fmt: skip

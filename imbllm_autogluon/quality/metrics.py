@@ -33,23 +33,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class _Scale:
-    low: float
-    """Lowest possible value."""
-
-    high: float
-    """Highest possible value, may be infinite."""
-
-    direction: Literal["higher", "lower", "nearest"]
-    """Which values are better; "nearest": those near `best`."""
-
-    best: float
-    """The value of rows that could not be better: about that of real rows drawn anew."""
-
-    acceptable: tuple[float, float]
-    """Ends of the values that are good, or at least fair, both included."""
-
-    meaning: str
-    """What the figure says, in a sentence."""
+    low: float  # lowest possible value
+    high: float  # highest possible value, may be infinite
+    direction: Literal["higher", "lower", "nearest"]  # which values are better; "nearest": those near `best`
+    best: float  # of rows that could not be better: about that of real rows drawn anew
+    acceptable: tuple[float, float]  # ends of the values that are good, or at least fair, both included
+    meaning: str  # what the figure says, in a sentence
 
     @property
     def range_text(self) -> str:

@@ -102,7 +102,6 @@ class ColumnShares(NamedTuple):
 
 
 def _all_column_shares(rows: _Compared) -> list[ColumnShares]:
-    """Shares of every column, the worst first."""
     columns = paired_columns(rows.real, rows.synthetic)
     return sorted((_column_shares(column, rows) for column in columns), key=lambda found: -found.total_variation)
 
@@ -126,7 +125,6 @@ def _distance(real: FloatArray, synthetic: FloatArray) -> float:
 
 
 def _edges(column: PairedColumn) -> FloatArray:
-    """Ends of the bars of a number."""
     real, synthetic = column.known, column.synthetic[~np.isnan(column.synthetic)]
     both = np.concatenate([real, synthetic])
     if not len(both):

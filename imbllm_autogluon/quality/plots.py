@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.quality.pictures import AssociationMaps, Cloud, ColumnShares, Histogram
 
     Ticks = tuple[list[float], list[str]]
+    Box = tuple[float, float, float, float]  # left and upper end, width and height
 
 LINE_KEYS = ("━━", "━ ━", "┅┅", "━ ╸", "━━ ━", "╍╍")  # what captions show for a line of each of the six dashes
 _DASHES: tuple[Any, ...] = ("-", (0, (7, 3)), (0, (2, 3)), (0, (8, 3, 2, 3)), (0, (12, 4)), (0, (4, 2)))
@@ -52,7 +53,6 @@ _STYLE = {
     "ytick.major.size": 0, "ytick.major.pad": 7,
 }  # fmt: skip
 _NOT_SET = ("backend", "backend_fallback", "interactive", "timezone", "toolbar")
-
 _UNUSED = re.compile(r"<metadata>.*?</metadata>|<defs>.*?</defs>|<!--.*?-->", re.DOTALL)
 _UNUSED_PARTS = re.compile(r' id="[^"]*"| transform="rotate\(-0 [^"]*"|font-family: [^;"]*;? ?|\n')
 _WIDE_NUMBER = re.compile(r"\d+\.\d{2,}")
@@ -79,11 +79,10 @@ def column_svg(shares: ColumnShares) -> Markup:
         return _chart(label, (_WIDTH + 30, 128), (12, 4, _WIDTH, 104), partial(_draw_numbers, shares), "bottom")
     height, cut = _BAR * len(shares.levels), [(name, _NAMES - 6) for name in shares.levels]
     box = (12 + _NAMES, 4, _WIDTH - _NAMES, height)
-    return _chart(label, (_WIDTH + 30, height + 24), box, partial(_draw_levels, shares), cut=cut)
+    return _svg((_WIDTH + 30, height + 24), label, lambda figure: _draw_levels(shares, _axes(figure, box)), cut)
 
 
 def _draw_numbers(shares: ColumnShares, ax: Axes) -> None:
-    """Standing bars, those of missing cells apart."""
     assert shares.edges is not None
     low, high = shares.edges[0], shares.edges[-1]
     lacks = bool(shares.real[-1] or shares.synthetic[-1])
@@ -103,7 +102,6 @@ def _draw_numbers(shares: ColumnShares, ax: Axes) -> None:
 
 
 def _draw_levels(shares: ColumnShares, ax: Axes) -> None:
-    """Lying bars with the names of the levels."""
     n, top = len(shares.levels), _top(shares)
     ends = (np.arange(n)[:, None] * _BAR + [2.5, _BAR - 2.5]).ravel()
     apart = [np.column_stack([side, np.full(n, np.nan)]).ravel()[:-1] for side in (shares.real, shares.synthetic)]
@@ -286,8 +284,8 @@ def _day_ticks(low: float, high: float) -> Ticks:
     return at, [day[:-3] if high - low > 700 else day for day in days]
 
 
-def _axes(figure: Figure, box: tuple[float, float, float, float], frame: str = "") -> Axes:
-    """Axes of a left and upper end, a width and a height, with the spines that `frame` names."""
+def _axes(figure: Figure, box: Box, frame: str = "") -> Axes:
+    """Axes with the spines that `frame` names."""
     (left, top, width, height), (full_width, full_height) = box, figure.get_size_inches() * 72
     bottom = 1 - (top + height) / full_height
     ax = figure.add_axes((left / full_width, bottom, width / full_width, height / full_height))
@@ -321,16 +319,8 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _chart(
-    label: str,
-    size: tuple[float, float],
-    box: tuple[float, float, float, float],
-    draw: Callable[[Axes], None],
-    frame: str = "",
-    cut: Sequence[tuple[str, float]] = (),
-) -> Markup:
-    """A picture of one pair of axes."""
-    return _svg(size, label, lambda figure: draw(_axes(figure, box, frame)), cut)
+def _chart(label: str, size: tuple[float, float], box: Box, draw: Callable[[Axes], None], frame: str = "") -> Markup:
+    return _svg(size, label, lambda figure: draw(_axes(figure, box, frame)))
 
 
 def _svg(

@@ -32,7 +32,6 @@ def _distance_to_holdout(rows: ClassRows) -> Finding:
 
 
 def _typical(distances: FloatArray, usual: FloatArray, otherwise: str) -> Finding:
-    """Median, beside the middle half of the usual distances."""
     if not np.isfinite(usual).all():
         return Finding(float(np.median(distances)), otherwise)
     low, middle, high = np.quantile(usual, [0.25, 0.5, 0.75]).tolist()
@@ -152,7 +151,6 @@ def _best_threshold(members: FloatArray, others: FloatArray) -> float:
     return float(tried[gains.argmax()]) if gains.max() > 0 else -1.0
 
 
-# fmt: off
 METRICS = {
     "DCR to train (median)": Metric(
         0, np.inf, "nearest", 0.0, (0, np.inf), group="privacy",
@@ -174,5 +172,4 @@ METRICS = {
         0, 1, "lower", 0.0, (0, 0.1), group="privacy", function=_membership,
         meaning=
         "How much better than guessing one tells training from unseen rows by their distance to the written ones."),
-}
-# fmt: on
+}  # fmt: skip

@@ -109,8 +109,6 @@ class _Trees:
 
     def __init__(self, is_number: Sequence[bool], seed: int) -> None:
         self._is_number, self._seed = is_number, seed
-        self._lookups: list[FloatArray | None] = []
-        self._empty: BoolArray = np.zeros(0, dtype=np.bool_)
         self._model: Any = None
         self._only = 0
 
@@ -191,10 +189,8 @@ def _look_up(places: FloatArray, codes: FloatArray) -> FloatArray:
     return np.where(inside, places[np.where(inside, codes, 0).astype(np.int64)], np.nan)
 
 
-# fmt: off
 METRICS = {
     "precision gain at recall": Metric(
         -1, 1, "higher", 1.0, (-0.05, 1), group="utility", function=_precision_gain,
         meaning="Precision of the class at a fixed recall with the written rows, minus that without."),
-}
-# fmt: on
+}  # fmt: skip
