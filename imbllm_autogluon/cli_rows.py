@@ -258,11 +258,15 @@ def _settings(pairs: list[str] | None, quick: bool) -> dict[str, Any]:
 
 def _wanted(table: LabeledTable, n: int | None, label_value: str | None) -> dict[Any, int]:
     """New rows by class: those asked for, or as many as balance the table."""
-    from imbllm_autogluon.oversampling.synthesizer import balancing_counts
-
     if (n is None) != (label_value is None):
         raise InvalidInputError("--n and --label-value belong together; without both, every class is balanced.")
-    return balancing_counts(table) if n is None else {table.class_named(str(label_value)): n}
+    if n is not None:
+        return {table.class_named(str(label_value)): n}
+    largest = max(table.counts.values())
+    counts = {label: largest - size for label, size in table.counts.items() if size < largest}
+    if not counts:
+        raise InvalidInputError(f"{table.source}: every class has {largest} rows already; there is nothing to balance.")
+    return counts
 
 
 def _refuse(why: str, **given: object) -> None:

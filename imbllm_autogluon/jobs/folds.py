@@ -236,7 +236,7 @@ def _rows_of(predictor: TabularPredictor, known: Known, name: str, fold: str, ch
 
 
 def _cache_folder(predictor: TabularPredictor, child: Any) -> Path:
-    stage = child.oversampler.parameters.stage
+    stage = child.imbllm_parameters.stage
     return Path(stage.cache_dir) if stage.cache_dir else cache_of(Path(predictor.path).absolute())
 
 
@@ -290,7 +290,7 @@ class _FoldColumns:
     @classmethod
     def of(cls, predictor: TabularPredictor, child: Any, X: pd.DataFrame, known: Known) -> _FoldColumns:
         """Read them off a model of the fold, whose rows in AutoGluon's columns are `X`."""
-        metadata = child.oversampler.metadata
+        metadata = child.imbllm_metadata
         written = X.drop(columns=unwritten_features(metadata, X))
         texts = text_features(metadata, written)
         view = exact_view(Path(predictor.path).absolute(), written, metadata)

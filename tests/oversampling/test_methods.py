@@ -15,7 +15,6 @@ import pytest
 from imbllm_autogluon._storage import STATE_NAME
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.oversampling import GReaT
-from imbllm_autogluon.oversampling.baselines import BASELINES
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.methods import (
@@ -26,7 +25,7 @@ from imbllm_autogluon.oversampling.methods import (
     save_generator,
 )
 from imbllm_autogluon.oversampling.pred_llm import PredLLMGenerator
-from imbllm_autogluon.rebalancing.config import METHODS, Method
+from imbllm_autogluon.rebalancing.config import _METHODS, _Method
 from tests.oversampling.tables import mixed, quick
 
 if TYPE_CHECKING:
@@ -173,8 +172,8 @@ def test_every_generator_is_found_by_the_name_of_its_method() -> None:
 
 
 def test_folds_of_classes_are_rebalanced_by_every_generator_and_every_peer() -> None:
-    assert set(METHODS["classification"]) == {*GENERATORS, *BASELINES, "none"}
-    assert set(typing.get_args(Method)) == {method for methods in METHODS.values() for method in methods}
+    assert set(_METHODS["classification"]) == {*GENERATORS, "random", "smote_nc", "none"}
+    assert set(typing.get_args(_Method)) == {method for methods in _METHODS.values() for method in methods}
 
 
 def test_settings_choose_the_method_and_its_configuration() -> None:
