@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -99,13 +100,13 @@ def _count_copies(filters: Sequence[RowFilter], rows: EncodedTable, counts: Coun
             rows = rows.take(~rejected)
 
 
+@dataclass
 class _Spare:
     """Rejected rows with their scores, the best of which are taken where no better ones come."""
 
-    def __init__(self) -> None:
-        self.reason = ""
-        self.rows: list[EncodedTable] = []
-        self.scores: list[npt.NDArray[Any]] = []
+    reason: str = ""
+    rows: list[EncodedTable] = field(default_factory=list)
+    scores: list[npt.NDArray[Any]] = field(default_factory=list)
 
     def fill(self, rows: EncodedTable, n_rows: int, counts: Counter[str]) -> EncodedTable:
         """The rows and the best rejected ones, `n_rows` in all."""
@@ -208,10 +209,8 @@ class PlausibilityForest:
 
     def _matrix(self, rows: EncodedTable) -> npt.NDArray[np.float32]:
         """Places of the values among the learned ones: trees ask for no more, and every number fits into float32."""
-        columns = [
-            np.searchsorted(known, column) + np.searchsorted(known, column, side="right")
-            for known, column in zip(self._known, rows.values, strict=True)
-        ]
+        pairs = zip(self._known, rows.values, strict=True)
+        columns = [np.searchsorted(known, column) + np.searchsorted(known, column, "right") for known, column in pairs]
         matrix = np.stack(columns, axis=1).astype(np.float32)
         matrix[rows.missing] = np.nan
         return matrix
@@ -231,7 +230,6 @@ class _PlausibilityFilter(RowFilter):
         self.least = least
 
     def scores(self, rows: EncodedTable) -> FloatArray:
-        """Likelihood ratio of each row."""
         return self._forest.ratios(rows, self._code)
 
 

@@ -301,8 +301,7 @@ class LanguageGenerator:
         checkpoint
             Folder for the progress of training; the same fit resumes from there after an interruption.
         warm_start
-            File for the weights after the warm-up, see
-            :meth:`~imbllm_autogluon.language.model.TableLanguageModel.train`; methods without a warm-up have none.
+            File for the weights after the warm-up; methods without a warm-up have none.
 
         Raises
         ------
@@ -311,8 +310,7 @@ class LanguageGenerator:
         ClassTooSmallError
             A class of `counts` has fewer than two rows.
         InvalidInputError
-            `X` and `y` differ in length, `counts` is empty, one of its labels is not in `y`, or a count is no whole
-            number of at least 0.
+            `X` and `y` differ in length, or `counts` is empty, names another label, or a count is not 0, 1, 2, ...
         """
         from imbllm_autogluon.language.hardware import Processes
 
@@ -323,8 +321,9 @@ class LanguageGenerator:
         self._writer = None
         fold = self._read(X, y, counts, kinds)
         if self._table.learned:
-            limits = {"time_limit": time_limit, "checkpoint": checkpoint, "warm_start": warm_start}
-            self._writer = self._learner.train(fold, self._table, **limits)
+            self._writer = self._learner.train(
+                fold, self._table, time_limit=time_limit, checkpoint=checkpoint, warm_start=warm_start
+            )
             self.report = self.report.with_training(self._writer.model)
         self.report = replace(self.report, training_seconds=time.perf_counter() - started)
         return self
@@ -368,20 +367,11 @@ class LanguageGenerator:
 
     @property
     def language_model(self) -> TableLanguageModel:
-        """The trained model, for benchmarks and further questions (scores, likelihoods).
-
-        Raises
-        ------
-        InvalidInputError
-            None was trained: every class was too small, or nothing is fitted yet.
-        """
+        """The trained model, for further questions (scores, likelihoods); without one an `InvalidInputError`."""
         return self._require_writer().model
 
     def with_config(self, config: GeneratorConfig, *, threads: int | None) -> Self:
-        """The same trained generator under other settings of sampling (temperature, conditioning, batch, threads).
-
-        Settings of training have no effect any more. Neither generator sees the samples of the other in its report.
-        """
+        """The same trained generator under other settings of sampling; it has a report of its own."""
         other = copy.copy(self)
         other.config, other.threads = config, threads
         if self._writer is not None:
@@ -403,11 +393,7 @@ class LanguageGenerator:
         return self.seed if random_state is None else base_seed(random_state)
 
     def _read(
-        self,
-        X: pd.DataFrame,
-        y: pd.Series,
-        counts: Mapping[Hashable, int],
-        kinds: Mapping[ColumnName, Kind] | None,
+        self, X: pd.DataFrame, y: pd.Series, counts: Mapping[Hashable, int], kinds: Mapping[ColumnName, Kind] | None
     ) -> EncodedDataset:
         """Encode the fold and keep what is needed of the classes that are to be written."""
         schema = TableSchema.from_labeled(X, y, kinds)
@@ -488,7 +474,7 @@ class LanguageGenerator:
 def _counts_by_code(
     counts: Mapping[Hashable, int], known: Sequence[Hashable], labels: Sequence[Hashable]
 ) -> dict[int, int]:
-    """Counts by label code: whole numbers of at least 0, of labels among `known`; `labels` are in order of codes."""
+    """Counts by label code, of labels among `known`; `labels` are in the order of codes."""
     if not counts:
         raise InvalidInputError(f"counts is empty; name at least one of the labels: {list(known)}.")
     for label, n in counts.items():

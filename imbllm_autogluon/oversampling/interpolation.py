@@ -65,8 +65,7 @@ class MixedSpace:
 
     def distances(self, queries: EncodedTable, rows: EncodedTable) -> Iterator[tuple[slice, FloatArray]]:
         """Blocks of queries and their distances to every row, float64 of shape (block, n_rows)."""
-        row_numbers, row_marks = self._coordinates(rows)
-        query_numbers, query_marks = self._coordinates(queries)
+        (row_numbers, row_marks), (query_numbers, query_marks) = self._coordinates(rows), self._coordinates(queries)
         size = max(1, _HELD_DISTANCES // max(1, rows.n_rows))
         for start in range(0, queries.n_rows, size):
             block = slice(start, min(start + size, queries.n_rows))
@@ -106,8 +105,7 @@ class MixedSpace:
         numbers[gone] = 0.0
         codes = [np.where(cells.missing[:, j], -1, cells.values[j]).astype(np.int64) for j in self.categories]
         gaps = [gone[:, place].astype(np.int64) for place in range(len(self.numbers)) if self.may_lack[place]]
-        marks = [*codes, *gaps]
-        return numbers, np.column_stack(marks) if marks else np.zeros((cells.n_rows, 0), dtype=np.int64)
+        return numbers, np.column_stack([np.zeros((cells.n_rows, 0), dtype=np.int64), *codes, *gaps])
 
 
 def _units(grid: NumberGrid, values: npt.ArrayLike) -> FloatArray:
@@ -115,7 +113,7 @@ def _units(grid: NumberGrid, values: npt.ArrayLike) -> FloatArray:
 
 
 def _squared_distances(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Squared Euclidean distances between the rows of a and b, never below zero."""
+    """Squared Euclidean distances between rows, never below zero."""
     squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2.0 * a @ b.T
     return np.maximum(squared, 0.0)  # type: ignore[no-any-return]
 

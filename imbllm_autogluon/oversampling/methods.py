@@ -12,8 +12,7 @@ from imbllm_autogluon._storage import reading, writing
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.filters import KnownRows, PlausibilityForest
 from imbllm_autogluon.oversampling.generator import ClassRows, LearnedTable
-from imbllm_autogluon.oversampling.great import GReaT
-from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.oversampling.imbllm import GReaT, ImbLLM
 from imbllm_autogluon.oversampling.pred_llm import PredLLMGenerator
 from imbllm_autogluon.oversampling.report import OversamplingReport
 from imbllm_autogluon.tables import Column, EncodedTable, TableSchema

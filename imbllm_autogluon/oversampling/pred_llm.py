@@ -52,7 +52,6 @@ class _LabelLearner(Learner):
     choices = {"order": "permute_x", "column_order_share": 0.5, "temperature": 1.0}  # noqa: RUF012 - of the base class
 
     def language(self, n_rare: int) -> LanguageConfig:
-        """One stage of all steps."""
         del n_rare
         return self.whole_table_language()
 
@@ -62,7 +61,6 @@ class _LabelLearner(Learner):
         return ()
 
     def train(self, fold: EncodedDataset, table: LearnedTable, **limits: Any) -> _CandidateWriter:
-        """Fit the label model."""
         from imbllm_autogluon.classification.label_model import LabelModel
 
         language = self.language(table.n_rare)
@@ -76,7 +74,6 @@ class _LabelLearner(Learner):
     def load_writer(
         self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, EncodedTable]
     ) -> _CandidateWriter:
-        """The writer of a stored label model."""
         from imbllm_autogluon.classification.label_model import LabelModel
         from imbllm_autogluon.language.model import TableLanguageModel
 
@@ -94,18 +91,15 @@ class _CandidateWriter(Writer):
         self._starts = starts
 
     def with_language(self, language: LanguageConfig, threads: int | None) -> Self:
-        """The same writer under other settings of decoding."""
         other = super().with_language(language, threads)
         other.label_model = self.label_model.with_language_model(other.model, threads=threads)
         return other
 
     def save(self, folder: Path) -> tuple[dict[str, Any], dict[str, EncodedTable]]:
-        """The label model next to its language model, and the rows that first values come from."""
         super().save(folder)
         return self.label_model.save_beside(folder), {_STARTS: self._starts}
 
     def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, SyntheticRows]:
-        """Exactly the wanted rows of each class, from as many candidates as it takes, or as are allowed."""
         query, classes = request.config.query, request.table.classes
         near = {code: found for code in wanted if (found := request.near(code)) is not None}
         acceptance = _Acceptance(wanted, int(query.candidates_per_row * sum(wanted.values())), near)
@@ -129,8 +123,7 @@ class _CandidateWriter(Writer):
     ) -> tuple[_Candidates, Counter[str]]:
         """Exactly `n_rows` rows, in random order, with their classes, and what happened.
 
-        Copies of real rows are written again, a few times at most. First values are drawn from `starts`; None: from
-        the whole table.
+        First values are drawn from `starts`; None: from the whole table.
         """
         counts: Counter[str] = Counter()
         pool = self._pool(self._starts if starts is None else starts, request.table.schema)
@@ -181,7 +174,6 @@ class _Candidates:
     answers: IntArray  # label codes, shape (n,)
 
     def take(self, rows: IntArray | BoolArray) -> _Candidates:
-        """Rows by position or by mask."""
         return _Candidates(self.cells.take(rows), self.probabilities[rows], self.answers[rows])
 
 
@@ -200,12 +192,10 @@ class _Acceptance:
 
     @property
     def is_open(self) -> bool:
-        """Whether rows are missing and candidates allowed."""
         return self.missing.total() > 0 and self._written < self._limit
 
     @property
     def neediest(self) -> int:
-        """The class that lacks most rows."""
         return self.missing.most_common(1)[0][0]
 
     def next_round(self) -> int:
@@ -233,10 +223,7 @@ class _Acceptance:
         self._spare.append(found.take(left))
 
     def fill_by_rank(self) -> None:
-        """Give each class that lacks rows the spare candidates with its highest probability; small needs first.
-
-        Candidates too near to its real rows come last.
-        """
+        """Give classes that lack rows the spare candidates of their highest probability, near copies last."""
         if not self.missing.total():
             return
         rest = _Candidates(
@@ -253,11 +240,9 @@ class _Acceptance:
             rest = rest.take(np.sort(order[n:]))
 
     def rows(self, code: int) -> EncodedTable:
-        """Rows of one class, as many as were wanted once all are taken."""
         return EncodedTable.concat(self._taken[code])
 
     def _is_near(self, code: int, cells: EncodedTable) -> BoolArray:
-        """Which rows lie too near to real rows of a class, shape (n,)."""
         near = self._near.get(code)
         return np.zeros(cells.n_rows, dtype=bool) if near is None else near.rejects(cells)
 
@@ -287,13 +272,7 @@ class PredLLMGenerator(LanguageGenerator):
 
     @property
     def label_model(self) -> LabelModel:
-        """The label query and its calibration.
-
-        Raises
-        ------
-        InvalidInputError
-            No language model was trained.
-        """
+        """The label query and its calibration; an `InvalidInputError` where no language model was trained."""
         return self._candidate_writer.label_model
 
     def sample_rows(self, n: int, *, random_state: RandomState = None) -> tuple[pd.DataFrame, pd.Series]:
@@ -301,11 +280,6 @@ class PredLLMGenerator(LanguageGenerator):
 
         First values are drawn from the whole table, whatever `start` says. Near copies are not rejected. Columns that
         nothing writes are copied from the nearest real row of a row's class.
-
-        Raises
-        ------
-        InvalidInputError
-            No language model was trained.
         """
         table = self._table
         if n == 0:

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections import Counter
 from dataclasses import dataclass
 from itertools import tee
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imbllm_autogluon._random import child_rng, child_seed
-from imbllm_autogluon.encoding import Clauses, SchemaVocabulary
+from imbllm_autogluon._random import child_rng
+from imbllm_autogluon.encoding import Clauses
 from imbllm_autogluon.language.batches import Prompts
-from imbllm_autogluon.oversampling.filters import reject_until
-from imbllm_autogluon.oversampling.generator import Learner, SyntheticRows, Writer
 from imbllm_autogluon.tables import EncodedTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections import Counter
+    from collections.abc import Iterable, Iterator, Sequence
 
     from imbllm_autogluon.arrays import IntArray
-    from imbllm_autogluon.encoding import SentenceEncoding
     from imbllm_autogluon.language.model import TableLanguageModel
     from imbllm_autogluon.language.writing import RowWriter
     from imbllm_autogluon.oversampling.config import ConditioningConfig
-    from imbllm_autogluon.oversampling.generator import EncodedDataset, LearnedTable, SampleRequest
     from imbllm_autogluon.tables import Column
 
 # Rows below which a batch is not worth its forward passes: with few rows and many columns, the columns of the
@@ -129,68 +123,6 @@ def _completed(writer: RowWriter, batches: Iterable[_PromptBatch]) -> Iterator[t
             group, parts = [], []
     if group:
         yield group, Clauses.concat(parts)
-
-
-class _PromptedWriter(Writer):
-    """Writes the rows of each class behind its label, and behind some feature values of its rows."""
-
-    def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, SyntheticRows]:
-        """See :meth:`Writer.write`."""
-        written = {}
-        for code, n_rows in wanted.items():
-            counts: Counter[str] = Counter()
-            draft = self._draft(request.part(code), code, counts)
-            written[code] = SyntheticRows(reject_until(draft, n_rows, request.filters(code), counts), counts)
-        return written
-
-    def _draft(self, request: SampleRequest, code: int, counts: Counter[str]) -> Callable[[int, int], EncodedTable]:
-        """A function that writes rows of one class in one pass."""
-        rows, rng = request.table.classes[code], child_rng(request.seed, "prompts")
-        clauses = self.model.encoding.encode(rows.pool, np.full(rows.pool.n_rows, code))
-        pool = PromptPool(rows.pool, clauses, rows.real.n_rows, request.table.schema.columns)
-
-        def write(n_rows: int, attempt: int) -> EncodedTable:
-            batches = pool.batches(n_rows, request.config.conditioning, self.rows_at_once, rng)
-            seed = child_seed(request.seed, "decoding", attempt)
-            return pool.complete(self.model, batches, counts, seed=seed, threads=request.threads)
-
-        return write
-
-
-class PromptedLearner(Learner):
-    """A learner whose model writes rows behind their label."""
-
-    stage: ClassVar[str] = "minority"  # name of the last stage of training
-
-    @abstractmethod
-    def training_data(
-        self, fold: EncodedDataset, table: LearnedTable, encoding: SentenceEncoding
-    ) -> tuple[Clauses, Clauses, Clauses | None]:
-        """Rows of the last stage, rows whose loss ends it early, and rows of a stage before it, if there is one."""
-
-    def train(self, fold: EncodedDataset, table: LearnedTable, **limits: Any) -> _PromptedWriter:
-        """Build the language model and teach it."""
-        from imbllm_autogluon.language.model import TableLanguageModel
-
-        language = self.language(table.n_rare)
-        assert language.numbers is not None
-        vocabulary = SchemaVocabulary.fit(
-            fold.schema, *fold.rows(), numbers=language.numbers, max_bins=language.max_bins
-        )
-        model = TableLanguageModel(vocabulary, language, self.seed)
-        rows, validation, pretrain = self.training_data(fold, table, model.encoding)
-        steps = language.steps_for(len(rows.tokens)) + (0 if pretrain is None else language.pretrain_steps or 0)
-        options = {"pretrain": pretrain, "held_out": validation, "threads": self.threads, "stage": self.stage, **limits}
-        with self.progress(steps) as progress:
-            model.train(rows, progress=progress, **options)
-        return _PromptedWriter(model)
-
-    def load_writer(self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, EncodedTable]) -> _PromptedWriter:
-        """The writer of a stored model."""
-        from imbllm_autogluon.language.model import TableLanguageModel
-
-        del state, cells
-        return _PromptedWriter(TableLanguageModel.load(folder))
 
 
 def _cycle(n_features: int, n_groups: int, k: int, rng: np.random.Generator) -> IntArray:

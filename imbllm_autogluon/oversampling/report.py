@@ -30,7 +30,7 @@ class ClassReport:
     made: int = 0
     """Rows returned so far."""
     copies_dropped: int = 0
-    """Generated rows equal to a real row, dropped and written again (Pred-LLM: while this class lacked most rows)."""
+    """Rows equal to a real row, written again (Pred-LLM: while this class lacked most rows)."""
     copies_kept: int = 0
     """Generated rows equal to a real row that had to stay, because only copies came in several rounds."""
     near_copies_dropped: int = 0

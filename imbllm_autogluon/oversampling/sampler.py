@@ -51,7 +51,7 @@ class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, 
         minority to majority (two classes only); a dict gives the wanted number of rows of each class.
     method : {"imbllm", "great", "pred_llm"}, default="imbllm"
         :class:`~imbllm_autogluon.oversampling.imbllm.ImbLLM` learns rare rows and interpolated ones,
-        :class:`~imbllm_autogluon.oversampling.great.GReaT` the whole table; ``"pred_llm"`` learns it with the label
+        :class:`~imbllm_autogluon.oversampling.imbllm.GReaT` the whole table; ``"pred_llm"`` learns it with the label
         last and is asked for the class of its rows, see
         :class:`~imbllm_autogluon.oversampling.pred_llm.PredLLMGenerator`.
     random_state : int, RandomState, Generator or None, default=None

@@ -105,8 +105,8 @@ class TableSynthesizer:
         Returns
         -------
         DataFrame
-            Exactly `n` rows in random order, in the columns, order and dtypes of the learned table, with a fresh index.
-            Shares are exact but for rounding, the largest remainders first.
+            Exactly `n` rows in random order, in the columns, order and dtypes of the learned table, with a fresh index;
+            shares are exact but for rounding.
         """
         require_number("n", n, 0, whole=True)
         self._require_fit()
@@ -115,13 +115,7 @@ class TableSynthesizer:
         return rows.iloc[child_rng(seed, "order", "written rows").permutation(n)].reset_index(drop=True)
 
     def sample_class(self, counts: Mapping[Hashable, int], *, random_state: RandomState = None) -> pd.DataFrame:
-        """Write exactly so many rows of each class of `counts`, one class after the other; see :meth:`sample`.
-
-        Raises
-        ------
-        InvalidInputError
-            `counts` is empty, names an unknown class, or a count is no whole number of at least 0.
-        """
+        """Write exactly so many rows (0 or more) of each class of `counts`; `InvalidInputError` for unknown classes."""
         self._require_fit()
         return _with_label(*self.generator.sample(counts, random_state=random_state), self._label, self._columns)
 
@@ -140,11 +134,8 @@ class PredLLM(TableSynthesizer):
 
     Parameters
     ----------
-    config
-        How rows are learned, prompted and decoded, how their class is asked for, and measures against copying the class
-        shares of the table.
-    random_state, threads
-        See :class:`TableSynthesizer`.
+    config, random_state, threads
+        See :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
 
     Examples
     --------
@@ -167,8 +158,7 @@ class PredLLM(TableSynthesizer):
     def sample(self, n: int, *, random_state: RandomState = None) -> pd.DataFrame:
         """Write a table; each row has the class that the model gives it, so class shares are the model's own.
 
-        Where every class is too small for a language model, classes have the shares of the learned table. Parameters
-        and the form of the rows: see :meth:`TableSynthesizer.sample`.
+        Where every class is too small for a language model, see :meth:`TableSynthesizer.sample`.
         """
         require_number("n", n, 0, whole=True)
         self._require_fit()
@@ -179,8 +169,7 @@ class PredLLM(TableSynthesizer):
     def predict_proba(self, df: pd.DataFrame) -> pd.DataFrame:
         """Probability of each class of the rows of `df`, by the label query: a column for each class, in its index.
 
-        Columns that are no features, the label too, are not looked at. Unknown categories are left out of a row's
-        sentence, and so are columns of free text that are not there.
+        Columns that are no features are not looked at; unknown categories are left out of a row's sentence.
         """
         self._require_fit()
         model = self.generator.label_model
@@ -200,15 +189,6 @@ def write_rows(
 
     Returns the written rows alone, with their label, in the columns, order and dtypes of the table. `settings` are
     those of :func:`~imbllm_autogluon.oversampling.methods.generator_of`. A class of one row is a `ClassTooSmallError`.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from imbllm_autogluon.tables.labeled import LabeledTable
-    >>> table = LabeledTable.from_frame(pd.DataFrame({"age": range(20), "sick": ["no"] * 14 + ["yes"] * 6}), "sick")
-    >>> rows, _ = write_rows(table, {"yes": 3}, {"steps": 1, "pretrain_steps": 1})
-    >>> rows["sick"].tolist()
-    ['yes', 'yes', 'yes']
     """
     generator = _trained(table, counts, generator_of(settings or {}, random_state=seed, threads=threads))
     return _with_label(*generator.sample(), table.label, list(table.frame.columns)), generator.report
@@ -260,10 +240,7 @@ def write_from(
 
 
 def _trained(
-    table: LabeledTable,
-    counts: Mapping[Hashable, int],
-    generator: LanguageGenerator,
-    checkpoint: Path | None = None,
+    table: LabeledTable, counts: Mapping[Hashable, int], generator: LanguageGenerator, checkpoint: Path | None = None
 ) -> LanguageGenerator:
     for label, n in counts.items():
         require_number(f"the number of rows of {label!r}", n, 1, whole=True)

@@ -23,8 +23,7 @@ from imbllm_autogluon.oversampling.filters import (
     _PlausibilityFilter,
     reject_until,
 )
-from imbllm_autogluon.oversampling.great import GReaT
-from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.oversampling.imbllm import GReaT, ImbLLM
 from imbllm_autogluon.oversampling.interpolation import MixedSpace
 from imbllm_autogluon.oversampling.pred_llm import PredLLMGenerator
 from imbllm_autogluon.regression.bins import TargetBins
