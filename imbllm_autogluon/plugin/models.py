@@ -208,13 +208,9 @@ class LatentDiffModel(SettingsModel):
             )
         from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 
-        model = LatentDiffRegressor(
-            random_state=self.random_seed or 0,
-            kinds=kinds_of_features(self._feature_metadata, X, read=True),
-            threads=threads,
-            time_limit=left,
-        ).set_params(**self.settings_among(self._get_model_params()))
-        model.fit(X, targets, sample_weight=weights)
+        kinds, seed = kinds_of_features(self._feature_metadata, X, read=True), self.random_seed or 0
+        model = LatentDiffRegressor(random_state=seed, kinds=kinds, threads=threads, time_limit=left)
+        model.set_params(**self.settings_among(self._get_model_params())).fit(X, targets, sample_weight=weights)
         curve: Any = model.report_.curves["encoder"]
         if curve.stopped == "time" and len(curve.train) < _LEAST_EPOCHS:
             raise OutOfTimeError(
@@ -225,7 +221,6 @@ class LatentDiffModel(SettingsModel):
 
 
 def _summary(model: LatentDiffRegressor) -> dict[str, Any]:
-    """What was learned and generated, for the report."""
     report = model.report_
     curve: Any = report.curves["encoder"]
     return {
