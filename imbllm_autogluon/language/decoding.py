@@ -19,7 +19,7 @@ from torch.nn import functional
 from imbllm_autogluon.encoding import END, PADDING, Clauses
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.hardware import ran_out_of_memory, release_memory
-from imbllm_autogluon.language.losses import NOT_LEGAL
+from imbllm_autogluon.language.losses import NOT_LEGAL, require_single_tokens
 from imbllm_autogluon.language.session import KVSession
 
 if TYPE_CHECKING:
@@ -286,22 +286,6 @@ class _FreeDecoder(_Decoder):
         for clause in given:
             tokens[legal, clause, : prompts.tokens.shape[2]] = prompts.tokens[legal, clause]
         return tokens, legal
-
-
-def require_single_tokens(encoding: SentenceEncoding) -> None:
-    """Refuse free text, and values of several tokens: one mask cannot stand for an unknown number of them."""
-    tables = encoding.tables
-    if encoding.n_texts:
-        raise InvalidInputError(
-            "a masked language model reads no columns of free text; leave them out or use a causal one."
-        )
-    for clause, start in enumerate(tables.starts.tolist()):
-        if (tables.next_state[start][tables.allowed[start]] != END).any():
-            prefix = " ".join(encoding.token_names[token] for token in encoding.prefixes[clause])
-            raise InvalidInputError(
-                f"a masked language model needs one token for each value; the column of {prefix!r} (clause {clause}) "
-                "writes values of several tokens. Set numbers='bins' and clauses='tokens'."
-            )
 
 
 class _MaskedDecoder(_Decoder):

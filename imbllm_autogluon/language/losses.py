@@ -12,12 +12,13 @@ from torch.nn import functional
 
 from imbllm_autogluon._config import require_number
 from imbllm_autogluon.encoding import END
+from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imbllm_autogluon.arrays import IntArray
-    from imbllm_autogluon.encoding import AutomatonTables, Sentences
+    from imbllm_autogluon.encoding import AutomatonTables, SentenceEncoding, Sentences
 
 LanguageModel: TypeAlias = Any  # of transformers, or CompactModel, which has what is used of one
 
@@ -179,6 +180,22 @@ class SentenceLoss:
         rows, places = torch.nonzero(real, as_tuple=True)
         logits = model.get_output_embeddings()(_hidden_states(model, sentences, self._device)[rows, places - 1])
         return functional.cross_entropy(logits.float(), ids[rows, places], reduction="sum"), len(rows)
+
+
+def require_single_tokens(encoding: SentenceEncoding) -> None:
+    """Refuse free text, and values of several tokens: one mask cannot stand for an unknown number of them."""
+    tables = encoding.tables
+    if encoding.n_texts:
+        raise InvalidInputError(
+            "a masked language model reads no columns of free text; leave them out or use a causal one."
+        )
+    for clause, start in enumerate(tables.starts.tolist()):
+        if (tables.next_state[start][tables.allowed[start]] != END).any():
+            prefix = " ".join(encoding.token_names[token] for token in encoding.prefixes[clause])
+            raise InvalidInputError(
+                f"a masked language model needs one token for each value; the column of {prefix!r} (clause {clause}) "
+                "writes values of several tokens. Set numbers='bins' and clauses='tokens'."
+            )
 
 
 class MaskedValueLoss:

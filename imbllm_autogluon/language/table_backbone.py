@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 from imbllm_autogluon.encoding import TextVocabulary
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.language.compact import build_compact
-from imbllm_autogluon.language.decoding import require_single_tokens
 from imbllm_autogluon.language.hardware import Processes
+from imbllm_autogluon.language.losses import require_single_tokens
 from imbllm_autogluon.language.pretrained import load_model, load_tokenizer
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from imbllm_autogluon.encoding import END, SentenceEncoding, Sentences, draw_ord
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.config import LanguageConfig
-from imbllm_autogluon.language.decoding import _MaskedDecoder, require_single_tokens
-from imbllm_autogluon.language.losses import MaskedValueLoss
+from imbllm_autogluon.language.decoding import _MaskedDecoder
+from imbllm_autogluon.language.losses import MaskedValueLoss, require_single_tokens
 from tests.language.tables import (
     ARCHITECTURES,
     LABEL,
