@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from autogluon.core.metrics import get_metric
+from autogluon.core.metrics import Scorer, get_metric
 
 from imbllm_autogluon.classification.calibration import correct_prior
 from imbllm_autogluon.classification.logit_adjustment import redrawn_within_classes, resampled_scores
@@ -19,65 +19,47 @@ from imbllm_autogluon.plugin.scorers import geometric_mean_error
 from imbllm_autogluon.plugin.stage import RebalancingMixin
 from imbllm_autogluon.quality.curves import calibration_chart, precision_recall_chart
 from imbllm_autogluon.quality.reports import measure, metric_name, number
-from imbllm_autogluon.regression.bins import SHOTS, shots
+from imbllm_autogluon.regression.bins import SHOTS, TargetBins, shots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     import numpy.typing as npt
     import pandas as pd
-    from autogluon.core.metrics import Scorer
     from autogluon.tabular import TabularPredictor
 
     from imbllm_autogluon.arrays import FloatArray
-    from imbllm_autogluon.regression.bins import TargetBins
     from imbllm_autogluon.tables.labeled import Task
 
     Positions = npt.NDArray[np.intp]
 
+# How readers see scores of each task: those of numbers are in the unit of the target
 FIGURES: Mapping[str, Callable[[float | None], str]] = {"classification": number, "regression": measure}
-"""How readers see scores of each task: those of numbers are in the unit of the target."""
-
 _KINDS = {"twin": RebalancingMixin, "generator": GeneratorModel, "latent_diff": LatentDiffModel}
 _OURS = {"twin": "twins", "latent_diff": "LatentDiff"}
-
-_SHOT_METRICS = {f"{shot}_mae": shot for shot in reversed(SHOTS)}
-"""Mean absolute errors over targets of one sort."""
-
+_SHOT_METRICS = {f"{shot}_mae": shot for shot in reversed(SHOTS)}  # mean absolute errors over targets of one sort
+# Metrics of every comparison; the predictor's own comes first, if it is another
 _METRICS = {
     "binary": ("average_precision", "roc_auc", "f1", "log_loss"),
     "multiclass": ("balanced_accuracy", "f1_macro", "log_loss", "roc_auc_ovo"),
     "regression": ("mean_absolute_error", *_SHOT_METRICS, "root_mean_squared_error", geometric_mean_error.name),
 }
-"""Metrics of every comparison; the predictor's own comes first, if it is another."""
-
-_EQUAL = 1e-9
-"""Difference, as a share of the larger score, up to which two scores count as equal."""
-
-_RESAMPLES = 200
-"""Enough for the ends of a 95 % interval to be stable to about a tenth of its width."""
-
+_EQUAL = 1e-9  # difference, as a share of the larger score, up to which two scores count as equal
+_RESAMPLES = 200  # enough for the ends of a 95 % interval to be stable to about a tenth of its width
+# Rows above which no interval is made: 200 resamples take over a minute there, and chance is small
 _MOST_RESAMPLED = 100_000
-"""Rows above which no interval is made: 200 resamples take over a minute there, and chance is small."""
-
-_MOST_CURVES = 3
-"""Of more than two classes the rarest ones have curves, each against all others."""
+_MOST_CURVES = 3  # of more than two classes the rarest ones have curves, each against all others
 
 
 @dataclass(frozen=True)
 class EnsemblePair:
     """Names of the two models to compare."""
 
-    whole: str
-    """What the predictor uses by default: as a rule, the weighted ensemble over plain models and twins."""
-
+    whole: str  # what the predictor uses by default: as a rule, the weighted ensemble over plain models and twins
+    # The weighted ensemble over plain models only; `None` where there is nothing to compare, for this reason
     plain: str | None
-    """The weighted ensemble over plain models only; `None` where there is nothing to compare, for this reason."""
-
     reason: str = ""
-
-    ours: str = "twins"
-    """What the whole ensemble has beside plain models, in words."""
+    ours: str = "twins"  # what the whole ensemble has beside plain models, in words
 
     def by_side(self) -> dict[str, str]:
         """Names of the models that there are, by ``plain`` and ``whole``."""
@@ -136,11 +118,9 @@ class Score:
     higher_is_better: bool
     plain: float | None
     whole: float | None
+    # Decision thresholds of plain and whole, for binary metrics of labels
     thresholds: tuple[float | None, float | None] = (None, None)
-    """Decision thresholds of plain and whole, for binary metrics of labels."""
-
-    rows: int | None = None
-    """Scored rows that the metric looks at; `None`: all."""
+    rows: int | None = None  # scored rows that the metric looks at; `None`: all
 
     @property
     def gain(self) -> float | None:
@@ -162,24 +142,14 @@ class Comparison:
     """Both ensembles on the same rows."""
 
     pair: EnsemblePair
-    scores: tuple[Score, ...]
-    """The predictor's own metric first."""
-
+    scores: tuple[Score, ...]  # the predictor's own metric first
+    # `test`: rows that took no part in the fit. Otherwise (`out-of-fold`, `validation`) the rows that weights and
+    # thresholds were chosen by.
     rows: str
-    """``test``: rows that took no part in the fit. Otherwise (``out-of-fold``, ``validation``) the rows that weights
-    and thresholds were chosen by."""
-
-    counts: Mapping[str, int]
-    """Scored rows of each class, or of each sort of target."""
-
-    interval: tuple[float, float] | None = None
-    """95 % interval of the first score's gain (paired bootstrap)."""
-
+    counts: Mapping[str, int]  # scored rows of each class, or of each sort of target
+    interval: tuple[float, float] | None = None  # 95 % interval of the first score's gain (paired bootstrap)
     notes: tuple[str, ...] = ()
-
-    curves: tuple[Mapping[str, Any], ...] = ()
-    """Precision-recall and calibration curves; none for numbers."""
-
+    curves: tuple[Mapping[str, Any], ...] = ()  # precision-recall and calibration curves; none for numbers
     task: Task = "classification"
 
     @property
@@ -241,8 +211,7 @@ class _Metric:
 
     name: str
     scorer: Scorer
-    shot: str | None = None
-    """Targets of this sort only; `None`: all rows."""
+    shot: str | None = None  # targets of this sort only; `None`: all rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,29 +219,18 @@ class ScoredRows:
     """Labels and predictions of the scored rows."""
 
     task: Task
-    metrics: tuple[_Metric, ...]
-    """The predictor's own first, each once."""
-
-    labels: npt.NDArray[Any]
-    """Classes in AutoGluon's codes, or numbers, shape (n,)."""
-
-    strata: npt.NDArray[Any]
-    """Class, or sort of target, of each row, shape (n,): the bootstrap draws within these."""
-
-    names: Mapping[Any, str]
-    """Text of each stratum."""
-
+    metrics: tuple[_Metric, ...]  # the predictor's own first, each once
+    labels: npt.NDArray[Any]  # classes in AutoGluon's codes, or numbers, shape (n,)
+    strata: npt.NDArray[Any]  # class, or sort of target, of each row, shape (n,): the bootstrap draws within these
+    names: Mapping[Any, str]  # text of each stratum
+    # By model: of classes probabilities, the positive one's of shape (n,) or those of all of shape (n, k); or numbers
+    # of shape (n,)
     predictions: Mapping[str, npt.NDArray[Any]]
-    """By model: of classes probabilities, the positive one's of shape (n,) or those of all of shape (n, k); or numbers
-    of shape (n,)."""
-
+    # Of classes, without the adjustment_factors towards decisions that our ensemble has for metrics of more than two
+    # classes
     probabilities: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
-    """Of classes, without the adjustment_factors towards decisions that our ensemble has for metrics of more than two
-    classes."""
-
+    # By model and metric of labels; for two classes only
     thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """By model and metric of labels; for two classes only."""
-
     notes: tuple[str, ...] = ()
 
     @classmethod

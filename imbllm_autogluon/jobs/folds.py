@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.jobs.compare import base_models, model_kind
-from imbllm_autogluon.plugin.original_features import exact_view, text_features, unwritten_features
+from imbllm_autogluon.plugin.original_features import RawView, exact_view, text_features, unwritten_features
 from imbllm_autogluon.quality.reports import measure
 from imbllm_autogluon.rebalancing.cache import cache_of
 from imbllm_autogluon.rebalancing.rows import ROWS_CACHE
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from autogluon.tabular import TabularPredictor
 
-    from imbllm_autogluon.plugin.original_features import RawView
     from imbllm_autogluon.rebalancing import FoldRows
     from imbllm_autogluon.tables import ColumnName
 
@@ -35,12 +34,8 @@ if TYPE_CHECKING:
     Known = pd.DataFrame | Mapping[str, Any] | None
 
 _log = logging.getLogger("autogluon.imbllm")
-
-_ALL_ROWS = "all rows"
-"""Name of the one fold of a model that is not bagged."""
-
-_FOLD_NAME = re.compile(r"S(\d+)F(\d+)")
-"""AutoGluon's name of a fold: repeat and number, both from 1."""
+_ALL_ROWS = "all rows"  # name of the one fold of a model that is not bagged
+_FOLD_NAME = re.compile(r"S(\d+)F(\d+)")  # AutoGluon's name of a fold: repeat and number, both from 1
 
 
 def fold_records(predictor: TabularPredictor, n_generators: int) -> list[dict[str, Any]]:
@@ -160,26 +155,15 @@ class WrittenFold:
 
     name: str
     model: str
-    method: str
-    """How the rows were written, such as ``imbllm`` or ``smote_nc``."""
-
-    real: pd.DataFrame
-    """Rows that models of the fold learned from, shape (n, m + 1)."""
-
-    synthetic: pd.DataFrame
-    """Rows written for the fold, shape (n_new, m + 1)."""
-
-    held_out: pd.DataFrame | None
-    """Rows kept from generator and models of the fold; `None` after a refit on all rows."""
-
+    method: str  # how the rows were written, such as `imbllm` or `smote_nc`
+    real: pd.DataFrame  # rows that models of the fold learned from, shape (n, m + 1)
+    synthetic: pd.DataFrame  # rows written for the fold, shape (n_new, m + 1)
+    held_out: pd.DataFrame | None  # rows kept from generator and models of the fold; `None` after a refit on all rows
+    # The column of classes; for a continuous target the ranges of its bins, the target being a column beside it
     label: str
-    """The column of classes; for a continuous target the ranges of its bins, the target being a column beside it."""
-
-    original: bool
-    """Whether columns and values are those of the training table; otherwise they are AutoGluon's codes."""
-
+    original: bool  # whether columns and values are those of the training table; otherwise they are AutoGluon's codes
+    # Value of each two-valued column that AutoGluon did not keep, where it is known; `None` for a missing one
     others: Mapping[str, Any]
-    """Value of each two-valued column that AutoGluon did not keep, where it is known; `None` for a missing one."""
 
 
 def written_rows(predictor: TabularPredictor, known: Known = None) -> WrittenFold | None:
@@ -269,22 +253,13 @@ def _bagged_rows(bag: Any, fold: str, X: pd.DataFrame, y: pd.Series) -> tuple[Ro
 class _FoldColumns:
     """How the columns and labels of one fold are shown."""
 
+    # Of AutoGluon's columns that rows were written in, by name; those made from free texts are copied, not written
     dtypes: pd.Series
-    """Of AutoGluon's columns that rows were written in, by name; those made from free texts are copied, not written."""
-
     texts: tuple[ColumnName, ...]
-    view: RawView | None
-    """The way back to the original columns; `None` where there is none."""
-
-    others: Mapping[ColumnName, Any]
-    """Value of each two-valued column that AutoGluon did not keep."""
-
-    target: str
-    """Name of the label column of the training table."""
-
-    labels: Mapping[int, Hashable]
-    """Original label of each code; empty for a continuous target, which has bins."""
-
+    view: RawView | None  # the way back to the original columns; `None` where there is none
+    others: Mapping[ColumnName, Any]  # value of each two-valued column that AutoGluon did not keep
+    target: str  # name of the label column of the training table
+    labels: Mapping[int, Hashable]  # original label of each code; empty for a continuous target, which has bins
     bins: TargetBins | None
 
     @classmethod

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 from imbllm_autogluon._storage import write_texts
 from imbllm_autogluon.errors import ImbLLMError, StoredStateError
 from imbllm_autogluon.jobs.compare import FIGURES, base_models, model_kind
-from imbllm_autogluon.jobs.fit import quiet_libraries
-from imbllm_autogluon.jobs.folds import fold_records, latent_reports, written_rows
+from imbllm_autogluon.jobs.fit import FitOutcome, quiet_libraries
+from imbllm_autogluon.jobs.folds import WrittenFold, fold_records, latent_reports, written_rows
 from imbllm_autogluon.jobs.predict import load_predictor
 from imbllm_autogluon.plugin.stage import plan_for
-from imbllm_autogluon.quality.reports import metric_name, number
+from imbllm_autogluon.quality.reports import QualityReport, RowsSection, metric_name, number, report
 from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
 from imbllm_autogluon.search.studies import journal_storage, study_plots
 
@@ -33,44 +33,31 @@ if TYPE_CHECKING:
     import pandas as pd
     from autogluon.tabular import TabularPredictor
 
-    from imbllm_autogluon.jobs.fit import FitOutcome
-    from imbllm_autogluon.jobs.folds import WrittenFold
-    from imbllm_autogluon.quality.reports import QualityReport, RowsSection
-
     Known = pd.DataFrame | Mapping[str, Any] | None
     Facts = dict[str, Any]
 
 _JSON, _HTML, _MARKDOWN = "imbllm_report.json", "imbllm_report.html", "imbllm_report.md"
-
-_FORMAT = 2
-"""Raised when keys of the JSON file change their meaning."""
-
+_FORMAT = 2  # raised when keys of the JSON file change their meaning
+# Packages whose versions stand in the report
 _LIBRARIES = (
     "imbllm-autogluon", "autogluon.tabular", "torch", "transformers", "scikit-learn", "pandas", "numpy", "lightgbm",
     "catboost", "xgboost", "xgboost-cpu",
 )  # fmt: skip
-"""Packages whose versions stand in the report."""
-
-_PLAIN = (bool, str, int, float, type(None))
-"""What JSON keeps as it is."""
-
-_LEFT = ("model", "kind", "metric", "better")
-"""Columns of texts in printed tables."""
+_PLAIN = (bool, str, int, float, type(None))  # what JSON keeps as it is
+_LEFT = ("model", "kind", "metric", "better")  # columns of texts in printed tables
 
 
 @dataclass(frozen=True)
 class FitReport:
     """What there is to say about a fit."""
 
+    # Values that `json.dumps` accepts: `task`, `headline`, `table`, `settings`, `leaderboard`, `comparison`, `folds`,
+    # `rows`, `studies`, `generator_fits`, `seconds`, `notes`, `versions`
     facts: Facts
-    """Values that ``json.dumps`` accepts: ``task``, ``headline``, ``table``, ``settings``, ``leaderboard``,
-    ``comparison``, ``folds``, ``rows``, ``studies``, ``generator_fits``, ``seconds``, ``notes``, ``versions``."""
-
+    # Pictures of each study as data URIs, by the study's name and the picture's title
     plots: Mapping[str, Mapping[str, str]]
-    """Pictures of each study as data URIs, by the study's name and the picture's title."""
-
+    # Facts and pictures of the written rows of one fold; `None` where there is nothing to be drawn
     section: RowsSection | None = None
-    """Facts and pictures of the written rows of one fold; `None` where there is nothing to be drawn."""
 
     def write(self, folder: Path) -> Path:
         """Write ``imbllm_report.json``, ``.md`` and ``.html`` into a folder, made if need be; return the HTML file."""
@@ -206,7 +193,6 @@ def _rows_facts(predictor: TabularPredictor, known: Known = None) -> tuple[Facts
 
 
 def _judged(fold: WrittenFold, title: str = "") -> QualityReport:
-    from imbllm_autogluon.quality.reports import report
 
     return report(fold.real, fold.synthetic, label=fold.label, holdout=fold.held_out, title=title)
 
@@ -306,8 +292,8 @@ def _notes(outcome: FitOutcome, folds: list[Facts]) -> list[str]:
             "so they are a little too good; give a test table for honest ones."
         )
     notes += [*comparison.notes, *_why_no_twins(outcome), *_fold_notes(folds)]
-    for where, report in latent_reports(predictor):
-        notes += [f"{where}: {note.rstrip('.')}." for note in (report["reason"], *report.get("notes", ())) if note]
+    for where, told in latent_reports(predictor):
+        notes += [f"{where}: {note.rstrip('.')}." for note in (told["reason"], *told.get("notes", ())) if note]
     failures = predictor.model_failures().to_dict("records")
     notes += [f"{row['model']} was not fitted: {row['exc_type']}." for row in failures]
     return list(dict.fromkeys(notes))

@@ -26,41 +26,29 @@ if TYPE_CHECKING:
     from imbllm_autogluon.rebalancing import RebalanceConfig
     from imbllm_autogluon.tables.labeled import LabeledTable
 
+# AutoGluon's own are not for rare classes and targets: accuracy is high for a model that never predicts a rare class,
+# and the root mean squared error is ruled by the few largest errors, so that one row can decide which model is best
 _DEFAULT_METRICS = {
     "binary": "average_precision", "multiclass": "balanced_accuracy", "regression": "mean_absolute_error",
 }  # fmt: skip
-"""AutoGluon's own are not for rare classes and targets: accuracy is high for a model that never predicts a rare class,
-and the root mean squared error is ruled by the few largest errors, so that one row can decide which model is best."""
-
-_SHOT_METRICS = {f"{shot}_mae": shot for shot in SHOTS}
-"""Metrics of targets of one sort."""
-
-_OWN_METRICS = (*_SHOT_METRICS, "geometric_mean_error")
-"""Metrics of regression that AutoGluon does not have."""
-
+_SHOT_METRICS = {f"{shot}_mae": shot for shot in SHOTS}  # metrics of targets of one sort
+_OWN_METRICS = (*_SHOT_METRICS, "geometric_mean_error")  # metrics of regression that AutoGluon does not have
+# Rows in a bin of each sort
 _MEANING = {
     "few": f"under {FEW_BELOW} rows",
     "medium": f"{FEW_BELOW} to {MANY_ABOVE} rows",
     "many": f"over {MANY_ABOVE} rows",
 }
-"""Rows in a bin of each sort."""
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
     """The task of a job: to name a class, or a number."""
 
-    train: LabeledTable
-    """Rows to learn from."""
-
-    metric: str | None
-    """Metric that was asked for."""
-
-    rebalancing: RebalanceConfig
-    """Settings of the twins."""
-
-    positive_class: str | None
-    """Positive class that was asked for."""
+    train: LabeledTable  # rows to learn from
+    metric: str | None  # metric that was asked for
+    rebalancing: RebalanceConfig  # settings of the twins
+    positive_class: str | None  # positive class that was asked for
 
     @property
     def problem_type(self) -> str:

@@ -8,7 +8,7 @@ given, and count rows there: which targets are rare then depends on the fold. Th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from autogluon.core.metrics import Scorer, make_scorer
@@ -22,14 +22,15 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
-    from imbllm_autogluon.regression.bins import Shot
+
+    _Shot = Literal["many", "medium", "few"]
 
 
 @dataclass(frozen=True, eq=False)
 class _ShotError:
     """Mean absolute error over targets of one sort; an object, since local functions reach no worker process."""
 
-    shot: Shot
+    shot: _Shot
     edges: FloatArray | None = None
     """Edges of the bins; None: laid over the true targets."""
     training_counts: IntArray | None = None
@@ -58,7 +59,7 @@ class _ShotError:
         return of_sort
 
 
-def shot_scorer(bins: TargetBins, counts: npt.ArrayLike, shot: Shot = "few") -> Scorer:
+def shot_scorer(bins: TargetBins, counts: npt.ArrayLike, shot: _Shot = "few") -> Scorer:
     """Mean absolute error over the rows whose bin had few, medium or many training rows.
 
     Parameters

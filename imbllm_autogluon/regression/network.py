@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from imbllm_autogluon.tables import TableSchema
-from imbllm_autogluon.tables.dtypes import KINDS_OF, dense, physical_type_of
+from imbllm_autogluon.tables import EncodedTable, TableSchema
+from imbllm_autogluon.tables.dtypes import KINDS_OF, ColumnName, Kind, dense, physical_type_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,12 +22,8 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.regression.config import EncoderConfig
-    from imbllm_autogluon.tables import EncodedTable
-    from imbllm_autogluon.tables.dtypes import ColumnName, Kind
-
 
 _Numbers = npt.NDArray[np.float32]
-
 _MOST_QUANTILES = 1000  # quantiles of a column at most; scikit-learn's default
 _FURTHEST = 20.0  # scaled numbers lie within 20 deviations: a cell beyond all training cells must not drown the others
 _LARGEST_EMBEDDING = 32  # units of a category's embedding at most
@@ -49,12 +45,9 @@ class TableMatrix:
     """
 
     schema: TableSchema
-    medians: FloatArray
-    """Median of each number column's known training cells."""
-    scaler: Any
-    """scikit-learn transformer of the number columns; None if there are none."""
-    marked: IntArray
-    """Number columns, by position among them, whose missingness is a column of its own."""
+    medians: FloatArray  # median of each number column's known training cells
+    scaler: Any  # scikit-learn transformer of the number columns; None if there are none
+    marked: IntArray  # number columns, by position among them, whose missingness is a column of its own
 
     @classmethod
     def fit(

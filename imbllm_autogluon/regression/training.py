@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from imbllm_autogluon.regression.config import EncoderConfig
     from imbllm_autogluon.regression.losses import ImbalanceMethod
 
-
 _LARGEST_GRADIENT = 1.0  # norm to which gradients are clipped
 # Epochs over which weights are averaged: single ones jump, and few held-out rows choose among jumps by luck
 _AVERAGED_EPOCHS = 2
@@ -70,19 +69,14 @@ class Trainer:
 
 
 @dataclass
-class EncoderCurve:
+class _EncoderCurve:
     """How the training of an encoder went."""
 
-    train: list[float] = field(default_factory=list)
-    """Mean loss of the training batches of each epoch."""
-    held_out: list[float] = field(default_factory=list)
-    """Loss of the held-out rows after each epoch."""
-    best_epoch: int = -1
-    """Epoch with the lowest held-out loss, from 0, whose weights were kept; -1: none was finite."""
-    seconds: float = 0.0
-    """Wall time of the training."""
-    stopped: str = "epochs"
-    """Why training ended: ``"epochs"``, ``"patience"``, ``"time"`` or ``"diverged"``."""
+    train: list[float] = field(default_factory=list)  # mean loss of the training batches of each epoch
+    held_out: list[float] = field(default_factory=list)  # loss of the held-out rows after each epoch
+    best_epoch: int = -1  # epoch with the lowest held-out loss, from 0, whose weights were kept; -1: none was finite
+    seconds: float = 0.0  # wall time of the training
+    stopped: str = "epochs"  # why training ended: `"epochs"`, `"patience"`, `"time"` or `"diverged"`
 
 
 def fit_encoder(
@@ -96,12 +90,11 @@ def fit_encoder(
     seed: int = 0,
     threads: int | None = None,
     time_limit: float | None = None,
-) -> tuple[TabularEncoder, EncoderCurve, IntArray]:
-    """Train an encoder with its head by AdamW until held-out rows stop gaining.
+) -> tuple[TabularEncoder, _EncoderCurve, IntArray]:
+    """Train an encoder with its head by AdamW until held-out rows stop gaining; at least one epoch is trained.
 
-    Rows are those of `TableMatrix.transform`, shapes (n, p) and (n, q), with standardised targets (n,). After
-    `time_limit` seconds no further epoch begins; at least one is trained.
-    Returns the encoder in evaluation mode with the weights of the best epoch, and positions of the held-out rows, (k,).
+    Rows are those of `TableMatrix.transform`, shapes (n, p) and (n, q), with standardised targets (n,). Returns the
+    encoder in evaluation mode with the weights of the best epoch, and positions of the held-out rows, (k,).
     """
     learned, held_out = _held_out_split(targets, config.validation_fraction, child_rng(seed, "training", "held out"))
     with seeded_torch(child_seed(seed, "training", "encoder"), threads):
@@ -140,9 +133,8 @@ class _EncoderTraining:
         weights = [*encoder.parameters(), *self._loss.parameters()]
         self._trainer = Trainer(weights, self._optimizer, lambda step: 1.0 / min(step + 1, horizon))
 
-    def run(self, time_limit: float | None) -> EncoderCurve:
-        """Train until a limit is met, and put the best weights back."""
-        curve, started, best = EncoderCurve(), time.perf_counter(), self._averages()
+    def run(self, time_limit: float | None) -> _EncoderCurve:
+        curve, started, best = _EncoderCurve(), time.perf_counter(), self._averages()
         for epoch in range(self._config.encoder_epochs):
             self._set_rates(epoch, time.perf_counter() - started, time_limit)
             curve.train.append(self._epoch())
@@ -200,7 +192,7 @@ class _EncoderTraining:
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * 0.5 * (1.0 + math.cos(math.pi * done))
 
-    def _reason_to_stop(self, curve: EncoderCurve, elapsed: float, time_limit: float | None) -> str:
+    def _reason_to_stop(self, curve: _EncoderCurve, elapsed: float, time_limit: float | None) -> str:
         if not math.isfinite(curve.train[-1]):
             return "diverged"
         if len(curve.held_out) - 1 - curve.best_epoch >= self._config.encoder_patience:

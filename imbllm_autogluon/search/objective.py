@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier
 
 from imbllm_autogluon._config import require_number
 from imbllm_autogluon.classification.calibration import correct_prior, prior_factors
@@ -34,11 +34,9 @@ if TYPE_CHECKING:
     ModelSpace = Callable[[optuna.trial.BaseTrial], dict[str, Any]]
     Positions = npt.NDArray[np.intp]
 
+# Metrics of probabilities themselves: for these the changed class shares are divided out
 _PROBABILITY_METRICS = ("neg_log_loss", "neg_brier_score", "d2_log_loss_score")
-"""Metrics of probabilities themselves: for these the changed class shares are divided out."""
-
-_FAMILIES = ("GBM",)
-"""Keys of AutoGluon's models that are fitted where `model_space` names none."""
+_FAMILIES = ("GBM",)  # keys of AutoGluon's models that are fitted where `model_space` names none
 
 
 class RebalanceObjective:
@@ -221,7 +219,6 @@ class RebalanceObjective:
 
 
 def _check_model(model: object, metric: str) -> None:
-    from sklearn.base import is_classifier
     from sklearn.metrics import get_scorer_names
 
     is_instance = hasattr(model, "get_params") and not isinstance(model, type)
@@ -248,7 +245,6 @@ def _estimator_for(
     model: str | BaseEstimator, n_classes: int, parameters: Mapping[str, Any], *, seed: int, threads: int
 ) -> BaseEstimator:
     """An unfitted classifier that takes columns of every kind; pipelines are cloned and left as they are."""
-    from sklearn.base import clone
     from sklearn.pipeline import Pipeline, make_pipeline
 
     if isinstance(model, str):

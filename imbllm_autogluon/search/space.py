@@ -85,7 +85,6 @@ class SearchSpace(RebalanceSpace):
         "random": ("target_ratio",),
         "none": (),
     }
-
     method: tuple[str, ...] = ("imbllm", "none", "smote_nc", "random")
     target_ratio: tuple[float | None, ...] = (None, 0.5, 1.0)
     interpolation_ratio: tuple[float, ...] = (1.0, 0.5)
@@ -112,7 +111,6 @@ class TargetSearchSpace(RebalanceSpace):
         "random": ("generation_ratio",),
         "none": (),
     }
-
     method: tuple[str, ...] = ("imbllm", "none", "smogn", "random")
     generation_ratio: tuple[float, ...] = (0.5, 0.25, 1.0)
     interpolation_ratio: tuple[float, ...] = (1.0, 0.5)
@@ -122,11 +120,11 @@ class TargetSearchSpace(RebalanceSpace):
     """Settings of every trial, as :class:`~imbllm_autogluon.rebalancing.config.RebalanceConfig` knows them."""
 
 
+# The space of each task
 SPACES: Mapping[Task, type[SearchSpace | TargetSearchSpace]] = {
     "classification": SearchSpace,
     "regression": TargetSearchSpace,
 }
-"""The space of each task."""
 
 
 def suggest(trial: optuna.trial.BaseTrial, space: RebalanceSpace | None = None) -> dict[str, Any]:
