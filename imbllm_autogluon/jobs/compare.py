@@ -1,7 +1,4 @@
-"""The plain ensemble against the whole one: scores on the same rows, which is better, and whether chance could do that.
-
-Labels are classes or numbers: they differ in how rows are predicted, and in nothing that follows.
-"""
+"""The plain ensemble against the whole one: scores on the same rows, which is better, and whether by chance."""
 
 from __future__ import annotations
 
@@ -52,7 +49,7 @@ _MOST_CURVES = 3  # of more than two classes the rarest ones have curves, each a
 
 
 @dataclass(frozen=True)
-class EnsemblePair:
+class _EnsemblePair:
     """Names of the two models to compare."""
 
     whole: str  # what the predictor uses by default: as a rule, the weighted ensemble over plain models and twins
@@ -66,7 +63,7 @@ class EnsemblePair:
         return {**({} if self.plain is None else {"plain": self.plain}), "whole": self.whole}
 
 
-def pair_ensembles(predictor: TabularPredictor) -> EnsemblePair:
+def pair_ensembles(predictor: TabularPredictor) -> _EnsemblePair:
     """Fit the weighted ensemble over plain models beside the one over all models, into the predictor.
 
     The model that the predictor uses stays the same, unless the plain ensemble is strictly better on the rows that
@@ -77,19 +74,19 @@ def pair_ensembles(predictor: TabularPredictor) -> EnsemblePair:
     plain, ours = base_models(predictor)
     if not ours:
         lacking = f"no twin{' and no LatentDiff' if predictor.problem_type == 'regression' else ''} was fitted"
-        return EnsemblePair(whole, None, f"{lacking}, so the ensemble holds plain models only")
+        return _EnsemblePair(whole, None, f"{lacking}, so the ensemble holds plain models only")
     if not plain:
-        return EnsemblePair(whole, None, "no plain model was fitted, so there is none to compare with")
+        return _EnsemblePair(whole, None, "no plain model was fitted, so there is none to compare with")
     refitted = whole in predictor.model_refit_map().values()
     made = fit_ensemble(predictor, plain, "Plain")
     if made is None:
-        return EnsemblePair(whole, None, "the ensemble over plain models could not be fitted")
+        return _EnsemblePair(whole, None, "the ensemble over plain models could not be fitted")
     best = whole if refitted else predictor.model_best
     if refitted:
         made = predictor.refit_full(model=made)[made]
     predictor.set_model_best(best, save_trainer=True)
     kinds = {model_kind(predictor, name) for name in ours}
-    return EnsemblePair(whole, made, ours=" and ".join(text for kind, text in _OURS.items() if kind in kinds))
+    return _EnsemblePair(whole, made, ours=" and ".join(text for kind, text in _OURS.items() if kind in kinds))
 
 
 def base_models(predictor: TabularPredictor) -> tuple[list[str], list[str]]:
@@ -111,7 +108,7 @@ def model_kind(predictor: TabularPredictor, name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Score:
+class _Score:
     """One metric of both ensembles."""
 
     metric: str
@@ -141,8 +138,8 @@ class Score:
 class Comparison:
     """Both ensembles on the same rows."""
 
-    pair: EnsemblePair
-    scores: tuple[Score, ...]  # the predictor's own metric first
+    pair: _EnsemblePair
+    scores: tuple[_Score, ...]  # the predictor's own metric first
     # `test`: rows that took no part in the fit. Otherwise (`out-of-fold`, `validation`) the rows that weights and
     # thresholds were chosen by.
     rows: str
@@ -188,14 +185,12 @@ class Comparison:
         }
 
     def _chance(self) -> str:
-        """A sentence, if the gain could be chance."""
         if self.interval is None or not self.interval[0] <= 0.0 <= self.interval[1]:
             return ""
         low, high = (f"{'-' if end < 0 else '+'}{FIGURES[self.task](abs(end))}" for end in self.interval)
         return f" That is within chance: the 95 % interval of the gain is {low} to {high}."
 
     def _opposite(self, winner: str) -> str:
-        """A sentence naming the other metrics by which `winner` is better, if any."""
         names = [metric_name(score.metric) for score in self.scores[1:] if score.better == winner]
         return f" The {self._named(winner)} is better by {', '.join(names)}." if names else ""
 
@@ -226,8 +221,7 @@ class ScoredRows:
     # By model: of classes probabilities, the positive one's of shape (n,) or those of all of shape (n, k); or numbers
     # of shape (n,)
     predictions: Mapping[str, npt.NDArray[Any]]
-    # Of classes, without the adjustment_factors towards decisions that our ensemble has for metrics of more than two
-    # classes
+    # Of classes, without the factors towards decisions that our ensemble has for metrics of more than two classes
     probabilities: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     # By model and metric of labels; for two classes only
     thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -237,10 +231,7 @@ class ScoredRows:
     def of_classes(
         cls, predictor: TabularPredictor, models: Iterable[str], train: pd.DataFrame, test: pd.DataFrame | None
     ) -> ScoredRows:
-        """Predict rows with a class: those of `test`, or out of fold (of validation) those of `train`.
-
-        Each model has its own threshold for every metric of labels, best on out-of-fold (or validation) rows.
-        """
+        """Predict rows with a class: those of `test`, or out of fold (of validation) those of `train`."""
         names, metrics = list(models), _metrics(predictor)
         proba = predictor.predict_proba_multi(test, models=names, as_multiclass=False, inverse_transform=False)
         index = proba[names[0]].index  # AutoGluon returns the models of the ensembles, too
@@ -318,24 +309,19 @@ class ScoredRows:
         return (predictions > (self.thresholds[model].get(metric.name) or 0.5)).astype(np.int64)
 
 
-def compare(scored: ScoredRows, pair: EnsemblePair, rows: str) -> Comparison:
+def compare(scored: ScoredRows, pair: _EnsemblePair, rows: str) -> Comparison:
     """Score both ensembles on the same rows; `rows` says which, see :class:`Comparison`."""
     scores = tuple(_score(scored, metric, pair) for metric in scored.metrics)
     interval, curves = _gain_interval(scored, pair), _class_curves(scored, pair)
     return Comparison(pair, scores, rows, scored.counts(), interval, scored.notes, curves, scored.task)
 
 
-def _score(scored: ScoredRows, metric: _Metric, pair: EnsemblePair) -> Score:
+def _score(scored: ScoredRows, metric: _Metric, pair: _EnsemblePair) -> _Score:
     values = {side: _value(scored, metric, model) for side, model in pair.by_side().items()}
     thresholds = {side: scored.thresholds.get(model, {}).get(metric.name) for side, model in pair.by_side().items()}
-    return Score(
-        metric.name,
-        bool(metric.scorer.greater_is_better_internal),
-        values.get("plain"),
-        values["whole"],
-        (thresholds.get("plain"), thresholds["whole"]),
-        len(scored.positions(metric)) if scored.task == "regression" else None,
-    )
+    rows = len(scored.positions(metric)) if scored.task == "regression" else None
+    both, higher = (thresholds.get("plain"), thresholds["whole"]), bool(metric.scorer.greater_is_better_internal)
+    return _Score(metric.name, higher, values.get("plain"), values["whole"], both, rows)
 
 
 def _value(scored: ScoredRows, metric: _Metric, model: str) -> float | None:
@@ -348,11 +334,10 @@ def _value(scored: ScoredRows, metric: _Metric, model: str) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _gain_interval(scored: ScoredRows, pair: EnsemblePair) -> tuple[float, float] | None:
+def _gain_interval(scored: ScoredRows, pair: _EnsemblePair) -> tuple[float, float] | None:
     """95 % interval of the whole ensemble's gain by the first metric: a paired bootstrap within strata.
 
-    `None` for very many rows, or where a sample has no score. Percentile interval: Efron and Tibshirani (1993), *An
-    Introduction to the Bootstrap*, chapter 13.
+    `None` for very many rows, or where a sample has no score (Efron and Tibshirani 1993, chapter 13).
     """
     metric = scored.metrics[0]
     if pair.plain is None or len(scored.strata) > _MOST_RESAMPLED or not len(scored.positions(metric)):
@@ -366,7 +351,7 @@ def _gain_interval(scored: ScoredRows, pair: EnsemblePair) -> tuple[float, float
     return (float(low), float(high)) if np.isfinite([low, high]).all() else None
 
 
-def _class_curves(scored: ScoredRows, pair: EnsemblePair) -> tuple[Mapping[str, Any], ...]:
+def _class_curves(scored: ScoredRows, pair: _EnsemblePair) -> tuple[Mapping[str, Any], ...]:
     """Precision-recall and calibration curves of the positive class of two, or of the rarest of more classes."""
     if scored.task == "regression":
         return ()
@@ -406,12 +391,11 @@ def _metrics(predictor: TabularPredictor) -> tuple[_Metric, ...]:
 
 
 def _untilted(predictor: TabularPredictor, model: str, predictions: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    adjustment_factors = adjustment_of(predictor, model)
-    return predictions if adjustment_factors is None else correct_prior(predictions, 1.0 / adjustment_factors)
+    factors = adjustment_of(predictor, model)
+    return predictions if factors is None else correct_prior(predictions, 1.0 / factors)
 
 
 def _thresholds(predictor: TabularPredictor, model: str, metrics: Iterable[_Metric]) -> dict[str, float]:
-    """Threshold of a model for each metric of labels."""
     if predictor.problem_type != "binary":
         return {}
     wanted = [metric for metric in metrics if metric.scorer.needs_pred]

@@ -27,7 +27,6 @@ from imbllm_autogluon.regression.config import LatentDiffConfig
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    import pandas as pd
     from autogluon.tabular import TabularPredictor
 
     from imbllm_autogluon.rebalancing import RebalanceConfig
@@ -124,8 +123,7 @@ class FitJob:
     def run(self) -> FitOutcome:
         """Fit the predictor and compare its ensembles.
 
-        `ImbLLMError`: AutoGluon trained no model at all (as a rule, the time limit was too short). `TableError`: the
-        folder cannot be written.
+        `ImbLLMError`: AutoGluon trained no model at all. `TableError`: the folder cannot be written.
         """
         started = time.time()
         if not self.resume or not self.out.exists():
@@ -135,7 +133,8 @@ class FitJob:
             pair = pair_ensembles(predictor)
             test = None if self.test is None else self.test.frame
             scored = self.task.scored(predictor, pair.by_side().values(), test)
-            comparison = compare(scored, pair, _rows_scored(predictor, test))
+            held_out = "validation" if predictor._trainer.has_val else "out-of-fold"
+            comparison = compare(scored, pair, held_out if test is None else "test")
             _calibrate(predictor)
             predictor.save(silent=True)
         return FitOutcome(self, predictor, comparison, time.time() - started)
@@ -232,12 +231,6 @@ def _callbacks_with(presets: tuple[str, ...], settings: Mapping[str, Any]) -> li
         [made, {**options, **settings}] if made is RebalanceCallback else [made, options]
         for made, options in own_presets()[name]["callbacks"]
     ]
-
-
-def _rows_scored(predictor: TabularPredictor, test: pd.DataFrame | None) -> str:
-    if test is not None:
-        return "test"
-    return "validation" if predictor._trainer.has_val else "out-of-fold"
 
 
 def _calibrate(predictor: TabularPredictor) -> None:

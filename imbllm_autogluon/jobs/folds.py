@@ -1,7 +1,4 @@
-"""The training folds of a fitted predictor: what their models say of them, and the rows of one of them.
-
-Readers get original columns where AutoGluon's codes can be undone, and labels by name.
-"""
+"""The training folds of a fitted predictor: what their models say of them, and the rows of one of them."""
 
 from __future__ import annotations
 
@@ -42,9 +39,8 @@ def fold_records(predictor: TabularPredictor, n_generators: int) -> list[dict[st
     """What the twins remember about their distinct training folds, in the order of AutoGluon's names.
 
     Each has a ``name`` (``S1F2`` is repeat 1, fold 2; ``all rows`` for models that are not bagged); ``before`` and
-    ``added``, real and written rows by class or number of the bin; the ``reason`` why nothing was written, or an empty
-    string; key (``generator``), seconds, tokens, ``parameters`` and ``losses`` (nats for each value token, by stage and
-    step) of the generator; ``notes``; ``copies``, rows too like real ones; and ``edges`` of the bins of a target.
+    ``added``, real and written rows by class or number of the bin; the ``reason`` why nothing was written; facts of the
+    generator (losses in nats for each value token); ``notes``; ``copies``; and ``edges`` of the bins of a target.
 
     Once the `n_generators` of the cache (0: unknown) have been met no further model is read from disk: a bag of forests
     takes seconds, and families only repeat each other's folds.
@@ -52,7 +48,7 @@ def fold_records(predictor: TabularPredictor, n_generators: int) -> list[dict[st
     labels = {str(code): str(label) for label, code in (predictor.class_labels_internal_map or {}).items()}
     found: dict[str, dict[str, Any]] = {}
     for twin in _twins_and_refitted(predictor):
-        for name, report in child_reports(predictor, twin):
+        for name, report in _child_reports(predictor, twin):
             record = _record(name, report, labels)
             found.setdefault(record["generator"] or f"{name} {record['reason']}", record)
         if n_generators and sum(bool(record["generator"]) for record in found.values()) >= n_generators:
@@ -60,7 +56,7 @@ def fold_records(predictor: TabularPredictor, n_generators: int) -> list[dict[st
     return sorted(found.values(), key=lambda record: str(record["name"]))
 
 
-def child_reports(predictor: TabularPredictor, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _child_reports(predictor: TabularPredictor, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Reports of the folds of one of our models; a bag whose folds were deleted after refitting has none left."""
     for fold, child in _fitted_children(predictor._trainer.load_model(name)):
         if getattr(child, "imbllm_report", None):
@@ -71,7 +67,7 @@ def latent_reports(predictor: TabularPredictor) -> Iterator[tuple[str, dict[str,
     """Name of model and fold, and what LatentDiff did there."""
     for name in base_models(predictor)[1]:
         if model_kind(predictor, name) == "latent_diff":
-            yield from ((f"{name}, {fold}", report) for fold, report in child_reports(predictor, name))
+            yield from ((f"{name}, {fold}", report) for fold, report in _child_reports(predictor, name))
 
 
 def _twins_and_refitted(predictor: TabularPredictor) -> list[str]:
@@ -115,13 +111,11 @@ def _record(name: str, report: Mapping[str, Any], labels: Mapping[str, str]) -> 
 
 
 def _copies(entry: Mapping[str, Any]) -> dict[str, int]:
-    """Copies and near copies of one class: written again, and those that had to stay."""
     names = {f"{near}{what}": f"{near}copies_{what}" for near in ("", "near_") for what in ("dropped", "kept")}
     return {short: entry.get(name, 0) for short, name in names.items()}
 
 
 def _notes(report: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[str]:
-    """What one fold has to say beyond its counts."""
     yield from (f"{note}." for note in report["notes"])
     made = report.get("oversampling", {})
     yield from (f"Not written by the language model: {reason}" for reason in made.get("excluded", {}).values())
@@ -134,7 +128,6 @@ def _notes(report: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[str
 
 
 def _notes_of(entry: Mapping[str, Any], name: str) -> Iterator[str]:
-    """What there is to say of the new rows of one class, or of the targets of one bin."""
     if entry["method"] != "language model":
         yield f"{name[0].upper()}{name[1:]}: {entry['rows']} rows; the new ones are made by {entry['method']}."
     sorts = {
@@ -193,8 +186,9 @@ def _fitted_folds(predictor: TabularPredictor) -> Iterator[tuple[str, str, Any]]
 def _rows_of(predictor: TabularPredictor, known: Known, name: str, fold: str, child: Any) -> WrittenFold | None:
     """Rows of a fold; `None` where there are none, or not those that the fold was planned for."""
     report = child.imbllm_report or {}
-    made = report.get("oversampling", {})
-    written = ROWS_CACHE.find(_cache_folder(predictor, child), made["rows"]) if made.get("rows") else None
+    made, own_cache = report.get("oversampling", {}), child.oversampler.parameters.stage.cache_dir
+    cache = Path(own_cache) if own_cache else cache_of(Path(predictor.path).absolute())
+    written = ROWS_CACHE.find(cache, made["rows"]) if made.get("rows") else None
     parts = None if written is None else _real_rows(predictor, name, fold)
     if written is None or parts is None:
         return None
@@ -217,11 +211,6 @@ def _rows_of(predictor: TabularPredictor, known: Known, name: str, fold: str, ch
         original=columns.view is not None,
         others={str(name): value for name, value in columns.others.items()},
     )
-
-
-def _cache_folder(predictor: TabularPredictor, child: Any) -> Path:
-    stage = child.oversampler.parameters.stage
-    return Path(stage.cache_dir) if stage.cache_dir else cache_of(Path(predictor.path).absolute())
 
 
 def _real_rows(predictor: TabularPredictor, model: str, fold: str) -> tuple[Rows, Rows | None] | None:

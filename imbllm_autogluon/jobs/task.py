@@ -45,10 +45,10 @@ _MEANING = {
 class Task:
     """The task of a job: to name a class, or a number."""
 
-    train: LabeledTable  # rows to learn from
-    metric: str | None  # metric that was asked for
+    train: LabeledTable
+    metric: str | None  # that was asked for
     rebalancing: RebalanceConfig  # settings of the twins
-    positive_class: str | None  # positive class that was asked for
+    positive_class: str | None  # that was asked for
 
     @property
     def problem_type(self) -> str:
@@ -128,10 +128,7 @@ class Task:
     def label_facts(self, predictor: TabularPredictor, folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """What the report says of the label, given its facts about folds.
 
-        Of classes the rows of each (``classes``) and the ``positive`` one of two. Of numbers ``lowest``, ``highest``,
-        ``shots`` (training rows of each sort), ``few_below``, ``many_above`` and ``bins``: of each bin ``from``,
-        ``to``, ``rows``, ``shots``, ``rows_added`` and ``features_added`` (means of the folds, `None` where no model
-        adds such).
+        Rows added to the bins of a target are means of the folds, `None` where no model adds such.
         """
         if self.problem_type == "regression":
             return self._target_facts(predictor, folds)
@@ -166,7 +163,6 @@ class Task:
         return [round(float(value), 2) for value in np.mean(sums, axis=0)] if sums else [None] * n
 
     def _check_shots(self) -> None:
-        """Refuse a metric about targets that the training table does not have."""
         shot, counts = _SHOT_METRICS.get(self.eval_metric), self.bin_counts
         found = sorted(set(shots(counts[counts > 0]).tolist()))
         if shot is not None and shot not in found:
@@ -178,13 +174,11 @@ class Task:
 
 
 def _rows_added(fold: Mapping[str, Any]) -> tuple[FloatArray, list[int]]:
-    """Middles of a fold's bins, and the rows added to them."""
     middles = TargetBins(np.asarray(fold["edges"], dtype=np.float64)).centres
     return middles, [fold["added"].get(str(number), 0) for number in range(len(middles))]
 
 
 def _check_classes(train: LabeledTable) -> None:
-    """Refuse a label of which fewer than two classes could be learned."""
     lone = [label for label, n in train.counts.items() if n < 2]
     if lone and len(train.counts) - len(lone) < 2:
         raise ClassTooSmallError(
@@ -194,7 +188,6 @@ def _check_classes(train: LabeledTable) -> None:
 
 
 def _check_metric(metric: str | None, problem_type: str) -> None:
-    """Refuse a metric that neither AutoGluon nor this package has for this kind of label."""
     from autogluon.core.metrics import METRICS
 
     known = {problem: sorted(METRICS[problem]) for problem in _DEFAULT_METRICS}

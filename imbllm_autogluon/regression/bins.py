@@ -87,9 +87,8 @@ class TargetBins:
 
     def relative_errors(self, y: npt.ArrayLike, errors: FloatArray) -> FloatArray:
         """Mean of the absolute errors (n,) of each bin over the largest mean, shape (n_bins,); 0 for empty bins."""
-        assigned = self.assign(y)
-        counts = np.bincount(assigned, minlength=len(self))
-        means: FloatArray = np.bincount(assigned, weights=errors, minlength=len(self)) / np.maximum(counts, 1)
+        sums = np.bincount(self.assign(y), weights=errors, minlength=len(self))
+        means: FloatArray = sums / np.maximum(self.counts(y), 1)
         return means / means.max() if means.max() > 0 else means
 
     def scaled(self, centre: float, scale: float) -> TargetBins:
@@ -106,9 +105,8 @@ class TargetBins:
 
     def describe(self, y: npt.ArrayLike) -> pd.DataFrame:
         """Bins to be printed: a row each, with edges (from, to), centre, rows of `y` in it (n) and its shots."""
-        counts = self.counts(y)
-        columns = {"from": self.edges[:-1], "to": self.edges[1:], "centre": self.centres, "n": counts}
-        return pd.DataFrame({**columns, "shots": shots(counts)}).rename_axis("bin")
+        counts, ends = self.counts(y), {"from": self.edges[:-1], "to": self.edges[1:]}
+        return pd.DataFrame({**ends, "centre": self.centres, "n": counts, "shots": shots(counts)}).rename_axis("bin")
 
 
 def shots(counts: npt.ArrayLike) -> npt.NDArray[np.str_]:

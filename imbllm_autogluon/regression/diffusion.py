@@ -1,7 +1,4 @@
-"""Diffusion on features (LatentDiff, arXiv 2509.23240): fit a denoiser of velocities, sample by DDIM.
-
-The noise schedule is the cosine one; a moving average of the denoiser's weights draws features.
-"""
+"""Diffusion on features (LatentDiff, arXiv 2509.23240): fit a denoiser of velocities, sample by DDIM."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from imbllm_autogluon._random import child_seed, seeded_torch
-from imbllm_autogluon.regression.training import Trainer
+from imbllm_autogluon.regression.encoder import Trainer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,10 +30,7 @@ _FASTEST = 1000.0  # longest period of the time embedding, as in transformers' p
 
 
 class LatentDiffusion:
-    """A fitted denoiser of features, ready to draw new ones within the range of the real ones, `low` to `high` (d,).
-
-    `curve` is the mean loss of each tenth of the training.
-    """
+    """A fitted denoiser; draws features from `low` to `high` (d,). `curve`: mean losses of the tenths of training."""
 
     def __init__(self, denoiser: _Denoiser, *, low: Tensor, high: Tensor, curve: list[float]) -> None:
         self.low, self.high, self.curve = low, high, curve

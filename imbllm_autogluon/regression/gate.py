@@ -126,11 +126,10 @@ class _MahalanobisGate:
     """Distance of features to the real ones of a bin, and the largest that is let through.
 
     A feature passes if its Mahalanobis distance to its bin is at most the q-quantile of the bin's real features
-    (LatentDiff, arXiv 2509.23240). Where the paper is silent (our choice): the covariance of a bin of n rows is shrunk
-    towards the one pooled over all bins, with the weight of d rows (d features) for the pooled one; distances of real
-    features are taken to the bin without them (leave one out), as a bin of few rows looks tighter than it is; a bin of
-    fewer than ``pooled_below`` rows uses the pooled covariance and the pooled quantile. A bin without rows lets
-    nothing through.
+    (LatentDiff, arXiv 2509.23240). Our choices: the covariance of a bin is shrunk towards the pooled one, which weighs
+    as d rows (d features); distances of real features are to the bin without them, as a bin of few rows looks tighter
+    than it is; a bin of fewer than ``pooled_below`` rows uses the pooled covariance and quantile, and one without rows
+    lets nothing through.
     """
 
     def __init__(self, real: FloatArray, assigned: IntArray, n_bins: int, config: GateConfig) -> None:

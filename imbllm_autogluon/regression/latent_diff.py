@@ -25,11 +25,10 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.regression.bins import TargetBins, allocate, checked_targets
 from imbllm_autogluon.regression.config import LatentDiffConfig
 from imbllm_autogluon.regression.diffusion import LatentDiffusion
+from imbllm_autogluon.regression.encoder import TableMatrix, TabularEncoder, fit_encoder
 from imbllm_autogluon.regression.gate import FeatureGenerator, RealFeatures, SyntheticFeatures
 from imbllm_autogluon.regression.head import FeatureScale, Head, choose_ratio
 from imbllm_autogluon.regression.losses import ImbalanceMethod
-from imbllm_autogluon.regression.network import TableMatrix, TabularEncoder
-from imbllm_autogluon.regression.training import fit_encoder
 from imbllm_autogluon.tables import ColumnName, Kind, TableSchema
 from imbllm_autogluon.tables.io import checked_frame
 
@@ -154,12 +153,8 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         """Return a regressor with the same encoder and denoiser, whose head is trained by other settings.
 
         It answers as a new fit would. The rows are those that this regressor was fitted on; settings are those of
-        allocation, gate and head, `guidance` and `sampling_steps`.
-
-        Raises
-        ------
-        InvalidInputError
-            A setting belongs to the encoder or to the training of the denoiser, or `method` is not ``"latent_diff"``.
+        allocation, gate and head, `guidance` and `sampling_steps`; others, and another `method` than
+        ``"latent_diff"``, are an `InvalidInputError`.
         """
         check_is_fitted(self)
         settings = current_names(settings, LatentDiffConfig)
@@ -269,14 +264,8 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
     def save(self, folder: str | Path) -> Path:
         """Write the fitted regressor into a folder as safetensors and JSON, never as pickle; returns the folder.
 
-        `kinds` and `time_limit`, which only fitting reads, are not kept; neither are training curves.
-
-        Raises
-        ------
-        StoredStateError
-            A column holds objects that cannot be stored, or the folder cannot be written.
-        InvalidInputError
-            The folder is a file.
+        `kinds`, `time_limit` and training curves are not kept. Columns of objects that cannot be stored, or a folder
+        that cannot be written, are a `StoredStateError`, a file in its place an `InvalidInputError`.
         """
         check_is_fitted(self)
         names = getattr(self, "feature_names_in_", None)
@@ -311,12 +300,9 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
 
     @classmethod
     def load(cls, folder: str | Path, threads: int | None = None) -> LatentDiffRegressor:
-        """Read a regressor written by :meth:`save`; it predicts the same, and `refit_head` works.
+        """Read what :meth:`save` wrote, which predicts the same, and whose `refit_head` works.
 
-        Raises
-        ------
-        StoredStateError
-            A file is absent, broken, or of another format.
+        A file that is absent, broken, or of another format is a `StoredStateError`.
         """
         with reading(Path(folder), _KIND) as stored:
             state = stored.data
@@ -328,7 +314,6 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
             return loaded
 
     def _restore(self, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-        """Take over what :meth:`save` wrote."""
         config = self._config
         arrays = {name: part.numpy() for name, part in tensors.items()}
         schema = TableSchema.from_dict(state["schema"])

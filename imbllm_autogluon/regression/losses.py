@@ -1,7 +1,4 @@
-"""What the encoders of the peers are trained with: losses, weights of rows, smoothed features.
-
-All losses have one signature: ``loss(prediction, target, weights, features)``.
-"""
+"""What the encoders of the peers are trained with: losses, weights of rows, smoothed features."""
 
 from __future__ import annotations
 
@@ -72,14 +69,12 @@ class _WeightedMSE(nn.Module):
 class _BalancedMSE(_WeightedMSE):
     """Batch-based Monte-Carlo Balanced MSE (Ren et al. 2022, equation 10) with a learned noise scale.
 
-    Each prediction has to tell its own target from the other targets of the batch, which stand for the training
-    distribution; so a frequent target gains nothing from being frequent. The noise, in deviations of the target, begins
-    with 1, as the authors' does.
+    Each prediction has to tell its own target from the others of the batch, so a frequent one gains nothing.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.noise = nn.Parameter(torch.tensor(1.0))
+        self.noise = nn.Parameter(torch.tensor(1.0))  # in deviations of the target; the authors' start
 
     def forward(self, prediction: Tensor, target: Tensor, weights: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
         # A learned scale may come near 0, where the logits overflow.
@@ -207,19 +202,15 @@ def _densities(targets: FloatArray) -> FloatArray:
     from scipy.ndimage import gaussian_filter1d
 
     unit = (targets - targets.min()) / (targets.max() - targets.min())
-    bandwidth = _silverman(unit)
+    # Silverman's rule of thumb; targets of which half are equal have no quartiles to go by.
+    lower, upper = np.quantile(unit, [0.25, 0.75])
+    deviation, quartiles = float(unit.std()), float(upper - lower) / 1.34
+    bandwidth = float(0.9 * min(deviation, quartiles or deviation) * len(unit) ** -0.2)
     width = (1.0 + 2 * _BANDWIDTHS * bandwidth) / _GRID
     cells = ((unit + _BANDWIDTHS * bandwidth) / width).astype(np.int64)
     counts = np.bincount(cells, minlength=_GRID).astype(np.float64)
     smooth = gaussian_filter1d(counts, max(_NARROWEST, bandwidth / width), mode="constant", truncate=6.0)
     return np.asarray(smooth[cells])
-
-
-def _silverman(targets: FloatArray) -> float:
-    """Silverman's rule of thumb; targets of which half are equal have no quartiles to go by."""
-    lower, upper = np.quantile(targets, [0.25, 0.75])
-    deviation, quartiles = float(targets.std()), float(upper - lower) / 1.34
-    return float(0.9 * min(deviation, quartiles or deviation) * len(targets) ** -0.2)
 
 
 class _FeatureSmoothing:

@@ -1,7 +1,7 @@
 """ImbLLM for regression: rows of rare targets written in input space, the peer of synthetic features.
 
-The class of ImbLLM (arXiv 2510.09783) is the bin of the target, or its value, and the target itself is one more column,
-so that a written row comes with an exact target. Pairing ImbLLM with bins is our own: the paper is about classes.
+The class of ImbLLM (arXiv 2510.09783, which is about classes) is the bin of the target, or its value, and the target is
+one more column, so that a written row comes with an exact target.
 """
 
 from __future__ import annotations

@@ -16,13 +16,11 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables.labeled import Task
 
 
-class RebalanceSpace:
+class _RebalanceSpace:
     """Base of the spaces of both tasks, which are frozen dataclasses of choices."""
 
     task: ClassVar[Task]
-    of_method: ClassVar[Mapping[str, tuple[str, ...]]]
-    """Dimensions that mean something under each method."""
-
+    of_method: ClassVar[Mapping[str, tuple[str, ...]]]  # dimensions that mean something under each method
     method: tuple[str, ...]
     fixed: Mapping[str, Any]
 
@@ -63,7 +61,7 @@ class RebalanceSpace:
 
 
 @dataclass(frozen=True)
-class SearchSpace(RebalanceSpace):
+class SearchSpace(_RebalanceSpace):
     """Choices of each setting for classes, the one to try first in front; a single choice is fixed.
 
     All are short lists: trials that agree in what a generator learns share the generator, and those that agree in what
@@ -95,7 +93,7 @@ class SearchSpace(RebalanceSpace):
 
 
 @dataclass(frozen=True)
-class TargetSearchSpace(RebalanceSpace):
+class TargetSearchSpace(_RebalanceSpace):
     """Choices of each setting for targets of a regression; see :class:`SearchSpace`.
 
     Examples
@@ -120,14 +118,7 @@ class TargetSearchSpace(RebalanceSpace):
     """Settings of every trial, as :class:`~imbllm_autogluon.rebalancing.config.RebalanceConfig` knows them."""
 
 
-# The space of each task
-SPACES: Mapping[Task, type[SearchSpace | TargetSearchSpace]] = {
-    "classification": SearchSpace,
-    "regression": TargetSearchSpace,
-}
-
-
-def suggest(trial: optuna.trial.BaseTrial, space: RebalanceSpace | None = None) -> dict[str, Any]:
+def suggest(trial: optuna.trial.BaseTrial, space: _RebalanceSpace | None = None) -> dict[str, Any]:
     """Settings of rebalancing for one trial of a study of your own.
 
     They are flat, for :meth:`~imbllm_autogluon.rebalancing.config.RebalanceConfig.from_flat` or, each with
