@@ -66,10 +66,10 @@ def axes_of(options: Options) -> dict[str, Axis]:
     language = resolved(options.settings).language
     steps = (language.steps or 0) + (language.pretrain_steps or 0)
     conditions = {f"yx {k}": {"conditioning": "yx", "condition_pairs": k} for k in (1, 2, 3, 5)}
-    warmups = {**_values("warmup", "fold", "none"), "none, all steps": {"warmup": "none", "steps": steps}}
+    pretraining = {**_values("pretrain", "fold", "none"), "none, all steps": {"pretrain": "none", "steps": steps}}
     orders = [(F1, "fix_y", "permute_x"), (F1, "fix_y", "permute_xy")]
     quarters, shares = (0.0, 0.25, 0.5, 0.75, 1.0), (0.1, 0.2, 0.3, 0.4, 0.5)
-    precise = [(AVERAGE_PRECISION, "fold", name) for name in list(warmups)[1:]]
+    precise = [(AVERAGE_PRECISION, "fold", name) for name in list(pretraining)[1:]]
     learners = [(metric, name, NO_ROWS) for name in CLASSIFIERS for metric in (F1, AVERAGE_PRECISION)]
     found: dict[str, tuple[Any, ...]] = {
         # arXiv 2510.09783: all features can attend to a label that comes first; more diverse prompts and rows help.
@@ -79,7 +79,7 @@ def axes_of(options: Options) -> dict[str, Axis]:
         # A lower temperature writes rows that are more typical, a higher one rows that are more diverse.
         "temperature": (_values("temperature", 0.5, 0.7, 1.0), (CLOSE, "0.5", "1"), (COVERAGE, "1", "0.5")),
         # The paper begins with a pretrained model; all rows first help a small one, and not by their steps alone.
-        "warmup": (warmups, *precise, (CLOSE, "fold", "none, all steps")),
+        "pretrain": (pretraining, *precise, (CLOSE, "fold", "none, all steps")),
         "interpolation": (_values("interpolation", "linear", "adaptive"), (CLOSE, "adaptive", "linear")),
         "categories": (_values("categories", "keep", "neighbour", "vote"), (COVERAGE, "neighbour", "keep")),
         "interpolated_clauses": (_values("interpolated_clauses", "all", "continuous"),),

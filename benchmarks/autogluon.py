@@ -113,7 +113,7 @@ def measure(task: Task) -> list[dict[str, Any]]:
 def portfolio(methods: Mapping[str, Spec], options: Options) -> ensembles.Portfolio:
     """Plain models, and what the methods add: the same with another seed, and twins of each sort."""
     from imbllm_autogluon.plugin.parameters import SEARCHER
-    from imbllm_autogluon.plugin.twins import KEY_SUFFIX
+    from imbllm_autogluon.plugin.twins import _KEY_SUFFIX
 
     families, own = options["family"], options.settings
     added = {sort for spec in methods.values() for sort in spec["adds"]}
@@ -122,17 +122,17 @@ def portfolio(methods: Mapping[str, Spec], options: Options) -> ensembles.Portfo
         trials = {} if options["trials"] is None else {"num_trials": options["trials"]}
         search = {"searcher": SEARCHER, "scheduler": "local", **trials}
         twins.append(twin(TWIN_TUNED, own, {"hyperparameter_tune_kwargs": search}))
-    of_twins = {f"{family}{KEY_SUFFIX}": list(twins) for family in families} if twins else {}
+    of_twins = {f"{family}{_KEY_SUFFIX}": list(twins) for family in families} if twins else {}
     return {**ensembles.plain_models(families, added), **of_twins}
 
 
 def judged(predictor: TabularPredictor, model: str, answers: pd.DataFrame, split: Split) -> dict[str, float]:
     """Figures of one ensemble's answers for the test rows, shape (n, classes), a column for each class."""
-    from imbllm_autogluon.plugin.ensemble import without_tilt
+    from imbllm_autogluon.plugin.ensemble import _without_tilt
 
     truth = split.test.y
     if len(split.classes) > 2:
-        return of_classes(truth, answers, without_tilt(predictor, model, answers))
+        return of_classes(truth, answers, _without_tilt(predictor, model, answers))
     rarer = split.classes[-1]
     limits = {
         name: float(predictor.calibrate_decision_threshold(metric=metric, model=model, verbose=False))

@@ -299,13 +299,13 @@ def runs_of(protocol: Protocol, options: Options, work: Path) -> list[Run]:
 
 def _run(task: Task, work: Path) -> Run:
     """A run is stored under what a person calls it, and a hash of all that its figures depend on."""
-    from imbllm_autogluon.plugin.ensemble import ENSEMBLE_VERSION
-    from imbllm_autogluon.rebalancing.rows import KEY_VERSION
+    from imbllm_autogluon.plugin.ensemble import _ENSEMBLE_VERSION
+    from imbllm_autogluon.rebalancing.rows import _KEY_VERSION
 
     name = f"{task.table.name} {task.split} {' '.join(task.methods)[:60]}"
     table = [task.table.name, task.table.label, task.table.digest]
     own = [dict(task.methods), dict(task.options.own), task.threads, task.split]
-    text = json.dumps([versions(), KEY_VERSION, ENSEMBLE_VERSION, table, own], sort_keys=True, default=str)
+    text = json.dumps([versions(), _KEY_VERSION, _ENSEMBLE_VERSION, table, own], sort_keys=True, default=str)
     plain = "".join(letter if letter.isalnum() else "-" for letter in name.lower())
     return Run(work / f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:12]}", task)
 

@@ -299,12 +299,12 @@ def test_former_names_are_read_wherever_settings_are(monkeypatch: pytest.MonkeyP
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.oversampling.methods import generator_of
     from imbllm_autogluon.plugin.classifier_model import ClassifierModel
-    from imbllm_autogluon.plugin.parameters import TwinParameters, own_settings
+    from imbllm_autogluon.plugin.parameters import TwinParameters
 
     monkeypatch.setattr(LanguageConfig, "renamed", {"step_count": "steps"})
     given = {"step_count": 7}
     with pytest.warns(FutureWarning, match=r"ag\.imbllm\.step_count is called ag\.imbllm\.steps now") as caught:
-        twin = TwinParameters.from_flat(own_settings({"imbllm.step_count": 7, "other": 1}))
+        twin = TwinParameters.from_flat(TwinParameters.among({"imbllm.step_count": 7, "other": 1}))
     assert len(caught) == 1
     with pytest.warns(FutureWarning, match="step_count is called steps now"):
         generator = generator_of({**given, "method": "great"})

@@ -40,28 +40,22 @@ if TYPE_CHECKING:
     from autogluon.common.features.feature_metadata import FeatureMetadata
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
-    from imbllm_autogluon.classification.label_model import LabelModel
     from imbllm_autogluon.plugin.original_features import OriginalColumns
     from imbllm_autogluon.tables import ColumnName, Kind
 
 
 _log = logging.getLogger("autogluon.imbllm")
 
-_LEAST_LABEL_STEPS = 10
-"""Steps on the label below which a fit that ran out of time is no model; fewer where fewer were asked for."""
+_LEAST_LABEL_STEPS = 10  # below which a fit that ran out of time is no model; fewer where fewer were asked for
+_LIBRARIES = 6e8  # bytes of torch, transformers and a small table: 400 rows peaked at 557 MB, 222 of them AutoGluon
+_PRETRAINED = 3e9  # of a backbone of 135 million weights in float32, its gradients and a batch: not measured
 
+# Choices of a search that names none itself.
 _SEARCHED_MEASURES: Mapping[str, tuple[Any, ...]] = {
     "weighting": ("none", "effective", "inverse"),
     "oversampling_cap": (None, 3.0, 1.0),
     "focal_gamma": (0.0, 1.0, 2.0),
 }
-"""Choices of a search that names none itself."""
-
-_LIBRARIES = 6e8
-"""Bytes of torch, transformers and a small table: a fit of 400 rows peaked at 557 MB, 222 of them AutoGluon."""
-
-_PRETRAINED = 3e9
-"""Bytes of a pretrained backbone of 135 million weights in float32, its gradients and a batch: not measured."""
 
 
 class ClassifierModel(SettingsModel):
@@ -96,12 +90,10 @@ class ClassifierModel(SettingsModel):
 
     _imbllm_metadata: FeatureMetadata | None = None
     _imbllm_columns: OriginalColumns | None = None
-    _imbllm_places: IntArray
-    """Place of each class code among the label's categories; -1 where the training rows lacked it."""
+    _imbllm_places: IntArray  # of each class code among the label's categories; -1 where the training rows lacked it
 
     @classmethod
     def _class_tags(cls) -> dict[str, Any]:
-        """Raw texts are wanted; torch's settings are put back after a fit."""
         return {"handles_text": True, "reset_torch_threads": True}
 
     def _set_default_params(self) -> None:
@@ -112,7 +104,6 @@ class ClassifierModel(SettingsModel):
             self._set_default_param_value(name, value)
 
     def _get_default_searchspace(self) -> dict[str, Space]:
-        """Spaces of what is left open; their defaults are the fit without a search."""
         usual = {**vars(DebiasingConfig()), **RECOMMENDED}
         # The usual choice is in front, which is tried first.
         measures = {
@@ -151,8 +142,7 @@ class ClassifierModel(SettingsModel):
         return int(_LIBRARIES + weights + queries + table)
 
     def _preprocess_set_features(self, X: pd.DataFrame, feature_metadata: FeatureMetadata | None = None) -> None:
-        """Keep the metadata of all columns; the model's own is cut to the features that it reads."""
-        self._imbllm_metadata = feature_metadata
+        self._imbllm_metadata = feature_metadata  # of all columns: the model's own is cut to what it reads
         super()._preprocess_set_features(X=X, feature_metadata=feature_metadata)
 
     def _get_valid_features(self, feature_metadata: FeatureMetadata = None) -> list[ColumnName]:
@@ -208,7 +198,14 @@ class ClassifierModel(SettingsModel):
         model = LabelModel(ClassifierConfig.from_flat(settings), seed=self.random_seed or 0, threads=threads)
         weights = None if weights is None else np.asarray(weights, dtype=np.float64)
         model.fit(rows.reset_index(drop=True), labels, weights=weights, kinds=kinds, time_limit=left)
-        _require_learned(model, left)
+        curve = model.language_model.curves.get("label")
+        done = 0 if curve is None else len(curve.losses)
+        ran_out = left is not None and (curve is None or curve.stopped_by == "time limit")
+        if ran_out and done < _LEAST_LABEL_STEPS:
+            raise OutOfTimeError(
+                f"{left:.1f} s of training were enough for {done} steps on the label; at least {_LEAST_LABEL_STEPS} "
+                "are needed. Give the fit more time, or make the model smaller (layers, width)."
+            )
         self.model = model
         self._note(labels)
 
@@ -234,7 +231,6 @@ class ClassifierModel(SettingsModel):
         return pd.concat([raw, X[beyond]], axis=1), {**{n: kinds[n] for n in beyond if n in kinds}, **own}
 
     def _note(self, labels: pd.Series) -> None:
-        """Keep and log what was read and learned."""
         curves = self.model.language_model.curves
         self.imbllm_report = {
             "rows": {str(label): n for label, n in labels.value_counts().items()},
@@ -248,18 +244,4 @@ class ClassifierModel(SettingsModel):
         _log.log(15, "\t%s: %s", self.name, self.imbllm_report)
 
     def _backbone(self) -> str:
-        """Name of the backbone, also before the parameters are set up."""
-        given = self.without_spaces(self._user_params).get("backbone", COMPACT[0])
-        return str(given)
-
-
-def _require_learned(model: LabelModel, time_limit: float | None) -> None:
-    """Refuse a model that had no time to learn the label."""
-    curve = model.language_model.curves.get("label")
-    done = 0 if curve is None else len(curve.losses)
-    if time_limit is None or done >= _LEAST_LABEL_STEPS or (curve is not None and curve.stopped_by != "time limit"):
-        return
-    raise OutOfTimeError(
-        f"{time_limit:.1f} s of training were enough for {done} steps on the label; at least {_LEAST_LABEL_STEPS} are "
-        "needed. Give the fit more time, or make the model smaller (layers, width)."
-    )
+        return str(self.without_spaces(self._user_params).get("backbone", COMPACT[0]))

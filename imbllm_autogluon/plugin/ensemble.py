@@ -45,37 +45,17 @@ if TYPE_CHECKING:
     Probabilities = npt.NDArray[np.floating[Any]]
 
 
-ENSEMBLE_VERSION = 2
-"""Raised whenever the same models would be weighed or tilted otherwise."""
-
-_FLOOR = 1e-7
-"""Least probability whose logarithm is taken, that of AutoGluon's 32-bit probabilities."""
-
+_ENSEMBLE_VERSION = 2  # raised whenever the same models would be weighed or tilted otherwise
+_FLOOR = 1e-7  # least probability whose logarithm is taken, that of AutoGluon's 32-bit probabilities
 _KEY = "IMBLLM_ENS"
-
-_TWINS = "twins"
-"""Hyperparameter of the ensemble: names of its models that must show that they help."""
+_TWINS = "twins"  # hyperparameter of the ensemble: names of its models that must show that they help
 
 
-class RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
+class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
     """Greedy selection by a metric and by the log-loss skill, tilted for decisions among more than two classes.
 
     Without classes, for balanced ones, and for metrics that are no scores up to 1 (such as log-loss itself), it is
-    AutoGluon's own.
-
-    Parameters
-    ----------
-    is_twin
-        Of each model, whether it must show that it helps; none does by default.
-
-    Attributes
-    ----------
-    factors_ : list of ndarray
-        What calibrates the probabilities of each model, shape (k,) each; empty where nothing is tilted.
-    degree_ : float
-        Of the adjustment_factors, 0 (none) to 1.
-    adjustment_ : ndarray or None
-        Factors of the ensemble's probabilities, shape (k,); None: it is not tilted.
+    AutoGluon's own. Models that are twins must show that they help.
     """
 
     weights_: FloatArray
@@ -83,9 +63,9 @@ class RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
     def __init__(self, is_twin: Sequence[bool] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.is_twin = tuple(is_twin)
-        self.factors_: list[FloatArray] = []
-        self.degree_ = 0.0
-        self.adjustment_: FloatArray | None = None
+        self.factors_: list[FloatArray] = []  # calibrate each model, shape (k,) each; empty where nothing is tilted
+        self.degree_ = 0.0  # of the tilt, 0 (none) to 1
+        self.adjustment_: FloatArray | None = None  # factors of the ensemble's probabilities, shape (k,)
         self._entropy: float | None = None
 
     def fit(
@@ -95,7 +75,7 @@ class RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
         time_limit: float | None = None,
         identifiers: Any = None,
         sample_weight: npt.NDArray[Any] | None = None,
-    ) -> RegularizedEnsembleSelection:
+    ) -> _RegularizedEnsembleSelection:
         """Choose the weights of models by their out-of-fold probabilities; see AutoGluon's class for the arguments."""
         if self.problem_type not in ("binary", "multiclass") or self.metric.optimum != 1:
             super().fit(predictions, labels, time_limit, identifiers, sample_weight)
@@ -189,21 +169,19 @@ class RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
 def _log_losses(codes: npt.NDArray[Any], probabilities: Probabilities) -> FloatArray:
     """Negative logarithm of the probability of each row's class, nats, shape (n,)."""
     codes = np.asarray(codes).astype(np.int64)
-    if probabilities.ndim == 1:
-        right = np.where(codes == 1, probabilities, 1.0 - probabilities)
-    else:
-        right = probabilities[np.arange(len(codes)), codes]
+    both = np.column_stack([1.0 - probabilities, probabilities]) if probabilities.ndim == 1 else probabilities
+    right = both[np.arange(len(codes)), codes]
     losses: FloatArray = -np.log(np.clip(right.astype(np.float64), _FLOOR, None))
     return losses
 
 
 class SkilledEnsembleModel(GreedyWeightedEnsembleModel):  # type: ignore[misc]
-    """A weighted ensemble by :class:`~imbllm_autogluon.plugin.ensemble.RegularizedEnsembleSelection`."""
+    """A weighted ensemble whose selection few rare rows do not mislead."""
 
     ag_key = _KEY
 
     def __init__(
-        self, model_base: type[RegularizedEnsembleSelection] = RegularizedEnsembleSelection, **kwargs: Any
+        self, model_base: type[_RegularizedEnsembleSelection] = _RegularizedEnsembleSelection, **kwargs: Any
     ) -> None:
         super().__init__(model_base=model_base, **kwargs)
 
@@ -213,7 +191,7 @@ class SkilledEnsembleModel(GreedyWeightedEnsembleModel):  # type: ignore[misc]
         return {**params, "is_twin": [name in twins for name in self.base_model_names or ()]}
 
 
-class TwinAwareEnsembleModel(WeightedEnsembleModel):  # type: ignore[misc]
+class _TwinAwareEnsembleModel(WeightedEnsembleModel):  # type: ignore[misc]
     """AutoGluon's frame around a weighted ensemble; it knows the classes of the models, and tells which are twins."""
 
     def __init__(
@@ -236,8 +214,8 @@ class TwinAwareEnsembleModel(WeightedEnsembleModel):  # type: ignore[misc]
         )
 
 
-AUX_KWARGS: Mapping[str, Any] = {"child_cls": _KEY, "ensemble_type": TwinAwareEnsembleModel}
-"""Argument `aux_kwargs` of AutoGluon's ``fit`` for these ensembles."""
+# Argument `aux_kwargs` of AutoGluon's `fit` for these ensembles.
+AUX_KWARGS: Mapping[str, Any] = {"child_cls": _KEY, "ensemble_type": _TwinAwareEnsembleModel}
 
 
 def fit_ensemble(
@@ -280,7 +258,7 @@ def fit_ensemble(
 
 
 def calibrated_probabilities(predictor: TabularPredictor, data: pd.DataFrame, model: str | None = None) -> pd.DataFrame:
-    """Probabilities of the classes without the adjustment_factors towards decisions that a metric of classes asks for.
+    """Probabilities of the classes without the tilt towards decisions that a metric of classes asks for.
 
     Where a fit of more than two classes is judged by decisions (balanced accuracy, macro F1 …), ``predict_proba`` of
     our ensemble gives the highest number to the class to answer, which is not always the most probable one.
@@ -300,19 +278,16 @@ def calibrated_probabilities(predictor: TabularPredictor, data: pd.DataFrame, mo
         Shape (n, classes); what ``predict_proba`` gives where `model` tilts nothing.
     """
     name = model or predictor.model_best
-    return without_tilt(predictor, name, predictor.predict_proba(data, model=name))
+    return _without_tilt(predictor, name, predictor.predict_proba(data, model=name))
 
 
-def without_tilt(predictor: TabularPredictor, model: str, probabilities: pd.DataFrame) -> pd.DataFrame:
-    """What `model` answered, without its adjustment_factors; see :func:`calibrated_probabilities`."""
-    adjustment_factors = adjustment_of(predictor, model)
-    if adjustment_factors is None:
+def _without_tilt(predictor: TabularPredictor, model: str, probabilities: pd.DataFrame) -> pd.DataFrame:
+    factors = adjustment_of(predictor, model)
+    if factors is None:
         return probabilities
     # AutoGluon names classes that were too rare to learn, too; their probability is 0.
     codes = predictor.class_labels_internal_map
-    undone = np.array(
-        [1.0 / adjustment_factors[codes[label]] if label in codes else 1.0 for label in probabilities.columns]
-    )
+    undone = np.array([1.0 / factors[codes[label]] if label in codes else 1.0 for label in probabilities.columns])
     values = correct_prior(probabilities.to_numpy(), undone)
     return type(probabilities)(values, probabilities.index, probabilities.columns)
 
@@ -322,5 +297,5 @@ def adjustment_of(predictor: TabularPredictor, model: str) -> np.ndarray | None:
     bag = predictor._trainer.load_model(model)
     if not isinstance(bag, WeightedEnsembleModel):
         return None
-    adjustment_factors: np.ndarray | None = getattr(bag.load_child(bag.models[0]).model, "adjustment_", None)
-    return adjustment_factors
+    factors: np.ndarray | None = getattr(bag.load_child(bag.models[0]).model, "adjustment_", None)
+    return factors

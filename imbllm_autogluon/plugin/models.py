@@ -17,15 +17,13 @@ from autogluon.core.models import AbstractModel, DummyModel
 from imbllm_autogluon._config import current_names, refuse_unknown_keys
 from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.plugin.original_features import kinds_of_features
-from imbllm_autogluon.plugin.parameters import AUX_NAMES
-from imbllm_autogluon.plugin.stage import FoldOversampler, skipped_by_autogluon
+from imbllm_autogluon.plugin.stage import OversamplingMixin, skipped_by_autogluon
 from imbllm_autogluon.regression.config import LatentDiffConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
-    from autogluon.common.features.feature_metadata import FeatureMetadata
 
     from imbllm_autogluon._config import Config
     from imbllm_autogluon.arrays import FloatArray
@@ -33,67 +31,38 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("autogluon.imbllm")
 
-_LEAST_SECONDS = 1.0
-"""Training time for which torch is still loaded: that takes some seconds of one core, once in a process."""
+_LEAST_SECONDS = 1.0  # of training, for which torch is still loaded: that takes some seconds, once in a process
+_LEAST_EPOCHS = 3  # of the encoder, below which a fit that ran out of time is no model; fewer if fewer were asked for
+_LIBRARIES = 5e8  # bytes of torch and a small table in a process, roughly
 
-_LEAST_EPOCHS = 3
-"""Epochs of the encoder below which a fit that ran out of time is no model; fewer where fewer were asked for."""
-
+# Ranges of a search that names none itself; a method that generates nothing is searched by its learning rate.
 _SEARCHED: Mapping[str, tuple[float, float]] = {
     "error_weight": (0.0, 1.0),
     "generation_ratio": (0.1, 2.0),
     "gate_quantile": (0.8, 1.0),
     "guidance": (0.5, 3.0),
 }
-"""Ranges of a search that names none itself; a method that generates nothing is searched by its learning rate."""
-
-_SEARCH_START = 0.5
-"""Ratio that a search begins with: without one it is chosen by held-out rows."""
-
-_LIBRARIES = 5e8
-"""Bytes of torch and a small table in a process, roughly."""
+_SEARCH_START = 0.5  # ratio that a search begins with: without one it is chosen by held-out rows
 
 
-class GeneratorModel(DummyModel):  # type: ignore[misc]
+class GeneratorModel(OversamplingMixin, DummyModel):  # type: ignore[misc]
     """Trains the generator of a fold and writes its rows; twins that are fitted later find both in the cache.
 
-    So no family pays for what all of them use: the row of this model on the leaderboard shows what writing cost. Its
-    predictions are the class shares, or the mean target. It takes the ``ag.imbllm.*`` parameters of the twins. Twins
-    that differ in a setting of training train their own generator.
+    So no family pays for what all of them use: this model's row on the leaderboard shows what writing cost. It predicts
+    the class shares, or the mean target.
     """
 
     ag_key = "IMBLLM"
     ag_name = "ImbLLM"
     ag_priority = 1000
     _supported_problem_types = ["binary", "multiclass", "regression"]  # noqa: RUF012 - AutoGluon asks for a list
-    imbllm_report: dict[str, Any] | None = None
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.oversampler = FoldOversampler(self._user_params_aux)
 
     @classmethod
     def _get_default_ag_args(cls) -> dict[str, Any]:
-        """On a higher level there is nothing to write."""
-        return {**super()._get_default_ag_args(), "valid_stacker": False}
-
-    def get_info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """AutoGluon's information on the model, and the report under ``imbllm``."""
-        return {**super().get_info(*args, **kwargs), "imbllm": self.imbllm_report}
-
-    def _ag_params(self) -> set[str]:
-        return set(super()._ag_params()) | AUX_NAMES
-
-    def _preprocess_set_features(self, X: pd.DataFrame, feature_metadata: FeatureMetadata | None = None) -> None:
-        self.oversampler.metadata = feature_metadata
-        super()._preprocess_set_features(X=X, feature_metadata=feature_metadata)
+        return {**super()._get_default_ag_args(), "valid_stacker": False}  # nothing to write on a higher level
 
     def _fit(self, X: pd.DataFrame, y: pd.Series, time_limit: float | None = None, **kwargs: Any) -> None:
-        started = time.time()
-        plan, rows = self.oversampler.plan(self, X, y), None
-        if plan.counts:
-            rows = self.oversampler.rows(self, X, y, plan, kwargs.get("num_cpus"), time_limit)
-        self.imbllm_report = self.oversampler.report(self, plan, rows, time.time() - started)
+        self._write(X, y, kwargs.get("num_cpus"), time_limit, time.time())
         super()._fit(X=X, y=y, time_limit=time_limit, **kwargs)
 
 
@@ -105,8 +74,7 @@ class SettingsModel(AbstractModel):  # type: ignore[misc]
     """
 
     settings_class: ClassVar[type[Config]]
-    training_share: ClassVar[float]
-    """Share of the time limit that training may take; the rest is for what follows, and for predicting."""
+    training_share: ClassVar[float]  # of the time limit; the rest is for what follows, and for predicting
     seed_name = "random_state"
     _user_params: dict[str, Any] | None
     imbllm_report: dict[str, Any] | None = None
@@ -123,7 +91,6 @@ class SettingsModel(AbstractModel):  # type: ignore[misc]
         return {**super().get_info(*args, **kwargs), "imbllm": self.imbllm_report}
 
     def _more_tags(self) -> dict[str, Any]:
-        """Validation rows have no part in a fit."""
         return {"can_refit_full": True}
 
     @staticmethod
@@ -169,11 +136,9 @@ class LatentDiffModel(SettingsModel):
 
     @classmethod
     def _class_tags(cls) -> dict[str, Any]:
-        """Torch's settings are put back after a fit."""
         return {"reset_torch_threads": True}
 
     def _get_default_searchspace(self) -> dict[str, Space]:
-        """Spaces of what is left open; their defaults are the fit without a search, but for its choice of the ratio."""
         usual = LatentDiffConfig().flat()
         method = self.without_spaces(self._user_params).get("method", usual["method"])
         if method != "latent_diff":
@@ -183,8 +148,7 @@ class LatentDiffModel(SettingsModel):
         return {name: Real(low, high, default=start[name]) for name, (low, high) in _SEARCHED.items()}
 
     def _get_default_resources(self) -> tuple[int, float]:
-        """Physical cores, as AutoGluon gives its own networks; these are too small for a GPU."""
-        return ResourceManager.get_cpu_count(only_physical_cores=True), 0
+        return ResourceManager.get_cpu_count(only_physical_cores=True), 0  # the networks are too small for a GPU
 
     @classmethod
     def _estimate_memory_usage_static(

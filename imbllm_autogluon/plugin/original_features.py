@@ -1,8 +1,6 @@
 """The original columns behind AutoGluon's codes: texts, dates, booleans and label names, and the way back.
 
-A model sees categories as whole numbers, dates as nanoseconds with year and month beside them, and two-valued columns
-as 0 and 1. AutoGluon's metadata says which columns are which; the feature generator that made them lies in
-``learner.pkl`` before the first model is fitted, in every process that can see the predictor's folder. It also turns
+The feature generator that made the codes lies in ``learner.pkl`` before the first model is fitted. It also turns
 written rows back, so that the parts of a date agree with it. A view is used only if real rows come back as they were.
 """
 
@@ -28,20 +26,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("autogluon.imbllm")
 
-_RAW_TEXT = "text"
-"""Special type of free texts as they were; AutoGluon hands them on where a model of the fit reads them."""
-
+_RAW_TEXT = "text"  # special type of free texts as they were, handed on where a model of the fit reads them
+# Special types of columns that AutoGluon makes of free text: copied from the nearest real row, never written.
 _DERIVED_TEXT = ("text_ngram", "text_special", "text_as_category", _RAW_TEXT)
-"""Special types of columns that AutoGluon derives from free text: copied from the nearest real row, never written."""
-
-_RAW_TEXT_SUFFIX = "_raw_text"
-"""What AutoGluon appends to the name of a column of texts that it hands on as it is."""
-
-_FILLED = ""
-"""What AutoGluon writes into the gaps of text columns."""
-
-_PROBED = 200
-"""Real rows on which a view must prove itself."""
+_RAW_TEXT_SUFFIX = "_raw_text"  # of the name of a column of texts that AutoGluon hands on as it is
+_FILLED = ""  # what AutoGluon writes into the gaps of text columns
+_PROBED = 200  # real rows on which a view must prove itself
 
 
 def stack_features(metadata: FeatureMetadata | None, X: pd.DataFrame) -> list[ColumnName]:
@@ -76,14 +66,7 @@ def features_made_of_texts(metadata: FeatureMetadata) -> list[ColumnName]:
 def kinds_of_features(metadata: FeatureMetadata | None, X: pd.DataFrame, *, read: bool = False) -> Kinds:
     """Column kinds that dtypes alone would not show: a bool comes as int8, a text as counts of words and characters.
 
-    Parameters
-    ----------
-    metadata
-        AutoGluon's, of all columns.
-    X
-        Rows in AutoGluon's columns.
-    read
-        Whether free texts themselves are read: counts of words are numbers then.
+    Where free texts themselves are `read`, counts of words are numbers.
     """
     raw = [name for name in _with_special_types(metadata, X, (_RAW_TEXT,)) if X[name].dtype == object]
     texts: Kinds = dict.fromkeys(raw if read else text_features(metadata, X), "text")
@@ -105,23 +88,12 @@ class OriginalColumns:
     Free of AutoGluon's objects, so that a model can keep it from its fit to its predictions, in any process.
     """
 
-    names: tuple[ColumnName, ...]
-    """Columns of the original table, in its order."""
-
-    categories: Mapping[ColumnName, pd.Index]
-    """Original values of each category column, in the order of its codes."""
-
-    booleans: Mapping[ColumnName, Any]
-    """Value that AutoGluon took for true in each two-valued column; the other one is not stored."""
-
-    dates: Mapping[ColumnName, tuple[ColumnName, ...]]
-    """Columns that AutoGluon made of each date: year, month, day and day of the week."""
-
-    texts: Mapping[ColumnName, ColumnName]
-    """Name of the column that holds each free text as it was."""
-
-    dtypes: Mapping[ColumnName, Any]
-    """Original dtype of each column."""
+    names: tuple[ColumnName, ...]  # of the original table, in its order
+    categories: Mapping[ColumnName, pd.Index]  # original values, in the order of the codes
+    booleans: Mapping[ColumnName, Any]  # what AutoGluon took for true; the other value is not stored
+    dates: Mapping[ColumnName, tuple[ColumnName, ...]]  # columns made of each: year, month, day, day of the week
+    texts: Mapping[ColumnName, ColumnName]  # the column that holds each free text as it was
+    dtypes: Mapping[ColumnName, Any]  # original ones
 
     @classmethod
     def from_generator(cls, generator: Any) -> OriginalColumns:
@@ -139,15 +111,13 @@ class OriginalColumns:
         return found  # type: ignore[no-any-return]
 
     def raw(self, X: pd.DataFrame) -> tuple[pd.DataFrame, Kinds]:
-        """Original columns of rows as a model sees them, in the order of the table, and kinds that dtypes do not show.
-
-        Columns that are not in X are left out.
-        """
-        found = {
-            name: _text(X[self.texts[name]]) if self.texts.get(name) in X.columns else self._original(name, X[name])
-            for name in self.names
-            if name in X.columns or self.texts.get(name) in X.columns
-        }
+        """Original columns of X, in the order of the table, and kinds that dtypes do not show."""
+        found: dict[ColumnName, tuple[pd.Series, Kind | None]] = {}
+        for name in self.names:
+            if self.texts.get(name) in X.columns:
+                found[name] = _without_filling(X[self.texts[name]]), "text"
+            elif name in X.columns:
+                found[name] = self._original(name, X[name])
         frame = pd.DataFrame({name: column for name, (column, _) in found.items()}, index=X.index)
         return frame, {name: kind for name, (_, kind) in found.items() if kind is not None}
 
@@ -158,7 +128,7 @@ class OriginalColumns:
 
     def _original(self, name: ColumnName, column: pd.Series) -> tuple[pd.Series, Kind | None]:
         if name in self.categories:
-            values = column.astype("Int64").map(dict(enumerate(self.categories[name]))).astype(object)
+            values = column.astype("Int64").map(dict(enumerate(self.categories[name])))
             return _without_filling(values), "categorical"
         if name in self.booleans:
             return _two_valued(column, self.booleans[name])
@@ -171,7 +141,6 @@ class OriginalColumns:
 
 
 def _parts(generator: Any) -> Iterator[Any]:
-    """A feature generator and all that work inside it."""
     yield generator
     stages = [part for stage in getattr(generator, "generators", []) for part in stage]
     for part in [*getattr(generator, "_pre_generators", []), *getattr(generator, "_post_generators", []), *stages]:
@@ -186,12 +155,9 @@ def _unit(dtype: Any) -> Any:
     return np.datetime_data(dtype)[0] if is_date else "ns"
 
 
-def _without_filling(values: pd.Series) -> pd.Series:
+def _without_filling(column: pd.Series) -> pd.Series:
+    values = column.astype(object)
     return values.where(values.notna() & (values != _FILLED), None)
-
-
-def _text(column: pd.Series) -> tuple[pd.Series, Kind]:
-    return _without_filling(column.astype(object)), "text"
 
 
 def _two_valued(column: pd.Series, true: Any) -> tuple[pd.Series, Kind]:
@@ -210,16 +176,10 @@ def _two_valued(column: pd.Series, true: Any) -> tuple[pd.Series, Kind]:
 class RawView:
     """How the columns of a predictor's models came about, and the way back."""
 
-    generator: Any
-    """The fitted feature generator."""
-
+    generator: Any  # the fitted feature generator
     columns: OriginalColumns
-
-    labels: Mapping[int, Hashable]
-    """Original label of each code."""
-
-    derived: tuple[ColumnName, ...] = ()
-    """Columns made from free texts, which cannot be undone: they are handed on as they are."""
+    labels: Mapping[int, Hashable]  # original label of each code
+    derived: tuple[ColumnName, ...] = ()  # made of free texts, which cannot be undone: handed on as they are
 
     def raw(self, X: pd.DataFrame) -> tuple[pd.DataFrame, Kinds]:
         """Original columns of rows as a model sees them, and kinds that dtypes do not show."""
@@ -229,12 +189,10 @@ class RawView:
 
     def features(self, raw: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
         """Rows in the columns, order and dtypes of `like`, from original columns."""
-        derived = list(self.derived)
+        derived, wanted = list(self.derived), list(self.generator.features_in)
         whole = raw.drop(columns=derived).reset_index(drop=True)
-        for name in self.generator.features_in:
-            if name not in whole.columns:
-                whole[name] = _FILLED  # a free text: what is made from it is copied below
-        made = self.generator.transform(whole[list(self.generator.features_in)])
+        # A column that is missing is a free text: what is made from it is copied below.
+        made = self.generator.transform(whole.reindex(columns=wanted, fill_value=_FILLED))
         copied = raw[derived].reset_index(drop=True)
         rows = pd.concat([made.drop(columns=derived, errors="ignore"), copied], axis=1)
         ordered: pd.DataFrame = rows[list(like.columns)].astype(like.dtypes)

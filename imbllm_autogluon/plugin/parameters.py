@@ -17,11 +17,8 @@ from imbllm_autogluon.search.space import SearchSpace, TargetSearchSpace
 if TYPE_CHECKING:
     from imbllm_autogluon.tables.labeled import Task
 
-AUX_PREFIX = "imbllm."
-"""AutoGluon hands ``ag.imbllm.temperature`` to a model as the auxiliary parameter ``imbllm.temperature``."""
-
+AUX_PREFIX = "imbllm."  # AutoGluon hands `ag.imbllm.temperature` on as the auxiliary parameter `imbllm.temperature`
 SEARCHER = "imbllm_optuna"
-"""Searcher of ``hyperparameter_tune_kwargs`` that :class:`TuningOptions` are for."""
 
 
 @documented
@@ -53,6 +50,11 @@ class StageConfig(Config):
     """Folder of the shared generators. Default: ``utils/imbllm`` in the predictor's folder; memory where a model
     belongs to no predictor."""
 
+    @property
+    def reason_when_stacked(self) -> str:
+        """Why nothing is written for models of a higher level; empty where it is."""
+        return "stacked models learn from real rows only" if self.stack == "off" else ""
+
 
 @dataclass(frozen=True)
 class TwinParameters(Config):
@@ -66,19 +68,15 @@ class TwinParameters(Config):
         """Build the parameters from a mapping without prefixes; see :class:`~imbllm_autogluon._config.Config`."""
         return super().from_flat(values, prefix=prefix)
 
-
-AUX_NAMES = frozenset(AUX_PREFIX + name for name in TwinParameters.flat_keys())
-"""Auxiliary parameters of twins."""
-
-
-def own_settings(params_aux: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings among a model's auxiliary parameters, without their prefix; a search space stands for its default."""
-    own = {
-        key[len(AUX_PREFIX) :]: value.default if isinstance(value, Space) else value
-        for key, value in params_aux.items()
-        if str(key).startswith(AUX_PREFIX)
-    }
-    return current_names(own, TwinParameters, prefix="ag." + AUX_PREFIX)
+    @classmethod
+    def among(cls, params_aux: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings among auxiliary parameters, without their prefix; a search space stands for its default."""
+        own = {
+            key[len(AUX_PREFIX) :]: value.default if isinstance(value, Space) else value
+            for key, value in params_aux.items()
+            if str(key).startswith(AUX_PREFIX)
+        }
+        return current_names(own, cls, prefix="ag." + AUX_PREFIX)
 
 
 @documented
@@ -112,12 +110,8 @@ class TuningOptions(Config):
     def of(cls, tune_kwargs: object) -> TuningOptions | None:
         """The options of ``hyperparameter_tune_kwargs``, or `None` where another searcher is asked for.
 
-        AutoGluon's scheduler is ignored: trials run one after the other.
-
-        Raises
-        ------
-        InvalidInputError
-            A key is unknown or a value not allowed.
+        AutoGluon's scheduler is ignored: trials run one after the other. `InvalidInputError` where a key is unknown or
+        a value not allowed.
         """
         given = {"searcher": tune_kwargs} if isinstance(tune_kwargs, str) else tune_kwargs
         if not isinstance(given, Mapping) or given.get("searcher") != SEARCHER:
@@ -186,13 +180,7 @@ class TwinOptions(Config):
 
     @classmethod
     def from_keywords(cls, options: Mapping[str, Any]) -> TwinOptions:
-        """Read keyword arguments: what is no option is a parameter of the twins.
-
-        Raises
-        ------
-        InvalidInputError
-            A parameter is unknown (the nearest known one is suggested), or a value is not allowed.
-        """
+        """Read keyword arguments: what is no option is a parameter of the twins, and refused if it is none of them."""
         own = {name: value for name, value in options.items() if name in cls.own_keys()}
         return cls(**own, parameters={name: value for name, value in options.items() if name not in own})
 

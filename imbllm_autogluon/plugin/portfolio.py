@@ -14,7 +14,7 @@ from imbllm_autogluon.oversampling.methods import GENERATORS
 from imbllm_autogluon.plugin.classifier_model import ClassifierModel
 from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, SEARCHER, TwinOptions
-from imbllm_autogluon.plugin.stage import NOT_STACKED, plan_for, task_of
+from imbllm_autogluon.plugin.stage import plan_for, task_of
 from imbllm_autogluon.plugin.twins import has_twin, twin_of
 from imbllm_autogluon.rebalancing import RebalanceConfig
 
@@ -29,11 +29,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("autogluon.imbllm")
 
-_SHARED_WITH_LATENT_DIFF = ("n_bins", "bins")
-"""Parameters of the twins that LatentDiff has too: which targets are rare is one question."""
-
-_BEHIND_PLAIN = 0.5
-"""How far a twin's priority lies below its plain model's: it is fitted right after it."""
+_SHARED_WITH_LATENT_DIFF = ("n_bins", "bins")  # parameters of twins too: which targets are rare is one question
+_BEHIND_PLAIN = 0.5  # of a twin's priority: it is fitted right after its plain model
 
 _WEIGHED_TWICE = (
     "imbllm: sample_weight='balance_weight' and written rows both balance the classes, so rare classes count twice in "
@@ -82,8 +79,8 @@ def _rebalanced(hyperparameters: Mapping[Any, Any] | str, options: TwinOptions) 
         return {**joining, **_with_twins(portfolio, options)}
     first = 1 if 1 in portfolio else "default"
     # Without a stack policy, stacked twins would learn from real rows only, just as their plain models do.
-    stacked = options.twins.stage.stack != "off"
-    levels = {n: _with_twins(each, options) if stacked or n == first else each for n, each in portfolio.items()}
+    left_out = options.twins.stage.reason_when_stacked
+    levels = {n: each if left_out and n != first else _with_twins(each, options) for n, each in portfolio.items()}
     return {**levels, first: {**joining, **levels[first]}} if first in levels else levels
 
 
@@ -119,7 +116,6 @@ def _with_twins(models: Portfolio, options: TwinOptions) -> Portfolio:
 
 
 def _model_class(key: Any) -> type[Any] | None:
-    """Class behind a key of a portfolio; `None` for keys that AutoGluon does not know."""
     from autogluon.tabular.registry import ag_model_registry
 
     found: type[Any] | None = key if isinstance(key, type) else ag_model_registry.key_to_cls_map().get(key)
@@ -169,13 +165,8 @@ class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
     Parameters
     ----------
     **options
-        As for :func:`~imbllm_autogluon.plugin.portfolio.rebalance_hyperparameters`. Without a word on `latent_diff` it
-        joins every regression.
-
-    Raises
-    ------
-    InvalidInputError
-        A parameter is unknown or its value not allowed.
+        As for :func:`~imbllm_autogluon.plugin.portfolio.rebalance_hyperparameters`, which refuses the same. Without a
+        word on `latent_diff` it joins every regression.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -220,8 +211,8 @@ class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
         task, twins, tuning = task_of(problem_type), self.options.twins, self.options.tuning
         if task is None:
             return f"problem type {problem_type} is not rebalanced"
-        if level_start > 1 and twins.stage.stack == "off":
-            return NOT_STACKED
+        if level_start > 1 and twins.stage.reason_when_stacked:
+            return twins.stage.reason_when_stacked
         if y is None:
             return "the fit has no labels"
         if tuning is None:
@@ -232,7 +223,7 @@ class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
         return plan_for(problem_type, y, RebalanceConfig(target_ratio=1.0)).reason
 
     def _options_for(self, task: Task | None) -> TwinOptions:
-        """The options for a fit, of which the models that are no twins join where they can answer."""
+        """The options for a fit: models that are no twins join where they can answer."""
         given = self.options
         classifier = given.classifier and task == "classification"
         latent_diff = given.latent_diff is not False and task == "regression"

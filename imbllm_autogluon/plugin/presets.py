@@ -19,6 +19,7 @@ from imbllm_autogluon.plugin.twins import has_twin, twin_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# AutoGluon preset behind each of the ready combinations.
 _BASES: Mapping[str, str] = {
     "imbllm_medium": "medium_quality",
     "imbllm_good": "good_quality",
@@ -27,8 +28,7 @@ _BASES: Mapping[str, str] = {
     "imbllm_best_v150": "best_quality_v150",
     "imbllm_extreme": "extreme_quality",
 }
-"""AutoGluon preset behind each of the ready combinations."""
-
+# Arguments of every preset here.
 _SHARED: Mapping[str, Any] = {
     # Fewer folds where the rarest class has fewer rows than folds.
     "adapt_num_bag_folds_to_n_classes": True,
@@ -36,16 +36,13 @@ _SHARED: Mapping[str, Any] = {
     "dynamic_stacking": False,
     "aux_kwargs": dict(AUX_KWARGS),
 }
-"""Arguments of every preset here."""
-
+# Settings of the paper (arXiv 2510.09783, section 4).
 _PAPER: Mapping[str, Any] = {
     "backbone": "distilgpt2", "clauses": "text", "tuning": "full", "pretrain": "none", "validation_fraction": 0.0,
     "epochs": 50, "batch_size": 32, "learning_rate": 5e-5, "temperature": 0.7, "interpolation_ratio": 1.0,
     "conditioning": "yx", "plausibility": 0.0, "target_ratio": 1.0,
 }  # fmt: skip
-"""Settings of the paper (arXiv 2510.09783, section 4)."""
-
-TUNING: Mapping[str, Any] = {"num_trials": 10, "top_k": 3}
+_TUNING: Mapping[str, Any] = {"num_trials": 10, "top_k": 3}
 
 
 def presets() -> dict[str, dict[str, Any]]:
@@ -59,7 +56,7 @@ def presets() -> dict[str, dict[str, Any]]:
     add_on = {**_SHARED, "num_stack_levels": 0}
     return {
         "imbllm": {**add_on, "callbacks": [[RebalanceCallback, {}]]},
-        "imbllm_tuned": {**add_on, "callbacks": [[RebalanceCallback, {"tune": dict(TUNING)}]]},
+        "imbllm_tuned": {**add_on, "callbacks": [[RebalanceCallback, {"tune": dict(_TUNING)}]]},
         "imbllm_paper": {**add_on, "callbacks": [[RebalanceCallback, dict(_PAPER)]]},
         **{name: make_preset(base) for name, base in _BASES.items() if base in _known()},
     }

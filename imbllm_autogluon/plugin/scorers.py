@@ -1,8 +1,7 @@
 """Errors over rare and frequent targets as metrics of AutoGluon, for ``eval_metric``.
 
-:func:`shot_scorer` makes a metric that remembers bins and counts of the training targets, as the literature has it. The
-ready ones (``few_mae``, ``medium_mae``, ``many_mae``) lay 20 bins of equal width over the true targets that they are
-given, and count rows there: which targets are rare then depends on the fold. They are for a quick look.
+:func:`shot_scorer` remembers bins and counts of the training targets, as the literature has it. The ready ones lay 20
+bins of equal width over the true targets that they are given: a quick look, which depends on the fold.
 """
 
 from __future__ import annotations
@@ -31,14 +30,12 @@ class _ShotError:
     """Mean absolute error over targets of one sort; an object, since local functions reach no worker process."""
 
     shot: _Shot
-    edges: FloatArray | None = None
-    """Edges of the bins; None: laid over the true targets."""
+    edges: FloatArray | None = None  # of the bins; None: laid over the true targets
     training_counts: IntArray | None = None
 
     def __call__(
         self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> float:
-        """Mean absolute error, over all rows where none is of this sort."""
         true = np.asarray(y_true, dtype=np.float64).reshape(-1)
         errors = np.abs(true - np.asarray(y_pred, dtype=np.float64).reshape(-1))
         chosen = self._of_this_sort(true)
@@ -47,7 +44,6 @@ class _ShotError:
         return float(np.average(errors[chosen], weights=weights[chosen] if weights[chosen].any() else None))
 
     def _of_this_sort(self, true: FloatArray) -> npt.NDArray[np.bool_]:
-        """Which rows are judged, shape (n,)."""
         if self.edges is not None and self.training_counts is not None:
             bins, counts = TargetBins(self.edges), self.training_counts
         elif np.ptp(true) > 0:
@@ -112,12 +108,12 @@ def _scorer(error: _ShotError) -> Scorer:
 
 
 def _geometric(y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> float:
-    """See the metric; flat arrays, as AutoGluon's models hand over columns too."""
+    # AutoGluon's models hand over columns too.
     return _geometric_mean_error(np.asarray(y_true).reshape(-1), np.asarray(y_pred).reshape(-1))
 
 
+# Over bins of fewer than 20, of 20 to 100, and of more than 100 of the given rows.
 few_mae, medium_mae, many_mae = (_scorer(_ShotError(_shot)) for _shot in ("few", "medium", "many"))
-"""Mean absolute errors over bins of fewer than 20, of 20 to 100, and of more than 100 of the given rows."""
 
+# Small errors count as much as large ones do, by their ratio.
 geometric_mean_error: Scorer = make_scorer("geometric_mean_error", _geometric, optimum=0, greater_is_better=False)
-"""Geometric mean of the absolute errors over all rows: small errors count as much as large ones do, by their ratio."""

@@ -1,11 +1,7 @@
 """The stage: rebalance a training fold just before a model learns from it.
 
-`RebalancingMixin` stands in front of a model class of AutoGluon and overrides ``_fit``, which sees exactly one training
-fold, before any preprocessing of the model. Validation rows and out-of-fold rows never pass through it. Models that cut
-their own validation rows out of the training rows do so before rebalancing, otherwise written rows would validate the
-rows they were written from. Models of a higher level get written rows with predictions of the lower level.
-
-A `FoldOversampler` plans and writes the rows, for twins and for the generator model.
+`RebalancingMixin` overrides ``_fit`` of a model class, which sees exactly one training fold, before any preprocessing
+of the model. Validation rows and out-of-fold rows never pass through it.
 """
 
 from __future__ import annotations
@@ -30,8 +26,8 @@ from imbllm_autogluon.plugin.original_features import (
     stack_features,
     unwritten_features,
 )
-from imbllm_autogluon.plugin.parameters import AUX_NAMES, AUX_PREFIX, TwinParameters, own_settings
-from imbllm_autogluon.rebalancing import Fold, FoldRows, OversamplingPlan, RebalanceConfig, fold_rows, plan_fold
+from imbllm_autogluon.plugin.parameters import AUX_PREFIX, TwinParameters
+from imbllm_autogluon.rebalancing import Fold, FoldRows, OversamplingPlan, RebalanceConfig, plan_fold
 from imbllm_autogluon.rebalancing.cache import cache_of
 
 if TYPE_CHECKING:
@@ -44,38 +40,21 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables import ColumnName
     from imbllm_autogluon.tables.labeled import Task
 
-_log = logging.getLogger("autogluon.imbllm")
-"""Below AutoGluon's logger, so that a predictor's ``verbosity`` decides what is shown."""
+_log = logging.getLogger("autogluon.imbllm")  # below AutoGluon's logger, so that `verbosity` decides what is shown
 
+# Quantiles are conformalised on real rows, and soft classes are what a teacher says.
 _TASKS: Mapping[str, Task] = {"binary": "classification", "multiclass": "classification", "regression": "regression"}
-"""Tasks by problem type. Quantiles are conformalised on real rows, and soft classes are what a teacher says."""
-
-_TRAINING_SHARE = 0.25
-"""Share of a model's time limit that training the generator may take."""
-
-_STUDENT = "_DSTL"
-"""In the name of every distilled model (abstract_trainer.py:4723); a student of two classes is a regression."""
-
-NOT_STACKED = "stacked models learn from real rows only"
-
+_TRAINING_SHARE = 0.25  # of a model's time limit that training the generator may take
+_STUDENT = "_DSTL"  # in the name of every distilled model (abstract_trainer.py:4723); that of two classes regresses
+# Families in AutoGluon 1.6 that cut validation rows out by themselves (tabm_model.py:86,
+# mitra/sklearn_interface.py:320, AutoMM).
 _SPLITTING_FAMILIES = ("TABM", "MITRA", "FT_TRANSFORMER")
-"""Keys of families in AutoGluon 1.6 that cut validation rows out by themselves (tabm_model.py:86,
-mitra/sklearn_interface.py:320, AutoMM)."""
-
 _VALIDATION_SHARE = 0.2
-
-_STRATA = 10
-"""Steps of the ranks of targets that validation rows are drawn from evenly."""
+_STRATA = 10  # steps of the ranks of targets that validation rows are drawn from evenly
 
 
 def task_of(problem_type: object) -> Task | None:
-    """The task of a problem type of AutoGluon; `None` where nothing is rebalanced.
-
-    Examples
-    --------
-    >>> task_of("binary"), task_of("quantile")
-    ('classification', None)
-    """
+    """The task of a problem type of AutoGluon; `None` where nothing is rebalanced."""
     return _TASKS.get(str(problem_type))
 
 
@@ -102,15 +81,7 @@ def predictor_folder(model_path: str) -> Path | None:
 
 @contextmanager
 def skipped_by_autogluon(model_name: str) -> Iterator[None]:
-    """Turn an absent backbone and a lack of time into exceptions on which AutoGluon leaves one model out.
-
-    Raises
-    ------
-    ConstraintViolationError
-        A pretrained backbone is not here.
-    TimeLimitExceeded
-        The time limit is too short.
-    """
+    """Turn an absent backbone and a lack of time into exceptions on which AutoGluon leaves one model out."""
     try:
         yield
     except BackboneError as error:
@@ -125,31 +96,24 @@ def skipped_by_autogluon(model_name: str) -> Iterator[None]:
 
 
 class FoldOversampler:
-    """Plans and writes rows for the training folds of one model.
+    """Plans and writes rows for the training folds of one model, by its auxiliary parameters ``imbllm.*``.
 
-    Parameters
-    ----------
-    params_aux
-        Auxiliary parameters of the model, of which those that begin with ``imbllm.`` are read.
-
-    Raises
-    ------
-    InvalidInputError
-        A parameter is unknown, which AutoGluon would ignore, or a value is not allowed.
+    `InvalidInputError` where one is unknown, which AutoGluon would ignore, or a value is not allowed.
     """
 
     def __init__(self, params_aux: Mapping[str, Any] | None) -> None:
-        self.parameters = TwinParameters.from_flat(own_settings(params_aux or {}))
+        self.parameters = TwinParameters.from_flat(TwinParameters.among(params_aux or {}))
+        # Of all columns: the model's own is cut to the features it uses, which differ by family.
         self.metadata: FeatureMetadata | None = None
-        """Of all columns: the model's own is cut to the features it uses, which differ by family."""
 
     def plan(self, model: Any, X: pd.DataFrame, y: pd.Series) -> OversamplingPlan:
         """Rows to write for a fold of a model, or the reason why there are none."""
         if model.problem_type == "regression" and _STUDENT in model.name:
             return OversamplingPlan({}, {}, "a distilled model learns what its teacher says, which is not rebalanced")
-        if task_of(model.problem_type) and self.parameters.stage.stack == "off" and stack_features(self.metadata, X):
+        reason = self.parameters.stage.reason_when_stacked
+        if task_of(model.problem_type) and reason and stack_features(self.metadata, X):
             # A written row has no honest out-of-fold prediction of the base models.
-            return OversamplingPlan({}, {}, NOT_STACKED)
+            return OversamplingPlan({}, {}, reason)
         return plan_for(model.problem_type, y, self.parameters.rebalancing)
 
     def rows(
@@ -164,8 +128,7 @@ class FoldOversampler:
         read = stage.original_features and config.writes_with_a_language_model
         view = exact_view(folder, written, self.metadata) if read else None
         with skipped_by_autogluon(model.name):
-            made = fold_rows(
-                self._fold(written, y, plan, view),
+            made = self._fold(written, y, plan, view).rows(
                 config,
                 Path(stage.cache_dir) if stage.cache_dir else folder and cache_of(folder),
                 threads=num_cpus if isinstance(num_cpus, int) else None,
@@ -215,26 +178,13 @@ def _in_the_columns_of(
 
 
 def _renamed(y: pd.Series, names: Mapping[Any, Hashable]) -> pd.Series:
-    """Labels under other names."""
     return pd.Series([names[label] for label in y], index=y.index, name=y.name)
 
 
-class RebalancingMixin:
-    """Mixin in front of an AutoGluon model class; makes its twin.
+class OversamplingMixin:
+    """In front of a model class that takes ``ag.imbllm.*`` and writes rows; the report tells of its last fit."""
 
-    Attributes
-    ----------
-    oversampler : FoldOversampler
-        Plans and writes the rows of its folds.
-    imbllm_report : dict
-        What happened in the last fit: see :meth:`FoldOversampler.report`, and the prior factors in use.
-    """
-
-    name: str
-    problem_type: str | None
-    eval_metric: Any
     imbllm_report: dict[str, Any] | None = None
-    _imbllm_factors: FloatArray | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -245,19 +195,35 @@ class RebalancingMixin:
         return {**super().get_info(*args, **kwargs), "imbllm": self.imbllm_report}  # type: ignore[misc]
 
     def _ag_params(self) -> set[str]:
-        return set(super()._ag_params()) | AUX_NAMES  # type: ignore[misc]
+        own = {AUX_PREFIX + name for name in TwinParameters.flat_keys()}
+        return set(super()._ag_params()) | own  # type: ignore[misc]
 
     def _preprocess_set_features(self, X: pd.DataFrame, feature_metadata: FeatureMetadata | None = None) -> None:
         self.oversampler.metadata = feature_metadata
         super()._preprocess_set_features(X=X, feature_metadata=feature_metadata)  # type: ignore[misc]
 
+    def _write(
+        self, X: pd.DataFrame, y: pd.Series, num_cpus: object, time_limit: float | None, started: float
+    ) -> tuple[OversamplingPlan, FoldRows | None]:
+        """Plan, rows and report of a fold."""
+        plan, rows = self.oversampler.plan(self, X, y), None
+        if plan.counts:
+            rows = self.oversampler.rows(self, X, y, plan, num_cpus, time_limit)
+        self.imbllm_report = self.oversampler.report(self, plan, rows, time.time() - started)
+        return plan, rows
+
+
+class RebalancingMixin(OversamplingMixin):
+    """Mixin in front of an AutoGluon model class; makes its twin."""
+
+    name: str
+    problem_type: str | None
+    eval_metric: Any
+    _imbllm_factors: FloatArray | None = None
+
     @classmethod
     def _get_default_ag_args_ensemble(cls, **kwargs: Any) -> dict[str, Any]:
-        """Without the child's own out-of-bag predictions: written rows of a row would sit in that row's trees.
-
-        With labels permuted, a random forest reaches an out-of-fold AUC of 0.77 to 0.81 otherwise (3 seeds of the
-        canary in the tests).
-        """
+        """Without the child's own out-of-bag predictions: written rows of a row would sit in that row's trees."""
         args: dict[str, Any] = super()._get_default_ag_args_ensemble(**kwargs)  # type: ignore[misc]
         return {**args, "use_child_oof": False}
 
@@ -265,18 +231,17 @@ class RebalancingMixin:
         return {**super()._more_tags(), "valid_oof": False}  # type: ignore[misc]
 
     def _get_search_space(self) -> dict[str, Any]:
-        """AutoGluon's search space with those of ``ag.imbllm.*``, so that every searcher tunes both together."""
+        """With the spaces of ``ag.imbllm.*``, so that every searcher tunes both together."""
         space: dict[str, Any] = super()._get_search_space()  # type: ignore[misc]
         if space.get("objective") == "multi:softmax":
-            # AutoGluon's space for XGBoost; with it a metric of decisions that stops the training gets classes where
-            # it expects probabilities, and every trial fails. What is learned is the same.
+            # With AutoGluon's space for XGBoost, a metric of decisions that stops the training gets classes in place
+            # of probabilities, and every trial fails. What is learned is the same.
             space = {**space, "objective": "multi:softprob"}
         aux: dict[str, Any] = getattr(self, "params_aux", {})
         own = {name: value for name, value in aux.items() if name.startswith(AUX_PREFIX) and isinstance(value, Space)}
         return {**space, **{f"ag.{name}": value for name, value in own.items()}}
 
     def _get_default_stopping_metric(self) -> Any:
-        """The fit's own metric, where the stage is told so: AutoGluon's choice for some metrics is log-loss."""
         if self.oversampler.parameters.stage.stopping == "eval_metric":
             return self.eval_metric
         return super()._get_default_stopping_metric()  # type: ignore[misc]
@@ -300,10 +265,7 @@ class RebalancingMixin:
         if X_val is None and _splits_internally(type(self)):
             targets, seed = self.problem_type == "regression", getattr(self, "random_seed", 0) or 0
             X, y, X_val, y_val, sample_weight = _with_validation_rows(X, y, sample_weight, seed, targets=targets)
-        plan, rows = self.oversampler.plan(self, X, y), None
-        if plan.counts:
-            rows = self.oversampler.rows(self, X, y, plan, kwargs.get("num_cpus"), time_limit)
-        report = self.imbllm_report = self.oversampler.report(self, plan, rows, time.time() - started)
+        plan, rows = self._write(X, y, kwargs.get("num_cpus"), time_limit, started)
         if rows is not None:
             sample_weight = _extended_weights(sample_weight, len(rows.y))
             y = y if plan.bins is None else y.astype(np.float64)  # in a dtype of whole numbers new targets would be cut
@@ -315,8 +277,9 @@ class RebalancingMixin:
             X=X, y=y, X_val=X_val, y_val=y_val, sample_weight=sample_weight, time_limit=time_limit, **kwargs
         )
         if plan.counts and plan.bins is None:
-            self._imbllm_factors = self._factors(plan, X_val, y_val)
-            report["prior_factors"] = None if self._imbllm_factors is None else [*self._imbllm_factors]
+            factors = self._imbllm_factors = self._factors(plan, X_val, y_val)
+            assert self.imbllm_report is not None
+            self.imbllm_report["prior_factors"] = None if factors is None else [*factors]
         return fitted
 
     def _predict_proba(self, X: pd.DataFrame, **kwargs: Any) -> Any:
@@ -372,8 +335,7 @@ def _with_stack_columns(
 ) -> pd.DataFrame:
     """Give every written row the out-of-fold predictions (and weight, if X holds it) of one real row of its class.
 
-    The models of the lower level have seen the rows that a written row was learned from, so their predictions for it
-    would be too good. Predictions are taken over whole, never mixed. Classes may be bins of a target.
+    Lower models have seen what a written row was learned from: their predictions for it would be too good.
     """
     rng = child_rng(seed, "prompts", "stack")
     places = np.zeros(len(rows), dtype=np.int64)
@@ -386,7 +348,6 @@ def _with_stack_columns(
 
 
 def _splits_internally(twin: type[Any]) -> bool:
-    """Whether a twin's plain family makes its own validation rows."""
     return any(getattr(cls, "ag_key", None) in _SPLITTING_FAMILIES for cls in twin.__mro__)
 
 

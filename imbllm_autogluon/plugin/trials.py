@@ -21,7 +21,7 @@ from autogluon.core.utils.exceptions import TimeLimitExceeded
 from optuna.trial import TrialState
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin.parameters import AUX_PREFIX, own_settings
+from imbllm_autogluon.plugin.parameters import AUX_PREFIX, TwinParameters
 from imbllm_autogluon.plugin.stage import RebalancingMixin, predictor_folder, task_of
 from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
 from imbllm_autogluon.search.studies import journal_storage, open_study, retry_interrupted, study_name
@@ -37,21 +37,14 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("autogluon.imbllm")
 
-_PLAIN = (str, int, float, bool, type(None))
-"""What Optuna stores as a choice; of anything else its place in the list is stored."""
+_PLAIN = (str, int, float, bool, type(None))  # stored by Optuna as a choice; of anything else the place in the list is
 
 
 class Trials:
     """Trials of one model of a fit, in a study of their own in the journal of the predictor.
 
-    Parameters
-    ----------
-    options
-        How many, and of what.
-    hyperparameters
-        Of the model; those that are search spaces are drawn.
-    task
-        What AutoGluon hands to its own trial function: model class, arguments, paths of the data, time.
+    Hyperparameters that are search spaces are drawn; `task` is what AutoGluon hands to its own trial function: model
+    class, arguments, paths of the data, time.
     """
 
     def __init__(self, options: TuningOptions, hyperparameters: Mapping[str, Any], task: Mapping[str, Any]) -> None:
@@ -102,18 +95,13 @@ class Trials:
                 shutil.rmtree(self.folder(trial), ignore_errors=True)
 
     def folder(self, trial: FrozenTrial | optuna.Trial) -> Path:
-        """Folder of a trial's model."""
-        return self._root / self.folder_name(trial)
-
-    @staticmethod
-    def folder_name(trial: FrozenTrial | optuna.Trial) -> str:
-        """AutoGluon's name for it."""
-        return f"T{trial.number + 1}"
+        """Folder of a trial's model, by AutoGluon's name for it."""
+        return self._root / f"T{trial.number + 1}"
 
     def _one(self) -> bool:
         """Fit one trial; returns whether there is time for more."""
         trial = self.study.ask()
-        folder = self.folder(trial)
+        folder, is_time_left = self.folder(trial), True
         shutil.rmtree(folder, ignore_errors=True)
         try:
             score = self._fitted(trial)
@@ -122,8 +110,7 @@ class Trials:
             _log.log(15, "\t%s is pruned.", folder.name)
         except TimeLimitExceeded:
             self.study.tell(trial, state=TrialState.FAIL)
-            shutil.rmtree(folder, ignore_errors=True)
-            return False
+            is_time_left = False
         except Exception as error:  # noqa: BLE001 - whatever a model raises, it is one trial less
             self.study.tell(trial, state=TrialState.FAIL)
             self._failed += 1
@@ -133,7 +120,7 @@ class Trials:
             _log.log(15, "\t%s: %.4f with %s", folder.name, score, trial.params)
             return True
         shutil.rmtree(folder, ignore_errors=True)
-        return True
+        return is_time_left
 
     def _fitted(self, trial: optuna.Trial) -> float:
         """Fit, score and save the model of a trial; returns its score."""
@@ -191,7 +178,6 @@ class Trials:
         return max(1, min(k_fold // 2, cpus if isinstance(cpus, int) else 1))
 
     def _drawn(self, trial: optuna.Trial) -> dict[str, Any]:
-        """Hyperparameters of a trial."""
         fixed = {name: value for name, value in self._hyperparameters.items() if not isinstance(value, Space)}
         own = {} if self._rebalancing is None else self._rebalancing.suggest(trial, AUX_PREFIX)
         named = {f"ag.{AUX_PREFIX}{name}": value for name, value in own.items()}
@@ -211,7 +197,7 @@ class Trials:
         task = task_of(self._of_model.get("problem_type"))
         if task is None or not issubclass(base if isinstance(base, type) else type(base), RebalancingMixin):
             return None
-        return self._options.search_space(own_settings(self._aux), task)
+        return self._options.search_space(TwinParameters.among(self._aux), task)
 
     def _open(self) -> optuna.Study:
         folder = predictor_folder(str(self._root / "model"))
@@ -296,11 +282,8 @@ def _suggest(trial: optuna.trial.BaseTrial, name: str, space: Space) -> Any:
 
 def _first_all(spaces: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters that lead to the default of every space: AutoGluon tries defaults first."""
-    found: dict[str, Any] = {}
-    for name, space in spaces.items():
-        if isinstance(space, Space):
-            found |= _first(name, space)
-    return found
+    found = (_first(name, space) for name, space in spaces.items() if isinstance(space, Space))
+    return {name: value for each in found for name, value in each.items()}
 
 
 def _first(name: str, space: Space) -> dict[str, Any]:

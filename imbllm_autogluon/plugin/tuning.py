@@ -1,8 +1,6 @@
-"""Optuna behind AutoGluon's hyperparameter tuning: every trial is a candidate model of the fit.
+"""Optuna behind AutoGluon's hyperparameter tuning, where the searcher is ``imbllm_optuna``: every trial is a candidate.
 
-AutoGluon asks an executor to run the trials of one model. This one takes over where the searcher is ``imbllm_optuna``
-and is AutoGluon's own otherwise. The study lies in the predictor's folder: a fit that was killed and is started again
-on the same data and folder goes on with it.
+The study lies in the predictor's folder: a fit that was killed and is started again on the same data goes on with it.
 """
 
 from __future__ import annotations
@@ -24,11 +22,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("autogluon.imbllm")
 
-_REGISTRY = "_HpoExecutorFactory__type_to_executor"
-"""AutoGluon's table of executors; private, so its absence is reported and nothing else breaks."""
-
-_LEAST_SHARE = 0.5
-"""A further trial is begun only if so much of a usual trial's time is left."""
+_REGISTRY = "_HpoExecutorFactory__type_to_executor"  # private: its absence is reported and nothing else breaks
+_LEAST_SHARE = 0.5  # of a usual trial's time that must be left for a further one to be begun
 
 
 class OptunaHpoExecutor(CustomHpoExecutor):  # type: ignore[misc]
@@ -88,7 +83,7 @@ class OptunaHpoExecutor(CustomHpoExecutor):  # type: ignore[misc]
         for name in ("dataset_train.pkl", "dataset_val.pkl"):
             (Path(model_path_root) / model_name / name).unlink(missing_ok=True)
         models = {
-            f"{model_name}/{self.trials.folder_name(trial)}": {
+            f"{model_name}/{self.trials.folder(trial).name}": {
                 "path": str(self.trials.folder(trial)),
                 "val_score": trial.value,
                 "trial": trial.number,

@@ -18,14 +18,14 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.stage import RebalancingMixin
 
 _SUFFIX = "Imb"
-KEY_SUFFIX = "_IMB"
+_KEY_SUFFIX = "_IMB"
 
+# Keys without a twin: ensembles and the constant models learn nothing from rows; images and raw text are not rows. The
+# language model as a classifier weighs classes itself; LatentDiff generates for rare targets itself.
 _NOT_TWINNED = (
     "ENS_WEIGHTED", "SIMPLE_ENS_WEIGHTED", "DUMMY", "IMBLLM", "IMBLLM_CLF", "LATENT_DIFF", "AG_IMAGE_NN", "AG_TEXT_NN",
     "AG_AUTOMM", "IMBLLM_ENS",
 )  # fmt: skip
-"""Keys without a twin: ensembles and the constant models learn nothing from rows; images and raw text are not rows. The
-language model as a classifier weighs classes itself; LatentDiff generates for rare targets itself."""
 
 _DOT, _IN = "__dot__", "__in__"
 
@@ -58,7 +58,7 @@ def _make_twin(model_class: type[Any], name: str) -> type[Any]:
         "__module__": __name__,
         "__qualname__": name,
         "__doc__": f"{model_class.__name__} fitted on rebalanced folds.",
-        "ag_key": f"{model_class.ag_key}{KEY_SUFFIX}",
+        "ag_key": f"{model_class.ag_key}{_KEY_SUFFIX}",
         "ag_name": f"{model_class.ag_name}{_SUFFIX}",
         "ag_priority": model_class.ag_priority - 1,
         "ag_priority_by_problem_type": MappingProxyType(
@@ -77,8 +77,7 @@ def _twin_name(model_class: type[Any]) -> str:
         )
     if _registered(model_class.__name__) is model_class:
         return f"{model_class.__name__}{_SUFFIX}"
-    path = f"{model_class.__qualname__}{_IN}{model_class.__module__}".replace(".", _DOT)
-    return f"{path}{_SUFFIX}"
+    return f"{model_class.__qualname__}{_IN}{model_class.__module__}{_SUFFIX}".replace(".", _DOT)
 
 
 def _registered(class_name: str) -> type[Any] | None:
@@ -93,13 +92,8 @@ def __getattr__(name: str) -> type[Any]:
     """Make the twin that a pickle asks for."""
     plain = name.removesuffix(_SUFFIX)
     if plain != name and not name.startswith("_"):
-        model_class = _registered(plain) if _IN not in plain else _imported(plain)
-        if model_class is not None:
-            return twin_of(model_class)
+        qualname, _, module = plain.replace(_DOT, ".").partition(_IN)
+        found: Any = operator.attrgetter(qualname)(importlib.import_module(module)) if module else _registered(plain)
+        if found is not None:
+            return twin_of(found)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def _imported(path: str) -> type[Any]:
-    qualname, _, module = path.replace(_DOT, ".").partition(_IN)
-    found: type[Any] = operator.attrgetter(qualname)(importlib.import_module(module))
-    return found

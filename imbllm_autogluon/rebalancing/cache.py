@@ -28,16 +28,9 @@ _log = logging.getLogger("autogluon.imbllm")
 _T = TypeVar("_T")
 
 STUDIES = "study.journal"
-"""File of the studies of a predictor."""
-
-_DELETED = ("generators", "rows", "warm-ups")
-"""Folders that can be made again."""
-
-_MOST_IN_MEMORY = 16
-"""Entries kept in memory per shelf: the folds of a fit, twice over."""
-
-_OWN_NAMES = re.compile(r"\.?[0-9a-f]{40}([.-].*)?")
-"""Entries, drafts and locks of the cache begin with the hash of what they depend on."""
+_DELETED = ("generators", "rows", "warm-ups")  # folders that can be made again
+_MOST_IN_MEMORY = 16  # entries per shelf: the folds of a fit, twice over
+_OWN_NAMES = re.compile(r"\.?[0-9a-f]{40}([.-].*)?")  # of entries, drafts and locks: they begin with a hash
 
 
 def cache_of(predictor_folder: Path) -> Path:
@@ -46,20 +39,10 @@ def cache_of(predictor_folder: Path) -> Path:
 
 
 class DiskCache(Generic[_T]):
-    """One kind of entry in the cache: how it is saved, loaded, and where.
-
-    Parameters
-    ----------
-    name
-        Folder of this kind of entry.
-    save, load
-        Write an entry as a state into a folder; read it again, raising `StoredStateError` if it is broken.
-    """
+    """One kind of entry in the folder `name`: `save` writes it as a state, `load` raises `StoredStateError`."""
 
     def __init__(self, name: str, save: Callable[[_T, Path], None], load: Callable[[Path], _T]) -> None:
-        self.name = name
-        self._save = save
-        self._load = load
+        self.name, self._save, self._load = name, save, load
         self._memory: OrderedDict[tuple[Path | None, str], _T] = OrderedDict()
         self._stored: set[tuple[Path | None, str]] = set()
 
@@ -99,7 +82,6 @@ class DiskCache(Generic[_T]):
         self._memory.clear()
 
     def _was_deleted(self, root: Path | None, key: str) -> bool:
-        """Whether an entry was on disk once and is not any more."""
         return root is not None and (root, key) in self._stored and not (root / self.name / key / STATE_NAME).exists()
 
     def _read(self, entry: Path) -> _T | None:
@@ -114,7 +96,6 @@ class DiskCache(Generic[_T]):
             return None
 
     def _publish(self, entry: _T, folder: Path) -> bool:
-        """Store an entry; returns whether that worked."""
         try:
             self._save(entry, folder)
         except (OSError, StoredStateError) as error:
@@ -140,20 +121,15 @@ def _locked(folder: Path | None, key: str) -> Iterator[Path | None]:
 
 
 class _CachePart(NamedTuple):
-    """One kind of entry; its bytes are those on disk, locks and unfinished entries included."""
-
     name: str
     entries: int
-    bytes: int
+    bytes: int  # on disk, locks and unfinished entries included
 
 
 def inspect_cache(folder: Path) -> tuple[Path, list[_CachePart]]:
     """Find the cache in a folder, which is a predictor's or the cache's own, and count entries and bytes.
 
-    Raises
-    ------
-    InvalidInputError
-        There is no cache.
+    `InvalidInputError` where there is none.
     """
     root = _cache_in(folder)
     parts = [_part(root / name) for name in _DELETED]

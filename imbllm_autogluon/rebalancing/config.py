@@ -20,25 +20,24 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables.labeled import Task
 
 
-Method = Literal["imbllm", "great", "pred_llm", "smote_nc", "smogn", "random", "none"]
+_Method = Literal["imbllm", "great", "pred_llm", "smote_nc", "smogn", "random", "none"]
 
-METHODS: Mapping[Task, tuple[Method, ...]] = {
+# The methods of a task: the others need classes, or bins of a target.
+_METHODS: Mapping[Task, tuple[_Method, ...]] = {
     "classification": ("imbllm", "great", "pred_llm", "smote_nc", "random", "none"),
     "regression": ("imbllm", "smogn", "random", "none"),
 }
-"""Methods of each task: the others need classes, or bins of a target."""
 
+# Settings that change the rows a trained generator writes, but not the generator.
 _SAMPLING_KEYS = (
     "conditioning", "condition_pairs", "start", "answer", "candidates_per_row", "temperature", "precision",
     "generation_batch", "near_copies", "plausibility",
 )  # fmt: skip
-"""Settings that change the rows a trained generator writes, but not the generator."""
-
+# Settings of training that only matter after the warm-up on the whole fold.
 _AFTER_WARMUP_KEYS = (
     "interpolation_ratio", "interpolation", "categories", "interpolated_clauses", "k_neighbors", "steps", "epochs",
     "patience",
 )  # fmt: skip
-"""Settings of training that only matter after the warm-up on the whole fold."""
 
 
 @documented
@@ -73,7 +72,7 @@ class RebalanceConfig(Config):
     (0.5, 1.0)
     """
 
-    method: Method = "imbllm"
+    method: _Method = "imbllm"
     """`imbllm`: rows written by a language model that learned rare rows and interpolated ones. `great`: by one that
     learned the whole fold. `pred_llm`: by one that learned it with the label last and is asked for the class of its
     rows. `smote_nc`, `random`: the usual peers, SMOTE-NC and duplicated rows, from imbalanced-learn. `none`: the fold
@@ -106,8 +105,8 @@ class RebalanceConfig(Config):
 
     def require_method(self, task: Task) -> None:
         """Raise `InvalidInputError` if the method is one of the other task."""
-        if self.method not in METHODS[task]:
-            allowed = ", ".join(map(repr, METHODS[task]))
+        if self.method not in _METHODS[task]:
+            allowed = ", ".join(map(repr, _METHODS[task]))
             raise InvalidInputError(f"method {self.method!r} is none for {task}; the methods for it are: {allowed}.")
 
     @property

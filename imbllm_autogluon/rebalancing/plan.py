@@ -22,35 +22,24 @@ if TYPE_CHECKING:
 
     Counts = dict[Hashable, int]
 
-_FEWEST_ROWS = 2
-"""A class with fewer rows cannot be continued and is left as it is."""
-
-_FEWEST_TARGETS = 20
-"""A fold with fewer rows shows no distribution of its target; LatentDiff needs as many."""
+_FEWEST_ROWS = 2  # a class with fewer cannot be continued and is left as it is
+_FEWEST_TARGETS = 20  # fewer show no distribution of the target; LatentDiff needs as many
 
 
 @dataclass(frozen=True)
 class OversamplingPlan:
-    """Rows to write for one fold."""
+    """Rows to write for one fold, by class or by number of the bin; classes without any are left out.
 
-    counts: dict[Hashable, int]
-    """New rows by class, or by number of the bin; only those that get some."""
+    What a generator learns depends on `balancing`, the new rows that would bring every class to the size of the
+    largest: so one generator serves every target ratio (for targets: every generation ratio).
+    """
 
-    before: dict[Hashable, int]
-    """Real rows by class, or by number of the bin; only those that have some."""
-
-    reason: str
-    """Why nothing is written, or an empty string."""
-
-    notes: tuple[str, ...] = ()
-    """What was cut or left out."""
-
+    counts: dict[Hashable, int]  # new rows
+    before: dict[Hashable, int]  # real rows
+    reason: str  # why nothing is written; empty where something is
+    notes: tuple[str, ...] = ()  # what was cut or left out
     balancing: dict[Hashable, int] = field(default_factory=dict)
-    """New rows that would bring every class to the size of the largest. What a generator learns depends on these, so
-    that one generator serves every target ratio (for targets: every generation ratio)."""
-
-    bins: TargetBins | None = None
-    """Bins of a continuous target, laid on the fold's own; None where there are classes."""
+    bins: TargetBins | None = None  # of a continuous target, laid on the fold's own
 
     @property
     def growth(self) -> float:
@@ -78,21 +67,8 @@ def plan_fold(y: pd.Series, config: RebalanceConfig, task: Task = "classificatio
     """Count the rows that each rarer class, or bin of the target, of a fold is to get.
 
     A class gets rows up to the target ratio of the largest one. A bin gets the more rows, the fewer it holds; empty
-    ones get none.
-
-    Parameters
-    ----------
-    y
-        Labels or targets of the training fold, shape (n,).
-    config
-        Target ratio or bins and generation ratio, limit of growth, and what counts as balanced.
-    task
-        Whether `y` holds classes or numbers.
-
-    Raises
-    ------
-    InvalidInputError
-        The method is one for the other task, or there would be too many bins of one unit.
+    ones get none. `InvalidInputError` where the method is one for the other task, or there would be too many bins of
+    one unit.
 
     Examples
     --------
@@ -115,10 +91,8 @@ def _plan_classes(y: pd.Series, config: RebalanceConfig) -> OversamplingPlan:
     if largest < config.balanced_below * smallest:
         reason = f"classes are balanced (largest over smallest below {config.balanced_below})"
         return OversamplingPlan({}, before, reason)
-    notes = [
-        f"class {label!r} has a single row and is left as it is" for label, n in before.items() if n < _FEWEST_ROWS
-    ]
     several = {label: n for label, n in before.items() if n >= _FEWEST_ROWS}
+    notes = [f"class {label!r} has a single row and is left as it is" for label in before if label not in several]
     balancing = {label: largest - n for label, n in several.items()}
     wanted = {label: max(0, config.rows_wanted(n, largest) - n) for label, n in several.items()}
     total, room = sum(wanted.values()), int((config.max_growth - 1.0) * len(y))

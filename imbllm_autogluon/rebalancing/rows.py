@@ -32,12 +32,9 @@ if TYPE_CHECKING:
 
     Generator = LanguageGenerator | TargetImbLLM
 
-KEY_VERSION = 9
-"""Raised whenever the same settings would lead to other rows."""
-
+_KEY_VERSION = 9  # raised whenever the same settings would lead to other rows
+# Training time for which transformers is still loaded: with torch that takes 4 to 7 s of one core, once in a process.
 _LEAST_SECONDS = 1.0
-"""Training time for which transformers is still loaded: with torch that takes 4 s of one core, once in a process (7 s
-on a busy machine), which plain models need more where there is so little time."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ class Fold:
     def key(self, settings: Mapping[str, Any], counts: Mapping[Hashable, int]) -> str:
         """Hash of the rows in their order, the counts and the settings; equal in every process."""
         head = {
-            "version": KEY_VERSION,
+            "version": _KEY_VERSION,
             "settings": dict(settings),
             "counts": {str(label): n for label, n in counts.items()},
             "kinds": {str(name): kind for name, kind in self.kinds.items()},
@@ -79,7 +76,7 @@ class Fold:
         return self.key({**config.warmup_settings(), **self._clause(config)}, self.plan.balancing)
 
     def rows_key(self, config: RebalanceConfig) -> str:
-        """Name of the written rows of this fold."""
+        """Name of the written rows."""
         if not config.writes_with_a_language_model:
             return self.key({"method": config.method, "random_state": config.random_state}, self.plan.counts)
         counts = {str(label): n for label, n in self.plan.counts.items()}
@@ -89,6 +86,36 @@ class Fold:
         """What rows begin with, where that is not their label."""
         return {} if self.plan.bins is None else {"clause": config.targets.clause}
 
+    def rows(
+        self,
+        config: RebalanceConfig,
+        root: Path | None,
+        *,
+        threads: int | None = None,
+        time_limit: float | None = None,
+    ) -> FoldRows:
+        """Written rows: from the cache in the folder `root` (None: memory), or from a generator, trained or cached.
+
+        The plan asks for one row at least. The time limit of training is no part of the key: an entry made in a hurry
+        serves all models of its fit. `OutOfTimeError` where it is shorter than loading the library.
+        """
+
+        def write() -> FoldRows:
+            if not config.writes_with_a_language_model:
+                return _without_generator(self, config)
+            train = functools.partial(_trained, self, config, root, threads, time_limit)
+            generator, trained = GENERATORS.get_or_build(root, self.generator_key(config), train)
+            writer: Any = generator.with_config(config.generator, threads=threads)
+            X, y = writer.sample(self.plan.counts)
+            agreement = {} if self.plan.bins is None else {"agreement": writer.agreement}
+            head = {"generator": self.generator_key(config), "trained_here": trained}
+            return FoldRows(X, y, {**head, **writer.report.to_dict(), **agreement})
+
+        key = self.rows_key(config)
+        rows, built = ROWS_CACHE.get_or_build(root, key, write)
+        here = {"written_here": built, "trained_here": built and rows.report["trained_here"]}
+        return replace(rows, report={**rows.report, "rows": key, **here})
+
 
 def _hash(head: Any) -> str:
     return hashlib.sha256(json.dumps(head, sort_keys=True).encode()).hexdigest()[:40]
@@ -96,62 +123,11 @@ def _hash(head: Any) -> str:
 
 @dataclass(frozen=True, eq=False)
 class FoldRows:
-    """Written rows of one fold."""
+    """Written rows of one fold, in its columns and dtypes."""
 
-    X: pd.DataFrame
-    """Features, shape (n_new, m), in the columns and dtypes of the fold."""
-
-    y: pd.Series
-    """Labels, or targets as float64, shape (n_new,)."""
-
-    report: dict[str, Any]
-    """The method, seconds, who made it, the key of the rows in the cache (``rows``), all of a generator's report."""
-
-
-def fold_rows(
-    fold: Fold,
-    config: RebalanceConfig,
-    root: Path | None,
-    *,
-    threads: int | None = None,
-    time_limit: float | None = None,
-) -> FoldRows:
-    """Written rows of a fold: from the cache, or from a generator that is trained (or itself cached).
-
-    Parameters
-    ----------
-    fold
-        Real rows, and a plan that asks for at least one.
-    config
-        Method, and settings of generator and sampling.
-    root
-        Folder of the cache; `None`: memory.
-    threads
-        torch threads of training and sampling.
-    time_limit
-        Seconds that training may take. Not part of the key: an entry made in a hurry serves all models of its fit.
-
-    Raises
-    ------
-    OutOfTimeError
-        A generator must be trained, and the time limit is shorter than loading its library.
-    """
-
-    def write() -> FoldRows:
-        if not config.writes_with_a_language_model:
-            return _without_generator(fold, config)
-        train = functools.partial(_trained, fold, config, root, threads, time_limit)
-        generator, trained = GENERATORS.get_or_build(root, fold.generator_key(config), train)
-        writer: Any = generator.with_config(config.generator, threads=threads)
-        X, y = writer.sample(fold.plan.counts)
-        agreement = {} if fold.plan.bins is None else {"agreement": writer.agreement}
-        head = {"generator": fold.generator_key(config), "trained_here": trained}
-        return FoldRows(X, y, {**head, **writer.report.to_dict(), **agreement})
-
-    key = fold.rows_key(config)
-    rows, built = ROWS_CACHE.get_or_build(root, key, write)
-    here = {"written_here": built, "trained_here": built and rows.report["trained_here"]}
-    return replace(rows, report={**rows.report, "rows": key, **here})
+    X: pd.DataFrame  # features, shape (n_new, m)
+    y: pd.Series  # labels, or targets as float64, shape (n_new,)
+    report: dict[str, Any]  # method, seconds, who made it, key of the rows (`rows`), all of a generator's report
 
 
 def require_time(time_limit: float | None) -> None:

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier
 from imbllm_autogluon._config import require_number
 from imbllm_autogluon.classification.calibration import correct_prior, prior_factors
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
-from imbllm_autogluon.rebalancing import Fold, RebalanceConfig, fold_rows, plan_fold
+from imbllm_autogluon.rebalancing import Fold, RebalanceConfig, plan_fold
 from imbllm_autogluon.search.space import SearchSpace
 from imbllm_autogluon.search.studies import study_name
 from imbllm_autogluon.tables.dtypes import holds_numbers
@@ -150,7 +150,7 @@ class RebalanceObjective:
         plan = plan_fold(y_train, config)
         factors = np.ones(n_classes)
         if plan.counts:
-            rows = fold_rows(Fold(X_train, y_train, plan, {}), config, self.cache_dir, threads=self.threads)
+            rows = Fold(X_train, y_train, plan, {}).rows(config, self.cache_dir, threads=self.threads)
             X_train = pd.concat([X_train, rows.X.astype(X.dtypes)], ignore_index=True).astype(X.dtypes)
             y_train = pd.concat([y_train, rows.y.astype(y.dtype)], ignore_index=True)
             factors = prior_factors(plan.before, plan.counts, n_classes)

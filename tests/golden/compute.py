@@ -40,13 +40,13 @@ HASH = re.compile(r"[0-9a-f]{40}")
 
 def rows(method: str, table: str, seed: int) -> list[str]:
     """``name dtype hash`` of each column of the rows that a method writes, in their order; the label last."""
-    from imbllm_autogluon.rebalancing import Fold, RebalanceConfig, fold_rows, plan_fold
+    from imbllm_autogluon.rebalancing import Fold, RebalanceConfig, plan_fold
 
     task = "regression" if method == "smogn" else "classification"
     X, y = target_table(table) if method == "smogn" else class_table(table)
     learning = QUICK if method in ("imbllm", "great", "pred_llm") else {}
     config = RebalanceConfig.from_flat({"method": method, "random_state": seed, **learning})
-    made = fold_rows(Fold(X, y, plan_fold(y, config, task), {}), config, None, threads=1)
+    made = Fold(X, y, plan_fold(y, config, task), {}).rows(config, None, threads=1)
     columns = [made.X.iloc[:, j] for j in range(made.X.shape[1])] + [made.y]
     return [f"{column.name} {column.dtype} {_hash(column)}" for column in columns]
 

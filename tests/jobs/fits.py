@@ -137,7 +137,7 @@ def tuned_outcome(out: Path) -> FitOutcome:
     """Two classes and a twin tuned in four trials."""
     train = labelled({"no": 90, "yes": 20})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("imbllm_autogluon.plugin.presets.TUNING", {"num_trials": 4, "top_k": 2})
+        patch.setattr("imbllm_autogluon.plugin.presets._TUNING", {"num_trials": 4, "top_k": 2})
         return tiny_job(train, out, presets=("imbllm_tuned",), families=("LR",)).run()
 
 

@@ -26,7 +26,7 @@ from imbllm_autogluon.oversampling.methods import (
     save_generator,
 )
 from imbllm_autogluon.oversampling.pred_llm import PredLLMGenerator
-from imbllm_autogluon.rebalancing.config import METHODS, Method
+from imbllm_autogluon.rebalancing.config import _METHODS, _Method
 from tests.oversampling.tables import mixed, quick
 
 if TYPE_CHECKING:
@@ -173,8 +173,8 @@ def test_every_generator_is_found_by_the_name_of_its_method() -> None:
 
 
 def test_folds_of_classes_are_rebalanced_by_every_generator_and_every_peer() -> None:
-    assert set(METHODS["classification"]) == {*GENERATORS, *BASELINES, "none"}
-    assert set(typing.get_args(Method)) == {method for methods in METHODS.values() for method in methods}
+    assert set(_METHODS["classification"]) == {*GENERATORS, *BASELINES, "none"}
+    assert set(typing.get_args(_Method)) == {method for methods in _METHODS.values() for method in methods}
 
 
 def test_settings_choose_the_method_and_its_configuration() -> None:

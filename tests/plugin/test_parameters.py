@@ -11,14 +11,15 @@ from imbllm_autogluon.plugin.parameters import (
     TuningOptions,
     TwinOptions,
     TwinParameters,
-    own_settings,
 )
 from imbllm_autogluon.rebalancing import RebalanceConfig
 from imbllm_autogluon.search import SearchSpace, TargetSearchSpace
 
 
 def test_auxiliary_parameters_of_others_are_ignored() -> None:
-    parameters = TwinParameters.from_flat(own_settings({"max_memory_usage_ratio": 1.0, "imbllm.target_ratio": 0.5}))
+    parameters = TwinParameters.from_flat(
+        TwinParameters.among({"max_memory_usage_ratio": 1.0, "imbllm.target_ratio": 0.5})
+    )
     assert parameters.rebalancing.target_ratio == 0.5
 
 

@@ -127,7 +127,7 @@ def test_the_best_are_kept_in_the_order_of_their_numbers_and_the_folders_of_othe
     made = trials(tmp_path, scores={0: 0.6, 1: 0.9, 2: 0.3, 3: 0.8})
     made.run(always)
     best = made.best(2)
-    assert [made.folder_name(trial) for trial in best] == ["T2", "T4"]
+    assert [made.folder(trial).name for trial in best] == ["T2", "T4"]
     made.delete_all_but(best)
     assert sorted(path.name for path in (tmp_path / "models" / "M").iterdir()) == ["T2", "T4"]
 

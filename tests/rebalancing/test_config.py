@@ -7,7 +7,7 @@ import pytest
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
-from imbllm_autogluon.rebalancing.config import Method, RebalanceConfig
+from imbllm_autogluon.rebalancing.config import RebalanceConfig, _Method
 
 
 def test_training_and_sampling_settings_hold_every_setting_of_the_generator_once() -> None:
@@ -20,7 +20,7 @@ def test_training_and_sampling_settings_hold_every_setting_of_the_generator_once
 
 
 def test_some_methods_write_with_a_language_model() -> None:
-    writing = {name for name in typing.get_args(Method) if RebalanceConfig(name).writes_with_a_language_model}
+    writing = {name for name in typing.get_args(_Method) if RebalanceConfig(name).writes_with_a_language_model}
     assert writing == {"imbllm", "great", "pred_llm"}
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.language import model as language_model
-from imbllm_autogluon.rebalancing import Fold, FoldRows, RebalanceConfig, fold_rows, plan_fold
+from imbllm_autogluon.rebalancing import Fold, FoldRows, RebalanceConfig, plan_fold
 from imbllm_autogluon.rebalancing.cache import inspect_cache
 from imbllm_autogluon.rebalancing.rows import GENERATORS, ROWS_CACHE
 from tests.rebalancing.conftest import QUICK
@@ -34,7 +34,7 @@ def make_fold(table: Table, config: RebalanceConfig) -> Fold:
 
 def rows_of(table: Table, root: Path | None, **settings: Any) -> FoldRows:
     config = RebalanceConfig.from_flat({**QUICK, **settings})
-    return fold_rows(make_fold(table, config), config, root, threads=1)
+    return make_fold(table, config).rows(config, root, threads=1)
 
 
 def make_target_fold(y: pd.Series | None = None, **settings: Any) -> tuple[Fold, RebalanceConfig]:
@@ -45,7 +45,8 @@ def make_target_fold(y: pd.Series | None = None, **settings: Any) -> tuple[Fold,
 
 
 def target_rows(root: Path | None, y: pd.Series | None = None, **settings: Any) -> FoldRows:
-    return fold_rows(*make_target_fold(y, **settings), root, threads=1)
+    made, config = make_target_fold(y, **settings)
+    return made.rows(config, root, threads=1)
 
 
 def forget_all_but_generators(root: Path) -> None:
@@ -156,12 +157,12 @@ def test_transformers_is_not_loaded_for_a_second_of_training(
     fold: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = RebalanceConfig.from_flat(QUICK)
-    warm = fold_rows(make_fold(fold, config), config, None, time_limit=0.9)
+    warm = make_fold(fold, config).rows(config, None, time_limit=0.9)
     without_transformers(monkeypatch)
     with pytest.raises(OutOfTimeError, match=r"0\.90 s of training are left, and loading transformers takes longer"):
-        fold_rows(make_fold(fold, config), config, tmp_path, time_limit=0.9)
-    assert len(fold_rows(make_fold(fold, config), config, tmp_path, time_limit=9.0).y) == len(warm.y)
-    again = fold_rows(make_fold(fold, config), config, tmp_path, time_limit=0.9)
+        make_fold(fold, config).rows(config, tmp_path, time_limit=0.9)
+    assert len(make_fold(fold, config).rows(config, tmp_path, time_limit=9.0).y) == len(warm.y)
+    again = make_fold(fold, config).rows(config, tmp_path, time_limit=0.9)
     assert not again.report["written_here"]
 
 

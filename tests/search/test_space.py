@@ -11,7 +11,7 @@ from optuna.trial import FixedTrial
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.methods import generator_class
 from imbllm_autogluon.rebalancing import RebalanceConfig
-from imbllm_autogluon.rebalancing.config import METHODS, Method
+from imbllm_autogluon.rebalancing.config import _METHODS, _Method
 from imbllm_autogluon.search import SearchSpace, TargetSearchSpace, suggest
 
 SPACES = {"classification": SearchSpace, "regression": TargetSearchSpace}
@@ -30,9 +30,9 @@ def test_a_trial_draws_only_what_its_method_uses(space: type[SearchSpace | Targe
 
 def test_every_method_of_rebalancing_can_be_searched_for_its_task() -> None:
     assert {task: set(space.of_method) for task, space in SPACES.items()} == {
-        task: set(methods) for task, methods in METHODS.items()
+        task: set(methods) for task, methods in _METHODS.items()
     }
-    assert set().union(*METHODS.values()) == set(typing.get_args(Method))
+    assert set().union(*_METHODS.values()) == set(typing.get_args(_Method))
 
 
 @pytest.mark.parametrize("space", [SearchSpace(), TargetSearchSpace()])
