@@ -43,8 +43,7 @@ _METRICS = {
 }
 _EQUAL = 1e-9  # difference, as a share of the larger score, up to which two scores count as equal
 _RESAMPLES = 200  # enough for the ends of a 95 % interval to be stable to about a tenth of its width
-# Rows above which no interval is made: 200 resamples take over a minute there, and chance is small
-_MOST_RESAMPLED = 100_000
+_MOST_RESAMPLED = 100_000  # rows above which no interval is made: it takes over a minute, and chance is small
 _MOST_CURVES = 3  # of more than two classes the rarest ones have curves, each against all others
 
 
@@ -140,8 +139,7 @@ class Comparison:
 
     pair: _EnsemblePair
     scores: tuple[_Score, ...]  # the predictor's own metric first
-    # `test`: rows that took no part in the fit. Otherwise (`out-of-fold`, `validation`) the rows that weights and
-    # thresholds were chosen by.
+    # `test`: rows that took no part in the fit; `out-of-fold`, `validation`: those that weights were chosen by
     rows: str
     counts: Mapping[str, int]  # scored rows of each class, or of each sort of target
     interval: tuple[float, float] | None = None  # 95 % interval of the first score's gain (paired bootstrap)
@@ -218,13 +216,11 @@ class ScoredRows:
     labels: npt.NDArray[Any]  # classes in AutoGluon's codes, or numbers, shape (n,)
     strata: npt.NDArray[Any]  # class, or sort of target, of each row, shape (n,): the bootstrap draws within these
     names: Mapping[Any, str]  # text of each stratum
-    # By model: of classes probabilities, the positive one's of shape (n,) or those of all of shape (n, k); or numbers
-    # of shape (n,)
+    # By model: probabilities, the positive class's (n,) or those of all (n, k); or numbers (n,)
     predictions: Mapping[str, npt.NDArray[Any]]
     # Of classes, without the factors towards decisions that our ensemble has for metrics of more than two classes
     probabilities: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
-    # By model and metric of labels; for two classes only
-    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # by model and metric; of two classes
     notes: tuple[str, ...] = ()
 
     @classmethod

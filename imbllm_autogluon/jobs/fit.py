@@ -32,11 +32,9 @@ if TYPE_CHECKING:
     from imbllm_autogluon.rebalancing import RebalanceConfig
     from imbllm_autogluon.tables.labeled import LabeledTable
 
-# Bagging folds where neither folds nor another preset are named: each fold keeps 75 % of a rare class for training
-_FOLDS = 4
+_FOLDS = 4  # bagging folds where neither folds nor a preset are named: each keeps 75 % of a rare class for training
 _ADD_ON = "imbllm"  # preset that adds the twins
-# Metric whose threshold is used for labels, where the predictor's own metric does not look at labels
-_RANKING_THRESHOLD_METRIC = "f1"
+_RANKING_THRESHOLD_METRIC = "f1"  # its threshold is used for labels where the predictor's metric does not look at them
 _NOISY = "autogluon|sklearn|lightgbm|catboost|xgboost|pandas|numpy"  # libraries whose warnings are hidden during a fit
 # What an earlier fit left in its folder; nothing else in a folder is ever deleted
 _OF_A_PREDICTOR = (
@@ -68,11 +66,9 @@ class FitJob:
     latent_diff: Mapping[str, Any] = field(default_factory=dict)
     positive_class: str | None = None  # positive class of two, as text; default: the rarer one
     force: bool = False  # whether the folder of an earlier fit may be replaced
-    # Go on in the folder of a fit that was interrupted: generators, written rows and finished trials are used again,
-    # models are fitted anew
+    # Go on in the folder of an interrupted fit: generators, written rows and finished trials are used again
     resume: bool = False
-    # Threads of each model (1 to 1024); default: all cores. On a machine that is busy with other work, one thread is
-    # many times faster than two: waiting threads of OpenMP spin.
+    # Threads of each model (1 to 1024); default: all cores. On a busy machine one is many times faster: OpenMP spins.
     threads: int | None = None
     verbosity: int = 2  # AutoGluon's verbosity (0 to 4)
 

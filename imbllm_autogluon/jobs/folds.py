@@ -253,7 +253,6 @@ class _FoldColumns:
 
     @classmethod
     def of(cls, predictor: TabularPredictor, child: Any, X: pd.DataFrame, known: Known) -> _FoldColumns:
-        """Read them off a model of the fold, whose rows in AutoGluon's columns are `X`."""
         metadata = child.oversampler.metadata
         written = X.drop(columns=unwritten_features(metadata, X))
         texts = text_features(metadata, written)
@@ -271,7 +270,6 @@ class _FoldColumns:
 
     @property
     def label(self) -> str:
-        """Name of the column of classes: the label, or the ranges of a continuous target."""
         return self.target if self.bins is None else f"{self.target} range"
 
     def counts(self, y: pd.Series) -> dict[str, int]:

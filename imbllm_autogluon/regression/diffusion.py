@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 _SAMPLED_AT_ONCE = 4096  # features of one batch of sampling: its hidden layers stay within a few megabytes
 _OFFSET = 0.008  # keeps the noise of the first step from vanishing (Nichol and Dhariwal 2021, section 3.2)
-# Share of the signal left in the last step: exactly 0 would divide by 0 where noise is turned back into features
-_LEAST_SIGNAL = 1e-3
+_LEAST_SIGNAL = 1e-3  # share of the signal left in the last step: 0 would divide by 0 on the way back to features
 _EMBEDDED = 64  # sines and cosines for one number
 _FASTEST = 1000.0  # longest period of the time embedding, as in transformers' positions, over its shortest
 

@@ -34,14 +34,11 @@ _LARGEST_EMBEDDING = 32  # units of a category's embedding at most
 _READ_AT_ONCE = 8192  # rows that go through the encoder at once where nothing is learned
 # Learned frequencies of each number (the paper tunes 8 to 96), and numbers that it becomes
 _FREQUENCIES, _UNITS = 16, 12
-# Standard deviation of the first frequencies, in periods per deviation of a number; small ones are best
-_DEVIATION = 0.2
+_DEVIATION = 0.2  # standard deviation of the first frequencies, in periods per deviation of a number
 _LARGEST_GRADIENT = 1.0  # norm to which gradients are clipped
-# Epochs over which weights are averaged: single ones jump, and few held-out rows choose among jumps by luck
-_AVERAGED_EPOCHS = 2
+_AVERAGED_EPOCHS = 2  # over which weights are averaged: few held-out rows choose among single ones by luck
 _SMALLEST_BATCH, _LEAST_STEPS = 16, 16  # batches of small tables are a 16th of the rows, but not below 16 rows
-# Held-out rows evaluated at once: the losses that compare rows with each other need the square of it
-_COMPARED_AT_ONCE = 512
+_COMPARED_AT_ONCE = 512  # held-out rows evaluated at once: losses that compare rows need the square of it
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,11 +13,9 @@ if TYPE_CHECKING:
     from imbllm_autogluon.regression.config import GateConfig, LatentDiffConfig
     from imbllm_autogluon.regression.diffusion import LatentDiffusion
 
-# Share of the mean variance that is added to the pooled covariance: directions without any spread stay invertible
-_RIDGE = 1e-3
+_RIDGE = 1e-3  # share of the mean variance added to the pooled covariance: without any spread it stays invertible
 _SPARE = 1.1  # drawn beyond what a bin's acceptance so far asks for, so that a round is rarely short by a few
-# Candidates in one round for each feature that is missing, at most: a bin that accepts nothing must not cost all
-_MOST_FOR_ONE = 4.0
+_MOST_FOR_ONE = 4.0  # candidates in a round for each missing feature: a bin that accepts nothing must not cost all
 
 
 class RealFeatures(NamedTuple):

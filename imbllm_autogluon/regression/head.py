@@ -21,14 +21,10 @@ if TYPE_CHECKING:
 
 # Synthetic features for each real row that are tried
 _RATIOS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.25, 1.5, 2.0)
-# Deviations below this share of the mean one are lifted to it: noise of a dead feature is not to be blown up
-_LEAST_SHARE = 1e-3
-# Where the head may bend, in deviations of the target from its mean; with twice as many, errors were the same
-_BENDS = (-1.5, -1.0, -0.5, 0.5, 1.0, 1.5)
-# Rounds of reweighting: predictions are then within 1e-5 deviations of those after 100 (California housing)
-_ROUNDS = 15
-# Errors below this, in deviations of the target, are not told apart: the smallest would outweigh all others
-_SMALL = 0.1
+_LEAST_SHARE = 1e-3  # of the mean deviation, to which lower ones are lifted: a dead feature's noise is not blown up
+_BENDS = (-1.5, -1.0, -0.5, 0.5, 1.0, 1.5)  # where the head may bend, in deviations of the target from its mean
+_ROUNDS = 15  # of reweighting: predictions are then within 1e-5 deviations of those after 100 (California housing)
+_SMALL = 0.1  # errors below it, in deviations of the target, are not told apart: they would outweigh all others
 
 
 class FeatureScale(NamedTuple):

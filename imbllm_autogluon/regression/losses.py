@@ -21,8 +21,7 @@ _Reweighting = Literal["sqrt_inverse", "inverse"]
 _GRID = 4096  # cells of the grid on which densities are estimated; a row's density is that of its cell
 _BANDWIDTHS = 5  # bandwidths of the grid beyond the lowest and the highest target: less than 1e-6 of a kernel is cut
 _NARROWEST = 0.5  # cells of a bandwidth at least: a narrower kernel would fall between the cells of the grid
-# Largest change of a similarity, relative to the largest slope of the row, by which the slope of its rank is
-# measured: cosines differ by at most 2, the authors' strength
+# Largest change of a similarity by which the slope of its rank is measured: cosines differ by at most 2
 _INTERPOLATION = 2.0
 _MOMENTUM = 0.9  # share of the older statistics of features that an epoch keeps
 # Limits of smoothed over own variance, as in the authors' code of feature distribution smoothing

@@ -265,7 +265,6 @@ class _CategoryColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """An unseen level is missing."""
         X = X.copy()
         for name in X.columns:
             X[name] = _categories(X[name], self.levels_[name]) if name in self.levels_ else _floats(X[name])

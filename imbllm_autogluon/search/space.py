@@ -41,14 +41,9 @@ class _RebalanceSpace:
         return tuple(own.name for own in fields(cls) if own.name != "fixed")  # type: ignore[arg-type]
 
     def suggest(self, trial: optuna.trial.BaseTrial, prefix: str = "") -> dict[str, Any]:
-        """Settings of one trial, those of `fixed` included; only what its method uses is drawn.
+        """Settings of one trial (Optuna's or a ``FixedTrial``), those of `fixed` included; only what is used is drawn.
 
-        Parameters
-        ----------
-        trial
-            A trial of Optuna, or a ``FixedTrial``.
-        prefix
-            In front of each parameter's name in the study.
+        The prefix is put in front of each parameter's name in the study.
         """
         method = trial.suggest_categorical(f"{prefix}method", self.method)
         names = self.of_method[method]

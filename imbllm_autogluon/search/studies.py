@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.storages.journal import JournalFileOpenLock
 
-# Trials that are drawn at random, and finished, before the sampler models them or the pruner judges by them
-_STARTUP_TRIALS = 5
+_STARTUP_TRIALS = 5  # drawn at random, and finished, before the sampler models or the pruner judges by them
 _FEWEST_TRIALS = 4  # finished trials below which importances and parallel coordinates would show noise
 _INCHES = (7.2, 3.4)
 
