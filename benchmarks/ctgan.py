@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.errors import MissingDependencyError, TableError
-from imbllm_autogluon.oversampling.baselines import filled, is_number
+from imbllm_autogluon.oversampling.baselines import _filled, _is_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -66,10 +66,10 @@ def _coded(X: pd.DataFrame) -> pd.DataFrame:
     """Numbers without gaps, and codes of categories; columns are called by their place: names may be anything."""
     columns: dict[str, Any] = {}
     for place, name in enumerate(X.columns):
-        if not is_number(X[name], None):
+        if not _is_number(X[name], None):
             columns[f"category {place}"] = pd.factorize(X[name])[0]
             continue
-        columns[f"number {place}"] = filled(X[name])
+        columns[f"number {place}"] = _filled(X[name])
         if not (known := np.isfinite(_floats(X[name]))).all():
             columns[f"missing {place}"] = (~known).astype(np.int64)
     return pd.DataFrame(columns, index=range(len(X)))

@@ -9,7 +9,7 @@ from benchmarks.classifiers import TableCoding
 from benchmarks.ctgan import ctgan
 from benchmarks.tables import Rows
 from imbllm_autogluon._random import child_seed
-from imbllm_autogluon.oversampling.baselines import BASELINES
+from imbllm_autogluon.oversampling.baselines import duplicated, smote_nc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -38,7 +38,11 @@ METHODS: Mapping[str, Spec] = {
 }
 """By name: the method and, of a generator of this package, settings by their flat names; others keep their defaults."""
 
-PEERS: Mapping[str, Callable[..., tuple[pd.DataFrame, pd.Series[Any]]]] = {**BASELINES, "ctgan": ctgan}
+PEERS: Mapping[str, Callable[..., tuple[pd.DataFrame, pd.Series[Any]]]] = {
+    "random": duplicated,
+    "smote_nc": smote_nc,
+    "ctgan": ctgan,
+}
 """Methods that are no language models: functions of (X, y, counts, seed=…)."""
 
 
@@ -79,5 +83,5 @@ def load_libraries(*modules: str) -> None:
 def _smote_on_codes(real: Rows, counts: Counts, seed: int) -> Rows:
     """SMOTE where every category is a number; what lies between two codes is rounded to a third category."""
     coding = TableCoding.fit(real.X)
-    codes, y = BASELINES["smote_nc"](coding.as_numbers(real.X), real.y, counts, seed=seed)
+    codes, y = smote_nc(coding.as_numbers(real.X), real.y, counts, seed=seed)
     return Rows(coding.from_numbers(codes, real.X), y)

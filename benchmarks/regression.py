@@ -27,7 +27,7 @@ from benchmarks.tables import Rows, Table
 from imbllm_autogluon._config import require_number
 from imbllm_autogluon._random import child_rng, child_seed
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.quality.fidelity import discriminator_auc
+from imbllm_autogluon.quality.fidelity import _discriminator_auc
 from imbllm_autogluon.regression.bins import FEW_BELOW, SHOTS, TargetBins, shots
 from imbllm_autogluon.regression.config import AllocationConfig, LatentDiffConfig
 from imbllm_autogluon.regression.gate import FeatureGenerator
@@ -241,7 +241,7 @@ def feature_quality(
     generated = pd.DataFrame(np.column_stack((made.features, made.targets)), columns=columns)
     gaps = _gaps(features, assigned, made.features, made.assigned)
     own = _gaps(features, assigned, features[drawn], assigned[drawn])
-    found = (discriminator_auc(real, generated, seed), *gaps, own[1])
+    found = (_discriminator_auc(real, generated, seed), *gaps, own[1])
     names = [metric.name for metric in FEATURE_METRICS]
     distinct = (_distinct(features, made.features), _distinct(features, features[drawn]))
     return dict(zip(names, (*found, *distinct), strict=True))

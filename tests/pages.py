@@ -57,7 +57,7 @@ def small_budgets(folder: Path) -> Iterator[None]:
     from imbllm_autogluon import datasets
     from imbllm_autogluon.classification import config as classification
     from imbllm_autogluon.language.config import OWN_DEFAULTS
-    from imbllm_autogluon.oversampling import great
+    from imbllm_autogluon.oversampling import generator
 
     X, y = datasets.load_hypothyroid()
     rare = y == "hypothyroid"
@@ -75,7 +75,7 @@ def small_budgets(folder: Path) -> Iterator[None]:
         patch.setattr(datasets, "load_hypothyroid", lambda: (X.loc[kept].copy(), y.loc[kept].copy()))
         patch.setattr(TabularPredictor, "fit", small_fit)
         patch.setattr(classification, "LABEL_STEPS", 2)
-        patch.setattr(great, "WHOLE_TABLE_STEPS", 2)
+        patch.setattr(generator, "_WHOLE_TABLE_STEPS", 2)
         for name in ("pretrain_steps", "steps"):
             patch.setitem(OWN_DEFAULTS["compact"], name, 2)
         yield

@@ -23,27 +23,18 @@ if TYPE_CHECKING:
 
     Probabilities = npt.NDArray[np.floating[Any]]
 
-
-_FLOOR = 1e-12
-"""Least probability or share whose logarithm is taken."""
-
-_SHARPNESS = (1.0, 0.1, 0.01)
-"""Widths, in nats, of the soft decisions that approach hard ones while class shares are matched."""
-
-_FEWEST_TO_HOLD_OUT = 20
-"""Rows of a class below which every one is needed for learning."""
+_FLOOR = 1e-12  # least probability or share whose logarithm is taken
+_SHARPNESS = (1.0, 0.1, 0.01)  # widths, in nats, of the soft decisions that approach hard ones
+_FEWEST_TO_HOLD_OUT = 20  # rows of a class below which every one is needed for learning
 
 
 @dataclass(frozen=True, eq=False)
 class LabelCalibration:
     """Per-class temperatures and biases of log-probabilities, and biases of the decision."""
 
-    slopes: FloatArray
-    """Inverse temperature of each class, shape (k,)."""
-    biases: FloatArray
-    """Added to each class's log-probability, nats, shape (k,)."""
-    decision_biases: FloatArray
-    """Added once more before the most likely class is decided for, nats, shape (k,)."""
+    slopes: FloatArray  # inverse temperature of each class, shape (k,)
+    biases: FloatArray  # added to each class's log-probability, nats, shape (k,)
+    decision_biases: FloatArray  # added once more before the most likely class is decided for, nats, shape (k,)
 
     @classmethod
     def none(cls, n_classes: int) -> LabelCalibration:
@@ -61,16 +52,11 @@ class LabelCalibration:
         *,
         matched: bool,
     ) -> LabelCalibration:
-        """Fit it to a model's predictions for rows whose class is known.
+        """Fit it to log-probabilities, shape (n, k), of rows whose class is known, shape (n,).
 
-        Parameters
-        ----------
-        log_probabilities, codes
-            Predictions for the rows, shape (n, k), and their classes, shape (n,).
-        training, wanted
-            Class shares of the table, and those that predictions should have, shape (k,); None: no correction.
-        calibration, matched
-            See :class:`~imbllm_autogluon.classification.config.DebiasingConfig`.
+        `training` are the class shares of the table, `wanted` those that predictions should have, shape (k,); None: no
+        correction. `calibration` and `matched` are settings of
+        :class:`~imbllm_autogluon.classification.config.DebiasingConfig`.
         """
         k = len(training)
         natural = (training / (np.bincount(codes, minlength=k) / len(codes)).clip(min=1e-12))[codes]
@@ -87,8 +73,7 @@ class LabelCalibration:
 
     def probabilities(self, log_probabilities: FloatArray) -> FloatArray:
         """Calibrated probabilities, shape (n, k), from a model's log-probabilities of that shape."""
-        calibrated: FloatArray = softmax(self.slopes * log_probabilities + self.biases, axis=1)
-        return calibrated
+        return np.asarray(softmax(self.slopes * log_probabilities + self.biases, axis=1))
 
     def decide(self, probabilities: FloatArray) -> IntArray:
         """Decided class of each row, shape (n,), from calibrated probabilities."""
@@ -96,12 +81,10 @@ class LabelCalibration:
 
     def decisive(self, probabilities: FloatArray) -> FloatArray:
         """Calibrated probabilities whose most probable class is the decided one, shape (n, k)."""
-        moved: FloatArray = softmax(self._scores(probabilities), axis=1)
-        return moved
+        return np.asarray(softmax(self._scores(probabilities), axis=1))
 
     def _scores(self, probabilities: FloatArray) -> FloatArray:
-        scores: FloatArray = np.log(np.clip(probabilities, _FLOOR, None)) + self.decision_biases
-        return scores
+        return np.asarray(np.log(np.clip(probabilities, _FLOOR, None)) + self.decision_biases)
 
     def to_dict(self) -> dict[str, list[float]]:
         """JSON-able form."""
@@ -115,8 +98,7 @@ class LabelCalibration:
 
 def _prior_biases(wanted: FloatArray, own: FloatArray) -> FloatArray:
     """Biases that turn predictions under the shares `own`, their mean, into those under the wanted ones, shape (k,)."""
-    biases: FloatArray = np.log(np.clip(wanted, _FLOOR, None)) - np.log(np.clip(own, _FLOOR, None))
-    return biases
+    return np.asarray(np.log(np.clip(wanted, _FLOOR, None)) - np.log(np.clip(own, _FLOOR, None)))
 
 
 def _fitted_scaling(
@@ -175,8 +157,7 @@ def _matching_biases(probabilities: FloatArray, weights: FloatArray, wanted: Flo
             return float(loss), (shares[:, None] * softmax(raised, axis=1)).sum(axis=0) - wanted + 1e-4 * b
 
         biases = minimize(objective, biases, jac=True, method="L-BFGS-B").x
-    centered: FloatArray = biases - biases.mean()
-    return centered
+    return np.asarray(biases - biases.mean())
 
 
 def prior_factors(before: Mapping[Hashable, int], added: Mapping[Hashable, int], n_classes: int) -> FloatArray:
@@ -192,15 +173,9 @@ def prior_factors(before: Mapping[Hashable, int], added: Mapping[Hashable, int],
 
 
 def correct_prior(probabilities: Probabilities, factors: FloatArray) -> Probabilities:
-    """Multiply class probabilities by `factors` and renormalise.
+    """Multiply class probabilities by `factors`, shape (n_classes,), and renormalise; shape and dtype stay.
 
-    Parameters
-    ----------
-    probabilities
-        Shape (n,), the probability of class 1 (binary), or (n, n_classes); shape and dtype stay. Rows of zero
-        probability everywhere are returned as they are.
-    factors
-        Shape (n_classes,), as from :func:`prior_factors`.
+    Probabilities have shape (n,), of class 1, or (n, n_classes); rows of zeros are returned as they are.
     """
     weighted: FloatArray
     if probabilities.ndim == 1:
@@ -218,14 +193,9 @@ def fitted_factors(probabilities: Probabilities, labels: npt.NDArray[Any], start
     """Factors under which real rows are most likely, held near those that follow from the class shares alone.
 
     Minimises ``sum(-log p(label)) + |b - log(start)|^2 / 2`` over the logarithms b of the factors: one row that speaks
-    for another factor weighs about as much as a deviation by one nat, so few rows change little.
-
-    Parameters
-    ----------
-    probabilities, labels
-        Uncorrected, of real rows that were not learned, as for :func:`correct_prior`, and their classes, shape (n,).
-    start
-        Factors of :func:`prior_factors`, shape (n_classes,); the fitted ones have their geometric mean.
+    for another factor weighs about as much as a deviation by one nat, so few rows change little. Probabilities are
+    uncorrected, of rows that were not learned, as for :func:`correct_prior`; labels have shape (n,). `start` comes from
+    :func:`prior_factors`; the fitted factors, shape (n_classes,), have its geometric mean.
     """
     from scipy.optimize import minimize
 
@@ -241,15 +211,13 @@ def fitted_factors(probabilities: Probabilities, labels: npt.NDArray[Any], start
         return loss, np.exp(shifted - normaliser[:, None]).sum(axis=0) - seen + b - origin
 
     found = minimize(objective, origin, jac=True, method="L-BFGS-B").x
-    factors: FloatArray = np.exp(found - found.mean() + origin.mean())
-    return factors
+    return np.asarray(np.exp(found - found.mean() + origin.mean()))
 
 
 def held_out_rows(codes: IntArray, classes: Iterable[int], share: float, seed: int) -> BoolArray:
-    """Rows that are not learned, shape (n,): they evaluate a model, or calibrate it.
+    """Rows that are not learned but evaluate or calibrate a model, shape (n,).
 
-    Of each of the `classes` a share, at least one row where it is above 0; none of those with fewer than
-    `_FEWEST_TO_HOLD_OUT` rows. Each class has a draw of its own.
+    A share of each of the `classes` of 20 rows or more, at least one row where it is above 0; each has its own draw.
     """
     chosen = np.zeros(len(codes), dtype=bool)
     for code in classes:

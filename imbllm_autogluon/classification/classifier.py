@@ -27,16 +27,13 @@ if TYPE_CHECKING:
     from imbllm_autogluon.classification.label_model import LabelModel
     from imbllm_autogluon.tables import ColumnName, Kind
 
+_MOST_CLASSES = 1000  # with more a label is taken for a number or an identifier
 
-_MOST_CLASSES = 1000
-"""Classes above which a label is taken for a number or an identifier."""
-
-
+# Settings that are parameters of the classifier: measures against a copied prior, and what most others change.
 _SHOWN = (
     "weighting", "focal_gamma", "oversampling_cap", "instruction", "suppression", "target_prior", "calibration",
     "decisions", "query_orders", "backbone", "device", "layers", "width", "steps", "learning_rate",
 )  # fmt: skip
-"""Settings that are parameters of the classifier: measures against a copied prior, and what most others change."""
 
 
 class LanguageModelClassifier(SettingsMixin, ClassifierMixin, BaseEstimator, config=ClassifierConfig, shown=_SHOWN):  # type: ignore[misc]
@@ -117,10 +114,8 @@ class LanguageModelClassifier(SettingsMixin, ClassifierMixin, BaseEstimator, con
 
         Parameters
         ----------
-        X
-            Data frame, or array of numbers, shape (n, m).
-        y
-            Labels, shape (n,); none missing.
+        X, y
+            Data frame, or array of numbers, shape (n, m), and labels, shape (n,), none missing.
         sample_weight
             Weight of each row's label in the loss, shape (n,).
         """
@@ -132,8 +127,7 @@ class LanguageModelClassifier(SettingsMixin, ClassifierMixin, BaseEstimator, con
         labels = _checked_labels(y)
         if len(labels) != len(frame):
             raise InvalidInputError(f"X and y must have the same number of rows; got {len(frame)} and {len(labels)}.")
-        self.classes_ = np.unique(labels.to_numpy())
-        _require_classes(self.classes_)
+        self.classes_ = _checked_classes(labels)
         weights = None if sample_weight is None else _checked_weights(sample_weight, frame)
         model = LabelModel(
             config,
@@ -171,9 +165,7 @@ class LanguageModelClassifier(SettingsMixin, ClassifierMixin, BaseEstimator, con
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        tags.input_tags.categorical = True
+        tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         return tags
 
 
@@ -200,10 +192,12 @@ def _checked_weights(sample_weight: Any, frame: pd.DataFrame) -> FloatArray:
     return weights
 
 
-def _require_classes(classes: npt.NDArray[Any]) -> None:
+def _checked_classes(labels: pd.Series) -> npt.NDArray[Any]:
+    classes: npt.NDArray[Any] = np.unique(labels.to_numpy())
     if len(classes) < 2:
         raise InvalidInputError(f"y holds one class, {classes[0]!r}; a classifier needs at least 2 classes.")
     if len(classes) > _MOST_CLASSES:
         raise InvalidInputError(
             f"y holds {len(classes)} classes; at most {_MOST_CLASSES} are told apart. Is it a number or an identifier?"
         )
+    return classes

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
 
-LABEL_STEPS = 300
-"""Optimiser steps on the label of the compact backbone, after its warm-up on whole sentences."""
+LABEL_STEPS = 300  # optimiser steps on the label of the compact backbone, after its warm-up on whole sentences
 
 
 @documented
@@ -85,10 +84,7 @@ class DebiasingConfig(Config):
     def wanted_shares(self, labels: Sequence[Any], counts: IntArray) -> FloatArray | None:
         """Class shares that the target prior asks for, shape (k,), of k classes with so many rows; None without one.
 
-        Raises
-        ------
-        InvalidInputError
-            The prior names other classes.
+        A prior of other classes is refused by `InvalidInputError`.
         """
         prior, k = self.target_prior, len(counts)
         if prior is None:
@@ -99,8 +95,7 @@ class DebiasingConfig(Config):
         if set(named) != set(names):
             raise InvalidInputError(f"target_prior names the classes {list(named)}; the table has {names}.")
         shares = np.array([named[name] for name in names], dtype=np.float64)
-        normalized: FloatArray = shares / shares.sum()
-        return normalized
+        return np.asarray(shares / shares.sum())
 
     @property
     def holds_out(self) -> bool:

@@ -25,56 +25,34 @@ if TYPE_CHECKING:
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.tables import ColumnName, Kind
 
-
 _INSTRUCTION = "Name the class that fits these values best, regardless of how frequent it is:"
-"""In front of every sentence where the instruction is switched on."""
-
-_GUESS, _CONFIDENCE = "first guess", "confidence in it"
-"""Names of the clauses of the first stage."""
-
+_GUESS, _CONFIDENCE = "first guess", "confidence in it"  # clauses of the first stage
+# The control clause, and its values: under the table's class shares, and under equal ones.
 _CONTROL, _NATURAL, _IGNORED = "class frequencies", "as they are", "ignored"
-"""Name of the control clause, and its values: under the table's class shares, and under equal ones."""
-
 _KINDS: dict[ColumnName, Kind] = {_GUESS: "categorical", _CONFIDENCE: "continuous", _CONTROL: "categorical"}
 
 _FILE = "first_stage.skops"
-"""A fitted classifier of scikit-learn; it holds no weights of a language model."""
-
+# Types beside those of scikit-learn in a stored first stage; what a partial calls is looked at as well.
 _HARMLESS = ("functools.partial", "numpy.dtype")
-"""Types beside those of scikit-learn in a stored first stage; what a partial calls is looked at as well."""
-
-_FOLDS = 5
-"""Folds of the out-of-fold guesses; fewer where a class has fewer rows."""
-
-_MOST_LEVELS = 255
-"""Categories that scikit-learn's boosting accepts in one column; columns with more are read as numbers."""
-
-_MOST_TREES = 2000
-"""Trees of the boosting, which grows one for each class in each of at most 100 rounds: 20,000 of them for 200 classes
-of 3 rows took 30 seconds on one core in all folds, 2,000 took 11."""
+_FOLDS = 5  # of the out-of-fold guesses; fewer where a class has fewer rows
+_MOST_LEVELS = 255  # categories that scikit-learn's boosting accepts; columns with more are read as numbers
+_MOST_TREES = 2000  # of the boosting: one for each class in each of at most 100 rounds (docs/decisions/classifier.md)
 
 
 class RowEncoder:
-    """Encodes rows of one table.
+    """Encodes rows of one table, with the auxiliary features, instruction and length of texts of a configuration.
 
-    Parameters
-    ----------
-    config
-        Which auxiliary features, instruction and how much of a text.
-    first_stage, seed
-        A classifier in place of the built-in first stages of the configuration, or None; seed of the first stage.
+    A `first_stage` that is not None takes the place of the built-in ones; `seed` is that of the first stage.
     """
 
-    plain: TableSchema
-    """The table's own columns."""
-    schema: TableSchema
-    """The same with the auxiliary features behind them."""
+    plain: TableSchema  # the table's own columns
+    schema: TableSchema  # the same with the auxiliary features behind them
 
     def __init__(self, config: ClassifierConfig, first_stage: Any, seed: int) -> None:
         self._config = config
         self._classifier = config.measures.first_stage if first_stage is None else first_stage
         self._seed = seed
-        self._stage: FirstStage | None = None
+        self._stage: _FirstStage | None = None
         self._text_names: list[ColumnName] = []
 
     def fit(self, X: pd.DataFrame, y: pd.Series, kinds: Mapping[ColumnName, Kind] | None) -> IntArray:
@@ -86,16 +64,12 @@ class RowEncoder:
     def fit_auxiliary(self, X: pd.DataFrame, codes: IntArray, kept: BoolArray) -> pd.DataFrame:
         """Auxiliary features of all rows, shape (n, 0 to 3): guesses are out of fold for the rows that are learned.
 
-        Those `kept` from learning are guessed as new rows are.
-
-        Raises
-        ------
-        InvalidInputError
-            A column of the table has the name of an auxiliary feature.
+        Those `kept` from learning are guessed as new rows are. A column of the table that has the name of an auxiliary
+        feature is refused by `InvalidInputError`.
         """
         features = pd.DataFrame(index=pd.RangeIndex(len(X)))
         if not isinstance(self._classifier, str) or self._classifier != "none":
-            self._stage = FirstStage(self._classifier, self.plain, self._seed)
+            self._stage = _FirstStage(self._classifier, self.plain, self._seed)
             parts = [self._stage.fit(X[~kept], codes[~kept]).set_index(np.flatnonzero(~kept))]
             if kept.any():
                 parts.append(self._stage.guesses(X[kept]).set_index(np.flatnonzero(kept)))
@@ -173,11 +147,10 @@ class RowEncoder:
         self.plain, self.schema = TableSchema.from_dict(state["plain"]), TableSchema.from_dict(state["schema"])
         self._text_names = list(state["texts"])
         if state["first_stage"] is not None:
-            self._stage = FirstStage(self._classifier, self.plain, self._seed)
+            self._stage = _FirstStage(self._classifier, self.plain, self._seed)
             self._stage.load(folder / _FILE, state["first_stage"])
 
     def _add_columns(self, X: pd.DataFrame, features: pd.DataFrame) -> None:
-        """Extend the schema by auxiliary features; codes of the table's own cells stay what they are."""
         if not features.shape[1]:
             return
         taken = [name for name in features.columns if name in X.columns]
@@ -193,10 +166,9 @@ class RowEncoder:
         self.schema = TableSchema((*plain.names, *added.names), columns, plain.label, excluded)
 
     def _instruction(self) -> str:
-        """What stands in front of every sentence; one token for a backbone that knows no words."""
         if not self._config.measures.instruction:
             return ""
-        return _INSTRUCTION if self._config.language.is_pretrained else "instruction"
+        return _INSTRUCTION if self._config.language.is_pretrained else "instruction"  # one token of the compact one
 
     def _texts(self, X: pd.DataFrame) -> list[list[str | None]]:
         """Cells of the columns of free text; what is no text is missing, and so is a column that is not there."""
@@ -211,7 +183,7 @@ def _side_by_side(X: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([X.reset_index(drop=True), features.reset_index(drop=True)], axis=1)
 
 
-class FirstStage:
+class _FirstStage:
     """Fits a classifier and gives its guesses as columns.
 
     The guess is the class whose probability is highest against its share, so that rare classes are guessed at all; the
@@ -248,10 +220,7 @@ class FirstStage:
         return self._columns(self._model.predict_proba(self._read(X, cells)), self._model.classes_)
 
     def save(self, file: Path) -> dict[str, Any]:
-        """Store the fitted classifier in the form of skops, which unlike a pickle runs no code; returns the rest.
-
-        A user's own is refused by `InvalidInputError`: what it is made of is unknown.
-        """
+        """Store the fitted classifier by skops, which runs no code as pickle does; refuses one of the user."""
         from skops.io import dump
 
         if self._reads_frames:

@@ -1,7 +1,7 @@
 """A language model that is asked for the label: learned with the chosen counter-measures, queried, corrected.
 
-The query is Pred-LLM's (arXiv 2410.21717, section 3.3) with probabilities instead of free generation: the prompt is the
-row's clauses followed by ``Y is``; the tokens of each class are scored behind it, in batches.
+The prompt is the row's clauses followed by ``Y is``; the tokens of each class are scored behind it (after Pred-LLM,
+arXiv 2410.21717, section 3.3).
 """
 
 from __future__ import annotations
@@ -31,34 +31,21 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
     from imbllm_autogluon.tables import ColumnName, EncodedTable, Kind, TableSchema
 
-
-_MOST_TO_CORRECT = 2000
-"""Rows, at most, whose predictions show the model's own class shares, where no rows are held out."""
-
-_ROWS_ON_CPU = 128
-"""Rows predicted at once without an accelerator: with 1,024 the compact model's activations leave the caches, and it
-takes 1.7 times as long."""
+_MOST_TO_CORRECT = 2000  # rows, at most, whose predictions show the model's own class shares if none are held out
+_ROWS_ON_CPU = 128  # predicted at once: with 1,024 activations leave the caches, and it takes 1.7 times as long
 
 
 class LabelModel:
     """Learns the rows of a table and predicts their classes.
 
-    Parameters
-    ----------
-    config, seed
-        Counter-measures, language model and training; seed of everything drawn.
-    threads
-        torch threads; None leaves the process's count alone.
-    first_stage
-        A classifier in place of the built-in first stages of the configuration.
+    `threads` are those of torch; None leaves the process's count alone. A `first_stage` takes the place of the
+    configuration's built-in ones.
     """
 
     language_model: TableLanguageModel
     calibration: LabelCalibration
-    counts: IntArray
-    """Rows of each class, shape (k,), int64."""
-    held_out: int
-    """Rows kept from training to evaluate or calibrate it."""
+    counts: IntArray  # rows of each class, shape (k,), int64
+    held_out: int  # rows kept from training to evaluate or calibrate it
     seconds: float
 
     def __init__(
@@ -81,27 +68,12 @@ class LabelModel:
         stage: str = "label",
         progress: Callable[[int], None] = lambda _: None,
     ) -> LabelModel:
-        """Learn the rows.
+        """Learn features, shape (n, m), and labels, shape (n,), none missing.
 
-        Parameters
-        ----------
-        X, y
-            Features, shape (n, m), and labels, shape (n,), none missing.
-        weights
-            Weight of each row, shape (n,), next to the weights of classes.
-        kinds
-            Column kinds that override the ones guessed from dtypes.
-        time_limit, checkpoint, progress
-            See :meth:`TableLanguageModel.train <imbllm_autogluon.language.model.TableLanguageModel.train>`.
-        stage
-            Name of the stage after the warm-up.
-
-        Raises
-        ------
-        TableError
-            The table cannot be used; the message names the column.
-        InvalidInputError
-            The target prior names a class that is not there, or lacks one.
+        `weights` of the rows, shape (n,), stand next to those of classes; `kinds` override the ones guessed from
+        dtypes; `stage` names the stage after the warm-up; the other parameters are those of
+        :meth:`~imbllm_autogluon.language.model.TableLanguageModel.train`. `TableError` names a column that cannot be
+        used, `InvalidInputError` a target prior of other classes.
         """
         started = time.perf_counter()
         codes = self.encoder.fit(X, y, kinds)
@@ -151,7 +123,7 @@ class LabelModel:
     def load_beside(
         cls, folder: Path, state: Mapping[str, Any], model: TableLanguageModel, *, threads: int | None
     ) -> LabelModel:
-        """Rebuild a label model around its language model from :meth:`save_beside`."""
+        """The label model of :meth:`save_beside` around its language model."""
         found = cls(ClassifierConfig.from_flat(state["config"]), seed=int(state["seed"]), threads=threads)
         found.language_model = model
         found.encoder.load(folder, state["encoder"])
@@ -183,7 +155,6 @@ class LabelModel:
         return self.calibration.decide(probabilities)
 
     def _kept(self, codes: IntArray) -> BoolArray:
-        """Rows that are not learned, shape (n,)."""
         measures, language = self.config.measures, self.config.resolved_language()
         share = max(measures.calibration_fraction if measures.holds_out else 0.0, language.validation_fraction or 0.0)
         return held_out_rows(codes, range(len(self.counts)), share, self.seed)
@@ -256,7 +227,6 @@ class LabelModel:
         )
 
     def _wanted_shares(self) -> FloatArray | None:
-        """Class shares of the target prior, shape (k,); None without one."""
         label = self.encoder.plain.label
         assert label is not None
         return self.config.measures.wanted_shares(label.categories, self.counts)
@@ -267,22 +237,16 @@ class LabelModel:
 
     def _query(self, clauses: Clauses) -> FloatArray:
         model, orders = self.language_model, self.config.query_orders
-        return query_label(model, clauses, len(self.counts), orders=orders, threads=self.threads)
+        return _query_label(model, clauses, len(self.counts), orders=orders, threads=self.threads)
 
 
-def query_label(
+def _query_label(
     model: TableLanguageModel, clauses: Clauses, n_classes: int, *, orders: int = 1, threads: int | None = None
 ) -> FloatArray:
-    """Ask a trained causal language model for the class of rows.
+    """Log-probabilities of the classes of rows, shape (n, n_classes), float64, by a trained causal language model.
 
-    Returns log-probabilities of shape (n, n_classes), float64. Absent clauses of the rows are not written, and their
-    label is not read. With several `orders` each row is predicted in that of the columns and in drawn ones, and the
-    probabilities are averaged.
-
-    Raises
-    ------
-    InvalidInputError
-        The backbone is a masked language model.
+    Absent clauses are not written, and labels are not read. With several `orders` each row is predicted in that of the
+    columns and in drawn ones, and the probabilities are averaged. Masked models are refused by `InvalidInputError`.
     """
     label = model.encoding.n_clauses - 1
     values = model.encoding.codings[-1].encode(np.arange(n_classes), np.zeros(n_classes, dtype=bool))
@@ -293,13 +257,11 @@ def query_label(
     scores = model.score_all(prompts, label, values, as_written=True, threads=threads)
     for (place, rows, _), score in zip(batches, scores, strict=True):
         logs[place, rows] = score
-    mean: FloatArray = np.logaddexp.reduce(logs, axis=0) - np.log(orders)
-    return mean
+    return np.asarray(np.logaddexp.reduce(logs, axis=0) - np.log(orders))
 
 
 def _query_orders(model: TableLanguageModel, n: int) -> list[IntArray]:
-    n_features = model.encoding.n_clauses - 1
-    rng = child_rng(model.seed, "order", "query")
+    n_features, rng = model.encoding.n_clauses - 1, child_rng(model.seed, "order", "query")
     return [np.arange(n_features), *(rng.permutation(n_features) for _ in range(n - 1))]
 
 
@@ -329,8 +291,7 @@ def _class_weights(counts: IntArray, weighting: Literal["none", "effective", "in
         divisor = -np.expm1(rows * np.log(beta))  # keeps the digits of 1 - beta ** n where beta is near 1
     one = 1.0 - beta if weighting == "effective" else 1.0
     weights = np.divide(one, divisor, out=np.zeros(len(rows)), where=rows > 0)
-    scaled: FloatArray = weights * rows.sum() / (weights * rows).sum()
-    return scaled
+    return np.asarray(weights * rows.sum() / (weights * rows).sum())
 
 
 def _repeated_rows(codes: IntArray, cap: float, rng: np.random.Generator) -> IntArray:

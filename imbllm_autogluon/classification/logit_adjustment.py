@@ -1,12 +1,7 @@
 """Decisions for a metric of classes by post-hoc logit adjustment, and bootstraps of such metrics.
 
-The most probable class is the right decision for accuracy alone. Balanced accuracy is highest, in expectation, for the
-class of the highest probability divided by its share (Menon et al. 2013, for two classes); macro F1 wants something in
-between. So one number, the degree, moves decisions from the one to the other: class k is decided for by
-``p_k · share_k ** -degree``. Two classes need none of it: AutoGluon tunes their threshold.
-
-Accuracy, balanced accuracy, F1 and their like depend on three numbers of each class alone: its rows, the decisions for
-it, and those that are right. A bootstrap sample is counted once for all decisions that are compared on it.
+Class k is decided for by ``p_k · share_k ** -degree``: degree 0 is best for accuracy, 1 for balanced accuracy (Menon et
+al. 2013), macro F1 wants something in between. Two classes need none of it: AutoGluon tunes their threshold.
 """
 
 from __future__ import annotations
@@ -28,15 +23,9 @@ if TYPE_CHECKING:
 
     Score = Callable[[IntArray, IntArray], float]
 
-
-_DEGREES = tuple(tenths / 10 for tenths in range(11))
-"""0: the most probable class; 1: classes as if they were equally frequent."""
-
-_N_SAMPLES = 50
-"""Bootstrap samples behind a standard error."""
-
-_MOST_ROWS = 20_000
-"""Rows of such a sample, at most."""
+_DEGREES = tuple(tenths / 10 for tenths in range(11))  # 0: the most probable class; 1: as if classes were as frequent
+_N_SAMPLES = 50  # bootstrap samples behind a standard error
+_MOST_ROWS = 20_000  # of such a sample, at most
 
 
 def adjustment_factors(shares: FloatArray, degree: float) -> FloatArray:
@@ -48,29 +37,16 @@ def adjustment_factors(shares: FloatArray, degree: float) -> FloatArray:
     array([0.5, 2. ])
     """
     logs = -degree * np.log(np.where(shares > 0, shares, shares.max()))
-    factors: FloatArray = np.exp(logs - logs.mean())
-    return factors
+    return np.asarray(np.exp(logs - logs.mean()))
 
 
 def choose_tau(probabilities: FloatArray, codes: IntArray, shares: FloatArray, score: Score, usual: float) -> float:
     """The degree nearest to the usual one that is as good as the best, as far as these rows can tell.
 
-    Parameters
-    ----------
-    probabilities, codes
-        Calibrated, of rows that their models have not learned, shape (n, k), and the classes of these rows.
-    shares
-        Of the classes, shape (k,).
-    score
-        Of (classes, decisions), higher being better.
-    usual
-        Degree that most tables want, see :func:`usual_degree`.
-
-    Returns
-    -------
-    float
-        Of the degrees 0, 0.1 … 1 whose score is below the best one by no more than the standard error of their
-        difference, over bootstrap samples of the rows, the one nearest to the usual.
+    That is: of the degrees 0, 0.1 … 1 whose score, higher being better, is below the best one by no more than the
+    standard error of their difference over bootstrap samples of the rows. Probabilities are calibrated, shape (n, k),
+    of rows that their models have not learned; `shares` are those of the classes, shape (k,); `usual` comes from
+    :func:`usual_degree`.
     """
     decisions = [correct_prior(probabilities, adjustment_factors(shares, degree)).argmax(axis=1) for degree in _DEGREES]
     scores = np.array([score(codes, decided) for decided in decisions])
@@ -85,9 +61,6 @@ def choose_tau(probabilities: FloatArray, codes: IntArray, shares: FloatArray, s
 def usual_degree(metric: str) -> float:
     """Degree to begin with for a metric of AutoGluon: one half where it is a mean over the classes, else none.
 
-    Mean change of balanced accuracy and macro F1 in points, ten tables, 28 splits, tuned for balanced accuracy: near
-    one half +6.5 and +3.0, always one half +5.3 and +2.6, always 1 +6.4 and -1.1, the best on these rows +4.9 and +0.7.
-
     Examples
     --------
     >>> usual_degree("balanced_accuracy"), usual_degree("f1_macro"), usual_degree("accuracy")
@@ -97,23 +70,22 @@ def usual_degree(metric: str) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class RedrawnRows:
+class _RedrawnRows:
     """Bootstrap samples of rows, as many of each class as there are."""
 
     samples: list[npt.NDArray[np.intp]]
-    share: float
-    """Rows of a sample over all rows: below 1 where these are very many."""
+    share: float  # rows of a sample over all rows: below 1 where these are very many
 
     def error(self, values: Any) -> float:
         """Standard error of a figure of all rows, from its values on the samples."""
         return float(np.std(values) * np.sqrt(self.share))
 
 
-def bootstrap_rows(codes: npt.NDArray[np.int64], purpose: str) -> RedrawnRows:
-    """Draw the samples of :class:`RedrawnRows`, the same each time; `purpose` tells apart what they are for."""
+def bootstrap_rows(codes: npt.NDArray[np.int64], purpose: str) -> _RedrawnRows:
+    """Draw bootstrap samples within each class, the same each time; `purpose` tells apart what they are for."""
     rng = child_rng(0, "order", purpose)
     share = min(1.0, _MOST_ROWS / len(codes))
-    return RedrawnRows(list(redrawn_within_classes(codes, rng, _N_SAMPLES, share)), share)
+    return _RedrawnRows(list(redrawn_within_classes(codes, rng, _N_SAMPLES, share)), share)
 
 
 def redrawn_within_classes(
@@ -129,21 +101,11 @@ def redrawn_within_classes(
 def resampled_scores(
     score: Score, codes: IntArray, decisions: Sequence[IntArray], samples: Iterable[npt.NDArray[np.intp]]
 ) -> FloatArray:
-    """Score of each of several decisions on each sample of the rows.
+    """Score of each of several decisions on each sample of the rows, shape (number of samples, number of decisions).
 
-    Parameters
-    ----------
-    score
-        Of (classes, decisions). A scorer of AutoGluon whose `name` is that of a metric of class counts is computed from
-        counts, provided that they give its value for the first decision on all rows; others are called for each sample.
-    codes, decisions
-        Class of each row, shape (n,), and several times its decided class.
-    samples
-        Places of the rows of each sample.
-
-    Returns
-    -------
-    numpy.ndarray of shape (number of samples, number of decisions)
+    A scorer of AutoGluon whose `name` is that of a metric of class counts is computed from counts, provided that they
+    give its value for the first decision on all rows; others are called for each sample. Classes and each of the
+    decisions have shape (n,); samples are places of rows.
     """
     metric = _METRICS.get(getattr(score, "name", ""))
     kinds, kind_of_row = np.unique(np.column_stack([codes, *decisions]), axis=0, return_inverse=True)
@@ -187,16 +149,8 @@ def _share(part: FloatArray, whole: FloatArray) -> FloatArray:
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
-def _recall(of: _ClassCounts) -> FloatArray:
-    return _share(of.right, of.actual)
-
-
 def _accuracy(of: _ClassCounts) -> FloatArray:
     return _share(of.right.sum(axis=-1), of.actual.sum(axis=-1))
-
-
-def _balanced_accuracy(of: _ClassCounts) -> FloatArray:
-    return _share(_recall(of).sum(axis=-1), (of.actual > 0).sum(axis=-1))
 
 
 def _matthews(of: _ClassCounts) -> FloatArray:
@@ -219,10 +173,10 @@ def _means(name: str, each: Callable[[_ClassCounts], FloatArray]) -> dict[str, C
 
 _METRICS: dict[str, Callable[[_ClassCounts], FloatArray]] = {
     "accuracy": _accuracy,
-    "balanced_accuracy": _balanced_accuracy,
+    "balanced_accuracy": lambda of: _share(_share(of.right, of.actual).sum(axis=-1), (of.actual > 0).sum(axis=-1)),
     "mcc": _matthews,
     **_means("precision", lambda of: _share(of.right, of.decided)),
-    **_means("recall", _recall),
+    **_means("recall", lambda of: _share(of.right, of.actual)),
     **_means("f1", lambda of: _share(2 * of.right, of.actual + of.decided)),
 }
 """Metrics that are functions of the numbers of each class, by AutoGluon's names; shape (..., k) gives (...)."""

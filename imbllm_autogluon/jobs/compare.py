@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -369,9 +369,8 @@ def _class_curves(scored: ScoredRows, pair: _EnsemblePair) -> tuple[Mapping[str,
 def _curves(truth: npt.NDArray[np.bool_], label: str, probabilities: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
     """Curves of one class against all others: its text and rows, figures by model, and the charts as they are drawn."""
     charts = precision_recall_chart(truth, probabilities), calibration_chart(truth, probabilities)
-    figures = {chart.figure_name: {line.name: line.figure for line in chart.lines} for chart in charts}
-    drawn = [asdict(chart) for chart in charts]
-    return {"label": label, "rows": int(truth.sum()), "figures": figures, "charts": drawn}
+    figures = {chart["figure_name"]: {line["name"]: line["figure"] for line in chart["lines"]} for chart in charts}
+    return {"label": label, "rows": int(truth.sum()), "figures": figures, "charts": list(charts)}
 
 
 def _metrics(predictor: TabularPredictor) -> tuple[_Metric, ...]:

@@ -186,7 +186,7 @@ def _fitted_folds(predictor: TabularPredictor) -> Iterator[tuple[str, str, Any]]
 def _rows_of(predictor: TabularPredictor, known: Known, name: str, fold: str, child: Any) -> WrittenFold | None:
     """Rows of a fold; `None` where there are none, or not those that the fold was planned for."""
     report = child.imbllm_report or {}
-    made, own_cache = report.get("oversampling", {}), child.oversampler.parameters.stage.cache_dir
+    made, own_cache = report.get("oversampling", {}), child.imbllm_parameters.stage.cache_dir
     cache = Path(own_cache) if own_cache else cache_of(Path(predictor.path).absolute())
     written = ROWS_CACHE.find(cache, made["rows"]) if made.get("rows") else None
     parts = None if written is None else _real_rows(predictor, name, fold)
@@ -253,7 +253,7 @@ class _FoldColumns:
 
     @classmethod
     def of(cls, predictor: TabularPredictor, child: Any, X: pd.DataFrame, known: Known) -> _FoldColumns:
-        metadata = child.oversampler.metadata
+        metadata = child.imbllm_metadata
         written = X.drop(columns=unwritten_features(metadata, X))
         texts = text_features(metadata, written)
         view = exact_view(Path(predictor.path).absolute(), written, metadata)

@@ -13,9 +13,8 @@ and blocks learn on, and each token and the tokens of each column together learn
 
 Multiple correspondence analysis: Greenacre, Theory and Applications of Correspondence Analysis, 1984, chapter 5;
 factorized co-occurrence as embeddings: Levy and Goldberg, NeurIPS 2014; axes that shuffled columns reach too are
-chance: Horn, Psychometrika 30, 1965 (parallel analysis). Amortized learning of tables: Hollmann et al., PhysicalType
-637,
-2025 (TabPFN); a language model of any column order: Borisov et al., ICLR 2023 (GReaT).
+chance: Horn, Psychometrika 30, 1965 (parallel analysis). Amortized learning of tables: Hollmann et al., Nature
+637, 2025 (TabPFN); a language model of any column order: Borisov et al., ICLR 2023 (GReaT).
 """
 
 from __future__ import annotations

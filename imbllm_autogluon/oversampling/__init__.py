@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from imbllm_autogluon.oversampling.config import (
-    ConditioningConfig,
-    GeneratorConfig,
-    InterpolationConfig,
-    QueryConfig,
-)
-from imbllm_autogluon.oversampling.great import GReaT
-from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.oversampling.config import ConditioningConfig, GeneratorConfig, InterpolationConfig, QueryConfig
+from imbllm_autogluon.oversampling.imbllm import GReaT, ImbLLM
 from imbllm_autogluon.oversampling.synthesizer import PredLLM
 
 __all__ = ["ConditioningConfig", "GReaT", "GeneratorConfig", "ImbLLM", "InterpolationConfig", "PredLLM", "QueryConfig"]

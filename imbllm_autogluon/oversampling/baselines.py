@@ -11,30 +11,24 @@ from imbllm_autogluon.errors import ClassTooSmallError
 from imbllm_autogluon.tables.dtypes import holds_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Hashable, Mapping
 
     import numpy.typing as npt
 
     from imbllm_autogluon.tables import ColumnName, Kind
 
     _Counts = Mapping[Hashable, int]
-    _Kinds = Mapping[ColumnName, Kind]
 
-_NEIGHBORS = 5
-"""k of SMOTE (Chawla et al. 2002); fewer where a class has fewer other rows."""
-
+_NEIGHBORS = 5  # k of SMOTE (Chawla et al. 2002); fewer where a class has fewer other rows
+# Kinds that SMOTE-NC may interpolate; texts reach it as counts of words.
 _NUMBERS: tuple[Kind, ...] = ("continuous", "integer", "text")
-"""Kinds that SMOTE-NC may interpolate; texts reach it as counts of words."""
 
 
-def duplicated(
-    X: pd.DataFrame, y: pd.Series, counts: _Counts, *, seed: int, kinds: _Kinds | None = None
-) -> tuple[pd.DataFrame, pd.Series]:
-    """Rows of each class of `counts` (new rows by label), drawn with replacement; `kinds` are not used.
+def duplicated(X: pd.DataFrame, y: pd.Series, counts: _Counts, *, seed: int) -> tuple[pd.DataFrame, pd.Series]:
+    """Rows of each class of `counts` (new rows by label), drawn with replacement.
 
     Returns the drawn rows alone, in the dtypes of the real ones, with a fresh index.
     """
-    del kinds
     from imblearn.over_sampling import RandomOverSampler
 
     sampler = RandomOverSampler(sampling_strategy=_totals(y, counts), random_state=seed)
@@ -44,18 +38,13 @@ def duplicated(
 
 
 def smote_nc(
-    X: pd.DataFrame, y: pd.Series, counts: _Counts, *, seed: int, kinds: _Kinds | None = None
+    X: pd.DataFrame, y: pd.Series, counts: _Counts, *, seed: int, kinds: Mapping[ColumnName, Kind] | None = None
 ) -> tuple[pd.DataFrame, pd.Series]:
     """Rows between rows of a class and their nearest neighbors (SMOTE-NC; SMOTE or SMOTE-N for like columns).
 
     Missing numbers are replaced by the column's median first, because SMOTE knows none; missing categories are a
     category. Whole numbers are rounded, others are not brought to their column's decimals. `kinds` are those that
-    dtypes alone do not show; otherwise see :func:`duplicated`.
-
-    Raises
-    ------
-    ClassTooSmallError
-        A class of `counts` has a single row.
+    dtypes alone do not show; otherwise see :func:`duplicated`. A class of one row is a `ClassTooSmallError`.
     """
     sizes = y.value_counts().to_dict()
     lone = [label for label in counts if sizes[label] < 2]
@@ -63,9 +52,9 @@ def smote_nc(
         raise ClassTooSmallError(f"class {lone[0]!r} has 1 row; SMOTE needs at least 2.")
     if not len(X.columns):
         return duplicated(X, y, counts, seed=seed)
-    numbers = [name for name in X.columns if is_number(X[name], (kinds or {}).get(name))]
+    numbers = [name for name in X.columns if _is_number(X[name], (kinds or {}).get(name))]
     levels = {name: pd.factorize(X[name]) for name in X.columns if name not in numbers}
-    columns = [filled(X[name]) for name in numbers] + [codes.astype(np.float64) for codes, _ in levels.values()]
+    columns = [_filled(X[name]) for name in numbers] + [codes.astype(np.float64) for codes, _ in levels.values()]
     k = min(_NEIGHBORS, *(sizes[label] - 1 for label in counts))
     sampler = _sampler(len(numbers), len(levels), _totals(y, counts), k, seed)
     table, labels = sampler.fit_resample(np.column_stack(columns), y.to_numpy())
@@ -76,10 +65,6 @@ def smote_nc(
         values[name] = known.reindex(codes).reset_index(drop=True)  # code -1, a missing value, is not among the levels
     rows = pd.DataFrame(values, columns=X.columns).astype(X.dtypes)
     return rows, pd.Series(labels[len(y) :], name=y.name).astype(y.dtype)
-
-
-BASELINES: Mapping[str, Callable[..., tuple[pd.DataFrame, pd.Series]]] = {"random": duplicated, "smote_nc": smote_nc}
-"""By the name of the method; all take (X, y, counts, seed=…, kinds=…)."""
 
 
 def _sampler(n_numbers: int, n_categories: int, totals: dict[Hashable, int], k: int, seed: int) -> Any:
@@ -99,14 +84,12 @@ def _totals(y: pd.Series, counts: _Counts) -> dict[Hashable, int]:
     return {label: sizes[label] + n for label, n in counts.items()}
 
 
-def is_number(column: pd.Series, kind: Kind | None) -> bool:
+def _is_number(column: pd.Series, kind: Kind | None) -> bool:
     """Whether peers take a column for numbers; `kind` is that of the user, None where it is guessed."""
-    if kind is not None and kind not in _NUMBERS:
-        return False
-    return holds_numbers(column.dtype)
+    return (kind is None or kind in _NUMBERS) and holds_numbers(column.dtype)
 
 
-def filled(column: pd.Series) -> npt.NDArray[np.float64]:
+def _filled(column: pd.Series) -> npt.NDArray[np.float64]:
     """A numeric column, the median in its gaps, or 0 where it has nothing else."""
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     known = values[np.isfinite(values)]

@@ -1,19 +1,16 @@
-"""Which written rows are rejected, and the loop that writes others in their place.
-
-A filter gives every row a score; rows whose score is below its limit are rejected: copies of real rows, rows nearer to
-a real row than real rows are to each other, and rows that look like another class.
-"""
+"""Which written rows are rejected (copies, near copies, rows like another class), and others written in their place."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from imbllm_autogluon._random import child_rng, child_seed
-from imbllm_autogluon.oversampling.interpolation import EQUAL, MixedSpace
+from imbllm_autogluon.oversampling.interpolation import MixedSpace
 from imbllm_autogluon.tables import EncodedTable
 
 if TYPE_CHECKING:
@@ -26,34 +23,21 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
     from imbllm_autogluon.tables import TableSchema
 
-_MOST_MEASURED = 2_000
-"""Real rows whose distance to their nearest other one is measured: the quantile of more of them is the same."""
-
-_TREES, _FEWEST_IN_LEAF = 50, 5
-"""Leaves of five rows are smooth where classes overlap. Mean F1 and average precision of XGBoost on seven tables, three
-splits: 70.7 and 76.7 without the filter, 74.6 and 79.7 with leaves of 5 rows, 73.2 and 80.0 of 2, 71.1 and 79.1 of 1
-(100 trees). Half the trees take half the time and decide on 94.6 % of written rows as 1,000 trees do, 100 on 96.1 %
-(3,000 rows, 15 columns, 80 rare)."""
-
-_MOST_LEARNED = 20_000
-"""Rows that the forest learns, at most: of larger folds all classes give as evenly as they can."""
+_MOST_MEASURED = 2_000  # real rows whose nearest distance is measured: the quantile of more of them is the same
+_TREES, _FEWEST_IN_LEAF = 50, 5  # leaves of five rows are smooth where classes overlap (docs/decisions/generator.md)
+_MOST_LEARNED = 20_000  # rows that the forest learns: of larger folds all classes give as evenly as they can
 
 
 class RowFilter(ABC):
     """Scores rows and rejects those below a limit."""
 
-    reason: ClassVar[str]
-    """What rejected rows are, in the counters of a report: ``{reason}_dropped`` and ``{reason}_kept``."""
+    reason: ClassVar[str]  # of the counters ``{reason}_dropped`` and ``{reason}_kept`` of a report
+    rounds: ClassVar[int] = 10  # how often rows are written, at most, because of this filter
+    least: float  # rows of a lower score are rejected
 
-    rounds: ClassVar[int] = 10
-    """How often rows are written, at most, because of this filter."""
-
-    least: float
-    """Rows of a lower score are rejected."""
-
+    # Whether the rejected rows of the highest scores are taken after all where the last round leaves too few. Rows
+    # that a filter without this rejects in the last round stay.
     gives_back: ClassVar[bool] = False
-    """Whether the rejected rows of the highest scores are taken after all where the last round leaves too few. Rows
-    that a filter without this rejects in the last round stay."""
 
     @abstractmethod
     def scores(self, rows: EncodedTable) -> npt.NDArray[Any]:
@@ -73,16 +57,9 @@ def reject_until(
 ) -> EncodedTable:
     """Exactly `n_rows` rows (1 or more); rejected ones are written again, a few times at most.
 
-    Parameters
-    ----------
-    write
-        Writes a number of rows, given the number of the round, from 0.
-    filters
-        In their order: each sees what the ones before it let pass.
-    counts
-        For each filter, ``{reason}_dropped`` and ``{reason}_kept`` are added to it.
-    rounds
-        How often rows are written at most; default: as often as the filters allow.
+    `write` takes a number of rows and the number of the round, from 0. Each filter sees what the ones before it let
+    pass, and adds ``{reason}_dropped`` and ``{reason}_kept`` to `counts`. Without `rounds` the filters say how often
+    rows are written.
     """
     rounds = max(each.rounds for each in filters) if rounds is None else rounds
     kept: list[EncodedTable] = []
@@ -95,7 +72,7 @@ def reject_until(
                 rows = _passed(each, rows, spare, counts)
         if is_last:
             rows = spare.fill(rows, n_rows, counts)
-            count_copies(filters, rows, counts)
+            _count_copies(filters, rows, counts)
         kept.append(rows)
         n_rows -= rows.n_rows
         if not n_rows:
@@ -114,7 +91,7 @@ def _passed(each: RowFilter, rows: EncodedTable, spare: _Spare, counts: Counter[
     return rows.take(passed)
 
 
-def count_copies(filters: Sequence[RowFilter], rows: EncodedTable, counts: Counter[str]) -> None:
+def _count_copies(filters: Sequence[RowFilter], rows: EncodedTable, counts: Counter[str]) -> None:
     """Count the rows that stay although a filter would reject them, each for the first reason that holds."""
     for each in filters:
         if not each.gives_back:
@@ -123,13 +100,13 @@ def count_copies(filters: Sequence[RowFilter], rows: EncodedTable, counts: Count
             rows = rows.take(~rejected)
 
 
+@dataclass
 class _Spare:
     """Rejected rows with their scores, the best of which are taken where no better ones come."""
 
-    def __init__(self) -> None:
-        self.reason = ""
-        self.rows: list[EncodedTable] = []
-        self.scores: list[npt.NDArray[Any]] = []
+    reason: str = ""
+    rows: list[EncodedTable] = field(default_factory=list)
+    scores: list[npt.NDArray[Any]] = field(default_factory=list)
 
     def fill(self, rows: EncodedTable, n_rows: int, counts: Counter[str]) -> EncodedTable:
         """The rows and the best rejected ones, `n_rows` in all."""
@@ -142,10 +119,7 @@ class _Spare:
 
 
 class KnownRows(RowFilter):
-    """Rejects rows that equal a row of the training fold, of any class; remembers distinct 64-bit hashes.
-
-    Two different rows share a hash with probability 2**-64 for each pair; the only harm is one more row written again.
-    """
+    """Rejects rows that equal a row of the training fold, of any class; remembers distinct 64-bit hashes."""
 
     reason = "copies"
     rounds = 4
@@ -180,7 +154,7 @@ class NearRows(RowFilter):
         places = np.unique(np.linspace(0, real.n_rows - 1, _MOST_MEASURED).astype(np.int64))
         # The nearest row of a real one is itself, or an equal one.
         _, distances = self._space.nearest(real.take(places), real, 2)
-        self.least = float(np.quantile(distances[:, 1], quantile)) - EQUAL
+        self.least = float(np.quantile(distances[:, 1], quantile)) - MixedSpace.equal
 
     def scores(self, rows: EncodedTable) -> FloatArray:
         """Distance to the nearest real row."""
@@ -190,10 +164,8 @@ class NearRows(RowFilter):
 class PlausibilityForest:
     """Tells how likely rows are under one class, compared with the class they are most likely under.
 
-    A language model that learned a rare class alone knows nothing of what separates it from the others: where few rows
-    are known, it also writes rows that belong to another class. A random forest of the fold's real rows, all classes
-    having the same weight, is grown when it is first asked. Neither forest nor ratio is in the paper of ImbLLM. Of
-    very many rows it learns a seeded choice.
+    A random forest of the fold's real rows, or of a seeded choice of very many, all classes having the same weight, is
+    grown when it is first asked. Neither forest nor ratio is in the paper of ImbLLM.
     """
 
     def __init__(self, cells: EncodedTable, codes: IntArray, seed: int, threads: int | None = None) -> None:
@@ -203,6 +175,10 @@ class PlausibilityForest:
         self._threads = threads
         self._forest: RandomForestClassifier | None = None
         self._known: list[FloatArray] = []
+
+    def filter(self, code: int, least: float) -> RowFilter:
+        """What rejects rows of a class whose ratio is below `least`."""
+        return _PlausibilityFilter(self, code, least)
 
     def ratios(self, rows: EncodedTable, code: int) -> FloatArray:
         """Likelihood of each row under a class over its highest likelihood under any, shape (n_rows,), 0 to 1.
@@ -215,8 +191,7 @@ class PlausibilityForest:
         # The mean of `predict_proba` over the trees, without its checks of the input, tree by tree.
         shares = np.mean([tree.tree_.predict(matrix) for tree in forest.estimators_], axis=0)
         place = int(np.flatnonzero(forest.classes_ == code)[0])
-        ratios: FloatArray = shares[:, place] / shares.max(axis=1)
-        return ratios
+        return np.asarray(shares[:, place] / shares.max(axis=1))
 
     def _grown(self) -> RandomForestClassifier:
         from sklearn.ensemble import RandomForestClassifier
@@ -234,10 +209,8 @@ class PlausibilityForest:
 
     def _matrix(self, rows: EncodedTable) -> npt.NDArray[np.float32]:
         """Places of the values among the learned ones: trees ask for no more, and every number fits into float32."""
-        columns = [
-            np.searchsorted(known, column) + np.searchsorted(known, column, side="right")
-            for known, column in zip(self._known, rows.values, strict=True)
-        ]
+        pairs = zip(self._known, rows.values, strict=True)
+        columns = [np.searchsorted(known, column) + np.searchsorted(known, column, "right") for known, column in pairs]
         matrix = np.stack(columns, axis=1).astype(np.float32)
         matrix[rows.missing] = np.nan
         return matrix
@@ -247,9 +220,7 @@ class PlausibilityForest:
         return {**vars(self), "_forest": None, "_known": []}
 
 
-class PlausibilityFilter(RowFilter):
-    """Rejects rows of a class whose likelihood ratio (see :class:`PlausibilityForest`) is below `least`."""
-
+class _PlausibilityFilter(RowFilter):
     reason = "implausible"
     gives_back = True
 
@@ -259,7 +230,6 @@ class PlausibilityFilter(RowFilter):
         self.least = least
 
     def scores(self, rows: EncodedTable) -> FloatArray:
-        """Likelihood ratio of each row."""
         return self._forest.ratios(rows, self._code)
 
 

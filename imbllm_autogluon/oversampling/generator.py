@@ -1,7 +1,7 @@
 """What all generators share: a language model learns a table and writes exact numbers of rows for its classes.
 
-A generator has a *learner* (what the model learns, in which stages) and, once it is fitted, a *writer* (how rows begin
-and which ones are taken). Inside the package rows are cells; they become a frame when they leave it.
+A generator has a *learner* (what the model learns, in which stages) and, once fitted, a *writer* (how rows begin and
+which ones are taken). Rows are cells until they leave the package as a frame.
 """
 
 from __future__ import annotations
@@ -24,14 +24,7 @@ from imbllm_autogluon._random import RandomState, base_seed, child_rng, child_se
 from imbllm_autogluon.classification.calibration import held_out_rows
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
-from imbllm_autogluon.oversampling.filters import (
-    KnownRows,
-    NearRows,
-    PlausibilityFilter,
-    PlausibilityForest,
-    RowFilter,
-    reject_until,
-)
+from imbllm_autogluon.oversampling.filters import KnownRows, NearRows, PlausibilityForest, RowFilter, reject_until
 from imbllm_autogluon.oversampling.interpolation import MixedSpace, interpolate
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport, listed
 from imbllm_autogluon.tables import EncodedTable, TableSchema
@@ -45,16 +38,14 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.language.model import TableLanguageModel
-    from imbllm_autogluon.oversampling.report import Method
     from imbllm_autogluon.tables import ColumnName, Kind
 
 _log = logging.getLogger(__name__)
 
-_FEWEST_ROWS = 6
-"""Rows of a class below which a language model has nothing to learn: 2 to 5 rows are interpolated instead."""
-
-_INTERPOLATION_ROUNDS = 20
-"""How often interpolated rows are drawn to find new ones; it costs next to nothing."""
+_FEWEST_ROWS = 6  # below it a language model has nothing to learn of a class: 2 to 5 rows are interpolated instead
+_INTERPOLATION_ROUNDS = 20  # how often interpolated rows are drawn to find new ones; it costs next to nothing
+# Steps where there are all rows to learn instead of those of a rare class (docs/decisions/generator.md).
+_WHOLE_TABLE_STEPS = 600
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +57,8 @@ class EncodedDataset:
     kinds: Mapping[ColumnName, Kind] | None
     schema: TableSchema
     cells: EncodedTable
-    codes: IntArray
-    """Label codes, shape (n,)."""
-    is_held_out: BoolArray
-    """Rows that are not learned but validate the language model, shape (n,)."""
+    codes: IntArray  # label codes, shape (n,)
+    is_held_out: BoolArray  # rows that are not learned but validate the language model, shape (n,)
 
     def rows(self, *, held_out: bool = False) -> tuple[EncodedTable, IntArray]:
         """Cells and label codes of the rows that are learned, or of those held out."""
@@ -81,16 +70,11 @@ class EncodedDataset:
 class ClassRows:
     """What is kept of one class to write more of it."""
 
-    real: EncodedTable
-    """Its rows in the training fold, those held out first."""
-    pool: EncodedTable
-    """Real rows first, then interpolated ones: fine-tuning learns from them, prompts take their values from them."""
-    copied: pd.DataFrame
-    """Columns of the real rows that nothing writes (identifiers, texts): a new row takes its nearest real row's."""
-    held_out: int
-    """Rows at the beginning that are not learned: they tell the validation loss."""
-    method: Method
-    """How new rows are made."""
+    real: EncodedTable  # its rows in the training fold, those held out first
+    pool: EncodedTable  # real rows, then interpolated ones: what is learned, and what prompts take their values from
+    copied: pd.DataFrame  # columns of the real rows that nothing writes: a new row takes its nearest real row's
+    held_out: int  # rows at the beginning that are not learned: they tell the validation loss
+    method: str  # how new rows are made, see `ClassReport`
 
     def nearest_copied(self, schema: TableSchema, written: EncodedTable) -> pd.DataFrame:
         """Copied columns of each written row's nearest real row."""
@@ -106,8 +90,7 @@ class LearnedTable:
 
     schema: TableSchema
     label_name: Hashable
-    counts: Mapping[int, int]
-    """Rows to write, by label code."""
+    counts: Mapping[int, int]  # rows to write, by label code
     classes: dict[int, ClassRows]
     known: KnownRows
     forest: PlausibilityForest
@@ -134,8 +117,7 @@ class SampleRequest:
     """What new rows are written for, and how."""
 
     table: LearnedTable
-    config: GeneratorConfig
-    """With the choices of the method."""
+    config: GeneratorConfig  # with the choices of the method
     seed: int
     threads: int | None
 
@@ -151,7 +133,7 @@ class SampleRequest:
     def filters(self, code: int) -> list[RowFilter]:
         """What rejects rows of a class."""
         least = self.config.filters.plausibility
-        plausible = PlausibilityFilter(self.table.forest, code, least) if least else None
+        plausible = self.table.forest.filter(code, least) if least else None
         return [each for each in (self.table.known, self.near(code), plausible) if each is not None]
 
 
@@ -160,10 +142,8 @@ class SyntheticRows:
     """New rows of one class."""
 
     cells: EncodedTable
-    counts: Counter[str] = field(default_factory=Counter)
-    """What happened, by counters of :class:`ClassReport`, and ``tokens``."""
-    parents: IntArray | None = None
-    """Real rows whose copied columns they take, shape (n,); None: the nearest ones'."""
+    counts: Counter[str] = field(default_factory=Counter)  # by counters of `ClassReport`, and ``tokens``
+    parents: IntArray | None = None  # real rows whose copied columns they take, shape (n,); None: the nearest ones'
 
 
 class Writer(ABC):
@@ -203,15 +183,25 @@ class Learner(ABC):
     seed: int
     threads: int | None
 
-    choices: ClassVar[Mapping[str, Any]]
-    """What the method makes of settings of the language model that are None."""
-    plausibility: ClassVar[float] = 0.0
-    """What it makes of a `plausibility` of None."""
+    choices: ClassVar[Mapping[str, Any]]  # what the method makes of settings of the language model that are None
+    plausibility: ClassVar[float] = 0.0  # what it makes of a `plausibility` of None
 
     def language(self, n_rare: int) -> LanguageConfig:
         """Settings of the language model, given the number of real rows of the classes to be written."""
         del n_rare
         return self.config.language.with_defaults(**self.choices).resolved()
+
+    def whole_table_language(self) -> LanguageConfig:
+        """Settings of a model that learns all classes alike, in one stage from random weights.
+
+        The stage has `pretrain_steps` + `steps` steps, or `epochs` passes over the table.
+        """
+        own = {} if self.config.language.is_pretrained else {"steps": _WHOLE_TABLE_STEPS, "pretrained": False}
+        language = self.config.language.with_defaults(**self.choices, **own).resolved()
+        assert language.pretrain_steps is not None
+        assert language.steps is not None
+        total = language.steps if language.epochs else language.pretrain_steps + language.steps
+        return replace(language, pretrain="none", steps=total)
 
     def sampling(self) -> GeneratorConfig:
         """The configuration with the method's choices of how rows are written."""
@@ -270,8 +260,7 @@ class LanguageGenerator:
     """
 
     method: ClassVar[str]
-    """Name of the method among :data:`~imbllm_autogluon.oversampling.methods.GENERATORS`."""
-
+    """Name among :data:`~imbllm_autogluon.oversampling.methods.GENERATORS`."""
     learner_class: ClassVar[type[Learner]]
 
     def __init__(
@@ -312,8 +301,7 @@ class LanguageGenerator:
         checkpoint
             Folder for the progress of training; the same fit resumes from there after an interruption.
         warm_start
-            File for the weights after the warm-up, see
-            :meth:`~imbllm_autogluon.language.model.TableLanguageModel.train`; methods without a warm-up have none.
+            File for the weights after the warm-up; methods without a warm-up have none.
 
         Raises
         ------
@@ -322,8 +310,7 @@ class LanguageGenerator:
         ClassTooSmallError
             A class of `counts` has fewer than two rows.
         InvalidInputError
-            `X` and `y` differ in length, `counts` is empty, one of its labels is not in `y`, or a count is no whole
-            number of at least 0.
+            `X` and `y` differ in length, or `counts` is empty, names another label, or a count is not 0, 1, 2, ...
         """
         from imbllm_autogluon.language.hardware import Processes
 
@@ -334,8 +321,9 @@ class LanguageGenerator:
         self._writer = None
         fold = self._read(X, y, counts, kinds)
         if self._table.learned:
-            limits = {"time_limit": time_limit, "checkpoint": checkpoint, "warm_start": warm_start}
-            self._writer = self._learner.train(fold, self._table, **limits)
+            self._writer = self._learner.train(
+                fold, self._table, time_limit=time_limit, checkpoint=checkpoint, warm_start=warm_start
+            )
             self.report = self.report.with_training(self._writer.model)
         self.report = replace(self.report, training_seconds=time.perf_counter() - started)
         return self
@@ -379,20 +367,11 @@ class LanguageGenerator:
 
     @property
     def language_model(self) -> TableLanguageModel:
-        """The trained model, for benchmarks and further questions (scores, likelihoods).
-
-        Raises
-        ------
-        InvalidInputError
-            None was trained: every class was too small, or nothing is fitted yet.
-        """
+        """The trained model, for further questions (scores, likelihoods); without one an `InvalidInputError`."""
         return self._require_writer().model
 
     def with_config(self, config: GeneratorConfig, *, threads: int | None) -> Self:
-        """The same trained generator under other settings of sampling (temperature, conditioning, batch, threads).
-
-        Settings of training have no effect any more. Neither generator sees the samples of the other in its report.
-        """
+        """The same trained generator under other settings of sampling; it has a report of its own."""
         other = copy.copy(self)
         other.config, other.threads = config, threads
         if self._writer is not None:
@@ -414,11 +393,7 @@ class LanguageGenerator:
         return self.seed if random_state is None else base_seed(random_state)
 
     def _read(
-        self,
-        X: pd.DataFrame,
-        y: pd.Series,
-        counts: Mapping[Hashable, int],
-        kinds: Mapping[ColumnName, Kind] | None,
+        self, X: pd.DataFrame, y: pd.Series, counts: Mapping[Hashable, int], kinds: Mapping[ColumnName, Kind] | None
     ) -> EncodedDataset:
         """Encode the fold and keep what is needed of the classes that are to be written."""
         schema = TableSchema.from_labeled(X, y, kinds)
@@ -463,7 +438,7 @@ class LanguageGenerator:
             del attempt  # the random generator continues
             return interpolate(self.schema, rows.real, missing, self.config.interpolation, rng)[0]
 
-        # They are near to real rows by physical_type, but no copies where that is possible.
+        # They are near to real rows by construction, but no copies where that is possible.
         cells = reject_until(draw, n_rows, [self._table.known], counts, _INTERPOLATION_ROUNDS)
         return SyntheticRows(cells, counts)
 
@@ -499,7 +474,7 @@ class LanguageGenerator:
 def _counts_by_code(
     counts: Mapping[Hashable, int], known: Sequence[Hashable], labels: Sequence[Hashable]
 ) -> dict[int, int]:
-    """Counts by label code: whole numbers of at least 0, of labels among `known`; `labels` are in order of codes."""
+    """Counts by label code, of labels among `known`; `labels` are in the order of codes."""
     if not counts:
         raise InvalidInputError(f"counts is empty; name at least one of the labels: {list(known)}.")
     for label, n in counts.items():
@@ -510,7 +485,7 @@ def _counts_by_code(
     return {labels.index(label): int(n) for label, n in counts.items()}
 
 
-def _method_for(label: str, real: EncodedTable, schema: TableSchema) -> Method:
+def _method_for(label: str, real: EncodedTable, schema: TableSchema) -> str:
     """How new rows of a class are made, by the number of its real ones."""
     if real.n_rows < 2:
         raise ClassTooSmallError(

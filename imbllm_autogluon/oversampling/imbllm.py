@@ -1,26 +1,93 @@
-"""ImbLLM: minority rows written by a language model (arXiv 2510.09783)."""
+"""ImbLLM (arXiv 2510.09783) and GReaT (arXiv 2210.06280): language models that write rows behind their label."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from abc import abstractmethod
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from imbllm_autogluon._random import child_rng
-from imbllm_autogluon.encoding import Clauses
-from imbllm_autogluon.oversampling.generator import LanguageGenerator
+from imbllm_autogluon._random import child_rng, child_seed
+from imbllm_autogluon.encoding import Clauses, SchemaVocabulary
+from imbllm_autogluon.oversampling.config import ConditioningConfig
+from imbllm_autogluon.oversampling.filters import reject_until
+from imbllm_autogluon.oversampling.generator import LanguageGenerator, Learner, SyntheticRows, Writer
 from imbllm_autogluon.oversampling.interpolation import interpolate
-from imbllm_autogluon.oversampling.prompts import PromptedLearner
+from imbllm_autogluon.oversampling.prompts import PromptPool
 
 if TYPE_CHECKING:
-    from imbllm_autogluon.arrays import BoolArray
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.encoding import SentenceEncoding
     from imbllm_autogluon.language.config import LanguageConfig
-    from imbllm_autogluon.oversampling.generator import ClassRows, EncodedDataset, LearnedTable
+    from imbllm_autogluon.oversampling.config import GeneratorConfig
+    from imbllm_autogluon.oversampling.generator import EncodedDataset, LearnedTable, SampleRequest
     from imbllm_autogluon.tables import EncodedTable, TableSchema
 
 
-class _RareLearner(PromptedLearner):
+class _PromptedWriter(Writer):
+    """Writes the rows of each class behind its label, and behind some feature values of its rows."""
+
+    def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, SyntheticRows]:
+        written = {}
+        for code, n_rows in wanted.items():
+            counts: Counter[str] = Counter()
+            draft = self._draft(request.part(code), code, counts)
+            written[code] = SyntheticRows(reject_until(draft, n_rows, request.filters(code), counts), counts)
+        return written
+
+    def _draft(self, request: SampleRequest, code: int, counts: Counter[str]) -> Callable[[int, int], EncodedTable]:
+        rows, rng = request.table.classes[code], child_rng(request.seed, "prompts")
+        clauses = self.model.encoding.encode(rows.pool, np.full(rows.pool.n_rows, code))
+        pool = PromptPool(rows.pool, clauses, rows.real.n_rows, request.table.schema.columns)
+
+        def write(n_rows: int, attempt: int) -> EncodedTable:
+            batches = pool.batches(n_rows, request.config.conditioning, self.rows_at_once, rng)
+            seed = child_seed(request.seed, "decoding", attempt)
+            return pool.complete(self.model, batches, counts, seed=seed, threads=request.threads)
+
+        return write
+
+
+class _PromptedLearner(Learner):
+    """A learner whose model writes rows behind their label."""
+
+    stage: ClassVar[str] = "minority"  # name of the last stage of training
+
+    @abstractmethod
+    def training_data(
+        self, fold: EncodedDataset, table: LearnedTable, encoding: SentenceEncoding
+    ) -> tuple[Clauses, Clauses, Clauses | None]:
+        """Rows of the last stage, rows whose loss ends it early, and rows of a stage before it, if there is one."""
+
+    def train(self, fold: EncodedDataset, table: LearnedTable, **limits: Any) -> _PromptedWriter:
+        from imbllm_autogluon.language.model import TableLanguageModel
+
+        language = self.language(table.n_rare)
+        assert language.numbers is not None
+        vocabulary = SchemaVocabulary.fit(
+            fold.schema, *fold.rows(), numbers=language.numbers, max_bins=language.max_bins
+        )
+        model = TableLanguageModel(vocabulary, language, self.seed)
+        rows, validation, pretrain = self.training_data(fold, table, model.encoding)
+        steps = language.steps_for(len(rows.tokens)) + (0 if pretrain is None else language.pretrain_steps or 0)
+        options = {"pretrain": pretrain, "held_out": validation, "threads": self.threads, "stage": self.stage, **limits}
+        with self.progress(steps) as progress:
+            model.train(rows, progress=progress, **options)
+        return _PromptedWriter(model)
+
+    def load_writer(self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, EncodedTable]) -> _PromptedWriter:
+        from imbllm_autogluon.language.model import TableLanguageModel
+
+        del state, cells
+        return _PromptedWriter(TableLanguageModel.load(folder))
+
+
+class _RareLearner(_PromptedLearner):
     """Learns the fold, then real and interpolated rows of the classes to be written."""
 
     choices = {"order": "fix_y", "column_order_share": 0.0, "temperature": 0.7}  # noqa: RUF012 - of the base class
@@ -33,7 +100,6 @@ class _RareLearner(PromptedLearner):
     def pool(
         self, schema: TableSchema, code: int, real: EncodedTable, n_wanted: int
     ) -> tuple[EncodedTable, float | None]:
-        """Rows interpolated between those that are learned."""
         config = self.config.interpolation
         n_rows = round(config.interpolation_ratio * n_wanted)
         if not n_rows:
@@ -47,17 +113,13 @@ class _RareLearner(PromptedLearner):
         pretrain = encoding.encode(*fold.rows()) if self.language(table.n_rare).pretrain == "fold" else None
         learned, validation = [], []
         for code, rows in table.learned.items():
-            clauses = self._clauses(rows, code, encoding, fold.schema)
+            clauses = encoding.encode(rows.pool, np.full(rows.pool.n_rows, code))
+            present = clauses.present.copy()
+            present[rows.real.n_rows :] &= self._written_of_interpolated(fold.schema)
+            clauses = clauses.with_present(present)
             learned.append(clauses.take(np.arange(rows.held_out, rows.pool.n_rows)))
             validation.append(clauses.take(np.arange(rows.held_out)))
         return Clauses.concat(learned), Clauses.concat(validation), pretrain
-
-    def _clauses(self, rows: ClassRows, code: int, encoding: SentenceEncoding, schema: TableSchema) -> Clauses:
-        """Real rows in full, and of interpolated ones what the configuration says."""
-        clauses = encoding.encode(rows.pool, np.full(rows.pool.n_rows, code))
-        present = clauses.present.copy()
-        present[rows.real.n_rows :] &= self._written_of_interpolated(schema)
-        return clauses.with_present(present)
 
     def _written_of_interpolated(self, schema: TableSchema) -> BoolArray:
         """Clauses that interpolated rows write, the label last, shape (n_clauses,)."""
@@ -88,3 +150,50 @@ class ImbLLM(LanguageGenerator):
 
     method: ClassVar[str] = "imbllm"
     learner_class = _RareLearner
+
+
+class _TableLearner(_PromptedLearner):
+    """Learns every row with its own label."""
+
+    stage = "whole table"
+    choices = {"order": "permute_xy", "column_order_share": 0.0, "temperature": 1.0}  # noqa: RUF012 - of the base class
+
+    def language(self, n_rare: int) -> LanguageConfig:
+        del n_rare
+        return self.whole_table_language()
+
+    def sampling(self) -> GeneratorConfig:
+        return replace(super().sampling(), conditioning=ConditioningConfig("y"))
+
+    def validation_classes(self, codes: IntArray, wanted: Iterable[int]) -> Iterable[int]:
+        del wanted
+        return [int(code) for code in np.unique(codes)]
+
+    def training_data(
+        self, fold: EncodedDataset, table: LearnedTable, encoding: SentenceEncoding
+    ) -> tuple[Clauses, Clauses, Clauses | None]:
+        del table
+        return encoding.encode(*fold.rows()), encoding.encode(*fold.rows(held_out=True)), None
+
+
+class GReaT(LanguageGenerator):
+    """A generator that learns every row of a table with its own label, clauses in any order, and writes all classes.
+
+    Rows begin with the label alone, so that each class gets its exact count without rejection. The one stage of
+    training has `pretrain_steps` + `steps` steps, or `epochs` passes over the table, from random weights. Settings of
+    interpolation only matter for classes of 2 to 5 rows; `conditioning` and `pretrain` do not matter. Parameters: see
+    :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
+
+    Examples
+    --------
+    >>> from imbllm_autogluon.datasets import load_hypothyroid
+    >>> from imbllm_autogluon.oversampling import GeneratorConfig, GReaT
+    >>> X, y = load_hypothyroid()
+    >>> quick = GeneratorConfig.from_flat({"pretrain_steps": 2, "steps": 2})
+    >>> generator = GReaT(quick, random_state=0).fit(X, y, {"hypothyroid": 3, "negative": 4})
+    >>> generator.sample()[1].value_counts().to_dict()
+    {'negative': 4, 'hypothyroid': 3}
+    """
+
+    method: ClassVar[str] = "great"
+    learner_class = _TableLearner

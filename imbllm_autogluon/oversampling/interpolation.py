@@ -1,19 +1,13 @@
 """Interpolated rows of one class: ``x' = x + epsilon (x_neighbor - x)`` (ImbLLM, arXiv 2510.09783, after SMOTE).
 
-Numbers stay on their column's grid and inside the observed range; a value missing in the parent stays missing, one
-missing in the neighbor leaves the parent's.
-
-Distances are SMOTE-NC's (Chawla et al. 2002, section 6.1): Euclidean over numbers, plus for each differing category the
-median of the numbers' standard deviations. Unlike the original, numbers are standardised within the class first, so
-that median is 1; and a missing number is at the column's mean and differs from every known one as a category does
-(so a known and a missing number are as far apart, on average, as two known ones). Nothing is one-hot encoded, so memory
-does not grow with the number of categories.
+Numbers stay on their grid and in the observed range; a value missing in the parent stays missing, one missing in the
+neighbor leaves the parent's.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -26,33 +20,30 @@ if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.config import InterpolationConfig
     from imbllm_autogluon.tables import Column, EncodedTable, NumberGrid, TableSchema
 
-EQUAL = 1e-6
-"""Standardised distance up to which rows are equal: rounding leaves about 1e-8 between copies."""
-
-_HELD_DISTANCES = 2_500_000
-"""Distances held at once: 20 MB of float64."""
-
-_MOST_PARENTS = 5_000
-"""Rows of a class that take part: neighbor search is quadratic (5,000 rows x 20 columns: about 2 s on one core)."""
-
-_MOST_CHECKED = 1_000
-"""Interpolated rows whose surroundings are examined for the report."""
-
+_HELD_DISTANCES = 2_500_000  # distances held at once: 20 MB of float64
+_MOST_PARENTS = 5_000  # rows of a class that take part: the search is quadratic (20 columns: about 2 s on one core)
+_MOST_CHECKED = 1_000  # interpolated rows whose surroundings are examined for the report
 _LOW_DENSITY_QUANTILE = 0.95
 
 
 @dataclass(frozen=True, eq=False)
 class MixedSpace:
-    """Scaling of one table's columns, fitted on the rows of one class."""
+    """Scaling of one table's columns, fitted on the rows of one class.
+
+    Distances are SMOTE-NC's (Chawla et al. 2002, section 6.1): Euclidean over numbers, plus for each differing category
+    the median of the numbers' standard deviations. Unlike the original, numbers are standardised within the class
+    first, so that median is 1; and a missing number is at the column's mean and differs from every known one as a
+    category does. Nothing is one-hot encoded, so memory does not grow with the number of categories.
+    """
 
     numbers: tuple[int, ...]
     categories: tuple[int, ...]
-    grids: tuple[NumberGrid, ...]
-    """Lattice of each numeric column: distances are measured in its units, whose squares never overflow."""
+    grids: tuple[NumberGrid, ...]  # distances are measured in units of each number, whose squares never overflow
     centres: FloatArray
     scales: FloatArray
-    may_lack: tuple[bool, ...]
-    """Whether each numeric column can be missing, shape (n_numbers,)."""
+    may_lack: tuple[bool, ...]  # whether each numeric column can be missing
+
+    equal: ClassVar[float] = 1e-6  # distance up to which rows are equal: rounding leaves about 1e-8 between copies
 
     @classmethod
     def fit(cls, schema: TableSchema, cells: EncodedTable) -> MixedSpace:
@@ -74,8 +65,7 @@ class MixedSpace:
 
     def distances(self, queries: EncodedTable, rows: EncodedTable) -> Iterator[tuple[slice, FloatArray]]:
         """Blocks of queries and their distances to every row, float64 of shape (block, n_rows)."""
-        row_numbers, row_marks = self._coordinates(rows)
-        query_numbers, query_marks = self._coordinates(queries)
+        (row_numbers, row_marks), (query_numbers, query_marks) = self._coordinates(rows), self._coordinates(queries)
         size = max(1, _HELD_DISTANCES // max(1, rows.n_rows))
         for start in range(0, queries.n_rows, size):
             block = slice(start, min(start + size, queries.n_rows))
@@ -115,8 +105,7 @@ class MixedSpace:
         numbers[gone] = 0.0
         codes = [np.where(cells.missing[:, j], -1, cells.values[j]).astype(np.int64) for j in self.categories]
         gaps = [gone[:, place].astype(np.int64) for place in range(len(self.numbers)) if self.may_lack[place]]
-        marks = [*codes, *gaps]
-        return numbers, np.column_stack(marks) if marks else np.zeros((cells.n_rows, 0), dtype=np.int64)
+        return numbers, np.column_stack([np.zeros((cells.n_rows, 0), dtype=np.int64), *codes, *gaps])
 
 
 def _units(grid: NumberGrid, values: npt.ArrayLike) -> FloatArray:
@@ -124,31 +113,30 @@ def _units(grid: NumberGrid, values: npt.ArrayLike) -> FloatArray:
 
 
 def _squared_distances(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Squared Euclidean distances between the rows of a and b, never below zero."""
+    """Squared Euclidean distances between rows, never below zero."""
     squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2.0 * a @ b.T
     return np.maximum(squared, 0.0)  # type: ignore[no-any-return]
 
 
-class Interpolated(NamedTuple):
-    """Interpolated rows of one class."""
-
+class _Interpolated(NamedTuple):
     cells: EncodedTable
-    low_density_share: float
-    """Share of rows that lie farther from the class than 95 % of its own rows do (range 0 to 1; near 0 inside one mode,
-    larger where straight lines cross gaps). NaN where nothing was interpolated."""
+    low_density_share: float  # NaN where nothing was interpolated
 
 
 def interpolate(
     schema: TableSchema, cells: EncodedTable, n_rows: int, config: InterpolationConfig, rng: np.random.Generator
-) -> Interpolated:
-    """Draw `n_rows` interpolated rows between the rows of one class, at least two; of very many 5,000 take part."""
+) -> _Interpolated:
+    """Draw `n_rows` interpolated rows between the rows of one class, at least two; of very many 5,000 take part.
+
+    Also gives the share of them that lie farther from the class than 95 % of its own rows do (0 to 1; near 0 inside one
+    mode, larger where straight lines cross gaps).
+    """
     if cells.n_rows > _MOST_PARENTS:
         cells = cells.take(np.sort(rng.choice(cells.n_rows, _MOST_PARENTS, replace=False)))
     space = MixedSpace.fit(schema, cells)
     nearest, distances = space.nearest(cells, cells, config.k_neighbors, same=True)
-    usable = np.ones_like(nearest, dtype=bool)
-    if config.interpolation == "adaptive":
-        usable = _inside_mode(nearest, distances)
+    adaptive = config.interpolation == "adaptive"
+    usable = _inside_mode(nearest, distances) if adaptive else np.ones_like(nearest, dtype=bool)
     parents = _even_draw(cells.n_rows, n_rows, rng)
     partners = _draw_partners(parents, nearest, usable, rng)
     epsilon = rng.random(n_rows)
@@ -156,10 +144,10 @@ def interpolate(
     for j, column in enumerate(schema.columns):
         values, missing = _between(column, rows, partner_rows, j, epsilon)
         if column.is_category and config.categories != "keep":
-            voters = nearest[parents] if config.categories == "vote" else None
-            values, missing = _category(cells, j, partners, parents, epsilon, voters, rng)
+            votes = config.categories == "vote" and nearest.shape[1] > 0
+            values, missing = _category(cells, j, partners, parents, epsilon, nearest[parents] if votes else None, rng)
         rows = rows.with_column(j, values, missing)
-    return Interpolated(rows, _low_density_share(space, rows, cells, rng))
+    return _Interpolated(rows, _low_density_share(space, rows, cells, rng))
 
 
 def _low_density_share(space: MixedSpace, rows: EncodedTable, real: EncodedTable, rng: np.random.Generator) -> float:
@@ -173,7 +161,7 @@ def _low_density_share(space: MixedSpace, rows: EncodedTable, real: EncodedTable
         rows = rows.take(rng.choice(rows.n_rows, _MOST_CHECKED, replace=False))
     usual = space.nearest(real, real, 1, same=True)[1]
     found = space.nearest(rows, real, 1)[1]
-    return float((found > np.quantile(usual, _LOW_DENSITY_QUANTILE) + EQUAL).mean())
+    return float((found > np.quantile(usual, _LOW_DENSITY_QUANTILE) + space.equal).mean())
 
 
 def _inside_mode(nearest: IntArray, distances: FloatArray) -> BoolArray:
@@ -185,11 +173,10 @@ def _inside_mode(nearest: IntArray, distances: FloatArray) -> BoolArray:
     own = np.arange(len(nearest))[:, None]
     is_near = np.zeros((len(nearest), len(nearest)), dtype=bool)
     is_near[own, nearest] = True
-    local = np.where(distances > EQUAL, distances, np.inf).min(axis=1)
+    local = np.where(distances > MixedSpace.equal, distances, np.inf).min(axis=1)
     usual = np.median(local[np.isfinite(local)]) if np.isfinite(local).any() else 0.0
     reach = 2.0 * np.maximum(local, usual)
-    inside: BoolArray = is_near[nearest, own] & (distances <= np.minimum(reach[:, None], reach[nearest]))
-    return inside
+    return np.asarray(is_near[nearest, own] & (distances <= np.minimum(reach[:, None], reach[nearest])))
 
 
 def _even_draw(n_parents: int, n_rows: int, rng: np.random.Generator) -> IntArray:
@@ -232,7 +219,7 @@ def _category(
 ) -> tuple[IntArray, BoolArray]:
     """Category of the partner with probability epsilon, or the majority of the voters; -1 is missing."""
     codes = np.where(cells.missing[:, j], -1, cells.values[j]).astype(np.int64)
-    if voters is None or voters.shape[1] == 0:
+    if voters is None:
         chosen = np.where(rng.random(len(parents)) < epsilon, codes[partners], codes[parents])
     else:
         chosen = _majority(codes[voters])
@@ -242,5 +229,4 @@ def _category(
 def _majority(votes: IntArray) -> IntArray:
     """Most frequent value of each row; the nearest neighbor's among the tied."""
     counts = np.column_stack([(votes == vote[:, None]).sum(axis=1) for vote in votes.T])
-    majority: IntArray = votes[np.arange(len(votes)), counts.argmax(axis=1)]
-    return majority
+    return np.asarray(votes[np.arange(len(votes)), counts.argmax(axis=1)])

@@ -12,8 +12,7 @@ from imbllm_autogluon._storage import reading, writing
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.filters import KnownRows, PlausibilityForest
 from imbllm_autogluon.oversampling.generator import ClassRows, LearnedTable
-from imbllm_autogluon.oversampling.great import GReaT
-from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.oversampling.imbllm import GReaT, ImbLLM
 from imbllm_autogluon.oversampling.pred_llm import PredLLMGenerator
 from imbllm_autogluon.oversampling.report import OversamplingReport
 from imbllm_autogluon.tables import Column, EncodedTable, TableSchema
@@ -37,24 +36,11 @@ GENERATORS: Mapping[str, type[LanguageGenerator]] = {
 """Every method whose rows a language model writes."""
 
 _KIND = "generator"
-
-_LANGUAGE_MODEL = "language_model"
-"""Subfolder with the language model and what a method stores next to it."""
+_LANGUAGE_MODEL = "language_model"  # subfolder with the language model and what a method stores next to it
 
 
 def generator_class(method: str) -> type[LanguageGenerator]:
-    """Class of a method's generators.
-
-    Raises
-    ------
-    InvalidInputError
-        There is no such method.
-
-    Examples
-    --------
-    >>> generator_class("great").__name__
-    'GReaT'
-    """
+    """Class of a method's generators; an unknown method is an `InvalidInputError`."""
     require_choice("method", method, tuple(GENERATORS))
     return GENERATORS[method]
 
@@ -62,20 +48,9 @@ def generator_class(method: str) -> type[LanguageGenerator]:
 def generator_of(
     settings: Mapping[str, Any], *, random_state: RandomState = None, threads: int | None = None
 ) -> LanguageGenerator:
-    """An unfitted generator from flat settings.
+    """An unfitted generator from ``method`` (default ``"imbllm"``) and flat settings of `GeneratorConfig`.
 
-    Parameters
-    ----------
-    settings
-        ``method`` (default ``"imbllm"``), and settings of
-        :class:`~imbllm_autogluon.oversampling.config.GeneratorConfig` by their flat names.
-    random_state, threads
-        See :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
-
-    Raises
-    ------
-    InvalidInputError
-        A setting is unknown (the nearest known one is suggested), or a value is not allowed.
+    An unknown setting, for which the nearest known one is suggested, or value is an `InvalidInputError`.
     """
     settings = current_names(settings, GeneratorConfig)
     refuse_unknown_keys(settings, ("method", *GeneratorConfig.flat_keys()))
@@ -87,10 +62,7 @@ def generator_of(
 def save_generator(generator: LanguageGenerator, folder: Path) -> None:
     """Write a fitted generator into `folder`, which is created.
 
-    Raises
-    ------
-    StoredStateError
-        The folder cannot be written, or a column holds objects that cannot be stored (a user's own class, ...).
+    A column of objects that cannot be stored (a user's own class, ...) is a `StoredStateError`.
     """
     table, writer = generator._table, generator._writer
     with writing(folder, _KIND) as draft:
@@ -117,10 +89,7 @@ def save_generator(generator: LanguageGenerator, folder: Path) -> None:
 def load_generator(folder: Path) -> LanguageGenerator:
     """Read a generator written by :func:`save_generator`; it writes the same rows as the saved one.
 
-    Raises
-    ------
-    StoredStateError
-        A file is absent, broken, or of another format.
+    A file that is absent, broken, or of another format is a `StoredStateError`.
     """
     with reading(folder, _KIND) as stored:
         return _rebuilt(stored)
@@ -132,9 +101,8 @@ def _rebuilt(stored: Stored) -> LanguageGenerator:
     generator = make(config, random_state=state["seed"], threads=state["threads"])
     schema = TableSchema.from_dict(state["schema"])
     counts = {int(entry["code"]): int(entry["count"]) for entry in state["classes"]}
-    forest = PlausibilityForest(
-        _cells_from("forest.", arrays), arrays["forest.codes"], generator.seed, generator.threads
-    )
+    learned = _cells_from("forest.", arrays)
+    forest = PlausibilityForest(learned, arrays["forest.codes"], generator.seed, generator.threads)
     classes = {int(entry["code"]): _class_rows(entry, arrays) for entry in state["classes"]}
     generator._table = LearnedTable(schema, state["label_name"], counts, classes, KnownRows(arrays["known"]), forest)
     generator.report = OversamplingReport.from_dict(state["report"])
@@ -166,7 +134,6 @@ def _class_state(generator: LanguageGenerator, code: int, arrays: _Arrays) -> di
 
 
 def _class_rows(state: dict[str, Any], arrays: _Arrays) -> ClassRows:
-    """Rows that :func:`_class_state` stored."""
     prefix = f"{state['code']}."
     pool = _cells_from(prefix, arrays)
     real = pool.take(np.arange(state["rows"]))
@@ -179,14 +146,10 @@ def _class_rows(state: dict[str, Any], arrays: _Arrays) -> ClassRows:
 
 
 def _cell_arrays(prefix: str, cells: EncodedTable) -> _Arrays:
-    """Arrays of cells, their names behind a prefix."""
-    return {
-        **{f"{prefix}values.{j}": column for j, column in enumerate(cells.values)},
-        f"{prefix}missing": cells.missing,
-    }
+    columns = {f"{prefix}values.{j}": column for j, column in enumerate(cells.values)}
+    return {**columns, f"{prefix}missing": cells.missing}
 
 
 def _cells_from(prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> EncodedTable:
-    """Cells that :func:`_cell_arrays` stored."""
     missing = arrays[f"{prefix}missing"]
     return EncodedTable(tuple(arrays[f"{prefix}values.{j}"] for j in range(missing.shape[1])), missing)

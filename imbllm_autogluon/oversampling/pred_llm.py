@@ -15,15 +15,8 @@ import pandas as pd
 from imbllm_autogluon._random import RandomState, child_rng, child_seed
 from imbllm_autogluon.classification.config import ClassifierConfig
 from imbllm_autogluon.oversampling.config import ConditioningConfig
-from imbllm_autogluon.oversampling.filters import count_copies, reject_until
-from imbllm_autogluon.oversampling.generator import (
-    LanguageGenerator,
-    Learner,
-    SampleRequest,
-    SyntheticRows,
-    Writer,
-)
-from imbllm_autogluon.oversampling.great import WHOLE_TABLE_TEMPERATURE, whole_table_language
+from imbllm_autogluon.oversampling.filters import reject_until
+from imbllm_autogluon.oversampling.generator import LanguageGenerator, Learner, SampleRequest, SyntheticRows, Writer
 from imbllm_autogluon.oversampling.prompts import PromptPool
 from imbllm_autogluon.oversampling.report import listed
 from imbllm_autogluon.tables import EncodedTable
@@ -48,25 +41,19 @@ _FEATURE_WEIGHT = 0.3
 all written rows depend on it. The ROC AUC of the label query on `bank` was 86.1 with 0.3, 82.8 with 1, 83.6 with 0.1
 (two splits)."""
 
-_STARTS = "starts"
-"""Name of the stored rows that first values are drawn from."""
-
-_ONE_VALUE = ConditioningConfig(conditioning="yx", condition_pairs=1)
-"""A row begins with the value of one feature; the features take turns."""
-
-_SMALLEST_ROUND, _LARGEST_ROUND = 256, 8192
-"""Candidates written at once."""
+_STARTS = "starts"  # name of the stored rows that first values are drawn from
+_ONE_VALUE = ConditioningConfig(conditioning="yx", condition_pairs=1)  # the features take turns
+_SMALLEST_ROUND, _LARGEST_ROUND = 256, 8192  # candidates written at once
 
 
 class _LabelLearner(Learner):
     """Learns the whole table with the label last, as a model that is asked for it."""
 
-    choices = {"order": "permute_x", "column_order_share": 0.5, "temperature": WHOLE_TABLE_TEMPERATURE}  # noqa: RUF012
+    choices = {"order": "permute_x", "column_order_share": 0.5, "temperature": 1.0}  # noqa: RUF012 - of the base class
 
     def language(self, n_rare: int) -> LanguageConfig:
-        """One stage of all steps."""
         del n_rare
-        return whole_table_language(self.config.language, self.choices)
+        return self.whole_table_language()
 
     def validation_classes(self, codes: IntArray, wanted: Iterable[int]) -> Iterable[int]:
         """None: the label model holds out its own rows."""
@@ -74,7 +61,6 @@ class _LabelLearner(Learner):
         return ()
 
     def train(self, fold: EncodedDataset, table: LearnedTable, **limits: Any) -> _CandidateWriter:
-        """Fit the label model."""
         from imbllm_autogluon.classification.label_model import LabelModel
 
         language = self.language(table.n_rare)
@@ -88,7 +74,6 @@ class _LabelLearner(Learner):
     def load_writer(
         self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, EncodedTable]
     ) -> _CandidateWriter:
-        """The writer of a stored label model."""
         from imbllm_autogluon.classification.label_model import LabelModel
         from imbllm_autogluon.language.model import TableLanguageModel
 
@@ -106,18 +91,15 @@ class _CandidateWriter(Writer):
         self._starts = starts
 
     def with_language(self, language: LanguageConfig, threads: int | None) -> Self:
-        """The same writer under other settings of decoding."""
         other = super().with_language(language, threads)
         other.label_model = self.label_model.with_language_model(other.model, threads=threads)
         return other
 
     def save(self, folder: Path) -> tuple[dict[str, Any], dict[str, EncodedTable]]:
-        """The label model next to its language model, and the rows that first values come from."""
         super().save(folder)
         return self.label_model.save_beside(folder), {_STARTS: self._starts}
 
     def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, SyntheticRows]:
-        """Exactly the wanted rows of each class, from as many candidates as it takes, or as are allowed."""
         query, classes = request.config.query, request.table.classes
         near = {code: found for code in wanted if (found := request.near(code)) is not None}
         acceptance = _Acceptance(wanted, int(query.candidates_per_row * sum(wanted.values())), near)
@@ -133,7 +115,7 @@ class _CandidateWriter(Writer):
         _log_ranked({code: counts["by_rank"] for code, counts in acceptance.counts.items()}, wanted, request.table)
         written = {code: SyntheticRows(acceptance.rows(code), acceptance.counts[code]) for code in wanted}
         for rows in written.values():
-            count_copies([request.table.known], rows.cells, rows.counts)
+            rows.counts["copies_kept"] += int(request.table.known.rejects(rows.cells).sum())
         return written
 
     def candidates(
@@ -141,8 +123,7 @@ class _CandidateWriter(Writer):
     ) -> tuple[_Candidates, Counter[str]]:
         """Exactly `n_rows` rows, in random order, with their classes, and what happened.
 
-        Copies of real rows are written again, a few times at most. First values are drawn from `starts`; None: from
-        the whole table.
+        First values are drawn from `starts`; None: from the whole table.
         """
         counts: Counter[str] = Counter()
         pool = self._pool(self._starts if starts is None else starts, request.table.schema)
@@ -189,22 +170,15 @@ class _Candidates:
     """Written rows and what a model says of their classes."""
 
     cells: EncodedTable
-    probabilities: FloatArray
-    """Shape (n, k)."""
-    answers: IntArray
-    """Label codes, shape (n,)."""
+    probabilities: FloatArray  # shape (n, k)
+    answers: IntArray  # label codes, shape (n,)
 
     def take(self, rows: IntArray | BoolArray) -> _Candidates:
-        """Rows by position or by mask."""
         return _Candidates(self.cells.take(rows), self.probabilities[rows], self.answers[rows])
 
 
 class _Acceptance:
-    """Takes candidates for the classes that still lack rows.
-
-    At most `limit` candidates are written, but as many as rows are wanted; `near` rejects rows near to real ones, by
-    label code.
-    """
+    """Takes candidates for the classes that still lack rows, at most `limit`, but as many as rows are wanted."""
 
     def __init__(self, wanted: Mapping[int, int], limit: int, near: Mapping[int, NearRows] | None = None) -> None:
         self._wanted = dict(wanted)
@@ -218,12 +192,10 @@ class _Acceptance:
 
     @property
     def is_open(self) -> bool:
-        """Whether rows are missing and candidates allowed."""
         return self.missing.total() > 0 and self._written < self._limit
 
     @property
     def neediest(self) -> int:
-        """The class that lacks most rows."""
         return self.missing.most_common(1)[0][0]
 
     def next_round(self) -> int:
@@ -251,10 +223,7 @@ class _Acceptance:
         self._spare.append(found.take(left))
 
     def fill_by_rank(self) -> None:
-        """Give each class that lacks rows the spare candidates with its highest probability; small needs first.
-
-        Candidates too near to its real rows come last.
-        """
+        """Give classes that lack rows the spare candidates of their highest probability, near copies last."""
         if not self.missing.total():
             return
         rest = _Candidates(
@@ -271,11 +240,9 @@ class _Acceptance:
             rest = rest.take(np.sort(order[n:]))
 
     def rows(self, code: int) -> EncodedTable:
-        """Rows of one class, as many as were wanted once all are taken."""
         return EncodedTable.concat(self._taken[code])
 
     def _is_near(self, code: int, cells: EncodedTable) -> BoolArray:
-        """Which rows lie too near to real rows of a class, shape (n,)."""
         near = self._near.get(code)
         return np.zeros(cells.n_rows, dtype=bool) if near is None else near.rejects(cells)
 
@@ -305,26 +272,14 @@ class PredLLMGenerator(LanguageGenerator):
 
     @property
     def label_model(self) -> LabelModel:
-        """The label query and its calibration.
-
-        Raises
-        ------
-        InvalidInputError
-            No language model was trained.
-        """
+        """The label query and its calibration; an `InvalidInputError` where no language model was trained."""
         return self._candidate_writer.label_model
 
     def sample_rows(self, n: int, *, random_state: RandomState = None) -> tuple[pd.DataFrame, pd.Series]:
         """Write `n` rows, whatever class the model gives each; all classes must be among the counts of the fit.
 
-        First values are drawn from the whole table, whatever `start` says. Near copies are not rejected: whose copies
-        they would be, only the model's answer tells. Columns that nothing writes are copied from
-        the nearest real row of a row's class.
-
-        Raises
-        ------
-        InvalidInputError
-            No language model was trained.
+        First values are drawn from the whole table, whatever `start` says. Near copies are not rejected. Columns that
+        nothing writes are copied from the nearest real row of a row's class.
         """
         table = self._table
         if n == 0:

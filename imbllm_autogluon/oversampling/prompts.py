@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections import Counter
 from dataclasses import dataclass
 from itertools import tee
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imbllm_autogluon._random import child_rng, child_seed
-from imbllm_autogluon.encoding import Clauses, SchemaVocabulary
+from imbllm_autogluon._random import child_rng
+from imbllm_autogluon.encoding import Clauses
 from imbllm_autogluon.language.batches import Prompts
-from imbllm_autogluon.oversampling.filters import reject_until
-from imbllm_autogluon.oversampling.generator import Learner, SyntheticRows, Writer
 from imbllm_autogluon.tables import EncodedTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections import Counter
+    from collections.abc import Iterable, Iterator, Sequence
 
     from imbllm_autogluon.arrays import IntArray
-    from imbllm_autogluon.encoding import SentenceEncoding
     from imbllm_autogluon.language.model import TableLanguageModel
     from imbllm_autogluon.language.writing import RowWriter
     from imbllm_autogluon.oversampling.config import ConditioningConfig
-    from imbllm_autogluon.oversampling.generator import EncodedDataset, LearnedTable, SampleRequest
     from imbllm_autogluon.tables import Column
 
+# Rows below which a batch is not worth its forward passes: with few rows and many columns, the columns of the
+# prompts cycle from batch to batch instead of covering every feature each time.
 _SMALLEST_BATCH = 32
-"""Rows below which a batch is not worth its forward passes: with few rows and many columns, the columns of the
-prompts cycle from batch to batch instead of covering every feature each time."""
-
-_DECODED_AT_ONCE = 16_384
-"""Rows whose tokens are held before they become cells."""
+_DECODED_AT_ONCE = 16_384  # rows whose tokens are held before they become cells
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +34,8 @@ class _PromptBatch:
     """Prompts that share one clause order, and where their given values come from."""
 
     prompts: Prompts
-    sources: IntArray
-    """Row of the pool that each given value was taken from, shape (n, number of given features)."""
-    features: IntArray
-    """Given features, shape (number of given features,)."""
+    sources: IntArray  # row of the pool that each given value was taken from, shape (n, number of given features)
+    features: IntArray  # given features, shape (number of given features,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +59,8 @@ class PromptPool:
         k = min(config.condition_pairs, n_features) if config.conditioning == "yx" else 0
         n_groups = 1 if k == 0 else max(1, min(n_features, n_rows // _SMALLEST_BATCH))
         cycle = _cycle(n_features, n_groups, k, rng)
-        for group, size in enumerate(_even_sizes(n_rows, n_groups)):
+        for group in range(n_groups):
+            size = n_rows // n_groups + (group < n_rows % n_groups)
             for start in range(0, size, most):
                 yield self._batch(cycle[group], min(most, size - start), rng, with_label)
 
@@ -95,10 +86,7 @@ class PromptPool:
         seed: int,
         threads: int | None,
     ) -> EncodedTable:
-        """Rows of the batches (at least one), in their order, the given values put back in place of decoded ones.
-
-        ``tokens``, ``written_freely`` and ``illegal`` are added to `counts`.
-        """
+        """Rows of the batches (at least one), in order, given values put back; adds what happened to `counts`."""
         values, parts = child_rng(seed, "values"), []
         with model.writer(seed=seed, threads=threads) as writer:
             for group, clauses in _completed(writer, batches):
@@ -137,76 +125,7 @@ def _completed(writer: RowWriter, batches: Iterable[_PromptBatch]) -> Iterator[t
         yield group, Clauses.concat(parts)
 
 
-class _PromptedWriter(Writer):
-    """Writes the rows of each class behind its label, and behind some feature values of its rows."""
-
-    def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, SyntheticRows]:
-        """See :meth:`Writer.write`."""
-        written = {}
-        for code, n_rows in wanted.items():
-            counts: Counter[str] = Counter()
-            draft = self._draft(request.part(code), code, counts)
-            written[code] = SyntheticRows(reject_until(draft, n_rows, request.filters(code), counts), counts)
-        return written
-
-    def _draft(self, request: SampleRequest, code: int, counts: Counter[str]) -> Callable[[int, int], EncodedTable]:
-        """A function that writes rows of one class in one pass."""
-        rows, rng = request.table.classes[code], child_rng(request.seed, "prompts")
-        clauses = self.model.encoding.encode(rows.pool, np.full(rows.pool.n_rows, code))
-        pool = PromptPool(rows.pool, clauses, rows.real.n_rows, request.table.schema.columns)
-
-        def write(n_rows: int, attempt: int) -> EncodedTable:
-            batches = pool.batches(n_rows, request.config.conditioning, self.rows_at_once, rng)
-            seed = child_seed(request.seed, "decoding", attempt)
-            return pool.complete(self.model, batches, counts, seed=seed, threads=request.threads)
-
-        return write
-
-
-class PromptedLearner(Learner):
-    """A learner whose model writes rows behind their label."""
-
-    stage: ClassVar[str] = "minority"
-    """Name of the last stage of training."""
-
-    @abstractmethod
-    def training_data(
-        self, fold: EncodedDataset, table: LearnedTable, encoding: SentenceEncoding
-    ) -> tuple[Clauses, Clauses, Clauses | None]:
-        """Rows of the last stage, rows whose loss ends it early, and rows of a stage before it, if there is one."""
-
-    def train(self, fold: EncodedDataset, table: LearnedTable, **limits: Any) -> _PromptedWriter:
-        """Build the language model and teach it."""
-        from imbllm_autogluon.language.model import TableLanguageModel
-
-        language = self.language(table.n_rare)
-        assert language.numbers is not None
-        vocabulary = SchemaVocabulary.fit(
-            fold.schema, *fold.rows(), numbers=language.numbers, max_bins=language.max_bins
-        )
-        model = TableLanguageModel(vocabulary, language, self.seed)
-        rows, validation, pretrain = self.training_data(fold, table, model.encoding)
-        steps = language.steps_for(len(rows.tokens)) + (0 if pretrain is None else language.pretrain_steps or 0)
-        options = {"pretrain": pretrain, "held_out": validation, "threads": self.threads, "stage": self.stage, **limits}
-        with self.progress(steps) as progress:
-            model.train(rows, progress=progress, **options)
-        return _PromptedWriter(model)
-
-    def load_writer(self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, EncodedTable]) -> _PromptedWriter:
-        """The writer of a stored model."""
-        from imbllm_autogluon.language.model import TableLanguageModel
-
-        del state, cells
-        return _PromptedWriter(TableLanguageModel.load(folder))
-
-
 def _cycle(n_features: int, n_groups: int, k: int, rng: np.random.Generator) -> IntArray:
     """Given features of each group, shape (n_groups, k): windows of k over a random cycle of all features."""
     places = (np.arange(n_groups)[:, None] + np.arange(k)[None, :]) % n_features
-    windows: IntArray = rng.permutation(n_features)[places].astype(np.int64)
-    return windows
-
-
-def _even_sizes(total: int, parts: int) -> list[int]:
-    """Sizes that differ by at most one and add up to `total`."""
-    return [total // parts + (part < total % parts) for part in range(parts)]
+    return np.asarray(rng.permutation(n_features)[places], dtype=np.int64)

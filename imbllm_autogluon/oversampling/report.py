@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from imbllm_autogluon.language.model import TableLanguageModel
-
-Method = Literal["language model", "interpolation", "duplication"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,7 @@ class ClassReport:
     """The class, as text."""
     rows: int
     """Real rows of the class."""
-    method: Method
+    method: str
     """`language model`; `interpolation` for classes of 2 to 5 rows; `duplication` where no feature can be written."""
     interpolated: int = 0
     """Interpolated rows that the language model learned from."""
@@ -32,12 +30,11 @@ class ClassReport:
     made: int = 0
     """Rows returned so far."""
     copies_dropped: int = 0
-    """Generated rows equal to a real row, dropped and written again (Pred-LLM: while this class lacked most rows)."""
+    """Rows equal to a real row, written again (Pred-LLM: while this class lacked most rows)."""
     copies_kept: int = 0
     """Generated rows equal to a real row that had to stay, because only copies came in several rounds."""
     near_copies_dropped: int = 0
-    """Generated rows that are no copies but nearer to a real row than `near_copies` allows, dropped and written again
-    (Pred-LLM: candidates of this class)."""
+    """Rows nearer to a real row than `near_copies` allows, written again (Pred-LLM: candidates of this class)."""
     near_copies_kept: int = 0
     """Such rows that had to stay after several rounds (Pred-LLM: when candidates ran out)."""
     implausible_dropped: int = 0
@@ -53,8 +50,7 @@ class ClassReport:
     candidates: int = 0
     """Rows written without a class and looked at until this one had its rows (Pred-LLM)."""
     by_rank: int = 0
-    """Rows among those made that the model gave another class, taken because candidates ran out: the ones with the
-    highest probability of this one."""
+    """Made rows that the model gave another class, those with the highest probability of this one."""
 
     @property
     def acceptance_rate(self) -> float | None:
@@ -138,10 +134,7 @@ class OversamplingReport:
         """Rebuild the report from :meth:`to_dict`, lists becoming tuples again."""
         classes = tuple(ClassReport(**entry) for entry in state["classes"])
         losses = {name: tuple(curve) for name, curve in state["losses"].items()}
-        held_out = {
-            name: tuple((int(step), float(loss)) for step, loss in curve)
-            for name, curve in state["held_out_losses"].items()
-        }
+        held_out = {name: tuple(map(tuple, curve)) for name, curve in state["held_out_losses"].items()}
         return cls(**{**state, "classes": classes, "losses": losses, "held_out_losses": held_out})
 
     def describe(self) -> str:
@@ -152,11 +145,5 @@ class OversamplingReport:
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:
-    """The first names, with dots for the rest.
-
-    Examples
-    --------
-    >>> listed(["a", "b", "c"], 2)
-    'a, b, ...'
-    """
+    """The first names, with dots for the rest: ``a, b, ...``."""
     return ", ".join([*names[:most], *(["..."] if len(names) > most else [])])

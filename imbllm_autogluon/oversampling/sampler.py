@@ -25,12 +25,11 @@ if TYPE_CHECKING:
     from imbllm_autogluon.oversampling.report import OversamplingReport
     from imbllm_autogluon.tables import ColumnName, Kind
 
-
+# Settings that are parameters; all others are given in `settings`.
 _SHOWN = (
     "backbone", "device", "pretrain_steps", "steps", "time_limit", "temperature", "conditioning", "interpolation_ratio",
     "k_neighbors", "plausibility", "near_copies", "target_prior",
 )  # fmt: skip
-"""Settings that are parameters; all others are given in `settings`."""
 
 
 def _array_of(X: Any) -> Any:
@@ -52,7 +51,7 @@ class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, 
         minority to majority (two classes only); a dict gives the wanted number of rows of each class.
     method : {"imbllm", "great", "pred_llm"}, default="imbllm"
         :class:`~imbllm_autogluon.oversampling.imbllm.ImbLLM` learns rare rows and interpolated ones,
-        :class:`~imbllm_autogluon.oversampling.great.GReaT` the whole table; ``"pred_llm"`` learns it with the label
+        :class:`~imbllm_autogluon.oversampling.imbllm.GReaT` the whole table; ``"pred_llm"`` learns it with the label
         last and is asked for the class of its rows, see
         :class:`~imbllm_autogluon.oversampling.pred_llm.PredLLMGenerator`.
     random_state : int, RandomState, Generator or None, default=None
@@ -102,8 +101,7 @@ class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, 
         "random_state": ["random_state", np.random.Generator],
         "kinds": [Mapping, None],
         "threads": [Interval(numbers.Integral, 1, 1024, closed="both"), None],
-    }
-    """Of parameters that no configuration holds; :meth:`config` checks the settings."""
+    }  # of parameters that no configuration holds; `config` checks the settings
 
     def __init__(
         self,
@@ -142,8 +140,7 @@ class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, 
         return X, y, binarize_y
 
     def _fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
-        frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
-        labels = pd.Series(y)
+        frame, labels = X if isinstance(X, pd.DataFrame) else pd.DataFrame(X), pd.Series(y)
         counts = {label: n for label, n in self.sampling_strategy_.items() if n > 0}
         make = generator_class(self.method)
         self.generator_ = make(self.config(), random_state=self.random_state, threads=self.threads)

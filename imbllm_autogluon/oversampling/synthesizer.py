@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables import ColumnName, Kind
     from imbllm_autogluon.tables.labeled import LabeledTable
 
-_CHECKPOINT = "checkpoint"
-"""Folder of unfinished training inside the folder of a generator."""
-
+_CHECKPOINT = "checkpoint"  # folder of unfinished training inside the folder of a generator
 _KIND, _GENERATOR = "trained generator", "generator"
 
 
@@ -107,8 +105,8 @@ class TableSynthesizer:
         Returns
         -------
         DataFrame
-            Exactly `n` rows in random order, in the columns, order and dtypes of the learned table, with a fresh index.
-            Shares are exact but for rounding, the largest remainders first.
+            Exactly `n` rows in random order, in the columns, order and dtypes of the learned table, with a fresh index;
+            shares are exact but for rounding.
         """
         require_number("n", n, 0, whole=True)
         self._require_fit()
@@ -117,13 +115,7 @@ class TableSynthesizer:
         return rows.iloc[child_rng(seed, "order", "written rows").permutation(n)].reset_index(drop=True)
 
     def sample_class(self, counts: Mapping[Hashable, int], *, random_state: RandomState = None) -> pd.DataFrame:
-        """Write exactly so many rows of each class of `counts`, one class after the other; see :meth:`sample`.
-
-        Raises
-        ------
-        InvalidInputError
-            `counts` is empty, names an unknown class, or a count is no whole number of at least 0.
-        """
+        """Write exactly so many rows (0 or more) of each class of `counts`; `InvalidInputError` for unknown classes."""
         self._require_fit()
         return _with_label(*self.generator.sample(counts, random_state=random_state), self._label, self._columns)
 
@@ -142,11 +134,8 @@ class PredLLM(TableSynthesizer):
 
     Parameters
     ----------
-    config
-        How rows are learned, prompted and decoded, how their class is asked for, and measures against copying the class
-        shares of the table.
-    random_state, threads
-        See :class:`TableSynthesizer`.
+    config, random_state, threads
+        See :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
 
     Examples
     --------
@@ -169,8 +158,7 @@ class PredLLM(TableSynthesizer):
     def sample(self, n: int, *, random_state: RandomState = None) -> pd.DataFrame:
         """Write a table; each row has the class that the model gives it, so class shares are the model's own.
 
-        Where every class is too small for a language model, classes have the shares of the learned table. Parameters
-        and the form of the rows: see :meth:`TableSynthesizer.sample`.
+        Where every class is too small for a language model, see :meth:`TableSynthesizer.sample`.
         """
         require_number("n", n, 0, whole=True)
         self._require_fit()
@@ -181,22 +169,12 @@ class PredLLM(TableSynthesizer):
     def predict_proba(self, df: pd.DataFrame) -> pd.DataFrame:
         """Probability of each class of the rows of `df`, by the label query: a column for each class, in its index.
 
-        Columns that are no features, the label too, are not looked at. Unknown categories are left out of a row's
-        sentence, and so are columns of free text that are not there.
+        Columns that are no features are not looked at; unknown categories are left out of a row's sentence.
         """
         self._require_fit()
         model = self.generator.label_model
         assert model.schema.label is not None
         return pd.DataFrame(model.probabilities(df), index=df.index, columns=list(model.schema.label.categories))
-
-
-def balancing_counts(table: LabeledTable) -> dict[Hashable, int]:
-    """Rows that bring every class to the size of the largest; an error where all have it."""
-    largest = max(table.counts.values())
-    counts = {label: largest - n for label, n in table.counts.items() if n < largest}
-    if not counts:
-        raise InvalidInputError(f"{table.source}: every class has {largest} rows already; there is nothing to balance.")
-    return counts
 
 
 def write_rows(
@@ -210,23 +188,7 @@ def write_rows(
     """Learn the classes of `counts` and write that many new rows (1 or more) of each.
 
     Returns the written rows alone, with their label, in the columns, order and dtypes of the table. `settings` are
-    those of :func:`~imbllm_autogluon.oversampling.methods.generator_of`.
-
-    Raises
-    ------
-    ClassTooSmallError
-        A class has a single row.
-    InvalidInputError
-        A setting or a count is not allowed.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from imbllm_autogluon.tables.labeled import LabeledTable
-    >>> table = LabeledTable.from_frame(pd.DataFrame({"age": range(20), "sick": ["no"] * 14 + ["yes"] * 6}), "sick")
-    >>> rows, _ = write_rows(table, {"yes": 3}, {"steps": 1, "pretrain_steps": 1})
-    >>> rows["sick"].tolist()
-    ['yes', 'yes', 'yes']
+    those of :func:`~imbllm_autogluon.oversampling.methods.generator_of`. A class of one row is a `ClassTooSmallError`.
     """
     generator = _trained(table, counts, generator_of(settings or {}, random_state=seed, threads=threads))
     return _with_label(*generator.sample(), table.label, list(table.frame.columns)), generator.report
@@ -245,13 +207,8 @@ def train_into(
     """Train a generator as :func:`write_rows` does and save it; its report, or None in all processes but the first.
 
     Interrupted and called again, training resumes where it stopped. Started by ``accelerate launch`` in several
-    processes, all of them train one generator and the first one saves it.
-
-    Raises
-    ------
-    InvalidInputError
-        The folder holds other files, or a generator that `force` does not allow to replace; or a setting is not
-        allowed.
+    processes, all of them train one generator and the first one saves it. A folder of other files, or with a generator
+    that `force` does not allow to replace, is an `InvalidInputError`.
     """
     from imbllm_autogluon.language.hardware import Processes
 
@@ -272,12 +229,7 @@ def write_from(
 ) -> tuple[pd.DataFrame, OversamplingReport]:
     """Write rows with a generator that :func:`train_into` saved: by class as text, or as many as it was trained for.
 
-    Raises
-    ------
-    StoredStateError
-        The folder holds no usable generator.
-    InvalidInputError
-        A class is unknown to it.
+    A folder without a usable generator is a `StoredStateError`, an unknown class an `InvalidInputError`.
     """
     with reading(folder, _KIND) as stored:
         generator, form = load_generator(stored.folder / _GENERATOR), stored.data
@@ -288,12 +240,8 @@ def write_from(
 
 
 def _trained(
-    table: LabeledTable,
-    counts: Mapping[Hashable, int],
-    generator: LanguageGenerator,
-    checkpoint: Path | None = None,
+    table: LabeledTable, counts: Mapping[Hashable, int], generator: LanguageGenerator, checkpoint: Path | None = None
 ) -> LanguageGenerator:
-    """Learn the classes of `counts`."""
     for label, n in counts.items():
         require_number(f"the number of rows of {label!r}", n, 1, whole=True)
         if table.counts[label] < 2:

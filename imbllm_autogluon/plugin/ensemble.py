@@ -1,13 +1,8 @@
 """AutoGluon's weighted ensemble with a selection that few rare rows do not mislead.
 
-AutoGluon adds models greedily, by the fit's metric on out-of-fold rows (Caruana et al. 2004). Metrics of a rare class
-hang on its few rows, and every twin is one more ticket. So here a model is added by the metric and by the share of the
-log-loss that the ensemble explains, in equal parts; and twins join only where the ensemble with them is better by more
-than these rows could tell by chance.
-
-With more than two classes and a metric of decisions (balanced accuracy, macro F1 …) AutoGluon answers the most probable
-class. Here the probabilities of all models are calibrated first; those of the ensemble are then tilted, as far as the
-metric asks for, so that the most probable class is the one to answer.
+Models are added greedily (Caruana et al. 2004), by the metric and the share of the log-loss that the ensemble explains;
+twins join only where it is better with them by more than chance. With more than two classes and a metric of decisions,
+probabilities are calibrated, then tilted as far as the metric asks for: the most probable class is the one to answer.
 """
 
 from __future__ import annotations
@@ -37,7 +32,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     import pandas as pd
-    from autogluon.core.models import AbstractModel
     from autogluon.tabular import TabularPredictor
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
@@ -104,11 +98,9 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
 
     def predict_proba(self, X: Sequence[Probabilities]) -> Probabilities:
         """Probabilities of the ensemble from those of its models."""
-        if self.adjustment_ is None:
-            own: Probabilities = super().predict_proba(X)
-            return own
-        calibrated = [correct_prior(own, by) for own, by in zip(X, self.factors_, strict=True)]
-        return correct_prior(super().predict_proba(calibrated), self.adjustment_)
+        if self.factors_:
+            X = [correct_prior(own, by) for own, by in zip(X, self.factors_, strict=True)]
+        return self._tilted(super().predict_proba(X))
 
     def _fit_cautiously(
         self, predictions: Sequence[Probabilities], codes: IntArray, time_limit: float | None, weights: Any
@@ -156,11 +148,10 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
     def _calculate_regret(
         self, y_true: npt.NDArray[Any], y_pred_proba: Probabilities, metric: Any, sample_weight: Any = None
     ) -> float:
-        if self._entropy is None:
-            return float(super()._calculate_regret(y_true, y_pred_proba, metric, sample_weight))
         regret = float(super()._calculate_regret(y_true, self._tilted(y_pred_proba), metric, sample_weight))
-        log_loss = float(np.average(_log_losses(y_true, y_pred_proba), weights=sample_weight))
-        return regret + log_loss / self._entropy
+        if self._entropy is None:
+            return regret
+        return regret + float(np.average(_log_losses(y_true, y_pred_proba), weights=sample_weight)) / self._entropy
 
     def _tilted(self, probabilities: Probabilities) -> Probabilities:
         return probabilities if self.adjustment_ is None else correct_prior(probabilities, self.adjustment_)
@@ -180,9 +171,7 @@ class SkilledEnsembleModel(GreedyWeightedEnsembleModel):  # type: ignore[misc]
 
     ag_key = _KEY
 
-    def __init__(
-        self, model_base: type[_RegularizedEnsembleSelection] = _RegularizedEnsembleSelection, **kwargs: Any
-    ) -> None:
+    def __init__(self, model_base: Any = _RegularizedEnsembleSelection, **kwargs: Any) -> None:
         super().__init__(model_base=model_base, **kwargs)
 
     def _get_model_params(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -194,24 +183,14 @@ class SkilledEnsembleModel(GreedyWeightedEnsembleModel):  # type: ignore[misc]
 class _TwinAwareEnsembleModel(WeightedEnsembleModel):  # type: ignore[misc]
     """AutoGluon's frame around a weighted ensemble; it knows the classes of the models, and tells which are twins."""
 
-    def __init__(
-        self,
-        model_base: AbstractModel | type[AbstractModel],
-        model_base_kwargs: Mapping[str, Any] | None = None,
-        base_model_types_inner_dict: Mapping[str, type] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        if model_base_kwargs is not None:
-            types = base_model_types_inner_dict or {}
+    def __init__(self, **kwargs: Any) -> None:
+        of_model = kwargs.get("model_base_kwargs")
+        if of_model is not None:
+            types = kwargs.get("base_model_types_inner_dict") or {}
             twins = [name for name, model_class in types.items() if issubclass(model_class, RebalancingMixin)]
-            own = {**(model_base_kwargs.get("hyperparameters") or {}), _TWINS: twins}
-            model_base_kwargs = {**model_base_kwargs, "hyperparameters": own}
-        super().__init__(
-            model_base=model_base,
-            model_base_kwargs=model_base_kwargs,
-            base_model_types_inner_dict=base_model_types_inner_dict,
-            **kwargs,
-        )
+            own = {**(of_model.get("hyperparameters") or {}), _TWINS: twins}
+            kwargs["model_base_kwargs"] = {**of_model, "hyperparameters": own}
+        super().__init__(**kwargs)
 
 
 # Argument `aux_kwargs` of AutoGluon's `fit` for these ensembles.

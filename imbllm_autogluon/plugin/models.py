@@ -62,7 +62,7 @@ class GeneratorModel(OversamplingMixin, DummyModel):  # type: ignore[misc]
         return {**super()._get_default_ag_args(), "valid_stacker": False}  # nothing to write on a higher level
 
     def _fit(self, X: pd.DataFrame, y: pd.Series, time_limit: float | None = None, **kwargs: Any) -> None:
-        self._write(X, y, kwargs.get("num_cpus"), time_limit, time.time())
+        self._plan_and_write(X, y, kwargs.get("num_cpus"), time_limit, time.time())
         super()._fit(X=X, y=y, time_limit=time_limit, **kwargs)
 
 
@@ -205,13 +205,9 @@ class LatentDiffModel(SettingsModel):
             )
         from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 
-        model = LatentDiffRegressor(
-            random_state=self.random_seed or 0,
-            kinds=kinds_of_features(self._feature_metadata, X, read=True),
-            threads=threads,
-            time_limit=left,
-        ).set_params(**self.settings_among(self._get_model_params()))
-        model.fit(X, targets, sample_weight=weights)
+        kinds, seed = kinds_of_features(self._feature_metadata, X, read=True), self.random_seed or 0
+        model = LatentDiffRegressor(random_state=seed, kinds=kinds, threads=threads, time_limit=left)
+        model.set_params(**self.settings_among(self._get_model_params())).fit(X, targets, sample_weight=weights)
         curve: Any = model.report_.curves["encoder"]
         if curve.stopped == "time" and len(curve.train) < _LEAST_EPOCHS:
             raise OutOfTimeError(
@@ -222,7 +218,6 @@ class LatentDiffModel(SettingsModel):
 
 
 def _summary(model: LatentDiffRegressor) -> dict[str, Any]:
-    """What was learned and generated, for the report."""
     report = model.report_
     curve: Any = report.curves["encoder"]
     return {

@@ -32,11 +32,6 @@ _log = logging.getLogger("autogluon.imbllm")
 _SHARED_WITH_LATENT_DIFF = ("n_bins", "bins")  # parameters of twins too: which targets are rare is one question
 _BEHIND_PLAIN = 0.5  # of a twin's priority: it is fitted right after its plain model
 
-_WEIGHED_TWICE = (
-    "imbllm: sample_weight='balance_weight' and written rows both balance the classes, so rare classes count twice in "
-    "every twin; leave one of them out."
-)
-
 
 def rebalance_hyperparameters(hyperparameters: Mapping[Any, Any] | str, **options: Any) -> Portfolio:
     """Add a twin to every model of a portfolio, or replace every model by its twin.
@@ -95,10 +90,12 @@ def _joining(options: TwinOptions) -> Portfolio:
 
 def _with_twins(models: Portfolio, options: TwinOptions) -> Portfolio:
     """One level with twins behind or instead of the plain models, and the generator."""
+    from autogluon.tabular.registry import ag_model_registry
+
+    known, any_twin = ag_model_registry.key_to_cls_map(), False
     result: Portfolio = {}
-    any_twin = False
     for key, configs in models.items():
-        plain = _model_class(key)
+        plain = key if isinstance(key, type) else known.get(key)
         if plain is None or not has_twin(plain):
             result[key] = configs
             continue
@@ -113,13 +110,6 @@ def _with_twins(models: Portfolio, options: TwinOptions) -> Portfolio:
     if any_twin and generator is not None and GeneratorModel.ag_key not in models:
         result[GeneratorModel.ag_key] = [generator]
     return result
-
-
-def _model_class(key: Any) -> type[Any] | None:
-    from autogluon.tabular.registry import ag_model_registry
-
-    found: type[Any] | None = key if isinstance(key, type) else ag_model_registry.key_to_cls_map().get(key)
-    return found
 
 
 def _as_twin(config: Any, options: TwinOptions) -> Any:
@@ -193,7 +183,10 @@ class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
         hyperparameters.clear()
         hyperparameters.update(rebalanced)
         if getattr(trainer, "sample_weight", None) == BALANCE_WEIGHT:
-            _log.warning(_WEIGHED_TWICE)
+            _log.warning(
+                "imbllm: sample_weight='balance_weight' and written rows both balance the classes, so rare classes "
+                "count twice in every twin; leave one of them out."
+            )
         _allow_for_twins(trainer, options)
         _log.log(20, "imbllm: every model of this fit also competes as a twin fitted on rebalanced folds.")
 

@@ -20,12 +20,7 @@ from autogluon.common.space import Space
 from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.classification.calibration import correct_prior, fitted_factors, prior_factors
 from imbllm_autogluon.errors import BackboneError, OutOfTimeError
-from imbllm_autogluon.plugin.original_features import (
-    exact_view,
-    kinds_of_features,
-    stack_features,
-    unwritten_features,
-)
+from imbllm_autogluon.plugin.original_features import exact_view, kinds_of_features, stack_features, unwritten_features
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, TwinParameters
 from imbllm_autogluon.rebalancing import Fold, FoldRows, OversamplingPlan, RebalanceConfig, plan_fold
 from imbllm_autogluon.rebalancing.cache import cache_of
@@ -67,10 +62,7 @@ def plan_for(problem_type: object, y: pd.Series, config: RebalanceConfig) -> Ove
 
 
 def answers_by_highest_probability(problem_type: str | None, eval_metric: Any) -> bool:
-    """Whether a fit is judged by classes (balanced accuracy, macro F1 …) and AutoGluon tunes no threshold for them.
-
-    With two classes it tunes one; with more, whatever moves decisions must be inside the probabilities.
-    """
+    """Whether a fit is judged by classes and AutoGluon tunes no threshold, as it does for two of them."""
     return problem_type == "multiclass" and bool(getattr(eval_metric, "needs_class", False))
 
 
@@ -95,39 +87,58 @@ def skipped_by_autogluon(model_name: str) -> Iterator[None]:
         raise TimeLimitExceeded from error
 
 
-class FoldOversampler:
-    """Plans and writes rows for the training folds of one model, by its auxiliary parameters ``imbllm.*``.
+class OversamplingMixin:
+    """In front of a model class: plans and writes rows for its training folds, by its parameters ``ag.imbllm.*``.
 
     `InvalidInputError` where one is unknown, which AutoGluon would ignore, or a value is not allowed.
     """
 
-    def __init__(self, params_aux: Mapping[str, Any] | None) -> None:
-        self.parameters = TwinParameters.from_flat(TwinParameters.among(params_aux or {}))
-        # Of all columns: the model's own is cut to the features it uses, which differ by family.
-        self.metadata: FeatureMetadata | None = None
+    name: str
+    path: str
+    problem_type: str | None
+    imbllm_report: dict[str, Any] | None = None  # of the last fit
 
-    def plan(self, model: Any, X: pd.DataFrame, y: pd.Series) -> OversamplingPlan:
-        """Rows to write for a fold of a model, or the reason why there are none."""
-        if model.problem_type == "regression" and _STUDENT in model.name:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        own = TwinParameters.among(getattr(self, "_user_params_aux", None) or {})
+        self.imbllm_parameters = TwinParameters.from_flat(own)
+        # Of all columns: the model's own is cut to the features it uses, which differ by family.
+        self.imbllm_metadata: FeatureMetadata | None = None
+
+    def get_info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """AutoGluon's information on the model, and the report under ``imbllm``."""
+        return {**super().get_info(*args, **kwargs), "imbllm": self.imbllm_report}  # type: ignore[misc]
+
+    def _ag_params(self) -> set[str]:
+        own = {AUX_PREFIX + name for name in TwinParameters.flat_keys()}
+        return set(super()._ag_params()) | own  # type: ignore[misc]
+
+    def _preprocess_set_features(self, X: pd.DataFrame, feature_metadata: FeatureMetadata | None = None) -> None:
+        self.imbllm_metadata = feature_metadata
+        super()._preprocess_set_features(X=X, feature_metadata=feature_metadata)  # type: ignore[misc]
+
+    def plan_rows(self, X: pd.DataFrame, y: pd.Series) -> OversamplingPlan:
+        """Rows to write for a fold, or the reason why there are none."""
+        if self.problem_type == "regression" and _STUDENT in self.name:
             return OversamplingPlan({}, {}, "a distilled model learns what its teacher says, which is not rebalanced")
-        reason = self.parameters.stage.reason_when_stacked
-        if task_of(model.problem_type) and reason and stack_features(self.metadata, X):
+        reason = self.imbllm_parameters.stage.reason_when_stacked
+        if task_of(self.problem_type) and reason and stack_features(self.imbllm_metadata, X):
             # A written row has no honest out-of-fold prediction of the base models.
             return OversamplingPlan({}, {}, reason)
-        return plan_for(model.problem_type, y, self.parameters.rebalancing)
+        return plan_for(self.problem_type, y, self.imbllm_parameters.rebalancing)
 
-    def rows(
-        self, model: Any, X: pd.DataFrame, y: pd.Series, plan: OversamplingPlan, num_cpus: object, seconds: float | None
+    def write_rows(
+        self, X: pd.DataFrame, y: pd.Series, plan: OversamplingPlan, num_cpus: object, seconds: float | None
     ) -> FoldRows:
-        """Rows for a fold in all its columns, for a model that has so many seconds."""
-        config, stage = self.parameters.rebalancing, self.parameters.stage
-        if stage.stack == "duplicate" and stack_features(self.metadata, X):
+        """Rows for a fold in all its columns, where the model has so many seconds."""
+        config, stage = self.imbllm_parameters.rebalancing, self.imbllm_parameters.stage
+        if stage.stack == "duplicate" and stack_features(self.imbllm_metadata, X):
             return FoldRows(*plan.duplicated(X, y, seed=config.random_state), {"method": "random"})
-        copied, folder = unwritten_features(self.metadata, X), predictor_folder(model.path)
+        copied, folder = unwritten_features(self.imbllm_metadata, X), predictor_folder(self.path)
         written = X.drop(columns=copied)
         read = stage.original_features and config.writes_with_a_language_model
-        view = exact_view(folder, written, self.metadata) if read else None
-        with skipped_by_autogluon(model.name):
+        view = exact_view(folder, written, self.imbllm_metadata) if read else None
+        with skipped_by_autogluon(self.name):
             made = self._fold(written, y, plan, view).rows(
                 config,
                 Path(stage.cache_dir) if stage.cache_dir else folder and cache_of(folder),
@@ -140,21 +151,10 @@ class FoldOversampler:
         groups = plan.classes_of(rows.y), plan.classes_of(y)
         return replace(rows, X=_with_stack_columns(rows.X, groups[0], X, groups[1], copied, config.random_state))
 
-    def report(self, model: Any, plan: OversamplingPlan, rows: FoldRows | None, seconds: float) -> dict[str, Any]:
-        """What was planned and written for a fold: counts by class, or by number of the bin beside their ``edges``."""
-        before, added = ({str(label): n for label, n in counts.items()} for counts in (plan.before, plan.counts))
-        report: dict[str, Any] = {"before": before, "added": {}, "reason": plan.reason, "notes": list(plan.notes)}
-        if plan.bins is not None:
-            report["edges"] = plan.bins.edges.tolist()
-        if rows is not None:
-            report |= {"added": added, "seconds": seconds, "oversampling": rows.report}
-        _log.log(15, "\t%s: %s", model.name, report["reason"] or report["added"])
-        return report
-
     def _fold(self, X: pd.DataFrame, y: pd.Series, plan: OversamplingPlan, view: RawView | None) -> Fold:
         """The fold as it is learned: in original columns and labels, if there is a view."""
         if view is None:
-            return Fold(X, y, plan, kinds_of_features(self.metadata, X))
+            return Fold(X, y, plan, kinds_of_features(self.imbllm_metadata, X))
         raw, kinds = view.raw(X)
         if plan.bins is not None:  # targets have no names: they are numbers as they are
             return Fold(raw, y, plan, kinds)
@@ -164,6 +164,22 @@ class FoldOversampler:
         )
         named = replace(plan, counts=counts, before=before, balancing=balancing)
         return Fold(raw, _renamed(y, view.labels), named, kinds)
+
+    def _plan_and_write(
+        self, X: pd.DataFrame, y: pd.Series, num_cpus: object, time_limit: float | None, started: float
+    ) -> tuple[OversamplingPlan, FoldRows | None]:
+        """Plan and rows of a fold; the report counts by class, or by number of the bin beside their ``edges``."""
+        plan, rows = self.plan_rows(X, y), None
+        before, added = ({str(label): n for label, n in counts.items()} for counts in (plan.before, plan.counts))
+        report: dict[str, Any] = {"before": before, "added": {}, "reason": plan.reason, "notes": list(plan.notes)}
+        if plan.bins is not None:
+            report["edges"] = plan.bins.edges.tolist()
+        if plan.counts:
+            rows = self.write_rows(X, y, plan, num_cpus, time_limit)
+            report |= {"added": added, "seconds": time.time() - started, "oversampling": rows.report}
+        _log.log(15, "\t%s: %s", self.name, report["reason"] or report["added"])
+        self.imbllm_report = report
+        return plan, rows
 
 
 def _in_the_columns_of(
@@ -181,43 +197,9 @@ def _renamed(y: pd.Series, names: Mapping[Any, Hashable]) -> pd.Series:
     return pd.Series([names[label] for label in y], index=y.index, name=y.name)
 
 
-class OversamplingMixin:
-    """In front of a model class that takes ``ag.imbllm.*`` and writes rows; the report tells of its last fit."""
-
-    imbllm_report: dict[str, Any] | None = None
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.oversampler = FoldOversampler(getattr(self, "_user_params_aux", None))
-
-    def get_info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """AutoGluon's information on the model, and the report under ``imbllm``."""
-        return {**super().get_info(*args, **kwargs), "imbllm": self.imbllm_report}  # type: ignore[misc]
-
-    def _ag_params(self) -> set[str]:
-        own = {AUX_PREFIX + name for name in TwinParameters.flat_keys()}
-        return set(super()._ag_params()) | own  # type: ignore[misc]
-
-    def _preprocess_set_features(self, X: pd.DataFrame, feature_metadata: FeatureMetadata | None = None) -> None:
-        self.oversampler.metadata = feature_metadata
-        super()._preprocess_set_features(X=X, feature_metadata=feature_metadata)  # type: ignore[misc]
-
-    def _write(
-        self, X: pd.DataFrame, y: pd.Series, num_cpus: object, time_limit: float | None, started: float
-    ) -> tuple[OversamplingPlan, FoldRows | None]:
-        """Plan, rows and report of a fold."""
-        plan, rows = self.oversampler.plan(self, X, y), None
-        if plan.counts:
-            rows = self.oversampler.rows(self, X, y, plan, num_cpus, time_limit)
-        self.imbllm_report = self.oversampler.report(self, plan, rows, time.time() - started)
-        return plan, rows
-
-
 class RebalancingMixin(OversamplingMixin):
     """Mixin in front of an AutoGluon model class; makes its twin."""
 
-    name: str
-    problem_type: str | None
     eval_metric: Any
     _imbllm_factors: FloatArray | None = None
 
@@ -242,14 +224,14 @@ class RebalancingMixin(OversamplingMixin):
         return {**space, **{f"ag.{name}": value for name, value in own.items()}}
 
     def _get_default_stopping_metric(self) -> Any:
-        if self.oversampler.parameters.stage.stopping == "eval_metric":
+        if self.imbllm_parameters.stage.stopping == "eval_metric":
             return self.eval_metric
         return super()._get_default_stopping_metric()  # type: ignore[misc]
 
     def estimate_memory_usage(self, X: pd.DataFrame, y: pd.Series | None = None, **kwargs: Any) -> int:
         """AutoGluon's estimate for the real rows, times the growth of the fold."""
         estimate: int = super().estimate_memory_usage(X=X, y=y, **kwargs)  # type: ignore[misc]
-        return estimate if y is None else int(estimate * self.oversampler.plan(self, X, y).growth)
+        return estimate if y is None else int(estimate * self.plan_rows(X, y).growth)
 
     def _fit(
         self,
@@ -265,17 +247,16 @@ class RebalancingMixin(OversamplingMixin):
         if X_val is None and _splits_internally(type(self)):
             targets, seed = self.problem_type == "regression", getattr(self, "random_seed", 0) or 0
             X, y, X_val, y_val, sample_weight = _with_validation_rows(X, y, sample_weight, seed, targets=targets)
-        plan, rows = self._write(X, y, kwargs.get("num_cpus"), time_limit, started)
+        plan, rows = self._plan_and_write(X, y, kwargs.get("num_cpus"), time_limit, started)
         if rows is not None:
-            sample_weight = _extended_weights(sample_weight, len(rows.y))
+            if sample_weight is not None:  # written rows weigh as much as real ones do on average
+                known = np.asarray(sample_weight, dtype=np.float64)
+                sample_weight = np.concatenate([known, np.full(len(rows.y), known.mean())])
             y = y if plan.bins is None else y.astype(np.float64)  # in a dtype of whole numbers new targets would be cut
             X, y = _extended(X, rows.X), _extended(y, rows.y)
-        if time_limit is not None:
-            time_limit = _time_left(time_limit, started)
-        self._imbllm_factors = None
-        fitted = super()._fit(  # type: ignore[misc]
-            X=X, y=y, X_val=X_val, y_val=y_val, sample_weight=sample_weight, time_limit=time_limit, **kwargs
-        )
+        self._imbllm_factors, left = None, _time_left(time_limit, started)
+        given = {"X": X, "y": y, "X_val": X_val, "y_val": y_val, "sample_weight": sample_weight, **kwargs}
+        fitted = super()._fit(time_limit=left, **given)  # type: ignore[misc]
         if plan.counts and plan.bins is None:
             factors = self._imbllm_factors = self._factors(plan, X_val, y_val)
             assert self.imbllm_report is not None
@@ -290,7 +271,7 @@ class RebalancingMixin(OversamplingMixin):
         self, plan: OversamplingPlan, X_val: pd.DataFrame | None, y_val: pd.Series | None
     ) -> FloatArray | None:
         """Factors that undo the changed class shares, or `None` where the probabilities stay as they are."""
-        choice = self.oversampler.parameters.stage.prior_correction
+        choice = self.imbllm_parameters.stage.prior_correction
         by_probability = answers_by_highest_probability(self.problem_type, self.eval_metric)
         if choice == "none" or (choice == "auto" and by_probability):
             return None
@@ -311,18 +292,10 @@ def _extended(real: Any, written: Any) -> Any:
     return pd.concat([real, written.astype(real.dtypes)]).astype(real.dtypes)
 
 
-def _extended_weights(weights: FloatArray | None, n_new: int) -> FloatArray | None:
-    """Written rows weigh as much as real ones do on average."""
-    if weights is None:
-        return None
-    known = np.asarray(weights, dtype=np.float64)
-    return np.concatenate([known, np.full(n_new, known.mean())])
-
-
-def _time_left(time_limit: float, started: float) -> float:
+def _time_left(time_limit: float | None, started: float) -> float | None:
     """Seconds that remain for the model itself; raises AutoGluon's own exception when there are none."""
-    left = time_limit - (time.time() - started)
-    if left <= 0:
+    left = None if time_limit is None else time_limit - (time.time() - started)
+    if left is not None and left <= 0:
         from autogluon.core.utils.exceptions import TimeLimitExceeded
 
         _log.log(20, "\tWriting rows took the whole time limit of %.1f s.", time_limit)

@@ -138,13 +138,9 @@ class Trials:
         if first:
             fit_args = self._fit_first_folds(model, fit_args, first, trial)
         before = time.time() - started
+        times = {name: self._task[name] for name in ("time_start", "time_limit")}
         model = fit_and_save_model(
-            model=model,
-            fit_args=fit_args,
-            predict_proba_args={"X": X_val},
-            y_val=y_val,
-            time_start=self._task["time_start"],
-            time_limit=self._task["time_limit"],
+            model=model, fit_args=fit_args, predict_proba_args={"X": X_val}, y_val=y_val, **times
         )
         model.fit_time += before
         model.save()
@@ -205,13 +201,8 @@ class Trials:
         first = _first_all(self._hyperparameters)
         if self._rebalancing is not None:
             first |= self._rebalancing.first(AUX_PREFIX)
-        return open_study(
-            study_name(self._init_params["name"], self._identity()),
-            storage,
-            seed=self._options.seed,
-            first=[first] if first else [],
-            prune=self._options.prune,
-        )
+        name, options = study_name(self._init_params["name"], self._identity()), self._options
+        return open_study(name, storage, seed=options.seed, first=[first] if first else [], prune=options.prune)
 
     def _identity(self) -> list[Any]:
         """All that scores depend on: data, metric, folds, model and spaces."""
@@ -234,9 +225,9 @@ class Trials:
             shutil.rmtree(self.folder(trial), ignore_errors=True)
         n_left = retry_interrupted(self.study)
         there = [trial.params for trial in self._complete() if self.folder(trial).is_dir()]
-        lost = [trial for trial in self._complete()[: self._options.top_k] if trial.params not in there]
-        for trial in lost:
-            self.study.enqueue_trial(trial.params)
+        lost = [trial.params for trial in self._complete()[: self._options.top_k] if trial.params not in there]
+        for params in lost:
+            self.study.enqueue_trial(params)
         self._failed -= len(lost)
         n_known = self._n_finished()
         if n_left or n_known:

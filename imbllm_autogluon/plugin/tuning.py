@@ -35,10 +35,7 @@ class OptunaHpoExecutor(CustomHpoExecutor):  # type: ignore[misc]
         self.trials: Trials | None = None
 
     def initialize(
-        self,
-        hyperparameter_tune_kwargs: Any,
-        default_num_trials: int | None = None,
-        time_limit: float | None = None,
+        self, hyperparameter_tune_kwargs: Any, default_num_trials: int | None = None, time_limit: float | None = None
     ) -> None:
         """Read the options; other searchers are AutoGluon's."""
         self.options = TuningOptions.of(hyperparameter_tune_kwargs)

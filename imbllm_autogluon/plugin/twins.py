@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import operator
-import sys
 import types
 from types import MappingProxyType
 from typing import Any
@@ -41,10 +40,9 @@ def twin_of(model_class: type[Any]) -> type[Any]:
     if issubclass(model_class, RebalancingMixin):
         return model_class
     name = _twin_name(model_class)
-    module = sys.modules[__name__]
-    if name not in vars(module):
-        setattr(module, name, _make_twin(model_class, name))
-    twin: type[Any] = vars(module)[name]
+    if name not in globals():
+        globals()[name] = _make_twin(model_class, name)
+    twin: type[Any] = globals()[name]
     return twin
 
 
@@ -54,6 +52,7 @@ def has_twin(model_class: type[Any]) -> bool:
 
 
 def _make_twin(model_class: type[Any], name: str) -> type[Any]:
+    by_problem_type = {kind: priority - 1 for kind, priority in model_class.ag_priority_by_problem_type.items()}
     body = {
         "__module__": __name__,
         "__qualname__": name,
@@ -61,9 +60,7 @@ def _make_twin(model_class: type[Any], name: str) -> type[Any]:
         "ag_key": f"{model_class.ag_key}{_KEY_SUFFIX}",
         "ag_name": f"{model_class.ag_name}{_SUFFIX}",
         "ag_priority": model_class.ag_priority - 1,
-        "ag_priority_by_problem_type": MappingProxyType(
-            {kind: priority - 1 for kind, priority in model_class.ag_priority_by_problem_type.items()}
-        ),
+        "ag_priority_by_problem_type": MappingProxyType(by_problem_type),
     }
     return types.new_class(name, (RebalancingMixin, model_class), exec_body=lambda own: own.update(body))
 

@@ -87,12 +87,7 @@ class Fold:
         return {} if self.plan.bins is None else {"clause": config.targets.clause}
 
     def rows(
-        self,
-        config: RebalanceConfig,
-        root: Path | None,
-        *,
-        threads: int | None = None,
-        time_limit: float | None = None,
+        self, config: RebalanceConfig, root: Path | None, *, threads: int | None = None, time_limit: float | None = None
     ) -> FoldRows:
         """Written rows: from the cache in the folder `root` (None: memory), or from a generator, trained or cached.
 

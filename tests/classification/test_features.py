@@ -10,7 +10,7 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from imbllm_autogluon.classification.config import ClassifierConfig
-from imbllm_autogluon.classification.features import _MOST_LEVELS, FirstStage, RowEncoder
+from imbllm_autogluon.classification.features import _MOST_LEVELS, RowEncoder, _FirstStage
 from imbllm_autogluon.tables import TableSchema
 from tests.classification.tables import Table, mixed, noise
 
@@ -20,10 +20,10 @@ GUESS, CONFIDENCE, CONTROL = "first guess", "confidence in it", "class frequenci
 BUILT_IN = ["boosting", "logistic"]
 
 
-def staged(X: pd.DataFrame, y: pd.Series[Any], classifier: Any) -> tuple[FirstStage, pd.DataFrame]:
+def staged(X: pd.DataFrame, y: pd.Series[Any], classifier: Any) -> tuple[_FirstStage, pd.DataFrame]:
     """The stage, and the guesses on the rows it learned."""
     schema = TableSchema.from_labeled(X, y)
-    stage = FirstStage(classifier, schema, 0)
+    stage = _FirstStage(classifier, schema, 0)
     return stage, stage.fit(X, schema.encode_label(y))
 
 

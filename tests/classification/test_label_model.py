@@ -18,9 +18,9 @@ from imbllm_autogluon.classification.config import ClassifierConfig
 from imbllm_autogluon.classification.label_model import (
     LabelModel,
     _class_weights,
+    _query_label,
     _query_orders,
     _repeated_rows,
-    query_label,
 )
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.batches import Prompts
@@ -81,7 +81,7 @@ def asked_of(model: LabelModel, X: pd.DataFrame) -> Clauses:
     seen: list[Clauses] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            module, "query_label", lambda _, clauses, *args, **kw: seen.append(clauses) or np.zeros((len(X), 2))
+            module, "_query_label", lambda _, clauses, *args, **kw: seen.append(clauses) or np.zeros((len(X), 2))
         )
         model.log_probabilities(X)
     return seen[0]
@@ -364,7 +364,7 @@ def one_by_one(model: TableLanguageModel, clauses: Clauses, order: list[int]) ->
 def test_answers_are_those_of_one_question_at_a_time(ragged: bool, batch: int | None) -> None:
     model = model_of(batch)
     clauses = rows_of(model, ragged=ragged)
-    found = query_label(model, clauses, 2, threads=1)
+    found = _query_label(model, clauses, 2, threads=1)
     assert found.dtype == np.float64
     assert np.exp(found).sum(axis=1) == pytest.approx(np.ones(60))
     assert found == pytest.approx(one_by_one(model, clauses, [0, 1, 2, 3, 4]), abs=1e-4)
@@ -373,7 +373,7 @@ def test_answers_are_those_of_one_question_at_a_time(ragged: bool, batch: int | 
 
 def test_rows_of_which_nothing_is_known_could_be_of_any_class() -> None:
     model = model_of()
-    assert np.exp(query_label(model, rows_of(model), 2)[7]).tolist() == pytest.approx([0.5, 0.5])
+    assert np.exp(_query_label(model, rows_of(model), 2)[7]).tolist() == pytest.approx([0.5, 0.5])
 
 
 def test_several_orders_are_averaged_and_the_first_is_that_of_the_columns() -> None:
@@ -383,7 +383,7 @@ def test_several_orders_are_averaged_and_the_first_is_that_of_the_columns() -> N
     assert orders[0] == [0, 1, 2, 3, 4]
     assert len({tuple(order) for order in orders}) == 3
     each = [np.exp(one_by_one(model, clauses, order)) for order in orders]
-    assert np.exp(query_label(model, clauses, 2, orders=3)) == pytest.approx(np.mean(each, axis=0), abs=1e-4)
+    assert np.exp(_query_label(model, clauses, 2, orders=3)) == pytest.approx(np.mean(each, axis=0), abs=1e-4)
     assert np.abs(each[0] - each[1]).max() > 0.01
 
 
@@ -392,19 +392,19 @@ def test_the_label_of_the_rows_and_the_values_of_absent_clauses_are_not_read() -
     clauses = rows_of(model)
     other = replace(clauses, tokens=np.where(clauses.present[:, :, None], clauses.tokens, -1))
     other.tokens[:, LABEL] = clauses.tokens[0, LABEL]
-    assert query_label(model, other, 2).tolist() == query_label(model, clauses, 2).tolist()
+    assert _query_label(model, other, 2).tolist() == _query_label(model, clauses, 2).tolist()
 
 
 def test_no_rows_have_no_answers() -> None:
     model = model_of()
     none = rows_of(model).take(np.arange(0))
-    assert query_label(model, none, 2).shape == (0, 2)
+    assert _query_label(model, none, 2).shape == (0, 2)
 
 
 def test_a_masked_model_cannot_be_asked() -> None:
     model = model_of(backbone="compact_masked")
     with pytest.raises(InvalidInputError, match="'compact_masked' is a masked language model"):
-        query_label(model, rows_of(model), 2)
+        _query_label(model, rows_of(model), 2)
 
 
 COUNTS = st.lists(st.integers(0, 10**6), min_size=1, max_size=20).filter(any)

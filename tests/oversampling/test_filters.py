@@ -19,12 +19,11 @@ from imbllm_autogluon.oversampling import filters
 from imbllm_autogluon.oversampling.filters import (
     KnownRows,
     NearRows,
-    PlausibilityFilter,
     PlausibilityForest,
+    _PlausibilityFilter,
     reject_until,
 )
-from imbllm_autogluon.oversampling.great import GReaT
-from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.oversampling.imbllm import GReaT, ImbLLM
 from imbllm_autogluon.oversampling.interpolation import MixedSpace
 from imbllm_autogluon.oversampling.pred_llm import PredLLMGenerator
 from imbllm_autogluon.regression.bins import TargetBins
@@ -294,13 +293,13 @@ def test_of_very_many_rows_the_frequent_classes_are_thinned_out_first(monkeypatc
 
 def test_implausible_rows_are_written_again_and_counted() -> None:
     counts, drafts = Counter[str](), iter([(2.5, 0.5, 2.4), (0.4,), (2.3,)])
-    plausible = PlausibilityFilter(low_and_high(), 1, 0.5)
+    plausible = low_and_high().filter(1, 0.5)
     rows = reject_until(lambda *_: numbers(next(drafts)), 3, [KnownRows.from_cells(numbers([9.0])), plausible], counts)
     assert rows.values[0].tolist() == [2.5, 2.4, 2.3]
     assert (counts["implausible_dropped"], counts["implausible_kept"]) == (2, 0)
 
 
-class Scaled(PlausibilityFilter):
+class Scaled(_PlausibilityFilter):
     """Thinks a row as plausible as its number is large."""
 
     def scores(self, rows: EncodedTable) -> npt.NDArray[np.float64]:

@@ -11,7 +11,7 @@ import pytest
 
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.language.writing import RowWriter
-from imbllm_autogluon.oversampling.great import GReaT
+from imbllm_autogluon.oversampling.imbllm import GReaT
 from imbllm_autogluon.oversampling.methods import load_generator, save_generator
 from imbllm_autogluon.oversampling.pred_llm import PredLLMGenerator
 from tests.language.pretrained import save_pretrained

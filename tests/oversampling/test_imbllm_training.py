@@ -12,7 +12,7 @@ import pytest
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.checkpoints import Checkpoint
 from imbllm_autogluon.language.model import TableLanguageModel
-from imbllm_autogluon.oversampling import imbllm, prompts
+from imbllm_autogluon.oversampling import imbllm
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.methods import load_generator, save_generator
 from tests.language.pretrained import save_pretrained
@@ -82,7 +82,7 @@ def test_the_report_tells_who_was_held_out_and_the_loss_of_these_rows() -> None:
 
 
 def test_held_out_rows_still_count_as_copies_and_give_values_to_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
-    pools = recorded(monkeypatch, prompts, "PromptPool")
+    pools = recorded(monkeypatch, imbllm, "PromptPool")
     generator = fitted(X, Y, {"b": 30}, validation_fraction=0.5)
     rows, _ = generator.sample()
     ((_, clauses, n_real, _), _) = pools[0]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from imbllm_autogluon.oversampling import interpolation
 from imbllm_autogluon.oversampling.config import InterpolationConfig
-from imbllm_autogluon.oversampling.interpolation import Interpolated, interpolate
+from imbllm_autogluon.oversampling.interpolation import _Interpolated, interpolate
 from tests.oversampling.tables import mixed, read
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ CATEGORIES = ["keep", "neighbour", "vote"]
 
 def run(
     frame: pd.DataFrame, n_rows: int, *, parents: int | None = None, **settings: Any
-) -> tuple[TableSchema, EncodedTable, Interpolated]:
+) -> tuple[TableSchema, EncodedTable, _Interpolated]:
     """Interpolate between the first `parents` rows; the others only tell the schema what is legal."""
     schema, cells = read(frame, {name: "categorical" for name in frame if name == "who"})
     cells = cells.take(np.arange(len(frame))[:parents])

@@ -438,10 +438,10 @@ def test_free_texts_which_nothing_writes_are_not_in_the_question(monkeypatch: py
     table = X.assign(note=[f"a long text with many words about row {i}" for i in range(120)])
     model = PredLLMGenerator(quick(), random_state=0, threads=1).fit(table, Y, {"c": 5})
     present: list[Any] = []
-    original = label_model.query_label
+    original = label_model._query_label
     monkeypatch.setattr(
         label_model,
-        "query_label",
+        "_query_label",
         lambda model, rows, *args, **kwargs: present.append(rows.present) or original(model, rows, *args, **kwargs),
     )
     candidates(model, 40)

@@ -10,8 +10,7 @@ import pytest
 
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError
 from imbllm_autogluon.oversampling import PredLLM
-from imbllm_autogluon.oversampling.great import GReaT
-from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.oversampling.imbllm import GReaT, ImbLLM
 from imbllm_autogluon.oversampling.synthesizer import TableSynthesizer
 from tests.oversampling.tables import labels, mixed, quick
 

@@ -9,7 +9,7 @@ from autogluon.core.models import AbstractModel
 
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.plugin.original_features import stack_features
-from imbllm_autogluon.plugin.stage import FoldOversampler
+from imbllm_autogluon.plugin.stage import OversamplingMixin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,14 +52,14 @@ class Watched:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.folds: list[tuple[pd.DataFrame, pd.Series, FoldRows, list[Any], OversamplingPlan]] = []
         self.trained = 0
-        rows_of: Callable[..., Any] = FoldOversampler.rows
+        rows_of: Callable[..., Any] = OversamplingMixin.write_rows
         train: Callable[..., Any] = ImbLLM.fit
 
         def watch(
-            oversampler: FoldOversampler, model: Any, X: pd.DataFrame, y: pd.Series, plan: OversamplingPlan, *rest: Any
+            model: OversamplingMixin, X: pd.DataFrame, y: pd.Series, plan: OversamplingPlan, *rest: Any
         ) -> FoldRows:
-            rows: FoldRows = rows_of(oversampler, model, X, y, plan, *rest)
-            stack = stack_features(oversampler.metadata, X)
+            rows: FoldRows = rows_of(model, X, y, plan, *rest)
+            stack = stack_features(model.imbllm_metadata, X)
             if stack:
                 self.folds.append((X, y, rows, stack, plan))
             return rows
@@ -68,5 +68,5 @@ class Watched:
             self.trained += 1
             return train(generator, *args, **kwargs)
 
-        patch.setattr(FoldOversampler, "rows", watch)
+        patch.setattr(OversamplingMixin, "write_rows", watch)
         patch.setattr(ImbLLM, "fit", count)

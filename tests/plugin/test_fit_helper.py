@@ -11,7 +11,7 @@ from autogluon.tabular.testing import FitHelper, ModelFitHelper
 from autogluon.tabular.testing.fit_helper import DatasetLoaderHelper
 
 from imbllm_autogluon.plugin.models import GeneratorModel
-from imbllm_autogluon.plugin.stage import FoldOversampler
+from imbllm_autogluon.plugin.stage import OversamplingMixin
 from imbllm_autogluon.plugin.twins import has_twin, twin_of
 from tests.plugin.tables import QUICK
 from tests.plugin.target_fits import SMALL
@@ -111,13 +111,13 @@ def test_a_model_of_a_regression_passes_the_acceptance_test_of_autogluon(
     if rows == "enough":
         monkeypatch.setitem(DatasetLoaderHelper.toy_map, "toy_regression", enough_rows)
     seen: list[int] = []
-    rows_of = FoldOversampler.rows
+    rows_of = OversamplingMixin.write_rows
 
-    def watch(oversampler: Any, model: Any, *rest: Any) -> Any:
+    def watch(model: Any, *rest: Any) -> Any:
         seen.append(1)
-        return rows_of(oversampler, model, *rest)
+        return rows_of(model, *rest)
 
-    monkeypatch.setattr(FoldOversampler, "rows", watch)
+    monkeypatch.setattr(OversamplingMixin, "write_rows", watch)
     FitHelper.verify_model(
         model_cls=model_class,
         model_hyperparameters={

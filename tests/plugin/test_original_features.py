@@ -25,7 +25,7 @@ from imbllm_autogluon.plugin.original_features import (
     text_features,
     unwritten_features,
 )
-from imbllm_autogluon.plugin.stage import FoldOversampler
+from imbllm_autogluon.plugin.stage import OversamplingMixin
 from tests.plugin.tables import QUICK, imbalanced_table
 
 if TYPE_CHECKING:
@@ -118,19 +118,19 @@ def recorded(
 ) -> SimpleNamespace:
     """A fit, what it gave to the generator, and what came back from it."""
     seen = SimpleNamespace()
-    train, write = ImbLLM.fit, FoldOversampler.rows
+    train, write = ImbLLM.fit, OversamplingMixin.write_rows
 
     def fit_and_note(self: ImbLLM, X: pd.DataFrame, y: pd.Series, *rest: Any, **kwargs: Any) -> ImbLLM:
         seen.raw, seen.labels, seen.kinds = X, y, dict(kwargs["kinds"])
         return train(self, X, y, *rest, **kwargs)
 
-    def write_and_note(self: FoldOversampler, model: Any, X: pd.DataFrame, y: pd.Series, *rest: Any) -> Any:
-        rows = write(self, model, X, y, *rest)
+    def write_and_note(self: OversamplingMixin, X: pd.DataFrame, y: pd.Series, *rest: Any) -> Any:
+        rows = write(self, X, y, *rest)
         seen.X, seen.y, seen.written, seen.written_labels, seen.report = X, y, rows.X, rows.y, rows.report
         return rows
 
     patch.setattr(ImbLLM, "fit", fit_and_note)
-    patch.setattr(FoldOversampler, "rows", write_and_note)
+    patch.setattr(OversamplingMixin, "write_rows", write_and_note)
     seen.predictor = fit(path, frame, twin, **options)
     return seen
 

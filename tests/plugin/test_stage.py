@@ -104,7 +104,7 @@ def test_a_balanced_fold_is_left_alone_and_says_so(fold: Table, tmp_path: Path) 
 def test_other_problem_types_pass_through(fold: Table, tmp_path: Path, problem_type: str) -> None:
     model = twin(tmp_path)
     model.problem_type = problem_type
-    plan = model.oversampler.plan(model, *fold)
+    plan = model.plan_rows(*fold)
     assert not plan.counts
     assert problem_type in plan.reason
 

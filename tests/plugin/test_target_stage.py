@@ -10,7 +10,7 @@ import pytest
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.models import GeneratorModel
-from imbllm_autogluon.plugin.stage import FoldOversampler
+from imbllm_autogluon.plugin.stage import OversamplingMixin
 from imbllm_autogluon.plugin.twins import twin_of
 from tests.plugin.recording import RecordingModel, SplittingModel
 from tests.regression.frames import skewed
@@ -86,14 +86,14 @@ def test_written_targets_reach_the_model_as_they_were_made(
     dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[float] = []
-    rows_of = FoldOversampler.rows
+    rows_of = OversamplingMixin.write_rows
 
     def watch(self: Any, *args: Any) -> Any:
         rows = rows_of(self, *args)
         made.extend(rows.y)
         return rows
 
-    monkeypatch.setattr(FoldOversampler, "rows", watch)
+    monkeypatch.setattr(OversamplingMixin, "write_rows", watch)
     _, seen = fitted(tmp_path, dtype=dtype, method="smogn")
     assert seen["y"].iloc[N_ROWS:].tolist() == made
 
@@ -140,14 +140,14 @@ def test_a_fold_of_which_nothing_can_be_made_is_learned_as_it_is(change: Any, re
     X, y = table()
     y = change(y)
     model = twin(tmp_path)
-    plan = model.oversampler.plan(model, X.loc[y.index], y)
+    plan = model.plan_rows(X.loc[y.index], y)
     assert not plan.counts
     assert reason in plan.reason
 
 
 def test_a_student_learns_what_its_teacher_says(tmp_path: Path) -> None:
     student = twin(tmp_path, name="LightGBMImb_DSTL")
-    plan = student.oversampler.plan(student, *table())
+    plan = student.plan_rows(*table())
     assert not plan.counts
     assert "teacher" in plan.reason
 
