@@ -11,8 +11,7 @@ import typer
 
 from benchmarks import report
 from benchmarks.protocol import Option, Options, Protocol, run
-from imbllm_autogluon.cli import OneLineErrors
-from imbllm_autogluon.cli_rows import parse_settings
+from imbllm_autogluon.cli import _OneLineErrors, parse_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +84,7 @@ def write_pages(name: Annotated[list[str] | None, typer.Argument(help="Of result
 
 def app() -> typer.Typer:
     """All commands."""
-    made = typer.Typer(cls=OneLineErrors, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+    made = typer.Typer(cls=_OneLineErrors, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
     made.callback()(_benchmarks)
     made.command("report")(write_pages)
     for name, protocol in protocols().items():

@@ -170,13 +170,13 @@ def _coverage(real: pd.DataFrame, new: pd.DataFrame, seed: int) -> float | None:
     """Percent of the real rows that as many new ones reach, mean of some draws; None for too few real rows."""
     from imbllm_autogluon.quality.columns import paired_columns
     from imbllm_autogluon.quality.distances import points
-    from imbllm_autogluon.quality.fidelity import NEIGHBORS, density_and_coverage
+    from imbllm_autogluon.quality.fidelity import _NEIGHBORS, _density_and_coverage
 
-    if len(real) <= NEIGHBORS:
+    if len(real) <= _NEIGHBORS:
         return None
     size = min(len(real), len(new))
     draws = [new.sample(size, random_state=child_seed(seed, "order", "coverage", draw)) for draw in range(DRAWS)]
-    return 100.0 * sum(density_and_coverage(*points(paired_columns(real, drawn))).coverage for drawn in draws) / DRAWS
+    return 100.0 * sum(_density_and_coverage(*points(paired_columns(real, drawn)))[1] for drawn in draws) / DRAWS
 
 
 def with_gains(tidy: pd.DataFrame) -> pd.DataFrame:

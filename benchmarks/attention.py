@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.protocol import COLUMNS, Metric, Option, Protocol, Task
 from benchmarks.report import summary
 from imbllm_autogluon.encoding import END, SchemaVocabulary
-from imbllm_autogluon.encoding.orders import ORDERS, draw_orders
+from imbllm_autogluon.encoding.orders import _ORDERS, draw_orders
 from imbllm_autogluon.tables import TableSchema
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ PROTOCOL = Protocol(
     name="attention",
     about=__doc__,
     methods={
-        f"{name}, {order}": {"backbone": BACKBONES[name], "order": order} for name, order in product(BACKBONES, ORDERS)
+        f"{name}, {order}": {"backbone": BACKBONES[name], "order": order} for name, order in product(BACKBONES, _ORDERS)
     },
     measure=measure,
     metrics=(

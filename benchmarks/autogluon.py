@@ -206,11 +206,11 @@ def _search_seconds(predictor: TabularPredictor) -> float:
 
 def _generators(fit: Fit, method: str) -> int:
     """Generators that the twins of all families share; trials train those that their settings ask for in addition."""
-    from imbllm_autogluon.jobs.folds import child_reports
+    from imbllm_autogluon.jobs.folds import _child_reports
     from imbllm_autogluon.rebalancing.cache import cache_of
     from imbllm_autogluon.rebalancing.rows import GENERATORS as SHELF
 
-    reports = [report for model in fit.models_of("ImbLLM")[:1] for _, report in child_reports(fit.predictor, model)]
+    reports = [report for model in fit.models_of("ImbLLM")[:1] for _, report in _child_reports(fit.predictor, model)]
     shared = len({report.get("oversampling", {}).get("generator", "") for report in reports} - {""})
     return shared if method == IMBLLM else len(SHELF.keys(cache_of(Path(fit.predictor.path)))) - shared
 

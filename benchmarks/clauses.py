@@ -22,7 +22,7 @@ from benchmarks.tables import Rows
 from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.encoding import draw_orders
 from imbllm_autogluon.oversampling.interpolation import MixedSpace
-from imbllm_autogluon.quality.fidelity import NEIGHBORS
+from imbllm_autogluon.quality.fidelity import _NEIGHBORS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -85,7 +85,7 @@ def _likelihood(generator: ImbLLM, unseen: pd.DataFrame, rare: str, task: Task) 
 def _coverage(generator: ImbLLM, unseen: pd.DataFrame, written: pd.DataFrame) -> float:
     real, synthetic = generator.schema.encode(unseen), generator.schema.encode(written)
     space = MixedSpace.fit(generator.schema, real)
-    radii = space.nearest(real, real, NEIGHBORS, same=True)[1][:, -1]
+    radii = space.nearest(real, real, _NEIGHBORS, same=True)[1][:, -1]
     return float((space.nearest(real, synthetic, 1)[1][:, 0] <= radii).mean())
 
 

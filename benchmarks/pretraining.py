@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.pretraining`` writes ``imbllm_autogluon/language/compact.safetensors``. Each episode draws a
 table, some of its rows and columns, and a column to be the label; the embeddings come from the features of
-:class:`~imbllm_autogluon.language.table_start.TokenFeatures` of one part of the rows, and the model is judged on the
+:class:`~imbllm_autogluon.language.table_start._TokenFeatures` of one part of the rows, and the model is judged on the
 other part: what it learns is how far the counts of few rows can be trusted. Three in four of the tables are
 :data:`TABLES`, the others are drawn from random structural models (:func:`structural_table`). No table of
 :mod:`benchmarks.reserved` is ever read.
@@ -30,10 +30,10 @@ from benchmarks.tables import keel_file, registry_cells, registry_file
 from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.encoding import Order, SchemaVocabulary, draw_orders
 from imbllm_autogluon.language.compact import build_compact
-from imbllm_autogluon.language.config import SHIPPED_WIDTH as WIDTH
+from imbllm_autogluon.language.config import _SHIPPED_WIDTH as WIDTH
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.losses import ValueLoss
-from imbllm_autogluon.language.table_start import AXES, SHIPPED, DescribedEmbedding, DescribedOutput, TokenFeatures
+from imbllm_autogluon.language.table_start import _AXES, _SHIPPED, _DescribedEmbedding, _DescribedOutput, _TokenFeatures
 from imbllm_autogluon.tables import TableSchema
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.encoding import Clauses, SentenceEncoding
 
-    Episode = tuple[SentenceEncoding, TokenFeatures, Clauses]
+    Episode = tuple[SentenceEncoding, _TokenFeatures, Clauses]
 
 log = logging.getLogger(__name__)
 
@@ -170,15 +170,15 @@ def episode(frame: pd.DataFrame, rng: np.random.Generator) -> Episode | None:
     others = others[~unseen]
     if len(others) < 10:
         return None
-    features = TokenFeatures.of(encoding, encoding.encode(cells, codes), rng)
+    features = _TokenFeatures.of(encoding, encoding.encode(cells, codes), rng)
     unseen_rows = encoding.encode(schema.encode(rows.iloc[others]), schema.encode_label(label.iloc[others]))
     return encoding, features, unseen_rows
 
 
-def mirrored(features: TokenFeatures, rng: np.random.Generator) -> TokenFeatures:
+def mirrored(features: _TokenFeatures, rng: np.random.Generator) -> _TokenFeatures:
     """The same features with axes of other signs, which mean nothing."""
     signs = np.ones(features.values.shape[1])
-    signs[:AXES] = rng.choice([-1.0, 1.0], size=AXES)
+    signs[:_AXES] = rng.choice([-1.0, 1.0], size=_AXES)
     return replace(features, values=features.values * signs)
 
 
@@ -209,13 +209,16 @@ class Pretraining:
     def _describe(self, n_tokens: int, *described: torch.Tensor) -> None:
         """Let the model know the tokens of a table by their features alone."""
         model, zeros = self.model, torch.zeros(n_tokens, WIDTH)
-        model.transformer.wte, model.lm_head = DescribedEmbedding(zeros, *described), DescribedOutput(zeros, *described)
+        model.transformer.wte, model.lm_head = (
+            _DescribedEmbedding(zeros, *described),
+            _DescribedOutput(zeros, *described),
+        )
         for layer, matrix in zip((model.transformer.wte, model.lm_head), self._matrices, strict=True):
             layer.own.requires_grad_(False)
             layer.matrix = matrix
 
     def gradients(
-        self, encoding: SentenceEncoding, features: TokenFeatures, rows: Clauses, orders: np.ndarray
+        self, encoding: SentenceEncoding, features: _TokenFeatures, rows: Clauses, orders: np.ndarray
     ) -> float:
         """Gradients of the mean loss of a value on all shared weights; returns that loss, nats."""
         self._describe(encoding.n_tokens, *features.stacked())
@@ -224,7 +227,7 @@ class Pretraining:
         return float(loss.detach()) / n
 
 
-def independent(encoding: SentenceEncoding, features: TokenFeatures, rows: Clauses) -> float:
+def independent(encoding: SentenceEncoding, features: _TokenFeatures, rows: Clauses) -> float:
     """Nats of a value under the shares of the rows that the features describe."""
     shares = np.full(encoding.n_tokens, 1e-4)
     shares[features.tokens] = np.exp(3 * features.values[:, -features.names.shape[1] - 1])
@@ -302,7 +305,7 @@ def _ship(average: Mapping[str, torch.Tensor], file: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=2400)
-    parser.add_argument("--file", type=Path, default=Path(str(language.__file__)).parent / SHIPPED)
+    parser.add_argument("--file", type=Path, default=Path(str(language.__file__)).parent / _SHIPPED)
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")

@@ -27,8 +27,8 @@ from benchmarks.tables import Rows, Table
 from imbllm_autogluon._config import require_number
 from imbllm_autogluon._random import child_rng, child_seed
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.quality.fidelity import discriminator_auc
-from imbllm_autogluon.regression.bins import FEW_BELOW, MOST_BINS, SHOTS, TargetBins, counts_by_priority, shots
+from imbllm_autogluon.quality.fidelity import _discriminator_auc
+from imbllm_autogluon.regression.bins import FEW_BELOW, SHOTS, TargetBins, shots
 from imbllm_autogluon.regression.config import AllocationConfig, LatentDiffConfig
 from imbllm_autogluon.regression.gate import FeatureGenerator
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
@@ -116,7 +116,7 @@ def bins_for(n_rows: int, most_bins: int) -> int:
     >>> bins_for(3000, 50), bins_for(331, 50), bins_for(30, 50)
     (50, 16, 2)
     """
-    require_number("bins", most_bins, 2, MOST_BINS, whole=True)
+    require_number("bins", most_bins, 2, 10_000, whole=True)
     return max(2, min(most_bins, n_rows // FEW_BELOW))
 
 
@@ -190,7 +190,7 @@ def _new_rows(
     targets = split.real.y.to_numpy(dtype=np.float64)
     absolute = np.abs(untreated.predict(split.real.X) - targets)
     errors = split.bins.relative_errors(targets, absolute)
-    counts = counts_by_priority(targets, split.bins, AllocationConfig(generation_ratio=ROWS_RATIO), errors)
+    counts = split.bins.counts_by_priority(targets, AllocationConfig(generation_ratio=ROWS_RATIO), errors)
     if method == "smogn":
         return smogn(split.real.X, split.real.y, split.bins, counts, seed=seed)
     return TargetImbLLM(random_state=seed, threads=threads).fit(split.real.X, split.real.y, split.bins, counts).sample()
@@ -241,7 +241,7 @@ def feature_quality(
     generated = pd.DataFrame(np.column_stack((made.features, made.targets)), columns=columns)
     gaps = _gaps(features, assigned, made.features, made.assigned)
     own = _gaps(features, assigned, features[drawn], assigned[drawn])
-    found = (discriminator_auc(real, generated, seed), *gaps, own[1])
+    found = (_discriminator_auc(real, generated, seed), *gaps, own[1])
     names = [metric.name for metric in FEATURE_METRICS]
     distinct = (_distinct(features, made.features), _distinct(features, features[drawn]))
     return dict(zip(names, (*found, *distinct), strict=True))

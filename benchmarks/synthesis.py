@@ -25,9 +25,9 @@ from imbllm_autogluon.oversampling import GeneratorConfig, PredLLM
 from imbllm_autogluon.oversampling.synthesizer import TableSynthesizer
 from imbllm_autogluon.quality.columns import check_pair, paired_columns, shared_codes
 from imbllm_autogluon.quality.distances import points
-from imbllm_autogluon.quality.fidelity import density_and_coverage, discriminator_auc, inverse_kl
-from imbllm_autogluon.quality.privacy import copied_share
-from imbllm_autogluon.quality.utility import Trees
+from imbllm_autogluon.quality.fidelity import _density_and_coverage, _discriminator_auc, _inverse_kl
+from imbllm_autogluon.quality.privacy import _copied_share
+from imbllm_autogluon.quality.utility import _Trees
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +63,7 @@ def measure(task: Task) -> dict[str, float]:
     learned, unseen = (part.reset_index(drop=True) for part in parts)
     if not task.spec:
         figures = of_rows(learned, learned, unseen, table.label, seed)
-        figures["copies"] = 100 * copied_share(learned, unseen)
+        figures["copies"] = 100 * _copied_share(learned, unseen)
         probabilities, truth = tree_probabilities(learned, unseen, table.label, seed)
         return {**figures, **of_query(probabilities, truth)}
     synthesizer = _synthesizer(task.spec, seed, task.threads)
@@ -93,16 +93,16 @@ def of_rows(
 ) -> dict[str, float]:
     """Figures of written rows; learned are the real rows of their writer, unseen are other real rows."""
     columns = paired_columns(unseen, written)
-    ball = density_and_coverage(*points(columns))
+    density, coverage = _density_and_coverage(*points(columns))
     rarest = learned[label].value_counts().idxmin()
     shares = [100 * float((rows[label] == rarest).mean()) for rows in (written, learned)]
     return {
         **taught(written, unseen, label, seed),
-        "discriminator": 100 * discriminator_auc(unseen, written, seed),
-        "inverse KL": inverse_kl(columns),
-        "density": ball.density,
-        "coverage": ball.coverage,
-        "copies": 100 * copied_share(learned, written),
+        "discriminator": 100 * _discriminator_auc(unseen, written, seed),
+        "inverse KL": _inverse_kl(columns),
+        "density": density,
+        "coverage": coverage,
+        "copies": 100 * _copied_share(learned, written),
         "rarest gap": abs(shares[0] - shares[1]),
     }
 
@@ -127,7 +127,7 @@ def tree_probabilities(learned: pd.DataFrame, real: pd.DataFrame, label: str, se
     """Probabilities of boosted trees for the real rows, shape (n, classes), and their true codes."""
     columns = paired_columns(real.drop(columns=label), learned.drop(columns=label))
     truth, codes = shared_codes(real[label], learned[label], label)
-    trees = Trees([column.is_number for column in columns], child_seed(seed, "training", "utility"))
+    trees = _Trees([column.is_number for column in columns], child_seed(seed, "training", "utility"))
     trees.fit(np.column_stack([column.synthetic for column in columns]), codes)
     n_classes = int(max(truth.max(), codes.max())) + 1
     return trees.probabilities(np.column_stack([column.real for column in columns]), n_classes), truth

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-C = TypeVar("C", bound="Config")
+_C = TypeVar("_C", bound="Config")
 
 
 def cache_dir(environment: Mapping[str, str] = os.environ) -> Path:
@@ -63,8 +63,6 @@ class Range:
 
     Whole numbers alone where the annotated type is ``int``; with `above`, or `below`, not the limit itself.
 
-    Examples
-    --------
     >>> str(Range(0.0, 0.5)), str(Range(0.0, 1.0, above=True)), str(Range(1, 10**6))
     ('0 to 0.5', 'above 0, up to 1', '1 to 1,000,000')
     """
@@ -106,7 +104,6 @@ class Range:
 
 
 def _short(number: float) -> str:
-    """A limit as people write it."""
     return f"{number:,}" if isinstance(number, int) else f"{number:,g}".replace("e-0", "e-")
 
 
@@ -141,14 +138,9 @@ class Config:
     Checked are ``Literal`` fields, fields annotated with a :class:`Range`, and either next to ``None`` or next to each
     other. A field whose type is another configuration is a part; no name occurs in two parts, so that all settings are
     read from, and written as, one flat mapping.
-
-    Attributes
-    ----------
-    renamed : dict of str to str
-        Present name of a field by its former one, which is accepted with a warning.
     """
 
-    renamed: ClassVar[Mapping[str, str]] = {}
+    renamed: ClassVar[Mapping[str, str]] = {}  # present name of a field by its former one, accepted with a warning
 
     def __post_init__(self) -> None:
         for name, hint in self.field_types().items():
@@ -215,10 +207,7 @@ class Config:
 def current_names(values: Mapping[str, Any], *config_classes: type[Config], prefix: str = "") -> dict[str, Any]:
     """Settings under their present names; each former one is told by a ``FutureWarning``.
 
-    Raises
-    ------
-    InvalidInputError
-        A setting is given under two names.
+    `InvalidInputError` where a setting is given under two names.
     """
     renamed = {old: new for one in config_classes for old, new in one.former_keys().items()}
     current: dict[str, Any] = {}
@@ -241,18 +230,15 @@ def _plain(value: Any) -> Any:
 
 
 def _members_of(hint: Any) -> tuple[Any, ...]:
-    """The types that a type consists of: those of a union, else itself."""
     return typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
 
 
 def _range_of(hint: Any) -> Range | None:
-    """The range that a type is annotated with."""
     annotations = typing.get_args(hint)[1:] if typing.get_origin(hint) is typing.Annotated else ()
     return next((item for item in annotations if isinstance(item, Range)), None)
 
 
 def _is_whole(hint: Any) -> bool:
-    """Whether an annotated type is that of whole numbers."""
     return typing.get_args(hint)[:1] == (int,)
 
 
@@ -284,10 +270,8 @@ class SettingsMixin:
 
     settings: Mapping[str, object] | None
     _config_class: ClassVar[type[Config]]
-    _shown: ClassVar[dict[str, Any]]
-    """Settings that are parameters, with their defaults."""
-    _hidden: ClassVar[dict[str, Any]]
-    """All other settings, with theirs."""
+    _shown: ClassVar[dict[str, Any]]  # settings that are parameters, with their defaults
+    _hidden: ClassVar[dict[str, Any]]  # all other settings, with theirs
 
     def __init_subclass__(cls, *, config: type[Config] | None = None, shown: tuple[str, ...] = (), **rest: Any) -> None:
         super().__init_subclass__(**rest)
@@ -303,6 +287,11 @@ class SettingsMixin:
         own[-1:-1] = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=cls._shown[n]) for n in shown]
         cls.__init__.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
         _describe(cls, lambda text: _with_settings(text, config, cls._hidden))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in self._hidden:
+            raise AttributeError(f"{name} is a setting of {type(self).__name__}: use set_params({name}={value!r}).")
+        super().__setattr__(name, value)
 
     def _set_parameters(self, settings: Mapping[str, object] | None, parameters: Mapping[str, Any]) -> None:
         """Set the shown settings and `settings` as attributes; keywords of others, once parameters, join `settings`."""
@@ -347,10 +336,7 @@ class SettingsMixin:
     def flat_settings(self) -> dict[str, Any]:
         """The shown settings and the given ones, for :meth:`Config.from_flat`, which checks their values.
 
-        Raises
-        ------
-        InvalidInputError
-            `settings` is no mapping, or has a name that is unknown, given twice or that of a parameter.
+        `InvalidInputError` where `settings` is no mapping, or has a name that is unknown, given twice or a parameter's.
         """
         settings = {} if self.settings is None else self.settings
         if not isinstance(settings, Mapping):
@@ -372,10 +358,8 @@ class Parameter:
     """A field of a configuration, as a reader needs it: its docstring is one paragraph."""
 
     name: str
-    allowed: str
-    """Types, ranges and choices."""
-    default: str
-    """As Python writes it."""
+    allowed: str  # types, ranges and choices
+    default: str  # as Python writes it
     meaning: str
 
 
@@ -394,7 +378,7 @@ def classes_of(config_class: type[Config]) -> tuple[type[Config], ...]:
     return (config_class, *inner) if config_class.own_keys() else tuple(inner)
 
 
-def documented(config_class: type[C]) -> type[C]:
+def documented(config_class: type[_C]) -> type[_C]:
     """Class decorator: the docstring of a configuration lists its parameters and those of its parts."""
     _describe(config_class, lambda text: _with_section(text, "Parameters", _entries(_all_parameters(config_class))))
     return config_class
@@ -441,7 +425,6 @@ def _with_settings(text: str, config_class: type[Config], hidden: Container[str]
 
 
 def _with_section(text: str, title: str, entries: str) -> str:
-    """A docstring with a section in front of its first section."""
     section = f"\n\n    {title}\n    {'-' * len(title)}\n{entries}" if entries else ""
     first = re.search(r"\n\n    \w+\n    -{3,}\n", text)
     if first is None:
@@ -454,7 +437,6 @@ def _all_parameters(config_class: type[Config]) -> Iterable[Parameter]:
 
 
 def _entries(parameters: Iterable[Parameter]) -> str:
-    """Parameters as numpydoc writes them."""
     fill = functools.partial(textwrap.fill, width=100, initial_indent=" " * 8, subsequent_indent=" " * 8)
     return "".join(
         f"    {one.name} : {one.allowed}, default={one.default}\n{fill(one.meaning, break_on_hyphens=False)}\n"
@@ -483,7 +465,6 @@ def _module_body(name: str) -> list[ast.stmt]:
 
 
 def _allowed(hint: Any) -> str:
-    """Types, ranges and choices of a type in words."""
     return " or ".join(map(_one_type, _members_of(hint)))
 
 

@@ -18,19 +18,14 @@ from imbllm_autogluon.errors import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Purpose = Literal["interpolation", "order", "training", "prompts", "decoding", "values", "search"]
+_Purpose = Literal["interpolation", "order", "training", "prompts", "decoding", "values", "search"]
 RandomState = int | np.random.RandomState | np.random.Generator | None
 
 
 def base_seed(random_state: RandomState) -> int:
-    """Turn any usual random state into one integer below 2**32.
+    """Turn any usual random state into one integer below 2**32; `InvalidInputError` for anything else.
 
     `None` draws a fresh seed from the operating system; NumPy generators are advanced by one draw.
-
-    Raises
-    ------
-    InvalidInputError
-        The random state is none of these.
     """
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
@@ -43,11 +38,9 @@ def base_seed(random_state: RandomState) -> int:
     raise InvalidInputError(f"random_state must be an integer, a NumPy random generator or None; got {random_state!r}.")
 
 
-def child_seed(seed: int, purpose: Purpose, *parts: object) -> int:
+def child_seed(seed: int, purpose: _Purpose, *parts: object) -> int:
     """Derive the seed of one purpose; `parts` tell apart several uses of it (for example two classes).
 
-    Examples
-    --------
     >>> child_seed(7, "training") == child_seed(7, "training"), child_seed(7, "training") == child_seed(7, "decoding")
     (True, False)
     """
@@ -55,26 +48,18 @@ def child_seed(seed: int, purpose: Purpose, *parts: object) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 
 
-def child_rng(seed: int, purpose: Purpose, *parts: object) -> np.random.Generator:
+def child_rng(seed: int, purpose: _Purpose, *parts: object) -> np.random.Generator:
     """NumPy generator of one purpose, seeded by :func:`child_seed`."""
     return np.random.default_rng(child_seed(seed, purpose, *parts))
 
 
 @contextmanager
 def seeded_torch(seed: int, threads: int | None = None) -> Iterator[None]:
-    """Run a block with seeded generators and a thread count, and restore both afterwards.
+    """Run a block with torch's, NumPy's and Python's global generators seeded (below 2**32), and restore them.
 
-    Parameters
-    ----------
-    seed
-        Seed of torch's, NumPy's and Python's global generators inside the block (below 2**32).
-    threads
-        torch threads inside the block; `None` leaves the count alone. More threads than processor cores in use
-        by all processes cost a factor of 20 (measured on 2 cores), so a caller that shares cores must say so.
-
-    Notes
-    -----
-    Denormal floats are flushed to zero inside the block: late in training they slow CPUs down by up to 10 times.
+    `threads` of torch are used inside (None: as before); more than the cores that are free cost a factor of 20, so a
+    caller that shares cores must say so. Denormal floats are flushed to zero inside: late in training they slow CPUs
+    down by up to 10 times.
     """
     import torch
 

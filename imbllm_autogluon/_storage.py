@@ -30,36 +30,26 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-FORMAT = 1
-"""Version of everything that is stored; raised whenever an older reader could misread something."""
-
-STATE_NAME = "state.json"
-"""File that a folder with a whole state holds."""
+_FORMAT = 1  # version of everything that is stored; raised whenever an older reader could misread something
+STATE_NAME = "state.json"  # file that a folder with a whole state holds
 
 _ARRAYS, _CONTENT = "arrays.safetensors", "state-"
 
 
 @dataclass
-class Draft:
+class _Draft:
     """A state that is being written."""
 
-    folder: Path
-    """For further files, states of other kinds in subfolders among them."""
-
-    data: dict[str, Any] = field(default_factory=dict)
-    """Whatever ``json.dumps`` accepts."""
-
-    arrays: Mapping[str, Any] | None = None
-    """Arrays of NumPy or tensors of torch."""
+    folder: Path  # for further files, states of other kinds in subfolders among them
+    data: dict[str, Any] = field(default_factory=dict)  # whatever `json.dumps` accepts
+    arrays: Mapping[str, Any] | None = None  # arrays of NumPy or tensors of torch
 
 
 @dataclass(frozen=True)
 class Stored:
     """A state that was read."""
 
-    folder: Path
-    """With the further files."""
-
+    folder: Path  # with the further files
     data: dict[str, Any]
 
     def arrays(self) -> dict[str, Array]:
@@ -74,26 +64,13 @@ class Stored:
 
 
 @contextmanager
-def writing(folder: Path, kind: str) -> Iterator[Draft]:
+def writing(folder: Path, kind: str) -> Iterator[_Draft]:
     """Write a state: give the draft its data and arrays, and write further files into its folder.
 
-    Parameters
-    ----------
-    folder
-        Created if need be; a state that it holds is replaced, other files stay.
-    kind
-        What is stored, in words that an error can use, such as ``"generator"``.
+    The folder is created if need be; a state that it holds is replaced, other files stay. `kind` is what is stored, in
+    words that an error can use, such as ``"generator"``. `InvalidInputError` where the folder is a file,
+    `StoredStateError` where something cannot be written or stored; an old state then stays as it was.
 
-    Raises
-    ------
-    InvalidInputError
-        The folder is a file.
-    StoredStateError
-        The folder cannot be written, or something cannot be stored; an old state stays as it was.
-
-    Examples
-    --------
-    >>> from pathlib import Path
     >>> from tempfile import mkdtemp
     >>> folder = Path(mkdtemp())
     >>> with writing(folder, "mean") as draft:
@@ -105,7 +82,7 @@ def writing(folder: Path, kind: str) -> Iterator[Draft]:
     if folder.exists() and not folder.is_dir():
         raise InvalidInputError(f"{folder} is a file; name a folder to save into.")
     try:
-        draft = Draft(_new_content(folder))
+        draft = _Draft(_new_content(folder))
         yield draft
         _publish(draft, folder, kind)
     except StoredStateError:
@@ -128,8 +105,8 @@ def _contents(folder: Path) -> list[Path]:
     return [path for path in folder.glob(f"{_CONTENT}*") if path.name.removeprefix(_CONTENT).isdecimal()]
 
 
-def _publish(draft: Draft, folder: Path, kind: str) -> None:
-    head = {"kind": kind, "format": FORMAT, "version": __version__, "content": draft.folder.name, "data": draft.data}
+def _publish(draft: _Draft, folder: Path, kind: str) -> None:
+    head = {"kind": kind, "format": _FORMAT, "version": __version__, "content": draft.folder.name, "data": draft.data}
     try:
         text = json.dumps(head)
     except (TypeError, ValueError) as error:
@@ -147,10 +124,7 @@ def _as_numpy(array: Any) -> Array:
 
 def _sweep(folder: Path) -> None:
     """Delete the content that no state names: of older states and of killed writers."""
-    try:
-        kept = _head(folder)["content"]
-    except (OSError, ValueError, KeyError, TypeError):
-        kept = None
+    kept = _entry(folder, "content")
     for content in _contents(folder):
         if content.name != kept:
             shutil.rmtree(content, ignore_errors=True)
@@ -160,15 +134,7 @@ def _sweep(folder: Path) -> None:
 def reading(folder: Path, kind: str) -> Iterator[Stored]:
     """Read a state; whatever goes wrong inside the block is a `StoredStateError` that says what to do.
 
-    Parameters
-    ----------
-    folder, kind
-        As for :func:`writing`.
-
-    Raises
-    ------
-    StoredStateError
-        There is no state, it is of another kind or format, or a file is absent or damaged.
+    So it is where there is no state, where it is of another kind or format, or where a file is absent or damaged.
     """
     try:
         yield _read(folder, kind)
@@ -180,9 +146,9 @@ def reading(folder: Path, kind: str) -> Iterator[Stored]:
 
 def _read(folder: Path, kind: str) -> Stored:
     head = _head(folder)
-    if head["format"] != FORMAT:
+    if head["format"] != _FORMAT:
         raise StoredStateError(
-            f"{folder} has format {head['format']}; this version reads format {FORMAT}. Fit again, or install version "
+            f"{folder} has format {head['format']}; this version reads format {_FORMAT}. Fit again, or install version "
             f"{head['version']}, which wrote it."
         )
     if head["kind"] != kind:
@@ -201,8 +167,12 @@ def _head(folder: Path) -> dict[str, Any]:
 
 def kind_of(folder: Path) -> str | None:
     """Kind of the state that a folder holds; None where it holds none."""
+    return _entry(folder, "kind")
+
+
+def _entry(folder: Path, name: str) -> str | None:
     try:
-        return str(_head(folder)["kind"])
+        return str(_head(folder)[name])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -219,10 +189,7 @@ def delete(folder: Path) -> None:
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a draft beside `path` and put it in place in one step, so that no reader sees half a file.
 
-    Raises
-    ------
-    TableError
-        The folder is absent or cannot be written.
+    `TableError` where the folder is absent or cannot be written.
     """
     draft = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
@@ -237,10 +204,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
     """Write texts by the names of their files into a folder, made if need be, each whole or not at all.
 
-    Raises
-    ------
-    TableError
-        The folder cannot be made or written.
+    `TableError` where the folder cannot be made or written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

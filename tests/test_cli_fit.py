@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbllm_autogluon import cli_fit
+from imbllm_autogluon import cli
 from imbllm_autogluon.datasets import load_hypothyroid
 from imbllm_autogluon.tables.io import read_table, write_table
 from tests.commands import imbllm
@@ -151,8 +151,8 @@ def test_the_demo_replaces_an_earlier_one_and_ends_with_leaderboard_scores_and_r
 ) -> None:
     X, y = load_hypothyroid()
     monkeypatch.setattr("imbllm_autogluon.datasets.load_hypothyroid", lambda: (X[::4], y[::4]))
-    monkeypatch.setattr(cli_fit, "QUICK", TINY)
-    monkeypatch.setattr(cli_fit, "_QUICK_FAMILIES", ("LR",))
+    monkeypatch.setattr(cli, "_QUICK", TINY)
+    monkeypatch.setattr(cli, "_QUICK_FAMILIES", ("LR",))
     copy_of(binary_outcome(), tmp_path / "demo")
     result = imbllm("demo", "--quick", "--threads", "1", "--out", tmp_path / "demo")
     assert result.exit_code == 0, result.stderr
@@ -191,7 +191,7 @@ def homes(tmp_path: Path) -> Path:
 def jobs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Jobs that would have been run."""
     made: list[Any] = []
-    monkeypatch.setattr(cli_fit, "_run", made.append)
+    monkeypatch.setattr(cli, "_run", made.append)
     return made
 
 

@@ -362,6 +362,14 @@ def test_parameters_list_every_setting_and_set_them_by_name() -> None:
         baker.set_params(egg=1)
 
 
+def test_a_setting_is_no_attribute() -> None:
+    baker = Baker(settings={"eggs": 2})
+    with pytest.raises(AttributeError, match=r"eggs is a setting of Baker: use set_params\(eggs=3\)\."):
+        baker.eggs = 3
+    baker.minutes = 5
+    assert baker.set_params(eggs=3).get_params().items() >= {"eggs": 3, "minutes": 5}.items()
+
+
 def test_an_estimator_is_cloned_and_pickled_with_its_settings() -> None:
     baker = Baker(minutes=3, settings={"eggs": 2})
     for copy in (clone(baker), pickle.loads(pickle.dumps(baker))):

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from imbllm_autogluon._random import Purpose, base_seed, child_rng, child_seed, seeded_torch
+from imbllm_autogluon._random import _Purpose, base_seed, child_rng, child_seed, seeded_torch
 from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PURPOSES: tuple[Purpose, ...] = typing.get_args(Purpose)
+PURPOSES: tuple[_Purpose, ...] = typing.get_args(_Purpose)
 
 
 @pytest.mark.parametrize(

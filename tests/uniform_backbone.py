@@ -15,11 +15,13 @@ import pytest
 import torch
 
 from imbllm_autogluon.language import model, table_backbone
+from imbllm_autogluon.language.compact import build_compact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imbllm_autogluon.language.config import LanguageConfig
+    from imbllm_autogluon.language.losses import LanguageModel
 
 
 class UniformModel(torch.nn.Module):
@@ -60,6 +62,7 @@ def drawing_uniformly() -> Iterator[None]:
         yield
 
 
-def _build_uniform(n_tokens: int, longest_sentence: int, config: LanguageConfig) -> UniformModel:
-    """In place of :func:`imbllm_autogluon.language.compact.build_compact`."""
-    return UniformModel(n_tokens)
+def _build_uniform(n_tokens: int, longest_sentence: int, config: LanguageConfig) -> LanguageModel:
+    """In place of :func:`imbllm_autogluon.language.compact.build_compact`; a masked model is the real one."""
+    is_masked = config.backbone == "compact_masked"
+    return build_compact(n_tokens, longest_sentence, config) if is_masked else UniformModel(n_tokens)

@@ -52,7 +52,7 @@ def steps(job: dict[str, Any], n_rows: int) -> int:
 
 def _sample(generator: ImbLLM, job: dict[str, Any]) -> dict[str, float]:
     """Write the rows once, watched."""
-    from imbllm_autogluon.language.decoding import JointDecoder
+    from imbllm_autogluon.language.decoding import _JointDecoder
     from imbllm_autogluon.language.session import KVSession
 
     watch = Stopwatch(job["device"])
@@ -60,7 +60,7 @@ def _sample(generator: ImbLLM, job: dict[str, Any]) -> dict[str, float]:
     # Decoders multiply with the rows of the output layer that they need, so no hook of the layer would be called.
     with (
         mock.patch.object(KVSession, "logits", watch.timed("output layer", KVSession.logits)),
-        mock.patch.object(JointDecoder, "_logits", watch.timed("output layer", JointDecoder._logits)),
+        mock.patch.object(_JointDecoder, "_logits", watch.timed("output layer", _JointDecoder._logits)),
     ):
         started = time.perf_counter()
         rows, _ = generator.sample()

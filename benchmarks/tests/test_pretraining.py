@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from benchmarks import pretraining
 from benchmarks.reserved import is_reserved
-from imbllm_autogluon.language.table_start import shipped_weights
+from imbllm_autogluon.language.table_start import _shipped_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,4 +61,4 @@ def test_training_goes_on_where_it_stopped_and_writes_the_shape_that_is_shipped(
     part = load_file(file.with_suffix(".part"))
     pretraining.pretrain(3.0, file)
     assert load_file(file.with_suffix(".part"))["episodes"] > part["episodes"] > 0
-    assert {n: w.shape for n, w in load_file(file).items()} == {n: w.shape for n, w in shipped_weights().items()}
+    assert {n: w.shape for n, w in load_file(file).items()} == {n: w.shape for n, w in _shipped_weights().items()}

@@ -21,26 +21,20 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-END = -1
-"""Next state of :meth:`Automaton.tabulate` that says: the value is complete."""
+END = -1  # next state of :meth:`Automaton.tabulate` that says: the value is complete
 
 
 @dataclass(frozen=True)
 class Automaton:
     """A deterministic finite automaton; state 0 is the start.
 
-    Examples
-    --------
     >>> colours = one_of([(1, 2), (3, 2)])
     >>> colours.n_states, colours.accepts((3, 2)), colours.accepts((3,))
     (3, True, False)
     """
 
-    transitions: tuple[Mapping[int, int], ...]
-    """For each state, the next state of every allowed symbol."""
-
-    accepting: frozenset[int]
-    """States in which a sequence may stop."""
+    transitions: tuple[Mapping[int, int], ...]  # for each state, the next state of every allowed symbol
+    accepting: frozenset[int]  # states in which a sequence may stop
 
     @property
     def n_states(self) -> int:
@@ -60,18 +54,9 @@ class Automaton:
     def ended_by(self, end_symbol: int) -> Automaton:
         """Append `end_symbol` to every sequence, so that none is the beginning of another.
 
-        Returns
-        -------
-        Automaton
-            With one accepting state, its last, which has no transitions.
+        The one accepting state is the last and has no transitions. `InvalidInputError` where the symbol already has a
+        meaning inside the sequences.
 
-        Raises
-        ------
-        InvalidInputError
-            The end symbol already has a meaning inside the sequences.
-
-        Examples
-        --------
         >>> ended = one_of([(1,), (1, 1)]).ended_by(0)
         >>> ended.accepts((1, 0)), ended.accepts((1,))
         (True, False)
@@ -86,28 +71,16 @@ class Automaton:
         return Automaton((*transitions, {}), frozenset({end}))
 
     def tabulate(self, n_symbols: int) -> tuple[np.ndarray, np.ndarray]:
-        """Write the automaton as two dense tables.
+        """Two dense tables of shape (n_rows, n_symbols): the allowed symbols (bool) and the next states (int64).
 
-        A sequence is complete when its last transition is `END`; accepting states without transitions need no row, so
-        the others are renumbered (the start stays 0).
-
-        Parameters
-        ----------
-        n_symbols : int
-            Number of columns: above every symbol used.
-
-        Returns
-        -------
-        allowed : numpy.ndarray of shape (n_rows, n_symbols), bool
-        next_state : numpy.ndarray of shape (n_rows, n_symbols), int64
-            `END` or a row number; 0 where a symbol is not allowed.
-
-        Raises
-        ------
-        InvalidInputError
-            A sequence is the beginning of another one (call :meth:`ended_by` first) or a symbol does not fit.
+        Next is a row, `END` where a sequence is complete, or 0 where a symbol is not allowed. Accepting states without
+        transitions need no row, so the others are renumbered (the start stays 0). `InvalidInputError` where a sequence
+        is the beginning of another one (call :meth:`ended_by` first) or a symbol does not fit.
         """
-        self._refuse_ambiguous_ends()
+        if 0 in self.accepting or any(self.transitions[state] for state in self.accepting):
+            raise InvalidInputError(
+                "one sequence of this automaton is the beginning of another, or empty: call ended_by(symbol) first."
+            )
         kept = [state for state in range(self.n_states) if state not in self.accepting]
         number = dict.fromkeys(self.accepting, END) | {state: row for row, state in enumerate(kept)}
         allowed = np.zeros((len(kept), n_symbols), dtype=bool)
@@ -120,28 +93,10 @@ class Automaton:
                 next_state[row, symbol] = number[following]
         return allowed, next_state
 
-    def _refuse_ambiguous_ends(self) -> None:
-        """Raise unless every accepting state is a dead end, which the start is not."""
-        if 0 in self.accepting or any(self.transitions[state] for state in self.accepting):
-            raise InvalidInputError(
-                "one sequence of this automaton is the beginning of another, or empty: call ended_by(symbol) first."
-            )
-
-
-NOTHING = Automaton(({},), frozenset())
-"""Accepts no sequence: of a value that is given and never written."""
-
 
 def one_of(sequences: Iterable[Sequence[int]]) -> Automaton:
-    """Automaton of exactly the given sequences, smallest possible (shared beginnings and endings).
+    """Smallest automaton of exactly the given sequences; `InvalidInputError` where there is none.
 
-    Raises
-    ------
-    InvalidInputError
-        There is no sequence.
-
-    Examples
-    --------
     >>> one_of([(1, 9, 9), (2, 9, 9)]).n_states
     4
     """
@@ -161,8 +116,6 @@ def one_of(sequences: Iterable[Sequence[int]]) -> Automaton:
 def union(automata: Iterable[Automaton]) -> Automaton:
     """Automaton of the sequences that at least one of the automata accepts.
 
-    Examples
-    --------
     >>> either = union([one_of([(1, 2)]), one_of([(1, 3), ()])])
     >>> either.accepts((1, 3)), either.accepts(()), either.accepts((1,))
     (True, True, False)
@@ -183,21 +136,10 @@ def union(automata: Iterable[Automaton]) -> Automaton:
 
 
 def explore(start: Hashable, follow: Callable[..., Mapping[int, Hashable]], stops: Callable[..., bool]) -> Automaton:
-    """Build the smallest automaton from states given by rule.
+    """Build the smallest automaton from states given by rule, the first of them `start`.
 
-    Parameters
-    ----------
-    start : hashable
-        The first state, of any sort.
-    follow : callable
-        Gives a state's transitions, ``{symbol: next state}``; some path of them must end, there are no cycles.
-    stops : callable
-        Says whether a sequence may stop in a state.
-
-    Raises
-    ------
-    InvalidInputError
-        No sequence is accepted.
+    `follow` gives a state's transitions, ``{symbol: next state}``, without cycles; `stops` says whether a sequence may
+    stop in a state. `InvalidInputError` where no sequence is accepted.
     """
     number: dict[Hashable, int] = {start: 0}
     waiting = deque([start])
@@ -218,13 +160,7 @@ def explore(start: Hashable, follow: Callable[..., Mapping[int, Hashable]], stop
 
 
 def _minimized(automaton: Automaton) -> Automaton:
-    """Smallest automaton of the same sequences: states with the same future are one, states without a future go.
-
-    Raises
-    ------
-    InvalidInputError
-        No sequence is accepted, or there is a cycle.
-    """
+    """Smallest automaton of the same sequences: states with the same future are one, states without a future go."""
     merged: dict[int, int | None] = {}
     futures: dict[tuple[bool, frozenset[tuple[int, int]]], int] = {}
     for state in _last_first(automaton):
@@ -266,14 +202,10 @@ def _last_first(automaton: Automaton) -> list[int]:
 class AutomatonTables:
     """States of every clause's automaton, numbered through, over the token ids of the vocabulary."""
 
-    allowed: npt.NDArray[np.bool_]
-    """Legal next tokens, shape (n_states, n_tokens)."""
+    allowed: npt.NDArray[np.bool_]  # legal next tokens, shape (n_states, n_tokens)
 
-    next_state: npt.NDArray[np.int64]
-    """State after a legal token, shape (n_states, n_tokens); `END` behind the last token of a value."""
-
-    starts: npt.NDArray[np.int64]
-    """First state of each clause, shape (n_clauses,)."""
+    next_state: npt.NDArray[np.int64]  # state after a legal token, shape (n_states, n_tokens); `END` behind a value
+    starts: npt.NDArray[np.int64]  # first state of each clause, shape (n_clauses,)
 
     @classmethod
     def build(cls, automata: Sequence[Automaton], n_tokens: int) -> AutomatonTables:
@@ -295,13 +227,7 @@ class AutomatonTables:
         return np.logical_not(self.allowed[self.starts].any(axis=1))
 
     def walk(self, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """State before each value token, `END` where there is none and in clauses that are only given.
-
-        Parameters
-        ----------
-        tokens
-            Value tokens of shape (n, n_clauses, longest), padded with -1.
-        """
+        """State before each value token of (n, n_clauses, longest), `END` where there is none or it is only given."""
         states = np.full(tokens.shape, END, dtype=np.int64)
         current = np.broadcast_to(np.where(self.is_given, END, self.starts), tokens.shape[:2]).copy()
         for position in range(tokens.shape[2]):

@@ -1,10 +1,8 @@
 """Quantile bins of one numeric column: how the compact backbone writes a number as one token.
 
-A number becomes the bin that holds it; a bin becomes a number again by drawing one of the values seen in it and
-moving up to half way towards its neighbor, so that new values appear but none leaves the bin. The bins are
-quantiles of a *class-balanced* sample: with plain quantiles every value of a rare class that differs from the
-rest would fall into one outermost bin. Numbers are whole units of the column's grid, so that large integers and
-times stay exact and no difference of two of them overflows.
+A bin becomes a number again by drawing a value seen in it and moving up to half way towards its neighbor. Bins are
+quantiles of a class-balanced sample: with plain ones the values of a rare class would fall into one outermost bin.
+Numbers are whole units of the column's grid, so that large ones stay exact and no difference overflows.
 """
 
 from __future__ import annotations
@@ -25,21 +23,14 @@ if TYPE_CHECKING:
 class QuantileBins:
     """Bins of a numeric column and the values (knots) seen in each of them.
 
-    Examples
-    --------
     >>> bins = QuantileBins.fit(np.array([3, 0, 0, 5, 9]), np.ones(5), max_bins=4)
     >>> bins.encode(np.array([0, 9, 4])).tolist(), bins.decode(np.array([0, 3]), np.random.default_rng(0)).tolist()
     ([0, 3, 1], [0, 9])
     """
 
-    knots: IntArray
-    """Distinct values, ascending, shape (n_knots,)."""
-
-    weights: FloatArray
-    """Class-balanced weight of each knot, shape (n_knots,), positive."""
-
-    starts: IntArray
-    """Index of each bin's first knot, plus n_knots at the end, shape (n_bins + 1,)."""
+    knots: IntArray  # distinct values, ascending, shape (n_knots,)
+    weights: FloatArray  # class-balanced weight of each knot, shape (n_knots,), positive
+    starts: IntArray  # index of each bin's first knot, plus n_knots at the end, shape (n_bins + 1,)
 
     @property
     def n_bins(self) -> int:
@@ -54,19 +45,10 @@ class QuantileBins:
 
     @classmethod
     def fit(cls, values: IntArray, weights: FloatArray, max_bins: int, max_knots: int = 64) -> QuantileBins:
-        """Cut the weighted values into at most `max_bins` bins of about equal weight.
+        """Cut values (grid units less than 2**63 apart), each of positive weight, into bins of about equal weight.
 
         A value heavier than one bin gets a bin of its own, so that spikes (zeros, caps) are written exactly. With
         at most `max_bins` distinct values every value has its own bin. A bin keeps at most `max_knots` knots.
-
-        Parameters
-        ----------
-        values
-            Units of the column's grid, int64 of shape (n,), n >= 1, less than 2**63 apart.
-        weights
-            Weight of each value, float64 of shape (n,), positive.
-        max_bins, max_knots
-            Most bins, and most knots of a bin.
         """
         knots, inverse = np.unique(values, return_inverse=True)
         knot_weights = np.bincount(inverse, weights=weights).astype(np.float64)
@@ -96,11 +78,7 @@ class QuantileBins:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""
-        return {
-            "knots": self.knots.tolist(),
-            "weights": self.weights.tolist(),
-            "starts": self.starts.tolist(),
-        }
+        return {"knots": self.knots.tolist(), "weights": self.weights.tolist(), "starts": self.starts.tolist()}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> QuantileBins:

@@ -13,7 +13,7 @@ import string
 from typing import TYPE_CHECKING, NamedTuple
 
 from imbllm_autogluon.encoding.automata import Automaton, explore, one_of, union
-from imbllm_autogluon.encoding.text import category_texts, iso_limits, lattice_of, number_text, unit_text
+from imbllm_autogluon.encoding.text import category_texts, grid_of, iso_limits, number_text, unit_text
 from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.tables import Column, NumberGrid
 
+# Last place of each part in "2024-02-29T23:59:59.999", and what the part is.
 _PART_ENDS = {3: "year", 6: "month", 9: "day", 12: "hour", 15: "minute", 18: "second"}
-"""Last place of each part in "2024-02-29T23:59:59.999", and what the part is."""
-
 _LIMITS = {"year": (1, 9999), "month": (1, 12), "hour": (0, 23), "minute": (0, 59), "second": (0, 59)}
 
 
@@ -31,7 +30,7 @@ def column_characters(column: Column) -> str:
     """Characters that the legal values of a column are written with, each once, by code point."""
     if column.is_category:
         return _characters(category_texts(column))
-    grid = lattice_of(column)
+    grid = grid_of(column)
     texts = [string.digits, "-" if grid.minimum < 0 else "", "." if grid.decimals > 0 else ""]
     if column.kind == "datetime":
         texts += [number_text(column, time) for time in (grid.minimum, grid.maximum, 0)]
@@ -45,20 +44,8 @@ def _characters(texts: Iterable[str]) -> str:
 def present_values(column: Column, symbols: Mapping[str, int]) -> Automaton:
     """Automaton of the texts of the legal values of a column that are not missing.
 
-    Parameters
-    ----------
-    column
-        A column of a schema, features or label.
-    symbols
-        Symbol of each character of :func:`column_characters`.
+    `InvalidInputError` where a character of :func:`column_characters` has no symbol, or the column is free text.
 
-    Raises
-    ------
-    InvalidInputError
-        A character has no symbol, or the column is free text.
-
-    Examples
-    --------
     >>> import pandas as pd
     >>> from imbllm_autogluon.tables import TableSchema
     >>> column = TableSchema.from_frame(pd.DataFrame({"size": ["M", "L", None], "n": [1, 2, 2]})).columns[0]
@@ -69,7 +56,7 @@ def present_values(column: Column, symbols: Mapping[str, int]) -> Automaton:
     _require_symbols(column_characters(column), symbols)
     if column.is_category:
         return one_of([symbols[character] for character in text] for text in category_texts(column))
-    grid = lattice_of(column)
+    grid = grid_of(column)
     return _times(column, grid, symbols) if column.kind == "datetime" else _decimal_numbers(grid, symbols)
 
 
@@ -86,22 +73,9 @@ def _decimal_numbers(grid: NumberGrid, symbols: Mapping[str, int]) -> Automaton:
 def decimal_range(low: int, high: int, decimals: int, symbols: Mapping[str, int]) -> Automaton:
     """Automaton of the texts of all numbers from `low` to `high`, in units of ``10 ** -decimals``.
 
-    Parameters
-    ----------
-    low, high
-        Smallest and largest number, in units; ``low <= high``.
-    decimals
-        Digits behind the point, 0 or more.
-    symbols
-        Symbol of each of ``"0"`` to ``"9"``, and of ``"-"`` and ``"."`` where they are needed.
+    `symbols` are those of ``"0"`` to ``"9"``, and of ``"-"`` and ``"."`` where they are needed. `InvalidInputError`
+    where one is absent, or `low` is above `high`.
 
-    Raises
-    ------
-    InvalidInputError
-        `low` is above `high`, or a character has no symbol.
-
-    Examples
-    --------
     >>> symbols = {character: ord(character) for character in "0123456789-."}
     >>> prices = decimal_range(-50, 1999, 2, symbols)
     >>> [prices.accepts([ord(c) for c in text]) for text in ("-0.50", "19.99", "20.00", "7.5", "07.50")]
@@ -119,11 +93,8 @@ def decimal_range(low: int, high: int, decimals: int, symbols: Mapping[str, int]
 def fixed_width_range(low: int, high: int, symbols: Mapping[str, int]) -> Automaton:
     """Automaton of the whole numbers from `low` to `high`, filled up with zeros to one width (``str.zfill``).
 
-    No text is the beginning of another one, so none needs an end symbol. Parameters and errors are those of
-    :func:`decimal_range`.
+    No text is the beginning of another one, so none needs an end symbol.
 
-    Examples
-    --------
     >>> symbols = {character: ord(character) for character in "0123456789-"}
     >>> numbers = fixed_width_range(-20, 105, symbols)
     >>> [numbers.accepts([ord(c) for c in text]) for text in ("105", "007", "-20", "7", "106")]
@@ -263,11 +234,9 @@ class _State(NamedTuple):
     place: int
     at_low: bool
     at_high: bool
-    digits: str
-    """Digits of the unfinished part (year, month, ...)."""
+    digits: str  # digits of the unfinished part (year, month, ...)
     leap: bool
-    days: int
-    """Days of the month, once it is known."""
+    days: int  # days of the month, once it is known
 
 
 def _advance(state: _State, digit: str) -> _State | None:

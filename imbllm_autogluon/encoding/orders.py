@@ -12,51 +12,24 @@ from imbllm_autogluon._config import require_choice, require_number
 Order = Literal["fix_y", "permute_x", "permute_xy"]
 """``fix_y``: label first (ImbLLM); ``permute_x``: label last (Pred-LLM); ``permute_xy``: label anywhere (GReaT)."""
 
-ORDERS: tuple[Order, ...] = typing.get_args(Order)
-"""Every order, for tables of cases and command lines."""
+_ORDERS: tuple[Order, ...] = typing.get_args(Order)  # every order, for tables of cases and command lines
 
 
 def draw_orders(
-    n_rows: int,
-    n_features: int,
-    order: Order,
-    rng: np.random.Generator,
-    *,
-    in_column_order: bool = False,
+    n_rows: int, n_features: int, order: Order, rng: np.random.Generator, *, in_column_order: bool = False
 ) -> np.ndarray:
-    """Draw the order of the clauses of each row.
+    """Order of the clauses of each row, int64 of shape (n_rows, n_features + 1): permutations of 0 .. n_features.
 
-    Parameters
-    ----------
-    n_rows : int
-        Number of sentences, 0 or more.
-    n_features : int
-        Number of feature columns; clause ``i`` is feature ``i`` and clause ``n_features`` is the label.
-    order : {"fix_y", "permute_x", "permute_xy"}
-        ``fix_y``: the label comes first, so that all feature tokens of a decoder see it (arXiv 2510.09783, section 3);
-        ``permute_x``: it comes last (Pred-LLM, arXiv 2410.21717); ``permute_xy``: anywhere (GReaT, arXiv 2210.06280).
-    rng : numpy.random.Generator
-        Source of the permutations; each row gets a fresh one.
-    in_column_order : bool, default=False
-        Keep the features in the order of the columns; only ``permute_xy`` then draws anything, the label's place.
-        Pred-LLM trains on such rows beside the permuted ones.
+    Clause ``i`` is feature ``i`` and clause ``n_features`` the label. It comes first in ``fix_y``, so that all feature
+    tokens of a decoder see it (arXiv 2510.09783, section 3), last in ``permute_x`` (Pred-LLM, arXiv 2410.21717),
+    anywhere in ``permute_xy`` (GReaT, arXiv 2210.06280). With `in_column_order` the features keep the order of the
+    columns, as in the rows that Pred-LLM trains on beside the permuted ones, and only the label's place in
+    ``permute_xy`` is drawn. `InvalidInputError` where the order is unknown or a count is negative.
 
-    Returns
-    -------
-    numpy.ndarray of shape (n_rows, n_features + 1), int64
-        Each row is a permutation of ``0 .. n_features``.
-
-    Raises
-    ------
-    InvalidInputError
-        The order is unknown or a count is negative.
-
-    Examples
-    --------
     >>> draw_orders(2, 3, "fix_y", np.random.default_rng(0), in_column_order=True).tolist()
     [[3, 0, 1, 2], [3, 0, 1, 2]]
     """
-    require_choice("order", order, ORDERS)
+    require_choice("order", order, _ORDERS)
     require_number("n_rows", n_rows, 0, whole=True)
     require_number("n_features", n_features, 0, whole=True)
     keys = _feature_keys(n_rows, n_features, rng, in_column_order)

@@ -20,19 +20,15 @@ if TYPE_CHECKING:
     from imbllm_autogluon.encoding.values import ValueCoding
 
 
-PADDING = 0
-"""Token id that fills the places behind the end of a sentence."""
+PADDING = 0  # token id that fills the places behind the end of a sentence
 
 
 @dataclass(frozen=True, eq=False)
 class Clauses:
     """Rows as value tokens: feature clauses in column order, clauses of free text, the label clause last."""
 
-    tokens: IntArray
-    """Value tokens, shape (n, n_clauses, longest value), padded with -1."""
-
-    present: BoolArray
-    """Clauses that the sentence holds, shape (n, n_clauses); an absent clause is not written at all."""
+    tokens: IntArray  # value tokens, shape (n, n_clauses, longest value), padded with -1
+    present: BoolArray  # clauses that the sentence holds, shape (n, n_clauses); an absent clause is not written at all
 
     weights: FloatArray | None = None
     """How much the label of each row counts in training, shape (n,); None: every one counts 1."""
@@ -64,14 +60,9 @@ class Clauses:
 class Sentences:
     """Token sequences of one batch, left-justified."""
 
-    ids: IntArray
-    """Token ids, shape (n, length), `PADDING` behind the end."""
-
-    real: BoolArray
-    """Places that hold a token, shape (n, length)."""
-
-    states: IntArray
-    """Automaton state that each value token was chosen in, shape (n, length); `END` (-1) elsewhere."""
+    ids: IntArray  # token ids, shape (n, length), `PADDING` behind the end
+    real: BoolArray  # places that hold a token, shape (n, length)
+    states: IntArray  # automaton state that each value token was chosen in, shape (n, length); `END` (-1) elsewhere
 
     weights: FloatArray | None = None
     """How much the label of each row counts in training, shape (n,); None: every one counts 1."""
@@ -98,20 +89,14 @@ class Sentences:
 class SentenceEncoding:
     """How the clauses of one table are written as tokens: prefixes, value codings and their automata."""
 
-    token_names: tuple[str, ...]
-    """What each token id stands for (the first is padding)."""
-
-    prefixes: tuple[tuple[int, ...], ...]
-    """Forced tokens in front of each clause's value, such as ``age is``."""
-
-    codings: tuple[ValueCoding, ...]
-    """Coding of each clause's value: features, free texts, and the label last."""
+    token_names: tuple[str, ...]  # what each token id stands for (the first is padding)
+    prefixes: tuple[tuple[int, ...], ...]  # forced tokens in front of each clause's value, such as `age is`
+    codings: tuple[ValueCoding, ...]  # coding of each clause's value: features, free texts, and the label last
 
     token_texts: tuple[str, ...]
     """What each token would be in the paper's sentence, such as `` age is``; empty for padding."""
 
-    opening: tuple[int, ...] = ()
-    """Tokens in front of every sentence, such as an instruction; never learned."""
+    opening: tuple[int, ...] = ()  # tokens in front of every sentence, such as an instruction; never learned
 
     fused: bool = False
     """Whether a clause's prefix, one token, shares the place of the token before it (their embeddings are added): half

@@ -25,14 +25,9 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.tables import Column, NumberGrid
 
-MISSING = "missing"
-"""The bare word for a missing value; the string "missing" is written in quotes."""
-
-_MOST_UNITS = 10.0**15
-"""Numbers of more digits than float64 keeps are written by their shortest text."""
-
-_NANOSECONDS = {"D": 86_400 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
-"""Of the units of times."""
+MISSING = "missing"  # the bare word for a missing value; the string "missing" is written in quotes
+_MOST_UNITS = 10.0**15  # numbers of more digits than float64 keeps are written by their shortest text
+_NANOSECONDS = {"D": 86_400 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}  # of the units of times
 
 _RESOLUTIONS = {"D": 86_400 * 10**9, "h": 3600 * 10**9, "m": 60 * 10**9, **_NANOSECONDS}
 """Nanoseconds of what ISO texts can end with, the longest first."""
@@ -40,17 +35,13 @@ _RESOLUTIONS = {"D": 86_400 * 10**9, "h": 3600 * 10**9, "m": 60 * 10**9, **_NANO
 _FIRST_TIME, _LAST_TIME = -62_135_596_800 * 10**9, 253_402_300_800 * 10**9 - 1
 """Begin of the year 1 and end of the year 9999 in nanoseconds since 1970: ISO texts have four digits for the year."""
 
-_SMALL_FOLD = 50
-"""Rows below which a word counts that one row alone has."""
+_SMALL_FOLD = 50  # rows below which a word counts that one row alone has
 
 _NO_BLANKS = "\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
 """Chinese characters and Japanese kana of the first plane; those of the planes 2 and 3 follow in the pattern."""
 
-_LONGEST = 31
-"""Characters of a word behind its first; what is longer (encoded files, laughter) is cut."""
-
-_INVISIBLE = frozenset({"Cc", "Cf"})
-"""Categories of characters that are no word: controls, direction marks, joiners."""
+_LONGEST = 31  # characters of a word behind its first; what is longer (encoded files, laughter) is cut
+_INVISIBLE = frozenset({"Cc", "Cf"})  # categories of characters that are no word: controls, direction marks, joiners
 
 
 class Tokenizer(Protocol):
@@ -77,8 +68,6 @@ def distinct_texts(values: Sequence[Hashable], reserved: str = "") -> tuple[str,
     reserved
         Bare word that has another meaning.
 
-    Examples
-    --------
     >>> distinct_texts(["red", "a, b", 1, "1"])
     ('red', '"a, b"', '1', '"1"')
     """
@@ -116,8 +105,6 @@ def category_texts(column: Column) -> tuple[str, ...]:
 def unit_text(units: int, decimals: int) -> str:
     """Decimal text of a whole count of units of ``10 ** -decimals``; with 0 decimals there is no point.
 
-    Examples
-    --------
     >>> unit_text(-105, 2), unit_text(7, 0), unit_text(5, 3)
     ('-1.05', '7', '0.005')
     """
@@ -126,8 +113,8 @@ def unit_text(units: int, decimals: int) -> str:
     return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}" if decimals else sign + digits
 
 
-def lattice_of(column: Column) -> NumberGrid:
-    """Lattice of the numbers or times of a column.
+def grid_of(column: Column) -> NumberGrid:
+    """Grid of the numbers or times of a column.
 
     Raises
     ------
@@ -149,7 +136,7 @@ def number_text(column: Column, value: float) -> str:
     9999 have no ISO text and are written as counts of the column's unit. Other numbers have the grid's decimals
     where these say the number exactly, else their shortest text.
     """
-    grid = lattice_of(column)
+    grid = grid_of(column)
     if column.kind == "datetime":
         return _time_text(int(value), grid.step, str(column.unit))
     return str(int(value)) if isinstance(grid.minimum, int) else _real_text(float(value) + 0.0, grid.decimals)
@@ -190,19 +177,13 @@ def _real_text(number: float, decimals: int) -> str:
 class TextColumn:
     """The vocabulary of one column of free text, learned from the rows of a fold.
 
-    Examples
-    --------
     >>> TextColumn.fit("note", ["Hot soup", None, "hot, hot!"], longest=3).words
     ('hot', ',', 'soup')
     """
 
     name: str
-
-    words: tuple[str, ...]
-    """Words in small letters, that of most rows first."""
-
-    longest: int
-    """Tokens of a text that are read; what comes behind them is cut off."""
+    words: tuple[str, ...]  # words in small letters, that of most rows first
+    longest: int  # tokens of a text that are read; what comes behind them is cut off
 
     raw_words: tuple[str, ...] = ()
     """All words in their own letter case, with the blank in front where they have one, that of most rows first; a
@@ -254,8 +235,6 @@ def cut_text(text: str) -> Iterator[str]:
     The first word has one too. A word is a run of letters with their combining marks, a run of digits, a single
     Chinese character or kana, or a single other character; controls and other invisible characters are left out.
 
-    Examples
-    --------
     >>> list(cut_text("It's  4.5 km"))
     [' It', "'", 's', ' 4', '.', '5', ' km']
     """

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
 
 import numpy as np
 
-from imbllm_autogluon.encoding.automata import NOTHING, Automaton, one_of, union
+from imbllm_autogluon.encoding.automata import Automaton, one_of, union
 from imbllm_autogluon.encoding.numbers import fixed_width_range, present_values
-from imbllm_autogluon.encoding.text import cut_text, lattice_of, number_text, read_number, unit_text
+from imbllm_autogluon.encoding.text import cut_text, grid_of, number_text, read_number, unit_text
 from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
 Numbers = Literal["bins", "digits"]
 
-NO_TOKEN = -1
-"""Fills the places behind the end of a value in a token array."""
+NO_TOKEN = -1  # fills the places behind the end of a value in a token array
 
 
 class ValueCoding(Protocol):
@@ -76,8 +75,7 @@ class BinCoding:
     """One token for each quantile bin of a number; missing has one where training had it."""
 
     first: int
-    bins: QuantileBins
-    """Bins of the grid's units."""
+    bins: QuantileBins  # bins of the grid's units
     grid: NumberGrid
     missing_token: int | None
 
@@ -107,8 +105,7 @@ class DigitCoding:
     """
 
     grid: NumberGrid
-    symbols: dict[str, int]
-    """Token ids of "0" to "9" and "-"."""
+    symbols: dict[str, int]  # token ids of "0" to "9" and "-"
     missing_token: int | None
 
     @property
@@ -154,11 +151,8 @@ class DigitCoding:
 class CategoryTextCoding:
     """Categories as the tokens that a pretrained tokenizer makes of their text, each closed by the separator."""
 
-    spellings: tuple[Spelling, ...]
-    """Tokens of each category code, the separator last."""
-
-    missing: Spelling | None
-    """Tokens of a missing value, or None where training had none."""
+    spellings: tuple[Spelling, ...]  # tokens of each category code, the separator last
+    missing: Spelling | None  # tokens of a missing value, or None where training had none
 
     @property
     def _all(self) -> list[Spelling]:
@@ -191,19 +185,17 @@ class NumberTextCoding:
     """Numbers and times character by character, each closed by the separator."""
 
     column: Column
-    characters: Mapping[str, int]
-    """Token of each character inside a number."""
+    characters: Mapping[str, int]  # token of each character inside a number
 
     first_characters: Mapping[str, int]
     """Token of each character at the beginning of a number; the same tokens where the space stands in the prefix."""
 
     separator: int
-    missing: Spelling | None
-    """Tokens of a missing value, or None where training had none."""
+    missing: Spelling | None  # tokens of a missing value, or None where training had none
 
     @property
-    def _lattice(self) -> NumberGrid:
-        return lattice_of(self.column)
+    def _grid(self) -> NumberGrid:
+        return grid_of(self.column)
 
     @cached_property
     def automaton(self) -> Automaton:
@@ -214,7 +206,7 @@ class NumberTextCoding:
 
     def encode(self, values: Values, missing: BoolArray) -> IntArray:
         """Values of shape (n,) to tokens of shape (n, longest text), snapped to the grid first."""
-        distinct, inverse = np.unique(self._lattice.snap(values), return_inverse=True)
+        distinct, inverse = np.unique(self._grid.snap(values), return_inverse=True)
         spellings = [self._spell(self._text(value)) for value in distinct.tolist()]
         spellings.append(list(self.missing or ()))
         encoded: IntArray = padded(spellings)[np.where(missing, len(distinct), inverse)]
@@ -225,11 +217,11 @@ class NumberTextCoding:
         rows = [_bare(row) for row in tokens.tolist()]
         missing = np.array([row == self.missing for row in rows], dtype=bool)
         read = [0 if gone else self._value(row) for row, gone in zip(rows, missing, strict=True)]
-        return _zero_where(missing, self._lattice.snap(np.array(read, dtype=type(self._lattice.minimum))))
+        return _zero_where(missing, self._grid.snap(np.array(read, dtype=type(self._grid.minimum))))
 
     def _text(self, value: float) -> str:
         """Text of a grid point."""
-        grid = self._lattice
+        grid = self._grid
         if isinstance(grid.minimum, int):
             return number_text(self.column, value)
         units, decimals = int(grid.to_units(value)), grid.decimals
@@ -245,7 +237,7 @@ class NumberTextCoding:
 
     def _value(self, spelling: Spelling) -> float:
         """Value of the tokens of a number or time."""
-        text, grid = "".join(self._names[token] for token in spelling[:-1]), self._lattice
+        text, grid = "".join(self._names[token] for token in spelling[:-1]), self._grid
         if isinstance(grid.minimum, int):
             return read_number(self.column, text)
         units = int(text.replace(".", ""))
@@ -255,13 +247,12 @@ class NumberTextCoding:
 class GivenCoding(ABC):
     """Coding of a clause that prompts can only give: its automaton allows nothing, nothing is learned there."""
 
-    longest: int
-    """Most tokens of a value."""
+    longest: int  # most tokens of a value
 
     @property
     def automaton(self) -> Automaton:
         """Accepts nothing."""
-        return NOTHING
+        return Automaton(({},), frozenset())
 
     def encode(self, values: Sequence[str | None] | npt.NDArray[Any], missing: BoolArray | None = None) -> IntArray:
         """Token ids of n texts, int64 of shape (n, longest of them), padded with -1.
@@ -288,13 +279,9 @@ class GivenCoding(ABC):
 class FreeTextCoding(GivenCoding):
     """Texts word by word, in tokens of the table's own."""
 
-    words: Mapping[str, int]
-    """Token of each known word in small letters."""
-
+    words: Mapping[str, int]  # token of each known word in small letters
     unknown: int
-    missing: int
-    """Tokens of every other word and of a missing text."""
-
+    missing: int  # tokens of every other word and of a missing text
     longest: int
 
     def _tokens(self, words: list[str]) -> list[int]:
@@ -306,17 +293,10 @@ class FreeSubwordCoding(GivenCoding):
     """Texts as a pretrained tokenizer cuts them, each closed by the separator."""
 
     tokenizer: Tokenizer
-
-    numbers: Mapping[int, int]
-    """Token of each of the tokenizer's ids that the table uses; others are left out."""
-
-    spellings: Mapping[str, Spelling]
-    """Tokens of the words of the fold."""
-
+    numbers: Mapping[int, int]  # token of each of the tokenizer's ids that the table uses; others are left out
+    spellings: Mapping[str, Spelling]  # tokens of the words of the fold
     separator: int
-    missing: Spelling
-    """Tokens of a missing text, without the separator."""
-
+    missing: Spelling  # tokens of a missing text, without the separator
     longest: int
 
     def _tokens(self, words: list[str]) -> list[int]:

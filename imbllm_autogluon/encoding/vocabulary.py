@@ -16,7 +16,7 @@ import numpy as np
 from imbllm_autogluon.encoding.bins import QuantileBins
 from imbllm_autogluon.encoding.numbers import column_characters
 from imbllm_autogluon.encoding.sentences import PADDING, SentenceEncoding
-from imbllm_autogluon.encoding.text import MISSING, TextColumn, category_texts, distinct_texts, lattice_of, number_text
+from imbllm_autogluon.encoding.text import MISSING, TextColumn, category_texts, distinct_texts, grid_of, number_text
 from imbllm_autogluon.encoding.values import (
     BinCoding,
     CategoryCoding,
@@ -41,8 +41,7 @@ if TYPE_CHECKING:
 
 _DIGITS = (*"0123456789", "-")
 
-_SEPARATOR = ","
-"""Stands behind every value of a text, the last one too: it tells where a number ends."""
+_SEPARATOR = ","  # stands behind every value of a text, the last one too: it tells where a number ends
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,8 @@ class SchemaVocabulary:
     bins: Mapping[int, QuantileBins]
     """Quantile bins by index of the numeric column (none when numbers are written as digits)."""
 
-    instruction: str = ""
-    """Text in front of every sentence."""
-
-    texts: tuple[TextColumn, ...] = ()
-    """Columns of free text, which are no columns of the schema."""
+    instruction: str = ""  # text in front of every sentence
+    texts: tuple[TextColumn, ...] = ()  # columns of free text, which are no columns of the schema
 
     @classmethod
     def fit(
@@ -134,7 +130,7 @@ class SchemaVocabulary:
             for category, text in zip(column.categories, category_texts(column), strict=True):
                 tokens.add(f"{column.name}: {category}", f" {text}")
             return CategoryCoding(first, len(column.categories), missing_token)
-        grid = lattice_of(column)
+        grid = grid_of(column)
         if self.numbers == "digits":
             return DigitCoding(grid, digits, missing_token)
         for i, center in enumerate(grid.from_units(self.bins[j].centers).tolist()):

@@ -1,15 +1,12 @@
-"""The plain ensemble against the whole one: scores on the same rows, which is better, and whether chance could do that.
-
-Labels are classes or numbers: they differ in how rows are predicted, and in nothing that follows.
-"""
+"""The plain ensemble against the whole one: scores on the same rows, which is better, and whether by chance."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from autogluon.core.metrics import get_metric
+from autogluon.core.metrics import Scorer, get_metric
 
 from imbllm_autogluon.classification.calibration import correct_prior
 from imbllm_autogluon.classification.logit_adjustment import redrawn_within_classes, resampled_scores
@@ -19,72 +16,53 @@ from imbllm_autogluon.plugin.scorers import geometric_mean_error
 from imbllm_autogluon.plugin.stage import RebalancingMixin
 from imbllm_autogluon.quality.curves import calibration_chart, precision_recall_chart
 from imbllm_autogluon.quality.reports import measure, metric_name, number
-from imbllm_autogluon.regression.bins import SHOTS, shots
+from imbllm_autogluon.regression.bins import SHOTS, TargetBins, shots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     import numpy.typing as npt
     import pandas as pd
-    from autogluon.core.metrics import Scorer
     from autogluon.tabular import TabularPredictor
 
     from imbllm_autogluon.arrays import FloatArray
-    from imbllm_autogluon.regression.bins import TargetBins
     from imbllm_autogluon.tables.labeled import Task
 
     Positions = npt.NDArray[np.intp]
 
+# How readers see scores of each task: those of numbers are in the unit of the target
 FIGURES: Mapping[str, Callable[[float | None], str]] = {"classification": number, "regression": measure}
-"""How readers see scores of each task: those of numbers are in the unit of the target."""
-
 _KINDS = {"twin": RebalancingMixin, "generator": GeneratorModel, "latent_diff": LatentDiffModel}
 _OURS = {"twin": "twins", "latent_diff": "LatentDiff"}
-
-_SHOT_METRICS = {f"{shot}_mae": shot for shot in reversed(SHOTS)}
-"""Mean absolute errors over targets of one sort."""
-
+_SHOT_METRICS = {f"{shot}_mae": shot for shot in reversed(SHOTS)}  # mean absolute errors over targets of one sort
+# Metrics of every comparison; the predictor's own comes first, if it is another
 _METRICS = {
     "binary": ("average_precision", "roc_auc", "f1", "log_loss"),
     "multiclass": ("balanced_accuracy", "f1_macro", "log_loss", "roc_auc_ovo"),
     "regression": ("mean_absolute_error", *_SHOT_METRICS, "root_mean_squared_error", geometric_mean_error.name),
 }
-"""Metrics of every comparison; the predictor's own comes first, if it is another."""
-
-_EQUAL = 1e-9
-"""Difference, as a share of the larger score, up to which two scores count as equal."""
-
-_RESAMPLES = 200
-"""Enough for the ends of a 95 % interval to be stable to about a tenth of its width."""
-
-_MOST_RESAMPLED = 100_000
-"""Rows above which no interval is made: 200 resamples take over a minute there, and chance is small."""
-
-_MOST_CURVES = 3
-"""Of more than two classes the rarest ones have curves, each against all others."""
+_EQUAL = 1e-9  # difference, as a share of the larger score, up to which two scores count as equal
+_RESAMPLES = 200  # enough for the ends of a 95 % interval to be stable to about a tenth of its width
+_MOST_RESAMPLED = 100_000  # rows above which no interval is made: it takes over a minute, and chance is small
+_MOST_CURVES = 3  # of more than two classes the rarest ones have curves, each against all others
 
 
 @dataclass(frozen=True)
-class EnsemblePair:
+class _EnsemblePair:
     """Names of the two models to compare."""
 
-    whole: str
-    """What the predictor uses by default: as a rule, the weighted ensemble over plain models and twins."""
-
+    whole: str  # what the predictor uses by default: as a rule, the weighted ensemble over plain models and twins
+    # The weighted ensemble over plain models only; `None` where there is nothing to compare, for this reason
     plain: str | None
-    """The weighted ensemble over plain models only; `None` where there is nothing to compare, for this reason."""
-
     reason: str = ""
-
-    ours: str = "twins"
-    """What the whole ensemble has beside plain models, in words."""
+    ours: str = "twins"  # what the whole ensemble has beside plain models, in words
 
     def by_side(self) -> dict[str, str]:
         """Names of the models that there are, by ``plain`` and ``whole``."""
         return {**({} if self.plain is None else {"plain": self.plain}), "whole": self.whole}
 
 
-def pair_ensembles(predictor: TabularPredictor) -> EnsemblePair:
+def pair_ensembles(predictor: TabularPredictor) -> _EnsemblePair:
     """Fit the weighted ensemble over plain models beside the one over all models, into the predictor.
 
     The model that the predictor uses stays the same, unless the plain ensemble is strictly better on the rows that
@@ -95,19 +73,19 @@ def pair_ensembles(predictor: TabularPredictor) -> EnsemblePair:
     plain, ours = base_models(predictor)
     if not ours:
         lacking = f"no twin{' and no LatentDiff' if predictor.problem_type == 'regression' else ''} was fitted"
-        return EnsemblePair(whole, None, f"{lacking}, so the ensemble holds plain models only")
+        return _EnsemblePair(whole, None, f"{lacking}, so the ensemble holds plain models only")
     if not plain:
-        return EnsemblePair(whole, None, "no plain model was fitted, so there is none to compare with")
+        return _EnsemblePair(whole, None, "no plain model was fitted, so there is none to compare with")
     refitted = whole in predictor.model_refit_map().values()
     made = fit_ensemble(predictor, plain, "Plain")
     if made is None:
-        return EnsemblePair(whole, None, "the ensemble over plain models could not be fitted")
+        return _EnsemblePair(whole, None, "the ensemble over plain models could not be fitted")
     best = whole if refitted else predictor.model_best
     if refitted:
         made = predictor.refit_full(model=made)[made]
     predictor.set_model_best(best, save_trainer=True)
     kinds = {model_kind(predictor, name) for name in ours}
-    return EnsemblePair(whole, made, ours=" and ".join(text for kind, text in _OURS.items() if kind in kinds))
+    return _EnsemblePair(whole, made, ours=" and ".join(text for kind, text in _OURS.items() if kind in kinds))
 
 
 def base_models(predictor: TabularPredictor) -> tuple[list[str], list[str]]:
@@ -129,18 +107,16 @@ def model_kind(predictor: TabularPredictor, name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Score:
+class _Score:
     """One metric of both ensembles."""
 
     metric: str
     higher_is_better: bool
     plain: float | None
     whole: float | None
+    # Decision thresholds of plain and whole, for binary metrics of labels
     thresholds: tuple[float | None, float | None] = (None, None)
-    """Decision thresholds of plain and whole, for binary metrics of labels."""
-
-    rows: int | None = None
-    """Scored rows that the metric looks at; `None`: all."""
+    rows: int | None = None  # scored rows that the metric looks at; `None`: all
 
     @property
     def gain(self) -> float | None:
@@ -161,25 +137,14 @@ class Score:
 class Comparison:
     """Both ensembles on the same rows."""
 
-    pair: EnsemblePair
-    scores: tuple[Score, ...]
-    """The predictor's own metric first."""
-
+    pair: _EnsemblePair
+    scores: tuple[_Score, ...]  # the predictor's own metric first
+    # `test`: rows that took no part in the fit; `out-of-fold`, `validation`: those that weights were chosen by
     rows: str
-    """``test``: rows that took no part in the fit. Otherwise (``out-of-fold``, ``validation``) the rows that weights
-    and thresholds were chosen by."""
-
-    counts: Mapping[str, int]
-    """Scored rows of each class, or of each sort of target."""
-
-    interval: tuple[float, float] | None = None
-    """95 % interval of the first score's gain (paired bootstrap)."""
-
+    counts: Mapping[str, int]  # scored rows of each class, or of each sort of target
+    interval: tuple[float, float] | None = None  # 95 % interval of the first score's gain (paired bootstrap)
     notes: tuple[str, ...] = ()
-
-    curves: tuple[Mapping[str, Any], ...] = ()
-    """Precision-recall and calibration curves; none for numbers."""
-
+    curves: tuple[Mapping[str, Any], ...] = ()  # precision-recall and calibration curves; none for numbers
     task: Task = "classification"
 
     @property
@@ -218,14 +183,12 @@ class Comparison:
         }
 
     def _chance(self) -> str:
-        """A sentence, if the gain could be chance."""
         if self.interval is None or not self.interval[0] <= 0.0 <= self.interval[1]:
             return ""
         low, high = (f"{'-' if end < 0 else '+'}{FIGURES[self.task](abs(end))}" for end in self.interval)
         return f" That is within chance: the 95 % interval of the gain is {low} to {high}."
 
     def _opposite(self, winner: str) -> str:
-        """A sentence naming the other metrics by which `winner` is better, if any."""
         names = [metric_name(score.metric) for score in self.scores[1:] if score.better == winner]
         return f" The {self._named(winner)} is better by {', '.join(names)}." if names else ""
 
@@ -241,8 +204,7 @@ class _Metric:
 
     name: str
     scorer: Scorer
-    shot: str | None = None
-    """Targets of this sort only; `None`: all rows."""
+    shot: str | None = None  # targets of this sort only; `None`: all rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,39 +212,22 @@ class ScoredRows:
     """Labels and predictions of the scored rows."""
 
     task: Task
-    metrics: tuple[_Metric, ...]
-    """The predictor's own first, each once."""
-
-    labels: npt.NDArray[Any]
-    """Classes in AutoGluon's codes, or numbers, shape (n,)."""
-
-    strata: npt.NDArray[Any]
-    """Class, or sort of target, of each row, shape (n,): the bootstrap draws within these."""
-
-    names: Mapping[Any, str]
-    """Text of each stratum."""
-
+    metrics: tuple[_Metric, ...]  # the predictor's own first, each once
+    labels: npt.NDArray[Any]  # classes in AutoGluon's codes, or numbers, shape (n,)
+    strata: npt.NDArray[Any]  # class, or sort of target, of each row, shape (n,): the bootstrap draws within these
+    names: Mapping[Any, str]  # text of each stratum
+    # By model: probabilities, the positive class's (n,) or those of all (n, k); or numbers (n,)
     predictions: Mapping[str, npt.NDArray[Any]]
-    """By model: of classes probabilities, the positive one's of shape (n,) or those of all of shape (n, k); or numbers
-    of shape (n,)."""
-
+    # Of classes, without the adjustment towards decisions that our ensemble has for metrics of more than two classes
     probabilities: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
-    """Of classes, without the adjustment towards decisions that our ensemble has for metrics of more than two
-    classes."""
-
-    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """By model and metric of labels; for two classes only."""
-
+    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # by model and metric; of two classes
     notes: tuple[str, ...] = ()
 
     @classmethod
     def of_classes(
         cls, predictor: TabularPredictor, models: Iterable[str], train: pd.DataFrame, test: pd.DataFrame | None
     ) -> ScoredRows:
-        """Predict rows with a class: those of `test`, or out of fold (of validation) those of `train`.
-
-        Each model has its own threshold for every metric of labels, best on out-of-fold (or validation) rows.
-        """
+        """Predict rows with a class: those of `test`, or out of fold (of validation) those of `train`."""
         names, metrics = list(models), _metrics(predictor)
         proba = predictor.predict_proba_multi(test, models=names, as_multiclass=False, inverse_transform=False)
         index = proba[names[0]].index  # AutoGluon returns the models of the ensembles, too
@@ -360,24 +305,19 @@ class ScoredRows:
         return (predictions > (self.thresholds[model].get(metric.name) or 0.5)).astype(np.int64)
 
 
-def compare(scored: ScoredRows, pair: EnsemblePair, rows: str) -> Comparison:
+def compare(scored: ScoredRows, pair: _EnsemblePair, rows: str) -> Comparison:
     """Score both ensembles on the same rows; `rows` says which, see :class:`Comparison`."""
     scores = tuple(_score(scored, metric, pair) for metric in scored.metrics)
     interval, curves = _gain_interval(scored, pair), _class_curves(scored, pair)
     return Comparison(pair, scores, rows, scored.counts(), interval, scored.notes, curves, scored.task)
 
 
-def _score(scored: ScoredRows, metric: _Metric, pair: EnsemblePair) -> Score:
+def _score(scored: ScoredRows, metric: _Metric, pair: _EnsemblePair) -> _Score:
     values = {side: _value(scored, metric, model) for side, model in pair.by_side().items()}
     thresholds = {side: scored.thresholds.get(model, {}).get(metric.name) for side, model in pair.by_side().items()}
-    return Score(
-        metric.name,
-        bool(metric.scorer.greater_is_better_internal),
-        values.get("plain"),
-        values["whole"],
-        (thresholds.get("plain"), thresholds["whole"]),
-        len(scored.positions(metric)) if scored.task == "regression" else None,
-    )
+    rows = len(scored.positions(metric)) if scored.task == "regression" else None
+    both, higher = (thresholds.get("plain"), thresholds["whole"]), bool(metric.scorer.greater_is_better_internal)
+    return _Score(metric.name, higher, values.get("plain"), values["whole"], both, rows)
 
 
 def _value(scored: ScoredRows, metric: _Metric, model: str) -> float | None:
@@ -390,11 +330,10 @@ def _value(scored: ScoredRows, metric: _Metric, model: str) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _gain_interval(scored: ScoredRows, pair: EnsemblePair) -> tuple[float, float] | None:
+def _gain_interval(scored: ScoredRows, pair: _EnsemblePair) -> tuple[float, float] | None:
     """95 % interval of the whole ensemble's gain by the first metric: a paired bootstrap within strata.
 
-    `None` for very many rows, or where a sample has no score. Percentile interval: Efron and Tibshirani (1993), *An
-    Introduction to the Bootstrap*, chapter 13.
+    `None` for very many rows, or where a sample has no score (Efron and Tibshirani 1993, chapter 13).
     """
     metric = scored.metrics[0]
     if pair.plain is None or len(scored.strata) > _MOST_RESAMPLED or not len(scored.positions(metric)):
@@ -408,7 +347,7 @@ def _gain_interval(scored: ScoredRows, pair: EnsemblePair) -> tuple[float, float
     return (float(low), float(high)) if np.isfinite([low, high]).all() else None
 
 
-def _class_curves(scored: ScoredRows, pair: EnsemblePair) -> tuple[Mapping[str, Any], ...]:
+def _class_curves(scored: ScoredRows, pair: _EnsemblePair) -> tuple[Mapping[str, Any], ...]:
     """Precision-recall and calibration curves of the positive class of two, or of the rarest of more classes."""
     if scored.task == "regression":
         return ()
@@ -430,9 +369,8 @@ def _class_curves(scored: ScoredRows, pair: EnsemblePair) -> tuple[Mapping[str, 
 def _curves(truth: npt.NDArray[np.bool_], label: str, probabilities: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
     """Curves of one class against all others: its text and rows, figures by model, and the charts as they are drawn."""
     charts = precision_recall_chart(truth, probabilities), calibration_chart(truth, probabilities)
-    figures = {chart.figure_name: {line.name: line.figure for line in chart.lines} for chart in charts}
-    drawn = [asdict(chart) for chart in charts]
-    return {"label": label, "rows": int(truth.sum()), "figures": figures, "charts": drawn}
+    figures = {chart["figure_name"]: {line["name"]: line["figure"] for line in chart["lines"]} for chart in charts}
+    return {"label": label, "rows": int(truth.sum()), "figures": figures, "charts": list(charts)}
 
 
 def _metrics(predictor: TabularPredictor) -> tuple[_Metric, ...]:
@@ -453,7 +391,6 @@ def _untilted(predictor: TabularPredictor, model: str, predictions: npt.NDArray[
 
 
 def _thresholds(predictor: TabularPredictor, model: str, metrics: Iterable[_Metric]) -> dict[str, float]:
-    """Threshold of a model for each metric of labels."""
     if predictor.problem_type != "binary":
         return {}
     wanted = [metric for metric in metrics if metric.scorer.needs_pred]

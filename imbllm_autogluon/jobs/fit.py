@@ -27,29 +27,20 @@ from imbllm_autogluon.regression.config import LatentDiffConfig
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    import pandas as pd
     from autogluon.tabular import TabularPredictor
 
     from imbllm_autogluon.rebalancing import RebalanceConfig
     from imbllm_autogluon.tables.labeled import LabeledTable
 
-_FOLDS = 4
-"""Bagging folds where neither folds nor another preset are named: each fold keeps 75 % of a rare class for training."""
-
-_ADD_ON = "imbllm"
-"""Preset that adds the twins."""
-
-_RANKING_THRESHOLD_METRIC = "f1"
-"""Metric whose threshold is used for labels, where the predictor's own metric does not look at labels."""
-
-_NOISY = "autogluon|sklearn|lightgbm|catboost|xgboost|pandas|numpy"
-"""Libraries whose warnings are hidden during a fit."""
-
+_FOLDS = 4  # bagging folds where neither folds nor a preset are named: each keeps 75 % of a rare class for training
+_ADD_ON = "imbllm"  # preset that adds the twins
+_RANKING_THRESHOLD_METRIC = "f1"  # its threshold is used for labels where the predictor's metric does not look at them
+_NOISY = "autogluon|sklearn|lightgbm|catboost|xgboost|pandas|numpy"  # libraries whose warnings are hidden during a fit
+# What an earlier fit left in its folder; nothing else in a folder is ever deleted
 _OF_A_PREDICTOR = (
     "predictor.pkl", "learner.pkl", "metadata.json", "version.txt", "models", "utils", "logs",
     "imbllm_report.json", "imbllm_report.html", "imbllm_report.md",
 )  # fmt: skip
-"""What an earlier fit left in its folder; nothing else in a folder is ever deleted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,52 +51,26 @@ class FitJob:
     from or scored a `TableError`, or a `ClassTooSmallError` where a class has a single row.
     """
 
-    train: LabeledTable
-    """Rows to learn from: their label is classes or a number."""
-
-    out: Path
-    """Folder of the predictor: new, empty, or (with `force`) that of an earlier fit."""
-
+    train: LabeledTable  # rows to learn from: their label is classes or a number
+    out: Path  # folder of the predictor: new, empty, or (with `force`) that of an earlier fit
+    # Rows for the comparison that take no part in the fit; without them, out-of-fold rows are used
     test: LabeledTable | None = None
-    """Rows for the comparison that take no part in the fit; without them, out-of-fold rows are used."""
-
+    # AutoGluon presets; `imbllm` is put behind them unless one of this package's is among them
     presets: tuple[str, ...] = ()
-    """AutoGluon presets; ``imbllm`` is put behind them unless one of this package's is among them."""
-
-    metric: str | None = None
-    """Metric that AutoGluon optimises; default: what suits rare classes or targets."""
-
-    time_limit: float | None = None
-    """Seconds for the fit (above 0)."""
-
-    folds: int | None = None
-    """Bagging folds (0: none; 2 to 20). Default: 4, or what the presets say."""
-
-    families: tuple[str, ...] = ()
-    """AutoGluon model keys such as ``GBM``; default: the portfolio of the presets."""
-
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """``ag.imbllm.*`` parameters without their prefix."""
-
+    metric: str | None = None  # metric that AutoGluon optimises; default: what suits rare classes or targets
+    time_limit: float | None = None  # seconds for the fit (above 0)
+    folds: int | None = None  # bagging folds (0: none; 2 to 20). Default: 4, or what the presets say.
+    families: tuple[str, ...] = ()  # AutoGluon model keys such as `GBM`; default: the portfolio of the presets
+    settings: Mapping[str, Any] = field(default_factory=dict)  # `ag.imbllm.*` parameters without their prefix
+    # Settings of LatentDiff, for numbers; they need `families`, because a preset's portfolio takes none
     latent_diff: Mapping[str, Any] = field(default_factory=dict)
-    """Settings of LatentDiff, for numbers; they need `families`, because a preset's portfolio takes none."""
-
-    positive_class: str | None = None
-    """Positive class of two, as text; default: the rarer one."""
-
-    force: bool = False
-    """Whether the folder of an earlier fit may be replaced."""
-
+    positive_class: str | None = None  # positive class of two, as text; default: the rarer one
+    force: bool = False  # whether the folder of an earlier fit may be replaced
+    # Go on in the folder of an interrupted fit: generators, written rows and finished trials are used again
     resume: bool = False
-    """Go on in the folder of a fit that was interrupted: generators, written rows and finished trials are used again,
-    models are fitted anew."""
-
+    # Threads of each model (1 to 1024); default: all cores. On a busy machine one is many times faster: OpenMP spins.
     threads: int | None = None
-    """Threads of each model (1 to 1024); default: all cores. On a machine that is busy with other work, one thread is
-    many times faster than two: waiting threads of OpenMP spin."""
-
-    verbosity: int = 2
-    """AutoGluon's verbosity (0 to 4)."""
+    verbosity: int = 2  # AutoGluon's verbosity (0 to 4)
 
     def __post_init__(self) -> None:
         _check_names(self.presets, self.families)
@@ -154,8 +119,7 @@ class FitJob:
     def run(self) -> FitOutcome:
         """Fit the predictor and compare its ensembles.
 
-        `ImbLLMError`: AutoGluon trained no model at all (as a rule, the time limit was too short). `TableError`: the
-        folder cannot be written.
+        `ImbLLMError`: AutoGluon trained no model at all. `TableError`: the folder cannot be written.
         """
         started = time.time()
         if not self.resume or not self.out.exists():
@@ -165,7 +129,8 @@ class FitJob:
             pair = pair_ensembles(predictor)
             test = None if self.test is None else self.test.frame
             scored = self.task.scored(predictor, pair.by_side().values(), test)
-            comparison = compare(scored, pair, _rows_scored(predictor, test))
+            held_out = "validation" if predictor._trainer.has_val else "out-of-fold"
+            comparison = compare(scored, pair, held_out if test is None else "test")
             _calibrate(predictor)
             predictor.save(silent=True)
         return FitOutcome(self, predictor, comparison, time.time() - started)
@@ -210,8 +175,7 @@ class FitOutcome:
     job: FitJob
     predictor: TabularPredictor
     comparison: Comparison
-    seconds: float
-    """Wall-clock time of fit and comparison."""
+    seconds: float  # wall-clock time of fit and comparison
 
     @property
     def generator_fits(self) -> int:
@@ -263,12 +227,6 @@ def _callbacks_with(presets: tuple[str, ...], settings: Mapping[str, Any]) -> li
         [made, {**options, **settings}] if made is RebalanceCallback else [made, options]
         for made, options in own_presets()[name]["callbacks"]
     ]
-
-
-def _rows_scored(predictor: TabularPredictor, test: pd.DataFrame | None) -> str:
-    if test is not None:
-        return "test"
-    return "validation" if predictor._trainer.has_val else "out-of-fold"
 
 
 def _calibrate(predictor: TabularPredictor) -> None:

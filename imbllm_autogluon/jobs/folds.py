@@ -1,7 +1,4 @@
-"""The training folds of a fitted predictor: what their models say of them, and the rows of one of them.
-
-Readers get original columns where AutoGluon's codes can be undone, and labels by name.
-"""
+"""The training folds of a fitted predictor: what their models say of them, and the rows of one of them."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.jobs.compare import base_models, model_kind
-from imbllm_autogluon.plugin.original_features import exact_view, text_features, unwritten_features
+from imbllm_autogluon.plugin.original_features import RawView, exact_view, text_features, unwritten_features
 from imbllm_autogluon.quality.reports import measure
 from imbllm_autogluon.rebalancing.cache import cache_of
 from imbllm_autogluon.rebalancing.rows import ROWS_CACHE
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
 
     from autogluon.tabular import TabularPredictor
 
-    from imbllm_autogluon.plugin.original_features import RawView
     from imbllm_autogluon.rebalancing import FoldRows
     from imbllm_autogluon.tables import ColumnName
 
@@ -35,21 +31,16 @@ if TYPE_CHECKING:
     Known = pd.DataFrame | Mapping[str, Any] | None
 
 _log = logging.getLogger("autogluon.imbllm")
-
-_ALL_ROWS = "all rows"
-"""Name of the one fold of a model that is not bagged."""
-
-_FOLD_NAME = re.compile(r"S(\d+)F(\d+)")
-"""AutoGluon's name of a fold: repeat and number, both from 1."""
+_ALL_ROWS = "all rows"  # name of the one fold of a model that is not bagged
+_FOLD_NAME = re.compile(r"S(\d+)F(\d+)")  # AutoGluon's name of a fold: repeat and number, both from 1
 
 
 def fold_records(predictor: TabularPredictor, n_generators: int) -> list[dict[str, Any]]:
     """What the twins remember about their distinct training folds, in the order of AutoGluon's names.
 
     Each has a ``name`` (``S1F2`` is repeat 1, fold 2; ``all rows`` for models that are not bagged); ``before`` and
-    ``added``, real and written rows by class or number of the bin; the ``reason`` why nothing was written, or an empty
-    string; key (``generator``), seconds, tokens, ``parameters`` and ``losses`` (nats for each value token, by stage and
-    step) of the generator; ``notes``; ``copies``, rows too like real ones; and ``edges`` of the bins of a target.
+    ``added``, real and written rows by class or number of the bin; the ``reason`` why nothing was written; facts of the
+    generator (losses in nats for each value token); ``notes``; ``copies``; and ``edges`` of the bins of a target.
 
     Once the `n_generators` of the cache (0: unknown) have been met no further model is read from disk: a bag of forests
     takes seconds, and families only repeat each other's folds.
@@ -57,7 +48,7 @@ def fold_records(predictor: TabularPredictor, n_generators: int) -> list[dict[st
     labels = {str(code): str(label) for label, code in (predictor.class_labels_internal_map or {}).items()}
     found: dict[str, dict[str, Any]] = {}
     for twin in _twins_and_refitted(predictor):
-        for name, report in child_reports(predictor, twin):
+        for name, report in _child_reports(predictor, twin):
             record = _record(name, report, labels)
             found.setdefault(record["generator"] or f"{name} {record['reason']}", record)
         if n_generators and sum(bool(record["generator"]) for record in found.values()) >= n_generators:
@@ -65,7 +56,7 @@ def fold_records(predictor: TabularPredictor, n_generators: int) -> list[dict[st
     return sorted(found.values(), key=lambda record: str(record["name"]))
 
 
-def child_reports(predictor: TabularPredictor, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _child_reports(predictor: TabularPredictor, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Reports of the folds of one of our models; a bag whose folds were deleted after refitting has none left."""
     for fold, child in _fitted_children(predictor._trainer.load_model(name)):
         if getattr(child, "imbllm_report", None):
@@ -76,7 +67,7 @@ def latent_reports(predictor: TabularPredictor) -> Iterator[tuple[str, dict[str,
     """Name of model and fold, and what LatentDiff did there."""
     for name in base_models(predictor)[1]:
         if model_kind(predictor, name) == "latent_diff":
-            yield from ((f"{name}, {fold}", report) for fold, report in child_reports(predictor, name))
+            yield from ((f"{name}, {fold}", report) for fold, report in _child_reports(predictor, name))
 
 
 def _twins_and_refitted(predictor: TabularPredictor) -> list[str]:
@@ -120,13 +111,11 @@ def _record(name: str, report: Mapping[str, Any], labels: Mapping[str, str]) -> 
 
 
 def _copies(entry: Mapping[str, Any]) -> dict[str, int]:
-    """Copies and near copies of one class: written again, and those that had to stay."""
     names = {f"{near}{what}": f"{near}copies_{what}" for near in ("", "near_") for what in ("dropped", "kept")}
     return {short: entry.get(name, 0) for short, name in names.items()}
 
 
 def _notes(report: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[str]:
-    """What one fold has to say beyond its counts."""
     yield from (f"{note}." for note in report["notes"])
     made = report.get("oversampling", {})
     yield from (f"Not written by the language model: {reason}" for reason in made.get("excluded", {}).values())
@@ -139,7 +128,6 @@ def _notes(report: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[str
 
 
 def _notes_of(entry: Mapping[str, Any], name: str) -> Iterator[str]:
-    """What there is to say of the new rows of one class, or of the targets of one bin."""
     if entry["method"] != "language model":
         yield f"{name[0].upper()}{name[1:]}: {entry['rows']} rows; the new ones are made by {entry['method']}."
     sorts = {
@@ -160,26 +148,15 @@ class WrittenFold:
 
     name: str
     model: str
-    method: str
-    """How the rows were written, such as ``imbllm`` or ``smote_nc``."""
-
-    real: pd.DataFrame
-    """Rows that models of the fold learned from, shape (n, m + 1)."""
-
-    synthetic: pd.DataFrame
-    """Rows written for the fold, shape (n_new, m + 1)."""
-
-    held_out: pd.DataFrame | None
-    """Rows kept from generator and models of the fold; `None` after a refit on all rows."""
-
+    method: str  # how the rows were written, such as `imbllm` or `smote_nc`
+    real: pd.DataFrame  # rows that models of the fold learned from, shape (n, m + 1)
+    synthetic: pd.DataFrame  # rows written for the fold, shape (n_new, m + 1)
+    held_out: pd.DataFrame | None  # rows kept from generator and models of the fold; `None` after a refit on all rows
+    # The column of classes; for a continuous target the ranges of its bins, the target being a column beside it
     label: str
-    """The column of classes; for a continuous target the ranges of its bins, the target being a column beside it."""
-
-    original: bool
-    """Whether columns and values are those of the training table; otherwise they are AutoGluon's codes."""
-
+    original: bool  # whether columns and values are those of the training table; otherwise they are AutoGluon's codes
+    # Value of each two-valued column that AutoGluon did not keep, where it is known; `None` for a missing one
     others: Mapping[str, Any]
-    """Value of each two-valued column that AutoGluon did not keep, where it is known; `None` for a missing one."""
 
 
 def written_rows(predictor: TabularPredictor, known: Known = None) -> WrittenFold | None:
@@ -209,8 +186,9 @@ def _fitted_folds(predictor: TabularPredictor) -> Iterator[tuple[str, str, Any]]
 def _rows_of(predictor: TabularPredictor, known: Known, name: str, fold: str, child: Any) -> WrittenFold | None:
     """Rows of a fold; `None` where there are none, or not those that the fold was planned for."""
     report = child.imbllm_report or {}
-    made = report.get("oversampling", {})
-    written = ROWS_CACHE.find(_cache_folder(predictor, child), made["rows"]) if made.get("rows") else None
+    made, own_cache = report.get("oversampling", {}), child.imbllm_parameters.stage.cache_dir
+    cache = Path(own_cache) if own_cache else cache_of(Path(predictor.path).absolute())
+    written = ROWS_CACHE.find(cache, made["rows"]) if made.get("rows") else None
     parts = None if written is None else _real_rows(predictor, name, fold)
     if written is None or parts is None:
         return None
@@ -233,11 +211,6 @@ def _rows_of(predictor: TabularPredictor, known: Known, name: str, fold: str, ch
         original=columns.view is not None,
         others={str(name): value for name, value in columns.others.items()},
     )
-
-
-def _cache_folder(predictor: TabularPredictor, child: Any) -> Path:
-    stage = child.imbllm_parameters.stage
-    return Path(stage.cache_dir) if stage.cache_dir else cache_of(Path(predictor.path).absolute())
 
 
 def _real_rows(predictor: TabularPredictor, model: str, fold: str) -> tuple[Rows, Rows | None] | None:
@@ -269,27 +242,17 @@ def _bagged_rows(bag: Any, fold: str, X: pd.DataFrame, y: pd.Series) -> tuple[Ro
 class _FoldColumns:
     """How the columns and labels of one fold are shown."""
 
+    # Of AutoGluon's columns that rows were written in, by name; those made from free texts are copied, not written
     dtypes: pd.Series
-    """Of AutoGluon's columns that rows were written in, by name; those made from free texts are copied, not written."""
-
     texts: tuple[ColumnName, ...]
-    view: RawView | None
-    """The way back to the original columns; `None` where there is none."""
-
-    others: Mapping[ColumnName, Any]
-    """Value of each two-valued column that AutoGluon did not keep."""
-
-    target: str
-    """Name of the label column of the training table."""
-
-    labels: Mapping[int, Hashable]
-    """Original label of each code; empty for a continuous target, which has bins."""
-
+    view: RawView | None  # the way back to the original columns; `None` where there is none
+    others: Mapping[ColumnName, Any]  # value of each two-valued column that AutoGluon did not keep
+    target: str  # name of the label column of the training table
+    labels: Mapping[int, Hashable]  # original label of each code; empty for a continuous target, which has bins
     bins: TargetBins | None
 
     @classmethod
     def of(cls, predictor: TabularPredictor, child: Any, X: pd.DataFrame, known: Known) -> _FoldColumns:
-        """Read them off a model of the fold, whose rows in AutoGluon's columns are `X`."""
         metadata = child.imbllm_metadata
         written = X.drop(columns=unwritten_features(metadata, X))
         texts = text_features(metadata, written)
@@ -307,7 +270,6 @@ class _FoldColumns:
 
     @property
     def label(self) -> str:
-        """Name of the column of classes: the label, or the ranges of a continuous target."""
         return self.target if self.bins is None else f"{self.target} range"
 
     def counts(self, y: pd.Series) -> dict[str, int]:

@@ -1,7 +1,4 @@
-"""The report of one fit: what was rebalanced, what it cost, and whether it helped.
-
-Its facts are plain values: the JSON file, the page, the Markdown file and the printed lines all derive from them.
-"""
+"""The report of one fit: plain facts, from which the JSON file, the page, the Markdown file and the lines derive."""
 
 from __future__ import annotations
 
@@ -19,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from imbllm_autogluon._storage import write_texts
 from imbllm_autogluon.errors import ImbLLMError, StoredStateError
 from imbllm_autogluon.jobs.compare import FIGURES, base_models, model_kind
-from imbllm_autogluon.jobs.fit import quiet_libraries
-from imbllm_autogluon.jobs.folds import fold_records, latent_reports, written_rows
+from imbllm_autogluon.jobs.fit import FitOutcome, quiet_libraries
+from imbllm_autogluon.jobs.folds import WrittenFold, fold_records, latent_reports, written_rows
 from imbllm_autogluon.jobs.predict import load_predictor
 from imbllm_autogluon.plugin.stage import plan_for
-from imbllm_autogluon.quality.reports import metric_name, number
+from imbllm_autogluon.quality.reports import fit_markdown, metric_name, number, render_fit_report, report
 from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
 from imbllm_autogluon.search.studies import journal_storage, study_plots
 
@@ -33,49 +30,36 @@ if TYPE_CHECKING:
     import pandas as pd
     from autogluon.tabular import TabularPredictor
 
-    from imbllm_autogluon.jobs.fit import FitOutcome
-    from imbllm_autogluon.jobs.folds import WrittenFold
     from imbllm_autogluon.quality.reports import QualityReport, RowsSection
 
     Known = pd.DataFrame | Mapping[str, Any] | None
     Facts = dict[str, Any]
 
 _JSON, _HTML, _MARKDOWN = "imbllm_report.json", "imbllm_report.html", "imbllm_report.md"
-
-_FORMAT = 2
-"""Raised when keys of the JSON file change their meaning."""
-
+_FORMAT = 2  # raised when keys of the JSON file change their meaning
+# Packages whose versions stand in the report
 _LIBRARIES = (
     "imbllm-autogluon", "autogluon.tabular", "torch", "transformers", "scikit-learn", "pandas", "numpy", "lightgbm",
     "catboost", "xgboost", "xgboost-cpu",
 )  # fmt: skip
-"""Packages whose versions stand in the report."""
-
-_PLAIN = (bool, str, int, float, type(None))
-"""What JSON keeps as it is."""
-
-_LEFT = ("model", "kind", "metric", "better")
-"""Columns of texts in printed tables."""
+_PLAIN = (bool, str, int, float, type(None))  # what JSON keeps as it is
+_LEFT = ("model", "kind", "metric", "better")  # columns of texts in printed tables
 
 
 @dataclass(frozen=True)
 class FitReport:
     """What there is to say about a fit."""
 
+    # Values that `json.dumps` accepts: `task`, `headline`, `table`, `settings`, `leaderboard`, `comparison`, `folds`,
+    # `rows`, `studies`, `generator_fits`, `seconds`, `notes`, `versions`
     facts: Facts
-    """Values that ``json.dumps`` accepts: ``task``, ``headline``, ``table``, ``settings``, ``leaderboard``,
-    ``comparison``, ``folds``, ``rows``, ``studies``, ``generator_fits``, ``seconds``, ``notes``, ``versions``."""
-
+    # Pictures of each study as data URIs, by the study's name and the picture's title
     plots: Mapping[str, Mapping[str, str]]
-    """Pictures of each study as data URIs, by the study's name and the picture's title."""
-
+    # Facts and pictures of the written rows of one fold; `None` where there is nothing to be drawn
     section: RowsSection | None = None
-    """Facts and pictures of the written rows of one fold; `None` where there is nothing to be drawn."""
 
     def write(self, folder: Path) -> Path:
         """Write ``imbllm_report.json``, ``.md`` and ``.html`` into a folder, made if need be; return the HTML file."""
-        from imbllm_autogluon.quality.reports import fit_markdown, render_fit_report
-
         texts = {
             _JSON: json.dumps(self.facts, indent=1, ensure_ascii=False),
             _MARKDOWN: fit_markdown(self.facts),
@@ -162,7 +146,6 @@ def report_again(folder: Path, out: Path | None = None) -> Path:
 
 
 def _stored(file: Path) -> Facts:
-    """The facts of a fit, of this version's form."""
     try:
         facts: Facts = json.loads(file.read_text(encoding="utf-8"))
         found = facts.get("format")
@@ -185,11 +168,7 @@ def _report_rows_alone(predictor: TabularPredictor, folder: Path, out: Path) -> 
 
 
 def _rows_facts(predictor: TabularPredictor, known: Known = None) -> tuple[Facts, RowsSection | None]:
-    """Judge the rows written for the first fold of a predictor that has some: facts, and the same with pictures.
-
-    Facts are the ``reason`` why there are no others, or an empty string; those of a ``WrittenFold`` but the rows;
-    ``seconds``; and those of the section.
-    """
+    """Judge the rows written for the first fold that has some: facts (or the `reason` why not), and with pictures."""
     fold = written_rows(predictor, known)
     if fold is None:
         return {"reason": "No rows were written, or they are no longer in the cache of the predictor."}, None
@@ -206,17 +185,13 @@ def _rows_facts(predictor: TabularPredictor, known: Known = None) -> tuple[Facts
 
 
 def _judged(fold: WrittenFold, title: str = "") -> QualityReport:
-    from imbllm_autogluon.quality.reports import report
-
     return report(fold.real, fold.synthetic, label=fold.label, holdout=fold.held_out, title=title)
 
 
 def _study_records(predictor: TabularPredictor) -> list[tuple[Facts, dict[str, str]]]:
-    """Studies in the folder of a predictor, those of a single trial left out: facts, and pictures by title.
+    """Studies in the folder of a predictor, the newest of each model, with more than one trial: facts and pictures.
 
-    Of several studies of one model, which a fit that was gone on with under other settings leaves, the newest. Facts
-    are ``name`` of the tuned model, ``trials`` (``number``, ``state``, ``value`` in AutoGluon's sign, ``params``) and
-    ``best``, number of the best trial.
+    A fit that was gone on with under other settings leaves several studies of one model.
     """
     import optuna
 
@@ -256,10 +231,7 @@ def _plots(studies: list[tuple[Facts, dict[str, str]]]) -> dict[str, dict[str, s
 
 
 def _leaderboard(outcome: FitOutcome) -> list[Facts]:
-    """Each model's kind, scores, seconds, and weight in the whole ensemble, best first.
-
-    The order is by validation score, even beside test scores: it is what AutoGluon chooses by.
-    """
+    """Each model's kind, scores, seconds and weight, by validation score, which is what AutoGluon chooses by."""
     predictor, test = outcome.predictor, outcome.job.test
     board = predictor.leaderboard(None if test is None else test.frame).sort_values("score_val", ascending=False)
     ensemble = predictor._trainer.load_model(outcome.comparison.pair.whole)
@@ -306,15 +278,14 @@ def _notes(outcome: FitOutcome, folds: list[Facts]) -> list[str]:
             "so they are a little too good; give a test table for honest ones."
         )
     notes += [*comparison.notes, *_why_no_twins(outcome), *_fold_notes(folds)]
-    for where, report in latent_reports(predictor):
-        notes += [f"{where}: {note.rstrip('.')}." for note in (report["reason"], *report.get("notes", ())) if note]
+    for where, told in latent_reports(predictor):
+        notes += [f"{where}: {note.rstrip('.')}." for note in (told["reason"], *told.get("notes", ())) if note]
     failures = predictor.model_failures().to_dict("records")
     notes += [f"{row['model']} was not fitted: {row['exc_type']}." for row in failures]
     return list(dict.fromkeys(notes))
 
 
 def _unlearned(outcome: FitOutcome) -> list[str]:
-    """Classes that AutoGluon left out."""
     train, learned = outcome.job.train, outcome.predictor.class_labels_internal_map
     names = [str(name) for name in train.counts if name not in learned] if train.task == "classification" else []
     left_out = f"AutoGluon left out classes with too few rows: {', '.join(names)}. They are never predicted."
@@ -330,7 +301,6 @@ def _why_no_twins(outcome: FitOutcome) -> list[str]:
 
 
 def _fold_notes(folds: list[Facts]) -> list[str]:
-    """Each note of a fold once, with the folds it is about."""
     about: dict[str, list[str]] = {}
     for fold in folds:
         for note in fold["notes"]:
@@ -352,7 +322,6 @@ def _number(value: Any) -> float | None:
 
 
 def _leaderboard_text(facts: Facts) -> str:
-    """One line for each model; twins and ensembles are marked."""
     board, figure = facts["leaderboard"], FIGURES[facts["task"]]
     columns = {
         "model": [row["model"] for row in board],
@@ -368,7 +337,6 @@ def _leaderboard_text(facts: Facts) -> str:
 
 
 def _comparison_text(facts: Facts) -> str:
-    """One line for each metric: plain ensemble, whole ensemble, the rows it looks at, and the better one."""
     scores, figure = facts["comparison"]["scores"], FIGURES[facts["task"]]
     columns = {
         "metric": [_metric_text(score) for score in scores],

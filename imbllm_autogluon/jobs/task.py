@@ -26,24 +26,19 @@ if TYPE_CHECKING:
     from imbllm_autogluon.rebalancing import RebalanceConfig
     from imbllm_autogluon.tables.labeled import LabeledTable
 
+# AutoGluon's own are not for rare classes and targets: accuracy is high for a model that never predicts a rare class,
+# and the root mean squared error is ruled by the few largest errors, so that one row can decide which model is best
 _DEFAULT_METRICS = {
     "binary": "average_precision", "multiclass": "balanced_accuracy", "regression": "mean_absolute_error",
 }  # fmt: skip
-"""AutoGluon's own are not for rare classes and targets: accuracy is high for a model that never predicts a rare class,
-and the root mean squared error is ruled by the few largest errors, so that one row can decide which model is best."""
-
-_SHOT_METRICS = {f"{shot}_mae": shot for shot in SHOTS}
-"""Metrics of targets of one sort."""
-
-_OWN_METRICS = (*_SHOT_METRICS, "geometric_mean_error")
-"""Metrics of regression that AutoGluon does not have."""
-
+_SHOT_METRICS = {f"{shot}_mae": shot for shot in SHOTS}  # metrics of targets of one sort
+_OWN_METRICS = (*_SHOT_METRICS, "geometric_mean_error")  # metrics of regression that AutoGluon does not have
+# Rows in a bin of each sort
 _MEANING = {
     "few": f"under {FEW_BELOW} rows",
     "medium": f"{FEW_BELOW} to {MANY_ABOVE} rows",
     "many": f"over {MANY_ABOVE} rows",
 }
-"""Rows in a bin of each sort."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,16 +46,9 @@ class Task:
     """The task of a job: to name a class, or a number."""
 
     train: LabeledTable
-    """Rows to learn from."""
-
-    metric: str | None
-    """Metric that was asked for."""
-
-    rebalancing: RebalanceConfig
-    """Settings of the twins."""
-
-    positive_class: str | None
-    """Positive class that was asked for."""
+    metric: str | None  # that was asked for
+    rebalancing: RebalanceConfig  # settings of the twins
+    positive_class: str | None  # that was asked for
 
     @property
     def problem_type(self) -> str:
@@ -140,10 +128,7 @@ class Task:
     def label_facts(self, predictor: TabularPredictor, folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """What the report says of the label, given its facts about folds.
 
-        Of classes the rows of each (``classes``) and the ``positive`` one of two. Of numbers ``lowest``, ``highest``,
-        ``shots`` (training rows of each sort), ``few_below``, ``many_above`` and ``bins``: of each bin ``from``,
-        ``to``, ``rows``, ``shots``, ``rows_added`` and ``features_added`` (means of the folds, `None` where no model
-        adds such).
+        Rows added to the bins of a target are means of the folds, `None` where no model adds such.
         """
         if self.problem_type == "regression":
             return self._target_facts(predictor, folds)
@@ -178,7 +163,6 @@ class Task:
         return [round(float(value), 2) for value in np.mean(sums, axis=0)] if sums else [None] * n
 
     def _check_shots(self) -> None:
-        """Refuse a metric about targets that the training table does not have."""
         shot, counts = _SHOT_METRICS.get(self.eval_metric), self.bin_counts
         found = sorted(set(shots(counts[counts > 0]).tolist()))
         if shot is not None and shot not in found:
@@ -190,13 +174,11 @@ class Task:
 
 
 def _rows_added(fold: Mapping[str, Any]) -> tuple[FloatArray, list[int]]:
-    """Middles of a fold's bins, and the rows added to them."""
     middles = TargetBins(np.asarray(fold["edges"], dtype=np.float64)).centres
     return middles, [fold["added"].get(str(number), 0) for number in range(len(middles))]
 
 
 def _check_classes(train: LabeledTable) -> None:
-    """Refuse a label of which fewer than two classes could be learned."""
     lone = [label for label, n in train.counts.items() if n < 2]
     if lone and len(train.counts) - len(lone) < 2:
         raise ClassTooSmallError(
@@ -206,7 +188,6 @@ def _check_classes(train: LabeledTable) -> None:
 
 
 def _check_metric(metric: str | None, problem_type: str) -> None:
-    """Refuse a metric that neither AutoGluon nor this package has for this kind of label."""
     from autogluon.core.metrics import METRICS
 
     known = {problem: sorted(METRICS[problem]) for problem in _DEFAULT_METRICS}

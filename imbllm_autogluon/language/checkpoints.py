@@ -23,31 +23,17 @@ _log = logging.getLogger(__name__)
 
 _KIND = "checkpoint"
 
-_EVERY = 60.0
-"""Seconds between two checkpoints: storing SmolLM2's adapters takes less than one."""
-
 
 @dataclass(frozen=True)
 class TrainingCurve:
     """What one stage of training did."""
 
-    losses: tuple[float, ...]
-    """Mean negative log-likelihood of a learned token (nats), one for each step."""
-
-    tokens: int
-    """Tokens learned from: those of values, without forced ones."""
-
+    losses: tuple[float, ...]  # mean negative log-likelihood of a learned token (nats), one for each step
+    tokens: int  # learned from: those of values, without forced ones
     seconds: float
-    """Wall-clock time."""
-
-    stopped_by: str
-    """``"steps"``, ``"time limit"`` or ``"held-out loss"``."""
-
-    tokens_read: int = 0
-    """All tokens that went through the model."""
-
-    held_out: tuple[tuple[int, float], ...] = ()
-    """Steps done and mean held-out loss (nats for each learned token) of each evaluation, the first before any step."""
+    stopped_by: str  # "steps", "time limit" or "held-out loss"
+    tokens_read: int = 0  # all that went through the model
+    held_out: tuple[tuple[int, float], ...] = ()  # steps done, and mean loss (nats for each learned token) after them
 
     @property
     def tokens_per_second(self) -> float:
@@ -84,12 +70,12 @@ class Progress:
 
 
 class Checkpoint:
-    """The progress of one training in one folder, stored no more often than `every` so many seconds.
+    """The progress of one training in one folder, stored no more often than `every` so many seconds (it takes one).
 
     `identity` says what is trained on what; progress of another identity is ignored, and the log says so.
     """
 
-    def __init__(self, folder: Path, identity: str, *, every: float = _EVERY) -> None:
+    def __init__(self, folder: Path, identity: str, *, every: float = 60.0) -> None:
         self._folder = folder
         self._identity = identity
         self._every = every
@@ -108,13 +94,7 @@ class Checkpoint:
         self._stored = time.monotonic()
 
     def restore(self, stage: str, fill: Callable[[dict[str, torch.Tensor]], None]) -> Progress | None:
-        """Stored progress of a stage, if there is one; `fill` is called with the tensors of :meth:`store`.
-
-        Raises
-        ------
-        StoredStateError
-            The checkpoint is broken.
-        """
+        """Stored progress of a stage, if there is one; `fill` is called with the tensors of :meth:`store`."""
         if self.stage != stage:
             return None
         with reading(self._folder, _KIND) as stored:

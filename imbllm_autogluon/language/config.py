@@ -11,12 +11,11 @@ from imbllm_autogluon._config import Config, Range, documented
 from imbllm_autogluon.encoding.orders import Order
 from imbllm_autogluon.errors import InvalidInputError
 
-COMPACT = ("compact", "compact_masked")
-"""Backbones that are built from a configuration and trained on the fold; all others are pretrained."""
+COMPACT = ("compact", "compact_masked")  # built from a configuration and trained on the fold; others are pretrained
 
-_SHIPPED_LAYERS, SHIPPED_WIDTH = 2, 64
-"""Shape of the weights of `compact` that have seen other tables."""
+_SHIPPED_LAYERS, _SHIPPED_WIDTH = 2, 64  # of the weights of `compact` that have seen other tables
 
+# What a setting of `None` means for the two sorts of backbones.
 OWN_DEFAULTS: dict[str, dict[str, Any]] = {
     "compact": {
         "clauses": "tokens",
@@ -42,20 +41,19 @@ OWN_DEFAULTS: dict[str, dict[str, Any]] = {
         "generation_batch": 128,
     },
 }
-"""What a setting of `None` means for the two sorts of backbones."""
 
+# For the compact backbone that has seen other tables.
 _SEEN_DEFAULTS: dict[str, Any] = {"pretrain_steps": 150, "learning_rate": 6e-3}
-"""What they mean for the compact backbone that has seen other tables."""
 
-_FEWEST_STEPS = 20
-"""Steps of a compact backbone on rare rows, at least. Beyond these it takes one for each real row: more of them spoil
-what it knows of unseen rows."""
-
+# Where no method has chosen it.
 _OF_NO_METHOD: dict[str, Any] = {"order": "fix_y", "column_order_share": 0.0, "temperature": 0.7}
-"""What a setting of `None` means where no method has chosen it."""
 
+# Peak learning rate of a pretrained backbone by what is tuned; 5e-5 is the paper's.
 _PRETRAINED_RATES = {"lora": 1e-3, "full": 5e-5, "top_blocks": 1e-4}
-"""Peak learning rate of a pretrained backbone by what is tuned; 5e-5 is the paper's."""
+
+# Steps of a compact backbone on rare rows, at least. Beyond these it takes one for each real row: more of them spoil
+# what it knows of unseen rows.
+_FEWEST_STEPS = 20
 
 
 @documented
@@ -189,9 +187,8 @@ class LanguageConfig(Config):
         if self.width % 16:
             raise InvalidInputError(f"width must be a multiple of 16; got {self.width}.")
         if not isinstance(self.backbone, str) or not self.backbone:
-            raise InvalidInputError(
-                f"backbone must be 'compact', 'smollm2', a Hub id or a folder; got {self.backbone!r}."
-            )
+            expected = "backbone must be 'compact', 'smollm2', a Hub id or a folder"
+            raise InvalidInputError(f"{expected}; got {self.backbone!r}.")
         self._refuse_contradictions()
 
     def _refuse_contradictions(self) -> None:
@@ -204,7 +201,7 @@ class LanguageConfig(Config):
             )
         if self.pretrained and not self.has_shipped_shape:
             raise InvalidInputError(
-                f"pretrained=True needs backbone='compact' with layers={_SHIPPED_LAYERS}, width={SHIPPED_WIDTH} and "
+                f"pretrained=True needs backbone='compact' with layers={_SHIPPED_LAYERS}, width={_SHIPPED_WIDTH} and "
                 f"constrained=True; got backbone={self.backbone!r}, layers={self.layers}, width={self.width}, "
                 f"constrained={self.constrained}. Leave it out to start from random weights."
             )
@@ -215,7 +212,7 @@ class LanguageConfig(Config):
     def has_shipped_shape(self) -> bool:
         """Whether the weights that have seen other tables fit this backbone."""
         shape = (self.backbone, self.layers, self.width, self.constrained)
-        return shape == ("compact", _SHIPPED_LAYERS, SHIPPED_WIDTH, True)
+        return shape == ("compact", _SHIPPED_LAYERS, _SHIPPED_WIDTH, True)
 
     @property
     def is_pretrained(self) -> bool:

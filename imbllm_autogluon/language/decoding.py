@@ -1,48 +1,46 @@
-"""Batched decoding: constrained by the columns' automata, of one batch or of several in step, or free.
+"""Writes the missing clauses of prompts: constrained by the columns' automata, free, or by unmasking.
 
 Constrained rows are legal by construction, at any stage of training. Rows of a batch share one clause order. The forced
 tokens of a clause (its prefix) enter the key-value cache as one chunk together with the last sampled token, or share
-its place where the encoding is fused; value tokens are drawn under the column's automaton; where the automaton leaves
-no choice the token is taken without asking the model. Only the tokens that a clause can use take part in the output
-layer.
+its place where the encoding is fused; where the automaton leaves no choice the token is taken without asking the model.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch.nn import functional
 
-from imbllm_autogluon.encoding import END, PADDING
+from imbllm_autogluon.encoding import END, PADDING, Clauses
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.language.losses import NOT_LEGAL
+from imbllm_autogluon.language.hardware import ran_out_of_memory, release_memory
+from imbllm_autogluon.language.losses import NOT_LEGAL, require_single_tokens
 from imbllm_autogluon.language.session import KVSession
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.encoding import SentenceEncoding
     from imbllm_autogluon.language.batches import Prompts
+    from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.language.losses import LanguageModel
+    from imbllm_autogluon.language.table_backbone import TableBackbone
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
-class Decoder:
-    """Writes rows with a language model, whose weights stay as they are."""
-
+class _Decoder:
     model: LanguageModel
     encoding: SentenceEncoding
-    """Prefixes and automata of the table's clauses."""
-
-    temperature: float
-    """Softmax temperature; 0 takes the most likely token (greedy)."""
-
-    generator: torch.Generator
-    """Source of randomness, on the model's device."""
+    temperature: float  # 0 takes the most likely token
+    generator: torch.Generator  # on the model's device
 
     def __post_init__(self) -> None:
         """Lay out what a kind of decoder needs of the encoding for each batch."""
@@ -51,14 +49,14 @@ class Decoder:
         return _draw_tokens(logits, self.temperature, self.generator)
 
 
-class ConstrainedDecoder(Decoder):
-    """Writes the missing clauses of a batch of prompts with a causal LM."""
+class _ConstrainedDecoder(_Decoder):
+    """Writes the missing clauses of a batch with a causal LM, each value under the automaton of its column."""
 
     def __post_init__(self) -> None:
-        tables, device, n_clauses = self.encoding.tables, self.generator.device, self.encoding.n_clauses
+        tables, device = self.encoding.tables, self.generator.device
         self._allowed = torch.from_numpy(tables.allowed).to(device)
         self._next_state = torch.from_numpy(tables.next_state).to(device)
-        self._clause_tokens = [torch.from_numpy(tables.clause_tokens(j)).to(device) for j in range(n_clauses)]
+        self._clause_tokens = _clause_tokens(self.encoding, device)
         self._choices = self._allowed.sum(dim=1)
         self._is_one_token = [
             bool((tables.next_state[start][tables.allowed[start]] == END).all()) for start in tables.starts.tolist()
@@ -66,10 +64,7 @@ class ConstrainedDecoder(Decoder):
 
     @torch.inference_mode()
     def complete(self, prompts: Prompts) -> IntArray:
-        """Return value tokens of all clauses, shape (n, n_clauses, longest), padded with -1; given ones unchanged.
-
-        Clauses that the order of the prompts leaves out hold nothing but padding.
-        """
+        """Value tokens of all clauses, (n, n_clauses, longest), -1 behind the end and in clauses outside the order."""
         session = KVSession(self.model, self.encoding, len(prompts.tokens))
         nothing = torch.full((session.n_rows, 1), -1)
         columns = dict.fromkeys(range(self.encoding.n_clauses), nothing)
@@ -79,7 +74,9 @@ class ConstrainedDecoder(Decoder):
             columns[clause] = self._decode_value(session, clause, following).cpu()
         for clause in prompts.order[: prompts.given].tolist():
             columns[clause] = torch.from_numpy(prompts.tokens[:, clause])
-        return _stacked([columns[clause] for clause in range(self.encoding.n_clauses)])
+        longest = max(column.shape[1] for column in columns.values())
+        widened = [functional.pad(column, (0, longest - column.shape[1]), value=-1) for column in columns.values()]
+        return torch.stack(widened, dim=1).numpy()
 
     def _decode_value(self, session: KVSession, clause: int, following: int | None) -> torch.Tensor:
         """Sample the value of one clause for every row; returns tokens of shape (n, longest), padded with -1."""
@@ -108,7 +105,6 @@ class ConstrainedDecoder(Decoder):
         return torch.stack(tokens, dim=1)
 
     def _one_token(self, session: KVSession, clause: int) -> torch.Tensor:
-        """A draw among the tokens of a clause whose values are one token each, shape (n,)."""
         used = self._clause_tokens[clause]
         if len(used) == 1:
             return used.expand(session.n_rows)
@@ -140,14 +136,12 @@ def _draw_tokens(logits: torch.Tensor, temperature: float, generator: torch.Gene
     return torch.searchsorted(sums, drawn, right=True)[:, 0]
 
 
-def _stacked(columns: list[torch.Tensor]) -> IntArray:
-    """Clause columns of different lengths as one array, padded with -1."""
-    longest = max(column.shape[1] for column in columns)
-    widened = [torch.nn.functional.pad(column, (0, longest - column.shape[1]), value=-1) for column in columns]
-    return torch.stack(widened, dim=1).cpu().numpy()
+def _clause_tokens(encoding: SentenceEncoding, device: torch.device) -> list[torch.Tensor]:
+    """Tokens that each clause can use."""
+    return [torch.from_numpy(encoding.tables.clause_tokens(j)).to(device) for j in range(encoding.n_clauses)]
 
 
-class JointDecoder(Decoder):
+class _JointDecoder(_Decoder):
     """Writes the missing clauses of several batches, each with a clause order of its own, in step.
 
     Where every value is one token and the encoding is fused (:meth:`can_write`), the k-th place of every row holds its
@@ -185,66 +179,50 @@ class JointDecoder(Decoder):
         of_row = torch.from_numpy(np.repeat(orders, sizes, axis=0)).to(session.device)
         known = torch.from_numpy(np.concatenate([batch.tokens[:, :, 0] for batch in batches])).to(session.device)
         tokens = torch.full((session.n_rows, self.encoding.n_clauses), -1, device=session.device)
-        first, *following = self._names_behind(orders, sizes, session.device)
-        self._open(session, first, is_shared=bool((orders[:, 0] == orders[0, 0]).all()))
+        behind = np.pad(self._names[orders], ((0, 0), (0, 1)), constant_values=PADDING)
+        names = torch.from_numpy(np.repeat(behind, sizes, axis=0)).to(session.device)
+        first, *following = torch.split(names, 1, dim=1)  # what stands behind the opening and behind each clause
+        begin = self.encoding.begin
+        ahead = torch.cat([session.forced((PADDING,) * (len(begin) - 1)).long(), first], dim=1)
+        session.feed(session.forced(begin), None, ahead)
+        if (orders[:, 0] == orders[0, 0]).all():
+            session.feed_shared()
         for place, name in enumerate(following):
             columns = of_row[:, place : place + 1]
             if place < given:
                 value = known.gather(1, columns)
             else:
-                value = self._drawn(session, orders[:, place].tolist(), sizes, columns)
+                drawn = self._draw(self._logits(session.advance(), orders[:, place].tolist(), sizes))
+                value = self._used[columns[:, 0], drawn][:, None]
             tokens.scatter_(1, columns, value)
             session.feed(value, None, name)
         return np.split(tokens.cpu().numpy()[:, :, None], np.cumsum(sizes)[:-1])
-
-    def _names_behind(self, orders: IntArray, sizes: list[int], device: torch.device) -> tuple[torch.Tensor, ...]:
-        """Prefix of the clause behind the opening and behind each clause, each of shape (n, 1)."""
-        ahead = np.pad(self._names[orders], ((0, 0), (0, 1)), constant_values=PADDING)
-        by_row = torch.from_numpy(np.repeat(ahead, sizes, axis=0)).to(device)
-        return torch.split(by_row, 1, dim=1)
-
-    def _open(self, session: KVSession, name: torch.Tensor, *, is_shared: bool) -> None:
-        """Queue what stands in front of the first clause; computed once where that is the same in all rows."""
-        begin = self.encoding.begin
-        ahead = torch.cat([session.forced((PADDING,) * (len(begin) - 1)).long(), name], dim=1)
-        session.feed(session.forced(begin), None, ahead)
-        if is_shared:
-            session.feed_shared()
-
-    def _drawn(self, session: KVSession, clauses: list[int], sizes: list[int], columns: torch.Tensor) -> torch.Tensor:
-        """Tokens drawn for the next place, whose clause differs from batch to batch, shape (n, 1)."""
-        places = self._draw(self._logits(session.advance(), clauses, sizes))
-        return self._used[columns[:, 0], places][:, None]
 
     def _logits(self, hidden: torch.Tensor, clauses: list[int], sizes: list[int]) -> torch.Tensor:
         """The output layer: each batch is asked for the tokens of its own clause; others are not legal."""
         logits = hidden.new_full((len(hidden), max(self._sizes[clause] for clause in clauses)), NOT_LEGAL)
         stops = np.cumsum([0, *sizes]).tolist()
         for clause, (start, stop) in zip(clauses, pairwise(stops), strict=True):
-            logits[start:stop, : self._sizes[clause]] = torch.nn.functional.linear(
-                hidden[start:stop], self._weights[clause], self._biases[clause]
-            )
+            own = functional.linear(hidden[start:stop], self._weights[clause], self._biases[clause])
+            logits[start:stop, : self._sizes[clause]] = own
         return logits
 
 
-class FreeDecoder(Decoder):
-    """Continues prompts token by token, any token of the table at any place, until the model ends the sentence.
+class _FreeDecoder(_Decoder):
+    """Continues prompts, any token of the table at any place, until the model ends the sentence by the padding token.
 
-    An ablation that decodes as the papers do: the model has learned whole sentences (``constrained=False``); the
-    padding token ends one.
+    An ablation that decodes as the papers do: the model has learned whole sentences (``constrained=False``).
     """
 
     @torch.inference_mode()
     def complete(self, prompts: Prompts) -> tuple[IntArray, BoolArray]:
-        """Value tokens of all clauses, (n, n_clauses, longest), padded with -1, and which rows are legal, (n,).
+        """Value tokens as of the constrained decoder, and which rows are legal, (n,): others are all -1.
 
-        A legal row holds every clause once, each with a legal value; a row that is not legal is all -1.
+        A legal row holds every clause once, each with a legal value.
         """
         session = KVSession(self.model, self.encoding, len(prompts.tokens))
         session.feed_given(prompts)
-        written = self._continue(session)
-        rows = [self._read(row) for row in written.tolist()]
-        return self._merged(rows, prompts)
+        return self._merged([self._read(row) for row in self._continue(session).tolist()], prompts)
 
     def _continue(self, session: KVSession) -> IntArray:
         """Tokens behind the prompts, padded behind the end of each sentence, shape (n, length)."""
@@ -308,3 +286,158 @@ class FreeDecoder(Decoder):
         for clause in given:
             tokens[legal, clause, : prompts.tokens.shape[2]] = prompts.tokens[legal, clause]
         return tokens, legal
+
+
+class _MaskedDecoder(_Decoder):
+    """Writes with a masked LM: in the order of the prompts, masks are replaced by tokens drawn under the automata."""
+
+    def __post_init__(self) -> None:
+        require_single_tokens(self.encoding)
+        self._device = self.generator.device
+        self._clause_tokens = _clause_tokens(self.encoding, self._device)
+
+    @torch.inference_mode()
+    def complete(self, prompts: Prompts) -> IntArray:
+        """Value tokens of all clauses, (n, n_clauses, longest), padded with -1; given ones unchanged."""
+        ids, places = self._opening(prompts)
+        for clause in prompts.order[prompts.given :].tolist():
+            ids[:, places[clause]] = self._value(ids, places[clause], clause)
+        tokens = torch.full((len(ids), self.encoding.n_clauses, prompts.tokens.shape[2]), -1, device=self._device)
+        tokens[:, list(places), 0] = ids[:, list(places.values())]
+        return tokens.cpu().numpy()
+
+    def _opening(self, prompts: Prompts) -> tuple[torch.Tensor, dict[int, int]]:
+        """Sentences whose values are masks unless given, shape (n, length), and the place of each clause's value."""
+        sentence = list(self.encoding.opening)
+        places: dict[int, int] = {}
+        for clause in prompts.order.tolist():
+            sentence += self.encoding.prefixes[clause]
+            places[clause] = len(sentence)
+            sentence.append(self.encoding.n_tokens)
+        ids = torch.tensor(sentence, device=self._device).repeat(len(prompts.tokens), 1)
+        for clause in prompts.order[: prompts.given].tolist():
+            ids[:, places[clause]] = torch.from_numpy(prompts.tokens[:, clause, 0]).to(self._device)
+        return ids, places
+
+    def _value(self, ids: torch.Tensor, place: int, clause: int) -> torch.Tensor:
+        """Tokens for the mask at a place, shape (n,)."""
+        legal = self._clause_tokens[clause]
+        if len(legal) == 1:
+            return legal.expand(len(ids))
+        logits = self.model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[:, place]
+        return legal[self._draw(logits[:, legal])]
+
+    def _draw(self, logits: torch.Tensor) -> torch.Tensor:
+        if self.temperature == 0:
+            return logits.argmax(dim=1)
+        probabilities = torch.softmax(logits.float() / self.temperature, dim=1)
+        return torch.multinomial(probabilities, 1, generator=self.generator)[:, 0]
+
+
+class RowWriter:
+    """Completes batches of prompts; holds the activations of one batch at a time.
+
+    `written_freely` rows were decoded without automata so far; the `illegal` ones of them were written again under the
+    automata.
+    """
+
+    def __init__(self, backbone: TableBackbone, config: LanguageConfig, seed: int) -> None:
+        generator = torch.Generator(backbone.device).manual_seed(seed)
+        assert config.temperature is not None
+        parts = (backbone.model, backbone.encoding, config.temperature, generator)
+        is_causal = backbone.family == "causal"
+        self._decoder = _ConstrainedDecoder(*parts) if is_causal else _MaskedDecoder(*parts)
+        is_free = is_causal and not (config.constrained or backbone.encoding.fused)
+        self._free = _FreeDecoder(*parts) if is_free else None
+        self._joint = _JointDecoder(*parts) if is_causal and _JointDecoder.can_write(backbone.encoding) else None
+        self._rows_at_once = config.generation_batch or 1
+        self._most: int | None = None
+        self.written_freely = self.illegal = 0
+
+    def complete(self, prompts: Prompts) -> Clauses:
+        """Write the missing clauses of one batch, in the order of the prompts; clauses left out of it are absent.
+
+        All rows are written at once, or as many as memory has turned out to hold; half as many where it runs out.
+        """
+        write = self._decoder.complete if self._free is None else self._write_freely
+        n_rows = len(prompts.tokens)
+        while True:
+            most = min(n_rows, self._most or n_rows)
+            parts = [prompts.with_tokens(prompts.tokens[start : start + most]) for start in range(0, n_rows, most)]
+            try:
+                return _clauses(prompts, _rows_together(list(map(write, parts))))
+            except Exception as error:
+                if most < 2 or not ran_out_of_memory(error):
+                    raise
+            self._halve(most)
+
+    def complete_all(self, batches: Iterable[Prompts]) -> Iterator[Clauses]:
+        """:meth:`complete` of each batch in turn; where the encoding allows it, small ones are written together."""
+        if self._joint is None:
+            for prompts in batches:
+                yield self.complete(prompts)
+            return
+        for group in self._groups(batches):
+            tokens = self._write_together(self._joint, group)
+            for place, prompts in enumerate(group):
+                yield self.complete(prompts) if tokens is None else _clauses(prompts, tokens[place])
+
+    def _groups(self, batches: Iterable[Prompts]) -> Iterator[list[Prompts]]:
+        """Neighboring batches of one form (clauses in all, and given ones), as many as may be decoded at once."""
+        group: list[Prompts] = []
+        form = None
+        for prompts in batches:
+            rows = sum(len(each.tokens) for each in [*group, prompts])
+            before, form = form, (len(prompts.order), prompts.given)
+            if group and (rows > self._most_together or form != before):
+                yield group
+                group = []
+            group.append(prompts)
+        if group:
+            yield group
+
+    @property
+    def _most_together(self) -> int:
+        """Rows of several batches that are written at once."""
+        return min(self._rows_at_once, self._most or self._rows_at_once)
+
+    def _write_together(self, joint: _JointDecoder, group: list[Prompts]) -> list[IntArray] | None:
+        """Tokens of each batch of a group; None where memory does not hold them all."""
+        n_rows = sum(len(prompts.tokens) for prompts in group)
+        if n_rows > self._most_together:
+            return None
+        try:
+            return joint.complete(group)
+        except Exception as error:
+            if n_rows < 2 or not ran_out_of_memory(error):
+                raise
+        self._halve(n_rows)
+        return None
+
+    def _halve(self, n_rows: int) -> None:
+        self._most = n_rows // 2
+        _log.warning("Out of memory with %d rows at once; going on with %d.", n_rows, self._most)
+        release_memory()
+
+    def _write_freely(self, prompts: Prompts) -> IntArray:
+        assert self._free is not None
+        tokens, legal = self._free.complete(prompts)
+        self.written_freely += len(legal)
+        self.illegal += int((~legal).sum())
+        if legal.all():
+            return tokens
+        again = self._decoder.complete(prompts.with_tokens(prompts.tokens[~legal]))
+        order = np.argsort(~legal, kind="stable")  # legal rows first
+        return _rows_together([tokens[legal], again])[np.argsort(order)]
+
+
+def _clauses(prompts: Prompts, tokens: IntArray) -> Clauses:
+    """Tokens of a batch; the clauses of its order are present."""
+    present = np.zeros(tokens.shape[:2], dtype=bool)
+    present[:, prompts.order] = True
+    return Clauses(tokens, present)
+
+
+def _rows_together(parts: list[IntArray]) -> IntArray:
+    """Rows of several token arrays, padded to the longest value."""
+    return Clauses.concat([Clauses(tokens, np.ones(tokens.shape[:2], dtype=bool)) for tokens in parts]).tokens

@@ -31,10 +31,7 @@ class Processes:
     """One process among those that train one model."""
 
     rank: int = 0
-    """Number of this process, from 0."""
-
     count: int = 1
-    """Number of processes."""
 
     @classmethod
     def of_launch(cls) -> Processes:
@@ -121,12 +118,6 @@ def autocast(device: torch.device) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
-def _cpu_has_bfloat16() -> bool:
-    """Whether this CPU multiplies matrices of bfloat16 (AVX512-BF16 or AMX): elsewhere they are slower than float32."""
-    has = torch.cpu.get_capabilities()
-    return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
-
-
 def writing_model(model: LanguageModel, config: LanguageConfig) -> LanguageModel:
     """The model to write rows with: itself, or a copy in bfloat16 on a CPU.
 
@@ -134,5 +125,7 @@ def writing_model(model: LanguageModel, config: LanguageConfig) -> LanguageModel
     other scores and likelihoods stay in float32 there; on GPUs both are autocast, see :func:`autocast`.
     """
     on_cpu = model.get_input_embeddings().weight.device.type == "cpu"
-    wanted = config.precision or ("bfloat16" if config.is_pretrained and on_cpu and _cpu_has_bfloat16() else "float32")
+    has = torch.cpu.get_capabilities()
+    is_fast = on_cpu and (has.get("avx512_bf16") or has.get("amx_bf16"))  # elsewhere bfloat16 is slower than float32
+    wanted = config.precision or ("bfloat16" if config.is_pretrained and is_fast else "float32")
     return copy.deepcopy(model).to(torch.bfloat16) if on_cpu and wanted == "bfloat16" else model

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 from imbllm_autogluon._config import require_number
+from imbllm_autogluon.encoding import END
+from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imbllm_autogluon.arrays import IntArray
-    from imbllm_autogluon.encoding import AutomatonTables, Sentences
+    from imbllm_autogluon.encoding import AutomatonTables, SentenceEncoding, Sentences
 
-LanguageModel: TypeAlias = Any
-"""A transformers model: ``base_model`` gives hidden states, ``get_output_embeddings()`` the output layer."""
+LanguageModel: TypeAlias = Any  # of transformers, or CompactModel, which has what is used of one
 
-NOT_LEGAL = -1e9
-"""Logit of an illegal token: finite, so that a mask can never turn a whole row into NaN."""
+Loss: TypeAlias = "Callable[[LanguageModel, Sentences], tuple[torch.Tensor, int]]"
+"""Negative log-likelihood of a batch: sum over what is learned (nats), and its number."""
 
-
-class Loss(Protocol):
-    """Negative log-likelihood of a batch."""
-
-    def __call__(self, model: LanguageModel, sentences: Sentences) -> tuple[torch.Tensor, int]:
-        """Sum over the learned tokens (nats), and their number."""
+NOT_LEGAL = -1e9  # logit of an illegal token: finite, so that a mask can never turn a whole row into NaN
 
 
 class ValueLoss:
@@ -41,7 +40,7 @@ class ValueLoss:
         self._columns = _ColumnTokens.of(tables, device)
 
     def __call__(self, model: LanguageModel, sentences: Sentences) -> tuple[torch.Tensor, int]:
-        """Sum of the value tokens' negative log-likelihoods, and their number."""
+        """See `Loss`; counted are value tokens."""
         losses, _ = self.by_token(model, sentences)
         return losses.sum(), len(losses)
 
@@ -70,16 +69,16 @@ class _ColumnTokens:
     def __init__(self, tables: AutomatonTables, device: torch.device) -> None:
         self._starts, self._device = tables.starts, device
         used = [tables.clause_tokens(clause) for clause in range(len(tables.starts))]
-        self._tokens = np.zeros((len(used), max(len(tokens) for tokens in used)), dtype=np.int64)
+        stops = [*tables.starts[1:], len(tables.allowed)]
+        padded = np.zeros((len(used), max(len(tokens) for tokens in used)), dtype=np.int64)
         self._place = np.zeros((len(used), tables.allowed.shape[1]), dtype=np.int64)
-        forbidden = np.ones((len(tables.allowed), self._tokens.shape[1]), dtype=bool)
+        forbidden = np.ones((len(tables.allowed), padded.shape[1]), dtype=bool)
         for clause, tokens in enumerate(used):
-            self._tokens[clause, : len(tokens)] = tokens
+            padded[clause, : len(tokens)] = tokens
             self._place[clause, tokens] = np.arange(len(tokens))
-            stop = tables.starts[clause + 1] if clause + 1 < len(used) else len(forbidden)
-            own = slice(tables.starts[clause], stop)
+            own = slice(tables.starts[clause], stops[clause])
             forbidden[own, : len(tokens)] = ~tables.allowed[own][:, tokens]
-        self._used = torch.from_numpy(self._tokens).to(device)
+        self._used = torch.from_numpy(padded).to(device)
         self._forbidden = torch.from_numpy(forbidden).to(device)
 
     @classmethod
@@ -124,14 +123,10 @@ def _slots(clauses: IntArray, n_clauses: int) -> tuple[IntArray, int]:
 
 @dataclass(frozen=True)
 class LabelObjective:
-    """How much the label counts beside the features, and how."""
+    """How much the label counts beside the features."""
 
-    feature_weight: float = 1.0
-    """Weight of a feature's value tokens beside the label's (0 to 1000); with 1 all of a sentence counts, with 0
-    its label alone."""
-
-    focal_gamma: float = 0.0
-    """gamma of the focal loss: the label's loss is multiplied by ``(1 - p) ** gamma`` (0 to 10); 0: the plain loss."""
+    feature_weight: float = 1.0  # of a feature's value tokens beside the label's, 0 to 1000
+    focal_gamma: float = 0.0  # the label's loss is multiplied by (1 - p) ** gamma, 0 to 10
 
     def __post_init__(self) -> None:
         require_number("feature_weight", self.feature_weight, 0.0, 1000.0)
@@ -142,9 +137,8 @@ class LabelLoss:
     """Negative log-likelihood of a sentence whose label, the last clause, has a weight of its own.
 
     For each row ``w (1 - p)^gamma (-log p) + f sum(-log p_token)``: p is the probability of its label among the legal
-    ones, the sum goes over the value tokens of its features, w is the row's weight, f the weight of features. Class
-    weights (Cui et al. 2019, https://arxiv.org/abs/1901.05555) and the focal loss (Lin et al. 2017,
-    https://arxiv.org/abs/1708.02002, equation 4) work against a decoder that copies the shares of its training set.
+    ones, the sum goes over the value tokens of its features, w is the row's weight, f the weight of features. Weights
+    of classes: Cui et al. 2019, arXiv 1901.05555; focal loss: Lin et al. 2017, arXiv 1708.02002, equation 4.
     """
 
     def __init__(self, tables: AutomatonTables, device: torch.device, objective: LabelObjective) -> None:
@@ -154,7 +148,7 @@ class LabelLoss:
         self._device = device
 
     def __call__(self, model: LanguageModel, sentences: Sentences) -> tuple[torch.Tensor, int]:
-        """Sum over the rows (nats), and their number."""
+        """See `Loss`; counted are rows."""
         losses, rows = self._values.by_token(model, sentences)
         states = torch.from_numpy(sentences.states).to(self._device)
         of_label = states[states >= 0] >= self._first_of_label
@@ -179,13 +173,60 @@ class SentenceLoss:
         self._device = device
 
     def __call__(self, model: LanguageModel, sentences: Sentences) -> tuple[torch.Tensor, int]:
-        """Sum of the tokens' negative log-likelihoods, and their number."""
+        """See `Loss`; counted are all tokens but the first."""
         ids = functional.pad(torch.from_numpy(sentences.ids), (0, 1)).to(self._device)  # padding is the end
         real = functional.pad(torch.from_numpy(sentences.real), (1, 0), value=True).to(self._device)
         real[:, 0] = False  # nothing comes before the first token
         rows, places = torch.nonzero(real, as_tuple=True)
         logits = model.get_output_embeddings()(_hidden_states(model, sentences, self._device)[rows, places - 1])
         return functional.cross_entropy(logits.float(), ids[rows, places], reduction="sum"), len(rows)
+
+
+def require_single_tokens(encoding: SentenceEncoding) -> None:
+    """Refuse free text, and values of several tokens: one mask cannot stand for an unknown number of them."""
+    tables = encoding.tables
+    if encoding.n_texts:
+        raise InvalidInputError(
+            "a masked language model reads no columns of free text; leave them out or use a causal one."
+        )
+    for clause, start in enumerate(tables.starts.tolist()):
+        if (tables.next_state[start][tables.allowed[start]] != END).any():
+            prefix = " ".join(encoding.token_names[token] for token in encoding.prefixes[clause])
+            raise InvalidInputError(
+                f"a masked language model needs one token for each value; the column of {prefix!r} (clause {clause}) "
+                "writes values of several tokens. Set numbers='bins' and clauses='tokens'."
+            )
+
+
+class MaskedValueLoss:
+    """Hidden value tokens among the tokens that are legal there; column names are never hidden.
+
+    In each sentence every number of hidden values, from one to all, is equally likely, as in iterative unmasking. What
+    is hidden follows from the sentences and the seed: the same places at each evaluation, and where training resumes.
+    """
+
+    def __init__(self, tables: AutomatonTables, device: torch.device, seed: int) -> None:
+        self._allowed = torch.from_numpy(tables.allowed).to(device)
+        self._seed = seed
+
+    def __call__(self, model: LanguageModel, sentences: Sentences) -> tuple[torch.Tensor, int]:
+        """See `Loss`; counted are hidden tokens."""
+        device, n_tokens = self._allowed.device, self._allowed.shape[1]
+        generator = torch.Generator().manual_seed(zlib.crc32(sentences.ids.tobytes(), self._seed))
+        hidden = _hidden_places(torch.from_numpy(sentences.states) != END, generator).to(device)
+        ids, states = (torch.from_numpy(array).to(device) for array in (sentences.ids, sentences.states))
+        real = torch.from_numpy(sentences.real).long().to(device)
+        logits = model(input_ids=ids.masked_fill(hidden, n_tokens), attention_mask=real).logits[hidden][:, :n_tokens]
+        logits = logits.float().masked_fill(~self._allowed[states[hidden]], NOT_LEGAL)
+        return functional.cross_entropy(logits, ids[hidden], reduction="sum"), len(logits)
+
+
+def _hidden_places(values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Hide a random share, drawn for each row and at least one, of the places that hold a value."""
+    n_hidden = (torch.rand(len(values), generator=generator) * values.sum(dim=1)).long() + 1
+    keys = torch.rand(values.shape, generator=generator)
+    rank = keys.masked_fill(~values, 2.0).argsort(dim=1).argsort(dim=1)
+    return values & (rank < n_hidden[:, None])
 
 
 def _hidden_states(model: LanguageModel, sentences: Sentences, device: torch.device) -> torch.Tensor:

@@ -19,14 +19,13 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.batches import Batches, fixed_sentences
 from imbllm_autogluon.language.checkpoints import Checkpoint, TrainingCurve, restore_warm, store_warm
 from imbllm_autogluon.language.config import LanguageConfig
+from imbllm_autogluon.language.decoding import RowWriter
 from imbllm_autogluon.language.hardware import Processes, writing_model
-from imbllm_autogluon.language.losses import LabelLoss, LabelObjective, Loss, SentenceLoss, ValueLoss
-from imbllm_autogluon.language.masked import MaskedValueLoss
+from imbllm_autogluon.language.losses import LabelLoss, MaskedValueLoss, SentenceLoss, ValueLoss
 from imbllm_autogluon.language.scoring import log_likelihoods, score_values
 from imbllm_autogluon.language.table_backbone import build_table_backbone
 from imbllm_autogluon.language.table_start import settle, start_from_other_tables, start_from_rows
 from imbllm_autogluon.language.training import Stage, Trainer
-from imbllm_autogluon.language.writing import RowWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,49 +33,30 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.encoding import Clauses, SentenceEncoding
     from imbllm_autogluon.language.batches import Prompts
+    from imbllm_autogluon.language.losses import LabelObjective, Loss
 
-_WARM_UP = "warm-up"
-"""Name of the stage on the whole fold."""
+_WARM_UP = "warm-up"  # name of the stage on the whole fold
 
 _KIND = "language model"
 
-_FINE_TUNING_RATE = 1 / 3
-"""Peak learning rate of the stage after a warm-up, as a share of the warm-up's."""
+_FINE_TUNING_RATE = 1 / 3  # peak of the learning rate after a warm-up, as a share of the warm-up's
 
+# They may change while training is interrupted: a checkpoint of other values still fits.
 _NOT_LEARNED = frozenset(
     (
         "time_limit", "micro_batch", "device", "local_files_only", "token_variable", "temperature", "precision",
         "generation_batch",
     )
 )  # fmt: skip
-"""Settings that may change while training is interrupted: a checkpoint of other values still fits."""
 
 
 class TableLanguageModel:
-    """A language model together with the vocabulary of the table it writes.
+    """A language model together with the vocabulary of the table it writes; `seed` is of weights, batches and decoding.
 
-    Parameters
-    ----------
-    vocabulary
-        How rows become tokens.
-    config
-        Backbone, training and decoding; as an attribute with what was left to the backbone filled in.
-    seed
-        Seed of the initial weights, the batches and the decoding.
-
-    Attributes
-    ----------
-    curves : dict of str to TrainingCurve
-        Losses, tokens and seconds of each finished training stage, by name.
-    loading_seconds : float
-        Time that building the backbone took (for a pretrained one: reading its files).
-
-    Raises
-    ------
-    BackboneError
-        A pretrained backbone is not on this machine and cannot be fetched.
-    InvalidInputError
-        The table does not fit the backbone: sentences too long, or categories its tokenizer cannot tell apart.
+    `config` is resolved; `curves` tell of each finished training stage, by name; `loading_seconds` is the time that
+    building the backbone took. A `BackboneError` where a pretrained backbone is not here and cannot be fetched, an
+    `InvalidInputError` where the table does not fit the backbone: sentences too long, or categories that its tokenizer
+    cannot tell apart.
     """
 
     def __init__(self, vocabulary: SchemaVocabulary, config: LanguageConfig, seed: int) -> None:
@@ -123,27 +103,14 @@ class TableLanguageModel:
         stage: str = "minority",
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Train on the fold (if `pretrain` rows are given), then on `clauses`; `curves` then tells how it went.
+        """Train on every row of the fold with its own label (`pretrain`, if given), then on the rows to be written.
 
-        Parameters
-        ----------
-        clauses, pretrain
-            Minority and interpolated rows; every row of the fold with its own label.
-        held_out
-            Rows that are not learned; their loss is reported and ends the second stage early.
-        threads
-            torch threads; `None` leaves the process's count alone.
-        time_limit
-            Seconds that all stages may take, beside the limit of the configuration.
-        checkpoint
-            Folder for the progress, from which the same training is resumed; emptied at the end.
-        warm_start
-            File for the weights after the warm-up, read instead of warming up where it exists, else written. The caller
-            names it after everything that a warm-up depends on.
-        objective, stage
-            How the label counts in the stage on `clauses` (None: as every other value), and its name in `curves`.
-        progress
-            Called with the number of steps done, after each.
+        The loss of `held_out` rows is reported and ends the second stage early. `threads` of None leaves torch's count
+        alone; `time_limit` is in seconds of all stages, beside the limit of the configuration. The folder `checkpoint`
+        keeps the progress, from which the same training is resumed, and is emptied at the end. The file `warm_start`
+        keeps the weights after the warm-up and is read instead of warming up where it exists: the caller names it after
+        everything that a warm-up depends on. `objective` says how the label counts in the second stage, None: as every
+        other value; `stage` is the name of that stage. `progress` is called with the steps done after each.
         """
         limit = min((s for s in (time_limit, self.config.time_limit) if s is not None), default=None)
         planned = self._planned(clauses, pretrain, held_out, objective, stage)
@@ -165,14 +132,7 @@ class TableLanguageModel:
                 store_warm(shared, learning, curve)
 
         with seeded_torch(child_seed(self.seed, "training"), threads):
-            trainer = Trainer(
-                self._backbone.model,
-                learning,
-                self._loss(),
-                micro_batch=self.config.micro_batch,
-                processes=processes,
-                checkpoint=stored,
-            )
+            trainer = Trainer(self._backbone.model, learning, self._loss(), self.config.micro_batch, processes, stored)
             if known:
                 progress(planned[0].steps)
             self.curves = known | trainer.run_all(planned[len(known) :], limit, progress, finished=keep)
@@ -190,10 +150,7 @@ class TableLanguageModel:
 
     @contextmanager
     def writer(self, *, seed: int, threads: int | None = None) -> Iterator[RowWriter]:
-        """Open a writer that completes batches of prompts; `threads` of None leaves torch's count alone.
-
-        Inside the block torch's generators and threads are the writer's; they are restored behind it.
-        """
+        """A writer of batches of prompts, whose torch generators and threads (None: as they are) hold in the block."""
         seed = child_seed(seed, "decoding")
         with seeded_torch(seed, threads):
             written_by = writing_model(self._backbone.model, self.config)
@@ -210,12 +167,8 @@ class TableLanguageModel:
     ) -> list[FloatArray]:
         """:func:`~imbllm_autogluon.language.scoring.score_values` of several batches, each of shape (n, k).
 
-        `as_written`: in the precision that rows are written in; `threads` of None leaves torch's count alone.
-
-        Raises
-        ------
-        InvalidInputError
-            The backbone is a masked language model, whose predictions are no product of conditional probabilities.
+        `as_written`: in the precision that rows are written in; `threads` of None leaves torch's count alone. Masked
+        language models are refused: their predictions are no product of conditional probabilities.
         """
         self._require_causal()
         with seeded_torch(self.seed, threads):
@@ -258,13 +211,7 @@ class TableLanguageModel:
 
     @classmethod
     def load(cls, folder: Path) -> TableLanguageModel:
-        """Read a saved model.
-
-        Raises
-        ------
-        StoredStateError
-            A file is absent, broken, or of another format, or the base model is not the one it was trained on.
-        """
+        """Read a saved model; a `StoredStateError` where files or base model are not those that were written."""
         with reading(folder, _KIND) as stored:
             data = stored.data
             vocabulary = SchemaVocabulary.from_dict(data["vocabulary"])
@@ -288,14 +235,18 @@ class TableLanguageModel:
         stage: str,
     ) -> list[Stage]:
         """Stages in their order."""
-        config, encoding = self.config, self.encoding
+        config = self.config
         assert config.learning_rate is not None
         kept = None
         if held_out is not None and len(held_out.tokens):
-            kept = fixed_sentences(encoding, held_out, config.chosen_order, self.seed, config.column_order_share or 0.0)
+            share = config.column_order_share or 0.0
+            kept = fixed_sentences(self.encoding, held_out, config.chosen_order, self.seed, share)
         rate = config.learning_rate * (1 if pretrain is None else _FINE_TUNING_RATE)
         steps = config.steps_for(len(clauses.tokens))
-        loss = None if objective is None else self._label_loss(objective)
+        loss = None
+        if objective is not None:
+            self._require_causal()
+            loss = LabelLoss(self.encoding.tables, self._backbone.device, objective)
         batches = self._batches(stage, clauses)
         stages = [Stage(stage, batches, steps, rate, held_out=kept, patience=config.patience, loss=loss)]
         if pretrain is not None:
@@ -307,19 +258,14 @@ class TableLanguageModel:
     def _batches(self, name: str, rows: Clauses) -> Batches:
         config, seed = self.config, child_seed(self.seed, "order", name)
         assert config.batch_size is not None
-        return Batches(
-            self.encoding, rows, config.batch_size, config.chosen_order, seed, config.column_order_share or 0.0
-        )
+        share = config.column_order_share or 0.0
+        return Batches(self.encoding, rows, config.batch_size, config.chosen_order, seed, share)
 
     def _loss(self) -> Loss:
         tables, device = self.encoding.tables, self._backbone.device
         if self._backbone.family == "masked":
             return MaskedValueLoss(tables, device, child_seed(self.seed, "training", "masks"))
         return ValueLoss(tables, device) if self.config.constrained else SentenceLoss(device)
-
-    def _label_loss(self, objective: LabelObjective) -> Loss:
-        self._require_causal()
-        return LabelLoss(self.encoding.tables, self._backbone.device, objective)
 
     def _identity(self, *parts: Clauses | None, objective: LabelObjective | None) -> str:
         """What is trained on what, for checkpoints."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _CONFIG, _WEIGHTS, _SHARDS = "config.json", "model.safetensors", "model.safetensors.index.json"
 
+# One must be there; what is left of a tokenizer is read from it.
 _TOKENIZERS = (
     "tokenizer.json",
     "vocab.json",
@@ -26,56 +27,31 @@ _TOKENIZERS = (
     "spiece.model",
     "sentencepiece.bpe.model",
 )
-"""Files of which one must be there; what is left of a tokenizer is read from them."""
 
 
 @dataclass(frozen=True)
 class BackboneSource:
     """Where the files of a backbone are: all that is needed to load it, here or elsewhere."""
 
-    name: str
-    """As asked for."""
-
-    location: str
-    """A folder, or the id of a model on the Hugging Face Hub."""
-
+    name: str  # as asked for
+    location: str  # a folder, or the id of a model on the Hugging Face Hub
     family: Literal["causal", "masked"]
-    """`masked` for BERT and its like, `causal` for GPT and its like."""
-
-    revision: str | None = None
-    """Commit of the Hub model, so that a later load gets the same weights; `None` for a folder."""
-
-    local_files_only: bool = True
-    """Whether loading must do without a connection; set wherever all files are here."""
-
-    token_variable: str | None = None
-    """Name of the environment variable that holds the Hub token, never the token."""
+    revision: str | None = None  # commit of the Hub model, so that a later load gets the same weights
+    local_files_only: bool = True  # whether loading must do without a connection; set wherever all files are here
+    token_variable: str | None = None  # name of the environment variable that holds the Hub token, never the token
 
 
 @dataclass(frozen=True)
 class BackboneStatus:
     """One line of the list of backbones."""
 
-    name: str
-    """What to ask for."""
-
-    ready: bool
-    """Whether it can be loaded here without a connection."""
-
-    parameters: int | None
-    """Numbers in its weights; `None` if unknown."""
-
-    size: int
-    """Bytes on this machine's disk."""
-
-    licence: str | None
-    """Of the weights; `None` if they do not say."""
-
-    where: str
-    """Folder; empty if there is none."""
-
-    remark: str
-    """What it is, or how to get it."""
+    name: str  # what to ask for
+    ready: bool  # whether it can be loaded here without a connection
+    parameters: int | None  # numbers in its weights; None: unknown
+    size: int  # bytes on this machine's disk
+    licence: str | None  # of the weights; None: unknown
+    where: str  # folder; empty: there is none
+    remark: str  # what it is, or how to get it
 
 
 def unavailable(message: str) -> BackboneError:
@@ -113,12 +89,7 @@ def family_of(folder: Path, name: str) -> Literal["causal", "masked"]:
     """Whether the model of a folder is causal or masked, by the architecture that its `config.json` names.
 
     A bare encoder (`BertModel`) or one of another task counts by its type; loading finds out whether the weights
-    suffice.
-
-    Raises
-    ------
-    BackboneError
-        It is neither, or it needs code that does not come with transformers.
+    suffice. A `BackboneError` where it is neither, or needs code that does not come with transformers.
     """
     from transformers.models.auto import modeling_auto
 
@@ -139,17 +110,9 @@ def family_of(folder: Path, name: str) -> Literal["causal", "masked"]:
 
 
 def load_model(source: BackboneSource) -> Any:
-    """Load a language model as float32, in evaluation mode; only from safetensors, and without code of its own.
+    """A language model of transformers, float32, in evaluation mode; from safetensors alone, without code of its own.
 
-    Returns
-    -------
-    transformers.PreTrainedModel
-        With a language-modelling head: causal or masked, as the source says.
-
-    Raises
-    ------
-    BackboneError
-        The files cannot be read, or hold no weights for a part of the model (such as its head).
+    A `BackboneError` where the files cannot be read, or hold no weights for a part of the model (such as its head).
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
@@ -162,8 +125,7 @@ def load_model(source: BackboneSource) -> Any:
             source.location, dtype=torch.float32, use_safetensors=True, **options, **_access(source)
         )
     model, info = loaded
-    without = sorted(info["missing_keys"])
-    if without:
+    if without := sorted(info["missing_keys"]):
         raise BackboneError(
             f"the backbone {source.name!r} has no weights for {without[0]} ({len(without)} parts in all): it was not "
             f"saved as a {source.family} language model. Use one with its head, such as 'smollm2'."
@@ -172,16 +134,9 @@ def load_model(source: BackboneSource) -> Any:
 
 
 def load_tokenizer(source: BackboneSource) -> Any:
-    """Load the fast tokenizer of a backbone: only these say which characters a token stands for.
+    """The fast tokenizer of a backbone: only these say which characters a token stands for.
 
-    Returns
-    -------
-    transformers.PreTrainedTokenizerFast
-
-    Raises
-    ------
-    BackboneError
-        The files cannot be read, or there is only a slow tokenizer.
+    A `BackboneError` where the files cannot be read, or there is only a slow tokenizer.
     """
     from transformers import AutoTokenizer
 

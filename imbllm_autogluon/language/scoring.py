@@ -31,23 +31,8 @@ def score_values(
     product over its tokens of their shares among the legal ones. Tokens without alternative cost no forward pass,
     and beginnings that several values share are computed once for all of them.
 
-    Parameters
-    ----------
-    model, encoding
-        A causal LM, and the automata of the table's clauses.
-    prompts
-        n rows with at least one given clause.
-    clause, values
-        What is scored, such as the label, and its value tokens, shape (k, longest), padded with -1.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n, k), float64
-
-    Raises
-    ------
-    InvalidInputError
-        A value is not legal, or the clause is already given.
+    The model is causal; the prompts are n rows with at least one given clause; `values` are tokens of the clause, shape
+    (k, longest), padded with -1. Returns float64 of shape (n, k), nats; refuses illegal values and given clauses.
     """
     if clause in prompts.order[: prompts.given]:
         raise InvalidInputError(f"clause {clause} is given by the prompts; score one that is not.")
@@ -90,20 +75,9 @@ def _branchings(encoding: SentenceEncoding, clause: int, spelled: list[_Tokens])
 def log_likelihoods(
     model: LanguageModel, encoding: SentenceEncoding, clauses: Clauses, orders: IntArray, *, rows_at_once: int
 ) -> FloatArray:
-    """Log-likelihood of each whole row's values, the clauses written in the given orders.
+    """Log-likelihood of each whole row's values, written in the given orders: float64 of shape (n,), nats.
 
-    Parameters
-    ----------
-    model, encoding
-        A causal LM, and how rows are written for it.
-    clauses, orders
-        n rows, and their clause indices in the order of writing, shape (n, n_clauses).
-    rows_at_once
-        Rows that go through the model together.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n,), float64, nats
+    The model is causal; `orders` are clause indices, shape (n, n_clauses).
     """
     loss = ValueLoss(encoding.tables, model.get_input_embeddings().weight.device)
     total = np.zeros(len(orders))

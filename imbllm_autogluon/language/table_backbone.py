@@ -1,8 +1,7 @@
 """A backbone made ready for one table: over the table's tokens, with the right weights learning.
 
-The vocabulary of a pretrained model is cut down to the tokens that the table uses. SmolLM2's 49,152 tokens are a fifth
-of its weights and, with one sentence's loss over all of them, most of the memory of a training step; a table needs a
-few dozen to a few thousand.
+The vocabulary of a pretrained model is cut down to the tokens that the table uses: SmolLM2's 49,152 are a fifth of its
+weights and most of the memory of a training step; a table needs a few dozen to a few thousand.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from imbllm_autogluon.encoding import TextVocabulary
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.hardware import Processes
-from imbllm_autogluon.language.masked import build_compact_masked, require_single_tokens
+from imbllm_autogluon.language.losses import require_single_tokens
 from imbllm_autogluon.language.pretrained import load_model, load_tokenizer
 
 if TYPE_CHECKING:
@@ -32,8 +31,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.language.losses import LanguageModel
     from imbllm_autogluon.language.pretrained import BackboneSource
 
-_ADAPTER_FOLDER = "adapter"
-"""Where a saved model keeps its LoRA adapters, in peft's own form."""
+_ADAPTER_FOLDER = "adapter"  # of a saved model, in peft's own form
 
 _BLOCK = re.compile(r"\.(\d+)\.")
 
@@ -42,12 +40,9 @@ _BLOCK = re.compile(r"\.(\d+)\.")
 class _BaseModel:
     """Where the weights that did not learn come from."""
 
-    location: str
-    """Folder or Hub id."""
-
+    location: str  # folder or Hub id
     revision: str | None
-    fingerprint: str
-    """Of the weights, see :func:`~imbllm_autogluon.language.table_backbone._base_fingerprint`."""
+    fingerprint: str  # of the weights, see `_base_fingerprint`
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +51,9 @@ class TableBackbone:
 
     model: LanguageModel
     encoding: SentenceEncoding
-    tuning: Tuning
-    family: str
-    """``"causal"`` or ``"masked"``."""
-
-    base: _BaseModel | None
-    """None for a compact backbone, whose weights are all its own."""
+    tuning: _Tuning
+    family: str  # "causal" or "masked"
+    base: _BaseModel | None  # None for a compact backbone, whose weights are all its own
 
     @property
     def device(self) -> torch.device:
@@ -97,12 +89,8 @@ class TableBackbone:
 def build_table_backbone(vocabulary: SchemaVocabulary, config: LanguageConfig) -> TableBackbone:
     """Build the backbone that a resolved configuration names; random weights come from torch's global generator.
 
-    Raises
-    ------
-    BackboneError
-        The pretrained model is not on this machine and cannot be fetched.
-    InvalidInputError
-        The sentences of the table are too long for the model, or its tokenizer cannot write them.
+    A `BackboneError` where a pretrained model is not here and cannot be fetched, an `InvalidInputError` where the
+    sentences of the table are too long for it, or its tokenizer cannot write them.
     """
     if not config.is_pretrained:
         # Free decoding has to find the names of the columns by itself; a mask stands in the place of a value alone.
@@ -120,18 +108,18 @@ def build_table_backbone(vocabulary: SchemaVocabulary, config: LanguageConfig) -
     encoding, origins = _read_by(source, vocabulary, config)
     _require_room(model, encoding)
     _trim_vocabulary(model, origins)
-    model = model.to(_device(config)).eval()
-    return TableBackbone(model, encoding, Tuning(model, config), source.family, base)
+    launched = Processes.of_launch().device
+    model = model.to(config.device or launched or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
+    return TableBackbone(model, encoding, _Tuning(model, config), source.family, base)
 
 
 def _compact(encoding: SentenceEncoding, config: LanguageConfig) -> TableBackbone:
-    if config.backbone == "compact_masked":
+    family = "masked" if config.backbone == "compact_masked" else "causal"
+    if family == "masked":
         require_single_tokens(encoding)
-        model, family = build_compact_masked(encoding.n_tokens, encoding.longest_sentence, config), "masked"
-    else:
-        model, family = build_compact(encoding.n_tokens, encoding.longest_sentence, config), "causal"
+    model = build_compact(encoding.n_tokens, encoding.longest_sentence, config)
     model = model.to(config.device or "cpu").eval()
-    return TableBackbone(model, encoding, Tuning(model, config), family, None)
+    return TableBackbone(model, encoding, _Tuning(model, config), family, None)
 
 
 def _read_by(
@@ -145,8 +133,7 @@ def _read_by(
         text = TextVocabulary(vocabulary.schema, tokenizer, vocabulary.instruction, vocabulary.texts)
         encoding = text.encoding()
         return encoding, [[], *([token] for token in text.token_ids[1:])]
-    # Digits are learned better with a place of their own for each name: 31.9 nats of unseen rows of hypothyroid against
-    # 32.9 in the same seconds (SmolLM2, 40 and 66 steps of 8). Bins are not: 22.5 against 22.6 in half the seconds.
+    # Digits are learned better with a place of their own for each name, bins are not.
     is_fused = config.numbers == "bins" and source.family == "causal" and config.constrained
     encoding = vocabulary.encoding(fused=is_fused)
     origins = [tokenizer.encode(text, add_special_tokens=False) for text in encoding.token_texts]
@@ -164,14 +151,6 @@ def _require_room(model: LanguageModel, encoding: SentenceEncoding) -> None:
             f"a row takes up to {encoding.longest_sentence} tokens, the backbone reads {room}; use clauses='tokens', "
             "numbers='bins', fewer columns, or the compact backbone, which has no limit."
         )
-
-
-def _device(config: LanguageConfig) -> torch.device:
-    """Device asked for, that of the launched process, or the GPU where there is one."""
-    launched = Processes.of_launch().device
-    if config.device is None and launched is not None:
-        return launched
-    return torch.device(config.device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def _trim_vocabulary(model: LanguageModel, sources: Sequence[Sequence[int]]) -> None:
@@ -198,8 +177,7 @@ def _trim_vocabulary(model: LanguageModel, sources: Sequence[Sequence[int]]) -> 
 
 def _base_fingerprint(model: LanguageModel) -> str:
     """SHA-256 of the embeddings and of the first tensor of each block: tells one base model from another."""
-    digest = hashlib.sha256()
-    seen: set[str] = set()
+    digest, seen = hashlib.sha256(), set[str]()
     for name, weight in model.named_parameters():
         block = ".".join(part for part in name.split(".") if part.isdigit())
         if block not in seen:
@@ -215,7 +193,7 @@ def _means(weights: torch.Tensor, sources: Sequence[Sequence[int]]) -> torch.Ten
     return torch.stack(rows).detach().clone()
 
 
-class Tuning:
+class _Tuning:
     """What learns of a model over the table's vocabulary: all weights, LoRA adapters, or the last blocks."""
 
     def __init__(self, model: LanguageModel, config: LanguageConfig) -> None:

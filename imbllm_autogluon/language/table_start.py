@@ -1,21 +1,12 @@
 """The weights that the compact backbone begins with: it knows other tables, and has counted the rows of this one.
 
-A correspondence analysis of the rows to be learned gives each value a vector: values that occur together more often
-than independent columns would let them get similar ones, and neighboring bins of a number nearly the same. Without
-shipped weights the vectors are added to random embeddings (:func:`start_from_rows`); the tied output layer then
-prefers, from the first step on, values that go with those written before.
-
-With them (:func:`start_from_other_tables`) all that is known of a token in every table alike (its vector, its rank in
-the column, how frequent it is, whether it is a bin, a category, a missing value or a label, how strongly its column
-hangs together with others) becomes its embedding through one matrix, and its vector in the output layer through
-another; these and the blocks were trained together over many other tables (``benchmarks/pretraining.py``). Matrices
-and blocks learn on, and each token and the tokens of each column together learn what they add.
+A correspondence analysis of the rows to be learned gives each value a vector, similar ones to values that occur
+together more often than in independent columns, and to neighboring bins. These vectors are added to random embeddings,
+or are features of tokens, whose matrices were trained over many other tables (``benchmarks/pretraining.py``).
 
 Multiple correspondence analysis: Greenacre, Theory and Applications of Correspondence Analysis, 1984, chapter 5;
 factorized co-occurrence as embeddings: Levy and Goldberg, NeurIPS 2014; axes that shuffled columns reach too are
-chance: Horn, Psychometrika 30, 1965 (parallel analysis). Amortized learning of tables: Hollmann et al., PhysicalType
-637,
-2025 (TabPFN); a language model of any column order: Borisov et al., ICLR 2023 (GReaT).
+chance: Horn, Psychometrika 30, 1965. Amortized learning of tables: Hollmann et al., Nature 637, 2025 (TabPFN).
 """
 
 from __future__ import annotations
@@ -40,30 +31,21 @@ if TYPE_CHECKING:
     from imbllm_autogluon.language.compact import CompactModel
     from imbllm_autogluon.language.losses import LanguageModel
 
-SHIPPED = "compact.safetensors"
+_SHIPPED = "compact.safetensors"
 
-AXES = 32
-"""Most axes that are kept."""
+_AXES = 32  # most that are kept
 
-_MOST_ROWS, _MOST_VALUES = 20_000, 1_000
-"""Rows that are counted, and the most frequent values that get a vector: the axes of 1,000 values take 0.1 s."""
+_MOST_ROWS, _MOST_VALUES = 20_000, 1_000  # that are counted; that get a vector: the axes of so many take 0.1 s
 
-_BANDWIDTH = 1 / 16
-"""Standard deviation of the kernel that lets bins share counts with their neighbors, as a share of the column's bins
-(at least one bin)."""
+_BANDWIDTH = 1 / 16  # standard deviation of the kernel by which bins share counts, as a share of a column's bins
 
-_STRENGTH = 0.5
-"""Factor of the vectors in the embeddings. Factors of 0.25 to 1 learn the same."""
+_STRENGTH = 0.5  # factor of the vectors in the embeddings; 0.25 to 1 learn the same
 
-_WAVES = 2
-"""Sines and cosines of a bin's rank."""
+_WAVES = 2  # sines and cosines of a bin's rank
 
 
 def start_from_rows(model: LanguageModel, encoding: SentenceEncoding, rows: Clauses, seed: int) -> None:
-    """Add the analysis of the rows to be learned to random input embeddings, turned to their width at random.
-
-    The output layer of the model is tied to its input embeddings.
-    """
+    """Add the analysis of the rows to be learned, turned to their width at random, to random tied embeddings."""
     rng = child_rng(seed, "training", "co-occurrence")
     counted = _Cooccurrence.of(encoding, rows, rng)
     vectors = counted.embeddings(rng)
@@ -74,35 +56,35 @@ def start_from_rows(model: LanguageModel, encoding: SentenceEncoding, rows: Clau
 
 
 def start_from_other_tables(model: CompactModel, encoding: SentenceEncoding, rows: Clauses, seed: int) -> None:
-    """Give the model the shipped blocks and matrices, which learn on until :func:`settle`.
+    """Give the model the shipped blocks and matrices, which learn on, with what each token adds, until :func:`settle`.
 
     The model has the shipped shape, the encoding is fused, the rows are those that the first stage of training learns.
     Tokens of values that take several (digits, texts) keep their random embeddings.
     """
-    known = TokenFeatures.of(encoding, rows, child_rng(seed, "training", "co-occurrence"))
+    known = _TokenFeatures.of(encoding, rows, child_rng(seed, "training", "co-occurrence"))
     tokens, features = known.stacked()
     is_of = torch.zeros(len(tokens), encoding.n_clauses)
     is_of[np.arange(len(known.columns)), known.columns] = 1.0
-    weights = {name: weight.to(model.device, torch.float32) for name, weight in shipped_weights().items()}
+    weights = {name: weight.to(model.device, torch.float32) for name, weight in _shipped_weights().items()}
     model.load_state_dict({name: weight for name, weight in weights.items() if "matrix" not in name}, strict=False)
     with torch.no_grad():
         model.transformer.wpe.weight.zero_()
-        embeddings = DescribedEmbedding(model.transformer.wte.weight, tokens, torch.cat([features, is_of], dim=1))
+        embeddings = _DescribedEmbedding(model.transformer.wte.weight, tokens, torch.cat([features, is_of], dim=1))
         embeddings.matrix[: features.shape[1]] = weights["transformer.wte.matrix"]
-        output = DescribedOutput(model.lm_head.weight, tokens, features)
+        output = _DescribedOutput(model.lm_head.weight, tokens, features)
         output.matrix.copy_(weights["lm_head.matrix"])
     model.transformer.wte, model.lm_head = embeddings, output
 
 
 @cache
-def shipped_weights() -> dict[str, torch.Tensor]:
+def _shipped_weights() -> dict[str, torch.Tensor]:
     """Matrices and blocks that have seen other tables, float16, by name."""
-    return load(files(__package__).joinpath(SHIPPED).read_bytes())
+    return load(files(__package__).joinpath(_SHIPPED).read_bytes())
 
 
 def settle(model: CompactModel) -> None:
     """Write what the features give into plain weights, where the tokens of a model are described."""
-    if isinstance(model.get_output_embeddings(), DescribedOutput):
+    if isinstance(model.get_output_embeddings(), _DescribedOutput):
         n_tokens, width = model.lm_head.own.shape
         embedding = torch.nn.Embedding(n_tokens, width, _weight=model.transformer.wte.weight.detach())
         output = torch.nn.Linear(width, n_tokens, bias=False)
@@ -131,43 +113,31 @@ class _Described(torch.nn.Module):
         return self.own.index_add(0, self.tokens, self.features @ self.matrix)
 
 
-class DescribedEmbedding(_Described):
-    """Input embeddings."""
-
+class _DescribedEmbedding(_Described):
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Vectors of tokens."""
         return functional.embedding(ids, self.weight)
 
 
-class DescribedOutput(_Described):
-    """The output layer."""
-
+class _DescribedOutput(_Described):
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Logits of all tokens."""
         return functional.linear(hidden, self.weight)
 
 
 @dataclass(frozen=True, eq=False)
-class TokenFeatures:
-    """What is known of the tokens of a table before training, in the same form for every table.
+class _TokenFeatures:
+    """What is known of the tokens of a table before training, in the same form for every table."""
 
-    `tokens` stand for a whole value, shape (n_values,); `columns` are their clauses, `values` the features of their
-    values, shape (n_values, n_value_features). `prefixes` are the tokens of the clauses, shape (n_clauses,), `names`
-    the features of these, shape (n_clauses, n_name_features).
-    """
-
-    tokens: IntArray
-    columns: IntArray
-    values: FloatArray
-    prefixes: IntArray
-    names: FloatArray
+    tokens: IntArray  # that stand for a whole value, shape (n_values,)
+    columns: IntArray  # their clauses
+    values: FloatArray  # features of them, shape (n_values, n_value_features)
+    prefixes: IntArray  # tokens of the clauses, shape (n_clauses,)
+    names: FloatArray  # features of the clauses, shape (n_clauses, n_name_features)
 
     @classmethod
-    def of(cls, encoding: SentenceEncoding, rows: Clauses, rng: np.random.Generator) -> TokenFeatures:
-        """Describe the tokens of an encoding by the rows to be learned."""
+    def of(cls, encoding: SentenceEncoding, rows: Clauses, rng: np.random.Generator) -> _TokenFeatures:
         counted = _Cooccurrence.of(encoding, rows, rng)
         found = _STRENGTH * counted.embeddings(rng)[:, ::-1]  # the strongest axis first
-        axes = np.zeros((len(counted.tokens), AXES))
+        axes = np.zeros((len(counted.tokens), _AXES))
         axes[:, : found.shape[1]] = found
         names = _name_features(encoding, counted, axes)
         ranks = np.full(encoding.n_tokens, np.nan)
@@ -185,8 +155,7 @@ class TokenFeatures:
     def stacked(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Tokens that something is known of, those of values first, and their features, float32.
 
-        Each token has n_value_features + n_name_features + 1 features. Those of values and clauses have places of their
-        own; the last one is that of the beginning of a sentence.
+        Features of values, of clauses, and the last one, of the beginning of a sentence, have places of their own.
         """
         n_values, n_names = self.values.shape[1], self.names.shape[1]
         features = np.zeros((len(self.values) + len(self.names) + 1, n_values + n_names + 1))
@@ -209,8 +178,7 @@ def _rank_features(ranks: FloatArray) -> FloatArray:
 
 def _name_features(encoding: SentenceEncoding, counted: _Cooccurrence, axes: FloatArray) -> FloatArray:
     """How far the values of each clause spread along the axes, their number, and what kind of column it is."""
-    n_clauses = encoding.n_clauses
-    weights = counted.shares
+    n_clauses, weights = encoding.n_clauses, counted.shares
     total = np.maximum(np.bincount(counted.columns, weights, n_clauses), 1e-9)
     spread = np.stack([np.bincount(counted.columns, weights * axis**2, n_clauses) / total for axis in axes.T], axis=1)
     number = [len(encoding.tables.clause_tokens(clause)) for clause in range(n_clauses)]
@@ -224,23 +192,16 @@ def _name_features(encoding: SentenceEncoding, counted: _Cooccurrence, axes: Flo
 
 @dataclass(frozen=True, eq=False)
 class _Cooccurrence:
-    """Which values rows hold together; columns whose values take several tokens (digits, texts) are left out.
+    """Which values rows hold together; columns whose values take several tokens (digits, texts) are left out."""
 
-    `tokens` stand for a whole value, ascending, shape (n_values,); `columns` are their clauses; `held` is the place
-    among them of each value of n rows, shape (n, n_clauses), -1 for none. A class counts by the root of its rows:
-    `weights`, shape (n,), add up to 1. Rows give a share of their count to bins next to their own: `smoother`, shape
-    (n_values, n_values).
-    """
-
-    tokens: IntArray
-    columns: IntArray
-    held: IntArray
-    weights: FloatArray
-    smoother: FloatArray
+    tokens: IntArray  # that stand for a whole value, ascending, shape (n_values,)
+    columns: IntArray  # their clauses
+    held: IntArray  # place among the tokens of each value of n rows, shape (n, n_clauses), -1 for none
+    weights: FloatArray  # of the rows, in sum 1: a class counts by the root of its rows, shape (n,)
+    smoother: FloatArray  # shares that rows give to bins next to their own, shape (n_values, n_values)
 
     @classmethod
     def of(cls, encoding: SentenceEncoding, rows: Clauses, rng: np.random.Generator) -> _Cooccurrence:
-        """Find the values of n rows; `rng` chooses where there are more than `_MOST_ROWS`."""
         if len(rows.tokens) > _MOST_ROWS:
             rows = rows.take(np.sort(rng.choice(len(rows.tokens), _MOST_ROWS, replace=False)))
         held, columns = rows.tokens[:, :, 0], _columns(encoding)
@@ -288,7 +249,7 @@ class _Cooccurrence:
         shares = np.maximum(self.smoother @ (indicator.T @ self.weights), 1e-6)
         residuals = (joint - np.outer(shares, shares)) / np.sqrt(np.outer(shares, shares))
         residuals[self.columns[:, None] == self.columns[None, :]] = 0.0
-        strengths, axes = eigh(residuals, subset_by_index=[max(0, n - AXES), n - 1])
+        strengths, axes = eigh(residuals, subset_by_index=[max(0, n - _AXES), n - 1])
         return strengths, axes, shares
 
 

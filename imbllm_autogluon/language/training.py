@@ -15,7 +15,7 @@ from imbllm_autogluon.language.checkpoints import Progress, TrainingCurve
 from imbllm_autogluon.language.hardware import Processes, autocast, ran_out_of_memory, release_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from imbllm_autogluon.encoding import Sentences
     from imbllm_autogluon.language.checkpoints import Checkpoint
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_EVALUATIONS = 10
-"""How often a stage looks at the held-out loss."""
+_EVALUATIONS = 10  # of the held-out loss in a stage
 
-_MOST_FLAT_WEIGHTS = 1_000_000
-"""Weights that are copied together in each step: 4 MB; for more of them the copies take longer than the calls."""
+_MOST_FLAT_WEIGHTS = 1_000_000  # 4 MB: to copy more of them in each step takes longer than the calls saved
 
 _DECAY, _LARGEST_NORM = 0.01, 1.0
+
+_ADAMW: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": _DECAY}
+_ADAMW |= {"fused": True, "amsgrad": False, "maximize": False}
 
 
 @dataclass(frozen=True)
@@ -37,37 +38,20 @@ class Stage:
     """One stage of training: where batches come from and how long it goes on."""
 
     name: str
-    batch: Callable[[int], Sentences]
-    """Batch of a number; batch k belongs to step k."""
-
+    batch: Callable[[int], Sentences]  # batch k is that of step k
     steps: int
     learning_rate: float
     seconds: float | None = None
-    held_out: Sentences | None = None
-    """Sentences that are not learned; the weights with their lowest loss are kept."""
-
-    patience: int = 3
-    """Evaluations without a lower held-out loss after which the stage ends."""
-
-    loss: Loss | None = None
-    """What this stage minimizes, where that is not the trainer's own."""
+    held_out: Sentences | None = None  # not learned; the weights with their lowest loss are kept
+    patience: int = 3  # evaluations without a lower held-out loss after which the stage ends
+    loss: Loss | None = None  # None: the trainer's own
 
 
 class Trainer:
-    """Trains the learning weights of one model, stage by stage.
+    """Trains the learning weights of one model, stage by stage, and leaves it in evaluation mode.
 
-    Parameters
-    ----------
-    model, learning
-        A transformers language model, left in evaluation mode, and its weights that learn, by name.
-    loss
-        What is minimized.
-    micro_batch
-        Most sentences that go through the model at once, halved for good where memory runs out.
-    processes
-        Those that share each batch.
-    checkpoint
-        Where to store progress; None: nowhere.
+    At most `micro_batch` sentences go through the model at once, half as many, for good, where memory runs out. The
+    processes share each batch.
     """
 
     def __init__(
@@ -75,7 +59,6 @@ class Trainer:
         model: LanguageModel,
         learning: dict[str, torch.nn.Parameter],
         loss: Loss,
-        *,
         micro_batch: int | None = None,
         processes: Processes | None = None,
         checkpoint: Checkpoint | None = None,
@@ -128,7 +111,7 @@ class Trainer:
             self._evaluate(stage, done, state)
             while done.step < stage.steps:
                 done.seconds = before + time.perf_counter() - started
-                if self._out_of_time(stage, done):
+                if stage.seconds is not None and self._processes.agree(done.seconds >= stage.seconds, self._device):
                     stopped_by = "time limit"
                     break
                 self._step(stage, done, state.optimizer)
@@ -146,13 +129,7 @@ class Trainer:
         done.seconds = before + time.perf_counter() - started
         return done.curve(stopped_by)
 
-    def _out_of_time(self, stage: Stage, done: Progress) -> bool:
-        if stage.seconds is None:
-            return False
-        return self._processes.agree(done.seconds >= stage.seconds, self._device)
-
     def _step(self, stage: Stage, done: Progress, optimizer: _FlatAdamW | _LargeAdamW) -> None:
-        """One optimizer step on one batch."""
         batch = stage.batch(done.step)
         loss, tokens = self._gradients(self._own_part(batch))
         if tokens:  # without a value nothing can be learned, and 0 / 0 would spoil every weight
@@ -163,7 +140,6 @@ class Trainer:
         done.step += 1
 
     def _own_part(self, sentences: Sentences) -> Sentences:
-        """Rows that this process takes."""
         return sentences.take(slice(self._processes.rank, None, self._processes.count))
 
     def _gradients(self, batch: Sentences) -> tuple[float, int]:
@@ -226,7 +202,9 @@ class _State:
     def __init__(self, learning: dict[str, torch.nn.Parameter]) -> None:
         device = next(iter(learning.values())).device
         self.learning = learning
-        self.optimizer = _optimizer_of(list(learning.values()))
+        weights = list(learning.values())
+        is_small = sum(weight.numel() for weight in weights) <= _MOST_FLAT_WEIGHTS
+        self.optimizer = _FlatAdamW(weights) if is_small else _LargeAdamW(weights)
         self.best: dict[str, torch.Tensor] = {}
         self.generators = [torch.default_generator]
         if device.type == "cuda":
@@ -239,7 +217,6 @@ class _State:
             self.best.update({name: weight.detach().clone() for name, weight in self.learning.items()})
 
     def put_best_back(self) -> None:
-        """Give the model its best weights."""
         with torch.no_grad():
             for name, weight in self.best.items():
                 self.learning[name].copy_(weight)
@@ -254,7 +231,6 @@ class _State:
         return tensors
 
     def fill(self, tensors: dict[str, torch.Tensor]) -> None:
-        """Bring everything back to the stored tensors."""
         with torch.no_grad():
             for name, weight in self.learning.items():
                 weight.copy_(tensors[f"weights/{name}"])
@@ -285,13 +261,12 @@ def _rise_and_fall(step: int, steps: int) -> float:
 class _FlatAdamW:
     """AdamW (Loshchilov and Hutter 2019) over all weights, of one device and dtype, as one vector.
 
-    The weights of a compact backbone are a few dozen small tensors, so that most of an optimizer's step is spent
-    between them; laid one behind the other they take one call each. The constructor of torch's optimizers also imports
-    its compiler, which takes 3 seconds of CPU once in every process. A weight without a gradient has a gradient of 0.
+    With a few dozen small tensors, most of a step of torch's own is spent between them, and its constructor imports the
+    compiler, which takes 3 seconds once in every process. A weight without a gradient has a gradient of 0.
     """
 
-    def __init__(self, weights: Sequence[torch.nn.Parameter]) -> None:
-        self._weights = list(weights)
+    def __init__(self, weights: list[torch.nn.Parameter]) -> None:
+        self._weights = weights
         self._sizes = [weight.numel() for weight in self._weights]
         zeros = self._weights[0].new_zeros(sum(self._sizes))
         step = torch.zeros((), dtype=torch.float32, device=zeros.device)
@@ -305,32 +280,16 @@ class _FlatAdamW:
         gradient /= divisor
         gradient *= (_LARGEST_NORM / (gradient.norm() + 1e-6)).clamp(max=1.0)
         state = self._state
-        adamw(
-            [flat],
-            [gradient],
-            [state["exp_avg"]],
-            [state["exp_avg_sq"]],
-            [],
-            [state["step"]],
-            fused=True,
-            amsgrad=False,
-            beta1=0.9,
-            beta2=0.999,
-            lr=rate,
-            weight_decay=_DECAY,
-            eps=1e-8,
-            maximize=False,
-        )
+        first, second, steps = ([state[name]] for name in ("exp_avg", "exp_avg_sq", "step"))
+        adamw([flat], [gradient], first, second, [], steps, lr=rate, **_ADAMW)
         for weight, changed in zip(self._weights, torch.split(flat, self._sizes), strict=True):
             weight.copy_(changed.view_as(weight))
             weight.grad = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Moments of the gradients, by number under ``state``."""
         return {"state": {0: self._state}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Resume from the moments of :meth:`state_dict`."""
         for name, moment in state["state"][0].items():
             self._state[name].copy_(moment)
 
@@ -338,12 +297,11 @@ class _FlatAdamW:
 class _LargeAdamW:
     """torch's AdamW, for weights that are too many to be copied in each step."""
 
-    def __init__(self, weights: Sequence[torch.nn.Parameter]) -> None:
-        self._weights = list(weights)
+    def __init__(self, weights: list[torch.nn.Parameter]) -> None:
+        self._weights = weights
         self._adamw = torch.optim.AdamW(self._weights, weight_decay=_DECAY, fused=True)
 
     def step(self, rate: float, divisor: int) -> None:
-        """See :meth:`_FlatAdamW.step`."""
         for group in self._adamw.param_groups:
             group["lr"] = rate
         torch._foreach_div_([weight.grad for weight in self._weights if weight.grad is not None], divisor)
@@ -352,15 +310,7 @@ class _LargeAdamW:
         self._adamw.zero_grad(set_to_none=True)
 
     def state_dict(self) -> dict[str, Any]:
-        """See :meth:`_FlatAdamW.state_dict`."""
         return self._adamw.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`_FlatAdamW.load_state_dict`."""
         self._adamw.load_state_dict({**self._adamw.state_dict(), "state": state["state"]})
-
-
-def _optimizer_of(weights: Sequence[torch.nn.Parameter]) -> _FlatAdamW | _LargeAdamW:
-    """AdamW with weight decay of 0.01 for the given weights."""
-    is_small = sum(weight.numel() for weight in weights) <= _MOST_FLAT_WEIGHTS
-    return _FlatAdamW(weights) if is_small else _LargeAdamW(weights)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from imbllm_autogluon.arrays import IntArray
+    from imbllm_autogluon.language.decoding import RowWriter
     from imbllm_autogluon.language.model import TableLanguageModel
-    from imbllm_autogluon.language.writing import RowWriter
     from imbllm_autogluon.oversampling.config import ConditioningConfig
     from imbllm_autogluon.tables import Column
 

@@ -98,11 +98,9 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
 
     def predict_proba(self, X: Sequence[Probabilities]) -> Probabilities:
         """Probabilities of the ensemble from those of its models."""
-        if self.adjustment_ is None:
-            own: Probabilities = super().predict_proba(X)
-            return own
-        calibrated = [correct_prior(own, by) for own, by in zip(X, self.factors_, strict=True)]
-        return correct_prior(super().predict_proba(calibrated), self.adjustment_)
+        if self.factors_:
+            X = [correct_prior(own, by) for own, by in zip(X, self.factors_, strict=True)]
+        return self._tilted(super().predict_proba(X))
 
     def _fit_cautiously(
         self, predictions: Sequence[Probabilities], codes: IntArray, time_limit: float | None, weights: Any
@@ -150,11 +148,10 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
     def _calculate_regret(
         self, y_true: npt.NDArray[Any], y_pred_proba: Probabilities, metric: Any, sample_weight: Any = None
     ) -> float:
-        if self._entropy is None:
-            return float(super()._calculate_regret(y_true, y_pred_proba, metric, sample_weight))
         regret = float(super()._calculate_regret(y_true, self._tilted(y_pred_proba), metric, sample_weight))
-        log_loss = float(np.average(_log_losses(y_true, y_pred_proba), weights=sample_weight))
-        return regret + log_loss / self._entropy
+        if self._entropy is None:
+            return regret
+        return regret + float(np.average(_log_losses(y_true, y_pred_proba), weights=sample_weight)) / self._entropy
 
     def _tilted(self, probabilities: Probabilities) -> Probabilities:
         return probabilities if self.adjustment_ is None else correct_prior(probabilities, self.adjustment_)

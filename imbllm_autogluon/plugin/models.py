@@ -19,7 +19,6 @@ from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.plugin.original_features import kinds_of_features
 from imbllm_autogluon.plugin.stage import OversamplingMixin, skipped_by_autogluon
 from imbllm_autogluon.regression.config import LatentDiffConfig
-from imbllm_autogluon.regression.head import RATIOS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -160,9 +159,7 @@ class LatentDiffModel(SettingsModel):
         config = LatentDiffConfig.from_flat(cls.settings_among(cls.without_spaces(hyperparameters)))
         encoder, diffusion = config.encoder, config.diffusion
         table = 6 * int(get_approximate_df_mem_usage(X).sum())
-        allocation = config.allocation
-        most = RATIOS[-1] if allocation.generation_ratio == "auto" else allocation.fixed_ratio
-        features = 8 * 6 * (1 + most) * len(X) * encoder.feature_size
+        features = 8 * 6 * (1 + config.allocation.highest_ratio) * len(X) * encoder.feature_size
         weights = 16 * (4 * encoder.encoder_depth * encoder.encoder_width**2)
         weights += 16 * (4 * diffusion.denoiser_blocks * diffusion.denoiser_width**2)
         return int(_LIBRARIES + table + features + weights)
@@ -208,13 +205,9 @@ class LatentDiffModel(SettingsModel):
             )
         from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 
-        model = LatentDiffRegressor(
-            random_state=self.random_seed or 0,
-            kinds=kinds_of_features(self._feature_metadata, X, read=True),
-            threads=threads,
-            time_limit=left,
-        ).set_params(**self.settings_among(self._get_model_params()))
-        model.fit(X, targets, sample_weight=weights)
+        kinds, seed = kinds_of_features(self._feature_metadata, X, read=True), self.random_seed or 0
+        model = LatentDiffRegressor(random_state=seed, kinds=kinds, threads=threads, time_limit=left)
+        model.set_params(**self.settings_among(self._get_model_params())).fit(X, targets, sample_weight=weights)
         curve: Any = model.report_.curves["encoder"]
         if curve.stopped == "time" and len(curve.train) < _LEAST_EPOCHS:
             raise OutOfTimeError(
@@ -225,7 +218,6 @@ class LatentDiffModel(SettingsModel):
 
 
 def _summary(model: LatentDiffRegressor) -> dict[str, Any]:
-    """What was learned and generated, for the report."""
     report = model.report_
     curve: Any = report.curves["encoder"]
     return {
@@ -241,10 +233,8 @@ def _summary(model: LatentDiffRegressor) -> dict[str, Any]:
 
 def _too_little(targets: FloatArray, X: pd.DataFrame) -> str:
     """Why a fold cannot be learned; empty where it can."""
-    from imbllm_autogluon.regression.latent_diff import LEAST_ROWS
-
-    if len(targets) < LEAST_ROWS:
-        return f"the training fold has {len(targets)} rows, and {LEAST_ROWS} are needed"
+    if len(targets) < LatentDiffConfig.least_rows:
+        return f"the training fold has {len(targets)} rows, and {LatentDiffConfig.least_rows} are needed"
     if targets.min() == targets.max():
         return f"all targets of the training fold are {targets[0]}"
     return "" if X.shape[1] else "the training fold has no usable column"

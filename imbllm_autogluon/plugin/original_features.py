@@ -40,10 +40,7 @@ def stack_features(metadata: FeatureMetadata | None, X: pd.DataFrame) -> list[Co
 
 
 def unwritten_features(metadata: FeatureMetadata | None, X: pd.DataFrame) -> list[ColumnName]:
-    """Columns of X that no generator learns: predictions of a lower level, and what no model takes for a feature.
-
-    AutoGluon leaves the column of sample weights in X, and predictions of lower models that a stacked model ignores.
-    """
+    """Columns of X that no generator learns: predictions of a lower level, and weights that AutoGluon leaves there."""
     if metadata is None:
         return []
     known = set(metadata.get_features()) - set(stack_features(metadata, X))
@@ -58,9 +55,8 @@ def text_features(metadata: FeatureMetadata | None, X: pd.DataFrame) -> list[Col
 def features_made_of_texts(metadata: FeatureMetadata) -> list[ColumnName]:
     """Columns made of free texts that are there themselves; none where AutoGluon did not hand the texts on."""
     special: dict[str, list[ColumnName]] = metadata.type_group_map_special
-    raw = special.get(_RAW_TEXT) or []
-    made = [name for kind in _DERIVED_TEXT for name in special.get(kind, [])] if raw else []
-    return [name for name in made if name not in raw]
+    raw = special.get(_RAW_TEXT)
+    return [name for kind in _DERIVED_TEXT for name in special.get(kind, []) if name not in raw] if raw else []
 
 
 def kinds_of_features(metadata: FeatureMetadata | None, X: pd.DataFrame, *, read: bool = False) -> Kinds:

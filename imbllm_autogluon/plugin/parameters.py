@@ -12,7 +12,7 @@ from autogluon.common.space import Space
 from imbllm_autogluon._config import Config, Range, current_names, documented, refuse_unknown_keys, require_choice
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
-from imbllm_autogluon.search.space import SPACES, RebalanceSpace
+from imbllm_autogluon.search.space import SearchSpace, TargetSearchSpace
 
 if TYPE_CHECKING:
     from imbllm_autogluon.tables.labeled import Task
@@ -118,13 +118,13 @@ class TuningOptions(Config):
             return None
         return cls.from_flat({key: value for key, value in given.items() if key not in ("searcher", "scheduler")})
 
-    def search_space(self, fixed: Mapping[str, Any], task: Task = "classification") -> RebalanceSpace:
+    def search_space(self, fixed: Mapping[str, Any], task: Task = "classification") -> SearchSpace | TargetSearchSpace:
         """What is searched about rebalancing, but for settings that are fixed.
 
         `InvalidInputError` where `space` has a setting that is not searched for this task, or a choice that is not
         allowed.
         """
-        space = SPACES[task]
+        space = SearchSpace if task == "classification" else TargetSearchSpace
         chosen = current_names(self.space, RebalanceConfig, prefix="space.")
         refuse_unknown_keys(chosen, space.dimensions(), prefix="space.")
         choices = {name: tuple(values) if isinstance(values, list) else values for name, values in chosen.items()}
@@ -132,7 +132,7 @@ class TuningOptions(Config):
         made: dict[str, Any] = {**choices, **one}
         return space(**made)
 
-    def any_space(self, fixed: Mapping[str, Any]) -> RebalanceSpace:
+    def any_space(self, fixed: Mapping[str, Any]) -> SearchSpace | TargetSearchSpace:
         """The space of the first task that these choices go with: before a fit its task is not known."""
         try:
             return self.search_space(fixed)

@@ -7,7 +7,7 @@ bins of equal width over the true targets that they are given: a quick look, whi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from autogluon.core.metrics import Scorer, make_scorer
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
-    from imbllm_autogluon.regression.bins import Shot
+
+    _Shot = Literal["many", "medium", "few"]
 
 
 @dataclass(frozen=True, eq=False)
 class _ShotError:
     """Mean absolute error over targets of one sort; an object, since local functions reach no worker process."""
 
-    shot: Shot
+    shot: _Shot
     edges: FloatArray | None = None  # of the bins; None: laid over the true targets
     training_counts: IntArray | None = None
 
@@ -54,7 +55,7 @@ class _ShotError:
         return of_sort
 
 
-def shot_scorer(bins: TargetBins, counts: npt.ArrayLike, shot: Shot = "few") -> Scorer:
+def shot_scorer(bins: TargetBins, counts: npt.ArrayLike, shot: _Shot = "few") -> Scorer:
     """Mean absolute error over the rows whose bin had few, medium or many training rows.
 
     Parameters

@@ -62,10 +62,7 @@ def plan_for(problem_type: object, y: pd.Series, config: RebalanceConfig) -> Ove
 
 
 def answers_by_highest_probability(problem_type: str | None, eval_metric: Any) -> bool:
-    """Whether a fit is judged by classes (balanced accuracy, macro F1 …) and AutoGluon tunes no threshold for them.
-
-    With two classes it tunes one; with more, whatever moves decisions must be inside the probabilities.
-    """
+    """Whether a fit is judged by classes and AutoGluon tunes no threshold, as it does for two of them."""
     return problem_type == "multiclass" and bool(getattr(eval_metric, "needs_class", False))
 
 
@@ -252,14 +249,14 @@ class RebalancingMixin(OversamplingMixin):
             X, y, X_val, y_val, sample_weight = _with_validation_rows(X, y, sample_weight, seed, targets=targets)
         plan, rows = self._plan_and_write(X, y, kwargs.get("num_cpus"), time_limit, started)
         if rows is not None:
-            sample_weight = _extended_weights(sample_weight, len(rows.y))
+            if sample_weight is not None:  # written rows weigh as much as real ones do on average
+                known = np.asarray(sample_weight, dtype=np.float64)
+                sample_weight = np.concatenate([known, np.full(len(rows.y), known.mean())])
             y = y if plan.bins is None else y.astype(np.float64)  # in a dtype of whole numbers new targets would be cut
             X, y = _extended(X, rows.X), _extended(y, rows.y)
-        if time_limit is not None:
-            time_limit = _time_left(time_limit, started)
-        self._imbllm_factors = None
+        self._imbllm_factors, left = None, _time_left(time_limit, started)
         given = {"X": X, "y": y, "X_val": X_val, "y_val": y_val, "sample_weight": sample_weight, **kwargs}
-        fitted = super()._fit(time_limit=time_limit, **given)  # type: ignore[misc]
+        fitted = super()._fit(time_limit=left, **given)  # type: ignore[misc]
         if plan.counts and plan.bins is None:
             factors = self._imbllm_factors = self._factors(plan, X_val, y_val)
             assert self.imbllm_report is not None
@@ -295,18 +292,10 @@ def _extended(real: Any, written: Any) -> Any:
     return pd.concat([real, written.astype(real.dtypes)]).astype(real.dtypes)
 
 
-def _extended_weights(weights: FloatArray | None, n_new: int) -> FloatArray | None:
-    """Written rows weigh as much as real ones do on average."""
-    if weights is None:
-        return None
-    known = np.asarray(weights, dtype=np.float64)
-    return np.concatenate([known, np.full(n_new, known.mean())])
-
-
-def _time_left(time_limit: float, started: float) -> float:
+def _time_left(time_limit: float | None, started: float) -> float | None:
     """Seconds that remain for the model itself; raises AutoGluon's own exception when there are none."""
-    left = time_limit - (time.time() - started)
-    if left <= 0:
+    left = None if time_limit is None else time_limit - (time.time() - started)
+    if left is not None and left <= 0:
         from autogluon.core.utils.exceptions import TimeLimitExceeded
 
         _log.log(20, "\tWriting rows took the whole time limit of %.1f s.", time_limit)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from imbllm_autogluon.plugin.parameters import TuningOptions
-    from imbllm_autogluon.search.space import RebalanceSpace
+    from imbllm_autogluon.search.space import SearchSpace, TargetSearchSpace
 
 
 _log = logging.getLogger("autogluon.imbllm")
@@ -187,7 +187,7 @@ class Trials:
             del aux[name]
         return params
 
-    def _rebalancing_space(self) -> RebalanceSpace | None:
+    def _rebalancing_space(self) -> SearchSpace | TargetSearchSpace | None:
         """What is searched about rebalancing: for twins, but for what their hyperparameters name."""
         base = self._init_params.get("model_base") if self._is_bagged else self._task["model_cls"]
         task = task_of(self._of_model.get("problem_type"))

@@ -13,13 +13,6 @@ if TYPE_CHECKING:
 
 __all__ = ["METRICS", "Evaluation", "Metric", "MetricResult", "evaluate", "report"]
 
-_LAZY = {
-    "METRICS": "imbllm_autogluon.quality.evaluation",
-    "Evaluation": "imbllm_autogluon.quality.evaluation",
-    "Metric": "imbllm_autogluon.quality.metrics",
-    "MetricResult": "imbllm_autogluon.quality.metrics",
-    "evaluate": "imbllm_autogluon.quality.evaluation",
-    "report": "imbllm_autogluon.quality.reports",
-}
+_MODULES = {"Metric": "metrics", "MetricResult": "metrics", "report": "reports"}  # the others are in evaluation
 
-__getattr__ = lazy_names(__name__, _LAZY)
+__getattr__ = lazy_names(__name__, {name: f"{__name__}.{_MODULES.get(name, 'evaluation')}" for name in __all__})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from imbllm_autogluon.quality.columns import PairedColumn
-from imbllm_autogluon.quality.metrics import Finding
+from imbllm_autogluon.quality.metrics import Finding, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,75 +17,35 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.quality.distances import ClassRows
 
-_MOST_LEVELS = 12
-"""Levels told apart; the rarer ones count as one. Many levels of few rows look associated with everything."""
-
-_FEWEST_OF_LEVEL = 5
-"""Real rows that a level needs: the expected count from which on a chi-squared test is trusted."""
-
-FEWEST_ROWS = 20
-"""Rows that must have both values; of fewer nothing can be said."""
-
-_MOST_COLUMNS = 200
-"""Columns whose pairs are looked at, drawn at random: 200 categories take half a second for each thousand rows."""
-
-_BY_CHANCE = 0.05
-"""Probability that any pair of a table of independent columns counts, and that any pair of real rows counts as lost."""
-
-_STRONG = 0.3
-"""Strength from which on losing an association makes rows poor."""
-
-_HALF = 0.5
-"""Share of a strong association that rows must keep."""
-
-_KEPT_WELL = 0.7
-"""Share of the associations that good rows keep. Between 150 real rows and as many further ones it is 0.71 to 0.92 (six
-tables); rows whose associations have half their strength keep 0.5, whatever their number."""
-
-_ERRORS = 2.0
-"""Standard errors that real rows drawn anew may be off: they kept less in 1 % of 700 draws, mostly of 25 rows."""
-
-_MOST_NAMED = 5
-"""Pairs that are named, the worst ones."""
+FEWEST_ROWS = 20  # rows that must have both values; of fewer nothing can be said
+_MOST_LEVELS = 12  # told apart, the rarer ones count as one: many levels of few rows look associated with everything
+_FEWEST_OF_LEVEL = 5  # real rows of a level: the expected count from which on a chi-squared test is trusted
+_MOST_COLUMNS = 200  # whose pairs are looked at, drawn at random
+_BY_CHANCE = 0.05  # probability that any of the pairs of independent columns counts, or of real rows counts as lost
+_STRONG = 0.3  # strength from which on losing an association makes rows poor
+_HALF = 0.5  # share of a strong association that rows must keep
+_KEPT_WELL = 0.7  # share of the associations that good rows keep; further real rows keep 0.71 to 0.92 (150 rows)
+_ERRORS = 2.0  # standard errors that real rows drawn anew may be off: they kept less in 1 % of 700 draws
+_MOST_NAMED = 5  # pairs, the worst ones
 
 
-class Associations(NamedTuple):
-    """Of every two columns of a table; arrays of shape (p, p), symmetric.
+class _Associations(NamedTuple):
+    """Of every two columns of a table; arrays of shape (p, p), symmetric."""
 
-    `strength` is from 0 (none, or a column is constant) to 1 (one column tells the other), with its sign between two
-    numbers. `p_value` is the probability that independent columns look as strongly associated, for rows of one weight;
-    1 where a column is constant and on the diagonal. `rows` have both values.
-    """
-
-    strength: FloatArray
-    p_value: FloatArray
-    rows: FloatArray
+    strength: FloatArray  # 0 (none, or a column is constant) to 1 (one tells the other), signed between two numbers
+    p_value: FloatArray  # that independent columns look as strong, for rows of one weight; 1 where one is constant
+    rows: FloatArray  # that have both values
 
 
 def associations(
     columns: Sequence[PairedColumn], weights: FloatArray | None = None, *, synthetic: bool = False
-) -> Associations:
-    """Strength of association of every two columns.
+) -> _Associations:
+    """Strength of association of every two columns, among the real or the synthetic rows with weights of shape (n,).
 
     Two numbers: Spearman's rank correlation; a number and a category: the correlation ratio of ranks (Kelley's
     epsilon); two categories: Cramér's V (Bergsma 2013, equation 6). All are corrected for what chance alone gives, so
     that tables of different sizes can be compared. Rows that lack one of the two are left out; a rank is that among all
     known values of the column.
-
-    Parameters
-    ----------
-    columns, weights
-        Of both tables, and of the rows, shape (n,).
-    synthetic
-        Whether to look at the synthetic rows instead of the real ones.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from imbllm_autogluon.quality.columns import paired_columns
-    >>> rows = pd.DataFrame({"a": range(40), "b": range(0, -40, -1), "c": ["x"] * 20 + ["y"] * 20})
-    >>> associations(paired_columns(rows, rows)).strength.round(2).tolist()
-    [[1.0, -1.0, 0.86], [-1.0, 1.0, 0.86], [0.86, 0.86, 1.0]]
     """
     sides = [(column, column.synthetic if synthetic else column.real) for column in columns]
     values = np.column_stack([_ranks(*side) if side[0].is_number else _few_levels(*side) for side in sides])
@@ -108,7 +68,7 @@ def associations(
     for i, j, found, p in blocks:
         strength[np.ix_(i, j)], p_value[np.ix_(i, j)] = np.nan_to_num(found), np.nan_to_num(p, nan=1.0)
         strength[np.ix_(j, i)], p_value[np.ix_(j, i)] = strength[np.ix_(i, j)].T, p_value[np.ix_(i, j)].T
-    return Associations(_symmetric(strength), _symmetric(p_value), rows)
+    return _Associations(_symmetric(strength), _symmetric(p_value), rows)
 
 
 def _symmetric(matrix: FloatArray) -> FloatArray:
@@ -211,17 +171,13 @@ def _of_categories(
 
 @dataclass(frozen=True)
 class KeptAssociation:
-    """Strength of association of two columns in real and in synthetic rows, with its sign between two numbers.
-
-    `kept` is 1 minus the difference over the real strength, at least 0; `is_lost` whether a strong association is kept
-    less than by half, beyond chance.
-    """
+    """Strength of association of two columns in real and in synthetic rows, with its sign between two numbers."""
 
     columns: tuple[str, str]
     real: float
     synthetic: float
-    kept: float
-    is_lost: bool
+    kept: float  # 1 minus the difference over the real strength, at least 0
+    is_lost: bool  # whether a strong association is kept less than by half, beyond chance
 
     @property
     def cost(self) -> float:
@@ -232,17 +188,11 @@ class KeptAssociation:
         return f"{self.columns[0]} with {self.columns[1]} ({self.real:.2f} real, {self.synthetic:.2f} synthetic)"
 
 
-def kept_share(rows: ClassRows) -> Finding:
-    """Share of the associations that the rows of a class keep."""
-    return rows.once(kept_of_class)[0]
+def _kept_of_class(rows: ClassRows) -> tuple[Finding, list[KeptAssociation]]:
+    return _associations_kept(rows.sampled_columns, rows.rng)
 
 
-def kept_of_class(rows: ClassRows) -> tuple[Finding, list[KeptAssociation]]:
-    """:func:`associations_kept` of the sampled rows of a class."""
-    return associations_kept(rows.sampled_columns, rows.rng)
-
-
-def associations_kept(
+def _associations_kept(
     columns: Sequence[PairedColumn], rng: np.random.Generator
 ) -> tuple[Finding, list[KeptAssociation]]:
     """Share of the associations of columns that synthetic rows keep, strong ones counting most.
@@ -250,26 +200,8 @@ def associations_kept(
     Strengths are those of :func:`associations`; whether a value is missing is a further column of two levels. A pair
     counts where as strong an association would be found in less than 5 % of the tables with as many pairs of
     independent columns. Kept is ``1 - |s - r| / |r|`` of the strengths r among real rows and s among synthetic ones, at
-    least 0; the result is the mean weighted by r². Columns of free text are left out.
-
-    `rng` chooses 200 columns where there are more.
-
-    Returns
-    -------
-    finding, pairs
-        From 0 to 1; 1 is best: copies of all rows. Shuffled columns score 0 to 0.1, half copies and half shuffled rows
-        0.5, real rows drawn anew 0.7 to 0.95 (150 rows of each). None where no pair counts or there are fewer than
-        20 rows of one side. And all pairs that count, those that lower the result most first.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from imbllm_autogluon.quality.columns import paired_columns
-    >>> real = pd.DataFrame({"a": range(40), "b": range(40), "c": [1, 0] * 20})
-    >>> synthetic = real.assign(b=[20 + k if k < 20 else k - 20 for k in range(40)])
-    >>> found, pairs = associations_kept(paired_columns(real, synthetic), np.random.default_rng(0))
-    >>> found.value, pairs[0].columns, round(pairs[0].synthetic, 1)
-    (0.0, ('a', 'b'), -0.5)
+    least 0; the result is the mean weighted by r². Columns of free text are left out, and `rng` chooses 200 columns
+    where there are more. Also returns all pairs that count, those that lower the result most first.
     """
     fewer = min(len(columns[0].real), len(columns[0].synthetic))
     if fewer < FEWEST_ROWS:
@@ -286,8 +218,9 @@ def associations_kept(
     return Finding(max(0.0, value), note, ends, good_from=_KEPT_WELL, is_poor=bool(lost)), pairs
 
 
-def worst_associations(pairs: Sequence[KeptAssociation]) -> tuple[KeptAssociation, ...]:
-    """The five that lower the measure most, of those that are kept badly; lost ones first."""
+def worst_associations(classes: Sequence[ClassRows]) -> tuple[KeptAssociation, ...]:
+    """The five pairs of all classes that lower the metric most, of those that are kept badly; lost ones first."""
+    pairs = [pair for rows in classes for pair in rows.once(_kept_of_class)[1]]
     bad = [pair for pair in pairs if pair.is_lost or pair.kept < _KEPT_WELL]
     return tuple(sorted(bad, key=lambda pair: (not pair.is_lost, -pair.cost))[:_MOST_NAMED])
 
@@ -324,12 +257,16 @@ def _with_gaps(columns: Sequence[PairedColumn]) -> list[PairedColumn]:
 
 
 def _error(columns: Sequence[PairedColumn], i: IntArray, j: IntArray, rows: FloatArray) -> FloatArray:
-    """Standard error of the difference of two strengths, as that of chance, of rows that differ from the usual value.
-
-    A column that nearly always has one value tells little: twice its other rows count, so that two even levels tell as
-    much as a number.
-    """
+    """Standard error of the difference of two strengths, as that of chance, of rows unlike the usual value."""
+    # Twice their number counts, so that two even levels tell as much as a number.
     varied = 2.0 * np.array([_varied_rows(column) for column in columns])
     n = np.minimum(np.minimum(varied[i], varied[j]), rows)
     ratio = len(columns[0].synthetic) / len(columns[0].real)
     return np.asarray(np.sqrt(1 / n + 1 / (n * ratio)))
+
+
+METRICS = {
+    "associations kept": Metric(
+        0, 1, "higher", 1.0, (0.7, 1), group="fidelity", function=lambda rows: rows.once(_kept_of_class)[0],
+        meaning="How much of the associations of columns beyond chance is kept, strong ones counting most."),
+}  # fmt: skip

@@ -18,29 +18,21 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.tables.dtypes import ColumnName, PhysicalType
 
-_LARGEST = 1e100
-"""Numbers beyond are set to this size: what could not be read may be infinite, and squares must not overflow."""
-
+_LARGEST = 1e100  # numbers beyond are set to this size: some may be infinite, and squares must not overflow
+_FEW_LEVELS = 20  # up to which a column is a category however few rows there are
 _NUMBERS: tuple[PhysicalType, ...] = ("integer", "continuous")
 _TIMES: tuple[PhysicalType, ...] = ("datetime", "duration")
-_DAY = 86_400 * 10**6
-_FEW_LEVELS = 20
-"""Levels up to which a column is a category however few rows there are."""
+_DAY = 86_400 * 10**6  # microseconds
 
 
 @dataclass(frozen=True, eq=False)
 class PairedColumn:
-    """One column of a real and a synthetic table."""
+    """One column of a real and a synthetic table, shapes (n,) and (m,), NaN where missing."""
 
     name: ColumnName
-    is_number: bool
-    """Whether the values are numbers (or times, in days); else codes of levels that both tables share."""
-
+    is_number: bool  # numbers, or times in days; else codes of levels that both tables share
     real: FloatArray
-    """Shape (n,); NaN where missing."""
-
     synthetic: FloatArray
-    """Shape (m,); NaN where missing."""
 
     @property
     def known(self) -> FloatArray:
@@ -58,26 +50,11 @@ class PairedColumn:
 
 
 def paired_columns(real: pd.DataFrame, synthetic: pd.DataFrame | Mapping[str, pd.DataFrame]) -> list[PairedColumn]:
-    """Every column of the real table and its like in the synthetic one.
+    """Every column of the real table and its like in the synthetic one, whose further columns are ignored.
 
-    Parameters
-    ----------
-    real, synthetic
-        n and m rows of the same columns, in any order; further columns of `synthetic` are ignored. The real column
-        decides what is a number: all that is no number and no time is compared by its levels, text too. Several
-        synthetic tables, by the names that errors give them, are stacked.
-
-    Raises
-    ------
-    TableError
-        A table is empty or has a column twice, a real column is absent from the synthetic table, or is a number or a
-        time and its like is not, or holds an infinite number.
-
-    Examples
-    --------
-    >>> column, = paired_columns(pd.DataFrame({"a": ["x", None]}), pd.DataFrame({"a": ["y", "x"]}))
-    >>> column.is_number, column.real.tolist(), column.synthetic.tolist()
-    (False, [0.0, nan], [1.0, 0.0])
+    The real column decides what is a number: all that is no number and no time is compared by its levels, text too.
+    Several synthetic tables, by the names that errors give them, are stacked. Raises `TableError` as
+    :func:`check_pair`, and where a real column is a number or a time and its like is not, or holds an infinite number.
     """
     others = {"synthetic": synthetic} if isinstance(synthetic, pd.DataFrame) else synthetic
     for called, table in others.items():
@@ -103,18 +80,15 @@ def check_pair(real: pd.DataFrame, synthetic: pd.DataFrame, called_other: str = 
 
 
 def shared_codes(real: pd.Series[Any], synthetic: pd.Series[Any], name: ColumnName) -> tuple[IntArray, IntArray]:
-    """Code of each cell, the same exactly where two cells are equal; -1 where missing.
-
-    Raises
-    ------
-    TableError
-        A cell is no single value.
-    """
+    """As :func:`codes_of`, of two columns of which one may hold narrower floats."""
     return tuple(codes_of(_same_width(_values(real), _values(synthetic)), name))  # type: ignore[return-value]
 
 
 def codes_of(parts: Sequence[pd.Series[Any]], name: ColumnName) -> list[IntArray]:
-    """Code of each cell of each series, equal exactly where two cells are equal, from 0 in order; -1 where missing."""
+    """Code of each cell of each series, equal exactly where two cells are equal, from 0 in order; -1 where missing.
+
+    Raises `TableError` for a cell that is no single value.
+    """
     try:
         codes = pd.factorize(pd.concat(parts, ignore_index=True))[0].astype(np.int64)
     except TypeError as error:
@@ -123,13 +97,7 @@ def codes_of(parts: Sequence[pd.Series[Any]], name: ColumnName) -> list[IntArray
 
 
 def row_codes(real: pd.DataFrame, synthetic: pd.DataFrame) -> tuple[IntArray, IntArray]:
-    """Code of each row of both tables, the same exactly where two rows are equal in all columns of the real table.
-
-    Raises
-    ------
-    TableError
-        The tables cannot be compared; see :func:`check_pair`.
-    """
+    """Code of each row of both tables, the same exactly where two rows are equal in all columns of the real table."""
     check_pair(real, synthetic)
     rows = np.zeros(len(real) + len(synthetic), dtype=np.int64)
     for name in real.columns:
@@ -145,24 +113,16 @@ def _pair(real: pd.Series[Any], others: dict[str, pd.Series[Any]], name: ColumnN
         codes = codes_of([_values(part) for part in (real, *others.values())], name)
         levels = [np.where(part < 0, np.nan, part).astype(np.float64) for part in codes]
         return PairedColumn(name, False, levels[0], np.concatenate(levels[1:]))
-    numbers = _numbers(real, physical_type, physical_type, name)
+    numbers = _numbers(real, physical_type, name)
     if np.isinf(numbers).any():
         raise TableError(f"the real column {name!r} holds an infinite number: replace it by a missing value.")
-    read = [
-        _numbers(other, physical_type_of(dense(other), name), physical_type, name, called)
-        for called, other in others.items()
-    ]
-    return PairedColumn(name, True, numbers, np.clip(np.concatenate(read), -_LARGEST, _LARGEST))
+    read = np.concatenate([_numbers(other, physical_type, name, called) for called, other in others.items()])
+    return PairedColumn(name, True, numbers, np.clip(read, -_LARGEST, _LARGEST))
 
 
-def _numbers(
-    series: pd.Series[Any],
-    physical_type: PhysicalType,
-    wanted: PhysicalType,
-    name: ColumnName,
-    called: str = "synthetic",
-) -> FloatArray:
+def _numbers(series: pd.Series[Any], wanted: PhysicalType, name: ColumnName, called: str = "real") -> FloatArray:
     """Numbers, or times in days; NaN where missing."""
+    physical_type = physical_type_of(dense(series), name)
     if series.isna().all():
         return np.full(len(series), np.nan)
     if physical_type != wanted and not (physical_type in _NUMBERS and wanted in _NUMBERS):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,111 +16,63 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray
 
-_MOST_POINTS = 120
-"""Points of a line: those of precision and recall at even steps of recall, longer losses averaged over windows."""
-
-_BINS = 10
-"""Points of a calibration curve, of equally many rows each."""
-
-_DIGITS = 5
-"""Decimals of stored points."""
+_MOST_POINTS = 120  # of a line: precision and recall at even steps of recall, longer losses averaged over windows
+_BINS = 10  # points of a calibration curve, of equally many rows each
+_DIGITS = 5  # decimals of stored points
 
 
-@dataclass(frozen=True)
-class Curve:
-    """The line of one model; `figure` is average precision, or the mean gap between probability and frequency."""
+def precision_recall_chart(truth: npt.ArrayLike, probabilities: Mapping[str, npt.ArrayLike]) -> dict[str, Any]:
+    """Precision over recall of the positive class, for each model, as plain values for JSON.
 
-    name: str
-    x: list[float]
-    y: list[float]
-    figure: float
+    `truth` tells whether each row is positive, shape (n,); `probabilities` are by model those of the positive class, or
+    any score that grows with it, shape (n,). Raises `InvalidInputError` if one class is absent or shapes differ.
 
-
-@dataclass(frozen=True)
-class CurveChart:
-    """Lines on common axes from 0 to `end`, `dotted` at their points; `guide` are both ends of one to compare with."""
-
-    title: str
-    x_title: str
-    y_title: str
-    figure_name: str
-    lines: tuple[Curve, ...]
-    end: float
-    guide: tuple[float, float]
-    guide_name: str
-    dotted: bool
-
-
-def precision_recall_chart(truth: npt.ArrayLike, probabilities: Mapping[str, npt.ArrayLike]) -> CurveChart:
-    """Precision over recall of the positive class.
-
-    Parameters
-    ----------
-    truth
-        Whether each row is positive, shape (n,); both values occur.
-    probabilities
-        By model: of the positive class, or any score that grows with it, shape (n,).
-
-    Raises
-    ------
-    InvalidInputError
-        One class is absent, or shapes differ.
-
-    Examples
-    --------
-    >>> chart = precision_recall_chart([True, False, True, False], {"a": [0.9, 0.1, 0.8, 0.3]})
-    >>> chart.lines[0].figure
-    1.0
+    The ``lines`` have a ``name``, points ``x`` and ``y`` and a ``figure``, which ``figure_name`` explains, on common
+    axes from 0 to ``end``; ``guide`` are both ends of a line to compare with.
     """
     is_positive, scores = _checked(truth, probabilities)
     share = float(is_positive.mean())
-    lines = tuple(_precision_recall(name, is_positive, score) for name, score in scores.items())
-    return CurveChart(
-        "Precision and recall", "recall", "precision", "average precision", lines, 1.0, (share, share), "chance",
-        dotted=False,
-    )  # fmt: skip
+    return {
+        "title": "Precision and recall", "x_title": "recall", "y_title": "precision",
+        "figure_name": "average precision",
+        "lines": [_precision_recall(name, is_positive, score) for name, score in scores.items()],
+        "end": 1.0, "guide": [share, share], "guide_name": "chance", "dotted": False,
+    }  # fmt: skip
 
 
 def calibration_chart(
     truth: npt.ArrayLike, probabilities: Mapping[str, npt.ArrayLike], bins: int = _BINS
-) -> CurveChart:
+) -> dict[str, Any]:
     """How often rows are positive over the probability that they were given; as :func:`precision_recall_chart`.
 
     Groups are of equally many rows, by rising probability; a rare class fills few of equally wide ones.
-
-    Examples
-    --------
-    >>> calibration_chart([True, False], {"a": [0.9, 0.2]}, bins=2).lines[0].figure
-    0.15
     """
     is_positive, scores = _checked(truth, probabilities)
     groups = {name: _groups(is_positive, score, bins) for name, score in scores.items()}
     end = min(1.0, max(float(points[:2].max()) for points in groups.values()) * 1.05) or 1.0
-    lines = tuple(
-        _curve(name, x, y, float(np.average(np.abs(x - y), weights=rows))) for name, (x, y, rows) in groups.items()
-    )
-    return CurveChart(
-        "Calibration", "probability", "share that is positive", "mean gap", lines, end, (0.0, end), "perfect",
-        dotted=True,
-    )  # fmt: skip
+    gaps = {name: float(np.average(np.abs(x - y), weights=rows)) for name, (x, y, rows) in groups.items()}
+    return {
+        "title": "Calibration", "x_title": "probability", "y_title": "share that is positive",
+        "figure_name": "mean gap", "lines": [_line(name, x, y, gaps[name]) for name, (x, y, _) in groups.items()],
+        "end": end, "guide": [0.0, end], "guide_name": "perfect", "dotted": True,
+    }  # fmt: skip
 
 
 def loss_windows(folds: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str, tuple[list[float], list[float]]]:
     """Middle step and mean loss of each of at most 120 windows of every fold; losses that are no numbers are left out.
 
-    Parameters
-    ----------
-    folds
-        By fold: losses of each training stage by step.
-
-    Examples
-    --------
-    >>> loss_windows({"S1F1": {"warm-up": [2.0, 1.0], "minority": [1.0, 0.5]}, "S1F2": {}})
-    {'S1F1': ([1.0, 2.0, 3.0, 4.0], [2.0, 1.0, 1.0, 0.5])}
+    `folds` hold by name the losses of each training stage by step; those that were not trained are left out.
     """
-    losses = {name: [loss for curve in stages.values() for loss in curve] for name, stages in folds.items()}
-    found = {name: _windows(curve) for name, curve in losses.items()}
-    return {name: windows for name, windows in found.items() if windows[0]}
+    found = {}
+    for name, stages in folds.items():
+        losses = [loss for curve in stages.values() for loss in curve]
+        size = math.ceil(len(losses) / _MOST_POINTS) or 1
+        parts = [losses[start : start + size] for start in range(0, len(losses), size)]
+        middles = [(k * size + (len(part) + 1) / 2, sum(part) / len(part)) for k, part in enumerate(parts)]
+        finite = [(step, loss) for step, loss in middles if math.isfinite(loss)]
+        if finite:
+            found[name] = [step for step, _ in finite], [loss for _, loss in finite]
+    return found
 
 
 def _checked(truth: npt.ArrayLike, scores: Mapping[str, npt.ArrayLike]) -> tuple[BoolArray, dict[str, FloatArray]]:
@@ -142,32 +93,22 @@ def _checked(truth: npt.ArrayLike, scores: Mapping[str, npt.ArrayLike]) -> tuple
     return is_positive, arrays
 
 
-def _curve(name: str, x: FloatArray, y: FloatArray, figure: float) -> Curve:
-    return Curve(name, np.round(x, _DIGITS).tolist(), np.round(y, _DIGITS).tolist(), round(figure, 6))
+def _line(name: str, x: FloatArray, y: FloatArray, figure: float) -> dict[str, Any]:
+    points = {"x": np.round(x, _DIGITS).tolist(), "y": np.round(y, _DIGITS).tolist()}
+    return {"name": name, **points, "figure": round(figure, 6)}
 
 
-def _precision_recall(name: str, truth: BoolArray, scores: FloatArray) -> Curve:
+def _precision_recall(name: str, truth: BoolArray, scores: FloatArray) -> dict[str, Any]:
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
     precision, recall, _ = precision_recall_curve(truth, scores)
     # From the threshold of most rows to that of fewest: recall falls. At each step, the best that is reached there.
     wanted = np.linspace(1, 0, _MOST_POINTS)
     places = np.unique(np.searchsorted(-recall, -wanted, side="left").clip(0, len(recall) - 1))
-    return _curve(name, recall[places], precision[places], float(average_precision_score(truth, scores)))
+    return _line(name, recall[places], precision[places], float(average_precision_score(truth, scores)))
 
 
 def _groups(truth: BoolArray, scores: FloatArray, bins: int) -> FloatArray:
-    """Mean probability, share of positives and rows of each group, shape (3, groups).
-
-    Not scikit-learn's ``calibration_curve``: its quantile bins split rows of equal probability off and count no rows.
-    """
+    """Mean probability, share of positives and rows of each group, shape (3, groups); sklearn's bins count no rows."""
     parts = np.array_split(np.argsort(scores, kind="stable"), min(bins, len(scores)))
     return np.array([[scores[part].mean(), truth[part].mean(), len(part)] for part in parts]).T
-
-
-def _windows(losses: Sequence[float]) -> tuple[list[float], list[float]]:
-    size = math.ceil(len(losses) / _MOST_POINTS) or 1
-    parts = [losses[start : start + size] for start in range(0, len(losses), size)]
-    middles = [(k * size + (len(part) + 1) / 2, sum(part) / len(part)) for k, part in enumerate(parts)]
-    finite = [(step, loss) for step, loss in middles if math.isfinite(loss)]
-    return [step for step, _ in finite], [loss for _, loss in finite]

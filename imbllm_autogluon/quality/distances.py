@@ -1,8 +1,7 @@
 """Rows of each class as points of one mixed-type space, and how far synthetic rows are from real ones.
 
 The distance is Euclidean over numbers and times in standard deviations of the real ones, plus 1 (squared) for each
-category that differs and for each number that is missing on one side only. A number that is the same in all real rows
-counts as a category.
+category (or number that is the same in all real rows) that differs and each number that is missing on one side only.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import numpy as np
 
 from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.errors import InvalidInputError, TableError
-from imbllm_autogluon.quality.columns import PairedColumn, check_pair, codes_of, paired_columns
+from imbllm_autogluon.quality.columns import PairedColumn, check_pair, codes_of, paired_columns, row_codes
 from imbllm_autogluon.tables.labeled import check_label_column
 
 if TYPE_CHECKING:
@@ -29,23 +28,16 @@ _T = TypeVar("_T")
 
 REAL, SYNTHETIC, HOLDOUT, INTERPOLATED = "real", "synthetic", "hold-out", "interpolated"
 
-_HELD_DISTANCES = 2_500_000
-"""Distances held at once: 20 MB of float64, and a few temporary arrays of that size."""
-
-_FARTHEST = 1e6
-"""Largest distance of a number from the mean, in standard deviations."""
+_HELD_DISTANCES = 2_500_000  # at once: 20 MB of float64, and a few temporary arrays of that size
+_FARTHEST = 1e6  # largest distance of a number from the mean, in standard deviations
 
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """Rows in the space of distances.
+    """Rows in the space of distances."""
 
-    `numbers` are in standard deviations, 0 where missing, shape (n, p); `marks`, which are equal or not, are codes of
-    levels and missingness, shape (n, q).
-    """
-
-    numbers: FloatArray
-    marks: FloatArray
+    numbers: FloatArray  # in standard deviations, 0 where missing, shape (n, p)
+    marks: FloatArray  # which are equal or not: codes of levels and missingness, shape (n, q)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -55,17 +47,13 @@ class Points:
         return Points(self.numbers[positions], self.marks[positions])
 
 
-class Nearest(NamedTuple):
-    """The nearest row of each query (the first of equally near ones); arrays of shape (n,).
+class _Nearest(NamedTuple):
+    """The nearest row of each query (the first of equally near ones); arrays of shape (n,)."""
 
-    `distance` is infinite where there is no other row; `closer` and `tied` count the rows nearer than the query's
-    limit, and exactly at it (0 without limits).
-    """
-
-    distance: FloatArray
+    distance: FloatArray  # infinite where there is no other row
     position: IntArray
-    closer: IntArray
-    tied: IntArray
+    closer: IntArray  # rows nearer than the query's limit; 0 without limits
+    tied: IntArray  # rows exactly at it
 
 
 def points(columns: Sequence[PairedColumn]) -> tuple[Points, Points]:
@@ -79,18 +67,16 @@ def points(columns: Sequence[PairedColumn]) -> tuple[Points, Points]:
 
 
 def distances(queries: Points, rows: Points) -> Iterator[tuple[slice, FloatArray]]:
-    """Positions of a block of queries, and their distances of shape (block, rows) to every row, block after block.
-
-    They are sums of squared differences, not the faster product of matrices: equal rows must be at distance zero, as
-    balls of rows that occur often have radius zero.
-    """
+    """Positions of a block of queries, and their distances of shape (block, rows) to every row, block after block."""
     size = max(1, _HELD_DISTANCES // max(1, len(rows)))
     for start in range(0, len(queries), size):
         block = slice(start, min(start + size, len(queries)))
         yield block, _between(queries.take(block), rows)
 
 
-def nearest(queries: Points, rows: Points, *, own: IntArray | None = None, limits: FloatArray | None = None) -> Nearest:
+def nearest(
+    queries: Points, rows: Points, *, own: IntArray | None = None, limits: FloatArray | None = None
+) -> _Nearest:
     """The nearest row of each query, points of one space; time grows with queries times rows, memory does not.
 
     `own` is the position of each query among the rows, which then is no neighbor of itself; below and at each of
@@ -107,10 +93,11 @@ def nearest(queries: Points, rows: Points, *, own: IntArray | None = None, limit
         if limits is not None:
             closer[block] = (found < limits[block, None]).sum(axis=1)
             tied[block] = (found == limits[block, None]).sum(axis=1)
-    return Nearest(distance, position, closer, tied)
+    return _Nearest(distance, position, closer, tied)
 
 
 def _between(queries: Points, rows: Points) -> FloatArray:
+    """Sums of squared differences, not the faster product of matrices: equal rows must be at distance zero."""
     from scipy.spatial.distance import cdist
 
     squared = np.zeros((len(queries), len(rows)))
@@ -138,19 +125,35 @@ def _coordinates(column: PairedColumn) -> list[tuple[FloatArray, FloatArray]]:
 
 @dataclass(frozen=True, eq=False)
 class MatchedTables:
-    """Tables whose rows are matched by their class.
+    """Tables, by name, whose rows are matched by their class."""
 
-    `features` are the tables without the label, `codes` those of the class of each row (-1 where the label is missing),
-    `classes` the codes that occur among real and synthetic rows. `columns` pair the real rows with those of all other
-    tables, stacked, of which each begins at `starts`; `notes` say what was left out.
-    """
+    features: dict[str, pd.DataFrame]  # the tables without the label
+    codes: dict[str, IntArray]  # of the class of each row, -1 where the label is missing
+    classes: list[int]  # codes that occur among real and synthetic rows
+    columns: list[PairedColumn]  # pair the real rows with those of all other tables, stacked
+    starts: dict[str, int]  # where each table begins in these
+    notes: list[str]  # what was left out
 
-    features: dict[str, pd.DataFrame]
-    codes: dict[str, IntArray]
-    classes: list[int]
-    columns: list[PairedColumn]
-    starts: dict[str, int]
-    notes: list[str]
+    @classmethod
+    def from_tables(cls, tables: dict[str, pd.DataFrame], label: str | None) -> MatchedTables:
+        """Match rows of tables, by name, by their class; without a label all rows are of one class.
+
+        Raises `TableError` where a table is empty, lacks the label or a column of the real table, or holds cells of
+        another kind; or no synthetic row is of a real class.
+        """
+        for called, table in tables.items():
+            if not hasattr(table, "columns"):
+                raise InvalidInputError(f"the {called} table must be a pandas DataFrame; got {type(table).__name__}.")
+            if label is not None:
+                check_label_column(table, label, f"the {called} table")
+        for called, table in tables.items():
+            check_pair(tables[REAL], table, called)
+        codes, notes = _class_codes(tables, label)
+        features = {called: table if label is None else table.drop(columns=label) for called, table in tables.items()}
+        others = {called: table for called, table in features.items() if called != REAL}
+        columns = paired_columns(features[REAL], others)
+        starts = dict(zip(others, np.cumsum([0, *map(len, others.values())]).tolist(), strict=False))
+        return cls(features, codes, _synthetic_classes(codes, label, notes), columns, starts, notes)
 
     def values(self, column: PairedColumn, called: str) -> FloatArray:
         """A column of one table."""
@@ -159,38 +162,12 @@ class MatchedTables:
         return column.synthetic[self.starts[called] : self.starts[called] + len(self.features[called])]
 
 
-def matched_tables(tables: dict[str, pd.DataFrame], label: str | None) -> MatchedTables:
-    """Match rows of tables, by name, by their class; without a label all rows are of one class.
-
-    Raises
-    ------
-    TableError
-        A table is empty, lacks the label or a column of the real table, or holds cells of another kind; or no
-        synthetic row is of a real class.
-    """
-    for called, table in tables.items():
-        if not hasattr(table, "columns"):
-            raise InvalidInputError(f"the {called} table must be a pandas DataFrame; got {type(table).__name__}.")
-        if label is not None:
-            check_label_column(table, label, f"the {called} table")
-    for called, table in tables.items():
-        check_pair(tables[REAL], table, called)
-    codes, notes = _class_codes(tables, label)
-    features = {called: table if label is None else table.drop(columns=label) for called, table in tables.items()}
-    others = {called: table for called, table in features.items() if called != REAL}
-    columns = paired_columns(features[REAL], others)
-    starts = dict(zip(others, np.cumsum([0, *map(len, others.values())]).tolist(), strict=False))
-    return MatchedTables(features, codes, _synthetic_classes(codes, label, notes), columns, starts, notes)
-
-
 def _class_codes(tables: dict[str, pd.DataFrame], label: str | None) -> tuple[dict[str, IntArray], list[str]]:
     if label is None:
         return {called: np.zeros(len(table), dtype=np.int64) for called, table in tables.items()}, []
     codes = dict(zip(tables, codes_of([table[label].astype(object) for table in tables.values()], label), strict=True))
     gaps = {called: int((found < 0).sum()) for called, found in codes.items()}
-    return codes, [
-        f"{n} rows of the {called} table have no label and were left out." for called, n in gaps.items() if n
-    ]
+    return codes, [f"{n} rows of the {name} table have no label and were left out." for name, n in gaps.items() if n]
 
 
 def _synthetic_classes(codes: dict[str, IntArray], label: str | None, notes: list[str]) -> list[int]:
@@ -209,21 +186,10 @@ def _synthetic_classes(codes: dict[str, IntArray], label: str | None, notes: lis
 
 
 class ClassRows:
-    """Rows of one class of all tables, and how far they are apart.
+    """Rows of one class of all tables, that at `place` among `tables.classes`, and how far they are apart.
 
     Queries are at most `most_rows` drawn at random; what they are compared with are always all rows, as a copy would
     not be found otherwise. About ``5 * most_rows * n`` distances are computed, a block at a time.
-
-    Parameters
-    ----------
-    tables
-        All tables.
-    place
-        Of the class among `tables.classes`.
-    most_rows
-        Of each table whose distances are measured.
-    seed
-        Of every random choice.
     """
 
     def __init__(self, tables: MatchedTables, place: int, most_rows: int, seed: int) -> None:
@@ -253,12 +219,14 @@ class ClassRows:
         return self.points[called].take(self.looked_at[called])
 
     @cached_property
+    def codes(self) -> tuple[IntArray, IntArray]:
+        """Code of each real and synthetic row, equal where two rows are."""
+        return row_codes(self.table(REAL), self.table(SYNTHETIC))
+
+    @cached_property
     def columns(self) -> list[PairedColumn]:
         """Real and synthetic rows of the class."""
-        return [
-            PairedColumn(column.name, column.is_number, *(self._values(column, side) for side in (REAL, SYNTHETIC)))
-            for column in self.tables.columns
-        ]
+        return self._stacked([SYNTHETIC])
 
     @cached_property
     def sampled_columns(self) -> list[PairedColumn]:
@@ -272,22 +240,17 @@ class ClassRows:
         found: _T = self._once[compute]
         return found
 
-    def _values(self, column: PairedColumn, called: str) -> FloatArray:
-        return self.tables.values(column, called)[self.positions[called]]
+    def _stacked(self, others: list[str]) -> list[PairedColumn]:
+        found = []
+        for column in self.tables.columns:
+            real, *parts = (self.tables.values(column, name)[self.positions[name]] for name in (REAL, *others))
+            found.append(PairedColumn(column.name, column.is_number, real, np.concatenate(parts)))
+        return found
 
     def _all_points(self) -> dict[str, Points]:
         """All rows of the class in one space, scaled by the real ones."""
         given = [called for called in (SYNTHETIC, HOLDOUT, INTERPOLATED) if self.count(called)]
-        stacked = [
-            PairedColumn(
-                column.name,
-                column.is_number,
-                self._values(column, REAL),
-                np.concatenate([self._values(column, called) for called in given]),
-            )
-            for column in self.tables.columns
-        ]
-        real, others = points(stacked)
+        real, others = points(self._stacked(given))
         ends = dict(zip(given, np.cumsum([self.count(called) for called in given]).tolist(), strict=True))
         return {REAL: real, **{name: others.take(slice(end - self.count(name), end)) for name, end in ends.items()}}
 
@@ -297,7 +260,7 @@ def draw(n: int, most: int, rng: np.random.Generator) -> IntArray:
     return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
 
 
-def _to_both(queries: Points, real: Points, holdout: Points | None) -> tuple[Nearest, Nearest | None]:
+def _to_both(queries: Points, real: Points, holdout: Points | None) -> tuple[_Nearest, _Nearest | None]:
     """Nearest rows; the larger table also counts its rows that are nearer than the nearest one of the smaller table."""
     if holdout is None:
         return nearest(queries, real), None

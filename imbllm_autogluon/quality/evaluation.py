@@ -3,83 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.errors import InvalidInputError, nearest
-from imbllm_autogluon.quality import fidelity, privacy, utility
-from imbllm_autogluon.quality.associations import kept_of_class, kept_share, worst_associations
-from imbllm_autogluon.quality.distances import HOLDOUT, INTERPOLATED, REAL, SYNTHETIC, ClassRows, matched_tables
-from imbllm_autogluon.quality.metrics import Metric, combined
+from imbllm_autogluon.quality import associations, fidelity, privacy, utility
+from imbllm_autogluon.quality.distances import HOLDOUT, INTERPOLATED, REAL, SYNTHETIC, ClassRows, MatchedTables
+from imbllm_autogluon.quality.metrics import MetricResult
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.quality.associations import KeptAssociation
-    from imbllm_autogluon.quality.distances import MatchedTables
-    from imbllm_autogluon.quality.metrics import MetricResult, Verdict
+    from imbllm_autogluon.quality.metrics import Metric, Verdict
 
-# fmt: off
-METRICS: dict[str, Metric] = {
-    "associations kept": Metric(
-        0, 1, "higher", 1.0, (0.7, 1), group="fidelity", function=kept_share,
-        meaning="How much of the associations of columns beyond chance is kept, strong ones counting most."),
-    "density": Metric(
-        0, inf, "higher", 1.0, (0.7, inf), group="fidelity", function=fidelity.density,
-        meaning="Balls around real rows that a written row lies in, over k; about 1 for real rows drawn anew."),
-    "coverage": Metric(
-        0, 1, "higher", 1.0, (0.8, 1), group="fidelity", function=fidelity.coverage,
-        meaning="Share of real rows with a written row among their neighbors."),
-    "close probability": Metric(
-        0, 1, "higher", 0.95, (0.9, 1), group="fidelity", function=fidelity.close_probability,
-        meaning="Share of written rows as near to a real row as 95 % of the real rows are to each other."),
-    "DCR to train (median)": Metric(
-        0, inf, "nearest", 0.0, (0, inf), group="privacy", function=privacy.distance_to_train,
-        meaning="Distance to the closest training row, in standard deviations; 0 is a copy."),
-    "DCR to hold-out (median)": Metric(
-        0, inf, "nearest", 0.0, (0, inf), group="privacy", function=privacy.distance_to_holdout,
-        meaning="Distance to the closest real row that the generator has not seen."),
-    "nearer to train than to hold-out": Metric(
-        0, 1, "nearest", 0.5, (0, 0.6), group="privacy", function=privacy.nearer_to_train,
-        meaning="Share of written rows nearer to a training row than to as many unseen rows; 0.5: nothing memorised."),
-    "inverse KL": Metric(
-        0, 1, "higher", 1.0, (0.9, 1), group="fidelity", function=fidelity.column_shares,
-        meaning="How alike each column's values are spread: mean of 1 / (1 + KL divergence)."),
-    "pair trends": Metric(
-        0, 1, "higher", 1.0, (0.9, 1), group="fidelity", function=fidelity.column_pairs,
-        meaning="How alike each pair of columns goes together: correlations and contingency tables."),
-    "category coverage": Metric(
-        0, 1, "higher", 1.0, (0.9, 1), group="fidelity", function=fidelity.category_coverage,
-        meaning="Share of the real categories of the class that were written, mean over the columns."),
-    "discriminator AUC": Metric(
-        0, 1, "nearest", 0.5, (0.3, 0.7), group="fidelity", function=fidelity.discriminator,
-        meaning="How well a forest tells written from real rows: 0.5 not at all, 1 always."),
-    "exact copies": Metric(
-        0, 1, "lower", 0.0, (0, 0.01), group="privacy", function=privacy.exact_copies,
-        meaning="Share of written rows that equal a training row."),
-    "near copies": Metric(
-        0, 1, "lower", 0.01, (0, 0.05), group="privacy", function=privacy.near_copies,
-        meaning="Share of written rows as near to a training row as the nearest 1 % of real rows are to each other."),
-    "membership-inference advantage": Metric(
-        0, 1, "lower", 0.0, (0, 0.1), group="privacy", function=privacy.membership,
-        meaning=
-        "How much better than guessing one tells training from unseen rows by their distance to the written ones."),
-    "distinct rows": Metric(
-        0, 1, "higher", 1.0, (0.9, 1), group="fidelity", function=fidelity.distinct_rows,
-        meaning="Share of different rows among the written ones."),
-    "entropy": Metric(
-        0, inf, "nearest", 1.0, (0.9, 1.1), group="fidelity", function=fidelity.entropy,
-        meaning="Entropy of the written rows over that of as many real ones; below 1: less varied."),
-    "low-density interpolations": Metric(
-        0, 1, "lower", 0.05, (0, 0.1), group="fidelity", function=fidelity.low_density,
-        meaning="Share of interpolated rows farther from the class than 95 % of its own rows."),
-    "precision gain at recall": Metric(
-        -1, 1, "higher", 1.0, (-0.05, 1), group="utility", function=utility.precision_gain,
-        meaning="Precision of the class at a fixed recall with the written rows, minus that without."),
-}
-# fmt: on
+_BY_NAME = associations.METRICS | fidelity.METRICS | privacy.METRICS | utility.METRICS
+_ORDER = (
+    "associations kept", "density", "coverage", "close probability", "DCR to train (median)",
+    "DCR to hold-out (median)", "nearer to train than to hold-out", "inverse KL", "pair trends", "category coverage",
+    "discriminator AUC", "exact copies", "near copies", "membership-inference advantage", "distinct rows", "entropy",
+    "low-density interpolations", "precision gain at recall",
+)  # fmt: skip
+METRICS: dict[str, Metric] = {name: _BY_NAME[name] for name in _ORDER}
 """Every metric by its name, in the order of reports. Reasons for what is acceptable, which most of them widen where few
 rows leave more to chance:
 
@@ -100,44 +46,29 @@ rows leave more to chance:
 - precision gain: no loss beyond what two trainings differ by; good is only what is as far above 0.
 """
 
+# Metrics that draw from the random source of a class, in the order in which they do: another order, other values.
 _DRAWING = (
     "membership-inference advantage", "distinct rows", "density", "inverse KL", "pair trends", "associations kept",
 )  # fmt: skip
-"""Metrics that draw from the random source of a class, in the order in which they do: another order, other values."""
-
-_OWN_ROWS = frozenset(
-    ("category coverage", "distinct rows", "entropy", "exact copies", "membership-inference advantage",
-     "precision gain at recall")
+# Metrics that look at other rows than the distances do, mostly at all.
+_OWN_ROWS = (
+    "category coverage", "distinct rows", "entropy", "exact copies", "membership-inference advantage",
+    "precision gain at recall",
 )  # fmt: skip
-"""Metrics that look at other rows than the distances do, mostly at all."""
 
-_COUNTED = {"real": REAL, "synthetic": SYNTHETIC, "holdout": HOLDOUT}
-
-_MOST_ROWS = 5_000
-"""Rows of each class and table whose distances are measured: shares are known to 0.01."""
-
-_MANY_POOR = 4
-"""Metrics that make rows poor together: of 120 samples of 25 to 150 real rows drawn anew one had three poor ones, none
-more."""
-
-_MOSTLY = 0.5
-"""Share of exact copies that makes rows poor: of few rows, a few real ones drawn anew may be copies by chance."""
+_MOST_ROWS = 5_000  # of each class and table whose distances are measured: shares are known to 0.01
+_MANY_POOR = 4  # metrics that make rows poor together: of 120 samples of real rows drawn anew one had three poor ones
+_MOSTLY = 0.5  # share of exact copies that makes rows poor: a few real rows drawn anew may be copies by chance
 
 
 class Distances(NamedTuple):
-    """Distances of the rows looked at, class after class, in standard deviations of the class.
+    """Distances of the rows looked at, class after class, in standard deviations of the class."""
 
-    `to_real` and `to_holdout` are those of each synthetic row to the nearest row of its class (NaN for classes without
-    hold-out rows; None without any), `real_to_real` those of each real row to another one (infinite where it is alone).
-    `nearest_real` is the position, in the real table, of the real row nearest to each synthetic one, `looked_at` that
-    of each synthetic row in its table.
-    """
-
-    to_real: FloatArray
-    to_holdout: FloatArray | None
-    real_to_real: FloatArray
-    nearest_real: IntArray
-    looked_at: IntArray
+    to_real: FloatArray  # of each synthetic row to the nearest row of its class
+    to_holdout: FloatArray | None  # NaN for classes without hold-out rows; None without any
+    real_to_real: FloatArray  # of each real row to another one, infinite where it is alone
+    nearest_real: IntArray  # position, in the real table, of the real row nearest to each synthetic one
+    looked_at: IntArray  # position of each synthetic row in its table
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,13 +104,7 @@ class Evaluation:
         return "good" if self.measure("associations kept").verdict == "good" and not poor else "fair"
 
     def measure(self, name: str) -> MetricResult:
-        """The result of a metric.
-
-        Raises
-        ------
-        InvalidInputError
-            There is none of that name.
-        """
+        """The result of a metric; raises `InvalidInputError` where there is none of that name."""
         by_name = {measure.name: measure for measure in self.measures}
         if name not in by_name:
             raise InvalidInputError(
@@ -233,20 +158,18 @@ def evaluate(
     seed
         Of every random choice.
     most_rows
-        Rows of each class and table whose distances are measured, at least 1. They are compared with all rows of the
-        other tables, a block at a time, so that copies are found: time grows with `most_rows` times the rows.
+        Rows of each class and table whose distances are measured, at least 1, to all rows of the other tables: time
+        grows with `most_rows` times the rows.
 
     Returns
     -------
     Evaluation
-        The metrics, each with its range, direction, meaning and verdict. No privacy is promised beyond what is
-        measured.
+        The metrics. No privacy is promised beyond what is measured.
 
     Raises
     ------
     TableError
-        A table is empty, lacks the label or another column, holds cells of another kind than the real one, or no
-        synthetic row is of a real class.
+        A table is empty, lacks a column, holds cells of another kind, or no synthetic row is of a real class.
     InvalidInputError
         A table is no DataFrame, or `most_rows` is below 1.
 
@@ -259,10 +182,11 @@ def evaluate(
     """
     if isinstance(most_rows, bool) or not isinstance(most_rows, (int, np.integer)) or most_rows < 1:
         raise InvalidInputError(f"most_rows must be a whole number of at least 1; got {most_rows!r}.")
-    given = {REAL: real, SYNTHETIC: synthetic, HOLDOUT: holdout, INTERPOLATED: interpolated}
-    tables = matched_tables({called: table for called, table in given.items() if table is not None}, label)
+    given: dict[str, Any] = {REAL: real, SYNTHETIC: synthetic, HOLDOUT: holdout, INTERPOLATED: interpolated}
+    given = {called: table for called, table in given.items() if table is not None}
+    tables = MatchedTables.from_tables(given, label)
     classes = [ClassRows(tables, place, most_rows, seed) for place in range(len(tables.classes))]
-    sampled = _sampling_note(classes)
+    sampled, counted = _sampling_note(classes), {"real": REAL, "synthetic": SYNTHETIC, "holdout": HOLDOUT}
     absent = {"precision gain at recall": label is None, "low-density interpolations": interpolated is None}
     results = {
         name: _result(name, classes, "" if name in _OWN_ROWS else sampled)
@@ -271,27 +195,27 @@ def evaluate(
     }
     return Evaluation(
         tuple(results[name] for name in METRICS if name in results),
-        {key: sum(rows.count(called) for rows in classes) for key, called in _COUNTED.items()},
+        {key: sum(rows.count(called) for rows in classes) for key, called in counted.items()},
         _notes(tables, sampled, label),
-        worst_associations([pair for rows in classes for pair in rows.once(kept_of_class)[1]]),
+        associations.worst_associations(classes),
         _gathered(classes),
     )
 
 
 def _result(name: str, classes: list[ClassRows], sampled: str) -> MetricResult:
-    """The mean over the classes, with how rows were sampled in its note."""
     metric = METRICS[name]
     asked = classes[:1] if metric.group == "utility" else classes  # which is of all classes already
     findings = [metric.function(rows) for rows in asked]
-    found = combined(name, metric, findings, [float(rows.count(SYNTHETIC)) for rows in asked])
+    found = MetricResult.from_findings(name, metric, findings, [float(rows.count(SYNTHETIC)) for rows in asked])
     return replace(found, note=" ".join(text for text in (found.note, sampled) if text))
 
 
 def _gathered(classes: list[ClassRows]) -> Distances:
     """Distances of all classes in one, positions in the whole tables."""
+    unknown = [np.full(len(rows.to_real.distance), np.nan) for rows in classes]
     held = [
-        np.full(len(rows.to_real.distance), np.nan) if rows.to_holdout is None else rows.to_holdout.distance
-        for rows in classes
+        gaps if rows.to_holdout is None else rows.to_holdout.distance
+        for rows, gaps in zip(classes, unknown, strict=True)
     ]
     return Distances(
         to_real=np.concatenate([rows.to_real.distance for rows in classes]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -12,11 +12,11 @@ from imbllm_autogluon._random import child_rng, child_seed
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.quality.columns import paired_columns, row_codes
 from imbllm_autogluon.quality.distances import HOLDOUT, INTERPOLATED, REAL, SYNTHETIC, distances, draw, nearest
-from imbllm_autogluon.quality.metrics import Finding, chance
+from imbllm_autogluon.quality.metrics import Finding, Metric, chance
 from imbllm_autogluon.quality.utility import Forest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
 
@@ -24,72 +24,29 @@ if TYPE_CHECKING:
     from imbllm_autogluon.quality.columns import PairedColumn
     from imbllm_autogluon.quality.distances import ClassRows, Points
 
-NEIGHBORS = 5
-"""k of the balls around real rows, as in the paper of coverage."""
-
-_QUANTILES = 10
-"""Bins of a number in inverse KL, of equally many real rows."""
-
 LONE_ROW = "The class has one real row only."
 
-_FEWEST_HELD_OUT, _FEWEST_UNSEEN = 30, 100
-"""Hold-out rows of a class from which on they, not the training rows, are reached for (fewer are 0.05 too coarse), and
-from which on a forest tells synthetic rows from them."""
-
-_FEWEST_JUDGED = 40
-"""Rows of each side below which a forest sees too little to tell independent columns from real ones."""
-
-_HALVES_DIFFER, _FEWEST_HALVED = 0.03, 4
-"""By how much inverse KL and pair trends of two halves of the real rows vary from draw to draw, for 40 rows of mixed
-type, and the fewest rows whose halves are compared."""
-
-_QUANTILE = 0.95
-"""Share of real rows that are near to another real one."""
-
-_MOST_ROWS = 1_000
-"""Rows of each side that a forest sees, drawn at random: the AUC of rows that are alike is known to 0.013."""
-
-_FREQUENT = 20
-"""Occurrences from which on equal rows are split over the folds: fewer than the rows of a leaf are no evidence."""
-
-_BINS = 10
-"""Equal bins of a number beside a category, as in SDMetrics."""
-
-_MOST_PAIRS = 1_000
-"""Pairs of columns that are compared, drawn at random: 45 columns have 990."""
+_NEIGHBORS = 5  # k of the balls around real rows, as in the paper of coverage
+_QUANTILE = 0.95  # share of real rows that are near to another real one
+_FEWEST_HELD_OUT = 30  # rows of a class that are reached for in place of training rows; fewer are 0.05 too coarse
+_QUANTILES = 10  # bins of a number in inverse KL, of equally many real rows
+_BINS = 10  # equal bins of a number beside a category, as in SDMetrics
+_MOST_PAIRS = 1_000  # pairs of columns that are compared, drawn at random: 45 columns have 990
+_HALVES_DIFFER = 0.03  # how much inverse KL and pair trends of two halves of 40 real rows vary from draw to draw
+_FEWEST_HALVED = 4  # rows whose halves are compared
+_FEWEST_JUDGED = 40  # rows of each side; of fewer a forest cannot tell independent columns from real ones
+_FEWEST_UNSEEN = 100  # hold-out rows from which a forest tells synthetic rows, in place of training rows
+_MOST_ROWS = 1_000  # of each side that a forest sees: the AUC of rows that are alike is known to 0.013
+_FREQUENT = 20  # equal rows from which on they are split over the folds: fewer than those of a leaf are no evidence
 
 
-class DensityCoverage(NamedTuple):
+def _density_and_coverage(real: Points, synthetic: Points, k: int = _NEIGHBORS) -> tuple[float, float]:
     """Balls around real rows that a synthetic row is in, over k, and share of balls that hold one (Naeem et al. 2020).
 
-    Equations 6 and 7; as many real rows drawn anew reach about 1 and ``1 - 2**-k``.
+    Equations 6 and 7, of points of one space; a ball ends at the k-th nearest other real row. As many real rows drawn
+    anew reach about 1 and ``1 - 2**-k``; the same table as both gives density ``(k + 1) / k``, more where real rows are
+    equal, and coverage 1. Raises `InvalidInputError` if there are not more than k real rows.
     """
-
-    density: float
-    coverage: float
-
-
-def density_and_coverage(real: Points, synthetic: Points, k: int = NEIGHBORS) -> DensityCoverage:
-    """Density and coverage of points of one space; a ball ends at the k-th nearest other real row.
-
-    Of n real and m synthetic rows, n * (n + m) distances are computed, never more than 2.5 million held. The same table
-    as both gives coverage 1 and density ``(k + 1) / k`` (more where real rows are equal).
-
-    Raises
-    ------
-    InvalidInputError
-        There are not more than k real rows, or k is below 1.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from imbllm_autogluon.quality.distances import points
-    >>> real, synthetic = pd.DataFrame({"age": [20, 30, 40, 50]}), pd.DataFrame({"age": [20, 21]})
-    >>> density_and_coverage(*points(paired_columns(real, synthetic)), k=1)
-    DensityCoverage(density=1.5, coverage=0.5)
-    """
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise InvalidInputError(f"k must be a whole number of at least 1; got {k!r}.")
     if len(real) <= k:
         raise InvalidInputError(f"balls of k = {k} neighbors need more than {k} real rows; got {len(real)}.")
     # The nearest row of all is the row itself.
@@ -98,27 +55,11 @@ def density_and_coverage(real: Points, synthetic: Points, k: int = NEIGHBORS) ->
     for place, block in distances(real, synthetic):
         hits += int((block <= radii[place][:, None]).sum())
         closest[place] = block.min(axis=1)
-    return DensityCoverage(hits / (k * len(synthetic)), float((closest <= radii).mean()))
+    return hits / (k * len(synthetic)), float((closest <= radii).mean())
 
 
-def density(rows: ClassRows) -> Finding:
-    """Density, of hold-out rows where there are enough."""
-    found, note, n = rows.once(_balls)
-    if found is None:
-        return Finding(None, note)
-    return Finding(found.density, note, (1.0 - max(0.3, 2 * chance(0.5, n)), np.inf))
-
-
-def coverage(rows: ClassRows) -> Finding:
-    """Coverage, of hold-out rows where there are enough."""
-    found, note, n = rows.once(_balls)
-    if found is None:
-        return Finding(None, note)
-    return Finding(found.coverage, note, (0.8 - max(0.0, chance(0.9, n) - 0.05), 1.0))
-
-
-def _balls(rows: ClassRows) -> tuple[DensityCoverage | None, str, int]:
-    """Density and coverage, a note, and how many real rows were reached for."""
+def _balls(rows: ClassRows) -> tuple[Finding, Finding]:
+    """Density and coverage, of hold-out rows where there are enough."""
     held_out = len(rows.looked_at.get(HOLDOUT, ())) >= _FEWEST_HELD_OUT
     real, written = rows.sample(HOLDOUT if held_out else REAL), rows.sample(SYNTHETIC)
     note = f"Of {len(real)} hold-out rows." if held_out else "Of the training rows, which copies reach, too."
@@ -126,36 +67,37 @@ def _balls(rows: ClassRows) -> tuple[DensityCoverage | None, str, int]:
         # Each synthetic row reaches about k real ones: fewer synthetic than real rows could not reach all of these.
         real = real.take(draw(len(real), len(written), rows.rng))
         note += f" {len(real)} of them, as many as written rows."
-    if len(real) <= NEIGHBORS:
-        return None, f"More than {NEIGHBORS} real and written rows are needed; there are {len(real)}.", 0
-    return density_and_coverage(real, written), note, len(real)
+    n = len(real)
+    if n <= _NEIGHBORS:
+        unknown = Finding(None, f"More than {_NEIGHBORS} real and written rows are needed; there are {n}.")
+        return unknown, unknown
+    density, coverage = _density_and_coverage(real, written)
+    return (
+        Finding(density, note, (1.0 - max(0.3, 2 * chance(0.5, n)), np.inf)),
+        Finding(coverage, note, (0.8 - max(0.0, chance(0.9, n) - 0.05), 1.0)),
+    )
 
 
-def close_probability(rows: ClassRows) -> Finding:
+def _close_probability(rows: ClassRows) -> Finding:
     """Share of rows no farther from their nearest real row than 95 % of real rows are; of hold-out rows if given."""
     if rows.to_holdout is not None and rows.real_to_holdout is not None:
-        n = len(rows.points[HOLDOUT])
-        value = _near_share(rows.to_holdout.distance, rows.real_to_holdout)
-        return Finding(value, f"Against {n} hold-out rows.", _close_ends(rows, n))
-    if len(rows.points[REAL]) < 2:
+        n, value = len(rows.points[HOLDOUT]), _near_share(rows.to_holdout.distance, rows.real_to_holdout)
+        note = f"Against {n} hold-out rows."
+    elif len(rows.points[REAL]) < 2:
         return Finding(None, LONE_ROW)
-    note = "No hold-out rows: measured against the training rows, which copies are close to, too."
-    value = _near_share(rows.to_real.distance, rows.real_to_real)
-    return Finding(value, note, _close_ends(rows, len(rows.points[REAL])))
+    else:
+        n, value = len(rows.points[REAL]), _near_share(rows.to_real.distance, rows.real_to_real)
+        note = "No hold-out rows: measured against the training rows, which copies are close to, too."
+    # Threshold and share are both off by chance, hence half of the rows count.
+    fewest = min(n, len(rows.real_to_real), len(rows.to_real.distance))
+    return Finding(value, note, (_QUANTILE - max(0.05, chance(_QUANTILE, fewest / 2)), 1.0))
 
 
 def _near_share(to_real: FloatArray, real_to_real: FloatArray) -> float:
     return float((to_real <= np.quantile(real_to_real, _QUANTILE)).mean())
 
 
-def _close_ends(rows: ClassRows, n_near: int) -> tuple[float, float]:
-    """Threshold and share are both off by chance, hence half of the rows count."""
-    fewest = min(n_near, len(rows.real_to_real), len(rows.to_real.distance))
-    return _QUANTILE - max(0.05, chance(_QUANTILE, fewest / 2)), 1.0
-
-
-def low_density(rows: ClassRows) -> Finding:
-    """Share of interpolated rows farther from the class than 95 % of its own rows."""
+def _low_density(rows: ClassRows) -> Finding:
     if INTERPOLATED not in rows.points:
         return Finding(None, "No interpolated rows of the class were given.")
     if len(rows.points[REAL]) < 2:
@@ -165,19 +107,15 @@ def low_density(rows: ClassRows) -> Finding:
     return Finding(value, acceptable=(0.0, max(0.1, 0.05 + chance(0.05, len(away)))))
 
 
-def column_shares(rows: ClassRows) -> Finding:
-    """Inverse KL divergence beside that of two random halves of the real rows."""
+def _beside_halves(rows: ClassRows, measured: Callable[[list[PairedColumn]], float | None]) -> Finding:
+    """A value that need not be higher than that of two random halves of the real rows, which is off by chance."""
     halves = rows.once(_halves)
-    return _beside(inverse_kl(rows.sampled_columns), None if halves is None else inverse_kl(halves))
-
-
-def column_pairs(rows: ClassRows) -> Finding:
-    """Pair trends beside those of two random halves of the real rows."""
-    halves = rows.once(_halves)
-    value = pair_trends(rows.sampled_columns, rows.rng)
+    value, usual = measured(rows.sampled_columns), None if halves is None else measured(halves)
     if value is None:
         return Finding(None, "Two columns besides free text are needed.")
-    return _beside(value, None if halves is None else pair_trends(halves, rows.rng))
+    if usual is None or usual - _HALVES_DIFFER >= 0.9:
+        return Finding(value)
+    return Finding(value, f"Two halves of the real rows reach {usual:.2f}.", (usual - _HALVES_DIFFER, 1.0))
 
 
 def _halves(rows: ClassRows) -> list[PairedColumn] | None:
@@ -188,47 +126,38 @@ def _halves(rows: ClassRows) -> list[PairedColumn] | None:
     return [replace(column, real=column.real[first], synthetic=column.real[second]) for column in rows.sampled_columns]
 
 
-def _beside(value: float, usual: float | None) -> Finding:
-    """A value that need not be higher than the usual one, which itself is off by chance."""
-    if usual is None or usual - _HALVES_DIFFER >= 0.9:
-        return Finding(value)
-    return Finding(value, f"Two halves of the real rows reach {usual:.2f}.", (usual - _HALVES_DIFFER, 1.0))
-
-
-def inverse_kl(columns: Sequence[PairedColumn]) -> float:
-    """Mean over the columns of ``1 / (1 + KL(real || synthetic))`` (Qian et al. 2023, synthcity).
+def _inverse_kl(columns: Sequence[PairedColumn]) -> float:
+    """Mean over the columns of ``1 / (1 + KL(real || synthetic))`` (Qian et al. 2023, synthcity): above 0, 1 is best.
 
     Numbers and times are counted in the deciles of the real ones, all else by its levels; a missing value is a level.
-    One is added to every count, so that a value that was never written makes the divergence large but finite.
-
-    Returns
-    -------
-    float
-        Above 0, up to 1; 1 is best: every column has the real shares. Rows drawn from the columns' own shares score 1
-        too. A column of many levels scores high whatever it holds, as the added counts outweigh its own.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> real = pd.DataFrame({"city": ["Oslo", "Oslo", "Bergen"]})
-    >>> round(inverse_kl(paired_columns(real, real.assign(city="Bergen"))), 4)
-    0.7236
+    One is added to every count, so that a value that was never written makes the divergence large but finite. A column
+    of many levels scores high whatever it holds, as the added counts outweigh its own.
     """
-    return float(np.mean([1.0 / (1.0 + _divergence(*_decile_codes(column))) for column in columns]))
+    found = []
+    for column in columns:
+        p, q = _shares(*_codes(column, _deciles, "left"), added=1.0)
+        found.append(1.0 / (1.0 + max(0.0, float((p * np.log(p / q)).sum()))))
+    return float(np.mean(found))
 
 
-def _decile_codes(column: PairedColumn) -> tuple[IntArray, IntArray]:
-    known, edges = column.known, None
-    if column.is_number:
-        deciles = np.linspace(0, 1, _QUANTILES + 1)[1:-1]
-        edges = np.unique(np.quantile(known, deciles, method="nearest")) if len(known) else known
-    return _codes(column.real, edges, "left"), _codes(column.synthetic, edges, "left")
+def _deciles(known: FloatArray) -> FloatArray:
+    return np.unique(np.quantile(known, np.linspace(0, 1, _QUANTILES + 1)[1:-1], method="nearest"))
 
 
-def _codes(values: FloatArray, edges: FloatArray | None, side: Literal["left", "right"]) -> IntArray:
-    """Bins or levels from 1, 0 for missing."""
-    codes = np.nan_to_num(values) if edges is None else np.searchsorted(edges, values, side=side)
-    return np.where(np.isnan(values), 0, codes + 1).astype(np.int64)
+def _even_bins(known: FloatArray) -> FloatArray:
+    return np.asarray(np.histogram_bin_edges(known, _BINS)[1:-1], dtype=np.float64)
+
+
+def _codes(
+    column: PairedColumn, edges_of: Callable[[FloatArray], FloatArray], side: Literal["left", "right"]
+) -> tuple[IntArray, IntArray]:
+    """Bins (of numbers, by edges of the known real ones) or levels of both sides from 1, 0 for missing."""
+    known, found = column.known, []
+    edges = edges_of(known) if column.is_number and len(known) else known
+    for values in (column.real, column.synthetic):
+        codes = np.searchsorted(edges, values, side=side) if column.is_number else np.nan_to_num(values)
+        found.append(np.where(np.isnan(values), 0, codes + 1).astype(np.int64))
+    return found[0], found[1]
 
 
 def _shares(real: IntArray, synthetic: IntArray, added: float = 0.0) -> tuple[FloatArray, FloatArray]:
@@ -238,50 +167,24 @@ def _shares(real: IntArray, synthetic: IntArray, added: float = 0.0) -> tuple[Fl
     return p / p.sum(), q / q.sum()
 
 
-def _divergence(real: IntArray, synthetic: IntArray) -> float:
-    """Kullback-Leibler divergence in nats."""
-    p, q = _shares(real, synthetic, added=1.0)
-    return max(0.0, float((p * np.log(p / q)).sum()))
-
-
-def pair_trends(columns: Sequence[PairedColumn], rng: np.random.Generator | None = None) -> float | None:
+def _pair_trends(columns: Sequence[PairedColumn], rng: np.random.Generator) -> float | None:
     """Mean similarity of all pairs of columns besides free text, as SDMetrics' column pair trends defines it.
 
     Two numbers: ``1 - |r - s| / 2`` of their Pearson correlations r and s over rows where both are known. Any other
     pair: 1 minus the total variation distance of their contingency tables, numbers in ten equal bins of the real ones
     (in SDMetrics' report: each table in its own bins), a missing value as a level. Two numbers, one of which is
     constant in a table, are compared by their contingency tables, too (SDMetrics leaves them out). `rng` chooses 1,000
-    pairs where there are more; by default a fixed choice.
-
-    Returns
-    -------
-    float or None
-        From 0 to 1; 1 is best. None with fewer than two columns. Small samples of one source score less than 1: compare
-        with two halves of the real rows.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> real = pd.DataFrame({"a": [1, 2, 3], "b": [1, 2, 3]})
-    >>> pair_trends(paired_columns(real, real.assign(b=[3, 2, 1])))
-    0.0
+    pairs where there are more. From 0 to 1, the best; None with fewer than two columns.
     """
     used = [column for column in columns if not column.is_free_text]
     pairs = list(combinations(range(len(used)), 2))
     if not pairs:
         return None
     if len(pairs) > _MOST_PAIRS:
-        chosen = (rng or np.random.default_rng(0)).choice(len(pairs), _MOST_PAIRS, replace=False)
+        chosen = rng.choice(len(pairs), _MOST_PAIRS, replace=False)
         pairs = [pairs[place] for place in chosen]
-    binned = [_bin_codes(column) for column in used]
+    binned = [_codes(column, _even_bins, "right") for column in used]
     return float(np.mean([_similarity(used[i], used[j], binned[i], binned[j]) for i, j in pairs]))
-
-
-def _bin_codes(column: PairedColumn) -> tuple[IntArray, IntArray]:
-    known, edges = column.known, None
-    if column.is_number:
-        edges = np.histogram_bin_edges(known, _BINS)[1:-1] if len(known) else known
-    return _codes(column.real, edges, "right"), _codes(column.synthetic, edges, "right")
 
 
 def _similarity(
@@ -314,8 +217,7 @@ def _correlation(a: FloatArray, b: FloatArray) -> float | None:
     return float(np.clip(scaled[0] @ scaled[1], -1.0, 1.0))
 
 
-def category_coverage(rows: ClassRows) -> Finding:
-    """Mean over the categories' columns of the share of real levels that were written; missing is a level."""
+def _category_coverage(rows: ClassRows) -> Finding:
     parts = [_levels_found(column) for column in rows.columns if not column.is_number and not column.is_free_text]
     if not parts:
         return Finding(None, "There is no column of categories.")
@@ -332,7 +234,7 @@ def _levels_found(column: PairedColumn) -> tuple[float, float]:
     return float(np.isin(levels, written).mean()), float(expected.mean())
 
 
-def distinct_rows(rows: ClassRows) -> Finding:
+def _distinct_rows(rows: ClassRows) -> Finding:
     """Share of different rows among as many of each side, as it depends on how many there are."""
     real, written = rows.once(_as_many_codes)
     if len(real) < 2:
@@ -342,35 +244,29 @@ def distinct_rows(rows: ClassRows) -> Finding:
     return Finding(value, note, (0.9 * usual, 1.0), usual)
 
 
-def entropy(rows: ClassRows) -> Finding:
+def _entropy(rows: ClassRows) -> Finding:
     """Shannon entropy of how often rows occur, over that of as many real rows."""
     real, written = rows.once(_as_many_codes)
     if len(real) < 2:
         return Finding(None, "One row has no variety.")
-    most, value = _entropy(real), _entropy(written)
+    most, value = _entropy_of(real), _entropy_of(written)
     if most == 0:
         return Finding(None if value else 1.0, "The real rows are all equal: their entropy is zero.")
     return Finding(value / most, f"Among {len(real)} rows of each.")
 
 
-def class_codes(rows: ClassRows) -> tuple[IntArray, IntArray]:
-    """Code of each real and synthetic row of the class, see :func:`imbllm_autogluon.quality.columns.row_codes`."""
-    return row_codes(rows.table(REAL), rows.table(SYNTHETIC))
-
-
 def _as_many_codes(rows: ClassRows) -> tuple[IntArray, IntArray]:
-    real, written = rows.once(class_codes)
+    real, written = rows.codes
     n = min(len(real), len(written))
     return real[draw(len(real), n, rows.rng)], written[draw(len(written), n, rows.rng)]
 
 
-def _entropy(codes: IntArray) -> float:
-    """In nats, from 0 (all equal) to log n (all different)."""
+def _entropy_of(codes: IntArray) -> float:
     shares = np.unique(codes, return_counts=True)[1] / len(codes)
     return float(-(shares * np.log(shares)).sum()) + 0.0
 
 
-def discriminator(rows: ClassRows) -> Finding:
+def _discriminator(rows: ClassRows) -> Finding:
     """AUC of a forest, beside hold-out rows where there are enough."""
     unseen = len(rows.looked_at.get(HOLDOUT, ())) >= _FEWEST_UNSEEN
     sides = (HOLDOUT if unseen else REAL, SYNTHETIC)
@@ -381,47 +277,18 @@ def discriminator(rows: ClassRows) -> Finding:
     # The standard error of an AUC of n against n rows that cannot be told apart is sqrt(1 / (6 n)).
     spread = 2 * float(np.sqrt(1 / (6 * fewer)))
     note = f"{fewer} written rows beside as many {'hold-out' if unseen else 'training'} rows."
-    return Finding(discriminator_auc(real, written, rows.seed), note, (0.3, 0.5 + max(0.2, spread)))
+    return Finding(_discriminator_auc(real, written, rows.seed), note, (0.3, 0.5 + max(0.2, spread)))
 
 
-def discriminator_auc(real: pd.DataFrame, synthetic: pd.DataFrame, seed: int = 0, folds: int = 3) -> float:
-    """ROC AUC of a forest that tells real rows from synthetic ones, on rows it was not trained on.
+def _discriminator_auc(real: pd.DataFrame, synthetic: pd.DataFrame, seed: int = 0, folds: int = 3) -> float:
+    """ROC AUC of a forest that tells real rows from synthetic ones on rows it was not trained on, mean over the folds.
 
     As many rows of each side take part, at most 1,000. Equal rows stay in one fold: split over two, a copy and its
-    original would teach the wrong answer, and a table of copies would score 0.1 to 0.2 (packaged table, car) instead of
-    0.5. A row that occurs 20 times or more is split all the same, so that writing a few rows over and over is seen.
-
-    Parameters
-    ----------
-    real, synthetic
-        n and m rows of the same columns, at least `folds` each.
-    seed
-        Of the choice of rows, the folds and the forests.
-    folds
-        Each fold is tested by a forest trained on the others; the result is the mean over the folds.
-
-    Returns
-    -------
-    float
-        From 0 to 1; 0.5 is best (they cannot be told apart), 1 is worst. Below 0.5 is chance. Copies of real rows score
-        0.5 (down to 0.4 where most rows occur 20 to 50 times): read it beside the share of copies.
-
-    Raises
-    ------
-    InvalidInputError
-        There are fewer than two folds, or fewer rows than folds.
-    TableError
-        The tables cannot be compared; see :func:`imbllm_autogluon.quality.columns.paired_columns`.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> real = pd.DataFrame({"age": range(100)})
-    >>> discriminator_auc(real, real), discriminator_auc(real, real + 500)
-    (0.5, 1.0)
+    original would teach the wrong answer. A row that occurs 20 times or more is split all the same, so that writing a
+    few rows over and over is seen. Copies of real rows score 0.5 (down to 0.4 where most rows occur 20 to 50 times).
     """
     columns = paired_columns(real, synthetic)
-    n = _rows_per_side(real, synthetic, folds)
+    n = min(len(real), len(synthetic), _MOST_ROWS)
     rng = child_rng(seed, "order", "discriminator")
     picks = [np.sort(rng.choice(len(table), n, replace=False)) for table in (real, synthetic)]
     values = np.column_stack([_ranked(np.append(c.real[picks[0]], c.synthetic[picks[1]]), c) for c in columns])
@@ -439,15 +306,6 @@ def _ranked(values: FloatArray, column: PairedColumn) -> FloatArray:
         return values
     ranks = np.unique(values, return_inverse=True)[1].astype(np.float64)
     return np.where(np.isnan(values), np.nan, ranks)
-
-
-def _rows_per_side(real: pd.DataFrame, synthetic: pd.DataFrame, folds: int) -> int:
-    n = min(len(real), len(synthetic), _MOST_ROWS)
-    if isinstance(folds, bool) or not isinstance(folds, (int, np.integer)) or not 2 <= folds <= n:
-        raise InvalidInputError(
-            f"folds must be a whole number from 2 to the rows of the smaller table ({n}); got {folds!r}."
-        )
-    return n
 
 
 def _folds(rows: IntArray, written: IntArray, folds: int, rng: np.random.Generator) -> IntArray:
@@ -469,3 +327,38 @@ def _fold_auc(values: FloatArray, written: IntArray, test: BoolArray, forest: Fo
         return 0.5
     scores = forest.fit(values[~test], written[~test]).probabilities(values[test], 2)[:, 1]
     return float(roc_auc_score(written[test], scores))
+
+
+METRICS = {
+    "density": Metric(
+        0, np.inf, "higher", 1.0, (0.7, np.inf), group="fidelity", function=lambda rows: rows.once(_balls)[0],
+        meaning="Balls around real rows that a written row lies in, over k; about 1 for real rows drawn anew."),
+    "coverage": Metric(
+        0, 1, "higher", 1.0, (0.8, 1), group="fidelity", function=lambda rows: rows.once(_balls)[1],
+        meaning="Share of real rows with a written row among their neighbors."),
+    "close probability": Metric(
+        0, 1, "higher", 0.95, (0.9, 1), group="fidelity", function=_close_probability,
+        meaning="Share of written rows as near to a real row as 95 % of the real rows are to each other."),
+    "inverse KL": Metric(
+        0, 1, "higher", 1.0, (0.9, 1), group="fidelity", function=lambda rows: _beside_halves(rows, _inverse_kl),
+        meaning="How alike each column's values are spread: mean of 1 / (1 + KL divergence)."),
+    "pair trends": Metric(
+        0, 1, "higher", 1.0, (0.9, 1), group="fidelity",
+        function=lambda rows: _beside_halves(rows, lambda columns: _pair_trends(columns, rows.rng)),
+        meaning="How alike each pair of columns goes together: correlations and contingency tables."),
+    "category coverage": Metric(
+        0, 1, "higher", 1.0, (0.9, 1), group="fidelity", function=_category_coverage,
+        meaning="Share of the real categories of the class that were written, mean over the columns."),
+    "discriminator AUC": Metric(
+        0, 1, "nearest", 0.5, (0.3, 0.7), group="fidelity", function=_discriminator,
+        meaning="How well a forest tells written from real rows: 0.5 not at all, 1 always."),
+    "distinct rows": Metric(
+        0, 1, "higher", 1.0, (0.9, 1), group="fidelity", function=_distinct_rows,
+        meaning="Share of different rows among the written ones."),
+    "entropy": Metric(
+        0, np.inf, "nearest", 1.0, (0.9, 1.1), group="fidelity", function=_entropy,
+        meaning="Entropy of the written rows over that of as many real ones; below 1: less varied."),
+    "low-density interpolations": Metric(
+        0, 1, "lower", 0.05, (0, 0.1), group="fidelity", function=_low_density,
+        meaning="Share of interpolated rows farther from the class than 95 % of its own rows."),
+}  # fmt: skip

@@ -15,11 +15,8 @@ if TYPE_CHECKING:
 
 Verdict = Literal["good", "fair", "poor", "unknown"]
 
-ONE_SIDED_95 = 1.645
-"""Standard errors that chance alone exceeds on one side in 5 % of the cases."""
-
-_MOST_NOTES = 3
-"""Different notes of classes that are shown one after the other."""
+ONE_SIDED_95 = 1.645  # standard errors that chance alone exceeds on one side in 5 % of the cases
+_MOST_NOTES = 3  # different notes of classes that are shown one after the other
 
 
 @dataclass(frozen=True)
@@ -36,23 +33,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class _Scale:
-    low: float
-    """Lowest possible value."""
-
-    high: float
-    """Highest possible value, may be infinite."""
-
-    direction: Literal["higher", "lower", "nearest"]
-    """Which values are better; "nearest": those near `best`."""
-
-    best: float
-    """The value of rows that could not be better: about that of real rows drawn anew."""
-
-    acceptable: tuple[float, float]
-    """Ends of the values that are good, or at least fair, both included."""
-
-    meaning: str
-    """What the figure says, in a sentence."""
+    low: float  # lowest possible value
+    high: float  # highest possible value, may be infinite
+    direction: Literal["higher", "lower", "nearest"]  # which values are better; "nearest": those near `best`
+    best: float  # of rows that could not be better: about that of real rows drawn anew
+    acceptable: tuple[float, float]  # ends of the values that are good, or at least fair, both included
+    meaning: str  # what the figure says, in a sentence
 
     @property
     def range_text(self) -> str:
@@ -99,42 +85,39 @@ class MetricResult(_Scale):
             return "poor"
         return "good" if self.good_from is None or self.value > self.good_from else "fair"
 
+    @classmethod
+    def from_findings(
+        cls, name: str, metric: Metric, findings: Sequence[Finding], weights: Sequence[float]
+    ) -> MetricResult:
+        """The mean of the classes that could be measured, weighted by their synthetic rows."""
+        poor_first = sorted(findings, key=lambda finding: not finding.is_poor)
+        note = _joined(list(dict.fromkeys(finding.note for finding in poor_first if finding.note)))
+        scale: dict[str, Any] = {field: getattr(metric, field) for field in _Scale.__annotations__}
+        pairs = zip(findings, weights, strict=True)
+        known = [(finding, weight) for finding, weight in pairs if finding.value is not None]
+        if not known:
+            return cls(name=name, value=None, note=note, **scale)
+        shares = np.array([weight for _, weight in known]) / sum(weight for _, weight in known)
+        scale["best"] = float(shares @ [metric.best if finding.best is None else finding.best for finding, _ in known])
+        ends = zip(*(finding.acceptable or metric.acceptable for finding, _ in known), strict=True)
+        scale["acceptable"] = tuple(float(np.sum(np.where(shares > 0, shares * np.array(end), 0.0))) for end in ends)
+        return cls(
+            name=name,
+            value=float(shares @ [finding.value for finding, _ in known]),
+            note=note,
+            good_from=max((finding.good_from for finding, _ in known if finding.good_from is not None), default=None),
+            is_poor=any(finding.is_poor for finding in findings),
+            **scale,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; an infinite end is None."""
         plain = {**asdict(self), "acceptable": [_plain(end) for end in self.acceptable], "verdict": self.verdict}
         return {name: _plain(value) if isinstance(value, float) else value for name, value in plain.items()}
 
 
-def combined(name: str, metric: Metric, findings: Sequence[Finding], weights: Sequence[float]) -> MetricResult:
-    """One result of several classes: the mean of those that could be measured, weighted by their synthetic rows."""
-    poor_first = sorted(findings, key=lambda finding: not finding.is_poor)
-    note = _joined(list(dict.fromkeys(finding.note for finding in poor_first if finding.note)))
-    scale: dict[str, Any] = {field: getattr(metric, field) for field in _Scale.__annotations__}
-    known = [(finding, weight) for finding, weight in zip(findings, weights, strict=True) if finding.value is not None]
-    if not known:
-        return MetricResult(name=name, value=None, note=note, **scale)
-    shares = np.array([weight for _, weight in known]) / sum(weight for _, weight in known)
-    scale["best"] = float(shares @ [metric.best if finding.best is None else finding.best for finding, _ in known])
-    ends = zip(*(finding.acceptable or metric.acceptable for finding, _ in known), strict=True)
-    scale["acceptable"] = tuple(float(np.sum(np.where(shares > 0, shares * np.array(end), 0.0))) for end in ends)
-    return MetricResult(
-        name=name,
-        value=float(shares @ [finding.value for finding, _ in known]),
-        note=note,
-        good_from=max((finding.good_from for finding, _ in known if finding.good_from is not None), default=None),
-        is_poor=any(finding.is_poor for finding in findings),
-        **scale,
-    )
-
-
 def chance(share: float, n: float) -> float:
-    """How far a share found among n rows is off by chance alone, at most, in 95 % of the cases on one side.
-
-    Examples
-    --------
-    >>> round(chance(0.5, 100), 3)
-    0.082
-    """
+    """How far a share found among n rows is off by chance alone, at most, in 95 % of the cases on one side."""
     inside = min(max(share, 0.0), 1.0)
     return ONE_SIDED_95 * math.sqrt(inside * (1.0 - inside) / max(1.0, n))
 

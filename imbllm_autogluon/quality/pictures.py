@@ -19,66 +19,40 @@ if TYPE_CHECKING:
     from imbllm_autogluon.quality.columns import PairedColumn
     from imbllm_autogluon.quality.evaluation import Distances
 
-MOST_COLUMNS, _MOST_MAPPED = 24, 20
-"""Columns that are drawn, the worst ones, and that a map of associations shows."""
-
-_MOST_POINTS = 500
-"""Points of one kind of rows in the plane; of more, as many are drawn at random."""
-
-_MOST_LEVELS = 8
-"""Levels that have a bar of their own, the most frequent real ones; the others share one."""
-
-_MOST_ROWS = 5_000
-"""Rows of each kind that pictures are made from; of larger tables as many are drawn at random."""
-
-_BINS, _DISTANCE_BINS = 20, 40
-"""Bars of a number (whole numbers of fewer values have one bar each) and of distances."""
-
-_LARGEST_COUNT = 2.0**50
-"""Whole numbers beyond have no half between them in float64."""
-
+MOST_COLUMNS = 24  # that are drawn, the worst ones
+_MOST_MAPPED = 20  # columns of a map of associations
+_MOST_ROWS = 5_000  # of each kind that pictures are made from, drawn at random
+_MOST_POINTS = 500  # of one kind of rows in the plane, drawn at random
+_MOST_LEVELS = 8  # with a bar of their own, the most frequent real ones; the others share one
+_BINS, _DISTANCE_BINS = 20, 40  # bars of a number (whole numbers of fewer values have one each) and of distances
+_LARGEST_COUNT = 2.0**50  # whole numbers beyond have no half between them in float64
+# Shares on either side that may be beyond the axis of a number, and beyond the frame of distances and the plane: one
+# outlier must not hide the rest.
 _TAIL, _FAR_TAIL = 0.005, 0.01
-"""Shares on either side that may be beyond the axis of a number, and beyond the frame of distances and the plane: one
-outlier must not hide the rest."""
-
-_MOST_AXES, _FARTHEST = 12, 4.0
-"""Levels of a category with an axis in the space of the plane, and largest standard deviations of a number there."""
-
-_MOST_PAIRS, _MOST_SHOWN, _MOST_CHARACTERS = 5, 8, 40
-"""Pairs of neighbors at each end, their columns (as many fit on a printed page), and characters of a cell."""
+_MOST_AXES, _FARTHEST = 12, 4.0  # levels with an axis in the plane's space, largest standard deviations of a number
+_MOST_PAIRS, _MOST_SHOWN = 5, 8  # neighbors at each end, and their columns: as many fit on a printed page
+_MOST_CHARACTERS = 40  # of a cell
 
 
-class Compared(NamedTuple):
-    """Rows for pictures, without the label, all with the columns of the real table.
+class _Compared(NamedTuple):
+    """Rows for pictures, without the label, all with the columns of the real table."""
 
-    `real` are those of the classes that were written; `weights`, which sum to 1, give these classes the shares that
-    they have among the synthetic rows. `holdout` are unseen rows of these classes, `others` real rows of other ones.
-    """
-
-    real: pd.DataFrame
-    weights: FloatArray
+    real: pd.DataFrame  # of the classes that were written
+    weights: FloatArray  # sum to 1 and give these classes the shares that they have among the synthetic rows
     synthetic: pd.DataFrame
-    holdout: pd.DataFrame | None
-    others: pd.DataFrame | None
+    holdout: pd.DataFrame | None  # unseen rows of these classes
+    others: pd.DataFrame | None  # real rows of other classes
 
 
-def compared_rows(
+def _compared_rows(
     real: pd.DataFrame,
     synthetic: pd.DataFrame,
     label: str | None = None,
     holdout: pd.DataFrame | None = None,
-    *,
     seed: int = 0,
     most_rows: int = _MOST_ROWS,
-) -> Compared:
-    """Choose the rows of pictures, at most `most_rows` of each kind.
-
-    Raises
-    ------
-    TableError
-        The tables cannot be compared; see :func:`imbllm_autogluon.quality.columns.check_pair`. Or no synthetic row has
-        the class of a real one; where only some have none, these are left out.
-    """
+) -> _Compared:
+    """Choose the rows of pictures, at most `most_rows` of each kind; synthetic ones of no real class are left out."""
     check_pair(real, synthetic)
     codes, written = np.zeros(len(real), dtype=np.int64), np.zeros(len(synthetic), dtype=np.int64)
     if label is not None:
@@ -93,21 +67,18 @@ def compared_rows(
         holdout = holdout[np.isin(*shared_codes(holdout[label], synthetic[label], label))]
     features = [name for name in real.columns if label is None or name != label]
 
-    def drawn(rows: pd.DataFrame, purpose: str) -> pd.DataFrame:
-        return rows.iloc[_places(len(rows), most_rows, seed, purpose)][features]
+    def drawn(rows: pd.DataFrame, purpose: str) -> tuple[pd.DataFrame, IntArray]:
+        places = draw(len(rows), most_rows, child_rng(seed, "order", "pictures", purpose))
+        return rows.iloc[places][features], places
 
-    own = np.flatnonzero(inside)
-    return Compared(
-        drawn(real[inside], "real"),
-        _class_weights(codes[own[_places(len(own), most_rows, seed, "real")]], written[known]),
-        drawn(synthetic, "synthetic"),
-        drawn(holdout, "holdout") if holdout is not None and len(holdout) else None,
-        drawn(real[~inside], "others") if not inside.all() else None,
+    own, places = drawn(real[inside], "real")
+    return _Compared(
+        own,
+        _class_weights(codes[inside][places], written[known]),
+        drawn(synthetic, "synthetic")[0],
+        drawn(holdout, "holdout")[0] if holdout is not None and len(holdout) else None,
+        drawn(real[~inside], "others")[0] if not inside.all() else None,
     )
-
-
-def _places(n: int, most: int, seed: int, purpose: str) -> IntArray:
-    return draw(n, most, child_rng(seed, "order", "pictures", purpose))
 
 
 def _class_weights(codes: IntArray, written: IntArray) -> FloatArray:
@@ -119,37 +90,23 @@ def _class_weights(codes: IntArray, written: IntArray) -> FloatArray:
 
 
 class ColumnShares(NamedTuple):
-    """Shares of the rows in each bar of a column.
-
-    Of a number, `edges` are the ends of the bars, those at both ends hold what is beyond, and the last share is that of
-    missing cells; `is_day` tells days since 1970. Of a category, `levels` are the texts of the bars. `total_variation`
-    is the share of rows that would need another bar for both sides to be equal: 0 (best) to 1.
-    """
+    """Shares of the rows in each bar of a column; the outer bars of a number hold what is beyond, the last gaps."""
 
     name: str
     real: FloatArray
     synthetic: FloatArray
-    total_variation: float
-    edges: FloatArray | None = None
-    levels: tuple[str, ...] = ()
-    is_day: bool = False
+    total_variation: float  # share of rows that would need another bar for both sides to be equal: 0 (best) to 1
+    edges: FloatArray | None = None  # ends of the bars of a number
+    levels: tuple[str, ...] = ()  # texts of the bars of a category
+    is_day: bool = False  # whether numbers are days since 1970
 
 
-def column_shares(rows: Compared) -> list[ColumnShares]:
-    """Shares of every column, the worst first.
-
-    Examples
-    --------
-    >>> real = pd.DataFrame({"a": [1, 1, 2, 2], "b": ["x", "x", "y", "y"]})
-    >>> found = column_shares(compared_rows(real, real.assign(b="x")))
-    >>> [(column.name, round(column.total_variation, 3)) for column in found]
-    [('b', 0.5), ('a', 0.0)]
-    """
+def _all_column_shares(rows: _Compared) -> list[ColumnShares]:
     columns = paired_columns(rows.real, rows.synthetic)
     return sorted((_column_shares(column, rows) for column in columns), key=lambda found: -found.total_variation)
 
 
-def _column_shares(column: PairedColumn, rows: Compared) -> ColumnShares:
+def _column_shares(column: PairedColumn, rows: _Compared) -> ColumnShares:
     name, cells = str(column.name), (rows.real[column.name], rows.synthetic[column.name])
     even = np.full(len(rows.synthetic), 1 / len(rows.synthetic))
     sides = ((column.real, rows.weights), (column.synthetic, even))
@@ -168,13 +125,13 @@ def _distance(real: FloatArray, synthetic: FloatArray) -> float:
 
 
 def _edges(column: PairedColumn) -> FloatArray:
-    """Ends of the bars of a number."""
     real, synthetic = column.known, column.synthetic[~np.isnan(column.synthetic)]
     both = np.concatenate([real, synthetic])
     if not len(both):
         return np.array([-0.5, 0.5])
     seen = real if len(real) else synthetic
-    if _is_counted(both) and np.ptp(seen) < _BINS and np.ptp(both) < 3 * _BINS:
+    whole = np.all(both == np.rint(both)) and np.abs(both).max() < _LARGEST_COUNT
+    if whole and np.ptp(seen) < _BINS and np.ptp(both) < 3 * _BINS:
         return np.arange(max(both.min(), seen.min() - _BINS), min(both.max(), seen.max() + _BINS) + 2) - 0.5
     low, high = np.quantile(seen, [_TAIL, 1 - _TAIL])
     edge = 0.1 * (high - low)
@@ -183,11 +140,6 @@ def _edges(column: PairedColumn) -> FloatArray:
         width = max(0.5, abs(low) * 1e-6)
         low, high = low - width, low + width
     return np.linspace(low, high, _BINS + 1)
-
-
-def _is_counted(values: FloatArray) -> bool:
-    """Whether all are whole numbers that halves can be added to."""
-    return bool(np.all(values == np.rint(values)) and np.abs(values).max() < _LARGEST_COUNT)
 
 
 def _binned(values: FloatArray, weights: FloatArray, edges: FloatArray) -> FloatArray:
@@ -228,20 +180,16 @@ def _shown_levels(
 
 
 class AssociationMaps(NamedTuple):
-    """Strength of association of every two columns, from 0 to 1, shape (p, p); NaN where too few rows have both.
-
-    `mean_gap` is the mean over the pairs of the size of the difference, 0 (best) to 1; `left_out` counts the columns
-    that had no place.
-    """
+    """Strength of association of every two columns, from 0 to 1, shape (p, p); NaN where too few rows have both."""
 
     names: tuple[str, ...]
     real: FloatArray
     synthetic: FloatArray
-    mean_gap: float
-    left_out: int
+    mean_gap: float  # mean over the pairs of the size of the difference, 0 (best) to 1
+    left_out: int  # columns that had no place
 
 
-def association_maps(rows: Compared, worst_first: list[str]) -> AssociationMaps | None:
+def _association_maps(rows: _Compared, worst_first: list[str]) -> AssociationMaps | None:
     """Strengths of the 20 worst columns in the table's order; None where there are no two columns."""
     kept = set(worst_first[:_MOST_MAPPED])
     columns = [column for column in paired_columns(rows.real, rows.synthetic) if str(column.name) in kept]
@@ -264,7 +212,7 @@ class Cloud(NamedTuple):
     rows: int
 
 
-def plane(rows: Compared, seed: int = 0) -> tuple[list[Cloud], tuple[float, float]]:
+def _plane(rows: _Compared, seed: int = 0) -> tuple[list[Cloud], tuple[float, float]]:
     """Real, held-out and synthetic rows on two principal components of the real ones, and their shares of variance.
 
     Numbers are in standard deviations (missing: the mean), and two levels are as far apart as two numbers that differ
@@ -277,14 +225,10 @@ def plane(rows: Compared, seed: int = 0) -> tuple[list[Cloud], tuple[float, floa
         "synthetic": ("synthetic", rows.synthetic),
     }
     tables = {kind: table for kind, (_, table) in named.items() if table is not None}
-    drawn = {
-        kind: table.iloc[draw(len(table), _MOST_POINTS, child_rng(seed, "order", "embedding", kind))]
-        for kind, table in tables.items()
-    }
-    spaces = {
-        kind: np.column_stack([_axes(column) for column in paired_columns(rows.real, table)])
-        for kind, table in drawn.items()
-    }
+    spaces = {}
+    for kind, table in tables.items():
+        drawn = table.iloc[draw(len(table), _MOST_POINTS, child_rng(seed, "order", "embedding", kind))]
+        spaces[kind] = np.column_stack([_axes(column) for column in paired_columns(rows.real, drawn)])
     planes, variance = _project(spaces)
     low, high = np.quantile(np.concatenate(list(planes.values())), [_FAR_TAIL, 1 - _FAR_TAIL], axis=0)
     edge = np.where(high > low, 0.04 * (high - low), 0.5)
@@ -326,7 +270,7 @@ class Histogram(NamedTuple):
     median: float
 
 
-def distance_histograms(distances: Distances) -> tuple[FloatArray, list[Histogram]]:
+def _distance_histograms(distances: Distances) -> tuple[FloatArray, list[Histogram]]:
     """Ends of common bars, and a histogram of each kind of distances that has a finite one."""
     given = {
         "real to other real rows": distances.real_to_real,
@@ -342,31 +286,36 @@ def distance_histograms(distances: Distances) -> tuple[FloatArray, list[Histogra
 
 
 class Pictures(NamedTuple):
-    """What all pictures show: columns, worst first; maps, None for one column; the plane; distances, if there are."""
+    """What all pictures show."""
 
-    columns: list[ColumnShares]
-    associations: AssociationMaps | None
+    columns: list[ColumnShares]  # worst first
+    associations: AssociationMaps | None  # None for one column
     clouds: list[Cloud]
     variance: tuple[float, float]
     edges: FloatArray
     histograms: list[Histogram]
 
 
-def pictures(rows: Compared, distances: Distances, seed: int = 0) -> Pictures:
-    """Numbers and texts of all pictures; `seed` is that of the rows drawn for the plane. Names are not escaped yet."""
-    columns = column_shares(rows)
-    maps = association_maps(rows, [column.name for column in columns])
-    return Pictures(columns, maps, *plane(rows, seed), *distance_histograms(distances))
+def pictures(
+    real: pd.DataFrame,
+    synthetic: pd.DataFrame,
+    distances: Distances,
+    label: str | None = None,
+    holdout: pd.DataFrame | None = None,
+    seed: int = 0,
+) -> Pictures:
+    """Numbers and texts of all pictures; names are not escaped yet. `seed` chooses the rows of large tables."""
+    rows = _compared_rows(real, synthetic, label, holdout, seed=seed)
+    columns = _all_column_shares(rows)
+    maps = _association_maps(rows, [column.name for column in columns])
+    return Pictures(columns, maps, *_plane(rows, seed), *_distance_histograms(distances))
 
 
 def neighbor_rows(real: pd.DataFrame, synthetic: pd.DataFrame, distances: Distances) -> dict[str, Any]:
-    """The synthetic rows farthest from and nearest to real ones, each beside its nearest real row.
+    """The synthetic rows farthest from and nearest to real ones, each beside its nearest real row, as stored.
 
-    Returns
-    -------
-    dict
-        As it is stored: the ``columns`` shown (those that differ most often), how many were ``left_out``, pairs of the
-        ``farthest`` and the ``nearest`` rows with their cells as text, equal ones once, and the number of ``copies``.
+    The ``columns`` shown (those that differ most often), how many were ``left_out``, pairs of the ``farthest`` and the
+    ``nearest`` rows with their cells as text, equal ones once, and the number of ``copies``.
     """
     written, partners = distances.looked_at, distances.nearest_real
     different = _different(real.iloc[partners], synthetic.iloc[written])

@@ -10,6 +10,7 @@ import re
 import unicodedata
 import warnings
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
@@ -29,17 +30,15 @@ if TYPE_CHECKING:
     from imbllm_autogluon.quality.pictures import AssociationMaps, Cloud, ColumnShares, Histogram
 
     Ticks = tuple[list[float], list[str]]
+    Box = tuple[float, float, float, float]  # left and upper end, width and height
 
-LINE_KEYS = ("━━", "━ ━", "┅┅", "━ ╸", "━━ ━", "╍╍")
-"""What captions show for a line of each of the six dashes."""
-
+LINE_KEYS = ("━━", "━ ━", "┅┅", "━ ╸", "━━ ━", "╍╍")  # what captions show for a line of each of the six dashes
 _DASHES: tuple[Any, ...] = ("-", (0, (7, 3)), (0, (2, 3)), (0, (8, 3, 2, 3)), (0, (12, 4)), (0, (4, 2)))
+# Variables of the page's style, and the color that is drawn in place of each.
 _COLORS = {
     "ink": "#1c2430", "faint": "#5c6675", "rule": "#d9dee5", "line-1": "#0b62c4", "line-2": "#b3470f",
     "line-3": "#1b7a43", "line-4": "#7b3fa8", "line-5": "#8a6d00", "line-6": "#a3245c",
 }  # fmt: skip
-"""Variables of the page's style, and the color that is drawn in place of each."""
-
 _VARIABLES = {color: f"var(--{name})" for name, color in _COLORS.items()}
 _LINES = [color for name, color in _COLORS.items() if name.startswith("line-")]
 _REAL, _SYNTHETIC, _HOLDOUT = _LINES[:3]
@@ -54,45 +53,36 @@ _STYLE = {
     "ytick.major.size": 0, "ytick.major.pad": 7,
 }  # fmt: skip
 _NOT_SET = ("backend", "backend_fallback", "interactive", "timezone", "toolbar")
-
 _UNUSED = re.compile(r"<metadata>.*?</metadata>|<defs>.*?</defs>|<!--.*?-->", re.DOTALL)
 _UNUSED_PARTS = re.compile(r' id="[^"]*"| transform="rotate\(-0 [^"]*"|font-family: [^;"]*;? ?|\n')
 _WIDE_NUMBER = re.compile(r"\d+\.\d{2,}")
 
-_UNITS = ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k"))
-"""From which size on, the divisor, and its sign."""
+_UNITS = ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k"))  # from which size on, the divisor, and its sign
+_CHARACTER, _GAP = 7.2, 8.0  # width of a character of 11 units, and room between two labels of an axis
+_WIDTH, _BAR, _NAMES = 260, 17, 104  # of the chart of a column, height of the bar of a level, room for its name
+_MAP, _MAP_NAMES = 280, 132  # side of a map of associations, and room for the names of its rows
+_BOX = "top bottom left right"
 
-_CHARACTER, _GAP = 7.2, 8.0
-"""Width of a character of a wide sans-serif of 11 units, and room between two labels of an axis."""
-
+# Color, width, corners and matplotlib's path codes of the mark of each kind of rows, told apart without color.
 _MARKS: dict[str, tuple[str, float, list[tuple[float, float]], list[int]]] = {
     "others": (_FAINT, 3.0, [(0, 0), (0, 0.1)], [1, 2]),
     "real": (_REAL, 1.2, [(-3.5, 0), (0, 3.5), (3.5, 0), (0, -3.5), (-3.5, 0)], [1, 2, 2, 2, 79]),
     "holdout": (_HOLDOUT, 1.2, [(-3, -3), (3, -3), (3, 3), (-3, 3), (-3, -3)], [1, 2, 2, 2, 79]),
     "synthetic": (_SYNTHETIC, 1.2, [(-3, -3), (3, 3), (3, -3), (-3, 3)], [1, 2, 1, 2]),
 }
-"""Color, width, corners and matplotlib's path codes of the mark of each kind of rows, told apart without color."""
-
-_WIDTH, _BAR, _NAMES = 260, 17, 104
-"""Width of the chart of a column, height of the bar of a level, and room for its name."""
-
-_BOX = "top bottom left right"
-_MAP, _MAP_NAMES = 280, 132
-"""Side of a map of associations, and room for the names of its rows."""
 
 
 def column_svg(shares: ColumnShares) -> Markup:
     """Shares of the rows by value: real ones as filled bars, synthetic ones as outlines."""
     label = f"Values of {shares.name} in real and synthetic rows"
     if shares.edges is not None:
-        return _chart(label, (_WIDTH + 30, 128), (12, 4, _WIDTH, 104), _draw_numbers, shares, frame="bottom")
+        return _chart(label, (_WIDTH + 30, 128), (12, 4, _WIDTH, 104), partial(_draw_numbers, shares), "bottom")
     height, cut = _BAR * len(shares.levels), [(name, _NAMES - 6) for name in shares.levels]
     box = (12 + _NAMES, 4, _WIDTH - _NAMES, height)
-    return _chart(label, (_WIDTH + 30, height + 24), box, _draw_levels, shares, cut=cut)
+    return _svg((_WIDTH + 30, height + 24), label, lambda figure: _draw_levels(shares, _axes(figure, box)), cut)
 
 
-def _draw_numbers(ax: Axes, shares: ColumnShares) -> None:
-    """Standing bars, those of missing cells apart."""
+def _draw_numbers(shares: ColumnShares, ax: Axes) -> None:
     assert shares.edges is not None
     low, high = shares.edges[0], shares.edges[-1]
     lacks = bool(shares.real[-1] or shares.synthetic[-1])
@@ -111,8 +101,7 @@ def _draw_numbers(ax: Axes, shares: ColumnShares) -> None:
     ax.set_xticks(at, texts)
 
 
-def _draw_levels(ax: Axes, shares: ColumnShares) -> None:
-    """Lying bars with the names of the levels."""
+def _draw_levels(shares: ColumnShares, ax: Axes) -> None:
     n, top = len(shares.levels), _top(shares)
     ends = (np.arange(n)[:, None] * _BAR + [2.5, _BAR - 2.5]).ravel()
     apart = [np.column_stack([side, np.full(n, np.nan)]).ravel()[:-1] for side in (shares.real, shares.synthetic)]
@@ -169,100 +158,87 @@ def _draw_scale(ax: Axes) -> None:
 
 
 def _draw_cells(ax: Axes, places: npt.ArrayLike, width: float, height: float, step: int) -> None:
-    """Rectangles of one shade."""
     corners = [(0, 0), (width, 0), (width, height), (0, height), (0, 0)]
     _stamp(ax, places, corners, [1, 2, 2, 2, 79], facecolor=_REAL, alpha=step / 10, linewidth=0)
 
 
 def plane_svg(clouds: Sequence[Cloud], variance: tuple[float, float]) -> Markup:
     """Rows as marks on two principal components."""
-    label = "Rows on two principal components"
-    return _chart(label, (652, 412), (6, 6, 640, 380), _draw_clouds, clouds, variance, frame=_BOX)
 
+    def draw(ax: Axes) -> None:
+        for cloud in clouds:
+            color, width, corners, codes = _MARKS[cloud.kind]
+            alpha = 0.5 if cloud.kind == "others" else None
+            style = {"edgecolor": color, "linewidth": width, "alpha": alpha, "capstyle": "round", "fill": False}
+            _stamp(ax, np.rint(cloud.points * [640, 380]), corners, codes, **style)
+        first, second = (f"{100 * share:.0f} %" for share in variance)
+        ax.set(xlim=(0, 640), ylim=(0, 380), xticks=[], yticks=[])
+        ax.set_xlabel(f"first component: {first} of the variance of real rows; second, upwards: {second}")
 
-def _draw_clouds(ax: Axes, clouds: Sequence[Cloud], variance: tuple[float, float]) -> None:
-    """Each kind of rows by a mark of its own."""
-    for cloud in clouds:
-        color, width, corners, codes = _MARKS[cloud.kind]
-        alpha = 0.5 if cloud.kind == "others" else None
-        style = {"edgecolor": color, "linewidth": width, "alpha": alpha, "capstyle": "round", "fill": False}
-        _stamp(ax, np.rint(cloud.points * [640, 380]), corners, codes, **style)
-    first, second = (f"{100 * share:.0f} %" for share in variance)
-    ax.set(xlim=(0, 640), ylim=(0, 380), xticks=[], yticks=[])
-    ax.set_xlabel(f"first component: {first} of the variance of real rows; second, upwards: {second}")
+    return _chart("Rows on two principal components", (652, 412), (6, 6, 640, 380), draw, frame=_BOX)
 
 
 def distances_svg(edges: FloatArray, histograms: Sequence[Histogram]) -> Markup:
-    """Shares of the rows by their distance to the closest record."""
-    label = "Distances to the closest record"
-    return _chart(label, (712, 250), (52, 8, 644, 200), _draw_distances, edges, histograms)
+    """Shares of the rows by their distance to the closest record, the first kind of rows filled."""
 
+    def draw(ax: Axes) -> None:
+        for k, found in enumerate(histograms):
+            ax.stairs(found.shares, edges, color=_LINES[k], clip_on=False, linestyle="-" if k < 2 else (0, (5, 3)))
+        ax.stairs(histograms[0].shares, edges, color=_LINES[0], alpha=0.2, fill=True, linewidth=0, clip_on=False)
+        top = max(float(found.shares.max()) for found in histograms)
+        ax.set(xlim=(0, edges[-1]), ylim=(0, top), xlabel="distance to the closest record")
+        ax.set_xticks(*_ticks(0, edges[-1], 644, n=8))
+        ax.set_yticks(*_ticks(0, top, 200, lambda share: f"{100 * share:.3g} %"))
+        ax.grid(axis="y", clip_on=False)
 
-def _draw_distances(ax: Axes, edges: FloatArray, histograms: Sequence[Histogram]) -> None:
-    """An outline of each kind, the first one filled."""
-    for k, found in enumerate(histograms):
-        ax.stairs(found.shares, edges, color=_LINES[k], clip_on=False, linestyle="-" if k < 2 else (0, (5, 3)))
-    ax.stairs(histograms[0].shares, edges, color=_LINES[0], alpha=0.2, fill=True, linewidth=0, clip_on=False)
-    top = max(float(found.shares.max()) for found in histograms)
-    ax.set(xlim=(0, edges[-1]), ylim=(0, top), xlabel="distance to the closest record")
-    ax.set_xticks(*_ticks(0, edges[-1], 644, n=8))
-    ax.set_yticks(*_ticks(0, top, 200, lambda share: f"{100 * share:.3g} %"))
-    ax.grid(axis="y", clip_on=False)
+    return _chart("Distances to the closest record", (712, 250), (52, 8, 644, 200), draw)
 
 
 def curves_svg(chart: Mapping[str, Any]) -> Markup:
-    """Lines of several models, as :class:`imbllm_autogluon.quality.curves.CurveChart` holds them."""
-    return _chart(chart["title"], (368, 298), (56, 10, 300, 240), _draw_curves, chart)
+    """Lines of several models, as :mod:`imbllm_autogluon.quality.curves` makes them, and one to compare with."""
 
+    def draw(ax: Axes) -> None:
+        end = chart["end"]
+        ticks = _ticks(0, end, 300)
+        ax.plot([0, end], chart["guide"], color=_FAINT, linestyle=(0, (3, 3)), linewidth=1, clip_on=False)
+        for k, line in enumerate(chart["lines"]):
+            color = _LINES[k % 6]
+            ax.plot(line["x"], line["y"], color=color, linestyle=_DASHES[k % 6], clip_on=False)
+            if chart["dotted"]:
+                points = np.column_stack([line["x"], line["y"]])
+                _stamp(ax, points, [(0, 0), (0, 0)], [1, 2], edgecolor=color, linewidth=5, capstyle="round", fill=False)
+        ax.set(xlim=(0, end), ylim=(0, end), xlabel=chart["x_title"], ylabel=chart["y_title"])
+        ax.set_xticks(*ticks)
+        ax.set_yticks(*ticks)
+        ax.grid(axis="y", clip_on=False)
 
-def _draw_curves(ax: Axes, chart: Mapping[str, Any]) -> None:
-    """Lines and the dashed one to compare with."""
-    end = chart["end"]
-    ticks = _ticks(0, end, 300)
-    ax.plot([0, end], chart["guide"], color=_FAINT, linestyle=(0, (3, 3)), linewidth=1, clip_on=False)
-    for k, line in enumerate(chart["lines"]):
-        color = _LINES[k % 6]
-        ax.plot(line["x"], line["y"], color=color, linestyle=_DASHES[k % 6], clip_on=False)
-        if chart["dotted"]:
-            points = np.column_stack([line["x"], line["y"]])
-            _stamp(ax, points, [(0, 0), (0, 0)], [1, 2], edgecolor=color, linewidth=5, capstyle="round", fill=False)
-    ax.set(xlim=(0, end), ylim=(0, end), xlabel=chart["x_title"], ylabel=chart["y_title"])
-    ax.set_xticks(*ticks)
-    ax.set_yticks(*ticks)
-    ax.grid(axis="y", clip_on=False)
+    return _chart(chart["title"], (368, 298), (56, 10, 300, 240), draw)
 
 
 def losses_svg(folds: Mapping[str, Mapping[str, Sequence[float]]]) -> Markup:
-    """Loss by step, one line for each fold; `folds` are as :func:`loss_windows` takes them."""
-    return _chart("Training loss by step, one line for each fold", (704, 276), (48, 18, 640, 220), _draw_losses, folds)
-
-
-def _draw_losses(ax: Axes, folds: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
-    """Lines of all folds that were trained, and where each stage of the first one begins."""
+    """Loss by step of each fold, as :func:`loss_windows` takes them, and where each stage of the first one begins."""
     windows = loss_windows(folds)
     steps = max(sum(map(len, stages.values())) for stages in folds.values())
     top = max(max(y) for _, y in windows.values()) or 1.0
-    begin = 0
-    for stage, losses in folds[next(iter(windows))].items():
-        ax.plot([begin, begin], [0, top], color=_FAINT, linestyle=(0, (3, 3)), linewidth=1, clip_on=False)
-        ax.text(begin + steps / 128, 1.03 * top, stage)
-        begin += len(losses)
-    for k, (x, y) in enumerate(windows.values()):
-        ax.plot(x, y, color=_LINES[k % 6], clip_on=False)
-    ax.set(xlim=(0, steps), ylim=(0, top), xlabel="step")
-    ax.set_xticks(*_ticks(0, steps, 640))
-    ax.set_yticks(*_ticks(0, top, 220))
-    ax.grid(axis="y", clip_on=False)
+
+    def draw(ax: Axes) -> None:
+        begin = 0
+        for stage, losses in folds[next(iter(windows))].items():
+            ax.plot([begin, begin], [0, top], color=_FAINT, linestyle=(0, (3, 3)), linewidth=1, clip_on=False)
+            ax.text(begin + steps / 128, 1.03 * top, stage)
+            begin += len(losses)
+        for k, (x, y) in enumerate(windows.values()):
+            ax.plot(x, y, color=_LINES[k % 6], clip_on=False)
+        ax.set(xlim=(0, steps), ylim=(0, top), xlabel="step")
+        ax.set_xticks(*_ticks(0, steps, 640))
+        ax.set_yticks(*_ticks(0, top, 220))
+        ax.grid(axis="y", clip_on=False)
+
+    return _chart("Training loss by step, one line for each fold", (704, 276), (48, 18, 640, 220), draw)
 
 
 def _shortened(text: str, room: float) -> str:
-    """A text cut to `room` SVG units, with an ellipsis where something is missing; line breaks become spaces.
-
-    Examples
-    --------
-    >>> _shortened("a long name of a column", 75)
-    'a long na…'
-    """
+    """A text cut to `room` SVG units, with an ellipsis where something is missing; line breaks become spaces."""
     line = " ".join(str(text).split())
     if _text_width(line) <= room:
         return line
@@ -277,13 +253,7 @@ def _text_width(text: str) -> float:
 
 
 def _tick_text(value: float) -> str:
-    """A number as an axis shows it.
-
-    Examples
-    --------
-    >>> _tick_text(0.25), _tick_text(9000), _tick_text(25000), _tick_text(1.5e6), _tick_text(3e15)
-    ('0.25', '9000', '25k', '1.5M', '3e+15')
-    """
+    """A number as an axis shows it: 0.25, 9000, 25k, 1.5M, 3e+15."""
     size = abs(value)
     if size >= 1e12:
         return f"{value:.3g}"
@@ -314,12 +284,11 @@ def _day_ticks(low: float, high: float) -> Ticks:
     return at, [day[:-3] if high - low > 700 else day for day in days]
 
 
-def _axes(figure: Figure, box: tuple[float, float, float, float], frame: str = "") -> Axes:
-    """Axes of a left and upper end, a width and a height, with the spines that `frame` names."""
+def _axes(figure: Figure, box: Box, frame: str = "") -> Axes:
+    """Axes with the spines that `frame` names."""
     (left, top, width, height), (full_width, full_height) = box, figure.get_size_inches() * 72
-    ax = figure.add_axes(
-        (left / full_width, 1 - (top + height) / full_height, width / full_width, height / full_height)
-    )
+    bottom = 1 - (top + height) / full_height
+    ax = figure.add_axes((left / full_width, bottom, width / full_width, height / full_height))
     ax.patch.set_visible(False)
     for side, spine in ax.spines.items():
         spine.set_visible(side in frame)
@@ -350,17 +319,8 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _chart(
-    label: str,
-    size: tuple[float, float],
-    box: tuple[float, float, float, float],
-    draw: Callable[..., None],
-    *data: Any,
-    frame: str = "",
-    cut: Sequence[tuple[str, float]] = (),
-) -> Markup:
-    """A picture of one pair of axes."""
-    return _svg(size, label, lambda figure: draw(_axes(figure, box, frame), *data), cut)
+def _chart(label: str, size: tuple[float, float], box: Box, draw: Callable[[Axes], None], frame: str = "") -> Markup:
+    return _svg(size, label, lambda figure: draw(_axes(figure, box, frame)))
 
 
 def _svg(

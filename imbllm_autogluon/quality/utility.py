@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from imbllm_autogluon._random import child_rng, child_seed
 from imbllm_autogluon.quality.distances import HOLDOUT, REAL, SYNTHETIC
-from imbllm_autogluon.quality.metrics import Finding, chance
+from imbllm_autogluon.quality.metrics import Finding, Metric, chance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,27 +17,15 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
     from imbllm_autogluon.quality.distances import ClassRows, MatchedTables
 
-MOST_TAUGHT = 20_000
-"""Real rows that trees learn from: about 2 s of training for 20 columns on one core."""
-
-_MOST_LEVELS = 250
-"""Levels of a category that trees tell apart, the most frequent ones; scikit-learn's trees allow 255."""
-
-_RECALL = 0.8
-"""Share of the rows of the class that must be found."""
-
-_FOLDS = 3
-"""Of cross-validation inside the real rows, where none were held out."""
-
-_FEWEST = 5
-"""Rows of a class to test on: fewer have no precision at a recall."""
+MOST_TAUGHT = 20_000  # real rows that trees learn from: about 2 s of training for 20 columns on one core
+_MOST_LEVELS = 250  # of a category that trees tell apart, the most frequent ones; scikit-learn's trees allow 255
+_RECALL = 0.8  # share of the rows of the class that must be found
+_FOLDS = 3  # of cross-validation inside the real rows, where none were held out
+_FEWEST = 5  # rows of a class to test on: fewer have no precision at a recall
 
 
-def precision_gain(rows: ClassRows) -> Finding:
-    """Precision with the synthetic rows minus that without, mean over all synthetic classes of the tables.
-
-    On the hold-out rows; where there are none, by cross-validation inside the real rows.
-    """
+def _precision_gain(rows: ClassRows) -> Finding:
+    """Precision with the synthetic rows minus that without, on hold-out rows, mean over all synthetic classes."""
     tables = rows.tables
     codes = tables.codes[REAL]
     if len(np.unique(codes[codes >= 0])) < 2:
@@ -46,10 +34,8 @@ def precision_gain(rows: ClassRows) -> Finding:
     classes = [code for code in tables.classes if (truth == code).sum() >= _FEWEST]
     if not classes or len(np.unique(truth)) < 2:
         return Finding(None, f"A written class needs {_FEWEST} rows to judge on, beside rows of another class.")
-    without, with_rows = (
-        float(np.mean([_precision_at_recall(truth == code, scores[:, code]) for code in classes]))
-        for scores in (plain, helped)
-    )
+    precisions = [[_precision_at_recall(truth == code, side[:, code]) for code in classes] for side in (plain, helped)]
+    without, with_rows = (float(np.mean(found)) for found in precisions)
     n_tested = int(np.isin(truth, classes).sum())
     note = f"At recall {_RECALL:g}: {with_rows:.3f} with, {without:.3f} without, on {n_tested} rows of the class."
     if HOLDOUT not in tables.codes:
@@ -66,14 +52,6 @@ def _precision_at_recall(is_class: BoolArray, scores: FloatArray, recall: float 
     return float(precisions[recalls >= recall - 1e-12].max())
 
 
-class _Part(NamedTuple):
-    """Positions of the real rows to learn from, and rows to test on with their classes."""
-
-    taught: IntArray
-    tested: FloatArray
-    truth: IntArray
-
-
 def _tested(tables: MatchedTables, seed: int) -> tuple[IntArray, FloatArray, FloatArray]:
     """True classes, and probabilities learned without and with the synthetic rows."""
     rng = child_rng(seed, "order", "efficacy")
@@ -82,14 +60,14 @@ def _tested(tables: MatchedTables, seed: int) -> tuple[IntArray, FloatArray, Flo
     n_classes = int(codes.max()) + 1
     values = {called: np.column_stack([tables.values(c, called) for c in tables.columns]) for called in tables.features}
     truths, plain, helped = [], [], []
-    for k, part in enumerate(_parts(tables, values, rng)):
-        taught, added = _thinned(part.taught, usable, rng)
-        trees = Trees([c.is_number for c in tables.columns], child_seed(seed, "training", "efficacy", k))
+    for k, (learned, tested, truth) in enumerate(_parts(tables, values, rng)):
+        taught, added = _thinned(learned, usable, rng)
+        trees = _Trees([c.is_number for c in tables.columns], child_seed(seed, "training", "efficacy", k))
         own, own_codes = values[REAL][taught], codes[taught]
         both, both_codes = np.vstack([own, values[SYNTHETIC][added]]), np.append(own_codes, written[added])
-        truths.append(part.truth)
-        plain.append(trees.fit(own, own_codes).probabilities(part.tested, n_classes))
-        helped.append(trees.fit(both, both_codes).probabilities(part.tested, n_classes))
+        truths.append(truth)
+        plain.append(trees.fit(own, own_codes).probabilities(tested, n_classes))
+        helped.append(trees.fit(both, both_codes).probabilities(tested, n_classes))
     return np.concatenate(truths), np.vstack(plain), np.vstack(helped)
 
 
@@ -102,12 +80,15 @@ def _thinned(taught: IntArray, added: IntArray, rng: np.random.Generator) -> tup
     return rng.choice(taught, MOST_TAUGHT, replace=False), rng.choice(added, n_added, replace=False)
 
 
-def _parts(tables: MatchedTables, values: dict[str, FloatArray], rng: np.random.Generator) -> Iterator[_Part]:
+def _parts(
+    tables: MatchedTables, values: dict[str, FloatArray], rng: np.random.Generator
+) -> Iterator[tuple[IntArray, FloatArray, IntArray]]:
+    """Positions of the real rows to learn from, and rows to test on with their classes."""
     codes = tables.codes[REAL]
     known = np.flatnonzero(codes >= 0)
     if HOLDOUT in tables.codes:
         truth = tables.codes[HOLDOUT]
-        yield _Part(known, values[HOLDOUT][truth >= 0], truth[truth >= 0])
+        yield known, values[HOLDOUT][truth >= 0], truth[truth >= 0]
         return
     fold_of = np.full(len(codes), -1)
     for code in np.unique(codes[known]):
@@ -116,31 +97,22 @@ def _parts(tables: MatchedTables, values: dict[str, FloatArray], rng: np.random.
     for fold in range(_FOLDS):
         test = np.flatnonzero(fold_of == fold)
         if len(test):
-            yield _Part(known[fold_of[known] != fold], values[REAL][test], codes[test])
+            yield known[fold_of[known] != fold], values[REAL][test], codes[test]
 
 
-class Trees:
+class _Trees:
     """Histogram gradient boosting with native categories and missing values, scikit-learn's defaults.
 
-    One thread: of two on busy cores the waiting one spins (64 s against 0.6 s for a table of some hundred rows).
-
-    Parameters
-    ----------
-    is_number
-        Of each column; the others hold codes of levels.
-    seed
-        Of the trees.
+    Columns that are no numbers hold codes of levels. One thread: of two on busy cores the waiting one spins (64 s
+    against 0.6 s for a table of some hundred rows).
     """
 
     def __init__(self, is_number: Sequence[bool], seed: int) -> None:
-        self._is_number = is_number
-        self._seed = seed
-        self._lookups: list[FloatArray | None] = []
-        self._empty: BoolArray = np.zeros(0, dtype=np.bool_)
+        self._is_number, self._seed = is_number, seed
         self._model: Any = None
         self._only = 0
 
-    def fit(self, values: FloatArray, codes: IntArray) -> Trees:
+    def fit(self, values: FloatArray, codes: IntArray) -> _Trees:
         """Learn from rows of shape (n, p), NaN where missing, and codes of their classes, shape (n,)."""
         # scikit-learn 1.9 cannot bin a column without a value: such columns become constant.
         self._empty = np.asarray(np.isnan(values).all(axis=0))
@@ -164,12 +136,10 @@ class Trees:
         return found
 
     def _estimator(self) -> Any:
-        from sklearn.ensemble import HistGradientBoostingClassifier
+        from sklearn.ensemble import HistGradientBoostingClassifier as Model
 
         levels = [not is_number for is_number in self._is_number]
-        return HistGradientBoostingClassifier(
-            early_stopping=False, random_state=self._seed, categorical_features=levels
-        )
+        return Model(early_stopping=False, random_state=self._seed, categorical_features=levels)
 
     def _matrix(self, values: FloatArray) -> FloatArray:
         pairs = zip(self._lookups, values.T, strict=True)
@@ -178,13 +148,11 @@ class Trees:
         return learned
 
 
-class Forest(Trees):
+class Forest(_Trees):
     """100 extremely randomized trees that try every column at each split, with leaves of two rows (Geurts et al. 2006).
 
-    Finds what no column shows alone in fewer rows than boosting: of 40 hypothyroid rows with every column shuffled
-    beside as many held-out ones, mean AUC of six splits 0.64 against 0.44; of 150 rows both are about as good.
-
-    Numbers should be given as ranks: values beyond what float32 holds are refused.
+    Finds what no column shows alone in fewer rows than boosting. Numbers should be given as ranks: values beyond what
+    float32 holds are refused.
     """
 
     def _estimator(self) -> Any:
@@ -219,3 +187,10 @@ def _look_up(places: FloatArray, codes: FloatArray) -> FloatArray:
     """A level that was not learned is missing."""
     inside = ~np.isnan(codes) & (codes < len(places))
     return np.where(inside, places[np.where(inside, codes, 0).astype(np.int64)], np.nan)
+
+
+METRICS = {
+    "precision gain at recall": Metric(
+        -1, 1, "higher", 1.0, (-0.05, 1), group="utility", function=_precision_gain,
+        meaning="Precision of the class at a fixed recall with the written rows, minus that without."),
+}  # fmt: skip

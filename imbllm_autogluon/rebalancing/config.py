@@ -13,7 +13,6 @@ from imbllm_autogluon._config import Config, Range, documented
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import GENERATORS
-from imbllm_autogluon.regression.bins import MOST_BINS, BinKind, Clause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,18 +45,18 @@ _AFTER_WARMUP_KEYS = (
 class TargetsConfig(Config):
     """Bins of the target of a regression and the rows made for them; read for regression only."""
 
-    n_bins: Annotated[int, Range(2, MOST_BINS)] = 20
+    n_bins: Annotated[int, Range(2, 10_000)] = 20
     """Bins of the target, laid on the targets of each fold. `quantile` lays fewer where targets repeat, `unit` does not
     read it."""
 
-    bins: BinKind = "equal_width"
+    bins: Literal["equal_width", "quantile", "unit"] = "equal_width"
     """`equal_width`: between the lowest and the highest target; `quantile`: of about equal counts, so that no target is
     rare; `unit`: one for each whole number, as for ages in years."""
 
     generation_ratio: Annotated[float, Range(0.0, 10.0)] = 0.5
     """New rows for each real one, the more for a bin the fewer rows it holds; `max_growth` limits them."""
 
-    clause: Clause = "bin"
+    clause: Literal["bin", "value"] = "bin"
     """What a row of `imbllm` begins with: the `bin` of its target, or the `value` where its bin is not crowded."""
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.baselines import duplicated
-from imbllm_autogluon.regression.bins import TargetBins, checked_targets, counts_by_priority
+from imbllm_autogluon.regression.bins import TargetBins, checked_targets
 from imbllm_autogluon.regression.config import AllocationConfig
 
 if TYPE_CHECKING:
@@ -146,4 +146,4 @@ def _unusable(targets: FloatArray) -> str:
 
 def _by_scarcity(targets: FloatArray, bins: TargetBins, ratio: float) -> Counts:
     """New rows by bin; no model's errors are known yet."""
-    return dict(counts_by_priority(targets, bins, AllocationConfig(generation_ratio=ratio)).items())
+    return dict(bins.counts_by_priority(targets, AllocationConfig(generation_ratio=ratio)).items())

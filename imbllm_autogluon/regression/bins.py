@@ -19,20 +19,11 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.regression.config import AllocationConfig
 
-BinKind = Literal["equal_width", "quantile", "unit"]
-Clause = Literal["bin", "value"]
-Shot = Literal["many", "medium", "few"]
-
-SHOTS: tuple[Shot, ...] = get_args(Shot)
-
-MANY_ABOVE = 100
-"""Bins with more training rows than this are many-shot (Yang et al. 2021, section 4)."""
-
-FEW_BELOW = 20
-"""Bins with fewer training rows than this are few-shot (Yang et al. 2021, section 4)."""
-
-MOST_BINS = 10_000
-"""Bins at most: a target with more units is not to be binned by unit."""
+_BinKind = Literal["equal_width", "quantile", "unit"]
+SHOTS: tuple[Literal["many", "medium", "few"], ...] = ("many", "medium", "few")
+MANY_ABOVE = 100  # bins with more training rows than this are many-shot (Yang et al. 2021, section 4)
+FEW_BELOW = 20  # bins with fewer training rows than this are few-shot (Yang et al. 2021, section 4)
+_MOST_BINS = 10_000  # bins at most: a target with more units is not to be binned by unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +37,11 @@ class TargetBins:
     ([0.0, 5.0, 10.0], [2.5, 7.5], [0, 0, 1, 1])
     """
 
+    # Increasing, shape (n_bins + 1,), in the unit of the target; bin b is `edges[b] <= y < edges[b + 1]`
     edges: FloatArray
-    """Increasing, shape (n_bins + 1,), in the unit of the target; bin b is ``edges[b] <= y < edges[b + 1]``."""
 
     @classmethod
-    def fit(cls, y: npt.ArrayLike, n_bins: int = 20, kind: BinKind = "equal_width") -> TargetBins:
+    def fit(cls, y: npt.ArrayLike, n_bins: int = 20, kind: _BinKind = "equal_width") -> TargetBins:
         """Lay edges from training targets (n,); test targets never move them.
 
         Parameters
@@ -66,8 +57,8 @@ class TargetBins:
         InvalidInputError
             A target is missing or infinite, all are equal, or there would be too many bins.
         """
-        require_choice("kind", kind, get_args(BinKind))
-        require_number("n_bins", n_bins, 1, MOST_BINS, whole=True)
+        require_choice("kind", kind, get_args(_BinKind))
+        require_number("n_bins", n_bins, 1, _MOST_BINS, whole=True)
         targets = checked_targets(y)
         if kind == "unit":
             return cls(_unit_edges(targets))
@@ -96,20 +87,26 @@ class TargetBins:
 
     def relative_errors(self, y: npt.ArrayLike, errors: FloatArray) -> FloatArray:
         """Mean of the absolute errors (n,) of each bin over the largest mean, shape (n_bins,); 0 for empty bins."""
-        assigned = self.assign(y)
-        counts = np.bincount(assigned, minlength=len(self))
-        means: FloatArray = np.bincount(assigned, weights=errors, minlength=len(self)) / np.maximum(counts, 1)
+        sums = np.bincount(self.assign(y), weights=errors, minlength=len(self))
+        means: FloatArray = sums / np.maximum(self.counts(y), 1)
         return means / means.max() if means.max() > 0 else means
 
     def scaled(self, centre: float, scale: float) -> TargetBins:
         """Return the same bins for targets ``(y - centre) / scale``, scale > 0."""
         return TargetBins((self.edges - centre) / scale)
 
+    def counts_by_priority(
+        self, y: npt.ArrayLike, config: AllocationConfig, errors: FloatArray | None = None
+    ) -> dict[int, int]:
+        """New rows by bin for real targets (n,), where any, by :func:`allocate`; without errors scarcity decides."""
+        sizes = self.counts(y)
+        wanted = allocate(np.zeros(len(self)) if errors is None else errors, sizes, config)
+        return {number: int(n) for number, n in enumerate(wanted) if n}
+
     def describe(self, y: npt.ArrayLike) -> pd.DataFrame:
         """Bins to be printed: a row each, with edges (from, to), centre, rows of `y` in it (n) and its shots."""
-        counts = self.counts(y)
-        columns = {"from": self.edges[:-1], "to": self.edges[1:], "centre": self.centres, "n": counts}
-        return pd.DataFrame({**columns, "shots": shots(counts)}).rename_axis("bin")
+        counts, ends = self.counts(y), {"from": self.edges[:-1], "to": self.edges[1:]}
+        return pd.DataFrame({**ends, "centre": self.centres, "n": counts, "shots": shots(counts)}).rename_axis("bin")
 
 
 def shots(counts: npt.ArrayLike) -> npt.NDArray[np.str_]:
@@ -168,15 +165,9 @@ def checked_counts(counts: Mapping[int, int], n_bins: int) -> dict[int, int]:
 def allocate(errors: FloatArray, counts: IntArray, config: AllocationConfig, ratio: float | None = None) -> IntArray:
     """Synthetic rows or features of each bin, `ratio` times the real rows in all, shape (n_bins,).
 
-    The shares are ``P(b) ∝ λ err_b + (1 - λ) (1 - n_b / max n)`` (LatentDiff, arXiv 2509.23240); a bin without rows
-    gets none, since there neither its error nor the features that belong to it are known (our choice).
-
-    Parameters
-    ----------
-    errors, counts
-        Error over the largest, see :meth:`TargetBins.relative_errors`, and real rows of each bin, shape (n_bins,).
-    config
-        λ, the kind of allocation, and the ratio where none is given: 0.2 for `auto`.
+    The shares are ``P(b) ∝ λ err_b + (1 - λ) (1 - n_b / max n)`` (LatentDiff, arXiv 2509.23240) of the relative errors
+    and the real rows of bins, each (n_bins,); a bin without rows gets none, since neither its error nor its features
+    are known (our choice). Without a ratio the fixed one of the configuration holds.
     """
     total = round((config.fixed_ratio if ratio is None else ratio) * int(counts.sum()))
     weight, filled = config.error_weight, counts > 0
@@ -185,15 +176,6 @@ def allocate(errors: FloatArray, counts: IntArray, config: AllocationConfig, rat
     if config.allocation == "uniform" or raw.sum() <= 0:
         raw = filled.astype(float)
     return largest_remainder(raw / raw.sum(), total)
-
-
-def counts_by_priority(
-    y: FloatArray, bins: TargetBins, config: AllocationConfig, errors: FloatArray | None = None
-) -> dict[int, int]:
-    """New rows by bin for real targets (n,), where any, by :func:`allocate`; without errors only scarcity counts."""
-    sizes = bins.counts(y)
-    wanted = allocate(np.zeros(len(sizes)) if errors is None else errors, sizes, config)
-    return {number: int(n) for number, n in enumerate(wanted) if n}
 
 
 def largest_remainder(shares: FloatArray, total: int) -> IntArray:
@@ -209,9 +191,9 @@ def largest_remainder(shares: FloatArray, total: int) -> IntArray:
 def _unit_edges(targets: FloatArray) -> FloatArray:
     """Edges half a unit below and above each whole number, so that centres are whole."""
     low, high = np.floor(targets.min() + 0.5), np.floor(targets.max() + 0.5)
-    if high - low + 1 > MOST_BINS:
+    if high - low + 1 > _MOST_BINS:
         raise InvalidInputError(
-            f"bins of one unit would be {high - low + 1:.0f}; at most {MOST_BINS} are allowed: "
+            f"bins of one unit would be {high - low + 1:.0f}; at most {_MOST_BINS} are allowed: "
             "use kind='equal_width', or divide the target."
         )
     return np.asarray(np.arange(low, high + 2) - 0.5, dtype=np.float64)

@@ -1,7 +1,4 @@
-"""Diffusion on features (LatentDiff, arXiv 2509.23240): fit a denoiser of velocities, sample by DDIM.
-
-The noise schedule is the cosine one; a moving average of the denoiser's weights draws features.
-"""
+"""Diffusion on features (LatentDiff, arXiv 2509.23240): fit a denoiser of velocities, sample by DDIM."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from imbllm_autogluon._random import child_seed, seeded_torch
-from imbllm_autogluon.regression.training import Trainer
+from imbllm_autogluon.regression.encoder import Trainer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,20 +21,15 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.regression.config import DiffusionConfig
 
-
 _SAMPLED_AT_ONCE = 4096  # features of one batch of sampling: its hidden layers stay within a few megabytes
 _OFFSET = 0.008  # keeps the noise of the first step from vanishing (Nichol and Dhariwal 2021, section 3.2)
-# Share of the signal left in the last step: exactly 0 would divide by 0 where noise is turned back into features
-_LEAST_SIGNAL = 1e-3
+_LEAST_SIGNAL = 1e-3  # share of the signal left in the last step: 0 would divide by 0 on the way back to features
 _EMBEDDED = 64  # sines and cosines for one number
 _FASTEST = 1000.0  # longest period of the time embedding, as in transformers' positions, over its shortest
 
 
 class LatentDiffusion:
-    """A fitted denoiser of features, ready to draw new ones within the range of the real ones, `low` to `high` (d,).
-
-    `curve` is the mean loss of each tenth of the training.
-    """
+    """A fitted denoiser; draws features from `low` to `high` (d,). `curve`: mean losses of the tenths of training."""
 
     def __init__(self, denoiser: _Denoiser, *, low: Tensor, high: Tensor, curve: list[float]) -> None:
         self.low, self.high, self.curve = low, high, curve
@@ -50,15 +42,10 @@ class LatentDiffusion:
         targets: FloatArray,
         config: DiffusionConfig,
         seed: int,
-        *,
         threads: int | None = None,
         time_limit: float | None = None,
     ) -> LatentDiffusion:
-        """Learn the distribution of features (n, d) given the targets (n,), both standardised.
-
-        The same seed on the same machine gives the same weights; after `time_limit` seconds training ends with the
-        weights that it has.
-        """
+        """Learn the distribution of features (n, d) given the targets (n,), both standardised, within some seconds."""
         real = torch.as_tensor(np.asarray(features), dtype=torch.float32)
         wanted = torch.as_tensor(np.asarray(targets), dtype=torch.float32)
         with seeded_torch(child_seed(seed, "training", "denoiser"), threads):
@@ -86,19 +73,15 @@ class LatentDiffusion:
         """Draw one feature vector, float32 of shape (n, d), for each target (n,), standardised as in training.
 
         DDIM without fresh noise (Song et al. 2021, equation 12) with classifier-free guidance (Ho and Salimans 2022).
-        Of `config` sampling steps and guidance are read; the same seed gives the same features.
         """
         wanted = torch.as_tensor(np.asarray(targets), dtype=torch.float32)
         with seeded_torch(child_seed(seed, "decoding", "features"), threads), torch.inference_mode():
             noise = torch.randn(len(wanted), len(self.low))
             starts = range(0, len(wanted), _SAMPLED_AT_ONCE)
             parts = [slice(start, start + _SAMPLED_AT_ONCE) for start in starts]
-            drawn = [self._denoised(noise[part], wanted[part], config) for part in parts]
-        features: npt.NDArray[np.float32] = torch.cat(drawn).numpy()
-        return features
+            return np.asarray(torch.cat([self._denoised(noise[part], wanted[part], config) for part in parts]).numpy())
 
     def _denoised(self, features: Tensor, targets: Tensor, config: DiffusionConfig) -> Tensor:
-        """Walk from noise down to features."""
         times = self._schedule.sampling_times(config.sampling_steps)
         clean = features
         for now, following in zip(times, [*times[1:], None], strict=True):
@@ -191,7 +174,7 @@ class _Denoiser(nn.Module):
     """Velocity of noisy features, given the time and a target (LatentDiff, section 3).
 
     Time and target are each 64 sines and cosines, then a layer of the given width; their sum shifts and scales the
-    normalised input of every block. With 64 features, width 128 and 3 blocks it has about 0.27 million weights.
+    normalised input of every block.
     """
 
     def __init__(self, features: int, config: DiffusionConfig) -> None:

@@ -13,12 +13,9 @@ if TYPE_CHECKING:
     from imbllm_autogluon.regression.config import GateConfig, LatentDiffConfig
     from imbllm_autogluon.regression.diffusion import LatentDiffusion
 
-
-# Share of the mean variance that is added to the pooled covariance: directions without any spread stay invertible
-_RIDGE = 1e-3
+_RIDGE = 1e-3  # share of the mean variance added to the pooled covariance: without any spread it stays invertible
 _SPARE = 1.1  # drawn beyond what a bin's acceptance so far asks for, so that a round is rarely short by a few
-# Candidates in one round for each feature that is missing, at most: a bin that accepts nothing must not cost all
-_MOST_FOR_ONE = 4.0
+_MOST_FOR_ONE = 4.0  # candidates in a round for each missing feature: a bin that accepts nothing must not cost all
 
 
 class RealFeatures(NamedTuple):
@@ -40,10 +37,8 @@ class SyntheticFeatures(NamedTuple):
     features: FloatArray
     targets: FloatArray
     assigned: IntArray
-    drawn: IntArray
-    """Candidates of each bin, shape (n_bins,)."""
-    accepted: IntArray
-    """Candidates of each bin that passed, shape (n_bins,)."""
+    drawn: IntArray  # candidates of each bin, shape (n_bins,)
+    accepted: IntArray  # candidates of each bin that passed, shape (n_bins,)
 
     @classmethod
     def empty(cls, d: int, n_bins: int) -> SyntheticFeatures:
@@ -55,18 +50,16 @@ class SyntheticFeatures(NamedTuple):
     def copies(cls, real: RealFeatures, wanted: IntArray, seed: int) -> SyntheticFeatures:
         """As many copies of real features of each bin as wanted (n_bins,), in a drawn order, again and again."""
         rng = child_rng(seed, "values", "copies")
-        parts = [
-            np.resize(rng.permutation(np.flatnonzero(real.assigned == number)), wanted[number])
-            for number in np.flatnonzero(wanted)
-        ]
+        drawn = np.flatnonzero(wanted)
+        parts = [np.resize(rng.permutation(np.flatnonzero(real.assigned == b)), wanted[b]) for b in drawn]
         rows = np.concatenate([np.empty(0, dtype=np.int64), *parts]).astype(np.int64)
         return cls(real.features[rows], real.targets[rows], real.assigned[rows], wanted, wanted)
 
     def first(self, wanted: IntArray) -> SyntheticFeatures:
         """As many of each bin as wanted (n_bins,), the first ones drawn; fewer where there are fewer."""
         keep = _first(self.assigned, np.ones(len(self.assigned), dtype=bool), wanted)
-        parts = (self.features[keep], self.targets[keep], self.assigned[keep])
-        return SyntheticFeatures(*parts, self.drawn, self.accepted)
+        kept = self.features[keep], self.targets[keep], self.assigned[keep]
+        return SyntheticFeatures(*kept, self.drawn, self.accepted)
 
 
 class FeatureGenerator:
@@ -131,11 +124,10 @@ class _MahalanobisGate:
     """Distance of features to the real ones of a bin, and the largest that is let through.
 
     A feature passes if its Mahalanobis distance to its bin is at most the q-quantile of the bin's real features
-    (LatentDiff, arXiv 2509.23240). Where the paper is silent (our choice): the covariance of a bin of n rows is shrunk
-    towards the one pooled over all bins, with the weight of d rows (d features) for the pooled one; distances of real
-    features are taken to the bin without them (leave one out), as a bin of few rows looks tighter than it is; a bin of
-    fewer than ``pooled_below`` rows uses the pooled covariance and the pooled quantile. A bin without rows lets
-    nothing through.
+    (LatentDiff, arXiv 2509.23240). Our choices: the covariance of a bin is shrunk towards the pooled one, which weighs
+    as d rows (d features); distances of real features are to the bin without them, as a bin of few rows looks tighter
+    than it is; a bin of fewer than ``pooled_below`` rows uses the pooled covariance and quantile, and one without rows
+    lets nothing through.
     """
 
     def __init__(self, real: FloatArray, assigned: IntArray, n_bins: int, config: GateConfig) -> None:
@@ -152,8 +144,7 @@ class _MahalanobisGate:
     def accepts(self, features: FloatArray, assigned: IntArray) -> BoolArray:
         """Whether each feature (n, d) passes the gate of its bin, shape (n,)."""
         squares = _squares(features - self._means[assigned], assigned, self._inverses)
-        passed: BoolArray = np.sqrt(squares) <= self._limits[assigned]
-        return passed
+        return np.asarray(np.sqrt(squares) <= self._limits[assigned])
 
 
 def _pooled(centred: FloatArray, counts: IntArray) -> FloatArray:
@@ -161,8 +152,7 @@ def _pooled(centred: FloatArray, counts: IntArray) -> FloatArray:
     freedom = max(1, len(centred) - int((counts > 0).sum()))
     covariance = centred.T @ centred / freedom
     ridge = _RIDGE * float(np.trace(covariance)) / len(covariance)
-    pooled: FloatArray = covariance + max(ridge, 1e-12) * np.eye(len(covariance))
-    return pooled
+    return np.asarray(covariance + max(ridge, 1e-12) * np.eye(len(covariance)))
 
 
 def _inverses(centred: FloatArray, assigned: IntArray, counts: IntArray, pooled_below: int) -> FloatArray:
@@ -208,5 +198,4 @@ def _left_out(squares: FloatArray, sizes: IntArray, d: int, shrunk: BoolArray) -
     leverage = np.where(shrunk, away * squares / weight, 0.0)
     # The scatter holds the row itself, so the leverage stays below 1; rounding may reach it.
     removed = squares / np.maximum(1.0 - leverage, 1e-6) * np.where(shrunk, (weight - 1) / weight, 1.0)
-    apart: FloatArray = np.maximum(away**2 * removed, 0.0)
-    return apart
+    return np.asarray(np.maximum(away**2 * removed, 0.0))

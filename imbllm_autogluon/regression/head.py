@@ -1,9 +1,7 @@
 """The head that is retrained on real and synthetic features, and how many synthetic ones it is retrained with.
 
-The paper's head is linear (LatentDiff, arXiv 2509.23240). Rare targets are predicted too near to the common ones, and
-a linear head that moves its highest predictions up moves all of them; a bent one moves those beyond a bend alone, so
-that common targets keep their predictions. The paper names a range of ratios (0.2 to 0.8). The bends, and the choice
-of a ratio within a budget, are ours.
+The paper's head is linear (LatentDiff, arXiv 2509.23240), and what lifts its highest predictions lifts all. The bends,
+beyond which alone predictions move, and the choice of a ratio within a budget, are ours.
 """
 
 from __future__ import annotations
@@ -21,18 +19,12 @@ if TYPE_CHECKING:
     from imbllm_autogluon.regression.config import LatentDiffConfig, MethodConfig
     from imbllm_autogluon.regression.gate import RealFeatures, SyntheticFeatures
 
-
-RATIOS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.25, 1.5, 2.0)
-"""Synthetic features for each real row that are tried."""
-
-# Deviations below this share of the mean one are lifted to it: noise of a dead feature is not to be blown up
-_LEAST_SHARE = 1e-3
-# Where the head may bend, in deviations of the target from its mean; with twice as many, errors were the same
-_BENDS = (-1.5, -1.0, -0.5, 0.5, 1.0, 1.5)
-# Rounds of reweighting: predictions are then within 1e-5 deviations of those after 100 (California housing)
-_ROUNDS = 15
-# Errors below this, in deviations of the target, are not told apart: the smallest would outweigh all others
-_SMALL = 0.1
+# Synthetic features for each real row that are tried
+_RATIOS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.25, 1.5, 2.0)
+_LEAST_SHARE = 1e-3  # of the mean deviation, to which lower ones are lifted: a dead feature's noise is not blown up
+_BENDS = (-1.5, -1.0, -0.5, 0.5, 1.0, 1.5)  # where the head may bend, in deviations of the target from its mean
+_ROUNDS = 15  # of reweighting: predictions are then within 1e-5 deviations of those after 100 (California housing)
+_SMALL = 0.1  # errors below it, in deviations of the target, are not told apart: they would outweigh all others
 
 
 class FeatureScale(NamedTuple):
@@ -56,8 +48,7 @@ class FeatureScale(NamedTuple):
 
     def transform(self, features: FloatArray) -> FloatArray:
         """Standardised features, shape (n, d)."""
-        scaled: FloatArray = (features - self.means) / self.deviations
-        return scaled
+        return np.asarray((features - self.means) / self.deviations)
 
     def head_on_scaled(self, head: Head) -> Head:
         """Return the head that predicts the same from standardised features."""
@@ -67,17 +58,14 @@ class FeatureScale(NamedTuple):
 class Head(NamedTuple):
     """Prediction ``features @ weights + intercept``, where the features of a bent head include its bends."""
 
-    weights: FloatArray
-    """Shape (d,), or (d + 6,) with bends."""
+    weights: FloatArray  # shape (d,), or (d + 6,) with bends
     intercept: float
-    start: Head | None = None
-    """The head whose predictions a bent head bends; None: it is linear."""
+    start: Head | None = None  # the head whose predictions a bent head bends; None: it is linear
 
     def predict(self, features: FloatArray) -> FloatArray:
         """Predictions of features (n, d), shape (n,)."""
         read = features if self.start is None else _with_bends(features, self.start)
-        predictions: FloatArray = read @ self.weights + self.intercept
-        return predictions
+        return np.asarray(read @ self.weights + self.intercept)
 
     def retrained(self, real: RealFeatures, made: SyntheticFeatures, config: MethodConfig) -> Head:
         """Head with the least mean loss on real and synthetic features, drawn towards this one.
@@ -139,27 +127,26 @@ def choose_ratio(
     errors: FloatArray,
     config: LatentDiffConfig,
 ) -> tuple[float | None, pd.DataFrame]:
-    """Retrain heads with all `RATIOS` and choose the one that surely gains most by bin, within the budget.
+    """Retrain heads with all `_RATIOS` and choose the one that surely gains most by bin, within the budget.
 
-    Heads are trained on the learned rows and evaluated on those that the encoder held out. A ratio's gain counts after
-    its standard error: a few held-out rows decide about rare bins, and where noise chooses, rare targets lose as often
-    as they gain. `made` holds synthetic features for the highest of the ratios, allocated by the `errors` of bins.
+    Heads are trained on the learned rows and evaluated on those that the encoder held out; a gain counts after its
+    standard error, since a few rows decide about rare bins. `made` is for the highest ratio, allocated by `errors`.
 
-    Returns the ratio, or None where no retrained head was better beyond doubt and the first stays, and the trials by
-    ratio, NaN for the encoder's own head. Their columns, of the held-out rows in deviations of the target: `overall`,
-    mean absolute error over all rows; `by_bin`, the mean over bins; `noise`, the standard error of its gain.
+    Returns the ratio, or None where the first head stays, and the trials by ratio, NaN for the first head. Their
+    columns, of the held-out rows in deviations of the target: `overall`, mean absolute error over all rows; `by_bin`,
+    the mean over bins; `noise`, the standard error of its gain.
     """
     counts = np.bincount(real.assigned, minlength=len(errors))
     learned = real.take(np.setdiff1d(np.arange(len(real.targets)), held_out))
     heads = [start]
-    for ratio in RATIOS:
+    for ratio in _RATIOS:
         part = made.first(allocate(errors, counts, config.allocation, ratio))
         heads.append(start.retrained(learned, part, config.imbalance))
-    trials = _evaluate(heads, real.take(held_out)).set_axis([float("nan"), *RATIOS], axis=0).rename_axis("ratio")
+    trials = _evaluate(heads, real.take(held_out)).set_axis([float("nan"), *_RATIOS], axis=0).rename_axis("ratio")
     most = (1.0 + config.allocation.overall_budget) * trials["overall"].iloc[0]
     sure = trials["by_bin"].iloc[0] - trials["by_bin"] - trials["noise"]
     best = int(sure.where(trials["overall"] <= most, -np.inf).to_numpy().argmax())
-    return (None if best == 0 else RATIOS[best - 1]), trials
+    return (None if best == 0 else _RATIOS[best - 1]), trials
 
 
 def _evaluate(heads: list[Head], rows: RealFeatures) -> pd.DataFrame:

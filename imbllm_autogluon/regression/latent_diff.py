@@ -1,7 +1,6 @@
 """LatentDiff: regression of rare targets by diffusion on the features of an encoder, as an estimator of scikit-learn.
 
-The stages are encoder, features, denoiser, synthetic features, head. Peers train the encoder in their own ways, and
-copies of real features in place of generated ones tell what of a gain is due to rebalancing alone.
+The stages are encoder, features, denoiser, synthetic features, head.
 """
 
 from __future__ import annotations
@@ -20,18 +19,17 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 from sklearn_compat.utils.validation import validate_data
 
 from imbllm_autogluon._config import SettingsMixin, current_names, refuse_unknown_keys
-from imbllm_autogluon._random import base_seed, child_seed, seeded_torch
+from imbllm_autogluon._random import RandomState, base_seed, child_seed, seeded_torch
 from imbllm_autogluon._storage import reading, writing
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.regression.bins import TargetBins, allocate, checked_targets
 from imbllm_autogluon.regression.config import LatentDiffConfig
 from imbllm_autogluon.regression.diffusion import LatentDiffusion
+from imbllm_autogluon.regression.encoder import TableMatrix, TabularEncoder, fit_encoder
 from imbllm_autogluon.regression.gate import FeatureGenerator, RealFeatures, SyntheticFeatures
-from imbllm_autogluon.regression.head import RATIOS, FeatureScale, Head, choose_ratio
+from imbllm_autogluon.regression.head import FeatureScale, Head, choose_ratio
 from imbllm_autogluon.regression.losses import ImbalanceMethod
-from imbllm_autogluon.regression.network import TableMatrix, TabularEncoder
-from imbllm_autogluon.regression.training import fit_encoder
-from imbllm_autogluon.tables import TableSchema
+from imbllm_autogluon.tables import ColumnName, Kind, TableSchema
 from imbllm_autogluon.tables.io import checked_frame
 
 if TYPE_CHECKING:
@@ -39,22 +37,14 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from imbllm_autogluon._random import RandomState
     from imbllm_autogluon.arrays import FloatArray, IntArray
-    from imbllm_autogluon.tables import ColumnName, Kind
-
 
 _logger = logging.getLogger(__name__)
-
-LEAST_ROWS = 20
-"""Rows below which neither an encoder nor the distribution of its features can be learned."""
-
 # Share of the time limit for the encoder; on 16,000 rows it takes about as much of an unlimited fit
 _ENCODER_SHARE = 0.6
 _DENOISER_SHARE = 0.6  # share of the time that is then left for the denoiser; the rest is for sampling
 _LEAST_HELD_OUT = 50  # held-out rows below which ratios cannot be told apart
 _KIND = "LatentDiff"
-
 _SHOWN = (
     "method", "encoder_method", "n_bins", "bins", "head", "generation_ratio", "overall_budget", "error_weight",
     "synthetic", "guidance", "gate_quantile", "feature_size", "encoder_width", "encoder_epochs", "diffusion_steps",
@@ -67,8 +57,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
     LatentDiff (arXiv 2509.23240) for tables: an encoder with a linear head learns the table; a diffusion model learns
     its features given the target; bins of the target where the encoder errs, or with few rows, get synthetic features;
     a gate refuses those too far from the real ones; the head alone is trained again. Peers on the same encoder are
-    other values of `method`. Bins are laid on the training targets and kept. A bin of 1 to 4 rows borrows the gate's
-    covariance from all bins; a bin without rows gets nothing.
+    other values of `method`.
 
     Parameters
     ----------
@@ -89,7 +78,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         Bins of the target.
     encoder_ : TabularEncoder
         The fitted encoder.
-    report_ : LatentReport
+    report_ : dataclass
         Allocation and acceptance per bin, training curves, seconds per stage, shortfalls.
     n_features_in_ : int
         Number of features seen.
@@ -152,7 +141,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         self._config = config
         self._seed, self.diffusion_, self.generator_ = base_seed(self.random_state), None, None
         self.bins_ = TargetBins.fit(targets, config.imbalance.n_bins, config.imbalance.bins)
-        self.report_ = LatentReport(self.bins_.describe(targets))
+        self.report_ = _LatentReport(self.bins_.describe(targets))
         self._centre, self._spread = float(targets.mean()), float(targets.std())
         scaled, generates = self._standardized(targets), config.imbalance.method == "latent_diff"
         self._fit_encoder(frame, scaled, weights, _left(ends, _ENCODER_SHARE if generates else 1.0))
@@ -163,13 +152,9 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
     def refit_head(self, X: Any, y: Any, sample_weight: Any = None, **settings: Any) -> LatentDiffRegressor:
         """Return a regressor with the same encoder and denoiser, whose head is trained by other settings.
 
-        An ablation then takes the seconds of the head, not those of a fit; both answer alike. The rows are those that
-        this regressor was fitted on; settings are those of allocation, gate and head, `guidance` and `sampling_steps`.
-
-        Raises
-        ------
-        InvalidInputError
-            A setting belongs to the encoder or to the training of the denoiser, or `method` is not ``"latent_diff"``.
+        It answers as a new fit would. The rows are those that this regressor was fitted on; settings are those of
+        allocation, gate and head, `guidance` and `sampling_steps`; others, and another `method` than
+        ``"latent_diff"``, are an `InvalidInputError`.
         """
         check_is_fitted(self)
         settings = current_names(settings, LatentDiffConfig)
@@ -183,7 +168,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         other.__dict__.update({**fitted, "_config": config, "generator_": None})
         frame, targets, weights = other._rows(X, y, sample_weight)
         kept = {stage: taken for stage, taken in self.report_.seconds.items() if stage in {"encoder", "denoiser"}}
-        other.report_ = LatentReport(self.bins_.describe(targets), dict(self.report_.curves), kept)
+        other.report_ = _LatentReport(self.bins_.describe(targets), dict(self.report_.curves), kept)
         other._retrain_head(self._features(frame), self._standardized(targets), weights, None)
         return other
 
@@ -203,7 +188,6 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         return frame.reset_index(drop=True), targets, weights
 
     def _fit_encoder(self, X: pd.DataFrame, scaled: FloatArray, weights: FloatArray, time_limit: float | None) -> None:
-        """Encoder, scale of its features, and its head on them."""
         config = self._config
         with self.report_.timed("encoder"):
             self.matrix_ = TableMatrix.fit(X, self.kinds, scaling=config.encoder.number_scaling)
@@ -225,8 +209,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
 
     def _standardized(self, targets: FloatArray) -> FloatArray:
         """Targets in deviations from the mean of those that were fitted."""
-        scaled: FloatArray = (targets - self._centre) / self._spread
-        return scaled
+        return np.asarray((targets - self._centre) / self._spread)
 
     def _features(self, X: pd.DataFrame) -> FloatArray:
         """Standardised features of rows, shape (n, d)."""
@@ -236,8 +219,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         """Features of rows as the encoder gives them, shape (n, d)."""
         numbers, categories = self.matrix_.transform(X)
         with seeded_torch(self._seed, self.threads):
-            features: FloatArray = self.encoder_.features(numbers.astype(np.float64), categories).numpy()
-        return features
+            return np.asarray(self.encoder_.features(numbers.astype(np.float64), categories).numpy())
 
     def _retrain_head(self, features: FloatArray, scaled: FloatArray, weights: FloatArray, ends: float | None) -> None:
         """Generate features for rare targets and retrain the head on the mix."""
@@ -247,7 +229,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         counts = bins.counts(scaled)
         errors = bins.relative_errors(scaled, np.abs(self._start.predict(features) - scaled))
         tried = allocation.generation_ratio == "auto" and len(self._held_out) >= _LEAST_HELD_OUT
-        ratio: float | None = RATIOS[-1] if tried else allocation.fixed_ratio
+        ratio: float | None = allocation.highest_ratio if tried else allocation.fixed_ratio
         wanted = allocate(errors, counts, allocation, ratio)
         made = self._synthetic(real, wanted, ends)
         with self.report_.timed("head"):
@@ -272,26 +254,18 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         with self.report_.timed("sampling"):
             return self.generator_.generate(wanted, self._seed, self.threads)
 
-    def _fit_diffusion(self, real: RealFeatures, time_limit: float | None) -> LatentDiffusion:
+    def _fit_diffusion(self, real: RealFeatures, limit: float | None) -> LatentDiffusion:
         config, seed = self._config.diffusion, child_seed(self._seed, "training", "diffusion")
         with self.report_.timed("denoiser"):
-            fitted = LatentDiffusion.fit(
-                real.features, real.targets, config, seed, threads=self.threads, time_limit=time_limit
-            )
+            fitted = LatentDiffusion.fit(real.features, real.targets, config, seed, self.threads, limit)
         self.report_.curves["denoiser"] = fitted.curve
         return fitted
 
     def save(self, folder: str | Path) -> Path:
         """Write the fitted regressor into a folder as safetensors and JSON, never as pickle; returns the folder.
 
-        `kinds` and `time_limit`, which only fitting reads, are not kept; neither are training curves.
-
-        Raises
-        ------
-        StoredStateError
-            A column holds objects that cannot be stored, or the folder cannot be written.
-        InvalidInputError
-            The folder is a file.
+        `kinds`, `time_limit` and training curves are not kept. Columns of objects that cannot be stored, or a folder
+        that cannot be written, are a `StoredStateError`, a file in its place an `InvalidInputError`.
         """
         check_is_fitted(self)
         names = getattr(self, "feature_names_in_", None)
@@ -326,12 +300,9 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
 
     @classmethod
     def load(cls, folder: str | Path, threads: int | None = None) -> LatentDiffRegressor:
-        """Read a regressor written by :meth:`save`; it predicts the same, and `refit_head` works.
+        """Read what :meth:`save` wrote, which predicts the same, and whose `refit_head` works.
 
-        Raises
-        ------
-        StoredStateError
-            A file is absent, broken, or of another format.
+        A file that is absent, broken, or of another format is a `StoredStateError`.
         """
         with reading(Path(folder), _KIND) as stored:
             state = stored.data
@@ -343,7 +314,6 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
             return loaded
 
     def _restore(self, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-        """Take over what :meth:`save` wrote."""
         config = self._config
         arrays = {name: part.numpy() for name, part in tensors.items()}
         schema = TableSchema.from_dict(state["schema"])
@@ -358,7 +328,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         start, head = (Head(arrays[name][:-1], float(arrays[name][-1])) for name in ("start", "head"))
         self._start, self._head = start, head._replace(start=start if state["bent"] else None)
         self._seed, (self._centre, self._spread) = state["seed"], state["target"]
-        self.generator_, self.report_ = None, LatentReport.from_state(state["report"])
+        self.generator_, self.report_ = None, _LatentReport.from_state(state["report"])
         self.n_features_in_ = state["n_features"]
         if state["feature_names"] is not None:
             self.feature_names_in_ = np.asarray(state["feature_names"], dtype=object)
@@ -368,20 +338,17 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        tags.input_tags.categorical = True
+        tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         return tags
 
 
 def _targets(frame: pd.DataFrame, y: Any) -> FloatArray:
-    """Targets as float64, shape (n,), one for each row."""
     flat = column_or_1d(y, warn=True)
     if len(flat) != len(frame):
         raise InvalidInputError(f"X and y must have the same number of rows; got {len(frame)} and {len(flat)}.")
-    if len(flat) < LEAST_ROWS:
+    if len(flat) < LatentDiffConfig.least_rows:
         raise InvalidInputError(
-            f"LatentDiffRegressor needs at least {LEAST_ROWS} rows; got n_samples = {len(flat)}, "
+            f"LatentDiffRegressor needs at least {LatentDiffConfig.least_rows} rows; got n_samples = {len(flat)}, "
             f"n_features = {frame.shape[1]}. Use a linear model for so few."
         )
     try:
@@ -399,27 +366,22 @@ def _weights(sample_weight: Any, frame: pd.DataFrame) -> FloatArray:
     weights: FloatArray = _check_sample_weight(sample_weight, frame, dtype=np.float64)
     if (weights < 0).any():
         raise InvalidInputError(f"sample_weight must be 0 or more; got {weights.min()} as its lowest value.")
-    shares: FloatArray = weights / weights.mean()
-    return shares
+    return np.asarray(weights / weights.mean())
 
 
 @dataclass
-class LatentReport:
+class _LatentReport:
     """What happened in a fit."""
 
+    # Per bin: edges, `n` real rows, `error` of the encoder over the largest, `wanted`, `kept`, `drawn` and `accepted`
+    # synthetic features, and `acceptance`; NaN where nothing was drawn
     bins: pd.DataFrame
-    """Per bin: edges, `n` real rows, `error` of the encoder over the largest, `wanted`, `kept`, `drawn` and `accepted`
-    synthetic features, and `acceptance`; NaN where nothing was drawn."""
-    curves: dict[str, object] = field(default_factory=dict)
-    """Training of the `encoder` and of the `denoiser`."""
-    seconds: dict[str, float] = field(default_factory=dict)
-    """Seconds of each stage."""
+    curves: dict[str, object] = field(default_factory=dict)  # training of the `encoder` and of the `denoiser`
+    seconds: dict[str, float] = field(default_factory=dict)  # seconds of each stage
+    # Synthetic features for each real row that the head was trained with; None: it was not retrained
     ratio: float | None = None
-    """Synthetic features for each real row that the head was trained with; None: it was not retrained."""
-    trials: pd.DataFrame | None = None
-    """Errors of held-out rows by ratio, where the ratio was chosen by them."""
-    notes: list[str] = field(default_factory=list)
-    """What fell short of the wish, in sentences."""
+    trials: pd.DataFrame | None = None  # errors of held-out rows by ratio, where the ratio was chosen by them
+    notes: list[str] = field(default_factory=list)  # what fell short of the wish, in sentences
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -451,7 +413,7 @@ class LatentReport:
         return {"bins": bins.to_dict(orient="list"), **kept}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> LatentReport:
+    def from_state(cls, state: Mapping[str, Any]) -> _LatentReport:
         """The report whose :meth:`state` this is."""
         bins = pd.DataFrame({name: pd.Series(values).infer_objects() for name, values in state["bins"].items()})
         return cls(**{**state, "bins": bins.rename_axis("bin")})

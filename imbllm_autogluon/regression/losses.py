@@ -1,7 +1,4 @@
-"""What the encoders of the peers are trained with: losses, weights of rows, smoothed features.
-
-All losses have one signature: ``loss(prediction, target, weights, features)``.
-"""
+"""What the encoders of the peers are trained with: losses, weights of rows, smoothed features."""
 
 from __future__ import annotations
 
@@ -12,23 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from imbllm_autogluon._config import require_choice, require_number
-from imbllm_autogluon.regression.bins import checked_targets
+from imbllm_autogluon.regression.bins import TargetBins, checked_targets
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from imbllm_autogluon.arrays import FloatArray
-    from imbllm_autogluon.regression.bins import TargetBins
     from imbllm_autogluon.regression.config import LatentDiffConfig
 
-
 _Reweighting = Literal["sqrt_inverse", "inverse"]
-
 _GRID = 4096  # cells of the grid on which densities are estimated; a row's density is that of its cell
 _BANDWIDTHS = 5  # bandwidths of the grid beyond the lowest and the highest target: less than 1e-6 of a kernel is cut
 _NARROWEST = 0.5  # cells of a bandwidth at least: a narrower kernel would fall between the cells of the grid
-# Largest change of a similarity, relative to the largest slope of the row, by which the slope of its rank is
-# measured: cosines differ by at most 2, the authors' strength
+# Largest change of a similarity by which the slope of its rank is measured: cosines differ by at most 2
 _INTERPOLATION = 2.0
 _MOMENTUM = 0.9  # share of the older statistics of features that an epoch keeps
 # Limits of smoothed over own variance, as in the authors' code of feature distribution smoothing
@@ -38,12 +31,9 @@ _LEAST_RATIO, _MOST_RATIO = 0.1, 10.0
 class ImbalanceMethod(NamedTuple):
     """What an encoder is trained with."""
 
-    loss: _WeightedMSE
-    """What is minimised; its own parameters are learned with the encoder's."""
-    weights: FloatArray
-    """Weight of each row in the loss, shape (n,), mean 1."""
-    smoother: _FeatureSmoothing | None = None
-    """Calibrates features of training batches."""
+    loss: _WeightedMSE  # what is minimised; its own parameters are learned with the encoder's
+    weights: FloatArray  # weight of each row in the loss, shape (n,), mean 1
+    smoother: _FeatureSmoothing | None = None  # calibrates features of training batches
 
     @classmethod
     def from_config(
@@ -58,13 +48,11 @@ class ImbalanceMethod(NamedTuple):
         losses: dict[str, type[_WeightedMSE]] = {"balanced_mse": _BalancedMSE, "rank_sim": _RankSim}
         smoother = _FeatureSmoothing(bins, config.encoder.feature_size) if method == "fds" else None
         own = np.ones(len(targets)) if row_weights is None else row_weights
-        return cls(losses.get(method, _WeightedMSE)(), own * _method_weights(method, targets, bins), smoother)
-
-
-def _method_weights(method: str, targets: FloatArray, bins: TargetBins) -> FloatArray:
-    if method == "lds":
-        return lds_weights(targets, bins)
-    return dense_weights(targets) if method == "dense_weight" else np.ones(len(targets))
+        if method == "lds":
+            own = own * lds_weights(targets, bins)
+        if method == "dense_weight":
+            own = own * dense_weights(targets)
+        return cls(losses.get(method, _WeightedMSE)(), own, smoother)
 
 
 class _WeightedMSE(nn.Module):
@@ -80,14 +68,12 @@ class _WeightedMSE(nn.Module):
 class _BalancedMSE(_WeightedMSE):
     """Batch-based Monte-Carlo Balanced MSE (Ren et al. 2022, equation 10) with a learned noise scale.
 
-    Each prediction has to tell its own target from the other targets of the batch, which stand for the training
-    distribution; so a frequent target gains nothing from being frequent. The noise, in deviations of the target, begins
-    with 1, as the authors' does.
+    Each prediction has to tell its own target from the others of the batch, so a frequent one gains nothing.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.noise = nn.Parameter(torch.tensor(1.0))
+        self.noise = nn.Parameter(torch.tensor(1.0))  # in deviations of the target; the authors' start
 
     def forward(self, prediction: Tensor, target: Tensor, weights: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
         # A learned scale may come near 0, where the logits overflow.
@@ -154,6 +140,8 @@ def lds_weights(
 ) -> FloatArray:
     """Label distribution smoothing: weights of mean 1, the inverse of how frequent a bin and its neighbors are, (n,).
 
+    Yang et al. 2021, "Delving into Deep Imbalanced Regression", section 3.1. As in their code the root is taken first.
+
     Parameters
     ----------
     y
@@ -161,13 +149,7 @@ def lds_weights(
     kind
         ``"inverse"`` of the counts, or of their square roots, which the authors recommend for skewed targets.
     size, sigma
-        Gaussian window over neighbouring bins: its bins, an odd number, and its standard deviation in bins, above 0;
-        5 and 2 are the authors'.
-
-    References
-    ----------
-    Yang et al. 2021, "Delving into Deep Imbalanced Regression", section 3.1. As in the authors' code the root is taken
-    first and smoothed afterwards.
+        Gaussian window over neighbouring bins: its bins, an odd number, and its standard deviation in bins, above 0.
     """
     from scipy.ndimage import convolve1d
 
@@ -192,6 +174,8 @@ def _gaussian_window(size: int, sigma: float) -> FloatArray:
 def dense_weights(y: npt.ArrayLike, alpha: float = 1.0, floor: float = 1e-3) -> FloatArray:
     """DenseWeight: weights of mean 1, shape (n,), that fall linearly with the density of the target.
 
+    Steininger et al. 2021, "Density-based weighting for imbalanced regression", equations 2 to 5.
+
     Parameters
     ----------
     y
@@ -201,10 +185,6 @@ def dense_weights(y: npt.ArrayLike, alpha: float = 1.0, floor: float = 1e-3) -> 
     floor
         Smallest weight before scaling to mean 1, 1e-6 to 1: ``max(1 - alpha * density, floor)``, densities scaled to
         0 .. 1. The authors use 1e-6.
-
-    References
-    ----------
-    Steininger et al. 2021, "Density-based weighting for imbalanced regression", equations 2 to 5.
     """
     require_number("alpha", alpha, 0.0)
     require_number("floor", floor, 1e-6, 1.0)
@@ -221,7 +201,10 @@ def _densities(targets: FloatArray) -> FloatArray:
     from scipy.ndimage import gaussian_filter1d
 
     unit = (targets - targets.min()) / (targets.max() - targets.min())
-    bandwidth = _silverman(unit)
+    # Silverman's rule of thumb; targets of which half are equal have no quartiles to go by.
+    lower, upper = np.quantile(unit, [0.25, 0.75])
+    deviation, quartiles = float(unit.std()), float(upper - lower) / 1.34
+    bandwidth = float(0.9 * min(deviation, quartiles or deviation) * len(unit) ** -0.2)
     width = (1.0 + 2 * _BANDWIDTHS * bandwidth) / _GRID
     cells = ((unit + _BANDWIDTHS * bandwidth) / width).astype(np.int64)
     counts = np.bincount(cells, minlength=_GRID).astype(np.float64)
@@ -229,31 +212,19 @@ def _densities(targets: FloatArray) -> FloatArray:
     return np.asarray(smooth[cells])
 
 
-def _silverman(targets: FloatArray) -> float:
-    """Silverman's rule of thumb; targets of which half are equal have no quartiles to go by."""
-    lower, upper = np.quantile(targets, [0.25, 0.75])
-    deviation, quartiles = float(targets.std()), float(upper - lower) / 1.34
-    return float(0.9 * min(deviation, quartiles or deviation) * len(targets) ** -0.2)
-
-
 class _FeatureSmoothing:
     """Feature distribution smoothing: features whitened by their bin's statistics, coloured by the smoothed ones.
 
-    Nearby bins share statistics of features (Yang et al. 2021, section 3.2; window and momentum are the authors').
-    Unlike their code, bins without rows take no part in the smoothing (there they stand for features of mean 0 and
-    variance 1), and in a bin of one row, which has no variance, only the mean is calibrated. The first epoch leaves
-    features as they are, and so does prediction.
+    Yang et al. 2021, section 3.2; window and momentum are the authors'. Unlike in their code, bins without rows take no
+    part, and in a bin of one row, which has no variance, only the mean is calibrated. The first epoch leaves features
+    as they are, and so does prediction.
     """
 
     def __init__(self, bins: TargetBins, feature_size: int) -> None:
-        self._bins = bins
-        self._kernel = _smoothing_matrix(len(bins))
-        self.means = torch.zeros(len(bins), feature_size)
-        """Running mean of the features of each bin, shape (n_bins, d)."""
+        self._bins, self._kernel = bins, _smoothing_matrix(len(bins))
+        self.means = torch.zeros(len(bins), feature_size)  # running, of the features of each bin
         self.variances = torch.zeros(len(bins), feature_size)
-        """Running variance, shape (n_bins, d)."""
-        self.counts = torch.zeros(len(bins))
-        """Rows of each bin, shape (n_bins,); all 0 before the first epoch has ended."""
+        self.counts = torch.zeros(len(bins))  # rows of each bin; all 0 before the first epoch has ended
 
     @torch.no_grad()
     def update(self, features: Tensor, targets: Tensor) -> None:
@@ -294,9 +265,8 @@ class _FeatureSmoothing:
         return torch.as_tensor(self._bins.assign(targets.detach().cpu().double().numpy()))
 
 
-def _smoothing_matrix(n_bins: int, size: int = 5, sigma: float = 2.0) -> Tensor:
+def _smoothing_matrix(n_bins: int) -> Tensor:
     """Share that each bin (column) has in the smoothed statistics of each bin (row); absent bins still count."""
-    window = torch.as_tensor(_gaussian_window(size, sigma), dtype=torch.float32)
-    places = torch.arange(n_bins)
-    offsets = places[None, :] - places[:, None] + size // 2
-    return torch.where((offsets >= 0) & (offsets < size), window[offsets.clamp(0, size - 1)], 0.0)
+    window, places = torch.as_tensor(_gaussian_window(5, 2.0), dtype=torch.float32), torch.arange(n_bins)
+    offsets = places[None, :] - places[:, None] + 2
+    return torch.where((offsets >= 0) & (offsets < 5), window[offsets.clamp(0, 4)], 0.0)

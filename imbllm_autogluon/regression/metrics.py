@@ -8,14 +8,12 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.regression.bins import SHOTS, shots
+from imbllm_autogluon.regression.bins import SHOTS, TargetBins, shots
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from imbllm_autogluon.arrays import FloatArray
-    from imbllm_autogluon.regression.bins import TargetBins
-
 
 # Smallest error in a geometric mean, in deviations of the true targets: an exact prediction would make it 0
 _LEAST_ERROR = 1e-6

@@ -1,11 +1,4 @@
-"""SMOGN: interpolation between near rows of similar target, and noise where the neighbors are far.
-
-After Branco, Torgo and Ribeiro (2017), "SMOGN: a Pre-processing Approach for Imbalanced Regression": a seed row and one
-of its k nearest rows of similar target; if that one is nearer than half the median distance of the seed to the others,
-the new row lies between the two (SMOTER), else it is the seed with Gaussian noise. Three choices are ours. Rows of
-similar target are those of one bin instead of a stretch of high relevance, and the new rows of each bin are given.
-One share moves numbers, categories and target together. Numbers stay on their column's grid and in its range.
-"""
+"""SMOGN: interpolation between near rows of similar target, and noise where the neighbors are far."""
 
 from __future__ import annotations
 
@@ -18,8 +11,8 @@ import pandas as pd
 from imbllm_autogluon._config import Config, Range, documented
 from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.oversampling.interpolation import MixedSpace
-from imbllm_autogluon.regression.bins import checked_counts, targets_of
-from imbllm_autogluon.tables import EncodedTable, TableSchema
+from imbllm_autogluon.regression.bins import TargetBins, checked_counts, targets_of
+from imbllm_autogluon.tables import Column, ColumnName, EncodedTable, Kind, TableSchema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,9 +20,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
-    from imbllm_autogluon.regression.bins import TargetBins
-    from imbllm_autogluon.tables import Column, ColumnName, Kind
-
 
 _MOST_ROWS = 5_000  # rows of a bin that take part: the search for neighbors is quadratic
 
@@ -56,6 +46,11 @@ def smogn(
     kinds: Mapping[ColumnName, Kind] | None = None,
 ) -> tuple[pd.DataFrame, pd.Series]:
     """Make new rows for bins of the target.
+
+    A new row lies between a seed and one of its k nearest rows of similar target; if that one is farther than half the
+    median distance of the seed to the others, it is the seed with Gaussian noise (Branco, Torgo and Ribeiro 2017,
+    "SMOGN: a Pre-processing Approach for Imbalanced Regression"). Ours: rows of similar target are those of one bin,
+    one share moves numbers, categories and target, and numbers stay on their column's grid and in its range.
 
     Parameters
     ----------
@@ -179,8 +174,7 @@ def _new_column(
         chosen = np.where(rng.random(len(pairs.seeds)) < pairs.epsilon, pairs.partners, pairs.seeds)
         chosen = np.where(pairs.is_far, rng.integers(0, rows.n_rows, len(chosen)), chosen)
         return values[chosen], missing[chosen]
-    gone = missing[pairs.seeds]
-    grid = column.grid
+    gone, grid = missing[pairs.seeds], column.grid
     if grid is None:
         return values[pairs.seeds], gone
     units = grid.to_units(grid.snap(values))

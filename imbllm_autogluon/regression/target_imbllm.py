@@ -1,7 +1,7 @@
 """ImbLLM for regression: rows of rare targets written in input space, the peer of synthetic features.
 
-The class of ImbLLM (arXiv 2510.09783) is the bin of the target, or its value, and the target itself is one more column,
-so that a written row comes with an exact target. Pairing ImbLLM with bins is our own: the paper is about classes.
+The class of ImbLLM (arXiv 2510.09783, which is about classes) is the bin of the target, or its value, and the target is
+one more column, so that a written row comes with an exact target.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from __future__ import annotations
 import copy
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 import pandas as pd
 
 from imbllm_autogluon._config import require_choice
-from imbllm_autogluon._random import base_seed, child_seed
+from imbllm_autogluon._random import RandomState, base_seed, child_seed
 from imbllm_autogluon._storage import kind_of, reading, writing
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.methods import load_generator, save_generator
-from imbllm_autogluon.regression.bins import MANY_ABOVE, checked_counts, largest_remainder, targets_of
+from imbllm_autogluon.regression.bins import MANY_ABOVE, TargetBins, checked_counts, largest_remainder, targets_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Mapping
@@ -29,43 +29,35 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from imbllm_autogluon._random import RandomState
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.oversampling.report import OversamplingReport
-    from imbllm_autogluon.regression.bins import Clause, TargetBins
     from imbllm_autogluon.tables import ColumnName, Kind
+
+    _Clause = Literal["bin", "value"]
 
 
 _log = logging.getLogger(__name__)
-
 _MOST_ROUNDS = 3  # times that rows are written again whose target lies outside the range that their first clause names
 _LEAST_ROWS = 6  # rows below which a group joins a neighbor: a language model has too little to learn from fewer
 _KIND, _GENERATOR = "generator of targets", "generator"
 
 
 class TargetImbLLM:
-    """Writes rows for bins of a continuous target.
+    """Writes rows for bins of a continuous target by an :class:`~imbllm_autogluon.oversampling.imbllm.ImbLLM`.
 
-    Parameters
-    ----------
-    config
-        How rows are learned, prompted and decoded.
-    clause
-        What a row begins with: the `bin` of its target, or the `value` where its bin is not crowded.
-    random_state, threads
-        As for :class:`~imbllm_autogluon.oversampling.imbllm.ImbLLM`, the `generator` behind it.
+    A row begins with the `bin` of its target, or with its `value` where the bin is not crowded.
     """
 
     def __init__(
         self,
         config: GeneratorConfig | None = None,
         *,
-        clause: Clause = "bin",
+        clause: _Clause = "bin",
         random_state: RandomState = None,
         threads: int | None = None,
     ) -> None:
         require_choice("clause", clause, ("bin", "value"))
-        self.clause: Clause = clause
+        self.clause: _Clause = clause
         self.seed = base_seed(random_state)
         self.generator = ImbLLM(_unfiltered(config or GeneratorConfig()), random_state=self.seed, threads=threads)
         self.groups: _TargetGroups
@@ -84,30 +76,17 @@ class TargetImbLLM:
         time_limit: float | None = None,
         warm_start: Path | None = None,
     ) -> Self:
-        """Learn to write rows of the bins that need some.
+        """Learn to write rows of the bins that need some, from real ones, shapes (n, m) and (n,), never modified.
 
-        Parameters
-        ----------
-        X, y
-            Real rows, shapes (n, m) and (n,). Never modified. Targets are finite numbers.
-        counts
-            New rows by number of the bin; those of a bin without rows go to the nearest target.
-        kinds, time_limit, warm_start
-            See :meth:`~imbllm_autogluon.oversampling.generator.LanguageGenerator.fit`.
-
-        Raises
-        ------
-        TableError
-            The table cannot be used; the message names the column.
-        InvalidInputError
-            Lengths differ, a target is missing or infinite, all are equal, or `counts` are not those of bins.
+        New rows of a bin without rows go to the nearest target. `kinds`, `time_limit` and `warm_start` are those of
+        :meth:`~imbllm_autogluon.oversampling.generator.LanguageGenerator.fit`. A table that cannot be used is a
+        `TableError`; other lengths, bad targets and counts that are not those of bins are an `InvalidInputError`.
         """
         target = targets_of(X, y)
         self.groups = _TargetGroups.from_targets(target, bins, checked_counts(counts, len(bins)), self.clause)
         if not self.groups.counts:
             raise InvalidInputError("counts ask for 0 rows in all; ask for at least 1.")
-        self._target, self._target_name = _free_name(y.name, X), y.name
-        self._written = self._inside = 0
+        self._target, self._target_name, self._written, self._inside = _free_name(y.name, X), y.name, 0, 0
         names = self.groups.names
         label = pd.Series([names[group] for group in self.groups.of_rows], name=f"{self._target} range", dtype=object)
         table = X.reset_index(drop=True).assign(**{str(self._target): y.to_numpy()})
@@ -131,25 +110,15 @@ class TargetImbLLM:
 
     @property
     def agreement(self) -> float:
-        """Share of the rows written so far whose target lay in the range of their first clause; NaN before the first.
-
-        The others were written again, up to 3 times.
-        """
+        """Share of the rows written so far, again or anew, whose target lay in the range of their first clause."""
         return self._inside / self._written if self._written else float("nan")
 
     def sample(
         self, counts: Mapping[int, int] | None = None, *, random_state: RandomState = None
     ) -> tuple[pd.DataFrame, pd.Series]:
-        """Write exactly the wanted number of rows of each bin, in the dtypes of the real ones, with a fresh index.
+        """Write exactly the wanted rows of each learned bin, in the dtypes of the real ones, with a fresh index.
 
-        Targets are numbers that the real ones could be, their decimals and range included.
-
-        Parameters
-        ----------
-        counts
-            New rows by number of the bin, of those that were learned; default: those that :meth:`fit` was asked for.
-        random_state
-            Seed of this sample; default: the generator's own, so that repeated calls give the same rows.
+        Counts are by default those of the fit, and the seed is the generator's own: repeated calls give the same rows.
         """
         wanted = self.groups.counts
         if counts is not None:
@@ -169,9 +138,7 @@ class TargetImbLLM:
             rows, _ = self.generator.sample({name: missing}, random_state=child_seed(seed, "decoding", group, number))
             parts.append(rows)
             inside = int((self._distance(rows, group) == 0).sum())
-            self._written += len(rows)
-            self._inside += inside
-            missing -= inside
+            self._written, self._inside, missing = self._written + len(rows), self._inside + inside, missing - inside
             if not missing:
                 break
         table = pd.concat(parts, ignore_index=True)
@@ -209,9 +176,8 @@ class TargetImbLLM:
             state = stored.data
             writer = cls(clause=state["clause"], random_state=state["seed"])
             writer.generator = cast("ImbLLM", load_generator(stored.folder / _GENERATOR))
-            writer.groups = _TargetGroups(
-                **stored.arrays(), counts={int(group): int(n) for group, n in state["counts"]}
-            )
+            counts = {int(group): int(n) for group, n in state["counts"]}
+            writer.groups = _TargetGroups(**stored.arrays(), counts=counts)
             writer._target, writer._target_name = state["target"], state["target_name"]
             return writer
 
@@ -235,21 +201,17 @@ def _free_name(name: object, X: pd.DataFrame) -> str:
 class _TargetGroups:
     """Rows of a table in groups of adjacent targets, each large enough to be learned as a class."""
 
-    of_rows: IntArray
-    """Group of each row, shape (n,)."""
-    lows: FloatArray
-    """Smallest target of each group, shape (n_groups,), ascending."""
-    highs: FloatArray
-    """Largest target of each group, shape (n_groups,)."""
+    of_rows: IntArray  # group of each row, shape (n,)
+    lows: FloatArray  # smallest target of each group, shape (n_groups,), ascending
+    highs: FloatArray  # largest target of each group, shape (n_groups,)
+    # Rows of each bin that each group holds, shape (n_bins, n_groups); of a bin without rows the group with the nearest
+    # target holds one
     held: IntArray
-    """Rows of each bin that each group holds, shape (n_bins, n_groups); of a bin without rows the group with the
-    nearest target holds one."""
-    counts: dict[int, int]
-    """New rows by group; only groups that get some."""
+    counts: dict[int, int]  # new rows by group; only groups that get some
 
     @classmethod
     def from_targets(
-        cls, y: FloatArray, bins: TargetBins, counts: Mapping[int, int], clause: Clause = "bin"
+        cls, y: FloatArray, bins: TargetBins, counts: Mapping[int, int], clause: _Clause = "bin"
     ) -> _TargetGroups:
         """Group targets (n,) by bin, or by value where bins have at most 100 rows and are not crowded.
 
@@ -283,8 +245,7 @@ class _TargetGroups:
     def distance(self, y: FloatArray, group: int) -> FloatArray:
         """How far targets lie outside a group, 0 inside, shape (n,); gaps between groups belong to the nearer one."""
         edges = np.concatenate([[-np.inf], (self.highs[:-1] + self.lows[1:]) / 2.0, [np.inf]])
-        outside: FloatArray = np.maximum(np.maximum(edges[group] - y, y - edges[group + 1]), 0.0)
-        return outside
+        return np.asarray(np.maximum(np.maximum(edges[group] - y, y - edges[group + 1]), 0.0))
 
     def counts_of(self, counts: Mapping[int, int], among: Collection[int] | None = None) -> dict[int, int]:
         """Rows wanted of bins as rows wanted of groups, all or some, in proportion to the rows of a bin they hold."""
@@ -301,14 +262,13 @@ class _TargetGroups:
         return {group: int(n) for group, n in enumerate(total) if n}
 
 
-def _units(y: FloatArray, places: IntArray, clause: Clause) -> IntArray:
+def _units(y: FloatArray, places: IntArray, clause: _Clause) -> IntArray:
     """Number of the smallest part that each row belongs to, in the order of the target, shape (n,)."""
     crowded = np.bincount(places)[places] > MANY_ABOVE
     first_of_bin = np.full(int(places.max()) + 1, np.inf)
     np.minimum.at(first_of_bin, places, y)
     marks = first_of_bin[places] if clause == "bin" else np.where(crowded, first_of_bin[places], y)
-    units: IntArray = np.unique(marks, return_inverse=True)[1].astype(np.int64)
-    return units
+    return np.asarray(np.unique(marks, return_inverse=True)[1].astype(np.int64))
 
 
 def _joined(sizes: IntArray) -> IntArray:

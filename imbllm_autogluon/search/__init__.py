@@ -1,7 +1,4 @@
-"""Search: spaces of rebalancing, studies that survive, and an objective for users' own studies.
-
-Used by the plugin too; nothing here knows AutoGluon, but for the objective's model ``"autogluon"``.
-"""
+"""Search: spaces of rebalancing, studies that survive, and an objective for users' own studies."""
 
 from __future__ import annotations
 

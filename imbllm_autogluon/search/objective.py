@@ -1,7 +1,4 @@
-"""An objective for users' own studies: rebalancing and a model, judged by cross-validation on real rows.
-
-Models read a table of mixed types by the means of scikit-learn; the model ``"autogluon"`` is a bagged fit of twins.
-"""
+"""An objective for users' own studies: rebalancing and a model, judged by cross-validation on real rows."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier
 
 from imbllm_autogluon._config import require_number
 from imbllm_autogluon.classification.calibration import correct_prior, prior_factors
@@ -34,11 +31,9 @@ if TYPE_CHECKING:
     ModelSpace = Callable[[optuna.trial.BaseTrial], dict[str, Any]]
     Positions = npt.NDArray[np.intp]
 
+# Metrics of probabilities themselves: for these the changed class shares are divided out
 _PROBABILITY_METRICS = ("neg_log_loss", "neg_brier_score", "d2_log_loss_score")
-"""Metrics of probabilities themselves: for these the changed class shares are divided out."""
-
-_FAMILIES = ("GBM",)
-"""Keys of AutoGluon's models that are fitted where `model_space` names none."""
+_FAMILIES = ("GBM",)  # keys of AutoGluon's models that are fitted where `model_space` names none
 
 
 class RebalanceObjective:
@@ -49,28 +44,20 @@ class RebalanceObjective:
 
     Parameters
     ----------
-    data
-        Features and label.
-    label
-        Name of the label column.
+    data, label
+        Features and label, and the name of the label column.
     model
         ``"xgboost"``, ``"autogluon"``, or any scikit-learn classifier; one that is no pipeline gets its categories
         one-hot encoded and its gaps filled.
     metric
         A scorer of scikit-learn that is better when higher (for ``"autogluon"``: a metric of AutoGluon). Default:
         average precision for two classes, balanced accuracy for more.
-    cv
-        Folds.
-    space
-        What is searched about rebalancing.
-    model_space
-        Called with the trial; returns parameters of the model.
+    cv, seed, threads
+        Number of folds; seed of folds and model; threads of each model and generator.
+    space, model_space
+        What is searched about rebalancing; and a function of the trial that returns parameters of the model.
     positive_class
         Positive one of two classes; default: the rarer one.
-    seed
-        Of folds and model.
-    threads
-        Of each model and generator.
     cache_dir
         Folder for generators and rows; default: memory.
 
@@ -123,8 +110,7 @@ class RebalanceObjective:
         self.space = space or SearchSpace()
         if not isinstance(self.space, SearchSpace):
             raise InvalidInputError(f"space must be a SearchSpace, for classes; got {type(self.space).__name__}.")
-        self.model_space = model_space
-        self.cache_dir = cache_dir
+        self.model_space, self.cache_dir = model_space, cache_dir
         self.classes = _class_order(self.table, positive_class)
         self.metric = metric or ("average_precision" if len(self.classes) == 2 else "balanced_accuracy")
         _check_model(model, self.metric)
@@ -177,8 +163,7 @@ class RebalanceObjective:
     def _autogluon_score(self, settings: Mapping[str, Any], parameters: dict[str, Any]) -> float:
         """Out-of-fold score of the best model of a predictor whose every model is a twin with these settings.
 
-        `parameters` are arguments of ``TabularPredictor.fit``; its ``hyperparameters`` name plain keys, which are
-        replaced by twins.
+        `parameters` are arguments of ``TabularPredictor.fit``, with twins in place of the plain keys.
         """
         from autogluon.tabular import TabularPredictor
 
@@ -214,14 +199,11 @@ class RebalanceObjective:
         cells = int(pd.util.hash_pandas_object(frame.astype(str), index=False).sum())
         model = self.model if isinstance(self.model, str) else repr(self.model)
         spaces = [vars(self.space), getattr(self.model_space, "__qualname__", None)]
-        return study_name(
-            f"imbllm-{self.table.label}",
-            [cells, list(map(str, frame.columns)), self.classes, model, self.metric, self.cv, self.seed, spaces],
-        )
+        told = [cells, list(map(str, frame.columns)), self.classes, model, self.metric, self.cv, self.seed, spaces]
+        return study_name(f"imbllm-{self.table.label}", told)
 
 
 def _check_model(model: object, metric: str) -> None:
-    from sklearn.base import is_classifier
     from sklearn.metrics import get_scorer_names
 
     is_instance = hasattr(model, "get_params") and not isinstance(model, type)
@@ -248,7 +230,6 @@ def _estimator_for(
     model: str | BaseEstimator, n_classes: int, parameters: Mapping[str, Any], *, seed: int, threads: int
 ) -> BaseEstimator:
     """An unfitted classifier that takes columns of every kind; pipelines are cloned and left as they are."""
-    from sklearn.base import clone
     from sklearn.pipeline import Pipeline, make_pipeline
 
     if isinstance(model, str):
@@ -262,7 +243,6 @@ def _estimator_for(
 
 
 def _encoder() -> Any:
-    """Numbers with gaps filled and scaled, categories one-hot encoded."""
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
@@ -271,12 +251,8 @@ def _encoder() -> Any:
     scaled = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
     one_hot = OneHotEncoder(handle_unknown="ignore", min_frequency=2, sparse_output=False)
     # Selected by a mask: of names, scikit-learn takes a number for a place.
-    return ColumnTransformer(
-        [
-            ("numbers", scaled, lambda X: X.dtypes != "category"),
-            ("categories", one_hot, lambda X: X.dtypes == "category"),
-        ]
-    )
+    numbers = ("numbers", scaled, lambda X: X.dtypes != "category")
+    return ColumnTransformer([numbers, ("categories", one_hot, lambda X: X.dtypes == "category")])
 
 
 class _CategoryColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -289,7 +265,6 @@ class _CategoryColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """An unseen level is missing."""
         X = X.copy()
         for name in X.columns:
             X[name] = _categories(X[name], self.levels_[name]) if name in self.levels_ else _floats(X[name])
@@ -319,17 +294,14 @@ class _PriorCorrected:
     _estimator_type = "classifier"
 
     def __init__(self, estimator: Any, factors: FloatArray) -> None:
-        self.estimator = estimator
-        self.factors = factors
-        self.classes_ = estimator.classes_
+        self.estimator, self.factors, self.classes_ = estimator, factors, estimator.classes_
 
     def predict_proba(self, X: pd.DataFrame) -> FloatArray:
         probabilities = np.asarray(self.estimator.predict_proba(X), dtype=np.float64)
         return np.asarray(correct_prior(probabilities, self.factors), dtype=np.float64)
 
     def predict(self, X: pd.DataFrame) -> npt.NDArray[Any]:
-        predicted: npt.NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
-        return predicted
+        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
 
     def __sklearn_tags__(self) -> Any:
         return self.estimator.__sklearn_tags__()

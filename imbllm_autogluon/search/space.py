@@ -16,13 +16,11 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables.labeled import Task
 
 
-class RebalanceSpace:
+class _RebalanceSpace:
     """Base of the spaces of both tasks, which are frozen dataclasses of choices."""
 
     task: ClassVar[Task]
-    of_method: ClassVar[Mapping[str, tuple[str, ...]]]
-    """Dimensions that mean something under each method."""
-
+    of_method: ClassVar[Mapping[str, tuple[str, ...]]]  # dimensions that mean something under each method
     method: tuple[str, ...]
     fixed: Mapping[str, Any]
 
@@ -43,14 +41,9 @@ class RebalanceSpace:
         return tuple(own.name for own in fields(cls) if own.name != "fixed")  # type: ignore[arg-type]
 
     def suggest(self, trial: optuna.trial.BaseTrial, prefix: str = "") -> dict[str, Any]:
-        """Settings of one trial, those of `fixed` included; only what its method uses is drawn.
+        """Settings of one trial (Optuna's or a ``FixedTrial``), those of `fixed` included; only what is used is drawn.
 
-        Parameters
-        ----------
-        trial
-            A trial of Optuna, or a ``FixedTrial``.
-        prefix
-            In front of each parameter's name in the study.
+        The prefix is put in front of each parameter's name in the study.
         """
         method = trial.suggest_categorical(f"{prefix}method", self.method)
         names = self.of_method[method]
@@ -63,7 +56,7 @@ class RebalanceSpace:
 
 
 @dataclass(frozen=True)
-class SearchSpace(RebalanceSpace):
+class SearchSpace(_RebalanceSpace):
     """Choices of each setting for classes, the one to try first in front; a single choice is fixed.
 
     All are short lists: trials that agree in what a generator learns share the generator, and those that agree in what
@@ -85,7 +78,6 @@ class SearchSpace(RebalanceSpace):
         "random": ("target_ratio",),
         "none": (),
     }
-
     method: tuple[str, ...] = ("imbllm", "none", "smote_nc", "random")
     target_ratio: tuple[float | None, ...] = (None, 0.5, 1.0)
     interpolation_ratio: tuple[float, ...] = (1.0, 0.5)
@@ -96,7 +88,7 @@ class SearchSpace(RebalanceSpace):
 
 
 @dataclass(frozen=True)
-class TargetSearchSpace(RebalanceSpace):
+class TargetSearchSpace(_RebalanceSpace):
     """Choices of each setting for targets of a regression; see :class:`SearchSpace`.
 
     Examples
@@ -112,7 +104,6 @@ class TargetSearchSpace(RebalanceSpace):
         "random": ("generation_ratio",),
         "none": (),
     }
-
     method: tuple[str, ...] = ("imbllm", "none", "smogn", "random")
     generation_ratio: tuple[float, ...] = (0.5, 0.25, 1.0)
     interpolation_ratio: tuple[float, ...] = (1.0, 0.5)
@@ -122,14 +113,7 @@ class TargetSearchSpace(RebalanceSpace):
     """Settings of every trial, as :class:`~imbllm_autogluon.rebalancing.config.RebalanceConfig` knows them."""
 
 
-SPACES: Mapping[Task, type[SearchSpace | TargetSearchSpace]] = {
-    "classification": SearchSpace,
-    "regression": TargetSearchSpace,
-}
-"""The space of each task."""
-
-
-def suggest(trial: optuna.trial.BaseTrial, space: RebalanceSpace | None = None) -> dict[str, Any]:
+def suggest(trial: optuna.trial.BaseTrial, space: _RebalanceSpace | None = None) -> dict[str, Any]:
     """Settings of rebalancing for one trial of a study of your own.
 
     They are flat, for :meth:`~imbllm_autogluon.rebalancing.config.RebalanceConfig.from_flat` or, each with

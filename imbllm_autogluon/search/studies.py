@@ -19,24 +19,15 @@ if TYPE_CHECKING:
     import optuna
     from optuna.storages.journal import JournalFileOpenLock
 
-_STARTUP_TRIALS = 5
-"""Trials that are drawn at random, and finished, before the sampler models them or the pruner judges by them."""
-
-_FEWEST_TRIALS = 4
-"""Finished trials below which importances and parallel coordinates would show noise."""
-
+_STARTUP_TRIALS = 5  # drawn at random, and finished, before the sampler models or the pruner judges by them
+_FEWEST_TRIALS = 4  # finished trials below which importances and parallel coordinates would show noise
 _INCHES = (7.2, 3.4)
 
 
 def journal_storage(file: Path) -> optuna.storages.JournalStorage:
-    """A storage in one file, for any number of processes; optuna-dashboard reads it too.
+    """A storage in one file, made if need be, for any number of processes; optuna-dashboard reads it too.
 
-    File and folder are made where they do not exist.
-
-    Raises
-    ------
-    StoredStateError
-        The file cannot be written, or is no journal.
+    A file that cannot be written, or is no journal, is a `StoredStateError`.
     """
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
@@ -55,15 +46,13 @@ def journal_storage(file: Path) -> optuna.storages.JournalStorage:
 
 
 def _mend(file: Path, lock: JournalFileOpenLock) -> None:
-    """Cut off a last line that is only half there (a full disk, a power cut): Optuna 5.0 would spoil the next one.
-
-    Optuna reports a broken line only if another one follows, so the last whole line is looked at too.
-    """
+    """Cut off a last line that is only half there (a full disk, a power cut): Optuna 5.0 would spoil the next one."""
     lock.acquire()
     try:
         written = file.read_bytes()
         whole = written[: written.rfind(b"\n") + 1]
         if written:
+            # Optuna reports a broken line only if another one follows.
             json.loads(whole.rstrip().rpartition(b"\n")[2])["op_code"]
         if len(whole) < len(written):
             with file.open("r+b") as opened:
@@ -91,10 +80,8 @@ def open_study(
 
     Parameters
     ----------
-    name
-        Of the study, see :func:`study_name`.
-    storage
-        Where it lives; `None`: memory.
+    name, storage
+        Of the study; `None`: in memory.
     direction
         ``"maximize"`` or ``"minimize"``.
     seed
@@ -109,15 +96,10 @@ def open_study(
     pruner = optuna.pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS) if prune else optuna.pruners.NopPruner()
     with quiet_optuna():
         study = optuna.create_study(
-            study_name=name,
-            storage=storage,
-            direction=direction,
-            pruner=pruner,
-            load_if_exists=True,
+            study_name=name, storage=storage, direction=direction, pruner=pruner, load_if_exists=True
         )
         # A sampler remembers nothing: with the same seed, a continued study would draw its first trials once more.
-        place = len(study.get_trials(deepcopy=False))
-        sampler_seed = child_seed(seed, "search", place)
+        sampler_seed = child_seed(seed, "search", len(study.get_trials(deepcopy=False)))
         study.sampler = optuna.samplers.TPESampler(seed=sampler_seed, n_startup_trials=_STARTUP_TRIALS)
         for parameters in first:
             study.enqueue_trial(dict(parameters), skip_if_exists=True)

@@ -1,7 +1,4 @@
-"""One column of a table: its kind, its legal values, and the exact way there and back.
-
-Its distinct cells are kept as Python objects, its numbers and times as float64 or int64.
-"""
+"""One column of a table: its kind, its legal values, and the exact way there and back."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ import pyarrow as pa
 from pandas.api import types as pdt
 
 from imbllm_autogluon.errors import TableError, nearest
-from imbllm_autogluon.tables.dtypes import KINDS_OF, ColumnFormat, ColumnName, Kind, TimeUnit, dense
+from imbllm_autogluon.tables.dtypes import KINDS_OF, ColumnFormat, ColumnName, Kind, dense
 from imbllm_autogluon.tables.grid import NumberGrid, shortest
 
 if TYPE_CHECKING:
@@ -24,8 +21,7 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-Unknown = Literal["refuse", "missing"]
-"""What becomes of a category that was not there when a schema was made."""
+Unknown = Literal["refuse", "missing"]  # what becomes of a category that was not there when a schema was made
 
 _REMEDIES: dict[Kind, str] = {
     "continuous": "convert it first, for example with pd.to_numeric",
@@ -36,16 +32,13 @@ _REMEDIES: dict[Kind, str] = {
     "categorical": "convert it first with .astype('category')",
 }
 
-_WHOLE_FLOATS = 2.0**53
-"""Beyond this, float64 no longer holds every whole number."""
+_WHOLE_FLOATS = 2.0**53  # beyond this, float64 no longer holds every whole number
 
 
 @dataclass(frozen=True)
 class Column:
     """What is known of one column.
 
-    Examples
-    --------
     >>> ages = pd.Series([61, None, 35], dtype="Int8")
     >>> column = Column.from_series(ages, "age")
     >>> values, missing = column.encode(ages)
@@ -55,16 +48,9 @@ class Column:
 
     name: ColumnName
     kind: Kind
-
-    has_missing: bool
-    """Whether a cell was missing when the column was read."""
-
-    grid: NumberGrid | None
-    """Legal numbers of a continuous, integer or datetime column; None for the others and if every cell is missing."""
-
-    categories: tuple[Any, ...]
-    """Values seen in a categorical or boolean column, as Python objects, most frequent first; else empty."""
-
+    has_missing: bool  # whether a cell was missing when the column was read
+    grid: NumberGrid | None  # legal numbers of a number column; None for the others and if every cell is missing
+    categories: tuple[Any, ...]  # values of a categorical or boolean column, as Python objects, most frequent first
     format: ColumnFormat
 
     @classmethod
@@ -82,7 +68,7 @@ class Column:
             return replace(bare, categories=_frequent_first(plain, missing, chosen, name))
         if not bare.is_number or missing.all():
             return bare
-        return replace(bare, grid=bare._lattice_of(bare._numbers(plain, missing, fmt)[~missing]))
+        return replace(bare, grid=bare._grid_of(bare._numbers(plain, missing, fmt)[~missing]))
 
     @property
     def is_number(self) -> bool:
@@ -95,26 +81,16 @@ class Column:
         return self.kind in ("categorical", "boolean")
 
     @property
-    def unit(self) -> TimeUnit | None:
+    def unit(self) -> str | None:
         """Unit of the int64 values of a datetime (or timedelta) column since 1970-01-01 UTC; None otherwise."""
         return self.format.unit if self.is_number else None
 
     def encode(self, series: pd.Series[Any], *, unknown: Unknown = "refuse") -> tuple[Array, BoolArray]:
-        """Turn a pandas column, of the own dtype or of one that holds the same values, into plain values.
+        """Values and missing mask, each of shape (n,), of a series of the own dtype or one that holds the same values.
 
-        Returns
-        -------
-        values
-            Shape (n,). Continuous: float64 (a float32 0.1 becomes 0.1). Integer: int64. Datetime: int64, counted in
-            the column's own :attr:`unit` since 1970-01-01 UTC. Categorical and boolean: int64 codes into `categories`.
-            0 where missing.
-        missing
-            Boolean mask, shape (n,).
-
-        Raises
-        ------
-        TableError
-            A category is new, a number infinite, or the series is of another kind.
+        Continuous: float64 (a float32 0.1 becomes 0.1). Integer: int64. Datetime: int64, counted in :attr:`unit` since
+        1970-01-01 UTC. Categorical and boolean: int64 codes into `categories`. 0 where missing. `TableError` where a
+        category is new, a number infinite, or the series is of another kind.
         """
         plain, source = dense(series), ColumnFormat.of(series, self.name)
         missing = source.missing_mask(plain)
@@ -130,10 +106,7 @@ class Column:
     ) -> pd.Series[Any]:
         """Turn what :meth:`encode` returned back into a pandas column of the exact original dtype.
 
-        Raises
-        ------
-        TableError
-            A cell is missing and the dtype (such as int64) has no missing value.
+        `TableError` where a cell is missing and the dtype (such as int64) has no missing value.
         """
         cells, gaps = np.asarray(values), np.asarray(missing, dtype=bool)
         if self.is_category:
@@ -154,7 +127,7 @@ class Column:
         levels = np.fromiter(listed, dtype=object, count=len(listed))
         return self.format.restore(levels, np.arange(len(levels)) == n, self.name).take(codes)
 
-    def _lattice_of(self, seen: Array) -> NumberGrid:
+    def _grid_of(self, seen: Array) -> NumberGrid:
         if self.kind == "continuous":
             return NumberGrid.of_floats(seen, self.format.float_bits)
         if self.kind == "datetime":
@@ -210,7 +183,6 @@ def _refuse_impossible(kind: Kind, fmt: ColumnFormat, name: ColumnName) -> None:
 
 
 def _frequent_first(series: pd.Series[Any], missing: BoolArray, kind: Kind, name: ColumnName) -> tuple[Any, ...]:
-    """The levels of a dense series that occur, the most frequent first."""
     codes, levels = _distinct_levels(series, missing, name)
     counts = np.bincount(codes[codes >= 0], minlength=len(levels))
     order = [i for i in np.argsort(-counts, kind="stable") if counts[i]]
@@ -266,11 +238,7 @@ def _as_python(uniques: Any, dtype: Any) -> list[Any]:
 
 
 def _find_levels(wanted: list[Any], levels: tuple[Any, ...]) -> IntArray:
-    """Position in `levels` of each wanted object, -1 where there is none.
-
-    An object of the same type is preferred; else an equal one of another type is taken (1.0 for 1), never a
-    number for a boolean.
-    """
+    """Position of each wanted object, or of an equal one of another type (1.0 for 1, never for True); -1 for none."""
     exact = {(type(level), level): i for i, level in enumerate(levels)}
     equal: dict[Any, int] = {}
     for i, level in enumerate(levels):
@@ -284,7 +252,6 @@ def _is_bool(level: object) -> bool:
 
 
 def _read_floats(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat, name: ColumnName) -> Array:
-    """Numbers of a dense series as float64, 0 where missing."""
     raw = _filled(series, missing, np.float64)
     if np.isinf(raw).any():
         raise TableError(
@@ -298,7 +265,6 @@ def _read_floats(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat, 
 
 
 def _read_integers(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat, name: ColumnName) -> Array:
-    """Whole numbers of a dense series as int64, 0 where missing."""
     if fmt.physical_type != "continuous":
         return _filled(series, missing, np.int64)
     raw = _read_floats(series, missing, fmt, name)
@@ -355,18 +321,11 @@ class ExcludedColumn:
     """A feature column that the language model does not write."""
 
     name: ColumnName
-
-    reason: str
-    """Why, as a sentence for the report."""
-
+    reason: str  # why, as a sentence for the report
+    # New rows get the one value seen, a missing cell, or the cell of the row they descend from.
     fill: Literal["constant", "missing", "copied"]
-    """What new rows get: the one value seen, a missing cell, or the cell of the row they descend from."""
-
-    column: Column | None = None
-    """Restores a constant (its one category) or missing cells; None for copied columns."""
-
-    holds_text: bool = False
-    """Whether the cells are free texts, which a model may read though it does not write them."""
+    column: Column | None = None  # restores a constant (its one category) or missing cells; None for copied columns
+    holds_text: bool = False  # whether the cells are free texts, which a model may read though it does not write them
 
     def restore(self, n_rows: int, parents: pd.DataFrame | None, index: pd.Index[Any] | None) -> pd.Series[Any]:
         """Column of `n_rows` cells; copied ones are taken by position from `parents`, one for each new row."""

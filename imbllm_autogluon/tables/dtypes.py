@@ -21,25 +21,19 @@ from imbllm_autogluon.errors import TableError
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray
 
-Kind = Literal["continuous", "integer", "categorical", "boolean", "datetime", "text"]
-"""What a column means to the package."""
-
+Kind = Literal["continuous", "integer", "categorical", "boolean", "datetime", "text"]  # what a column means
 KINDS: tuple[Kind, ...] = get_args(Kind)
-
-ColumnName = str | int
-"""What a column may be called."""
+ColumnName = str | int  # what a column may be called
 
 PhysicalType = Literal["integer", "continuous", "boolean", "datetime", "duration", "words", "levels"]
 """What the cells of a column physically are; `words` are strings, `levels` anything else that can only be listed."""
 
-TimeUnit = Literal["D", "s", "ms", "us", "ns"]
-"""Unit in which the times of a column are counted since 1970-01-01."""
+_TimeUnit = Literal["D", "s", "ms", "us", "ns"]  # unit in which the times of a column are counted since 1970-01-01
 
 _MissingObject = Literal["None", "nan", "NA", "NaT"]
-
 _MISSING_OBJECTS: dict[_MissingObject, object] = {"None": None, "nan": np.nan, "NA": pd.NA, "NaT": pd.NaT}
 
-KINDS_OF: dict[PhysicalType, tuple[Kind, ...]] = {
+KINDS_OF: dict[PhysicalType, tuple[Kind, ...]] = {  # kinds that a user may choose for a column, the default first
     "integer": ("integer", "continuous", "categorical", "boolean"),
     "continuous": ("continuous", "integer", "categorical", "boolean"),
     "boolean": ("boolean", "categorical"),
@@ -48,9 +42,8 @@ KINDS_OF: dict[PhysicalType, tuple[Kind, ...]] = {
     "words": ("categorical", "boolean", "text"),
     "levels": ("categorical", "boolean", "text"),
 }
-"""Kinds that a user may choose for a column, the default first."""
 
-_NATURES: dict[str, PhysicalType] = {
+_NATURES: dict[str, PhysicalType] = {  # by the kind of a dtype, which NumPy's, pandas' nullable and Arrow's share
     "i": "integer",
     "u": "integer",
     "f": "continuous",
@@ -59,7 +52,6 @@ _NATURES: dict[str, PhysicalType] = {
     "m": "duration",
     "U": "words",
 }
-"""By the kind of a dtype, which NumPy's, pandas' nullable and Arrow's share."""
 
 _OBJECT_NATURES: dict[type, PhysicalType] = {
     int: "integer",
@@ -73,13 +65,9 @@ _OBJECT_NATURES: dict[type, PhysicalType] = {
     str: "words",
 }
 
-_OBJECT_UNITS: dict[str, TimeUnit] = {"date": "D", "datetime": "us", "Timestamp": "ns"}
-
-_NANOSECOND_YEARS = range(1678, 2262)
-"""Years whose every nanosecond int64 can count since 1970."""
-
-_SAFE_DIGITS = 15
-"""Decimal digits that a float64 always keeps (IEEE 754)."""
+_OBJECT_UNITS: dict[str, _TimeUnit] = {"date": "D", "datetime": "us", "Timestamp": "ns"}
+_NANOSECOND_YEARS = range(1678, 2262)  # years whose every nanosecond int64 can count since 1970
+_SAFE_DIGITS = 15  # Decimal digits that a float64 always keeps (IEEE 754)
 
 
 def holds_numbers(dtype: Any) -> bool:
@@ -94,15 +82,10 @@ def dense(series: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def physical_type_of(series: pd.Series[Any], name: ColumnName) -> PhysicalType:
-    """PhysicalType of the cells of a dense series; only the types of the cells of ``object`` columns are looked at.
+    """What the cells of a dense series are; of ``object`` columns only the types of the cells are looked at.
 
-    Raises
-    ------
-    TableError
-        The column is complex, of a float type wider than 64 bits, or holds cells that cannot be hashed.
+    `TableError` where they are complex, of a float type wider than 64 bits, or cannot be hashed.
 
-    Examples
-    --------
     >>> physical_type_of(pd.Series(["8001", "0900"]), "zip")
     'words'
     """
@@ -156,7 +139,6 @@ def _fit_a_float(decimals: Any) -> bool:
 
 
 def _decimal_places(number: Decimal) -> int:
-    """Places after the point with which a finite decimal is written."""
     return max(0, -int(number.as_tuple().exponent))
 
 
@@ -179,15 +161,9 @@ class ColumnFormat:
 
     dtype: Any
     physical_type: PhysicalType
-
-    cell_type: str = ""
-    """Name of the one Python type of all cells of an ``object`` column; empty for other dtypes and mixed cells."""
-
-    missing: _MissingObject = "nan"
-    """The first missing object of an ``object`` column: all missing cells are restored as this one."""
-
-    places: int = 0
-    """Most decimal places among the cells of a ``Decimal`` column."""
+    cell_type: str = ""  # name of the one Python type of an `object` column; empty for other dtypes and mixed cells
+    missing: _MissingObject = "nan"  # first missing object of an `object` column: missing cells are restored as this
+    places: int = 0  # most decimal places among the cells of a `Decimal` column
 
     @classmethod
     def of(cls, series: pd.Series[Any], name: ColumnName) -> ColumnFormat:
@@ -227,7 +203,7 @@ class ColumnFormat:
         return 8 * int(own.itemsize) if isinstance(own, np.dtype) and own.kind == "f" else 64
 
     @property
-    def unit(self) -> TimeUnit | None:
+    def unit(self) -> _TimeUnit | None:
         """Unit of the int64 values of a datetime or duration column; None for every other column."""
         if self.physical_type not in ("datetime", "duration"):
             return None
@@ -236,7 +212,7 @@ class ColumnFormat:
         if self.arrow is not None and pa.types.is_date(self.arrow):
             return "D" if pa.types.is_date32(self.arrow) else "ms"
         dtype: Any = self.arrow or self.dtype
-        return cast("TimeUnit", getattr(dtype, "unit", None) or np.datetime_data(dtype)[0])
+        return cast("_TimeUnit", getattr(dtype, "unit", None) or np.datetime_data(dtype)[0])
 
     @property
     def timezone(self) -> Any:

@@ -20,18 +20,13 @@ if TYPE_CHECKING:
 class EncodedTable:
     """Rows of a table, features only, in the column order of ``TableSchema.columns``.
 
-    Examples
-    --------
     >>> cells = EncodedTable((np.array([1.5, 2.5]), np.array([0, 1])), np.zeros((2, 2), dtype=bool))
     >>> cells.n_rows, cells.n_columns, cells.take(np.array([1])).values[0].tolist()
     (2, 2, [2.5])
     """
 
-    values: tuple[npt.NDArray[Any], ...]
-    """One array of shape (n_rows,) per column: float64 (continuous) or int64; 0 where missing."""
-
-    missing: BoolArray
-    """Shape (n_rows, n_columns): which cells are missing."""
+    values: tuple[npt.NDArray[Any], ...]  # per column shape (n_rows,), float64 (continuous) or int64; 0 where missing
+    missing: BoolArray  # shape (n_rows, n_columns): which cells are missing
 
     def __post_init__(self) -> None:
         if self.missing.ndim != 2 or [len(column) for column in self.values] != [self.n_rows] * self.n_columns:

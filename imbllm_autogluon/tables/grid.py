@@ -14,50 +14,34 @@ from imbllm_autogluon.errors import InvalidInputError, TableError
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray, IntArray
 
-_EXACT_POWER, _LARGEST_POWER = 22, 308
-"""Largest powers of ten that float64 holds exactly, and at all."""
+_EXACT_POWER, _LARGEST_POWER = 22, 308  # largest powers of ten that float64 holds exactly, and at all
 
+# Largest multiples of an exact and of a rounded power of ten that float64 division and multiplication still invert.
 _EXACT_UNITS, _ROUNDED_UNITS = 10.0**15, 10.0**14
-"""Largest multiples of an exact and of a rounded power of ten that float64 division and multiplication still invert."""
+_POINTS = 6  # a range of full-precision values is cut into about 10**6 points: finer than a model of a fold can learn
 
-_POINTS = 6
-"""A range of full-precision values is cut into about 10**6 points: finer than a model of a fold can learn."""
-
+# Points of a range above which floats of so many bits count as full precision: their digits carry no decimals.
 _MOST_POINTS = {16: 10.0**5, 32: 10.0**8, 64: 10.0**14}
-"""Points of a range above which floats of so many bits count as full precision: their digits carry no decimals."""
-
-_PROBE = 512
-"""Values tried first: most wrong numbers of decimals fail on these few, whatever the length of the column."""
+_PROBE = 512  # values tried first: most wrong numbers of decimals fail on these few, whatever the length of the column
 
 
 @dataclass(frozen=True)
 class NumberGrid:
     """The numbers a column may hold: an interval and the distance between neighbors.
 
-    The Python type of `minimum` says what the grid is for: `float` for continuous columns (arrays of float64),
-    `int` for integer and datetime columns (arrays of int64).
+    `minimum` is a float for continuous columns (arrays of float64), an int for integer and datetime columns (int64).
 
-    Examples
-    --------
     >>> prices = NumberGrid.of_floats(np.array([0.5, 9.95, 120.0]))
     >>> prices.decimals, prices.snap(np.array([3.14159, 500.0])).tolist()
     (2, [3.14, 120.0])
     """
 
-    minimum: float | int
-    """Smallest number, itself on the grid."""
-
-    maximum: float | int
-    """Largest number, itself on the grid."""
-
+    minimum: float | int  # smallest number, itself on the grid
+    maximum: float | int  # largest number, itself on the grid
+    # Continuous: numbers are multiples of 10**-decimals (negative: of tens, hundreds, ...); a column of full precision
+    # gets as many as make about 10**6 points of its range. Otherwise 0.
     decimals: int
-    """Continuous: numbers are multiples of ``10**-decimals`` (negative: of tens, hundreds, ...). Otherwise 0.
-
-    A column of full precision gets as many as make about 10**6 points of its range.
-    """
-
-    step: int = 1
-    """Integer and datetime: numbers are `minimum` plus multiples of this. Continuous: 1."""
+    step: int = 1  # integer and datetime: numbers are `minimum` plus multiples of this; continuous: 1
 
     def __post_init__(self) -> None:
         one_type = isinstance(self.minimum, int) == isinstance(self.maximum, int)
@@ -68,20 +52,20 @@ class NumberGrid:
 
     @classmethod
     def of_floats(cls, values: npt.ArrayLike, bits: int = 64) -> NumberGrid:
-        """Lattice of a continuous column (finite float64, shape (n,), n >= 1).
+        """Grid of a continuous column (finite float64, shape (n,), n >= 1).
 
         Decimals are those of the shortest text of the column's own floats, of so many `bits`: float32 0.1 has one.
         """
         unique = np.unique(np.asarray(values, dtype=np.float64))
         decimals = _shared_decimals(unique, bits)
         if decimals is None:
-            return _rounded_lattice(unique)
+            return _rounded_grid(unique)
         low, high = shortest(unique[[0, -1]], decimals, bits)
         return cls(float(low) + 0.0, float(high) + 0.0, decimals)
 
     @classmethod
     def of_integers(cls, values: IntArray) -> NumberGrid:
-        """Lattice of an integer column (int64, shape (n,)): the step is the greatest common divisor of all distances.
+        """Grid of an integer column (int64, shape (n,)): the step is the greatest common divisor of all distances.
 
         `TableError` where the range holds 2**63 points or more.
         """
@@ -90,7 +74,7 @@ class NumberGrid:
 
     @classmethod
     def of_times(cls, values: IntArray, steps: tuple[int, ...]) -> NumberGrid:
-        """Lattice of a datetime column: the first of `steps` (coarsest first) of which all values are multiples."""
+        """Grid of a datetime column: the first of `steps` (coarsest first) of which all values are multiples."""
         return cls._of_whole(values, next((step for step in steps if not np.any(values % step)), 1))
 
     @classmethod
@@ -121,7 +105,7 @@ class NumberGrid:
         return (units + (rest > step - rest)).astype(np.int64)
 
     def from_units(self, units: npt.ArrayLike) -> npt.NDArray[Any]:
-        """Lattice points that whole numbers stand for: the inverse of :meth:`to_units`."""
+        """Grid points that whole numbers stand for: the inverse of :meth:`to_units`."""
         whole = np.asarray(units, dtype=np.int64)
         if isinstance(self.minimum, int):
             offsets = whole.astype(np.uint64) * np.uint64(self.step)
@@ -177,8 +161,8 @@ def _have_decimals(values: FloatArray, decimals: int, bits: int) -> bool:
     return bool(np.array_equal(_rounded(values, decimals).astype(own), values.astype(own)))
 
 
-def _rounded_lattice(unique: FloatArray) -> NumberGrid:
-    """Lattice of about 10**6 points inside the range of full-precision values."""
+def _rounded_grid(unique: FloatArray) -> NumberGrid:
+    """Grid of about 10**6 points inside the range of full-precision values."""
     width = float(unique[-1] / 2 - unique[0] / 2) * 2 or _magnitude(unique)
     finest = math.floor(math.log10(_ROUNDED_UNITS) - math.log10(_magnitude(unique)))
     wished = round(_POINTS - math.log10(width)) if width < math.inf else finest

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables.dtypes import ColumnName
 
 _EXTENSIONS = (".csv", ".parquet", ".pq")
-
-_ENCODING = "utf-8-sig"
-"""UTF-8, with or without the byte order mark that spreadsheets put in front."""
+_ENCODING = "utf-8-sig"  # UTF-8, with or without the byte order mark that spreadsheets put in front
 
 
 def checked_names(df: pd.DataFrame) -> tuple[ColumnName, ...]:
@@ -37,10 +35,7 @@ def checked_names(df: pd.DataFrame) -> tuple[ColumnName, ...]:
 def checked_frame(X: Any) -> pd.DataFrame:
     """What users of scikit-learn hand over as a table, as a data frame; the columns of an array are numbered.
 
-    Raises
-    ------
-    ValueError
-        A frame is empty or has unusable names; an array is sparse, empty, no table, or holds infinite numbers.
+    `ValueError` where a frame is empty or has unusable names, or an array is sparse, empty, no table or infinite.
     """
     if isinstance(X, pd.DataFrame):
         checked_names(X)
@@ -57,16 +52,9 @@ def checked_frame(X: Any) -> pd.DataFrame:
 def read_table(path: Path | str) -> pd.DataFrame:
     """Read a table from a file that ends in ``.csv`` (comma-separated UTF-8 with a header), ``.parquet`` or ``.pq``.
 
-    The index stored in a Parquet file is kept.
+    The index stored in a Parquet file is kept. `TableError`, with file and column, where the file is absent,
+    unreadable, empty or of another type, or holds repeated column names, infinite values or columns of lists.
 
-    Raises
-    ------
-    TableError
-        The file is absent, unreadable, empty or of another type, or holds repeated column names, infinite values or
-        columns of lists; the message names file and column.
-
-    Examples
-    --------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "ages.parquet"
     >>> write_table(pd.DataFrame({"age": [61, 35]}, index=[7, 3]), path)
@@ -85,12 +73,8 @@ def read_table(path: Path | str) -> pd.DataFrame:
 def write_table(frame: pd.DataFrame, path: Path | str) -> None:
     """Write a table to a CSV or Parquet file: whole, or not at all. A file of that name is replaced.
 
-    The index is written unless it is the plain 0 … n - 1.
-
-    Raises
-    ------
-    TableError
-        The extension is unknown, or the file cannot be written.
+    The index is written unless it is the plain 0 … n - 1. `TableError` where the extension is unknown, or the file
+    cannot be written.
     """
     path = Path(path)
     if _checked_extension(path) == ".csv":
@@ -119,7 +103,6 @@ def check_target(path: Path) -> None:
 
 
 def _check_frame(df: pd.DataFrame, source: str) -> None:
-    """Refuse a table without columns, names or rows of its own."""
     if not len(df.columns):
         raise TableError(f"{source} has 0 feature columns; at least 1 is needed: check how it was read.")
     _refuse_repeated(df.columns, source)

@@ -20,30 +20,21 @@ Task = Literal["classification", "regression"]
 
 CHOICES: tuple[str, ...] = ("auto", *get_args(Task))
 
-_LEAST_ROWS = 20
-"""Rows with a target below which no model of a continuous target is fitted."""
+_LEAST_ROWS = 20  # rows with a target below which no model of a continuous target is fitted
 
+# Distinct numbers that always count as classes; for whole ones also as a share of the rows (AutoGluon's limit).
 _MOST_NUMERIC_CLASSES, _CLASS_SHARE = 20, 0.05
-"""Distinct numbers that always count as classes; for whole ones also as a share of the rows (AutoGluon's limit)."""
 
 
 @dataclass(frozen=True, eq=False)
 class LabeledTable:
     """Rows whose label, a class or a number, is known."""
 
-    frame: pd.DataFrame
-    """Features and label, index 0 … n - 1; the label is float64 where the task is regression."""
-
+    frame: pd.DataFrame  # features and label, index 0 … n - 1; the label is float64 where the task is regression
     label: str
-
     _: KW_ONLY
-
-    dropped: int = 0
-    """Rows left out because their label is missing."""
-
-    source: str = "the table"
-    """What to call the table in messages: its file."""
-
+    dropped: int = 0  # rows left out because their label is missing
+    source: str = "the table"  # what to call the table in messages: its file
     task: Task = "classification"
 
     @staticmethod
@@ -57,21 +48,10 @@ class LabeledTable:
     ) -> LabeledTable:
         """Check a frame to learn from, shape (n, m + 1), which is not modified.
 
-        Parameters
-        ----------
-        frame, label, source, task
-            See the attributes.
-        any_number
-            Whether the different values of a measured number, too, count as classes.
+        With `any_number` the values of a measured number, too, count as classes. `TableError` where the label is absent
+        or there is no feature; of classes, where there are fewer than two, or a measured number; of regression, where
+        the label holds no numbers, is infinite, has one value only, or is known in fewer than 20 rows.
 
-        Raises
-        ------
-        TableError
-            The label is absent, or there is no feature. Classes: fewer than two, or a measured number. Regression: the
-            label holds no numbers, is infinite somewhere, has one value only, or is known in fewer than 20 rows.
-
-        Examples
-        --------
         >>> frame = pd.DataFrame({"age": [61, 35, 48, 50], "sick": ["no", "yes", None, "no"]})
         >>> table = LabeledTable.from_frame(frame, "sick")
         >>> table.counts, table.dropped
@@ -154,15 +134,9 @@ def choose_task(frame: pd.DataFrame, label: str, source: str = "the table") -> t
 
     Two values, texts, categories and booleans are classes. Numbers with fractions are a quantity. Whole numbers are
     classes up to 20 different ones, or 5 % of the rows: AutoGluon, under 1000 rows, takes them for a quantity above
-    10 % of the rows, which makes a number of five codes in 40 rows.
+    10 % of the rows, which makes a number of five codes in 40 rows. `TableError` where the label is absent, or there is
+    no feature.
 
-    Raises
-    ------
-    TableError
-        The label is absent, or there is no feature.
-
-    Examples
-    --------
     >>> frame = pd.DataFrame({"area": range(40), "price": [2.5 * area for area in range(40)]})
     >>> choose_task(frame, "price")[1]
     "the label 'price' holds 40 different numbers: regression (change with --task classification)."

@@ -1,7 +1,4 @@
-"""The schema of a table: everything later rooms may know about a user's frame.
-
-Some columns are set aside by guesses that a user's own choice of kind overrides.
-"""
+"""The schema of a table: what is known of a user's frame; a user's choice of kind overrides guesses."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from imbllm_autogluon._config import require_number
+from imbllm_autogluon._config import require_choice, require_number
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError, nearest
 from imbllm_autogluon.tables.column import Column, ExcludedColumn, Unknown, column_of
 from imbllm_autogluon.tables.dtypes import KINDS, KINDS_OF, ColumnFormat, ColumnName, Kind, dense
@@ -29,27 +26,20 @@ if TYPE_CHECKING:
     Kinds = Mapping[ColumnName, Kind]
 
 _IS_TEXT = "its kind is text, which the backbone does not write."
-
 _GUESSED_TEXT = "it holds free text, which the backbone does not write; pass kinds={...: 'categorical'} to write it."
-
 _GUESSED_ID = "nearly every cell is different, as in an identifier; pass its kind to write it all the same."
 
+# An identifier has so many cells (fewer may all differ by chance), and more than this share of distinct ones.
 _ID_ROWS, _ID_SHARE = 20, 0.95
-"""An identifier has so many cells (fewer may all differ by chance), and more than this share of distinct ones."""
-
+# Free text has more than this share of distinct cells, and at least so many words in them on average.
 _TEXT_SHARE, _TEXT_WORDS = 0.5, 4.0
-"""Free text has more than this share of distinct cells, and at least so many words in them on average."""
-
-_WORDS_SAMPLED = 5_000
-"""Distinct strings whose words are counted: enough for a mean, and fast."""
+_WORDS_SAMPLED = 5_000  # distinct strings whose words are counted: enough for a mean, and fast
 
 
 @dataclass(frozen=True)
 class TableSchema:
     """Features, label and set-aside columns of a table.
 
-    Examples
-    --------
     >>> df = pd.DataFrame({"age": [61, 35, 48], "zip": ["8001", "0900", "8001"], "sick": ["no", "yes", "no"]})
     >>> schema = TableSchema.from_frame(df, label="sick")
     >>> [(column.name, column.kind) for column in schema.columns], schema.label.categories
@@ -58,45 +48,20 @@ class TableSchema:
     True
     """
 
-    names: tuple[ColumnName, ...]
-    """All features, in the order of the frame."""
-
-    columns: tuple[Column, ...]
-    """The features that the language model writes, in the order of the frame."""
-
-    label: Column | None
-    """The label, of kind categorical or boolean; None where the table has none."""
-
-    excluded: tuple[ExcludedColumn, ...]
-    """The features it does not write, in the order of the frame."""
+    names: tuple[ColumnName, ...]  # all features, in the order of the frame
+    columns: tuple[Column, ...]  # the features that the language model writes, in the order of the frame
+    label: Column | None  # the label, of kind categorical or boolean; None where the table has none
+    excluded: tuple[ExcludedColumn, ...]  # the features it does not write, in the order of the frame
 
     @classmethod
     def from_frame(
-        cls,
-        df: pd.DataFrame,
-        label: ColumnName | None = None,
-        kinds: Kinds | None = None,
-        max_columns: int = 256,
+        cls, df: pd.DataFrame, label: ColumnName | None = None, kinds: Kinds | None = None, max_columns: int = 256
     ) -> TableSchema:
-        """Read a schema off a frame, which is not modified.
+        """Read a schema off a frame of at least one row and one feature, which is not modified.
 
-        Parameters
-        ----------
-        df
-            At least one row and one feature.
-        label
-            None: every column is a feature.
-        kinds
-            Kinds of columns that the user knows better than the dtype does.
-        max_columns
-            Features written at most, further ones are set aside; small language models read no more than about 256.
-
-        Raises
-        ------
-        TableError
-            The frame, a column or the label cannot be used; the message names the column and the remedy.
-        InvalidInputError
-            `kinds` names an unknown column or kind, or `max_columns` is no positive integer.
+        Without `label` every column is a feature; `kinds` are known better than the dtype tells; features beyond
+        `max_columns` are set aside, because small language models read no more than about 256. `TableError` where the
+        frame, a column or the label cannot be used, `InvalidInputError` for an unknown column or kind.
         """
         names, chosen = checked_names(df), dict(kinds or {})
         _check_kinds(chosen, names)
@@ -132,21 +97,10 @@ class TableSchema:
     def decode(
         self, cells: EncodedTable, parents: pd.DataFrame | None = None, index: pd.Index[Any] | None = None
     ) -> pd.DataFrame:
-        """All features as a frame, in the original order and dtypes.
+        """All features as a frame, in the original order and dtypes, with `index` or 0 .. n - 1.
 
-        Parameters
-        ----------
-        cells
-            Rows of this schema.
-        parents
-            One row per row of `cells`, from which copied columns are taken by position; needed only where there are.
-        index
-            None: 0 .. n - 1.
-
-        Raises
-        ------
-        TableError
-            `parents` is needed and absent, of another length, or without a copied column.
+        Copied columns are taken by position from `parents`, one row per row of `cells`: `TableError` where it is needed
+        and absent, of another length, or without a copied column.
         """
         restored = {part.name: part.restore(cells.n_rows, parents, index) for part in self.excluded}
         for j, column in enumerate(self.columns):
@@ -203,15 +157,10 @@ def _check_kinds(kinds: Kinds, names: tuple[ColumnName, ...]) -> None:
             raise InvalidInputError(
                 f"kinds names the column {name!r}, which the table does not have{nearest(str(name), map(str, names))}."
             )
-        if kind not in KINDS:
-            raise InvalidInputError(
-                f"kinds[{name!r}] must be one of {', '.join(map(repr, KINDS))}; "
-                f"got {kind!r}{nearest(str(kind), KINDS)}."
-            )
+        require_choice(f"kinds[{name!r}]", kind, KINDS)
 
 
 def _read_label(df: pd.DataFrame, label: ColumnName, kinds: Kinds) -> Column:
-    """The label, always as classes."""
     check_label_column(df, label, "the table")
     series = df[label]
     kind = kinds.get(label) or (
@@ -246,10 +195,7 @@ def _read_feature(series: pd.Series[Any], name: ColumnName, kind: Kind | None) -
 
 
 def _unwritable(series: pd.Series[Any], name: ColumnName, kind: Kind | None) -> str | None:
-    """Why a column cannot even be read: whole numbers beyond int64, or numbers that are called text.
-
-    Such are counts of words, which only make sense together.
-    """
+    """Why a column cannot even be read: whole numbers beyond int64, or numbers called text, such as counts of words."""
     physical_type = ColumnFormat.of(series, name).physical_type
     if physical_type == "integer" and not series.isna().all():
         lowest, highest = dense(series).min(), dense(series).max()
@@ -264,7 +210,6 @@ def _levels(series: pd.Series[Any], name: ColumnName) -> Column:
 
 
 def _is_constant(column: Column, series: pd.Series[Any]) -> bool:
-    """Whether all cells are equal and none is missing."""
     if column.has_missing:
         return False
     if column.grid is None:
@@ -273,7 +218,6 @@ def _is_constant(column: Column, series: pd.Series[Any]) -> bool:
 
 
 def _guessed_reason(column: Column, series: pd.Series[Any]) -> str | None:
-    """Why a column that the user gave no kind should be set aside, or None if it should be written."""
     n_cells = int(series.notna().sum())
     if column.kind == "categorical" and _is_text(column, n_cells):
         return _GUESSED_TEXT

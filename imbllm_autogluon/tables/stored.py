@@ -54,8 +54,8 @@ _CODERS: dict[str, tuple[type, Callable[[Any], Any], Callable[..., Any]]] = {
     ),
     "interval": (
         pd.Interval,
-        lambda i: [scalar_to_json(i.left), scalar_to_json(i.right), i.closed],
-        lambda left, right, closed: pd.Interval(scalar_from_json(left), scalar_from_json(right), closed=closed),
+        lambda i: [_scalar_to_json(i.left), _scalar_to_json(i.right), i.closed],
+        lambda left, right, closed: pd.Interval(_scalar_from_json(left), _scalar_from_json(right), closed=closed),
     ),
     "float": (float, repr, float),
 }
@@ -63,25 +63,17 @@ _CODERS: dict[str, tuple[type, Callable[[Any], Any], Callable[..., Any]]] = {
 _TAG_OF = {coder[0]: tag for tag, coder in _CODERS.items()}
 
 
-def scalar_to_json(value: Any) -> Any:
-    """A value that ``json.dumps`` accepts and :func:`scalar_from_json` turns back into an equal one.
+def _scalar_to_json(value: Any) -> Any:
+    """A value that ``json.dumps`` accepts and :func:`_scalar_from_json` turns back into an equal one.
 
-    Raises
-    ------
-    InvalidInputError
-        The value is no str, int, float, bool, None, bytes, Decimal, UUID, nothing of `datetime`, no pandas Timestamp,
-        Timedelta, Period or Interval, and no NumPy scalar.
-
-    Examples
-    --------
-    >>> scalar_to_json(Decimal("1.10"))
+    >>> _scalar_to_json(Decimal("1.10"))
     {'decimal': '1.10'}
     """
     if type(value) in (str, int, bool) or value is None or (type(value) is float and math.isfinite(value)):
         return value
     # The item of a long double is a long double: it has more than 64 bits and is refused below.
     if isinstance(value, np.generic) and value.dtype.kind in "biufSU" and not isinstance(value.item(), np.generic):
-        return {"numpy": [value.dtype.str, scalar_to_json(value.item())]}
+        return {"numpy": [value.dtype.str, _scalar_to_json(value.item())]}
     tag = _TAG_OF.get(type(value))
     if tag is None or (tag == "datetime" and not isinstance(value.tzinfo, (datetime.timezone, type(None)))):
         raise InvalidInputError(
@@ -92,51 +84,45 @@ def scalar_to_json(value: Any) -> Any:
     return {tag: _CODERS[tag][1](value)}
 
 
-def scalar_from_json(state: Any) -> Any:
-    """The value that :func:`scalar_to_json` wrote; `StoredStateError` where its tag is unknown."""
+def _scalar_from_json(state: Any) -> Any:
+    """The value that :func:`_scalar_to_json` wrote; `StoredStateError` where its tag is unknown."""
     if not isinstance(state, dict):
         return state
     ((tag, content),) = state.items()
     if tag == "numpy":
-        return np.dtype(content[0]).type(scalar_from_json(content[1]))
+        return np.dtype(content[0]).type(_scalar_from_json(content[1]))
     if tag not in _CODERS:
         raise StoredStateError(f"the stored value {state!r} has an unknown tag: was it stored by a newer version?")
     return _CODERS[tag][2](*(content if isinstance(content, list) else [content]))
 
 
-def dtype_to_json(dtype: Any) -> dict[str, Any]:
-    """State that ``json.dumps`` accepts, of any dtype a table may have.
-
-    Raises
-    ------
-    InvalidInputError
-        pandas cannot make the dtype from its name, or a level of a category cannot be stored.
-    """
+def _dtype_to_json(dtype: Any) -> dict[str, Any]:
+    """State that ``json.dumps`` accepts; `InvalidInputError` where pandas cannot make the dtype from its name."""
     if isinstance(dtype, pd.CategoricalDtype):
         # NumPy objects inside an object index stay what they are.
         levels = dtype.categories if dtype.categories.dtype == object else map(_python, dtype.categories)
-        of = dtype_to_json(dtype.categories.dtype)
-        return {"levels": [scalar_to_json(level) for level in levels], "of": of, "ordered": bool(dtype.ordered)}
+        of = _dtype_to_json(dtype.categories.dtype)
+        return {"levels": [_scalar_to_json(level) for level in levels], "of": of, "ordered": bool(dtype.ordered)}
     if isinstance(dtype, pd.ArrowDtype):
         schema = pa.schema([pa.field("", dtype.pyarrow_dtype)]).serialize()
         return {"arrow": base64.b64encode(schema.to_pybytes()).decode()}
     if isinstance(dtype, pd.SparseDtype):
-        return {"sparse": dtype_to_json(np.dtype(dtype.subtype)), "fill": scalar_to_json(_python(dtype.fill_value))}
+        return {"sparse": _dtype_to_json(np.dtype(dtype.subtype)), "fill": _scalar_to_json(_python(dtype.fill_value))}
     if isinstance(dtype, pd.StringDtype):
         return {"string": dtype.storage, "nan": getattr(dtype, "na_value", pd.NA) is not pd.NA}
     return {"name": _checked_name(dtype)}
 
 
-def dtype_from_json(state: dict[str, Any]) -> Any:
-    """The dtype that :func:`dtype_to_json` wrote; `StoredStateError` where its form is unknown."""
+def _dtype_from_json(state: dict[str, Any]) -> Any:
+    """The dtype that :func:`_dtype_to_json` wrote; `StoredStateError` where its form is unknown."""
     if "levels" in state:
-        levels = [scalar_from_json(level) for level in state["levels"]]
-        return pd.CategoricalDtype(pd.Index(levels, dtype=dtype_from_json(state["of"])), ordered=state["ordered"])
+        levels = [_scalar_from_json(level) for level in state["levels"]]
+        return pd.CategoricalDtype(pd.Index(levels, dtype=_dtype_from_json(state["of"])), ordered=state["ordered"])
     if "arrow" in state:
         schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(state["arrow"])))
         return pd.ArrowDtype(schema.field(0).type)
     if "sparse" in state:
-        return pd.SparseDtype(dtype_from_json(state["sparse"]), scalar_from_json(state["fill"]))
+        return pd.SparseDtype(_dtype_from_json(state["sparse"]), _scalar_from_json(state["fill"]))
     if "string" in state:
         return pd.StringDtype(state["string"], **({"na_value": np.nan} if state["nan"] else {}))
     if "name" in state:
@@ -164,8 +150,8 @@ def column_to_dict(column: Column) -> dict[str, Any]:
     return {
         **vars(column),
         "grid": None if column.grid is None else asdict(column.grid),
-        "categories": [scalar_to_json(category) for category in column.categories],
-        "format": {**vars(column.format), "dtype": dtype_to_json(column.format.dtype)},
+        "categories": [_scalar_to_json(category) for category in column.categories],
+        "format": {**vars(column.format), "dtype": _dtype_to_json(column.format.dtype)},
     }
 
 
@@ -173,7 +159,7 @@ def column_from_dict(state: dict[str, Any]) -> Column:
     """The column that :func:`column_to_dict` wrote."""
     parts = {
         "grid": None if state["grid"] is None else NumberGrid(**state["grid"]),
-        "categories": tuple(scalar_from_json(category) for category in state["categories"]),
-        "format": ColumnFormat(**{**state["format"], "dtype": dtype_from_json(state["format"]["dtype"])}),
+        "categories": tuple(_scalar_from_json(category) for category in state["categories"]),
+        "format": ColumnFormat(**{**state["format"], "dtype": _dtype_from_json(state["format"]["dtype"])}),
     }
     return Column(**{**state, **parts})

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbllm_autogluon.encoding.automata import END, NOTHING, Automaton, AutomatonTables, _minimized, one_of, union
+from imbllm_autogluon.encoding.automata import END, Automaton, AutomatonTables, _minimized, one_of, union
 from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -119,9 +119,9 @@ def test_an_automaton_of_nothing_is_refused() -> None:
 
 
 def test_nothing_accepts_nothing_and_tabulates_as_one_state_without_a_way_out() -> None:
-    assert not NOTHING.accepts(())
-    assert not NOTHING.accepts((0,))
-    allowed, _ = NOTHING.tabulate(3)
+    assert not Automaton(({},), frozenset()).accepts(())
+    assert not Automaton(({},), frozenset()).accepts((0,))
+    allowed, _ = Automaton(({},), frozenset()).tabulate(3)
     assert allowed.tolist() == [[False, False, False]]
 
 
@@ -192,7 +192,7 @@ def test_a_clause_that_is_not_written_has_no_states() -> None:
 
 
 def test_a_clause_that_allows_nothing_is_given_only_and_has_no_states() -> None:
-    tables = AutomatonTables.build([one_of([(1,), (2,)]), NOTHING, one_of([(3, 4)])], N_TOKENS)
+    tables = AutomatonTables.build([one_of([(1,), (2,)]), Automaton(({},), frozenset()), one_of([(3, 4)])], N_TOKENS)
     assert tables.is_given.tolist() == [False, True, False]
     assert tables.clause_tokens(1).tolist() == []
     states = tables.walk(np.array([[[1, -1], [5, 6], [3, 4]]]))[0]

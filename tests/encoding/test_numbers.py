@@ -21,6 +21,7 @@ from imbllm_autogluon.encoding.numbers import (
     present_values,
 )
 from imbllm_autogluon.encoding.text import category_texts, number_text, read_number, unit_text
+from imbllm_autogluon.encoding.values import NumberTextCoding
 from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.tables import Column, NumberGrid
 from tests.encoding.tables import columns
@@ -206,7 +207,9 @@ def legal(automaton: Automaton, symbols: dict[str, int], text: str) -> bool:
 
 
 def text_of(column: Column, value: float) -> str:
-    return category_texts(column)[int(value)] if column.is_category else number_text(column, value)
+    if column.is_category:
+        return category_texts(column)[int(value)]
+    return NumberTextCoding(column, {}, {}, 0, None)._text(value)
 
 
 def column_of(series: pd.Series) -> Column:

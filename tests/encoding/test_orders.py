@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbllm_autogluon.encoding.orders import ORDERS, Order, draw_orders
+from imbllm_autogluon.encoding.orders import _ORDERS, Order, draw_orders
 from imbllm_autogluon.errors import InvalidInputError
 
 
@@ -17,7 +17,7 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-@given(st.sampled_from(ORDERS), st.integers(0, 5), st.integers(0, 6), st.booleans())
+@given(st.sampled_from(_ORDERS), st.integers(0, 5), st.integers(0, 6), st.booleans())
 def test_every_row_is_a_permutation_of_all_clauses(order: Order, n_rows: int, n_features: int, fixed: bool) -> None:
     orders = draw_orders(n_rows, n_features, order, rng(), in_column_order=fixed)
     assert orders.dtype == np.int64
@@ -46,7 +46,7 @@ def test_each_feature_order_is_equally_frequent() -> None:
     assert (np.abs(counts - 1000) < 150).all()
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", _ORDERS)
 def test_column_order_keeps_the_features_rising(order: Order) -> None:
     orders = draw_orders(20, 5, order, rng(), in_column_order=True)
     assert all([clause for clause in row if clause != 5] == [0, 1, 2, 3, 4] for row in orders.tolist())

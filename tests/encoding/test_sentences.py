@@ -21,7 +21,7 @@ from imbllm_autogluon.encoding import (
     TextVocabulary,
     draw_orders,
 )
-from imbllm_autogluon.encoding.orders import ORDERS
+from imbllm_autogluon.encoding.orders import _ORDERS
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.tables import TableSchema
 from tests.encoding.tables import frames, on_lattice
@@ -110,7 +110,7 @@ def test_any_table_comes_back_from_its_tokens(numbers: Numbers, frame: pd.DataFr
 
 
 @pytest.mark.parametrize("numbers", NUMBERS)
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", _ORDERS)
 def test_sentences_read_back_as_the_clauses_they_were_written_from(numbers: Numbers, order: Order) -> None:
     written = Written(mixed(), numbers)
     orders = draw_orders(40, 4, order, np.random.default_rng(0))
@@ -286,7 +286,7 @@ def test_texts_stand_between_the_features_and_the_label(texted: WithTexts) -> No
     assert [coding.automaton.n_states for coding in encoding.codings[4:6]] == [1, 1]
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", _ORDERS)
 def test_sentences_with_texts_assemble_in_any_order_and_learn_all_but_the_texts(
     texted: WithTexts, order: Order
 ) -> None:

@@ -12,12 +12,12 @@ from sklearn import metrics
 from imbllm_autogluon.jobs import compare as module
 from imbllm_autogluon.jobs.compare import (
     Comparison,
-    EnsemblePair,
-    Score,
     ScoredRows,
     _class_curves,
+    _EnsemblePair,
     _gain_interval,
     _Metric,
+    _Score,
     base_models,
     compare,
     model_kind,
@@ -29,17 +29,17 @@ from imbllm_autogluon.regression.bins import TargetBins, shots
 from imbllm_autogluon.regression.metrics import geometric_mean_error
 from tests.jobs.fits import binary_outcome, mixed_table, multiclass_outcome, target_outcome, unbagged_outcome
 
-BOTH = EnsemblePair("WeightedEnsemble_L2", "WeightedEnsemble_L2Plain")
+BOTH = _EnsemblePair("WeightedEnsemble_L2", "WeightedEnsemble_L2Plain")
 OURS = "twins and LatentDiff"
-TARGET_PAIR = EnsemblePair("WeightedEnsemble_L2", "WeightedEnsemble_L2Plain", ours=OURS)
+TARGET_PAIR = _EnsemblePair("WeightedEnsemble_L2", "WeightedEnsemble_L2Plain", ours=OURS)
 MAE, MEAN = "mean_absolute_error", "mean absolute error"
 
 
-def comparison(*scores: Score, interval: tuple[float, float] | None = None, pair: EnsemblePair = BOTH) -> Comparison:
+def comparison(*scores: _Score, interval: tuple[float, float] | None = None, pair: _EnsemblePair = BOTH) -> Comparison:
     return Comparison(pair, scores, "test", {"no": 900, "yes": 49}, interval)
 
 
-def target_comparison(*scores: Score, interval: tuple[float, float] | None = None) -> Comparison:
+def target_comparison(*scores: _Score, interval: tuple[float, float] | None = None) -> Comparison:
     return Comparison(TARGET_PAIR, scores, "test", {"many": 60, "medium": 20, "few": 9}, interval, task="regression")
 
 
@@ -50,49 +50,51 @@ CHANCE = "That is within chance: the 95 % interval of the gain is"
 FEW_SHOT = f" {WITH_BOTH} few-shot {MEAN}."
 
 VERDICTS = {
-    "whole": (comparison(Score("f1", True, 0.80, 0.85), interval=(0.01, 0.09)), "whole", F1_GAIN),
+    "whole": (comparison(_Score("f1", True, 0.80, 0.85), interval=(0.01, 0.09)), "whole", F1_GAIN),
     "plain": (
-        comparison(Score("average_precision", True, 0.9, 0.875), Score("log_loss", False, 0.2, 0.3)),
+        comparison(_Score("average_precision", True, 0.9, 0.875), _Score("log_loss", False, 0.2, 0.3)),
         "plain",
         f"{PLAIN} 0.0250 (average precision 0.8750 with twins, 0.9000 without, on 949 test rows).",
     ),
     "plain by a metric where less is better": (
-        comparison(Score("log_loss", False, 0.2, 0.3)),
+        comparison(_Score("log_loss", False, 0.2, 0.3)),
         "plain",
         f"{PLAIN} 0.1000 (log-loss 0.3000 with twins, 0.2000 without, on 949 test rows).",
     ),
     "equal": (
-        comparison(Score("f1", True, 0.8, 0.8), Score("log_loss", False, 0.3, 0.2)),
+        comparison(_Score("f1", True, 0.8, 0.8), _Score("log_loss", False, 0.3, 0.2)),
         "neither",
         f"Both ensembles are equal (F1 0.8000 with twins, 0.8000 without, on 949 test rows). {WHOLE} log-loss.",
     ),
     "chance": (
-        comparison(Score("f1", True, 0.80, 0.85), interval=(-0.01, 0.09)),
+        comparison(_Score("f1", True, 0.80, 0.85), interval=(-0.01, 0.09)),
         "whole",
         f"{F1_GAIN} {CHANCE} -0.0100 to +0.0900.",
     ),
     "other metrics disagree": (
-        comparison(Score("f1", True, 0.80, 0.85), Score("roc_auc", True, 0.9, 0.8), Score("log_loss", False, 0.1, 0.2)),
+        comparison(
+            _Score("f1", True, 0.80, 0.85), _Score("roc_auc", True, 0.9, 0.8), _Score("log_loss", False, 0.1, 0.2)
+        ),
         "whole",
         f"{F1_GAIN} {PLAIN} ROC AUC, log-loss.",
     ),
     "no twins": (
-        comparison(Score("f1", True, None, 0.85), pair=EnsemblePair("LightGBM", None, "no twin was fitted")),
+        comparison(_Score("f1", True, None, 0.85), pair=_EnsemblePair("LightGBM", None, "no twin was fitted")),
         "neither",
         "Nothing to compare: no twin was fitted.",
     ),
     "numbers in a large unit": (
-        target_comparison(Score(MAE, False, 24321.5, 23000.2), interval=(-20.0, 2500.0)),
+        target_comparison(_Score(MAE, False, 24321.5, 23000.2), interval=(-20.0, 2500.0)),
         "whole",
         f"{WITH_BOTH} 1321 ({MEAN} 23000 with {OURS}, 24322 without, on 89 test rows). {CHANCE} -20.00 to +2500.",
     ),
     "numbers in a small unit": (
-        target_comparison(Score(MAE, False, 0.00123456, 0.00234567), Score("few_mae", False, 0.004, 0.003, rows=9)),
+        target_comparison(_Score(MAE, False, 0.00123456, 0.00234567), _Score("few_mae", False, 0.004, 0.003, rows=9)),
         "plain",
         f"{PLAIN} 0.001111 ({MEAN} 0.002346 with {OURS}, 0.001235 without, on 89 test rows).{FEW_SHOT}",
     ),
     "errors too small for a fixed number of digits": (
-        target_comparison(Score(MAE, False, 3e-12, 2e-12)),
+        target_comparison(_Score(MAE, False, 3e-12, 2e-12)),
         "whole",
         f"{WITH_BOTH} 1.000e-12 (mean absolute error 2.000e-12 with {OURS}, 3.000e-12 without, on 89 test rows).",
     ),
@@ -347,7 +349,7 @@ def numbers(errors: dict[str, np.ndarray], sorts: np.ndarray, shot: str | None =
 def test_the_interval_of_a_mean_is_about_two_standard_errors_wide() -> None:
     gains = np.random.default_rng(1).normal(0.5, 1.0, 400)
     rows = numbers({"whole": np.full(400, 9.0), "plain": 9.0 + gains}, np.repeat("few", 400))
-    low, high = _gain_interval(rows, EnsemblePair("whole", "plain")) or (0.0, 0.0)
+    low, high = _gain_interval(rows, _EnsemblePair("whole", "plain")) or (0.0, 0.0)
     assert low < gains.mean() < high
     assert high - low == pytest.approx(4 * 1.0 / 20, rel=0.2)
 
@@ -360,7 +362,7 @@ def test_the_interval_of_decisions_is_that_of_the_metric_on_rows_drawn_within_cl
     for at in module.redrawn_within_classes(classes, np.random.default_rng(0), 200):
         sizes.add(tuple(np.bincount(classes[at])))
         gains.append(balanced_accuracy(classes[at], better[at]) - balanced_accuracy(classes[at], worse[at]))
-    found = _gain_interval(decisions(classes, better=better, worse=worse), EnsemblePair("better", "worse"))
+    found = _gain_interval(decisions(classes, better=better, worse=worse), _EnsemblePair("better", "worse"))
     assert sizes == {tuple(np.bincount(classes))}
     assert found == pytest.approx(tuple(np.quantile(gains, [0.025, 0.975])))
 
@@ -368,13 +370,13 @@ def test_the_interval_of_decisions_is_that_of_the_metric_on_rows_drawn_within_cl
 def test_large_tables_are_not_resampled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_RESAMPLED", 10)
     rows = numbers({"whole": np.ones(11), "plain": np.ones(11)}, np.repeat("few", 11))
-    assert _gain_interval(rows, EnsemblePair("whole", "plain")) is None
+    assert _gain_interval(rows, _EnsemblePair("whole", "plain")) is None
 
 
 def test_the_interval_of_few_shot_errors_looks_at_no_other_rows() -> None:
     few = np.arange(60) % 3 == 0
     errors = {"plain": np.full(60, 9.0), "whole": np.where(few, 4.0, np.arange(60.0))}
-    sorts, pair = np.where(few, "few", "many"), EnsemblePair("whole", "plain")
+    sorts, pair = np.where(few, "few", "many"), _EnsemblePair("whole", "plain")
     assert _gain_interval(numbers(errors, sorts, "few"), pair) == pytest.approx((5.0, 5.0))
     assert _gain_interval(numbers(errors, sorts, "medium"), pair) is None
     low, high = _gain_interval(numbers(errors, sorts), pair) or (0.0, 0.0)
@@ -388,13 +390,13 @@ def test_the_interval_is_of_the_gain_and_paired() -> None:
     assert interval is not None
     assert interval[0] <= gain <= interval[1]
     whole = outcome.comparison.pair.whole
-    same = compare(outcome.job.task.scored(outcome.predictor, [whole], None), EnsemblePair(whole, whole), "test")
+    same = compare(outcome.job.task.scored(outcome.predictor, [whole], None), _EnsemblePair(whole, whole), "test")
     assert (same.interval, same.winner) == ((0.0, 0.0), "neither")
 
 
 def curves_of(classes: np.ndarray, **probabilities: np.ndarray) -> tuple[Any, ...]:
     rows = ScoredRows("classification", (), classes, classes, dict(enumerate("abcde")), {}, probabilities)
-    return _class_curves(rows, EnsemblePair("whole", "plain" if "plain" in probabilities else None))
+    return _class_curves(rows, _EnsemblePair("whole", "plain" if "plain" in probabilities else None))
 
 
 def test_the_positive_class_of_two_has_the_curves_of_both_ensembles() -> None:

@@ -10,7 +10,7 @@ import pytest
 from autogluon.common.utils.cv_splitter import CVSplitter
 
 from imbllm_autogluon.jobs import folds
-from imbllm_autogluon.jobs.folds import _bagged_rows, _record, child_reports, fold_records, written_rows
+from imbllm_autogluon.jobs.folds import _bagged_rows, _child_reports, _record, fold_records, written_rows
 from imbllm_autogluon.plugin.stage import plan_for
 from imbllm_autogluon.rebalancing import Fold
 from imbllm_autogluon.rebalancing.rows import ROWS_CACHE
@@ -101,7 +101,7 @@ def test_the_real_rows_are_exactly_those_that_the_rows_were_written_for() -> Non
     outcome = binary_outcome()
     found = written_rows(outcome.predictor, outcome.job.train.frame)
     assert found is not None
-    _, report = next(child_reports(outcome.predictor, found.model))
+    _, report = next(_child_reports(outcome.predictor, found.model))
     # The key is a hash of every cell of the fold in its order.
     assert key_of(outcome, found.real, "label", {"city": "categorical"}) == report["oversampling"]["rows"]
     moved = found.real.iloc[::-1].reset_index(drop=True)

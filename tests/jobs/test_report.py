@@ -14,7 +14,7 @@ import pytest
 
 from imbllm_autogluon.errors import StoredStateError, TableError
 from imbllm_autogluon.jobs import report as module
-from imbllm_autogluon.jobs.compare import EnsemblePair, base_models
+from imbllm_autogluon.jobs.compare import _EnsemblePair, base_models
 from imbllm_autogluon.jobs.folds import written_rows
 from imbllm_autogluon.jobs.report import FitReport, _rows_facts, _study_records, report_again, report_fit
 from imbllm_autogluon.quality.reports import number
@@ -128,7 +128,7 @@ def test_the_leaderboard_marks_latent_diff() -> None:
 
 def test_a_single_model_in_use_has_no_weights() -> None:
     outcome = binary_outcome()
-    alone = replace(outcome.comparison, pair=EnsemblePair("KNeighbors_BAG_L1", None))
+    alone = replace(outcome.comparison, pair=_EnsemblePair("KNeighbors_BAG_L1", None))
     assert {row["weight"] for row in module._leaderboard(replace(outcome, comparison=alone))} == {None}
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from imbllm_autogluon.encoding.orders import ORDERS, Order
+from imbllm_autogluon.encoding.orders import _ORDERS, Order
 from imbllm_autogluon.language.batches import _SORTED_BATCHES, Batches, _mixed_orders, fixed_sentences
 from tests.language.tables import clauses_of, table, vocabulary_of
 
@@ -42,7 +42,7 @@ def places(batches: Batches, count: int) -> list[list[int]]:
     return found
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", _ORDERS)
 def test_a_batch_is_the_same_whenever_and_in_whatever_sequence_it_is_asked_for(order: Order) -> None:
     stream = Batches(ENCODING, rows(50), 8, order, seed=1)
     expected = [stream(number) for number in range(60)]
@@ -119,7 +119,7 @@ def test_rows_that_are_judged_are_written_in_one_order_each_and_always_the_same(
     assert len(one.ids) == 20
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", _ORDERS)
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_a_share_of_the_sentences_stands_in_the_order_of_the_columns(order: Order, share: float) -> None:
     orders = _mixed_orders(2000, 6, order, share, np.random.default_rng(0))

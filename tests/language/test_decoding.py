@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from imbllm_autogluon.encoding import PADDING
-from imbllm_autogluon.language.decoding import ConstrainedDecoder
+from imbllm_autogluon.language.decoding import _ConstrainedDecoder
 from tests.language.tables import (
     FUSED,
     LABEL,
@@ -95,7 +95,7 @@ def reference_values(
 
 def decode(model: Any, encoding: SentenceEncoding, batch: Prompts, temperature: float, seed: int = 0) -> Any:
     generator = torch.Generator().manual_seed(seed)
-    return ConstrainedDecoder(model, encoding, temperature, generator).complete(batch)
+    return _ConstrainedDecoder(model, encoding, temperature, generator).complete(batch)
 
 
 def bare(tokens: npt.NDArray[np.int64]) -> list[list[list[int]]]:

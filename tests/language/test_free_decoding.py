@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from imbllm_autogluon.encoding import PADDING, draw_orders
 from imbllm_autogluon.language import decoding
-from imbllm_autogluon.language.decoding import FreeDecoder
+from imbllm_autogluon.language.decoding import _FreeDecoder
 from imbllm_autogluon.language.losses import SentenceLoss
 from tests.language.tables import LABEL, WRITINGS, Writing, learnable, legal_rows, prompts, random_model, table, written
 from tests.products import cases
@@ -53,7 +53,7 @@ def read(
     columns = iter(np.array([[*script, *[PADDING] * (longest - len(script))] for script in scripts.values()]).T)
     with monkeypatch.context() as patch:
         patch.setattr(decoding, "_draw_tokens", lambda *_: torch.from_numpy(next(columns).copy()))
-        decoder = FreeDecoder(MODELS[writing], encoding, 1.0, torch.Generator())
+        decoder = _FreeDecoder(MODELS[writing], encoding, 1.0, torch.Generator())
         return decoder.complete(prompts(clauses, ORDER, given, list(scripts)))
 
 
@@ -177,7 +177,7 @@ def test_greedy_rows_are_those_of_a_slow_reference(
 ) -> None:
     model, encoding, clauses = learned(architecture, writing, steps)
     batch = prompts(clauses, [2, 1, 0], given, rows)
-    tokens, legal = FreeDecoder(model, encoding, 0, torch.Generator()).complete(batch)
+    tokens, legal = _FreeDecoder(model, encoding, 0, torch.Generator()).complete(batch)
     waiting = frozenset([2, 1, 0][given:])
     for row in range(len(rows)):
         expected = reference_row(model, encoding, batch, row)
@@ -202,7 +202,7 @@ def test_a_row_is_legal_if_it_holds_the_clauses_of_its_prompt_and_no_other(
     longest = encoding.longest_sentence + 1
     columns = iter(np.array([[*script, *[PADDING] * (longest - len(script))] for script in scripts]).T)
     monkeypatch.setattr(decoding, "_draw_tokens", lambda *_: torch.from_numpy(next(columns).copy()))
-    decoder = FreeDecoder(MODELS[writing], encoding, 1.0, torch.Generator())
+    decoder = _FreeDecoder(MODELS[writing], encoding, 1.0, torch.Generator())
     tokens, legal = decoder.complete(prompts(clauses, [LABEL, 1, 2], 1, [0, 4, 8, 12]))
     assert legal.tolist() == [True, False, False, True]
     assert (tokens[:, [0, 3, 4]] == -1).all()

@@ -16,7 +16,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from imbllm_autogluon.language import hardware
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.hardware import Processes, ran_out_of_memory, release_memory, writing_model
 from tests.language.pretrained import causal_model, save_pretrained
@@ -67,7 +66,7 @@ PRETRAINED = LanguageConfig(backbone="somewhere")
 
 
 def with_cpu(monkeypatch: pytest.MonkeyPatch, *, able: bool) -> None:
-    monkeypatch.setattr(hardware, "_cpu_has_bfloat16", lambda: able)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able})
 
 
 @pytest.mark.parametrize(

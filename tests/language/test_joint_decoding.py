@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from imbllm_autogluon.language import writing
+from imbllm_autogluon.language import decoding
 from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.config import LanguageConfig
-from imbllm_autogluon.language.decoding import ConstrainedDecoder, JointDecoder, _draw_tokens
+from imbllm_autogluon.language.decoding import RowWriter, _ConstrainedDecoder, _draw_tokens, _JointDecoder
 from imbllm_autogluon.language.losses import NOT_LEGAL
-from imbllm_autogluon.language.table_backbone import TableBackbone, Tuning
-from imbllm_autogluon.language.writing import RowWriter
+from imbllm_autogluon.language.table_backbone import TableBackbone, _Tuning
 from tests.language.tables import LABEL, legal_rows, prompts, random_model, table, written
 
 if TYPE_CHECKING:
@@ -56,8 +55,8 @@ def test_the_most_likely_rows_are_those_of_batches_written_alone(
     architecture: Any, given: int, orders: list[list[int]]
 ) -> None:
     model = compact() if architecture == "compact" else random_model(architecture, ENCODING)
-    together = JointDecoder(model, ENCODING, 0, torch.Generator()).complete(batches(orders, given))
-    alone = ConstrainedDecoder(model, ENCODING, 0, torch.Generator())
+    together = _JointDecoder(model, ENCODING, 0, torch.Generator()).complete(batches(orders, given))
+    alone = _ConstrainedDecoder(model, ENCODING, 0, torch.Generator())
     for batch, tokens in zip(batches(orders, given), together, strict=True):
         assert tokens.tolist() == alone.complete(batch).tolist()
 
@@ -65,7 +64,7 @@ def test_the_most_likely_rows_are_those_of_batches_written_alone(
 def test_drawn_rows_are_legal_and_the_same_seed_draws_them_again() -> None:
     model, drawn = compact(), []
     for seed in (1, 1, 2):
-        decoder = JointDecoder(model, ENCODING, 1.5, torch.Generator().manual_seed(seed))
+        decoder = _JointDecoder(model, ENCODING, 1.5, torch.Generator().manual_seed(seed))
         drawn.append(np.concatenate(decoder.complete(batches(ORDERS["label first"], 1))))
         assert legal_rows(ENCODING, drawn[-1])
     assert drawn[0].tolist() == drawn[1].tolist()
@@ -73,9 +72,9 @@ def test_drawn_rows_are_legal_and_the_same_seed_draws_them_again() -> None:
 
 
 def test_only_fused_sentences_of_values_of_one_token_are_in_step() -> None:
-    assert JointDecoder.can_write(ENCODING)
-    assert not JointDecoder.can_write(replace(ENCODING, fused=False))
-    assert not JointDecoder.can_write(written(table(), "digits, fused")[0])
+    assert _JointDecoder.can_write(ENCODING)
+    assert not _JointDecoder.can_write(replace(ENCODING, fused=False))
+    assert not _JointDecoder.can_write(written(table(), "digits, fused")[0])
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0])
@@ -97,21 +96,21 @@ def test_the_largest_uniform_number_draws_the_last_legal_token(monkeypatch: pyte
 def row_writer(rows_at_once: int) -> RowWriter:
     config = LanguageConfig(generation_batch=rows_at_once, layers=2, width=32).resolved()
     model = compact()
-    return RowWriter(TableBackbone(model, ENCODING, Tuning(model, config), "causal", None), config, seed=0)
+    return RowWriter(TableBackbone(model, ENCODING, _Tuning(model, config), "causal", None), config, seed=0)
 
 
 def sizes_together(monkeypatch: pytest.MonkeyPatch, rows_at_once: int, asked: list[Prompts], most: int) -> list[int]:
     """Rows that each pass holds, where memory holds `most`; all batches must come out in order."""
-    passes, complete = [], JointDecoder.complete
+    passes, complete = [], _JointDecoder.complete
 
-    def noted(self: JointDecoder, group: list[Prompts]) -> Any:
+    def noted(self: _JointDecoder, group: list[Prompts]) -> Any:
         passes.append(sum(len(batch.tokens) for batch in group))
         if passes[-1] > most:
             raise MemoryError
         return complete(self, group)
 
-    monkeypatch.setattr(JointDecoder, "complete", noted)
-    monkeypatch.setattr(writing, "release_memory", lambda: None)
+    monkeypatch.setattr(_JointDecoder, "complete", noted)
+    monkeypatch.setattr(decoding, "release_memory", lambda: None)
     found = list(row_writer(rows_at_once).complete_all(iter(asked)))
     for batch, clauses in zip(asked, found, strict=True):
         given = batch.order[: batch.given]

@@ -11,13 +11,10 @@ import torch
 
 from imbllm_autogluon.encoding import END, SentenceEncoding, Sentences, draw_orders
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.config import LanguageConfig
-from imbllm_autogluon.language.masked import (
-    MaskedDecoder,
-    MaskedValueLoss,
-    build_compact_masked,
-    require_single_tokens,
-)
+from imbllm_autogluon.language.decoding import _MaskedDecoder
+from imbllm_autogluon.language.losses import MaskedValueLoss, require_single_tokens
 from tests.language.tables import (
     ARCHITECTURES,
     LABEL,
@@ -75,7 +72,7 @@ def reference_row(model: Any, encoding: SentenceEncoding, batch: Prompts, row: i
 
 def decode(model: Any, batch: Prompts, temperature: float, seed: int = 0) -> npt.NDArray[np.int64]:
     generator = torch.Generator().manual_seed(seed)
-    return MaskedDecoder(model, ENCODING, temperature, generator).complete(batch)
+    return _MaskedDecoder(model, ENCODING, temperature, generator).complete(batch)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +81,7 @@ def decode(model: Any, batch: Prompts, temperature: float, seed: int = 0) -> npt
 def test_greedy_rows_equal_the_reference_token_for_token(opening: str, architecture: str, case: str) -> None:
     encoding = replace(ENCODING, opening=(3, 5, 3) if opening == "behind" else ())
     batch, model = prompts(CLAUSES, *CASES[case]), random_masked_model(architecture, encoding)
-    decoded = MaskedDecoder(model, encoding, 0, torch.Generator()).complete(batch)
+    decoded = _MaskedDecoder(model, encoding, 0, torch.Generator()).complete(batch)
     assert decoded[:, :, 0].tolist() == [reference_row(model, encoding, batch, row) for row in range(len(batch.tokens))]
     assert legal_rows(encoding, decoded)
 
@@ -138,7 +135,7 @@ def test_a_value_without_alternative_is_taken_without_asking_the_model() -> None
     encoding, clauses = vocabulary.encoding(), clauses_of(vocabulary, FRAME)
     model = random_masked_model("bert", encoding)
     model.register_forward_pre_hook(lambda *_: passes.append(1))
-    decoder = MaskedDecoder(model, encoding, 0, torch.Generator())
+    decoder = _MaskedDecoder(model, encoding, 0, torch.Generator())
     decoded = decoder.complete(prompts(clauses, [LABEL, 2, 1, 0, 3, 4], 1, [0, 4]))
     assert len(passes) == 3  # visits and since have one bin and no missing cell
     assert decoded[:, [1, 3]].tolist() == clauses.tokens[[0, 4]][:, [1, 3]].tolist()
@@ -149,7 +146,7 @@ def test_values_of_several_tokens_are_refused_by_column_with_the_remedy() -> Non
     with pytest.raises(InvalidInputError, match=r"'balance is'.*numbers='bins' and clauses='tokens'"):
         require_single_tokens(encoding)
     with pytest.raises(InvalidInputError, match="one token for each value"):
-        MaskedDecoder(random_masked_model("bert", encoding), encoding, 0, torch.Generator())
+        _MaskedDecoder(random_masked_model("bert", encoding), encoding, 0, torch.Generator())
     require_single_tokens(ENCODING)
 
 
@@ -225,7 +222,7 @@ def test_what_is_hidden_follows_from_the_sentences_and_the_seed() -> None:
 
 @pytest.mark.parametrize(("layers", "width"), [(1, 16), (3, 64)])
 def test_the_backbone_has_the_size_asked_for_one_token_more_and_no_dropout(layers: int, width: int) -> None:
-    model = build_compact_masked(40, 25, LanguageConfig(layers=layers, width=width))
+    model = build_compact(40, 25, LanguageConfig(backbone="compact_masked", layers=layers, width=width))
     config = model.config
     assert (config.num_hidden_layers, config.hidden_size, config.num_attention_heads) == (layers, width, width // 16)
     assert [config.embedding_dropout, config.attention_dropout, config.mlp_dropout] == [0, 0, 0]

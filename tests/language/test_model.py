@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from imbllm_autogluon.encoding.orders import ORDERS, Order
+from imbllm_autogluon.encoding.orders import _ORDERS, Order
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.language.losses import LabelObjective
 from imbllm_autogluon.language.model import TableLanguageModel
@@ -65,7 +65,7 @@ def written(model: TableLanguageModel, seed: int = 0) -> list[Any]:
     return [rows.tokens.tolist() for rows in completed(model, batches(model), seed)]
 
 
-@pytest.mark.parametrize(("numbers", "order", "steps"), cases(["bins", "digits"], ORDERS, [0, 2], together=1))
+@pytest.mark.parametrize(("numbers", "order", "steps"), cases(["bins", "digits"], _ORDERS, [0, 2], together=1))
 def test_every_row_is_legal_at_any_stage_of_training(numbers: Numbers, order: Order, steps: int) -> None:
     config = dataclasses.replace(TINY, numbers=numbers, order=order, steps=steps, pretrain_steps=steps, temperature=5.0)
     model = trained(config)

@@ -13,7 +13,7 @@ from imbllm_autogluon.encoding import PADDING, draw_orders
 from imbllm_autogluon.encoding.values import padded
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.batches import Prompts
-from imbllm_autogluon.language.decoding import ConstrainedDecoder
+from imbllm_autogluon.language.decoding import _ConstrainedDecoder
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.language.scoring import log_likelihoods, score_values
 from tests.language.tables import (
@@ -145,7 +145,7 @@ def test_the_decoder_draws_values_as_often_as_they_score() -> None:
     values = coding.encode(np.arange(5), np.zeros(5, dtype=bool))
     model, batch = random_model("gpt2", encoding, seed=3), prompts(clauses, [4, LABEL, 0, 1, 2, 3], 1, [0] * 4000)
     scores = score_values(model, encoding, prompts(clauses, [4, LABEL, 0, 1, 2, 3], 1, [0]), LABEL, values)
-    drawn = ConstrainedDecoder(model, encoding, 1.0, torch.Generator().manual_seed(0)).complete(batch)
+    drawn = _ConstrainedDecoder(model, encoding, 1.0, torch.Generator().manual_seed(0)).complete(batch)
     classes, _ = coding.decode(drawn[:, LABEL], np.random.default_rng(0))
     assert np.bincount(classes, minlength=5) / 4000 == pytest.approx(np.exp(scores[0]), abs=0.03)
 

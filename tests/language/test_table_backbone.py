@@ -16,7 +16,7 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.backbones import find_backbone
 from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.language.config import LanguageConfig
-from imbllm_autogluon.language.decoding import ConstrainedDecoder
+from imbllm_autogluon.language.decoding import _ConstrainedDecoder
 from imbllm_autogluon.language.losses import ValueLoss
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.language.pretrained import load_model, load_tokenizer
@@ -167,7 +167,7 @@ def test_a_text_is_not_learned(folder: Path, reading: str) -> None:
 @pytest.mark.parametrize(("folder", "reading"), cases(ARCHITECTURES, READINGS, together=1), indirect=["folder"])
 def test_rows_are_written_behind_a_given_text_and_a_text_itself_is_refused(folder: Path, reading: str) -> None:
     backbone, clauses = read(folder, reading)
-    decoder = ConstrainedDecoder(backbone.model, backbone.encoding, 1.0, torch.Generator().manual_seed(0))
+    decoder = _ConstrainedDecoder(backbone.model, backbone.encoding, 1.0, torch.Generator().manual_seed(0))
     given = np.array([TEXT, LABEL_BEHIND_TEXT, 0, 1, 2, 3, 4])
     rows = decoder.complete(Prompts(given, 1, clauses.tokens))
     longest = min(rows.shape[2], clauses.tokens.shape[2])

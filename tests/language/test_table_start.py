@@ -15,10 +15,10 @@ from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.language.table_start import (
-    TokenFeatures,
     _Cooccurrence,
+    _shipped_weights,
+    _TokenFeatures,
     settle,
-    shipped_weights,
     start_from_other_tables,
     start_from_rows,
 )
@@ -177,7 +177,7 @@ def test_blocks_and_matrices_are_the_shipped_ones_and_learn_on(monkeypatch: pyte
     monkeypatch.setattr("imbllm_autogluon.language.model.settle", keep)
     for steps in (0, 2):
         started(frame(), LanguageConfig(pretrained=True, pretrain_steps=steps, steps=0))
-    weights = shipped_weights()
+    weights = _shipped_weights()
     assert len([name for name in weights if name.startswith("transformer.h.")]) == 2 * 12
     assert {name for name in weights if name.endswith("matrix")} == {"transformer.wte.matrix", "lm_head.matrix"}
     first, after = seen
@@ -221,9 +221,9 @@ def test_training_that_was_stopped_goes_on_from_its_matrices(tmp_path: Path) -> 
     assert nats(parts, frame(1)) == pytest.approx(nats(whole, frame(1)), rel=1e-6)
 
 
-def features_of(rows: pd.DataFrame) -> TokenFeatures:
+def features_of(rows: pd.DataFrame) -> _TokenFeatures:
     vocabulary = vocabulary_of(rows, max_bins=16)
-    return TokenFeatures.of(vocabulary.encoding(fused=True), clauses_of(vocabulary, rows), np.random.default_rng(0))
+    return _TokenFeatures.of(vocabulary.encoding(fused=True), clauses_of(vocabulary, rows), np.random.default_rng(0))
 
 
 def test_features_of_values_tell_their_rank_and_what_kind_they_are() -> None:

@@ -14,8 +14,9 @@ from imbllm_autogluon.encoding import END
 from imbllm_autogluon.language import training
 from imbllm_autogluon.language.batches import Batches
 from imbllm_autogluon.language.checkpoints import TrainingCurve
+from imbllm_autogluon.language.hardware import Processes
 from imbllm_autogluon.language.losses import LabelLoss, LabelObjective, ValueLoss
-from imbllm_autogluon.language.training import _EVALUATIONS, Stage, _FlatAdamW, _LargeAdamW, _optimizer_of
+from imbllm_autogluon.language.training import _EVALUATIONS, Stage, _FlatAdamW, _LargeAdamW, _State
 from tests.language.tables import clauses_of, learnable, random_model, vocabulary_of
 from tests.language.trainers import CPU, Hungry, SmallTable, expect_close, same_weights, tiny_model, weights_of
 from tests.products import cases
@@ -245,10 +246,10 @@ def test_time_that_runs_out_between_two_judgements_loses_no_step(monkeypatch: py
     """The last steps are judged before they could be taken back."""
     small = SmallTable()
     model = tiny_model(small.encoding)
-    trainer = small.trainer(model)
-    monkeypatch.setattr(trainer, "_out_of_time", lambda stage, done: done.step == 7)
+    is_over = iter([*[False] * 7, True])
+    monkeypatch.setattr(Processes, "agree", lambda *_: next(is_over))
     before = weights_of(model)
-    curve = trainer.run(small.stage(1000, held_out=small.held_out(), seconds=1.0))
+    curve = small.trainer(model).run(small.stage(1000, held_out=small.held_out(), seconds=1.0))
     assert (curve.stopped_by, [step for step, _ in curve.held_out]) == ("time limit", [0, 7])
     assert curve.held_out[1][1] < curve.held_out[0][1]
     assert not same_weights(weights_of(model), before)
@@ -322,6 +323,7 @@ def test_a_weight_without_a_gradient_only_decays() -> None:
 
 
 def test_large_models_get_torchs_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(_optimizer_of(small_weights()), _FlatAdamW)
+    learning = {str(number): weight for number, weight in enumerate(small_weights())}
+    assert isinstance(_State(learning).optimizer, _FlatAdamW)
     monkeypatch.setattr(training, "_MOST_FLAT_WEIGHTS", 10)
-    assert isinstance(_optimizer_of(small_weights()), _LargeAdamW)
+    assert isinstance(_State(learning).optimizer, _LargeAdamW)

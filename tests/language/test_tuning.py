@@ -19,7 +19,7 @@ from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.losses import _hidden_states
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.language.pretrained import quiet_transformers
-from imbllm_autogluon.language.table_backbone import Tuning
+from imbllm_autogluon.language.table_backbone import _Tuning
 from tests.language.pretrained import save_pretrained
 from tests.language.trainers import WAYS, everyone, learned, model_over, same_weights, trained, weights_of, written
 from tests.products import cases
@@ -97,7 +97,7 @@ def test_a_model_without_numbered_blocks_has_no_top() -> None:
 
     config = LanguageConfig(backbone="x", tuning="top_blocks").resolved()
     with pytest.raises(InvalidInputError, match="Flat has no numbered blocks; use tuning='lora' or 'full'"):
-        Tuning(Flat(), config)
+        _Tuning(Flat(), config)
 
 
 def logits(model: TableLanguageModel) -> torch.Tensor:

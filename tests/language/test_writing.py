@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from imbllm_autogluon.language import writing
+from imbllm_autogluon.language import decoding
 from imbllm_autogluon.language.config import LanguageConfig
-from imbllm_autogluon.language.decoding import ConstrainedDecoder
-from imbllm_autogluon.language.table_backbone import TableBackbone, Tuning
-from imbllm_autogluon.language.writing import RowWriter
+from imbllm_autogluon.language.decoding import RowWriter, _ConstrainedDecoder
+from imbllm_autogluon.language.table_backbone import TableBackbone, _Tuning
 from tests.language.tables import LABEL, legal_rows, prompts, random_model, table, written
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ ORDER = [LABEL, 0, 2, 1, 4, 3]
 
 def backbone() -> TableBackbone:
     model = random_model("gpt2", ENCODING)
-    return TableBackbone(model, ENCODING, Tuning(model, CONFIG), "causal", None)
+    return TableBackbone(model, ENCODING, _Tuning(model, CONFIG), "causal", None)
 
 
 def given_alone(encoding: SentenceEncoding, batch: Prompts) -> Any:
@@ -64,8 +63,8 @@ OUT_OF_MEMORY = [
 
 
 def writer_with(decoder: Small, monkeypatch: pytest.MonkeyPatch) -> RowWriter:
-    monkeypatch.setattr(writing, "ConstrainedDecoder", decoder)
-    monkeypatch.setattr(writing, "release_memory", lambda: decoder.sizes.append(0))
+    monkeypatch.setattr(decoding, "_ConstrainedDecoder", decoder)
+    monkeypatch.setattr(decoding, "release_memory", lambda: decoder.sizes.append(0))
     return RowWriter(backbone(), CONFIG, 0)
 
 
@@ -115,7 +114,7 @@ def test_a_writer_writes_what_its_decoder_would() -> None:
     batch = prompts(CLAUSES, ORDER, 2, list(range(12)))
     one = backbone()
     rows = RowWriter(one, CONFIG, 7).complete(batch)
-    decoder = ConstrainedDecoder(one.model, ENCODING, CONFIG.temperature, torch.Generator().manual_seed(7))
+    decoder = _ConstrainedDecoder(one.model, ENCODING, CONFIG.temperature, torch.Generator().manual_seed(7))
     assert rows.tokens.tolist() == decoder.complete(batch).tolist()
 
 
@@ -128,7 +127,7 @@ def test_free_rows_that_are_not_legal_are_written_again_in_their_place(monkeypat
         def complete(self, _: Prompts) -> Any:
             return np.where(legal[:, None, None], CLAUSES.tokens[:6], -1), legal
 
-    monkeypatch.setattr(writing, "FreeDecoder", Half)
+    monkeypatch.setattr(decoding, "_FreeDecoder", Half)
     writer = RowWriter(backbone(), dataclasses.replace(CONFIG, constrained=False), 0)
     rows = writer.complete(batch)
     assert legal_rows(ENCODING, rows.tokens)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from imbllm_autogluon.language.decoding import RowWriter
 from imbllm_autogluon.language.model import TableLanguageModel
-from imbllm_autogluon.language.writing import RowWriter
 from imbllm_autogluon.oversampling.imbllm import GReaT
 from imbllm_autogluon.oversampling.methods import load_generator, save_generator
 from imbllm_autogluon.oversampling.pred_llm import PredLLMGenerator

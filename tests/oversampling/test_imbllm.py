@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.language.decoding import JointDecoder
+from imbllm_autogluon.language.decoding import _JointDecoder
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.methods import load_generator, save_generator
 from tests.oversampling.tables import expect_legal, fitted, labels, mixed, quick
@@ -168,13 +168,13 @@ def test_given_values_of_prompts_are_exact_values_of_the_class() -> None:
 
 def test_the_label_comes_first_and_every_batch_is_as_large_as_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
-    complete = JointDecoder.complete
+    complete = _JointDecoder.complete
 
     def recorded(self: Any, batches: Any) -> Any:
         seen.extend(batches)
         return complete(self, batches)
 
-    monkeypatch.setattr(JointDecoder, "complete", recorded)
+    monkeypatch.setattr(_JointDecoder, "complete", recorded)
     fitted(mixed(60), labels(45, 15), {"b": 250}, generation_batch=20).sample()
     assert {int(prompts.order[0]) for prompts in seen} == {6}
     assert max(len(prompts.tokens) for prompts in seen) == 20

@@ -20,7 +20,7 @@ from skops.io import dump
 
 from imbllm_autogluon.classification import label_model
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, StoredStateError
-from imbllm_autogluon.language.writing import RowWriter
+from imbllm_autogluon.language.decoding import RowWriter
 from imbllm_autogluon.oversampling.filters import KnownRows
 from imbllm_autogluon.oversampling.generator import ClassRows, SampleRequest
 from imbllm_autogluon.oversampling.methods import load_generator, save_generator

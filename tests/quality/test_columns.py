@@ -9,7 +9,7 @@ import pytest
 
 from imbllm_autogluon.errors import TableError
 from imbllm_autogluon.quality.columns import _LARGEST, PairedColumn, check_pair, paired_columns, row_codes, shared_codes
-from imbllm_autogluon.quality.privacy import copied_share
+from imbllm_autogluon.quality.privacy import _copied_share
 from tests.quality.frames import mixed_rows
 
 
@@ -161,28 +161,28 @@ def test_times_kept_as_objects_may_have_any_gap(gap: Any) -> None:
 def test_missing_equals_missing_and_nothing_else() -> None:
     real = pd.DataFrame({"a": [None, 0.0], "b": ["x", None]})
     written = pd.DataFrame({"a": [None, 0.0, None, 0.0], "b": ["x", np.nan, None, "x"]})
-    assert copied_share(real, written) == 0.5
+    assert _copied_share(real, written) == 0.5
 
 
 @pytest.mark.parametrize("gaps", [True, False])
 def test_pure_copies_are_all_found_and_changed_ones_are_none(gaps: bool) -> None:
     real = mixed_rows(100, gaps=gaps)
-    assert copied_share(real, real.sample(30, random_state=0)[real.columns[::-1]]) == 1.0
-    assert copied_share(real, real.assign(plain=real["plain"] + 100)) == 0.0
+    assert _copied_share(real, real.sample(30, random_state=0)[real.columns[::-1]]) == 1.0
+    assert _copied_share(real, real.assign(plain=real["plain"] + 100)) == 0.0
 
 
 def test_rows_of_other_dtypes_are_copies_if_their_cells_are_equal() -> None:
     real = mixed_rows(100)
     others = {"narrow": "float64", "whole": "float64", "plain": "Int64", "text": "category", "words": "string"}
     written = real.astype({**others, "level": object, "flag": object, "day": "datetime64[s]"})
-    assert copied_share(real, written) == 1.0
+    assert _copied_share(real, written) == 1.0
 
 
 def test_numbers_and_times_that_differ_by_little_are_no_copies() -> None:
     real = pd.DataFrame({"a": [1.0], "b": [2**60], "c": [pd.Timestamp("2024-01-01")]})
-    assert copied_share(real, real) == 1.0
+    assert _copied_share(real, real) == 1.0
     for change in ({"a": [np.nextafter(1.0, 2)]}, {"b": [2**60 + 1]}, {"c": real["c"] + pd.Timedelta(1, "ns")}):
-        assert copied_share(real, real.assign(**change)) == 0.0
+        assert _copied_share(real, real.assign(**change)) == 0.0
 
 
 def test_rows_share_a_code_exactly_if_they_are_equal() -> None:
@@ -196,4 +196,4 @@ def test_rows_share_a_code_exactly_if_they_are_equal() -> None:
 def test_many_wide_columns_do_not_overflow() -> None:
     rng = np.random.default_rng(0)
     real = pd.DataFrame(rng.normal(size=(3000, 30)))
-    assert copied_share(real, pd.concat([real.iloc[:10], real.iloc[:10] + 1])) == 0.5
+    assert _copied_share(real, pd.concat([real.iloc[:10], real.iloc[:10] + 1])) == 0.5

@@ -7,53 +7,47 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.quality.curves import (
-    _MOST_POINTS,
-    Curve,
-    calibration_chart,
-    loss_windows,
-    precision_recall_chart,
-)
+from imbllm_autogluon.quality.curves import _MOST_POINTS, calibration_chart, loss_windows, precision_recall_chart
 
 RNG = np.random.default_rng(0)
 PROBABILITIES = RNG.random(2000)
 TRUTH = RNG.random(2000) < PROBABILITIES
 
 
-def points(line: Curve) -> np.ndarray:
-    return np.column_stack([line.x, line.y])
+def points(line: dict[str, Any]) -> np.ndarray:
+    return np.column_stack([line["x"], line["y"]])
 
 
 def test_precision_falls_from_the_surest_rows_to_the_share_of_positives() -> None:
     chart = precision_recall_chart(TRUTH, {"good": PROBABILITIES, "chance": RNG.random(2000)})
-    good, chance = (points(line) for line in chart.lines)
+    good, chance = (points(line) for line in chart["lines"])
     assert len(good) <= _MOST_POINTS
     assert good[0] == pytest.approx([1, TRUTH.mean()], abs=0.01)
     assert good[len(good) // 2, 1] > chance[len(chance) // 2, 1] + 0.1
-    assert chart.lines[0].figure == pytest.approx(average_precision_score(TRUTH, PROBABILITIES))
+    assert chart["lines"][0]["figure"] == pytest.approx(average_precision_score(TRUTH, PROBABILITIES))
     assert (good >= -0.001).all()
     assert (good <= 1.001).all()
 
 
 def test_probabilities_that_mean_what_they_say_lie_on_the_diagonal() -> None:
     chart = calibration_chart(TRUTH, {"true": PROBABILITIES, "squared": PROBABILITIES**2})
-    on, off = (points(line) for line in chart.lines)
+    on, off = (points(line) for line in chart["lines"])
     assert np.abs(on[:, 0] - on[:, 1]).max() < 0.08
     assert (off[2:8, 1] > off[2:8, 0] + 0.05).all()
-    assert chart.lines[0].figure < 0.05 < chart.lines[1].figure
+    assert chart["lines"][0]["figure"] < 0.05 < chart["lines"][1]["figure"]
 
 
 def test_the_axes_of_a_rare_class_end_where_its_probabilities_do() -> None:
     rare = PROBABILITIES / 20
     truth = RNG.random(2000) < rare
     chart = calibration_chart(truth, {"a": rare})
-    assert points(chart.lines[0]).max() <= chart.end <= 0.1
+    assert points(chart["lines"][0]).max() <= chart["end"] <= 0.1
 
 
 def test_equal_probabilities_and_few_rows_have_curves() -> None:
-    assert len(points(calibration_chart([True, False], {"a": [0.5, 0.5]}).lines[0])) == 2
-    assert precision_recall_chart([True, False], {"a": [0.5, 0.5]}).lines[0].figure == 0.5
-    assert calibration_chart([True, False], {"a": [0.0, 0.0]}).lines[0].figure == 0.5
+    assert len(points(calibration_chart([True, False], {"a": [0.5, 0.5]})["lines"][0])) == 2
+    assert precision_recall_chart([True, False], {"a": [0.5, 0.5]})["lines"][0]["figure"] == 0.5
+    assert calibration_chart([True, False], {"a": [0.0, 0.0]})["lines"][0]["figure"] == 0.5
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from imbllm_autogluon.quality.distances import (
     ClassRows,
     MatchedTables,
     Points,
-    matched_tables,
     nearest,
     points,
 )
@@ -99,7 +98,9 @@ HELD_OUT = pd.DataFrame({"y": ["a", "b"], "city": ["Bern", "Lima"]})
 def matched(
     real: pd.DataFrame, synthetic: pd.DataFrame, holdout: pd.DataFrame | None = None, label: str | None = None
 ) -> MatchedTables:
-    return matched_tables({REAL: real, SYNTHETIC: synthetic, **({} if holdout is None else {HOLDOUT: holdout})}, label)
+    return MatchedTables.from_tables(
+        {REAL: real, SYNTHETIC: synthetic, **({} if holdout is None else {HOLDOUT: holdout})}, label
+    )
 
 
 def test_rows_of_each_class_are_found_in_every_table() -> None:

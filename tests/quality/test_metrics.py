@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from imbllm_autogluon.quality import METRICS, MetricResult
-from imbllm_autogluon.quality.metrics import Finding, chance, combined
+from imbllm_autogluon.quality.metrics import Finding, chance
 
 
 def measure(value: float | None, acceptable: tuple[float, float] = (0.8, 1.0), high: float = 1.0) -> MetricResult:
@@ -48,7 +48,7 @@ def test_chance_shrinks_with_the_rows_and_is_none_for_certain_shares() -> None:
 
 
 def result(name: str, findings: list[Finding], weights: list[float]) -> MetricResult:
-    return combined(name, METRICS[name], findings, weights)
+    return MetricResult.from_findings(name, METRICS[name], findings, weights)
 
 
 @pytest.mark.parametrize("name", METRICS)

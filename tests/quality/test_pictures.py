@@ -13,13 +13,13 @@ from imbllm_autogluon.quality.pictures import (
     _MOST_POINTS,
     Cloud,
     ColumnShares,
-    Compared,
-    association_maps,
-    column_shares,
-    compared_rows,
-    distance_histograms,
+    _all_column_shares,
+    _association_maps,
+    _Compared,
+    _compared_rows,
+    _distance_histograms,
+    _plane,
     neighbor_rows,
-    plane,
 )
 from tests.quality.evaluations import distances_of, evaluation_of
 from tests.quality.frames import mixed_rows
@@ -30,7 +30,7 @@ TABLE = pd.DataFrame({"x": range(100), "y": ["a"] * 70 + ["b"] * 20 + ["c"] * 10
 
 
 def test_real_rows_of_other_classes_stand_apart() -> None:
-    rows = compared_rows(TABLE, TABLE.iloc[75:85], "y", TABLE.iloc[60:80])
+    rows = _compared_rows(TABLE, TABLE.iloc[75:85], "y", TABLE.iloc[60:80])
     assert rows.real["x"].tolist() == list(range(70, 90))
     assert rows.holdout is not None
     assert rows.holdout["x"].tolist() == list(range(70, 80))
@@ -41,7 +41,7 @@ def test_real_rows_of_other_classes_stand_apart() -> None:
 
 def test_real_classes_weigh_as_much_as_they_do_among_synthetic_rows() -> None:
     written = pd.concat([TABLE.iloc[70:75], TABLE.iloc[95:]])
-    rows = compared_rows(TABLE, written, "y")
+    rows = _compared_rows(TABLE, written, "y")
     is_b = rows.real["x"] < 90
     assert rows.weights[is_b].sum() == pytest.approx(0.5)
     assert rows.weights.sum() == pytest.approx(1.0)
@@ -49,21 +49,21 @@ def test_real_classes_weigh_as_much_as_they_do_among_synthetic_rows() -> None:
 
 def test_synthetic_rows_of_no_real_class_are_left_out() -> None:
     written = TABLE.iloc[70:75].assign(y=["b", "b", "new", None, "b"])
-    assert compared_rows(TABLE, written, "y").synthetic["x"].tolist() == [70, 71, 74]
+    assert _compared_rows(TABLE, written, "y").synthetic["x"].tolist() == [70, 71, 74]
     with pytest.raises(TableError, match="no synthetic row has a class of 'y'"):
-        compared_rows(TABLE, written.assign(y="new"), "y")
+        _compared_rows(TABLE, written.assign(y="new"), "y")
 
 
 def test_of_large_tables_some_rows_are_drawn_and_always_the_same() -> None:
     many = pd.DataFrame({"x": np.arange(500)})
-    drawn = [compared_rows(many, many, seed=seed, most_rows=50) for seed in (1, 1, 2)]
+    drawn = [_compared_rows(many, many, seed=seed, most_rows=50) for seed in (1, 1, 2)]
     assert [len(rows.real) for rows in drawn] == [50, 50, 50]
     assert drawn[0].real["x"].tolist() == drawn[1].real["x"].tolist() != drawn[2].real["x"].tolist()
     assert drawn[0].weights.sum() == pytest.approx(1.0)
 
 
 def shares(real: Any, synthetic: Any) -> ColumnShares:
-    return column_shares(compared_rows(pd.DataFrame({"a": real}), pd.DataFrame({"a": synthetic})))[0]
+    return _all_column_shares(_compared_rows(pd.DataFrame({"a": real}), pd.DataFrame({"a": synthetic})))[0]
 
 
 def n_bars(side: np.ndarray) -> int:
@@ -71,7 +71,7 @@ def n_bars(side: np.ndarray) -> int:
 
 
 def test_shares_of_columns_of_every_dtype_sum_to_one() -> None:
-    found = column_shares(compared_rows(mixed_rows(300), mixed_rows(200, seed=1)))
+    found = _all_column_shares(_compared_rows(mixed_rows(300), mixed_rows(200, seed=1)))
     assert len(found) == 10
     for column in found:
         assert (column.real.sum(), column.synthetic.sum()) == (pytest.approx(1), pytest.approx(1))
@@ -82,7 +82,7 @@ def test_shares_of_columns_of_every_dtype_sum_to_one() -> None:
 
 def test_the_worst_column_comes_first() -> None:
     real = pd.DataFrame({"same": range(50), "far": range(50), "near": range(50)})
-    found = column_shares(compared_rows(real, real.assign(far=1000, near=range(10, 60))))
+    found = _all_column_shares(_compared_rows(real, real.assign(far=1000, near=range(10, 60))))
     assert [column.name for column in found] == ["far", "near", "same"]
     assert (found[0].total_variation, found[-1].total_variation) == (pytest.approx(1), pytest.approx(0))
 
@@ -131,18 +131,18 @@ def test_many_levels_share_a_bar_and_count_whole_in_the_distance() -> None:
     assert found.total_variation == pytest.approx(1)
 
 
-def related(n_columns: int) -> Compared:
+def related(n_columns: int) -> _Compared:
     """Independent columns but for the first and the last one, which are equal among real rows alone."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(100, n_columns))
     x[:, -1] = x[:, 0]
     real = pd.DataFrame(x, columns=[f"column {k}" for k in range(n_columns)])
-    return compared_rows(real, real.assign(**{real.columns[-1]: rng.permutation(x[:, -1])}))
+    return _compared_rows(real, real.assign(**{real.columns[-1]: rng.permutation(x[:, -1])}))
 
 
 def test_maps_hold_strengths_and_the_mean_difference_of_all_pairs() -> None:
     rows = related(5)
-    maps = association_maps(rows, list(rows.real.columns))
+    maps = _association_maps(rows, list(rows.real.columns))
     assert maps is not None
     assert np.diag(maps.real).tolist() == np.diag(maps.synthetic).tolist() == [1] * 5
     assert maps.real[0, -1] == pytest.approx(1)
@@ -151,7 +151,7 @@ def test_maps_hold_strengths_and_the_mean_difference_of_all_pairs() -> None:
 
 def test_of_many_columns_the_worst_are_mapped_in_the_order_of_the_table() -> None:
     rows = related(30)
-    maps = association_maps(rows, list(rows.real.columns)[::-1])
+    maps = _association_maps(rows, list(rows.real.columns)[::-1])
     assert maps is not None
     assert list(maps.names) == list(rows.real.columns)[10:]
     assert maps.left_out == 30 - _MOST_MAPPED
@@ -159,7 +159,7 @@ def test_of_many_columns_the_worst_are_mapped_in_the_order_of_the_table() -> Non
 
 def test_pairs_of_too_few_rows_are_empty_and_no_gap() -> None:
     real = pd.DataFrame({"x": range(50), "y": [None] * 40 + list(range(10))})
-    maps = association_maps(compared_rows(real, real), ["x", "y"])
+    maps = _association_maps(_compared_rows(real, real), ["x", "y"])
     assert maps is not None
     assert (np.isnan(maps.real).tolist(), maps.mean_gap) == ([[False, True], [True, True]], 0.0)
 
@@ -174,7 +174,7 @@ def is_inside(cloud: Cloud) -> bool:
 
 def test_every_kind_of_rows_is_a_cloud_inside_the_frame() -> None:
     real, written = labelled(200, 0), labelled(100, 1).query("y == 'rare'")
-    clouds, _ = plane(compared_rows(real, written, "y", labelled(80, 2)))
+    clouds, _ = _plane(_compared_rows(real, written, "y", labelled(80, 2)))
     assert [cloud.kind for cloud in clouds] == ["others", "real", "holdout", "synthetic"]
     assert [cloud.rows for cloud in clouds] == [150, 50, 20, 25]
     for cloud in clouds:
@@ -184,21 +184,21 @@ def test_every_kind_of_rows_is_a_cloud_inside_the_frame() -> None:
 
 def test_rows_that_differ_lie_apart_and_equal_rows_lie_on_each_other() -> None:
     real = pd.DataFrame({"x": np.repeat([0.0, 9.0], 50), "y": np.repeat(["a", "b"], 50), "z": np.arange(100) % 7})
-    others, own, synthetic = plane(compared_rows(real, real.iloc[50:], "y"))[0]
+    others, own, synthetic = _plane(_compared_rows(real, real.iloc[50:], "y"))[0]
     assert abs(own.points[:, 0].mean() - others.points[:, 0].mean()) > 1 / 3
     assert set(map(tuple, own.points)) == set(map(tuple, synthetic.points))
 
 
 def test_of_many_rows_some_are_drawn_and_the_count_says_so() -> None:
     many = pd.DataFrame({"x": np.arange(2000.0), "y": np.arange(2000) % 11})
-    clouds = plane(compared_rows(many, many), seed=3)[0]
+    clouds = _plane(_compared_rows(many, many), seed=3)[0]
     assert [(len(cloud.points), cloud.rows) for cloud in clouds] == [(_MOST_POINTS, 2000)] * 2
-    np.testing.assert_array_equal(clouds[0].points, plane(compared_rows(many, many), seed=3)[0][0].points)
+    np.testing.assert_array_equal(clouds[0].points, _plane(_compared_rows(many, many), seed=3)[0][0].points)
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame({"x": range(20)}), pd.DataFrame({"x": [1] * 20, "y": ["a"] * 20})])
 def test_tables_of_one_column_or_of_equal_rows_have_a_plane(frame: pd.DataFrame) -> None:
-    clouds, variance = plane(compared_rows(frame, frame))
+    clouds, variance = _plane(_compared_rows(frame, frame))
     assert all(map(is_inside, clouds))
     assert 0 <= variance[1] <= variance[0] <= 1
 
@@ -206,11 +206,11 @@ def test_tables_of_one_column_or_of_equal_rows_have_a_plane(frame: pd.DataFrame)
 def test_one_outlier_does_not_squeeze_the_others() -> None:
     rng = np.random.default_rng(0)
     real = pd.DataFrame({"x": np.append(rng.normal(size=299), 1e6), "y": rng.normal(size=300)})
-    assert plane(compared_rows(real, real))[0][0].points.std(axis=0).min() > 0.1
+    assert _plane(_compared_rows(real, real))[0][0].points.std(axis=0).min() > 0.1
 
 
 def histogram(**values: Any) -> Any:
-    return distance_histograms(distances_of(**values))
+    return _distance_histograms(distances_of(**values))
 
 
 def test_histograms_have_shares_and_medians_and_leave_out_what_is_not_finite() -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import asdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -17,7 +16,7 @@ from matplotlib.figure import Figure
 
 from imbllm_autogluon.quality import plots
 from imbllm_autogluon.quality.curves import calibration_chart, precision_recall_chart
-from imbllm_autogluon.quality.pictures import _MOST_POINTS, column_shares, compared_rows, pictures
+from imbllm_autogluon.quality.pictures import _MOST_POINTS, _all_column_shares, _compared_rows, pictures
 from imbllm_autogluon.quality.plots import _day_ticks, _shortened, _text_width, _ticks
 from tests.quality.evaluations import evaluation_of
 from tests.quality.test_reports import labelled
@@ -30,14 +29,14 @@ LONG = "a level <b> & of a name that never ends $x_1$ 漢字"
 
 
 def shares(real: Any, synthetic: Any) -> ColumnShares:
-    return column_shares(compared_rows(pd.DataFrame({"a": real}), pd.DataFrame({"a": synthetic})))[0]
+    return _all_column_shares(_compared_rows(pd.DataFrame({"a": real}), pd.DataFrame({"a": synthetic})))[0]
 
 
 def all_pictures() -> dict[str, str]:
     """One of every kind, by its name."""
     real, written, held = labelled(200, 0), labelled(160, 1).query("y == 'rare'"), labelled(80, 2)
     distances = evaluation_of(real, written, label="y", holdout=held).distances
-    found = pictures(compared_rows(real, written, "y", held), distances)
+    found = pictures(real, written, distances, "y", held)
     truth, scores = RNG.random(300) < 0.3, RNG.random(300)
     assert found.associations is not None
     return {
@@ -45,8 +44,8 @@ def all_pictures() -> dict[str, str]:
         "associations": plots.associations_svg(found.associations),
         "plane": plots.plane_svg(found.clouds, found.variance),
         "distances": plots.distances_svg(found.edges, found.histograms),
-        "recall": plots.curves_svg(asdict(precision_recall_chart(truth, {"a": scores, "b": scores**2}))),
-        "calibration": plots.curves_svg(asdict(calibration_chart(truth, {"a": scores}))),
+        "recall": plots.curves_svg(precision_recall_chart(truth, {"a": scores, "b": scores**2})),
+        "calibration": plots.curves_svg(calibration_chart(truth, {"a": scores})),
         "losses": plots.losses_svg({"S1F1": {"warm-up": [2.0, 1.5], "minority": [1.0]}, "S1F2": {}}),
     }
 
@@ -85,7 +84,7 @@ def test_pictures_are_the_same_every_time_and_leave_matplotlib_as_it_was() -> No
 
 def test_bars_have_the_shares_of_the_rows() -> None:
     ax = Figure().add_axes((0, 0, 1, 1))
-    plots._draw_numbers(ax, shares([1, 2, 2, None], [1, 1, 2, 2]))
+    plots._draw_numbers(shares([1, 2, 2, None], [1, 1, 2, 2]), ax)
     real, synthetic = (patch.get_data().values for patch in ax.patches)
     assert (real[-1], np.nansum(real), np.nansum(synthetic)) == (0.25, 1.0, 1.0)
     assert np.isnan(synthetic[-1])
@@ -122,7 +121,7 @@ def test_odd_columns_are_drawn(real: Any, synthetic: Any) -> None:
 
 def test_large_tables_have_small_pictures() -> None:
     many = pd.DataFrame({f"c{k}": RNG.normal(size=2000) for k in range(40)})
-    found = pictures(compared_rows(many, many, None, many), evaluation_of(many[:50], many[:50]).distances)
+    found = pictures(many, many, evaluation_of(many[:50], many[:50]).distances, holdout=many)
     assert len(plots.plane_svg(found.clouds, found.variance)) < 160 * _MOST_POINTS
     assert found.associations is not None
     assert len(plots.associations_svg(found.associations)) < 80_000
@@ -131,7 +130,7 @@ def test_large_tables_have_small_pictures() -> None:
 
 def test_all_rows_may_be_equal() -> None:
     rows = pd.DataFrame({"x": [1] * 9, "y": ["a"] * 9})
-    found = pictures(compared_rows(rows, rows), evaluation_of(rows, rows).distances)
+    found = pictures(rows, rows, evaluation_of(rows, rows).distances)
     for svg in (plots.plane_svg(found.clouds, found.variance), plots.distances_svg(found.edges, found.histograms)):
         ElementTree.fromstring(svg)
 

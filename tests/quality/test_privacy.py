@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from imbllm_autogluon.quality.distances import Points, nearest
-from imbllm_autogluon.quality.privacy import membership_advantage, near_copies, nearer_share
+from imbllm_autogluon.quality.privacy import _membership_advantage, _near_copies, _nearer_share
 
 
 def cloud(n: int, seed: int) -> Points:
@@ -15,7 +15,7 @@ def cloud(n: int, seed: int) -> Points:
 
 
 def share(queries: Points, small: Points, large: Points) -> float:
-    return nearer_share(
+    return _nearer_share(
         nearest(queries, large, limits=nearest(queries, small).distance), n_small=len(small), n_large=len(large)
     )
 
@@ -52,7 +52,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 @pytest.mark.parametrize("n", [10, 20, 100])
 def test_an_honest_generator_gives_nearly_nothing_away_even_with_few_rows(n: int) -> None:
-    found = [membership_advantage(rng(s).random(n), rng(s + 500).random(n), rng(s)) for s in range(30)]
+    found = [_membership_advantage(rng(s).random(n), rng(s + 500).random(n), rng(s)) for s in range(30)]
     naive = [
         max((rng(s).random(n) <= t).mean() - (rng(s + 500).random(n) <= t).mean() for t in np.linspace(0, 1, 201))
         for s in range(30)
@@ -62,17 +62,17 @@ def test_an_honest_generator_gives_nearly_nothing_away_even_with_few_rows(n: int
 
 
 def test_copies_give_everything_away() -> None:
-    assert membership_advantage(np.zeros(50), rng().random(50) + 0.1, rng()) == 1.0
+    assert _membership_advantage(np.zeros(50), rng().random(50) + 0.1, rng()) == 1.0
 
 
 def test_a_known_overlap_is_found() -> None:
     # Members are below 0.5, others even: the best threshold finds all members and half of the others.
-    found = membership_advantage(rng(1).random(2000) / 2, rng(2).random(1500), rng())
+    found = _membership_advantage(rng(1).random(2000) / 2, rng(2).random(1500), rng())
     assert found == pytest.approx(0.5, abs=0.04)
 
 
 def test_members_that_are_farther_give_no_advantage() -> None:
-    assert membership_advantage(np.ones(30), np.zeros(30), rng()) == 0.0
+    assert _membership_advantage(np.ones(30), np.zeros(30), rng()) == 0.0
 
 
 def test_near_copies_are_those_within_the_smallest_real_distances() -> None:
@@ -85,5 +85,5 @@ def test_where_real_rows_repeat_only_equal_rows_are_near_copies() -> None:
 
 def near_copies_of(to_real: list[float], usual: np.ndarray) -> tuple[float | None, float | None]:
     rows: Any = SimpleNamespace(to_real=SimpleNamespace(distance=np.array(to_real)), real_to_real=usual)
-    found = near_copies(rows)
+    found = _near_copies(rows)
     return found.value, found.best

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from imbllm_autogluon.errors import TableError
-from imbllm_autogluon.quality.reports import NO_PRIVACY, QualityReport, report, rows_section
+from imbllm_autogluon.quality.reports import _NO_PRIVACY, QualityReport, _rows_section, report
 from tests.quality.evaluations import evaluation_of
 from tests.quality.frames import mixed_rows
 from tests.quality.pages import Page
@@ -28,7 +28,7 @@ def made_of(
 ) -> QualityReport:
     """A report whose measures are made up."""
     found = evaluation_of(real, written, label=label, holdout=holdout)
-    return QualityReport("Rows", rows_section(found, real, written, label, holdout))
+    return QualityReport("Rows", _rows_section(found, real, written, label, holdout))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_the_page_begins_with_the_verdict_and_shows_every_part(usual: QualityRep
         "Farthest from any real row",
         "Nearest to a real row",
         "Made by hand.",
-        NO_PRIVACY,
+        _NO_PRIVACY,
     ):
         assert shown in words, shown
     assert "None" not in words

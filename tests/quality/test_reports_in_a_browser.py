@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
@@ -73,7 +72,7 @@ def page(tmp_path: Path) -> Path:
 def curves_page(folder: Path) -> Path:
     truth, scores = [True, False] * 20, [k / 40 for k in range(40)]
     given = {"a": scores, "b": scores[::-1]}
-    charts = [asdict(precision_recall_chart(truth, given)), asdict(calibration_chart(truth, given))]
+    charts = [precision_recall_chart(truth, given), calibration_chart(truth, given)]
     curves = [{"label": "yes", "rows": 20, "charts": charts}]
     page = render_fit_report({**REPORT, "comparison": {**REPORT["comparison"], "curves": curves}})
     (folder / "curves.html").write_text(page, encoding="utf-8")

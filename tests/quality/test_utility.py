@@ -7,13 +7,8 @@ import pandas as pd
 import pytest
 
 from imbllm_autogluon.quality import utility as module
-from imbllm_autogluon.quality.distances import HOLDOUT, REAL, SYNTHETIC, ClassRows, matched_tables
-from imbllm_autogluon.quality.utility import (
-    Forest,
-    Trees,
-    _precision_at_recall,
-    precision_gain,
-)
+from imbllm_autogluon.quality.distances import HOLDOUT, REAL, SYNTHETIC, ClassRows, MatchedTables
+from imbllm_autogluon.quality.utility import Forest, _precision_at_recall, _precision_gain, _Trees
 from tests.quality.generators import LABEL, labelled_rows, rare_rows
 
 if TYPE_CHECKING:
@@ -22,7 +17,7 @@ if TYPE_CHECKING:
 
 def found_for(real: pd.DataFrame, synthetic: pd.DataFrame, holdout: pd.DataFrame | None = None) -> Finding:
     tables = {REAL: real, SYNTHETIC: synthetic, **({} if holdout is None else {HOLDOUT: holdout})}
-    return precision_gain(ClassRows(matched_tables(tables, LABEL), 0, 99, seed=0))
+    return _precision_gain(ClassRows(MatchedTables.from_tables(tables, LABEL), 0, 99, seed=0))
 
 
 @pytest.mark.parametrize(("recall", "precision"), [(0.3, 1.0), (0.5, 1.0), (0.6, 0.5), (1.0, 0.5)])
@@ -64,13 +59,13 @@ def test_a_class_with_few_rows_to_judge_on_is_left_out() -> None:
 
 def test_of_many_rows_as_large_a_share_of_both_sides_is_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
     learnt: list[int] = []
-    fit = module.Trees.fit
+    fit = module._Trees.fit
 
     def counting(self: Any, values: Any, codes: Any) -> Any:
         learnt.append(len(values))
         return fit(self, values, codes)
 
-    monkeypatch.setattr(module.Trees, "fit", counting)
+    monkeypatch.setattr(module._Trees, "fit", counting)
     monkeypatch.setattr(module, "MOST_TAUGHT", 100)
     written = rare_rows(400, 2)
     found_for(labelled_rows(400, 0), written, labelled_rows(100, 1))
@@ -79,7 +74,7 @@ def test_of_many_rows_as_large_a_share_of_both_sides_is_learnt(monkeypatch: pyte
 
 def test_classes_that_were_not_learnt_have_probability_zero() -> None:
     values = np.column_stack([np.arange(100.0), np.full(100, np.nan), np.arange(100) % 3])
-    trees = Trees([True, True, False], 0).fit(values, np.where(np.arange(100) < 50, 1, 3))
+    trees = _Trees([True, True, False], 0).fit(values, np.where(np.arange(100) < 50, 1, 3))
     found = trees.probabilities(values, 5)
     assert found[:, [0, 2, 4]].max() == 0.0
     assert found.sum(axis=1) == pytest.approx(np.ones(100))
@@ -89,7 +84,7 @@ def test_classes_that_were_not_learnt_have_probability_zero() -> None:
 def test_a_category_of_a_thousand_levels_is_learnt() -> None:
     codes = np.concatenate([np.repeat(np.arange(10.0), 60), np.arange(10.0, 1010)])
     labels = (codes % 2).astype(np.int64)
-    found = Trees([False], 0).fit(codes[:, None], labels).probabilities(np.arange(10.0)[:, None], 2)
+    found = _Trees([False], 0).fit(codes[:, None], labels).probabilities(np.arange(10.0)[:, None], 2)
     assert found.argmax(axis=1).tolist() == [0, 1] * 5
 
 
@@ -101,15 +96,15 @@ def test_openmp_has_its_threads_again_afterwards() -> None:
 
     values = np.random.default_rng(0).normal(size=(80, 2))
     codes = (values[:, 0] > 0).astype(np.int64)
-    Trees([True, True], 0).fit(values, codes)  # loads OpenMP
+    _Trees([True, True], 0).fit(values, codes)  # loads OpenMP
     with threadpool_limits(2, user_api="openmp"):
         before = counts()
-        Trees([True, True], 0).fit(values, codes).probabilities(values, 2)
+        _Trees([True, True], 0).fit(values, codes).probabilities(values, 2)
         assert counts() == before
 
 
-@pytest.mark.parametrize("judge", [Trees, Forest])
-def test_gaps_levels_and_empty_columns_are_learnt_by_both_judges(judge: type[Trees]) -> None:
+@pytest.mark.parametrize("judge", [_Trees, Forest])
+def test_gaps_levels_and_empty_columns_are_learnt_by_both_judges(judge: type[_Trees]) -> None:
     k = np.arange(160.0)
     values = np.column_stack([np.where(k < 80, np.nan, k % 5), k % 3, np.full(160, np.nan)])
     codes = np.where(k < 80, 0, 1) + 2 * (k % 3 == 1).astype(np.int64)

@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.regression.bins import (
-    BinKind,
     TargetBins,
+    _BinKind,
     allocate,
     checked_counts,
     checked_targets,
-    counts_by_priority,
     largest_remainder,
     shots,
     targets_of,
@@ -26,11 +25,11 @@ from imbllm_autogluon.regression.bins import (
 from imbllm_autogluon.regression.config import AllocationConfig
 
 TARGETS = st.lists(st.floats(-1e4, 1e4), min_size=2, max_size=60).filter(lambda y: len(set(y)) > 1)
-KINDS: tuple[BinKind, ...] = ("equal_width", "quantile", "unit")
+KINDS: tuple[_BinKind, ...] = ("equal_width", "quantile", "unit")
 
 
 @given(y=TARGETS.filter(lambda y: np.ptp(y) < 9000), n_bins=st.integers(1, 40), kind=st.sampled_from(KINDS))
-def test_every_training_target_lies_between_the_edges_of_its_bin(y: list[float], n_bins: int, kind: BinKind) -> None:
+def test_every_training_target_lies_between_the_edges_of_its_bin(y: list[float], n_bins: int, kind: _BinKind) -> None:
     bins = TargetBins.fit(y, n_bins, kind)
     codes = bins.assign(y)
     assert (np.diff(bins.edges) > 0).all()
@@ -210,7 +209,7 @@ def test_counts_come_in_the_order_of_the_bins() -> None:
 def test_rare_bins_get_more_rows_and_empty_ones_none() -> None:
     y = np.repeat([0.5, 1.5, 3.5], [80, 15, 5])
     bins = TargetBins.fit(y, n_bins=4)
-    counts = counts_by_priority(y, bins, AllocationConfig(generation_ratio=0.5, error_weight=0.0))
+    counts = bins.counts_by_priority(y, AllocationConfig(generation_ratio=0.5, error_weight=0.0))
     assert sum(counts.values()) == 50
     assert set(counts) == {1, 3}
     assert counts[3] > counts[1]
@@ -220,4 +219,4 @@ def test_errors_of_a_model_move_rows_to_where_it_errs() -> None:
     y = np.repeat([0.5, 1.5, 3.5], [80, 15, 5])
     bins = TargetBins.fit(y, n_bins=4)
     config = AllocationConfig(generation_ratio=0.5, error_weight=1.0)
-    assert counts_by_priority(y, bins, config, np.array([0.0, 1.0, 0.0, 0.0])) == {1: 50}
+    assert bins.counts_by_priority(y, config, np.array([0.0, 1.0, 0.0, 0.0])) == {1: 50}

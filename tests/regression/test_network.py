@@ -11,7 +11,7 @@ import torch
 
 from imbllm_autogluon.errors import TableError
 from imbllm_autogluon.regression.config import EncoderConfig
-from imbllm_autogluon.regression.network import _FURTHEST, _UNITS, TableMatrix, TabularEncoder, _PeriodicEmbedding
+from imbllm_autogluon.regression.encoder import _FURTHEST, _UNITS, TableMatrix, TabularEncoder, _PeriodicEmbedding
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_features_in_blocks_are_those_of_one_pass(monkeypatch: pytest.MonkeyPatc
     encoder = TabularEncoder(3, (3,), EncoderConfig(feature_size=8, encoder_width=24))
     numbers, categories = torch.randn(400, 3), torch.randint(0, 2, (400, 1))
     whole = encoder.features(numbers, categories)
-    monkeypatch.setattr("imbllm_autogluon.regression.network._READ_AT_ONCE", 64)
+    monkeypatch.setattr("imbllm_autogluon.regression.encoder._READ_AT_ONCE", 64)
     assert torch.allclose(encoder.features(numbers, categories), whole, atol=1e-5)
     assert encoder.features(numbers[:0], categories[:0]).shape == (0, 8)
     assert not whole.requires_grad

@@ -10,23 +10,23 @@ import numpy as np
 import pytest
 import torch
 
-from imbllm_autogluon.regression import training as module
+from imbllm_autogluon.regression import encoder as module
 from imbllm_autogluon.regression.bins import TargetBins
 from imbllm_autogluon.regression.config import EncoderConfig
+from imbllm_autogluon.regression.encoder import (
+    TabularEncoder,
+    Trainer,
+    _EncoderTraining,
+    _held_out_split,
+    _Rows,
+    fit_encoder,
+)
 from imbllm_autogluon.regression.losses import (
     ImbalanceMethod,
     _BalancedMSE,
     _FeatureSmoothing,
     _RankSim,
     _WeightedMSE,
-)
-from imbllm_autogluon.regression.network import TabularEncoder
-from imbllm_autogluon.regression.training import (
-    Trainer,
-    _EncoderTraining,
-    _held_out_split,
-    _Rows,
-    fit_encoder,
 )
 
 
@@ -155,7 +155,7 @@ def test_small_tables_have_small_batches(n: int, size: int) -> None:
 def test_the_loss_of_held_out_rows_does_not_depend_on_blocks_for_errors_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = training(held_out=rows(50))
     whole = trainer._held_out_loss()
-    monkeypatch.setattr(module, "_READ_AT_ONCE", 7)
+    monkeypatch.setattr(module, "_COMPARED_AT_ONCE", 7)
     assert trainer._held_out_loss() == pytest.approx(whole, rel=1e-5)
 
 

@@ -13,13 +13,14 @@ from imbllm_autogluon.oversampling.methods import generator_class
 from imbllm_autogluon.rebalancing import RebalanceConfig
 from imbllm_autogluon.rebalancing.config import _METHODS, _Method
 from imbllm_autogluon.search import SearchSpace, TargetSearchSpace, suggest
-from imbllm_autogluon.search.space import SPACES, RebalanceSpace
+
+SPACES = {"classification": SearchSpace, "regression": TargetSearchSpace}
 
 
 @pytest.mark.parametrize(
     ("space", "method"), [(space, method) for space in SPACES.values() for method in space.of_method]
 )
-def test_a_trial_draws_only_what_its_method_uses(space: type[RebalanceSpace], method: str) -> None:
+def test_a_trial_draws_only_what_its_method_uses(space: type[SearchSpace | TargetSearchSpace], method: str) -> None:
     study = optuna.create_study()
     trial = study.ask()
     settings = space(method=(method,)).suggest(trial)  # type: ignore[call-arg]
@@ -35,7 +36,7 @@ def test_every_method_of_rebalancing_can_be_searched_for_its_task() -> None:
 
 
 @pytest.mark.parametrize("space", [SearchSpace(), TargetSearchSpace()])
-def test_the_first_trial_has_the_defaults_of_rebalancing(space: RebalanceSpace) -> None:
+def test_the_first_trial_has_the_defaults_of_rebalancing(space: SearchSpace | TargetSearchSpace) -> None:
     first, default = RebalanceConfig.from_flat(suggest(FixedTrial(space.first()), space)), RebalanceConfig()
     temperature = generator_class(default.method).learner_class.choices["temperature"]
     chosen = replace(default.generator.language, temperature=temperature)

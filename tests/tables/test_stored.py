@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.tables import Column
 from imbllm_autogluon.tables.stored import (
+    _dtype_from_json,
+    _dtype_to_json,
+    _scalar_from_json,
+    _scalar_to_json,
     column_from_dict,
     column_to_dict,
-    dtype_from_json,
-    dtype_to_json,
-    scalar_from_json,
-    scalar_to_json,
 )
 
 UTC = datetime.timezone.utc
@@ -58,14 +58,14 @@ VALUES: list[Any] = [
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)
 def test_a_value_comes_back_equal_and_of_its_type(value: Any) -> None:
-    restored = scalar_from_json(json.loads(json.dumps(scalar_to_json(value), allow_nan=False)))
+    restored = _scalar_from_json(json.loads(json.dumps(_scalar_to_json(value), allow_nan=False)))
     assert restored == value
     assert type(restored) is type(value)
 
 
 @given(st.floats(allow_nan=False) | st.text() | st.integers() | st.decimals(allow_nan=False) | st.binary())
 def test_numbers_and_strings_come_back_exactly(value: Any) -> None:
-    assert scalar_from_json(json.loads(json.dumps(scalar_to_json(value)))) == value
+    assert _scalar_from_json(json.loads(json.dumps(_scalar_to_json(value)))) == value
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,12 @@ def test_other_types_are_refused_with_a_remedy(value: Any) -> None:
     if isinstance(value, np.longdouble) and value.dtype.itemsize == 8:
         pytest.skip("long doubles have 64 bits here")
     with pytest.raises(InvalidInputError, match=r"cannot be stored.*convert the column"):
-        scalar_to_json(value)
+        _scalar_to_json(value)
 
 
 def test_an_unknown_tag_is_refused() -> None:
     with pytest.raises(StoredStateError, match="newer version"):
-        scalar_from_json({"colour": "red"})
+        _scalar_from_json({"colour": "red"})
 
 
 NAMES = ["int8", "uint64", "float16", "bool", "object", "Int64", "Float32", "boolean", "datetime64[s]", "period[M]"]
@@ -108,7 +108,7 @@ DTYPES: list[Any] = [
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_a_dtype_comes_back_equal(dtype: Any) -> None:
-    restored = dtype_from_json(json.loads(json.dumps(dtype_to_json(dtype), allow_nan=False)))
+    restored = _dtype_from_json(json.loads(json.dumps(_dtype_to_json(dtype), allow_nan=False)))
     assert restored == dtype
     assert type(restored) is type(dtype)
     if isinstance(dtype, pd.CategoricalDtype):
@@ -120,7 +120,7 @@ def test_a_dtype_comes_back_equal(dtype: Any) -> None:
 
 def test_an_unknown_form_of_a_dtype_is_refused() -> None:
     with pytest.raises(StoredStateError, match="newer version"):
-        dtype_from_json({"colour": "red"})
+        _dtype_from_json({"colour": "red"})
 
 
 @pytest.mark.parametrize(
