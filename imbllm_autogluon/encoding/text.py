@@ -142,13 +142,6 @@ def number_text(column: Column, value: float) -> str:
     return str(int(value)) if isinstance(grid.minimum, int) else _real_text(float(value) + 0.0, grid.decimals)
 
 
-def read_number(column: Column, text: str) -> int:
-    """Whole number or time of a text that :func:`number_text` could have written."""
-    is_count = column.kind != "datetime" or re.fullmatch("-?[0-9]+", text)
-    unit: Any = column.unit
-    return int(text) if is_count else int(np.datetime64(text, unit).astype(np.int64))
-
-
 def iso_limits(unit: str) -> tuple[int, int]:
     """First and last count of a unit since 1970 that has an ISO text."""
     return _FIRST_TIME // _NANOSECONDS[unit], _LAST_TIME // _NANOSECONDS[unit]

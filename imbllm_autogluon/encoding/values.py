@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,7 @@ import numpy as np
 
 from imbllm_autogluon.encoding.automata import Automaton, one_of, union
 from imbllm_autogluon.encoding.numbers import fixed_width_range, present_values
-from imbllm_autogluon.encoding.text import cut_text, grid_of, number_text, read_number, unit_text
+from imbllm_autogluon.encoding.text import cut_text, grid_of, number_text, unit_text
 from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ class NumberTextCoding:
         """Value of the tokens of a number or time."""
         text, grid = "".join(self._names[token] for token in spelling[:-1]), self._grid
         if isinstance(grid.minimum, int):
-            return read_number(self.column, text)
+            return _read_number(self.column, text)
         units = int(text.replace(".", ""))
         return float(grid.from_units(units if grid.decimals >= 0 else units // 10**-grid.decimals))
 
@@ -346,3 +347,10 @@ def _beginning_with(numbers: Automaton, inside: Mapping[str, int], first: Mappin
 
 def _bare(row: list[int]) -> Spelling:
     return tuple(token for token in row if token != NO_TOKEN)
+
+
+def _read_number(column: Column, text: str) -> int:
+    """Whole number or time of a text that :func:`number_text` could have written."""
+    is_count = column.kind != "datetime" or re.fullmatch("-?[0-9]+", text)
+    unit: Any = column.unit
+    return int(text) if is_count else int(np.datetime64(text, unit).astype(np.int64))

@@ -86,15 +86,6 @@ class Batches:
         return child_rng(self._seed, "order", "epoch", epoch).permutation(len(self._lengths)).astype(np.int64)
 
 
-def fixed_sentences(
-    encoding: SentenceEncoding, rows: Clauses, order: Order, seed: int, column_order_share: float = 0.0
-) -> Sentences:
-    """Write rows once, each in one drawn order: the same sentences whenever they are judged."""
-    rng = child_rng(seed, "order", "held out")
-    orders = _mixed_orders(len(rows.tokens), encoding.n_clauses - 1, order, column_order_share, rng)
-    return encoding.assemble(rows, orders)
-
-
 def _mixed_orders(
     n_rows: int, n_features: int, order: Order, column_order_share: float, rng: np.random.Generator
 ) -> IntArray:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-
-from imbllm_autogluon._storage import STATE_NAME, delete, reading, write_whole, writing
-from imbllm_autogluon.errors import TableError
+from imbllm_autogluon._storage import STATE_NAME, delete, reading, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    import torch
 
 _log = logging.getLogger(__name__)
 
@@ -118,33 +114,3 @@ class Checkpoint:
     def clear(self) -> None:
         """Delete the checkpoint: training has ended."""
         delete(self._folder)
-
-
-def store_warm(file: Path, learning: dict[str, torch.nn.Parameter], curve: TrainingCurve) -> None:
-    """Write weights and curve of a finished warm-up; the file appears whole or not at all."""
-    weights = {name: weight.detach().cpu().contiguous() for name, weight in learning.items()}
-    metadata = {"curve": json.dumps(vars(curve))}
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, lambda draft: save_file(weights, draft, metadata=metadata))
-    except (OSError, TableError) as error:
-        _log.warning("The warm-up could not be stored in %s (%s).", file, error)
-
-
-def restore_warm(file: Path, learning: dict[str, torch.nn.Parameter]) -> TrainingCurve | None:
-    """Give the weights what a stored warm-up left; `None`, and nothing changed, where there is none that fits."""
-    if not file.is_file():
-        return None
-    try:
-        with safe_open(file, framework="pt") as stored:
-            curve = TrainingCurve.from_dict(json.loads(stored.metadata()["curve"]))
-            weights = {name: stored.get_tensor(name) for name in learning}
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        _log.warning("A stored warm-up is of no use and is learned again (%s: %s).", file, error)
-        return None
-    if any(weights[name].shape != weight.shape for name, weight in learning.items()):
-        return None
-    with torch.no_grad():
-        for name, weight in learning.items():
-            weight.copy_(weights[name])
-    return curve

@@ -8,7 +8,6 @@ added up and divided by the tokens of the whole batch, so several processes lear
 from __future__ import annotations
 
 import atexit
-import copy
 import gc
 import os
 from contextlib import AbstractContextManager, nullcontext
@@ -20,8 +19,6 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from imbllm_autogluon.language.config import LanguageConfig
-    from imbllm_autogluon.language.losses import LanguageModel
 
 _CPU_WORDS = ("not enough memory", "can't allocate memory", "DefaultCPUAllocator")
 
@@ -116,16 +113,3 @@ def autocast(device: torch.device) -> AbstractContextManager[Any]:
     if device.type == "cuda" and torch.cuda.is_bf16_supported():
         return torch.autocast("cuda", dtype=torch.bfloat16)
     return nullcontext()
-
-
-def writing_model(model: LanguageModel, config: LanguageConfig) -> LanguageModel:
-    """The model to write rows with: itself, or a copy in bfloat16 on a CPU.
-
-    SmolLM2 writes 2 to 2.5 times as fast in bfloat16 where the CPU has it; the label query reads with it too. Training,
-    other scores and likelihoods stay in float32 there; on GPUs both are autocast, see :func:`autocast`.
-    """
-    on_cpu = model.get_input_embeddings().weight.device.type == "cpu"
-    has = torch.cpu.get_capabilities()
-    is_fast = on_cpu and (has.get("avx512_bf16") or has.get("amx_bf16"))  # elsewhere bfloat16 is slower than float32
-    wanted = config.precision or ("bfloat16" if config.is_pretrained and is_fast else "float32")
-    return copy.deepcopy(model).to(torch.bfloat16) if on_cpu and wanted == "bfloat16" else model

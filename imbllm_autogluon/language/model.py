@@ -5,23 +5,30 @@ Weights after the warm-up may be kept for trainings of the same fold that differ
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import json
+import logging
 import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imbllm_autogluon._random import child_seed, seeded_torch
-from imbllm_autogluon._storage import fingerprint, reading, writing
-from imbllm_autogluon.encoding import SchemaVocabulary
-from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.language.batches import Batches, fixed_sentences
-from imbllm_autogluon.language.checkpoints import Checkpoint, TrainingCurve, restore_warm, store_warm
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from imbllm_autogluon._random import child_rng, child_seed, seeded_torch
+from imbllm_autogluon._storage import fingerprint, reading, write_whole, writing
+from imbllm_autogluon.encoding import Order, SchemaVocabulary, Sentences
+from imbllm_autogluon.errors import InvalidInputError, TableError
+from imbllm_autogluon.language.batches import Batches, _mixed_orders
+from imbllm_autogluon.language.checkpoints import Checkpoint, TrainingCurve
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.decoding import RowWriter
-from imbllm_autogluon.language.hardware import Processes, writing_model
-from imbllm_autogluon.language.losses import LabelLoss, MaskedValueLoss, SentenceLoss, ValueLoss
+from imbllm_autogluon.language.hardware import Processes
+from imbllm_autogluon.language.losses import LabelLoss, LanguageModel, MaskedValueLoss, SentenceLoss, ValueLoss
 from imbllm_autogluon.language.scoring import log_likelihoods, score_values
 from imbllm_autogluon.language.table_backbone import build_table_backbone
 from imbllm_autogluon.language.table_start import settle, start_from_other_tables, start_from_rows
@@ -34,6 +41,8 @@ if TYPE_CHECKING:
     from imbllm_autogluon.encoding import Clauses, SentenceEncoding
     from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.language.losses import LabelObjective, Loss
+
+_log = logging.getLogger(__name__)
 
 _WARM_UP = "warm-up"  # name of the stage on the whole fold
 
@@ -124,12 +133,12 @@ class TableLanguageModel:
         learning = self._backbone.tuning.learning()
         shared = warm_start if planned[0].name == _WARM_UP else None
         known = {}
-        if shared is not None and (curve := restore_warm(shared, learning)):
+        if shared is not None and (curve := _restore_warm(shared, learning)):
             known = {_WARM_UP: curve}
 
         def keep(name: str, curve: TrainingCurve) -> None:
             if shared is not None and name == _WARM_UP and curve.stopped_by == "steps" and processes.is_first:
-                store_warm(shared, learning, curve)
+                _store_warm(shared, learning, curve)
 
         with seeded_torch(child_seed(self.seed, "training"), threads):
             trainer = Trainer(self._backbone.model, learning, self._loss(), self.config.micro_batch, processes, stored)
@@ -153,7 +162,7 @@ class TableLanguageModel:
         """A writer of batches of prompts, whose torch generators and threads (None: as they are) hold in the block."""
         seed = child_seed(seed, "decoding")
         with seeded_torch(seed, threads):
-            written_by = writing_model(self._backbone.model, self.config)
+            written_by = _writing_model(self._backbone.model, self.config)
             yield RowWriter(dataclasses.replace(self._backbone, model=written_by), self.config, seed)
 
     def score_all(
@@ -172,7 +181,7 @@ class TableLanguageModel:
         """
         self._require_causal()
         with seeded_torch(self.seed, threads):
-            model = writing_model(self._backbone.model, self.config) if as_written else self._backbone.model
+            model = _writing_model(self._backbone.model, self.config) if as_written else self._backbone.model
             return [score_values(model, self.encoding, batch, clause, values) for batch in prompts]
 
     def log_likelihoods(self, clauses: Clauses, orders: IntArray, *, threads: int | None = None) -> FloatArray:
@@ -240,7 +249,7 @@ class TableLanguageModel:
         kept = None
         if held_out is not None and len(held_out.tokens):
             share = config.column_order_share or 0.0
-            kept = fixed_sentences(self.encoding, held_out, config.chosen_order, self.seed, share)
+            kept = _fixed_sentences(self.encoding, held_out, config.chosen_order, self.seed, share)
         rate = config.learning_rate * (1 if pretrain is None else _FINE_TUNING_RATE)
         steps = config.steps_for(len(clauses.tokens))
         loss = None
@@ -275,3 +284,55 @@ class TableLanguageModel:
         base = self._backbone.base.fingerprint if self._backbone.base else None
         asked = None if objective is None else vars(objective)
         return fingerprint({**settings, "seed": self.seed, "base": base, "objective": asked}, rows)
+
+
+def _store_warm(file: Path, learning: dict[str, torch.nn.Parameter], curve: TrainingCurve) -> None:
+    """Write weights and curve of a finished warm-up; the file appears whole or not at all."""
+    weights = {name: weight.detach().cpu().contiguous() for name, weight in learning.items()}
+    metadata = {"curve": json.dumps(vars(curve))}
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, lambda draft: save_file(weights, draft, metadata=metadata))
+    except (OSError, TableError) as error:
+        _log.warning("The warm-up could not be stored in %s (%s).", file, error)
+
+
+def _restore_warm(file: Path, learning: dict[str, torch.nn.Parameter]) -> TrainingCurve | None:
+    """Give the weights what a stored warm-up left; `None`, and nothing changed, where there is none that fits."""
+    if not file.is_file():
+        return None
+    try:
+        with safe_open(file, framework="pt") as stored:
+            curve = TrainingCurve.from_dict(json.loads(stored.metadata()["curve"]))
+            weights = {name: stored.get_tensor(name) for name in learning}
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        _log.warning("A stored warm-up is of no use and is learned again (%s: %s).", file, error)
+        return None
+    if any(weights[name].shape != weight.shape for name, weight in learning.items()):
+        return None
+    with torch.no_grad():
+        for name, weight in learning.items():
+            weight.copy_(weights[name])
+    return curve
+
+
+def _writing_model(model: LanguageModel, config: LanguageConfig) -> LanguageModel:
+    """The model to write rows with: itself, or a copy in bfloat16 on a CPU.
+
+    SmolLM2 writes 2 to 2.5 times as fast in bfloat16 where the CPU has it; the label query reads with it too. Training,
+    other scores and likelihoods stay in float32 there; on GPUs both are autocast, see :func:`autocast`.
+    """
+    on_cpu = model.get_input_embeddings().weight.device.type == "cpu"
+    has = torch.cpu.get_capabilities()
+    is_fast = on_cpu and (has.get("avx512_bf16") or has.get("amx_bf16"))  # elsewhere bfloat16 is slower than float32
+    wanted = config.precision or ("bfloat16" if config.is_pretrained and is_fast else "float32")
+    return copy.deepcopy(model).to(torch.bfloat16) if on_cpu and wanted == "bfloat16" else model
+
+
+def _fixed_sentences(
+    encoding: SentenceEncoding, rows: Clauses, order: Order, seed: int, column_order_share: float = 0.0
+) -> Sentences:
+    """Write rows once, each in one drawn order: the same sentences whenever they are judged."""
+    rng = child_rng(seed, "order", "held out")
+    orders = _mixed_orders(len(rows.tokens), encoding.n_clauses - 1, order, column_order_share, rng)
+    return encoding.assemble(rows, orders)

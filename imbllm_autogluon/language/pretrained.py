@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -69,20 +68,6 @@ def missing_parts(folder: Path) -> list[str]:
     if not any((folder / name).is_file() for name in _TOKENIZERS):
         missing.append(_TOKENIZERS[0])
     return missing
-
-
-def count_parameters(folder: Path) -> int | None:
-    """The numbers in the weights, from the files' headers; `None` if they cannot be read."""
-    from safetensors import SafetensorError, safe_open
-
-    total = 0
-    try:
-        for path in _weight_files(folder):
-            with safe_open(path, "np") as weights:
-                total += sum(math.prod(weights.get_slice(key).get_shape()) for key in weights.keys())  # noqa: SIM118
-    except (SafetensorError, OSError):
-        return None
-    return total
 
 
 def family_of(folder: Path, name: str) -> Literal["causal", "masked"]:

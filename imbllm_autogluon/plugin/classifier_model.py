@@ -26,8 +26,9 @@ from imbllm_autogluon.errors import InvalidInputError, OutOfTimeError
 from imbllm_autogluon.language.config import COMPACT, OWN_DEFAULTS
 from imbllm_autogluon.plugin.models import SettingsModel
 from imbllm_autogluon.plugin.original_features import (
+    _DERIVED_TEXT,
+    _RAW_TEXT,
     exact_view,
-    features_made_of_texts,
     kinds_of_features,
     unwritten_features,
 )
@@ -148,7 +149,7 @@ class ClassifierModel(SettingsModel):
     def _get_valid_features(self, feature_metadata: FeatureMetadata = None) -> list[ColumnName]:
         """Without counts of words where the texts themselves are read."""
         features: list[ColumnName] = super()._get_valid_features(feature_metadata=feature_metadata)
-        dropped = set(features_made_of_texts(feature_metadata))
+        dropped = set(_features_made_of_texts(feature_metadata))
         return [name for name in features if name not in dropped]
 
     def _fit(
@@ -245,3 +246,10 @@ class ClassifierModel(SettingsModel):
 
     def _backbone(self) -> str:
         return str(self.without_spaces(self._user_params).get("backbone", COMPACT[0]))
+
+
+def _features_made_of_texts(metadata: FeatureMetadata) -> list[ColumnName]:
+    """Columns made of free texts that are there themselves; none where AutoGluon did not hand the texts on."""
+    special: dict[str, list[ColumnName]] = metadata.type_group_map_special
+    raw = special.get(_RAW_TEXT)
+    return [name for kind in _DERIVED_TEXT for name in special.get(kind, []) if name not in raw] if raw else []

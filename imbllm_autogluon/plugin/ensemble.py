@@ -180,7 +180,7 @@ class SkilledEnsembleModel(GreedyWeightedEnsembleModel):  # type: ignore[misc]
         return {**params, "is_twin": [name in twins for name in self.base_model_names or ()]}
 
 
-class _TwinAwareEnsembleModel(WeightedEnsembleModel):  # type: ignore[misc]
+class TwinAwareEnsembleModel(WeightedEnsembleModel):  # type: ignore[misc]
     """AutoGluon's frame around a weighted ensemble; it knows the classes of the models, and tells which are twins."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -194,7 +194,7 @@ class _TwinAwareEnsembleModel(WeightedEnsembleModel):  # type: ignore[misc]
 
 
 # Argument `aux_kwargs` of AutoGluon's `fit` for these ensembles.
-AUX_KWARGS: Mapping[str, Any] = {"child_cls": _KEY, "ensemble_type": _TwinAwareEnsembleModel}
+AUX_KWARGS: Mapping[str, Any] = {"child_cls": _KEY, "ensemble_type": TwinAwareEnsembleModel}
 
 
 def fit_ensemble(

@@ -52,13 +52,6 @@ def text_features(metadata: FeatureMetadata | None, X: pd.DataFrame) -> list[Col
     return _with_special_types(metadata, X, _DERIVED_TEXT)
 
 
-def features_made_of_texts(metadata: FeatureMetadata) -> list[ColumnName]:
-    """Columns made of free texts that are there themselves; none where AutoGluon did not hand the texts on."""
-    special: dict[str, list[ColumnName]] = metadata.type_group_map_special
-    raw = special.get(_RAW_TEXT)
-    return [name for kind in _DERIVED_TEXT for name in special.get(kind, []) if name not in raw] if raw else []
-
-
 def kinds_of_features(metadata: FeatureMetadata | None, X: pd.DataFrame, *, read: bool = False) -> Kinds:
     """Column kinds that dtypes alone would not show: a bool comes as int8, a text as counts of words and characters.
 

@@ -24,7 +24,7 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, TwinParameters
 from imbllm_autogluon.plugin.stage import RebalancingMixin, predictor_folder, task_of
 from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
-from imbllm_autogluon.search.studies import journal_storage, open_study, retry_interrupted, study_name
+from imbllm_autogluon.search.studies import journal_storage, open_study, quiet_optuna, study_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -223,7 +223,7 @@ class Trials:
         """Queue again what an interrupted fit left unfinished, and good trials whose models are gone."""
         for trial in self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
             shutil.rmtree(self.folder(trial), ignore_errors=True)
-        n_left = retry_interrupted(self.study)
+        n_left = _retry_interrupted(self.study)
         there = [trial.params for trial in self._complete() if self.folder(trial).is_dir()]
         lost = [trial.params for trial in self._complete()[: self._options.top_k] if trial.params not in there]
         for params in lost:
@@ -286,3 +286,17 @@ def _first(name: str, space: Space) -> dict[str, Any]:
         nested = _first(f"{name}.{place}", default) if isinstance(default, Space) else {}
         return {name: place, **nested}
     return {name: default}
+
+
+def _retry_interrupted(study: optuna.Study) -> int:
+    """Queue the trials again that a killed process left running, and count them; for studies of a single process."""
+    from optuna.trial import TrialState
+
+    left = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
+    with quiet_optuna():
+        for trial in left:
+            study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+            # A trial killed before its first draw still knows what it was queued with.
+            queued = trial.system_attrs.get("fixed_params", {})
+            study.enqueue_trial({**queued, **trial.params}, user_attrs={"retried": trial.number})
+    return len(left)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from imbllm_autogluon.quality.columns import PairedColumn
     from imbllm_autogluon.quality.evaluation import Distances
 
-MOST_COLUMNS = 24  # that are drawn, the worst ones
 _MOST_MAPPED = 20  # columns of a map of associations
 _MOST_ROWS = 5_000  # of each kind that pictures are made from, drawn at random
 _MOST_POINTS = 500  # of one kind of rows in the plane, drawn at random

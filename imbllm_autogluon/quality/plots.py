@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     Ticks = tuple[list[float], list[str]]
     Box = tuple[float, float, float, float]  # left and upper end, width and height
 
-LINE_KEYS = ("━━", "━ ━", "┅┅", "━ ╸", "━━ ━", "╍╍")  # what captions show for a line of each of the six dashes
 _DASHES: tuple[Any, ...] = ("-", (0, (7, 3)), (0, (2, 3)), (0, (8, 3, 2, 3)), (0, (12, 4)), (0, (4, 2)))
 # Variables of the page's style, and the color that is drawn in place of each.
 _COLORS = {
@@ -72,7 +71,7 @@ _MARKS: dict[str, tuple[str, float, list[tuple[float, float]], list[int]]] = {
 }
 
 
-def column_svg(shares: ColumnShares) -> Markup:
+def _column_svg(shares: ColumnShares) -> Markup:
     """Shares of the rows by value: real ones as filled bars, synthetic ones as outlines."""
     label = f"Values of {shares.name} in real and synthetic rows"
     if shares.edges is not None:
@@ -121,7 +120,7 @@ def _bars(ax: Axes, ends: FloatArray, real: FloatArray, synthetic: FloatArray, o
     ax.stairs(synthetic, ends, orientation=orientation, color=_SYNTHETIC, clip_on=False)
 
 
-def associations_svg(maps: AssociationMaps) -> Markup:
+def _associations_svg(maps: AssociationMaps) -> Markup:
     """Two heat maps side by side: associations of columns among real and among synthetic rows."""
 
     def draw(figure: Figure) -> None:
@@ -162,7 +161,7 @@ def _draw_cells(ax: Axes, places: npt.ArrayLike, width: float, height: float, st
     _stamp(ax, places, corners, [1, 2, 2, 2, 79], facecolor=_REAL, alpha=step / 10, linewidth=0)
 
 
-def plane_svg(clouds: Sequence[Cloud], variance: tuple[float, float]) -> Markup:
+def _plane_svg(clouds: Sequence[Cloud], variance: tuple[float, float]) -> Markup:
     """Rows as marks on two principal components."""
 
     def draw(ax: Axes) -> None:
@@ -178,7 +177,7 @@ def plane_svg(clouds: Sequence[Cloud], variance: tuple[float, float]) -> Markup:
     return _chart("Rows on two principal components", (652, 412), (6, 6, 640, 380), draw, frame=_BOX)
 
 
-def distances_svg(edges: FloatArray, histograms: Sequence[Histogram]) -> Markup:
+def _distances_svg(edges: FloatArray, histograms: Sequence[Histogram]) -> Markup:
     """Shares of the rows by their distance to the closest record, the first kind of rows filled."""
 
     def draw(ax: Axes) -> None:
@@ -194,7 +193,7 @@ def distances_svg(edges: FloatArray, histograms: Sequence[Histogram]) -> Markup:
     return _chart("Distances to the closest record", (712, 250), (52, 8, 644, 200), draw)
 
 
-def curves_svg(chart: Mapping[str, Any]) -> Markup:
+def _curves_svg(chart: Mapping[str, Any]) -> Markup:
     """Lines of several models, as :mod:`imbllm_autogluon.quality.curves` makes them, and one to compare with."""
 
     def draw(ax: Axes) -> None:
@@ -215,7 +214,7 @@ def curves_svg(chart: Mapping[str, Any]) -> Markup:
     return _chart(chart["title"], (368, 298), (56, 10, 300, 240), draw)
 
 
-def losses_svg(folds: Mapping[str, Mapping[str, Sequence[float]]]) -> Markup:
+def _losses_svg(folds: Mapping[str, Mapping[str, Sequence[float]]]) -> Markup:
     """Loss by step of each fold, as :func:`loss_windows` takes them, and where each stage of the first one begins."""
     windows = loss_windows(folds)
     steps = max(sum(map(len, stages.values())) for stages in folds.values())
@@ -352,3 +351,13 @@ def _page_tag(tag: re.Match[str]) -> str:
     """A tag without what a page does not need, in the page's font and colors, lengths to a tenth."""
     text = _WIDE_NUMBER.sub(lambda number: f"{float(number[0]):.1f}", _UNUSED_PARTS.sub("", tag[0]))
     return re.sub("#[0-9a-f]{6}", lambda color: _VARIABLES.get(color[0], color[0]), text)
+
+
+DRAWINGS = {
+    "column_svg": _column_svg,
+    "associations_svg": _associations_svg,
+    "plane_svg": _plane_svg,
+    "distances_svg": _distances_svg,
+    "curves_svg": _curves_svg,
+    "losses_svg": _losses_svg,
+}  # by the names of the templates

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from imbllm_autogluon.quality.evaluation import Evaluation
     from imbllm_autogluon.quality.pictures import Pictures
 
+_LINE_KEYS = ("━━", "━ ━", "┅┅", "━ ╸", "━━ ━", "╍╍")  # what captions show for a line of each of the six dashes
+_MOST_COLUMNS = 24  # that are drawn, the worst ones
 _NO_PRIVACY = (
     "No privacy is promised: these measures find copies and near copies, they do not show that a row tells nothing "
     "about a person."
@@ -219,10 +221,9 @@ def _template(name: str, task: str = "") -> Template:
         autoescape=is_page,  # noqa: S701 - signs of Markdown are escaped by the filter `cell`
         keep_trailing_newline=not is_page,
     )
-    found.globals |= {"line_keys": plots.LINE_KEYS, "most_columns": pictures.MOST_COLUMNS}
-    found.globals |= {draw.__name__: draw for draw in (plots.plane_svg, plots.distances_svg)}
-    drawn = (plots.column_svg, plots.associations_svg, plots.curves_svg, plots.losses_svg)
-    found.filters |= {draw.__name__: draw for draw in drawn}
+    found.globals |= {"line_keys": _LINE_KEYS, "most_columns": _MOST_COLUMNS}
+    found.globals |= plots.DRAWINGS
+    found.filters |= plots.DRAWINGS
     found.filters |= {"number": number, "measure": measure, "metric_name": metric_name}
     found.filters["signed"] = lambda value: f"{'-' if value < 0 else '+'}{measure(abs(value))}"
     found.filters["figure"] = number if task == "classification" else measure

@@ -148,24 +148,6 @@ class _Trees:
         return learned
 
 
-class Forest(_Trees):
-    """100 extremely randomized trees that try every column at each split, with leaves of two rows (Geurts et al. 2006).
-
-    Finds what no column shows alone in fewer rows than boosting. Numbers should be given as ranks: values beyond what
-    float32 holds are refused.
-    """
-
-    def _estimator(self) -> Any:
-        from sklearn.ensemble import ExtraTreesClassifier
-
-        return ExtraTreesClassifier(100, min_samples_leaf=2, max_features=None, random_state=self._seed)
-
-    def _matrix(self, values: FloatArray) -> FloatArray:
-        """Without gaps, which these trees know from scikit-learn 1.6 on only; a new level is like the rarest ones."""
-        matrix = super()._matrix(values)
-        return np.where(np.isnan(matrix), np.where(self._is_number, -1.0, _MOST_LEVELS), matrix)
-
-
 def _one_thread() -> AbstractContextManager[object]:
     """OpenMP with one thread; what it was is put back."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]

@@ -42,7 +42,7 @@ _AFTER_WARMUP_KEYS = (
 
 @documented
 @dataclass(frozen=True)
-class TargetsConfig(Config):
+class _TargetsConfig(Config):
     """Bins of the target of a regression and the rows made for them; read for regression only."""
 
     n_bins: Annotated[int, Range(2, 10_000)] = 20
@@ -96,7 +96,7 @@ class RebalanceConfig(Config):
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     """Settings of the language model and what it learns from."""
 
-    targets: TargetsConfig = field(default_factory=TargetsConfig)
+    targets: _TargetsConfig = field(default_factory=_TargetsConfig)
     """Bins of the target and rows made for them, for regression."""
 
     def rows_wanted(self, rows: int, largest: int) -> int:

@@ -106,20 +106,6 @@ def open_study(
     return study
 
 
-def retry_interrupted(study: optuna.Study) -> int:
-    """Queue the trials again that a killed process left running, and count them; for studies of a single process."""
-    from optuna.trial import TrialState
-
-    left = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
-    with quiet_optuna():
-        for trial in left:
-            study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
-            # A trial killed before its first draw still knows what it was queued with.
-            queued = trial.system_attrs.get("fixed_params", {})
-            study.enqueue_trial({**queued, **trial.params}, user_attrs={"retried": trial.number})
-    return len(left)
-
-
 @contextlib.contextmanager
 def quiet_optuna() -> Iterator[None]:
     """Without Optuna's line for each trial."""

@@ -20,8 +20,8 @@ from imbllm_autogluon.encoding.numbers import (
     fixed_width_range,
     present_values,
 )
-from imbllm_autogluon.encoding.text import category_texts, number_text, read_number, unit_text
-from imbllm_autogluon.encoding.values import NumberTextCoding
+from imbllm_autogluon.encoding.text import category_texts, number_text, unit_text
+from imbllm_autogluon.encoding.values import NumberTextCoding, _read_number
 from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.tables import Column, NumberGrid
 from tests.encoding.tables import columns
@@ -249,7 +249,7 @@ def test_a_mutated_text_is_accepted_only_if_it_reads_back(series: pd.Series, dat
     if column.grid is None:
         assert mutated in category_texts(column)
     elif isinstance(column.grid.minimum, int):
-        value = read_number(column, mutated)
+        value = _read_number(column, mutated)
         assert column.grid.minimum <= value <= column.grid.maximum
         # Between the steps of a grid of times there are texts that say less than the time has.
         assert column.kind == "datetime" or number_text(column, value) == mutated

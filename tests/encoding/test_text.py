@@ -23,8 +23,8 @@ from imbllm_autogluon.encoding.text import (
     cut_text,
     distinct_texts,
     number_text,
-    read_number,
 )
+from imbllm_autogluon.encoding.values import _read_number
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.tables import Column
 
@@ -119,7 +119,7 @@ def column_of(cells: Any) -> Column:
 def test_a_value_has_the_text_of_its_column_and_reads_back(cells: Any, value: float, text: str) -> None:
     column = column_of(cells)
     assert number_text(column, value) == text
-    read = float(text) if column.kind == "continuous" else read_number(column, text)
+    read = float(text) if column.kind == "continuous" else _read_number(column, text)
     assert read == value
 
 
@@ -146,7 +146,7 @@ def test_every_float_reads_back_whatever_the_lattice(number: float, size: float)
 @given(st.integers(-(2**63) + 1, 2**63 - 1), st.sampled_from(["s", "ms", "us", "ns"]))
 def test_every_time_reads_back_whatever_the_unit(time: int, unit: str) -> None:
     column = column_of(np.array([0, 86400 * 1000], f"M8[{unit}]"))
-    assert read_number(column, number_text(column, time)) == time
+    assert _read_number(column, number_text(column, time)) == time
 
 
 CASES = {

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from imbllm_autogluon.errors import StoredStateError
 from imbllm_autogluon.language.checkpoints import Checkpoint
-from imbllm_autogluon.language.model import TableLanguageModel, restore_warm
+from imbllm_autogluon.language.model import TableLanguageModel, _restore_warm
 from imbllm_autogluon.language.training import Trainer
 from tests.language.pretrained import save_pretrained
 from tests.language.tables import TINY, clauses_of, vocabulary_of
@@ -320,14 +320,14 @@ def test_a_broken_file_is_learned_again_and_replaced(tmp_path: Path, caplog: pyt
         model = warmed(file)
     assert "learned again" in caplog.text
     assert same(model, warmed(None))
-    assert restore_warm(file, model._backbone.tuning.learning()) is not None
+    assert _restore_warm(file, model._backbone.tuning.learning()) is not None
 
 
 def test_weights_of_another_shape_change_nothing(tmp_path: Path) -> None:
     file = tmp_path / "warm.safetensors"
     warmed(file)
     other = {name: torch.nn.Parameter(torch.zeros(3)) for name in warmed(None)._backbone.tuning.learning()}
-    assert restore_warm(file, other) is None
+    assert _restore_warm(file, other) is None
     assert all(float(weight.detach().abs().sum()) == 0.0 for weight in other.values())
 
 

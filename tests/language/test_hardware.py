@@ -17,7 +17,8 @@ import torch
 from safetensors.torch import load_file
 
 from imbllm_autogluon.language.config import LanguageConfig
-from imbllm_autogluon.language.hardware import Processes, ran_out_of_memory, release_memory, writing_model
+from imbllm_autogluon.language.hardware import Processes, ran_out_of_memory, release_memory
+from imbllm_autogluon.language.model import _writing_model
 from tests.language.pretrained import causal_model, save_pretrained
 from tests.language.tables import LABEL, legal_rows
 from tests.language.trainers import SmallTable, everyone, expect_close, model_over, tiny_model, trained, written
@@ -84,7 +85,7 @@ def test_rows_are_written_in_bfloat16_where_a_cpu_has_it_or_the_user_says_so(
 ) -> None:
     with_cpu(monkeypatch, able=able)
     model = causal_model("llama", 40, 32)
-    written_by = writing_model(model, config)
+    written_by = _writing_model(model, config)
     assert written_by.get_input_embeddings().weight.dtype == dtype
     assert {weight.dtype for weight in model.parameters()} == {torch.float32}
     assert (written_by is model) == (dtype == torch.float32)

@@ -19,9 +19,9 @@ from imbllm_autogluon.classification.calibration import correct_prior
 from imbllm_autogluon.classification.logit_adjustment import bootstrap_rows
 from imbllm_autogluon.plugin.ensemble import (
     AUX_KWARGS,
+    TwinAwareEnsembleModel,
     _log_losses,
     _RegularizedEnsembleSelection,
-    _TwinAwareEnsembleModel,
     adjustment_of,
 )
 from tests.plugin.tables import imbalanced_table
@@ -221,7 +221,7 @@ def multiclass(tmp_path_factory: pytest.TempPathFactory) -> TabularPredictor:
 
 def test_the_frame_tells_the_selection_which_models_are_twins(multiclass: TabularPredictor) -> None:
     bag = multiclass._trainer.load_model("WeightedEnsemble_L2")
-    assert isinstance(bag, _TwinAwareEnsembleModel)
+    assert isinstance(bag, TwinAwareEnsembleModel)
     child = bag.load_child(bag.models[0])
     assert child.params["twins"] == ["LinearModelImb_BAG_L1"]
     assert child.model.is_twin == (False, True)

@@ -15,11 +15,11 @@ from autogluon.features.generators import IdentityFeatureGenerator, PipelineFeat
 from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
+from imbllm_autogluon.plugin.classifier_model import _features_made_of_texts
 from imbllm_autogluon.plugin.original_features import (
     OriginalColumns,
     RawView,
     exact_view,
-    features_made_of_texts,
     kinds_of_features,
     stack_features,
     text_features,
@@ -73,8 +73,8 @@ def test_a_model_that_reads_texts_takes_counts_of_words_for_numbers() -> None:
 
 
 def test_what_is_made_of_texts_is_said_by_them_where_they_are_there() -> None:
-    assert set(features_made_of_texts(OF_TEXTS)) == {"note", "note.words"}
-    assert features_made_of_texts(METADATA) == []
+    assert set(_features_made_of_texts(OF_TEXTS)) == {"note", "note.words"}
+    assert _features_made_of_texts(METADATA) == []
 
 
 N_ROWS = 160

@@ -40,13 +40,13 @@ def all_pictures() -> dict[str, str]:
     truth, scores = RNG.random(300) < 0.3, RNG.random(300)
     assert found.associations is not None
     return {
-        **{f"column {column.name}": plots.column_svg(column) for column in found.columns},
-        "associations": plots.associations_svg(found.associations),
-        "plane": plots.plane_svg(found.clouds, found.variance),
-        "distances": plots.distances_svg(found.edges, found.histograms),
-        "recall": plots.curves_svg(precision_recall_chart(truth, {"a": scores, "b": scores**2})),
-        "calibration": plots.curves_svg(calibration_chart(truth, {"a": scores})),
-        "losses": plots.losses_svg({"S1F1": {"warm-up": [2.0, 1.5], "minority": [1.0]}, "S1F2": {}}),
+        **{f"column {column.name}": plots._column_svg(column) for column in found.columns},
+        "associations": plots._associations_svg(found.associations),
+        "plane": plots._plane_svg(found.clouds, found.variance),
+        "distances": plots._distances_svg(found.edges, found.histograms),
+        "recall": plots._curves_svg(precision_recall_chart(truth, {"a": scores, "b": scores**2})),
+        "calibration": plots._curves_svg(calibration_chart(truth, {"a": scores})),
+        "losses": plots._losses_svg({"S1F1": {"warm-up": [2.0, 1.5], "minority": [1.0]}, "S1F2": {}}),
     }
 
 
@@ -76,10 +76,10 @@ def test_nothing_is_drawn_outside_of_a_picture(drawn: dict[str, str]) -> None:
 def test_pictures_are_the_same_every_time_and_leave_matplotlib_as_it_was() -> None:
     with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "text.usetex": True}):
         before, had_pyplot = dict(mpl.rcParams), "matplotlib.pyplot" in sys.modules
-        svg = plots.column_svg(shares([1, 2, 2], [1, 1, 2]))
+        svg = plots._column_svg(shares([1, 2, 2], [1, 1, 2]))
         assert dict(mpl.rcParams) == before
         assert ("matplotlib.pyplot" in sys.modules) == had_pyplot
-    assert svg == plots.column_svg(shares([1, 2, 2], [1, 1, 2]))
+    assert svg == plots._column_svg(shares([1, 2, 2], [1, 1, 2]))
 
 
 def test_bars_have_the_shares_of_the_rows() -> None:
@@ -92,12 +92,12 @@ def test_bars_have_the_shares_of_the_rows() -> None:
 
 
 def test_names_are_cut_to_their_room_shown_as_they_are_and_whole_in_tooltips() -> None:
-    svg = plots.column_svg(shares([LONG, "漢字" * 20, "b"], [LONG, "b", "b"]))
+    svg = plots._column_svg(shares([LONG, "漢字" * 20, "b"], [LONG, "b", "b"]))
     element = ElementTree.fromstring(svg)
     texts = [text.text for text in element.iter("text")]
     assert "a level <b>…" in texts
     assert {title.text for title in element.iter("title")} == {LONG, "漢字" * 20}
-    assert "$y$" in plots.column_svg(shares(["$y$"], ["$y$"]))
+    assert "$y$" in plots._column_svg(shares(["$y$"], ["$y$"]))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_names_are_cut_to_their_room_shown_as_they_are_and_whole_in_tooltips() -
     ],
 )
 def test_odd_columns_are_drawn(real: Any, synthetic: Any) -> None:
-    svg = plots.column_svg(shares(real, synthetic))
+    svg = plots._column_svg(shares(real, synthetic))
     ElementTree.fromstring(svg)
     assert "nan" not in svg.replace("NaN", "nan")
 
@@ -122,16 +122,16 @@ def test_odd_columns_are_drawn(real: Any, synthetic: Any) -> None:
 def test_large_tables_have_small_pictures() -> None:
     many = pd.DataFrame({f"c{k}": RNG.normal(size=2000) for k in range(40)})
     found = pictures(many, many, evaluation_of(many[:50], many[:50]).distances, holdout=many)
-    assert len(plots.plane_svg(found.clouds, found.variance)) < 160 * _MOST_POINTS
+    assert len(plots._plane_svg(found.clouds, found.variance)) < 160 * _MOST_POINTS
     assert found.associations is not None
-    assert len(plots.associations_svg(found.associations)) < 80_000
-    assert max(len(plots.column_svg(column)) for column in found.columns[:3]) < 6_000
+    assert len(plots._associations_svg(found.associations)) < 80_000
+    assert max(len(plots._column_svg(column)) for column in found.columns[:3]) < 6_000
 
 
 def test_all_rows_may_be_equal() -> None:
     rows = pd.DataFrame({"x": [1] * 9, "y": ["a"] * 9})
     found = pictures(rows, rows, evaluation_of(rows, rows).distances)
-    for svg in (plots.plane_svg(found.clouds, found.variance), plots.distances_svg(found.edges, found.histograms)):
+    for svg in (plots._plane_svg(found.clouds, found.variance), plots._distances_svg(found.edges, found.histograms)):
         ElementTree.fromstring(svg)
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from imbllm_autogluon.quality import utility as module
 from imbllm_autogluon.quality.distances import HOLDOUT, REAL, SYNTHETIC, ClassRows, MatchedTables
-from imbllm_autogluon.quality.utility import Forest, _precision_at_recall, _precision_gain, _Trees
+from imbllm_autogluon.quality.fidelity import _Forest
+from imbllm_autogluon.quality.utility import _precision_at_recall, _precision_gain, _Trees
 from tests.quality.generators import LABEL, labelled_rows, rare_rows
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def test_openmp_has_its_threads_again_afterwards() -> None:
         assert counts() == before
 
 
-@pytest.mark.parametrize("judge", [_Trees, Forest])
+@pytest.mark.parametrize("judge", [_Trees, _Forest])
 def test_gaps_levels_and_empty_columns_are_learnt_by_both_judges(judge: type[_Trees]) -> None:
     k = np.arange(160.0)
     values = np.column_stack([np.where(k < 80, np.nan, k % 5), k % 3, np.full(160, np.nan)])
@@ -114,5 +115,5 @@ def test_gaps_levels_and_empty_columns_are_learnt_by_both_judges(judge: type[_Tr
 
 def test_a_level_that_the_forest_has_not_learnt_is_unlike_the_most_frequent_one() -> None:
     values = np.concatenate([np.zeros(60), np.arange(1.0, 61.0)])[:, None]
-    model = Forest([False], 0).fit(values, np.repeat([1, 0], 60))
+    model = _Forest([False], 0).fit(values, np.repeat([1, 0], 60))
     assert model.probabilities(np.array([[0.0], [500.0]]), 2)[:, 1] == pytest.approx([1, 0], abs=0.2)

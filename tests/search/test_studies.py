@@ -13,8 +13,9 @@ import pytest
 from optuna.trial import TrialState
 
 from imbllm_autogluon.errors import StoredStateError
+from imbllm_autogluon.plugin.trials import _retry_interrupted
 from imbllm_autogluon.search import journal_storage, open_study
-from imbllm_autogluon.search.studies import quiet_optuna, retry_interrupted, study_name
+from imbllm_autogluon.search.studies import quiet_optuna, study_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,18 +92,18 @@ def test_the_trial_of_a_killed_process_is_tried_again_with_its_parameters(tmp_pa
     study = open_study("s", journal_storage(file))
     left = study.trials[1]
     assert left.state == TrialState.RUNNING
-    assert retry_interrupted(study) == 1
+    assert _retry_interrupted(study) == 1
     assert study.trials[1].state == TrialState.FAIL
     study.optimize(x, n_trials=1)
     assert study.trials[2].params == left.params
     assert study.trials[2].user_attrs == {"retried": 1}
-    assert retry_interrupted(study) == 0
+    assert _retry_interrupted(study) == 0
 
 
 def test_a_trial_interrupted_before_its_first_draw_keeps_what_it_was_queued_with() -> None:
     study = open_study("s", first=[{"x": 0.25}])
     study.ask()
-    retry_interrupted(study)
+    _retry_interrupted(study)
     study.optimize(x, n_trials=1)
     assert study.trials[-1].params == {"x": 0.25}
 
