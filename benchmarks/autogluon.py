@@ -55,7 +55,7 @@ METHODS: Mapping[str, Spec] = {
     TUNED: {"adds": [TWIN_TUNED], "ensemble": "ours"},
     WEIGHTS: {"adds": [], "weights": True},
 }
-"""Sorts of models that each method has beside the plain ones, and whose ensemble chooses among them."""
+"""Sorts of models that each method has next to the plain ones, and whose ensemble chooses among them."""
 
 GENERATORS = "generators"
 

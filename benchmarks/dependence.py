@@ -203,7 +203,7 @@ def learned(tidy: pd.DataFrame, protocol: Protocol) -> str:
 
 
 def _asked(own: pd.DataFrame, is_floor: pd.Series[bool]) -> list[str]:
-    """Mean shares beside what is asked of them, and the tables on which a share tells nothing or nats are too high."""
+    """Mean shares next to what is asked of them, and the tables on which a share tells nothing or nats are too high."""
     many, lines = own[RARE_ROWS] >= MANY, []
     for title, of, least in ((f"{MANY} rare rows or more", many, ASKED_OF_MANY), ("fewer", ~many, ASKED_OF_FEW)):
         for share in (name for name in SHARES if of.any()):

@@ -143,7 +143,7 @@ def write_rows(split: Split, task: Task) -> tuple[Rows, dict[str, float | None]]
 
 
 def rows_figures(real: pd.DataFrame, new: pd.DataFrame, unseen: pd.DataFrame, seed: int) -> dict[str, float | None]:
-    """Measures of rows of the rarest class beside those that were learned and those that were held out."""
+    """Measures of rows of the rarest class next to those that were learned and those that were held out."""
     from imbllm_autogluon.quality import evaluate
 
     found = evaluate(real, new, holdout=unseen, seed=seed)
@@ -173,7 +173,7 @@ def taught(split: Split, learned: Rows, seed: int) -> dict[str, float | None]:
 
 
 def rows_asked(tidy: pd.DataFrame, _: Protocol) -> str:
-    """Correlations and discriminator of the written rows beside what is asked of them."""
+    """Correlations and discriminator of the written rows next to what is asked of them."""
     own = tidy[tidy["method"] == IMBLLM].pivot_table("value", "table", "metric").mean()
     lines = []
     if WRITTEN_PAIRS in own and own[REAL_PAIRS] > 0:

@@ -258,7 +258,7 @@ def episodes(tables: Mapping[str, pd.DataFrame], rng: np.random.Generator) -> It
 def pretrain(seconds: float, file: Path) -> None:
     """Train for some CPU seconds and write averaged weights.
 
-    A file with the ending `.part` is gone on from: weights and seconds are kept, optimizer and average begin anew.
+    A file with the ending `.part` is gone on from: weights and seconds are kept, optimizer and average begin again.
     """
     part, tables = file.with_suffix(".part"), real_tables()
     state = load_file(part) if part.exists() else {"spent": torch.tensor(0.0), "episodes": torch.tensor(0)}

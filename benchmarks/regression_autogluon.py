@@ -47,7 +47,7 @@ METHODS: Mapping[str, Spec] = {
     ALL_THREE: {"adds": [OF_LATENT_DIFF, *TWINS]},
     ALONE: {"adds": [OF_LATENT_DIFF], "alone": True},
 }
-"""Sorts of models that each method has beside the plain ones."""
+"""Sorts of models that each method has next to the plain ones."""
 
 
 def together(methods: Mapping[str, Spec]) -> list[Mapping[str, Spec]]:

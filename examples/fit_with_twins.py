@@ -18,5 +18,5 @@ predictor = TabularPredictor("diagnosis", eval_metric="average_precision", posit
 # enough for this table, and by far the fastest where other work shares the cores.
 predictor.fit(train, presets="imbllm", num_bag_folds=4, num_cpus=1, hyperparameters={"GBM": {}, "LR": {}})
 
-# Twins carry "Imb" in their names; the plain models stand beside them, so you see whether rebalancing helped.
+# Twins carry "Imb" in their names; the plain models stand next to them, so you see whether rebalancing helped.
 print(predictor.leaderboard(test)[["model", "score_test", "score_val", "fit_time_marginal"]].to_string(index=False))

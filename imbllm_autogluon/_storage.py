@@ -187,7 +187,7 @@ def delete(folder: Path) -> None:
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a draft beside `path` and put it in place in one step, so that no reader sees half a file.
+    """Let `write` fill a draft next to `path` and put it in place in one step, so that no reader sees half a file.
 
     `TableError` where the folder is absent or cannot be written.
     """

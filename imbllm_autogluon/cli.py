@@ -28,7 +28,7 @@ _REPORT_FOLDER = Path("imbllm-quality")
 
 _DEMO_FAMILIES, _QUICK_FAMILIES = ("GBM", "CAT", "XGB", "RF", "LR"), ("GBM", "LR")
 _DEMO_FOLDER = Path("imbllm-demo")
-# On two cores beside another process: 171 s with one thread, 502 s with two, because waiting threads of OpenMP spin.
+# On two cores next to another process: 171 s with one thread, 502 s with two, because waiting threads of OpenMP spin.
 _DEMO_THREADS = 1
 
 _Label = Annotated[str, typer.Option(help="Name of the label column.")]
@@ -504,7 +504,7 @@ def _report_files(real: Path, synthetic: Path, holdout: Path | None, label: str 
         label=label,
         holdout=None if holdout is None else _read_rows(holdout, label),
         seed=seed,
-        title=f"{synthetic.name} beside {real.name}",
+        title=f"{synthetic.name} next to {real.name}",
     )
     page, facts = made.write(out), made.to_dict()
     for measure in facts["measures"]:

@@ -179,7 +179,7 @@ def test_train_refuses_a_folder_in_use_and_replaces_a_generator_only_with_force(
 ) -> None:
     before = {path.name: path.read_bytes() for path in generator.rglob("*.*")}
     again = imbllm("train", table, "--label", "label", "--out", generator, *LEAST)
-    assert (again.exit_code, "train anew with --force" in again.stderr) == (2, True)
+    assert (again.exit_code, "train again with --force" in again.stderr) == (2, True)
     assert {path.name: path.read_bytes() for path in generator.rglob("*.*")} == before
     (tmp_path / "letter.txt").write_text("mine")
     other = imbllm("train", table, "--label", "label", "--out", tmp_path, *LEAST)
@@ -251,7 +251,7 @@ def test_measures_are_listed_and_the_page_is_written(files: dict[str, Path], tmp
     assert lines[-1] == f"Report: {tmp_path / 'out' / 'quality_report.html'}"
     assert [line.split()[-1] for line in lines if line.startswith("exact copies")] == ["good"]
     stored = json.loads((tmp_path / "out" / "quality_report.json").read_text())
-    assert stored["title"] == "synthetic.csv beside real.csv"
+    assert stored["title"] == "synthetic.csv next to real.csv"
     assert stored["classes"] == [
         {"class": "no", "real": 100, "synthetic": 0, "holdout": 60},
         {"class": "yes", "real": 50, "synthetic": 20, "holdout": 30},

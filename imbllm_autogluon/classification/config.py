@@ -120,7 +120,7 @@ class ClassifierConfig(Config):
     """
 
     feature_weight: Annotated[float, Range(0.0, 1000.0)] = 0.0
-    """Weight of the features' values beside the label in the loss of the second stage; with 0 the label alone is
+    """Weight of the features' values next to the label in the loss of the second stage; with 0 the label alone is
     learned there. The warm-up always learns whole sentences."""
 
     query_orders: Annotated[int, Range(1, 64)] = 1

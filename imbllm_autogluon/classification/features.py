@@ -32,7 +32,7 @@ _CONTROL, _NATURAL, _IGNORED = "class frequencies", "as they are", "ignored"
 _KINDS: dict[ColumnName, Kind] = {_GUESS: "categorical", _CONFIDENCE: "continuous", _CONTROL: "categorical"}
 
 _FILE = "first_stage.skops"
-# Types beside those of scikit-learn in a stored first stage; what a partial calls is looked at as well.
+# Types next to those of scikit-learn in a stored first stage; what a partial calls is looked at as well.
 _HARMLESS = ("functools.partial", "numpy.dtype")
 _FOLDS = 5  # of the out-of-fold guesses; fewer where a class has fewer rows
 _MOST_LEVELS = 255  # categories that scikit-learn's boosting accepts; columns with more are read as numbers

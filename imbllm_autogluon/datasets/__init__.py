@@ -1,4 +1,4 @@
-"""Real tables that travel with the package; each has its origin and licence in a Markdown file beside it."""
+"""Real tables that travel with the package; each has its origin and licence in a Markdown file next to it."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def load_hypothyroid() -> tuple[pd.DataFrame, pd.Series[str]]:
     Notes
     -----
     Source: Quinlan (1987), *Thyroid Disease*, UCI Machine Learning Repository, https://doi.org/10.24432/C5D010,
-    CC BY 4.0. ``hypothyroid.md`` beside this file names what was changed and describes the columns.
+    CC BY 4.0. ``hypothyroid.md`` next to this file names what was changed and describes the columns.
 
     Examples
     --------

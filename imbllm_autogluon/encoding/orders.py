@@ -23,7 +23,7 @@ def draw_orders(
     Clause ``i`` is feature ``i`` and clause ``n_features`` the label. It comes first in ``fix_y``, so that all feature
     tokens of a decoder see it (arXiv 2510.09783, section 3), last in ``permute_x`` (Pred-LLM, arXiv 2410.21717),
     anywhere in ``permute_xy`` (GReaT, arXiv 2210.06280). With `in_column_order` the features keep the order of the
-    columns, as in the rows that Pred-LLM trains on beside the permuted ones, and only the label's place in
+    columns, as in the rows that Pred-LLM trains on next to the permuted ones, and only the label's place in
     ``permute_xy`` is drawn. `InvalidInputError` where the order is unknown or a count is negative.
 
     >>> draw_orders(2, 3, "fix_y", np.random.default_rng(0), in_column_order=True).tolist()

@@ -46,7 +46,7 @@ _SEPARATOR = ","  # stands behind every value of a text, the last one too: it te
 
 @dataclass(frozen=True)
 class SchemaVocabulary:
-    """What has to be known of a table, beside its schema, to write it in tokens of its own."""
+    """What has to be known of a table, next to its schema, to write it in tokens of its own."""
 
     schema: TableSchema
     numbers: Numbers
@@ -81,7 +81,7 @@ class SchemaVocabulary:
         instruction
             Text in front of every sentence; each of its words is a token.
         texts
-            Columns of free text that sentences hold beside the features, see :meth:`TextColumn.fit`.
+            Columns of free text that sentences hold next to the features, see :meth:`TextColumn.fit`.
         """
         weights = 1.0 / np.bincount(labels)[labels]
         bins = {}
@@ -210,7 +210,7 @@ class TextVocabulary:
         return self._built[1]
 
     def encoding(self) -> SentenceEncoding:
-        """The encoding, over the tokens that the table can use, numbered anew.
+        """The encoding, over the tokens that the table can use, numbered again.
 
         Raises
         ------

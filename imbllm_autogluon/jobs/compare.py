@@ -55,7 +55,7 @@ class _EnsemblePair:
     # The weighted ensemble over plain models only; `None` where there is nothing to compare, for this reason
     plain: str | None
     reason: str = ""
-    ours: str = "twins"  # what the whole ensemble has beside plain models, in words
+    ours: str = "twins"  # what the whole ensemble has next to plain models, in words
 
     def by_side(self) -> dict[str, str]:
         """Names of the models that there are, by ``plain`` and ``whole``."""
@@ -63,7 +63,7 @@ class _EnsemblePair:
 
 
 def pair_ensembles(predictor: TabularPredictor) -> _EnsemblePair:
-    """Fit the weighted ensemble over plain models beside the one over all models, into the predictor.
+    """Fit the weighted ensemble over plain models next to the one over all models, into the predictor.
 
     The model that the predictor uses stays the same, unless the plain ensemble is strictly better on the rows that
     AutoGluon itself chooses by (out-of-fold or validation rows): "no rebalancing" is a legal answer. The training data

@@ -137,7 +137,7 @@ def _notes_of(entry: Mapping[str, Any], name: str) -> Iterator[str]:
     }
     for key, (rows, joint) in sorts.items():
         if entry.get(f"{key}_dropped"):
-            yield f"{rows}, written anew: {entry[f'{key}_dropped']}."
+            yield f"{rows}, written again: {entry[f'{key}_dropped']}."
         if entry.get(f"{key}_kept"):
             yield f"{rows} {joint} had to stay: {entry[f'{key}_kept']}."
 
@@ -152,7 +152,7 @@ class WrittenFold:
     real: pd.DataFrame  # rows that models of the fold learned from, shape (n, m + 1)
     synthetic: pd.DataFrame  # rows written for the fold, shape (n_new, m + 1)
     held_out: pd.DataFrame | None  # rows kept from generator and models of the fold; `None` after a refit on all rows
-    # The column of classes; for a continuous target the ranges of its bins, the target being a column beside it
+    # The column of classes; for a continuous target the ranges of its bins, the target being a column next to it
     label: str
     original: bool  # whether columns and values are those of the training table; otherwise they are AutoGluon's codes
     # Value of each two-valued column that AutoGluon did not keep, where it is known; `None` for a missing one
@@ -299,7 +299,7 @@ class _FoldColumns:
         return raw.assign(**{str(name): column for name, column in changed.items() if name in raw.columns})
 
     def _with_label(self, X: pd.DataFrame, y: pd.Series) -> pd.DataFrame:
-        """Features, label, and beside a continuous target its ranges."""
+        """Features, label, and next to a continuous target its ranges."""
         table = X.assign(**{self.target: y.to_numpy()})
         if self.bins is not None:
             table[self.label] = np.array(_ranges(self.bins), dtype=object)[self.bins.assign(y)]
@@ -307,7 +307,7 @@ class _FoldColumns:
 
 
 def _others(kept: Mapping[ColumnName, Any], known: pd.DataFrame | Mapping[str, Any]) -> dict[ColumnName, Any]:
-    """The value of each two-valued column beside the one that was kept: a missing one is a value, too."""
+    """The value of each two-valued column next to the one that was kept: a missing one is a value, too."""
     if not isinstance(known, pd.DataFrame):
         return {name: known[str(name)] for name in kept if str(name) in known}
     found = {}

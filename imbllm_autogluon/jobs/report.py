@@ -128,7 +128,7 @@ def report_fit(outcome: FitOutcome) -> FitReport:
 def report_again(folder: Path, out: Path | None = None) -> Path:
     """Write the report of the predictor in a folder again, there or into `out`; return the HTML file.
 
-    What the fit led to is read from its ``imbllm_report.json``; the rows are judged and drawn anew. A predictor that
+    What the fit led to is read from its ``imbllm_report.json``; the rows are judged and drawn again. A predictor that
     was not fitted by ``imbllm fit`` has no such file: of it, the rows alone are reported.
     `StoredStateError`: the folder holds no predictor, its report is broken, or there is neither a report nor rows.
     """

@@ -108,7 +108,7 @@ class Checkpoint:
         with reading(self._folder, _KIND) as stored:
             if stored.data["identity"] == self._identity:
                 return str(stored.data["stage"])
-        _log.warning("%s holds the checkpoint of another training; this one begins anew.", self._folder)
+        _log.warning("%s holds the checkpoint of another training; this one begins again.", self._folder)
         return None
 
     def clear(self) -> None:

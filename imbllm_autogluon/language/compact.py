@@ -27,7 +27,7 @@ _FEW_PLACES = 3  # so many are read one by one: products of small matrices take 
 _INITIAL_DEVIATION = 0.02  # of the first weights; those that add to what comes in: divided by the root of their number
 
 _NEIGHBORHOOD = 4
-"""Tokens that the first masked block sees around each place: a mask finds the column name beside it at once. Without
+"""Tokens that the first masked block sees around each place: a mask finds the column name next to it at once. Without
 such a block the model stayed at its columns' marginals."""
 
 

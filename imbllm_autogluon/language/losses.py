@@ -123,9 +123,9 @@ def _slots(clauses: IntArray, n_clauses: int) -> tuple[IntArray, int]:
 
 @dataclass(frozen=True)
 class LabelObjective:
-    """How much the label counts beside the features."""
+    """How much the label counts next to the features."""
 
-    feature_weight: float = 1.0  # of a feature's value tokens beside the label's, 0 to 1000
+    feature_weight: float = 1.0  # of a feature's value tokens next to the label's, 0 to 1000
     focal_gamma: float = 0.0  # the label's loss is multiplied by (1 - p) ** gamma, 0 to 10
 
     def __post_init__(self) -> None:

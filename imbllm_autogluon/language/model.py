@@ -115,7 +115,7 @@ class TableLanguageModel:
         """Train on every row of the fold with its own label (`pretrain`, if given), then on the rows to be written.
 
         The loss of `held_out` rows is reported and ends the second stage early. `threads` of None leaves torch's count
-        alone; `time_limit` is in seconds of all stages, beside the limit of the configuration. The folder `checkpoint`
+        alone; `time_limit` is in seconds of all stages, next to the limit of the configuration. The folder `checkpoint`
         keeps the progress, from which the same training is resumed, and is emptied at the end. The file `warm_start`
         keeps the weights after the warm-up and is read instead of warming up where it exists: the caller names it after
         everything that a warm-up depends on. `objective` says how the label counts in the second stage, None: as every

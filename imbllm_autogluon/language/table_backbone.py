@@ -254,7 +254,7 @@ class _Tuning:
 
 
 def _with_adapters(model: LanguageModel, rank: int) -> Any:
-    """Put LoRA adapters beside every linear layer but the output layer."""
+    """Put LoRA adapters next to every linear layer but the output layer."""
     from peft import LoraConfig, get_peft_model
     from transformers.pytorch_utils import Conv1D
 

@@ -278,7 +278,7 @@ def _check_folder(folder: Path, force: bool) -> None:
     """Refuse a folder with a generator, unless it is to be replaced, and one with anything else."""
     found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if kind_of(folder) == _KIND and not force:
-        raise InvalidInputError(f"{folder} holds a trained generator; write rows with it, or train anew with --force.")
+        raise InvalidInputError(f"{folder} holds a trained generator; write rows with it, or train again with --force.")
     if found and kind_of(folder) != _KIND and _CHECKPOINT not in found:
         raise InvalidInputError(f"{folder} holds other files ({min(found)}, …); name a new folder.")
 

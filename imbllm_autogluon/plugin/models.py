@@ -111,7 +111,7 @@ class SettingsModel(AbstractModel):  # type: ignore[misc]
 
 
 class LatentDiffModel(SettingsModel):
-    """An encoder whose head is trained anew on real and synthetic features of rare targets.
+    """An encoder whose head is trained again on real and synthetic features of rare targets.
 
     Hyperparameters are the settings of :class:`~imbllm_autogluon.regression.config.LatentDiffConfig`, without a prefix,
     each a value or a search space of AutoGluon, and ``random_state``. A search that names none looks for λ

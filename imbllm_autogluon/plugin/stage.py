@@ -168,7 +168,7 @@ class OversamplingMixin:
     def _plan_and_write(
         self, X: pd.DataFrame, y: pd.Series, num_cpus: object, time_limit: float | None, started: float
     ) -> tuple[OversamplingPlan, FoldRows | None]:
-        """Plan and rows of a fold; the report counts by class, or by number of the bin beside their ``edges``."""
+        """Plan and rows of a fold; the report counts by class, or by number of the bin next to their ``edges``."""
         plan, rows = self.plan_rows(X, y), None
         before, added = ({str(label): n for label, n in counts.items()} for counts in (plan.before, plan.counts))
         report: dict[str, Any] = {"before": before, "added": {}, "reason": plan.reason, "notes": list(plan.notes)}

@@ -25,7 +25,7 @@ _BY_CHANCE = 0.05  # probability that any of the pairs of independent columns co
 _STRONG = 0.3  # strength from which on losing an association makes rows poor
 _HALF = 0.5  # share of a strong association that rows must keep
 _KEPT_WELL = 0.7  # share of the associations that good rows keep; further real rows keep 0.71 to 0.92 (150 rows)
-_ERRORS = 2.0  # standard errors that real rows drawn anew may be off: they kept less in 1 % of 700 draws
+_ERRORS = 2.0  # standard errors that real rows drawn again may be off: they kept less in 1 % of 700 draws
 _MOST_NAMED = 5  # pairs, the worst ones
 
 
@@ -226,7 +226,7 @@ def worst_associations(classes: Sequence[ClassRows]) -> tuple[KeptAssociation, .
 
 
 def _kept(columns: Sequence[PairedColumn], rng: np.random.Generator) -> tuple[list[KeptAssociation], float]:
-    """Pairs that count, worst first, and the least that real rows drawn anew keep."""
+    """Pairs that count, worst first, and the least that real rows drawn again keep."""
     columns = _with_gaps(columns)
     if len(columns) > _MOST_COLUMNS:
         columns = [columns[k] for k in np.sort(rng.choice(len(columns), _MOST_COLUMNS, replace=False))]

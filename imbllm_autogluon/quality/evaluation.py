@@ -29,12 +29,12 @@ METRICS: dict[str, Metric] = {name: _BY_NAME[name] for name in _ORDER}
 """Every metric by its name, in the order of reports. Reasons for what is acceptable, which most of them widen where few
 rows leave more to chance:
 
-- associations kept: what real rows drawn anew keep; poor in any case where a strong association is lost.
-- density: real rows drawn anew score 1; 100 rows of a class are off by up to about 0.2 by chance.
-- coverage: the usual target; real rows drawn anew reach 0.97 for k = 5.
-- close probability: real rows drawn anew reach 0.95 by definition; twice as many rows may be apart.
+- associations kept: what real rows drawn again keep; poor in any case where a strong association is lost.
+- density: real rows drawn again score 1; 100 rows of a class are off by up to about 0.2 by chance.
+- coverage: the usual target; real rows drawn again reach 0.97 for k = 5.
+- close probability: real rows drawn again reach 0.95 by definition; twice as many rows may be apart.
 - DCR: the middle half of the distances among real rows (set from the data).
-- nearer to train: real rows drawn anew score 0.5; below it nothing is memorized, so there is no lower end.
+- nearer to train: real rows drawn again score 0.5; below it nothing is memorized, so there is no lower end.
 - inverse KL, pair trends: lowered to what two halves of the real rows score against each other (less 0.03).
 - category coverage: 0.9 of what as many real rows drawn with replacement would show (set from the data).
 - discriminator: the forest picks the right one of two rows in less than 7 of 10 cases; below 0.5 is chance or copies.
@@ -57,8 +57,8 @@ _OWN_ROWS = (
 )  # fmt: skip
 
 _MOST_ROWS = 5_000  # of each class and table whose distances are measured: shares are known to 0.01
-_MANY_POOR = 4  # metrics that make rows poor together: of 120 samples of real rows drawn anew one had three poor ones
-_MOSTLY = 0.5  # share of exact copies that makes rows poor: a few real rows drawn anew may be copies by chance
+_MANY_POOR = 4  # metrics that make rows poor together: of 120 samples of real rows drawn again one had three poor ones
+_MOSTLY = 0.5  # share of exact copies that makes rows poor: a few real rows drawn again may be copies by chance
 
 
 class Distances(NamedTuple):

@@ -30,7 +30,7 @@ _NEIGHBORS = 5  # k of the balls around real rows, as in the paper of coverage
 _QUANTILE = 0.95  # share of real rows that are near to another real one
 _FEWEST_HELD_OUT = 30  # rows of a class that are reached for in place of training rows; fewer are 0.05 too coarse
 _QUANTILES = 10  # bins of a number in inverse KL, of equally many real rows
-_BINS = 10  # equal bins of a number beside a category, as in SDMetrics
+_BINS = 10  # equal bins of a number next to a category, as in SDMetrics
 _MOST_PAIRS = 1_000  # pairs of columns that are compared, drawn at random: 45 columns have 990
 _HALVES_DIFFER = 0.03  # how much inverse KL and pair trends of two halves of 40 real rows vary from draw to draw
 _FEWEST_HALVED = 4  # rows whose halves are compared
@@ -44,7 +44,8 @@ def _density_and_coverage(real: Points, synthetic: Points, k: int = _NEIGHBORS) 
     """Balls around real rows that a synthetic row is in, over k, and share of balls that hold one (Naeem et al. 2020).
 
     Equations 6 and 7, of points of one space; a ball ends at the k-th nearest other real row. As many real rows drawn
-    anew reach about 1 and ``1 - 2**-k``; the same table as both gives density ``(k + 1) / k``, more where real rows are
+    again reach about 1 and ``1 - 2**-k``; the same table as both gives density ``(k + 1) / k``, more where real rows
+    are
     equal, and coverage 1. Raises `InvalidInputError` if there are not more than k real rows.
     """
     if len(real) <= k:
@@ -267,7 +268,7 @@ def _entropy_of(codes: IntArray) -> float:
 
 
 def _discriminator(rows: ClassRows) -> Finding:
-    """AUC of a forest, beside hold-out rows where there are enough."""
+    """AUC of a forest, next to hold-out rows where there are enough."""
     unseen = len(rows.looked_at.get(HOLDOUT, ())) >= _FEWEST_UNSEEN
     sides = (HOLDOUT if unseen else REAL, SYNTHETIC)
     real, written = (rows.table(called).iloc[rows.looked_at[called]] for called in sides)
@@ -276,7 +277,7 @@ def _discriminator(rows: ClassRows) -> Finding:
         return Finding(None, f"{_FEWEST_JUDGED} real and written rows are needed; there are {fewer} of one side.")
     # The standard error of an AUC of n against n rows that cannot be told apart is sqrt(1 / (6 n)).
     spread = 2 * float(np.sqrt(1 / (6 * fewer)))
-    note = f"{fewer} written rows beside as many {'hold-out' if unseen else 'training'} rows."
+    note = f"{fewer} written rows next to as many {'hold-out' if unseen else 'training'} rows."
     return Finding(_discriminator_auc(real, written, rows.seed), note, (0.3, 0.5 + max(0.2, spread)))
 
 
@@ -334,7 +335,7 @@ def _fold_auc(values: FloatArray, written: IntArray, test: BoolArray, forest: _F
 METRICS = {
     "density": Metric(
         0, np.inf, "higher", 1.0, (0.7, np.inf), group="fidelity", function=lambda rows: rows.once(_balls)[0],
-        meaning="Balls around real rows that a written row lies in, over k; about 1 for real rows drawn anew."),
+        meaning="Balls around real rows that a written row lies in, over k; about 1 for real rows drawn again."),
     "coverage": Metric(
         0, 1, "higher", 1.0, (0.8, 1), group="fidelity", function=lambda rows: rows.once(_balls)[1],
         meaning="Share of real rows with a written row among their neighbors."),

@@ -36,7 +36,7 @@ class _Scale:
     low: float  # lowest possible value
     high: float  # highest possible value, may be infinite
     direction: Literal["higher", "lower", "nearest"]  # which values are better; "nearest": those near `best`
-    best: float  # of rows that could not be better: about that of real rows drawn anew
+    best: float  # of rows that could not be better: about that of real rows drawn again
     acceptable: tuple[float, float]  # ends of the values that are good, or at least fair, both included
     meaning: str  # what the figure says, in a sentence
 

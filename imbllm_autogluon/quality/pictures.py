@@ -1,4 +1,4 @@
-"""What the pictures of a report show of synthetic rows beside real ones, as plain numbers and texts."""
+"""What the pictures of a report show of synthetic rows next to real ones, as plain numbers and texts."""
 
 from __future__ import annotations
 
@@ -311,7 +311,7 @@ def pictures(
 
 
 def neighbor_rows(real: pd.DataFrame, synthetic: pd.DataFrame, distances: Distances) -> dict[str, Any]:
-    """The synthetic rows farthest from and nearest to real ones, each beside its nearest real row, as stored.
+    """The synthetic rows farthest from and nearest to real ones, each next to its nearest real row, as stored.
 
     The ``columns`` shown (those that differ most often), how many were ``left_out``, pairs of the ``farthest`` and the
     ``nearest`` rows with their cells as text, equal ones once, and the number of ``copies``.

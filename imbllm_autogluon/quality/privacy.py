@@ -75,7 +75,7 @@ def _none_drawn(n_marked: IntArray, n_drawn: int, n: int) -> FloatArray:
 
 
 def _exact_copies(rows: ClassRows) -> Finding:
-    """Share of copies, beside what real rows repeat of each other."""
+    """Share of copies, next to what real rows repeat of each other."""
     real, written = rows.codes
     counts = np.unique(real, return_counts=True)[1]
     repeated = float(counts[counts > 1].sum() / len(real))
@@ -98,7 +98,7 @@ def _near_copies(rows: ClassRows) -> Finding:
         return Finding(None, LONE_ROW)
     threshold = float(np.quantile(usual, _NEAR_QUANTILE))
     value, repeated = (float((found <= threshold).mean()) for found in (rows.to_real.distance, usual))
-    # The threshold is set by that many pairs of real rows, a count with Poisson errors: rows drawn anew are often
+    # The threshold is set by that many pairs of real rows, a count with Poisson errors: rows drawn again are often
     # nearer than the nearest of few pairs.
     pairs = max(1.0, repeated * len(usual) / 2)
     share = min(1.0, 2 * (pairs + ONE_SIDED_95 * np.sqrt(pairs) + 1) / len(usual))

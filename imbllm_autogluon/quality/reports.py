@@ -117,7 +117,7 @@ def report(
 
     evaluation = evaluate(real, synthetic, label=label, holdout=holdout, seed=seed)
     section = _rows_section(evaluation, real, synthetic, label, holdout, seed)
-    return QualityReport(title or "Synthetic rows beside real ones", section)
+    return QualityReport(title or "Synthetic rows next to real ones", section)
 
 
 def _rows_section(

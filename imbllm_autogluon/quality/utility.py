@@ -33,7 +33,7 @@ def _precision_gain(rows: ClassRows) -> Finding:
     truth, plain, helped = _tested(tables, rows.seed)
     classes = [code for code in tables.classes if (truth == code).sum() >= _FEWEST]
     if not classes or len(np.unique(truth)) < 2:
-        return Finding(None, f"A written class needs {_FEWEST} rows to judge on, beside rows of another class.")
+        return Finding(None, f"A written class needs {_FEWEST} rows to judge on, next to rows of another class.")
     precisions = [[_precision_at_recall(truth == code, side[:, code]) for code in classes] for side in (plain, helped)]
     without, with_rows = (float(np.mean(found)) for found in precisions)
     n_tested = int(np.isin(truth, classes).sum())

@@ -81,7 +81,7 @@ class RebalanceConfig(Config):
 
     target_ratio: Annotated[float, Range(0.0, 1.0, above=True)] | None = None
     """Rows of each rarer class afterwards, as a share of the largest class. A class that already has that share is left
-    as it is. `None`: half way, on a logarithmic scale: 10 rows beside 1,000 become 100. Not read for regression."""
+    as it is. `None`: half way, on a logarithmic scale: 10 rows next to 1,000 become 100. Not read for regression."""
 
     balanced_below: Annotated[float, Range(1.0, 1000.0)] = 1.5
     """Largest class over smallest class under which a fold counts as balanced and is left alone. Not read for
@@ -100,7 +100,7 @@ class RebalanceConfig(Config):
     """Bins of the target and rows made for them, for regression."""
 
     def rows_wanted(self, rows: int, largest: int) -> int:
-        """Rows that a class of so many should have beside the largest class, by the target ratio."""
+        """Rows that a class of so many should have next to the largest class, by the target ratio."""
         return round(sqrt(rows * largest) if self.target_ratio is None else self.target_ratio * largest)
 
     def require_method(self, task: Task) -> None:

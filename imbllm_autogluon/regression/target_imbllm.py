@@ -110,7 +110,7 @@ class TargetImbLLM:
 
     @property
     def agreement(self) -> float:
-        """Share of the rows written so far, again or anew, whose target lay in the range of their first clause."""
+        """Share of the rows written so far, again or again, whose target lay in the range of their first clause."""
         return self._inside / self._written if self._written else float("nan")
 
     def sample(

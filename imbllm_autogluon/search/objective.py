@@ -39,7 +39,7 @@ _FAMILIES = ("GBM",)  # keys of AutoGluon's models that are fitted where `model_
 class RebalanceObjective:
     """What ``study.optimize`` calls: the mean score of a model fitted on rebalanced folds.
 
-    Every fold is rebalanced anew from its training rows; validation rows stay real. Generators and rows are shared
+    Every fold is rebalanced again from its training rows; validation rows stay real. Generators and rows are shared
     between trials, and with `cache_dir` between processes.
 
     Parameters

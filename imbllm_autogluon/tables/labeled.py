@@ -126,7 +126,7 @@ def check_label_column(frame: pd.DataFrame, label: str | int, source: str) -> No
             f"{source} has no label column {label!r}{nearest(str(label), names)}; its columns are: {listed}.{hint}"
         )
     if len(names) < 2:
-        raise TableError(f"{source} has no column beside the label {label!r}; at least one feature is needed.")
+        raise TableError(f"{source} has no column besides the label {label!r}; at least one feature is needed.")
 
 
 def choose_task(frame: pd.DataFrame, label: str, source: str = "the table") -> tuple[Task, str]:
@@ -153,7 +153,7 @@ def choose_task(frame: pd.DataFrame, label: str, source: str = "the table") -> t
 
 
 def _plain_labels(labels: pd.Series[Any]) -> pd.Series[Any]:
-    """Labels in a NumPy dtype; whole numbers that became floats beside missing cells are whole again."""
+    """Labels in a NumPy dtype; whole numbers that became floats next to missing cells are whole again."""
     if pd.api.types.is_extension_array_dtype(labels.dtype):
         labels = pd.Series(labels.tolist(), index=labels.index, name=labels.name).infer_objects()
     if pd.api.types.is_float_dtype(labels.dtype) and (labels % 1 == 0).all() and labels.abs().max() < 2**53:

@@ -58,7 +58,7 @@ def _hash(column: pd.Series) -> str:
 
 
 def quality() -> dict[str, Any]:
-    """Facts of the report of SMOTE-NC rows beside real ones."""
+    """Facts of the report of SMOTE-NC rows next to real ones."""
     from imbllm_autogluon.oversampling.baselines import smote_nc
     from imbllm_autogluon.quality import report
 

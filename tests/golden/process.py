@@ -35,7 +35,7 @@ SAME_KERNELS = {
 
 
 def versions() -> dict[str, str]:
-    """What the numbers depend on beside this package."""
+    """What the numbers depend on next to this package."""
     python = ".".join(platform.python_version_tuple()[:2])
     return {"python": python, "machine": platform.machine(), **{name: metadata.version(name) for name in LIBRARIES}}
 

@@ -51,9 +51,9 @@ def test_classes_of_few_rows_and_copies_are_noted_by_the_users_class_names() -> 
     assert record["notes"] == [
         "cut.",
         "Not written by the language model: column 'id': an identifier.",
-        "Rows of class 'yes' that looked like another class, written anew: 2.",
+        "Rows of class 'yes' that looked like another class, written again: 2.",
         "Rows of class 'yes' that looked like another class and had to stay: 1.",
-        "Copies of real rows of class 'yes', written anew: 3.",
+        "Copies of real rows of class 'yes', written again: 3.",
         "Class 'no': 4 rows; the new ones are made by interpolation.",
         "Copies of real rows of class 'no' that had to stay: 2.",
         "Training (minority) was stopped by the time limit.",
@@ -64,7 +64,7 @@ def test_near_copies_are_noted_by_the_users_class_names() -> None:
     record = record_of(entry("1", near_copies_dropped=7, near_copies_kept=1))
     assert record["copies"] == {"yes": {"dropped": 0, "kept": 0, "near_dropped": 7, "near_kept": 1}}
     assert record["notes"] == [
-        "Near copies of real rows of class 'yes', written anew: 7.",
+        "Near copies of real rows of class 'yes', written again: 7.",
         "Near copies of real rows of class 'yes' that had to stay: 1.",
     ]
 

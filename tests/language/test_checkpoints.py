@@ -127,7 +127,7 @@ def test_another_training_begins_anew_and_says_so(tmp_path: Path, caplog: pytest
     assert checkpoint.stage is None
     small.trainer(tiny_model(small.encoding), checkpoint=checkpoint).run(small.stage(3, name="first"), seen.append)
     assert [step for step in seen if step] == [1, 1, 1]
-    assert f"{tmp_path} holds the checkpoint of another training; this one begins anew." in caplog.messages
+    assert f"{tmp_path} holds the checkpoint of another training; this one begins again." in caplog.messages
 
 
 def test_a_checkpoint_is_stored_no_more_often_than_asked_for(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_other_settings_or_another_seed_make_another_training(
         train(tmp_path, progress=KilledAfter(4))
     with caplog.at_level(logging.INFO):
         train(tmp_path, dataclasses.replace(CONFIG, **change), seed)
-    assert "begins anew" in caplog.text
+    assert "begins again" in caplog.text
     assert "goes on" not in caplog.text
 
 
@@ -338,4 +338,4 @@ def test_another_base_model_makes_another_training(tmp_path: Path, caplog: pytes
         model.train(everyone(model), checkpoint=tmp_path / "c", progress=KilledAfter(2))
     other = model_over(save_pretrained(tmp_path / "base", "gpt2", seed=1), steps=3)
     other.train(everyone(other), checkpoint=tmp_path / "c")
-    assert "begins anew" in caplog.text
+    assert "begins again" in caplog.text

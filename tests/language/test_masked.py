@@ -54,7 +54,7 @@ CASES: dict[str, tuple[list[int], int, list[int]]] = {
 
 @torch.inference_mode()
 def reference_row(model: Any, encoding: SentenceEncoding, batch: Prompts, row: int) -> list[int]:
-    """Greedy unmasking of one row: the sentence is written anew, token by token, before each choice."""
+    """Greedy unmasking of one row: the sentence is written again, token by token, before each choice."""
     known = {int(clause): int(batch.tokens[row, clause, 0]) for clause in batch.order[: batch.given]}
     for clause in batch.order[batch.given :].tolist():
         sentence = list(encoding.opening)

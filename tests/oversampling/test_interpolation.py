@@ -225,7 +225,7 @@ def test_a_row_without_mutual_neighbour_is_repeated_by_adaptive() -> None:
 
 
 def test_adaptive_wants_neighbours_that_are_mutual() -> None:
-    """1.4 lies within the usual distance of the dense rows beside it, but is no neighbor of theirs."""
+    """1.4 lies within the usual distance of the dense rows next to it, but is no neighbor of theirs."""
     frame = pd.DataFrame({"x": [0.0, 0.1, 0.2, 1.4, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0], "who": list("abcZdefghi")})
     schema, _, made = run(frame, 100, k_neighbors=2, interpolation="adaptive")
     rows = schema.decode(made.cells)

@@ -149,7 +149,7 @@ def test_settings_are_a_mapping_or_a_configuration_and_listed_by_help(synthesize
         ),
         (lambda: fitted(table(20, 1)), ClassTooSmallError, "class 'b' has 1 row"),
         (lambda: fitted(table(20, 9).assign(**{"class": [None] + ["a", "b"] * 14})), TableError, "missing in 1 row"),
-        (lambda: fitted(table(20, 9)[["class"]]), TableError, "no column beside the label"),
+        (lambda: fitted(table(20, 9)[["class"]]), TableError, "no column besides the label"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_the_reason(use: Any, error: type[Exception], message: str) -> None:

@@ -90,13 +90,13 @@ def test_copies_keep_all_rows_drawn_anew_most_half_shuffled_ones_half_and_shuffl
         what: kept(real, rows)[0]
         for what, rows in {
             "copies": real,
-            "anew": further,
+            "again": further,
             "half": half_shuffled(pd.concat([real] * 3)),
             "shuffled": shuffled(pd.concat([real] * 3)),
         }.items()
     }
     assert found["copies"].value == pytest.approx(1)
-    assert found["anew"].value > _KEPT_WELL  # type: ignore[operator]
+    assert found["again"].value > _KEPT_WELL  # type: ignore[operator]
     assert found["half"].value == pytest.approx(0.5, abs=0.15)
     assert found["shuffled"].value < 0.1  # type: ignore[operator]
     for what, finding in found.items():

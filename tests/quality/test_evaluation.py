@@ -49,12 +49,12 @@ def test_other_real_rows_are_good_in_every_measure() -> None:
 @pytest.mark.parametrize("name", RELATED)
 def test_shuffled_columns_are_poor_and_named_and_real_rows_drawn_anew_are_not(name: str) -> None:
     real, further = RELATED[name](2), RELATED[name](3)
-    independent, anew = evaluate(real, shuffled(real), holdout=further), evaluate(real, further)
+    independent, again = evaluate(real, shuffled(real), holdout=further), evaluate(real, further)
     assert independent.verdict == independent.measure("associations kept").verdict == "poor"
     assert independent.worst_associations[0].is_lost
     assert str(independent.worst_associations[0]) in independent.measure("associations kept").note
-    assert anew.verdict in ("good", "fair")
-    assert not any(pair.is_lost for pair in anew.worst_associations)
+    assert again.verdict in ("good", "fair")
+    assert not any(pair.is_lost for pair in again.worst_associations)
 
 
 @pytest.mark.parametrize("name", RELATED)

@@ -43,7 +43,7 @@ def test_the_page_begins_with_the_verdict_and_shows_every_part(usual: QualityRep
     )
     assert words.index("Measures of the rows") < words.index("Associations that are not kept") < words.index("Columns")
     for shown in (
-        "40 synthetic rows beside 200 real ones and 80 held-out ones; 10 columns beside the label y.",
+        "40 synthetic rows next to 200 real ones and 80 held-out ones; 10 columns next to the label y.",
         "common 150 60 0 rare 50 20 40",
         "coverage 0.420 poor 0.8 to 1 0 to 1 higher is better Share of real rows",
         "discriminator AUC 0.610 poor 0.4 to 0.6 0 to 1 best near 0.5",

@@ -95,7 +95,7 @@ CENTRES = np.array([0.5, 1.5, 2.5])
 
 
 class Echo:
-    """Stands in for a diffusion: features repeat the target they were asked for, beside a running number."""
+    """Stands in for a diffusion: features repeat the target they were asked for, next to a running number."""
 
     def __init__(self) -> None:
         self.low = np.zeros(2)

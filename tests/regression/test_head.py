@@ -1,4 +1,4 @@
-"""The linear head trained anew."""
+"""The linear head trained again."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ def test_a_larger_budget_never_gains_less() -> None:
 def test_where_every_head_breaks_the_budget_the_first_one_stays() -> None:
     start, real, held_out = _shrunk()
     learned = np.setdiff1d(np.arange(N), held_out)
-    # What is learned has nothing to do with what judges: any head trained anew is worse.
+    # What is learned has nothing to do with what judges: any head trained again is worse.
     targets = real.targets.copy()
     targets[learned] = 30.0 + np.arange(len(learned)) % 7
     config = LatentDiffConfig()

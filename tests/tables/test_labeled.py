@@ -17,7 +17,7 @@ def frame(labels: object, label: str = "sick") -> pd.DataFrame:
 
 BAD_LABELS = {
     "absent": (frame(["a", "b"], "sikc"), r"no label column 'sick' \(did you mean 'sikc'\?\)"),
-    "no features": (pd.DataFrame({"sick": ["a", "b"]}), "no column beside the label"),
+    "no features": (pd.DataFrame({"sick": ["a", "b"]}), "no column besides the label"),
     "semicolons": (pd.DataFrame({"age;sick": ["1;a", "2;b"]}), "separated by ';'"),
     "all missing": (frame([None, None]), "missing in every row"),
     "one class": (frame(["a", "a", None]), "one class only, 'a'"),
@@ -75,7 +75,7 @@ def test_classes_are_found_by_their_text() -> None:
 MANY = [0.5 * n for n in range(30)]
 BAD_TARGETS = {
     "absent": (frame(MANY, "sikc"), r"no label column 'sick' \(did you mean 'sikc'\?\)"),
-    "no features": (pd.DataFrame({"sick": MANY}), "no column beside the label"),
+    "no features": (pd.DataFrame({"sick": MANY}), "no column besides the label"),
     "texts": (
         frame(["12 EUR"] * 30),
         r"holds no numbers \('12 EUR'\); regression needs.*--task classification",

@@ -216,7 +216,7 @@ TWO = {"x": [1, 2], "y": ["a", "b"]}
 REFUSED: list[tuple[str, Any, dict[str, Any], str]] = [
     ("no rows", pd.DataFrame({"x": []}), {}, "0 rows"),
     ("no columns", pd.DataFrame(index=[0, 1]), {}, "0 feature columns"),
-    ("only a label", pd.DataFrame({"y": [0, 1]}), {"label": "y"}, "no column beside the label"),
+    ("only a label", pd.DataFrame({"y": [0, 1]}), {"label": "y"}, "no column besides the label"),
     ("a repeated name", pd.DataFrame([[1, 2]], columns=["a", "a"]), {}, "'a' occurs more than once"),
     ("names in two levels", pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", "b")])), {}, "tuple"),
     ("a float name", pd.DataFrame([[1]], columns=[0.5]), {}, "0.5 is a float"),
