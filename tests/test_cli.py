@@ -9,7 +9,7 @@ import pytest
 
 from imbllm_autogluon._package import __version__
 from imbllm_autogluon.jobs.fit import FitJob
-from tests.commands import imbllm
+from tests.cli_commands import imbllm
 from tests.fresh import run_afresh
 from tests.jobs.fits import mixed_table
 

@@ -14,7 +14,7 @@ import pytest
 from imbllm_autogluon import cli
 from imbllm_autogluon.datasets import load_hypothyroid
 from imbllm_autogluon.tables.io import read_table, write_table
-from tests.commands import imbllm
+from tests.cli_commands import imbllm
 from tests.jobs.fits import QUICK, binary_outcome, copy_of, houses, mixed_table
 from tests.shared import TINY
 

@@ -21,7 +21,7 @@ from imbllm_autogluon.language.checkpoints import Checkpoint
 from imbllm_autogluon.oversampling.synthesizer import _CHECKPOINT as CHECKPOINT
 from imbllm_autogluon.rebalancing.cache import cache_of
 from imbllm_autogluon.tables.io import read_table, write_table
-from tests.commands import imbllm
+from tests.cli_commands import imbllm
 from tests.jobs.fits import binary_outcome, mixed_table
 from tests.shared import TINY
 
