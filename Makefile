@@ -1,6 +1,6 @@
 # Needs CPython 3.10–3.13 with venv, pip and make; everything else is installed into .venv.
 #   make demo PYTHON=python3.12          another interpreter
-#   make test PYTEST_ARGS="-k lattice"   arguments for pytest
+#   make test PYTEST_ARGS="-k grid"   arguments for pytest
 #   make test PYTEST_ARGS="-n 0 -x"      in one process
 #   make demo PIP_ARGS="--no-index …"    arguments for pip, for example another index
 

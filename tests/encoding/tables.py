@@ -57,7 +57,7 @@ def frames(draw: st.DrawFn, n_rows: int = 5) -> pd.DataFrame:
     return pd.DataFrame({**features, "sick": label})
 
 
-def on_lattice(schema: TableSchema, cells: EncodedTable) -> EncodedTable:
+def on_grid(schema: TableSchema, cells: EncodedTable) -> EncodedTable:
     """The cells with every number on its column's grid."""
     for j, column in enumerate(schema.columns):
         if column.grid is not None:

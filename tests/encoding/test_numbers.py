@@ -94,7 +94,7 @@ def test_other_spellings_are_refused(text: str) -> None:
         ([0.0, 0.0], ["0"], ["1", "00"]),
     ],
 )
-def test_continuous_numbers_have_the_decimals_of_their_lattice(
+def test_continuous_numbers_have_the_decimals_of_their_grid(
     values: list[float], inside: list[str], outside: list[str]
 ) -> None:
     numbers = _decimal_numbers(NumberGrid.of_floats(np.array(values)), SYMBOLS)

@@ -24,7 +24,7 @@ from imbllm_autogluon.encoding import (
 from imbllm_autogluon.encoding.orders import _ORDERS
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.tables import TableSchema
-from tests.encoding.tables import frames, on_lattice
+from tests.encoding.tables import frames, on_grid
 from tests.language.pretrained import tokenizer
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def test_any_table_comes_back_from_its_tokens(numbers: Numbers, frame: pd.DataFr
         return
     written = Written(frame, numbers)
     cells, labels = written.encoding.decode(written.clauses, np.random.default_rng(0))
-    expected = on_lattice(written.schema, written.cells)
+    expected = on_grid(written.schema, written.cells)
     assert cells.row_keys().tolist() == expected.row_keys().tolist()
     assert [column.dtype for column in cells.values] == [column.dtype for column in expected.values]
     assert labels.tolist() == written.labels.tolist()
@@ -324,7 +324,7 @@ def test_texts_that_are_absent_are_not_written(texted: WithTexts) -> None:
 
 def test_decoding_gives_the_cells_and_the_label_and_leaves_texts_out(texted: WithTexts) -> None:
     cells, labels = texted.encoding.decode(texted.clauses, np.random.default_rng(0))
-    assert cells.row_keys().tolist() == on_lattice(texted.schema, texted.cells).row_keys().tolist()
+    assert cells.row_keys().tolist() == on_grid(texted.schema, texted.cells).row_keys().tolist()
     assert labels.tolist() == texted.labels.tolist()
 
 

@@ -129,7 +129,7 @@ def test_categories_have_texts_of_their_own_which_are_not_the_word_for_missing()
 
 
 @pytest.mark.parametrize("size", [1e-305, 1e-40, 1e-12, 1.0, 1e12, 1e40, 1e300])
-def test_every_lattice_point_of_numbers_of_any_size_has_a_text_of_its_own(size: float) -> None:
+def test_every_grid_point_of_numbers_of_any_size_has_a_text_of_its_own(size: float) -> None:
     values = np.random.default_rng(0).normal(size=50) * size
     column = column_of(values)
     assert column.grid is not None
@@ -139,7 +139,7 @@ def test_every_lattice_point_of_numbers_of_any_size_has_a_text_of_its_own(size: 
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from([1e-200, 0.01, 1.0, 100.0, 1e200]))
-def test_every_float_reads_back_whatever_the_lattice(number: float, size: float) -> None:
+def test_every_float_reads_back_whatever_the_grid(number: float, size: float) -> None:
     assert float(number_text(column_of([size, 3 * size]), number)) == number
 
 

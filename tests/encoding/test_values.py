@@ -117,7 +117,7 @@ def test_digits_always_give_back_the_value(case: tuple[Column, pd.Series[Any]]) 
 
 
 @given(number_columns(), st.integers(2, 4), st.integers(0, 99))
-def test_shared_bins_give_values_of_the_bin_on_the_lattice_and_in_range(
+def test_shared_bins_give_values_of_the_bin_on_the_grid_and_in_range(
     case: tuple[Column, pd.Series[Any]], max_bins: int, seed: int
 ) -> None:
     column, series = case

@@ -21,7 +21,7 @@ from imbllm_autogluon.encoding.values import BinCoding, CategoryCoding, DigitCod
 from imbllm_autogluon.encoding.vocabulary import SchemaVocabulary, _clauses, _require_distinct
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.tables import TableSchema
-from tests.encoding.tables import frames, on_lattice
+from tests.encoding.tables import frames, on_grid
 from tests.language.pretrained import SPACES, Spaces, tokenizer
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ _CLAUSE = re.compile(rf"({_TEXT}) is ({_TEXT})(?:, |$)")
 def expect_read_back(written: Written, order: Order) -> None:
     """The sentences' texts, cut at their syntax alone, hold the names and texts of the cells."""
     columns, names = _clauses(written.schema, ())
-    cells = on_lattice(written.schema, written.cells)
+    cells = on_grid(written.schema, written.cells)
     codings: Any = written.encoding.codings
     for row, text in enumerate(ends_cut(written.texts(order))):
         values = [*(column[row] for column in cells.values), written.labels[row]]
@@ -287,7 +287,7 @@ def test_any_table_comes_back_from_its_text_tokens(spaces: Spaces, frame: pd.Dat
         for value in written.clauses.tokens[:, clause].tolist():
             assert coding.automaton.accepts([token for token in value if token >= 0])
     cells, labels = written.encoding.decode(written.clauses, np.random.default_rng(0))
-    expected = on_lattice(written.schema, written.cells)
+    expected = on_grid(written.schema, written.cells)
     assert cells.row_keys().tolist() == expected.row_keys().tolist()
     assert [column.dtype for column in cells.values] == [column.dtype for column in expected.values]
     assert labels.tolist() == written.labels.tolist()

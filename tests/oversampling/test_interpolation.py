@@ -41,7 +41,7 @@ def run(
     st.sampled_from(CATEGORIES),
     st.sampled_from([1, 5, 1000]),
 )
-def test_values_stay_on_the_lattice_and_in_range_and_missing_parents_stay_missing(
+def test_values_stay_on_the_grid_and_in_range_and_missing_parents_stay_missing(
     seed: int, n_parents: int, n_rows: int, kind: Any, categories: Any, k: int
 ) -> None:
     frame = mixed(60, seed)
@@ -57,8 +57,8 @@ def test_values_stay_on_the_lattice_and_in_range_and_missing_parents_stay_missin
         if column.grid is None:
             assert set(known.tolist()) <= set(seen.tolist())
             continue
-        on_lattice = column.grid.snap(known) == known
-        assert (on_lattice | np.isin(known, seen)).all()
+        on_grid = column.grid.snap(known) == known
+        assert (on_grid | np.isin(known, seen)).all()
         if n_rows % n_parents == 0:
             assert made.missing[:, j].sum() == cells.missing[:, j].sum() * (n_rows // n_parents)
         if len(known):

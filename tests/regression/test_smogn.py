@@ -29,7 +29,7 @@ def test_each_bin_gets_the_wanted_number_of_rows_near_its_range(table: tuple[pd.
     assert prices.nunique() > 40
 
 
-def test_dtypes_lattices_ranges_and_categories_are_those_of_the_table(table: tuple[pd.DataFrame, pd.Series]) -> None:
+def test_dtypes_grids_ranges_and_categories_are_those_of_the_table(table: tuple[pd.DataFrame, pd.Series]) -> None:
     X, y = table
     rows, prices = smogn(X, y, TargetBins.fit(y), {15: 50, 1: 10}, seed=0)
     assert rows.dtypes.equals(X.dtypes)

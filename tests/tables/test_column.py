@@ -122,7 +122,7 @@ def test_datetimes_keep_the_coarsest_resolution_in_their_own_unit(texts: list[st
     assert (column.kind, column.unit, column.grid.step) == ("datetime", unit, step)
 
 
-def test_a_column_of_text_has_neither_lattice_nor_categories() -> None:
+def test_a_column_of_text_has_neither_grid_nor_categories() -> None:
     column = Column.from_series(pd.Series(["a b", "c"]), "x", "text")
     assert (column.is_number, column.is_category, column.grid, column.categories) == (False, False, None, ())
     with pytest.raises(TableError, match="'x' is text"):

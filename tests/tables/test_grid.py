@@ -80,7 +80,7 @@ def test_the_time_step_is_the_coarsest_unit_all_values_share(seconds: list[int],
 
 
 @given(st.lists(floats, min_size=1), st.lists(floats, min_size=1))
-def test_snapped_floats_lie_on_the_lattice_inside_the_range(seen: list[float], values: list[float]) -> None:
+def test_snapped_floats_lie_on_the_grid_inside_the_range(seen: list[float], values: list[float]) -> None:
     grid = NumberGrid.of_floats(np.array(seen))
     snapped = grid.snap(np.array(values))
     assert snapped.dtype == np.float64
@@ -90,7 +90,7 @@ def test_snapped_floats_lie_on_the_lattice_inside_the_range(seen: list[float], v
 
 
 @given(st.lists(cents, min_size=1), st.floats(0, 1))
-def test_exact_lattices_hold_every_value_seen_and_snap_to_the_nearest_point(seen: list[float], share: float) -> None:
+def test_exact_grids_hold_every_value_seen_and_snap_to_the_nearest_point(seen: list[float], share: float) -> None:
     grid, values = NumberGrid.of_floats(np.array(seen)), np.array(seen)
     assert np.array_equal(grid.snap(values), values)
     between = values + share * (values[::-1] - values)
@@ -105,7 +105,7 @@ def test_short_floats_survive_their_shortest_form(seen: list[float]) -> None:
 
 
 @given(st.lists(int64s, min_size=1, max_size=5), st.lists(int64s, min_size=1))
-def test_snapped_integers_lie_on_the_lattice_inside_the_range(seen: list[int], values: list[int]) -> None:
+def test_snapped_integers_lie_on_the_grid_inside_the_range(seen: list[int], values: list[int]) -> None:
     try:
         grid = NumberGrid.of_integers(np.array(seen, dtype=np.int64))
     except TableError:
@@ -126,11 +126,11 @@ def test_interpolated_values_of_an_integer_column_snap_to_the_nearest_step() -> 
 
 
 @pytest.mark.parametrize("ends", [(2, 1), (0, 1.0)])
-def test_a_lattice_without_a_range_is_refused(ends: tuple[float, float]) -> None:
+def test_a_grid_without_a_range_is_refused(ends: tuple[float, float]) -> None:
     with pytest.raises(InvalidInputError, match="minimum <= maximum"):
         NumberGrid(ends[0], ends[1], decimals=0)
 
 
-def test_integers_off_the_lattice_snap_to_the_nearest_step() -> None:
+def test_integers_off_the_grid_snap_to_the_nearest_step() -> None:
     grid = NumberGrid(minimum=5, maximum=25, decimals=0, step=5)
     assert grid.snap(np.array([7, 8, 12, 14, 2**62])).tolist() == [5, 10, 10, 15, 25]
