@@ -173,7 +173,7 @@ def prior_factors(before: Mapping[Hashable, int], added: Mapping[Hashable, int],
 
 
 def correct_prior(probabilities: Probabilities, factors: FloatArray) -> Probabilities:
-    """Multiply class probabilities by `factors`, shape (n_classes,), and renormalise; shape and dtype stay.
+    """Multiply class probabilities by `factors`, shape (n_classes,), and renormalize; shape and dtype stay.
 
     Probabilities have shape (n,), of class 1, or (n, n_classes); rows of zeros are returned as they are.
     """
@@ -206,9 +206,9 @@ def fitted_factors(probabilities: Probabilities, labels: npt.NDArray[Any], start
 
     def objective(b: FloatArray) -> tuple[float, FloatArray]:
         shifted = logits + b
-        normaliser = np.logaddexp.reduce(shifted, axis=1)
-        loss = float((normaliser - shifted[np.arange(len(codes)), codes]).sum() + ((b - origin) ** 2).sum() / 2)
-        return loss, np.exp(shifted - normaliser[:, None]).sum(axis=0) - seen + b - origin
+        normalizer = np.logaddexp.reduce(shifted, axis=1)
+        loss = float((normalizer - shifted[np.arange(len(codes)), codes]).sum() + ((b - origin) ** 2).sum() / 2)
+        return loss, np.exp(shifted - normalizer[:, None]).sum(axis=0) - seen + b - origin
 
     found = minimize(objective, origin, jac=True, method="L-BFGS-B").x
     return np.asarray(np.exp(found - found.mean() + origin.mean()))

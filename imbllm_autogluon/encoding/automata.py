@@ -28,8 +28,8 @@ END = -1  # next state of :meth:`Automaton.tabulate` that says: the value is com
 class Automaton:
     """A deterministic finite automaton; state 0 is the start.
 
-    >>> colours = one_of([(1, 2), (3, 2)])
-    >>> colours.n_states, colours.accepts((3, 2)), colours.accepts((3,))
+    >>> colors = one_of([(1, 2), (3, 2)])
+    >>> colors.n_states, colors.accepts((3, 2)), colors.accepts((3,))
     (3, True, False)
     """
 

@@ -31,7 +31,7 @@ class MixedSpace:
     """Scaling of one table's columns, fitted on the rows of one class.
 
     Distances are SMOTE-NC's (Chawla et al. 2002, section 6.1): Euclidean over numbers, plus for each differing category
-    the median of the numbers' standard deviations. Unlike the original, numbers are standardised within the class
+    the median of the numbers' standard deviations. Unlike the original, numbers are standardized within the class
     first, so that median is 1; and a missing number is at the column's mean and differs from every known one as a
     category does. Nothing is one-hot encoded, so memory does not grow with the number of categories.
     """
@@ -97,7 +97,7 @@ class MixedSpace:
         return indices, found
 
     def _coordinates(self, cells: EncodedTable) -> tuple[FloatArray, IntArray]:
-        """Standardised numbers (missing: 0) of shape (n, p), and marks (categories, missingness) of shape (n, q)."""
+        """Standardized numbers (missing: 0) of shape (n, p), and marks (categories, missingness) of shape (n, q)."""
         gone = cells.missing[:, list(self.numbers)]
         numbers = np.zeros((cells.n_rows, len(self.numbers)))
         for place, (j, grid) in enumerate(zip(self.numbers, self.grids, strict=True)):

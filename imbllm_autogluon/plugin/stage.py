@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("autogluon.imbllm")  # below AutoGluon's logger, so that `verbosity` decides what is shown
 
-# Quantiles are conformalised on real rows, and soft classes are what a teacher says.
+# Quantiles are conformalized on real rows, and soft classes are what a teacher says.
 _TASKS: Mapping[str, Task] = {"binary": "classification", "multiclass": "classification", "regression": "regression"}
 _TRAINING_SHARE = 0.25  # of a model's time limit that training the generator may take
 _STUDENT = "_DSTL"  # in the name of every distilled model (abstract_trainer.py:4723); that of two classes regresses

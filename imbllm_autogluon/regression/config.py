@@ -16,7 +16,7 @@ class EncoderConfig(Config):
     renamed: ClassVar[dict[str, str]] = {"held_out_share": "validation_fraction"}
 
     architecture: Literal["resnet", "mlp"] = "resnet"
-    """`resnet`: residual blocks with layer normalisation (Gorishniy et al. 2021, section 3.2); `mlp`: plain layers."""
+    """`resnet`: residual blocks with layer normalization (Gorishniy et al. 2021, section 3.2); `mlp`: plain layers."""
     number_scaling: Literal["quantile", "standard"] = "quantile"
     """`quantile`: ranks mapped to a normal distribution, which tames outliers; `standard`: mean 0, deviation 1."""
     number_embedding: Literal["none", "periodic"] = "periodic"
@@ -140,7 +140,7 @@ class MethodConfig(Config):
     """What the retrained head minimises. Rare targets move the head less with `absolute`, and common ones lose less."""
     head_shrinkage: Annotated[float, Range(0.0, 1000.0)] = 1e-3
     """How strongly the retrained head is drawn to the one trained with the encoder: the weight of their squared
-    distance, in standardised features, next to the mean loss."""
+    distance, in standardized features, next to the mean loss."""
 
 
 @documented

@@ -45,7 +45,7 @@ class LatentDiffusion:
         threads: int | None = None,
         time_limit: float | None = None,
     ) -> LatentDiffusion:
-        """Learn the distribution of features (n, d) given the targets (n,), both standardised, within some seconds."""
+        """Learn the distribution of features (n, d) given the targets (n,), both standardized, within some seconds."""
         real = torch.as_tensor(np.asarray(features), dtype=torch.float32)
         wanted = torch.as_tensor(np.asarray(targets), dtype=torch.float32)
         with seeded_torch(child_seed(seed, "training", "denoiser"), threads):
@@ -70,7 +70,7 @@ class LatentDiffusion:
     def sample(
         self, targets: FloatArray, config: DiffusionConfig, seed: int, threads: int | None = None
     ) -> npt.NDArray[np.float32]:
-        """Draw one feature vector, float32 of shape (n, d), for each target (n,), standardised as in training.
+        """Draw one feature vector, float32 of shape (n, d), for each target (n,), standardized as in training.
 
         DDIM without fresh noise (Song et al. 2021, equation 12) with classifier-free guidance (Ho and Salimans 2022).
         """
@@ -174,7 +174,7 @@ class _Denoiser(nn.Module):
     """Velocity of noisy features, given the time and a target (LatentDiff, section 3).
 
     Time and target are each 64 sines and cosines, then a layer of the given width; their sum shifts and scales the
-    normalised input of every block.
+    normalized input of every block.
     """
 
     def __init__(self, features: int, config: DiffusionConfig) -> None:
@@ -191,7 +191,7 @@ class _Denoiser(nn.Module):
 
     def forward(self, noisy: Tensor, times: Tensor, targets: Tensor, without: Tensor | None = None) -> Tensor:
         """Velocities (n, d) of features at their times (n,); `without` (n,) says where the target is withheld."""
-        # A standardised target moves within some units: periods from about 60 units to a fifth of one.
+        # A standardized target moves within some units: periods from about 60 units to a fifth of one.
         wanted = self.target(_sinusoidal(targets, 0.1, 30.0))
         if without is not None:
             wanted = torch.where(without[:, None], self.no_target, wanted)
@@ -204,7 +204,7 @@ class _Denoiser(nn.Module):
 
 
 class _Block(nn.Module):
-    """A residual block: normalise, shift and scale by the condition, two layers."""
+    """A residual block: normalize, shift and scale by the condition, two layers."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

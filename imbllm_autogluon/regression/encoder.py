@@ -203,7 +203,7 @@ def _layers(n_inputs: int, config: EncoderConfig) -> list[nn.Module]:
 
 
 class _ResidualBlock(nn.Module):
-    """Normalise, widen twofold, activate, narrow, add (Gorishniy et al. 2021, section 3.2)."""
+    """Normalize, widen twofold, activate, narrow, add (Gorishniy et al. 2021, section 3.2)."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
@@ -290,7 +290,7 @@ def fit_encoder(
 ) -> tuple[TabularEncoder, _EncoderCurve, IntArray]:
     """Train an encoder with its head by AdamW until held-out rows stop gaining; at least one epoch is trained.
 
-    Rows are those of `TableMatrix.transform`, shapes (n, p) and (n, q), with standardised targets (n,). Returns the
+    Rows are those of `TableMatrix.transform`, shapes (n, p) and (n, q), with standardized targets (n,). Returns the
     encoder in evaluation mode with the weights of the best epoch, and positions of the held-out rows, (k,).
     """
     learned, held_out = _held_out_split(targets, config.validation_fraction, child_rng(seed, "training", "held out"))
@@ -400,7 +400,7 @@ class _EncoderTraining:
 
 
 def _held_out_split(targets: FloatArray, share: float, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
-    """Rows to learn and rows to hold out: one of each block of rows with neighbouring targets, at random."""
+    """Rows to learn and rows to hold out: one of each block of rows with neighboring targets, at random."""
     order = np.argsort(targets, kind="stable").astype(np.int64)
     blocks = np.array_split(order, max(1, min(len(order) // 2, round(share * len(order)))))
     held_out = np.array([rng.choice(block) for block in blocks])

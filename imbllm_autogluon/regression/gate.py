@@ -19,7 +19,7 @@ _MOST_FOR_ONE = 4.0  # candidates in a round for each missing feature: a bin tha
 
 
 class RealFeatures(NamedTuple):
-    """Standardised features (n, d) of real rows, as the head reads them, with targets, weights and bins, each (n,)."""
+    """Standardized features (n, d) of real rows, as the head reads them, with targets, weights and bins, each (n,)."""
 
     features: FloatArray
     targets: FloatArray
@@ -32,7 +32,7 @@ class RealFeatures(NamedTuple):
 
 
 class SyntheticFeatures(NamedTuple):
-    """Standardised features (m, d) that passed the gate, with targets and bins, each (m,)."""
+    """Standardized features (m, d) that passed the gate, with targets and bins, each (m,)."""
 
     features: FloatArray
     targets: FloatArray
@@ -65,7 +65,7 @@ class SyntheticFeatures(NamedTuple):
 class FeatureGenerator:
     """Draws features of bins from a diffusion that was fitted on the real features, as the gate is.
 
-    Targets are those of the real ones, or the bins' standardised `centres` (n_bins,).
+    Targets are those of the real ones, or the bins' standardized `centres` (n_bins,).
     """
 
     def __init__(

@@ -47,11 +47,11 @@ class FeatureScale(NamedTuple):
         return cls(features.mean(axis=0), np.maximum(deviations, least if least > 0 else 1.0))
 
     def transform(self, features: FloatArray) -> FloatArray:
-        """Standardised features, shape (n, d)."""
+        """Standardized features, shape (n, d)."""
         return np.asarray((features - self.means) / self.deviations)
 
     def head_on_scaled(self, head: Head) -> Head:
-        """Return the head that predicts the same from standardised features."""
+        """Return the head that predicts the same from standardized features."""
         return Head(head.weights * self.deviations, head.intercept + float(self.means @ head.weights))
 
 

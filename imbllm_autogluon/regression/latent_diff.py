@@ -212,7 +212,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         return np.asarray((targets - self._centre) / self._spread)
 
     def _features(self, X: pd.DataFrame) -> FloatArray:
-        """Standardised features of rows, shape (n, d)."""
+        """Standardized features of rows, shape (n, d)."""
         return self._scale.transform(self._raw_features(X))
 
     def _raw_features(self, X: pd.DataFrame) -> FloatArray:

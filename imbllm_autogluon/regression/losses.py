@@ -39,7 +39,7 @@ class ImbalanceMethod(NamedTuple):
     def from_config(
         cls, config: LatentDiffConfig, targets: FloatArray, bins: TargetBins, row_weights: FloatArray | None = None
     ) -> ImbalanceMethod:
-        """That of the method, or of `encoder_method` with ``"latent_diff"``, for standardised targets (n,).
+        """That of the method, or of `encoder_method` with ``"latent_diff"``, for standardized targets (n,).
 
         The user's `row_weights` (n,) multiply those of the method.
         """
@@ -149,7 +149,7 @@ def lds_weights(
     kind
         ``"inverse"`` of the counts, or of their square roots, which the authors recommend for skewed targets.
     size, sigma
-        Gaussian window over neighbouring bins: its bins, an odd number, and its standard deviation in bins, above 0.
+        Gaussian window over neighboring bins: its bins, an odd number, and its standard deviation in bins, above 0.
     """
     from scipy.ndimage import convolve1d
 
@@ -162,7 +162,7 @@ def lds_weights(
 
 
 def _gaussian_window(size: int, sigma: float) -> FloatArray:
-    """Gaussian over neighbouring bins, of sum 1, shape (size,)."""
+    """Gaussian over neighboring bins, of sum 1, shape (size,)."""
     require_number("size", size, 1, whole=True)
     require_number("(size - 1) / 2", (size - 1) / 2, 0, whole=True)
     require_number("sigma", sigma, 1e-6)
@@ -251,7 +251,7 @@ class _FeatureSmoothing:
         return (features - self.means[codes]) * ratios.sqrt() + means[codes]
 
     def smoothed(self) -> tuple[Tensor, Tensor]:
-        """Means and variances of the bins, shape (n_bins, d) each, averaged over neighbouring bins that hold rows."""
+        """Means and variances of the bins, shape (n_bins, d) each, averaged over neighboring bins that hold rows."""
         return self._average(self.means, self.counts > 0), self._average(self.variances, self.counts > 1)
 
     def _average(self, statistics: Tensor, present: Tensor) -> Tensor:

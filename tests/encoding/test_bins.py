@@ -141,7 +141,7 @@ def test_heavy_values_are_drawn_as_often_as_they_weigh() -> None:
     assert (drawn > 500).mean() == pytest.approx(0.1, abs=0.02)
 
 
-def test_neighbouring_bins_do_not_lend_each_other_weight() -> None:
+def test_neighboring_bins_do_not_lend_each_other_weight() -> None:
     bins = QuantileBins(np.array([0, 10, 20, 30]), np.array([1.0, 1.0, 98.0, 1.0]), np.array([0, 2, 4]))
     drawn = bins.decode(np.zeros(2000, dtype=np.int64), np.random.default_rng(0))
     assert drawn.max() == 10

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def brute_force(schema: TableSchema, fitted: EncodedTable, a: EncodedTable, i: int, b: EncodedTable, j: int) -> float:
-    """Distance of row i of a and row j of b: standardised numbers, 1 for each differing category or missing number."""
+    """Distance of row i of a and row j of b: standardized numbers, 1 for each differing category or missing number."""
     total = 0.0
     for c, column in enumerate(schema.columns):
         gone = bool(a.missing[i, c]), bool(b.missing[j, c])

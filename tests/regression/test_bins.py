@@ -123,7 +123,7 @@ def test_the_error_of_a_bin_is_its_mean_over_the_largest() -> None:
     assert bins.relative_errors([0.5, 0.5, 3.5], np.array([1.0, 3.0, 8.0])).tolist() == [0.25, 0.0, 0.0, 1.0]
 
 
-def test_perfect_predictions_have_no_errors_to_normalise() -> None:
+def test_perfect_predictions_have_no_errors_to_normalize() -> None:
     assert TargetBins(np.arange(3.0)).relative_errors([0.5, 1.5, 1.5], np.zeros(3)).tolist() == [0.0, 0.0]
 
 

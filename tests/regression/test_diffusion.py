@@ -20,7 +20,7 @@ QUICK = DiffusionConfig(denoiser_width=64, denoiser_blocks=2, diffusion_steps=60
 
 
 def _curve(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Features on a bend that the target moves along, with correlated noise; roughly standardised."""
+    """Features on a bend that the target moves along, with correlated noise; roughly standardized."""
     rng = np.random.default_rng(seed)
     targets = rng.normal(size=n)
     noise = rng.normal(size=(n, 2)) @ np.array([[0.3, 0.2], [0.0, 0.2]])
