@@ -359,13 +359,13 @@ def test_the_seed_decides_and_the_global_generator_is_left_alone() -> None:
 def test_as_many_rows_of_each_side_take_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fidelity, "_MOST_ROWS", 60)
     sizes: list[tuple[int, float]] = []
-    plain_fit = fidelity.Forest.fit
+    plain_fit = fidelity._Forest.fit
 
-    def recorded(self: fidelity.Forest, values: np.ndarray, codes: np.ndarray) -> fidelity.Forest:
+    def recorded(self: fidelity._Forest, values: np.ndarray, codes: np.ndarray) -> fidelity._Forest:
         sizes.append((len(values), codes.mean()))
         return plain_fit(self, values, codes)
 
-    monkeypatch.setattr(fidelity.Forest, "fit", recorded)
+    monkeypatch.setattr(fidelity._Forest, "fit", recorded)
     _discriminator_auc(mixed_rows(500), mixed_rows(80, 1), folds=4)
     assert sizes == [(90, 0.5)] * 4
 

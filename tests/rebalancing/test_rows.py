@@ -368,8 +368,8 @@ def test_a_shared_warm_up_leads_to_the_rows_of_one_of_its_own(
 ) -> None:
     rows_of(fold, tmp_path / "shared")
     read: list[Any] = []
-    original = language_model.restore_warm
-    monkeypatch.setattr(language_model, "restore_warm", lambda *given: read.append(original(*given)) or read[-1])
+    original = language_model._restore_warm
+    monkeypatch.setattr(language_model, "_restore_warm", lambda *given: read.append(original(*given)) or read[-1])
     shared = rows_of(fold, tmp_path / "shared", interpolation_ratio=0.5)
     alone = rows_of(fold, tmp_path / "alone", interpolation_ratio=0.5)
     assert [curve is not None for curve in read] == [True, False]
