@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
 
 import typer
 from typer.core import TyperGroup
@@ -424,9 +424,9 @@ def _run(job: FitJob) -> None:
 def _read_training(path: Path, label: str, task: str) -> tuple[LabeledTable, str]:
     """A table to learn from, by the task or by what its label holds, and a remark on what was chosen."""
     from imbllm_autogluon.tables.io import read_table
-    from imbllm_autogluon.tables.labeled import CHOICES, LabeledTable, choose_task
+    from imbllm_autogluon.tables.labeled import LabeledTable, Task, choose_task
 
-    require_choice("task", task, CHOICES)
+    require_choice("task", task, ("auto", *get_args(Task)))
     frame, remark = read_table(path), ""
     chosen: Task = "regression" if task == "regression" else "classification"
     if task == "auto":

@@ -5,7 +5,6 @@ Of a model of the Hub its local cache is read first, then, where that is allowed
 
 from __future__ import annotations
 
-import math
 import re
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,7 +17,7 @@ from imbllm_autogluon.language import smollm2
 from imbllm_autogluon.language.pretrained import (
     BackboneSource,
     BackboneStatus,
-    _weight_files,
+    count_parameters,
     family_of,
     missing_parts,
     quiet_transformers,
@@ -243,7 +242,7 @@ def _cached_status(repo: CachedRepoInfo) -> BackboneStatus | None:
     remark = f"{family}, from the Hub" if not missing else f"incomplete, lacks {', '.join(missing)}"
     if "main" not in repo.refs:
         remark += f"; revision {revision.commit_hash}"
-    parameters = None if missing else _count_parameters(folder)
+    parameters = None if missing else count_parameters(folder)
     size, licence = revision.size_on_disk, _licence(folder)
     return BackboneStatus(repo.repo_id, not missing, parameters, size, licence, str(folder), remark)
 
@@ -257,17 +256,3 @@ def _licence(folder: Path) -> str | None:
     except (OSError, ValueError):
         return None
     return None if licence is None else str(licence)
-
-
-def _count_parameters(folder: Path) -> int | None:
-    """The numbers in the weights, from the files' headers; `None` if they cannot be read."""
-    from safetensors import SafetensorError, safe_open
-
-    total = 0
-    try:
-        for path in _weight_files(folder):
-            with safe_open(path, "np") as weights:
-                total += sum(math.prod(weights.get_slice(key).get_shape()) for key in weights.keys())  # noqa: SIM118
-    except (SafetensorError, OSError):
-        return None
-    return total

@@ -66,6 +66,15 @@ class Batches:
         orders = _mixed_orders(len(picked), self._encoding.n_clauses - 1, self._order, self._column_order_share, rng)
         return self._encoding.assemble(self._rows.take(picked), orders)
 
+    @staticmethod
+    def fixed(
+        encoding: SentenceEncoding, rows: Clauses, order: Order, seed: int, column_order_share: float = 0.0
+    ) -> Sentences:
+        """Write rows once, each in one drawn order: the same sentences whenever they are judged."""
+        rng = child_rng(seed, "order", "held out")
+        orders = _mixed_orders(len(rows.tokens), encoding.n_clauses - 1, order, column_order_share, rng)
+        return encoding.assemble(rows, orders)
+
     def _sorted_group(self, group: int) -> list[IntArray]:
         """Rows of `_SORTED_BATCHES` batches, those of a batch of similar length, the batches in random order."""
         width = _SORTED_BATCHES * self.size

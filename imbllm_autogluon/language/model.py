@@ -19,11 +19,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from imbllm_autogluon._random import child_rng, child_seed, seeded_torch
+from imbllm_autogluon._random import child_seed, seeded_torch
 from imbllm_autogluon._storage import fingerprint, reading, write_whole, writing
-from imbllm_autogluon.encoding import Order, SchemaVocabulary, Sentences
+from imbllm_autogluon.encoding import SchemaVocabulary
 from imbllm_autogluon.errors import InvalidInputError, TableError
-from imbllm_autogluon.language.batches import Batches, _mixed_orders
+from imbllm_autogluon.language.batches import Batches
 from imbllm_autogluon.language.checkpoints import Checkpoint, TrainingCurve
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.decoding import RowWriter
@@ -249,7 +249,7 @@ class TableLanguageModel:
         kept = None
         if held_out is not None and len(held_out.tokens):
             share = config.column_order_share or 0.0
-            kept = _fixed_sentences(self.encoding, held_out, config.chosen_order, self.seed, share)
+            kept = Batches.fixed(self.encoding, held_out, config.chosen_order, self.seed, share)
         rate = config.learning_rate * (1 if pretrain is None else _FINE_TUNING_RATE)
         steps = config.steps_for(len(clauses.tokens))
         loss = None
@@ -327,12 +327,3 @@ def _writing_model(model: LanguageModel, config: LanguageConfig) -> LanguageMode
     is_fast = on_cpu and (has.get("avx512_bf16") or has.get("amx_bf16"))  # elsewhere bfloat16 is slower than float32
     wanted = config.precision or ("bfloat16" if config.is_pretrained and is_fast else "float32")
     return copy.deepcopy(model).to(torch.bfloat16) if on_cpu and wanted == "bfloat16" else model
-
-
-def _fixed_sentences(
-    encoding: SentenceEncoding, rows: Clauses, order: Order, seed: int, column_order_share: float = 0.0
-) -> Sentences:
-    """Write rows once, each in one drawn order: the same sentences whenever they are judged."""
-    rng = child_rng(seed, "order", "held out")
-    orders = _mixed_orders(len(rows.tokens), encoding.n_clauses - 1, order, column_order_share, rng)
-    return encoding.assemble(rows, orders)

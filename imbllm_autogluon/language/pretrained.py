@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -179,6 +180,20 @@ def _loading(source: BackboneSource, what: str) -> Iterator[None]:
         raise BackboneError(
             f"the {what} of the backbone {source.name!r} in {source.location} cannot be loaded: {error}"
         ) from error
+
+
+def count_parameters(folder: Path) -> int | None:
+    """The numbers in the weights, from the files' headers; `None` if they cannot be read."""
+    from safetensors import SafetensorError, safe_open
+
+    total = 0
+    try:
+        for path in _weight_files(folder):
+            with safe_open(path, "np") as weights:
+                total += sum(math.prod(weights.get_slice(key).get_shape()) for key in weights.keys())  # noqa: SIM118
+    except (SafetensorError, OSError):
+        return None
+    return total
 
 
 def _weight_files(folder: Path) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 Task = Literal["classification", "regression"]
 
-CHOICES: tuple[str, ...] = ("auto", *get_args(Task))
 
 _LEAST_ROWS = 20  # rows with a target below which no model of a continuous target is fitted
 

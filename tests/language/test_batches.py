@@ -9,7 +9,6 @@ import pytest
 
 from imbllm_autogluon.encoding.orders import _ORDERS, Order
 from imbllm_autogluon.language.batches import _SORTED_BATCHES, Batches, _mixed_orders
-from imbllm_autogluon.language.model import _fixed_sentences
 from tests.language.tables import clauses_of, table, vocabulary_of
 
 if TYPE_CHECKING:
@@ -110,13 +109,13 @@ def test_the_label_stands_where_the_order_says(order: Order) -> None:
     batches = Batches(ENCODING, rows(60), 20, order, seed=3)
     for number in range(4):
         expect_label(batches(number), order)
-    expect_label(_fixed_sentences(ENCODING, rows(60), order, seed=3), order)
+    expect_label(Batches.fixed(ENCODING, rows(60), order, seed=3), order)
 
 
 def test_rows_that_are_judged_are_written_in_one_order_each_and_always_the_same() -> None:
-    one, again = (_fixed_sentences(ENCODING, rows(20), "fix_y", seed=3) for _ in range(2))
+    one, again = (Batches.fixed(ENCODING, rows(20), "fix_y", seed=3) for _ in range(2))
     assert same(one, again)
-    assert not same(one, _fixed_sentences(ENCODING, rows(20), "fix_y", seed=4))
+    assert not same(one, Batches.fixed(ENCODING, rows(20), "fix_y", seed=4))
     assert len(one.ids) == 20
 
 
@@ -134,7 +133,7 @@ def test_a_share_of_the_sentences_stands_in_the_order_of_the_columns(order: Orde
 
 def test_batches_and_judged_rows_take_the_share_of_column_order() -> None:
     plain, sorted_ones = (Batches(ENCODING, rows(60), 20, "permute_x", 3, share) for share in (0.0, 1.0))
-    expected = _fixed_sentences(ENCODING, rows(60), "permute_x", 3, 1.0)
+    expected = Batches.fixed(ENCODING, rows(60), "permute_x", 3, 1.0)
     assert same(expected, ENCODING.assemble(rows(60), np.tile(np.arange(6), (60, 1))))
     known = {tuple(ids[real].tolist()) for ids, real in zip(expected.ids, expected.real, strict=True)}
     for batches, all_known in ((sorted_ones, True), (plain, False)):
@@ -146,7 +145,7 @@ def test_batches_and_judged_rows_take_the_share_of_column_order() -> None:
 def test_weights_go_with_their_rows() -> None:
     """The weight of a row is the number of its tokens here."""
     weighed = rows(60).with_weights(ENCODING.lengths(rows(60)).astype(float))
-    for sentences in (Batches(ENCODING, weighed, 7, "fix_y", 3)(5), _fixed_sentences(ENCODING, weighed, "fix_y", 3)):
+    for sentences in (Batches(ENCODING, weighed, 7, "fix_y", 3)(5), Batches.fixed(ENCODING, weighed, "fix_y", 3)):
         assert sentences.weights is not None
         assert sentences.weights.tolist() == sentences.real.sum(axis=1).tolist()
         assert sentences.take(slice(1, None, 2)).weights.tolist() == sentences.weights[1::2].tolist()  # type: ignore[union-attr]

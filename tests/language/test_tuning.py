@@ -14,9 +14,10 @@ from safetensors.torch import load_file, save_file
 
 from imbllm_autogluon.encoding import TextVocabulary
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
+from imbllm_autogluon.language.batches import Batches
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.losses import _hidden_states
-from imbllm_autogluon.language.model import TableLanguageModel, _fixed_sentences
+from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.language.pretrained import quiet_transformers
 from imbllm_autogluon.language.table_backbone import _Tuning
 from tests.language.pretrained import save_pretrained
@@ -100,7 +101,7 @@ def test_a_model_without_numbered_blocks_has_no_top() -> None:
 
 
 def logits(model: TableLanguageModel) -> torch.Tensor:
-    sentences = _fixed_sentences(model.encoding, everyone(model), "fix_y", seed=0)
+    sentences = Batches.fixed(model.encoding, everyone(model), "fix_y", seed=0)
     inner: Any = model._backbone.model
     with torch.inference_mode():
         states = _hidden_states(inner, sentences, torch.device("cpu"))
@@ -189,7 +190,7 @@ def test_the_adapters_of_text_clauses_load_with_peft_on_the_original_model(folde
         tokenizer = AutoTokenizer.from_pretrained(folder)
     text = TextVocabulary(model.vocabulary.schema, tokenizer)
     used = torch.tensor(text.token_ids[1:])
-    sentences = _fixed_sentences(model.encoding, everyone(model), "fix_y", seed=0)
+    sentences = Batches.fixed(model.encoding, everyone(model), "fix_y", seed=0)
     for ids, real in zip(sentences.ids[:5], sentences.real[:5], strict=True):
         own = torch.from_numpy(ids[real])
         with torch.inference_mode():

@@ -12,7 +12,7 @@ from imbllm_autogluon.language.batches import Batches
 from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.losses import ValueLoss
-from imbllm_autogluon.language.model import TableLanguageModel, _fixed_sentences
+from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.language.training import Stage, Trainer
 from tests.language.tables import LABEL, TINY, clauses_of, completed, prompts, table, vocabulary_of
 from tests.products import cases
@@ -73,7 +73,7 @@ class SmallTable:
         return Stage(name, Batches(self.encoding, self.clauses, size, "fix_y", seed=4), steps, rate, **limits)
 
     def held_out(self, rows: int = 12) -> Sentences:
-        return _fixed_sentences(self.encoding, self.rows(0, rows), "fix_y", seed=4)
+        return Batches.fixed(self.encoding, self.rows(0, rows), "fix_y", seed=4)
 
     def trainer(self, model: Any, **options: Any) -> Trainer:
         loss = options.pop("loss", self.loss)

@@ -11,8 +11,8 @@ import torch
 from transformers.utils import logging as bars
 
 from imbllm_autogluon.errors import BackboneError, InvalidInputError
-from imbllm_autogluon.language.backbones import BackboneSource, _count_parameters, find_backbone
-from imbllm_autogluon.language.pretrained import family_of, load_model, load_tokenizer, missing_parts
+from imbllm_autogluon.language.backbones import BackboneSource, find_backbone
+from imbllm_autogluon.language.pretrained import count_parameters, family_of, load_model, load_tokenizer, missing_parts
 from tests.language.backbones import models
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def test_an_unreadable_configuration_is_an_error_with_its_path(tmp_path: Path) -
 def test_a_whole_model_lacks_nothing_and_its_numbers_are_counted(gpt2: Path) -> None:
     assert missing_parts(gpt2) == []
     expected = sum(parameter.numel() for parameter in models.model("GPT2LMHeadModel").parameters())
-    assert _count_parameters(gpt2) == expected
+    assert count_parameters(gpt2) == expected
 
 
 def test_weights_in_shards_must_all_be_there(tmp_path: Path) -> None:
@@ -84,10 +84,10 @@ def test_weights_in_shards_must_all_be_there(tmp_path: Path) -> None:
     shards = sorted(tmp_path.glob("model-*.safetensors"))
     assert len(shards) > 1
     assert missing_parts(tmp_path) == []
-    assert _count_parameters(tmp_path) == sum(parameter.numel() for parameter in model.parameters())
+    assert count_parameters(tmp_path) == sum(parameter.numel() for parameter in model.parameters())
     shards[-1].unlink()
     assert missing_parts(tmp_path) == [shards[-1].name]
-    assert _count_parameters(tmp_path) is None
+    assert count_parameters(tmp_path) is None
 
 
 def test_pickled_weights_do_not_count(gpt2: Path, tmp_path: Path) -> None:
