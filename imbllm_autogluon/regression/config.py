@@ -78,6 +78,10 @@ class DiffusionConfig(Config):
 class AllocationConfig(Config):
     """How many synthetic features each bin of the target gets, and for which targets."""
 
+    tried_ratios: ClassVar[tuple[float, ...]] = (  # by `auto`, in rising order
+        0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.25, 1.5, 2.0
+    )  # fmt: skip
+
     allocation: Literal["priority", "uniform"] = "priority"
     """`priority`: more where the encoder errs and where rows are rare. `uniform`: as many for each bin with rows."""
     error_weight: Annotated[float, Range(0.0, 1.0)] = 0.5
@@ -102,7 +106,7 @@ class AllocationConfig(Config):
     @property
     def highest_ratio(self) -> float:
         """The ratio, or the highest that `auto` tries."""
-        return 2.0 if isinstance(self.generation_ratio, str) else self.generation_ratio
+        return self.tried_ratios[-1] if isinstance(self.generation_ratio, str) else self.generation_ratio
 
 
 @documented

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from imbllm_autogluon.regression.gate import RealFeatures, SyntheticFeatures
 
 # Synthetic features for each real row that are tried
-_RATIOS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.25, 1.5, 2.0)
 _LEAST_SHARE = 1e-3  # of the mean deviation, to which lower ones are lifted: a dead feature's noise is not blown up
 _BENDS = (-1.5, -1.0, -0.5, 0.5, 1.0, 1.5)  # where the head may bend, in deviations of the target from its mean
 _ROUNDS = 15  # of reweighting: predictions are then within 1e-5 deviations of those after 100 (California housing)
@@ -127,7 +126,7 @@ def choose_ratio(
     errors: FloatArray,
     config: LatentDiffConfig,
 ) -> tuple[float | None, pd.DataFrame]:
-    """Retrain heads with all `_RATIOS` and choose the one that surely gains most by bin, within the budget.
+    """Retrain heads with all `tried_ratios` and choose the one that surely gains most by bin, within the budget.
 
     Heads are trained on the learned rows and evaluated on those that the encoder held out; a gain counts after its
     standard error, since a few rows decide about rare bins. `made` is for the highest ratio, allocated by `errors`.
@@ -139,14 +138,15 @@ def choose_ratio(
     counts = np.bincount(real.assigned, minlength=len(errors))
     learned = real.take(np.setdiff1d(np.arange(len(real.targets)), held_out))
     heads = [start]
-    for ratio in _RATIOS:
+    ratios = config.allocation.tried_ratios
+    for ratio in ratios:
         part = made.first(allocate(errors, counts, config.allocation, ratio))
         heads.append(start.retrained(learned, part, config.imbalance))
-    trials = _evaluate(heads, real.take(held_out)).set_axis([float("nan"), *_RATIOS], axis=0).rename_axis("ratio")
+    trials = _evaluate(heads, real.take(held_out)).set_axis([float("nan"), *ratios], axis=0).rename_axis("ratio")
     most = (1.0 + config.allocation.overall_budget) * trials["overall"].iloc[0]
     sure = trials["by_bin"].iloc[0] - trials["by_bin"] - trials["noise"]
     best = int(sure.where(trials["overall"] <= most, -np.inf).to_numpy().argmax())
-    return (None if best == 0 else _RATIOS[best - 1]), trials
+    return (None if best == 0 else ratios[best - 1]), trials
 
 
 def _evaluate(heads: list[Head], rows: RealFeatures) -> pd.DataFrame:

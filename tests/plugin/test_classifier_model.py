@@ -24,7 +24,7 @@ from tests.fresh import run_afresh
 from tests.language.pretrained import save_pretrained
 from tests.plugin.classifier_fits import NAME, QUICK, alone, children, codes, fit, with_notes
 from tests.plugin.tables import imbalanced_table
-from tests.plugin.tuned_fits import study_trials
+from tests.plugin.tuned_fits import EACH_SEARCH, study_trials
 from tests.shared import TINY
 
 if TYPE_CHECKING:
@@ -329,15 +329,7 @@ def test_it_passes_the_acceptance_test_of_autogluon(tmp_path: Path, monkeypatch:
 FEW = {"weighting": Categorical("none", "inverse"), "oversampling_cap": 2.0, "focal_gamma": 1.0, "learning_rate": 1e-3}
 
 
-@pytest.mark.parametrize(
-    ("searcher", "folds"),
-    [
-        ("random", 0),
-        ("imbllm_optuna", 2),
-        pytest.param("random", 2, marks=pytest.mark.exhaustive),
-        pytest.param("imbllm_optuna", 0, marks=pytest.mark.exhaustive),
-    ],
-)
+@EACH_SEARCH
 def test_every_trial_of_a_search_is_a_model_of_the_fit(searcher: str, folds: int, tmp_path: Path) -> None:
     search = {"num_trials": 3, "searcher": searcher, "scheduler": "local"}
     predictor = fit(

@@ -20,7 +20,7 @@ from imbllm_autogluon.regression.config import LatentDiffConfig
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 from tests.fresh import run_afresh
 from tests.plugin.regression_fits import BAG, NAME, QUICK, alone, children, fit
-from tests.plugin.tuned_fits import study_trials
+from tests.plugin.tuned_fits import EACH_SEARCH, study_trials
 from tests.regression.frames import skewed
 
 if TYPE_CHECKING:
@@ -245,15 +245,7 @@ def test_it_passes_the_acceptance_test_of_autogluon(rows: str, tmp_path: Path, m
     FitHelper.verify_model(model_cls=LatentDiffModel, model_hyperparameters=settings, extra_metrics=True)
 
 
-@pytest.mark.parametrize(
-    ("searcher", "folds"),
-    [
-        ("random", 0),
-        ("imbllm_optuna", 2),
-        pytest.param("random", 2, marks=pytest.mark.exhaustive),
-        pytest.param("imbllm_optuna", 0, marks=pytest.mark.exhaustive),
-    ],
-)
+@EACH_SEARCH
 def test_every_trial_of_a_search_is_a_model_of_the_fit(searcher: str, folds: int, tmp_path: Path) -> None:
     search = {"num_trials": 3, "searcher": searcher, "scheduler": "local"}
     X, y = skewed(120)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import optuna
+import pytest
 from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon.plugin.presets import make_preset
@@ -17,13 +18,23 @@ from tests.plugin.tables import QUICK, imbalanced_table
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
     from optuna.trial import FrozenTrial
 
 GBM = {"num_boost_round": 8, "learning_rate": 0.2, "feature_fraction": 1.0, "min_data_in_leaf": 5, "num_leaves": 8}
 """All that AutoGluon would search about LightGBM by itself is fixed."""
 
 TUNE = {"num_trials": 4, "top_k": 2}
+EACH_SEARCH = pytest.mark.parametrize(
+    ("searcher", "folds"),
+    [
+        ("random", 0),
+        ("imbllm_optuna", 2),
+        pytest.param("random", 2, marks=pytest.mark.exhaustive),
+        pytest.param("imbllm_optuna", 0, marks=pytest.mark.exhaustive),
+    ],
+)
+"""Without bags and with them, by AutoGluon's searcher and by ours."""
+
 SEARCH = {"searcher": "imbllm_optuna", "scheduler": "local", **TUNE}
 
 

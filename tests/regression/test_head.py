@@ -9,9 +9,9 @@ import pytest
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.regression.bins import allocate
-from imbllm_autogluon.regression.config import LatentDiffConfig, MethodConfig
+from imbllm_autogluon.regression.config import AllocationConfig, LatentDiffConfig, MethodConfig
 from imbllm_autogluon.regression.gate import RealFeatures, SyntheticFeatures
-from imbllm_autogluon.regression.head import _BENDS, _RATIOS, FeatureScale, Head, _evaluate, choose_ratio
+from imbllm_autogluon.regression.head import _BENDS, FeatureScale, Head, _evaluate, choose_ratio
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -184,14 +184,16 @@ def _shrunk() -> tuple[Head, RealFeatures, np.ndarray]:
 def _chosen(**settings: Any) -> tuple[float | None, pd.DataFrame]:
     start, real, held_out = _shrunk()
     config = LatentDiffConfig.from_flat(settings)
-    made = SyntheticFeatures.copies(real, allocate(ERRORS, COUNTS, config.allocation, _RATIOS[-1]), 0)
+    made = SyntheticFeatures.copies(
+        real, allocate(ERRORS, COUNTS, config.allocation, AllocationConfig.tried_ratios[-1]), 0
+    )
     return choose_ratio(start, real, held_out, made, ERRORS, config)
 
 
 def test_every_ratio_and_the_first_head_are_tried() -> None:
     _, trials = _chosen()
     assert np.isnan(trials.index[0])
-    assert tuple(trials.index[1:]) == _RATIOS
+    assert tuple(trials.index[1:]) == AllocationConfig.tried_ratios
     assert trials.notna().all().all()
 
 

@@ -17,7 +17,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
-from imbllm_autogluon.regression.head import _RATIOS
+from imbllm_autogluon.regression.config import AllocationConfig
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 from tests.regression.frames import BRIEF, QUICK, skewed_table
 
@@ -271,7 +271,7 @@ def test_the_ratio_is_chosen_by_the_rows_that_the_encoder_held_out() -> None:
     model = _model(n=600, generation_ratio="auto")
     trials, table = model.report_.trials, model.report_.bins
     assert trials is not None
-    assert model.report_.ratio in {None, *_RATIOS}
+    assert model.report_.ratio in {None, *AllocationConfig.tried_ratios}
     assert table["wanted"].sum() == round((model.report_.ratio or 0.0) * 600)
     assert (table["kept"] <= table["wanted"]).all()
 
