@@ -16,6 +16,7 @@ from imbllm_autogluon.language import model as language_model
 from imbllm_autogluon.rebalancing import Fold, FoldRows, RebalanceConfig, plan_fold
 from imbllm_autogluon.rebalancing.cache import inspect_cache
 from imbllm_autogluon.rebalancing.rows import GENERATORS, ROWS_CACHE
+from imbllm_autogluon.tables.stored import with_values
 from tests.rebalancing.conftest import QUICK
 from tests.regression.frames import skewed
 
@@ -224,7 +225,7 @@ def test_the_report_names_the_key_of_the_rows_in_the_cache(fold: Table, tmp_path
     ROWS_CACHE.forget()
     found = ROWS_CACHE.find(tmp_path, rows.report["rows"])
     assert found is not None
-    pd.testing.assert_frame_equal(found.X.astype(rows.X.dtypes), rows.X)
+    pd.testing.assert_frame_equal(with_values(found.X, fold[0]), rows.X)
 
 
 def test_near_copies_change_the_rows_but_not_the_generator(fold: Table, tmp_path: Path) -> None:
