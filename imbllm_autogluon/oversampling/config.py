@@ -60,7 +60,7 @@ class QueryConfig(Config):
     answer: Literal["sampled", "highest"] = "sampled"
     """The class of a candidate: drawn from its probabilities, or the one the model decides for."""
 
-    candidates_per_row: Annotated[float, Range(1.0, 10_000.0)] = 20.0
+    candidates_per_row: Annotated[float, Range(1.0, 10_000.0)] = 50.0
     """Candidates for each wanted row, at most. Fewer rows than wanted are returned, with a warning, where too few of
     them were given the class by the model."""
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
+    from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.classification.config import DebiasingConfig
     from imbllm_autogluon.classification.label_model import LabelModel
     from imbllm_autogluon.language.config import LanguageConfig
@@ -119,16 +119,14 @@ class _CandidateWriter(Writer):
         """At most the wanted rows of each label code: those candidates that the model gave the class."""
         query, classes = request.config.query, request.table.classes
         near = {code: found for code in wanted if (found := request.near(code)) is not None}
-        acceptance = _Acceptance(wanted, int(query.candidates_per_row * sum(wanted.values())), near)
+        acceptance = _Acceptance(wanted, query.candidates_per_row, near)
         is_repeated = self.label_model.repeats > 1
         rounds = itertools.count()
-        while acceptance.is_open:
-            code = acceptance.neediest
-            start = query.start or ("class" if is_repeated[code] else "table")
-            own = request.part("round", next(rounds))
-            starts = classes[code].real if start == "class" else None
-            candidates, spent = self.candidates(acceptance.next_round(), own, starts)
-            acceptance.take(candidates)
+        while (code := acceptance.neediest) is not None:
+            from_class = (query.start or ("class" if is_repeated[code] else "table")) == "class"
+            size, own = acceptance.next_round(code, from_class=from_class), request.part("round", next(rounds))
+            candidates, spent = self.candidates(size, own, classes[code].real if from_class else None)
+            acceptance.take(candidates, code)
             acceptance.counts[code].update(spent)
         _log_short(acceptance.missing, wanted, request)
         written = {code: SyntheticRows(acceptance.rows(code), acceptance.counts[code]) for code in wanted}
@@ -138,7 +136,8 @@ class _CandidateWriter(Writer):
 
     def write_table(self, n_rows: int, request: SampleRequest) -> tuple[_Candidates, Counter[str]]:
         """Exactly `n_rows` rows with the classes that the model gives them, and what happened."""
-        parts, missing, counts = [], n_rows, Counter[str]()
+        parts: list[_Candidates] = []
+        missing, counts = n_rows, Counter[str]()
         while missing:
             own = request.part("round", len(parts)) if parts else request
             found, spent = self.candidates(missing, own, like_table=True)
@@ -171,7 +170,7 @@ class _CandidateWriter(Writer):
         return _Candidates(cells, self._answers(cells, request, like_table)), counts
 
     def _answers(self, cells: EncodedTable, request: SampleRequest, like_table: bool) -> IntArray:
-        """Class of each row, drawn from its probabilities or the one the model decides for; the number of classes: none.
+        """Class of each row: drawn from its probabilities, or decided by the model; the number of classes: none.
 
         Rows of rare classes were repeated, so rows like them are written more often than the table has them. Where the
         rows shall be `like_table`, as many of them are given no class; else only those that are given a frequent class.
@@ -197,9 +196,9 @@ def _log_short(missing: Mapping[int, int], wanted: Mapping[int, int], request: S
     short = [f"{wanted[code] - n} of {wanted[code]} of {str(labels[code])!r}" for code, n in missing.items() if n]
     if short:
         _log.warning(
-            "Too few candidates were given the class that was wanted; rows written: %s. The limit was "
-            "candidates_per_row=%g; raise it, or set target_prior='uniform' to ask as if classes were equally frequent. "
-            "Where features do not tell a class, method 'imbllm' or 'great' writes rows behind its label.",
+            "Too few candidates were given the class that was wanted; rows written: %s. Raise candidates_per_row (%g), "
+            "or set target_prior='uniform' to ask as if all classes were equally frequent. Where features do not tell "
+            "the class, the methods 'imbllm' and 'great' write rows behind it.",
             *(listed(short), most),
         )
 
@@ -216,37 +215,41 @@ class _Candidates:
 
 
 class _Acceptance:
-    """Takes candidates for the classes that still lack rows, at most `limit`, but as many as rows are wanted."""
+    """Takes candidates for the classes that still lack rows; `most` are written for each wanted row of a class."""
 
-    def __init__(self, wanted: Mapping[int, int], limit: int, near: Mapping[int, NearRows] | None = None) -> None:
+    def __init__(self, wanted: Mapping[int, int], most: float, near: Mapping[int, NearRows] | None = None) -> None:
         self._wanted = dict(wanted)
         self._near = near or {}
-        self._limit = max(limit, sum(wanted.values()))
+        self._most = {code: int(most * n) for code, n in wanted.items()}  # candidates for each class
+        self._left = dict(self._most)
         self._written = 0
         self._taken: dict[int, list[EncodedTable]] = {code: [] for code in wanted}
         self.missing = Counter(wanted)
         self.counts: dict[int, Counter[str]] = {code: Counter() for code in wanted}
 
     @property
-    def is_open(self) -> bool:
-        return self.missing.total() > 0 and self._written < self._limit
+    def neediest(self) -> int | None:
+        """The class that lacks most rows, of those that candidates may still be written for."""
+        return next((code for code, n in self.missing.most_common() if n and self._left[code]), None)
 
-    @property
-    def neediest(self) -> int:
-        return self.missing.most_common(1)[0][0]
+    def next_round(self, code: int, *, from_class: bool = False) -> int:
+        """Candidates to write next for a class: as many as should bring all that is missing, by the acceptance so far.
 
-    def next_round(self) -> int:
-        """Candidates to write next: as many as should bring what is missing, by the acceptance so far."""
+        It tells little of the first candidates that begin with a value of the class: many of them belong to it.
+        """
         if not self._written:
             size = sum(self._wanted.values())
+        elif from_class and self._left[code] == self._most[code]:
+            size = 2 * self.missing[code]
         else:
             rates = {code: (self._wanted[code] - n) / self._written for code, n in self.missing.items() if n}
             size = int(1.1 * max(self.missing[code] / max(rate, 1 / self._written) for code, rate in rates.items()))
-        return min(_LARGEST_ROUND, max(_SMALLEST_ROUND, size), self._limit - self._written)
+        return min(_LARGEST_ROUND, max(_SMALLEST_ROUND, size), self._left[code])
 
-    def take(self, found: _Candidates) -> None:
-        """Take what is still wanted of each class, first come first served."""
+    def take(self, found: _Candidates, purpose: int) -> None:
+        """Take what is still wanted of each class, first come first served; the candidates were written for one."""
         self._written += found.cells.n_rows
+        self._left[purpose] -= found.cells.n_rows
         for code in [code for code, n in self.missing.items() if n]:
             answered = np.flatnonzero(found.answers == code)
             is_near = self._is_near(code, found.cells.take(answered))

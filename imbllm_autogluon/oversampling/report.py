@@ -49,6 +49,7 @@ class ClassReport:
     """Rows among those that were not legal, and were written again under the automata."""
     candidates: int = 0
     """Rows written without a class and looked at until this one had its rows (Pred-LLM)."""
+
     @property
     def acceptance_rate(self) -> float | None:
         """Share of the candidates that became rows of this class by the model's answer; None without candidates."""
