@@ -215,12 +215,16 @@ class _Candidates:
 
 
 class _Acceptance:
-    """Takes candidates for the classes that still lack rows; `most` are written for each wanted row of a class."""
+    """Takes candidates for the classes that still lack rows; at most `most` are written for each wanted row.
+
+    None of k classes has more of them written for it than if all wanted as many rows.
+    """
 
     def __init__(self, wanted: Mapping[int, int], most: float, near: Mapping[int, NearRows] | None = None) -> None:
         self._wanted = dict(wanted)
         self._near = near or {}
-        self._most = {code: int(most * n) for code, n in wanted.items()}  # candidates for each class
+        self._limit = int(most * sum(wanted.values()))
+        self._most = {code: int(most * n * len(wanted)) for code, n in wanted.items()}
         self._left = dict(self._most)
         self._written = 0
         self._taken: dict[int, list[EncodedTable]] = {code: [] for code in wanted}
@@ -230,7 +234,8 @@ class _Acceptance:
     @property
     def neediest(self) -> int | None:
         """The class that lacks most rows, of those that candidates may still be written for."""
-        return next((code for code, n in self.missing.most_common() if n and self._left[code]), None)
+        is_open = self._written < self._limit
+        return next((code for code, n in self.missing.most_common() if is_open and n and self._left[code]), None)
 
     def next_round(self, code: int, *, from_class: bool = False) -> int:
         """Candidates to write next for a class: as many as should bring all that is missing, by the acceptance so far.
@@ -244,7 +249,7 @@ class _Acceptance:
         else:
             rates = {code: (self._wanted[code] - n) / self._written for code, n in self.missing.items() if n}
             size = int(1.1 * max(self.missing[code] / max(rate, 1 / self._written) for code, rate in rates.items()))
-        return min(_LARGEST_ROUND, max(_SMALLEST_ROUND, size), self._left[code])
+        return min(_LARGEST_ROUND, max(_SMALLEST_ROUND, size), self._left[code], self._limit - self._written)
 
     def take(self, found: _Candidates, purpose: int) -> None:
         """Take what is still wanted of each class, first come first served; the candidates were written for one."""
