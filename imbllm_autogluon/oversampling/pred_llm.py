@@ -44,7 +44,8 @@ all written rows depend on it. The ROC AUC of the label query on `bank` was 86.1
 
 _STARTS = "starts"  # name of the stored rows that first values are drawn from
 _ONE_VALUE = ConditioningConfig(conditioning="yx", condition_pairs=1)  # the features take turns
-_SMALLEST_ROUND, _LARGEST_ROUND = 256, 8192  # candidates written at once
+_SMALLEST_ROUND, _LARGEST_ROUND = 256, 8192  # candidates written at once, but no more than
+_ROUND_PER_ROW = 20  # for each wanted row in the smallest round
 _RAREST = 20.0  # the largest class has at most this many times the learned rows of any other, which are repeated
 
 
@@ -249,7 +250,8 @@ class _Acceptance:
         else:
             rates = {code: (self._wanted[code] - n) / self._written for code, n in self.missing.items() if n}
             size = int(1.1 * max(self.missing[code] / max(rate, 1 / self._written) for code, rate in rates.items()))
-        return min(_LARGEST_ROUND, max(_SMALLEST_ROUND, size), self._left[code], self._limit - self._written)
+        size = max(size, min(_SMALLEST_ROUND, _ROUND_PER_ROW * sum(self._wanted.values())))
+        return min(_LARGEST_ROUND, size, self._left[code], self._limit - self._written)
 
     def take(self, found: _Candidates, purpose: int) -> None:
         """Take what is still wanted of each class, first come first served; the candidates were written for one."""

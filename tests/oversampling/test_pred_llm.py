@@ -556,7 +556,7 @@ def test_a_round_is_as_large_as_the_acceptance_so_far_asks_for() -> None:
     assert acceptance.next_round(1, from_class=True) == 800
     acceptance.take(asked([0] * 400_000), 1)
     assert acceptance.next_round(1, from_class=True) == acceptance.next_round(1) == _LARGEST_ROUND
-    assert _Acceptance({0: 3}, 1000).next_round(0) == _SMALLEST_ROUND
+    assert _Acceptance({0: 30}, 1000).next_round(0) == _SMALLEST_ROUND
 
 
 def test_no_class_has_more_candidates_than_its_limit() -> None:
