@@ -163,7 +163,8 @@ class NumberGrid:
         decades = np.maximum(powers - (self.digits - 1) + self.decimals, 0)
         first = (self.decimals - decades) // 2  # in two steps, because 10**320 is infinite
         counts = np.rint(sizes * 10.0**first * 10.0 ** (self.decimals - decades - first))
-        return (np.sign(numbers) * (counts + decades * self.decade)).astype(np.int64)
+        units: IntArray = (np.sign(numbers) * (counts + decades * self.decade)).astype(np.int64)
+        return units
 
     def holds(self, values: FloatArray, bits: int) -> bool:
         """Whether all values of a continuous column, floats of so many bits, are points of the grid."""
