@@ -7,11 +7,12 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from autogluon.core.callbacks import AbstractCallback, EarlyStoppingCountCallback
+from autogluon.core.callbacks import EarlyStoppingCountCallback
 from autogluon.core.constants import BALANCE_WEIGHT
 
 from imbllm_autogluon.oversampling.methods import GENERATORS
 from imbllm_autogluon.plugin.classifier_model import ClassifierModel
+from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback
 from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, SEARCHER, TwinOptions
 from imbllm_autogluon.plugin.stage import plan_for, task_of
@@ -149,7 +150,7 @@ def _as_hyperparameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {f"ag.{AUX_PREFIX}{name}": value for name, value in parameters.items()}
 
 
-class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
+class RebalanceCallback(GeneratorCallback):
     """Add a twin to every model of the fit, unless the classes are balanced; for regression LatentDiff too.
 
     Parameters
@@ -189,16 +190,6 @@ class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
             )
         _allow_for_twins(trainer, options)
         _log.log(20, "imbllm: every model of this fit also competes as a twin fitted on rebalanced folds.")
-
-    def _before_model_fit(self, trainer: Any, model: Any, **kwargs: Any) -> tuple[bool, bool]:
-        """Keep the generator out of ensembles and stacks: its constant predictions win ties of class metrics."""
-        del trainer, kwargs
-        types = getattr(model, "_base_model_types_inner_dict", None) or {}
-        names = getattr(model, "base_model_names", [])
-        others = [name for name in names if not issubclass(types.get(name, object), GeneratorModel)]
-        if others:
-            model.base_model_names = others
-        return False, False
 
     def _reason_to_stay_away(self, problem_type: Any, y: pd.Series | None, level_start: int) -> str:
         task, twins, tuning = task_of(problem_type), self.options.twins, self.options.tuning
