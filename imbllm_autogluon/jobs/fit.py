@@ -16,6 +16,7 @@ from imbllm_autogluon._config import require_number
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError, TableError, nearest
 from imbllm_autogluon.jobs.compare import Comparison, calibrated_threshold, compare, pair_ensembles
 from imbllm_autogluon.jobs.task import Task
+from imbllm_autogluon.plugin.fit_hooks import reasons_without_models
 from imbllm_autogluon.plugin.models import LatentDiffModel
 from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.plugin.portfolio import RebalanceCallback
@@ -149,10 +150,14 @@ class FitJob:
         try:
             return predictor.fit(self.train.frame, **self.fit_arguments())
         except (RuntimeError, AssertionError) as error:  # AutoGluon's ways to say that no model could be trained
-            if not self.resume:
+            trainer = getattr(predictor, "_trainer", None)
+            if self.resume:
+                (self.out / "predictor.pkl").unlink(missing_ok=True)  # written before the fit: it marks a finished one
+            else:
                 _clear_folder(self.out)
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise ImbLLMError(f"AutoGluon trained no model: {reason} Give it more time or other models.") from error
+            reason = trainer and reasons_without_models(trainer)
+            reason = reason or (str(error).splitlines() or [type(error).__name__])[0]
+            raise ImbLLMError(f"AutoGluon trained no model. {reason} Give it more time or other models.") from error
 
     def _check_latent_diff(self) -> None:
         if not self.latent_diff:
