@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier
 
-from imbllm_autogluon._config import require_number
+from imbllm_autogluon._config import require_number, require_seed, require_threads
 from imbllm_autogluon.classification.calibration import correct_prior, prior_factors
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
 from imbllm_autogluon.rebalancing import Fold, RebalanceConfig, plan_fold
@@ -101,7 +101,8 @@ class RebalanceObjective:
         cache_dir: Path | None = None,
     ) -> None:
         require_number("cv", cv, 2, 100, whole=True)
-        require_number("threads", threads, 1, 1024, whole=True)
+        require_threads(threads)
+        require_seed(seed)
         self.table = LabeledTable.from_frame(data, label)
         rarest = min(self.table.counts.values())
         if rarest < max(cv, 2):
@@ -153,7 +154,7 @@ class RebalanceObjective:
             rows = Fold(X_train, y_train, plan, {}).rows(config, self.cache_dir, threads=self.threads)
             X_train = pd.concat([X_train, rows.X.astype(X.dtypes)], ignore_index=True).astype(X.dtypes)
             y_train = pd.concat([y_train, rows.y.astype(y.dtype)], ignore_index=True)
-            factors = prior_factors(plan.before, plan.counts, n_classes)
+            factors = prior_factors(plan.before, rows.y.value_counts().to_dict(), n_classes)
         estimator: Any = _estimator_for(self.model, n_classes, parameters, seed=self.seed, threads=self.threads)
         fitted: Any = estimator.fit(X_train, y_train.to_numpy())
         if self.metric in _PROBABILITY_METRICS:
