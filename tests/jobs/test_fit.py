@@ -283,7 +283,8 @@ def test_a_fit_whose_models_all_fail_names_the_reason_of_each_and_leaves_nothing
     names = "LightGBM_BAG_L1: ImportError: a library is absent. LightGBMImb_BAG_L1: ImportError: a library is absent."
     with pytest.raises(ImbLLMError, match=names):
         job.run()
-    assert job.out.exists() is resume and not is_finished(job.out)
+    assert job.out.exists() is resume
+    assert not is_finished(job.out)
 
 
 def test_a_test_table_must_hold_the_columns_of_training_and_a_target(tmp_path: Path) -> None:
