@@ -213,7 +213,9 @@ def write_rows(
     those of :func:`~imbllm_autogluon.oversampling.methods.generator_of`. A class of one row is a `ClassTooSmallError`.
     """
     generator = _trained(table, counts, generator_of(settings or {}, random_state=seed, threads=threads))
-    return _with_label(*generator.sample(), table.label, list(table.frame.columns)), generator.report
+    rows = _with_label(*generator.sample(), table.label, list(table.frame.columns))
+    rows.attrs |= table.frame.attrs  # how its file writes numbers
+    return rows, generator.report
 
 
 def train_into(
@@ -240,7 +242,8 @@ def train_into(
     processes = Processes.of_launch()
     if processes.is_first:
         with writing(folder, _KIND) as draft:
-            draft.data = {"label": table.label, "columns": list(table.frame.columns)}
+            frame = table.frame
+            draft.data = {"label": table.label, "columns": list(frame.columns), "attrs": dict(frame.attrs)}
             save_generator(generator, draft.folder / _GENERATOR)
     processes.wait()
     return generator.report if processes.is_first else None
@@ -257,8 +260,9 @@ def write_from(
         generator, form = load_generator(stored.folder / _GENERATOR), stored.data
     generator = generator.with_config(generator.config, threads=threads)
     named = None if counts is None else _by_label(generator, counts)
-    rows, labels = generator.sample(named, random_state=seed)
-    return _with_label(rows, labels, form["label"], form["columns"]), generator.report
+    rows = _with_label(*generator.sample(named, random_state=seed), form["label"], form["columns"])
+    rows.attrs |= form["attrs"]
+    return rows, generator.report
 
 
 def _trained(
