@@ -151,11 +151,7 @@ def _report(
             "ones."
         )
     else:
-        first = _read_rows(real, label, missing)
-        written = _read_rows(synthetic, label, missing, first)
-        unseen = None if holdout is None else _read_rows(holdout, label, missing, first)
-        title = f"{synthetic.name} next to {real.name}"
-        _report_tables(first, written, unseen, out or _REPORT_FOLDER, label=label, seed=seed, title=title)
+        _report_files(real, synthetic, holdout, label, out or _REPORT_FOLDER, seed, missing or ())
 
 
 @app.command("demo")
@@ -494,14 +490,12 @@ def _say_dropped(table: LabeledTable) -> LabeledTable:
     return table
 
 
-def _read_rows(
-    path: Path, label: str | None, missing: list[str] | None, like: pd.DataFrame | None = None
-) -> pd.DataFrame:
+def _read_rows(path: Path, label: str | None, missing: Iterable[str], like: dict[Any, Any]) -> pd.DataFrame:
     """A table; the label is checked at once, so that the error names the file."""
     from imbllm_autogluon.tables.io import read_table
     from imbllm_autogluon.tables.labeled import check_label_column
 
-    frame = read_table(path, missing or (), {} if like is None else dict(like.dtypes))
+    frame = read_table(path, missing, like)
     if label is not None:
         check_label_column(frame, label, str(path))
     return frame
@@ -535,12 +529,21 @@ def _refuse(why: str, **given: object) -> None:
             raise InvalidInputError(f"--{name} {why}")
 
 
-def _report_tables(
-    real: pd.DataFrame, synthetic: pd.DataFrame, holdout: pd.DataFrame | None, out: Path, **options: Any
+def _report_files(
+    real: Path, synthetic: Path, holdout: Path | None, label: str | None, out: Path, seed: int, missing: Iterable[str]
 ) -> None:
     from imbllm_autogluon.quality.reports import report
 
-    made = report(real, synthetic, holdout=holdout, **options)
+    first = _read_rows(real, label, missing, {})
+    form = dict(first.dtypes)
+    made = report(
+        first,
+        _read_rows(synthetic, label, missing, form),
+        label=label,
+        holdout=None if holdout is None else _read_rows(holdout, label, missing, form),
+        seed=seed,
+        title=f"{synthetic.name} next to {real.name}",
+    )
     page, facts = made.write(out), made.to_dict()
     for measure in facts["measures"]:
         value = "-" if measure["value"] is None else f"{measure['value']:.3f}"

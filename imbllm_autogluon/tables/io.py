@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import logging
 import numbers
 import os
 import zlib
@@ -19,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pa_compute
 import pyarrow.csv as pa_csv
 
 from imbllm_autogluon._storage import first_line, write_whole
@@ -31,7 +33,13 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.tables.dtypes import ColumnName
 
+_log = logging.getLogger("autogluon.imbllm")
+
 _EXTENSIONS = (".csv", ".parquet", ".pq")
+# Their functions are made at run time.
+_pc: Any = pa_compute
+_pa_csv: Any = pa_csv
+
 _HEAD = 1 << 20  # bytes in which the header must end
 _ROWS_AT_ONCE = 50_000  # rows written together: their cells are in memory as text
 _NO_TEXT = {  # what files are that begin so
@@ -105,7 +113,7 @@ def write_table(frame: pd.DataFrame, path: Path | str) -> None:
     """
     path = Path(path)
     if _checked_extension(path) == ".csv":
-        write_whole(path, partial(_save_csv, frame))
+        write_whole(path, partial(_write_csv, frame))
     else:
         write_whole(path, frame.to_parquet)
 
@@ -120,7 +128,8 @@ def to_csv(frame: pd.DataFrame) -> str:
     return text.getvalue()
 
 
-def _write_csv(frame: pd.DataFrame, file: IO[str]) -> None:
+def _write_csv(frame: pd.DataFrame, target: Any) -> None:
+    """Append a table to a new file or buffer."""
     index = frame.index
     is_plain = isinstance(index, pd.RangeIndex) and index.name is None and index.equals(pd.RangeIndex(len(index)))
     for start in range(0, max(1, len(frame)), _ROWS_AT_ONCE):
@@ -130,12 +139,7 @@ def _write_csv(frame: pd.DataFrame, file: IO[str]) -> None:
             for name, spelling in _spellings(part).items()
             if name in part.columns and pd.api.types.is_numeric_dtype(part[name].dtype)
         }
-        part.assign(**spelled).to_csv(file, index=not is_plain, header=not start, lineterminator="\n")
-
-
-def _save_csv(frame: pd.DataFrame, path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        _write_csv(frame, file)
+        part.assign(**spelled).to_csv(target, mode="a", index=not is_plain, header=not start, lineterminator="\n")
 
 
 def labels_in_file(labels: pd.Series[Any]) -> pd.Series[Any] | None:
@@ -260,22 +264,29 @@ def _header(start: bytes, path: Path) -> tuple[list[str], dict[str, str]]:
 
 def _cells(file: IO[bytes], n_columns: int, missing: Iterable[str], encoding: str, delimiter: str) -> list[Any]:
     """Cells of each column as text, null where they are empty or one of the words `missing`."""
-    arrow: Any = pa_csv
     names = list(map(str, range(n_columns)))
-    table = arrow.read_csv(
+    table = _pa_csv.read_csv(
         file,
         # One thread knows the row that an error is in, and takes less work.
-        read_options=arrow.ReadOptions(column_names=names, encoding=encoding, use_threads=False),
-        parse_options=arrow.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        convert_options=arrow.ConvertOptions(
+        read_options=_pa_csv.ReadOptions(column_names=names, encoding=encoding, use_threads=False),
+        parse_options=_pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        convert_options=_pa_csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()), null_values=["", *missing], strings_can_be_null=True
         ),
     )
-    if "\n" in str(table[n_columns - 1][-1]) and encoding == "utf-8" and file.seekable():
+    if "\n" in str(table[n_columns - 1][-1]) and encoding == "utf-8" and isinstance(file, io.BufferedReader):
         file.seek(-2, os.SEEK_END)
         if not file.read().rstrip(b"\r\n").endswith(b'"'):
             raise pa.ArrowInvalid("a quote is opened and never closed")
-    return list(table.slice(1).columns)
+    columns = table.slice(1).columns
+    return list(map(_with_points, columns)) if delimiter == ";" else list(columns)
+
+
+def _with_points(cells: Any) -> Any:
+    """Numbers with decimal commas, which is why their file has semicolons, with points; other cells as they are."""
+    if _pc.all(_pc.match_substring_regex(cells, "^-?[0-9]+(,[0-9]+)?$")).as_py():
+        return _pc.replace_substring(cells, ",", ".")
+    return cells
 
 
 def _typed(columns: dict[str, Any], like: Mapping[Any, Any], path: Path) -> pd.DataFrame:
@@ -288,6 +299,10 @@ def _typed(columns: dict[str, Any], like: Mapping[Any, Any], path: Path) -> pd.D
             raise TableError(f"{path}: column {name!r} {error}.") from error
         if spelling != Spelling():
             spellings[name] = astuple(spelling)
+    gaps = {str(name): gap for name, (_, _, gap, _) in spellings.items() if gap}
+    if gaps:
+        words, names = ", ".join(sorted(set(gaps.values()))), ", ".join(map(repr, list(gaps)[:5]))
+        _log.warning("imbllm: %s: %s counts as missing in %d column(s) of numbers: %s.", path, words, len(gaps), names)
     frame = pd.DataFrame(columns, copy=False)
     # pandas copies attributes deeply whenever a column is taken: one text is copied in no time.
     frame.attrs[_SPELLINGS] = json.dumps(spellings)

@@ -92,7 +92,7 @@ def test_csv_is_read_with_and_without_a_byte_order_mark(tmp_path: Path, mark: by
     [
         gzip.compress(b"a,b\n1.5,x\n2.5,\n"),
         "a,b\n1.5,x\n2.5,\n".encode("utf-16"),
-        b"a;b\n1.5;x\n2.5;\n",
+        b"a;b\n1,5;x\n2,5;\n",
         b"a\tb\r\n1.5\tx\r\n\r\n2.5\t\r\n",
         b'\n"a","b"\r1.5,"x"\r2.5,""\r',
     ],
