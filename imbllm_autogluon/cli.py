@@ -459,7 +459,7 @@ def _read_training(path: Path, label: str, task: str, missing: Iterable[str]) ->
     from imbllm_autogluon.tables.labeled import LabeledTable, Task, choose_task
 
     require_choice("task", task, ("auto", *get_args(Task)))
-    frame, remark = as_numpy(read_table(path, missing)), ""
+    frame, remark = as_numpy(read_table(path, missing, label=label)), ""
     chosen: Task = "regression" if task == "regression" else "classification"
     if task == "auto":
         chosen, remark = choose_task(frame, label, str(path))
@@ -480,7 +480,7 @@ def _read_classes(path: Path, label: str, missing: Iterable[str]) -> LabeledTabl
     from imbllm_autogluon.tables.io import read_table
     from imbllm_autogluon.tables.labeled import LabeledTable
 
-    return _say_dropped(LabeledTable.from_frame(read_table(path, missing), label, str(path)))
+    return _say_dropped(LabeledTable.from_frame(read_table(path, missing, label=label), label, str(path)))
 
 
 def _say_dropped(table: LabeledTable) -> LabeledTable:
@@ -495,7 +495,7 @@ def _read_rows(path: Path, label: str | None, missing: Iterable[str], like: dict
     from imbllm_autogluon.tables.io import read_table
     from imbllm_autogluon.tables.labeled import check_label_column
 
-    frame = read_table(path, missing, like)
+    frame = read_table(path, missing, like, label)
     if label is not None:
         check_label_column(frame, label, str(path))
     return frame

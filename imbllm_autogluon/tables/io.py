@@ -41,6 +41,7 @@ _pc: Any = pa_compute
 _pa_csv: Any = pa_csv
 
 _HEAD = 1 << 20  # bytes in which the header must end
+_MOST_CODES = 20  # different numbers of a label that count as names of classes, beside which a word is one, too
 _ROWS_AT_ONCE = 50_000  # rows written together: their cells are in memory as text
 _NO_TEXT = {  # what files are that begin so
     b"PK\x03\x04": "an Excel workbook or a ZIP archive",
@@ -78,14 +79,18 @@ def checked_frame(X: Any) -> pd.DataFrame:
 
 
 def read_table(
-    path: Path | str, missing: Iterable[str] = (), like: Mapping[Any, Any] = MappingProxyType({})
+    path: Path | str,
+    missing: Iterable[str] = (),
+    like: Mapping[Any, Any] = MappingProxyType({}),
+    label: str | None = None,
 ) -> pd.DataFrame:
     """Read a table from a file that ends in ``.csv`` (UTF-8 with a header), ``.parquet`` or ``.pq``.
 
     Cells of CSV files are missing where they are empty or one of the words `missing`. A column whose cells are all
     numbers (or words such as NA) becomes int64, Int64 (with a gap), float64 or bool, and is written again as it stood;
     codes such as 0900 and everything else stays text. `like` holds dtypes by column, such as ``frame.dtypes``, that
-    decide between text and numbers where a table belongs to another one. The index stored in a Parquet file is kept.
+    decide between text and numbers where a table belongs to another one. In the column `label` a word such as NA beside
+    up to 20 different numbers is a class, too. The index stored in a Parquet file is kept.
 
     `TableError`, with file and column, where the file is absent, unreadable, empty or of another type, or holds
     repeated column names, infinite values or columns of lists.
@@ -99,7 +104,7 @@ def read_table(
     path = Path(path)
     extension = _checked_extension(path)
     _check_readable(path)
-    frame = _read_csv(path, missing, like) if extension == ".csv" else _read_parquet(path)
+    frame = _read_csv(path, missing, like, label) if extension == ".csv" else _read_parquet(path)
     _check_frame(frame, str(path))
     _refuse_infinite(frame, path)
     return frame
@@ -226,7 +231,7 @@ def _check_readable(path: Path) -> None:
         raise TableError(f"{path} is empty (0 bytes).")
 
 
-def _read_csv(path: Path, missing: Iterable[str], like: Mapping[Any, Any]) -> pd.DataFrame:
+def _read_csv(path: Path, missing: Iterable[str], like: Mapping[Any, Any], label: str | None) -> pd.DataFrame:
     with path.open("rb") as file:
         start = file.read(8)
     if start.startswith(b"PAR1"):
@@ -243,7 +248,7 @@ def _read_csv(path: Path, missing: Iterable[str], like: Mapping[Any, Any]) -> pd
     except (pa.ArrowInvalid, csv.Error, EOFError, OSError, zlib.error) as error:
         hint = "; save it as UTF-8" if "UTF8" in str(error) else ""
         raise TableError(f"{path} is not a readable CSV file: {first_line(error)}{hint}.") from error
-    return _typed(dict(zip(header, columns, strict=True)), like, path)
+    return _typed(dict(zip(header, columns, strict=True)), like, label, path)
 
 
 def _header(start: bytes, path: Path) -> tuple[list[str], dict[str, str]]:
@@ -289,14 +294,17 @@ def _with_points(cells: Any) -> Any:
     return cells
 
 
-def _typed(columns: dict[str, Any], like: Mapping[Any, Any], path: Path) -> pd.DataFrame:
+def _typed(columns: dict[str, Any], like: Mapping[Any, Any], label: str | None, path: Path) -> pd.DataFrame:
     """A frame of columns of text, typed one after the other, which remembers how their cells were written."""
     spellings = {}
-    for name in columns:
+    for name, cells in list(columns.items()):
         try:
-            columns[name], spelling = typed_cells(columns[name], like.get(name))
+            columns[name], spelling = typed_cells(cells, like.get(name))
         except TableError as error:
             raise TableError(f"{path}: column {name!r} {error}.") from error
+        if name == label and columns[name].isna().sum() > cells.null_count and columns[name].nunique() <= _MOST_CODES:
+            columns[name], spelling = cells.to_pandas(), Spelling()
+            _log.warning("imbllm: %s: words such as NA beside the numbers of the label %r are classes.", path, label)
         if spelling != Spelling():
             spellings[name] = astuple(spelling)
     gaps = {str(name): gap for name, (_, _, gap, _) in spellings.items() if gap}
