@@ -70,7 +70,7 @@ class _LabelLearner(Learner):
         del limits["warm_start"]  # there is no warm-up
         with progress_bar(language.steps_for(fold.cells.n_rows), "training") as bar:
             model.fit(fold.X, fold.y, kinds=fold.kinds, stage="whole table", progress=bar.update, **limits)
-        return _CandidateWriter(model, fold.cells)
+        return _CandidateWriter(model, fold.rows()[0])
 
     def load_writer(
         self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, EncodedTable]
