@@ -170,6 +170,7 @@ def test_shares_that_no_bias_can_reach_leave_it_finite() -> None:
 
 def test_factors_are_real_share_over_rebalanced_share() -> None:
     assert prior_factors({0: 90, 1: 10}, {1: 80}, 2) == pytest.approx([0.9 / 0.5, 0.1 / 0.5])
+    assert prior_factors({0: 90, 1: 10}, {0: -60, 1: 20}, 2) == pytest.approx([0.9 / 0.5, 0.1 / 0.5])
 
 
 def test_a_class_without_rows_keeps_the_factor_one() -> None:
@@ -265,6 +266,10 @@ def test_the_share_of_a_class_is_held_out_and_none_of_a_small_one(n: int, share:
     assert chosen.shape == (200,)
     assert chosen.sum() == kept
     assert not chosen[codes == 0].any()
+
+
+def test_of_a_very_large_class_no_more_than_5000_rows_are_held_out() -> None:
+    assert held_out_rows(np.zeros(60_000, dtype=int), [0], 0.2, 0).sum() == 5000
 
 
 def test_held_out_rows_are_drawn_by_the_seed() -> None:
