@@ -49,8 +49,8 @@ class _PromptedWriter(Writer):
         def write(n_rows: int, attempt: int) -> EncodedTable:
             batches = pool.batches(n_rows, request.config.conditioning, self.rows_at_once, rng)
             seed = child_seed(request.seed, "decoding", attempt)
-            own = {"threads": request.threads, "progress": request.to_write(n_rows)}
-            return pool.complete(self.model, batches, counts, seed=seed, **own)
+            progress = request.to_write(n_rows)
+            return pool.complete(self.model, batches, counts, seed=seed, threads=request.threads, progress=progress)
 
         return write
 

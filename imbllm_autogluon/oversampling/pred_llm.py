@@ -163,8 +163,8 @@ class _CandidateWriter(Writer):
             seed = child_seed(request.seed, "decoding", attempt)
             rng = child_rng(seed, "prompts")
             batches = pool.batches(missing, _ONE_VALUE, self.rows_at_once, rng, with_label=False)
-            own = {"threads": request.threads, "progress": request.to_write(missing)}
-            return pool.complete(self.model, batches, counts, seed=seed, **own)
+            progress = request.to_write(missing)
+            return pool.complete(self.model, batches, counts, seed=seed, threads=request.threads, progress=progress)
 
         cells = reject_until(draft, n_rows, [request.table.known], counts)
         del counts["copies_kept"]  # of those that could not be avoided only those matter that are taken
