@@ -7,6 +7,7 @@ which ones are taken). Rows are cells until they leave the package as a frame.
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 import numbers
 import time
@@ -27,6 +28,7 @@ from imbllm_autogluon.oversampling.filters import KnownRows, NearRows, Plausibil
 from imbllm_autogluon.oversampling.interpolation import MixedSpace, interpolate
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport, listed
 from imbllm_autogluon.tables import EncodedTable, TableSchema
+from imbllm_autogluon.tables.stored import with_plain_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -91,6 +93,7 @@ class LearnedTable:
     """What a generator keeps of the table that it was fitted on."""
 
     schema: TableSchema
+    names: pd.Index  # of the features, as the user has them
     label_name: Hashable
     counts: Mapping[int, int]  # rows to write, by label code
     classes: dict[int, ClassRows]
@@ -400,12 +403,14 @@ class LanguageGenerator:
         self, X: pd.DataFrame, y: pd.Series, counts: Mapping[Hashable, int], kinds: Mapping[ColumnName, Kind] | None
     ) -> EncodedDataset:
         """Encode the fold and keep what is needed of the classes that are to be written."""
-        schema = TableSchema.from_labeled(X, y, kinds)
+        names = X.columns
+        X, kinds = with_plain_names(X, kinds)
+        schema = TableSchema.from_labeled(X, y, kinds, unreadable="copy")
         assert schema.label is not None
         cells, codes, labels = schema.encode(X), schema.encode_label(y), list(schema.label.categories)
         by_code = _counts_by_code(counts, labels, labels)
         known, forest = KnownRows.from_cells(cells), PlausibilityForest(cells, codes, self.seed, self.threads)
-        self._table = LearnedTable(schema, y.name, by_code, {}, known, forest)
+        self._table = LearnedTable(schema, names, y.name, by_code, {}, known, forest)
         share = self._learner.language(0).validation_fraction or 0.0
         held_out = held_out_rows(codes, self._learner.validation_classes(codes, by_code), share, self.seed)
         most = len(X) if self.config.language.epochs else min(len(X), _MOST_LEARNED)
@@ -415,6 +420,9 @@ class LanguageGenerator:
         aside = {str(column.name): column.reason for column in schema.excluded}
         self.report = OversamplingReport(self.method, reports, aside)
         _log_small_classes(reports)
+        for column in schema.excluded:
+            if column.is_unreadable:
+                _log_once(f"{column.reason} Until then new rows copy its cells from their nearest real rows.")
         return fold
 
     def _take_class(self, fold: EncodedDataset, code: int) -> ClassReport:
@@ -472,7 +480,7 @@ class LanguageGenerator:
         """Rows and labels as the fitted table has them; ends the time of sampling."""
         labels = self.schema.decode_label(codes)
         labels.name = self._table.label_name
-        X = self.schema.decode(cells, parents if parents.shape[1] else None)
+        X = self.schema.decode(cells, parents if parents.shape[1] else None).set_axis(self._table.names, axis=1)
         seconds = self.report.sampling_seconds + time.perf_counter() - started
         self.report = replace(self.report, sampling_seconds=seconds)
         return X, labels
@@ -480,6 +488,12 @@ class LanguageGenerator:
     def _count(self, code: int, counts: Mapping[str, int]) -> None:
         """Add to the counters of one class in the report."""
         self.report = self.report.counted(list(self._table.classes).index(code), counts)
+
+
+@functools.cache
+def _log_once(message: str) -> None:
+    """Warn of a column once in a process: each fold of a fit has a generator of its own."""
+    _log.warning(message)
 
 
 def _counts_by_code(

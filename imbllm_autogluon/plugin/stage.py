@@ -187,7 +187,7 @@ def _in_the_columns_of(
 ) -> FoldRows:
     """Rows in the columns and codes of a fold; they come in original columns and labels, if there is a view."""
     if view is None:
-        return FoldRows(made.X.astype(X.dtypes), made.y, made.report)
+        return made
     codes = {name: code for code, name in view.labels.items()}
     labels = made.y if plan.bins is not None else _renamed(made.y, codes).astype(y.dtype)
     return FoldRows(view.features(made.X, X), labels, {**made.report, "original_features": True})
