@@ -57,7 +57,7 @@ def checked_names(df: pd.DataFrame) -> tuple[ColumnName, ...]:
     """Names of all columns; `TableError` if there are no rows, or a name is repeated or neither string nor integer."""
     if not isinstance(df, pd.DataFrame):
         raise InvalidInputError(f"a table must be a pandas DataFrame; got {type(df).__name__}: use pd.DataFrame(...).")
-    _check_frame(df, "the table")
+    check_frame(df, "the table")
     return tuple(_checked_name(name) for name in df.columns)
 
 
@@ -105,7 +105,7 @@ def read_table(
     extension = _checked_extension(path)
     _check_readable(path)
     frame = _read_csv(path, missing, like, label) if extension == ".csv" else _read_parquet(path)
-    _check_frame(frame, str(path))
+    check_frame(frame, str(path))
     _refuse_infinite(frame, path)
     return frame
 
@@ -166,18 +166,21 @@ def _spellings(frame: pd.DataFrame | pd.Series[Any]) -> dict[str, Spelling]:
     return {name: Spelling(*arguments) for name, arguments in stored.items()}
 
 
-def check_target(path: Path) -> None:
-    """Raise `TableError` if no table can be written to `path`; nothing is written."""
+def check_target(path: Path, source: Path) -> None:
+    """Raise `TableError` if no table can be written to `path`, or only over `source`; nothing is written."""
     _checked_extension(path)
     if path.is_dir():
         raise TableError(f"{path} is a folder; name a file.")
+    if path.exists() and source.exists() and path.samefile(source):
+        raise TableError(f"{path} is the table that is read; name another file to write.")
     if not path.parent.is_dir():
         raise TableError(f"{path} cannot be written: the folder {path.parent} does not exist.")
     if not os.access(path.parent, os.W_OK):
         raise TableError(f"{path} cannot be written: no permission to write into the folder {path.parent}.")
 
 
-def _check_frame(df: pd.DataFrame, source: str) -> None:
+def check_frame(df: pd.DataFrame, source: str) -> None:
+    """Raise `TableError` unless the frame has rows, and columns of different names."""
     if not len(df.columns):
         raise TableError(f"{source} has 0 feature columns; at least 1 is needed: check how it was read.")
     _refuse_repeated(df.columns, source)
