@@ -44,6 +44,7 @@ _log = logging.getLogger(__name__)
 
 _FEWEST_ROWS = 6  # below it a language model has nothing to learn of a class: 2 to 5 rows are interpolated instead
 _INTERPOLATION_ROUNDS = 20  # how often interpolated rows are drawn to find new ones; it costs next to nothing
+_WIDE_TABLES: set[tuple[int, int]] = set()  # written columns, and columns beyond a limit, that were told of
 # Steps where there are all rows to learn instead of those of a rare class (docs/decisions/generator.md).
 _WHOLE_TABLE_STEPS = 600
 
@@ -398,7 +399,7 @@ class LanguageGenerator:
         self, X: pd.DataFrame, y: pd.Series, counts: Mapping[Hashable, int], kinds: Mapping[ColumnName, Kind] | None
     ) -> EncodedDataset:
         """Encode the fold and keep what is needed of the classes that are to be written."""
-        schema = TableSchema.from_labeled(X, y, kinds)
+        schema = TableSchema.from_labeled(X, y, kinds, self.config.language.max_columns)
         assert schema.label is not None
         cells, codes, labels = schema.encode(X), schema.encode_label(y), list(schema.label.categories)
         by_code = _counts_by_code(counts, labels, labels)
@@ -411,6 +412,7 @@ class LanguageGenerator:
         aside = {str(column.name): column.reason for column in schema.excluded}
         self.report = OversamplingReport(self.method, reports, aside)
         _log_small_classes(reports)
+        _log_wide(schema)
         return fold
 
     def _take_class(self, fold: EncodedDataset, code: int) -> ClassReport:
@@ -513,3 +515,16 @@ def _log_small_classes(reports: Sequence[ClassReport]) -> None:
                 "%d classes have %d to %d rows: %s; their new rows are made by %s.",
                 *(len(found), min(sizes), max(sizes), names, method),
             )
+
+
+def _log_wide(schema: TableSchema) -> None:
+    """Say once in a process, and not in each fold, which columns a limit lets be written."""
+    n, n_beyond = len(schema.columns), sum(column.is_beyond for column in schema.excluded)
+    if n_beyond and (n, n_beyond) not in _WIDE_TABLES:
+        _WIDE_TABLES.add((n, n_beyond))
+        _log.warning(
+            "Of %d columns the %d that tell most of the class are written (%s); the other %d are copied together from "
+            "a row's nearest real one of its class. max_columns=%d writes them as well; it takes up to %.0f times as long.",
+            *(n + n_beyond, n, listed([str(column.name) for column in schema.columns], 10), n_beyond),
+            *(n + n_beyond, (1 + n_beyond / n) ** 2),
+        )
