@@ -20,6 +20,7 @@ from imbllm_autogluon.errors import ImbLLMError, InvalidInputError, nearest
 from imbllm_autogluon.jobs.compare import Comparison, calibrated_threshold, compare, pair_ensembles
 from imbllm_autogluon.jobs.folder import check_folder, claimed, clear_folder, is_finished
 from imbllm_autogluon.jobs.task import Task
+from imbllm_autogluon.plugin.fit_hooks import reasons_without_models
 from imbllm_autogluon.plugin.models import LatentDiffModel
 from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.plugin.portfolio import RebalanceCallback
@@ -173,7 +174,9 @@ class FitJob:
         except (RuntimeError, AssertionError) as error:  # AutoGluon's ways to say that no model could be trained
             if not self.resume:
                 clear_folder(self.out)
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            trainer = getattr(predictor, "_trainer", None)
+            reason = trainer and reasons_without_models(trainer)
+            reason = reason or (str(error).splitlines() or [type(error).__name__])[0]
             raise ImbLLMError(f"AutoGluon trained no model: {reason} Give it more time or other models.") from error
 
     def _check_latent_diff(self) -> None:

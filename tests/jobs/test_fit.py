@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from autogluon.tabular import TabularPredictor
+from autogluon.tabular.models import LGBModel
 
 from imbllm_autogluon.errors import ClassTooSmallError, ImbLLMError, InvalidInputError, TableError
 from imbllm_autogluon.jobs.compare import base_models, model_kind
 from imbllm_autogluon.jobs.fit import FitJob
-from imbllm_autogluon.jobs.folder import left_by_a_fit
+from imbllm_autogluon.jobs.folder import is_finished, left_by_a_fit
 from imbllm_autogluon.jobs.predict import predict_table
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.plugin.ensemble import calibrated_probabilities
@@ -268,6 +269,22 @@ def test_a_time_limit_too_short_for_any_model_is_one_clear_error(tmp_path: Path)
     with pytest.raises(ImbLLMError, match="AutoGluon trained no model"):
         tiny_job(labelled(BINARY), tmp_path / "fit", time_limit=0.001).run()
     assert not (tmp_path / "fit").exists()
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_fit_whose_models_all_fail_names_the_reason_of_each_and_leaves_nothing_to_predict_with(
+    resume: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(self: object, **kwargs: object) -> None:
+        raise ImportError("a library is absent")
+
+    monkeypatch.setattr(LGBModel, "_fit", absent)
+    job = tiny_job(labelled(BINARY), tmp_path / "fit", families=("GBM",), settings={"method": "random"}, resume=resume)
+    names = "LightGBM_BAG_L1: ImportError: a library is absent. LightGBMImb_BAG_L1: ImportError: a library is absent."
+    with pytest.raises(ImbLLMError, match=names):
+        job.run()
+    assert job.out.exists() is resume
+    assert not is_finished(job.out)
 
 
 def test_a_test_table_must_hold_the_columns_of_training_and_a_target(tmp_path: Path) -> None:
