@@ -523,8 +523,8 @@ def _log_wide(schema: TableSchema) -> None:
     if n_beyond and (n, n_beyond) not in _WIDE_TABLES:
         _WIDE_TABLES.add((n, n_beyond))
         _log.warning(
-            "Of %d columns the %d that tell most of the class are written (%s); the other %d are copied together from "
-            "a row's nearest real one of its class. max_columns=%d writes them as well; it takes up to %.0f times as long.",
+            "Of %d columns the %d that tell most of the class are written (%s); a row copies the other %d together "
+            "from its nearest real row. max_columns=%d writes them as well; it takes up to %.0f times as long.",
             *(n + n_beyond, n, listed([str(column.name) for column in schema.columns], 10), n_beyond),
             *(n + n_beyond, (1 + n_beyond / n) ** 2),
         )

@@ -89,7 +89,8 @@ def test_rows_of_a_wide_table_copy_what_tells_least_from_one_row_of_the_class_an
     table = pd.DataFrame(rng.normal(size=(90, 9)).round(4), columns=list("abcdefghi"))
     table["z"] = (Y == "c") * 9 + rng.normal(size=90).round(4)
     monkeypatch.setattr("imbllm_autogluon.oversampling.generator._WIDE_TABLES", set())
-    rows = [make(quick(max_columns=2), random_state=n).fit(table, Y, {"c": 20}).sample()[0] for n in range(2)][0]
+    rows, _ = make(quick(max_columns=2), random_state=0).fit(table, Y, {"c": 20}).sample()
+    make(quick(max_columns=2), random_state=1).fit(table, Y, {"c": 20})
     copied = [name for name in table if rows[name].isin(table[name]).all()]
     assert "z" not in copied
     assert set(map(tuple, rows[copied].to_numpy())) <= set(map(tuple, table.loc[Y == "c", copied].to_numpy()))
