@@ -80,6 +80,11 @@ class FitJob:
             require_number("time_limit", self.time_limit, 1e-3)
         require_threads(self.threads)
         self._check_latent_diff()
+        language = self.rebalancing.generator.language
+        if language.device is not None or language.is_pretrained:
+            from imbllm_autogluon.language.table_backbone import require_here  # torch takes seconds
+
+            require_here(language)
         self.task.check()
         if self.test is not None:
             self.task.check_test(self.test)

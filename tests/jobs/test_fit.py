@@ -52,8 +52,13 @@ BAD_CLASS_JOBS = {
     "family": ({"families": ("GBMM",)}, r"unknown model family 'GBMM' \(did you mean 'GBM'\?\)"),
     "setting": ({"settings": {"temprature": 1}}, r"setting 'ag.imbllm.temprature' \(did you mean 'temperature'"),
     "value of a setting": ({"settings": {"temperature": -1}}, "temperature must be a number between 0.01 and 100"),
+    "steps": ({"settings": {"steps": 0}}, "steps must be a whole number between 1 and 1000000; got 0"),
+    "seed": ({"settings": {"random_state": -1}}, "random_state must be a whole number between 0 and"),
+    "device": ({"settings": {"device": "cuda:99"}}, "device='cuda:99' is not on this machine"),
+    "backbone": ({"settings": {"backbone": "smollm2"}}, "the backbone 'smollm2' is not on this machine"),
     "folds": ({"folds": 1}, "folds must be a whole number between 2 and 20; got 1"),
     "time limit": ({"time_limit": 0}, "time_limit must be a number at least 0.001; got 0"),
+    "no time limit": ({"time_limit": float("nan")}, "time_limit must be a number at least 0.001; got nan"),
     "threads": ({"threads": 0}, "threads must be"),
     "positive class": ({"positive_class": "yess"}, r"no class 'yess' \(did you mean 'yes'\?\)"),
     "settings of LatentDiff": (
