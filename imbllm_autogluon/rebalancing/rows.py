@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Generator = LanguageGenerator | TargetImbLLM
 
-_KEY_VERSION = 9  # raised whenever the same settings would lead to other rows
+_KEY_VERSION = 10  # raised whenever the same settings would lead to other rows
 # Training time for which transformers is still loaded: with torch that takes 4 to 7 s of one core, once in a process.
 _LEAST_SECONDS = 1.0
 
