@@ -63,11 +63,12 @@ def test_sample_writes_the_wanted_rows_of_one_class_and_nothing_else(tmp_path: P
     assert not written.equals(other)
 
 
-def test_sample_balances_every_rarer_class(tmp_path: Path) -> None:
+def test_sample_balances_every_rarer_class_that_can_be_continued(tmp_path: Path) -> None:
     path, out = tmp_path / "train.parquet", tmp_path / "o.csv"
-    write_table(mixed_table({0: 40, 1: 20, 2: 10}), path)
+    write_table(mixed_table({0: 40, 1: 20, 2: 10, 3: 1}), path)
     result = imbllm("sample", path, "--label", "label", "--balance", *LEAST, "--out", out)
     assert result.exit_code == 0, result.stderr
+    assert "too small to continue, and left as it is: 3 (1 row)" in result.stderr
     assert read_table(out)["label"].value_counts().to_dict() == {2: 30, 1: 20}
 
 
@@ -168,10 +169,29 @@ def test_an_unknown_method_is_refused_in_one_line(table: Path, tmp_path: Path) -
 def test_a_table_needs_the_name_of_its_label_and_a_folder_needs_a_generator(table: Path, tmp_path: Path) -> None:
     unnamed = imbllm("sample", table, "--balance", "--out", tmp_path / "o.csv")
     assert (unnamed.exit_code, "name its label column with --label" in unnamed.stderr) == (2, True)
-    empty = imbllm("sample", tmp_path, "--balance", "--out", tmp_path / "o.csv")
-    assert empty.exit_code == 2
-    assert str(tmp_path) in empty.stderr
-    assert empty.stderr.count("\n") == 1
+    for made, message in (
+        ((), f"{tmp_path / 'g'} does not exist; name a training table, or the folder of a generator."),
+        (("g",), f"{tmp_path / 'g'} holds no trained generator; make one with 'imbllm train', or name its folder."),
+        (
+            ("g", CHECKPOINT),
+            f"{tmp_path / 'g'} holds no trained generator; its training was interrupted: repeat the same",
+        ),
+    ):
+        tmp_path.joinpath(*made).mkdir(exist_ok=True)
+        result = imbllm("sample", tmp_path / "g", "--balance", "--out", tmp_path / "o.csv")
+        assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
+        assert result.stderr.count("\n") == 1
+
+
+def test_what_is_read_is_not_written_over(table: Path, generator: Path) -> None:
+    before = table.read_bytes()
+    options = ["--label", "label", "--balance", *LEAST]
+    for arguments in (["sample", table, *options], ["predict", generator, table]):
+        result = imbllm(*arguments, "--out", table)
+        assert (result.exit_code, "is the table that is read; name another file" in result.stderr) == (2, True)
+    onto_a_file = imbllm("train", table, "--label", "label", "--out", table, *LEAST)
+    assert (onto_a_file.exit_code, f"{table} is a file; name a folder." in onto_a_file.stderr) == (2, True)
+    assert table.read_bytes() == before
 
 
 def test_train_refuses_a_folder_in_use_and_replaces_a_generator_only_with_force(

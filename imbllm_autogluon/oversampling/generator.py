@@ -154,7 +154,7 @@ class Writer(ABC):
 
     @abstractmethod
     def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, SyntheticRows]:
-        """Exactly the wanted rows (1 or more) of each label code."""
+        """The wanted rows (1 or more) of each label code; fewer where the model itself decides on the class."""
 
     @property
     def rows_at_once(self) -> int:
@@ -345,7 +345,7 @@ class LanguageGenerator:
         -------
         X, y
             Exactly the wanted number of rows of each class, in the columns, order and dtypes of the fitted table,
-            with a fresh index.
+            with a fresh index. Pred-LLM gives fewer, with a warning, of a class that its model gives too few rows.
         """
         started = time.perf_counter()
         seed, table = self._seed_of(random_state), self._table
@@ -359,7 +359,7 @@ class LanguageGenerator:
             written = self._require_writer().write(request, learned)
         for code in [code for code in wanted if code not in learned]:
             written[code] = self._write_without_model(code, wanted[code], child_seed(seed, "decoding", code))
-        return self._finished({code: written[code] for code in wanted}, started)
+        return self._finished({code: written[code] for code in wanted}, wanted, started)
 
     @property
     def schema(self) -> TableSchema:
@@ -444,12 +444,14 @@ class LanguageGenerator:
         cells = reject_until(draw, n_rows, [self._table.known], counts, _INTERPOLATION_ROUNDS)
         return SyntheticRows(cells, counts)
 
-    def _finished(self, written: Mapping[int, SyntheticRows], started: float) -> tuple[pd.DataFrame, pd.Series]:
+    def _finished(
+        self, written: Mapping[int, SyntheticRows], wanted: Mapping[int, int], started: float
+    ) -> tuple[pd.DataFrame, pd.Series]:
         """Written rows as a frame, class after class, and their labels; the report counts them."""
         sizes = {code: rows.cells.n_rows for code, rows in written.items()}
         parents = []
         for code, rows in written.items():
-            self._count(code, {**rows.counts, "requested": sizes[code], "made": sizes[code]})
+            self._count(code, {**rows.counts, "requested": wanted[code], "made": sizes[code]})
             own = self._table.classes[code]
             repeated = None if rows.parents is None else own.copied.iloc[rows.parents]
             parents.append(own.nearest_copied(self.schema, rows.cells) if repeated is None else repeated)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from imbllm_autogluon._config import list_settings, require_number
 from imbllm_autogluon._random import RandomState, base_seed, child_rng
-from imbllm_autogluon._storage import kind_of, reading, writing
-from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError, nearest
+from imbllm_autogluon._storage import LOCK_NAME, STATE_NAME, kind_of, locked, reading, require_writable, writing
+from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, StoredStateError, TableError, nearest
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import generator_of, load_generator, save_generator
 
@@ -126,10 +127,13 @@ class TableSynthesizer:
         self._require_fit()
         seed = self.generator.seed if random_state is None else base_seed(random_state)
         rows = self.sample_class(_in_shares(n, self._sizes), random_state=seed)
-        return rows.iloc[child_rng(seed, "order", "written rows").permutation(n)].reset_index(drop=True)
+        return rows.iloc[child_rng(seed, "order", "written rows").permutation(len(rows))].reset_index(drop=True)
 
     def sample_class(self, counts: Mapping[Hashable, int], *, random_state: RandomState = None) -> pd.DataFrame:
-        """Write exactly so many rows (0 or more) of each class of `counts`; `InvalidInputError` for unknown classes."""
+        """Write so many rows (0 or more) of each class of `counts`; `InvalidInputError` for unknown classes.
+
+        Pred-LLM writes fewer, with a warning, of a class that its model gives too few rows.
+        """
         self._require_fit()
         return _with_label(*self.generator.sample(counts, random_state=random_state), self._label, self._columns)
 
@@ -210,10 +214,11 @@ def write_rows(
     """Learn the classes of `counts` and write that many new rows (1 or more) of each.
 
     Returns the written rows alone, with their label, in the columns, order and dtypes of the table. `settings` are
-    those of :func:`~imbllm_autogluon.oversampling.methods.generator_of`. A class of one row is a `ClassTooSmallError`.
+    those of :func:`~imbllm_autogluon.oversampling.methods.generator_of`. A class of one row is a `ClassTooSmallError`,
+    no written row at all an `InvalidInputError`.
     """
     generator = _trained(table, counts, generator_of(settings or {}, random_state=seed, threads=threads))
-    return _with_label(*generator.sample(), table.label, list(table.frame.columns)), generator.report
+    return _some(_with_label(*generator.sample(), table.label, list(table.frame.columns)), generator.report)
 
 
 def train_into(
@@ -236,12 +241,13 @@ def train_into(
 
     _check_folder(folder, force)
     generator = generator_of(settings or {}, random_state=seed, threads=threads)
-    _trained(table, counts, generator, folder / _CHECKPOINT)
     processes = Processes.of_launch()
-    if processes.is_first:
-        with writing(folder, _KIND) as draft:
-            draft.data = {"label": table.label, "columns": list(table.frame.columns)}
-            save_generator(generator, draft.folder / _GENERATOR)
+    with locked(folder) if processes.is_first else nullcontext():
+        _trained(table, counts, generator, folder / _CHECKPOINT)
+        if processes.is_first:
+            with writing(folder, _KIND) as draft:
+                draft.data = {"label": table.label, "columns": list(table.frame.columns)}
+                save_generator(generator, draft.folder / _GENERATOR)
     processes.wait()
     return generator.report if processes.is_first else None
 
@@ -251,14 +257,28 @@ def write_from(
 ) -> tuple[pd.DataFrame, OversamplingReport]:
     """Write rows with a generator that :func:`train_into` saved: by class as text, or as many as it was trained for.
 
-    A folder without a usable generator is a `StoredStateError`, an unknown class an `InvalidInputError`.
+    A folder without a usable generator is a `StoredStateError`, an unknown class or no row an `InvalidInputError`.
     """
+    if not (folder / STATE_NAME).exists():
+        interrupted = "its training was interrupted: repeat the same 'imbllm train' to go on with it"
+        remedy = interrupted if (folder / _CHECKPOINT).is_dir() else "make one with 'imbllm train', or name its folder"
+        raise StoredStateError(f"{folder} holds no trained generator; {remedy}.")
     with reading(folder, _KIND) as stored:
         generator, form = load_generator(stored.folder / _GENERATOR), stored.data
     generator = generator.with_config(generator.config, threads=threads)
     named = None if counts is None else _by_label(generator, counts)
     rows, labels = generator.sample(named, random_state=seed)
-    return _with_label(rows, labels, form["label"], form["columns"]), generator.report
+    return _some(_with_label(rows, labels, form["label"], form["columns"]), generator.report)
+
+
+def _some(rows: pd.DataFrame, report: OversamplingReport) -> tuple[pd.DataFrame, OversamplingReport]:
+    """The rows, one at least, and the report."""
+    if rows.empty:
+        raise InvalidInputError(
+            f"no row was written, because the model gave none the class that was wanted: {report.describe()}. Raise "
+            "candidates_per_row, or choose the method 'imbllm' or 'great', which write rows behind their label."
+        )
+    return rows, report
 
 
 def _trained(
@@ -275,8 +295,9 @@ def _trained(
 
 
 def _check_folder(folder: Path, force: bool) -> None:
-    """Refuse a folder with a generator, unless it is to be replaced, and one with anything else."""
-    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    """Refuse a folder with a generator, unless it is to be replaced, one with anything else, and one without access."""
+    require_writable(folder)
+    found = {path.name for path in folder.iterdir()} - {LOCK_NAME} if folder.is_dir() else set()
     if kind_of(folder) == _KIND and not force:
         raise InvalidInputError(f"{folder} holds a trained generator; write rows with it, or train again with --force.")
     if found and kind_of(folder) != _KIND and _CHECKPOINT not in found:
