@@ -60,8 +60,9 @@ def _nearest(column: Column, cells: list[Any]) -> pd.Series[Any]:
         return pd.Series(found, dtype=object)
     if column.unit is None:
         return pd.Series(_numbers(column, np.array([_number(cell) for cell in cells])))
-    times = _moments(column, cells) if column.kind == "datetime" else _durations(cells)
-    return times.dt.floor("D") if column.unit == "D" else times.dt.as_unit(column.unit)
+    times = (_moments(column, cells) if column.kind == "datetime" else _durations(cells)).dt
+    whole: pd.Series[Any] = times.floor("D") if column.unit == "D" else times.as_unit(column.unit)
+    return whole
 
 
 def _keys(value: Any) -> Iterator[str | float]:
