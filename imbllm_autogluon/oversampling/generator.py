@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import numbers
 import time
 from abc import ABC, abstractmethod
@@ -120,10 +121,13 @@ class SampleRequest:
     config: GeneratorConfig  # with the choices of the method
     seed: int
     threads: int | None
+    ends: float = math.inf  # when writing stops, with fewer rows, by ``time.perf_counter``
 
-    def part(self, *path: str | int) -> SampleRequest:
-        """The same request for one class or round, with a child of its seed."""
-        return replace(self, seed=child_seed(self.seed, "decoding", *path))
+    def part(self, *path: str | int, share: float = 1.0) -> SampleRequest:
+        """The same request for one class or round, with a child of its seed and a share of the time that is left."""
+        now = time.perf_counter()
+        seed = child_seed(self.seed, "decoding", *path)
+        return replace(self, seed=seed, ends=now + share * (self.ends - now))
 
     def near(self, code: int) -> NearRows | None:
         """What rejects rows too near to the real ones of a class; None: nothing does."""
@@ -154,7 +158,7 @@ class Writer(ABC):
 
     @abstractmethod
     def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, SyntheticRows]:
-        """Exactly the wanted rows (1 or more) of each label code."""
+        """Exactly the wanted rows (1 or more) of each label code, or fewer where the time of the request runs out."""
 
     @property
     def rows_at_once(self) -> int:
@@ -297,7 +301,7 @@ class LanguageGenerator:
         kinds
             Column kinds that override the ones guessed from dtypes.
         time_limit
-            Seconds that training may take, next to the limit of the configuration.
+            Seconds that the fit may take; training has what reading the table leaves of them.
         checkpoint
             Folder for the progress of training; the same fit resumes from there after an interruption.
         warm_start
@@ -322,14 +326,22 @@ class LanguageGenerator:
         fold = self._read(X, y, counts, kinds)
         if self._table.learned:
             self._writer = self._learner.train(
-                fold, self._table, time_limit=time_limit, checkpoint=checkpoint, warm_start=warm_start
+                fold,
+                self._table,
+                time_limit=None if time_limit is None else max(0.0, time_limit + started - time.perf_counter()),
+                checkpoint=checkpoint,
+                warm_start=warm_start,
             )
             self.report = self.report.with_training(self._writer.model)
         self.report = replace(self.report, training_seconds=time.perf_counter() - started)
         return self
 
     def sample(
-        self, counts: Mapping[Hashable, int] | None = None, *, random_state: RandomState = None
+        self,
+        counts: Mapping[Hashable, int] | None = None,
+        *,
+        random_state: RandomState = None,
+        time_limit: float | None = None,
     ) -> tuple[pd.DataFrame, pd.Series]:
         """Write new rows.
 
@@ -339,12 +351,14 @@ class LanguageGenerator:
             Rows by label, only labels given to :meth:`fit`; default: the counts given there.
         random_state
             Seed of this sample; default: the generator's own, so that repeated calls give the same rows.
+        time_limit
+            Seconds after which no further batch is begun.
 
         Returns
         -------
         X, y
-            Exactly the wanted number of rows of each class, in the columns, order and dtypes of the fitted table,
-            with a fresh index.
+            Exactly the wanted number of rows of each class (fewer where the time limit was reached), in the columns,
+            order and dtypes of the fitted table, with a fresh index.
         """
         started = time.perf_counter()
         seed, table = self._seed_of(random_state), self._table
@@ -354,11 +368,12 @@ class LanguageGenerator:
         learned = {code: n for code, n in wanted.items() if n and code in table.learned}
         written: dict[int, SyntheticRows] = {}
         if learned:
-            request = SampleRequest(table, self._learner.sampling(), seed, self.threads)
+            ends = math.inf if time_limit is None else started + time_limit
+            request = SampleRequest(table, self._learner.sampling(), seed, self.threads, ends)
             written = self._require_writer().write(request, learned)
         for code in [code for code in wanted if code not in learned]:
             written[code] = self._write_without_model(code, wanted[code], child_seed(seed, "decoding", code))
-        return self._finished({code: written[code] for code in wanted}, started)
+        return self._finished({code: written[code] for code in wanted}, wanted, started)
 
     @property
     def schema(self) -> TableSchema:
@@ -442,12 +457,14 @@ class LanguageGenerator:
         cells = reject_until(draw, n_rows, [self._table.known], counts, _INTERPOLATION_ROUNDS)
         return SyntheticRows(cells, counts)
 
-    def _finished(self, written: Mapping[int, SyntheticRows], started: float) -> tuple[pd.DataFrame, pd.Series]:
+    def _finished(
+        self, written: Mapping[int, SyntheticRows], wanted: Mapping[int, int], started: float
+    ) -> tuple[pd.DataFrame, pd.Series]:
         """Written rows as a frame, class after class, and their labels; the report counts them."""
         sizes = {code: rows.cells.n_rows for code, rows in written.items()}
         parents = []
         for code, rows in written.items():
-            self._count(code, {**rows.counts, "requested": sizes[code], "made": sizes[code]})
+            self._count(code, {**rows.counts, "requested": wanted[code], "made": sizes[code]})
             own = self._table.classes[code]
             repeated = None if rows.parents is None else own.copied.iloc[rows.parents]
             parents.append(own.nearest_copied(self.schema, rows.cells) if repeated is None else repeated)

@@ -111,6 +111,8 @@ class _CandidateWriter(Writer):
             candidates, spent = self.candidates(acceptance.next_round(), own, starts)
             acceptance.take(candidates)
             acceptance.counts[code].update(spent)
+            if time.perf_counter() >= request.ends:
+                break
         acceptance.fill_by_rank()
         _log_ranked({code: counts["by_rank"] for code, counts in acceptance.counts.items()}, wanted, request.table)
         written = {code: SyntheticRows(acceptance.rows(code), acceptance.counts[code]) for code in wanted}
@@ -121,7 +123,7 @@ class _CandidateWriter(Writer):
     def candidates(
         self, n_rows: int, request: SampleRequest, starts: EncodedTable | None = None
     ) -> tuple[_Candidates, Counter[str]]:
-        """Exactly `n_rows` rows, in random order, with their classes, and what happened.
+        """Exactly `n_rows` rows (fewer where time runs out), in random order, with their classes, and what happened.
 
         First values are drawn from `starts`; None: from the whole table.
         """
@@ -132,12 +134,12 @@ class _CandidateWriter(Writer):
             seed = child_seed(request.seed, "decoding", attempt)
             rng = child_rng(seed, "prompts")
             batches = pool.batches(missing, _ONE_VALUE, self.rows_at_once, rng, with_label=False)
-            return pool.complete(self.model, batches, counts, seed=seed, threads=request.threads)
+            return pool.complete(self.model, batches, counts, seed=seed, threads=request.threads, ends=request.ends)
 
-        cells = reject_until(draft, n_rows, [request.table.known], counts)
+        cells = reject_until(draft, n_rows, [request.table.known], counts, ends=request.ends)
         del counts["copies_kept"]  # of those that could not be avoided only those matter that are taken
         # Batches begin with one feature each: the first rows of a class must not all begin with the same one.
-        cells = cells.take(child_rng(request.seed, "order", "candidates").permutation(n_rows))
+        cells = cells.take(child_rng(request.seed, "order", "candidates").permutation(cells.n_rows))
         probabilities = self.label_model.probabilities_of_cells(cells)
         return _Candidates(cells, probabilities, self._answers(probabilities, request)), counts
 
