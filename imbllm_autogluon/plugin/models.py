@@ -62,6 +62,9 @@ class GeneratorModel(OversamplingMixin, DummyModel):  # type: ignore[misc]
     def _get_default_ag_args(cls) -> dict[str, Any]:
         return {**super()._get_default_ag_args(), "valid_stacker": False}  # nothing to write on a higher level
 
+    def _more_tags(self) -> dict[str, Any]:
+        return {"can_refit_full": True}  # a copy of a fold's would have its score
+
     def _fit(self, X: pd.DataFrame, y: pd.Series, time_limit: float | None = None, **kwargs: Any) -> None:
         self._plan_and_write(X, y, kwargs.get("num_cpus"), time_limit, time.time())
         super()._fit(X=X, y=y, time_limit=time_limit, **kwargs)

@@ -7,17 +7,13 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from autogluon.core.callbacks import (
-    AbstractCallback,
-    EarlyStoppingCallback,
-    EarlyStoppingCountCallback,
-    EarlyStoppingEnsembleCallback,
-)
+from autogluon.core.callbacks import EarlyStoppingCallback, EarlyStoppingCountCallback, EarlyStoppingEnsembleCallback
 from autogluon.core.constants import BALANCE_WEIGHT
 
 from imbllm_autogluon.oversampling.methods import GENERATORS
 from imbllm_autogluon.plugin.classifier_model import ClassifierModel
 from imbllm_autogluon.plugin.clock import FitClock, PlainModelsOnly
+from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback
 from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, SEARCHER, TwinOptions
 from imbllm_autogluon.plugin.stage import plan_for, task_of
@@ -165,7 +161,7 @@ def _as_hyperparameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {f"ag.{AUX_PREFIX}{name}": value for name, value in parameters.items()}
 
 
-class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
+class RebalanceCallback(GeneratorCallback):
     """Add a twin to every model of the fit, unless the classes are balanced; for regression LatentDiff too.
 
     Parameters
@@ -212,26 +208,19 @@ class RebalanceCallback(AbstractCallback):  # type: ignore[misc]
     def _before_model_fit(
         self, trainer: Any, model: Any, time_limit: float | None = None, stack_name: str = "core", level: int = 1
     ) -> tuple[bool, bool]:
-        """Give each model its share of the time, and keep the generator out of ensembles and stacks.
+        """Leave a model out, or give it its share of the time."""
+        if self.clock is not None and stack_name == "core" and self.clock.begins(trainer, model, time_limit, level):
+            return False, True
+        return super()._before_model_fit(trainer, model)
 
-        Constant predictions would win ties of class metrics.
-        """
-        types = getattr(model, "_base_model_types_inner_dict", None) or {}
-        names = getattr(model, "base_model_names", [])
-        others = [name for name in names if not issubclass(types.get(name, object), GeneratorModel)]
-        if others:
-            model.base_model_names = others
-        skips = self.clock is not None and stack_name == "core" and self.clock.begins(trainer, model, time_limit, level)
-        return False, skips
-
-    def _after_model_fit(self, trainer: Any, model_names: list[str], stack_name: str = "core", level: int = 1) -> bool:
-        del level
+    def _after_model_fit(self, trainer: Any, model_names: list[str], stack_name: str = "core", **kwargs: Any) -> bool:
         if self.clock is not None and stack_name == "core":
             self.clock.ended(trainer, model_names)
-        return False
+        return super()._after_model_fit(trainer, model_names, **kwargs)
 
     def after_trainer_fit(self, trainer: Any) -> None:
         """Leave with the trainer what the clock saw, and log what it left out."""
+        super().after_trainer_fit(trainer)
         if self.clock is not None:
             trainer.imbllm_clock = self.clock.facts()
             for note in trainer.imbllm_clock["notes"]:

@@ -10,6 +10,7 @@ from autogluon.core.callbacks import AbstractCallback
 from imbllm_autogluon.errors import InvalidInputError, nearest
 from imbllm_autogluon.plugin.classifier_model import ClassifierModel
 from imbllm_autogluon.plugin.ensemble import AUX_KWARGS, SkilledEnsembleModel
+from imbllm_autogluon.plugin.fit_hooks import keep_hooks
 from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.plugin.parameters import TwinOptions
 from imbllm_autogluon.plugin.portfolio import RebalanceCallback
@@ -30,8 +31,6 @@ _BASES: Mapping[str, str] = {
 }
 # Arguments of every preset here.
 _SHARED: Mapping[str, Any] = {
-    # Fewer folds where the rarest class has fewer rows than folds.
-    "adapt_num_bag_folds_to_n_classes": True,
     # A dynamic-stacking trial fits everything once more on other folds, generators included.
     "dynamic_stacking": False,
     "aux_kwargs": dict(AUX_KWARGS),
@@ -132,3 +131,4 @@ def register() -> None:
     OptunaHpoExecutor.register()
     for name, preset in presets().items():
         tabular_presets_dict.setdefault(name, preset)
+    keep_hooks()

@@ -288,29 +288,6 @@ def test_no_warning_where_weights_alone_balance(caplog: pytest.LogCaptureFixture
     assert not caplog.text
 
 
-@pytest.mark.parametrize(
-    ("types", "kept"),
-    [
-        ({"G": GeneratorModel, "A": object}, ["A"]),
-        ({"A": object, "B": object}, ["A", "B"]),
-        ({"G": GeneratorModel}, ["G"]),
-        (None, ["A"]),
-    ],
-)
-def test_the_generator_is_kept_out_of_ensembles_that_have_other_members(
-    types: dict[str, type] | None, kept: list[str]
-) -> None:
-    ensemble = SimpleNamespace(base_model_names=list(types or ["A"]), _base_model_types_inner_dict=types)
-    assert RebalanceCallback().before_model_fit(SimpleNamespace(), ensemble) == (False, False)
-    assert ensemble.base_model_names == kept
-
-
-def test_models_without_base_models_are_left_alone() -> None:
-    model = SimpleNamespace()
-    RebalanceCallback().before_model_fit(SimpleNamespace(), model)
-    assert not vars(model)
-
-
 def test_the_classifier_and_latent_diff_are_tuned_with_the_twins() -> None:
     portfolio = rebalance_hyperparameters({}, classifier=True, latent_diff=True, tune={"num_trials": 4})
     for (config,) in portfolio.values():

@@ -1,0 +1,137 @@
+"""The generator never answers, and our callbacks join those of a user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from autogluon.core.callbacks import AbstractCallback, EarlyStoppingCountCallback
+from autogluon.tabular import TabularPredictor
+
+from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback, _with_callbacks
+from imbllm_autogluon.plugin.models import GeneratorModel
+from imbllm_autogluon.plugin.portfolio import RebalanceCallback
+from imbllm_autogluon.plugin.presets import make_preset
+from tests.plugin.tables import imbalanced_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GENERATOR = {"IMBLLM": {"ag.imbllm.method": "random"}}
+BROKEN = {"DUMMY": {"raise": ValueError, "raise_msg": "no column suits me"}}
+
+
+def fit(path: Path, hyperparameters: dict[str, Any], **options: Any) -> TabularPredictor:
+    predictor = TabularPredictor("paid", eval_metric="accuracy", path=str(path / "p"), verbosity=0)
+    return predictor.fit(imbalanced_table(120), hyperparameters=hyperparameters, num_cpus=1, **options)
+
+
+@pytest.mark.parametrize("folds", [0, 2])
+def test_a_fit_with_nothing_but_a_generator_fails_as_autogluon_does_and_says_why(
+    folds: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(RuntimeError, match="No models were trained successfully"):
+        fit(tmp_path, {**BROKEN, **GENERATOR}, num_bag_folds=folds)
+    name = "Dummy_BAG_L1" if folds else "Dummy"
+    assert f"no model was trained that can answer. {name}: ValueError: no column suits me." in caplog.text
+
+
+def test_a_fit_may_be_told_to_end_without_models(tmp_path: Path) -> None:
+    assert fit(tmp_path, {**BROKEN, **GENERATOR}, raise_on_no_models_fitted=False).model_names() == []
+
+
+@pytest.mark.parametrize("folds", [0, 2])
+def test_the_generator_is_in_no_ensemble_and_is_never_the_best_model(folds: int, tmp_path: Path) -> None:
+    # Its predictions equal those of the dummy model: every choice between the two is a tie.
+    predictor = fit(tmp_path, {**GENERATOR, "DUMMY": {}}, num_bag_folds=folds, fit_weighted_ensemble=False)
+    assert model_classes(predictor, [predictor.model_best]) == {"DummyModel"}
+    predictor.fit_weighted_ensemble()
+    predictor.fit_extra({**GENERATOR, "DUMMY": {"ag_args": {"name_suffix": "2"}}})
+    predictor.refit_full()
+    trainer = predictor._trainer
+    ensembles = [name for name in predictor.model_names() if "Ensemble" in name]
+    assert len(ensembles) >= 3
+    for ensemble in ensembles:
+        members = set(trainer.get_minimum_model_set(ensemble)) - set(ensembles)
+        assert model_classes(predictor, members) == {"DummyModel"}
+    board = predictor.leaderboard(imbalanced_table(40)).set_index("model")
+    generators = [name for name in board.index if model_classes(predictor, [name]) == {"GeneratorModel"}]
+    assert len(generators) == 2  # itself and its refitted copy
+    assert board.loc[generators, "score_val"].isna().all()
+
+
+def model_classes(predictor: TabularPredictor, names: Any) -> set[str]:
+    types = predictor._trainer.get_models_attribute_dict("type_inner")
+    return {types[name].__name__ for name in names}
+
+
+class Watching(AbstractCallback):  # type: ignore[misc]
+    """Remember which models were begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: list[str] = []
+
+    def _before_model_fit(self, trainer: Any, model: Any, **kwargs: Any) -> tuple[bool, bool]:
+        del trainer, kwargs
+        self.begun.append(model.name)
+        return False, False
+
+
+def test_a_callback_of_ones_own_and_twins_go_together(tmp_path: Path) -> None:
+    own = Watching()
+    fit(tmp_path, {"LR": {}}, presets=["medium_quality", make_preset({}, method="random")], callbacks=[own])
+    assert {"LinearModel", "LinearModelImb", "WeightedEnsemble_L2"} <= set(own.begun)
+
+
+REBALANCE = RebalanceCallback(method="random")
+STOP = EarlyStoppingCountCallback(patience=3)
+GENTLE = make_preset({}, method="great")
+
+
+@pytest.mark.parametrize(
+    ("presets", "given", "expected"),
+    [
+        ("imbllm", [STOP], [STOP, RebalanceCallback]),
+        ("imbllm", None, [RebalanceCallback]),
+        (["best_quality", "imbllm"], [["Named", {}]], ["Named", RebalanceCallback]),
+        (["imbllm", {"callbacks": [STOP]}], [STOP], [STOP, RebalanceCallback]),
+        ("imbllm_best", [STOP], [STOP, RebalanceCallback]),
+        (["imbllm", GENTLE], [STOP], [STOP, ("great", RebalanceCallback)]),
+        ("imbllm", [REBALANCE], [REBALANCE]),
+        ("imbllm", [[RebalanceCallback, {"method": "random"}], STOP], [("random", RebalanceCallback), STOP]),
+        ("best_quality", [STOP], [STOP]),
+        (None, None, None),
+    ],
+)  # fmt: skip
+def test_our_callback_joins_those_in_force_once(presets: Any, given: Any, expected: Any) -> None:
+    def seen(self: object, callbacks: Any = None, **kwargs: Any) -> Any:
+        del self, kwargs
+        return callbacks and [short(each) for each in callbacks]
+
+    assert _with_callbacks(seen)(None, presets=presets, callbacks=given) == expected
+
+
+def short(callback: Any) -> Any:
+    if not isinstance(callback, list):
+        return callback
+    made, options = callback
+    return (options["method"], made) if options else made
+
+
+@pytest.mark.parametrize(
+    ("portfolio", "watched"),
+    [
+        ({"GBM": {}, "IMBLLM": {}}, True),
+        ({1: {"GBM": {}, GeneratorModel: [{}]}, "default": {"GBM": {}}}, True),
+        ({"GBM": {}, "GBM_IMB": {}}, False),
+        ("default", False),
+    ],
+)
+def test_a_portfolio_with_a_generator_brings_its_callback(portfolio: Any, watched: bool) -> None:
+    def seen(self: object, callbacks: Any = None, **kwargs: Any) -> Any:
+        del self, kwargs
+        return callbacks
+
+    made = _with_callbacks(seen)(None, hyperparameters=portfolio)
+    assert [type(each) for each in made or []] == [GeneratorCallback] * watched
