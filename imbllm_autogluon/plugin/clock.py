@@ -20,7 +20,7 @@ from imbllm_autogluon.plugin.models import GeneratorModel, SettingsModel
 from imbllm_autogluon.plugin.stage import RebalancingMixin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from imbllm_autogluon.plugin.parameters import TwinOptions
 
@@ -47,9 +47,9 @@ def kind_of(model: Any) -> _Kind:
     return "others" if isinstance(base, SettingsModel) else "plain"
 
 
-def folds_at_once(bag: Any) -> int:
-    """Folds of a bag that AutoGluon fits side by side, at most: 1 without Ray."""
-    chosen = (bag.params or bag._user_params).get("fold_fitting_strategy")
+def folds_at_once(hyperparameters: Mapping[str, Any]) -> int:
+    """Folds that AutoGluon fits side by side, at most, by the hyperparameters of a bag: 1 without Ray."""
+    chosen = hyperparameters.get("fold_fitting_strategy")
     return 1 if chosen == "sequential_local" or find_spec("ray") is None else int(ResourceManager.get_cpu_count())
 
 
@@ -85,7 +85,7 @@ class FitClock:
         self.limit, left = trainer._time_limit, _time_left(trainer, time_limit, self._began)
         reason = self._reason_to_skip(left)
         if not reason and left is not None and self._kind != "plain":
-            share, side_by_side = self._share(left), folds_at_once(model)
+            share, side_by_side = self._share(left), folds_at_once(model._user_params)
             batches = max(1.0, trainer.k_fold / side_by_side)
             if self._kind == "generators" and side_by_side == 1:
                 share = _left_after_loading(share, _LEAST_SECONDS * batches)

@@ -169,7 +169,7 @@ class Trials:
         if model.params.get("refit_folds", False) or fit_kwargs.get("n_repeats", 1) != 1:
             return 0
         cpus = fit_kwargs.get("num_cpus")
-        return max(1, min(k_fold // 2, folds_at_once(model), cpus if isinstance(cpus, int) else 1))
+        return max(1, min(k_fold // 2, folds_at_once(model.params), cpus if isinstance(cpus, int) else 1))
 
     def _drawn(self, trial: optuna.Trial) -> dict[str, Any]:
         fixed = {name: value for name, value in self._hyperparameters.items() if not isinstance(value, Space)}
