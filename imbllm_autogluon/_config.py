@@ -8,6 +8,7 @@ import functools
 import inspect
 import itertools
 import math
+import numbers
 import os
 import re
 import sys
@@ -73,9 +74,9 @@ class Range:
     below: bool = False
 
     def __contains__(self, value: object) -> bool:
-        number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
+        number: Any = value if isinstance(value, numbers.Real) and not isinstance(value, bool) else math.nan
         excluded = (self.above and number == self.low) or (self.below and number == self.high)
-        return self.low <= number <= self.high and not excluded
+        return bool(self.low <= number <= self.high and not excluded)
 
     def __str__(self) -> str:
         low, high = _short(self.low), _short(self.high)
@@ -110,6 +111,17 @@ def _short(number: float) -> str:
 def require_number(name: str, value: object, low: float, high: float = math.inf, *, whole: bool = False) -> None:
     """Raise `InvalidInputError` unless `value` is a number (whole, if asked) within ``[low, high]``."""
     Range(low, high).require(name, value, whole=whole)
+
+
+def require_threads(threads: int | None) -> None:
+    """Raise `InvalidInputError` unless a number of threads, where one is given, is 1 to 1024."""
+    if threads is not None:
+        require_number("threads", threads, 1, 1024, whole=True)
+
+
+def require_seed(seed: int) -> None:
+    """Raise `InvalidInputError` unless a seed is one that every library takes."""
+    require_number("seed", seed, 0, 2**32 - 1, whole=True)
 
 
 def require_choice(name: str, value: object, choices: tuple[Any, ...]) -> None:

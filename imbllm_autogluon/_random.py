@@ -33,9 +33,11 @@ def base_seed(random_state: RandomState) -> int:
         return int(random_state.randint(0, 2**32, dtype=np.uint64))
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(0, 2**32))
-    if isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool):
+    if isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool) and random_state >= 0:
         return int(random_state) % 2**32
-    raise InvalidInputError(f"random_state must be an integer, a NumPy random generator or None; got {random_state!r}.")
+    raise InvalidInputError(
+        f"random_state must be an integer of at least 0, a NumPy random generator or None; got {random_state!r}."
+    )
 
 
 def child_seed(seed: int, purpose: _Purpose, *parts: object) -> int:

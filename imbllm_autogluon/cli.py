@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from collections.abc import Iterable
@@ -25,6 +26,10 @@ _QUICK = {"steps": 20, "pretrain_steps": 40}  # training cut to seconds, to try 
 _WORDS = {"none": None, "true": True, "false": False}  # values of settings that are not text
 _LATENT_DIFF = "latent_diff."  # what settings of LatentDiff begin with; the others are of the twins
 _REPORT_FOLDER = Path("imbllm-quality")
+_AFTER_A_STOP = {
+    "fit": " What was made is kept: the same command with --resume goes on with it.",
+    "train": " What was learned is kept, up to the last minute: the same command goes on with it.",
+}
 
 _DEMO_FAMILIES, _QUICK_FAMILIES = ("GBM", "CAT", "XGB", "RF", "LR"), ("GBM", "LR")
 _DEMO_FOLDER = Path("imbllm-demo")
@@ -44,6 +49,10 @@ _CacheFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a p
 _Training = Annotated[Path, typer.Argument(metavar="TRAIN", help="Training table: .csv, .parquet or .pq.")]
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, of which a command dies as of Ctrl-C."""
+
+
 class _OneLineErrors(TyperGroup):
     """Commands whose errors are one line on stderr: exit code 2 for bad input, 1 for anything else."""
 
@@ -53,9 +62,12 @@ class _OneLineErrors(TyperGroup):
             return super().invoke(ctx)
         except ImbLLMError as error:
             _fail(str(error), 2, debug=ctx.params["debug"])
+        except KeyboardInterrupt as stop:
+            remedy = _AFTER_A_STOP.get(str(ctx.invoked_subcommand), "")
+            _fail(f"interrupted.{remedy}", 143 if isinstance(stop, _Terminated) else 130, debug=ctx.params["debug"])
         except Exception as error:
-            if type(error).__module__.partition(".")[0] in ("typer", "click"):
-                raise  # exits, and errors in the usage of options, which typer prints itself
+            if isinstance(error, BrokenPipeError) or type(error).__module__.partition(".")[0] in ("typer", "click"):
+                raise  # readers that go, exits, and errors in the usage of options: typer deals with them itself
             message = f"unexpected {type(error).__name__}: {error} (imbllm --debug ... shows where)"
             _fail(message, 1, debug=ctx.params["debug"])
 
@@ -87,7 +99,13 @@ def _imbllm(
 
 def main() -> None:
     """Entry point of the console script ``imbllm``."""
+    signal.signal(signal.SIGTERM, _terminate)
     app()
+
+
+def _terminate(number: int, _: object) -> NoReturn:
+    signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
+    raise _Terminated
 
 
 @app.command("report")
@@ -143,7 +161,8 @@ def _demo(
     from sklearn.model_selection import train_test_split
 
     from imbllm_autogluon.datasets import load_hypothyroid
-    from imbllm_autogluon.jobs.fit import FitJob, left_by_a_fit
+    from imbllm_autogluon.jobs.fit import FitJob
+    from imbllm_autogluon.jobs.folder import left_by_a_fit
     from imbllm_autogluon.tables.labeled import LabeledTable
 
     X, y = load_hypothyroid()
@@ -240,7 +259,10 @@ def _fit(
     )
     if remark:
         typer.echo(f"imbllm: {remark}", err=True)
-    _run(job)
+    if resume and job.is_reported:
+        typer.echo(f"imbllm: this fit is finished in {job.out}; nothing is left to do.", err=True)
+    else:
+        _run(job)
 
 
 @app.command("predict")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
+from imbllm_autogluon import cli
 from imbllm_autogluon._package import __version__
 from imbllm_autogluon.jobs.fit import FitJob
 from tests.cli_commands import imbllm
@@ -86,6 +88,21 @@ def test_an_unexpected_error_is_one_line_with_the_way_to_see_more(
     result = imbllm("fit", table(GOOD)(tmp_path), "--label", "label", "--out", tmp_path / "new")
     assert result.exit_code == 1
     assert result.stderr == "imbllm: unexpected ZeroDivisionError: division by zero (imbllm --debug ... shows where)\n"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_fit_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    monkeypatch.setattr(FitJob, "run", lambda _: signal.raise_signal(number))
+    signal.signal(signal.SIGTERM, cli._terminate)
+    result = imbllm("fit", table(GOOD)(tmp_path), "--label", "label", "--out", tmp_path / "new")
+    assert signal.getsignal(signal.SIGTERM) == (signal.SIG_DFL if number == signal.SIGTERM else cli._terminate)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    assert result.exit_code == code
+    assert (
+        result.stderr == "imbllm: interrupted. What was made is kept: the same command with --resume goes on with it.\n"
+    )
 
 
 def test_help_and_version_need_neither_torch_nor_a_table() -> None:

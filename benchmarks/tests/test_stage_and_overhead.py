@@ -18,7 +18,7 @@ def test_peers_of_a_stage_are_measured_in_processes_that_load_no_torch() -> None
 
 
 def test_every_row_of_a_barely_trained_generator_is_valid() -> None:
-    spec = {"method": "imbllm", "steps": 0, "pretrain_steps": 0}
+    spec = {"method": "imbllm", "steps": 1, "pretrain_steps": 0}
     figures = stage.rebalance(read_named("seeded:80x6:20"), spec, 0, 1)
     assert figures["valid"] == 1.0
     assert 0 < figures["training seconds"] < figures["seconds"]

@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d
 from sklearn_compat.utils.validation import validate_data
 
-from imbllm_autogluon._config import SettingsMixin
+from imbllm_autogluon._config import SettingsMixin, require_threads
 from imbllm_autogluon._random import base_seed
 from imbllm_autogluon.classification.config import ClassifierConfig
 from imbllm_autogluon.errors import InvalidInputError
@@ -122,6 +122,7 @@ class LanguageModelClassifier(SettingsMixin, ClassifierMixin, BaseEstimator, con
         from imbllm_autogluon.classification.label_model import LabelModel
 
         config = self.config()
+        require_threads(self.threads)
         frame = checked_frame(X)
         validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
         labels = _checked_labels(y)

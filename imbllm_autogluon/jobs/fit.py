@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
+import logging
 import time
 import warnings
 from dataclasses import dataclass, field
@@ -12,9 +12,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imbllm_autogluon._config import require_number
-from imbllm_autogluon.errors import ImbLLMError, InvalidInputError, TableError, nearest
+import pandas as pd
+
+from imbllm_autogluon._config import require_number, require_threads
+from imbllm_autogluon._storage import fingerprint
+from imbllm_autogluon.errors import ImbLLMError, InvalidInputError, nearest
 from imbllm_autogluon.jobs.compare import Comparison, calibrated_threshold, compare, pair_ensembles
+from imbllm_autogluon.jobs.folder import check_folder, claimed, clear_folder, is_finished
 from imbllm_autogluon.jobs.task import Task
 from imbllm_autogluon.plugin.models import LatentDiffModel
 from imbllm_autogluon.plugin.parameters import TwinParameters
@@ -36,11 +40,6 @@ _FOLDS = 4  # bagging folds where neither folds nor a preset are named: each kee
 _ADD_ON = "imbllm"  # preset that adds the twins
 _RANKING_THRESHOLD_METRIC = "f1"  # its threshold is used for labels where the predictor's metric does not look at them
 _NOISY = "autogluon|sklearn|lightgbm|catboost|xgboost|pandas|numpy"  # libraries whose warnings are hidden during a fit
-# What an earlier fit left in its folder; nothing else in a folder is ever deleted
-_OF_A_PREDICTOR = (
-    "predictor.pkl", "learner.pkl", "metadata.json", "version.txt", "models", "utils", "logs",
-    "imbllm_report.json", "imbllm_report.html", "imbllm_report.md",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,15 +77,14 @@ class FitJob:
             require_number("folds", self.folds, 2, 20, whole=True)
         if self.time_limit is not None:
             require_number("time_limit", self.time_limit, 1e-3)
-        if self.threads is not None:
-            require_number("threads", self.threads, 1, 1024, whole=True)
+        require_threads(self.threads)
         self._check_latent_diff()
         self.task.check()
         if self.test is not None:
             self.task.check_test(self.test)
         if self.force and self.resume:
             raise InvalidInputError("an earlier fit is either replaced (force) or gone on with (resume); not both.")
-        _check_folder(self.out, force=self.force, resume=self.resume)
+        check_folder(self.out, self.identity, force=self.force, resume=self.resume)
 
     @cached_property
     def task(self) -> Task:
@@ -97,6 +95,30 @@ class FitJob:
     def rebalancing(self) -> RebalanceConfig:
         """Settings of the twins' rebalancing."""
         return TwinParameters.from_flat(self.settings).rebalancing
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What is fitted; time limit, threads and test table may change when the fit is gone on with."""
+        frame, arguments = self.train.frame, self.fit_arguments()
+        columns = {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
+        cells = fingerprint(columns, [pd.util.hash_pandas_object(frame, index=False).to_numpy()])
+        return {
+            "table": f"{len(frame)} rows, {len(columns)} columns, {cells[:12]}",
+            "label": self.train.label,
+            "task": self.task.problem_type,
+            "metric": self.task.eval_metric,
+            "positive class": self.task.positive,
+            "presets": arguments["presets"],
+            "folds": arguments.get("num_bag_folds"),
+            "families": self.families,
+            "settings": self.settings,
+            "settings of LatentDiff": self.latent_diff,
+        }
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether a fit in the folder came to its end, and has its report."""
+        return bool(is_finished(self.out)) and (self.out / "imbllm_report.json").is_file()
 
     def fit_arguments(self) -> dict[str, Any]:
         """Keyword arguments of ``TabularPredictor.fit`` besides the data."""
@@ -122,35 +144,35 @@ class FitJob:
         `ImbLLMError`: AutoGluon trained no model at all. `TableError`: the folder cannot be written.
         """
         started = time.time()
-        if not self.resume or not self.out.exists():
-            _prepare_folder(self.out, force=self.force)
         with quiet_libraries():
-            predictor = self._fitted()
-            pair = pair_ensembles(predictor)
+            with claimed(self.out, self.identity, force=self.force, resume=self.resume):
+                predictor = self._fitted()
+                pair = pair_ensembles(predictor)
+                _calibrate(predictor)
+                predictor.save(silent=True)
             test = None if self.test is None else self.test.frame
             scored = self.task.scored(predictor, pair.by_side().values(), test)
             held_out = "validation" if predictor._trainer.has_val else "out-of-fold"
             comparison = compare(scored, pair, held_out if test is None else "test")
-            _calibrate(predictor)
-            predictor.save(silent=True)
         return FitOutcome(self, predictor, comparison, time.time() - started)
 
     def _fitted(self) -> TabularPredictor:
         from autogluon.tabular import TabularPredictor
 
-        predictor = TabularPredictor(
-            self.train.label,
-            problem_type=self.task.problem_type,
-            eval_metric=self.task.scorer,
-            positive_class=self.task.positive,
-            path=str(self.out),
-            verbosity=self.verbosity,
-        )
+        with _known_folder():
+            predictor = TabularPredictor(
+                self.train.label,
+                problem_type=self.task.problem_type,
+                eval_metric=self.task.scorer,
+                positive_class=self.task.positive,
+                path=str(self.out),
+                verbosity=self.verbosity,
+            )
         try:
             return predictor.fit(self.train.frame, **self.fit_arguments())
         except (RuntimeError, AssertionError) as error:  # AutoGluon's ways to say that no model could be trained
             if not self.resume:
-                _clear_folder(self.out)
+                clear_folder(self.out)
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise ImbLLMError(f"AutoGluon trained no model: {reason} Give it more time or other models.") from error
 
@@ -192,9 +214,19 @@ def quiet_libraries() -> Iterator[None]:
         yield
 
 
-def left_by_a_fit(folder: Path) -> bool:
-    """Whether a folder holds what a fit leaves behind, finished or not, and nothing else."""
-    return folder.is_dir() and all(path.name in _OF_A_PREDICTOR for path in folder.iterdir())
+@contextlib.contextmanager
+def _known_folder() -> Iterator[None]:
+    """Hide AutoGluon's warning of a folder that exists: it is locked and checked."""
+    log = logging.getLogger("autogluon.common.utils.utils")
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return "path already exists" not in record.getMessage()
+
+    log.addFilter(is_other)
+    try:
+        yield
+    finally:
+        log.removeFilter(is_other)
 
 
 def _check_names(presets: tuple[str, ...], families: tuple[str, ...]) -> None:
@@ -235,40 +267,3 @@ def _calibrate(predictor: TabularPredictor) -> None:
         own = predictor.eval_metric
         metric = own.name if own.needs_pred else _RANKING_THRESHOLD_METRIC
         predictor.set_decision_threshold(calibrated_threshold(predictor, predictor.model_best, metric))
-
-
-def _check_folder(folder: Path, *, force: bool, resume: bool) -> None:
-    """Raise `InvalidInputError` if the folder of a new predictor is in use; touches nothing."""
-    if resume:
-        if folder.exists() and not left_by_a_fit(folder):
-            raise InvalidInputError(f"{folder} holds files that no fit left there; name the folder of a fit.")
-        return
-    if folder.exists() and not folder.is_dir():
-        raise InvalidInputError(f"{folder} is a file; name a folder for the predictor.")
-    if folder.is_dir() and any(folder.iterdir()) and not force:
-        raise InvalidInputError(
-            f"the folder {folder} is not empty; name another, replace a fit with --force, or "
-            "go on with an interrupted one with --resume."
-        )
-
-
-def _prepare_folder(folder: Path, *, force: bool) -> None:
-    """Make sure that the folder of a new predictor can be written, and empty it of what an earlier fit left there."""
-    _check_folder(folder, force=force, resume=False)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".imbllm-probe"
-        probe.touch()
-        probe.unlink()
-        _clear_folder(folder)  # AutoGluon makes it again; it warns of a folder that exists, even of an empty one
-    except OSError as error:
-        raise TableError(f"the folder {folder} cannot be written: {error.strerror}.") from error
-
-
-def _clear_folder(folder: Path) -> None:
-    """Delete what a fit leaves in a folder, and the folder itself if nothing else is in it."""
-    for name in _OF_A_PREDICTOR:
-        left = folder / name
-        shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()

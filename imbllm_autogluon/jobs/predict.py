@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
 from imbllm_autogluon.jobs.fit import quiet_libraries
+from imbllm_autogluon.jobs.folder import is_finished
 from imbllm_autogluon.plugin.ensemble import calibrated_probabilities
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ def load_predictor(folder: Path | str) -> TabularPredictor:
     from autogluon.tabular import TabularPredictor
 
     folder = Path(folder)
+    if is_finished(folder) is False:
+        raise StoredStateError(
+            f"the fit in {folder} is not finished: it is running, or was interrupted; then repeat its 'imbllm fit' "
+            "with --resume."
+        )
     if not (folder / "predictor.pkl").is_file():
         what = "does not exist" if not folder.exists() else "holds no finished fit (no predictor.pkl)"
         raise StoredStateError(f"{folder} {what}; name the folder given to 'imbllm fit --out'.")

@@ -106,14 +106,15 @@ class Task:
             _check_classes(self.train)
 
     def check_test(self, test: LabeledTable) -> None:
-        """Refuse a test table without a column of the training table, or that cannot be scored."""
+        """Refuse a test table without a column of the training table, or whose label cannot be scored."""
         absent = [str(name) for name in self.train.frame.columns if name not in test.frame.columns]
         if absent:
             listed = ", ".join(absent[:20])
             raise TableError(f"{test.source} lacks {len(absent)} column(s) of {self.train.source}: {listed}.")
-        if self.problem_type != "regression" and len(test.counts) < 2:
-            held = ", ".join(map(repr, test.counts)) or "none"
-            raise TableError(f"{test.source}: scores need rows of two classes; the label {test.label!r} has: {held}.")
+        if test.task != self.train.task:
+            raise TableError(f"{test.source} is read for {test.task}, {self.train.source} for {self.train.task}.")
+        if self.problem_type != "regression":
+            self._check_test_classes(test)
         if not len(test.frame):
             raise TableError(
                 f"{test.source}: the label {test.label!r} is missing in every row; there is nothing to score."
@@ -162,6 +163,20 @@ class Task:
         sums = [np.bincount(self.bins.assign(at), weights=np.asarray(added), minlength=n) for at, added in parts]
         return [round(float(value), 2) for value in np.mean(sums, axis=0)] if sums else [None] * n
 
+    def _check_test_classes(self, test: LabeledTable) -> None:
+        if len(test.counts) < 2:
+            held = ", ".join(map(repr, test.counts)) or "none"
+            raise TableError(f"{test.source}: scores need rows of two classes; the label {test.label!r} has: {held}.")
+        known = {str(label): repr(label) for label in self.train.counts}
+        unknown = [label for label in test.counts if label not in self.train.counts]
+        if unknown:
+            listed = ", ".join(f"{label!r}{_meant(label, known)}" for label in unknown[:10])
+            raise TableError(
+                f"{test.source}: {sum(test.counts[label] for label in unknown)} rows hold labels that "
+                f"{self.train.source} does not have: {listed}. Its classes are: {', '.join([*known.values()][:20])}. "
+                "Write them alike, or leave these rows out."
+            )
+
     def _check_shots(self) -> None:
         shot, counts = _SHOT_METRICS.get(self.eval_metric), self.bin_counts
         found = sorted(set(shots(counts[counts > 0]).tolist()))
@@ -176,6 +191,12 @@ class Task:
 def _rows_added(fold: Mapping[str, Any]) -> tuple[FloatArray, list[int]]:
     middles = TargetBins(np.asarray(fold["edges"], dtype=np.float64)).centres
     return middles, [fold["added"].get(str(number), 0) for number in range(len(middles))]
+
+
+def _meant(label: Hashable, known: Mapping[str, str]) -> str:
+    """The known label that an unknown one may stand for: one of another type, or the nearest."""
+    text = str(label)
+    return f" (there it is {known[text]}, of another type)" if text in known else nearest(text, known)
 
 
 def _check_classes(train: LabeledTable) -> None:

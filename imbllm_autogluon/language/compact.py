@@ -191,7 +191,7 @@ class _Blocks(torch.nn.Module):
         inputs_embeds: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
-        past_key_values: _CompactCache | None = None,
+        cache: _CompactCache | None = None,
         *,
         use_cache: bool = False,
     ) -> SimpleNamespace:
@@ -205,17 +205,17 @@ class _Blocks(torch.nn.Module):
         if inputs_embeds is None:
             assert input_ids is not None
             inputs_embeds = self.wte(input_ids)
-        start, length = 0 if past_key_values is None else past_key_values.length, inputs_embeds.shape[1]
+        start, length = 0 if cache is None else cache.length, inputs_embeds.shape[1]
         if position_ids is None and start + length > len(self.wpe.weight):
             raise IndexError(f"{start + length} tokens are more than the {len(self.wpe.weight)} of the model.")
         places = self.wpe.weight[start : start + length] if position_ids is None else self.wpe(position_ids)
         # Places first: those of one row lie far apart, but a place of all rows is one block, as the cache is.
         x = (inputs_embeds + places).transpose(0, 1)
-        seen = None if past_key_values is None else _visible(attention_mask, start, length, x.device)
+        seen = None if cache is None else _visible(attention_mask, start, length, x.device)
         for number, block in enumerate(self.h):
-            x = block(x, number, past_key_values, seen)
-        if past_key_values is not None:
-            past_key_values.length += length
+            x = block(x, number, cache, seen)
+        if cache is not None:
+            cache.length += length
         return SimpleNamespace(last_hidden_state=self.ln_f(x).transpose(0, 1))
 
 

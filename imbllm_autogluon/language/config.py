@@ -133,10 +133,10 @@ class LanguageConfig(Config):
     of XGBoost on rebalanced `bank` from 37.4 to 42.5 (three splits). `None`: `fold` for the compact ones."""
 
     pretrain_steps: Annotated[int, Range(0, 10**6)] | None = None
-    """Optimiser steps of the warm-up. `None`: 150 for the compact backbone that has seen other tables, 300 without
-    and for `compact_masked`, 400 for pretrained ones."""
+    """Optimiser steps of the warm-up; 0: there is none. `None`: 150 for the compact backbone that has seen other
+    tables, 300 without and for `compact_masked`, 400 for pretrained ones."""
 
-    steps: Annotated[int, Range(0, 10**6)] | None = None
+    steps: Annotated[int, Range(1, 10**6)] | None = None
     """Optimiser steps on the minority and interpolated rows. `None`: for compact backbones one for each real row of the
     classes that are written, 20 to 150 of them; 200 for pretrained ones."""
 
@@ -162,7 +162,7 @@ class LanguageConfig(Config):
     patience: Annotated[int, Range(1, 1000)] = 3
     """Evaluations of the held-out loss (ten in a stage) without a better one after which a stage ends."""
 
-    time_limit: Annotated[float, Range(0.0)] | None = None
+    time_limit: Annotated[float, Range(0.0, above=True)] | None = None
     """Seconds that training may take; it stops early where they run out, and the report says so. `None`: no limit."""
 
     temperature: Annotated[float, Range(0.01, 100.0)] | None = None

@@ -6,6 +6,7 @@ chunk together with the last sampled token, or share its place where the encodin
 
 from __future__ import annotations
 
+import inspect
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ class KVSession:
         self.n_rows = n_rows
         self.device: torch.device = model.get_input_embeddings().weight.device
         self._model, self._encoding, self._cache = model, encoding, _empty_cache(model)
+        self._reading = {_cache_name(model): self._cache, "use_cache": True}
         self._ids: list[torch.Tensor] = []
         self._real: list[torch.Tensor | None] = []
         self._ahead: list[torch.Tensor] = []
@@ -65,7 +67,7 @@ class KVSession:
         self._real = [None] * len(self._ids)  # what is the same in all rows has no gaps
         read, _ = self._waiting()
         with autocast(self.device):
-            output = self._model.base_model(**read, past_key_values=self._cache, use_cache=True)
+            output = self._model.base_model(**read, **self._reading)
         self._last = output.last_hidden_state[:, -1].float().expand(self.n_rows, -1)
         self._cache.batch_repeat_interleave(self.n_rows)
 
@@ -89,7 +91,7 @@ class KVSession:
         mask, places = self._with_mask(before, real)
         with autocast(self.device):
             hidden: torch.Tensor = self._model.base_model(
-                **read, attention_mask=mask, position_ids=places, past_key_values=self._cache, use_cache=True
+                **read, attention_mask=mask, position_ids=places, **self._reading
             ).last_hidden_state
         self._last = hidden[:, -1].float() if real is None else self._last_states(hidden, real)
         return self._last
@@ -165,6 +167,12 @@ class KVSession:
         last = (real * torch.arange(1, real.shape[1] + 1, device=self.device)).argmax(dim=1)
         states = hidden[torch.arange(self.n_rows, device=self.device), last].float()
         return torch.where(real.any(dim=1)[:, None], states, self._last) if hasattr(self, "_last") else states
+
+
+def _cache_name(model: LanguageModel) -> str:
+    """What a model calls its cache: transformers before 5.24, which came after Python 3.10, knows the second alone."""
+    known = inspect.signature(model.base_model.forward).parameters
+    return "cache" if "cache" in known else "past_key_values"
 
 
 def _empty_cache(model: LanguageModel) -> Any:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from imbllm_autogluon._config import shows_progress
+from imbllm_autogluon._config import require_threads, shows_progress
 from imbllm_autogluon._random import RandomState, base_seed, child_rng, child_seed
 from imbllm_autogluon.classification.calibration import held_out_rows
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
@@ -270,6 +270,7 @@ class LanguageGenerator:
     def __init__(
         self, config: GeneratorConfig | None = None, *, random_state: RandomState = None, threads: int | None = None
     ) -> None:
+        require_threads(threads)
         self.config = config or GeneratorConfig()
         self.seed = base_seed(random_state)
         self.threads = threads
@@ -387,6 +388,7 @@ class LanguageGenerator:
 
     def with_config(self, config: GeneratorConfig, *, threads: int | None) -> Self:
         """The same trained generator under other settings of sampling; it has a report of its own."""
+        require_threads(threads)
         other = copy.copy(self)
         other.config, other.threads = config, threads
         if self._writer is not None:

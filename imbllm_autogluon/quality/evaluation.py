@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon._config import require_number, require_seed
 from imbllm_autogluon.errors import InvalidInputError, nearest
 from imbllm_autogluon.quality import associations, fidelity, privacy, utility
 from imbllm_autogluon.quality.distances import HOLDOUT, INTERPOLATED, REAL, SYNTHETIC, ClassRows, MatchedTables
@@ -180,8 +181,8 @@ def evaluate(
     >>> found.measure("exact copies").value, found.measure("exact copies").verdict
     (1.0, 'poor')
     """
-    if isinstance(most_rows, bool) or not isinstance(most_rows, (int, np.integer)) or most_rows < 1:
-        raise InvalidInputError(f"most_rows must be a whole number of at least 1; got {most_rows!r}.")
+    require_number("most_rows", most_rows, 1, whole=True)
+    require_seed(seed)
     given: dict[str, Any] = {REAL: real, SYNTHETIC: synthetic, HOLDOUT: holdout, INTERPOLATED: interpolated}
     given = {called: table for called, table in given.items() if table is not None}
     tables = MatchedTables.from_tables(given, label)

@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d
 from sklearn_compat.utils.validation import validate_data
 
-from imbllm_autogluon._config import SettingsMixin, current_names, refuse_unknown_keys
+from imbllm_autogluon._config import Range, SettingsMixin, current_names, refuse_unknown_keys, require_threads
 from imbllm_autogluon._random import RandomState, base_seed, child_seed, seeded_torch
 from imbllm_autogluon._storage import reading, writing
 from imbllm_autogluon.errors import InvalidInputError
@@ -134,6 +134,9 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         sample_weight
             Weight of each row in the losses, shape (n,), at least 0.
         """
+        require_threads(self.threads)
+        if self.time_limit is not None:
+            Range(0.0, above=True).require("time_limit", self.time_limit)
         ends = None if self.time_limit is None else time.monotonic() + self.time_limit
         config = self.config()
         frame, targets, weights = self._rows(X, y, sample_weight)

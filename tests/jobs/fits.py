@@ -15,6 +15,7 @@ import pytest
 from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon.jobs.fit import FitJob
+from imbllm_autogluon.jobs.folder import _RECORD
 from imbllm_autogluon.jobs.report import report_fit
 from imbllm_autogluon.tables.labeled import LabeledTable
 from tests.shared import TINY, made_once
@@ -65,6 +66,12 @@ def copy_of(outcome: FitOutcome, folder: Path) -> FitOutcome:
     shutil.copytree(outcome.job.out, folder)
     job = replace(outcome.job, out=folder, force=True)
     return replace(outcome, job=job, predictor=TabularPredictor.load(str(folder)))
+
+
+def begun(folder: Path, job: FitJob, *, finished: bool = False) -> Path:
+    """A folder that says that the fit of a job was begun there."""
+    (folder / _RECORD).write_text(json.dumps({"identity": job.identity, "finished": finished}))
+    return folder
 
 
 def facts_of(outcome: FitOutcome) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon.errors import ClassTooSmallError, ImbLLMError, InvalidInputError, TableError
 from imbllm_autogluon.jobs.compare import base_models, model_kind
-from imbllm_autogluon.jobs.fit import _OF_A_PREDICTOR, FitJob, _clear_folder, _prepare_folder, left_by_a_fit
+from imbllm_autogluon.jobs.fit import FitJob
+from imbllm_autogluon.jobs.folder import left_by_a_fit
 from imbllm_autogluon.jobs.predict import predict_table
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.plugin.ensemble import calibrated_probabilities
@@ -20,6 +21,7 @@ from imbllm_autogluon.rebalancing.cache import cache_of
 from imbllm_autogluon.rebalancing.rows import GENERATORS, ROWS_CACHE
 from imbllm_autogluon.tables.labeled import LabeledTable
 from tests.jobs.fits import (
+    begun,
     binary_outcome,
     houses,
     labelled,
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BINARY = {"no": 150, "yes": 30}
-LEFT, MINE = ("learner.pkl", "models", "utils"), "thesis.txt"
 
 
 BAD_CLASS_JOBS = {
@@ -100,6 +101,34 @@ def test_a_test_table_must_hold_the_columns_of_training(tmp_path: Path) -> None:
     test = LabeledTable.from_frame(mixed_table(BINARY).drop(columns=["city", "visits"]), "label", "test.csv")
     with pytest.raises(TableError, match=r"test.csv lacks 2 column\(s\) of rows.csv: visits, city"):
         FitJob(labelled(BINARY), tmp_path / "fit", test=test)
+
+
+NUMBERED = {0: 40, 1: 20}
+
+UNKNOWN_LABELS: dict[str, tuple[dict[object, int], dict[object, object], str]] = {
+    "written otherwise": (
+        BINARY,
+        {"yes": "Yes"},
+        r"30 rows hold .*: 'Yes' \(did you mean 'yes'\?\). Its classes are: 'no'",
+    ),
+    "one more": (
+        {"a": 40, "b": 20, "c": 9},
+        {"b": "fourth"},
+        "20 rows hold .*: 'fourth'. Its classes are: 'a', 'b', 'c'",
+    ),
+    "text for numbers": (NUMBERED, {0: "0", 1: "1"}, r"60 rows .*: '0' \(there it is 0, of another type\), '1' "),
+    "text among numbers": (NUMBERED, {1: "one"}, "20 rows hold .* does not have: 'one'. Its classes are: 0, 1. Write"),
+}
+
+
+@pytest.mark.parametrize(("sizes", "written", "message"), UNKNOWN_LABELS.values(), ids=UNKNOWN_LABELS)
+def test_labels_of_a_test_table_that_training_does_not_have_are_named_before_the_fit(
+    tmp_path: Path, sizes: dict[object, int], written: dict[object, object], message: str
+) -> None:
+    frame = mixed_table(sizes, seed=1)
+    test = LabeledTable.known_rows(frame.assign(label=[written.get(y, y) for y in frame["label"]]), "label", "test.csv")
+    with pytest.raises(TableError, match=message):
+        FitJob(labelled(sizes), tmp_path / "fit", test=test)
 
 
 @pytest.mark.parametrize(("labels", "held"), [(["no"] * 180, "'no'"), ([None] * 180, "none")])
@@ -167,54 +196,6 @@ def test_replacing_and_going_on_exclude_each_other(tmp_path: Path) -> None:
         FitJob(labelled(BINARY), tmp_path, force=True, resume=True)
 
 
-def filled(folder: Path, *names: str) -> Path:
-    folder.mkdir(exist_ok=True)
-    for name in names:
-        (folder / name).write_text(name)
-    return folder
-
-
-def test_a_folder_in_use_is_refused_without_force(tmp_path: Path) -> None:
-    filled(tmp_path, MINE)
-    with pytest.raises(InvalidInputError, match="is not empty; name another, replace a fit with --force, or go on"):
-        FitJob(labelled(BINARY), tmp_path)
-    with pytest.raises(InvalidInputError, match="is a file; name a folder"):
-        FitJob(labelled(BINARY), tmp_path / MINE)
-    FitJob(labelled(BINARY), tmp_path, force=True)
-    assert (tmp_path / MINE).read_text() == MINE
-
-
-@pytest.mark.parametrize("names", [(), LEFT, _OF_A_PREDICTOR], ids=["empty", "interrupted", "finished"])
-def test_a_fit_can_be_gone_on_with_in_its_own_folder(tmp_path: Path, names: tuple[str, ...]) -> None:
-    assert left_by_a_fit(filled(tmp_path / "fit", *names))
-    FitJob(labelled(BINARY), tmp_path / "fit", resume=True)
-    FitJob(labelled(BINARY), tmp_path / "absent", resume=True)
-    assert not left_by_a_fit(tmp_path / "absent")
-    assert not (tmp_path / "absent").exists()
-
-
-def test_what_no_fit_left_is_refused_by_name_and_kept(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match=f"{tmp_path} holds files that no fit left there; name the folder of a"):
-        FitJob(labelled(BINARY), filled(tmp_path, *LEFT, MINE), resume=True)
-    with pytest.raises(InvalidInputError, match="holds files that no fit left there"):
-        FitJob(labelled(BINARY), tmp_path / MINE, resume=True)
-    assert (tmp_path / MINE).read_text() == MINE
-
-
-def test_clearing_keeps_what_is_not_of_a_fit_and_removes_a_folder_that_is_then_empty(tmp_path: Path) -> None:
-    _prepare_folder(filled(tmp_path / "fit", *_OF_A_PREDICTOR, MINE), force=True)
-    assert [path.name for path in (tmp_path / "fit").iterdir()] == [MINE]
-    _clear_folder(filled(tmp_path / "other", *LEFT))
-    assert not (tmp_path / "other").exists()
-    _clear_folder(tmp_path / "absent")
-
-
-def test_going_on_where_nothing_can_be_made_is_the_error_of_a_new_fit(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(TableError, match="cannot be written"):
-        FitJob(labelled(BINARY), tmp_path / "file" / "fit", resume=True).run()
-
-
 @contextlib.contextmanager
 def counted_trainings(*, killed_after: int | None = None) -> Iterator[list[int]]:
     """Rows of each generator that is trained; the process is interrupted when that many are."""
@@ -256,10 +237,12 @@ def test_an_interrupted_fit_goes_on_with_the_generators_it_has(tmp_path: Path) -
 
 
 def test_a_failed_attempt_to_go_on_keeps_what_was_made(tmp_path: Path) -> None:
-    kept = cache_of(tmp_path / "fit") / "generators" / "entry"
+    job = tiny_job(labelled(BINARY), tmp_path / "fit", time_limit=0.001)
+    kept = cache_of(job.out) / "generators" / "entry"
     kept.mkdir(parents=True)
+    begun(job.out, job)
     with pytest.raises(ImbLLMError, match="AutoGluon trained no model"):
-        tiny_job(labelled(BINARY), tmp_path / "fit", time_limit=0.001, resume=True).run()
+        replace(job, resume=True).run()
     assert kept.is_dir()
 
 
@@ -291,6 +274,9 @@ def test_a_test_table_must_hold_the_columns_of_training_and_a_target(tmp_path: P
     without = LabeledTable.known_rows(houses().drop(columns="city"), "price", "test.csv", task="regression")
     with pytest.raises(TableError, match=r"test.csv lacks 1 column\(s\) of houses.csv: city"):
         FitJob(target_table(), tmp_path / "fit", test=without)
+    classes = LabeledTable.known_rows(houses().assign(price="dear"), "price", "test.csv")
+    with pytest.raises(TableError, match=r"test.csv is read for classification, houses.csv for regression"):
+        FitJob(target_table(), tmp_path / "fit", test=classes)
     unknown = LabeledTable.known_rows(houses().assign(price=np.nan), "price", "test.csv", task="regression")
     with pytest.raises(TableError, match=r"test.csv: the label 'price' is missing in every row"):
         FitJob(target_table(), tmp_path / "fit", test=unknown)

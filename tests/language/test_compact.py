@@ -10,6 +10,7 @@ from transformers import DynamicCache, GPT2LMHeadModel
 
 from imbllm_autogluon.language.compact import CompactModel, build_compact
 from imbllm_autogluon.language.config import LanguageConfig
+from imbllm_autogluon.language.session import _cache_name
 
 
 @pytest.mark.parametrize(("layers", "width"), [(1, 16), (3, 64)])
@@ -65,7 +66,7 @@ def read_in_pieces(model: Any, cache: Any, ids: torch.Tensor, mask: torch.Tensor
         stop = start + length
         seen = None if mask is None else mask[:, :stop].long()
         places = None if seen is None else (seen.cumsum(dim=1) - 1).clamp(min=0)[:, start:]
-        read = {"attention_mask": seen, "position_ids": places, "past_key_values": cache, "use_cache": True}
+        read = {"attention_mask": seen, "position_ids": places, _cache_name(model): cache, "use_cache": True}
         states.append(model.base_model(input_ids=ids[:, start:stop], **read).last_hidden_state)
         start = stop
     return torch.cat(states, dim=1)
@@ -92,11 +93,11 @@ def test_a_cache_is_repeated_for_many_rows_and_forgets_its_last_places() -> None
     ids[:, :2] = ids[:1, :2]
     whole = model.base_model(input_ids=ids).last_hidden_state
     cache = model.new_cache()
-    model.base_model(input_ids=ids[:1, :2], past_key_values=cache)
+    model.base_model(input_ids=ids[:1, :2], cache=cache)
     cache.batch_repeat_interleave(4)
-    model.base_model(input_ids=torch.zeros((4, 3), dtype=torch.long), past_key_values=cache)
+    model.base_model(input_ids=torch.zeros((4, 3), dtype=torch.long), cache=cache)
     cache.crop(-3)
-    behind = model.base_model(input_ids=ids[:, 2:], past_key_values=cache).last_hidden_state
+    behind = model.base_model(input_ids=ids[:, 2:], cache=cache).last_hidden_state
     torch.testing.assert_close(behind, whole[:, 2:], rtol=1e-4, atol=1e-5)
 
 

@@ -129,15 +129,16 @@ def test_a_start_changes_the_embeddings_of_values_alone_and_follows_from_the_see
     assert {int(token) for token in torch.nonzero(found[0].abs().sum(dim=1))[:, 0]} <= values
 
 
-UNTRAINED = LanguageConfig(pretrained=True, pretrain_steps=0, steps=0)
+PRETRAINED = LanguageConfig(pretrained=True).resolved()
 
 
-def started(rows: pd.DataFrame, config: LanguageConfig = UNTRAINED) -> TableLanguageModel:
-    """A model that has begun with these rows and done no step."""
+def started(rows: pd.DataFrame, time_limit: float | None = 0.0) -> TableLanguageModel:
+    """A model that has begun with these rows and, without a limit, done two steps."""
+    config = LanguageConfig(pretrained=True, pretrain_steps=1, steps=1)
     vocabulary = vocabulary_of(rows, config.numbers or "bins", max_bins=16)
     model = TableLanguageModel(vocabulary, config, seed=0)
     clauses = clauses_of(vocabulary, rows)
-    model.train(clauses, pretrain=clauses)
+    model.train(clauses, pretrain=clauses, time_limit=time_limit)
     return model
 
 
@@ -175,8 +176,8 @@ def test_blocks_and_matrices_are_the_shipped_ones_and_learn_on(monkeypatch: pyte
         settle(model)
 
     monkeypatch.setattr("imbllm_autogluon.language.model.settle", keep)
-    for steps in (0, 2):
-        started(frame(), LanguageConfig(pretrained=True, pretrain_steps=steps, steps=0))
+    for time_limit in (0.0, None):
+        started(frame(), time_limit)
     weights = _shipped_weights()
     assert len([name for name in weights if name.startswith("transformer.h.")]) == 2 * 12
     assert {name for name in weights if name.endswith("matrix")} == {"transformer.wte.matrix", "lm_head.matrix"}
@@ -188,7 +189,7 @@ def test_blocks_and_matrices_are_the_shipped_ones_and_learn_on(monkeypatch: pyte
 def test_settling_changes_no_probability() -> None:
     vocabulary = vocabulary_of(frame(), max_bins=16)
     encoding, clauses = vocabulary.encoding(fused=True), clauses_of(vocabulary, frame())
-    model = build_compact(encoding.n_tokens, encoding.longest_sentence, UNTRAINED.resolved()).eval()
+    model = build_compact(encoding.n_tokens, encoding.longest_sentence, PRETRAINED).eval()
     start_from_other_tables(model, encoding, clauses, seed=0)
     ids = torch.arange(encoding.longest_sentence)[None]
     before = model(input_ids=ids).logits

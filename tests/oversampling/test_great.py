@@ -62,7 +62,7 @@ def noted(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[Any]:
         {"column_order_share": 1.0, "temperature": 50.0},
         {"constrained": False},
         {"backbone": "compact_masked"},
-        {"pretrain_steps": 0, "steps": 0},
+        {"pretrain_steps": 0, "steps": 1},
     ],
 )
 def test_every_class_gets_its_exact_count_of_legal_rows(settings: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ def digest(table: pd.DataFrame | pd.Series[Any]) -> str:
     [
         {},
         {"numbers": "digits"},
-        {"steps": 0, "pretrain_steps": 0},
+        {"steps": 1, "pretrain_steps": 0},
         {"pretrain": "none", "order": "permute_xy", "conditioning": "y"},
         {"condition_pairs": 100, "interpolation": "adaptive", "categories": "vote"},
         {"interpolation_ratio": 0.0, "temperature": 100.0, "order": "permute_x"},

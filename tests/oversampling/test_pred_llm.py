@@ -75,7 +75,7 @@ def entries(generator: PredLLMGenerator) -> dict[str, ClassReport]:
         {"first_stage": "logistic", "suppression": True, "target_prior": "uniform"},
         {"target_prior": {"a": 0.2, "b": 0.3, "c": 0.5}, "calibration": "bias", "validation_fraction": 0.2},
         {"target_prior": "training", "calibration": "temperature", "decisions": "matched", "answer": "highest"},
-        {"first_stage": "boosting", "steps": 0, "pretrain_steps": 0},
+        {"first_stage": "boosting", "steps": 1, "pretrain_steps": 0},
         {"constrained": False},
     ],
 )

@@ -202,7 +202,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "hold-out words for numbers": ({"holdout": HOLDOUT.assign(a="x")}, "words cells in the hold-out table"),
     "infinite real number": ({"real": SMALL.assign(a=np.inf)}, "'a' holds an infinite number"),
     "no table": ({"synthetic": WRITTEN.to_numpy()}, "must be a pandas DataFrame; got ndarray"),
-    "no rows to look at": ({"most_rows": 0}, "most_rows must be a whole number of at least 1; got 0"),
+    "no rows to look at": ({"most_rows": 0}, "most_rows must be a whole number at least 1; got 0"),
+    "negative seed": ({"seed": -1}, "seed must be a whole number between 0 and 4294967295; got -1"),
 }
 
 
