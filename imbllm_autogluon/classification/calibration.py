@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _FLOOR = 1e-12  # least probability or share whose logarithm is taken
 _SHARPNESS = (1.0, 0.1, 0.01)  # widths, in nats, of the soft decisions that approach hard ones
 _FEWEST_TO_HOLD_OUT = 20  # rows of a class below which every one is needed for learning
+_MOST_TO_HOLD_OUT = 2_000  # rows of a class: more tell nothing new, and each is read up to ten times
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,12 +218,13 @@ def fitted_factors(probabilities: Probabilities, labels: npt.NDArray[Any], start
 def held_out_rows(codes: IntArray, classes: Iterable[int], share: float, seed: int) -> BoolArray:
     """Rows that are not learned but evaluate or calibrate a model, shape (n,).
 
-    A share of each of the `classes` of 20 rows or more, at least one row where it is above 0; each has its own draw.
+    A share of each of the `classes` of 20 rows or more, 1 to 2,000 rows where it is above 0; each has its own draw.
     """
     chosen = np.zeros(len(codes), dtype=bool)
     for code in classes:
         members = np.flatnonzero(codes == code)
         if share > 0 and len(members) >= _FEWEST_TO_HOLD_OUT:
             rng = child_rng(seed, "training", "held out", code)
-            chosen[rng.choice(members, size=max(1, round(share * len(members))), replace=False)] = True
+            size = min(_MOST_TO_HOLD_OUT, max(1, round(share * len(members))))
+            chosen[rng.choice(members, size=size, replace=False)] = True
     return chosen

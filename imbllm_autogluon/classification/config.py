@@ -39,7 +39,8 @@ class DebiasingConfig(Config):
 
     oversampling_cap: Annotated[float, Range(1.0, 1000.0)] | None = None
     """Rows of rarer classes are repeated until the largest class has at most this many times theirs (the practice is 2
-    to 3). `None`: no row is repeated."""
+    to 3). `None`: no row is repeated; for Pred-LLM 20, where neither `weighting` nor `suppression` is set. Pred-LLM
+    then corrects rows and answers, with a `target_prior` of `training` and a `calibration` by `temperature`."""
 
     instruction: bool = False
     """Whether each sentence begins with an instruction to answer regardless of how frequent a class is. Words of it are

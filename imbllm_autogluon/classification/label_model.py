@@ -137,6 +137,18 @@ class LabelModel:
         """Columns of the fitted table, auxiliary features included."""
         return self.encoder.schema
 
+    @property
+    def repeats(self) -> FloatArray:
+        """How often a row of each class was learned for once in the table, shape (k,).
+
+        All 1 under measures that hide how frequent classes are: answers then do not follow the learned shares.
+        """
+        measures = self.config.measures
+        if measures.oversampling_cap is None or measures.suppression or measures.weighting != "none":
+            return np.ones(len(self.counts))
+        least = np.ceil(self.counts.max() / measures.oversampling_cap)
+        return np.where(self.counts > 0, np.maximum(1.0, least / self.counts.clip(min=1)), 1.0)
+
     def log_probabilities(self, X: pd.DataFrame) -> FloatArray:
         """The language model's own predictions, shape (n, k), uncorrected; unknown categories are not written."""
         return self._predict(X, self.encoder.auxiliary(X))
@@ -145,10 +157,9 @@ class LabelModel:
         """Corrected class probabilities, shape (n, k), in the order of the schema's label categories."""
         return self.calibration.probabilities(self.log_probabilities(X))
 
-    def probabilities_of_cells(self, cells: EncodedTable) -> FloatArray:
-        """:meth:`probabilities` of rows without free texts, as cells of the table's own columns."""
-        clauses = self.encoder.cell_clauses(self.language_model.encoding, cells)
-        return self.calibration.probabilities(self._query(clauses))
+    def log_probabilities_of_cells(self, cells: EncodedTable) -> FloatArray:
+        """:meth:`log_probabilities` of rows without free texts, as cells of the table's own columns."""
+        return self._query(self.encoder.cell_clauses(self.language_model.encoding, cells))
 
     def decide(self, probabilities: FloatArray) -> IntArray:
         """Codes of the decided classes, shape (n,), from :meth:`probabilities`."""

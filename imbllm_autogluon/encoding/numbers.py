@@ -1,9 +1,10 @@
 """Automata of the legal values of a column, character by character: decimal numbers within bounds, times, categories.
 
 A number is a whole count of units, one unit being ``10 ** -decimals``. Its text has no leading zeros, ``-`` in front
-of negative numbers and always the same number of decimals, so each number has exactly one text. Dates and times between
-two bounds are correct by the calendar. The step of a grid is enforced where it is a power of ten; decoding puts
-numbers between other steps on the grid.
+of negative numbers and always the same number of decimals, so each number has exactly one text. In a column over many
+powers of ten it has the same number of digits and an exponent, ``1.234e-9``. Dates and times between two bounds are
+correct by the calendar. The step of a grid is enforced where it is a power of ten; decoding puts numbers between other
+steps on the grid.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from imbllm_autogluon.encoding.text import category_texts, grid_of, iso_limits, 
 from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from imbllm_autogluon.tables import Column, NumberGrid
 
@@ -32,6 +33,8 @@ def column_characters(column: Column) -> str:
         return _characters(category_texts(column))
     grid = grid_of(column)
     texts = [string.digits, "-" if grid.minimum < 0 else "", "." if grid.decimals > 0 else ""]
+    if grid.digits:
+        texts = [string.digits, "-.e"]
     if column.kind == "datetime":
         texts += [number_text(column, time) for time in (grid.minimum, grid.maximum, 0)]
     return _characters(texts)
@@ -65,9 +68,27 @@ def _decimal_numbers(grid: NumberGrid, symbols: Mapping[str, int]) -> Automaton:
     if isinstance(grid.minimum, int):
         return _whole_range(grid.minimum, int(grid.maximum), grid.step, symbols)
     low, high = grid.to_units([grid.minimum, grid.maximum]).tolist()
+    if grid.digits:
+        return union(_by_powers(grid, low, high, symbols))
     if grid.decimals >= 0:
         return decimal_range(low, high, grid.decimals, symbols)
     return _followed_by_zeros(low, high, -grid.decimals, symbols)
+
+
+def _by_powers(grid: NumberGrid, low: int, high: int, symbols: Mapping[str, int]) -> Iterator[Automaton]:
+    """Texts such as ``1.234e-9`` from `low` to `high` units, one automaton for each power of ten and sign."""
+    decade, least, most = grid.decade, grid.decade // 9, grid.decade // 9 * 10 - 1
+    for power in range(max(abs(low), abs(high)) // decade + 1):
+        shift = power * decade
+        ending = [symbols[character] for character in f"e{power - grid.decimals + grid.digits - 1}"]
+        first = least if power else 0
+        ranges = (
+            (max(low + shift, -most), min(high + shift, -max(first, 1))),
+            (max(low - shift, first), min(high - shift, most)),
+        )
+        for start, stop in ranges:
+            if start <= stop:
+                yield _appended(decimal_range(start, stop, grid.digits - 1, symbols), ending)
 
 
 def decimal_range(low: int, high: int, decimals: int, symbols: Mapping[str, int]) -> Automaton:
@@ -137,26 +158,27 @@ def _followed_by_zeros(low: int, high: int, zeros: int, symbols: Mapping[str, in
         return decimal_range(low, high, 0, symbols)
     ranges = ((low, min(high, -1)), (max(low, 1), high))
     fronts = [decimal_range(first, last, 0, symbols) for first, last in ranges if first <= last]
-    parts = [_appended(front, zeros, symbols["0"]) for front in fronts]
+    parts = [_appended(front, [symbols["0"]] * zeros) for front in fronts]
     if low <= 0 <= high:
         parts.append(one_of([[symbols["0"]]]))
     return union(parts)
 
 
-def _appended(numbers: Automaton, zeros: int, zero: int) -> Automaton:
-    """Append a fixed number of zeros to every sequence."""
+def _appended(numbers: Automaton, ending: Sequence[int]) -> Automaton:
+    """Append the same symbols to every sequence."""
+    whole = len(ending)
 
     def follow(states: frozenset[tuple[int, int]]) -> dict[int, frozenset[tuple[int, int]]]:
         reached: dict[int, set[tuple[int, int]]] = {}
         for place, left in states:
-            if left == zeros:
+            if left == whole:
                 for symbol, following in numbers.transitions[place].items():
-                    reached.setdefault(symbol, set()).add((following, zeros))
-            if 0 < left < zeros or (left == zeros and place in numbers.accepting):
-                reached.setdefault(zero, set()).add((0, left - 1))
+                    reached.setdefault(symbol, set()).add((following, whole))
+            if 0 < left < whole or (left == whole and place in numbers.accepting):
+                reached.setdefault(ending[-left], set()).add((0, left - 1))
         return {symbol: frozenset(following) for symbol, following in reached.items()}
 
-    return explore(frozenset({(0, zeros)}), follow, lambda states: any(left == 0 for _, left in states))
+    return explore(frozenset({(0, whole)}), follow, lambda states: any(left == 0 for _, left in states))
 
 
 def _magnitudes(low: int, high: int, decimals: int, symbols: Mapping[str, int]) -> Iterator[Automaton]:

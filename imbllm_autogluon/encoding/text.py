@@ -113,6 +113,14 @@ def unit_text(units: int, decimals: int) -> str:
     return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}" if decimals else sign + digits
 
 
+def point_text(grid: NumberGrid, units: int) -> str:
+    """Text of a point of a continuous column's grid, of as many decimals, or as many digits, as all others have."""
+    if not grid.digits:
+        return unit_text(units, grid.decimals) if grid.decimals >= 0 else unit_text(units * 10**-grid.decimals, 0)
+    digits, power = map(int, grid.split(units))
+    return f"{unit_text(digits, grid.digits - 1)}e{power + grid.digits - 1}"
+
+
 def grid_of(column: Column) -> NumberGrid:
     """Grid of the numbers or times of a column.
 
@@ -133,12 +141,15 @@ def number_text(column: Column, value: float) -> str:
     """Text of a number or time of a column: whole numbers in digits, times in ISO form, decimals as the grid has.
 
     Times have the grid's resolution, or a finer one where the value needs it; those before the year 1 or after
-    9999 have no ISO text and are written as counts of the column's unit. Other numbers have the grid's decimals
-    where these say the number exactly, else their shortest text.
+    9999 have no ISO text and are written as counts of the column's unit. Other numbers have the grid's decimals or
+    digits where these say the number exactly, else their shortest text.
     """
     grid = grid_of(column)
     if column.kind == "datetime":
         return _time_text(int(value), grid.step, str(column.unit))
+    if grid.digits:
+        text = point_text(grid, int(grid.to_units(value)))
+        return text if float(text) == value else repr(value)
     return str(int(value)) if isinstance(grid.minimum, int) else _real_text(float(value) + 0.0, grid.decimals)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from imbllm_autogluon.encoding.automata import Automaton, one_of, union
 from imbllm_autogluon.encoding.numbers import fixed_width_range, present_values
-from imbllm_autogluon.encoding.text import cut_text, grid_of, number_text, unit_text
+from imbllm_autogluon.encoding.text import cut_text, grid_of, number_text, point_text
 from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class BinCoding:
 
     def encode(self, values: Values, missing: BoolArray) -> IntArray:
         """Numbers of shape (n,) to tokens of shape (n, 1), snapped to the grid first."""
-        bins = self.bins.encode(self.grid.to_units(self.grid.snap(values)))
+        bins = self.bins.encode(self.grid.nearest_units(values))
         return _mark_missing(bins + self.first, missing, self.missing_token)
 
     def decode(self, tokens: IntArray, rng: np.random.Generator) -> tuple[Values, BoolArray]:
@@ -128,7 +128,7 @@ class DigitCoding:
     def encode(self, values: Values, missing: BoolArray) -> IntArray:
         """Numbers of shape (n,) to tokens of shape (n, width), snapped to the grid first."""
         width = self._width
-        units = self.grid.to_units(self.grid.snap(values))
+        units = self.grid.nearest_units(values)
         texts = [
             [self.missing_token or NO_TOKEN] if gone else [self.symbols[c] for c in str(unit).zfill(width)]
             for unit, gone in zip(units.tolist(), missing.tolist(), strict=True)
@@ -225,8 +225,7 @@ class NumberTextCoding:
         grid = self._grid
         if isinstance(grid.minimum, int):
             return number_text(self.column, value)
-        units, decimals = int(grid.to_units(value)), grid.decimals
-        return unit_text(units, decimals) if decimals >= 0 else unit_text(units * 10**-decimals, 0)
+        return point_text(grid, int(grid.to_units(value)))
 
     def _spell(self, text: str) -> list[int]:
         return [self.first_characters[text[0]], *(self.characters[c] for c in text[1:]), self.separator]
@@ -241,6 +240,8 @@ class NumberTextCoding:
         text, grid = "".join(self._names[token] for token in spelling[:-1]), self._grid
         if isinstance(grid.minimum, int):
             return _read_number(self.column, text)
+        if grid.digits:
+            return float(text)
         units = int(text.replace(".", ""))
         return float(grid.from_units(units if grid.decimals >= 0 else units // 10**-grid.decimals))
 

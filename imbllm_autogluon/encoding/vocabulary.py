@@ -88,7 +88,7 @@ class SchemaVocabulary:
         for j, column in enumerate(schema.columns):
             if column.grid is not None and numbers == "bins":
                 seen = ~cells.missing[:, j]
-                units = column.grid.to_units(column.grid.snap(cells.values[j][seen]))
+                units = column.grid.nearest_units(cells.values[j][seen])
                 bins[j] = QuantileBins.fit(units, weights[seen], max_bins)
         return cls(schema, numbers, bins, instruction, texts)
 

@@ -52,16 +52,17 @@ class ConditioningConfig(Config):
 class QueryConfig(Config):
     """How Pred-LLM begins rows and asks for their class (arXiv 2410.21717)."""
 
-    start: Literal["table", "class"] = "table"
+    start: Literal["table", "class"] | None = None
     """Where the first value of a row is drawn from: all rows, as in the paper, or those of the class that lacks most
-    rows, which makes rare classes more frequent among the candidates."""
+    rows, which makes rare classes more frequent among the candidates. `None`: `class` for a class with less than a
+    twentieth of the rows of the largest one, `table` for others."""
 
     answer: Literal["sampled", "highest"] = "sampled"
     """The class of a candidate: drawn from its probabilities, or the one the model decides for."""
 
-    candidates_per_row: Annotated[float, Range(1.0, 10_000.0)] = 20.0
-    """Candidates for each wanted row, at most; what is missing then are those with the highest probability of the
-    class."""
+    candidates_per_row: Annotated[float, Range(1.0, 10_000.0)] = 50.0
+    """Candidates for each wanted row, at most. Fewer rows than wanted are returned, with a warning, where too few of
+    them were given the class by the model."""
 
 
 @documented

@@ -158,7 +158,7 @@ class Writer(ABC):
 
     @abstractmethod
     def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, SyntheticRows]:
-        """Exactly the wanted rows (1 or more) of each label code, or fewer where the time of the request runs out."""
+        """The wanted rows (1 or more) of each label code; fewer if time runs out or the model decides on the class."""
 
     @property
     def rows_at_once(self) -> int:
@@ -359,7 +359,8 @@ class LanguageGenerator:
         -------
         X, y
             Exactly the wanted number of rows of each class (fewer where the time limit was reached), in the columns,
-            order and dtypes of the fitted table, with a fresh index.
+            order and dtypes of the fitted table, with a fresh index. Pred-LLM gives fewer, with a warning, of a class
+            that its model gives too few rows.
         """
         started = time.perf_counter()
         seed, table = self._seed_of(random_state), self._table

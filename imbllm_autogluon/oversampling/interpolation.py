@@ -109,7 +109,7 @@ class MixedSpace:
 
 
 def _units(grid: NumberGrid, values: npt.ArrayLike) -> FloatArray:
-    return grid.to_units(grid.snap(values)).astype(np.float64)
+    return grid.nearest_units(values).astype(np.float64)
 
 
 def _squared_distances(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -202,7 +202,7 @@ def _between(
     if grid is None:
         return values, missing
     # Whole units of the grid are less than 2**63 apart; times in nanoseconds can be farther.
-    start, goal = grid.to_units(grid.snap(values)), grid.to_units(grid.snap(partners.values[j]))
+    start, goal = grid.nearest_units(values), grid.nearest_units(partners.values[j])
     moved = grid.from_units(start + np.rint(epsilon * (goal - start)).astype(np.int64))
     both = ~missing & ~partners.missing[:, j]
     return np.where(both, moved, values), missing

@@ -6,7 +6,7 @@ import itertools
 import logging
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
+    from imbllm_autogluon.arrays import BoolArray, IntArray
+    from imbllm_autogluon.classification.config import DebiasingConfig
     from imbllm_autogluon.classification.label_model import LabelModel
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.oversampling.filters import NearRows
@@ -43,7 +44,9 @@ all written rows depend on it. The ROC AUC of the label query on `bank` was 86.1
 
 _STARTS = "starts"  # name of the stored rows that first values are drawn from
 _ONE_VALUE = ConditioningConfig(conditioning="yx", condition_pairs=1)  # the features take turns
-_SMALLEST_ROUND, _LARGEST_ROUND = 256, 8192  # candidates written at once
+_SMALLEST_ROUND, _LARGEST_ROUND = 256, 8192  # candidates written at once, but no more than
+_ROUND_PER_ROW = 20  # for each wanted row in the smallest round
+_RAREST = 20.0  # the largest class has at most this many times the learned rows of any other, which are repeated
 
 
 class _LabelLearner(Learner):
@@ -63,13 +66,27 @@ class _LabelLearner(Learner):
     def train(self, fold: EncodedDataset, table: LearnedTable, **limits: Any) -> _CandidateWriter:
         from imbllm_autogluon.classification.label_model import LabelModel
 
-        language = self.language(table.n_rare)
-        config = ClassifierConfig(feature_weight=_FEATURE_WEIGHT, measures=self.config.measures, language=language)
+        language, measures = self.language(table.n_rare), self._measures(fold.codes)
+        config = ClassifierConfig(feature_weight=_FEATURE_WEIGHT, measures=measures, language=language)
         model = LabelModel(config, seed=self.seed, threads=self.threads)
         del limits["warm_start"]  # there is no warm-up
         with self.progress(language.steps_for(fold.cells.n_rows)) as progress:
             model.fit(fold.X, fold.y, kinds=fold.kinds, stage="whole table", progress=progress, **limits)
         return _CandidateWriter(model, fold.cells)
+
+    def _measures(self, codes: IntArray) -> DebiasingConfig:
+        """The chosen measures; where rows of rare classes are repeated, answers are corrected for it.
+
+        A model remembers repeated rows: only rows that it has not learned tell how sure its answers may be.
+        """
+        chosen, sizes = self.config.measures, np.bincount(codes)
+        cap = chosen.oversampling_cap or _RAREST
+        hides_shares = chosen.weighting != "none" or chosen.suppression
+        if hides_shares or sizes.max() <= cap * sizes[sizes > 0].min():
+            return chosen
+        calibration = "temperature" if chosen.calibration == "none" else chosen.calibration
+        prior = chosen.target_prior or "training"
+        return replace(chosen, oversampling_cap=cap, target_prior=prior, calibration=calibration)
 
     def load_writer(
         self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, EncodedTable]
@@ -100,32 +117,45 @@ class _CandidateWriter(Writer):
         return self.label_model.save_beside(folder), {_STARTS: self._starts}
 
     def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, SyntheticRows]:
+        """At most the wanted rows of each label code: those candidates that the model gave the class."""
         query, classes = request.config.query, request.table.classes
         near = {code: found for code in wanted if (found := request.near(code)) is not None}
-        acceptance = _Acceptance(wanted, int(query.candidates_per_row * sum(wanted.values())), near)
+        acceptance = _Acceptance(wanted, query.candidates_per_row, near)
+        is_repeated = self.label_model.repeats > 1
         rounds = itertools.count()
-        while acceptance.is_open:
-            code = acceptance.neediest
-            starts = classes[code].real if query.start == "class" else None
-            own = request.part("round", next(rounds))
-            candidates, spent = self.candidates(acceptance.next_round(), own, starts)
-            acceptance.take(candidates)
+        while (code := acceptance.neediest) is not None:
+            from_class = (query.start or ("class" if is_repeated[code] else "table")) == "class"
+            size, own = acceptance.next_round(code, from_class=from_class), request.part("round", next(rounds))
+            candidates, spent = self.candidates(size, own, classes[code].real if from_class else None)
+            acceptance.take(candidates, code)
             acceptance.counts[code].update(spent)
             if time.perf_counter() >= request.ends:
                 break
-        acceptance.fill_by_rank()
-        _log_ranked({code: counts["by_rank"] for code, counts in acceptance.counts.items()}, wanted, request.table)
+        _log_short(acceptance.missing, wanted, request)
         written = {code: SyntheticRows(acceptance.rows(code), acceptance.counts[code]) for code in wanted}
         for rows in written.values():
             rows.counts["copies_kept"] += int(request.table.known.rejects(rows.cells).sum())
         return written
 
-    def candidates(
-        self, n_rows: int, request: SampleRequest, starts: EncodedTable | None = None
-    ) -> tuple[_Candidates, Counter[str]]:
-        """Exactly `n_rows` rows (fewer where time runs out), in random order, with their classes, and what happened.
+    def write_table(self, n_rows: int, request: SampleRequest) -> tuple[_Candidates, Counter[str]]:
+        """Exactly `n_rows` rows with the classes that the model gives them, and what happened."""
+        parts: list[_Candidates] = []
+        missing, counts = n_rows, Counter[str]()
+        while missing:
+            own = request.part("round", len(parts)) if parts else request
+            found, spent = self.candidates(missing, own, like_table=True)
+            parts.append(found.take(found.answers < self.label_model.counts.size))
+            missing -= parts[-1].cells.n_rows
+            counts.update(spent)
+        answers = np.concatenate([part.answers for part in parts])
+        return _Candidates(EncodedTable.concat([part.cells for part in parts]), answers), counts
 
-        First values are drawn from `starts`; None: from the whole table.
+    def candidates(
+        self, n_rows: int, request: SampleRequest, starts: EncodedTable | None = None, *, like_table: bool = False
+    ) -> tuple[_Candidates, Counter[str]]:
+        """Exactly `n_rows` rows, in random order, with the classes given to them, and what happened.
+
+        First values are drawn from `starts`; None: from the whole table. See :meth:`_answers` for `like_table`.
         """
         counts: Counter[str] = Counter()
         pool = self._pool(self._starts if starts is None else starts, request.table.schema)
@@ -140,106 +170,103 @@ class _CandidateWriter(Writer):
         del counts["copies_kept"]  # of those that could not be avoided only those matter that are taken
         # Batches begin with one feature each: the first rows of a class must not all begin with the same one.
         cells = cells.take(child_rng(request.seed, "order", "candidates").permutation(cells.n_rows))
-        probabilities = self.label_model.probabilities_of_cells(cells)
-        return _Candidates(cells, probabilities, self._answers(probabilities, request)), counts
+        return _Candidates(cells, self._answers(cells, request, like_table)), counts
 
-    def _answers(self, probabilities: FloatArray, request: SampleRequest) -> IntArray:
-        """Class of each row: the one the model decides for, or one drawn from its probabilities."""
+    def _answers(self, cells: EncodedTable, request: SampleRequest, like_table: bool) -> IntArray:
+        """Class of each row: drawn from its probabilities, or decided by the model; the number of classes: none.
+
+        Rows of rare classes were repeated, so rows like them are written more often than the table has them. Where the
+        rows shall be `like_table`, as many of them are given no class; else only those that are given a frequent class.
+        """
+        logs, repeats = self.label_model.log_probabilities_of_cells(cells), self.label_model.repeats
+        probabilities = self.label_model.calibration.probabilities(logs)
+        # How often the table has a row for once that it is written, and what part of such rows a class may take.
+        rate = (np.exp(logs) / repeats).sum(axis=1, keepdims=True)
+        taken = np.minimum(1.0, rate if like_table else rate * repeats) if (repeats > 1).any() else np.ones((1, 1))
         if request.config.query.answer == "highest":
-            return self.label_model.decide(probabilities)
-        draws = child_rng(request.seed, "decoding", "classes").random((len(probabilities), 1))
-        answers = (probabilities.cumsum(axis=1) < draws).sum(axis=1).clip(max=probabilities.shape[1] - 1)
-        return np.asarray(answers, dtype=np.int64)
+            probabilities = np.eye(len(repeats))[self.label_model.decide(probabilities)]
+        draws = child_rng(request.seed, "decoding", "classes").random((len(logs), 1))
+        return np.asarray(((probabilities * taken).cumsum(axis=1) <= draws).sum(axis=1), dtype=np.int64)
 
     def _pool(self, starts: EncodedTable, schema: TableSchema) -> PromptPool:
         clauses = self.label_model.encoder.feature_clauses(self.model.encoding, starts)
         return PromptPool(starts, clauses, starts.n_rows, schema.columns)
 
 
-def _log_ranked(by_rank: Mapping[int, int], wanted: Mapping[int, int], table: LearnedTable) -> None:
-    """Say once which classes ran out of candidates."""
-    short = [f"{n} of {wanted[code]} of {str(table.labels[code])!r}" for code, n in by_rank.items() if n]
+def _log_short(missing: Mapping[int, int], wanted: Mapping[int, int], request: SampleRequest) -> None:
+    """Say once which classes got fewer rows than wanted."""
+    labels, most = request.table.labels, request.config.query.candidates_per_row
+    short = [f"{wanted[code] - n} of {wanted[code]} of {str(labels[code])!r}" for code, n in missing.items() if n]
     if short:
         _log.warning(
-            "Too few candidates got the class that was wanted. Rows with the highest probability of their class "
-            "among the others: %s. Raise candidates_per_row, or set start='class' or target_prior='uniform'.",
-            listed(short),
+            "Too few candidates were given the class that was wanted; rows written: %s. Raise candidates_per_row (%g), "
+            "or set target_prior='uniform' to ask as if all classes were equally frequent. Where features do not tell "
+            "the class, the methods 'imbllm' and 'great' write rows behind it.",
+            *(listed(short), most),
         )
 
 
 @dataclass(frozen=True, eq=False)
 class _Candidates:
-    """Written rows and what a model says of their classes."""
+    """Written rows and the classes that a model gave them."""
 
     cells: EncodedTable
-    probabilities: FloatArray  # shape (n, k)
-    answers: IntArray  # label codes, shape (n,)
+    answers: IntArray  # label codes, shape (n,); the number of classes for a row that is given none
 
     def take(self, rows: IntArray | BoolArray) -> _Candidates:
-        return _Candidates(self.cells.take(rows), self.probabilities[rows], self.answers[rows])
+        return _Candidates(self.cells.take(rows), self.answers[rows])
 
 
 class _Acceptance:
-    """Takes candidates for the classes that still lack rows, at most `limit`, but as many as rows are wanted."""
+    """Takes candidates for the classes that still lack rows; at most `most` are written for each wanted row.
 
-    def __init__(self, wanted: Mapping[int, int], limit: int, near: Mapping[int, NearRows] | None = None) -> None:
+    None of k classes has more of them written for it than if all wanted as many rows.
+    """
+
+    def __init__(self, wanted: Mapping[int, int], most: float, near: Mapping[int, NearRows] | None = None) -> None:
         self._wanted = dict(wanted)
         self._near = near or {}
-        self._limit = max(limit, sum(wanted.values()))
+        self._limit = int(most * sum(wanted.values()))
+        self._most = {code: int(most * n * len(wanted)) for code, n in wanted.items()}
+        self._left = dict(self._most)
         self._written = 0
         self._taken: dict[int, list[EncodedTable]] = {code: [] for code in wanted}
-        self._spare: list[_Candidates] = []
         self.missing = Counter(wanted)
         self.counts: dict[int, Counter[str]] = {code: Counter() for code in wanted}
 
     @property
-    def is_open(self) -> bool:
-        return self.missing.total() > 0 and self._written < self._limit
+    def neediest(self) -> int | None:
+        """The class that lacks most rows, of those that candidates may still be written for."""
+        is_open = self._written < self._limit
+        return next((code for code, n in self.missing.most_common() if is_open and n and self._left[code]), None)
 
-    @property
-    def neediest(self) -> int:
-        return self.missing.most_common(1)[0][0]
+    def next_round(self, code: int, *, from_class: bool = False) -> int:
+        """Candidates to write next for a class: as many as should bring all that is missing, by the acceptance so far.
 
-    def next_round(self) -> int:
-        """Candidates to write next: as many as should bring what is missing, by the acceptance so far."""
+        It tells little of the first candidates that begin with a value of the class: many of them belong to it.
+        """
         if not self._written:
             size = sum(self._wanted.values())
+        elif from_class and self._left[code] == self._most[code]:
+            size = 2 * self.missing[code]
         else:
             rates = {code: (self._wanted[code] - n) / self._written for code, n in self.missing.items() if n}
             size = int(1.1 * max(self.missing[code] / max(rate, 1 / self._written) for code, rate in rates.items()))
-        return min(_LARGEST_ROUND, max(_SMALLEST_ROUND, size), self._limit - self._written)
+        size = max(size, min(_SMALLEST_ROUND, _ROUND_PER_ROW * sum(self._wanted.values())))
+        return min(_LARGEST_ROUND, size, self._left[code], self._limit - self._written)
 
-    def take(self, found: _Candidates) -> None:
-        """Take what is still wanted of each class, first come first served, and keep the rest in mind."""
+    def take(self, found: _Candidates, purpose: int) -> None:
+        """Take what is still wanted of each class, first come first served; the candidates were written for one."""
         self._written += found.cells.n_rows
-        left = np.ones(found.cells.n_rows, dtype=bool)
+        self._left[purpose] -= found.cells.n_rows
         for code in [code for code, n in self.missing.items() if n]:
             answered = np.flatnonzero(found.answers == code)
             is_near = self._is_near(code, found.cells.take(answered))
             rows = answered[~is_near][: self.missing[code]]
             self._taken[code].append(found.cells.take(rows))
-            left[rows] = False
             self.missing[code] -= len(rows)
             seen = found.cells.n_rows if self.missing[code] else int(rows[-1]) + 1
             self.counts[code].update(candidates=seen, near_copies_dropped=int(is_near[answered < seen].sum()))
-        self._spare.append(found.take(left))
-
-    def fill_by_rank(self) -> None:
-        """Give classes that lack rows the spare candidates of their highest probability, near copies last."""
-        if not self.missing.total():
-            return
-        rest = _Candidates(
-            EncodedTable.concat([part.cells for part in self._spare]),
-            np.concatenate([part.probabilities for part in self._spare]),
-            np.concatenate([part.answers for part in self._spare]),
-        )
-        for code, n in sorted(self.missing.items(), key=lambda item: item[1]):
-            is_near = self._is_near(code, rest.cells)
-            order = np.lexsort((-rest.probabilities[:, code], is_near))
-            self.counts[code].update(by_rank=n, near_copies_kept=int(is_near[order[:n]].sum()))
-            self._taken[code].append(rest.cells.take(order[:n]))
-            self.missing[code] = 0
-            rest = rest.take(np.sort(order[n:]))
 
     def rows(self, code: int) -> EncodedTable:
         return EncodedTable.concat(self._taken[code])
@@ -253,8 +280,10 @@ class PredLLMGenerator(LanguageGenerator):
     """Learns the table with the label last, half of it in column order, and asks for the label of the rows it writes.
 
     Rows begin with one value drawn from its column, the columns taking turns; the other features follow in a random
-    order; then the model is asked for the class, by scoring every class. For exact counts rows are written until every
-    class has its own; the report holds the acceptance rate. Measures against copying the class shares of the table are
+    order; then the model is asked for the class, by scoring every class. For counts rows are written until every class
+    has its own, or `candidates_per_row` is reached, with fewer rows; the report holds the acceptance rate. Rows of
+    classes with less than a twentieth of the rows of the largest are repeated in training (`oversampling_cap`), and
+    what is written and answered is corrected for that. Measures against copying the class shares of the table are
     settings. The one stage of training has `pretrain_steps` + `steps` steps, or `epochs` passes over the table.
     Parameters: see :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
 
@@ -288,7 +317,7 @@ class PredLLMGenerator(LanguageGenerator):
             return self.sample({table.labels[code]: 0 for code in table.classes})
         started, seed = time.perf_counter(), child_seed(self._seed_of(random_state), "decoding")
         request = SampleRequest(table, self._learner.sampling(), seed, self.threads)
-        found, counts = self._candidate_writer.candidates(n, request)
+        found, counts = self._candidate_writer.write_table(n, request)
         self._count(int(found.answers[0]), counts)
         parents = [self._counted_parents(code, found) for code in np.unique(found.answers)]
         return self._decoded(found.cells, found.answers, pd.concat(parents).sort_index(), started)

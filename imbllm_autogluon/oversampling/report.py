@@ -28,7 +28,7 @@ class ClassReport:
     requested: int = 0
     """Rows asked for so far."""
     made: int = 0
-    """Rows returned so far."""
+    """Rows returned so far (Pred-LLM: fewer than requested where the model gave too few candidates this class)."""
     copies_dropped: int = 0
     """Rows equal to a real row, written again (Pred-LLM: while this class lacked most rows)."""
     copies_kept: int = 0
@@ -36,7 +36,7 @@ class ClassReport:
     near_copies_dropped: int = 0
     """Rows nearer to a real row than `near_copies` allows, written again (Pred-LLM: candidates of this class)."""
     near_copies_kept: int = 0
-    """Such rows that had to stay after several rounds (Pred-LLM: when candidates ran out)."""
+    """Such rows that had to stay after several rounds (Pred-LLM: none)."""
     implausible_dropped: int = 0
     """Generated rows that looked like another class (``plausibility``), dropped and written again."""
     implausible_kept: int = 0
@@ -49,13 +49,11 @@ class ClassReport:
     """Rows among those that were not legal, and were written again under the automata."""
     candidates: int = 0
     """Rows written without a class and looked at until this one had its rows (Pred-LLM)."""
-    by_rank: int = 0
-    """Made rows that the model gave another class, those with the highest probability of this one."""
 
     @property
     def acceptance_rate(self) -> float | None:
         """Share of the candidates that became rows of this class by the model's answer; None without candidates."""
-        return (self.made - self.by_rank) / self.candidates if self.candidates else None
+        return self.made / self.candidates if self.candidates else None
 
     @property
     def illegal_share(self) -> float | None:
@@ -65,8 +63,9 @@ class ClassReport:
     def describe(self) -> str:
         """A few words for a log."""
         rate = self.acceptance_rate
-        accepted = "" if rate is None else f", {rate:.0%} of the candidates accepted"
-        return f"{self.label}: {self.rows} rows + {self.made} by {self.method}{accepted}"
+        accepted = "" if rate is None else f", {rate:.1%} of the candidates accepted"
+        wanted = f" of {self.requested} asked for" if self.made < self.requested else ""
+        return f"{self.label}: {self.rows} rows + {self.made}{wanted} by {self.method}{accepted}"
 
 
 @dataclass(frozen=True)

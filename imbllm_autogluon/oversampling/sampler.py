@@ -144,12 +144,13 @@ class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, 
         counts = {label: n for label, n in self.sampling_strategy_.items() if n > 0}
         make = generator_class(self.method)
         self.generator_ = make(self.config(), random_state=self.random_state, threads=self.threads)
-        self.synthetic_mask_ = np.arange(len(frame) + sum(counts.values())) >= len(frame)
+        self.synthetic_mask_ = np.zeros(len(frame), dtype=bool)
         if not counts:
             self.report_ = self.generator_.report
             return X, y
         rows, row_labels = self.generator_.fit(frame, labels, counts, kinds=self.kinds).sample()
         self.report_ = self.generator_.report
+        self.synthetic_mask_ = np.arange(len(frame) + len(rows)) >= len(frame)
         whole = pd.concat([frame, rows], ignore_index=True)
         resampled = whole if isinstance(X, pd.DataFrame) else whole.to_numpy(dtype=X.dtype)
         return resampled, np.concatenate([y, row_labels.to_numpy(dtype=y.dtype)])

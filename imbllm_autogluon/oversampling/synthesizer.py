@@ -126,10 +126,13 @@ class TableSynthesizer:
         self._require_fit()
         seed = self.generator.seed if random_state is None else base_seed(random_state)
         rows = self.sample_class(_in_shares(n, self._sizes), random_state=seed)
-        return rows.iloc[child_rng(seed, "order", "written rows").permutation(n)].reset_index(drop=True)
+        return rows.iloc[child_rng(seed, "order", "written rows").permutation(len(rows))].reset_index(drop=True)
 
     def sample_class(self, counts: Mapping[Hashable, int], *, random_state: RandomState = None) -> pd.DataFrame:
-        """Write exactly so many rows (0 or more) of each class of `counts`; `InvalidInputError` for unknown classes."""
+        """Write so many rows (0 or more) of each class of `counts`; `InvalidInputError` for unknown classes.
+
+        Pred-LLM writes fewer, with a warning, of a class that its model gives too few rows.
+        """
         self._require_fit()
         return _with_label(*self.generator.sample(counts, random_state=random_state), self._label, self._columns)
 
@@ -210,10 +213,11 @@ def write_rows(
     """Learn the classes of `counts` and write that many new rows (1 or more) of each.
 
     Returns the written rows alone, with their label, in the columns, order and dtypes of the table. `settings` are
-    those of :func:`~imbllm_autogluon.oversampling.methods.generator_of`. A class of one row is a `ClassTooSmallError`.
+    those of :func:`~imbllm_autogluon.oversampling.methods.generator_of`. A class of one row is a `ClassTooSmallError`,
+    no written row at all an `InvalidInputError`.
     """
     generator = _trained(table, counts, generator_of(settings or {}, random_state=seed, threads=threads))
-    return _with_label(*generator.sample(), table.label, list(table.frame.columns)), generator.report
+    return _some(_with_label(*generator.sample(), table.label, list(table.frame.columns)), generator.report)
 
 
 def train_into(
@@ -251,14 +255,24 @@ def write_from(
 ) -> tuple[pd.DataFrame, OversamplingReport]:
     """Write rows with a generator that :func:`train_into` saved: by class as text, or as many as it was trained for.
 
-    A folder without a usable generator is a `StoredStateError`, an unknown class an `InvalidInputError`.
+    A folder without a usable generator is a `StoredStateError`, an unknown class or no row an `InvalidInputError`.
     """
     with reading(folder, _KIND) as stored:
         generator, form = load_generator(stored.folder / _GENERATOR), stored.data
     generator = generator.with_config(generator.config, threads=threads)
     named = None if counts is None else _by_label(generator, counts)
     rows, labels = generator.sample(named, random_state=seed)
-    return _with_label(rows, labels, form["label"], form["columns"]), generator.report
+    return _some(_with_label(rows, labels, form["label"], form["columns"]), generator.report)
+
+
+def _some(rows: pd.DataFrame, report: OversamplingReport) -> tuple[pd.DataFrame, OversamplingReport]:
+    """The rows, one at least, and the report."""
+    if rows.empty:
+        raise InvalidInputError(
+            f"no row was written, because the model gave none the class that was wanted: {report.describe()}. Raise "
+            "candidates_per_row, or choose the method 'imbllm' or 'great', which write rows behind their label."
+        )
+    return rows, report
 
 
 def _trained(

@@ -188,7 +188,7 @@ class OversamplingMixin(TimeShareMixin):
             report["edges"] = plan.bins.edges.tolist()
         if plan.counts:
             rows = self.write_rows(X, y, plan, num_cpus, time_limit)
-            if len(rows.y) < sum(plan.counts.values()):  # time ran out
+            if len(rows.y) < sum(plan.counts.values()):  # time ran out, or candidates of a class
                 made = plan.classes_of(rows.y).value_counts().sort_index()
                 plan = replace(plan, counts={label: int(n) for label, n in made.items()})
             added = {str(label): n for label, n in plan.counts.items()}

@@ -108,7 +108,7 @@ class Fold:
             writer: Any = generator.with_config(config.generator, threads=threads)
             left = None if time_limit is None else time_limit - (time.perf_counter() - started)
             X, y = writer.sample(self.plan.counts, time_limit=left)
-            if left is not None:
+            if time_limit is not None and time.perf_counter() - started >= time_limit:
                 self._require_enough(y)
             agreement = {} if self.plan.bins is None else {"agreement": writer.agreement}
             head = {"generator": self.generator_key(config), "trained_here": trained}

@@ -154,7 +154,7 @@ class RebalanceObjective:
             rows = Fold(X_train, y_train, plan, {}).rows(config, self.cache_dir, threads=self.threads)
             X_train = pd.concat([X_train, rows.X.astype(X.dtypes)], ignore_index=True).astype(X.dtypes)
             y_train = pd.concat([y_train, rows.y.astype(y.dtype)], ignore_index=True)
-            factors = prior_factors(plan.before, plan.counts, n_classes)
+            factors = prior_factors(plan.before, rows.y.value_counts().to_dict(), n_classes)
         estimator: Any = _estimator_for(self.model, n_classes, parameters, seed=self.seed, threads=self.threads)
         fitted: Any = estimator.fit(X_train, y_train.to_numpy())
         if self.metric in _PROBABILITY_METRICS:

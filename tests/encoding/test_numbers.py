@@ -20,7 +20,7 @@ from imbllm_autogluon.encoding.numbers import (
     fixed_width_range,
     present_values,
 )
-from imbllm_autogluon.encoding.text import category_texts, number_text, unit_text
+from imbllm_autogluon.encoding.text import category_texts, number_text, point_text, unit_text
 from imbllm_autogluon.encoding.values import NumberTextCoding, _read_number
 from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.tables import Column, NumberGrid
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.encoding.automata import Automaton
 
 
-SYMBOLS = {character: symbol for symbol, character in enumerate("0123456789-.T:")}
+SYMBOLS = {character: symbol for symbol, character in enumerate("0123456789-.T:e")}
 
 
 def accepts(automaton: Automaton, text: str) -> bool:
@@ -100,6 +100,15 @@ def test_continuous_numbers_have_the_decimals_of_their_grid(
     numbers = _decimal_numbers(NumberGrid.of_floats(np.array(values)), SYMBOLS)
     assert all(accepts(numbers, text) for text in inside)
     assert not any(accepts(numbers, text) for text in outside)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-2.3, 41.0), (0.04, 1.0), (-70.0, -0.1), (0.0, 0.099)])
+def test_numbers_of_so_many_digits_have_exactly_the_texts_of_their_points(low: float, high: float) -> None:
+    grid = NumberGrid(low, high, decimals=3, digits=2)
+    points = range(int(grid.to_units(low)), int(grid.to_units(high)) + 1)
+    texts = [point_text(grid, unit) for unit in points]
+    assert sorted(language(_decimal_numbers(grid, SYMBOLS))) == sorted(texts)
+    assert [float(text) for text in texts] == grid.from_units(points).tolist()
 
 
 def test_all_of_int64_takes_few_states() -> None:

@@ -195,8 +195,8 @@ def test_no_legal_value_is_the_beginning_of_another() -> None:
     assert not any(b[: len(a)] == a for a, b in itertools.permutations(texts, 2))
 
 
-INSIDE = {character: 10 + i for i, character in enumerate("0123456789-.T:")}
-SPACED = {character: 30 + i for i, character in enumerate("0123456789-.T:")}
+INSIDE = {character: 10 + i for i, character in enumerate("0123456789-.T:e")}
+SPACED = {character: 40 + i for i, character in enumerate("0123456789-.T:e")}
 SEPARATOR = 1
 GONE = (2, 3, SEPARATOR)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from imbllm_autogluon import ImbLLMOverSampler
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.checkpoints import Checkpoint
 from imbllm_autogluon.language.model import TableLanguageModel
@@ -203,3 +204,17 @@ def test_rare_rows_are_learned_in_as_many_steps_as_there_are_real_ones(n_rare: i
     X, y = mixed(300), labels(300 - n_rare, n_rare)
     generator = fitted(X, y, {"b": 50}, steps=None, pretrain_steps=1)
     assert len(generator.language_model.curves["minority"].losses) == expected
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"settings": {"numbers": "digits"}}, {"method": "pred_llm"}], ids=["bins", "digits", "pred_llm"]
+)
+def test_a_column_over_many_powers_of_ten_is_written_at_the_scale_of_the_class(settings: dict[str, Any]) -> None:
+    rng, rare = np.random.default_rng(0), np.arange(240) < 60
+    p = pd.Series(10.0 ** np.where(rare, rng.normal(-9, 1, 240), rng.normal(-3, 1.5, 240)))
+    p.iloc[-1] = 50.0
+    sampler = ImbLLMOverSampler(random_state=0, pretrain_steps=10, steps=10, **settings)
+    written = sampler.fit_resample(pd.DataFrame({"p": p}), rare)[0]["p"][sampler.synthetic_mask_]
+    places = [float((p[rare] <= quantile).mean()) for quantile in np.quantile(written, [0.05, 0.25, 0.5, 0.75, 0.95])]
+    assert places == pytest.approx([0.05, 0.25, 0.5, 0.75, 0.95], abs=0.15)
+    assert written.nunique() > 40

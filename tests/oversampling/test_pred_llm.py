@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import logging
-import operator
 import pickle
 from collections import Counter
 from dataclasses import replace
@@ -32,6 +30,7 @@ from imbllm_autogluon.oversampling.pred_llm import (
     _Candidates,
     _CandidateWriter,
 )
+from imbllm_autogluon.oversampling.synthesizer import PredLLM
 from imbllm_autogluon.tables import EncodedTable
 from tests.oversampling.tables import expect_legal, labels, mixed, quick
 
@@ -74,7 +73,7 @@ def entries(generator: PredLLMGenerator) -> dict[str, ClassReport]:
         {"focal_gamma": 2.0, "oversampling_cap": 1.5, "instruction": True, "suppression": True},
         {"first_stage": "logistic", "suppression": True, "target_prior": "uniform"},
         {"target_prior": {"a": 0.2, "b": 0.3, "c": 0.5}, "calibration": "bias", "validation_fraction": 0.2},
-        {"target_prior": "training", "calibration": "temperature", "decisions": "matched", "answer": "highest"},
+        {"target_prior": "training", "calibration": "temperature", "decisions": "matched"},
         {"first_stage": "boosting", "steps": 1, "pretrain_steps": 0},
         {"constrained": False},
     ],
@@ -97,28 +96,68 @@ def test_the_acceptance_rate_stands_in_the_report() -> None:
     generator.sample()
     for label, n in COUNTS.items():
         entry = entries(generator)[label]
-        assert (entry.method, entry.requested, entry.made, entry.by_rank) == ("language model", n, n, 0)
+        assert (entry.method, entry.requested, entry.made) == ("language model", n, n)
         assert entry.acceptance_rate == n / entry.candidates
         assert 0.02 < entry.acceptance_rate <= 1.0
     assert generator.report.method == "pred_llm"
     assert generator.report.sampling_tokens > 0
 
 
-def test_where_candidates_run_out_the_most_probable_ones_are_taken_and_it_is_said_once(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_where_candidates_run_out_there_are_fewer_rows_and_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     generator = fitted({"c": 300, "b": 200}, candidates_per_row=1.0)
     with caplog.at_level(logging.WARNING):
-        rows, written = generator.sample()
-    assert written.value_counts().to_dict() == {"c": 300, "b": 200}
-    assert len(rows.drop_duplicates()) > 450
+        _, written = generator.sample()
+    made = written.value_counts().to_dict()
+    assert 0 < made["c"] < 300
+    assert 0 < made["b"] <= 200
     rare = entries(generator)["c"]
-    assert 0 < rare.by_rank < 300
-    assert rare.candidates == 500
-    assert rare.acceptance_rate == (300 - rare.by_rank) / 500
+    assert (rare.requested, rare.made) == (300, made["c"])
+    assert 300 <= rare.candidates <= 500
+    assert rare.acceptance_rate == made["c"] / rare.candidates
     assert len(caplog.messages) == 1
-    assert f"{rare.by_rank} of 300 of 'c'" in caplog.text
-    assert "Raise candidates_per_row" in caplog.text
+    assert f"{made['c']} of 300 of 'c'" in caplog.text
+    assert "Raise candidates_per_row (1)" in caplog.text
+
+
+def test_where_no_candidate_is_given_the_class_there_is_no_row_and_columns_that_nothing_writes_do_not_mind(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(
+        _CandidateWriter, "_answers", lambda writer, cells, *given: np.zeros(cells.n_rows, dtype=np.int64)
+    )
+    generator = fitted({"c": 9}, X=X.assign(**BESIDE))
+    rows, written = generator.sample()
+    assert rows.shape == (0, 10)
+    assert len(written) == 0
+    assert rows.dtypes.equals(X.assign(**BESIDE).dtypes)
+    assert "0 of 9 of 'c'" in caplog.text
+
+
+def fraud(signal: bool) -> pd.DataFrame:
+    """20,000 rows of which 30 are frauds, told by three of five columns, or by none."""
+    rng = np.random.default_rng(0)
+    is_fraud = rng.permutation(np.arange(20_000) < 30)
+    table = pd.DataFrame(rng.normal(size=(20_000, 4)).round(2), columns=list("wxyz"))
+    table["c"] = rng.choice(list("abcde"), 20_000)
+    if signal:
+        told = rng.normal(4.0, 0.5, (30, 2)).round(2)
+        table.loc[is_fraud, ["w", "x"]], table.loc[is_fraud, "c"] = told * [1, -1], "e"
+    return table.assign(fraud=np.where(is_fraud, "yes", "no"))
+
+
+@pytest.mark.slow
+@pytest.mark.real_backbone
+@pytest.mark.parametrize("signal", [True, False])
+def test_a_class_of_0_15_percent_gets_its_rows_where_features_tell_it_and_few_where_none_does(signal: bool) -> None:
+    synthesizer = PredLLM(random_state=0, threads=1).fit(fraud(signal), "fraud")
+    rows = synthesizer.sample_class({"yes": 100})
+    if signal:
+        assert len(rows) == 100
+        assert ((rows["w"] > 2) & (rows["x"] < -2)).mean() > 0.9
+    else:
+        assert len(rows) < 40
+    shares = synthesizer.sample(10_000)["fraud"].value_counts()
+    assert 2 <= shares["yes"] <= 45  # 15 expected
 
 
 def rare_table() -> tuple[pd.DataFrame, pd.Series[Any]]:
@@ -220,7 +259,7 @@ def test_two_hundred_classes_get_their_counts_with_one_line_in_the_log(
         assert caplog.messages == [f"{line} interpolation."]
 
 
-@pytest.mark.parametrize("settings", [{}, {"answer": "highest", "start": "class"}])
+@pytest.mark.parametrize("settings", [{}, {"start": "class"}])
 def test_a_table_that_holds_nearly_every_possible_row_gives_exact_counts(settings: dict[str, Any]) -> None:
     grid = pd.DataFrame(list(itertools.product("abc", "de", [True, False], "fgh")), columns=list("wxyz"))
     y = pd.Series(np.where((grid["w"] == "a") & grid["y"], "yes", "no"))
@@ -377,8 +416,8 @@ def candidates(
 @pytest.mark.parametrize("n", [1, 7, 300])
 def test_exactly_the_wanted_number_of_rows_comes_with_a_class_each(generator: PredLLMGenerator, n: int) -> None:
     asked = candidates(generator, n, seed=3)
-    assert (asked.cells.n_rows, asked.probabilities.shape, asked.answers.shape) == (n, (n, 3), (n,))
-    assert asked.probabilities.sum(axis=1) == pytest.approx(np.ones(n))
+    assert (asked.cells.n_rows, asked.answers.shape) == (n, (n,))
+    assert asked.answers.max() < 3
 
 
 def test_prompts_give_one_feature_in_turn_and_never_the_label(
@@ -421,17 +460,23 @@ def test_rows_stand_in_no_order_of_their_first_feature(generator: PredLLMGenerat
 
 def test_the_highest_answer_is_the_models_decision_and_a_sampled_one_is_drawn(generator: PredLLMGenerator) -> None:
     highest, sampled = (candidates(generator, 400, seed=1, answer=answer) for answer in ("highest", "sampled"))
-    assert highest.answers.tolist() == highest.probabilities.argmax(axis=1).tolist()
-    np.testing.assert_array_equal(highest.probabilities, sampled.probabilities)
-    expected = sampled.probabilities.mean(axis=0)
+    probabilities = generator.label_model.probabilities(generator.schema.decode(highest.cells))
+    assert highest.answers.tolist() == probabilities.argmax(axis=1).tolist()
+    expected = probabilities.mean(axis=0)
     assert np.bincount(sampled.answers, minlength=3) / 400 == pytest.approx(expected, abs=0.08)
     assert len(set(sampled.answers.tolist())) == 3
 
 
-def test_probabilities_are_those_of_the_written_rows(generator: PredLLMGenerator) -> None:
-    asked = candidates(generator, 50, seed=2)
-    frame = generator.schema.decode(asked.cells)
-    np.testing.assert_allclose(generator.label_model.probabilities(frame), asked.probabilities, rtol=1e-5)
+def test_rows_of_repeated_classes_are_given_classes_so_that_the_table_has_its_own_shares() -> None:
+    """A model that was taught `b` 15 times too often, and knows nothing, answers as often: Bayes tells what to keep."""
+    table = pd.DataFrame({"p": np.arange(620) % 97, "q": np.tile(list("uvwx"), 155)})
+    generator = PredLLMGenerator(quick(calibration="bias"), random_state=0, threads=1).fit(
+        table, pd.Series(["a"] * 600 + ["b"] * 20), {"a": 5, "b": 5}
+    )
+    model, repeats = generator.label_model, np.array([1.0, 1.5])
+    assert model.repeats.tolist() == pytest.approx(repeats)
+    _, written = generator.sample_rows(4000)
+    assert (written == "b").mean() == pytest.approx(20 / 620, abs=0.012)
 
 
 def test_free_texts_which_nothing_writes_are_not_in_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -461,16 +506,11 @@ def test_copies_of_known_rows_are_written_again_and_kept_at_last() -> None:
     assert counts["tokens"] >= 2 * 30 * KnownRows.rounds
 
 
-def asked(
-    answers: list[int], first: int = 0, k: int = 3, probabilities: list[list[float]] | None = None
-) -> _Candidates:
-    """Rows numbered from `first`; without probabilities a class's own rows have 0.5 of it."""
+def asked(answers: list[int], first: int = 0) -> _Candidates:
+    """Rows numbered from `first`."""
     rows = np.arange(first, first + len(answers))
-    table = np.full((len(answers), k), 0.5 / (k - 1))
-    table[np.arange(len(answers)), answers] = 0.5
     cells = EncodedTable((rows.astype(float),), np.zeros((len(answers), 1), dtype=bool))
-    found = table if probabilities is None else np.array(probabilities)
-    return _Candidates(cells, found, np.array(answers, dtype=np.int64))
+    return _Candidates(cells, np.array(answers, dtype=np.int64))
 
 
 def numbers(acceptance: _Acceptance, code: int) -> list[int]:
@@ -482,82 +522,68 @@ def of(acceptance: _Acceptance, counter: str) -> dict[int, int]:
 
 
 def test_each_class_takes_its_first_rows_and_no_more_than_it_wants() -> None:
-    acceptance = _Acceptance({0: 2, 2: 1}, limit=100)
-    acceptance.take(asked([1, 0, 2, 0, 0, 2]))
+    acceptance = _Acceptance({0: 2, 2: 1}, 30)
+    acceptance.take(asked([1, 0, 2, 0, 0, 2]), 0)
     assert (numbers(acceptance, 0), numbers(acceptance, 2)) == ([1, 3], [2])
-    assert not acceptance.is_open
-    assert not acceptance.counts[0]["by_rank"]
+    assert acceptance.neediest is None
 
 
 def test_candidates_are_counted_until_a_class_has_its_rows() -> None:
-    acceptance = _Acceptance({0: 2, 2: 3}, limit=100)
-    acceptance.take(asked([1, 0, 2, 0, 0, 2]))
-    acceptance.take(asked([0, 1, 2, 1], first=6))
+    acceptance = _Acceptance({0: 2, 2: 3}, 20)
+    acceptance.take(asked([1, 0, 2, 0, 0, 2]), 2)
+    acceptance.take(asked([0, 1, 2, 1], first=6), 2)
     assert of(acceptance, "candidates") == {0: 4, 2: 9}
 
 
-def test_the_neediest_class_is_the_one_that_lacks_most_rows() -> None:
-    acceptance = _Acceptance({0: 2, 1: 5, 2: 4}, limit=100)
+def test_the_neediest_class_is_the_one_that_lacks_most_rows_and_may_still_have_candidates() -> None:
+    acceptance = _Acceptance({0: 2, 1: 5, 2: 4}, 3)
     assert acceptance.neediest == 1
-    acceptance.take(asked([1, 1, 1]))
+    acceptance.take(asked([1, 1, 1]), 1)
     assert acceptance.neediest == 2
+    acceptance.take(asked([3] * 29), 2)
+    assert acceptance.neediest == 2
+    acceptance.take(asked([3]), 2)
+    assert acceptance.neediest is None
 
 
 def test_a_round_is_as_large_as_the_acceptance_so_far_asks_for() -> None:
-    acceptance = _Acceptance({0: 1000, 1: 500}, limit=10**6)
-    assert acceptance.next_round() == 1500
-    acceptance.take(asked([0] * 1000 + [1] * 100))
-    assert acceptance.next_round() == pytest.approx(1.1 * 400 * 11, abs=1)
-    acceptance.take(asked([0] * 400_000))
-    assert acceptance.next_round() == _LARGEST_ROUND
-    assert _Acceptance({0: 3}, limit=10**6).next_round() == _SMALLEST_ROUND
+    acceptance = _Acceptance({0: 1000, 1: 500}, 1000)
+    assert acceptance.next_round(0) == 1500
+    acceptance.take(asked([0] * 1000 + [1] * 100), 0)
+    assert acceptance.next_round(1) == pytest.approx(1.1 * 400 * 11, abs=1)
+    assert acceptance.next_round(1, from_class=True) == 800
+    acceptance.take(asked([0] * 400_000), 1)
+    assert acceptance.next_round(1, from_class=True) == acceptance.next_round(1) == _LARGEST_ROUND
+    assert _Acceptance({0: 30}, 1000).next_round(0) == _SMALLEST_ROUND
 
 
-def test_no_round_goes_beyond_the_limit_which_is_never_below_the_wanted_rows() -> None:
-    acceptance = _Acceptance({0: 30}, limit=40)
-    assert acceptance.next_round() == 40
-    acceptance.take(asked([1] * 40))
-    assert not acceptance.is_open
-    assert _Acceptance({0: 30}, limit=1).next_round() == 30
-
-
-def test_classes_that_lack_rows_get_the_spare_ones_with_their_highest_probability() -> None:
-    acceptance = _Acceptance({0: 1, 2: 2}, limit=4)
-    spare = [[0.1, 0.8, 0.1], [0.0, 0.6, 0.4], [0.5, 0.3, 0.2], [0.1, 0.6, 0.3]]
-    acceptance.take(asked([1, 1, 0, 1], probabilities=spare))
-    acceptance.fill_by_rank()
-    assert (numbers(acceptance, 0), numbers(acceptance, 2)) == ([2], [1, 3])
-    assert of(acceptance, "by_rank") == {0: 0, 2: 2}
-    assert acceptance.missing.total() == 0
-
-
-def test_no_spare_row_is_given_to_two_classes_and_the_smaller_need_chooses_first() -> None:
-    acceptance = _Acceptance({0: 2, 2: 1}, limit=3)
-    acceptance.take(asked([1, 1, 1], probabilities=[[0.4, 0.2, 0.4], [0.3, 0.5, 0.2], [0.2, 0.7, 0.1]]))
-    acceptance.fill_by_rank()
-    assert (numbers(acceptance, 2), numbers(acceptance, 0)) == ([0], [1, 2])
+def test_no_class_has_more_candidates_than_its_limit() -> None:
+    acceptance = _Acceptance({0: 300, 1: 1}, 10)
+    assert (acceptance.next_round(0), acceptance.next_round(1)) == (301, 20)
+    acceptance.take(asked([0] * 300), 0)
+    acceptance.take(asked([2] * 20), 1)
+    assert acceptance.neediest is None
 
 
 @settings(max_examples=60)
 @given(
     st.dictionaries(st.integers(0, 4), st.integers(1, 40), min_size=1),
-    st.integers(1, 300),
+    st.floats(1, 30),
     st.integers(0, 10**6),
 )
-def test_counts_are_exact_and_no_row_is_used_twice(wanted: dict[int, int], limit: int, seed: int) -> None:
-    rng, written = np.random.default_rng(seed), 0
-    acceptance = _Acceptance(wanted, limit)
-    while acceptance.is_open:
-        n = acceptance.next_round()
-        acceptance.take(asked(rng.choice(5, n, p=[0.6, 0.3, 0.1, 0, 0]).tolist(), first=written, k=5))
-        written += n
-    acceptance.fill_by_rank()
+def test_no_class_gets_a_row_of_another_or_one_twice(wanted: dict[int, int], most: float, seed: int) -> None:
+    rng, answers = np.random.default_rng(seed), np.zeros(0, dtype=np.int64)
+    acceptance = _Acceptance(wanted, most)
+    while (code := acceptance.neediest) is not None:
+        drawn = rng.choice(5, acceptance.next_round(code), p=[0.6, 0.3, 0.1, 0, 0])
+        acceptance.take(asked(drawn.tolist(), first=len(answers)), code)
+        answers = np.concatenate([answers, drawn])
     taken = {code: numbers(acceptance, code) for code in wanted}
-    assert {code: len(rows) for code, rows in taken.items()} == wanted
-    assert len(set(functools.reduce(operator.iadd, taken.values(), []))) == sum(wanted.values())
-    assert written <= max(limit, sum(wanted.values()))
-    for code, counts in acceptance.counts.items():
-        assert wanted[code] - counts["by_rank"] <= counts["candidates"] <= written
+    assert {code: len(rows) + acceptance.missing[code] for code, rows in taken.items()} == wanted
+    assert len(answers) <= most * sum(wanted.values())
+    for code, rows in taken.items():
+        assert rows == np.flatnonzero(answers == code)[: wanted[code]].tolist()
+        assert len(rows) <= acceptance.counts[code]["candidates"] <= len(answers)
 
 
 class EvenNumbers:
@@ -568,18 +594,8 @@ class EvenNumbers:
 
 
 def test_rows_too_near_to_real_ones_of_their_class_are_not_taken() -> None:
-    acceptance = _Acceptance({0: 2, 2: 1}, limit=100, near={0: EvenNumbers()})
-    acceptance.take(asked([0, 0, 0, 0, 2, 0, 0]))
+    acceptance = _Acceptance({0: 2, 2: 1}, 30, near={0: EvenNumbers()})
+    acceptance.take(asked([0, 0, 0, 0, 2, 0, 0]), 0)
     assert (numbers(acceptance, 0), numbers(acceptance, 2)) == ([1, 3], [4])
     assert of(acceptance, "near_copies_dropped") == {0: 2, 2: 0}  # the last candidate came when all rows were there
     assert of(acceptance, "candidates") == {0: 4, 2: 5}
-
-
-def test_rows_too_near_are_the_last_to_be_taken_when_candidates_run_out() -> None:
-    acceptance = _Acceptance({0: 3}, limit=4, near={0: EvenNumbers()})
-    probabilities = [[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.8, 0.2, 0.0], [0.1, 0.9, 0.0]]
-    acceptance.take(asked([0, 1, 0, 1], probabilities=probabilities))
-    assert acceptance.missing[0] == 3
-    acceptance.fill_by_rank()
-    assert sorted(numbers(acceptance, 0)) == [0, 1, 3]
-    assert acceptance.counts[0] == {"candidates": 4, "near_copies_dropped": 2, "near_copies_kept": 1, "by_rank": 3}

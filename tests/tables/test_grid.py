@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import InvalidInputError, TableError
@@ -14,6 +16,16 @@ from imbllm_autogluon.tables.grid import shortest
 DAY, HOUR = 86_400, 3_600
 floats = st.floats(allow_nan=False, allow_infinity=False)
 cents = st.integers(-(10**8), 10**8).map(lambda k: k / 100)
+clusters = st.lists(
+    st.tuples(
+        st.integers(-300, 300),
+        st.sampled_from([1.0, -1.0]),
+        st.sampled_from(["powers", "near", "one"]),
+        st.integers(1, 30),
+    ),
+    min_size=1,
+    max_size=4,
+)
 int64s = st.integers(-(2**63), 2**63 - 1)
 
 
@@ -50,6 +62,67 @@ def test_full_precision_gets_about_a_million_points(scale: float, decimals: int)
     grid = NumberGrid.of_floats(values)
     assert grid.decimals == decimals
     assert values.min() <= grid.minimum <= grid.maximum <= values.max()
+
+
+def cluster(rng: np.random.Generator, power: int, sign: float, form: str, size: int) -> np.ndarray:
+    """Values about 10**power: over three powers of ten, near to one number, or one number."""
+    draw = rng.random(size)
+    shift = {"powers": 1000.0**draw, "near": 1.23456789 * (1 + 1e-7 * draw), "one": np.full(size, 1.0)}[form]
+    return np.asarray(sign * 10.0**power * shift)
+
+
+@settings(max_examples=25)
+@given(clusters, st.integers(0, 2**32 - 1))
+def test_clusters_at_any_scales_stay_apart_in_their_order_and_near_their_values(parts: list[Any], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = [cluster(rng, *part) for part in parts]
+    column = np.concatenate(values)
+    grid = NumberGrid.of_floats(column)
+    snapped = grid.snap(column)
+    assert np.all(np.diff(snapped[np.argsort(column)]) >= 0)
+    assert column.min() <= grid.minimum <= grid.maximum <= column.max() or len(np.unique(column)) == 1
+    for seen in values:
+        assert len(np.unique(grid.snap(seen))) >= len(np.unique(seen)) // 3
+    if grid.digits and (column.min() >= 0 or column.max() <= 0):
+        np.testing.assert_allclose(snapped, column, rtol=1e-4)
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+@pytest.mark.parametrize("top", [0.5, 900.0])
+def test_numbers_of_few_digits_over_many_powers_of_ten_keep_exactly_these(bits: int, top: float) -> None:
+    values = np.array([float(f"{p:.2e}") for p in np.geomspace(5e-13, top, 200)], dtype=f"float{bits}")
+    grid = NumberGrid.of_floats(values.astype(np.float64), bits)
+    assert grid.digits == 3
+    assert np.array_equal(grid.snap(values.astype(np.float64)).astype(values.dtype), values)
+    assert all(
+        len(f"{number!r}".split("e")[0]) <= 4 for number in grid.snap(10.0 ** -np.linspace(4.1, 12, 99)).tolist()
+    )
+
+
+def test_a_rare_class_of_tiny_numbers_keeps_its_quantiles_among_many_common_rows() -> None:
+    rng = np.random.default_rng(0)
+    rare, common = 1e-9 * rng.normal(size=60), rng.normal(size=60_000)
+    snapped = NumberGrid.of_floats(np.concatenate([rare, common])).snap(rare)
+    np.testing.assert_allclose(
+        np.quantile(snapped, [0, 0.25, 0.5, 0.75, 1]), np.quantile(rare, [0, 0.25, 0.5, 0.75, 1]), rtol=0.2
+    )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.random.default_rng(0).normal(size=20_000),
+        np.random.default_rng(0).exponential(size=20_000),
+        np.exp(np.random.default_rng(0).normal(size=20_000)),
+        np.cumsum(np.full(500, 0.1)),
+        np.repeat(np.arange(30) * 0.1, 9) + np.tile(np.arange(9), 30) * 0.1 - 0.3,
+        1e9 + np.random.default_rng(0).normal(size=500) * 1e-3,
+        np.where(np.arange(500) < 400, 0.0, np.random.default_rng(0).random(500)),
+    ],
+    ids=["normal", "waiting times", "incomes", "sums", "differences", "offset", "many zeros"],
+)
+def test_ordinary_columns_and_errors_of_rounding_ask_for_no_digits(values: np.ndarray) -> None:
+    assert NumberGrid.of_floats(values).digits == 0
 
 
 def test_one_odd_value_among_many_is_not_overlooked() -> None:
