@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from safetensors.numpy import load_file, save_file
 
 from imbllm_autogluon._package import __version__
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _FORMAT = 1  # version of everything that is stored; raised whenever an older reader could misread something
 STATE_NAME = "state.json"  # file that a folder with a whole state holds
+LOCK_NAME = ".imbllm.lock"  # file in a folder that one process alone may write into
 
 _ARRAYS, _CONTENT = "arrays.safetensors", "state-"
 
@@ -184,6 +186,38 @@ def delete(folder: Path) -> None:
         _sweep(folder)
         if not any(folder.iterdir()):
             folder.rmdir()
+
+
+def require_writable(folder: Path) -> None:
+    """Raise `TableError` unless files can be written into a folder, which may still have to be made."""
+    known = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    if not known.is_dir():
+        raise TableError(f"{known} is a file; name a folder.")
+    if not os.access(known, os.W_OK):
+        raise TableError(f"the folder {folder} cannot be written: no permission to write into {known}.")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Make a folder and hold its lock, freed when its owner dies; nothing is left of a folder that ends up empty.
+
+    `InvalidInputError` at once where another process holds the lock, `TableError` where the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK_NAME).acquire(timeout=0)
+    except Timeout as error:
+        raise InvalidInputError(
+            f"another process is writing into the folder {folder}; wait until it ends, or name another folder."
+        ) from error
+    except OSError as error:
+        raise TableError(f"the folder {folder} cannot be written: {error.strerror}.") from error
+    try:
+        with lock:
+            yield
+    finally:
+        if [path.name for path in folder.iterdir()] == [LOCK_NAME]:
+            shutil.rmtree(folder)
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

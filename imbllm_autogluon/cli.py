@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from imbllm_autogluon._config import require_choice
 from imbllm_autogluon._package import __version__
+from imbllm_autogluon._storage import require_writable
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -132,8 +133,7 @@ def _report(
     seed: Annotated[int, typer.Option(help="Of the rows drawn from large tables, and of the judges.")] = 0,
 ) -> None:
     """Judge written rows, of a fit or of two files: measures with their ranges, and a page with pictures."""
-    if out is not None and out.exists() and not out.is_dir():
-        raise InvalidInputError(f"{out} is a file; name a folder for the report with --out.")
+    require_writable(out or _REPORT_FOLDER)
     if folder is not None:
         given = {"real": real, "synthetic": synthetic, "holdout": holdout, "label": label, "seed": seed}
         _refuse("belongs to two files; the folder of a fit holds its own rows.", **given)
@@ -277,7 +277,7 @@ def _predict(
     from imbllm_autogluon.tables.io import check_target, read_table, to_csv
 
     if out is not None:
-        check_target(out)
+        check_target(out, test)
     table = read_table(test)
     predicted = predict_table(load_predictor(folder), table, proba=proba, source=str(test))
     if out is None:
@@ -334,13 +334,15 @@ def _sample(
 
     if balance == (n is not None) or (n is None) != (label_value is None):
         raise InvalidInputError("say what to write: either --balance, or --n together with --label-value.")
-    check_target(out)
+    check_target(out, source)
     if source.is_dir():
         _refuse(
             "belongs to training; a generator's folder was trained already.", label=label, setting=setting, quick=quick
         )
         named = None if n is None else {str(label_value): n}
         rows, report = write_from(source, named, seed=seed, threads=threads)
+    elif not source.exists():
+        raise InvalidInputError(f"{source} does not exist; name a training table, or the folder of a generator.")
     elif label is None:
         raise InvalidInputError(f"{source} is a table: name its label column with --label.")
     else:

@@ -46,6 +46,7 @@ class MissingDependencyError(ImbLLMError, ImportError):
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
-    """Return ``" (did you mean 'x'?)"`` for the closest allowed word, or nothing."""
-    matches = get_close_matches(word, list(allowed), n=1, cutoff=0.5)
-    return f" (did you mean {matches[0]!r}?)" if matches else ""
+    """Return ``" (did you mean 'x'?)"`` for the closest allowed word, whatever its case, or nothing."""
+    by_lower = {one.lower(): one for one in allowed}
+    matches = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.5)
+    return f" (did you mean {by_lower[matches[0]]!r}?)" if matches else ""

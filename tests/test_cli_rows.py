@@ -168,10 +168,29 @@ def test_an_unknown_method_is_refused_in_one_line(table: Path, tmp_path: Path) -
 def test_a_table_needs_the_name_of_its_label_and_a_folder_needs_a_generator(table: Path, tmp_path: Path) -> None:
     unnamed = imbllm("sample", table, "--balance", "--out", tmp_path / "o.csv")
     assert (unnamed.exit_code, "name its label column with --label" in unnamed.stderr) == (2, True)
-    empty = imbllm("sample", tmp_path, "--balance", "--out", tmp_path / "o.csv")
-    assert empty.exit_code == 2
-    assert str(tmp_path) in empty.stderr
-    assert empty.stderr.count("\n") == 1
+    for made, message in (
+        ((), f"{tmp_path / 'g'} does not exist; name a training table, or the folder of a generator."),
+        (("g",), f"{tmp_path / 'g'} holds no trained generator; make one with 'imbllm train', or name its folder."),
+        (
+            ("g", CHECKPOINT),
+            f"{tmp_path / 'g'} holds no trained generator; its training was interrupted: repeat the same",
+        ),
+    ):
+        tmp_path.joinpath(*made).mkdir(exist_ok=True)
+        result = imbllm("sample", tmp_path / "g", "--balance", "--out", tmp_path / "o.csv")
+        assert (result.exit_code, message in result.stderr) == (2, True), result.stderr
+        assert result.stderr.count("\n") == 1
+
+
+def test_what_is_read_is_not_written_over(table: Path, generator: Path) -> None:
+    before = table.read_bytes()
+    options = ["--label", "label", "--balance", *LEAST]
+    for arguments in (["sample", table, *options], ["predict", generator, table]):
+        result = imbllm(*arguments, "--out", table)
+        assert (result.exit_code, "is the table that is read; name another file" in result.stderr) == (2, True)
+    onto_a_file = imbllm("train", table, "--label", "label", "--out", table, *LEAST)
+    assert (onto_a_file.exit_code, f"{table} is a file; name a folder." in onto_a_file.stderr) == (2, True)
+    assert table.read_bytes() == before
 
 
 def test_train_refuses_a_folder_in_use_and_replaces_a_generator_only_with_force(

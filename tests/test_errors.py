@@ -31,6 +31,7 @@ def test_every_error_is_ours_and_the_builtin_a_caller_expects(
     [
         ("temprature", " (did you mean 'temperature'?)"),
         ("steps", " (did you mean 'steps'?)"),
+        ("STEPS", " (did you mean 'steps'?)"),
         ("zzz", ""),
         ("", ""),
     ],

@@ -10,6 +10,7 @@ from autogluon.core.metrics import Scorer, get_metric
 
 from imbllm_autogluon.classification.calibration import correct_prior
 from imbllm_autogluon.classification.logit_adjustment import redrawn_within_classes, resampled_scores
+from imbllm_autogluon.plugin.classifier_model import ClassifierModel
 from imbllm_autogluon.plugin.ensemble import adjustment_of, fit_ensemble
 from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.plugin.scorers import geometric_mean_error
@@ -73,7 +74,9 @@ def pair_ensembles(predictor: TabularPredictor) -> _EnsemblePair:
     plain, ours = base_models(predictor)
     if not ours:
         lacking = f"no twin{' and no LatentDiff' if predictor.problem_type == 'regression' else ''} was fitted"
-        return _EnsemblePair(whole, None, f"{lacking}, so the ensemble holds plain models only")
+        classifier = any(_class_of(predictor, name) is ClassifierModel for name in plain)
+        held = "no other of our models than the classifier" if classifier else "plain models only"
+        return _EnsemblePair(whole, None, f"{lacking}, so the ensemble holds {held}")
     if not plain:
         return _EnsemblePair(whole, None, "no plain model was fitted, so there is none to compare with")
     refitted = whole in predictor.model_refit_map().values()
@@ -99,11 +102,16 @@ def base_models(predictor: TabularPredictor) -> tuple[list[str], list[str]]:
 
 def model_kind(predictor: TabularPredictor, name: str) -> str:
     """What a model, or what it bags, is: ``twin``, ``generator``, ``latent_diff``, ``ensemble`` or ``plain``."""
-    model_class = predictor._trainer.get_model_attribute(name, "type_inner")
+    model_class = _class_of(predictor, name)
     for kind, base in _KINDS.items():
         if isinstance(model_class, type) and issubclass(model_class, base):
             return kind
     return "ensemble" if name.startswith("WeightedEnsemble") else "plain"
+
+
+def _class_of(predictor: TabularPredictor, name: str) -> Any:
+    """Class of a model, or of what it bags."""
+    return predictor._trainer.get_model_attribute(name, "type_inner")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from imbllm_autogluon.errors import ImbLLMError, InvalidInputError, nearest
 from imbllm_autogluon.jobs.compare import Comparison, calibrated_threshold, compare, pair_ensembles
 from imbllm_autogluon.jobs.folder import check_folder, claimed, clear_folder, is_finished
 from imbllm_autogluon.jobs.task import Task
+from imbllm_autogluon.plugin.fit_hooks import reasons_without_models
 from imbllm_autogluon.plugin.models import LatentDiffModel
 from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.plugin.portfolio import RebalanceCallback
@@ -79,6 +80,11 @@ class FitJob:
             require_number("time_limit", self.time_limit, 1e-3)
         require_threads(self.threads)
         self._check_latent_diff()
+        language = self.rebalancing.generator.language
+        if language.device is not None or language.is_pretrained:
+            from imbllm_autogluon.language.table_backbone import require_here  # torch takes seconds
+
+            require_here(language)
         self.task.check()
         if self.test is not None:
             self.task.check_test(self.test)
@@ -173,7 +179,9 @@ class FitJob:
         except (RuntimeError, AssertionError) as error:  # AutoGluon's ways to say that no model could be trained
             if not self.resume:
                 clear_folder(self.out)
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            trainer = getattr(predictor, "_trainer", None)
+            reason = trainer and reasons_without_models(trainer)
+            reason = reason or (str(error).splitlines() or [type(error).__name__])[0]
             raise ImbLLMError(f"AutoGluon trained no model: {reason} Give it more time or other models.") from error
 
     def _check_latent_diff(self) -> None:

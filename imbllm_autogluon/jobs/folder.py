@@ -7,11 +7,9 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
 from imbllm_autogluon._package import __version__
-from imbllm_autogluon._storage import write_whole
-from imbllm_autogluon.errors import InvalidInputError, TableError
+from imbllm_autogluon._storage import LOCK_NAME, locked, write_whole
+from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,8 +17,7 @@ if TYPE_CHECKING:
 
     Identity = Mapping[str, Any]  # what is fitted, by words for messages: whatever JSON keeps
 
-# What is fitted, and whether to the end; a lock of the operating system, freed when its owner dies
-_RECORD, _LOCK = "imbllm_fit.json", ".imbllm.lock"
+_RECORD = "imbllm_fit.json"  # what is fitted, and whether to the end
 # What a fit leaves in its folder; nothing else in a folder is ever deleted
 _OF_A_FIT = (
     "predictor.pkl", "learner.pkl", "metadata.json", "version.txt", "models", "utils", "logs",
@@ -30,7 +27,7 @@ _OF_A_FIT = (
 
 def left_by_a_fit(folder: Path) -> bool:
     """Whether a folder holds what a fit leaves behind, finished or not, and nothing else."""
-    return folder.is_dir() and all(path.name in (*_OF_A_FIT, _LOCK) for path in folder.iterdir())
+    return folder.is_dir() and all(path.name in (*_OF_A_FIT, LOCK_NAME) for path in folder.iterdir())
 
 
 def is_finished(folder: Path) -> bool | None:
@@ -52,7 +49,7 @@ def check_folder(folder: Path, identity: Identity, *, force: bool, resume: bool)
         _check_identity(folder, identity)
     elif not folder.is_dir():
         raise InvalidInputError(f"{folder} is a file; name a folder for the predictor.")
-    elif any(path.name != _LOCK for path in folder.iterdir()) and not force:
+    elif any(path.name != LOCK_NAME for path in folder.iterdir()) and not force:
         raise InvalidInputError(
             f"the folder {folder} is not empty; name another, replace a fit with --force, or "
             "go on with an interrupted one with --resume."
@@ -65,7 +62,7 @@ def claimed(folder: Path, identity: Identity, *, force: bool, resume: bool) -> I
 
     A folder that another process fits into is an `InvalidInputError`, one that cannot be written a `TableError`.
     """
-    with _locked(folder):
+    with locked(folder):
         check_folder(folder, identity, force=force, resume=resume)
         if not resume:
             clear_folder(folder)
@@ -81,29 +78,9 @@ def clear_folder(folder: Path) -> None:
         shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Make a folder and hold its lock, without waiting; nothing is left of a folder that is empty in the end."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / _LOCK).acquire(timeout=0)
-    except Timeout as error:
-        raise InvalidInputError(
-            f"another process is fitting into the folder {folder}; wait until it ends, or name another folder."
-        ) from error
-    except OSError as error:
-        raise TableError(f"the folder {folder} cannot be written: {error.strerror}.") from error
-    try:
-        with lock:
-            yield
-    finally:
-        if [path.name for path in folder.iterdir()] == [_LOCK]:
-            shutil.rmtree(folder)
-
-
 def _check_identity(folder: Path, identity: Identity) -> None:
     begun = _record(folder).get("identity")
-    if begun is None and any(path.name != _LOCK for path in folder.iterdir()):
+    if begun is None and any(path.name != LOCK_NAME for path in folder.iterdir()):
         raise InvalidInputError(
             f"{folder} does not say what was fitted there: an earlier version or another program did it. Name another "
             "folder, or replace it with --force."

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from imbllm_autogluon.errors import InvalidInputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -92,6 +94,24 @@ class Processes:
 def _leave_group() -> None:
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+
+
+def device_named(name: str) -> torch.device:
+    """The device of a name such as ``cuda:1``; `InvalidInputError` where this machine has none."""
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InvalidInputError(
+            f"device must be the name of a torch device such as 'cpu' or 'cuda:0'; got {name!r}."
+        ) from error
+    # Counting starts nothing on a GPU, which a process that forks later must not do.
+    found: int = getattr(getattr(torch, device.type, None), "device_count", int)()
+    if device.type != "cpu" and (device.index or 0) >= found:
+        raise InvalidInputError(
+            f"device={name!r} is not on this machine: torch {torch.__version__} finds {found} devices of this type. "
+            "Leave device out, or use 'cpu'."
+        )
+    return device
 
 
 def ran_out_of_memory(error: BaseException) -> bool:

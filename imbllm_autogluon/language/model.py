@@ -27,7 +27,7 @@ from imbllm_autogluon.language.batches import Batches
 from imbllm_autogluon.language.checkpoints import Checkpoint, TrainingCurve
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.decoding import RowWriter
-from imbllm_autogluon.language.hardware import Processes
+from imbllm_autogluon.language.hardware import Processes, device_named
 from imbllm_autogluon.language.losses import LabelLoss, LanguageModel, MaskedValueLoss, SentenceLoss, ValueLoss
 from imbllm_autogluon.language.scoring import log_likelihoods, score_values
 from imbllm_autogluon.language.table_backbone import build_table_backbone
@@ -224,7 +224,7 @@ class TableLanguageModel:
         with reading(folder, _KIND) as stored:
             data = stored.data
             vocabulary = SchemaVocabulary.from_dict(data["vocabulary"])
-            model = cls(vocabulary, LanguageConfig.from_flat(data["config"]), int(data["seed"]))
+            model = cls(vocabulary, _loadable(LanguageConfig.from_flat(data["config"])), int(data["seed"]))
             model._backbone.load_weights(data["base"], stored.tensors(), stored.folder)
             model.curves = {name: TrainingCurve.from_dict(curve) for name, curve in data["curves"].items()}
         return model
@@ -327,3 +327,13 @@ def _writing_model(model: LanguageModel, config: LanguageConfig) -> LanguageMode
     is_fast = on_cpu and (has.get("avx512_bf16") or has.get("amx_bf16"))  # elsewhere bfloat16 is slower than float32
     wanted = config.precision or ("bfloat16" if config.is_pretrained and is_fast else "float32")
     return copy.deepcopy(model).to(torch.bfloat16) if on_cpu and wanted == "bfloat16" else model
+
+
+def _loadable(config: LanguageConfig) -> LanguageConfig:
+    """The configuration of a saved model; one trained on a device that this machine lacks goes where others go."""
+    try:
+        device_named(config.device or "cpu")
+    except InvalidInputError:
+        _log.info("The model was trained on %s, which this machine lacks; it runs elsewhere.", config.device)
+        return dataclasses.replace(config, device=None)
+    return config

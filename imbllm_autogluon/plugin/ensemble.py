@@ -48,8 +48,8 @@ _TWINS = "twins"  # hyperparameter of the ensemble: names of its models that mus
 class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
     """Greedy selection by a metric and by the log-loss skill, tilted for decisions among more than two classes.
 
-    Without classes, for balanced ones, and for metrics that are no scores up to 1 (such as log-loss itself), it is
-    AutoGluon's own. Models that are twins must show that they help.
+    Without classes, for a single or balanced ones, and for metrics that are no scores up to 1 (such as log-loss
+    itself), it is AutoGluon's own. Models that are twins must show that they help.
     """
 
     weights_: FloatArray
@@ -77,7 +77,7 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
         codes = np.asarray(labels).astype(np.int64)
         n_classes = 2 if predictions[0].ndim == 1 else predictions[0].shape[1]
         shares = np.bincount(codes, minlength=n_classes) / len(codes)
-        if shares.max() < RebalanceConfig.balanced_below * shares.min():
+        if shares.max() == 1 or shares.max() < RebalanceConfig.balanced_below * shares.min():
             super().fit(predictions, labels, time_limit, identifiers, sample_weight)
             return self
         self._entropy = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())

@@ -13,7 +13,7 @@ from autogluon.core.constants import BALANCE_WEIGHT
 from imbllm_autogluon.oversampling.methods import GENERATORS
 from imbllm_autogluon.plugin.classifier_model import ClassifierModel
 from imbllm_autogluon.plugin.clock import FitClock, PlainModelsOnly
-from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback
+from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback, allow_for_tiny_classes
 from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, SEARCHER, TwinOptions
 from imbllm_autogluon.plugin.stage import plan_for, task_of
@@ -182,6 +182,7 @@ class RebalanceCallback(GeneratorCallback):
         y: pd.Series | None = None,
         hyperparameters: dict[Any, Any] | None = None,
         level_start: int = 1,
+        core_kwargs: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         """Edit the portfolio in place: the trainer uses this very mapping next."""
@@ -201,6 +202,9 @@ class RebalanceCallback(GeneratorCallback):
                 "imbllm: sample_weight='balance_weight' and written rows both balance the classes, so rare classes "
                 "count twice in every twin; leave one of them out."
             )
+        if task_of(problem_type) == "classification" and y is not None:
+            cleaner = (core_kwargs or {}).get("label_cleaner")
+            allow_for_tiny_classes(trainer, y, getattr(cleaner, "cat_mappings_dependent_var", {}))
         _count_without_twins(trainer, options)
         self.clock = FitClock(options)
         _log.log(20, "imbllm: models of this fit also compete as twins fitted on rebalanced folds (%s).", options.twins)

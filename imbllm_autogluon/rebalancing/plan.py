@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Counts = dict[Hashable, int]
 
-_FEWEST_ROWS = 2  # a class with fewer cannot be continued and is left as it is
+FEWEST_TO_CONTINUE = 2  # a class with fewer cannot be continued and is left as it is
 _FEWEST_TARGETS = 20  # fewer show no distribution of the target; LatentDiff needs as many
 
 
@@ -91,7 +91,7 @@ def _plan_classes(y: pd.Series, config: RebalanceConfig) -> OversamplingPlan:
     if largest < config.balanced_below * smallest:
         reason = f"classes are balanced (largest over smallest below {config.balanced_below})"
         return OversamplingPlan({}, before, reason)
-    several = {label: n for label, n in before.items() if n >= _FEWEST_ROWS}
+    several = {label: n for label, n in before.items() if n >= FEWEST_TO_CONTINUE}
     notes = [f"class {label!r} has a single row and is left as it is" for label in before if label not in several]
     balancing = {label: largest - n for label, n in several.items()}
     wanted = {label: max(0, config.rows_wanted(n, largest) - n) for label, n in several.items()}

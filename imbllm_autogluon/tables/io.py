@@ -91,11 +91,13 @@ def to_csv(frame: pd.DataFrame) -> str:
     return text
 
 
-def check_target(path: Path) -> None:
-    """Raise `TableError` if no table can be written to `path`; nothing is written."""
+def check_target(path: Path, source: Path) -> None:
+    """Raise `TableError` if no table can be written to `path`, or only over `source`; nothing is written."""
     _checked_extension(path)
     if path.is_dir():
         raise TableError(f"{path} is a folder; name a file.")
+    if path.exists() and source.exists() and path.samefile(source):
+        raise TableError(f"{path} is the table that is read; name another file to write.")
     if not path.parent.is_dir():
         raise TableError(f"{path} cannot be written: the folder {path.parent} does not exist.")
     if not os.access(path.parent, os.W_OK):

@@ -73,7 +73,7 @@ class TableSchema:
             if label is None or name != label
         }
         written = [name for name, part in read.items() if isinstance(part, Column)]
-        reason = f"it is beyond the {max_columns} columns that are written; raise max_columns, or put it further left."
+        reason = f"it is beyond the {max_columns} columns that are written; to have it written, put it further left."
         read |= {name: ExcludedColumn(name, f"column {name!r}: {reason}", "copied") for name in written[max_columns:]}
         columns = tuple(part for part in read.values() if isinstance(part, Column))
         return cls(tuple(read), columns, label_column, tuple(p for p in read.values() if isinstance(p, ExcludedColumn)))

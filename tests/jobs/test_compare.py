@@ -23,6 +23,7 @@ from imbllm_autogluon.jobs.compare import (
     model_kind,
     pair_ensembles,
 )
+from imbllm_autogluon.plugin.classifier_model import ClassifierModel
 from imbllm_autogluon.plugin.ensemble import adjustment_of, fit_ensemble
 from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.regression.bins import TargetBins, shots
@@ -219,6 +220,11 @@ def test_latent_diff_is_no_plain_model(classes: dict[str, type], ours: str) -> N
     [
         ({"LightGBM": int}, "binary", "no twin was fitted, so the ensemble holds plain models only"),
         ({"ImbLLM": GeneratorModel, "LightGBM": int}, "binary", "no twin was fitted"),
+        (
+            {"LightGBM": int, "C": ClassifierModel},
+            "binary",
+            "no twin was fitted, so the ensemble holds no other of our",
+        ),
         ({"LightGBM": int}, "regression", "no twin and no LatentDiff was fitted, so"),
         ({"LightGBMImb": twin()}, "binary", "no plain model was fitted, so there is none to compare with"),
     ],

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from autogluon.tabular import TabularPredictor
+from autogluon.tabular.models import LGBModel
 
 from imbllm_autogluon.errors import ClassTooSmallError, ImbLLMError, InvalidInputError, TableError
 from imbllm_autogluon.jobs.compare import base_models, model_kind
 from imbllm_autogluon.jobs.fit import FitJob
-from imbllm_autogluon.jobs.folder import left_by_a_fit
+from imbllm_autogluon.jobs.folder import is_finished, left_by_a_fit
 from imbllm_autogluon.jobs.predict import predict_table
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.plugin.ensemble import calibrated_probabilities
@@ -51,8 +52,13 @@ BAD_CLASS_JOBS = {
     "family": ({"families": ("GBMM",)}, r"unknown model family 'GBMM' \(did you mean 'GBM'\?\)"),
     "setting": ({"settings": {"temprature": 1}}, r"setting 'ag.imbllm.temprature' \(did you mean 'temperature'"),
     "value of a setting": ({"settings": {"temperature": -1}}, "temperature must be a number between 0.01 and 100"),
+    "steps": ({"settings": {"steps": 0}}, "steps must be a whole number between 1 and 1000000; got 0"),
+    "seed": ({"settings": {"random_state": -1}}, "random_state must be a whole number between 0 and"),
+    "device": ({"settings": {"device": "cuda:99"}}, "device='cuda:99' is not on this machine"),
+    "backbone": ({"settings": {"backbone": "smollm2"}}, "the backbone 'smollm2' is not on this machine"),
     "folds": ({"folds": 1}, "folds must be a whole number between 2 and 20; got 1"),
     "time limit": ({"time_limit": 0}, "time_limit must be a number at least 0.001; got 0"),
+    "no time limit": ({"time_limit": float("nan")}, "time_limit must be a number at least 0.001; got nan"),
     "threads": ({"threads": 0}, "threads must be"),
     "positive class": ({"positive_class": "yess"}, r"no class 'yess' \(did you mean 'yes'\?\)"),
     "settings of LatentDiff": (
@@ -268,6 +274,22 @@ def test_a_time_limit_too_short_for_any_model_is_one_clear_error(tmp_path: Path)
     with pytest.raises(ImbLLMError, match="AutoGluon trained no model"):
         tiny_job(labelled(BINARY), tmp_path / "fit", time_limit=0.001).run()
     assert not (tmp_path / "fit").exists()
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_fit_whose_models_all_fail_names_the_reason_of_each_and_leaves_nothing_to_predict_with(
+    resume: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(self: object, **kwargs: object) -> None:
+        raise ImportError("a library is absent")
+
+    monkeypatch.setattr(LGBModel, "_fit", absent)
+    job = tiny_job(labelled(BINARY), tmp_path / "fit", families=("GBM",), settings={"method": "random"}, resume=resume)
+    names = "LightGBM_BAG_L1: ImportError: a library is absent. LightGBMImb_BAG_L1: ImportError: a library is absent."
+    with pytest.raises(ImbLLMError, match=names):
+        job.run()
+    assert job.out.exists() is resume
+    assert not is_finished(job.out)
 
 
 def test_a_test_table_must_hold_the_columns_of_training_and_a_target(tmp_path: Path) -> None:

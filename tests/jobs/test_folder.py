@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from imbllm_autogluon._storage import LOCK_NAME
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
 from imbllm_autogluon.jobs.fit import FitJob
-from imbllm_autogluon.jobs.folder import _LOCK, _OF_A_FIT, _RECORD, claimed, clear_folder, is_finished, left_by_a_fit
+from imbllm_autogluon.jobs.folder import _OF_A_FIT, _RECORD, claimed, clear_folder, is_finished, left_by_a_fit
 from imbllm_autogluon.jobs.predict import load_predictor
 from imbllm_autogluon.tables.io import write_table
 from tests.jobs.fits import begun, binary_outcome, copy_of, labelled, mixed_table, tiny_job
@@ -97,7 +98,7 @@ def test_what_no_fit_left_is_refused_by_name_and_kept(tmp_path: Path) -> None:
 
 def test_clearing_keeps_what_is_not_of_a_fit_and_a_folder_that_is_empty_in_the_end_goes(tmp_path: Path) -> None:
     with claimed(filled(tmp_path / "fit", *_OF_A_FIT, MINE), {}, force=True, resume=False):
-        assert {path.name for path in (tmp_path / "fit").iterdir()} == {MINE, _RECORD, _LOCK}
+        assert {path.name for path in (tmp_path / "fit").iterdir()} == {MINE, _RECORD, LOCK_NAME}
     with contextlib.suppress(KeyError), claimed(tmp_path / "other", {}, force=False, resume=False):
         clear_folder(filled(tmp_path / "other", *LEFT))
         raise KeyError
@@ -125,7 +126,7 @@ def test_a_second_fit_into_a_folder_is_refused_until_the_first_one_ends_even_by_
     with subprocess.Popen([sys.executable, "-c", HOLD, str(job.out)], stdout=subprocess.PIPE) as first:
         assert first.stdout is not None
         first.stdout.readline()
-        with pytest.raises(InvalidInputError, match="another process is fitting into the folder"):
+        with pytest.raises(InvalidInputError, match="another process is writing into the folder"):
             job.run()
         first.kill()
     assert is_finished(job.out) is False
@@ -167,9 +168,10 @@ def imbllm_fit(folder: Path, *options: str) -> subprocess.Popen[str]:
 
 def stopped(folder: Path, seconds: float, number: signal.Signals) -> subprocess.CompletedProcess[str]:
     """A fit, gone on with where there is one, that gets a signal so long after it took its folder."""
+    record = folder / "fit" / _RECORD
+    before = record.stat().st_mtime_ns if record.exists() else 0
     process = imbllm_fit(folder, "--resume")
-    ends = time.monotonic() + 120
-    while process.poll() is None and is_finished(folder / "fit") is not False and time.monotonic() < ends:
+    while process.poll() is None and (not record.exists() or record.stat().st_mtime_ns == before):
         time.sleep(0.02)
     time.sleep(seconds)
     process.send_signal(number)

@@ -16,8 +16,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.config import LanguageConfig
-from imbllm_autogluon.language.hardware import Processes, ran_out_of_memory, release_memory
+from imbllm_autogluon.language.hardware import Processes, device_named, ran_out_of_memory, release_memory
 from imbllm_autogluon.language.model import _writing_model
 from tests.language.pretrained import causal_model, save_pretrained
 from tests.language.tables import LABEL, legal_rows
@@ -43,6 +44,25 @@ if TYPE_CHECKING:
 )
 def test_shortage_of_memory_is_told_from_other_errors(error: BaseException, expected: bool) -> None:
     assert ran_out_of_memory(error) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "cuda",
+            r"device='cuda' is not on this machine: torch .* finds 0 devices of this type. Leave device out, or use",
+        ),
+        ("cuda:1", "device='cuda:1' is not on this machine"),
+        ("meta", "device='meta' is not on this machine"),
+        ("gpu", "device must be the name of a torch device such as 'cpu' or 'cuda:0'; got 'gpu'"),
+    ],
+)
+def test_a_device_that_is_not_here_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, message: str) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(InvalidInputError, match=message):
+        model_over("compact", device=name)
+    assert device_named("cpu") == torch.device("cpu")
 
 
 class Node:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from autogluon.core.callbacks import AbstractCallback, EarlyStoppingCountCallback
+from autogluon.core.metrics import get_metric
 from autogluon.tabular import TabularPredictor
+from autogluon.tabular.models import LGBModel
 
-from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback, _with_callbacks
+from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback, _with_callbacks, allow_for_tiny_classes
 from imbllm_autogluon.plugin.models import GeneratorModel
 from imbllm_autogluon.plugin.portfolio import RebalanceCallback
 from imbllm_autogluon.plugin.presets import make_preset
+from imbllm_autogluon.plugin.twins import twin_of
 from tests.plugin.tables import imbalanced_table
 
 if TYPE_CHECKING:
@@ -135,3 +141,59 @@ def test_a_portfolio_with_a_generator_brings_its_callback(portfolio: Any, watche
 
     made = _with_callbacks(seen)(None, hyperparameters=portfolio)
     assert [type(each) for each in made or []] == [GeneratorCallback] * watched
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"GBM_IMB": {"method": "random", "learning_rate": 0.1, "ag.imbllm.epochs": 3}}, ["ag.imbllm.method"]),
+        ({1: {"RF_IMB": [{}, {"temperature": 1.0}]}}, ["ag.imbllm.temperature"]),
+        ({twin_of(LGBModel): {"target_ratio": 1.0}}, ["ag.imbllm.target_ratio"]),
+        ({"GBM": {"method": "random"}, "TABDPT_IMB": {"temperature": 1.0}}, []),
+    ],
+)
+def test_parameters_of_twins_without_their_prefix_are_named(
+    given: dict[Any, Any], named: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(30, "autogluon.imbllm"):
+        _with_callbacks(lambda self, **kwargs: None)(None, hyperparameters=given)
+    assert [record.args[-1] for record in caplog.records] == named  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "metric", "folds", "laid", "words"),
+    [
+        ((90, 3), "roc_auc", 5, 3, "3 folds instead of 5: the metric roc_auc needs every class"),
+        ((90, 3), "average_precision", 5, 5, ""),
+        ((90, 2), "f1", 5, 5, "leave it as it is: 'class 1' (rows: 2)"),
+        ((90, 40, 1), "balanced_accuracy", 5, 5, "leave it as it is: 'class 2' (rows: 1)"),
+        ((90, 40, 2), "roc_auc_ovo_macro", 5, 5, "(rows: 2)"),
+        ((90, 2), "roc_auc", 0, 0, ""),
+        ((90, 40), "roc_auc", 5, 5, ""),
+    ],
+)
+def test_folds_stay_as_asked_unless_the_metric_cannot_do_without_a_class(
+    sizes: tuple[int, ...], metric: str, folds: int, laid: int, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def score(y: Any, y_pred_proba: Any) -> float:
+        kept = scorer.needs_pred and y_pred_proba.round() if len(sizes) == 2 else y_pred_proba.argmax(axis=1)
+        return float(scorer(y, kept if scorer.needs_pred else y_pred_proba))
+
+    scorer = get_metric(metric, "binary" if len(sizes) == 2 else "multiclass")
+    trainer = SimpleNamespace(k_fold=folds, eval_metric=scorer, num_classes=len(sizes), score_with_y_pred_proba=score)
+    y = pd.Series(np.repeat(np.arange(len(sizes)), sizes))
+    with caplog.at_level(20, "autogluon.imbllm"):
+        allow_for_tiny_classes(trainer, y, {code: f"class {code}" for code in range(len(sizes))})
+    assert trainer.k_fold == laid
+    assert words in caplog.text
+    assert bool(words) == bool(caplog.text)
+
+
+def test_a_class_of_one_row_and_a_level_without_rows_cost_no_model(tmp_path: Path) -> None:
+    table = imbalanced_table(120)
+    labels = np.where(np.arange(120) < 1, "single", table["paid"])
+    table["paid"] = pd.Categorical(labels, categories=["never", "no", "single", "yes"])
+    predictor = TabularPredictor("paid", path=str(tmp_path / "p"), verbosity=0)
+    predictor.fit(table, presets=make_preset({}, method="random"), hyperparameters={"LR": {}}, num_bag_folds=3)
+    assert {"LinearModel_BAG_L1", "LinearModelImb_BAG_L1"} <= set(predictor.model_names())
+    assert predictor._trainer.k_fold == 3

@@ -139,8 +139,16 @@ def test_writing_replaces_an_existing_file(tmp_path: Path) -> None:
 def test_a_target_that_cannot_be_written_is_refused_beforehand(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(TableError, match=message):
-        check_target(tmp_path / name)
+        check_target(tmp_path / name, tmp_path / "absent.csv")
     assert [path.name for path in tmp_path.iterdir()] == ["folder.csv"]
+
+
+def test_a_table_is_not_written_over_the_one_that_is_read(tmp_path: Path) -> None:
+    write_table(PEOPLE, tmp_path / "people.csv")
+    (tmp_path / "link.csv").symlink_to("people.csv")
+    with pytest.raises(TableError, match=r"link.csv is the table that is read; name another file to write"):
+        check_target(tmp_path / "link.csv", tmp_path / "people.csv")
+    check_target(tmp_path / "other.csv", tmp_path / "people.csv")
 
 
 def test_a_frame_stays_as_it_is() -> None:
