@@ -509,7 +509,12 @@ def _wanted(table: LabeledTable, n: int | None, label_value: str | None) -> dict
     counts = {label: largest - size for label, size in table.counts.items() if size < largest}
     if not counts:
         raise InvalidInputError(f"{table.source}: every class has {largest} rows already; there is nothing to balance.")
-    return counts
+    several = {label: n for label, n in counts.items() if table.counts[label] > 1}
+    if not several or several == counts:
+        return counts
+    lone = ", ".join(repr(label) for label in counts if label not in several)
+    typer.echo(f"imbllm: too small to continue, and left as it is: {lone} (1 row).", err=True)
+    return several
 
 
 def _refuse(why: str, **given: object) -> None:

@@ -63,11 +63,12 @@ def test_sample_writes_the_wanted_rows_of_one_class_and_nothing_else(tmp_path: P
     assert not written.equals(other)
 
 
-def test_sample_balances_every_rarer_class(tmp_path: Path) -> None:
+def test_sample_balances_every_rarer_class_that_can_be_continued(tmp_path: Path) -> None:
     path, out = tmp_path / "train.parquet", tmp_path / "o.csv"
-    write_table(mixed_table({0: 40, 1: 20, 2: 10}), path)
+    write_table(mixed_table({0: 40, 1: 20, 2: 10, 3: 1}), path)
     result = imbllm("sample", path, "--label", "label", "--balance", *LEAST, "--out", out)
     assert result.exit_code == 0, result.stderr
+    assert "too small to continue, and left as it is: 3 (1 row)" in result.stderr
     assert read_table(out)["label"].value_counts().to_dict() == {2: 30, 1: 20}
 
 

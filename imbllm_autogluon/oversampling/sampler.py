@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import numbers
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -36,6 +37,9 @@ def _array_of(X: Any) -> Any:
     """Turn a list into an array without turning its numbers into text, as NumPy does next to text."""
     array = np.asarray(X) if isinstance(X, list) else X
     return np.asarray(X, dtype=object) if isinstance(X, list) and array.dtype.kind in "US" else array
+
+
+_log = logging.getLogger(__name__)
 
 
 class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, shown=_SHOWN):  # type: ignore[misc]
@@ -141,7 +145,7 @@ class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, 
 
     def _fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
         frame, labels = X if isinstance(X, pd.DataFrame) else pd.DataFrame(X), pd.Series(y)
-        counts = {label: n for label, n in self.sampling_strategy_.items() if n > 0}
+        counts = self._without_lone({label: n for label, n in self.sampling_strategy_.items() if n > 0}, labels)
         make = generator_class(self.method)
         self.generator_ = make(self.config(), random_state=self.random_state, threads=self.threads)
         self.synthetic_mask_ = np.zeros(len(frame), dtype=bool)
@@ -154,6 +158,16 @@ class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, 
         whole = pd.concat([frame, rows], ignore_index=True)
         resampled = whole if isinstance(X, pd.DataFrame) else whole.to_numpy(dtype=X.dtype)
         return resampled, np.concatenate([y, row_labels.to_numpy(dtype=y.dtype)])
+
+    def _without_lone(self, counts: dict[Any, int], labels: pd.Series) -> dict[Any, int]:
+        """Counts without classes of one row, unless these are named or there are no others."""
+        sizes = labels.value_counts()
+        several = {label: n for label, n in counts.items() if sizes[label] > 1}
+        if not isinstance(self.sampling_strategy, str) or not several or several == counts:
+            return counts
+        lone = ", ".join(repr(label) for label in counts if label not in several)
+        _log.warning("Too small to continue, and left as it is: %s (1 row).", lone)
+        return several
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

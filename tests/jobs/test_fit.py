@@ -9,7 +9,7 @@ import pytest
 from autogluon.tabular import TabularPredictor
 from autogluon.tabular.models import LGBModel
 
-from imbllm_autogluon.errors import ClassTooSmallError, ImbLLMError, InvalidInputError, TableError
+from imbllm_autogluon.errors import BackboneError, ClassTooSmallError, ImbLLMError, InvalidInputError, TableError
 from imbllm_autogluon.jobs.compare import base_models, model_kind
 from imbllm_autogluon.jobs.fit import FitJob
 from imbllm_autogluon.jobs.folder import is_finished, left_by_a_fit
@@ -55,7 +55,6 @@ BAD_CLASS_JOBS = {
     "steps": ({"settings": {"steps": 0}}, "steps must be a whole number between 1 and 1000000; got 0"),
     "seed": ({"settings": {"random_state": -1}}, "random_state must be a whole number between 0 and"),
     "device": ({"settings": {"device": "cuda:99"}}, "device='cuda:99' is not on this machine"),
-    "backbone": ({"settings": {"backbone": "smollm2"}}, "the backbone 'smollm2' is not on this machine"),
     "folds": ({"folds": 1}, "folds must be a whole number between 2 and 20; got 1"),
     "time limit": ({"time_limit": 0}, "time_limit must be a number at least 0.001; got 0"),
     "no time limit": ({"time_limit": float("nan")}, "time_limit must be a number at least 0.001; got nan"),
@@ -96,6 +95,13 @@ def test_a_bad_option_is_refused_before_anything_is_written(
     with pytest.raises(InvalidInputError, match=message):
         FitJob(train, tmp_path / "fit", **options)
     assert not (tmp_path / "fit").exists()
+
+
+def test_a_backbone_that_is_not_here_is_refused_before_the_fit(tmp_path: Path) -> None:
+    with pytest.raises(
+        BackboneError, match=r"the backbone 'smollm2' is not on this machine.*imbllm models fetch smollm2"
+    ):
+        FitJob(labelled(BINARY), tmp_path / "fit", settings={"backbone": "smollm2"})
 
 
 def test_a_class_of_one_row_is_refused_by_name(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import OneHotEncoder
 
 from imbllm_autogluon import ImbLLMOverSampler
-from imbllm_autogluon.errors import TableError
+from imbllm_autogluon.errors import ClassTooSmallError, TableError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import GENERATORS
 
@@ -45,6 +45,21 @@ def test_every_form_of_the_sampling_strategy_gives_exact_counts(
     X, y = ImbLLMOverSampler(sampling_strategy=strategy, **QUICK).fit_resample(*small_table)
     assert len(X) == len(y)
     assert y.value_counts().to_dict() == {"no": 170, "yes": rare_rows}
+
+
+def test_a_class_of_one_row_is_left_as_it_is_and_said_once_unless_it_is_named(
+    small_table: Table, caplog: pytest.LogCaptureFixture
+) -> None:
+    X, y = small_table
+    y = y.astype(object).where(y.index != y.index[0], "lone")
+    _, resampled = ImbLLMOverSampler(**QUICK).fit_resample(X, y)
+    sizes = resampled.value_counts()
+    assert (sizes["lone"], sizes["yes"]) == (1, sizes["no"])
+    assert [record.getMessage() for record in caplog.records] == [
+        "Too small to continue, and left as it is: 'lone' (1 row)."
+    ]
+    with pytest.raises(ClassTooSmallError, match=r"'lone' has 1 row"):
+        ImbLLMOverSampler(sampling_strategy={"lone": 9}, **QUICK).fit_resample(X, y)
 
 
 def test_real_rows_come_first_and_unchanged_and_the_mask_tells_them_apart(small_table: Table) -> None:
