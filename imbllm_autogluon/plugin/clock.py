@@ -72,7 +72,7 @@ class FitClock:
         self.limit: float | None = None
         self._level = 0
 
-    def begins(self, trainer: Any, model: Any, time_limit: float | None, level: int) -> bool:
+    def begins(self, trainer: Any, model: Any, time_limit: float | None = None, level: int = 1) -> bool:
         """Note that a model is to be fitted; whether it is skipped. One of ours gets its share of the time."""
         if level != self._level:
             self._level = level

@@ -209,11 +209,9 @@ class RebalanceCallback(GeneratorCallback):
         self.clock = FitClock(options)
         _log.log(20, "imbllm: models of this fit also compete as twins fitted on rebalanced folds (%s).", options.twins)
 
-    def _before_model_fit(
-        self, trainer: Any, model: Any, time_limit: float | None = None, stack_name: str = "core", level: int = 1
-    ) -> tuple[bool, bool]:
+    def _before_model_fit(self, trainer: Any, model: Any, stack_name: str = "core", **kwargs: Any) -> tuple[bool, bool]:
         """Leave a model out, or give it its share of the time."""
-        if self.clock is not None and stack_name == "core" and self.clock.begins(trainer, model, time_limit, level):
+        if self.clock is not None and stack_name == "core" and self.clock.begins(trainer, model, **kwargs):
             return False, True
         return super()._before_model_fit(trainer, model)
 
