@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -209,9 +208,6 @@ def _distinct_levels(series: pd.Series[Any], missing: BoolArray, name: ColumnNam
             "spread it over several columns or drop it."
         ) from error
     codes[missing] = -1
-    for level in levels:
-        if isinstance(level, float) and math.isinf(level):
-            raise TableError(f"column {name!r} holds the infinite value {level}: replace it by a missing value.")
     return codes, levels
 
 
@@ -325,6 +321,7 @@ class ExcludedColumn:
     # New rows get the one value seen, a missing cell, or the cell of the row they descend from.
     fill: Literal["constant", "missing", "copied"]
     column: Column | None = None  # restores a constant (its one category) or missing cells; None for copied columns
+    is_unreadable: bool = False  # whether the cells are nothing that a schema can read, such as lists
     holds_text: bool = False  # whether the cells are free texts, which a model may read though it does not write them
 
     def restore(self, n_rows: int, parents: pd.DataFrame | None, index: pd.Index[Any] | None) -> pd.Series[Any]:

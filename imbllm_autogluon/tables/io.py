@@ -28,7 +28,7 @@ def checked_names(df: pd.DataFrame) -> tuple[ColumnName, ...]:
     """Names of all columns; `TableError` if there are no rows, or a name is repeated or neither string nor integer."""
     if not isinstance(df, pd.DataFrame):
         raise InvalidInputError(f"a table must be a pandas DataFrame; got {type(df).__name__}: use pd.DataFrame(...).")
-    _check_frame(df, "the table")
+    check_frame(df, "the table")
     return tuple(_checked_name(name) for name in df.columns)
 
 
@@ -65,7 +65,7 @@ def read_table(path: Path | str) -> pd.DataFrame:
     extension = _checked_extension(path)
     _check_readable(path)
     frame = _read_csv(path) if extension == ".csv" else _read_parquet(path)
-    _check_frame(frame, str(path))
+    check_frame(frame, str(path))
     _refuse_infinite(frame, path)
     return frame
 
@@ -104,7 +104,8 @@ def check_target(path: Path, source: Path) -> None:
         raise TableError(f"{path} cannot be written: no permission to write into the folder {path.parent}.")
 
 
-def _check_frame(df: pd.DataFrame, source: str) -> None:
+def check_frame(df: pd.DataFrame, source: str) -> None:
+    """Raise `TableError` unless the frame has rows, and columns of different names."""
     if not len(df.columns):
         raise TableError(f"{source} has 0 feature columns; at least 1 is needed: check how it was read.")
     _refuse_repeated(df.columns, source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import IntArray
 
     Kinds = Mapping[ColumnName, Kind]
+
+# What becomes of a column that cannot be read, where its kind is nobody's choice.
+_Unreadable = Literal["refuse", "copy"]
 
 _IS_TEXT = "its kind is text, which the backbone does not write."
 _GUESSED_TEXT = "it holds free text, which the backbone does not write; pass kinds={...: 'categorical'} to write it."
@@ -55,20 +58,27 @@ class TableSchema:
 
     @classmethod
     def from_frame(
-        cls, df: pd.DataFrame, label: ColumnName | None = None, kinds: Kinds | None = None, max_columns: int = 256
+        cls,
+        df: pd.DataFrame,
+        label: ColumnName | None = None,
+        kinds: Kinds | None = None,
+        max_columns: int = 256,
+        *,
+        unreadable: _Unreadable = "refuse",
     ) -> TableSchema:
         """Read a schema off a frame of at least one row and one feature, which is not modified.
 
         Without `label` every column is a feature; `kinds` are known better than the dtype tells; features beyond
-        `max_columns` are set aside, because small language models read no more than about 256. `TableError` where the
-        frame, a column or the label cannot be used, `InvalidInputError` for an unknown column or kind.
+        `max_columns` are set aside, because small language models read no more than about 256, and so are `unreadable`
+        ones (complex or infinite numbers, lists, ...) where they are to be copied. `TableError` where the frame, a
+        column or the label cannot be used, `InvalidInputError` for an unknown column or kind.
         """
         names, chosen = checked_names(df), dict(kinds or {})
         _check_kinds(chosen, names)
         require_number("max_columns", max_columns, 1, whole=True)
         label_column = None if label is None else _read_label(df, label, chosen)
         read: dict[ColumnName, Column | ExcludedColumn] = {
-            name: _read_feature(df.iloc[:, j], name, chosen.get(name))
+            name: _read_feature(df.iloc[:, j], name, chosen.get(name), unreadable)
             for j, name in enumerate(names)
             if label is None or name != label
         }
@@ -79,12 +89,15 @@ class TableSchema:
         return cls(tuple(read), columns, label_column, tuple(p for p in read.values() if isinstance(p, ExcludedColumn)))
 
     @classmethod
-    def from_labeled(cls, X: pd.DataFrame, y: pd.Series[Any], kinds: Kinds | None = None) -> TableSchema:
+    def from_labeled(
+        cls, X: pd.DataFrame, y: pd.Series[Any], kinds: Kinds | None = None, *, unreadable: _Unreadable = "refuse"
+    ) -> TableSchema:
         """Schema of features and their labels; a label without a name is called "label". See :meth:`from_frame`."""
         name = y.name if isinstance(y.name, str) and y.name else "label"
         while name in X.columns:
             name += "_"
-        return cls.from_frame(X.assign(**{name: y.to_numpy() if y.dtype == object else y.array}), name, kinds)
+        table = X.assign(**{name: y.to_numpy() if y.dtype == object else y.array})
+        return cls.from_frame(table, name, kinds, unreadable=unreadable)
 
     def encode(self, df: pd.DataFrame, *, unknown: Unknown = "refuse") -> EncodedTable:
         """Written features of a frame as plain arrays, see :meth:`Column.encode`; other columns are ignored."""
@@ -178,12 +191,19 @@ def _read_label(df: pd.DataFrame, label: ColumnName, kinds: Kinds) -> Column:
     return column
 
 
-def _read_feature(series: pd.Series[Any], name: ColumnName, kind: Kind | None) -> Column | ExcludedColumn:
+def _read_feature(
+    series: pd.Series[Any], name: ColumnName, kind: Kind | None, unreadable: _Unreadable
+) -> Column | ExcludedColumn:
     """A feature, or why it is set aside; a kind of the user's choice overrides guesses of identifiers and text."""
-    reason = _unwritable(series, name, kind)
-    if reason is not None:
-        return ExcludedColumn(name, f"column {name!r}: {reason}", "copied")
-    column = Column.from_series(series, name, kind)
+    try:
+        reason = _unwritable(series, name, kind)
+        if reason is not None:
+            return ExcludedColumn(name, f"column {name!r}: {reason}", "copied")
+        column = Column.from_series(series, name, kind)
+    except TableError as error:
+        if kind or unreadable == "refuse":
+            raise
+        return ExcludedColumn(name, str(error), "copied", is_unreadable=True)
     if series.isna().all():
         return ExcludedColumn(name, f"column {name!r}: every cell is missing.", "missing", _levels(series, name))
     if _is_constant(column, series):

@@ -279,6 +279,20 @@ def test_without_validation_rows_the_class_shares_decide(fold: Table, tmp_path: 
     assert model.imbllm_report["prior_factors"] == pytest.approx([(100 / 120) / (100 / 145), (20 / 120) / (45 / 145)])
 
 
+def test_majority_rows_are_left_out_with_their_weights_and_counted_in_the_factors(fold: Table, tmp_path: Path) -> None:
+    X, y = fold
+    weights = np.where(y == 0, 1.0, 3.0)
+    given = {"sample_weight": weights, "X_val": X.iloc[::3], "y_val": y.iloc[::3]}
+    model = fitted(tmp_path, fold, fit=given, majority_ratio=1.5)
+    seen = RecordingModel.seen
+    assert seen["y"].value_counts().to_dict() == {0: 68, 1: 45}  # of 100 and 20
+    assert set(seen["X"].index[:88]) <= set(X.index)
+    assert seen["sample_weight"][:88].tolist() == np.where(seen["y"].iloc[:88] == 0, 1.0, 3.0).tolist()
+    assert len(seen["X_val"]) == 40
+    assert model.imbllm_report["prior_factors"] == pytest.approx([(100 / 120) / (68 / 113), (20 / 120) / (45 / 113)])
+    assert "class 0 is learned from 68 rows" in model.imbllm_report["notes"]
+
+
 @pytest.mark.parametrize(
     ("eval_metric", "stopping", "expected"),
     [
