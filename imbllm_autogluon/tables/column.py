@@ -262,9 +262,11 @@ def _read_floats(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat, 
 
 def _read_integers(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat, name: ColumnName) -> Array:
     if fmt.physical_type != "continuous":
-        return _filled(series, missing, np.int64)
-    raw = _read_floats(series, missing, fmt, name)
-    odd = raw[(raw != np.rint(raw)) | (np.abs(raw) >= 2.0**63)]
+        raw = _filled(series, missing, np.int64)
+        odd = series.to_numpy()[raw < 0] if fmt.dense_dtype.kind == "u" else raw[:0]  # 2**63 and more wrap around
+    else:
+        raw = _read_floats(series, missing, fmt, name)
+        odd = raw[(raw != np.rint(raw)) | (np.abs(raw) >= 2.0**63)]
     if len(odd):
         raise TableError(f"column {name!r} holds {odd[0]}, which is no 64-bit integer: make its kind 'continuous'.")
     return raw.astype(np.int64)

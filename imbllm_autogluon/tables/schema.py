@@ -17,6 +17,7 @@ from imbllm_autogluon.tables.encoded import EncodedTable
 from imbllm_autogluon.tables.io import checked_names
 from imbllm_autogluon.tables.labeled import check_label_column
 from imbllm_autogluon.tables.stored import column_from_dict, column_to_dict
+from imbllm_autogluon.tables.unseen import read_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,11 +102,14 @@ class TableSchema:
 
     def encode(self, df: pd.DataFrame, *, unknown: Unknown = "refuse") -> EncodedTable:
         """Written features of a frame as plain arrays, see :meth:`Column.encode`; other columns are ignored."""
-        pairs = [column.encode(column_of(df, column.name), unknown=unknown) for column in self.columns]
-        missing = np.zeros((len(df), len(pairs)), dtype=bool)
-        for j, (_, mask) in enumerate(pairs):
-            missing[:, j] = mask
-        return EncodedTable(tuple(values for values, _ in pairs), missing)
+        return _side_by_side(len(df), [c.encode(column_of(df, c.name), unknown=unknown) for c in self.columns])
+
+    def encode_unseen(self, df: pd.DataFrame) -> EncodedTable:
+        """Written features of rows to predict: cells of any dtype and value are read as the nearest there is, logged.
+
+        `TableError` where a column is absent.
+        """
+        return _side_by_side(len(df), [read_unseen(column, column_of(df, column.name)) for column in self.columns])
 
     def decode(
         self, cells: EncodedTable, parents: pd.DataFrame | None = None, index: pd.Index[Any] | None = None
@@ -171,6 +175,13 @@ def _check_kinds(kinds: Kinds, names: tuple[ColumnName, ...]) -> None:
                 f"kinds names the column {name!r}, which the table does not have{nearest(str(name), map(str, names))}."
             )
         require_choice(f"kinds[{name!r}]", kind, KINDS)
+
+
+def _side_by_side(n_rows: int, columns: list[tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]]) -> EncodedTable:
+    missing = np.zeros((n_rows, len(columns)), dtype=bool)
+    for j, (_, mask) in enumerate(columns):
+        missing[:, j] = mask
+    return EncodedTable(tuple(values for values, _ in columns), missing)
 
 
 def _read_label(df: pd.DataFrame, label: ColumnName, kinds: Kinds) -> Column:
