@@ -258,11 +258,11 @@ def test_a_failed_attempt_to_go_on_keeps_what_was_made(tmp_path: Path) -> None:
     assert kept.is_dir()
 
 
-def test_every_family_competes_with_its_twin_and_folds_share_one_generator() -> None:
+def test_families_compete_with_their_twins_and_folds_share_one_generator() -> None:
     outcome = binary_outcome()
-    assert base_models(outcome.predictor) == (
+    assert base_models(outcome.predictor) == (  # KNN is far from the best
         ["KNeighbors_BAG_L1", "LinearModel_BAG_L1"],
-        ["KNeighborsImb_BAG_L1", "LinearModelImb_BAG_L1"],
+        ["LinearModelImb_BAG_L1"],
     )
     assert outcome.generator_fits == 2
     assert outcome.predictor.positive_class == "yes"
