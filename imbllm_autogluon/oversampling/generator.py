@@ -48,7 +48,7 @@ _INTERPOLATION_ROUNDS = 20  # how often interpolated rows are drawn to find new 
 # Steps where there are all rows to learn instead of those of a rare class (docs/decisions/generator.md).
 _WHOLE_TABLE_STEPS = 600
 # Rows that training draws from; of larger tables a choice, unless passes over all of them are asked for (`epochs`).
-_MOST_LEARNED = 100_000
+_MOST_LEARNED = 50_000
 
 
 @dataclass(frozen=True, eq=False)
