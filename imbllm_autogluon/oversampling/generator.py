@@ -45,6 +45,7 @@ _log = logging.getLogger(__name__)
 
 _FEWEST_ROWS = 6  # below it a language model has nothing to learn of a class: 2 to 5 rows are interpolated instead
 _INTERPOLATION_ROUNDS = 20  # how often interpolated rows are drawn to find new ones; it costs next to nothing
+_WIDE_TABLES: set[tuple[int, int]] = set()  # written columns, and columns beyond a limit, that were told of
 # Steps where there are all rows to learn instead of those of a rare class (docs/decisions/generator.md).
 _WHOLE_TABLE_STEPS = 600
 # Rows that training draws from; of larger tables a choice, unless passes over all of them are asked for (`epochs`).
@@ -405,7 +406,7 @@ class LanguageGenerator:
         """Encode the fold and keep what is needed of the classes that are to be written."""
         names = X.columns
         X, kinds = with_plain_names(X, kinds)
-        schema = TableSchema.from_labeled(X, y, kinds, unreadable="copy")
+        schema = TableSchema.from_labeled(X, y, kinds, self.config.language.max_columns, unreadable="copy")
         assert schema.label is not None
         cells, codes, labels = schema.encode(X), schema.encode_label(y), list(schema.label.categories)
         by_code = _counts_by_code(counts, labels, labels)
@@ -420,6 +421,7 @@ class LanguageGenerator:
         aside = {str(column.name): column.reason for column in schema.excluded}
         self.report = OversamplingReport(self.method, reports, aside)
         _log_small_classes(reports)
+        _log_wide(schema)
         for column in schema.excluded:
             if column.is_unreadable:
                 _log_once(f"{column.reason} Until then new rows copy its cells from their nearest real rows.")
@@ -534,3 +536,16 @@ def _log_small_classes(reports: Sequence[ClassReport]) -> None:
                 "%d classes have %d to %d rows: %s; their new rows are made by %s.",
                 *(len(found), min(sizes), max(sizes), names, method),
             )
+
+
+def _log_wide(schema: TableSchema) -> None:
+    """Say once in a process, and not in each fold, which columns a limit lets be written."""
+    n, n_beyond = len(schema.columns), sum(column.is_beyond for column in schema.excluded)
+    if n_beyond and (n, n_beyond) not in _WIDE_TABLES:
+        _WIDE_TABLES.add((n, n_beyond))
+        _log.warning(
+            "Of %d columns the %d that tell most of the class are written (%s); a row copies the other %d together "
+            "from its nearest real row. max_columns=%d writes them as well; it takes up to %.0f times as long.",
+            *(n + n_beyond, n, listed([str(column.name) for column in schema.columns], 10), n_beyond),
+            *(n + n_beyond, (1 + n_beyond / n) ** 2),
+        )

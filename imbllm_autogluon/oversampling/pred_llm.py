@@ -71,8 +71,11 @@ class _LabelLearner(Learner):
         config = ClassifierConfig(feature_weight=_FEATURE_WEIGHT, measures=measures, language=language)
         model = LabelModel(config, seed=self.seed, threads=self.threads)
         del limits["warm_start"]  # there is no warm-up
+        aside = [column.name for column in fold.schema.excluded if column.is_unreadable or column.is_beyond]
+        kinds = {name: kind for name, kind in (fold.kinds or {}).items() if name not in aside}
         with progress_bar(language.steps_for(fold.cells.n_rows), "training") as bar:
-            model.fit(fold.X, fold.y, kinds=fold.kinds, stage="whole table", progress=bar.update, **limits)
+            X = fold.X.drop(columns=aside)
+            model.fit(X, fold.y, kinds=kinds, stage="whole table", progress=bar.update, **limits)
         return _CandidateWriter(model, fold.rows()[0])
 
     def _measures(self, codes: IntArray) -> DebiasingConfig:

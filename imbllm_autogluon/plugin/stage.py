@@ -39,6 +39,11 @@ _log = logging.getLogger("autogluon.imbllm")  # below AutoGluon's logger, so tha
 
 # Quantiles are conformalized on real rows, and soft classes are what a teacher says.
 _TASKS: Mapping[str, Task] = {"binary": "classification", "multiclass": "classification", "regression": "regression"}
+# Parameters that no family has under this name, but for `temperature` of TabDPT
+_OURS_ALONE = frozenset(TwinParameters.flat_keys()) - {
+    "backbone", "batch_size", "beta", "device", "epochs", "layers", "learning_rate", "max_bins", "n_bins", "patience",
+    "precision", "random_state", "steps", "time_limit", "width",
+}  # fmt: skip
 _TRAINING_SHARE = 0.25  # of a model's time limit that training the generator may take
 _STUDENT = "_DSTL"  # in the name of every distilled model (abstract_trainer.py:4723); that of two classes regresses
 # Families in AutoGluon 1.6 that cut validation rows out by themselves (tabm_model.py:86,
@@ -102,6 +107,9 @@ class OversamplingMixin:
         super().__init__(*args, **kwargs)
         own = TwinParameters.among(getattr(self, "_user_params_aux", None) or {})
         self.imbllm_parameters = TwinParameters.from_flat(own)
+        for name in sorted(_OURS_ALONE & set(getattr(self, "_user_params", None) or {})):
+            words = "imbllm: %r of %s goes to the model itself; its rebalancing is told with 'ag.%s%s'."
+            _log.warning(words, name, self.name, AUX_PREFIX, name)
         # Of all columns: the model's own is cut to the features it uses, which differ by family.
         self.imbllm_metadata: FeatureMetadata | None = None
 

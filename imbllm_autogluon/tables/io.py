@@ -32,10 +32,11 @@ def checked_names(df: pd.DataFrame) -> tuple[ColumnName, ...]:
     return tuple(_checked_name(name) for name in df.columns)
 
 
-def checked_frame(X: Any) -> pd.DataFrame:
+def checked_frame(X: Any, *, infinite: bool = False) -> pd.DataFrame:
     """What users of scikit-learn hand over as a table, as a data frame; the columns of an array are numbered.
 
-    `ValueError` where a frame is empty or has unusable names, or an array is sparse, empty, no table or infinite.
+    `ValueError` where a frame is empty or has unusable names, or an array is sparse, empty, no table, or infinite where
+    it must not be.
     """
     if isinstance(X, pd.DataFrame):
         checked_names(X)
@@ -46,7 +47,7 @@ def checked_frame(X: Any) -> pd.DataFrame:
     if isinstance(X, list) and array.dtype.kind in "US":
         # NumPy would turn numbers into text where text stands next to them.
         array = np.asarray(X, dtype=object)
-    return pd.DataFrame(check_array(array, dtype=None, ensure_all_finite="allow-nan"))
+    return pd.DataFrame(check_array(array, dtype=None, ensure_all_finite=False if infinite else "allow-nan"))
 
 
 def read_table(path: Path | str) -> pd.DataFrame:

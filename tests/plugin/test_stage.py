@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import hashlib
 import logging
 import random
@@ -89,6 +90,19 @@ def test_written_rows_weigh_as_much_as_real_ones_on_average(fold: Table, tmp_pat
     seen = RecordingModel.seen["sample_weight"]
     assert seen[:120].tolist() == weights.tolist()
     assert seen[120:] == pytest.approx(np.full(25, weights.mean()))
+
+
+def test_parameters_of_ours_without_their_prefix_are_named_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = {"method": "random", "temperature": 1.0, "learning_rate": 0.1, "ag.imbllm.target_ratio": 1.0}
+    with caplog.at_level(30, "autogluon.imbllm"):
+        model = twin_of(LGBModel)(path=str(tmp_path), name="T", hyperparameters=given)
+        copy.deepcopy(model)  # as for every fold
+    assert [record.getMessage() for record in caplog.records] == [
+        f"imbllm: {name!r} of T goes to the model itself; its rebalancing is told with 'ag.imbllm.{name}'."
+        for name in ("method", "temperature")
+    ]
 
 
 def test_a_balanced_fold_is_left_alone_and_says_so(fold: Table, tmp_path: Path) -> None:
