@@ -50,6 +50,13 @@ def shows_progress(environment: Mapping[str, str] = os.environ) -> bool:
     return value.lower() not in ("0", "false", "no", "off")
 
 
+def progress_bar(total: int, what: str) -> Any:
+    """A tqdm bar of so many steps or rows, a context manager, with the time that is left."""
+    from tqdm.auto import tqdm
+
+    return tqdm(total=total, desc=f"imbllm {what}", leave=False, disable=not shows_progress())
+
+
 def secret(variable: str) -> str:
     """What an environment variable holds, such as a token, or `InvalidInputError`; only its name is ever shown."""
     value = os.environ.get(variable)

@@ -161,13 +161,13 @@ def _matching_biases(probabilities: FloatArray, weights: FloatArray, wanted: Flo
     return np.asarray(biases - biases.mean())
 
 
-def prior_factors(before: Mapping[Hashable, int], added: Mapping[Hashable, int], n_classes: int) -> FloatArray:
+def prior_factors(before: Mapping[Hashable, int], changes: Mapping[Hashable, int], n_classes: int) -> FloatArray:
     """Real share over rebalanced share of each class code 0 … n_classes - 1, shape (n_classes,).
 
-    A class without rows keeps the factor 1.
+    `changes` are the rows that were written less those that were left out. A class without rows keeps the factor 1.
     """
     real = np.array([before.get(code, 0) for code in range(n_classes)], dtype=np.float64)
-    rebalanced = real + np.array([added.get(code, 0) for code in range(n_classes)], dtype=np.float64)
+    rebalanced = real + np.array([changes.get(code, 0) for code in range(n_classes)], dtype=np.float64)
     factors: FloatArray = np.ones(n_classes)
     np.divide(real / real.sum(), rebalanced / rebalanced.sum(), out=factors, where=rebalanced > 0)
     return factors

@@ -57,7 +57,7 @@ class RowEncoder:
 
     def fit(self, X: pd.DataFrame, y: pd.Series, kinds: Mapping[ColumnName, Kind] | None) -> IntArray:
         """Learn the table's own columns; returns the label codes, shape (n,)."""
-        self.plain = self.schema = TableSchema.from_labeled(X, y, kinds)
+        self.plain = self.schema = TableSchema.from_labeled(X, y, kinds, self._config.language.max_columns)
         self._text_names = [aside.name for aside in self.plain.excluded if aside.holds_text]
         return self.plain.encode_label(y)
 
@@ -109,9 +109,13 @@ class RowEncoder:
         """Rows as clauses; what a row does not have, and training never lacked, is not written."""
         return self._clauses(encoding, self.schema.encode(_side_by_side(X, features), unknown="missing"), codes, X)
 
-    def cell_clauses(self, encoding: SentenceEncoding, cells: EncodedTable) -> Clauses:
-        """Rows without free texts to predict, as cells of the table's own columns, as clauses."""
-        frame = pd.DataFrame(index=pd.RangeIndex(cells.n_rows))  # only a user's own first stage reads more of it
+    def unseen_clauses(self, encoding: SentenceEncoding, X: pd.DataFrame) -> Clauses:
+        """Rows to predict as clauses, each cell read as the nearest that training had."""
+        return self.cell_clauses(encoding, self.plain.encode_unseen(X), X)
+
+    def cell_clauses(self, encoding: SentenceEncoding, cells: EncodedTable, X: pd.DataFrame | None = None) -> Clauses:
+        """Rows to predict, as cells of the table's own columns, as clauses; without `X` they have no free texts."""
+        frame = pd.DataFrame(index=pd.RangeIndex(cells.n_rows)) if X is None else X
         features, columns = self.auxiliary(frame, cells), self.schema.columns[cells.n_columns :]
         added = [column.encode(features[column.name], unknown="missing") for column in columns]
         gone = np.column_stack([cells.missing, *(missing for _, missing in added)])

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables import ColumnName, EncodedTable, Kind, TableSchema
 
 _MOST_TO_CORRECT = 2000  # rows, at most, whose predictions show the model's own class shares if none are held out
+_MOST_LEARNED = 50_000  # rows that training draws from, see `imbllm_autogluon.oversampling.generator`
 _ROWS_ON_CPU = 128  # predicted at once: with 1,024 activations leave the caches, and it takes 1.7 times as long
 
 
@@ -82,7 +83,8 @@ class LabelModel:
         kept = self._kept(codes)
         auxiliary = self.encoder.fit_auxiliary(X, codes, kept)
         language = self.config.resolved_language()
-        vocabulary = self.encoder.vocabulary(X[~kept], auxiliary[~kept], codes[~kept], language)
+        places = self._choice(np.flatnonzero(~kept), "vocabulary")
+        vocabulary = self.encoder.vocabulary(X.iloc[places], auxiliary.iloc[places], codes[places], language)
         self.language_model = model = TableLanguageModel(vocabulary, language, self.seed)
         learned, evaluation = self._training_data(X, auxiliary, codes, kept, weights)
         model.train(
@@ -151,7 +153,7 @@ class LabelModel:
 
     def log_probabilities(self, X: pd.DataFrame) -> FloatArray:
         """The language model's own predictions, shape (n, k), uncorrected; unknown categories are not written."""
-        return self._predict(X, self.encoder.auxiliary(X))
+        return self._query(self.encoder.unseen_clauses(self.language_model.encoding, X))
 
     def probabilities(self, X: pd.DataFrame) -> FloatArray:
         """Corrected class probabilities, shape (n, k), in the order of the schema's label categories."""
@@ -186,14 +188,25 @@ class LabelModel:
             raise InvalidInputError(
                 "every row of a positive sample_weight is held out; weigh more rows, or set calibration='none'."
             )
-        encoding = self.language_model.encoding
-        clauses = self.encoder.clauses(encoding, X, auxiliary, codes).with_weights(each / each[rows].mean())
-        learned = clauses.take(rows)
+
+        def clauses(rows: IntArray, features: pd.DataFrame, weights: FloatArray | None) -> Clauses:
+            own = self.encoder.clauses(self.language_model.encoding, X.iloc[rows], features.iloc[rows], codes[rows])
+            return own if weights is None else own.with_weights(weights[rows])
+
+        each = each / each[rows].mean()
+        learned = clauses(self._choice(rows, "learned"), auxiliary, each)
         if measures.suppression:
-            balanced = self.encoder.clauses(encoding, X, self.encoder.balanced(auxiliary), codes)
-            balanced = balanced if weights is None else balanced.with_weights(weights / weights[rows].mean())
-            learned = Clauses.concat([learned, balanced.take(self._equal_shares(codes, rows))])
-        return learned, self._evaluation(clauses, codes, rows, kept)
+            equal = self._choice(self._equal_shares(codes, rows), "equal shares")
+            own = None if weights is None else weights / weights[rows].mean()
+            learned = Clauses.concat([learned, clauses(equal, self.encoder.balanced(auxiliary), own)])
+        evaluated = self._evaluation_weights(each, codes, rows, kept)
+        return learned, None if evaluated is None else clauses(np.flatnonzero(kept), auxiliary, evaluated)
+
+    def _choice(self, rows: IntArray, purpose: str) -> IntArray:
+        """The places, or of very many a draw, ascending, unless passes over all rows are asked for."""
+        if len(rows) <= _MOST_LEARNED or self.config.language.epochs:
+            return rows
+        return np.sort(child_rng(self.seed, "training", purpose).permutation(rows)[:_MOST_LEARNED])
 
     def _equal_shares(self, codes: IntArray, rows: IntArray) -> IntArray:
         """About as many rows as are learned anyway, equally many of each class."""
@@ -202,20 +215,20 @@ class LabelModel:
         size = -(-len(rows) // len(of_class))
         return np.concatenate([rng.permutation(np.resize(members, size)) for members in of_class if len(members)])
 
-    def _evaluation(self, clauses: Clauses, codes: IntArray, rows: IntArray, kept: BoolArray) -> Clauses | None:
-        """Held-out rows that end training early, each class weighing as much as it does among the learned rows.
+    def _evaluation_weights(
+        self, weights: FloatArray, codes: IntArray, rows: IntArray, kept: BoolArray
+    ) -> FloatArray | None:
+        """Weights of all rows under which each class weighs as much among those held out as among the learned ones.
 
         None where a learned class has no row among them: what is best for the others alone would unlearn it.
         """
-        assert clauses.weights is not None
-        k, weights = len(self.counts), clauses.weights
+        k = len(self.counts)
         learned = np.bincount(codes[rows], weights=weights[rows], minlength=k)
         evaluated = np.bincount(codes[kept], weights=weights[kept], minlength=k)
         if ((learned > 0) & (evaluated == 0)).any():
             return None
-        share = np.divide(learned, evaluated, out=np.zeros(k), where=evaluated > 0)
-        each = weights[kept] * share[codes[kept]]
-        return clauses.take(np.flatnonzero(kept)).with_weights(each / each.mean())
+        each = weights * np.divide(learned, evaluated, out=np.zeros(k), where=evaluated > 0)[codes]
+        return np.asarray(each / each[kept].mean())
 
     def _calibrated(
         self, X: pd.DataFrame, auxiliary: pd.DataFrame, codes: IntArray, kept: BoolArray

@@ -74,9 +74,9 @@ def pair_ensembles(predictor: TabularPredictor) -> _EnsemblePair:
     plain, ours = base_models(predictor)
     if not ours:
         lacking = f"no twin{' and no LatentDiff' if predictor.problem_type == 'regression' else ''} was fitted"
-        classifier = any(_class_of(predictor, name) is ClassifierModel for name in plain)
-        held = "no other of our models than the classifier" if classifier else "plain models only"
-        return _EnsemblePair(whole, None, f"{lacking}, so the ensemble holds {held}")
+        held = {predictor._trainer.get_model_attribute(name, "type_inner") for name in plain}
+        consequence = "" if ClassifierModel in held else ", so the ensemble holds plain models only"
+        return _EnsemblePair(whole, None, f"{lacking}{consequence}")
     if not plain:
         return _EnsemblePair(whole, None, "no plain model was fitted, so there is none to compare with")
     refitted = whole in predictor.model_refit_map().values()
@@ -102,16 +102,11 @@ def base_models(predictor: TabularPredictor) -> tuple[list[str], list[str]]:
 
 def model_kind(predictor: TabularPredictor, name: str) -> str:
     """What a model, or what it bags, is: ``twin``, ``generator``, ``latent_diff``, ``ensemble`` or ``plain``."""
-    model_class = _class_of(predictor, name)
+    model_class = predictor._trainer.get_model_attribute(name, "type_inner")
     for kind, base in _KINDS.items():
         if isinstance(model_class, type) and issubclass(model_class, base):
             return kind
     return "ensemble" if name.startswith("WeightedEnsemble") else "plain"
-
-
-def _class_of(predictor: TabularPredictor, name: str) -> Any:
-    """Class of a model, or of what it bags."""
-    return predictor._trainer.get_model_attribute(name, "type_inner")
 
 
 @dataclass(frozen=True)

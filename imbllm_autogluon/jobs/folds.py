@@ -18,6 +18,7 @@ from imbllm_autogluon.quality.reports import measure
 from imbllm_autogluon.rebalancing.cache import cache_of
 from imbllm_autogluon.rebalancing.rows import ROWS_CACHE
 from imbllm_autogluon.regression.bins import TargetBins
+from imbllm_autogluon.tables.stored import with_values
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
@@ -205,7 +206,7 @@ def _rows_of(predictor: TabularPredictor, known: Known, name: str, fold: str, ch
         model=name,
         method=str(made.get("method", "")),
         real=columns.table(X, y),
-        synthetic=columns.written(written, in_original=bool(made.get("original_features"))),
+        synthetic=columns.written(written, X, in_original=bool(made.get("original_features"))),
         held_out=None if held_out is None else columns.table(*held_out),
         label=columns.label,
         original=columns.view is not None,
@@ -285,11 +286,16 @@ class _FoldColumns:
             rows = self._named(self.view.raw(rows)[0])
         return self._with_label(rows, y.map(self.labels) if self.labels else y)
 
-    def written(self, rows: FoldRows, *, in_original: bool) -> pd.DataFrame:
-        """Rows of the cache as a table with a label; they are in original columns, or in AutoGluon's."""
+    def written(self, rows: FoldRows, real: pd.DataFrame, *, in_original: bool) -> pd.DataFrame:
+        """Rows of the cache, written from real ones, as a table with a label; in original columns, or AutoGluon's."""
+        seen = real[[name for name in real.columns if name in self.dtypes.index or name in self.texts]]
         if not in_original:
-            return self.table(rows.X, rows.y)
-        return self._with_label(self._named(rows.X.drop(columns=list(self.texts), errors="ignore")), rows.y)
+            return self.table(with_values(rows.X, seen), rows.y)
+        assert self.view is not None
+        made = with_values(rows.X, self.view.raw(seen)[0])
+        names = {self.view.labels[code]: label for code, label in self.labels.items()}
+        y = rows.y.map(names) if names else rows.y
+        return self._with_label(self._named(made.drop(columns=list(self.texts), errors="ignore")), y)
 
     def _named(self, raw: pd.DataFrame) -> pd.DataFrame:
         """The same rows, two-valued columns with the value that AutoGluon did not keep."""

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 _MOST_MEASURED = 2_000  # real rows whose nearest distance is measured: the quantile of more of them is the same
 _TREES, _FEWEST_IN_LEAF = 50, 5  # leaves of five rows are smooth where classes overlap (docs/decisions/generator.md)
-_MOST_LEARNED = 20_000  # rows that the forest learns: of larger folds all classes give as evenly as they can
+_HASHED_AT_ONCE = 50_000  # rows: their keys take some times the memory of the cells
+_MOST_LEARNED = 10_000  # rows that the forest learns: of larger folds all classes give as evenly as they can
 
 
 class RowFilter(ABC):
@@ -140,7 +141,9 @@ class KnownRows(RowFilter):
 
 def _hash_rows(cells: EncodedTable) -> npt.NDArray[np.uint64]:
     """Hash of each row, columns and missingness included, the same in every process."""
-    return pd.util.hash_array(cells.row_keys().astype(object), categorize=False)
+    blocks = np.array_split(np.arange(cells.n_rows), 1 + cells.n_rows // _HASHED_AT_ONCE)
+    keys = (cells.take(block).row_keys().astype(object) for block in blocks)
+    return np.concatenate([pd.util.hash_array(each, categorize=False) for each in keys])
 
 
 class NearRows(RowFilter):

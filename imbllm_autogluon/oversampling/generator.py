@@ -7,19 +7,19 @@ which ones are taken). Rows are cells until they leave the package as a frame.
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 import numbers
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from imbllm_autogluon._config import require_threads, shows_progress
+from imbllm_autogluon._config import progress_bar, require_threads
 from imbllm_autogluon._random import RandomState, base_seed, child_rng, child_seed
 from imbllm_autogluon.classification.calibration import held_out_rows
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError
@@ -28,9 +28,10 @@ from imbllm_autogluon.oversampling.filters import KnownRows, NearRows, Plausibil
 from imbllm_autogluon.oversampling.interpolation import MixedSpace, interpolate
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport, listed
 from imbllm_autogluon.tables import EncodedTable, TableSchema
+from imbllm_autogluon.tables.stored import with_plain_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from typing_extensions import Self
@@ -44,8 +45,11 @@ _log = logging.getLogger(__name__)
 
 _FEWEST_ROWS = 6  # below it a language model has nothing to learn of a class: 2 to 5 rows are interpolated instead
 _INTERPOLATION_ROUNDS = 20  # how often interpolated rows are drawn to find new ones; it costs next to nothing
+_WIDE_TABLES: set[tuple[int, int]] = set()  # written columns, and columns beyond a limit, that were told of
 # Steps where there are all rows to learn instead of those of a rare class (docs/decisions/generator.md).
 _WHOLE_TABLE_STEPS = 600
+# Rows that training draws from; of larger tables a choice, unless passes over all of them are asked for (`epochs`).
+_MOST_LEARNED = 50_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +63,11 @@ class EncodedDataset:
     cells: EncodedTable
     codes: IntArray  # label codes, shape (n,)
     is_held_out: BoolArray  # rows that are not learned but validate the language model, shape (n,)
+    choice: IntArray  # places of the rows that training draws from, ascending
 
     def rows(self, *, held_out: bool = False) -> tuple[EncodedTable, IntArray]:
         """Cells and label codes of the rows that are learned, or of those held out."""
-        chosen = self.is_held_out == held_out
+        chosen = self.choice[self.is_held_out[self.choice] == held_out]
         return self.cells.take(chosen), self.codes[chosen]
 
 
@@ -89,6 +94,7 @@ class LearnedTable:
     """What a generator keeps of the table that it was fitted on."""
 
     schema: TableSchema
+    names: pd.Index  # of the features, as the user has them
     label_name: Hashable
     counts: Mapping[int, int]  # rows to write, by label code
     classes: dict[int, ClassRows]
@@ -120,6 +126,13 @@ class SampleRequest:
     config: GeneratorConfig  # with the choices of the method
     seed: int
     threads: int | None
+    bar: Any = field(default_factory=lambda: progress_bar(0, "writing"))  # of rows
+
+    def to_write(self, n_rows: int) -> Callable[[int], Any]:
+        """Tell the bar of rows that are written next; returns what takes the numbers of rows just written."""
+        self.bar.total = max(self.bar.total, self.bar.n + n_rows)
+        update: Callable[[int], Any] = self.bar.update
+        return update
 
     def part(self, *path: str | int) -> SampleRequest:
         """The same request for one class or round, with a child of its seed."""
@@ -208,14 +221,6 @@ class Learner(ABC):
         filters = self.config.filters
         least = self.plausibility if filters.plausibility is None else filters.plausibility
         return replace(self.config, filters=replace(filters, plausibility=least))
-
-    @contextmanager
-    def progress(self, steps: int) -> Iterator[Callable[[int], Any]]:
-        """Yield a function that takes the number of steps done; its bar is shown on terminals, or where asked for."""
-        from tqdm.auto import tqdm
-
-        with tqdm(total=steps, desc="imbllm training", leave=False, disable=not shows_progress()) as bar:
-            yield bar.update
 
     def validation_classes(self, codes: IntArray, wanted: Iterable[int]) -> Iterable[int]:
         """Classes that rows are held out of, given all label codes and those to be written."""
@@ -355,8 +360,9 @@ class LanguageGenerator:
         learned = {code: n for code, n in wanted.items() if n and code in table.learned}
         written: dict[int, SyntheticRows] = {}
         if learned:
-            request = SampleRequest(table, self._learner.sampling(), seed, self.threads)
-            written = self._require_writer().write(request, learned)
+            with progress_bar(sum(learned.values()), "writing") as bar:
+                request = SampleRequest(table, self._learner.sampling(), seed, self.threads, bar)
+                written = self._require_writer().write(request, learned)
         for code in [code for code in wanted if code not in learned]:
             written[code] = self._write_without_model(code, wanted[code], child_seed(seed, "decoding", code))
         return self._finished({code: written[code] for code in wanted}, wanted, started)
@@ -398,19 +404,27 @@ class LanguageGenerator:
         self, X: pd.DataFrame, y: pd.Series, counts: Mapping[Hashable, int], kinds: Mapping[ColumnName, Kind] | None
     ) -> EncodedDataset:
         """Encode the fold and keep what is needed of the classes that are to be written."""
-        schema = TableSchema.from_labeled(X, y, kinds)
+        names = X.columns
+        X, kinds = with_plain_names(X, kinds)
+        schema = TableSchema.from_labeled(X, y, kinds, self.config.language.max_columns, unreadable="copy")
         assert schema.label is not None
         cells, codes, labels = schema.encode(X), schema.encode_label(y), list(schema.label.categories)
         by_code = _counts_by_code(counts, labels, labels)
         known, forest = KnownRows.from_cells(cells), PlausibilityForest(cells, codes, self.seed, self.threads)
-        self._table = LearnedTable(schema, y.name, by_code, {}, known, forest)
+        self._table = LearnedTable(schema, names, y.name, by_code, {}, known, forest)
         share = self._learner.language(0).validation_fraction or 0.0
         held_out = held_out_rows(codes, self._learner.validation_classes(codes, by_code), share, self.seed)
-        fold = EncodedDataset(X, y, kinds, schema, cells, codes, held_out)
+        most = len(X) if self.config.language.epochs else min(len(X), _MOST_LEARNED)
+        choice = np.sort(child_rng(self.seed, "order", "choice").permutation(len(X))[:most])
+        fold = EncodedDataset(X, y, kinds, schema, cells, codes, held_out, choice)
         reports = tuple(self._take_class(fold, code) for code in by_code)
         aside = {str(column.name): column.reason for column in schema.excluded}
         self.report = OversamplingReport(self.method, reports, aside)
         _log_small_classes(reports)
+        _log_wide(schema)
+        for column in schema.excluded:
+            if column.is_unreadable:
+                _log_once(f"{column.reason} Until then new rows copy its cells from their nearest real rows.")
         return fold
 
     def _take_class(self, fold: EncodedDataset, code: int) -> ClassReport:
@@ -422,10 +436,13 @@ class LanguageGenerator:
         method, added, low_density_share = _method_for(label, real, fold.schema), real.take([]), None
         if method == "language model":
             learned = real.take(np.arange(n_held_out, real.n_rows))
-            added, low_density_share = self._learner.pool(fold.schema, code, learned, self._table.counts[code])
+            added, low_density_share = self._learner.pool(
+                fold.schema, code, learned, min(_MOST_LEARNED, self._table.counts[code])
+            )
         copied = [column.name for column in fold.schema.excluded if column.fill == "copied"]
         parents = fold.X[copied].iloc[places].reset_index(drop=True)
-        self._table.classes[code] = ClassRows(real, EncodedTable.concat([real, added]), parents, n_held_out, method)
+        pool = EncodedTable.concat([real, added]) if added.n_rows else real
+        self._table.classes[code] = ClassRows(real, pool, parents, n_held_out, method)
         return ClassReport(label, real.n_rows, method, added.n_rows, low_density_share, held_out=n_held_out)
 
     def _write_without_model(self, code: int, n_rows: int, seed: int) -> SyntheticRows:
@@ -465,7 +482,7 @@ class LanguageGenerator:
         """Rows and labels as the fitted table has them; ends the time of sampling."""
         labels = self.schema.decode_label(codes)
         labels.name = self._table.label_name
-        X = self.schema.decode(cells, parents if parents.shape[1] else None)
+        X = self.schema.decode(cells, parents if parents.shape[1] else None).set_axis(self._table.names, axis=1)
         seconds = self.report.sampling_seconds + time.perf_counter() - started
         self.report = replace(self.report, sampling_seconds=seconds)
         return X, labels
@@ -473,6 +490,12 @@ class LanguageGenerator:
     def _count(self, code: int, counts: Mapping[str, int]) -> None:
         """Add to the counters of one class in the report."""
         self.report = self.report.counted(list(self._table.classes).index(code), counts)
+
+
+@functools.cache
+def _log_once(message: str) -> None:
+    """Warn of a column once in a process: each fold of a fit has a generator of its own."""
+    _log.warning(message)
 
 
 def _counts_by_code(
@@ -513,3 +536,16 @@ def _log_small_classes(reports: Sequence[ClassReport]) -> None:
                 "%d classes have %d to %d rows: %s; their new rows are made by %s.",
                 *(len(found), min(sizes), max(sizes), names, method),
             )
+
+
+def _log_wide(schema: TableSchema) -> None:
+    """Say once in a process, and not in each fold, which columns a limit lets be written."""
+    n, n_beyond = len(schema.columns), sum(column.is_beyond for column in schema.excluded)
+    if n_beyond and (n, n_beyond) not in _WIDE_TABLES:
+        _WIDE_TABLES.add((n, n_beyond))
+        _log.warning(
+            "Of %d columns the %d that tell most of the class are written (%s); a row copies the other %d together "
+            "from its nearest real row. max_columns=%d writes them as well; it takes up to %.0f times as long.",
+            *(n + n_beyond, n, listed([str(column.name) for column in schema.columns], 10), n_beyond),
+            *(n + n_beyond, (1 + n_beyond / n) ** 2),
+        )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon._random import child_rng, child_seed
 from imbllm_autogluon.encoding import Clauses, SchemaVocabulary
 from imbllm_autogluon.oversampling.config import ConditioningConfig
@@ -48,7 +49,8 @@ class _PromptedWriter(Writer):
         def write(n_rows: int, attempt: int) -> EncodedTable:
             batches = pool.batches(n_rows, request.config.conditioning, self.rows_at_once, rng)
             seed = child_seed(request.seed, "decoding", attempt)
-            return pool.complete(self.model, batches, counts, seed=seed, threads=request.threads)
+            progress = request.to_write(n_rows)
+            return pool.complete(self.model, batches, counts, seed=seed, threads=request.threads, progress=progress)
 
         return write
 
@@ -76,8 +78,8 @@ class _PromptedLearner(Learner):
         rows, validation, pretrain = self.training_data(fold, table, model.encoding)
         steps = language.steps_for(len(rows.tokens)) + (0 if pretrain is None else language.pretrain_steps or 0)
         options = {"pretrain": pretrain, "held_out": validation, "threads": self.threads, "stage": self.stage, **limits}
-        with self.progress(steps) as progress:
-            model.train(rows, progress=progress, **options)
+        with progress_bar(steps, "training") as bar:
+            model.train(rows, progress=bar.update, **options)
         return _PromptedWriter(model)
 
     def load_writer(self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, EncodedTable]) -> _PromptedWriter:

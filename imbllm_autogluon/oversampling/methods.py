@@ -104,7 +104,9 @@ def _rebuilt(stored: Stored) -> LanguageGenerator:
     learned = _cells_from("forest.", arrays)
     forest = PlausibilityForest(learned, arrays["forest.codes"], generator.seed, generator.threads)
     classes = {int(entry["code"]): _class_rows(entry, arrays) for entry in state["classes"]}
-    generator._table = LearnedTable(schema, state["label_name"], counts, classes, KnownRows(arrays["known"]), forest)
+    generator._table = LearnedTable(
+        schema, pd.Index(schema.names), state["label_name"], counts, classes, KnownRows(arrays["known"]), forest
+    )
     generator.report = OversamplingReport.from_dict(state["report"])
     if state["writer"] is not None:
         cells = {name: _cells_from(f"{name}.", arrays) for name in state["writer"]["cells"]}

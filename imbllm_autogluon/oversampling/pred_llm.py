@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon._random import RandomState, child_rng, child_seed
 from imbllm_autogluon.classification.config import ClassifierConfig
 from imbllm_autogluon.oversampling.config import ConditioningConfig
@@ -70,9 +71,12 @@ class _LabelLearner(Learner):
         config = ClassifierConfig(feature_weight=_FEATURE_WEIGHT, measures=measures, language=language)
         model = LabelModel(config, seed=self.seed, threads=self.threads)
         del limits["warm_start"]  # there is no warm-up
-        with self.progress(language.steps_for(fold.cells.n_rows)) as progress:
-            model.fit(fold.X, fold.y, kinds=fold.kinds, stage="whole table", progress=progress, **limits)
-        return _CandidateWriter(model, fold.cells)
+        aside = [column.name for column in fold.schema.excluded if column.is_unreadable or column.is_beyond]
+        kinds = {name: kind for name, kind in (fold.kinds or {}).items() if name not in aside}
+        with progress_bar(language.steps_for(fold.cells.n_rows), "training") as bar:
+            X = fold.X.drop(columns=aside)
+            model.fit(X, fold.y, kinds=kinds, stage="whole table", progress=bar.update, **limits)
+        return _CandidateWriter(model, fold.rows()[0])
 
     def _measures(self, codes: IntArray) -> DebiasingConfig:
         """The chosen measures; where rows of rare classes are repeated, answers are corrected for it.
@@ -162,7 +166,8 @@ class _CandidateWriter(Writer):
             seed = child_seed(request.seed, "decoding", attempt)
             rng = child_rng(seed, "prompts")
             batches = pool.batches(missing, _ONE_VALUE, self.rows_at_once, rng, with_label=False)
-            return pool.complete(self.model, batches, counts, seed=seed, threads=request.threads)
+            progress = request.to_write(missing)
+            return pool.complete(self.model, batches, counts, seed=seed, threads=request.threads, progress=progress)
 
         cells = reject_until(draft, n_rows, [request.table.known], counts)
         del counts["copies_kept"]  # of those that could not be avoided only those matter that are taken
@@ -314,8 +319,9 @@ class PredLLMGenerator(LanguageGenerator):
         if n == 0:
             return self.sample({table.labels[code]: 0 for code in table.classes})
         started, seed = time.perf_counter(), child_seed(self._seed_of(random_state), "decoding")
-        request = SampleRequest(table, self._learner.sampling(), seed, self.threads)
-        found, counts = self._candidate_writer.write_table(n, request)
+        with progress_bar(n, "writing") as bar:
+            request = SampleRequest(table, self._learner.sampling(), seed, self.threads, bar)
+            found, counts = self._candidate_writer.write_table(n, request)
         self._count(int(found.answers[0]), counts)
         parents = [self._counted_parents(code, found) for code in np.unique(found.answers)]
         return self._decoded(found.cells, found.answers, pd.concat(parents).sort_index(), started)

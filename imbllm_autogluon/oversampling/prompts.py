@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import tee
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from imbllm_autogluon.tables import EncodedTable
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.language.decoding import RowWriter
@@ -85,11 +85,15 @@ class PromptPool:
         *,
         seed: int,
         threads: int | None,
+        progress: Callable[[int], Any] = lambda _: None,
     ) -> EncodedTable:
-        """Rows of the batches (at least one), in order, given values put back; adds what happened to `counts`."""
+        """Rows of the batches (at least one), in order, given values put back; adds what happened to `counts`.
+
+        `progress` is called with the number of rows just written.
+        """
         values, parts = child_rng(seed, "values"), []
         with model.writer(seed=seed, threads=threads) as writer:
-            for group, clauses in _completed(writer, batches):
+            for group, clauses in _completed(writer, batches, progress):
                 counts["tokens"] += int((clauses.tokens >= 0).sum())
                 cells = model.encoding.decode_features(clauses, values, len(self.columns))
                 parts.append(self.restore_given(group, cells))
@@ -110,7 +114,9 @@ class PromptPool:
         return EncodedTable(tuple(values), missing)
 
 
-def _completed(writer: RowWriter, batches: Iterable[_PromptBatch]) -> Iterator[tuple[list[_PromptBatch], Clauses]]:
+def _completed(
+    writer: RowWriter, batches: Iterable[_PromptBatch], progress: Callable[[int], Any]
+) -> Iterator[tuple[list[_PromptBatch], Clauses]]:
     """Batches and their rows, some thousand rows at a time."""
     prompted, again = tee(batches)
     group: list[_PromptBatch] = []
@@ -118,6 +124,7 @@ def _completed(writer: RowWriter, batches: Iterable[_PromptBatch]) -> Iterator[t
     for batch, clauses in zip(prompted, writer.complete_all(each.prompts for each in again), strict=True):
         group.append(batch)
         parts.append(clauses)
+        progress(len(clauses.tokens))
         if sum(len(part.tokens) for part in parts) >= _DECODED_AT_ONCE:
             yield group, Clauses.concat(parts)
             group, parts = [], []

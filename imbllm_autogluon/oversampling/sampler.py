@@ -18,7 +18,7 @@ from sklearn_compat.utils.validation import validate_data
 from imbllm_autogluon._config import SettingsMixin
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import generator_class
-from imbllm_autogluon.tables.io import checked_names
+from imbllm_autogluon.tables.io import check_frame
 
 if TYPE_CHECKING:
     from imbllm_autogluon._random import RandomState
@@ -137,10 +137,12 @@ class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, 
         """Keep data frames as they are; turn lists into arrays; refuse sparse matrices."""
         y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
         if isinstance(X, pd.DataFrame):
-            checked_names(X)
+            check_frame(X, "the table")
+            # scikit-learn keeps names that are all strings, and refuses some of the others.
+            named = X if all(isinstance(name, str) for name in X.columns) else X.set_axis(range(X.shape[1]), axis=1)
         else:
-            X = check_array(_array_of(X), dtype=None, ensure_all_finite="allow-nan")
-        validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
+            named = X = check_array(_array_of(X), dtype=None, ensure_all_finite="allow-nan")
+        validate_data(self, X=named, y=y, reset=True, skip_check_array=True)
         return X, y, binarize_y
 
     def _fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:

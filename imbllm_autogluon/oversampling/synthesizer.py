@@ -218,7 +218,8 @@ def write_rows(
     no written row at all an `InvalidInputError`.
     """
     generator = _trained(table, counts, generator_of(settings or {}, random_state=seed, threads=threads))
-    return _some(_with_label(*generator.sample(), table.label, list(table.frame.columns)), generator.report)
+    rows = _with_label(*generator.sample(), table.label, list(table.frame.columns))
+    return _some(rows, generator.report, table.frame.attrs)
 
 
 def train_into(
@@ -246,7 +247,8 @@ def train_into(
         _trained(table, counts, generator, folder / _CHECKPOINT)
         if processes.is_first:
             with writing(folder, _KIND) as draft:
-                draft.data = {"label": table.label, "columns": list(table.frame.columns)}
+                frame = table.frame
+                draft.data = {"label": table.label, "columns": list(frame.columns), "attrs": dict(frame.attrs)}
                 save_generator(generator, draft.folder / _GENERATOR)
     processes.wait()
     return generator.report if processes.is_first else None
@@ -269,17 +271,20 @@ def write_from(
         generator, form = load_generator(stored.folder / _GENERATOR), stored.data
     generator = generator.with_config(generator.config, threads=threads)
     named = None if counts is None else _by_label(generator, counts)
-    rows, labels = generator.sample(named, random_state=seed)
-    return _some(_with_label(rows, labels, form["label"], form["columns"]), generator.report)
+    rows = _with_label(*generator.sample(named, random_state=seed), form["label"], form["columns"])
+    return _some(rows, generator.report, form["attrs"])
 
 
-def _some(rows: pd.DataFrame, report: OversamplingReport) -> tuple[pd.DataFrame, OversamplingReport]:
-    """The rows, one at least, and the report."""
+def _some(
+    rows: pd.DataFrame, report: OversamplingReport, attrs: Mapping[Any, Any]
+) -> tuple[pd.DataFrame, OversamplingReport]:
+    """The rows, one at least and with the attributes of their table (how its file writes numbers), and the report."""
     if rows.empty:
         raise InvalidInputError(
             f"no row was written, because the model gave none the class that was wanted: {report.describe()}. Raise "
             "candidates_per_row, or choose the method 'imbllm' or 'great', which write rows behind their label."
         )
+    rows.attrs.update(attrs)
     return rows, report
 
 

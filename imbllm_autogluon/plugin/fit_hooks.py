@@ -12,24 +12,16 @@ from autogluon.common.utils.decorators import apply_presets
 from autogluon.core.callbacks import AbstractCallback
 
 from imbllm_autogluon.plugin.models import GeneratorModel
-from imbllm_autogluon.plugin.parameters import AUX_PREFIX, TwinParameters
-from imbllm_autogluon.plugin.stage import RebalancingMixin
 from imbllm_autogluon.rebalancing.plan import FEWEST_TO_CONTINUE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     import pandas as pd
 
 _log = logging.getLogger("autogluon.imbllm")
 
 _ASIDE = "imbllm"  # `stack_name` of the generator: ensembles are made of models of the stack "core"
-# Parameters of ours that families have too; `temperature` only one
-_OF_FAMILIES = frozenset({
-    "backbone", "batch_size", "beta", "device", "epochs", "layers", "learning_rate", "max_bins", "n_bins", "patience",
-    "precision", "random_state", "steps", "time_limit", "width",
-})  # fmt: skip
-_OF_FAMILY = {"TABDPT": "temperature"}
 _NOT_FITTED = "no time was left, or a callback left it out"
 
 
@@ -90,27 +82,25 @@ def allow_for_tiny_classes(trainer: Any, y: pd.Series, names: Mapping[Any, Hasha
     Some metrics have no score where a fold lacks a class (ROC AUC of two classes), and AutoGluon then loses the model.
     """
     counts, folds = y.value_counts(), getattr(trainer, "k_fold", 0)
-    counts = counts[counts > 0]
-    if 2 <= counts.min() < folds and not _has_score_without(counts.index[-1], trainer, y):
-        rarest, trainer.k_fold = counts.index[-1], int(counts.min())
-        _log.warning(
-            "imbllm: %d folds instead of %d: the metric %s needs every class in each of them, and %r has %d rows.",
-            trainer.k_fold, folds, trainer.eval_metric.name, names.get(rarest, rarest), trainer.k_fold,
-        )  # fmt: skip
-        folds = trainer.k_fold
-    held_out = -(-counts // folds) if folds else 0
-    left = counts[counts - held_out < FEWEST_TO_CONTINUE].items()
-    if tiny := ", ".join(f"{names.get(label, label)!r} (rows: {n})" for label, n in left):
+    others = y[y != counts.index[-1]]
+    counts = counts.rename(index=lambda label: names.get(label, label))
+    if 2 <= counts.min() < folds and not _has_score(trainer, others):
+        asked, trainer.k_fold = folds, (folds := int(counts.min()))
+        words = "imbllm: %d folds instead of %d: the metric %s needs every class in each, and %r has %d rows."
+        _log.warning(words, folds, asked, trainer.eval_metric.name, counts.index[-1], folds)
+    left = counts[counts - (-(-counts // folds) if folds else 0) < FEWEST_TO_CONTINUE].items()
+    if tiny := ", ".join(f"{label!r} (rows: {n})" for label, n in left):
         _log.log(20, "imbllm: folds with less than %d rows of a class leave it as it is: %s.", FEWEST_TO_CONTINUE, tiny)
 
 
-def _has_score_without(label: Any, trainer: Any, y: pd.Series) -> bool:
-    known, others = trainer.num_classes, y[y != label]
-    proba = np.full(len(others), 0.5) if known == 2 else np.full((len(others), known), 1.0 / known)
+def _has_score(trainer: Any, y: pd.Series) -> bool:
+    """Whether the metric of a fit has a score on rows of these labels."""
+    n_classes = trainer.num_classes
+    probabilities = np.full((len(y), n_classes), 1.0 / n_classes)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            trainer.score_with_y_pred_proba(y=others, y_pred_proba=proba)
+            trainer.score_with_y_pred_proba(y=y, y_pred_proba=probabilities[:, 1] if n_classes == 2 else probabilities)
     except (ArithmeticError, LookupError, TypeError, ValueError):  # for which AutoGluon would lose the model
         return False
     return True
@@ -129,7 +119,7 @@ def keep_hooks() -> None:
         return
     with_presets = apply_presets(tabular_presets_dict, tabular_presets_alias)
     TabularPredictor.fit = with_presets(_with_callbacks(TabularPredictor.fit.__wrapped__))
-    TabularPredictor.fit_extra = _without_generator(TabularPredictor.fit_extra)
+    TabularPredictor.fit_extra = _with_twins_alone(TabularPredictor.fit_extra)
 
 
 def _with_callbacks(fit: Callable[..., Any]) -> Callable[..., Any]:
@@ -137,40 +127,34 @@ def _with_callbacks(fit: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(fit)
     def fit_with_callbacks(self: Any, *args: Any, **kwargs: Any) -> Any:
-        given = kwargs.get("callbacks") or []
+        given, portfolio = kwargs.get("callbacks") or [], kwargs.get("hyperparameters")
         if isinstance(given, list) and not any(map(_is_ours, given)):
-            presets = kwargs.get("presets")
-            ours = [each for preset in _listed(presets) for each in _callbacks_of(preset) if _is_ours(each)]
-            if not ours and _has_generator(kwargs.get("hyperparameters")):
-                ours = [GeneratorCallback()]
-            kwargs["callbacks"] = [*given, *ours[-1:]] or None
-        _warn_of_unprefixed(kwargs.get("hyperparameters"))
+            ours = [GeneratorCallback()] if _without_generator(portfolio) != portfolio else []
+            ours = [*ours, *filter(_is_ours, _callbacks_of(kwargs.get("presets")))][-1:]
+            kwargs["callbacks"] = [*given, *ours] or None
         return fit(self, *args, **kwargs)
 
     fit_with_callbacks.imbllm = True  # type: ignore[attr-defined]
     return fit_with_callbacks
 
 
-def _without_generator(fit_extra: Callable[..., Any]) -> Callable[..., Any]:
+def _with_twins_alone(fit_extra: Callable[..., Any]) -> Callable[..., Any]:
     """A `fit_extra`, which takes no callbacks, without the generator: twins write their rows themselves."""
 
     @functools.wraps(fit_extra)
     def fit_extra_without_generator(self: Any, hyperparameters: Any, *args: Any, **kwargs: Any) -> Any:
-        _warn_of_unprefixed(hyperparameters)
-        return fit_extra(self, _stripped(hyperparameters), *args, **kwargs)
+        return fit_extra(self, _without_generator(hyperparameters), *args, **kwargs)
 
     return fit_extra_without_generator
 
 
-def _listed(presets: Any) -> list[Any]:
-    return presets if isinstance(presets, list) else [presets]
-
-
-def _callbacks_of(preset: Any) -> list[Any]:
+def _callbacks_of(presets: Any) -> list[Any]:
+    """Callbacks of all presets of an argument, named or given as mappings."""
     from autogluon.tabular.configs.presets_configs import tabular_presets_dict
 
-    known: Mapping[str, Any] = preset if isinstance(preset, dict) else tabular_presets_dict.get(preset, {})
-    return list(known.get("callbacks") or [])
+    listed = presets if isinstance(presets, list) else [presets]
+    known = [each if isinstance(each, dict) else tabular_presets_dict.get(each, {}) for each in listed]
+    return [callback for preset in known for callback in preset.get("callbacks") or ()]
 
 
 def _is_ours(callback: Any) -> bool:
@@ -179,45 +163,9 @@ def _is_ours(callback: Any) -> bool:
     return isinstance(made, type) and issubclass(made, GeneratorCallback)
 
 
-def _is_generator(key: Any) -> bool:
-    return key in (GeneratorModel.ag_key, GeneratorModel)
-
-
-def _has_generator(portfolio: Any) -> bool:
-    """Whether a portfolio, by level or not, has the generator."""
-    return isinstance(portfolio, dict) and any(
-        _is_generator(key) or _has_generator(models) for key, models in portfolio.items()
-    )
-
-
-def _stripped(portfolio: Any) -> Any:
+def _without_generator(portfolio: Any) -> Any:
     """A portfolio, by level or not, without the generator."""
     if not isinstance(portfolio, dict):
         return portfolio
-    return {key: _stripped(models) for key, models in portfolio.items() if not _is_generator(key)}
-
-
-def _warn_of_unprefixed(portfolio: Any) -> None:
-    """Name hyperparameters of twins that look like parameters of their rebalancing without its prefix."""
-    ours = {*TwinParameters.flat_keys()} - _OF_FAMILIES
-    for key, config in _configs_of_twins(portfolio):
-        own = next((name for family, name in _OF_FAMILY.items() if str(key).startswith(family)), None)
-        for name in sorted((ours - {own}) & config.keys()):
-            _log.warning(
-                "imbllm: %r of %s goes to the model itself; its rebalancing is told with %r.",
-                name, key, f"ag.{AUX_PREFIX}{name}",
-            )  # fmt: skip
-
-
-def _configs_of_twins(portfolio: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Key and configuration of each twin of a portfolio, by level or not."""
-    from autogluon.tabular.registry import ag_model_registry
-
-    known = ag_model_registry.key_to_cls_map()
-    for key, models in portfolio.items() if isinstance(portfolio, dict) else ():
-        made = known.get(key, key)
-        if isinstance(made, type) and issubclass(made, RebalancingMixin | GeneratorModel):
-            listed = models if isinstance(models, list) else [models]
-            yield from ((getattr(made, "ag_key", str(made)), config) for config in listed if isinstance(config, dict))
-        else:
-            yield from _configs_of_twins(models)
+    kept = {key: models for key, models in portfolio.items() if key not in (GeneratorModel.ag_key, GeneratorModel)}
+    return {key: _without_generator(models) for key, models in kept.items()}

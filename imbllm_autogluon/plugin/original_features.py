@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon.tables.stored import with_texts
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
     from pathlib import Path
@@ -167,7 +169,7 @@ class RawView:
 
     generator: Any  # the fitted feature generator
     columns: OriginalColumns
-    labels: Mapping[int, Hashable]  # original label of each code
+    labels: Mapping[int, Hashable]  # original label of each code, or its text where no file holds it
     derived: tuple[ColumnName, ...] = ()  # made of free texts, which cannot be undone: handed on as they are
 
     def raw(self, X: pd.DataFrame) -> tuple[pd.DataFrame, Kinds]:
@@ -218,5 +220,6 @@ def _view_of(file: Path, changed: int) -> RawView:
 
     learner = load_pkl.load(str(file), verbose=False)
     labels = getattr(learner.label_cleaner, "cat_mappings_dependent_var", {})
+    names = with_texts(pd.DataFrame({"label": list(labels.values())}))["label"]
     generator = learner.feature_generator
-    return RawView(generator, OriginalColumns.from_generator(generator), dict(labels))
+    return RawView(generator, OriginalColumns.from_generator(generator), dict(zip(labels, names, strict=True)))

@@ -39,6 +39,11 @@ _log = logging.getLogger("autogluon.imbllm")  # below AutoGluon's logger, so tha
 
 # Quantiles are conformalized on real rows, and soft classes are what a teacher says.
 _TASKS: Mapping[str, Task] = {"binary": "classification", "multiclass": "classification", "regression": "regression"}
+# Parameters that no family has under this name, but for `temperature` of TabDPT
+_OURS_ALONE = frozenset(TwinParameters.flat_keys()) - {
+    "backbone", "batch_size", "beta", "device", "epochs", "layers", "learning_rate", "max_bins", "n_bins", "patience",
+    "precision", "random_state", "steps", "time_limit", "width",
+}  # fmt: skip
 _TRAINING_SHARE = 0.25  # of a model's time limit that training the generator may take
 _STUDENT = "_DSTL"  # in the name of every distilled model (abstract_trainer.py:4723); that of two classes regresses
 # Families in AutoGluon 1.6 that cut validation rows out by themselves (tabm_model.py:86,
@@ -102,6 +107,9 @@ class OversamplingMixin:
         super().__init__(*args, **kwargs)
         own = TwinParameters.among(getattr(self, "_user_params_aux", None) or {})
         self.imbllm_parameters = TwinParameters.from_flat(own)
+        for name in sorted(_OURS_ALONE & set(getattr(self, "_user_params", None) or {})):
+            words = "imbllm: %r of %s goes to the model itself; its rebalancing is told with 'ag.%s%s'."
+            _log.warning(words, name, self.name, AUX_PREFIX, name)
         # Of all columns: the model's own is cut to the features it uses, which differ by family.
         self.imbllm_metadata: FeatureMetadata | None = None
 
@@ -187,7 +195,7 @@ def _in_the_columns_of(
 ) -> FoldRows:
     """Rows in the columns and codes of a fold; they come in original columns and labels, if there is a view."""
     if view is None:
-        return FoldRows(made.X.astype(X.dtypes), made.y, made.report)
+        return made
     codes = {name: code for code, name in view.labels.items()}
     labels = made.y if plan.bins is not None else _renamed(made.y, codes).astype(y.dtype)
     return FoldRows(view.features(made.X, X), labels, {**made.report, "original_features": True})
@@ -249,6 +257,7 @@ class RebalancingMixin(OversamplingMixin):
             X, y, X_val, y_val, sample_weight = _with_validation_rows(X, y, sample_weight, seed, targets=targets)
         plan, rows = self._plan_and_write(X, y, kwargs.get("num_cpus"), time_limit, started)
         if rows is not None:
+            X, y, sample_weight = self._without_left_out(plan, X, y, sample_weight)
             if sample_weight is not None:  # written rows weigh as much as real ones do on average
                 known = np.asarray(sample_weight, dtype=np.float64)
                 sample_weight = np.concatenate([known, np.full(len(rows.y), known.mean())])
@@ -263,6 +272,15 @@ class RebalancingMixin(OversamplingMixin):
             self.imbllm_report["prior_factors"] = None if factors is None else [*factors]
         return fitted
 
+    def _without_left_out(
+        self, plan: OversamplingPlan, X: pd.DataFrame, y: pd.Series, sample_weight: FloatArray | None
+    ) -> tuple[pd.DataFrame, pd.Series, FloatArray | None]:
+        if not plan.left_out:
+            return X, y, sample_weight
+        learned = plan.learned(y, seed=self.imbllm_parameters.rebalancing.random_state)
+        weights = None if sample_weight is None else np.asarray(sample_weight)[learned]
+        return X.iloc[learned], y.iloc[learned], weights
+
     def _predict_proba(self, X: pd.DataFrame, **kwargs: Any) -> Any:
         probabilities = super()._predict_proba(X=X, **kwargs)  # type: ignore[misc]
         return probabilities if self._imbllm_factors is None else correct_prior(probabilities, self._imbllm_factors)
@@ -276,7 +294,7 @@ class RebalancingMixin(OversamplingMixin):
         if choice == "none" or (choice == "auto" and by_probability):
             return None
         n_classes = max(2, int(getattr(self, "num_classes", 2) or 2))
-        factors = prior_factors(plan.before, plan.counts, n_classes)
+        factors = prior_factors(plan.before, plan.changes, n_classes)
         if choice != "holdout" or X_val is None or y_val is None or not len(y_val):
             return factors
         judged = np.asarray(super()._predict_proba(X=X_val), dtype=np.float64)  # type: ignore[misc]

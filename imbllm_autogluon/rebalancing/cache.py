@@ -98,7 +98,7 @@ class DiskCache(Generic[_T]):
     def _publish(self, entry: _T, folder: Path) -> bool:
         try:
             self._save(entry, folder)
-        except (OSError, StoredStateError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever storing does not succeed in, memory holds the entry as well
             shutil.rmtree(folder, ignore_errors=True)
             _log.warning("The cache entry could not be stored in %s and is kept in memory (%s).", folder, error)
             return False

@@ -28,6 +28,8 @@ _METHODS: Mapping[Task, tuple[_Method, ...]] = {
     "regression": ("imbllm", "smogn", "random", "none"),
 }
 
+_SEVERE, _MAJORITY_RATIO = 50, 5.0  # imbalance ratio above which the majority is limited, and to what multiple
+
 # Settings that change the rows a trained generator writes, but not the generator.
 _SAMPLING_KEYS = (
     "conditioning", "condition_pairs", "start", "answer", "candidates_per_row", "temperature", "precision",
@@ -90,6 +92,12 @@ class RebalanceConfig(Config):
     max_growth: Annotated[float, Range(1.0, 100.0)] = 4.0
     """Rows afterwards over rows before, at most; new rows of all classes, or bins, are cut in proportion."""
 
+    majority_ratio: Annotated[float, Range(1.0, 1e6)] | Literal["auto"] | None = "auto"
+    """Real rows of a class that a twin learns from, at most, as a multiple of the rows of the smallest class that gets
+    new ones, those included. Each fold leaves other rows out; probabilities are corrected for it. `auto`: 5 where the
+    largest class has more than 50 times the rows of that class; else `None`, all rows. Not read for regression, where
+    no bin is the majority."""
+
     random_state: Annotated[int, Range(0, 2**32 - 1)] = 0
     """Seed of the generators; all models of a fold share one generator, so it is no model's seed."""
 
@@ -102,6 +110,13 @@ class RebalanceConfig(Config):
     def rows_wanted(self, rows: int, largest: int) -> int:
         """Rows that a class of so many should have next to the largest class, by the target ratio."""
         return round(sqrt(rows * largest) if self.target_ratio is None else self.target_ratio * largest)
+
+    def most_rows(self, smallest: int, rebalanced: int, largest: int) -> int:
+        """Real rows of a class that are learned, at most, by the majority ratio; sizes before and after, and before."""
+        ratio = self.majority_ratio
+        if ratio == "auto":
+            ratio = _MAJORITY_RATIO if largest > _SEVERE * smallest else None
+        return largest if ratio is None else round(ratio * rebalanced)
 
     def require_method(self, task: Task) -> None:
         """Raise `InvalidInputError` if the method is one of the other task."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.baselines import duplicated
 from imbllm_autogluon.regression.bins import TargetBins, checked_targets
@@ -16,7 +17,7 @@ from imbllm_autogluon.regression.config import AllocationConfig
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from imbllm_autogluon.arrays import FloatArray
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.rebalancing.config import RebalanceConfig
     from imbllm_autogluon.tables.labeled import Task
 
@@ -40,11 +41,25 @@ class OversamplingPlan:
     notes: tuple[str, ...] = ()  # what was cut or left out
     balancing: dict[Hashable, int] = field(default_factory=dict)
     bins: TargetBins | None = None  # of a continuous target, laid on the fold's own
+    left_out: dict[Hashable, int] = field(default_factory=dict)  # real rows of classes that are not learned whole
+
+    @property
+    def changes(self) -> dict[Hashable, int]:
+        """Rows afterwards less rows before, by class or bin."""
+        return {label: self.counts.get(label, 0) - self.left_out.get(label, 0) for label in self.before}
 
     @property
     def growth(self) -> float:
         """Rows afterwards over rows before."""
-        return 1.0 + sum(self.counts.values()) / max(1, sum(self.before.values()))
+        return 1.0 + sum(self.changes.values()) / max(1, sum(self.before.values()))
+
+    def learned(self, y: pd.Series, *, seed: int) -> IntArray:
+        """Places of the real rows that a model learns, ascending; a fold of other rows leaves other places out."""
+        fold, codes = int(pd.util.hash_pandas_object(y).sum()), y.to_numpy()
+        rng, gone = child_rng(seed, "training", "majority", fold), np.zeros(len(y), dtype=bool)
+        for label, n in self.left_out.items():
+            gone[rng.choice(np.flatnonzero(codes == label), n, replace=False)] = True
+        return np.flatnonzero(~gone)
 
     def classes_of(self, y: pd.Series) -> pd.Series:
         """What real and new rows have in common: their class, or the nearest bin of the target that holds real rows."""
@@ -101,7 +116,17 @@ def _plan_classes(y: pd.Series, config: RebalanceConfig) -> OversamplingPlan:
     counts = _cut(wanted, room)
     ratio = "half way" if config.target_ratio is None else f"{config.target_ratio:g}"
     reason = "" if counts else f"no class can or needs to be continued (target ratio {ratio})"
-    return OversamplingPlan(counts, before, reason, tuple(notes), _cut(balancing, room))
+    most = _most_rows(before, counts, config)
+    left_out = {label: n - most for label, n in before.items() if n > most}
+    counts = {label: min(n, most - before[label]) for label, n in counts.items() if before[label] < most}
+    notes += [f"class {label!r} is learned from {before[label] - n} rows" for label, n in left_out.items()]
+    return OversamplingPlan(counts, before, reason, tuple(notes), _cut(balancing, room), left_out=left_out)
+
+
+def _most_rows(before: Counts, counts: Counts, config: RebalanceConfig) -> int:
+    """Rows that a class has in the end, at most, by the majority ratio."""
+    rarest, largest = min(counts, key=lambda label: before[label], default=None), max(before.values())
+    return largest if rarest is None else config.most_rows(before[rarest], before[rarest] + counts[rarest], largest)
 
 
 def _cut(counts: Counts, room: int) -> Counts:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from imbllm_autogluon.oversampling.baselines import smote_nc
 from imbllm_autogluon.oversampling.methods import generator_class
 from imbllm_autogluon.rebalancing.cache import DiskCache
 from imbllm_autogluon.regression.smogn import smogn
+from imbllm_autogluon.tables.dtypes import dense
+from imbllm_autogluon.tables.stored import with_texts, with_values
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
     Generator = LanguageGenerator | TargetImbLLM
 
-_KEY_VERSION = 9  # raised whenever the same settings would lead to other rows
+_KEY_VERSION = 10  # raised whenever the same settings would lead to other rows
 # Training time for which transformers is still loaded: with torch that takes 4 to 7 s of one core, once in a process.
 _LEAST_SECONDS = 1.0
 
@@ -46,6 +48,11 @@ class Fold:
     plan: OversamplingPlan
     kinds: Mapping[ColumnName, Kind]
 
+    @functools.cached_property
+    def table(self) -> pd.DataFrame:
+        """The features as they are learned and stored, see :func:`~imbllm_autogluon.tables.stored.with_texts`."""
+        return with_texts(self.X)
+
     def key(self, settings: Mapping[str, Any], counts: Mapping[Hashable, int]) -> str:
         """Hash of the rows in their order, the counts and the settings; equal in every process."""
         head = {
@@ -53,7 +60,7 @@ class Fold:
             "settings": dict(settings),
             "counts": {str(label): n for label, n in counts.items()},
             "kinds": {str(name): kind for name, kind in self.kinds.items()},
-            "columns": [(str(name), str(dtype)) for name, dtype in self.X.dtypes.items()],
+            "columns": [(str(name), str(dtype)) for name, dtype in self.table.dtypes.items()],
             "edges": None if self.plan.bins is None else self.plan.bins.edges.tolist(),
             "cells": self._cells,
         }
@@ -63,7 +70,7 @@ class Fold:
     def _cells(self) -> str:
         """Hash of all cells, made once: generator, warm-up and rows have a key each."""
         digest = hashlib.sha256()
-        for column in (*(self.X.iloc[:, place] for place in range(self.X.shape[1])), self.y):
+        for column in (*(self.table.iloc[:, place] for place in range(self.X.shape[1])), self.y):
             digest.update(pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes())
         return digest.hexdigest()
 
@@ -109,7 +116,9 @@ class Fold:
         key = self.rows_key(config)
         rows, built = ROWS_CACHE.get_or_build(root, key, write)
         here = {"written_here": built, "trained_here": built and rows.report["trained_here"]}
-        return replace(rows, report={**rows.report, "rows": key, **here})
+        report = {**rows.report, "rows": key, **here}
+        name: Any = self.y.name
+        return FoldRows(with_values(rows.X, self.X), rows.y.rename(name), report)
 
 
 def _hash(head: Any) -> str:
@@ -118,7 +127,7 @@ def _hash(head: Any) -> str:
 
 @dataclass(frozen=True, eq=False)
 class FoldRows:
-    """Written rows of one fold, in its columns and dtypes."""
+    """Written rows of one fold, in its columns and dtypes; in the cache as a file holds them, which knows no names."""
 
     X: pd.DataFrame  # features, shape (n_new, m)
     y: pd.Series  # labels, or targets as float64, shape (n_new,)
@@ -139,12 +148,12 @@ def _without_generator(fold: Fold, config: RebalanceConfig) -> FoldRows:
     started, plan, seed = time.perf_counter(), fold.plan, config.random_state
     y = fold.y if plan.bins is None else fold.y.astype(np.float64)
     if config.method == "random":
-        rows = plan.duplicated(fold.X, y, seed=seed)
+        rows = plan.duplicated(fold.table, y, seed=seed)
     elif plan.bins is None:
-        rows = smote_nc(fold.X, y, plan.counts, seed=seed, kinds=fold.kinds)
+        rows = smote_nc(fold.table, y, plan.counts, seed=seed, kinds=fold.kinds)
     else:
         counts: Any = dict(plan.counts)
-        rows = smogn(fold.X, y, plan.bins, counts, seed=seed, kinds=fold.kinds)
+        rows = smogn(fold.table, y, plan.bins, counts, seed=seed, kinds=fold.kinds)
     seconds = time.perf_counter() - started
     return FoldRows(*rows, {"method": config.method, "trained_here": False, "sampling_seconds": seconds})
 
@@ -162,12 +171,12 @@ def _trained(
     own: dict[str, Any] = {"random_state": config.random_state, "threads": threads}
     if fold.plan.bins is None:
         generator = generator_class(config.method)(config.generator, **own)
-        return generator.fit(fold.X, fold.y, fold.plan.balancing, **learned)
+        return generator.fit(fold.table, fold.y, fold.plan.balancing, **learned)
     from imbllm_autogluon.regression.target_imbllm import TargetImbLLM
 
     counts: Any = dict(fold.plan.balancing)
     writer = TargetImbLLM(config.generator, clause=config.targets.clause, **own)
-    return writer.fit(fold.X, fold.y.astype(np.float64), fold.plan.bins, counts, **learned)
+    return writer.fit(fold.table, fold.y.astype(np.float64), fold.plan.bins, counts, **learned)
 
 
 def _save_generator(generator: Generator, folder: Path) -> None:
@@ -188,17 +197,17 @@ def _load_generator(folder: Path) -> Generator:
 
 
 def _save_rows(rows: FoldRows, folder: Path) -> None:
-    table = rows.X.set_axis([str(j) for j in range(rows.X.shape[1])], axis=1).assign(label=rows.y.to_numpy())
+    table = pd.DataFrame({str(j): dense(rows.X.iloc[:, j]) for j in range(rows.X.shape[1])})
     with writing(folder, "rows") as draft:
-        table.to_parquet(draft.folder / "rows.parquet")
-        draft.data = {"columns": list(rows.X.columns), "label_name": rows.y.name, "report": rows.report}
+        table.assign(label=rows.y.to_numpy()).to_parquet(draft.folder / "rows.parquet")
+        draft.data = {"report": rows.report}
 
 
 def _load_rows(folder: Path) -> FoldRows:
     with reading(folder, "rows") as stored:
         table = pd.read_parquet(stored.folder / "rows.parquet")
-        label = table.pop("label").rename(stored.data["label_name"])
-        return FoldRows(table.set_axis(stored.data["columns"], axis=1), label, stored.data["report"])
+        label = table.pop("label")
+        return FoldRows(table, label, stored.data["report"])
 
 
 GENERATORS: DiskCache[Generator] = DiskCache("generators", _save_generator, _load_generator)

@@ -64,7 +64,7 @@ class TableMatrix:
         scaling: Literal["quantile", "standard"] = "quantile",
     ) -> TableMatrix:
         """Learn medians, scales (see `EncoderConfig.number_scaling`) and levels from at least one row."""
-        schema = TableSchema.from_frame(X, kinds=_chosen_kinds(X, kinds), max_columns=max(1, X.shape[1]))
+        schema = TableSchema.from_frame(X, kinds=_chosen_kinds(X, kinds))
         raw = _numbers(schema, schema.encode(X))
         marked = np.flatnonzero(np.isnan(raw).any(axis=0)).astype(np.int64)
         if not raw.shape[1]:
@@ -99,9 +99,9 @@ class TableMatrix:
     def transform(self, X: pd.DataFrame) -> tuple[_Numbers, IntArray]:
         """Finite numbers, float32 of shape (n, p), and codes below their cardinalities, int64 of shape (n, q).
 
-        A column that is absent, infinite or of another kind than in training is a `TableError`.
+        Cells that training did not have are read as the nearest value; an absent column is a `TableError`.
         """
-        cells = self.schema.encode(X, unknown="missing")
+        cells = self.schema.encode_unseen(X)
         return self._scaled(_numbers(self.schema, cells)), self._codes(cells)
 
     def _scaled(self, raw: FloatArray) -> _Numbers:

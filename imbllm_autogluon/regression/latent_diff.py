@@ -178,7 +178,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
     def predict(self, X: Any) -> FloatArray:
         """Predicted targets, shape (n,), float64."""
         check_is_fitted(self)
-        frame = checked_frame(X)
+        frame = checked_frame(X, infinite=True)
         validate_data(self, X=X, reset=False, skip_check_array=True)
         return self._centre + self._spread * self._head.predict(self._features(frame.reset_index(drop=True)))
 

@@ -86,7 +86,7 @@ def smogn(
     ((4, 2), True)
     """
     config, target = config or SmognConfig(), targets_of(X, y)
-    schema = TableSchema.from_frame(X, kinds=kinds)
+    schema = TableSchema.from_frame(X, kinds=kinds, unreadable="copy")
     table, places = (schema, schema.encode(X), target), bins.assign(target)
     parts = []
     for number, n in checked_counts(counts, len(bins)).items():

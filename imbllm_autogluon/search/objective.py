@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -152,9 +153,12 @@ class RebalanceObjective:
         factors = np.ones(n_classes)
         if plan.counts:
             rows = Fold(X_train, y_train, plan, {}).rows(config, self.cache_dir, threads=self.threads)
+            learned = plan.learned(y_train, seed=config.random_state)
+            X_train, y_train = X_train.iloc[learned], y_train.iloc[learned]
             X_train = pd.concat([X_train, rows.X.astype(X.dtypes)], ignore_index=True).astype(X.dtypes)
             y_train = pd.concat([y_train, rows.y.astype(y.dtype)], ignore_index=True)
-            factors = prior_factors(plan.before, rows.y.value_counts().to_dict(), n_classes)
+            made = replace(plan, counts=rows.y.value_counts().to_dict())
+            factors = prior_factors(made.before, made.changes, n_classes)
         estimator: Any = _estimator_for(self.model, n_classes, parameters, seed=self.seed, threads=self.threads)
         fitted: Any = estimator.fit(X_train, y_train.to_numpy())
         if self.metric in _PROBABILITY_METRICS:

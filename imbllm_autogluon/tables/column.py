@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -209,9 +208,6 @@ def _distinct_levels(series: pd.Series[Any], missing: BoolArray, name: ColumnNam
             "spread it over several columns or drop it."
         ) from error
     codes[missing] = -1
-    for level in levels:
-        if isinstance(level, float) and math.isinf(level):
-            raise TableError(f"column {name!r} holds the infinite value {level}: replace it by a missing value.")
     return codes, levels
 
 
@@ -266,9 +262,11 @@ def _read_floats(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat, 
 
 def _read_integers(series: pd.Series[Any], missing: BoolArray, fmt: ColumnFormat, name: ColumnName) -> Array:
     if fmt.physical_type != "continuous":
-        return _filled(series, missing, np.int64)
-    raw = _read_floats(series, missing, fmt, name)
-    odd = raw[(raw != np.rint(raw)) | (np.abs(raw) >= 2.0**63)]
+        raw = _filled(series, missing, np.int64)
+        odd = series.to_numpy()[raw < 0] if fmt.dense_dtype.kind == "u" else raw[:0]  # 2**63 and more wrap around
+    else:
+        raw = _read_floats(series, missing, fmt, name)
+        odd = raw[(raw != np.rint(raw)) | (np.abs(raw) >= 2.0**63)]
     if len(odd):
         raise TableError(f"column {name!r} holds {odd[0]}, which is no 64-bit integer: make its kind 'continuous'.")
     return raw.astype(np.int64)
@@ -325,7 +323,9 @@ class ExcludedColumn:
     # New rows get the one value seen, a missing cell, or the cell of the row they descend from.
     fill: Literal["constant", "missing", "copied"]
     column: Column | None = None  # restores a constant (its one category) or missing cells; None for copied columns
+    is_unreadable: bool = False  # whether the cells are nothing that a schema can read, such as lists
     holds_text: bool = False  # whether the cells are free texts, which a model may read though it does not write them
+    is_beyond: bool = False  # whether it could be written, and more columns are than a limit allows
 
     def restore(self, n_rows: int, parents: pd.DataFrame | None, index: pd.Index[Any] | None) -> pd.Series[Any]:
         """Column of `n_rows` cells; copied ones are taken by position from `parents`, one for each new row."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,9 @@ from imbllm_autogluon.tables.dtypes import KINDS, KINDS_OF, ColumnFormat, Column
 from imbllm_autogluon.tables.encoded import EncodedTable
 from imbllm_autogluon.tables.io import checked_names
 from imbllm_autogluon.tables.labeled import check_label_column
+from imbllm_autogluon.tables.relevance import most_telling
 from imbllm_autogluon.tables.stored import column_from_dict, column_to_dict
+from imbllm_autogluon.tables.unseen import read_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import IntArray
 
     Kinds = Mapping[ColumnName, Kind]
+
+# What becomes of a column that cannot be read, where its kind is nobody's choice.
+_Unreadable = Literal["refuse", "copy"]
 
 _IS_TEXT = "its kind is text, which the backbone does not write."
 _GUESSED_TEXT = "it holds free text, which the backbone does not write; pass kinds={...: 'categorical'} to write it."
@@ -55,44 +60,62 @@ class TableSchema:
 
     @classmethod
     def from_frame(
-        cls, df: pd.DataFrame, label: ColumnName | None = None, kinds: Kinds | None = None, max_columns: int = 256
+        cls,
+        df: pd.DataFrame,
+        label: ColumnName | None = None,
+        kinds: Kinds | None = None,
+        max_columns: int | None = None,
+        *,
+        unreadable: _Unreadable = "refuse",
     ) -> TableSchema:
         """Read a schema off a frame of at least one row and one feature, which is not modified.
 
-        Without `label` every column is a feature; `kinds` are known better than the dtype tells; features beyond
-        `max_columns` are set aside, because small language models read no more than about 256. `TableError` where the
-        frame, a column or the label cannot be used, `InvalidInputError` for an unknown column or kind.
+        Without `label` every column is a feature; `kinds` are known better than the dtype tells. Of more features than
+        `max_columns` those stay that tell most of the label (without one: the first), and the others are set aside, as
+        are `unreadable` ones (complex or infinite numbers, lists, ...) where they are to be copied. `TableError` where
+        the frame, a column or the label cannot be used, `InvalidInputError` for an unknown column or kind.
         """
         names, chosen = checked_names(df), dict(kinds or {})
         _check_kinds(chosen, names)
-        require_number("max_columns", max_columns, 1, whole=True)
+        if max_columns is not None:
+            require_number("max_columns", max_columns, 1, whole=True)
         label_column = None if label is None else _read_label(df, label, chosen)
         read: dict[ColumnName, Column | ExcludedColumn] = {
-            name: _read_feature(df.iloc[:, j], name, chosen.get(name))
+            name: _read_feature(df.iloc[:, j], name, chosen.get(name), unreadable)
             for j, name in enumerate(names)
             if label is None or name != label
         }
-        written = [name for name, part in read.items() if isinstance(part, Column)]
-        reason = f"it is beyond the {max_columns} columns that are written; to have it written, put it further left."
-        read |= {name: ExcludedColumn(name, f"column {name!r}: {reason}", "copied") for name in written[max_columns:]}
+        read |= _beyond(df, [part for part in read.values() if isinstance(part, Column)], label_column, max_columns)
         columns = tuple(part for part in read.values() if isinstance(part, Column))
         return cls(tuple(read), columns, label_column, tuple(p for p in read.values() if isinstance(p, ExcludedColumn)))
 
     @classmethod
-    def from_labeled(cls, X: pd.DataFrame, y: pd.Series[Any], kinds: Kinds | None = None) -> TableSchema:
+    def from_labeled(
+        cls,
+        X: pd.DataFrame,
+        y: pd.Series[Any],
+        kinds: Kinds | None = None,
+        max_columns: int | None = None,
+        *,
+        unreadable: _Unreadable = "refuse",
+    ) -> TableSchema:
         """Schema of features and their labels; a label without a name is called "label". See :meth:`from_frame`."""
         name = y.name if isinstance(y.name, str) and y.name else "label"
         while name in X.columns:
             name += "_"
-        return cls.from_frame(X.assign(**{name: y.to_numpy() if y.dtype == object else y.array}), name, kinds)
+        table = X.assign(**{name: y.to_numpy() if y.dtype == object else y.array})
+        return cls.from_frame(table, name, kinds, max_columns, unreadable=unreadable)
 
     def encode(self, df: pd.DataFrame, *, unknown: Unknown = "refuse") -> EncodedTable:
         """Written features of a frame as plain arrays, see :meth:`Column.encode`; other columns are ignored."""
-        pairs = [column.encode(column_of(df, column.name), unknown=unknown) for column in self.columns]
-        missing = np.zeros((len(df), len(pairs)), dtype=bool)
-        for j, (_, mask) in enumerate(pairs):
-            missing[:, j] = mask
-        return EncodedTable(tuple(values for values, _ in pairs), missing)
+        return _side_by_side(len(df), [c.encode(column_of(df, c.name), unknown=unknown) for c in self.columns])
+
+    def encode_unseen(self, df: pd.DataFrame) -> EncodedTable:
+        """Written features of rows to predict: cells of any dtype and value are read as the nearest there is, logged.
+
+        `TableError` where a column is absent.
+        """
+        return _side_by_side(len(df), [read_unseen(column, column_of(df, column.name)) for column in self.columns])
 
     def decode(
         self, cells: EncodedTable, parents: pd.DataFrame | None = None, index: pd.Index[Any] | None = None
@@ -160,6 +183,13 @@ def _check_kinds(kinds: Kinds, names: tuple[ColumnName, ...]) -> None:
         require_choice(f"kinds[{name!r}]", kind, KINDS)
 
 
+def _side_by_side(n_rows: int, columns: list[tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]]) -> EncodedTable:
+    missing = np.zeros((n_rows, len(columns)), dtype=bool)
+    for j, (_, mask) in enumerate(columns):
+        missing[:, j] = mask
+    return EncodedTable(tuple(values for values, _ in columns), missing)
+
+
 def _read_label(df: pd.DataFrame, label: ColumnName, kinds: Kinds) -> Column:
     check_label_column(df, label, "the table")
     series = df[label]
@@ -178,12 +208,19 @@ def _read_label(df: pd.DataFrame, label: ColumnName, kinds: Kinds) -> Column:
     return column
 
 
-def _read_feature(series: pd.Series[Any], name: ColumnName, kind: Kind | None) -> Column | ExcludedColumn:
+def _read_feature(
+    series: pd.Series[Any], name: ColumnName, kind: Kind | None, unreadable: _Unreadable
+) -> Column | ExcludedColumn:
     """A feature, or why it is set aside; a kind of the user's choice overrides guesses of identifiers and text."""
-    reason = _unwritable(series, name, kind)
-    if reason is not None:
-        return ExcludedColumn(name, f"column {name!r}: {reason}", "copied")
-    column = Column.from_series(series, name, kind)
+    try:
+        reason = _unwritable(series, name, kind)
+        if reason is not None:
+            return ExcludedColumn(name, f"column {name!r}: {reason}", "copied")
+        column = Column.from_series(series, name, kind)
+    except TableError as error:
+        if kind or unreadable == "refuse":
+            raise
+        return ExcludedColumn(name, str(error), "copied", is_unreadable=True)
     if series.isna().all():
         return ExcludedColumn(name, f"column {name!r}: every cell is missing.", "missing", _levels(series, name))
     if _is_constant(column, series):
@@ -192,6 +229,20 @@ def _read_feature(series: pd.Series[Any], name: ColumnName, kind: Kind | None) -
     if reason is None:
         return column
     return ExcludedColumn(name, f"column {name!r}: {reason}", "copied", holds_text=reason in (_IS_TEXT, _GUESSED_TEXT))
+
+
+def _beyond(
+    df: pd.DataFrame, columns: list[Column], label: Column | None, most: int | None
+) -> dict[ColumnName, ExcludedColumn]:
+    """The columns that a limit sets aside, by name."""
+    if most is None or len(columns) <= most:
+        return {}
+    kept = {column.name for column in columns[:most]}
+    if label is not None:
+        kept = most_telling(df, columns, label.encode(df[label.name])[0], most)
+    reason = f"the {most} columns that are written tell more; raise max_columns to write it as well."
+    aside = [column.name for column in columns if column.name not in kept]
+    return {name: ExcludedColumn(name, f"column {name!r}: {reason}", "copied", is_beyond=True) for name in aside}
 
 
 def _unwritable(series: pd.Series[Any], name: ColumnName, kind: Kind | None) -> str | None:

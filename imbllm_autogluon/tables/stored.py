@@ -1,11 +1,13 @@
-"""Cells, dtypes and columns as JSON: plain where JSON has them, tagged where it has not."""
+"""Cells, dtypes and columns as JSON: plain where JSON has them, tagged where it has not; texts where no file does."""
 
 from __future__ import annotations
 
 import base64
 import datetime
 import math
+import numbers
 import uuid
+from collections import Counter
 from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -14,13 +16,18 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from imbllm_autogluon.errors import InvalidInputError, StoredStateError
+from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
 from imbllm_autogluon.tables.column import Column
-from imbllm_autogluon.tables.dtypes import ColumnFormat
+from imbllm_autogluon.tables.dtypes import ColumnFormat, dense, physical_type_of
 from imbllm_autogluon.tables.grid import NumberGrid
+from imbllm_autogluon.tables.io import check_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
+
+    from imbllm_autogluon.tables.dtypes import ColumnName, Kind
+
+    Kinds = Mapping[ColumnName, Kind]
 
 
 def _timestamp(count: int, unit: Any, zone: str | None) -> pd.Timestamp:
@@ -163,3 +170,98 @@ def column_from_dict(state: dict[str, Any]) -> Column:
         "format": ColumnFormat(**{**state["format"], "dtype": _dtype_from_json(state["format"]["dtype"])}),
     }
     return Column(**{**state, **parts})
+
+
+def with_texts(df: pd.DataFrame) -> pd.DataFrame:
+    """The frame with texts for the values of columns that no file holds as they are: of intervals, lists and so on.
+
+    >>> frame = pd.DataFrame({"size": [3, 9], "range": pd.cut([3, 9], [0, 5, 10])})
+    >>> with_texts(frame)["range"].tolist()
+    ['(0, 5]', '(5, 10]']
+    """
+    coded = df.copy(deep=False)
+    for place in _odd_columns(df):
+        texts: Any = pd.Series(_texts(df.iloc[:, place]), dtype=object, index=df.index)
+        coded.isetitem(place, texts)
+    return coded
+
+
+def with_values(rows: pd.DataFrame, df: pd.DataFrame) -> pd.DataFrame:
+    """Rows like those of :func:`with_texts` in the columns and dtypes of `df`, with the values its texts stand for."""
+    restored = rows.set_axis(df.columns, axis=1)
+    for place in _odd_columns(df):
+        first = {text: row for row, text in reversed(list(enumerate(_texts(df.iloc[:, place]))))}
+        texts = rows.iloc[:, place].astype(object).where(rows.iloc[:, place].notna(), None)
+        values: Any = df.iloc[[first[text] for text in texts], place].set_axis(rows.index)
+        restored.isetitem(place, values)
+    return restored.astype(df.dtypes)
+
+
+def with_plain_names(df: pd.DataFrame, kinds: Kinds | None = None) -> tuple[pd.DataFrame, Kinds]:
+    """The frame and `kinds` under names that are strings or integers: where another one is among them, under texts.
+
+    `TableError` where there are no rows or columns, or a name is repeated.
+
+    >>> with_plain_names(pd.DataFrame([[1, 2]], columns=[("age", 0), None]))[0].columns.tolist()
+    ["('age', 0)", 'None']
+    """
+    check_frame(df, "the table")
+    plain = all(isinstance(name, (str, numbers.Integral)) and not isinstance(name, bool) for name in df.columns)
+    names = df.columns if plain else pd.Index(_distinct_texts(df.columns))
+    called: dict[Any, ColumnName] = dict(zip(df.columns, names, strict=True))
+    return df.set_axis(names, axis=1), {called.get(name, name): kind for name, kind in (kinds or {}).items()}
+
+
+def _odd_columns(df: pd.DataFrame) -> list[int]:
+    return [place for place in range(df.shape[1]) if not _fits_a_file(df.iloc[:, place])]
+
+
+def _fits_a_file(series: pd.Series[Any]) -> bool:
+    """Whether the cells are numbers, times or texts, or categories of whole numbers or texts."""
+    try:
+        physical_type = physical_type_of(dense(series), "")
+    except TableError:
+        return False
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        levels = list(series.cat.categories)
+        return all(type(level) is int for level in levels) or _are_encodable(levels)
+    return _are_encodable(series.dropna().unique()) if physical_type == "words" else physical_type != "levels"
+
+
+def _are_encodable(levels: Iterable[Any]) -> bool:
+    """Whether all levels are texts of UTF-8, which has no lone surrogates (halves of characters)."""
+    try:
+        "".join(levels).encode()
+    except (TypeError, UnicodeEncodeError):
+        return False
+    return True
+
+
+def _texts(series: pd.Series[Any]) -> list[str | None]:
+    """Texts of a column, equal ones for equal values; None where a cell is missing."""
+    keys = [None if gone else _identity(cell) for cell, gone in zip(series, series.isna(), strict=True)]
+    cells = {key: cell for key, cell in zip(keys, series, strict=True) if key is not None}
+    texts: dict[Any, str | None] = dict(zip(cells, _distinct_texts(cells.values()), strict=True))
+    return [texts.get(key) for key in keys]
+
+
+def _distinct_texts(values: Iterable[object]) -> list[str]:
+    """A text of each value, all different, which every file can hold."""
+    texts: dict[str, None] = {}
+    seen: Counter[str] = Counter()
+    for value in values:
+        text = base = str(value).encode("utf-8", "backslashreplace").decode()
+        while text in texts:
+            seen[base] += 1
+            text = f"{base} ({seen[base] + 1})"
+        texts[text] = None
+    return list(texts)
+
+
+def _identity(cell: Any) -> tuple[type, Any]:
+    """Equal for cells of one type that are equal, or where they cannot be hashed, look alike."""
+    try:
+        hash(cell)
+    except TypeError:
+        return type(cell), str(cell)
+    return type(cell), cell

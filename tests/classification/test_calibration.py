@@ -170,6 +170,7 @@ def test_shares_that_no_bias_can_reach_leave_it_finite() -> None:
 
 def test_factors_are_real_share_over_rebalanced_share() -> None:
     assert prior_factors({0: 90, 1: 10}, {1: 80}, 2) == pytest.approx([0.9 / 0.5, 0.1 / 0.5])
+    assert prior_factors({0: 90, 1: 10}, {0: -60, 1: 20}, 2) == pytest.approx([0.9 / 0.5, 0.1 / 0.5])
 
 
 def test_a_class_without_rows_keeps_the_factor_one() -> None:

@@ -111,6 +111,17 @@ def test_weights_of_classes_have_mean_one_and_rare_rows_weigh_more(
         assert found.weights[rare].sum() == pytest.approx(found.weights[~rare].sum())
 
 
+def test_of_a_large_table_a_choice_is_learned_in_which_rare_rows_are_repeated(
+    learn: Callable[..., Training], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y = mixed(240)[0], pd.Series(np.where(np.arange(240) < 8, "rare", "usual"))
+    monkeypatch.setattr(module, "_MOST_LEARNED", 60)
+    few = learn(X, y, oversampling_cap=1.0)
+    assert len(few.classes) == 60
+    assert (few.classes == "rare").sum() > 15  # of 8 in 240
+    assert len(learn(X, y, oversampling_cap=1.0, epochs=1).classes) == 464
+
+
 def test_weights_of_rows_multiply_those_of_classes(learn: Callable[..., Training]) -> None:
     X, y = mixed()
     own = np.arange(120) % 3

@@ -57,6 +57,16 @@ def test_a_row_is_a_copy_exactly_if_it_equals_a_known_one(seed: int, n_known: in
     assert KnownRows.from_cells(known).rejects(rows).tolist() == [key in keys for key in rows.row_keys().tolist()]
 
 
+def test_rows_are_hashed_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells, hashed = ints(list(range(40))), []
+    whole, row_keys = KnownRows.from_cells(cells).hashes, EncodedTable.row_keys
+    monkeypatch.setattr(filters, "_HASHED_AT_ONCE", 9)
+    monkeypatch.setattr(EncodedTable, "row_keys", lambda block: hashed.append(block.n_rows) or row_keys(block))
+    assert KnownRows.from_cells(cells).hashes.tolist() == whole.tolist()
+    assert sum(hashed) == 40
+    assert max(hashed) <= 9
+
+
 def test_every_cell_counts_even_the_last_byte_of_the_last_column() -> None:
     known = KnownRows.from_cells(ints([1, 0], [2, 0]))
     rows = ints([1, 1, 2, 0, 0, 256], [2, 3, 1, 0, 2**62, 0])

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import functools
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import tqdm.auto
 
 from imbllm_autogluon import ImbLLMOverSampler
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.checkpoints import Checkpoint
 from imbllm_autogluon.language.model import TableLanguageModel
+from imbllm_autogluon.oversampling import generator as generators
 from imbllm_autogluon.oversampling import imbllm
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
-from imbllm_autogluon.oversampling.methods import load_generator, save_generator
+from imbllm_autogluon.oversampling.methods import generator_class, load_generator, save_generator
 from tests.language.pretrained import save_pretrained
 from tests.oversampling.tables import expect_legal, fitted, labels, mixed, quick
 
@@ -104,6 +107,39 @@ def test_epochs_count_the_passes_over_real_and_interpolated_rows(epochs: float, 
     assert sum(report.interpolated + report.rows for report in generator.report.classes if report.label == "b") == 50
     assert len(generator.report.losses["minority"]) == steps
     assert len(generator.report.losses["warm-up"]) == 2
+
+
+def test_of_a_large_table_a_choice_is_learned_and_all_rows_of_the_classes_to_be_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(generators, "_MOST_LEARNED", 30)
+    trainings = recorded(monkeypatch, TableLanguageModel, "train")
+    generator = fitted(X, Y, {"c": 45})
+    (_, rows), options = trainings[0]
+    assert len(options["pretrain"].tokens) == 30
+    assert len(rows.tokens) == 20 + 30  # real ones and interpolated ones
+    assert len(generator._table.known.hashes) == len(X.drop_duplicates())
+    fitted(X, Y, {"c": 45}, epochs=0.1)
+    assert len(trainings[1][1]["pretrain"].tokens) == 120
+
+
+@pytest.mark.parametrize("method", ["imbllm", "pred_llm"])
+def test_training_and_writing_have_bars_that_come_to_their_end(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    bars: list[tqdm.auto.tqdm] = []
+
+    class Recorded(tqdm.auto.tqdm):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options, file=io.StringIO())
+            bars.append(self)
+
+    monkeypatch.setenv("IMBLLM_PROGRESS", "1")
+    monkeypatch.setattr(tqdm.auto, "tqdm", Recorded)
+    settings = quick(generation_batch=8, candidates_per_row=9.0)
+    generator_class(method)(settings, random_state=0).fit(X, Y, {"c": 24}).sample()
+    training, writing = bars
+    assert [bar.desc.rstrip(": ") for bar in bars] == ["imbllm training", "imbllm writing"]
+    assert training.n == training.total > 0
+    assert writing.n == writing.total >= 24
 
 
 def test_copied_columns_follow_their_rows_where_some_are_held_out() -> None:

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from imblearn.pipeline import make_pipeline
 from scipy import sparse
 from sklearn.base import clone
@@ -19,6 +21,7 @@ from imbllm_autogluon import ImbLLMOverSampler
 from imbllm_autogluon.errors import ClassTooSmallError, TableError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import GENERATORS
+from tests.tables.frames import ODD, series_of
 
 QUICK: dict[str, Any] = {"pretrain_steps": 1, "steps": 1, "random_state": 0, "plausibility": 0.0}
 """No row is refused as implausible: those of an untrained model all would be."""
@@ -153,6 +156,17 @@ def test_a_setting_that_nobody_knows_is_refused_with_the_nearest_name() -> None:
         ImbLLMOverSampler(temprature=1.0)
 
 
+def test_the_mask_is_that_of_the_rows_that_are_there_where_pred_llm_gives_fewer(small_table: Table) -> None:
+    settings = {"candidates_per_row": 1.0}
+    sampler = ImbLLMOverSampler(sampling_strategy={"yes": 200}, method="pred_llm", settings=settings, **QUICK)
+    X, y = sampler.fit_resample(*small_table)
+    made = sampler.report_.classes[0].made
+    assert 0 < made < sampler.report_.classes[0].requested
+    assert len(X) == len(y) == len(sampler.synthetic_mask_) == len(small_table[0]) + made
+    assert sampler.synthetic_mask_.sum() == made
+    assert set(y[sampler.synthetic_mask_]) == {"yes"}
+
+
 def test_its_representation_names_what_differs_from_the_defaults() -> None:
     sampler = ImbLLMOverSampler(method="pred_llm", steps=9, settings={"start": "class"})
     assert repr(sampler) == "ImbLLMOverSampler(method='pred_llm', settings={'start': 'class'}, steps=9)"
@@ -204,13 +218,62 @@ def test_a_parameter_outside_its_range_is_refused_by_name(small_table: Table, pa
     ("spoil", "message"),
     [
         (lambda X: X.assign(income=np.inf), "income"),
-        (lambda X: X.assign(lists=[[1]] * len(X)), "lists"),
-        (lambda X: X.set_axis(["a", "a", "b", "c"], axis=1), "a"),
+        (lambda X: X.set_axis(["a", "a", "income", "c"], axis=1), "a"),
     ],
 )
 def test_a_table_that_cannot_be_used_names_the_column(small_table: Table, spoil: Any, message: str) -> None:
+    sampler = ImbLLMOverSampler(**QUICK, kinds={"income": "continuous"})
     with pytest.raises(TableError, match=message):
-        ImbLLMOverSampler(**QUICK).fit_resample(spoil(small_table[0]), small_table[1])
+        sampler.fit_resample(spoil(small_table[0]), small_table[1])
+
+
+@settings(max_examples=2, deadline=None)
+@given(data=st.data())
+def test_columns_that_nobody_can_read_keep_their_dtype_and_get_real_cells(data: st.DataObject) -> None:
+    X = pd.DataFrame({kind: data.draw(series_of(kind, 24)) for kind in ODD})
+    rows, _ = ImbLLMOverSampler(**QUICK).fit_resample(X.assign(n=range(24)), ["rare"] * 8 + ["common"] * 16)
+    assert rows[X.columns].dtypes.equals(X.dtypes)
+    for kind in ODD:
+        real, written = ({(type(cell), repr(cell)) for cell in part} for part in (X[kind], rows[kind][24:]))
+        assert written <= real, kind
+
+
+def test_an_unreadable_column_is_copied_from_the_nearest_real_row_and_named_once(
+    small_table: Table, caplog: pytest.LogCaptureFixture
+) -> None:
+    X, y = small_table[0][["income"]], small_table[1]
+    X = X.assign(pair=[[income] for income in X["income"]])
+    for _ in range(2):
+        sampler = ImbLLMOverSampler(**QUICK)
+        rows = sampler.fit_resample(X, y)[0][200:]
+    real = X["income"][y == "yes"].dropna().to_numpy()
+    for income, (copied,) in rows.dropna().to_numpy().tolist():
+        assert abs(real - income).min() == abs(copied - income)
+    assert sum("'pair' holds cells of type list" in message for message in caplog.messages) == 1
+    assert "'pair'" in sampler.report_.excluded["pair"]
+
+
+NAMES: list[Any] = [
+    pd.Index([("a", 1), ("b", 2)], tupleize_cols=False),
+    pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["of", "number"]),
+    pd.Index([np.int64(3), 0], name="place"),
+    [None, "None"],
+    [0, "zero"],
+    [1.5, np.nan],
+    [True, 1.5],
+    pd.Index([pd.Timestamp("2020-01-01"), pd.Timestamp("2021-01-01")]),
+    [np.int64(2), "a\udc80"],
+]
+
+
+@pytest.mark.parametrize("names", NAMES, ids=str)
+def test_columns_of_any_name_keep_it(small_table: Table, names: Any) -> None:
+    X = small_table[0].iloc[:, :2].set_axis(names, axis=1)
+    sampler = ImbLLMOverSampler(**QUICK, kinds={X.columns[0]: "categorical"})
+    rows, _ = sampler.fit_resample(X, small_table[1])
+    pd.testing.assert_index_equal(rows.columns, X.columns)
+    assert sampler.generator_.schema.columns[0].kind == "categorical"
+    assert rows.dtypes.tolist() == X.dtypes.tolist()
 
 
 def test_sparse_matrices_are_refused() -> None:

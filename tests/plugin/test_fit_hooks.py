@@ -11,13 +11,11 @@ import pytest
 from autogluon.core.callbacks import AbstractCallback, EarlyStoppingCountCallback
 from autogluon.core.metrics import get_metric
 from autogluon.tabular import TabularPredictor
-from autogluon.tabular.models import LGBModel
 
 from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback, _with_callbacks, allow_for_tiny_classes
 from imbllm_autogluon.plugin.models import GeneratorModel
 from imbllm_autogluon.plugin.portfolio import RebalanceCallback
 from imbllm_autogluon.plugin.presets import make_preset
-from imbllm_autogluon.plugin.twins import twin_of
 from tests.plugin.tables import imbalanced_table
 
 if TYPE_CHECKING:
@@ -141,23 +139,6 @@ def test_a_portfolio_with_a_generator_brings_its_callback(portfolio: Any, watche
 
     made = _with_callbacks(seen)(None, hyperparameters=portfolio)
     assert [type(each) for each in made or []] == [GeneratorCallback] * watched
-
-
-@pytest.mark.parametrize(
-    ("given", "named"),
-    [
-        ({"GBM_IMB": {"method": "random", "learning_rate": 0.1, "ag.imbllm.epochs": 3}}, ["ag.imbllm.method"]),
-        ({1: {"RF_IMB": [{}, {"temperature": 1.0}]}}, ["ag.imbllm.temperature"]),
-        ({twin_of(LGBModel): {"target_ratio": 1.0}}, ["ag.imbllm.target_ratio"]),
-        ({"GBM": {"method": "random"}, "TABDPT_IMB": {"temperature": 1.0}}, []),
-    ],
-)
-def test_parameters_of_twins_without_their_prefix_are_named(
-    given: dict[Any, Any], named: list[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(30, "autogluon.imbllm"):
-        _with_callbacks(lambda self, **kwargs: None)(None, hyperparameters=given)
-    assert [record.args[-1] for record in caplog.records] == named  # type: ignore[index]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
+import ipaddress
 import pickle
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -26,6 +29,7 @@ from imbllm_autogluon.plugin.original_features import (
     unwritten_features,
 )
 from imbllm_autogluon.plugin.stage import OversamplingMixin
+from imbllm_autogluon.rebalancing.rows import ROWS_CACHE
 from tests.plugin.tables import QUICK, imbalanced_table
 
 if TYPE_CHECKING:
@@ -306,6 +310,39 @@ def test_real_rows_come_back_exactly_from_columns_of_every_type(column: Any, ori
         assert "x" not in raw
     elif original is not ...:
         assert set(raw["x"].dropna()) == original
+
+
+ODD_VALUES: dict[str, list[Any]] = {
+    "two dates": [datetime.date(2020, 1, 1), datetime.date(2021, 1, 1)],
+    "two times": [datetime.time(1), datetime.time(2)],
+    "ranges": [*pd.cut([1, 5, 9], 3)],
+    "a boolean beside texts": [True, "no", "?"],
+    "fractions": [Fraction(1, 3), Fraction(1, 7), Fraction(1, 2)],
+    "addresses": [ipaddress.ip_address("1.1.1.1"), ipaddress.ip_address("1.1.1.2")],
+    "paths": [Path("a"), Path("b"), Path("c")],
+    "half characters": ["a\udc80", "b", "c"],
+    "infinite or not": [np.inf, 1.5],
+    "moments, one in a zone": [pd.Timestamp("2020-01-01", tz="UTC"), pd.Timestamp("2020-01-01")],
+}
+
+
+# AutoGluon makes an index of the timestamps.
+@pytest.mark.filterwarnings("ignore:Dtype inference on a pandas object:FutureWarning")
+@pytest.mark.parametrize("labels", [("yes", "no"), (datetime.date(2020, 1, 1), datetime.date(2021, 1, 1))], ids=str)
+def test_what_no_file_holds_is_written_and_stored_in_codes_of_real_values(
+    labels: tuple[Any, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = imbalanced_table(N_ROWS, rare=0.25)
+    frame["paid"] = frame["paid"].map({"yes": labels[0], "no": labels[1]})
+    for name, values in ODD_VALUES.items():
+        places = RNG.integers(0, len(values), N_ROWS)
+        frame[name] = pd.Series([values[place] for place in places], dtype=object, index=frame.index)
+    seen = recorded(monkeypatch, tmp_path / "p", frame, {})
+    assert seen.report["original_features"] is True
+    assert ROWS_CACHE.keys(Path(cache_of(seen))) == [seen.report["rows"]]
+    for name in ODD_VALUES:
+        assert len(set(seen.written[name])) > 1, name
+        assert set(seen.written[name]) <= set(seen.X[name]), name
 
 
 Fitted = tuple[pd.DataFrame, pd.DataFrame, OriginalColumns]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import hashlib
 import logging
 import random
@@ -89,6 +90,19 @@ def test_written_rows_weigh_as_much_as_real_ones_on_average(fold: Table, tmp_pat
     seen = RecordingModel.seen["sample_weight"]
     assert seen[:120].tolist() == weights.tolist()
     assert seen[120:] == pytest.approx(np.full(25, weights.mean()))
+
+
+def test_parameters_of_ours_without_their_prefix_are_named_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = {"method": "random", "temperature": 1.0, "learning_rate": 0.1, "ag.imbllm.target_ratio": 1.0}
+    with caplog.at_level(30, "autogluon.imbllm"):
+        model = twin_of(LGBModel)(path=str(tmp_path), name="T", hyperparameters=given)
+        copy.deepcopy(model)  # as for every fold
+    assert [record.getMessage() for record in caplog.records] == [
+        f"imbllm: {name!r} of T goes to the model itself; its rebalancing is told with 'ag.imbllm.{name}'."
+        for name in ("method", "temperature")
+    ]
 
 
 def test_a_balanced_fold_is_left_alone_and_says_so(fold: Table, tmp_path: Path) -> None:
@@ -277,6 +291,20 @@ def test_factors_are_fitted_to_the_validation_rows_of_the_fold(fold: Table, tmp_
 def test_without_validation_rows_the_class_shares_decide(fold: Table, tmp_path: Path) -> None:
     model = fitted(tmp_path, fold, prior_correction="holdout")
     assert model.imbllm_report["prior_factors"] == pytest.approx([(100 / 120) / (100 / 145), (20 / 120) / (45 / 145)])
+
+
+def test_majority_rows_are_left_out_with_their_weights_and_counted_in_the_factors(fold: Table, tmp_path: Path) -> None:
+    X, y = fold
+    weights = np.where(y == 0, 1.0, 3.0)
+    given = {"sample_weight": weights, "X_val": X.iloc[::3], "y_val": y.iloc[::3]}
+    model = fitted(tmp_path, fold, fit=given, majority_ratio=1.5)
+    seen = RecordingModel.seen
+    assert seen["y"].value_counts().to_dict() == {0: 68, 1: 45}  # of 100 and 20
+    assert set(seen["X"].index[:88]) <= set(X.index)
+    assert seen["sample_weight"][:88].tolist() == np.where(seen["y"].iloc[:88] == 0, 1.0, 3.0).tolist()
+    assert len(seen["X_val"]) == 40
+    assert model.imbllm_report["prior_factors"] == pytest.approx([(100 / 120) / (68 / 113), (20 / 120) / (45 / 113)])
+    assert "class 0 is learned from 68 rows" in model.imbllm_report["notes"]
 
 
 @pytest.mark.parametrize(

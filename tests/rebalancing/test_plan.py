@@ -170,3 +170,42 @@ def test_classes_are_what_they_are() -> None:
 def test_a_method_of_the_other_task_is_refused(task: Any, method: str) -> None:
     with pytest.raises(InvalidInputError, match=f"'{method}' is none for {task}"):
         plan_fold(targets(t0=30, t1=9), RebalanceConfig.from_flat({"method": method}), task)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "ratio", "left_out", "counts"),
+    [
+        ({"a": 6000, "b": 100}, "auto", {"a": 6000 - 5 * 775}, {"b": 675}),
+        ({"a": 5000, "b": 100}, "auto", {}, {"b": 607}),
+        ({"a": 6000, "b": 100}, None, {}, {"b": 675}),
+        ({"a": 900, "b": 100}, 2.0, {"a": 300}, {"b": 200}),
+        ({"a": 9000, "b": 5000, "c": 100}, "auto", {"a": 4255, "b": 255}, {"c": 849}),  # b is not written as well
+        ({"a": 9000, "b": 4000, "c": 100}, "auto", {"a": 4255}, {"b": 745, "c": 849}),
+    ],
+)
+def test_the_majority_is_limited_to_a_multiple_of_the_smallest_written_class(
+    sizes: dict[str, int], ratio: Any, left_out: dict[str, int], counts: dict[str, int]
+) -> None:
+    plan = plan_fold(labels(**sizes), RebalanceConfig(majority_ratio=ratio))
+    assert plan.left_out == left_out
+    assert plan.counts == counts
+    rows = len(plan.learned(labels(**sizes), seed=0)) + sum(counts.values())
+    assert plan.growth == pytest.approx(rows / sum(sizes.values()))
+
+
+def test_each_fold_leaves_rows_of_its_own_out_and_repeats_its_choice() -> None:
+    y = labels(a=600, b=10).set_axis(np.arange(610) * 3)
+    plan = plan_fold(y, RebalanceConfig(majority_ratio=2.0))
+    learned = plan.learned(y, seed=0)
+    assert len(learned) == 610 - plan.left_out["a"]
+    assert (y.iloc[learned] == "b").sum() == 10
+    assert plan.learned(y, seed=0).tolist() == learned.tolist() == sorted(set(learned.tolist()))
+    others = [plan.learned(y, seed=1), plan.learned(y.set_axis(np.arange(610)), seed=0)]
+    assert all(other.tolist() != learned.tolist() for other in others)
+
+
+def test_a_target_has_no_majority() -> None:
+    y = pd.Series(np.r_[np.zeros(2000), np.arange(1.0, 21.0)])
+    plan = plan_fold(y, RebalanceConfig(majority_ratio=1.0), "regression")
+    assert plan.counts
+    assert len(plan.learned(y, seed=0)) == len(y)

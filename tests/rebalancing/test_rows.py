@@ -4,6 +4,7 @@ import importlib
 import shutil
 import sys
 from dataclasses import replace
+from fractions import Fraction
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from imbllm_autogluon.language import model as language_model
 from imbllm_autogluon.rebalancing import Fold, FoldRows, RebalanceConfig, plan_fold
 from imbllm_autogluon.rebalancing.cache import inspect_cache
 from imbllm_autogluon.rebalancing.rows import GENERATORS, ROWS_CACHE
+from imbllm_autogluon.tables.stored import with_values
 from tests.rebalancing.conftest import QUICK
 from tests.regression.frames import skewed
 
@@ -29,7 +31,7 @@ Table = tuple[pd.DataFrame, pd.Series]
 
 def make_fold(table: Table, config: RebalanceConfig) -> Fold:
     X, y = table
-    return Fold(X, y, plan_fold(y, config), {"member": "boolean"})
+    return Fold(X, y, plan_fold(y, config), {"member": "boolean"} if "member" in X else {})
 
 
 def rows_of(table: Table, root: Path | None, **settings: Any) -> FoldRows:
@@ -224,7 +226,7 @@ def test_the_report_names_the_key_of_the_rows_in_the_cache(fold: Table, tmp_path
     ROWS_CACHE.forget()
     found = ROWS_CACHE.find(tmp_path, rows.report["rows"])
     assert found is not None
-    pd.testing.assert_frame_equal(found.X.astype(rows.X.dtypes), rows.X)
+    pd.testing.assert_frame_equal(with_values(found.X, fold[0]), rows.X)
 
 
 def test_near_copies_change_the_rows_but_not_the_generator(fold: Table, tmp_path: Path) -> None:
@@ -374,3 +376,38 @@ def test_a_shared_warm_up_leads_to_the_rows_of_one_of_its_own(
     alone = rows_of(fold, tmp_path / "alone", interpolation_ratio=0.5)
     assert [curve is not None for curve in read] == [True, False]
     assert shared.X.equals(alone.X)
+
+
+ODD_COLUMNS: dict[str, list[Any]] = {
+    "fractions": [Fraction(1, 3), Fraction(2, 3), None],
+    "lists": [[1], [1, 2], None],
+    "half characters": ["a\udc80", "b", None],
+    "booleans and words": [True, "True", None],
+    "infinite": [np.inf, 1.5, 2.5],
+    "complex": [1j, 2.0, 3.0],
+    ("a", 1): [1, 2, 3],
+}
+
+
+@pytest.mark.parametrize("method", ["imbllm", "smote_nc", "random"])
+def test_columns_that_no_file_holds_are_stored_all_the_same(method: str, tmp_path: Path) -> None:
+    X = pd.DataFrame({name: pd.Series(cells * 20) for name, cells in ODD_COLUMNS.items()})
+    X = X.assign(ranges=pd.cut(X[("a", 1)], 2))
+    y = pd.Series(np.arange(60) % 4 == 0, name=("a", "label")).astype("uint8")
+    written = rows_of((X, y), tmp_path, method=method)
+    ROWS_CACHE.forget()
+    GENERATORS.forget()
+    read = rows_of((X, y), tmp_path, method=method)
+    assert (written.report["written_here"], read.report["written_here"]) == (True, False)
+    for name in ("fractions", "lists", "half characters", "booleans and words", "complex", "ranges"):
+        assert set(map(repr, read.X[name])) <= set(map(repr, X[name])), name
+        assert list(map(repr, read.X[name])) == list(map(repr, written.X[name])), name
+    assert read.X.dtypes.equals(X.dtypes)
+    assert read.y.name == y.name
+
+
+def test_rows_that_cannot_be_stored_are_kept_in_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fold = pd.DataFrame({"a": range(60)}), pd.Series([Fraction(1, 3), *[Fraction(1, 2)] * 3] * 15)
+    first, again = rows_of(fold, tmp_path), rows_of(fold, tmp_path)
+    assert set(first.y) == {Fraction(1, 3)}
+    assert (first.report["written_here"], again.report["written_here"]) == (True, False)

@@ -114,12 +114,16 @@ def test_more_columns_than_a_language_model_writes_are_all_read() -> None:
 
 
 def test_infinite_features_are_refused_by_the_name_of_their_column(mixed: pd.DataFrame) -> None:
+    with pytest.raises(TableError, match="income"):
+        TableMatrix.fit(mixed.assign(income=np.inf))
+
+
+def test_rows_unlike_those_of_training_are_read_as_the_nearest(mixed: pd.DataFrame) -> None:
     matrix = TableMatrix.fit(mixed)
-    bad = mixed.assign(income=np.inf)
-    with pytest.raises(TableError, match="income"):
-        TableMatrix.fit(bad)
-    with pytest.raises(TableError, match="income"):
-        matrix.transform(bad)
+    highest, odd = mixed.assign(income=mixed["income"].max()), mixed.assign(income=np.inf)
+    for found, expected in zip(matrix.transform(odd), matrix.transform(highest), strict=True):
+        assert np.array_equal(found, expected)
+    assert np.isfinite(matrix.transform(mixed.assign(income="high", rooms=2.5, town=3))[0]).all()
 
 
 def test_a_missing_column_is_refused_by_name(mixed: pd.DataFrame) -> None:

@@ -150,7 +150,7 @@ def test_no_rows_may_be_wanted(table: tuple[pd.DataFrame, pd.Series]) -> None:
         ({"y": pd.Series([1.0, np.nan])}, InvalidInputError, "finite"),
         ({"y": pd.Series([1.0])}, InvalidInputError, "same number of rows"),
         ({"counts": {7: 1}}, InvalidInputError, "the bin 7"),
-        ({"X": pd.DataFrame({"x": [1.0, np.inf]})}, TableError, "infinite"),
+        ({"X": pd.DataFrame({"x": [1.0, np.inf]}), "kinds": {"x": "continuous"}}, TableError, "infinite"),
     ],
 )
 def test_bad_input_is_refused(changes: dict[str, Any], error: type[Exception], message: str) -> None:

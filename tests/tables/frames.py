@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import enum
 from decimal import Decimal
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +15,18 @@ from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+class Color(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+
+class Unlike:
+    """An object with a text that says nothing of it, and which other objects cannot be compared with."""
+
+    def __str__(self) -> str:
+        return "unlike"
 
 
 def as_dtype(dtype: Any) -> Callable[[list[Any]], pd.Series[Any]]:
@@ -65,6 +79,7 @@ CENTS = st.integers(-(10**6), 10**6).map(lambda k: Decimal(k).scaleb(-2))
 BOOLS = st.booleans()
 DATES = st.dates()
 STAMPS = st.datetimes(datetime.datetime(1800, 1, 1), datetime.datetime(2200, 1, 1))
+STAMPS_IN_UTC = STAMPS.map(lambda moment: pd.Timestamp(moment, tz="UTC"))
 INTERVALS = st.sampled_from([pd.Interval(0.5, 1.5), pd.Interval(1.5, 9.0)])
 MIXED = st.sampled_from([1, 1.0, True, "1", 0, False, 2.5, datetime.date(2020, 1, 1), Decimal("1.0"), b"x", np.int8(3)])
 
@@ -125,11 +140,37 @@ DTYPES: dict[str, tuple[st.SearchStrategy[Any], Callable[[list[Any]], pd.Series[
     "arrow duration": (DURATIONS, arrow(pa.duration("ms")), True),
 }
 
+# What no file holds, or no schema reads, but pandas does: name, (cells, how to build the series, whether some miss).
+ODD: dict[str, tuple[st.SearchStrategy[Any], Callable[[list[Any]], pd.Series[Any]], bool]] = {
+    "ranges of a number": (st.integers(0, 9), lambda cells: pd.Series(pd.cut(cells, [-1, 3, 9])), False),
+    "category of tuples": (st.sampled_from([("a", 1), ("b", 2)]), lambda c: pd.Series(c, dtype="category"), False),
+    "category of mixed": (st.sampled_from([1, "1", True]), levels([1, "1", "x"], ordered=True), True),
+    "infinite": (st.sampled_from([np.inf, -np.inf, 1.5, 2.5]), as_dtype("float64"), True),
+    "infinite, nullable": (st.sampled_from([np.inf, 1.5]), as_dtype("Float64"), True),
+    "complex": (st.complex_numbers(max_magnitude=9, allow_nan=False), as_dtype("complex128"), False),
+    "long double": (st.sampled_from([1.5, 2.5]), as_dtype(np.longdouble), True),
+    "arrow list": (st.lists(st.integers(0, 9), max_size=2), arrow(pa.list_(pa.int64())), True),
+    "objects: fractions": (st.fractions(), objects(None), True),
+    "objects: addresses": (st.ip_addresses(), objects(None), True),
+    "objects: paths": (st.sampled_from(["a", "b/c"]).map(PurePosixPath), objects(None), True),
+    "objects: members of an enumeration": (st.sampled_from(Color), objects(None), True),
+    "objects: half characters": (st.sampled_from(["a\udc80", "b", "a"]), objects(None), True),
+    "objects: booleans and words": (st.sampled_from([True, "True", "no"]), objects(None), True),
+    "objects: moments, some in a zone": (STAMPS.map(pd.Timestamp) | STAMPS_IN_UTC, objects(pd.NaT), True),
+    "objects: tuples": (st.tuples(st.integers(0, 3), st.text(max_size=1)), objects(None), True),
+    "objects: lists": (st.lists(st.integers(0, 3), max_size=2), objects(None), True),
+    "objects: lists in tuples": (st.tuples(st.lists(st.integers(0, 3), max_size=1)), objects(None), True),
+    "objects: arrays": (st.integers(0, 3).map(np.arange), objects(None), True),
+    "objects: sets": (st.frozensets(st.integers(0, 3)) | st.sets(st.integers(0, 3)), objects(None), True),
+    "objects: without an order": (st.sampled_from([Unlike(), Unlike()]), objects(None), True),
+    "objects: an infinite one": (st.sampled_from([np.inf, "a", 2]), objects(None), True),
+}
+
 
 @st.composite
 def series_of(draw: st.DrawFn, dtype: str, n_rows: int) -> pd.Series[Any]:
     """Draw a column of one of `DTYPES`, often with repeated and missing cells."""
-    cells, build, may_miss = DTYPES[dtype]
+    cells, build, may_miss = {**DTYPES, **ODD}[dtype]
     pool = draw(st.lists(cells, min_size=1, max_size=4))
     pool = [*pool, None] if may_miss and draw(st.booleans()) else pool
     return build(draw(st.lists(st.sampled_from(pool), min_size=n_rows, max_size=n_rows)))

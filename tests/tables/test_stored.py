@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
@@ -25,7 +25,10 @@ from imbllm_autogluon.tables.stored import (
     _scalar_to_json,
     column_from_dict,
     column_to_dict,
+    with_texts,
+    with_values,
 )
+from tests.tables.frames import ODD, series_of
 
 UTC = datetime.timezone.utc
 VALUES: list[Any] = [
@@ -143,3 +146,21 @@ def test_categories_that_json_cannot_hold_are_refused_by_name_of_their_type() ->
     column = Column.from_series(pd.Series([(1, 2), (3, 4)]), "x")
     with pytest.raises(InvalidInputError, match=r"\(1, 2\) of type tuple cannot be stored"):
         column_to_dict(column)
+
+
+@pytest.mark.parametrize("kind", ODD)
+@settings(max_examples=4, deadline=None)
+@given(data=st.data())
+def test_texts_that_stand_for_values_give_them_back(kind: str, data: st.DataObject) -> None:
+    df = pd.DataFrame({"x": data.draw(series_of(kind, 6)), "y": range(6)}).set_axis([7, 7, 3, 2, 1, 0])
+    rows = with_texts(df).iloc[data.draw(st.permutations(range(6)))]
+    values = with_values(rows.set_axis(["a", "b"], axis=1), df)
+    expected = df.iloc[rows["y"].to_numpy()]
+    assert values.dtypes.equals(df.dtypes)
+    assert values.index.equals(expected.index)
+    assert list(map(repr, values["x"])) == list(map(repr, expected["x"]))
+
+
+def test_columns_that_files_hold_stay_as_they_are() -> None:
+    df = pd.DataFrame({"a": [1, 2], "b": ["x", None], "c": pd.Categorical([3, 4]), "d": [Decimal("1.5"), None]})
+    pd.testing.assert_frame_equal(with_texts(df), df)

@@ -1,0 +1,121 @@
+"""Rows to predict: cells that are not as they were in training are read as the nearest value there is, and logged."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from imbllm_autogluon.errors import TableError
+from imbllm_autogluon.tables.dtypes import dense
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imbllm_autogluon.arrays import BoolArray, FloatArray
+    from imbllm_autogluon.tables.column import Column
+
+_log = logging.getLogger(__name__)
+
+_MOST_WHOLE = 2.0**63 - 1024  # largest float64 that int64 holds
+_WORDS = {"true": 1, "false": 0}
+
+
+def read_unseen(column: Column, series: pd.Series[Any]) -> tuple[npt.NDArray[Any], BoolArray]:
+    """Values and missing mask of cells of any dtype and value, as :meth:`Column.encode` gives them.
+
+    Numbers in text are read, fractions of whole numbers rounded, infinite numbers become the end of the range, times
+    change their form, unit and zone; a category is found by its text, letter case aside, or its number (1 is True).
+    What is left is missing.
+    """
+    plain = dense(series).reset_index(drop=True)
+    missing = np.array(plain.isna(), dtype=bool)
+    values = np.zeros(len(plain), dtype=np.float64 if column.kind == "continuous" else np.int64)
+    again = ~missing
+    try:
+        values, read = column.encode(plain, unknown="missing")
+        again, missing = read & again if column.is_category else np.zeros_like(read), read
+    except TableError:
+        pass  # every cell is read on its own
+    if again.any():
+        cells = list(plain[again])
+        near = _nearest(column, cells)
+        values[again], missing[again] = column.encode(near)
+        _report(column, cells, near, len(plain))
+    return values, missing
+
+
+def _nearest(column: Column, cells: list[Any]) -> pd.Series[Any]:
+    """Cells that the column can encode, or missing ones."""
+    if column.is_category:
+        known: dict[Any, Any] = {}
+        for category in column.categories:
+            for key in _keys(category):
+                known.setdefault(key, category)
+        found = [next((known[key] for key in _keys(cell) if key in known), None) for cell in cells]
+        return pd.Series(found, dtype=object)
+    if column.unit is None:
+        return pd.Series(_numbers(column, np.array([_number(cell) for cell in cells])))
+    times = (_moments(column, cells) if column.kind == "datetime" else _durations(cells)).dt
+    whole: pd.Series[Any] = times.floor("D") if column.unit == "D" else times.as_unit(column.unit)
+    return whole
+
+
+def _keys(value: Any) -> Iterator[str | float]:
+    """What a category is found by, the most exact first."""
+    text = str(value)
+    word = text.strip().casefold()
+    yield from (f"{type(value)}{value!r}", text, word)
+    number = _number(_WORDS.get(word, value))
+    if not np.isnan(number):
+        yield number
+
+
+def _number(cell: Any) -> float:
+    try:
+        return np.nan if np.iscomplexobj(cell) else float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return np.nan
+
+
+def _numbers(column: Column, read: FloatArray) -> FloatArray:
+    assert column.grid is not None
+    low, high = float(column.grid.minimum), float(column.grid.maximum)
+    finite = np.where(np.isinf(read), np.where(read > 0, high, low), read)
+    return finite if column.kind == "continuous" else np.clip(np.rint(finite), -_MOST_WHOLE, _MOST_WHOLE)
+
+
+def _moments(column: Column, cells: list[Any]) -> pd.Series[Any]:
+    """Dates and times, in UTC where they have a zone; numbers say no unit, so they are missing."""
+    known = [cell if isinstance(cell, (str, datetime.date, np.datetime64)) else None for cell in cells]
+    moments = pd.to_datetime(pd.Series(known, dtype=object), errors="coerce", utc=True, format="mixed")
+    return moments if column.format.timezone is not None else moments.dt.tz_localize(None)
+
+
+def _durations(cells: list[Any]) -> pd.Series[Any]:
+    known = [cell if isinstance(cell, (str, datetime.timedelta, np.timedelta64)) else None for cell in cells]
+    return pd.to_timedelta(pd.Series(known, dtype=object), errors="coerce")
+
+
+def _report(column: Column, cells: list[Any], near: pd.Series[Any], n_rows: int) -> None:
+    odd = [cell for cell, kept in zip(cells, near, strict=True) if not _is_same(cell, kept)]
+    if odd:
+        lost = int(near.isna().sum())
+        _log.log(
+            # Categories that training did not have are an everyday matter.
+            logging.INFO if column.is_category and lost == len(odd) else logging.WARNING,
+            "column %r: %d of %d cells are not as in training (%s), such as %r; read as the nearest values there "
+            "are, %d as missing.",
+            *(column.name, len(odd), n_rows, column.format.dtype, odd[0], lost),
+        )
+
+
+def _is_same(cell: Any, kept: Any) -> bool:
+    try:
+        return bool(cell == kept)
+    except (TypeError, ValueError):
+        return False
