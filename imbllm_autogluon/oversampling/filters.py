@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MOST_MEASURED = 2_000  # real rows whose nearest distance is measured: the quantile of more of them is the same
 _TREES, _FEWEST_IN_LEAF = 50, 5  # leaves of five rows are smooth where classes overlap (docs/decisions/generator.md)
 _HASHED_AT_ONCE = 50_000  # rows: their keys take some times the memory of the cells
-_MOST_LEARNED = 20_000  # rows that the forest learns: of larger folds all classes give as evenly as they can
+_MOST_LEARNED = 10_000  # rows that the forest learns: of larger folds all classes give as evenly as they can
 
 
 class RowFilter(ABC):

@@ -50,7 +50,7 @@ _WIDE_TABLES: set[tuple[int, int]] = set()  # written columns, and columns beyon
 # Steps where there are all rows to learn instead of those of a rare class (docs/decisions/generator.md).
 _WHOLE_TABLE_STEPS = 600
 # Rows that training draws from; of larger tables a choice, unless passes over all of them are asked for (`epochs`).
-_MOST_LEARNED = 100_000
+_MOST_LEARNED = 50_000
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback, allow_for_tiny_
 from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, SEARCHER, TwinOptions
 from imbllm_autogluon.plugin.stage import plan_for, task_of
-from imbllm_autogluon.plugin.twins import BEHIND_PLAIN, has_twin, twin_of
+from imbllm_autogluon.plugin.twins import BEHIND_PLAIN, TWIN_SUFFIX, has_twin, twin_of
 from imbllm_autogluon.rebalancing import RebalanceConfig
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class RebalanceCallback(GeneratorCallback):
         y: pd.Series | None = None,
         hyperparameters: dict[Any, Any] | None = None,
         level_start: int = 1,
-        core_kwargs: Mapping[str, Any] | None = None,
+        core_kwargs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         """Edit the portfolio in place: the trainer uses this very mapping next."""
@@ -205,6 +205,7 @@ class RebalanceCallback(GeneratorCallback):
         if task_of(problem_type) == "classification" and y is not None:
             cleaner = (core_kwargs or {}).get("label_cleaner")
             allow_for_tiny_classes(trainer, y, getattr(cleaner, "cat_mappings_dependent_var", {}))
+        _let_twins_follow({} if core_kwargs is None else core_kwargs)
         _count_without_twins(trainer, options)
         self.clock = FitClock(options)
         _log.log(20, "imbllm: models of this fit also compete as twins fitted on rebalanced folds (%s).", options.twins)
@@ -251,6 +252,15 @@ class RebalanceCallback(GeneratorCallback):
         if given.classifier > classifier or bool(given.latent_diff) > latent_diff:
             _log.log(20, "imbllm: the classifier is for classes and LatentDiff for regression; the other is left out.")
         return replace(given, classifier=classifier, latent_diff=latent_diff)
+
+
+def _let_twins_follow(core_kwargs: dict[str, Any]) -> None:
+    """Let a list of model types to include or exclude speak of their twins too, unless it names some itself."""
+    for name, generators in (("included_model_types", [GeneratorModel.ag_key]), ("excluded_model_types", [])):
+        types = core_kwargs.get(name) or []
+        twins = [f"{each}{TWIN_SUFFIX}" for each in types]
+        if types and not any(str(each).endswith(TWIN_SUFFIX) for each in types):
+            core_kwargs[name] = [*types, *twins, *generators]
 
 
 def _count_without_twins(trainer: Any, options: TwinOptions) -> None:

@@ -17,7 +17,7 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.stage import RebalancingMixin
 
 _SUFFIX = "Imb"
-_KEY_SUFFIX = "_IMB"
+TWIN_SUFFIX = "_IMB"
 BEHIND_PLAIN = 1000  # of a priority: twins come after all plain models, in the same order
 
 # Keys without a twin: ensembles and the constant models learn nothing from rows; images and raw text are not rows. The
@@ -58,7 +58,7 @@ def _make_twin(model_class: type[Any], name: str) -> type[Any]:
         "__module__": __name__,
         "__qualname__": name,
         "__doc__": f"{model_class.__name__} fitted on rebalanced folds.",
-        "ag_key": f"{model_class.ag_key}{_KEY_SUFFIX}",
+        "ag_key": f"{model_class.ag_key}{TWIN_SUFFIX}",
         "ag_name": f"{model_class.ag_name}{_SUFFIX}",
         "ag_priority": model_class.ag_priority - BEHIND_PLAIN,
         "ag_priority_by_problem_type": MappingProxyType(by_kind),

@@ -273,6 +273,21 @@ def test_with_a_stack_policy_twins_join_a_higher_level_too() -> None:
     assert "GBM_IMB" in portfolio_after("binary", RARE, 2, stack="copy")
 
 
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ({"included_model_types": ["GBM"]}, {"included_model_types": ["GBM", "GBM_IMB", "IMBLLM"]}),
+        ({"excluded_model_types": ["GBM"]}, {"excluded_model_types": ["GBM", "GBM_IMB"]}),
+        ({"included_model_types": ["GBM", "RF_IMB"]}, {"included_model_types": ["GBM", "RF_IMB"]}),
+        ({"included_model_types": None}, {"included_model_types": None}),
+    ],
+)
+def test_twins_follow_the_model_types_that_are_included_or_excluded(given: dict[str, Any], seen: object) -> None:
+    trainer = SimpleNamespace(problem_type="binary")
+    RebalanceCallback().before_trainer_fit(trainer, y=RARE, hyperparameters={"GBM": {}}, core_kwargs=given)
+    assert given == seen
+
+
 @pytest.mark.parametrize(("sample_weight", "warned"), [("balance_weight", True), ("weight", False), (None, False)])
 def test_balancing_by_weights_and_by_rows_at_once_is_warned_about(
     sample_weight: str | None, warned: bool, caplog: pytest.LogCaptureFixture
