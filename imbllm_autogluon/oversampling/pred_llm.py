@@ -79,7 +79,7 @@ class _LabelLearner(Learner):
         return _CandidateWriter(model, fold.rows()[0])
 
     def _measures(self, codes: IntArray) -> DebiasingConfig:
-        """The chosen measures; where rows of rare classes are repeated, and so remembered, unlearned ones correct it."""
+        """The chosen measures; where rows of rare classes are repeated, and remembered, unlearned ones correct it."""
         chosen, sizes = self.config.measures, np.bincount(codes)
         cap = chosen.oversampling_cap or _RAREST
         hides_shares = chosen.weighting != "none" or chosen.suppression
@@ -242,7 +242,7 @@ class _Acceptance:
         return next((code for code, n in self.missing.most_common() if is_open and n and self._left[code]), None)
 
     def next_round(self, code: int, *, from_class: bool = False) -> int:
-        """Candidates to write next for a class: as many as should bring all that is missing, by the acceptance so far."""
+        """Candidates to write next for a class: as many as should bring all that is missing, by what was accepted."""
         if not self._written:
             size = sum(self._wanted.values())
         elif from_class and self._left[code] == self._most[code]:

@@ -238,9 +238,8 @@ def _beyond(
     """The columns that a limit sets aside, by name: those that tell least of the label; without one the last."""
     if most is None or len(columns) <= most:
         return {}
-    ranked = (
-        columns if label is None else [columns[j] for j in np.argsort(-_divergences(df, columns, label), kind="stable")]
-    )
+    scores = np.zeros(len(columns)) if label is None else _divergences(df, columns, label)
+    ranked = [columns[j] for j in np.argsort(-scores, kind="stable")]
     reason = f"the {most} columns that are written tell more; raise max_columns to write it as well."
     aside = [part.name for part in ranked[most:]]
     return {name: ExcludedColumn(name, f"column {name!r}: {reason}", "copied", is_beyond=True) for name in aside}
