@@ -154,6 +154,7 @@ def test_training_and_sampling_apart_give_the_same_rows_as_sampling_at_once(
         (["--balance", "--quick"], "--quick belongs to training"),
         (["--balance", "--setting", "steps=3"], "--setting belongs to training"),
         (["--n", "3", "--label-value", "yse"], "'yse' is no class of this generator (did you mean 'yes'?)"),
+        (["--n", "0", "--label-value", "yes"], "the number of rows of 'yes' must be a whole number at least 1; got 0"),
     ],
 )
 def test_a_generator_refuses_what_was_settled_when_it_was_trained(

@@ -265,6 +265,8 @@ def write_from(
         interrupted = "its training was interrupted: repeat the same 'imbllm train' to go on with it"
         remedy = interrupted if (folder / _CHECKPOINT).is_dir() else "make one with 'imbllm train', or name its folder"
         raise StoredStateError(f"{folder} holds no trained generator; {remedy}.")
+    for name, n in (counts or {}).items():
+        _require_rows(name, n)
     with reading(folder, _KIND) as stored:
         generator, form = load_generator(stored.folder / _GENERATOR), stored.data
     generator = generator.with_config(generator.config, threads=threads)
@@ -286,11 +288,15 @@ def _some(
     return rows, report
 
 
+def _require_rows(label: Hashable, n: int) -> None:
+    require_number(f"the number of rows of {label!r}", n, 1, whole=True)
+
+
 def _trained(
     table: LabeledTable, counts: Mapping[Hashable, int], generator: LanguageGenerator, checkpoint: Path | None = None
 ) -> LanguageGenerator:
     for label, n in counts.items():
-        require_number(f"the number of rows of {label!r}", n, 1, whole=True)
+        _require_rows(label, n)
         if table.counts[label] < 2:
             raise ClassTooSmallError(
                 f"{table.source}: class {label!r} of the label {table.label!r} has 1 row; at least 2 are needed to "
