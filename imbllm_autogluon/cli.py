@@ -278,7 +278,7 @@ def _predict(
 
     if out is not None:
         check_target(out, test)
-    table = read_table(test)
+    table = read_table(test, infinite=True)
     predicted = predict_table(load_predictor(folder), table, proba=proba, source=str(test))
     if out is None:
         typer.echo(to_csv(predicted), nl=False)

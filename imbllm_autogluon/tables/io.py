@@ -50,11 +50,12 @@ def checked_frame(X: Any, *, infinite: bool = False) -> pd.DataFrame:
     return pd.DataFrame(check_array(array, dtype=None, ensure_all_finite=False if infinite else "allow-nan"))
 
 
-def read_table(path: Path | str) -> pd.DataFrame:
+def read_table(path: Path | str, *, infinite: bool = False) -> pd.DataFrame:
     """Read a table from a file that ends in ``.csv`` (comma-separated UTF-8 with a header), ``.parquet`` or ``.pq``.
 
     The index stored in a Parquet file is kept. `TableError`, with file and column, where the file is absent,
-    unreadable, empty or of another type, or holds repeated column names, infinite values or columns of lists.
+    unreadable, empty or of another type, or holds repeated column names, columns of lists, or infinite values where it
+    must not.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "ages.parquet"
@@ -67,7 +68,8 @@ def read_table(path: Path | str) -> pd.DataFrame:
     _check_readable(path)
     frame = _read_csv(path) if extension == ".csv" else _read_parquet(path)
     check_frame(frame, str(path))
-    _refuse_infinite(frame, path)
+    if not infinite:
+        _refuse_infinite(frame, path)
     return frame
 
 
