@@ -18,7 +18,7 @@ DOCS_INSTALLED := $(VENV)/.installed-docs
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow nightly golden families lint types docs clean
+.PHONY: help demo test slow nightly golden families newest lint types docs clean
 
 help: ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -47,6 +47,15 @@ families: ## slow tests with FASTAI, RealMLP, TabM and Ray too, in a venv of the
 	test -d .venv-families || $(PYTHON) -m venv .venv-families
 	.venv-families/bin/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[test,families,ray]'
 	OMP_NUM_THREADS=1 .venv-families/bin/python -m pytest -m slow tests/plugin $(PYTEST_ARGS)
+
+# What the newest releases break or warn of; warnings are errors, as in every run of the tests.
+newest: ## weekly: the newest release of each dependency in a fresh venv of its own, and the tests that lean on them most
+	rm -rf .venv-newest
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --disable-pip-version-check $(PIP_ARGS) -e '.[test]'
+	.venv-newest/bin/python -m pip freeze --exclude-editable --disable-pip-version-check
+	OMP_NUM_THREADS=1 .venv-newest/bin/python -m pytest $(PROCESSES) tests/language tests/oversampling tests/classification \
+		tests/regression tests/tables tests/jobs tests/plugin/test_predictor.py tests/test_cli.py $(PYTEST_ARGS)
 
 lint: $(TEST_INSTALLED) ## ruff, the contract of imports, mypy --strict
 	$(BIN)/ruff check .

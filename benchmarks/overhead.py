@@ -61,11 +61,15 @@ def describe(table: Table, _options: Options) -> str:
 
 def costs(tidy: pd.DataFrame, protocol: Protocol) -> str:
     """Medians, and those of the ratio to the plain fit of the same split."""
-    seconds = tidy[tidy["metric"] == "seconds"]
-    plain = seconds[seconds["method"] == PLAIN].set_index(["table", "split"])["value"]
-    base = plain.reindex(pd.MultiIndex.from_frame(seconds[["table", "split"]])).to_numpy()
-    ratios = seconds.assign(metric=RATIO, value=seconds["value"] / base)
-    return medians(pd.concat([tidy, ratios]), protocol)
+    return medians(pd.concat([tidy, ratios(tidy, "seconds", RATIO)]), protocol)
+
+
+def ratios(tidy: pd.DataFrame, metric: str, name: str) -> pd.DataFrame:
+    """A metric over that of the plain method of the same split, under a name of its own."""
+    own = tidy[tidy["metric"] == metric]
+    plain = own[own["method"] == PLAIN].set_index(["table", "split"])["value"]
+    base = plain.reindex(pd.MultiIndex.from_frame(own[["table", "split"]])).to_numpy()
+    return own.assign(metric=name, value=own["value"] / base)
 
 
 PROTOCOL = Protocol(

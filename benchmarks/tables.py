@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-FORMS = "hypothyroid, diabetes, seeded:ROWSxCOLUMNS:RARE, registry:NAME, FILE:LABEL or FILE:LABEL>=VALUE"
+FORMS = "hypothyroid, diabetes, seeded: or fraud:ROWSxCOLUMNS:RARE, registry:NAME, FILE:LABEL or FILE:LABEL>=VALUE"
 
 _FILE = re.compile(r"(?P<file>.+):(?P<label>[^:]+?)(>=(?P<cut>-?[0-9.]+))?")
-_SEEDED = re.compile(r"seeded:(?P<rows>\d+)x(?P<columns>\d+):(?P<rare>\d+)")
+_SEEDED = re.compile(r"(?P<form>seeded|fraud):(?P<rows>\d+)x(?P<columns>\d+):(?P<rare>\d+)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,8 +160,9 @@ def _named_frame(name: str) -> tuple[str, pd.DataFrame, str]:
 
         return name, load_diabetes(as_frame=True, scaled=False).frame, "target"
     if seeded := _SEEDED.fullmatch(name):
-        rows, columns, rare = map(int, seeded.groups())
-        return f"{rows}x{columns}", seeded_frame(rows, columns, rare), "label"
+        rows, columns, rare = map(int, seeded.groups()[1:])
+        make = seeded_frame if seeded["form"] == "seeded" else fraud_frame
+        return f"{rows}x{columns}", make(rows, columns, rare), "label"
     if name.startswith(PREFIX):
         return name.removeprefix(PREFIX), *_registry_frame(name.removeprefix(PREFIX))
     named = _FILE.fullmatch(name)
@@ -189,6 +190,21 @@ def seeded_frame(rows: int, columns: int, rare: int, seed: int = 0) -> pd.DataFr
     hidden = rng.normal(size=(rows, 3)) + 1.2 * is_rare[:, None]
     features = {f"feature {place}": _seeded_column(place, hidden, rng) for place in range(columns)}
     return pd.DataFrame({**features, "label": np.where(is_rare, "rare", "usual")})
+
+
+def fraud_frame(rows: int, columns: int, rare: int, seed: int = 0) -> pd.DataFrame:
+    """Normal columns of falling scale, the last two a time and an amount, as in tables of card payments.
+
+    Four of five `rare` rows stand apart along half of the columns, the others nearly hide.
+    """
+    rng, n = np.random.default_rng(seed), columns - 2
+    is_rare, scale = rng.permutation(np.arange(rows) < rare), np.linspace(2.0, 0.3, n)
+    values, direction = rng.normal(size=(rows, n)), rng.normal(size=n) * (np.arange(n) < n / 2)
+    distance = np.where(rng.random(rare) < 0.8, 1.5, 0.225) * rng.gamma(4.0, 0.5, size=rare)
+    values[is_rare] += distance[:, None] * direction
+    features = pd.DataFrame(values * scale, columns=[f"V{place + 1}" for place in range(n)])
+    times, amounts = np.sort(rng.integers(0, 172_800, rows)), rng.lognormal(3.0, 1.5, rows).round(2)
+    return features.assign(time=times, amount=amounts, label=np.where(is_rare, "rare", "usual"))
 
 
 def _seeded_column(place: int, hidden: np.ndarray, rng: np.random.Generator) -> pd.Series[Any]:

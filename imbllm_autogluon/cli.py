@@ -47,6 +47,10 @@ _LabelValue = Annotated[str | None, typer.Option(help="Class to write rows of.")
 _Seed = Annotated[int, typer.Option(help="The same seed gives the same rows.")]
 _Quick = Annotated[bool, typer.Option("--quick", help="A few training steps: only to see it run.")]
 _CacheFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a predictor, or of a cache of its own.")]
+_Missing = Annotated[
+    list[str] | None,
+    typer.Option("--missing", metavar="WORD", help="CSV cells that are missing, beside empty ones; repeatable."),
+]
 _Training = Annotated[Path, typer.Argument(metavar="TRAIN", help="Training table: .csv, .parquet or .pq.")]
 
 
@@ -131,12 +135,13 @@ def _report(
         Path | None, typer.Option(help=f"Folder for page, Markdown and JSON. Default: DIR, or {_REPORT_FOLDER}.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the rows drawn from large tables, and of the judges.")] = 0,
+    missing: _Missing = None,
 ) -> None:
     """Judge written rows, of a fit or of two files: measures with their ranges, and a page with pictures."""
     require_writable(out or _REPORT_FOLDER)
     if folder is not None:
-        given = {"real": real, "synthetic": synthetic, "holdout": holdout, "label": label, "seed": seed}
-        _refuse("belongs to two files; the folder of a fit holds its own rows.", **given)
+        two = {"real": real, "synthetic": synthetic, "holdout": holdout, "label": label, "seed": seed}
+        _refuse("belongs to two files; the folder of a fit holds its own rows.", **two, missing=missing)
         from imbllm_autogluon.jobs.report import report_again
 
         typer.echo(f"Report: {report_again(folder, out)}")
@@ -146,7 +151,7 @@ def _report(
             "ones."
         )
     else:
-        _report_files(real, synthetic, holdout, label, out or _REPORT_FOLDER, seed)
+        _report_files(real, synthetic, holdout, label, out or _REPORT_FOLDER, seed, missing or ())
 
 
 @app.command("demo")
@@ -229,6 +234,7 @@ def _fit(
         bool, typer.Option("--resume", help="Go on with an interrupted fit: its generators and trials are used again.")
     ] = False,
     verbosity: Annotated[int, typer.Option(min=0, max=4, help="AutoGluon's.")] = 2,
+    missing: _Missing = None,
 ) -> None:
     """Fit AutoGluon on a table; every model also competes as a twin fitted on rebalanced folds.
 
@@ -236,14 +242,14 @@ def _fit(
     """
     from imbllm_autogluon.jobs.fit import FitJob
 
-    table, remark = _read_training(train, label, task)
+    table, remark = _read_training(train, label, task, missing or ())
     settings = parse_settings(setting or [])
     # For classes there is no LatentDiff: its settings are unknown ones of the twins.
     latent_diff = [key for key in settings if key.startswith(_LATENT_DIFF) and table.task == "regression"]
     job = FitJob(
         table,
         out or Path(f"{train.stem}-imbllm"),
-        None if test is None else _read_test(test, table),
+        None if test is None else _read_test(test, table, missing or ()),
         presets=tuple(preset or ()),
         metric=metric,
         time_limit=time_limit,
@@ -271,15 +277,17 @@ def _predict(
     test: Annotated[Path, typer.Argument(metavar="TEST", help="Rows to predict: .csv, .parquet or .pq.")],
     out: Annotated[Path | None, typer.Option(help="File: .csv, .parquet or .pq. Default: CSV to stdout.")] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Probabilities of all classes.")] = False,
+    missing: _Missing = None,
 ) -> None:
     """Predict the rows of a table, in their order."""
-    from imbllm_autogluon.jobs.predict import load_predictor, predict_table
-    from imbllm_autogluon.tables.io import check_target, read_table, to_csv
+    from imbllm_autogluon.jobs.predict import load_predictor, predict_table, read_rows
+    from imbllm_autogluon.tables.io import check_target, to_csv
 
     if out is not None:
         check_target(out, test)
-    table = read_table(test, infinite=True)
-    predicted = predict_table(load_predictor(folder), table, proba=proba, source=str(test))
+    predictor = load_predictor(folder)
+    table = read_rows(predictor, test, missing or ())
+    predicted = predict_table(predictor, table, proba=proba, source=str(test))
     if out is None:
         typer.echo(to_csv(predicted), nl=False)
     else:
@@ -298,6 +306,7 @@ def _train(
     setting: _Setting = None,
     threads: _Threads = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a generator that is there.")] = False,
+    missing: _Missing = None,
 ) -> None:
     """Train a generator and keep it; `imbllm sample` then writes rows with it.
 
@@ -306,7 +315,7 @@ def _train(
     """
     from imbllm_autogluon.oversampling.synthesizer import train_into
 
-    source = _read_classes(table, label)
+    source = _read_classes(table, label, missing or ())
     counts, settings = _wanted(source, n, label_value), _settings(setting, quick)
     report = train_into(out, source, counts, settings, seed=seed, threads=threads, force=force)
     if report is not None:
@@ -327,6 +336,7 @@ def _sample(
     quick: _Quick = False,
     setting: _Setting = None,
     threads: _Threads = None,
+    missing: _Missing = None,
 ) -> None:
     """Write synthetic rows of the rare classes to a file."""
     from imbllm_autogluon.oversampling.synthesizer import write_from, write_rows
@@ -336,9 +346,8 @@ def _sample(
         raise InvalidInputError("say what to write: either --balance, or --n together with --label-value.")
     check_target(out, source)
     if source.is_dir():
-        _refuse(
-            "belongs to training; a generator's folder was trained already.", label=label, setting=setting, quick=quick
-        )
+        given = {"label": label, "setting": setting, "quick": quick, "missing": missing}
+        _refuse("belongs to training; a generator's folder was trained already.", **given)
         named = None if n is None else {str(label_value): n}
         rows, report = write_from(source, named, seed=seed, threads=threads)
     elif not source.exists():
@@ -346,7 +355,7 @@ def _sample(
     elif label is None:
         raise InvalidInputError(f"{source} is a table: name its label column with --label.")
     else:
-        table = _read_classes(source, label)
+        table = _read_classes(source, label, missing or ())
         counts, settings = _wanted(table, n, label_value), _settings(setting, quick)
         rows, report = write_rows(table, counts, settings, seed=seed, threads=threads)
     _write_new_table(rows, out)
@@ -445,32 +454,35 @@ def _run(job: FitJob) -> None:
     typer.echo(report.to_text(report.write(job.out)))
 
 
-def _read_training(path: Path, label: str, task: str) -> tuple[LabeledTable, str]:
+def _read_training(path: Path, label: str, task: str, missing: Iterable[str]) -> tuple[LabeledTable, str]:
     """A table to learn from, by the task or by what its label holds, and a remark on what was chosen."""
+    from imbllm_autogluon.tables.dtypes import as_numpy
     from imbllm_autogluon.tables.io import read_table
     from imbllm_autogluon.tables.labeled import LabeledTable, Task, choose_task
 
     require_choice("task", task, ("auto", *get_args(Task)))
-    frame, remark = read_table(path), ""
+    frame, remark = as_numpy(read_table(path, missing, label=label)), ""
     chosen: Task = "regression" if task == "regression" else "classification"
     if task == "auto":
         chosen, remark = choose_task(frame, label, str(path))
     return _say_dropped(LabeledTable.from_frame(frame, label, str(path), task=chosen, any_number=True)), remark
 
 
-def _read_test(path: Path, like: LabeledTable) -> LabeledTable:
+def _read_test(path: Path, like: LabeledTable, missing: Iterable[str]) -> LabeledTable:
     """A table to score, with the label of a training table; rows without label are left out."""
+    from imbllm_autogluon.tables.dtypes import as_numpy
     from imbllm_autogluon.tables.io import read_table
     from imbllm_autogluon.tables.labeled import LabeledTable
 
-    return _say_dropped(LabeledTable.known_rows(read_table(path), like.label, str(path), task=like.task))
+    frame = as_numpy(read_table(path, missing, dict(like.frame.dtypes)))
+    return _say_dropped(LabeledTable.known_rows(frame, like.label, str(path), task=like.task))
 
 
-def _read_classes(path: Path, label: str) -> LabeledTable:
+def _read_classes(path: Path, label: str, missing: Iterable[str]) -> LabeledTable:
     from imbllm_autogluon.tables.io import read_table
     from imbllm_autogluon.tables.labeled import LabeledTable
 
-    return _say_dropped(LabeledTable.from_frame(read_table(path), label, str(path)))
+    return _say_dropped(LabeledTable.from_frame(read_table(path, missing, label=label), label, str(path)))
 
 
 def _say_dropped(table: LabeledTable) -> LabeledTable:
@@ -480,12 +492,12 @@ def _say_dropped(table: LabeledTable) -> LabeledTable:
     return table
 
 
-def _read_rows(path: Path, label: str | None) -> pd.DataFrame:
+def _read_rows(path: Path, label: str | None, missing: Iterable[str], like: dict[Any, Any]) -> pd.DataFrame:
     """A table; the label is checked at once, so that the error names the file."""
     from imbllm_autogluon.tables.io import read_table
     from imbllm_autogluon.tables.labeled import check_label_column
 
-    frame = read_table(path)
+    frame = read_table(path, missing, like, label)
     if label is not None:
         check_label_column(frame, label, str(path))
     return frame
@@ -524,14 +536,18 @@ def _refuse(why: str, **given: object) -> None:
             raise InvalidInputError(f"--{name} {why}")
 
 
-def _report_files(real: Path, synthetic: Path, holdout: Path | None, label: str | None, out: Path, seed: int) -> None:
+def _report_files(
+    real: Path, synthetic: Path, holdout: Path | None, label: str | None, out: Path, seed: int, missing: Iterable[str]
+) -> None:
     from imbllm_autogluon.quality.reports import report
 
+    first = _read_rows(real, label, missing, {})
+    form = dict(first.dtypes)
     made = report(
-        _read_rows(real, label),
-        _read_rows(synthetic, label),
+        first,
+        _read_rows(synthetic, label, missing, form),
         label=label,
-        holdout=None if holdout is None else _read_rows(holdout, label),
+        holdout=None if holdout is None else _read_rows(holdout, label, missing, form),
         seed=seed,
         title=f"{synthetic.name} next to {real.name}",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,8 @@ import pytest
 
 from imbllm_autogluon import cli
 from imbllm_autogluon.datasets import load_hypothyroid
+from imbllm_autogluon.errors import TableError
+from imbllm_autogluon.jobs.predict import read_rows
 from imbllm_autogluon.tables.io import read_table, write_table
 from tests.cli_commands import imbllm
 from tests.jobs.fits import QUICK, binary_outcome, copy_of, houses, mixed_table
@@ -100,6 +103,24 @@ def test_fit_then_predict_from_a_csv_to_files_and_stdout(tmp_path: Path, train: 
     written = imbllm("predict", tmp_path / "fit", train, "--out", tmp_path / "p.csv")
     assert (written.exit_code, written.stdout) == (0, "")
     assert (tmp_path / "p.csv").read_text() == printed.stdout
+
+
+def test_rows_to_predict_are_read_like_the_training_table(tmp_path: Path) -> None:
+    known = SimpleNamespace(type_map_raw={"zip": "object", "n": "int", "when": "datetime"})
+    predictor: Any = SimpleNamespace(feature_metadata_in=known)
+    (tmp_path / "t.csv").write_text("zip,n,when,more\n8001,07,2020-01-01,1\n8002,?,2020-01-02,2\n")
+    rows = read_rows(predictor, tmp_path / "t.csv", ["?"])
+    assert (rows["zip"].tolist(), rows["n"].iloc[0], rows["more"].tolist()) == (["8001", "8002"], 7, [1, 2])
+    with pytest.raises(TableError, match=r"'n' holds numbers in the table it belongs to.*'\?'"):
+        read_rows(predictor, tmp_path / "t.csv")
+
+
+def test_a_gap_that_comes_with_the_rows_to_predict_is_no_obstacle(tmp_path: Path) -> None:
+    rows = mixed_table(BINARY, seed=2).astype({"visits": "Int64"})
+    rows.loc[3, "visits"] = None
+    write_table(rows, tmp_path / "t.csv")
+    result = imbllm("predict", binary_outcome().job.out, tmp_path / "t.csv")
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, len(rows) + 1), result.stderr
 
 
 def test_predict_keeps_index_and_order_of_a_parquet_table(tmp_path: Path) -> None:

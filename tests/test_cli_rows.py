@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,6 +92,23 @@ def test_sample_refuses_what_it_cannot_write(tmp_path: Path, table: Path, option
     assert not (tmp_path / "o.csv").exists()
 
 
+def test_written_rows_have_the_form_of_the_file_and_its_class_none(tmp_path: Path) -> None:
+    path, n = tmp_path / "t.csv", 40
+    cells = [(f"{i / 4:.2f}", "NA" if i % 5 else str(i), "0900", "None" if i % 4 else "1.0") for i in range(n)]
+    cells.append(("1.00", "?", "8001", ""))
+    path.write_text("price,n,zip,label\n" + "".join(",".join(row) + "\n" for row in cells))
+    options = ["--label", "label", "--missing", "?", *LEAST]
+    asked, folder = ["--n", "5", "--label-value", "1.0", "--out"], tmp_path / "g"
+    at_once = imbllm("sample", path, *options, *asked, tmp_path / "at_once.csv")
+    trained = imbllm("train", path, *options, *asked[:-1], "--out", folder)
+    apart = imbllm("sample", folder, "--threads", "1", *asked, tmp_path / "apart.csv")
+    assert (at_once.exit_code, trained.exit_code, apart.exit_code) == (0, 0, 0), at_once.stderr + trained.stderr
+    assert "1 rows without 'label' are left out" in trained.stderr
+    for name in ("at_once", "apart"):
+        written = (tmp_path / f"{name}.csv").read_text()
+        assert re.fullmatch(r"price,n,zip,label\n(\d\.\d\d,(NA|\d+),0900,1\.0\n){5}", written), written
+
+
 def test_sample_refuses_a_measured_number(tmp_path: Path) -> None:
     frame = mixed_table({"no": 60, "yes": 20})
     write_table(frame.assign(label=frame["amount"]), tmp_path / "bad.csv")
@@ -136,6 +154,7 @@ def test_training_and_sampling_apart_give_the_same_rows_as_sampling_at_once(
         (["--balance", "--quick"], "--quick belongs to training"),
         (["--balance", "--setting", "steps=3"], "--setting belongs to training"),
         (["--n", "3", "--label-value", "yse"], "'yse' is no class of this generator (did you mean 'yes'?)"),
+        (["--n", "0", "--label-value", "yes"], "the number of rows of 'yes' must be a whole number at least 1; got 0"),
     ],
 )
 def test_a_generator_refuses_what_was_settled_when_it_was_trained(

@@ -399,6 +399,41 @@ def test_other_keywords_are_refused() -> None:
         Baker(settings={"eggs": 2}, eggs=3)
 
 
+@pytest.mark.parametrize("path", CONFIGURATIONS)
+def test_no_number_takes_what_is_none_or_lies_beyond_its_range(path: str) -> None:
+    for owner in classes_of(found(path)):
+        for name, hint in owner.field_types().items():
+            for allowed in filter(None, map(_config._range_of, _config._members_of(hint))):
+                for value in (math.nan, -math.inf, allowed.low - 1, -1e-9, allowed.high + 1):
+                    if value not in allowed:
+                        with pytest.raises(InvalidInputError, match=rf"{name} must be .* (at least|above|between) "):
+                            found(path).from_flat({name: value})
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "oversampling.sampler.ImbLLMOverSampler": ({"threads": 0}, "threads"),
+    "oversampling.synthesizer.TableSynthesizer": ({"threads": 0}, "threads must be a whole number between 1 and 1024"),
+    "oversampling.synthesizer.PredLLM": ({"random_state": -1}, "random_state must be an integer of at least 0"),
+    "classification.classifier.LanguageModelClassifier": ({"threads": 0}, "threads must be .*; got 0"),
+    "classification.classifier.LanguageModelClassifier ": ({"random_state": -1}, "random_state must be .*; got -1"),
+    "regression.latent_diff.LatentDiffRegressor": ({"threads": -2}, "threads must be .*; got -2"),
+    "regression.latent_diff.LatentDiffRegressor ": (
+        {"time_limit": math.nan},
+        r"time_limit must be .* above 0.0; got nan",
+    ),
+    "regression.latent_diff.LatentDiffRegressor  ": ({"time_limit": 0}, r"time_limit must be .* above 0.0; got 0"),
+}
+
+
+@pytest.mark.parametrize(("path", "options", "message"), [(path, *case) for path, case in REFUSED.items()])
+def test_estimators_refuse_threads_seeds_and_time_that_there_cannot_be(
+    path: str, options: dict[str, Any], message: str
+) -> None:
+    X, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 2
+    with pytest.raises(ValueError, match=message):
+        getattr(found(path.strip())(**options), "fit_resample" if "Sampler" in path else "fit")(X, y)
+
+
 @pytest.mark.parametrize("path", ESTIMATORS)
 def test_parameters_and_settings_of_an_estimator_are_its_configuration(path: str) -> None:
     estimator = found(path)

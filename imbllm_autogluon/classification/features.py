@@ -57,7 +57,7 @@ class RowEncoder:
 
     def fit(self, X: pd.DataFrame, y: pd.Series, kinds: Mapping[ColumnName, Kind] | None) -> IntArray:
         """Learn the table's own columns; returns the label codes, shape (n,)."""
-        self.plain = self.schema = TableSchema.from_labeled(X, y, kinds)
+        self.plain = self.schema = TableSchema.from_labeled(X, y, kinds, self._config.language.max_columns)
         self._text_names = [aside.name for aside in self.plain.excluded if aside.holds_text]
         return self.plain.encode_label(y)
 

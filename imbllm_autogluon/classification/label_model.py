@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables import ColumnName, EncodedTable, Kind, TableSchema
 
 _MOST_TO_CORRECT = 2000  # rows, at most, whose predictions show the model's own class shares if none are held out
-_MOST_LEARNED = 100_000  # rows that training draws from, see `imbllm_autogluon.oversampling.generator`
+_MOST_LEARNED = 50_000  # rows that training draws from, see `imbllm_autogluon.oversampling.generator`
 _ROWS_ON_CPU = 128  # predicted at once: with 1,024 activations leave the caches, and it takes 1.7 times as long
 
 

@@ -10,11 +10,17 @@ from imbllm_autogluon.jobs.fit import quiet_libraries
 from imbllm_autogluon.jobs.folder import is_finished
 from imbllm_autogluon.plugin.ensemble import calibrated_probabilities
 from imbllm_autogluon.plugin.original_features import OriginalColumns
+from imbllm_autogluon.tables.dtypes import as_numpy
+from imbllm_autogluon.tables.io import read_table
 from imbllm_autogluon.tables.unseen import read_as
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
     from autogluon.tabular import TabularPredictor
+
+_DTYPES = {"object": "object", "int": "int64", "float": "float64", "bool": "bool"}  # of AutoGluon's raw types
 
 
 def load_predictor(folder: Path | str) -> TabularPredictor:
@@ -39,6 +45,13 @@ def load_predictor(folder: Path | str) -> TabularPredictor:
         raise StoredStateError(f"the predictor in {folder} cannot be loaded: {str(error).splitlines()[0]}") from error
 
 
+def read_rows(predictor: TabularPredictor, path: Path, missing: Iterable[str] = ()) -> pd.DataFrame:
+    """A table to predict: its columns are text or numbers where those of the training table were."""
+    raw_types = predictor.feature_metadata_in.type_map_raw
+    known = {name: _DTYPES[raw] for name, raw in raw_types.items() if raw in _DTYPES}
+    return read_table(path, missing, known, infinite=True)
+
+
 def predict_table(
     predictor: TabularPredictor, table: pd.DataFrame, *, proba: bool = False, source: str = "the table"
 ) -> pd.DataFrame:
@@ -58,7 +71,7 @@ def predict_table(
     if absent:
         listed = ", ".join(absent[:20]) + (", ..." if len(absent) > 20 else "")
         raise TableError(f"{source} lacks {len(absent)} column(s) that the predictor needs: {listed}.")
-    table = _readable(predictor, table)
+    table = _readable(predictor, as_numpy(table))
     with quiet_libraries():
         if proba:
             return calibrated_probabilities(predictor, table).rename(columns=str)

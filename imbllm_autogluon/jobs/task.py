@@ -7,18 +7,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError, nearest
 from imbllm_autogluon.jobs.compare import ScoredRows
 from imbllm_autogluon.jobs.folds import latent_reports
 from imbllm_autogluon.plugin import scorers
 from imbllm_autogluon.regression.bins import FEW_BELOW, MANY_ABOVE, SHOTS, TargetBins, shots
+from imbllm_autogluon.tables.dtypes import holds_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     import numpy.typing as npt
-    import pandas as pd
     from autogluon.core.metrics import Scorer
     from autogluon.tabular import TabularPredictor
 
@@ -113,6 +114,7 @@ class Task:
             raise TableError(f"{test.source} lacks {len(absent)} column(s) of {self.train.source}: {listed}.")
         if test.task != self.train.task:
             raise TableError(f"{test.source} is read for {test.task}, {self.train.source} for {self.train.task}.")
+        _check_numbers(self.train, test)
         if self.problem_type != "regression":
             self._check_test_classes(test)
         if not len(test.frame):
@@ -191,6 +193,18 @@ class Task:
 def _rows_added(fold: Mapping[str, Any]) -> tuple[FloatArray, list[int]]:
     middles = TargetBins(np.asarray(fold["edges"], dtype=np.float64)).centres
     return middles, [fold["added"].get(str(number), 0) for number in range(len(middles))]
+
+
+def _check_numbers(train: LabeledTable, test: LabeledTable) -> None:
+    for name, column in train.features.items():
+        cells = test.frame[name]
+        if holds_numbers(column.dtype) and not holds_numbers(cells.dtype):
+            words = cells[pd.to_numeric(cells, errors="coerce").isna() & cells.notna()]
+            if len(words):
+                raise TableError(
+                    f"{test.source}: column {str(name)!r} holds {words.iloc[0]!r}, but numbers in {train.source}: "
+                    "write a number, or leave the cell empty."
+                )
 
 
 def _meant(label: Hashable, known: Mapping[str, str]) -> str:

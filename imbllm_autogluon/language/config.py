@@ -110,6 +110,10 @@ class LanguageConfig(Config):
     max_bins: Annotated[int, Range(2, 1024)] = 32
     """Most quantile bins of a column."""
 
+    max_columns: Annotated[int, Range(1, 10_000)] = 256
+    """Most feature columns that are learned and written. Of wider tables those that tell most of the class, each by
+    itself; written rows copy all others together from their nearest real row. Twice as many take four times as long."""
+
     order: Order | None = None
     """Order of the clauses: `fix_y` (label first; ImbLLM), `permute_x` (label last; Pred-LLM), `permute_xy` (GReaT).
     `None`: the order of the method, `fix_y` where there is none."""

@@ -71,8 +71,11 @@ class _LabelLearner(Learner):
         config = ClassifierConfig(feature_weight=_FEATURE_WEIGHT, measures=measures, language=language)
         model = LabelModel(config, seed=self.seed, threads=self.threads)
         del limits["warm_start"]  # there is no warm-up
+        aside = [column.name for column in fold.schema.excluded if column.is_unreadable or column.is_beyond]
+        kinds = {name: kind for name, kind in (fold.kinds or {}).items() if name not in aside}
         with progress_bar(language.steps_for(fold.cells.n_rows), "training") as bar:
-            model.fit(fold.X, fold.y, kinds=fold.kinds, stage="whole table", progress=bar.update, **limits)
+            X = fold.X.drop(columns=aside)
+            model.fit(X, fold.y, kinds=kinds, stage="whole table", progress=bar.update, **limits)
         return _CandidateWriter(model, fold.rows()[0])
 
     def _measures(self, codes: IntArray) -> DebiasingConfig:
@@ -130,6 +133,8 @@ class _CandidateWriter(Writer):
             candidates, spent = self.candidates(size, own, classes[code].real if from_class else None)
             acceptance.take(candidates, code)
             acceptance.counts[code].update(spent)
+            if time.perf_counter() >= request.ends:
+                break
         _log_short(acceptance.missing, wanted, request)
         written = {code: SyntheticRows(acceptance.rows(code), acceptance.counts[code]) for code in wanted}
         for rows in written.values():
@@ -164,12 +169,13 @@ class _CandidateWriter(Writer):
             rng = child_rng(seed, "prompts")
             batches = pool.batches(missing, _ONE_VALUE, self.rows_at_once, rng, with_label=False)
             progress = request.to_write(missing)
-            return pool.complete(self.model, batches, counts, seed=seed, threads=request.threads, progress=progress)
+            limits: Any = {"threads": request.threads, "ends": request.ends}
+            return pool.complete(self.model, batches, counts, seed=seed, progress=progress, **limits)
 
-        cells = reject_until(draft, n_rows, [request.table.known], counts)
+        cells = reject_until(draft, n_rows, [request.table.known], counts, ends=request.ends)
         del counts["copies_kept"]  # of those that could not be avoided only those matter that are taken
         # Batches begin with one feature each: the first rows of a class must not all begin with the same one.
-        cells = cells.take(child_rng(request.seed, "order", "candidates").permutation(n_rows))
+        cells = cells.take(child_rng(request.seed, "order", "candidates").permutation(cells.n_rows))
         return _Candidates(cells, self._answers(cells, request, like_table)), counts
 
     def _answers(self, cells: EncodedTable, request: SampleRequest, like_table: bool) -> IntArray:

@@ -218,7 +218,8 @@ def write_rows(
     no written row at all an `InvalidInputError`.
     """
     generator = _trained(table, counts, generator_of(settings or {}, random_state=seed, threads=threads))
-    return _some(_with_label(*generator.sample(), table.label, list(table.frame.columns)), generator.report)
+    rows = _with_label(*generator.sample(), table.label, list(table.frame.columns))
+    return _some(rows, generator.report, table.frame.attrs)
 
 
 def train_into(
@@ -246,7 +247,8 @@ def train_into(
         _trained(table, counts, generator, folder / _CHECKPOINT)
         if processes.is_first:
             with writing(folder, _KIND) as draft:
-                draft.data = {"label": table.label, "columns": list(table.frame.columns)}
+                frame = table.frame
+                draft.data = {"label": table.label, "columns": list(frame.columns), "attrs": dict(frame.attrs)}
                 save_generator(generator, draft.folder / _GENERATOR)
     processes.wait()
     return generator.report if processes.is_first else None
@@ -263,29 +265,38 @@ def write_from(
         interrupted = "its training was interrupted: repeat the same 'imbllm train' to go on with it"
         remedy = interrupted if (folder / _CHECKPOINT).is_dir() else "make one with 'imbllm train', or name its folder"
         raise StoredStateError(f"{folder} holds no trained generator; {remedy}.")
+    for name, n in (counts or {}).items():
+        _require_rows(name, n)
     with reading(folder, _KIND) as stored:
         generator, form = load_generator(stored.folder / _GENERATOR), stored.data
     generator = generator.with_config(generator.config, threads=threads)
     named = None if counts is None else _by_label(generator, counts)
-    rows, labels = generator.sample(named, random_state=seed)
-    return _some(_with_label(rows, labels, form["label"], form["columns"]), generator.report)
+    rows = _with_label(*generator.sample(named, random_state=seed), form["label"], form["columns"])
+    return _some(rows, generator.report, form["attrs"])
 
 
-def _some(rows: pd.DataFrame, report: OversamplingReport) -> tuple[pd.DataFrame, OversamplingReport]:
-    """The rows, one at least, and the report."""
+def _some(
+    rows: pd.DataFrame, report: OversamplingReport, attrs: Mapping[Any, Any]
+) -> tuple[pd.DataFrame, OversamplingReport]:
+    """The rows, one at least and with the attributes of their table (how its file writes numbers), and the report."""
     if rows.empty:
         raise InvalidInputError(
             f"no row was written, because the model gave none the class that was wanted: {report.describe()}. Raise "
             "candidates_per_row, or choose the method 'imbllm' or 'great', which write rows behind their label."
         )
+    rows.attrs.update(attrs)
     return rows, report
+
+
+def _require_rows(label: Hashable, n: int) -> None:
+    require_number(f"the number of rows of {label!r}", n, 1, whole=True)
 
 
 def _trained(
     table: LabeledTable, counts: Mapping[Hashable, int], generator: LanguageGenerator, checkpoint: Path | None = None
 ) -> LanguageGenerator:
     for label, n in counts.items():
-        require_number(f"the number of rows of {label!r}", n, 1, whole=True)
+        _require_rows(label, n)
         if table.counts[label] < 2:
             raise ClassTooSmallError(
                 f"{table.source}: class {label!r} of the label {table.label!r} has 1 row; at least 2 are needed to "

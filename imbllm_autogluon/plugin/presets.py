@@ -49,7 +49,8 @@ def presets() -> dict[str, dict[str, Any]]:
 
     ``imbllm``, ``imbllm_tuned`` and ``imbllm_paper`` are add-ons: they name no portfolio, so they add twins to the one
     in use, alone or behind another preset (``presets=["best_quality", "imbllm"]``). The others are a preset of
-    AutoGluon and the add-on in one, because in a list the callbacks of the last preset replace those of the others.
+    AutoGluon and the add-on in one: in a list the callbacks of the last preset replace those of the others, but for
+    ours, which also stay beside a fit's own ``callbacks``.
     """
     # Twins of a higher level would equal their plain models.
     add_on = {**_SHARED, "num_stack_levels": 0}

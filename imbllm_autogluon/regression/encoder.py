@@ -64,7 +64,7 @@ class TableMatrix:
         scaling: Literal["quantile", "standard"] = "quantile",
     ) -> TableMatrix:
         """Learn medians, scales (see `EncoderConfig.number_scaling`) and levels from at least one row."""
-        schema = TableSchema.from_frame(X, kinds=_chosen_kinds(X, kinds), max_columns=max(1, X.shape[1]))
+        schema = TableSchema.from_frame(X, kinds=_chosen_kinds(X, kinds))
         raw = _numbers(schema, schema.encode(X))
         marked = np.flatnonzero(np.isnan(raw).any(axis=0)).astype(np.int64)
         if not raw.shape[1]:

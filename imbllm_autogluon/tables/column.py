@@ -325,6 +325,7 @@ class ExcludedColumn:
     column: Column | None = None  # restores a constant (its one category) or missing cells; None for copied columns
     is_unreadable: bool = False  # whether the cells are nothing that a schema can read, such as lists
     holds_text: bool = False  # whether the cells are free texts, which a model may read though it does not write them
+    is_beyond: bool = False  # whether it could be written, and more columns are than a limit allows
 
     def restore(self, n_rows: int, parents: pd.DataFrame | None, index: pd.Index[Any] | None) -> pd.Series[Any]:
         """Column of `n_rows` cells; copied ones are taken by position from `parents`, one for each new row."""

@@ -75,6 +75,16 @@ def holds_numbers(dtype: Any) -> bool:
     return pdt.is_numeric_dtype(dtype) and not pdt.is_bool_dtype(dtype)
 
 
+def as_numpy(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with pandas' nullable and Arrow's numbers in NumPy's dtypes, float64 where there is a gap.
+
+    AutoGluon 1.6.3 drops columns of other dtypes.
+    """
+    dtypes: dict[Any, Any] = {name: dtype for name, dtype in frame.dtypes.items() if pdt.is_numeric_dtype(dtype)}
+    other = {name: dtype.numpy_dtype for name, dtype in dtypes.items() if hasattr(dtype, "numpy_dtype")}
+    return frame.astype({name: np.float64 if frame[name].hasnans else dtype for name, dtype in other.items()})
+
+
 def dense(series: pd.Series[Any]) -> pd.Series[Any]:
     """The series itself, or its dense copy if it is sparse."""
     cells: Any = series

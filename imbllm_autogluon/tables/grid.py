@@ -29,6 +29,7 @@ _MOST_SHARE, _NEAR = 1e-3, 16
 
 # Points of a range above which floats of so many bits count as full precision: their digits carry no decimals.
 _MOST_POINTS = {16: 10.0**5, 32: 10.0**8, 64: 10.0**14}
+_JUDGED = 20_000  # distinct values, in even distances, whose crowding is judged: it shows in fewer than all
 _PROBE = 512  # values tried first: most wrong numbers of decimals fail on these few, whatever the length of the column
 
 
@@ -267,7 +268,7 @@ def _with_digits(unique: FloatArray, bits: int, digits: int, decimals: int) -> N
 
 def _merges(grid: NumberGrid, unique: FloatArray) -> bool:
     """Whether more distinct values share a point than chance explains, seen from all of them and from those near by."""
-    units = grid.nearest_units(_without_noise(unique))
+    units = grid.nearest_units(_without_noise(unique[:: 1 + len(unique) // _JUDGED]))
     points, counts = np.unique(units, return_counts=True)
     reach = np.searchsorted(units, points + _NEAR, "right") - np.searchsorted(units, points - _NEAR)
     usual = (reach - counts) / (2 * _NEAR)

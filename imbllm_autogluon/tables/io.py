@@ -3,25 +3,54 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import io
+import json
+import logging
 import numbers
 import os
+import zlib
 from collections import Counter
+from dataclasses import astuple, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pa_compute
+import pyarrow.csv as pa_csv
 
 from imbllm_autogluon._storage import first_line, write_whole
 from imbllm_autogluon.errors import InvalidInputError, TableError
+from imbllm_autogluon.tables.cells import Spelling, typed_cells
+from imbllm_autogluon.tables.dtypes import as_numpy
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Mapping
 
     from imbllm_autogluon.tables.dtypes import ColumnName
 
+_log = logging.getLogger("autogluon.imbllm")
+
 _EXTENSIONS = (".csv", ".parquet", ".pq")
-_ENCODING = "utf-8-sig"  # UTF-8, with or without the byte order mark that spreadsheets put in front
+# Their functions are made at run time.
+_pc: Any = pa_compute
+_pa_csv: Any = pa_csv
+
+_HEAD = 1 << 20  # bytes in which the header must end
+_MOST_CODES = 20  # different numbers of a label that count as names of classes, beside which a word is one, too
+_ROWS_AT_ONCE = 50_000  # rows written together: their cells are in memory as text
+_NO_TEXT = {  # what files are that begin so
+    b"PK\x03\x04": "an Excel workbook or a ZIP archive",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook",
+    b"BZh": "packed by bzip2",
+    b"\xfd7zXZ": "packed by xz",
+    b"\x28\xb5\x2f\xfd": "packed by Zstandard",
+}
+_SPELLINGS = "imbllm_spellings"  # attribute of frames: how the numbers of their CSV file are written, as JSON
 
 
 def checked_names(df: pd.DataFrame) -> tuple[ColumnName, ...]:
@@ -50,12 +79,24 @@ def checked_frame(X: Any, *, infinite: bool = False) -> pd.DataFrame:
     return pd.DataFrame(check_array(array, dtype=None, ensure_all_finite=False if infinite else "allow-nan"))
 
 
-def read_table(path: Path | str, *, infinite: bool = False) -> pd.DataFrame:
-    """Read a table from a file that ends in ``.csv`` (comma-separated UTF-8 with a header), ``.parquet`` or ``.pq``.
+def read_table(
+    path: Path | str,
+    missing: Iterable[str] = (),
+    like: Mapping[Any, Any] = MappingProxyType({}),
+    label: str | None = None,
+    *,
+    infinite: bool = False,
+) -> pd.DataFrame:
+    """Read a table from a file that ends in ``.csv`` (UTF-8 with a header), ``.parquet`` or ``.pq``.
 
-    The index stored in a Parquet file is kept. `TableError`, with file and column, where the file is absent,
-    unreadable, empty or of another type, or holds repeated column names, columns of lists, or infinite values where it
-    must not.
+    Cells of CSV files are missing where they are empty or one of the words `missing`. A column whose cells are all
+    numbers (or words such as NA) becomes int64, Int64 (with a gap), float64 or bool, and is written again as it stood;
+    codes such as 0900 and everything else stays text. `like` holds dtypes by column, such as ``frame.dtypes``, that
+    decide between text and numbers where a table belongs to another one. In the column `label` a word such as NA beside
+    up to 20 different numbers is a class, too. The index stored in a Parquet file is kept.
+
+    `TableError`, with file and column, where the file is absent, unreadable, empty or of another type, or holds
+    repeated column names, columns of lists, or infinite values where these are not allowed.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "ages.parquet"
@@ -66,7 +107,7 @@ def read_table(path: Path | str, *, infinite: bool = False) -> pd.DataFrame:
     path = Path(path)
     extension = _checked_extension(path)
     _check_readable(path)
-    frame = _read_csv(path) if extension == ".csv" else _read_parquet(path)
+    frame = _read_csv(path, missing, like, label) if extension == ".csv" else _read_parquet(path)
     check_frame(frame, str(path))
     if not infinite:
         _refuse_infinite(frame, path)
@@ -81,17 +122,52 @@ def write_table(frame: pd.DataFrame, path: Path | str) -> None:
     """
     path = Path(path)
     if _checked_extension(path) == ".csv":
-        write_whole(path, lambda draft: draft.write_text(to_csv(frame), encoding="utf-8", newline=""))
+        write_whole(path, partial(_write_csv, frame))
     else:
         write_whole(path, frame.to_parquet)
 
 
 def to_csv(frame: pd.DataFrame) -> str:
-    """Text of a table as CSV; the index comes first unless it is the plain 0 … n - 1."""
+    """Text of a table as CSV, numbers written as in the file they come from.
+
+    The index comes first unless it is the plain 0 … n - 1.
+    """
+    text = io.StringIO(newline="")
+    _write_csv(frame, text)
+    return text.getvalue()
+
+
+def _write_csv(frame: pd.DataFrame, target: Any) -> None:
+    """Append a table to a new file or buffer."""
     index = frame.index
     is_plain = isinstance(index, pd.RangeIndex) and index.name is None and index.equals(pd.RangeIndex(len(index)))
-    text: str = frame.to_csv(index=not is_plain, lineterminator="\n")
-    return text
+    for start in range(0, max(1, len(frame)), _ROWS_AT_ONCE):
+        part = frame.iloc[start : start + _ROWS_AT_ONCE]
+        spelled: dict[str, Any] = {
+            name: spelling.written(part[name])
+            for name, spelling in _spellings(part).items()
+            if name in part.columns and pd.api.types.is_numeric_dtype(part[name].dtype)
+        }
+        part.assign(**spelled).to_csv(target, mode="a", index=not is_plain, header=not start, lineterminator="\n")
+
+
+def labels_in_file(labels: pd.Series[Any]) -> pd.Series[Any] | None:
+    """Labels of a CSV file as numbers or booleans where these are written as the cells stand there, else as text.
+
+    None where they come from elsewhere.
+    """
+    if _SPELLINGS not in labels.attrs:
+        return None
+    spelling = _spellings(labels).get(str(labels.name), Spelling())
+    if replace(spelling, gap=None) != Spelling() and pd.api.types.is_numeric_dtype(labels.dtype):
+        return pd.Series(spelling.written(labels), index=labels.index, name=labels.name, dtype=object)
+    return as_numpy(labels.to_frame()).iloc[:, 0]
+
+
+def _spellings(frame: pd.DataFrame | pd.Series[Any]) -> dict[str, Spelling]:
+    """Columns that are written otherwise than Python would."""
+    stored = json.loads(frame.attrs.get(_SPELLINGS, "{}"))
+    return {name: Spelling(*arguments) for name, arguments in stored.items()}
 
 
 def check_target(path: Path, source: Path) -> None:
@@ -141,7 +217,7 @@ def _refuse_infinite(frame: pd.DataFrame, path: Path) -> None:
             if n_infinite:
                 raise TableError(
                     f"{path}: column {name!r} holds {n_infinite} infinite values; leave the cell empty where a value "
-                    "is unknown, or write a finite one."
+                    "is unknown (or name the word with --missing), or write a finite one."
                 )
 
 
@@ -162,27 +238,93 @@ def _check_readable(path: Path) -> None:
         raise TableError(f"{path} is empty (0 bytes).")
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_csv(path: Path, missing: Iterable[str], like: Mapping[Any, Any], label: str | None) -> pd.DataFrame:
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start.startswith(b"PAR1"):
+        return _read_parquet(path)
+    kind = next((kind for mark, kind in _NO_TEXT.items() if start.startswith(mark)), None)
+    if kind:
+        raise TableError(f"{path} is {kind}, no CSV file: unpack it, or save its table as CSV.")
+    open_csv: Any = gzip.open if start.startswith(b"\x1f\x8b") else open
     try:
-        with path.open(encoding=_ENCODING, newline="") as file:
-            header = next((row for row in csv.reader(file) if row), [])  # a quoted name may hold line breaks
-        # pandas would rename a second "age" to "age.1" without a word, so the header is read apart from it.
-        _refuse_repeated([name for name in header if name], str(path))
-        frame = pd.read_csv(path, encoding=_ENCODING, low_memory=False)
-    except UnicodeDecodeError as error:
-        raise TableError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8.") from error
-    except pd.errors.EmptyDataError as error:
-        raise TableError(f"{path} is empty: it holds no header.") from error
-    except (pd.errors.ParserError, csv.Error, OSError) as error:
-        raise TableError(f"{path} is not a readable CSV file: {first_line(error)}.") from error
-    if not isinstance(frame.index, pd.RangeIndex):
-        # That is how pandas reads rows with more cells than the header: it takes the first ones for an index.
-        raise TableError(f"{path} has a header of {len(header)} names but rows of more cells; name every column.")
+        with open_csv(path, "rb") as file:
+            header, options = _header(file.read(_HEAD), path)
+        with open_csv(path, "rb") as file:
+            columns = _cells(file, len(header), missing, **options)
+    except (pa.ArrowInvalid, csv.Error, EOFError, OSError, zlib.error) as error:
+        hint = "; save it as UTF-8" if "UTF8" in str(error) else ""
+        raise TableError(f"{path} is not a readable CSV file: {first_line(error)}{hint}.") from error
+    return _typed(dict(zip(header, columns, strict=True)), like, label, path)
+
+
+def _header(start: bytes, path: Path) -> tuple[list[str], dict[str, str]]:
+    """Names of the columns, and the encoding and delimiter of a file that begins so."""
+    encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    text = start.decode(encoding, "ignore").lstrip("\r\n")
+    if "\0" in text:
+        raise TableError(f"{path} holds NUL bytes, which no text has: save it as CSV in UTF-8.")
+    first, _, _ = text.partition("\n")
+    delimiter = next((mark for mark in ";\t" if mark in first and "," not in first), ",")
+    names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+    if not names:
+        raise TableError(f"{path} is empty: it holds no header.")
+    header = [name or f"Unnamed: {j}" for j, name in enumerate(names)]
+    _refuse_repeated(header, str(path))
+    return header, {"encoding": encoding.removesuffix("-sig"), "delimiter": delimiter}
+
+
+def _cells(file: IO[bytes], n_columns: int, missing: Iterable[str], encoding: str, delimiter: str) -> list[Any]:
+    """Cells of each column as text, null where they are empty or one of the words `missing`."""
+    names = list(map(str, range(n_columns)))
+    table = _pa_csv.read_csv(
+        file,
+        # One thread knows the row that an error is in, and takes less work.
+        read_options=_pa_csv.ReadOptions(column_names=names, encoding=encoding, use_threads=False),
+        parse_options=_pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        convert_options=_pa_csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()), null_values=["", *missing], strings_can_be_null=True
+        ),
+    )
+    if "\n" in str(table[n_columns - 1][-1]) and encoding == "utf-8" and isinstance(file, io.BufferedReader):
+        file.seek(-2, os.SEEK_END)
+        if not file.read().rstrip(b"\r\n").endswith(b'"'):
+            raise pa.ArrowInvalid("a quote is opened and never closed")
+    columns = table.slice(1).columns
+    return list(map(_with_points, columns)) if delimiter == ";" else list(columns)
+
+
+def _with_points(cells: Any) -> Any:
+    """Numbers with decimal commas, which is why their file has semicolons, with points; other cells as they are."""
+    if _pc.all(_pc.match_substring_regex(cells, "^-?[0-9]+(,[0-9]+)?$")).as_py():
+        return _pc.replace_substring(cells, ",", ".")
+    return cells
+
+
+def _typed(columns: dict[str, Any], like: Mapping[Any, Any], label: str | None, path: Path) -> pd.DataFrame:
+    """A frame of columns of text, typed one after the other, which remembers how their cells were written."""
+    spellings = {}
+    for name, cells in list(columns.items()):
+        try:
+            columns[name], spelling = typed_cells(cells, like.get(name))
+        except TableError as error:
+            raise TableError(f"{path}: column {name!r} {error}.") from error
+        if name == label and columns[name].isna().sum() > cells.null_count and columns[name].nunique() <= _MOST_CODES:
+            columns[name], spelling = cells.to_pandas(), Spelling()
+            _log.warning("imbllm: %s: words such as NA beside the numbers of the label %r are classes.", path, label)
+        if spelling != Spelling():
+            spellings[name] = astuple(spelling)
+    gaps = {str(name): gap for name, (_, _, gap, _) in spellings.items() if gap}
+    if gaps:
+        words, names = ", ".join(sorted(set(gaps.values()))), ", ".join(map(repr, list(gaps)[:5]))
+        _log.warning("imbllm: %s: %s counts as missing in %d column(s) of numbers: %s.", path, words, len(gaps), names)
+    frame = pd.DataFrame(columns, copy=False)
+    # pandas copies attributes deeply whenever a column is taken: one text is copied in no time.
+    frame.attrs[_SPELLINGS] = json.dumps(spellings)
     return frame
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:

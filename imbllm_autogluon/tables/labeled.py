@@ -10,6 +10,7 @@ import pandas as pd
 
 from imbllm_autogluon.errors import InvalidInputError, TableError, nearest
 from imbllm_autogluon.tables.dtypes import holds_numbers
+from imbllm_autogluon.tables.io import labels_in_file
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -60,7 +61,7 @@ class LabeledTable:
         if task == "regression":
             _check_targets(table)
         else:
-            _check_classes(table, any_number=any_number)
+            _check_classes(table, any_number=any_number or not _is_measured(_plain_labels(frame[label].dropna())))
         return table
 
     @staticmethod
@@ -71,7 +72,7 @@ class LabeledTable:
         check_label_column(frame, label, source)
         known = frame[label].notna()
         kept = frame[known].reset_index(drop=True)
-        values = _numbers(kept[label], source) if task == "regression" else _plain_labels(kept[label])
+        values = _numbers(kept[label], source) if task == "regression" else _class_labels(kept[label])
         # Assigned as a new column: the kept rows may share memory with the caller's frame.
         return LabeledTable(
             kept.assign(**{label: values}), label, dropped=int((~known).sum()), source=source, task=task
@@ -106,6 +107,7 @@ class LabeledTable:
     def class_named(self, text: str) -> Hashable:
         """The class that is written as `text`, as on a command line; `InvalidInputError` if there is none."""
         by_text = {str(label): label for label in self.counts}
+        text = text if text in by_text else next((name for name in by_text if name.strip() == text), text)
         if text not in by_text:
             listed = ", ".join(map(repr, list(by_text)[:20]))
             raise InvalidInputError(
@@ -119,10 +121,8 @@ def check_label_column(frame: pd.DataFrame, label: str | int, source: str) -> No
     names = [str(name) for name in frame.columns]
     if label not in frame.columns:
         listed = ", ".join(map(repr, names[:20])) + (", ..." if len(names) > 20 else "")
-        separator = next((mark for mark in (";", "\t") if len(names) == 1 and mark in names[0]), None)
-        hint = f" The cells seem to be separated by {separator!r}; save the file with commas." if separator else ""
         raise TableError(
-            f"{source} has no label column {label!r}{nearest(str(label), names)}; its columns are: {listed}.{hint}"
+            f"{source} has no label column {label!r}{nearest(str(label), names)}; its columns are: {listed}."
         )
     if len(names) < 2:
         raise TableError(f"{source} has no column besides the label {label!r}; at least one feature is needed.")
@@ -146,9 +146,15 @@ def choose_task(frame: pd.DataFrame, label: str, source: str = "the table") -> t
     if n <= 2 or not holds_numbers(labels.dtype) or isinstance(frame[label].dtype, pd.CategoricalDtype):
         return "classification", ""
     fractions = labels.dtype.kind == "f"  # whole ones are integers by now
-    task: Task = "regression" if fractions or _is_measured(labels, n) else "classification"
+    task: Task = "regression" if fractions or _is_measured(labels) else "classification"
     other: Task = "classification" if task == "regression" else "regression"
     return task, f"the label {label!r} holds {n} different numbers: {task} (change with --task {other})."
+
+
+def _class_labels(labels: pd.Series[Any]) -> pd.Series[Any]:
+    """Labels whose text is that of the cells of their CSV file; of other tables, plain ones."""
+    in_file = labels_in_file(labels)
+    return _plain_labels(labels) if in_file is None else in_file
 
 
 def _plain_labels(labels: pd.Series[Any]) -> pd.Series[Any]:
@@ -201,15 +207,16 @@ def _check_classes(table: LabeledTable, *, any_number: bool) -> None:
     if n_classes == 1:
         only = labels.iloc[0]
         raise TableError(f"{source}: the label {labels.name!r} has one class only, {only!r}; two or more are needed.")
-    if not any_number and _is_measured(labels, n_classes):
+    if not any_number:
         raise TableError(
             f"{source}: the label {labels.name!r} is a number with {n_classes} different values; this command is for "
             "classes. Name a label of classes, or cut the number into classes first; `imbllm fit` fits numbers, too."
         )
 
 
-def _is_measured(labels: pd.Series[Any], n_classes: int) -> bool:
+def _is_measured(labels: pd.Series[Any]) -> bool:
     """Whether a label is a quantity, not a code: many different numbers, not all whole or too many for the rows."""
+    n_classes = int(labels.nunique())
     if not holds_numbers(labels.dtype):
         return False
     if pd.api.types.is_integer_dtype(labels.dtype):

@@ -16,6 +16,7 @@ from imbllm_autogluon.tables.dtypes import KINDS, KINDS_OF, ColumnFormat, Column
 from imbllm_autogluon.tables.encoded import EncodedTable
 from imbllm_autogluon.tables.io import checked_names
 from imbllm_autogluon.tables.labeled import check_label_column
+from imbllm_autogluon.tables.relevance import most_telling
 from imbllm_autogluon.tables.stored import column_from_dict, column_to_dict
 from imbllm_autogluon.tables.unseen import read_unseen
 
@@ -63,42 +64,47 @@ class TableSchema:
         df: pd.DataFrame,
         label: ColumnName | None = None,
         kinds: Kinds | None = None,
-        max_columns: int = 256,
+        max_columns: int | None = None,
         *,
         unreadable: _Unreadable = "refuse",
     ) -> TableSchema:
         """Read a schema off a frame of at least one row and one feature, which is not modified.
 
-        Without `label` every column is a feature; `kinds` are known better than the dtype tells; features beyond
-        `max_columns` are set aside, because small language models read no more than about 256, and so are `unreadable`
-        ones (complex or infinite numbers, lists, ...) where they are to be copied. `TableError` where the frame, a
-        column or the label cannot be used, `InvalidInputError` for an unknown column or kind.
+        Without `label` every column is a feature; `kinds` are known better than the dtype tells. Of more features than
+        `max_columns` those stay that tell most of the label (without one: the first), and the others are set aside, as
+        are `unreadable` ones (complex or infinite numbers, lists, ...) where they are to be copied. `TableError` where
+        the frame, a column or the label cannot be used, `InvalidInputError` for an unknown column or kind.
         """
         names, chosen = checked_names(df), dict(kinds or {})
         _check_kinds(chosen, names)
-        require_number("max_columns", max_columns, 1, whole=True)
+        if max_columns is not None:
+            require_number("max_columns", max_columns, 1, whole=True)
         label_column = None if label is None else _read_label(df, label, chosen)
         read: dict[ColumnName, Column | ExcludedColumn] = {
             name: _read_feature(df.iloc[:, j], name, chosen.get(name), unreadable)
             for j, name in enumerate(names)
             if label is None or name != label
         }
-        written = [name for name, part in read.items() if isinstance(part, Column)]
-        reason = f"it is beyond the {max_columns} columns that are written; to have it written, put it further left."
-        read |= {name: ExcludedColumn(name, f"column {name!r}: {reason}", "copied") for name in written[max_columns:]}
+        read |= _beyond(df, [part for part in read.values() if isinstance(part, Column)], label_column, max_columns)
         columns = tuple(part for part in read.values() if isinstance(part, Column))
         return cls(tuple(read), columns, label_column, tuple(p for p in read.values() if isinstance(p, ExcludedColumn)))
 
     @classmethod
     def from_labeled(
-        cls, X: pd.DataFrame, y: pd.Series[Any], kinds: Kinds | None = None, *, unreadable: _Unreadable = "refuse"
+        cls,
+        X: pd.DataFrame,
+        y: pd.Series[Any],
+        kinds: Kinds | None = None,
+        max_columns: int | None = None,
+        *,
+        unreadable: _Unreadable = "refuse",
     ) -> TableSchema:
         """Schema of features and their labels; a label without a name is called "label". See :meth:`from_frame`."""
         name = y.name if isinstance(y.name, str) and y.name else "label"
         while name in X.columns:
             name += "_"
         table = X.assign(**{name: y.to_numpy() if y.dtype == object else y.array})
-        return cls.from_frame(table, name, kinds, unreadable=unreadable)
+        return cls.from_frame(table, name, kinds, max_columns, unreadable=unreadable)
 
     def encode(self, df: pd.DataFrame, *, unknown: Unknown = "refuse") -> EncodedTable:
         """Written features of a frame as plain arrays, see :meth:`Column.encode`; other columns are ignored."""
@@ -223,6 +229,20 @@ def _read_feature(
     if reason is None:
         return column
     return ExcludedColumn(name, f"column {name!r}: {reason}", "copied", holds_text=reason in (_IS_TEXT, _GUESSED_TEXT))
+
+
+def _beyond(
+    df: pd.DataFrame, columns: list[Column], label: Column | None, most: int | None
+) -> dict[ColumnName, ExcludedColumn]:
+    """The columns that a limit sets aside, by name."""
+    if most is None or len(columns) <= most:
+        return {}
+    kept = {column.name for column in columns[:most]}
+    if label is not None:
+        kept = most_telling(df, columns, label.encode(df[label.name])[0], most)
+    reason = f"the {most} columns that are written tell more; raise max_columns to write it as well."
+    aside = [column.name for column in columns if column.name not in kept]
+    return {name: ExcludedColumn(name, f"column {name!r}: {reason}", "copied", is_beyond=True) for name in aside}
 
 
 def _unwritable(series: pd.Series[Any], name: ColumnName, kind: Kind | None) -> str | None:

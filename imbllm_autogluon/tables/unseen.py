@@ -45,7 +45,7 @@ def read_unseen(column: Column, series: pd.Series[Any]) -> tuple[npt.NDArray[Any
         cells = list(plain[again])
         near = _nearest(column, cells)
         values[again], missing[again] = column.encode(near)
-        _report(column, column.format.dtype, cells, near, len(plain))
+        _report(column.name, column.format.dtype, cells, near, len(plain))
     return values, missing
 
 

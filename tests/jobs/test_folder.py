@@ -163,7 +163,13 @@ def imbllm_fit(folder: Path, *options: str) -> subprocess.Popen[str]:
         "steps=60",
         *options,
     ]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": _heed_interrupts}
+    return subprocess.Popen(command, cwd=folder, text=True, **pipes)
+
+
+def _heed_interrupts() -> None:
+    """Undo what a shell does to processes that it starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def stopped(folder: Path, seconds: float, number: signal.Signals) -> subprocess.CompletedProcess[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -78,6 +79,26 @@ def test_the_same_seed_gives_identical_rows_and_another_seed_others(make: Make) 
 def test_a_missing_label_is_refused(make: Make) -> None:
     with pytest.raises(TableError, match="is missing in 1 rows"):
         make(quick()).fit(X, Y.mask(Y.index == 4), {"c": 3})
+
+
+@every_method
+def test_rows_of_a_wide_table_copy_what_tells_least_from_one_row_of_the_class_and_it_is_said_once(
+    make: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(90, 9)).round(4), columns=list("abcdefghi"))
+    table["z"] = (Y == "c") * 9 + rng.normal(size=90).round(4)
+    table["i"] = np.where(np.arange(90) == 4, np.inf, table["i"])  # nothing that can be written
+    monkeypatch.setattr("imbllm_autogluon.oversampling.generator._WIDE_TABLES", set())
+    rows, _ = make(quick(max_columns=2), random_state=0).fit(table, Y, {"c": 20}).sample()
+    make(quick(max_columns=2), random_state=1).fit(table, Y, {"c": 20})
+    copied = [name for name in table if rows[name].isin(table[name]).all()]
+    assert "z" not in copied
+    assert set(map(tuple, rows[copied].to_numpy())) <= set(map(tuple, table.loc[Y == "c", copied].to_numpy()))
+    assert len(copied) == 8
+    assert sum("that tell most of the class" in message for message in caplog.messages) == 1
+    assert "Of 9 columns the 2 that tell most of the class are written" in caplog.text
+    assert "max_columns=9 writes them as well; it takes up to 20 times as long" in caplog.text
 
 
 @every_method

@@ -156,6 +156,17 @@ def test_a_setting_that_nobody_knows_is_refused_with_the_nearest_name() -> None:
         ImbLLMOverSampler(temprature=1.0)
 
 
+def test_the_mask_is_that_of_the_rows_that_are_there_where_pred_llm_gives_fewer(small_table: Table) -> None:
+    settings = {"candidates_per_row": 1.0}
+    sampler = ImbLLMOverSampler(sampling_strategy={"yes": 200}, method="pred_llm", settings=settings, **QUICK)
+    X, y = sampler.fit_resample(*small_table)
+    made = sampler.report_.classes[0].made
+    assert 0 < made < sampler.report_.classes[0].requested
+    assert len(X) == len(y) == len(sampler.synthetic_mask_) == len(small_table[0]) + made
+    assert sampler.synthetic_mask_.sum() == made
+    assert set(y[sampler.synthetic_mask_]) == {"yes"}
+
+
 def test_its_representation_names_what_differs_from_the_defaults() -> None:
     sampler = ImbLLMOverSampler(method="pred_llm", steps=9, settings={"start": "class"})
     assert repr(sampler) == "ImbLLMOverSampler(method='pred_llm', settings={'start': 'class'}, steps=9)"

@@ -11,7 +11,8 @@ import pytest
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError
 from imbllm_autogluon.oversampling import GeneratorConfig, PredLLM
 from imbllm_autogluon.oversampling.imbllm import GReaT, ImbLLM
-from imbllm_autogluon.oversampling.synthesizer import TableSynthesizer
+from imbllm_autogluon.oversampling.synthesizer import TableSynthesizer, write_rows
+from imbllm_autogluon.tables.labeled import LabeledTable
 from tests.oversampling.tables import labels, mixed, quick
 
 pytestmark = pytest.mark.usefixtures("uniform_backbone")
@@ -69,6 +70,26 @@ def test_any_number_of_rows_can_be_written(n: int, expected: dict[str, int] | No
     assert written.dtypes.to_dict() == frame.dtypes.to_dict()
     if expected is not None:
         assert written["class"].value_counts().to_dict() == expected
+
+
+@pytest.mark.parametrize("n_given", [0, 2])
+def test_a_file_gets_no_row_of_another_class_and_where_none_is_left_an_error_says_why(
+    n_given: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of 24 candidates are given the class."""
+    monkeypatch.setattr(
+        "imbllm_autogluon.oversampling.pred_llm._CandidateWriter._answers",
+        lambda writer, cells, *given: (np.arange(cells.n_rows) < n_given).astype(np.int64),
+    )
+    settings = {**quick().flat(), "method": "pred_llm", "candidates_per_row": 4.0}
+    train = LabeledTable.from_frame(table(60, 12), "class", "rows")
+    if not n_given:
+        with pytest.raises(InvalidInputError, match=r"no row was written.*0 of 6 asked for.*Raise candidates_per_row"):
+            write_rows(train, {"b": 6}, settings)
+        return
+    rows, report = write_rows(train, {"b": 6}, settings)
+    assert rows["class"].tolist() == ["b", "b"]
+    assert (report.classes[0].requested, report.classes[0].made) == (6, 2)
 
 
 def test_classes_stand_in_no_order() -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from imbllm_autogluon.errors import TableError
-from imbllm_autogluon.tables.dtypes import KINDS_OF, ColumnFormat, dense, physical_type_of
+from imbllm_autogluon.tables.dtypes import KINDS_OF, ColumnFormat, as_numpy, dense, physical_type_of
 
 NATURES: list[tuple[list[Any], Any, str]] = [
     ([1, 2], "int8", "integer"),
@@ -157,3 +157,20 @@ def test_levels_come_back_in_the_order_of_the_dtype_with_gaps() -> None:
 def test_a_gap_in_a_dtype_that_has_none_is_refused(dtype: str) -> None:
     with pytest.raises(TableError, match=f"'x' of dtype {dtype} cannot hold the missing cell"):
         ColumnFormat(np.dtype(dtype), "integer").restore(np.array([1, 0]), np.array([False, True]), "x")
+
+
+def test_numbers_of_any_dtype_become_those_that_autogluon_knows() -> None:
+    frame = pd.DataFrame(
+        {
+            "gap": pd.array([1, None], "Int64"), "whole": pd.array([1, 2], "Int8"),
+            "on": pd.array([True, False], "boolean"), "maybe": pd.array([True, None], "boolean"),
+            "arrow": pd.array([1, None], "int64[pyarrow]"),
+            "text": ["a", None], "kind": pd.Categorical([1, 2]), "plain": [1.5, 2.5],
+        },
+        index=[7, 3],
+    )  # fmt: skip
+    plain = as_numpy(frame)
+    kinds = ["float64", "int8", "bool", "float64", "float64", "object", "category", "float64"]
+    assert [str(dtype) for dtype in plain.dtypes] == kinds
+    assert plain["gap"].tolist() == pytest.approx([1, np.nan], nan_ok=True)
+    assert plain.index.tolist() == [7, 3]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import gzip
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,9 +12,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from scipy import sparse
 
 from imbllm_autogluon.errors import TableError
+from imbllm_autogluon.tables import io as tables_io
 from imbllm_autogluon.tables.io import check_target, checked_frame, read_table, to_csv, write_table
 
 if TYPE_CHECKING:
@@ -42,9 +47,14 @@ BAD_FILES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "repeated name": ("t.csv", text("age,sex,age\n1,f,2\n"), "'age' occurs more than once"),
     "repeated name behind a byte order mark": ("t.csv", text("\ufeffage,age\n1,2\n"), "'age' occurs more than once"),
     "repeated quoted name": ("t.csv", text('"a,b",c,"a,b"\n1,2,3\n'), "'a,b' occurs more than once"),
-    "rows longer than the header": ("t.csv", text("a,b\n1,2,3\n4,5,6\n"), "header of 2 names but rows of more cells"),
+    "rows longer than the header": ("t.csv", text("a,b\n1,2,3\n4,5,6\n"), "Row #2: Expected 2 columns, got 3: 1,2,3"),
     "one ragged row": ("t.csv", text("a,b\n1,2\n1,2,3,4\n"), "not a readable CSV file"),
-    "latin-1": ("t.csv", text("name\nJos\xe9\n".encode("latin-1")), "not UTF-8"),
+    "a row that ends early": ("t.csv", text("a,b\n1,2\n3\n"), "Row #3: Expected 2 columns, got 1: 3"),
+    "a quote that stays open": ("t.csv", text('a,b\n1,"x\n2,y\n3,z\n'), "a quote is opened and never closed"),
+    "latin-1": ("t.csv", text("name\nJos\xe9\n".encode("latin-1")), "Row #2.*invalid UTF8 data; save it as UTF-8"),
+    "an Excel workbook": ("t.csv", text(b"PK\x03\x04\x14\0\x06\0"), "is an Excel workbook or a ZIP archive, no CSV"),
+    "NUL bytes": ("t.csv", text("a,b\n1,2\n".encode("utf-16-le")), "holds NUL bytes"),
+    "half a gzip file": ("t.csv", text(gzip.compress(b"a,b\n1,2\n")[:-9]), "not a readable CSV file"),
     "infinite": ("t.csv", text("a,b\n1,inf\n2,-inf\n3,\n"), "'b' holds 2 infinite values"),
     "no Parquet": ("t.parquet", text("a,b\n1,2\n"), "not a readable Parquet file"),
     "Parquet of lists": ("t.parquet", parquet(pa.table({"a": [[1], [2, 3]]})), "'a' holds list"),
@@ -75,6 +85,132 @@ def test_csv_is_read_with_and_without_a_byte_order_mark(tmp_path: Path, mark: by
     (tmp_path / "t.CSV").write_bytes(mark + 'age,"city, home"\r\n61,"Troms\u00f8, north"\r\n'.encode())
     frame = read_table(tmp_path / "t.CSV")
     assert frame.to_dict("list") == {"age": [61], "city, home": ["Troms\u00f8, north"]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        gzip.compress(b"a,b\n1.5,x\n2.5,\n"),
+        "a,b\n1.5,x\n2.5,\n".encode("utf-16"),
+        b"a;b\n1,5;x\n2,5;\n",
+        b"a\tb\r\n1.5\tx\r\n\r\n2.5\t\r\n",
+        b'\n"a","b"\r1.5,"x"\r2.5,""\r',
+    ],
+    ids=["gzip", "utf-16", "semicolons", "tabs", "old Mac"],
+)
+def test_other_ways_to_write_csv_are_read(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    assert read_table(tmp_path / "t.csv").to_dict("list") == {"a": [1.5, 2.5], "b": ["x", None]}
+
+
+def test_parquet_that_is_called_csv_is_read(tmp_path: Path) -> None:
+    PEOPLE.to_parquet(tmp_path / "t.csv")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "t.csv"), PEOPLE)
+
+
+CELLS: dict[str, tuple[list[str], str]] = {  # cells of a column, and its dtype
+    "leading zeros": (["0900", "8001", "0012"], "object"),
+    "whole numbers with a gap": (["1", "", "3"], "Int64"),
+    "identifiers with a gap": (["9007199254740993", "", "-9007199254740995"], "Int64"),
+    "64 bits without a sign": (["18446744073709551615", "1", "2"], "uint64"),
+    "lower-case booleans": (["true", "false", "true"], "bool"),
+    "booleans": (["True", "False", "True"], "bool"),
+    "booleans with a gap": (["TRUE", "", "FALSE"], "object"),
+    "booleans in two spellings": (["true", "TRUE", "false"], "object"),
+    "words that pandas takes for gaps": (["None", "NA", "null", "n/a", "nan", "NULL", "x"], "object"),
+    "nothing but NA": (["NA", "NA"], "object"),
+    "numbers and NA": (["1", "NA", "3"], "Int64"),
+    "decimals and nan": (["1.25", "nan", "3.5"], "float64"),
+    "decimals with zeros": (["1.10", "-2.20", "3.00"], "float64"),
+    "decimals of several lengths": (["1.1", "2.20", "3.005"], "float64"),
+    "decimals and whole numbers": (["1.5", "3", "-0"], "float64"),
+    "whole floats": (["1.0", "2.0", ""], "float64"),
+    "exponents": (["1e5", "2e-7", "3"], "float64"),
+    "small and large": (["0.00001234", "123456789012345678901", "1e-05"], "float64"),
+    "more digits than a float": (["0.1234567890123456789", "0.2", ".3"], "float64"),
+    "spaces before numbers": ([" 1", " 2", "3"], "int64"),
+    "spaces around words": ([" a", "a", "a "], "object"),
+    "telephone numbers": (["+4912", "+4913", "+1"], "object"),
+    "differences": (["+0.5", "-0.5", "0"], "float64"),
+    "no numbers": (["1%", "0x10", "1_000"], "object"),
+    "dates": (["2020-01-01", "2020-01-02", ""], "object"),
+    "nothing": (["", ""], "float64"),
+}
+
+
+@pytest.mark.parametrize(("cells", "dtype"), CELLS.values(), ids=CELLS)
+def test_cells_come_back_as_they_were_written(tmp_path: Path, cells: list[str], dtype: str) -> None:
+    written = "id,v\n" + "".join(f"{i},{cell}\n" for i, cell in enumerate(cells))
+    (tmp_path / "t.csv").write_text(written)
+    frame = read_table(tmp_path / "t.csv")
+    assert str(frame["v"].dtype) == dtype
+    write_table(frame, tmp_path / "o.csv")
+    assert (tmp_path / "o.csv").read_text() == written
+
+
+ANY_CELL = st.one_of(
+    st.text(st.characters(exclude_characters="\r\0", exclude_categories=["Cs"]), max_size=5),
+    st.sampled_from(["NA", "None", "null", "nan", "true", "True", "0900", "-0", "+1", " 1", "1e5", "1.10", "", "0.1"]),
+    st.integers(-(2**70), 2**70).map(str),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(ANY_CELL, min_size=2, max_size=6))
+def test_any_cells_come_back_unless_a_number_is_spelled_in_two_ways(tmp_path: Path, cells: list[str]) -> None:
+    rows = [["id", "v"], *([str(n), cell] for n, cell in enumerate(cells))]
+    with (tmp_path / "t.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+    try:
+        frame = read_table(tmp_path / "t.csv")
+    except TableError as error:
+        assert "infinite" in str(error)  # noqa: PT017
+        return
+    write_table(frame, tmp_path / "o.csv")
+    with (tmp_path / "o.csv").open(encoding="utf-8", newline="") as file:
+        again = [row[1] for row in csv.reader(file)][1:]
+    numeric = pd.api.types.is_numeric_dtype(frame["v"].dtype)
+    if numeric and (frame["v"].nunique() < len(set(cells)) or frame["v"].isna().sum() > 1):
+        np.testing.assert_array_equal(read_table(tmp_path / "o.csv")["v"].astype(float), frame["v"].astype(float))
+    else:
+        assert again == cells
+
+
+def test_new_numbers_are_written_in_the_form_of_the_column(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("price,share,n,on\n1.10,1e-7,1,true\n2.20,NA,NA,false\n3.30,2,3,true\n")
+    frame = read_table(tmp_path / "t.csv")
+    new = frame.assign(price=[0.5, 7.0, 2.2], share=[1e-7, np.nan, 4.0], n=pd.array([7, None, 8], "Int64"))
+    assert to_csv(new).splitlines()[1:] == ["0.50,1e-7,7,true", "7.00,NA,NA,false", "2.20,4,8,true"]
+
+
+def test_missing_is_what_is_empty_or_named(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b,c\n1,?,x\n?,-,\n3,NA,-\n")
+    assert read_table(tmp_path / "t.csv").isna().sum().tolist() == [0, 0, 1]
+    frame = read_table(tmp_path / "t.csv", missing=("?", "-"))
+    assert (frame.isna().sum().tolist(), str(frame["a"].dtype)) == ([1, 2, 2], "Int64")
+
+
+def test_a_table_that_belongs_to_another_one_is_read_like_it(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_text("zip,n,on,kind\n0900,1,true,NA\n8001,2,false,b\n")
+    second.write_text("zip,n,on,kind\n8001,07,TRUE,1\n8002,NA,,2\n")
+    frame = read_table(second, like=dict(read_table(first).dtypes))
+    assert frame.to_dict("list") == {
+        "zip": ["8001", "8002"], "n": pytest.approx([7, np.nan], nan_ok=True), "on": [True, None], "kind": ["1", "2"],
+    }  # fmt: skip
+    assert read_table(second, like={"zip": pd.CategoricalDtype(["8001"])})["zip"].tolist() == ["8001", "8002"]
+    second.write_text("zip,n\n8001,7\n8002,unknown\n")
+    with pytest.raises(TableError, match=r"second\.csv: column 'n' holds numbers.*'unknown'.*--missing"):
+        read_table(second, like=dict(read_table(first).dtypes))
+
+
+def test_a_large_table_is_written_piece_by_piece_without_losing_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables_io, "_ROWS_AT_ONCE", 2)
+    frame = pd.DataFrame({"a": [1, 2, 3, 4, 5]}, index=[9, 8, 7, 6, 5])
+    assert to_csv(frame) == ",a\n9,1\n8,2\n7,3\n6,4\n5,5\n"
 
 
 def test_unnamed_columns_of_a_spreadsheet_are_no_repeated_names(tmp_path: Path) -> None:

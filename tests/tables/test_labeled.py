@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from imbllm_autogluon.errors import InvalidInputError, TableError
+from imbllm_autogluon.tables.io import read_table, to_csv
 from imbllm_autogluon.tables.labeled import LabeledTable, choose_task
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def frame(labels: object, label: str = "sick") -> pd.DataFrame:
@@ -18,7 +24,6 @@ def frame(labels: object, label: str = "sick") -> pd.DataFrame:
 BAD_LABELS = {
     "absent": (frame(["a", "b"], "sikc"), r"no label column 'sick' \(did you mean 'sikc'\?\)"),
     "no features": (pd.DataFrame({"sick": ["a", "b"]}), "no column besides the label"),
-    "semicolons": (pd.DataFrame({"age;sick": ["1;a", "2;b"]}), "separated by ';'"),
     "all missing": (frame([None, None]), "missing in every row"),
     "one class": (frame(["a", "a", None]), "one class only, 'a'"),
     "a measured number": (frame(np.linspace(0, 1, 100)), "100 different values; this command is for classes"),
@@ -70,6 +75,29 @@ def test_classes_are_found_by_their_text() -> None:
     assert table.class_named("1") == 1
     with pytest.raises(InvalidInputError, match=r"no class '2'.*its classes are: '1', '0'"):
         table.class_named("2")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("0", "1"), ("1.0", "0.0"), ("true", "false"), ("True", "False"), ("0900", "8001"), ("None", "mild", "NA"),
+     ("null", "n/a"), ("1.50", "2.50"), ("1", "1e2"), (" 1", " 0"), ("1", "2", "None"), ("0.5", "NA", "nan")],
+    ids=repr,
+)  # fmt: skip
+def test_classes_of_a_csv_file_are_called_what_stands_there(tmp_path: Path, words: tuple[str, ...]) -> None:
+    cells = [*words * 8, words[0]]
+    (tmp_path / "t.csv").write_text("age,sick\n" + "".join(f"{n},{cell}\n" for n, cell in enumerate(cells)))
+    table = LabeledTable.from_frame(read_table(tmp_path / "t.csv", label="sick"), "sick")
+    assert table.counts == {table.class_named(word): cells.count(word) for word in words}
+    assert to_csv(table.labels.to_frame()).splitlines()[1:] == cells
+    assert table.class_named(words[0].strip()) == table.class_named(words[0])
+    assert choose_task(read_table(tmp_path / "t.csv", label="sick"), "sick")[0] == "classification"
+
+
+def test_a_price_that_is_written_with_two_decimals_is_a_measured_number(tmp_path: Path) -> None:
+    cells = [*(f"{n / 4:.2f}" for n in range(60)), "NA"]
+    (tmp_path / "t.csv").write_text("a,price\n" + "".join(f"1,{cell}\n" for cell in cells))
+    with pytest.raises(TableError, match="60 different values; this command is for classes"):
+        LabeledTable.from_frame(read_table(tmp_path / "t.csv", label="price"), "price")
 
 
 MANY = [0.5 * n for n in range(30)]

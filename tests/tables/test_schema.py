@@ -137,6 +137,26 @@ def test_features_beyond_the_limit_are_copied() -> None:
     assert "max_columns" in schema.excluded[0].reason
 
 
+def test_of_a_wide_table_the_columns_stay_that_tell_most_of_the_label_whatever_their_kind_and_place() -> None:
+    rng, is_rare = np.random.default_rng(0), np.arange(600) < 30
+    df = pd.DataFrame(rng.normal(size=(600, 60)), columns=[f"c{j}" for j in range(60)])
+    df = df.assign(**{f"k{j}": rng.choice([f"v{i}" for i in range(40)], 600) for j in range(20)})
+    df["number"] = rng.normal(size=600) + 2 * is_rare
+    df["category"] = np.where(is_rare & (rng.random(600) < 0.5), "rare", rng.choice(list("abc"), 600))
+    df["flag"] = rng.random(600) < np.where(is_rare, 0.9, 0.5)
+    df["sparse"] = np.where(rng.random(600) < np.where(is_rare, 0.6, 0.1), rng.integers(1, 9, 600), 0)
+    df["spread"] = rng.normal(size=600) * np.where(is_rare, 4, 1)
+    df["gaps"] = np.where(rng.random(600) < np.where(is_rare, 0.6, 0.1), np.nan, rng.normal(size=600))
+    telling = ["number", "category", "flag", "sparse", "spread", "gaps"]
+    y = pd.Series(np.where(is_rare, "yes", "no"))
+    schema = TableSchema.from_labeled(df, y, max_columns=8)
+    assert set(telling) <= {column.name for column in schema.columns}
+    assert [column.name for column in schema.columns] == [c for c in df if c in {k.name for k in schema.columns}]
+    assert sum(part.is_beyond and part.fill == "copied" for part in schema.excluded) == 78
+    assert TableSchema.from_dict(schema.to_dict()) == schema
+    assert TableSchema.from_labeled(df, y, max_columns=86).excluded == ()
+
+
 def test_an_absent_feature_is_refused_by_name() -> None:
     schema = TableSchema.from_frame(pd.DataFrame({"age": [1, 2], "b": [3, 4]}))
     with pytest.raises(TableError, match=r"'age' is not in the table \(did you mean 'ages'"):
