@@ -131,6 +131,8 @@ def _notes(report: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[str
 def _notes_of(entry: Mapping[str, Any], name: str) -> Iterator[str]:
     if entry["method"] != "language model":
         yield f"{name[0].upper()}{name[1:]}: {entry['rows']} rows; the new ones are made by {entry['method']}."
+    if entry.get("made", 0) < entry.get("requested", 0):
+        yield f"Rows of {name}: {entry['made']} of {entry['requested']} were written in time, or were given that class."
     sorts = {
         "implausible": (f"Rows of {name} that looked like another class", "and"),
         "copies": (f"Copies of real rows of {name}", "that"),

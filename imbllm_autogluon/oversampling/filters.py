@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -55,12 +57,13 @@ def reject_until(
     filters: Sequence[RowFilter],
     counts: Counter[str],
     rounds: int | None = None,
+    ends: float = math.inf,
 ) -> EncodedTable:
     """Exactly `n_rows` rows (1 or more); rejected ones are written again, a few times at most.
 
     `write` takes a number of rows and the number of the round, from 0. Each filter sees what the ones before it let
     pass, and adds ``{reason}_dropped`` and ``{reason}_kept`` to `counts`. Without `rounds` the filters say how often
-    rows are written.
+    rows are written. After `ends` (by ``time.perf_counter``) none is written again, and there may be fewer rows.
     """
     rounds = max(each.rounds for each in filters) if rounds is None else rounds
     kept: list[EncodedTable] = []
@@ -76,7 +79,7 @@ def reject_until(
             _count_copies(filters, rows, counts)
         kept.append(rows)
         n_rows -= rows.n_rows
-        if not n_rows:
+        if not n_rows or time.perf_counter() >= ends:
             break
     return EncodedTable.concat(kept)
 
@@ -110,8 +113,8 @@ class _Spare:
     scores: list[npt.NDArray[Any]] = field(default_factory=list)
 
     def fill(self, rows: EncodedTable, n_rows: int, counts: Counter[str]) -> EncodedTable:
-        """The rows and the best rejected ones, `n_rows` in all."""
-        missing = n_rows - rows.n_rows
+        """The rows and the best rejected ones, `n_rows` in all, or as many as there are."""
+        missing = min(n_rows - rows.n_rows, sum(part.n_rows for part in self.rows))
         if not missing:
             return rows
         best = np.argsort(-np.concatenate(self.scores), kind="stable")[:missing]

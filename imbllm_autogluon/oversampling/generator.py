@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import functools
 import logging
+import math
 import numbers
 import time
 from abc import ABC, abstractmethod
@@ -126,6 +127,7 @@ class SampleRequest:
     config: GeneratorConfig  # with the choices of the method
     seed: int
     threads: int | None
+    ends: float = math.inf  # when writing stops, with fewer rows, by ``time.perf_counter``
     bar: Any = field(default_factory=lambda: progress_bar(0, "writing"))  # of rows
 
     def to_write(self, n_rows: int) -> Callable[[int], Any]:
@@ -134,9 +136,11 @@ class SampleRequest:
         update: Callable[[int], Any] = self.bar.update
         return update
 
-    def part(self, *path: str | int) -> SampleRequest:
-        """The same request for one class or round, with a child of its seed."""
-        return replace(self, seed=child_seed(self.seed, "decoding", *path))
+    def part(self, *path: str | int, share: float = 1.0) -> SampleRequest:
+        """The same request for one class or round, with a child of its seed and a share of the time that is left."""
+        now = time.perf_counter()
+        seed = child_seed(self.seed, "decoding", *path)
+        return replace(self, seed=seed, ends=now + share * (self.ends - now))
 
     def near(self, code: int) -> NearRows | None:
         """What rejects rows too near to the real ones of a class; None: nothing does."""
@@ -167,7 +171,7 @@ class Writer(ABC):
 
     @abstractmethod
     def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, SyntheticRows]:
-        """The wanted rows (1 or more) of each label code; fewer where the model itself decides on the class."""
+        """The wanted rows (1 or more) of each label code; fewer if time runs out or the model decides on the class."""
 
     @property
     def rows_at_once(self) -> int:
@@ -303,7 +307,7 @@ class LanguageGenerator:
         kinds
             Column kinds that override the ones guessed from dtypes.
         time_limit
-            Seconds that training may take, next to the limit of the configuration.
+            Seconds that the fit may take; training has what reading the table leaves of them.
         checkpoint
             Folder for the progress of training; the same fit resumes from there after an interruption.
         warm_start
@@ -328,14 +332,22 @@ class LanguageGenerator:
         fold = self._read(X, y, counts, kinds)
         if self._table.learned:
             self._writer = self._learner.train(
-                fold, self._table, time_limit=time_limit, checkpoint=checkpoint, warm_start=warm_start
+                fold,
+                self._table,
+                time_limit=None if time_limit is None else max(0.0, time_limit + started - time.perf_counter()),
+                checkpoint=checkpoint,
+                warm_start=warm_start,
             )
             self.report = self.report.with_training(self._writer.model)
         self.report = replace(self.report, training_seconds=time.perf_counter() - started)
         return self
 
     def sample(
-        self, counts: Mapping[Hashable, int] | None = None, *, random_state: RandomState = None
+        self,
+        counts: Mapping[Hashable, int] | None = None,
+        *,
+        random_state: RandomState = None,
+        time_limit: float | None = None,
     ) -> tuple[pd.DataFrame, pd.Series]:
         """Write new rows.
 
@@ -345,12 +357,15 @@ class LanguageGenerator:
             Rows by label, only labels given to :meth:`fit`; default: the counts given there.
         random_state
             Seed of this sample; default: the generator's own, so that repeated calls give the same rows.
+        time_limit
+            Seconds after which no further batch is begun.
 
         Returns
         -------
         X, y
-            Exactly the wanted number of rows of each class, in the columns, order and dtypes of the fitted table,
-            with a fresh index. Pred-LLM gives fewer, with a warning, of a class that its model gives too few rows.
+            Exactly the wanted number of rows of each class (fewer where the time limit was reached), in the columns,
+            order and dtypes of the fitted table, with a fresh index. Pred-LLM gives fewer, with a warning, of a class
+            that its model gives too few rows.
         """
         started = time.perf_counter()
         seed, table = self._seed_of(random_state), self._table
@@ -360,8 +375,9 @@ class LanguageGenerator:
         learned = {code: n for code, n in wanted.items() if n and code in table.learned}
         written: dict[int, SyntheticRows] = {}
         if learned:
+            ends = math.inf if time_limit is None else started + time_limit
             with progress_bar(sum(learned.values()), "writing") as bar:
-                request = SampleRequest(table, self._learner.sampling(), seed, self.threads, bar)
+                request = SampleRequest(table, self._learner.sampling(), seed, self.threads, ends, bar)
                 written = self._require_writer().write(request, learned)
         for code in [code for code in wanted if code not in learned]:
             written[code] = self._write_without_model(code, wanted[code], child_seed(seed, "decoding", code))

@@ -34,11 +34,12 @@ class _PromptedWriter(Writer):
     """Writes the rows of each class behind its label, and behind some feature values of its rows."""
 
     def write(self, request: SampleRequest, wanted: Mapping[int, int]) -> dict[int, SyntheticRows]:
-        written = {}
+        written, left = {}, sum(wanted.values())
         for code, n_rows in wanted.items():
             counts: Counter[str] = Counter()
-            draft = self._draft(request.part(code), code, counts)
-            written[code] = SyntheticRows(reject_until(draft, n_rows, request.filters(code), counts), counts)
+            own = request.part(code, share=n_rows / left)
+            rows = reject_until(self._draft(own, code, counts), n_rows, own.filters(code), counts, ends=own.ends)
+            written[code], left = SyntheticRows(rows, counts), left - n_rows
         return written
 
     def _draft(self, request: SampleRequest, code: int, counts: Counter[str]) -> Callable[[int, int], EncodedTable]:
@@ -50,7 +51,8 @@ class _PromptedWriter(Writer):
             batches = pool.batches(n_rows, request.config.conditioning, self.rows_at_once, rng)
             seed = child_seed(request.seed, "decoding", attempt)
             progress = request.to_write(n_rows)
-            return pool.complete(self.model, batches, counts, seed=seed, threads=request.threads, progress=progress)
+            limits: Any = {"threads": request.threads, "ends": request.ends}
+            return pool.complete(self.model, batches, counts, seed=seed, progress=progress, **limits)
 
         return write
 

@@ -133,6 +133,8 @@ class _CandidateWriter(Writer):
             candidates, spent = self.candidates(size, own, classes[code].real if from_class else None)
             acceptance.take(candidates, code)
             acceptance.counts[code].update(spent)
+            if time.perf_counter() >= request.ends:
+                break
         _log_short(acceptance.missing, wanted, request)
         written = {code: SyntheticRows(acceptance.rows(code), acceptance.counts[code]) for code in wanted}
         for rows in written.values():
@@ -167,12 +169,13 @@ class _CandidateWriter(Writer):
             rng = child_rng(seed, "prompts")
             batches = pool.batches(missing, _ONE_VALUE, self.rows_at_once, rng, with_label=False)
             progress = request.to_write(missing)
-            return pool.complete(self.model, batches, counts, seed=seed, threads=request.threads, progress=progress)
+            limits: Any = {"threads": request.threads, "ends": request.ends}
+            return pool.complete(self.model, batches, counts, seed=seed, progress=progress, **limits)
 
-        cells = reject_until(draft, n_rows, [request.table.known], counts)
+        cells = reject_until(draft, n_rows, [request.table.known], counts, ends=request.ends)
         del counts["copies_kept"]  # of those that could not be avoided only those matter that are taken
         # Batches begin with one feature each: the first rows of a class must not all begin with the same one.
-        cells = cells.take(child_rng(request.seed, "order", "candidates").permutation(n_rows))
+        cells = cells.take(child_rng(request.seed, "order", "candidates").permutation(cells.n_rows))
         return _Candidates(cells, self._answers(cells, request, like_table)), counts
 
     def _answers(self, cells: EncodedTable, request: SampleRequest, like_table: bool) -> IntArray:
@@ -320,7 +323,7 @@ class PredLLMGenerator(LanguageGenerator):
             return self.sample({table.labels[code]: 0 for code in table.classes})
         started, seed = time.perf_counter(), child_seed(self._seed_of(random_state), "decoding")
         with progress_bar(n, "writing") as bar:
-            request = SampleRequest(table, self._learner.sampling(), seed, self.threads, bar)
+            request = SampleRequest(table, self._learner.sampling(), seed, self.threads, bar=bar)
             found, counts = self._candidate_writer.write_table(n, request)
         self._count(int(found.answers[0]), counts)
         parents = [self._counted_parents(code, found) for code in np.unique(found.answers)]

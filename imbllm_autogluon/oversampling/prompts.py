@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 from itertools import tee
 from typing import TYPE_CHECKING, Any
@@ -85,15 +87,17 @@ class PromptPool:
         *,
         seed: int,
         threads: int | None,
+        ends: float = math.inf,
         progress: Callable[[int], Any] = lambda _: None,
     ) -> EncodedTable:
         """Rows of the batches (at least one), in order, given values put back; adds what happened to `counts`.
 
-        `progress` is called with the number of rows just written.
+        No batch but the first is begun after `ends` (by ``time.perf_counter``). `progress` is called with the number
+        of rows just written.
         """
         values, parts = child_rng(seed, "values"), []
         with model.writer(seed=seed, threads=threads) as writer:
-            for group, clauses in _completed(writer, batches, progress):
+            for group, clauses in _completed(writer, _until(ends, batches), progress):
                 counts["tokens"] += int((clauses.tokens >= 0).sum())
                 cells = model.encoding.decode_features(clauses, values, len(self.columns))
                 parts.append(self.restore_given(group, cells))
@@ -112,6 +116,14 @@ class PromptPool:
                 missing[rows, feature] = gone
                 values[feature][rows] = np.where(gone, 0, self.cells.values[feature][source])
         return EncodedTable(tuple(values), missing)
+
+
+def _until(ends: float, batches: Iterable[_PromptBatch]) -> Iterator[_PromptBatch]:
+    """The first batch, and others as long as there is time."""
+    for batch in batches:
+        yield batch
+        if time.perf_counter() >= ends:
+            return
 
 
 def _completed(

@@ -80,7 +80,7 @@ class ClassifierModel(SettingsModel):
 
     ag_key = "IMBLLM_CLF"
     ag_name = "ImbLLMClassifier"
-    ag_priority = 35
+    ag_priority = -400  # behind the plain models, before the generator
     settings_class = ClassifierConfig
     training_share = 0.8
     _supported_problem_types = ["binary", "multiclass"]  # noqa: RUF012 - AutoGluon asks for a list

@@ -17,7 +17,7 @@ from autogluon.core.models import AbstractModel, DummyModel
 from imbllm_autogluon._config import current_names, refuse_unknown_keys
 from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.plugin.original_features import kinds_of_features
-from imbllm_autogluon.plugin.stage import OversamplingMixin, skipped_by_autogluon
+from imbllm_autogluon.plugin.stage import OversamplingMixin, TimeShareMixin, skipped_by_autogluon
 from imbllm_autogluon.regression.config import LatentDiffConfig
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ class GeneratorModel(OversamplingMixin, DummyModel):  # type: ignore[misc]
 
     ag_key = "IMBLLM"
     ag_name = "ImbLLM"
-    ag_priority = 1000
+    ag_priority = -500  # behind the plain models, before their twins
+    writing_share = 0.9
     _supported_problem_types = ["binary", "multiclass", "regression"]  # noqa: RUF012 - AutoGluon asks for a list
 
     @classmethod
@@ -69,11 +70,11 @@ class GeneratorModel(OversamplingMixin, DummyModel):  # type: ignore[misc]
         super()._fit(X=X, y=y, time_limit=time_limit, **kwargs)
 
 
-class SettingsModel(AbstractModel):  # type: ignore[misc]
+class SettingsModel(TimeShareMixin, AbstractModel):  # type: ignore[misc]
     """A model whose hyperparameters are the settings of a configuration, each a value or a search space.
 
-    It holds rows out of the training rows itself: validation rows have no part in a fit. A hyperparameter that is
-    unknown or not allowed is refused when the model is made.
+    It holds rows out of the training rows itself: validation rows have no part in a fit. Infinite numbers are read as
+    missing ones. A hyperparameter that is unknown or not allowed is refused when the model is made.
     """
 
     settings_class: ClassVar[type[Config]]
@@ -95,6 +96,11 @@ class SettingsModel(AbstractModel):  # type: ignore[misc]
 
     def _more_tags(self) -> dict[str, Any]:
         return {"can_refit_full": True}
+
+    def _preprocess(self, X: pd.DataFrame, **kwargs: Any) -> pd.DataFrame:
+        rows: pd.DataFrame = super()._preprocess(X, **kwargs)
+        floats = rows.select_dtypes("float")
+        return rows.assign(**floats.mask(np.isinf(floats)))  # AutoGluon's names are strings
 
     @staticmethod
     def without_spaces(hyperparameters: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -131,7 +137,7 @@ class LatentDiffModel(SettingsModel):
 
     ag_key = "LATENT_DIFF"
     ag_name = "LatentDiff"
-    ag_priority = 35
+    ag_priority = -400  # behind the plain models, before the generator
     settings_class = LatentDiffConfig
     training_share = 0.9
     _supported_problem_types = ["regression"]  # noqa: RUF012 - AutoGluon asks for a list

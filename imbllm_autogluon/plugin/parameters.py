@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from autogluon.common.space import Space
 
@@ -151,8 +151,11 @@ class TwinOptions(Config):
     mode: Literal["both", "only"] = "both"
     """``"both"`` keeps the plain models, ``"only"`` drops those that have a twin."""
 
-    max_per_family: Annotated[int, Range(1)] | None = None
-    """At most so many twins of one key; `None`: one for every configuration."""
+    twins: Literal["top", "all"] | Annotated[int, Range(1)] = "top"
+    """Which plain models get a twin, once all of them are fitted. ``"top"``: in each family the one that scores best on
+    validation rows, unless that gains less than half of what the best model gains over the class shares, or the mean;
+    a number: the best so many of each family; ``"all"``: every one. ``rebalance_hyperparameters``, a search and
+    ``mode="only"`` know no scores and take the first configurations of each family instead."""
 
     tune: Mapping[str, Any] | None = None
     """Options of :class:`~imbllm_autogluon.plugin.parameters.TuningOptions`: every twin is tuned together with its
@@ -170,17 +173,20 @@ class TwinOptions(Config):
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Parameters of the twins without ``ag.imbllm.``, such as ``temperature``."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"max_per_family": "twins"}
+
     def __post_init__(self) -> None:
         super().__post_init__()
         require_choice("classifier", self.classifier, (True, False))
         require_choice("latent_diff", self.latent_diff, (True, False, None))
-        assert self.twins is not None
+        assert self.checked_parameters is not None
         if self.tuning is not None:
             self.tuning.any_space(self.parameters)
 
     @classmethod
     def from_keywords(cls, options: Mapping[str, Any]) -> TwinOptions:
         """Read keyword arguments: what is no option is a parameter of the twins, and refused if it is none of them."""
+        options = current_names(options, cls)
         own = {name: value for name, value in options.items() if name in cls.own_keys()}
         return cls(**own, parameters={name: value for name, value in options.items() if name not in own})
 
@@ -191,7 +197,7 @@ class TwinOptions(Config):
         return {**changed, **self.parameters}
 
     @cached_property
-    def twins(self) -> TwinParameters:
+    def checked_parameters(self) -> TwinParameters:
         """The parameters, checked."""
         return TwinParameters.from_flat(self.parameters)
 

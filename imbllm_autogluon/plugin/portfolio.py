@@ -7,16 +7,17 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from autogluon.core.callbacks import EarlyStoppingCountCallback
+from autogluon.core.callbacks import EarlyStoppingCallback, EarlyStoppingCountCallback, EarlyStoppingEnsembleCallback
 from autogluon.core.constants import BALANCE_WEIGHT
 
 from imbllm_autogluon.oversampling.methods import GENERATORS
 from imbllm_autogluon.plugin.classifier_model import ClassifierModel
+from imbllm_autogluon.plugin.clock import FitClock, PlainModelsOnly
 from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback, allow_for_tiny_classes
 from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, SEARCHER, TwinOptions
 from imbllm_autogluon.plugin.stage import plan_for, task_of
-from imbllm_autogluon.plugin.twins import TWIN_SUFFIX, has_twin, twin_of
+from imbllm_autogluon.plugin.twins import BEHIND_PLAIN, TWIN_SUFFIX, has_twin, twin_of
 from imbllm_autogluon.rebalancing import RebalanceConfig
 
 if TYPE_CHECKING:
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
 _log = logging.getLogger("autogluon.imbllm")
 
 _SHARED_WITH_LATENT_DIFF = ("n_bins", "bins")  # parameters of twins too: which targets are rare is one question
-_BEHIND_PLAIN = 0.5  # of a twin's priority: it is fitted right after its plain model
+_STOPPING = (EarlyStoppingCountCallback, EarlyStoppingCallback, EarlyStoppingEnsembleCallback)
 
 
 def rebalance_hyperparameters(hyperparameters: Mapping[Any, Any] | str, **options: Any) -> Portfolio:
     """Add a twin to every model of a portfolio, or replace every model by its twin.
 
-    The generator joins them as a model of its own, ``IMBLLM``, that is fitted first.
+    The generator joins them as a model of its own, ``IMBLLM``, that is fitted behind the plain models.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ def rebalance_hyperparameters(hyperparameters: Mapping[Any, Any] | str, **option
         As for ``TabularPredictor.fit``: the name of a portfolio, or a mapping of keys or classes to configurations,
         by level or not. Never modified.
     **options
-        `mode`, `max_per_family`, `tune`, `classifier` and `latent_diff` of
+        `mode`, `twins`, `tune`, `classifier` and `latent_diff` of
         :class:`~imbllm_autogluon.plugin.parameters.TwinOptions`, and parameters of the twins without ``ag.imbllm.``,
         such as ``temperature=1.0``.
 
@@ -60,10 +61,17 @@ def rebalance_hyperparameters(hyperparameters: Mapping[Any, Any] | str, **option
     >>> sorted(rebalance_hyperparameters({"GBM": {}}, temperature=1.0).items())
     [('GBM', {}), ('GBM_IMB', [{'ag.imbllm.temperature': 1.0}]), ('IMBLLM', [{'ag.imbllm.temperature': 1.0}])]
     """
-    return _rebalanced(hyperparameters, TwinOptions.from_keywords(options))
+    chosen = TwinOptions.from_keywords(options)
+    return _rebalanced(hyperparameters, chosen, _most_of_family(chosen))
 
 
-def _rebalanced(hyperparameters: Mapping[Any, Any] | str, options: TwinOptions) -> Portfolio:
+def _most_of_family(options: TwinOptions) -> int | None:
+    """Twins of a family where no scores choose them; `None`: one for every configuration."""
+    return {"all": None, "top": 1}.get(options.twins, options.twins)  # type: ignore[arg-type]
+
+
+def _rebalanced(hyperparameters: Mapping[Any, Any] | str, options: TwinOptions, most: int | None) -> Portfolio:
+    """A portfolio with at most so many twins of each family."""
     if isinstance(hyperparameters, str):
         from autogluon.tabular.configs.hyperparameter_configs import get_hyperparameter_config
 
@@ -72,11 +80,14 @@ def _rebalanced(hyperparameters: Mapping[Any, Any] | str, options: TwinOptions) 
         portfolio = copy.deepcopy(dict(hyperparameters))
     joining = _joining(options)
     if not portfolio or not all(isinstance(key, int) or key == "default" for key in portfolio):
-        return {**joining, **_with_twins(portfolio, options)}
+        return {**joining, **_with_twins(portfolio, options, most)}
     first = 1 if 1 in portfolio else "default"
     # Without a stack policy, stacked twins would learn from real rows only, just as their plain models do.
-    left_out = options.twins.stage.reason_when_stacked
-    levels = {n: each if left_out and n != first else _with_twins(each, options) for n, each in portfolio.items()}
+    left_out = options.checked_parameters.stage.reason_when_stacked
+    levels = {
+        level: models if left_out and level != first else _with_twins(models, options, most)
+        for level, models in portfolio.items()
+    }
     return {**levels, first: {**joining, **levels[first]}} if first in levels else levels
 
 
@@ -89,7 +100,7 @@ def _joining(options: TwinOptions) -> Portfolio:
     return models
 
 
-def _with_twins(models: Portfolio, options: TwinOptions) -> Portfolio:
+def _with_twins(models: Portfolio, options: TwinOptions, most: int | None) -> Portfolio:
     """One level with twins behind or instead of the plain models, and the generator."""
     from autogluon.tabular.registry import ag_model_registry
 
@@ -105,7 +116,7 @@ def _with_twins(models: Portfolio, options: TwinOptions) -> Portfolio:
         twin_key = twin_of(plain).ag_key if isinstance(key, str) else twin_of(plain)
         if twin_key not in models:
             listed = configs if isinstance(configs, list) else [configs]
-            result[twin_key] = [_as_twin(config, options) for config in listed[: options.max_per_family]]
+            result[twin_key] = [_as_twin(config, options) for config in listed[:most]]
             any_twin = True
     generator = _of_generator(options)
     if any_twin and generator is not None and GeneratorModel.ag_key not in models:
@@ -114,7 +125,7 @@ def _with_twins(models: Portfolio, options: TwinOptions) -> Portfolio:
 
 
 def _as_twin(config: Any, options: TwinOptions) -> Any:
-    """Configuration of a twin: the plain one's, without its out-of-bag shortcut, fitted right after it."""
+    """Configuration of a twin: the plain one's, without its out-of-bag shortcut, fitted behind all plain ones."""
     if not isinstance(config, dict):
         return config
     config = copy.deepcopy(config)
@@ -123,7 +134,7 @@ def _as_twin(config: Any, options: TwinOptions) -> Any:
         if isinstance(config.get(name), dict):
             config[name].pop("use_child_oof", None)
     if isinstance(config.get("ag_args"), dict) and "priority" in config["ag_args"]:
-        config["ag_args"]["priority"] -= _BEHIND_PLAIN
+        config["ag_args"]["priority"] -= BEHIND_PLAIN
     return {**_tuned(config, options), **_as_hyperparameters(options.parameters)}
 
 
@@ -137,7 +148,7 @@ def _tuned(config: dict[str, Any], options: TwinOptions) -> dict[str, Any]:
 
 def _of_generator(options: TwinOptions) -> dict[str, Any] | None:
     """Hyperparameters of the generator, by the first of the methods that trains one; None where none does."""
-    tuning, own = options.tuning, options.twins.rebalancing.method
+    tuning, own = options.tuning, options.checked_parameters.rebalancing.method
     methods = (own,) if tuning is None else tuning.any_space(options.parameters).method
     method = next((method for method in methods if method in GENERATORS), None)
     if method is None:
@@ -163,6 +174,7 @@ class RebalanceCallback(GeneratorCallback):
     def __init__(self, **options: Any) -> None:
         super().__init__()
         self.options = TwinOptions.from_keywords(options)
+        self.clock: FitClock | None = None  # while models are fitted with twins
 
     def before_trainer_fit(
         self,
@@ -181,7 +193,8 @@ class RebalanceCallback(GeneratorCallback):
             _log.log(20, "imbllm: no twins are added: %s.", reason or "the fit has no portfolio")
             return
         options = self._options_for(task_of(problem_type))
-        rebalanced = _rebalanced(hyperparameters, options)
+        scored = options.mode == "both" and options.tune is None
+        rebalanced = _rebalanced(hyperparameters, options, None if scored else _most_of_family(options))
         hyperparameters.clear()
         hyperparameters.update(rebalanced)
         if getattr(trainer, "sample_weight", None) == BALANCE_WEIGHT:
@@ -193,11 +206,31 @@ class RebalanceCallback(GeneratorCallback):
             cleaner = (core_kwargs or {}).get("label_cleaner")
             allow_for_tiny_classes(trainer, y, getattr(cleaner, "cat_mappings_dependent_var", {}))
         _let_twins_follow({} if core_kwargs is None else core_kwargs)
-        _allow_for_twins(trainer, options)
-        _log.log(20, "imbllm: every model of this fit also competes as a twin fitted on rebalanced folds.")
+        _count_without_twins(trainer, options)
+        self.clock = FitClock(options)
+        _log.log(20, "imbllm: models of this fit also compete as twins fitted on rebalanced folds (%s).", options.twins)
+
+    def _before_model_fit(self, trainer: Any, model: Any, stack_name: str = "core", **kwargs: Any) -> tuple[bool, bool]:
+        """Leave a model out, or give it its share of the time."""
+        if self.clock is not None and stack_name == "core" and self.clock.begins(trainer, model, **kwargs):
+            return False, True
+        return super()._before_model_fit(trainer, model)
+
+    def _after_model_fit(self, trainer: Any, model_names: list[str], stack_name: str = "core", **kwargs: Any) -> bool:
+        if self.clock is not None and stack_name == "core":
+            self.clock.ended(trainer, model_names)
+        return super()._after_model_fit(trainer, model_names, **kwargs)
+
+    def after_trainer_fit(self, trainer: Any) -> None:
+        """Leave with the trainer what the clock saw, and log what it left out."""
+        super().after_trainer_fit(trainer)
+        if self.clock is not None:
+            trainer.imbllm_clock = self.clock.facts()
+            for note in trainer.imbllm_clock["notes"]:
+                _log.log(20, "imbllm: %s", note)
 
     def _reason_to_stay_away(self, problem_type: Any, y: pd.Series | None, level_start: int) -> str:
-        task, twins, tuning = task_of(problem_type), self.options.twins, self.options.tuning
+        task, twins, tuning = task_of(problem_type), self.options.checked_parameters, self.options.tuning
         if task is None:
             return f"problem type {problem_type} is not rebalanced"
         if level_start > 1 and twins.stage.reason_when_stacked:
@@ -230,11 +263,8 @@ def _let_twins_follow(core_kwargs: dict[str, Any]) -> None:
             core_kwargs[name] = [*types, *twins, *generators]
 
 
-def _allow_for_twins(trainer: Any, options: TwinOptions) -> None:
-    """Let a limit on the number of models count plain models only: some presets fit just one on a small table."""
-    own = options.twins.rebalancing.writes_with_a_language_model + options.classifier + bool(options.latent_diff)
-    for callback in getattr(trainer, "callbacks", []):
-        if isinstance(callback, EarlyStoppingCountCallback) and isinstance(callback.patience, int):
-            most = callback.patience * (2 if options.mode == "both" else 1) + own
-            _log.log(20, "imbllm: up to %d models are fitted instead of %d, twins included.", most, callback.patience)
-            callback.patience = most
+def _count_without_twins(trainer: Any, options: TwinOptions) -> None:
+    """Let limits on the number of models count plain models only: some presets fit just one on a small table."""
+    for place, callback in enumerate(getattr(trainer, "callbacks", [])):
+        if isinstance(callback, _STOPPING):
+            trainer.callbacks[place] = PlainModelsOnly(callback, "plain" if options.mode == "both" else "twins")

@@ -44,7 +44,6 @@ _OURS_ALONE = frozenset(TwinParameters.flat_keys()) - {
     "backbone", "batch_size", "beta", "device", "epochs", "layers", "learning_rate", "max_bins", "n_bins", "patience",
     "precision", "random_state", "steps", "time_limit", "width",
 }  # fmt: skip
-_TRAINING_SHARE = 0.25  # of a model's time limit that training the generator may take
 _STUDENT = "_DSTL"  # in the name of every distilled model (abstract_trainer.py:4723); that of two classes regresses
 # Families in AutoGluon 1.6 that cut validation rows out by themselves (tabm_model.py:86,
 # mitra/sklearn_interface.py:320, AutoMM).
@@ -92,7 +91,18 @@ def skipped_by_autogluon(model_name: str) -> Iterator[None]:
         raise TimeLimitExceeded from error
 
 
-class OversamplingMixin:
+class TimeShareMixin:
+    """In front of a model class: a fit ends after the seconds that the clock of the whole fit allows."""
+
+    imbllm_seconds: float | None = None  # of this fit, that of one fold in a bag
+
+    def _preprocess_fit_args(self, **kwargs: Any) -> dict[str, Any]:
+        args: dict[str, Any] = super()._preprocess_fit_args(**kwargs)  # type: ignore[misc]
+        limits = [seconds for seconds in (args.get("time_limit"), self.imbllm_seconds) if seconds is not None]
+        return {**args, "time_limit": min(limits, default=None)}
+
+
+class OversamplingMixin(TimeShareMixin):
     """In front of a model class: plans and writes rows for its training folds, by its parameters ``ag.imbllm.*``.
 
     `InvalidInputError` where one is unknown, which AutoGluon would ignore, or a value is not allowed.
@@ -102,6 +112,8 @@ class OversamplingMixin:
     path: str
     problem_type: str | None
     imbllm_report: dict[str, Any] | None = None  # of the last fit
+    # Of the time limit that training a generator and writing may take, where nobody has written the rows yet
+    writing_share = 0.4
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -151,7 +163,7 @@ class OversamplingMixin:
                 config,
                 Path(stage.cache_dir) if stage.cache_dir else folder and cache_of(folder),
                 threads=num_cpus if isinstance(num_cpus, int) else None,
-                time_limit=None if seconds is None else _TRAINING_SHARE * seconds,
+                time_limit=None if seconds is None else self.writing_share * seconds,
             )
         rows = _in_the_columns_of(written, y, made, plan, view)
         if not copied:
@@ -176,14 +188,18 @@ class OversamplingMixin:
     def _plan_and_write(
         self, X: pd.DataFrame, y: pd.Series, num_cpus: object, time_limit: float | None, started: float
     ) -> tuple[OversamplingPlan, FoldRows | None]:
-        """Plan and rows of a fold; the report counts by class, or by number of the bin next to their ``edges``."""
+        """Rows of a fold and its plan, cut to them; the report counts by class, or bin next to their ``edges``."""
         plan, rows = self.plan_rows(X, y), None
-        before, added = ({str(label): n for label, n in counts.items()} for counts in (plan.before, plan.counts))
+        before = {str(label): n for label, n in plan.before.items()}
         report: dict[str, Any] = {"before": before, "added": {}, "reason": plan.reason, "notes": list(plan.notes)}
         if plan.bins is not None:
             report["edges"] = plan.bins.edges.tolist()
         if plan.counts:
             rows = self.write_rows(X, y, plan, num_cpus, time_limit)
+            if len(rows.y) < sum(plan.counts.values()):  # time ran out, or candidates of a class
+                made = plan.classes_of(rows.y).value_counts().sort_index()
+                plan = replace(plan, counts={label: int(n) for label, n in made.items()})
+            added = {str(label): n for label, n in plan.counts.items()}
             report |= {"added": added, "seconds": time.time() - started, "oversampling": rows.report}
         _log.log(15, "\t%s: %s", self.name, report["reason"] or report["added"])
         self.imbllm_report = report

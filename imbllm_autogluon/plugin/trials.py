@@ -7,7 +7,6 @@ import hashlib
 import logging
 import shutil
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from autogluon.core.utils.exceptions import TimeLimitExceeded
 from optuna.trial import TrialState
 
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.plugin.clock import folds_at_once
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, TwinParameters
 from imbllm_autogluon.plugin.stage import RebalancingMixin, predictor_folder, task_of
 from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
@@ -168,10 +168,8 @@ class Trials:
             return 0
         if model.params.get("refit_folds", False) or fit_kwargs.get("n_repeats", 1) != 1:
             return 0
-        if model.params.get("fold_fitting_strategy") == "sequential_local" or find_spec("ray") is None:
-            return 1
         cpus = fit_kwargs.get("num_cpus")
-        return max(1, min(k_fold // 2, cpus if isinstance(cpus, int) else 1))
+        return max(1, min(k_fold // 2, folds_at_once(model.params), cpus if isinstance(cpus, int) else 1))
 
     def _drawn(self, trial: optuna.Trial) -> dict[str, Any]:
         fixed = {name: value for name, value in self._hyperparameters.items() if not isinstance(value, Space)}

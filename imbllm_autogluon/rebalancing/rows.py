@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 _KEY_VERSION = 10  # raised whenever the same settings would lead to other rows
 # Training time for which transformers is still loaded: with torch that takes 4 to 7 s of one core, once in a process.
 _LEAST_SECONDS = 1.0
+_TRAINING_SHARE = 0.6  # of the time limit that training may take; writing has the rest
+_LEAST_STEPS = 20  # of a training that ran out of time, below which rows would be noise
+_LEAST_WRITTEN = 0.25  # of the rows of a class, below which a writing that ran out of time is of no use
 
 
 @dataclass(frozen=True)
@@ -98,17 +101,22 @@ class Fold:
     ) -> FoldRows:
         """Written rows: from the cache in the folder `root` (None: memory), or from a generator, trained or cached.
 
-        The plan asks for one row at least. The time limit of training is no part of the key: an entry made in a hurry
-        serves all models of its fit. `OutOfTimeError` where it is shorter than loading the library.
+        The plan asks for one row at least. The time limit, seconds for training and writing, is no part of the key: an
+        entry made in a hurry, of fewer rows, serves all models of its fit. `OutOfTimeError` where it is too short.
         """
+        started = time.perf_counter()
 
         def write() -> FoldRows:
             if not config.writes_with_a_language_model:
                 return _without_generator(self, config)
-            train = functools.partial(_trained, self, config, root, threads, time_limit)
+            share = None if time_limit is None else _TRAINING_SHARE * time_limit
+            train = functools.partial(_trained, self, config, root, threads, share)
             generator, trained = GENERATORS.get_or_build(root, self.generator_key(config), train)
             writer: Any = generator.with_config(config.generator, threads=threads)
-            X, y = writer.sample(self.plan.counts)
+            left = None if time_limit is None else time_limit - (time.perf_counter() - started)
+            X, y = writer.sample(self.plan.counts, time_limit=left)
+            if time_limit is not None and time.perf_counter() - started >= time_limit:
+                self._require_enough(y)
             agreement = {} if self.plan.bins is None else {"agreement": writer.agreement}
             head = {"generator": self.generator_key(config), "trained_here": trained}
             return FoldRows(X, y, {**head, **writer.report.to_dict(), **agreement})
@@ -119,6 +127,16 @@ class Fold:
         report = {**rows.report, "rows": key, **here}
         name: Any = self.y.name
         return FoldRows(with_values(rows.X, self.X), rows.y.rename(name), report)
+
+    def _require_enough(self, written: pd.Series) -> None:
+        """Refuse written labels (targets: all together) that are far fewer than those wanted."""
+        made: Mapping[Hashable, int] = written.value_counts().to_dict()
+        wanted: Mapping[Hashable, int] = self.plan.counts
+        if self.plan.bins is not None:
+            made, wanted = {"rare targets": len(written)}, {"rare targets": sum(wanted.values())}
+        for label, n in wanted.items():
+            if made.get(label, 0) < _LEAST_WRITTEN * n:
+                raise OutOfTimeError(f"{made.get(label, 0)} of {n} rows of {label} were written in time.")
 
 
 def _hash(head: Any) -> str:
@@ -171,12 +189,21 @@ def _trained(
     own: dict[str, Any] = {"random_state": config.random_state, "threads": threads}
     if fold.plan.bins is None:
         generator = generator_class(config.method)(config.generator, **own)
-        return generator.fit(fold.table, fold.y, fold.plan.balancing, **learned)
+        return _in_time(generator.fit(fold.table, fold.y, fold.plan.balancing, **learned))
     from imbllm_autogluon.regression.target_imbllm import TargetImbLLM
 
     counts: Any = dict(fold.plan.balancing)
     writer = TargetImbLLM(config.generator, clause=config.targets.clause, **own)
-    return writer.fit(fold.table, fold.y.astype(np.float64), fold.plan.bins, counts, **learned)
+    return _in_time(writer.fit(fold.table, fold.y.astype(np.float64), fold.plan.bins, counts, **learned))
+
+
+def _in_time(generator: Generator) -> Generator:
+    """The generator, unless its training ran out of time before it learned much."""
+    report = generator.report
+    steps = sum(map(len, report.losses.values()))
+    if "time limit" in report.stopped_by.values() and steps < _LEAST_STEPS:
+        raise OutOfTimeError(f"time was left for {steps} steps of training; at least {_LEAST_STEPS} are needed.")
+    return generator
 
 
 def _save_generator(generator: Generator, folder: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -114,11 +115,16 @@ class TargetImbLLM:
         return self._inside / self._written if self._written else float("nan")
 
     def sample(
-        self, counts: Mapping[int, int] | None = None, *, random_state: RandomState = None
+        self,
+        counts: Mapping[int, int] | None = None,
+        *,
+        random_state: RandomState = None,
+        time_limit: float | None = None,
     ) -> tuple[pd.DataFrame, pd.Series]:
         """Write exactly the wanted rows of each learned bin, in the dtypes of the real ones, with a fresh index.
 
         Counts are by default those of the fit, and the seed is the generator's own: repeated calls give the same rows.
+        There are fewer where the time limit, in seconds, was reached.
         """
         wanted = self.groups.counts
         if counts is not None:
@@ -126,16 +132,26 @@ class TargetImbLLM:
         if not wanted:
             raise InvalidInputError("counts ask for 0 rows in all; ask for at least 1.")
         seed = self.seed if random_state is None else base_seed(random_state)
-        rows = pd.concat([self._rows_of(group, n, seed) for group, n in wanted.items()], ignore_index=True)
+        ends, left = None if time_limit is None else time.perf_counter() + time_limit, sum(wanted.values())
+        parts: list[pd.DataFrame] = []
+        for group, n in wanted.items():
+            share = None if ends is None else (ends - time.perf_counter()) * n / left
+            parts.append(self._rows_of(group, n, seed, share))
+            left -= n
+        rows = pd.concat(parts, ignore_index=True)
         targets = rows.pop(self._target)
         targets.name = self._target_name
         return rows, targets
 
-    def _rows_of(self, group: int, n_rows: int, seed: int) -> pd.DataFrame:
+    def _rows_of(self, group: int, n_rows: int, seed: int, seconds: float | None) -> pd.DataFrame:
         """Rows of one group, targets included: those inside its range, or after some rounds the nearest to it."""
-        name, parts, missing = self.groups.names[group], [], n_rows
+        name, parts, missing, started = self.groups.names[group], [], n_rows, time.perf_counter()
         for number in range(_MOST_ROUNDS + 1):
-            rows, _ = self.generator.sample({name: missing}, random_state=child_seed(seed, "decoding", group, number))
+            own = child_seed(seed, "decoding", group, number)
+            left = None if seconds is None else seconds - (time.perf_counter() - started)
+            if number and left is not None and left <= 0:
+                break
+            rows, _ = self.generator.sample({name: missing}, random_state=own, time_limit=left)
             parts.append(rows)
             inside = int((self._distance(rows, group) == 0).sum())
             self._written, self._inside, missing = self._written + len(rows), self._inside + inside, missing - inside

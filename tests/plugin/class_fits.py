@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from autogluon.tabular import TabularPredictor
 
+from imbllm_autogluon.plugin.portfolio import RebalanceCallback
 from tests.plugin.tables import QUICK, imbalanced_table
 from tests.shared import made_once
 
@@ -44,7 +45,9 @@ def eight_families() -> TabularPredictor:
     """Fitted on `imbalanced_table()` once for all workers; a test clones what it changes."""
 
     def make(folder: Path) -> None:
-        fit(folder / "p", imbalanced_table(), hyperparameters=FAMILIES, num_bag_folds=FOLDS)
+        every_twin = [[RebalanceCallback, {"twins": "all"}]]
+        options = {"hyperparameters": FAMILIES, "num_bag_folds": FOLDS}
+        fit(folder / "p", imbalanced_table(), callbacks=every_twin, **options)
 
     return TabularPredictor.load(str(made_once("eight-families", make) / "p"))
 

@@ -39,10 +39,11 @@ def twins(board: pd.DataFrame) -> list[str]:
     return [name for name in board.index if "Imb_" in name]
 
 
-def test_the_generator_is_fitted_first_and_trains_on_every_fold(
+def test_the_generator_is_fitted_behind_plain_models_and_before_twins_and_trains_on_every_fold(
     predictor: TabularPredictor, board: pd.DataFrame
 ) -> None:
-    assert board["fit_order"].idxmin() == "ImbLLM_BAG_L1"
+    order = board.sort_values("fit_order").index.tolist()
+    assert {order.index(name) for name in twins(board)} == set(range(order.index("ImbLLM_BAG_L1") + 1, len(order) - 1))
     trained = reports(predictor, "ImbLLM_BAG_L1")
     assert [report["oversampling"]["trained_here"] for report in trained] == [True] * FOLDS
     assert len({report["oversampling"]["generator"] for report in trained}) == FOLDS

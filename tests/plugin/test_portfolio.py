@@ -11,11 +11,12 @@ from autogluon.core.callbacks import EarlyStoppingCountCallback
 from autogluon.tabular.models import LGBModel
 
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.plugin.portfolio import RebalanceCallback, rebalance_hyperparameters
 from imbllm_autogluon.plugin.twins import twin_of
 
 FIRST: dict[str, Any] = {"IMBLLM": [{}]}
-"""The generator, which is fitted first."""
+"""The generator."""
 
 BOTH = {"GBM": {}, "GBM_IMB": [{}], **FIRST}
 
@@ -31,7 +32,7 @@ GREAT = {"ag.imbllm.method": "great"}
         ({"GBM": {}}, {"mode": "only"}, {"GBM_IMB": [{}], **FIRST}),
         (
             {"GBM": [{"a": 1}, {"a": 2}]},
-            {"max_per_family": 1},
+            {"twins": 1},
             {"GBM": [{"a": 1}, {"a": 2}], "GBM_IMB": [{"a": 1}], **FIRST},
         ),
         ({"GBM": {}}, {"temperature": 1.0}, {"GBM": {}, "GBM_IMB": [WARM], "IMBLLM": [WARM]}),
@@ -78,15 +79,15 @@ def test_twins_are_added_or_replace_their_plain_models(
     assert given == before
 
 
-def test_a_twin_is_fitted_right_after_its_plain_model_and_without_out_of_bag_rows() -> None:
+def test_a_twin_is_fitted_behind_all_plain_models_and_without_out_of_bag_rows() -> None:
     config = {"ag_args": {"priority": 3}, "ag_args_ensemble": {"use_child_oof": True}, "ag.ens.use_child_oof": True}
     (twin,) = rebalance_hyperparameters({"RF": config})["RF_IMB"]
-    assert twin == {"ag_args": {"priority": 2.5}, "ag_args_ensemble": {}}
+    assert twin == {"ag_args": {"priority": -997}, "ag_args_ensemble": {}}
     assert config["ag_args"]["priority"] == 3
 
 
 def test_a_portfolio_can_be_named() -> None:
-    portfolio = rebalance_hyperparameters("default")
+    portfolio = rebalance_hyperparameters("default", twins="all")
     assert len(portfolio["GBM_IMB"]) == len(portfolio["GBM"])
 
 
@@ -96,7 +97,7 @@ def test_a_portfolio_can_be_named() -> None:
         ({"tune": {"num_trails": 3}}, "did you mean 'num_trials'"),
         ({"tune": {"space": {"method": ("smote",)}}}, "method"),
         ({"mode": "twins"}, "mode"),
-        ({"max_per_family": 0}, "max_per_family"),
+        ({"twins": 0}, "twins"),
         ({"classifier": "yes"}, "classifier"),
         ({"latent_diff": "yes"}, "latent_diff"),
         ({"temprature": 1.0}, "temperature"),
@@ -115,7 +116,7 @@ def test_tuned_twins_carry_their_search_and_the_generator_does_not() -> None:
         "scheduler": "local",
         "num_trials": 4,
     }
-    assert twin["ag_args"]["priority"] == 2.5
+    assert twin["ag_args"]["priority"] == -997
     assert generator == {}
 
 
@@ -309,24 +310,18 @@ def test_the_classifier_and_latent_diff_are_tuned_with_the_twins() -> None:
     assert set(portfolio) == {"IMBLLM_CLF", "LATENT_DIFF"}
 
 
-@pytest.mark.parametrize(
-    ("problem_type", "options", "patience", "most"),
-    [
-        ("binary", {}, 4, 9),
-        ("binary", {"mode": "only"}, 4, 5),
-        ("binary", {"method": "random"}, 4, 8),
-        ("binary", {"method": "great"}, 4, 9),
-        ("binary", {"classifier": True}, 4, 10),
-        ("binary", {}, None, None),
-        ("regression", {}, 4, 10),
-        ("quantile", {}, 4, 4),
-    ],
-)
-def test_a_limit_on_the_number_of_models_counts_plain_models_only(
-    problem_type: str, options: dict[str, Any], patience: int | None, most: int | None
+@pytest.mark.parametrize(("mode", "counted"), [("both", LGBModel), ("only", twin_of(LGBModel))])
+def test_a_limit_on_the_number_of_models_counts_the_models_that_were_there_before_twins(
+    mode: str, counted: type[Any]
 ) -> None:
-    limit = EarlyStoppingCountCallback(patience=patience)
-    trainer = SimpleNamespace(problem_type=problem_type, callbacks=[limit])
-    y = SKEWED if problem_type == "regression" else RARE
-    RebalanceCallback(**options).before_trainer_fit(trainer, y=y, hyperparameters={"GBM": {}})
-    assert limit.patience == most
+    limit = EarlyStoppingCountCallback(patience=2)
+    trainer: Any = SimpleNamespace(problem_type="binary", callbacks=[limit], _callback_early_stop=False, logger=logging)
+    RebalanceCallback(mode=mode).before_trainer_fit(trainer, y=RARE, hyperparameters={"GBM": {}})
+    (counting,) = trainer.callbacks
+    skipped = []
+    for kind in (counted, GeneratorModel, LatentDiffModel, counted, counted, GeneratorModel):
+        _, skips = counting.before_model_fit(trainer, kind(path="", name="model", problem_type="binary"), level=1)
+        skipped.append(skips)
+        if not skips:
+            counting.after_model_fit(trainer, ["model"], level=1)
+    assert skipped == [False, False, False, False, True, False]

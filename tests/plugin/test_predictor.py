@@ -100,7 +100,7 @@ def test_twins_work_without_bagging_and_the_log_names_them(
     logging.getLogger("autogluon.imbllm").setLevel(logging.NOTSET)
     with caplog.at_level(20, "autogluon.imbllm"):
         predictor = fit(tmp_path / "p", table, num_bag_folds=0, verbosity=2)
-    assert "also competes as a twin" in caplog.text
+    assert "also compete as twins" in caplog.text
     assert {"LightGBM", "LightGBMImb", "WeightedEnsemble_L2"} <= set(predictor.leaderboard()["model"])
     assert len(GENERATORS.keys(Path(predictor.path) / "utils" / "imbllm")) == 1
 

@@ -69,11 +69,11 @@ def test_an_alias_is_as_good_as_a_name(alias: str) -> None:
 def test_a_preset_may_be_a_mapping_and_is_never_modified() -> None:
     base = {"time_limit": 60, "callbacks": [["EarlyStoppingCountCallback", {"patience": 3}]]}
     before = copy.deepcopy(base)
-    preset = make_preset(base, "only", max_per_family=1, temperature=1.0)
+    preset = make_preset(base, "only", twins=1, temperature=1.0)
     assert base == before
     assert preset["time_limit"] == 60
     assert callback_names(preset) == ["EarlyStoppingCountCallback", "RebalanceCallback"]
-    assert preset["callbacks"][-1][1] == {"mode": "only", "max_per_family": 1, "temperature": 1.0}
+    assert preset["callbacks"][-1][1] == {"mode": "only", "twins": 1, "temperature": 1.0}
     preset["callbacks"][0][1]["patience"] = 9
     assert base == before
 
@@ -102,7 +102,7 @@ def test_a_word_on_latent_diff_reaches_the_callback() -> None:
         ("medium_quality", {"temprature": 1.0}, "did you mean 'temperature'"),
         ("medium_quality", {"temperature": -1.0}, "temperature"),
         ("medium_quality", {"mode": "neither"}, "mode"),
-        ("medium_quality", {"max_per_family": 0}, "max_per_family"),
+        ("medium_quality", {"twins": 0}, "twins"),
         ("medium_quality", {"tune": {"num_trails": 3}}, "num_trials"),
     ],
 )

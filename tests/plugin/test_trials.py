@@ -253,7 +253,8 @@ def test_as_many_folds_as_run_side_by_side_are_fitted_before_pruning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ray = fit_kwargs.pop("ray", None)
-    monkeypatch.setattr("imbllm_autogluon.plugin.trials.find_spec", lambda name: ray)
+    monkeypatch.setattr("imbllm_autogluon.plugin.clock.find_spec", lambda name: ray)
+    monkeypatch.setattr("imbllm_autogluon.plugin.clock.ResourceManager.get_cpu_count", lambda: 16)
     made = trials(tmp_path, **options)
     made._is_bagged = True
     made._task = {**made._task, "fit_kwargs": fit_kwargs}

@@ -34,7 +34,7 @@ def test_a_twin_comes_right_behind_its_plain_model() -> None:
     twin = twin_of(LGBModel)
     assert (twin.ag_key, twin.ag_name, twin.__name__) == ("GBM_IMB", "LightGBMImb", "LGBModelImb")
     for problem_type in (None, "binary", "softclass"):
-        assert twin.get_ag_priority(problem_type) == LGBModel.get_ag_priority(problem_type) - 1
+        assert twin.get_ag_priority(problem_type) == LGBModel.get_ag_priority(problem_type) - 1000
 
 
 def test_twins_never_predict_their_own_training_rows_out_of_bag() -> None:

@@ -159,11 +159,11 @@ def test_transformers_is_not_loaded_for_a_second_of_training(
     fold: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = RebalanceConfig.from_flat(QUICK)
-    warm = make_fold(fold, config).rows(config, None, time_limit=0.9)
+    warm = make_fold(fold, config).rows(config, None)
     without_transformers(monkeypatch)
     with pytest.raises(OutOfTimeError, match=r"0\.90 s of training are left, and loading transformers takes longer"):
-        make_fold(fold, config).rows(config, tmp_path, time_limit=0.9)
-    assert len(make_fold(fold, config).rows(config, tmp_path, time_limit=9.0).y) == len(warm.y)
+        make_fold(fold, config).rows(config, tmp_path, time_limit=1.5)
+    assert len(make_fold(fold, config).rows(config, tmp_path, time_limit=90.0).y) == len(warm.y)
     again = make_fold(fold, config).rows(config, tmp_path, time_limit=0.9)
     assert not again.report["written_here"]
 
