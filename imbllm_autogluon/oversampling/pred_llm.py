@@ -323,7 +323,7 @@ class PredLLMGenerator(LanguageGenerator):
             return self.sample({table.labels[code]: 0 for code in table.classes})
         started, seed = time.perf_counter(), child_seed(self._seed_of(random_state), "decoding")
         with progress_bar(n, "writing") as bar:
-            request = SampleRequest(table, self._learner.sampling(), seed, self.threads, bar)
+            request = SampleRequest(table, self._learner.sampling(), seed, self.threads, bar=bar)
             found, counts = self._candidate_writer.write_table(n, request)
         self._count(int(found.answers[0]), counts)
         parents = [self._counted_parents(code, found) for code in np.unique(found.answers)]

@@ -72,8 +72,8 @@ class GeneratorModel(OversamplingMixin, DummyModel):  # type: ignore[misc]
 class SettingsModel(TimeShareMixin, AbstractModel):  # type: ignore[misc]
     """A model whose hyperparameters are the settings of a configuration, each a value or a search space.
 
-    It holds rows out of the training rows itself: validation rows have no part in a fit. A hyperparameter that is
-    unknown or not allowed is refused when the model is made.
+    It holds rows out of the training rows itself: validation rows have no part in a fit. Infinite numbers are read as
+    missing ones. A hyperparameter that is unknown or not allowed is refused when the model is made.
     """
 
     settings_class: ClassVar[type[Config]]
@@ -95,6 +95,11 @@ class SettingsModel(TimeShareMixin, AbstractModel):  # type: ignore[misc]
 
     def _more_tags(self) -> dict[str, Any]:
         return {"can_refit_full": True}
+
+    def _preprocess(self, X: pd.DataFrame, **kwargs: Any) -> pd.DataFrame:
+        rows: pd.DataFrame = super()._preprocess(X, **kwargs)
+        floats = rows.select_dtypes("float")
+        return rows.assign(**floats.mask(np.isinf(floats)))  # AutoGluon's names are strings
 
     @staticmethod
     def without_spaces(hyperparameters: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -73,10 +73,8 @@ def typed_cells(cells: _Text, like: Any = None) -> tuple[pd.Series[Any], Spellin
         plain, values = _numbers(cells)
     except pa.ArrowInvalid as error:
         if asked:
-            raise TableError(
-                f"holds numbers in the table it belongs to, but here: {error}; correct the cell, or name a word for "
-                "missing cells with --missing"
-            ) from error
+            hint = "correct the cell, or name a word for missing cells with --missing"
+            raise TableError(f"holds numbers in the table it belongs to, but here: {error}; {hint}") from error
         return _flags(cells, like)
     if not asked and _are_codes(cells, plain, values):
         return cells.to_pandas(), Spelling()

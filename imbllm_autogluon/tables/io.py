@@ -43,13 +43,11 @@ _pa_csv: Any = pa_csv
 _HEAD = 1 << 20  # bytes in which the header must end
 _MOST_CODES = 20  # different numbers of a label that count as names of classes, beside which a word is one, too
 _ROWS_AT_ONCE = 50_000  # rows written together: their cells are in memory as text
-_NO_TEXT = {  # what files are that begin so
+_NO_TEXT = {
     b"PK\x03\x04": "an Excel workbook or a ZIP archive",
     b"\xd0\xcf\x11\xe0": "an Excel workbook",
-    b"BZh": "packed by bzip2",
-    b"\xfd7zXZ": "packed by xz",
-    b"\x28\xb5\x2f\xfd": "packed by Zstandard",
 }
+_DECIMAL_COMMA = "^-?[0-9]+(,[0-9]+)?$"
 _SPELLINGS = "imbllm_spellings"  # attribute of frames: how the numbers of their CSV file are written, as JSON
 
 
@@ -84,6 +82,8 @@ def read_table(
     missing: Iterable[str] = (),
     like: Mapping[Any, Any] = MappingProxyType({}),
     label: str | None = None,
+    *,
+    infinite: bool = False,
 ) -> pd.DataFrame:
     """Read a table from a file that ends in ``.csv`` (UTF-8 with a header), ``.parquet`` or ``.pq``.
 
@@ -94,7 +94,7 @@ def read_table(
     up to 20 different numbers is a class, too. The index stored in a Parquet file is kept.
 
     `TableError`, with file and column, where the file is absent, unreadable, empty or of another type, or holds
-    repeated column names, infinite values or columns of lists.
+    repeated column names, columns of lists, or infinite values where these are not allowed.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "ages.parquet"
@@ -107,7 +107,8 @@ def read_table(
     _check_readable(path)
     frame = _read_csv(path, missing, like, label) if extension == ".csv" else _read_parquet(path)
     check_frame(frame, str(path))
-    _refuse_infinite(frame, path)
+    if not infinite:
+        _refuse_infinite(frame, path)
     return frame
 
 
@@ -125,10 +126,7 @@ def write_table(frame: pd.DataFrame, path: Path | str) -> None:
 
 
 def to_csv(frame: pd.DataFrame) -> str:
-    """Text of a table as CSV, numbers written as in the file they come from.
-
-    The index comes first unless it is the plain 0 … n - 1.
-    """
+    """Text of a table as CSV, numbers as in their file; the index comes first unless it is the plain 0 … n - 1."""
     text = io.StringIO(newline="")
     _write_csv(frame, text)
     return text.getvalue()
@@ -149,10 +147,7 @@ def _write_csv(frame: pd.DataFrame, target: Any) -> None:
 
 
 def labels_in_file(labels: pd.Series[Any]) -> pd.Series[Any] | None:
-    """Labels of a CSV file as numbers or booleans where these are written as the cells stand there, else as text.
-
-    None where they come from elsewhere.
-    """
+    """Labels of a CSV file, as text where numbers or booleans would be written otherwise; None if from elsewhere."""
     if _SPELLINGS not in labels.attrs:
         return None
     spelling = _spellings(labels).get(str(labels.name), Spelling())
@@ -163,8 +158,7 @@ def labels_in_file(labels: pd.Series[Any]) -> pd.Series[Any] | None:
 
 def _spellings(frame: pd.DataFrame | pd.Series[Any]) -> dict[str, Spelling]:
     """Columns that are written otherwise than Python would."""
-    stored = json.loads(frame.attrs.get(_SPELLINGS, "{}"))
-    return {name: Spelling(*arguments) for name, arguments in stored.items()}
+    return {name: Spelling(*stored) for name, stored in json.loads(frame.attrs.get(_SPELLINGS, "{}")).items()}
 
 
 def check_target(path: Path, source: Path) -> None:
@@ -287,15 +281,11 @@ def _cells(file: IO[bytes], n_columns: int, missing: Iterable[str], encoding: st
         file.seek(-2, os.SEEK_END)
         if not file.read().rstrip(b"\r\n").endswith(b'"'):
             raise pa.ArrowInvalid("a quote is opened and never closed")
-    columns = table.slice(1).columns
-    return list(map(_with_points, columns)) if delimiter == ";" else list(columns)
-
-
-def _with_points(cells: Any) -> Any:
-    """Numbers with decimal commas, which is why their file has semicolons, with points; other cells as they are."""
-    if _pc.all(_pc.match_substring_regex(cells, "^-?[0-9]+(,[0-9]+)?$")).as_py():
-        return _pc.replace_substring(cells, ",", ".")
-    return cells
+    columns: list[Any] = table.slice(1).columns
+    for j, cells in enumerate(columns if delimiter == ";" else ()):
+        if _pc.all(_pc.match_substring_regex(cells, _DECIMAL_COMMA)).as_py():
+            columns[j] = _pc.replace_substring(cells, ",", ".")
+    return columns
 
 
 def _typed(columns: dict[str, Any], like: Mapping[Any, Any], label: str | None, path: Path) -> pd.DataFrame:
@@ -311,10 +301,9 @@ def _typed(columns: dict[str, Any], like: Mapping[Any, Any], label: str | None, 
             _log.warning("imbllm: %s: words such as NA beside the numbers of the label %r are classes.", path, label)
         if spelling != Spelling():
             spellings[name] = astuple(spelling)
-    gaps = {str(name): gap for name, (_, _, gap, _) in spellings.items() if gap}
+    gaps = [f"{gap} in {name!r}" for name, (_, _, gap, _) in spellings.items() if gap]
     if gaps:
-        words, names = ", ".join(sorted(set(gaps.values()))), ", ".join(map(repr, list(gaps)[:5]))
-        _log.warning("imbllm: %s: %s counts as missing in %d column(s) of numbers: %s.", path, words, len(gaps), names)
+        _log.warning("imbllm: %s: missing numbers in %d column(s): %s.", path, len(gaps), ", ".join(gaps[:5]))
     frame = pd.DataFrame(columns, copy=False)
     # pandas copies attributes deeply whenever a column is taken: one text is copied in no time.
     frame.attrs[_SPELLINGS] = json.dumps(spellings)

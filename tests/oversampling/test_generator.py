@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError
 from imbllm_autogluon.oversampling.generator import LanguageGenerator
-from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.methods import GENERATORS
 from tests.oversampling.tables import expect_legal, labels, mixed, quick
 
@@ -147,8 +147,8 @@ def test_a_bar_is_shown_only_where_asked_for(
     switch: str, shown: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("IMBLLM_PROGRESS", switch)
-    with ImbLLM()._learner.progress(3) as count:
-        count(1)
+    with progress_bar(3, "training") as bar:
+        bar.update(1)
     captured = capsys.readouterr()
     assert ("imbllm training" in captured.err) is shown
     assert captured.out == ""

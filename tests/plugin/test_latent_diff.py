@@ -140,6 +140,14 @@ def test_whole_targets_are_learned_as_numbers(tmp_path: Path) -> None:
     assert (model.predict(X) % 1 != 0).any()
 
 
+def test_infinite_numbers_are_read_as_missing_ones(tmp_path: Path) -> None:
+    X, y = skewed(100)
+    X["area"] = X["area"].where(np.arange(100) % 10 != 3, np.inf)
+    model = alone(tmp_path).fit(X=X, y=y, num_cpus=1, num_gpus=0)
+    infinite, missing = (model.predict(X.assign(area=number)) for number in (-np.inf, np.nan))
+    assert infinite.tolist() == missing.tolist()
+
+
 def test_weights_of_rows_count_and_their_column_is_no_feature(tmp_path: Path, table: pd.DataFrame) -> None:
     rng = np.random.default_rng(0)
     predictions = []

@@ -449,6 +449,22 @@ def test_a_twin_learns_from_real_rows_and_rows_whose_class_was_asked(fold: Table
     assert report["classes"][0]["candidates"] >= 80
 
 
+@pytest.mark.parametrize("n_given", [0, 7])
+def test_a_twin_learns_from_the_rows_that_were_given_their_class_and_is_corrected_for_those(
+    n_given: int, fold: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "imbllm_autogluon.oversampling.pred_llm._CandidateWriter._answers",
+        lambda writer, cells, *given: (np.arange(cells.n_rows) < n_given).astype(np.int64),
+    )
+    model = fitted(tmp_path, fold, method="pred_llm", candidates_per_row=1.0)
+    assert RecordingModel.seen["y"].value_counts().to_dict() == {0: 100, 1: 20 + n_given}
+    assert model.imbllm_report["added"] == ({"1": 7} if n_given else {})
+    shares = [100 / 120, 20 / 120], [100 / (120 + n_given), (20 + n_given) / (120 + n_given)]
+    factors = [real / rebalanced for real, rebalanced in zip(*shares, strict=True)]
+    assert (model.imbllm_report.get("prior_factors") or [1, 1]) == pytest.approx(factors)
+
+
 def test_without_a_predictor_classes_are_named_by_their_codes(fold: Table, tmp_path: Path) -> None:
     model = fitted(tmp_path, fold, method="pred_llm", target_prior={0: 0.5, 1: 0.5})
     assert model.imbllm_report["added"] == {"1": 25}
