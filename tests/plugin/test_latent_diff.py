@@ -14,8 +14,8 @@ from autogluon.tabular.testing import FitHelper
 from autogluon.tabular.testing.fit_helper import DatasetLoaderHelper
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin import models
 from imbllm_autogluon.plugin.models import _SEARCH_START, _SEARCHED, LatentDiffModel
+from imbllm_autogluon.regression import encoder
 from imbllm_autogluon.regression.config import LatentDiffConfig
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 from tests.fresh import run_afresh
@@ -140,6 +140,14 @@ def test_whole_targets_are_learned_as_numbers(tmp_path: Path) -> None:
     assert (model.predict(X) % 1 != 0).any()
 
 
+def test_infinite_numbers_are_read_as_missing_ones(tmp_path: Path) -> None:
+    X, y = skewed(100)
+    X["area"] = X["area"].where(np.arange(100) % 10 != 3, np.inf)
+    model = alone(tmp_path).fit(X=X, y=y, num_cpus=1, num_gpus=0)
+    infinite, missing = (model.predict(X.assign(area=number)) for number in (-np.inf, np.nan))
+    assert infinite.tolist() == missing.tolist()
+
+
 def test_weights_of_rows_count_and_their_column_is_no_feature(tmp_path: Path, table: pd.DataFrame) -> None:
     rng = np.random.default_rng(0)
     predictions = []
@@ -205,7 +213,7 @@ def test_no_time_leaves_the_model_out(limit: float, tmp_path: Path) -> None:
 
 
 def test_too_little_time_for_a_few_epochs_leaves_the_model_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "_LEAST_EPOCHS", 10_000)  # a fast machine does three in no time
+    monkeypatch.setattr(encoder, "_LEAST_EPOCHS", 10_000)  # a fast machine does three in no time
     X, y = skewed(100)
     model = alone(tmp_path, encoder_epochs=10_000, encoder_patience=10_000)
     with pytest.raises(TimeLimitExceeded) as caught:

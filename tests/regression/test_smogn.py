@@ -157,7 +157,7 @@ def test_bad_input_is_refused(changes: dict[str, Any], error: type[Exception], m
     y = pd.Series([1.0, 2.0])
     given: dict[str, Any] = {"X": pd.DataFrame({"x": [1.0, 2.0]}), "y": y, "counts": {0: 1}, **changes}
     with pytest.raises(error, match=message):
-        smogn(given["X"], given["y"], TargetBins.fit(y, n_bins=2), given["counts"], seed=0)
+        smogn(given["X"], given["y"], TargetBins.fit(y, n_bins=2), given["counts"], seed=0, kinds=given.get("kinds"))
 
 
 @pytest.mark.parametrize("settings", [{"k_neighbors": 0}, {"noise": -0.1}, {"noise": 2.0}])
