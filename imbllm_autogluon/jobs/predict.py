@@ -9,8 +9,10 @@ from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableEr
 from imbllm_autogluon.jobs.fit import quiet_libraries
 from imbllm_autogluon.jobs.folder import is_finished
 from imbllm_autogluon.plugin.ensemble import calibrated_probabilities
+from imbllm_autogluon.plugin.original_features import OriginalColumns
 from imbllm_autogluon.tables.dtypes import as_numpy
 from imbllm_autogluon.tables.io import read_table
+from imbllm_autogluon.tables.unseen import read_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +49,7 @@ def read_rows(predictor: TabularPredictor, path: Path, missing: Iterable[str] = 
     """A table to predict: its columns are text or numbers where those of the training table were."""
     raw_types = predictor.feature_metadata_in.type_map_raw
     known = {name: _DTYPES[raw] for name, raw in raw_types.items() if raw in _DTYPES}
-    return read_table(path, missing, known)
+    return read_table(path, missing, known, infinite=True)
 
 
 def predict_table(
@@ -57,7 +59,8 @@ def predict_table(
 
     Rows keep order and index; columns that the predictor does not need are ignored. Probabilities are calibrated: where
     a fit of more than two classes is judged by decisions, the class to answer is not always the most probable one.
-    Absent columns are a `TableError`, whose message calls the table `source`.
+    Cells that training did not have are read as near as possible: those that AutoGluon cannot turn into the dtype of
+    training, and infinite numbers, are missing. Absent columns are a `TableError`; its message names the `source`.
     """
     if proba and predictor.problem_type not in ("binary", "multiclass"):
         raise InvalidInputError(
@@ -68,9 +71,19 @@ def predict_table(
     if absent:
         listed = ", ".join(absent[:20]) + (", ..." if len(absent) > 20 else "")
         raise TableError(f"{source} lacks {len(absent)} column(s) that the predictor needs: {listed}.")
-    table = as_numpy(table)
+    table = _readable(predictor, as_numpy(table))
     with quiet_libraries():
         if proba:
             return calibrated_probabilities(predictor, table).rename(columns=str)
         labels: pd.Series = predictor.predict(table)
     return labels.rename(predictor.label).to_frame()
+
+
+def _readable(predictor: TabularPredictor, table: pd.DataFrame) -> pd.DataFrame:
+    """The table in the dtypes of training: one cell that AutoGluon cannot turn into them would cost every row."""
+    columns = OriginalColumns.from_generator(predictor._learner.feature_generator)
+    near = table.copy(deep=False)
+    for name, dtype in columns.dtypes.items():
+        if name in table.columns and name not in columns.booleans:
+            near[name] = read_as(table[name], dtype)
+    return near

@@ -82,6 +82,8 @@ def read_table(
     missing: Iterable[str] = (),
     like: Mapping[Any, Any] = MappingProxyType({}),
     label: str | None = None,
+    *,
+    infinite: bool = False,
 ) -> pd.DataFrame:
     """Read a table from a file that ends in ``.csv`` (UTF-8 with a header), ``.parquet`` or ``.pq``.
 
@@ -92,7 +94,7 @@ def read_table(
     up to 20 different numbers is a class, too. The index stored in a Parquet file is kept.
 
     `TableError`, with file and column, where the file is absent, unreadable, empty or of another type, or holds
-    repeated column names, infinite values or columns of lists.
+    repeated column names, columns of lists, or infinite values where these are not allowed.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "ages.parquet"
@@ -105,7 +107,8 @@ def read_table(
     _check_readable(path)
     frame = _read_csv(path, missing, like, label) if extension == ".csv" else _read_parquet(path)
     check_frame(frame, str(path))
-    _refuse_infinite(frame, path)
+    if not infinite:
+        _refuse_infinite(frame, path)
     return frame
 
 

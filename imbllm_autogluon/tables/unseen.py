@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from imbllm_autogluon.errors import TableError
-from imbllm_autogluon.tables.dtypes import dense
+from imbllm_autogluon.tables.dtypes import dense, holds_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,8 +45,36 @@ def read_unseen(column: Column, series: pd.Series[Any]) -> tuple[npt.NDArray[Any
         cells = list(plain[again])
         near = _nearest(column, cells)
         values[again], missing[again] = column.encode(near)
-        _report(column, cells, near, len(plain))
+        _report(column.name, column.format.dtype, cells, near, len(plain))
     return values, missing
+
+
+def read_as(series: pd.Series[Any], dtype: Any) -> pd.Series[Any]:
+    """Cells that an array of numbers or times can hold, as near as possible; what is neither, or infinite, is missing.
+
+    Logged where a cell changes; the series itself where none does, or the dtype is another one.
+    """
+    kind, plain = getattr(dtype, "kind", ""), dense(series)
+    near: pd.Series[Any] | None = None
+    if kind in ("i", "u", "f"):
+        near = _finite(plain, whole=kind != "f")
+    elif kind == "M" and not holds_numbers(plain.dtype) and plain.dtype != dtype:
+        near = _moments(list(plain), aware=isinstance(dtype, pd.DatetimeTZDtype))
+    if near is None:
+        return series
+    known = plain.notna().to_numpy()
+    _report(series.name, dtype, list(plain[known]), near[known], len(series))
+    near.index, near.name = series.index, series.name
+    return near
+
+
+def _finite(plain: pd.Series[Any], *, whole: bool) -> pd.Series[Any] | None:
+    """Numbers of cells, NaN where there is none; None where all cells are such numbers already."""
+    are_numbers = holds_numbers(plain.dtype)
+    read = plain.to_numpy(np.float64, na_value=np.nan) if are_numbers else np.array([_number(cell) for cell in plain])
+    finite = np.where(np.abs(read) < (2.0**63 if whole else np.inf), read, np.nan)
+    finite = np.rint(finite) if whole else finite
+    return None if are_numbers and np.array_equal(finite, read, equal_nan=True) else pd.Series(finite)
 
 
 def _nearest(column: Column, cells: list[Any]) -> pd.Series[Any]:
@@ -60,7 +88,8 @@ def _nearest(column: Column, cells: list[Any]) -> pd.Series[Any]:
         return pd.Series(found, dtype=object)
     if column.unit is None:
         return pd.Series(_numbers(column, np.array([_number(cell) for cell in cells])))
-    times = (_moments(column, cells) if column.kind == "datetime" else _durations(cells)).dt
+    is_date, aware = column.kind == "datetime", column.format.timezone is not None
+    times = (_moments(cells, aware=aware) if is_date else _durations(cells)).dt
     whole: pd.Series[Any] = times.floor("D") if column.unit == "D" else times.as_unit(column.unit)
     return whole
 
@@ -89,11 +118,11 @@ def _numbers(column: Column, read: FloatArray) -> FloatArray:
     return finite if column.kind == "continuous" else np.clip(np.rint(finite), -_MOST_WHOLE, _MOST_WHOLE)
 
 
-def _moments(column: Column, cells: list[Any]) -> pd.Series[Any]:
+def _moments(cells: list[Any], *, aware: bool) -> pd.Series[Any]:
     """Dates and times, in UTC where they have a zone; numbers say no unit, so they are missing."""
     known = [cell if isinstance(cell, (str, datetime.date, np.datetime64)) else None for cell in cells]
     moments = pd.to_datetime(pd.Series(known, dtype=object), errors="coerce", utc=True, format="mixed")
-    return moments if column.format.timezone is not None else moments.dt.tz_localize(None)
+    return moments if aware else moments.dt.tz_localize(None)
 
 
 def _durations(cells: list[Any]) -> pd.Series[Any]:
@@ -101,16 +130,16 @@ def _durations(cells: list[Any]) -> pd.Series[Any]:
     return pd.to_timedelta(pd.Series(known, dtype=object), errors="coerce")
 
 
-def _report(column: Column, cells: list[Any], near: pd.Series[Any], n_rows: int) -> None:
+def _report(name: Any, dtype: Any, cells: list[Any], near: pd.Series[Any], n_rows: int) -> None:
     odd = [cell for cell, kept in zip(cells, near, strict=True) if not _is_same(cell, kept)]
     if odd:
         lost = int(near.isna().sum())
         _log.log(
             # Categories that training did not have are an everyday matter.
-            logging.INFO if column.is_category and lost == len(odd) else logging.WARNING,
+            logging.INFO if near.dtype == object and lost == len(odd) else logging.WARNING,
             "column %r: %d of %d cells are not as in training (%s), such as %r; read as the nearest values there "
             "are, %d as missing.",
-            *(column.name, len(odd), n_rows, column.format.dtype, odd[0], lost),
+            *(name, len(odd), n_rows, dtype, odd[0], lost),
         )
 
 

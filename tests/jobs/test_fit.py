@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from autogluon.tabular import TabularPredictor
 from autogluon.tabular.models import LGBModel
@@ -38,8 +39,6 @@ from tests.jobs.fits import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import pandas as pd
 
 BINARY = {"no": 150, "yes": 30}
 
@@ -378,3 +377,16 @@ def test_predicted_probabilities_are_calibrated_and_classes_are_the_decided_ones
     decided = predict_table(outcome.predictor, rows)["label"]
     answers = outcome.predictor.predict_proba(rows)
     assert decided.tolist() == answers.idxmax(axis=1).tolist()
+
+
+def test_cells_that_training_did_not_have_cost_no_other_row_its_prediction(caplog: pytest.LogCaptureFixture) -> None:
+    outcome = multiclass_outcome()
+    rows = outcome.job.train.frame.head(8).drop(columns="label")
+    odd = rows.astype(object)
+    odd.iloc[0, 0], odd.iloc[1, 0], odd.iloc[2, 1], odd.iloc[3, 1], odd.iloc[4, 2] = np.inf, "much", 2.5, "x", 7
+    found, plain = (predict_table(outcome.predictor, frame, proba=True) for frame in (odd, rows))
+    assert found.notna().all(axis=None)
+    pd.testing.assert_frame_equal(found.iloc[5:], plain.iloc[5:])
+    assert sum("'amount': 2 of 8 cells are not as in training" in message for message in caplog.messages) == 1
+    with pytest.raises(TableError, match=r"lacks 1 column.*: city"):
+        predict_table(outcome.predictor, odd.drop(columns="city"))

@@ -187,14 +187,13 @@ class CountingModel(torch.nn.Module):
 
     def __init__(self, model: Any) -> None:
         super().__init__()
-        self.inner, self.config, self.shapes = model, model.config, []
-        self.base_model = self._forward
+        self.base_model, self.config, self.shapes = model.base_model, model.config, []
+        self.base_model.register_forward_pre_hook(self._count, with_kwargs=True)
         self.get_input_embeddings = model.get_input_embeddings
         self.get_output_embeddings = model.get_output_embeddings
 
-    def _forward(self, **inputs: Any) -> Any:
+    def _count(self, _: Any, __: Any, inputs: dict[str, Any]) -> None:
         self.shapes.append(tuple(inputs["input_ids"].shape))
-        return self.inner.base_model(**inputs)
 
 
 def test_a_shared_label_is_computed_once_and_each_choice_costs_one_pass() -> None:

@@ -65,7 +65,7 @@ def written(model: TableLanguageModel, seed: int = 0) -> list[Any]:
     return [rows.tokens.tolist() for rows in completed(model, batches(model), seed)]
 
 
-@pytest.mark.parametrize(("numbers", "order", "steps"), cases(["bins", "digits"], _ORDERS, [0, 2], together=1))
+@pytest.mark.parametrize(("numbers", "order", "steps"), cases(["bins", "digits"], _ORDERS, [1, 2], together=1))
 def test_every_row_is_legal_at_any_stage_of_training(numbers: Numbers, order: Order, steps: int) -> None:
     config = dataclasses.replace(TINY, numbers=numbers, order=order, steps=steps, pretrain_steps=steps, temperature=5.0)
     model = trained(config)
@@ -141,11 +141,13 @@ def test_progress_is_told_each_step_of_all_stages() -> None:
     assert sum(steps) == 6
 
 
-@pytest.mark.parametrize("options", [{"time_limit": 0.0}, {}])
-def test_no_time_stops_every_stage_at_once_and_says_so(options: dict[str, float]) -> None:
-    long = dataclasses.replace(TINY, steps=10**6, pretrain_steps=10**6, time_limit=None if options else 0.0)
-    model = trained(long, **options)
-    assert [curve.losses for curve in model.curves.values()] == [(), ()]
+@pytest.mark.parametrize(("time_limit", "configured", "steps"), [(0.0, None, 0), (None, 1e-9, 1), (0.0, 1.0, 0)])
+def test_no_time_stops_every_stage_at_once_and_says_so(
+    time_limit: float | None, configured: float | None, steps: int
+) -> None:
+    long = dataclasses.replace(TINY, steps=10**6, pretrain_steps=10**6, time_limit=configured)
+    model = trained(long, time_limit=time_limit)
+    assert [len(curve.losses) <= steps for curve in model.curves.values()] == [True, True]
     assert [curve.stopped_by for curve in model.curves.values()] == ["time limit", "time limit"]
     assert len(written(model)[0]) == 20
 
