@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("autogluon.imbllm")
 
 _LEAST_SECONDS = 1.0  # of training, for which torch is still loaded: that takes some seconds, once in a process
-_LEAST_EPOCHS = 3  # of the encoder, below which a fit that ran out of time is no model; fewer if fewer were asked for
 _LIBRARIES = 5e8  # bytes of torch and a small table in a process, roughly
 
 # Ranges of a search that names none itself; a method that generates nothing is searched by its learning rate.
@@ -216,14 +215,7 @@ class LatentDiffModel(SettingsModel):
 
         kinds, seed = kinds_of_features(self._feature_metadata, X, read=True), self.random_seed or 0
         model = LatentDiffRegressor(random_state=seed, kinds=kinds, threads=threads, time_limit=left)
-        model.set_params(**self.settings_among(self._get_model_params())).fit(X, targets, sample_weight=weights)
-        curve: Any = model.report_.curves["encoder"]
-        if curve.stopped == "time" and len(curve.train) < _LEAST_EPOCHS:
-            raise OutOfTimeError(
-                f"{left:.1f} s of training were enough for {len(curve.train)} epochs of the encoder; at least "
-                f"{_LEAST_EPOCHS} are needed. Give the fit more time, or make the encoder smaller (encoder_width)."
-            )
-        return model
+        return model.set_params(**self.settings_among(self._get_model_params())).fit(X, targets, sample_weight=weights)
 
 
 def _summary(model: LatentDiffRegressor) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from imbllm_autogluon._random import child_rng, child_seed, seeded_torch
+from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.tables import EncodedTable, TableSchema
 from imbllm_autogluon.tables.dtypes import KINDS_OF, ColumnName, Kind, dense, physical_type_of
 
@@ -38,6 +39,7 @@ _DEVIATION = 0.2  # standard deviation of the first frequencies, in periods per 
 _LARGEST_GRADIENT = 1.0  # norm to which gradients are clipped
 _AVERAGED_EPOCHS = 2  # over which weights are averaged: few held-out rows choose among single ones by luck
 _SMALLEST_BATCH, _LEAST_STEPS = 16, 16  # batches of small tables are a 16th of the rows, but not below 16 rows
+_LEAST_EPOCHS = 3  # below which a training that ran out of time is no model; fewer if fewer were asked for
 _COMPARED_AT_ONCE = 512  # held-out rows evaluated at once: losses that compare rows need the square of it
 
 
@@ -288,10 +290,11 @@ def fit_encoder(
     threads: int | None = None,
     time_limit: float | None = None,
 ) -> tuple[TabularEncoder, _EncoderCurve, IntArray]:
-    """Train an encoder with its head by AdamW until held-out rows stop gaining; at least one epoch is trained.
+    """Train an encoder with its head by AdamW until held-out rows stop gaining.
 
     Rows are those of `TableMatrix.transform`, shapes (n, p) and (n, q), with standardized targets (n,). Returns the
     encoder in evaluation mode with the weights of the best epoch, and positions of the held-out rows, (k,).
+    `OutOfTimeError` where the time limit (seconds) is too short for three epochs, or all of them if they are fewer.
     """
     learned, held_out = _held_out_split(targets, config.validation_fraction, child_rng(seed, "training", "held out"))
     with seeded_torch(child_seed(seed, "training", "encoder"), threads):
@@ -332,14 +335,18 @@ class _EncoderTraining:
 
     def run(self, time_limit: float | None) -> _EncoderCurve:
         curve, started, best = _EncoderCurve(), time.perf_counter(), self._averages()
+        ends = math.inf if time_limit is None else time.monotonic() + time_limit
+        least = min(_LEAST_EPOCHS, self._config.encoder_epochs)
         for epoch in range(self._config.encoder_epochs):
             self._set_rates(epoch, time.perf_counter() - started, time_limit)
-            curve.train.append(self._epoch())
+            curve.train.append(self._epoch(ends if epoch < least else math.inf))
             with self._trainer.averaged():
                 curve.held_out.append(self._held_out_loss())
             if curve.held_out[-1] < (math.inf if curve.best_epoch < 0 else curve.held_out[curve.best_epoch]):
                 best, curve.best_epoch = self._averages(), epoch
             reason = self._reason_to_stop(curve, time.perf_counter() - started, time_limit)
+            if reason == "time" and len(curve.train) < least:
+                raise _too_short(f"enough for {len(curve.train)} epochs")
             if reason:
                 curve.stopped = reason
                 break
@@ -351,12 +358,16 @@ class _EncoderTraining:
     def _averages(self) -> list[Tensor]:
         return [weight.clone() for weight in self._trainer.average]
 
-    def _epoch(self) -> float:
-        """One pass over the rows in batches of nearly equal size; returns the mean loss."""
+    def _epoch(self, ends: float = math.inf) -> float:
+        """One pass over the rows in batches of nearly equal size; returns the mean loss. None lasts beyond `ends`."""
         self._encoder.train()
         self._loss.train()
         parts = torch.randperm(len(self._learned.targets)).chunk(self._n_batches)
-        losses = [self._trainer.step(self._batch_loss(self._learned.take(part))) for part in parts]
+        losses = []
+        for part in parts:
+            losses.append(self._trainer.step(self._batch_loss(self._learned.take(part))))
+            if time.monotonic() > ends:
+                raise _too_short("not enough for an epoch")
         if self._smoother is not None:
             features = self._encoder.features(self._learned.numbers, self._learned.categories)
             self._smoother.update(features, self._learned.targets)
@@ -397,6 +408,13 @@ class _EncoderTraining:
         # The next epoch takes as long as the mean one did.
         mean = elapsed / len(curve.train)
         return "time" if time_limit is not None and elapsed + mean > time_limit else ""
+
+
+def _too_short(what: str) -> OutOfTimeError:
+    return OutOfTimeError(
+        f"the time was {what} of the encoder; at least {_LEAST_EPOCHS} are needed. Give the fit more time, or make the "
+        "encoder smaller (encoder_width)."
+    )
 
 
 def _held_out_split(targets: FloatArray, share: float, rng: np.random.Generator) -> tuple[IntArray, IntArray]:

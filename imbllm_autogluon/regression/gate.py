@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -76,12 +77,19 @@ class FeatureGenerator:
         self.gate = _MahalanobisGate(real.features, real.assigned, len(centres), config.gate) if gated else None
         self._of_bin = {int(b): real.targets[real.assigned == b] for b in np.unique(real.assigned)}
 
-    def generate(self, wanted: IntArray, seed: int, threads: int | None = None) -> SyntheticFeatures:
-        """Draw until each bin has what it wants (n_bins,), which is 0 without real rows, or the rounds are over."""
-        drawn, accepted = np.zeros_like(wanted), np.zeros_like(wanted)
+    def generate(
+        self, wanted: IntArray, seed: int, threads: int | None = None, ends: float | None = None
+    ) -> SyntheticFeatures:
+        """Draw until each bin has what it wants (n_bins,), which is 0 without real rows, or the rounds are over.
+
+        Where there is an end, by ``time.monotonic``, the first round shows how many are drawn until then.
+        """
+        drawn, accepted, began = np.zeros_like(wanted), np.zeros_like(wanted), time.monotonic()
         rounds = [SyntheticFeatures.empty(len(self.diffusion.low), len(wanted))[:3]]
         for number in range(self.config.gate.gate_rounds):
             ask = _candidates(wanted, drawn, accepted)
+            if ends is not None:
+                ask = _in_time(ask, int(drawn.sum()), began, ends)
             if not ask.any():
                 break
             features, targets, bins = self._draw(ask, child_seed(seed, "decoding", number), threads)
@@ -111,6 +119,15 @@ def _candidates(wanted: IntArray, drawn: IntArray, accepted: IntArray) -> IntArr
     rate = np.where(drawn > 0, accepted / np.maximum(drawn, 1), 1.0)
     ask = np.ceil(lacking * np.minimum(_MOST_FOR_ONE, _SPARE / np.maximum(rate, 1e-9)))
     return np.where(lacking > 0, ask, 0).astype(np.int64)
+
+
+def _in_time(ask: IntArray, n_drawn: int, began: float, ends: float) -> IntArray:
+    """Candidates that can be drawn before the end, at the rate so far; a tenth of them where there is none yet."""
+    if not n_drawn:
+        return np.asarray(np.ceil(ask / 10), dtype=np.int64)
+    now = time.monotonic()
+    most = n_drawn * max(0.0, ends - now) / max(now - began, 1e-9)
+    return np.asarray(ask * min(1.0, most / max(1, int(ask.sum()))), dtype=np.int64)
 
 
 def _first(bins: IntArray, passed: BoolArray, room: IntArray) -> IntArray:

@@ -68,7 +68,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
     threads : int or None, default=None
         torch threads; `None` leaves the process's count alone.
     time_limit : float or None, default=None
-        Seconds for `fit`; encoder and denoiser then end with what they have learned.
+        Seconds for `fit`; encoder, denoiser and sampling then end with what they have.
     settings : dict of name to value or None, default=None
         All other settings of :class:`~imbllm_autogluon.regression.config.LatentDiffConfig`.
 
@@ -87,6 +87,8 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
     ------
     InvalidInputError
         A setting is not allowed, there are fewer than 20 rows, the target is constant, or missing or infinite in a row.
+    OutOfTimeError
+        The time limit is too short for three epochs of the encoder.
 
     Examples
     --------
@@ -255,7 +257,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
             self.diffusion_ = self._fit_diffusion(real, _left(ends, _DENOISER_SHARE))
         self.generator_ = FeatureGenerator(self.diffusion_, real, self._standardized(self.bins_.centres), self._config)
         with self.report_.timed("sampling"):
-            return self.generator_.generate(wanted, self._seed, self.threads)
+            return self.generator_.generate(wanted, self._seed, self.threads, ends)
 
     def _fit_diffusion(self, real: RealFeatures, limit: float | None) -> LatentDiffusion:
         config, seed = self._config.diffusion, child_seed(self._seed, "training", "diffusion")

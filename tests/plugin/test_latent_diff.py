@@ -14,8 +14,8 @@ from autogluon.tabular.testing import FitHelper
 from autogluon.tabular.testing.fit_helper import DatasetLoaderHelper
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.plugin import models
 from imbllm_autogluon.plugin.models import _SEARCH_START, _SEARCHED, LatentDiffModel
+from imbllm_autogluon.regression import encoder
 from imbllm_autogluon.regression.config import LatentDiffConfig
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 from tests.fresh import run_afresh
@@ -213,7 +213,7 @@ def test_no_time_leaves_the_model_out(limit: float, tmp_path: Path) -> None:
 
 
 def test_too_little_time_for_a_few_epochs_leaves_the_model_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "_LEAST_EPOCHS", 10_000)  # a fast machine does three in no time
+    monkeypatch.setattr(encoder, "_LEAST_EPOCHS", 10_000)  # a fast machine does three in no time
     X, y = skewed(100)
     model = alone(tmp_path, encoder_epochs=10_000, encoder_patience=10_000)
     with pytest.raises(TimeLimitExceeded) as caught:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.regression import encoder as module
 from imbllm_autogluon.regression.bins import TargetBins
 from imbllm_autogluon.regression.config import EncoderConfig
@@ -75,10 +76,16 @@ def test_patience_ends_training_and_the_best_weights_stay() -> None:
     assert all(torch.equal(a, b) for a, b in zip(weights_of(trainer), weights_of(once), strict=True))
 
 
-def test_a_time_limit_leaves_at_least_one_epoch_and_begins_none_it_cannot_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_time_limit_begins_no_epoch_it_cannot_end_and_fewer_than_three_are_no_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(OutOfTimeError, match="not enough for an epoch of the encoder"):
+        training().run(0.0)
     ticks = count(0, 1)
     monkeypatch.setattr(module.time, "perf_counter", lambda: float(next(ticks)))
-    assert len(training().run(0.001).train) == 1
+    with pytest.raises(OutOfTimeError, match="enough for 2 epochs"):
+        training().run(5.0)
+    assert len(training(encoder_epochs=2).run(5.0).train) == 2
     # Two looks at the clock for each epoch: three epochs of two seconds go into seven.
     curve = training().run(7.0)
     assert (curve.stopped, len(curve.train)) == ("time", 3)

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import itertools
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from autogluon.tabular.models import KNNModel, LGBModel, LinearModel
+
+from imbllm_autogluon.plugin.clock import FitClock
+from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
+from imbllm_autogluon.plugin.parameters import TwinOptions
+from imbllm_autogluon.plugin.twins import twin_of
+
+Step = tuple[type[Any], dict[str, Any], float, float | None]
+"""Class and hyperparameters of a model, the seconds that it takes, and its score (None: it fails)."""
+
+GENERATOR: Step = (GeneratorModel, {}, 10.0, 0.1)
+PLAIN: list[Step] = [
+    (LGBModel, {}, 20.0, 0.8),
+    (LGBModel, {"extra_trees": True}, 10.0, 0.7),
+    (LinearModel, {}, 5.0, 0.6),
+    (KNNModel, {}, 1.0, 0.2),
+]
+TWINS: list[Step] = [(twin_of(step[0]), *step[1:]) for step in PLAIN]
+
+
+class Fit:
+    """A fit of AutoGluon by a clock that stands still between models."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, limit: float | None, folds: int = 0, **options: Any) -> None:
+        self.now, self.scores, self.fitted, self.shares = 0.0, {}, [], {}
+        monkeypatch.setattr(time, "time", lambda: self.now)
+        self.clock = FitClock(TwinOptions.from_keywords(options))
+        self.trainer = SimpleNamespace(_time_limit=limit, _time_train_start=0.0, k_fold=folds)
+        self.trainer.get_model_attribute = lambda name, attribute: self.scores[name]
+        self.names = (f"{number}" for number in itertools.count(1))
+
+    def run(self, steps: list[Step]) -> list[str]:
+        """Names of the models that were fitted: class and number of the step."""
+        for model_class, hyperparameters, seconds, score in steps:
+            name = f"{model_class.__name__}{next(self.names)}"
+            model = model_class(path="", name=name, problem_type="binary", hyperparameters=dict(hyperparameters))
+            left = None if self.trainer._time_limit is None else self.trainer._time_limit - self.now
+            if self.clock.begins(self.trainer, model, left, 1):
+                continue
+            share = self.shares[name] = getattr(model, "imbllm_seconds", None)
+            self.now += seconds if share is None else min(seconds, share * max(1, self.trainer.k_fold))
+            self.scores[name] = score
+            self.clock.ended(self.trainer, [name] if score is not None else [])
+            self.fitted.append(name)
+        return self.fitted
+
+
+@pytest.fixture(autouse=True)
+def libraries_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imbllm_autogluon.plugin.clock._left_after_loading", lambda seconds, least: seconds)
+    monkeypatch.setattr("imbllm_autogluon.plugin.clock.find_spec", lambda name: None)
+
+
+@pytest.mark.parametrize(
+    ("twins", "fitted"),
+    [
+        ("top", ["LGBModelImb6", "LinearModelImb8"]),
+        (1, ["LGBModelImb6", "LinearModelImb8", "KNNModelImb9"]),
+        ("all", ["LGBModelImb6", "LGBModelImb7", "LinearModelImb8", "KNNModelImb9"]),
+    ],
+)
+@pytest.mark.parametrize("limit", [None, 600.0])
+def test_twins_are_those_of_the_best_model_of_each_family_that_can_matter(
+    monkeypatch: pytest.MonkeyPatch, twins: Any, fitted: list[str], limit: float | None
+) -> None:
+    fit = Fit(monkeypatch, limit, twins=twins)
+    assert fit.run([*PLAIN, GENERATOR, *TWINS])[5:] == fitted
+    skipped = {f"{twin.__name__}{6 + place}" for place, (twin, *_) in enumerate(TWINS)} - set(fitted)
+    assert {name for names in fit.clock.left_out.values() for name in names} == skipped
+    assert len(fit.clock.facts()["notes"]) == len(fit.clock.left_out)
+    assert (set(fit.shares.values()) == {None}) == (limit is None)
+
+
+def test_twins_without_scores_to_choose_by_are_all_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(Fit(monkeypatch, None).run([GENERATOR, *TWINS])) == 5
+
+
+def test_a_plain_model_or_a_generator_that_failed_leaves_no_twin_to_write_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lost: list[Step] = [(*step[:3], None) for step in PLAIN]
+    assert len(Fit(monkeypatch, None).run([*lost, GENERATOR, *TWINS])) == len(lost)
+    fit = Fit(monkeypatch, None)
+    assert fit.run([*PLAIN, (*GENERATOR[:3], None), *TWINS])[len(PLAIN) :] == ["GeneratorModel5"]
+    assert "the generator wrote no rows" in fit.clock.facts()["notes"][0]
+
+
+def test_generators_take_a_fifth_of_the_limit_and_twins_what_the_plain_models_took(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fit = Fit(monkeypatch, 100.0, folds=4, twins="all")
+    endless: list[Step] = [(*step[:2], 1e9, step[3]) for step in [GENERATOR, *TWINS]]
+    fit.run([*PLAIN, *endless])
+    assert fit.shares["GeneratorModel5"] == 20.0 / 4
+    assert fit.clock.seconds["generators"] == 20.0
+    assert 30.0 < fit.clock.seconds["twins"] <= fit.clock.seconds["plain"] == 36.0
+    assert fit.now < 100.0
+
+
+def test_where_little_time_is_left_the_twins_of_the_best_models_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = Fit(monkeypatch, 70.0, twins="all")
+    assert fit.run([*PLAIN, GENERATOR, *TWINS])[5:] == ["LGBModelImb6", "LGBModelImb7"]
+    assert "no time was left" in fit.clock.left_out
+    assert fit.now < 70.0
+
+
+def test_large_portfolios_leave_time_for_twins_but_no_family_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow: list[Step] = [(LGBModel, {"num_leaves": n}, 25.0, 0.8) for n in range(2, 6)]
+    fit = Fit(monkeypatch, 100.0)
+    assert fit.run([*slow, (LinearModel, {}, 1.0, 0.6)]) == ["LGBModel1", "LGBModel2", "LGBModel3", "LinearModel5"]
+    assert "their family had a model when 60% of the time was over" in fit.clock.left_out
+
+
+def test_latent_diff_has_as_long_as_the_plain_models_had_and_half_of_what_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    latent: Step = (LatentDiffModel, {}, 1.0, 0.5)
+    for limit, share in ((200.0, 40.0), (56.0, 10.0)):
+        fit = Fit(monkeypatch, limit)
+        fit.run([*PLAIN, latent])
+        assert fit.shares["LatentDiffModel5"] == share
