@@ -83,8 +83,7 @@ class LabelModel:
         kept = self._kept(codes)
         auxiliary = self.encoder.fit_auxiliary(X, codes, kept)
         language = self.config.resolved_language()
-        places = self._choice(np.flatnonzero(~kept), "vocabulary")
-        vocabulary = self.encoder.vocabulary(X.iloc[places], auxiliary.iloc[places], codes[places], language)
+        vocabulary = self.encoder.vocabulary(X[~kept], auxiliary[~kept], codes[~kept], language)
         self.language_model = model = TableLanguageModel(vocabulary, language, self.seed)
         learned, evaluation = self._training_data(X, auxiliary, codes, kept, weights)
         model.train(
@@ -153,7 +152,8 @@ class LabelModel:
 
     def log_probabilities(self, X: pd.DataFrame) -> FloatArray:
         """The language model's own predictions, shape (n, k), uncorrected; unknown categories are not written."""
-        return self._query(self.encoder.unseen_clauses(self.language_model.encoding, X))
+        cells = self.encoder.plain.encode_unseen(X)
+        return self._query(self.encoder.cell_clauses(self.language_model.encoding, cells, X))
 
     def probabilities(self, X: pd.DataFrame) -> FloatArray:
         """Corrected class probabilities, shape (n, k), in the order of the schema's label categories."""
