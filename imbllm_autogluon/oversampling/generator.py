@@ -374,7 +374,7 @@ class LanguageGenerator:
         started = time.perf_counter()
         seed, table = self._seed_of(random_state), self._table
         known = [table.labels[code] for code in table.classes]
-        wanted = dict(table.counts) if counts is None else _counts_by_code(counts, known, table.labels)
+        wanted = dict(table.counts) if counts is None else _counts_by_code(counts, known, table.schema)
         wanted = {code: n for code, n in wanted.items() if n > 0} or {next(iter(table.classes)): 0}
         learned = {code: n for code, n in wanted.items() if n and code in table.learned}
         written: dict[int, SyntheticRows] = {}
@@ -433,8 +433,8 @@ class LanguageGenerator:
         X, kinds = with_plain_names(X, kinds)
         schema = TableSchema.from_labeled(X, y, kinds, self.config.language.max_columns, unreadable="copy")
         assert schema.label is not None
-        cells, codes, labels = schema.encode(X), schema.encode_label(y), list(schema.label.categories)
-        by_code = _counts_by_code(counts, labels, labels)
+        cells, codes = schema.encode(X), schema.encode_label(y)
+        by_code = _counts_by_code(counts, schema.label.categories, schema)
         known, forest = KnownRows.from_cells(cells), PlausibilityForest(cells, codes, self.seed, self.threads)
         self._table = LearnedTable(schema, names, y.name, by_code, {}, known, forest)
         share = self._learner.language(0).validation_fraction or 0.0
@@ -523,18 +523,20 @@ def _log_once(message: str) -> None:
     _log.warning(message)
 
 
-def _counts_by_code(
-    counts: Mapping[Hashable, int], known: Sequence[Hashable], labels: Sequence[Hashable]
-) -> dict[int, int]:
-    """Counts by label code, of labels among `known`; `labels` are in the order of codes."""
+def _counts_by_code(counts: Mapping[Hashable, int], known: Sequence[Hashable], schema: TableSchema) -> dict[int, int]:
+    """Counts by label code, of labels among `known`, which are all of the schema's or some."""
+    assert schema.label is not None
     if not counts:
         raise InvalidInputError(f"counts is empty; name at least one of the labels: {list(known)}.")
-    for label, n in counts.items():
+    by_code: dict[int, int] = {}
+    for given, n in counts.items():
+        label = schema.label.category(given)
         if label not in known:
             raise InvalidInputError(f"counts name the label {label!r}; the labels are: {list(known)}.")
         if not isinstance(n, numbers.Integral) or n < 0:
             raise InvalidInputError(f"counts ask for {n!r} rows of {label!r}; a count must be 0, 1, 2, ...")
-    return {labels.index(label): int(n) for label, n in counts.items()}
+        by_code[schema.label.categories.index(label)] = int(n)
+    return by_code
 
 
 def _method_for(label: str, real: EncodedTable, schema: TableSchema) -> str:

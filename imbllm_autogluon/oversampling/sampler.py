@@ -135,7 +135,9 @@ class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, 
 
     def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:
         """Keep data frames as they are; turn lists into arrays; refuse sparse matrices."""
-        y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
+        # scikit-learn reads booleans among categories as floats, which are no longer among them.
+        classes = np.asarray(y) if isinstance(getattr(y, "dtype", None), pd.CategoricalDtype) else y
+        y, binarize_y = check_target_type(classes, indicate_one_vs_all=True)
         if isinstance(X, pd.DataFrame):
             check_frame(X, "the table")
             # scikit-learn keeps names that are all strings, and refuses some of the others.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -83,6 +84,12 @@ class Column:
     def unit(self) -> str | None:
         """Unit of the int64 values of a datetime (or timedelta) column since 1970-01-01 UTC; None otherwise."""
         return self.format.unit if self.is_number else None
+
+    def category(self, value: Any) -> Any:
+        """The category that a value stands for: 0.1 where a float32 of that column is 0.10000000149011612."""
+        bits = self.format.float_bits
+        short = bits < 64 and isinstance(value, numbers.Real)
+        return float(str(np.dtype(f"f{bits // 8}").type(value))) if short else value
 
     def encode(self, series: pd.Series[Any], *, unknown: Unknown = "refuse") -> tuple[Array, BoolArray]:
         """Values and missing mask, each of shape (n,), of a series of the own dtype or one that holds the same values.

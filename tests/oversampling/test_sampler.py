@@ -318,11 +318,24 @@ def test_the_numbers_of_mixed_lists_stay_numbers(gap: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "dtype", ["string", "boolean", "Int64", "int8", "float64", "bool", "string[pyarrow]", "category"]
+    "dtype",
+    [
+        "string",
+        "boolean",
+        "Int64",
+        "int8",
+        "float64",
+        "bool",
+        "string[pyarrow]",
+        "category",
+        pd.CategoricalDtype([False, True]),
+    ],
+    ids=str,
 )
-def test_labels_of_any_dtype_keep_it(small_table: Table, dtype: str) -> None:
+def test_labels_of_any_dtype_keep_it(small_table: Table, dtype: Any) -> None:
     rare = small_table[1] == "yes"
-    y = (rare.map({True: "yes", False: "no"}) if "string" in dtype else rare.astype(int)).astype(dtype)  # type: ignore[call-overload]
+    numbers = rare if isinstance(dtype, pd.CategoricalDtype) else rare.astype(int)
+    y = (rare.map({True: "yes", False: "no"}) if "string" in str(dtype) else numbers).astype(dtype)
     _, labels = ImbLLMOverSampler(**QUICK).fit_resample(small_table[0], y)
     assert labels.dtype == y.dtype
     assert labels.value_counts().tolist() == [170, 170]

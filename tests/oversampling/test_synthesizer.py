@@ -120,6 +120,13 @@ def test_the_learned_table_is_not_modified_and_a_label_may_be_a_number() -> None
     assert list(written.columns) == list(frame.columns)
 
 
+def test_classes_of_short_floats_are_written_in_full() -> None:
+    frame = table(40, 20).assign(**{"class": np.repeat([0.7, 0.1], [40, 20]).astype("float32")})
+    synthesizer = fitted(frame)
+    assert synthesizer.sample(12)["class"].value_counts().to_dict() == {np.float32(0.7): 8, np.float32(0.1): 4}
+    assert len(synthesizer.sample_class({0.1: 2, np.float32(0.7): 1})) == 3
+
+
 def test_classes_without_rows_are_not_written() -> None:
     frame = table(40, 20)
     frame["class"] = frame["class"].astype(pd.CategoricalDtype(["none", "a", "b"]))
