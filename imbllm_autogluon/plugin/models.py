@@ -68,6 +68,15 @@ class GeneratorModel(OversamplingMixin, DummyModel):  # type: ignore[misc]
         self._plan_and_write(X, y, kwargs.get("num_cpus"), time_limit, time.time())
         super()._fit(X=X, y=y, time_limit=time_limit, **kwargs)
 
+    def _predict_proba(self, X: pd.DataFrame, **kwargs: Any) -> Any:
+        """Shares of all classes, of those too that a fold has no row of."""
+        shares = super()._predict_proba(X, **kwargs)
+        if self.problem_type == "regression" or len(self.model.classes_) == self.num_classes:
+            return shares
+        every = np.zeros((len(X), self.num_classes))
+        every[:, self.model.classes_] = np.reshape(shares, (len(X), -1))
+        return every
+
 
 class SettingsModel(TimeShareMixin, AbstractModel):  # type: ignore[misc]
     """A model whose hyperparameters are the settings of a configuration, each a value or a search space.

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import datetime
 import inspect
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -93,6 +95,42 @@ def test_dtypes_of_every_family_come_back_as_they_went_in(small_table: Table) ->
     resampled, _ = ImbLLMOverSampler(**QUICK).fit_resample(rich, y)
     assert resampled.dtypes.to_dict() == rich.dtypes.to_dict()
     assert resampled["when"].iloc[200:].between(rich["when"].min(), rich["when"].max()).all()
+
+
+_HALF = np.arange(200) % 2
+_UNUSUAL: dict[str, Any] = {
+    "sparse": pd.arrays.SparseArray(1.0 * _HALF),
+    "sparse gaps": pd.arrays.SparseArray(np.where(_HALF, 1.0, np.nan)),
+    "day": pd.array(pd.date_range("2020", periods=200), dtype="date32[pyarrow]"),
+    "time": pd.array([datetime.time(1 + i % 3) for i in range(200)], dtype="time64[us][pyarrow]"),
+    "span": pd.array(pd.to_timedelta(range(200), unit="h"), dtype="duration[s][pyarrow]"),
+    "bytes": pd.array([b"a", b"b"] * 100, dtype="binary[pyarrow]"),
+    "nothing": pd.array([None] * 200, dtype="null[pyarrow]"),
+    "half float": pd.array(np.linspace(0, 1, 200).astype("float16"), dtype="halffloat[pyarrow]"),
+    "codes": pd.Series(["a", "b"] * 100).astype(pd.ArrowDtype(pa.dictionary(pa.int8(), pa.string()))),
+    "months": pd.period_range("2001", periods=200, freq="M"),
+    "local": pd.date_range("2020-10-25", periods=200, tz="Europe/Zurich", freq="15min"),
+    "only gaps": pd.Categorical([None] * 200, categories=["z"]),
+    "no levels": pd.Categorical([None] * 200),
+    "sets": [frozenset([i % 3]) for i in range(200)],
+    "ends": np.where(_HALF, 2**63 - 1, -(2**63)),
+    "near the end": 2**63 - 1 - np.arange(200),
+    "huge": np.where(_HALF, 1.7e308, -1.7e308),
+    "far": np.where(np.arange(200) == 3, 1e300, np.linspace(0, 1, 200)),
+    "unknown": pd.array([True, False, None, True] * 50, dtype="boolean"),
+    "like a clause": ["bought is yes, a is 1", ", ", "\n", "missing"] * 50,
+}
+
+
+def test_columns_of_unusual_dtypes_keep_them_and_get_cells_they_could_hold(small_table: Table) -> None:
+    X = pd.DataFrame(_UNUSUAL)
+    resampled, _ = ImbLLMOverSampler(**QUICK).fit_resample(X, small_table[1])
+    pd.testing.assert_frame_equal(resampled.head(200), X)
+    new = resampled.iloc[200:]
+    for name in ("sparse", "bytes", "codes", "sets", "ends", "unknown", "like a clause"):
+        assert set(new[name].dropna()) <= set(X[name].dropna())
+    for name in ("day", "span", "local", "near the end", "huge", "far"):
+        assert new[name].between(X[name].min(), X[name].max()).all()
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int64"])

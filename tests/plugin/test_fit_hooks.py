@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GENERATOR = {"IMBLLM": {"ag.imbllm.method": "random"}}
+TINY = {"num_boost_round": 2}
 BROKEN = {"DUMMY": {"raise": ValueError, "raise_msg": "no column suits me"}}
 
 
@@ -178,3 +179,12 @@ def test_a_class_of_one_row_and_a_level_without_rows_cost_no_model(tmp_path: Pat
     predictor.fit(table, presets=make_preset({}, method="random"), hyperparameters={"LR": {}}, num_bag_folds=3)
     assert {"LinearModel_BAG_L1", "LinearModelImb_BAG_L1"} <= set(predictor.model_names())
     assert predictor._trainer.k_fold == 3
+
+
+def test_a_generator_of_folds_that_lack_classes_has_shares_of_all(tmp_path: Path) -> None:
+    table = imbalanced_table(120)
+    table["paid"] = [f"single {i}" if i < 7 else label for i, label in enumerate(table["paid"])]
+    kept = {"learner_kwargs": {"label_count_threshold": 1}}
+    predictor = TabularPredictor("paid", path=str(tmp_path / "p"), verbosity=0, eval_metric="accuracy", **kept)
+    predictor.fit(table, hyperparameters={**GENERATOR, "GBM": TINY}, num_bag_folds=3)
+    assert "ImbLLM_BAG_L1" in predictor.model_names()
