@@ -83,8 +83,7 @@ class LabelModel:
         kept = self._kept(codes)
         auxiliary = self.encoder.fit_auxiliary(X, codes, kept)
         language = self.config.resolved_language()
-        places = self._choice(np.flatnonzero(~kept), "vocabulary")
-        vocabulary = self.encoder.vocabulary(X.iloc[places], auxiliary.iloc[places], codes[places], language)
+        vocabulary = self.encoder.vocabulary(X[~kept], auxiliary[~kept], codes[~kept], language)
         self.language_model = model = TableLanguageModel(vocabulary, language, self.seed)
         learned, evaluation = self._training_data(X, auxiliary, codes, kept, weights)
         model.train(

@@ -66,8 +66,12 @@ class EncodedDataset:
     is_held_out: BoolArray  # rows that are not learned but validate the language model, shape (n,)
     choice: IntArray  # places of the rows that training draws from, ascending
 
+    def known_rows(self) -> tuple[EncodedTable, IntArray]:
+        """Cells and label codes of all rows that are not held out."""
+        return self.cells.take(~self.is_held_out), self.codes[~self.is_held_out]
+
     def rows(self, *, held_out: bool = False) -> tuple[EncodedTable, IntArray]:
-        """Cells and label codes of the rows that are learned, or of those held out."""
+        """Cells and label codes of the rows that training draws from, or of those of them that are held out."""
         chosen = self.choice[self.is_held_out[self.choice] == held_out]
         return self.cells.take(chosen), self.codes[chosen]
 

@@ -74,7 +74,7 @@ class _PromptedLearner(Learner):
         language = self.language(table.n_rare)
         assert language.numbers is not None
         vocabulary = SchemaVocabulary.fit(
-            fold.schema, *fold.rows(), numbers=language.numbers, max_bins=language.max_bins
+            fold.schema, *fold.known_rows(), numbers=language.numbers, max_bins=language.max_bins
         )
         model = TableLanguageModel(vocabulary, language, self.seed)
         rows, validation, pretrain = self.training_data(fold, table, model.encoding)

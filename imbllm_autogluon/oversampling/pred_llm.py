@@ -79,10 +79,7 @@ class _LabelLearner(Learner):
         return _CandidateWriter(model, fold.rows()[0])
 
     def _measures(self, codes: IntArray) -> DebiasingConfig:
-        """The chosen measures; where rows of rare classes are repeated, answers are corrected for it.
-
-        A model remembers repeated rows: only rows that it has not learned tell how sure its answers may be.
-        """
+        """The chosen measures; where rows of rare classes are repeated, and remembered, unlearned ones correct it."""
         chosen, sizes = self.config.measures, np.bincount(codes)
         cap = chosen.oversampling_cap or _RAREST
         hides_shares = chosen.weighting != "none" or chosen.suppression
@@ -148,8 +145,9 @@ class _CandidateWriter(Writer):
         while missing:
             own = request.part("round", len(parts)) if parts else request
             found, spent = self.candidates(missing, own, like_table=True)
-            parts.append(found.take(found.answers < self.label_model.counts.size))
-            missing -= parts[-1].cells.n_rows
+            given = found.answers < self.label_model.counts.size
+            parts.append(_Candidates(found.cells.take(given), found.answers[given]))
+            missing -= int(given.sum())
             counts.update(spent)
         answers = np.concatenate([part.answers for part in parts])
         return _Candidates(EncodedTable.concat([part.cells for part in parts]), answers), counts
@@ -219,9 +217,6 @@ class _Candidates:
     cells: EncodedTable
     answers: IntArray  # label codes, shape (n,); the number of classes for a row that is given none
 
-    def take(self, rows: IntArray | BoolArray) -> _Candidates:
-        return _Candidates(self.cells.take(rows), self.answers[rows])
-
 
 class _Acceptance:
     """Takes candidates for the classes that still lack rows; at most `most` are written for each wanted row.
@@ -247,14 +242,11 @@ class _Acceptance:
         return next((code for code, n in self.missing.most_common() if is_open and n and self._left[code]), None)
 
     def next_round(self, code: int, *, from_class: bool = False) -> int:
-        """Candidates to write next for a class: as many as should bring all that is missing, by the acceptance so far.
-
-        It tells little of the first candidates that begin with a value of the class: many of them belong to it.
-        """
+        """Candidates to write next for a class: as many as should bring all that is missing, by what was accepted."""
         if not self._written:
             size = sum(self._wanted.values())
         elif from_class and self._left[code] == self._most[code]:
-            size = 2 * self.missing[code]
+            size = 2 * self.missing[code]  # many rows that begin with a value of the class belong to it
         else:
             rates = {code: (self._wanted[code] - n) / self._written for code, n in self.missing.items() if n}
             size = int(1.1 * max(self.missing[code] / max(rate, 1 / self._written) for code, rate in rates.items()))

@@ -119,7 +119,7 @@ def _plan_classes(y: pd.Series, config: RebalanceConfig) -> OversamplingPlan:
     most = _most_rows(before, counts, config)
     left_out = {label: n - most for label, n in before.items() if n > most}
     counts = {label: min(n, most - before[label]) for label, n in counts.items() if before[label] < most}
-    notes += [f"class {label!r} is learned from {before[label] - n} rows" for label, n in left_out.items()]
+    notes += [f"{most} of {before[label]} rows of class {label!r} are learned (majority_ratio)" for label in left_out]
     return OversamplingPlan(counts, before, reason, tuple(notes), _cut(balancing, room), left_out=left_out)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import xlogy
 
 from imbllm_autogluon._config import require_choice, require_number
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError, nearest
@@ -16,14 +17,13 @@ from imbllm_autogluon.tables.dtypes import KINDS, KINDS_OF, ColumnFormat, Column
 from imbllm_autogluon.tables.encoded import EncodedTable
 from imbllm_autogluon.tables.io import checked_names
 from imbllm_autogluon.tables.labeled import check_label_column
-from imbllm_autogluon.tables.relevance import most_telling
 from imbllm_autogluon.tables.stored import column_from_dict, column_to_dict
 from imbllm_autogluon.tables.unseen import read_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imbllm_autogluon.arrays import IntArray
+    from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
 
     Kinds = Mapping[ColumnName, Kind]
 
@@ -39,6 +39,8 @@ _ID_ROWS, _ID_SHARE = 20, 0.95
 # Free text has more than this share of distinct cells, and at least so many words in them on average.
 _TEXT_SHARE, _TEXT_WORDS = 0.5, 4.0
 _WORDS_SAMPLED = 5_000  # distinct strings whose words are counted: enough for a mean, and fast
+_MOST_COMPARED, _FEWEST_COMPARED = 20_000, 50  # rows that tell which columns matter, and at least so many of a class
+_GROUPS = 8  # that a column's values are cut into for that
 
 
 @dataclass(frozen=True)
@@ -96,15 +98,14 @@ class TableSchema:
         y: pd.Series[Any],
         kinds: Kinds | None = None,
         max_columns: int | None = None,
-        *,
-        unreadable: _Unreadable = "refuse",
+        **options: Any,
     ) -> TableSchema:
         """Schema of features and their labels; a label without a name is called "label". See :meth:`from_frame`."""
         name = y.name if isinstance(y.name, str) and y.name else "label"
         while name in X.columns:
             name += "_"
         table = X.assign(**{name: y.to_numpy() if y.dtype == object else y.array})
-        return cls.from_frame(table, name, kinds, max_columns, unreadable=unreadable)
+        return cls.from_frame(table, name, kinds, max_columns, **options)
 
     def encode(self, df: pd.DataFrame, *, unknown: Unknown = "refuse") -> EncodedTable:
         """Written features of a frame as plain arrays, see :meth:`Column.encode`; other columns are ignored."""
@@ -234,15 +235,47 @@ def _read_feature(
 def _beyond(
     df: pd.DataFrame, columns: list[Column], label: Column | None, most: int | None
 ) -> dict[ColumnName, ExcludedColumn]:
-    """The columns that a limit sets aside, by name."""
+    """The columns that a limit sets aside, by name: those that tell least of the label; without one the last."""
     if most is None or len(columns) <= most:
         return {}
-    kept = {column.name for column in columns[:most]}
-    if label is not None:
-        kept = most_telling(df, columns, label.encode(df[label.name])[0], most)
+    scores = np.zeros(len(columns)) if label is None else _divergences(df, columns, label)
+    ranked = [columns[j] for j in np.argsort(-scores, kind="stable")]
     reason = f"the {most} columns that are written tell more; raise max_columns to write it as well."
-    aside = [column.name for column in columns if column.name not in kept]
+    aside = [part.name for part in ranked[most:]]
     return {name: ExcludedColumn(name, f"column {name!r}: {reason}", "copied", is_beyond=True) for name in aside}
+
+
+def _divergences(df: pd.DataFrame, columns: list[Column], label: Column) -> FloatArray:
+    """Jensen-Shannon divergence of each column's values in the classes, in nats, less what chance makes of it.
+
+    Classes count alike, and give rows as evenly as they can. What only several columns tell together is not seen.
+    """
+    codes = label.encode(df[label.name])[0]
+    own = [np.flatnonzero(codes == code) for code in np.unique(codes)]
+    most = max(_FEWEST_COMPARED, _MOST_COMPARED // len(own))
+    rows = [places[np.unique(np.linspace(0, len(places) - 1, most).astype(np.int64))] for places in own]
+    part, classes = df.iloc[np.concatenate(rows)], np.repeat(np.arange(len(rows)), [len(places) for places in rows])
+    return np.array([_divergence(_groups(each, *each.encode(part[each.name])), classes) for each in columns])
+
+
+def _groups(column: Column, values: Any, missing: BoolArray) -> IntArray:
+    """Group of each cell, from 0: quantiles of numbers, the most frequent categories, missing cells."""
+    if column.is_category:  # categories are in the order of their frequency
+        groups = np.minimum(values, _GROUPS - 1)
+    else:
+        edges = np.quantile(values[~missing], np.arange(1, _GROUPS) / _GROUPS) if not missing.all() else [0.0]
+        # A value that is an edge, as a frequent one is, has a group of its own.
+        groups = np.searchsorted(edges, values) + np.searchsorted(edges, values, side="right")
+    return np.unique(np.where(missing, 2 * _GROUPS, groups), return_inverse=True)[1]
+
+
+def _divergence(groups: IntArray, classes: IntArray) -> float:
+    table = np.zeros((classes.max() + 1, groups.max() + 1))
+    np.add.at(table, (classes, groups), 1)
+    sizes, (n_classes, n_groups) = table.sum(axis=1, keepdims=True), table.shape
+    shares = table / sizes
+    by_chance = (n_groups - 1) / 2 * (1 / sizes).mean() * (1 - 1 / n_classes)
+    return float((xlogy(shares, shares) - xlogy(shares, shares.mean(axis=0))).sum() / n_classes - by_chance)
 
 
 def _unwritable(series: pd.Series[Any], name: ColumnName, kind: Kind | None) -> str | None:

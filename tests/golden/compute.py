@@ -145,7 +145,7 @@ def everything(folder: Path) -> dict[str, Any]:
     for name, job in jobs(folder):
         report = plain(fit(job))
         board = report.pop("leaderboard")  # in which the order of equal scores is any
-        leaderboards[name] = sorted(board, key=lambda model: (-model["score_val"], model["model"]))
+        leaderboards[name] = sorted(board, key=lambda model: (-(model["score_val"] or 0.0), model["model"]))
         reports[name] = report
     return {"versions": versions(), "rows": made, "leaderboards": leaderboards, "reports": reports}
 

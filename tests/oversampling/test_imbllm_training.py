@@ -119,6 +119,7 @@ def test_of_a_large_table_a_choice_is_learned_and_all_rows_of_the_classes_to_be_
     assert len(options["pretrain"].tokens) == 30
     assert len(rows.tokens) == 20 + 30  # real ones and interpolated ones
     assert len(generator._table.known.hashes) == len(X.drop_duplicates())
+    assert max(len(bins.knots) for bins in generator.language_model.vocabulary.bins.values()) == 120  # of all rows
     fitted(X, Y, {"c": 45}, epochs=0.1)
     assert len(trainings[1][1]["pretrain"].tokens) == 120
 

@@ -304,7 +304,7 @@ def test_majority_rows_are_left_out_with_their_weights_and_counted_in_the_factor
     assert seen["sample_weight"][:88].tolist() == np.where(seen["y"].iloc[:88] == 0, 1.0, 3.0).tolist()
     assert len(seen["X_val"]) == 40
     assert model.imbllm_report["prior_factors"] == pytest.approx([(100 / 120) / (68 / 113), (20 / 120) / (45 / 113)])
-    assert "class 0 is learned from 68 rows" in model.imbllm_report["notes"]
+    assert "68 of 100 rows of class 0 are learned (majority_ratio)" in model.imbllm_report["notes"]
 
 
 @pytest.mark.parametrize(
