@@ -126,11 +126,6 @@ def require_threads(threads: int | None) -> None:
         require_number("threads", threads, 1, 1024, whole=True)
 
 
-def require_seed(seed: int) -> None:
-    """Raise `InvalidInputError` unless a seed is one that every library takes."""
-    require_number("seed", seed, 0, 2**32 - 1, whole=True)
-
-
 def require_choice(name: str, value: object, choices: tuple[Any, ...]) -> None:
     """Raise `InvalidInputError` unless `value` is one of `choices`."""
     if value not in choices:

@@ -40,8 +40,8 @@ class LanguageModelClassifier(SettingsMixin, ClassifierMixin, BaseEstimator, con
     """A decoder asked for the class of a row, with measures against copying the class shares of its training set.
 
     Rows are sentences; the class is the answer to ``Y is`` behind a row's clauses, scored for every class at once.
-    Numbers, categories, booleans, dates, missing values and free texts are read as they are. Categories that were not
-    there in training are left out of a row's sentence.
+    Numbers, categories, booleans, dates, missing values and free texts are read as they are. At prediction, cells that
+    training did not have are read as the nearest there is, or left out of a row's sentence, and a warning says so.
 
     Parameters
     ----------

@@ -109,10 +109,6 @@ class RowEncoder:
         """Rows as clauses; what a row does not have, and training never lacked, is not written."""
         return self._clauses(encoding, self.schema.encode(_side_by_side(X, features), unknown="missing"), codes, X)
 
-    def unseen_clauses(self, encoding: SentenceEncoding, X: pd.DataFrame) -> Clauses:
-        """Rows to predict as clauses, each cell read as the nearest that training had."""
-        return self.cell_clauses(encoding, self.plain.encode_unseen(X), X)
-
     def cell_clauses(self, encoding: SentenceEncoding, cells: EncodedTable, X: pd.DataFrame | None = None) -> Clauses:
         """Rows to predict, as cells of the table's own columns, as clauses; without `X` they have no free texts."""
         frame = pd.DataFrame(index=pd.RangeIndex(cells.n_rows)) if X is None else X

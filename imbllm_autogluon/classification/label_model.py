@@ -152,7 +152,8 @@ class LabelModel:
 
     def log_probabilities(self, X: pd.DataFrame) -> FloatArray:
         """The language model's own predictions, shape (n, k), uncorrected; unknown categories are not written."""
-        return self._query(self.encoder.unseen_clauses(self.language_model.encoding, X))
+        cells = self.encoder.plain.encode_unseen(X)
+        return self._query(self.encoder.cell_clauses(self.language_model.encoding, cells, X))
 
     def probabilities(self, X: pd.DataFrame) -> FloatArray:
         """Corrected class probabilities, shape (n, k), in the order of the schema's label categories."""

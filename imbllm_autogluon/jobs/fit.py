@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 import warnings
 from dataclasses import dataclass, field
@@ -165,15 +164,15 @@ class FitJob:
     def _fitted(self) -> TabularPredictor:
         from autogluon.tabular import TabularPredictor
 
-        with _known_folder():
-            predictor = TabularPredictor(
-                self.train.label,
-                problem_type=self.task.problem_type,
-                eval_metric=self.task.scorer,
-                positive_class=self.task.positive,
-                path=str(self.out),
-                verbosity=self.verbosity,
-            )
+        predictor = TabularPredictor(
+            self.train.label,
+            problem_type=self.task.problem_type,
+            eval_metric=self.task.scorer,
+            positive_class=self.task.positive,
+            path=str(self.out),
+            verbosity=0,  # it would warn of a folder that exists; this one is checked and locked
+        )
+        predictor.verbosity = self.verbosity
         try:
             return predictor.fit(self.train.frame, **self.fit_arguments())
         except (RuntimeError, AssertionError) as error:  # AutoGluon's ways to say that no model could be trained
@@ -220,21 +219,6 @@ def quiet_libraries() -> Iterator[None]:
         for category in (FutureWarning, UserWarning, DeprecationWarning, RuntimeWarning):
             warnings.filterwarnings("ignore", category=category, module=rf"({_NOISY})(\.|$)")
         yield
-
-
-@contextlib.contextmanager
-def _known_folder() -> Iterator[None]:
-    """Hide AutoGluon's warning of a folder that exists: it is locked and checked."""
-    log = logging.getLogger("autogluon.common.utils.utils")
-
-    def is_other(record: logging.LogRecord) -> bool:
-        return "path already exists" not in record.getMessage()
-
-    log.addFilter(is_other)
-    try:
-        yield
-    finally:
-        log.removeFilter(is_other)
 
 
 def _check_names(presets: tuple[str, ...], families: tuple[str, ...]) -> None:

@@ -197,14 +197,13 @@ def _rows_added(fold: Mapping[str, Any]) -> tuple[FloatArray, list[int]]:
 
 def _check_numbers(train: LabeledTable, test: LabeledTable) -> None:
     for name, column in train.features.items():
-        cells = test.frame[name]
-        if holds_numbers(column.dtype) and not holds_numbers(cells.dtype):
-            words = cells[pd.to_numeric(cells, errors="coerce").isna() & cells.notna()]
-            if len(words):
-                raise TableError(
-                    f"{test.source}: column {str(name)!r} holds {words.iloc[0]!r}, but numbers in {train.source}: "
-                    "write a number, or leave the cell empty."
-                )
+        cells = test.frame[name] if holds_numbers(column.dtype) else column[:0]
+        words = cells[pd.to_numeric(cells, errors="coerce").isna() & cells.notna()]
+        if len(words):
+            raise TableError(
+                f"{test.source}: column {str(name)!r} holds {words.iloc[0]!r}, but numbers in {train.source}: write a "
+                "number, or leave the cell empty."
+            )
 
 
 def _meant(label: Hashable, known: Mapping[str, str]) -> str:

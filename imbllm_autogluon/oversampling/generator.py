@@ -392,6 +392,11 @@ class LanguageGenerator:
         """Columns of the fitted table."""
         return self._table.schema
 
+    def renamed(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Rows of the user's under the names of the schema, which are strings or integers."""
+        names = dict(zip(self._table.names, self.schema.names, strict=True))
+        return X.set_axis(pd.Index([names.get(name, name) for name in X.columns], tupleize_cols=False), axis=1)
+
     @property
     def language_model(self) -> TableLanguageModel:
         """The trained model, for further questions (scores, likelihoods); without one an `InvalidInputError`."""

@@ -103,7 +103,7 @@ class TableSynthesizer:
             )
         y = df[label]
         sizes = {value: int(n) for value, n in y.value_counts(sort=False).items() if n}
-        self.generator.fit(df.drop(columns=label), y, sizes, kinds=kinds)
+        self.generator.fit(df.drop(columns=[label]), y, sizes, kinds=kinds)
         self._label, self._columns, self._sizes = label, list(df.columns), sizes
         return self
 
@@ -200,7 +200,8 @@ class PredLLM(TableSynthesizer):
         self._require_fit()
         model = self.generator.label_model
         assert model.schema.label is not None
-        return pd.DataFrame(model.probabilities(df), index=df.index, columns=list(model.schema.label.categories))
+        rows = self.generator.renamed(df)
+        return pd.DataFrame(model.probabilities(rows), index=df.index, columns=list(model.schema.label.categories))
 
 
 def write_rows(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from imbllm_autogluon._config import require_number, require_seed
+from imbllm_autogluon._config import require_number
 from imbllm_autogluon.errors import InvalidInputError, nearest
 from imbllm_autogluon.quality import associations, fidelity, privacy, utility
 from imbllm_autogluon.quality.distances import HOLDOUT, INTERPOLATED, REAL, SYNTHETIC, ClassRows, MatchedTables
@@ -182,7 +182,7 @@ def evaluate(
     (1.0, 'poor')
     """
     require_number("most_rows", most_rows, 1, whole=True)
-    require_seed(seed)
+    require_number("seed", seed, 0, 2**32 - 1, whole=True)
     given: dict[str, Any] = {REAL: real, SYNTHETIC: synthetic, HOLDOUT: holdout, INTERPOLATED: interpolated}
     given = {called: table for called, table in given.items() if table is not None}
     tables = MatchedTables.from_tables(given, label)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier
 
-from imbllm_autogluon._config import require_number, require_seed, require_threads
+from imbllm_autogluon._config import require_number, require_threads
 from imbllm_autogluon.classification.calibration import correct_prior, prior_factors
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
 from imbllm_autogluon.rebalancing import Fold, RebalanceConfig, plan_fold
@@ -103,7 +103,7 @@ class RebalanceObjective:
     ) -> None:
         require_number("cv", cv, 2, 100, whole=True)
         require_threads(threads)
-        require_seed(seed)
+        require_number("seed", seed, 0, 2**32 - 1, whole=True)
         self.table = LabeledTable.from_frame(data, label)
         rarest = min(self.table.counts.values())
         if rarest < max(cv, 2):

@@ -200,16 +200,17 @@ def with_values(rows: pd.DataFrame, df: pd.DataFrame) -> pd.DataFrame:
 def with_plain_names(df: pd.DataFrame, kinds: Kinds | None = None) -> tuple[pd.DataFrame, Kinds]:
     """The frame and `kinds` under names that are strings or integers: where another one is among them, under texts.
 
-    `TableError` where there are no rows or columns, or a name is repeated.
+    `TableError` where one of these is repeated.
 
     >>> with_plain_names(pd.DataFrame([[1, 2]], columns=[("age", 0), None]))[0].columns.tolist()
     ["('age', 0)", 'None']
     """
+    if all(isinstance(name, (str, numbers.Integral)) and not isinstance(name, bool) for name in df.columns):
+        return df, kinds or {}
     check_frame(df, "the table")
-    plain = all(isinstance(name, (str, numbers.Integral)) and not isinstance(name, bool) for name in df.columns)
-    names = df.columns if plain else pd.Index(_distinct_texts(df.columns))
-    called: dict[Any, ColumnName] = dict(zip(df.columns, names, strict=True))
-    return df.set_axis(names, axis=1), {called.get(name, name): kind for name, kind in (kinds or {}).items()}
+    called: dict[Any, ColumnName] = dict(zip(df.columns, _distinct_texts(df.columns), strict=True))
+    named = df.set_axis(pd.Index(called.values()), axis=1)
+    return named, {called.get(name, name): kind for name, kind in (kinds or {}).items()}
 
 
 def _odd_columns(df: pd.DataFrame) -> list[int]:

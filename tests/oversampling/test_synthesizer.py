@@ -238,3 +238,14 @@ def test_a_small_class_beside_large_ones_is_learned_and_answered_too() -> None:
     assert sorted(synthesizer.predict_proba(table(5, 5)).columns) == ["a", "b", "c"]
     assert len(synthesizer.sample(500)) == 500
     assert synthesizer.sample_class({"c": 4})["class"].tolist() == ["c"] * 4
+
+
+@pytest.mark.parametrize("label", [None, ("class", 0)])
+def test_columns_and_label_of_any_name_keep_it(label: Any) -> None:
+    frame = table(60, 30, 10)
+    names = [label if name == "class" else (name, 1) for name in frame.columns]
+    frame = frame.set_axis(pd.Index(names, tupleize_cols=False), axis=1)
+    synthesizer = PredLLM(quick(), random_state=0, threads=1).fit(frame, label)
+    written = synthesizer.sample(5)
+    assert list(written.columns) == list(frame.columns)
+    assert synthesizer.predict_proba(frame.head(3)).shape == (3, 3)
