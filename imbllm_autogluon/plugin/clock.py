@@ -161,7 +161,7 @@ class FitClock:
         if wanted == "top":
             refused |= dict.fromkeys(self._hopeless(ranked), "their plain models are far from the best")
         kept = [key for key in ranked if key not in refused]
-        while left is not None and _LEAST_OF_PLAIN * self._seconds_of(kept) > self._for_twins(left):
+        while kept and left is not None and _LEAST_OF_PLAIN * self._seconds_of(kept) > self._for_twins(left):
             refused[kept.pop()] = "no time was left"
         return refused
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import warnings
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("autogluon.imbllm")
 
 _ASIDE = "imbllm"  # `stack_name` of the generator: ensembles are made of models of the stack "core"
+_LONGEST = 200  # characters of a reason; AutoGluon's log has the whole
 _NOT_FITTED = "no time was left, or a callback left it out"
 
 
@@ -64,7 +66,7 @@ def reasons_without_models(trainer: Any) -> str:
     failed = trainer._models_failed_to_train_errors.items()
     reasons = {name: f"{error['exc_type']}: {error['exc_str']}" for name, error in failed}
     known = {**reasons, **trainer._models_skipped_by_constraint}.items()
-    return " ".join(f"{name}: {(str(reason).splitlines() or ['skipped'])[0].rstrip(' :.')}." for name, reason in known)
+    return " ".join(f"{name}: {shorten(str(reason), _LONGEST).rstrip(' :.')}." for name, reason in known)
 
 
 def _set_aside(trainer: Any) -> list[str]:

@@ -54,7 +54,7 @@ class GeneratorModel(OversamplingMixin, DummyModel):  # type: ignore[misc]
     ag_key = "IMBLLM"
     ag_name = "ImbLLM"
     ag_priority = -500  # behind the plain models, before their twins
-    writing_share = 0.9
+    writing_share = 0.85  # the rest is for what is done around it
     _supported_problem_types = ["binary", "multiclass", "regression"]  # noqa: RUF012 - AutoGluon asks for a list
 
     @classmethod

@@ -112,6 +112,14 @@ def test_where_little_time_is_left_the_twins_of_the_best_models_are_fitted(monke
     assert fit.now < 70.0
 
 
+def test_without_any_time_left_no_twin_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(Fit(monkeypatch, 40.0, twins="all").run([*PLAIN[:1], (*GENERATOR[:2], 25.0, 0.1), *TWINS[:1]])) == 2
+    fit = Fit(monkeypatch, 40.0)
+    fit.run(PLAIN[:1])
+    fit.now = 41.0
+    assert fit.run(TWINS[:1]) == ["LGBModel1"]
+
+
 def test_large_portfolios_leave_time_for_twins_but_no_family_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     slow: list[Step] = [(LGBModel, {"num_leaves": n}, 25.0, 0.8) for n in range(2, 6)]
     fit = Fit(monkeypatch, 100.0)
