@@ -121,7 +121,8 @@ class FitClock:
             return self._reason_against_plain(left)
         if self._kind == "twins":
             return self._reason_against_twin(left)
-        return "no plain model was fitted" if self._kind == "generators" and self._plain and not self._by_score() else ""
+        is_useless = self._kind == "generators" and self._plain and not self._by_score()
+        return "no plain model was fitted" if is_useless else ""
 
     def _reason_against_plain(self, left: float | None) -> str:
         """Large portfolios take all the time there is: beyond a share of it each family has one model."""
