@@ -19,7 +19,7 @@ from imbllm_autogluon.errors import ImbLLMError, InvalidInputError, nearest
 from imbllm_autogluon.jobs.compare import Comparison, calibrated_threshold, compare, pair_ensembles
 from imbllm_autogluon.jobs.folder import FitFolder
 from imbllm_autogluon.jobs.task import Task
-from imbllm_autogluon.plugin.fit_hooks import reasons_without_models
+from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback
 from imbllm_autogluon.plugin.models import LatentDiffModel
 from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.plugin.portfolio import RebalanceCallback
@@ -184,7 +184,7 @@ class FitJob:
             if not self.resume:
                 self.folder.clear()
             trainer = getattr(predictor, "_trainer", None)
-            reason = trainer and reasons_without_models(trainer)
+            reason = trainer and GeneratorCallback.reasons(trainer)
             reason = reason or (str(error).splitlines() or [type(error).__name__])[0]
             raise ImbLLMError(f"AutoGluon trained no model: {reason} Give it more time or other models.") from error
 

@@ -83,7 +83,7 @@ class FitFolder:
             shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
 
     def _check_identity(self, identity: Identity) -> None:
-        begun = self._record().get("identity")
+        begun: Any = self._record().get("identity")
         if begun is None and files_in(self.path):
             raise InvalidInputError(
                 f"{self.path} does not say what was fitted there: an earlier version or another program did it. Name "
