@@ -51,7 +51,6 @@ BAD_TABLES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "label absent": (table(GOOD.rename(columns={"label": "lable"})), "no label column 'label' (did you mean 'lable'?)"),
     "one class": (table(GOOD.assign(label="no")), "one class only, 'no'"),
     "label missing": (table(GOOD.assign(label=None)), "is missing in every row"),
-    "infinite": (table(GOOD.assign(amount=float("inf"))), "80 infinite values"),
     "lists": (table(GOOD.assign(city=[[1]] * 80), "bad.parquet"), "'city' holds list"),
     "class of one row": (table(mixed_table({"no": 50, "yes": 1})), "class 'yes' of the label 'label' has 1 row"),
 }
