@@ -3,15 +3,21 @@ from __future__ import annotations
 import itertools
 import time
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
 import pytest
+from autogluon.tabular import TabularPredictor
 from autogluon.tabular.models import KNNModel, LGBModel, LinearModel
 
 from imbllm_autogluon.plugin.clock import FitClock
 from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.plugin.parameters import TwinOptions
 from imbllm_autogluon.plugin.twins import twin_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Step = tuple[type[Any], dict[str, Any], float, float | None]
 """Class and hyperparameters of a model, the seconds that it takes, and its score (None: it fails)."""
@@ -135,3 +141,24 @@ def test_latent_diff_has_as_long_as_the_plain_models_had_and_half_of_what_is_lef
         fit = Fit(monkeypatch, limit)
         fit.run([*PLAIN, latent])
         assert fit.shares["LatentDiffModel5"] == share
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("label", ["two classes", "seven classes", "numbers"])
+def test_a_limit_of_a_minute_is_kept(label: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(3000, 10)), columns=[f"c{j}" for j in range(10)])
+    score = table["c0"] + table["c1"] * table["c2"] + rng.normal(size=len(table))
+    ranks = score.rank(pct=True)
+    table["label"] = {
+        "two classes": (ranks > 0.97).map({True: "rare", False: "usual"}),
+        "seven classes": pd.cut(ranks, [0, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 1]).astype(str),
+        "numbers": np.exp(score),
+    }[label]
+    predictor = TabularPredictor("label", path=str(tmp_path / "p"), verbosity=0)
+    options = {"hyperparameters": {"GBM": {}, "RF": {}, "LR": {}}, "num_bag_folds": 4, "num_cpus": 1}
+    started = time.time()
+    predictor.fit(table, presets="imbllm", time_limit=60, **options)
+    assert time.time() - started < 66
+    assert predictor._trainer.imbllm_clock["seconds"]["generators"] < 0.25 * 60
