@@ -44,7 +44,7 @@ GOOD = mixed_table(BINARY)
 
 BAD_TABLES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "absent": (lambda folder: folder / "bad.csv", "does not exist"),
-    "unknown extension": (lambda folder: folder / "bad.xlsx", "tables are read and written as .csv, .parquet, .pq"),
+    "unknown extension": (table(GOOD, "bad.xlsx"), "tables are read and written as .csv, .parquet, .pq"),
     "empty": (csv(""), "is empty"),
     "header alone": (csv("a,label\n"), "has 0 rows"),
     "repeated column": (csv("a,a,label\n1,2,x\n1,2,y\n"), "'a' occurs more than once"),

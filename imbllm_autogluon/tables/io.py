@@ -91,8 +91,8 @@ def read_table(
     numbers (or words such as NA) becomes int64, Int64 (with a gap), float64 or bool, and is written again as it stood;
     codes such as 0900 and everything else stays text. `like` holds dtypes by column, such as ``frame.dtypes``, that
     decide between text and numbers where a table belongs to another one. In the column `label` a word such as NA beside
-    up to 20 different numbers is a class, too. The index stored in a Parquet file is kept. With `finite` infinite numbers
-    are missing ones, which a warning names.
+    up to 20 different numbers is a class, too. The index stored in a Parquet file is kept. With `finite`
+    infinite numbers are missing ones, which a warning names.
 
     `TableError`, with file and column, where the file is absent, unreadable, empty or of another type, or holds
     repeated column names or columns of lists.
