@@ -224,11 +224,12 @@ class RebalanceCallback(GeneratorCallback):
 
     def after_trainer_fit(self, trainer: Any) -> None:
         """Leave with the trainer what the clock saw, and log what it left out."""
-        super().after_trainer_fit(trainer)
         if self.clock is not None:
+            trainer._models_skipped_by_constraint |= self.clock.left_out
             trainer.imbllm_clock = self.clock.facts()
             for note in trainer.imbllm_clock["notes"]:
                 _log.log(20, "imbllm: %s", note)
+        super().after_trainer_fit(trainer)
 
     def _reason_to_stay_away(self, problem_type: Any, y: pd.Series | None, level_start: int) -> str:
         task, twins, tuning = task_of(problem_type), self.options.checked_parameters, self.options.tuning
