@@ -201,8 +201,8 @@ def _checked_name(name: object) -> ColumnName:
 
 def _without_infinite(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     """A frame for AutoGluon, of whose models few take infinite numbers: these are missing."""
-    floats = frame.select_dtypes("floating")
-    infinite = np.isinf(floats.astype(np.float64, copy=False))
+    floats = frame.select_dtypes(np.floating)
+    infinite = np.isinf(floats.astype(np.float64))
     counts = infinite.sum()
     if not counts.any():
         return frame
