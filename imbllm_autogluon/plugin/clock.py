@@ -68,7 +68,7 @@ class FitClock:
     def __init__(self, options: TwinOptions) -> None:
         self.options = options
         self.seconds: dict[_Kind, float] = {"plain": 0.0, "generators": 0.0, "twins": 0.0, "others": 0.0}
-        self.left_out: dict[str, list[str]] = {}  # names of the models that were not fitted, by reason
+        self.left_out: dict[str, str] = {}  # why models were not fitted, by their names
         self.limit: float | None = None
         self._level = 0
 
@@ -92,7 +92,8 @@ class FitClock:
             _base_of(model).imbllm_seconds = share / batches
             reason = "" if share > 0 else "no time was left"
         if reason:
-            self.left_out.setdefault(reason, []).append(model.name)
+            self.left_out[model.name] = reason
+            self._has_rows &= self._kind != "generators"
         return bool(reason)
 
     def ended(self, trainer: Any, names: list[str]) -> None:
@@ -109,7 +110,10 @@ class FitClock:
 
     def facts(self) -> dict[str, Any]:
         """What a report tells: the `limit`, `seconds` by kind of model, and `notes` on what was not fitted."""
-        notes = [f"Not fitted because {reason}: {', '.join(names)}." for reason, names in self.left_out.items()]
+        names: dict[str, list[str]] = {}
+        for name, reason in self.left_out.items():
+            names.setdefault(reason, []).append(name)
+        notes = [f"Not fitted because {reason}: {', '.join(those)}." for reason, those in names.items()]
         return {"limit": self.limit, "seconds": self.seconds, "notes": notes}
 
     def _reason_to_skip(self, left: float | None) -> str:
@@ -118,7 +122,8 @@ class FitClock:
             return self._reason_against_plain(left)
         if self._kind == "twins":
             return self._reason_against_twin(left)
-        return "no plain model was" if self._kind == "generators" and self._plain and not self._by_score() else ""
+        is_useless = self._kind == "generators" and self._plain and not self._by_score()
+        return "no plain model was fitted" if is_useless else ""
 
     def _reason_against_plain(self, left: float | None) -> str:
         """Large portfolios take all the time there is: beyond a share of it each family has one model."""
@@ -126,13 +131,13 @@ class FitClock:
         begun = any(plain.family is family for plain in self._plain.values())
         self._plain.setdefault(self._key, _Plain(family))
         if begun and left is not None and self.limit and left < (1.0 - _PLAIN_SHARE) * self.limit:
-            return f"their family had a model when {_PLAIN_SHARE:.0%} of the time was over"
+            return f"the family had a model when {_PLAIN_SHARE:.0%} of the time was over"
         return ""
 
     def _reason_against_twin(self, left: float | None) -> str:
         plain = self._plain.get(self._key)
         if plain is not None and plain.score is None:
-            return "their plain models were not"
+            return "the plain model was not fitted"
         if not self._has_rows and self.options.tune is None:
             return "the generator wrote no rows in its time"
         if plain is None:  # a twin of the user's own
@@ -157,9 +162,9 @@ class FitClock:
             for key in ranked:
                 count[key[0]] += 1
                 if count[key[0]] > (1 if wanted == "top" else wanted):
-                    refused[key] = "a better configuration of their family has a twin"
+                    refused[key] = "a better configuration of the family has a twin"
         if wanted == "top":
-            refused |= dict.fromkeys(self._hopeless(ranked), "their plain models are far from the best")
+            refused |= dict.fromkeys(self._hopeless(ranked), "the plain model is far from the best")
         kept = [key for key in ranked if key not in refused]
         while kept and left is not None and _LEAST_OF_PLAIN * self._seconds_of(kept) > self._for_twins(left):
             refused[kept.pop()] = "no time was left"

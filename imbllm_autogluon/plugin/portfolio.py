@@ -208,7 +208,8 @@ class RebalanceCallback(GeneratorCallback):
         _let_twins_follow({} if core_kwargs is None else core_kwargs)
         _count_without_twins(trainer, options)
         self.clock = FitClock(options)
-        _log.log(20, "imbllm: models of this fit also compete as twins fitted on rebalanced folds (%s).", options.twins)
+        words = "imbllm: models of this fit also compete as twins fitted on rebalanced folds (twins=%r)."
+        _log.log(20, words, options.twins)
 
     def _before_model_fit(self, trainer: Any, model: Any, stack_name: str = "core", **kwargs: Any) -> tuple[bool, bool]:
         """Leave a model out, or give it its share of the time."""
@@ -223,11 +224,12 @@ class RebalanceCallback(GeneratorCallback):
 
     def after_trainer_fit(self, trainer: Any) -> None:
         """Leave with the trainer what the clock saw, and log what it left out."""
-        super().after_trainer_fit(trainer)
         if self.clock is not None:
+            trainer._models_skipped_by_constraint |= self.clock.left_out
             trainer.imbllm_clock = self.clock.facts()
             for note in trainer.imbllm_clock["notes"]:
                 _log.log(20, "imbllm: %s", note)
+        super().after_trainer_fit(trainer)
 
     def _reason_to_stay_away(self, problem_type: Any, y: pd.Series | None, level_start: int) -> str:
         task, twins, tuning = task_of(problem_type), self.options.checked_parameters, self.options.tuning

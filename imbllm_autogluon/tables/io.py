@@ -81,7 +81,7 @@ def read_table(
     like: Mapping[Any, Any] = MappingProxyType({}),
     label: str | None = None,
     *,
-    infinite: bool = False,
+    finite: bool = False,
 ) -> pd.DataFrame:
     """Read a table from a file that ends in ``.csv`` (UTF-8 with a header), ``.parquet`` or ``.pq``.
 
@@ -89,10 +89,11 @@ def read_table(
     numbers (or words such as NA) becomes int64, Int64 (with a gap), float64 or bool, and is written again as it stood;
     codes such as 0900 and everything else stays text. `like` holds dtypes by column, such as ``frame.dtypes``, that
     decide between text and numbers where a table belongs to another one. In the column `label` a word such as NA beside
-    up to 20 different numbers is a class, too. The index stored in a Parquet file is kept.
+    up to 20 different numbers is a class, too. The index stored in a Parquet file is kept. With `finite`
+    infinite numbers are missing ones, which a warning names.
 
     `TableError`, with file and column, where the file is absent, unreadable, empty or of another type, or holds
-    repeated column names, columns of lists, or infinite values where these are not allowed.
+    repeated column names or columns of lists.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "ages.parquet"
@@ -105,9 +106,7 @@ def read_table(
     _check_readable(path)
     frame = _read_csv(path, missing, like, label) if extension == ".csv" else _read_parquet(path)
     check_frame(frame, str(path))
-    if not infinite:
-        _refuse_infinite(frame, path)
-    return frame
+    return _without_infinite(frame, path) if finite else frame
 
 
 def write_table(frame: pd.DataFrame, path: Path | str) -> None:
@@ -195,16 +194,18 @@ def _checked_name(name: object) -> ColumnName:
     )
 
 
-def _refuse_infinite(frame: pd.DataFrame, path: Path) -> None:
-    """Refuse infinite numbers: neither AutoGluon nor a language model can do anything with them."""
-    for name in frame.columns:
-        if pd.api.types.is_float_dtype(frame[name].dtype):
-            n_infinite = int(np.isinf(frame[name].to_numpy(dtype=np.float64, na_value=np.nan)).sum())
-            if n_infinite:
-                raise TableError(
-                    f"{path}: column {name!r} holds {n_infinite} infinite values; leave the cell empty where a value "
-                    "is unknown (or name the word with --missing), or write a finite one."
-                )
+def _without_infinite(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """A frame for AutoGluon, of whose models few take infinite numbers: these are missing."""
+    floats = frame.select_dtypes(np.floating)
+    infinite = np.isinf(floats.astype(np.float64))
+    counts = infinite.sum()
+    if not counts.any():
+        return frame
+    named = ", ".join(f"{n} in {name!r}" for name, n in counts[counts > 0].head(5).items())
+    _log.warning("imbllm: %s: infinite numbers count as missing in %d column(s): %s.", path, (counts > 0).sum(), named)
+    kept = frame.copy(deep=False)
+    kept[floats.columns] = floats.mask(infinite)
+    return kept
 
 
 def _checked_extension(path: Path) -> str:

@@ -299,7 +299,7 @@ def test_a_fit_whose_models_all_fail_names_the_reason_of_each_and_leaves_nothing
 
     monkeypatch.setattr(LGBModel, "_fit", absent)
     job = tiny_job(labelled(BINARY), tmp_path / "fit", families=("GBM",), settings={"method": "random"}, resume=resume)
-    names = "LightGBM_BAG_L1: ImportError: a library is absent. LightGBMImb_BAG_L1: ImportError: a library is absent."
+    names = "LightGBM_BAG_L1: ImportError: a library is absent. LightGBMImb_BAG_L1: the plain model was not fitted."
     with pytest.raises(ImbLLMError, match=names):
         job.run()
     assert job.out.exists() is resume
