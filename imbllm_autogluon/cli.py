@@ -461,7 +461,7 @@ def _read_training(path: Path, label: str, task: str, missing: Iterable[str]) ->
     from imbllm_autogluon.tables.labeled import LabeledTable, Task, choose_task
 
     require_choice("task", task, ("auto", *get_args(Task)))
-    frame, remark = as_numpy(read_table(path, missing, label=label)), ""
+    frame, remark = as_numpy(read_table(path, missing, label=label, finite=True)), ""
     chosen: Task = "regression" if task == "regression" else "classification"
     if task == "auto":
         chosen, remark = choose_task(frame, label, str(path))
@@ -474,7 +474,7 @@ def _read_test(path: Path, like: LabeledTable, missing: Iterable[str]) -> Labele
     from imbllm_autogluon.tables.io import read_table
     from imbllm_autogluon.tables.labeled import LabeledTable
 
-    frame = as_numpy(read_table(path, missing, dict(like.frame.dtypes)))
+    frame = as_numpy(read_table(path, missing, dict(like.frame.dtypes), finite=True))
     return _say_dropped(LabeledTable.known_rows(frame, like.label, str(path), task=like.task))
 
 
@@ -497,7 +497,7 @@ def _read_rows(path: Path, label: str | None, missing: Iterable[str], like: dict
     from imbllm_autogluon.tables.io import read_table
     from imbllm_autogluon.tables.labeled import check_label_column
 
-    frame = read_table(path, missing, like, label)
+    frame = read_table(path, missing, like, label, finite=True)
     if label is not None:
         check_label_column(frame, label, str(path))
     return frame

@@ -49,7 +49,7 @@ def read_rows(predictor: TabularPredictor, path: Path, missing: Iterable[str] = 
     """A table to predict: its columns are text or numbers where those of the training table were."""
     raw_types = predictor.feature_metadata_in.type_map_raw
     known = {name: _DTYPES[raw] for name, raw in raw_types.items() if raw in _DTYPES}
-    return read_table(path, missing, known, infinite=True)
+    return read_table(path, missing, known)
 
 
 def predict_table(

@@ -158,8 +158,8 @@ def _clock(predictor: TabularPredictor, folds: list[Facts]) -> Facts:
 def _spent(clock: Facts) -> str:
     """Seconds of the models by kind, behind those of all."""
     spent = [f"{kind} {seconds:.0f} s" for kind, seconds in clock["seconds"].items() if seconds]
-    limit = "" if clock["limit"] is None else f" of {clock['limit']:.0f} s"
-    return f"; models{limit}: {', '.join(spent)}" if spent else ""
+    limit = "" if clock["limit"] is None else f" (limit of the fit: {clock['limit']:.0f} s)"
+    return f"{limit}; models: {', '.join(spent)}" if spent else ""
 
 
 def _stored(file: Path) -> Facts:

@@ -105,6 +105,7 @@ class FitClock:
             reason = "" if share > 0 else "no time was left"
         if reason:
             self.left_out[model.name] = reason
+            self._has_rows &= self._kind != "generators"
         return bool(reason)
 
     def ended(self, trainer: Any, names: list[str]) -> None:

@@ -209,7 +209,8 @@ class RebalanceCallback(GeneratorCallback):
         _let_twins_follow({} if core_kwargs is None else core_kwargs)
         self.clock = FitClock(options)
         self.clock.hide_ours(trainer.callbacks)
-        _log.log(20, "imbllm: models of this fit also compete as twins fitted on rebalanced folds (%s).", options.twins)
+        words = "imbllm: models of this fit also compete as twins fitted on rebalanced folds (twins=%r)."
+        _log.log(20, words, options.twins)
 
     def _before_model_fit(self, trainer: Any, model: Any, stack_name: str = "core", **kwargs: Any) -> tuple[bool, bool]:
         """Leave a model out, or give it its share of the time."""

@@ -99,6 +99,13 @@ def test_a_plain_model_or_a_generator_that_failed_leaves_no_twin_to_write_again(
     assert "the generator wrote no rows" in fit.clock.facts()["notes"][0]
 
 
+def test_twins_of_a_generator_without_time_do_not_write_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imbllm_autogluon.plugin.clock._left_after_loading", lambda seconds, least: 0.0)
+    fit = Fit(monkeypatch, 100.0)
+    assert len(fit.run([*PLAIN, GENERATOR, *TWINS])) == len(PLAIN)
+    assert fit.clock.left_out["GeneratorModel5"] == "no time was left"
+
+
 def test_generators_take_a_fifth_of_the_limit_and_twins_what_the_plain_models_took(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
