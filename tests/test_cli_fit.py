@@ -69,7 +69,7 @@ def test_a_bad_option_of_fit_is_one_line_and_nothing_is_written(
         (".", [], "is not empty"),
         (".", ["--resume"], "holds files that no fit left there"),
         ("new", ["--force", "--resume"], "either replaced (force) or gone on with (resume); not both"),
-        ("train.csv/new", [], "cannot be written"),
+        ("train.csv/new", [], "is a file; name a folder"),
     ],
 )
 def test_fit_refuses_a_folder_it_cannot_use_and_keeps_what_is_in_it(

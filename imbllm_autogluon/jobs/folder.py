@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imbllm_autogluon._package import __version__
-from imbllm_autogluon._storage import files_in, locked, write_whole
+from imbllm_autogluon._storage import files_in, locked, require_writable, write_whole
 from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -44,18 +44,17 @@ class FitFolder:
         return finished
 
     def check(self, identity: Identity, *, force: bool, resume: bool) -> None:
-        """Raise `InvalidInputError` if a fit of this identity may not be made here; touches nothing.
+        """Raise `InvalidInputError` if a fit of this identity may not or cannot be made here; touches nothing.
 
         `force` replaces what an earlier fit left, `resume` goes on with a fit of the same identity.
         """
+        require_writable(self.path)
         if not self.path.exists():
             return
         if resume:
             if not self.is_of_a_fit:
                 raise InvalidInputError(f"{self.path} holds files that no fit left there; name the folder of a fit.")
             self._check_identity(identity)
-        elif not self.path.is_dir():
-            raise InvalidInputError(f"{self.path} is a file; name a folder for the predictor.")
         elif files_in(self.path) and not force:
             raise InvalidInputError(
                 f"the folder {self.path} is not empty; name another, replace a fit with --force, or "

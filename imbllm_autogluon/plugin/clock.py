@@ -14,12 +14,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 from autogluon.common.utils.resource_utils import ResourceManager
-from autogluon.core.callbacks import (
-    AbstractCallback,
-    EarlyStoppingCallback,
-    EarlyStoppingCountCallback,
-    EarlyStoppingEnsembleCallback,
-)
+from autogluon.core.callbacks import AbstractCallback, EarlyStoppingCallback, EarlyStoppingCountCallback
 
 from imbllm_autogluon.plugin.models import GeneratorModel, SettingsModel
 from imbllm_autogluon.plugin.stage import RebalancingMixin
@@ -32,8 +27,7 @@ if TYPE_CHECKING:
     _Kind = Literal["plain", "generators", "twins", "others"]
     _Key = tuple[type[Any], str]
 
-_STOPPING = (EarlyStoppingCountCallback, EarlyStoppingCallback, EarlyStoppingEnsembleCallback)
-
+_STOPPING = (EarlyStoppingCountCallback, EarlyStoppingCallback)  # and the one of ensembles, which is of the second
 _GENERATOR_SHARE = 0.2  # of the time limit, for the generators of all folds
 _PLAIN_SHARE = 0.6  # of the time limit, after which only the first plain model of a family is begun
 _USED_BY_MODELS = 0.95  # of the time that is left; the rest is for the ensemble
@@ -227,10 +221,6 @@ class _PlainModelsOnly(AbstractCallback):  # type: ignore[misc]
     def before_trainer_fit(self, trainer: Any, **kwargs: Any) -> None:
         """Hand on."""
         self._inner.before_trainer_fit(trainer, **kwargs)
-
-    def after_trainer_fit(self, trainer: Any) -> None:
-        """Hand on."""
-        self._inner.after_trainer_fit(trainer)
 
     def _before_model_fit(self, trainer: Any, model: Any, stack_name: str = "core", **kwargs: Any) -> tuple[bool, bool]:
         self._sees = stack_name != "core" or _kind_of(model) in self._counted

@@ -204,12 +204,6 @@ def test_settings_reach_the_callback_and_families_the_portfolio(tmp_path: Path) 
     assert (arguments["num_bag_folds"], arguments["num_cpus"]) == (2, 1)
 
 
-def test_a_folder_below_a_file_is_refused_when_the_job_runs(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(TableError, match="cannot be written"):
-        FitJob(labelled(BINARY), tmp_path / "file" / "fit").run()
-
-
 def test_replacing_and_going_on_exclude_each_other(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"either replaced \(force\) or gone on with \(resume\); not both"):
         FitJob(labelled(BINARY), tmp_path, force=True, resume=True)

@@ -92,7 +92,7 @@ def test_a_folder_that_does_not_say_what_it_holds_is_not_gone_on_with(tmp_path: 
 def test_what_no_fit_left_is_refused_by_name_and_kept(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=f"{tmp_path} holds files that no fit left there; name the folder of a"):
         FitJob(labelled(BINARY), filled(tmp_path, *LEFT, MINE), resume=True)
-    with pytest.raises(InvalidInputError, match="holds files that no fit left there"):
+    with pytest.raises(TableError, match="is a file; name a folder"):
         FitJob(labelled(BINARY), tmp_path / MINE, resume=True)
     assert (tmp_path / MINE).read_text() == MINE
 
@@ -110,8 +110,9 @@ def test_clearing_keeps_what_is_not_of_a_fit_and_a_folder_that_is_empty_in_the_e
 
 def test_going_on_where_nothing_can_be_made_is_the_error_of_a_new_fit(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(TableError, match="cannot be written"):
-        FitJob(labelled(BINARY), tmp_path / "file" / "fit", resume=True).run()
+    for resume in (False, True):
+        with pytest.raises(TableError, match="file is a file; name a folder"):
+            FitJob(labelled(BINARY), tmp_path / "file" / "fit", resume=resume)
 
 
 HOLD = """
