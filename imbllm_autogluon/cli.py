@@ -167,7 +167,7 @@ def _demo(
 
     from imbllm_autogluon.datasets import load_hypothyroid
     from imbllm_autogluon.jobs.fit import FitJob
-    from imbllm_autogluon.jobs.folder import left_by_a_fit
+    from imbllm_autogluon.jobs.folder import FitFolder
     from imbllm_autogluon.tables.labeled import LabeledTable
 
     X, y = load_hypothyroid()
@@ -182,7 +182,7 @@ def _demo(
         folds=2 if quick else 4,
         families=_QUICK_FAMILIES if quick else _DEMO_FAMILIES,
         settings=_QUICK if quick else {},
-        force=left_by_a_fit(out),
+        force=FitFolder(out).is_of_a_fit,
         threads=threads,
         verbosity=1,
     )

@@ -59,13 +59,7 @@ _FEWEST_STEPS = 20
 @documented
 @dataclass(frozen=True)
 class LanguageConfig(Config):
-    """The backbone, its training and its decoding; `None` leaves a choice to the backbone (:meth:`resolved`).
-
-    Raises
-    ------
-    InvalidInputError
-        A value is outside the range given under its field, or two values exclude each other.
-    """
+    """The backbone, its training and its decoding; `None` leaves a choice to the backbone (:meth:`resolved`)."""
 
     renamed: ClassVar[dict[str, str]] = {
         "warmup": "pretrain",

@@ -149,7 +149,8 @@ def _fit_a_float(decimals: Any) -> bool:
 
 
 def _decimal_places(number: Decimal) -> int:
-    return max(0, -int(number.as_tuple().exponent))
+    exponent = number.as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0  # infinite ones have a letter there
 
 
 def _complex(name: ColumnName) -> TableError:

@@ -23,10 +23,9 @@ import pyarrow as pa
 import pyarrow.compute as pa_compute
 import pyarrow.csv as pa_csv
 
-from imbllm_autogluon._storage import first_line, write_whole
+from imbllm_autogluon._storage import first_line, require_writable, write_whole
 from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.tables.cells import Spelling, typed_cells
-from imbllm_autogluon.tables.dtypes import as_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
@@ -59,11 +58,10 @@ def checked_names(df: pd.DataFrame) -> tuple[ColumnName, ...]:
     return tuple(_checked_name(name) for name in df.columns)
 
 
-def checked_frame(X: Any, *, infinite: bool = False) -> pd.DataFrame:
+def checked_frame(X: Any) -> pd.DataFrame:
     """What users of scikit-learn hand over as a table, as a data frame; the columns of an array are numbered.
 
-    `ValueError` where a frame is empty or has unusable names, or an array is sparse, empty, no table, or infinite where
-    it must not be.
+    `ValueError` where a frame is empty or has unusable names, or an array is sparse, empty or no table.
     """
     if isinstance(X, pd.DataFrame):
         checked_names(X)
@@ -74,7 +72,7 @@ def checked_frame(X: Any, *, infinite: bool = False) -> pd.DataFrame:
     if isinstance(X, list) and array.dtype.kind in "US":
         # NumPy would turn numbers into text where text stands next to them.
         array = np.asarray(X, dtype=object)
-    return pd.DataFrame(check_array(array, dtype=None, ensure_all_finite=False if infinite else "allow-nan"))
+    return pd.DataFrame(check_array(array, dtype=None, ensure_all_finite=False))
 
 
 def read_table(
@@ -145,14 +143,12 @@ def _write_csv(frame: pd.DataFrame, target: Any) -> None:
         part.assign(**spelled).to_csv(target, mode="a", index=not is_plain, header=not start, lineterminator="\n")
 
 
-def labels_in_file(labels: pd.Series[Any]) -> pd.Series[Any] | None:
-    """Labels of a CSV file, as text where numbers or booleans would be written otherwise; None if from elsewhere."""
-    if _SPELLINGS not in labels.attrs:
-        return None
+def labels_in_file(labels: pd.Series[Any]) -> pd.Series[Any]:
+    """Labels, as text where they are numbers or booleans that their CSV file writes otherwise than Python would."""
     spelling = _spellings(labels).get(str(labels.name), Spelling())
-    if replace(spelling, gap=None) != Spelling() and pd.api.types.is_numeric_dtype(labels.dtype):
-        return pd.Series(spelling.written(labels), index=labels.index, name=labels.name, dtype=object)
-    return as_numpy(labels.to_frame()).iloc[:, 0]
+    if replace(spelling, gap=None) == Spelling() or not pd.api.types.is_numeric_dtype(labels.dtype):
+        return labels
+    return pd.Series(spelling.written(labels), index=labels.index, name=labels.name, dtype=object)
 
 
 def _spellings(frame: pd.DataFrame | pd.Series[Any]) -> dict[str, Spelling]:
@@ -169,8 +165,7 @@ def check_target(path: Path, source: Path) -> None:
         raise TableError(f"{path} is the table that is read; name another file to write.")
     if not path.parent.is_dir():
         raise TableError(f"{path} cannot be written: the folder {path.parent} does not exist.")
-    if not os.access(path.parent, os.W_OK):
-        raise TableError(f"{path} cannot be written: no permission to write into the folder {path.parent}.")
+    require_writable(path.parent)
 
 
 def check_frame(df: pd.DataFrame, source: str) -> None:
