@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
 from imbllm_autogluon.jobs.fit import quiet_libraries
-from imbllm_autogluon.jobs.folder import is_finished
+from imbllm_autogluon.jobs.folder import FitFolder
 from imbllm_autogluon.plugin.ensemble import calibrated_probabilities
 from imbllm_autogluon.plugin.original_features import OriginalColumns
 from imbllm_autogluon.tables.dtypes import as_numpy
@@ -31,7 +31,7 @@ def load_predictor(folder: Path | str) -> TabularPredictor:
     from autogluon.tabular import TabularPredictor
 
     folder = Path(folder)
-    if is_finished(folder) is False:
+    if FitFolder(folder).is_finished is False:
         raise StoredStateError(
             f"the fit in {folder} is not finished: it is running, or was interrupted; then repeat its 'imbllm fit' "
             "with --resume."

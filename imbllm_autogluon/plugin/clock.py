@@ -14,7 +14,12 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 from autogluon.common.utils.resource_utils import ResourceManager
-from autogluon.core.callbacks import AbstractCallback
+from autogluon.core.callbacks import (
+    AbstractCallback,
+    EarlyStoppingCallback,
+    EarlyStoppingCountCallback,
+    EarlyStoppingEnsembleCallback,
+)
 
 from imbllm_autogluon.plugin.models import GeneratorModel, SettingsModel
 from imbllm_autogluon.plugin.stage import RebalancingMixin
@@ -27,6 +32,8 @@ if TYPE_CHECKING:
     _Kind = Literal["plain", "generators", "twins", "others"]
     _Key = tuple[type[Any], str]
 
+_STOPPING = (EarlyStoppingCountCallback, EarlyStoppingCallback, EarlyStoppingEnsembleCallback)
+
 _GENERATOR_SHARE = 0.2  # of the time limit, for the generators of all folds
 _PLAIN_SHARE = 0.6  # of the time limit, after which only the first plain model of a family is begun
 _USED_BY_MODELS = 0.95  # of the time that is left; the rest is for the ensemble
@@ -37,7 +44,7 @@ _LEAST_SECONDS = 1.0  # of a generator, below which it would learn next to nothi
 _LOADING_SECONDS = 5.0  # of torch and transformers, once in a process, on one idle core
 
 
-def kind_of(model: Any) -> _Kind:
+def _kind_of(model: Any) -> _Kind:
     """What a model of a fit is to this package; a bag is what its children are."""
     base = _base_of(model)
     if isinstance(base, GeneratorModel):
@@ -72,6 +79,11 @@ class FitClock:
         self.limit: float | None = None
         self._level = 0
 
+    def hide_ours(self, callbacks: list[Any]) -> None:
+        """Let limits on the number of models count plain models only: some presets fit just one on a small table."""
+        counted: _Kind = "plain" if self.options.mode == "both" else "twins"
+        callbacks[:] = [_PlainModelsOnly(own, counted) if isinstance(own, _STOPPING) else own for own in callbacks]
+
     def begins(self, trainer: Any, model: Any, time_limit: float | None = None, level: int = 1) -> bool:
         """Note that a model is to be fitted; whether it is skipped. One of ours gets its share of the time."""
         if level != self._level:
@@ -81,7 +93,7 @@ class FitClock:
             self._has_rows = True
             self._refused: dict[_Key, str] | None = None  # plain models without a twin, and why
             self._expected: set[_Key] = set()  # plain models whose twins are still to come
-        self._began, self._kind, self._key = time.time(), kind_of(model), _key_of(model)
+        self._began, self._kind, self._key = time.time(), _kind_of(model), _key_of(model)
         self.limit, left = trainer._time_limit, _time_left(trainer, time_limit, self._began)
         reason = self._reason_to_skip(left)
         if not reason and left is not None and self._kind != "plain":
@@ -201,13 +213,13 @@ class FitClock:
         return max(total - others, total * own / (own + others))
 
 
-class PlainModelsOnly(AbstractCallback):  # type: ignore[misc]
+class _PlainModelsOnly(AbstractCallback):  # type: ignore[misc]
     """An early stopping of AutoGluon that sees no models of ours, and skips plain ones where it would end the fit.
 
     Twins come behind all plain models, and would never be fitted. A portfolio of twins alone is counted by them.
     """
 
-    def __init__(self, inner: AbstractCallback, counted: _Kind = "plain") -> None:
+    def __init__(self, inner: AbstractCallback, counted: _Kind) -> None:
         super().__init__()
         self._inner, self._counted = inner, ("plain", counted)
         self._sees = self._is_over = False
@@ -221,7 +233,7 @@ class PlainModelsOnly(AbstractCallback):  # type: ignore[misc]
         self._inner.after_trainer_fit(trainer)
 
     def _before_model_fit(self, trainer: Any, model: Any, stack_name: str = "core", **kwargs: Any) -> tuple[bool, bool]:
-        self._sees = stack_name != "core" or kind_of(model) in self._counted
+        self._sees = stack_name != "core" or _kind_of(model) in self._counted
         if not self._sees:
             return False, False
         stops, skips = self._inner.before_model_fit(trainer, model, stack_name=stack_name, **kwargs)

@@ -17,7 +17,7 @@ from autogluon.core.models import AbstractModel, DummyModel
 from imbllm_autogluon._config import current_names, refuse_unknown_keys
 from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.plugin.original_features import kinds_of_features
-from imbllm_autogluon.plugin.stage import OversamplingMixin, TimeShareMixin, skipped_by_autogluon
+from imbllm_autogluon.plugin.stage import OversamplingMixin, OwnModelMixin, skipped_by_autogluon
 from imbllm_autogluon.regression.config import LatentDiffConfig
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class GeneratorModel(OversamplingMixin, DummyModel):  # type: ignore[misc]
         super()._fit(X=X, y=y, time_limit=time_limit, **kwargs)
 
 
-class SettingsModel(TimeShareMixin, AbstractModel):  # type: ignore[misc]
+class SettingsModel(OwnModelMixin, AbstractModel):  # type: ignore[misc]
     """A model whose hyperparameters are the settings of a configuration, each a value or a search space.
 
     It holds rows out of the training rows itself: validation rows have no part in a fit. Infinite numbers are read as
@@ -80,7 +80,6 @@ class SettingsModel(TimeShareMixin, AbstractModel):  # type: ignore[misc]
     training_share: ClassVar[float]  # of the time limit; the rest is for what follows, and for predicting
     seed_name = "random_state"
     _user_params: dict[str, Any] | None
-    imbllm_report: dict[str, Any] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -88,10 +87,6 @@ class SettingsModel(TimeShareMixin, AbstractModel):  # type: ignore[misc]
         given = {name: value for name, value in self._user_params.items() if name != self.seed_name}
         refuse_unknown_keys(given, (*self.settings_class.flat_keys(), self.seed_name))
         self.settings_class.from_flat(self.without_spaces(given))
-
-    def get_info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """AutoGluon's information on the model, and the report under ``imbllm``."""
-        return {**super().get_info(*args, **kwargs), "imbllm": self.imbllm_report}
 
     def _more_tags(self) -> dict[str, Any]:
         return {"can_refit_full": True}

@@ -13,7 +13,6 @@ from autogluon.tabular.models import LGBModel
 from imbllm_autogluon.errors import BackboneError, ClassTooSmallError, ImbLLMError, InvalidInputError, TableError
 from imbllm_autogluon.jobs.compare import base_models, model_kind
 from imbllm_autogluon.jobs.fit import FitJob
-from imbllm_autogluon.jobs.folder import is_finished, left_by_a_fit
 from imbllm_autogluon.jobs.predict import predict_table
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.plugin.ensemble import calibrated_probabilities
@@ -239,7 +238,7 @@ def test_an_interrupted_fit_goes_on_with_the_generators_it_has(tmp_path: Path) -
     job = tiny_job(labelled(BINARY), tmp_path / "fit", families=("LR",))
     with counted_trainings(killed_after=1) as first, pytest.raises(KeyboardInterrupt):
         job.run()
-    assert left_by_a_fit(job.out)
+    assert job.folder.is_of_a_fit
     made = GENERATORS.keys(cache_of(job.out))
     assert len(first) == len(made) == 1
 
@@ -303,7 +302,7 @@ def test_a_fit_whose_models_all_fail_names_the_reason_of_each_and_leaves_nothing
     with pytest.raises(ImbLLMError, match=names):
         job.run()
     assert job.out.exists() is resume
-    assert not is_finished(job.out)
+    assert not job.folder.is_finished
 
 
 def test_a_test_table_must_hold_the_columns_of_training_and_a_target(tmp_path: Path) -> None:

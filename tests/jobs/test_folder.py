@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from imbllm_autogluon._storage import LOCK_NAME
+from imbllm_autogluon._storage import files_in
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
 from imbllm_autogluon.jobs.fit import FitJob
-from imbllm_autogluon.jobs.folder import _OF_A_FIT, _RECORD, claimed, clear_folder, is_finished, left_by_a_fit
+from imbllm_autogluon.jobs.folder import _OF_A_FIT, _RECORD, FitFolder
 from imbllm_autogluon.jobs.predict import load_predictor
 from imbllm_autogluon.tables.io import write_table
 from tests.jobs.fits import begun, binary_outcome, copy_of, labelled, mixed_table, tiny_job
@@ -49,10 +49,11 @@ def test_a_folder_in_use_is_refused_without_force(tmp_path: Path) -> None:
 @pytest.mark.parametrize("names", [(), LEFT, _OF_A_FIT], ids=["empty", "interrupted", "finished"])
 def test_a_fit_can_be_gone_on_with_in_its_own_folder(tmp_path: Path, names: tuple[str, ...], finished: bool) -> None:
     job = FitJob(labelled(BINARY), tmp_path / "fit", settings={"temperature": 0.5})
-    assert left_by_a_fit(begun(filled(job.out, *names), job, finished=finished))
+    begun(filled(job.out, *names), job, finished=finished)
+    assert job.folder.is_of_a_fit
     replace(job, resume=True, time_limit=60, threads=1, verbosity=0)
     FitJob(labelled(BINARY), tmp_path / "absent", resume=True)
-    assert not left_by_a_fit(tmp_path / "absent")
+    assert not FitFolder(tmp_path / "absent").is_of_a_fit
     assert not (tmp_path / "absent").exists()
 
 
@@ -97,12 +98,14 @@ def test_what_no_fit_left_is_refused_by_name_and_kept(tmp_path: Path) -> None:
 
 
 def test_clearing_keeps_what_is_not_of_a_fit_and_a_folder_that_is_empty_in_the_end_goes(tmp_path: Path) -> None:
-    with claimed(filled(tmp_path / "fit", *_OF_A_FIT, MINE), {}, force=True, resume=False):
-        assert {path.name for path in (tmp_path / "fit").iterdir()} == {MINE, _RECORD, LOCK_NAME}
-    with contextlib.suppress(KeyError), claimed(tmp_path / "other", {}, force=False, resume=False):
-        clear_folder(filled(tmp_path / "other", *LEFT))
+    with FitFolder(filled(tmp_path / "fit", *_OF_A_FIT, MINE)).claimed({}, force=True, resume=False):
+        assert files_in(tmp_path / "fit") == {MINE, _RECORD}
+    other = FitFolder(tmp_path / "other")
+    with contextlib.suppress(KeyError), other.claimed({}, force=False, resume=False):
+        filled(other.path, *LEFT)
+        other.clear()
         raise KeyError
-    assert not (tmp_path / "other").exists()
+    assert not other.path.exists()
 
 
 def test_going_on_where_nothing_can_be_made_is_the_error_of_a_new_fit(tmp_path: Path) -> None:
@@ -114,8 +117,8 @@ def test_going_on_where_nothing_can_be_made_is_the_error_of_a_new_fit(tmp_path: 
 HOLD = """
 import sys, time
 from pathlib import Path
-from imbllm_autogluon.jobs.folder import claimed
-with claimed(Path(sys.argv[1]), {}, force=True, resume=False):
+from imbllm_autogluon.jobs.folder import FitFolder
+with FitFolder(Path(sys.argv[1])).claimed({}, force=True, resume=False):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -129,10 +132,10 @@ def test_a_second_fit_into_a_folder_is_refused_until_the_first_one_ends_even_by_
         with pytest.raises(InvalidInputError, match="another process is writing into the folder"):
             job.run()
         first.kill()
-    assert is_finished(job.out) is False
-    with claimed(job.out, job.identity, force=True, resume=False):
-        assert is_finished(job.out) is False
-    assert is_finished(job.out) is True
+    assert job.folder.is_finished is False
+    with job.folder.claimed(job.identity, force=True, resume=False):
+        assert job.folder.is_finished is False
+    assert job.folder.is_finished is True
 
 
 def test_a_predictor_whose_fit_goes_on_or_was_interrupted_is_not_loaded(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from autogluon.core.callbacks import AbstractCallback, EarlyStoppingCountCallbac
 from autogluon.core.metrics import get_metric
 from autogluon.tabular import TabularPredictor
 
-from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback, _with_callbacks, allow_for_tiny_classes
+from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback, _with_callbacks
 from imbllm_autogluon.plugin.models import GeneratorModel
-from imbllm_autogluon.plugin.portfolio import RebalanceCallback
+from imbllm_autogluon.plugin.portfolio import RebalanceCallback, _allow_for_tiny_classes
 from imbllm_autogluon.plugin.presets import make_preset
 from tests.plugin.tables import imbalanced_table
 
@@ -164,7 +164,7 @@ def test_folds_stay_as_asked_unless_the_metric_cannot_do_without_a_class(
     trainer = SimpleNamespace(k_fold=folds, eval_metric=scorer, num_classes=len(sizes), score_with_y_pred_proba=score)
     y = pd.Series(np.repeat(np.arange(len(sizes)), sizes))
     with caplog.at_level(20, "autogluon.imbllm"):
-        allow_for_tiny_classes(trainer, y, {code: f"class {code}" for code in range(len(sizes))})
+        _allow_for_tiny_classes(trainer, y, {code: f"class {code}" for code in range(len(sizes))})
     assert trainer.k_fold == laid
     assert words in caplog.text
     assert bool(words) == bool(caplog.text)

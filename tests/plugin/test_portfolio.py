@@ -156,7 +156,7 @@ def portfolio_after(
 ) -> dict[str, object]:
     hyperparameters: dict[str, object] = {"GBM": {}}
     callback = RebalanceCallback(**parameters)
-    trainer = SimpleNamespace(problem_type=problem_type, sample_weight=sample_weight)
+    trainer = SimpleNamespace(callbacks=[], problem_type=problem_type, sample_weight=sample_weight)
     callback.before_trainer_fit(trainer, y=y, hyperparameters=hyperparameters, level_start=level_start, X=None)
     return hyperparameters
 
@@ -283,7 +283,7 @@ def test_with_a_stack_policy_twins_join_a_higher_level_too() -> None:
     ],
 )
 def test_twins_follow_the_model_types_that_are_included_or_excluded(given: dict[str, Any], seen: object) -> None:
-    trainer = SimpleNamespace(problem_type="binary")
+    trainer = SimpleNamespace(callbacks=[], problem_type="binary")
     RebalanceCallback().before_trainer_fit(trainer, y=RARE, hyperparameters={"GBM": {}}, core_kwargs=given)
     assert given == seen
 
