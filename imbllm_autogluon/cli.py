@@ -236,7 +236,7 @@ def _fit(
     verbosity: Annotated[int, typer.Option(min=0, max=4, help="AutoGluon's.")] = 2,
     missing: _Missing = None,
 ) -> None:
-    """Fit AutoGluon on a table; every model also competes as a twin fitted on rebalanced folds.
+    """Fit AutoGluon on a table; the best models also compete as twins fitted on rebalanced folds.
 
     A label of numbers is fitted as regression: rare targets take the place of rare classes, and LatentDiff joins in.
     """
@@ -386,7 +386,7 @@ def _list_models() -> None:
     """Show the backbones that are known or lie in the Hub cache."""
     from imbllm_autogluon.language.backbones import list_backbones
 
-    rows = [("name", "ready", "parameters", "on disk", "licence", "note")]
+    rows = [("name", "ready", "parameters", "on disk", "license", "note")]
     for status in list_backbones():
         parameters = "" if status.parameters is None else f"{status.parameters / 1e6:.1f} M"
         size = f"{status.size / 1e6:.1f} MB" if status.size else ""

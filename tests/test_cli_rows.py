@@ -394,7 +394,7 @@ def test_the_list_is_a_table_of_what_is_known() -> None:
     result = imbllm("models", "list")
     assert result.exit_code == 0
     header, *lines = result.stdout.splitlines()
-    assert header.split() == ["name", "ready", "parameters", "on", "disk", "licence", "note"]
+    assert header.split() == ["name", "ready", "parameters", "on", "disk", "license", "note"]
     assert [line.split()[:2] for line in lines] == [["compact", "yes"], ["smollm2", "no"], ["distilgpt2", "no"]]
     assert "134.5 M" in lines[1]
     assert "Apache-2.0" in lines[1]

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables import Column, EncodedTable, TableSchema
 
 _DIGITS = (*"0123456789", "-")
-
 _SEPARATOR = ","  # stands behind every value of a text, the last one too: it tells where a number ends
 
 

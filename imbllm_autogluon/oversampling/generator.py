@@ -31,7 +31,7 @@ from imbllm_autogluon.tables import EncodedTable, TableSchema
 from imbllm_autogluon.tables.stored import with_plain_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from typing_extensions import Self
@@ -133,11 +133,11 @@ class SampleRequest:
     ends: float = math.inf  # when writing stops, with fewer rows, by ``time.perf_counter``
     bar: Any = field(default_factory=lambda: progress_bar(0, "writing"))  # of rows
 
-    def to_write(self, n_rows: int) -> Callable[[int], Any]:
-        """Tell the bar of rows that are written next; returns what takes the numbers of rows just written."""
+    def options(self, n_rows: int, attempt: int) -> dict[str, Any]:
+        """How :meth:`PromptPool.complete` writes the next rows: with the seed of an attempt, told to the bar."""
         self.bar.total = max(self.bar.total, self.bar.n + n_rows)
-        update: Callable[[int], Any] = self.bar.update
-        return update
+        seed = child_seed(self.seed, "decoding", attempt)
+        return {"seed": seed, "threads": self.threads, "ends": self.ends, "progress": self.bar.update}
 
     def part(self, *path: str | int, share: float = 1.0) -> SampleRequest:
         """The same request for one class or round, with a child of its seed and a share of the time that is left."""

@@ -163,12 +163,10 @@ class _CandidateWriter(Writer):
         pool = self._pool(self._starts if starts is None else starts, request.table.schema)
 
         def draft(missing: int, attempt: int) -> EncodedTable:
-            seed = child_seed(request.seed, "decoding", attempt)
-            rng = child_rng(seed, "prompts")
+            options = request.options(missing, attempt)
+            rng = child_rng(options["seed"], "prompts")
             batches = pool.batches(missing, _ONE_VALUE, self.rows_at_once, rng, with_label=False)
-            progress = request.to_write(missing)
-            limits: Any = {"threads": request.threads, "ends": request.ends}
-            return pool.complete(self.model, batches, counts, seed=seed, progress=progress, **limits)
+            return pool.complete(self.model, batches, counts, **options)
 
         cells = reject_until(draft, n_rows, [request.table.known], counts, ends=request.ends)
         del counts["copies_kept"]  # of those that could not be avoided only those matter that are taken

@@ -88,8 +88,8 @@ class PromptPool:
         *,
         seed: int,
         threads: int | None,
-        ends: float = math.inf,
-        progress: Callable[[int], Any] = lambda _: None,
+        ends: float,
+        progress: Callable[[int], Any],
     ) -> EncodedTable:
         """Rows of the batches (at least one), in order, given values put back; adds what happened to `counts`.
 

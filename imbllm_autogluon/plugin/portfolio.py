@@ -163,7 +163,7 @@ def _as_hyperparameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class RebalanceCallback(GeneratorCallback):
-    """Add a twin to every model of the fit, unless the classes are balanced; for regression LatentDiff too.
+    """Add twins to the models of the fit, unless the classes are balanced; for regression LatentDiff too.
 
     Parameters
     ----------

@@ -32,7 +32,6 @@ _TimeUnit = Literal["D", "s", "ms", "us", "ns"]  # unit in which the times of a 
 
 _MissingObject = Literal["None", "nan", "NA", "NaT"]
 _MISSING_OBJECTS: dict[_MissingObject, object] = {"None": None, "nan": np.nan, "NA": pd.NA, "NaT": pd.NaT}
-
 KINDS_OF: dict[PhysicalType, tuple[Kind, ...]] = {  # kinds that a user may choose for a column, the default first
     "integer": ("integer", "continuous", "categorical", "boolean"),
     "continuous": ("continuous", "integer", "categorical", "boolean"),
