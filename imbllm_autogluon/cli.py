@@ -138,7 +138,7 @@ def _report(
     missing: _Missing = None,
 ) -> None:
     """Judge written rows, of a fit or of two files: measures with their ranges, and a page with pictures."""
-    require_writable(out or _REPORT_FOLDER)
+    require_writable(out or folder or _REPORT_FOLDER)
     if folder is not None:
         two = {"real": real, "synthetic": synthetic, "holdout": holdout, "label": label, "seed": seed}
         _refuse("belongs to two files; the folder of a fit holds its own rows.", **two, missing=missing)

@@ -307,6 +307,14 @@ def test_label_and_held_out_rows_may_be_left_out(
     assert (tmp_path / "imbllm-quality" / "quality_report.md").is_file()
 
 
+def test_a_fit_is_reported_into_its_folder_whatever_lies_where_the_command_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("imbllm-quality").write_text("")
+    assert "somewhere does not exist" in imbllm("report", "somewhere").stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -24,6 +24,7 @@ from imbllm_autogluon.plugin.models import LatentDiffModel
 from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.plugin.portfolio import RebalanceCallback
 from imbllm_autogluon.plugin.presets import presets as own_presets
+from imbllm_autogluon.plugin.twins import TWIN_SUFFIX
 from imbllm_autogluon.rebalancing.cache import cache_of
 from imbllm_autogluon.rebalancing.rows import GENERATORS
 from imbllm_autogluon.regression.config import LatentDiffConfig
@@ -232,7 +233,7 @@ def _check_names(presets: tuple[str, ...], families: tuple[str, ...]) -> None:
     from autogluon.tabular.registry import ag_model_registry
 
     keys = list(ag_model_registry.key_to_cls_map())
-    plain_keys = [key for key in keys if not key.endswith("_IMB")]
+    plain_keys = [key for key in keys if not key.endswith(TWIN_SUFFIX)]
     for kind, plural, given, known, listed in (
         ("preset", "presets", presets, [*tabular_presets_dict, *tabular_presets_alias], tabular_presets_dict),
         ("model family", "families", families, keys, plain_keys),

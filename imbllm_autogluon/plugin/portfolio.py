@@ -188,6 +188,7 @@ class RebalanceCallback(GeneratorCallback):
     ) -> None:
         """Edit the portfolio in place: the trainer uses this very mapping next."""
         del kwargs  # everything else that AutoGluon hands over
+        self.clock = None  # a callback may see several fits
         problem_type = getattr(trainer, "problem_type", None)
         reason = self._reason_to_stay_away(problem_type, y, level_start)
         if reason or hyperparameters is None:

@@ -161,6 +161,13 @@ def portfolio_after(
     return hyperparameters
 
 
+def test_a_callback_that_sees_a_fit_without_twins_forgets_the_clock_of_the_one_before() -> None:
+    callback, trainer = RebalanceCallback(), SimpleNamespace(callbacks=[], problem_type="binary")
+    for labels, has_clock in ((RARE, True), (pd.Series([0, 1] * 50), False)):
+        callback.before_trainer_fit(trainer, y=labels, hyperparameters={"GBM": {}})
+        assert (callback.clock is not None) is has_clock
+
+
 def test_twins_join_the_very_mapping_that_the_trainer_uses() -> None:
     assert set(portfolio_after("binary", RARE)) == {"GBM", "GBM_IMB", "IMBLLM"}
 
