@@ -216,7 +216,7 @@ class _PlainModelsOnly(AbstractCallback):  # type: ignore[misc]
     def __init__(self, inner: AbstractCallback, counted: _Kind) -> None:
         super().__init__()
         self._inner, self._counted = inner, ("plain", counted)
-        self._sees = self._is_over = False
+        self._sees = False
 
     def before_trainer_fit(self, trainer: Any, **kwargs: Any) -> None:
         """Hand on."""
@@ -227,12 +227,10 @@ class _PlainModelsOnly(AbstractCallback):  # type: ignore[misc]
         if not self._sees:
             return False, False
         stops, skips = self._inner.before_model_fit(trainer, model, stack_name=stack_name, **kwargs)
-        return False, stops or skips or self._is_over
+        return False, stops or skips
 
     def _after_model_fit(self, trainer: Any, **kwargs: Any) -> bool:
-        if self._sees:
-            self._is_over |= self._inner.after_model_fit(trainer, **kwargs)
-        return False
+        return self._sees and bool(self._inner.after_model_fit(trainer, **kwargs))
 
 
 def _base_of(model: Any) -> Any:
