@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from imbllm_autogluon._config import require_number, require_threads
-from imbllm_autogluon._storage import fingerprint
+from imbllm_autogluon._storage import fingerprint, first_line
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError, nearest
 from imbllm_autogluon.jobs.compare import Comparison, calibrated_threshold, compare, pair_ensembles
 from imbllm_autogluon.jobs.folder import FitFolder
@@ -185,8 +185,7 @@ class FitJob:
             if not self.resume:
                 self.folder.clear()
             trainer = getattr(predictor, "_trainer", None)
-            reason = trainer and GeneratorCallback.reasons(trainer)
-            reason = reason or (str(error).splitlines() or [type(error).__name__])[0]
+            reason = (trainer and GeneratorCallback.reasons(trainer)) or f"{first_line(error)}."
             raise ImbLLMError(f"AutoGluon trained no model: {reason} Give it more time or other models.") from error
 
     def _check_latent_diff(self) -> None:

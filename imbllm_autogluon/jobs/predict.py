@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imbllm_autogluon._storage import first_line
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
 from imbllm_autogluon.jobs.fit import quiet_libraries
 from imbllm_autogluon.jobs.folder import FitFolder
@@ -42,7 +43,7 @@ def load_predictor(folder: Path | str) -> TabularPredictor:
     try:
         return TabularPredictor.load(str(folder), verbosity=1)
     except Exception as error:
-        raise StoredStateError(f"the predictor in {folder} cannot be loaded: {str(error).splitlines()[0]}") from error
+        raise StoredStateError(f"the predictor in {folder} cannot be loaded: {first_line(error)}.") from error
 
 
 def read_rows(predictor: TabularPredictor, path: Path, missing: Iterable[str] = ()) -> pd.DataFrame:

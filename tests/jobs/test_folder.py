@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon._storage import files_in
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
@@ -148,6 +149,17 @@ def test_a_predictor_whose_fit_goes_on_or_was_interrupted_is_not_loaded(tmp_path
     ):
         load_predictor(begun(job.out, job))
     assert not job.is_reported
+
+
+def test_a_predictor_that_cannot_be_loaded_is_named_even_where_the_error_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(TabularPredictor, "load", fail)
+    with pytest.raises(StoredStateError, match=r"the predictor in .* cannot be loaded: AssertionError\.$"):
+        load_predictor(filled(tmp_path / "fit", "predictor.pkl"))
 
 
 FIT = ["--label", "label", "--family", "LR", "--folds", "2", "--verbosity", "2", "--threads", "1", "--setting"]
