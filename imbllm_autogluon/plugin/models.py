@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,9 +14,9 @@ from autogluon.common.utils.resource_utils import ResourceManager
 from autogluon.core.models import AbstractModel, DummyModel
 
 from imbllm_autogluon._config import current_names, refuse_unknown_keys
-from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.plugin.original_features import kinds_of_features
 from imbllm_autogluon.plugin.stage import OversamplingMixin, OwnModelMixin, skipped_by_autogluon
+from imbllm_autogluon.rebalancing.rows import require_time
 from imbllm_autogluon.regression.config import LatentDiffConfig
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("autogluon.imbllm")
 
-_LEAST_SECONDS = 1.0  # of training, for which torch is still loaded: that takes some seconds, once in a process
 _LIBRARIES = 5e8  # bytes of torch and a small table in a process, roughly
 
 # Ranges of a search that names none itself; a method that generates nothing is searched by its learning rate.
@@ -202,10 +200,7 @@ class LatentDiffModel(SettingsModel):
     def _learned(
         self, X: pd.DataFrame, targets: FloatArray, weights: FloatArray | None, left: float | None, threads: int | None
     ) -> LatentDiffRegressor:
-        if left is not None and left < _LEAST_SECONDS and (left <= 0 or "torch" not in sys.modules):
-            raise OutOfTimeError(
-                f"{left:.2f} s of training are left; loading torch alone takes longer. Give the fit more time."
-            )
+        require_time(left, "torch")
         from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 
         kinds, seed = kinds_of_features(self._feature_metadata, X, read=True), self.random_seed or 0
