@@ -113,7 +113,7 @@ def measure(task: Task) -> list[dict[str, Any]]:
 def portfolio(methods: Mapping[str, Spec], options: Options) -> ensembles.Portfolio:
     """Plain models, and what the methods add: the same with another seed, and twins of each sort."""
     from imbllm_autogluon.plugin.parameters import SEARCHER
-    from imbllm_autogluon.plugin.twins import _KEY_SUFFIX
+    from imbllm_autogluon.plugin.twins import TWIN_SUFFIX
 
     families, own = options["family"], options.settings
     added = {sort for spec in methods.values() for sort in spec["adds"]}
@@ -122,7 +122,7 @@ def portfolio(methods: Mapping[str, Spec], options: Options) -> ensembles.Portfo
         trials = {} if options["trials"] is None else {"num_trials": options["trials"]}
         search = {"searcher": SEARCHER, "scheduler": "local", **trials}
         twins.append(twin(TWIN_TUNED, own, {"hyperparameter_tune_kwargs": search}))
-    of_twins = {f"{family}{_KEY_SUFFIX}": list(twins) for family in families} if twins else {}
+    of_twins = {f"{family}{TWIN_SUFFIX}": list(twins) for family in families} if twins else {}
     return {**ensembles.plain_models(families, added), **of_twins}
 
 

@@ -56,9 +56,10 @@ def _figures(task: Task, steps: int) -> dict[str, float]:
         for half in (part.reset_index(drop=True) for part in halves)
     )
     own = {name: task.options[name] for name in ("backbone", "batch_size")}
-    fixed = {"interpolation_ratio": 0.5, "precision": "float32", "steps": steps}
+    fixed = {"interpolation_ratio": 0.5, "precision": "float32", "steps": max(1, steps)}
     generator: Any = generator_of({**fixed, **own, **task.spec}, random_state=task.split, threads=task.threads)
-    written, labels = generator.fit(learned.X, learned.y, {rare: task.options["generate"]}).sample()
+    wanted, untrained = {rare: task.options["generate"]}, None if steps else 0.0  # seconds
+    written, labels = generator.fit(learned.X, learned.y, wanted, time_limit=untrained).sample()
     unseen = test.X[test.y == rare]
     parts = ((learned.X, written), (learned.y, labels))
     judged = scores_of(Rows(*(pd.concat(part, ignore_index=True) for part in parts)), test, learned.X, rare, task.split)

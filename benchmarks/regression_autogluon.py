@@ -76,13 +76,13 @@ def measure(task: Task) -> list[dict[str, Any]]:
 def portfolio(methods: Mapping[str, Spec], n_bins: int, options: Options) -> ensembles.Portfolio:
     """Plain models, and what the methods add: the same again, LatentDiff, and twins, with the bins of the split."""
     from imbllm_autogluon.plugin.models import LatentDiffModel
-    from imbllm_autogluon.plugin.twins import _KEY_SUFFIX
+    from imbllm_autogluon.plugin.twins import TWIN_SUFFIX
 
     families, own = options["family"], {**options.settings, "n_bins": n_bins}
     added = {sort for spec in methods.values() for sort in spec["adds"]}
     twins = [twin(sort, {**own, "method": method}) for sort, method in TWINS.items() if sort in added]
     models = ensembles.plain_models(families, added)
-    models |= {f"{family}{_KEY_SUFFIX}": list(twins) for family in families} if twins else {}
+    models |= {f"{family}{TWIN_SUFFIX}": list(twins) for family in families} if twins else {}
     return {**models, **({LatentDiffModel.ag_key: [{"n_bins": n_bins}]} if OF_LATENT_DIFF in added else {})}
 
 

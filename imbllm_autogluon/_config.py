@@ -195,12 +195,8 @@ class Config:
         """Build the configuration from one flat mapping of settings.
 
         NumPy's scalars, which searches over settings draw and class labels are, become Python's own, so that JSON can
-        hold every setting.
-
-        Raises
-        ------
-        InvalidInputError
-            A key is unknown (the nearest known one is suggested), given under two names, or a value is not allowed.
+        hold every setting. `InvalidInputError` where a key is unknown (the nearest known one is suggested) or given
+        under two names, or a value is not allowed.
         """
         values = current_names(values, cls, prefix=prefix)
         refuse_unknown_keys(values, cls.flat_keys(), prefix=prefix)

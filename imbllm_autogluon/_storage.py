@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 
 _FORMAT = 1  # version of everything that is stored; raised whenever an older reader could misread something
 STATE_NAME = "state.json"  # file that a folder with a whole state holds
-LOCK_NAME = ".imbllm.lock"  # file in a folder that one process alone may write into
-
+_LOCK = ".imbllm.lock"  # file in a folder that one process alone may write into
 _ARRAYS, _CONTENT = "arrays.safetensors", "state-"
 
 
@@ -205,7 +204,7 @@ def locked(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK_NAME).acquire(timeout=0)
+        lock = FileLock(folder / _LOCK).acquire(timeout=0)
     except Timeout as error:
         raise InvalidInputError(
             f"another process is writing into the folder {folder}; wait until it ends, or name another folder."
@@ -216,8 +215,13 @@ def locked(folder: Path) -> Iterator[None]:
         with lock:
             yield
     finally:
-        if [path.name for path in folder.iterdir()] == [LOCK_NAME]:
+        if not files_in(folder):
             shutil.rmtree(folder)
+
+
+def files_in(folder: Path) -> set[str]:
+    """Names of what a folder holds beside its lock."""
+    return {path.name for path in folder.iterdir()} - {_LOCK}
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

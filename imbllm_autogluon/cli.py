@@ -138,7 +138,7 @@ def _report(
     missing: _Missing = None,
 ) -> None:
     """Judge written rows, of a fit or of two files: measures with their ranges, and a page with pictures."""
-    require_writable(out or _REPORT_FOLDER)
+    require_writable(out or folder or _REPORT_FOLDER)
     if folder is not None:
         two = {"real": real, "synthetic": synthetic, "holdout": holdout, "label": label, "seed": seed}
         _refuse("belongs to two files; the folder of a fit holds its own rows.", **two, missing=missing)
@@ -167,7 +167,7 @@ def _demo(
 
     from imbllm_autogluon.datasets import load_hypothyroid
     from imbllm_autogluon.jobs.fit import FitJob
-    from imbllm_autogluon.jobs.folder import left_by_a_fit
+    from imbllm_autogluon.jobs.folder import FitFolder
     from imbllm_autogluon.tables.labeled import LabeledTable
 
     X, y = load_hypothyroid()
@@ -182,7 +182,7 @@ def _demo(
         folds=2 if quick else 4,
         families=_QUICK_FAMILIES if quick else _DEMO_FAMILIES,
         settings=_QUICK if quick else {},
-        force=left_by_a_fit(out),
+        force=FitFolder(out).is_of_a_fit,
         threads=threads,
         verbosity=1,
     )
@@ -236,7 +236,7 @@ def _fit(
     verbosity: Annotated[int, typer.Option(min=0, max=4, help="AutoGluon's.")] = 2,
     missing: _Missing = None,
 ) -> None:
-    """Fit AutoGluon on a table; every model also competes as a twin fitted on rebalanced folds.
+    """Fit AutoGluon on a table; the best models also compete as twins fitted on rebalanced folds.
 
     A label of numbers is fitted as regression: rare targets take the place of rare classes, and LatentDiff joins in.
     """
@@ -386,7 +386,7 @@ def _list_models() -> None:
     """Show the backbones that are known or lie in the Hub cache."""
     from imbllm_autogluon.language.backbones import list_backbones
 
-    rows = [("name", "ready", "parameters", "on disk", "licence", "note")]
+    rows = [("name", "ready", "parameters", "on disk", "license", "note")]
     for status in list_backbones():
         parameters = "" if status.parameters is None else f"{status.parameters / 1e6:.1f} M"
         size = f"{status.size / 1e6:.1f} MB" if status.size else ""
@@ -461,7 +461,7 @@ def _read_training(path: Path, label: str, task: str, missing: Iterable[str]) ->
     from imbllm_autogluon.tables.labeled import LabeledTable, Task, choose_task
 
     require_choice("task", task, ("auto", *get_args(Task)))
-    frame, remark = as_numpy(read_table(path, missing, label=label)), ""
+    frame, remark = as_numpy(read_table(path, missing, label=label, finite=True)), ""
     chosen: Task = "regression" if task == "regression" else "classification"
     if task == "auto":
         chosen, remark = choose_task(frame, label, str(path))
@@ -474,7 +474,7 @@ def _read_test(path: Path, like: LabeledTable, missing: Iterable[str]) -> Labele
     from imbllm_autogluon.tables.io import read_table
     from imbllm_autogluon.tables.labeled import LabeledTable
 
-    frame = as_numpy(read_table(path, missing, dict(like.frame.dtypes)))
+    frame = as_numpy(read_table(path, missing, dict(like.frame.dtypes), finite=True))
     return _say_dropped(LabeledTable.known_rows(frame, like.label, str(path), task=like.task))
 
 
@@ -497,7 +497,7 @@ def _read_rows(path: Path, label: str | None, missing: Iterable[str], like: dict
     from imbllm_autogluon.tables.io import read_table
     from imbllm_autogluon.tables.labeled import check_label_column
 
-    frame = read_table(path, missing, like, label)
+    frame = read_table(path, missing, like, label, finite=True)
     if label is not None:
         check_label_column(frame, label, str(path))
     return frame

@@ -69,7 +69,7 @@ def test_a_bad_option_of_fit_is_one_line_and_nothing_is_written(
         (".", [], "is not empty"),
         (".", ["--resume"], "holds files that no fit left there"),
         ("new", ["--force", "--resume"], "either replaced (force) or gone on with (resume); not both"),
-        ("train.csv/new", [], "cannot be written"),
+        ("train.csv/new", [], "is a file; name a folder"),
     ],
 )
 def test_fit_refuses_a_folder_it_cannot_use_and_keeps_what_is_in_it(
@@ -276,6 +276,16 @@ def test_the_task_follows_from_the_label_or_the_option(
     assert bool(result.stderr) == bool(remark)
 
 
+def test_infinite_cells_of_training_and_test_tables_are_missing_ones(tmp_path: Path, jobs: list[Any]) -> None:
+    path, (number, *_) = tmp_path / "t.csv", houses().select_dtypes("number").columns.drop("price")
+    write_table(houses().assign(**{number: houses()[number].astype(float).replace(houses()[number][3], -np.inf)}), path)
+    result = imbllm("fit", path, "--label", "price", "--test", path, "--out", tmp_path / "fit")
+    assert result.exit_code == 0, result.stderr
+    for table in (jobs[0].train, jobs[0].test):
+        assert np.isnan(table.frame[number][3])
+        assert not np.isinf(table.frame[number]).any()
+
+
 BAD_TARGETS: dict[str, tuple[pd.DataFrame, list[str], str]] = {
     "unknown task": (houses(), ["--task", "regresion"], "task must be one of"),
     "texts": (houses().assign(price="dear"), ["--task", "regression"], "holds no numbers ('dear')"),
@@ -322,7 +332,7 @@ def test_what_cannot_be_fitted_is_one_line_exit_code_2_and_nothing_written(
 
 
 def test_a_test_table_must_hold_targets(tmp_path: Path, homes: Path) -> None:
-    for prices, message in ((None, "missing in every row"), ("dear", "holds no numbers")):
+    for prices, message in ((None, "missing in every row"), ("dear", "holds numbers in the table it belongs to")):
         write_table(houses(30).assign(price=prices), tmp_path / "test.csv")
         options = ["--out", tmp_path / "new", "--test", tmp_path / "test.csv"]
         result = imbllm("fit", homes, "--label", "price", *options)

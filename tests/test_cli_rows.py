@@ -307,6 +307,14 @@ def test_label_and_held_out_rows_may_be_left_out(
     assert (tmp_path / "imbllm-quality" / "quality_report.md").is_file()
 
 
+def test_a_fit_is_reported_into_its_folder_whatever_lies_where_the_command_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("imbllm-quality").write_text("")
+    assert "somewhere does not exist" in imbllm("report", "somewhere").stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -394,7 +402,7 @@ def test_the_list_is_a_table_of_what_is_known() -> None:
     result = imbllm("models", "list")
     assert result.exit_code == 0
     header, *lines = result.stdout.splitlines()
-    assert header.split() == ["name", "ready", "parameters", "on", "disk", "licence", "note"]
+    assert header.split() == ["name", "ready", "parameters", "on", "disk", "license", "note"]
     assert [line.split()[:2] for line in lines] == [["compact", "yes"], ["smollm2", "no"], ["distilgpt2", "no"]]
     assert "134.5 M" in lines[1]
     assert "Apache-2.0" in lines[1]

@@ -152,7 +152,7 @@ class LanguageModelClassifier(SettingsMixin, ClassifierMixin, BaseEstimator, con
 
     def _probabilities(self, X: Any) -> FloatArray:
         check_is_fitted(self)
-        frame = checked_frame(X, infinite=True)
+        frame = checked_frame(X)
         validate_data(self, X=X, reset=False, skip_check_array=True)
         return self.model_.probabilities(frame.reset_index(drop=True))
 

@@ -32,21 +32,8 @@ def draw_orders(
     require_choice("order", order, _ORDERS)
     require_number("n_rows", n_rows, 0, whole=True)
     require_number("n_features", n_features, 0, whole=True)
-    keys = _feature_keys(n_rows, n_features, rng, in_column_order)
-    label_keys = _label_keys(n_rows, order, rng)
-    return np.argsort(np.column_stack([keys, label_keys]), axis=1, kind="stable").astype(np.int64)
-
-
-def _feature_keys(n_rows: int, n_features: int, rng: np.random.Generator, in_column_order: bool) -> np.ndarray:
-    """Sort keys of the features: inside (0, 1), random or rising."""
-    if in_column_order:
-        return np.tile((np.arange(n_features) + 1) / (n_features + 1), (n_rows, 1))
-    return rng.random((n_rows, n_features))
-
-
-def _label_keys(n_rows: int, order: Order, rng: np.random.Generator) -> np.ndarray:
-    """Sort keys of the label: before, after or among those of the features."""
-    if order == "permute_xy":
-        # Rising feature keys are evenly spaced, so a uniform key gives each of the n + 1 places the same chance.
-        return rng.random(n_rows)
-    return np.full(n_rows, -1.0 if order == "fix_y" else 2.0)
+    rising = np.arange(1, n_features + 1) / (n_features + 1)
+    keys = np.tile(rising, (n_rows, 1)) if in_column_order else rng.random((n_rows, n_features))
+    # Rising keys are evenly spaced, so a uniform key gives the label each of the n + 1 places with the same chance.
+    label = rng.random(n_rows) if order == "permute_xy" else np.full(n_rows, -1.0 if order == "fix_y" else 2.0)
+    return np.argsort(np.column_stack([keys, label]), axis=1, kind="stable").astype(np.int64)

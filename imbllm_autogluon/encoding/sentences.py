@@ -137,21 +137,10 @@ class SentenceEncoding:
         )
 
     def encode(self, cells: EncodedTable, labels: IntArray, texts: Sequence[Sequence[str | None]] = ()) -> Clauses:
-        """Value tokens of n rows.
+        """Value tokens of n rows: of features, label codes, shape (n,), and the n texts of each column of free text.
 
-        Parameters
-        ----------
-        cells
-            The rows' features.
-        labels
-            Codes of the label's categories, shape (n,).
-        texts
-            The n texts of each column of free text, in the order of the vocabulary; what is no string is missing.
-
-        Raises
-        ------
-        InvalidInputError
-            The texts are not those of the columns of free text, or not as many as rows.
+        Columns of free text are in the order of the vocabulary; what is no string is missing. `InvalidInputError` where
+        the texts are not those of these columns, or not as many as rows.
         """
         self._require_texts(texts, len(labels))
         n_features = self.n_clauses - 1 - self.n_texts
@@ -188,15 +177,7 @@ class SentenceEncoding:
         return lengths
 
     def assemble(self, clauses: Clauses, orders: IntArray) -> Sentences:
-        """Write each row's present clauses in its order.
-
-        Parameters
-        ----------
-        clauses
-            n rows.
-        orders
-            Clause indices in the order of writing, int64 of shape (n, n_clauses).
-        """
+        """Write each row's present clauses in the order of its clause indices, int64 of shape (n, n_clauses)."""
         n = len(orders)
         ids, states = clauses.tokens.copy(), self.tables.walk(clauses.tokens)
         prefix = self._prefix_array

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables import Column, NumberGrid
 
 MISSING = "missing"  # the bare word for a missing value; the string "missing" is written in quotes
-_MOST_UNITS = 10.0**15  # numbers of more digits than float64 keeps are written by their shortest text
 _NANOSECONDS = {"D": 86_400 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}  # of the units of times
 
 _RESOLUTIONS = {"D": 86_400 * 10**9, "h": 3600 * 10**9, "m": 60 * 10**9, **_NANOSECONDS}
@@ -59,14 +58,7 @@ def distinct_texts(values: Sequence[Hashable], reserved: str = "") -> tuple[str,
 
     A value is written as ``str(value)``, bare where it is no syntax of a sentence, else as a JSON string. Where two
     values share their text, strings are quoted (``1`` and ``"1"``); values that still share one are numbered
-    (``"a"#0`` and ``"a"#1``).
-
-    Parameters
-    ----------
-    values
-        Category values or column names, all different.
-    reserved
-        Bare word that has another meaning.
+    (``"a"#0`` and ``"a"#1``). `reserved` is a bare word that has another meaning.
 
     >>> distinct_texts(["red", "a, b", 1, "1"])
     ('red', '"a, b"', '1', '"1"')
@@ -122,13 +114,7 @@ def point_text(grid: NumberGrid, units: int) -> str:
 
 
 def grid_of(column: Column) -> NumberGrid:
-    """Grid of the numbers or times of a column.
-
-    Raises
-    ------
-    InvalidInputError
-        The column has neither (free text).
-    """
+    """Grid of the numbers or times of a column; `InvalidInputError` where it has neither (free text)."""
     if column.grid is None:
         raise InvalidInputError(
             f"column {column.name!r} of kind {column.kind!r} cannot be written in a sentence: only numbers, times and "
@@ -147,10 +133,11 @@ def number_text(column: Column, value: float) -> str:
     grid = grid_of(column)
     if column.kind == "datetime":
         return _time_text(int(value), grid.step, str(column.unit))
-    if grid.digits:
+    if isinstance(grid.minimum, int):
+        return str(int(value))
+    with np.errstate(all="ignore"):  # a number that has no units has no such text either
         text = point_text(grid, int(grid.to_units(value)))
-        return text if float(text) == value else repr(value)
-    return str(int(value)) if isinstance(grid.minimum, int) else _real_text(float(value) + 0.0, grid.decimals)
+    return text if float(text) == value else repr(float(value) + 0.0)
 
 
 def iso_limits(unit: str) -> tuple[int, int]:
@@ -166,15 +153,6 @@ def _time_text(count: int, step: int, unit: str) -> str:
     resolution = math.gcd(step, count) * _NANOSECONDS[unit]
     shown = next(name for name, size in _RESOLUTIONS.items() if resolution % size == 0)
     return str(np.datetime_as_string(np.datetime64(count, unit), unit=shown))  # type: ignore[call-overload]
-
-
-def _real_text(number: float, decimals: int) -> str:
-    """Text with so many decimals where it says the number exactly, else the shortest text."""
-    units = number * 10.0**decimals if decimals >= 0 else number / 10.0**-decimals
-    if abs(units) > _MOST_UNITS:
-        return repr(number)
-    text = f"{number:.{decimals}f}" if decimals >= 0 else unit_text(round(units) * 10**-decimals, 0)
-    return text if float(text) == number else repr(number)
 
 
 @dataclass(frozen=True)
@@ -197,17 +175,8 @@ class TextColumn:
     def fit(cls, name: str, texts: Sequence[str | None], *, most_words: int = 2000, longest: int = 64) -> TextColumn:
         """Learn the words that two or more rows have; those of a single one too where there are fewer than 50 rows.
 
-        Parameters
-        ----------
-        name, texts
-            Of the column, and of its rows; what is no string is missing.
-        most_words, longest
-            Most of the words in small letters, those of most rows, and most tokens of a text; 1 or more.
-
-        Raises
-        ------
-        InvalidInputError
-            `most_words` or `longest` is below 1.
+        Of the words in small letters at most `most_words` are known, those of most rows, and of a text `longest` tokens
+        are read; either below 1 is an `InvalidInputError`. What is no string is missing.
         """
         if most_words < 1 or longest < 1:
             raise InvalidInputError(f"most_words and longest must be 1 or more; got {most_words} and {longest}.")

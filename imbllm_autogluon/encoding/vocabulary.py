@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables import Column, EncodedTable, TableSchema
 
 _DIGITS = (*"0123456789", "-")
-
 _SEPARATOR = ","  # stands behind every value of a text, the last one too: it tells where a number ends
 
 
@@ -68,20 +67,10 @@ class SchemaVocabulary:
         instruction: str = "",
         texts: tuple[TextColumn, ...] = (),
     ) -> SchemaVocabulary:
-        """Learn the quantile bins from the rows of a fold, every class having the same total weight.
+        """Learn the quantile bins, at most `max_bins` of a column, from rows and their label codes, shape (n,).
 
-        Parameters
-        ----------
-        cells, labels
-            The rows to learn from: n rows and their label codes, int64 of shape (n,).
-        numbers
-            ``"bins"`` writes a number as one token, ``"digits"`` digit by digit on the column's grid.
-        max_bins
-            Most bins of a column.
-        instruction
-            Text in front of every sentence; each of its words is a token.
-        texts
-            Columns of free text that sentences hold next to the features, see :meth:`TextColumn.fit`.
+        Every class has the same total weight. ``"bins"`` writes a number as one token, ``"digits"`` digit by digit on
+        the column's grid; each word of the instruction is a token.
         """
         weights = 1.0 / np.bincount(labels)[labels]
         bins = {}
@@ -95,10 +84,7 @@ class SchemaVocabulary:
     def encoding(self, *, fused: bool = False) -> SentenceEncoding:
         """Allocate token ids and return the encoding; for `fused` see :attr:`SentenceEncoding.fused`.
 
-        Raises
-        ------
-        InvalidInputError
-            The schema has no label.
+        A schema without a label is an `InvalidInputError`.
         """
         columns, names = _clauses(self.schema, self.texts)
         tokens = _Tokens()
@@ -185,24 +171,13 @@ class TextVocabulary:
 
     Each clause is made of tokens on its own, with a space in front, so that it is written alike at every place of a
     sentence. Numbers and times are written character by character, names and categories as the tokenizer cuts them;
-    free text word by word as it cuts each of them.
-
-    Parameters
-    ----------
-    schema
-        Columns of the table, with a label.
-    tokenizer
-        Of the pretrained model.
-    instruction
-        Text in front of every sentence.
-    texts
-        Columns of free text, which are no columns of the schema; of new words those parts are read that the table uses.
+    free text word by word as it cuts each of them, of new words those parts that the table uses.
     """
 
-    schema: TableSchema
+    schema: TableSchema  # with a label
     tokenizer: Tokenizer
-    instruction: str = ""
-    texts: tuple[TextColumn, ...] = ()
+    instruction: str = ""  # text in front of every sentence
+    texts: tuple[TextColumn, ...] = ()  # columns of free text, which are no columns of the schema
 
     @property
     def token_ids(self) -> tuple[int, ...]:
@@ -212,11 +187,8 @@ class TextVocabulary:
     def encoding(self) -> SentenceEncoding:
         """The encoding, over the tokens that the table can use, numbered again.
 
-        Raises
-        ------
-        InvalidInputError
-            The schema has no label, two names or two categories look the same to the tokenizer, or it has no token
-            for a digit.
+        `InvalidInputError` where the schema has no label, two names or two categories look the same to the tokenizer,
+        or it has no token for a digit.
         """
         return self._built[0]
 

@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from imbllm_autogluon._config import require_number, require_threads
-from imbllm_autogluon._storage import fingerprint
+from imbllm_autogluon._storage import fingerprint, first_line
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError, nearest
 from imbllm_autogluon.jobs.compare import Comparison, calibrated_threshold, compare, pair_ensembles
-from imbllm_autogluon.jobs.folder import check_folder, claimed, clear_folder, is_finished
+from imbllm_autogluon.jobs.folder import FitFolder
 from imbllm_autogluon.jobs.task import Task
-from imbllm_autogluon.plugin.fit_hooks import reasons_without_models
+from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback
 from imbllm_autogluon.plugin.models import LatentDiffModel
 from imbllm_autogluon.plugin.parameters import TwinParameters
 from imbllm_autogluon.plugin.portfolio import RebalanceCallback
 from imbllm_autogluon.plugin.presets import presets as own_presets
+from imbllm_autogluon.plugin.twins import TWIN_SUFFIX
 from imbllm_autogluon.rebalancing.cache import cache_of
 from imbllm_autogluon.rebalancing.rows import GENERATORS
 from imbllm_autogluon.regression.config import LatentDiffConfig
@@ -89,7 +90,12 @@ class FitJob:
             self.task.check_test(self.test)
         if self.force and self.resume:
             raise InvalidInputError("an earlier fit is either replaced (force) or gone on with (resume); not both.")
-        check_folder(self.out, self.identity, force=self.force, resume=self.resume)
+        self.folder.check(self.identity, force=self.force, resume=self.resume)
+
+    @property
+    def folder(self) -> FitFolder:
+        """The folder of the predictor, and what it says of fits."""
+        return FitFolder(self.out)
 
     @cached_property
     def task(self) -> Task:
@@ -123,7 +129,7 @@ class FitJob:
     @property
     def is_reported(self) -> bool:
         """Whether a fit in the folder came to its end, and has its report."""
-        return bool(is_finished(self.out)) and (self.out / "imbllm_report.json").is_file()
+        return bool(self.folder.is_finished) and (self.out / "imbllm_report.json").is_file()
 
     def fit_arguments(self) -> dict[str, Any]:
         """Keyword arguments of ``TabularPredictor.fit`` besides the data."""
@@ -150,7 +156,7 @@ class FitJob:
         """
         started = time.time()
         with quiet_libraries():
-            with claimed(self.out, self.identity, force=self.force, resume=self.resume):
+            with self.folder.claimed(self.identity, force=self.force, resume=self.resume):
                 predictor = self._fitted()
                 pair = pair_ensembles(predictor)
                 _calibrate(predictor)
@@ -177,10 +183,9 @@ class FitJob:
             return predictor.fit(self.train.frame, **self.fit_arguments())
         except (RuntimeError, AssertionError) as error:  # AutoGluon's ways to say that no model could be trained
             if not self.resume:
-                clear_folder(self.out)
+                self.folder.clear()
             trainer = getattr(predictor, "_trainer", None)
-            reason = trainer and reasons_without_models(trainer)
-            reason = reason or (str(error).splitlines() or [type(error).__name__])[0]
+            reason = (trainer and GeneratorCallback.reasons(trainer)) or f"{first_line(error)}."
             raise ImbLLMError(f"AutoGluon trained no model: {reason} Give it more time or other models.") from error
 
     def _check_latent_diff(self) -> None:
@@ -227,7 +232,7 @@ def _check_names(presets: tuple[str, ...], families: tuple[str, ...]) -> None:
     from autogluon.tabular.registry import ag_model_registry
 
     keys = list(ag_model_registry.key_to_cls_map())
-    plain_keys = [key for key in keys if not key.endswith("_IMB")]
+    plain_keys = [key for key in keys if not key.endswith(TWIN_SUFFIX)]
     for kind, plural, given, known, listed in (
         ("preset", "presets", presets, [*tabular_presets_dict, *tabular_presets_alias], tabular_presets_dict),
         ("model family", "families", families, keys, plain_keys),

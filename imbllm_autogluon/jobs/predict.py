@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imbllm_autogluon._storage import first_line
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
 from imbllm_autogluon.jobs.fit import quiet_libraries
-from imbllm_autogluon.jobs.folder import is_finished
+from imbllm_autogluon.jobs.folder import FitFolder
 from imbllm_autogluon.plugin.ensemble import calibrated_probabilities
 from imbllm_autogluon.plugin.original_features import OriginalColumns
 from imbllm_autogluon.tables.dtypes import as_numpy
@@ -31,7 +32,7 @@ def load_predictor(folder: Path | str) -> TabularPredictor:
     from autogluon.tabular import TabularPredictor
 
     folder = Path(folder)
-    if is_finished(folder) is False:
+    if FitFolder(folder).is_finished is False:
         raise StoredStateError(
             f"the fit in {folder} is not finished: it is running, or was interrupted; then repeat its 'imbllm fit' "
             "with --resume."
@@ -42,14 +43,14 @@ def load_predictor(folder: Path | str) -> TabularPredictor:
     try:
         return TabularPredictor.load(str(folder), verbosity=1)
     except Exception as error:
-        raise StoredStateError(f"the predictor in {folder} cannot be loaded: {str(error).splitlines()[0]}") from error
+        raise StoredStateError(f"the predictor in {folder} cannot be loaded: {first_line(error)}.") from error
 
 
 def read_rows(predictor: TabularPredictor, path: Path, missing: Iterable[str] = ()) -> pd.DataFrame:
     """A table to predict: its columns are text or numbers where those of the training table were."""
     raw_types = predictor.feature_metadata_in.type_map_raw
     known = {name: _DTYPES[raw] for name, raw in raw_types.items() if raw in _DTYPES}
-    return read_table(path, missing, known, infinite=True)
+    return read_table(path, missing, known)
 
 
 def predict_table(

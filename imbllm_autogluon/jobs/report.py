@@ -85,7 +85,8 @@ class FitReport:
             facts["headline"],
             f"Predictions use {settings['model_in_use']}{above}.",
             *([trained] if n_generators or facts["task"] == "classification" else []),
-            f"Fit and comparison: {facts['seconds']:.0f} s.",
+            *facts["clock"]["notes"],
+            f"Fit and comparison: {facts['seconds']:.0f} s{_spent(facts['clock'])}.",
             f"Predictor: {page.parent}",
             f"Report: {page}",
         ]
@@ -119,6 +120,7 @@ def report_fit(outcome: FitOutcome) -> FitReport:
         "studies": [study for study, _ in studies],
         "generator_fits": outcome.generator_fits,
         "seconds": outcome.seconds,
+        "clock": _clock(predictor, folds),
         "notes": _notes(outcome, folds),
         "versions": _versions(),
     }
@@ -143,6 +145,21 @@ def report_again(folder: Path, out: Path | None = None) -> Path:
     if section is not None or not facts.get("rows", {}).get("measures"):
         facts["rows"] = rows
     return FitReport(facts, _plots(studies), section).write(out)
+
+
+def _clock(predictor: TabularPredictor, folds: list[Facts]) -> Facts:
+    """What the models took of the time limit, and what was cut for it, a sentence each."""
+    clock: Facts = getattr(predictor._trainer, "imbllm_clock", {"limit": None, "seconds": {}, "notes": []})
+    cut = sum("time limit" in note or "in time" in note for fold in folds for note in fold["notes"])
+    hurried = [f"The time limit ended training or writing of generators {cut} times; see the report."] if cut else []
+    return {**clock, "notes": [*clock["notes"], *hurried]}
+
+
+def _spent(clock: Facts) -> str:
+    """Seconds of the models by kind, behind those of all."""
+    spent = [f"{kind} {seconds:.0f} s" for kind, seconds in clock["seconds"].items() if seconds]
+    limit = "" if clock["limit"] is None else f" (limit of the fit: {clock['limit']:.0f} s)"
+    return f"{limit}; models: {', '.join(spent)}" if spent else ""
 
 
 def _stored(file: Path) -> Facts:
@@ -277,7 +294,7 @@ def _notes(outcome: FitOutcome, folds: list[Facts]) -> list[str]:
             f"Scores are on {comparison.rows} rows, by which ensemble {chosen} were chosen too, "
             "so they are a little too good; give a test table for honest ones."
         )
-    notes += [*comparison.notes, *_why_no_twins(outcome), *_fold_notes(folds)]
+    notes += [*comparison.notes, *_why_no_twins(outcome), *_clock(predictor, folds)["notes"], *_fold_notes(folds)]
     for where, told in latent_reports(predictor):
         notes += [f"{where}: {note.rstrip('.')}." for note in (told["reason"], *told.get("notes", ())) if note]
     failures = predictor.model_failures().to_dict("records")

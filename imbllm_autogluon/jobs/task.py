@@ -35,11 +35,7 @@ _DEFAULT_METRICS = {
 _SHOT_METRICS = {f"{shot}_mae": shot for shot in SHOTS}  # metrics of targets of one sort
 _OWN_METRICS = (*_SHOT_METRICS, "geometric_mean_error")  # metrics of regression that AutoGluon does not have
 # Rows in a bin of each sort
-_MEANING = {
-    "few": f"under {FEW_BELOW} rows",
-    "medium": f"{FEW_BELOW} to {MANY_ABOVE} rows",
-    "many": f"over {MANY_ABOVE} rows",
-}
+_MEANING = {"few": f"under {FEW_BELOW}", "medium": f"{FEW_BELOW} to {MANY_ABOVE}", "many": f"over {MANY_ABOVE}"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +181,7 @@ class Task:
         if shot is not None and shot not in found:
             raise InvalidInputError(
                 f"the metric {self.eval_metric!r} is about targets that {self.train.source} does not have: of the "
-                f"{len(self.bins)} bins of {self.train.label!r} none with rows is {shot}-shot ({_MEANING[shot]}); "
+                f"{len(self.bins)} bins of {self.train.label!r} none with rows is {shot}-shot ({_MEANING[shot]} rows); "
                 f"there are: {', '.join(found)}. Name another metric, or lay other bins with the setting n_bins."
             )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imbllm_autogluon._config import secret, shows_progress
+from imbllm_autogluon._storage import first_line
 from imbllm_autogluon.errors import BackboneError, ImbLLMError, InvalidInputError, nearest
 from imbllm_autogluon.language import smollm2
 from imbllm_autogluon.language.pretrained import (
@@ -39,9 +40,7 @@ _HUB_IDS = {"distilgpt2": "distilbert/distilgpt2"}
 
 # They need no owner, and win over a folder of the same name (write `./smollm2` for that).
 _NAMES = ("compact", smollm2.NAME, *_HUB_IDS)
-
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
-
 _PATIENCE = 10.0  # seconds for the first answer of the Hub, asked once: downloads retry for 23 s without a connection
 
 # Configuration, weights as safetensors, tokenizer, and the card with the licence: no pickles, no other formats.
@@ -203,8 +202,7 @@ def _hub_errors(name: str, repo: str, revision: str | None) -> Iterator[None]:
             "spelling, or name the environment variable that holds the token (token_variable)"
         ) from error
     except Exception as error:  # errors of a connection have the type of the HTTP client, which changes with versions
-        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise _not_on_hub(name, f"the Hub did not give it ({first_line})") from error
+        raise _not_on_hub(name, f"the Hub did not give it ({first_line(error)})") from error
 
 
 def _not_on_hub(name: str, reason: str) -> BackboneError:

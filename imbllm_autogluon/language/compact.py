@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.language.losses import LanguageModel
 
 _HEAD_WIDTH = 16
-
 _FEW_PLACES = 3  # so many are read one by one: products of small matrices take longer than sums of products
-
 _INITIAL_DEVIATION = 0.02  # of the first weights; those that add to what comes in: divided by the root of their number
 
 _NEIGHBORHOOD = 4

@@ -59,13 +59,7 @@ _FEWEST_STEPS = 20
 @documented
 @dataclass(frozen=True)
 class LanguageConfig(Config):
-    """The backbone, its training and its decoding; `None` leaves a choice to the backbone (:meth:`resolved`).
-
-    Raises
-    ------
-    InvalidInputError
-        A value is outside the range given under its field, or two values exclude each other.
-    """
+    """The backbone, its training and its decoding; `None` leaves a choice to the backbone (:meth:`resolved`)."""
 
     renamed: ClassVar[dict[str, str]] = {
         "warmup": "pretrain",
@@ -226,8 +220,6 @@ class LanguageConfig(Config):
     def for_rare_rows(self, n_rows: int) -> LanguageConfig:
         """The same settings, with the steps on so many real rare rows where none were chosen.
 
-        Examples
-        --------
         >>> [LanguageConfig().for_rare_rows(n).steps for n in (8, 50, 1000)]
         [20, 50, 150]
         >>> LanguageConfig(steps=60).for_rare_rows(8).steps
@@ -256,8 +248,6 @@ class LanguageConfig(Config):
     def resolved(self) -> LanguageConfig:
         """The same settings with every `None` that is a choice of the backbone filled in.
 
-        Examples
-        --------
         >>> LanguageConfig().resolved().numbers, LanguageConfig(backbone="smollm2").resolved().numbers
         ('bins', 'digits')
         """

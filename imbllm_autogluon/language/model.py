@@ -45,9 +45,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _WARM_UP = "warm-up"  # name of the stage on the whole fold
-
 _KIND = "language model"
-
 _FINE_TUNING_RATE = 1 / 3  # peak of the learning rate after a warm-up, as a share of the warm-up's
 
 # They may change while training is interrupted: a checkpoint of other values still fits.

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from imbllm_autogluon.language.pretrained import BackboneSource
 
 _ADAPTER_FOLDER = "adapter"  # of a saved model, in peft's own form
-
 _BLOCK = re.compile(r"\.(\d+)\.")
 
 

@@ -32,15 +32,12 @@ if TYPE_CHECKING:
     from imbllm_autogluon.language.losses import LanguageModel
 
 _SHIPPED = "compact.safetensors"
-
 _AXES = 32  # most that are kept
 
 _MOST_ROWS, _MOST_VALUES = 20_000, 1_000  # that are counted; that get a vector: the axes of so many take 0.1 s
 
 _BANDWIDTH = 1 / 16  # standard deviation of the kernel by which bins share counts, as a share of a column's bins
-
 _STRENGTH = 0.5  # factor of the vectors in the embeddings; 0.25 to 1 learn the same
-
 _WAVES = 2  # sines and cosines of a bin's rank
 
 

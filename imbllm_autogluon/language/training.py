@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _EVALUATIONS = 10  # of the held-out loss in a stage
-
 _MOST_FLAT_WEIGHTS = 1_000_000  # 4 MB: to copy more of them in each step takes longer than the calls saved
 
 _DECAY, _LARGEST_NORM = 0.01, 1.0

@@ -7,7 +7,6 @@ which ones are taken). Rows are cells until they leave the package as a frame.
 from __future__ import annotations
 
 import copy
-import functools
 import logging
 import math
 import numbers
@@ -32,7 +31,7 @@ from imbllm_autogluon.tables import EncodedTable, TableSchema
 from imbllm_autogluon.tables.stored import with_plain_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from typing_extensions import Self
@@ -46,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 _FEWEST_ROWS = 6  # below it a language model has nothing to learn of a class: 2 to 5 rows are interpolated instead
 _INTERPOLATION_ROUNDS = 20  # how often interpolated rows are drawn to find new ones; it costs next to nothing
-_WIDE_TABLES: set[tuple[int, int]] = set()  # written columns, and columns beyond a limit, that were told of
+_TOLD: set[object] = set()  # what was said already in this process: each fold of a fit has a generator of its own
 # Steps where there are all rows to learn instead of those of a rare class (docs/decisions/generator.md).
 _WHOLE_TABLE_STEPS = 600
 # Rows that training draws from; of larger tables a choice, unless passes over all of them are asked for (`epochs`).
@@ -134,11 +133,11 @@ class SampleRequest:
     ends: float = math.inf  # when writing stops, with fewer rows, by ``time.perf_counter``
     bar: Any = field(default_factory=lambda: progress_bar(0, "writing"))  # of rows
 
-    def to_write(self, n_rows: int) -> Callable[[int], Any]:
-        """Tell the bar of rows that are written next; returns what takes the numbers of rows just written."""
+    def options(self, n_rows: int, attempt: int) -> dict[str, Any]:
+        """How :meth:`PromptPool.complete` writes the next rows: with the seed of an attempt, told to the bar."""
         self.bar.total = max(self.bar.total, self.bar.n + n_rows)
-        update: Callable[[int], Any] = self.bar.update
-        return update
+        seed = child_seed(self.seed, "decoding", attempt)
+        return {"seed": seed, "threads": self.threads, "ends": self.ends, "progress": self.bar.update}
 
     def part(self, *path: str | int, share: float = 1.0) -> SampleRequest:
         """The same request for one class or round, with a child of its seed and a share of the time that is left."""
@@ -449,7 +448,8 @@ class LanguageGenerator:
         _log_wide(schema)
         for column in schema.excluded:
             if column.is_unreadable:
-                _log_once(f"{column.reason} Until then new rows copy its cells from their nearest real rows.")
+                remedy = "%s Until then new rows copy its cells from their nearest real rows."
+                _log_once(column.reason, remedy, column.reason)
         return fold
 
     def _take_class(self, fold: EncodedDataset, code: int) -> ClassReport:
@@ -517,10 +517,10 @@ class LanguageGenerator:
         self.report = self.report.counted(list(self._table.classes).index(code), counts)
 
 
-@functools.cache
-def _log_once(message: str) -> None:
-    """Warn of a column once in a process: each fold of a fit has a generator of its own."""
-    _log.warning(message)
+def _log_once(key: object, message: str, *values: object) -> None:
+    if key not in _TOLD:
+        _TOLD.add(key)
+        _log.warning(message, *values)
 
 
 def _counts_by_code(counts: Mapping[Hashable, int], known: Sequence[Hashable], schema: TableSchema) -> dict[int, int]:
@@ -566,11 +566,11 @@ def _log_small_classes(reports: Sequence[ClassReport]) -> None:
 
 
 def _log_wide(schema: TableSchema) -> None:
-    """Say once in a process, and not in each fold, which columns a limit lets be written."""
+    """Say which columns a limit lets be written."""
     n, n_beyond = len(schema.columns), sum(column.is_beyond for column in schema.excluded)
-    if n_beyond and (n, n_beyond) not in _WIDE_TABLES:
-        _WIDE_TABLES.add((n, n_beyond))
-        _log.warning(
+    if n_beyond:
+        _log_once(
+            (n, n_beyond),
             "Of %d columns the %d that tell most of the class are written (%s); a row copies the other %d together "
             "from its nearest real row. max_columns=%d writes them as well; it takes up to %.0f times as long.",
             *(n + n_beyond, n, listed([str(column.name) for column in schema.columns], 10), n_beyond),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from imbllm_autogluon._config import progress_bar
-from imbllm_autogluon._random import child_rng, child_seed
+from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.encoding import Clauses, SchemaVocabulary
 from imbllm_autogluon.oversampling.config import ConditioningConfig
 from imbllm_autogluon.oversampling.filters import reject_until
@@ -49,10 +49,7 @@ class _PromptedWriter(Writer):
 
         def write(n_rows: int, attempt: int) -> EncodedTable:
             batches = pool.batches(n_rows, request.config.conditioning, self.rows_at_once, rng)
-            seed = child_seed(request.seed, "decoding", attempt)
-            progress = request.to_write(n_rows)
-            limits: Any = {"threads": request.threads, "ends": request.ends}
-            return pool.complete(self.model, batches, counts, seed=seed, progress=progress, **limits)
+            return pool.complete(self.model, batches, counts, **request.options(n_rows, attempt))
 
         return write
 

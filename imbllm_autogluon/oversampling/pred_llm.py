@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from imbllm_autogluon.arrays import BoolArray, IntArray
+    from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.classification.config import DebiasingConfig
     from imbllm_autogluon.classification.label_model import LabelModel
     from imbllm_autogluon.language.config import LanguageConfig
@@ -163,12 +163,10 @@ class _CandidateWriter(Writer):
         pool = self._pool(self._starts if starts is None else starts, request.table.schema)
 
         def draft(missing: int, attempt: int) -> EncodedTable:
-            seed = child_seed(request.seed, "decoding", attempt)
-            rng = child_rng(seed, "prompts")
+            options = request.options(missing, attempt)
+            rng = child_rng(options["seed"], "prompts")
             batches = pool.batches(missing, _ONE_VALUE, self.rows_at_once, rng, with_label=False)
-            progress = request.to_write(missing)
-            limits: Any = {"threads": request.threads, "ends": request.ends}
-            return pool.complete(self.model, batches, counts, seed=seed, progress=progress, **limits)
+            return pool.complete(self.model, batches, counts, **options)
 
         cells = reject_until(draft, n_rows, [request.table.known], counts, ends=request.ends)
         del counts["copies_kept"]  # of those that could not be avoided only those matter that are taken
@@ -259,7 +257,8 @@ class _Acceptance:
         self._left[purpose] -= found.cells.n_rows
         for code in [code for code, n in self.missing.items() if n]:
             answered = np.flatnonzero(found.answers == code)
-            is_near = self._is_near(code, found.cells.take(answered))
+            near = self._near.get(code)
+            is_near = near.rejects(found.cells.take(answered)) if near else np.zeros(len(answered), dtype=bool)
             rows = answered[~is_near][: self.missing[code]]
             self._taken[code].append(found.cells.take(rows))
             self.missing[code] -= len(rows)
@@ -268,10 +267,6 @@ class _Acceptance:
 
     def rows(self, code: int) -> EncodedTable:
         return EncodedTable.concat(self._taken[code])
-
-    def _is_near(self, code: int, cells: EncodedTable) -> BoolArray:
-        near = self._near.get(code)
-        return np.zeros(cells.n_rows, dtype=bool) if near is None else near.rejects(cells)
 
 
 class PredLLMGenerator(LanguageGenerator):

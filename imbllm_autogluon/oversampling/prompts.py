@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import tee
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # Rows below which a batch is not worth its forward passes: with few rows and many columns, the columns of the
 # prompts cycle from batch to batch instead of covering every feature each time.
 _SMALLEST_BATCH = 32
+_WRITTEN_IN_A_HURRY = 256  # rows written at once where there is a time limit
 _DECODED_AT_ONCE = 16_384  # rows whose tokens are held before they become cells
 
 
@@ -87,14 +88,17 @@ class PromptPool:
         *,
         seed: int,
         threads: int | None,
-        ends: float = math.inf,
-        progress: Callable[[int], Any] = lambda _: None,
+        ends: float,
+        progress: Callable[[int], Any],
     ) -> EncodedTable:
         """Rows of the batches (at least one), in order, given values put back; adds what happened to `counts`.
 
         No batch but the first is begun after `ends` (by ``time.perf_counter``). `progress` is called with the number
         of rows just written.
         """
+        if ends < math.inf:  # the clock is asked between groups of so many rows
+            at_once = min(_WRITTEN_IN_A_HURRY, model.config.generation_batch or 1)
+            model = model.with_config(replace(model.config, generation_batch=at_once))
         values, parts = child_rng(seed, "values"), []
         with model.writer(seed=seed, threads=threads) as writer:
             for group, clauses in _completed(writer, _until(ends, batches), progress):

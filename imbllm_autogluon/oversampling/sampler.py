@@ -18,7 +18,7 @@ from sklearn_compat.utils.validation import validate_data
 from imbllm_autogluon._config import SettingsMixin
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import generator_class
-from imbllm_autogluon.tables.io import check_frame
+from imbllm_autogluon.tables.io import check_frame, checked_frame
 
 if TYPE_CHECKING:
     from imbllm_autogluon._random import RandomState
@@ -31,12 +31,6 @@ _SHOWN = (
     "backbone", "device", "pretrain_steps", "steps", "time_limit", "temperature", "conditioning", "interpolation_ratio",
     "k_neighbors", "plausibility", "near_copies", "target_prior",
 )  # fmt: skip
-
-
-def _array_of(X: Any) -> Any:
-    """Turn a list into an array without turning its numbers into text, as NumPy does next to text."""
-    array = np.asarray(X) if isinstance(X, list) else X
-    return np.asarray(X, dtype=object) if isinstance(X, list) and array.dtype.kind in "US" else array
 
 
 _log = logging.getLogger(__name__)
@@ -135,6 +129,7 @@ class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, 
 
     def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:
         """Keep data frames as they are; turn lists into arrays; refuse sparse matrices."""
+        named: Any
         # scikit-learn reads booleans among categories as floats, which are no longer among them.
         classes = np.asarray(y) if isinstance(getattr(y, "dtype", None), pd.CategoricalDtype) else y
         y, binarize_y = check_target_type(classes, indicate_one_vs_all=True)
@@ -142,8 +137,10 @@ class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, 
             check_frame(X, "the table")
             # scikit-learn keeps names that are all strings, and refuses some of the others.
             named = X if all(isinstance(name, str) for name in X.columns) else X.set_axis(range(X.shape[1]), axis=1)
+        elif isinstance(X, list):
+            named = X = checked_frame(X).to_numpy()
         else:
-            named = X = check_array(_array_of(X), dtype=None, ensure_all_finite="allow-nan")
+            named = X = check_array(X, dtype=None, ensure_all_finite=False)
         validate_data(self, X=named, y=y, reset=True, skip_check_array=True)
         return X, y, binarize_y
 

@@ -10,10 +10,11 @@ import pandas as pd
 
 from imbllm_autogluon._config import list_settings, require_number
 from imbllm_autogluon._random import RandomState, base_seed, child_rng
-from imbllm_autogluon._storage import LOCK_NAME, STATE_NAME, kind_of, locked, reading, require_writable, writing
-from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, StoredStateError, TableError, nearest
+from imbllm_autogluon._storage import STATE_NAME, files_in, kind_of, locked, reading, require_writable, writing
+from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, StoredStateError, nearest
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import generator_of, load_generator, save_generator
+from imbllm_autogluon.tables.labeled import check_label_column
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -96,11 +97,7 @@ class TableSynthesizer:
         ClassTooSmallError
             A class has a single row.
         """
-        if label not in df.columns:
-            names = [str(name) for name in df.columns]
-            raise TableError(
-                f"the table has no label column {label!r}{nearest(str(label), names)}; its columns are: {names[:20]}."
-            )
+        check_label_column(df, label, "the table")
         y = df[label]
         sizes = {value: int(n) for value, n in y.value_counts(sort=False).items() if n}
         self.generator.fit(df.drop(columns=[label]), y, sizes, kinds=kinds)
@@ -309,7 +306,7 @@ def _trained(
 def _check_folder(folder: Path, force: bool) -> None:
     """Refuse a folder with a generator, unless it is to be replaced, one with anything else, and one without access."""
     require_writable(folder)
-    found = {path.name for path in folder.iterdir()} - {LOCK_NAME} if folder.is_dir() else set()
+    found = files_in(folder) if folder.is_dir() else set()
     if kind_of(folder) == _KIND and not force:
         raise InvalidInputError(f"{folder} holds a trained generator; write rows with it, or train again with --force.")
     if found and kind_of(folder) != _KIND and _CHECKPOINT not in found:

@@ -8,15 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from autogluon.common.features.types import (
-    R_BOOL,
-    R_CATEGORY,
-    R_FLOAT,
-    R_INT,
-    R_OBJECT,
-    S_IMAGE_BYTEARRAY,
-    S_IMAGE_PATH,
-)
+from autogluon.common.features import types
 from autogluon.common.space import Categorical, Int, Real, Space
 from autogluon.common.utils.pandas_utils import get_approximate_df_mem_usage
 from autogluon.common.utils.resource_utils import ResourceManager
@@ -85,8 +77,8 @@ class ClassifierModel(SettingsModel):
     training_share = 0.8
     _supported_problem_types = ["binary", "multiclass"]  # noqa: RUF012 - AutoGluon asks for a list
     _default_auxiliary_params_extra = {  # noqa: RUF012
-        "valid_raw_types": [R_BOOL, R_INT, R_FLOAT, R_CATEGORY, R_OBJECT],
-        "ignored_type_group_special": [S_IMAGE_PATH, S_IMAGE_BYTEARRAY],
+        "valid_raw_types": [types.R_BOOL, types.R_INT, types.R_FLOAT, types.R_CATEGORY, types.R_OBJECT],
+        "ignored_type_group_special": [types.S_IMAGE_PATH, types.S_IMAGE_BYTEARRAY],
     }
 
     _imbllm_metadata: FeatureMetadata | None = None

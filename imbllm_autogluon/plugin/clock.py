@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 from autogluon.common.utils.resource_utils import ResourceManager
-from autogluon.core.callbacks import AbstractCallback
+from autogluon.core.callbacks import AbstractCallback, EarlyStoppingCallback, EarlyStoppingCountCallback
 
 from imbllm_autogluon.plugin.models import GeneratorModel, SettingsModel
 from imbllm_autogluon.plugin.stage import RebalancingMixin
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     _Kind = Literal["plain", "generators", "twins", "others"]
     _Key = tuple[type[Any], str]
 
+_STOPPING = (EarlyStoppingCountCallback, EarlyStoppingCallback)  # and the one of ensembles, which is of the second
 _GENERATOR_SHARE = 0.2  # of the time limit, for the generators of all folds
 _PLAIN_SHARE = 0.6  # of the time limit, after which only the first plain model of a family is begun
 _USED_BY_MODELS = 0.95  # of the time that is left; the rest is for the ensemble
@@ -37,7 +38,7 @@ _LEAST_SECONDS = 1.0  # of a generator, below which it would learn next to nothi
 _LOADING_SECONDS = 5.0  # of torch and transformers, once in a process, on one idle core
 
 
-def kind_of(model: Any) -> _Kind:
+def _kind_of(model: Any) -> _Kind:
     """What a model of a fit is to this package; a bag is what its children are."""
     base = _base_of(model)
     if isinstance(base, GeneratorModel):
@@ -68,9 +69,14 @@ class FitClock:
     def __init__(self, options: TwinOptions) -> None:
         self.options = options
         self.seconds: dict[_Kind, float] = {"plain": 0.0, "generators": 0.0, "twins": 0.0, "others": 0.0}
-        self.left_out: dict[str, list[str]] = {}  # names of the models that were not fitted, by reason
+        self.left_out: dict[str, str] = {}  # why models were not fitted, by their names
         self.limit: float | None = None
         self._level = 0
+
+    def hide_ours(self, callbacks: list[Any]) -> None:
+        """Let limits on the number of models count plain models only: some presets fit just one on a small table."""
+        counted: _Kind = "plain" if self.options.mode == "both" else "twins"
+        callbacks[:] = [_PlainModelsOnly(own, counted) if isinstance(own, _STOPPING) else own for own in callbacks]
 
     def begins(self, trainer: Any, model: Any, time_limit: float | None = None, level: int = 1) -> bool:
         """Note that a model is to be fitted; whether it is skipped. One of ours gets its share of the time."""
@@ -81,7 +87,7 @@ class FitClock:
             self._has_rows = True
             self._refused: dict[_Key, str] | None = None  # plain models without a twin, and why
             self._expected: set[_Key] = set()  # plain models whose twins are still to come
-        self._began, self._kind, self._key = time.time(), kind_of(model), _key_of(model)
+        self._began, self._kind, self._key = time.time(), _kind_of(model), _key_of(model)
         self.limit, left = trainer._time_limit, _time_left(trainer, time_limit, self._began)
         reason = self._reason_to_skip(left)
         if not reason and left is not None and self._kind != "plain":
@@ -92,7 +98,8 @@ class FitClock:
             _base_of(model).imbllm_seconds = share / batches
             reason = "" if share > 0 else "no time was left"
         if reason:
-            self.left_out.setdefault(reason, []).append(model.name)
+            self.left_out[model.name] = reason
+            self._has_rows &= self._kind != "generators"
         return bool(reason)
 
     def ended(self, trainer: Any, names: list[str]) -> None:
@@ -109,7 +116,10 @@ class FitClock:
 
     def facts(self) -> dict[str, Any]:
         """What a report tells: the `limit`, `seconds` by kind of model, and `notes` on what was not fitted."""
-        notes = [f"Not fitted because {reason}: {', '.join(names)}." for reason, names in self.left_out.items()]
+        names: dict[str, list[str]] = {}
+        for name, reason in self.left_out.items():
+            names.setdefault(reason, []).append(name)
+        notes = [f"Not fitted because {reason}: {', '.join(those)}." for reason, those in names.items()]
         return {"limit": self.limit, "seconds": self.seconds, "notes": notes}
 
     def _reason_to_skip(self, left: float | None) -> str:
@@ -118,7 +128,8 @@ class FitClock:
             return self._reason_against_plain(left)
         if self._kind == "twins":
             return self._reason_against_twin(left)
-        return "no plain model was" if self._kind == "generators" and self._plain and not self._by_score() else ""
+        is_useless = self._kind == "generators" and self._plain and not self._by_score()
+        return "no plain model was fitted" if is_useless else ""
 
     def _reason_against_plain(self, left: float | None) -> str:
         """Large portfolios take all the time there is: beyond a share of it each family has one model."""
@@ -126,13 +137,13 @@ class FitClock:
         begun = any(plain.family is family for plain in self._plain.values())
         self._plain.setdefault(self._key, _Plain(family))
         if begun and left is not None and self.limit and left < (1.0 - _PLAIN_SHARE) * self.limit:
-            return f"their family had a model when {_PLAIN_SHARE:.0%} of the time was over"
+            return f"the family had a model when {_PLAIN_SHARE:.0%} of the time was over"
         return ""
 
     def _reason_against_twin(self, left: float | None) -> str:
         plain = self._plain.get(self._key)
         if plain is not None and plain.score is None:
-            return "their plain models were not"
+            return "the plain model was not fitted"
         if not self._has_rows and self.options.tune is None:
             return "the generator wrote no rows in its time"
         if plain is None:  # a twin of the user's own
@@ -157,11 +168,11 @@ class FitClock:
             for key in ranked:
                 count[key[0]] += 1
                 if count[key[0]] > (1 if wanted == "top" else wanted):
-                    refused[key] = "a better configuration of their family has a twin"
+                    refused[key] = "a better configuration of the family has a twin"
         if wanted == "top":
-            refused |= dict.fromkeys(self._hopeless(ranked), "their plain models are far from the best")
+            refused |= dict.fromkeys(self._hopeless(ranked), "the plain model is far from the best")
         kept = [key for key in ranked if key not in refused]
-        while left is not None and _LEAST_OF_PLAIN * self._seconds_of(kept) > self._for_twins(left):
+        while kept and left is not None and _LEAST_OF_PLAIN * self._seconds_of(kept) > self._for_twins(left):
             refused[kept.pop()] = "no time was left"
         return refused
 
@@ -196,36 +207,30 @@ class FitClock:
         return max(total - others, total * own / (own + others))
 
 
-class PlainModelsOnly(AbstractCallback):  # type: ignore[misc]
+class _PlainModelsOnly(AbstractCallback):  # type: ignore[misc]
     """An early stopping of AutoGluon that sees no models of ours, and skips plain ones where it would end the fit.
 
     Twins come behind all plain models, and would never be fitted. A portfolio of twins alone is counted by them.
     """
 
-    def __init__(self, inner: AbstractCallback, counted: _Kind = "plain") -> None:
+    def __init__(self, inner: AbstractCallback, counted: _Kind) -> None:
         super().__init__()
         self._inner, self._counted = inner, ("plain", counted)
-        self._sees = self._is_over = False
+        self._sees = False
 
     def before_trainer_fit(self, trainer: Any, **kwargs: Any) -> None:
         """Hand on."""
         self._inner.before_trainer_fit(trainer, **kwargs)
 
-    def after_trainer_fit(self, trainer: Any) -> None:
-        """Hand on."""
-        self._inner.after_trainer_fit(trainer)
-
     def _before_model_fit(self, trainer: Any, model: Any, stack_name: str = "core", **kwargs: Any) -> tuple[bool, bool]:
-        self._sees = stack_name != "core" or kind_of(model) in self._counted
+        self._sees = stack_name != "core" or _kind_of(model) in self._counted
         if not self._sees:
             return False, False
         stops, skips = self._inner.before_model_fit(trainer, model, stack_name=stack_name, **kwargs)
-        return False, stops or skips or self._is_over
+        return False, stops or skips
 
     def _after_model_fit(self, trainer: Any, **kwargs: Any) -> bool:
-        if self._sees:
-            self._is_over |= self._inner.after_model_fit(trainer, **kwargs)
-        return False
+        return self._sees and bool(self._inner.after_model_fit(trainer, **kwargs))
 
 
 def _base_of(model: Any) -> Any:

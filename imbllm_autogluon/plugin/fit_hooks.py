@@ -1,24 +1,19 @@
-"""Hooks in a fit of AutoGluon: the generator never answers, tiny classes cost nothing, our callbacks stay in force."""
+"""Hooks in a fit of AutoGluon: the generator never answers, and our callbacks stay in force."""
 
 from __future__ import annotations
 
 import functools
 import logging
-import warnings
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from autogluon.common.utils.decorators import apply_presets
 from autogluon.core.callbacks import AbstractCallback
 
 from imbllm_autogluon.plugin.models import GeneratorModel
-from imbllm_autogluon.rebalancing.plan import FEWEST_TO_CONTINUE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
-
-    import pandas as pd
+    from collections.abc import Callable
 
 _log = logging.getLogger("autogluon.imbllm")
 
@@ -58,15 +53,15 @@ class GeneratorCallback(AbstractCallback):  # type: ignore[misc]
             for name in self._begun:
                 if name not in (*aside, *trainer._models_failed_to_train_errors):
                     trainer._models_skipped_by_constraint.setdefault(name, _NOT_FITTED)
-            _log.error("imbllm: no model was trained that can answer. %s", reasons_without_models(trainer))
+            _log.error("imbllm: no model was trained that can answer. %s", self.reasons(trainer))
 
-
-def reasons_without_models(trainer: Any) -> str:
-    """A sentence for each model that failed or was skipped."""
-    failed = trainer._models_failed_to_train_errors.items()
-    reasons = {name: f"{error['exc_type']}: {error['exc_str']}" for name, error in failed}
-    known = {**reasons, **trainer._models_skipped_by_constraint}.items()
-    return " ".join(f"{name}: {shorten(str(reason), _LONGEST).rstrip(' :.')}." for name, reason in known)
+    @staticmethod
+    def reasons(trainer: Any) -> str:
+        """A sentence for each model that failed or was skipped."""
+        failed = trainer._models_failed_to_train_errors.items()
+        known = {name: f"{error['exc_type']}: {error['exc_str']}" for name, error in failed}
+        known |= trainer._models_skipped_by_constraint
+        return " ".join(f"{name}: {shorten(str(why), _LONGEST).rstrip(' :.')}." for name, why in known.items())
 
 
 def _set_aside(trainer: Any) -> list[str]:
@@ -76,36 +71,6 @@ def _set_aside(trainer: Any) -> list[str]:
     for name in names:
         trainer._update_model_attr(name, stack_name=_ASIDE, val_score=None)
     return names
-
-
-def allow_for_tiny_classes(trainer: Any, y: pd.Series, names: Mapping[Any, Hashable]) -> None:
-    """Log the classes that some fold cannot be written for, and lay fewer folds where the metric asks for it.
-
-    Some metrics have no score where a fold lacks a class (ROC AUC of two classes), and AutoGluon then loses the model.
-    """
-    counts, folds = y.value_counts(), getattr(trainer, "k_fold", 0)
-    others = y[y != counts.index[-1]]
-    counts = counts.rename(index=lambda label: names.get(label, label))
-    if 2 <= counts.min() < folds and not _has_score(trainer, others):
-        asked, trainer.k_fold = folds, (folds := int(counts.min()))
-        words = "imbllm: %d folds instead of %d: the metric %s needs every class in each, and %r has %d rows."
-        _log.warning(words, folds, asked, trainer.eval_metric.name, counts.index[-1], folds)
-    left = counts[counts - (-(-counts // folds) if folds else 0) < FEWEST_TO_CONTINUE].items()
-    if tiny := ", ".join(f"{label!r} (rows: {n})" for label, n in left):
-        _log.log(20, "imbllm: folds with less than %d rows of a class leave it as it is: %s.", FEWEST_TO_CONTINUE, tiny)
-
-
-def _has_score(trainer: Any, y: pd.Series) -> bool:
-    """Whether the metric of a fit has a score on rows of these labels."""
-    n_classes = trainer.num_classes
-    probabilities = np.full((len(y), n_classes), 1.0 / n_classes)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            trainer.score_with_y_pred_proba(y=y, y_pred_proba=probabilities[:, 1] if n_classes == 2 else probabilities)
-    except (ArithmeticError, LookupError, TypeError, ValueError):  # for which AutoGluon would lose the model
-        return False
-    return True
 
 
 def keep_hooks() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,9 +14,9 @@ from autogluon.common.utils.resource_utils import ResourceManager
 from autogluon.core.models import AbstractModel, DummyModel
 
 from imbllm_autogluon._config import current_names, refuse_unknown_keys
-from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.plugin.original_features import kinds_of_features
-from imbllm_autogluon.plugin.stage import OversamplingMixin, TimeShareMixin, skipped_by_autogluon
+from imbllm_autogluon.plugin.stage import OversamplingMixin, OwnModelMixin, skipped_by_autogluon
+from imbllm_autogluon.rebalancing.rows import require_time
 from imbllm_autogluon.regression.config import LatentDiffConfig
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("autogluon.imbllm")
 
-_LEAST_SECONDS = 1.0  # of training, for which torch is still loaded: that takes some seconds, once in a process
 _LIBRARIES = 5e8  # bytes of torch and a small table in a process, roughly
 
 # Ranges of a search that names none itself; a method that generates nothing is searched by its learning rate.
@@ -54,7 +52,7 @@ class GeneratorModel(OversamplingMixin, DummyModel):  # type: ignore[misc]
     ag_key = "IMBLLM"
     ag_name = "ImbLLM"
     ag_priority = -500  # behind the plain models, before their twins
-    writing_share = 0.9
+    writing_share = 0.85  # the rest is for what is done around it
     _supported_problem_types = ["binary", "multiclass", "regression"]  # noqa: RUF012 - AutoGluon asks for a list
 
     @classmethod
@@ -78,7 +76,7 @@ class GeneratorModel(OversamplingMixin, DummyModel):  # type: ignore[misc]
         return every
 
 
-class SettingsModel(TimeShareMixin, AbstractModel):  # type: ignore[misc]
+class SettingsModel(OwnModelMixin, AbstractModel):  # type: ignore[misc]
     """A model whose hyperparameters are the settings of a configuration, each a value or a search space.
 
     It holds rows out of the training rows itself: validation rows have no part in a fit. Infinite numbers are read as
@@ -89,7 +87,6 @@ class SettingsModel(TimeShareMixin, AbstractModel):  # type: ignore[misc]
     training_share: ClassVar[float]  # of the time limit; the rest is for what follows, and for predicting
     seed_name = "random_state"
     _user_params: dict[str, Any] | None
-    imbllm_report: dict[str, Any] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -97,10 +94,6 @@ class SettingsModel(TimeShareMixin, AbstractModel):  # type: ignore[misc]
         given = {name: value for name, value in self._user_params.items() if name != self.seed_name}
         refuse_unknown_keys(given, (*self.settings_class.flat_keys(), self.seed_name))
         self.settings_class.from_flat(self.without_spaces(given))
-
-    def get_info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """AutoGluon's information on the model, and the report under ``imbllm``."""
-        return {**super().get_info(*args, **kwargs), "imbllm": self.imbllm_report}
 
     def _more_tags(self) -> dict[str, Any]:
         return {"can_refit_full": True}
@@ -216,10 +209,7 @@ class LatentDiffModel(SettingsModel):
     def _learned(
         self, X: pd.DataFrame, targets: FloatArray, weights: FloatArray | None, left: float | None, threads: int | None
     ) -> LatentDiffRegressor:
-        if left is not None and left < _LEAST_SECONDS and (left <= 0 or "torch" not in sys.modules):
-            raise OutOfTimeError(
-                f"{left:.2f} s of training are left; loading torch alone takes longer. Give the fit more time."
-            )
+        require_time(left, "torch")
         from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 
         kinds, seed = kinds_of_features(self._feature_metadata, X, read=True), self.random_seed or 0

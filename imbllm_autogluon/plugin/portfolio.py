@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import copy
 import logging
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from autogluon.core.callbacks import EarlyStoppingCallback, EarlyStoppingCountCallback, EarlyStoppingEnsembleCallback
+import numpy as np
 from autogluon.core.constants import BALANCE_WEIGHT
 
 from imbllm_autogluon.oversampling.methods import GENERATORS
 from imbllm_autogluon.plugin.classifier_model import ClassifierModel
-from imbllm_autogluon.plugin.clock import FitClock, PlainModelsOnly
-from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback, allow_for_tiny_classes
+from imbllm_autogluon.plugin.clock import FitClock
+from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback
 from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX, SEARCHER, TwinOptions
-from imbllm_autogluon.plugin.stage import plan_for, task_of
-from imbllm_autogluon.plugin.twins import BEHIND_PLAIN, TWIN_SUFFIX, has_twin, twin_of
+from imbllm_autogluon.plugin.stage import RebalancingMixin, plan_for, task_of
+from imbllm_autogluon.plugin.twins import TWIN_SUFFIX, has_twin, twin_of
 from imbllm_autogluon.rebalancing import RebalanceConfig
+from imbllm_autogluon.rebalancing.plan import FEWEST_TO_CONTINUE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
     import pandas as pd
 
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("autogluon.imbllm")
 
 _SHARED_WITH_LATENT_DIFF = ("n_bins", "bins")  # parameters of twins too: which targets are rare is one question
-_STOPPING = (EarlyStoppingCountCallback, EarlyStoppingCallback, EarlyStoppingEnsembleCallback)
 
 
 def rebalance_hyperparameters(hyperparameters: Mapping[Any, Any] | str, **options: Any) -> Portfolio:
@@ -134,7 +135,7 @@ def _as_twin(config: Any, options: TwinOptions) -> Any:
         if isinstance(config.get(name), dict):
             config[name].pop("use_child_oof", None)
     if isinstance(config.get("ag_args"), dict) and "priority" in config["ag_args"]:
-        config["ag_args"]["priority"] -= BEHIND_PLAIN
+        config["ag_args"]["priority"] -= RebalancingMixin.behind_plain
     return {**_tuned(config, options), **_as_hyperparameters(options.parameters)}
 
 
@@ -162,7 +163,7 @@ def _as_hyperparameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class RebalanceCallback(GeneratorCallback):
-    """Add a twin to every model of the fit, unless the classes are balanced; for regression LatentDiff too.
+    """Add twins to the models of the fit, unless the classes are balanced; for regression LatentDiff too.
 
     Parameters
     ----------
@@ -187,6 +188,7 @@ class RebalanceCallback(GeneratorCallback):
     ) -> None:
         """Edit the portfolio in place: the trainer uses this very mapping next."""
         del kwargs  # everything else that AutoGluon hands over
+        self.clock = None  # a callback may see several fits
         problem_type = getattr(trainer, "problem_type", None)
         reason = self._reason_to_stay_away(problem_type, y, level_start)
         if reason or hyperparameters is None:
@@ -204,11 +206,12 @@ class RebalanceCallback(GeneratorCallback):
             )
         if task_of(problem_type) == "classification" and y is not None:
             cleaner = (core_kwargs or {}).get("label_cleaner")
-            allow_for_tiny_classes(trainer, y, getattr(cleaner, "cat_mappings_dependent_var", {}))
+            _allow_for_tiny_classes(trainer, y, getattr(cleaner, "cat_mappings_dependent_var", {}))
         _let_twins_follow({} if core_kwargs is None else core_kwargs)
-        _count_without_twins(trainer, options)
         self.clock = FitClock(options)
-        _log.log(20, "imbllm: models of this fit also compete as twins fitted on rebalanced folds (%s).", options.twins)
+        self.clock.hide_ours(trainer.callbacks)
+        words = "imbllm: models of this fit also compete as twins fitted on rebalanced folds (twins=%r)."
+        _log.log(20, words, options.twins)
 
     def _before_model_fit(self, trainer: Any, model: Any, stack_name: str = "core", **kwargs: Any) -> tuple[bool, bool]:
         """Leave a model out, or give it its share of the time."""
@@ -223,11 +226,12 @@ class RebalanceCallback(GeneratorCallback):
 
     def after_trainer_fit(self, trainer: Any) -> None:
         """Leave with the trainer what the clock saw, and log what it left out."""
-        super().after_trainer_fit(trainer)
         if self.clock is not None:
+            trainer._models_skipped_by_constraint |= self.clock.left_out
             trainer.imbllm_clock = self.clock.facts()
             for note in trainer.imbllm_clock["notes"]:
                 _log.log(20, "imbllm: %s", note)
+        super().after_trainer_fit(trainer)
 
     def _reason_to_stay_away(self, problem_type: Any, y: pd.Series | None, level_start: int) -> str:
         task, twins, tuning = task_of(problem_type), self.options.checked_parameters, self.options.tuning
@@ -263,8 +267,31 @@ def _let_twins_follow(core_kwargs: dict[str, Any]) -> None:
             core_kwargs[name] = [*types, *twins, *generators]
 
 
-def _count_without_twins(trainer: Any, options: TwinOptions) -> None:
-    """Let limits on the number of models count plain models only: some presets fit just one on a small table."""
-    for place, callback in enumerate(getattr(trainer, "callbacks", [])):
-        if isinstance(callback, _STOPPING):
-            trainer.callbacks[place] = PlainModelsOnly(callback, "plain" if options.mode == "both" else "twins")
+def _allow_for_tiny_classes(trainer: Any, y: pd.Series, names: Mapping[Any, Hashable]) -> None:
+    """Log the classes that some fold cannot be written for, and lay fewer folds where the metric asks for it.
+
+    Some metrics have no score where a fold lacks a class (ROC AUC of two classes), and AutoGluon then loses the model.
+    """
+    counts, folds = y.value_counts(), getattr(trainer, "k_fold", 0)
+    others = y[y != counts.index[-1]]
+    counts = counts.rename(index=lambda label: names.get(label, label))
+    if 2 <= counts.min() < folds and not _has_score(trainer, others):
+        asked, trainer.k_fold = folds, (folds := int(counts.min()))
+        words = "imbllm: %d folds instead of %d: the metric %s needs every class in each, and %r has %d rows."
+        _log.warning(words, folds, asked, trainer.eval_metric.name, counts.index[-1], folds)
+    left = counts[counts - (-(-counts // folds) if folds else 0) < FEWEST_TO_CONTINUE].items()
+    if tiny := ", ".join(f"{label!r} (rows: {n})" for label, n in left):
+        _log.log(20, "imbllm: folds with less than %d rows of a class leave it as it is: %s.", FEWEST_TO_CONTINUE, tiny)
+
+
+def _has_score(trainer: Any, y: pd.Series) -> bool:
+    """Whether the metric of a fit has a score on rows of these labels."""
+    n_classes = trainer.num_classes
+    probabilities = np.full((len(y), n_classes), 1.0 / n_classes)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trainer.score_with_y_pred_proba(y=y, y_pred_proba=probabilities[:, 1] if n_classes == 2 else probabilities)
+    except (ArithmeticError, LookupError, TypeError, ValueError):  # for which AutoGluon would lose the model
+        return False
+    return True

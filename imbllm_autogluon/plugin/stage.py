@@ -91,10 +91,15 @@ def skipped_by_autogluon(model_name: str) -> Iterator[None]:
         raise TimeLimitExceeded from error
 
 
-class TimeShareMixin:
-    """In front of a model class: a fit ends after the seconds that the clock of the whole fit allows."""
+class OwnModelMixin:
+    """In front of a model class: a fit has a report, and the seconds that the clock of the whole fit allows."""
 
+    imbllm_report: dict[str, Any] | None = None  # of the last fit
     imbllm_seconds: float | None = None  # of this fit, that of one fold in a bag
+
+    def get_info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """AutoGluon's information on the model, and the report under ``imbllm``."""
+        return {**super().get_info(*args, **kwargs), "imbllm": self.imbllm_report}  # type: ignore[misc]
 
     def _preprocess_fit_args(self, **kwargs: Any) -> dict[str, Any]:
         args: dict[str, Any] = super()._preprocess_fit_args(**kwargs)  # type: ignore[misc]
@@ -102,7 +107,7 @@ class TimeShareMixin:
         return {**args, "time_limit": min(limits, default=None)}
 
 
-class OversamplingMixin(TimeShareMixin):
+class OversamplingMixin(OwnModelMixin):
     """In front of a model class: plans and writes rows for its training folds, by its parameters ``ag.imbllm.*``.
 
     `InvalidInputError` where one is unknown, which AutoGluon would ignore, or a value is not allowed.
@@ -111,7 +116,6 @@ class OversamplingMixin(TimeShareMixin):
     name: str
     path: str
     problem_type: str | None
-    imbllm_report: dict[str, Any] | None = None  # of the last fit
     # Of the time limit that training a generator and writing may take, where nobody has written the rows yet
     writing_share = 0.4
 
@@ -124,10 +128,6 @@ class OversamplingMixin(TimeShareMixin):
             _log.warning(words, name, self.name, AUX_PREFIX, name)
         # Of all columns: the model's own is cut to the features it uses, which differ by family.
         self.imbllm_metadata: FeatureMetadata | None = None
-
-    def get_info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """AutoGluon's information on the model, and the report under ``imbllm``."""
-        return {**super().get_info(*args, **kwargs), "imbllm": self.imbllm_report}  # type: ignore[misc]
 
     def _ag_params(self) -> set[str]:
         own = {AUX_PREFIX + name for name in TwinParameters.flat_keys()}
@@ -224,6 +224,7 @@ def _renamed(y: pd.Series, names: Mapping[Any, Hashable]) -> pd.Series:
 class RebalancingMixin(OversamplingMixin):
     """Mixin in front of an AutoGluon model class; makes its twin."""
 
+    behind_plain = 1000  # of a priority: twins come after all plain models, in the same order
     eval_metric: Any
     _imbllm_factors: FloatArray | None = None
 

@@ -18,7 +18,6 @@ from imbllm_autogluon.plugin.stage import RebalancingMixin
 
 _SUFFIX = "Imb"
 TWIN_SUFFIX = "_IMB"
-BEHIND_PLAIN = 1000  # of a priority: twins come after all plain models, in the same order
 
 # Keys without a twin: ensembles and the constant models learn nothing from rows; images and raw text are not rows. The
 # language model as a classifier weighs classes itself; LatentDiff generates for rare targets itself.
@@ -53,14 +52,15 @@ def has_twin(model_class: type[Any]) -> bool:
 
 
 def _make_twin(model_class: type[Any], name: str) -> type[Any]:
-    by_kind = {kind: priority - BEHIND_PLAIN for kind, priority in model_class.ag_priority_by_problem_type.items()}
+    behind = RebalancingMixin.behind_plain
+    by_kind = {kind: priority - behind for kind, priority in model_class.ag_priority_by_problem_type.items()}
     body = {
         "__module__": __name__,
         "__qualname__": name,
         "__doc__": f"{model_class.__name__} fitted on rebalanced folds.",
         "ag_key": f"{model_class.ag_key}{TWIN_SUFFIX}",
         "ag_name": f"{model_class.ag_name}{_SUFFIX}",
-        "ag_priority": model_class.ag_priority - BEHIND_PLAIN,
+        "ag_priority": model_class.ag_priority - behind,
         "ag_priority_by_problem_type": MappingProxyType(by_kind),
     }
     return types.new_class(name, (RebalancingMixin, model_class), exec_body=lambda own: own.update(body))

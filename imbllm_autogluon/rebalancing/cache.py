@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("autogluon.imbllm")
 
 _T = TypeVar("_T")
-
 STUDIES = "study.journal"
 _DELETED = ("generators", "rows", "warm-ups")  # folders that can be made again
 _MOST_IN_MEMORY = 16  # entries per shelf: the folds of a fit, twice over

@@ -28,8 +28,6 @@ _METHODS: Mapping[Task, tuple[_Method, ...]] = {
     "regression": ("imbllm", "smogn", "random", "none"),
 }
 
-_SEVERE, _MAJORITY_RATIO = 50, 5.0  # imbalance ratio above which the majority is limited, and to what multiple
-
 # Settings that change the rows a trained generator writes, but not the generator.
 _SAMPLING_KEYS = (
     "conditioning", "condition_pairs", "start", "answer", "candidates_per_row", "temperature", "precision",
@@ -110,13 +108,6 @@ class RebalanceConfig(Config):
     def rows_wanted(self, rows: int, largest: int) -> int:
         """Rows that a class of so many should have next to the largest class, by the target ratio."""
         return round(sqrt(rows * largest) if self.target_ratio is None else self.target_ratio * largest)
-
-    def most_rows(self, smallest: int, rebalanced: int, largest: int) -> int:
-        """Real rows of a class that are learned, at most, by the majority ratio; sizes before and after, and before."""
-        ratio = self.majority_ratio
-        if ratio == "auto":
-            ratio = _MAJORITY_RATIO if largest > _SEVERE * smallest else None
-        return largest if ratio is None else round(ratio * rebalanced)
 
     def require_method(self, task: Task) -> None:
         """Raise `InvalidInputError` if the method is one of the other task."""

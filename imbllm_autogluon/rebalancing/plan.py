@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Counts = dict[Hashable, int]
 
 FEWEST_TO_CONTINUE = 2  # a class with fewer cannot be continued and is left as it is
+_SEVERE, _MAJORITY_RATIO = 50, 5.0  # imbalance ratio above which the majority is limited, and to what multiple
 _FEWEST_TARGETS = 20  # fewer show no distribution of the target; LatentDiff needs as many
 
 
@@ -126,7 +127,10 @@ def _plan_classes(y: pd.Series, config: RebalanceConfig) -> OversamplingPlan:
 def _most_rows(before: Counts, counts: Counts, config: RebalanceConfig) -> int:
     """Rows that a class has in the end, at most, by the majority ratio."""
     rarest, largest = min(counts, key=lambda label: before[label], default=None), max(before.values())
-    return largest if rarest is None else config.most_rows(before[rarest], before[rarest] + counts[rarest], largest)
+    ratio = config.majority_ratio
+    if ratio == "auto":
+        ratio = _MAJORITY_RATIO if rarest is not None and largest > _SEVERE * before[rarest] else None
+    return largest if ratio is None or rarest is None else round(ratio * (before[rarest] + counts[rarest]))
 
 
 def _cut(counts: Counts, room: int) -> Counts:

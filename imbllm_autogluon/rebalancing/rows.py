@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Generator = LanguageGenerator | TargetImbLLM
 
 _KEY_VERSION = 10  # raised whenever the same settings would lead to other rows
-# Training time for which transformers is still loaded: with torch that takes 4 to 7 s of one core, once in a process.
+# Training time for which libraries are still loaded: with torch that takes 4 to 7 s of one core, once in a process.
 _LEAST_SECONDS = 1.0
 _TRAINING_SHARE = 0.6  # of the time limit that training may take; writing has the rest
 _LEAST_STEPS = 20  # of a training that ran out of time, below which rows would be noise
@@ -152,12 +152,12 @@ class FoldRows:
     report: dict[str, Any]  # method, seconds, who made it, key of the rows (`rows`), all of a generator's report
 
 
-def require_time(time_limit: float | None) -> None:
-    """Refuse to load the library for next to no training."""
-    if time_limit is not None and time_limit < _LEAST_SECONDS and "transformers" not in sys.modules:
+def require_time(time_limit: float | None, library: str = "transformers") -> None:
+    """Refuse to train in no time, or to load a library for next to none."""
+    if time_limit is not None and (time_limit <= 0 or (time_limit < _LEAST_SECONDS and library not in sys.modules)):
         raise OutOfTimeError(
-            f"{time_limit:.2f} s of training are left, and loading transformers takes longer; a generator needs at "
-            f"least {_LEAST_SECONDS} s. Give the fit more time."
+            f"{time_limit:.2f} s of training are left, and loading {library} takes longer; at least {_LEAST_SECONDS} s "
+            "are needed. Give the fit more time."
         )
 
 

@@ -180,7 +180,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
     def predict(self, X: Any) -> FloatArray:
         """Predicted targets, shape (n,), float64."""
         check_is_fitted(self)
-        frame = checked_frame(X, infinite=True)
+        frame = checked_frame(X)
         validate_data(self, X=X, reset=False, skip_check_array=True)
         return self._centre + self._spread * self._head.predict(self._features(frame.reset_index(drop=True)))
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-Unknown = Literal["refuse", "missing"]  # what becomes of a category that was not there when a schema was made
-
 _REMEDIES: dict[Kind, str] = {
     "continuous": "convert it first, for example with pd.to_numeric",
     "integer": "convert it first, for example with pd.to_numeric",
@@ -91,19 +89,21 @@ class Column:
         short = bits < 64 and isinstance(value, numbers.Real)
         return float(str(np.dtype(f"f{bits // 8}").type(value))) if short else value
 
-    def encode(self, series: pd.Series[Any], *, unknown: Unknown = "refuse") -> tuple[Array, BoolArray]:
+    def encode(
+        self, series: pd.Series[Any], *, unknown: Literal["refuse", "missing"] = "refuse"
+    ) -> tuple[Array, BoolArray]:
         """Values and missing mask, each of shape (n,), of a series of the own dtype or one that holds the same values.
 
         Continuous: float64 (a float32 0.1 becomes 0.1). Integer: int64. Datetime: int64, counted in :attr:`unit` since
         1970-01-01 UTC. Categorical and boolean: int64 codes into `categories`. 0 where missing. `TableError` where a
-        category is new, a number infinite, or the series is of another kind.
+        category is new and `unknown` ones are refused, a number infinite, or the series is of another kind.
         """
         plain, source = dense(series), ColumnFormat.of(series, self.name)
         missing = source.missing_mask(plain)
         if missing.all():
             return np.zeros(len(plain), np.float64 if self.kind == "continuous" else np.int64), missing
         if self.is_category:
-            return self._codes(plain, missing, unknown)
+            return self._codes(plain, missing, refuse=unknown == "refuse")
         self._refuse_other_nature(source)
         return self._numbers(plain, missing, source), missing
 
@@ -148,12 +148,12 @@ class Column:
             return _read_times(series, missing, source, self.unit, self.name)
         return _read_integers(series, missing, source, self.name)
 
-    def _codes(self, series: pd.Series[Any], missing: BoolArray, unknown: Unknown) -> tuple[Array, BoolArray]:
+    def _codes(self, series: pd.Series[Any], missing: BoolArray, *, refuse: bool) -> tuple[Array, BoolArray]:
         codes, levels = _distinct_levels(series, missing, self.name)
         position = _find_levels(levels, self.categories)
-        for code in np.unique(codes[codes >= 0]):
-            if position[code] < 0 and unknown == "refuse":
-                raise self._unseen(levels[code])
+        new = np.unique(codes[(codes >= 0) & (position[codes] < 0)])
+        if refuse and len(new):
+            raise self._unseen(levels[new[0]])
         gone = missing | (position[codes] < 0)
         return np.where(gone, 0, position[codes]), gone
 
@@ -222,7 +222,10 @@ def _factorize(series: pd.Series[Any], missing: BoolArray) -> tuple[IntArray, li
     if isinstance(series.dtype, pd.CategoricalDtype):
         categories = series.cat.categories
         return series.cat.codes.to_numpy().astype(np.int64), _as_python(categories, categories.dtype)
-    if pdt.is_object_dtype(series.dtype) and len(set(map(type, series.to_numpy()[~missing]))) > 1:
+    is_python = pdt.is_object_dtype(series.dtype) or isinstance(series.dtype, pd.StringDtype)
+    known: Any = series.to_numpy()[~missing] if is_python else ()
+    # For pandas a text ends at its first NUL.
+    if len(set(map(type, known))) > 1 or any(isinstance(cell, str) and "\0" in cell for cell in known):
         seen: dict[tuple[type, Any], int] = {}
         by_type = [seen.setdefault((type(cell), cell), len(seen)) for cell in series]
         return np.array(by_type, dtype=np.int64), [cell for _, cell in seen]

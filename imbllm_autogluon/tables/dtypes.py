@@ -32,7 +32,6 @@ _TimeUnit = Literal["D", "s", "ms", "us", "ns"]  # unit in which the times of a 
 
 _MissingObject = Literal["None", "nan", "NA", "NaT"]
 _MISSING_OBJECTS: dict[_MissingObject, object] = {"None": None, "nan": np.nan, "NA": pd.NA, "NaT": pd.NaT}
-
 KINDS_OF: dict[PhysicalType, tuple[Kind, ...]] = {  # kinds that a user may choose for a column, the default first
     "integer": ("integer", "continuous", "categorical", "boolean"),
     "continuous": ("continuous", "integer", "categorical", "boolean"),
@@ -149,7 +148,8 @@ def _fit_a_float(decimals: Any) -> bool:
 
 
 def _decimal_places(number: Decimal) -> int:
-    return max(0, -int(number.as_tuple().exponent))
+    exponent = number.as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0  # infinite ones have a letter there
 
 
 def _complex(name: ColumnName) -> TableError:

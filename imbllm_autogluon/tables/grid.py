@@ -29,7 +29,7 @@ _MOST_SHARE, _NEAR = 1e-3, 16
 
 # Points of a range above which floats of so many bits count as full precision: their digits carry no decimals.
 _MOST_POINTS = {16: 10.0**5, 32: 10.0**8, 64: 10.0**14}
-_JUDGED = 20_000  # distinct values, in even distances, whose crowding is judged: it shows in fewer than all
+_JUDGED = 20_000  # distinct values whose crowding is judged, in even distances, and as many next to 0, where it matters
 _PROBE = 512  # values tried first: most wrong numbers of decimals fail on these few, whatever the length of the column
 
 
@@ -268,11 +268,18 @@ def _with_digits(unique: FloatArray, bits: int, digits: int, decimals: int) -> N
 
 def _merges(grid: NumberGrid, unique: FloatArray) -> bool:
     """Whether more distinct values share a point than chance explains, seen from all of them and from those near by."""
-    units = grid.nearest_units(_without_noise(unique[:: 1 + len(unique) // _JUDGED]))
+    step, zero = 1 + len(unique) // _JUDGED, int(np.searchsorted(unique, 0.0))
+    near = unique[max(0, zero - _JUDGED // 2) : zero + _JUDGED // 2]
+    return _crowds(grid, unique[::step], len(unique) // step) or (step > 1 and _crowds(grid, near, len(unique)))
+
+
+def _crowds(grid: NumberGrid, judged: FloatArray, n: int) -> bool:
+    """The same of some of `n` distinct values."""
+    units = grid.nearest_units(_without_noise(judged))
     points, counts = np.unique(units, return_counts=True)
     reach = np.searchsorted(units, points + _NEAR, "right") - np.searchsorted(units, points - _NEAR)
     usual = (reach - counts) / (2 * _NEAR)
-    most = len(str(len(units) // 3)) + _MOST_SHARE * len(units)  # 1 of fewer than 30 values, 2 of fewer than 300, ...
+    most = len(str(n // 3)) + _MOST_SHARE * n  # 1 of fewer than 30 values, 2 of fewer than 300, ...
     return bool(np.any(counts > np.minimum(most, 5 + 4 * np.sqrt(usual) + 4 * usual)))
 
 

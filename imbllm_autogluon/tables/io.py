@@ -23,10 +23,9 @@ import pyarrow as pa
 import pyarrow.compute as pa_compute
 import pyarrow.csv as pa_csv
 
-from imbllm_autogluon._storage import first_line, write_whole
+from imbllm_autogluon._storage import first_line, require_writable, write_whole
 from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.tables.cells import Spelling, typed_cells
-from imbllm_autogluon.tables.dtypes import as_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
@@ -59,11 +58,10 @@ def checked_names(df: pd.DataFrame) -> tuple[ColumnName, ...]:
     return tuple(_checked_name(name) for name in df.columns)
 
 
-def checked_frame(X: Any, *, infinite: bool = False) -> pd.DataFrame:
+def checked_frame(X: Any) -> pd.DataFrame:
     """What users of scikit-learn hand over as a table, as a data frame; the columns of an array are numbered.
 
-    `ValueError` where a frame is empty or has unusable names, or an array is sparse, empty, no table, or infinite where
-    it must not be.
+    `ValueError` where a frame is empty or has unusable names, or an array is sparse, empty or no table.
     """
     if isinstance(X, pd.DataFrame):
         checked_names(X)
@@ -74,7 +72,7 @@ def checked_frame(X: Any, *, infinite: bool = False) -> pd.DataFrame:
     if isinstance(X, list) and array.dtype.kind in "US":
         # NumPy would turn numbers into text where text stands next to them.
         array = np.asarray(X, dtype=object)
-    return pd.DataFrame(check_array(array, dtype=None, ensure_all_finite=False if infinite else "allow-nan"))
+    return pd.DataFrame(check_array(array, dtype=None, ensure_all_finite=False))
 
 
 def read_table(
@@ -83,7 +81,7 @@ def read_table(
     like: Mapping[Any, Any] = MappingProxyType({}),
     label: str | None = None,
     *,
-    infinite: bool = False,
+    finite: bool = False,
 ) -> pd.DataFrame:
     """Read a table from a file that ends in ``.csv`` (UTF-8 with a header), ``.parquet`` or ``.pq``.
 
@@ -91,10 +89,11 @@ def read_table(
     numbers (or words such as NA) becomes int64, Int64 (with a gap), float64 or bool, and is written again as it stood;
     codes such as 0900 and everything else stays text. `like` holds dtypes by column, such as ``frame.dtypes``, that
     decide between text and numbers where a table belongs to another one. In the column `label` a word such as NA beside
-    up to 20 different numbers is a class, too. The index stored in a Parquet file is kept.
+    up to 20 different numbers is a class, too. The index stored in a Parquet file is kept. With `finite`
+    infinite numbers are missing ones, which a warning names.
 
     `TableError`, with file and column, where the file is absent, unreadable, empty or of another type, or holds
-    repeated column names, columns of lists, or infinite values where these are not allowed.
+    repeated column names or columns of lists.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "ages.parquet"
@@ -107,9 +106,7 @@ def read_table(
     _check_readable(path)
     frame = _read_csv(path, missing, like, label) if extension == ".csv" else _read_parquet(path)
     check_frame(frame, str(path))
-    if not infinite:
-        _refuse_infinite(frame, path)
-    return frame
+    return _without_infinite(frame, path) if finite else frame
 
 
 def write_table(frame: pd.DataFrame, path: Path | str) -> None:
@@ -146,14 +143,12 @@ def _write_csv(frame: pd.DataFrame, target: Any) -> None:
         part.assign(**spelled).to_csv(target, mode="a", index=not is_plain, header=not start, lineterminator="\n")
 
 
-def labels_in_file(labels: pd.Series[Any]) -> pd.Series[Any] | None:
-    """Labels of a CSV file, as text where numbers or booleans would be written otherwise; None if from elsewhere."""
-    if _SPELLINGS not in labels.attrs:
-        return None
+def labels_in_file(labels: pd.Series[Any]) -> pd.Series[Any]:
+    """Labels, as text where they are numbers or booleans that their CSV file writes otherwise than Python would."""
     spelling = _spellings(labels).get(str(labels.name), Spelling())
-    if replace(spelling, gap=None) != Spelling() and pd.api.types.is_numeric_dtype(labels.dtype):
-        return pd.Series(spelling.written(labels), index=labels.index, name=labels.name, dtype=object)
-    return as_numpy(labels.to_frame()).iloc[:, 0]
+    if replace(spelling, gap=None) == Spelling() or not pd.api.types.is_numeric_dtype(labels.dtype):
+        return labels
+    return pd.Series(spelling.written(labels), index=labels.index, name=labels.name, dtype=object)
 
 
 def _spellings(frame: pd.DataFrame | pd.Series[Any]) -> dict[str, Spelling]:
@@ -170,8 +165,7 @@ def check_target(path: Path, source: Path) -> None:
         raise TableError(f"{path} is the table that is read; name another file to write.")
     if not path.parent.is_dir():
         raise TableError(f"{path} cannot be written: the folder {path.parent} does not exist.")
-    if not os.access(path.parent, os.W_OK):
-        raise TableError(f"{path} cannot be written: no permission to write into the folder {path.parent}.")
+    require_writable(path.parent)
 
 
 def check_frame(df: pd.DataFrame, source: str) -> None:
@@ -200,16 +194,18 @@ def _checked_name(name: object) -> ColumnName:
     )
 
 
-def _refuse_infinite(frame: pd.DataFrame, path: Path) -> None:
-    """Refuse infinite numbers: neither AutoGluon nor a language model can do anything with them."""
-    for name in frame.columns:
-        if pd.api.types.is_float_dtype(frame[name].dtype):
-            n_infinite = int(np.isinf(frame[name].to_numpy(dtype=np.float64, na_value=np.nan)).sum())
-            if n_infinite:
-                raise TableError(
-                    f"{path}: column {name!r} holds {n_infinite} infinite values; leave the cell empty where a value "
-                    "is unknown (or name the word with --missing), or write a finite one."
-                )
+def _without_infinite(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """A frame for AutoGluon, of whose models few take infinite numbers: these are missing."""
+    floats = frame.select_dtypes(np.floating)
+    infinite = np.isinf(floats.astype(np.float64))
+    counts = infinite.sum()
+    if not counts.any():
+        return frame
+    named = ", ".join(f"{n} in {name!r}" for name, n in counts[counts > 0].head(5).items())
+    _log.warning("imbllm: %s: infinite numbers count as missing in %d column(s): %s.", path, (counts > 0).sum(), named)
+    kept = frame.copy(deep=False)
+    kept[floats.columns] = floats.mask(infinite)
+    return kept
 
 
 def _checked_extension(path: Path) -> str:

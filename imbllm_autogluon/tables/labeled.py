@@ -72,11 +72,11 @@ class LabeledTable:
         check_label_column(frame, label, source)
         known = frame[label].notna()
         kept = frame[known].reset_index(drop=True)
-        values = _numbers(kept[label], source) if task == "regression" else _class_labels(kept[label])
+        labels = kept[label]
+        values = _numbers(labels, source) if task == "regression" else _plain_labels(labels_in_file(labels))
         # Assigned as a new column: the kept rows may share memory with the caller's frame.
-        return LabeledTable(
-            kept.assign(**{label: values}), label, dropped=int((~known).sum()), source=source, task=task
-        )
+        frame = kept.assign(**{label: values})
+        return LabeledTable(frame, label, dropped=int((~known).sum()), source=source, task=task)
 
     @property
     def features(self) -> pd.DataFrame:
@@ -149,12 +149,6 @@ def choose_task(frame: pd.DataFrame, label: str, source: str = "the table") -> t
     task: Task = "regression" if fractions or _is_measured(labels) else "classification"
     other: Task = "classification" if task == "regression" else "regression"
     return task, f"the label {label!r} holds {n} different numbers: {task} (change with --task {other})."
-
-
-def _class_labels(labels: pd.Series[Any]) -> pd.Series[Any]:
-    """Labels whose text is that of the cells of their CSV file; of other tables, plain ones."""
-    in_file = labels_in_file(labels)
-    return _plain_labels(labels) if in_file is None else in_file
 
 
 def _plain_labels(labels: pd.Series[Any]) -> pd.Series[Any]:

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import xlogy
 
-from imbllm_autogluon._config import require_choice, require_number
+from imbllm_autogluon._config import require_choice
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError, nearest
-from imbllm_autogluon.tables.column import Column, ExcludedColumn, Unknown, column_of
+from imbllm_autogluon.tables.column import Column, ExcludedColumn, column_of
 from imbllm_autogluon.tables.dtypes import KINDS, KINDS_OF, ColumnFormat, ColumnName, Kind, dense
 from imbllm_autogluon.tables.encoded import EncodedTable
 from imbllm_autogluon.tables.io import checked_names
@@ -79,8 +79,6 @@ class TableSchema:
         """
         names, chosen = checked_names(df), dict(kinds or {})
         _check_kinds(chosen, names)
-        if max_columns is not None:
-            require_number("max_columns", max_columns, 1, whole=True)
         label_column = None if label is None else _read_label(df, label, chosen)
         read: dict[ColumnName, Column | ExcludedColumn] = {
             name: _read_feature(df.iloc[:, j], name, chosen.get(name), unreadable)
@@ -107,7 +105,7 @@ class TableSchema:
         table = X.assign(**{name: y.to_numpy() if y.dtype == object else y.array})
         return cls.from_frame(table, name, kinds, max_columns, **options)
 
-    def encode(self, df: pd.DataFrame, *, unknown: Unknown = "refuse") -> EncodedTable:
+    def encode(self, df: pd.DataFrame, *, unknown: Literal["refuse", "missing"] = "refuse") -> EncodedTable:
         """Written features of a frame as plain arrays, see :meth:`Column.encode`; other columns are ignored."""
         return _side_by_side(len(df), [c.encode(column_of(df, c.name), unknown=unknown) for c in self.columns])
 

@@ -16,7 +16,7 @@ from imbllm_autogluon.tables.dtypes import dense, holds_numbers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imbllm_autogluon.arrays import BoolArray, FloatArray
+    from imbllm_autogluon.arrays import BoolArray
     from imbllm_autogluon.tables.column import Column
 
 _log = logging.getLogger(__name__)
@@ -33,14 +33,12 @@ def read_unseen(column: Column, series: pd.Series[Any]) -> tuple[npt.NDArray[Any
     What is left is missing.
     """
     plain = dense(series).reset_index(drop=True)
-    missing = np.array(plain.isna(), dtype=bool)
-    values = np.zeros(len(plain), dtype=np.float64 if column.kind == "continuous" else np.int64)
-    again = ~missing
+    again = np.array(plain.notna(), dtype=bool)
     try:
-        values, read = column.encode(plain, unknown="missing")
-        again, missing = read & again if column.is_category else np.zeros_like(read), read
-    except TableError:
-        pass  # every cell is read on its own
+        values, missing = column.encode(plain, unknown="missing")
+        again &= missing & column.is_category
+    except TableError:  # every cell is read on its own
+        values, missing = column.encode(pd.Series([None] * len(plain), dtype=object))
     if again.any():
         cells = list(plain[again])
         near = _nearest(column, cells)
@@ -80,17 +78,22 @@ def _finite(plain: pd.Series[Any], *, whole: bool) -> pd.Series[Any] | None:
 def _nearest(column: Column, cells: list[Any]) -> pd.Series[Any]:
     """Cells that the column can encode, or missing ones."""
     if column.is_category:
-        known: dict[Any, Any] = {}
-        for category in column.categories:
-            for key in _keys(category):
-                known.setdefault(key, category)
+        # The first of the categories that share a key has it.
+        known = {key: category for category in reversed(column.categories) for key in _keys(category)}
         found = [next((known[key] for key in _keys(cell) if key in known), None) for cell in cells]
         return pd.Series(found, dtype=object)
     if column.unit is None:
-        return pd.Series(_numbers(column, np.array([_number(cell) for cell in cells])))
-    is_date, aware = column.kind == "datetime", column.format.timezone is not None
-    times = (_moments(cells, aware=aware) if is_date else _durations(cells)).dt
-    whole: pd.Series[Any] = times.floor("D") if column.unit == "D" else times.as_unit(column.unit)
+        assert column.grid is not None
+        read = np.array([_number(cell) for cell in cells])
+        ends = np.where(read > 0, float(column.grid.maximum), float(column.grid.minimum))
+        finite = np.where(np.isinf(read), ends, read)
+        near = finite if column.kind == "continuous" else np.clip(np.rint(finite), -_MOST_WHOLE, _MOST_WHOLE)
+        return pd.Series(near)
+    if column.kind == "datetime":
+        times = _moments(cells, aware=column.format.timezone is not None)
+    else:
+        times = pd.to_timedelta(_of_types(cells, str, datetime.timedelta, np.timedelta64), errors="coerce")
+    whole: pd.Series[Any] = times.dt.floor("D") if column.unit == "D" else times.dt.as_unit(column.unit)
     return whole
 
 
@@ -111,23 +114,15 @@ def _number(cell: Any) -> float:
         return np.nan
 
 
-def _numbers(column: Column, read: FloatArray) -> FloatArray:
-    assert column.grid is not None
-    low, high = float(column.grid.minimum), float(column.grid.maximum)
-    finite = np.where(np.isinf(read), np.where(read > 0, high, low), read)
-    return finite if column.kind == "continuous" else np.clip(np.rint(finite), -_MOST_WHOLE, _MOST_WHOLE)
-
-
 def _moments(cells: list[Any], *, aware: bool) -> pd.Series[Any]:
     """Dates and times, in UTC where they have a zone; numbers say no unit, so they are missing."""
-    known = [cell if isinstance(cell, (str, datetime.date, np.datetime64)) else None for cell in cells]
-    moments = pd.to_datetime(pd.Series(known, dtype=object), errors="coerce", utc=True, format="mixed")
+    known = _of_types(cells, str, datetime.date, np.datetime64)
+    moments = pd.to_datetime(known, errors="coerce", utc=True, format="mixed")
     return moments if aware else moments.dt.tz_localize(None)
 
 
-def _durations(cells: list[Any]) -> pd.Series[Any]:
-    known = [cell if isinstance(cell, (str, datetime.timedelta, np.timedelta64)) else None for cell in cells]
-    return pd.to_timedelta(pd.Series(known, dtype=object), errors="coerce")
+def _of_types(cells: list[Any], *types: type) -> pd.Series[Any]:
+    return pd.Series([cell if isinstance(cell, types) else None for cell in cells], dtype=object)
 
 
 def _report(name: Any, dtype: Any, cells: list[Any], near: pd.Series[Any], n_rows: int) -> None:

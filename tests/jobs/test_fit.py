@@ -13,7 +13,6 @@ from autogluon.tabular.models import LGBModel
 from imbllm_autogluon.errors import BackboneError, ClassTooSmallError, ImbLLMError, InvalidInputError, TableError
 from imbllm_autogluon.jobs.compare import base_models, model_kind
 from imbllm_autogluon.jobs.fit import FitJob
-from imbllm_autogluon.jobs.folder import is_finished, left_by_a_fit
 from imbllm_autogluon.jobs.predict import predict_table
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.plugin.ensemble import calibrated_probabilities
@@ -205,12 +204,6 @@ def test_settings_reach_the_callback_and_families_the_portfolio(tmp_path: Path) 
     assert (arguments["num_bag_folds"], arguments["num_cpus"]) == (2, 1)
 
 
-def test_a_folder_below_a_file_is_refused_when_the_job_runs(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(TableError, match="cannot be written"):
-        FitJob(labelled(BINARY), tmp_path / "file" / "fit").run()
-
-
 def test_replacing_and_going_on_exclude_each_other(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"either replaced \(force\) or gone on with \(resume\); not both"):
         FitJob(labelled(BINARY), tmp_path, force=True, resume=True)
@@ -239,7 +232,7 @@ def test_an_interrupted_fit_goes_on_with_the_generators_it_has(tmp_path: Path) -
     job = tiny_job(labelled(BINARY), tmp_path / "fit", families=("LR",))
     with counted_trainings(killed_after=1) as first, pytest.raises(KeyboardInterrupt):
         job.run()
-    assert left_by_a_fit(job.out)
+    assert job.folder.is_of_a_fit
     made = GENERATORS.keys(cache_of(job.out))
     assert len(first) == len(made) == 1
 
@@ -299,11 +292,11 @@ def test_a_fit_whose_models_all_fail_names_the_reason_of_each_and_leaves_nothing
 
     monkeypatch.setattr(LGBModel, "_fit", absent)
     job = tiny_job(labelled(BINARY), tmp_path / "fit", families=("GBM",), settings={"method": "random"}, resume=resume)
-    names = "LightGBM_BAG_L1: ImportError: a library is absent. LightGBMImb_BAG_L1: ImportError: a library is absent."
+    names = "LightGBM_BAG_L1: ImportError: a library is absent. LightGBMImb_BAG_L1: the plain model was not fitted."
     with pytest.raises(ImbLLMError, match=names):
         job.run()
     assert job.out.exists() is resume
-    assert not is_finished(job.out)
+    assert not job.folder.is_finished
 
 
 def test_a_test_table_must_hold_the_columns_of_training_and_a_target(tmp_path: Path) -> None:

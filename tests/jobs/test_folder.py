@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from autogluon.tabular import TabularPredictor
 
-from imbllm_autogluon._storage import LOCK_NAME
+from imbllm_autogluon._storage import files_in
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
 from imbllm_autogluon.jobs.fit import FitJob
-from imbllm_autogluon.jobs.folder import _OF_A_FIT, _RECORD, claimed, clear_folder, is_finished, left_by_a_fit
+from imbllm_autogluon.jobs.folder import _OF_A_FIT, _RECORD, FitFolder
 from imbllm_autogluon.jobs.predict import load_predictor
 from imbllm_autogluon.tables.io import write_table
 from tests.jobs.fits import begun, binary_outcome, copy_of, labelled, mixed_table, tiny_job
@@ -49,10 +50,11 @@ def test_a_folder_in_use_is_refused_without_force(tmp_path: Path) -> None:
 @pytest.mark.parametrize("names", [(), LEFT, _OF_A_FIT], ids=["empty", "interrupted", "finished"])
 def test_a_fit_can_be_gone_on_with_in_its_own_folder(tmp_path: Path, names: tuple[str, ...], finished: bool) -> None:
     job = FitJob(labelled(BINARY), tmp_path / "fit", settings={"temperature": 0.5})
-    assert left_by_a_fit(begun(filled(job.out, *names), job, finished=finished))
+    begun(filled(job.out, *names), job, finished=finished)
+    assert job.folder.is_of_a_fit
     replace(job, resume=True, time_limit=60, threads=1, verbosity=0)
     FitJob(labelled(BINARY), tmp_path / "absent", resume=True)
-    assert not left_by_a_fit(tmp_path / "absent")
+    assert not FitFolder(tmp_path / "absent").is_of_a_fit
     assert not (tmp_path / "absent").exists()
 
 
@@ -91,31 +93,34 @@ def test_a_folder_that_does_not_say_what_it_holds_is_not_gone_on_with(tmp_path: 
 def test_what_no_fit_left_is_refused_by_name_and_kept(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=f"{tmp_path} holds files that no fit left there; name the folder of a"):
         FitJob(labelled(BINARY), filled(tmp_path, *LEFT, MINE), resume=True)
-    with pytest.raises(InvalidInputError, match="holds files that no fit left there"):
+    with pytest.raises(TableError, match="is a file; name a folder"):
         FitJob(labelled(BINARY), tmp_path / MINE, resume=True)
     assert (tmp_path / MINE).read_text() == MINE
 
 
 def test_clearing_keeps_what_is_not_of_a_fit_and_a_folder_that_is_empty_in_the_end_goes(tmp_path: Path) -> None:
-    with claimed(filled(tmp_path / "fit", *_OF_A_FIT, MINE), {}, force=True, resume=False):
-        assert {path.name for path in (tmp_path / "fit").iterdir()} == {MINE, _RECORD, LOCK_NAME}
-    with contextlib.suppress(KeyError), claimed(tmp_path / "other", {}, force=False, resume=False):
-        clear_folder(filled(tmp_path / "other", *LEFT))
+    with FitFolder(filled(tmp_path / "fit", *_OF_A_FIT, MINE)).claimed({}, force=True, resume=False):
+        assert files_in(tmp_path / "fit") == {MINE, _RECORD}
+    other = FitFolder(tmp_path / "other")
+    with contextlib.suppress(KeyError), other.claimed({}, force=False, resume=False):
+        filled(other.path, *LEFT)
+        other.clear()
         raise KeyError
-    assert not (tmp_path / "other").exists()
+    assert not other.path.exists()
 
 
 def test_going_on_where_nothing_can_be_made_is_the_error_of_a_new_fit(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(TableError, match="cannot be written"):
-        FitJob(labelled(BINARY), tmp_path / "file" / "fit", resume=True).run()
+    for resume in (False, True):
+        with pytest.raises(TableError, match="file is a file; name a folder"):
+            FitJob(labelled(BINARY), tmp_path / "file" / "fit", resume=resume)
 
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from imbllm_autogluon.jobs.folder import claimed
-with claimed(Path(sys.argv[1]), {}, force=True, resume=False):
+from imbllm_autogluon.jobs.folder import FitFolder
+with FitFolder(Path(sys.argv[1])).claimed({}, force=True, resume=False):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -129,10 +134,10 @@ def test_a_second_fit_into_a_folder_is_refused_until_the_first_one_ends_even_by_
         with pytest.raises(InvalidInputError, match="another process is writing into the folder"):
             job.run()
         first.kill()
-    assert is_finished(job.out) is False
-    with claimed(job.out, job.identity, force=True, resume=False):
-        assert is_finished(job.out) is False
-    assert is_finished(job.out) is True
+    assert job.folder.is_finished is False
+    with job.folder.claimed(job.identity, force=True, resume=False):
+        assert job.folder.is_finished is False
+    assert job.folder.is_finished is True
 
 
 def test_a_predictor_whose_fit_goes_on_or_was_interrupted_is_not_loaded(tmp_path: Path) -> None:
@@ -144,6 +149,17 @@ def test_a_predictor_whose_fit_goes_on_or_was_interrupted_is_not_loaded(tmp_path
     ):
         load_predictor(begun(job.out, job))
     assert not job.is_reported
+
+
+def test_a_predictor_that_cannot_be_loaded_is_named_even_where_the_error_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(TabularPredictor, "load", fail)
+    with pytest.raises(StoredStateError, match=r"the predictor in .* cannot be loaded: AssertionError\.$"):
+        load_predictor(filled(tmp_path / "fit", "predictor.pkl"))
 
 
 FIT = ["--label", "label", "--family", "LR", "--folds", "2", "--verbosity", "2", "--threads", "1", "--setting"]

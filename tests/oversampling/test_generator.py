@@ -89,7 +89,7 @@ def test_rows_of_a_wide_table_copy_what_tells_least_from_one_row_of_the_class_an
     table = pd.DataFrame(rng.normal(size=(90, 9)).round(4), columns=list("abcdefghi"))
     table["z"] = (Y == "c") * 9 + rng.normal(size=90).round(4)
     table["i"] = np.where(np.arange(90) == 4, np.inf, table["i"])  # nothing that can be written
-    monkeypatch.setattr("imbllm_autogluon.oversampling.generator._WIDE_TABLES", set())
+    monkeypatch.setattr("imbllm_autogluon.oversampling.generator._TOLD", set())
     rows, _ = make(quick(max_columns=2), random_state=0).fit(table, Y, {"c": 20}).sample()
     make(quick(max_columns=2), random_state=1).fit(table, Y, {"c": 20})
     copied = [name for name in table if rows[name].isin(table[name]).all()]

@@ -133,6 +133,17 @@ def test_a_time_limit_stops_training_but_not_the_rows() -> None:
     assert len(generator.sample()[0]) == 30
 
 
+def test_writing_ends_with_its_time_and_each_class_has_its_share_of_the_rows() -> None:
+    generator = ImbLLM(quick(), random_state=0).fit(mixed(90), labels(45, 30, 15), {"b": 4000, "c": 4000})
+    whole = generator.sample()[1].value_counts()
+    cut = generator.sample(time_limit=0.0)[1].value_counts()
+    assert whole.to_dict() == {"b": 4000, "c": 4000}
+    assert (cut >= 32).all()
+    assert (cut <= 1000).all()
+    made = [(entry.requested, entry.made) for entry in generator.report.classes]
+    assert made == [(8000, 4000 + cut["b"]), (8000, 4000 + cut["c"])]
+
+
 def test_interpolated_rows_are_written_with_label_and_numbers_alone_where_asked() -> None:
     X, y = mixed(60), labels(45, 15)
     everything, continuous = (

@@ -346,6 +346,13 @@ def test_arrays_of_words_booleans_and_objects_come_back_as_such(kind: str) -> No
     assert {type(cell) for cell in resampled.ravel().tolist()} == {type(cell) for cell in X.ravel().tolist()}
 
 
+def test_an_infinite_column_of_an_array_is_copied_as_that_of_a_frame_is() -> None:
+    X = np.random.default_rng(0).normal(size=(80, 2))
+    X[::7, 1] = np.inf
+    written = ImbLLMOverSampler(**QUICK).fit_resample(X, np.repeat(["a", "b"], [60, 20]))[0][80:]
+    assert set(written[:, 1]) <= set(X[60:, 1])
+
+
 @pytest.mark.parametrize("gap", ["x", None])
 def test_the_numbers_of_mixed_lists_stay_numbers(gap: str | None) -> None:
     """NumPy makes text of them; trees would then split on strings."""

@@ -3,15 +3,21 @@ from __future__ import annotations
 import itertools
 import time
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
 import pytest
+from autogluon.tabular import TabularPredictor
 from autogluon.tabular.models import KNNModel, LGBModel, LinearModel
 
 from imbllm_autogluon.plugin.clock import FitClock
 from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.plugin.parameters import TwinOptions
 from imbllm_autogluon.plugin.twins import twin_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Step = tuple[type[Any], dict[str, Any], float, float | None]
 """Class and hyperparameters of a model, the seconds that it takes, and its score (None: it fails)."""
@@ -74,8 +80,8 @@ def test_twins_are_those_of_the_best_model_of_each_family_that_can_matter(
     fit = Fit(monkeypatch, limit, twins=twins)
     assert fit.run([*PLAIN, GENERATOR, *TWINS])[5:] == fitted
     skipped = {f"{twin.__name__}{6 + place}" for place, (twin, *_) in enumerate(TWINS)} - set(fitted)
-    assert {name for names in fit.clock.left_out.values() for name in names} == skipped
-    assert len(fit.clock.facts()["notes"]) == len(fit.clock.left_out)
+    assert set(fit.clock.left_out) == skipped
+    assert len(fit.clock.facts()["notes"]) == len(set(fit.clock.left_out.values()))
     assert (set(fit.shares.values()) == {None}) == (limit is None)
 
 
@@ -93,6 +99,13 @@ def test_a_plain_model_or_a_generator_that_failed_leaves_no_twin_to_write_again(
     assert "the generator wrote no rows" in fit.clock.facts()["notes"][0]
 
 
+def test_twins_of_a_generator_without_time_do_not_write_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imbllm_autogluon.plugin.clock._left_after_loading", lambda seconds, least: 0.0)
+    fit = Fit(monkeypatch, 100.0)
+    assert len(fit.run([*PLAIN, GENERATOR, *TWINS])) == len(PLAIN)
+    assert fit.clock.left_out["GeneratorModel5"] == "no time was left"
+
+
 def test_generators_take_a_fifth_of_the_limit_and_twins_what_the_plain_models_took(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -108,15 +121,23 @@ def test_generators_take_a_fifth_of_the_limit_and_twins_what_the_plain_models_to
 def test_where_little_time_is_left_the_twins_of_the_best_models_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
     fit = Fit(monkeypatch, 70.0, twins="all")
     assert fit.run([*PLAIN, GENERATOR, *TWINS])[5:] == ["LGBModelImb6", "LGBModelImb7"]
-    assert "no time was left" in fit.clock.left_out
+    assert "no time was left" in fit.clock.left_out.values()
     assert fit.now < 70.0
+
+
+def test_without_any_time_left_no_twin_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(Fit(monkeypatch, 40.0, twins="all").run([*PLAIN[:1], (*GENERATOR[:2], 25.0, 0.1), *TWINS[:1]])) == 2
+    fit = Fit(monkeypatch, 40.0)
+    fit.run(PLAIN[:1])
+    fit.now = 41.0
+    assert fit.run(TWINS[:1]) == ["LGBModel1"]
 
 
 def test_large_portfolios_leave_time_for_twins_but_no_family_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     slow: list[Step] = [(LGBModel, {"num_leaves": n}, 25.0, 0.8) for n in range(2, 6)]
     fit = Fit(monkeypatch, 100.0)
     assert fit.run([*slow, (LinearModel, {}, 1.0, 0.6)]) == ["LGBModel1", "LGBModel2", "LGBModel3", "LinearModel5"]
-    assert "their family had a model when 60% of the time was over" in fit.clock.left_out
+    assert fit.clock.left_out == {"LGBModel4": "the family had a model when 60% of the time was over"}
 
 
 def test_latent_diff_has_as_long_as_the_plain_models_had_and_half_of_what_is_left(
@@ -127,3 +148,24 @@ def test_latent_diff_has_as_long_as_the_plain_models_had_and_half_of_what_is_lef
         fit = Fit(monkeypatch, limit)
         fit.run([*PLAIN, latent])
         assert fit.shares["LatentDiffModel5"] == share
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("label", ["two classes", "seven classes", "numbers"])
+def test_a_limit_of_a_minute_is_kept(label: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(3000, 10)), columns=[f"c{j}" for j in range(10)])
+    score = table["c0"] + table["c1"] * table["c2"] + rng.normal(size=len(table))
+    ranks = score.rank(pct=True)
+    table["label"] = {
+        "two classes": (ranks > 0.97).map({True: "rare", False: "usual"}),
+        "seven classes": pd.cut(ranks, [0, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 1]).astype(str),
+        "numbers": np.exp(score),
+    }[label]
+    predictor = TabularPredictor("label", path=str(tmp_path / "p"), verbosity=0)
+    options = {"hyperparameters": {"GBM": {}, "RF": {}, "LR": {}}, "num_bag_folds": 4, "num_cpus": 1}
+    started = time.time()
+    predictor.fit(table, presets="imbllm", time_limit=60, **options)
+    assert time.time() - started < 66
+    assert predictor._trainer.imbllm_clock["seconds"]["generators"] < 0.25 * 60

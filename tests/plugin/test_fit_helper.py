@@ -10,7 +10,6 @@ from autogluon.tabular.registry import ag_model_registry
 from autogluon.tabular.testing import FitHelper, ModelFitHelper
 from autogluon.tabular.testing.fit_helper import DatasetLoaderHelper
 
-from imbllm_autogluon.plugin.models import GeneratorModel
 from imbllm_autogluon.plugin.stage import OversamplingMixin
 from imbllm_autogluon.plugin.twins import has_twin, twin_of
 from tests.plugin.tables import QUICK
@@ -94,10 +93,8 @@ def test_the_twin_of_every_family_passes_the_acceptance_test_of_autogluon(
     [
         ("enough", twin_of(LGBModel), {"num_boost_round": 20}),
         ("toy", twin_of(RFModel), {"n_estimators": 20}),
-        ("enough", GeneratorModel, {}),
         pytest.param("toy", twin_of(LGBModel), {}, marks=pytest.mark.exhaustive),
         pytest.param("enough", twin_of(RFModel), {"n_estimators": 20}, marks=pytest.mark.exhaustive),
-        pytest.param("toy", GeneratorModel, {}, marks=pytest.mark.exhaustive),
     ],
 )
 def test_a_model_of_a_regression_passes_the_acceptance_test_of_autogluon(

@@ -12,9 +12,9 @@ from autogluon.core.callbacks import AbstractCallback, EarlyStoppingCountCallbac
 from autogluon.core.metrics import get_metric
 from autogluon.tabular import TabularPredictor
 
-from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback, _with_callbacks, allow_for_tiny_classes
+from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback, _with_callbacks
 from imbllm_autogluon.plugin.models import GeneratorModel
-from imbllm_autogluon.plugin.portfolio import RebalanceCallback
+from imbllm_autogluon.plugin.portfolio import RebalanceCallback, _allow_for_tiny_classes
 from imbllm_autogluon.plugin.presets import make_preset
 from tests.plugin.tables import imbalanced_table
 
@@ -26,23 +26,25 @@ TINY = {"num_boost_round": 2}
 BROKEN = {"DUMMY": {"raise": ValueError, "raise_msg": "no column suits me"}}
 
 
-def fit(path: Path, hyperparameters: dict[str, Any], **options: Any) -> TabularPredictor:
+def fit(
+    path: Path, hyperparameters: dict[str, Any], table: pd.DataFrame | None = None, **options: Any
+) -> TabularPredictor:
+    rows = imbalanced_table(120) if table is None else table
     predictor = TabularPredictor("paid", eval_metric="accuracy", path=str(path / "p"), verbosity=0)
-    return predictor.fit(imbalanced_table(120), hyperparameters=hyperparameters, num_cpus=1, **options)
+    return predictor.fit(rows, hyperparameters=hyperparameters, num_cpus=1, **options)
 
 
-@pytest.mark.parametrize("folds", [0, 2])
 def test_a_fit_with_nothing_but_a_generator_fails_as_autogluon_does_and_says_why(
-    folds: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(RuntimeError, match="No models were trained successfully"):
-        fit(tmp_path, {**BROKEN, **GENERATOR}, num_bag_folds=folds)
-    name = "Dummy_BAG_L1" if folds else "Dummy"
-    assert f"no model was trained that can answer. {name}: ValueError: no column suits me." in caplog.text
+        fit(tmp_path, {**BROKEN, **GENERATOR}, num_bag_folds=2)
+    assert "no model was trained that can answer. Dummy_BAG_L1: ValueError: no column suits me." in caplog.text
 
 
-def test_a_fit_may_be_told_to_end_without_models(tmp_path: Path) -> None:
+def test_a_fit_may_be_told_to_end_without_models(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert fit(tmp_path, {**BROKEN, **GENERATOR}, raise_on_no_models_fitted=False).model_names() == []
+    assert "Dummy: ValueError: no column suits me." in caplog.text
 
 
 @pytest.mark.parametrize("folds", [0, 2])
@@ -83,10 +85,21 @@ class Watching(AbstractCallback):  # type: ignore[misc]
         return False, False
 
 
-def test_a_callback_of_ones_own_and_twins_go_together(tmp_path: Path) -> None:
-    own = Watching()
-    fit(tmp_path, {"LR": {}}, presets=["medium_quality", make_preset({}, method="random")], callbacks=[own])
-    assert {"LinearModel", "LinearModelImb", "WeightedEnsemble_L2"} <= set(own.begun)
+def test_a_class_of_one_row_a_level_without_rows_and_a_callback_of_ones_own_cost_no_model(tmp_path: Path) -> None:
+    table, own = imbalanced_table(120), Watching()
+    labels = np.where(np.arange(120) < 1, "single", table["paid"])
+    table["paid"] = pd.Categorical(labels, categories=["never", "no", "single", "yes"])
+    predictor = fit(
+        tmp_path,
+        {"KNN": {}},
+        table,
+        presets=["medium_quality", make_preset({}, method="random")],
+        callbacks=[own],
+        num_bag_folds=3,
+    )
+    assert {"KNeighbors_BAG_L1", "KNeighborsImb_BAG_L1", "WeightedEnsemble_L2"} <= set(own.begun)
+    assert {"KNeighbors_BAG_L1", "KNeighborsImb_BAG_L1"} <= set(predictor.model_names())
+    assert predictor._trainer.k_fold == 3
 
 
 REBALANCE = RebalanceCallback(method="random")
@@ -165,20 +178,10 @@ def test_folds_stay_as_asked_unless_the_metric_cannot_do_without_a_class(
     trainer = SimpleNamespace(k_fold=folds, eval_metric=scorer, num_classes=len(sizes), score_with_y_pred_proba=score)
     y = pd.Series(np.repeat(np.arange(len(sizes)), sizes))
     with caplog.at_level(20, "autogluon.imbllm"):
-        allow_for_tiny_classes(trainer, y, {code: f"class {code}" for code in range(len(sizes))})
+        _allow_for_tiny_classes(trainer, y, {code: f"class {code}" for code in range(len(sizes))})
     assert trainer.k_fold == laid
     assert words in caplog.text
     assert bool(words) == bool(caplog.text)
-
-
-def test_a_class_of_one_row_and_a_level_without_rows_cost_no_model(tmp_path: Path) -> None:
-    table = imbalanced_table(120)
-    labels = np.where(np.arange(120) < 1, "single", table["paid"])
-    table["paid"] = pd.Categorical(labels, categories=["never", "no", "single", "yes"])
-    predictor = TabularPredictor("paid", path=str(tmp_path / "p"), verbosity=0)
-    predictor.fit(table, presets=make_preset({}, method="random"), hyperparameters={"LR": {}}, num_bag_folds=3)
-    assert {"LinearModel_BAG_L1", "LinearModelImb_BAG_L1"} <= set(predictor.model_names())
-    assert predictor._trainer.k_fold == 3
 
 
 def test_a_generator_of_folds_that_lack_classes_has_shares_of_all(tmp_path: Path) -> None:

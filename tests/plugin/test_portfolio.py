@@ -156,9 +156,16 @@ def portfolio_after(
 ) -> dict[str, object]:
     hyperparameters: dict[str, object] = {"GBM": {}}
     callback = RebalanceCallback(**parameters)
-    trainer = SimpleNamespace(problem_type=problem_type, sample_weight=sample_weight)
+    trainer = SimpleNamespace(callbacks=[], problem_type=problem_type, sample_weight=sample_weight)
     callback.before_trainer_fit(trainer, y=y, hyperparameters=hyperparameters, level_start=level_start, X=None)
     return hyperparameters
+
+
+def test_a_callback_that_sees_a_fit_without_twins_forgets_the_clock_of_the_one_before() -> None:
+    callback, trainer = RebalanceCallback(), SimpleNamespace(callbacks=[], problem_type="binary")
+    for labels, has_clock in ((RARE, True), (pd.Series([0, 1] * 50), False)):
+        callback.before_trainer_fit(trainer, y=labels, hyperparameters={"GBM": {}})
+        assert (callback.clock is not None) is has_clock
 
 
 def test_twins_join_the_very_mapping_that_the_trainer_uses() -> None:
@@ -283,7 +290,7 @@ def test_with_a_stack_policy_twins_join_a_higher_level_too() -> None:
     ],
 )
 def test_twins_follow_the_model_types_that_are_included_or_excluded(given: dict[str, Any], seen: object) -> None:
-    trainer = SimpleNamespace(problem_type="binary")
+    trainer = SimpleNamespace(callbacks=[], problem_type="binary")
     RebalanceCallback().before_trainer_fit(trainer, y=RARE, hyperparameters={"GBM": {}}, core_kwargs=given)
     assert given == seen
 

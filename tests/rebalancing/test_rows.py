@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib
 import shutil
 import sys
+import time
 from dataclasses import replace
 from fractions import Fraction
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ import pytest
 
 from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.language import model as language_model
+from imbllm_autogluon.oversampling import ImbLLM
 from imbllm_autogluon.rebalancing import Fold, FoldRows, RebalanceConfig, plan_fold
 from imbllm_autogluon.rebalancing.cache import inspect_cache
 from imbllm_autogluon.rebalancing.rows import GENERATORS, ROWS_CACHE
@@ -166,6 +168,26 @@ def test_transformers_is_not_loaded_for_a_second_of_training(
     assert len(make_fold(fold, config).rows(config, tmp_path, time_limit=90.0).y) == len(warm.y)
     again = make_fold(fold, config).rows(config, tmp_path, time_limit=0.9)
     assert not again.report["written_here"]
+
+
+def test_far_too_few_rows_in_the_time_are_none_and_a_cut_in_half_is_taken(
+    fold: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = RebalanceConfig.from_flat(QUICK)
+    whole = make_fold(fold, config).rows(config, None)
+
+    def sample(*_: object, time_limit: float) -> Table:
+        monkeypatch.setattr(time, "perf_counter", lambda: 1e9)
+        return whole.X.head(kept), whole.y.head(kept)
+
+    monkeypatch.setattr(ImbLLM, "sample", sample)
+    kept = len(whole.y) // 5
+    with pytest.raises(OutOfTimeError, match=f"{kept} of {len(whole.y)} rows"):
+        make_fold(fold, config).rows(config, tmp_path, time_limit=90.0)
+    monkeypatch.undo()
+    monkeypatch.setattr(ImbLLM, "sample", sample)
+    kept = len(whole.y) // 2
+    assert len(make_fold(fold, config).rows(config, tmp_path, time_limit=90.0).y) == kept
 
 
 def test_a_generator_of_the_whole_table_serves_every_ratio_and_temperature(fold: Table, tmp_path: Path) -> None:

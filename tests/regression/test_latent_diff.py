@@ -250,9 +250,9 @@ def test_without_a_gate_every_bin_gets_what_it_wants() -> None:
 
 
 def test_a_time_limit_ends_both_trainings_early() -> None:
-    model = _model(time_limit=1.0, encoder_epochs=10_000, encoder_patience=10_000, diffusion_steps=10_000_000)
-    assert model.report_.seconds["encoder"] < 2.0
-    assert model.report_.seconds["denoiser"] < 1.5
+    model = _model(time_limit=5.0, encoder_epochs=10_000, encoder_patience=10_000, diffusion_steps=10_000_000)
+    assert model.report_.seconds["encoder"] < 4.5
+    assert model.report_.seconds["denoiser"] < 3.0
     assert np.isfinite(model.predict(skewed_table()[0])).all()
 
 

@@ -263,6 +263,19 @@ def test_cells_that_are_no_category_are_refused(cells: list[Any], message: str) 
         categories(cells)
 
 
+@pytest.mark.parametrize("dtype", [object, "string[python]", "string[pyarrow]"])
+def test_texts_with_nul_characters_are_categories_of_their_own(dtype: Any) -> None:
+    series = pd.Series(["", "\0", None, "a", "a\0b"], dtype=dtype)
+    column = Column.from_series(series, "c")
+    assert set(column.categories) == {"", "\0", "a", "a\0b"}
+    pd.testing.assert_series_equal(column.decode(*column.encode(series)), series, check_names=False)
+
+
+def test_an_infinite_decimal_is_refused_like_any_infinite_number() -> None:
+    with pytest.raises(TableError, match="infinite"):
+        Column.from_series(pd.Series([Decimal("1.5"), Decimal("inf")]), "price")
+
+
 def test_categories_are_found_by_type_first_then_by_value_but_never_across_booleans() -> None:
     column = Column.from_series(pd.Series([1, 1, 1, 1.0, 1.0, 2.0], dtype=object), "x")
     codes, missing = column.encode(pd.Series([1.0, 1, True, 2, "z"], dtype=object), unknown="missing")

@@ -99,9 +99,10 @@ def test_numbers_of_few_digits_over_many_powers_of_ten_keep_exactly_these(bits: 
     )
 
 
-def test_a_rare_class_of_tiny_numbers_keeps_its_quantiles_among_many_common_rows() -> None:
+@pytest.mark.parametrize("n_common", [60_000, 600_000])
+def test_a_rare_class_of_tiny_numbers_keeps_its_quantiles_among_many_common_rows(n_common: int) -> None:
     rng = np.random.default_rng(0)
-    rare, common = 1e-9 * rng.normal(size=60), rng.normal(size=60_000)
+    rare, common = 1e-9 * rng.normal(size=60), rng.normal(size=n_common)
     snapped = NumberGrid.of_floats(np.concatenate([rare, common])).snap(rare)
     np.testing.assert_allclose(
         np.quantile(snapped, [0, 0.25, 0.5, 0.75, 1]), np.quantile(rare, [0, 0.25, 0.5, 0.75, 1]), rtol=0.2

@@ -188,11 +188,6 @@ def test_a_damaged_state_is_refused(damage: dict[str, object]) -> None:
         TableSchema.from_dict({**state, **damage})
 
 
-def test_max_columns_must_be_a_positive_integer() -> None:
-    with pytest.raises(InvalidInputError, match="max_columns"):
-        TableSchema.from_frame(pd.DataFrame({"x": [1, 2]}), max_columns=0)
-
-
 def test_new_categories_of_a_table_may_count_as_missing() -> None:
     schema = TableSchema.from_frame(pd.DataFrame({"c": ["a", "b", "a"], "n": [1, 2, 3]}))
     cells = schema.encode(pd.DataFrame({"c": ["z", "b"], "n": [7, 8]}), unknown="missing")

@@ -100,7 +100,7 @@ ODD = st.one_of(
     st.text(max_size=5),
     st.binary(max_size=3),
     st.sampled_from(["nan", "inf", "1e999", "2020-13-01", "2262-04-12", "0001-01-01", "\ud800", "١٢"]),
-    st.decimals(),
+    st.decimals().filter(lambda number: not number.is_snan()),  # pandas cannot tell whether it is missing
     st.fractions(),
     st.datetimes(),
     st.dates(),
