@@ -225,7 +225,8 @@ def _fit(
         typer.Option(
             "--setting",
             metavar="KEY=VALUE",
-            help="Of the generator, or with a key such as latent_diff.guidance, of LatentDiff; repeatable.",
+            help="Of the generator, twins=all, top or a number of each family, or of LatentDiff with a key such as "
+            "latent_diff.guidance; repeatable.",
         ),
     ] = None,
     threads: _Threads = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +21,7 @@ from imbllm_autogluon.jobs.folder import FitFolder
 from imbllm_autogluon.jobs.task import Task
 from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback
 from imbllm_autogluon.plugin.models import LatentDiffModel
-from imbllm_autogluon.plugin.parameters import TwinParameters
+from imbllm_autogluon.plugin.parameters import TwinOptions
 from imbllm_autogluon.plugin.portfolio import RebalanceCallback
 from imbllm_autogluon.plugin.presets import presets as own_presets
 from imbllm_autogluon.plugin.twins import TWIN_SUFFIX
@@ -61,7 +61,8 @@ class FitJob:
     time_limit: float | None = None  # seconds for the fit (above 0)
     folds: int | None = None  # bagging folds (0: none; 2 to 20). Default: 4, or what the presets say.
     families: tuple[str, ...] = ()  # AutoGluon model keys such as `GBM`; default: the portfolio of the presets
-    settings: Mapping[str, Any] = field(default_factory=dict)  # `ag.imbllm.*` parameters without their prefix
+    # `ag.imbllm.*` parameters without their prefix, and `twins`: which plain models get one
+    settings: Mapping[str, Any] = field(default_factory=dict)
     # Settings of LatentDiff, for numbers; they need `families`, because a preset's portfolio takes none
     latent_diff: Mapping[str, Any] = field(default_factory=dict)
     positive_class: str | None = None  # positive class of two, as text; default: the rarer one
@@ -105,7 +106,9 @@ class FitJob:
     @cached_property
     def rebalancing(self) -> RebalanceConfig:
         """Settings of the twins' rebalancing."""
-        return TwinParameters.from_flat(self.settings).rebalancing
+        parameters, chosen = {**self.settings}, TwinOptions()
+        chosen = replace(chosen, twins=parameters.pop("twins", chosen.twins), parameters=parameters)
+        return chosen.checked_parameters.rebalancing
 
     @cached_property
     def identity(self) -> dict[str, Any]:

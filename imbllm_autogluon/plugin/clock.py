@@ -83,7 +83,9 @@ class FitClock:
         if level != self._level:
             self._level = level
             self._plain: dict[_Key, _Plain] = {}
-            self._constant: float | None = None  # score of the generator, which gives every row the same answer
+            # Score of the generator, which gives every row the same answer; None where classes are scored, because a
+            # model whose decisions are poor may have good probabilities
+            self._constant: float | None = None
             self._has_rows = True
             self._refused: dict[_Key, str] | None = None  # plain models without a twin, and why
             self._expected: set[_Key] = set()  # plain models whose twins are still to come
@@ -112,7 +114,7 @@ class FitClock:
             plain = self._plain[self._key]
             plain.seconds, plain.score = plain.seconds + seconds, best
         elif self._kind == "generators":
-            self._has_rows, self._constant = bool(names), best
+            self._has_rows, self._constant = bool(names), None if trainer.eval_metric.needs_class else best
 
     def facts(self) -> dict[str, Any]:
         """What a report tells: the `limit`, `seconds` by kind of model, and `notes` on what was not fitted."""

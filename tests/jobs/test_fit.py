@@ -198,8 +198,11 @@ def test_the_add_on_stands_behind_the_presets_unless_it_is_there(
 
 
 def test_settings_reach_the_callback_and_families_the_portfolio(tmp_path: Path) -> None:
-    arguments = tiny_job(labelled(BINARY), tmp_path / "fit", settings={"temperature": 1.0}).fit_arguments()
-    assert arguments["callbacks"] == [[RebalanceCallback, {"temperature": 1.0}]]
+    settings = {"temperature": 1.0, "twins": 2}
+    arguments = tiny_job(labelled(BINARY), tmp_path / "fit", settings=settings).fit_arguments()
+    assert arguments["callbacks"] == [[RebalanceCallback, settings]]
+    with pytest.raises(InvalidInputError, match="twins"):
+        tiny_job(labelled(BINARY), tmp_path / "fit", settings={"twins": 0})
     assert arguments["hyperparameters"] == {"KNN": {}, "LR": {}}
     assert (arguments["num_bag_folds"], arguments["num_cpus"]) == (2, 1)
 

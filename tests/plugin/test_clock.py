@@ -39,7 +39,8 @@ class Fit:
         self.now, self.scores, self.fitted, self.shares = 0.0, {}, [], {}
         monkeypatch.setattr(time, "time", lambda: self.now)
         self.clock = FitClock(TwinOptions.from_keywords(options))
-        self.trainer = SimpleNamespace(_time_limit=limit, _time_train_start=0.0, k_fold=folds)
+        metric = SimpleNamespace(needs_class=False)
+        self.trainer = SimpleNamespace(_time_limit=limit, _time_train_start=0.0, k_fold=folds, eval_metric=metric)
         self.trainer.get_model_attribute = lambda name, attribute: self.scores[name]
         self.names = (f"{number}" for number in itertools.count(1))
 
@@ -83,6 +84,12 @@ def test_twins_are_those_of_the_best_model_of_each_family_that_can_matter(
     assert set(fit.clock.left_out) == skipped
     assert len(fit.clock.facts()["notes"]) == len(set(fit.clock.left_out.values()))
     assert (set(fit.shares.values()) == {None}) == (limit is None)
+
+
+def test_no_model_is_far_from_the_best_by_its_decisions(monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = Fit(monkeypatch, None)
+    fit.trainer.eval_metric.needs_class = True
+    assert fit.run([*PLAIN, GENERATOR, *TWINS])[5:] == ["LGBModelImb6", "LinearModelImb8", "KNNModelImb9"]
 
 
 def test_twins_without_scores_to_choose_by_are_all_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
