@@ -208,12 +208,13 @@ def test_a_fit_that_is_stopped_at_any_moment_says_how_to_go_on_and_goes_on(
 ) -> None:
     write_table(mixed_table(BINARY), tmp_path / "train.csv")
     rng = np.random.default_rng(number)
-    for seconds in rng.uniform(0, 10, size=4):
+    for seconds in rng.uniform(0, 7, size=4):
         result = stopped(tmp_path, seconds, number)
         assert "Traceback" not in result.stderr
-        if result.returncode == 0:
+        if FitFolder(tmp_path / "fit").is_finished:  # stopped while comparing or leaving
             break
-        assert result.returncode == (-9 if number == signal.SIGKILL else 128 + number)
+        # A shell has 128 + number for both. An interpreter that was interrupted within a C extension ends by the signal.
+        assert result.returncode in ((-9,) if number == signal.SIGKILL else (128 + number, -number))
         assert number == signal.SIGKILL or result.stderr.endswith("the same command with --resume goes on with it.\n")
         with pytest.raises(StoredStateError, match="is not finished"):
             load_predictor(tmp_path / "fit")
