@@ -213,7 +213,7 @@ def test_a_fit_that_is_stopped_at_any_moment_says_how_to_go_on_and_goes_on(
         assert "Traceback" not in result.stderr
         if FitFolder(tmp_path / "fit").is_finished:  # stopped while comparing or leaving
             break
-        # A shell has 128 + number for both. An interpreter that was interrupted within a C extension ends by the signal.
+        # A shell has 128 + number for both; an interpreter interrupted within a C extension ends by the signal.
         assert result.returncode in ((-9,) if number == signal.SIGKILL else (128 + number, -number))
         assert number == signal.SIGKILL or result.stderr.endswith("the same command with --resume goes on with it.\n")
         with pytest.raises(StoredStateError, match="is not finished"):
