@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables import ColumnName, EncodedTable, Kind, TableSchema
 
 _MOST_TO_CORRECT = 2000  # rows, at most, whose predictions show the model's own class shares if none are held out
-_MOST_LEARNED = 50_000  # rows that training draws from, see `imbllm_autogluon.oversampling.generator`
 _ROWS_ON_CPU = 128  # predicted at once: with 1,024 activations leave the caches, and it takes 1.7 times as long
 
 
@@ -204,9 +203,10 @@ class LabelModel:
 
     def _choice(self, rows: IntArray, purpose: str) -> IntArray:
         """The places, or of very many a draw, ascending, unless passes over all rows are asked for."""
-        if len(rows) <= _MOST_LEARNED or self.config.language.epochs:
+        most = self.config.language.rows_learned(len(rows))
+        if most == len(rows):
             return rows
-        return np.sort(child_rng(self.seed, "training", purpose).permutation(rows)[:_MOST_LEARNED])
+        return np.sort(child_rng(self.seed, "training", purpose).permutation(rows)[:most])
 
     def _equal_shares(self, codes: IntArray, rows: IntArray) -> IntArray:
         """About as many rows as are learned anyway, equally many of each class."""

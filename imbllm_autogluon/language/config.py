@@ -61,6 +61,7 @@ _FEWEST_STEPS = 20
 class LanguageConfig(Config):
     """The backbone, its training and its decoding; `None` leaves a choice to the backbone (:meth:`resolved`)."""
 
+    most_learned: ClassVar[int] = 50_000  # rows that training draws from
     renamed: ClassVar[dict[str, str]] = {
         "warmup": "pretrain",
         "warmup_steps": "pretrain_steps",
@@ -228,6 +229,10 @@ class LanguageConfig(Config):
         if self.is_pretrained or self.steps is not None or self.epochs is not None:
             return self
         return dataclasses.replace(self, steps=min(OWN_DEFAULTS["compact"]["steps"], max(_FEWEST_STEPS, n_rows)))
+
+    def rows_learned(self, n_rows: int) -> int:
+        """Rows of a table that training draws from: of large ones a choice, unless all are to be passed (`epochs`)."""
+        return n_rows if self.epochs else min(n_rows, self.most_learned)
 
     def steps_for(self, n_rows: int) -> int:
         """Optimiser steps on so many minority and interpolated rows, of a resolved configuration."""

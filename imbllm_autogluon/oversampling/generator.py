@@ -48,8 +48,6 @@ _INTERPOLATION_ROUNDS = 20  # how often interpolated rows are drawn to find new 
 _TOLD: set[object] = set()  # what was said already in this process: each fold of a fit has a generator of its own
 # Steps where there are all rows to learn instead of those of a rare class (docs/decisions/generator.md).
 _WHOLE_TABLE_STEPS = 600
-# Rows that training draws from; of larger tables a choice, unless passes over all of them are asked for (`epochs`).
-_MOST_LEARNED = 50_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -438,8 +436,8 @@ class LanguageGenerator:
         self._table = LearnedTable(schema, names, y.name, by_code, {}, known, forest)
         share = self._learner.language(0).validation_fraction or 0.0
         held_out = held_out_rows(codes, self._learner.validation_classes(codes, by_code), share, self.seed)
-        most = len(X) if self.config.language.epochs else min(len(X), _MOST_LEARNED)
-        choice = np.sort(child_rng(self.seed, "order", "choice").permutation(len(X))[:most])
+        drawn = child_rng(self.seed, "order", "choice").permutation(len(X))
+        choice = np.sort(drawn[: self.config.language.rows_learned(len(X))])
         fold = EncodedDataset(X, y, kinds, schema, cells, codes, held_out, choice)
         reports = tuple(self._take_class(fold, code) for code in by_code)
         aside = {str(column.name): column.reason for column in schema.excluded}
@@ -462,7 +460,7 @@ class LanguageGenerator:
         if method == "language model":
             learned = real.take(np.arange(n_held_out, real.n_rows))
             added, low_density_share = self._learner.pool(
-                fold.schema, code, learned, min(_MOST_LEARNED, self._table.counts[code])
+                fold.schema, code, learned, min(self.config.language.most_learned, self._table.counts[code])
             )
         copied = [column.name for column in fold.schema.excluded if column.fill == "copied"]
         parents = fold.X[copied].iloc[places].reset_index(drop=True)

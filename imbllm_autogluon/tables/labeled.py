@@ -61,7 +61,7 @@ class LabeledTable:
         if task == "regression":
             _check_targets(table)
         else:
-            _check_classes(table, any_number=any_number or not _is_measured(_plain_labels(frame[label].dropna())))
+            _check_classes(table, are_classes=any_number or not _is_measured(_plain_labels(frame[label].dropna())))
         return table
 
     @staticmethod
@@ -194,14 +194,14 @@ def _check_targets(table: LabeledTable) -> None:
         )
 
 
-def _check_classes(table: LabeledTable, *, any_number: bool) -> None:
+def _check_classes(table: LabeledTable, *, are_classes: bool) -> None:
     source, labels, n_classes = table.source, table.labels, int(table.labels.nunique())
     if n_classes == 0:
         raise TableError(f"{source}: the label {labels.name!r} is missing in every row.")
     if n_classes == 1:
         only = labels.iloc[0]
         raise TableError(f"{source}: the label {labels.name!r} has one class only, {only!r}; two or more are needed.")
-    if not any_number:
+    if not are_classes:
         raise TableError(
             f"{source}: the label {labels.name!r} is a number with {n_classes} different values; this command is for "
             "classes. Name a label of classes, or cut the number into classes first; `imbllm fit` fits numbers, too."
@@ -210,9 +210,9 @@ def _check_classes(table: LabeledTable, *, any_number: bool) -> None:
 
 def _is_measured(labels: pd.Series[Any]) -> bool:
     """Whether a label is a quantity, not a code: many different numbers, not all whole or too many for the rows."""
-    n_classes = int(labels.nunique())
     if not holds_numbers(labels.dtype):
         return False
+    n_classes = int(labels.nunique())
     if pd.api.types.is_integer_dtype(labels.dtype):
         return n_classes > max(_MOST_NUMERIC_CLASSES, _CLASS_SHARE * len(labels))
     return n_classes > min(_MOST_NUMERIC_CLASSES, len(labels) / 2)

@@ -24,6 +24,7 @@ from imbllm_autogluon.classification.label_model import (
 )
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.batches import Prompts
+from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.model import TableLanguageModel
 from tests.classification.tables import label_model, mixed, noise
 from tests.language.tables import LABEL, TINY, clauses_of, table, vocabulary_of
@@ -115,7 +116,7 @@ def test_of_a_large_table_a_choice_is_learned_in_which_rare_rows_are_repeated(
     learn: Callable[..., Training], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     X, y = mixed(240)[0], pd.Series(np.where(np.arange(240) < 8, "rare", "usual"))
-    monkeypatch.setattr(module, "_MOST_LEARNED", 60)
+    monkeypatch.setattr(LanguageConfig, "most_learned", 60)
     few = learn(X, y, oversampling_cap=1.0)
     assert len(few.classes) == 60
     assert (few.classes == "rare").sum() > 15  # of 8 in 240

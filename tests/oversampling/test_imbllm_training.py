@@ -14,8 +14,8 @@ import tqdm.auto
 from imbllm_autogluon import ImbLLMOverSampler
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.checkpoints import Checkpoint
+from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.model import TableLanguageModel
-from imbllm_autogluon.oversampling import generator as generators
 from imbllm_autogluon.oversampling import imbllm
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.oversampling.methods import generator_class, load_generator, save_generator
@@ -112,7 +112,7 @@ def test_epochs_count_the_passes_over_real_and_interpolated_rows(epochs: float, 
 def test_of_a_large_table_a_choice_is_learned_and_all_rows_of_the_classes_to_be_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(generators, "_MOST_LEARNED", 30)
+    monkeypatch.setattr(LanguageConfig, "most_learned", 30)
     trainings = recorded(monkeypatch, TableLanguageModel, "train")
     generator = fitted(X, Y, {"c": 45})
     (_, rows), options = trainings[0]
