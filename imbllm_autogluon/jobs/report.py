@@ -248,7 +248,10 @@ def _plots(studies: list[tuple[Facts, dict[str, str]]]) -> dict[str, dict[str, s
 
 
 def _leaderboard(outcome: FitOutcome) -> list[Facts]:
-    """Each model's kind, scores, seconds and weight, by validation score, which is what AutoGluon chooses by."""
+    """Each model's kind, scores, seconds and weight, by validation score, which is what AutoGluon chooses by.
+
+    The generator answers nothing: it is a cost of the twins.
+    """
     predictor, test = outcome.predictor, outcome.job.test
     board = predictor.leaderboard(None if test is None else test.frame).sort_values("score_val", ascending=False)
     ensemble = predictor._trainer.load_model(outcome.comparison.pair.whole)
@@ -263,6 +266,7 @@ def _leaderboard(outcome: FitOutcome) -> list[Facts]:
             "weight": _number(weights.get(row["model"])),
         }
         for row in board.to_dict("records")
+        if model_kind(predictor, row["model"]) != "generator"
     ]
 
 
