@@ -92,10 +92,11 @@ class DemoResult:
 
 @dataclass(frozen=True, eq=False)
 class _Half:
-    """One fit, and what its ensembles say of the rows that it has not seen; ensembles by their names for readers."""
+    """One fit, and what its ensembles say of the rows that it has not seen."""
 
     scored: ScoredRows
-    decided: Mapping[str, IntArray]  # codes of classes, shape (n,) each
+    names: Mapping[str, str]  # of the ensembles in the predictor, by those for readers
+    decided: Mapping[str, IntArray]  # codes of classes, shape (n,) each, by the names for readers
     seconds: Mapping[str, float]  # of all models of an ensemble
     rows: RowsSection | None  # that ImbLLM wrote for one fold, if they are to be drawn
 
@@ -107,16 +108,10 @@ class _Half:
             predictor = _fitted(demo, task, frame.iloc[train], f"{folder}/fit")
             names = _ensembles(predictor, demo.threads)
             scored = ScoredRows.of_classes(predictor, names.values(), frame, frame.iloc[test])
-            scored = replace(
-                scored,
-                predictions={arm: scored.predictions[name] for arm, name in names.items()},
-                probabilities={arm: scored.probabilities[name] for arm, name in names.items()},
-                thresholds={arm: scored.thresholds[name] for arm, name in names.items()},
-            )
             metric = next(metric for metric in scored.metrics if metric.scorer.needs_class)
-            decided = {arm: scored.answers(metric, arm) for arm in names}
+            decided = {arm: scored.answers(metric, name) for arm, name in names.items()}
             rows = rows_facts(predictor, frame)[1] if drawn else None
-            return cls(scored, decided, _seconds(predictor, names), rows)
+            return cls(scored, names, decided, _seconds(predictor, names), rows)
 
 
 def _fitted(demo: Demo, task: Task, rows: pd.DataFrame, folder: str) -> TabularPredictor:
@@ -178,16 +173,16 @@ def _is_of(method: str | None, model: str) -> bool:
 
 def _result(demo: Demo, task: Task, fits: Sequence[_Half]) -> DemoResult:
     scored = _pooled([fit.scored for fit in fits])
-    arms, metric = [*scored.predictions], scored.metrics[0]
+    names, metric = fits[0].names, scored.metrics[0]
     samples = [*redrawn_within_classes(scored.strata, np.random.default_rng(0), _RESAMPLES)]
-    drawn = dict(zip(arms, scored.resampled(metric, arms, samples).T, strict=True))
-    scores = {arm: scored.score(metric, arm, np.arange(len(scored.labels))) for arm in arms}
+    drawn = dict(zip(names, scored.resampled(metric, list(names.values()), samples).T, strict=True))
+    scores = {arm: scored.score(metric, name, np.arange(len(scored.labels))) for arm, name in names.items()}
 
     def gain(arm: str, other: str) -> Range:
         return _range(scores[arm] - scores[other], drawn[arm] - drawn[other])
 
     rare = _rare(scored.labels)
-    decided = {arm: np.concatenate([fit.decided[arm] for fit in fits]) for arm in arms}
+    decided = {arm: np.concatenate([fit.decided[arm] for fit in fits]) for arm in names}
     facts = {
         "source": task.train.source,
         "label": task.train.label,
@@ -206,7 +201,7 @@ def _result(demo: Demo, task: Task, fits: Sequence[_Half]) -> DemoResult:
                 "seconds": sum(fit.seconds[arm] for fit in fits),
                 **_decisions(scored.labels, decided[arm], rare, samples),
             }
-            for arm in arms
+            for arm in names
         ],
         "verdict": _verdict(gain),
         "point": _POINTS[task.problem_type],
@@ -216,7 +211,7 @@ def _result(demo: Demo, task: Task, fits: Sequence[_Half]) -> DemoResult:
 
 
 def _pooled(parts: Sequence[ScoredRows]) -> ScoredRows:
-    """The rows of all parts, whose thresholds are their own."""
+    """The rows of all parts together, without what only one of them has."""
 
     def joined(pick: Callable[[ScoredRows], Mapping[str, npt.NDArray[Any]]]) -> dict[str, npt.NDArray[Any]]:
         return {arm: np.concatenate([pick(part)[arm] for part in parts]) for arm in pick(parts[0])}
@@ -229,7 +224,8 @@ def _pooled(parts: Sequence[ScoredRows]) -> ScoredRows:
 def _rare(labels: IntArray) -> IntArray:
     """Codes of the classes with less than half of an even share of the rows, the largest first."""
     codes, sizes = np.unique(labels, return_counts=True)
-    return codes[np.argsort(-sizes, kind="stable")][np.sort(-sizes) > -len(labels) / len(codes) / 2]
+    largest_first = np.argsort(-sizes, kind="stable")
+    return codes[largest_first][sizes[largest_first] < len(labels) / len(codes) / 2]
 
 
 def _range(value: float, drawn: npt.NDArray[Any]) -> Range:
@@ -254,9 +250,8 @@ def _headline(facts: Mapping[str, Any]) -> str:
 def _notes(task: Task, scored: ScoredRows) -> list[str]:
     known = set(scored.names.values())
     unknown = ", ".join(f"{label} ({n} rows)" for label, n in task.train.counts.items() if str(label) not in known)
-    return (
-        [f"AutoGluon leaves out classes of fewer than 10 rows, so they are not scored: {unknown}."] if unknown else []
-    )
+    left_out = f"AutoGluon leaves out classes of fewer than 10 rows, so they are not scored: {unknown}."
+    return [left_out] if unknown else []
 
 
 def _verdict(gain: Callable[[str, str], Range]) -> str:
