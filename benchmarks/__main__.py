@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     *("paper", "ablation", "autogluon", "regression", "regression_autogluon", "prior", "synthesis", "quality"),
-    "learning",
+    *("learning", "decisions"),
     *("stage", "overhead", "scale", "speed", "clauses", "attention"),
 )
 

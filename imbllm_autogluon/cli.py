@@ -51,6 +51,17 @@ _Missing = Annotated[
     list[str] | None,
     typer.Option("--missing", metavar="WORD", help="CSV cells that are missing, beside empty ones; repeatable."),
 ]
+_Cost = Annotated[
+    str | None,
+    typer.Option(
+        metavar="miss=N,alarm=N|FILE",
+        help="Decide for the least cost: of two classes, or a CSV table of several, true classes (first column) by "
+        "decided ones.",
+    ),
+]
+_MinPrecision = Annotated[float | None, typer.Option(help="Decide for a precision of at least this.")]
+_MinRecall = Annotated[float | None, typer.Option(help="Decide for a recall of at least this.")]
+_Alarms = Annotated[float | None, typer.Option(help="Decide for at most so many alarms per 1,000 rows.")]
 _Training = Annotated[Path, typer.Argument(metavar="TRAIN", help="Training table: .csv, .parquet or .pq.")]
 
 
@@ -215,7 +226,13 @@ def _fit(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of predictor and report. Default: TRAIN-imbllm.")] = None,
     folds: Annotated[int | None, typer.Option(help="Bagging folds; 0: none.")] = None,
-    positive_class: Annotated[str | None, typer.Option(help="Of two classes. Default: the rarer one.")] = None,
+    positive_class: Annotated[
+        str | None, typer.Option(help="Of two classes (default: the rarer one), or of what to decide for.")
+    ] = None,
+    cost: _Cost = None,
+    min_precision: _MinPrecision = None,
+    min_recall: _MinRecall = None,
+    alarms: _Alarms = None,
     test: Annotated[Path | None, typer.Option(help="Table kept out of the fit, for an honest comparison.")] = None,
     family: Annotated[
         list[str] | None, typer.Option(metavar="KEY", help="AutoGluon model key such as GBM; repeatable.")
@@ -259,6 +276,7 @@ def _fit(
         latent_diff={key.removeprefix(_LATENT_DIFF): settings.pop(key) for key in latent_diff},
         settings=settings,
         positive_class=positive_class,
+        wish=_wish(cost, precision=min_precision, recall=min_recall, budget=alarms),
         force=force,
         resume=resume,
         threads=threads,
@@ -266,7 +284,11 @@ def _fit(
     )
     if remark:
         typer.echo(f"imbllm: {remark}", err=True)
-    if resume and job.is_reported:
+    if resume and job.is_reported and job.wish:
+        from imbllm_autogluon.jobs.report import decide_again
+
+        typer.echo(decide_again(job))
+    elif resume and job.is_reported:
         typer.echo(f"imbllm: this fit is finished in {job.out}; nothing is left to do.", err=True)
     else:
         _run(job)
@@ -278,17 +300,26 @@ def _predict(
     test: Annotated[Path, typer.Argument(metavar="TEST", help="Rows to predict: .csv, .parquet or .pq.")],
     out: Annotated[Path | None, typer.Option(help="File: .csv, .parquet or .pq. Default: CSV to stdout.")] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Probabilities of all classes.")] = False,
+    cost: _Cost = None,
+    min_precision: _MinPrecision = None,
+    min_recall: _MinRecall = None,
+    alarms: _Alarms = None,
+    positive_class: Annotated[str | None, typer.Option(help="Of several classes, what to decide for.")] = None,
     missing: _Missing = None,
 ) -> None:
-    """Predict the rows of a table, in their order."""
-    from imbllm_autogluon.jobs.predict import load_predictor, predict_table, read_rows
+    """Predict the rows of a table, in their order, by the decision of the fit or by another one that is not kept."""
+    from imbllm_autogluon.jobs.predict import decide_by, load_predictor, predict_table, read_rows
     from imbllm_autogluon.tables.io import check_target, to_csv
 
     if out is not None:
         check_target(out, test)
+    wish = _wish(cost, precision=min_precision, recall=min_recall, budget=alarms)
+    if wish and proba:
+        raise InvalidInputError("--proba asks for probabilities, and a wish decides between answers: give one of them.")
     predictor = load_predictor(folder)
     table = read_rows(predictor, test, missing or ())
-    predicted = predict_table(predictor, table, proba=proba, source=str(test))
+    decision = decide_by(predictor, wish, positive_class) if wish else None
+    predicted = predict_table(predictor, table, proba=proba, source=str(test), decision=decision)
     if out is None:
         typer.echo(to_csv(predicted), nl=False)
     else:
@@ -445,6 +476,16 @@ def _value(text: str) -> str | float | bool | None:
 
 def _settings(pairs: list[str] | None, quick: bool) -> dict[str, Any]:
     return {**(_QUICK if quick else {}), **parse_settings(pairs or [])}
+
+
+def _wish(cost: str | None, **given: float | None) -> dict[str, Any]:
+    """What a decision is asked for, as :func:`imbllm_autogluon.plugin.decisions.decide` calls it."""
+    wish: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if cost is not None:
+        from imbllm_autogluon.jobs.predict import read_costs
+
+        wish["cost_matrix"] = parse_settings(cost.split(",")) if "=" in cost else read_costs(Path(cost))
+    return wish
 
 
 def _run(job: FitJob) -> None:

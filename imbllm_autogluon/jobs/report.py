@@ -19,6 +19,7 @@ from imbllm_autogluon.jobs.compare import FIGURES, base_models, model_kind
 from imbllm_autogluon.jobs.fit import FitOutcome, quiet_libraries
 from imbllm_autogluon.jobs.folds import WrittenFold, fold_records, latent_reports, written_rows
 from imbllm_autogluon.jobs.predict import load_predictor
+from imbllm_autogluon.plugin.decisions import decide, stored_decision
 from imbllm_autogluon.plugin.stage import plan_for
 from imbllm_autogluon.quality.reports import fit_markdown, metric_name, number, render_fit_report, report
 from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from autogluon.tabular import TabularPredictor
 
+    from imbllm_autogluon.jobs.fit import FitJob
+    from imbllm_autogluon.plugin.decisions import Decision
     from imbllm_autogluon.quality.reports import QualityReport, RowsSection
 
     Known = pd.DataFrame | Mapping[str, Any] | None
@@ -83,7 +86,9 @@ class FitReport:
             _comparison_text(facts),
             "",
             facts["headline"],
-            f"Predictions use {settings['model_in_use']}{above}.",
+            f"Predictions: {facts['decision']['text']}"
+            if "decision" in facts
+            else f"Predictions use {settings['model_in_use']}{above}.",
             *([trained] if n_generators or facts["task"] == "classification" else []),
             *facts["clock"]["notes"],
             f"Fit and comparison: {facts['seconds']:.0f} s{_spent(facts['clock'])}.",
@@ -115,6 +120,7 @@ def report_fit(outcome: FitOutcome) -> FitReport:
         "settings": _settings(outcome),
         "leaderboard": _leaderboard(outcome),
         "comparison": outcome.comparison.to_dict(),
+        **_decision_facts(predictor),
         "folds": folds,
         "rows": rows,
         "studies": [study for study, _ in studies],
@@ -142,9 +148,31 @@ def report_again(folder: Path, out: Path | None = None) -> Path:
     with quiet_libraries():
         rows, section = _rows_facts(predictor, facts.get("rows", {}).get("others"))
         studies = _study_records(predictor)
+    facts |= _decision_facts(predictor)
     if section is not None or not facts.get("rows", {}).get("measures"):
         facts["rows"] = rows
     return FitReport(facts, _plots(studies), section).write(out)
+
+
+def decide_again(job: FitJob) -> Decision:
+    """Decide by the wish of a job whose fit is finished, and write its report again; nothing is fitted."""
+    with quiet_libraries():
+        decision = decide(load_predictor(job.out), **job.decision_arguments)
+    report_again(job.out)
+    return decision
+
+
+def _decision_facts(predictor: TabularPredictor) -> Facts:
+    """The stored decision, where there is one: a sentence, and what is expected of it and of AutoGluon's answers."""
+    decision = stored_decision(predictor)
+    if decision is None:
+        return {}
+    figures = [
+        {"figure": name, "chosen": str(decision.expected[name]), "autogluon": str(decision.otherwise[name])}
+        for name in decision.expected
+    ]
+    told = {"headline": decision.headline, "threshold": decision.threshold, "reached": decision.reached}
+    return {"decision": {**told, "unseen_rows": decision.unseen_rows, "figures": figures, "text": str(decision)}}
 
 
 def _clock(predictor: TabularPredictor, folds: list[Facts]) -> Facts:

@@ -24,6 +24,7 @@ from imbllm_autogluon.classification.logit_adjustment import (
     resampled_scores,
     usual_degree,
 )
+from imbllm_autogluon.plugin.class_scorers import costs_behind
 from imbllm_autogluon.plugin.stage import RebalancingMixin, answers_by_highest_probability
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
 
@@ -48,8 +49,8 @@ _TWINS = "twins"  # hyperparameter of the ensemble: names of its models that mus
 class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
     """Greedy selection by a metric and by the log-loss skill, tilted for decisions among more than two classes.
 
-    Without classes, for a single or balanced ones, and for metrics that are no scores up to 1 (such as log-loss
-    itself), it is AutoGluon's own. Models that are twins must show that they help.
+    Without classes, for a single or balanced ones, and for metrics that are neither scores up to 1 nor costs (such as
+    log-loss itself), it is AutoGluon's own. Models that are twins must show that they help.
     """
 
     weights_: FloatArray
@@ -61,6 +62,7 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
         self.degree_ = 0.0  # of the tilt, 0 (none) to 1
         self.adjustment_: FloatArray | None = None  # factors of the ensemble's probabilities, shape (k,)
         self._entropy: float | None = None
+        self._unit = 1.0  # regret of the metric that counts as much as the whole log-loss
 
     def fit(
         self,
@@ -71,7 +73,8 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
         sample_weight: npt.NDArray[Any] | None = None,
     ) -> _RegularizedEnsembleSelection:
         """Choose the weights of models by their out-of-fold probabilities; see AutoGluon's class for the arguments."""
-        if self.problem_type not in ("binary", "multiclass") or self.metric.optimum != 1:
+        costs = costs_behind(self.metric)
+        if self.problem_type not in ("binary", "multiclass") or (self.metric.optimum != 1 and costs is None):
             super().fit(predictions, labels, time_limit, identifiers, sample_weight)
             return self
         codes = np.asarray(labels).astype(np.int64)
@@ -81,6 +84,11 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
             super().fit(predictions, labels, time_limit, identifiers, sample_weight)
             return self
         self._entropy = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
+        # What costs misses most is tilted for most; costs count as a share of those of the best single answer.
+        against, usual = shares, usual_degree(self.metric.name)
+        if costs is not None:
+            against, usual = 1.0 / np.maximum(costs.sum(axis=1), _FLOOR), 1.0
+            self._unit = max(float((shares @ costs).min()), _FLOOR)
         if not answers_by_highest_probability(self.problem_type, self.metric):
             self._fit_cautiously(predictions, codes, time_limit, sample_weight)
             return self
@@ -90,8 +98,8 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
         for _ in range(2):
             self._fit_cautiously(calibrated, codes, time_limit, sample_weight)
             blended = self.weight_pred_probas(calibrated, self.weights_)
-            self.degree_ = choose_tau(blended, codes, shares, self.metric, usual_degree(self.metric.name))
-            self.adjustment_ = adjustment_factors(shares, self.degree_)
+            self.degree_ = choose_tau(blended, codes, against, self.metric, usual)
+            self.adjustment_ = adjustment_factors(against, self.degree_)
         # AutoGluon forgets models of no weight: only the others are handed over from now on.
         self.factors_ = [by for by, weight in zip(factors, self.weights_, strict=True) if weight]
         return self
@@ -142,7 +150,7 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
         decisions = [get_pred_from_proba(self._tilted(each), self.problem_type) for each in (whole, plain)]
         scores = resampled_scores(self.metric, codes, decisions, samples)
         losses = (_log_losses(codes, plain) - _log_losses(codes, whole)) / self._entropy
-        gains: FloatArray = scores[:, 0] - scores[:, 1] + [losses[rows].mean() for rows in samples]
+        gains: FloatArray = (scores[:, 0] - scores[:, 1]) / self._unit + [losses[rows].mean() for rows in samples]
         return gains
 
     def _calculate_regret(
@@ -151,7 +159,8 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
         regret = float(super()._calculate_regret(y_true, self._tilted(y_pred_proba), metric, sample_weight))
         if self._entropy is None:
             return regret
-        return regret + float(np.average(_log_losses(y_true, y_pred_proba), weights=sample_weight)) / self._entropy
+        surprise = float(np.average(_log_losses(y_true, y_pred_proba), weights=sample_weight))
+        return regret / self._unit + surprise / self._entropy
 
     def _tilted(self, probabilities: Probabilities) -> Probabilities:
         return probabilities if self.adjustment_ is None else correct_prior(probabilities, self.adjustment_)
