@@ -43,6 +43,9 @@ Row = Mapping[str, Any]
 
 VERSIONED = ("imbllm-autogluon", "torch", "transformers", "autogluon.tabular", "imbalanced-learn")
 
+FIRST_TO_CHOOSE = 100
+"""Number of the first split on which defaults are chosen: splits that chose are not reported."""
+
 COLUMNS = {"table": "table", "split": "split", "method": "arm", "metric": "metric", "value": "value"}
 """Columns of the frame, and what the stored files call them, in their order."""
 
@@ -82,6 +85,18 @@ class Claim(NamedTuple):
 
     part: str = ""
     """Title of the protocol's part whose tables count; empty: all tables."""
+
+    p: float | None = None
+    """Wilcoxon's p over the tables has to be below this."""
+
+    interval: bool = False
+    """Whether no table may lose by more than its own interval over the splits."""
+
+    tied: bool = False
+    """Whether the interval of the mean gain over the tables may not lie below 0."""
+
+    highest: float | None = None
+    """Highest figure, or gain, on every table."""
 
 
 class Option(NamedTuple):
@@ -164,6 +179,9 @@ class Protocol:
 
     metrics: tuple[Metric, ...]
     tables: tuple[str, ...] = ("hypothyroid",)
+    choosing: tuple[str, ...] = ()
+    """Tables on which defaults are chosen, by splits of their own, where the option `half` asks for them."""
+
     rows: int = 3000
     repeats: int = 3
     threads: int = 1
@@ -206,7 +224,8 @@ class Protocol:
             if value < 1:
                 raise InvalidInputError(f"{name} must be at least 1; got {value}.")
         own = {name: options.own.get(name, option.default) for name, option in self.options.items()}
-        return replace(options, **numbers, tables=options.tables or self.tables, own=own)
+        usual, first = (self.choosing, FIRST_TO_CHOOSE) if own.get("half") == "choosing" else (self.tables, 0)
+        return replace(options, **numbers, tables=options.tables or usual, seed=options.seed or first, own=own)
 
     def all_methods(self, options: Options) -> Mapping[str, Spec]:
         """Every method, with the settings that were asked for in those that are ImbLLM."""
@@ -352,7 +371,7 @@ def tidy_frame(protocol: Protocol, runs: Sequence[Run]) -> pd.DataFrame:
 
 def command_line(protocol: Protocol, options: Options) -> str:
     """The command that repeats a run; of files only their names are told."""
-    named = options.tables if options.tables != protocol.tables else ()
+    named = options.tables if options.tables not in (protocol.tables, protocol.choosing) else ()
     words = ["python -m benchmarks", protocol.name]
     words += [f"--table {shlex.quote(Path(table).name)}" for table in named]
     numbers = {name: getattr(options, name) for name in ("rows", "repeats", "threads")}

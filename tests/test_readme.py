@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from imbllm_autogluon import cli
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
+from imbllm_autogluon.rebalancing.plan import dose_of
 from tests.pages import INLINE_CODE, LINK, RARE_ROWS, ROWS, links, prose, python_blocks, shell_lines, small_budgets
 
 ROOT = Path(__file__).parents[1]
@@ -162,7 +163,8 @@ def test_every_measured_figure_stands_in_a_checked_sentence() -> None:
 
 def test_numbers_that_explain_a_default_are_those_of_the_configuration() -> None:
     rare, largest, afterwards = re.findall(r"(\d+) rows next to ([\d,]+) become (\d+)", " ".join(PAGE.split()))[0]
-    assert RebalanceConfig().rows_wanted(int(rare), int(largest.replace(",", ""))) == int(afterwards)
+    sizes = int(rare), int(largest.replace(",", ""))
+    assert RebalanceConfig().rows_wanted(*sizes, auto=dose_of(*sizes, 3, "classes")) == int(afterwards)
 
 
 def test_the_code_runs_block_after_block(tmp_path: Path) -> None:

@@ -37,17 +37,19 @@ class Predictor:
 
 
 def options(**own: Any) -> Options:
-    return autogluon.PROTOCOL.with_defaults(Options(own={**OWN, **own}, settings={"steps": 5}))
+    settings = {"steps": 5, "target_ratio": 0.2}
+    return autogluon.PROTOCOL.with_defaults(Options(own={**OWN, **own}, settings=settings))
 
 
 def test_a_portfolio_has_what_the_methods_add() -> None:
     methods = autogluon.PROTOCOL.chosen_methods(options())
     assert TUNED not in methods
-    assert methods[IMBLLM]["settings"] == {"steps": 5}, "other settings are another measurement"
+    assert methods[IMBLLM]["settings"] == {"steps": 5, "target_ratio": 0.2}, "other settings are another measurement"
     made = portfolio(methods, options())
     assert {key: len(models) for key, models in made.items()} == {"GBM": 2, "RF": 2, "GBM_IMB": 3, "RF_IMB": 3}
     assert [twin["ag.imbllm.method"] for twin in made["RF_IMB"]] == ["random", "smote_nc", "imbllm"]
-    assert {twin["ag.imbllm.steps"] for twin in made["RF_IMB"]} == {5}
+    assert [twin.get("ag.imbllm.steps") for twin in made["RF_IMB"]] == [None, None, 5]
+    assert {twin["ag.imbllm.target_ratio"] for twin in made["RF_IMB"]} == {0.2}, "all twins have the same dose"
     assert portfolio({PLAIN: methods[PLAIN]}, options()) == {"GBM": [{}], "RF": [{}]}
 
 
@@ -101,10 +103,11 @@ def test_more_classes_are_decided_by_the_answer_and_judged_by_the_probabilities(
     assert found["log-loss"] == pytest.approx(np.log(3))
 
 
-def test_tables_of_two_classes_are_a_part_of_their_own() -> None:
-    rows = [("visits", "average precision"), ("visits", "F1"), ("car", "macro F1")]
-    tidy = pd.DataFrame(rows, columns=["table", "metric"]).assign(split=0, method=PLAIN, value=1.0)
-    assert autogluon.parts(tidy) == {"Two classes": ["visits"], "More classes": ["car"]}
+def test_tables_of_two_classes_are_a_part_of_their_own_and_so_are_those_of_few_rare_rows() -> None:
+    rows = [("visits", "average precision", 1.0), ("visits", "rare rows", 59.0), ("car", "macro F1", 1.0)]
+    rows += [("bills", "average precision", 1.0), ("bills", "rare rows", 60.0), ("car", "rare rows", 20.0)]
+    tidy = pd.DataFrame(rows, columns=["table", "metric", "value"]).assign(split=0, method=PLAIN)
+    assert list(autogluon.parts(tidy).values()) == [["visits", "bills"], ["visits"], ["bills"], ["car"]]
 
 
 @pytest.mark.slow

@@ -76,6 +76,21 @@ def test_a_comparison_counts_tables_and_has_no_p_of_one_pair() -> None:
         (Claim("new", "F1", worst=55.0), "**does NOT hold**: mean 54.5; below 55 on visits (52.0)"),
         (Claim("new", "F1", "absent", mean=1.0), ""),
         (Claim("absent", "F1", "none", mean=1.0), ""),
+        (
+            Claim("new", "F1", "none", p=0.05),
+            "**does NOT hold**: mean gain +3.5; 1 better, 1 worse, p 1.000 (asked: p b",
+        ),
+        (
+            Claim("none", "F1", "new", interval=True),
+            "**does NOT hold**: mean gain -3.5; lower by more than its interval on",
+        ),
+        (
+            Claim("other", "F1", "none", interval=True),
+            "**holds**: mean gain +0.5; lower by more than its interval on no",
+        ),
+        (Claim("none", "F1", "other", tied=True), "**does NOT hold**: mean gain -0.5 (asked: not below 0 by more than"),
+        (Claim("new", "F1", "none", tied=True), "**holds**: mean gain +3.5 (asked"),
+        (Claim("new", "F1", highest=55.0), "**does NOT hold**: mean 54.5; above 55 on bills (57.0)"),
         (Claim("new", "F1", "none", mean=9.0, part="Small"), "against none, small: **holds**: mean gain +10.0"),
     ],
     ids=str,
@@ -84,6 +99,24 @@ def test_a_claim_is_told_as_it_came_out(claim: Claim, said: str) -> None:
     told = report.claims(FOUND, protocol(claims=(claim,), parts=lambda frame: {"Small": ["visits"]}))
     assert said in told
     assert bool(told) == bool(said)
+
+
+def test_a_loss_beyond_its_interval_over_the_splits_is_bold() -> None:
+    figures = tidy(
+        none=[[40.0, 44.0, 42.0], [60.0]], new=[[30.0, 35.0, 31.0], [57.0]], other=[[30.0, 60.0, 30.0], [61.0]]
+    )
+    lines = report.differences(figures, protocol()).splitlines()[-2:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert cells == [["visits", "**-10.0 ± 2.5**", "-2.0 ± 38.8"], ["bills", "-3.0", "+1.0"]]
+
+
+def test_an_interval_over_the_tables_asks_for_six_of_them() -> None:
+    gains = pd.Series([1.0, 2.0, 3.0, 2.0, 1.0, 3.0])
+    low, high = report.mean_interval(gains) or (0.0, 0.0)
+    assert 1.0 < low < 1.5
+    assert 2.5 < high < 3.0
+    assert report.mean_interval(gains[:5]) is None
+    assert "+2.0 [" in report._compared_cell(gains, F1)
 
 
 def test_parts_are_not_mixed() -> None:

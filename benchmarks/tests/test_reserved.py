@@ -18,7 +18,7 @@ FREE = (
     *("hayes-roth", "zoo", "zoo-3", "monk-2", "tae", "appendicitis", "fertility", "automobile", "breast", "chess"),
     *("connect-4", "ring", "twonorm", "phoneme", "banana", "magic", "spambase", "sonar", "texture", "optdigits"),
     *("penbased", "titanic", "mushroom", "tic-tac-toe", "movement_libras", "letter", "marketing", "housevotes"),
-    *("iris", "iris0", "wine", "adult", "census", "coil2000", "pima", "post-operative", "fars", "kddcup", "kr-vs-kp"),
+    *("iris", "iris0", "wine", "adult", "census", "pima", "post-operative", "fars", "kddcup", "kr-vs-kp"),
     *("led7digit-0-2-4-5-6-7-8-9_vs_1", "lymphography-normal-fibrosis", "kddcup-land_vs_satan"),
 )
 """Tables that a model may be trained on."""

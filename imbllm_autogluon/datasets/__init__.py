@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from imbllm_autogluon.datasets.hypothyroid import load_hypothyroid
+from imbllm_autogluon.datasets.packaged import load_hypothyroid, load_yeast
 
-__all__ = ["load_hypothyroid"]
+__all__ = ["load_hypothyroid", "load_yeast"]

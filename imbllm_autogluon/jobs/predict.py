@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from autogluon.tabular import TabularPredictor
 
-    from imbllm_autogluon.plugin.decisions import Decision
-
 _DTYPES = {"object": "object", "int": "int64", "float": "float64", "bool": "bool"}  # of AutoGluon's raw types
 
 
@@ -62,11 +60,11 @@ def predict_table(
     *,
     proba: bool = False,
     source: str = "the table",
-    decision: Decision | None = None,
+    wish: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Classes or numbers for every row of a table, in a column named like the label, or probabilities of all classes.
 
-    Classes are decided by the `decision`, else by the one that is stored with the predictor, else as AutoGluon does.
+    Classes are decided by the `wish`, arguments of :func:`decide`, by the stored decision, or else as AutoGluon does.
     Rows keep order and index; columns that the predictor does not need are ignored. Probabilities are calibrated: where
     a fit of more than two classes is judged by decisions, the class to answer is not always the most probable one.
     Cells that training did not have are read as near as possible: those that AutoGluon cannot turn into the dtype of
@@ -85,21 +83,9 @@ def predict_table(
     with quiet_libraries():
         if proba:
             return calibrated_probabilities(predictor, table).rename(columns=str)
-        decision = decision or stored_decision(predictor)
+        decision = decide(predictor, **wish, store=False) if wish else stored_decision(predictor)
         labels: pd.Series = decision.predict(predictor, table) if decision else predictor.predict(table)
     return labels.rename(predictor.label).to_frame()
-
-
-def decide_by(predictor: TabularPredictor, wish: Mapping[str, Any], positive_class: str | None) -> Decision:
-    """A decision by a wish as :func:`decide` takes it, which is not stored."""
-    with quiet_libraries():
-        return decide(predictor, **wish, positive_class=positive_class, store=False)
-
-
-def read_costs(path: Path) -> pd.DataFrame:
-    """Costs of several classes from a table: true classes in its first column, decided ones in the others."""
-    table = read_table(path)
-    return table.set_index(table.columns[0])
 
 
 def _readable(predictor: TabularPredictor, table: pd.DataFrame) -> pd.DataFrame:

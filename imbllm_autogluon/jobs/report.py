@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from autogluon.tabular import TabularPredictor
 
-    from imbllm_autogluon.jobs.fit import FitJob
-    from imbllm_autogluon.plugin.decisions import Decision
     from imbllm_autogluon.quality.reports import QualityReport, RowsSection
 
     Known = pd.DataFrame | Mapping[str, Any] | None
@@ -133,14 +131,19 @@ def report_fit(outcome: FitOutcome) -> FitReport:
     return FitReport(facts, _plots(studies), section)
 
 
-def report_again(folder: Path, out: Path | None = None) -> Path:
+def report_again(folder: Path, out: Path | None = None, wish: Mapping[str, Any] | None = None) -> Path:
     """Write the report of the predictor in a folder again, there or into `out`; return the HTML file.
+
+    With a `wish`, arguments of :func:`decide`, the predictor is decided anew; nothing is fitted.
 
     What the fit led to is read from its ``imbllm_report.json``; the rows are judged and drawn again. A predictor that
     was not fitted by ``imbllm fit`` has no such file: of it, the rows alone are reported.
     `StoredStateError`: the folder holds no predictor, its report is broken, or there is neither a report nor rows.
     """
     predictor, out = load_predictor(folder), out or folder
+    if wish:
+        with quiet_libraries():
+            decide(predictor, **wish)
     file = Path(folder) / _JSON
     if not file.is_file():
         return _report_rows_alone(predictor, folder, out)
@@ -152,14 +155,6 @@ def report_again(folder: Path, out: Path | None = None) -> Path:
     if section is not None or not facts.get("rows", {}).get("measures"):
         facts["rows"] = rows
     return FitReport(facts, _plots(studies), section).write(out)
-
-
-def decide_again(job: FitJob) -> Decision:
-    """Decide by the wish of a job whose fit is finished, and write its report again; nothing is fitted."""
-    with quiet_libraries():
-        decision = decide(load_predictor(job.out), **job.decision_arguments)
-    report_again(job.out)
-    return decision
 
 
 def _decision_facts(predictor: TabularPredictor) -> Facts:
@@ -276,7 +271,10 @@ def _plots(studies: list[tuple[Facts, dict[str, str]]]) -> dict[str, dict[str, s
 
 
 def _leaderboard(outcome: FitOutcome) -> list[Facts]:
-    """Each model's kind, scores, seconds and weight, by validation score, which is what AutoGluon chooses by."""
+    """Each model's kind, scores, seconds and weight, by validation score, which is what AutoGluon chooses by.
+
+    The generator answers nothing: it is a cost of the twins.
+    """
     predictor, test = outcome.predictor, outcome.job.test
     board = predictor.leaderboard(None if test is None else test.frame).sort_values("score_val", ascending=False)
     ensemble = predictor._trainer.load_model(outcome.comparison.pair.whole)
@@ -291,6 +289,7 @@ def _leaderboard(outcome: FitOutcome) -> list[Facts]:
             "weight": _number(weights.get(row["model"])),
         }
         for row in board.to_dict("records")
+        if model_kind(predictor, row["model"]) != "generator"
     ]
 
 

@@ -195,7 +195,7 @@ def costs_of(cost_matrix: Costs, labels: Sequence[Hashable] | None = None) -> Fl
 def _by_label(costs: Mapping[Any, Any] | pd.DataFrame, labels: Sequence[Hashable] | None) -> FloatArray:
     frame = costs if isinstance(costs, pd.DataFrame) else pd.DataFrame.from_dict(costs, orient="index")
     frame = frame.rename(index=str, columns=str)
-    known = [str(label) for label in (sorted(frame.index) if labels is None else labels)]
+    known = [str(label) for label in (sorted({*frame.index, *frame.columns}) if labels is None else labels)]
     matrix = frame.reindex(index=known, columns=known).to_numpy(dtype=np.float64, copy=True)
     absent = np.isnan(matrix)
     matrix[np.eye(len(known), dtype=bool) & absent] = 0.0
@@ -207,7 +207,7 @@ def _by_label(costs: Mapping[Any, Any] | pd.DataFrame, labels: Sequence[Hashable
     return matrix
 
 
-def costs_behind(metric: Scorer) -> FloatArray | None:
+def _costs_behind(metric: Scorer) -> FloatArray | None:
     """The cost matrix of a scorer made by :func:`expected_cost`, shape (k, k); None of any other."""
     score = getattr(metric, "_score_func", None)
     return score.costs if isinstance(score, _ExpectedCost) else None

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
     from imbllm_autogluon.plugin.class_scorers import Costs
 
-    Figures = Mapping[str, "Estimate"]
+    Figures = Mapping[str, "_Estimate"]
     Judge = Callable[[npt.NDArray[Any], npt.NDArray[np.intp]], dict[str, float]]  # what is decided, on which rows
 
 _log = logging.getLogger("autogluon.imbllm")
@@ -44,7 +44,7 @@ _N_SAMPLES = 400  # bootstrap samples: the ends of a 95 % interval are stable to
 _SPARE = 2  # false alarms that are added before a precision is believed
 
 
-class Estimate(NamedTuple):
+class _Estimate(NamedTuple):
     """What is to be expected, with its 95 % interval; NaN where nothing can be said."""
 
     value: float
@@ -203,7 +203,7 @@ class _Rows(NamedTuple):
             found.append(judge(decided(choosing), known[unseen]))
         samples = pd.DataFrame(found)
         return {
-            str(name): Estimate(*map(float, (each.mean(), *each.quantile([0.025, 0.975]))))
+            str(name): _Estimate(*map(float, (each.mean(), *each.quantile([0.025, 0.975]))))
             for name, each in samples.items()
         }
 
@@ -293,7 +293,7 @@ def stored_decision(predictor: TabularPredictor) -> Decision | None:
         return None
     with reading(_folder(predictor), _KIND) as stored:
         sides = ("expected", "otherwise")
-        told = {side: {name: Estimate(*ends) for name, ends in stored.data[side].items()} for side in sides}
+        told = {side: {name: _Estimate(*ends) for name, ends in stored.data[side].items()} for side in sides}
         return Decision(**{**stored.data, **told})
 
 

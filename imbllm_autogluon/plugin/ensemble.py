@@ -24,7 +24,7 @@ from imbllm_autogluon.classification.logit_adjustment import (
     resampled_scores,
     usual_degree,
 )
-from imbllm_autogluon.plugin.class_scorers import costs_behind
+from imbllm_autogluon.plugin.class_scorers import _costs_behind
 from imbllm_autogluon.plugin.stage import RebalancingMixin, answers_by_highest_probability
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
 
@@ -73,7 +73,7 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
         sample_weight: npt.NDArray[Any] | None = None,
     ) -> _RegularizedEnsembleSelection:
         """Choose the weights of models by their out-of-fold probabilities; see AutoGluon's class for the arguments."""
-        costs = costs_behind(self.metric)
+        costs = _costs_behind(self.metric)
         if self.problem_type not in ("binary", "multiclass") or (self.metric.optimum != 1 and costs is None):
             super().fit(predictions, labels, time_limit, identifiers, sample_weight)
             return self

@@ -65,11 +65,11 @@ class GeneratorCallback(AbstractCallback):  # type: ignore[misc]
 
 
 def _set_aside(trainer: Any) -> list[str]:
-    """Names of the generators of a fit, from now on without a score, so that none is the best model."""
+    """Names of the generators of a fit, from now on without scores on any rows, so that none is the best model."""
     types = trainer.get_models_attribute_dict("type_inner")
     names = [name for name, kind in types.items() if isinstance(kind, type) and issubclass(kind, GeneratorModel)]
     for name in names:
-        trainer._update_model_attr(name, stack_name=_ASIDE, val_score=None)
+        trainer._update_model_attr(name, stack_name=_ASIDE, val_score=None, can_infer=False)
     return names
 
 

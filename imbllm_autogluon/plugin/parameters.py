@@ -130,6 +130,8 @@ class TuningOptions(Config):
         choices = {name: tuple(values) if isinstance(values, list) else values for name, values in chosen.items()}
         one = {name: (value,) for name, value in fixed.items() if name in space.dimensions()}
         made: dict[str, Any] = {**choices, **one}
+        if fixed.get("rows_per_real_row", "auto") != "auto":
+            made["target_ratio"] = (None,)
         return space(**made)
 
     def any_space(self, fixed: Mapping[str, Any]) -> SearchSpace | TargetSearchSpace:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.plugin.original_features import RawView
+    from imbllm_autogluon.rebalancing.plan import JudgedBy
     from imbllm_autogluon.tables import ColumnName
     from imbllm_autogluon.tables.labeled import Task
 
@@ -57,12 +58,21 @@ def task_of(problem_type: object) -> Task | None:
     return _TASKS.get(str(problem_type))
 
 
-def plan_for(problem_type: object, y: pd.Series, config: RebalanceConfig) -> OversamplingPlan:
-    """Rows to write for a fold, or the reason why there are none; the method must go with the problem type."""
+def plan_for(problem_type: object, y: pd.Series, config: RebalanceConfig, eval_metric: Any = None) -> OversamplingPlan:
+    """Rows to write for a fold, or the reason why there are none; the method must go with the problem type.
+
+    The metric has a say in how many; without it they are those for decided classes.
+    """
     task = task_of(problem_type)
     if task is None or not isinstance(y, pd.Series):
         return OversamplingPlan({}, {}, f"problem type {problem_type} is not rebalanced")
-    return plan_fold(y, config, task)
+    return plan_fold(y, config, task, _judged_by(eval_metric))
+
+
+def _judged_by(eval_metric: Any) -> JudgedBy:
+    if getattr(eval_metric, "needs_threshold", False):
+        return "ranking"
+    return "probabilities" if getattr(eval_metric, "needs_proba", False) else "classes"
 
 
 def answers_by_highest_probability(problem_type: str | None, eval_metric: Any) -> bool:
@@ -116,6 +126,7 @@ class OversamplingMixin(OwnModelMixin):
     name: str
     path: str
     problem_type: str | None
+    eval_metric: Any
     # Of the time limit that training a generator and writing may take, where nobody has written the rows yet
     writing_share = 0.4
 
@@ -145,7 +156,7 @@ class OversamplingMixin(OwnModelMixin):
         if task_of(self.problem_type) and reason and stack_features(self.imbllm_metadata, X):
             # A written row has no honest out-of-fold prediction of the base models.
             return OversamplingPlan({}, {}, reason)
-        return plan_for(self.problem_type, y, self.imbllm_parameters.rebalancing)
+        return plan_for(self.problem_type, y, self.imbllm_parameters.rebalancing, self.eval_metric)
 
     def write_rows(
         self, X: pd.DataFrame, y: pd.Series, plan: OversamplingPlan, num_cpus: object, seconds: float | None
@@ -225,7 +236,6 @@ class RebalancingMixin(OversamplingMixin):
     """Mixin in front of an AutoGluon model class; makes its twin."""
 
     behind_plain = 1000  # of a priority: twins come after all plain models, in the same order
-    eval_metric: Any
     _imbllm_factors: FloatArray | None = None
 
     @classmethod

@@ -5,8 +5,7 @@ A fold with a continuous target has its own settings: its bins, and how many row
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from math import sqrt
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from imbllm_autogluon._config import Config, Range, documented
@@ -79,9 +78,15 @@ class RebalanceConfig(Config):
     stays as it is, so that a search can choose it. For regression, where bins of the target take the place of classes:
     `imbllm`, `smogn` (SMOTE for regression with Gaussian noise), `random` and `none`."""
 
+    rows_per_real_row: Annotated[float, Range(0.0, 100.0, above=True)] | Literal["auto"] = "auto"
+    """New rows for each real row of a rarer class, at most up to the size of the largest class. `auto`: one where two
+    classes are judged by their probabilities (average precision, ROC AUC, log-loss …); for metrics of decided classes,
+    and for more classes, half way to the largest class on a logarithmic scale: 10 rows next to 1,000 become 100. Not
+    read where `target_ratio` is given, nor for regression."""
+
     target_ratio: Annotated[float, Range(0.0, 1.0, above=True)] | None = None
-    """Rows of each rarer class afterwards, as a share of the largest class. A class that already has that share is left
-    as it is. `None`: half way, on a logarithmic scale: 10 rows next to 1,000 become 100. Not read for regression."""
+    """Rows of each rarer class afterwards, as a share of the largest class, instead of `rows_per_real_row`. A class
+    that already has that share is left as it is. `None`: `rows_per_real_row` decides. Not read for regression."""
 
     balanced_below: Annotated[float, Range(1.0, 1000.0)] = 1.5
     """Largest class over smallest class under which a fold counts as balanced and is left alone. Not read for
@@ -92,9 +97,9 @@ class RebalanceConfig(Config):
 
     majority_ratio: Annotated[float, Range(1.0, 1e6)] | Literal["auto"] | None = "auto"
     """Real rows of a class that a twin learns from, at most, as a multiple of the rows of the smallest class that gets
-    new ones, those included. Each fold leaves other rows out; probabilities are corrected for it. `auto`: 5 where the
-    largest class has more than 50 times the rows of that class; else `None`, all rows. Not read for regression, where
-    no bin is the majority."""
+    new ones, those included. Each fold leaves other rows out; probabilities are corrected for it. `auto`: 5, but 40 for
+    each real row of that class at least, where the largest class has more than 50 times its rows; else `None`, all
+    rows. Not read for regression, where no bin is the majority."""
 
     random_state: Annotated[int, Range(0, 2**32 - 1)] = 0
     """Seed of the generators; all models of a fold share one generator, so it is no model's seed."""
@@ -105,9 +110,21 @@ class RebalanceConfig(Config):
     targets: _TargetsConfig = field(default_factory=_TargetsConfig)
     """Bins of the target and rows made for them, for regression."""
 
-    def rows_wanted(self, rows: int, largest: int) -> int:
-        """Rows that a class of so many should have next to the largest class, by the target ratio."""
-        return round(sqrt(rows * largest) if self.target_ratio is None else self.target_ratio * largest)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.target_ratio is not None and self.rows_per_real_row != "auto":
+            raise InvalidInputError(
+                f"target_ratio={self.target_ratio} and rows_per_real_row={self.rows_per_real_row} both say how many "
+                "rows are made; leave out rows_per_real_row for a share of the largest class, or target_ratio for a "
+                "number of new rows for each real one."
+            )
+
+    def rows_wanted(self, rows: int, largest: int, auto: float) -> int:
+        """Rows that a class of so many should have next to the largest class; `auto` is what that dose stands for."""
+        if self.target_ratio is not None:
+            return round(self.target_ratio * largest)
+        dose = auto if self.rows_per_real_row == "auto" else self.rows_per_real_row
+        return min(largest, round(rows * (1.0 + dose)))
 
     def require_method(self, task: Task) -> None:
         """Raise `InvalidInputError` if the method is one of the other task."""
@@ -128,6 +145,12 @@ class RebalanceConfig(Config):
     def warmup_settings(self) -> dict[str, Any]:
         """Settings that decide what the warm-up learns: generators that differ in others share it."""
         return {k: v for k, v in self.training_settings().items() if k not in _AFTER_WARMUP_KEYS}
+
+    def writing(self, defaults: Mapping[str, Any]) -> RebalanceConfig:
+        """The same settings, those of the generator that are None replaced by defaults, where there are any."""
+        flat = self.generator.flat()
+        filled = {name: value if flat[name] is None else flat[name] for name, value in defaults.items()}
+        return replace(self, generator=GeneratorConfig.from_flat({**flat, **filled}))
 
     def sampling_settings(self) -> dict[str, Any]:
         """Settings that decide what rows a trained generator writes."""

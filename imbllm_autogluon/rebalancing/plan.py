@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from math import sqrt
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from imbllm_autogluon.regression.bins import TargetBins, checked_targets
 from imbllm_autogluon.regression.config import AllocationConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Mapping
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.rebalancing.config import RebalanceConfig
@@ -23,8 +24,20 @@ if TYPE_CHECKING:
 
     Counts = dict[Hashable, int]
 
+JudgedBy = Literal["ranking", "probabilities", "classes"]
+"""What a metric reads of a model's answers: the order of the rows by probability (average precision, ROC AUC),
+probabilities (log-loss), or decided classes."""
+
+# Defaults where two classes are judged by ranking or probabilities (docs/decisions/rebalancing.md#dose):
+# new rows for each real row of the rare class,
+_DOSE: Mapping[JudgedBy, float] = {"ranking": 1.0, "probabilities": 1.0}
+# and settings of writing that nobody chose, such as {"temperature": 1.0, "plausibility": 0.0}; what is not named here
+# is the method's own, which the sampler has.
+_WRITING: Mapping[JudgedBy, Mapping[str, Any]] = {"ranking": {}, "probabilities": {}}
 FEWEST_TO_CONTINUE = 2  # a class with fewer cannot be continued and is left as it is
-_SEVERE, _MAJORITY_RATIO = 50, 5.0  # imbalance ratio above which the majority is limited, and to what multiple
+# Imbalance ratio above which the majority is limited, and to what multiples of the smallest class: of its rows
+# afterwards, and at least of its real ones
+_SEVERE, _MAJORITY_RATIO, _MAJORITY_PER_REAL_ROW = 50, 5.0, 40
 _FEWEST_TARGETS = 20  # fewer show no distribution of the target; LatentDiff needs as many
 
 
@@ -33,7 +46,7 @@ class OversamplingPlan:
     """Rows to write for one fold, by class or by number of the bin; classes without any are left out.
 
     What a generator learns depends on `balancing`, the new rows that would bring every class to the size of the
-    largest: so one generator serves every target ratio (for targets: every generation ratio).
+    largest: so one generator serves every dose and target ratio (for targets: every generation ratio).
     """
 
     counts: dict[Hashable, int]  # new rows
@@ -43,6 +56,7 @@ class OversamplingPlan:
     balancing: dict[Hashable, int] = field(default_factory=dict)
     bins: TargetBins | None = None  # of a continuous target, laid on the fold's own
     left_out: dict[Hashable, int] = field(default_factory=dict)  # real rows of classes that are not learned whole
+    writing: Mapping[str, Any] = field(default_factory=dict)  # settings of the generator where the user named none
 
     @property
     def changes(self) -> dict[Hashable, int]:
@@ -79,12 +93,28 @@ class OversamplingPlan:
         return X.iloc[drawn].reset_index(drop=True), y.iloc[drawn].reset_index(drop=True)
 
 
-def plan_fold(y: pd.Series, config: RebalanceConfig, task: Task = "classification") -> OversamplingPlan:
+def dose_of(rows: int, largest: int, n_classes: int, judged_by: JudgedBy) -> float:
+    """New rows for each real row that ``rows_per_real_row="auto"`` stands for.
+
+    Examples
+    --------
+    >>> dose_of(40, 4000, 2, "ranking"), dose_of(40, 4000, 3, "classes")
+    (1.0, 9.0)
+    """
+    if n_classes == 2 and judged_by in _DOSE:
+        return _DOSE[judged_by]
+    return sqrt(largest / rows) - 1.0  # half way on a logarithmic scale
+
+
+def plan_fold(
+    y: pd.Series, config: RebalanceConfig, task: Task = "classification", judged_by: JudgedBy = "classes"
+) -> OversamplingPlan:
     """Count the rows that each rarer class, or bin of the target, of a fold is to get.
 
-    A class gets rows up to the target ratio of the largest one. A bin gets the more rows, the fewer it holds; empty
-    ones get none. `InvalidInputError` where the method is one for the other task, or there would be too many bins of
-    one unit.
+    A class gets so many rows for each real one, or rows up to the target ratio of the largest one. A bin gets the more
+    rows, the fewer it holds; empty ones get none. `judged_by` tells what the metric of the fit reads: it decides how
+    many rows are made where the configuration does not. `InvalidInputError` where the method is one for the other task,
+    or there would be too many bins of one unit.
 
     Examples
     --------
@@ -94,10 +124,10 @@ def plan_fold(y: pd.Series, config: RebalanceConfig, task: Task = "classificatio
     {1: 20}
     """
     config.require_method(task)
-    return _plan_targets(y, config) if task == "regression" else _plan_classes(y, config)
+    return _plan_targets(y, config) if task == "regression" else _plan_classes(y, config, judged_by)
 
 
-def _plan_classes(y: pd.Series, config: RebalanceConfig) -> OversamplingPlan:
+def _plan_classes(y: pd.Series, config: RebalanceConfig, judged_by: JudgedBy) -> OversamplingPlan:
     before: Counts = {label: int(n) for label, n in y.value_counts(sort=False).sort_index().items() if n}
     largest, smallest = max(before.values(), default=0), min(before.values(), default=0)
     if len(before) < 2:
@@ -110,27 +140,34 @@ def _plan_classes(y: pd.Series, config: RebalanceConfig) -> OversamplingPlan:
     several = {label: n for label, n in before.items() if n >= FEWEST_TO_CONTINUE}
     notes = [f"class {label!r} has a single row and is left as it is" for label in before if label not in several]
     balancing = {label: largest - n for label, n in several.items()}
-    wanted = {label: max(0, config.rows_wanted(n, largest) - n) for label, n in several.items()}
+    doses = {label: dose_of(n, largest, len(before), judged_by) for label, n in several.items()}
+    wanted = {label: max(0, config.rows_wanted(n, largest, doses[label]) - n) for label, n in several.items()}
     total, room = sum(wanted.values()), int((config.max_growth - 1.0) * len(y))
     if total > room:
         notes.append(f"{total} new rows wanted, {room} allowed by max_growth={config.max_growth}")
     counts = _cut(wanted, room)
-    ratio = "half way" if config.target_ratio is None else f"{config.target_ratio:g}"
-    reason = "" if counts else f"no class can or needs to be continued (target ratio {ratio})"
+    dose, ratio = config.rows_per_real_row, config.target_ratio
+    how_far = f"rows for each real one: {dose}" if ratio is None else f"target ratio {ratio:g}"
+    reason = "" if counts else f"no class can or needs to be continued ({how_far})"
     most = _most_rows(before, counts, config)
     left_out = {label: n - most for label, n in before.items() if n > most}
     counts = {label: min(n, most - before[label]) for label, n in counts.items() if before[label] < most}
     notes += [f"{most} of {before[label]} rows of class {label!r} are learned (majority_ratio)" for label in left_out]
-    return OversamplingPlan(counts, before, reason, tuple(notes), _cut(balancing, room), left_out=left_out)
+    writing = _WRITING.get(judged_by, {}) if len(before) == 2 else {}
+    balancing = _cut(balancing, room)
+    return OversamplingPlan(counts, before, reason, tuple(notes), balancing, left_out=left_out, writing=writing)
 
 
 def _most_rows(before: Counts, counts: Counts, config: RebalanceConfig) -> int:
     """Rows that a class has in the end, at most, by the majority ratio."""
     rarest, largest = min(counts, key=lambda label: before[label], default=None), max(before.values())
     ratio = config.majority_ratio
-    if ratio == "auto":
-        ratio = _MAJORITY_RATIO if rarest is not None and largest > _SEVERE * before[rarest] else None
-    return largest if ratio is None or rarest is None else round(ratio * (before[rarest] + counts[rarest]))
+    if ratio is None or rarest is None or (ratio == "auto" and largest <= _SEVERE * before[rarest]):
+        return largest
+    real, afterwards = before[rarest], before[rarest] + counts[rarest]
+    return round(
+        max(_MAJORITY_RATIO * afterwards, _MAJORITY_PER_REAL_ROW * real) if ratio == "auto" else ratio * afterwards
+    )
 
 
 def _cut(counts: Counts, room: int) -> Counts:

@@ -78,7 +78,7 @@ class Fold:
         return digest.hexdigest()
 
     def generator_key(self, config: RebalanceConfig) -> str:
-        """Name of the generator of this fold: the same for every target ratio, temperature and conditioning."""
+        """Name of the generator of this fold: the same for every dose, temperature and conditioning."""
         return self.key({**config.training_settings(), **self._clause(config)}, self.plan.balancing)
 
     def warmup_key(self, config: RebalanceConfig) -> str:
@@ -90,7 +90,7 @@ class Fold:
         if not config.writes_with_a_language_model:
             return self.key({"method": config.method, "random_state": config.random_state}, self.plan.counts)
         counts = {str(label): n for label, n in self.plan.counts.items()}
-        return _hash([self.generator_key(config), config.sampling_settings(), counts])
+        return _hash([self.generator_key(config), config.writing(self.plan.writing).sampling_settings(), counts])
 
     def _clause(self, config: RebalanceConfig) -> dict[str, str]:
         """What rows begin with, where that is not their label."""
@@ -112,7 +112,7 @@ class Fold:
             share = None if time_limit is None else _TRAINING_SHARE * time_limit
             train = functools.partial(_trained, self, config, root, threads, share)
             generator, trained = GENERATORS.get_or_build(root, self.generator_key(config), train)
-            writer: Any = generator.with_config(config.generator, threads=threads)
+            writer: Any = generator.with_config(config.writing(self.plan.writing).generator, threads=threads)
             left = None if time_limit is None else time_limit - (time.perf_counter() - started)
             X, y = writer.sample(self.plan.counts, time_limit=left)
             if time_limit is not None and time.perf_counter() - started >= time_limit:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import optuna
 
     from imbllm_autogluon.arrays import FloatArray
+    from imbllm_autogluon.rebalancing.plan import JudgedBy
 
     ModelSpace = Callable[[optuna.trial.BaseTrial], dict[str, Any]]
     Positions = npt.NDArray[np.intp]
@@ -149,7 +150,7 @@ class RebalanceObjective:
         X, y, n_classes = self.table.features, self._codes, len(self.classes)
         X_train, y_train = X.iloc[train].reset_index(drop=True), y.iloc[train].reset_index(drop=True)
         config = RebalanceConfig.from_flat(settings)
-        plan = plan_fold(y_train, config)
+        plan = plan_fold(y_train, config, judged_by=self._judged_by)
         factors = np.ones(n_classes)
         if plan.counts:
             rows = Fold(X_train, y_train, plan, {}).rows(config, self.cache_dir, threads=self.threads)
@@ -192,6 +193,12 @@ class RebalanceObjective:
             except (RuntimeError, AssertionError) as error:  # the second says that no time is left to begin
                 raise ImbLLMError(f"AutoGluon trained no model: {error}") from error
             return float(predictor.leaderboard()["score_val"].max())
+
+    @property
+    def _judged_by(self) -> JudgedBy:
+        if self.metric in _PROBABILITY_METRICS:
+            return "probabilities"
+        return "ranking" if self.metric.startswith(("average_precision", "roc_auc")) else "classes"
 
     @functools.cached_property
     def _codes(self) -> pd.Series:

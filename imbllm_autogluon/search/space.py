@@ -9,11 +9,13 @@ from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import optuna
 
     from imbllm_autogluon.tables.labeled import Task
+
+_HOW_FAR = ("target_ratio", "rows_per_real_row")  # the second is drawn where the first is None
 
 
 class _RebalanceSpace:
@@ -45,14 +47,18 @@ class _RebalanceSpace:
 
         The prefix is put in front of each parameter's name in the study.
         """
-        method = trial.suggest_categorical(f"{prefix}method", self.method)
-        names = self.of_method[method]
-        drawn = {name: trial.suggest_categorical(prefix + name, getattr(self, name)) for name in names}
-        return {**self.fixed, "method": method, **drawn}
+        return {**self.fixed, **self._chosen(lambda name, some: trial.suggest_categorical(prefix + name, some))}
 
     def first(self, prefix: str = "") -> dict[str, Any]:
         """Parameters of the trial to begin with."""
-        return {prefix + name: getattr(self, name)[0] for name in ("method", *self.of_method[self.method[0]])}
+        return {prefix + name: value for name, value in self._chosen(lambda _, some: some[0]).items()}
+
+    def _chosen(self, choose: Callable[[str, tuple[Any, ...]], Any]) -> dict[str, Any]:
+        chosen = {"method": choose("method", self.method)}
+        for name in self.of_method[chosen["method"]]:
+            if name != "rows_per_real_row" or chosen["target_ratio"] is None:  # a target ratio rules
+                chosen[name] = choose(name, getattr(self, name))
+        return chosen
 
 
 @dataclass(frozen=True)
@@ -65,24 +71,26 @@ class SearchSpace(_RebalanceSpace):
     Examples
     --------
     >>> space = SearchSpace(method=("imbllm", "none"), fixed={"steps": 100})
-    >>> space.first()
-    {'method': 'imbllm', 'target_ratio': None, 'interpolation_ratio': 1.0, 'conditioning': 'yx', 'temperature': 0.7}
+    >>> space.first()  # doctest: +NORMALIZE_WHITESPACE
+    {'method': 'imbllm', 'target_ratio': None, 'rows_per_real_row': 'auto', 'interpolation_ratio': 1.0,
+     'conditioning': 'yx', 'temperature': None}
     """
 
     task: ClassVar[Task] = "classification"
     of_method: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "imbllm": ("target_ratio", "interpolation_ratio", "conditioning", "temperature"),
-        "great": ("target_ratio", "temperature"),
-        "pred_llm": ("target_ratio", "temperature"),
-        "smote_nc": ("target_ratio",),
-        "random": ("target_ratio",),
+        "imbllm": (*_HOW_FAR, "interpolation_ratio", "conditioning", "temperature"),
+        "great": (*_HOW_FAR, "temperature"),
+        "pred_llm": (*_HOW_FAR, "temperature"),
+        "smote_nc": _HOW_FAR,
+        "random": _HOW_FAR,
         "none": (),
     }
     method: tuple[str, ...] = ("imbllm", "none", "smote_nc", "random")
     target_ratio: tuple[float | None, ...] = (None, 0.5, 1.0)
+    rows_per_real_row: tuple[float | str, ...] = ("auto", 3.0)
     interpolation_ratio: tuple[float, ...] = (1.0, 0.5)
     conditioning: tuple[str, ...] = ("yx", "y")
-    temperature: tuple[float, ...] = (0.7, 0.5, 1.0)
+    temperature: tuple[float | None, ...] = (None, 0.5, 1.0)
     fixed: Mapping[str, Any] = field(default_factory=dict)
     """Settings of every trial, as :class:`~imbllm_autogluon.rebalancing.config.RebalanceConfig` knows them."""
 
@@ -108,7 +116,7 @@ class TargetSearchSpace(_RebalanceSpace):
     generation_ratio: tuple[float, ...] = (0.5, 0.25, 1.0)
     interpolation_ratio: tuple[float, ...] = (1.0, 0.5)
     conditioning: tuple[str, ...] = ("yx", "y")
-    temperature: tuple[float, ...] = (0.7, 0.5, 1.0)
+    temperature: tuple[float | None, ...] = (None, 0.5, 1.0)
     fixed: Mapping[str, Any] = field(default_factory=dict)
     """Settings of every trial, as :class:`~imbllm_autogluon.rebalancing.config.RebalanceConfig` knows them."""
 

@@ -93,7 +93,7 @@ def key_of(outcome: FitOutcome, real: pd.DataFrame, label: str, kinds: dict[str,
     """Key of the rows that would be written for a fold of the given real rows."""
     config = outcome.job.rebalancing
     y = real[label]
-    plan = plan_for(outcome.job.task.problem_type, y, config)
+    plan = plan_for(outcome.job.task.problem_type, y, config, outcome.predictor.eval_metric)
     return Fold(real.drop(columns=label), y, plan, kinds).rows_key(config)
 
 

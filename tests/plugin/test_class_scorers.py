@@ -13,8 +13,8 @@ from sklearn.metrics import precision_score, recall_score
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.class_scorers import (
+    _costs_behind,
     brier_score,
-    costs_behind,
     costs_of,
     expected_cost,
     geometric_mean,
@@ -90,7 +90,7 @@ def test_costs_are_read_by_label_as_text_in_the_order_asked_for() -> None:
     table = pd.DataFrame({"2": [1.0, 0.0], "1": [0.0, 5.0]}, index=[1, 2])
     assert costs_of(table, [2, 1]).tolist() == [[0.0, 5.0], [1.0, 0.0]]
     assert costs_of({"alarm": 1, "miss": 5}, ["usual", "rare"]).tolist() == [[0.0, 1.0], [5.0, 0.0]]
-    assert costs_behind(geometric_mean) is None
+    assert _costs_behind(geometric_mean) is None
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,13 @@ def test_it_predicts_the_class_shares_and_has_no_part_in_the_ensemble(
     assert "ImbLLM_BAG_L1" not in ensemble_members(predictor)
 
 
+def test_no_leaderboard_gives_it_a_score(predictor: TabularPredictor, board: pd.DataFrame) -> None:
+    unseen = predictor.leaderboard(imbalanced_table(seed=1)).set_index("model")
+    assert unseen.loc["ImbLLM_BAG_L1", ["score_test", "score_val"]].isna().all()
+    assert unseen.drop(index="ImbLLM_BAG_L1")[["score_test", "score_val"]].notna().all(axis=None)
+    assert not board.loc["ImbLLM_BAG_L1", "can_infer"]
+
+
 @pytest.mark.parametrize("levels", [0, 1])
 def test_models_no_better_than_its_constant_predictions_are_preferred_to_it(levels: int, tmp_path: Path) -> None:
     table = imbalanced_table(200, rare=0.15, signal=0.0)

@@ -96,6 +96,12 @@ def test_settings_that_a_twin_names_are_not_searched() -> None:
     assert space == SearchSpace(temperature=(0.9,))
 
 
+def test_a_dose_that_is_named_leaves_no_target_ratio_to_search() -> None:
+    space = TuningOptions().search_space({"rows_per_real_row": 2.0})
+    assert (space.target_ratio, space.rows_per_real_row) == ((None,), (2.0,))
+    assert TuningOptions().search_space({"rows_per_real_row": "auto"}) == SearchSpace(rows_per_real_row=("auto",))
+
+
 def test_a_regression_is_searched_in_a_space_of_its_own() -> None:
     options = TuningOptions(space={"generation_ratio": [1.0, 0.5]})
     space = options.search_space({"method": "smogn"}, "regression")

@@ -65,13 +65,13 @@ def digest(table: pd.DataFrame | pd.Series) -> str:
 def test_the_model_learns_from_real_rows_followed_by_written_ones(fold: Table, tmp_path: Path) -> None:
     model = fitted(tmp_path, fold)
     X, y = RecordingModel.seen["X"], RecordingModel.seen["y"]
-    assert y.value_counts().to_dict() == {0: 100, 1: 45}
+    assert y.value_counts().to_dict() == {0: 100, 1: 40}
     pd.testing.assert_frame_equal(X.iloc[:120], fold[0])
     pd.testing.assert_series_equal(y.iloc[:120], fold[1])
     assert X.dtypes.equals(fold[0].dtypes)
     assert X.index.is_unique
     assert (X.index == y.index).all()
-    assert model.imbllm_report["added"] == {"1": 25}
+    assert model.imbllm_report["added"] == {"1": 20}
 
 
 def test_the_frames_of_the_caller_and_the_validation_rows_are_untouched(fold: Table, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_written_rows_weigh_as_much_as_real_ones_on_average(fold: Table, tmp_pat
     fitted(tmp_path, fold, fit={"sample_weight": weights})
     seen = RecordingModel.seen["sample_weight"]
     assert seen[:120].tolist() == weights.tolist()
-    assert seen[120:] == pytest.approx(np.full(25, weights.mean()))
+    assert seen[120:] == pytest.approx(np.full(20, weights.mean()))
 
 
 def test_parameters_of_ours_without_their_prefix_are_named_once(
@@ -126,7 +126,7 @@ def test_other_problem_types_pass_through(fold: Table, tmp_path: Path, problem_t
 def test_probabilities_are_corrected_to_the_real_class_shares(fold: Table, tmp_path: Path) -> None:
     corrected = fitted(tmp_path / "a", fold).predict_proba(fold[0])
     raw = fitted(tmp_path / "b", fold, prior_correction="none").predict_proba(fold[0])
-    assert raw == pytest.approx(np.full(120, 45 / 145))
+    assert raw == pytest.approx(np.full(120, 40 / 140))
     assert corrected == pytest.approx(np.full(120, 20 / 120))
 
 
@@ -199,7 +199,7 @@ def test_an_unwritable_cache_folder_warns_and_the_fit_goes_on(
     with caplog.at_level(logging.WARNING, "autogluon.imbllm"):
         model = fitted(tmp_path / "model", fold, cache_dir=str(tmp_path / "file"))
     assert "kept in memory" in caplog.text
-    assert model.imbllm_report["added"] == {"1": 25}
+    assert model.imbllm_report["added"] == {"1": 20}
 
 
 def test_an_unknown_parameter_is_refused_before_any_fit(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_families_that_cut_validation_rows_get_real_ones(fold: Table, tmp_path: 
     assert set(seen["X_val"].index) <= set(X.index)
     real = seen["X"].iloc[:96]
     assert not set(real.index) & set(seen["X_val"].index)
-    assert seen["y"].value_counts().to_dict() == {0: 80, 1: 36}
+    assert seen["y"].value_counts().to_dict() == {0: 80, 1: 32}
 
 
 def test_memory_estimates_grow_with_the_fold(fold: Table, tmp_path: Path) -> None:
@@ -266,13 +266,13 @@ def test_memory_estimates_grow_with_the_fold(fold: Table, tmp_path: Path) -> Non
     for model in (plain, imb):
         model.initialize(X=X, y=y)
     ratio = imb.estimate_memory_usage(X=X, y=y) / plain.estimate_memory_usage(X=X, y=y)
-    assert ratio == pytest.approx(145 / 120, rel=0.01)
+    assert ratio == pytest.approx(140 / 120, rel=0.01)
 
 
 def test_the_report_is_part_of_the_models_information(fold: Table, tmp_path: Path) -> None:
     info = fitted(tmp_path, fold).get_info()
     assert info["imbllm"]["before"] == {"0": 100, "1": 20}
-    assert info["imbllm"]["oversampling"]["classes"][0]["made"] == 25
+    assert info["imbllm"]["oversampling"]["classes"][0]["made"] == 20
 
 
 def test_factors_are_fitted_to_the_validation_rows_of_the_fold(fold: Table, tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_factors_are_fitted_to_the_validation_rows_of_the_fold(fold: Table, tmp_
 
 def test_without_validation_rows_the_class_shares_decide(fold: Table, tmp_path: Path) -> None:
     model = fitted(tmp_path, fold, prior_correction="holdout")
-    assert model.imbllm_report["prior_factors"] == pytest.approx([(100 / 120) / (100 / 145), (20 / 120) / (45 / 145)])
+    assert model.imbllm_report["prior_factors"] == pytest.approx([(100 / 120) / (100 / 140), (20 / 120) / (40 / 140)])
 
 
 def test_majority_rows_are_left_out_with_their_weights_and_counted_in_the_factors(fold: Table, tmp_path: Path) -> None:
@@ -299,12 +299,12 @@ def test_majority_rows_are_left_out_with_their_weights_and_counted_in_the_factor
     given = {"sample_weight": weights, "X_val": X.iloc[::3], "y_val": y.iloc[::3]}
     model = fitted(tmp_path, fold, fit=given, majority_ratio=1.5)
     seen = RecordingModel.seen
-    assert seen["y"].value_counts().to_dict() == {0: 68, 1: 45}  # of 100 and 20
-    assert set(seen["X"].index[:88]) <= set(X.index)
-    assert seen["sample_weight"][:88].tolist() == np.where(seen["y"].iloc[:88] == 0, 1.0, 3.0).tolist()
+    assert seen["y"].value_counts().to_dict() == {0: 60, 1: 40}  # of 100 and 20
+    assert set(seen["X"].index[:80]) <= set(X.index)
+    assert seen["sample_weight"][:80].tolist() == np.where(seen["y"].iloc[:80] == 0, 1.0, 3.0).tolist()
     assert len(seen["X_val"]) == 40
-    assert model.imbllm_report["prior_factors"] == pytest.approx([(100 / 120) / (68 / 113), (20 / 120) / (45 / 113)])
-    assert "68 of 100 rows of class 0 are learned (majority_ratio)" in model.imbllm_report["notes"]
+    assert model.imbllm_report["prior_factors"] == pytest.approx([(100 / 120) / (60 / 100), (20 / 120) / (40 / 100)])
+    assert "60 of 100 rows of class 0 are learned (majority_ratio)" in model.imbllm_report["notes"]
 
 
 @pytest.mark.parametrize(
@@ -386,6 +386,9 @@ def test_the_same_column_is_planned_by_class_or_by_bin() -> None:
     tasks = {name: task_of(name) for name in ("binary", "multiclass", "regression", "quantile", "softclass", None)}
     assert list(tasks.values()) == ["classification", "classification", "regression", None, None, None]
     assert plan_for("binary", Y, RebalanceConfig()).counts == {1: 15}
+    metrics = ("average_precision", "roc_auc", "log_loss", "f1", "balanced_accuracy")
+    plans = [plan_for("binary", Y, RebalanceConfig(), get_metric(name, "binary")) for name in metrics]
+    assert [plan.counts[1] for plan in plans] == [20, 20, 20, 15, 15]
     assert plan_for("regression", Y, RebalanceConfig()).counts == {19: 40}
 
 
@@ -467,4 +470,4 @@ def test_a_twin_learns_from_the_rows_that_were_given_their_class_and_is_correcte
 
 def test_without_a_predictor_classes_are_named_by_their_codes(fold: Table, tmp_path: Path) -> None:
     model = fitted(tmp_path, fold, method="pred_llm", target_prior={0: 0.5, 1: 0.5})
-    assert model.imbllm_report["added"] == {"1": 25}
+    assert model.imbllm_report["added"] == {"1": 20}

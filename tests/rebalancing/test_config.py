@@ -49,6 +49,8 @@ def test_a_method_of_the_other_task_is_refused_with_those_that_are_allowed(task:
     [
         ("target_ratio", 0),
         ("target_ratio", "1"),
+        ("rows_per_real_row", 0),
+        ("rows_per_real_row", "half"),
         ("max_growth", 0.5),
         ("method", "smote"),
         ("n_bins", 1),
@@ -58,6 +60,12 @@ def test_a_method_of_the_other_task_is_refused_with_those_that_are_allowed(task:
 def test_a_value_that_is_not_allowed_is_refused_by_name(key: str, value: object) -> None:
     with pytest.raises(InvalidInputError, match=key):
         RebalanceConfig.from_flat({key: value})
+
+
+def test_two_answers_to_how_many_rows_are_refused() -> None:
+    message = r"target_ratio=0\.5 and rows_per_real_row=2\.0 both say.*leave out rows_per_real_row"
+    with pytest.raises(InvalidInputError, match=message):
+        RebalanceConfig(target_ratio=0.5, rows_per_real_row=2.0)
 
 
 def test_an_unknown_key_names_the_nearest_known_one() -> None:

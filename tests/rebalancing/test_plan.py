@@ -47,6 +47,36 @@ def test_a_fold_that_needs_nothing_says_why(sizes: dict[str, int], reason: str) 
     assert plan.growth == 1.0
 
 
+@pytest.mark.parametrize(
+    ("sizes", "judged_by", "config", "counts"),
+    [
+        ({"a": 900, "b": 100}, "ranking", {}, {"b": 100}),
+        ({"a": 900, "b": 100}, "probabilities", {}, {"b": 100}),
+        ({"a": 900, "b": 100}, "classes", {}, {"b": 200}),
+        ({"a": 900, "b": 100, "c": 9}, "ranking", {}, {"b": 200, "c": 81}),
+        ({"a": 900, "b": 500}, "ranking", {}, {"b": 400}),  # never beyond the largest class
+        ({"a": 900, "b": 100}, "classes", {"rows_per_real_row": 2.5}, {"b": 250}),
+        ({"a": 900, "b": 100, "c": 9}, "classes", {"rows_per_real_row": 0.5}, {"b": 50, "c": 5}),
+        ({"a": 900, "b": 100}, "ranking", {"target_ratio": 0.5}, {"b": 350}),
+    ],
+)
+def test_a_class_gets_so_many_rows_for_each_real_one_by_what_the_metric_reads(
+    sizes: dict[str, int], judged_by: Any, config: dict[str, Any], counts: dict[str, int]
+) -> None:
+    plan = plan_fold(labels(**sizes), RebalanceConfig.from_flat(config), judged_by=judged_by)
+    assert plan.counts == counts
+
+
+def test_a_majority_is_not_cut_further_because_few_rows_are_made() -> None:
+    plan = plan_fold(labels(a=8100, b=100), RebalanceConfig(), judged_by="ranking")
+    assert plan.left_out == {"a": 8100 - 40 * 100}
+
+
+def test_a_dose_of_less_than_a_row_is_named() -> None:
+    plan = plan_fold(labels(a=50, b=4), RebalanceConfig(rows_per_real_row=0.1))
+    assert plan.reason == "no class can or needs to be continued (rows for each real one: 0.1)"
+
+
 def test_a_target_ratio_that_all_classes_have_is_named() -> None:
     assert "target ratio 0.5" in plan_fold(labels(a=50, b=30), RebalanceConfig(target_ratio=0.5)).reason
     assert plan_fold(labels(a=50, b=30), RebalanceConfig()).counts == {"b": 9}
@@ -70,9 +100,12 @@ def test_an_unused_category_is_not_a_class() -> None:
     assert plan_fold(y, RebalanceConfig()).counts == {"b": 12}
 
 
-def test_a_generator_learns_for_the_size_of_the_largest_class_whatever_the_target_ratio_is() -> None:
-    plans = [plan_fold(labels(a=90, b=10), RebalanceConfig(target_ratio=ratio)) for ratio in (None, 0.25, 1.0)]
-    assert [plan.balancing for plan in plans] == [{"b": 80}] * 3
+def test_a_generator_learns_for_the_size_of_the_largest_class_whatever_the_dose_is() -> None:
+    configs = [RebalanceConfig(target_ratio=ratio) for ratio in (None, 0.25, 1.0)]
+    configs += [RebalanceConfig(rows_per_real_row=dose) for dose in ("auto", 0.5, 8.0)]
+    for judged_by in ("ranking", "classes"):
+        plans = [plan_fold(labels(a=90, b=10), config, judged_by=judged_by) for config in configs]
+        assert [plan.balancing for plan in plans] == [{"b": 80}] * 6
 
 
 def targets(**sizes: int) -> pd.Series:
@@ -175,7 +208,8 @@ def test_a_method_of_the_other_task_is_refused(task: Any, method: str) -> None:
 @pytest.mark.parametrize(
     ("sizes", "ratio", "left_out", "counts"),
     [
-        ({"a": 6000, "b": 100}, "auto", {"a": 6000 - 5 * 775}, {"b": 675}),
+        ({"a": 8100, "b": 100}, "auto", {"a": 8100 - 5 * 900}, {"b": 800}),
+        ({"a": 6000, "b": 100}, "auto", {"a": 6000 - 40 * 100}, {"b": 675}),
         ({"a": 5000, "b": 100}, "auto", {}, {"b": 607}),
         ({"a": 6000, "b": 100}, None, {}, {"b": 675}),
         ({"a": 900, "b": 100}, 2.0, {"a": 300}, {"b": 200}),

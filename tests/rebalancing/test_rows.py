@@ -128,6 +128,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "temperature": {"temperature": 2.0},
     "conditioning": {"conditioning": "y"},
     "target": {"target_ratio": 1.0},
+    "dose": {"rows_per_real_row": 1.0},
     "method": {"method": "great"},
     "answer": {"answer": "highest"},
     "start": {"start": "class"},
@@ -143,13 +144,26 @@ def keys(fold: Table, kind: str) -> dict[str, str]:
 
 def test_one_generator_serves_every_temperature_conditioning_and_target_ratio(fold: Table) -> None:
     found = keys(fold, "generator_key")
-    same = {"nothing", "temperature", "conditioning", "target", "answer", "start", "candidates"}
+    same = {"nothing", "temperature", "conditioning", "target", "dose", "answer", "start", "candidates"}
     assert {name for name in found if found[name] == found["nothing"]} == same
     assert len(set(found.values())) == 6
 
 
 def test_every_change_of_what_is_written_has_rows_of_its_own(fold: Table) -> None:
     assert len(set(keys(fold, "rows_key").values())) == len(CHANGES)
+
+
+def test_settings_of_writing_that_nobody_chose_may_come_with_the_plan(fold: Table, tmp_path: Path) -> None:
+    settings = ({**QUICK, "plausibility": least} for least in (None, 0.0, 0.25))
+    config, free, chosen = map(RebalanceConfig.from_flat, settings)
+    plain = make_fold(fold, config)
+    twin = replace(plain, plan=replace(plain.plan, writing={"plausibility": 0.0}))
+    assert twin.generator_key(config) == plain.generator_key(config)
+    assert twin.rows_key(config) == make_fold(fold, free).rows_key(free) != plain.rows_key(config)
+    written = [each.rows(config, tmp_path).X for each in (twin, plain)]
+    pd.testing.assert_frame_equal(written[0], make_fold(fold, free).rows(free, None).X)
+    assert not written[0].equals(written[1])
+    assert twin.rows_key(chosen) == plain.rows_key(chosen)
 
 
 def test_the_default_target_ratio_has_the_rows_of_that_number(fold: Table) -> None:

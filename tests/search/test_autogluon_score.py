@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import optuna
 
 # The table has half as many rare rows as frequent ones, which is the default already.
-FIRST = {**SearchSpace().first(), "target_ratio": 1.0}
+FIRST = SearchSpace(target_ratio=(1.0,)).first()
 
 
 def rounds(trial: optuna.trial.BaseTrial) -> dict[str, Any]:

