@@ -143,8 +143,8 @@ def precision_at_k(k: float) -> Scorer:
 def expected_cost(cost_matrix: Costs) -> Scorer:
     """Mean cost of the decided classes, in the unit of the costs; lower is better, AutoGluon shows it negative.
 
-    Costs are those of :func:`costs_of`, a matrix in the order of the codes. Our ensemble is chosen by the metric
-    together with the log-loss; among several classes it leans towards those whose misses cost most.
+    Costs are those of :func:`costs_of`, a matrix in the order of the codes. Among several classes our ensemble
+    leans towards those whose misses cost most.
 
     Examples
     --------

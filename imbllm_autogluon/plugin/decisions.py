@@ -139,7 +139,8 @@ class Wish(NamedTuple):
     def threshold(self, scores: FloatArray, positive: BoolArray) -> tuple[float, bool]:
         """Probability above which rows are alarms, and whether the rows show that this meets the wish."""
         order = np.argsort(-scores, kind="stable")
-        ranked = np.concatenate([[1.0], scores[order], [0.0]])
+        # Above 1, so that there is a threshold without alarms even where a probability is 1.
+        ranked = np.concatenate([[1.0 + 1e-9], scores[order], [0.0]])
         # Alarms at each threshold: none, then up to each last one of the rows with equal probabilities.
         alarms = np.flatnonzero(np.append(ranked[1:-1] < ranked[:-2], True))
         hits = np.concatenate([[0], np.cumsum(positive[order])])[alarms]

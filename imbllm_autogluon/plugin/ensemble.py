@@ -1,31 +1,28 @@
-"""AutoGluon's weighted ensemble with a selection that few rare rows do not mislead.
+"""AutoGluon's weighted ensemble with weights that few rare rows do not mislead.
 
-Models are added greedily (Caruana et al. 2004), by the metric and the share of the log-loss that the ensemble explains;
-twins join only where it is better with them by more than chance. With more than two classes and a metric of decisions,
-probabilities are calibrated, then tilted as far as the metric asks for: the most probable class is the one to answer.
+Weights are the mean of two kinds. Greedy ones (Caruana et al. 2004) follow the metric and the share of the log-loss
+that the ensemble explains. Likely ones are those of a mixture that makes the classes of all rows most probable, drawn
+towards equal weights. With more than two classes and a metric of decisions, probabilities are calibrated, then tilted
+as far as the metric asks for: the most probable class is the one to answer.
 """
 
 from __future__ import annotations
 
-from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from autogluon.core.models import WeightedEnsembleModel
 from autogluon.core.models.greedy_ensemble.ensemble_selection import EnsembleSelection
 from autogluon.core.models.greedy_ensemble.greedy_weighted_ensemble_model import GreedyWeightedEnsembleModel
-from autogluon.core.utils import get_pred_from_proba
 
 from imbllm_autogluon.classification.calibration import correct_prior, fitted_factors
 from imbllm_autogluon.classification.logit_adjustment import (
     adjustment_factors,
-    bootstrap_rows,
     choose_tau,
-    resampled_scores,
     usual_degree,
 )
 from imbllm_autogluon.plugin.class_scorers import _costs_behind
-from imbllm_autogluon.plugin.stage import RebalancingMixin, answers_by_highest_probability
+from imbllm_autogluon.plugin.stage import answers_by_highest_probability
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
 
 if TYPE_CHECKING:
@@ -40,29 +37,28 @@ if TYPE_CHECKING:
     Probabilities = npt.NDArray[np.floating[Any]]
 
 
-_ENSEMBLE_VERSION = 2  # raised whenever the same models would be weighed or tilted otherwise
+_ENSEMBLE_VERSION = 3  # raised whenever the same models would be weighed or tilted otherwise
 _FLOOR = 1e-7  # least probability whose logarithm is taken, that of AutoGluon's 32-bit probabilities
 _KEY = "IMBLLM_ENS"
-_TWINS = "twins"  # hyperparameter of the ensemble: names of its models that must show that they help
+_PRIOR_ROWS = 3.0  # rows that equal weights are worth to the likely ones
+_EM_ROUNDS = 200
+_LEAST_WEIGHT = 0.01  # below it a model would cost time at every prediction for next to nothing
 
 
 class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
-    """Greedy selection by a metric and by the log-loss skill, tilted for decisions among more than two classes.
+    """Weights by a metric and by the likelihood of all rows, tilted for decisions among more than two classes.
 
-    Without classes, for a single or balanced ones, and for metrics that are neither scores up to 1 nor costs (such as
-    log-loss itself), it is AutoGluon's own. Models that are twins must show that they help.
+    Without classes, and for a single or balanced ones, it is AutoGluon's own selection.
     """
 
     weights_: FloatArray
 
-    def __init__(self, is_twin: Sequence[bool] = (), **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.is_twin = tuple(is_twin)
         self.factors_: list[FloatArray] = []  # calibrate each model, shape (k,) each; empty where nothing is tilted
         self.degree_ = 0.0  # of the tilt, 0 (none) to 1
         self.adjustment_: FloatArray | None = None  # factors of the ensemble's probabilities, shape (k,)
         self._entropy: float | None = None
-        self._unit = 1.0  # regret of the metric that counts as much as the whole log-loss
 
     def fit(
         self,
@@ -73,8 +69,7 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
         sample_weight: npt.NDArray[Any] | None = None,
     ) -> _RegularizedEnsembleSelection:
         """Choose the weights of models by their out-of-fold probabilities; see AutoGluon's class for the arguments."""
-        costs = _costs_behind(self.metric)
-        if self.problem_type not in ("binary", "multiclass") or (self.metric.optimum != 1 and costs is None):
+        if self.problem_type not in ("binary", "multiclass"):
             super().fit(predictions, labels, time_limit, identifiers, sample_weight)
             return self
         codes = np.asarray(labels).astype(np.int64)
@@ -83,20 +78,19 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
         if shares.max() == 1 or shares.max() < RebalanceConfig.balanced_below * shares.min():
             super().fit(predictions, labels, time_limit, identifiers, sample_weight)
             return self
-        self._entropy = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
-        # What costs misses most is tilted for most; costs count as a share of those of the best single answer.
-        against, usual = shares, usual_degree(self.metric.name)
-        if costs is not None:
-            against, usual = 1.0 / np.maximum(costs.sum(axis=1), _FLOOR), 1.0
-            self._unit = max(float((shares @ costs).min()), _FLOOR)
+        if self.metric.optimum == 1:  # the share of the log-loss that is explained has the same scale
+            self._entropy = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
         if not answers_by_highest_probability(self.problem_type, self.metric):
-            self._fit_cautiously(predictions, codes, time_limit, sample_weight)
+            self._fit_weights(predictions, codes, time_limit, sample_weight)
             return self
         factors = [fitted_factors(own, codes, np.ones(n_classes)) for own in predictions]
         calibrated = [correct_prior(own, by) for own, by in zip(predictions, factors, strict=True)]
+        costs = _costs_behind(self.metric)  # of these, the tilt is towards the classes whose misses cost most
+        against = shares if costs is None else 1.0 / np.maximum(costs.sum(axis=1), _FLOOR)
+        usual = usual_degree(self.metric.name) if costs is None else 1.0
         # The degree depends on the weights and they on the degree: the second round has what the first one found.
         for _ in range(2):
-            self._fit_cautiously(calibrated, codes, time_limit, sample_weight)
+            self._fit_weights(calibrated, codes, time_limit, sample_weight)
             blended = self.weight_pred_probas(calibrated, self.weights_)
             self.degree_ = choose_tau(blended, codes, against, self.metric, usual)
             self.adjustment_ = adjustment_factors(against, self.degree_)
@@ -110,48 +104,14 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
             X = [correct_prior(own, by) for own, by in zip(X, self.factors_, strict=True)]
         return self._tilted(super().predict_proba(X))
 
-    def _fit_cautiously(
+    def _fit_weights(
         self, predictions: Sequence[Probabilities], codes: IntArray, time_limit: float | None, weights: Any
     ) -> None:
-        """Choose among all models, and among the plain ones alone where twins do not show that they help."""
-        is_twin = self.is_twin if any(self.is_twin) and not all(self.is_twin) else (False,) * len(predictions)
-        is_plain = [not twin for twin in is_twin]
-        super().fit(list(compress(predictions, is_plain)), codes, time_limit, sample_weight=weights)
-        if all(is_plain):
-            return
-        plain_weights = np.zeros(len(predictions))
-        plain_weights[is_plain] = self.weights_
-        plain = self.weight_pred_probas(predictions, plain_weights)
+        """Mean of greedy and likely weights, without those that are too small to matter."""
         super().fit(predictions, codes, time_limit, sample_weight=weights)
-        whole = self.weight_pred_probas(predictions, self.weights_)
-        if not self._is_better(whole, plain, codes, weights):
-            self.weights_ = plain_weights
-
-    def _is_better(self, whole: Probabilities, plain: Probabilities, codes: IntArray, weights: Any) -> bool:
-        """Whether an ensemble beats another by more than the standard error of their difference."""
-
-        def gain(rows: Any) -> float:
-            own = None if weights is None else np.asarray(weights)[rows]
-            regrets = [self._calculate_regret(codes[rows], each[rows], self.metric, own) for each in (plain, whole)]
-            return regrets[0] - regrets[1]
-
-        redrawn = bootstrap_rows(codes, "twins")
-        if weights is None and self.metric.needs_class:
-            gains = self._gains_of_decisions(whole, plain, codes, redrawn.samples)
-        else:
-            gains = np.array([gain(rows) for rows in redrawn.samples])
-        return gain(slice(None)) > redrawn.error(gains)
-
-    def _gains_of_decisions(
-        self, whole: Probabilities, plain: Probabilities, codes: IntArray, samples: Sequence[npt.NDArray[np.intp]]
-    ) -> FloatArray:
-        """What one ensemble has over another on each sample, for a metric of decided classes; shape (n_samples,)."""
-        assert self._entropy is not None
-        decisions = [get_pred_from_proba(self._tilted(each), self.problem_type) for each in (whole, plain)]
-        scores = resampled_scores(self.metric, codes, decisions, samples)
-        losses = (_log_losses(codes, plain) - _log_losses(codes, whole)) / self._entropy
-        gains: FloatArray = (scores[:, 0] - scores[:, 1]) / self._unit + [losses[rows].mean() for rows in samples]
-        return gains
+        mixed = (self.weights_ + _likely_weights(predictions, codes, weights)) / 2
+        mixed[mixed < min(_LEAST_WEIGHT, mixed.max())] = 0.0
+        self.weights_ = mixed / mixed.sum()
 
     def _calculate_regret(
         self, y_true: npt.NDArray[Any], y_pred_proba: Probabilities, metric: Any, sample_weight: Any = None
@@ -159,11 +119,23 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
         regret = float(super()._calculate_regret(y_true, self._tilted(y_pred_proba), metric, sample_weight))
         if self._entropy is None:
             return regret
-        surprise = float(np.average(_log_losses(y_true, y_pred_proba), weights=sample_weight))
-        return regret / self._unit + surprise / self._entropy
+        return regret + float(np.average(_log_losses(y_true, y_pred_proba), weights=sample_weight)) / self._entropy
 
     def _tilted(self, probabilities: Probabilities) -> Probabilities:
         return probabilities if self.adjustment_ is None else correct_prior(probabilities, self.adjustment_)
+
+
+def _likely_weights(predictions: Sequence[Probabilities], codes: IntArray, weights: Any) -> FloatArray:
+    """Weights under which the classes of the rows are most probable, by EM with a Dirichlet prior; shape (models,)."""
+    likelihoods = np.exp([-_log_losses(codes, own) for own in predictions])
+    rows = np.ones(len(codes)) if weights is None else np.asarray(weights, dtype=np.float64)
+    n = len(predictions)
+    found = np.full(n, 1.0 / n)
+    for _ in range(_EM_ROUNDS):
+        shares = found[:, None] * likelihoods
+        found = (shares / shares.sum(axis=0)) @ rows + _PRIOR_ROWS / n
+        found /= found.sum()
+    return found
 
 
 def _log_losses(codes: npt.NDArray[Any], probabilities: Probabilities) -> FloatArray:
@@ -183,27 +155,9 @@ class SkilledEnsembleModel(GreedyWeightedEnsembleModel):  # type: ignore[misc]
     def __init__(self, model_base: Any = _RegularizedEnsembleSelection, **kwargs: Any) -> None:
         super().__init__(model_base=model_base, **kwargs)
 
-    def _get_model_params(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        params: dict[str, Any] = super()._get_model_params(*args, **kwargs)
-        twins = params.pop(_TWINS, ())
-        return {**params, "is_twin": [name in twins for name in self.base_model_names or ()]}
-
-
-class TwinAwareEnsembleModel(WeightedEnsembleModel):  # type: ignore[misc]
-    """AutoGluon's frame around a weighted ensemble; it knows the classes of the models, and tells which are twins."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        of_model = kwargs.get("model_base_kwargs")
-        if of_model is not None:
-            types = kwargs.get("base_model_types_inner_dict") or {}
-            twins = [name for name, model_class in types.items() if issubclass(model_class, RebalancingMixin)]
-            own = {**(of_model.get("hyperparameters") or {}), _TWINS: twins}
-            kwargs["model_base_kwargs"] = {**of_model, "hyperparameters": own}
-        super().__init__(**kwargs)
-
 
 # Argument `aux_kwargs` of AutoGluon's `fit` for these ensembles.
-AUX_KWARGS: Mapping[str, Any] = {"child_cls": _KEY, "ensemble_type": TwinAwareEnsembleModel}
+AUX_KWARGS: Mapping[str, Any] = {"child_cls": _KEY}
 
 
 def fit_ensemble(
