@@ -193,7 +193,7 @@ def costs_of(cost_matrix: Costs, labels: Sequence[Hashable] | None = None) -> Fl
 
 
 def _by_label(costs: Mapping[Any, Any] | pd.DataFrame, labels: Sequence[Hashable] | None) -> FloatArray:
-    frame = costs if isinstance(costs, pd.DataFrame) else pd.DataFrame.from_dict(costs, orient="index")
+    frame = costs if isinstance(costs, pd.DataFrame) else pd.DataFrame.from_dict(dict(costs), orient="index")
     frame = frame.rename(index=str, columns=str)
     known = [str(label) for label in (sorted({*frame.index, *frame.columns}) if labels is None else labels)]
     matrix = frame.reindex(index=known, columns=known).to_numpy(dtype=np.float64, copy=True)
