@@ -1,12 +1,14 @@
 """AutoGluon's weighted ensemble with a selection that few rare rows do not mislead.
 
 Models are added greedily (Caruana et al. 2004), by the metric and the share of the log-loss that the ensemble explains;
-twins join only where it is better with them by more than chance. With more than two classes and a metric of decisions,
+twins join only where it is better with them by more than chance. Twins of one model, fitted on rows of other methods,
+doses or seeds, are one entry, their mean. With more than two classes and a metric of decisions,
 probabilities are calibrated, then tilted as far as the metric asks for: the most probable class is the one to answer.
 """
 
 from __future__ import annotations
 
+import re
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +41,11 @@ if TYPE_CHECKING:
     Probabilities = npt.NDArray[np.floating[Any]]
 
 
-_ENSEMBLE_VERSION = 2  # raised whenever the same models would be weighed or tilted otherwise
+_ENSEMBLE_VERSION = 3  # raised whenever the same models would be weighed or tilted otherwise
 _FLOOR = 1e-7  # least probability whose logarithm is taken, that of AutoGluon's 32-bit probabilities
 _KEY = "IMBLLM_ENS"
 _TWINS = "twins"  # hyperparameter of the ensemble: names of its models that must show that they help
+_NUMBER = re.compile(r"_\d+(?=_BAG_|$)")  # that AutoGluon gives a model whose name another one has
 
 
 class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
@@ -54,9 +57,10 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
 
     weights_: FloatArray
 
-    def __init__(self, is_twin: Sequence[bool] = (), **kwargs: Any) -> None:
+    def __init__(self, is_twin: Sequence[bool] = (), entries: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.is_twin = tuple(is_twin)
+        self.entries = tuple(entries)  # models of one name here are averaged; empty: each is an entry of its own
         self.factors_: list[FloatArray] = []  # calibrate each model, shape (k,) each; empty where nothing is tilted
         self.degree_ = 0.0  # of the tilt, 0 (none) to 1
         self.adjustment_: FloatArray | None = None  # factors of the ensemble's probabilities, shape (k,)
@@ -71,14 +75,16 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
         sample_weight: npt.NDArray[Any] | None = None,
     ) -> _RegularizedEnsembleSelection:
         """Choose the weights of models by their out-of-fold probabilities; see AutoGluon's class for the arguments."""
+        del identifiers  # which AutoGluon's own selection does not read either
+        every = (True,) * len(predictions)
         if self.problem_type not in ("binary", "multiclass") or self.metric.optimum != 1:
-            super().fit(predictions, labels, time_limit, identifiers, sample_weight)
+            self._fit_entries(predictions, every, labels, time_limit, sample_weight)
             return self
         codes = np.asarray(labels).astype(np.int64)
         n_classes = 2 if predictions[0].ndim == 1 else predictions[0].shape[1]
         shares = np.bincount(codes, minlength=n_classes) / len(codes)
         if shares.max() == 1 or shares.max() < RebalanceConfig.balanced_below * shares.min():
-            super().fit(predictions, labels, time_limit, identifiers, sample_weight)
+            self._fit_entries(predictions, every, labels, time_limit, sample_weight)
             return self
         self._entropy = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
         if not answers_by_highest_probability(self.problem_type, self.metric):
@@ -108,16 +114,34 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
         """Choose among all models, and among the plain ones alone where twins do not show that they help."""
         is_twin = self.is_twin if any(self.is_twin) and not all(self.is_twin) else (False,) * len(predictions)
         is_plain = [not twin for twin in is_twin]
-        super().fit(list(compress(predictions, is_plain)), codes, time_limit, sample_weight=weights)
+        self._fit_entries(predictions, is_plain, codes, time_limit, weights)
         if all(is_plain):
             return
-        plain_weights = np.zeros(len(predictions))
-        plain_weights[is_plain] = self.weights_
+        plain_weights = self.weights_
         plain = self.weight_pred_probas(predictions, plain_weights)
-        super().fit(predictions, codes, time_limit, sample_weight=weights)
+        self._fit_entries(predictions, [True] * len(predictions), codes, time_limit, weights)
         whole = self.weight_pred_probas(predictions, self.weights_)
         if not self._is_better(whole, plain, codes, weights):
             self.weights_ = plain_weights
+
+    def _fit_entries(
+        self,
+        predictions: Sequence[Probabilities],
+        chosen: Sequence[bool],
+        labels: npt.NDArray[Any],
+        time_limit: float | None,
+        weights: Any,
+    ) -> None:
+        """Choose the weights of entries among the chosen models: the members of an entry share its weight equally."""
+        members: dict[str | int, list[int]] = {}
+        for place in compress(range(len(predictions)), chosen):
+            members.setdefault(self.entries[place] if self.entries else place, []).append(place)
+        means = [np.mean([predictions[place] for place in places], axis=0) for places in members.values()]
+        super().fit(means, labels, time_limit, sample_weight=weights)
+        shared = np.zeros(len(predictions))
+        for places, weight in zip(members.values(), self.weights_, strict=True):
+            shared[places] = weight / len(places)
+        self.weights_ = shared
 
     def _is_better(self, whole: Probabilities, plain: Probabilities, codes: IntArray, weights: Any) -> bool:
         """Whether an ensemble beats another by more than the standard error of their difference."""
@@ -176,8 +200,9 @@ class SkilledEnsembleModel(GreedyWeightedEnsembleModel):  # type: ignore[misc]
 
     def _get_model_params(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         params: dict[str, Any] = super()._get_model_params(*args, **kwargs)
-        twins = params.pop(_TWINS, ())
-        return {**params, "is_twin": [name in twins for name in self.base_model_names or ()]}
+        twins, names = params.pop(_TWINS, ()), self.base_model_names or ()
+        entries = [_NUMBER.sub("", name) if name in twins else name for name in names]
+        return {**params, "is_twin": [name in twins for name in names], "entries": entries}
 
 
 class TwinAwareEnsembleModel(WeightedEnsembleModel):  # type: ignore[misc]

@@ -11,6 +11,7 @@ import pytest
 from autogluon.core.metrics import get_metric
 from autogluon.core.models import WeightedEnsembleModel
 from autogluon.core.models.greedy_ensemble.ensemble_selection import EnsembleSelection
+from autogluon.core.models.greedy_ensemble.greedy_weighted_ensemble_model import GreedyWeightedEnsembleModel
 from autogluon.tabular import TabularPredictor
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
@@ -19,6 +20,7 @@ from imbllm_autogluon.classification.calibration import correct_prior
 from imbllm_autogluon.classification.logit_adjustment import bootstrap_rows
 from imbllm_autogluon.plugin.ensemble import (
     AUX_KWARGS,
+    SkilledEnsembleModel,
     TwinAwareEnsembleModel,
     _log_losses,
     _RegularizedEnsembleSelection,
@@ -112,6 +114,33 @@ def test_twins_stay_out_where_their_gain_may_be_chance() -> None:
     free_joined, careful_joined = np.sum(joined, axis=0)
     assert free_joined == 6, "more of the same always helps on the rows that choose"
     assert careful_joined < 6
+
+
+def test_twins_of_one_model_are_one_entry_and_share_its_weight() -> None:
+    predictions, codes = binary_answers(2000, noise=(2.0, 0.7, 0.9, 0.8))
+    twins, entries = [False, True, True, True], ["plain", "forest", "forest", "other"]
+    ours = selection("average_precision", is_twin=twins, entries=entries).fit(predictions, codes)
+    mean = [predictions[0], (predictions[1] + predictions[2]) / 2, predictions[3]]
+    whole = selection("average_precision", is_twin=[False, True, True]).fit(mean, codes)
+    assert ours.weights_[1] == ours.weights_[2] > 0
+    assert ours.weights_[[0, 1, 3]] * [1, 2, 1] == pytest.approx(whole.weights_)
+    assert ours.predict_proba(predictions) == pytest.approx(whole.predict_proba(mean))
+
+
+@pytest.mark.parametrize(("metric", "problem_type"), [("log_loss", "binary"), ("r2", "regression")])
+def test_twins_of_one_model_are_one_entry_where_autogluon_chooses(metric: str, problem_type: str) -> None:
+    predictions, codes = binary_answers(noise=(2.0, 0.7, 0.9))
+    ours = selection(metric, problem_type, entries=["plain", "twin", "twin"]).fit(predictions, codes)
+    assert ours.weights_[1] == ours.weights_[2] > 0
+    assert ours.weights_.sum() == pytest.approx(1.0)
+
+
+def test_models_are_twins_of_one_by_their_names_without_autogluons_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["GBM_BAG_L1", "GBM_2_BAG_L1", "GBMImb_BAG_L1", "GBMImb_2_BAG_L1", "GBMXTImb_BAG_L1", "RFImb", "RFImb_10"]
+    model = SkilledEnsembleModel(path="", name="E", problem_type="binary", base_model_names=names)
+    monkeypatch.setattr(GreedyWeightedEnsembleModel, "_get_model_params", lambda _: {"twins": names[2:]})
+    twins = ["GBMImb_BAG_L1", "GBMImb_BAG_L1", "GBMXTImb_BAG_L1", "RFImb", "RFImb"]
+    assert model._get_model_params() == {"is_twin": [False] * 2 + [True] * 5, "entries": [*names[:2], *twins]}
 
 
 def test_without_plain_models_twins_need_not_show_anything() -> None:
