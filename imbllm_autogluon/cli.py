@@ -32,10 +32,8 @@ _AFTER_A_STOP = {
     "train": " What was learned is kept, up to the last minute: the same command goes on with it.",
 }
 
-_DEMO_FAMILIES, _QUICK_FAMILIES = ("GBM", "CAT", "XGB", "RF", "LR"), ("GBM", "LR")
+_QUICK_FAMILIES = ("RF", "LR")
 _DEMO_FOLDER = Path("imbllm-demo")
-# On two cores next to another process: 171 s with one thread, 502 s with two, because waiting threads of OpenMP spin.
-_DEMO_THREADS = 1
 
 _Label = Annotated[str, typer.Option(help="Name of the label column.")]
 _Threads = Annotated[int | None, typer.Option(help="Threads; on a busy machine 1 is fastest. Default: all cores.")]
@@ -156,38 +154,27 @@ def _report(
 
 @app.command("demo")
 def _demo(
-    out: Annotated[
-        Path, typer.Option(help="Folder of predictor and report; an earlier demo there is replaced.")
-    ] = _DEMO_FOLDER,
-    quick: Annotated[bool, typer.Option("--quick", help="Two families, two folds, few steps: to see it run.")] = False,
-    threads: Annotated[int, typer.Option(help="Threads of each model.")] = _DEMO_THREADS,
+    out: Annotated[Path, typer.Option(help="Folder of the page; an earlier one there is replaced.")] = _DEMO_FOLDER,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(metavar="hypothyroid|yeast", help="Packaged table; repeatable. Default: both."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Two folds, few steps: only to see it run.")] = False,
+    threads: Annotated[int, typer.Option(help="Threads of each model; on a busy machine 1 is fastest.")] = 1,
 ) -> None:
-    """Fit the packaged thyroid table with and without twins, and say which was better."""
-    from sklearn.model_selection import train_test_split
+    """Judge plain models beside twins by duplicated rows, SMOTE-NC and ImbLLM on two packaged tables."""
+    from imbllm_autogluon.jobs.demo import Demo, DemoResult
 
-    from imbllm_autogluon.datasets import load_hypothyroid
-    from imbllm_autogluon.jobs.fit import FitJob
-    from imbllm_autogluon.jobs.folder import FitFolder
-    from imbllm_autogluon.tables.labeled import LabeledTable
-
-    X, y = load_hypothyroid()
-    label = str(y.name)
-    table = X.assign(**{label: y})
-    train, test = train_test_split(table, test_size=0.3, stratify=y, random_state=0)
-    source = "the UCI hypothyroid table"
-    job = FitJob(
-        LabeledTable.from_frame(train, label, source),
-        out,
-        LabeledTable.known_rows(test, label, source),
-        folds=2 if quick else 4,
-        families=_QUICK_FAMILIES if quick else _DEMO_FAMILIES,
-        settings=_QUICK if quick else {},
-        force=FitFolder(out).is_of_a_fit,
-        threads=threads,
-        verbosity=1,
-    )
-    typer.echo(f"Fitting {len(job.families)} families and their twins on {source}; this takes minutes.", err=True)
-    _run(job)
+    require_writable(out)
+    demo = Demo(_QUICK_FAMILIES, 2, _QUICK, threads) if quick else Demo(threads=threads)
+    names, results = table or list(Demo.tables), []
+    for name in names:
+        require_choice("table", name, tuple(Demo.tables))
+    for name in names:
+        typer.echo(f"Fitting {name}, one half of its rows after the other; this takes a minute or two.", err=True)
+        results.append(demo.run(name))
+        typer.echo(f"{results[-1].to_text()}\n")
+    typer.echo(f"Report: {DemoResult.write_page(results, out)}")
 
 
 @app.command("fit")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,12 @@ import pandas as pd
 import pytest
 
 from imbllm_autogluon import cli
-from imbllm_autogluon.datasets import load_hypothyroid
 from imbllm_autogluon.errors import TableError
+from imbllm_autogluon.jobs.demo import Demo, DemoResult
 from imbllm_autogluon.jobs.predict import read_rows
 from imbllm_autogluon.tables.io import read_table, write_table
 from tests.cli_commands import imbllm
-from tests.jobs.fits import QUICK, binary_outcome, copy_of, houses, mixed_table
+from tests.jobs.fits import QUICK, binary_outcome, houses, mixed_table
 from tests.shared import TINY
 
 if TYPE_CHECKING:
@@ -167,21 +168,43 @@ def test_predict_refuses_what_it_cannot_use(
     assert result.stderr.count("\n") == 1
 
 
-def test_the_demo_replaces_an_earlier_one_and_ends_with_leaderboard_scores_and_report(
+def test_the_demo_tells_of_each_table_that_is_asked_for_and_ends_with_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    X, y = load_hypothyroid()
-    monkeypatch.setattr("imbllm_autogluon.datasets.load_hypothyroid", lambda: (X[::4], y[::4]))
-    monkeypatch.setattr(cli, "_QUICK", TINY)
-    monkeypatch.setattr(cli, "_QUICK_FAMILIES", ("LR",))
-    copy_of(binary_outcome(), tmp_path / "demo")
-    result = imbllm("demo", "--quick", "--threads", "1", "--out", tmp_path / "demo")
+    told, page = [], tmp_path / "demo" / "imbllm_demo.html"
+
+    def run(demo: Demo, name: str) -> DemoResult:
+        told.append((demo.families, demo.folds, demo.settings, demo.threads))
+        return DemoResult({"headline": name, "arms": [], "metric": "F1", "verdict": f"{name} is done."}, None)
+
+    monkeypatch.setattr(Demo, "run", run)
+    monkeypatch.setattr(
+        "imbllm_autogluon.jobs.demo.render_demo", lambda found: " ".join(facts["headline"] for facts, _ in found)
+    )
+    result = imbllm("demo", "--out", page.parent)
     assert result.exit_code == 0, result.stderr
-    for shown in ("LinearModelImb_BAG_L1", "WeightedEnsemble_L2Plain", "average precision", "ROC AUC", "log-loss"):
-        assert shown in result.stdout
-    assert "Scores on 238 test rows" in result.stdout
-    assert "Generators trained: 2" in result.stdout
-    assert "the UCI hypothyroid table" in (tmp_path / "demo" / "imbllm_report.html").read_text(encoding="utf-8")
+    assert result.stdout.index("hypothyroid is done.") < result.stdout.index("yeast is done.")
+    assert result.stdout.endswith(f"Report: {page}\n")
+    assert page.read_text(encoding="utf-8") == "hypothyroid yeast"
+    assert imbllm("demo", "--out", page.parent, "--quick", "--table", "yeast", "--threads", "2").exit_code == 0
+    assert page.read_text(encoding="utf-8") == "yeast"
+    assert told[0] == told[1] == (Demo.families, 3, {}, 1)
+    assert told[2] == (cli._QUICK_FAMILIES, 2, cli._QUICK, 2)
+    refused = imbllm("demo", "--out", page.parent, "--table", "iris")
+    assert refused.exit_code == 2
+    assert "table must be one of 'hypothyroid', 'yeast'; got 'iris'" in refused.stderr
+    assert len(told) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_whole_demo_takes_three_minutes_of_one_core_at_most(tmp_path: Path) -> None:
+    started = time.process_time()
+    result = imbllm("demo", "--out", tmp_path / "demo")
+    assert result.exit_code == 0, result.stderr
+    assert time.process_time() - started < 180
+    assert len(result.stdout.splitlines()) <= 24
+    assert [file.name for file in (tmp_path / "demo").iterdir()] == ["imbllm_demo.html"]
 
 
 def test_a_fresh_process_predicts_with_twins_it_has_never_seen(tmp_path: Path) -> None:

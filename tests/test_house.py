@@ -41,8 +41,8 @@ def test_the_package_is_counted_where_it_is() -> None:
     assert (ROOT / "imbllm_autogluon" / "__init__.py") in PACKAGE
 
 
-def test_at_most_26_220_lines_in_130_files() -> None:
-    assert count_lines(PACKAGE) <= 26_220
+def test_at_most_26_500_lines_in_130_files() -> None:
+    assert count_lines(PACKAGE) <= 26_500
     assert len(PACKAGE) <= 130
 
 
@@ -51,8 +51,8 @@ def test_no_file_above_600_lines(file: Path) -> None:
     assert count_lines([file]) <= 600
 
 
-def test_at_most_428_public_names() -> None:
-    assert sum(len(public_names(tree)) for tree in trees()) <= 428
+def test_at_most_433_public_names() -> None:
+    assert sum(len(public_names(tree)) for tree in trees()) <= 433
 
 
 def test_the_median_function_has_at_most_10_lines() -> None:

@@ -33,6 +33,7 @@ def test_a_fit_is_measured_with_its_generators(spec: dict[str, object], models: 
     assert figures["models"] == models
     assert (figures["generators"] > 0) == has_generator
     assert figures["seconds"] > figures["generators"] >= 0
+    assert figures["CPU seconds"] > 0
 
 
 def test_ratios_are_medians_of_splits_and_not_ratios_of_medians() -> None:
@@ -40,5 +41,8 @@ def test_ratios_are_medians_of_splits_and_not_ratios_of_medians() -> None:
     rows = [(method, split, value) for method, values in seconds.items() for split, value in enumerate(values)]
     tidy = pd.DataFrame(rows, columns=["method", "split", "value"]).assign(table="tiny", metric="seconds")
     plain, twins = (line.split("|")[3:5] for line in overhead.costs(tidy, overhead.PROTOCOL).splitlines()[-2:])
+    assert "**does NOT hold**: mean 3.00; above 2 on tiny (3.00)" in overhead.costs(
+        tidy.replace({"method": {"twins": overhead.IMBLLM}}), overhead.PROTOCOL
+    )
     assert [cell.strip() for cell in plain] == ["2.0 (1.0 to 10.0)", "1.00 (1.00 to 1.00)"]
     assert [cell.strip() for cell in twins] == ["6.0 (2.0 to 40.0)", "3.00 (2.00 to 4.00)"]

@@ -99,7 +99,7 @@ def report_fit(outcome: FitOutcome) -> FitReport:
     folds = fold_records(predictor, outcome.generator_fits)
     studies = _study_records(predictor)
     with quiet_libraries():
-        rows, section = _rows_facts(predictor, job.train.frame)
+        rows, section = rows_facts(predictor, job.train.frame)
     facts = {
         "format": _FORMAT,
         "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -140,7 +140,7 @@ def report_again(folder: Path, out: Path | None = None) -> Path:
         return _report_rows_alone(predictor, folder, out)
     facts = _stored(file)
     with quiet_libraries():
-        rows, section = _rows_facts(predictor, facts.get("rows", {}).get("others"))
+        rows, section = rows_facts(predictor, facts.get("rows", {}).get("others"))
         studies = _study_records(predictor)
     if section is not None or not facts.get("rows", {}).get("measures"):
         facts["rows"] = rows
@@ -184,7 +184,7 @@ def _report_rows_alone(predictor: TabularPredictor, folder: Path, out: Path) -> 
     return _judged(fold, f"Rows written for {predictor.label}, fold {fold.name}").write(out)
 
 
-def _rows_facts(predictor: TabularPredictor, known: Known = None) -> tuple[Facts, RowsSection | None]:
+def rows_facts(predictor: TabularPredictor, known: Known = None) -> tuple[Facts, RowsSection | None]:
     """Judge the rows written for the first fold that has some: facts (or the `reason` why not), and with pictures."""
     fold = written_rows(predictor, known)
     if fold is None:
@@ -354,7 +354,7 @@ def _leaderboard_text(facts: Facts) -> str:
     }
     if facts["comparison"]["rows"] != "test":
         del columns["test"]
-    return _aligned(columns)
+    return aligned(columns)
 
 
 def _comparison_text(facts: Facts) -> str:
@@ -371,7 +371,7 @@ def _comparison_text(facts: Facts) -> str:
     }
     if scores[0]["rows"] is None:
         del columns["rows"]
-    return _aligned(columns)
+    return aligned(columns)
 
 
 def _metric_text(score: Facts) -> str:
@@ -381,7 +381,7 @@ def _metric_text(score: Facts) -> str:
     return f"{metric_name(score['metric'])}{at}{'' if score['higher_is_better'] else ' (lower is better)'}"
 
 
-def _aligned(columns: Mapping[str, list[str]]) -> str:
+def aligned(columns: Mapping[str, list[str]]) -> str:
     """Text columns to the left, figures to the right."""
     placed = []
     for name, cells in columns.items():

@@ -1,32 +1,29 @@
-"""AutoGluon's weighted ensemble with a selection that few rare rows do not mislead.
+"""AutoGluon's weighted ensemble with weights that few rare rows do not mislead.
 
-Models are added greedily (Caruana et al. 2004), by the metric and the share of the log-loss that the ensemble explains;
-twins join only where it is better with them by more than chance. Twins of one model, fitted on rows of other methods,
-doses or seeds, are one entry, their mean. With more than two classes and a metric of decisions,
-probabilities are calibrated, then tilted as far as the metric asks for: the most probable class is the one to answer.
+Weights are the mean of two kinds. Greedy ones (Caruana et al. 2004) follow the metric and the share of the log-loss
+that the ensemble explains. Likely ones are those of a mixture that makes the classes of all rows most probable, drawn
+towards equal weights. Twins of one model, with rows of other methods, doses or seeds, are one entry: their mean. With
+more than two classes and a metric of decisions, probabilities are calibrated, then tilted
+as far as the metric asks for: the most probable class is the one to answer.
 """
 
 from __future__ import annotations
 
 import re
-from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from autogluon.core.models import WeightedEnsembleModel
 from autogluon.core.models.greedy_ensemble.ensemble_selection import EnsembleSelection
 from autogluon.core.models.greedy_ensemble.greedy_weighted_ensemble_model import GreedyWeightedEnsembleModel
-from autogluon.core.utils import get_pred_from_proba
 
 from imbllm_autogluon.classification.calibration import correct_prior, fitted_factors
 from imbllm_autogluon.classification.logit_adjustment import (
     adjustment_factors,
-    bootstrap_rows,
     choose_tau,
-    resampled_scores,
     usual_degree,
 )
-from imbllm_autogluon.plugin.stage import RebalancingMixin, answers_by_highest_probability
+from imbllm_autogluon.plugin.stage import answers_by_highest_probability
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
 
 if TYPE_CHECKING:
@@ -44,23 +41,23 @@ if TYPE_CHECKING:
 _ENSEMBLE_VERSION = 3  # raised whenever the same models would be weighed or tilted otherwise
 _FLOOR = 1e-7  # least probability whose logarithm is taken, that of AutoGluon's 32-bit probabilities
 _KEY = "IMBLLM_ENS"
-_TWINS = "twins"  # hyperparameter of the ensemble: names of its models that must show that they help
-_NUMBER = re.compile(r"_\d+(?=_BAG_|$)")  # that AutoGluon gives a model whose name another one has
+_NUMBER = re.compile(r"(?<=Imb)(\w*?)_\d+(?=_BAG_|$)")  # that AutoGluon gives a twin whose name another one has
+_PRIOR_ROWS = 3.0  # rows that equal weights are worth to the likely ones
+_EM_ROUNDS = 200
+_LEAST_WEIGHT = 0.01  # below it a model would cost time at every prediction for next to nothing
 
 
 class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
-    """Greedy selection by a metric and by the log-loss skill, tilted for decisions among more than two classes.
+    """Weights by a metric and by the likelihood of all rows, tilted for decisions among more than two classes.
 
-    Without classes, for a single or balanced ones, and for metrics that are no scores up to 1 (such as log-loss
-    itself), it is AutoGluon's own. Models that are twins must show that they help.
+    Without classes, and for a single or balanced ones, it is AutoGluon's own selection.
     """
 
     weights_: FloatArray
 
-    def __init__(self, is_twin: Sequence[bool] = (), entries: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(self, entries: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.is_twin = tuple(is_twin)
-        self.entries = tuple(entries)  # models of one name here are averaged; empty: each is an entry of its own
+        self.entries = entries  # by model; models of one entry are averaged; empty: each model is one
         self.factors_: list[FloatArray] = []  # calibrate each model, shape (k,) each; empty where nothing is tilted
         self.degree_ = 0.0  # of the tilt, 0 (none) to 1
         self.adjustment_: FloatArray | None = None  # factors of the ensemble's probabilities, shape (k,)
@@ -75,26 +72,25 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
         sample_weight: npt.NDArray[Any] | None = None,
     ) -> _RegularizedEnsembleSelection:
         """Choose the weights of models by their out-of-fold probabilities; see AutoGluon's class for the arguments."""
-        del identifiers  # which AutoGluon's own selection does not read either
-        every = (True,) * len(predictions)
-        if self.problem_type not in ("binary", "multiclass") or self.metric.optimum != 1:
-            self._fit_entries(predictions, every, labels, time_limit, sample_weight)
+        if self.problem_type not in ("binary", "multiclass"):
+            super().fit(predictions, labels, time_limit, identifiers, sample_weight)
             return self
         codes = np.asarray(labels).astype(np.int64)
         n_classes = 2 if predictions[0].ndim == 1 else predictions[0].shape[1]
         shares = np.bincount(codes, minlength=n_classes) / len(codes)
         if shares.max() == 1 or shares.max() < RebalanceConfig.balanced_below * shares.min():
-            self._fit_entries(predictions, every, labels, time_limit, sample_weight)
+            super().fit(predictions, labels, time_limit, identifiers, sample_weight)
             return self
-        self._entropy = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
+        if self.metric.optimum == 1:  # the share of the log-loss that is explained has the same scale
+            self._entropy = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
         if not answers_by_highest_probability(self.problem_type, self.metric):
-            self._fit_cautiously(predictions, codes, time_limit, sample_weight)
+            self._fit_weights(predictions, codes, time_limit, sample_weight)
             return self
         factors = [fitted_factors(own, codes, np.ones(n_classes)) for own in predictions]
         calibrated = [correct_prior(own, by) for own, by in zip(predictions, factors, strict=True)]
         # The degree depends on the weights and they on the degree: the second round has what the first one found.
         for _ in range(2):
-            self._fit_cautiously(calibrated, codes, time_limit, sample_weight)
+            self._fit_weights(calibrated, codes, time_limit, sample_weight)
             blended = self.weight_pred_probas(calibrated, self.weights_)
             self.degree_ = choose_tau(blended, codes, shares, self.metric, usual_degree(self.metric.name))
             self.adjustment_ = adjustment_factors(shares, self.degree_)
@@ -108,66 +104,20 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
             X = [correct_prior(own, by) for own, by in zip(X, self.factors_, strict=True)]
         return self._tilted(super().predict_proba(X))
 
-    def _fit_cautiously(
+    def _fit_weights(
         self, predictions: Sequence[Probabilities], codes: IntArray, time_limit: float | None, weights: Any
     ) -> None:
-        """Choose among all models, and among the plain ones alone where twins do not show that they help."""
-        is_twin = self.is_twin if any(self.is_twin) and not all(self.is_twin) else (False,) * len(predictions)
-        is_plain = [not twin for twin in is_twin]
-        self._fit_entries(predictions, is_plain, codes, time_limit, weights)
-        if all(is_plain):
-            return
-        plain_weights = self.weights_
-        plain = self.weight_pred_probas(predictions, plain_weights)
-        self._fit_entries(predictions, [True] * len(predictions), codes, time_limit, weights)
-        whole = self.weight_pred_probas(predictions, self.weights_)
-        if not self._is_better(whole, plain, codes, weights):
-            self.weights_ = plain_weights
-
-    def _fit_entries(
-        self,
-        predictions: Sequence[Probabilities],
-        chosen: Sequence[bool],
-        labels: npt.NDArray[Any],
-        time_limit: float | None,
-        weights: Any,
-    ) -> None:
-        """Choose the weights of entries among the chosen models: the members of an entry share its weight equally."""
-        members: dict[str | int, list[int]] = {}
-        for place in compress(range(len(predictions)), chosen):
-            members.setdefault(self.entries[place] if self.entries else place, []).append(place)
-        means = [np.mean([predictions[place] for place in places], axis=0) for places in members.values()]
-        super().fit(means, labels, time_limit, sample_weight=weights)
-        shared = np.zeros(len(predictions))
-        for places, weight in zip(members.values(), self.weights_, strict=True):
-            shared[places] = weight / len(places)
-        self.weights_ = shared
-
-    def _is_better(self, whole: Probabilities, plain: Probabilities, codes: IntArray, weights: Any) -> bool:
-        """Whether an ensemble beats another by more than the standard error of their difference."""
-
-        def gain(rows: Any) -> float:
-            own = None if weights is None else np.asarray(weights)[rows]
-            regrets = [self._calculate_regret(codes[rows], each[rows], self.metric, own) for each in (plain, whole)]
-            return regrets[0] - regrets[1]
-
-        redrawn = bootstrap_rows(codes, "twins")
-        if weights is None and self.metric.needs_class:
-            gains = self._gains_of_decisions(whole, plain, codes, redrawn.samples)
-        else:
-            gains = np.array([gain(rows) for rows in redrawn.samples])
-        return gain(slice(None)) > redrawn.error(gains)
-
-    def _gains_of_decisions(
-        self, whole: Probabilities, plain: Probabilities, codes: IntArray, samples: Sequence[npt.NDArray[np.intp]]
-    ) -> FloatArray:
-        """What one ensemble has over another on each sample, for a metric of decided classes; shape (n_samples,)."""
-        assert self._entropy is not None
-        decisions = [get_pred_from_proba(self._tilted(each), self.problem_type) for each in (whole, plain)]
-        scores = resampled_scores(self.metric, codes, decisions, samples)
-        losses = (_log_losses(codes, plain) - _log_losses(codes, whole)) / self._entropy
-        gains: FloatArray = scores[:, 0] - scores[:, 1] + [losses[rows].mean() for rows in samples]
-        return gains
+        """Mean of greedy and likely weights, without those that are too small to matter; models share their entry's."""
+        places: dict[str, list[int]] = {}
+        for place, name in enumerate(self.entries or map(str, range(len(predictions)))):
+            places.setdefault(name, []).append(place)
+        means = [np.mean([predictions[place] for place in own], axis=0) for own in places.values()]
+        super().fit(means, codes, time_limit, sample_weight=weights)
+        mixed = (self.weights_ + _likely_weights(means, codes, weights)) / 2
+        mixed[mixed < min(_LEAST_WEIGHT, mixed.max())] = 0.0
+        self.weights_ = np.zeros(len(predictions))
+        for own, weight in zip(places.values(), mixed / mixed.sum(), strict=True):
+            self.weights_[own] = weight / len(own)
 
     def _calculate_regret(
         self, y_true: npt.NDArray[Any], y_pred_proba: Probabilities, metric: Any, sample_weight: Any = None
@@ -179,6 +129,19 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
 
     def _tilted(self, probabilities: Probabilities) -> Probabilities:
         return probabilities if self.adjustment_ is None else correct_prior(probabilities, self.adjustment_)
+
+
+def _likely_weights(predictions: Sequence[Probabilities], codes: IntArray, weights: Any) -> FloatArray:
+    """Weights under which the classes of the rows are most probable, by EM with a Dirichlet prior; shape (models,)."""
+    likelihoods = np.exp([-_log_losses(codes, own) for own in predictions])
+    rows = np.ones(len(codes)) if weights is None else np.asarray(weights, dtype=np.float64)
+    n = len(predictions)
+    found = np.full(n, 1.0 / n)
+    for _ in range(_EM_ROUNDS):
+        shares = found[:, None] * likelihoods
+        found = (shares / shares.sum(axis=0)) @ rows + _PRIOR_ROWS / n
+        found /= found.sum()
+    return found
 
 
 def _log_losses(codes: npt.NDArray[Any], probabilities: Probabilities) -> FloatArray:
@@ -199,27 +162,12 @@ class SkilledEnsembleModel(GreedyWeightedEnsembleModel):  # type: ignore[misc]
         super().__init__(model_base=model_base, **kwargs)
 
     def _get_model_params(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        params: dict[str, Any] = super()._get_model_params(*args, **kwargs)
-        twins, names = params.pop(_TWINS, ()), self.base_model_names or ()
-        entries = [_NUMBER.sub("", name) if name in twins else name for name in names]
-        return {**params, "is_twin": [name in twins for name in names], "entries": entries}
-
-
-class TwinAwareEnsembleModel(WeightedEnsembleModel):  # type: ignore[misc]
-    """AutoGluon's frame around a weighted ensemble; it knows the classes of the models, and tells which are twins."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        of_model = kwargs.get("model_base_kwargs")
-        if of_model is not None:
-            types = kwargs.get("base_model_types_inner_dict") or {}
-            twins = [name for name, model_class in types.items() if issubclass(model_class, RebalancingMixin)]
-            own = {**(of_model.get("hyperparameters") or {}), _TWINS: twins}
-            kwargs["model_base_kwargs"] = {**of_model, "hyperparameters": own}
-        super().__init__(**kwargs)
+        entries = [_NUMBER.sub(r"\1", name) for name in self.base_model_names or ()]
+        return {**super()._get_model_params(*args, **kwargs), "entries": entries}
 
 
 # Argument `aux_kwargs` of AutoGluon's `fit` for these ensembles.
-AUX_KWARGS: Mapping[str, Any] = {"child_cls": _KEY, "ensemble_type": TwinAwareEnsembleModel}
+AUX_KWARGS: Mapping[str, Any] = {"child_cls": _KEY}
 
 
 def fit_ensemble(

@@ -13,7 +13,7 @@ from imbllm_autogluon.quality import pictures, plots
 from imbllm_autogluon.quality.curves import loss_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
     from jinja2 import Template
@@ -186,6 +186,11 @@ def render_fit_report(
 def fit_markdown(report: Mapping[str, Any]) -> str:
     """Render the report of a fit, as :func:`render_fit_report` takes it, as Markdown: its tables, names escaped."""
     return _template("fit_report.md", report["task"]).render(report=report, facts=report.get("rows", {}))
+
+
+def render_demo(results: Sequence[tuple[Mapping[str, Any], RowsSection | None]]) -> str:
+    """Render what the demo found on each table, and the rows that were written there, as one HTML page."""
+    return _template("demo_report.html").render(results=results)
 
 
 def number(value: float | None, digits: int = 4) -> str:

@@ -15,7 +15,7 @@ from imbllm_autogluon.errors import StoredStateError, TableError
 from imbllm_autogluon.jobs import report as module
 from imbllm_autogluon.jobs.compare import _EnsemblePair, base_models
 from imbllm_autogluon.jobs.folds import written_rows
-from imbllm_autogluon.jobs.report import FitReport, _rows_facts, _study_records, report_again, report_fit
+from imbllm_autogluon.jobs.report import FitReport, _study_records, report_again, report_fit, rows_facts
 from imbllm_autogluon.quality.reports import number
 from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
 from imbllm_autogluon.rebalancing.rows import ROWS_CACHE
@@ -261,7 +261,7 @@ def test_rows_of_rare_targets_are_judged_by_bin_with_the_target_for_a_column() -
 
 def test_without_rows_the_reason_is_said() -> None:
     reason = "No rows were written, or they are no longer in the cache of the predictor."
-    assert _rows_facts(unbagged_outcome().predictor) == ({"reason": reason}, None)
+    assert rows_facts(unbagged_outcome().predictor) == ({"reason": reason}, None)
 
 
 def test_rows_that_cannot_be_judged_cost_only_their_own_section(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,7 +269,7 @@ def test_rows_that_cannot_be_judged_cost_only_their_own_section(monkeypatch: pyt
         raise TableError("odd rows.")
 
     monkeypatch.setattr(module, "_judged", refuse)
-    found, _ = _rows_facts(binary_outcome().predictor)
+    found, _ = rows_facts(binary_outcome().predictor)
     assert found == {"reason": "The rows of fold S1F1 could not be judged: odd rows."}
 
 

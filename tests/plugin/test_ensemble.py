@@ -11,17 +11,15 @@ import pytest
 from autogluon.core.metrics import get_metric
 from autogluon.core.models import WeightedEnsembleModel
 from autogluon.core.models.greedy_ensemble.ensemble_selection import EnsembleSelection
-from autogluon.core.models.greedy_ensemble.greedy_weighted_ensemble_model import GreedyWeightedEnsembleModel
 from autogluon.tabular import TabularPredictor
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
 from imbllm_autogluon import calibrated_probabilities, fit_ensemble
 from imbllm_autogluon.classification.calibration import correct_prior
-from imbllm_autogluon.classification.logit_adjustment import bootstrap_rows
 from imbllm_autogluon.plugin.ensemble import (
     AUX_KWARGS,
     SkilledEnsembleModel,
-    TwinAwareEnsembleModel,
+    _likely_weights,
     _log_losses,
     _RegularizedEnsembleSelection,
     adjustment_of,
@@ -77,10 +75,12 @@ def test_of_two_models_that_rank_alike_the_one_of_better_probabilities_weighs_mo
     assert losses[0] < losses[1]
 
 
-def test_log_loss_itself_is_left_to_autogluon() -> None:
+def test_for_log_loss_the_likely_weights_temper_the_greedy_ones() -> None:
     predictions, codes = binary_answers(noise=(1.0, 2.0, 0.5))
-    ours = selection("log_loss", is_twin=[False, True, True]).fit(predictions, codes)
-    assert ours.weights_.tolist() == autogluons("log_loss").fit(predictions, codes).weights_.tolist()
+    greedy = autogluons("log_loss").fit(predictions, codes).weights_
+    likely = _likely_weights(predictions, codes, None)
+    ours = selection("log_loss").fit(predictions, codes).weights_
+    assert ours == pytest.approx((greedy + likely) / 2, abs=0.02)
 
 
 def test_a_regression_is_left_to_autogluon() -> None:
@@ -99,56 +99,60 @@ def test_balanced_classes_are_left_to_autogluon() -> None:
     assert ours.weights_.tolist() == autogluons("average_precision").fit(predictions, codes).weights_.tolist()
 
 
-def test_twins_join_where_they_clearly_help() -> None:
-    predictions, codes = binary_answers(2000, noise=(2.0, 0.5))
-    assert selection("average_precision", is_twin=[False, True]).fit(predictions, codes).weights_[1] > 0.5
+def test_likely_weights_are_those_of_the_most_probable_mixture() -> None:
+    predictions, codes = binary_answers(3000, rare=0.2, noise=(0.7, 1.0, 2.0))
+    found = _likely_weights(predictions, codes, None)
+    losses = [
+        -_log_losses(codes, np.average(predictions, axis=0, weights=each)).sum()
+        for each in (found, *np.eye(3), [1] * 3)
+    ]
+    assert found.sum() == pytest.approx(1.0)
+    assert losses[0] == max(losses)
 
 
-def test_twins_stay_out_where_their_gain_may_be_chance() -> None:
-    joined = []
+def test_weights_of_few_rows_serve_unseen_rows_better_than_greedy_ones() -> None:
+    losses = []
     for seed in range(6):
-        predictions, codes = binary_answers(300, noise=(1.0,) * 4, seed=seed)
-        free = selection("average_precision").fit(predictions, codes).weights_
-        careful = selection("average_precision", is_twin=[False, True, True, True]).fit(predictions, codes).weights_
-        joined.append((free[1:].sum() > 0, careful[1:].sum() > 0))
-    free_joined, careful_joined = np.sum(joined, axis=0)
-    assert free_joined == 6, "more of the same always helps on the rows that choose"
-    assert careful_joined < 6
+        predictions, codes = binary_answers(200, noise=(1.0,) * 4, seed=seed)
+        unseen, truth = binary_answers(2000, noise=(1.0,) * 4, seed=seed + 100)
+        chosen = [each("average_precision").fit(predictions, codes).weights_ for each in (autogluons, selection)]
+        losses.append([log_loss(truth, np.average(unseen, axis=0, weights=weights)) for weights in chosen])
+    greedy, ours = np.mean(losses, axis=0)
+    assert ours < greedy
 
 
-def test_twins_of_one_model_are_one_entry_and_share_its_weight() -> None:
-    predictions, codes = binary_answers(2000, noise=(2.0, 0.7, 0.9, 0.8))
-    twins, entries = [False, True, True, True], ["plain", "forest", "forest", "other"]
-    ours = selection("average_precision", is_twin=twins, entries=entries).fit(predictions, codes)
-    mean = [predictions[0], (predictions[1] + predictions[2]) / 2, predictions[3]]
-    whole = selection("average_precision", is_twin=[False, True, True]).fit(mean, codes)
+def test_few_rows_leave_the_likely_weights_near_equal_ones() -> None:
+    predictions, codes = binary_answers(2000, noise=(0.5, 2.0))
+    few, many = (_likely_weights([own[:n] for own in predictions], codes[:n], None) for n in (3, 2000))
+    assert abs(few[0] - 0.5) < 0.25 < abs(many[0] - 0.5)
+
+
+@pytest.mark.parametrize(
+    ("metric", "problem_type"), [("average_precision", "binary"), ("balanced_accuracy", "multiclass")]
+)
+def test_twins_of_one_model_are_one_entry_and_share_its_weight(metric: str, problem_type: str) -> None:
+    answers = binary_answers if problem_type == "binary" else multiclass_answers
+    (plain, one, two, other), codes = answers(900, noise=(1.6, 0.7, 0.9, 0.8))
+    ours = selection(metric, problem_type, entries=["p", "t", "t", "o"]).fit([plain, one, two, other], codes)
     assert ours.weights_[1] == ours.weights_[2] > 0
-    assert ours.weights_[[0, 1, 3]] * [1, 2, 1] == pytest.approx(whole.weights_)
-    assert ours.predict_proba(predictions) == pytest.approx(whole.predict_proba(mean))
+    if problem_type == "binary":
+        whole = selection(metric).fit([plain, (one + two) / 2, other], codes)
+        assert np.delete(ours.weights_, 1) * [1, 2, 1] == pytest.approx(whole.weights_)
 
 
-@pytest.mark.parametrize(("metric", "problem_type"), [("log_loss", "binary"), ("r2", "regression")])
-def test_twins_of_one_model_are_one_entry_where_autogluon_chooses(metric: str, problem_type: str) -> None:
-    predictions, codes = binary_answers(noise=(2.0, 0.7, 0.9))
-    ours = selection(metric, problem_type, entries=["plain", "twin", "twin"]).fit(predictions, codes)
-    assert ours.weights_[1] == ours.weights_[2] > 0
-    assert ours.weights_.sum() == pytest.approx(1.0)
-
-
-def test_models_are_twins_of_one_by_their_names_without_autogluons_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ["GBM_BAG_L1", "GBM_2_BAG_L1", "GBMImb_BAG_L1", "GBMImb_2_BAG_L1", "GBMXTImb_BAG_L1", "RFImb", "RFImb_10"]
+def test_models_are_twins_of_one_by_their_names_without_autogluons_numbers() -> None:
+    names = ["GBM_BAG_L1", "GBM_2_BAG_L1", "GBMImb_BAG_L1", "GBMImb_2_BAG_L1", "GBMImbXT_3_BAG_L1", "RFImb", "RFImb_10"]
     model = SkilledEnsembleModel(path="", name="E", problem_type="binary", base_model_names=names)
-    monkeypatch.setattr(GreedyWeightedEnsembleModel, "_get_model_params", lambda _: {"twins": names[2:]})
-    twins = ["GBMImb_BAG_L1", "GBMImb_BAG_L1", "GBMXTImb_BAG_L1", "RFImb", "RFImb"]
-    assert model._get_model_params() == {"is_twin": [False] * 2 + [True] * 5, "entries": [*names[:2], *twins]}
+    model.initialize()
+    twins = ["GBMImb_BAG_L1", "GBMImb_BAG_L1", "GBMImbXT_BAG_L1", "RFImb", "RFImb"]
+    assert model._get_model_params()["entries"] == [*names[:2], *twins]
 
 
-def test_without_plain_models_twins_need_not_show_anything() -> None:
-    predictions, codes = binary_answers(noise=(1.0, 3.0))
-    free = selection("average_precision").fit(predictions, codes).weights_
-    assert (
-        selection("average_precision", is_twin=[True, True]).fit(predictions, codes).weights_.tolist() == free.tolist()
-    )
+def test_rows_of_no_weight_have_no_say_in_the_likely_weights() -> None:
+    predictions, codes = binary_answers(600, noise=(0.5, 2.0))
+    half = np.arange(600) < 300
+    part = _likely_weights([own[half] for own in predictions], codes[half], None)
+    assert _likely_weights(predictions, codes, half) == pytest.approx(part)
 
 
 def test_decisions_among_several_classes_are_tilted_towards_the_metric() -> None:
@@ -211,21 +215,6 @@ def test_weights_of_rows_are_heard() -> None:
     assert plain.weights_.shape == weighted.weights_.shape
 
 
-@pytest.mark.parametrize(
-    ("metric", "problem_type", "answers"),
-    [("f1", "binary", binary_answers), ("balanced_accuracy", "multiclass", multiclass_answers)],
-)
-def test_gains_on_samples_are_differences_of_what_is_minimised(metric: str, problem_type: str, answers: Any) -> None:
-    predictions, codes = answers()
-    chosen = selection(metric, problem_type).fit(predictions, codes)
-    samples = bootstrap_rows(codes, "test").samples[:3]
-    found = chosen._gains_of_decisions(*predictions, codes, samples)
-    better, worse = (
-        [chosen._calculate_regret(codes[rows], own[rows], chosen.metric) for rows in samples] for own in predictions
-    )
-    assert found == pytest.approx(np.subtract(worse, better))
-
-
 FITTED = {"num_cpus": 1, "dynamic_stacking": False, "num_stack_levels": 0, "aux_kwargs": dict(AUX_KWARGS)}
 TWINS = {"LR": {}, "LR_IMB": {"ag.imbllm.method": "random"}}
 
@@ -246,14 +235,6 @@ def multiclass(tmp_path_factory: pytest.TempPathFactory) -> TabularPredictor:
     path = str(tmp_path_factory.mktemp("league"))
     predictor = TabularPredictor("league", eval_metric="balanced_accuracy", path=path, verbosity=0)
     return predictor.fit(league(), hyperparameters=TWINS, num_bag_folds=3, **FITTED)
-
-
-def test_the_frame_tells_the_selection_which_models_are_twins(multiclass: TabularPredictor) -> None:
-    bag = multiclass._trainer.load_model("WeightedEnsemble_L2")
-    assert isinstance(bag, TwinAwareEnsembleModel)
-    child = bag.load_child(bag.models[0])
-    assert child.params["twins"] == ["LinearModelImb_BAG_L1"]
-    assert child.model.is_twin == (False, True)
 
 
 def test_predict_is_the_tilted_decision_and_beats_autogluons_ensemble_on_unseen_rows(
