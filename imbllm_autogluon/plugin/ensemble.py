@@ -23,6 +23,7 @@ from imbllm_autogluon.classification.logit_adjustment import (
     choose_tau,
     usual_degree,
 )
+from imbllm_autogluon.plugin.class_scorers import _costs_behind
 from imbllm_autogluon.plugin.stage import answers_by_highest_probability
 from imbllm_autogluon.rebalancing.config import RebalanceConfig
 
@@ -88,12 +89,15 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
             return self
         factors = [fitted_factors(own, codes, np.ones(n_classes)) for own in predictions]
         calibrated = [correct_prior(own, by) for own, by in zip(predictions, factors, strict=True)]
+        costs = _costs_behind(self.metric)  # of these, the tilt is towards the classes whose misses cost most
+        against = shares if costs is None else 1.0 / np.maximum(costs.sum(axis=1), _FLOOR)
+        usual = usual_degree(self.metric.name) if costs is None else 1.0
         # The degree depends on the weights and they on the degree: the second round has what the first one found.
         for _ in range(2):
             self._fit_weights(calibrated, codes, time_limit, sample_weight)
             blended = self.weight_pred_probas(calibrated, self.weights_)
-            self.degree_ = choose_tau(blended, codes, shares, self.metric, usual_degree(self.metric.name))
-            self.adjustment_ = adjustment_factors(shares, self.degree_)
+            self.degree_ = choose_tau(blended, codes, against, self.metric, usual)
+            self.adjustment_ = adjustment_factors(against, self.degree_)
         # AutoGluon forgets models of no weight: only the others are handed over from now on.
         self.factors_ = [by for by, weight in zip(factors, self.weights_, strict=True) if weight]
         return self
