@@ -11,14 +11,15 @@ import typer
 
 from benchmarks import report
 from benchmarks.protocol import Option, Options, Protocol, run
-from imbllm_autogluon.cli import _OneLineErrors, parse_settings
+from imbllm_autogluon._config import parse_settings
+from imbllm_autogluon.cli import _OneLineErrors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 NAMES = (
     *("paper", "ablation", "autogluon", "regression", "regression_autogluon", "prior", "synthesis", "quality"),
-    "learning",
+    *("learning", "decisions"),
     *("stage", "overhead", "scale", "speed", "clauses", "attention"),
 )
 

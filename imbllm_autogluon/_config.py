@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _C = TypeVar("_C", bound="Config")
+_WORDS = {"none": None, "true": True, "false": False}  # values of settings that are not text
 
 
 def cache_dir(environment: Mapping[str, str] = os.environ) -> Path:
@@ -133,6 +134,30 @@ def require_choice(name: str, value: object, choices: tuple[Any, ...]) -> None:
         raise InvalidInputError(
             f"{name} must be one of {allowed}; got {value!r}{nearest(str(value), map(str, choices))}."
         )
+
+
+def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:
+    """Read ``key=value`` pairs, the last one of a key; `InvalidInputError` for a pair without ``=`` or key.
+
+    >>> parse_settings(["temperature=1.0", "steps=50", "conditioning=y", "time_limit=none"])
+    {'temperature': 1.0, 'steps': 50, 'conditioning': 'y', 'time_limit': None}
+    """
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign or not key.strip():
+            raise InvalidInputError(f"a setting must be written as key=value, such as temperature=1.0; got {pair!r}.")
+        settings[key.strip()] = _value(value.strip())
+    return settings
+
+
+def _value(text: str) -> str | float | bool | None:
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    try:
+        return float(text) if any(mark in text for mark in ".eEn") else int(text)
+    except ValueError:
+        return text
 
 
 def refuse_unknown_keys(given: Iterable[str], allowed: Iterable[str], *, prefix: str = "") -> None:

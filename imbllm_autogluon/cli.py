@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
 import typer
 from typer.core import TyperGroup
 
-from imbllm_autogluon._config import require_choice
+from imbllm_autogluon._config import parse_settings, require_choice
 from imbllm_autogluon._package import __version__
 from imbllm_autogluon._storage import require_writable
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables.labeled import LabeledTable, Task
 
 _QUICK = {"steps": 20, "pretrain_steps": 40}  # training cut to seconds, to try a command: rows are legal, but not good
-_WORDS = {"none": None, "true": True, "false": False}  # values of settings that are not text
 _LATENT_DIFF = "latent_diff."  # what settings of LatentDiff begin with; the others are of the twins
 _REPORT_FOLDER = Path("imbllm-quality")
 _AFTER_A_STOP = {
@@ -49,6 +48,16 @@ _Missing = Annotated[
     list[str] | None,
     typer.Option("--missing", metavar="WORD", help="CSV cells that are missing, beside empty ones; repeatable."),
 ]
+_Cost = Annotated[
+    str | None,
+    typer.Option(
+        metavar="miss=N,alarm=N|FILE",
+        help="Decide for the least cost; FILE for several classes: the true one (first column) by decided ones.",
+    ),
+]
+_MinPrecision = Annotated[float | None, typer.Option(help="Decide for a precision of at least this.")]
+_MinRecall = Annotated[float | None, typer.Option(help="Decide for a recall of at least this.")]
+_Alarms = Annotated[float | None, typer.Option(help="Decide for at most so many alarms per 1,000 rows.")]
 _Training = Annotated[Path, typer.Argument(metavar="TRAIN", help="Training table: .csv, .parquet or .pq.")]
 
 
@@ -202,7 +211,13 @@ def _fit(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of predictor and report. Default: TRAIN-imbllm.")] = None,
     folds: Annotated[int | None, typer.Option(help="Bagging folds; 0: none.")] = None,
-    positive_class: Annotated[str | None, typer.Option(help="Of two classes. Default: the rarer one.")] = None,
+    positive_class: Annotated[
+        str | None, typer.Option(help="Of two classes (default: the rarer one), or of what to decide for.")
+    ] = None,
+    cost: _Cost = None,
+    min_precision: _MinPrecision = None,
+    min_recall: _MinRecall = None,
+    alarms: _Alarms = None,
     test: Annotated[Path | None, typer.Option(help="Table kept out of the fit, for an honest comparison.")] = None,
     family: Annotated[
         list[str] | None, typer.Option(metavar="KEY", help="AutoGluon model key such as GBM; repeatable.")
@@ -246,6 +261,7 @@ def _fit(
         latent_diff={key.removeprefix(_LATENT_DIFF): settings.pop(key) for key in latent_diff},
         settings=settings,
         positive_class=positive_class,
+        wish=_wish(cost, precision=min_precision, recall=min_recall, budget=alarms),
         force=force,
         resume=resume,
         threads=threads,
@@ -253,7 +269,11 @@ def _fit(
     )
     if remark:
         typer.echo(f"imbllm: {remark}", err=True)
-    if resume and job.is_reported:
+    if resume and job.is_reported and job.wish:
+        from imbllm_autogluon.jobs.report import report_again
+
+        typer.echo(f"Nothing is fitted, and decided anew. Report: {report_again(job.out, wish=job.decision_arguments)}")
+    elif resume and job.is_reported:
         typer.echo(f"imbllm: this fit is finished in {job.out}; nothing is left to do.", err=True)
     else:
         _run(job)
@@ -265,17 +285,26 @@ def _predict(
     test: Annotated[Path, typer.Argument(metavar="TEST", help="Rows to predict: .csv, .parquet or .pq.")],
     out: Annotated[Path | None, typer.Option(help="File: .csv, .parquet or .pq. Default: CSV to stdout.")] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Probabilities of all classes.")] = False,
+    cost: _Cost = None,
+    min_precision: _MinPrecision = None,
+    min_recall: _MinRecall = None,
+    alarms: _Alarms = None,
+    positive_class: Annotated[str | None, typer.Option(help="Of several classes, what to decide for.")] = None,
     missing: _Missing = None,
 ) -> None:
-    """Predict the rows of a table, in their order."""
+    """Predict the rows of a table, in their order, by the decision of the fit or by another one that is not kept."""
     from imbllm_autogluon.jobs.predict import load_predictor, predict_table, read_rows
     from imbllm_autogluon.tables.io import check_target, to_csv
 
     if out is not None:
         check_target(out, test)
+    wish = _wish(cost, precision=min_precision, recall=min_recall, budget=alarms)
+    if wish and proba:
+        raise InvalidInputError("--proba asks for probabilities, and a wish decides between answers: give one of them.")
     predictor = load_predictor(folder)
     table = read_rows(predictor, test, missing or ())
-    predicted = predict_table(predictor, table, proba=proba, source=str(test))
+    wish = wish and {**wish, "positive_class": positive_class}
+    predicted = predict_table(predictor, table, proba=proba, source=str(test), wish=wish)
     if out is None:
         typer.echo(to_csv(predicted), nl=False)
     else:
@@ -406,32 +435,20 @@ def _fetch_model(
     typer.echo(f"{name} is ready in {folder}.")
 
 
-def parse_settings(pairs: Iterable[str]) -> dict[str, Any]:
-    """Read ``key=value`` pairs, the last one of a key; `InvalidInputError` for a pair without ``=`` or key.
-
-    >>> parse_settings(["temperature=1.0", "steps=50", "conditioning=y", "time_limit=none"])
-    {'temperature': 1.0, 'steps': 50, 'conditioning': 'y', 'time_limit': None}
-    """
-    settings: dict[str, Any] = {}
-    for pair in pairs:
-        key, sign, value = pair.partition("=")
-        if not sign or not key.strip():
-            raise InvalidInputError(f"a setting must be written as key=value, such as temperature=1.0; got {pair!r}.")
-        settings[key.strip()] = _value(value.strip())
-    return settings
-
-
-def _value(text: str) -> str | float | bool | None:
-    if text.lower() in _WORDS:
-        return _WORDS[text.lower()]
-    try:
-        return float(text) if any(mark in text for mark in ".eEn") else int(text)
-    except ValueError:
-        return text
-
-
 def _settings(pairs: list[str] | None, quick: bool) -> dict[str, Any]:
     return {**(_QUICK if quick else {}), **parse_settings(pairs or [])}
+
+
+def _wish(cost: str | None, **given: float | None) -> dict[str, Any]:
+    """What a decision is asked for, as :func:`imbllm_autogluon.plugin.decisions.decide` calls it."""
+    wish: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if cost is not None:
+        from imbllm_autogluon.tables.io import read_table
+
+        table = None if "=" in cost else read_table(Path(cost))
+        by_label = None if table is None else table.set_index(table.columns[0])
+        wish["cost_matrix"] = parse_settings(cost.split(",")) if by_label is None else by_label
+    return wish
 
 
 def _run(job: FitJob) -> None:

@@ -14,8 +14,8 @@ import pytest
 from autogluon.tabular import TabularPredictor
 from huggingface_hub import constants
 
+from imbllm_autogluon._config import parse_settings
 from imbllm_autogluon._storage import STATE_NAME
-from imbllm_autogluon.cli import parse_settings
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language import backbones, training
 from imbllm_autogluon.language.checkpoints import Checkpoint

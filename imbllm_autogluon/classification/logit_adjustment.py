@@ -66,7 +66,7 @@ def usual_degree(metric: str) -> float:
     >>> usual_degree("balanced_accuracy"), usual_degree("f1_macro"), usual_degree("accuracy")
     (0.5, 0.5, 0.0)
     """
-    return 0.5 if metric == "balanced_accuracy" or metric.endswith("_macro") else 0.0
+    return 0.5 if metric in ("balanced_accuracy", "geometric_mean") or metric.endswith("_macro") else 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +174,9 @@ def _means(name: str, each: Callable[[_ClassCounts], FloatArray]) -> dict[str, C
 _METRICS: dict[str, Callable[[_ClassCounts], FloatArray]] = {
     "accuracy": _accuracy,
     "balanced_accuracy": lambda of: _share(_share(of.right, of.actual).sum(axis=-1), (of.actual > 0).sum(axis=-1)),
+    "geometric_mean": lambda of: (
+        np.where(of.actual > 0, _share(of.right, of.actual), 1).prod(axis=-1) ** (1 / (of.actual > 0).sum(axis=-1))
+    ),
     "mcc": _matthews,
     **_means("precision", lambda of: _share(of.right, of.decided)),
     **_means("recall", lambda of: _share(of.right, of.actual)),

@@ -19,6 +19,7 @@ from imbllm_autogluon.errors import ImbLLMError, InvalidInputError, nearest
 from imbllm_autogluon.jobs.compare import Comparison, calibrated_threshold, compare, pair_ensembles
 from imbllm_autogluon.jobs.folder import FitFolder
 from imbllm_autogluon.jobs.task import Task
+from imbllm_autogluon.plugin.decisions import Wish, decide
 from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback
 from imbllm_autogluon.plugin.models import LatentDiffModel
 from imbllm_autogluon.plugin.parameters import TwinOptions
@@ -65,7 +66,10 @@ class FitJob:
     settings: Mapping[str, Any] = field(default_factory=dict)
     # Settings of LatentDiff, for numbers; they need `families`, because a preset's portfolio takes none
     latent_diff: Mapping[str, Any] = field(default_factory=dict)
-    positive_class: str | None = None  # positive class of two, as text; default: the rarer one
+    # Positive class of two, as text, by default the rarer one; of several classes that of the wish
+    positive_class: str | None = None
+    # What rows are decided by, as `decide` takes it: no part of what is fitted
+    wish: Mapping[str, Any] = field(default_factory=dict)
     force: bool = False  # whether the folder of an earlier fit may be replaced
     # Go on in the folder of an interrupted fit: generators, written rows and finished trials are used again
     resume: bool = False
@@ -87,6 +91,7 @@ class FitJob:
 
             require_here(language)
         self.task.check()
+        self._check_wish()
         if self.test is not None:
             self.task.check_test(self.test)
         if self.force and self.resume:
@@ -101,7 +106,7 @@ class FitJob:
     @cached_property
     def task(self) -> Task:
         """What the label holds, and what follows from it."""
-        return Task(self.train, self.metric, self.rebalancing, self.positive_class)
+        return Task(self.train, self.metric, self.rebalancing, None if self._of_a_class else self.positive_class)
 
     @cached_property
     def rebalancing(self) -> RebalanceConfig:
@@ -128,6 +133,16 @@ class FitJob:
             "settings": self.settings,
             "settings of LatentDiff": self.latent_diff,
         }
+
+    @property
+    def _of_a_class(self) -> bool:
+        """Whether the wish is about one of several classes."""
+        return bool(self.wish) and "cost_matrix" not in self.wish and len(self.train.counts) > 2
+
+    @property
+    def decision_arguments(self) -> dict[str, Any]:
+        """Keyword arguments of `decide`."""
+        return {**self.wish, "positive_class": self.positive_class if self._of_a_class else None}
 
     @property
     def is_reported(self) -> bool:
@@ -164,6 +179,8 @@ class FitJob:
                 pair = pair_ensembles(predictor)
                 _calibrate(predictor)
                 predictor.save(silent=True)
+            if self.wish:
+                decide(predictor, **self.decision_arguments)
             test = None if self.test is None else self.test.frame
             scored = self.task.scored(predictor, pair.by_side().values(), test)
             held_out = "validation" if predictor._trainer.has_val else "out-of-fold"
@@ -190,6 +207,18 @@ class FitJob:
             trainer = getattr(predictor, "_trainer", None)
             reason = (trainer and GeneratorCallback.reasons(trainer)) or f"{first_line(error)}."
             raise ImbLLMError(f"AutoGluon trained no model: {reason} Give it more time or other models.") from error
+
+    def _check_wish(self) -> None:
+        if self.wish and self.train.task == "regression":
+            raise InvalidInputError(f"decisions are about classes; the label {self.train.label!r} holds numbers.")
+        if self.wish:
+            Wish.checked(list(self.train.counts), **self.wish)
+        if self._of_a_class and self.positive_class is None:
+            raise InvalidInputError(
+                f"say which of the classes {', '.join(map(str, self.train.counts))} is to be found: --positive-class."
+            )
+        if self._of_a_class:
+            self.train.class_named(str(self.positive_class))
 
     def _check_latent_diff(self) -> None:
         if not self.latent_diff:

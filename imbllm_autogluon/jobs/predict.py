@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imbllm_autogluon._storage import first_line
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
 from imbllm_autogluon.jobs.fit import quiet_libraries
 from imbllm_autogluon.jobs.folder import FitFolder
+from imbllm_autogluon.plugin.decisions import decide, stored_decision
 from imbllm_autogluon.plugin.ensemble import calibrated_probabilities
 from imbllm_autogluon.plugin.original_features import OriginalColumns
 from imbllm_autogluon.tables.dtypes import as_numpy
@@ -16,7 +17,7 @@ from imbllm_autogluon.tables.io import read_table
 from imbllm_autogluon.tables.unseen import read_as
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
     from autogluon.tabular import TabularPredictor
@@ -54,10 +55,16 @@ def read_rows(predictor: TabularPredictor, path: Path, missing: Iterable[str] = 
 
 
 def predict_table(
-    predictor: TabularPredictor, table: pd.DataFrame, *, proba: bool = False, source: str = "the table"
+    predictor: TabularPredictor,
+    table: pd.DataFrame,
+    *,
+    proba: bool = False,
+    source: str = "the table",
+    wish: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Classes or numbers for every row of a table, in a column named like the label, or probabilities of all classes.
 
+    Classes are decided by the `wish`, arguments of :func:`decide`, by the stored decision, or else as AutoGluon does.
     Rows keep order and index; columns that the predictor does not need are ignored. Probabilities are calibrated: where
     a fit of more than two classes is judged by decisions, the class to answer is not always the most probable one.
     Cells that training did not have are read as near as possible: those that AutoGluon cannot turn into the dtype of
@@ -76,7 +83,8 @@ def predict_table(
     with quiet_libraries():
         if proba:
             return calibrated_probabilities(predictor, table).rename(columns=str)
-        labels: pd.Series = predictor.predict(table)
+        decision = decide(predictor, **wish, store=False) if wish else stored_decision(predictor)
+        labels: pd.Series = decision.predict(predictor, table) if decision else predictor.predict(table)
     return labels.rename(predictor.label).to_frame()
 
 

@@ -19,6 +19,7 @@ from imbllm_autogluon.jobs.compare import FIGURES, base_models, model_kind
 from imbllm_autogluon.jobs.fit import FitOutcome, quiet_libraries
 from imbllm_autogluon.jobs.folds import WrittenFold, fold_records, latent_reports, written_rows
 from imbllm_autogluon.jobs.predict import load_predictor
+from imbllm_autogluon.plugin.decisions import decide, stored_decision
 from imbllm_autogluon.plugin.stage import plan_for
 from imbllm_autogluon.quality.reports import fit_markdown, metric_name, number, render_fit_report, report
 from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
@@ -83,7 +84,9 @@ class FitReport:
             _comparison_text(facts),
             "",
             facts["headline"],
-            f"Predictions use {settings['model_in_use']}{above}.",
+            f"Predictions: {facts['decision']['text']}"
+            if "decision" in facts
+            else f"Predictions use {settings['model_in_use']}{above}.",
             *([trained] if n_generators or facts["task"] == "classification" else []),
             *facts["clock"]["notes"],
             f"Fit and comparison: {facts['seconds']:.0f} s{_spent(facts['clock'])}.",
@@ -115,6 +118,7 @@ def report_fit(outcome: FitOutcome) -> FitReport:
         "settings": _settings(outcome),
         "leaderboard": _leaderboard(outcome),
         "comparison": outcome.comparison.to_dict(),
+        **_decision_facts(predictor),
         "folds": folds,
         "rows": rows,
         "studies": [study for study, _ in studies],
@@ -127,14 +131,19 @@ def report_fit(outcome: FitOutcome) -> FitReport:
     return FitReport(facts, _plots(studies), section)
 
 
-def report_again(folder: Path, out: Path | None = None) -> Path:
+def report_again(folder: Path, out: Path | None = None, wish: Mapping[str, Any] | None = None) -> Path:
     """Write the report of the predictor in a folder again, there or into `out`; return the HTML file.
+
+    With a `wish`, arguments of :func:`decide`, the predictor is decided anew; nothing is fitted.
 
     What the fit led to is read from its ``imbllm_report.json``; the rows are judged and drawn again. A predictor that
     was not fitted by ``imbllm fit`` has no such file: of it, the rows alone are reported.
     `StoredStateError`: the folder holds no predictor, its report is broken, or there is neither a report nor rows.
     """
     predictor, out = load_predictor(folder), out or folder
+    if wish:
+        with quiet_libraries():
+            decide(predictor, **wish)
     file = Path(folder) / _JSON
     if not file.is_file():
         return _report_rows_alone(predictor, folder, out)
@@ -142,9 +151,23 @@ def report_again(folder: Path, out: Path | None = None) -> Path:
     with quiet_libraries():
         rows, section = rows_facts(predictor, facts.get("rows", {}).get("others"))
         studies = _study_records(predictor)
+    facts |= _decision_facts(predictor)
     if section is not None or not facts.get("rows", {}).get("measures"):
         facts["rows"] = rows
     return FitReport(facts, _plots(studies), section).write(out)
+
+
+def _decision_facts(predictor: TabularPredictor) -> Facts:
+    """The stored decision, where there is one: a sentence, and what is expected of it and of AutoGluon's answers."""
+    decision = stored_decision(predictor)
+    if decision is None:
+        return {}
+    figures = [
+        {"figure": name, "chosen": str(decision.expected[name]), "autogluon": str(decision.otherwise[name])}
+        for name in decision.expected
+    ]
+    told = {"headline": decision.headline, "threshold": decision.threshold, "reached": decision.reached}
+    return {"decision": {**told, "unseen_rows": decision.unseen_rows, "figures": figures, "text": str(decision)}}
 
 
 def _clock(predictor: TabularPredictor, folds: list[Facts]) -> Facts:

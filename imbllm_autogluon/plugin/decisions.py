@@ -1,0 +1,378 @@
+"""Decisions that a rare class asks for: a wanted precision or recall, so many alarms, or the least cost.
+
+Rows that the models have not learned choose a threshold; bootstrap samples tell what it leads to on unseen rows. Of
+thresholds that look precise enough on few rows the luckiest is chosen: so precision is counted with two more false
+alarms, and every sample chooses anew (the page of the benchmark `decisions` has the rules that were tried).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from imbllm_autogluon._config import require_number
+from imbllm_autogluon._random import child_rng
+from imbllm_autogluon._storage import kind_of, reading, writing
+from imbllm_autogluon.classification.logit_adjustment import redrawn_within_classes
+from imbllm_autogluon.errors import InvalidInputError, StoredStateError
+from imbllm_autogluon.plugin.class_scorers import costs_of
+from imbllm_autogluon.plugin.ensemble import _without_tilt, calibrated_probabilities
+from imbllm_autogluon.rebalancing.cache import cache_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping, Sequence
+
+    import numpy.typing as npt
+    from autogluon.tabular import TabularPredictor
+
+    from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
+    from imbllm_autogluon.plugin.class_scorers import Costs
+
+    Figures = Mapping[str, "_Estimate"]
+    Judge = Callable[[npt.NDArray[Any], npt.NDArray[np.intp]], dict[str, float]]  # what is decided, on which rows
+
+_log = logging.getLogger("autogluon.imbllm")
+
+_KIND = "decision"  # what is stored, and its folder next to generators and rows
+_N_SAMPLES = 400  # bootstrap samples: the ends of a 95 % interval are stable to about a tenth of its width
+_SPARE = 2  # false alarms that are added before a precision is believed
+
+
+class _Estimate(NamedTuple):
+    """What is to be expected, with its 95 % interval; NaN where nothing can be said."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return "-" if math.isnan(self.value) else f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g})"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How the rows of a predictor are decided, and what that leads to; made by :func:`decide`."""
+
+    wish: str  # `precision`, `recall`, `budget` or `cost_matrix`
+    wanted: float | None  # of precision, recall or budget
+    costs: Sequence[Sequence[float]] | None  # true classes by decided classes, in the order of `labels`
+    labels: Sequence[Any]  # classes, as columns of probabilities are named
+    positive: Any  # class of the alarms; None where costs decide among several classes
+    threshold: float | None  # a probability above it is an alarm; None where there are no alarms
+    reached: bool  # whether the rows show that the wish can be met; if not, the nearest is chosen
+    model: str  # whose probabilities were looked at; its refitted copy has the same threshold
+    source: str  # rows that it was chosen on: `out-of-fold`, `validation` or `given`
+    rows: int
+    positives: int  # of these, of the positive class
+    unseen_rows: int  # that intervals are about
+    # On these: `caught`, `missed`, `false alarms` and `alarms` per 1,000 rows, `precision`, `recall`, and with costs
+    # `cost`, the mean of a row; `cost` alone where there are no alarms
+    expected: Figures
+    otherwise: Figures  # the same of AutoGluon's own answers
+
+    def apply(self, probabilities: pd.DataFrame) -> pd.Series[Any]:
+        """Decide rows by probabilities, shape (n, classes), of :func:`imbllm_autogluon.calibrated_probabilities`.
+
+        Returns labels, shape (n,). A row that is no alarm gets the most probable of the other classes.
+        """
+        chances = probabilities[list(self.labels)].to_numpy(dtype=np.float64)
+        if self.threshold is None:
+            places = _cheapest(chances, self.costs)
+        else:
+            place = list(self.labels).index(self.positive)
+            others = np.where(np.arange(len(self.labels)) == place, -1.0, chances).argmax(axis=1)
+            places = np.where(chances[:, place] > self.threshold, place, others)
+        labels = pd.Series(list(self.labels), dtype=probabilities.columns.dtype)
+        return labels.take(places).set_axis(probabilities.index)
+
+    def predict(self, predictor: TabularPredictor, data: pd.DataFrame) -> pd.Series[Any]:
+        """Decide the rows of a table with the model that the decision is about, or its refitted copy; shape (n,)."""
+        model = _answering(predictor, self.model)
+        return self.apply(calibrated_probabilities(predictor, data, model)).rename(predictor.label)
+
+    @property
+    def headline(self) -> str:
+        """What was wished, what was chosen, and on which rows."""
+        wishes = {
+            "precision": f"for a precision of at least {self.wanted}",
+            "recall": f"for a recall of at least {self.wanted}",
+            "budget": f"for at most {self.wanted} alarms per 1,000 rows",
+        }
+        what, own = "the class of the least cost", ""
+        if self.threshold is not None:
+            what, own = f"{self.positive!r} above {self.threshold:.4g}", f", {self.positives} of the class"
+        short = "" if self.reached else f" They do not show that such a {self.wish} can be reached: it is the nearest."
+        wish = wishes.get(self.wish, "for the least expected cost")
+        return f"{what}, {wish}, by {self.model}. Chosen on {self.rows} {self.source} rows{own}.{short}"
+
+    def __str__(self) -> str:
+        lines = [f"{name:14}{self.expected[name]!s:>28}{self.otherwise[name]!s:>28}" for name in self.expected]
+        about = f"Expected on {self.unseen_rows} unseen rows with 95 % intervals, counts per 1,000 rows:"
+        return "\n".join([self.headline, about, f"{'':14}{'chosen':>28}{'AutoGluon':>28}", *lines])
+
+
+class Wish(NamedTuple):
+    """What is asked of a decision."""
+
+    kind: str
+    wanted: float  # NaN of costs
+    costs: FloatArray | None  # shape (k, k)
+
+    @classmethod
+    def checked(cls, labels: Sequence[Hashable], **wishes: Any) -> Wish:
+        """The only one that is not None of the wishes of :func:`decide`, for classes in this order."""
+        given = {name: value for name, value in wishes.items() if value is not None}
+        if len(given) != 1:
+            raise InvalidInputError(f"give one of cost_matrix, precision, recall and budget; got {[*given]}.")
+        ((kind, wanted),) = given.items()
+        if kind == "cost_matrix":
+            return cls(kind, math.nan, costs_of(wanted, labels))
+        require_number(kind, wanted, 1e-6, 1000 if kind == "budget" else 1)
+        return cls(kind, float(wanted), None)
+
+    def threshold(self, scores: FloatArray, positive: BoolArray) -> tuple[float, bool]:
+        """Probability above which rows are alarms, and whether the rows show that this meets the wish."""
+        order = np.argsort(-scores, kind="stable")
+        # Above 1, so that there is a threshold without alarms even where a probability is 1.
+        ranked = np.concatenate([[1.0 + 1e-9], scores[order], [0.0]])
+        # Alarms at each threshold: none, then up to each last one of the rows with equal probabilities.
+        alarms = np.flatnonzero(np.append(ranked[1:-1] < ranked[:-2], True))
+        hits = np.concatenate([[0], np.cumsum(positive[order])])[alarms]
+        place, reached = self._place(alarms, hits, len(scores), int(positive.sum()))
+        between = ranked[alarms[place] : alarms[place] + 2]
+        return float(between.mean()), reached
+
+    def _place(self, alarms: IntArray, hits: IntArray, n: int, n_positive: int) -> tuple[int, bool]:
+        """Place of the chosen number of alarms, and whether it meets the wish."""
+        if self.kind == "precision":
+            believed = hits / (alarms + _SPARE)
+            enough = np.flatnonzero(believed >= self.wanted)
+            return int(enough[-1] if len(enough) else believed.argmax()), len(enough) > 0
+        if self.kind == "recall":
+            # Of unseen positive rows j / (n + 1) are above the one of rank j, on average.
+            rank = math.ceil(self.wanted * (n_positive + 1) - 1e-9)
+            return int(np.argmax(hits >= min(rank, n_positive))), rank <= n_positive
+        if self.kind == "budget":
+            return int(np.flatnonzero(alarms <= self.wanted / 1000 * n)[-1]), True
+        decided = np.stack([n - n_positive - alarms + hits, alarms - hits, n_positive - hits, hits], axis=1)
+        return int((decided @ np.ravel(self.costs)).argmin()), True  # type: ignore[arg-type]
+
+
+class _Rows(NamedTuple):
+    """Rows that a model has not learned."""
+
+    labels: list[Any]
+    chances: FloatArray  # calibrated, shape (n, k)
+    codes: IntArray  # places of the true classes among the labels, shape (n,)
+    answers: IntArray  # of the classes that AutoGluon answers with, shape (n,)
+    source: str
+
+    @classmethod
+    def of(cls, predictor: TabularPredictor, model: str, data: pd.DataFrame | None) -> _Rows:
+        """Those of a table, or the predictor's own."""
+        if data is None:
+            source = "validation" if predictor._trainer.has_val else "out-of-fold"
+            raw, truth = _own_rows(predictor, model)
+        else:
+            source, raw, truth = "given", predictor.predict_proba(data, model=model), data[predictor.label]
+        labels = list(raw.columns)
+        codes = pd.Index(labels).get_indexer(pd.Index(truth))
+        raw, codes = raw[codes >= 0], codes[codes >= 0]
+        calibrated, own = _without_tilt(predictor, model, raw), predictor.decision_threshold
+        values = raw.to_numpy(dtype=np.float64)
+        # Of two classes AutoGluon's second one is the positive one.
+        answers = values.argmax(axis=1) if own is None else (values[:, 1] > own).astype(np.int64)
+        return cls(labels, calibrated.to_numpy(dtype=np.float64), codes, answers, source)
+
+    def redrawn(self, decided: Callable[[Any], npt.NDArray[Any]], judge: Judge, n: int, seed: int) -> Figures:
+        """Figures on n unseen rows of what is decided by rows at given places.
+
+        Each sample draws rows to choose by, others that stand for all there are, and from these the unseen ones:
+        chance is in what is chosen, in what is known of it, and in the rows that come.
+        """
+        rng = child_rng(seed, "order", "decision")
+        drawn = [redrawn_within_classes(self.codes, rng, _N_SAMPLES) for _ in range(2)]
+        found = []
+        for choosing, known in zip(*drawn, strict=True):
+            (unseen,) = redrawn_within_classes(self.codes[known], rng, 1, n / len(self.codes))
+            found.append(judge(decided(choosing), known[unseen]))
+        samples = pd.DataFrame(found)
+        return {
+            str(name): _Estimate(*map(float, (each.mean(), *each.quantile([0.025, 0.975]))))
+            for name, each in samples.items()
+        }
+
+
+def _own_rows(predictor: TabularPredictor, model: str) -> tuple[pd.DataFrame, pd.Series[Any]]:
+    """Probabilities of out-of-fold or validation rows, and their labels."""
+    trainer = predictor._trainer
+    try:
+        chances = predictor.predict_proba_multi(models=[model])[model]
+        codes = trainer.load_y_val() if trainer.has_val else trainer.load_y()
+    except (AssertionError, FileNotFoundError, KeyError) as error:
+        raise InvalidInputError(
+            f"the predictor has no rows that {model} has not learned ({error}): give some with their labels as data."
+        ) from error
+    named = {code: label for label, code in predictor.class_labels_internal_map.items()}
+    return chances, codes[~codes.index.duplicated()].loc[chances.index].map(named)
+
+
+def decide(
+    predictor: TabularPredictor,
+    *,
+    cost_matrix: Costs | None = None,
+    precision: float | None = None,
+    recall: float | None = None,
+    budget: float | None = None,
+    positive_class: Hashable = None,
+    data: pd.DataFrame | None = None,
+    unseen_rows: int | None = None,
+    store: bool = True,
+    seed: int = 0,
+) -> Decision:
+    """Decide by one wish how rows are answered, on rows that the best model has not learned.
+
+    Parameters
+    ----------
+    predictor
+        Fitted, for classes.
+    cost_matrix
+        For the least cost: see :func:`imbllm_autogluon.plugin.class_scorers.costs_of`. Of two classes the threshold
+        that costs least on these rows, of more the class of the least expected cost by its probabilities.
+    precision
+        As many caught as possible at a precision of at least this (above 0, at most 1).
+    recall
+        As few alarms as possible at a recall of at least this (above 0, at most 1).
+    budget
+        At most so many alarms per 1,000 rows (above 0, at most 1,000): those of the highest probability.
+    positive_class
+        Class of the alarms, of several; of two it is the predictor's own. Costs of several classes need none.
+    data
+        Rows with label that no model has learned; by default out-of-fold rows, without bagging validation rows. By both
+        an ensemble was weighed too, so they are a little too good.
+    unseen_rows
+        How many unseen rows the intervals are about; by default as many as are decided on. Fewer ones vary more.
+    store
+        Whether :func:`stored_decision` and ``imbllm predict`` find it with the predictor.
+    seed
+        Of the bootstrap samples, drawn within classes.
+
+    Returns
+    -------
+    Decision
+        Where no threshold meets the wish the nearest one, `reached` being False; the log says so.
+
+    Raises
+    ------
+    InvalidInputError
+        Not exactly one wish, a value out of range, an unknown class, or no rows of the positive class.
+    """
+    if predictor.problem_type not in ("binary", "multiclass"):
+        raise InvalidInputError(f"decisions are about classes; the label {predictor.label!r} holds numbers.")
+    model = predictor._trainer.get_refit_full_parent(predictor.model_best)
+    rows = _Rows.of(predictor, model, data)
+    wish = Wish.checked(rows.labels, cost_matrix=cost_matrix, precision=precision, recall=recall, budget=budget)
+    positive = _positive_class(predictor, positive_class, rows.labels, by_costs=wish.costs is not None)
+    made = _decided(rows, wish, positive, model, unseen_rows or len(rows.codes), seed)
+    if not made.reached:
+        _log.warning("imbllm: %s", made.headline)
+    if store:
+        with writing(_folder(predictor), _KIND) as draft:
+            draft.data = asdict(made)
+    return made
+
+
+def stored_decision(predictor: TabularPredictor) -> Decision | None:
+    """The decision stored with a predictor, None where there is none; `StoredStateError` where it is broken."""
+    if kind_of(_folder(predictor)) is None:
+        return None
+    with reading(_folder(predictor), _KIND) as stored:
+        sides = ("expected", "otherwise")
+        told = {side: {name: _Estimate(*ends) for name, ends in stored.data[side].items()} for side in sides}
+        return Decision(**{**stored.data, **told})
+
+
+def _positive_class(predictor: TabularPredictor, given: Hashable, labels: list[Any], *, by_costs: bool) -> Any:
+    """The class of the alarms; None where costs decide among several."""
+    if predictor.problem_type == "binary" or by_costs:
+        own = predictor.positive_class if predictor.problem_type == "binary" else None
+        if given is not None and str(given) != str(own):
+            raise InvalidInputError(f"a class is named for one of several, without costs; got {given!r}.")
+        return own
+    known = {str(label): label for label in labels}
+    if str(given) not in known:
+        raise InvalidInputError(f"name the class that the wish is about, one of {', '.join(known)}; got {given!r}.")
+    return known[str(given)]
+
+
+def _decided(rows: _Rows, wish: Wish, positive: Any, model: str, unseen_rows: int, seed: int) -> Decision:
+    """A decision by a wish about a class, or about all."""
+    threshold, reached, own = None, True, rows.answers
+    is_positive = rows.codes == (rows.labels.index(positive) if positive is not None else -1)
+    decided: Callable[[Any], npt.NDArray[Any]]
+    if positive is None:
+        costs, cheapest = np.asarray(wish.costs), _cheapest(rows.chances, wish.costs)
+        decided = lambda _: cheapest  # noqa: E731
+        judge: Judge = lambda decided, at: {"cost": float(costs[rows.codes[at], decided[at]].mean())}  # noqa: E731
+    elif not is_positive.any():
+        raise InvalidInputError(f"no {rows.source} row is of the class {positive!r}: give rows that are as data.")
+    else:
+        place = rows.labels.index(positive)
+        scores, own = rows.chances[:, place], own == place
+        threshold, reached = wish.threshold(scores, is_positive)
+        decided = lambda at: scores > wish.threshold(scores[at], is_positive[at])[0]  # noqa: E731
+        judge = _judge_of_alarms(is_positive, wish)
+    return Decision(
+        wish=wish.kind,
+        wanted=None if wish.costs is not None else wish.wanted,
+        costs=None if wish.costs is None else wish.costs.tolist(),
+        labels=pd.Index(rows.labels).tolist(),  # as JSON keeps them
+        positive=None if positive is None else pd.Index([positive]).tolist()[0],
+        threshold=threshold,
+        reached=reached,
+        model=model,
+        source=rows.source,
+        rows=len(rows.codes),
+        positives=int(is_positive.sum()),
+        unseen_rows=unseen_rows,
+        expected=rows.redrawn(decided, judge, unseen_rows, seed),
+        otherwise=rows.redrawn(lambda _: own, judge, unseen_rows, seed),
+    )
+
+
+def _judge_of_alarms(is_positive: BoolArray, wish: Wish) -> Judge:
+    """Counts per 1,000 rows, shares, and with costs the mean cost."""
+
+    def judge(alarmed: npt.NDArray[Any], at: npt.NDArray[np.intp]) -> dict[str, float]:
+        true, alarm = is_positive[at], alarmed[at]
+        caught, alarms, positives = float((true & alarm).sum()), float(alarm.sum()), float(true.sum())
+        counts = {"caught": caught, "missed": positives - caught, "false alarms": alarms - caught, "alarms": alarms}
+        shares = {"precision": caught / alarms if alarms else math.nan, "recall": caught / positives}
+        cost = {} if wish.costs is None else {"cost": float(wish.costs[true.astype(int), alarm.astype(int)].mean())}
+        return {**{name: 1000 * n / len(at) for name, n in counts.items()}, **shares, **cost}
+
+    return judge
+
+
+def _cheapest(chances: FloatArray, costs: Any) -> npt.NDArray[np.intp]:
+    """Place of the class with the least expected cost, shape (n,)."""
+    return np.asarray((chances @ np.asarray(costs)).argmin(axis=1))
+
+
+def _answering(predictor: TabularPredictor, model: str) -> str:
+    """The model that a decision is about, or its refitted copy where that is in use or alone is left."""
+    refitted = predictor.model_refit_map().get(model)
+    left = [name for name in (model, refitted) if name in predictor.model_names(can_infer=True)]
+    if not left:
+        raise StoredStateError(f"the decision is about {model}, which the predictor no longer has: decide again.")
+    return str(refitted if predictor.model_best == refitted else left[0])
+
+
+def _folder(predictor: TabularPredictor) -> Path:
+    return cache_of(Path(predictor.path)) / _KIND
