@@ -54,7 +54,12 @@ def with_settings(methods: Mapping[str, Spec], twins: Iterable[str], options: Op
 def plain_models(families: Iterable[str], added: set[str]) -> Portfolio:
     """Every family as it is, and once more with another seed where that is added."""
     again = {"ag_args": {"name_suffix": AGAIN}, "ag_args_ensemble": {"model_random_seed": 1}}
-    return {family: [{}, dict(again)] if AGAIN in added else [{}] for family in families}
+    return {family: [patience(family), *([patience(family) | again] if AGAIN in added else [])] for family in families}
+
+
+def patience(family: str) -> dict[str, Any]:
+    """Settings of boosted trees that end training 50 rounds behind the best one; AutoGluon waits up to 300."""
+    return {"ag.early_stop": 50} if family in ("GBM", "XGB", "CAT") else {}
 
 
 def twin(sort: str, parameters: Mapping[str, Any], ag_args: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -31,9 +31,9 @@ probabilities (log-loss), or decided classes."""
 # Defaults where two classes are judged by ranking or probabilities (docs/decisions/rebalancing.md#dose):
 # new rows for each real row of the rare class,
 _DOSE: Mapping[JudgedBy, float] = {"ranking": 1.0, "probabilities": 1.0}
-# and settings of writing that nobody chose, such as {"temperature": 1.0, "plausibility": 0.0}; what is not named here
+# and settings of writing that nobody chose (#temperature-and-filter); what is not named here
 # is the method's own, which the sampler has.
-_WRITING: Mapping[JudgedBy, Mapping[str, Any]] = {"ranking": {}, "probabilities": {}}
+_WRITING: Mapping[JudgedBy, Mapping[str, Any]] = {each: {"temperature": 1.0} for each in _DOSE}
 FEWEST_TO_CONTINUE = 2  # a class with fewer cannot be continued and is left as it is
 # Imbalance ratio above which the majority is limited, and to what multiples of the smallest class: of its rows
 # afterwards, and at least of its real ones
