@@ -117,7 +117,7 @@ class Fit:
 
         Of a method that adds nothing the seconds of the plain models.
         """
-        models = self.added_by(spec) or self.models_of(PLAIN)
+        models = self.added_by(spec) if spec["adds"] else self.models_of(PLAIN)
         seconds = self.predictor.leaderboard().set_index("model")["fit_time_marginal"]
         found = {FIT_SECONDS: float(seconds[models].sum())}
         if spec["adds"] and not spec.get("alone"):
