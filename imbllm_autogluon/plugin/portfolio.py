@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("autogluon.imbllm")
 
-_FORESTS, _FORESTS_METHOD = ("RF", "XT"), "smote_nc"
+_FORESTS, _FORESTS_METHOD = ("RF_IMB", "XT_IMB"), "smote_nc"
 _SHARED_WITH_LATENT_DIFF = ("n_bins", "bins")  # parameters of twins too: which targets are rare is one question
 
 
@@ -120,7 +120,7 @@ def _with_twins(models: Portfolio, options: TwinOptions, most: int | None, task:
         twin_key = twin_of(plain).ag_key if isinstance(key, str) else twin_of(plain)
         if twin_key not in models:
             listed = configs if isinstance(configs, list) else [configs]
-            own = _of_family(options, plain.ag_key, task)
+            own = _of_family(options, twin_of(plain).ag_key, task)
             result[twin_key] = [_as_twin(config, own) for config in listed[:most]]
             any_twin = True
     generator = _of_generator(options)
@@ -129,9 +129,9 @@ def _with_twins(models: Portfolio, options: TwinOptions, most: int | None, task:
     return result
 
 
-def _of_family(options: TwinOptions, family: str, task: Task | None) -> TwinOptions:
+def _of_family(options: TwinOptions, key: str, task: Task | None) -> TwinOptions:
     """The options for one family: written rows help boosted trees, not forests (docs/decisions/rebalancing.md)."""
-    if family not in _FORESTS or task != "classification" or options.tune is not None or "method" in options.parameters:
+    if key not in _FORESTS or task != "classification" or options.tune is not None or "method" in options.parameters:
         return options
     return replace(options, parameters={**options.parameters, "method": _FORESTS_METHOD})
 
