@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import autogluon, ensembles, regression_autogluon
-from benchmarks.autogluon import IMBLLM, OURS, TUNED, TWICE, WEIGHTS, portfolio
+from benchmarks.autogluon import DEFAULT, IMBLLM, OURS, TUNED, TWICE, WEIGHTS, portfolio
 from benchmarks.ensembles import PLAIN, Fit, sort_of
 from benchmarks.protocol import Options
 from benchmarks.tests.frames import classes_table, houses_table, task_of
@@ -74,6 +74,13 @@ def test_an_ensemble_is_offered_the_plain_models_and_what_its_method_adds(monkey
     assert offered[TWICE] == [PLAIN, "Again"]
     assert offered[IMBLLM] == [PLAIN, "ImbLLM"]
     assert [name for name, made in names.items() if "Our" not in made] == [PLAIN, TWICE]
+
+
+def test_default_twins_are_those_of_smote_in_forests_and_of_imbllm_elsewhere() -> None:
+    predictor = Predictor()
+    predictor.names = (*predictor.names, "RandomForestImbSmote_BAG_L1", "RandomForestImbImbLLM_BAG_L1")
+    fit = Fit(predictor, autogluon.SORTS, 1)  # type: ignore[arg-type]
+    assert fit.added_by(autogluon.METHODS[DEFAULT]) == ["AImbImbLLM_BAG_L1", "RandomForestImbSmote_BAG_L1"]
 
 
 def test_costs_are_seconds_and_weight_of_what_was_added() -> None:
