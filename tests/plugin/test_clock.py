@@ -11,6 +11,7 @@ import pytest
 from autogluon.tabular import TabularPredictor
 from autogluon.tabular.models import KNNModel, LGBModel, LinearModel
 
+from imbllm_autogluon.plugin import clock
 from imbllm_autogluon.plugin.clock import FitClock
 from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
 from imbllm_autogluon.plugin.parameters import TwinOptions
@@ -38,6 +39,7 @@ class Fit:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, limit: float | None, folds: int = 0, **options: Any) -> None:
         self.now, self.scores, self.fitted, self.shares = 0.0, {}, [], {}
         monkeypatch.setattr(time, "time", lambda: self.now)
+        monkeypatch.setattr(clock, "_MOST_OF_PLAIN", 1.0)  # here a twin takes exactly as long as its plain model
         self.clock = FitClock(TwinOptions.from_keywords(options))
         metric = SimpleNamespace(needs_class=False)
         self.trainer = SimpleNamespace(_time_limit=limit, _time_train_start=0.0, k_fold=folds, eval_metric=metric)
