@@ -23,7 +23,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) 
 help: ## show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
 
-demo: $(INSTALLED) ## install, then fit the packaged table with and without rebalancing
+demo: $(INSTALLED) ## install, then judge plain models, duplicates, SMOTE-NC and ImbLLM on two packaged tables
 	$(BIN)/imbllm demo
 
 # Without the cap every AutoGluon model, torch and BLAS start as many threads as there are cores, each on its own:

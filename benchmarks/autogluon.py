@@ -9,14 +9,16 @@ that the shipped weights have seen, that a single column separates (shuttle, kdd
 
 A quarter of the rows is unseen, in stratified splits. One predictor on each split fits all models in bagging folds: the
 families as they are (`plain`), the same once more with another seed, and twins whose folds get duplicated rows, rows of
-SMOTE-NC or rows written by ImbLLM, all three at the same dose: the package's default. Each method is a weighted
-ensemble over some of these models, weighted by out-of-fold rows; plain models are the same in all methods. `plain`,
-`plain twice` and `class weights` have AutoGluon's ensemble, the others that of this package's presets; `plain, our
-ensemble` is it over the plain models alone, so that what twins add is the difference from it. AutoGluon's metric is
-average precision of the rarer class, or balanced accuracy where there are more than two. `plain twice` is a control:
-what more models of the same sort do. `class weights` is a predictor of its own with `sample_weight="balance_weight"`.
-`plain + tuned twins` are the twins of the preset `imbllm_tuned`, measured where it is named; its seconds are those of
-all trials. A setting that is a dose applies to all twins, any other to those of ImbLLM.
+SMOTE-NC or rows written by ImbLLM, all three at the same dose: the package's default. `default twins` are those of the
+presets: of ImbLLM, but of SMOTE-NC in forests. Each method is a weighted ensemble over some of these models, weighted
+by out-of-fold rows; plain models are the same in all methods. `plain`, `plain twice` and `class weights` have
+AutoGluon's ensemble, the others that of this package's presets; `plain, our ensemble` is it over the plain models
+alone, so that what twins add is the difference from it. AutoGluon's metric is average precision of the rarer class, or
+balanced accuracy where there are more than two. `plain twice` is a control: what more models of the same sort do.
+Boosted trees end 50 rounds behind the best one, where AutoGluon waits up to 300, which takes most of its time on small
+tables. `class weights` is a predictor of its own with `sample_weight="balance_weight"`. `plain + tuned twins` are the
+twins of the preset `imbllm_tuned`, measured where it is named; its seconds are those of all trials. A setting that is a
+dose applies to all twins, any other to those of ImbLLM.
 """
 
 from __future__ import annotations
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
 WEIGHTS, OURS = "class weights", "plain, our ensemble"
 DUPLICATES, SMOTE_NC = "plain + duplicates", "plain + SMOTE-NC twins"
 IMBLLM, TUNED = "plain + ImbLLM twins", "plain + tuned twins"
+DEFAULT = "plain + default twins"
+BOTH, ALL = "plain + duplicates + SMOTE-NC twins", "plain + all three"
 
 TWINS: Mapping[str, str] = {"Random": "random", "Smote": "smote_nc", "ImbLLM": "imbllm"}
 """How the twins of each sort rebalance; those that are tuned choose."""
@@ -62,6 +66,9 @@ METHODS: Mapping[str, Spec] = {
     DUPLICATES: {"adds": ["Random"], "ensemble": "ours"},
     SMOTE_NC: {"adds": ["Smote"], "ensemble": "ours"},
     IMBLLM: {"adds": ["ImbLLM"], "ensemble": "ours"},
+    DEFAULT: {"adds": ["ImbLLM", "Smote"], "forests": "Smote", "ensemble": "ours"},
+    BOTH: {"adds": ["Random", "Smote"], "ensemble": "ours"},
+    ALL: {"adds": [*TWINS], "ensemble": "ours"},
     TUNED: {"adds": [TWIN_TUNED], "ensemble": "ours"},
     WEIGHTS: {"adds": [], "weights": True},
 }
@@ -148,7 +155,9 @@ def portfolio(methods: Mapping[str, Spec], options: Options) -> ensembles.Portfo
         trials = {} if options["trials"] is None else {"num_trials": options["trials"]}
         search = {"searcher": SEARCHER, "scheduler": "local", **trials}
         twins.append(twin(TWIN_TUNED, own, {"hyperparameter_tune_kwargs": search}))
-    of_twins = {f"{family}{TWIN_SUFFIX}": list(twins) for family in families} if twins else {}
+    of_twins = {
+        f"{family}{TWIN_SUFFIX}": [ensembles.patience(family) | each for each in twins] for family in families if twins
+    }
     return {**ensembles.plain_models(families, added), **of_twins}
 
 
@@ -214,7 +223,7 @@ def of_classes(truth: pd.Series[Any], answers: pd.DataFrame, probabilities: pd.D
 def _more_costs(fit: Fit, method: str) -> dict[str, float]:
     """Generators trained for a method, and the seconds of a search, whose models are only the best trials."""
     found = {FIT_SECONDS: _search_seconds(fit.predictor)} if method == TUNED else {}
-    return {**found, GENERATORS: float(_generators(fit, method))} if method in (IMBLLM, TUNED) else found
+    return {**found, GENERATORS: float(_generators(fit, method))} if method in (IMBLLM, DEFAULT, TUNED) else found
 
 
 def _search_seconds(predictor: TabularPredictor) -> float:

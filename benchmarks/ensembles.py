@@ -33,6 +33,9 @@ BAGGED = {
 }
 """Arguments of every fit."""
 
+FORESTS = ("RandomForest", "ExtraTrees")
+"""How names of models of randomized trees begin."""
+
 FIT_SECONDS, WEIGHT = "fit s", "weight"
 
 Portfolio = dict[str, list[dict[str, Any]]]
@@ -54,7 +57,12 @@ def with_settings(methods: Mapping[str, Spec], twins: Iterable[str], options: Op
 def plain_models(families: Iterable[str], added: set[str]) -> Portfolio:
     """Every family as it is, and once more with another seed where that is added."""
     again = {"ag_args": {"name_suffix": AGAIN}, "ag_args_ensemble": {"model_random_seed": 1}}
-    return {family: [{}, dict(again)] if AGAIN in added else [{}] for family in families}
+    return {family: [patience(family), *([patience(family) | again] if AGAIN in added else [])] for family in families}
+
+
+def patience(family: str) -> dict[str, Any]:
+    """Settings of boosted trees that end training 50 rounds behind the best one; AutoGluon waits up to 300."""
+    return {"ag.early_stop": 50} if family in ("GBM", "XGB", "CAT") else {}
 
 
 def twin(sort: str, parameters: Mapping[str, Any], ag_args: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -76,12 +84,21 @@ class Fit:
         names: list[str] = self.predictor._trainer.get_model_names(stack_name="core")
         return [name for name in names if sort_of(name, self.sorts) in wanted]
 
+    def added_by(self, spec: Spec) -> list[str]:
+        """Names of the models that a method adds; where it has a sort for forests, forests of that sort alone."""
+        own = spec.get("forests")
+        is_forest = {name: name.startswith(FORESTS) for name in self.models_of(*spec["adds"])}
+        return [
+            name for name, forest in is_forest.items() if own is None or forest == (sort_of(name, self.sorts) == own)
+        ]
+
     def answering(self, spec: Spec) -> str:
         """Name of the model that answers for a method: a weighted ensemble, fitted now, or the only model's bag."""
-        added, models = spec["adds"], self.models_of(PLAIN, *spec["adds"])
+        added = self.added_by(spec)
+        models = self.models_of(PLAIN) + added
         if spec.get("alone"):
-            return self.models_of(*added)[0]
-        suffix = "".join(added) or "Plain"
+            return added[0]
+        suffix = "".join([*spec["adds"], "Forests" * ("forests" in spec)]) or "Plain"
         if spec.get("ensemble") == "ours":
             return self._our_ensemble(models, f"Our{suffix}")
         fitted = self.predictor.fit_weighted_ensemble(base_models=models, name_suffix=suffix, num_cpus=self.threads)
@@ -100,7 +117,7 @@ class Fit:
 
         Of a method that adds nothing the seconds of the plain models.
         """
-        models = self.models_of(*(spec["adds"] or (PLAIN,)))
+        models = self.added_by(spec) if spec["adds"] else self.models_of(PLAIN)
         seconds = self.predictor.leaderboard().set_index("model")["fit_time_marginal"]
         found = {FIT_SECONDS: float(seconds[models].sum())}
         if spec["adds"] and not spec.get("alone"):

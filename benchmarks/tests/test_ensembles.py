@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import autogluon, ensembles, regression_autogluon
-from benchmarks.autogluon import IMBLLM, OURS, TUNED, TWICE, WEIGHTS, portfolio
+from benchmarks.autogluon import DEFAULT, IMBLLM, OURS, TUNED, TWICE, WEIGHTS, portfolio
 from benchmarks.ensembles import PLAIN, Fit, sort_of
 from benchmarks.protocol import Options
 from benchmarks.tests.frames import classes_table, houses_table, task_of
@@ -50,7 +50,7 @@ def test_a_portfolio_has_what_the_methods_add() -> None:
     assert [twin["ag.imbllm.method"] for twin in made["RF_IMB"]] == ["random", "smote_nc", "imbllm"]
     assert [twin.get("ag.imbllm.steps") for twin in made["RF_IMB"]] == [None, None, 5]
     assert {twin["ag.imbllm.target_ratio"] for twin in made["RF_IMB"]} == {0.2}, "all twins have the same dose"
-    assert portfolio({PLAIN: methods[PLAIN]}, options()) == {"GBM": [{}], "RF": [{}]}
+    assert portfolio({PLAIN: methods[PLAIN]}, options()) == {"GBM": [{"ag.early_stop": 50}], "RF": [{}]}
 
 
 def test_tuned_twins_are_searched_and_class_weights_are_another_fit_of_plain_models() -> None:
@@ -59,7 +59,7 @@ def test_tuned_twins_are_searched_and_class_weights_are_another_fit_of_plain_mod
     assert [WEIGHTS in group for group in groups] == [False, True]
     search = portfolio(groups[0], options())["RF_IMB"][-1]["ag_args"]["hyperparameter_tune_kwargs"]
     assert (search["searcher"], search["num_trials"]) == ("imbllm_optuna", 3)
-    assert portfolio(groups[1], options()) == {"GBM": [{}], "RF": [{}]}
+    assert portfolio(groups[1], options()) == {"GBM": [{"ag.early_stop": 50}], "RF": [{}]}
 
 
 def test_an_ensemble_is_offered_the_plain_models_and_what_its_method_adds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,6 +76,13 @@ def test_an_ensemble_is_offered_the_plain_models_and_what_its_method_adds(monkey
     assert [name for name, made in names.items() if "Our" not in made] == [PLAIN, TWICE]
 
 
+def test_default_twins_are_those_of_smote_in_forests_and_of_imbllm_elsewhere() -> None:
+    predictor = Predictor()
+    predictor.names = (*predictor.names, "RandomForestImbSmote_BAG_L1", "RandomForestImbImbLLM_BAG_L1")
+    fit = Fit(predictor, autogluon.SORTS, 1)  # type: ignore[arg-type]
+    assert fit.added_by(autogluon.METHODS[DEFAULT]) == ["AImbImbLLM_BAG_L1", "RandomForestImbSmote_BAG_L1"]
+
+
 def test_costs_are_seconds_and_weight_of_what_was_added() -> None:
     fit = Fit(Predictor(), autogluon.SORTS, 1)  # type: ignore[arg-type]
     assert fit.costs(autogluon.METHODS[IMBLLM], "e") == {"fit s": 10.0, "weight": pytest.approx(10.0)}
@@ -86,13 +93,13 @@ def test_costs_are_seconds_and_weight_of_what_was_added() -> None:
 def test_a_fit_that_lacks_a_model_is_refused() -> None:
     class Lacking(Predictor):
         def fit(self, rows: pd.DataFrame, **given: Any) -> None:
-            assert given["hyperparameters"] == {"GBM": [{}], "RF": [{}]}
+            assert given["hyperparameters"] == {"GBM": [{"ag.early_stop": 50}], "RF": [{}]}
 
         def model_names(self) -> list[str]:
             return ["LightGBM_BAG_L1/T1", "LightGBM_BAG_L1/T2"]
 
     with pytest.raises(InvalidInputError, match="fitted 1 of 2 models"):
-        ensembles._fit_models(Lacking(), pd.DataFrame(), {"GBM": [{}], "RF": [{}]}, 2, 1)  # type: ignore[arg-type]
+        ensembles._fit_models(Lacking(), pd.DataFrame(), {"GBM": [{"ag.early_stop": 50}], "RF": [{}]}, 2, 1)  # type: ignore[arg-type]
 
 
 def test_more_classes_are_decided_by_the_answer_and_judged_by_the_probabilities() -> None:

@@ -228,10 +228,18 @@ class ScoredRows:
 
     @classmethod
     def of_classes(
-        cls, predictor: TabularPredictor, models: Iterable[str], train: pd.DataFrame, test: pd.DataFrame | None
+        cls,
+        predictor: TabularPredictor,
+        models: Iterable[str],
+        train: pd.DataFrame,
+        test: pd.DataFrame | None,
+        n_metrics: int | None = None,
     ) -> ScoredRows:
-        """Predict rows with a class: those of `test`, or out of fold (of validation) those of `train`."""
-        names, metrics = list(models), _metrics(predictor)
+        """Predict rows with a class: those of `test`, or out of fold (of validation) those of `train`.
+
+        The first `n_metrics` metrics count; thresholds of the others take seconds.
+        """
+        names, metrics = list(models), _metrics(predictor)[:n_metrics]
         proba = predictor.predict_proba_multi(test, models=names, as_multiclass=False, inverse_transform=False)
         index = proba[names[0]].index  # AutoGluon returns the models of the ensembles, too
         codes = (train if test is None else test).loc[index, predictor.label].map(predictor.class_labels_internal_map)

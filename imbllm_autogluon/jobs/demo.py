@@ -17,6 +17,7 @@ from imbllm_autogluon.jobs.compare import ScoredRows, base_models
 from imbllm_autogluon.jobs.fit import quiet_libraries
 from imbllm_autogluon.jobs.report import aligned, rows_facts
 from imbllm_autogluon.jobs.task import Task
+from imbllm_autogluon.plugin.decisions import decide
 from imbllm_autogluon.plugin.ensemble import fit_ensemble
 from imbllm_autogluon.plugin.portfolio import rebalance_hyperparameters
 from imbllm_autogluon.quality.reports import metric_name, number, render_demo
@@ -37,10 +38,12 @@ if TYPE_CHECKING:
 
 _USUAL, _PLAIN, _COPIES = "plain, AutoGluon's ensemble", "plain, our ensemble", "plain + duplicates"
 _METHODS = {_COPIES: "random", "plain + SMOTE-NC": "smote_nc", "plain + ImbLLM": "imbllm"}
+_FASTER = {"RF": {"n_estimators": 100}}  # a third of AutoGluon's trees in a third of the time
 _RESAMPLES = 200  # as in the comparison of a fit
 _PAGE = "imbllm_demo.html"
+_PRECISION = 0.8  # that decisions between two classes are to have
 _POINTS = {
-    "binary": "An alarm is a probability above the threshold that is best for F1 on a fit's own out-of-fold rows.",
+    "binary": f"Thresholds are those of decide(precision={_PRECISION}), chosen on the out-of-fold rows of each fit.",
     "multiclass": "Every row gets the class of the highest answer.",
 }
 
@@ -92,10 +95,11 @@ class DemoResult:
 
 @dataclass(frozen=True, eq=False)
 class _Half:
-    """One fit, and what its ensembles say of the rows that it has not seen; ensembles by their names for readers."""
+    """One fit, and what its ensembles say of the rows that it has not seen."""
 
     scored: ScoredRows
-    decided: Mapping[str, IntArray]  # codes of classes, shape (n,) each
+    names: Mapping[str, str]  # of the ensembles in the predictor, by those for readers
+    decided: Mapping[str, IntArray]  # codes of classes, shape (n,) each, by the names for readers
     seconds: Mapping[str, float]  # of all models of an ensemble
     rows: RowsSection | None  # that ImbLLM wrote for one fold, if they are to be drawn
 
@@ -106,17 +110,10 @@ class _Half:
         with tempfile.TemporaryDirectory() as folder, quiet_libraries():
             predictor = _fitted(demo, task, frame.iloc[train], f"{folder}/fit")
             names = _ensembles(predictor, demo.threads)
-            scored = ScoredRows.of_classes(predictor, names.values(), frame, frame.iloc[test])
-            scored = replace(
-                scored,
-                predictions={arm: scored.predictions[name] for arm, name in names.items()},
-                probabilities={arm: scored.probabilities[name] for arm, name in names.items()},
-                thresholds={arm: scored.thresholds[name] for arm, name in names.items()},
-            )
-            metric = next(metric for metric in scored.metrics if metric.scorer.needs_class)
-            decided = {arm: scored.answers(metric, arm) for arm in names}
+            scored = ScoredRows.of_classes(predictor, names.values(), frame, frame.iloc[test], n_metrics=1)
+            decided = {arm: _decided(predictor, scored, name) for arm, name in names.items()}
             rows = rows_facts(predictor, frame)[1] if drawn else None
-            return cls(scored, decided, _seconds(predictor, names), rows)
+            return cls(scored, names, decided, _seconds(predictor, names), rows)
 
 
 def _fitted(demo: Demo, task: Task, rows: pd.DataFrame, folder: str) -> TabularPredictor:
@@ -142,7 +139,7 @@ def _fitted(demo: Demo, task: Task, rows: pd.DataFrame, folder: str) -> TabularP
 
 def _portfolio(demo: Demo) -> dict[Any, Any]:
     """Plain models, and the twins of every method, which are called after it."""
-    plain: dict[Any, Any] = {family: [{}] for family in demo.families}
+    plain: dict[Any, Any] = {family: [_FASTER.get(family, {})] for family in demo.families}
     portfolio = dict(plain)
     for method in _METHODS.values():
         twins = rebalance_hyperparameters(plain, mode="only", method=method, **demo.settings)
@@ -172,22 +169,31 @@ def _seconds(predictor: TabularPredictor, names: Mapping[str, str]) -> dict[str,
     }
 
 
+def _decided(predictor: TabularPredictor, scored: ScoredRows, model: str) -> IntArray:
+    """Codes of the classes that rows get: of two by the threshold for the wanted precision, else the highest answer."""
+    if predictor.problem_type != "binary":
+        return scored.answers(scored.metrics[0], model)
+    predictor.set_model_best(model)
+    threshold = decide(predictor, precision=_PRECISION, store=False).threshold
+    return (scored.probabilities[model] > threshold).astype(np.int64)
+
+
 def _is_of(method: str | None, model: str) -> bool:
     return f"_{method}_BAG" in model
 
 
 def _result(demo: Demo, task: Task, fits: Sequence[_Half]) -> DemoResult:
     scored = _pooled([fit.scored for fit in fits])
-    arms, metric = [*scored.predictions], scored.metrics[0]
+    names, metric = fits[0].names, scored.metrics[0]
     samples = [*redrawn_within_classes(scored.strata, np.random.default_rng(0), _RESAMPLES)]
-    drawn = dict(zip(arms, scored.resampled(metric, arms, samples).T, strict=True))
-    scores = {arm: scored.score(metric, arm, np.arange(len(scored.labels))) for arm in arms}
+    drawn = dict(zip(names, scored.resampled(metric, list(names.values()), samples).T, strict=True))
+    scores = {arm: scored.score(metric, name, np.arange(len(scored.labels))) for arm, name in names.items()}
 
     def gain(arm: str, other: str) -> Range:
         return _range(scores[arm] - scores[other], drawn[arm] - drawn[other])
 
     rare = _rare(scored.labels)
-    decided = {arm: np.concatenate([fit.decided[arm] for fit in fits]) for arm in arms}
+    decided = {arm: np.concatenate([fit.decided[arm] for fit in fits]) for arm in names}
     facts = {
         "source": task.train.source,
         "label": task.train.label,
@@ -206,7 +212,7 @@ def _result(demo: Demo, task: Task, fits: Sequence[_Half]) -> DemoResult:
                 "seconds": sum(fit.seconds[arm] for fit in fits),
                 **_decisions(scored.labels, decided[arm], rare, samples),
             }
-            for arm in arms
+            for arm in names
         ],
         "verdict": _verdict(gain),
         "point": _POINTS[task.problem_type],
@@ -216,7 +222,7 @@ def _result(demo: Demo, task: Task, fits: Sequence[_Half]) -> DemoResult:
 
 
 def _pooled(parts: Sequence[ScoredRows]) -> ScoredRows:
-    """The rows of all parts, whose thresholds are their own."""
+    """The rows of all parts together, without what only one of them has."""
 
     def joined(pick: Callable[[ScoredRows], Mapping[str, npt.NDArray[Any]]]) -> dict[str, npt.NDArray[Any]]:
         return {arm: np.concatenate([pick(part)[arm] for part in parts]) for arm in pick(parts[0])}
@@ -229,7 +235,8 @@ def _pooled(parts: Sequence[ScoredRows]) -> ScoredRows:
 def _rare(labels: IntArray) -> IntArray:
     """Codes of the classes with less than half of an even share of the rows, the largest first."""
     codes, sizes = np.unique(labels, return_counts=True)
-    return codes[np.argsort(-sizes, kind="stable")][np.sort(-sizes) > -len(labels) / len(codes) / 2]
+    largest_first = np.argsort(-sizes, kind="stable")
+    return codes[largest_first][sizes[largest_first] < len(labels) / len(codes) / 2]
 
 
 def _range(value: float, drawn: npt.NDArray[Any]) -> Range:
@@ -254,9 +261,8 @@ def _headline(facts: Mapping[str, Any]) -> str:
 def _notes(task: Task, scored: ScoredRows) -> list[str]:
     known = set(scored.names.values())
     unknown = ", ".join(f"{label} ({n} rows)" for label, n in task.train.counts.items() if str(label) not in known)
-    return (
-        [f"AutoGluon leaves out classes of fewer than 10 rows, so they are not scored: {unknown}."] if unknown else []
-    )
+    left_out = f"AutoGluon leaves out classes of fewer than 10 rows, so they are not scored: {unknown}."
+    return [left_out] if unknown else []
 
 
 def _verdict(gain: Callable[[str, str], Range]) -> str:

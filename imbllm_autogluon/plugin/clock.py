@@ -1,7 +1,8 @@
 """The clock of one fit: which twins are fitted, and how long each model of ours may take.
 
 Plain models come first and have their usual time. The generators of all folds have at most a fifth of the time limit,
-all twins together what the plain models took, or that fifth if it is more. Without a time limit nothing is cut.
+all twins together what the plain models took, or that fifth if it is more. Without a time limit no model is cut, but
+only twins are begun that are expected to take, generators included, as long as the plain models took.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _GENERATOR_SHARE = 0.2  # of the time limit, for the generators of all folds
 _PLAIN_SHARE = 0.6  # of the time limit, after which only the first plain model of a family is begun
 _USED_BY_MODELS = 0.95  # of the time that is left; the rest is for the ensemble
 _LEAST_OF_PLAIN = 0.6  # of the seconds of its plain model, with less of which a twin is not begun
+_MOST_OF_PLAIN = 1.0  # of the seconds of all plain models, that generators and twins may take without a time limit
 _FIXED_SECONDS = 1.0  # of any model: copying, scoring, saving
 _LEAST_SKILL = 0.5  # of the best model's gain over the constant answer, below which a plain model is hopeless
 _LEAST_SECONDS = 1.0  # of a generator, below which it would learn next to nothing
@@ -59,6 +61,7 @@ class _Plain:
     """A plain model of the present level."""
 
     family: type[Any]
+    fits: int = 1  # of its twin for each of its own: twins are bagged where some families are fitted once, out of bag
     seconds: float = _FIXED_SECONDS
     score: float | None = None  # on validation rows, higher is better; None: nothing was fitted
 
@@ -99,6 +102,8 @@ class FitClock:
                 share = _left_after_loading(share, _LEAST_SECONDS * batches)
             _base_of(model).imbllm_seconds = share / batches
             reason = "" if share > 0 else "no time was left"
+        if self._kind == "plain" and model._user_params.get("use_child_oof"):
+            self._plain[self._key].fits = max(1, trainer.k_fold)
         if reason:
             self.left_out[model.name] = reason
             self._has_rows &= self._kind != "generators"
@@ -176,6 +181,8 @@ class FitClock:
         kept = [key for key in ranked if key not in refused]
         while kept and left is not None and _LEAST_OF_PLAIN * self._seconds_of(kept) > self._for_twins(left):
             refused[kept.pop()] = "no time was left"
+        if left is None and wanted != "all":
+            refused |= dict.fromkeys(self._too_long(kept), "the fit would take more than twice the plain models' time")
         return refused
 
     def _hopeless(self, ranked: list[_Key]) -> list[_Key]:
@@ -186,8 +193,21 @@ class FitClock:
         least = self._constant + _LEAST_SKILL * (scores[0] - self._constant)
         return [key for key, score in zip(ranked, scores, strict=True) if score < least]
 
+    def _too_long(self, ranked: list[_Key]) -> list[_Key]:
+        """Plain models, the best first, whose twins would make a fit without a limit too long; never the first."""
+        room = _MOST_OF_PLAIN * sum(plain.seconds for plain in self._plain.values()) - self.seconds["generators"]
+        dropped = []
+        for place, key in enumerate(ranked):
+            seconds = self._seconds_of([key])
+            if place and seconds > room:
+                dropped.append(key)
+            else:
+                room -= seconds
+        return dropped
+
     def _seconds_of(self, keys: Iterable[_Key]) -> float:
-        return sum(self._plain[key].seconds for key in keys)
+        """Seconds that the twins of plain models are expected to take."""
+        return sum(self._plain[key].fits * self._plain[key].seconds for key in keys)
 
     def _for_twins(self, left: float) -> float:
         """Seconds that all twins to come may take together."""
@@ -204,7 +224,7 @@ class FitClock:
             return min(self._like_plain(), left / 2)
         if not self._plain:  # twins alone
             return _USED_BY_MODELS * left
-        own = self._plain[self._key].seconds if self._key in self._plain else _FIXED_SECONDS
+        own = self._seconds_of([self._key]) if self._key in self._plain else _FIXED_SECONDS
         total, others = self._for_twins(left), self._seconds_of(self._expected)
         return max(total - others, total * own / (own + others))
 

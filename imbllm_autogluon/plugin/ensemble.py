@@ -2,12 +2,14 @@
 
 Weights are the mean of two kinds. Greedy ones (Caruana et al. 2004) follow the metric and the share of the log-loss
 that the ensemble explains. Likely ones are those of a mixture that makes the classes of all rows most probable, drawn
-towards equal weights. With more than two classes and a metric of decisions, probabilities are calibrated, then tilted
+towards equal weights. Twins of one model, with rows of other methods, doses or seeds, are one entry: their mean. With
+more than two classes and a metric of decisions, probabilities are calibrated, then tilted
 as far as the metric asks for: the most probable class is the one to answer.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 _ENSEMBLE_VERSION = 3  # raised whenever the same models would be weighed or tilted otherwise
 _FLOOR = 1e-7  # least probability whose logarithm is taken, that of AutoGluon's 32-bit probabilities
 _KEY = "IMBLLM_ENS"
+_NUMBER = re.compile(r"(?<=Imb)(\w*?)_\d+(?=_BAG_|$)")  # that AutoGluon gives a twin whose name another one has
 _PRIOR_ROWS = 3.0  # rows that equal weights are worth to the likely ones
 _EM_ROUNDS = 200
 _LEAST_WEIGHT = 0.01  # below it a model would cost time at every prediction for next to nothing
@@ -53,8 +56,9 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
 
     weights_: FloatArray
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, entries: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.entries = entries  # by model; models of one entry are averaged; empty: each model is one
         self.factors_: list[FloatArray] = []  # calibrate each model, shape (k,) each; empty where nothing is tilted
         self.degree_ = 0.0  # of the tilt, 0 (none) to 1
         self.adjustment_: FloatArray | None = None  # factors of the ensemble's probabilities, shape (k,)
@@ -107,11 +111,17 @@ class _RegularizedEnsembleSelection(EnsembleSelection):  # type: ignore[misc]
     def _fit_weights(
         self, predictions: Sequence[Probabilities], codes: IntArray, time_limit: float | None, weights: Any
     ) -> None:
-        """Mean of greedy and likely weights, without those that are too small to matter."""
-        super().fit(predictions, codes, time_limit, sample_weight=weights)
-        mixed = (self.weights_ + _likely_weights(predictions, codes, weights)) / 2
+        """Mean of greedy and likely weights, without those that are too small to matter; models share their entry's."""
+        places: dict[str, list[int]] = {}
+        for place, name in enumerate(self.entries or map(str, range(len(predictions)))):
+            places.setdefault(name, []).append(place)
+        means = [np.mean([predictions[place] for place in own], axis=0) for own in places.values()]
+        super().fit(means, codes, time_limit, sample_weight=weights)
+        mixed = (self.weights_ + _likely_weights(means, codes, weights)) / 2
         mixed[mixed < min(_LEAST_WEIGHT, mixed.max())] = 0.0
-        self.weights_ = mixed / mixed.sum()
+        self.weights_ = np.zeros(len(predictions))
+        for own, weight in zip(places.values(), mixed / mixed.sum(), strict=True):
+            self.weights_[own] = weight / len(own)
 
     def _calculate_regret(
         self, y_true: npt.NDArray[Any], y_pred_proba: Probabilities, metric: Any, sample_weight: Any = None
@@ -154,6 +164,10 @@ class SkilledEnsembleModel(GreedyWeightedEnsembleModel):  # type: ignore[misc]
 
     def __init__(self, model_base: Any = _RegularizedEnsembleSelection, **kwargs: Any) -> None:
         super().__init__(model_base=model_base, **kwargs)
+
+    def _get_model_params(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        entries = [_NUMBER.sub(r"\1", name) for name in self.base_model_names or ()]
+        return {**super()._get_model_params(*args, **kwargs), "entries": entries}
 
 
 # Argument `aux_kwargs` of AutoGluon's `fit` for these ensembles.

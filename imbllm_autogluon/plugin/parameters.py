@@ -156,7 +156,9 @@ class TwinOptions(Config):
     twins: Literal["top", "all"] | Annotated[int, Range(1)] = "top"
     """Which plain models get a twin, once all of them are fitted. ``"top"``: in each family the one that scores best on
     validation rows, unless that gains less than half of what the best model gains over the class shares, or the mean;
-    a number: the best so many of each family; ``"all"``: every one. ``rebalance_hyperparameters``, a search and
+    a number: the best so many of each family; ``"all"``: every one. Without a time limit ``"all"`` alone has as many
+    as it takes: otherwise those of the best models are fitted, one at least, that together with the generators are
+    expected to take no longer than all plain models. ``rebalance_hyperparameters``, a search and
     ``mode="only"`` know no scores and take the first configurations of each family instead."""
 
     tune: Mapping[str, Any] | None = None

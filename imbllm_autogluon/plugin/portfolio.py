@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("autogluon.imbllm")
 
+_FORESTS, _FORESTS_METHOD = ("RF_IMB", "XT_IMB"), "smote_nc"
 _SHARED_WITH_LATENT_DIFF = ("n_bins", "bins")  # parameters of twins too: which targets are rare is one question
 
 
@@ -71,8 +72,10 @@ def _most_of_family(options: TwinOptions) -> int | None:
     return {"all": None, "top": 1}.get(options.twins, options.twins)  # type: ignore[arg-type]
 
 
-def _rebalanced(hyperparameters: Mapping[Any, Any] | str, options: TwinOptions, most: int | None) -> Portfolio:
-    """A portfolio with at most so many twins of each family."""
+def _rebalanced(
+    hyperparameters: Mapping[Any, Any] | str, options: TwinOptions, most: int | None, task: Task | None = None
+) -> Portfolio:
+    """A portfolio with at most so many twins of each family, for a task if it is known."""
     if isinstance(hyperparameters, str):
         from autogluon.tabular.configs.hyperparameter_configs import get_hyperparameter_config
 
@@ -81,12 +84,12 @@ def _rebalanced(hyperparameters: Mapping[Any, Any] | str, options: TwinOptions, 
         portfolio = copy.deepcopy(dict(hyperparameters))
     joining = _joining(options)
     if not portfolio or not all(isinstance(key, int) or key == "default" for key in portfolio):
-        return {**joining, **_with_twins(portfolio, options, most)}
+        return {**joining, **_with_twins(portfolio, options, most, task)}
     first = 1 if 1 in portfolio else "default"
     # Without a stack policy, stacked twins would learn from real rows only, just as their plain models do.
     left_out = options.checked_parameters.stage.reason_when_stacked
     levels = {
-        level: models if left_out and level != first else _with_twins(models, options, most)
+        level: models if left_out and level != first else _with_twins(models, options, most, task)
         for level, models in portfolio.items()
     }
     return {**levels, first: {**joining, **levels[first]}} if first in levels else levels
@@ -101,7 +104,7 @@ def _joining(options: TwinOptions) -> Portfolio:
     return models
 
 
-def _with_twins(models: Portfolio, options: TwinOptions, most: int | None) -> Portfolio:
+def _with_twins(models: Portfolio, options: TwinOptions, most: int | None, task: Task | None) -> Portfolio:
     """One level with twins behind or instead of the plain models, and the generator."""
     from autogluon.tabular.registry import ag_model_registry
 
@@ -117,12 +120,20 @@ def _with_twins(models: Portfolio, options: TwinOptions, most: int | None) -> Po
         twin_key = twin_of(plain).ag_key if isinstance(key, str) else twin_of(plain)
         if twin_key not in models:
             listed = configs if isinstance(configs, list) else [configs]
-            result[twin_key] = [_as_twin(config, options) for config in listed[:most]]
+            own = _of_family(options, twin_of(plain).ag_key, task)
+            result[twin_key] = [_as_twin(config, own) for config in listed[:most]]
             any_twin = True
     generator = _of_generator(options)
     if any_twin and generator is not None and GeneratorModel.ag_key not in models:
         result[GeneratorModel.ag_key] = [generator]
     return result
+
+
+def _of_family(options: TwinOptions, key: str, task: Task | None) -> TwinOptions:
+    """The options for one family: written rows help boosted trees, not forests (docs/decisions/rebalancing.md)."""
+    if key not in _FORESTS or task != "classification" or options.tune is not None or "method" in options.parameters:
+        return options
+    return replace(options, parameters={**options.parameters, "method": _FORESTS_METHOD})
 
 
 def _as_twin(config: Any, options: TwinOptions) -> Any:
@@ -187,16 +198,17 @@ class RebalanceCallback(GeneratorCallback):
         **kwargs: Any,
     ) -> None:
         """Edit the portfolio in place: the trainer uses this very mapping next."""
-        del kwargs  # everything else that AutoGluon hands over
         self.clock = None  # a callback may see several fits
         problem_type = getattr(trainer, "problem_type", None)
-        reason = self._reason_to_stay_away(problem_type, y, level_start)
+        metric = getattr(trainer, "eval_metric", None)
+        reason = self._reason_to_stay_away(problem_type, kwargs.get("X"), y, level_start, metric)
         if reason or hyperparameters is None:
             _log.log(20, "imbllm: no twins are added: %s.", reason or "the fit has no portfolio")
             return
         options = self._options_for(task_of(problem_type))
         scored = options.mode == "both" and options.tune is None
-        rebalanced = _rebalanced(hyperparameters, options, None if scored else _most_of_family(options))
+        most, task = None if scored else _most_of_family(options), task_of(problem_type)
+        rebalanced = _rebalanced(hyperparameters, options, most, task)
         hyperparameters.clear()
         hyperparameters.update(rebalanced)
         if getattr(trainer, "sample_weight", None) == BALANCE_WEIGHT:
@@ -233,7 +245,9 @@ class RebalanceCallback(GeneratorCallback):
                 _log.log(20, "imbllm: %s", note)
         super().after_trainer_fit(trainer)
 
-    def _reason_to_stay_away(self, problem_type: Any, y: pd.Series | None, level_start: int) -> str:
+    def _reason_to_stay_away(
+        self, problem_type: Any, X: pd.DataFrame | None, y: pd.Series | None, level_start: int, eval_metric: Any
+    ) -> str:
         task, twins, tuning = task_of(problem_type), self.options.checked_parameters, self.options.tuning
         if task is None:
             return f"problem type {problem_type} is not rebalanced"
@@ -242,7 +256,7 @@ class RebalanceCallback(GeneratorCallback):
         if y is None:
             return "the fit has no labels"
         if tuning is None:
-            return plan_for(problem_type, y, twins.rebalancing).reason
+            return plan_for(problem_type, y, twins.rebalancing, eval_metric, X).reason
         # A target ratio below the share that a class has already leaves nothing to do, and so does the method "none";
         # a search over both still needs its twins, whatever the default ratio is.
         tuning.search_space(self.options.parameters, task)  # refuses choices of the other task before the fit

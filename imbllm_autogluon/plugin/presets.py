@@ -37,9 +37,9 @@ _SHARED: Mapping[str, Any] = {
 }
 # Settings of the paper (arXiv 2510.09783, section 4).
 _PAPER: Mapping[str, Any] = {
-    "backbone": "distilgpt2", "clauses": "text", "tuning": "full", "pretrain": "none", "validation_fraction": 0.0,
-    "epochs": 50, "batch_size": 32, "learning_rate": 5e-5, "temperature": 0.7, "interpolation_ratio": 1.0,
-    "conditioning": "yx", "plausibility": 0.0, "target_ratio": 1.0,
+    "method": "imbllm", "backbone": "distilgpt2", "clauses": "text", "tuning": "full", "pretrain": "none",
+    "validation_fraction": 0.0, "epochs": 50, "batch_size": 32, "learning_rate": 5e-5, "temperature": 0.7,
+    "interpolation_ratio": 1.0, "conditioning": "yx", "plausibility": 0.0, "target_ratio": 1.0,
 }  # fmt: skip
 _TUNING: Mapping[str, Any] = {"num_trials": 10, "top_k": 3}
 

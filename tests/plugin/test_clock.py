@@ -86,6 +86,34 @@ def test_twins_are_those_of_the_best_model_of_each_family_that_can_matter(
     assert (set(fit.shares.values()) == {None}) == (limit is None)
 
 
+@pytest.mark.parametrize(
+    ("generator", "fitted"),
+    [
+        (1.0, ["LGBModelImb6", "LinearModelImb8", "KNNModelImb9"]),  # 21, 6 and 2 s of the 40 of all plain models
+        (16.0, ["LGBModelImb6", "KNNModelImb9"]),  # 24 s are left: with 6 more it would be too long, with 2 it is not
+        (30.0, ["LGBModelImb6"]),  # the best one has its twin whatever it takes
+    ],
+)
+def test_without_a_limit_twins_and_generators_take_as_long_as_plain_models(
+    monkeypatch: pytest.MonkeyPatch, generator: float, fitted: list[str]
+) -> None:
+    fit = Fit(monkeypatch, None, twins=1)
+    assert fit.run([*PLAIN, (*GENERATOR[:2], generator, 0.1), *TWINS])[5:] == fitted
+    if generator > 1.0:
+        assert "more than twice" in fit.clock.facts()["notes"][-1]
+    assert len(Fit(monkeypatch, None, twins="all").run([*PLAIN, (*GENERATOR[:2], 1e3, 0.1), *TWINS])) == 9
+
+
+@pytest.mark.parametrize(("out_of_bag", "fitted"), [(False, 2), (True, 1)])
+def test_a_twin_is_fitted_in_every_fold_where_its_plain_model_is_fitted_once(
+    monkeypatch: pytest.MonkeyPatch, out_of_bag: bool, fitted: int
+) -> None:
+    fit = Fit(monkeypatch, None, folds=4)
+    steps: list[Step] = [PLAIN[0], (LinearModel, {"use_child_oof": out_of_bag}, 1.0, 0.6)]
+    twins: list[Step] = [(twin_of(step[0]), *step[1:]) for step in steps]
+    assert len(fit.run([*steps, (*GENERATOR[:2], 0.0, 0.1), *twins])) == 3 + fitted
+
+
 def test_no_model_is_far_from_the_best_by_its_decisions(monkeypatch: pytest.MonkeyPatch) -> None:
     fit = Fit(monkeypatch, None)
     fit.trainer.eval_metric.needs_class = True

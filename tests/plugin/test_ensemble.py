@@ -19,6 +19,7 @@ from imbllm_autogluon.classification.calibration import correct_prior
 from imbllm_autogluon.plugin.class_scorers import expected_cost
 from imbllm_autogluon.plugin.ensemble import (
     AUX_KWARGS,
+    SkilledEnsembleModel,
     _likely_weights,
     _log_losses,
     _RegularizedEnsembleSelection,
@@ -125,6 +126,27 @@ def test_few_rows_leave_the_likely_weights_near_equal_ones() -> None:
     predictions, codes = binary_answers(2000, noise=(0.5, 2.0))
     few, many = (_likely_weights([own[:n] for own in predictions], codes[:n], None) for n in (3, 2000))
     assert abs(few[0] - 0.5) < 0.25 < abs(many[0] - 0.5)
+
+
+@pytest.mark.parametrize(
+    ("metric", "problem_type"), [("average_precision", "binary"), ("balanced_accuracy", "multiclass")]
+)
+def test_twins_of_one_model_are_one_entry_and_share_its_weight(metric: str, problem_type: str) -> None:
+    answers = binary_answers if problem_type == "binary" else multiclass_answers
+    (plain, one, two, other), codes = answers(900, noise=(1.6, 0.7, 0.9, 0.8))
+    ours = selection(metric, problem_type, entries=["p", "t", "t", "o"]).fit([plain, one, two, other], codes)
+    assert ours.weights_[1] == ours.weights_[2] > 0
+    if problem_type == "binary":
+        whole = selection(metric).fit([plain, (one + two) / 2, other], codes)
+        assert np.delete(ours.weights_, 1) * [1, 2, 1] == pytest.approx(whole.weights_)
+
+
+def test_models_are_twins_of_one_by_their_names_without_autogluons_numbers() -> None:
+    names = ["GBM_BAG_L1", "GBM_2_BAG_L1", "GBMImb_BAG_L1", "GBMImb_2_BAG_L1", "GBMImbXT_3_BAG_L1", "RFImb", "RFImb_10"]
+    model = SkilledEnsembleModel(path="", name="E", problem_type="binary", base_model_names=names)
+    model.initialize()
+    twins = ["GBMImb_BAG_L1", "GBMImb_BAG_L1", "GBMImbXT_BAG_L1", "RFImb", "RFImb"]
+    assert model._get_model_params()["entries"] == [*names[:2], *twins]
 
 
 def test_rows_of_no_weight_have_no_say_in_the_likely_weights() -> None:
