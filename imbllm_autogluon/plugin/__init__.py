@@ -16,16 +16,6 @@ from imbllm_autogluon.plugin.presets import register
 from imbllm_autogluon.plugin.twins import twin_of
 
 __all__ = [
-    "RebalanceCallback",
-    "brier_score",
-    "decide",
-    "expected_cost",
-    "geometric_mean",
-    "precision_at_k",
-    "precision_at_recall",
-    "rebalance_hyperparameters",
-    "recall_at_precision",
-    "register",
-    "stored_decision",
-    "twin_of",
-]
+    "RebalanceCallback", "brier_score", "decide", "expected_cost", "geometric_mean", "precision_at_k",
+    "precision_at_recall", "rebalance_hyperparameters", "recall_at_precision", "register", "stored_decision", "twin_of",
+]  # fmt: skip

@@ -120,13 +120,7 @@ def recall_at_precision(precision: float) -> Scorer:
 
 
 def precision_at_recall(recall: float) -> Scorer:
-    """Highest precision of the positive class of two where recall is at least this (above 0, at most 1).
-
-    Examples
-    --------
-    >>> round(float(precision_at_recall(1.0)([0, 1, 0, 1], [0.1, 0.9, 0.5, 0.4])), 3)
-    0.667
-    """
+    """Highest precision of the positive class of two where recall is at least this (above 0, at most 1)."""
     require_number("recall", recall, 1e-6, 1)
     return make_scorer(f"precision_at_recall_{recall:g}", _CurveScore(0, recall), needs_threshold=True)
 
@@ -135,11 +129,6 @@ def precision_at_k(k: float) -> Scorer:
     """Precision of the positive class of two among the k most probable rows, or below 1 among such a share of the rows.
 
     Of rows of equal probability at the border the expected share counts.
-
-    Examples
-    --------
-    >>> float(precision_at_k(2)([0, 1, 0, 1], [0.1, 0.9, 0.5, 0.5]))
-    0.75
     """
     require_number("k", k, 1e-9, whole=k >= 1)
     return make_scorer(f"precision_at_{k:g}", _PrecisionAtK(k), needs_threshold=True)
