@@ -198,10 +198,10 @@ class RebalanceCallback(GeneratorCallback):
         **kwargs: Any,
     ) -> None:
         """Edit the portfolio in place: the trainer uses this very mapping next."""
+        del kwargs  # everything else that AutoGluon hands over
         self.clock = None  # a callback may see several fits
         problem_type = getattr(trainer, "problem_type", None)
-        metric = getattr(trainer, "eval_metric", None)
-        reason = self._reason_to_stay_away(problem_type, kwargs.get("X"), y, level_start, metric)
+        reason = self._reason_to_stay_away(problem_type, y, level_start)
         if reason or hyperparameters is None:
             _log.log(20, "imbllm: no twins are added: %s.", reason or "the fit has no portfolio")
             return
@@ -245,9 +245,7 @@ class RebalanceCallback(GeneratorCallback):
                 _log.log(20, "imbllm: %s", note)
         super().after_trainer_fit(trainer)
 
-    def _reason_to_stay_away(
-        self, problem_type: Any, X: pd.DataFrame | None, y: pd.Series | None, level_start: int, eval_metric: Any
-    ) -> str:
+    def _reason_to_stay_away(self, problem_type: Any, y: pd.Series | None, level_start: int) -> str:
         task, twins, tuning = task_of(problem_type), self.options.checked_parameters, self.options.tuning
         if task is None:
             return f"problem type {problem_type} is not rebalanced"
@@ -256,7 +254,7 @@ class RebalanceCallback(GeneratorCallback):
         if y is None:
             return "the fit has no labels"
         if tuning is None:
-            return plan_for(problem_type, y, twins.rebalancing, eval_metric, X).reason
+            return plan_for(problem_type, y, twins.rebalancing).reason
         # A target ratio below the share that a class has already leaves nothing to do, and so does the method "none";
         # a search over both still needs its twins, whatever the default ratio is.
         tuning.search_space(self.options.parameters, task)  # refuses choices of the other task before the fit

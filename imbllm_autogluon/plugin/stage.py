@@ -58,22 +58,15 @@ def task_of(problem_type: object) -> Task | None:
     return _TASKS.get(str(problem_type))
 
 
-def plan_for(
-    problem_type: object,
-    y: pd.Series,
-    config: RebalanceConfig,
-    eval_metric: Any = None,
-    X: pd.DataFrame | None = None,
-) -> OversamplingPlan:
+def plan_for(problem_type: object, y: pd.Series, config: RebalanceConfig, eval_metric: Any = None) -> OversamplingPlan:
     """Rows to write for a fold, or the reason why there are none; the method must go with the problem type.
 
-    The metric has a say in how many, without it they are those for decided classes; and the features in whether real
-    rows are repeated instead.
+    The metric has a say in how many; without it they are those for decided classes.
     """
     task = task_of(problem_type)
     if task is None or not isinstance(y, pd.Series):
         return OversamplingPlan({}, {}, f"problem type {problem_type} is not rebalanced")
-    return plan_fold(y, config, task, _judged_by(eval_metric), X)
+    return plan_fold(y, config, task, _judged_by(eval_metric))
 
 
 def _judged_by(eval_metric: Any) -> JudgedBy:
@@ -163,7 +156,7 @@ class OversamplingMixin(OwnModelMixin):
         if task_of(self.problem_type) and reason and stack_features(self.imbllm_metadata, X):
             # A written row has no honest out-of-fold prediction of the base models.
             return OversamplingPlan({}, {}, reason)
-        return plan_for(self.problem_type, y, self.imbllm_parameters.rebalancing, self.eval_metric, X)
+        return plan_for(self.problem_type, y, self.imbllm_parameters.rebalancing, self.eval_metric)
 
     def write_rows(
         self, X: pd.DataFrame, y: pd.Series, plan: OversamplingPlan, num_cpus: object, seconds: float | None

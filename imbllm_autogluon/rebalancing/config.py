@@ -82,9 +82,8 @@ class RebalanceConfig(Config):
     rows_per_real_row: Annotated[float, Range(0.0, 100.0, above=True)] | Literal["auto"] = "auto"
     """New rows for each real row of a rarer class, at most up to the size of the largest class. `auto`: one where two
     classes are judged by their probabilities (average precision, ROC AUC, log-loss …); for metrics of decided classes,
-    and for more classes, half way to the largest class on a logarithmic scale: 10 rows next to 1,000 become 100. In
-    full factorials and tables of categories alone, where written rows contradict the table, `auto` repeats real rows
-    in place of a language model's. Not read where `target_ratio` is given, nor for regression."""
+    and for more classes, half way to the largest class on a logarithmic scale: 10 rows next to 1,000 become 100. Not
+    read where `target_ratio` is given, nor for regression."""
 
     target_ratio: Annotated[float, Range(0.0, 1.0, above=True)] | None = None
     """Rows of each rarer class afterwards, as a share of the largest class, instead of `rows_per_real_row`. A class
@@ -148,12 +147,11 @@ class RebalanceConfig(Config):
         """Settings that decide what the warm-up learns: generators that differ in others share it."""
         return {k: v for k, v in self.training_settings().items() if k not in _AFTER_WARMUP_KEYS}
 
-    def writing(self, defaults: Mapping[str, Any], *, duplicates: bool = False) -> RebalanceConfig:
-        """The same settings, those of the generator that are None replaced by defaults; or the method `random`."""
+    def writing(self, defaults: Mapping[str, Any]) -> RebalanceConfig:
+        """The same settings, those of the generator that are None replaced by defaults, where there are any."""
         flat = self.generator.flat()
         filled = {name: value if flat[name] is None else flat[name] for name, value in defaults.items()}
-        method: _Method = "random" if duplicates else self.method
-        return replace(self, method=method, generator=GeneratorConfig.from_flat({**flat, **filled}))
+        return replace(self, generator=GeneratorConfig.from_flat({**flat, **filled}))
 
     def sampling_settings(self) -> dict[str, Any]:
         """Settings that decide what rows a trained generator writes."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
+from math import sqrt
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -38,12 +38,6 @@ FEWEST_TO_CONTINUE = 2  # a class with fewer cannot be continued and is left as 
 # Imbalance ratio above which the majority is limited, and to what multiples of the smallest class: of its rows
 # afterwards, and at least of its real ones
 _SEVERE, _MAJORITY_RATIO, _MAJORITY_PER_REAL_ROW = 50, 5.0, 40
-# What is done with tables whose written rows contradict the table, see `why_unwritten`, where nobody says how many rows
-# to make (docs/decisions/rebalancing.md#kind-of-table)
-_UNWRITTEN: Literal["duplicated", "left alone"] = "duplicated"
-_MOST_STEPS = 10  # values of a column of numbers that counts as categories; poker, where rows help, has 13 ranks
-_LEAST_FILLED = 0.25  # of the combinations of a factorial; a fold has 0.5 to 0.9 of them
-_MOST_REPEATED = 0.01  # of the rows of a factorial; of rows drawn by chance 0.12 repeat one, where a quarter is filled
 _FEWEST_TARGETS = 20  # fewer show no distribution of the target; LatentDiff needs as many
 
 
@@ -63,7 +57,6 @@ class OversamplingPlan:
     bins: TargetBins | None = None  # of a continuous target, laid on the fold's own
     left_out: dict[Hashable, int] = field(default_factory=dict)  # real rows of classes that are not learned whole
     writing: Mapping[str, Any] = field(default_factory=dict)  # settings of the generator where the user named none
-    duplicates: bool = False  # whether real rows are repeated, whatever the method is
 
     @property
     def changes(self) -> dict[Hashable, int]:
@@ -110,22 +103,17 @@ def dose_of(rows: int, largest: int, n_classes: int, judged_by: JudgedBy) -> flo
     """
     if n_classes == 2 and judged_by in _DOSE:
         return _DOSE[judged_by]
-    return math.sqrt(largest / rows) - 1.0  # half way on a logarithmic scale
+    return sqrt(largest / rows) - 1.0  # half way on a logarithmic scale
 
 
 def plan_fold(
-    y: pd.Series,
-    config: RebalanceConfig,
-    task: Task = "classification",
-    judged_by: JudgedBy = "classes",
-    X: pd.DataFrame | None = None,
+    y: pd.Series, config: RebalanceConfig, task: Task = "classification", judged_by: JudgedBy = "classes"
 ) -> OversamplingPlan:
     """Count the rows that each rarer class, or bin of the target, of a fold is to get.
 
     A class gets so many rows for each real one, or rows up to the target ratio of the largest one. A bin gets the more
     rows, the fewer it holds; empty ones get none. `judged_by` tells what the metric of the fit reads: it decides how
-    many rows are made where the configuration does not, and the features whether they are written at all: see
-    :func:`why_unwritten`. `InvalidInputError` where the method is one for the other task,
+    many rows are made where the configuration does not. `InvalidInputError` where the method is one for the other task,
     or there would be too many bins of one unit.
 
     Examples
@@ -136,39 +124,10 @@ def plan_fold(
     {1: 20}
     """
     config.require_method(task)
-    return _plan_targets(y, config) if task == "regression" else _plan_classes(y, config, judged_by, X)
+    return _plan_targets(y, config) if task == "regression" else _plan_classes(y, config, judged_by)
 
 
-def why_unwritten(X: pd.DataFrame) -> str:
-    """What a table is, where rows that a language model writes contradict it; empty where none do.
-
-    A full factorial is a design: a new row repeats one, perhaps of another class. Of categories alone, whose values
-    seldom lie between others, rows taken together from several real ones were worse than the real ones repeated.
-
-    Examples
-    --------
-    >>> design = pd.MultiIndex.from_product([range(4), range(3), range(3)]).to_frame(index=False)
-    >>> why_unwritten(design)
-    'a full factorial: nearly every combination of its few values stands in one row'
-    """
-    columns = [X.iloc[:, place] for place in range(X.shape[1])]
-    if not columns or not all(map(_is_discrete, columns)):
-        return ""
-    combinations = math.prod(max(1, column.nunique()) for column in columns)
-    if len(X) >= _LEAST_FILLED * combinations and X.duplicated().mean() <= _MOST_REPEATED:
-        return "a full factorial: nearly every combination of its few values stands in one row"
-    return "a table of categories alone"
-
-
-def _is_discrete(column: pd.Series) -> bool:
-    types = pd.api.types
-    is_measured = types.is_numeric_dtype(column.dtype) or types.is_datetime64_any_dtype(column.dtype)
-    return not is_measured or column.nunique() <= _MOST_STEPS
-
-
-def _plan_classes(
-    y: pd.Series, config: RebalanceConfig, judged_by: JudgedBy, X: pd.DataFrame | None
-) -> OversamplingPlan:
+def _plan_classes(y: pd.Series, config: RebalanceConfig, judged_by: JudgedBy) -> OversamplingPlan:
     before: Counts = {label: int(n) for label, n in y.value_counts(sort=False).sort_index().items() if n}
     largest, smallest = max(before.values(), default=0), min(before.values(), default=0)
     if len(before) < 2:
@@ -178,13 +137,8 @@ def _plan_classes(
     if largest < config.balanced_below * smallest:
         reason = f"classes are balanced (largest over smallest below {config.balanced_below})"
         return OversamplingPlan({}, before, reason)
-    is_free = config.writes_with_a_language_model and config.target_ratio is None and config.rows_per_real_row == "auto"
-    kind = why_unwritten(X) if is_free and X is not None else ""
-    if kind and _UNWRITTEN == "left alone":
-        return OversamplingPlan({}, before, f"this is {kind}; name rows_per_real_row to have rows written")
     several = {label: n for label, n in before.items() if n >= FEWEST_TO_CONTINUE}
-    notes = [f"rows are duplicated, not written, in {kind}; name rows_per_real_row to have them written"] * bool(kind)
-    notes += [f"class {label!r} has a single row and is left as it is" for label in before if label not in several]
+    notes = [f"class {label!r} has a single row and is left as it is" for label in before if label not in several]
     balancing = {label: largest - n for label, n in several.items()}
     doses = {label: dose_of(n, largest, len(before), judged_by) for label, n in several.items()}
     wanted = {label: max(0, config.rows_wanted(n, largest, doses[label]) - n) for label, n in several.items()}
@@ -201,8 +155,7 @@ def _plan_classes(
     notes += [f"{most} of {before[label]} rows of class {label!r} are learned (majority_ratio)" for label in left_out]
     writing = _WRITING.get(judged_by, {}) if len(before) == 2 else {}
     balancing = _cut(balancing, room)
-    made: dict[str, Any] = {"left_out": left_out, "writing": writing, "duplicates": bool(kind)}
-    return OversamplingPlan(counts, before, reason, tuple(notes), balancing, **made)
+    return OversamplingPlan(counts, before, reason, tuple(notes), balancing, left_out=left_out, writing=writing)
 
 
 def _most_rows(before: Counts, counts: Counts, config: RebalanceConfig) -> int:

@@ -87,15 +87,10 @@ class Fold:
 
     def rows_key(self, config: RebalanceConfig) -> str:
         """Name of the written rows."""
-        config = self._planned(config)
         if not config.writes_with_a_language_model:
             return self.key({"method": config.method, "random_state": config.random_state}, self.plan.counts)
         counts = {str(label): n for label, n in self.plan.counts.items()}
-        return _hash([self.generator_key(config), config.sampling_settings(), counts])
-
-    def _planned(self, config: RebalanceConfig) -> RebalanceConfig:
-        """The settings with what the plan says of those that nobody chose."""
-        return config.writing(self.plan.writing, duplicates=self.plan.duplicates)
+        return _hash([self.generator_key(config), config.writing(self.plan.writing).sampling_settings(), counts])
 
     def _clause(self, config: RebalanceConfig) -> dict[str, str]:
         """What rows begin with, where that is not their label."""
@@ -109,7 +104,7 @@ class Fold:
         The plan asks for one row at least. The time limit, seconds for training and writing, is no part of the key: an
         entry made in a hurry, of fewer rows, serves all models of its fit. `OutOfTimeError` where it is too short.
         """
-        started, config = time.perf_counter(), self._planned(config)
+        started = time.perf_counter()
 
         def write() -> FoldRows:
             if not config.writes_with_a_language_model:
@@ -117,7 +112,7 @@ class Fold:
             share = None if time_limit is None else _TRAINING_SHARE * time_limit
             train = functools.partial(_trained, self, config, root, threads, share)
             generator, trained = GENERATORS.get_or_build(root, self.generator_key(config), train)
-            writer: Any = generator.with_config(config.generator, threads=threads)
+            writer: Any = generator.with_config(config.writing(self.plan.writing).generator, threads=threads)
             left = None if time_limit is None else time_limit - (time.perf_counter() - started)
             X, y = writer.sample(self.plan.counts, time_limit=left)
             if time_limit is not None and time.perf_counter() - started >= time_limit:

@@ -150,7 +150,7 @@ class RebalanceObjective:
         X, y, n_classes = self.table.features, self._codes, len(self.classes)
         X_train, y_train = X.iloc[train].reset_index(drop=True), y.iloc[train].reset_index(drop=True)
         config = RebalanceConfig.from_flat(settings)
-        plan = plan_fold(y_train, config, judged_by=self._judged_by, X=X_train)
+        plan = plan_fold(y_train, config, judged_by=self._judged_by)
         factors = np.ones(n_classes)
         if plan.counts:
             rows = Fold(X_train, y_train, plan, {}).rows(config, self.cache_dir, threads=self.threads)

@@ -8,7 +8,6 @@ import pytest
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.rebalancing import OversamplingPlan, RebalanceConfig, plan_fold
-from imbllm_autogluon.rebalancing.plan import why_unwritten
 from tests.regression.frames import skewed
 
 
@@ -66,48 +65,6 @@ def test_a_class_gets_so_many_rows_for_each_real_one_by_what_the_metric_reads(
 ) -> None:
     plan = plan_fold(labels(**sizes), RebalanceConfig.from_flat(config), judged_by=judged_by)
     assert plan.counts == counts
-
-
-DESIGN = pd.MultiIndex.from_product([range(4), ["low", "high"], range(3), [False, True]]).to_frame(index=False)
-
-
-def by_chance(levels: int) -> pd.DataFrame:
-    return pd.DataFrame(np.random.default_rng(0).integers(0, levels, (60, 4)))
-
-
-@pytest.mark.parametrize(
-    ("X", "kind"),
-    [
-        (DESIGN, "a full factorial"),
-        (DESIGN.sample(frac=0.6, random_state=0).astype("category"), "a full factorial"),
-        (by_chance(3), "a table of categories alone"),  # 60 of 81 combinations, but many of them twice
-        (by_chance(7), "a table of categories alone"),  # none twice, but 60 of 2,401
-        (by_chance(7).assign(size=np.arange(60) / 7), ""),
-        (by_chance(7).assign(day=pd.date_range("2026-01-01", periods=60)), ""),
-        (by_chance(13), ""),
-        (by_chance(7).assign(name=[f"n{j}" for j in range(60)]), "a table of categories alone"),
-        (pd.DataFrame(index=range(60)), ""),
-    ],
-)
-def test_designs_and_tables_of_categories_are_recognized(X: pd.DataFrame, kind: str) -> None:
-    found = why_unwritten(X)
-    assert found.startswith(kind)
-    assert bool(found) == bool(kind)
-
-
-def test_where_written_rows_would_contradict_the_table_real_ones_are_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    y = labels(a=40, b=8)
-
-    def plan(**settings: Any) -> OversamplingPlan:
-        return plan_fold(y, RebalanceConfig.from_flat(settings), judged_by="ranking", X=DESIGN)
-
-    assert (plan().counts, plan().duplicates) == ({"b": 8}, True)
-    assert plan().notes[0].startswith("rows are duplicated, not written, in a full factorial")
-    for settings in ({"rows_per_real_row": 1.0}, {"target_ratio": 0.4}, {"method": "smote_nc"}):
-        assert not plan(**settings).duplicates
-    monkeypatch.setattr("imbllm_autogluon.rebalancing.plan._UNWRITTEN", "left alone")
-    assert (plan().counts, plan(rows_per_real_row=1.0).counts) == ({}, {"b": 8})
-    assert plan().reason.startswith("this is a full factorial")
 
 
 def test_a_majority_is_not_cut_further_because_few_rows_are_made() -> None:

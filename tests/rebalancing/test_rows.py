@@ -166,17 +166,6 @@ def test_settings_of_writing_that_nobody_chose_may_come_with_the_plan(fold: Tabl
     assert twin.rows_key(chosen) == plain.rows_key(chosen)
 
 
-def test_a_plan_that_repeats_real_rows_trains_no_generator(fold: Table, tmp_path: Path) -> None:
-    config, copies = RebalanceConfig.from_flat(QUICK), RebalanceConfig(method="random")
-    made = make_fold(fold, config)
-    twin = replace(made, plan=replace(made.plan, duplicates=True))
-    assert twin.rows_key(config) == made.rows_key(copies)
-    rows = twin.rows(config, tmp_path)
-    assert rows.report["method"] == "random"
-    assert rows.X.apply(tuple, axis=1).isin(fold[0].apply(tuple, axis=1)).sum() == rows.X.notna().all(axis=1).sum()
-    assert GENERATORS.keys(tmp_path) == []
-
-
 def test_the_default_target_ratio_has_the_rows_of_that_number(fold: Table) -> None:
     default, given = RebalanceConfig(), RebalanceConfig(target_ratio=0.2**0.5)
     assert make_fold(fold, default).rows_key(default) == make_fold(fold, given).rows_key(given)
