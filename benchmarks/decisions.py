@@ -6,12 +6,14 @@ out-of-fold rows for each wish, and says with a 95 % interval what to expect on 
 interval holds the chance of the choice, of what out-of-fold rows know, and of the unseen rows. `uncorrected` is the
 control: the lowest threshold whose precision on the out-of-fold rows is as wanted.
 
-The rule was chosen on 33 splits of 17 other tables (vowel0, yeast3, pima, vehicle3 and others, an exploration): the
-precision counted with 0, 1 or 2 more false alarms; shrunk towards the class share; its lower quartile; of logistic and
-of isotonic calibration, alone, shrunk towards and as a bound; the median and the upper quartile of thresholds of
-bootstrap samples. With two more false alarms the precision reached was nearest to the wanted one among rules that still
-raise alarms on every table. An interval that only redraws unseen rows missed 6 of 31 there at a wanted 0.6, one whose
-samples choose anew and redraw what is known 2, and none of 25 at 0.8.
+The rule was chosen on 32 splits of 16 other tables of the registry (vowel0, yeast3, pima, vehicle3 and others; an
+exploration). Counted with 0, 1 or 2 more false alarms, shrunk to the class share, by its lower quartile, by isotonic
+calibration, or at the median or upper quartile of the thresholds of bootstrap samples, a precision of 0.8 was kept
+about equally well: 0.76 to 0.79 on average over the splits, 0.81 to 0.83 over all alarms together; two more false
+alarms cost no recall and always raise an alarm. Bounds by a logistic calibration kept more (0.83 on average), with 5
+points less recall and no alarm at all on 4 to 7 of 31 splits. What matters more is the interval: where only unseen rows
+are redrawn it missed 6 of 32 splits at a wanted 0.8 and 7 of 32 at 0.6; where samples choose anew and redraw what is
+known, as `decide` does, 1 and 2.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.protocol import Metric, Options, Protocol, Task
-from benchmarks.report import medians, verdict
+from benchmarks.report import medians, summary, verdict
 from benchmarks.tables import Split, Table, split_classes
 
 if TYPE_CHECKING:
@@ -138,21 +140,16 @@ def _interval_line(part: pd.DataFrame, method: Any) -> str:
         return ""
     first = inside.iloc[:, 0].dropna()
     counted = inside.notna().to_numpy().sum()
-    most = inside.mean(axis=1) >= 0.8
+    most = inside.mean(axis=1) > 0.5
     held = f": {verdict(most.sum() >= 0.9 * len(inside))} (asked: 9 of 10 tables)" if method == PRECISION else ""
     outside = ", ".join(
         f"{table} ({(row < 1).sum()} of {row.count()})" for table, row in inside.iterrows() if row.min() < 1
     )
     return (
-        f"- **{method}**{held}: reached inside its interval on at least four of five splits of {most.sum()} of "
+        f"- **{method}**{held}: reached inside its interval on most splits of {most.sum()} of "
         f"{len(inside)} tables, on the first split of {int(first.sum())} of {len(first)}, and on "
         f"{int(np.nansum(inside))} of {counted} splits (95 % intervals). Outside: {outside or 'none'}."
     )
-
-
-def by_table(tidy: pd.DataFrame, protocol: Protocol) -> str:
-    """What was reached and expected on each table: means over the splits."""
-    return medians(tidy, protocol)
 
 
 PROTOCOL = Protocol(
@@ -162,7 +159,6 @@ PROTOCOL = Protocol(
     together=lambda methods: [methods],
     measure=measure,
     tables=("hypothyroid", *(f"registry:{name}" for name in TABLES)),
-    repeats=5,
     metrics=(
         Metric(
             REACHED, "on unseen rows, of what was wished: precision or recall in percent, alarms per 1,000 rows", ""
@@ -175,4 +171,5 @@ PROTOCOL = Protocol(
         Metric("shown", "percent of splits whose out-of-fold rows show that the wish can be met", "", 0),
     ),
     describe=describe,
+    page=(intervals, summary, medians),
 )

@@ -49,6 +49,8 @@ BAD_OPTIONS: dict[str, tuple[list[str], str]] = {
     "folds": (["--folds", "1"], "folds must be a whole number between 2 and 20"),
     "time limit": (["--time-limit", "-5"], "time_limit must be a number"),
     "family": (["--family", "GBMM"], "unknown model family 'GBMM' (did you mean 'GBM'?)"),
+    "two wishes": (["--min-recall", "0.8", "--alarms", "5"], "give one of cost_matrix, precision, recall and budget"),
+    "cost": (["--cost", "mis=5"], "costs must be those of miss and alarm"),
     "test table": (["--test", "absent.csv"], "absent.csv does not exist"),
 }
 
@@ -104,6 +106,40 @@ def test_fit_then_predict_from_a_csv_to_files_and_stdout(tmp_path: Path, train: 
     written = imbllm("predict", tmp_path / "fit", train, "--out", tmp_path / "p.csv")
     assert (written.exit_code, written.stdout) == (0, "")
     assert (tmp_path / "p.csv").read_text() == printed.stdout
+
+
+def test_rows_are_decided_by_the_wish_of_the_fit_or_by_another_and_a_new_one_fits_nothing(
+    tmp_path: Path, train: Path
+) -> None:
+    command = ["fit", train, "--label", "label", "--out", tmp_path / "fit", *FIT_TINY]
+    result = imbllm(*command, "--min-recall", "0.8")
+    assert result.exit_code == 0, result.stderr
+    assert "for a recall of at least 0.8, by" in result.stdout
+    page = (tmp_path / "fit" / "imbllm_report.html").read_text(encoding="utf-8")
+    assert "false alarms" in page
+    assert "for a recall of at least 0.8" in (tmp_path / "fit" / "imbllm_report.md").read_text(encoding="utf-8")
+
+    def decided(*options: object) -> list[str]:
+        predicted = imbllm("predict", tmp_path / "fit", train, *options)
+        assert predicted.exit_code == 0, predicted.stderr
+        return predicted.stdout.splitlines()[1:]
+
+    chances = [float(line.split(",")[1]) for line in decided("--proba")]
+    report = json.loads((tmp_path / "fit" / "imbllm_report.json").read_text(encoding="utf-8"))
+    threshold = report["decision"]["threshold"]
+    assert decided() == ["yes" if chance > threshold else "no" for chance in chances]
+    assert set(decided("--cost", "miss=0,alarm=1")) == {"no"}
+    assert set(decided()) == {"yes", "no"}, "the other wish is not kept"
+    assert (
+        "a wish decides between answers" in imbllm("predict", tmp_path / "fit", train, "--proba", "--alarms", 9).stderr
+    )
+
+    models = {path: path.stat().st_mtime_ns for path in (tmp_path / "fit" / "models").rglob("*.pkl")}
+    again = imbllm(*command, "--resume", "--cost", "miss=0,alarm=1")
+    assert "Nothing is fitted, and decided anew." in again.stdout, again.stderr
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "fit" / "models").rglob("*.pkl")} == models
+    assert set(decided()) == {"no"}
+    assert "for the least expected cost" in (tmp_path / "fit" / "imbllm_report.md").read_text(encoding="utf-8")
 
 
 def test_rows_to_predict_are_read_like_the_training_table(tmp_path: Path) -> None:

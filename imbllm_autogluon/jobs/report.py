@@ -163,8 +163,8 @@ def _decision_facts(predictor: TabularPredictor) -> Facts:
     if decision is None:
         return {}
     figures = [
-        {"figure": name, "chosen": str(decision.expected[name]), "autogluon": str(decision.otherwise[name])}
-        for name in decision.expected
+        {"figure": name, "chosen": str(chosen), "autogluon": str(decision.otherwise[name])}
+        for name, chosen in decision.expected.items()
     ]
     told = {"headline": decision.headline, "threshold": decision.threshold, "reached": decision.reached}
     return {"decision": {**told, "unseen_rows": decision.unseen_rows, "figures": figures, "text": str(decision)}}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from imbllm_autogluon.arrays import FloatArray
+    from imbllm_autogluon.arrays import FloatArray, IntArray
 
     Costs = npt.ArrayLike | Mapping[Any, Any] | pd.DataFrame
     Weights = npt.ArrayLike | None
@@ -66,13 +66,18 @@ class _ExpectedCost:
     costs: FloatArray  # shape (k, k): true classes, decided classes
 
     def __call__(self, y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: Weights = None) -> float:
-        true, decided = np.asarray(y_true), np.asarray(y_pred)
+        true, decided = _codes(y_true), _codes(y_pred)
         if true.max(initial=-1) >= len(self.costs):
             raise InvalidInputError(
                 f"the cost matrix is of {len(self.costs)} classes, but there are {int(true.max()) + 1}: give a row and "
                 "a column for each class of the label."
             )
         return _mean_of_known(self.costs[true, decided], true, sample_weight)
+
+
+def _codes(labels: npt.ArrayLike) -> IntArray:
+    """AutoGluon's codes are bytes, or whole numbers as floats where a class is unknown."""
+    return np.asarray(labels).astype(np.int64)
 
 
 def _mean_of_known(values: FloatArray, true: npt.NDArray[Any], weights: Weights) -> float:
@@ -83,7 +88,7 @@ def _mean_of_known(values: FloatArray, true: npt.NDArray[Any], weights: Weights)
 
 
 def _geometric_mean(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: Weights = None) -> float:
-    true = np.asarray(y_true)
+    true = _codes(y_true)
     classes = np.unique(true[true >= 0])
     if not len(classes):
         return 0.0
@@ -92,7 +97,7 @@ def _geometric_mean(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight:
 
 
 def _brier_score(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: Weights = None) -> float:
-    true, chances = np.asarray(y_true), np.asarray(y_pred, dtype=np.float64)
+    true, chances = _codes(y_true), np.asarray(y_pred, dtype=np.float64)
     if chances.ndim == 1:
         return _mean_of_known((chances - true) ** 2, true, sample_weight)
     errors = ((chances - (true[:, None] == np.arange(chances.shape[1]))) ** 2).sum(axis=1)
@@ -115,13 +120,7 @@ def recall_at_precision(precision: float) -> Scorer:
 
 
 def precision_at_recall(recall: float) -> Scorer:
-    """Highest precision of the positive class of two where recall is at least this (above 0, at most 1).
-
-    Examples
-    --------
-    >>> round(float(precision_at_recall(1.0)([0, 1, 0, 1], [0.1, 0.9, 0.5, 0.4])), 3)
-    0.667
-    """
+    """Highest precision of the positive class of two where recall is at least this (above 0, at most 1)."""
     require_number("recall", recall, 1e-6, 1)
     return make_scorer(f"precision_at_recall_{recall:g}", _CurveScore(0, recall), needs_threshold=True)
 
@@ -130,11 +129,6 @@ def precision_at_k(k: float) -> Scorer:
     """Precision of the positive class of two among the k most probable rows, or below 1 among such a share of the rows.
 
     Of rows of equal probability at the border the expected share counts.
-
-    Examples
-    --------
-    >>> float(precision_at_k(2)([0, 1, 0, 1], [0.1, 0.9, 0.5, 0.5]))
-    0.75
     """
     require_number("k", k, 1e-9, whole=k >= 1)
     return make_scorer(f"precision_at_{k:g}", _PrecisionAtK(k), needs_threshold=True)

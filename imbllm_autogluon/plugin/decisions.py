@@ -99,17 +99,13 @@ class Decision:
     @property
     def headline(self) -> str:
         """What was wished, what was chosen, and on which rows."""
-        wishes = {
-            "precision": f"for a precision of at least {self.wanted}",
-            "recall": f"for a recall of at least {self.wanted}",
-            "budget": f"for at most {self.wanted} alarms per 1,000 rows",
-        }
+        others = {"budget": f"at most {self.wanted} alarms per 1,000 rows", "cost_matrix": "the least expected cost"}
+        wish = others.get(self.wish, f"a {self.wish} of at least {self.wanted}")
         what, own = "the class of the least cost", ""
         if self.threshold is not None:
             what, own = f"{self.positive!r} above {self.threshold:.4g}", f", {self.positives} of the class"
         short = "" if self.reached else f" They do not show that such a {self.wish} can be reached: it is the nearest."
-        wish = wishes.get(self.wish, "for the least expected cost")
-        return f"{what}, {wish}, by {self.model}. Chosen on {self.rows} {self.source} rows{own}.{short}"
+        return f"{what}, for {wish}, by {self.model}. Chosen on {self.rows} {self.source} rows{own}.{short}"
 
     def __str__(self) -> str:
         lines = [f"{name:14}{self.expected[name]!s:>28}{self.otherwise[name]!s:>28}" for name in self.expected]
@@ -254,8 +250,7 @@ def decide(
     positive_class
         Class of the alarms, of several; of two it is the predictor's own. Costs of several classes need none.
     data
-        Rows with label that no model has learned; by default out-of-fold rows, without bagging validation rows. By both
-        an ensemble was weighed too, so they are a little too good.
+        Rows with label that no model has learned; by default out-of-fold rows, without bagging validation rows.
     unseen_rows
         How many unseen rows the intervals are about; by default as many as are decided on. Fewer ones vary more.
     store
@@ -271,7 +266,7 @@ def decide(
     Raises
     ------
     InvalidInputError
-        Not exactly one wish, a value out of range, an unknown class, or no rows of the positive class.
+        Not exactly one wish, a value out of range, an unknown class, or no rows of it.
     """
     if predictor.problem_type not in ("binary", "multiclass"):
         raise InvalidInputError(f"decisions are about classes; the label {predictor.label!r} holds numbers.")
@@ -300,19 +295,16 @@ def stored_decision(predictor: TabularPredictor) -> Decision | None:
 
 def _positive_class(predictor: TabularPredictor, given: Hashable, labels: list[Any], *, by_costs: bool) -> Any:
     """The class of the alarms; None where costs decide among several."""
-    if predictor.problem_type == "binary" or by_costs:
-        own = predictor.positive_class if predictor.problem_type == "binary" else None
-        if given is not None and str(given) != str(own):
-            raise InvalidInputError(f"a class is named for one of several, without costs; got {given!r}.")
+    own = predictor.positive_class if predictor.problem_type == "binary" else None
+    known = {str(label): label for label in ([own] if own is not None or by_costs else labels)}
+    if given is None and len(known) == 1:
         return own
-    known = {str(label): label for label in labels}
     if str(given) not in known:
         raise InvalidInputError(f"name the class that the wish is about, one of {', '.join(known)}; got {given!r}.")
     return known[str(given)]
 
 
 def _decided(rows: _Rows, wish: Wish, positive: Any, model: str, unseen_rows: int, seed: int) -> Decision:
-    """A decision by a wish about a class, or about all."""
     threshold, reached, own = None, True, rows.answers
     is_positive = rows.codes == (rows.labels.index(positive) if positive is not None else -1)
     decided: Callable[[Any], npt.NDArray[Any]]
@@ -353,9 +345,11 @@ def _judge_of_alarms(is_positive: BoolArray, wish: Wish) -> Judge:
         true, alarm = is_positive[at], alarmed[at]
         caught, alarms, positives = float((true & alarm).sum()), float(alarm.sum()), float(true.sum())
         counts = {"caught": caught, "missed": positives - caught, "false alarms": alarms - caught, "alarms": alarms}
-        shares = {"precision": caught / alarms if alarms else math.nan, "recall": caught / positives}
-        cost = {} if wish.costs is None else {"cost": float(wish.costs[true.astype(int), alarm.astype(int)].mean())}
-        return {**{name: 1000 * n / len(at) for name, n in counts.items()}, **shares, **cost}
+        found = {name: 1000 * n / len(at) for name, n in counts.items()}
+        found |= {"precision": caught / alarms if alarms else math.nan, "recall": caught / positives}
+        if wish.costs is not None:
+            found["cost"] = float(wish.costs[true.astype(int), alarm.astype(int)].mean())
+        return found
 
     return judge
 

@@ -386,3 +386,20 @@ def test_cells_that_training_did_not_have_cost_no_other_row_its_prediction(caplo
     assert sum("'amount': 2 of 8 cells are not as in training" in message for message in caplog.messages) == 1
     with pytest.raises(TableError, match=r"lacks 1 column.*: city"):
         predict_table(outcome.predictor, odd.drop(columns="city"))
+
+
+def test_a_wish_is_no_part_of_what_is_fitted_and_names_one_of_several_classes(tmp_path: Path) -> None:
+    train = labelled({"a": 40, "b": 30, "c": 20})
+    job = tiny_job(train, tmp_path, wish={"recall": 0.8}, positive_class="c")
+    assert job.identity == tiny_job(train, tmp_path).identity
+    assert job.decision_arguments == {"recall": 0.8, "positive_class": "c"}
+    by_costs = tiny_job(train, tmp_path, wish={"cost_matrix": np.ones((3, 3))})
+    assert by_costs.decision_arguments["positive_class"] is None
+    for options, message in (
+        ({"wish": {"recall": 0.8}}, "which of the classes a, b, c is to be found"),
+        ({"wish": {"recall": 0.8}, "positive_class": "d"}, "no class 'd'"),
+        ({"wish": {"recall": 8}}, "recall must be a number"),
+        ({"wish": {"cost_matrix": np.ones((2, 2))}}, "a cost for each|3 each"),
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            tiny_job(train, tmp_path, **options)

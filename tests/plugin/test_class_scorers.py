@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ import pytest
 from autogluon.core.calibrate import calibrate_decision_threshold
 from sklearn.metrics import precision_score, recall_score
 
+from imbllm_autogluon.classification.logit_adjustment import resampled_scores
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.class_scorers import (
     _costs_behind,
@@ -22,6 +23,11 @@ from imbllm_autogluon.plugin.class_scorers import (
     precision_at_recall,
     recall_at_precision,
 )
+from tests.plugin.class_fits import FAMILIES, fit
+from tests.plugin.tables import imbalanced_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 OF_RANKS = [recall_at_precision(0.6), precision_at_recall(0.7), precision_at_k(9), precision_at_k(0.1)]
 OF_ALL = [*OF_RANKS, expected_cost({"miss": 9, "alarm": 1}), geometric_mean, brier_score]
@@ -31,7 +37,7 @@ OF_ALL = [*OF_RANKS, expected_cost({"miss": 9, "alarm": 1}), geometric_mean, bri
 def ranked() -> tuple[np.ndarray, np.ndarray]:
     """Classes of 90 rows, and probabilities of which many are equal."""
     rng = np.random.default_rng(0)
-    y = (rng.random(90) < 0.3).astype(np.int64)
+    y = (rng.random(90) < 0.3).astype(np.uint8)  # AutoGluon's codes
     return y, np.round(np.clip(0.3 * y + rng.random(90) * 0.7, 0, 1), 1)
 
 
@@ -75,6 +81,26 @@ def test_several_classes_are_scored_and_unknown_ones_are_left_out() -> None:
     assert expected_cost(costs).error(y, decided) == pytest.approx(7 / 4)
     with pytest.raises(InvalidInputError, match="of 2 classes, but there are 3"):
         expected_cost([[0, 1], [1, 0]])(y, decided)
+
+
+def test_the_geometric_mean_of_bootstrap_samples_is_that_of_their_rows() -> None:
+    rng = np.random.default_rng(0)
+    codes, decided = rng.integers(0, 3, 80), [rng.integers(0, 3, 80) for _ in range(2)]
+    samples = [rng.integers(0, 80, 80), np.flatnonzero(codes < 2)]
+    expected = [[geometric_mean(codes[rows], each[rows]) for each in decided] for rows in samples]
+    assert resampled_scores(geometric_mean, codes, decided, samples) == pytest.approx(np.array(expected))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scorer", OF_ALL, ids=str)
+def test_every_family_and_its_twin_learns_by_the_metric(scorer: Any, tmp_path: Path) -> None:
+    families = {key: FAMILIES[key] for key in ("GBM", "CAT", "XGB", "RF", "LR")}
+    predictor = fit(tmp_path / "p", imbalanced_table(), eval_metric=scorer, hyperparameters=families)
+    assert predictor.model_failures().empty
+    board = predictor.leaderboard().set_index("model")["score_val"]
+    assert board.filter(regex="Imb_BAG").notna().any()
+    assert board.drop("ImbLLM_BAG_L1", errors="ignore").notna().all()
+    assert np.isfinite(predictor.evaluate(imbalanced_table(seed=1), auxiliary_metrics=False)[scorer.name])
 
 
 def test_the_dearer_a_miss_the_lower_is_the_calibrated_threshold(ranked: tuple[np.ndarray, np.ndarray]) -> None:

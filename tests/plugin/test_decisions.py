@@ -57,6 +57,14 @@ def test_each_wish_is_met_by_the_rows_and_by_no_better_threshold() -> None:
     assert spent[0] == min(spent)
 
 
+def test_no_alarm_at_all_is_a_choice_even_where_many_probabilities_are_one() -> None:
+    rows = answers(100, 10, 0)
+    rows.chances[:30] = [0.0, 1.0]
+    for wish in ({"budget": 100}, {"cost_matrix": {"miss": 0, "alarm": 1}}):
+        alarmed, _ = alarms_of(rows, **wish)
+        assert not alarmed.any()
+
+
 def test_a_wish_that_rows_do_not_show_to_be_met_says_so_and_is_met_as_nearly_as_can_be() -> None:
     rows = answers(300, 6, 1)
     alarmed, reached = alarms_of(rows, precision=0.8)

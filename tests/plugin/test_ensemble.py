@@ -16,6 +16,7 @@ from sklearn.metrics import balanced_accuracy_score, log_loss
 
 from imbllm_autogluon import calibrated_probabilities, fit_ensemble
 from imbllm_autogluon.classification.calibration import correct_prior
+from imbllm_autogluon.plugin.class_scorers import expected_cost
 from imbllm_autogluon.plugin.ensemble import (
     AUX_KWARGS,
     SkilledEnsembleModel,
@@ -302,3 +303,22 @@ def test_the_ensemble_is_what_predicts_though_a_single_model_may_score_higher(tm
 def test_an_unfitted_predictor_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="fit"):
         fit_ensemble(TabularPredictor("paid", path=str(tmp_path / "fit"), verbosity=0))
+
+
+def test_costs_tilt_several_classes_towards_dear_misses() -> None:
+    predictions, codes = multiclass_answers()
+    costs = np.array([[0.0, 1.0, 1.0], [3.0, 0.0, 3.0], [20.0, 20.0, 0.0]])
+    scorer = expected_cost(costs)
+    made = _RegularizedEnsembleSelection(ensemble_size=25, problem_type="multiclass", metric=scorer)
+    made.fit(predictions, codes)
+    unseen, truth = multiclass_answers(seed=1)
+    tilted = made.predict_proba(unseen)
+    plain = correct_prior(tilted, 1.0 / made.adjustment_) if made.adjustment_ is not None else tilted
+    spent = {
+        name: scorer.error(truth, decided)
+        for name, decided in {
+            "tilted": tilted.argmax(axis=1), "plain": plain.argmax(axis=1), "best": (plain @ costs).argmin(axis=1),
+        }.items()
+    }  # fmt: skip
+    assert spent["tilted"] < 0.8 * spent["plain"]
+    assert spent["tilted"] < 1.1 * spent["best"]
