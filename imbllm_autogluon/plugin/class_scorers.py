@@ -183,7 +183,7 @@ def _by_label(costs: Mapping[Any, Any] | pd.DataFrame, labels: Sequence[Hashable
     frame = costs if isinstance(costs, pd.DataFrame) else pd.DataFrame.from_dict(dict(costs), orient="index")
     named = {label: str(label) for label in labels or ()}  # 1.0 in a table of costs is the label 1
     frame = frame.rename(index=lambda one: named.get(one, str(one)), columns=lambda one: named.get(one, str(one)))
-    known = sorted(frame.index) if labels is None else [*named.values()]
+    known = sorted({*frame.index, *frame.columns}) if labels is None else [*named.values()]
     clear = sorted(frame.index) == sorted(frame.columns) == sorted(known) and frame.index.is_unique
     matrix = frame.loc[known, known].to_numpy(dtype=object) if clear else np.full((2, 2), None)
     absent = pd.isna(matrix)

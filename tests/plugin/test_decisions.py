@@ -175,7 +175,7 @@ def test_without_bags_validation_rows_decide_and_given_rows_where_there_are_some
 def test_rows_that_a_refitted_model_has_learned_do_not_decide(tmp_path: Path) -> None:
     train = imbalanced_table()
     predictor = TabularPredictor("paid", path=str(tmp_path), verbosity=0)
-    predictor.fit(train, hyperparameters={"LR": {}}, num_cpus=1, refit_full="best", keep_only_best=True)
+    predictor.fit(train, hyperparameters={"LR": {}}, num_cpus=1, refit_full=True, set_best_to_refit_full=True)
     predictor.delete_models(models_to_keep="best", dry_run=False)
     with pytest.raises(InvalidInputError, match=r"_FULL has not learned \(it is fitted on all of them\)"):
         decide(predictor, recall=0.5)
