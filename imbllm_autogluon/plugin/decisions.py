@@ -145,8 +145,7 @@ class _Wish(NamedTuple):
         alarms = np.flatnonzero(np.append(ranked[1:-1] < ranked[:-2], True))
         hits = np.concatenate([[0], np.cumsum(positive[order])])[alarms]
         place, reached = self._place(alarms, hits, len(scores), int(positive.sum()))
-        between = ranked[alarms[place] : alarms[place] + 2]
-        return float(between.mean()), reached
+        return float(ranked[alarms[place] : alarms[place] + 2].mean()), reached
 
     def _place(self, alarms: IntArray, hits: IntArray, n: int, n_positive: int) -> tuple[int, bool]:
         """Place of the chosen number of alarms, and whether it meets the wish."""
@@ -221,7 +220,8 @@ def _own_rows(predictor: TabularPredictor, model: str) -> tuple[pd.DataFrame, pd
     """Probabilities of out-of-fold or validation rows, and their labels."""
     trainer = predictor._trainer
     try:
-        assert trainer.get_refit_full_parent(model) == model, "it is fitted on all of them"
+        if trainer.get_refit_full_parent(model) != model:
+            raise AssertionError("it is fitted on all of them")
         chances = predictor.predict_proba_multi(models=[model])[model]
         codes = trainer.load_y_val() if trainer.has_val else trainer.load_y()
     except (AssertionError, FileNotFoundError, KeyError) as error:
