@@ -206,7 +206,8 @@ def _fit(
         str | None,
         typer.Option(
             help="Default: average_precision (two classes), balanced_accuracy (more) or mean_absolute_error (numbers); "
-            "few_mae, medium_mae and many_mae are errors of targets by how rare they are."
+            "few_mae, medium_mae and many_mae are errors of targets by how rare they are; of "
+            "classes also geometric_mean, brier_score and, of two, recall_at_precision=0.8, precision_at_k=50 and such."
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of predictor and report. Default: TRAIN-imbllm.")] = None,
@@ -299,6 +300,8 @@ def _predict(
     if out is not None:
         check_target(out, test)
     wish = _wish(cost, precision=min_precision, recall=min_recall, budget=alarms)
+    if positive_class is not None and not wish:
+        raise InvalidInputError("--positive-class is for --min-precision, --min-recall or --alarms: give one of them.")
     if wish and proba:
         raise InvalidInputError("--proba asks for probabilities, and a wish decides between answers: give one of them.")
     predictor = load_predictor(folder)

@@ -19,7 +19,7 @@ from imbllm_autogluon.errors import ImbLLMError, InvalidInputError, nearest
 from imbllm_autogluon.jobs.compare import Comparison, calibrated_threshold, compare, pair_ensembles
 from imbllm_autogluon.jobs.folder import FitFolder
 from imbllm_autogluon.jobs.task import Task
-from imbllm_autogluon.plugin.decisions import Wish, decide
+from imbllm_autogluon.plugin.decisions import _Wish, decide
 from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback
 from imbllm_autogluon.plugin.models import LatentDiffModel
 from imbllm_autogluon.plugin.parameters import TwinOptions
@@ -212,7 +212,7 @@ class FitJob:
         if self.wish and self.train.task == "regression":
             raise InvalidInputError(f"decisions are about classes; the label {self.train.label!r} holds numbers.")
         if self.wish:
-            Wish.checked(list(self.train.counts), **self.wish)
+            _Wish.checked(list(self.train.counts), **self.wish)
         if self._of_a_class and self.positive_class is None:
             raise InvalidInputError(
                 f"say which of the classes {', '.join(map(str, self.train.counts))} is to be found: --positive-class."
@@ -294,5 +294,5 @@ def _calibrate(predictor: TabularPredictor) -> None:
     """Set the threshold of the positive label that is best for the predictor's metric, or for F1 if that ranks."""
     if predictor.problem_type == "binary":
         own = predictor.eval_metric
-        metric = own.name if own.needs_pred else _RANKING_THRESHOLD_METRIC
+        metric = own if own.needs_pred else _RANKING_THRESHOLD_METRIC
         predictor.set_decision_threshold(calibrated_threshold(predictor, predictor.model_best, metric))

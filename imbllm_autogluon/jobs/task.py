@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from imbllm_autogluon._config import parse_settings
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError, nearest
 from imbllm_autogluon.jobs.compare import ScoredRows
 from imbllm_autogluon.jobs.folds import latent_reports
-from imbllm_autogluon.plugin import scorers
+from imbllm_autogluon.plugin import class_scorers, scorers
 from imbllm_autogluon.regression.bins import FEW_BELOW, MANY_ABOVE, SHOTS, TargetBins, shots
 from imbllm_autogluon.tables.dtypes import holds_numbers
 
@@ -34,6 +35,11 @@ _DEFAULT_METRICS = {
 }  # fmt: skip
 _SHOT_METRICS = {f"{shot}_mae": shot for shot in SHOTS}  # metrics of targets of one sort
 _OWN_METRICS = (*_SHOT_METRICS, "geometric_mean_error")  # metrics of regression that AutoGluon does not have
+_CLASS_METRICS = {one.name: one for one in (class_scorers.geometric_mean, class_scorers.brier_score)}
+_METRICS_AT = {
+    make.__name__: make
+    for make in (class_scorers.recall_at_precision, class_scorers.precision_at_recall, class_scorers.precision_at_k)
+}  # of two classes, at a number: recall_at_precision=0.8
 # Rows in a bin of each sort
 _MEANING = {"few": f"under {FEW_BELOW}", "medium": f"{FEW_BELOW} to {MANY_ABOVE}", "many": f"over {MANY_ABOVE}"}
 
@@ -64,8 +70,11 @@ class Task:
         """The metric as AutoGluon takes it; those of shots remember the training table, whatever part a fold has."""
         if self.eval_metric in _SHOT_METRICS:
             return scorers.shot_scorer(self.bins, self.bin_counts, _SHOT_METRICS[self.eval_metric])
-        own = scorers.geometric_mean_error
-        return own if self.eval_metric == own.name else self.eval_metric
+        name, _, number = self.eval_metric.partition("=")
+        if number:
+            return _METRICS_AT[name](*parse_settings([self.eval_metric]).values())
+        own = {**_CLASS_METRICS, scorers.geometric_mean_error.name: scorers.geometric_mean_error}
+        return own.get(name, name)
 
     @property
     def positive(self) -> Hashable:
@@ -220,8 +229,12 @@ def _check_classes(train: LabeledTable) -> None:
 def _check_metric(metric: str | None, problem_type: str) -> None:
     from autogluon.core.metrics import METRICS
 
-    known = {problem: sorted(METRICS[problem]) for problem in _DEFAULT_METRICS}
-    known["regression"] = sorted({*known["regression"], *_OWN_METRICS})
+    own = {"binary": [*_CLASS_METRICS, *(f"{name}=NUMBER" for name in _METRICS_AT)], "multiclass": _CLASS_METRICS}
+    known = {problem: sorted({*METRICS[problem], *own.get(problem, _OWN_METRICS)}) for problem in _DEFAULT_METRICS}
+    name, _, number = (metric or "").partition("=")
+    if number and name in _METRICS_AT and problem_type == "binary":
+        _METRICS_AT[name](*parse_settings([str(metric)]).values())
+        return
     if metric is None or metric in known[problem_type]:
         return
     other = "classification" if problem_type == "regression" else "regression"

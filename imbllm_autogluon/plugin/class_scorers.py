@@ -130,6 +130,7 @@ def precision_at_k(k: float) -> Scorer:
 
     Of rows of equal probability at the border the expected share counts.
     """
+    require_number("k", k, 1e-9)
     require_number("k", k, 1e-9, whole=k >= 1)
     return make_scorer(f"precision_at_{k:g}", _PrecisionAtK(k), needs_threshold=True)
 
@@ -137,15 +138,17 @@ def precision_at_k(k: float) -> Scorer:
 def expected_cost(cost_matrix: Costs) -> Scorer:
     """Mean cost of the decided classes, in the unit of the costs; lower is better, AutoGluon shows it negative.
 
-    Costs are those of :func:`costs_of`, a matrix in the order of the codes. Among several classes our ensemble
-    leans towards those whose misses cost most.
+    Costs of at least 0 are a matrix with a row for each true class and a column for each decided one, in the order of
+    the sorted labels; ``{"miss": 50, "alarm": 1}`` for two classes; or by label a data frame or ``{true: {decided:
+    cost}}``, in which right decisions cost 0 where they are left out. Labels are matched by their text. Among several
+    classes our ensemble leans towards those whose misses cost most. `InvalidInputError` says what is absent or unknown.
 
     Examples
     --------
     >>> float(expected_cost({"miss": 50, "alarm": 1})([0, 0, 1, 1], [0, 1, 1, 0]))
     -12.75
     """
-    score = _ExpectedCost(costs_of(cost_matrix))
+    score = _ExpectedCost(_costs_of(cost_matrix))
     return make_scorer("expected_cost", score, optimum=0, greater_is_better=False, needs_class=True)
 
 
@@ -156,25 +159,14 @@ brier_score: Scorer = make_scorer("brier_score", _brier_score, optimum=0, greate
 """Squared error of the probabilities: of the positive one of two classes, or summed over all of more (Brier 1950)."""
 
 
-def costs_of(cost_matrix: Costs, labels: Sequence[Hashable] | None = None) -> FloatArray:
-    """Costs of at least 0 as a matrix, shape (k, k): a row for each true class, a column for each decided one.
-
-    They are given so, as ``{"miss": 50, "alarm": 1}`` for two classes, or by label: a data frame, or
-    ``{true: {decided: cost}}``, in which right decisions cost 0. Labels are matched by their text; the result has the
-    order of `labels`, by default that of the sorted ones. `InvalidInputError` says what is absent or unknown.
-
-    Examples
-    --------
-    >>> costs_of({"a": {"b": 2}, "b": {"a": 1}})
-    array([[0., 2.],
-           [1., 0.]])
-    """
+def _costs_of(cost_matrix: Costs, labels: Sequence[Hashable] | None = None) -> FloatArray:
+    """Costs as a matrix, shape (k, k), in the order of these labels, by default of the sorted ones."""
     if isinstance(cost_matrix, Mapping) and set(cost_matrix) == {"miss", "alarm"}:
         cost_matrix = [[0, cost_matrix["alarm"]], [cost_matrix["miss"], 0]]
     elif isinstance(cost_matrix, (Mapping, pd.DataFrame)):
         cost_matrix = _by_label(cost_matrix, labels)
     try:
-        costs = np.array(cost_matrix, dtype=np.float64)
+        costs = np.atleast_1d(np.array(cost_matrix, dtype=np.float64))
     except (TypeError, ValueError) as error:
         raise InvalidInputError(f"a cost matrix must hold numbers; {error}.") from error
     k = len(costs) if labels is None else len(labels)
@@ -186,19 +178,21 @@ def costs_of(cost_matrix: Costs, labels: Sequence[Hashable] | None = None) -> Fl
     return costs
 
 
-def _by_label(costs: Mapping[Any, Any] | pd.DataFrame, labels: Sequence[Hashable] | None) -> FloatArray:
+def _by_label(costs: Mapping[Any, Any] | pd.DataFrame, labels: Sequence[Hashable] | None) -> npt.NDArray[Any]:
+    """The matrix of costs by label, right decisions costing 0 where they are left out."""
     frame = costs if isinstance(costs, pd.DataFrame) else pd.DataFrame.from_dict(dict(costs), orient="index")
-    frame = frame.rename(index=str, columns=str)
-    known = [str(label) for label in (sorted({*frame.index, *frame.columns}) if labels is None else labels)]
-    matrix = frame.reindex(index=known, columns=known).to_numpy(dtype=np.float64, copy=True)
-    absent = np.isnan(matrix)
-    matrix[np.eye(len(known), dtype=bool) & absent] = 0.0
-    if np.isnan(matrix).any() or {*frame.index, *frame.columns} - {*known}:
+    named = {label: str(label) for label in labels or ()}  # 1.0 in a table of costs is the label 1
+    frame = frame.rename(index=lambda one: named.get(one, str(one)), columns=lambda one: named.get(one, str(one)))
+    known = sorted({*frame.index, *frame.columns}) if labels is None else [*named.values()]
+    clear = sorted(frame.index) == sorted(frame.columns) == sorted(known) and frame.index.is_unique
+    matrix = frame.loc[known, known].to_numpy(dtype=object) if clear else np.full((2, 2), None)
+    absent = pd.isna(matrix)
+    if (absent & ~np.eye(len(matrix), dtype=bool)).any():
         raise InvalidInputError(
             "costs must be those of miss and alarm, or of every pair of the classes "
-            f"{', '.join(known)}; got {', '.join(map(str, frame.index))}, each decided as {', '.join(frame.columns)}."
+            f"{', '.join(known)}, each once; got {', '.join(frame.index)}, decided as {', '.join(frame.columns)}."
         )
-    return matrix
+    return np.where(absent, 0.0, matrix)
 
 
 def _costs_behind(metric: Scorer) -> FloatArray | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,10 +19,10 @@ import pandas as pd
 
 from imbllm_autogluon._config import require_number
 from imbllm_autogluon._random import child_rng
-from imbllm_autogluon._storage import kind_of, reading, writing
+from imbllm_autogluon._storage import STATE_NAME, reading, writing
 from imbllm_autogluon.classification.logit_adjustment import redrawn_within_classes
-from imbllm_autogluon.errors import InvalidInputError, StoredStateError
-from imbllm_autogluon.plugin.class_scorers import costs_of
+from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
+from imbllm_autogluon.plugin.class_scorers import _costs_of
 from imbllm_autogluon.plugin.ensemble import _without_tilt, calibrated_probabilities
 from imbllm_autogluon.rebalancing.cache import cache_of
 
@@ -81,14 +82,17 @@ class Decision:
 
         Returns labels, shape (n,). A row that is no alarm gets the most probable of the other classes.
         """
-        chances = probabilities[list(self.labels)].to_numpy(dtype=np.float64)
+        columns = probabilities.columns.get_indexer(pd.Index(self.labels))
+        if (columns < 0).any():
+            raise InvalidInputError(f"probabilities of the classes {self.labels} are needed; got {[*probabilities]}.")
+        chances = probabilities.to_numpy(dtype=np.float64)[:, columns]
         if self.threshold is None:
-            places = _cheapest(chances, self.costs)
+            places = (chances @ np.asarray(self.costs)).argmin(axis=1)
         else:
-            place = list(self.labels).index(self.positive)
+            place = self.labels.index(self.positive)
             others = np.where(np.arange(len(self.labels)) == place, -1.0, chances).argmax(axis=1)
             places = np.where(chances[:, place] > self.threshold, place, others)
-        labels = pd.Series(list(self.labels), dtype=probabilities.columns.dtype)
+        labels = pd.Series(self.labels, dtype=probabilities.columns.dtype)
         return labels.take(places).set_axis(probabilities.index)
 
     def predict(self, predictor: TabularPredictor, data: pd.DataFrame) -> pd.Series[Any]:
@@ -99,8 +103,8 @@ class Decision:
     @property
     def headline(self) -> str:
         """What was wished, what was chosen, and on which rows."""
-        others = {"budget": f"at most {self.wanted} alarms per 1,000 rows", "cost_matrix": "the least expected cost"}
-        wish = others.get(self.wish, f"a {self.wish} of at least {self.wanted}")
+        others = {"budget": "at most {:g} alarms per 1,000 rows", "cost_matrix": "the least expected cost"}
+        wish = others.get(self.wish, f"a {self.wish} of at least {{}}").format(self.wanted)
         what, own = "the class of the least cost", ""
         if self.threshold is not None:
             what, own = f"{self.positive!r} above {self.threshold:.4g}", f", {self.positives} of the class"
@@ -113,30 +117,30 @@ class Decision:
         return "\n".join([self.headline, about, f"{'':14}{'chosen':>28}{'AutoGluon':>28}", *lines])
 
 
-class Wish(NamedTuple):
+class _Wish(NamedTuple):
     """What is asked of a decision."""
 
-    kind: str
-    wanted: float  # NaN of costs
-    costs: FloatArray | None  # shape (k, k)
+    wish: str
+    wanted: Any  # number; None of costs
+    costs: Sequence[Sequence[float]] | None  # shape (k, k)
 
     @classmethod
-    def checked(cls, labels: Sequence[Hashable], **wishes: Any) -> Wish:
+    def checked(cls, labels: Sequence[Hashable], **wishes: Any) -> _Wish:
         """The only one that is not None of the wishes of :func:`decide`, for classes in this order."""
         given = {name: value for name, value in wishes.items() if value is not None}
         if len(given) != 1:
             raise InvalidInputError(f"give one of cost_matrix, precision, recall and budget; got {[*given]}.")
         ((kind, wanted),) = given.items()
         if kind == "cost_matrix":
-            return cls(kind, math.nan, costs_of(wanted, labels))
+            return cls(kind, None, _costs_of(wanted, labels).tolist())
         require_number(kind, wanted, 1e-6, 1000 if kind == "budget" else 1)
         return cls(kind, float(wanted), None)
 
     def threshold(self, scores: FloatArray, positive: BoolArray) -> tuple[float, bool]:
         """Probability above which rows are alarms, and whether the rows show that this meets the wish."""
         order = np.argsort(-scores, kind="stable")
-        # Above 1, so that there is a threshold without alarms even where a probability is 1.
-        ranked = np.concatenate([[1.0 + 1e-9], scores[order], [0.0]])
+        # Beyond 0 and 1, so that there are thresholds without alarms, and without others, whatever the probabilities.
+        ranked = np.concatenate([[1.0 + 1e-9], scores[order], [-1e-9]])
         # Alarms at each threshold: none, then up to each last one of the rows with equal probabilities.
         alarms = np.flatnonzero(np.append(ranked[1:-1] < ranked[:-2], True))
         hits = np.concatenate([[0], np.cumsum(positive[order])])[alarms]
@@ -146,18 +150,18 @@ class Wish(NamedTuple):
 
     def _place(self, alarms: IntArray, hits: IntArray, n: int, n_positive: int) -> tuple[int, bool]:
         """Place of the chosen number of alarms, and whether it meets the wish."""
-        if self.kind == "precision":
+        if self.wish == "precision":
             believed = hits / (alarms + _SPARE)
             enough = np.flatnonzero(believed >= self.wanted)
             return int(enough[-1] if len(enough) else believed.argmax()), len(enough) > 0
-        if self.kind == "recall":
+        if self.wish == "recall":
             # Of unseen positive rows j / (n + 1) are above the one of rank j, on average.
             rank = math.ceil(self.wanted * (n_positive + 1) - 1e-9)
             return int(np.argmax(hits >= min(rank, n_positive))), rank <= n_positive
-        if self.kind == "budget":
+        if self.wish == "budget":
             return int(np.flatnonzero(alarms <= self.wanted / 1000 * n)[-1]), True
         decided = np.stack([n - n_positive - alarms + hits, alarms - hits, n_positive - hits, hits], axis=1)
-        return int((decided @ np.ravel(self.costs)).argmin()), True  # type: ignore[arg-type]
+        return int((decided @ np.ravel(np.asarray(self.costs))).argmin()), True
 
 
 class _Rows(NamedTuple):
@@ -176,8 +180,11 @@ class _Rows(NamedTuple):
             source = "validation" if predictor._trainer.has_val else "out-of-fold"
             raw, truth = _own_rows(predictor, model)
         else:
+            absent = [str(name) for name in (*predictor.features(), predictor.label) if name not in data.columns]
+            if absent:
+                raise TableError(f"data lacks columns that decisions are chosen by: {', '.join(absent[:20])}.")
             source, raw, truth = "given", predictor.predict_proba(data, model=model), data[predictor.label]
-        labels = list(raw.columns)
+        labels = raw.columns.tolist()
         codes = pd.Index(labels).get_indexer(pd.Index(truth))
         raw, codes = raw[codes >= 0], codes[codes >= 0]
         calibrated, own = _without_tilt(predictor, model, raw), predictor.decision_threshold
@@ -186,29 +193,35 @@ class _Rows(NamedTuple):
         answers = values.argmax(axis=1) if own is None else (values[:, 1] > own).astype(np.int64)
         return cls(labels, calibrated.to_numpy(dtype=np.float64), codes, answers, source)
 
-    def redrawn(self, decided: Callable[[Any], npt.NDArray[Any]], judge: Judge, n: int, seed: int) -> Figures:
-        """Figures on n unseen rows of what is decided by rows at given places.
+    def redrawn(
+        self, decided: Callable[[Any], Any], own: Any, judge: Judge, n: int, seed: int
+    ) -> tuple[Figures, Figures]:
+        """Figures on n unseen rows of what is decided by rows at given places, and of AutoGluon's own answers.
 
         Each sample draws rows to choose by, others that stand for all there are, and from these the unseen ones:
         chance is in what is chosen, in what is known of it, and in the rows that come.
         """
         rng = child_rng(seed, "order", "decision")
         drawn = [redrawn_within_classes(self.codes, rng, _N_SAMPLES) for _ in range(2)]
-        found = []
+        chosen, usual = [], []
         for choosing, known in zip(*drawn, strict=True):
-            (unseen,) = redrawn_within_classes(self.codes[known], rng, 1, n / len(self.codes))
-            found.append(judge(decided(choosing), known[unseen]))
-        samples = pd.DataFrame(found)
-        return {
-            str(name): _Estimate(*map(float, (each.mean(), *each.quantile([0.025, 0.975]))))
-            for name, each in samples.items()
-        }
+            (places,) = redrawn_within_classes(self.codes[known], rng, 1, n / len(self.codes))
+            chosen.append(judge(decided(choosing), known[places]))
+            usual.append(judge(own, known[places]))
+        return _estimates(chosen), _estimates(usual)
+
+
+def _estimates(samples: list[dict[str, float]]) -> Figures:
+    table = pd.DataFrame(samples)
+    ends = table.quantile([0.025, 0.975])
+    return {str(name): _Estimate(*map(float, (each.mean(), *ends[name]))) for name, each in table.items()}
 
 
 def _own_rows(predictor: TabularPredictor, model: str) -> tuple[pd.DataFrame, pd.Series[Any]]:
     """Probabilities of out-of-fold or validation rows, and their labels."""
     trainer = predictor._trainer
     try:
+        assert trainer.get_refit_full_parent(model) == model, "it is fitted on all of them"
         chances = predictor.predict_proba_multi(models=[model])[model]
         codes = trainer.load_y_val() if trainer.has_val else trainer.load_y()
     except (AssertionError, FileNotFoundError, KeyError) as error:
@@ -239,8 +252,8 @@ def decide(
     predictor
         Fitted, for classes.
     cost_matrix
-        For the least cost: see :func:`imbllm_autogluon.plugin.class_scorers.costs_of`. Of two classes the threshold
-        that costs least on these rows, of more the class of the least expected cost by its probabilities.
+        For the least cost: as :func:`imbllm_autogluon.plugin.expected_cost` takes it. Of two classes the threshold that
+        costs least on these rows, of more the class of the least expected cost by its probabilities.
     precision
         As many caught as possible at a precision of at least this (above 0, at most 1).
     recall
@@ -266,13 +279,17 @@ def decide(
     Raises
     ------
     InvalidInputError
-        Not exactly one wish, a value out of range, an unknown class, or no rows of it.
+        Not exactly one wish, a value out of range, an unknown class, no rows of it, or a column that `data` lacks.
     """
+    if unseen_rows is not None:
+        require_number("unseen_rows", unseen_rows, 1, whole=True)
     if predictor.problem_type not in ("binary", "multiclass"):
         raise InvalidInputError(f"decisions are about classes; the label {predictor.label!r} holds numbers.")
-    model = predictor._trainer.get_refit_full_parent(predictor.model_best)
+    best = predictor.model_best
+    parent = predictor._trainer.get_refit_full_parent(best)
+    model = parent if parent in predictor.model_names() else best
     rows = _Rows.of(predictor, model, data)
-    wish = Wish.checked(rows.labels, cost_matrix=cost_matrix, precision=precision, recall=recall, budget=budget)
+    wish = _Wish.checked(rows.labels, cost_matrix=cost_matrix, precision=precision, recall=recall, budget=budget)
     positive = _positive_class(predictor, positive_class, rows.labels, by_costs=wish.costs is not None)
     made = _decided(rows, wish, positive, model, unseen_rows or len(rows.codes), seed)
     if not made.reached:
@@ -285,7 +302,7 @@ def decide(
 
 def stored_decision(predictor: TabularPredictor) -> Decision | None:
     """The decision stored with a predictor, None where there is none; `StoredStateError` where it is broken."""
-    if kind_of(_folder(predictor)) is None:
+    if not (_folder(predictor) / STATE_NAME).exists():
         return None
     with reading(_folder(predictor), _KIND) as stored:
         sides = ("expected", "otherwise")
@@ -295,68 +312,62 @@ def stored_decision(predictor: TabularPredictor) -> Decision | None:
 
 def _positive_class(predictor: TabularPredictor, given: Hashable, labels: list[Any], *, by_costs: bool) -> Any:
     """The class of the alarms; None where costs decide among several."""
-    own = predictor.positive_class if predictor.problem_type == "binary" else None
-    known = {str(label): label for label in ([own] if own is not None or by_costs else labels)}
-    if given is None and len(known) == 1:
-        return own
-    if str(given) not in known:
-        raise InvalidInputError(f"name the class that the wish is about, one of {', '.join(known)}; got {given!r}.")
-    return known[str(given)]
+    if predictor.problem_type == "binary":
+        labels = [label for label in labels if label == predictor.positive_class]
+        given = labels[0] if given is None else given
+    elif by_costs:
+        if given is not None:
+            raise InvalidInputError(f"costs decide among all classes: leave out the positive class {given!r}.")
+        return None
+    known = {key: label for label in labels for key in (str(label), label)}
+    if given not in known:
+        listed = ", ".join(map(str, labels))
+        raise InvalidInputError(f"name the class that the wish is about, one of {listed}; got {given!r}.")
+    return known[given]
 
 
-def _decided(rows: _Rows, wish: Wish, positive: Any, model: str, unseen_rows: int, seed: int) -> Decision:
-    threshold, reached, own = None, True, rows.answers
-    is_positive = rows.codes == (rows.labels.index(positive) if positive is not None else -1)
-    decided: Callable[[Any], npt.NDArray[Any]]
+def _decided(rows: _Rows, wish: _Wish, positive: Any, model: str, unseen_rows: int, seed: int) -> Decision:
+    threshold, reached, own, costs = None, True, rows.answers, np.asarray(wish.costs)
+    is_positive = rows.codes == (rows.codes if positive is None else rows.labels.index(positive))
+    if not is_positive.any():
+        which = "a known class" if positive is None else f"the class {positive!r}"
+        raise InvalidInputError(f"no {rows.source} row is of {which}: give rows that are as data, labeled as learned.")
+    decided: Callable[[Any], Any]
     if positive is None:
-        costs, cheapest = np.asarray(wish.costs), _cheapest(rows.chances, wish.costs)
+        cheapest = (rows.chances @ costs).argmin(axis=1)
         decided = lambda _: cheapest  # noqa: E731
         judge: Judge = lambda decided, at: {"cost": float(costs[rows.codes[at], decided[at]].mean())}  # noqa: E731
-    elif not is_positive.any():
-        raise InvalidInputError(f"no {rows.source} row is of the class {positive!r}: give rows that are as data.")
     else:
         place = rows.labels.index(positive)
         scores, own = rows.chances[:, place], own == place
         threshold, reached = wish.threshold(scores, is_positive)
         decided = lambda at: scores > wish.threshold(scores[at], is_positive[at])[0]  # noqa: E731
-        judge = _judge_of_alarms(is_positive, wish)
+        judge = partial(_judged, is_positive, None if wish.costs is None else costs)
+    expected, otherwise = rows.redrawn(decided, own, judge, unseen_rows, seed)
     return Decision(
-        wish=wish.kind,
-        wanted=None if wish.costs is not None else wish.wanted,
-        costs=None if wish.costs is None else wish.costs.tolist(),
-        labels=pd.Index(rows.labels).tolist(),  # as JSON keeps them
-        positive=None if positive is None else pd.Index([positive]).tolist()[0],
+        **wish._asdict(),
+        labels=rows.labels,
+        positive=positive,
         threshold=threshold,
         reached=reached,
         model=model,
         source=rows.source,
         rows=len(rows.codes),
-        positives=int(is_positive.sum()),
+        positives=0 if positive is None else int(is_positive.sum()),
         unseen_rows=unseen_rows,
-        expected=rows.redrawn(decided, judge, unseen_rows, seed),
-        otherwise=rows.redrawn(lambda _: own, judge, unseen_rows, seed),
+        expected=expected,
+        otherwise=otherwise,
     )
 
 
-def _judge_of_alarms(is_positive: BoolArray, wish: Wish) -> Judge:
-    """Counts per 1,000 rows, shares, and with costs the mean cost."""
-
-    def judge(alarmed: npt.NDArray[Any], at: npt.NDArray[np.intp]) -> dict[str, float]:
-        true, alarm = is_positive[at], alarmed[at]
-        caught, alarms, positives = float((true & alarm).sum()), float(alarm.sum()), float(true.sum())
-        counts = {"caught": caught, "missed": positives - caught, "false alarms": alarms - caught, "alarms": alarms}
-        found = {name: 1000 * n / len(at) for name, n in counts.items()}
-        found |= {"precision": caught / alarms if alarms else math.nan, "recall": caught / positives}
-        if wish.costs is not None:
-            found["cost"] = float(wish.costs[true.astype(int), alarm.astype(int)].mean())
-        return found
-
-    return judge
-
-
-def _cheapest(chances: FloatArray, costs: Any) -> npt.NDArray[np.intp]:
-    """Place of the class with the least expected cost, shape (n,)."""
-    return np.asarray((chances @ np.asarray(costs)).argmin(axis=1))
+def _judged(is_positive: BoolArray, costs: FloatArray | None, alarmed: Any, at: Any) -> dict[str, float]:
+    """Counts per 1,000 rows, shares, and with costs the mean cost, of the rows at these places."""
+    true, alarm = is_positive[at], alarmed[at]
+    caught, alarms, positives = float((true & alarm).sum()), float(alarm.sum()), float(true.sum())
+    counts = {"caught": caught, "missed": positives - caught, "false alarms": alarms - caught, "alarms": alarms}
+    found = {name: 1000 * n / len(at) for name, n in counts.items()}
+    found |= {"precision": caught / alarms if alarms else math.nan, "recall": caught / positives}
+    return found if costs is None else {**found, "cost": float(costs[true.astype(int), alarm.astype(int)].mean())}
 
 
 def _answering(predictor: TabularPredictor, model: str) -> str:

@@ -45,6 +45,9 @@ BINARY = {"no": 150, "yes": 30}
 BAD_CLASS_JOBS = {
     "preset": ({"presets": ("best_qualty",)}, r"preset 'best_qualty' \(did you mean 'best_quality'\?\); .*imbllm"),
     "metric": ({"metric": "f_1"}, r"metric 'f_1' for a binary label \(did you mean 'f1'\?\).*average_precision"),
+    "metric at a number": ({"metric": "recall_at_precision=80"}, "precision must be a number between"),
+    "metric without a number": ({"metric": "precision_at_k"}, "the metrics are: .*brier_score.*precision_at_k=NUMBER"),
+    "metric at a word": ({"metric": "precision_at_k=few"}, "k must be a number"),
     "metric of regression": ({"metric": "rmse"}, "unknown metric 'rmse' for a binary label: .*--task regression"),
     "metric of rare targets": ({"metric": "few_mae"}, "it is one of regression"),
     "family": ({"families": ("GBMM",)}, r"unknown model family 'GBMM' \(did you mean 'GBM'\?\)"),
@@ -168,6 +171,8 @@ def test_a_positive_class_is_refused_for_three_classes(tmp_path: Path) -> None:
         ({"no": 50, "yes": 10}, {}, "average_precision", "yes"),
         ({"yes": 50, "no": 10}, {}, "average_precision", "no"),
         ({0: 10, 1: 50}, {"metric": "f1"}, "f1", 0),
+        ({0: 10, 1: 50}, {"metric": "precision_at_k=5"}, "precision_at_k=5", 0),
+        ({"a": 50, "b": 10, "c": 5}, {"metric": "geometric_mean"}, "geometric_mean", None),
         ({"no": 50, "yes": 10}, {"positive_class": "no"}, "average_precision", "no"),
         ({"a": 50, "b": 20, "c": 10}, {}, "balanced_accuracy", None),
     ],

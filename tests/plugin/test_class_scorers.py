@@ -15,8 +15,8 @@ from imbllm_autogluon.classification.logit_adjustment import resampled_scores
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin.class_scorers import (
     _costs_behind,
+    _costs_of,
     brier_score,
-    costs_of,
     expected_cost,
     geometric_mean,
     precision_at_k,
@@ -114,8 +114,9 @@ def test_the_dearer_a_miss_the_lower_is_the_calibrated_threshold(ranked: tuple[n
 
 def test_costs_are_read_by_label_as_text_in_the_order_asked_for() -> None:
     table = pd.DataFrame({"2": [1.0, 0.0], "1": [0.0, 5.0]}, index=[1, 2])
-    assert costs_of(table, [2, 1]).tolist() == [[0.0, 5.0], [1.0, 0.0]]
-    assert costs_of({"alarm": 1, "miss": 5}, ["usual", "rare"]).tolist() == [[0.0, 1.0], [5.0, 0.0]]
+    assert _costs_of(table, [2, 1]).tolist() == [[0.0, 5.0], [1.0, 0.0]]
+    assert _costs_of({0.0: {1.0: 2}, 1.0: {0.0: 3}}, [1, 0]).tolist() == [[0.0, 3.0], [2.0, 0.0]]
+    assert _costs_of({"alarm": 1, "miss": 5}, ["usual", "rare"]).tolist() == [[0.0, 1.0], [5.0, 0.0]]
     assert _costs_behind(geometric_mean) is None
 
 
@@ -127,10 +128,13 @@ def test_costs_are_read_by_label_as_text_in_the_order_asked_for() -> None:
         ([[0, "x"], [1, 0]], "must hold numbers"),
         ({"mis": 5, "alarm": 1}, "those of miss and alarm, or of every pair of the classes"),
         ({"a": {"b": 1}, "b": {}}, "every pair of the classes a, b"),
+        ({"a": {"b": "x"}, "b": {"a": 1}}, "must hold numbers"),
+        (pd.DataFrame(1, index=["a", "b", "b"], columns=["a", "b"]), "each once; got a, b, b"),
+        (5, r"got shape \(1,\)"),
     ],
 )
 def test_costs_that_are_none_are_refused(costs: Any, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
-        costs_of(costs)
-    with pytest.raises(InvalidInputError, match="every pair of the classes a, c; got a, b"):
-        costs_of({"a": {"b": 1}, "b": {"a": 1}}, ["a", "c"])
+        _costs_of(costs)
+    with pytest.raises(InvalidInputError, match="every pair of the classes a, c, each once; got a, b"):
+        _costs_of({"a": {"b": 1}, "b": {"a": 1}}, ["a", "c"])

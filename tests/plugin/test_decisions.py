@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
+from autogluon.tabular import TabularPredictor
 
 from imbllm_autogluon import calibrated_probabilities
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.plugin import decisions
-from imbllm_autogluon.plugin.decisions import Wish, _answering, _decided, _Rows, decide, stored_decision
+from imbllm_autogluon.plugin.decisions import _answering, _decided, _Rows, _Wish, decide, stored_decision
 from tests.fresh import run_afresh
 from tests.jobs.fits import binary_outcome, copy_of, many_kinds, mixed_table, multiclass_outcome
+from tests.plugin.tables import imbalanced_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +35,7 @@ def answers(n: int, rare: int, seed: int) -> _Rows:
 
 
 def alarms_of(rows: _Rows, **wish: Any) -> tuple[np.ndarray, bool]:
-    threshold, reached = Wish.checked(LABELS, **wish).threshold(rows.chances[:, 1], rows.codes == 1)
+    threshold, reached = _Wish.checked(LABELS, **wish).threshold(rows.chances[:, 1], rows.codes == 1)
     return rows.chances[:, 1] > threshold, reached
 
 
@@ -65,12 +67,27 @@ def test_no_alarm_at_all_is_a_choice_even_where_many_probabilities_are_one() -> 
         assert not alarmed.any()
 
 
+def test_all_rows_are_alarms_where_a_recall_needs_those_of_probability_zero() -> None:
+    rows = answers(100, 60, 0)
+    rows.chances[:, 1] *= rows.codes == 0
+    assert alarms_of(rows, recall=0.9)[0].all()
+
+
+def test_labels_that_are_true_and_false_are_decided_as_any_others() -> None:
+    made = _decided(
+        answers(400, 30, 0)._replace(labels=[False, True]), _Wish.checked(LABELS, recall=0.8), True, "m", 9, 0
+    )
+    assert made.apply(pd.DataFrame({True: [0.9, 0.1, 0.9], False: [0.1, 0.9, 0.1]})).tolist() == [True, False, True]
+    with pytest.raises(InvalidInputError, match=r"classes \[False, True\] are needed; got \['False'\]"):
+        made.apply(pd.DataFrame({"False": [0.1]}))
+
+
 def test_a_wish_that_rows_do_not_show_to_be_met_says_so_and_is_met_as_nearly_as_can_be() -> None:
     rows = answers(300, 6, 1)
     alarmed, reached = alarms_of(rows, precision=0.8)
     assert (reached, alarmed.any()) == (False, True)
     assert alarms_of(rows, recall=0.9)[1] is False, "six rows tell nothing of one in ten"
-    made = _decided(rows, Wish.checked(LABELS, precision=0.8), "yes", "m", 300, 0)
+    made = _decided(rows, _Wish.checked(LABELS, precision=0.8), "yes", "m", 300, 0)
     assert "do not show that such a precision can be reached" in str(made)
 
 
@@ -79,7 +96,7 @@ def test_the_interval_holds_what_other_rows_reach(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(decisions, "_N_SAMPLES", 60)
     inside = []
     for seed in range(20):
-        made = _decided(answers(400, 30, seed), Wish.checked(LABELS, precision=0.8), "yes", "m", 200, 0)
+        made = _decided(answers(400, 30, seed), _Wish.checked(LABELS, precision=0.8), "yes", "m", 200, 0)
         unseen = answers(200, 15, 1000 + seed)
         alarmed, rare = unseen.chances[:, 1] > made.threshold, unseen.codes == 1
         low, high = made.expected["precision"][1:]
@@ -89,7 +106,7 @@ def test_the_interval_holds_what_other_rows_reach(monkeypatch: pytest.MonkeyPatc
 
 
 def test_fewer_unseen_rows_vary_more_and_a_seed_gives_the_same() -> None:
-    rows, wish = answers(400, 30, 0), Wish.checked(LABELS, precision=0.8)
+    rows, wish = answers(400, 30, 0), _Wish.checked(LABELS, precision=0.8)
     few, many, again = (_decided(rows, wish, "yes", "m", n, 0).expected["precision"] for n in (60, 4000, 60))
     assert few == again
     assert few.high - few.low > many.high - many.low
@@ -128,6 +145,9 @@ def test_costs_of_several_classes_decide_by_untilted_probabilities() -> None:
     assert made.predict(predictor, rows).tolist() == cheapest.tolist()
     assert made.expected["cost"].value <= made.otherwise["cost"].value
     assert (made.threshold, made.positive, list(made.expected)) == (None, None, ["cost"])
+    assert "for the least expected cost, by" in made.headline
+    with pytest.raises(InvalidInputError, match="costs decide among all classes: leave out the positive class 'c'"):
+        decide(predictor, cost_matrix=costs, positive_class="c", store=False)
 
 
 def test_a_wish_about_one_of_several_classes_names_it() -> None:
@@ -152,6 +172,17 @@ def test_without_bags_validation_rows_decide_and_given_rows_where_there_are_some
     assert (given.source, given.rows, given.positives) == ("given", 39, 9)
 
 
+def test_rows_that_a_refitted_model_has_learned_do_not_decide(tmp_path: Path) -> None:
+    train = imbalanced_table()
+    predictor = TabularPredictor("paid", path=str(tmp_path), verbosity=0)
+    predictor.fit(train, hyperparameters={"LR": {}}, num_cpus=1, refit_full=True, set_best_to_refit_full=True)
+    predictor.delete_models(models_to_keep="best", dry_run=False)
+    with pytest.raises(InvalidInputError, match=r"_FULL has not learned \(it is fitted on all of them\)"):
+        decide(predictor, recall=0.5)
+    made = decide(predictor, recall=0.5, data=imbalanced_table(seed=1))
+    assert len(made.predict(predictor, train)) == len(train)
+
+
 @pytest.mark.parametrize(
     ("best", "left", "answering"),
     [("A", ["A", "A_FULL"], "A"), ("A_FULL", ["A", "A_FULL"], "A_FULL"), ("B", ["A_FULL"], "A_FULL")],
@@ -172,9 +203,11 @@ def test_the_model_of_the_decision_or_its_refitted_copy_answers(best: str, left:
         ({"precision": 0.8, "recall": 0.8}, r"got \['precision', 'recall'\]"),
         ({"precision": 80}, "precision must be a number"),
         ({"budget": 2000}, "budget must be a number"),
+        ({"budget": 20, "unseen_rows": 0}, "unseen_rows must be a whole number"),
+        ({"budget": 20, "data": pd.DataFrame({"label": ["yes"]})}, "data lacks columns that decisions are chosen by: "),
     ],
 )
-def test_anything_but_one_wish_in_its_range_is_refused(wishes: dict[str, Any], message: str) -> None:
+def test_anything_but_one_wish_in_its_range_and_whole_rows_is_refused(wishes: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         decide(binary_outcome().predictor, **wishes, store=False)
 
@@ -182,6 +215,7 @@ def test_anything_but_one_wish_in_its_range_is_refused(wishes: dict[str, Any], m
 def test_a_broken_decision_is_named(tmp_path: Path) -> None:
     outcome = copy_of(binary_outcome(), tmp_path / "fit")
     decide(outcome.predictor, budget=50)
-    (decisions._folder(outcome.predictor) / "state.json").write_text('{"kind": "decision"}')
-    with pytest.raises(StoredStateError, match="no usable decision"):
-        stored_decision(outcome.predictor)
+    for broken in ('{"kind": "decision"}', '{"kind'):
+        (decisions._folder(outcome.predictor) / "state.json").write_text(broken)
+        with pytest.raises(StoredStateError, match="no usable decision"):
+            stored_decision(outcome.predictor)
