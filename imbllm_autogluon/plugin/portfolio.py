@@ -73,9 +73,9 @@ def _most_of_family(options: TwinOptions) -> int | None:
 
 
 def _rebalanced(
-    hyperparameters: Mapping[Any, Any] | str, options: TwinOptions, most: int | None, task: Task | None = None
+    hyperparameters: Mapping[Any, Any] | str, options: TwinOptions, most: int | None, *, two_classes: bool = False
 ) -> Portfolio:
-    """A portfolio with at most so many twins of each family, for a task if it is known."""
+    """A portfolio with at most so many twins of each family."""
     if isinstance(hyperparameters, str):
         from autogluon.tabular.configs.hyperparameter_configs import get_hyperparameter_config
 
@@ -84,12 +84,12 @@ def _rebalanced(
         portfolio = copy.deepcopy(dict(hyperparameters))
     joining = _joining(options)
     if not portfolio or not all(isinstance(key, int) or key == "default" for key in portfolio):
-        return {**joining, **_with_twins(portfolio, options, most, task)}
+        return {**joining, **_with_twins(portfolio, options, most, two_classes)}
     first = 1 if 1 in portfolio else "default"
     # Without a stack policy, stacked twins would learn from real rows only, just as their plain models do.
     left_out = options.checked_parameters.stage.reason_when_stacked
     levels = {
-        level: models if left_out and level != first else _with_twins(models, options, most, task)
+        level: models if left_out and level != first else _with_twins(models, options, most, two_classes)
         for level, models in portfolio.items()
     }
     return {**levels, first: {**joining, **levels[first]}} if first in levels else levels
@@ -104,7 +104,7 @@ def _joining(options: TwinOptions) -> Portfolio:
     return models
 
 
-def _with_twins(models: Portfolio, options: TwinOptions, most: int | None, task: Task | None) -> Portfolio:
+def _with_twins(models: Portfolio, options: TwinOptions, most: int | None, two_classes: bool) -> Portfolio:
     """One level with twins behind or instead of the plain models, and the generator."""
     from autogluon.tabular.registry import ag_model_registry
 
@@ -120,7 +120,7 @@ def _with_twins(models: Portfolio, options: TwinOptions, most: int | None, task:
         twin_key = twin_of(plain).ag_key if isinstance(key, str) else twin_of(plain)
         if twin_key not in models:
             listed = configs if isinstance(configs, list) else [configs]
-            own = _of_family(options, twin_of(plain).ag_key, task)
+            own = _of_family(options, twin_of(plain).ag_key) if two_classes else options
             result[twin_key] = [_as_twin(config, own) for config in listed[:most]]
             any_twin = True
     generator = _of_generator(options)
@@ -129,9 +129,9 @@ def _with_twins(models: Portfolio, options: TwinOptions, most: int | None, task:
     return result
 
 
-def _of_family(options: TwinOptions, key: str, task: Task | None) -> TwinOptions:
-    """The options for one family: written rows help boosted trees, not forests (docs/decisions/rebalancing.md)."""
-    if key not in _FORESTS or task != "classification" or options.tune is not None or "method" in options.parameters:
+def _of_family(options: TwinOptions, key: str) -> TwinOptions:
+    """The options for one twin: written rows help boosted trees, not forests (docs/decisions/rebalancing.md)."""
+    if key not in _FORESTS or options.tune is not None or "method" in options.parameters:
         return options
     return replace(options, parameters={**options.parameters, "method": _FORESTS_METHOD})
 
@@ -207,8 +207,8 @@ class RebalanceCallback(GeneratorCallback):
             return
         options = self._options_for(task_of(problem_type))
         scored = options.mode == "both" and options.tune is None
-        most, task = None if scored else _most_of_family(options), task_of(problem_type)
-        rebalanced = _rebalanced(hyperparameters, options, most, task)
+        most = None if scored else _most_of_family(options)
+        rebalanced = _rebalanced(hyperparameters, options, most, two_classes=problem_type == "binary")
         hyperparameters.clear()
         hyperparameters.update(rebalanced)
         if getattr(trainer, "sample_weight", None) == BALANCE_WEIGHT:

@@ -75,9 +75,9 @@ class RebalanceConfig(Config):
     """`imbllm`: rows written by a language model that learned rare rows and interpolated ones. `great`: by one that
     learned the whole fold. `pred_llm`: by one that learned it with the label last and is asked for the class of its
     rows. `smote_nc`, `random`: the usual peers, SMOTE-NC and duplicated rows, from imbalanced-learn. `none`: the fold
-    stays as it is, so that a search can choose it. Presets take `smote_nc` for forests unless a method is named. For
-    regression, where bins of the target take the place of classes:
-    `imbllm`, `smogn` (SMOTE for regression with Gaussian noise), `random` and `none`."""
+    stays as it is, so that a search can choose it. Presets take `smote_nc` for forests of two classes unless a method
+    is named. For regression, where bins of the target take the place of classes: `imbllm`, `smogn` (SMOTE for
+    regression with Gaussian noise), `random` and `none`."""
 
     rows_per_real_row: Annotated[float, Range(0.0, 100.0, above=True)] | Literal["auto"] = "auto"
     """New rows for each real row of a rarer class, at most up to the size of the largest class. `auto`: one where two

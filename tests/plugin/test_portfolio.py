@@ -174,15 +174,15 @@ def test_twins_join_the_very_mapping_that_the_trainer_uses() -> None:
 
 @pytest.mark.parametrize(
     ("problem_type", "parameters", "method"),
-    [("binary", {}, "smote_nc"), ("multiclass", {}, "smote_nc"), ("binary", {"method": "imbllm"}, "imbllm")],
+    [("binary", {}, "smote_nc"), ("multiclass", {}, None), ("binary", {"method": "imbllm"}, "imbllm")],
 )
-def test_forests_get_rows_of_smote_where_nothing_else_is_asked_for(
-    problem_type: str, parameters: dict[str, Any], method: str
+def test_forests_of_two_classes_get_rows_of_smote_where_nothing_else_is_asked_for(
+    problem_type: str, parameters: dict[str, Any], method: str | None
 ) -> None:
     made: dict[str, Any] = {"GBM": {}, "RF": {}, "XT": {}}
     trainer = SimpleNamespace(callbacks=[], problem_type=problem_type)
     RebalanceCallback(**parameters).before_trainer_fit(trainer, y=RARE, hyperparameters=made)
-    assert [made[key][0]["ag.imbllm.method"] for key in ("RF_IMB", "XT_IMB")] == [method] * 2
+    assert [made[key][0].get("ag.imbllm.method") for key in ("RF_IMB", "XT_IMB")] == [method] * 2
     assert made["GBM_IMB"] == [{f"ag.imbllm.{name}": value for name, value in parameters.items()}]
 
 
