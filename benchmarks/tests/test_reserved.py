@@ -23,7 +23,7 @@ FREE = (
 )
 """Tables that a model may be trained on."""
 
-GENERATED = {"3000x15", "285000x30", "1000000x20", "narrow", "mixed, 10,000 rows"}
+GENERATED = {"3000x15", "10000x15", "285000x30", "1000000x20", "narrow", "mixed, 10,000 rows"}
 """Tables of results whose rows a seed makes."""
 
 

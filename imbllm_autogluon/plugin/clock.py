@@ -36,6 +36,7 @@ _LEAST_OF_PLAIN = 0.6  # of the seconds of its plain model, with less of which a
 # Of the seconds of all plain models, for generators and twins where there is no time limit: twins take longer than
 # their plain models, so that this makes twice the time of the plain fit
 _MOST_OF_PLAIN = 0.85
+_LEAST_ROOM = 20.0  # seconds that they may always take, so that a quick fit has all its twins
 _FIXED_SECONDS = 1.0  # of any model: copying, scoring, saving
 _LEAST_SKILL = 0.5  # of the best model's gain over the constant answer, below which a plain model is hopeless
 _LEAST_SECONDS = 1.0  # of a generator, below which it would learn next to nothing
@@ -197,7 +198,8 @@ class FitClock:
 
     def _too_long(self, ranked: list[_Key]) -> list[_Key]:
         """Plain models, the best first, whose twins would make a fit without a limit too long; never the first."""
-        room = _MOST_OF_PLAIN * sum(plain.seconds for plain in self._plain.values()) - self.seconds["generators"]
+        plain = sum(each.seconds for each in self._plain.values())
+        room = max(_LEAST_ROOM, _MOST_OF_PLAIN * plain) - self.seconds["generators"]
         dropped = []
         for place, key in enumerate(ranked):
             seconds = self._seconds_of([key])

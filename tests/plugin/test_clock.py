@@ -40,6 +40,7 @@ class Fit:
         self.now, self.scores, self.fitted, self.shares = 0.0, {}, [], {}
         monkeypatch.setattr(time, "time", lambda: self.now)
         monkeypatch.setattr(clock, "_MOST_OF_PLAIN", 1.0)  # here a twin takes exactly as long as its plain model
+        monkeypatch.setattr(clock, "_LEAST_ROOM", 0.0)
         self.clock = FitClock(TwinOptions.from_keywords(options))
         metric = SimpleNamespace(needs_class=False)
         self.trainer = SimpleNamespace(_time_limit=limit, _time_train_start=0.0, k_fold=folds, eval_metric=metric)
