@@ -304,7 +304,7 @@ def _claims() -> tuple[Claim, ...]:
     }
     of_twins = [
         Claim(method, metric, other, **limits)
-        for method in (IMBLLM, TUNED)
+        for method in (DEFAULT, IMBLLM, TUNED)
         for other, pairs in asked.items()
         for metric, limits in pairs
     ]
