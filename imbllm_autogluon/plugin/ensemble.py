@@ -3,8 +3,8 @@
 Weights are the mean of two kinds. Greedy ones (Caruana et al. 2004) follow the metric and the share of the log-loss
 that the ensemble explains. Likely ones are those of a mixture that makes the classes of all rows most probable, drawn
 towards equal weights. Twins of one model, with rows of other methods, doses or seeds, are one entry: their mean. With
-more than two classes and a metric of decisions, probabilities are calibrated, then tilted
-as far as the metric asks for: the most probable class is the one to answer.
+more than two classes and a metric of decisions, probabilities are calibrated, then tilted as far as the metric asks
+for: the most probable class is the one to answer.
 """
 
 from __future__ import annotations
