@@ -70,9 +70,8 @@ def plan_for(problem_type: object, y: pd.Series, config: RebalanceConfig, eval_m
 
 
 def _judged_by(eval_metric: Any) -> JudgedBy:
-    if getattr(eval_metric, "needs_threshold", False):
-        return "ranking"
-    return "probabilities" if getattr(eval_metric, "needs_proba", False) else "classes"
+    reads = (getattr(eval_metric, name, False) for name in ("needs_threshold", "needs_proba"))
+    return "probabilities" if any(reads) else "classes"
 
 
 def answers_by_highest_probability(problem_type: str | None, eval_metric: Any) -> bool:

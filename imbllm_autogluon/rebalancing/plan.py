@@ -24,16 +24,14 @@ if TYPE_CHECKING:
 
     Counts = dict[Hashable, int]
 
-JudgedBy = Literal["ranking", "probabilities", "classes"]
-"""What a metric reads of a model's answers: the order of the rows by probability (average precision, ROC AUC),
-probabilities (log-loss), or decided classes."""
+JudgedBy = Literal["probabilities", "classes"]
+"""What a metric reads of a model's answers: probabilities (log-loss) or the order of the rows by them (average
+precision, ROC AUC), or decided classes."""
 
-# Defaults where two classes are judged by ranking or probabilities (docs/decisions/rebalancing.md#dose):
-# new rows for each real row of the rare class,
-_DOSE: Mapping[JudgedBy, float] = {"ranking": 1.0, "probabilities": 1.0}
-# and settings of writing that nobody chose (#temperature-and-filter); what is not named here
-# is the method's own, which the sampler has.
-_WRITING: Mapping[JudgedBy, Mapping[str, Any]] = {each: {"temperature": 1.0} for each in _DOSE}
+# Defaults where two classes are judged by probabilities (docs/decisions/rebalancing.md#dose): new rows for each real
+# row of the rare class, and settings of writing that nobody chose; what is not named here is the method's own.
+_DOSE = 1.0
+_WRITING: Mapping[str, Any] = {"temperature": 1.0}
 FEWEST_TO_CONTINUE = 2  # a class with fewer cannot be continued and is left as it is
 # Imbalance ratio above which the majority is limited, and to what multiples of the smallest class: of its rows
 # afterwards, and at least of its real ones
@@ -98,11 +96,11 @@ def dose_of(rows: int, largest: int, n_classes: int, judged_by: JudgedBy) -> flo
 
     Examples
     --------
-    >>> dose_of(40, 4000, 2, "ranking"), dose_of(40, 4000, 3, "classes")
+    >>> dose_of(40, 4000, 2, "probabilities"), dose_of(40, 4000, 3, "classes")
     (1.0, 9.0)
     """
-    if n_classes == 2 and judged_by in _DOSE:
-        return _DOSE[judged_by]
+    if n_classes == 2 and judged_by == "probabilities":
+        return _DOSE
     return sqrt(largest / rows) - 1.0  # half way on a logarithmic scale
 
 
@@ -153,7 +151,7 @@ def _plan_classes(y: pd.Series, config: RebalanceConfig, judged_by: JudgedBy) ->
     left_out = {label: n - most for label, n in before.items() if n > most}
     counts = {label: min(n, most - before[label]) for label, n in counts.items() if before[label] < most}
     notes += [f"{most} of {before[label]} rows of class {label!r} are learned (majority_ratio)" for label in left_out]
-    writing = _WRITING.get(judged_by, {}) if len(before) == 2 else {}
+    writing = _WRITING if len(before) == 2 and judged_by == "probabilities" else {}
     balancing = _cut(balancing, room)
     return OversamplingPlan(counts, before, reason, tuple(notes), balancing, left_out=left_out, writing=writing)
 

@@ -196,9 +196,8 @@ class RebalanceObjective:
 
     @property
     def _judged_by(self) -> JudgedBy:
-        if self.metric in _PROBABILITY_METRICS:
-            return "probabilities"
-        return "ranking" if self.metric.startswith(("average_precision", "roc_auc")) else "classes"
+        ranks = self.metric.startswith(("average_precision", "roc_auc"))
+        return "probabilities" if ranks or self.metric in _PROBABILITY_METRICS else "classes"
 
     @functools.cached_property
     def _codes(self) -> pd.Series:

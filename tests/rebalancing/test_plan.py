@@ -50,14 +50,13 @@ def test_a_fold_that_needs_nothing_says_why(sizes: dict[str, int], reason: str) 
 @pytest.mark.parametrize(
     ("sizes", "judged_by", "config", "counts"),
     [
-        ({"a": 900, "b": 100}, "ranking", {}, {"b": 100}),
         ({"a": 900, "b": 100}, "probabilities", {}, {"b": 100}),
         ({"a": 900, "b": 100}, "classes", {}, {"b": 200}),
-        ({"a": 900, "b": 100, "c": 9}, "ranking", {}, {"b": 200, "c": 81}),
-        ({"a": 900, "b": 500}, "ranking", {}, {"b": 400}),  # never beyond the largest class
+        ({"a": 900, "b": 100, "c": 9}, "probabilities", {}, {"b": 200, "c": 81}),
+        ({"a": 900, "b": 500}, "probabilities", {}, {"b": 400}),  # never beyond the largest class
         ({"a": 900, "b": 100}, "classes", {"rows_per_real_row": 2.5}, {"b": 250}),
         ({"a": 900, "b": 100, "c": 9}, "classes", {"rows_per_real_row": 0.5}, {"b": 50, "c": 5}),
-        ({"a": 900, "b": 100}, "ranking", {"target_ratio": 0.5}, {"b": 350}),
+        ({"a": 900, "b": 100}, "probabilities", {"target_ratio": 0.5}, {"b": 350}),
     ],
 )
 def test_a_class_gets_so_many_rows_for_each_real_one_by_what_the_metric_reads(
@@ -68,7 +67,7 @@ def test_a_class_gets_so_many_rows_for_each_real_one_by_what_the_metric_reads(
 
 
 def test_a_majority_is_not_cut_further_because_few_rows_are_made() -> None:
-    plan = plan_fold(labels(a=8100, b=100), RebalanceConfig(), judged_by="ranking")
+    plan = plan_fold(labels(a=8100, b=100), RebalanceConfig(), judged_by="probabilities")
     assert plan.left_out == {"a": 8100 - 40 * 100}
 
 
@@ -103,7 +102,7 @@ def test_an_unused_category_is_not_a_class() -> None:
 def test_a_generator_learns_for_the_size_of_the_largest_class_whatever_the_dose_is() -> None:
     configs = [RebalanceConfig(target_ratio=ratio) for ratio in (None, 0.25, 1.0)]
     configs += [RebalanceConfig(rows_per_real_row=dose) for dose in ("auto", 0.5, 8.0)]
-    for judged_by in ("ranking", "classes"):
+    for judged_by in ("probabilities", "classes"):
         plans = [plan_fold(labels(a=90, b=10), config, judged_by=judged_by) for config in configs]
         assert [plan.balancing for plan in plans] == [{"b": 80}] * 6
 
