@@ -79,6 +79,22 @@ class Sentences:
         ahead = None if self.ahead is None else self.ahead[rows, :width]
         return Sentences(self.ids[rows, :width], real[:, :width], self.states[rows, :width], weights, ahead)
 
+    def before(self, places: IntArray) -> Sentences:
+        """Each row up to the place in front of the given one, int64 of shape (n,)."""
+        real = self.real & (np.arange(self.real.shape[1]) < places[:, None])
+        cut = Sentences(np.where(real, self.ids, PADDING), real, np.where(real, self.states, END), self.weights)
+        return cut.take(slice(None))
+
+    def followed_by(self, tokens: tuple[int, ...]) -> Sentences:
+        """Each row with the same tokens behind its end; none of them is learned."""
+        n = len(tokens)
+        ids, real, states = (np.pad(each, ((0, 0), (0, n))) for each in (self.ids, self.real, self.states))
+        places = self.real.sum(axis=1)[:, None] + np.arange(n)
+        np.put_along_axis(ids, places, np.broadcast_to(np.array(tokens, dtype=np.int64), places.shape), axis=1)
+        np.put_along_axis(real, places, True, axis=1)
+        states[:, self.real.shape[1] :] = END
+        return Sentences(ids, real, states, self.weights).take(slice(None))
+
     def before_last(self) -> Sentences:
         """The same rows without the last place, behind which nothing is predicted."""
         ahead = None if self.ahead is None else self.ahead[:, :-1]
