@@ -87,12 +87,12 @@ class Sentences:
 
     def followed_by(self, tokens: tuple[int, ...]) -> Sentences:
         """Each row with the same tokens behind its end; none of them is learned."""
-        n = len(tokens)
-        ids, real, states = (np.pad(each, ((0, 0), (0, n))) for each in (self.ids, self.real, self.states))
-        places = self.real.sum(axis=1)[:, None] + np.arange(n)
-        np.put_along_axis(ids, places, np.broadcast_to(np.array(tokens, dtype=np.int64), places.shape), axis=1)
-        np.put_along_axis(real, places, True, axis=1)
-        states[:, self.real.shape[1] :] = END
+        places = np.arange(self.real.shape[1] + len(tokens)) - self.real.sum(axis=1)[:, None]
+        real = places < len(tokens)
+        behind = np.array([*tokens, PADDING], dtype=np.int64)[places.clip(0, len(tokens))]
+        width = ((0, 0), (0, len(tokens)))
+        ids = np.where(places < 0, np.pad(self.ids, width), behind)
+        states = np.where(places < 0, np.pad(self.states, width), END)
         return Sentences(ids, real, states, self.weights).take(slice(None))
 
     def before_last(self) -> Sentences:

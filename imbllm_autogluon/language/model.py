@@ -267,7 +267,9 @@ class TableLanguageModel:
         def to_label(name: str, rows: Clauses, rate: float, objective: LabelObjective | None) -> Stage:
             loss = None if objective is None else self._label_loss(objective)
             steps = config.steps_for(len(rows.tokens))
-            return Stage(name, self._batches(name, rows), steps, rate, held_out=kept, patience=config.patience, loss=loss)
+            return Stage(
+                name, self._batches(name, rows), steps, rate, held_out=kept, patience=config.patience, loss=loss
+            )
 
         stages = [to_label(stage, clauses, rate, objective)]
         if noisy is not None:
@@ -292,7 +294,7 @@ class TableLanguageModel:
         tables, device = self.encoding.tables, self._backbone.device
         if self._backbone.family == "masked":
             return MaskedValueLoss(tables, device, child_seed(self.seed, "training", "masks"))
-        return ValueLoss(tables, device) if self.config.constrained else SentenceLoss(device)
+        return ValueLoss(tables, device, self._frozen) if self.config.constrained else SentenceLoss(device)
 
     def _identity(self, *parts: Clauses | None, objective: LabelObjective | None) -> str:
         """What is trained on what, for checkpoints."""
