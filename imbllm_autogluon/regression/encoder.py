@@ -344,7 +344,7 @@ class _EncoderTraining:
         least = min(_LEAST_EPOCHS, self._config.encoder_epochs)
         for epoch in range(self._config.encoder_epochs):
             self._set_rates(epoch, time.perf_counter() - started, time_limit)
-            curve.train.append(self._epoch(bar, ends if epoch < least else math.inf))
+            curve.train.append(self._epoch(ends if epoch < least else math.inf, bar.update))
             with self._trainer.averaged():
                 curve.held_out.append(self._held_out_loss())
             if curve.held_out[-1] < (math.inf if curve.best_epoch < 0 else curve.held_out[curve.best_epoch]):
@@ -363,7 +363,7 @@ class _EncoderTraining:
     def _averages(self) -> list[Tensor]:
         return [weight.clone() for weight in self._trainer.average]
 
-    def _epoch(self, bar: Any, ends: float = math.inf) -> float:
+    def _epoch(self, ends: float = math.inf, tell: Callable[[], object] = lambda: None) -> float:
         """One pass over the rows in batches of nearly equal size; returns the mean loss. None lasts beyond `ends`."""
         self._encoder.train()
         self._loss.train()
@@ -371,7 +371,7 @@ class _EncoderTraining:
         losses = []
         for part in parts:
             losses.append(self._trainer.step(self._batch_loss(self._learned.take(part))))
-            bar.update()
+            tell()
             if time.monotonic() > ends:
                 raise _too_short("not enough for an epoch")
         if self._smoother is not None:
