@@ -24,12 +24,8 @@ class Metadata(MetadataHookInterface):
     """Fills in ``urls`` and ``readme`` from ``home`` in pyproject.toml."""
 
     def update(self, metadata: dict[str, Any]) -> None:
-        """Called by hatchling with the ``project`` table."""
+        """Called by hatchling with the ``project`` table and its version; links lead to the files of that release."""
         home, readme = self.config["home"], Path(self.root, "README.md").read_text(encoding="utf-8")
+        text = RELATIVE.sub(rf"]({home}/blob/v{metadata['version']}/\1)", readme)
         metadata["urls"] = {name: home + place for name, place in ADDRESSES.items()}
-        metadata["readme"] = {"content-type": "text/markdown", "text": absolute(readme, f"{home}/blob/main")}
-
-
-def absolute(page: str, root: str) -> str:
-    """A page of the repository for readers who are elsewhere: relative links lead into ``root``."""
-    return RELATIVE.sub(rf"]({root}/\1)", page)
+        metadata["readme"] = {"content-type": "text/markdown", "text": text}
