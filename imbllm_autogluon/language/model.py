@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon._random import child_seed, seeded_torch
 from imbllm_autogluon._storage import fingerprint, reading, write_whole, writing
-from imbllm_autogluon.encoding import SchemaVocabulary
+from imbllm_autogluon.encoding import PromptVocabulary, SchemaVocabulary
 from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.language.batches import Batches
 from imbllm_autogluon.language.checkpoints import Checkpoint, TrainingCurve
@@ -69,7 +69,7 @@ class TableLanguageModel:
     cannot tell apart.
     """
 
-    def __init__(self, vocabulary: SchemaVocabulary, config: LanguageConfig, seed: int) -> None:
+    def __init__(self, vocabulary: SchemaVocabulary | PromptVocabulary, config: LanguageConfig, seed: int) -> None:
         started = time.perf_counter()
         self.vocabulary = vocabulary
         self.config = config.resolved()
@@ -235,7 +235,8 @@ class TableLanguageModel:
         """Read a saved model; a `StoredStateError` where files or base model are not those that were written."""
         with reading(folder, _KIND) as stored:
             data = stored.data
-            vocabulary = SchemaVocabulary.from_dict(data["vocabulary"])
+            kind = PromptVocabulary if "longest_prompt" in data["vocabulary"] else SchemaVocabulary
+            vocabulary = kind.from_dict(data["vocabulary"])
             model = cls(vocabulary, _loadable(LanguageConfig.from_flat(data["config"])), int(data["seed"]))
             model._backbone.load_weights(data["base"], stored.tensors(), stored.folder)
             model.curves = {name: TrainingCurve.from_dict(curve) for name, curve in data["curves"].items()}
