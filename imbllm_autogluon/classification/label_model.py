@@ -27,7 +27,7 @@ from imbllm_autogluon.language.losses import LabelObjective
 from imbllm_autogluon.language.model import TableLanguageModel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
