@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.encoding import AutomatonTables, SentenceEncoding, Sentences
-    from imbllm_autogluon.language.frozen import FrozenBlocks
 
 LanguageModel: TypeAlias = Any  # of transformers, or CompactModel, which has what is used of one
 
@@ -27,6 +26,9 @@ Loss: TypeAlias = "Callable[[LanguageModel, Sentences], tuple[torch.Tensor, int]
 """Negative log-likelihood of a batch: sum over what is learned (nats), and its number."""
 
 _MOST_COMPETING = 8_192  # tokens of a column whose weights are worth a copy in each step
+_Reader: TypeAlias = "Callable[[Sentences], torch.Tensor]"
+"""Gives the last hidden states of rows, shape (n, length, width)."""
+
 NOT_LEGAL = -1e9  # logit of an illegal token: finite, so that a mask can never turn a whole row into NaN
 
 
@@ -36,7 +38,7 @@ class ValueLoss:
     Forced tokens (column names, endings without alternative) cost nothing.
     """
 
-    def __init__(self, tables: AutomatonTables, device: torch.device, frozen: FrozenBlocks | None = None) -> None:
+    def __init__(self, tables: AutomatonTables, device: torch.device, frozen: _Reader | None = None) -> None:
         self._allowed = torch.from_numpy(tables.allowed).to(device)
         self._device = device
         self._frozen = frozen
@@ -163,7 +165,7 @@ class LabelLoss:
         tables: AutomatonTables,
         device: torch.device,
         objective: LabelObjective,
-        frozen: FrozenBlocks | None = None,
+        frozen: _Reader | None = None,
     ) -> None:
         self._values = ValueLoss(tables, device, frozen)
         self._first_of_label = int(tables.starts[-1])
