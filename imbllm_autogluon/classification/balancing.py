@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables import ColumnName, TableSchema
 
 LONGEST_COPY = 7  # words that a written text may share in a row with a real one
+_RUN = "longest copied run"  # of the texts that were kept, words
 _ROUNDS = 3  # in which a text is asked for again
 _FOLDS = 5  # of the real texts, for what the classifier of words makes of texts that it has not learned
 _CLASS_QUANTILE = 0.25  # of real texts of a class are less like it than any written one
@@ -69,8 +70,10 @@ def write_texts(
         sources = sources[~good]
         if not len(sources):
             break
-    report = {name: dict(count) for name, count in counts.items()}
-    return np.concatenate(kept), pd.concat(frames, ignore_index=True), report
+    places, new = np.concatenate(kept), pd.concat(frames, ignore_index=True)
+    for code, run in zip(codes[places], judge.known.longest_runs(_joined(new)).tolist(), strict=True):
+        counts[classes[code]][_RUN] = max(run, counts[classes[code]][_RUN])
+    return places, new, {name: dict(count) for name, count in counts.items()}
 
 
 class _Judge:
@@ -82,7 +85,7 @@ class _Judge:
         from sklearn.model_selection import StratifiedKFold, cross_val_predict
         from sklearn.pipeline import make_pipeline
 
-        self._known, self._seen = KnownTexts(texts), set[str]()
+        self.known, self._seen = KnownTexts(texts), set[str]()
         words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2))
         classifier = make_pipeline(words, LogisticRegression(C=10.0, class_weight="balanced", max_iter=1000))
         folds = min(_FOLDS, int(np.bincount(codes)[np.unique(codes)].min()))
@@ -100,7 +103,7 @@ class _Judge:
         """Why each text of a wanted class is refused; empty where it is not."""
         chances = self._model.predict_proba(texts)[np.arange(len(texts)), np.searchsorted(self._model.classes_, codes)]
         nearest = self._nearest(self._model[0].transform(texts))
-        runs = self._known.longest_runs(texts)
+        runs = self.known.longest_runs(texts)
         found = []
         for text, code, chance, near, run in zip(texts, codes, chances, nearest, runs, strict=True):
             reason = ""
