@@ -311,8 +311,8 @@ def _say_ids(table: LabeledTable) -> None:
     found = identifiers(table.features)
     if found:
         _say(
-            f"{table.source}: {', '.join(map(repr, found))} may be ids, and are learned from and written like any other "
-            f"column. If they only say which row it is: --id {found[0]} (or --ignore {found[0]})."
+            f"{table.source}: {', '.join(map(repr, found))} may be ids, and are learned from and written like other "
+            f"columns. If they only say which row it is: --id {found[0]} (or --ignore {found[0]})."
         )
 
 

@@ -88,7 +88,7 @@ def submission(
     if ids is not None:
         columns[ids] = labels_in_file(sample[ids]).to_numpy()
     table = pd.DataFrame({name: columns[name] for name in sample}, index=sample.index)
-    return table, f"{content} in {_few(values)}{why}; {len(table):,} rows, {order}."
+    return table, f"{content} in {_few(values.columns)}{why}; {len(table):,} rows, {order}."
 
 
 def _id_column(
