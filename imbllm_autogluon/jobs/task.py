@@ -43,27 +43,14 @@ _METRICS_AT = {
 }  # of two classes, at a number: recall_at_precision=0.8
 # What else metrics are called, in lower case and in one word; the first one that a label has is meant
 _ALSO_CALLED = {
-    other: meant
-    for meant, others in (
-        (("roc_auc", "roc_auc_ovo"), ("auc", "rocauc", "aucroc", "auroc")),
-        (("average_precision",), ("ap", "prauc", "aucpr", "auprc", "averageprecisionscore")),
-        (("f1", "f1_macro"), ("f1", "f1score")),
-        (("f1_macro",), ("macrof1",)),
-        (("precision", "precision_macro"), ("precision",)),
-        (("recall", "recall_macro"), ("recall",)),
-        (("balanced_accuracy",), ("bacc", "balancedacc")),
-        (("mcc",), ("matthewscorrcoef",)),
-        (("log_loss",), ("mlogloss", "crossentropy")),
-        (("quadratic_kappa",), ("qwk", "quadraticweightedkappa")),
-        (("brier_score",), ("brier",)),
-        (("geometric_mean",), ("gmean",)),
-        (("r2",), ("r2score",)),
-        (("median_absolute_error",), ("medae",)),
-        (("spearmanr",), ("spearman",)),
-        (("pearsonr",), ("pearson",)),
-    )
-    for other in others
-}
+    **dict.fromkeys(("auc", "rocauc", "auroc"), ("roc_auc", "roc_auc_ovo")),
+    **dict.fromkeys(("ap", "prauc", "auprc"), ("average_precision",)),
+    **dict.fromkeys(("bacc", "balancedacc"), ("balanced_accuracy",)),
+    **dict.fromkeys(("qwk", "quadraticweightedkappa"), ("quadratic_kappa",)),
+    **{name: (name, f"{name}_macro") for name in ("f1", "precision", "recall")},
+    "f1score": ("f1", "f1_macro"), "macrof1": ("f1_macro",), "mlogloss": ("log_loss",), "brier": ("brier_score",),
+    "gmean": ("geometric_mean",), "r2score": ("r2",), "spearman": ("spearmanr",), "pearson": ("pearsonr",),
+}  # fmt: skip
 # Rows in a bin of each sort
 _MEANING = {"few": f"under {FEW_BELOW}", "medium": f"{FEW_BELOW} to {MANY_ABOVE}", "many": f"over {MANY_ABOVE}"}
 
