@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import dataclasses
 import functools
+import importlib.util
 import inspect
 import itertools
 import math
+import multiprocessing
 import numbers
 import os
 import re
@@ -17,6 +19,8 @@ import types
 import typing
 import warnings
 from collections.abc import Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -26,12 +30,16 @@ import numpy as np
 from imbllm_autogluon.errors import InvalidInputError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable
+    from collections.abc import Callable, Container, Iterable, Iterator
 
     from typing_extensions import Self
 
 _C = TypeVar("_C", bound="Config")
 _WORDS = {"none": None, "true": True, "false": False}  # values of settings that are not text
+_SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+_BAR_DELAY = 3.0  # seconds after which a bar is shown: of shorter work there is none
+_BAR_FORMAT = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}, {remaining} left"
+_BARS_HIDDEN: ContextVar[bool] = ContextVar("imbllm_bars_hidden", default=False)
 
 
 def cache_dir(environment: Mapping[str, str] = os.environ) -> Path:
@@ -44,18 +52,46 @@ def cache_dir(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def shows_progress(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether training and generation show progress bars (``IMBLLM_PROGRESS``: 0 or 1; default: only on a terminal)."""
-    value = environment.get("IMBLLM_PROGRESS")
-    if not value:
-        return bool(sys.stderr and sys.stderr.isatty())
-    return value.lower() not in ("0", "false", "no", "off")
+    """Whether work of more than a few seconds shows progress bars (``IMBLLM_PROGRESS``: 0 or 1).
+
+    By default on a terminal and in a notebook that has ipywidgets, by the main process. Never where ``TQDM_DISABLE`` is
+    set, by any but the first of several processes of one launch (``RANK``), or inside :func:`hidden_bars`.
+    `InvalidInputError` for another value.
+    """
+    value = environment.get("IMBLLM_PROGRESS", "").lower()
+    if value and value not in _SWITCH:
+        raise InvalidInputError(f"the environment variable IMBLLM_PROGRESS must be 0 or 1, or not set; got {value!r}.")
+    if environment.get("TQDM_DISABLE") or environment.get("RANK", "0") != "0" or _BARS_HIDDEN.get():
+        return False
+    return _SWITCH[value] if value else multiprocessing.parent_process() is None and _is_watched(sys.stderr)
 
 
-def progress_bar(total: int, what: str) -> Any:
-    """A tqdm bar of so many steps or rows, a context manager, with the time that is left."""
+def _is_watched(stream: Any) -> bool:
+    """Whether a stream is a terminal, or a notebook's that can draw a bar in place."""
+    in_notebook = type(stream).__module__.startswith("ipykernel") and importlib.util.find_spec("ipywidgets") is not None
+    return in_notebook or bool(stream and stream.isatty())
+
+
+@contextmanager
+def hidden_bars(hidden: bool = True) -> Iterator[None]:
+    """Show no bars in the block, if so."""
+    token = _BARS_HIDDEN.set(hidden or _BARS_HIDDEN.get())
+    try:
+        yield
+    finally:
+        _BARS_HIDDEN.reset(token)
+
+
+def progress_bar(total: int, what: str, steps: Iterable[Any] | None = None, *, delay: float = _BAR_DELAY) -> Any:
+    """A tqdm bar of so many steps or rows, a context manager or an iterable of `steps`, with the time that is left.
+
+    It is shown after `delay` seconds, 0 where the first step may take longer, and goes when all is done.
+    """
     from tqdm.auto import tqdm
 
-    return tqdm(total=total, desc=f"imbllm {what}", leave=False, disable=not shows_progress())
+    look: dict[str, Any] = {"leave": False, "miniters": 1, "dynamic_ncols": True, "bar_format": _BAR_FORMAT}
+    look |= {"iterable": steps, "disable": not shows_progress()}
+    return tqdm(total=total, desc=f"imbllm {what}", delay=delay, **look)
 
 
 def secret(variable: str) -> str:

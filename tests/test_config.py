@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import importlib
 import inspect
 import json
 import math
+import os
 import pickle
+import pty
 import pydoc
 import re
+import struct
 import subprocess
 import sys
+import termios
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -36,7 +42,9 @@ from imbllm_autogluon._config import (
     classes_of,
     current_names,
     documented,
+    hidden_bars,
     parameters_of,
+    progress_bar,
     refuse_unknown_keys,
     require_choice,
     require_number,
@@ -46,7 +54,7 @@ from imbllm_autogluon._config import (
 from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 ESTIMATORS = {
     "oversampling.sampler.ImbLLMOverSampler": "oversampling.config.GeneratorConfig",
@@ -544,20 +552,85 @@ def test_progress_can_be_switched(value: str, shown: bool) -> None:
     assert shows_progress({"IMBLLM_PROGRESS": value}) is shown
 
 
+def test_another_word_for_progress_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="IMBLLM_PROGRESS must be 0 or 1, or not set; got 'maybe'"):
+        shows_progress({"IMBLLM_PROGRESS": "maybe"})
+
+
+@pytest.mark.parametrize("other", [{"TQDM_DISABLE": "1"}, {"RANK": "1"}])
+def test_nothing_shows_bars_where_tqdm_is_off_or_another_process_has_them(other: dict[str, str]) -> None:
+    assert shows_progress({"IMBLLM_PROGRESS": "1", "RANK": "0"})
+    assert not shows_progress({"IMBLLM_PROGRESS": "1", **other})
+
+
+class Stream:
+    """A terminal, a file, or with the name of another module a notebook."""
+
+    def __init__(self, terminal: bool) -> None:
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+class NotebookStream(Stream):
+    __module__ = "ipykernel.iostream"
+
+
 @pytest.mark.parametrize("environment", [{}, {"IMBLLM_PROGRESS": ""}])
 @pytest.mark.parametrize("terminal", [True, False, None])
 def test_by_default_progress_is_shown_on_terminals_alone(
     environment: dict[str, str], terminal: bool | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Stream:
-        def isatty(self) -> bool | None:
-            return terminal
-
-        def write(self, text: str) -> int:
-            return len(text)
-
-    monkeypatch.setattr("sys.stderr", None if terminal is None else Stream())
+    monkeypatch.setattr("sys.stderr", None if terminal is None else Stream(terminal))
     assert shows_progress(environment) is bool(terminal)
+    with hidden_bars():
+        assert not shows_progress(environment)
+    monkeypatch.setattr("multiprocessing.parent_process", object)  # of a pool: its bars would write over each other
+    assert not shows_progress(environment)
+
+
+@pytest.mark.parametrize("widgets", [True, False])
+def test_a_notebook_shows_progress_where_it_can_draw_a_bar_in_place(
+    widgets: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr", NotebookStream(terminal=False))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name if widgets else None)
+    assert shows_progress({}) is widgets
+
+
+@contextmanager
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
+    """A pseudo terminal in place of stderr, and what was written to it so far."""
+    reader, writer = pty.openpty()
+    os.set_blocking(reader, False)
+    fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))  # a new one has no size
+    monkeypatch.setenv("IMBLLM_PROGRESS", "")
+    with os.fdopen(writer, "w") as stderr, os.fdopen(reader, "rb") as read:
+        monkeypatch.setattr("sys.stderr", stderr)
+        yield lambda: (read.read() or b"").decode()
+
+
+def test_a_terminal_gets_a_bar_with_the_time_left_which_goes_when_all_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    with terminal(monkeypatch) as written:
+        with progress_bar(4, "writing", delay=0.0) as bar:
+            bar.update(2)
+            bar.refresh()
+            assert re.search(r"imbllm writing +50%\|.*\| 2/4, 00:00 left", written())
+        assert written().endswith("\r")
+        assert list(progress_bar(4, "writing", range(4))) == [0, 1, 2, 3]  # too short for a bar
+        assert written() == ""
+
+
+def test_files_and_pipes_get_no_bar(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("IMBLLM_PROGRESS", "")
+    with (tmp_path / "log").open("w") as log:
+        monkeypatch.setattr("sys.stderr", log)
+        assert sum(progress_bar(3, "writing", range(3), delay=0.0)) == 3
+    assert (tmp_path / "log").read_text() == ""
 
 
 def test_the_environment_of_the_process_is_read_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.classification.calibration import LabelCalibration, held_out_rows
 from imbllm_autogluon.classification.config import ClassifierConfig
@@ -23,7 +24,7 @@ from imbllm_autogluon.language.losses import LabelObjective
 from imbllm_autogluon.language.model import TableLanguageModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import pandas as pd
@@ -66,7 +67,6 @@ class LabelModel:
         time_limit: float | None = None,
         checkpoint: Path | None = None,
         stage: str = "label",
-        progress: Callable[[int], None] = lambda _: None,
     ) -> LabelModel:
         """Learn features, shape (n, m), and labels, shape (n,), none missing.
 
@@ -94,7 +94,6 @@ class LabelModel:
             checkpoint=checkpoint,
             objective=LabelObjective(self.config.feature_weight, self.config.measures.focal_gamma),
             stage=stage,
-            progress=progress,
         )
         self.held_out = int(kept.sum())
         self.calibration = self._calibrated(X, auxiliary, codes, kept)
@@ -277,7 +276,8 @@ def _query_label(
     # Where no clause is known every class is as likely as any other.
     logs = np.full((orders, len(clauses.tokens), n_classes), -np.log(n_classes))
     batches = list(_batches(model, clauses.present[:, :label], _query_orders(model, orders)))
-    prompts = (Prompts(order, len(order) - 1, clauses.tokens[rows]) for _, rows, order in batches)
+    told = progress_bar(len(batches), "answering", batches)
+    prompts = (Prompts(order, len(order) - 1, clauses.tokens[rows]) for _, rows, order in told)
     scores = model.score_all(prompts, label, values, as_written=True, threads=threads)
     for (place, rows, _), score in zip(batches, scores, strict=True):
         logs[place, rows] = score

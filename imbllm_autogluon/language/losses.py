@@ -25,6 +25,7 @@ LanguageModel: TypeAlias = Any  # of transformers, or CompactModel, which has wh
 Loss: TypeAlias = "Callable[[LanguageModel, Sentences], tuple[torch.Tensor, int]]"
 """Negative log-likelihood of a batch: sum over what is learned (nats), and its number."""
 
+_MOST_COMPETING = 8_192  # tokens of a column whose weights are worth a copy in each step
 NOT_LEGAL = -1e9  # logit of an illegal token: finite, so that a mask can never turn a whole row into NaN
 
 
@@ -83,10 +84,10 @@ class _ColumnTokens:
 
     @classmethod
     def of(cls, tables: AutomatonTables, device: torch.device) -> _ColumnTokens | None:
-        """None where padding makes the columns' tokens more than the vocabulary, which then is no slower."""
+        """None where padding makes the columns' tokens more than the vocabulary, or one has thousands: no faster."""
         sizes = [len(tables.clause_tokens(clause)) for clause in range(len(tables.starts))]
         padded, n_tokens = max(sizes) * len(sizes), tables.allowed.shape[1]
-        return cls(tables, device) if max(sizes) and padded <= 2 * n_tokens else None
+        return cls(tables, device) if 0 < max(sizes) <= _MOST_COMPETING and padded <= 2 * n_tokens else None
 
     def losses(
         self, head: torch.nn.Linear, hidden: torch.Tensor, before: IntArray, states: IntArray, ids: IntArray

@@ -19,9 +19,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon._random import child_seed, seeded_torch
 from imbllm_autogluon._storage import fingerprint, reading, write_whole, writing
-from imbllm_autogluon.encoding import SchemaVocabulary
+from imbllm_autogluon.encoding import PromptVocabulary, SchemaVocabulary
 from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.language.batches import Batches
 from imbllm_autogluon.language.checkpoints import Checkpoint, TrainingCurve
@@ -66,7 +67,7 @@ class TableLanguageModel:
     cannot tell apart.
     """
 
-    def __init__(self, vocabulary: SchemaVocabulary, config: LanguageConfig, seed: int) -> None:
+    def __init__(self, vocabulary: SchemaVocabulary | PromptVocabulary, config: LanguageConfig, seed: int) -> None:
         started = time.perf_counter()
         self.vocabulary = vocabulary
         self.config = config.resolved()
@@ -138,11 +139,16 @@ class TableLanguageModel:
             if shared is not None and name == _WARM_UP and curve.stopped_by == "steps" and processes.is_first:
                 _store_warm(shared, learning, curve)
 
-        with seeded_torch(child_seed(self.seed, "training"), threads):
+        def tell(n: int) -> None:
+            bar.update(n)
+            progress(n)
+
+        bar = progress_bar(sum(each.steps for each in planned), "training")
+        with bar, seeded_torch(child_seed(self.seed, "training"), threads):
             trainer = Trainer(self._backbone.model, learning, self._loss(), self.config.micro_batch, processes, stored)
             if known:
-                progress(planned[0].steps)
-            self.curves = known | trainer.run_all(planned[len(known) :], limit, progress, finished=keep)
+                tell(planned[0].steps)
+            self.curves = known | trainer.run_all(planned[len(known) :], limit, tell, finished=keep)
         settle(self._backbone.model)
         self._backbone.tuning.merge()
         processes.wait()  # until the last one has read the checkpoint that the first one deletes
@@ -221,7 +227,8 @@ class TableLanguageModel:
         """Read a saved model; a `StoredStateError` where files or base model are not those that were written."""
         with reading(folder, _KIND) as stored:
             data = stored.data
-            vocabulary = SchemaVocabulary.from_dict(data["vocabulary"])
+            kind = PromptVocabulary if "longest_prompt" in data["vocabulary"] else SchemaVocabulary
+            vocabulary = kind.from_dict(data["vocabulary"])
             model = cls(vocabulary, _loadable(LanguageConfig.from_flat(data["config"])), int(data["seed"]))
             model._backbone.load_weights(data["base"], stored.tensors(), stored.folder)
             model.curves = {name: TrainingCurve.from_dict(curve) for name, curve in data["curves"].items()}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import load_file
 
-from imbllm_autogluon.encoding import TextVocabulary
+from imbllm_autogluon.encoding import PromptVocabulary, TextVocabulary
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.language.compact import build_compact
 from imbllm_autogluon.language.hardware import Processes, device_named
@@ -85,13 +85,15 @@ class TableBackbone:
         self.tuning.merge()
 
 
-def build_table_backbone(vocabulary: SchemaVocabulary, config: LanguageConfig) -> TableBackbone:
+def build_table_backbone(vocabulary: SchemaVocabulary | PromptVocabulary, config: LanguageConfig) -> TableBackbone:
     """Build the backbone that a resolved configuration names; random weights come from torch's global generator.
 
     A `BackboneError` where a pretrained model is not here and cannot be fetched, an `InvalidInputError` where the
     sentences of the table are too long for it, or its tokenizer cannot write them.
     """
     if not config.is_pretrained:
+        if isinstance(vocabulary, PromptVocabulary):
+            raise InvalidInputError(f"texts are written by pretrained backbones; {config.backbone!r} is none.")
         # Free decoding has to find the names of the columns by itself; a mask stands in the place of a value alone.
         return _compact(vocabulary.encoding(fused=config.backbone == "compact" and config.constrained), config)
     source = _source(config)
@@ -134,10 +136,14 @@ def _compact(encoding: SentenceEncoding, config: LanguageConfig) -> TableBackbon
 
 
 def _read_by(
-    source: BackboneSource, vocabulary: SchemaVocabulary, config: LanguageConfig
+    source: BackboneSource, vocabulary: SchemaVocabulary | PromptVocabulary, config: LanguageConfig
 ) -> tuple[SentenceEncoding, list[list[int]]]:
     """How rows become tokens, and the pretrained tokens that each of them stands for."""
     tokenizer = load_tokenizer(source)
+    if isinstance(vocabulary, PromptVocabulary):
+        if source.family == "masked":
+            raise InvalidInputError("texts are written by causal backbones; a masked one unmasks single tokens.")
+        return vocabulary.encoding(tokenizer), [[], *([token] for token in vocabulary.token_ids[1:])]
     if config.clauses == "text":
         if source.family == "masked":
             raise InvalidInputError("a masked backbone unmasks one token for each value; use clauses='tokens'.")
