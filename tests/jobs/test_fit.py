@@ -376,7 +376,7 @@ def test_the_metric_is_the_mean_absolute_error_unless_another_is_named(tmp_path:
         "mean_absolute_error",
         "mean_absolute_error",
     )
-    assert FitJob(target_table(), tmp_path / "fit", metric="rmse").task.scorer == "rmse"
+    assert FitJob(target_table(), tmp_path / "fit", metric="rmse").task.scorer == "root_mean_squared_error"
     named = FitJob(target_table(), tmp_path / "fit", metric="geometric_mean_error")
     assert named.task.scorer.name == "geometric_mean_error"
 
