@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from autogluon.tabular import TabularPredictor
 
 _Answers = Literal["auto", "proba", "classes"]
+_Names = tuple[str, str]  # what messages call the test table and the sample
 _SHOWN = 3  # ids and cells that a message names
 
 
@@ -34,9 +34,9 @@ def submission(
     id_column: str | None = None,
     answers: _Answers = "auto",
     wish: Mapping[str, Any] | None = None,
-    sources: tuple[str, str] = ("the test table", "the sample"),
+    sources: _Names = ("the test table", "the sample"),
 ) -> tuple[pd.DataFrame, str]:
-    """Predict a test table in the form of a sample submission.
+    """Predict a test table in the form of a sample submission; returns the table, and what stands in it.
 
     Parameters
     ----------
@@ -45,32 +45,25 @@ def submission(
     test
         Rows to predict, with ids or in the order of the sample; a label and other columns are ignored.
     sample
-        A column of ids, unless the order says which row is which, and columns to fill: one, or of classes one for each,
-        named like it or all with the same words before (``Status_C``). What is in its cells says what is asked for.
+        Ids, unless the order says which row is which, and columns to fill: one, or of classes one for each, named like
+        it or all with the same words before (``Status_C``).
     id_column
         Name; by default that of ``imbllm fit --id``, or the one column that both tables have.
     answers
-        What one column for classes is filled with. ``auto``: the probability of the positive one of two classes, where
-        the sample holds fractions, or numbers that are no classes; the class, where it holds names. Whole numbers that
-        are classes, too, leave it open: a metric that reads probabilities or ranks (``roc_auc``, ``log_loss``) asks for
-        them, unless nobody chose the metric and the sample holds both classes.
+        What one column for classes is filled with. ``auto``: classes, where the sample holds their names, and
+        probabilities of the positive one of two, where it holds other numbers. Whole numbers that are classes leave it
+        open: a metric that reads probabilities or ranks (``roc_auc``, ``log_loss``) asks for them, unless nobody chose
+        the metric and the sample holds both classes.
     wish
         Keyword arguments of :func:`~imbllm_autogluon.plugin.decisions.decide`: classes are answered by it.
     sources
         What messages call the two tables.
 
-    Returns
-    -------
-    table : DataFrame
-        Of the sample's rows and columns, in their order.
-    content : str
-        What stands in it.
-
     Raises
     ------
     TableError
         A column of the predictor is absent; ids are missing, repeated or not the same in both tables; without ids, the
-        tables have different numbers of rows; a column of the sample is none that this predictor can fill.
+        tables have different numbers of rows; the sample has columns or cells that this predictor cannot fill.
     InvalidInputError
         `answers` does not go with the label.
 
@@ -83,23 +76,21 @@ def submission(
     places = _places(test, sample, ids, sources)
     values = sample.drop(columns=[] if ids is None else ids)
     predicted, content, why = _predicted(predictor, test, values, answers, wish, sources)
+    table = pd.DataFrame(index=sample.index)
+    for name in sample:
+        table[name] = labels_in_file(sample[name]) if name == ids else predicted[name].to_numpy()[places]
     order = f"in the order of {sources[0]}" if ids is None else f"ids from {ids!r}, in the order of {sources[1]}"
-    columns = {name: predicted[name].to_numpy()[places] for name in values}
-    if ids is not None:
-        columns[ids] = labels_in_file(sample[ids]).to_numpy()
-    table = pd.DataFrame({name: columns[name] for name in sample}, index=sample.index)
     return table, f"{content} in {_few(values.columns)}{why}; {len(table):,} rows, {order}."
 
 
 def _id_column(
-    predictor: TabularPredictor, test: pd.DataFrame, sample: pd.DataFrame, named: str | None, sources: tuple[str, str]
+    predictor: TabularPredictor, test: pd.DataFrame, sample: pd.DataFrame, named: str | None, sources: _Names
 ) -> str | None:
     """The column by which rows of both tables belong together; None where the sample has values only."""
     shared = [str(name) for name in sample if name in test.columns and name != predictor.label]
     ids = named or FitFolder(Path(predictor.path)).id_column
     if ids is None and len(shared) > 1:
-        listed = ", ".join(map(repr, shared))
-        raise TableError(f"{' and '.join(sources)} share the columns {listed}: say with --id which one holds the ids.")
+        raise TableError(f"{' and '.join(sources)} share {_few(shared)}: say with --id which column holds the ids.")
     if ids is None or (named is None and len(sample.columns) == 1):
         return next(iter(shared), None)
     for frame, source in zip((test, sample), sources, strict=True):
@@ -110,17 +101,15 @@ def _id_column(
     return ids
 
 
-def _places(test: pd.DataFrame, sample: pd.DataFrame, ids: str | None, sources: tuple[str, str]) -> np.ndarray:
+def _places(test: pd.DataFrame, sample: pd.DataFrame, ids: str | None, sources: _Names) -> np.ndarray:
     """Where in the test table the row of each row of the sample is."""
     if ids is not None:
         there, asked = (_ids(frame[ids], source) for frame, source in zip((test, sample), sources, strict=True))
-        _check_same(there, asked, ids, sources)
+        _check_same((there, asked), ids, sources)
         return there.get_indexer(asked)
     if len(test) != len(sample):
-        raise TableError(
-            f"{sources[1]} has {len(sample):,} rows and {sources[0]} {len(test):,}, and they share no column of ids "
-            "that says which belong together."
-        )
+        numbers = f"{sources[1]} has {len(sample):,} rows and {sources[0]} {len(test):,}"
+        raise TableError(f"{numbers}, and no column of ids that both have says which belong together.")
     return np.arange(len(test))
 
 
@@ -128,40 +117,28 @@ def _ids(column: pd.Series[Any], source: str) -> pd.Index[Any]:
     """Ids as they are written in their file."""
     if column.isna().any():
         raise TableError(f"{source}: the id {column.name!r} is missing in {int(column.isna().sum()):,} row(s).")
-    ids = labels_in_file(column).astype(str)
-    repeated = [name for name, n in Counter(ids).items() if n > 1]
-    if repeated:
-        raise TableError(f"{source}: the id {column.name!r} is not another one in each row: {_few(repeated)}.")
-    return pd.Index(ids)
+    ids = pd.Index(labels_in_file(column).astype(str))
+    if ids.has_duplicates:
+        repeated = _few(ids[ids.duplicated()])
+        raise TableError(f"{source}: the id {column.name!r} is not another one in each row: {repeated}.")
+    return ids
 
 
-def _check_same(there: pd.Index[Any], asked: pd.Index[Any], ids: str, sources: tuple[str, str]) -> None:
-    only = there.difference(asked, sort=False), asked.difference(there, sort=False)
-    if not len(only[0]) and not len(only[1]):
-        return
-    by_source = zip(sources, only, strict=True)
-    told = [f"{len(some):,} only in {source} ({_few(some)})" for source, some in by_source if len(some)]
-    alike = set(map(_bare, only[0])) == set(map(_bare, only[1]))
-    hint = "they are the same numbers, written otherwise" if alike else "take files that belong together"
-    raise TableError(f"the ids in {ids!r} are not the same: {'; '.join(told)}; {hint}.")
-
-
-def _bare(written: str) -> str:
-    """An id without what spreadsheets and pandas change: zeros before it, and a decimal point."""
-    return written.strip().lstrip("0").removesuffix(".0")
+def _check_same(both: tuple[pd.Index[Any], pd.Index[Any]], name: str, sources: _Names) -> None:
+    only = [ids.difference(others, sort=False) for ids, others in (both, both[::-1])]
+    told = [f"{len(ids):,} only in {one} ({_few(ids)})" for ids, one in zip(only, sources, strict=True) if len(ids)]
+    # What spreadsheets and pandas change of an id: zeros before it, and a decimal point
+    bare = [{each.strip().lstrip("0").removesuffix(".0") for each in ids} for ids in only]
+    hint = "they are the same numbers, written otherwise" if bare[0] == bare[1] else "take files that belong together"
+    if told:
+        raise TableError(f"the ids in {name!r} are not the same: {'; '.join(told)}; {hint}.")
 
 
 def _predicted(
-    predictor: TabularPredictor,
-    test: pd.DataFrame,
-    values: pd.DataFrame,
-    answers: _Answers,
-    wish: Mapping[str, Any] | None,
-    sources: tuple[str, str],
+    predictor: TabularPredictor, test: pd.DataFrame, values: pd.DataFrame, answers: _Answers, wish: Any, sources: _Names
 ) -> tuple[pd.DataFrame, str, str]:
     """Predictions under the names of the columns to fill, what they are, and why where the sample leaves it open."""
-    predict = partial(predict_table, predictor, source=sources[0])
-    names = list(values.columns)
+    predict, names, why = partial(predict_table, predictor, source=sources[0]), list(values.columns), ""
     if not names:
         raise TableError(f"{sources[1]} has no column to fill beside its ids.")
     if predictor.problem_type == "regression":
@@ -169,10 +146,9 @@ def _predicted(
         return predict(test).set_axis(names, axis=1), "numbers", ""
     classes = list(predict(test.head(1), proba=True).columns)
     if len(names) > 1:
-        of_names = _named_like(classes, list(map(str, names)), answers, predictor.label, sources[1])
+        of_names = _named_like(classes, names, answers, predictor.label, sources[1])
         return predict(test, proba=True)[of_names].set_axis(names, axis=1), "probabilities of the classes", ""
-    why = ""
-    if wish or answers == "auto":
+    if answers == "auto":
         answers, why = ("classes", "") if wish else _asked_for(values[names[0]], classes, predictor, sources[1])
     if answers == "classes":
         return predict(test, wish=wish or None).set_axis(names, axis=1), "classes", why
@@ -185,15 +161,11 @@ def _predicted(
 def _check_numbers(values: pd.DataFrame, answers: _Answers, source: str) -> None:
     if answers != "auto":
         raise InvalidInputError(f"this predictor answers with numbers: leave out --{answers}.")
-    if len(values.columns) > 1:
-        raise TableError(
-            f"{source} has {len(values.columns)} columns to fill, and this predictor answers with one number."
-        )
-    cells = values.iloc[:, 0].dropna()
-    if len(cells) and not holds_numbers(cells.dtype):
-        raise TableError(
-            f"{source}: column {cells.name!r} holds {_few(cells)}, and this predictor answers with numbers."
-        )
+    name, *more = values.columns
+    cells = values[name].dropna()
+    if more or (len(cells) and not holds_numbers(cells.dtype)):
+        what = f"columns {_few(values.columns)} to fill" if more else f"{_few(cells)} in column {name!r}"
+        raise TableError(f"{source} has {what}, and this predictor answers with one number for each row.")
 
 
 def _named_like(classes: Sequence[str], names: Sequence[str], answers: _Answers, label: str, source: str) -> list[str]:
@@ -204,10 +176,9 @@ def _named_like(classes: Sequence[str], names: Sequence[str], answers: _Answers,
         ends = [name[start:] for name in names]
         if len({name[:start] for name in names}) == 1 and set(ends) == set(classes):
             return ends
-    listed = ", ".join(map(repr, classes[:20]))
     raise TableError(
         f"{source} has the columns {', '.join(map(repr, names[:20]))} to fill, which are not named like the classes of "
-        f"{label!r} ({listed}). If one of them holds ids, the test table needs a column of that name."
+        f"{label!r} ({', '.join(map(repr, classes[:20]))}). If one holds ids, the test table has none of that name."
     )
 
 
@@ -237,5 +208,5 @@ def _asked_for(
 
 def _few(values: Any) -> str:
     """The first few of some values."""
-    shown = ", ".join(repr(str(value)) for value in list(values)[:_SHOWN])
-    return shown + (", ..." if len(values) > _SHOWN else "")
+    different = list(dict.fromkeys(map(str, values)))
+    return ", ".join(map(repr, different[:_SHOWN])) + (", ..." if len(different) > _SHOWN else "")

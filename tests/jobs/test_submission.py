@@ -106,8 +106,13 @@ BAD_SAMPLES: dict[str, tuple[Callable[[], Any], pd.DataFrame, dict[str, Any], st
         {"id_column": "Id"},
         r"test.csv has no column of ids 'Id' \(did you mean 'id'\?\)",
     ),
-    "two shared": (binary_outcome, sample_of(y=0.5, more=1.5), {}, "share the columns 'id', 'more': say with --id"),
-    "no ids and other rows": (binary_outcome, sample_of(y=0.5)[["y"]][:5], {}, "sample.csv has 5 rows and test.csv 13"),
+    "two shared": (binary_outcome, sample_of(y=0.5, more=1.5), {}, "share 'id', 'more': say with --id"),
+    "no ids and other rows": (
+        binary_outcome,
+        sample_of(y=0.5)[["y"]][:5],
+        {},
+        "5 rows and test.csv 13",
+    ),
     "nothing to fill": (binary_outcome, sample_of(), {}, "no column to fill"),
     "other columns": (
         multiclass_outcome,
@@ -119,8 +124,18 @@ BAD_SAMPLES: dict[str, tuple[Callable[[], Any], pd.DataFrame, dict[str, Any], st
     "probabilities of several": (multiclass_outcome, sample_of(y="a"), {"answers": "proba"}, "leave out --proba"),
     "classes in several": (multiclass_outcome, sample_of(a=0, b=0, c=0, d=0), {"answers": "classes"}, "--classes"),
     "classes of numbers": (target_outcome, sample_of(price=0), {"answers": "classes"}, "leave out --classes"),
-    "two numbers": (target_outcome, sample_of(price=0, y=1), {}, "2 columns to fill, and .* answers with one number"),
-    "words for numbers": (target_outcome, sample_of(price="low"), {}, "'price' holds 'low'.*answers with numbers"),
+    "two numbers": (
+        target_outcome,
+        sample_of(price=0, y=1),
+        {},
+        "'price', 'y' to fill, and .* one number",
+    ),
+    "words for numbers": (
+        target_outcome,
+        sample_of(price="low"),
+        {},
+        "has 'low' in column 'price', and",
+    ),
 }
 
 
