@@ -517,7 +517,8 @@ def public() -> dict[str, Any]:
     """What the package, its plugin, its judges and its searches offer to call, by name."""
     rooms = ["imbllm_autogluon", *(f"imbllm_autogluon.{room}" for room in ("plugin", "quality", "search"))]
     offered = {name: getattr(room, name) for room in map(importlib.import_module, rooms) for name in room.__all__}
-    return {name: one for name, one in offered.items() if inspect.isroutine(one) or (inspect.isclass(one) and not dataclasses.is_dataclass(one))}
+    classes = {name: one for name, one in offered.items() if inspect.isclass(one) and not dataclasses.is_dataclass(one)}
+    return {**classes, **{name: one for name, one in offered.items() if inspect.isroutine(one)}}
 
 
 def entry(text: str, name: str) -> str:
@@ -541,14 +542,11 @@ def test_help_shows_every_parameter_and_the_range_of_every_number(name: str) -> 
             assert RANGE.search(told), f"no range: {told}"
 
 
-
 @pytest.mark.parametrize("name", ["make_preset", "rebalance_hyperparameters", "RebalanceCallback"])
 def test_help_of_what_adds_twins_lists_their_parameters(name: str) -> None:
     text = pydoc.plain(pydoc.render_doc(public()[name]))
-    for one in (
-        *parameters_of(TwinOptions),
-        *(one for part in classes_of(TwinParameters) for one in parameters_of(part)),
-    ):
+    parameters = [one for part in (TwinOptions, *classes_of(TwinParameters)) for one in parameters_of(part)]
+    for one in parameters:
         assert (f"{one.name} : {one.allowed}, default={one.default}" in text) is (one.name != "parameters")
     assert text.index("Other Parameters") > text.index("**options\n")
 
@@ -681,6 +679,16 @@ def test_the_environment_of_the_process_is_read_at_each_call(monkeypatch: pytest
     for folder in ("/first", "/second"):
         monkeypatch.setenv("IMBLLM_CACHE_DIR", folder)
         assert cache_dir() == Path(folder)
+
+
+def test_every_variable_that_the_package_reads_stands_on_the_page_of_the_environment() -> None:
+    root = Path(_config.__file__).parent
+    page = (root.parent / "docs" / "reference" / "environment.md").read_text(encoding="utf-8")
+    source = "".join(file.read_text(encoding="utf-8") for file in root.rglob("*.py"))
+    read = set(re.findall(r"""environ(?:ment)?(?:\.get\(|\[)["'](\w+)""", source))
+    assert read >= {"IMBLLM_PROGRESS", "IMBLLM_CACHE_DIR", "WORLD_SIZE"}
+    assert read == set(re.findall(r"[`]([A-Z_]+)[`]", page.partition("| the name in")[0]))
+    assert set(re.findall(r"IMBLLM_[A-Z_]*(?:DIR|PROGRESS)", source)) <= read
 
 
 def test_a_secret_is_read_by_the_name_of_its_variable_and_must_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
