@@ -41,8 +41,8 @@ def test_the_package_is_counted_where_it_is() -> None:
     assert (ROOT / "imbllm_autogluon" / "__init__.py") in PACKAGE
 
 
-def test_at_most_27_863_lines_in_133_files() -> None:
-    assert count_lines(PACKAGE) <= 27_863
+def test_at_most_27_910_lines_in_133_files() -> None:
+    assert count_lines(PACKAGE) <= 27_910
     assert len(PACKAGE) <= 133
 
 
