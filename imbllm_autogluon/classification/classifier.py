@@ -49,7 +49,7 @@ class LanguageModelClassifier(SettingsMixin, ClassifierMixin, BaseEstimator, con
         Seed; the same seed on the same machine gives the same probabilities.
     kinds : dict of column name to kind or None, default=None
         Overrides guessed column kinds.
-    threads : int or None, default=None
+    threads : int (1 to 1,024) or None, default=None
         torch threads; `None` leaves the process's count alone.
     first_stage : {"none", "boosting", "logistic"} or classifier, default="none"
         A classifier whose guess and confidence the decoder reads as clauses; any with ``fit`` and ``predict_proba`` on
