@@ -41,9 +41,9 @@ def test_the_package_is_counted_where_it_is() -> None:
     assert (ROOT / "imbllm_autogluon" / "__init__.py") in PACKAGE
 
 
-def test_at_most_28_315_lines_in_134_files() -> None:
-    assert count_lines(PACKAGE) <= 28_315
-    assert len(PACKAGE) <= 134
+def test_at_most_28_555_lines_in_135_files() -> None:
+    assert count_lines(PACKAGE) <= 28_555
+    assert len(PACKAGE) <= 135
 
 
 @pytest.mark.parametrize("file", [file for file in PACKAGE if count_lines([file]) > 400], ids=lambda file: file.stem)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.tables import ColumnName, TableSchema
 
-LONGEST_COPY = 7  # words that a written text may share in a row with a real one
+_LONGEST_COPY = 7  # words that a written text may share in a row with a real one
 _RUN = "longest copied run"  # of the texts that were kept, words
 _ROUNDS = 3  # in which a text is asked for again
 _FOLDS = 5  # of the real texts, for what the classifier of words makes of texts that it has not learned
@@ -107,7 +107,7 @@ class _Judge:
         found = []
         for text, code, chance, near, run in zip(texts, codes, chances, nearest, runs, strict=True):
             reason = ""
-            if run > LONGEST_COPY or near > self._near or text in self._seen:
+            if run > _LONGEST_COPY or near > self._near or text in self._seen:
                 reason = "copied"
             elif near < self._far:
                 reason = "unlike any real text"
