@@ -8,9 +8,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+
 from imbllm_autogluon._config import require_choice
-from imbllm_autogluon.jobs.probe import Sample, answers, fit_cost, score_error
-from imbllm_autogluon.jobs.suspects import identifiers, leaks, repeated_rows
+from imbllm_autogluon.jobs.probe import Sample, fit_cost
+from imbllm_autogluon.jobs.suspects import identifiers, leaks
 from imbllm_autogluon.jobs.task import Task
 from imbllm_autogluon.plugin.parameters import TwinOptions
 from imbllm_autogluon.plugin.stage import plan_for
@@ -21,8 +24,6 @@ from imbllm_autogluon.tables.labeled import LabeledTable, choose_task
 from imbllm_autogluon.tables.schema import TableSchema
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     Facts = dict[str, Any]
 
 _READ_ROWS = 20_000  # that tell the kinds of columns
@@ -114,8 +115,8 @@ class Advice:
             "disputed": f"{disputed:,} rows equal a row of another label in all features" * (disputed > 0),
             "metric": f"{metric_name(facts['metric'])}{positive}",
             "expect": _expected_text(facts),
-            "fit": f"about {max(1.0, cost['minutes']):.0f} min of one idle core (of {cost['cores']}), "
-            f"{cost['memory_mib'] / 1024:.1f} GB{cost['note']}",
+            "fit": f"about {max(1.0, cost['cpu_seconds'] / 60):.0f} min of one idle core (of {cost['cores']}), "
+            f"{cost['memory_mib'] / 1024:.1f} GB{', more for the texts' * (len(columns['text']) > 0)}",
         }
         return [(name, text) for name, text in lines.items() if text]
 
@@ -177,14 +178,12 @@ def advise(frame: pd.DataFrame, label: str, *, task: str = "auto", source: str =
         "target": _target(job),
         "columns": columns,
         "findings": [{**one, "column": str(one["column"])} for one in (*told, *named)],
-        "repeated": repeated_rows(
-            table.features.drop(columns=[*columns["unreadable"], *ids], errors="ignore"), table.labels
-        ),
+        "repeated": _repeated(table, {*columns["unreadable"], *map(str, ids)}),
         "metric": job.eval_metric,
         "positive": None if job.positive is None else str(job.positive),
         "expected": _expected(honest),
         "methods": _methods(job),
-        "cost": fit_cost(job, honest, len(columns["text"])),
+        "cost": fit_cost(job, honest),
     }
     return Advice(json.loads(json.dumps({**facts, "seconds": time.perf_counter() - started}, allow_nan=False)))
 
@@ -229,11 +228,20 @@ def _target(job: Task) -> Facts:
     return {"classes": sizes, "ratio": max(sizes.values()) / min(sizes.values())}
 
 
+def _repeated(table: LabeledTable, aside: set[str]) -> dict[str, int]:
+    """Rows that repeat an earlier one, label included (`copies`), and rows like one of another label (`disputed`)."""
+    known = table.features[[name for name in table.features if str(name) not in aside]]
+    hashed = pd.util.hash_pandas_object(known, index=False) if len(known.columns) else np.arange(len(known))
+    rows = pd.DataFrame({"row": hashed, "label": table.labels})
+    disputed = rows.groupby("row")["label"].transform("nunique") > 1
+    return {"copies": int(rows.duplicated().sum()), "disputed": int(disputed.sum())}
+
+
 def _expected(sample: Sample) -> Facts | None:
     """Score of five folds with its 95 % interval; `None` where no column is left."""
     if not sample.names:
         return None
-    score, error = score_error(sample, answers(sample))
+    score, error = sample.score_and_error()
     low, high = max(0.0, score - _Z * error), score + _Z * error
     return {"score": score, "low": low, "high": min(1.0, high) if sample.classes else high, "width": 2 * _Z * error}
 

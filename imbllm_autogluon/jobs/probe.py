@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
     from imbllm_autogluon.jobs.task import Task
 
-_MOST_ROWS = 20_000
+_MOST_ROWS, _FEWEST_ROWS = 20_000, 1_000  # that are drawn
 _MOST_CELLS = 300_000  # rows times columns times trees of a round that are learned, about
-_FEWEST_ROWS = 1_000  # that are drawn whatever their columns
 _USED_COLUMNS = 100  # that a tree looks at, about
-_FOLDS, _ROUNDS, _TREES = 5, 50, 150  # trees of all classes together, at most
+_FOLDS, _ROUNDS, _TREES = 5, 50, 150  # rounds of boosting, and trees of all classes together, at most
 _MOST_LEVELS = 100  # of a category, beyond which its codes are taken for a number
-# What a fit takes beside the timed parts, in CPU seconds of the machine on which it was set
+_RESAMPLES, _HALVES, _HALVED_ROWS = 200, 16, 1_200  # bootstrap samples; random halves, and of how many rows at most
+
+# What a fit takes beside the timed part, in CPU seconds of the machine on which it was set
 _FIXED, _FIXED_SECONDS = (1000, 20), 0.053  # rows and columns of the fixed table, and seconds of boosting it there
 _AROUND = 20.0  # of imports, ensembles and report
 _PER_FIT, _PER_STEP = 32.0, 0.6  # of all plain models whatever the table, and of the network for a step in an epoch
@@ -41,9 +42,6 @@ _BOOSTED = 280.0  # times the timed boosting: five configurations in four folds 
 _LEARNED = 0.75  # of the rows are in the training part of a fold
 _LIKE_PLAIN = 0.85  # of the plain models' time, for generators and twins: `plugin/clock.py`
 _LIBRARIES_MIB, _COPIES = 650.0, 8.0  # of a process, and copies of the table in it
-
-_RESAMPLES, _HALVES = 200, 16
-_HALVED_ROWS = 1_200  # that are halved, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +58,13 @@ class Sample:
     @staticmethod
     def of(task: Task, columns: Sequence[Any]) -> Sample:
         """Draw rows for a task, of these columns."""
-        table, k = task.train, len(task.train.counts) if task.problem_type == "multiclass" else 1
+        table = task.train
         classes = () if task.problem_type == "regression" else tuple(table.counts)
         y = table.targets if not classes else pd.Categorical(table.labels, categories=classes).codes.astype(np.float64)
-        most = int(_MOST_CELLS / k / min(max(1, len(columns)), _USED_COLUMNS))
+        trees = len(classes) if len(classes) > 2 else 1
+        most = int(_MOST_CELLS / trees / min(max(1, len(columns)), _USED_COLUMNS))
         rows, weights = _drawn(y if classes else np.zeros(len(y)), max(_FEWEST_ROWS, min(_MOST_ROWS, most)))
-        frame = table.frame.iloc[rows]
-        coded = [_coded(frame[name]) for name in columns]
+        coded = [_coded(table.frame[name].iloc[rows]) for name in columns]
         cells = np.column_stack([values for values, _ in coded]) if coded else np.empty((len(rows), 0))
         is_category = np.array([is_one for _, is_one in coded], dtype=bool)
         return Sample(tuple(columns), cells, is_category, y[rows], classes, weights)
@@ -74,108 +72,130 @@ class Sample:
     def without(self, names: Collection[Any]) -> Sample:
         """The same rows without some columns."""
         kept = [j for j, name in enumerate(self.names) if name not in names]
-        names = tuple(self.names[j] for j in kept)
-        return replace(self, names=names, cells=self.cells[:, kept], is_category=self.is_category[kept])
+        left = tuple(self.names[j] for j in kept)
+        return replace(self, names=left, cells=self.cells[:, kept], is_category=self.is_category[kept])
 
     def rows(self, kept: npt.NDArray[Any]) -> Sample:
         """Some of the rows."""
         return replace(self, cells=self.cells[kept], y=self.y[kept], weights=self.weights[kept])
 
-    @property
-    def groups(self) -> FloatArray:
-        """What folds and bootstrap samples keep the shares of: classes."""
-        return self.y if self.classes else np.zeros(len(self.y))
-
     def folds(self, n: int = _FOLDS, seed: int = 0) -> IntArray:
         """Fold of each row, each class spread evenly."""
-        order = np.lexsort((child_rng(seed, "order").random(len(self.y)), self.groups))
+        order = np.lexsort((child_rng(seed, "order").random(len(self.y)), self._groups))
         folds = np.empty(len(order), dtype=np.int64)
         folds[order] = np.arange(len(order)) % n
         return folds
 
+    def out_of_fold(self) -> FloatArray:
+        """Answers of LightGBM in five folds: probabilities (n, k) of classes, or numbers (n,)."""
+        folds, k = self.folds(), len(self.classes)
+        found, rounds = np.zeros((len(folds), k) if k else len(folds)), min(_ROUNDS, max(3, _TREES // max(1, k)))
+        for fold in range(min(_FOLDS, len(folds))):
+            test = folds == fold
+            answers = self.boosted(~test, rounds).predict(self.cells[test], num_threads=1)
+            found[test] = np.column_stack([1.0 - answers, answers]) if k == 2 else answers
+        return found
 
-def answers(sample: Sample, seed: int = 0) -> FloatArray:
-    """Out-of-fold predictions of LightGBM in five folds: probabilities (n, k) of classes, or numbers (n,)."""
-    folds, rounds = sample.folds(seed=seed), min(_ROUNDS, max(3, _TREES // max(1, len(sample.classes))))
-    found = np.zeros((len(folds), len(sample.classes)) if sample.classes else len(folds))
-    for fold in range(_FOLDS):
-        test = folds == fold
-        if test.any() and not test.all():
-            predicted = boosted(sample, ~test, rounds).predict(sample.cells[test], num_threads=1)
-            is_binary = sample.classes and predicted.ndim == 1
-            found[test] = np.column_stack([1.0 - predicted, predicted]) if is_binary else predicted
-    return found
+    def boosted(self, rows: BoolArray, rounds: int = _ROUNDS) -> Any:
+        """A LightGBM model of some rows, on one thread."""
+        import lightgbm
+
+        k, coded = len(self.classes), np.flatnonzero(self.is_category)
+        goals: dict[int, dict[str, Any]] = {0: {"objective": "regression"}, 2: {"objective": "binary"}}
+        few = min(20, max(2, int(rows.sum()) // 20))
+        share = min(1.0, _USED_COLUMNS / max(1, len(self.names)))
+        settings = {
+            **goals.get(k, {"objective": "multiclass", "num_class": k}),
+            "num_leaves": 15,
+            "min_data_in_leaf": few,
+            "feature_fraction": share,
+            "num_threads": 1,
+            "seed": 0,
+            "deterministic": True,
+            "verbosity": -1,
+        }
+        levels = [int(j) for j in coded if np.nanmax(self.cells[:, j], initial=0) < _MOST_LEVELS]
+        own: Any = {"weight": self.weights[rows], "categorical_feature": levels, "params": {"verbosity": -1}}
+        return lightgbm.train(settings, lightgbm.Dataset(self.cells[rows], self.y[rows], **own), rounds)
+
+    def score_and_error(self) -> tuple[float, float]:
+        """The default metric of out-of-fold answers, and its standard error over fresh tables of the same class sizes.
+
+        Its square is the mean of two variances. Rows drawn anew within each class, as many as the whole table has, tell
+        too little: the models stay. The score of random halves, whose variance is that of whole tables (balanced
+        half-samples, McCarthy 1969), tells too much: models of half the rows vary more. Of large tables a smaller one
+        tells how the two variances stand to each other.
+        """
+        found, (rows, _) = self.out_of_fold(), _drawn(self._groups, _HALVED_ROWS)
+        part = self.rows(rows).without(self.names[_USED_COLUMNS:])
+        small = replace(part, weights=np.ones(len(rows)))
+        is_whole = small.cells.shape == self.cells.shape and len(rows) == round(self.weights.sum())
+        redrawn = self._redrawn_variance(found)
+        like = redrawn if is_whole else small._redrawn_variance(small.out_of_fold())
+        ratio = small._half_variance() / like if like else 1.0
+        return float(self._scores(found, self.weights[None])[0]), float(np.sqrt(redrawn * (1.0 + ratio) / 2.0))
+
+    @property
+    def _groups(self) -> FloatArray:
+        """What folds and bootstrap samples keep the shares of: classes."""
+        return self.y if self.classes else np.zeros(len(self.y))
+
+    def _redrawn_variance(self, found: FloatArray) -> float:
+        """Variance of the score where rows are drawn anew within each class, and models stay."""
+        rng, draws = child_rng(0, "search"), np.empty((_RESAMPLES, len(self.y)))
+        for group in np.unique(self._groups):
+            rows = np.flatnonzero(self._groups == group)
+            n = round(self.weights[rows].sum())
+            draws[:, rows] = rng.multinomial(n, np.full(len(rows), 1 / len(rows)), _RESAMPLES)
+        return float(self._scores(found, draws).var())
+
+    def _half_variance(self) -> float:
+        """Variance of the score over random halves of the rows."""
+        halves = (self.rows(self.folds(2, seed=seed) == 0) for seed in range(1, _HALVES + 1))
+        return float(np.var([half._scores(half.out_of_fold(), half.weights[None])[0] for half in halves], ddof=1))
+
+    def _scores(self, found: FloatArray, weights: FloatArray) -> FloatArray:
+        """The default metric for each of many weightings of the rows (b, n): shape (b,)."""
+        if not self.classes:
+            return np.asarray(weights @ np.abs(self.y - found) / weights.sum(axis=1))
+        if len(self.classes) == 2:
+            return _average_precisions(self.y == 1, found[:, 1], weights)
+        shares = np.bincount(self.y.astype(np.int64), self.weights, len(self.classes))
+        decided = correct_prior(found, adjustment_factors(shares / shares.sum(), usual_degree("balanced_accuracy")))
+        right = decided.argmax(axis=1) == self.y
+        classes = [self.y == code for code in np.unique(self.y)]
+        recalls = [weights[:, own & right].sum(axis=1) / weights[:, own].sum(axis=1) for own in classes]
+        return np.asarray(np.mean(recalls, axis=0))
 
 
-def boosted(sample: Sample, rows: BoolArray, rounds: int) -> Any:
-    """A LightGBM model of some rows, on one thread."""
-    import lightgbm
+def fit_cost(task: Task, sample: Sample) -> dict[str, Any]:
+    """What ``imbllm fit`` takes with its defaults: CPU seconds, which are those of one idle core, and MiB.
 
-    n_classes = len(sample.classes)
-    goal = {0: {"objective": "regression"}, 2: {"objective": "binary"}}
-    coded = np.flatnonzero(sample.is_category)
-    levels = [int(j) for j in coded if np.nanmax(sample.cells[:, j], initial=0) < _MOST_LEVELS]
-    settings = {
-        **goal.get(n_classes, {"objective": "multiclass", "num_class": n_classes}),
-        "num_leaves": 15,
-        "min_data_in_leaf": min(20, max(2, int(rows.sum()) // 20)),
-        "feature_fraction": min(1.0, _USED_COLUMNS / max(1, len(sample.names))),
-        "num_threads": 1,
-        "seed": 0,
-        "deterministic": True,
-        "verbosity": -1,
-    }
-    own: Any = {"weight": sample.weights[rows], "categorical_feature": levels, "params": {"verbosity": -1}}
-    return lightgbm.train(settings, lightgbm.Dataset(sample.cells[rows], sample.y[rows], **own), rounds)
-
-
-def score_error(sample: Sample, found: FloatArray) -> tuple[float, float]:
-    """The default metric of out-of-fold answers, and its standard error over fresh tables of the same class sizes.
-
-    Its square is the mean of two variances. Rows drawn anew within each class, as many as the whole table has, tell too
-    little: the models stay. The score of random halves, whose variance is that of whole tables (McCarthy 1969, balanced
-    half-samples), tells too much: models of half the rows vary more. Of large tables a smaller one tells how the two
-    variances stand to each other.
+    Boosting is timed on the sample, and on fixed rows, which tells how fast the machine is. How the rest of a fit
+    stands to these was set on four tables: an exploration, which the benchmark ``advice`` tests on others.
     """
-    score = float(_scores(sample, found, sample.weights[None])[0])
-    rows, _ = _drawn(sample.groups, _HALVED_ROWS)
-    few = sample.rows(rows).without(sample.names[_USED_COLUMNS:])
-    small = replace(few, weights=np.ones(len(rows)))
-    is_whole = small.cells.shape == sample.cells.shape and len(rows) == round(sample.weights.sum())
-    redrawn = _redrawn_variance(sample, found)
-    like = redrawn if is_whole else _redrawn_variance(small, answers(small))
-    ratio = _half_variance(small) / like if like else 1.0
-    return score, float(np.sqrt(redrawn * (1.0 + ratio) / 2.0))
+    n, everything = len(task.train.frame), np.ones(len(sample.y), dtype=bool)
+    fixed = child_rng(0, "values").normal(size=_FIXED)
+    numbers, ones, y = np.zeros(_FIXED[1], dtype=bool), np.ones(_FIXED[0]), fixed[:, :3].sum(axis=1) > 0
+    known = Sample(tuple(range(_FIXED[1])), fixed, numbers, y.astype(np.float64), (0, 1), ones)
+    speed = _cpu_seconds(lambda: known.boosted(ones > 0)) / _FIXED_SECONDS
+    boosting = _cpu_seconds(lambda: sample.boosted(everything)) * n / len(sample.y) if sample.names else 0.0
+    steps = _LEARNED * n / 2 ** (3 + np.floor(np.log10(n)))  # of an epoch: the batch sizes of AutoGluon's network
+    plain = speed * (_PER_FIT + _PER_STEP * steps) + _BOOSTED * boosting
+    is_rebalanced = not plan_for(task.problem_type, task.train.labels, task.rebalancing).reason
+    seconds = float(speed * _AROUND + plain * (1.0 + _LIKE_PLAIN * is_rebalanced))
+    memory = _LIBRARIES_MIB + _COPIES * n * len(sample.names) * 8 / 2**20
+    return {"cpu_seconds": seconds, "memory_mib": memory, "cores": os.cpu_count() or 1}
 
 
-def _redrawn_variance(sample: Sample, found: FloatArray) -> float:
-    """Variance of the score where rows are drawn anew within each class, and models stay."""
-    rng, draws = child_rng(0, "search"), np.empty((_RESAMPLES, len(sample.y)))
-    for group in np.unique(sample.groups):
-        rows = np.flatnonzero(sample.groups == group)
-        n = round(sample.weights[rows].sum())
-        draws[:, rows] = rng.multinomial(n, np.full(len(rows), 1 / len(rows)), _RESAMPLES)
-    return float(_scores(sample, found, draws).var())
-
-
-def _half_variance(sample: Sample) -> float:
-    """Variance of the score over random halves of the rows."""
-    halves = (sample.rows(sample.folds(2, seed=seed) == 0) for seed in range(1, _HALVES + 1))
-    return float(np.var([_scores(half, answers(half), half.weights[None])[0] for half in halves], ddof=1))
-
-
-def _scores(sample: Sample, found: FloatArray, weights: FloatArray) -> FloatArray:
-    """The default metric for each of many weightings of the rows (b, n): shape (b,)."""
-    if not sample.classes:
-        return np.asarray(weights @ np.abs(sample.y - found) / weights.sum(axis=1))
-    if len(sample.classes) == 2:
-        return _average_precisions(sample.y == 1, found[:, 1], weights)
-    shares = np.bincount(sample.y.astype(np.int64), sample.weights, len(sample.classes))
-    decided = correct_prior(found, adjustment_factors(shares / shares.sum(), usual_degree("balanced_accuracy")))
-    right = decided.argmax(axis=1) == sample.y
-    classes = [own for own in (sample.y == code for code in range(len(sample.classes))) if own.any()]
-    recalls = [weights[:, own & right].sum(axis=1) / weights[:, own].sum(axis=1) for own in classes]
-    return np.asarray(np.mean(recalls, axis=0))
+def _cpu_seconds(function: Callable[[], object]) -> float:
+    """CPU seconds of a call, the shortest of three: seconds of the clock are other processes' too."""
+    seconds = []
+    for _ in range(3):
+        started = time.process_time()
+        function()
+        seconds.append(time.process_time() - started)
+    return min(seconds)
 
 
 def _average_precisions(truth: BoolArray, scores: FloatArray, weights: FloatArray) -> FloatArray:
@@ -190,16 +210,14 @@ def _average_precisions(truth: BoolArray, scores: FloatArray, weights: FloatArra
 
 def _drawn(groups: FloatArray, most: int) -> tuple[IntArray, FloatArray]:
     """Places of at most about so many rows, small groups whole, and how many rows each stands for."""
-    rng, rows, weights, left = child_rng(0, "training"), [], [], most
+    rng, weights, left = child_rng(0, "training"), np.zeros(len(groups)), most
     codes, sizes = np.unique(groups, return_counts=True)
     for rank, place in enumerate(np.argsort(sizes, kind="stable")):
-        own = np.flatnonzero(groups == codes[place])
-        n = min(len(own), left // (len(codes) - rank))
-        rows.append(np.sort(rng.choice(own, n, replace=False)))
-        weights.append(np.full(n, len(own) / n))
+        n = min(int(sizes[place]), left // (len(codes) - rank))
+        weights[rng.choice(np.flatnonzero(groups == codes[place]), n, replace=False)] = sizes[place] / n
         left -= n
-    order = np.argsort(np.concatenate(rows))
-    return np.concatenate(rows)[order], np.concatenate(weights)[order]
+    rows = np.flatnonzero(weights)
+    return rows, weights[rows]
 
 
 def _coded(column: pd.Series[Any]) -> tuple[FloatArray, bool]:
@@ -210,44 +228,5 @@ def _coded(column: pd.Series[Any]) -> tuple[FloatArray, bool]:
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         return np.where(column.isna(), np.nan, column.to_numpy("datetime64[ns]").astype(np.float64)), False
     text = column.astype(str).where(column.notna())
-    levels = text.value_counts().index
-    codes = pd.Categorical(text, categories=levels).codes.astype(np.float64)
+    codes = pd.Categorical(text, categories=text.value_counts().index).codes.astype(np.float64)
     return np.where(codes < 0, np.nan, codes), True
-
-
-def fit_cost(task: Task, sample: Sample, texts: int = 0) -> dict[str, Any]:
-    """What ``imbllm fit`` takes with its defaults: CPU seconds, minutes of one idle core, and MiB.
-
-    Boosting and forests are timed on the sample, and boosting on fixed rows tells how fast the machine is. How the rest
-    of a fit stands to these was set on three tables: an exploration, tested by the benchmark ``advice``.
-    """
-    n, everything = len(task.train.frame), np.ones(len(sample.y), dtype=bool)
-    grown = n / len(everything)
-    speed = _cpu_seconds(boosted, _fixed_rows(), np.ones(_FIXED[0], dtype=bool), _ROUNDS) / _FIXED_SECONDS
-    boosting = grown * _cpu_seconds(boosted, sample, everything, _ROUNDS) if sample.names else 0.0
-    steps = _LEARNED * n / 2 ** (3 + np.floor(np.log10(n)))  # of an epoch: the batch sizes of AutoGluon's network
-    plain = speed * (_PER_FIT + _PER_STEP * steps) + _BOOSTED * boosting
-    is_rebalanced = not plan_for(task.problem_type, task.train.labels, task.rebalancing).reason
-    seconds = float(speed * _AROUND + plain * (1.0 + _LIKE_PLAIN * is_rebalanced))
-    table = n * len(sample.names) * 8 / 2**20
-    note = f"; {texts} column(s) of text, which can multiply it, are not counted" if texts else ""
-    cores = os.cpu_count() or 1
-    facts = {"cpu_seconds": seconds, "minutes": seconds / 60, "memory_mib": _LIBRARIES_MIB + _COPIES * table}
-    return {**facts, "cores": cores, "note": note}
-
-
-def _cpu_seconds(function: Callable[..., object], *arguments: Any) -> float:
-    """CPU seconds of a call, the shortest of three: those of the clock are other processes' too."""
-    seconds = []
-    for _ in range(3):
-        started = time.process_time()
-        function(*arguments)
-        seconds.append(time.process_time() - started)
-    return min(seconds)
-
-
-def _fixed_rows() -> Sample:
-    n, m = _FIXED
-    cells = child_rng(0, "values").normal(size=(n, m))
-    y = (cells[:, :3].sum(axis=1) > 0).astype(np.float64)
-    return Sample(tuple(range(m)), cells, np.zeros(m, dtype=bool), y, (0, 1), np.ones(n))

@@ -1,4 +1,4 @@
-"""What makes scores of a table too good: columns that identify rows or give the label away, and repeated rows."""
+"""What makes scores of a table too good: columns that identify rows or give the label away."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from imbllm_autogluon.jobs.probe import Sample, answers
 from imbllm_autogluon.tables.dtypes import holds_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray
+    from imbllm_autogluon.jobs.probe import Sample
 
     Finding = dict[str, Any]
 
@@ -55,19 +55,10 @@ def leaks(sample: Sample, aside: Collection[Any] = ()) -> list[Finding]:
     near = {name: scores for name, scores in alone.items() if (scores >= _NEAR).any()}
     if near:
         others = sample.without({*near, *found, *aside})
-        rest = _best(others, answers(others)) if others.names else np.zeros(max(1, len(sample.classes)))
+        rest = _best(others, others.out_of_fold()) if others.names else np.zeros(max(1, len(sample.classes)))
         rest = np.ones_like(rest) if len(near) > _MOST_LEAKS else rest  # so many different columns show an easy table
         found |= {name: _judged(sample, name, scores, rest) for name, scores in near.items()}
     return [{"column": name, **one} for name, one in found.items()]
-
-
-def repeated_rows(features: pd.DataFrame, labels: pd.Series[Any]) -> dict[str, int]:
-    """Rows that repeat an earlier one, label included (`copies`), and rows like one of another label (`disputed`)."""
-    if not len(features.columns):
-        return {"copies": 0, "disputed": 0}
-    rows = pd.DataFrame({"row": pd.util.hash_pandas_object(features, index=False), "label": labels})
-    disputed = rows.groupby("row")["label"].transform("nunique") > 1
-    return {"copies": int(rows.duplicated().sum()), "disputed": int(disputed.sum())}
 
 
 def _identifier(known: pd.Series[Any], name: str) -> Finding | None:
