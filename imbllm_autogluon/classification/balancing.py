@@ -107,10 +107,10 @@ class _Judge:
         found = []
         for text, code, chance, near, run in zip(texts, codes, chances, nearest, runs, strict=True):
             reason = ""
-            if run > _LONGEST_COPY or near > self._near or text in self._seen:
-                reason = "copied"
-            elif near < self._far:
+            if near < self._far:
                 reason = "unlike any real text"
+            elif run > _LONGEST_COPY or near > self._near or text in self._seen:
+                reason = "copied"
             elif chance < self._least[code]:
                 reason = "another class"
             self._seen.add(text)
