@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -38,6 +39,7 @@ _MOST_TO_CORRECT = 2000  # rows, at most, whose predictions show the model's own
 _ROWS_ON_CPU = 128  # predicted at once: with 1,024 activations leave the caches, and it takes 1.7 times as long
 _LEAST_JUDGED = 0.1  # share of each class whose answers a stopping metric judges, at least
 _WRITING_SHARE = 0.3  # of a time limit, for learning to write texts
+_METRICS = {"balanced_accuracy": balanced_accuracy_score, "f1_macro": partial(f1_score, average="macro")}
 _TIE = 0.01  # of the loss in what is judged: few rows give few values of a metric
 
 
@@ -117,6 +119,7 @@ class LabelModel:
         self.language_model = model = TableLanguageModel(vocabulary, language, self.seed)
         learned, evaluation = self._training_data(every, unused, weights)
         objective = LabelObjective(self.config.feature_weight, self.config.measures.focal_gamma)
+        chosen = self._choice(np.arange(len(doubted)), "noisy")
         doubting = replace(objective, focal_gamma=0.0, robust_q=self.config.noisy_q)
         model.train(
             learned,
@@ -126,7 +129,7 @@ class LabelModel:
             time_limit=None if time_limit is None else max(0.0, time_limit - (time.perf_counter() - started)),
             checkpoint=checkpoint,
             objective=objective,
-            noisy=None if noisy is None else (self._noisy_clauses(first), doubting),
+            noisy=None if noisy is None else (self._clauses(first.take(chosen)), doubting),
             judge=None if self.config.stopping_metric == "loss" else self._judge(rows.take(kept)),
             stage=stage,
         )
@@ -243,9 +246,6 @@ class LabelModel:
     def _clauses(self, rows: _Rows) -> Clauses:
         return self.encoder.clauses(self.language_model.encoding, *rows)
 
-    def _noisy_clauses(self, rows: _Rows) -> Clauses:
-        return self._clauses(rows.take(self._choice(np.arange(len(rows.codes)), "noisy")))
-
     def _written(self, rows: _Rows, language: LanguageConfig, time_limit: float | None) -> _Rows:
         """Rows of rarer classes with new texts, if they are asked for."""
         self.written, cap, names = {}, self.config.measures.synthetic_cap, self.encoder.text_names
@@ -272,16 +272,14 @@ class LabelModel:
 
     def _judge(self, rows: _Rows) -> Callable[[], float]:
         """Gives one minus the metric of answers to rows that were held out; of equal ones the lower loss is lower."""
-        codes, measures = rows.codes, self.config.measures
+        codes, matched = rows.codes, self.config.measures.decisions == "matched"
         clauses = self._clauses(rows._replace(auxiliary=self.encoder.balanced(rows.auxiliary)))
         even = (1 / np.bincount(codes).clip(min=1))[codes]
         training, wanted = self.counts / self.counts.sum(), self._wanted_shares()
 
         def judge() -> float:
             logs = self._query(clauses)
-            calibration = LabelCalibration.from_predictions(
-                logs, codes, training, wanted, "none", matched=measures.decisions == "matched"
-            )
+            calibration = LabelCalibration.from_predictions(logs, codes, training, wanted, "none", matched=matched)
             probabilities = calibration.probabilities(logs)
             loss = -np.log(probabilities[np.arange(len(codes)), codes].clip(min=1e-12))
             score = _METRICS[self.config.stopping_metric](codes, calibration.decide(probabilities))
@@ -350,16 +348,6 @@ class LabelModel:
 def _stacked(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     """Rows one behind the other; none are added as they are, so that no dtype changes."""
     return pd.concat([first, second[first.columns]], ignore_index=True) if len(second) else first
-
-
-def _f1_macro(codes: IntArray, answers: IntArray) -> float:
-    return float(f1_score(codes, answers, average="macro", zero_division=0.0))
-
-
-_METRICS: Mapping[str, Callable[[IntArray, IntArray], float]] = {
-    "balanced_accuracy": balanced_accuracy_score,
-    "f1_macro": _f1_macro,
-}
 
 
 def _query_label(
