@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from imbllm_autogluon.encoding import Clauses
+from imbllm_autogluon.language.hardware import autocast
 from imbllm_autogluon.language.session import KVSession
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class FrozenBlocks:
         rows = [row[:n] for row, n in zip(embedded, sentences.real.sum(axis=1).tolist(), strict=True)]
         states = torch.nn.utils.rnn.pad_sequence(self._states(rows), batch_first=True)
         mask = None if bool(real.all()) else real.long()
-        read: torch.Tensor = self._upper(inputs_embeds=states, attention_mask=mask, use_cache=False).last_hidden_state
+        with autocast(ids.device):
+            read: torch.Tensor = self._upper(inputs_embeds=states, attention_mask=mask, use_cache=False)[0]
         return read
 
     def session(self, model: LanguageModel, encoding: SentenceEncoding, n_rows: int) -> KVSession:
@@ -88,16 +90,17 @@ class FrozenBlocks:
         padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         learns = self._upper.training
         self._lower.eval()
-        states: torch.Tensor = self._lower(inputs_embeds=padded, attention_mask=real, use_cache=False)[0]
+        with autocast(padded.device):
+            states: torch.Tensor = self._lower(inputs_embeds=padded, attention_mask=real, use_cache=False)[0]
         self._lower.train(learns)
-        return states
+        return states.float()
 
     def _key(self, row: torch.Tensor) -> bytes:
         return hashlib.blake2b(row.cpu().numpy().tobytes(), key=self._base.encode()[-64:], digest_size=16).digest()
 
     def _is_whole(self, inner: Any) -> bool:
         """Whether both parts one after the other read a row as the whole model does."""
-        with torch.no_grad():
+        with torch.no_grad(), autocast(inner.get_input_embeddings().weight.device):
             row = inner.get_input_embeddings().weight[None, -4:].float()
             whole = inner(inputs_embeds=row, use_cache=False)[0]
             parts = self._upper(inputs_embeds=self._computed([row[0]]), use_cache=False)[0]
