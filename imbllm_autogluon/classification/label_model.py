@@ -32,13 +32,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
-    from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.tables import ColumnName, EncodedTable, Kind, TableSchema
 
 _MOST_TO_CORRECT = 2000  # rows, at most, whose predictions show the model's own class shares if none are held out
 _ROWS_ON_CPU = 128  # predicted at once: with 1,024 activations leave the caches, and it takes 1.7 times as long
 _LEAST_JUDGED = 0.1  # share of each class whose answers a stopping metric judges, at least
-_WRITING_SHARE = 0.3  # of a time limit, for learning to write texts
 _METRICS = {"balanced_accuracy": balanced_accuracy_score, "f1_macro": partial(f1_score, average="macro")}
 _TIE = 0.01  # of the loss in what is judged: few rows give few values of a metric
 
@@ -113,7 +111,7 @@ class LabelModel:
         rows = _Rows(X, self.encoder.fit_auxiliary(X, codes, kept), codes)
         first = rows.take([]) if noisy is None else _Rows(doubtful, self.encoder.natural(doubtful), doubted)
         language = self.config.resolved_language()
-        written = self._written(rows.take(~kept), language, time_limit)
+        written = self._written(rows.take(~kept), time_limit)
         every, unused = rows.followed_by(written), np.append(kept, np.zeros(len(written.codes), dtype=bool))
         vocabulary = self.encoder.vocabulary(*every.take(~unused).followed_by(first), language)
         self.language_model = model = TableLanguageModel(vocabulary, language, self.seed)
@@ -246,29 +244,18 @@ class LabelModel:
     def _clauses(self, rows: _Rows) -> Clauses:
         return self.encoder.clauses(self.language_model.encoding, *rows)
 
-    def _written(self, rows: _Rows, language: LanguageConfig, time_limit: float | None) -> _Rows:
+    def _written(self, rows: _Rows, time_limit: float | None) -> _Rows:
         """Rows of rarer classes with new texts, if they are asked for."""
-        self.written, cap, names = {}, self.config.measures.synthetic_cap, self.encoder.text_names
-        if cap is None:
-            return rows.take([])
-        if not names:
-            raise InvalidInputError("synthetic_cap writes texts, and no column holds any; use oversampling_cap.")
-        from imbllm_autogluon.classification.balancing import write_texts
-
-        sources = _repeated_rows(rows.codes, cap, child_rng(self.seed, "training", "written rows"))
+        cap, self.written = self.config.measures.synthetic_cap, {}
+        rng = child_rng(self.seed, "training", "written rows")
+        sources = rows.codes[:0] if cap is None else _repeated_rows(rows.codes, cap, rng)
         if not len(sources):
             return rows.take([])
-        limit = None if time_limit is None else _WRITING_SHARE * time_limit
-        places, texts, self.written = write_texts(
-            *(rows.X, rows.codes, sources, names, self.encoder.plain, language),
-            longest=self.config.text_words,
-            seed=self.seed,
-            threads=self.threads,
-            time_limit=limit,
-        )
-        X = rows.X.iloc[places].reset_index(drop=True)
-        X[list(names)] = texts
-        return _Rows(X, self.encoder.natural(X), rows.codes[places])
+        from imbllm_autogluon.classification.balancing import write_rows
+
+        more: dict[str, Any] = {"seed": self.seed, "threads": self.threads, "time_limit": time_limit}
+        X, codes, self.written = write_rows(rows.X, rows.codes, sources, self.encoder, self.config, **more)
+        return _Rows(X, self.encoder.natural(X), codes)
 
     def _judge(self, rows: _Rows) -> Callable[[], float]:
         """Gives one minus the metric of answers to rows that were held out; of equal ones the lower loss is lower."""
