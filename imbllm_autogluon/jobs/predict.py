@@ -10,14 +10,14 @@ import pandas as pd
 
 from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon._storage import first_line
-from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
+from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError, nearest
 from imbllm_autogluon.jobs.fit import quiet_libraries
 from imbllm_autogluon.jobs.folder import FitFolder
 from imbllm_autogluon.plugin.decisions import decide, stored_decision
 from imbllm_autogluon.plugin.ensemble import calibrated_probabilities
 from imbllm_autogluon.plugin.original_features import OriginalColumns
 from imbllm_autogluon.tables.dtypes import as_numpy
-from imbllm_autogluon.tables.io import read_table
+from imbllm_autogluon.tables.io import labels_in_file, read_table
 from imbllm_autogluon.tables.unseen import read_as
 
 if TYPE_CHECKING:
@@ -99,6 +99,18 @@ def _in_blocks(answer: Callable[[pd.DataFrame], pd.DataFrame], predictor: Any, t
         predictor.persist()
     told = progress_bar(len(starts), "predicting", starts, delay=0.0)
     return pd.concat([answer(table.iloc[start : start + _ROWS_AT_ONCE]) for start in told])
+
+
+def with_ids(
+    predictor: TabularPredictor, table: pd.DataFrame, predicted: pd.DataFrame, id_column: str | None, source: str
+) -> pd.DataFrame:
+    """Predictions behind the ids of their rows, if the table has that column: the named one, or else the fit's."""
+    ids = id_column or FitFolder(Path(predictor.path)).id_column
+    if id_column is not None and id_column not in table.columns:
+        raise TableError(f"{source} has no column of ids {id_column!r}{nearest(id_column, map(str, table.columns))}.")
+    if ids not in table.columns:
+        return predicted
+    return pd.concat([labels_in_file(table[ids]), predicted], axis=1)
 
 
 def _readable(predictor: TabularPredictor, table: pd.DataFrame) -> pd.DataFrame:
