@@ -41,8 +41,8 @@ def test_the_package_is_counted_where_it_is() -> None:
     assert (ROOT / "imbllm_autogluon" / "__init__.py") in PACKAGE
 
 
-def test_at_most_28_315_lines_in_134_files() -> None:
-    assert count_lines(PACKAGE) <= 28_315
+def test_at_most_28_345_lines_in_134_files() -> None:
+    assert count_lines(PACKAGE) <= 28_345
     assert len(PACKAGE) <= 134
 
 
