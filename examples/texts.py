@@ -10,14 +10,14 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 
 rng = np.random.default_rng(0)
-returned = rng.random(1200) < 0.1
+returned = rng.random(900) < 0.1
 complaint = ["it broke after a day", "too small", "the wrong color"]
 praise = ["works as it should", "a gift, well received", "fits"]
-reason = np.where(returned, rng.choice(complaint, 1200), rng.choice(praise, 1200))
-vague = rng.random(1200) < 0.3  # these say nothing
+reason = np.where(returned, rng.choice(complaint, 900), rng.choice(praise, 900))
+vague = rng.random(900) < 0.3  # these say nothing
 notes = [f"Ordered on day {rng.integers(365)}, {'no remark' if v else r}." for r, v in zip(reason, vague, strict=True)]
 price = rng.gamma(2, np.where(returned, 26, 20)).round(2)
-orders = pd.DataFrame({"note": pd.Series(notes).mask(rng.random(1200) < 0.1), "price": price})
+orders = pd.DataFrame({"note": pd.Series(notes).mask(rng.random(900) < 0.1), "price": price})
 outcome = pd.Series(np.where(returned, "returned", "kept"), name="outcome")
 X, X_test, y, y_test = train_test_split(orders, outcome, test_size=0.4, stratify=outcome, random_state=0)
 print(X.head().to_string(index=False))
