@@ -41,9 +41,9 @@ def test_the_package_is_counted_where_it_is() -> None:
     assert (ROOT / "imbllm_autogluon" / "__init__.py") in PACKAGE
 
 
-def test_at_most_29_075_lines_in_138_files() -> None:
-    assert count_lines(PACKAGE) <= 29_075
-    assert len(PACKAGE) <= 138
+def test_at_most_29_341_lines_in_139_files() -> None:
+    assert count_lines(PACKAGE) <= 29_341
+    assert len(PACKAGE) <= 139
 
 
 @pytest.mark.parametrize("file", [file for file in PACKAGE if count_lines([file]) > 400], ids=lambda file: file.stem)
