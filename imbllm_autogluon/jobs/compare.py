@@ -43,8 +43,9 @@ _METRICS = {
     "regression": ("mean_absolute_error", *_SHOT_METRICS, "root_mean_squared_error", geometric_mean_error.name),
 }
 _EQUAL = 1e-9  # difference, as a share of the larger score, up to which two scores count as equal
-_RESAMPLES = 200  # enough for the ends of a 95 % interval to be stable to about a tenth of its width
-_MOST_RESAMPLED = 100_000  # rows above which no interval is made: it takes over a minute, and chance is small
+_RESAMPLES = 100  # enough for the width of a 95 % interval to be known to about a tenth
+_DEVIATIONS = 1.96  # that a 95 % interval reaches to either side
+_MOST_RESAMPLED = 100_000  # rows of two models, above which no interval is made: it takes a minute, chance is small
 _MOST_CURVES = 3  # of more than two classes the rarest ones have curves, each against all others
 
 
@@ -146,6 +147,7 @@ class Comparison:
     rows: str
     counts: Mapping[str, int]  # scored rows of each class, or of each sort of target
     interval: tuple[float, float] | None = None  # 95 % interval of the first score's gain (paired bootstrap)
+    twins: tuple[Mapping[str, Any], ...] = ()  # each beside its plain model, see :func:`beside_plain`
     notes: tuple[str, ...] = ()
     curves: tuple[Mapping[str, Any], ...] = ()  # precision-recall and calibration curves; none for numbers
     task: Task = "classification"
@@ -168,8 +170,9 @@ class Comparison:
         if first.better == "neither":
             return f"Both ensembles are equal ({figures}).{self._opposite('whole')}{self._opposite('plain')}"
         other = "plain" if first.better == "whole" else "whole"
-        gain = f"The {self._named(first.better)} is better by {figure(abs(first.gain or 0.0))} ({figures})."
-        return f"{gain}{self._chance()}{self._opposite(other)}"
+        words, is_chance = gain_words(abs(first.gain or 0.0), self.spread, figure), self._is_chance
+        gain = f"The {self._named(first.better)} is {words}{': within chance' * is_chance} ({figures})."
+        return f"{gain}{self._opposite(other)}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""
@@ -181,15 +184,19 @@ class Comparison:
             "rows": self.rows,
             "counts": dict(self.counts),
             "interval": self.interval,
+            "twins": list(self.twins),
             "notes": list(self.notes),
             "curves": list(self.curves),
         }
 
-    def _chance(self) -> str:
-        if self.interval is None or not self.interval[0] <= 0.0 <= self.interval[1]:
-            return ""
-        low, high = (f"{'-' if end < 0 else '+'}{FIGURES[self.task](abs(end))}" for end in self.interval)
-        return f" That is within chance: the 95 % interval of the gain is {low} to {high}."
+    @property
+    def spread(self) -> float | None:
+        """Half of the interval."""
+        return None if self.interval is None else (self.interval[1] - self.interval[0]) / 2
+
+    @property
+    def _is_chance(self) -> bool:
+        return self.interval is not None and self.interval[0] <= 0.0 <= self.interval[1]
 
     def _opposite(self, winner: str) -> str:
         names = [metric_name(score.metric) for score in self.scores[1:] if score.better == winner]
@@ -199,6 +206,12 @@ class Comparison:
         ours = self.pair.ours
         joined = f"plain models{',' if ' and ' in ours else ' and'} {ours}"
         return "plain ensemble" if ensemble == "plain" else f"whole ensemble ({joined})"
+
+
+def gain_words(gain: float, spread: float | None, figure: Callable[[float | None], str]) -> str:
+    """``better by 0.0019 ± 0.0040``, or worse; of no known spread the gain alone."""
+    around = "" if spread is None else f" ± {figure(spread)}"
+    return f"{'worse' if gain < 0 else 'better'} by {figure(abs(gain))}{around}"
 
 
 @dataclass(frozen=True)
@@ -225,6 +238,7 @@ class ScoredRows:
     probabilities: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # by model and metric; of two classes
     notes: tuple[str, ...] = ()
+    index: pd.Index[Any] | None = None  # of the rows in their table
 
     @classmethod
     def of_classes(
@@ -234,12 +248,14 @@ class ScoredRows:
         train: pd.DataFrame,
         test: pd.DataFrame | None,
         n_metrics: int | None = None,
+        others: Iterable[str] = (),
     ) -> ScoredRows:
         """Predict rows with a class: those of `test`, or out of fold (of validation) those of `train`.
 
-        The first `n_metrics` metrics count; thresholds of the others take seconds.
+        The first `n_metrics` metrics count, of `others` the first one: thresholds of each take seconds.
         """
-        names, metrics = list(models), _metrics(predictor)[:n_metrics]
+        full, metrics = set(models), _metrics(predictor)[:n_metrics]
+        names = [*dict.fromkeys((*models, *others))]
         proba = predictor.predict_proba_multi(test, models=names, as_multiclass=False, inverse_transform=False)
         index = proba[names[0]].index  # AutoGluon returns the models of the ensembles, too
         codes = (train if test is None else test).loc[index, predictor.label].map(predictor.class_labels_internal_map)
@@ -255,8 +271,9 @@ class ScoredRows:
             {code: str(label) for label, code in predictor.class_labels_internal_map.items()},
             predictions,
             {name: _untilted(predictor, name, values) for name, values in predictions.items()},
-            {name: _thresholds(predictor, name, metrics) for name in names},
+            {name: _thresholds(predictor, name, metrics if name in full else metrics[:1]) for name in names},
             (f"{n_unknown} rows of classes that the predictor does not know are not scored.",) if n_unknown else (),
+            index[known],
         )
 
     @classmethod
@@ -316,11 +333,33 @@ class ScoredRows:
         return (predictions > (self.thresholds[model].get(metric.name) or 0.5)).astype(np.int64)
 
 
-def compare(scored: ScoredRows, pair: _EnsemblePair, rows: str) -> Comparison:
-    """Score both ensembles on the same rows; `rows` says which, see :class:`Comparison`."""
+def compare(
+    scored: ScoredRows, pair: _EnsemblePair, rows: str, twins: Mapping[str, Mapping[str, str]] | None = None
+) -> Comparison:
+    """Score both ensembles on the same rows; `rows` says which, see :class:`Comparison`.
+
+    The `twins` are by their names the ``plain`` model of each and the ``kind``: ``twin`` or ``duplicates``.
+    """
     scores = tuple(_score(scored, metric, pair) for metric in scored.metrics)
-    interval, curves = _gain_interval(scored, pair), _class_curves(scored, pair)
-    return Comparison(pair, scores, rows, scored.counts(), interval, scored.notes, curves, scored.task)
+    pairs = {pair.whole: pair.plain, **{name: entry["plain"] for name, entry in (twins or {}).items()}}
+    gains = _gains(scored, {name: plain for name, plain in pairs.items() if plain is not None})
+    interval, curves = _interval(gains.get(pair.whole)), _class_curves(scored, pair)
+    beside = tuple(
+        {"model": name, **entry, **_beside_plain(scored, name, entry["plain"], gains.get(name))}
+        for name, entry in (twins or {}).items()
+    )
+    return Comparison(pair, scores, rows, scored.counts(), interval, beside, scored.notes, curves, scored.task)
+
+
+def _beside_plain(scored: ScoredRows, twin: str, plain: str, gain: tuple[float, float] | None) -> dict[str, Any]:
+    """Scores of a twin and its plain model by the first metric, the gain, half its 95 % interval, and words for both."""
+    metric, figure = scored.metrics[0], FIGURES[scored.task]
+    values = {side: _value(scored, metric, name) for side, name in (("twin_score", twin), ("plain_score", plain))}
+    if gain is None:
+        return {**values, "gain": None, "spread": None, "words": "no interval: the table is large, or a score is missing"}
+    is_chance = abs(gain[0]) <= gain[1]
+    words = f"{gain_words(*gain, figure)}{': within chance' * is_chance}"
+    return {**values, "gain": gain[0], "spread": gain[1], "words": words}
 
 
 def _score(scored: ScoredRows, metric: _Metric, pair: _EnsemblePair) -> _Score:
@@ -341,21 +380,31 @@ def _value(scored: ScoredRows, metric: _Metric, model: str) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _gain_interval(scored: ScoredRows, pair: _EnsemblePair) -> tuple[float, float] | None:
-    """95 % interval of the whole ensemble's gain by the first metric: a paired bootstrap within strata.
+def _gains(scored: ScoredRows, pairs: Mapping[str, str]) -> dict[str, tuple[float, float]]:
+    """Gain of each model over another by the first metric, and half of its 95 % interval: a paired bootstrap in strata.
 
-    `None` for very many rows, or where a sample has no score (Efron and Tibshirani 1993, chapter 13).
+    The first pair comes before all others where the rows are many; none where a sample has no score (Efron and
+    Tibshirani 1993, chapters 6 and 13).
     """
-    metric = scored.metrics[0]
-    if pair.plain is None or len(scored.strata) > _MOST_RESAMPLED or not len(scored.positions(metric)):
-        return None
+    metric, n_rows = scored.metrics[0], len(scored.strata)
+    n_models = 2 * _MOST_RESAMPLED // max(1, n_rows)
+    models = [*dict.fromkeys(name for pair in pairs.items() for name in pair)][:n_models]
+    if len(models) < 2 or not len(at := scored.positions(metric)):
+        return {}
     samples = redrawn_within_classes(scored.strata, np.random.default_rng(0), _RESAMPLES)
     try:
-        whole, plain = scored.resampled(metric, [pair.whole, pair.plain], samples).T
+        drawn = dict(zip(models, scored.resampled(metric, models, samples).T, strict=True))
+        scores = {model: scored.score(metric, model, at) for model in models}
     except ValueError:
-        return None
-    low, high = np.quantile(whole - plain, [0.025, 0.975])
-    return (float(low), float(high)) if np.isfinite([low, high]).all() else None
+        return {}
+    known = {name: plain for name, plain in pairs.items() if name in drawn and plain in drawn}
+    spreads = {name: _DEVIATIONS * float(np.std(drawn[name] - drawn[plain])) for name, plain in known.items()}
+    found = {name: (scores[name] - scores[plain], spreads[name]) for name, plain in known.items()}
+    return {name: gain for name, gain in found.items() if np.isfinite(gain).all()}
+
+
+def _interval(gain: tuple[float, float] | None) -> tuple[float, float] | None:
+    return None if gain is None else (gain[0] - gain[1], gain[0] + gain[1])
 
 
 def _class_curves(scored: ScoredRows, pair: _EnsemblePair) -> tuple[Mapping[str, Any], ...]:

@@ -1,0 +1,202 @@
+"""What the twins of a fit change: each beside its plain model and beside duplicates, and the rows answered otherwise."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from autogluon.core.utils.exceptions import TimeLimitExceeded
+
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.jobs.compare import base_models, model_kind
+from imbllm_autogluon.plugin.decisions import _Rows, stored_decision
+from imbllm_autogluon.plugin.parameters import AUX_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from autogluon.tabular import TabularPredictor
+
+    from imbllm_autogluon.jobs.compare import ScoredRows, _EnsemblePair
+
+    Facts = dict[str, Any]
+
+_log = logging.getLogger("autogluon.imbllm")
+
+_NUMBER = re.compile(r"_\d+(?=_BAG_|$)|/T\d+$")  # that AutoGluon gives a twin of a taken name, or a trial
+_SUFFIX = "Duplicates"
+_SHARE = 0.05  # of the seconds of a fit, that duplicates may take
+_LEAST_SECONDS = 5.0  # that they may always take: nobody waits long for a quick fit
+_IMPORTANCE_SHARE = 0.01  # of the seconds of a fit, that the importance of columns may take
+_LEAST_FOR_IMPORTANCE = 1.0
+_MOST_CLASSES = 12  # of a confusion matrix, the rarest ones
+_MOST_EXAMPLES = 3  # rows of each side
+_MOST_CELLS = 8  # columns of an example, the most important ones
+_MOST_IMPORTANT = 15  # columns that are named
+
+
+def twins_beside_plain(predictor: TabularPredictor) -> dict[str, dict[str, Any]]:
+    """Of each twin whose plain model was fitted, the best first: the ``plain`` model, ``kind`` and seconds of both."""
+    plain, ours = base_models(predictor)
+    board = predictor.leaderboard().set_index("model")["fit_time_marginal"]
+    twins = [name for name in board.index if name in ours and model_kind(predictor, name) == "twin"]
+    pairs = {twin: found for twin in twins if (found := _plain_of(twin, plain)) is not None}
+    return {
+        twin: {"kind": "twin", "plain": own, "seconds": float(board[twin]), "plain_seconds": float(board[own])}
+        for twin, own in pairs.items()
+    }
+
+
+def _plain_of(twin: str, plain: Sequence[str]) -> str | None:
+    """Name of the model that a twin is one of: AutoGluon puts the family first, then ``Imb``, then what tells it apart."""
+    named = twin.replace("Imb", "", 1)
+    return next((name for name in (named, _NUMBER.sub("", named)) if name in plain), None)
+
+
+class Duplicates(NamedTuple):
+    """A twin whose rows are duplicates of real ones, in the predictor for as long as it is looked at."""
+
+    model: str | None
+    of: str = ""  # the twin that it stands beside
+    reason: str = ""  # why there is none
+
+
+def fit_duplicates(
+    predictor: TabularPredictor, twins: Mapping[str, Mapping[str, Any]], seconds: float, limit: float | None, **options: Any
+) -> Duplicates:
+    """Fit the best twin once more with duplicated rows, in a twentieth of the `seconds` of the fit or a few seconds.
+
+    `limit` are the seconds that are left of the time limit, `options` those of AutoGluon's ``fit_extra``.
+    """
+    if predictor.problem_type == "regression" or not twins:
+        return Duplicates(None)
+    room = min(max(_LEAST_SECONDS, _SHARE * seconds), np.inf if limit is None else limit)
+    quick = [twin for twin, entry in twins.items() if entry["seconds"] <= room]
+    if not quick:
+        return Duplicates(None, reason=f"Duplicates were not tried: no twin can be fitted in the {room:.0f} s for them.")
+    best, before = predictor.model_best, set(predictor.model_names())
+    settings = predictor.model_hyperparameters(quick[0])
+    own = {name: value for name, value in settings.items() if name != f"ag.{AUX_PREFIX}method"}
+    if settings.get(f"ag.{AUX_PREFIX}method") == "random":
+        return Duplicates(None, reason=f"The rows of {quick[0]} are duplicates already.")
+    duplicated = {**own, f"ag.{AUX_PREFIX}method": "random", "ag_args": {"name_suffix": _SUFFIX}}
+    model_class = predictor._trainer.get_model_attribute(quick[0], "type_inner")
+    try:
+        predictor.fit_extra({model_class: [duplicated]}, time_limit=2 * room, fit_weighted_ensemble=False, **options)
+    except (RuntimeError, AssertionError, TimeLimitExceeded):
+        _log.log(15, "imbllm: duplicates of %s could not be fitted.", quick[0], exc_info=True)
+    predictor.set_model_best(best, save_trainer=True)
+    made = [name for name in predictor.model_names() if name not in before]
+    return Duplicates(made[0], quick[0]) if made else Duplicates(None, reason="Duplicates could not be fitted.")
+
+
+def confusion(predictor: TabularPredictor, data: pd.DataFrame | None = None) -> Facts | None:
+    """Rows by class and answer, of a table or of the predictor's own; answers are the stored decision's or AutoGluon's.
+
+    `None` for numbers, and where no rows are left that the model has not learned.
+    """
+    if predictor.problem_type == "regression":
+        return None
+    decision, best = stored_decision(predictor), predictor.model_best
+    parent = predictor._trainer.get_refit_full_parent(best)
+    model = decision.model if decision is not None else parent if parent in predictor.model_names() else best
+    try:
+        rows = _Rows.of(predictor, model, data)
+    except InvalidInputError:
+        return None
+    answers = rows.answers
+    if decision is not None:
+        answers = pd.Index(rows.labels).get_indexer(decision.apply(pd.DataFrame(rows.chances, columns=rows.labels)))
+    n = len(rows.labels)
+    counts = np.bincount(rows.codes * n + answers, minlength=n * n).reshape(n, n)
+    rarest = np.argsort(counts.sum(axis=1), kind="stable")[:_MOST_CLASSES]
+    lines = [_class_line(counts, place, rarest, str(rows.labels[place])) for place in rarest if counts[place].sum()]
+    by = "AutoGluon's answers" if decision is None else "the stored decision"
+    names = [str(rows.labels[place]) for place in rarest]
+    return {"model": model, "by": by, "rows": rows.source, "names": names, "classes": lines, "left_out": n - len(names)}
+
+
+def _class_line(counts: np.ndarray, place: int, shown: np.ndarray, name: str) -> Facts:
+    right, alarms, rows = (int(part) for part in (counts[place, place], counts[:, place].sum(), counts[place].sum()))
+    precision = right / alarms if alarms else None
+    found = {"class": name, "rows": rows, "answers": counts[place, shown].tolist()}
+    others = int(rows - counts[place, shown].sum())
+    return {**found, "others": others, "recall": right / rows, "precision": precision}
+
+
+def changed_answers(
+    scored: ScoredRows, pair: _EnsemblePair, frame: pd.DataFrame, columns: Sequence[str]
+) -> Facts | None:
+    """Rows that one ensemble answers rightly and the other wrongly: counts by class, and examples with their cells.
+
+    Of two classes each ensemble has the threshold that is best for its F1. `None` for numbers, or one ensemble.
+    """
+    if scored.task == "regression" or pair.plain is None or scored.index is None:
+        return None
+    metric = next((each for each in scored.metrics if each.name == "f1"), scored.metrics[0])
+    answers = {side: _decided(scored, metric.name, model) for side, model in pair.by_side().items()}
+    right = {side: found == scored.labels for side, found in answers.items()}
+    only = {"whole": right["whole"] & ~right["plain"], "plain": right["plain"] & ~right["whole"]}
+    codes, sizes = np.unique(scored.labels, return_counts=True)
+    rarest = codes[np.argsort(sizes, kind="stable")][:_MOST_CLASSES]
+    classes = [
+        {
+            "class": scored.names[code],
+            "rows": int((scored.labels == code).sum()),
+            **{side: int(rows[scored.labels == code].sum()) for side, rows in only.items()},
+        }
+        for code in rarest
+    ]
+    rare = np.isin(scored.labels, codes[sizes < len(scored.labels) / len(codes)])
+    examples = [
+        _example(scored, side, place, answers, frame, columns)
+        for side, rows in only.items()
+        for place in np.flatnonzero(rows & rare)[:_MOST_EXAMPLES]
+    ]
+    return {"classes": classes, "columns": list(columns[:_MOST_CELLS]), "examples": examples}
+
+
+def _decided(scored: ScoredRows, metric: str, model: str) -> Any:
+    predictions = scored.predictions[model]
+    if predictions.ndim == 2:
+        return predictions.argmax(axis=1)
+    return (predictions > (scored.thresholds[model].get(metric) or 0.5)).astype(np.int64)
+
+
+def _example(
+    scored: ScoredRows, side: str, place: int, answers: Mapping[str, Any], frame: pd.DataFrame, columns: Sequence[str]
+) -> Facts:
+    assert scored.index is not None
+    row = frame.loc[scored.index[place]]
+    wrong = answers["plain" if side == "whole" else "whole"][place]
+    cells = [str(row[name]) for name in columns[:_MOST_CELLS]]
+    return {"right": side, "class": scored.names[scored.labels[place]], "wrong": scored.names[wrong], "cells": cells}
+
+
+def importance(predictor: TabularPredictor, seconds: float) -> Facts | None:
+    """How much the score of the best quick model falls where a column is shuffled, on rows that it has not learned.
+
+    One permutation of each column: of a bag, every fold's own rows. It may take a hundredth of the `seconds` of the
+    fit, or a second; `None` where no model of the first level is quick enough.
+    """
+    started, room = time.perf_counter(), max(_LEAST_FOR_IMPORTANCE, _IMPORTANCE_SHARE * seconds)
+    plain, ours = base_models(predictor)
+    board = predictor.leaderboard().set_index("model")
+    names = [name for name in board.index if name in (*plain, *ours) and board["stack_level"][name] == 1]
+    n = max(1, len(predictor.features()))
+    quick = [name for name in names if n * board["pred_time_val_marginal"][name] <= room]
+    if not quick:
+        return None
+    try:
+        found = predictor.feature_importance(
+            model=quick[0], feature_stage="transformed_model", num_shuffle_sets=1, silent=True, include_confidence_band=False
+        )["importance"]
+    except (AssertionError, ValueError):  # AutoGluon has no unseen rows of it, or no score on a fold of them
+        return None
+    columns = [{"column": str(name), "loss": float(value)} for name, value in found.items() if np.isfinite(value)]
+    took = time.perf_counter() - started
+    return {"model": quick[0], "columns": columns[:_MOST_IMPORTANT], "of": len(columns), "seconds": took}
