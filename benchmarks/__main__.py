@@ -12,7 +12,7 @@ import typer
 from benchmarks import report
 from benchmarks.protocol import Option, Options, Protocol, run
 from imbllm_autogluon._config import parse_settings
-from imbllm_autogluon.cli import _OneLineErrors
+from imbllm_autogluon.cli.app import _OneLineErrors
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imbllm_autogluon import cli
 from imbllm_autogluon._package import __version__
+from imbllm_autogluon.cli.app import _terminate
 from imbllm_autogluon.jobs.fit import FitJob
 from tests.cli_commands import imbllm
 from tests.fresh import run_afresh
@@ -94,9 +94,9 @@ def test_a_stopped_fit_says_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     monkeypatch.setattr(FitJob, "run", lambda _: signal.raise_signal(number))
-    signal.signal(signal.SIGTERM, cli._terminate)
+    signal.signal(signal.SIGTERM, _terminate)
     result = imbllm("fit", table(GOOD)(tmp_path), "--label", "label", "--out", tmp_path / "new")
-    assert signal.getsignal(signal.SIGTERM) == (signal.SIG_DFL if number == signal.SIGTERM else cli._terminate)
+    assert signal.getsignal(signal.SIGTERM) == (signal.SIG_DFL if number == signal.SIGTERM else _terminate)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     assert result.exit_code == code
     assert (

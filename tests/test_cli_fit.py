@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbllm_autogluon import cli
+from imbllm_autogluon.cli import fits
 from imbllm_autogluon.errors import TableError
 from imbllm_autogluon.jobs.demo import Demo, DemoResult
 from imbllm_autogluon.jobs.predict import read_rows
@@ -225,7 +225,7 @@ def test_the_demo_tells_of_each_table_that_is_asked_for_and_ends_with_the_page(
     assert imbllm("demo", "--out", page.parent, "--quick", "--table", "yeast", "--threads", "2").exit_code == 0
     assert page.read_text(encoding="utf-8") == "yeast"
     assert told[0] == told[1] == (Demo.families, 3, {}, 1)
-    assert told[2] == (cli._QUICK_FAMILIES, 2, cli._QUICK, 2)
+    assert told[2] == (fits._QUICK_FAMILIES, 2, fits._QUICK, 2)
     refused = imbllm("demo", "--out", page.parent, "--table", "iris")
     assert refused.exit_code == 2
     assert "table must be one of 'hypothyroid', 'yeast'; got 'iris'" in refused.stderr
@@ -271,7 +271,7 @@ def homes(tmp_path: Path) -> Path:
 def jobs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Jobs that would have been run."""
     made: list[Any] = []
-    monkeypatch.setattr(cli, "_run", made.append)
+    monkeypatch.setattr(fits, "_run", made.append)
     return made
 
 

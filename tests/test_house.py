@@ -41,8 +41,8 @@ def test_the_package_is_counted_where_it_is() -> None:
     assert (ROOT / "imbllm_autogluon" / "__init__.py") in PACKAGE
 
 
-def test_at_most_27_020_lines_in_132_files() -> None:
-    assert count_lines(PACKAGE) <= 27_020
+def test_at_most_27_045_lines_in_132_files() -> None:
+    assert count_lines(PACKAGE) <= 27_045
     assert len(PACKAGE) <= 132
 
 

