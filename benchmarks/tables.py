@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-FORMS = "hypothyroid, yeast, diabetes, seeded: or fraud:ROWSxCOLUMNS:RARE, registry:NAME, FILE:LABEL or FILE:LABEL>=VALUE"
+FORMS = (
+    "hypothyroid, yeast, diabetes, seeded: or fraud:ROWSxCOLUMNS:RARE, registry:NAME, FILE:LABEL or FILE:LABEL>=VALUE"
+)
 
 _FILE = re.compile(r"(?P<file>.+):(?P<label>[^:]+?)(>=(?P<cut>-?[0-9.]+))?")
 _SEEDED = re.compile(r"(?P<form>seeded|fraud):(?P<rows>\d+)x(?P<columns>\d+):(?P<rare>\d+)")

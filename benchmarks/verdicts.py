@@ -1,15 +1,15 @@
 """Verdicts of rows whose quality is known: unseen real rows, and rows that were spoiled on purpose.
 
 Of each table the rarest class of at least three times as many rows as asked for is cut to 10, 20, 50 and 200 rows to
-learn from, next to the rows of all other classes; as many further ones are kept as hold-out rows, and as many again are
-the `unseen real rows`. `shuffled` rows are the learned ones, each column in another order, so that no association is
-left; `shuffled, four times as many` are four such tables. `copies` are the learned rows themselves, `one row` is the
+learn from, next to at most 600 rows of all other classes; as many further ones are kept as hold-out rows, and as many
+again are the `unseen real rows`. `shuffled` rows are the learned ones, each column in another order, so that no
+association is left; `shuffled, four times as many` are four such tables. `copies` are the learned rows themselves, `one row` is the
 first of them over and over, `gaussian noise` has numbers with the mean and deviation of each column and categories as
 often as there, `another class` are rows of the largest class under the wrong name.
 
 What shuffling destroys is what there was: an association counts as destroyed where one of at least 0.3 exists beyond
-chance among all rows of the class in the table. Where none does, shuffled rows are as good as real ones by every measure
-of pairs; such tables are counted apart.
+chance among all rows of the class in the table. Where none does, shuffled rows are as good as real ones by every
+measure of pairs; such tables are counted apart.
 """
 
 from __future__ import annotations
@@ -21,15 +21,19 @@ import pandas as pd
 
 from benchmarks.protocol import Metric, Options, Protocol, Task
 from benchmarks.report import markdown, verdict
-from benchmarks.tables import Table
 from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.tables.dtypes import holds_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
+    from benchmarks.tables import Table
+
 SIZES = (10, 20, 50, 200)
 """Rows of the class to learn from."""
+
+MOST_OTHERS = 900
+"""Rows of all other classes, drawn at random."""
 
 REAL, SHUFFLED, MORE, COPIES = "unseen real rows", "shuffled", "shuffled, four times as many", "copies"
 ONE, NOISE, OTHER = "one row", "gaussian noise", "another class"
@@ -73,9 +77,7 @@ def measure(task: Task) -> list[dict[str, Any]]:
     return found
 
 
-def _judged(
-    task: Task, real: pd.DataFrame, rows: pd.DataFrame, holdout: pd.DataFrame, strong: bool
-) -> dict[str, Any]:
+def _judged(task: Task, real: pd.DataFrame, rows: pd.DataFrame, holdout: pd.DataFrame, strong: bool) -> dict[str, Any]:
     from imbllm_autogluon.quality import evaluate
 
     found = evaluate(real, rows, label=task.table.label, holdout=holdout, seed=task.split)
@@ -90,14 +92,12 @@ def _parts(
     """Rows of the class to learn, twice as many unseen ones, and two thirds and one third of the others."""
     rng, frame = child_rng(seed, "order", "verdicts", str(size)), table.frame
     own = rng.permutation(np.flatnonzero(table.labels == label))[: 3 * size]
-    rest = rng.permutation(np.flatnonzero(table.labels != label))
+    rest = rng.permutation(np.flatnonzero(table.labels != label))[:MOST_OTHERS]
     cut = 2 * len(rest) // 3
     return frame.iloc[own[:size]], frame.iloc[own[size:]], [frame.iloc[rest[:cut]], frame.iloc[rest[cut:]]]
 
 
-def _rows(
-    method: str, unseen: pd.DataFrame, real: pd.DataFrame, table: Table, label: Hashable, seed: int
-) -> pd.DataFrame:
+def _rows(method: str, unseen: pd.DataFrame, real: pd.DataFrame, table: Table, label: Any, seed: int) -> pd.DataFrame:
     rng, n = child_rng(seed, "values", method), len(real)
     if method in (SHUFFLED, MORE):
         times = 4 if method == MORE else 1
@@ -107,7 +107,9 @@ def _rows(
         return pd.DataFrame({name: _noise(column, rng) for name, column in real.items()})
     if method == OTHER:
         largest = next(other for other in table.counts if other != label)
-        return table.frame[table.labels == largest].sample(n, replace=True, random_state=seed).assign(**{table.label: label})
+        drawn = table.frame[table.labels == largest].sample(n, replace=True, random_state=seed)
+        drawn[table.label] = label
+        return drawn
     return {REAL: unseen, COPIES: real, ONE: real.iloc[np.zeros(n, dtype=int)]}[method]
 
 
@@ -158,9 +160,9 @@ def _claim(tidy: pd.DataFrame, methods: Sequence[str], word: str) -> str:
 
 def _counts(tidy: pd.DataFrame, protocol: Protocol, sizes: Sequence[str]) -> str:
     """Counts of good, fair, poor and unknown for each kind and size."""
-    methods = [method for method in protocol.methods if method in set(tidy["method"])]  # type: ignore[operator]
+    del protocol
     lines = []
-    for method in methods:
+    for method in dict.fromkeys(tidy["method"]):
         own = tidy[tidy["method"] == method]
         cells = {size: [(own[own["metric"] == size]["verdict"] == word).sum() for word in WORDS] for size in sizes}
         lines.append({"rows": method, **{size: " / ".join(map(str, counts)) for size, counts in cells.items()}})
@@ -177,7 +179,7 @@ PROTOCOL = Protocol(
     tables=("hypothyroid", "yeast", *(f"registry:{name}" for name in TABLES)),
     metrics=tuple(Metric(f"{size} rows", "100 good, 50 fair or untold, 0 poor", "", 0) for size in SIZES),
     rows=4000,
-    repeats=2,
+    repeats=1,
     describe=describe,
     page=(verdicts,),
 )

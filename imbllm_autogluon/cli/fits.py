@@ -159,6 +159,13 @@ def _fit(
         ),
     ] = None,
     threads: _Threads = None,
+    duplicates: Annotated[
+        bool | None,
+        typer.Option(
+            help="Fit the best twin once more with duplicated rows, to compare with. Default: one that takes a "
+            "twentieth of the time of the fit, or a few seconds."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what an earlier fit left in the folder.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted fit: its generators and trials are used again.")
@@ -192,6 +199,7 @@ def _fit(
         force=force,
         resume=resume,
         threads=threads,
+        duplicates=duplicates,
         verbosity=verbosity,
     )
     if remark:

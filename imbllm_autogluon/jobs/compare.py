@@ -20,7 +20,7 @@ from imbllm_autogluon.quality.reports import measure, metric_name, number
 from imbllm_autogluon.regression.bins import SHOTS, TargetBins, shots
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import numpy.typing as npt
     import pandas as pd
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables.labeled import Task
 
     Positions = npt.NDArray[np.intp]
+    _Gains = dict[tuple[str, str], tuple[float, float]]  # of one model over another, and half of the 95 % interval
 
 # How readers see scores of each task: those of numbers are in the unit of the target
 FIGURES: Mapping[str, Callable[[float | None], str]] = {"classification": number, "regression": measure}
@@ -147,7 +148,8 @@ class Comparison:
     rows: str
     counts: Mapping[str, int]  # scored rows of each class, or of each sort of target
     interval: tuple[float, float] | None = None  # 95 % interval of the first score's gain (paired bootstrap)
-    twins: tuple[Mapping[str, Any], ...] = ()  # each beside its plain model, see :func:`beside_plain`
+    twins: tuple[Mapping[str, Any], ...] = ()  # each beside its plain model, see :func:`compare`
+    baseline: str = ""  # whether duplicated rows would have done as much, or why that is not known
     notes: tuple[str, ...] = ()
     curves: tuple[Mapping[str, Any], ...] = ()  # precision-recall and calibration curves; none for numbers
     task: Task = "classification"
@@ -185,6 +187,7 @@ class Comparison:
             "counts": dict(self.counts),
             "interval": self.interval,
             "twins": list(self.twins),
+            "baseline": self.baseline,
             "notes": list(self.notes),
             "curves": list(self.curves),
         }
@@ -334,32 +337,61 @@ class ScoredRows:
 
 
 def compare(
-    scored: ScoredRows, pair: _EnsemblePair, rows: str, twins: Mapping[str, Mapping[str, str]] | None = None
+    scored: ScoredRows,
+    pair: _EnsemblePair,
+    rows: str,
+    twins: Mapping[str, Mapping[str, Any]] | None = None,
+    no_duplicates: str = "",
 ) -> Comparison:
     """Score both ensembles on the same rows; `rows` says which, see :class:`Comparison`.
 
-    The `twins` are by their names the ``plain`` model of each and the ``kind``: ``twin`` or ``duplicates``.
+    The `twins` are by their names the ``plain`` model of each, the ``kind``, ``twin`` or ``duplicates``, and of these
+    the twin that they are ``of``; `no_duplicates` says why there are none.
     """
     scores = tuple(_score(scored, metric, pair) for metric in scored.metrics)
-    pairs = {pair.whole: pair.plain, **{name: entry["plain"] for name, entry in (twins or {}).items()}}
-    gains = _gains(scored, {name: plain for name, plain in pairs.items() if plain is not None})
-    interval, curves = _interval(gains.get(pair.whole)), _class_curves(scored, pair)
+    pairs = [(pair.whole, pair.plain)] if pair.plain is not None else []
+    for name, entry in (twins or {}).items():
+        pairs += [(name, entry["plain"]), *([(entry["of"], name)] if "of" in entry else [])]
+    gains = _gains(scored, pairs)
+    interval, curves = _interval(gains.get((pair.whole, str(pair.plain)))), _class_curves(scored, pair)
     beside = tuple(
-        {"model": name, **entry, **_beside_plain(scored, name, entry["plain"], gains.get(name))}
+        {"model": name, **entry, **_beside(scored, name, entry["plain"], gains)}
         for name, entry in (twins or {}).items()
     )
-    return Comparison(pair, scores, rows, scored.counts(), interval, beside, scored.notes, curves, scored.task)
+    baseline = next((_against_duplicates(scored, each, gains) for each in beside if "of" in each), no_duplicates)
+    counts = scored.counts()
+    return Comparison(pair, scores, rows, counts, interval, beside, baseline, scored.notes, curves, scored.task)
 
 
-def _beside_plain(scored: ScoredRows, twin: str, plain: str, gain: tuple[float, float] | None) -> dict[str, Any]:
-    """Scores of a twin and its plain model by the first metric, the gain, half its 95 % interval, and words for both."""
-    metric, figure = scored.metrics[0], FIGURES[scored.task]
-    values = {side: _value(scored, metric, name) for side, name in (("twin_score", twin), ("plain_score", plain))}
+def _beside(scored: ScoredRows, twin: str, plain: str, gains: _Gains) -> dict[str, Any]:
+    """Scores of a twin and its plain model by the first metric, the gain, half its 95 % interval, and words."""
+    values = {
+        "twin_score": _value(scored, scored.metrics[0], twin),
+        "plain_score": _value(scored, scored.metrics[0], plain),
+    }
+    gain, spread = gains.get((twin, plain), (None, None))
+    return {**values, "gain": gain, "spread": spread, "words": _words(scored, gains.get((twin, plain)))}
+
+
+def _words(scored: ScoredRows, gain: tuple[float, float] | None) -> str:
     if gain is None:
-        return {**values, "gain": None, "spread": None, "words": "no interval: the table is large, or a score is missing"}
+        return "no interval: the rows are many, or one has no score"
     is_chance = abs(gain[0]) <= gain[1]
-    words = f"{gain_words(*gain, figure)}{': within chance' * is_chance}"
-    return {**values, "gain": gain[0], "spread": gain[1], "words": words}
+    return f"{gain_words(*gain, FIGURES[scored.task])}{': within chance' * is_chance}"
+
+
+def _against_duplicates(scored: ScoredRows, duplicates: Mapping[str, Any], gains: _Gains) -> str:
+    """One sentence: whether duplicated rows would have done as much as those of the twin."""
+    twin, name, plain = duplicates["of"], duplicates["model"], duplicates["plain"]
+    lead, gain = gains.get((twin, name)), gains.get((twin, plain))
+    told = f"With duplicated rows in place of its own {twin} is {duplicates['words']} (next to {plain})."
+    if lead is None or gain is None:
+        return told
+    if gain[0] <= gain[1]:
+        return f"{told} Its own rows are not better than none beyond chance, so there is nothing that they add."
+    if lead[0] > lead[1]:
+        return f"{told} Its own rows are better than duplicates beyond chance: {_words(scored, lead)}."
+    return f"{told} Duplicates do as much: next to them its own rows are {_words(scored, lead)}."
 
 
 def _score(scored: ScoredRows, metric: _Metric, pair: _EnsemblePair) -> _Score:
@@ -380,7 +412,7 @@ def _value(scored: ScoredRows, metric: _Metric, model: str) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _gains(scored: ScoredRows, pairs: Mapping[str, str]) -> dict[str, tuple[float, float]]:
+def _gains(scored: ScoredRows, pairs: Sequence[tuple[str, str]]) -> _Gains:
     """Gain of each model over another by the first metric, and half of its 95 % interval: a paired bootstrap in strata.
 
     The first pair comes before all others where the rows are many; none where a sample has no score (Efron and
@@ -388,7 +420,7 @@ def _gains(scored: ScoredRows, pairs: Mapping[str, str]) -> dict[str, tuple[floa
     """
     metric, n_rows = scored.metrics[0], len(scored.strata)
     n_models = 2 * _MOST_RESAMPLED // max(1, n_rows)
-    models = [*dict.fromkeys(name for pair in pairs.items() for name in pair)][:n_models]
+    models = [*dict.fromkeys(name for pair in pairs for name in pair)][:n_models]
     if len(models) < 2 or not len(at := scored.positions(metric)):
         return {}
     samples = redrawn_within_classes(scored.strata, np.random.default_rng(0), _RESAMPLES)
@@ -397,10 +429,12 @@ def _gains(scored: ScoredRows, pairs: Mapping[str, str]) -> dict[str, tuple[floa
         scores = {model: scored.score(metric, model, at) for model in models}
     except ValueError:
         return {}
-    known = {name: plain for name, plain in pairs.items() if name in drawn and plain in drawn}
-    spreads = {name: _DEVIATIONS * float(np.std(drawn[name] - drawn[plain])) for name, plain in known.items()}
-    found = {name: (scores[name] - scores[plain], spreads[name]) for name, plain in known.items()}
-    return {name: gain for name, gain in found.items() if np.isfinite(gain).all()}
+    found = {
+        (one, other): (scores[one] - scores[other], _DEVIATIONS * float(np.std(drawn[one] - drawn[other])))
+        for one, other in pairs
+        if one in drawn and other in drawn
+    }
+    return {pair: gain for pair, gain in found.items() if np.isfinite(gain).all()}
 
 
 def _interval(gain: tuple[float, float] | None) -> tuple[float, float] | None:

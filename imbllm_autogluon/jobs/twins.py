@@ -1,4 +1,4 @@
-"""What the twins of a fit change: each beside its plain model and beside duplicates, and the rows answered otherwise."""
+"""What the twins of a fit change: each beside its plain model and duplicates, and the rows answered otherwise."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ _log = logging.getLogger("autogluon.imbllm")
 
 _NUMBER = re.compile(r"_\d+(?=_BAG_|$)|/T\d+$")  # that AutoGluon gives a twin of a taken name, or a trial
 _SUFFIX = "Duplicates"
+_UNTRIED = "Whether duplicated rows do as much is not known: no twin can be fitted"
 _SHARE = 0.05  # of the seconds of a fit, that duplicates may take
 _LEAST_SECONDS = 5.0  # that they may always take: nobody waits long for a quick fit
 _IMPORTANCE_SHARE = 0.01  # of the seconds of a fit, that the importance of columns may take
-_LEAST_FOR_IMPORTANCE = 1.0
+_LEAST_FOR_IMPORTANCE = 2.0
 _MOST_CLASSES = 12  # of a confusion matrix, the rarest ones
 _MOST_EXAMPLES = 3  # rows of each side
 _MOST_CELLS = 8  # columns of an example, the most important ones
@@ -52,7 +53,7 @@ def twins_beside_plain(predictor: TabularPredictor) -> dict[str, dict[str, Any]]
 
 
 def _plain_of(twin: str, plain: Sequence[str]) -> str | None:
-    """Name of the model that a twin is one of: AutoGluon puts the family first, then ``Imb``, then what tells it apart."""
+    """Name of the model that a twin is one of: the family comes first, then ``Imb``, then what tells it apart."""
     named = twin.replace("Imb", "", 1)
     return next((name for name in (named, _NUMBER.sub("", named)) if name in plain), None)
 
@@ -66,18 +67,24 @@ class Duplicates(NamedTuple):
 
 
 def fit_duplicates(
-    predictor: TabularPredictor, twins: Mapping[str, Mapping[str, Any]], seconds: float, limit: float | None, **options: Any
+    predictor: TabularPredictor,
+    twins: Mapping[str, Mapping[str, Any]],
+    seconds: float,
+    limit: float | None,
+    **options: Any,
 ) -> Duplicates:
     """Fit the best twin once more with duplicated rows, in a twentieth of the `seconds` of the fit or a few seconds.
 
-    `limit` are the seconds that are left of the time limit, `options` those of AutoGluon's ``fit_extra``.
+    Infinite `seconds` allow any twin. `limit` are the seconds that are left of the time limit, `options` those of
+    AutoGluon's ``fit_extra``.
     """
     if predictor.problem_type == "regression" or not twins:
         return Duplicates(None)
-    room = min(max(_LEAST_SECONDS, _SHARE * seconds), np.inf if limit is None else limit)
+    left = np.inf if limit is None else limit
+    room = min(max(_LEAST_SECONDS, _SHARE * seconds), left)
     quick = [twin for twin, entry in twins.items() if entry["seconds"] <= room]
     if not quick:
-        return Duplicates(None, reason=f"Duplicates were not tried: no twin can be fitted in the {room:.0f} s for them.")
+        return Duplicates(None, reason=f"{_UNTRIED} in the {room:.0f} s that they may take; ask for them.")
     best, before = predictor.model_best, set(predictor.model_names())
     settings = predictor.model_hyperparameters(quick[0])
     own = {name: value for name, value in settings.items() if name != f"ag.{AUX_PREFIX}method"}
@@ -85,8 +92,10 @@ def fit_duplicates(
         return Duplicates(None, reason=f"The rows of {quick[0]} are duplicates already.")
     duplicated = {**own, f"ag.{AUX_PREFIX}method": "random", "ag_args": {"name_suffix": _SUFFIX}}
     model_class = predictor._trainer.get_model_attribute(quick[0], "type_inner")
+    most = min(2 * room, left)  # the twin is about as slow
+    time_limit = None if np.isinf(most) else most
     try:
-        predictor.fit_extra({model_class: [duplicated]}, time_limit=2 * room, fit_weighted_ensemble=False, **options)
+        predictor.fit_extra({model_class: [duplicated]}, time_limit=time_limit, fit_weighted_ensemble=False, **options)
     except (RuntimeError, AssertionError, TimeLimitExceeded):
         _log.log(15, "imbllm: duplicates of %s could not be fitted.", quick[0], exc_info=True)
     predictor.set_model_best(best, save_trainer=True)
@@ -173,7 +182,7 @@ def _example(
     assert scored.index is not None
     row = frame.loc[scored.index[place]]
     wrong = answers["plain" if side == "whole" else "whole"][place]
-    cells = [str(row[name]) for name in columns[:_MOST_CELLS]]
+    cells = ["" if pd.isna(row[name]) else str(row[name]) for name in columns[:_MOST_CELLS]]
     return {"right": side, "class": scored.names[scored.labels[place]], "wrong": scored.names[wrong], "cells": cells}
 
 
@@ -181,7 +190,7 @@ def importance(predictor: TabularPredictor, seconds: float) -> Facts | None:
     """How much the score of the best quick model falls where a column is shuffled, on rows that it has not learned.
 
     One permutation of each column: of a bag, every fold's own rows. It may take a hundredth of the `seconds` of the
-    fit, or a second; `None` where no model of the first level is quick enough.
+    fit, or two seconds; `None` where no model of the first level is quick enough.
     """
     started, room = time.perf_counter(), max(_LEAST_FOR_IMPORTANCE, _IMPORTANCE_SHARE * seconds)
     plain, ours = base_models(predictor)
@@ -189,14 +198,15 @@ def importance(predictor: TabularPredictor, seconds: float) -> Facts | None:
     names = [name for name in board.index if name in (*plain, *ours) and board["stack_level"][name] == 1]
     n = max(1, len(predictor.features()))
     quick = [name for name in names if n * board["pred_time_val_marginal"][name] <= room]
-    if not quick:
-        return None
-    try:
-        found = predictor.feature_importance(
-            model=quick[0], feature_stage="transformed_model", num_shuffle_sets=1, silent=True, include_confidence_band=False
-        )["importance"]
-    except (AssertionError, ValueError):  # AutoGluon has no unseen rows of it, or no score on a fold of them
-        return None
-    columns = [{"column": str(name), "loss": float(value)} for name, value in found.items() if np.isfinite(value)]
-    took = time.perf_counter() - started
-    return {"model": quick[0], "columns": columns[:_MOST_IMPORTANT], "of": len(columns), "seconds": took}
+    for name in quick:
+        try:
+            found = predictor.feature_importance(
+                model=name, feature_stage="transformed_model", num_shuffle_sets=1, silent=True,
+                include_confidence_band=False,
+            )["importance"].dropna()  # fmt: skip
+        except (AssertionError, ValueError):  # AutoGluon has no unseen rows of it, or a fold has no score
+            continue
+        columns = [{"column": str(column), "loss": float(value)} for column, value in found.items()]
+        took = time.perf_counter() - started
+        return {"model": name, "columns": columns[:_MOST_IMPORTANT], "of": len(columns), "seconds": took}
+    return None
