@@ -3,9 +3,9 @@
 Of each table the rarest class of at least three times as many rows as asked for is cut to 10, 20, 50 and 200 rows to
 learn from, next to at most 600 rows of all other classes; as many further ones are kept as hold-out rows, and as many
 again are the `unseen real rows`. `shuffled` rows are the learned ones, each column in another order, so that no
-association is left; `shuffled, four times as many` are four such tables. `copies` are the learned rows themselves, `one row` is the
-first of them over and over, `gaussian noise` has numbers with the mean and deviation of each column and categories as
-often as there, `another class` are rows of the largest class under the wrong name.
+association is left; `shuffled, four times as many` are four such tables. `copies` are the learned rows themselves,
+`one row` is the first of them over and over, `gaussian noise` has numbers with the mean and deviation of each column
+and categories as often as there, `another class` are rows of the largest class under the wrong name.
 
 What shuffling destroys is what there was: an association counts as destroyed where one of at least 0.3 exists beyond
 chance among all rows of the class in the table. Where none does, shuffled rows are as good as real ones by every

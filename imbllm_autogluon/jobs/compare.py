@@ -172,7 +172,7 @@ class Comparison:
         if first.better == "neither":
             return f"Both ensembles are equal ({figures}).{self._opposite('whole')}{self._opposite('plain')}"
         other = "plain" if first.better == "whole" else "whole"
-        words, is_chance = gain_words(abs(first.gain or 0.0), self.spread, figure), self._is_chance
+        words, is_chance = _gain_words(abs(first.gain or 0.0), self.spread, figure), self._is_chance
         gain = f"The {self._named(first.better)} is {words}{': within chance' * is_chance} ({figures})."
         return f"{gain}{self._opposite(other)}"
 
@@ -211,7 +211,7 @@ class Comparison:
         return "plain ensemble" if ensemble == "plain" else f"whole ensemble ({joined})"
 
 
-def gain_words(gain: float, spread: float | None, figure: Callable[[float | None], str]) -> str:
+def _gain_words(gain: float, spread: float | None, figure: Callable[[float | None], str]) -> str:
     """``better by 0.0019 ± 0.0040``, or worse; of no known spread the gain alone."""
     around = "" if spread is None else f" ± {figure(spread)}"
     return f"{'worse' if gain < 0 else 'better'} by {figure(abs(gain))}{around}"
@@ -377,7 +377,7 @@ def _words(scored: ScoredRows, gain: tuple[float, float] | None) -> str:
     if gain is None:
         return "no interval: the rows are many, or one has no score"
     is_chance = abs(gain[0]) <= gain[1]
-    return f"{gain_words(*gain, FIGURES[scored.task])}{': within chance' * is_chance}"
+    return f"{_gain_words(*gain, FIGURES[scored.task])}{': within chance' * is_chance}"
 
 
 def _against_duplicates(scored: ScoredRows, duplicates: Mapping[str, Any], gains: _Gains) -> str:
@@ -388,7 +388,7 @@ def _against_duplicates(scored: ScoredRows, duplicates: Mapping[str, Any], gains
     if lead is None or gain is None:
         return told
     if gain[0] <= gain[1]:
-        return f"{told} Its own rows are not better than none beyond chance, so there is nothing that they add."
+        return f"{told} Its own rows are not shown to be better than none."
     if lead[0] > lead[1]:
         return f"{told} Its own rows are better than duplicates beyond chance: {_words(scored, lead)}."
     return f"{told} Duplicates do as much: next to them its own rows are {_words(scored, lead)}."
@@ -421,7 +421,7 @@ def _gains(scored: ScoredRows, pairs: Sequence[tuple[str, str]]) -> _Gains:
     metric, n_rows = scored.metrics[0], len(scored.strata)
     n_models = 2 * _MOST_RESAMPLED // max(1, n_rows)
     models = [*dict.fromkeys(name for pair in pairs for name in pair)][:n_models]
-    if len(models) < 2 or not len(at := scored.positions(metric)):
+    if not models or n_models < 2 or not len(at := scored.positions(metric)):
         return {}
     samples = redrawn_within_classes(scored.strata, np.random.default_rng(0), _RESAMPLES)
     try:

@@ -11,23 +11,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from imbllm_autogluon._config import require_number, require_threads
 from imbllm_autogluon._storage import fingerprint, first_line
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError, nearest
-from imbllm_autogluon.jobs.compare import Comparison, calibrated_threshold, compare, pair_ensembles
+from imbllm_autogluon.jobs.compare import Comparison, calibrated_threshold, pair_ensembles
 from imbllm_autogluon.jobs.folder import FitFolder
 from imbllm_autogluon.jobs.task import Task
-from imbllm_autogluon.jobs.twins import (
-    Duplicates,
-    changed_answers,
-    confusion,
-    fit_duplicates,
-    importance,
-    twins_beside_plain,
-)
+from imbllm_autogluon.jobs.twins import compare_models, confusion
 from imbllm_autogluon.plugin.decisions import _Wish, decide
 from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback
 from imbllm_autogluon.plugin.models import LatentDiffModel
@@ -44,7 +36,6 @@ if TYPE_CHECKING:
 
     from autogluon.tabular import TabularPredictor
 
-    from imbllm_autogluon.jobs.compare import _EnsemblePair
     from imbllm_autogluon.rebalancing import RebalanceConfig
     from imbllm_autogluon.tables.labeled import LabeledTable
 
@@ -191,45 +182,11 @@ class FitJob:
                 pair = pair_ensembles(predictor)
                 _calibrate(predictor)
                 predictor.save(silent=True)
-                comparison, columns, changed = self._compared(predictor, pair, started)
+                comparison, answers = compare_models(self, predictor, pair, started)
             if self.wish:
                 decide(predictor, **self.decision_arguments)
-            test = None if self.test is None else self.test.frame
-            answers = {"importance": columns, "changed": changed, "confusion": confusion(predictor, test)}
+            answers["confusion"] = confusion(predictor, None if self.test is None else self.test.frame)
         return FitOutcome(self, predictor, comparison, time.time() - started, answers)
-
-    def _compared(
-        self, predictor: TabularPredictor, pair: _EnsemblePair, started: float
-    ) -> tuple[Comparison, Any, Any]:
-        """The comparison of ensembles and of twins, the importance of columns, and the rows answered otherwise."""
-        test, twins = None if self.test is None else self.test.frame, twins_beside_plain(predictor)
-        columns, tried = importance(predictor, time.time() - started), self._duplicates(predictor, twins, started)
-        if tried.model is not None:
-            entry = twins[tried.of]
-            spent = float(predictor.leaderboard().set_index("model")["fit_time_marginal"][tried.model])
-            twins = {**twins, tried.model: {**entry, "kind": "duplicates", "of": tried.of, "seconds": spent}}
-        models = [name for twin, entry in twins.items() for name in (twin, entry["plain"])]
-        scored = self.task.scored(predictor, pair.by_side().values(), test, models)
-        held_out = "validation" if predictor._trainer.has_val else "out-of-fold"
-        comparison = compare(scored, pair, held_out if test is None else "test", twins, tried.reason)
-        frame, names = self.train.frame if test is None else test, [] if columns is None else columns["columns"]
-        known = [name["column"] for name in names if name["column"] in frame.columns]
-        if tried.model is not None:
-            predictor.delete_models(models_to_delete=[tried.model], dry_run=False)
-        return (
-            comparison,
-            columns,
-            changed_answers(scored, pair, frame, known or list(map(str, self.train.features))[:6]),
-        )
-
-    def _duplicates(self, predictor: TabularPredictor, twins: dict[str, Any], started: float) -> Duplicates:
-        spent, asked = time.time() - started, {} if self.threads is None else {"num_cpus": self.threads}
-        left = None if self.time_limit is None else self.time_limit - spent
-        names = ("ag_args_ensemble",)
-        asked |= {name: value for name, value in self.fit_arguments().items() if name in names}
-        if self.duplicates is False:
-            return Duplicates(None)
-        return fit_duplicates(predictor, twins, np.inf if self.duplicates else spent, left, **asked)
 
     def _fitted(self) -> TabularPredictor:
         from autogluon.tabular import TabularPredictor
@@ -286,7 +243,7 @@ class FitOutcome:
     predictor: TabularPredictor
     comparison: Comparison
     seconds: float  # wall-clock time of fit and comparison
-    # What `confusion`, `changed_answers` and `importance` of `imbllm_autogluon.jobs.twins` found
+    # The table of answers (`confusion`), the rows `changed` by twins, and the `importance` of columns
     answers: Mapping[str, Any] = field(default_factory=dict)
 
     @property

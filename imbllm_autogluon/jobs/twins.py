@@ -12,7 +12,7 @@ import pandas as pd
 from autogluon.core.utils.exceptions import TimeLimitExceeded
 
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.jobs.compare import base_models, model_kind
+from imbllm_autogluon.jobs.compare import base_models, compare, model_kind
 from imbllm_autogluon.plugin.decisions import _Rows, stored_decision
 from imbllm_autogluon.plugin.parameters import AUX_PREFIX
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from autogluon.tabular import TabularPredictor
 
-    from imbllm_autogluon.jobs.compare import ScoredRows, _EnsemblePair
+    from imbllm_autogluon.jobs.compare import Comparison, ScoredRows, _EnsemblePair
+    from imbllm_autogluon.jobs.fit import FitJob
 
     Facts = dict[str, Any]
 
@@ -40,7 +41,41 @@ _MOST_CELLS = 8  # columns of an example, the most important ones
 _MOST_IMPORTANT = 15  # columns that are named
 
 
-def twins_beside_plain(predictor: TabularPredictor) -> dict[str, dict[str, Any]]:
+def compare_models(
+    job: FitJob, predictor: TabularPredictor, pair: _EnsemblePair, started: float
+) -> tuple[Comparison, dict[str, Any]]:
+    """Compare ensembles, twins and, where there is time, duplicates, in a predictor whose fit began at `started`.
+
+    Also returns the rows that are ``changed`` by twins and the ``importance`` of columns.
+    """
+    twins, columns = _twins_beside_plain(predictor), _importance(predictor, time.time() - started)
+    tried = _tried(job, predictor, twins, time.time() - started)
+    if tried.model is not None:
+        spent = float(predictor.leaderboard().set_index("model")["fit_time_marginal"][tried.model])
+        twins[tried.model] = {**twins[tried.of], "kind": "duplicates", "of": tried.of, "seconds": spent}
+    frame = job.train.frame if job.test is None else job.test.frame
+    models = [name for twin, entry in twins.items() for name in (twin, entry["plain"])]
+    scored = job.task.scored(predictor, pair.by_side().values(), None if job.test is None else frame, models)
+    held_out = "validation" if predictor._trainer.has_val else "out-of-fold"
+    comparison = compare(scored, pair, held_out if job.test is None else "test", twins, tried.reason)
+    if tried.model is not None:
+        predictor.delete_models(models_to_delete=[tried.model], dry_run=False)
+    important = [] if columns is None else [each["column"] for each in columns["columns"]]
+    names = [str(name) for name in important or job.train.features if name in frame.columns]
+    return comparison, {"importance": columns, "changed": _changed_answers(scored, pair, frame, names)}
+
+
+def _tried(job: FitJob, predictor: TabularPredictor, twins: dict[str, Any], spent: float) -> _Duplicates:
+    """Duplicates, with as many threads as the fit, and in one process where that was."""
+    if job.duplicates is False:
+        return _Duplicates(None)
+    names, arguments = ("num_cpus", "ag_args_ensemble"), job.fit_arguments()
+    options = {name: arguments[name] for name in names if name in arguments}
+    left = None if job.time_limit is None else job.time_limit - spent
+    return _fit_duplicates(predictor, twins, np.inf if job.duplicates else spent, left, **options)
+
+
+def _twins_beside_plain(predictor: TabularPredictor) -> dict[str, dict[str, Any]]:
     """Of each twin whose plain model was fitted, the best first: the ``plain`` model, ``kind`` and seconds of both."""
     plain, ours = base_models(predictor)
     board = predictor.leaderboard().set_index("model")["fit_time_marginal"]
@@ -58,7 +93,7 @@ def _plain_of(twin: str, plain: Sequence[str]) -> str | None:
     return next((name for name in (named, _NUMBER.sub("", named)) if name in plain), None)
 
 
-class Duplicates(NamedTuple):
+class _Duplicates(NamedTuple):
     """A twin whose rows are duplicates of real ones, in the predictor for as long as it is looked at."""
 
     model: str | None
@@ -66,30 +101,30 @@ class Duplicates(NamedTuple):
     reason: str = ""  # why there is none
 
 
-def fit_duplicates(
+def _fit_duplicates(
     predictor: TabularPredictor,
     twins: Mapping[str, Mapping[str, Any]],
     seconds: float,
     limit: float | None,
     **options: Any,
-) -> Duplicates:
+) -> _Duplicates:
     """Fit the best twin once more with duplicated rows, in a twentieth of the `seconds` of the fit or a few seconds.
 
     Infinite `seconds` allow any twin. `limit` are the seconds that are left of the time limit, `options` those of
     AutoGluon's ``fit_extra``.
     """
     if predictor.problem_type == "regression" or not twins:
-        return Duplicates(None)
+        return _Duplicates(None)
     left = np.inf if limit is None else limit
     room = min(max(_LEAST_SECONDS, _SHARE * seconds), left)
     quick = [twin for twin, entry in twins.items() if entry["seconds"] <= room]
     if not quick:
-        return Duplicates(None, reason=f"{_UNTRIED} in the {room:.0f} s that they may take; ask for them.")
+        return _Duplicates(None, reason=f"{_UNTRIED} in the {room:.0f} s that they may take; ask for them.")
     best, before = predictor.model_best, set(predictor.model_names())
     settings = predictor.model_hyperparameters(quick[0])
     own = {name: value for name, value in settings.items() if name != f"ag.{AUX_PREFIX}method"}
     if settings.get(f"ag.{AUX_PREFIX}method") == "random":
-        return Duplicates(None, reason=f"The rows of {quick[0]} are duplicates already.")
+        return _Duplicates(None, reason=f"The rows of {quick[0]} are duplicates already.")
     duplicated = {**own, f"ag.{AUX_PREFIX}method": "random", "ag_args": {"name_suffix": _SUFFIX}}
     model_class = predictor._trainer.get_model_attribute(quick[0], "type_inner")
     most = min(2 * room, left)  # the twin is about as slow
@@ -100,7 +135,7 @@ def fit_duplicates(
         _log.log(15, "imbllm: duplicates of %s could not be fitted.", quick[0], exc_info=True)
     predictor.set_model_best(best, save_trainer=True)
     made = [name for name in predictor.model_names() if name not in before]
-    return Duplicates(made[0], quick[0]) if made else Duplicates(None, reason="Duplicates could not be fitted.")
+    return _Duplicates(made[0], quick[0]) if made else _Duplicates(None, reason="Duplicates could not be fitted.")
 
 
 def confusion(predictor: TabularPredictor, data: pd.DataFrame | None = None) -> Facts | None:
@@ -137,7 +172,7 @@ def _class_line(counts: np.ndarray, place: int, shown: np.ndarray, name: str) ->
     return {**found, "others": others, "recall": right / rows, "precision": precision}
 
 
-def changed_answers(
+def _changed_answers(
     scored: ScoredRows, pair: _EnsemblePair, frame: pd.DataFrame, columns: Sequence[str]
 ) -> Facts | None:
     """Rows that one ensemble answers rightly and the other wrongly: counts by class, and examples with their cells.
@@ -186,7 +221,7 @@ def _example(
     return {"right": side, "class": scored.names[scored.labels[place]], "wrong": scored.names[wrong], "cells": cells}
 
 
-def importance(predictor: TabularPredictor, seconds: float) -> Facts | None:
+def _importance(predictor: TabularPredictor, seconds: float) -> Facts | None:
     """How much the score of the best quick model falls where a column is shuffled, on rows that it has not learned.
 
     One permutation of each column: of a bag, every fold's own rows. It may take a hundredth of the `seconds` of the

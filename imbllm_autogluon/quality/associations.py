@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.quality.distances import ClassRows
 
-TOO_FEW = "Too few rows to tell"  # how a note begins that says why nothing is known of associations
+_TOO_FEW = "Too few rows to tell"  # how a note begins that says why nothing is known of associations
 FEWEST_ROWS = 20  # rows that must have both values; of fewer nothing can be said
 _MOST_LEVELS = 12  # told apart, the rarer ones count as one: many levels of few rows look associated with everything
 _FEWEST_OF_LEVEL = 5  # real rows of a level: the expected count from which on a chi-squared test is trusted
@@ -206,11 +206,11 @@ def _associations_kept(
     """
     fewer = min(len(columns[0].real), len(columns[0].synthetic))
     if fewer < FEWEST_ROWS:
-        return Finding(None, f"{TOO_FEW}: {FEWEST_ROWS} real and written ones are needed; one side has {fewer}."), []
+        return Finding(None, f"{_TOO_FEW}: {FEWEST_ROWS} real and written ones are needed; one side has {fewer}."), []
     pairs, lowest, least = _kept(columns, rng)
     if not pairs:
         n = len(columns[0].real)
-        note = f"{TOO_FEW}: among {n} real ones only associations above {least:.2f} show beyond chance, and none does."
+        note = f"{_TOO_FEW}: among {n} real ones only associations above {least:.2f} show beyond chance, and none does."
         return Finding(
             None, note if least > _STRONG else f"No two columns are associated beyond chance among {n} rows."
         ), []

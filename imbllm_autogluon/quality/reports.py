@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from imbllm_autogluon._storage import write_texts
 from imbllm_autogluon.quality import pictures, plots
-from imbllm_autogluon.quality.associations import TOO_FEW
+from imbllm_autogluon.quality.associations import _TOO_FEW
 from imbllm_autogluon.quality.curves import loss_windows
 
 if TYPE_CHECKING:
@@ -167,9 +167,9 @@ def _headline(found: Evaluation) -> str:
     copies = found.measure("exact copies")
     parts = [f"lost: {', '.join(lost)}"] if lost else []
     parts += [f"{copies.value:.0%} are copies of real rows"] if copies.verdict == "poor" else []
+    parts += [f"{kind}: {', '.join(named[kind])}" for kind in ("poor", "fair") if named[kind]]
     parts += [f"{len(named['good'])} of {sum(map(len, named.values()))} measures are good"]
-    parts += [f"{kind}: {', '.join(named[kind])}" for kind in ("fair", "poor") if named[kind]]
-    untold = kept.note.partition(". ")[0].rstrip(".") if kept.note.startswith(TOO_FEW) else f"No verdict. {kept.note}"
+    untold = kept.note.partition(". ")[0].rstrip(".") if kept.note.startswith(_TOO_FEW) else f"No verdict. {kept.note}"
     first = untold.rstrip(".") + "; " if verdict == "unknown" else f"{verdict.capitalize()} rows: "
     return f"{first}{'; '.join(parts)}."
 

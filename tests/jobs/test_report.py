@@ -95,7 +95,8 @@ def test_the_report_says_why_balanced_classes_have_no_twins(tmp_path: Path) -> N
 
 
 def test_a_note_of_several_folds_is_said_once_with_their_names() -> None:
-    folds = [{"name": "S1F1", "notes": ["Both.", "First."]}, {"name": "S1F2", "notes": ["Both."]}]
+    rest = {"added": {"yes": 9}, "method": "imbllm", "learned": True}
+    folds = [{"name": "S1F1", "notes": ["Both.", "First."], **rest}, {"name": "S1F2", "notes": ["Both."], **rest}]
     notes = module._notes(binary_outcome(), folds)
     assert "All folds: Both." in notes
     assert "Fold S1F1: First." in notes
