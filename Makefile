@@ -15,13 +15,14 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TEST_INSTALLED := $(VENV)/.installed-test
 DOCS_INSTALLED := $(VENV)/.installed-docs
+RELEASE_INSTALLED := $(VENV)/.installed-release
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow nightly golden families newest lint types docs clean
+.PHONY: help demo test slow nightly golden families newest lint types docs build release-check clean
 
 help: ## show the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
 
 demo: $(INSTALLED) ## install, then judge plain models, duplicates, SMOTE-NC and ImbLLM on two packaged tables
 	$(BIN)/imbllm demo
@@ -68,6 +69,15 @@ types: $(TEST_INSTALLED) ## mypy --strict alone
 docs: $(DOCS_INSTALLED) ## build the documentation into site/, all links checked
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
+# The same commit gives the same files, byte for byte: its date is that of every file, and the build's tools are pinned.
+build: $(RELEASE_INSTALLED) ## build wheel and sdist into dist/, and check what the index would show of them
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --no-isolation
+	$(BIN)/python -m twine check --strict dist/*
+
+release-check: ## refuse a release whose version, tag, changelog, citation or address do not agree
+	$(PYTHON) .ci/release_check.py "$(TAG)" "$(HOME_URL)"
+
 clean: ## remove .venv, caches and build leftovers
 	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find imbllm_autogluon benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -86,4 +96,8 @@ $(TEST_INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 
 $(DOCS_INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) -e '.[docs]'
+	@touch $@ $(INSTALLED)
+
+$(RELEASE_INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e '.[release]'
 	@touch $@ $(INSTALLED)

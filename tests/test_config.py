@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import importlib
 import inspect
 import json
 import math
+import os
 import pickle
+import pty
 import pydoc
 import re
+import struct
 import subprocess
 import sys
+import termios
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -36,7 +42,9 @@ from imbllm_autogluon._config import (
     classes_of,
     current_names,
     documented,
+    hidden_bars,
     parameters_of,
+    progress_bar,
     refuse_unknown_keys,
     require_choice,
     require_number,
@@ -44,9 +52,10 @@ from imbllm_autogluon._config import (
     shows_progress,
 )
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.plugin.parameters import TwinOptions, TwinParameters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 ESTIMATORS = {
     "oversampling.sampler.ImbLLMOverSampler": "oversampling.config.GeneratorConfig",
@@ -501,6 +510,47 @@ def test_help_of_an_estimator_lists_every_parameter_and_setting_once_with_its_ra
     assert all(f"{one.name} : {one.allowed}, default={one.default}\n    {one.meaning[:40]}" in text for one in ranges)
 
 
+# help() of what users call
+
+
+def public() -> dict[str, Any]:
+    """What the package, its plugin, its judges and its searches offer to call, by name."""
+    rooms = ["imbllm_autogluon", *(f"imbllm_autogluon.{room}" for room in ("plugin", "quality", "search"))]
+    offered = {name: getattr(room, name) for room in map(importlib.import_module, rooms) for name in room.__all__}
+    classes = {name: one for name, one in offered.items() if inspect.isclass(one) and not dataclasses.is_dataclass(one)}
+    return {**classes, **{name: one for name, one in offered.items() if inspect.isroutine(one)}}
+
+
+def entry(text: str, name: str) -> str:
+    """What a docstring says of a parameter: its own entry, or one of a few together."""
+    found = re.search(rf"^(?:[\w*, ]*, )?\**{name}(?:, [\w*, ]+)?( : .*)?\n((    .*)?\n)+", text + "\n", re.MULTILINE)
+    return found[0] if found else ""
+
+
+RANGE = re.compile(r"\d to \d|[Aa]t least|[Aa]bove|or more|below")
+"""How a docstring says which numbers are allowed."""
+
+
+@pytest.mark.parametrize("name", sorted(public()))
+def test_help_shows_every_parameter_and_the_range_of_every_number(name: str) -> None:
+    text = inspect.getdoc(public()[name]) or ""
+    parameters = inspect.signature(public()[name]).parameters.values()
+    assert [each.name for each in parameters if not (entry(text, each.name) or len(parameters) == 1)] == []
+    for each in parameters:
+        told = entry(text, each.name) or text
+        if re.search(r"\b(int|float)\b", str(each.annotation)):
+            assert RANGE.search(told), f"no range: {told}"
+
+
+@pytest.mark.parametrize("name", ["make_preset", "rebalance_hyperparameters", "RebalanceCallback"])
+def test_help_of_what_adds_twins_lists_their_parameters(name: str) -> None:
+    text = pydoc.plain(pydoc.render_doc(public()[name]))
+    parameters = [one for part in (TwinOptions, *classes_of(TwinParameters)) for one in parameters_of(part)]
+    for one in parameters:
+        assert (f"{one.name} : {one.allowed}, default={one.default}" in text) is (one.name != "parameters")
+    assert text.index("Other Parameters") > text.index("**options\n")
+
+
 def test_importing_the_package_reads_no_source_of_a_configuration() -> None:
     code = (
         "import imbllm_autogluon, imbllm_autogluon._config as config, sys;"
@@ -544,26 +594,101 @@ def test_progress_can_be_switched(value: str, shown: bool) -> None:
     assert shows_progress({"IMBLLM_PROGRESS": value}) is shown
 
 
+def test_another_word_for_progress_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="IMBLLM_PROGRESS must be 0 or 1, or not set; got 'maybe'"):
+        shows_progress({"IMBLLM_PROGRESS": "maybe"})
+
+
+@pytest.mark.parametrize("other", [{"TQDM_DISABLE": "1"}, {"RANK": "1"}])
+def test_nothing_shows_bars_where_tqdm_is_off_or_another_process_has_them(other: dict[str, str]) -> None:
+    assert shows_progress({"IMBLLM_PROGRESS": "1", "RANK": "0"})
+    assert not shows_progress({"IMBLLM_PROGRESS": "1", **other})
+
+
+class Stream:
+    """A terminal, a file, or with the name of another module a notebook."""
+
+    def __init__(self, terminal: bool) -> None:
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+class NotebookStream(Stream):
+    __module__ = "ipykernel.iostream"
+
+
 @pytest.mark.parametrize("environment", [{}, {"IMBLLM_PROGRESS": ""}])
 @pytest.mark.parametrize("terminal", [True, False, None])
 def test_by_default_progress_is_shown_on_terminals_alone(
     environment: dict[str, str], terminal: bool | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Stream:
-        def isatty(self) -> bool | None:
-            return terminal
-
-        def write(self, text: str) -> int:
-            return len(text)
-
-    monkeypatch.setattr("sys.stderr", None if terminal is None else Stream())
+    monkeypatch.setattr("sys.stderr", None if terminal is None else Stream(terminal))
     assert shows_progress(environment) is bool(terminal)
+    with hidden_bars():
+        assert not shows_progress(environment)
+    monkeypatch.setattr("multiprocessing.parent_process", object)  # of a pool: its bars would write over each other
+    assert not shows_progress(environment)
+
+
+@pytest.mark.parametrize("widgets", [True, False])
+def test_a_notebook_shows_progress_where_it_can_draw_a_bar_in_place(
+    widgets: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr", NotebookStream(terminal=False))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name if widgets else None)
+    assert shows_progress({}) is widgets
+
+
+@contextmanager
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
+    """A pseudo terminal in place of stderr, and what was written to it so far."""
+    reader, writer = pty.openpty()
+    os.set_blocking(reader, False)
+    fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))  # a new one has no size
+    monkeypatch.setenv("IMBLLM_PROGRESS", "")
+    with os.fdopen(writer, "w") as stderr, os.fdopen(reader, "rb") as read:
+        monkeypatch.setattr("sys.stderr", stderr)
+        yield lambda: (read.read() or b"").decode()
+
+
+def test_a_terminal_gets_a_bar_with_the_time_left_which_goes_when_all_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    with terminal(monkeypatch) as written:
+        with progress_bar(4, "writing", delay=0.0) as bar:
+            bar.update(2)
+            bar.refresh()
+            assert re.search(r"imbllm writing +50%\|.*\| 2/4, 00:00 left", written())
+        assert written().endswith("\r")
+        assert list(progress_bar(4, "writing", range(4))) == [0, 1, 2, 3]  # too short for a bar
+        assert written() == ""
+
+
+def test_files_and_pipes_get_no_bar(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("IMBLLM_PROGRESS", "")
+    with (tmp_path / "log").open("w") as log:
+        monkeypatch.setattr("sys.stderr", log)
+        assert sum(progress_bar(3, "writing", range(3), delay=0.0)) == 3
+    assert (tmp_path / "log").read_text() == ""
 
 
 def test_the_environment_of_the_process_is_read_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in ("/first", "/second"):
         monkeypatch.setenv("IMBLLM_CACHE_DIR", folder)
         assert cache_dir() == Path(folder)
+
+
+def test_every_variable_that_the_package_reads_stands_on_the_page_of_the_environment() -> None:
+    root = Path(_config.__file__).parent
+    page = (root.parent / "docs" / "reference" / "environment.md").read_text(encoding="utf-8")
+    source = "".join(file.read_text(encoding="utf-8") for file in root.rglob("*.py"))
+    read = set(re.findall(r"""environ(?:ment)?(?:\.get\(|\[)["'](\w+)""", source))
+    assert read >= {"IMBLLM_PROGRESS", "IMBLLM_CACHE_DIR", "WORLD_SIZE"}
+    assert read == set(re.findall(r"[`]([A-Z_]+)[`]", page.partition("| the name in")[0]))
+    assert set(re.findall(r"IMBLLM_[A-Z_]*(?:DIR|PROGRESS)", source)) <= read
 
 
 def test_a_secret_is_read_by_the_name_of_its_variable_and_must_be_set(monkeypatch: pytest.MonkeyPatch) -> None:

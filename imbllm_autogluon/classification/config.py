@@ -131,6 +131,14 @@ class ClassifierConfig(Config):
     text_words: Annotated[int, Range(1, 4096)] = 64
     """Words (tokens with clauses="text") of a free-text cell that are read, from its beginning."""
 
+    noisy_q: Annotated[float, Range(0.0, 1.0)] = 0.7
+    """q of the loss of rows whose labels may be wrong (`noisy`), the generalized cross entropy (1 - p ** q) / q (Zhang
+    and Sabuncu 2018, equation 6): 0 is cross-entropy, 1 the mean absolute error, which wrong labels move least."""
+
+    stopping_metric: Literal["loss", "balanced_accuracy", "f1_macro"] = "loss"
+    """What decides on held-out rows when training ends and which weights are kept: the loss, or a metric of the answers
+    in which every class counts alike. 10 % of each class are then held out at least, noisy rows never."""
+
     measures: DebiasingConfig = field(default_factory=DebiasingConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)
 

@@ -41,9 +41,9 @@ _Cost = Annotated[
         help="Decide for the least cost; FILE for several classes: the true one (first column) by decided ones.",
     ),
 ]
-_MinPrecision = Annotated[float | None, typer.Option(help="Decide for a precision of at least this.")]
-_MinRecall = Annotated[float | None, typer.Option(help="Decide for a recall of at least this.")]
-_Alarms = Annotated[float | None, typer.Option(help="Decide for at most so many alarms per 1,000 rows.")]
+_MinPrecision = Annotated[float | None, typer.Option(help="Decide for a precision of at least this: above 0, up to 1.")]
+_MinRecall = Annotated[float | None, typer.Option(help="Decide for a recall of at least this: above 0, up to 1.")]
+_Alarms = Annotated[float | None, typer.Option(help="Decide for at most so many alarms per 1,000 rows: above 0.")]
 
 
 @app.command("report")
@@ -67,7 +67,7 @@ def _report(
     out: Annotated[
         Path | None, typer.Option(help=f"Folder for page, Markdown and JSON. Default: DIR, or {_REPORT_FOLDER}.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the rows drawn from large tables, and of the judges.")] = 0,
+    seed: Annotated[int, typer.Option(help="0 or more; of the rows drawn from large tables, and of the judges.")] = 0,
     missing: _Missing = None,
 ) -> None:
     """Judge written rows, of a fit or of two files: measures with their ranges, and a page with pictures."""
@@ -95,7 +95,7 @@ def _demo(
         typer.Option(metavar="hypothyroid|yeast", help="Packaged table; repeatable. Default: both."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Two folds, few steps: only to see it run.")] = False,
-    threads: Annotated[int, typer.Option(help="Threads of each model; on a busy machine 1 is fastest.")] = 1,
+    threads: Annotated[int, typer.Option(help="Threads of each model, 1 to 1024; on a busy machine 1 is fastest.")] = 1,
 ) -> None:
     """Judge plain models beside twins by duplicated rows, SMOTE-NC and ImbLLM on two packaged tables."""
     from imbllm_autogluon.jobs.demo import Demo, DemoResult
@@ -127,7 +127,7 @@ def _fit(
         list[str] | None,
         typer.Option(metavar="NAME", help="AutoGluon preset; repeatable. Default: imbllm with 4 bagging folds."),
     ] = None,
-    time_limit: Annotated[float | None, typer.Option(help="Seconds.")] = None,
+    time_limit: Annotated[float | None, typer.Option(help="Seconds, above 0. Default: no limit.")] = None,
     metric: Annotated[
         str | None,
         typer.Option(
@@ -137,7 +137,7 @@ def _fit(
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of predictor and report. Default: TRAIN-imbllm.")] = None,
-    folds: Annotated[int | None, typer.Option(help="Bagging folds; 0: none.")] = None,
+    folds: Annotated[int | None, typer.Option(help="Bagging folds, 2 to 20; 0: none. Default: 4.")] = None,
     positive_class: Annotated[
         str | None, typer.Option(help="Of two classes (default: the rarer one), or of what to decide for.")
     ] = None,

@@ -46,6 +46,13 @@ class Clauses:
         return Clauses(self.tokens, self.present, weights)
 
     @classmethod
+    def side_by_side(cls, columns: Sequence[IntArray]) -> Clauses:
+        """Rows of value tokens of each clause, all present."""
+        longest = max(tokens.shape[1] for tokens in columns)
+        tokens = np.stack([_widen(tokens, longest) for tokens in columns], axis=1)
+        return cls(tokens, np.ones(tokens.shape[:2], dtype=bool))
+
+    @classmethod
     def concat(cls, parts: list[Clauses]) -> Clauses:
         """Stack rows of the same encoding."""
         longest = max(part.tokens.shape[2] for part in parts)
@@ -78,6 +85,22 @@ class Sentences:
         weights = None if self.weights is None else self.weights[rows]
         ahead = None if self.ahead is None else self.ahead[rows, :width]
         return Sentences(self.ids[rows, :width], real[:, :width], self.states[rows, :width], weights, ahead)
+
+    def before(self, places: IntArray) -> Sentences:
+        """Each row up to the place in front of the given one, int64 of shape (n,)."""
+        real = self.real & (np.arange(self.real.shape[1]) < places[:, None])
+        cut = Sentences(np.where(real, self.ids, PADDING), real, np.where(real, self.states, END), self.weights)
+        return cut.take(slice(None))
+
+    def followed_by(self, tokens: tuple[int, ...]) -> Sentences:
+        """Each row with the same tokens behind its end; none of them is learned."""
+        places = np.arange(self.real.shape[1] + len(tokens)) - self.real.sum(axis=1)[:, None]
+        real = places < len(tokens)
+        behind = np.array([*tokens, PADDING], dtype=np.int64)[places.clip(0, len(tokens))]
+        width = ((0, 0), (0, len(tokens)))
+        ids = np.where(places < 0, np.pad(self.ids, width), behind)
+        states = np.where(places < 0, np.pad(self.states, width), END)
+        return Sentences(ids, real, states, self.weights).take(slice(None))
 
     def before_last(self) -> Sentences:
         """The same rows without the last place, behind which nothing is predicted."""
@@ -131,10 +154,13 @@ class SentenceEncoding:
     def longest_sentence(self) -> int:
         """Most tokens that any row can take."""
         forced = len(self.begin) + (0 if self.fused else sum(len(prefix) for prefix in self.prefixes))
-        return forced + sum(
-            coding.longest if isinstance(coding, GivenCoding) else _depth(self.tables, j)
-            for j, coding in enumerate(self.codings)
-        )
+        budgets = enumerate(self.budgets)
+        return forced + sum(_depth(self.tables, j) if budget is None else budget for j, budget in budgets)
+
+    @property
+    def budgets(self) -> tuple[int | None, ...]:
+        """Most tokens of the text of each clause; None where the automaton alone says how long a value is."""
+        return tuple(coding.longest if isinstance(coding, GivenCoding) else None for coding in self.codings)
 
     def encode(self, cells: EncodedTable, labels: IntArray, texts: Sequence[Sequence[str | None]] = ()) -> Clauses:
         """Value tokens of n rows: of features, label codes, shape (n,), and the n texts of each column of free text.
@@ -151,9 +177,7 @@ class SentenceEncoding:
         readers = [coding for coding in self.codings if isinstance(coding, GivenCoding)]
         columns += [reader.encode(column) for reader, column in zip(readers, texts, strict=True)]
         columns.append(self.codings[-1].encode(labels, np.zeros(len(labels), dtype=bool)))
-        longest = max(tokens.shape[1] for tokens in columns)
-        tokens = np.stack([_widen(tokens, longest) for tokens in columns], axis=1)
-        return Clauses(tokens, np.ones(tokens.shape[:2], dtype=bool))
+        return Clauses.side_by_side(columns)
 
     def decode(self, clauses: Clauses, rng: np.random.Generator) -> tuple[EncodedTable, IntArray]:
         """Cells and label codes of n full rows; free texts are left out."""

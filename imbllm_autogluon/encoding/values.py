@@ -13,7 +13,7 @@ import numpy as np
 
 from imbllm_autogluon.encoding.automata import Automaton, one_of, union
 from imbllm_autogluon.encoding.numbers import fixed_width_range, present_values
-from imbllm_autogluon.encoding.text import cut_text, grid_of, number_text, point_text
+from imbllm_autogluon.encoding.text import cut_text, grid_of, number_text, point_text, tokens_of, whole_part
 from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -262,19 +262,16 @@ class GivenCoding(ABC):
         Missing are those that `missing` marks, those that are no string, and those without a word.
         """
         gone = [False] * len(values) if missing is None else missing.tolist()
-        rows = [
-            list(islice(cut_text(text), self.longest)) if isinstance(text, str) and not absent else []
-            for text, absent in zip(values, gone, strict=True)
-        ]
-        return padded([self._tokens(words) for words in rows])
+        pairs = zip(values, gone, strict=True)
+        return padded([self._tokens(text if isinstance(text, str) and not absent else "") for text, absent in pairs])
 
     def decode(self, tokens: IntArray, rng: np.random.Generator) -> NoReturn:  # noqa: ARG002 - protocol
-        """Refuse: texts are read and never written."""
-        raise InvalidInputError("the tokens of free text cannot be decoded: texts are read and never written.")
+        """Refuse: texts are no values."""
+        raise InvalidInputError("the tokens of free text cannot be decoded into values.")
 
     @abstractmethod
-    def _tokens(self, words: list[str]) -> list[int]:
-        """One to `longest` tokens of a text's words; without words those of a missing text."""
+    def _tokens(self, text: str) -> list[int]:
+        """At most `longest` tokens of a text; of one without a word those of a missing text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,7 +283,8 @@ class FreeTextCoding(GivenCoding):
     missing: int  # tokens of every other word and of a missing text
     longest: int
 
-    def _tokens(self, words: list[str]) -> list[int]:
+    def _tokens(self, text: str) -> list[int]:
+        words = islice(cut_text(text), self.longest)
         return [self.words.get(word.removeprefix(" ").lower(), self.unknown) for word in words] or [self.missing]
 
 
@@ -301,7 +299,8 @@ class FreeSubwordCoding(GivenCoding):
     missing: Spelling  # tokens of a missing text, without the separator
     longest: int
 
-    def _tokens(self, words: list[str]) -> list[int]:
+    def _tokens(self, text: str) -> list[int]:
+        words = list(islice(cut_text(text), self.longest))
         tokens = [token for word in words for token in self._spell(word)] if words else self.missing
         return [*tokens[: self.longest - 1], self.separator]
 
@@ -311,6 +310,51 @@ class FreeSubwordCoding(GivenCoding):
             return self.spellings[word]
         ids = self.tokenizer.encode(word, add_special_tokens=False)
         return tuple(self.numbers[token] for token in ids if token in self.numbers)
+
+
+@dataclass(frozen=True, eq=False)
+class PromptCoding(GivenCoding):
+    """Texts whole, with every blank, as a pretrained tokenizer cuts them; of tokens, those that are known."""
+
+    tokenizer: Tokenizer
+    numbers: Mapping[int, int]  # of the tokenizer's ids
+    longest: int
+
+    def _tokens(self, text: str) -> list[int]:
+        return [self.numbers[token] for token in tokens_of(self.tokenizer, text) if token in self.numbers][
+            : self.longest
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class WrittenTextCoding(PromptCoding):
+    """Texts that are written: each ends by a mark, unless it has more than `longest` tokens and is cut."""
+
+    end: int
+    written: range  # tokens that texts may hold
+    can_lack: bool  # whether a text may be missing: it then is the mark alone
+
+    @property
+    def automaton(self) -> Automaton:
+        """Any tokens of texts, one at least unless a text may be missing, and the mark."""
+        text = dict.fromkeys(self.written, 1)
+        ended = {**text, self.end: 2}
+        return Automaton((ended if self.can_lack else text, ended, {}), frozenset({2}))
+
+    def texts(self, tokens: IntArray) -> list[str | None]:
+        """Texts of tokens, shape (n, any); one without the mark is cut behind a sentence or a word, None is missing."""
+        ids = {number: token for token, number in self.numbers.items()}
+        rows = [[token for token in row if token != NO_TOKEN] for row in tokens.tolist()]
+        read = [self.tokenizer.decode([ids[t] for t in row if t != self.end]).replace("\ufffd", "") for row in rows]
+        return [
+            (text if self.end in row else whole_part(text)).strip() or None
+            for text, row in zip(read, rows, strict=True)
+        ]
+
+    def _tokens(self, text: str) -> list[int]:
+        ids = tokens_of(self.tokenizer, f" {text.strip()}") if text.strip() else []
+        tokens = [token for token in map(self.numbers.get, ids) if token is not None and token in self.written]
+        return [*tokens, self.end][: self.longest]
 
 
 def padded(sequences: list[list[int]]) -> IntArray:

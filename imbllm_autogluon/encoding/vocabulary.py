@@ -7,7 +7,7 @@ text share a token for each word, one for unknown words and one for missing text
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,15 @@ import numpy as np
 from imbllm_autogluon.encoding.bins import QuantileBins
 from imbllm_autogluon.encoding.numbers import column_characters
 from imbllm_autogluon.encoding.sentences import PADDING, SentenceEncoding
-from imbllm_autogluon.encoding.text import MISSING, TextColumn, category_texts, distinct_texts, grid_of, number_text
+from imbllm_autogluon.encoding.text import (
+    MISSING,
+    TextColumn,
+    category_texts,
+    distinct_texts,
+    grid_of,
+    number_text,
+    tokens_of,
+)
 from imbllm_autogluon.encoding.values import (
     BinCoding,
     CategoryCoding,
@@ -26,7 +34,9 @@ from imbllm_autogluon.encoding.values import (
     FreeTextCoding,
     Numbers,
     NumberTextCoding,
+    PromptCoding,
     ValueCoding,
+    WrittenTextCoding,
 )
 from imbllm_autogluon.errors import InvalidInputError
 
@@ -40,6 +50,8 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables import Column, EncodedTable, TableSchema
 
 _DIGITS = (*"0123456789", "-")
+_FREQUENT = 16_384  # tokens of a pretrained tokenizer, the first of which are its most frequent ones
+_LONGEST_PROMPT = 128  # tokens of what stands in front of a text; what is behind them is cut off
 _SEPARATOR = ","  # stands behind every value of a text, the last one too: it tells where a number ends
 
 
@@ -216,6 +228,77 @@ class TextVocabulary:
         separator, missing = used.character(_SEPARATOR), used.spell(f" {MISSING}")
         shared = (self.tokenizer, used.numbers, spellings, separator, missing)
         return [(prefix, FreeSubwordCoding(*shared, t.longest)) for prefix, t in zip(prefixes, self.texts, strict=True)]
+
+
+@dataclass(frozen=True)
+class PromptVocabulary:
+    """Writes prompts and the texts behind them, each named by a clause, in the tokens of a pretrained tokenizer.
+
+    Texts may use the tokens of those that were learned, and those of the tokenizer's most frequent words.
+    """
+
+    names: tuple[str, ...]  # of the texts of a row, in their order
+    longest: tuple[int, ...]  # most tokens of a text of each name, its end included
+    can_lack: tuple[bool, ...]  # whether texts of each name may be missing
+    longest_prompt: int
+    token_ids: tuple[int, ...]  # the tokenizer's, by number: padding, the end of a text, tokens of texts, others
+    n_written: int  # how many of them texts may use, the end included
+
+    @classmethod
+    def fit(
+        cls, tokenizer: Any, prompts: Sequence[str], texts: Mapping[str, Sequence[str | None]], longest: int
+    ) -> PromptVocabulary:
+        """Learn the tokens; a text has as many as 95 % of those of its name, `longest` at most.
+
+        A tokenizer without an end of text is an `InvalidInputError`.
+        """
+        end = tokenizer.eos_token_id
+        if end is None:
+            raise InvalidInputError("texts end by the tokenizer's end of text; this backbone's tokenizer has none.")
+        lists = {n: [tokens_of(tokenizer, f" {t.strip()}") for t in own if t and t.strip()] for n, own in texts.items()}
+        # A few more are for the mark, and for texts that are a little longer.
+        sizes = [int(np.quantile([len(ids) for ids in own] or [1], 0.95)) + 2 for own in lists.values()]
+        special = set(tokenizer.all_special_ids)
+        frequent = [token for token in range(min(_FREQUENT, len(tokenizer))) if token not in special]
+        words = [token for token in frequent if tokenizer.decode([token]).strip(" ").isalpha()]
+        used = sorted({token for own in lists.values() for ids in own for token in ids[:longest]} - special)
+        written = dict.fromkeys([end, *used, *words])
+        told = [token for text in (*prompts, *_behind(tuple(texts))) for token in tokens_of(tokenizer, text)]
+        first = tokenizer.bos_token_id
+        others = dict.fromkeys([*([] if first is None else [first]), *told, *frequent])
+        gone = tuple(any(text is None or not text.strip() for text in own) for own in texts.values())
+        own_sizes = tuple(min(longest, size) for size in sizes)
+        ids = (0, *dict.fromkeys([*written, *others]))
+        return cls(tuple(texts), own_sizes, gone, _LONGEST_PROMPT, ids, len(written))
+
+    def encoding(self, tokenizer: Any) -> SentenceEncoding:
+        """The encoding: a clause for the prompt, which is only given, and one for each text."""
+        numbers = {token: number for number, token in enumerate(self.token_ids) if number}
+        written = range(PADDING + 2, PADDING + 1 + self.n_written)
+        codings: list[ValueCoding] = [PromptCoding(tokenizer, numbers, self.longest_prompt)]
+        codings += [
+            WrittenTextCoding(tokenizer, numbers, longest, PADDING + 1, written, can_lack)
+            for longest, can_lack in zip(self.longest, self.can_lack, strict=True)
+        ]
+        behind = [tuple(numbers[token] for token in tokens_of(tokenizer, text)) for text in _behind(self.names)]
+        begin = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+        names = ("padding", *(str(token) for token in self.token_ids[1:]))
+        return SentenceEncoding(names, ((), *behind), tuple(codings), names, (numbers[begin],))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> PromptVocabulary:
+        """Rebuild the vocabulary from :meth:`to_dict`."""
+        read: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in state.items()}
+        return cls(**read)
+
+
+def _behind(names: Sequence[str]) -> list[str]:
+    """What stands between a prompt and its texts."""
+    return [f", {name} is" for name in names]
 
 
 def _text_clause(column: Column, name: str, used: _UsedTokens) -> tuple[Spelling, ValueCoding]:

@@ -1,5 +1,8 @@
 """Writes the missing clauses of prompts: constrained by the columns' automata, free, or by unmasking.
 
+A text has an automaton too, of any tokens up to the mark of its end, and a budget of tokens; its tokens are drawn from
+the nucleus of the distribution (Holtzman et al. 2020, arXiv 1904.09751).
+
 Constrained rows are legal by construction, at any stage of training. Rows of a batch share one clause order. The forced
 tokens of a clause (its prefix) enter the key-value cache as one chunk together with the last sampled token, or share
 its place where the encoding is fused; where the automaton leaves no choice the token is taken without asking the model.
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from imbllm_autogluon.language.table_backbone import TableBackbone
 
 _log = logging.getLogger(__name__)
+
+_NUCLEUS, _MOST_DRAWN_FROM = 0.95, 200  # share of the probability, and tokens, that the next one of a text comes from
 
 
 @dataclass(eq=False)
@@ -94,8 +99,8 @@ class _ConstrainedDecoder(_Decoder):
             session.feed(token[:, None], None, None if names is None else session.forced((names[1],)))
             return token[:, None]
         states = torch.full((session.n_rows,), int(self.encoding.tables.starts[clause]), device=session.device)
-        tokens = []
-        while bool((states != END).any()):
+        tokens: list[torch.Tensor] = []
+        while bool((states != END).any()) and len(tokens) != self.encoding.budgets[clause]:
             active = states != END
             token = torch.where(active, self._next_token(session, states, clause), END)
             states = torch.where(active, self._next_state[states, token], END)
@@ -116,8 +121,14 @@ class _ConstrainedDecoder(_Decoder):
         if bool((self._choices[states] == 1)[states != END].all()):
             return legal.to(torch.uint8).argmax(dim=1)
         used = self._clause_tokens[clause]
-        logits = session.logits(session.advance(), used)
-        return used[self._draw(logits.masked_fill(~legal[:, used], NOT_LEGAL))]
+        logits = session.logits(session.advance(), used).masked_fill(~legal[:, used], NOT_LEGAL)
+        return used[self._draw(logits) if self.encoding.budgets[clause] is None else self._draw_from_nucleus(logits)]
+
+    def _draw_from_nucleus(self, logits: torch.Tensor) -> torch.Tensor:
+        best, columns = logits.topk(min(_MOST_DRAWN_FROM, logits.shape[1]), dim=1)
+        shares = torch.softmax(best.float() / max(self.temperature, 1e-3), dim=1)
+        nucleus = best.masked_fill(shares.cumsum(dim=1) - shares >= _NUCLEUS, NOT_LEGAL)
+        return columns.gather(1, self._draw(nucleus)[:, None])[:, 0]
 
 
 def _draw_tokens(logits: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:

@@ -44,7 +44,7 @@ class KVSession:
 
     def forced(self, tokens: tuple[int, ...]) -> torch.Tensor:
         """Tokens that are the same in all rows, shape (n, len(tokens))."""
-        return torch.tensor(tokens, device=self.device).expand(self.n_rows, -1)
+        return torch.tensor(tokens, dtype=torch.long, device=self.device).expand(self.n_rows, -1)
 
     def feed_forced(self, tokens: tuple[int, ...], ahead: tuple[int, ...] | None = None) -> None:
         """:meth:`feed` tokens that are the same in all rows."""

@@ -10,14 +10,16 @@ import hashlib
 import re
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file
 
-from imbllm_autogluon.encoding import TextVocabulary
+from imbllm_autogluon.encoding import PromptVocabulary, TextVocabulary
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.language.compact import build_compact
+from imbllm_autogluon.language.frozen import FrozenBlocks
 from imbllm_autogluon.language.hardware import Processes, device_named
 from imbllm_autogluon.language.losses import require_single_tokens
 from imbllm_autogluon.language.pretrained import load_model, load_tokenizer
@@ -60,6 +62,13 @@ class TableBackbone:
         device: torch.device = self.model.get_input_embeddings().weight.device
         return device
 
+    @cached_property
+    def frozen(self) -> FrozenBlocks | None:
+        """The blocks below the first that learns, if there are any."""
+        if self.base is None or self.family != "causal":
+            return None
+        return FrozenBlocks.of(self.model, self.base.fingerprint)
+
     def save_weights(self, folder: Path) -> dict[str, torch.nn.Parameter]:
         """Write LoRA adapters into an existing folder, in peft's form; return the other weights that learned."""
         if self.base is not None:
@@ -85,13 +94,15 @@ class TableBackbone:
         self.tuning.merge()
 
 
-def build_table_backbone(vocabulary: SchemaVocabulary, config: LanguageConfig) -> TableBackbone:
+def build_table_backbone(vocabulary: SchemaVocabulary | PromptVocabulary, config: LanguageConfig) -> TableBackbone:
     """Build the backbone that a resolved configuration names; random weights come from torch's global generator.
 
     A `BackboneError` where a pretrained model is not here and cannot be fetched, an `InvalidInputError` where the
     sentences of the table are too long for it, or its tokenizer cannot write them.
     """
     if not config.is_pretrained:
+        if isinstance(vocabulary, PromptVocabulary):
+            raise InvalidInputError(f"texts are written by pretrained backbones; {config.backbone!r} is none.")
         # Free decoding has to find the names of the columns by itself; a mask stands in the place of a value alone.
         return _compact(vocabulary.encoding(fused=config.backbone == "compact" and config.constrained), config)
     source = _source(config)
@@ -134,10 +145,14 @@ def _compact(encoding: SentenceEncoding, config: LanguageConfig) -> TableBackbon
 
 
 def _read_by(
-    source: BackboneSource, vocabulary: SchemaVocabulary, config: LanguageConfig
+    source: BackboneSource, vocabulary: SchemaVocabulary | PromptVocabulary, config: LanguageConfig
 ) -> tuple[SentenceEncoding, list[list[int]]]:
     """How rows become tokens, and the pretrained tokens that each of them stands for."""
     tokenizer = load_tokenizer(source)
+    if isinstance(vocabulary, PromptVocabulary):
+        if source.family == "masked":
+            raise InvalidInputError("texts are written by causal backbones; a masked one unmasks single tokens.")
+        return vocabulary.encoding(tokenizer), [[], *([token] for token in vocabulary.token_ids[1:])]
     if config.clauses == "text":
         if source.family == "masked":
             raise InvalidInputError("a masked backbone unmasks one token for each value; use clauses='tokens'.")
@@ -215,7 +230,7 @@ class _Tuning:
             return
         model.requires_grad_(False)
         if config.tuning == "lora":
-            self._adapters = _with_adapters(model, config.lora_rank)
+            self._adapters = _with_adapters(model, config.lora_rank, config.lora_blocks)
         else:
             _open_top_blocks(model, config.top_blocks)
         if config.clauses == "tokens":  # new tokens: their mean embedding is only a start
@@ -264,14 +279,15 @@ class _Tuning:
             raise InvalidInputError("the stored adapters do not fit the base model.")
 
 
-def _with_adapters(model: LanguageModel, rank: int) -> Any:
-    """Put LoRA adapters next to every linear layer but the output layer."""
+def _with_adapters(model: LanguageModel, rank: int, count: int | None) -> Any:
+    """Put LoRA adapters next to every linear layer, of the last blocks or of all, but the output layer."""
     from peft import LoraConfig, get_peft_model
     from transformers.pytorch_utils import Conv1D
 
     transposed = any(isinstance(module, Conv1D) for module in model.modules())
+    adapted: Any = "all-linear" if count is None else _linear_layers(model, _first_of_last(model, count))
     settings = LoraConfig(
-        r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules="all-linear", fan_in_fan_out=transposed
+        r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=adapted, fan_in_fan_out=transposed
     )
     with warnings.catch_warnings():
         # peft 0.21 reads a property that transformers 5.2 renamed.
@@ -281,10 +297,7 @@ def _with_adapters(model: LanguageModel, rank: int) -> Any:
 
 def _open_top_blocks(model: LanguageModel, count: int) -> None:
     """Let the last blocks learn, and what stands behind them (the final norm)."""
-    numbers = {int(found.group(1)) for name, _ in model.named_parameters() if (found := _BLOCK.search(name))}
-    if not numbers:
-        raise InvalidInputError(f"{type(model).__name__} has no numbered blocks; use tuning='lora' or 'full'.")
-    first = max(numbers) + 1 - count
+    first = _first_of_last(model, count)
     outer_layers = [model.get_input_embeddings(), model.get_output_embeddings()]
     embeddings = {id(weight) for layer in outer_layers for weight in layer.parameters()}
     behind = False
@@ -292,3 +305,19 @@ def _open_top_blocks(model: LanguageModel, count: int) -> None:
         found = _BLOCK.search(name)
         behind = behind or found is not None
         weight.requires_grad_(behind and id(weight) not in embeddings and (not found or int(found.group(1)) >= first))
+
+
+def _first_of_last(model: LanguageModel, count: int) -> int:
+    """Number of the first of the last `count` blocks."""
+    numbers = {int(found.group(1)) for name, _ in model.named_parameters() if (found := _BLOCK.search(name))}
+    if not numbers:
+        raise InvalidInputError(f"{type(model).__name__} has no numbered blocks; use tuning='lora' or 'full'.")
+    return max(numbers) + 1 - count
+
+
+def _linear_layers(model: LanguageModel, first: int) -> list[str]:
+    """Names of the linear layers of the blocks from the first one on."""
+    from transformers.pytorch_utils import Conv1D
+
+    linear = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear | Conv1D)]
+    return [name for name in linear if (found := _BLOCK.search(name)) and int(found.group(1)) >= first]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.encoding import Clauses, SchemaVocabulary
 from imbllm_autogluon.oversampling.config import ConditioningConfig
@@ -75,10 +74,8 @@ class _PromptedLearner(Learner):
         )
         model = TableLanguageModel(vocabulary, language, self.seed)
         rows, validation, pretrain = self.training_data(fold, table, model.encoding)
-        steps = language.steps_for(len(rows.tokens)) + (0 if pretrain is None else language.pretrain_steps or 0)
         options = {"pretrain": pretrain, "held_out": validation, "threads": self.threads, "stage": self.stage, **limits}
-        with progress_bar(steps, "training") as bar:
-            model.train(rows, progress=bar.update, **options)
+        model.train(rows, **options)
         return _PromptedWriter(model)
 
     def load_writer(self, folder: Path, state: Mapping[str, Any], cells: Mapping[str, EncodedTable]) -> _PromptedWriter:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
+from imbllm_autogluon._config import progress_bar
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -67,7 +69,8 @@ class MixedSpace:
         """Blocks of queries and their distances to every row, float64 of shape (block, n_rows)."""
         (row_numbers, row_marks), (query_numbers, query_marks) = self._coordinates(rows), self._coordinates(queries)
         size = max(1, _HELD_DISTANCES // max(1, rows.n_rows))
-        for start in range(0, queries.n_rows, size):
+        starts = range(0, queries.n_rows, size)
+        for start in progress_bar(len(starts), "comparing rows", starts):
             block = slice(start, min(start + size, queries.n_rows))
             squared = _squared_distances(query_numbers[block], row_numbers)
             for mark in range(row_marks.shape[1]):

@@ -73,9 +73,7 @@ class _LabelLearner(Learner):
         del limits["warm_start"]  # there is no warm-up
         aside = [column.name for column in fold.schema.excluded if column.is_unreadable or column.is_beyond]
         kinds = {name: kind for name, kind in (fold.kinds or {}).items() if name not in aside}
-        with progress_bar(language.steps_for(fold.cells.n_rows), "training") as bar:
-            X = fold.X.drop(columns=aside)
-            model.fit(X, fold.y, kinds=kinds, stage="whole table", progress=bar.update, **limits)
+        model.fit(fold.X.drop(columns=aside), fold.y, kinds=kinds, stage="whole table", **limits)
         return _CandidateWriter(model, fold.rows()[0])
 
     def _measures(self, codes: IntArray) -> DebiasingConfig:

@@ -13,6 +13,7 @@ from autogluon.common.space import Categorical, Int, Real, Space
 from autogluon.common.utils.pandas_utils import get_approximate_df_mem_usage
 from autogluon.common.utils.resource_utils import ResourceManager
 
+from imbllm_autogluon._config import hidden_bars
 from imbllm_autogluon.classification.config import LABEL_STEPS, RECOMMENDED, ClassifierConfig, DebiasingConfig
 from imbllm_autogluon.errors import InvalidInputError, OutOfTimeError
 from imbllm_autogluon.language.config import COMPACT, OWN_DEFAULTS
@@ -204,7 +205,8 @@ class ClassifierModel(SettingsModel):
 
     def _predict_proba(self, X: pd.DataFrame, **kwargs: Any) -> FloatArray:
         rows = self._rows(self.preprocess(X, **kwargs))[0].reset_index(drop=True)
-        probabilities: FloatArray = self.model.probabilities(rows)
+        with hidden_bars(not _log.isEnabledFor(logging.INFO)):
+            probabilities: FloatArray = self.model.probabilities(rows)
         if answers_by_highest_probability(self.problem_type, self.eval_metric):
             probabilities = self.model.calibration.decisive(probabilities)
         seen = np.flatnonzero(self._imbllm_places >= 0)  # a fold may lack a rare class

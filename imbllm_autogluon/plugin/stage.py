@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from autogluon.common.space import Space
 
+from imbllm_autogluon._config import hidden_bars
 from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.classification.calibration import correct_prior, fitted_factors, prior_factors
 from imbllm_autogluon.errors import BackboneError, OutOfTimeError
@@ -86,9 +87,13 @@ def predictor_folder(model_path: str) -> Path | None:
 
 @contextmanager
 def skipped_by_autogluon(model_name: str) -> Iterator[None]:
-    """Turn an absent backbone and a lack of time into exceptions on which AutoGluon leaves one model out."""
+    """Turn an absent backbone and a lack of time into exceptions on which AutoGluon leaves one model out.
+
+    Bars are shown where AutoGluon's verbosity is 2 or more.
+    """
     try:
-        yield
+        with hidden_bars(not _log.isEnabledFor(logging.INFO)):
+            yield
     except BackboneError as error:
         from autogluon.core.utils.exceptions import ConstraintViolationError
 

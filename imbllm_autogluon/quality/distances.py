@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon._random import child_rng
 from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.quality.columns import PairedColumn, check_pair, codes_of, paired_columns, row_codes
@@ -69,7 +70,8 @@ def points(columns: Sequence[PairedColumn]) -> tuple[Points, Points]:
 def distances(queries: Points, rows: Points) -> Iterator[tuple[slice, FloatArray]]:
     """Positions of a block of queries, and their distances of shape (block, rows) to every row, block after block."""
     size = max(1, _HELD_DISTANCES // max(1, len(rows)))
-    for start in range(0, len(queries), size):
+    starts = range(0, len(queries), size)
+    for start in progress_bar(len(starts), "comparing rows", starts):
         block = slice(start, min(start + size, len(queries)))
         yield block, _between(queries.take(block), rows)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from imbllm_autogluon._config import require_number
+from imbllm_autogluon._config import progress_bar, require_number
 from imbllm_autogluon.errors import InvalidInputError, nearest
 from imbllm_autogluon.quality import associations, fidelity, privacy, utility
 from imbllm_autogluon.quality.distances import HOLDOUT, INTERPOLATED, REAL, SYNTHETIC, ClassRows, MatchedTables
@@ -158,7 +158,7 @@ def evaluate(
     interpolated
         Rows that the generator began from, if it interpolates.
     seed
-        Of every random choice.
+        Of every random choice, 0 to 2**32 - 1.
     most_rows
         Rows of each class and table whose distances are measured, at least 1, to all rows of the other tables: time
         grows with `most_rows` times the rows.
@@ -190,10 +190,10 @@ def evaluate(
     classes = [ClassRows(tables, place, most_rows, seed) for place in range(len(tables.classes))]
     sampled, counted = _sampling_note(classes), {"real": REAL, "synthetic": SYNTHETIC, "holdout": HOLDOUT}
     absent = {"precision gain at recall": label is None, "low-density interpolations": interpolated is None}
+    names = [name for name in dict.fromkeys((*_DRAWING, *METRICS)) if not absent.get(name)]
     results = {
         name: _result(name, classes, "" if name in _OWN_ROWS else sampled)
-        for name in dict.fromkeys((*_DRAWING, *METRICS))
-        if not absent.get(name)
+        for name in progress_bar(len(names), "judging", names, delay=0.0)
     }
     return Evaluation(
         tuple(results[name] for name in METRICS if name in results),

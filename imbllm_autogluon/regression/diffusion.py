@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon._random import child_seed, seeded_torch
 from imbllm_autogluon.regression.encoder import Trainer
 
@@ -79,7 +80,8 @@ class LatentDiffusion:
             noise = torch.randn(len(wanted), len(self.low))
             starts = range(0, len(wanted), _SAMPLED_AT_ONCE)
             parts = [slice(start, start + _SAMPLED_AT_ONCE) for start in starts]
-            return np.asarray(torch.cat([self._denoised(noise[part], wanted[part], config) for part in parts]).numpy())
+            told = progress_bar(len(parts), "sampling", parts)
+            return np.asarray(torch.cat([self._denoised(noise[part], wanted[part], config) for part in told]).numpy())
 
     def _denoised(self, features: Tensor, targets: Tensor, config: DiffusionConfig) -> Tensor:
         times = self._schedule.sampling_times(config.sampling_steps)
@@ -113,7 +115,7 @@ def _train(
     # Early steps forget faster, so that short trainings do not keep the start.
     trainer = Trainer(weights, optimizer, lambda step: 1 - min(config.ema_decay, (1 + step) / (10 + step)))
     losses: list[float] = []
-    for _ in range(steps):
+    for _ in progress_bar(steps, "denoiser", range(steps)):
         losses.append(trainer.step(_loss(denoiser, schedule, real, wanted, config)))
         rates.step()
         if time_limit is not None and time.monotonic() - began > time_limit:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon._random import child_rng, child_seed, seeded_torch
 from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.tables import EncodedTable, TableSchema
@@ -334,12 +335,16 @@ class _EncoderTraining:
         self._trainer = Trainer(weights, self._optimizer, lambda step: 1.0 / min(step + 1, horizon))
 
     def run(self, time_limit: float | None) -> _EncoderCurve:
+        with progress_bar(self._config.encoder_epochs * self._n_batches, "encoder") as bar:
+            return self._run(time_limit, bar)
+
+    def _run(self, time_limit: float | None, bar: Any) -> _EncoderCurve:
         curve, started, best = _EncoderCurve(), time.perf_counter(), self._averages()
         ends = math.inf if time_limit is None else time.monotonic() + time_limit
         least = min(_LEAST_EPOCHS, self._config.encoder_epochs)
         for epoch in range(self._config.encoder_epochs):
             self._set_rates(epoch, time.perf_counter() - started, time_limit)
-            curve.train.append(self._epoch(ends if epoch < least else math.inf))
+            curve.train.append(self._epoch(ends if epoch < least else math.inf, bar.update))
             with self._trainer.averaged():
                 curve.held_out.append(self._held_out_loss())
             if curve.held_out[-1] < (math.inf if curve.best_epoch < 0 else curve.held_out[curve.best_epoch]):
@@ -358,7 +363,7 @@ class _EncoderTraining:
     def _averages(self) -> list[Tensor]:
         return [weight.clone() for weight in self._trainer.average]
 
-    def _epoch(self, ends: float = math.inf) -> float:
+    def _epoch(self, ends: float = math.inf, tell: Callable[[], object] = lambda: None) -> float:
         """One pass over the rows in batches of nearly equal size; returns the mean loss. None lasts beyond `ends`."""
         self._encoder.train()
         self._loss.train()
@@ -366,6 +371,7 @@ class _EncoderTraining:
         losses = []
         for part in parts:
             losses.append(self._trainer.step(self._batch_loss(self._learned.take(part))))
+            tell()
             if time.monotonic() > ends:
                 raise _too_short("not enough for an epoch")
         if self._smoother is not None:

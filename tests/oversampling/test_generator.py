@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon.errors import ClassTooSmallError, InvalidInputError, TableError
 from imbllm_autogluon.oversampling.generator import LanguageGenerator
 from imbllm_autogluon.oversampling.methods import GENERATORS
@@ -140,15 +139,3 @@ def test_fitting_again_begins_a_new_report(make: Make) -> None:
     generator.fit(X, Y, {"c": 4})
     assert [(entry.label, entry.made) for entry in generator.report.classes] == [("c", 0)]
     assert generator.report.sampling_tokens == 0
-
-
-@pytest.mark.parametrize(("switch", "shown"), [("1", True), ("0", False)])
-def test_a_bar_is_shown_only_where_asked_for(
-    switch: str, shown: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("IMBLLM_PROGRESS", switch)
-    with progress_bar(3, "training") as bar:
-        bar.update(1)
-    captured = capsys.readouterr()
-    assert ("imbllm training" in captured.err) is shown
-    assert captured.out == ""

@@ -137,10 +137,10 @@ def test_training_and_writing_have_bars_that_come_to_their_end(method: str, monk
     monkeypatch.setattr(tqdm.auto, "tqdm", Recorded)
     settings = quick(generation_batch=8, candidates_per_row=9.0)
     generator_class(method)(settings, random_state=0).fit(X, Y, {"c": 24}).sample()
-    training, writing = bars
-    assert [bar.desc.rstrip(": ") for bar in bars] == ["imbllm training", "imbllm writing"]
-    assert training.n == training.total > 0
-    assert writing.n == writing.total >= 24
+    by_name = {bar.desc.rstrip(": "): bar for bar in bars}
+    assert all(bar.n == bar.total > 0 for bar in bars)
+    assert by_name["imbllm writing"].total >= 24
+    assert "imbllm training" in by_name
 
 
 def test_copied_columns_follow_their_rows_where_some_are_held_out() -> None:
