@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 from autogluon.core.utils.exceptions import TimeLimitExceeded
+from sklearn.metrics import confusion_matrix
 
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.jobs.compare import base_models, compare, model_kind
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from imbllm_autogluon.jobs.compare import Comparison, ScoredRows, _EnsemblePair
     from imbllm_autogluon.jobs.fit import FitJob
 
-    Facts = dict[str, Any]
 
 _log = logging.getLogger("autogluon.imbllm")
 
@@ -138,7 +138,7 @@ def _fit_duplicates(
     return _Duplicates(made[0], quick[0]) if made else _Duplicates(None, reason="Duplicates could not be fitted.")
 
 
-def confusion(predictor: TabularPredictor, data: pd.DataFrame | None = None) -> Facts | None:
+def confusion(predictor: TabularPredictor, data: pd.DataFrame | None = None) -> dict[str, Any] | None:
     """Rows by class and answer, of a table or of the predictor's own; answers are the stored decision's or AutoGluon's.
 
     `None` for numbers, and where no rows are left that the model has not learned.
@@ -155,73 +155,51 @@ def confusion(predictor: TabularPredictor, data: pd.DataFrame | None = None) -> 
     answers = rows.answers
     if decision is not None:
         answers = pd.Index(rows.labels).get_indexer(decision.apply(pd.DataFrame(rows.chances, columns=rows.labels)))
-    n = len(rows.labels)
-    counts = np.bincount(rows.codes * n + answers, minlength=n * n).reshape(n, n)
-    rarest = np.argsort(counts.sum(axis=1), kind="stable")[:_MOST_CLASSES]
-    lines = [_class_line(counts, place, rarest, str(rows.labels[place])) for place in rarest if counts[place].sum()]
+    sizes = np.bincount(rows.codes, minlength=len(rows.labels))
+    shown = np.argsort(sizes, kind="stable")[:_MOST_CLASSES]
+    place = np.full(len(sizes), len(shown))
+    place[shown] = np.arange(len(shown))
+    names = [*(str(rows.labels[code]) for code in shown), *["all others"][: len(sizes) - len(shown)]]
+    counts = confusion_matrix(place[rows.codes], place[answers], labels=range(len(names)))
     by = "AutoGluon's answers" if decision is None else "the stored decision"
-    names = [str(rows.labels[place]) for place in rarest]
-    return {"model": model, "by": by, "rows": rows.source, "names": names, "classes": lines, "left_out": n - len(names)}
-
-
-def _class_line(counts: np.ndarray, place: int, shown: np.ndarray, name: str) -> Facts:
-    right, alarms, rows = (int(part) for part in (counts[place, place], counts[:, place].sum(), counts[place].sum()))
-    precision = right / alarms if alarms else None
-    found = {"class": name, "rows": rows, "answers": counts[place, shown].tolist()}
-    others = int(rows - counts[place, shown].sum())
-    return {**found, "others": others, "recall": right / rows, "precision": precision}
+    return {"model": model, "by": by, "rows": rows.source, "names": names, "counts": counts.tolist()}
 
 
 def _changed_answers(
     scored: ScoredRows, pair: _EnsemblePair, frame: pd.DataFrame, columns: Sequence[str]
-) -> Facts | None:
+) -> dict[str, Any] | None:
     """Rows that one ensemble answers rightly and the other wrongly: counts by class, and examples with their cells.
 
-    Of two classes each ensemble has the threshold that is best for its F1. `None` for numbers, or one ensemble.
+    Answers are those for the first metric that looks at them. `None` for numbers, or one ensemble.
     """
     if scored.task == "regression" or pair.plain is None or scored.index is None:
         return None
-    metric = next((each for each in scored.metrics if each.name == "f1"), scored.metrics[0])
-    answers = {side: _decided(scored, metric.name, model) for side, model in pair.by_side().items()}
+    metric = next(each for each in scored.metrics if each.scorer.needs_pred)
+    answers = {side: scored.answers(metric, model) for side, model in pair.by_side().items()}
     right = {side: found == scored.labels for side, found in answers.items()}
     only = {"whole": right["whole"] & ~right["plain"], "plain": right["plain"] & ~right["whole"]}
     codes, sizes = np.unique(scored.labels, return_counts=True)
-    rarest = codes[np.argsort(sizes, kind="stable")][:_MOST_CLASSES]
+    rare, columns = codes[sizes < len(scored.labels) / len(codes)], columns[:_MOST_CELLS]
     classes = [
-        {
-            "class": scored.names[code],
-            "rows": int((scored.labels == code).sum()),
-            **{side: int(rows[scored.labels == code].sum()) for side, rows in only.items()},
-        }
-        for code in rarest
+        {"class": scored.names[code], "rows": int(size)}
+        | {side: int(rows[scored.labels == code].sum()) for side, rows in only.items()}
+        for code, size in sorted(zip(codes, sizes, strict=True), key=lambda each: each[1])[:_MOST_CLASSES]
     ]
-    rare = np.isin(scored.labels, codes[sizes < len(scored.labels) / len(codes)])
     examples = [
-        _example(scored, side, place, answers, frame, columns)
+        {
+            "right": side,
+            "class": scored.names[scored.labels[place]],
+            "wrong": scored.names[answers["plain" if side == "whole" else "whole"][place]],
+            "cells": ["" if pd.isna(frame[name].loc[at]) else str(frame[name].loc[at]) for name in columns],
+        }
         for side, rows in only.items()
-        for place in np.flatnonzero(rows & rare)[:_MOST_EXAMPLES]
+        for place in np.flatnonzero(rows & np.isin(scored.labels, rare))[:_MOST_EXAMPLES]
+        for at in [scored.index[place]]
     ]
-    return {"classes": classes, "columns": list(columns[:_MOST_CELLS]), "examples": examples}
+    return {"metric": metric.name, "classes": classes, "columns": columns, "examples": examples}
 
 
-def _decided(scored: ScoredRows, metric: str, model: str) -> Any:
-    predictions = scored.predictions[model]
-    if predictions.ndim == 2:
-        return predictions.argmax(axis=1)
-    return (predictions > (scored.thresholds[model].get(metric) or 0.5)).astype(np.int64)
-
-
-def _example(
-    scored: ScoredRows, side: str, place: int, answers: Mapping[str, Any], frame: pd.DataFrame, columns: Sequence[str]
-) -> Facts:
-    assert scored.index is not None
-    row = frame.loc[scored.index[place]]
-    wrong = answers["plain" if side == "whole" else "whole"][place]
-    cells = ["" if pd.isna(row[name]) else str(row[name]) for name in columns[:_MOST_CELLS]]
-    return {"right": side, "class": scored.names[scored.labels[place]], "wrong": scored.names[wrong], "cells": cells}
-
-
-def _importance(predictor: TabularPredictor, seconds: float) -> Facts | None:
+def _importance(predictor: TabularPredictor, seconds: float) -> dict[str, Any] | None:
     """How much the score of the best quick model falls where a column is shuffled, on rows that it has not learned.
 
     One permutation of each column: of a bag, every fold's own rows. It may take a hundredth of the `seconds` of the
