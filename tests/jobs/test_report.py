@@ -261,8 +261,10 @@ def test_rows_of_rare_targets_are_judged_by_bin_with_the_target_for_a_column() -
 
 
 def test_without_rows_the_reason_is_said() -> None:
-    reason = "No rows were written, or they are no longer in the cache of the predictor."
-    assert rows_facts(unbagged_outcome().predictor) == ({"reason": reason}, None)
+    predictor = unbagged_outcome().predictor
+    assert rows_facts(predictor) == ({"reason": "No rows were written."}, None)
+    gone, _ = rows_facts(predictor, None, [{"added": {"few": 9}}])
+    assert gone["reason"].startswith("The written rows are no longer in the cache")
 
 
 def test_rows_that_cannot_be_judged_cost_only_their_own_section(monkeypatch: pytest.MonkeyPatch) -> None:
