@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NAMES = (
     *("paper", "ablation", "autogluon", "regression", "regression_autogluon", "prior", "synthesis", "quality"),
     *("learning", "decisions", "verdicts"),
-    *("stage", "overhead", "scale", "speed", "clauses", "attention"),
+    *("advice", "stage", "overhead", "scale", "speed", "clauses", "attention"),
 )
 
 COMMON = {

@@ -195,8 +195,8 @@ class Protocol:
     """Methods that are measured in one run."""
 
     options: Mapping[str, Option] = field(default_factory=dict)
-    number: bool = False
-    """Whether a number is predicted, not a class."""
+    number: bool | None = False
+    """Whether a number is predicted, not a class; None: as the label of each table says."""
 
     describe: Callable[[Table, Options], str] | None = None
     """One line on a table; called before anything is measured, so that an unusable table is refused at once."""

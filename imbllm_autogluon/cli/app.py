@@ -91,10 +91,16 @@ def _terminate(number: int, _: object) -> NoReturn:
     raise _Terminated
 
 
+def _say(remark: str) -> None:
+    """A remark on stderr, if there is one."""
+    if remark:
+        typer.echo(f"imbllm: {remark}", err=True)
+
+
 def _say_dropped(table: LabeledTable) -> LabeledTable:
     """The table, after saying on stderr how many of its rows are left out."""
     if table.dropped:
-        typer.echo(f"imbllm: {table.source}: {table.dropped} rows without {table.label!r} are left out.", err=True)
+        _say(f"{table.source}: {table.dropped} rows without {table.label!r} are left out.")
     return table
 
 

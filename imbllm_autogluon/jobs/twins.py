@@ -94,9 +94,7 @@ def _plain_of(twin: str, plain: Sequence[str]) -> str | None:
 
 
 class _Duplicates(NamedTuple):
-    """A twin whose rows are duplicates of real ones, in the predictor for as long as it is looked at."""
-
-    model: str | None
+    model: str | None  # a twin whose rows are duplicates of real ones, in the predictor while it is looked at
     of: str = ""  # the twin that it stands beside
     reason: str = ""  # why there is none
 
