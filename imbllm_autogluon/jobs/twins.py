@@ -61,7 +61,7 @@ def compare_models(
     if tried.model is not None:
         predictor.delete_models(models_to_delete=[tried.model], dry_run=False)
     important = [] if columns is None else [each["column"] for each in columns["columns"]]
-    names = [str(name) for name in important or job.train.features if name in frame.columns]
+    names: list[Any] = [name for name in important or job.train.features if name in frame.columns]
     return comparison, {"importance": columns, "changed": _changed_answers(scored, pair, frame, names)}
 
 
@@ -164,7 +164,7 @@ def confusion(predictor: TabularPredictor, data: pd.DataFrame | None = None) -> 
 
 
 def _changed_answers(
-    scored: ScoredRows, pair: _EnsemblePair, frame: pd.DataFrame, columns: Sequence[str]
+    scored: ScoredRows, pair: _EnsemblePair, frame: pd.DataFrame, columns: Sequence[Any]
 ) -> dict[str, Any] | None:
     """Rows that one ensemble answers rightly and the other wrongly: counts by class, and examples with their cells.
 
@@ -194,7 +194,7 @@ def _changed_answers(
         for place in np.flatnonzero(rows & np.isin(scored.labels, rare))[:_MOST_EXAMPLES]
         for at in [scored.index[place]]
     ]
-    return {"metric": metric.name, "classes": classes, "columns": columns, "examples": examples}
+    return {"metric": metric.name, "classes": classes, "columns": list(map(str, columns)), "examples": examples}
 
 
 def _importance(predictor: TabularPredictor, seconds: float) -> dict[str, Any] | None:
