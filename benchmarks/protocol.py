@@ -225,6 +225,8 @@ class Protocol:
                 raise InvalidInputError(f"{name} must be at least 1; got {value}.")
         own = {name: options.own.get(name, option.default) for name, option in self.options.items()}
         usual, first = (self.choosing, FIRST_TO_CHOOSE) if own.get("half") == "choosing" else (self.tables, 0)
+        if own.get("data"):
+            usual = tuple(str(Path(own["data"], name)) for name in usual)
         return replace(options, **numbers, tables=options.tables or usual, seed=options.seed or first, own=own)
 
     def all_methods(self, options: Options) -> Mapping[str, Spec]:

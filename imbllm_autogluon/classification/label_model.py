@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
+    from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.tables import ColumnName, EncodedTable, Kind, TableSchema
 
 _MOST_TO_CORRECT = 2000  # rows, at most, whose predictions show the model's own class shares if none are held out
 _ROWS_ON_CPU = 128  # predicted at once: with 1,024 activations leave the caches, and it takes 1.7 times as long
 _LEAST_JUDGED = 0.1  # share of each class whose answers a stopping metric judges, at least
+_WRITING_SHARE = 0.3  # of a time limit, for learning to write texts
 _TIE = 0.01  # of the loss in what is judged: few rows give few values of a metric
 
 
@@ -68,6 +70,7 @@ class LabelModel:
     calibration: LabelCalibration
     counts: IntArray  # rows of each class, shape (k,), int64
     held_out: int  # rows kept from training to evaluate or calibrate it
+    written: dict[str, dict[str, int]]  # of each class the texts that were asked for, kept, and refused why
     seconds: float
 
     def __init__(
@@ -108,9 +111,11 @@ class LabelModel:
         rows = _Rows(X, self.encoder.fit_auxiliary(X, codes, kept), codes)
         first = rows.take([]) if noisy is None else _Rows(doubtful, self.encoder.natural(doubtful), doubted)
         language = self.config.resolved_language()
-        vocabulary = self.encoder.vocabulary(*rows.take(~kept).followed_by(first), language)
+        written = self._written(rows.take(~kept), language, time_limit)
+        every, unused = rows.followed_by(written), np.append(kept, np.zeros(len(written.codes), dtype=bool))
+        vocabulary = self.encoder.vocabulary(*every.take(~unused).followed_by(first), language)
         self.language_model = model = TableLanguageModel(vocabulary, language, self.seed)
-        learned, evaluation = self._training_data(rows, kept, weights)
+        learned, evaluation = self._training_data(every, unused, weights)
         objective = LabelObjective(self.config.feature_weight, self.config.measures.focal_gamma)
         doubting = replace(objective, focal_gamma=0.0, robust_q=self.config.noisy_q)
         model.train(
@@ -118,7 +123,7 @@ class LabelModel:
             pretrain=learned if model.config.pretrain == "fold" else None,
             held_out=evaluation,
             threads=self.threads,
-            time_limit=time_limit,
+            time_limit=None if time_limit is None else max(0.0, time_limit - (time.perf_counter() - started)),
             checkpoint=checkpoint,
             objective=objective,
             noisy=None if noisy is None else (self._noisy_clauses(first), doubting),
@@ -144,6 +149,7 @@ class LabelModel:
             "encoder": self.encoder.save(folder),
             "counts": self.counts.tolist(),
             "held_out": self.held_out,
+            "written": self.written,
             "seconds": self.seconds,
             "calibration": self.calibration.to_dict(),
         }
@@ -158,6 +164,7 @@ class LabelModel:
         found.encoder.load(folder, state["encoder"])
         found.counts = np.array(state["counts"], dtype=np.int64)
         found.held_out, found.seconds = int(state["held_out"]), float(state["seconds"])
+        found.written = state["written"]
         found.calibration = LabelCalibration.from_dict(state["calibration"])
         return found
 
@@ -212,7 +219,9 @@ class LabelModel:
             rows = np.concatenate([rows, rows[_repeated_rows(codes[rows], measures.oversampling_cap, rng)]])
         counts = np.bincount(codes[rows], minlength=len(self.counts))
         each = _class_weights(counts, measures.weighting, measures.beta)[codes]
-        each = each if weights is None else each * weights
+        if weights is not None:
+            weights = np.append(weights, np.full(len(codes) - len(weights), weights.mean()))
+            each = each * weights
         if not each[rows].any():
             raise InvalidInputError(
                 "every row of a positive sample_weight is held out; weigh more rows, or set calibration='none'."
@@ -236,6 +245,30 @@ class LabelModel:
 
     def _noisy_clauses(self, rows: _Rows) -> Clauses:
         return self._clauses(rows.take(self._choice(np.arange(len(rows.codes)), "noisy")))
+
+    def _written(self, rows: _Rows, language: LanguageConfig, time_limit: float | None) -> _Rows:
+        """Rows of rarer classes with new texts, if they are asked for."""
+        self.written, cap, names = {}, self.config.measures.synthetic_cap, self.encoder.text_names
+        if cap is None:
+            return rows.take([])
+        if not names:
+            raise InvalidInputError("synthetic_cap writes texts, and no column holds any; use oversampling_cap.")
+        from imbllm_autogluon.classification.balancing import write_texts
+
+        sources = _repeated_rows(rows.codes, cap, child_rng(self.seed, "training", "written rows"))
+        if not len(sources):
+            return rows.take([])
+        limit = None if time_limit is None else _WRITING_SHARE * time_limit
+        places, texts, self.written = write_texts(
+            *(rows.X, rows.codes, sources, names, self.encoder.plain, language),
+            longest=self.config.text_words,
+            seed=self.seed,
+            threads=self.threads,
+            time_limit=limit,
+        )
+        X = rows.X.iloc[places].reset_index(drop=True)
+        X[list(names)] = texts
+        return _Rows(X, self.encoder.natural(X), rows.codes[places])
 
     def _judge(self, rows: _Rows) -> Callable[[], float]:
         """Gives one minus the metric of answers to rows that were held out; of equal ones the lower loss is lower."""

@@ -65,6 +65,10 @@ class FrozenBlocks:
         read: torch.Tensor = self._upper(inputs_embeds=states, attention_mask=mask, use_cache=False).last_hidden_state
         return read
 
+    def session(self, model: LanguageModel, encoding: SentenceEncoding, n_rows: int) -> KVSession:
+        """Asks as a session does, of whole rows whose states may be known."""
+        return _FrozenSession(self, model, encoding, n_rows)
+
     def _states(self, rows: list[torch.Tensor]) -> list[torch.Tensor]:
         """What the frozen blocks make of embedded rows, each of shape (length, width)."""
         keys = [self._key(row) for row in rows]
@@ -104,9 +108,7 @@ class FrozenBlocks:
         return bool(torch.allclose(whole, parts, rtol=1e-4, atol=1e-4))
 
 
-class FrozenSession(KVSession):
-    """Asks as :class:`~imbllm_autogluon.language.session.KVSession` does, of whole rows whose states may be known."""
-
+class _FrozenSession(KVSession):
     def __init__(self, blocks: FrozenBlocks, model: LanguageModel, encoding: SentenceEncoding, n_rows: int) -> None:
         super().__init__(model, encoding, n_rows)
         self._blocks = blocks

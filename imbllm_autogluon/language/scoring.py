@@ -9,7 +9,6 @@ import torch
 
 from imbllm_autogluon.encoding import END
 from imbllm_autogluon.errors import InvalidInputError
-from imbllm_autogluon.language.frozen import FrozenSession
 from imbllm_autogluon.language.losses import ValueLoss
 from imbllm_autogluon.language.session import KVSession
 
@@ -47,7 +46,7 @@ def score_values(
     spelled = [tuple(token for token in row if token >= 0) for row in values.tolist()]
     branchings = _branchings(encoding, clause, spelled)
     n_rows = len(prompts.tokens)
-    session = KVSession(model, encoding, n_rows) if frozen is None else FrozenSession(frozen, model, encoding, n_rows)
+    session = KVSession(model, encoding, n_rows) if frozen is None else frozen.session(model, encoding, n_rows)
     session.feed_given(prompts, clause)
     if not encoding.fused:
         session.feed_forced(encoding.prefixes[clause])
