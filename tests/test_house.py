@@ -41,9 +41,9 @@ def test_the_package_is_counted_where_it_is() -> None:
     assert (ROOT / "imbllm_autogluon" / "__init__.py") in PACKAGE
 
 
-def test_at_most_29_716_lines_in_139_files() -> None:
-    assert count_lines(PACKAGE) <= 29_716
-    assert len(PACKAGE) <= 139
+def test_at_most_29_744_lines_in_140_files() -> None:
+    assert count_lines(PACKAGE) <= 29_744
+    assert len(PACKAGE) <= 140
 
 
 @pytest.mark.parametrize("file", [file for file in PACKAGE if count_lines([file]) > 400], ids=lambda file: file.stem)

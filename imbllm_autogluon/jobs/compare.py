@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from autogluon.core.metrics import Scorer, get_metric
 
+from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon.classification.calibration import correct_prior
 from imbllm_autogluon.classification.logit_adjustment import redrawn_within_classes, resampled_scores
 from imbllm_autogluon.plugin.classifier_model import ClassifierModel
@@ -424,6 +425,7 @@ def _gains(scored: ScoredRows, pairs: Sequence[tuple[str, str]]) -> _Gains:
     if not models or n_models < 2 or not len(at := scored.positions(metric)):
         return {}
     samples = redrawn_within_classes(scored.strata, np.random.default_rng(0), _RESAMPLES)
+    samples = progress_bar(_RESAMPLES, "comparing", samples)
     try:
         drawn = dict(zip(models, scored.resampled(metric, models, samples).T, strict=True))
         scores = {model: scored.score(metric, model, at) for model in models}
