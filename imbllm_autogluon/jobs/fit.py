@@ -214,11 +214,21 @@ class FitJob:
                 pair = pair_ensembles(predictor)
                 _calibrate(predictor)
                 predictor.save(silent=True)
-                comparison, answers = compare_models(self, predictor, pair, started)
+                test, spent = None if self.test is None else self.test.frame, time.time() - started
+                comparison, answers = compare_models(self.task, predictor, pair, test, spent, self._trying(spent))
             if self.wish:
                 decide(predictor, **self.decision_arguments)
-            answers["confusion"] = confusion(predictor, None if self.test is None else self.test.frame)
+            answers["confusion"] = confusion(predictor, test)
         return FitOutcome(self, predictor, comparison, time.time() - started, answers)
+
+    def _trying(self, seconds: float) -> dict[str, Any] | None:
+        """Arguments for duplicates, those of AutoGluon among them, after so many seconds; `None`: there are none."""
+        if self.duplicates is False:
+            return None
+        names, arguments = ("num_cpus", "ag_args_ensemble"), self.fit_arguments()
+        own = {name: arguments[name] for name in names if name in arguments}
+        left = None if self.time_limit is None else self.time_limit - seconds
+        return {"seconds": float("inf") if self.duplicates else seconds, "limit": left, **own}
 
     def _fitted(self) -> TabularPredictor:
         from autogluon.tabular import TabularPredictor

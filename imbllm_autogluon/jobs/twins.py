@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from autogluon.tabular import TabularPredictor
 
     from imbllm_autogluon.jobs.compare import Comparison, ScoredRows, _EnsemblePair
-    from imbllm_autogluon.jobs.fit import FitJob
+    from imbllm_autogluon.jobs.task import Task
 
 
 _log = logging.getLogger("autogluon.imbllm")
@@ -42,37 +42,33 @@ _MOST_IMPORTANT = 15  # columns that are named
 
 
 def compare_models(
-    job: FitJob, predictor: TabularPredictor, pair: _EnsemblePair, started: float
+    task: Task,
+    predictor: TabularPredictor,
+    pair: _EnsemblePair,
+    test: pd.DataFrame | None,
+    seconds: float,
+    trying: Mapping[str, Any] | None,
 ) -> tuple[Comparison, dict[str, Any]]:
-    """Compare ensembles, twins and, where there is time, duplicates, in a predictor whose fit began at `started`.
+    """Compare ensembles, twins and, where there is time, duplicates, in a predictor whose fit took so many seconds.
 
-    Also returns the rows that are ``changed`` by twins and the ``importance`` of columns.
+    `trying` are arguments for duplicates, `None`: there are to be none. Also returns the rows that are ``changed`` by
+    twins and the ``importance`` of columns.
     """
-    twins, columns = _twins_beside_plain(predictor), _importance(predictor, time.time() - started)
-    tried = _tried(job, predictor, twins, time.time() - started)
+    twins, columns = _twins_beside_plain(predictor), _importance(predictor, seconds)
+    tried = _Duplicates(None) if trying is None else _fit_duplicates(predictor, twins, **trying)
     if tried.model is not None:
         spent = float(predictor.leaderboard().set_index("model")["fit_time_marginal"][tried.model])
         twins[tried.model] = {**twins[tried.of], "kind": "duplicates", "of": tried.of, "seconds": spent}
-    frame = job.train.frame if job.test is None else job.test.frame
     models = [name for twin, entry in twins.items() for name in (twin, entry["plain"])]
-    scored = job.task.scored(predictor, pair.by_side().values(), None if job.test is None else frame, models)
+    scored = task.scored(predictor, pair.by_side().values(), test, models)
     held_out = "validation" if predictor._trainer.has_val else "out-of-fold"
-    comparison = compare(scored, pair, held_out if job.test is None else "test", twins, tried.reason)
+    comparison = compare(scored, pair, held_out if test is None else "test", twins, tried.reason)
     if tried.model is not None:
         predictor.delete_models(models_to_delete=[tried.model], dry_run=False)
     important = [] if columns is None else [each["column"] for each in columns["columns"]]
-    names: list[Any] = [name for name in important or job.train.features if name in frame.columns]
+    frame = task.train.frame if test is None else test
+    names: list[Any] = [name for name in important or task.train.features if name in frame.columns]
     return comparison, {"importance": columns, "changed": _changed_answers(scored, pair, frame, names)}
-
-
-def _tried(job: FitJob, predictor: TabularPredictor, twins: dict[str, Any], spent: float) -> _Duplicates:
-    """Duplicates, with as many threads as the fit, and in one process where that was."""
-    if job.duplicates is False:
-        return _Duplicates(None)
-    names, arguments = ("num_cpus", "ag_args_ensemble"), job.fit_arguments()
-    options = {name: arguments[name] for name in names if name in arguments}
-    left = None if job.time_limit is None else job.time_limit - spent
-    return _fit_duplicates(predictor, twins, np.inf if job.duplicates else spent, left, **options)
 
 
 def _twins_beside_plain(predictor: TabularPredictor) -> dict[str, dict[str, Any]]:
