@@ -41,8 +41,8 @@ def test_the_package_is_counted_where_it_is() -> None:
     assert (ROOT / "imbllm_autogluon" / "__init__.py") in PACKAGE
 
 
-def test_at_most_29_744_lines_in_140_files() -> None:
-    assert count_lines(PACKAGE) <= 29_744
+def test_at_most_29_750_lines_in_140_files() -> None:
+    assert count_lines(PACKAGE) <= 29_750
     assert len(PACKAGE) <= 140
 
 
