@@ -10,6 +10,9 @@ and categories as often as there, `another class` are rows of the largest class 
 What shuffling destroys is what there was: an association counts as destroyed where one of at least 0.3 exists beyond
 chance among all rows of the class in the table. Where none does, shuffled rows are as good as real ones by every
 measure of pairs; such tables are counted apart.
+
+One rule was changed after a first reading of these tables: there four poor metrics made 10 unseen real rows of one
+table poor, and now fewer than 20 rows have no such verdict. Copies are found in fewer rows, too.
 """
 
 from __future__ import annotations
@@ -44,9 +47,10 @@ STRONG = 0.3
 
 TABLES = (
     "page-blocks0", "stroke", "german", "vehicle1", "kc1", "yeast3", "winequality-red-4", "pc1", "car-good", "default",
-    "caravan", "skillcraft", "abalone-17_vs_7-8-9-10", "flare",
+    "caravan",
 )  # fmt: skip
-"""Named before anything was measured: numbers, categories and both, 5 to 85 columns."""
+"""Named before anything was measured, with three more that were not reached: skillcraft, abalone-17_vs_7-8-9-10, flare.
+"""
 
 
 def describe(table: Table, options: Options) -> str:

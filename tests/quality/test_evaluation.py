@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,13 @@ def test_of_few_rows_shuffled_columns_are_never_good_and_real_rows_drawn_anew_ne
         real, further = RELATED[name](seed).iloc[:40], RELATED[name](seed + 1).iloc[:40]
         assert evaluate(real, shuffled(real, seed)).verdict != "good"
         assert evaluate(real, further).verdict != "poor"
+
+
+def test_four_poor_metrics_make_rows_poor_unless_the_rows_are_too_few_to_tell() -> None:
+    real = pd.DataFrame(np.random.default_rng(0).normal(size=(80, 4)))
+    found = evaluate(real, real + 9.0)
+    assert len(poor(found)) >= 4
+    assert (found.verdict, replace(found, rows={"real": 80, "synthetic": 19}).verdict) == ("poor", "unknown")
 
 
 def test_rows_whose_associations_are_unknown_are_not_called_good() -> None:
