@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.language.config import LanguageConfig
 
 _STAGE = "texts"  # of training
+_LEARNED_AT_ONCE = 4  # sentences, at most, that go through the model together: 16 take 5 GB with SmolLM2
 _ROWS_AT_ONCE = 32  # texts, at most, that are written together: the cache of 128 takes 1 GB with SmolLM2
 # What reads prompts as they are: each in its own order, every token of the text in the loss.
 _FORM: dict[str, Any] = {"clauses": "text", "numbers": "digits", "order": "permute_x", "column_order_share": 1.0}
@@ -44,7 +45,8 @@ class TextModel:
     """
 
     def __init__(self, config: LanguageConfig, seed: int) -> None:
-        self.config = dataclasses.replace(config, **_FORM).resolved()
+        micro_batch = min(_LEARNED_AT_ONCE, config.micro_batch or _LEARNED_AT_ONCE)
+        self.config = dataclasses.replace(config, micro_batch=micro_batch, **_FORM).resolved()
         self.seed = seed
         self.model: TableLanguageModel
 

@@ -236,7 +236,11 @@ def test_features_of_a_written_text_are_made_of_it(tmp_path: Path, monkeypatch: 
 
 
 def test_presets_let_texts_through_where_twins_write_them() -> None:
-    for options, lets in (({}, False), ({"backbone": "smollm2"}, True), ({"backbone": "smollm2", "texts": "copy"}, False)):
+    for options, lets in (
+        ({}, False),
+        ({"backbone": "smollm2"}, True),
+        ({"backbone": "smollm2", "texts": "copy"}, False),
+    ):
         made = make_preset("medium_quality", **options)  # type: ignore[arg-type]
         assert ("enable_raw_text_features" in (made.get("_feature_generator_kwargs") or {})) == lets
 
