@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 NAMES = (
     *("paper", "ablation", "autogluon", "regression", "regression_autogluon", "prior", "synthesis", "quality"),
-    *("learning", "decisions"),
-    *("stage", "overhead", "scale", "speed", "clauses", "attention"),
+    *("learning", "decisions", "texts"),
+    *("advice", "stage", "overhead", "scale", "speed", "clauses", "attention"),
 )
 
 COMMON = {

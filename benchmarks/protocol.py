@@ -195,8 +195,8 @@ class Protocol:
     """Methods that are measured in one run."""
 
     options: Mapping[str, Option] = field(default_factory=dict)
-    number: bool = False
-    """Whether a number is predicted, not a class."""
+    number: bool | None = False
+    """Whether a number is predicted, not a class; None: as the label of each table says."""
 
     describe: Callable[[Table, Options], str] | None = None
     """One line on a table; called before anything is measured, so that an unusable table is refused at once."""
@@ -225,6 +225,8 @@ class Protocol:
                 raise InvalidInputError(f"{name} must be at least 1; got {value}.")
         own = {name: options.own.get(name, option.default) for name, option in self.options.items()}
         usual, first = (self.choosing, FIRST_TO_CHOOSE) if own.get("half") == "choosing" else (self.tables, 0)
+        if own.get("data"):
+            usual = tuple(str(Path(own["data"], name)) for name in usual)
         return replace(options, **numbers, tables=options.tables or usual, seed=options.seed or first, own=own)
 
     def all_methods(self, options: Options) -> Mapping[str, Spec]:

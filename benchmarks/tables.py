@@ -25,7 +25,7 @@ import pandas as pd
 
 from imbllm_autogluon.errors import InvalidInputError, MissingDependencyError, TableError, nearest
 from imbllm_autogluon.tables.io import read_table
-from imbllm_autogluon.tables.labeled import LabeledTable
+from imbllm_autogluon.tables.labeled import LabeledTable, choose_task
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -59,7 +59,7 @@ class Table(LabeledTable):
             kept, _ = train_test_split(self.frame, train_size=most_rows, stratify=self.labels, random_state=0)
         else:
             kept = self.frame.sample(most_rows, random_state=0)
-        return Table(kept.reset_index(drop=True), self.label, self.name)
+        return Table(kept.reset_index(drop=True), self.label, self.name, task=self.task)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,16 +117,19 @@ def split_classes(table: Table, seed: int, test_share: float, fewest: int) -> Sp
     return Split(real, unseen, classes, {})
 
 
-def read_tables(names: Sequence[str], most_rows: int, *, number: bool = False) -> list[Table]:
-    """Tables by name, each cut to `most_rows` rows; where `number`, their labels are numbers to predict."""
+def read_tables(names: Sequence[str], most_rows: int, *, number: bool | None = False) -> list[Table]:
+    """Tables by name, each cut to `most_rows` rows; where `number`, their labels are numbers to predict.
+
+    None: what the label holds decides.
+    """
     tables = [read_named(name, number=number) for name in names]
     found = [table.name for table in tables]
     if len(set(found)) < len(found):
         raise InvalidInputError(f"tables must have distinct names; got {', '.join(found)}: rename a file.")
-    return [table.sample(most_rows, stratified=not number) for table in tables]
+    return [table.sample(most_rows, stratified=table.task == "classification") for table in tables]
 
 
-def read_named(name: str, *, number: bool = False) -> Table:
+def read_named(name: str, *, number: bool | None = False) -> Table:
     """One table by name; see :func:`read_tables`.
 
     Examples
@@ -135,6 +138,8 @@ def read_named(name: str, *, number: bool = False) -> Table:
     {'usual': 70, 'rare': 20}
     """
     title, frame, label = _named_frame(name)
+    if number is None:
+        number = choose_task(frame, label, name)[0] == "regression"
     if not number:
         checked = LabeledTable.from_frame(frame, label, name)
         return Table(checked.frame, label, title)
@@ -145,7 +150,7 @@ def read_named(name: str, *, number: bool = False) -> Table:
         raise InvalidInputError(
             f"{name}: the target {label!r} needs finite, different values and at least one feature."
         )
-    return Table(frame.reset_index(drop=True), label, title)
+    return Table(frame.reset_index(drop=True), label, title, task="regression")
 
 
 def _named_frame(name: str) -> tuple[str, pd.DataFrame, str]:

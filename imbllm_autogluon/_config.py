@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex, TypeVar
 
 import numpy as np
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _C = TypeVar("_C", bound="Config")
+_T = TypeVar("_T")
 _WORDS = {"none": None, "true": True, "false": False}  # values of settings that are not text
 _SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _BAR_DELAY = 3.0  # seconds after which a bar is shown: of shorter work there is none
@@ -42,22 +43,24 @@ _BAR_FORMAT = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}, {remaining}
 _BARS_HIDDEN: ContextVar[bool] = ContextVar("imbllm_bars_hidden", default=False)
 
 
-def cache_dir(environment: Mapping[str, str] = os.environ) -> Path:
+def cache_dir(environment: Mapping[str, str] | None = None) -> Path:
     """Folder for what outlives a fit, such as downloaded models (``IMBLLM_CACHE_DIR``).
 
     Generators are stored in the folder of their predictor instead.
     """
+    environment = os.environ if environment is None else environment
     cache_home = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(environment.get("IMBLLM_CACHE_DIR") or cache_home / "imbllm_autogluon")
 
 
-def shows_progress(environment: Mapping[str, str] = os.environ) -> bool:
+def shows_progress(environment: Mapping[str, str] | None = None) -> bool:
     """Whether work of more than a few seconds shows progress bars (``IMBLLM_PROGRESS``: 0 or 1).
 
     By default on a terminal and in a notebook that has ipywidgets, by the main process. Never where ``TQDM_DISABLE`` is
     set, by any but the first of several processes of one launch (``RANK``), or inside :func:`hidden_bars`.
     `InvalidInputError` for another value.
     """
+    environment = os.environ if environment is None else environment
     value = environment.get("IMBLLM_PROGRESS", "").lower()
     if value and value not in _SWITCH:
         raise InvalidInputError(f"the environment variable IMBLLM_PROGRESS must be 0 or 1, or not set; got {value!r}.")
@@ -357,7 +360,7 @@ class SettingsMixin:
         # Before `settings`, the last one.
         own[-1:-1] = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=cls._shown[n]) for n in shown]
         cls.__init__.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
-        _describe(cls, lambda text: _with_settings(text, config, cls._hidden))
+        _describe(cls, lambda text: _with_settings(text, [config], cls._hidden))
 
     def __setattr__(self, name: str, value: object) -> None:
         if name in self._hidden:
@@ -459,47 +462,64 @@ class _LazyDocstring:
     """A ``__doc__`` that is written when it is first read."""
 
     def __init__(self, write: Callable[[], str]) -> None:
-        self._write = functools.cache(write)
+        self._write = write
 
     def __get__(self, instance: object, owner: type | None = None) -> str:
         return self._write()
 
 
-def _describe(documented_class: Any, write: Callable[[str], str]) -> None:
-    text = vars(documented_class).get("__doc__")
+class _LazyText(str):
+    """A docstring of which ``help()``, which expands the tabs of any, shows what is written when it is first read."""
+
+    write: Callable[[], str]
+    __slots__ = ("write",)
+
+    def expandtabs(self, tabsize: SupportsIndex = 8) -> str:
+        return self.write().expandtabs(tabsize)
+
+
+def _describe(described: Any, write: Callable[[str], str]) -> None:
+    text = vars(described).get("__doc__") if isinstance(described, type) else described.__doc__
     if text is None:  # as it is under python -OO
         return
-    # help() takes the docstring of a class whose metaclass has one, such as ABCMeta, from the dictionary of the class,
-    # where nothing is written on demand.
-    hidden = "__doc__" in vars(type(documented_class)) and type(documented_class) is not type
-    documented_class.__doc__ = write(text) if hidden else _LazyDocstring(lambda: write(text))
+    written = functools.cache(lambda: write(inspect.cleandoc(text)))
+    # help() takes the docstring of a function, or of a class whose metaclass has one, such as ABCMeta, as it stands.
+    if isinstance(described, type) and (type(described) is type or "__doc__" not in vars(type(described))):
+        described.__doc__ = _LazyDocstring(written)  # type: ignore[assignment]
+    else:
+        described.__doc__ = _LazyText(text)
+        described.__doc__.write = written
 
 
-def list_settings(config: type[Config]) -> Callable[[type], Any]:
-    """Describe in the docstring of a class the fields of the configuration that its parameter `settings` takes."""
+def list_settings(*configs: type[Config], where: str = "settings : ", but: str = "") -> Callable[[_T], _T]:
+    """Describe, behind the entry of the docstring that begins so, the fields of the configurations that it takes."""
 
-    def describe(described: type) -> type:
-        _describe(described, lambda text: _with_settings(text, config, config.flat_keys()))
+    def describe(described: _T) -> _T:
+        keys = {name for config in configs for name in config.flat_keys()}
+        _describe(described, lambda text: _with_settings(text, configs, keys, where, but))
         return described
 
     return describe
 
 
-def _with_settings(text: str, config_class: type[Config], hidden: Container[str]) -> str:
+def _with_settings(
+    text: str, configs: Iterable[type[Config]], hidden: Container[str], where: str = "settings : ", but: str = ""
+) -> str:
     """The docstring of an estimator with the parameters and settings that it does not describe itself."""
-    described = set(re.findall(r"^ *(\w+) : ", text, flags=re.MULTILINE))
-    found = [one for one in _all_parameters(config_class) if one.name not in described]
+    described = {*re.findall(r"^(\w+) : ", text, flags=re.MULTILINE), but}
+    every = itertools.chain.from_iterable(map(_all_parameters, configs))
+    found = [one for one in every if one.name not in described]
     shown = _entries(one for one in found if one.name not in hidden)
-    before, heading, after = text.partition("    settings : ")
+    before, heading, after = text.partition(f"\n{where}")
     others = _entries(one for one in found if one.name in hidden)
-    return before + shown + _with_section(heading + after, "Other Parameters", others)
+    return before + "\n" + shown + _with_section((heading + after)[1:], "Other Parameters", others)
 
 
 def _with_section(text: str, title: str, entries: str) -> str:
-    section = f"\n\n    {title}\n    {'-' * len(title)}\n{entries}" if entries else ""
-    first = re.search(r"\n\n    \w+\n    -{3,}\n", text)
+    section = f"\n\n{title}\n{'-' * len(title)}\n{entries}" if entries else ""
+    first = re.search(r"\n\n\w+\n-{3,}\n", text)
     if first is None:
-        return f"{text.rstrip()}{section}    "
+        return f"{text.rstrip()}{section}"
     return text[: first.start()] + section.rstrip("\n") + text[first.start() :]
 
 
@@ -508,9 +528,9 @@ def _all_parameters(config_class: type[Config]) -> Iterable[Parameter]:
 
 
 def _entries(parameters: Iterable[Parameter]) -> str:
-    fill = functools.partial(textwrap.fill, width=100, initial_indent=" " * 8, subsequent_indent=" " * 8)
+    fill = functools.partial(textwrap.fill, width=96, initial_indent=" " * 4, subsequent_indent=" " * 4)
     return "".join(
-        f"    {one.name} : {one.allowed}, default={one.default}\n{fill(one.meaning, break_on_hyphens=False)}\n"
+        f"{one.name} : {one.allowed}, default={one.default}\n{fill(one.meaning, break_on_hyphens=False)}\n"
         for one in parameters
     )
 

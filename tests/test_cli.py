@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer
 
 from imbllm_autogluon._package import __version__
-from imbllm_autogluon.cli.app import _terminate
+from imbllm_autogluon.cli.app import _terminate, app
 from imbllm_autogluon.jobs.fit import FitJob
 from tests.cli_commands import imbllm
 from tests.fresh import run_afresh
@@ -113,3 +114,21 @@ def test_help_and_version_need_neither_torch_nor_a_table() -> None:
     fresh = run_afresh(code)
     assert fresh.stdout.split("\n")[-2].strip() == "[0, 0] False"
     assert f"imbllm {__version__}" in fresh.stdout
+
+
+def test_help_says_of_every_number_what_it_may_be() -> None:
+    commands: list[Any] = [typer.main.get_command(app)]
+    for command in commands:
+        commands += getattr(command, "commands", {}).values()
+    context = typer.Context(commands[0])
+    records = [option.get_help_record(context) for command in commands for option in command.params]
+    numbers = [record for record in filter(None, records) if re.search("<int|<float|INTEGER|FLOAT", record[0])]
+    assert len(numbers) > 9
+    assert [name for name, text in numbers if not re.search(r"\d to \d|above|or more|<=", text)] == []
+
+
+def test_a_wrong_word_for_bars_is_refused_before_anything_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMBLLM_PROGRESS", "maybe")
+    result = imbllm("models", "list")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "IMBLLM_PROGRESS must be 0 or 1" in result.stderr

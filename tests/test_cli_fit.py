@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,9 @@ import pytest
 from imbllm_autogluon.cli import fits
 from imbllm_autogluon.errors import TableError
 from imbllm_autogluon.jobs.demo import Demo, DemoResult
-from imbllm_autogluon.jobs.predict import read_rows
+from imbllm_autogluon.jobs.predict import load_predictor, read_rows
+from imbllm_autogluon.rebalancing.cache import cache_of
+from imbllm_autogluon.rebalancing.rows import GENERATORS
 from imbllm_autogluon.tables.io import read_table, write_table
 from tests.cli_commands import imbllm
 from tests.jobs.fits import QUICK, binary_outcome, houses, mixed_table
@@ -24,7 +28,6 @@ from tests.shared import TINY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 BINARY = {"no": 60, "yes": 20}
 
@@ -52,6 +55,8 @@ BAD_OPTIONS: dict[str, tuple[list[str], str]] = {
     "two wishes": (["--min-recall", "0.8", "--alarms", "5"], "give one of cost_matrix, precision, recall and budget"),
     "cost": (["--cost", "mis=5"], "costs must be those of miss and alarm"),
     "test table": (["--test", "absent.csv"], "absent.csv does not exist"),
+    "no such column": (["--ignore", "vists"], "'vists' is no column (did you mean 'visits'?); the other columns are"),
+    "label left out": (["--id", "label"], "'label' is the label; the other columns are: amount, visits, city."),
 }
 
 
@@ -106,6 +111,61 @@ def test_fit_then_predict_from_a_csv_to_files_and_stdout(tmp_path: Path, train: 
     written = imbllm("predict", tmp_path / "fit", train, "--out", tmp_path / "p.csv")
     assert (written.exit_code, written.stdout) == (0, "")
     assert (tmp_path / "p.csv").read_text() == printed.stdout
+
+
+def test_ids_are_not_learned_from_and_come_back_with_the_answers(tmp_path: Path, train: Path) -> None:
+    frame = read_table(train).assign(visitor_id=[f"{place:03d}" for place in range(80)], note="x", row_id=range(80))
+    write_table(frame, train)
+    command = ["fit", train, "--label", "label", "--out", tmp_path / "fit", "--id", "visitor_id", "--ignore", "note"]
+    result = imbllm(*command, "--metric", "AUC", "--seed", "4", *FIT_TINY)
+    assert result.exit_code == 0, result.stderr
+    assert "the metric 'AUC' is taken for roc_auc." in result.stderr
+    assert "'row_id' may be ids, and are learned from and written like other columns." in result.stderr
+    predictor = load_predictor(tmp_path / "fit")
+    assert predictor.features() == ["amount", "visits", "city", "row_id"]
+    assert "nothing is left to do" in imbllm(*command, "--metric", "auc", "--seed", "4", *FIT_TINY, "--resume").stderr
+    assert "seed 4, not 5" in imbllm(*command, "--metric", "auc", "--seed", "5", *FIT_TINY, "--resume").stderr
+    assert "seed 4, not None" in imbllm(*command, "--metric", "auc", *FIT_TINY, "--resume").stderr
+
+    write_table(frame.drop(columns=["note", "label"]).iloc[::-1], tmp_path / "test.csv")
+    printed = imbllm("predict", tmp_path / "fit", tmp_path / "test.csv").stdout.splitlines()
+    assert (printed[0], printed[1][:4], len(printed)) == ("visitor_id,label", "079,", 81)
+    write_table(frame[["visitor_id"]].assign(label="yes"), tmp_path / "sample.csv")
+    handed_in = ["predict", tmp_path / "fit", tmp_path / "test.csv", "--submission", tmp_path / "sample.csv"]
+    written = imbllm(*handed_in, "--out", tmp_path / "out.csv")
+    assert "imbllm: classes in 'label'; 80 rows, ids from 'visitor_id'" in written.stderr
+    assert sorted((tmp_path / "out.csv").read_text().splitlines()[1:]) == sorted(printed[1:])
+    assert imbllm(*handed_in, "--proba").stdout.startswith("visitor_id,label\n000,0.")
+    refused = imbllm(*handed_in, "--out", tmp_path / "sample.csv")
+    assert "is the table that is read" in refused.stderr
+    write_table(frame.head(3), tmp_path / "sample.csv")
+    assert imbllm(*handed_in, "--out", tmp_path / "none.csv").exit_code == 2
+    assert not (tmp_path / "none.csv").exists()
+
+
+@pytest.mark.slow
+def test_a_finished_fit_is_made_anew_with_more_bag_sets_and_the_same_generators(tmp_path: Path, train: Path) -> None:
+    command = ["fit", train, "--label", "label", "--out", tmp_path / "fit", "--time-limit", "200", *FIT_TINY]
+    assert imbllm(*command).exit_code == 0
+    kept = set(GENERATORS.keys(cache_of(tmp_path / "fit")))
+    result = imbllm(*command, "--resume", "--bag-sets", "2")
+    assert "is made anew; its generators and trials are used again." in result.stderr
+    assert result.exit_code == 0, result.stderr
+    assert kept < set(GENERATORS.keys(cache_of(tmp_path / "fit")))
+    assert "nothing is left to do" in imbllm(*command, "--resume", "--bag-sets", "2").stderr
+    assert "nothing is left to do" in imbllm(*command, "--resume").stderr
+
+
+@pytest.mark.slow
+def test_the_example_of_a_competition_ends_with_its_score() -> None:
+    tools = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    script = Path(__file__).parents[1] / "examples/competition.sh"
+    done = subprocess.run(
+        ["sh", script], capture_output=True, text=True, check=False, env={**os.environ, **tools}, timeout=500
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.split("nobody saw: ")[1]) > 0.95
+    assert "probabilities of 'hypothyroid' in 'diagnosis'; 949 rows, ids from 'id'" in done.stderr
 
 
 def test_rows_are_decided_by_the_wish_of_the_fit_or_by_another_and_a_new_one_fits_nothing(

@@ -52,6 +52,7 @@ from imbllm_autogluon._config import (
     shows_progress,
 )
 from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.plugin.parameters import TwinOptions, TwinParameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -509,6 +510,47 @@ def test_help_of_an_estimator_lists_every_parameter_and_setting_once_with_its_ra
     assert all(f"{one.name} : {one.allowed}, default={one.default}\n    {one.meaning[:40]}" in text for one in ranges)
 
 
+# help() of what users call
+
+
+def public() -> dict[str, Any]:
+    """What the package, its plugin, its judges and its searches offer to call, by name."""
+    rooms = ["imbllm_autogluon", *(f"imbllm_autogluon.{room}" for room in ("plugin", "quality", "search"))]
+    offered = {name: getattr(room, name) for room in map(importlib.import_module, rooms) for name in room.__all__}
+    classes = {name: one for name, one in offered.items() if inspect.isclass(one) and not dataclasses.is_dataclass(one)}
+    return {**classes, **{name: one for name, one in offered.items() if inspect.isroutine(one)}}
+
+
+def entry(text: str, name: str) -> str:
+    """What a docstring says of a parameter: its own entry, or one of a few together."""
+    found = re.search(rf"^(?:[\w*, ]*, )?\**{name}(?:, [\w*, ]+)?( : .*)?\n((    .*)?\n)+", text + "\n", re.MULTILINE)
+    return found[0] if found else ""
+
+
+RANGE = re.compile(r"\d to \d|[Aa]t least|[Aa]bove|or more|below")
+"""How a docstring says which numbers are allowed."""
+
+
+@pytest.mark.parametrize("name", sorted(public()))
+def test_help_shows_every_parameter_and_the_range_of_every_number(name: str) -> None:
+    text = inspect.getdoc(public()[name]) or ""
+    parameters = inspect.signature(public()[name]).parameters.values()
+    assert [each.name for each in parameters if not (entry(text, each.name) or len(parameters) == 1)] == []
+    for each in parameters:
+        told = entry(text, each.name) or text
+        if re.search(r"\b(int|float)\b", str(each.annotation)):
+            assert RANGE.search(told), f"no range: {told}"
+
+
+@pytest.mark.parametrize("name", ["make_preset", "rebalance_hyperparameters", "RebalanceCallback"])
+def test_help_of_what_adds_twins_lists_their_parameters(name: str) -> None:
+    text = pydoc.plain(pydoc.render_doc(public()[name]))
+    parameters = [one for part in (TwinOptions, *classes_of(TwinParameters)) for one in parameters_of(part)]
+    for one in parameters:
+        assert (f"{one.name} : {one.allowed}, default={one.default}" in text) is (one.name != "parameters")
+    assert text.index("Other Parameters") > text.index("**options\n")
+
+
 def test_importing_the_package_reads_no_source_of_a_configuration() -> None:
     code = (
         "import imbllm_autogluon, imbllm_autogluon._config as config, sys;"
@@ -637,6 +679,16 @@ def test_the_environment_of_the_process_is_read_at_each_call(monkeypatch: pytest
     for folder in ("/first", "/second"):
         monkeypatch.setenv("IMBLLM_CACHE_DIR", folder)
         assert cache_dir() == Path(folder)
+
+
+def test_every_variable_that_the_package_reads_stands_on_the_page_of_the_environment() -> None:
+    root = Path(_config.__file__).parent
+    page = (root.parent / "docs" / "reference" / "environment.md").read_text(encoding="utf-8")
+    source = "".join(file.read_text(encoding="utf-8") for file in root.rglob("*.py"))
+    read = set(re.findall(r"""environ(?:ment)?(?:\.get\(|\[)["'](\w+)""", source))
+    assert read >= {"IMBLLM_PROGRESS", "IMBLLM_CACHE_DIR", "WORLD_SIZE"}
+    assert read == set(re.findall(r"[`]([A-Z_]+)[`]", page.partition("| the name in")[0]))
+    assert set(re.findall(r"IMBLLM_[A-Z_]*(?:DIR|PROGRESS)", source)) <= read
 
 
 def test_a_secret_is_read_by_the_name_of_its_variable_and_must_be_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ WRITTEN = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") f
 
 RUN = [path for path, page in WRITTEN.items() if python_blocks(page)]
 
-COSTLY = ("docs/guides/autogluon.md", "docs/guides/regression.md")
+COSTLY = ("docs/guides/autogluon.md", "docs/guides/competitions.md", "docs/guides/regression.md")
 """Pages of several fits, tens of seconds on one core even under small budgets. The fits of docs/index.md and README.md
 are of the same kind."""
 

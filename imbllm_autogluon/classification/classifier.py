@@ -49,7 +49,7 @@ class LanguageModelClassifier(SettingsMixin, ClassifierMixin, BaseEstimator, con
         Seed; the same seed on the same machine gives the same probabilities.
     kinds : dict of column name to kind or None, default=None
         Overrides guessed column kinds.
-    threads : int or None, default=None
+    threads : int (1 to 1,024) or None, default=None
         torch threads; `None` leaves the process's count alone.
     first_stage : {"none", "boosting", "logistic"} or classifier, default="none"
         A classifier whose guess and confidence the decoder reads as clauses; any with ``fit`` and ``predict_proba`` on
@@ -109,7 +109,9 @@ class LanguageModelClassifier(SettingsMixin, ClassifierMixin, BaseEstimator, con
             settings["first_stage"] = "none"
         return ClassifierConfig.from_flat(settings)
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LanguageModelClassifier:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, noisy: tuple[Any, Any] | None = None
+    ) -> LanguageModelClassifier:
         """Learn rows and their classes.
 
         Parameters
@@ -118,6 +120,10 @@ class LanguageModelClassifier(SettingsMixin, ClassifierMixin, BaseEstimator, con
             Data frame, or array of numbers, shape (n, m), and labels, shape (n,), none missing.
         sample_weight
             Weight of each row's label in the loss, shape (n,).
+        noisy
+            Further rows and labels, of the same columns and classes, some labels of which are wrong, such as ones that
+            a rule or a crowd gave. They are learned first, by a loss that wrong labels move little (`noisy_q`), then
+            the rows of X. They count in no class share, and neither calibrate nor judge.
         """
         from imbllm_autogluon.classification.label_model import LabelModel
 
@@ -136,7 +142,8 @@ class LanguageModelClassifier(SettingsMixin, ClassifierMixin, BaseEstimator, con
             threads=self.threads,
             first_stage=None if isinstance(self.first_stage, str) else self.first_stage,
         )
-        self.model_ = model.fit(frame.reset_index(drop=True), labels, weights=weights, kinds=self.kinds)
+        more = None if noisy is None else _checked_noisy(noisy, frame, self.classes_)
+        self.model_ = model.fit(frame.reset_index(drop=True), labels, weights=weights, noisy=more, kinds=self.kinds)
         return self
 
     def predict_proba(self, X: Any) -> FloatArray:
@@ -181,6 +188,23 @@ def _checked_labels(y: Any) -> pd.Series:
         raise InvalidInputError("the label is infinite (inf) in some rows; give each row a class.")
     check_classification_targets(flat)
     return pd.Series(flat, name=name)
+
+
+def _checked_noisy(
+    noisy: tuple[Any, Any], frame: pd.DataFrame, classes: npt.NDArray[Any]
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Rows and labels that may be wrong, of the columns and classes of the others."""
+    X, labels = checked_frame(noisy[0]), _checked_labels(noisy[1])
+    if len(X) != len(labels) or not len(X):
+        raise InvalidInputError(f"noisy must be rows and as many labels, one or more; got {len(X)} and {len(labels)}.")
+    if missing := [name for name in frame.columns if name not in X.columns]:
+        raise InvalidInputError(f"the noisy rows have no column {missing[0]!r}; give them the columns of X.")
+    if others := sorted(set(labels) - set(classes.tolist()), key=str):
+        raise InvalidInputError(
+            f"the noisy labels hold {others[0]!r}, which no label of y is; leave such rows out. Classes: "
+            f"{', '.join(map(str, classes))}."
+        )
+    return X[list(frame.columns)].reset_index(drop=True), labels
 
 
 def _checked_weights(sample_weight: Any, frame: pd.DataFrame) -> FloatArray:

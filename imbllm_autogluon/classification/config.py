@@ -42,6 +42,11 @@ class DebiasingConfig(Config):
     to 3). `None`: no row is repeated; for Pred-LLM 20, where neither `weighting` nor `suppression` is set. Pred-LLM
     then corrects rows and answers, with a `target_prior` of `training` and a `calibration` by `temperature`."""
 
+    synthetic_cap: Annotated[float, Range(1.0, 1000.0)] | None = None
+    """Free texts of rarer classes are written by the backbone, with the other cells of a real row of the class, until
+    the largest class has at most this many times theirs; a classifier of words and copied runs of words refuse some.
+    Needs a pretrained backbone and a column of free text. `None`: none are written."""
+
     instruction: bool = False
     """Whether each sentence begins with an instruction to answer regardless of how frequent a class is. Words of it are
     known to pretrained backbones; to the compact one they are constant tokens."""
@@ -131,6 +136,14 @@ class ClassifierConfig(Config):
     text_words: Annotated[int, Range(1, 4096)] = 64
     """Words (tokens with clauses="text") of a free-text cell that are read, from its beginning."""
 
+    noisy_q: Annotated[float, Range(0.0, 1.0)] = 0.7
+    """q of the loss of rows whose labels may be wrong (`noisy`), the generalized cross entropy (1 - p ** q) / q (Zhang
+    and Sabuncu 2018, equation 6): 0 is cross-entropy, 1 the mean absolute error, which wrong labels move least."""
+
+    stopping_metric: Literal["loss", "balanced_accuracy", "f1_macro"] = "loss"
+    """What decides on held-out rows when training ends and which weights are kept: the loss, or a metric of the answers
+    in which every class counts alike. 10 % of each class are then held out at least, noisy rows never."""
+
     measures: DebiasingConfig = field(default_factory=DebiasingConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)
 
@@ -140,6 +153,12 @@ class ClassifierConfig(Config):
             raise InvalidInputError(
                 "order='fix_y' writes the class first, and what is learned there cannot answer for the class of given "
                 "values; use 'permute_x' or 'permute_xy'."
+            )
+
+        if self.measures.synthetic_cap is not None and not self.language.is_pretrained:
+            raise InvalidInputError(
+                f"synthetic_cap needs a pretrained backbone, which knows words; {self.language.backbone!r} writes no "
+                "texts. Use backbone='smollm2', or oversampling_cap, which repeats rows."
             )
 
     def resolved_language(self) -> LanguageConfig:

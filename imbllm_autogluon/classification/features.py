@@ -53,12 +53,12 @@ class RowEncoder:
         self._classifier = config.measures.first_stage if first_stage is None else first_stage
         self._seed = seed
         self._stage: _FirstStage | None = None
-        self._text_names: list[ColumnName] = []
+        self.text_names: list[ColumnName] = []  # of the columns of free text
 
     def fit(self, X: pd.DataFrame, y: pd.Series, kinds: Mapping[ColumnName, Kind] | None) -> IntArray:
         """Learn the table's own columns; returns the label codes, shape (n,)."""
         self.plain = self.schema = TableSchema.from_labeled(X, y, kinds, self._config.language.max_columns)
-        self._text_names = [aside.name for aside in self.plain.excluded if aside.holds_text]
+        self.text_names = [aside.name for aside in self.plain.excluded if aside.holds_text]
         return self.plain.encode_label(y)
 
     def fit_auxiliary(self, X: pd.DataFrame, codes: IntArray, kept: BoolArray) -> pd.DataFrame:
@@ -79,6 +79,11 @@ class RowEncoder:
         self._add_columns(X, features)
         return features
 
+    def natural(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Auxiliary features of further rows to learn, which the first stage has not learned."""
+        features = self.auxiliary(X)
+        return features.assign(**{_CONTROL: _NATURAL}) if self._config.measures.suppression else features
+
     def auxiliary(self, X: pd.DataFrame, cells: EncodedTable | None = None) -> pd.DataFrame:
         """Auxiliary features of rows to predict; their cells are read in place of the frame where they are given."""
         plain = pd.DataFrame(index=pd.RangeIndex(len(X)))
@@ -94,7 +99,7 @@ class RowEncoder:
         """Vocabulary of rows to learn from."""
         assert language.numbers is not None
         longest = self._config.text_words
-        texts = zip(self._text_names, self._texts(X), strict=True)
+        texts = zip(self.text_names, self._texts(X), strict=True)
         return SchemaVocabulary.fit(
             self.schema,
             self.schema.encode(_side_by_side(X, features)),
@@ -124,7 +129,7 @@ class RowEncoder:
         never_missing = np.array([not column.has_missing for column in self.schema.columns], dtype=bool)
         absent = np.zeros_like(clauses.present)
         absent[:, : cells.n_columns] = cells.missing & never_missing
-        absent[:, cells.n_columns : -1] = [name not in X.columns for name in self._text_names]
+        absent[:, cells.n_columns : -1] = [name not in X.columns for name in self.text_names]
         clauses.tokens[absent] = -1
         return clauses.with_present(~absent)
 
@@ -134,18 +139,18 @@ class RowEncoder:
         nothing = np.zeros(n_rows, dtype=np.int64)
         gone = np.ones((n_rows, others), dtype=bool)
         whole = EncodedTable((*cells.values, *[nothing] * others), np.hstack([cells.missing, gone]))
-        return encoding.encode(whole, nothing, [[None] * n_rows for _ in self._text_names])
+        return encoding.encode(whole, nothing, [[None] * n_rows for _ in self.text_names])
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Store the first stage; returns the JSON-able rest."""
         stage = None if self._stage is None else self._stage.save(folder / _FILE)
-        columns = {"plain": self.plain.to_dict(), "schema": self.schema.to_dict(), "texts": self._text_names}
+        columns = {"plain": self.plain.to_dict(), "schema": self.schema.to_dict(), "texts": self.text_names}
         return {**columns, "first_stage": stage}
 
     def load(self, folder: Path, state: Mapping[str, Any]) -> None:
         """Read what :meth:`save` stored."""
         self.plain, self.schema = TableSchema.from_dict(state["plain"]), TableSchema.from_dict(state["schema"])
-        self._text_names = list(state["texts"])
+        self.text_names = list(state["texts"])
         if state["first_stage"] is not None:
             self._stage = _FirstStage(self._classifier, self.plain, self._seed)
             self._stage.load(folder / _FILE, state["first_stage"])
@@ -172,7 +177,7 @@ class RowEncoder:
 
     def _texts(self, X: pd.DataFrame) -> list[list[str | None]]:
         """Cells of the columns of free text; what is no text is missing, and so is a column that is not there."""
-        columns = [X[name] if name in X.columns else [None] * len(X) for name in self._text_names]
+        columns = [X[name] if name in X.columns else [None] * len(X) for name in self.text_names]
         return [[cell if isinstance(cell, str) else None for cell in column] for column in columns]
 
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import copy
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
+from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon._random import child_rng
@@ -24,16 +27,36 @@ from imbllm_autogluon.language.losses import LabelObjective
 from imbllm_autogluon.language.model import TableLanguageModel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    import pandas as pd
-
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
+    from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.tables import ColumnName, EncodedTable, Kind, TableSchema
 
 _MOST_TO_CORRECT = 2000  # rows, at most, whose predictions show the model's own class shares if none are held out
 _ROWS_ON_CPU = 128  # predicted at once: with 1,024 activations leave the caches, and it takes 1.7 times as long
+_LEAST_JUDGED = 0.1  # share of each class whose answers a stopping metric judges, at least
+_WRITING_SHARE = 0.3  # of a time limit, for learning to write texts
+_TIE = 0.01  # of the loss in what is judged: few rows give few values of a metric
+
+
+class _Rows(NamedTuple):
+    """Features of rows, their auxiliary features, and label codes, shape (n,)."""
+
+    X: pd.DataFrame
+    auxiliary: pd.DataFrame
+    codes: IntArray
+
+    def take(self, rows: Any) -> _Rows:
+        """The rows of a mask, or of places."""
+        places = np.arange(len(self.codes))[np.asarray(rows, dtype=None if len(rows) else np.int64)]
+        return _Rows(self.X.iloc[places], self.auxiliary.iloc[places], self.codes[places])
+
+    def followed_by(self, others: _Rows) -> _Rows:
+        """These rows and others behind them; without others as they are."""
+        codes = np.append(self.codes, others.codes)
+        return _Rows(_stacked(self.X, others.X), _stacked(self.auxiliary, others.auxiliary), codes)
 
 
 class LabelModel:
@@ -47,6 +70,7 @@ class LabelModel:
     calibration: LabelCalibration
     counts: IntArray  # rows of each class, shape (k,), int64
     held_out: int  # rows kept from training to evaluate or calibrate it
+    written: dict[str, dict[str, int]]  # of each class the texts that were asked for, kept, and refused why
     seconds: float
 
     def __init__(
@@ -63,6 +87,7 @@ class LabelModel:
         y: pd.Series,
         *,
         weights: FloatArray | None = None,
+        noisy: tuple[pd.DataFrame, pd.Series] | None = None,
         kinds: Mapping[ColumnName, Kind] | None = None,
         time_limit: float | None = None,
         checkpoint: Path | None = None,
@@ -70,33 +95,43 @@ class LabelModel:
     ) -> LabelModel:
         """Learn features, shape (n, m), and labels, shape (n,), none missing.
 
-        `weights` of the rows, shape (n,), stand next to those of classes; `kinds` override the ones guessed from
-        dtypes; `stage` names the stage after the warm-up; the other parameters are those of
+        `weights` of the rows, shape (n,), stand next to those of classes; `noisy` are further rows of the same columns
+        and classes whose labels may be wrong: they are learned first and judge and calibrate nothing; `kinds` override
+        the ones guessed from dtypes; `stage` names the stage on the label; the other parameters are those of
         :meth:`~imbllm_autogluon.language.model.TableLanguageModel.train`. `TableError` names a column that cannot be
         used, `InvalidInputError` a target prior of other classes.
         """
         started = time.perf_counter()
-        codes = self.encoder.fit(X, y, kinds)
+        doubtful = X.iloc[:0] if noisy is None else noisy[0]
+        labels = y if noisy is None else pd.concat([y, noisy[1]], ignore_index=True)
+        codes, doubted = np.split(self.encoder.fit(_stacked(X, doubtful), labels, kinds), [len(X)])
         self.counts = np.bincount(codes)
         self._wanted_shares()  # refuses a prior of other classes before anything is learned
         kept = self._kept(codes)
-        auxiliary = self.encoder.fit_auxiliary(X, codes, kept)
+        rows = _Rows(X, self.encoder.fit_auxiliary(X, codes, kept), codes)
+        first = rows.take([]) if noisy is None else _Rows(doubtful, self.encoder.natural(doubtful), doubted)
         language = self.config.resolved_language()
-        vocabulary = self.encoder.vocabulary(X[~kept], auxiliary[~kept], codes[~kept], language)
+        written = self._written(rows.take(~kept), language, time_limit)
+        every, unused = rows.followed_by(written), np.append(kept, np.zeros(len(written.codes), dtype=bool))
+        vocabulary = self.encoder.vocabulary(*every.take(~unused).followed_by(first), language)
         self.language_model = model = TableLanguageModel(vocabulary, language, self.seed)
-        learned, evaluation = self._training_data(X, auxiliary, codes, kept, weights)
+        learned, evaluation = self._training_data(every, unused, weights)
+        objective = LabelObjective(self.config.feature_weight, self.config.measures.focal_gamma)
+        doubting = replace(objective, focal_gamma=0.0, robust_q=self.config.noisy_q)
         model.train(
             learned,
             pretrain=learned if model.config.pretrain == "fold" else None,
             held_out=evaluation,
             threads=self.threads,
-            time_limit=time_limit,
+            time_limit=None if time_limit is None else max(0.0, time_limit - (time.perf_counter() - started)),
             checkpoint=checkpoint,
-            objective=LabelObjective(self.config.feature_weight, self.config.measures.focal_gamma),
+            objective=objective,
+            noisy=None if noisy is None else (self._noisy_clauses(first), doubting),
+            judge=None if self.config.stopping_metric == "loss" else self._judge(rows.take(kept)),
             stage=stage,
         )
         self.held_out = int(kept.sum())
-        self.calibration = self._calibrated(X, auxiliary, codes, kept)
+        self.calibration = self._calibrated(rows, kept)
         self.seconds = time.perf_counter() - started
         return self
 
@@ -114,6 +149,7 @@ class LabelModel:
             "encoder": self.encoder.save(folder),
             "counts": self.counts.tolist(),
             "held_out": self.held_out,
+            "written": self.written,
             "seconds": self.seconds,
             "calibration": self.calibration.to_dict(),
         }
@@ -128,6 +164,7 @@ class LabelModel:
         found.encoder.load(folder, state["encoder"])
         found.counts = np.array(state["counts"], dtype=np.int64)
         found.held_out, found.seconds = int(state["held_out"]), float(state["seconds"])
+        found.written = state["written"]
         found.calibration = LabelCalibration.from_dict(state["calibration"])
         return found
 
@@ -167,38 +204,90 @@ class LabelModel:
 
     def _kept(self, codes: IntArray) -> BoolArray:
         measures, language = self.config.measures, self.config.resolved_language()
-        share = max(measures.calibration_fraction if measures.holds_out else 0.0, language.validation_fraction or 0.0)
+        least = 0.0 if self.config.stopping_metric == "loss" else _LEAST_JUDGED
+        share = max(measures.calibration_fraction if measures.holds_out else 0.0, language.validation_fraction or least)
         return held_out_rows(codes, range(len(self.counts)), share, self.seed)
 
     def _training_data(
-        self, X: pd.DataFrame, auxiliary: pd.DataFrame, codes: IntArray, kept: BoolArray, weights: FloatArray | None
+        self, every: _Rows, kept: BoolArray, weights: FloatArray | None
     ) -> tuple[Clauses, Clauses | None]:
         """Clauses to learn, rows of rarer classes repeated and all weighted, and those that evaluate, if any can."""
         measures = self.config.measures
-        rows = np.flatnonzero(~kept)
+        rows, codes = np.flatnonzero(~kept), every.codes
         if measures.oversampling_cap is not None:
             rng = child_rng(self.seed, "training", "repeated rows")
             rows = np.concatenate([rows, rows[_repeated_rows(codes[rows], measures.oversampling_cap, rng)]])
         counts = np.bincount(codes[rows], minlength=len(self.counts))
         each = _class_weights(counts, measures.weighting, measures.beta)[codes]
-        each = each if weights is None else each * weights
+        if weights is not None:
+            weights = np.append(weights, np.full(len(codes) - len(weights), weights.mean()))
+            each = each * weights
         if not each[rows].any():
             raise InvalidInputError(
                 "every row of a positive sample_weight is held out; weigh more rows, or set calibration='none'."
             )
 
         def clauses(rows: IntArray, features: pd.DataFrame, weights: FloatArray | None) -> Clauses:
-            own = self.encoder.clauses(self.language_model.encoding, X.iloc[rows], features.iloc[rows], codes[rows])
+            own = self._clauses(every._replace(auxiliary=features).take(rows))
             return own if weights is None else own.with_weights(weights[rows])
 
         each = each / each[rows].mean()
-        learned = clauses(self._choice(rows, "learned"), auxiliary, each)
+        learned = clauses(self._choice(rows, "learned"), every.auxiliary, each)
         if measures.suppression:
             equal = self._choice(self._equal_shares(codes, rows), "equal shares")
             own = None if weights is None else weights / weights[rows].mean()
-            learned = Clauses.concat([learned, clauses(equal, self.encoder.balanced(auxiliary), own)])
+            learned = Clauses.concat([learned, clauses(equal, self.encoder.balanced(every.auxiliary), own)])
         evaluated = self._evaluation_weights(each, codes, rows, kept)
-        return learned, None if evaluated is None else clauses(np.flatnonzero(kept), auxiliary, evaluated)
+        return learned, None if evaluated is None else clauses(np.flatnonzero(kept), every.auxiliary, evaluated)
+
+    def _clauses(self, rows: _Rows) -> Clauses:
+        return self.encoder.clauses(self.language_model.encoding, *rows)
+
+    def _noisy_clauses(self, rows: _Rows) -> Clauses:
+        return self._clauses(rows.take(self._choice(np.arange(len(rows.codes)), "noisy")))
+
+    def _written(self, rows: _Rows, language: LanguageConfig, time_limit: float | None) -> _Rows:
+        """Rows of rarer classes with new texts, if they are asked for."""
+        self.written, cap, names = {}, self.config.measures.synthetic_cap, self.encoder.text_names
+        if cap is None:
+            return rows.take([])
+        if not names:
+            raise InvalidInputError("synthetic_cap writes texts, and no column holds any; use oversampling_cap.")
+        from imbllm_autogluon.classification.balancing import write_texts
+
+        sources = _repeated_rows(rows.codes, cap, child_rng(self.seed, "training", "written rows"))
+        if not len(sources):
+            return rows.take([])
+        limit = None if time_limit is None else _WRITING_SHARE * time_limit
+        places, texts, self.written = write_texts(
+            *(rows.X, rows.codes, sources, names, self.encoder.plain, language),
+            longest=self.config.text_words,
+            seed=self.seed,
+            threads=self.threads,
+            time_limit=limit,
+        )
+        X = rows.X.iloc[places].reset_index(drop=True)
+        X[list(names)] = texts
+        return _Rows(X, self.encoder.natural(X), rows.codes[places])
+
+    def _judge(self, rows: _Rows) -> Callable[[], float]:
+        """Gives one minus the metric of answers to rows that were held out; of equal ones the lower loss is lower."""
+        codes, measures = rows.codes, self.config.measures
+        clauses = self._clauses(rows._replace(auxiliary=self.encoder.balanced(rows.auxiliary)))
+        even = (1 / np.bincount(codes).clip(min=1))[codes]
+        training, wanted = self.counts / self.counts.sum(), self._wanted_shares()
+
+        def judge() -> float:
+            logs = self._query(clauses)
+            calibration = LabelCalibration.from_predictions(
+                logs, codes, training, wanted, "none", matched=measures.decisions == "matched"
+            )
+            probabilities = calibration.probabilities(logs)
+            loss = -np.log(probabilities[np.arange(len(codes)), codes].clip(min=1e-12))
+            score = _METRICS[self.config.stopping_metric](codes, calibration.decide(probabilities))
+            return float(1 - score + _TIE * np.average(loss, weights=even))
+
+        return judge
 
     def _choice(self, rows: IntArray, purpose: str) -> IntArray:
         """The places, or of very many a draw, ascending, unless passes over all rows are asked for."""
@@ -229,11 +318,9 @@ class LabelModel:
         each = weights * np.divide(learned, evaluated, out=np.zeros(k), where=evaluated > 0)[codes]
         return np.asarray(each / each[kept].mean())
 
-    def _calibrated(
-        self, X: pd.DataFrame, auxiliary: pd.DataFrame, codes: IntArray, kept: BoolArray
-    ) -> LabelCalibration:
+    def _calibrated(self, known: _Rows, kept: BoolArray) -> LabelCalibration:
         """Corrections that the measures ask for, from the model's predictions for rows whose class is known."""
-        measures = self.config.measures
+        measures, codes = self.config.measures, known.codes
         if not measures.asks_known_rows:
             return LabelCalibration.none(len(self.counts))
         calibration = measures.calibration if kept.any() else "none"
@@ -243,7 +330,8 @@ class LabelModel:
         else:
             rng = child_rng(self.seed, "training", "own shares")
             rows = np.sort(rng.permutation(len(codes))[:_MOST_TO_CORRECT])
-        logs = self._predict(X.iloc[rows], self.encoder.balanced(auxiliary.iloc[rows]))
+        asked = known.take(rows)
+        logs = self._query(self._clauses(asked._replace(auxiliary=self.encoder.balanced(asked.auxiliary))))
         training, matched = self.counts / self.counts.sum(), measures.decisions == "matched"
         return LabelCalibration.from_predictions(
             logs, codes[rows], training, self._wanted_shares(), calibration, matched=matched
@@ -254,13 +342,24 @@ class LabelModel:
         assert label is not None
         return self.config.measures.wanted_shares(label.categories, self.counts)
 
-    def _predict(self, X: pd.DataFrame, auxiliary: pd.DataFrame) -> FloatArray:
-        codes = np.zeros(len(X), dtype=np.int64)
-        return self._query(self.encoder.clauses(self.language_model.encoding, X, auxiliary, codes))
-
     def _query(self, clauses: Clauses) -> FloatArray:
         model, orders = self.language_model, self.config.query_orders
         return _query_label(model, clauses, len(self.counts), orders=orders, threads=self.threads)
+
+
+def _stacked(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Rows one behind the other; none are added as they are, so that no dtype changes."""
+    return pd.concat([first, second[first.columns]], ignore_index=True) if len(second) else first
+
+
+def _f1_macro(codes: IntArray, answers: IntArray) -> float:
+    return float(f1_score(codes, answers, average="macro", zero_division=0.0))
+
+
+_METRICS: Mapping[str, Callable[[IntArray, IntArray], float]] = {
+    "balanced_accuracy": balanced_accuracy_score,
+    "f1_macro": _f1_macro,
+}
 
 
 def _query_label(

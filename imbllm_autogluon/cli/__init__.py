@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imbllm_autogluon.cli import fits, rows  # noqa: F401 (they add their commands)
+from imbllm_autogluon.cli import fits, inspect, rows  # noqa: F401 (they add their commands)
 from imbllm_autogluon.cli.app import app, main
 
 __all__ = ["app", "main"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from imbllm_autogluon._config import shows_progress
 from imbllm_autogluon._package import __version__
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError
 
@@ -26,7 +27,9 @@ _AFTER_A_STOP = {
 }
 
 _Label = Annotated[str, typer.Option(help="Name of the label column.")]
-_Threads = Annotated[int | None, typer.Option(help="Threads; on a busy machine 1 is fastest. Default: all cores.")]
+_Threads = Annotated[
+    int | None, typer.Option(help="Threads, 1 to 1024; on a busy machine 1 is fastest. Default: all cores.")
+]
 _Missing = Annotated[
     list[str] | None,
     typer.Option("--missing", metavar="WORD", help="CSV cells that are missing, beside empty ones; repeatable."),
@@ -44,6 +47,7 @@ class _OneLineErrors(TyperGroup):
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run a command."""
         try:
+            shows_progress()  # refuses a wrong word before anything is read
             return super().invoke(ctx)
         except ImbLLMError as error:
             _fail(str(error), 2, debug=ctx.params["debug"])
@@ -87,10 +91,16 @@ def _terminate(number: int, _: object) -> NoReturn:
     raise _Terminated
 
 
+def _say(remark: str) -> None:
+    """A remark on stderr, if there is one."""
+    if remark:
+        typer.echo(f"imbllm: {remark}", err=True)
+
+
 def _say_dropped(table: LabeledTable) -> LabeledTable:
     """The table, after saying on stderr how many of its rows are left out."""
     if table.dropped:
-        typer.echo(f"imbllm: {table.source}: {table.dropped} rows without {table.label!r} are left out.", err=True)
+        _say(f"{table.source}: {table.dropped} rows without {table.label!r} are left out.")
     return table
 
 

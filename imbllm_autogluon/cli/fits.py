@@ -15,6 +15,7 @@ from imbllm_autogluon.cli.app import (
     _Label,
     _Missing,
     _refuse,
+    _say,
     _say_dropped,
     _Threads,
     _Training,
@@ -41,9 +42,13 @@ _Cost = Annotated[
         help="Decide for the least cost; FILE for several classes: the true one (first column) by decided ones.",
     ),
 ]
-_MinPrecision = Annotated[float | None, typer.Option(help="Decide for a precision of at least this.")]
-_MinRecall = Annotated[float | None, typer.Option(help="Decide for a recall of at least this.")]
-_Alarms = Annotated[float | None, typer.Option(help="Decide for at most so many alarms per 1,000 rows.")]
+_MinPrecision = Annotated[float | None, typer.Option(help="Decide for a precision of at least this: above 0, up to 1.")]
+_MinRecall = Annotated[float | None, typer.Option(help="Decide for a recall of at least this: above 0, up to 1.")]
+_Alarms = Annotated[float | None, typer.Option(help="Decide for at most so many alarms per 1,000 rows: above 0.")]
+_Id = Annotated[
+    str | None,
+    typer.Option("--id", metavar="COLUMN", help="Column of ids: not learned from, nor written; predictions have it."),
+]
 
 
 @app.command("report")
@@ -67,7 +72,7 @@ def _report(
     out: Annotated[
         Path | None, typer.Option(help=f"Folder for page, Markdown and JSON. Default: DIR, or {_REPORT_FOLDER}.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the rows drawn from large tables, and of the judges.")] = 0,
+    seed: Annotated[int, typer.Option(help="0 or more; of the rows drawn from large tables, and of the judges.")] = 0,
     missing: _Missing = None,
 ) -> None:
     """Judge written rows, of a fit or of two files: measures with their ranges, and a page with pictures."""
@@ -95,7 +100,7 @@ def _demo(
         typer.Option(metavar="hypothyroid|yeast", help="Packaged table; repeatable. Default: both."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Two folds, few steps: only to see it run.")] = False,
-    threads: Annotated[int, typer.Option(help="Threads of each model; on a busy machine 1 is fastest.")] = 1,
+    threads: Annotated[int, typer.Option(help="Threads of each model, 1 to 1024; on a busy machine 1 is fastest.")] = 1,
 ) -> None:
     """Judge plain models beside twins by duplicated rows, SMOTE-NC and ImbLLM on two packaged tables."""
     from imbllm_autogluon.jobs.demo import Demo, DemoResult
@@ -127,17 +132,26 @@ def _fit(
         list[str] | None,
         typer.Option(metavar="NAME", help="AutoGluon preset; repeatable. Default: imbllm with 4 bagging folds."),
     ] = None,
-    time_limit: Annotated[float | None, typer.Option(help="Seconds.")] = None,
+    time_limit: Annotated[float | None, typer.Option(help="Seconds, above 0. Default: no limit.")] = None,
     metric: Annotated[
         str | None,
         typer.Option(
             help="Default: average_precision (two classes), balanced_accuracy (more) or mean_absolute_error (numbers); "
+            "AutoGluon's, also as auc, ap, f1, bacc, logloss, qwk, rmse, ...; "
             "few_mae, medium_mae and many_mae are errors of targets by how rare they are; of "
             "classes also geometric_mean, brier_score and, of two, recall_at_precision=0.8, precision_at_k=50 and such."
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of predictor and report. Default: TRAIN-imbllm.")] = None,
-    folds: Annotated[int | None, typer.Option(help="Bagging folds; 0: none.")] = None,
+    id_column: _Id = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Not learned from, nor written; repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of folds, models and generators: the same gives the same answers.")] = 0,
+    folds: Annotated[int | None, typer.Option(help="Bagging folds, 2 to 20; 0: none. Default: 4.")] = None,
+    bag_sets: Annotated[
+        int | None, typer.Option(help="Repeats of bagging with other folds, 1 to 20. Default: 1.")
+    ] = None,
     positive_class: Annotated[
         str | None, typer.Option(help="Of two classes (default: the rarer one), or of what to decide for.")
     ] = None,
@@ -161,7 +175,12 @@ def _fit(
     threads: _Threads = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what an earlier fit left in the folder.")] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted fit: its generators and trials are used again.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with an interrupted fit, or fit a finished one anew with a larger --time-limit or more "
+            "--bag-sets: generators and trials are used again.",
+        ),
     ] = False,
     verbosity: Annotated[int, typer.Option(min=0, max=4, help="AutoGluon's.")] = 2,
     missing: _Missing = None,
@@ -172,7 +191,8 @@ def _fit(
     """
     from imbllm_autogluon.jobs.fit import FitJob
 
-    table, remark = _read_training(train, label, task, missing or ())
+    left_out = [*([id_column] if id_column else []), *(ignore or ())]
+    table, remark = _read_training(train, label, task, missing or (), left_out)
     settings = parse_settings(setting or [])
     # For classes there is no LatentDiff: its settings are unknown ones of the twins.
     latent_diff = [key for key in settings if key.startswith(_LATENT_DIFF) and table.task == "regression"]
@@ -193,16 +213,26 @@ def _fit(
         resume=resume,
         threads=threads,
         verbosity=verbosity,
+        seed=seed,
+        bag_sets=bag_sets,
+        id_column=id_column,
+        ignored=tuple(ignore or ()),
     )
-    if remark:
-        typer.echo(f"imbllm: {remark}", err=True)
-    if resume and job.is_reported and job.wish:
+    _say(remark)
+    if metric is not None and metric != job.task.eval_metric:
+        _say(f"the metric {metric!r} is taken for {job.task.eval_metric}.")
+    _say_ids(table)
+    finished = resume and job.is_reported and not job.goes_further
+    if finished and job.wish:
         from imbllm_autogluon.jobs.report import report_again
 
         typer.echo(f"Nothing is fitted, and decided anew. Report: {report_again(job.out, wish=job.decision_arguments)}")
-    elif resume and job.is_reported:
-        typer.echo(f"imbllm: this fit is finished in {job.out}; nothing is left to do.", err=True)
+    elif finished:
+        more = "a larger --time-limit or more --bag-sets fit it anew"
+        _say(f"this fit is finished in {job.out}; nothing is left to do ({more}).")
     else:
+        if resume and job.is_reported:
+            _say(f"the fit in {job.out} is made anew; its generators and trials are used again.")
         _run(job)
 
 
@@ -212,6 +242,19 @@ def _predict(
     test: Annotated[Path, typer.Argument(metavar="TEST", help="Rows to predict: .csv, .parquet or .pq.")],
     out: Annotated[Path | None, typer.Option(help="File: .csv, .parquet or .pq. Default: CSV to stdout.")] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Probabilities of all classes.")] = False,
+    sample: Annotated[
+        Path | None,
+        typer.Option(
+            "--submission",
+            metavar="SAMPLE",
+            help="A competition's sample submission: its ids, columns and order of rows are kept, and its cells say "
+            "whether classes or probabilities are asked for.",
+        ),
+    ] = None,
+    classes: Annotated[
+        bool, typer.Option("--classes", help="With --submission: classes, whatever its cells say.")
+    ] = False,
+    id_column: _Id = None,
     cost: _Cost = None,
     min_precision: _MinPrecision = None,
     min_recall: _MinRecall = None,
@@ -220,20 +263,31 @@ def _predict(
     missing: _Missing = None,
 ) -> None:
     """Predict the rows of a table, in their order, by the decision of the fit or by another one that is not kept."""
-    from imbllm_autogluon.jobs.predict import load_predictor, predict_table, read_rows
-    from imbllm_autogluon.tables.io import check_target, to_csv
+    from imbllm_autogluon.jobs.predict import load_predictor, predict_table, read_rows, with_ids
+    from imbllm_autogluon.jobs.submission import submission
+    from imbllm_autogluon.tables.io import check_target, read_table, to_csv
 
-    if out is not None:
-        check_target(out, test)
+    for source in [test] if sample is None else [test, sample]:
+        if out is not None:
+            check_target(out, source)
     wish = _wish(cost, precision=min_precision, recall=min_recall, budget=alarms)
     if positive_class is not None and not wish:
         raise InvalidInputError("--positive-class is for --min-precision, --min-recall or --alarms: give one of them.")
+    if classes and (sample is None or proba):
+        raise InvalidInputError("--classes is for --submission, in the place of --proba; without either, leave it out.")
     if wish and proba:
         raise InvalidInputError("--proba asks for probabilities, and a wish decides between answers: give one of them.")
     predictor = load_predictor(folder)
     table = read_rows(predictor, test, missing or ())
     wish = wish and {**wish, "positive_class": positive_class}
-    predicted = predict_table(predictor, table, proba=proba, source=str(test), wish=wish)
+    if sample is None:
+        predicted = predict_table(predictor, table, proba=proba, source=str(test), wish=wish)
+        predicted = with_ids(predictor, table, predicted, id_column, source=str(test))
+    else:
+        asked: Any = {"answers": "proba" if proba else "classes" if classes else "auto", "id_column": id_column}
+        form, sources = read_table(sample, missing or ()), (str(test), str(sample))
+        predicted, content = submission(predictor, table, form, wish=wish, sources=sources, **asked)
+        _say(content)
     if out is None:
         typer.echo(to_csv(predicted), nl=False)
     else:
@@ -252,6 +306,18 @@ def _wish(cost: str | None, **given: float | None) -> dict[str, Any]:
     return wish
 
 
+def _say_ids(table: LabeledTable) -> None:
+    """Warn of columns that look like ids and are learned from."""
+    from imbllm_autogluon.tables.labeled import identifiers
+
+    found = identifiers(table.features)
+    if found:
+        _say(
+            f"{table.source}: {', '.join(map(repr, found))} may be ids, and are learned from and written like other "
+            f"columns. If they only say which row it is: --id {found[0]} (or --ignore {found[0]})."
+        )
+
+
 def _run(job: FitJob) -> None:
     """Fit, report, and print what came of it."""
     from imbllm_autogluon.jobs.report import report_fit
@@ -260,14 +326,18 @@ def _run(job: FitJob) -> None:
     typer.echo(report.to_text(report.write(job.out)))
 
 
-def _read_training(path: Path, label: str, task: str, missing: Iterable[str]) -> tuple[LabeledTable, str]:
+def _read_training(
+    path: Path, label: str, task: str, missing: Iterable[str], left_out: Iterable[str]
+) -> tuple[LabeledTable, str]:
     """A table to learn from, by the task or by what its label holds, and a remark on what was chosen."""
     from imbllm_autogluon.tables.dtypes import as_numpy
     from imbllm_autogluon.tables.io import read_table
-    from imbllm_autogluon.tables.labeled import LabeledTable, Task, choose_task
+    from imbllm_autogluon.tables.labeled import LabeledTable, Task, check_label_column, choose_task, without_columns
 
     require_choice("task", task, ("auto", *get_args(Task)))
     frame, remark = as_numpy(read_table(path, missing, label=label, finite=True)), ""
+    check_label_column(frame, label, str(path))
+    frame = without_columns(frame, left_out, label, str(path))
     chosen: Task = "regression" if task == "regression" else "classification"
     if task == "auto":
         chosen, remark = choose_task(frame, label, str(path))

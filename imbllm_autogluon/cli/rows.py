@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 _Setting = Annotated[
     list[str] | None, typer.Option("--setting", metavar="KEY=VALUE", help="Of the generator; repeatable.")
 ]
-_NewRows = Annotated[int | None, typer.Option("--n", help="Rows to write, of the class --label-value.")]
+_NewRows = Annotated[int | None, typer.Option("--n", help="Rows to write, 0 or more, of the class --label-value.")]
 _LabelValue = Annotated[str | None, typer.Option(help="Class to write rows of.")]
-_Seed = Annotated[int, typer.Option(help="The same seed gives the same rows.")]
+_Seed = Annotated[int, typer.Option(help="0 or more; the same seed gives the same rows.")]
 _Quick = Annotated[bool, typer.Option("--quick", help="A few training steps: only to see it run.")]
 _CacheFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a predictor, or of a cache of its own.")]
 

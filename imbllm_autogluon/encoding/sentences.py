@@ -86,6 +86,22 @@ class Sentences:
         ahead = None if self.ahead is None else self.ahead[rows, :width]
         return Sentences(self.ids[rows, :width], real[:, :width], self.states[rows, :width], weights, ahead)
 
+    def before(self, places: IntArray) -> Sentences:
+        """Each row up to the place in front of the given one, int64 of shape (n,)."""
+        real = self.real & (np.arange(self.real.shape[1]) < places[:, None])
+        cut = Sentences(np.where(real, self.ids, PADDING), real, np.where(real, self.states, END), self.weights)
+        return cut.take(slice(None))
+
+    def followed_by(self, tokens: tuple[int, ...]) -> Sentences:
+        """Each row with the same tokens behind its end; none of them is learned."""
+        places = np.arange(self.real.shape[1] + len(tokens)) - self.real.sum(axis=1)[:, None]
+        real = places < len(tokens)
+        behind = np.array([*tokens, PADDING], dtype=np.int64)[places.clip(0, len(tokens))]
+        width = ((0, 0), (0, len(tokens)))
+        ids = np.where(places < 0, np.pad(self.ids, width), behind)
+        states = np.where(places < 0, np.pad(self.states, width), END)
+        return Sentences(ids, real, states, self.weights).take(slice(None))
+
     def before_last(self) -> Sentences:
         """The same rows without the last place, behind which nothing is predicted."""
         ahead = None if self.ahead is None else self.ahead[:, :-1]

@@ -61,6 +61,7 @@ class FitJob:
     metric: str | None = None  # metric that AutoGluon optimises; default: what suits rare classes or targets
     time_limit: float | None = None  # seconds for the fit (above 0)
     folds: int | None = None  # bagging folds (0: none; 2 to 20). Default: 4, or what the presets say.
+    bag_sets: int | None = None  # repeats of bagging with other folds (1 to 20). Default: 1, or what the presets say.
     families: tuple[str, ...] = ()  # AutoGluon model keys such as `GBM`; default: the portfolio of the presets
     # `ag.imbllm.*` parameters without their prefix, and `twins`: which plain models get one
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -76,13 +77,22 @@ class FitJob:
     # Threads of each model (1 to 1024); default: all cores. On a busy machine one is many times faster: OpenMP spins.
     threads: int | None = None
     verbosity: int = 2  # AutoGluon's verbosity (0 to 4)
+    seed: int = 0  # of folds, models, generators and trials
+    # Columns that the table no longer has: that of ids, which predictions are given with, and others
+    id_column: str | None = None
+    ignored: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_names(self.presets, self.families)
         if self.folds is not None and self.folds != 0:
             require_number("folds", self.folds, 2, 20, whole=True)
+        if self.bag_sets is not None:
+            require_number("bag_sets", self.bag_sets, 1, 20, whole=True)
+        if self.bag_sets is not None and self.bag_sets > 1 and self.folds == 0:
+            raise InvalidInputError(f"{self.bag_sets} bag sets repeat bagging, and 0 folds are none: give folds.")
         if self.time_limit is not None:
             require_number("time_limit", self.time_limit, 1e-3)
+        require_number("seed", self.seed, 0, 2**31 - 1, whole=True)
         require_threads(self.threads)
         self._check_latent_diff()
         language = self.rebalancing.generator.language
@@ -111,13 +121,18 @@ class FitJob:
     @cached_property
     def rebalancing(self) -> RebalanceConfig:
         """Settings of the twins' rebalancing."""
-        parameters, chosen = {**self.settings}, TwinOptions()
+        parameters, chosen = {**self._seeded_settings}, TwinOptions()
         chosen = replace(chosen, twins=parameters.pop("twins", chosen.twins), parameters=parameters)
         return chosen.checked_parameters.rebalancing
 
+    @property
+    def _seeded_settings(self) -> dict[str, Any]:
+        """Settings of the twins, the seed among them unless it is the usual one."""
+        return {**({"random_state": self.seed} if self.seed else {}), **self.settings}
+
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """What is fitted; time limit, threads and test table may change when the fit is gone on with."""
+        """What is fitted; effort, threads and test table may change when the fit is gone on with."""
         frame, arguments = self.train.frame, self.fit_arguments()
         columns = {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
         cells = fingerprint(columns, [pd.util.hash_pandas_object(frame, index=False).to_numpy()])
@@ -132,7 +147,15 @@ class FitJob:
             "families": self.families,
             "settings": self.settings,
             "settings of LatentDiff": self.latent_diff,
+            **({"seed": self.seed} if self.seed else {}),
+            **({"ids": self.id_column} if self.id_column else {}),
+            **({"ignored columns": self.ignored} if self.ignored else {}),
         }
+
+    @property
+    def effort(self) -> dict[str, Any]:
+        """How much is fitted, and whether somebody chose the metric."""
+        return {"time limit": self.time_limit, "bag sets": self.bag_sets, "metric chosen": self.metric is not None}
 
     @property
     def _of_a_class(self) -> bool:
@@ -149,22 +172,31 @@ class FitJob:
         """Whether a fit in the folder came to its end, and has its report."""
         return bool(self.folder.is_finished) and (self.out / "imbllm_report.json").is_file()
 
+    @property
+    def goes_further(self) -> bool:
+        """Whether more seconds or bag sets are asked for than the fit in the folder had."""
+        had = self.folder.record.get("effort", {})
+        longer = (self.time_limit or 0) > (had.get("time limit") or float("inf"))
+        return longer or (self.bag_sets or 1) > (had.get("bag sets") or 1)
+
     def fit_arguments(self) -> dict[str, Any]:
         """Keyword arguments of ``TabularPredictor.fit`` besides the data."""
         arguments: dict[str, Any] = {"presets": list(_with_add_on(self.presets)), "time_limit": self.time_limit}
         folds = _FOLDS if self.folds is None and not self.presets else self.folds
         if folds is not None:
             arguments["num_bag_folds"] = folds
+        if self.bag_sets is not None:
+            arguments["num_bag_sets"] = self.bag_sets
         if self.threads is not None:
             arguments["num_cpus"] = self.threads
         if self.families:
             latent_diff = {LatentDiffModel.ag_key: dict(self.latent_diff)} if self.latent_diff else {}
             arguments["hyperparameters"] = {**{family: {} for family in self.families}, **latent_diff}
-        if self.settings:
-            arguments["callbacks"] = _callbacks_with(self.presets, self.settings)
-        if find_spec("ray") is None:
-            # AutoGluon's default tries Ray first and warns for every model where it is not installed.
-            arguments["ag_args_ensemble"] = {"fold_fitting_strategy": "sequential_local"}
+        if self._seeded_settings:
+            arguments["callbacks"] = _callbacks_with(self.presets, self._seeded_settings, self.seed)
+        # AutoGluon's default tries Ray first and warns for every model where it is not installed.
+        strategy = {"fold_fitting_strategy": "sequential_local"} if find_spec("ray") is None else {}
+        arguments["ag_args_ensemble"] = {**strategy, **({"model_random_seed": self.seed} if self.seed else {})}
         return arguments
 
     def run(self) -> FitOutcome:
@@ -174,7 +206,7 @@ class FitJob:
         """
         started = time.time()
         with quiet_libraries():
-            with self.folder.claimed(self.identity, force=self.force, resume=self.resume):
+            with self.folder.claimed(self.identity, force=self.force, resume=self.resume, effort=self.effort):
                 predictor = self._fitted()
                 pair = pair_ensembles(predictor)
                 _calibrate(predictor)
@@ -197,6 +229,7 @@ class FitJob:
             positive_class=self.task.positive,
             path=str(self.out),
             verbosity=0,  # it would warn of a folder that exists; this one is checked and locked
+            learner_kwargs={"random_state": self.seed},  # of the folds
         )
         predictor.verbosity = self.verbosity
         try:
@@ -281,13 +314,14 @@ def _with_add_on(presets: tuple[str, ...]) -> tuple[str, ...]:
     return presets if any(name in own_presets() for name in presets) else (*presets, _ADD_ON)
 
 
-def _callbacks_with(presets: tuple[str, ...], settings: Mapping[str, Any]) -> list[Any]:
-    """Callbacks of the last of this package's presets, the twins' settings changed."""
+def _callbacks_with(presets: tuple[str, ...], settings: Mapping[str, Any], seed: int) -> list[Any]:
+    """Callbacks of the last of this package's presets, the twins' settings and the seed of trials changed."""
     name = next(name for name in reversed(_with_add_on(presets)) if name in own_presets())
-    return [
-        [made, {**options, **settings}] if made is RebalanceCallback else [made, options]
-        for made, options in own_presets()[name]["callbacks"]
-    ]
+    made: list[list[Any]] = []
+    for callback, options in own_presets()[name]["callbacks"]:
+        tuned = {"tune": {"seed": seed, **options["tune"]}} if "tune" in options else {}
+        made.append([callback, {**options, **tuned, **settings} if callback is RebalanceCallback else options])
+    return made
 
 
 def _calibrate(predictor: TabularPredictor) -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from imbllm_autogluon._package import __version__
@@ -40,8 +41,23 @@ class FitFolder:
     @property
     def is_finished(self) -> bool | None:
         """Whether the fit that was begun in it came to its end; None where the folder does not say."""
-        finished: bool | None = self._record().get("finished")
+        finished: bool | None = self.record.get("finished")
         return finished
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a fit of this version noted: ``identity``, ``effort`` and whether it is ``finished``; else empty."""
+        try:
+            record: dict[str, Any] = json.loads((self.path / _RECORD).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return record
+
+    @property
+    def id_column(self) -> str | None:
+        """The column of ids that was kept out of the fit; None where the folder names none."""
+        named: str | None = self.record.get("identity", {}).get("ids")
+        return named
 
     def check(self, identity: Identity, *, force: bool, resume: bool) -> None:
         """Raise `InvalidInputError` if a fit of this identity may not or cannot be made here; touches nothing.
@@ -62,18 +78,21 @@ class FitFolder:
             )
 
     @contextmanager
-    def claimed(self, identity: Identity, *, force: bool, resume: bool) -> Iterator[None]:
+    def claimed(
+        self, identity: Identity, *, force: bool, resume: bool, effort: Identity = MappingProxyType({})
+    ) -> Iterator[None]:
         """Lock the folder for a block, made and emptied unless the fit is gone on with; record begin and end.
 
+        `effort` is recorded beside the identity, and may be another one when the fit is gone on with.
         A folder that another process fits into is an `InvalidInputError`, one that cannot be written a `TableError`.
         """
         with locked(self.path):
             self.check(identity, force=force, resume=resume)
             if not resume:
                 self.clear()
-            self._write_record(identity, finished=False)
+            self._write_record(identity, effort, finished=False)
             yield
-            self._write_record(identity, finished=True)
+            self._write_record(identity, effort, finished=True)
 
     def clear(self) -> None:
         """Delete what a fit leaves, but for its lock."""
@@ -82,7 +101,7 @@ class FitFolder:
             shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
 
     def _check_identity(self, identity: Identity) -> None:
-        begun: Any = self._record().get("identity")
+        begun: Any = self.record.get("identity")
         if begun is None and files_in(self.path):
             raise InvalidInputError(
                 f"{self.path} does not say what was fitted there: an earlier version or another program did it. Name "
@@ -90,7 +109,9 @@ class FitFolder:
             )
         asked: dict[str, Any] = {} if begun is None else json.loads(_as_json(identity))
         differing = [
-            f"{what} {begun.get(what)!r}, not {now!r}" for what, now in asked.items() if begun.get(what) != now
+            f"{what} {begun.get(what)!r}, not {asked.get(what)!r}"
+            for what in ({**asked, **begun} if asked else ())
+            if begun.get(what) != asked.get(what)
         ]
         if differing:
             raise InvalidInputError(
@@ -98,15 +119,9 @@ class FitFolder:
                 "another folder, or replace it with --force."
             )
 
-    def _record(self) -> dict[str, Any]:
-        try:
-            record: dict[str, Any] = json.loads((self.path / _RECORD).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return record
-
-    def _write_record(self, identity: Identity, *, finished: bool) -> None:
-        text = _as_json({"version": __version__, "finished": finished, "identity": dict(identity)})
+    def _write_record(self, identity: Identity, effort: Identity, *, finished: bool) -> None:
+        noted = {"identity": dict(identity), "effort": dict(effort)}
+        text = _as_json({"version": __version__, "finished": finished, **noted})
         write_whole(self.path / _RECORD, lambda draft: draft.write_text(text, encoding="utf-8"))
 
 

@@ -5,21 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from imbllm_autogluon._storage import first_line
-from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError
+from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError, nearest
 from imbllm_autogluon.jobs.fit import quiet_libraries
 from imbllm_autogluon.jobs.folder import FitFolder
 from imbllm_autogluon.plugin.decisions import decide, stored_decision
 from imbllm_autogluon.plugin.ensemble import calibrated_probabilities
 from imbllm_autogluon.plugin.original_features import OriginalColumns
 from imbllm_autogluon.tables.dtypes import as_numpy
-from imbllm_autogluon.tables.io import read_table
+from imbllm_autogluon.tables.io import labels_in_file, read_table
 from imbllm_autogluon.tables.unseen import read_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    import pandas as pd
     from autogluon.tabular import TabularPredictor
 
 _DTYPES = {"object": "object", "int": "int64", "float": "float64", "bool": "bool"}  # of AutoGluon's raw types
@@ -86,6 +87,18 @@ def predict_table(
         decision = decide(predictor, **wish, store=False) if wish else stored_decision(predictor)
         labels: pd.Series = decision.predict(predictor, table) if decision else predictor.predict(table)
     return labels.rename(predictor.label).to_frame()
+
+
+def with_ids(
+    predictor: TabularPredictor, table: pd.DataFrame, predicted: pd.DataFrame, id_column: str | None, source: str
+) -> pd.DataFrame:
+    """Predictions behind the ids of their rows, if the table has that column: the named one, or else the fit's."""
+    ids = id_column or FitFolder(Path(predictor.path)).id_column
+    if id_column is not None and id_column not in table.columns:
+        raise TableError(f"{source} has no column of ids {id_column!r}{nearest(id_column, map(str, table.columns))}.")
+    if ids not in table.columns:
+        return predicted
+    return pd.concat([labels_in_file(table[ids]), predicted], axis=1)
 
 
 def _readable(predictor: TabularPredictor, table: pd.DataFrame) -> pd.DataFrame:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -40,6 +41,16 @@ _METRICS_AT = {
     make.__name__: make
     for make in (class_scorers.recall_at_precision, class_scorers.precision_at_recall, class_scorers.precision_at_k)
 }  # of two classes, at a number: recall_at_precision=0.8
+# What else metrics are called, in lower case and in one word; the first one that a label has is meant
+_ALSO_CALLED = {
+    **dict.fromkeys(("auc", "rocauc", "auroc"), ("roc_auc", "roc_auc_ovo")),
+    **dict.fromkeys(("ap", "prauc", "auprc"), ("average_precision",)),
+    **dict.fromkeys(("bacc", "balancedacc"), ("balanced_accuracy",)),
+    **dict.fromkeys(("qwk", "quadraticweightedkappa"), ("quadratic_kappa",)),
+    **{name: (name, f"{name}_macro") for name in ("f1", "precision", "recall")},
+    "f1score": ("f1", "f1_macro"), "macrof1": ("f1_macro",), "mlogloss": ("log_loss",), "brier": ("brier_score",),
+    "gmean": ("geometric_mean",), "r2score": ("r2",), "spearman": ("spearmanr",), "pearson": ("pearsonr",),
+}  # fmt: skip
 # Rows in a bin of each sort
 _MEANING = {"few": f"under {FEW_BELOW}", "medium": f"{FEW_BELOW} to {MANY_ABOVE}", "many": f"over {MANY_ABOVE}"}
 
@@ -60,10 +71,11 @@ class Task:
             return "regression"
         return "binary" if len(self.train.counts) == 2 else "multiclass"
 
-    @property
+    @cached_property
     def eval_metric(self) -> str:
-        """Name of the metric in force."""
-        return self.metric or _DEFAULT_METRICS[self.problem_type]
+        """Name of the metric in force: AutoGluon's, whatever else it was called."""
+        name = self.metric or _DEFAULT_METRICS[self.problem_type]
+        return _known_metric(name, self.problem_type) or _refuse_metric(name, self.problem_type)
 
     @property
     def scorer(self) -> str | Scorer:
@@ -99,7 +111,7 @@ class Task:
 
     def check(self) -> None:
         """Refuse a table that cannot be learned from, and options that do not go with the label."""
-        _check_metric(self.metric, self.problem_type)
+        _ = self.eval_metric
         self.rebalancing.require_method(self.train.task)
         if self.positive_class is not None and self.problem_type != "binary":
             held = "is a number" if self.problem_type == "regression" else f"has {len(self.train.counts)}"
@@ -226,25 +238,41 @@ def _check_classes(train: LabeledTable) -> None:
         )
 
 
-def _check_metric(metric: str | None, problem_type: str) -> None:
+def _metrics(problem_type: str) -> dict[str, str]:
+    """Names and aliases of metrics that a fit may be judged by, and the name of each."""
     from autogluon.core.metrics import METRICS
 
     own = {"binary": [*_CLASS_METRICS, *(f"{name}=NUMBER" for name in _METRICS_AT)], "multiclass": _CLASS_METRICS}
-    known = {problem: sorted({*METRICS[problem], *own.get(problem, _OWN_METRICS)}) for problem in _DEFAULT_METRICS}
-    name, _, number = (metric or "").partition("=")
+    added = own.get(problem_type, _OWN_METRICS)
+    return {**{name: scorer.name for name, scorer in METRICS[problem_type].items()}, **{name: name for name in added}}
+
+
+def _known_metric(metric: str, problem_type: str) -> str | None:
+    """The name of a metric that may be called otherwise; None where there is none."""
+    name, _, number = metric.partition("=")
     if number and name in _METRICS_AT and problem_type == "binary":
-        _METRICS_AT[name](*parse_settings([str(metric)]).values())
-        return
-    if metric is None or metric in known[problem_type]:
-        return
+        _METRICS_AT[name](*parse_settings([metric]).values())
+        return metric
+    known = {_in_one_word(name): own for name, own in _metrics(problem_type).items()}
+    word = _in_one_word(metric)
+    called = (word, *map(_in_one_word, _ALSO_CALLED.get(word, ())))
+    return next((known[name] for name in called if name in known), None)
+
+
+def _in_one_word(name: str) -> str:
+    return re.sub("[-_ ]", "", name.lower())
+
+
+def _refuse_metric(metric: str, problem_type: str) -> NoReturn:
+    known = sorted(_metrics(problem_type))
     other = "classification" if problem_type == "regression" else "regression"
     others = ("binary", "multiclass") if problem_type == "regression" else ("regression",)
-    if any(metric in known[problem] for problem in others):
+    if any(_known_metric(metric, problem) for problem in others):
         raise InvalidInputError(
             f"unknown metric {metric!r} for a {problem_type} label: it is one of {other}. Name another, or change "
             f"what the label is taken for with --task {other}."
         )
     raise InvalidInputError(
-        f"unknown metric {metric!r} for a {problem_type} label{nearest(metric, known[problem_type])}; the metrics are: "
-        f"{', '.join(known[problem_type])}."
+        f"unknown metric {metric!r} for a {problem_type} label{nearest(metric, known)}; the metrics are: "
+        f"{', '.join(known)}."
     )

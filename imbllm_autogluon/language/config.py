@@ -124,6 +124,10 @@ class LanguageConfig(Config):
     lora_rank: Annotated[int, Range(1, 1024)] = 16
     """Rank of the LoRA adapters; their scale alpha is twice the rank."""
 
+    lora_blocks: Annotated[int, Range(1, 1000)] | None = None
+    """Last blocks that get LoRA adapters; `None`: all. A classifier with clauses="text" computes what lies below the
+    first block that learns once for each row: epochs over two of thirty blocks cost a tenth."""
+
     top_blocks: Annotated[int, Range(1, 1000)] = 2
     """Blocks that `tuning="top_blocks"` trains."""
 

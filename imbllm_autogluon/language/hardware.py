@@ -35,7 +35,10 @@ class Processes:
     @classmethod
     def of_launch(cls) -> Processes:
         """The processes of ``accelerate launch`` or torchrun; a single one in any other case."""
-        if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        size = os.environ.get("WORLD_SIZE", "1")
+        if not size.isdecimal():
+            raise InvalidInputError(f"the environment variable WORLD_SIZE must be a whole number; got {size!r}.")
+        if int(size) < 2:
             return cls()
         from accelerate import PartialState
         from accelerate.utils import parse_flag_from_env

@@ -17,7 +17,7 @@ from imbllm_autogluon.errors import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imbllm_autogluon.arrays import IntArray
+    from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.encoding import AutomatonTables, SentenceEncoding, Sentences
 
 LanguageModel: TypeAlias = Any  # of transformers, or CompactModel, which has what is used of one
@@ -26,6 +26,9 @@ Loss: TypeAlias = "Callable[[LanguageModel, Sentences], tuple[torch.Tensor, int]
 """Negative log-likelihood of a batch: sum over what is learned (nats), and its number."""
 
 _MOST_COMPETING = 8_192  # tokens of a column whose weights are worth a copy in each step
+_Reader: TypeAlias = "Callable[[Sentences], torch.Tensor]"
+"""Gives the last hidden states of rows, shape (n, length, width)."""
+
 NOT_LEGAL = -1e9  # logit of an illegal token: finite, so that a mask can never turn a whole row into NaN
 
 
@@ -35,9 +38,10 @@ class ValueLoss:
     Forced tokens (column names, endings without alternative) cost nothing.
     """
 
-    def __init__(self, tables: AutomatonTables, device: torch.device) -> None:
+    def __init__(self, tables: AutomatonTables, device: torch.device, frozen: _Reader | None = None) -> None:
         self._allowed = torch.from_numpy(tables.allowed).to(device)
         self._device = device
+        self._frozen = frozen
         self._columns = _ColumnTokens.of(tables, device)
 
     def __call__(self, model: LanguageModel, sentences: Sentences) -> tuple[torch.Tensor, int]:
@@ -45,11 +49,21 @@ class ValueLoss:
         losses, _ = self.by_token(model, sentences)
         return losses.sum(), len(losses)
 
-    def by_token(self, model: LanguageModel, sentences: Sentences) -> tuple[torch.Tensor, torch.Tensor]:
-        """Negative log-likelihood of each value token, shape (n_values,), and its row."""
-        rows, places = np.nonzero(sentences.states >= 0)
+    def by_token(
+        self, model: LanguageModel, sentences: Sentences, values: BoolArray | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Negative log-likelihood of each value token, shape (n_values,), and its row.
+
+        `values` are the places that count, shape (n, length); None: those of all value tokens.
+        """
+        values = sentences.states >= 0 if values is None else values
+        rows, places = np.nonzero(values)
         states, ids = sentences.states[rows, places], sentences.ids[rows, places]
-        hidden = _hidden_states(model, sentences.before_last(), self._device)
+        if self._frozen is None:
+            hidden = _hidden_states(model, sentences.before_last(), self._device)
+        else:
+            last = values.shape[1] - 1 - values[:, ::-1].argmax(axis=1)
+            hidden = self._frozen(sentences.before(last))
         before = rows * hidden.shape[1] + places - 1
         if self._columns is not None and len(rows):
             losses = self._columns.losses(model.get_output_embeddings(), hidden, before, states, ids)
@@ -128,10 +142,12 @@ class LabelObjective:
 
     feature_weight: float = 1.0  # of a feature's value tokens next to the label's, 0 to 1000
     focal_gamma: float = 0.0  # the label's loss is multiplied by (1 - p) ** gamma, 0 to 10
+    robust_q: float = 0.0  # the label's loss is (1 - p ** q) / q, 0 to 1; 0: -log p
 
     def __post_init__(self) -> None:
         require_number("feature_weight", self.feature_weight, 0.0, 1000.0)
         require_number("focal_gamma", self.focal_gamma, 0.0, 10.0)
+        require_number("robust_q", self.robust_q, 0.0, 1.0)
 
 
 class LabelLoss:
@@ -139,26 +155,39 @@ class LabelLoss:
 
     For each row ``w (1 - p)^gamma (-log p) + f sum(-log p_token)``: p is the probability of its label among the legal
     ones, the sum goes over the value tokens of its features, w is the row's weight, f the weight of features. Weights
-    of classes: Cui et al. 2019, arXiv 1901.05555; focal loss: Lin et al. 2017, arXiv 1708.02002, equation 4.
+    of classes: Cui et al. 2019, arXiv 1901.05555; focal loss: Lin et al. 2017, arXiv 1708.02002, equation 4. Labels
+    that may be wrong have the generalized cross entropy in the place of ``-log p``: Zhang and Sabuncu 2018, arXiv
+    1805.07836, equation 6. The states of `frozen` blocks are computed once for each row.
     """
 
-    def __init__(self, tables: AutomatonTables, device: torch.device, objective: LabelObjective) -> None:
-        self._values = ValueLoss(tables, device)
+    def __init__(
+        self,
+        tables: AutomatonTables,
+        device: torch.device,
+        objective: LabelObjective,
+        frozen: _Reader | None = None,
+    ) -> None:
+        self._values = ValueLoss(tables, device, frozen)
         self._first_of_label = int(tables.starts[-1])
+        chosen = tables.allowed.sum(axis=1) > 1
+        chosen[: self._first_of_label] = False
+        self._chosen = np.append(chosen, False)  # of the label's states those with a choice; `END` is the last
         self._objective = objective
         self._device = device
 
     def __call__(self, model: LanguageModel, sentences: Sentences) -> tuple[torch.Tensor, int]:
         """See `Loss`; counted are rows."""
-        losses, rows = self._values.by_token(model, sentences)
-        states = torch.from_numpy(sentences.states).to(self._device)
-        of_label = states[states >= 0] >= self._first_of_label
+        values = self._chosen[sentences.states] if self._objective.feature_weight == 0 else sentences.states >= 0
+        losses, rows = self._values.by_token(model, sentences, values)
+        of_label = torch.from_numpy(sentences.states[values] >= self._first_of_label).to(self._device)
         n_rows = len(sentences.ids)
         label = torch.zeros(n_rows, device=self._device).index_add(0, rows[of_label], losses[of_label])
         if self._objective.focal_gamma > 0:
             # The least error keeps the gradient of the power finite where a label is certain.
             error = (1.0 - torch.exp(-label)).clamp(min=1e-6)
             label = label * error**self._objective.focal_gamma
+        if self._objective.robust_q > 0:
+            label = (1.0 - torch.exp(-self._objective.robust_q * label)) / self._objective.robust_q
         if sentences.weights is not None:
             label = label * torch.from_numpy(sentences.weights).to(label)
         total = label.sum()

@@ -41,11 +41,13 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.encoding import Clauses, SentenceEncoding
     from imbllm_autogluon.language.batches import Prompts
+    from imbllm_autogluon.language.frozen import FrozenBlocks
     from imbllm_autogluon.language.losses import LabelObjective, Loss
 
 _log = logging.getLogger(__name__)
 
 _WARM_UP = "warm-up"  # name of the stage on the whole fold
+_NOISY = "noisy"  # name of the stage on rows whose labels may be wrong
 _KIND = "language model"
 _FINE_TUNING_RATE = 1 / 3  # peak of the learning rate after a warm-up, as a share of the warm-up's
 
@@ -108,6 +110,8 @@ class TableLanguageModel:
         checkpoint: Path | None = None,
         warm_start: Path | None = None,
         objective: LabelObjective | None = None,
+        noisy: tuple[Clauses, LabelObjective] | None = None,
+        judge: Callable[[], float] | None = None,
         stage: str = "minority",
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
@@ -121,9 +125,12 @@ class TableLanguageModel:
         other value; `stage` is the name of that stage. `progress` is called with the steps done after each.
         """
         limit = min((s for s in (time_limit, self.config.time_limit) if s is not None), default=None)
-        planned = self._planned(clauses, pretrain, held_out, objective, stage)
+        planned = self._planned(clauses, pretrain, held_out, objective, noisy, stage)
+        if judge is not None:
+            planned = [one if one.held_out is None else dataclasses.replace(one, judge=judge) for one in planned]
         processes = Processes.of_launch()
-        identity = self._identity(clauses, pretrain, held_out, objective=objective)
+        others = (pretrain, held_out) if noisy is None else (pretrain, held_out, noisy[0])
+        identity = self._identity(clauses, *others, objective=objective)
         stored = None if checkpoint is None else Checkpoint(checkpoint, identity)
         self._backbone.tuning.unmerge()
         if not self.config.is_pretrained and not self.curves:
@@ -186,7 +193,8 @@ class TableLanguageModel:
         self._require_causal()
         with seeded_torch(self.seed, threads):
             model = _writing_model(self._backbone.model, self.config) if as_written else self._backbone.model
-            return [score_values(model, self.encoding, batch, clause, values) for batch in prompts]
+            frozen = self._frozen if model is self._backbone.model else None
+            return [score_values(model, self.encoding, batch, clause, values, frozen) for batch in prompts]
 
     def log_likelihoods(self, clauses: Clauses, orders: IntArray, *, threads: int | None = None) -> FloatArray:
         """Log-likelihood of each row's values in the given orders, shape (n,), nats; causal backbones only."""
@@ -240,12 +248,18 @@ class TableLanguageModel:
                 f"{self.config.backbone!r} is a masked language model: no row has a probability. Use a causal one."
             )
 
+    @property
+    def _frozen(self) -> FrozenBlocks | None:
+        """Blocks whose states may be kept: where every row is one sentence, however often it is read."""
+        return self._backbone.frozen if self.config.column_order_share == 1.0 else None
+
     def _planned(
         self,
         clauses: Clauses,
         pretrain: Clauses | None,
         held_out: Clauses | None,
         objective: LabelObjective | None,
+        noisy: tuple[Clauses, LabelObjective] | None,
         stage: str,
     ) -> list[Stage]:
         """Stages in their order."""
@@ -255,19 +269,27 @@ class TableLanguageModel:
         if held_out is not None and len(held_out.tokens):
             share = config.column_order_share or 0.0
             kept = Batches.fixed(self.encoding, held_out, config.chosen_order, self.seed, share)
-        rate = config.learning_rate * (1 if pretrain is None else _FINE_TUNING_RATE)
-        steps = config.steps_for(len(clauses.tokens))
-        loss = None
-        if objective is not None:
-            self._require_causal()
-            loss = LabelLoss(self.encoding.tables, self._backbone.device, objective)
-        batches = self._batches(stage, clauses)
-        stages = [Stage(stage, batches, steps, rate, held_out=kept, patience=config.patience, loss=loss)]
+        rate = config.learning_rate * (1 if pretrain is None and noisy is None else _FINE_TUNING_RATE)
+
+        def to_label(name: str, rows: Clauses, rate: float, objective: LabelObjective | None) -> Stage:
+            loss = None if objective is None else self._label_loss(objective)
+            steps = config.steps_for(len(rows.tokens))
+            return Stage(
+                name, self._batches(name, rows), steps, rate, held_out=kept, patience=config.patience, loss=loss
+            )
+
+        stages = [to_label(stage, clauses, rate, objective)]
+        if noisy is not None:
+            stages.insert(0, to_label(_NOISY, noisy[0], config.learning_rate, noisy[1]))
         if pretrain is not None:
             assert config.pretrain_steps is not None
             first = self._batches(_WARM_UP, pretrain)
             stages.insert(0, Stage(_WARM_UP, first, config.pretrain_steps, config.learning_rate))
         return stages
+
+    def _label_loss(self, objective: LabelObjective) -> LabelLoss:
+        self._require_causal()
+        return LabelLoss(self.encoding.tables, self._backbone.device, objective, self._frozen)
 
     def _batches(self, name: str, rows: Clauses) -> Batches:
         config, seed = self.config, child_seed(self.seed, "order", name)
@@ -279,7 +301,7 @@ class TableLanguageModel:
         tables, device = self.encoding.tables, self._backbone.device
         if self._backbone.family == "masked":
             return MaskedValueLoss(tables, device, child_seed(self.seed, "training", "masks"))
-        return ValueLoss(tables, device) if self.config.constrained else SentenceLoss(device)
+        return ValueLoss(tables, device, self._frozen) if self.config.constrained else SentenceLoss(device)
 
     def _identity(self, *parts: Clauses | None, objective: LabelObjective | None) -> str:
         """What is trained on what, for checkpoints."""

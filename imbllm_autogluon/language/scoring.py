@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.encoding import Clauses, SentenceEncoding
     from imbllm_autogluon.language.batches import Prompts
+    from imbllm_autogluon.language.frozen import FrozenBlocks
     from imbllm_autogluon.language.losses import LanguageModel
 
 _Tokens = tuple[int, ...]
@@ -23,7 +24,12 @@ _Tokens = tuple[int, ...]
 
 @torch.inference_mode()
 def score_values(
-    model: LanguageModel, encoding: SentenceEncoding, prompts: Prompts, clause: int, values: IntArray
+    model: LanguageModel,
+    encoding: SentenceEncoding,
+    prompts: Prompts,
+    clause: int,
+    values: IntArray,
+    frozen: FrozenBlocks | None = None,
 ) -> FloatArray:
     """Log-probabilities of values of one clause behind the given clauses of prompts.
 
@@ -33,12 +39,14 @@ def score_values(
 
     The model is causal; the prompts are n rows with at least one given clause; `values` are tokens of the clause, shape
     (k, longest), padded with -1. Returns float64 of shape (n, k), nats; refuses illegal values and given clauses.
+    With `frozen` blocks whole rows are read, and what these make of a row is computed once.
     """
     if clause in prompts.order[: prompts.given]:
         raise InvalidInputError(f"clause {clause} is given by the prompts; score one that is not.")
     spelled = [tuple(token for token in row if token >= 0) for row in values.tolist()]
     branchings = _branchings(encoding, clause, spelled)
-    session = KVSession(model, encoding, len(prompts.tokens))
+    n_rows = len(prompts.tokens)
+    session = KVSession(model, encoding, n_rows) if frozen is None else frozen.session(model, encoding, n_rows)
     session.feed_given(prompts, clause)
     if not encoding.fused:
         session.feed_forced(encoding.prefixes[clause])

@@ -10,6 +10,7 @@ import hashlib
 import re
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,6 +19,7 @@ from safetensors.torch import load_file
 from imbllm_autogluon.encoding import PromptVocabulary, TextVocabulary
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.language.compact import build_compact
+from imbllm_autogluon.language.frozen import FrozenBlocks
 from imbllm_autogluon.language.hardware import Processes, device_named
 from imbllm_autogluon.language.losses import require_single_tokens
 from imbllm_autogluon.language.pretrained import load_model, load_tokenizer
@@ -59,6 +61,13 @@ class TableBackbone:
         """Where the model is."""
         device: torch.device = self.model.get_input_embeddings().weight.device
         return device
+
+    @cached_property
+    def frozen(self) -> FrozenBlocks | None:
+        """The blocks below the first that learns, if there are any."""
+        if self.base is None or self.family != "causal":
+            return None
+        return FrozenBlocks.of(self.model, self.base.fingerprint)
 
     def save_weights(self, folder: Path) -> dict[str, torch.nn.Parameter]:
         """Write LoRA adapters into an existing folder, in peft's form; return the other weights that learned."""
@@ -222,7 +231,7 @@ class _Tuning:
             return
         model.requires_grad_(False)
         if config.tuning == "lora":
-            self._adapters = _with_adapters(model, config.lora_rank)
+            self._adapters = _with_adapters(model, config.lora_rank, config.lora_blocks)
         else:
             _open_top_blocks(model, config.top_blocks)
         if config.clauses == "tokens":  # new tokens: their mean embedding is only a start
@@ -271,14 +280,15 @@ class _Tuning:
             raise InvalidInputError("the stored adapters do not fit the base model.")
 
 
-def _with_adapters(model: LanguageModel, rank: int) -> Any:
-    """Put LoRA adapters next to every linear layer but the output layer."""
+def _with_adapters(model: LanguageModel, rank: int, count: int | None) -> Any:
+    """Put LoRA adapters next to every linear layer, of the last blocks or of all, but the output layer."""
     from peft import LoraConfig, get_peft_model
     from transformers.pytorch_utils import Conv1D
 
     transposed = any(isinstance(module, Conv1D) for module in model.modules())
+    adapted: Any = "all-linear" if count is None else _linear_layers(model, _first_of_last(model, count))
     settings = LoraConfig(
-        r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules="all-linear", fan_in_fan_out=transposed
+        r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=adapted, fan_in_fan_out=transposed
     )
     with warnings.catch_warnings():
         # peft 0.21 reads a property that transformers 5.2 renamed.
@@ -288,10 +298,7 @@ def _with_adapters(model: LanguageModel, rank: int) -> Any:
 
 def _open_top_blocks(model: LanguageModel, count: int) -> None:
     """Let the last blocks learn, and what stands behind them (the final norm)."""
-    numbers = {int(found.group(1)) for name, _ in model.named_parameters() if (found := _BLOCK.search(name))}
-    if not numbers:
-        raise InvalidInputError(f"{type(model).__name__} has no numbered blocks; use tuning='lora' or 'full'.")
-    first = max(numbers) + 1 - count
+    first = _first_of_last(model, count)
     outer_layers = [model.get_input_embeddings(), model.get_output_embeddings()]
     embeddings = {id(weight) for layer in outer_layers for weight in layer.parameters()}
     behind = False
@@ -299,3 +306,19 @@ def _open_top_blocks(model: LanguageModel, count: int) -> None:
         found = _BLOCK.search(name)
         behind = behind or found is not None
         weight.requires_grad_(behind and id(weight) not in embeddings and (not found or int(found.group(1)) >= first))
+
+
+def _first_of_last(model: LanguageModel, count: int) -> int:
+    """Number of the first of the last `count` blocks."""
+    numbers = {int(found.group(1)) for name, _ in model.named_parameters() if (found := _BLOCK.search(name))}
+    if not numbers:
+        raise InvalidInputError(f"{type(model).__name__} has no numbered blocks; use tuning='lora' or 'full'.")
+    return max(numbers) + 1 - count
+
+
+def _linear_layers(model: LanguageModel, first: int) -> list[str]:
+    """Names of the linear layers of the blocks from the first one on."""
+    from transformers.pytorch_utils import Conv1D
+
+    linear = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear | Conv1D)]
+    return [name for name in linear if (found := _BLOCK.search(name)) and int(found.group(1)) >= first]

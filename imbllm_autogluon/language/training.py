@@ -44,6 +44,7 @@ class Stage:
     held_out: Sentences | None = None  # not learned; the weights with their lowest loss are kept
     patience: int = 3  # evaluations without a lower held-out loss after which the stage ends
     loss: Loss | None = None  # None: the trainer's own
+    judge: Callable[[], float] | None = None  # gives what is to be low; None: the loss of the rows held out
 
 
 class Trainer:
@@ -184,15 +185,17 @@ class Trainer:
             return
         if done.held_out and done.held_out[-1][0] == done.step:  # a resumed stage has it already
             return
-        sentences = self._own_part(stage.held_out)
         self._model.eval()
-        with torch.inference_mode():
-            total = self._total(sentences, learns=False)
+        found = self._held_out_loss(stage.held_out) if stage.judge is None else stage.judge()
         self._model.train()
-        total = total.to(self._device)
-        self._processes.add_up([total])  # one figure for all processes, so that all stop at the same step
-        done.held_out.append((done.step, float(total[0] / total[1])))
+        done.held_out.append((done.step, found))
         state.keep_best(done.held_out)
+
+    @torch.inference_mode()
+    def _held_out_loss(self, sentences: Sentences) -> float:
+        total = self._total(self._own_part(sentences), learns=False).to(self._device)
+        self._processes.add_up([total])  # one figure for all processes, so that all stop at the same step
+        return float(total[0] / total[1])
 
 
 class _State:

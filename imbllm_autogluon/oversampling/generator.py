@@ -265,7 +265,7 @@ class LanguageGenerator:
         Seed, NumPy random generator, or `None` for a fresh seed. The same seed on the same machine with the same
         number of threads gives the same rows.
     threads
-        torch threads; `None` leaves the process's count alone.
+        torch threads, 1 to 1,024; `None` leaves the process's count alone.
 
     Attributes
     ----------
@@ -315,7 +315,7 @@ class LanguageGenerator:
         kinds
             Column kinds that override the ones guessed from dtypes.
         time_limit
-            Seconds that the fit may take; training has what reading the table leaves of them.
+            Seconds, 0 or more, that the fit may take; training has what reading the table leaves of them.
         checkpoint
             Folder for the progress of training; the same fit resumes from there after an interruption.
         warm_start
@@ -371,7 +371,7 @@ class LanguageGenerator:
         random_state
             Seed of this sample; default: the generator's own, so that repeated calls give the same rows.
         time_limit
-            Seconds after which no further batch is begun.
+            Seconds, 0 or more, after which no further batch is begun.
 
         Returns
         -------

@@ -57,7 +57,7 @@ class ImbLLMOverSampler(SettingsMixin, BaseOverSampler, config=GeneratorConfig, 
     kinds : dict of column name to kind or None, default=None
         Overrides guessed column kinds: ``"continuous"``, ``"integer"``, ``"categorical"``, ``"boolean"``,
         ``"datetime"``, ``"text"``.
-    threads : int or None, default=None
+    threads : int (1 to 1,024) or None, default=None
         torch threads; `None` leaves the process's count alone.
     settings : dict of name to value or None, default=None
         All other settings of :class:`~imbllm_autogluon.oversampling.config.GeneratorConfig` by name, such as

@@ -150,10 +150,12 @@ class PredLLM(TableSynthesizer):
 
     Parameters
     ----------
-    settings : Mapping or GeneratorConfig, optional
+    settings : Mapping or GeneratorConfig, default=None
         How rows are learned, prompted and decoded: settings by name, or a configuration.
-    random_state, threads
-        See :class:`~imbllm_autogluon.oversampling.generator.LanguageGenerator`.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed; the same seed on the same machine with the same number of threads gives the same rows.
+    threads : int (1 to 1,024) or None, default=None
+        torch threads; `None` leaves the process's count alone.
     config
         Former name of `settings`.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from imbllm_autogluon.plugin.original_features import (
 )
 from imbllm_autogluon.plugin.stage import answers_by_highest_probability, predictor_folder, skipped_by_autogluon
 from imbllm_autogluon.rebalancing.rows import require_time
+from imbllm_autogluon.tables.io import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from autogluon.common.features.feature_metadata import FeatureMetadata
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
-    from imbllm_autogluon.plugin.original_features import OriginalColumns
+    from imbllm_autogluon.plugin.original_features import OriginalColumns, RawView
     from imbllm_autogluon.tables import ColumnName, Kind
 
 
@@ -61,6 +63,10 @@ class ClassifierModel(SettingsModel):
     Decisions are ``"matched"`` by default, and part of the probabilities, where a metric of classes judges more than
     two of them; elsewhere AutoGluon reads probabilities, or tunes a threshold, and ``decisions`` changes nothing.
 
+    ``noisy`` is a table of the columns of the training table, label included, some labels of which are wrong: a CSV or
+    Parquet file, or a data frame. Its rows are learned before those of each fold; they count in no class share, and
+    neither AutoGluon nor the model validates on them. Those of classes that the fold lacks are left out.
+
     Free texts are read as they are: AutoGluon hands them on where this model is in the portfolio. Categories, dates and
     labels are read by their original names where the folder of the predictor tells them.
 
@@ -75,6 +81,7 @@ class ClassifierModel(SettingsModel):
     ag_name = "ImbLLMClassifier"
     ag_priority = -400  # behind the plain models, before the generator
     settings_class = ClassifierConfig
+    own_names = ("noisy",)
     training_share = 0.8
     _supported_problem_types = ["binary", "multiclass"]  # noqa: RUF012 - AutoGluon asks for a list
     _default_auxiliary_params_extra = {  # noqa: RUF012
@@ -86,6 +93,12 @@ class ClassifierModel(SettingsModel):
     _imbllm_columns: OriginalColumns | None = None
     _imbllm_places: IntArray  # of each class code among the label's categories; -1 where the training rows lacked it
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        noisy = (self._user_params or {}).get("noisy")
+        if isinstance(noisy, (str, Path)) and not Path(noisy).is_file():
+            raise InvalidInputError(f"there is no table of noisy rows at {noisy}; give a CSV or Parquet file.")
+
     @classmethod
     def _class_tags(cls) -> dict[str, Any]:
         return {"handles_text": True, "reset_torch_threads": True}
@@ -94,6 +107,9 @@ class ClassifierModel(SettingsModel):
         pretrained = self._backbone() not in COMPACT
         by_probability = answers_by_highest_probability(self.problem_type, self.eval_metric)
         own = {"instruction": pretrained, "decisions": RECOMMENDED["decisions"] if by_probability else "argmax"}
+        metric = getattr(self.eval_metric, "name", "")
+        if pretrained and metric in ("balanced_accuracy", "f1_macro"):
+            own["stopping_metric"] = metric
         for name, value in {**RECOMMENDED, **own}.items():
             self._set_default_param_value(name, value)
 
@@ -157,28 +173,54 @@ class ClassifierModel(SettingsModel):
     ) -> None:
         del kwargs  # validation rows among them: the model holds rows out of the training rows itself
         started = time.time()
-        names = self._find_original_columns(X)
+        view = self._find_original_columns(X)
+        names: Mapping[int, Hashable] = {} if view is None else view.labels
+        noisy = self._noisy_table(view, y)
         X = self.preprocess(X, y=y)
         labels = pd.Series([names.get(code, code) for code in y], name=y.name)
         with skipped_by_autogluon(self.name):
             left, threads = self.time_to_train(time_limit, started), num_cpus if isinstance(num_cpus, int) else None
-            self._learn(X, labels, sample_weight, left, threads, num_gpus)
+            self._learn(X, labels, sample_weight, noisy, left, threads, num_gpus)
         codes = range(max(self.num_classes or 2, int(y.max()) + 1))
         label = self.model.schema.label
         assert label is not None
         places, absent = label.encode(pd.Series([names.get(code, code) for code in codes]), unknown="missing")
         self._imbllm_places = np.where(absent, -1, places)
 
-    def _find_original_columns(self, X: pd.DataFrame) -> Mapping[int, Hashable]:
-        """Keep how the columns came about, if the predictor's folder tells; returns the names of the labels."""
+    def _find_original_columns(self, X: pd.DataFrame) -> RawView | None:
+        """Keep how the columns came about, and return that, if the predictor's folder tells."""
         metadata = self._imbllm_metadata
         view = exact_view(predictor_folder(self.path), X.drop(columns=unwritten_features(metadata, X)), metadata)
         # Features of the model's own (`ag.prep_params`) may mean something else under the same names.
         self._imbllm_columns = view.columns if view is not None and self.get_preprocessor() is None else None
-        return {} if view is None else view.labels
+        return view
+
+    def _noisy_table(self, view: RawView | None, y: pd.Series) -> tuple[pd.DataFrame, pd.Series] | None:
+        """Features, as the predictor makes them, and labels of noisy rows whose class the fold has; None without."""
+        given = self._get_model_params().get("noisy")
+        if given is None:
+            return None
+        table = given if isinstance(given, pd.DataFrame) else read_table(Path(given))
+        wanted = [y.name, *([] if view is None else view.generator.features_in)]
+        if missing := [name for name in wanted if name not in table.columns]:
+            raise InvalidInputError(
+                f"the noisy rows have no column {missing[0]!r}; give them all columns of the training table."
+            )
+        names = {} if view is None else view.labels
+        known = {str(name): name for name in (names.get(code, code) for code in y.unique())}
+        table = table[table[y.name].astype(str).isin(known)].reset_index(drop=True)
+        X = table.drop(columns=y.name)
+        return X if view is None else view.generator.transform(X), table[y.name].astype(str).map(known)
 
     def _learn(
-        self, X: pd.DataFrame, labels: pd.Series, weights: Any, left: float | None, threads: int | None, num_gpus: float
+        self,
+        X: pd.DataFrame,
+        labels: pd.Series,
+        weights: Any,
+        noisy: tuple[pd.DataFrame, pd.Series] | None,
+        left: float | None,
+        threads: int | None,
+        num_gpus: float,
     ) -> None:
         from imbllm_autogluon.classification.label_model import LabelModel
 
@@ -191,7 +233,9 @@ class ClassifierModel(SettingsModel):
         rows, kinds = self._rows(X)
         model = LabelModel(ClassifierConfig.from_flat(settings), seed=self.random_seed or 0, threads=threads)
         weights = None if weights is None else np.asarray(weights, dtype=np.float64)
-        model.fit(rows.reset_index(drop=True), labels, weights=weights, kinds=kinds, time_limit=left)
+        if noisy is not None:
+            noisy = self._rows(self.preprocess(noisy[0]))[0].reset_index(drop=True), noisy[1]
+        model.fit(rows.reset_index(drop=True), labels, weights=weights, noisy=noisy, kinds=kinds, time_limit=left)
         curve = model.language_model.curves.get("label")
         done = 0 if curve is None else len(curve.losses)
         ran_out = left is not None and (curve is None or curve.stopped_by == "time limit")
@@ -201,7 +245,7 @@ class ClassifierModel(SettingsModel):
                 "are needed. Give the fit more time, or make the model smaller (layers, width)."
             )
         self.model = model
-        self._note(labels)
+        self._note(labels, 0 if noisy is None else len(noisy[1]))
 
     def _predict_proba(self, X: pd.DataFrame, **kwargs: Any) -> FloatArray:
         rows = self._rows(self.preprocess(X, **kwargs))[0].reset_index(drop=True)
@@ -225,10 +269,12 @@ class ClassifierModel(SettingsModel):
         beyond = columns.beyond(X)
         return pd.concat([raw, X[beyond]], axis=1), {**{n: kinds[n] for n in beyond if n in kinds}, **own}
 
-    def _note(self, labels: pd.Series) -> None:
+    def _note(self, labels: pd.Series, n_noisy: int) -> None:
         curves = self.model.language_model.curves
         self.imbllm_report = {
             "rows": {str(label): n for label, n in labels.value_counts().items()},
+            "noisy_rows": n_noisy,
+            "written": self.model.written,
             "held_out": self.model.held_out,
             "original_columns": self._imbllm_columns is not None,
             "not_read": [aside.reason for aside in self.model.schema.excluded if not aside.holds_text],

@@ -265,11 +265,11 @@ def decide(
     data
         Rows with label that no model has learned; by default out-of-fold rows, without bagging validation rows.
     unseen_rows
-        How many unseen rows the intervals are about; by default as many as are decided on. Fewer ones vary more.
+        How many unseen rows the intervals are about, 1 or more; default: as many as are decided on. Fewer vary more.
     store
         Whether :func:`stored_decision` and ``imbllm predict`` find it with the predictor.
     seed
-        Of the bootstrap samples, drawn within classes.
+        Of the bootstrap samples, drawn within classes; 0 or more.
 
     Returns
     -------

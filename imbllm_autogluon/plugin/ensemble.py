@@ -191,7 +191,7 @@ def fit_ensemble(
     name_suffix
         Of the ensemble's name: ``WeightedEnsemble_L2Skilled``.
     num_cpus
-        As AutoGluon has it.
+        At least 1, or ``"auto"``: as many as AutoGluon takes.
 
     Returns
     -------

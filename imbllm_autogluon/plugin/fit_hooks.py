@@ -33,8 +33,9 @@ class GeneratorCallback(AbstractCallback):  # type: ignore[misc]
         self._begun: list[str] = []
 
     def _before_model_fit(self, trainer: Any, model: Any, **kwargs: Any) -> tuple[bool, bool]:
-        del trainer, kwargs
+        del kwargs
         self._begun.append(model.name)
+        model.default_random_seed = trainer.random_state  # AutoGluon tells it to bags only, by `model_random_seed`
         return False, False
 
     def _after_model_fit(self, trainer: Any, model_names: list[str], **kwargs: Any) -> bool:

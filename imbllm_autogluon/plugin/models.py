@@ -86,13 +86,15 @@ class SettingsModel(OwnModelMixin, AbstractModel):  # type: ignore[misc]
     settings_class: ClassVar[type[Config]]
     training_share: ClassVar[float]  # of the time limit; the rest is for what follows, and for predicting
     seed_name = "random_state"
+    own_names: ClassVar[tuple[str, ...]] = ()  # of hyperparameters that are no settings
     _user_params: dict[str, Any] | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._user_params = current_names(self._user_params or {}, self.settings_class)
-        given = {name: value for name, value in self._user_params.items() if name != self.seed_name}
-        refuse_unknown_keys(given, (*self.settings_class.flat_keys(), self.seed_name))
+        others = (self.seed_name, *self.own_names)
+        given = {name: value for name, value in self._user_params.items() if name not in others}
+        refuse_unknown_keys(given, (*self.settings_class.flat_keys(), *others))
         self.settings_class.from_flat(self.without_spaces(given))
 
     def _more_tags(self) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from autogluon.core.constants import BALANCE_WEIGHT
 
+from imbllm_autogluon._config import list_settings, shows_progress
 from imbllm_autogluon.oversampling.methods import GENERATORS
 from imbllm_autogluon.plugin.classifier_model import ClassifierModel
 from imbllm_autogluon.plugin.clock import FitClock
 from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback
 from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
-from imbllm_autogluon.plugin.parameters import AUX_PREFIX, SEARCHER, TwinOptions
+from imbllm_autogluon.plugin.parameters import AUX_PREFIX, SEARCHER, TwinOptions, TwinParameters
 from imbllm_autogluon.plugin.stage import RebalancingMixin, plan_for, task_of
 from imbllm_autogluon.plugin.twins import TWIN_SUFFIX, has_twin, twin_of
 from imbllm_autogluon.rebalancing import RebalanceConfig
@@ -37,6 +38,7 @@ _FORESTS, _FORESTS_METHOD = ("RF_IMB", "XT_IMB"), "smote_nc"
 _SHARED_WITH_LATENT_DIFF = ("n_bins", "bins")  # parameters of twins too: which targets are rare is one question
 
 
+@list_settings(TwinOptions, TwinParameters, where="**options", but="parameters")
 def rebalance_hyperparameters(hyperparameters: Mapping[Any, Any] | str, **options: Any) -> Portfolio:
     """Add a twin to every model of a portfolio, or replace every model by its twin.
 
@@ -48,9 +50,8 @@ def rebalance_hyperparameters(hyperparameters: Mapping[Any, Any] | str, **option
         As for ``TabularPredictor.fit``: the name of a portfolio, or a mapping of keys or classes to configurations,
         by level or not. Never modified.
     **options
-        `mode`, `twins`, `tune`, `classifier` and `latent_diff` of
-        :class:`~imbllm_autogluon.plugin.parameters.TwinOptions`, and parameters of the twins without ``ag.imbllm.``,
-        such as ``temperature=1.0``.
+        Those of :class:`~imbllm_autogluon.plugin.parameters.TwinOptions`, and parameters of the twins without
+        ``ag.imbllm.``, such as ``temperature=1.0``.
 
     Raises
     ------
@@ -173,6 +174,7 @@ def _as_hyperparameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {f"ag.{AUX_PREFIX}{name}": value for name, value in parameters.items()}
 
 
+@list_settings(TwinOptions, TwinParameters, where="**options", but="parameters")
 class RebalanceCallback(GeneratorCallback):
     """Add twins to the models of the fit, unless the classes are balanced; for regression LatentDiff too.
 
@@ -185,6 +187,7 @@ class RebalanceCallback(GeneratorCallback):
 
     def __init__(self, **options: Any) -> None:
         super().__init__()
+        shows_progress()  # refuses a wrong word before anything is fitted
         self.options = TwinOptions.from_keywords(options)
         self.clock: FitClock | None = None  # while models are fitted with twins
 

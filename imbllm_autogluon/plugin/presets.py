@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from autogluon.core.callbacks import AbstractCallback
 
+from imbllm_autogluon._config import list_settings
 from imbllm_autogluon.errors import InvalidInputError, nearest
 from imbllm_autogluon.plugin.classifier_model import ClassifierModel
 from imbllm_autogluon.plugin.ensemble import AUX_KWARGS, SkilledEnsembleModel
 from imbllm_autogluon.plugin.fit_hooks import keep_hooks
 from imbllm_autogluon.plugin.models import GeneratorModel, LatentDiffModel
-from imbllm_autogluon.plugin.parameters import TwinOptions
+from imbllm_autogluon.plugin.parameters import TwinOptions, TwinParameters
 from imbllm_autogluon.plugin.portfolio import RebalanceCallback
 from imbllm_autogluon.plugin.tuning import OptunaHpoExecutor
 from imbllm_autogluon.plugin.twins import has_twin, twin_of
@@ -62,6 +63,7 @@ def presets() -> dict[str, dict[str, Any]]:
     }
 
 
+@list_settings(TwinOptions, TwinParameters, where="**options", but="parameters")
 def make_preset(base: str | Mapping[str, Any], mode: str = "both", **options: Any) -> dict[str, Any]:
     """A preset of AutoGluon with twins: for ``TabularPredictor.fit(presets=[make_preset("high_quality")])``.
 
@@ -69,7 +71,9 @@ def make_preset(base: str | Mapping[str, Any], mode: str = "both", **options: An
     ----------
     base
         Name of a preset of AutoGluon, or one as a mapping. Its callbacks stay.
-    mode, **options
+    mode : {"both", "only"}, default="both"
+        ``"both"`` keeps the plain models, ``"only"`` drops those that have a twin.
+    **options
         As for :func:`~imbllm_autogluon.plugin.portfolio.rebalance_hyperparameters`. LatentDiff joins every regression
         unless `latent_diff` is False.
 

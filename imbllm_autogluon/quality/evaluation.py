@@ -157,7 +157,7 @@ def evaluate(
     interpolated
         Rows that the generator began from, if it interpolates.
     seed
-        Of every random choice.
+        Of every random choice, 0 to 2**32 - 1.
     most_rows
         Rows of each class and table whose distances are measured, at least 1, to all rows of the other tables: time
         grows with `most_rows` times the rows.

@@ -96,8 +96,10 @@ def report(
 
     Parameters
     ----------
-    real, synthetic, label, holdout, seed
+    real, synthetic, label, holdout
         As :func:`imbllm_autogluon.quality.evaluate` takes them.
+    seed
+        Of every random choice, 0 to 2**32 - 1.
     title
         Of the page; says what the rows are.
 

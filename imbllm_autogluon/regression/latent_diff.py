@@ -65,9 +65,9 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         Seed; the same seed on the same machine gives the same predictions.
     kinds : dict of column name to kind or None, default=None
         Overrides guessed column kinds.
-    threads : int or None, default=None
+    threads : int (1 to 1,024) or None, default=None
         torch threads; `None` leaves the process's count alone.
-    time_limit : float or None, default=None
+    time_limit : float (above 0) or None, default=None
         Seconds for `fit`; encoder, denoiser and sampling then end with what they have.
     settings : dict of name to value or None, default=None
         All other settings of :class:`~imbllm_autogluon.regression.config.LatentDiffConfig`.

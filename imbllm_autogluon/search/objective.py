@@ -55,7 +55,8 @@ class RebalanceObjective:
         A scorer of scikit-learn that is better when higher (for ``"autogluon"``: a metric of AutoGluon). Default:
         average precision for two classes, balanced accuracy for more.
     cv, seed, threads
-        Number of folds; seed of folds and model; threads of each model and generator.
+        Number of folds, 2 to 100; seed of folds and model, 0 to 2**32 - 1; threads of each model and generator, 1 to
+        1,024.
     space, model_space
         What is searched about rebalancing; and a function of the trial that returns parameters of the model.
     positive_class

@@ -127,6 +127,13 @@ def suggest(trial: optuna.trial.BaseTrial, space: _RebalanceSpace | None = None)
     They are flat, for :meth:`~imbllm_autogluon.rebalancing.config.RebalanceConfig.from_flat` or, each with
     ``ag.imbllm.`` in front, as hyperparameters of a twin.
 
+    Parameters
+    ----------
+    trial
+        Of Optuna, or a ``FixedTrial``.
+    space
+        What is searched; default: :class:`SearchSpace`.
+
     Examples
     --------
     >>> from optuna.trial import FixedTrial

@@ -85,7 +85,8 @@ def open_study(
     direction
         ``"maximize"`` or ``"minimize"``.
     seed
-        Of the sampler, together with the number of trials there are. Processes that share a study need different ones.
+        Of the sampler, 0 or more, together with the number of trials there are. Processes that share a study need
+        different ones.
     first
         Parameters of trials to begin with, where the study does not hold them yet.
     prune

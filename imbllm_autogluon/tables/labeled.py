@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,13 +14,14 @@ from imbllm_autogluon.tables.dtypes import holds_numbers
 from imbllm_autogluon.tables.io import labels_in_file
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterable
 
     from imbllm_autogluon.arrays import FloatArray
 
 Task = Literal["classification", "regression"]
 
 
+_ID = re.compile(r"(?i:(^|[^a-z])(id|uuid|guid)$|^rowid$|^index$|^unnamed: 0$)|[a-z](Id|ID)$")  # names of ids
 _LEAST_ROWS = 20  # rows with a target below which no model of a continuous target is fitted
 
 # Distinct numbers that always count as classes; for whole ones also as a share of the rows (AutoGluon's limit).
@@ -149,6 +151,32 @@ def choose_task(frame: pd.DataFrame, label: str, source: str = "the table") -> t
     task: Task = "regression" if fractions or _is_measured(labels) else "classification"
     other: Task = "classification" if task == "regression" else "regression"
     return task, f"the label {label!r} holds {n} different numbers: {task} (change with --task {other})."
+
+
+def without_columns(frame: pd.DataFrame, names: Iterable[str], label: str, source: str) -> pd.DataFrame:
+    """The frame without columns that are not to be learned from; `TableError` where one is absent, or the label."""
+    names = list(names)
+    for name in names:
+        if name == label or name not in frame.columns:
+            known = [str(each) for each in frame.columns if each != label]
+            what = "is the label" if name == label else "is no column"
+            raise TableError(
+                f"{source}: {name!r} {what}{nearest(name, known)}; the other columns are: {', '.join(known[:20])}."
+            )
+    return frame.drop(columns=names)
+
+
+def identifiers(frame: pd.DataFrame) -> list[str]:
+    """Columns that are named like an id and hold another value in each row: they say which row it is, and nothing else.
+
+    >>> identifiers(pd.DataFrame({"PassengerId": ["007", "008"], "paid": [1, 2], "trip_id": [1, 1]}))
+    ['PassengerId']
+    """
+    return [
+        str(name)
+        for name, column in frame.items()
+        if _ID.search(str(name)) and not pd.api.types.is_float_dtype(column.dtype) and column.is_unique
+    ]
 
 
 def _plain_labels(labels: pd.Series[Any]) -> pd.Series[Any]:

@@ -14,10 +14,12 @@ from imbllm_autogluon.errors import BackboneError, ClassTooSmallError, ImbLLMErr
 from imbllm_autogluon.jobs.compare import base_models, model_kind
 from imbllm_autogluon.jobs.fit import FitJob
 from imbllm_autogluon.jobs.predict import predict_table
+from imbllm_autogluon.jobs.task import Task
 from imbllm_autogluon.oversampling.imbllm import ImbLLM
 from imbllm_autogluon.plugin.ensemble import calibrated_probabilities
 from imbllm_autogluon.plugin.portfolio import RebalanceCallback
 from imbllm_autogluon.plugin.presets import presets
+from imbllm_autogluon.rebalancing import RebalanceConfig
 from imbllm_autogluon.rebalancing.cache import cache_of
 from imbllm_autogluon.rebalancing.rows import GENERATORS, ROWS_CACHE
 from imbllm_autogluon.tables.labeled import LabeledTable
@@ -44,7 +46,7 @@ BINARY = {"no": 150, "yes": 30}
 
 BAD_CLASS_JOBS = {
     "preset": ({"presets": ("best_qualty",)}, r"preset 'best_qualty' \(did you mean 'best_quality'\?\); .*imbllm"),
-    "metric": ({"metric": "f_1"}, r"metric 'f_1' for a binary label \(did you mean 'f1'\?\).*average_precision"),
+    "metric": ({"metric": "f1x"}, r"metric 'f1x' for a binary label \(did you mean 'f1'\?\).*average_precision"),
     "metric at a number": ({"metric": "recall_at_precision=80"}, "precision must be a number between"),
     "metric without a number": ({"metric": "precision_at_k"}, "the metrics are: .*brier_score.*precision_at_k=NUMBER"),
     "metric at a word": ({"metric": "precision_at_k=few"}, "k must be a number"),
@@ -57,6 +59,9 @@ BAD_CLASS_JOBS = {
     "seed": ({"settings": {"random_state": -1}}, "random_state must be a whole number between 0 and"),
     "device": ({"settings": {"device": "cuda:99"}}, "device='cuda:99' is not on this machine"),
     "folds": ({"folds": 1}, "folds must be a whole number between 2 and 20; got 1"),
+    "bag sets": ({"bag_sets": 0}, "bag_sets must be a whole number between 1 and 20; got 0"),
+    "bag sets without folds": ({"bag_sets": 2, "folds": 0}, "2 bag sets repeat bagging, and 0 folds are none"),
+    "a seed below 0": ({"seed": -1}, "seed must be a whole number between 0 and"),
     "time limit": ({"time_limit": 0}, "time_limit must be a number at least 0.001; got 0"),
     "no time limit": ({"time_limit": float("nan")}, "time_limit must be a number at least 0.001; got nan"),
     "threads": ({"threads": 0}, "threads must be"),
@@ -96,6 +101,51 @@ def test_a_bad_option_is_refused_before_anything_is_written(
     with pytest.raises(InvalidInputError, match=message):
         FitJob(train, tmp_path / "fit", **options)
     assert not (tmp_path / "fit").exists()
+
+
+@pytest.mark.parametrize(
+    ("called", "metrics"),
+    [
+        ("AUC", ("roc_auc", "roc_auc_ovo", None)),
+        ("PR-AUC", ("average_precision", None, None)),
+        ("ap", ("average_precision", None, None)),
+        ("f1", ("f1", "f1_macro", None)),
+        ("F1-macro", ("f1_macro", "f1_macro", None)),
+        ("acc", ("accuracy", "accuracy", None)),
+        ("bacc", ("balanced_accuracy", "balanced_accuracy", None)),
+        ("logloss", ("log_loss", "log_loss", None)),
+        ("qwk", ("quadratic_kappa", "quadratic_kappa", None)),
+        ("brier", ("brier_score", "brier_score", None)),
+        ("RMSE", (None, None, "root_mean_squared_error")),
+        ("few_mae", (None, None, "few_mae")),
+    ],
+)
+def test_metrics_have_the_usual_names_too(called: str, metrics: tuple[str | None, ...]) -> None:
+    trains = (labelled(BINARY), labelled({"a": 9, "b": 9, "c": 9}), target_table())
+    for train, metric in zip(trains, metrics, strict=True):
+        task = Task(train, called, RebalanceConfig(), None)
+        with contextlib.nullcontext() if metric else pytest.raises(InvalidInputError, match="unknown metric"):
+            assert task.eval_metric == metric
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folds", [0, 2])
+def test_a_seed_makes_folds_models_and_rows_and_another_one_others(tmp_path: Path, folds: int) -> None:
+    def answers(name: str, seed: int) -> pd.DataFrame:
+        job = tiny_job(labelled(BINARY), tmp_path / name, seed=seed, folds=folds, families=("RF",))
+        predictor, unseen = job.run().predictor, mixed_table(BINARY, seed=1)
+        return pd.DataFrame({m: predictor.predict_proba(unseen, model=m)["yes"] for m in base_models(predictor)})
+
+    first, again, other = answers("first", 5), answers("again", 5), answers("other", 6)
+    pd.testing.assert_frame_equal(first, again)
+    assert all((first[model] != other[model]).any() for model in first)
+
+
+def test_a_seed_reaches_whatever_is_random(tmp_path: Path) -> None:
+    arguments = tiny_job(labelled(BINARY), tmp_path / "fit", seed=7, presets=("imbllm_tuned",)).fit_arguments()
+    assert arguments["ag_args_ensemble"]["model_random_seed"] == 7
+    (_, options), *_ = (made for made in arguments["callbacks"] if made[0] is RebalanceCallback)
+    assert (options["random_state"], options["tune"]["seed"]) == (7, 7)
 
 
 def test_a_backbone_that_is_not_here_is_refused_before_the_fit(tmp_path: Path) -> None:
@@ -326,7 +376,7 @@ def test_the_metric_is_the_mean_absolute_error_unless_another_is_named(tmp_path:
         "mean_absolute_error",
         "mean_absolute_error",
     )
-    assert FitJob(target_table(), tmp_path / "fit", metric="rmse").task.scorer == "rmse"
+    assert FitJob(target_table(), tmp_path / "fit", metric="rmse").task.scorer == "root_mean_squared_error"
     named = FitJob(target_table(), tmp_path / "fit", metric="geometric_mean_error")
     assert named.task.scorer.name == "geometric_mean_error"
 
