@@ -41,8 +41,8 @@ def test_the_package_is_counted_where_it_is() -> None:
     assert (ROOT / "imbllm_autogluon" / "__init__.py") in PACKAGE
 
 
-def test_at_most_29_733_lines_in_141_files() -> None:
-    assert count_lines(PACKAGE) <= 29_733
+def test_at_most_29_761_lines_in_141_files() -> None:
+    assert count_lines(PACKAGE) <= 29_761
     assert len(PACKAGE) <= 141
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from autogluon.core.metrics import Scorer, get_metric
 
+from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon.classification.calibration import correct_prior
 from imbllm_autogluon.classification.logit_adjustment import redrawn_within_classes, resampled_scores
 from imbllm_autogluon.plugin.classifier_model import ClassifierModel
@@ -350,6 +351,7 @@ def _gain_interval(scored: ScoredRows, pair: _EnsemblePair) -> tuple[float, floa
     if pair.plain is None or len(scored.strata) > _MOST_RESAMPLED or not len(scored.positions(metric)):
         return None
     samples = redrawn_within_classes(scored.strata, np.random.default_rng(0), _RESAMPLES)
+    samples = progress_bar(_RESAMPLES, "comparing", samples)
     try:
         whole, plain = scored.resampled(metric, [pair.whole, pair.plain], samples).T
     except ValueError:
