@@ -147,7 +147,7 @@ def _fit(
     ignore: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Not learned from, nor written; repeatable.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of folds, models and generators: the same gives the same answers.")] = 0,
+    seed: Annotated[int, typer.Option(help="0 or more; the same seed, the same folds, models and rows.")] = 0,
     folds: Annotated[int | None, typer.Option(help="Bagging folds, 2 to 20; 0: none. Default: 4.")] = None,
     bag_sets: Annotated[
         int | None, typer.Option(help="Repeats of bagging with other folds, 1 to 20. Default: 1.")
