@@ -27,7 +27,7 @@ from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.filters import KnownRows, NearRows, PlausibilityForest, RowFilter, reject_until
 from imbllm_autogluon.oversampling.interpolation import MixedSpace, interpolate
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport, listed
-from imbllm_autogluon.oversampling.texts import TextWriter, text_columns, texts_to_write, with_columns
+from imbllm_autogluon.oversampling.texts import TextWriter, texts_to_write, with_texts
 from imbllm_autogluon.tables import EncodedTable, TableSchema
 from imbllm_autogluon.tables.stored import with_plain_names
 
@@ -344,12 +344,13 @@ class LanguageGenerator:
             return None if time_limit is None else share * max(0.0, time_limit + started - time.perf_counter())
 
         if self._table.learned:
-            limits = {"time_limit": left(_SHARE_OF_CELLS if texts else 1.0), "checkpoint": checkpoint}
+            limits: dict[str, Any] = {"time_limit": left(_SHARE_OF_CELLS if texts else 1.0), "checkpoint": checkpoint}
             self._writer = self._learner.train(fold, self._table, warm_start=warm_start, **limits)
         if texts:
             limits = {"time_limit": left(), "checkpoint": checkpoint, "threads": self.threads}
             language, seed = self._learner.text_language(), child_seed(self.seed, "training", "texts")
-            self._texts = TextWriter.learn(fold, texts, self.config, language, seed, **limits)
+            rows = fold.X.iloc[fold.choice], fold.y.iloc[fold.choice], texts, fold.is_held_out[fold.choice]
+            self._texts = TextWriter.learn(fold.schema, *rows, self.config, language, seed, **limits)
         trained = [each.model for each in (self._writer, self._texts.model if self._texts else None) if each]
         self.report = self.report.with_training(*trained)
         self.report = replace(self.report, training_seconds=time.perf_counter() - started)
@@ -521,11 +522,9 @@ class LanguageGenerator:
         labels = self.schema.decode_label(codes)
         labels.name = self._table.label_name
         X = self.schema.decode(cells, parents if parents.shape[1] else None)
-        if self.config.texts.texts == "leave_out":
-            X = with_columns(X, {name: [None] * len(X) for name in text_columns(self.schema, X)})
-        if self._texts is not None and len(X):
-            written = self._texts.write(X, labels, seed=seed, threads=self.threads, ends=ends)
-            X = with_columns(X, written.columns)
+        options: dict[str, Any] = {"seed": seed, "threads": self.threads, "ends": ends}
+        X, written = with_texts(X, labels, self.schema, self.config, self._texts, **options)
+        if written is not None:
             for code in np.unique(codes).tolist():
                 self._count(code, written.counts(np.flatnonzero(codes == code)))
             self.report = replace(self.report, shared_words=written.shared)

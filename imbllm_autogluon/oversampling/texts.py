@@ -15,8 +15,8 @@ import pandas as pd
 from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon._random import child_seed
 from imbllm_autogluon._storage import reading, writing
-from imbllm_autogluon.encoding import KnownTexts
 from imbllm_autogluon.encoding.text import distinct_texts
+from imbllm_autogluon.tables.texts import KnownTexts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from imbllm_autogluon.arrays import IntArray
+    from imbllm_autogluon.arrays import BoolArray, IntArray
     from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.language.texts import TextModel
     from imbllm_autogluon.oversampling.config import GeneratorConfig
-    from imbllm_autogluon.oversampling.generator import EncodedDataset
     from imbllm_autogluon.tables import ColumnName, TableSchema
 
     _Texts = dict[ColumnName, list[Any]]
@@ -38,34 +37,19 @@ _NO_WORD = 10**9  # shared words of a text that has none of its own: any other d
 _KIND, _MODEL = "writer of texts", "language_model"
 
 
-def text_columns(schema: TableSchema, X: pd.DataFrame) -> list[ColumnName]:
-    """Columns of free text; what AutoGluon counts in texts is a text to the schema too, and holds none."""
-    names = [part.name for part in schema.excluded if part.holds_text]
-    return [name for name in names if any(isinstance(cell, str) for cell in X[name])]
-
-
 def texts_to_write(schema: TableSchema, X: pd.DataFrame, config: GeneratorConfig) -> list[ColumnName]:
-    """Columns of text that a model is to write: those of a pretrained, causal backbone."""
-    choice, names = config.texts.texts, text_columns(schema, X)
+    """Columns of text that a model is to write: those of a pretrained, causal backbone; categories can have no new."""
+    choice, names = config.texts.texts, _text_columns(schema, X)
+    names = [name for name in names if not isinstance(X[name].dtype, pd.CategoricalDtype)]
     if not names or choice in ("copy", "leave_out") or not config.language.is_pretrained:
         return []
     from imbllm_autogluon.language.table_backbone import source_of
 
-    # A column of categories can hold no new ones.
-    names = [name for name in names if not isinstance(X[name].dtype, pd.CategoricalDtype)]
     return names if choice == "write" or source_of(config.language).family == "causal" else []
 
 
-def with_columns(X: pd.DataFrame, columns: Mapping[ColumnName, Sequence[Any]]) -> pd.DataFrame:
-    """The frame with other cells in some columns, of the same dtypes."""
-    other = X.copy(deep=False)
-    for name, cells in columns.items():
-        other[name] = pd.Series(cells, index=X.index, dtype=X[name].dtype)
-    return other
-
-
 @dataclass(frozen=True, eq=False)
-class WrittenTexts:
+class _WrittenTexts:
     """Texts of n rows, and what happened."""
 
     columns: _Texts
@@ -94,33 +78,33 @@ class TextWriter:
     @classmethod
     def learn(
         cls,
-        fold: EncodedDataset,
+        schema: TableSchema,
+        X: pd.DataFrame,
+        y: pd.Series,
         names: Sequence[ColumnName],
+        held_out: BoolArray,
         config: GeneratorConfig,
         language: LanguageConfig,
         seed: int,
         **limits: Any,
     ) -> Self:
-        """Learn the texts of the columns `names`; `limits` are those of :meth:`TableLanguageModel.train`."""
+        """Learn the texts of columns in n rows, but those held out, (n,); `limits` are those of a fit."""
         from imbllm_autogluon.language.texts import TextModel
 
-        schema, columns = fold.schema, [fold.X[name] for name in names]
         assert schema.label is not None
         fixed = {part.name for part in schema.excluded if part.fill != "copied" or part.is_unreadable}
         told = tuple(name for name in schema.names if name not in fixed and name not in names)
-        known = {name: KnownTexts(column) for name, column in zip(names, columns, strict=True)}
-        gaps = tuple(not all(isinstance(cell, str) for cell in column) for column in columns)
+        known = {name: KnownTexts(X[name]) for name in names}
+        gaps = tuple(not all(isinstance(cell, str) for cell in X[name]) for name in names)
         label = str(schema.label.name)
         writer = cls(TextModel(language, seed), known, gaps, label, told, config.texts.copied_words)
-        rows = fold.choice
         texts = {
-            key: [cell if isinstance(cell, str) else None for cell in column.iloc[rows]]
-            for key, column in zip(writer._keys, columns, strict=True)
+            key: [cell if isinstance(cell, str) else None for cell in X[name]]
+            for key, name in zip(writer._keys, names, strict=True)
         }
-        held_out, prompts = fold.is_held_out[rows], writer.prompts(fold.X.iloc[rows], fold.y.iloc[rows])
         options = {"longest": config.texts.text_tokens, "held_out": held_out, **limits}
         with progress_bar(language.steps_for(int((~held_out).sum())), "training on texts") as bar:
-            writer.model.fit(prompts, texts, progress=bar.update, **options)
+            writer.model.fit(writer.prompts(X, y), texts, progress=bar.update, **options)
         return writer
 
     def with_config(self, config: GeneratorConfig, language: LanguageConfig) -> TextWriter:
@@ -138,7 +122,7 @@ class TextWriter:
 
     def write(
         self, X: pd.DataFrame, y: pd.Series, *, seed: int, threads: int | None, ends: float = math.inf
-    ) -> WrittenTexts:
+    ) -> _WrittenTexts:
         """Texts for rows that hold those of a real row until now.
 
         A text without a word, or with a run of `copied_words` words or more that a learned one holds too, is drawn
@@ -168,7 +152,7 @@ class TextWriter:
                 whole, texts[name][row] = texts[name][row], known.cut(texts[name][row] or "", self.copied_words) or None
                 cut[row] += whole != texts[name][row]
         final = {str(name): tuple(known.longest_runs(texts[name]).tolist()) for name, known in self.known.items()}
-        return WrittenTexts(texts, final, redrawn, cut, (shared == _NO_WORD) * len(self.known))
+        return _WrittenTexts(texts, final, redrawn, cut, (shared == _NO_WORD) * len(self.known))
 
     @property
     def _keys(self) -> tuple[str, ...]:
@@ -215,3 +199,30 @@ class TextWriter:
 def _cell(value: object) -> str:
     """Text of a cell in a prompt: six digits of a number with decimals, no clock behind a day."""
     return f"{value:g}" if isinstance(value, float) else str(value).removesuffix(" 00:00:00")
+
+
+def with_texts(
+    X: pd.DataFrame,
+    y: pd.Series,
+    schema: TableSchema,
+    config: GeneratorConfig,
+    writer: TextWriter | None,
+    **options: Any,
+) -> tuple[pd.DataFrame, _WrittenTexts | None]:
+    """Rows with the texts that they shall have, in the dtypes of those that they hold until now, and what happened.
+
+    `options` are those of :meth:`TextWriter.write`.
+    """
+    written = None if writer is None or not len(X) else writer.write(X, y, **options)
+    columns = {} if written is None else written.columns
+    if config.texts.texts == "leave_out":
+        columns = {name: [None] * len(X) for name in _text_columns(schema, X)}
+    for name, cells in columns.items():
+        X[name] = pd.Series(cells, index=X.index, dtype=X[name].dtype)
+    return X, written
+
+
+def _text_columns(schema: TableSchema, X: pd.DataFrame) -> list[ColumnName]:
+    """Columns of free text; what AutoGluon counts in texts is a text to the schema too, and holds none."""
+    names = [part.name for part in schema.excluded if part.holds_text]
+    return [name for name in names if any(isinstance(cell, str) for cell in X[name])]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imbllm_autogluon._random import child_rng
-from imbllm_autogluon.encoding import KnownTexts
+from imbllm_autogluon.tables.texts import KnownTexts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

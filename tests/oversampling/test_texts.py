@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imbllm_autogluon.encoding import KnownTexts
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.methods import generator_of, load_generator, save_generator
 from imbllm_autogluon.oversampling.texts import TextWriter
+from imbllm_autogluon.tables.texts import KnownTexts
 from tests.language.pretrained import save_pretrained
 
 if TYPE_CHECKING:
