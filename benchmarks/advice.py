@@ -123,23 +123,25 @@ def foretold_and_found(tidy: pd.DataFrame, protocol: Protocol) -> str:
     """For each figure: how many tables are as near as asked, and all of them."""
     del protocol
     parts = []
-    for metric, found, factor in ((CPU, FIT, 2.0), (WIDTH, SPLITS, 4 / 3), (PEAK, FIT, 2.0)):
+    for metric, found, low, high in ((CPU, FIT, 1 / 2, 2.0), (WIDTH, SPLITS, 2 / 3, 4 / 3), (PEAK, FIT, 1 / 2, 2.0)):
         own = tidy[tidy["metric"] == metric].pivot_table("value", "table", "method", sort=False)
         if {ADVICE, found} <= set(own):
-            parts.append(_compared(own[[ADVICE, found]].dropna(), metric, found, factor))
+            parts.append(_compared(own[[ADVICE, found]], metric, low, high))
     return "\n\n".join(parts)
 
 
-def _compared(own: pd.DataFrame, metric: str, found: str, factor: float) -> str:
-    ratio = own[ADVICE] / own[found]
-    low = 1 / factor if factor == 2.0 else 2 / 3
-    near = ratio.between(low, factor)
+def _compared(own: pd.DataFrame, metric: str, low: float, high: float) -> str:
+    measured = own.dropna()
+    ratio = measured.iloc[:, 0] / measured.iloc[:, 1]
+    near = ratio.between(low, high)
     missed = ", ".join(f"{name} ({ratio[name]:.2f})" for name in ratio.index[~near]) or "none"
-    asked = "within a factor of two" if factor == 2.0 else "within a third"
+    asked = f"{low:.2f} to {high:.2f} times what is found"
     lines = f"**{verdict(bool(near.all()))}**: {asked} on {near.sum()} of {len(near)} tables; missed: {missed}."
+    if len(measured) < len(own):
+        lines += f" Not measured: {', '.join(own.index.difference(measured.index, sort=False))}."
     digits = 3 if metric == WIDTH else 0
-    shown = own.map(lambda value: f"{value:.{digits}f}").assign(ratio=ratio.map("{:.2f}".format)).reset_index()
-    return f"## {metric[0].upper()}{metric[1:]}\n\n{lines}\n\n{markdown(shown)}"
+    shown = measured.map(lambda value: f"{value:.{digits}f}").assign(ratio=ratio.map("{:.2f}".format))
+    return f"## {metric[0].upper()}{metric[1:]}\n\n{lines}\n\n{markdown(shown.reset_index())}"
 
 
 def describe(table: Table, _options: Any) -> str:

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from imbllm_autogluon.jobs.task import Task
 
 _MOST_ROWS, _FEWEST_ROWS = 20_000, 1_000  # that are drawn
-_MOST_CELLS = 300_000  # rows times columns times trees of a round that are learned, about
+_MOST_CELLS = 240_000  # rows times columns times trees of a round that are learned, about
 _USED_COLUMNS = 100  # that a tree looks at, about
 _FOLDS, _ROUNDS, _TREES = 5, 50, 150  # rounds of boosting, and trees of all classes together, at most
 _MOST_LEVELS = 100  # of a category, beyond which its codes are taken for a number
-_RESAMPLES, _HALVES, _HALVED_ROWS = 200, 16, 1_200  # bootstrap samples; random halves, and of how many rows at most
+_RESAMPLES, _HALVES, _HALVED_ROWS = 200, 16, 800  # bootstrap samples; random halves, and of how many rows at most
 
 # What a fit takes beside the timed part, in CPU seconds of the machine on which it was set
 _FIXED, _FIXED_SECONDS = (1000, 20), 0.053  # rows and columns of the fixed table, and seconds of boosting it there
