@@ -173,6 +173,13 @@ def _fit(
         ),
     ] = None,
     threads: _Threads = None,
+    duplicates: Annotated[
+        bool | None,
+        typer.Option(
+            help="Fit the best twin once more with duplicated rows, to compare with. Default: one that takes a "
+            "twentieth of the time of the fit, or a few seconds."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what an earlier fit left in the folder.")] = False,
     resume: Annotated[
         bool,
@@ -212,6 +219,7 @@ def _fit(
         force=force,
         resume=resume,
         threads=threads,
+        duplicates=duplicates,
         verbosity=verbosity,
         seed=seed,
         bag_sets=bag_sets,

@@ -135,7 +135,9 @@ def test_a_seed_makes_folds_models_and_rows_and_another_one_others(tmp_path: Pat
     def answers(name: str, seed: int) -> pd.DataFrame:
         job = tiny_job(labelled(BINARY), tmp_path / name, seed=seed, folds=folds, families=("RF",))
         predictor, unseen = job.run().predictor, mixed_table(BINARY, seed=1)
-        return pd.DataFrame({m: predictor.predict_proba(unseen, model=m)["yes"] for m in base_models(predictor)})
+        models = ("RandomForest", "RandomForestImb")
+        names = [f"{model}_BAG_L1" if folds else model for model in models]
+        return pd.DataFrame({name: predictor.predict_proba(unseen, model=name)["yes"] for name in names})
 
     first, again, other = answers("first", 5), answers("again", 5), answers("other", 6)
     pd.testing.assert_frame_equal(first, again)
