@@ -32,7 +32,7 @@ def payments(n: int, share: float, seed: int) -> pd.DataFrame:
 
 table = payments(4000, 0.02, seed=0)
 train, test = train_test_split(table, test_size=0.4, stratify=table["outcome"], random_state=0)
-print(train["outcome"].value_counts().to_string())
+print(train["outcome"].value_counts().to_string(), "\n")
 print(train[train["outcome"] == "fraud"].head().to_string(index=False))
 
 # %% [markdown]
@@ -82,10 +82,10 @@ print(pd.crosstab(test["outcome"], answers.rename("decided")).to_string())
 # Or there is time for ten alarms in a thousand payments, or a missed fraud costs fifty times as much as a false alarm:
 
 # %%
+is_fraud = test["outcome"] == "fraud"
 for wish in ({"budget": 10}, {"cost_matrix": {"miss": 50, "alarm": 1}}):
-    answers = decide(predictor, **wish).predict(predictor, test)
-    found = ((answers == "fraud") & (test["outcome"] == "fraud")).sum()
-    print(f"{wish}: {(answers == 'fraud').sum()} alarms, {found} of {(test['outcome'] == 'fraud').sum()} frauds found")
+    alarmed = decide(predictor, **wish).predict(predictor, test) == "fraud"
+    print(f"{wish}: {alarmed.sum()} alarms find {(alarmed & is_fraud).sum()} of {is_fraud.sum()} frauds")
 
 # %% [markdown]
 # More: [Decisions](../docs/guides/decisions.md), [AutoGluon](../docs/guides/autogluon.md), [When not to use

@@ -32,22 +32,25 @@ ours = fit_ensemble(predictor)
 
 for name in ("WeightedEnsemble_L2", ours):
     true, answers = test["site"], predictor.predict(test, model=name)
-    balanced, macro = balanced_accuracy_score(true, answers), f1_score(true, answers, average="macro")
-    print(
-        f"{name}: balanced accuracy {balanced:.3f}, macro F1 {macro:.3f}, accuracy {accuracy_score(true, answers):.3f}"
-    )
+    print(name)
+    print(f"  balanced accuracy {balanced_accuracy_score(true, answers):.3f}")
+    print(f"  macro F1          {f1_score(true, answers, average='macro'):.3f}")
+    print(f"  accuracy          {accuracy_score(true, answers):.3f}")
 
 # %% [markdown]
 # Rare classes are found more often, and frequent ones less: accuracy falls where balanced accuracy rises. Which one you
 # want is your choice, and the metric is how you say it.
 
 # %%
+import pandas as pd
 from sklearn.metrics import recall_score
 
 labels = train["site"].value_counts().index
-for name in ("WeightedEnsemble_L2", ours):
-    recalls = recall_score(test["site"], predictor.predict(test, model=name), labels=labels, average=None)
-    print(name, dict(zip(labels, recalls.round(2).tolist(), strict=True)))
+recalls = {
+    name: recall_score(test["site"], predictor.predict(test, model=name), labels=labels, average=None)
+    for name in ("WeightedEnsemble_L2", ours)
+}
+print(pd.DataFrame(recalls, index=labels).round(2).to_string())
 
 # %% [markdown]
 # ## How likely is a class?
