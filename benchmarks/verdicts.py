@@ -12,7 +12,9 @@ chance among all rows of the class in the table. Where none does, shuffled rows 
 measure of pairs; such tables are counted apart.
 
 One rule was changed after a first reading of these tables: there four poor metrics made 10 unseen real rows of one
-table poor, and now fewer than 20 rows have no such verdict. Copies are found in fewer rows, too.
+table poor, and now fewer than 20 rows have no such verdict. Copies are found in fewer rows, too. The figures of 10 rows
+were measured again with the new rule, on the same splits; those of more rows do not depend on it. So these tables say
+how the verdicts were fitted, not how they do on others.
 """
 
 from __future__ import annotations
@@ -144,6 +146,7 @@ def verdicts(tidy: pd.DataFrame, protocol: Protocol) -> str:
     lines = [
         _claim(tidy, (SHUFFLED, MORE, NOISE, ONE, COPIES), "good"),
         _claim(tidy, (REAL,), "poor"),
+        _claim(tidy, (OTHER,), "good"),
     ]
     return "\n\n".join([
         "## Verdict", "\n".join(lines),

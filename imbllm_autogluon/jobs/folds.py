@@ -252,7 +252,7 @@ def _bagged_rows(bag: Any, fold: str, X: pd.DataFrame, y: pd.Series) -> tuple[Ro
 class _FoldColumns:
     """How the columns and labels of one fold are shown."""
 
-    # Of AutoGluon's columns that rows were written in, by name; those made from free texts are copied, not written
+    # Of AutoGluon's columns that rows were written in, by name; those made from texts that are not there are copied
     dtypes: pd.Series
     texts: tuple[ColumnName, ...]
     view: RawView | None  # the way back to the original columns; `None` where there is none
@@ -265,8 +265,8 @@ class _FoldColumns:
     def of(cls, predictor: TabularPredictor, child: Any, X: pd.DataFrame, known: Known) -> _FoldColumns:
         metadata = child.imbllm_metadata
         written = X.drop(columns=unwritten_features(metadata, X))
-        texts = text_features(metadata, written)
         view = exact_view(Path(predictor.path).absolute(), written, metadata)
+        texts = text_features(metadata, written) if view is None else list(view.derived)
         edges = child.imbllm_report.get("edges")
         return cls(
             written.dtypes.drop(texts),

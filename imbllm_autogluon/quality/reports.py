@@ -12,6 +12,7 @@ from imbllm_autogluon._storage import write_texts
 from imbllm_autogluon.quality import pictures, plots
 from imbllm_autogluon.quality.associations import _TOO_FEW
 from imbllm_autogluon.quality.curves import loss_windows
+from imbllm_autogluon.quality.texts import text_facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -145,6 +146,7 @@ def _rows_section(
         "columns": [{"name": column.name, "total_variation": column.total_variation} for column in shown.columns],
         "associations": None if maps is None else {"mean_gap": maps.mean_gap, "left_out": maps.left_out},
         "neighbors": pictures.neighbor_rows(real, synthetic, evaluation.distances),
+        "texts": text_facts(real, synthetic, seed),
         "notes": [*evaluation.notes, _NO_PRIVACY],
     }
     # As a reader of the JSON file finds them, so that a stored report is drawn like a fresh one.

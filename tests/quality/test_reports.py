@@ -41,7 +41,7 @@ def test_the_page_begins_with_the_verdict_and_shows_every_part(usual: QualityRep
     assert words.index(
         "Poor rows: lost: TT4 with FTI (0.95 real, 0.09 synthetic); poor: associations kept, cov"
     ) < words.index("Measures of the rows")
-    assert words.index("Measures of the rows") < words.index("Associations that are not kept") < words.index("Columns")
+    assert words.index("Associations that are not kept") < words.index("Measures of the rows") < words.index("Columns")
     for shown in (
         "40 synthetic rows next to 200 real ones and 80 held-out ones; 10 columns next to the label y.",
         "common 150 60 0 rare 50 20 40",
