@@ -95,8 +95,8 @@ class TextWriter:
         told = tuple(column.name for column in schema.columns)  # no identifiers: they would call a real text to mind
         known = {name: KnownTexts(X[name]) for name in names}
         gaps = tuple(not all(isinstance(cell, str) for cell in X[name]) for name in names)
-        label = str(schema.label.name)
-        writer = cls(TextModel(language, seed), known, gaps, label, told, config.texts.copied_words)
+        parts = (gaps, str(schema.label.name), told, config.texts.copied_words)
+        writer = cls(TextModel(language, seed), known, *parts)
         texts = {
             key: [cell if isinstance(cell, str) else None for cell in X[name]]
             for key, name in zip(writer._keys, names, strict=True)
@@ -208,10 +208,7 @@ def with_texts(
     writer: TextWriter | None,
     **options: Any,
 ) -> tuple[pd.DataFrame, _WrittenTexts | None]:
-    """Rows with the texts that they shall have, in the dtypes of those that they hold until now, and what happened.
-
-    `options` are those of :meth:`TextWriter.write`.
-    """
+    """Rows with the texts that they shall have, and what happened; `options` are those of :meth:`TextWriter.write`."""
     written = None if writer is None or not len(X) else writer.write(X, y, **options)
     columns = {} if written is None else written.columns
     if config.texts.texts == "leave_out":
