@@ -280,6 +280,11 @@ def test_without_rows_the_reason_is_said() -> None:
     assert gone["reason"].startswith("The written rows are no longer in the cache")
 
 
+def test_the_seconds_of_latent_diff_stand_under_its_name() -> None:
+    told = module._cost(facts_of(target_outcome())["clock"])
+    assert re.search(r"LatentDiff \d+ s", told[0]), told
+
+
 def test_rows_that_cannot_be_judged_cost_only_their_own_section(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise TableError("odd rows.")
