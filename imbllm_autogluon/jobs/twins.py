@@ -113,7 +113,7 @@ def _fit_duplicates(
     room = min(max(_LEAST_SECONDS, _SHARE * seconds), left)
     quick = [twin for twin, entry in twins.items() if entry["seconds"] <= room]
     if not quick:
-        return _Duplicates(None, reason=f"{_UNTRIED} in the {room:.0f} s that they may take; ask for them.")
+        return _Duplicates(None, reason=f"{_UNTRIED} in the {room:.0f} s they may take; ask with --duplicates.")
     best, before = predictor.model_best, set(predictor.model_names())
     settings = predictor.model_hyperparameters(quick[0])
     own = {name: value for name, value in settings.items() if name != f"ag.{AUX_PREFIX}method"}
