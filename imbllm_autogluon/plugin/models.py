@@ -39,7 +39,7 @@ _SEARCHED: Mapping[str, tuple[float, float]] = {
     "gate_quantile": (0.8, 1.0),
     "guidance": (0.5, 3.0),
 }
-_SEARCH_START = 0.5  # ratio that a search begins with: without one it is chosen by held-out rows
+_SEARCH_START = 0.5  # ratio that a search begins with: without one it is chosen by cross-validation
 
 
 class GeneratorModel(OversamplingMixin, DummyModel):  # type: ignore[misc]

@@ -110,7 +110,8 @@ class _TableSource:
     def learn(self, rows: Any, task: Task, held_out: IntArray) -> _Learned:
         method = ImbalanceMethod.from_config(task.config, task.targets, task.bins, task.weights)
         encoder, curve = fit_encoder(
-            *rows,
+            rows[0],
+            rows[1],
             task.targets,
             held_out,
             method,
@@ -264,9 +265,7 @@ class CrossFit:
         return self.source.matrix.schema.to_dict()
 
     @classmethod
-    def restored(
-        cls, schema: Mapping[str, Any] | None, tensors: Mapping[str, Tensor], config: EncoderConfig
-    ) -> CrossFit:
+    def restored(cls, schema: dict[str, Any] | None, tensors: Mapping[str, Tensor], config: EncoderConfig) -> CrossFit:
         """What this :meth:`schema` and these :meth:`arrays` belong to."""
         source: _TableSource | _MatrixSource = _MatrixSource()
         if schema is not None:

@@ -24,7 +24,6 @@ _ROUNDS = 15  # of reweighting: predictions are then within 1e-5 deviations of t
 _ROUNDS_TRIED = 6  # of heads that are tried
 _SMALL = 0.1  # errors below it, in deviations of the target, are not told apart: they would outweigh all others
 _LIGHT = 1e-3  # shrinkage of the weights of the prediction and of its bends
-_FEW_ROWS = 500  # below, a gain must be twice as large as its standard error
 _TINY = 1e-9  # keeps the equations solvable where features have no spread
 
 
@@ -112,25 +111,25 @@ def choose_head(
 
     A head is trained on the features without a fold (n,), where rows weigh more instead of being joined by synthetic
     ones, and evaluated on that fold. With ``generation_ratio="auto"`` the choice is the head that surely gains most by
-    bin over the first one, among those within the budget: a gain counts after its standard error, since a few rows
-    decide about rare bins. With a given ratio it is the shrinkage that does.
+    bin over the first one, among those that are surely within the budget: a gain counts less its standard error, and a
+    cost over all rows with it, since a few rows decide about rare bins, and all of a small table are few. With a given
+    ratio it is the shrinkage that surely gains most.
 
     Returns the ratio, None where the first head stays, the shrinkage, and the trials by both, NaN for the first head.
-    Their columns, in deviations of the target: `overall`, mean absolute error over all rows; `by_bin`, the mean over
-    bins; `noise`, the standard error of its gain.
+    Their columns, in deviations of the target: `overall`, mean absolute error over all rows; `over`, that beyond the
+    budget, surely; `by_bin`, the mean error over bins; `noise`, the standard error of its gain.
     """
     tried = list(product(config.allocation.all_ratios, config.imbalance.all_shrinkages))
     found = [np.abs(real.features[:, 0] - real.targets)]
     found += [_unseen_errors(real, fold, errors, config, ratio, shrinkage) for ratio, shrinkage in tried]
     nan = float("nan")
     index = pd.MultiIndex.from_tuples([(nan, nan), *tried], names=["ratio", "shrinkage"])
-    trials = _summarized(np.stack(found), real).set_index(index)
-    sure = trials["by_bin"].iloc[0] - trials["by_bin"] - trials["noise"] * (1 + (len(fold) < _FEW_ROWS))
+    trials = _summarized(np.stack(found), real, config.allocation.overall_budget).set_index(index)
+    sure = trials["by_bin"].iloc[0] - trials["by_bin"] - trials["noise"]
     if len(config.allocation.all_ratios) == 1:
         best = 1 + int(sure.to_numpy()[1:].argmax())
     else:
-        most = (1.0 + config.allocation.overall_budget) * trials["overall"].iloc[0]
-        best = int(sure.where(trials["overall"] <= most, -np.inf).to_numpy().argmax())
+        best = int(sure.where(trials["over"] <= 0, -np.inf).to_numpy().argmax())
     ratio, shrinkage = tried[max(0, best - 1)]
     return (ratio if best else None), shrinkage, trials
 
@@ -153,10 +152,17 @@ def _unseen_errors(
     return found
 
 
-def _summarized(errors: FloatArray, rows: RealFeatures) -> pd.DataFrame:
-    """Errors (trials, n) over all rows and by bin, and how sure the gains over the first trial are."""
-    sizes = np.bincount(rows.assigned)
+def _summarized(errors: FloatArray, rows: RealFeatures, budget: float) -> pd.DataFrame:
+    """Errors (trials, n) over all rows and by bin, and how sure differences to the first trial are."""
+    sizes, weights = np.bincount(rows.assigned), rows.weights / rows.weights.mean()
     shares = 1.0 / (sizes[rows.assigned] * (sizes > 0).sum())
-    overall = np.average(errors, axis=1, weights=rows.weights)
+    costs = (errors - (1.0 + budget) * errors[0]) * weights
     noise = np.sqrt(errors.shape[1]) * ((errors[0] - errors) * shares).std(axis=1)
-    return pd.DataFrame({"overall": overall, "by_bin": errors @ shares, "noise": noise})
+    return pd.DataFrame(
+        {
+            "overall": (errors * weights).mean(axis=1),
+            "over": costs.mean(axis=1) + costs.std(axis=1) / np.sqrt(errors.shape[1]),
+            "by_bin": errors @ shares,
+            "noise": noise,
+        }
+    )
