@@ -29,7 +29,7 @@ demo: $(INSTALLED) ## install, then judge plain models, duplicates, SMOTE-NC and
 
 # Without the cap every AutoGluon model, torch and BLAS start as many threads as there are cores, each on its own:
 # two processes with two threads each on two cores were 20 times slower than with one.
-test slow nightly: export OMP_NUM_THREADS ?= 1
+test slow nightly docs: export OMP_NUM_THREADS ?= 1
 
 test: $(TEST_INSTALLED) ## install with the test extra, then run the test suite and the examples of the docstrings
 	$(BIN)/python -m pytest $(PROCESSES) $(PYTEST_ARGS)
@@ -66,7 +66,7 @@ lint: $(TEST_INSTALLED) ## ruff, the contract of imports, mypy --strict
 types: $(TEST_INSTALLED) ## mypy --strict alone
 	$(BIN)/mypy --strict
 
-docs: $(DOCS_INSTALLED) ## build the documentation into site/, all links checked
+docs: $(DOCS_INSTALLED) ## run the notebooks and build the documentation into site/, all links checked
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # The same commit gives the same files, byte for byte: its date is that of every file, and the build's tools are pinned.

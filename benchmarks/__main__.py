@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     *("paper", "ablation", "autogluon", "regression", "regression_autogluon", "prior", "synthesis", "quality"),
-    *("learning", "decisions", "texts"),
+    *("learning", "decisions", "verdicts", "texts"),
     *("advice", "stage", "overhead", "scale", "speed", "clauses", "attention"),
 )
 

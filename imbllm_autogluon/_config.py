@@ -458,37 +458,25 @@ def documented(config_class: type[_C]) -> type[_C]:
     return config_class
 
 
-class _LazyDocstring:
-    """A ``__doc__`` that is written when it is first read."""
-
-    def __init__(self, write: Callable[[], str]) -> None:
-        self._write = write
-
-    def __get__(self, instance: object, owner: type | None = None) -> str:
-        return self._write()
-
-
 class _LazyText(str):
     """A docstring of which ``help()``, which expands the tabs of any, shows what is written when it is first read."""
 
     write: Callable[[], str]
     __slots__ = ("write",)
 
+    def __str__(self) -> str:
+        return self.write()
+
     def expandtabs(self, tabsize: SupportsIndex = 8) -> str:
-        return self.write().expandtabs(tabsize)
+        return str(self).expandtabs(tabsize)
 
 
 def _describe(described: Any, write: Callable[[str], str]) -> None:
     text = vars(described).get("__doc__") if isinstance(described, type) else described.__doc__
     if text is None:  # as it is under python -OO
         return
-    written = functools.cache(lambda: write(inspect.cleandoc(text)))
-    # help() takes the docstring of a function, or of a class whose metaclass has one, such as ABCMeta, as it stands.
-    if isinstance(described, type) and (type(described) is type or "__doc__" not in vars(type(described))):
-        described.__doc__ = _LazyDocstring(written)  # type: ignore[assignment]
-    else:
-        described.__doc__ = _LazyText(text)
-        described.__doc__.write = written
+    described.__doc__ = _LazyText(text)
+    described.__doc__.write = functools.cache(lambda: write(inspect.cleandoc(text)))
 
 
 def list_settings(*configs: type[Config], where: str = "settings : ", but: str = "") -> Callable[[_T], _T]:

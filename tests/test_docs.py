@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import importlib
+import json
 import pkgutil
 import re
 import sys
@@ -38,13 +39,16 @@ are of the same kind."""
 ROOT_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md")
 """README.md has a test of its own."""
 
+NOTEBOOKS = [file.relative_to(ROOT).as_posix() for file in sorted((ROOT / "examples").glob("*.py"))]
+"""Prose and code that run when the documentation is built."""
+
 GENERATED = ("reference/parameters.md", "reference/command-line.md", "changelog.md")
 
 
 @pytest.fixture(scope="module")
 def hooks() -> Iterator[dict[str, ModuleType]]:
     """Import the modules that write pages as mkdocs does, from their folder."""
-    names = ("roles", "parameters", "commands", "results")
+    names = ("roles", "parameters", "commands", "results", "notebooks")
     sys.path.insert(0, str(DOCS / "hooks"))
     try:
         yield {name: importlib.import_module(name) for name in names}
@@ -85,10 +89,11 @@ def test_a_block_that_is_not_run_says_why() -> None:
         assert all(re.fullmatch(r'python( title="needs .+")?', info) for info in infos), path
 
 
-@pytest.mark.parametrize("path", [*WRITTEN, *ROOT_PAGES])
+@pytest.mark.parametrize("path", [*WRITTEN, *ROOT_PAGES, *NOTEBOOKS])
 def test_a_relative_link_leads_to_a_file(path: str, hooks: dict[str, ModuleType]) -> None:
     results = hooks["results"]
     made = {DOCS / name for name in GENERATED} | {DOCS / "results" / file.name for file in results.result_files()}
+    made |= {DOCS / f"notebooks/{file.stem}.md" for file in hooks["notebooks"].sources()}
     page = (ROOT / path).read_text(encoding="utf-8")
     targets = [target.partition("#")[0] for target in links(page) if "://" not in target]
     for target in filter(None, targets):
@@ -145,6 +150,51 @@ def test_every_result_has_a_page_whose_nested_lists_stay_nested(hooks: dict[str,
     assert {file.stem for file in pages} >= {"autogluon", "paper", "ablation"}
     (tmp_path / "new.md").write_text("# new\n\n- a\n  - b\n", encoding="utf-8")
     assert hooks["results"].result_page(tmp_path / "new.md") == "# new\n\n- a\n    - b\n"
+
+
+SCRIPT = """\
+# %% [markdown]
+# # Two
+#
+# See [report](../docs/guides/report.md) and [figures](../benchmarks/results/paper.md).
+
+# %%
+two = 1 + 1
+
+# %%
+print("two:", two)
+"""
+
+
+def test_a_script_in_cells_becomes_a_page_with_what_it_prints_and_a_notebook(
+    hooks: dict[str, ModuleType],
+) -> None:
+    notebooks = hooks["notebooks"]
+    printed = notebooks.run_apart("two.py", SCRIPT)
+    assert printed == ["", "", "two: 2\n"]
+    page = notebooks.page(notebooks.cells(SCRIPT), printed)
+    assert page.startswith(
+        "# Two\n\nSee [report](../guides/report.md) and [figures](../results/paper.md).\n\n```python"
+    )
+    assert page.endswith('print("two:", two)\n```\n\n```{.text .output}\ntwo: 2\n```')
+    kinds = [cell["cell_type"] for cell in json.loads(notebooks.notebook(notebooks.cells(SCRIPT)))["cells"]]
+    assert kinds == ["markdown", "code", "code"]
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [("1 / 0", "ZeroDivisionError"), ("print(__import__('os').getcwd())", "a place on this machine")],
+)
+def test_a_notebook_that_fails_or_tells_of_the_machine_ends_the_build(
+    hooks: dict[str, ModuleType], code: str, problem: str
+) -> None:
+    with pytest.raises(RuntimeError, match=problem):
+        hooks["notebooks"].run_apart("bad.py", f"# %%\n{code}\n")
+
+
+def test_every_script_in_cells_is_in_the_navigation(hooks: dict[str, ModuleType]) -> None:
+    listed = re.findall(r"notebooks/(\w+)\.md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    assert sorted(listed) == [file.stem for file in hooks["notebooks"].sources()]
 
 
 @pytest.mark.parametrize(

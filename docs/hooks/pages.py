@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import commands
+import notebooks
 import parameters
 import results
 from mkdocs.structure.files import File
@@ -42,6 +43,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "reference/parameters.md": MORE_SOUGHT + parameters.page(),
         "reference/command-line.md": commands.page(),
         "changelog.md": results.changelog(),
+        **notebooks.all_files(),
     }
     for place, text in pages.items():
         files.append(File.generated(config, place, content=text))

@@ -147,7 +147,7 @@ def _fit(
     ignore: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Not learned from, nor written; repeatable.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of folds, models and generators: the same gives the same answers.")] = 0,
+    seed: Annotated[int, typer.Option(help="0 or more; the same seed, the same folds, models and rows.")] = 0,
     folds: Annotated[int | None, typer.Option(help="Bagging folds, 2 to 20; 0: none. Default: 4.")] = None,
     bag_sets: Annotated[
         int | None, typer.Option(help="Repeats of bagging with other folds, 1 to 20. Default: 1.")
@@ -173,6 +173,13 @@ def _fit(
         ),
     ] = None,
     threads: _Threads = None,
+    duplicates: Annotated[
+        bool | None,
+        typer.Option(
+            help="Fit the best twin once more with duplicated rows, to compare with. Default: one that takes a "
+            "twentieth of the time of the fit, or a few seconds."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what an earlier fit left in the folder.")] = False,
     resume: Annotated[
         bool,
@@ -212,6 +219,7 @@ def _fit(
         force=force,
         resume=resume,
         threads=threads,
+        duplicates=duplicates,
         verbosity=verbosity,
         seed=seed,
         bag_sets=bag_sets,

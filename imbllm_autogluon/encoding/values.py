@@ -13,7 +13,7 @@ import numpy as np
 
 from imbllm_autogluon.encoding.automata import Automaton, one_of, union
 from imbllm_autogluon.encoding.numbers import fixed_width_range, present_values
-from imbllm_autogluon.encoding.text import cut_text, grid_of, number_text, point_text, tokens_of, whole_part
+from imbllm_autogluon.encoding.text import cut_text, grid_of, number_text, point_text, tokens_of
 from imbllm_autogluon.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -347,7 +347,7 @@ class WrittenTextCoding(PromptCoding):
         rows = [[token for token in row if token != NO_TOKEN] for row in tokens.tolist()]
         read = [self.tokenizer.decode([ids[t] for t in row if t != self.end]).replace("\ufffd", "") for row in rows]
         return [
-            (text if self.end in row else whole_part(text)).strip() or None
+            (text if self.end in row else _whole_part(text)).strip() or None
             for text, row in zip(read, rows, strict=True)
         ]
 
@@ -355,6 +355,18 @@ class WrittenTextCoding(PromptCoding):
         ids = tokens_of(self.tokenizer, f" {text.strip()}") if text.strip() else []
         tokens = [token for token in map(self.numbers.get, ids) if token is not None and token in self.written]
         return [*tokens, self.end][: self.longest]
+
+
+def _whole_part(text: str) -> str:
+    """A text that breaks off, up to the end of its last sentence, or else of its last whole word.
+
+    >>> _whole_part("It helped me. I slept"), _whole_part("It helped my sle")
+    ('It helped me.', 'It helped my')
+    """
+    sentences = [match.end() for match in re.finditer(r"[.!?]+(?=\s|$)|[\u3002\uff01\uff1f]", text)]
+    if sentences and sentences[-1] > len(text) // 2:
+        return text[: sentences[-1]]
+    return text.rstrip().rpartition(" ")[0] or text
 
 
 def padded(sequences: list[list[int]]) -> IntArray:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from autogluon.core.metrics import Scorer, get_metric
 
+from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon.classification.calibration import correct_prior
 from imbllm_autogluon.classification.logit_adjustment import redrawn_within_classes, resampled_scores
 from imbllm_autogluon.plugin.classifier_model import ClassifierModel
@@ -20,7 +21,7 @@ from imbllm_autogluon.quality.reports import measure, metric_name, number
 from imbllm_autogluon.regression.bins import SHOTS, TargetBins, shots
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import numpy.typing as npt
     import pandas as pd
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables.labeled import Task
 
     Positions = npt.NDArray[np.intp]
+    _Gains = dict[tuple[str, str], tuple[float, float]]  # of one model over another, and half of the 95 % interval
 
 # How readers see scores of each task: those of numbers are in the unit of the target
 FIGURES: Mapping[str, Callable[[float | None], str]] = {"classification": number, "regression": measure}
@@ -43,8 +45,9 @@ _METRICS = {
     "regression": ("mean_absolute_error", *_SHOT_METRICS, "root_mean_squared_error", geometric_mean_error.name),
 }
 _EQUAL = 1e-9  # difference, as a share of the larger score, up to which two scores count as equal
-_RESAMPLES = 200  # enough for the ends of a 95 % interval to be stable to about a tenth of its width
-_MOST_RESAMPLED = 100_000  # rows above which no interval is made: it takes over a minute, and chance is small
+_RESAMPLES = 100  # enough for the width of a 95 % interval to be known to about a tenth
+_DEVIATIONS = 1.96  # that a 95 % interval reaches to either side
+_MOST_RESAMPLED = 100_000  # rows of two models, above which no interval is made: it takes a minute, chance is small
 _MOST_CURVES = 3  # of more than two classes the rarest ones have curves, each against all others
 
 
@@ -146,6 +149,8 @@ class Comparison:
     rows: str
     counts: Mapping[str, int]  # scored rows of each class, or of each sort of target
     interval: tuple[float, float] | None = None  # 95 % interval of the first score's gain (paired bootstrap)
+    twins: tuple[Mapping[str, Any], ...] = ()  # each beside its plain model, see :func:`compare`
+    baseline: str = ""  # whether duplicated rows would have done as much, or why that is not known
     notes: tuple[str, ...] = ()
     curves: tuple[Mapping[str, Any], ...] = ()  # precision-recall and calibration curves; none for numbers
     task: Task = "classification"
@@ -168,8 +173,9 @@ class Comparison:
         if first.better == "neither":
             return f"Both ensembles are equal ({figures}).{self._opposite('whole')}{self._opposite('plain')}"
         other = "plain" if first.better == "whole" else "whole"
-        gain = f"The {self._named(first.better)} is better by {figure(abs(first.gain or 0.0))} ({figures})."
-        return f"{gain}{self._chance()}{self._opposite(other)}"
+        words, is_chance = _gain_words(abs(first.gain or 0.0), self.spread, figure), self._is_chance
+        gain = f"The {self._named(first.better)} is {words}{': within chance' * is_chance} ({figures})."
+        return f"{gain}{self._opposite(other)}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""
@@ -181,15 +187,20 @@ class Comparison:
             "rows": self.rows,
             "counts": dict(self.counts),
             "interval": self.interval,
+            "twins": list(self.twins),
+            "baseline": self.baseline,
             "notes": list(self.notes),
             "curves": list(self.curves),
         }
 
-    def _chance(self) -> str:
-        if self.interval is None or not self.interval[0] <= 0.0 <= self.interval[1]:
-            return ""
-        low, high = (f"{'-' if end < 0 else '+'}{FIGURES[self.task](abs(end))}" for end in self.interval)
-        return f" That is within chance: the 95 % interval of the gain is {low} to {high}."
+    @property
+    def spread(self) -> float | None:
+        """Half of the interval."""
+        return None if self.interval is None else (self.interval[1] - self.interval[0]) / 2
+
+    @property
+    def _is_chance(self) -> bool:
+        return self.interval is not None and self.interval[0] <= 0.0 <= self.interval[1]
 
     def _opposite(self, winner: str) -> str:
         names = [metric_name(score.metric) for score in self.scores[1:] if score.better == winner]
@@ -199,6 +210,12 @@ class Comparison:
         ours = self.pair.ours
         joined = f"plain models{',' if ' and ' in ours else ' and'} {ours}"
         return "plain ensemble" if ensemble == "plain" else f"whole ensemble ({joined})"
+
+
+def _gain_words(gain: float, spread: float | None, figure: Callable[[float | None], str]) -> str:
+    """``better by 0.0019 ± 0.0040``, or worse; of no known spread the gain alone."""
+    around = "" if spread is None else f" ± {figure(spread)}"
+    return f"{'worse' if gain < 0 else 'better'} by {figure(abs(gain))}{around}"
 
 
 @dataclass(frozen=True)
@@ -225,6 +242,7 @@ class ScoredRows:
     probabilities: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # by model and metric; of two classes
     notes: tuple[str, ...] = ()
+    index: pd.Index[Any] | None = None  # of the rows in their table
 
     @classmethod
     def of_classes(
@@ -234,12 +252,14 @@ class ScoredRows:
         train: pd.DataFrame,
         test: pd.DataFrame | None,
         n_metrics: int | None = None,
+        others: Iterable[str] = (),
     ) -> ScoredRows:
         """Predict rows with a class: those of `test`, or out of fold (of validation) those of `train`.
 
-        The first `n_metrics` metrics count; thresholds of the others take seconds.
+        The first `n_metrics` metrics count, of `others` the first one: thresholds of each take seconds.
         """
-        names, metrics = list(models), _metrics(predictor)[:n_metrics]
+        full, metrics = set(models), _metrics(predictor)[:n_metrics]
+        names = [*dict.fromkeys((*models, *others))]
         proba = predictor.predict_proba_multi(test, models=names, as_multiclass=False, inverse_transform=False)
         index = proba[names[0]].index  # AutoGluon returns the models of the ensembles, too
         codes = (train if test is None else test).loc[index, predictor.label].map(predictor.class_labels_internal_map)
@@ -255,8 +275,9 @@ class ScoredRows:
             {code: str(label) for label, code in predictor.class_labels_internal_map.items()},
             predictions,
             {name: _untilted(predictor, name, values) for name, values in predictions.items()},
-            {name: _thresholds(predictor, name, metrics) for name in names},
+            {name: _thresholds(predictor, name, metrics if name in full else metrics[:1]) for name in names},
             (f"{n_unknown} rows of classes that the predictor does not know are not scored.",) if n_unknown else (),
+            index[known],
         )
 
     @classmethod
@@ -316,11 +337,62 @@ class ScoredRows:
         return (predictions > (self.thresholds[model].get(metric.name) or 0.5)).astype(np.int64)
 
 
-def compare(scored: ScoredRows, pair: _EnsemblePair, rows: str) -> Comparison:
-    """Score both ensembles on the same rows; `rows` says which, see :class:`Comparison`."""
+def compare(
+    scored: ScoredRows,
+    pair: _EnsemblePair,
+    rows: str,
+    twins: Mapping[str, Mapping[str, Any]] | None = None,
+    no_duplicates: str = "",
+) -> Comparison:
+    """Score both ensembles on the same rows; `rows` says which, see :class:`Comparison`.
+
+    The `twins` are by their names the ``plain`` model of each, the ``kind``, ``twin`` or ``duplicates``, and of these
+    the twin that they are ``of``; `no_duplicates` says why there are none.
+    """
     scores = tuple(_score(scored, metric, pair) for metric in scored.metrics)
-    interval, curves = _gain_interval(scored, pair), _class_curves(scored, pair)
-    return Comparison(pair, scores, rows, scored.counts(), interval, scored.notes, curves, scored.task)
+    pairs = [(pair.whole, pair.plain)] if pair.plain is not None else []
+    for name, entry in (twins or {}).items():
+        pairs += [(name, entry["plain"]), *([(entry["of"], name)] if "of" in entry else [])]
+    gains = _gains(scored, pairs)
+    interval, curves = _interval(gains.get((pair.whole, str(pair.plain)))), _class_curves(scored, pair)
+    beside = tuple(
+        {"model": name, **entry, **_beside(scored, name, entry["plain"], gains)}
+        for name, entry in (twins or {}).items()
+    )
+    baseline = next((_against_duplicates(scored, each, gains) for each in beside if "of" in each), no_duplicates)
+    counts = scored.counts()
+    return Comparison(pair, scores, rows, counts, interval, beside, baseline, scored.notes, curves, scored.task)
+
+
+def _beside(scored: ScoredRows, twin: str, plain: str, gains: _Gains) -> dict[str, Any]:
+    """Scores of a twin and its plain model by the first metric, the gain, half its 95 % interval, and words."""
+    values = {
+        "twin_score": _value(scored, scored.metrics[0], twin),
+        "plain_score": _value(scored, scored.metrics[0], plain),
+    }
+    gain, spread = gains.get((twin, plain), (None, None))
+    return {**values, "gain": gain, "spread": spread, "words": _words(scored, gains.get((twin, plain)))}
+
+
+def _words(scored: ScoredRows, gain: tuple[float, float] | None) -> str:
+    if gain is None:
+        return "no interval: the rows are many, or one has no score"
+    is_chance = abs(gain[0]) <= gain[1]
+    return f"{_gain_words(*gain, FIGURES[scored.task])}{': within chance' * is_chance}"
+
+
+def _against_duplicates(scored: ScoredRows, duplicates: Mapping[str, Any], gains: _Gains) -> str:
+    """One sentence: whether duplicated rows would have done as much as those of the twin."""
+    twin, name, plain = duplicates["of"], duplicates["model"], duplicates["plain"]
+    lead, gain = gains.get((twin, name)), gains.get((twin, plain))
+    told = f"With duplicated rows in place of its own {twin} is {duplicates['words']} (next to {plain})."
+    if lead is None or gain is None:
+        return told
+    if gain[0] <= gain[1]:
+        return f"{told} Its own rows are not shown to be better than none."
+    if lead[0] > lead[1]:
+        return f"{told} Its own rows are better than duplicates beyond chance: {_words(scored, lead)}."
+    return f"{told} Duplicates do as much: next to them its own rows are {_words(scored, lead)}."
 
 
 def _score(scored: ScoredRows, metric: _Metric, pair: _EnsemblePair) -> _Score:
@@ -341,21 +413,34 @@ def _value(scored: ScoredRows, metric: _Metric, model: str) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _gain_interval(scored: ScoredRows, pair: _EnsemblePair) -> tuple[float, float] | None:
-    """95 % interval of the whole ensemble's gain by the first metric: a paired bootstrap within strata.
+def _gains(scored: ScoredRows, pairs: Sequence[tuple[str, str]]) -> _Gains:
+    """Gain of each model over another by the first metric, and half of its 95 % interval: a paired bootstrap in strata.
 
-    `None` for very many rows, or where a sample has no score (Efron and Tibshirani 1993, chapter 13).
+    The first pair comes before all others where the rows are many; none where a sample has no score (Efron and
+    Tibshirani 1993, chapters 6 and 13).
     """
-    metric = scored.metrics[0]
-    if pair.plain is None or len(scored.strata) > _MOST_RESAMPLED or not len(scored.positions(metric)):
-        return None
+    metric, n_rows = scored.metrics[0], len(scored.strata)
+    n_models = 2 * _MOST_RESAMPLED // max(1, n_rows)
+    models = [*dict.fromkeys(name for pair in pairs for name in pair)][:n_models]
+    if not models or n_models < 2 or not len(at := scored.positions(metric)):
+        return {}
     samples = redrawn_within_classes(scored.strata, np.random.default_rng(0), _RESAMPLES)
+    samples = progress_bar(_RESAMPLES, "comparing", samples)
     try:
-        whole, plain = scored.resampled(metric, [pair.whole, pair.plain], samples).T
+        drawn = dict(zip(models, scored.resampled(metric, models, samples).T, strict=True))
+        scores = {model: scored.score(metric, model, at) for model in models}
     except ValueError:
-        return None
-    low, high = np.quantile(whole - plain, [0.025, 0.975])
-    return (float(low), float(high)) if np.isfinite([low, high]).all() else None
+        return {}
+    found = {
+        (one, other): (scores[one] - scores[other], _DEVIATIONS * float(np.std(drawn[one] - drawn[other])))
+        for one, other in pairs
+        if one in drawn and other in drawn
+    }
+    return {pair: gain for pair, gain in found.items() if np.isfinite(gain).all()}
+
+
+def _interval(gain: tuple[float, float] | None) -> tuple[float, float] | None:
+    return None if gain is None else (gain[0] - gain[1], gain[0] + gain[1])
 
 
 def _class_curves(scored: ScoredRows, pair: _EnsemblePair) -> tuple[Mapping[str, Any], ...]:

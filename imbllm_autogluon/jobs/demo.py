@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from autogluon.core.callbacks import AbstractCallback
 from autogluon.tabular import TabularPredictor
 from sklearn.model_selection import StratifiedKFold
 
+from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon._storage import write_texts
 from imbllm_autogluon.classification.logit_adjustment import redrawn_within_classes
 from imbllm_autogluon.datasets import load_hypothyroid, load_yeast
@@ -66,7 +68,25 @@ class Demo:
         table = LabeledTable.from_frame(X.assign(**{str(y.name): y}), str(y.name), f"UCI {name}")
         task = Task(table, None, RebalanceConfig(), None)
         halves = StratifiedKFold(2, shuffle=True, random_state=0).split(X, y)
-        return _result(self, task, [_Half.fitted(self, task, *rows, drawn=not k) for k, rows in enumerate(halves)])
+        with progress_bar(2 * sum(map(len, _portfolio(self).values())), f"fitting {name}", delay=0.0) as bar:
+            told = _FittedModels(bar)
+            fits = [_Half.fitted(self, task, *rows, told=told, drawn=not k) for k, rows in enumerate(halves)]
+        return _result(self, task, fits)
+
+
+class _FittedModels(AbstractCallback):  # type: ignore[misc]
+    """Moves a bar by each model of a fit."""
+
+    def __init__(self, bar: Any = None) -> None:
+        super().__init__()
+        self.bar = bar
+
+    def __reduce__(self) -> Any:
+        return type(self), ()  # AutoGluon stores callbacks, and a bar cannot be
+
+    def _after_model_fit(self, *_: Any, **__: Any) -> bool:
+        self.bar.update()
+        return False
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,11 +125,13 @@ class _Half:
     rows: RowsSection | None  # that ImbLLM wrote for one fold, if they are to be drawn
 
     @classmethod
-    def fitted(cls, demo: Demo, task: Task, train: IntArray, test: IntArray, *, drawn: bool) -> _Half:
+    def fitted(
+        cls, demo: Demo, task: Task, train: IntArray, test: IntArray, *, told: _FittedModels, drawn: bool
+    ) -> _Half:
         """Fit on some rows of the table, and predict others."""
         frame = task.train.frame
         with tempfile.TemporaryDirectory() as folder, quiet_libraries():
-            predictor = _fitted(demo, task, frame.iloc[train], f"{folder}/fit")
+            predictor = _fitted(demo, task, frame.iloc[train], f"{folder}/fit", told)
             names = _ensembles(predictor, demo.threads)
             scored = ScoredRows.of_classes(predictor, names.values(), frame, frame.iloc[test], n_metrics=1)
             decided = {arm: _decided(predictor, scored, name) for arm, name in names.items()}
@@ -117,7 +139,7 @@ class _Half:
             return cls(scored, names, decided, _seconds(predictor, names), rows)
 
 
-def _fitted(demo: Demo, task: Task, rows: pd.DataFrame, folder: str) -> TabularPredictor:
+def _fitted(demo: Demo, task: Task, rows: pd.DataFrame, folder: str, told: _FittedModels) -> TabularPredictor:
     predictor = TabularPredictor(
         task.train.label,
         problem_type=task.problem_type,
@@ -134,6 +156,7 @@ def _fitted(demo: Demo, task: Task, rows: pd.DataFrame, folder: str) -> TabularP
         dynamic_stacking=False,
         fit_weighted_ensemble=False,
         num_cpus=demo.threads,
+        callbacks=[told],
         ag_args_ensemble={"fold_fitting_strategy": "sequential_local"},
     )
 

@@ -16,9 +16,10 @@ import pandas as pd
 from imbllm_autogluon._config import require_number, require_threads
 from imbllm_autogluon._storage import fingerprint, first_line
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError, nearest
-from imbllm_autogluon.jobs.compare import Comparison, calibrated_threshold, compare, pair_ensembles
+from imbllm_autogluon.jobs.compare import Comparison, calibrated_threshold, pair_ensembles
 from imbllm_autogluon.jobs.folder import FitFolder
 from imbllm_autogluon.jobs.task import Task
+from imbllm_autogluon.jobs.twins import compare_models, confusion
 from imbllm_autogluon.plugin.decisions import _Wish, decide
 from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback
 from imbllm_autogluon.plugin.models import LatentDiffModel
@@ -71,6 +72,8 @@ class FitJob:
     positive_class: str | None = None
     # What rows are decided by, as `decide` takes it: no part of what is fitted
     wish: Mapping[str, Any] = field(default_factory=dict)
+    # Whether the best twin is fitted once more with duplicated rows, to compare with; None: if a quick one is there
+    duplicates: bool | None = None
     force: bool = False  # whether the folder of an earlier fit may be replaced
     # Go on in the folder of an interrupted fit: generators, written rows and finished trials are used again
     resume: bool = False
@@ -211,13 +214,21 @@ class FitJob:
                 pair = pair_ensembles(predictor)
                 _calibrate(predictor)
                 predictor.save(silent=True)
+                test, spent = None if self.test is None else self.test.frame, time.time() - started
+                comparison, answers = compare_models(self.task, predictor, pair, test, spent, self._trying(spent))
             if self.wish:
                 decide(predictor, **self.decision_arguments)
-            test = None if self.test is None else self.test.frame
-            scored = self.task.scored(predictor, pair.by_side().values(), test)
-            held_out = "validation" if predictor._trainer.has_val else "out-of-fold"
-            comparison = compare(scored, pair, held_out if test is None else "test")
-        return FitOutcome(self, predictor, comparison, time.time() - started)
+            answers["confusion"] = confusion(predictor, test)
+        return FitOutcome(self, predictor, comparison, time.time() - started, answers)
+
+    def _trying(self, seconds: float) -> dict[str, Any] | None:
+        """Arguments for duplicates, those of AutoGluon among them, after so many seconds; `None`: there are none."""
+        if self.duplicates is False:
+            return None
+        names, arguments = ("num_cpus", "ag_args_ensemble"), self.fit_arguments()
+        own = {name: arguments[name] for name in names if name in arguments}
+        left = None if self.time_limit is None else self.time_limit - seconds
+        return {"seconds": float("inf") if self.duplicates else seconds, "limit": left, **own}
 
     def _fitted(self) -> TabularPredictor:
         from autogluon.tabular import TabularPredictor
@@ -275,6 +286,8 @@ class FitOutcome:
     predictor: TabularPredictor
     comparison: Comparison
     seconds: float  # wall-clock time of fit and comparison
+    # The table of answers (`confusion`), the rows `changed` by twins, and the `importance` of columns
+    answers: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def generator_fits(self) -> int:

@@ -37,21 +37,24 @@ _FOLD_NAME = re.compile(r"S(\d+)F(\d+)")  # AutoGluon's name of a fold: repeat a
 
 
 def fold_records(predictor: TabularPredictor, n_generators: int) -> list[dict[str, Any]]:
-    """What the twins remember about their distinct training folds, in the order of AutoGluon's names.
+    """What twins and generators remember about their distinct training folds, in the order of AutoGluon's names.
 
     Each has a ``name`` (``S1F2`` is repeat 1, fold 2; ``all rows`` for models that are not bagged); ``before`` and
     ``added``, real and written rows by class or number of the bin; the ``reason`` why nothing was written; facts of the
-    generator (losses in nats for each value token); ``notes``; ``copies``; and ``edges`` of the bins of a target.
+    generator (losses in nats for each value token); ``notes``; ``copies``; ``edges`` of the bins of a target; the
+    ``method``; and whether a twin ``learned`` from the rows.
 
     Once the `n_generators` of the cache (0: unknown) have been met no further model is read from disk: a bag of forests
     takes seconds, and families only repeat each other's folds.
     """
     labels = {str(code): str(label) for label, code in (predictor.class_labels_internal_map or {}).items()}
     found: dict[str, dict[str, Any]] = {}
-    for twin in _twins_and_refitted(predictor):
-        for name, report in _child_reports(predictor, twin):
-            record = _record(name, report, labels)
-            found.setdefault(record["generator"] or f"{name} {record['reason']}", record)
+    for model in [*_twins_and_refitted(predictor), *_generators(predictor)]:
+        learned = model_kind(predictor, model) != "generator"
+        for name, report in _child_reports(predictor, model):
+            record = {**_record(name, report, labels), "learned": learned}
+            if learned or record["added"]:  # what a generator alone says of a fold without rows is said by twins, too
+                found.setdefault(record["generator"] or f"{name} {record['method']} {record['reason']}", record)
         if n_generators and sum(bool(record["generator"]) for record in found.values()) >= n_generators:
             break
     return sorted(found.values(), key=lambda record: str(record["name"]))
@@ -78,6 +81,10 @@ def _twins_and_refitted(predictor: TabularPredictor) -> list[str]:
     return [*twins, *(refitted[name] for name in twins if name in refitted)]
 
 
+def _generators(predictor: TabularPredictor) -> list[str]:
+    return [name for name in predictor._trainer.get_model_names() if model_kind(predictor, name) == "generator"]
+
+
 def _fitted_children(model: Any) -> Iterator[tuple[str, Any]]:
     """Name of each training fold of a model, and what was fitted on it; a model that is no bag has one, all rows."""
     children = getattr(model, "models", None)
@@ -98,6 +105,7 @@ def _record(name: str, report: Mapping[str, Any], labels: Mapping[str, str]) -> 
         "before": {labels.get(code, code): n for code, n in report["before"].items()},
         "added": {labels.get(code, code): n for code, n in report["added"].items()},
         "reason": report["reason"],
+        "method": str(made.get("method", "")),
         "generator": made.get("generator", ""),
         "seconds": float(made.get("training_seconds", 0.0)),
         "sampling_seconds": float(made.get("sampling_seconds", 0.0)),
@@ -179,8 +187,7 @@ def written_rows(predictor: TabularPredictor, known: Known = None) -> WrittenFol
 def _fitted_folds(predictor: TabularPredictor) -> Iterator[tuple[str, str, Any]]:
     """Name of model and fold, and what was fitted there; generators first, because they are read in no time."""
     trainer = predictor._trainer
-    generators = [name for name in trainer.get_model_names() if model_kind(predictor, name) == "generator"]
-    for name in dict.fromkeys([*generators, *_twins_and_refitted(predictor)]):
+    for name in dict.fromkeys([*_generators(predictor), *_twins_and_refitted(predictor)]):
         for fold, child in _fitted_children(trainer.load_model(name)):
             if hasattr(child, "imbllm_report"):
                 yield name, fold, child
@@ -245,7 +252,7 @@ def _bagged_rows(bag: Any, fold: str, X: pd.DataFrame, y: pd.Series) -> tuple[Ro
 class _FoldColumns:
     """How the columns and labels of one fold are shown."""
 
-    # Of AutoGluon's columns that rows were written in, by name; those made from free texts are copied, not written
+    # Of AutoGluon's columns that rows were written in, by name; those made from texts that are not there are copied
     dtypes: pd.Series
     texts: tuple[ColumnName, ...]
     view: RawView | None  # the way back to the original columns; `None` where there is none
@@ -258,8 +265,8 @@ class _FoldColumns:
     def of(cls, predictor: TabularPredictor, child: Any, X: pd.DataFrame, known: Known) -> _FoldColumns:
         metadata = child.imbllm_metadata
         written = X.drop(columns=unwritten_features(metadata, X))
-        texts = text_features(metadata, written)
         view = exact_view(Path(predictor.path).absolute(), written, metadata)
+        texts = text_features(metadata, written) if view is None else list(view.derived)
         edges = child.imbllm_report.get("edges")
         return cls(
             written.dtypes.drop(texts),

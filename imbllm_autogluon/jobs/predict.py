@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon._storage import first_line
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError, TableError, nearest
 from imbllm_autogluon.jobs.fit import quiet_libraries
@@ -19,10 +21,11 @@ from imbllm_autogluon.tables.io import labels_in_file, read_table
 from imbllm_autogluon.tables.unseen import read_as
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from autogluon.tabular import TabularPredictor
 
+_ROWS_AT_ONCE = 50_000  # predicted between two moves of the bar
 _DTYPES = {"object": "object", "int": "int64", "float": "float64", "bool": "bool"}  # of AutoGluon's raw types
 
 
@@ -83,10 +86,19 @@ def predict_table(
     table = _readable(predictor, as_numpy(table))
     with quiet_libraries():
         if proba:
-            return calibrated_probabilities(predictor, table).rename(columns=str)
+            return _in_blocks(partial(calibrated_probabilities, predictor), predictor, table).rename(columns=str)
         decision = decide(predictor, **wish, store=False) if wish else stored_decision(predictor)
-        labels: pd.Series = decision.predict(predictor, table) if decision else predictor.predict(table)
-    return labels.rename(predictor.label).to_frame()
+        answer = partial(decision.predict, predictor) if decision else predictor.predict
+        return _in_blocks(lambda rows: answer(rows).rename(predictor.label).to_frame(), predictor, table)
+
+
+def _in_blocks(answer: Callable[[pd.DataFrame], pd.DataFrame], predictor: Any, table: pd.DataFrame) -> pd.DataFrame:
+    """Answers to blocks of rows, with a bar; the models of several blocks are loaded once."""
+    starts = range(0, max(1, len(table)), _ROWS_AT_ONCE)
+    if len(starts) > 1:
+        predictor.persist()
+    told = progress_bar(len(starts), "predicting", starts, delay=0.0)
+    return pd.concat([answer(table.iloc[start : start + _ROWS_AT_ONCE]) for start in told])
 
 
 def with_ids(

@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from imbllm_autogluon.jobs.task import Task
 
 _MOST_ROWS, _FEWEST_ROWS = 20_000, 1_000  # that are drawn
-_MOST_CELLS = 300_000  # rows times columns times trees of a round that are learned, about
+_MOST_CELLS = 240_000  # rows times columns times trees of a round that are learned, about
 _USED_COLUMNS = 100  # that a tree looks at, about
 _FOLDS, _ROUNDS, _TREES = 5, 50, 150  # rounds of boosting, and trees of all classes together, at most
 _MOST_LEVELS = 100  # of a category, beyond which its codes are taken for a number
-_RESAMPLES, _HALVES, _HALVED_ROWS = 200, 16, 1_200  # bootstrap samples; random halves, and of how many rows at most
+_RESAMPLES, _HALVES, _HALVED_ROWS = 200, 16, 800  # bootstrap samples; random halves, and of how many rows at most
 
 # What a fit takes beside the timed part, in CPU seconds of the machine on which it was set
 _FIXED, _FIXED_SECONDS = (1000, 20), 0.053  # rows and columns of the fixed table, and seconds of boosting it there
-_AROUND = 20.0  # of imports, ensembles and report
+_AROUND, _LATENT_DIFF = 20.0, 80.0  # of imports, ensembles and report; of LatentDiff's bag, in every regression
 _PER_FIT, _PER_STEP = 32.0, 0.6  # of all plain models whatever the table, and of the network for a step in an epoch
 _BOOSTED = 280.0  # times the timed boosting: five configurations in four folds to their early stopping, and forests
 _LEARNED = 0.75  # of the rows are in the training part of a fold
@@ -183,7 +183,8 @@ def fit_cost(task: Task, sample: Sample) -> dict[str, Any]:
     steps = _LEARNED * n / 2 ** (3 + np.floor(np.log10(n)))  # of an epoch: the batch sizes of AutoGluon's network
     plain = speed * (_PER_FIT + _PER_STEP * steps) + _BOOSTED * boosting
     is_rebalanced = not plan_for(task.problem_type, task.train.labels, task.rebalancing).reason
-    seconds = float(speed * _AROUND + plain * (1.0 + _LIKE_PLAIN * is_rebalanced))
+    around = _AROUND + (0.0 if sample.classes else _LATENT_DIFF)
+    seconds = float(speed * around + plain * (1.0 + _LIKE_PLAIN * is_rebalanced))
     memory = _LIBRARIES_MIB + _COPIES * n * len(sample.names) * 8 / 2**20
     return {"cpu_seconds": seconds, "memory_mib": memory, "cores": os.cpu_count() or 1}
 

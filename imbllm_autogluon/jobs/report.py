@@ -19,6 +19,7 @@ from imbllm_autogluon.jobs.compare import FIGURES, base_models, model_kind
 from imbllm_autogluon.jobs.fit import FitOutcome, quiet_libraries
 from imbllm_autogluon.jobs.folds import WrittenFold, fold_records, latent_reports, written_rows
 from imbllm_autogluon.jobs.predict import load_predictor
+from imbllm_autogluon.jobs.twins import confusion
 from imbllm_autogluon.plugin.decisions import decide, stored_decision
 from imbllm_autogluon.plugin.stage import plan_for
 from imbllm_autogluon.quality.reports import fit_markdown, metric_name, number, render_fit_report, report
@@ -26,7 +27,7 @@ from imbllm_autogluon.rebalancing.cache import STUDIES, cache_of
 from imbllm_autogluon.search.studies import journal_storage, study_plots
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
     from autogluon.tabular import TabularPredictor
@@ -44,7 +45,7 @@ _LIBRARIES = (
     "catboost", "xgboost", "xgboost-cpu",
 )  # fmt: skip
 _PLAIN = (bool, str, int, float, type(None))  # what JSON keeps as it is
-_LEFT = ("model", "kind", "metric", "better")  # columns of texts in printed tables
+_LEFT = ("model", "kind", "metric", "better", "against the plain model")  # columns of texts in printed tables
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class FitReport:
 
     def to_text(self, page: Path) -> str:
         """Leaderboard, comparison, verdict, cost, and where predictor and page lie, for a terminal."""
-        facts, comparison = self.facts, self.facts["comparison"]
+        facts, comparison, rows = self.facts, self.facts["comparison"], self.facts["rows"]
         settings, n_generators = facts["settings"], facts["generator_fits"]
         threshold = settings["decision_threshold"]
         above = "" if threshold is None else f", {facts['table']['positive']!r} above a probability of {threshold:.3f}"
@@ -83,13 +84,16 @@ class FitReport:
             f"Scores on {sum(comparison['counts'].values())} {comparison['rows']} rows",
             _comparison_text(facts),
             "",
+            *_twins_text(comparison),
             facts["headline"],
+            *_cost(facts["clock"]),
             f"Predictions: {facts['decision']['text']}"
             if "decision" in facts
             else f"Predictions use {settings['model_in_use']}{above}.",
             *([trained] if n_generators or facts["task"] == "classification" else []),
+            *([f"Rows of fold {rows['fold']}: {rows['headline']}"] if rows.get("headline") else []),
             *facts["clock"]["notes"],
-            f"Fit and comparison: {facts['seconds']:.0f} s{_spent(facts['clock'])}.",
+            f"Fit and comparison: {facts['seconds']:.0f} s{_limit(facts['clock'])}.",
             f"Predictor: {page.parent}",
             f"Report: {page}",
         ]
@@ -102,7 +106,7 @@ def report_fit(outcome: FitOutcome) -> FitReport:
     folds = fold_records(predictor, outcome.generator_fits)
     studies = _study_records(predictor)
     with quiet_libraries():
-        rows, section = rows_facts(predictor, job.train.frame)
+        rows, section = rows_facts(predictor, job.train.frame, folds)
     facts = {
         "format": _FORMAT,
         "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -118,6 +122,7 @@ def report_fit(outcome: FitOutcome) -> FitReport:
         "settings": _settings(outcome),
         "leaderboard": _leaderboard(outcome),
         "comparison": outcome.comparison.to_dict(),
+        "answers": dict(outcome.answers),
         **_decision_facts(predictor),
         "folds": folds,
         "rows": rows,
@@ -149,9 +154,11 @@ def report_again(folder: Path, out: Path | None = None, wish: Mapping[str, Any] 
         return _report_rows_alone(predictor, folder, out)
     facts = _stored(file)
     with quiet_libraries():
-        rows, section = rows_facts(predictor, facts.get("rows", {}).get("others"))
+        rows, section = rows_facts(predictor, facts.get("rows", {}).get("others"), facts["folds"])
         studies = _study_records(predictor)
     facts |= _decision_facts(predictor)
+    if wish:
+        facts["answers"] = {**facts.get("answers", {}), "confusion": confusion(predictor)}
     if section is not None or not facts.get("rows", {}).get("measures"):
         facts["rows"] = rows
     return FitReport(facts, _plots(studies), section).write(out)
@@ -178,11 +185,15 @@ def _clock(predictor: TabularPredictor, folds: list[Facts]) -> Facts:
     return {**clock, "notes": [*clock["notes"], *hurried]}
 
 
-def _spent(clock: Facts) -> str:
-    """Seconds of the models by kind, behind those of all."""
-    spent = [f"{kind} {seconds:.0f} s" for kind, seconds in clock["seconds"].items() if seconds]
-    limit = "" if clock["limit"] is None else f" (limit of the fit: {clock['limit']:.0f} s)"
-    return f"{limit}; models: {', '.join(spent)}" if spent else ""
+def _limit(clock: Facts) -> str:
+    return "" if clock["limit"] is None else f" (limit of the fit: {clock['limit']:.0f} s)"
+
+
+def _cost(clock: Facts) -> list[str]:
+    """Seconds of what is ours beside those of the plain models: what a gain costs."""
+    plain, ours = clock["seconds"].get("plain", 0.0), {**clock["seconds"], "plain": 0.0}
+    told = ", ".join(f"{kind} {seconds:.0f} s" for kind, seconds in ours.items() if seconds)
+    return [f"It took {told}, beside {plain:.0f} s of the plain models."] if told else []
 
 
 def _stored(file: Path) -> Facts:
@@ -207,11 +218,15 @@ def _report_rows_alone(predictor: TabularPredictor, folder: Path, out: Path) -> 
     return _judged(fold, f"Rows written for {predictor.label}, fold {fold.name}").write(out)
 
 
-def rows_facts(predictor: TabularPredictor, known: Known = None) -> tuple[Facts, RowsSection | None]:
+def rows_facts(
+    predictor: TabularPredictor, known: Known = None, folds: Sequence[Facts] = ()
+) -> tuple[Facts, RowsSection | None]:
     """Judge the rows written for the first fold that has some: facts (or the `reason` why not), and with pictures."""
     fold = written_rows(predictor, known)
     if fold is None:
-        return {"reason": "No rows were written, or they are no longer in the cache of the predictor."}, None
+        written = any(record["added"] for record in folds)
+        gone = "The written rows are no longer in the cache of the predictor, or cannot be told from real ones."
+        return {"reason": gone if written else "No rows were written."}, None
     started = time.perf_counter()
     try:
         section = _judged(fold).section
@@ -321,7 +336,13 @@ def _notes(outcome: FitOutcome, folds: list[Facts]) -> list[str]:
             f"Scores are on {comparison.rows} rows, by which ensemble {chosen} were chosen too, "
             "so they are a little too good; give a test table for honest ones."
         )
-    notes += [*comparison.notes, *_why_no_twins(outcome), *_clock(predictor, folds)["notes"], *_fold_notes(folds)]
+    notes += [
+        *comparison.notes,
+        *_why_no_twins(outcome),
+        *_clock(predictor, folds)["notes"],
+        *_fold_notes(folds),
+        *_unused(folds),
+    ]
     for where, told in latent_reports(predictor):
         notes += [f"{where}: {note.rstrip('.')}." for note in (told["reason"], *told.get("notes", ())) if note]
     failures = predictor.model_failures().to_dict("records")
@@ -344,14 +365,23 @@ def _why_no_twins(outcome: FitOutcome) -> list[str]:
     return [f"No model has a twin: {reason}."] if reason else []
 
 
+def _unused(folds: list[Facts]) -> list[str]:
+    """Rows that were written for nothing, as the clock left out the twins for them."""
+    unused = [fold for fold in folds if fold["added"] and not fold["learned"]]
+    names, methods = ", ".join(fold["name"] for fold in unused), ", ".join({fold["method"]: 0 for fold in unused})
+    return (
+        [f"No twin learned from the rows that {methods} wrote ({names}): none was fitted for them."] if unused else []
+    )
+
+
 def _fold_notes(folds: list[Facts]) -> list[str]:
     about: dict[str, list[str]] = {}
     for fold in folds:
         for note in fold["notes"]:
             about.setdefault(note, []).append(fold["name"])
+    n = len({fold["name"] for fold in folds})
     return [
-        f"{'All folds' if len(names) == len(folds) > 1 else 'Fold ' + ', '.join(names)}: {note}"
-        for note, names in about.items()
+        f"{'All folds' if len(names) == n > 1 else 'Fold ' + ', '.join(names)}: {note}" for note, names in about.items()
     ]
 
 
@@ -395,6 +425,20 @@ def _comparison_text(facts: Facts) -> str:
     if scores[0]["rows"] is None:
         del columns["rows"]
     return aligned(columns)
+
+
+def _twins_text(comparison: Facts) -> list[str]:
+    """Each twin beside its plain model, and whether duplicates would have done as much."""
+    twins = comparison["twins"]
+    columns = {
+        "model": [each["model"] for each in twins],
+        "kind": [each["kind"] for each in twins],
+        "against the plain model": [each["words"] for each in twins],
+        "seconds of both": [f"{each['plain_seconds']:.1f} / {each['seconds']:.1f}" for each in twins],
+    }
+    told = [comparison["baseline"], ""] if comparison["baseline"] else [""]
+    head = "Twins beside their plain models (gain ± half of its 95 % interval)"
+    return [head, aligned(columns), *told] if twins else told[:-1]
 
 
 def _metric_text(score: Facts) -> str:

@@ -116,11 +116,11 @@ def _places(test: pd.DataFrame, sample: pd.DataFrame, ids: str | None, sources: 
 def _ids(column: pd.Series[Any], source: str) -> pd.Index[Any]:
     """Ids as they are written in their file."""
     if column.isna().any():
-        raise TableError(f"{source}: the id {column.name!r} is missing in {int(column.isna().sum()):,} row(s).")
+        raise TableError(f"{source}: the column of ids {column.name!r} is empty in {column.isna().sum():,} row(s).")
     ids = pd.Index(labels_in_file(column).astype(str))
     if ids.has_duplicates:
         repeated = _few(ids[ids.duplicated()])
-        raise TableError(f"{source}: the id {column.name!r} is not another one in each row: {repeated}.")
+        raise TableError(f"{source}: the column of ids {column.name!r} repeats {repeated}; each row needs its own.")
     return ids
 
 
@@ -129,7 +129,7 @@ def _check_same(both: tuple[pd.Index[Any], pd.Index[Any]], name: str, sources: _
     told = [f"{len(ids):,} only in {one} ({_few(ids)})" for ids, one in zip(only, sources, strict=True) if len(ids)]
     # What spreadsheets and pandas change of an id: zeros before it, and a decimal point
     bare = [{each.strip().lstrip("0").removesuffix(".0") for each in ids} for ids in only]
-    hint = "they are the same numbers, written otherwise" if bare[0] == bare[1] else "take files that belong together"
+    hint = "write these numbers alike" if bare[0] == bare[1] else "take files that belong together"
     if told:
         raise TableError(f"the ids in {name!r} are not the same: {'; '.join(told)}; {hint}.")
 
@@ -143,13 +143,13 @@ def _predicted(
         raise TableError(f"{sources[1]} has no column to fill beside its ids.")
     if predictor.problem_type == "regression":
         _check_numbers(values, answers, sources[1])
-        return predict(test).set_axis(names, axis=1), "numbers", ""
-    classes = list(predict(test.head(1), proba=True).columns)
+        return predict(test, wish=wish or None).set_axis(names, axis=1), "numbers", ""
+    classes, answers = list(predict(test.head(1), proba=True).columns), "classes" if wish else answers
     if len(names) > 1:
         of_names = _named_like(classes, names, answers, predictor.label, sources[1])
         return predict(test, proba=True)[of_names].set_axis(names, axis=1), "probabilities of the classes", ""
     if answers == "auto":
-        answers, why = ("classes", "") if wish else _asked_for(values[names[0]], classes, predictor, sources[1])
+        answers, why = _asked_for(values[names[0]], classes, predictor, sources[1])
     if answers == "classes":
         return predict(test, wish=wish or None).set_axis(names, axis=1), "classes", why
     if predictor.problem_type != "binary":
@@ -171,7 +171,9 @@ def _check_numbers(values: pd.DataFrame, answers: _Answers, source: str) -> None
 def _named_like(classes: Sequence[str], names: Sequence[str], answers: _Answers, label: str, source: str) -> list[str]:
     """The class that each column is named like, whatever words are before all of them."""
     if answers == "classes":
-        raise InvalidInputError(f"{source} has {len(names)} columns to fill, and a class is one: leave out --classes.")
+        raise InvalidInputError(
+            f"{source} has {len(names)} columns, for probabilities: leave out --classes and wishes."
+        )
     for start in range(len(names[0])):
         ends = [name[start:] for name in names]
         if len({name[:start] for name in names}) == 1 and set(ends) == set(classes):

@@ -139,11 +139,17 @@ class Task:
                 f"{test.source}: the label {test.label!r} is missing in every row; there is nothing to score."
             )
 
-    def scored(self, predictor: TabularPredictor, models: Iterable[str], test: pd.DataFrame | None) -> ScoredRows:
-        """Labels and predictions of the test rows, or of out-of-fold or validation rows."""
+    def scored(
+        self,
+        predictor: TabularPredictor,
+        models: Iterable[str],
+        test: pd.DataFrame | None,
+        others: Iterable[str] = (),
+    ) -> ScoredRows:
+        """Labels and predictions of test, out-of-fold or validation rows; of `others` for the first metric."""
         if self.problem_type == "regression":
-            return ScoredRows.of_targets(predictor, models, self.train.frame, test, self.bins)
-        return ScoredRows.of_classes(predictor, models, self.train.frame, test)
+            return ScoredRows.of_targets(predictor, [*models, *others], self.train.frame, test, self.bins)
+        return ScoredRows.of_classes(predictor, models, self.train.frame, test, others=others)
 
     def label_facts(self, predictor: TabularPredictor, folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """What the report says of the label, given its facts about folds.

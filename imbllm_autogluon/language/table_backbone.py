@@ -105,7 +105,7 @@ def build_table_backbone(vocabulary: SchemaVocabulary | PromptVocabulary, config
             raise InvalidInputError(f"texts are written by pretrained backbones; {config.backbone!r} is none.")
         # Free decoding has to find the names of the columns by itself; a mask stands in the place of a value alone.
         return _compact(vocabulary.encoding(fused=config.backbone == "compact" and config.constrained), config)
-    source = _source(config)
+    source = source_of(config)
     model = load_model(source)
     base = _BaseModel(source.location, source.revision, _base_fingerprint(model))
     encoding, origins = _read_by(source, vocabulary, config)
@@ -121,10 +121,11 @@ def require_here(config: LanguageConfig) -> None:
     if config.device is not None:
         device_named(config.device)
     if config.is_pretrained:
-        _source(config)
+        source_of(config)
 
 
-def _source(config: LanguageConfig) -> BackboneSource:
+def source_of(config: LanguageConfig) -> BackboneSource:
+    """Where the pretrained backbone of a configuration is; a `BackboneError` where it cannot be had."""
     from imbllm_autogluon.language.backbones import find_backbone
 
     return find_backbone(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from imbllm_autogluon.encoding import Clauses, PromptVocabulary
-from imbllm_autogluon.language.backbones import find_backbone
 from imbllm_autogluon.language.batches import Prompts
 from imbllm_autogluon.language.model import TableLanguageModel
 from imbllm_autogluon.language.pretrained import load_tokenizer
+from imbllm_autogluon.language.table_backbone import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.language.config import LanguageConfig
 
 _STAGE = "texts"  # of training
+_LEARNED_AT_ONCE = 4  # sentences, at most, that go through the model together: 16 take 5 GB with SmolLM2
 _ROWS_AT_ONCE = 32  # texts, at most, that are written together: the cache of 128 takes 1 GB with SmolLM2
 # What reads prompts as they are: each in its own order, every token of the text in the loss.
 _FORM: dict[str, Any] = {"clauses": "text", "numbers": "digits", "order": "permute_x", "column_order_share": 1.0}
@@ -42,7 +45,8 @@ class TextModel:
     """
 
     def __init__(self, config: LanguageConfig, seed: int) -> None:
-        self.config = dataclasses.replace(config, **_FORM).resolved()
+        micro_batch = min(_LEARNED_AT_ONCE, config.micro_batch or _LEARNED_AT_ONCE)
+        self.config = dataclasses.replace(config, micro_batch=micro_batch, **_FORM).resolved()
         self.seed = seed
         self.model: TableLanguageModel
 
@@ -77,15 +81,8 @@ class TextModel:
         InvalidInputError
             It is no causal model with an end of text.
         """
-        config = self.config
-        found = find_backbone(
-            config.backbone,
-            revision=config.revision,
-            local_files_only=config.local_files_only,
-            token_variable=config.token_variable,
-        )
-        vocabulary = PromptVocabulary.fit(load_tokenizer(found), prompts, texts, longest)
-        self.model = TableLanguageModel(vocabulary, config, self.seed)
+        vocabulary = PromptVocabulary.fit(load_tokenizer(source_of(self.config)), prompts, texts, longest)
+        self.model = TableLanguageModel(vocabulary, self.config, self.seed)
         rows = self._clauses(prompts, texts)
         kept = np.zeros(len(prompts), dtype=bool) if held_out is None else held_out
         learned, judged = rows.take(np.flatnonzero(~kept)), rows.take(np.flatnonzero(kept))
@@ -98,13 +95,14 @@ class TextModel:
         *,
         seed: int,
         threads: int | None = None,
+        ends: float = math.inf,
         progress: Callable[[int], Any] = lambda _: None,
     ) -> dict[str, list[str | None]]:
         """A text of each name behind each prompt, by name; None where it is missing, as some that were learned are.
 
         A text ends by itself, or behind a sentence or word within its budget of tokens. The same seed gives the same
-        texts. Few are written at once, so memory does not grow with their number; `progress` is called with the number
-        of prompts just done.
+        texts. Few are written at once, so memory does not grow with their number; no more of them are begun after
+        `ends` (by ``time.perf_counter``). `progress` is called with the number of prompts just done.
         """
         first, *others = self._codings
         order = np.arange(self.model.encoding.n_clauses)
@@ -117,7 +115,15 @@ class TextModel:
                 for clause, (name, coding) in enumerate(zip(self._names, others, strict=True), start=1):
                     written[name] += coding.texts(tokens[:, clause])
                 progress(len(given))
+                if time.perf_counter() >= ends:
+                    break
         return written
+
+    def with_config(self, config: LanguageConfig) -> TextModel:
+        """The same weights under other settings of decoding."""
+        other = TextModel(config, self.seed)
+        other.model = self.model.with_config(other.config)
+        return other
 
     @property
     def _names(self) -> tuple[str, ...]:

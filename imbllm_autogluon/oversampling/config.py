@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from imbllm_autogluon._config import Config, Range, documented
 from imbllm_autogluon.classification.config import DebiasingConfig
+from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.config import LanguageConfig
 
 
@@ -84,6 +85,25 @@ class FilterConfig(Config):
 
 @documented
 @dataclass(frozen=True)
+class TextConfig(Config):
+    """What becomes of columns of free text."""
+
+    texts: Literal["write", "copy", "leave_out"] | None = None
+    """`write`: a second model of the same backbone, which must be pretrained and causal, continues what else a row says
+    by new texts. `copy`: the texts of the nearest real row, which may be a person's words. `leave_out`: none. `None`:
+    `write` for such backbones, `copy` for others."""
+
+    text_tokens: Annotated[int, Range(4, 4096)] = 64
+    """Tokens of a text, of about three quarters of a word each, that are learned and written at most; a column of
+    shorter texts has a smaller limit of its own."""
+
+    copied_words: Annotated[int, Range(2, 1000)] = 8
+    """A written text with as many words in a row as this that a real text of the fold holds too is drawn again, up to
+    three times, and then cut before the last of these words. Reviews of different people share 3 to 6."""
+
+
+@documented
+@dataclass(frozen=True)
 class GeneratorConfig(Config):
     """Everything that shapes written rows; each method uses its part.
 
@@ -97,5 +117,19 @@ class GeneratorConfig(Config):
     conditioning: ConditioningConfig = field(default_factory=ConditioningConfig)
     query: QueryConfig = field(default_factory=QueryConfig)
     filters: FilterConfig = field(default_factory=FilterConfig)
+    texts: TextConfig = field(default_factory=TextConfig)
     measures: DebiasingConfig = field(default_factory=DebiasingConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.texts.texts == "write" and not self.language.is_pretrained:
+            raise InvalidInputError(
+                f"texts='write' needs a pretrained backbone such as 'smollm2'; {self.language.backbone!r} copies them "
+                "from the nearest real rows (texts='copy'), or leaves them out."
+            )
+
+    @property
+    def asks_for_texts(self) -> bool:
+        """Whether the texts of a table decide which ones written rows have: they are not just copied."""
+        return self.texts.texts == "leave_out" or (self.language.is_pretrained and self.texts.texts != "copy")

@@ -27,6 +27,7 @@ from imbllm_autogluon.oversampling.config import GeneratorConfig
 from imbllm_autogluon.oversampling.filters import KnownRows, NearRows, PlausibilityForest, RowFilter, reject_until
 from imbllm_autogluon.oversampling.interpolation import MixedSpace, interpolate
 from imbllm_autogluon.oversampling.report import ClassReport, OversamplingReport, listed
+from imbllm_autogluon.oversampling.texts import TextWriter, texts_to_write, with_texts
 from imbllm_autogluon.tables import EncodedTable, TableSchema
 from imbllm_autogluon.tables.stored import with_plain_names
 
@@ -48,6 +49,7 @@ _INTERPOLATION_ROUNDS = 20  # how often interpolated rows are drawn to find new 
 _TOLD: set[object] = set()  # what was said already in this process: each fold of a fit has a generator of its own
 # Steps where there are all rows to learn instead of those of a rare class (docs/decisions/generator.md).
 _WHOLE_TABLE_STEPS = 600
+_SHARE_OF_CELLS = 0.5  # of the time for training, and for writing; texts have the rest where they are written
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,6 +211,10 @@ class Learner(ABC):
         del n_rare
         return self.config.language.with_defaults(**self.choices).resolved()
 
+    def text_language(self) -> LanguageConfig:
+        """Settings of the model of texts: the method's temperature, and the steps of one stage."""
+        return self.config.language.with_defaults(temperature=self.choices["temperature"]).resolved()
+
     def whole_table_language(self) -> LanguageConfig:
         """Settings of a model that learns all classes alike, in one stage from random weights.
 
@@ -282,6 +288,7 @@ class LanguageGenerator:
         self.threads = threads
         self._table: LearnedTable
         self._writer: Writer | None = None
+        self._texts: TextWriter | None = None
         self.report = OversamplingReport(self.method)
 
     def fit(
@@ -329,17 +336,23 @@ class LanguageGenerator:
         if len(X) != len(y):
             raise InvalidInputError(f"X and y must have the same number of rows; got {len(X)} and {len(y)}.")
         self.seed = Processes.of_launch().common_seed(self.seed)
-        self._writer = None
+        self._writer = self._texts = None
         fold = self._read(X, y, counts, kinds)
+        texts = texts_to_write(fold.schema, fold.X, self.config)
+
+        def left(share: float = 1.0) -> float | None:
+            return None if time_limit is None else share * max(0.0, time_limit + started - time.perf_counter())
+
         if self._table.learned:
-            self._writer = self._learner.train(
-                fold,
-                self._table,
-                time_limit=None if time_limit is None else max(0.0, time_limit + started - time.perf_counter()),
-                checkpoint=checkpoint,
-                warm_start=warm_start,
-            )
-            self.report = self.report.with_training(self._writer.model)
+            limits: dict[str, Any] = {"time_limit": left(_SHARE_OF_CELLS if texts else 1.0), "checkpoint": checkpoint}
+            self._writer = self._learner.train(fold, self._table, warm_start=warm_start, **limits)
+        if texts:
+            limits = {"time_limit": left(), "checkpoint": checkpoint, "threads": self.threads}
+            language, seed = self._learner.text_language(), child_seed(self.seed, "training", "texts")
+            rows = fold.X.iloc[fold.choice], fold.y.iloc[fold.choice], texts, fold.is_held_out[fold.choice]
+            self._texts = TextWriter.learn(fold.schema, *rows, self.config, language, seed, **limits)
+        trained = [each.model for each in (self._writer, self._texts.model if self._texts else None) if each]
+        self.report = self.report.with_training(*trained)
         self.report = replace(self.report, training_seconds=time.perf_counter() - started)
         return self
 
@@ -369,6 +382,7 @@ class LanguageGenerator:
             that its model gives too few rows.
         """
         started = time.perf_counter()
+        ends = math.inf if time_limit is None else started + time_limit
         seed, table = self._seed_of(random_state), self._table
         known = [table.labels[code] for code in table.classes]
         wanted = dict(table.counts) if counts is None else _counts_by_code(counts, known, table.schema)
@@ -376,13 +390,13 @@ class LanguageGenerator:
         learned = {code: n for code, n in wanted.items() if n and code in table.learned}
         written: dict[int, SyntheticRows] = {}
         if learned:
-            ends = math.inf if time_limit is None else started + time_limit
+            cells_end = started + (ends - started) * (_SHARE_OF_CELLS if self._texts else 1.0)
             with progress_bar(sum(learned.values()), "writing") as bar:
-                request = SampleRequest(table, self._learner.sampling(), seed, self.threads, ends, bar)
+                request = SampleRequest(table, self._learner.sampling(), seed, self.threads, cells_end, bar)
                 written = self._require_writer().write(request, learned)
         for code in [code for code in wanted if code not in learned]:
             written[code] = self._write_without_model(code, wanted[code], child_seed(seed, "decoding", code))
-        return self._finished({code: written[code] for code in wanted}, wanted, started)
+        return self._with_texts(*self._finished({code: written[code] for code in wanted}, wanted), seed, started, ends)
 
     @property
     def schema(self) -> TableSchema:
@@ -406,6 +420,8 @@ class LanguageGenerator:
         other.config, other.threads = config, threads
         if self._writer is not None:
             other._writer = self._writer.with_language(other._learner.language(self._table.n_rare), threads)
+        if self._texts is not None:
+            other._texts = self._texts.with_config(config, other._learner.text_language())
         return other
 
     @property
@@ -485,9 +501,9 @@ class LanguageGenerator:
         return SyntheticRows(cells, counts)
 
     def _finished(
-        self, written: Mapping[int, SyntheticRows], wanted: Mapping[int, int], started: float
-    ) -> tuple[pd.DataFrame, pd.Series]:
-        """Written rows as a frame, class after class, and their labels; the report counts them."""
+        self, written: Mapping[int, SyntheticRows], wanted: Mapping[int, int]
+    ) -> tuple[EncodedTable, IntArray, pd.DataFrame]:
+        """Written rows, class after class, their label codes and copied columns; the report counts them."""
         sizes = {code: rows.cells.n_rows for code, rows in written.items()}
         parents = []
         for code, rows in written.items():
@@ -497,15 +513,22 @@ class LanguageGenerator:
             parents.append(own.nearest_copied(self.schema, rows.cells) if repeated is None else repeated)
         cells = EncodedTable.concat([rows.cells for rows in written.values()])
         codes = np.repeat(list(sizes), list(sizes.values()))
-        return self._decoded(cells, codes, pd.concat(parents, ignore_index=True), started)
+        return cells, codes, pd.concat(parents, ignore_index=True)
 
-    def _decoded(
-        self, cells: EncodedTable, codes: IntArray, parents: pd.DataFrame, started: float
+    def _with_texts(
+        self, cells: EncodedTable, codes: IntArray, parents: pd.DataFrame, seed: int, started: float, ends: float
     ) -> tuple[pd.DataFrame, pd.Series]:
-        """Rows and labels as the fitted table has them; ends the time of sampling."""
+        """Rows and labels as the fitted table has them, with their texts; ends the time of sampling."""
         labels = self.schema.decode_label(codes)
         labels.name = self._table.label_name
-        X = self.schema.decode(cells, parents if parents.shape[1] else None).set_axis(self._table.names, axis=1)
+        X = self.schema.decode(cells, parents if parents.shape[1] else None)
+        options: dict[str, Any] = {"seed": seed, "threads": self.threads, "ends": ends}
+        X, written = with_texts(X, labels, self.schema, self.config, self._texts, **options)
+        if written is not None:
+            for code in np.unique(codes).tolist():
+                self._count(code, written.counts(np.flatnonzero(codes == code)))
+            self.report = replace(self.report, shared_words=written.shared)
+        X = X.set_axis(self._table.names, axis=1)
         seconds = self.report.sampling_seconds + time.perf_counter() - started
         self.report = replace(self.report, sampling_seconds=seconds)
         return X, labels

@@ -15,6 +15,7 @@ from imbllm_autogluon.oversampling.generator import ClassRows, LearnedTable
 from imbllm_autogluon.oversampling.imbllm import GReaT, ImbLLM
 from imbllm_autogluon.oversampling.pred_llm import PredLLMGenerator
 from imbllm_autogluon.oversampling.report import OversamplingReport
+from imbllm_autogluon.oversampling.texts import TextWriter
 from imbllm_autogluon.tables import Column, EncodedTable, TableSchema
 from imbllm_autogluon.tables.stored import column_from_dict, column_to_dict
 
@@ -37,6 +38,7 @@ GENERATORS: Mapping[str, type[LanguageGenerator]] = {
 
 _KIND = "generator"
 _LANGUAGE_MODEL = "language_model"  # subfolder with the language model and what a method stores next to it
+_TEXTS = "texts"  # subfolder with the writer of texts, where there is one
 
 
 def generator_class(method: str) -> type[LanguageGenerator]:
@@ -70,6 +72,8 @@ def save_generator(generator: LanguageGenerator, folder: Path) -> None:
         inside = draft.folder / _LANGUAGE_MODEL
         inside.mkdir()
         own, cells = ({}, {}) if writer is None else writer.save(inside)
+        if generator._texts is not None:
+            generator._texts.save(draft.folder / _TEXTS)
         for name, rows in {"forest": table.forest.cells, **cells}.items():
             arrays |= _cell_arrays(f"{name}.", rows)
         draft.arrays = arrays
@@ -112,6 +116,8 @@ def _rebuilt(stored: Stored) -> LanguageGenerator:
         cells = {name: _cells_from(f"{name}.", arrays) for name in state["writer"]["cells"]}
         folder = stored.folder / _LANGUAGE_MODEL
         generator._writer = generator._learner.load_writer(folder, state["writer"]["own"], cells)
+    if (stored.folder / _TEXTS).is_dir():
+        generator._texts = TextWriter.load(stored.folder / _TEXTS)
     return generator
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -311,8 +312,8 @@ class PredLLMGenerator(LanguageGenerator):
             request = SampleRequest(table, self._learner.sampling(), seed, self.threads, bar=bar)
             found, counts = self._candidate_writer.write_table(n, request)
         self._count(int(found.answers[0]), counts)
-        parents = [self._counted_parents(code, found) for code in np.unique(found.answers)]
-        return self._decoded(found.cells, found.answers, pd.concat(parents).sort_index(), started)
+        parents = pd.concat([self._counted_parents(code, found) for code in np.unique(found.answers)]).sort_index()
+        return self._with_texts(found.cells, found.answers, parents, seed, started, math.inf)
 
     @property
     def _candidate_writer(self) -> _CandidateWriter:

@@ -47,6 +47,14 @@ class ClassReport:
     """Rows decoded without automata (``constrained=False``)."""
     illegal: int = 0
     """Rows among those that were not legal, and were written again under the automata."""
+    texts_written: int = 0
+    """Texts of its rows that a language model wrote."""
+    texts_redrawn: int = 0
+    """Times that texts were drawn again, because they had no word or shared too many in a row with a real text."""
+    texts_cut: int = 0
+    """Texts that were cut, after several draws, before they shared too many words in a row (``copied_words``)."""
+    texts_copied: int = 0
+    """Texts that are a real row's all the same: no draw had a word, or time ran out."""
     candidates: int = 0
     """Rows written without a class and looked at until this one had its rows (Pred-LLM)."""
 
@@ -100,6 +108,8 @@ class OversamplingReport:
     """Value tokens written."""
     sampling_seconds: float = 0.0
     """Wall-clock time of sampling so far."""
+    shared_words: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """By column of text: words of the longest run of each written text that a real text of the fold holds too."""
 
     def counted(self, place: int, counts: Mapping[str, int]) -> OversamplingReport:
         """The same report with counters added to those of the class at `place`, and ``tokens`` to the written ones."""
@@ -109,14 +119,14 @@ class OversamplingReport:
         classes = (*self.classes[:place], entry, *self.classes[place + 1 :])
         return replace(self, classes=classes, sampling_tokens=tokens)
 
-    def with_training(self, model: TableLanguageModel) -> OversamplingReport:
-        """The same report, with the figures of a trained model."""
-        curves = model.curves
+    def with_training(self, *models: TableLanguageModel) -> OversamplingReport:
+        """The same report, with the figures of trained models: of rows, and of their texts."""
+        curves = {name: curve for model in models for name, curve in model.curves.items()}
         return replace(
             self,
-            parameters=model.n_parameters,
-            learning=model.n_learning,
-            loading_seconds=model.loading_seconds,
+            parameters=sum(model.n_parameters for model in models),
+            learning=sum(model.n_learning for model in models),
+            loading_seconds=sum(model.loading_seconds for model in models),
             losses={name: curve.losses for name, curve in curves.items()},
             stopped_by={name: curve.stopped_by for name, curve in curves.items()},
             held_out_losses={name: curve.held_out for name, curve in curves.items() if curve.held_out},
@@ -134,7 +144,9 @@ class OversamplingReport:
         classes = tuple(ClassReport(**entry) for entry in state["classes"])
         losses = {name: tuple(curve) for name, curve in state["losses"].items()}
         held_out = {name: tuple(map(tuple, curve)) for name, curve in state["held_out_losses"].items()}
-        return cls(**{**state, "classes": classes, "losses": losses, "held_out_losses": held_out})
+        shared = {name: tuple(words) for name, words in state["shared_words"].items()}
+        read = {"classes": classes, "losses": losses, "held_out_losses": held_out, "shared_words": shared}
+        return cls(**{**state, **read})
 
     def describe(self) -> str:
         """One line for a log."""

@@ -187,7 +187,7 @@ class PredLLM(TableSynthesizer):
         """
         require_number("n", n, 0, whole=True)
         self._require_fit()
-        if not self.report.parameters:
+        if self.generator._writer is None:
             return super().sample(n, random_state=random_state)
         return _with_label(*self.generator.sample_rows(n, random_state=random_state), self._label, self._columns)
 

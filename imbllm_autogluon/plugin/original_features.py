@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("autogluon.imbllm")
 
 _RAW_TEXT = "text"  # special type of free texts as they were, handed on where a model of the fit reads them
-# Special types of columns that AutoGluon makes of free text: copied from the nearest real row, never written.
+# Special types of columns that AutoGluon makes of free text: made again of a text that is there as it was, else copied
+# from the nearest real row.
 _DERIVED_TEXT = ("text_ngram", "text_special", "text_as_category", _RAW_TEXT)
 _RAW_TEXT_SUFFIX = "_raw_text"  # of the name of a column of texts that AutoGluon hands on as it is
 _FILLED = ""  # what AutoGluon writes into the gaps of text columns
@@ -170,7 +171,8 @@ class RawView:
     generator: Any  # the fitted feature generator
     columns: OriginalColumns
     labels: Mapping[int, Hashable]  # original label of each code, or its text where no file holds it
-    derived: tuple[ColumnName, ...] = ()  # made of free texts, which cannot be undone: handed on as they are
+    # Made of free texts, which cannot be undone: handed on as they are. None where the texts themselves are there.
+    derived: tuple[ColumnName, ...] = ()
 
     def raw(self, X: pd.DataFrame) -> tuple[pd.DataFrame, Kinds]:
         """Original columns of rows as a model sees them, and kinds that dtypes do not show."""
@@ -205,7 +207,10 @@ def exact_view(predictor_folder: Path | None, X: pd.DataFrame, metadata: Feature
         return None
     file = predictor_folder / "learner.pkl"
     try:
-        view = replace(_view_of(file, file.stat().st_mtime_ns), derived=tuple(text_features(metadata, X)))
+        view = _view_of(file, file.stat().st_mtime_ns)
+        texts = view.columns.texts.values()
+        is_told = len(texts) > 0 and all(name in X.columns for name in texts)
+        view = replace(view, derived=() if is_told else tuple(text_features(metadata, X)))
     except Exception as error:  # noqa: BLE001 - another AutoGluon, or a feature generator of the user's own
         _log.log(15, "imbllm: the original columns cannot be read (%s); codes are used.", error)
         return None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.quality.distances import ClassRows
 
+_TOO_FEW = "Too few rows to tell"  # how a note begins that says why nothing is known of associations
 FEWEST_ROWS = 20  # rows that must have both values; of fewer nothing can be said
 _MOST_LEVELS = 12  # told apart, the rarer ones count as one: many levels of few rows look associated with everything
 _FEWEST_OF_LEVEL = 5  # real rows of a level: the expected count from which on a chi-squared test is trusted
@@ -205,10 +206,14 @@ def _associations_kept(
     """
     fewer = min(len(columns[0].real), len(columns[0].synthetic))
     if fewer < FEWEST_ROWS:
-        return Finding(None, f"{FEWEST_ROWS} real and written rows are needed; there are {fewer} of one side."), []
-    pairs, lowest = _kept(columns, rng)
+        return Finding(None, f"{_TOO_FEW}: {FEWEST_ROWS} real and written ones are needed; one side has {fewer}."), []
+    pairs, lowest, least = _kept(columns, rng)
     if not pairs:
-        return Finding(None, f"No two columns are associated beyond chance among {len(columns[0].real)} rows."), []
+        n = len(columns[0].real)
+        note = f"{_TOO_FEW}: among {n} real ones only associations above {least:.2f} show beyond chance, and none does."
+        return Finding(
+            None, note if least > _STRONG else f"No two columns are associated beyond chance among {n} rows."
+        ), []
     value = 1.0 - sum(pair.cost for pair in pairs) / sum(pair.real**2 for pair in pairs)
     lost = [pair for pair in pairs if pair.is_lost]
     note = f"Of {len(pairs)} associations beyond chance, "
@@ -225,13 +230,13 @@ def worst_associations(classes: Sequence[ClassRows]) -> tuple[KeptAssociation, .
     return tuple(sorted(bad, key=lambda pair: (not pair.is_lost, -pair.cost))[:_MOST_NAMED])
 
 
-def _kept(columns: Sequence[PairedColumn], rng: np.random.Generator) -> tuple[list[KeptAssociation], float]:
-    """Pairs that count, worst first, and the least that real rows drawn again keep."""
+def _kept(columns: Sequence[PairedColumn], rng: np.random.Generator) -> tuple[list[KeptAssociation], float, float]:
+    """Pairs that count, worst first, the least that real rows drawn again keep, and about the least that counts."""
     columns = _with_gaps(columns)
     if len(columns) > _MOST_COLUMNS:
         columns = [columns[k] for k in np.sort(rng.choice(len(columns), _MOST_COLUMNS, replace=False))]
     if len(columns) < 2:
-        return [], 1.0
+        return [], 1.0, 0.0
     real, synthetic = associations(columns), associations(columns, synthetic=True)
     i, j = np.nonzero(np.triu(real.rows >= FEWEST_ROWS, 1))
     told = NormalDist().inv_cdf(1 - _BY_CHANCE / max(1, len(i)))
@@ -245,7 +250,7 @@ def _kept(columns: Sequence[PairedColumn], rng: np.random.Generator) -> tuple[li
     found = zip(i, j, r.tolist(), s.tolist(), kept.tolist(), is_lost.tolist(), strict=True)
     pairs = [KeptAssociation((names[a], names[b]), *figures) for a, b, *figures in found]
     lowest = float(r**2 @ np.clip(1 - _ERRORS * error / np.abs(r), 0, 1) / (r**2).sum()) if pairs else 1.0
-    return sorted(pairs, key=lambda pair: -pair.cost), lowest
+    return sorted(pairs, key=lambda pair: -pair.cost), lowest, told / float(np.sqrt(len(columns[0].real)))
 
 
 def _with_gaps(columns: Sequence[PairedColumn]) -> list[PairedColumn]:

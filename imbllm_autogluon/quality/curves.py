@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, FloatArray
 
 _MOST_POINTS = 120  # of a line: precision and recall at even steps of recall, longer losses averaged over windows
-_BINS = 10  # points of a calibration curve, of equally many rows each
+_BINS = 10  # points of a calibration curve, of equally many expected positive rows each
+_FEWEST_OF_BIN = 5.0  # expected positive rows of a point
 _DIGITS = 5  # decimals of stored points
 
 
@@ -45,15 +46,20 @@ def calibration_chart(
 ) -> dict[str, Any]:
     """How often rows are positive over the probability that they were given; as :func:`precision_recall_chart`.
 
-    Groups are of equally many rows, by rising probability; a rare class fills few of equally wide ones.
+    Groups are by rising probability and of equal sums of it, at least 5: of equally many rows or equally wide ones a
+    rare class would fill the last one only. Points have ``low`` and ``high``, the 95 % interval of the share (Wilson).
     """
     is_positive, scores = _checked(truth, probabilities)
     groups = {name: _groups(is_positive, score, bins) for name, score in scores.items()}
     end = min(1.0, max(float(points[:2].max()) for points in groups.values()) * 1.05) or 1.0
-    gaps = {name: float(np.average(np.abs(x - y), weights=rows)) for name, (x, y, rows) in groups.items()}
+    gaps = {name: float(np.average(np.abs(x - y), weights=rows)) for name, (x, y, rows, _, _) in groups.items()}
     return {
         "title": "Calibration", "x_title": "probability", "y_title": "share that is positive",
-        "figure_name": "mean gap", "lines": [_line(name, x, y, gaps[name]) for name, (x, y, _) in groups.items()],
+        "figure_name": "mean gap",
+        "lines": [
+            _line(name, x, y, gaps[name]) | {"low": low.round(_DIGITS).tolist(), "high": high.round(_DIGITS).tolist()}
+            for name, (x, y, _, low, high) in groups.items()
+        ],
         "end": end, "guide": [0.0, end], "guide_name": "perfect", "dotted": True,
     }  # fmt: skip
 
@@ -109,6 +115,13 @@ def _precision_recall(name: str, truth: BoolArray, scores: FloatArray) -> dict[s
 
 
 def _groups(truth: BoolArray, scores: FloatArray, bins: int) -> FloatArray:
-    """Mean probability, share of positives and rows of each group, shape (3, groups); sklearn's bins count no rows."""
-    parts = np.array_split(np.argsort(scores, kind="stable"), min(bins, len(scores)))
-    return np.array([[scores[part].mean(), truth[part].mean(), len(part)] for part in parts]).T
+    """Mean probability, share of positives, rows, and ends of the share's interval, of each group; (5, groups)."""
+    from scipy.stats import binomtest
+
+    order = np.argsort(scores, kind="stable")
+    total = np.cumsum(np.clip(scores[order], 0.0, None))
+    n = int(np.clip(min(total[-1], truth.sum()) / _FEWEST_OF_BIN, 1, min(bins, len(scores))))
+    parts = np.split(order, np.searchsorted(total, total[-1] * np.arange(1, n) / n))
+    ends = [binomtest(int(truth[part].sum()), len(part)).proportion_ci(method="wilson") for part in parts if len(part)]
+    means = [[scores[part].mean(), truth[part].mean(), len(part)] for part in parts if len(part)]
+    return np.array([[*mean, end.low, end.high] for mean, end in zip(means, ends, strict=True)]).T

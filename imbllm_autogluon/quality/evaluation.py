@@ -95,14 +95,16 @@ class Evaluation:
     def verdict(self) -> Verdict:
         """Of the whole.
 
-        "poor" where associations or four metrics are poor, or most rows are copies; "good" where associations are good
-        and no metric is poor; else "fair". A mean over all pairs of columns, as pair trends are, makes no rows good:
-        most pairs have nothing to keep.
+        "poor" where associations or four metrics (of 20 rows or more) are poor, or most rows are copies; "unknown"
+        where nothing is known of associations; "good" where they are good and no metric is poor; else "fair". A mean
+        over all pairs of columns, as pair trends are, makes no rows good: most pairs have nothing to keep.
         """
         poor = {measure.name: measure.value or 0.0 for measure in self.measures if measure.verdict == "poor"}
-        if "associations kept" in poor or poor.get("exact copies", 0.0) > _MOSTLY or len(poor) >= _MANY_POOR:
+        many = len(poor) >= _MANY_POOR and min(self.rows["real"], self.rows["synthetic"]) >= associations.FEWEST_ROWS
+        if "associations kept" in poor or poor.get("exact copies", 0.0) > _MOSTLY or many:
             return "poor"
-        return "good" if self.measure("associations kept").verdict == "good" and not poor else "fair"
+        kept = self.measure("associations kept").verdict
+        return "unknown" if kept == "unknown" else "good" if kept == "good" and not poor else "fair"
 
     def measure(self, name: str) -> MetricResult:
         """The result of a metric; raises `InvalidInputError` where there is none of that name."""

@@ -205,6 +205,9 @@ def _curves_svg(chart: Mapping[str, Any]) -> Markup:
             ax.plot(line["x"], line["y"], color=color, linestyle=_DASHES[k % 6], clip_on=False)
             if chart["dotted"]:
                 points = np.column_stack([line["x"], line["y"]])
+                if "low" in line:  # reports of earlier versions have none
+                    ends = line["low"], np.minimum(line["high"], end)
+                    ax.vlines(line["x"], *ends, color=color, linewidth=1, alpha=0.6, clip_on=False)
                 _stamp(ax, points, [(0, 0), (0, 0)], [1, 2], edgecolor=color, linewidth=5, capstyle="round", fill=False)
         ax.set(xlim=(0, end), ylim=(0, end), xlabel=chart["x_title"], ylabel=chart["y_title"])
         ax.set_xticks(*ticks)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from imbllm_autogluon._storage import write_texts
 from imbllm_autogluon.quality import pictures, plots
+from imbllm_autogluon.quality.associations import _TOO_FEW
 from imbllm_autogluon.quality.curves import loss_windows
+from imbllm_autogluon.quality.texts import text_facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -138,12 +140,13 @@ def _rows_section(
         "rows": dict(evaluation.rows),
         "classes": _classes({"real": real, "synthetic": synthetic, "holdout": holdout}, label),
         "verdict": found["verdict"],
-        "headline": _headline(found["verdict"], found["measures"]),
+        "headline": _headline(evaluation),
         "measures": found["measures"],
         "worst_associations": found["worst_associations"],
         "columns": [{"name": column.name, "total_variation": column.total_variation} for column in shown.columns],
         "associations": None if maps is None else {"mean_gap": maps.mean_gap, "left_out": maps.left_out},
         "neighbors": pictures.neighbor_rows(real, synthetic, evaluation.distances),
+        "texts": text_facts(real, synthetic, seed),
         "notes": [*evaluation.notes, _NO_PRIVACY],
     }
     # As a reader of the JSON file finds them, so that a stored report is drawn like a fresh one.
@@ -160,13 +163,19 @@ def _classes(tables: dict[str, pd.DataFrame | None], label: str | None) -> list[
     return [{"class": text, **{name: found.get(text, 0) for name, found in by_text.items()}} for text in names]
 
 
-def _headline(verdict: str, measures: list[dict[str, Any]]) -> str:
-    kinds = ("good", "fair", "poor")
-    named = {kind: [measure["name"] for measure in measures if measure["verdict"] == kind] for kind in kinds}
-    known = sum(map(len, named.values()))
-    parts = [f"{verdict.capitalize()} rows: {len(named['good'])} of {known} measures are good"]
-    parts += [f"{kind}: {', '.join(named[kind])}" for kind in ("fair", "poor") if named[kind]]
-    return f"{'; '.join(parts)}."
+def _headline(found: Evaluation) -> str:
+    """The verdict, then what speaks against the rows: lost associations and copies come before any praise."""
+    kinds, verdict, kept = ("good", "fair", "poor"), found.verdict, found.measure("associations kept")
+    named = {kind: [measure.name for measure in found.measures if measure.verdict == kind] for kind in kinds}
+    lost = [str(pair) for pair in found.worst_associations if pair.is_lost]
+    copies = found.measure("exact copies")
+    parts = [f"lost: {', '.join(lost)}"] if lost else []
+    parts += [f"{copies.value:.0%} are copies of real rows"] if copies.verdict == "poor" else []
+    parts += [f"{kind}: {', '.join(named[kind])}" for kind in ("poor", "fair") if named[kind]]
+    parts += [f"{len(named['good'])} of {sum(map(len, named.values()))} measures are good"]
+    untold = kept.note.partition(". ")[0].rstrip(".") if kept.note.startswith(_TOO_FEW) else f"No verdict. {kept.note}"
+    first = untold.rstrip(".") + "; " if verdict == "unknown" else f"{verdict.capitalize()} rows: "
+    return f"{first}{'; '.join(parts)}."
 
 
 def render_fit_report(

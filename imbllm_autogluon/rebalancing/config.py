@@ -30,12 +30,12 @@ _METHODS: Mapping[Task, tuple[_Method, ...]] = {
 # Settings that change the rows a trained generator writes, but not the generator.
 _SAMPLING_KEYS = (
     "conditioning", "condition_pairs", "start", "answer", "candidates_per_row", "temperature", "precision",
-    "generation_batch", "near_copies", "plausibility",
+    "generation_batch", "near_copies", "plausibility", "copied_words",
 )  # fmt: skip
 # Settings of training that only matter after the warm-up on the whole fold.
 _AFTER_WARMUP_KEYS = (
     "interpolation_ratio", "interpolation", "categories", "interpolated_clauses", "k_neighbors", "steps", "epochs",
-    "patience",
+    "patience", "texts", "text_tokens",
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pa_compute
 import pyarrow.csv as pa_csv
 
+from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon._storage import first_line, require_writable, write_whole
 from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.tables.cells import Spelling, typed_cells
@@ -287,7 +288,7 @@ def _cells(file: IO[bytes], n_columns: int, missing: Iterable[str], encoding: st
 def _typed(columns: dict[str, Any], like: Mapping[Any, Any], label: str | None, path: Path) -> pd.DataFrame:
     """A frame of columns of text, typed one after the other, which remembers how their cells were written."""
     spellings = {}
-    for name, cells in list(columns.items()):
+    for name, cells in progress_bar(len(columns), f"reading {path.name}", list(columns.items())):
         try:
             columns[name], spelling = typed_cells(cells, like.get(name))
         except TableError as error:

@@ -155,14 +155,11 @@ def choose_task(frame: pd.DataFrame, label: str, source: str = "the table") -> t
 
 def without_columns(frame: pd.DataFrame, names: Iterable[str], label: str, source: str) -> pd.DataFrame:
     """The frame without columns that are not to be learned from; `TableError` where one is absent, or the label."""
-    names = list(names)
+    kept, names = [str(name) for name in frame.columns if name != label], list(names)
     for name in names:
-        if name == label or name not in frame.columns:
-            known = [str(each) for each in frame.columns if each != label]
-            what = "is the label" if name == label else "is no column"
-            raise TableError(
-                f"{source}: {name!r} {what}{nearest(name, known)}; the other columns are: {', '.join(known[:20])}."
-            )
+        if name not in kept:
+            what = "is the label" if name == label else f"is no column{nearest(name, kept)}"
+            raise TableError(f"{source}: {name!r} {what}; the other columns are: {', '.join(kept[:20])}.")
     return frame.drop(columns=names)
 
 

@@ -30,8 +30,11 @@ if TYPE_CHECKING:
 # What becomes of a column that cannot be read, where its kind is nobody's choice.
 _Unreadable = Literal["refuse", "copy"]
 
-_IS_TEXT = "its kind is text, which the backbone does not write."
-_GUESSED_TEXT = "it holds free text, which the backbone does not write; pass kinds={...: 'categorical'} to write it."
+_IS_TEXT = "its kind is text, which is no value: it is copied, or written by a model of its own (texts='write')."
+_GUESSED_TEXT = (
+    "it holds free text, which is no value: it is copied, or written by a model of its own (texts='write'); pass "
+    "kinds={...: 'categorical'} to write it as values."
+)
 _GUESSED_ID = "nearly every cell is different, as in an identifier; pass its kind to write it all the same."
 
 # An identifier has so many cells (fewer may all differ by chance), and more than this share of distinct ones.

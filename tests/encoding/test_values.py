@@ -24,6 +24,7 @@ from imbllm_autogluon.encoding.values import (
     GivenCoding,
     NumberTextCoding,
     ValueCoding,
+    _whole_part,
     padded,
 )
 from imbllm_autogluon.errors import InvalidInputError
@@ -399,3 +400,17 @@ def test_texts_are_never_decoded_and_no_value_is_legal(coding: GivenCoding) -> N
         coding.decode(coding.encode(["hot"]), np.random.default_rng(0))
     assert not coding.automaton.accepts([])
     assert not coding.automaton.accepts(coding.encode(["hot"])[0].tolist())
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("One. Two thr", "One. Two"),
+        ("One, two. Thr", "One, two."),
+        ("One two", "One"),
+        ("Onetw", "Onetw"),
+        ("薬は効く。と", "薬は効く。"),
+    ],
+)
+def test_a_text_that_breaks_off_ends_behind_a_sentence_or_a_word(text: str, whole: str) -> None:
+    assert _whole_part(text) == whole

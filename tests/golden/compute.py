@@ -73,7 +73,7 @@ def jobs(folder: Path) -> Iterator[tuple[str, FitJob]]:
     from imbllm_autogluon.jobs.fit import FitJob
     from imbllm_autogluon.tables.labeled import LabeledTable
 
-    shared: dict[str, Any] = {"threads": 1, "verbosity": 0, "folds": 2}
+    shared: dict[str, Any] = {"threads": 1, "verbosity": 0, "folds": 2, "duplicates": False}
     two = {"no": 90, "yes": 24}
     yield (
         "two classes",

@@ -101,7 +101,14 @@ def labelled(sizes: dict[object, int], seed: int = 0, source: str = "rows.csv") 
 
 
 def tiny_job(train: LabeledTable, out: Path, **options: Any) -> FitJob:
-    defaults = {"families": ("KNN", "LR"), "settings": TINY, "threads": 1, "verbosity": 0, "folds": 2}
+    defaults = {
+        "families": ("KNN", "LR"),
+        "settings": TINY,
+        "threads": 1,
+        "verbosity": 0,
+        "folds": 2,
+        "duplicates": False,
+    }
     return FitJob(train, out, **{**defaults, **options})
 
 
@@ -130,7 +137,7 @@ def binary_outcome(out: Path) -> FitOutcome:
     test = mixed_table({"no": 60, "yes": 20}, seed=1)
     test.loc[5, "label"] = None
     known = LabeledTable.known_rows(test, "label", "test.csv")
-    return tiny_job(LabeledTable.from_frame(train, "label", "rows.csv"), out, test=known).run()
+    return tiny_job(LabeledTable.from_frame(train, "label", "rows.csv"), out, test=known, duplicates=None).run()
 
 
 @reported_once

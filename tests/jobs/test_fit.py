@@ -11,6 +11,7 @@ from autogluon.tabular import TabularPredictor
 from autogluon.tabular.models import LGBModel
 
 from imbllm_autogluon.errors import BackboneError, ClassTooSmallError, ImbLLMError, InvalidInputError, TableError
+from imbllm_autogluon.jobs import predict
 from imbllm_autogluon.jobs.compare import base_models, model_kind
 from imbllm_autogluon.jobs.fit import FitJob
 from imbllm_autogluon.jobs.predict import predict_table
@@ -134,7 +135,9 @@ def test_a_seed_makes_folds_models_and_rows_and_another_one_others(tmp_path: Pat
     def answers(name: str, seed: int) -> pd.DataFrame:
         job = tiny_job(labelled(BINARY), tmp_path / name, seed=seed, folds=folds, families=("RF",))
         predictor, unseen = job.run().predictor, mixed_table(BINARY, seed=1)
-        return pd.DataFrame({m: predictor.predict_proba(unseen, model=m)["yes"] for m in base_models(predictor)})
+        models = ("RandomForest", "RandomForestImb")
+        names = [f"{model}_BAG_L1" if folds else model for model in models]
+        return pd.DataFrame({name: predictor.predict_proba(unseen, model=name)["yes"] for name in names})
 
     first, again, other = answers("first", 5), answers("again", 5), answers("other", 6)
     pd.testing.assert_frame_equal(first, again)
@@ -419,12 +422,16 @@ def test_the_saved_predictor_keeps_model_metric_and_targets_with_fractions() -> 
     assert (answers % 1 != 0).any()
 
 
-def test_predicted_probabilities_are_calibrated_and_classes_are_the_decided_ones() -> None:
+@pytest.mark.parametrize("at_once", [50_000, 25])
+def test_predicted_probabilities_are_calibrated_and_classes_are_the_decided_ones(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict, "_ROWS_AT_ONCE", at_once)
     outcome = multiclass_outcome()
     rows = outcome.job.train.frame
     chances = predict_table(outcome.predictor, rows, proba=True)
     expected = calibrated_probabilities(outcome.predictor, rows)
-    assert chances.to_numpy() == pytest.approx(expected.to_numpy())
+    pd.testing.assert_frame_equal(chances, expected.rename(columns=str))
     decided = predict_table(outcome.predictor, rows)["label"]
     answers = outcome.predictor.predict_proba(rows)
     assert decided.tolist() == answers.idxmax(axis=1).tolist()

@@ -95,7 +95,8 @@ def test_the_report_says_why_balanced_classes_have_no_twins(tmp_path: Path) -> N
 
 
 def test_a_note_of_several_folds_is_said_once_with_their_names() -> None:
-    folds = [{"name": "S1F1", "notes": ["Both.", "First."]}, {"name": "S1F2", "notes": ["Both."]}]
+    rest = {"added": {"yes": 9}, "method": "imbllm", "learned": True}
+    folds = [{"name": "S1F1", "notes": ["Both.", "First."], **rest}, {"name": "S1F2", "notes": ["Both."], **rest}]
     notes = module._notes(binary_outcome(), folds)
     assert "All folds: Both." in notes
     assert "Fold S1F1: First." in notes
@@ -260,8 +261,10 @@ def test_rows_of_rare_targets_are_judged_by_bin_with_the_target_for_a_column() -
 
 
 def test_without_rows_the_reason_is_said() -> None:
-    reason = "No rows were written, or they are no longer in the cache of the predictor."
-    assert rows_facts(unbagged_outcome().predictor) == ({"reason": reason}, None)
+    predictor = unbagged_outcome().predictor
+    assert rows_facts(predictor) == ({"reason": "No rows were written."}, None)
+    gone, _ = rows_facts(predictor, None, [{"added": {"few": 9}}])
+    assert gone["reason"].startswith("The written rows are no longer in the cache")
 
 
 def test_rows_that_cannot_be_judged_cost_only_their_own_section(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,19 +86,19 @@ BAD_SAMPLES: dict[str, tuple[Callable[[], Any], pd.DataFrame, dict[str, Any], st
         binary_outcome,
         sample_of(y=0.5).astype({"id": int}),
         {},
-        r"test.csv \('000', '001', '002', ...\).*sample.csv \('0', .*the same numbers, written otherwise",
+        r"test.csv \('000', '001', '002', ...\).*sample.csv \('0', .*write these numbers alike",
     ),
     "repeated ids": (
         binary_outcome,
         sample_of(y=0.5).replace({"id": {"003": "004"}}),
         {},
-        "sample.csv: the id 'id' is not another one in each row: '004'",
+        "sample.csv: the column of ids 'id' repeats '004'; each row needs its own",
     ),
     "missing ids": (
         binary_outcome,
         sample_of(y=0.5).replace({"id": {"003": None}}),
         {},
-        r"sample.csv: the id 'id' is missing in 1 row\(s\)",
+        r"sample.csv: the column of ids 'id' is empty in 1 row\(s\)",
     ),
     "no such ids": (
         binary_outcome,

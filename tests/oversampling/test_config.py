@@ -9,7 +9,7 @@ from imbllm_autogluon.classification.config import DebiasingConfig
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.oversampling import ConditioningConfig, GeneratorConfig, InterpolationConfig, QueryConfig
-from imbllm_autogluon.oversampling.config import FilterConfig
+from imbllm_autogluon.oversampling.config import FilterConfig, TextConfig
 
 
 def test_no_setting_occurs_in_two_parts() -> None:
@@ -17,7 +17,7 @@ def test_no_setting_occurs_in_two_parts() -> None:
     assert len(set(keys)) == len(keys)
     parts = (
         InterpolationConfig, ConditioningConfig, QueryConfig, FilterConfig, DebiasingConfig,
-        LanguageConfig,
+        LanguageConfig, TextConfig,
     )  # fmt: skip
     assert set(keys) == {key for part in parts for key in part.flat_keys()}
 

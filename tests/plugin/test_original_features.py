@@ -28,8 +28,10 @@ from imbllm_autogluon.plugin.original_features import (
     text_features,
     unwritten_features,
 )
+from imbllm_autogluon.plugin.presets import make_preset
 from imbllm_autogluon.plugin.stage import OversamplingMixin
 from imbllm_autogluon.rebalancing.rows import ROWS_CACHE
+from tests.language.pretrained import save_pretrained
 from tests.plugin.tables import QUICK, imbalanced_table
 
 if TYPE_CHECKING:
@@ -217,6 +219,30 @@ def test_columns_made_of_texts_are_copied_together_from_one_real_row(seen_texts:
     assert {tuple(row) for row in seen_texts.written[derived].to_numpy()} <= real
     assert seen_texts.report["original_features"] is True
     assert "note" not in seen_texts.raw
+
+
+def test_features_of_a_written_text_are_made_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = {"ag.imbllm.backbone": str(save_pretrained(tmp_path / "llama", "llama")), "ag.imbllm.device": "cpu"}
+    raw_text = {"enable_raw_text_features": True}
+    seen = recorded(monkeypatch, tmp_path / "p", with_texts(), backbone, _feature_generator_kwargs=raw_text)
+    assert seen.kinds["note"] == "text"
+    texts = seen.written["note_raw_text"]
+    assert not set(texts) & set(seen.X["note_raw_text"])
+    counts = text_features(seen.predictor.feature_metadata, seen.X)
+    assert any(name.startswith("__nlp__.") for name in counts)
+    made = seen.predictor._learner.feature_generator.transform(with_texts().head(len(texts)).assign(note=list(texts)))
+    pd.testing.assert_frame_equal(made[counts].reset_index(drop=True), seen.written[counts].reset_index(drop=True))
+    assert seen.report["classes"][0]["texts_written"] == len(texts)
+
+
+def test_presets_let_texts_through_where_twins_write_them() -> None:
+    for options, lets in (
+        ({}, False),
+        ({"backbone": "smollm2"}, True),
+        ({"backbone": "smollm2", "texts": "copy"}, False),
+    ):
+        made = make_preset("medium_quality", **options)  # type: ignore[arg-type]
+        assert ("enable_raw_text_features" in (made.get("_feature_generator_kwargs") or {})) == lets
 
 
 def test_a_table_of_nothing_but_texts_is_balanced_by_repeating_rows(

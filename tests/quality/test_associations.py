@@ -149,7 +149,10 @@ def test_independent_columns_and_few_rows_have_nothing_to_keep() -> None:
     real = pd.DataFrame(np.random.default_rng(3).normal(size=(60, 6)))
     nothing, few = kept(real, real)[0], kept(real, real.iloc[: FEWEST_ROWS - 1])[0]
     assert (nothing.value, few.value) == (None, None)
-    assert "No two columns are associated beyond chance among 60 rows" in nothing.note
+    assert nothing.note.startswith("Too few rows to tell: among 60 real ones only associations above 0.35 show")
+    assert few.note.startswith("Too few rows to tell: 20 real and written ones are needed; one side has 19")
+    many = pd.DataFrame(np.random.default_rng(3).normal(size=(400, 4)))
+    assert kept(many, many)[0].note == "No two columns are associated beyond chance among 400 rows."
     assert "there are 19 of one side" in few.note
     assert kept(real[[0]], real[[0]])[1] == []
 

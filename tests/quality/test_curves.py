@@ -45,7 +45,7 @@ def test_the_axes_of_a_rare_class_end_where_its_probabilities_do() -> None:
 
 
 def test_equal_probabilities_and_few_rows_have_curves() -> None:
-    assert len(points(calibration_chart([True, False], {"a": [0.5, 0.5]})["lines"][0])) == 2
+    assert len(points(calibration_chart([True, False], {"a": [0.5, 0.5]})["lines"][0])) == 1
     assert precision_recall_chart([True, False], {"a": [0.5, 0.5]})["lines"][0]["figure"] == 0.5
     assert calibration_chart([True, False], {"a": [0.0, 0.0]})["lines"][0]["figure"] == 0.5
 
@@ -78,3 +78,15 @@ def test_long_losses_are_averaged_and_those_that_are_no_numbers_left_out() -> No
 @pytest.mark.parametrize("folds", [{}, {"a": {}}, {"a": {"warm-up": []}}, {"a": {"warm-up": [float("nan")]}}])
 def test_folds_without_losses_have_no_line(folds: dict[str, dict[str, list[float]]]) -> None:
     assert loss_windows(folds) == {}
+
+
+def test_every_point_of_a_rare_class_has_positive_rows_and_an_interval_around_its_share() -> None:
+    rng = np.random.default_rng(1)
+    rare = rng.beta(0.05, 2.0, 4000)
+    truth = rng.random(4000) < rare
+    (line,) = calibration_chart(truth, {"a": rare})["lines"]
+    share, low, high = (np.array(line[name]) for name in ("y", "low", "high"))
+    assert len(share) == 10
+    assert (share > 0).all()
+    assert ((low < share) & (share < high)).all()
+    assert max(line["x"]) > 0.5 > 20 * rare.mean()  # the few rows that are likely are not averaged with the many

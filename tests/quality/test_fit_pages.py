@@ -138,7 +138,7 @@ def test_the_page_of_a_target_shows_its_bins_and_errors_in_its_unit() -> None:
     ):  # fmt: skip
         assert shown.replace(" ", "") in text.replace(" ", ""), shown
     page = render_fit_report(TARGET_REPORT)
-    assert page.count('class="better"') == 1
+    assert 'class="better"' not in page  # the only gain is within chance
     assert "<td>145</td><td>60</td>" in page
     assert "threshold" not in text
     assert "None" not in text
@@ -165,10 +165,12 @@ def test_a_number_in_a_unit_has_the_digits_that_count(value: float, shown: str) 
     assert measure(value) == shown
 
 
-def test_the_better_value_of_each_metric_is_shaded() -> None:
+def test_the_better_value_of_each_metric_is_shaded_unless_it_is_within_chance() -> None:
     page = render_fit_report(REPORT)
-    assert '<td class="better">0.9100</td>' in page
+    assert "<td>0.9100</td>" in page
     assert '<td class="better">0.8000</td>' in page
+    page = render_fit_report(changed(comparison={**REPORT["comparison"], "interval": [-0.03, -0.01]}))
+    assert '<td class="better">0.9100</td>' in page
     assert page.count('class="better"') == 2
 
 

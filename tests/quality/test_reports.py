@@ -38,10 +38,10 @@ def usual() -> QualityReport:
 
 def test_the_page_begins_with_the_verdict_and_shows_every_part(usual: QualityReport) -> None:
     words = Page(usual.to_html()).words
-    assert words.index("Poor rows: 1 of 4 measures are good; poor: associations kept, cov") < words.index(
-        "Measures of the rows"
-    )
-    assert words.index("Measures of the rows") < words.index("Associations that are not kept") < words.index("Columns")
+    assert words.index(
+        "Poor rows: lost: TT4 with FTI (0.95 real, 0.09 synthetic); poor: associations kept, cov"
+    ) < words.index("Measures of the rows")
+    assert words.index("Associations that are not kept") < words.index("Measures of the rows") < words.index("Columns")
     for shown in (
         "40 synthetic rows next to 200 real ones and 80 held-out ones; 10 columns next to the label y.",
         "common 150 60 0 rare 50 20 40",
@@ -139,7 +139,9 @@ def test_cells_that_differ_from_the_nearest_real_row_are_marked() -> None:
 
 def test_markdown_has_the_tables_of_the_page(usual: QualityReport) -> None:
     markdown = usual.to_markdown()
-    assert markdown.startswith("# Rows\n\nPoor rows: 1 of 4 measures are good; poor: associations kept, coverage")
+    assert markdown.startswith(
+        "# Rows\n\nPoor rows: lost: TT4 with FTI (0.95 real, 0.09 synthetic); poor: associations"
+    )
     assert "| coverage | 0.420 | poor | 0.8 to 1 | 0 to 1 | higher | Share of real rows" in markdown
     assert "| TT4, FTI | 0.95 | 0.09 | 0.09 | lost |\n| age, sex is missing | 0.40 | 0.25 | 0.62 |  |\n" in markdown
     assert "- No privacy is promised" in markdown
