@@ -32,6 +32,11 @@ class RealFeatures(NamedTuple):
         """Rows by position."""
         return RealFeatures(self.features[rows], self.targets[rows], self.weights[rows], self.assigned[rows])
 
+    def shares(self) -> FloatArray:
+        """How often a diffusion sees each row, (n,): half by rows, half by bins, so that it learns rare targets too."""
+        counts = np.bincount(self.assigned)
+        return np.asarray(0.5 / len(self.assigned) + 0.5 / (counts[self.assigned] * (counts > 0).sum()))
+
 
 class SyntheticFeatures(NamedTuple):
     """Features (m, d) that passed the gate, with targets and bins, each (m,)."""

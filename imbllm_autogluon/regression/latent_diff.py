@@ -262,7 +262,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         config, seed = self._config.diffusion, child_seed(self._seed, "training", "diffusion")
         with self.report_.timed("denoiser"):
             features = FeatureScale.fit(real.features).transform(real.features)
-            fitted = LatentDiffusion.fit(features, real.targets, config, seed, self.threads, limit)
+            fitted = LatentDiffusion.fit(features, real.targets, real.shares(), config, seed, self.threads, limit)
         self.report_.curves["denoiser"] = fitted.curve
         return fitted
 
