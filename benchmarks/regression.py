@@ -6,8 +6,9 @@ bin of the target has more than 100 (many), 20 to 100 (medium) and fewer than 20
 absolute error, MSE the mean squared error, GM the geometric mean of the absolute errors; lower is better, and
 differences are in percent. `none` and the peers are one encoder each, LatentDiff is several; `encoders averaged` is the
 mean of these without a retrained head, `head retrained` is the head trained again on the real features alone; `real
-features copied` has copies where LatentDiff has synthetic features, as many of each bin; `SMOGN rows` and `ImbLLM rows` are new rows in input space, half as many as real ones
-and allotted by the same priority, of which the untreated encoder learns, early stopping included.
+features copied` has copies where LatentDiff has synthetic features, as many of each bin; `SMOGN rows` and `ImbLLM rows`
+are new rows in input space, half as many as real ones and allotted by the same priority, of which the untreated encoder
+learns, early stopping included.
 """
 
 from __future__ import annotations
