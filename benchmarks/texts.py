@@ -260,7 +260,7 @@ PROTOCOL = Protocol(
     options={
         "data": Option(Path | None, None, "Folder that holds drug_reviews.csv."),
         "backbone": Option(str, "smollm2", "A pretrained causal model."),
-        "steps": Option(int, 150, "Training steps of 8 rows."),
+        "steps": Option(int, 120, "Training steps of 8 rows."),
         "blocks": Option(int, 2, "Last blocks that learn."),
         "seconds": Option(int, 60, "Of AutoGluon's fit."),
     },

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def lazy_names(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:

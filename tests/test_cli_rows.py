@@ -349,11 +349,11 @@ def predictor(tmp_path: Path) -> Path:
     return shutil.copytree(binary_outcome().job.out, tmp_path / "fit")
 
 
-def test_info_shows_one_generator_and_one_entry_of_rows_for_each_fold(predictor: Path) -> None:
+def test_info_shows_one_generator_of_each_fold_and_its_rows_beside_duplicates(predictor: Path) -> None:
     result = imbllm("cache", "info", predictor)
     assert result.exit_code == 0, result.stderr
     lines = [line.split() for line in result.stdout.splitlines()]
-    assert [line[:2] for line in lines[:3]] == [["generators", "2"], ["rows", "2"], ["warm-ups", "2"]]
+    assert [line[:2] for line in lines[:3]] == [["generators", "2"], ["rows", "4"], ["warm-ups", "2"]]
     assert result.stdout.splitlines()[-1].startswith(f"{cache_of(predictor)}: ")
     assert float(lines[0][2]) > 0
 

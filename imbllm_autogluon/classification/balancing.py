@@ -12,68 +12,72 @@ import numpy as np
 import pandas as pd
 
 from imbllm_autogluon.encoding import KnownTexts
+from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.language.texts import TextModel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from imbllm_autogluon.arrays import FloatArray, IntArray
-    from imbllm_autogluon.language.config import LanguageConfig
-    from imbllm_autogluon.tables import ColumnName, TableSchema
+    from imbllm_autogluon.classification.config import ClassifierConfig
+    from imbllm_autogluon.classification.features import RowEncoder
+    from imbllm_autogluon.tables import TableSchema
 
 _LONGEST_COPY = 7  # words that a written text may share in a row with a real one
 _RUN = "longest copied run"  # of the texts that were kept, words
 _ROUNDS = 3  # in which a text is asked for again
+_WRITING_SHARE = 0.3  # of a time limit, for learning to write
 _FOLDS = 5  # of the real texts, for what the classifier of words makes of texts that it has not learned
 _CLASS_QUANTILE = 0.25  # of real texts of a class are less like it than any written one
 _NEAR, _FAR = 0.99, 0.01  # quantiles of how like its nearest other real text a real text is: outside a text is refused
 
 
-def write_texts(
+def write_rows(
     X: pd.DataFrame,
     codes: IntArray,
     sources: IntArray,
-    names: Sequence[ColumnName],
-    schema: TableSchema,
-    language: LanguageConfig,
+    encoder: RowEncoder,
+    config: ClassifierConfig,
     *,
-    longest: int,
     seed: int,
     threads: int | None,
     time_limit: float | None,
-) -> tuple[IntArray, pd.DataFrame, dict[str, dict[str, int]]]:
-    """Write the texts of rows like the `sources`, places of rows of X, anew, but of those refused in every round.
+) -> tuple[pd.DataFrame, IntArray, dict[str, dict[str, int]]]:
+    """Rows like the `sources`, places of rows of X, with new texts, but for those refused every time.
 
-    `names` are the columns of free text of at most `longest` tokens, `codes` the classes, shape (n,). Returns the
-    sources whose texts were kept, these texts, and of each class how many were asked for, kept, and refused why.
+    `codes` are the classes of the rows, shape (n,). Returns features and classes of the written rows, and of each class
+    how many texts were asked for, kept, and refused why.
     """
-    assert schema.label is not None
-    classes = [str(category) for category in schema.label.categories]
-    prompts = _prompts(X, codes, classes, schema)
-    model = TextModel(language, seed)
+    names, label = encoder.text_names, encoder.plain.label
+    if not names:
+        raise InvalidInputError("synthetic_cap writes texts, and no column holds any; use oversampling_cap.")
+    assert label is not None
+    classes = [str(category) for category in label.categories]
+    prompts = _prompts(X, codes, classes, encoder.plain)
     learned = np.concatenate([np.arange(len(X)), sources])
     texts = {str(name): [_text(cell) for cell in X[name].iloc[learned]] for name in names}
-    model.fit([prompts[row] for row in learned], texts, longest=longest, threads=threads, time_limit=time_limit)
-    judge = _Judge(_joined(X[list(names)]), codes)
+    limit = None if time_limit is None else _WRITING_SHARE * time_limit
+    model = TextModel(config.resolved_language(), seed)
+    model.fit([prompts[i] for i in learned], texts, longest=config.text_words, threads=threads, time_limit=limit)
+    judge = _Judge(_joined(X[names]), codes)
     counts: dict[str, Counter[str]] = {classes[code]: Counter() for code in np.unique(codes[sources])}
-    kept: list[IntArray] = []
-    frames: list[pd.DataFrame] = []
+    kept: list[pd.DataFrame] = []
+    places: list[IntArray] = []
     for turn in range(_ROUNDS):
         written = model.write([prompts[row] for row in sources], seed=seed + turn, threads=threads)
-        found = pd.DataFrame({name: written[str(name)] for name in names}, dtype=object)
-        reasons = judge.reasons(_joined(found), codes[sources])
+        found = X.iloc[sources].reset_index(drop=True)
+        found[names] = pd.DataFrame({name: written[str(name)] for name in names}, dtype=object)
+        reasons = judge.reasons(_joined(found[names]), codes[sources])
         for row, reason in zip(sources, reasons, strict=True):
             counts[classes[codes[row]]].update(["asked", reason or "kept"])
         good = np.array([not reason for reason in reasons])
-        kept.append(sources[good])
-        frames.append(found[good])
+        kept.append(found[good])
+        places.append(sources[good])
         sources = sources[~good]
         if not len(sources):
             break
-    places, new = np.concatenate(kept), pd.concat(frames, ignore_index=True)
-    for code, run in zip(codes[places], judge.known.longest_runs(_joined(new)).tolist(), strict=True):
+    new, own = pd.concat(kept, ignore_index=True), codes[np.concatenate(places)]
+    for code, run in zip(own, judge.known.longest_runs(_joined(new[names])).tolist(), strict=True):
         counts[classes[code]][_RUN] = max(run, counts[classes[code]][_RUN])
-    return places, new, {name: dict(count) for name, count in counts.items()}
+    return new, own, {name: dict(count) for name, count in counts.items()}
 
 
 class _Judge:
@@ -107,10 +111,10 @@ class _Judge:
         found = []
         for text, code, chance, near, run in zip(texts, codes, chances, nearest, runs, strict=True):
             reason = ""
-            if run > _LONGEST_COPY or near > self._near or text in self._seen:
-                reason = "copied"
-            elif near < self._far:
+            if near < self._far:
                 reason = "unlike any real text"
+            elif run > _LONGEST_COPY or near > self._near or text in self._seen:
+                reason = "copied"
             elif chance < self._least[code]:
                 reason = "another class"
             self._seen.add(text)

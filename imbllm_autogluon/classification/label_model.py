@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -31,13 +32,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
-    from imbllm_autogluon.language.config import LanguageConfig
     from imbllm_autogluon.tables import ColumnName, EncodedTable, Kind, TableSchema
 
 _MOST_TO_CORRECT = 2000  # rows, at most, whose predictions show the model's own class shares if none are held out
 _ROWS_ON_CPU = 128  # predicted at once: with 1,024 activations leave the caches, and it takes 1.7 times as long
 _LEAST_JUDGED = 0.1  # share of each class whose answers a stopping metric judges, at least
-_WRITING_SHARE = 0.3  # of a time limit, for learning to write texts
+_METRICS = {"balanced_accuracy": balanced_accuracy_score, "f1_macro": partial(f1_score, average="macro")}
 _TIE = 0.01  # of the loss in what is judged: few rows give few values of a metric
 
 
@@ -111,12 +111,13 @@ class LabelModel:
         rows = _Rows(X, self.encoder.fit_auxiliary(X, codes, kept), codes)
         first = rows.take([]) if noisy is None else _Rows(doubtful, self.encoder.natural(doubtful), doubted)
         language = self.config.resolved_language()
-        written = self._written(rows.take(~kept), language, time_limit)
+        written = self._written(rows.take(~kept), time_limit)
         every, unused = rows.followed_by(written), np.append(kept, np.zeros(len(written.codes), dtype=bool))
         vocabulary = self.encoder.vocabulary(*every.take(~unused).followed_by(first), language)
         self.language_model = model = TableLanguageModel(vocabulary, language, self.seed)
         learned, evaluation = self._training_data(every, unused, weights)
         objective = LabelObjective(self.config.feature_weight, self.config.measures.focal_gamma)
+        chosen = self._choice(np.arange(len(doubted)), "noisy")
         doubting = replace(objective, focal_gamma=0.0, robust_q=self.config.noisy_q)
         model.train(
             learned,
@@ -126,7 +127,7 @@ class LabelModel:
             time_limit=None if time_limit is None else max(0.0, time_limit - (time.perf_counter() - started)),
             checkpoint=checkpoint,
             objective=objective,
-            noisy=None if noisy is None else (self._noisy_clauses(first), doubting),
+            noisy=None if noisy is None else (self._clauses(first.take(chosen)), doubting),
             judge=None if self.config.stopping_metric == "loss" else self._judge(rows.take(kept)),
             stage=stage,
         )
@@ -243,45 +244,29 @@ class LabelModel:
     def _clauses(self, rows: _Rows) -> Clauses:
         return self.encoder.clauses(self.language_model.encoding, *rows)
 
-    def _noisy_clauses(self, rows: _Rows) -> Clauses:
-        return self._clauses(rows.take(self._choice(np.arange(len(rows.codes)), "noisy")))
-
-    def _written(self, rows: _Rows, language: LanguageConfig, time_limit: float | None) -> _Rows:
+    def _written(self, rows: _Rows, time_limit: float | None) -> _Rows:
         """Rows of rarer classes with new texts, if they are asked for."""
-        self.written, cap, names = {}, self.config.measures.synthetic_cap, self.encoder.text_names
-        if cap is None:
-            return rows.take([])
-        if not names:
-            raise InvalidInputError("synthetic_cap writes texts, and no column holds any; use oversampling_cap.")
-        from imbllm_autogluon.classification.balancing import write_texts
-
-        sources = _repeated_rows(rows.codes, cap, child_rng(self.seed, "training", "written rows"))
+        cap, self.written = self.config.measures.synthetic_cap, {}
+        rng = child_rng(self.seed, "training", "written rows")
+        sources = rows.codes[:0] if cap is None else _repeated_rows(rows.codes, cap, rng)
         if not len(sources):
             return rows.take([])
-        limit = None if time_limit is None else _WRITING_SHARE * time_limit
-        places, texts, self.written = write_texts(
-            *(rows.X, rows.codes, sources, names, self.encoder.plain, language),
-            longest=self.config.text_words,
-            seed=self.seed,
-            threads=self.threads,
-            time_limit=limit,
-        )
-        X = rows.X.iloc[places].reset_index(drop=True)
-        X[list(names)] = texts
-        return _Rows(X, self.encoder.natural(X), rows.codes[places])
+        from imbllm_autogluon.classification.balancing import write_rows
+
+        more: dict[str, Any] = {"seed": self.seed, "threads": self.threads, "time_limit": time_limit}
+        X, codes, self.written = write_rows(rows.X, rows.codes, sources, self.encoder, self.config, **more)
+        return _Rows(X, self.encoder.natural(X), codes)
 
     def _judge(self, rows: _Rows) -> Callable[[], float]:
         """Gives one minus the metric of answers to rows that were held out; of equal ones the lower loss is lower."""
-        codes, measures = rows.codes, self.config.measures
+        codes, matched = rows.codes, self.config.measures.decisions == "matched"
         clauses = self._clauses(rows._replace(auxiliary=self.encoder.balanced(rows.auxiliary)))
         even = (1 / np.bincount(codes).clip(min=1))[codes]
         training, wanted = self.counts / self.counts.sum(), self._wanted_shares()
 
         def judge() -> float:
             logs = self._query(clauses)
-            calibration = LabelCalibration.from_predictions(
-                logs, codes, training, wanted, "none", matched=measures.decisions == "matched"
-            )
+            calibration = LabelCalibration.from_predictions(logs, codes, training, wanted, "none", matched=matched)
             probabilities = calibration.probabilities(logs)
             loss = -np.log(probabilities[np.arange(len(codes)), codes].clip(min=1e-12))
             score = _METRICS[self.config.stopping_metric](codes, calibration.decide(probabilities))
@@ -350,16 +335,6 @@ class LabelModel:
 def _stacked(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     """Rows one behind the other; none are added as they are, so that no dtype changes."""
     return pd.concat([first, second[first.columns]], ignore_index=True) if len(second) else first
-
-
-def _f1_macro(codes: IntArray, answers: IntArray) -> float:
-    return float(f1_score(codes, answers, average="macro", zero_division=0.0))
-
-
-_METRICS: Mapping[str, Callable[[IntArray, IntArray], float]] = {
-    "balanced_accuracy": balanced_accuracy_score,
-    "f1_macro": _f1_macro,
-}
 
 
 def _query_label(

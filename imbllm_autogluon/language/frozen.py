@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from imbllm_autogluon.encoding import Clauses
+from imbllm_autogluon.language.hardware import autocast
 from imbllm_autogluon.language.session import KVSession
 
 if TYPE_CHECKING:
@@ -40,11 +41,8 @@ class FrozenBlocks:
         `base` is the fingerprint of the weights that do not learn.
         """
         inner: Any = model.base_model
-        name, blocks = max(
-            ((n, m) for n, m in inner.named_children() if isinstance(m, torch.nn.ModuleList)),
-            key=lambda item: len(item[1]),
-            default=("", torch.nn.ModuleList()),
-        )
+        lists = [(n, m) for n, m in inner.named_children() if isinstance(m, torch.nn.ModuleList)]
+        name, blocks = max(lists, key=lambda item: len(item[1]), default=("", torch.nn.ModuleList()))
         learns = [any(weight.requires_grad for weight in block.parameters()) for block in blocks]
         first = learns.index(True) if True in learns else 0
         kinds = set(getattr(model.config, "layer_types", None) or ())
@@ -55,14 +53,15 @@ class FrozenBlocks:
 
     def __call__(self, sentences: Sentences) -> torch.Tensor:
         """Last hidden states of rows, shape (n, length, width)."""
-        device = self._lower.get_input_embeddings().weight.device
-        ids, real = (torch.from_numpy(each).to(device) for each in (sentences.ids, sentences.real))
+        embed = self._lower.get_input_embeddings()
+        ids, real = (torch.from_numpy(each).to(embed.weight.device) for each in (sentences.ids, sentences.real))
         with torch.no_grad():
-            embedded = self._lower.get_input_embeddings()(ids).float()
+            embedded = embed(ids).float()
         rows = [row[:n] for row, n in zip(embedded, sentences.real.sum(axis=1).tolist(), strict=True)]
         states = torch.nn.utils.rnn.pad_sequence(self._states(rows), batch_first=True)
         mask = None if bool(real.all()) else real.long()
-        read: torch.Tensor = self._upper(inputs_embeds=states, attention_mask=mask, use_cache=False).last_hidden_state
+        with autocast(ids.device):
+            read: torch.Tensor = self._upper(inputs_embeds=states, attention_mask=mask, use_cache=False)[0]
         return read
 
     def session(self, model: LanguageModel, encoding: SentenceEncoding, n_rows: int) -> KVSession:
@@ -73,7 +72,8 @@ class FrozenBlocks:
         """What the frozen blocks make of embedded rows, each of shape (length, width)."""
         keys = [self._key(row) for row in rows]
         known = {key: _kept[key] for key in keys if key in _kept}
-        new = sorted({key: row for key, row in zip(keys, rows, strict=True) if key not in known}.items(), key=_length)
+        new = [(key, row) for key, row in dict(zip(keys, rows, strict=True)).items() if key not in known]
+        new.sort(key=lambda item: len(item[1]))
         for start in range(0, len(new), _ROWS_AT_ONCE):
             part = new[start : start + _ROWS_AT_ONCE]
             made = self._computed([row for _, row in part])
@@ -86,22 +86,21 @@ class FrozenBlocks:
 
     @torch.no_grad()
     def _computed(self, rows: list[torch.Tensor]) -> torch.Tensor:
+        real = torch.nn.utils.rnn.pad_sequence([torch.ones_like(row[:, 0]) for row in rows], batch_first=True).long()
         padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-        real = torch.arange(padded.shape[1], device=padded.device) < torch.tensor(
-            [[len(row)] for row in rows], device=padded.device
-        )
         learns = self._upper.training
         self._lower.eval()
-        states: torch.Tensor = self._lower(inputs_embeds=padded, attention_mask=real.long(), use_cache=False)[0]
+        with autocast(padded.device):
+            states: torch.Tensor = self._lower(inputs_embeds=padded, attention_mask=real, use_cache=False)[0]
         self._lower.train(learns)
-        return states
+        return states.float()
 
     def _key(self, row: torch.Tensor) -> bytes:
         return hashlib.blake2b(row.cpu().numpy().tobytes(), key=self._base.encode()[-64:], digest_size=16).digest()
 
     def _is_whole(self, inner: Any) -> bool:
         """Whether both parts one after the other read a row as the whole model does."""
-        with torch.no_grad():
+        with torch.no_grad(), autocast(inner.get_input_embeddings().weight.device):
             row = inner.get_input_embeddings().weight[None, -4:].float()
             whole = inner(inputs_embeds=row, use_cache=False)[0]
             parts = self._upper(inputs_embeds=self._computed([row[0]]), use_cache=False)[0]
@@ -146,7 +145,3 @@ def _part(inner: Any, name: str, blocks: torch.nn.ModuleList) -> Any:
     norms = {each: torch.nn.Identity() for each in behind if any(True for _ in modules[each].parameters())}
     part._modules = {**modules, name: blocks, **norms}
     return part
-
-
-def _length(item: tuple[bytes, torch.Tensor]) -> int:
-    return len(item[1])

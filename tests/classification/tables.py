@@ -38,11 +38,13 @@ def classifier(**settings: Any) -> LanguageModelClassifier:
     return LanguageModelClassifier(random_state=0, threads=1).set_params(**{**QUICK, **settings})
 
 
-def label_model(X: pd.DataFrame, y: pd.Series[Any], weights: Any = None, **settings: Any) -> LabelModel:
+def label_model(
+    X: pd.DataFrame, y: pd.Series[Any], weights: Any = None, noisy: Table | None = None, **settings: Any
+) -> LabelModel:
     """A fitted label model; `first_stage` may be a classifier."""
     first = settings.pop("first_stage", "none")
     config = ClassifierConfig.from_flat(
         {**QUICK, **settings, "first_stage": first if isinstance(first, str) else "none"}
     )
     own = None if isinstance(first, str) else first
-    return LabelModel(config, seed=0, threads=1, first_stage=own).fit(X, y, weights=weights)
+    return LabelModel(config, seed=0, threads=1, first_stage=own).fit(X, y, weights=weights, noisy=noisy)

@@ -114,6 +114,26 @@ def test_labels_that_are_no_classes_are_refused(labels: Any, message: str) -> No
         classifier().fit(X, labels)
 
 
+def test_many_noisy_rows_help_few_clean_ones() -> None:
+    few, many, unseen = mixed(16, 2), mixed(400, 2, seed=1), mixed(300, 2, seed=2)
+    flipped = many[1].where(np.random.default_rng(0).random(400) > 0.3, many[1].map({"yes": "no", "no": "yes"}))
+    scores = [classifier(steps=80).fit(*few, noisy=noisy).score(*unseen) for noisy in (None, (many[0], flipped))]
+    assert scores[1] > scores[0] + 0.02
+
+
+@pytest.mark.parametrize(
+    ("noisy", "message"),
+    [
+        ((X[["income"]], Y), "the noisy rows have no column"),
+        ((X, Y.mask(Y == "no", "maybe")), "the noisy labels hold 'maybe', which no label of y is"),
+        ((X, Y[:5]), "noisy must be rows and as many labels, one or more; got 120 and 5"),
+    ],
+)
+def test_noisy_rows_of_another_form_are_refused(noisy: Any, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        classifier().fit(X, Y, noisy=noisy)
+
+
 def test_more_than_a_thousand_classes_are_taken_for_a_number() -> None:
     with pytest.raises(InvalidInputError, match="1001 classes; at most 1000"):
         classifier().fit(pd.DataFrame({"a": np.arange(3003.0)}), np.arange(3003) % 1001)

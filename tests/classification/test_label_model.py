@@ -186,6 +186,45 @@ def test_guesses_of_the_first_stage_are_clauses_and_do_not_repeat_the_labels(lea
     assert [column.name for column in found.model.schema.columns] == ["a", "b", GUESS]  # the confidence is always 1
 
 
+def test_noisy_rows_are_learned_first_by_a_robust_loss_and_count_nowhere_else(learn: Callable[..., Training]) -> None:
+    X, y = mixed()
+    noisy = X.assign(income=X["income"] + 1000).head(50), pd.Series(["yes"] * 50)
+    found = learn(X, y, noisy=noisy, numbers="digits", calibration="bias", focal_gamma=2, noisy_q=0.6, suppression=True)
+    rows, objective = found.options["noisy"]
+    assert min(cells_of(found.model, rows, "income")) > 900 > max(found.column("income"))
+    assert max(cells_of(found.model, found.options["held_out"], "income")) < 900
+    assert labels_of(found.model, rows).tolist() == ["yes"] * 50
+    assert set(cells_of(found.model, rows, CONTROL)) == {NATURAL}
+    assert (objective.robust_q, objective.focal_gamma, found.options["objective"].robust_q) == (0.6, 0, 0)
+    assert (found.model.counts.tolist(), found.model.held_out) == ([90, 30], 24)
+
+
+@pytest.mark.parametrize("decisions", ["argmax", "matched"])
+@pytest.mark.parametrize(("metric", "expected"), [("balanced_accuracy", 0.5), ("f1_macro", 3 / 7)])
+def test_a_metric_of_answers_to_rows_held_out_judges_a_training_and_then_their_loss(
+    learn: Callable[..., Training],
+    monkeypatch: pytest.MonkeyPatch,
+    decisions: str,
+    metric: Literal["balanced_accuracy", "f1_macro"],
+    expected: float,
+) -> None:
+    found = learn(*mixed(), stopping_metric=metric, decisions=decisions)
+    assert learn(*mixed()).options["judge"] is None
+    judge, truth = found.options["judge"], labels_of(found.model, found.options["held_out"]) == "yes"
+    assert (len(truth), truth.sum()) == (12, 3)
+
+    def judged(chances: npt.NDArray[np.float64]) -> float:
+        logs = np.log(np.column_stack([1 - chances, chances]))
+        monkeypatch.setattr(module, "_query_label", lambda *_, **__: logs)
+        return float(judge())
+
+    right, surer, usual = (judged(np.where(truth, 1 - p, p)) for p in (0.4, 0.1, 0.5))
+    assert surer < right < 0.02
+    if decisions == "argmax":
+        assert judged(np.full(12, 0.4)) == pytest.approx(1 - expected, abs=0.02)
+    assert usual > right
+
+
 @pytest.mark.parametrize("settings", [{"calibration": "bias"}, {"calibration": "temperature", "decisions": "matched"}])
 def test_rows_that_calibrate_are_not_learned(learn: Callable[..., Training], settings: dict[str, Any]) -> None:
     X, y = mixed()

@@ -83,7 +83,16 @@ def test_what_is_left_open_is_chosen_by_the_sort_of_backbone(backbone: str, sort
 
 
 def test_nothing_but_true_options_is_open_in_a_resolved_configuration() -> None:
-    options = {"epochs", "revision", "token_variable", "device", "micro_batch", "time_limit", "precision"}
+    options = {
+        "epochs",
+        "revision",
+        "token_variable",
+        "device",
+        "micro_batch",
+        "time_limit",
+        "precision",
+        "lora_blocks",
+    }
     for backbone in ("compact", "compact_masked", "smollm2"):
         resolved = LanguageConfig(backbone=backbone).resolved()
         assert {key for key, value in vars(resolved).items() if value is None} == options

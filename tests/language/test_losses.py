@@ -156,6 +156,15 @@ def test_absent_weights_are_ones_and_a_row_of_weight_zero_says_nothing_of_its_la
     assert loss_of(model, tables, zeros) > 0
 
 
+@pytest.mark.parametrize(("features", "q"), [(0.0, 0.7), (0.5, 0.7), (0.0, 1.0)])
+def test_labels_that_may_be_wrong_have_the_generalized_cross_entropy(features: float, q: float) -> None:
+    model, tables, sentences = weighed("text apart")
+    label, other = by_hand(model, tables, sentences)
+    expected = ((1 - np.exp(-q * label)) / q).sum() + features * other.sum()
+    found = loss_of(model, tables, sentences, feature_weight=features, robust_q=q)
+    assert found == pytest.approx(expected, rel=1e-3)
+
+
 def test_the_focal_loss_takes_most_from_the_easiest_rows() -> None:
     model, tables, sentences = weighed("bins")
     label, _ = by_hand(model, tables, sentences)
@@ -174,6 +183,7 @@ def test_the_focal_loss_takes_most_from_the_easiest_rows() -> None:
         ({"feature_weight": 1001}, "feature_weight"),
         ({"focal_gamma": -0.1}, "focal_gamma"),
         ({"focal_gamma": float("nan")}, "focal_gamma"),
+        ({"robust_q": 1.1}, "robust_q"),
     ],
 )
 def test_what_is_out_of_range_is_refused(objective: dict[str, float], name: str) -> None:

@@ -66,6 +66,14 @@ def test_every_linear_layer_but_the_output_has_an_adapter_of_the_rank_asked_for(
     assert model.n_learning < model.n_parameters
 
 
+def test_adapters_of_the_last_blocks_alone(folder: Path) -> None:
+    model = model_over(folder, tuning="lora", clauses="text", lora_blocks=1)
+    learning = set(model._backbone.tuning.learning())
+    assert {int(match.group(1)) for name in learning if (match := re.search(r"\.(\d+)\.", name))} == {1}
+    assert all("lora_" in name for name in learning)
+    assert not any("lm_head" in name for name in learning)
+
+
 @pytest.mark.parametrize(
     ("folder", "top", "blocks"),
     cases(["gpt2", "llama"], [(1, {1}), (2, {0, 1}), (9, {0, 1})], together=1),

@@ -281,6 +281,30 @@ def test_training_stops_at_its_share_of_the_time_limit(tmp_path: Path) -> None:
     assert model.imbllm_report["seconds"] < 4.0
 
 
+@pytest.mark.parametrize("stored", [True, False])
+def test_noisy_rows_are_learned_by_every_fold_and_validated_on_by_none(
+    table: pd.DataFrame, stored: bool, tmp_path: Path
+) -> None:
+    noisy: Any = imbalanced_table(90, rare=0.5, seed=3)
+    if stored:
+        noisy.to_csv(tmp_path / "noisy.csv", index=False)
+    given = str(tmp_path / "noisy.csv") if stored else noisy
+    found = fit(tmp_path / "p", table, {"noisy": given}, num_bag_folds=2)
+    assert [child.imbllm_report["noisy_rows"] for child in children(found, BAG)] == [90, 90]
+    assert [sum(child.imbllm_report["rows"].values()) for child in children(found, BAG)] == [100, 100]
+    assert all(child.imbllm_report["original_columns"] for child in children(found, BAG))
+    assert len(found.predict_proba_oof(BAG)) == len(table)
+
+
+def test_a_table_of_noisy_rows_that_is_not_there_or_lacks_a_column_is_refused(
+    table: pd.DataFrame, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidInputError, match=r"there is no table of noisy rows at gone\.csv"):
+        alone(tmp_path, "binary", "roc_auc", noisy="gone.csv")
+    with pytest.raises(Exception, match="the noisy rows have no column 'city'; give them all columns"):
+        fit(tmp_path / "p", table, {"noisy": table.drop(columns="city")}, raise_on_model_failure=True)
+
+
 def test_on_a_higher_level_it_also_reads_predictions_of_the_lower_one(tmp_path: Path, table: pd.DataFrame) -> None:
     portfolio = {1: {"LR": {}}, 2: {"IMBLLM_CLF": QUICK}}
     predictor = fit(tmp_path, table, hyperparameters=portfolio, num_bag_folds=2, num_stack_levels=1)

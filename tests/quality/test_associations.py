@@ -153,7 +153,6 @@ def test_independent_columns_and_few_rows_have_nothing_to_keep() -> None:
     assert few.note.startswith("Too few rows to tell: 20 real and written ones are needed; one side has 19")
     many = pd.DataFrame(np.random.default_rng(3).normal(size=(400, 4)))
     assert kept(many, many)[0].note == "No two columns are associated beyond chance among 400 rows."
-    assert "there are 19 of one side" in few.note
     assert kept(real[[0]], real[[0]])[1] == []
 
 
