@@ -165,7 +165,7 @@ def fitted(spec: Spec, split: RegressionSplit, seed: int, threads: int) -> tuple
         regressor = _latent_diff(split, seed, threads).refit_head(split.real.X, split.real.y, **settings)
         seconds = dict(regressor.report_.seconds)
         if not isinstance(regressor.generator_, FeatureGenerator):
-            seconds.pop("denoiser")
+            seconds.pop("denoiser", None)
         return regressor, sum(seconds.values())
     started = time.perf_counter()
     regressor = _new(settings, split, seed, threads).fit(split.real.X, split.real.y)

@@ -28,10 +28,6 @@ class RealFeatures(NamedTuple):
     weights: FloatArray
     assigned: IntArray
 
-    def take(self, rows: IntArray) -> RealFeatures:
-        """Rows by position."""
-        return RealFeatures(self.features[rows], self.targets[rows], self.weights[rows], self.assigned[rows])
-
     def shares(self) -> FloatArray:
         """How often a diffusion sees each row, (n,): half by rows, half by bins, so that it learns rare targets too."""
         counts = np.bincount(self.assigned)

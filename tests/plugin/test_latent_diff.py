@@ -153,7 +153,7 @@ def test_weights_of_rows_count_and_their_column_is_no_feature(tmp_path: Path, ta
     predictions = []
     for name, weight in (("even", 1.0), ("uneven", np.where(rng.random(len(table)) < 0.5, 0.1, 3.0))):
         predictor = fit(tmp_path / name, table.assign(weight=weight), sample_weight="weight")
-        schema = children(predictor)[0].model.matrix_.schema
+        schema = children(predictor)[0].model.encoders_.source.matrix.schema
         assert "weight" not in [column.name for column in schema.columns]
         predictions.append(predictor.predict(table, model=NAME).to_numpy())
     assert not np.allclose(*predictions)
@@ -226,7 +226,7 @@ def test_a_time_limit_is_kept(tmp_path: Path) -> None:
     model = alone(tmp_path, encoder_epochs=10_000, encoder_patience=10_000, diffusion_steps=1_000_000)
     model.fit(X=X, y=y, num_cpus=1, num_gpus=0, time_limit=4.0)
     assert sum(model.imbllm_report["seconds"].values()) < 6.0
-    assert model.imbllm_report["stopped_by"] == ["time"] * 5
+    assert set(model.imbllm_report["stopped_by"]) == {"time"}
 
 
 def test_the_memory_estimate_grows_with_the_table() -> None:

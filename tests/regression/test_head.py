@@ -195,7 +195,9 @@ def test_a_head_is_judged_on_folds_that_it_has_not_learned() -> None:
     config = LatentDiffConfig.from_flat(settings).imbalance
     for number in range(5):
         learned, unseen = np.flatnonzero(number != FOLD), np.flatnonzero(number == FOLD)
-        head = Head.retrained(real.take(learned), SyntheticFeatures.empty(2, 3), config, 0.1)
+        head = Head.retrained(
+            RealFeatures(*(part[learned] for part in real)), SyntheticFeatures.empty(2, 3), config, 0.1
+        )
         found[unseen] = np.abs(head.predict(real.features[unseen]) - real.targets[unseen])
     assert trials["overall"].iloc[1] == pytest.approx(found.mean())
     assert trials["by_bin"].iloc[1] == pytest.approx(np.mean([found[real.assigned == b].mean() for b in range(3)]))
