@@ -215,9 +215,12 @@ class CrossFit:
         fold = _folds_of(task, n_folds)
         for number in range(n_folds):
             own = child_seed(task.seed, "training", "encoder", number)
-            limited = task._replace(seed=own, limits=_limits(ends, n_folds - number))
+            left = None if ends is None else max(0.0, ends - time.monotonic())
+            limits = None if left is None else (left / (n_folds - number), left)
             try:
-                learned.append(source.learn(rows, limited, np.flatnonzero(fold == number)))
+                learned.append(
+                    source.learn(rows, task._replace(seed=own, limits=limits), np.flatnonzero(fold == number))
+                )
             except OutOfTimeError:
                 if not learned:
                     raise
@@ -290,14 +293,6 @@ def _network(matrix: TableMatrix, state: dict[str, Tensor], config: EncoderConfi
     encoder = TabularEncoder(matrix.n_numbers, matrix.cardinalities, config).double()
     encoder.load_state_dict(state)
     return encoder.eval()
-
-
-def _limits(ends: float | None, n_left: int) -> tuple[float, float] | None:
-    """Seconds for one of some encoders, and for the fewest epochs that make it one: all that are left."""
-    if ends is None:
-        return None
-    left = max(0.0, ends - time.monotonic())
-    return left / n_left, left
 
 
 def _folds_of(task: Task, n_folds: int) -> IntArray:
