@@ -291,6 +291,37 @@ def generated_features(tidy: pd.DataFrame, _: Protocol) -> str:
     return f"## Generated features\n\n{about}\n\n{meanings}\n\n{markdown(pd.DataFrame(columns).reset_index())}"
 
 
+def over_splits(tidy: pd.DataFrame, _: Protocol) -> str:
+    """Differences of the mean absolute errors over tables and splits, and how sure they are."""
+    shown = tidy[tidy["metric"].isin(("few MAE", "all MAE"))]
+    wide = shown.pivot_table(index=["table", "split"], columns=["metric", "method"], values="value")
+    pairs = [(LATENT_DIFF, other) for other in (NONE, AVERAGED, RETRAINED, COPIES)]
+    pairs += [(own, NONE) for own in (AVERAGED, RETRAINED, COPIES)]
+    rows = [
+        {"method": own, "against": other, metric: _over_pairs(wide[metric][own], wide[metric][other])}
+        for own, other in pairs
+        for metric in ("few MAE", "all MAE")
+        if {own, other} <= set(wide[metric])
+    ]
+    if not rows:
+        return ""
+    merged = pd.DataFrame(rows).groupby(["method", "against"], sort=False).first().reset_index()
+    about = (
+        "Mean difference over the tables; on how many pairs of table and split it is better and worse, and p of "
+        "Wilcoxon's signed-rank test over these pairs, two-sided. Splits of one table share rows: p is optimistic."
+    )
+    return f"## Over tables and splits\n\n{about}\n\n{markdown(merged)}"
+
+
+def _over_pairs(own: pd.Series[float], other: pd.Series[float]) -> str:
+    from scipy.stats import wilcoxon
+
+    change = (100.0 * (own / other - 1.0)).dropna()
+    mean, moved = change.groupby("table").mean().mean(), change[change != 0]
+    p = wilcoxon(moved).pvalue if len(moved) else 1.0
+    return f"{mean:+.1f} % ({(moved < 0).sum()} better, {(moved > 0).sum()} worse, p {p:.3f})"
+
+
 FEATURE_METRICS = (
     Metric("AUC", "of boosted trees that tell both apart by features and target; 0.5: not at all", "", 2),
     Metric("mean gap", "mean distance of the features' means, in deviations of the whole", "lower", 2),
@@ -308,7 +339,7 @@ SHOT_METRICS = tuple(
 
 BINS = {"bins": Option(int, 50, "Most bins of a target; small tables have fewer.")}
 
-PAGE = (claims, compared, changes_by_table, by_table, generated_features)
+PAGE = (claims, over_splits, compared, changes_by_table, by_table, generated_features)
 """No means over the tables: targets have different units."""
 
 PROTOCOL = Protocol(
