@@ -87,7 +87,8 @@ class Advice:
 
     def to_text(self) -> str:
         """The same for a terminal."""
-        facts, columns, methods = self.facts, "Columns to look at", "Worth trying?"
+        facts, columns = self.facts, "Columns to look at"
+        methods = "Worth trying? (in brackets: page of the documentation)"
         rows = {
             columns: [(one["finding"], f"{one['column']}: {one['why']} -> {one['do']}") for one in facts["findings"]],
             methods: [(one["method"], f"{one['verdict']}. {one['why']} ({one['page']})") for one in facts["methods"]],

@@ -213,9 +213,12 @@ class Comparison:
 
 
 def _gain_words(gain: float, spread: float | None, figure: Callable[[float | None], str]) -> str:
-    """``better by 0.0019 ± 0.0040``, or worse; of no known spread the gain alone."""
-    around = "" if spread is None else f" ± {figure(spread)}"
-    return f"{'worse' if gain < 0 else 'better'} by {figure(abs(gain))}{around}"
+    """``better by 0.0019 ± 0.0040``, or worse; of no known spread the gain alone. None is written as 0.0000."""
+    told, *around = [
+        measure(value, 1) if value and not float(figure(value)) else figure(value)
+        for value in (abs(gain), *([] if spread is None else [spread]))
+    ]
+    return f"{'worse' if gain < 0 else 'better'} by {' ± '.join([told, *around])}"
 
 
 @dataclass(frozen=True)

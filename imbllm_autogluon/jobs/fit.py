@@ -197,6 +197,8 @@ class FitJob:
             arguments["hyperparameters"] = {**{family: {} for family in self.families}, **latent_diff}
         if self._seeded_settings:
             arguments["callbacks"] = _callbacks_with(self.presets, self._seeded_settings, self.seed)
+        if self.rebalancing.generator.asks_for_texts:
+            arguments["_feature_generator_kwargs"] = {"enable_raw_text_features": True}
         # AutoGluon's default tries Ray first and warns for every model where it is not installed.
         strategy = {"fold_fitting_strategy": "sequential_local"} if find_spec("ray") is None else {}
         arguments["ag_args_ensemble"] = {**strategy, **({"model_random_seed": self.seed} if self.seed else {})}

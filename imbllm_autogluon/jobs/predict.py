@@ -95,10 +95,13 @@ def predict_table(
 def _in_blocks(answer: Callable[[pd.DataFrame], pd.DataFrame], predictor: Any, table: pd.DataFrame) -> pd.DataFrame:
     """Answers to blocks of rows, with a bar; the models of several blocks are loaded once."""
     starts = range(0, max(1, len(table)), _ROWS_AT_ONCE)
-    if len(starts) > 1:
-        predictor.persist()
+    held = predictor.persist() if len(starts) > 1 else []
     told = progress_bar(len(starts), "predicting", starts, delay=0.0)
-    return pd.concat([answer(table.iloc[start : start + _ROWS_AT_ONCE]) for start in told])
+    try:
+        return pd.concat([answer(table.iloc[start : start + _ROWS_AT_ONCE]) for start in told])
+    finally:
+        if held:
+            predictor.unpersist(held)
 
 
 def with_ids(

@@ -182,7 +182,9 @@ def _clock(predictor: TabularPredictor, folds: list[Facts]) -> Facts:
     clock: Facts = getattr(predictor._trainer, "imbllm_clock", {"limit": None, "seconds": {}, "notes": []})
     cut = sum("time limit" in note or "in time" in note for fold in folds for note in fold["notes"])
     hurried = [f"The time limit ended training or writing of generators {cut} times; see the report."] if cut else []
-    return {**clock, "notes": [*clock["notes"], *hurried]}
+    others = "LatentDiff" if predictor.problem_type == "regression" else "language-model classifiers"
+    seconds = {others if kind == "others" else kind: spent for kind, spent in clock["seconds"].items()}
+    return {**clock, "seconds": seconds, "notes": [*clock["notes"], *hurried]}
 
 
 def _limit(clock: Facts) -> str:
@@ -314,7 +316,11 @@ def _settings(outcome: FitOutcome) -> Facts:
         "presets": arguments["presets"],
         "metric": job.task.eval_metric,
         "folds": arguments.get("num_bag_folds"),
+        "bag_sets": job.bag_sets,
+        "seed": job.seed,
         "time_limit": job.time_limit,
+        "ids": job.id_column,
+        "ignored_columns": list(job.ignored),
         "families": list(job.families),
         "twin_parameters": dict(job.settings),
         "latent_diff_parameters": dict(job.latent_diff),

@@ -26,6 +26,8 @@ _GROUP_SHARE = 0.02  # of different cells, from which a repeated identifier name
 _ID_SPREAD = 10  # a counter's highest less its lowest number, over its rows, at most
 _ID_WORDS = 3.0  # in a cell, from which a column of different cells is a text
 _NEAR = 0.98  # F1 of a class, or rank correlation, that one column alone should not reach
+# A date, of which each row may have another without being named by it
+_DATE = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{2}|\d{4}))(?=[ T]|$)")
 _FEWEST, _MOST = 10, 0.6  # rows of a class, and its share of all, below and above which F1 says nothing
 _HALF = 0.5  # of a class, from which cells that are missing, or present, in its rows alone give it away
 _WORSE = 5.0  # times farther from 1 all other columns together are where a column that is near to 1 is no honest one
@@ -65,7 +67,9 @@ def _identifier(known: pd.Series[Any], name: str) -> Finding | None:
     is_number = holds_numbers(known.dtype)
     if len(known) < _ID_ROWS or pd.api.types.is_bool_dtype(known) or pd.api.types.is_datetime64_any_dtype(known):
         return None
-    if (is_number and not (known % 1 == 0).all()) or (not is_number and _words(known) >= _ID_WORDS):
+    if (is_number and not (known % 1 == 0).all()) or (
+        not is_number and (_words(known) >= _ID_WORDS or _are_dates(known))
+    ):
         return None
     n, named = int(known.nunique()), bool(_ID_NAME.search(name))
     if n > _ID_SHARE * len(known) and (named or not is_number or _is_counter(known)):
@@ -83,6 +87,10 @@ def _identifier(known: pd.Series[Any], name: str) -> Finding | None:
 
 def _words(known: pd.Series[Any]) -> float:
     return float(np.mean([len(str(cell).split()) for cell in known.head(1000)]))
+
+
+def _are_dates(known: pd.Series[Any]) -> bool:
+    return all(_DATE.match(str(cell)) for cell in known.head(1000))
 
 
 def _is_counter(known: pd.Series[Any]) -> bool:

@@ -238,10 +238,10 @@ def _meant(label: Hashable, known: Mapping[str, str]) -> str:
 def _check_classes(train: LabeledTable) -> None:
     lone = [label for label, n in train.counts.items() if n < 2]
     if lone and len(train.counts) - len(lone) < 2:
-        raise ClassTooSmallError(
-            f"{train.source}: class {lone[0]!r} of the label {train.label!r} has 1 row; at least 2 are needed to learn "
-            "it and to write more. Collect more rows of it."
-        )
+        one = f"class {lone[0]!r} of the label {train.label!r} has 1 row"
+        few = f"{one}; at least 2 are needed to learn it and to write more. Collect more rows of it."
+        many = f"{one}, and so have {len(lone) - 1:,} others: two classes of 2 rows are needed. Is it the label?"
+        raise ClassTooSmallError(f"{train.source}: {few if len(lone) == 1 else many}")
 
 
 def _metrics(problem_type: str) -> dict[str, str]:

@@ -92,12 +92,11 @@ class TextWriter:
         from imbllm_autogluon.language.texts import TextModel
 
         assert schema.label is not None
-        fixed = {part.name for part in schema.excluded if part.fill != "copied" or part.is_unreadable}
-        told = tuple(name for name in schema.names if name not in fixed and name not in names)
+        told = tuple(column.name for column in schema.columns)  # no identifiers: they would call a real text to mind
         known = {name: KnownTexts(X[name]) for name in names}
         gaps = tuple(not all(isinstance(cell, str) for cell in X[name]) for name in names)
-        label = str(schema.label.name)
-        writer = cls(TextModel(language, seed), known, gaps, label, told, config.texts.copied_words)
+        parts = (gaps, str(schema.label.name), told, config.texts.copied_words)
+        writer = cls(TextModel(language, seed), known, *parts)
         texts = {
             key: [cell if isinstance(cell, str) else None for cell in X[name]]
             for key, name in zip(writer._keys, names, strict=True)
@@ -162,7 +161,7 @@ class TextWriter:
     def _drawn(self, found: Mapping[str, Sequence[str | None]]) -> _Texts:
         """Written texts by column, up to what looks like the next clause of a prompt."""
         names = "|".join(re.escape(str(name)) for name in (self.label, *self.told, *self._keys))
-        clause = re.compile(rf",? *\b(?:{names}) is\b")
+        clause = re.compile(rf"(?:^|, *)(?:{names}) is\b")
         return {
             name: [text and (clause.split(text, maxsplit=1)[0].strip() or None) for text in found[key]]
             for name, key in zip(self.known, self._keys, strict=True)
@@ -209,10 +208,7 @@ def with_texts(
     writer: TextWriter | None,
     **options: Any,
 ) -> tuple[pd.DataFrame, _WrittenTexts | None]:
-    """Rows with the texts that they shall have, in the dtypes of those that they hold until now, and what happened.
-
-    `options` are those of :meth:`TextWriter.write`.
-    """
+    """Rows with the texts that they shall have, and what happened; `options` are those of :meth:`TextWriter.write`."""
     written = None if writer is None or not len(X) else writer.write(X, y, **options)
     columns = {} if written is None else written.columns
     if config.texts.texts == "leave_out":

@@ -224,10 +224,13 @@ def _associations_kept(
 
 
 def worst_associations(classes: Sequence[ClassRows]) -> tuple[KeptAssociation, ...]:
-    """The five pairs of all classes that lower the metric most, of those that are kept badly; lost ones first."""
+    """The five pairs that lower the metric most, of those that are kept badly: lost ones first, each at its worst."""
     pairs = [pair for rows in classes for pair in rows.once(_kept_of_class)[1]]
     bad = [pair for pair in pairs if pair.is_lost or pair.kept < _KEPT_WELL]
-    return tuple(sorted(bad, key=lambda pair: (not pair.is_lost, -pair.cost))[:_MOST_NAMED])
+    worst: dict[tuple[str, str], KeptAssociation] = {}
+    for pair in sorted(bad, key=lambda pair: (not pair.is_lost, -pair.cost)):
+        worst.setdefault(pair.columns, pair)
+    return tuple(worst.values())[:_MOST_NAMED]
 
 
 def _kept(columns: Sequence[PairedColumn], rng: np.random.Generator) -> tuple[list[KeptAssociation], float, float]:

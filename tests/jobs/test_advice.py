@@ -16,6 +16,7 @@ from imbllm_autogluon.errors import ImbLLMError
 from imbllm_autogluon.jobs import advice as room
 from imbllm_autogluon.jobs.advice import Advice, advise
 from imbllm_autogluon.jobs.probe import Sample
+from imbllm_autogluon.jobs.suspects import identifiers
 from tests.cli_commands import imbllm
 
 PAGES = {
@@ -116,12 +117,26 @@ def test_an_interval_is_as_wide_as_the_spread_over_fresh_tables() -> None:
         (lambda: table().assign(sick=None), "is missing in every row"),
         (lambda: table().assign(sick="ill"), "one class only"),
         (lambda: table().iloc[[0, int(np.argmax(ILL))]], "has 1 row"),
+        (lambda: table().assign(sick=[f"case {n} of all" for n in range(200)]), "so have 199 others.*Is it the label"),
         (lambda: pd.concat([table(), X[["x"]]], axis=1), "occurs more than once"),
     ],
 )
 def test_a_table_that_nothing_can_be_learned_from_is_refused_by_name(made: Any, said: str) -> None:
     with pytest.raises(ImbLLMError, match=said):
         advise(made(), "sick")
+
+
+def test_another_date_in_each_row_is_no_name_of_rows_and_an_address_is_one() -> None:
+    days = pd.Series(pd.date_range("2020-01-01", periods=200))
+    frame = pd.DataFrame(
+        {
+            "day": days.dt.strftime("%Y-%m-%d"),
+            "noted": days.dt.strftime("%d.%m.%Y %H:%M"),
+            "address": [f"10.0.{n}.20" for n in range(200)],
+            "number": [f"{n:03d}-45-6789" for n in range(200)],
+        }
+    )
+    assert [one["column"] for one in identifiers(frame)] == ["address", "number"]
 
 
 def test_odd_columns_are_set_aside_and_named() -> None:

@@ -449,3 +449,10 @@ def test_the_comparison_of_a_fit_holds_curves_that_agree_with_its_scores() -> No
     assert curves["figures"]["average precision"]["whole ensemble"] == pytest.approx(precision.whole, abs=1e-5)
     assert curves["figures"]["average precision"]["plain ensemble"] == pytest.approx(precision.plain, abs=1e-5)
     assert [curves["label"] for curves in multiclass_outcome().comparison.curves] == ["c", "b", "a"]
+
+
+def test_a_gain_of_less_than_four_decimals_is_not_written_as_none() -> None:
+    figure = module.FIGURES["classification"]
+    assert module._gain_words(-0.000043, 0.0001, figure) == "worse by 0.00004 ± 0.0001"
+    assert module._gain_words(0.0019, 0.00000123, figure) == "better by 0.0019 ± 0.000001"
+    assert module._gain_words(0.0, None, figure) == "better by 0.0000"

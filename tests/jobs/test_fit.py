@@ -435,6 +435,7 @@ def test_predicted_probabilities_are_calibrated_and_classes_are_the_decided_ones
     decided = predict_table(outcome.predictor, rows)["label"]
     answers = outcome.predictor.predict_proba(rows)
     assert decided.tolist() == answers.idxmax(axis=1).tolist()
+    assert not outcome.predictor.model_names(persisted=True)
 
 
 def test_cells_that_training_did_not_have_cost_no_other_row_its_prediction(caplog: pytest.LogCaptureFixture) -> None:

@@ -144,6 +144,19 @@ def test_three_files_lie_beside_the_predictor_and_hold_the_same_verdict(tmp_path
         FitReport(facts, {}).write(page / "below a file")
 
 
+def test_seed_ids_and_columns_that_were_left_out_stand_among_the_settings(tmp_path: Path) -> None:
+    outcome = binary_outcome()
+    job = replace(
+        outcome.job, out=tmp_path / "fit", seed=31, bag_sets=2, id_column="case <id>", ignored=("day", "ward")
+    )
+    settings = module._settings(replace(outcome, job=job))
+    page = FitReport({**facts_of(outcome), "settings": settings}, {}).write(tmp_path)
+    shown = unescape(page.read_text(encoding="utf-8"))
+    for name, value in (("seed", "31"), ("bag sets", "2"), ("ids", "case <id>"), ("ignored columns", "day, ward")):
+        assert f"<dt>{name}</dt><dd>{value}</dd>" in shown
+    assert "day, ward" in (tmp_path / MARKDOWN).read_text(encoding="utf-8")
+
+
 def test_the_printed_lines_say_plainly_when_the_plain_ensemble_is_better() -> None:
     outcome = binary_outcome()
     worse = tuple(replace(score, whole=score.plain - 0.1, plain=score.plain) for score in outcome.comparison.scores)
@@ -265,6 +278,11 @@ def test_without_rows_the_reason_is_said() -> None:
     assert rows_facts(predictor) == ({"reason": "No rows were written."}, None)
     gone, _ = rows_facts(predictor, None, [{"added": {"few": 9}}])
     assert gone["reason"].startswith("The written rows are no longer in the cache")
+
+
+def test_the_seconds_of_latent_diff_stand_under_its_name() -> None:
+    told = module._cost(facts_of(target_outcome())["clock"])
+    assert re.search(r"LatentDiff \d+ s", told[0]), told
 
 
 def test_rows_that_cannot_be_judged_cost_only_their_own_section(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -173,6 +173,7 @@ def test_the_worst_are_named_lost_ones_first_and_those_that_are_kept_are_not() -
     assert len(worst) == _MOST_NAMED < len(pairs)
     assert all(pair.is_lost for pair in worst)
     assert [pair.cost for pair in worst] == sorted((pair.cost for pair in pairs if pair.is_lost), reverse=True)[:5]
+    assert worst_associations([of_class(pairs), of_class(pairs)]) == worst
     assert worst_associations([of_class(kept(real, real)[1])]) == ()
 
 
