@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
+from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -163,7 +164,8 @@ def _minimized(automaton: Automaton) -> Automaton:
     """Smallest automaton of the same sequences: states with the same future are one, states without a future go."""
     merged: dict[int, int | None] = {}
     futures: dict[tuple[bool, frozenset[tuple[int, int]]], int] = {}
-    for state in _last_first(automaton):
+    followers = {state: row.values() for state, row in enumerate(automaton.transitions)}
+    for state in TopologicalSorter(followers).static_order():  # each after all that follow it, the start last
         live = ((symbol, merged[following]) for symbol, following in automaton.transitions[state].items())
         row = frozenset((symbol, following) for symbol, following in live if following is not None)
         stops = state in automaton.accepting
@@ -174,28 +176,6 @@ def _minimized(automaton: Automaton) -> Automaton:
     last = len(futures) - 1
     rows = tuple({symbol: last - following for symbol, following in sorted(row)} for _, row in futures)[::-1]
     return Automaton(rows, frozenset(last - number for (stops, _), number in futures.items() if stops))
-
-
-def _last_first(automaton: Automaton) -> list[int]:
-    """States that the start reaches, each after all that follow it."""
-    found: list[int] = []
-    open_states: set[int] = set()
-    done: set[int] = set()
-    stack = [(0, False)]
-    while stack:
-        state, leaving = stack.pop()
-        if leaving:
-            open_states.discard(state)
-            done.add(state)
-            found.append(state)
-        elif state in open_states:
-            raise InvalidInputError("this automaton has a cycle; only finite sets of values are supported.")
-        elif state not in done:
-            open_states.add(state)
-            stack.append((state, True))
-            followers = automaton.transitions[state].values()
-            stack.extend((following, False) for following in followers if following not in done)
-    return found
 
 
 @dataclass(frozen=True, eq=False)

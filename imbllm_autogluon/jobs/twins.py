@@ -102,11 +102,7 @@ def _fit_duplicates(
     limit: float | None,
     **options: Any,
 ) -> _Duplicates:
-    """Fit the best twin once more with duplicated rows, in a twentieth of the `seconds` of the fit or a few seconds.
-
-    Infinite `seconds` allow any twin. `limit` are the seconds that are left of the time limit, `options` those of
-    AutoGluon's ``fit_extra``.
-    """
+    """Fit the best twin once more with duplicated rows; `limit` are the seconds that are left of the time limit."""
     if predictor.problem_type == "regression" or not twins:
         return _Duplicates(None)
     left = np.inf if limit is None else limit
@@ -162,10 +158,7 @@ def confusion(predictor: TabularPredictor, data: pd.DataFrame | None = None) -> 
 def _changed_answers(
     scored: ScoredRows, pair: _EnsemblePair, frame: pd.DataFrame, columns: Sequence[Any]
 ) -> dict[str, Any] | None:
-    """Rows that one ensemble answers rightly and the other wrongly: counts by class, and examples with their cells.
-
-    Answers are those for the first metric that looks at them. `None` for numbers, or one ensemble.
-    """
+    """Rows that one ensemble answers rightly and the other wrongly: counts by class, and examples with their cells."""
     if scored.task == "regression" or pair.plain is None or scored.index is None:
         return None
     metric = next(each for each in scored.metrics if each.scorer.needs_pred)
@@ -194,11 +187,7 @@ def _changed_answers(
 
 
 def _importance(predictor: TabularPredictor, seconds: float) -> dict[str, Any] | None:
-    """How much the score of the best quick model falls where a column is shuffled, on rows that it has not learned.
-
-    One permutation of each column: of a bag, every fold's own rows. It may take a hundredth of the `seconds` of the
-    fit, or two seconds; `None` where no model of the first level is quick enough.
-    """
+    """How much the score of the best quick model falls where a column is shuffled, on rows that it has not learned."""
     started, room = time.perf_counter(), max(_LEAST_FOR_IMPORTANCE, _IMPORTANCE_SHARE * seconds)
     plain, ours = base_models(predictor)
     board = predictor.leaderboard().set_index("model")

@@ -18,11 +18,7 @@ from autogluon.core.models.greedy_ensemble.ensemble_selection import EnsembleSel
 from autogluon.core.models.greedy_ensemble.greedy_weighted_ensemble_model import GreedyWeightedEnsembleModel
 
 from imbllm_autogluon.classification.calibration import correct_prior, fitted_factors
-from imbllm_autogluon.classification.logit_adjustment import (
-    adjustment_factors,
-    choose_tau,
-    usual_degree,
-)
+from imbllm_autogluon.classification.logit_adjustment import adjustment_factors, choose_tau, usual_degree
 from imbllm_autogluon.plugin.class_scorers import _costs_behind
 from imbllm_autogluon.plugin.stage import answers_by_highest_probability
 from imbllm_autogluon.rebalancing.config import RebalanceConfig

@@ -104,7 +104,6 @@ def make_preset(base: str | Mapping[str, Any], mode: str = "both", **options: An
         "aux_kwargs": {**(base.get("aux_kwargs") or {}), **AUX_KWARGS},
         "callbacks": [*own, [RebalanceCallback, chosen.keywords()]],
     }
-    assert chosen.checked_parameters is not None
     if chosen.classifier or chosen.checked_parameters.rebalancing.generator.asks_for_texts:
         # AutoGluon lets free texts through by itself only for models that it knows before callbacks are called.
         made["_feature_generator_kwargs"] = {

@@ -288,8 +288,6 @@ def _first(name: str, space: Space) -> dict[str, Any]:
 
 def _retry_interrupted(study: optuna.Study) -> int:
     """Queue the trials again that a killed process left running, and count them; for studies of a single process."""
-    from optuna.trial import TrialState
-
     left = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
     with quiet_optuna():
         for trial in left:

@@ -11,6 +11,7 @@ from pandas.api import types as pdt
 
 from imbllm_autogluon.errors import TableError, nearest
 from imbllm_autogluon.tables.dtypes import dense, physical_type_of
+from imbllm_autogluon.tables.io import check_frame
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,11 +66,7 @@ def paired_columns(real: pd.DataFrame, synthetic: pd.DataFrame | Mapping[str, pd
 def check_pair(real: pd.DataFrame, synthetic: pd.DataFrame, called_other: str = "synthetic") -> None:
     """Raise `TableError` unless both tables have rows and the columns of the real one, each once."""
     for table, called in ((real, "real"), (synthetic, called_other)):
-        if not len(table) or not len(table.columns):
-            raise TableError(f"the {called} table has shape {table.shape}; at least one row and one column are needed.")
-        if not table.columns.is_unique:
-            twice = table.columns[table.columns.duplicated()][0]
-            raise TableError(f"the {called} table has two columns {twice!r}: rename one of them.")
+        check_frame(table, f"the {called} table")
     absent = [name for name in real.columns if name not in synthetic.columns]
     if absent:
         names = [str(name) for name in synthetic.columns]

@@ -14,7 +14,7 @@ from imbllm_autogluon.quality.metrics import ONE_SIDED_95, Finding, Metric, chan
 if TYPE_CHECKING:
     import pandas as pd
 
-    from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.arrays import FloatArray
     from imbllm_autogluon.quality.distances import ClassRows, _Nearest
 
 _NO_HOLDOUT = "There are no hold-out rows of the class."
@@ -58,20 +58,11 @@ def _nearer_share(to_large: _Nearest, n_small: int, n_large: int) -> float:
     mean over all draws, by the hypergeometric law; ties count half. `to_large` is that of each query in the larger
     table, with its distance to the smaller one as limit.
     """
-    farther = _none_drawn(to_large.closer, n_small, n_large)
-    strictly = _none_drawn(to_large.closer + to_large.tied, n_small, n_large)
-    return float(np.mean(1.0 - farther + (farther - strictly) / 2.0))
+    from scipy.stats import hypergeom
 
-
-def _none_drawn(n_marked: IntArray, n_drawn: int, n: int) -> FloatArray:
-    """Probability that none of the marked rows is among `n_drawn` of n rows."""
-    from scipy.special import gammaln
-
-    left = n - np.asarray(n_marked, dtype=np.float64)
-    possible = left >= n_drawn
-    kept = np.where(possible, left, n_drawn)
-    logs = gammaln(kept + 1) - gammaln(kept - n_drawn + 1) - gammaln(n + 1) + gammaln(n - n_drawn + 1)
-    return np.asarray(np.where(possible, np.exp(logs), 0.0))
+    none_drawn = hypergeom(n_large, to_large.closer, n_small).pmf(0)
+    none_as_near = hypergeom(n_large, to_large.closer + to_large.tied, n_small).pmf(0)
+    return float(np.mean(1.0 - none_drawn + (none_drawn - none_as_near) / 2.0))
 
 
 def _exact_copies(rows: ClassRows) -> Finding:

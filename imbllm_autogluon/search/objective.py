@@ -168,10 +168,7 @@ class RebalanceObjective:
         return float(get_scorer(self.metric)(fitted, X.iloc[validation], y.iloc[validation].to_numpy()))
 
     def _autogluon_score(self, settings: Mapping[str, Any], parameters: dict[str, Any]) -> float:
-        """Out-of-fold score of the best model of a predictor whose every model is a twin with these settings.
-
-        `parameters` are arguments of ``TabularPredictor.fit``, with twins in place of the plain keys.
-        """
+        """Out-of-fold score of the best twin with these settings; `parameters` are arguments of AutoGluon's ``fit``."""
         from autogluon.tabular import TabularPredictor
 
         # Their registration is the first thing that importing any module of the package does.

@@ -43,10 +43,7 @@ _pa_csv: Any = pa_csv
 _HEAD = 1 << 20  # bytes in which the header must end
 _MOST_CODES = 20  # different numbers of a label that count as names of classes, beside which a word is one, too
 _ROWS_AT_ONCE = 50_000  # rows written together: their cells are in memory as text
-_NO_TEXT = {
-    b"PK\x03\x04": "an Excel workbook or a ZIP archive",
-    b"\xd0\xcf\x11\xe0": "an Excel workbook",
-}
+_NO_TEXT = {b"PK\x03\x04": "an Excel workbook or a ZIP archive", b"\xd0\xcf\x11\xe0": "an Excel workbook"}
 _DECIMAL_COMMA = "^-?[0-9]+(,[0-9]+)?$"
 _SPELLINGS = "imbllm_spellings"  # attribute of frames: how the numbers of their CSV file are written, as JSON
 
