@@ -104,6 +104,6 @@ PROTOCOL = Protocol(
     number=True,
     describe=regression.describe,
     references=(PLAIN,),
-    page=regression.PAGE[:-1],
+    page=tuple(part for part in regression.PAGE if part not in (regression.over_splits, regression.generated_features)),
     claims=tuple(Claim(method, "few MAE", PLAIN, worst=0.0, most=True) for method in (LATENT, TWICE, SMOGN, IMBLLM)),
 )

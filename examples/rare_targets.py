@@ -39,10 +39,10 @@ errors = {name: shot_metrics(y_test, model.predict(X_test), bins, bins.counts(y)
 print(pd.DataFrame({"rows": errors["untreated"]["n"]} | {name: each["MAE"] for name, each in errors.items()}).round(1))
 
 # %% [markdown]
-# Mean absolute errors of one encoder: untreated, with rare prices counting more, and with a head that learned again
-# with features drawn for rare prices, one for each five real rows. By default LatentDiff chooses that ratio on held-out
-# rows, which are too few here. Look at the few-shot line first, then at what all prices paid for it; fewer epochs and
-# steps than usual keep this page short.
+# Mean absolute errors: of one encoder, untreated and with rare prices counting more, and of LatentDiff, some encoders
+# whose head learned again with features drawn for rare prices, one for each five real rows. By default LatentDiff
+# chooses that ratio by cross-validation. Look at the few-shot line first, then at what all prices paid for it; fewer
+# epochs and steps than usual keep this page short.
 #
 # ## On AutoGluon's leaderboard
 #

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-QUICK: dict[str, Any] = {"encoder_epochs": 2, "diffusion_steps": 5, "encoder_width": 16}
+QUICK: dict[str, Any] = {"encoder_epochs": 2, "diffusion_steps": 5, "encoder_width": 16, "generation_ratio": 0.5}
 SPLIT = RegressionSplit.of(houses_table(), 0, 6)
 
 
@@ -89,9 +89,9 @@ def test_new_rows_are_learned_with_the_real_ones(name: str, monkeypatch: pytest.
 def test_methods_that_differ_in_the_head_alone_share_an_encoder_and_a_denoiser() -> None:
     names = (LATENT_DIFF, RETRAINED, COPIES)
     (whole, _), (alone, without), (copies, _) = [fitted(METHODS[name], SPLIT, 0, 1) for name in names]
-    assert whole.encoder_ is alone.encoder_ is copies.encoder_
+    assert whole.encoders_ is alone.encoders_ is copies.encoders_
     taken = alone.report_.seconds
-    assert without == pytest.approx(taken["encoder"] + taken["head"])
+    assert without == pytest.approx(taken["encoder"] + taken["choice"] + taken["head"])
     assert not np.allclose(alone.predict(SPLIT.test.X), copies.predict(SPLIT.test.X))
 
 

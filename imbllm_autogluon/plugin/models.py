@@ -39,7 +39,7 @@ _SEARCHED: Mapping[str, tuple[float, float]] = {
     "gate_quantile": (0.8, 1.0),
     "guidance": (0.5, 3.0),
 }
-_SEARCH_START = 0.5  # ratio that a search begins with: without one it is chosen by held-out rows
+_SEARCH_START = 0.5  # ratio that a search begins with: without one it is chosen by cross-validation
 
 
 class GeneratorModel(OversamplingMixin, DummyModel):  # type: ignore[misc]
@@ -171,7 +171,7 @@ class LatentDiffModel(SettingsModel):
         config = LatentDiffConfig.from_flat(cls.settings_among(cls.without_spaces(hyperparameters)))
         encoder, diffusion = config.encoder, config.diffusion
         table = 6 * int(get_approximate_df_mem_usage(X).sum())
-        features = 8 * 6 * (1 + config.allocation.highest_ratio) * len(X) * encoder.feature_size
+        features = 8 * 6 * (1 + max(config.allocation.all_ratios)) * len(X) * encoder.feature_size
         weights = 16 * (4 * encoder.encoder_depth * encoder.encoder_width**2)
         weights += 16 * (4 * diffusion.denoiser_blocks * diffusion.denoiser_width**2)
         return int(_LIBRARIES + table + features + weights)
@@ -221,11 +221,11 @@ class LatentDiffModel(SettingsModel):
 
 def _summary(model: LatentDiffRegressor) -> dict[str, Any]:
     report = model.report_
-    curve: Any = report.curves["encoder"]
+    curves: Any = report.curves["encoder"]
     return {
         "method": model.config().imbalance.method,
-        "epochs": len(curve.train),
-        "stopped_by": curve.stopped,
+        "epochs": [len(curve.train) for curve in curves],
+        "stopped_by": [curve.stopped for curve in curves],
         "ratio": report.ratio,
         "bins": report.bins.to_dict(orient="list"),
         "seconds": dict(report.seconds),

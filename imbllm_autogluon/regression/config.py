@@ -25,7 +25,7 @@ class EncoderConfig(Config):
     feature_size: Annotated[int, Range(2, 2048)] = 16
     """d, numbers in the feature of a row: what a linear head reads and what is generated. More are easier to tell from
     real ones and predict no better."""
-    encoder_width: Annotated[int, Range(4, 4096)] = 192
+    encoder_width: Annotated[int, Range(4, 4096)] = 96
     """Units of each hidden layer."""
     encoder_depth: Annotated[int, Range(1, 16)] = 2
     """Blocks of `resnet`, or hidden layers of `mlp`."""
@@ -41,8 +41,13 @@ class EncoderConfig(Config):
     """Weight decay of AdamW."""
     encoder_patience: Annotated[int, Range(1, 10_000)] = 16
     """Epochs without a lower held-out loss after which training ends."""
+    encoder_folds: Annotated[int, Range(2, 10)] = 5
+    """With `latent_diff`: encoders, each trained without one fold of the rows, which decides when its training ends.
+    The head is retrained on features of rows that their encoder has not seen, and predictions are means over encoders.
+    More take longer and learn from more rows each."""
     validation_fraction: Annotated[float, Range(0.02, 0.5)] = 0.1
-    """Share of the rows that decide when training ends, spread evenly over the range of targets."""
+    """With other methods, which have one encoder: share of the rows that decide when training ends, spread evenly over
+    the range of targets."""
 
 
 @documented
@@ -50,15 +55,15 @@ class EncoderConfig(Config):
 class DiffusionConfig(Config):
     """The denoiser of features: its size, training and sampling (LatentDiff, arXiv 2509.23240)."""
 
-    denoiser_width: Annotated[int, Range(8, 4096)] = 128
+    denoiser_width: Annotated[int, Range(8, 4096)] = 64
     """Units of each layer of the denoiser."""
-    denoiser_blocks: Annotated[int, Range(1, 50)] = 3
+    denoiser_blocks: Annotated[int, Range(1, 50)] = 2
     """Residual blocks of two layers each."""
     timesteps: Annotated[int, Range(10, 100_000)] = 1000
     """Steps of the cosine schedule between features and noise."""
-    diffusion_steps: Annotated[int, Range(1, 10_000_000)] = 2000
+    diffusion_steps: Annotated[int, Range(1, 10_000_000)] = 600
     """Gradient steps."""
-    diffusion_batch_size: Annotated[int, Range(1, 1_000_000)] = 256
+    diffusion_batch_size: Annotated[int, Range(1, 1_000_000)] = 128
     """Rows of one gradient step."""
     diffusion_learning_rate: Annotated[float, Range(1e-8, 1.0)] = 1e-3
     """Highest learning rate of AdamW; it warms up over a tenth of the steps and falls to 0."""
@@ -78,9 +83,7 @@ class DiffusionConfig(Config):
 class AllocationConfig(Config):
     """How many synthetic features each bin of the target gets, and for which targets."""
 
-    tried_ratios: ClassVar[tuple[float, ...]] = (  # by `auto`, in rising order
-        0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.25, 1.5, 2.0
-    )  # fmt: skip
+    tried_ratios: ClassVar[tuple[float, ...]] = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5)  # by `auto`, rising
 
     allocation: Literal["priority", "uniform"] = "priority"
     """`priority`: more where the encoder errs and where rows are rare. `uniform`: as many for each bin with rows."""
@@ -88,11 +91,12 @@ class AllocationConfig(Config):
     """λ of the priority: 1 looks at the errors of bins alone, 0 at their scarcity alone."""
     generation_ratio: Annotated[float, Range(0.0, 10.0)] | Literal["auto"] = "auto"
     """Synthetic features for each real row; the paper uses 0.2 to 0.8. More helps rare targets and harms common ones;
-    how much, differs a lot between tables. `auto` tries amounts up to 2 on the rows that the encoder held out, and
-    takes the one that surely lowers the error by bin most and keeps to `overall_budget`; fewer than 50 such rows tell
-    nothing, and it is 0.2. With 0 the head is retrained on the real features alone, which is a control."""
-    overall_budget: Annotated[float, Range(0.0, 10.0)] = 0.02
-    """With `auto`: how much higher the error over all held-out rows may become, as a share."""
+    how much, differs a lot between tables. `auto` tries amounts up to 1.5 by cross-validation and takes the one that
+    surely lowers the error by bin most and keeps to `overall_budget`; where none does, the first heads stay. With 0 the
+    head is retrained on the real features alone, which is a control."""
+    overall_budget: Annotated[float, Range(0.0, 10.0)] = 0.03
+    """With `auto`: how much higher the error over all rows may become by retraining, as a share, by one standard error
+    more than was found. Several encoders lower it by as much beforehand."""
     synthetic: Literal["diffusion", "copies"] = "diffusion"
     """Where features come from; `copies` of real ones are the control that shows what diffusion is worth."""
     synthetic_targets: Literal["observed", "centre"] = "observed"
@@ -104,9 +108,9 @@ class AllocationConfig(Config):
         return 0.2 if isinstance(self.generation_ratio, str) else self.generation_ratio
 
     @property
-    def highest_ratio(self) -> float:
-        """The ratio, or the highest that `auto` tries."""
-        return self.tried_ratios[-1] if isinstance(self.generation_ratio, str) else self.generation_ratio
+    def all_ratios(self) -> tuple[float, ...]:
+        """The ratio, or those that `auto` tries."""
+        return self.tried_ratios if isinstance(self.generation_ratio, str) else (self.generation_ratio,)
 
 
 @documented
@@ -137,14 +141,23 @@ class MethodConfig(Config):
     """Bins of the target, laid on training targets and fixed then."""
     bins: Literal["equal_width", "quantile", "unit"] = "equal_width"
     """How bins are laid: of equal width, of about equal counts, or one for each whole number."""
-    head: Literal["bent", "linear"] = "bent"
+    head: Literal["bent", "linear", "none"] = "bent"
     """Shape of the retrained head: `linear` in the features, as in the paper, or also bent where its predictions are
-    far from the mean, so that rare targets can be moved with less harm to common ones."""
+    far from the mean, so that rare targets can be moved with less harm to common ones; `none`: the mean of the
+    encoders' own heads, which is a control."""
     head_loss: Literal["absolute", "squared"] = "absolute"
     """What the retrained head minimises. Rare targets move the head less with `absolute`, and common ones lose less."""
-    head_shrinkage: Annotated[float, Range(0.0, 1000.0)] = 1e-3
-    """How strongly the retrained head is drawn to the one trained with the encoder: the weight of their squared
-    distance, in standardized features, next to the mean loss."""
+    head_shrinkage: Annotated[float, Range(0.0, 1000.0)] | Literal["auto"] = "auto"
+    """How strongly the weights of the retrained head are drawn to those of the encoders' own, beside the weight of the
+    prediction and the bends: the weight of their squared distance, in features of variance 1, next to the mean loss.
+    `auto` is chosen together with the ratio."""
+
+    tried_shrinkages: ClassVar[tuple[float, ...]] = (1e-3, 1e-2, 1e-1, 1e3)  # by `auto`; the last keeps to predictions
+
+    @property
+    def all_shrinkages(self) -> tuple[float, ...]:
+        """The shrinkage, or those that `auto` tries."""
+        return self.tried_shrinkages if isinstance(self.head_shrinkage, str) else (self.head_shrinkage,)
 
 
 @documented

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -41,18 +41,21 @@ class LatentDiffusion:
         cls,
         features: FloatArray,
         targets: FloatArray,
+        shares: FloatArray,
         config: DiffusionConfig,
         seed: int,
         threads: int | None = None,
         time_limit: float | None = None,
     ) -> LatentDiffusion:
-        """Learn the distribution of features (n, d) given the targets (n,), both standardized, within some seconds."""
-        real = torch.as_tensor(np.asarray(features), dtype=torch.float32)
-        wanted = torch.as_tensor(np.asarray(targets), dtype=torch.float32)
+        """Learn the distribution of features (n, d) given the targets (n,), both standardized, within some seconds.
+
+        Rows are drawn for training by their `shares` (n,).
+        """
+        rows = _Rows(*(torch.as_tensor(np.asarray(part), dtype=torch.float32) for part in (features, targets, shares)))
         with seeded_torch(child_seed(seed, "training", "denoiser"), threads):
-            denoiser = _Denoiser(real.shape[1], config)
-            curve = _train(denoiser, real, wanted, config, time_limit)
-        return cls(denoiser, low=real.amin(0), high=real.amax(0), curve=curve)
+            denoiser = _Denoiser(rows.features.shape[1], config)
+            curve = _train(denoiser, rows, config, time_limit)
+        return cls(denoiser, low=rows.features.amin(0), high=rows.features.amax(0), curve=curve)
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], config: DiffusionConfig) -> LatentDiffusion:
@@ -104,9 +107,13 @@ class LatentDiffusion:
         return without + guidance * (with_target - without)
 
 
-def _train(
-    denoiser: _Denoiser, real: Tensor, wanted: Tensor, config: DiffusionConfig, time_limit: float | None
-) -> list[float]:
+class _Rows(NamedTuple):
+    features: Tensor  # (n, d)
+    targets: Tensor  # (n,)
+    shares: Tensor  # of draws, (n,)
+
+
+def _train(denoiser: _Denoiser, rows: _Rows, config: DiffusionConfig, time_limit: float | None) -> list[float]:
     """Train in place, up to the averaged weights; returns the loss of each tenth."""
     began, steps, rate = time.monotonic(), config.diffusion_steps, config.diffusion_learning_rate
     schedule, weights = _CosineSchedule(config.timesteps), list(denoiser.parameters())
@@ -116,7 +123,7 @@ def _train(
     trainer = Trainer(weights, optimizer, lambda step: 1 - min(config.ema_decay, (1 + step) / (10 + step)))
     losses: list[float] = []
     for _ in progress_bar(steps, "denoiser", range(steps)):
-        losses.append(trainer.step(_loss(denoiser, schedule, real, wanted, config)))
+        losses.append(trainer.step(_loss(denoiser, schedule, rows, config)))
         rates.step()
         if time_limit is not None and time.monotonic() - began > time_limit:
             break
@@ -125,17 +132,15 @@ def _train(
     return [float(part.mean()) for part in np.array_split(losses, 10) if len(part)]
 
 
-def _loss(
-    denoiser: _Denoiser, schedule: _CosineSchedule, real: Tensor, wanted: Tensor, config: DiffusionConfig
-) -> Tensor:
+def _loss(denoiser: _Denoiser, schedule: _CosineSchedule, rows: _Rows, config: DiffusionConfig) -> Tensor:
     """Mean squared error of the velocity on one batch of rows, times and noise."""
-    size = min(config.diffusion_batch_size, max(64, len(real)))
-    rows = torch.randint(len(real), (size,))
+    size = min(config.diffusion_batch_size, max(64, len(rows.shares)))
+    drawn = torch.multinomial(rows.shares, size, replacement=True)
     times = torch.randint(schedule.timesteps, (size,))
-    clean = real[rows]
+    clean = rows.features[drawn]
     noise = torch.randn_like(clean)
     without = torch.rand(size) < config.condition_dropout
-    predicted = denoiser(schedule.noisy(clean, noise, times), times, wanted[rows], without)
+    predicted = denoiser(schedule.noisy(clean, noise, times), times, rows.targets[drawn], without)
     return nn.functional.mse_loss(predicted, schedule.velocity(clean, noise, times))
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from imbllm_autogluon._config import progress_bar
-from imbllm_autogluon._random import child_rng, child_seed, seeded_torch
+from imbllm_autogluon._random import child_seed, seeded_torch
 from imbllm_autogluon.errors import OutOfTimeError
 from imbllm_autogluon.tables import EncodedTable, TableSchema
 from imbllm_autogluon.tables.dtypes import KINDS_OF, ColumnName, Kind, dense, physical_type_of
@@ -283,27 +283,28 @@ def fit_encoder(
     numbers: npt.NDArray[np.float32],
     categories: IntArray,
     targets: FloatArray,
+    held_out: IntArray,
     method: ImbalanceMethod,
     config: EncoderConfig,
     *,
     cardinalities: Sequence[int],
     seed: int = 0,
     threads: int | None = None,
-    time_limit: float | None = None,
-) -> tuple[TabularEncoder, _EncoderCurve, IntArray]:
-    """Train an encoder with its head by AdamW until held-out rows stop gaining.
+    limits: tuple[float, float] | None = None,
+) -> tuple[TabularEncoder, _EncoderCurve]:
+    """Train an encoder with its head by AdamW until held-out rows, given by position (k,), stop gaining.
 
     Rows are those of `TableMatrix.transform`, shapes (n, p) and (n, q), with standardized targets (n,). Returns the
-    encoder in evaluation mode with the weights of the best epoch, and positions of the held-out rows, (k,).
-    `OutOfTimeError` where the time limit (seconds) is too short for three epochs, or all of them if they are fewer.
+    encoder in evaluation mode with the weights of the best epoch. Limits are seconds for all epochs, and for the first
+    three, or all of them if they are fewer; `OutOfTimeError` where these take longer.
     """
-    learned, held_out = _held_out_split(targets, config.validation_fraction, child_rng(seed, "training", "held out"))
+    learned = np.setdiff1d(np.arange(len(targets)), held_out)
     with seeded_torch(child_seed(seed, "training", "encoder"), threads):
         floats = [torch.as_tensor(part, dtype=torch.float32) for part in (targets, method.weights)]
         rows = _Rows(torch.as_tensor(numbers), torch.as_tensor(categories), *floats)
         encoder = TabularEncoder(numbers.shape[1], cardinalities, config)
         training = _EncoderTraining(encoder, method, config, rows.take(learned), rows.take(held_out))
-        return encoder, training.run(time_limit), held_out
+        return encoder, training.run(limits)
 
 
 class _Rows(NamedTuple):
@@ -327,29 +328,31 @@ class _EncoderTraining:
         self._config, self._learned, self._held_out = config, learned, held_out
         n_rows = len(learned.targets)
         self._n_batches = math.ceil(n_rows / _batch_rows(config, n_rows))
-        self._optimizer = torch.optim.AdamW(_groups(encoder, self._loss, config), lr=config.encoder_learning_rate)
+        groups = _groups(encoder, self._loss, config)
+        self._optimizer = torch.optim.AdamW(groups, lr=config.encoder_learning_rate, fused=True)
         self._rates = [group["lr"] for group in self._optimizer.param_groups]
         # The first steps are a plain mean, so that the average begins without a bias.
         horizon = _AVERAGED_EPOCHS * self._n_batches
         weights = [*encoder.parameters(), *self._loss.parameters()]
         self._trainer = Trainer(weights, self._optimizer, lambda step: 1.0 / min(step + 1, horizon))
 
-    def run(self, time_limit: float | None) -> _EncoderCurve:
+    def run(self, limits: tuple[float, float] | None) -> _EncoderCurve:
         with progress_bar(self._config.encoder_epochs * self._n_batches, "encoder") as bar:
-            return self._run(time_limit, bar)
+            return self._run(limits or (math.inf, math.inf), bar)
 
-    def _run(self, time_limit: float | None, bar: Any) -> _EncoderCurve:
+    def _run(self, limits: tuple[float, float], bar: Any) -> _EncoderCurve:
         curve, started, best = _EncoderCurve(), time.perf_counter(), self._averages()
-        ends = math.inf if time_limit is None else time.monotonic() + time_limit
+        ends = time.monotonic() + limits[1]
         least = min(_LEAST_EPOCHS, self._config.encoder_epochs)
         for epoch in range(self._config.encoder_epochs):
-            self._set_rates(epoch, time.perf_counter() - started, time_limit)
+            self._set_rates(epoch, time.perf_counter() - started, limits[0])
             curve.train.append(self._epoch(ends if epoch < least else math.inf, bar.update))
             with self._trainer.averaged():
                 curve.held_out.append(self._held_out_loss())
             if curve.held_out[-1] < (math.inf if curve.best_epoch < 0 else curve.held_out[curve.best_epoch]):
                 best, curve.best_epoch = self._averages(), epoch
-            reason = self._reason_to_stop(curve, time.perf_counter() - started, time_limit)
+            limit = limits[len(curve.train) < least]
+            reason = self._reason_to_stop(curve, time.perf_counter() - started, limit)
             if reason == "time" and len(curve.train) < least:
                 raise _too_short(f"enough for {len(curve.train)} epochs")
             if reason:
@@ -400,20 +403,20 @@ class _EncoderTraining:
             total += float(loss) * len(features[part])
         return total / len(features)
 
-    def _set_rates(self, epoch: int, elapsed: float, time_limit: float | None) -> None:
+    def _set_rates(self, epoch: int, elapsed: float, time_limit: float) -> None:
         """Half a cosine over all epochs, or over the time limit where that is nearer its end."""
         done = max(epoch / self._config.encoder_epochs, min(1.0, elapsed / time_limit) if time_limit else 0.0)
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * 0.5 * (1.0 + math.cos(math.pi * done))
 
-    def _reason_to_stop(self, curve: _EncoderCurve, elapsed: float, time_limit: float | None) -> str:
+    def _reason_to_stop(self, curve: _EncoderCurve, elapsed: float, time_limit: float) -> str:
         if not math.isfinite(curve.train[-1]):
             return "diverged"
         if len(curve.held_out) - 1 - curve.best_epoch >= self._config.encoder_patience:
             return "patience"
         # The next epoch takes as long as the mean one did.
         mean = elapsed / len(curve.train)
-        return "time" if time_limit is not None and elapsed + mean > time_limit else ""
+        return "time" if elapsed + mean > time_limit else ""
 
 
 def _too_short(what: str) -> OutOfTimeError:
@@ -421,14 +424,6 @@ def _too_short(what: str) -> OutOfTimeError:
         f"the time was {what} of the encoder; at least {_LEAST_EPOCHS} are needed. Give the fit more time, or make the "
         "encoder smaller (encoder_width)."
     )
-
-
-def _held_out_split(targets: FloatArray, share: float, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
-    """Rows to learn and rows to hold out: one of each block of rows with neighboring targets, at random."""
-    order = np.argsort(targets, kind="stable").astype(np.int64)
-    blocks = np.array_split(order, max(1, min(len(order) // 2, round(share * len(order)))))
-    held_out = np.array([rng.choice(block) for block in blocks])
-    return np.setdiff1d(order, held_out), held_out
 
 
 def _batch_rows(config: EncoderConfig, n_rows: int) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from imbllm_autogluon._random import child_rng, child_seed
+from imbllm_autogluon.regression.cross_fit import FeatureScale
 
 if TYPE_CHECKING:
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
@@ -20,20 +21,21 @@ _MOST_FOR_ONE = 4.0  # candidates in a round for each missing feature: a bin tha
 
 
 class RealFeatures(NamedTuple):
-    """Standardized features (n, d) of real rows, as the head reads them, with targets, weights and bins, each (n,)."""
+    """Features (n, d) of real rows, as the head reads them, with targets, weights and bins, each (n,)."""
 
     features: FloatArray
     targets: FloatArray
     weights: FloatArray
     assigned: IntArray
 
-    def take(self, rows: IntArray) -> RealFeatures:
-        """Rows by position."""
-        return RealFeatures(self.features[rows], self.targets[rows], self.weights[rows], self.assigned[rows])
+    def shares(self) -> FloatArray:
+        """How often a diffusion sees each row, (n,): half by rows, half by bins, so that it learns rare targets too."""
+        counts = np.bincount(self.assigned)
+        return np.asarray(0.5 / len(self.assigned) + 0.5 / (counts[self.assigned] * (counts > 0).sum()))
 
 
 class SyntheticFeatures(NamedTuple):
-    """Standardized features (m, d) that passed the gate, with targets and bins, each (m,)."""
+    """Features (m, d) that passed the gate, with targets and bins, each (m,)."""
 
     features: FloatArray
     targets: FloatArray
@@ -64,7 +66,7 @@ class SyntheticFeatures(NamedTuple):
 
 
 class FeatureGenerator:
-    """Draws features of bins from a diffusion that was fitted on the real features, as the gate is.
+    """Draws features of bins from a diffusion that was fitted on the standardized real features; so is the gate.
 
     Targets are those of the real ones, or the bins' standardized `centres` (n_bins,).
     """
@@ -73,6 +75,7 @@ class FeatureGenerator:
         self, diffusion: LatentDiffusion, real: RealFeatures, centres: FloatArray, config: LatentDiffConfig
     ) -> None:
         self.diffusion, self.config, self._centres = diffusion, config, centres
+        self._scale = FeatureScale.fit(real.features)
         gated = config.gate.gate == "mahalanobis"
         self.gate = _MahalanobisGate(real.features, real.assigned, len(centres), config.gate) if gated else None
         self._of_bin = {int(b): real.targets[real.assigned == b] for b in np.unique(real.assigned)}
@@ -110,7 +113,7 @@ class FeatureGenerator:
             for b in np.flatnonzero(ask):  # the real targets of a bin in turn
                 targets[bins == b] = np.resize(rng.permutation(self._of_bin[int(b)]), ask[b])
         features = self.diffusion.sample(targets, self.config.diffusion, seed, threads)
-        return features.astype(np.float64), targets, bins
+        return features * self._scale.deviations + self._scale.means, targets, bins
 
 
 def _candidates(wanted: IntArray, drawn: IntArray, accepted: IntArray) -> IntArray:

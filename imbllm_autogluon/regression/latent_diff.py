@@ -24,12 +24,11 @@ from imbllm_autogluon._storage import reading, writing
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.regression.bins import TargetBins, allocate, checked_targets
 from imbllm_autogluon.regression.config import LatentDiffConfig
+from imbllm_autogluon.regression.cross_fit import CrossFit, FeatureScale, Task, part_of, source_of
 from imbllm_autogluon.regression.diffusion import LatentDiffusion
-from imbllm_autogluon.regression.encoder import TableMatrix, TabularEncoder, fit_encoder
 from imbllm_autogluon.regression.gate import FeatureGenerator, RealFeatures, SyntheticFeatures
-from imbllm_autogluon.regression.head import FeatureScale, Head, choose_ratio
-from imbllm_autogluon.regression.losses import ImbalanceMethod
-from imbllm_autogluon.tables import ColumnName, Kind, TableSchema
+from imbllm_autogluon.regression.head import Head, choose_head
+from imbllm_autogluon.tables import ColumnName, Kind
 from imbllm_autogluon.tables.io import checked_frame
 
 if TYPE_CHECKING:
@@ -38,29 +37,34 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.tables import ColumnName, Kind
 
 _logger = logging.getLogger(__name__)
-# Share of the time limit for the encoder; on 16,000 rows it takes about as much of an unlimited fit
-_ENCODER_SHARE = 0.6
+_ENCODER_SHARE = 0.8  # share of the time limit for the encoders
 _DENOISER_SHARE = 0.6  # share of the time that is then left for the denoiser; the rest is for sampling
-_LEAST_HELD_OUT = 50  # held-out rows below which ratios cannot be told apart
+_LEAST_FOLDS = 2  # with an encoder, below which heads cannot be cross-validated
 _KIND = "LatentDiff"
 _SHOWN = (
     "method", "encoder_method", "n_bins", "bins", "head", "generation_ratio", "overall_budget", "error_weight",
-    "synthetic", "guidance", "gate_quantile", "feature_size", "encoder_width", "encoder_epochs", "diffusion_steps",
+    "synthetic", "guidance", "feature_size", "encoder_width", "encoder_epochs", "diffusion_steps",
 )  # fmt: skip
 
 
 class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=LatentDiffConfig, shown=_SHOWN):  # type: ignore[misc]
-    """An encoder whose linear head is retrained on real and synthetic features of rare targets.
+    """Encoders whose linear head is retrained on real and synthetic features of rare targets.
 
-    LatentDiff (arXiv 2509.23240) for tables: an encoder with a linear head learns the table; a diffusion model learns
-    its features given the target; bins of the target where the encoder errs, or with few rows, get synthetic features;
-    a gate refuses those too far from the real ones; the head alone is trained again. Peers on the same encoder are
-    other values of `method`.
+    LatentDiff (arXiv 2509.23240): encoders with a linear head learn the table, each without one fold of the rows; a
+    diffusion model learns the features of rows that their encoder has not seen, given the target; bins of the target
+    where the encoders err, or with few rows, get synthetic features; a gate refuses those too far from the real ones;
+    the head alone is trained again. A prediction is the mean over the encoders. Peers on one encoder are other values
+    of `method`.
 
     Parameters
     ----------
+    encoder : "table", "given" or transformer, default="table"
+        Where features come from: networks trained on the table; X itself, such as embeddings of images or texts by a
+        pretrained network; or a transformer of scikit-learn, which is cloned and fitted for each fold. The first heads
+        of the latter two are ridge regressions, and methods are ``"latent_diff"`` and ``"none"``.
     random_state : int, RandomState, Generator or None, default=None
         Seed; the same seed on the same machine gives the same predictions.
     kinds : dict of column name to kind or None, default=None
@@ -76,8 +80,8 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
     ----------
     bins_ : TargetBins
         Bins of the target.
-    encoder_ : TabularEncoder
-        The fitted encoder.
+    encoders_ : CrossFit
+        The fitted encoders, and the fold of the rows that each has not seen.
     report_ : dataclass
         Allocation and acceptance per bin, training curves, seconds per stage, shortfalls.
     n_features_in_ : int
@@ -88,7 +92,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
     InvalidInputError
         A setting is not allowed, there are fewer than 20 rows, the target is constant, or missing or infinite in a row.
     OutOfTimeError
-        The time limit is too short for three epochs of the encoder.
+        The time limit is too short for three epochs of an encoder.
 
     Examples
     --------
@@ -107,6 +111,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
     def __init__(
         self,
         *,
+        encoder: Any = "table",
         random_state: RandomState = None,
         kinds: dict[ColumnName, Kind] | None = None,
         threads: int | None = None,
@@ -114,6 +119,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         settings: Mapping[str, object] | None = None,
         **parameters: Any,
     ) -> None:
+        self.encoder = encoder
         self.random_state = random_state
         self.kinds = kinds
         self.threads = threads
@@ -149,13 +155,14 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         self.report_ = _LatentReport(self.bins_.describe(targets))
         self._centre, self._spread = float(targets.mean()), float(targets.std())
         scaled, generates = self._standardized(targets), config.imbalance.method == "latent_diff"
-        self._fit_encoder(frame, scaled, weights, _left(ends, _ENCODER_SHARE if generates else 1.0))
+        left = _left(ends, _ENCODER_SHARE if generates else 1.0)
+        self._fit_encoders(frame, scaled, weights, None if left is None else time.monotonic() + left)
         if generates:
-            self._retrain_head(self._features(frame), scaled, weights, ends)
+            self._retrain_head(frame, scaled, weights, ends)
         return self
 
     def refit_head(self, X: Any, y: Any, sample_weight: Any = None, **settings: Any) -> LatentDiffRegressor:
-        """Return a regressor with the same encoder and denoiser, whose head is trained by other settings.
+        """Return a regressor with the same encoders and denoiser, whose head is trained by other settings.
 
         It answers as a new fit would. The rows are those that this regressor was fitted on; settings are those of
         allocation, gate and head, `guidance` and `sampling_steps`; others, and another `method` than
@@ -174,7 +181,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         frame, targets, weights = other._rows(X, y, sample_weight)
         kept = {stage: taken for stage, taken in self.report_.seconds.items() if stage in {"encoder", "denoiser"}}
         other.report_ = _LatentReport(self.bins_.describe(targets), dict(self.report_.curves), kept)
-        other._retrain_head(self._features(frame), self._standardized(targets), weights, None)
+        other._retrain_head(frame, self._standardized(targets), weights, None)
         return other
 
     def predict(self, X: Any) -> FloatArray:
@@ -182,7 +189,9 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         check_is_fitted(self)
         frame = checked_frame(X)
         validate_data(self, X=X, reset=False, skip_check_array=True)
-        return self._centre + self._spread * self._head.predict(self._features(frame.reset_index(drop=True)))
+        with seeded_torch(self._seed, self.threads):
+            features = self.encoders_.features(frame.reset_index(drop=True))
+        return np.asarray(self._centre + self._spread * self._head.predict(features).mean(axis=0))
 
     def _rows(self, X: Any, y: Any, sample_weight: Any) -> tuple[pd.DataFrame, FloatArray, FloatArray]:
         """Checked rows with a fresh index, their targets and weights of mean 1."""
@@ -192,59 +201,49 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         weights = np.ones(len(targets)) if sample_weight is None else _weights(sample_weight, frame)
         return frame.reset_index(drop=True), targets, weights
 
-    def _fit_encoder(self, X: pd.DataFrame, scaled: FloatArray, weights: FloatArray, time_limit: float | None) -> None:
-        config = self._config
-        with self.report_.timed("encoder"):
-            self.matrix_ = TableMatrix.fit(X, self.kinds, scaling=config.encoder.number_scaling)
-            self.encoder_, self.report_.curves["encoder"], self._held_out = fit_encoder(
-                *self.matrix_.transform(X),
-                scaled,
-                ImbalanceMethod.from_config(config, scaled, self.bins_.scaled(self._centre, self._spread), weights),
-                config.encoder,
-                cardinalities=self.matrix_.cardinalities,
-                seed=self._seed,
-                threads=self.threads,
-                time_limit=time_limit,
-            )
-        # In double precision a prediction does not depend on the rows that are predicted with it.
-        self.encoder_.double()
-        self._scale = FeatureScale.fit(self._raw_features(X))
-        matrix, bias = (part.detach().numpy() for part in self.encoder_.head.parameters())
-        self._start = self._head = self._scale.head_on_scaled(Head(matrix[0], float(bias[0])))
+    def _fit_encoders(self, X: pd.DataFrame, scaled: FloatArray, weights: FloatArray, ends: float | None) -> None:
+        config, report = self._config, self.report_
+        n_folds = config.encoder.encoder_folds if config.imbalance.method == "latent_diff" else 1
+        bins = self.bins_.scaled(self._centre, self._spread)
+        with report.timed("encoder"):
+            source = source_of(self.encoder, X, self.kinds, config)
+            task = Task(scaled, weights, bins, config, self._seed, self.threads)
+            self.encoders_, report.curves["encoder"] = CrossFit.fit(source, X, task, n_folds, ends)
+        if len(self.encoders_.encoders) < n_folds:
+            report.note(f"there was time for {len(self.encoders_.encoders)} of {n_folds} encoders.")
+        self._head = Head.first(len(self.encoders_.maps[0].offset))
 
     def _standardized(self, targets: FloatArray) -> FloatArray:
         """Targets in deviations from the mean of those that were fitted."""
         return np.asarray((targets - self._centre) / self._spread)
 
-    def _features(self, X: pd.DataFrame) -> FloatArray:
-        """Standardized features of rows, shape (n, d)."""
-        return self._scale.transform(self._raw_features(X))
-
-    def _raw_features(self, X: pd.DataFrame) -> FloatArray:
-        """Features of rows as the encoder gives them, shape (n, d)."""
-        numbers, categories = self.matrix_.transform(X)
-        with seeded_torch(self._seed, self.threads):
-            return np.asarray(self.encoder_.features(numbers.astype(np.float64), categories).numpy())
-
-    def _retrain_head(self, features: FloatArray, scaled: FloatArray, weights: FloatArray, ends: float | None) -> None:
+    def _retrain_head(self, X: pd.DataFrame, scaled: FloatArray, weights: FloatArray, ends: float | None) -> None:
         """Generate features for rare targets and retrain the head on the mix."""
-        config, allocation = self._config, self._config.allocation
+        config, known = self._config, self.encoders_.known
         bins = self.bins_.scaled(self._centre, self._spread)
-        real = RealFeatures(features, scaled, weights, bins.assign(scaled))
-        counts = bins.counts(scaled)
-        errors = bins.relative_errors(scaled, np.abs(self._start.predict(features) - scaled))
-        tried = allocation.generation_ratio == "auto" and len(self._held_out) >= _LEAST_HELD_OUT
-        ratio: float | None = allocation.highest_ratio if tried else allocation.fixed_ratio
-        wanted = allocate(errors, counts, allocation, ratio)
+        with seeded_torch(self._seed, self.threads):
+            features = self.encoders_.honest(X)
+        real = RealFeatures(features, scaled[known], weights[known], bins.assign(scaled[known]))
+        errors = bins.relative_errors(real.targets, np.abs(features[:, 0] - real.targets))
+        ratio, shrinkage = self._choice(real, errors)
+        wanted = allocate(errors, np.bincount(real.assigned, minlength=len(bins)), config.allocation, ratio or 0.0)
         made = self._synthetic(real, wanted, ends)
         with self.report_.timed("head"):
-            if tried:
-                ratio, self.report_.trials = choose_ratio(self._start, real, self._held_out, made, errors, config)
-                wanted = allocate(errors, counts, allocation, ratio or 0.0)
-                made = made.first(wanted)
-            self._head = self._start if ratio is None else self._start.retrained(real, made, config.imbalance)
+            if ratio is None:
+                self._head = Head.first(features.shape[1])
+            else:
+                self._head = Head.retrained(real, made, config.imbalance, shrinkage)
         self.report_.ratio = ratio
         self.report_.add_synthetic(errors, wanted, made)
+
+    def _choice(self, real: RealFeatures, errors: FloatArray) -> tuple[float | None, float]:
+        """Ratio, None where the first heads stay, and shrinkage."""
+        if self._config.imbalance.head == "none" or len(self.encoders_.encoders) < _LEAST_FOLDS:
+            return None, 0.0
+        with self.report_.timed("choice"):
+            fold = self.encoders_.fold[self.encoders_.known]
+            ratio, shrinkage, self.report_.trials = choose_head(real, fold, errors, self._config)
+        return ratio, shrinkage
 
     def _synthetic(self, real: RealFeatures, wanted: IntArray, ends: float | None) -> SyntheticFeatures:
         """Features for the bins that want some."""
@@ -262,7 +261,8 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
     def _fit_diffusion(self, real: RealFeatures, limit: float | None) -> LatentDiffusion:
         config, seed = self._config.diffusion, child_seed(self._seed, "training", "diffusion")
         with self.report_.timed("denoiser"):
-            fitted = LatentDiffusion.fit(real.features, real.targets, config, seed, self.threads, limit)
+            features = FeatureScale.fit(real.features).transform(real.features)
+            fitted = LatentDiffusion.fit(features, real.targets, real.shares(), config, seed, self.threads, limit)
         self.report_.curves["denoiser"] = fitted.curve
         return fitted
 
@@ -275,31 +275,27 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         check_is_fitted(self)
         names = getattr(self, "feature_names_in_", None)
         with writing(Path(folder), _KIND) as draft:
-            draft.arrays = self._arrays()
             draft.data = {
                 "config": self._config.flat(),
                 "seed": self._seed,
-                "schema": self.matrix_.schema.to_dict(),
+                "schema": self.encoders_.schema(),
                 "target": [self._centre, self._spread],
-                "bent": self._head.start is not None,
+                "bent": self._head.bent,
                 "report": self.report_.state(),
                 "n_features": self.n_features_in_,
                 "feature_names": None if names is None else [str(name) for name in names],
             }
+            draft.arrays = self._arrays()
         return Path(folder)
 
     def _arrays(self) -> dict[str, Any]:
         """All arrays and tensors by name, those of parts as ``part/name``."""
-        parts = {"matrix": self.matrix_.arrays(), "encoder": self.encoder_.state_dict()}
+        parts = {"encoders": self.encoders_.arrays()}
         if self.diffusion_ is not None:
             parts["diffusion"] = self.diffusion_.tensors()
         return {
             "edges": self.bins_.edges,
-            "means": self._scale.means,
-            "deviations": self._scale.deviations,
-            "start": np.append(self._start.weights, self._start.intercept),
             "head": np.append(self._head.weights, self._head.intercept),
-            "held_out": self._held_out,
             **{f"{part}/{name}": array for part, own in parts.items() for name, array in own.items()},
         }
 
@@ -312,7 +308,9 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         with reading(Path(folder), _KIND) as stored:
             state = stored.data
             config, usual = LatentDiffConfig.from_flat(state["config"]), LatentDiffConfig().flat()
-            loaded = cls(random_state=state["seed"], threads=threads)
+            loaded = cls(
+                encoder="given" if state["schema"] is None else "table", random_state=state["seed"], threads=threads
+            )
             loaded.set_params(**{name: value for name, value in config.flat().items() if value != usual[name]})
             loaded._config = config
             loaded._restore(state, stored.tensors())
@@ -321,17 +319,11 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
     def _restore(self, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
         config = self._config
         arrays = {name: part.numpy() for name, part in tensors.items()}
-        schema = TableSchema.from_dict(state["schema"])
-        self.matrix_ = TableMatrix.from_arrays(schema, config.encoder.number_scaling, _part(arrays, "matrix"))
-        self.encoder_ = TabularEncoder(self.matrix_.n_numbers, self.matrix_.cardinalities, config.encoder).double()
-        self.encoder_.load_state_dict(_part(tensors, "encoder"))
-        self.encoder_.eval()
-        learned = _part(tensors, "diffusion")
+        self.encoders_ = CrossFit.restored(state["schema"], part_of(tensors, "encoders"), config.encoder)
+        learned = part_of(tensors, "diffusion")
         self.diffusion_ = LatentDiffusion.from_tensors(learned, config.diffusion) if learned else None
-        self.bins_, self._held_out = TargetBins(arrays["edges"]), arrays["held_out"]
-        self._scale = FeatureScale(arrays["means"], arrays["deviations"])
-        start, head = (Head(arrays[name][:-1], float(arrays[name][-1])) for name in ("start", "head"))
-        self._start, self._head = start, head._replace(start=start if state["bent"] else None)
+        self.bins_ = TargetBins(arrays["edges"])
+        self._head = Head(arrays["head"][:-1], float(arrays["head"][-1]), state["bent"])
         self._seed, (self._centre, self._spread) = state["seed"], state["target"]
         self.generator_, self.report_ = None, _LatentReport.from_state(state["report"])
         self.n_features_in_ = state["n_features"]
@@ -381,11 +373,11 @@ class _LatentReport:
     # Per bin: edges, `n` real rows, `error` of the encoder over the largest, `wanted`, `kept`, `drawn` and `accepted`
     # synthetic features, and `acceptance`; NaN where nothing was drawn
     bins: pd.DataFrame
-    curves: dict[str, object] = field(default_factory=dict)  # training of the `encoder` and of the `denoiser`
+    curves: dict[str, object] = field(default_factory=dict)  # training of encoders (a list), of the `denoiser`
     seconds: dict[str, float] = field(default_factory=dict)  # seconds of each stage
-    # Synthetic features for each real row that the head was trained with; None: it was not retrained
+    # Synthetic features for each real row that the head was trained with; None: the first heads stay
     ratio: float | None = None
-    trials: pd.DataFrame | None = None  # errors of held-out rows by ratio, where the ratio was chosen by them
+    trials: pd.DataFrame | None = None  # errors of unseen rows by ratio and shrinkage, where heads were tried
     notes: list[str] = field(default_factory=list)  # what fell short of the wish, in sentences
 
     @contextmanager
@@ -405,11 +397,15 @@ class _LatentReport:
         self.bins = self.bins.assign(**columns, acceptance=acceptance)
         short = np.flatnonzero(kept < wanted)
         if len(short):
-            self.notes.append(
+            self.note(
                 f"{int((wanted - kept).sum())} of {int(wanted.sum())} synthetic features are missing: the gate let "
                 f"through too few in the bins {', '.join(map(str, short))}."
             )
-            _logger.warning(self.notes[-1])
+
+    def note(self, text: str) -> None:
+        """Say what fell short of the wish, here and in the log."""
+        self.notes.append(text)
+        _logger.warning(text)
 
     def state(self) -> dict[str, Any]:
         """The report for JSON, without its curves and trials."""
@@ -427,7 +423,3 @@ class _LatentReport:
 def _left(ends: float | None, share: float) -> float | None:
     """Share of the seconds that are left."""
     return None if ends is None else max(0.0, ends - time.monotonic()) * share
-
-
-def _part(arrays: Mapping[str, Any], part: str) -> dict[str, Any]:
-    return {name.removeprefix(f"{part}/"): one for name, one in arrays.items() if name.startswith(f"{part}/")}

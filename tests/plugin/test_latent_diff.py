@@ -66,7 +66,7 @@ def test_it_is_a_model_of_a_bagged_fit_and_of_its_ensemble(predictor: TabularPre
 
 
 def test_it_reads_categories_booleans_and_dates(predictor: TabularPredictor) -> None:
-    schema = children(predictor, BAG)[0].model.matrix_.schema
+    schema = children(predictor, BAG)[0].model.encoders_.source.matrix.schema
     kinds = {column.name: column.kind for column in schema.columns}
     assert {name: kinds[name] for name in ("area", "rooms", "town", "garden")} == {
         "area": "continuous",
@@ -81,10 +81,10 @@ def test_what_a_fit_did_stands_in_the_information_on_the_model(predictor: Tabula
     report = children(predictor, BAG)[0].get_info()["imbllm"]
     assert report["rows"] == 100
     assert report["method"] == "latent_diff"
-    assert report["epochs"] == QUICK["encoder_epochs"]
+    assert report["epochs"] == [QUICK["encoder_epochs"]] * 5
     assert sum(report["bins"]["n"]) == 100
-    assert sum(report["bins"]["wanted"]) == round(100 * LatentDiffConfig().allocation.fixed_ratio)
-    assert set(report["seconds"]) >= {"encoder", "denoiser", "head"}
+    assert sum(report["bins"]["wanted"]) == round(100 * (report["ratio"] or 0))
+    assert set(report["seconds"]) >= {"encoder", "choice", "head"}
 
 
 def test_a_fresh_process_predicts_the_same(predictor: TabularPredictor, rows: pd.DataFrame, tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_weights_of_rows_count_and_their_column_is_no_feature(tmp_path: Path, ta
     predictions = []
     for name, weight in (("even", 1.0), ("uneven", np.where(rng.random(len(table)) < 0.5, 0.1, 3.0))):
         predictor = fit(tmp_path / name, table.assign(weight=weight), sample_weight="weight")
-        schema = children(predictor)[0].model.matrix_.schema
+        schema = children(predictor)[0].model.encoders_.source.matrix.schema
         assert "weight" not in [column.name for column in schema.columns]
         predictions.append(predictor.predict(table, model=NAME).to_numpy())
     assert not np.allclose(*predictions)
@@ -198,7 +198,7 @@ def test_the_defaults_of_its_search_spaces_are_the_fit_without_a_search(method: 
     without = LatentDiffConfig().flat()
     assert spaces
     for name, space in spaces.items():
-        if name != "generation_ratio":  # without a search it is chosen by held-out rows
+        if name != "generation_ratio":  # without a search it is chosen by cross-validation
             assert space.default == without[name]
         assert space.lower <= space.default <= space.upper
         for end in (space.lower, space.upper):
@@ -226,7 +226,7 @@ def test_a_time_limit_is_kept(tmp_path: Path) -> None:
     model = alone(tmp_path, encoder_epochs=10_000, encoder_patience=10_000, diffusion_steps=1_000_000)
     model.fit(X=X, y=y, num_cpus=1, num_gpus=0, time_limit=4.0)
     assert sum(model.imbllm_report["seconds"].values()) < 6.0
-    assert model.imbllm_report["stopped_by"] == "time"
+    assert set(model.imbllm_report["stopped_by"]) == {"time"}
 
 
 def test_the_memory_estimate_grows_with_the_table() -> None:

@@ -27,6 +27,7 @@ from imbllm_autogluon.regression.config import EncoderConfig, LatentDiffConfig
         ({"encoder_dropout": 1.0}, "encoder_dropout must be a number between 0.0 and 0.9; got 1.0"),
         ({"encoder_learning_rate": 0}, "encoder_learning_rate must be"),
         ({"encoder_weight_decay": -1}, "encoder_weight_decay must be"),
+        ({"encoder_folds": 1}, "encoder_folds must be a whole number between 2 and 10; got 1"),
         ({"validation_fraction": 0.6}, "validation_fraction must be"),
     ],
 )

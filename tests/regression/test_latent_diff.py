@@ -13,10 +13,12 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.cross_decomposition import PLSRegression
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from imbllm_autogluon.errors import InvalidInputError, StoredStateError
+from imbllm_autogluon.errors import InvalidInputError, OutOfTimeError, StoredStateError
+from imbllm_autogluon.regression import cross_fit
 from imbllm_autogluon.regression.config import AllocationConfig
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 from tests.regression.frames import BRIEF, QUICK, skewed_table
@@ -151,7 +153,7 @@ def test_twenty_rows_are_enough() -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"generation_ratio": 0.3}, {"guidance": 2.0}, {"gate": "none", "head": "linear"}, {"synthetic": "copies"}],
+    [{"generation_ratio": 0.3}, {"gate": "none", "head": "linear"}, {"synthetic": "copies"}, {"head": "none"}],
 )
 def test_a_refitted_head_answers_as_a_whole_fit_with_the_same_settings(
     fitted: LatentDiffRegressor, settings: dict[str, Any]
@@ -162,7 +164,7 @@ def test_a_refitted_head_answers_as_a_whole_fit_with_the_same_settings(
     whole = clone(fitted).set_params(**settings).fit(X, y)
     assert quick.predict(X) == pytest.approx(whole.predict(X))
     assert quick.get_params() == whole.get_params()
-    assert quick.encoder_ is fitted.encoder_
+    assert quick.encoders_ is fitted.encoders_
     assert np.array_equal(fitted.predict(X), before)
 
 
@@ -206,16 +208,43 @@ def test_rare_bins_want_more_than_the_most_frequent_one(model: LatentDiffRegress
 
 
 def test_the_report_holds_curves_and_seconds_of_every_stage(model: LatentDiffRegressor) -> None:
-    assert set(model.report_.seconds) == {"encoder", "denoiser", "sampling", "head"}
+    assert set(model.report_.seconds) == {"encoder", "choice", "denoiser", "sampling", "head"}
     assert set(model.report_.curves) == {"encoder", "denoiser"}
+    assert [len(curve.train) for curve in model.report_.curves["encoder"]] == [QUICK["encoder_epochs"]] * 5
 
 
-def test_the_encoder_is_that_of_no_treatment_and_the_head_is_not(
-    model: LatentDiffRegressor, untreated: LatentDiffRegressor
+def test_every_row_is_described_by_the_encoder_that_has_not_seen_it(model: LatentDiffRegressor) -> None:
+    X, y = skewed_table()
+    encoders = model.encoders_
+    assert np.bincount(encoders.fold).tolist() == [80] * 5
+    every, honest = encoders.features(X), encoders.honest(X)
+    assert every.shape == (5, 400, QUICK["feature_size"])
+    assert all(np.array_equal(honest[i], every[encoders.fold[i], i]) for i in range(0, 400, 37))
+    errors = np.abs(every[:, :, 0] - model._standardized(y.to_numpy()))
+    unseen = encoders.fold == np.arange(5)[:, None]
+    assert errors[unseen].mean() > errors[~unseen].mean()
+
+
+def test_folds_spread_over_the_range_of_targets(model: LatentDiffRegressor) -> None:
+    ranks = np.argsort(np.argsort(skewed_table()[1].to_numpy()))
+    for number in range(5):
+        assert sorted(ranks[model.encoders_.fold == number] // 5) == list(range(80))
+
+
+def test_the_first_shared_feature_is_the_prediction_and_the_others_mean_the_same_to_all_encoders(
+    model: LatentDiffRegressor,
 ) -> None:
-    X, _ = skewed_table()
-    assert np.array_equal(model._raw_features(X), untreated._raw_features(X))
-    assert not np.allclose(model.predict(X), untreated.predict(X))
+    X, _ = skewed_table(500, seed=1)
+    first = model.refit_head(*skewed_table(), head="none")
+    features = model.encoders_.features(X)
+    assert first.predict(X) == pytest.approx(model._centre + model._spread * features[:, :, 0].mean(0))
+    assert np.corrcoef(features[0, :, 1], features[3, :, 1])[0, 1] > 0.5
+    assert model.encoders_.features(skewed_table()[0])[0, :, 1:].std(0).max() == pytest.approx(1.0, abs=0.1)
+
+
+def test_methods_without_a_retrained_head_have_one_encoder(untreated: LatentDiffRegressor) -> None:
+    assert len(untreated.encoders_.encoders) == 1
+    assert (untreated.encoders_.fold == 0).sum() == 40
     assert untreated.generator_ is None
 
 
@@ -250,9 +279,10 @@ def test_without_a_gate_every_bin_gets_what_it_wants() -> None:
 
 
 def test_a_time_limit_ends_both_trainings_early() -> None:
-    model = _model(time_limit=5.0, encoder_epochs=10_000, encoder_patience=10_000, diffusion_steps=10_000_000)
+    model = _model(n=60, time_limit=5.0, encoder_epochs=10_000, encoder_patience=10_000, diffusion_steps=10_000_000)
     assert model.report_.seconds["encoder"] < 4.5
     assert model.report_.seconds["denoiser"] < 3.0
+    assert {curve.stopped for curve in model.report_.curves["encoder"]} == {"time"}
     assert np.isfinite(model.predict(skewed_table()[0])).all()
 
 
@@ -267,26 +297,45 @@ def test_a_bin_of_one_row_borrows_the_gate_of_all_bins() -> None:
     assert np.isfinite(model.predict(X)).all()
 
 
-def test_the_ratio_is_chosen_by_the_rows_that_the_encoder_held_out() -> None:
-    model = _model(n=600, generation_ratio="auto")
-    trials, table = model.report_.trials, model.report_.bins
-    assert trials is not None
-    assert model.report_.ratio in {None, *AllocationConfig.tried_ratios}
-    assert table["wanted"].sum() == round((model.report_.ratio or 0.0) * 600)
-    assert (table["kept"] <= table["wanted"]).all()
+def test_where_time_ends_the_rows_without_an_encoder_of_their_own_are_left_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    learn = cross_fit._TableSource.learn
+
+    def impatient(self: Any, rows: Any, task: Any, held_out: Any) -> Any:
+        if len(learned) == stop:
+            raise OutOfTimeError("over")
+        learned.append(learn(self, rows, task, held_out))
+        return learned[-1]
+
+    monkeypatch.setattr(cross_fit._TableSource, "learn", impatient)
+    for stop, retrains in ((3, True), (1, False)):
+        learned: list[Any] = []
+        model = _model()
+        assert len(model.encoders_.encoders) == stop
+        assert f"there was time for {stop} of 5 encoders" in model.report_.notes[0]
+        assert (model.report_.ratio is not None) == retrains
+        assert np.isfinite(model.predict(skewed_table()[0])).all()
+    learned, stop = [], 0
+    with pytest.raises(OutOfTimeError):
+        _model()
 
 
 def test_a_ratio_that_was_chosen_gives_the_same_head_as_the_same_ratio_given() -> None:
-    chosen = _model(n=600, generation_ratio="auto", synthetic="copies", overall_budget=10.0)
-    given = _model(n=600, generation_ratio=chosen.report_.ratio, synthetic="copies")
+    settings = {"n": 600, "synthetic": "copies", "overall_budget": 10.0}
+    chosen = _model(generation_ratio="auto", **settings)
+    assert chosen.report_.ratio in {None, *AllocationConfig.tried_ratios}
+    given = chosen.refit_head(*skewed_table(600), generation_ratio=0.35)
+    again = chosen.refit_head(*skewed_table(600), generation_ratio=0.35, head_shrinkage=_shrinkage(given))
     X, _ = skewed_table(100, seed=2)
-    assert chosen.predict(X) == pytest.approx(given.predict(X))
+    assert again.predict(X) == pytest.approx(given.predict(X))
+    assert given.report_.bins["wanted"].sum() == round(0.35 * 600)
 
 
-def test_with_few_held_out_rows_the_ratio_is_the_least_of_the_paper() -> None:
-    model = _model(n=200, generation_ratio="auto")
-    assert model.report_.trials is None
-    assert model.report_.ratio == 0.2
+def _shrinkage(model: LatentDiffRegressor) -> float:
+    """That with the surest gain."""
+    trials = model.report_.trials.iloc[1:]
+    return float((trials["by_bin"] + trials["noise"]).idxmin()[1])
 
 
 def test_copies_take_the_place_of_generated_features() -> None:
@@ -300,7 +349,7 @@ def test_copies_take_the_place_of_generated_features() -> None:
 def test_the_progress_of_a_fit_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         _model(encoder_epochs=1, diffusion_steps=2)
-    stages = ("encoder", "denoiser", "sampling", "head")
+    stages = ("encoder", "choice", "denoiser", "sampling", "head")
     assert [stage for stage in stages if f"LatentDiff: {stage} begins." in caplog.messages] == list(stages)
 
 
@@ -345,6 +394,61 @@ def test_the_head_of_a_loaded_regressor_can_be_trained_anew(tmp_path: Path) -> N
     np.testing.assert_allclose(found[1], found[0])
 
 
+def _embeddings(n: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Given features that tell a skewed target."""
+    rows = np.random.default_rng(seed).normal(size=(n, 30))
+    return rows, np.exp(0.7 * rows[:, 0])
+
+
+def test_given_features_are_read_by_a_ridge_regression_and_stored(tmp_path: Path) -> None:
+    from sklearn.linear_model import LinearRegression
+
+    rows, y = _embeddings()
+    fitted = _regressor(encoder="given", head="none").fit(rows, y)
+    linear = LinearRegression().fit(rows, y)
+    assert np.corrcoef(fitted.predict(rows), linear.predict(rows))[0, 1] > 0.99
+    assert fitted.encoders_.features(rows_of(rows)).shape == (5, 200, BRIEF["feature_size"])
+    retrained = fitted.refit_head(rows, y, head="bent", synthetic="copies")
+    unseen, truth = _embeddings(3000, seed=1)
+    plain, rare = (np.abs(model.predict(unseen) - truth)[truth > 3].mean() for model in (fitted, retrained))
+    assert rare < 0.8 * plain
+    loaded = LatentDiffRegressor.load(retrained.save(tmp_path))
+    np.testing.assert_array_equal(loaded.predict(rows), retrained.predict(rows))
+
+
+def rows_of(array: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame(array)
+
+
+def test_a_transformer_is_fitted_without_each_fold(tmp_path: Path) -> None:
+    rows, y = _embeddings()
+    transformer = PLSRegression(4)
+    fitted = _regressor(encoder=transformer).fit(rows, y)
+    assert not hasattr(transformer, "x_weights_")
+    first, second = (encoder.x_weights_ for encoder in fitted.encoders_.encoders[:2])
+    assert not np.allclose(first, second)
+    assert fitted.score(rows, y) > 0.5
+    with pytest.raises(StoredStateError, match="a transformer cannot be stored"):
+        fitted.save(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "cell", "message"),
+    [
+        ({"encoder": "images"}, 0.0, "encoder must be one of 'table', 'given'; got 'images'"),
+        ({"encoder": "given", "method": "lds"}, 0.0, "peers train networks on the table"),
+        ({"encoder": "given"}, float("nan"), "must be a finite number; 1 of 200 rows"),
+        ({"encoder": "given"}, "Oslo", "every cell of X must be a number"),
+    ],
+)
+def test_features_that_cannot_be_read_are_refused(settings: dict[str, Any], cell: Any, message: str) -> None:
+    rows, y = _embeddings()
+    frame = rows_of(rows).astype(object)
+    frame.iloc[3, 2] = cell
+    with pytest.raises(InvalidInputError, match=re.escape(message)):
+        _regressor(**settings).fit(frame.infer_objects(), y)
+
+
 def test_a_fit_on_an_array_is_stored_too(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).normal(size=(60, 3))
     fitted = _regressor(encoder_epochs=3).fit(rows, np.exp(rows[:, 0]))
@@ -365,7 +469,7 @@ def test_a_folder_that_holds_no_whole_model_is_refused(tmp_path: Path) -> None:
 
 def test_a_second_fit_that_fails_leaves_nothing_that_predicts(monkeypatch: pytest.MonkeyPatch) -> None:
     model = _stored(method="none")
-    monkeypatch.setattr("imbllm_autogluon.regression.latent_diff.fit_encoder", None)
+    monkeypatch.setattr("imbllm_autogluon.regression.cross_fit.fit_encoder", None)
     with pytest.raises(TypeError):
         model.fit(X, Y)
     with pytest.raises(NotFittedError):

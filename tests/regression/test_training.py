@@ -18,7 +18,6 @@ from imbllm_autogluon.regression.encoder import (
     TabularEncoder,
     Trainer,
     _EncoderTraining,
-    _held_out_split,
     _Rows,
     fit_encoder,
 )
@@ -80,15 +79,16 @@ def test_a_time_limit_begins_no_epoch_it_cannot_end_and_fewer_than_three_are_no_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with pytest.raises(OutOfTimeError, match="not enough for an epoch of the encoder"):
-        training().run(0.0)
+        training().run((0.0, 0.0))
     ticks = count(0, 1)
     monkeypatch.setattr(module.time, "perf_counter", lambda: float(next(ticks)))
     with pytest.raises(OutOfTimeError, match="enough for 2 epochs"):
-        training().run(5.0)
-    assert len(training(encoder_epochs=2).run(5.0).train) == 2
+        training().run((5.0, 5.0))
+    assert len(training(encoder_epochs=2).run((5.0, 5.0)).train) == 2
     # Two looks at the clock for each epoch: three epochs of two seconds go into seven.
-    curve = training().run(7.0)
+    curve = training().run((7.0, 7.0))
     assert (curve.stopped, len(curve.train)) == ("time", 3)
+    assert len(training().run((1.0, 7.0)).train) == 3, "the first epochs may take longer than the share of one encoder"
 
 
 class _Broken(_WeightedMSE):
@@ -117,7 +117,7 @@ def test_the_losss_own_parameters_learn_ten_times_as_fast_and_without_decay() ->
 def test_the_step_size_falls_along_half_a_cosine_and_ends_with_the_time_limit() -> None:
     trainer = training(_BalancedMSE(), encoder_epochs=10, encoder_learning_rate=0.1)
 
-    def rates(epoch: int, elapsed: float = 0.0, limit: float | None = None) -> list[float]:
+    def rates(epoch: int, elapsed: float = 0.0, limit: float = math.inf) -> list[float]:
         trainer._set_rates(epoch, elapsed, limit)
         return [group["lr"] for group in trainer._optimizer.param_groups]
 
@@ -176,7 +176,10 @@ TARGETS = (TARGETS - TARGETS.mean()) / TARGETS.std()
 
 def fit(config: EncoderConfig = SMALL, seed: int = 0, how: ImbalanceMethod | None = None, **settings: Any) -> Any:
     method = how or ImbalanceMethod(_WeightedMSE(), np.ones(400))
-    return fit_encoder(NUMBERS, CATEGORIES, TARGETS, method, config, cardinalities=(3,), seed=seed, **settings)
+    held_out = np.arange(0, 400, 10)
+    return fit_encoder(
+        NUMBERS, CATEGORIES, TARGETS, held_out, method, config, cardinalities=(3,), seed=seed, **settings
+    )
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +196,7 @@ def predictions(encoder: TabularEncoder) -> np.ndarray:
 @pytest.mark.parametrize("architecture", ["resnet", "mlp"])
 def test_an_encoder_learns_a_wave_and_a_shift(architecture: str) -> None:
     config = EncoderConfig(architecture=architecture, feature_size=8, encoder_width=48, encoder_epochs=30)  # type: ignore[arg-type]
-    encoder, curve, _ = fit(config)
+    encoder, curve = fit(config)
     assert np.mean((predictions(encoder) - TARGETS) ** 2) < 0.15
     assert curve.held_out[curve.best_epoch] == min(curve.held_out)
     assert len(curve.train) == len(curve.held_out) <= 30
@@ -214,20 +217,20 @@ def test_a_level_that_no_row_taught_is_neutral(fitted: TabularEncoder) -> None:
 def test_rows_of_weight_zero_are_not_learned() -> None:
     first = CATEGORIES[:, 0] == 0
     how = ImbalanceMethod(_WeightedMSE(), np.where(first, 2.0, 0.0))
-    encoder, _, _ = fit(EncoderConfig(feature_size=8, encoder_width=48, encoder_epochs=20), how=how)
+    encoder, _ = fit(EncoderConfig(feature_size=8, encoder_width=48, encoder_epochs=20), how=how)
     errors = (predictions(encoder) - TARGETS) ** 2
     assert errors[first].mean() < 0.3 * errors[~first].mean()
 
 
 @pytest.mark.parametrize("loss", [_BalancedMSE(), _RankSim()])
 def test_the_peers_losses_train_the_same_encoder(loss: _WeightedMSE) -> None:
-    encoder, _, _ = fit(how=ImbalanceMethod(loss, np.ones(400)))
+    encoder, _ = fit(how=ImbalanceMethod(loss, np.ones(400)))
     assert np.corrcoef(predictions(encoder), TARGETS)[0, 1] > 0.7
 
 
 def test_smoothed_features_train_the_same_encoder(fitted: TabularEncoder) -> None:
     smoother = _FeatureSmoothing(TargetBins.fit(TARGETS, 10), 8)
-    encoder, _, _ = fit(how=ImbalanceMethod(_WeightedMSE(), np.ones(400), smoother))
+    encoder, _ = fit(how=ImbalanceMethod(_WeightedMSE(), np.ones(400), smoother))
     assert np.corrcoef(predictions(encoder), TARGETS)[0, 1] > 0.7
     assert not np.array_equal(predictions(encoder), predictions(fitted))
     assert smoother.counts.sum() == 360
@@ -240,13 +243,3 @@ def test_the_generators_and_threads_of_the_process_are_left_as_found() -> None:
     fit(EncoderConfig(feature_size=4, encoder_width=8, encoder_epochs=1), threads=2)
     assert torch.rand(1) == expected
     assert torch.get_num_threads() == 1
-
-
-@pytest.mark.parametrize(("n", "share", "expected"), [(400, 0.1, 40), (20, 0.1, 2), (5, 0.02, 1), (3, 0.5, 1)])
-def test_held_out_rows_spread_over_the_range_of_targets(n: int, share: float, expected: int) -> None:
-    targets = np.random.default_rng(1).exponential(size=n)
-    learned, held_out = _held_out_split(targets, share, np.random.default_rng(0))
-    assert len(held_out) == expected
-    assert sorted([*learned, *held_out]) == list(range(n))
-    ranks = np.sort(np.argsort(np.argsort(targets))[held_out])
-    assert (np.abs(ranks / n - (np.arange(expected) + 0.5) / expected) <= 0.5 / expected + 1 / n).all()
