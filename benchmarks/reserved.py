@@ -21,9 +21,9 @@ RESERVED = (
     *("cm1", "jm1", "kc1", "kc2", "kc3", "kc4", "mc1", "mc2", "mw1", "pc1", "pc2", "pc3", "pc4", "pc5"),
     # agnostic learning against prior knowledge (IJCNN 2007)
     *("hiva", "sylva", "covertype"),
-    # health, prices and fuel, also as numbers to predict
+    # health, prices and fuel, also as numbers to predict, and texts
     *("stroke", "healthcare-stroke", "diabetes", "insurance", "medical-cost", "medical-costs"),
-    *("housing", "california-housing", "fuel", "fuel-consumption"),
+    *("housing", "california-housing", "fuel", "fuel-consumption", "drug-reviews"),
 )
 """Families: a table is reserved whose name is one of these or goes on with something else than a letter."""
 
