@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imbllm_autogluon.errors import InvalidInputError
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -25,8 +23,8 @@ _DIGITS = 5  # decimals of stored points
 def precision_recall_chart(truth: npt.ArrayLike, probabilities: Mapping[str, npt.ArrayLike]) -> dict[str, Any]:
     """Precision over recall of the positive class, for each model, as plain values for JSON.
 
-    `truth` tells whether each row is positive, shape (n,); `probabilities` are by model those of the positive class, or
-    any score that grows with it, shape (n,). Raises `InvalidInputError` if one class is absent or shapes differ.
+    `truth` tells whether each row is positive, shape (n,), and holds both; `probabilities` are by model those of the
+    positive class, or any score that grows with it, shape (n,).
 
     The ``lines`` have a ``name``, points ``x`` and ``y`` and a ``figure``, which ``figure_name`` explains, on common
     axes from 0 to ``end``; ``guide`` are both ends of a line to compare with.
@@ -84,18 +82,6 @@ def loss_windows(folds: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str
 def _checked(truth: npt.ArrayLike, scores: Mapping[str, npt.ArrayLike]) -> tuple[BoolArray, dict[str, FloatArray]]:
     is_positive = np.asarray(truth, dtype=bool)
     arrays = {name: np.asarray(score, dtype=np.float64) for name, score in scores.items()}
-    if is_positive.ndim != 1 or is_positive.all() or not is_positive.any():
-        raise InvalidInputError(
-            f"truth must have shape (n,) and hold both classes; got shape {is_positive.shape} with "
-            f"{int(is_positive.sum())} positive rows."
-        )
-    if not arrays:
-        raise InvalidInputError("probabilities must hold those of at least one model; got none.")
-    for name, array in arrays.items():
-        if array.shape != is_positive.shape or not np.isfinite(array).all():
-            raise InvalidInputError(
-                f"probabilities of {name!r} must be finite and of shape {is_positive.shape}; got {array.shape}."
-            )
     return is_positive, arrays
 
 

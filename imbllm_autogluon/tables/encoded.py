@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from imbllm_autogluon.errors import InvalidInputError
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -27,13 +25,6 @@ class EncodedTable:
 
     values: tuple[npt.NDArray[Any], ...]  # per column shape (n_rows,), float64 (continuous) or int64; 0 where missing
     missing: BoolArray  # shape (n_rows, n_columns): which cells are missing
-
-    def __post_init__(self) -> None:
-        if self.missing.ndim != 2 or [len(column) for column in self.values] != [self.n_rows] * self.n_columns:
-            raise InvalidInputError(
-                f"cells need one value array of n_rows per column of the missing mask; got lengths "
-                f"{[len(column) for column in self.values]} for a mask of shape {self.missing.shape}."
-            )
 
     @property
     def n_rows(self) -> int:
@@ -54,9 +45,6 @@ class EncodedTable:
     @classmethod
     def concat(cls, parts: Sequence[EncodedTable]) -> EncodedTable:
         """Rows of at least one table, all of one schema, one below the other."""
-        widths = sorted({part.n_columns for part in parts})
-        if len(widths) != 1:
-            raise InvalidInputError(f"concat needs at least one part, all of one width; got widths {widths}.")
         columns = zip(*(part.values for part in parts), strict=True)
         return cls(tuple(np.concatenate(column) for column in columns), np.concatenate([p.missing for p in parts]))
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.quality.curves import _MOST_POINTS, calibration_chart, loss_windows, precision_recall_chart
 
 RNG = np.random.default_rng(0)
@@ -48,22 +47,6 @@ def test_equal_probabilities_and_few_rows_have_curves() -> None:
     assert len(points(calibration_chart([True, False], {"a": [0.5, 0.5]})["lines"][0])) == 1
     assert precision_recall_chart([True, False], {"a": [0.5, 0.5]})["lines"][0]["figure"] == 0.5
     assert calibration_chart([True, False], {"a": [0.0, 0.0]})["lines"][0]["figure"] == 0.5
-
-
-@pytest.mark.parametrize(
-    ("truth", "scores", "message"),
-    [
-        ([True, True], {"a": [0.1, 0.2]}, "both classes; got shape \\(2,\\) with 2 positive"),
-        ([False, False], {"a": [0.1, 0.2]}, "with 0 positive"),
-        ([True, False], {"a": [0.1]}, "'a' must be finite and of shape \\(2,\\); got \\(1,\\)"),
-        ([True, False], {"a": [0.1, float("nan")]}, "must be finite"),
-        ([True, False], {}, "got none"),
-    ],
-)
-@pytest.mark.parametrize("draw", [precision_recall_chart, calibration_chart])
-def test_what_cannot_be_drawn_is_refused(draw: Any, truth: Any, scores: Any, message: str) -> None:
-    with pytest.raises(InvalidInputError, match=message):
-        draw(truth, scores)
 
 
 def test_long_losses_are_averaged_and_those_that_are_no_numbers_left_out() -> None:

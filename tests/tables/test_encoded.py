@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.tables import EncodedTable
 
 
@@ -54,20 +53,9 @@ def test_tables_are_put_one_below_the_other() -> None:
     assert (twice.values[1].tolist(), twice.missing[:, 0].tolist()) == ([1, 2, 1], [False, True, False])
 
 
-@pytest.mark.parametrize("parts", [[], [cells_of([(1, 1)]), EncodedTable((), np.zeros((1, 0), dtype=bool))]])
-def test_parts_of_different_widths_are_refused(parts: list[EncodedTable]) -> None:
-    with pytest.raises(InvalidInputError, match="width"):
-        EncodedTable.concat(parts)
-
-
 def test_a_replaced_column_holds_zero_where_missing_and_leaves_the_original_alone() -> None:
     cells = cells_of([(1.5, 1), (2.5, 2)])
     changed = cells.with_column(1, [8, 9], [True, False])
     assert (changed.values[1].tolist(), changed.missing.tolist()) == ([0, 9], [[False, True], [False, False]])
     assert (cells.values[1].tolist(), cells.missing.any()) == ([1, 2], False)
     assert changed.values[1].dtype == np.int64
-
-
-def test_arrays_of_contradicting_shapes_are_refused() -> None:
-    with pytest.raises(InvalidInputError, match="shape"):
-        EncodedTable((np.zeros(2), np.zeros(3)), np.zeros((2, 2), dtype=bool))
