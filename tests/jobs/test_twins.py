@@ -67,7 +67,7 @@ def test_duplicates_are_left_out_where_they_would_cost_more_than_they_may() -> N
     for seconds, limit, room in ((40.0, None, 5), (1000.0, 3.0, 3)):
         found = _fit_duplicates(predictor, twins, seconds, limit)
         assert found.model is None
-        assert f"in the {room} s that they may take" in found.reason
+        assert f"in the {room} s they may take" in found.reason
     assert _fit_duplicates(predictor, {}, 40.0, None).reason == ""
 
 

@@ -195,7 +195,7 @@ def test_infinite_numbers_are_missing_where_finite_ones_are_asked_for(
         frame.to_parquet(tmp_path / "t.pq")
         pd.testing.assert_frame_equal(read_table(tmp_path / "t.pq"), frame)
         caplog.clear()
-        with caplog.at_level("WARNING", "imbllm_autogluon"):
+        with caplog.at_level("WARNING", "autogluon.imbllm"):
             finite = read_table(tmp_path / "t.pq", finite=True)
         assert (finite.dtypes == frame.dtypes).all()
         assert finite.isna().sum().tolist() == [1, 2, 0, 0]
