@@ -485,6 +485,7 @@ def test_nothing_is_written_where_it_cannot_be(tmp_path: Path) -> None:
 
 
 QUICKEST: dict[str, Any] = {
+    "encoder_folds": 2,
     "architecture": "mlp",
     "number_embedding": "none",
     "encoder_depth": 1,
