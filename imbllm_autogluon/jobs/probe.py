@@ -36,7 +36,7 @@ _RESAMPLES, _HALVES, _HALVED_ROWS = 200, 16, 800  # bootstrap samples; random ha
 
 # What a fit takes beside the timed part, in CPU seconds of the machine on which it was set
 _FIXED, _FIXED_SECONDS = (1000, 20), 0.053  # rows and columns of the fixed table, and seconds of boosting it there
-_AROUND, _LATENT_DIFF = 20.0, 136.0  # of imports, ensembles and report; of LatentDiff's bag, in every regression
+_AROUND, _LATENT_DIFF = 20.0, (35.0, 0.025)  # of imports, ensembles, report; of LatentDiff's bag, and of each row in it
 _PER_FIT, _PER_STEP = 32.0, 0.6  # of all plain models whatever the table, and of the network for a step in an epoch
 _BOOSTED = 280.0  # times the timed boosting: five configurations in four folds to their early stopping, and forests
 _LEARNED = 0.75  # of the rows are in the training part of a fold
@@ -183,7 +183,7 @@ def fit_cost(task: Task, sample: Sample) -> dict[str, Any]:
     steps = _LEARNED * n / 2 ** (3 + np.floor(np.log10(n)))  # of an epoch: the batch sizes of AutoGluon's network
     plain = speed * (_PER_FIT + _PER_STEP * steps) + _BOOSTED * boosting
     is_rebalanced = not plan_for(task.problem_type, task.train.labels, task.rebalancing).reason
-    around = _AROUND + (0.0 if sample.classes else _LATENT_DIFF)
+    around = _AROUND + (0.0 if sample.classes else _LATENT_DIFF[0] + _LATENT_DIFF[1] * n)
     seconds = float(speed * around + plain * (1.0 + _LIKE_PLAIN * is_rebalanced))
     memory = _LIBRARIES_MIB + _COPIES * n * len(sample.names) * 8 / 2**20
     return {"cpu_seconds": seconds, "memory_mib": memory, "cores": os.cpu_count() or 1}
