@@ -119,7 +119,8 @@ class LabelModel:
         self.language_model = model = TableLanguageModel(vocabulary, language, self.seed)
         if language.tuning == "probe":
             self.held_out = 0
-            self.calibration = self._probed(every, first, len(rows.codes), weights)
+            left = None if time_limit is None else time_limit - (time.perf_counter() - started)
+            self.calibration = self._probed(every, first, len(rows.codes), weights, left)
             self.seconds = time.perf_counter() - started
             return self
         learned, evaluation = self._training_data(every, unused, weights)
@@ -257,14 +258,16 @@ class LabelModel:
             each = each * weights
         return rows, each
 
-    def _probed(self, every: _Rows, doubtful: _Rows, n_real: int, weights: FloatArray | None) -> LabelCalibration:
+    def _probed(
+        self, every: _Rows, doubtful: _Rows, n_real: int, weights: FloatArray | None, time_limit: float | None
+    ) -> LabelCalibration:
         """Learn a probe of all rows, the first of which are the table's own, and correct it by out-of-fold answers."""
         from imbllm_autogluon.classification.probe import LinearProbe, ProbeRows
 
         rows, each = self._learned_rows(every.codes, np.zeros(len(every.codes), dtype=bool), weights)
         each = each * np.bincount(rows, minlength=len(each))
-        clauses = [self._clauses(part) for part in (every, doubtful) if len(part.codes)]
-        features = np.concatenate([self.language_model.states(part, threads=self.threads) for part in clauses])
+        clauses = self._clauses(every.followed_by(doubtful))
+        features = self.language_model.states(clauses, threads=self.threads, time_limit=time_limit)
         codes, n = np.append(every.codes, doubtful.codes), len(doubtful.codes)
         own = np.append(each / each.mean(), np.ones(n))
         learned = ProbeRows(features, codes, own, np.arange(len(codes)) >= len(each))

@@ -40,7 +40,8 @@ class FrozenBlocks:
         """None where nothing below learns, or the model is more than its blocks one after the other.
 
         `base` is the fingerprint of the weights that do not learn; the lower blocks are those below the first that
-        learns, or a share `depth` of all. Then there always are some, and a model that cannot be taken apart is read whole.
+        learns, or a share `depth` of all. With a share there always are some: of a model that cannot be taken apart all
+        is read.
         """
         inner: Any = model.base_model
         lists = [(n, m) for n, m in inner.named_children() if isinstance(m, torch.nn.ModuleList)]

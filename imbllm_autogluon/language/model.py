@@ -23,8 +23,9 @@ from safetensors.torch import save_file
 from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon._random import child_seed, seeded_torch
 from imbllm_autogluon._storage import fingerprint, reading, write_whole, writing
+from imbllm_autogluon.arrays import FloatArray
 from imbllm_autogluon.encoding import PromptVocabulary, SchemaVocabulary
-from imbllm_autogluon.errors import InvalidInputError, TableError
+from imbllm_autogluon.errors import InvalidInputError, OutOfTimeError, TableError
 from imbllm_autogluon.language.batches import Batches
 from imbllm_autogluon.language.checkpoints import Checkpoint, TrainingCurve
 from imbllm_autogluon.language.config import LanguageConfig
@@ -40,7 +41,7 @@ from imbllm_autogluon.language.training import Stage, Trainer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.encoding import Clauses, SentenceEncoding
     from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.language.losses import LabelObjective, Loss
@@ -204,12 +205,14 @@ class TableLanguageModel:
                 model = _writing_model(model, self.config)
             return [score_values(model, self.encoding, batch, clause, values, frozen) for batch in prompts]
 
-    def states(self, clauses: Clauses, *, threads: int | None = None) -> FloatArray:
+    def states(self, clauses: Clauses, *, threads: int | None = None, time_limit: float | None = None) -> FloatArray:
         """What the backbone makes of rows that are asked for their label, shape (n, 2 * width), float64.
 
         The mean and the last hidden state behind three quarters of the blocks: the middle of a network tells more of a
         text than its end, which turns to the next token (Skean et al. 2025, arXiv 2502.02013). The label is not read.
+        An `OutOfTimeError` where so many seconds do not suffice.
         """
+        ends = np.inf if time_limit is None else time.monotonic() + time_limit
         self._require_causal()
         assert self._backbone.base is not None
         orders = np.tile(np.arange(self.encoding.n_clauses), (len(clauses.tokens), 1))
@@ -223,7 +226,14 @@ class TableLanguageModel:
             by_length = np.argsort(sentences.real.sum(axis=1), kind="stable")
             parts = [by_length[start : start + _READ_AT_ONCE] for start in range(0, len(orders), _READ_AT_ONCE)]
             bar = progress_bar(len(parts), "reading", parts)
-            read = [blocks.pooled(sentences.take(part)).cpu().double().numpy() for part in bar]
+            read = list[FloatArray]()
+            for part in bar:
+                read.append(blocks.pooled(sentences.take(part)).cpu().double().numpy())
+                if time.monotonic() > ends:
+                    raise OutOfTimeError(
+                        f"{time_limit:.1f} s were not enough to read {len(orders)} rows by {self.config.backbone!r}; "
+                        "give the fit more time, or read fewer tokens of a text (text_words)."
+                    )
         return np.asarray(np.concatenate(read)[np.argsort(by_length)])
 
     def log_likelihoods(self, clauses: Clauses, orders: IntArray, *, threads: int | None = None) -> FloatArray:

@@ -10,16 +10,18 @@ import pandas as pd
 import pytest
 import torch
 
-from imbllm_autogluon.classification import LanguageModelClassifier
+from imbllm_autogluon.classification import ClassifierConfig, LanguageModelClassifier
 from imbllm_autogluon.classification.calibration import LabelCalibration
+from imbllm_autogluon.classification.label_model import LabelModel
 from imbllm_autogluon.classification.probe import LinearProbe, ProbeRows
-from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.errors import InvalidInputError, OutOfTimeError
 from imbllm_autogluon.language.frozen import FrozenBlocks
-from imbllm_autogluon.language.model import TableLanguageModel
 from tests.language.pretrained import save_pretrained
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from imbllm_autogluon.language.model import TableLanguageModel
 
 
 def rows(n: int = 300, n_classes: int = 3, seed: int = 0, informative: float = 1.5) -> ProbeRows:
@@ -143,6 +145,13 @@ def test_each_row_is_read_once_also_where_many_folds_learn_it(folder: Path, monk
     again = sum(read)
     probed(folder, weighting="inverse").fit(X.iloc[10:], y.iloc[10:])
     assert sum(read) <= again + 1
+
+
+def test_time_that_does_not_suffice_to_read_the_rows_is_told(folder: Path) -> None:
+    X, y = reviews(20)
+    config = ClassifierConfig.from_flat({"backbone": str(folder), "tuning": "probe", "device": "cpu"})
+    with pytest.raises(OutOfTimeError, match=r"not enough to read 20 rows .*more time"):
+        LabelModel(config, seed=0).fit(X, y, time_limit=1e-9)
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
