@@ -1,12 +1,14 @@
-"""What helps a pretrained decoder that is fine-tuned on few, imbalanced, partly mislabeled texts.
+"""What helps a pretrained decoder to name a rare class of texts, with few rows and with partly mislabeled ones.
 
 SmolLM2-135M on drug reviews (`drug_reviews.csv` in the folder of `--data`): review and condition, three ratings,
-split into train and test by the file's own column. LoRA adapters of the last blocks, 40 tokens of a review; the
-states of frozen blocks are kept beside the runs. Each measure is taken alone, then the recommended combination, most
-often without the instruction, with which all rows have other states. `small` methods learn an eleventh of the
-training rows; those with noisy rows learn before it the other ten elevenths, 30 % of whose labels are another
-class's, drawn evenly, and 30 % of whose conditions are another row's. A seed draws the small set, the noise, and
-everything random in a fit. TF-IDF with logistic regression and AutoGluon learn the same rows.
+split into train and test by the file's own column, 192 tokens of a review. `plain` and the methods without another word
+are LoRA adapters of the last blocks, 100 steps of 8 rows; `probe` is a logistic regression on the states of the
+backbone, none of whose weights learn; `recommended` is the probe with correction and matched decisions. States are kept
+beside the runs: only the first run of a form of the sentence reads the rows. `small` methods learn an eleventh of the
+training rows; those with noisy rows also the other ten elevenths, 30 % of whose labels are another class's, drawn
+evenly, and 30 % of whose conditions are another row's. A seed draws the small set, the noise, and everything random in
+a fit. TF-IDF with logistic regression and class weights, and AutoGluon, learn the same rows. All seeds are judged on
+the same 379 rows, 36 of the rarest class: their own chance is not in any interval here.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from benchmarks.protocol import Claim, Metric, Option, Options, Protocol, Spec, Task
-from benchmarks.report import by_table, claims, compared, summary
+from benchmarks.report import claims, differences, medians
 from benchmarks.scores import BALANCED, LOG_LOSS, MACRO_F1, ROC_AUC, of_all_classes, without_zeros
 from imbllm_autogluon._config import cache_dir
 from imbllm_autogluon.classification import RECOMMENDED, RECOMMENDED_FOR_TEXTS, LanguageModelClassifier
@@ -264,8 +266,8 @@ PROTOCOL = Protocol(
     metrics=(
         Metric("rarest, true share", "percent of the test rows of the rarest class", ""),
         Metric("rarest, answered", "percent of the answers that name it", ""),
-        Metric(GAP, "largest absolute difference of a class's answered and true share, points", "lower", compared=True),
         Metric(MACRO_F1, "mean over the classes, percent", compared=True),
+        Metric(GAP, "largest absolute difference of a class's answered and true share, points", "lower", compared=True),
         Metric(BALANCED, "mean recall of the classes, percent", compared=True),
         Metric(ROC_AUC, "mean of each class against the others, percent"),
         Metric(LOG_LOSS, "nats; lower is better", "lower", 3, compared=True),
@@ -283,15 +285,15 @@ PROTOCOL = Protocol(
         "blocks": Option(int, 2, "Last blocks that learn."),
         "seconds": Option(int, 60, "Of AutoGluon's fit."),
     },
-    references=(PLAIN, SMALL),
+    references=(PLAIN, PROBE, SMALL),
     claims=(
         Claim(RECOMMENDED_METHOD, GAP, highest=3.0),
         Claim(RECOMMENDED_METHOD, MACRO_F1, PLAIN, mean=3.0),
         Claim(RECOMMENDED_METHOD, MACRO_F1, WORDS, mean=0.0),
         Claim(NOISY, MACRO_F1, SMALL, mean=0.0),
         Claim(NOISY, GAP, highest=3.0),
-        Claim(WRITTEN, MACRO_F1, PLAIN, mean=0.0),
+        Claim(WRITTEN, MACRO_F1, PROBE, mean=0.0),
         Claim(WRITTEN, RUN, highest=7.0),
     ),
-    page=(claims, summary, compared, by_table),
+    page=(claims, medians, differences),
 )
