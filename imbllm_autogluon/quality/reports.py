@@ -181,9 +181,7 @@ def _headline(found: Evaluation) -> str:
 
 
 def render_fit_report(
-    report: Mapping[str, Any],
-    plots: Mapping[str, Mapping[str, str]] | None = None,
-    section: RowsSection | None = None,
+    report: Mapping[str, Any], plots: Mapping[str, Mapping[str, str]] | None = None, section: RowsSection | None = None
 ) -> str:
     """Render the report of a fit as one HTML page with its styles and pictures; names of the user's are escaped.
 
