@@ -19,7 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from imbllm_autogluon.errors import InvalidInputError, OutOfTimeError, StoredStateError
 from imbllm_autogluon.regression import cross_fit
-from imbllm_autogluon.regression.config import AllocationConfig
+from imbllm_autogluon.regression.config import AllocationConfig, EncoderConfig
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 from tests.regression.frames import BRIEF, QUICK, skewed_table
 
@@ -183,7 +183,8 @@ def _model(n: int = 400, **settings: Any) -> LatentDiffRegressor:
 
 @pytest.fixture(scope="module")
 def model() -> LatentDiffRegressor:
-    return _model(**QUICK)
+    """With as many encoders as a fit has that names no number."""
+    return _model(**{**QUICK, "encoder_folds": EncoderConfig.encoder_folds})
 
 
 @pytest.fixture(scope="module")
@@ -279,9 +280,9 @@ def test_without_a_gate_every_bin_gets_what_it_wants() -> None:
 
 
 def test_a_time_limit_ends_both_trainings_early() -> None:
-    model = _model(n=60, time_limit=5.0, encoder_epochs=10_000, encoder_patience=10_000, diffusion_steps=10_000_000)
-    assert model.report_.seconds["encoder"] < 4.5
-    assert model.report_.seconds["denoiser"] < 3.0
+    model = _model(n=60, time_limit=2.5, encoder_epochs=10_000, encoder_patience=10_000, diffusion_steps=10_000_000)
+    assert model.report_.seconds["encoder"] < 2.25
+    assert model.report_.seconds["denoiser"] < 1.5
     assert {curve.stopped for curve in model.report_.curves["encoder"]} == {"time"}
     assert np.isfinite(model.predict(skewed_table()[0])).all()
 
@@ -309,11 +310,11 @@ def test_where_time_ends_the_rows_without_an_encoder_of_their_own_are_left_out(
         return learned[-1]
 
     monkeypatch.setattr(cross_fit._TableSource, "learn", impatient)
-    for stop, retrains in ((3, True), (1, False)):
+    for stop, retrains in ((2, True), (1, False)):
         learned: list[Any] = []
-        model = _model()
+        model = _model(encoder_folds=3)
         assert len(model.encoders_.encoders) == stop
-        assert f"there was time for {stop} of 5 encoders" in model.report_.notes[0]
+        assert f"there was time for {stop} of 3 encoders" in model.report_.notes[0]
         assert (model.report_.ratio is not None) == retrains
         assert np.isfinite(model.predict(skewed_table()[0])).all()
     learned, stop = [], 0
@@ -407,7 +408,7 @@ def test_given_features_are_read_by_a_ridge_regression_and_stored(tmp_path: Path
     fitted = _regressor(encoder="given", head="none").fit(rows, y)
     linear = LinearRegression().fit(rows, y)
     assert np.corrcoef(fitted.predict(rows), linear.predict(rows))[0, 1] > 0.99
-    assert fitted.encoders_.features(rows_of(rows)).shape == (5, 200, BRIEF["feature_size"])
+    assert fitted.encoders_.features(rows_of(rows)).shape == (2, 200, BRIEF["feature_size"])
     retrained = fitted.refit_head(rows, y, head="bent", synthetic="copies")
     unseen, truth = _embeddings(3000, seed=1)
     plain, rare = (np.abs(model.predict(unseen) - truth)[truth > 3].mean() for model in (fitted, retrained))
