@@ -41,9 +41,9 @@ def test_the_package_is_counted_where_it_is() -> None:
     assert (ROOT / "imbllm_autogluon" / "__init__.py") in PACKAGE
 
 
-def test_at_most_30_729_lines_in_144_files() -> None:
+def test_at_most_30_729_lines_in_145_files() -> None:
     assert count_lines(PACKAGE) <= 30_729
-    assert len(PACKAGE) <= 144
+    assert len(PACKAGE) <= 145
 
 
 @pytest.mark.parametrize("file", [file for file in PACKAGE if count_lines([file]) > 400], ids=lambda file: file.stem)
