@@ -19,7 +19,6 @@ from imbllm_autogluon.cli import fits
 from imbllm_autogluon.errors import TableError
 from imbllm_autogluon.jobs.demo import Demo, DemoResult
 from imbllm_autogluon.jobs.predict import load_predictor, read_rows
-from imbllm_autogluon.language.config import OWN_DEFAULTS
 from imbllm_autogluon.rebalancing.cache import cache_of
 from imbllm_autogluon.rebalancing.rows import GENERATORS
 from imbllm_autogluon.tables.io import read_table, write_table
@@ -145,16 +144,14 @@ def test_ids_are_not_learned_from_and_come_back_with_the_answers(tmp_path: Path,
     assert not (tmp_path / "none.csv").exists()
 
 
-def test_noisy_rows_reach_the_classifier_of_each_fold_and_count_nowhere_else(
-    tmp_path: Path, train: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("imbllm_autogluon.classification.config.LABEL_STEPS", 4)
-    monkeypatch.setitem(OWN_DEFAULTS["compact"], "pretrain_steps", 4)
+def test_noisy_rows_reach_the_classifier_of_each_fold_and_count_nowhere_else(tmp_path: Path, train: Path) -> None:
     write_table(read_table(train).assign(id=range(80)), train)
     noisy = mixed_table({"no": 30, "yes": 40}, seed=3).astype({"visits": object})
     noisy.loc[:1, "label"], noisy.loc[9, "visits"] = None, "?"
     write_table(noisy, tmp_path / "noisy.csv")
     named = ["--label", "label", "--id", "id", "--missing", "?", "--family", "IMBLLM_CLF", *FIT_TINY]
+    for setting in ("steps=4", "pretrain_steps=4", "weighting=inverse"):
+        named += ["--setting", f"classifier.{setting}"]
     with_noisy = ["fit", train, "--out", tmp_path / "with", *named, "--noisy", tmp_path / "noisy.csv"]
     result = imbllm(*with_noisy)
     assert result.exit_code == 0, result.stderr
@@ -169,6 +166,7 @@ def test_noisy_rows_reach_the_classifier_of_each_fold_and_count_nowhere_else(
     assert [fold["noisy_rows"] for fold in told["with"]] == [68, 68]
     assert [fold["rows"] for fold in told["with"]] == [fold["rows"] for fold in told["without"]]
     assert [fold["held_out"] for fold in told["with"]] == [fold["held_out"] for fold in told["without"]]
+    assert [fold["steps"] for fold in told["without"]] == [{"warm-up": 4, "label": 4}] * 2
     assert len(answers["with"]) == 80
     assert not answers["with"].equals(answers["without"])
     page = (tmp_path / "with" / "imbllm_report.html").read_text(encoding="utf-8")
@@ -189,7 +187,17 @@ BAD_NOISY: dict[str, tuple[pd.DataFrame | None, list[str], str]] = {
     "numbers": (
         mixed_table(BINARY),
         ["--label", "visits", "--task", "regression"],
-        "noisy labels are classes; the label 'visits' holds numbers.",
+        "noisy.csv are for classes; the label 'visits' holds numbers.",
+    ),
+    "another setting": (
+        mixed_table(BINARY),
+        ["--family", "IMBLLM_CLF", "--setting", "classifier.weigthing=inverse"],
+        "unknown setting 'weigthing' (did you mean 'weighting'?)",
+    ),
+    "settings of no classifier": (
+        None,
+        ["--family", "LR", "--setting", "classifier.steps=4"],
+        "the settings (steps) are for a language-model classifier, and this fit has none",
     ),
     "a column less": (
         mixed_table(BINARY).drop(columns="city"),
@@ -215,7 +223,7 @@ def test_noisy_rows_that_nothing_can_learn_are_refused_in_one_line(
 ) -> None:
     if table is not None:
         write_table(table, tmp_path / "noisy.csv")
-    noisy = ["--noisy", tmp_path / "noisy.csv"]
+    noisy = [] if "classifier.steps=4" in options else ["--noisy", tmp_path / "noisy.csv"]
     result = imbllm("fit", train, "--label", "label", "--out", tmp_path / "new", *noisy, *options)
     assert result.exit_code == 2, result.output
     assert message.format(train=train) in result.stderr.splitlines()[-1]

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables.labeled import LabeledTable, Task
 
 _QUICK_FAMILIES = ("RF", "LR")
-_LATENT_DIFF = "latent_diff."  # what settings of LatentDiff begin with; the others are of the twins
+# What settings of LatentDiff and of the language-model classifier begin with; the others are of the twins.
+_LATENT_DIFF, _CLASSIFIER = "latent_diff.", "classifier."
 _REPORT_FOLDER = Path("imbllm-quality")
 _DEMO_FOLDER = Path("imbllm-demo")
 
@@ -175,8 +176,8 @@ def _fit(
         typer.Option(
             "--setting",
             metavar="KEY=VALUE",
-            help="Of the generator, twins=all, top or a number of each family, or of LatentDiff with a key such as "
-            "latent_diff.guidance; repeatable.",
+            help="Of the generator, twins=all, top or a number of each family, of LatentDiff with a key such as "
+            "latent_diff.guidance, of the family IMBLLM_CLF with one such as classifier.tuning; repeatable.",
         ),
     ] = None,
     threads: _Threads = None,
@@ -210,6 +211,7 @@ def _fit(
     settings = parse_settings(setting or [])
     # For classes there is no LatentDiff: its settings are unknown ones of the twins.
     latent_diff = [key for key in settings if key.startswith(_LATENT_DIFF) and table.task == "regression"]
+    classifier = [key for key in settings if key.startswith(_CLASSIFIER)]
     job = FitJob(
         table,
         out or Path(f"{train.stem}-imbllm"),
@@ -221,6 +223,7 @@ def _fit(
         folds=folds,
         families=tuple(family or ()),
         latent_diff={key.removeprefix(_LATENT_DIFF): settings.pop(key) for key in latent_diff},
+        classifier={key.removeprefix(_CLASSIFIER): settings.pop(key) for key in classifier},
         settings=settings,
         positive_class=positive_class,
         wish=_wish(cost, precision=min_precision, recall=min_recall, budget=alarms),

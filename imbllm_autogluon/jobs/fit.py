@@ -15,6 +15,7 @@ import pandas as pd
 
 from imbllm_autogluon._config import require_number, require_threads
 from imbllm_autogluon._storage import fingerprint, first_line
+from imbllm_autogluon.classification import ClassifierConfig
 from imbllm_autogluon.errors import ImbLLMError, InvalidInputError, nearest
 from imbllm_autogluon.jobs.compare import Comparison, calibrated_threshold, pair_ensembles
 from imbllm_autogluon.jobs.folder import FitFolder
@@ -71,6 +72,7 @@ class FitJob:
     settings: Mapping[str, Any] = field(default_factory=dict)
     # Settings of LatentDiff, for numbers; they need `families`, because a preset's portfolio takes none
     latent_diff: Mapping[str, Any] = field(default_factory=dict)
+    classifier: Mapping[str, Any] = field(default_factory=dict)  # settings of the language-model classifiers
     # Positive class of two, as text, by default the rarer one; of several classes that of the wish
     positive_class: str | None = None
     # What rows are decided by, as `decide` takes it: no part of what is fitted
@@ -110,8 +112,7 @@ class FitJob:
         self._check_wish()
         if self.test is not None:
             self.task.check_test(self.test)
-        if self.noisy is not None:
-            self._check_noisy(self.noisy)
+        self._check_classifier()
         if self.force and self.resume:
             raise InvalidInputError("an earlier fit is either replaced (force) or gone on with (resume); not both.")
         self.folder.check(self.identity, force=self.force, resume=self.resume)
@@ -153,6 +154,7 @@ class FitJob:
             "families": self.families,
             "settings": self.settings,
             "settings of LatentDiff": self.latent_diff,
+            **({"settings of the classifier": self.classifier} if self.classifier else {}),
             **({"seed": self.seed} if self.seed else {}),
             **({"ids": self.id_column} if self.id_column else {}),
             **({"ignored columns": self.ignored} if self.ignored else {}),
@@ -198,12 +200,13 @@ class FitJob:
             arguments["num_cpus"] = self.threads
         if self.families:
             own = {LatentDiffModel.ag_key: dict(self.latent_diff)} if self.latent_diff else {}
-            if self.noisy is not None:
-                own[ClassifierModel.ag_key] = {"noisy": self.noisy.frame[list(self.train.frame.columns)]}
+            if ClassifierModel.ag_key in self.families:
+                noisy = {} if self.noisy is None else {"noisy": self.noisy.frame[list(self.train.frame.columns)]}
+                own[ClassifierModel.ag_key] = {**self.classifier, **noisy}
             arguments["hyperparameters"] = {**{family: {} for family in self.families}, **own}
         if self._seeded_settings:
             arguments["callbacks"] = _callbacks_with(self.presets, self._seeded_settings, self.seed)
-        if self.rebalancing.generator.asks_for_texts:
+        if self.rebalancing.generator.asks_for_texts or ClassifierModel.ag_key in self.families:
             arguments["_feature_generator_kwargs"] = {"enable_raw_text_features": True}
         # AutoGluon's default tries Ray first and warns for every model where it is not installed.
         strategy = {"fold_fitting_strategy": "sequential_local"} if find_spec("ray") is None else {}
@@ -272,15 +275,20 @@ class FitJob:
         if self._of_a_class:
             self.train.class_named(str(self.positive_class))
 
-    def _check_noisy(self, noisy: LabeledTable) -> None:
+    def _check_classifier(self) -> None:
+        if self.noisy is None and not self.classifier:
+            return
+        given = f"settings ({', '.join(self.classifier)})" if self.noisy is None else f"rows of {self.noisy.source}"
         if self.train.task == "regression":
-            raise InvalidInputError(f"noisy labels are classes; the label {self.train.label!r} holds numbers.")
+            raise InvalidInputError(f"the {given} are for classes; the label {self.train.label!r} holds numbers.")
         if ClassifierModel.ag_key not in self.families:
             raise InvalidInputError(
-                f"the rows of {noisy.source} are for a language-model classifier, and this fit has none: name it among "
-                f"the families, as in --family GBM --family {ClassifierModel.ag_key}."
+                f"the {given} are for a language-model classifier, and this fit has none: name it among the families, "
+                f"as in --family GBM --family {ClassifierModel.ag_key}."
             )
-        self.task.check_rows(noisy)
+        ClassifierConfig.from_flat(self.classifier)
+        if self.noisy is not None:
+            self.task.check_rows(self.noisy)
 
     def _check_latent_diff(self) -> None:
         if not self.latent_diff:

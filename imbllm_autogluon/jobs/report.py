@@ -325,6 +325,7 @@ def _settings(outcome: FitOutcome) -> Facts:
         **({"noisy_rows": f"{len(job.noisy.frame)} of {job.noisy.source}"} if job.noisy else {}),
         "twin_parameters": dict(job.settings),
         "latent_diff_parameters": dict(job.latent_diff),
+        **({"classifier_parameters": dict(job.classifier)} if job.classifier else {}),
         "model_in_use": predictor.model_best,
         "decision_threshold": _number(predictor.decision_threshold),
     }
