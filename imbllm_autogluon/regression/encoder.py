@@ -346,6 +346,7 @@ class _EncoderTraining:
         held_out: Sequence[IntArray],
     ) -> None:
         self._encoders, self._methods, self._config, self._rows = encoders, methods, config, rows
+        self._smoothers = [method.smoother for method in methods if method.smoother is not None]
         self._held_out = [rows.take(own) for own in held_out]
         self._learned = [torch.as_tensor(np.setdiff1d(np.arange(len(rows.targets)), own)) for own in held_out]
         self._n_rows = min(map(len, self._learned))
@@ -408,20 +409,20 @@ class _EncoderTraining:
             tell()
             if time.monotonic() > ends:
                 raise _too_short("not enough for an epoch")
-        if self._methods[0].smoother is not None:
+        if self._smoothers:
             self._put(list(self._weights.values()))
-            for encoder, method, learned in zip(self._encoders, self._methods, self._learned, strict=True):
+            for encoder, smoother, learned in zip(self._encoders, self._smoothers, self._learned, strict=True):
                 rows = self._rows.take(learned)
-                method.smoother.update(encoder.features(rows.numbers, rows.categories), rows.targets)
+                smoother.update(encoder.features(rows.numbers, rows.categories), rows.targets)
         return torch.stack(losses).mean(dim=0)
 
     def _batch_losses(self, batch: _Rows) -> Tensor:
         """Loss of each encoder on a batch of its own, shape (K,)."""
         call = torch.vmap(partial(torch.func.functional_call, self._encoders[0]), randomness="different")
         features = call(self._weights, (batch.numbers, batch.categories))
-        if self._methods[0].smoother is not None:
-            pairs = zip(self._methods, features, batch.targets, strict=True)
-            features = torch.stack([method.smoother.calibrate(own, targets) for method, own, targets in pairs])
+        if self._smoothers:
+            pairs = zip(self._smoothers, features, batch.targets, strict=True)
+            features = torch.stack([smoother.calibrate(own, targets) for smoother, own, targets in pairs])
         head, offset = self._weights["head.weight"], self._weights["head.bias"]
         predictions = (features * head).sum(dim=2) + offset
         each = zip(self._methods, predictions, batch.targets, batch.weights, features, strict=True)
