@@ -113,14 +113,11 @@ def _publish(draft: _Draft, folder: Path, kind: str) -> None:
     except (TypeError, ValueError) as error:
         raise StoredStateError(f"the {kind} cannot be stored: {error}") from error
     if draft.arrays is not None:
-        save_file({name: _as_numpy(array) for name, array in draft.arrays.items()}, draft.folder / _ARRAYS)
+        plain = {k: v if isinstance(v, np.ndarray) else v.detach().cpu().numpy() for k, v in draft.arrays.items()}
+        save_file({k: np.asarray(v, order="C") for k, v in plain.items()}, draft.folder / _ARRAYS)
     state = draft.folder / f"{STATE_NAME}.draft"
     state.write_text(text, encoding="utf-8")
     os.replace(state, folder / STATE_NAME)  # noqa: PTH105 - says that an existing file is replaced on every system
-
-
-def _as_numpy(array: Any) -> Array:
-    return np.asarray(array if isinstance(array, np.ndarray) else array.detach().cpu().numpy(), order="C")
 
 
 def _sweep(folder: Path) -> None:

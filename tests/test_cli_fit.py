@@ -19,11 +19,13 @@ from imbllm_autogluon.cli import fits
 from imbllm_autogluon.errors import TableError
 from imbllm_autogluon.jobs.demo import Demo, DemoResult
 from imbllm_autogluon.jobs.predict import load_predictor, read_rows
+from imbllm_autogluon.language.config import OWN_DEFAULTS
 from imbllm_autogluon.rebalancing.cache import cache_of
 from imbllm_autogluon.rebalancing.rows import GENERATORS
 from imbllm_autogluon.tables.io import read_table, write_table
 from tests.cli_commands import imbllm
 from tests.jobs.fits import QUICK, binary_outcome, houses, mixed_table
+from tests.plugin.classifier_fits import NAME, children
 from tests.shared import TINY
 
 if TYPE_CHECKING:
@@ -141,6 +143,83 @@ def test_ids_are_not_learned_from_and_come_back_with_the_answers(tmp_path: Path,
     write_table(frame.head(3), tmp_path / "sample.csv")
     assert imbllm(*handed_in, "--out", tmp_path / "none.csv").exit_code == 2
     assert not (tmp_path / "none.csv").exists()
+
+
+def test_noisy_rows_reach_the_classifier_of_each_fold_and_count_nowhere_else(
+    tmp_path: Path, train: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imbllm_autogluon.classification.config.LABEL_STEPS", 4)
+    monkeypatch.setitem(OWN_DEFAULTS["compact"], "pretrain_steps", 4)
+    write_table(read_table(train).assign(id=range(80)), train)
+    noisy = mixed_table({"no": 30, "yes": 40}, seed=3).astype({"visits": object})
+    noisy.loc[:1, "label"], noisy.loc[9, "visits"] = None, "?"
+    write_table(noisy, tmp_path / "noisy.csv")
+    named = ["--label", "label", "--id", "id", "--missing", "?", "--family", "IMBLLM_CLF", *FIT_TINY]
+    with_noisy = ["fit", train, "--out", tmp_path / "with", *named, "--noisy", tmp_path / "noisy.csv"]
+    result = imbllm(*with_noisy)
+    assert result.exit_code == 0, result.stderr
+    assert "noisy.csv: 2 rows without 'label' are left out." in result.stderr
+    assert imbllm("fit", train, "--out", tmp_path / "without", *named).exit_code == 0
+
+    told, answers = {}, {}
+    for name in ("with", "without"):
+        predictor = load_predictor(tmp_path / name)
+        told[name] = [child.imbllm_report for child in children(predictor, f"{NAME}_BAG_L1")]
+        answers[name] = predictor.predict_proba_oof(f"{NAME}_BAG_L1")
+    assert [fold["noisy_rows"] for fold in told["with"]] == [68, 68]
+    assert [fold["rows"] for fold in told["with"]] == [fold["rows"] for fold in told["without"]]
+    assert [fold["held_out"] for fold in told["with"]] == [fold["held_out"] for fold in told["without"]]
+    assert len(answers["with"]) == 80
+    assert not answers["with"].equals(answers["without"])
+    page = (tmp_path / "with" / "imbllm_report.html").read_text(encoding="utf-8")
+    assert f"<dt>noisy rows</dt><dd>68 of {tmp_path / 'noisy.csv'}</dd>" in page
+    assert "2 noisy rows have no label and were left out." in page
+    assert "nothing is left to do" in imbllm(*with_noisy, "--resume").stderr
+    write_table(noisy.iloc[5:], tmp_path / "noisy.csv")
+    assert "holds another fit, with noisy rows '68 rows, 4 columns" in imbllm(*with_noisy, "--resume").stderr
+
+
+BAD_NOISY: dict[str, tuple[pd.DataFrame | None, list[str], str]] = {
+    "no file": (None, ["--family", "IMBLLM_CLF"], "noisy.csv does not exist"),
+    "no classifier": (
+        mixed_table(BINARY),
+        ["--family", "LR"],
+        "this fit has none: name it among the families, as in --family GBM --family IMBLLM_CLF.",
+    ),
+    "numbers": (
+        mixed_table(BINARY),
+        ["--label", "visits", "--task", "regression"],
+        "noisy labels are classes; the label 'visits' holds numbers.",
+    ),
+    "a column less": (
+        mixed_table(BINARY).drop(columns="city"),
+        ["--family", "IMBLLM_CLF"],
+        "noisy.csv lacks 1 column(s) of",
+    ),
+    "another class": (
+        mixed_table({"Yes": 9, "no": 3}),
+        ["--family", "IMBLLM_CLF"],
+        "9 rows hold labels that {train} does not have: 'Yes' (did you mean 'yes'?)",
+    ),
+    "no labels": (
+        mixed_table(BINARY).assign(label=None),
+        ["--family", "IMBLLM_CLF"],
+        "noisy.csv: the label 'label' is missing in every row; no row is left.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("table", "options", "message"), BAD_NOISY.values(), ids=BAD_NOISY)
+def test_noisy_rows_that_nothing_can_learn_are_refused_in_one_line(
+    tmp_path: Path, train: Path, table: pd.DataFrame | None, options: list[str], message: str
+) -> None:
+    if table is not None:
+        write_table(table, tmp_path / "noisy.csv")
+    noisy = ["--noisy", tmp_path / "noisy.csv"]
+    result = imbllm("fit", train, "--label", "label", "--out", tmp_path / "new", *noisy, *options)
+    assert result.exit_code == 2, result.output
+    assert message.format(train=train) in result.stderr.splitlines()[-1]
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.slow

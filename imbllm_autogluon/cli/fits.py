@@ -160,6 +160,14 @@ def _fit(
     min_recall: _MinRecall = None,
     alarms: _Alarms = None,
     test: Annotated[Path | None, typer.Option(help="Table kept out of the fit, for an honest comparison.")] = None,
+    noisy: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="More rows of the columns of TRAIN, some of whose labels are wrong: --family IMBLLM_CLF, the "
+            "language-model classifier, learns them before those of TRAIN; nothing is validated on them.",
+        ),
+    ] = None,
     family: Annotated[
         list[str] | None, typer.Option(metavar="KEY", help="AutoGluon model key such as GBM; repeatable.")
     ] = None,
@@ -206,7 +214,8 @@ def _fit(
     job = FitJob(
         table,
         out or Path(f"{train.stem}-imbllm"),
-        None if test is None else _read_test(test, table, missing or ()),
+        None if test is None else _read_more(test, table, missing or ()),
+        noisy=None if noisy is None else _read_more(noisy, table, missing or ()),
         presets=tuple(preset or ()),
         metric=metric,
         time_limit=time_limit,
@@ -316,9 +325,9 @@ def _wish(cost: str | None, **given: float | None) -> dict[str, Any]:
 
 def _say_ids(table: LabeledTable) -> None:
     """Warn of columns that look like ids and are learned from."""
-    from imbllm_autogluon.tables.labeled import identifiers
+    from imbllm_autogluon.jobs.suspects import identifiers
 
-    found = identifiers(table.features)
+    found = [one["column"] for one in identifiers(table.features) if one["finding"] == "identifier"]
     if found:
         _say(
             f"{table.source}: {', '.join(map(repr, found))} may be ids, and are learned from and written like other "
@@ -352,8 +361,8 @@ def _read_training(
     return _say_dropped(LabeledTable.from_frame(frame, label, str(path), task=chosen, any_number=True)), remark
 
 
-def _read_test(path: Path, like: LabeledTable, missing: Iterable[str]) -> LabeledTable:
-    """A table to score, with the label of a training table; rows without label are left out."""
+def _read_more(path: Path, like: LabeledTable, missing: Iterable[str]) -> LabeledTable:
+    """More rows with the label of a training table; those without label are left out."""
     from imbllm_autogluon.tables.dtypes import as_numpy
     from imbllm_autogluon.tables.io import read_table
     from imbllm_autogluon.tables.labeled import LabeledTable

@@ -173,7 +173,8 @@ class Comparison:
         if first.better == "neither":
             return f"Both ensembles are equal ({figures}).{self._opposite('whole')}{self._opposite('plain')}"
         other = "plain" if first.better == "whole" else "whole"
-        words, is_chance = _gain_words(abs(first.gain or 0.0), self.spread, figure), self._is_chance
+        words = _gain_words(abs(first.gain or 0.0), self.spread, figure)
+        is_chance = self.interval is not None and self.interval[0] <= 0.0 <= self.interval[1]
         gain = f"The {self._named(first.better)} is {words}{': within chance' * is_chance} ({figures})."
         return f"{gain}{self._opposite(other)}"
 
@@ -197,10 +198,6 @@ class Comparison:
     def spread(self) -> float | None:
         """Half of the interval."""
         return None if self.interval is None else (self.interval[1] - self.interval[0]) / 2
-
-    @property
-    def _is_chance(self) -> bool:
-        return self.interval is not None and self.interval[0] <= 0.0 <= self.interval[1]
 
     def _opposite(self, winner: str) -> str:
         names = [metric_name(score.metric) for score in self.scores[1:] if score.better == winner]

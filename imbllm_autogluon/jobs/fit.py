@@ -20,6 +20,7 @@ from imbllm_autogluon.jobs.compare import Comparison, calibrated_threshold, pair
 from imbllm_autogluon.jobs.folder import FitFolder
 from imbllm_autogluon.jobs.task import Task
 from imbllm_autogluon.jobs.twins import compare_models, confusion
+from imbllm_autogluon.plugin.classifier_model import ClassifierModel
 from imbllm_autogluon.plugin.decisions import _Wish, decide
 from imbllm_autogluon.plugin.fit_hooks import GeneratorCallback
 from imbllm_autogluon.plugin.models import LatentDiffModel
@@ -57,6 +58,8 @@ class FitJob:
     out: Path  # folder of the predictor: new, empty, or (with `force`) that of an earlier fit
     # Rows for the comparison that take no part in the fit; without them, out-of-fold rows are used
     test: LabeledTable | None = None
+    # Rows whose labels may be wrong, which the fit's language-model classifiers learn before those of each fold
+    noisy: LabeledTable | None = None
     # AutoGluon presets; `imbllm` is put behind them unless one of this package's is among them
     presets: tuple[str, ...] = ()
     metric: str | None = None  # metric that AutoGluon optimises; default: what suits rare classes or targets
@@ -107,6 +110,8 @@ class FitJob:
         self._check_wish()
         if self.test is not None:
             self.task.check_test(self.test)
+        if self.noisy is not None:
+            self._check_noisy(self.noisy)
         if self.force and self.resume:
             raise InvalidInputError("an earlier fit is either replaced (force) or gone on with (resume); not both.")
         self.folder.check(self.identity, force=self.force, resume=self.resume)
@@ -136,11 +141,9 @@ class FitJob:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """What is fitted; effort, threads and test table may change when the fit is gone on with."""
-        frame, arguments = self.train.frame, self.fit_arguments()
-        columns = {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
-        cells = fingerprint(columns, [pd.util.hash_pandas_object(frame, index=False).to_numpy()])
+        arguments = self.fit_arguments()
         return {
-            "table": f"{len(frame)} rows, {len(columns)} columns, {cells[:12]}",
+            "table": _in_short(self.train.frame),
             "label": self.train.label,
             "task": self.task.problem_type,
             "metric": self.task.eval_metric,
@@ -153,6 +156,7 @@ class FitJob:
             **({"seed": self.seed} if self.seed else {}),
             **({"ids": self.id_column} if self.id_column else {}),
             **({"ignored columns": self.ignored} if self.ignored else {}),
+            **({"noisy rows": _in_short(self.noisy.frame)} if self.noisy else {}),
         }
 
     @property
@@ -193,8 +197,10 @@ class FitJob:
         if self.threads is not None:
             arguments["num_cpus"] = self.threads
         if self.families:
-            latent_diff = {LatentDiffModel.ag_key: dict(self.latent_diff)} if self.latent_diff else {}
-            arguments["hyperparameters"] = {**{family: {} for family in self.families}, **latent_diff}
+            own = {LatentDiffModel.ag_key: dict(self.latent_diff)} if self.latent_diff else {}
+            if self.noisy is not None:
+                own[ClassifierModel.ag_key] = {"noisy": self.noisy.frame[list(self.train.frame.columns)]}
+            arguments["hyperparameters"] = {**{family: {} for family in self.families}, **own}
         if self._seeded_settings:
             arguments["callbacks"] = _callbacks_with(self.presets, self._seeded_settings, self.seed)
         if self.rebalancing.generator.asks_for_texts:
@@ -266,6 +272,16 @@ class FitJob:
         if self._of_a_class:
             self.train.class_named(str(self.positive_class))
 
+    def _check_noisy(self, noisy: LabeledTable) -> None:
+        if self.train.task == "regression":
+            raise InvalidInputError(f"noisy labels are classes; the label {self.train.label!r} holds numbers.")
+        if ClassifierModel.ag_key not in self.families:
+            raise InvalidInputError(
+                f"the rows of {noisy.source} are for a language-model classifier, and this fit has none: name it among "
+                f"the families, as in --family GBM --family {ClassifierModel.ag_key}."
+            )
+        self.task.check_rows(noisy)
+
     def _check_latent_diff(self) -> None:
         if not self.latent_diff:
             return
@@ -304,6 +320,12 @@ def quiet_libraries() -> Iterator[None]:
         for category in (FutureWarning, UserWarning, DeprecationWarning, RuntimeWarning):
             warnings.filterwarnings("ignore", category=category, module=rf"({_NOISY})(\.|$)")
         yield
+
+
+def _in_short(frame: pd.DataFrame) -> str:
+    columns = {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
+    cells = fingerprint(columns, [pd.util.hash_pandas_object(frame, index=False).to_numpy()])
+    return f"{len(frame)} rows, {len(columns)} columns, {cells[:12]}"
 
 
 def _check_names(presets: tuple[str, ...], families: tuple[str, ...]) -> None:

@@ -322,6 +322,7 @@ def _settings(outcome: FitOutcome) -> Facts:
         "ids": job.id_column,
         "ignored_columns": list(job.ignored),
         "families": list(job.families),
+        **({"noisy_rows": f"{len(job.noisy.frame)} of {job.noisy.source}"} if job.noisy else {}),
         "twin_parameters": dict(job.settings),
         "latent_diff_parameters": dict(job.latent_diff),
         "model_in_use": predictor.model_best,
@@ -332,9 +333,9 @@ def _settings(outcome: FitOutcome) -> Facts:
 def _notes(outcome: FitOutcome, folds: list[Facts]) -> list[str]:
     """What a reader should know before trusting a figure, each said once."""
     job, predictor, comparison = outcome.job, outcome.predictor, outcome.comparison
-    notes = [f"{job.train.dropped} training rows have no label and were left out."] if job.train.dropped else []
-    if job.test is not None and job.test.dropped:
-        notes.append(f"{job.test.dropped} test rows have no label and were not scored.")
+    tables = (("training", job.train, "left out"), ("test", job.test, "not scored"), ("noisy", job.noisy, "left out"))
+    without = [(kind, table.dropped, fate) for kind, table, fate in tables if table is not None and table.dropped]
+    notes = [f"{n} {kind} rows have no label and were {fate}." for kind, n, fate in without]
     notes += _unlearned(outcome)
     if comparison.rows != "test":
         chosen = "weights and thresholds" if job.train.task == "classification" else "weights"

@@ -67,9 +67,9 @@ def _identifier(known: pd.Series[Any], name: str) -> Finding | None:
     is_number = holds_numbers(known.dtype)
     if len(known) < _ID_ROWS or pd.api.types.is_bool_dtype(known) or pd.api.types.is_datetime64_any_dtype(known):
         return None
-    if (is_number and not (known % 1 == 0).all()) or (
-        not is_number and (_words(known) >= _ID_WORDS or _are_dates(known))
-    ):
+    first = [str(cell) for cell in known.head(1000)]
+    is_text = np.mean([len(cell.split()) for cell in first]) >= _ID_WORDS
+    if not (known % 1 == 0).all() if is_number else is_text or all(map(_DATE.match, first)):
         return None
     n, named = int(known.nunique()), bool(_ID_NAME.search(name))
     if n > _ID_SHARE * len(known) and (named or not is_number or _is_counter(known)):
@@ -83,14 +83,6 @@ def _identifier(known: pd.Series[Any], name: str) -> Finding | None:
         )
         return {"finding": "group", "why": why, "do": f"--ignore {name}, and keep whole groups out for a test"}
     return None
-
-
-def _words(known: pd.Series[Any]) -> float:
-    return float(np.mean([len(str(cell).split()) for cell in known.head(1000)]))
-
-
-def _are_dates(known: pd.Series[Any]) -> bool:
-    return all(_DATE.match(str(cell)) for cell in known.head(1000))
 
 
 def _is_counter(known: pd.Series[Any]) -> bool:

@@ -123,21 +123,26 @@ class Task:
         else:
             _check_classes(self.train)
 
-    def check_test(self, test: LabeledTable) -> None:
-        """Refuse a test table without a column of the training table, or whose label cannot be scored."""
-        absent = [str(name) for name in self.train.frame.columns if name not in test.frame.columns]
+    def check_rows(self, rows: LabeledTable) -> None:
+        """Refuse labeled rows without a column of the training table, or whose label is not of its kind."""
+        absent = [str(name) for name in self.train.frame.columns if name not in rows.frame.columns]
         if absent:
             listed = ", ".join(absent[:20])
-            raise TableError(f"{test.source} lacks {len(absent)} column(s) of {self.train.source}: {listed}.")
-        if test.task != self.train.task:
-            raise TableError(f"{test.source} is read for {test.task}, {self.train.source} for {self.train.task}.")
-        _check_numbers(self.train, test)
+            raise TableError(f"{rows.source} lacks {len(absent)} column(s) of {self.train.source}: {listed}.")
+        if rows.task != self.train.task:
+            raise TableError(f"{rows.source} is read for {rows.task}, {self.train.source} for {self.train.task}.")
+        _check_numbers(self.train, rows)
+        if not len(rows.frame):
+            raise TableError(f"{rows.source}: the label {rows.label!r} is missing in every row; no row is left.")
         if self.problem_type != "regression":
-            self._check_test_classes(test)
-        if not len(test.frame):
-            raise TableError(
-                f"{test.source}: the label {test.label!r} is missing in every row; there is nothing to score."
-            )
+            self._check_known_classes(rows)
+
+    def check_test(self, test: LabeledTable) -> None:
+        """Refuse a test table that :meth:`check_rows` refuses, or whose label cannot be scored."""
+        self.check_rows(test)
+        if self.problem_type != "regression" and len(test.counts) < 2:
+            held = ", ".join(map(repr, test.counts))
+            raise TableError(f"{test.source}: scores need rows of two classes; the label {test.label!r} has: {held}.")
 
     def scored(
         self,
@@ -188,16 +193,13 @@ class Task:
         sums = [np.bincount(self.bins.assign(at), weights=np.asarray(added), minlength=n) for at, added in parts]
         return [round(float(value), 2) for value in np.mean(sums, axis=0)] if sums else [None] * n
 
-    def _check_test_classes(self, test: LabeledTable) -> None:
-        if len(test.counts) < 2:
-            held = ", ".join(map(repr, test.counts)) or "none"
-            raise TableError(f"{test.source}: scores need rows of two classes; the label {test.label!r} has: {held}.")
+    def _check_known_classes(self, rows: LabeledTable) -> None:
         known = {str(label): repr(label) for label in self.train.counts}
-        unknown = [label for label in test.counts if label not in self.train.counts]
+        unknown = [label for label in rows.counts if label not in self.train.counts]
         if unknown:
             listed = ", ".join(f"{label!r}{_meant(label, known)}" for label in unknown[:10])
             raise TableError(
-                f"{test.source}: {sum(test.counts[label] for label in unknown)} rows hold labels that "
+                f"{rows.source}: {sum(rows.counts[label] for label in unknown)} rows hold labels that "
                 f"{self.train.source} does not have: {listed}. Its classes are: {', '.join([*known.values()][:20])}. "
                 "Write them alike, or leave these rows out."
             )

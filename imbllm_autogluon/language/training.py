@@ -125,7 +125,9 @@ class Trainer:
             self._evaluate(stage, done, state, now=True)  # without it time that runs out would undo steps never judged
         finally:
             self._model.eval()
-        state.put_best_back()
+        with torch.no_grad():
+            for name, weight in state.best.items():
+                state.learning[name].copy_(weight)
         done.seconds = before + time.perf_counter() - started
         return done.curve(stopped_by)
 
@@ -180,8 +182,9 @@ class Trainer:
         return total
 
     def _evaluate(self, stage: Stage, done: Progress, state: _State, *, now: bool = False) -> None:
-        """Note the held-out loss where it is time to, or `now`."""
-        if stage.held_out is None or not (now or _is_due(done.step, stage.steps)):
+        """Note the held-out loss before the first step, after the last, in even distances between, or `now`."""
+        is_due = done.step == stage.steps or done.step % max(1, math.ceil(stage.steps / _EVALUATIONS)) == 0
+        if stage.held_out is None or not (now or is_due):
             return
         if done.held_out and done.held_out[-1][0] == done.step:  # a resumed stage has it already
             return
@@ -218,11 +221,6 @@ class _State:
         if losses[-1] <= min(losses):
             self.best.update({name: weight.detach().clone() for name, weight in self.learning.items()})
 
-    def put_best_back(self) -> None:
-        with torch.no_grad():
-            for name, weight in self.best.items():
-                self.learning[name].copy_(weight)
-
     def tensors(self) -> dict[str, torch.Tensor]:
         """All that a checkpoint stores, under names that say what it is."""
         tensors = {f"weights/{name}": weight.detach() for name, weight in self.learning.items()}
@@ -247,11 +245,6 @@ class _State:
                 number, _, key = name.partition("/")
                 moments.setdefault(int(number), {})[key] = tensor
         self.optimizer.load_state_dict({"state": moments})
-
-
-def _is_due(step: int, steps: int) -> bool:
-    """Before the first step, after the last one, and in even distances between."""
-    return step % max(1, math.ceil(steps / _EVALUATIONS)) == 0 or step == steps
 
 
 def _rise_and_fall(step: int, steps: int) -> float:

@@ -209,6 +209,8 @@ class ClassifierModel(SettingsModel):
         names = {} if view is None else view.labels
         known = {str(name): name for name in (names.get(code, code) for code in y.unique())}
         table = table[table[y.name].astype(str).isin(known)].reset_index(drop=True)
+        if table.empty:
+            return None
         X = table.drop(columns=y.name)
         return X if view is None else view.generator.transform(X), table[y.name].astype(str).map(known)
 

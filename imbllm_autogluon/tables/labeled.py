@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 Task = Literal["classification", "regression"]
 
 
-_ID = re.compile(r"(?i:(^|[^a-z])(id|uuid|guid)$|^rowid$|^index$|^unnamed: 0$)|[a-z](Id|ID)$")  # names of ids
 _LEAST_ROWS = 20  # rows with a target below which no model of a continuous target is fitted
 
 # Distinct numbers that always count as classes; for whole ones also as a share of the rows (AutoGluon's limit).
@@ -161,19 +159,6 @@ def without_columns(frame: pd.DataFrame, names: Iterable[str], label: str, sourc
             what = "is the label" if name == label else f"is no column{nearest(name, kept)}"
             raise TableError(f"{source}: {name!r} {what}; the other columns are: {', '.join(kept[:20])}.")
     return frame.drop(columns=names)
-
-
-def identifiers(frame: pd.DataFrame) -> list[str]:
-    """Columns that are named like an id and hold another value in each row: they say which row it is, and nothing else.
-
-    >>> identifiers(pd.DataFrame({"PassengerId": ["007", "008"], "paid": [1, 2], "trip_id": [1, 1]}))
-    ['PassengerId']
-    """
-    return [
-        str(name)
-        for name, column in frame.items()
-        if _ID.search(str(name)) and not pd.api.types.is_float_dtype(column.dtype) and column.is_unique
-    ]
 
 
 def _plain_labels(labels: pd.Series[Any]) -> pd.Series[Any]:

@@ -206,10 +206,9 @@ def test_text_among_the_numbers_of_a_test_table_is_shown_before_the_fit(tmp_path
         FitJob(labelled(BINARY), tmp_path / "fit", test=LabeledTable.known_rows(frame, "label", "test.csv"))
 
 
-@pytest.mark.parametrize(("labels", "held"), [(["no"] * 180, "'no'"), ([None] * 180, "none")])
-def test_a_test_table_must_hold_two_classes(tmp_path: Path, labels: list[object], held: str) -> None:
-    test = LabeledTable.known_rows(mixed_table(BINARY).assign(label=labels), "label", "test.csv")
-    with pytest.raises(TableError, match=f"test.csv: scores need rows of two classes.*has: {held}"):
+def test_a_test_table_must_hold_two_classes(tmp_path: Path) -> None:
+    test = LabeledTable.known_rows(mixed_table(BINARY).assign(label="no"), "label", "test.csv")
+    with pytest.raises(TableError, match=r"test.csv: scores need rows of two classes.*has: 'no'\."):
         FitJob(labelled(BINARY), tmp_path / "fit", test=test)
 
 

@@ -305,6 +305,11 @@ def test_a_table_of_noisy_rows_that_is_not_there_or_lacks_a_column_is_refused(
         fit(tmp_path / "p", table, {"noisy": table.drop(columns="city")}, raise_on_model_failure=True)
 
 
+def test_noisy_rows_of_classes_that_the_fold_lacks_are_left_out(table: pd.DataFrame, tmp_path: Path) -> None:
+    found = fit(tmp_path / "p", table, {"noisy": table.assign(paid="never")})
+    assert children(found)[0].imbllm_report["noisy_rows"] == 0
+
+
 def test_on_a_higher_level_it_also_reads_predictions_of_the_lower_one(tmp_path: Path, table: pd.DataFrame) -> None:
     portfolio = {1: {"LR": {}}, 2: {"IMBLLM_CLF": QUICK}}
     predictor = fit(tmp_path, table, hyperparameters=portfolio, num_bag_folds=2, num_stack_levels=1)
