@@ -31,7 +31,7 @@ class EncoderConfig(Config):
     """Blocks of `resnet`, or hidden layers of `mlp`."""
     encoder_dropout: Annotated[float, Range(0.0, 0.9)] = 0.2
     """Share of hidden units left out in training."""
-    encoder_epochs: Annotated[int, Range(1, 10_000)] = 16
+    encoder_epochs: Annotated[int, Range(1, 10_000)] = 24
     """Passes over the rows, at most."""
     encoder_batch: Annotated[int, Range(2, 65_536)] = 256
     """Rows for each step, at most; in small tables a 16th of the rows, but at least 16."""
@@ -39,7 +39,7 @@ class EncoderConfig(Config):
     """First step size of AdamW, falling to 0 along a half cosine over all epochs."""
     encoder_weight_decay: Annotated[float, Range(0.0, 10.0)] = 1e-4
     """Weight decay of AdamW."""
-    encoder_patience: Annotated[int, Range(1, 10_000)] = 8
+    encoder_patience: Annotated[int, Range(1, 10_000)] = 12
     """Epochs without a lower held-out loss of any encoder after which training ends."""
     encoder_folds: Annotated[int, Range(2, 10)] = 5
     """With `latent_diff`: encoders, trained side by side, each without one fold of the rows, which chooses its epoch.
