@@ -32,7 +32,7 @@ COMMON = {
     "method": Option(list[str], (), "Only this method, or a pattern such as '*'; repeatable. Default: all quick ones."),
     "setting": Option(list[str], (), "KEY=VALUE of ImbLLM, wherever it is compared; repeatable."),
     "processes": Option(int, 1, "Processes that share the work."),
-    "fresh": Option(bool, False, "Measure again what an earlier run has stored."),
+    "fresh": Option(bool, False, "Measure again what this command asks for; other stored runs stay."),
     "results": Option(str, "", "Name of the files that are written. Default: the command's."),
     "folder": Option(Path, report.RESULTS, "Where they are written."),
 }

@@ -11,7 +11,6 @@ import json
 import logging
 import multiprocessing
 import shlex
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -282,7 +281,7 @@ def versions() -> str:
 
 
 def run(protocol: Protocol, options: Options, *, processes: int = 1, fresh: bool = False) -> Result:
-    """Measure everything that no earlier run has stored; `fresh` forgets that first.
+    """Measure all that is asked for and no earlier run has stored; `fresh` forgets that first, and nothing else.
 
     Several processes may share the work, and several commands; only the first may ask for `fresh`.
     """
@@ -291,8 +290,8 @@ def run(protocol: Protocol, options: Options, *, processes: int = 1, fresh: bool
     runs = runs_of(protocol, options, work)
     tables = {one.task.table.name: one.task.table for one in runs}
     lines = {name: protocol.describe(table, options) for name, table in tables.items()} if protocol.describe else {}
-    if fresh:
-        shutil.rmtree(work, ignore_errors=True)
+    for one in runs if fresh else ():
+        one.stem.with_suffix(".json").unlink(missing_ok=True)
     if processes > 1:
         with ProcessPoolExecutor(processes - 1, mp_context=multiprocessing.get_context("spawn")) as pool:
             others = [pool.submit(_work, protocol, options, work) for _ in range(processes - 1)]

@@ -56,7 +56,7 @@ def small_budgets(folder: Path) -> Iterator[None]:
 
     from imbllm_autogluon import datasets
     from imbllm_autogluon.classification import config as classification
-    from imbllm_autogluon.language.config import OWN_DEFAULTS
+    from imbllm_autogluon.language.config import _SEEN_DEFAULTS, OWN_DEFAULTS
     from imbllm_autogluon.oversampling import generator
 
     X, y = datasets.load_hypothyroid()
@@ -78,4 +78,5 @@ def small_budgets(folder: Path) -> Iterator[None]:
         patch.setattr(generator, "_WHOLE_TABLE_STEPS", 2)
         for name in ("pretrain_steps", "steps"):
             patch.setitem(OWN_DEFAULTS["compact"], name, 2)
+        patch.setitem(_SEEN_DEFAULTS, "pretrain_steps", 2)
         yield

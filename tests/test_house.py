@@ -41,9 +41,9 @@ def test_the_package_is_counted_where_it_is() -> None:
     assert (ROOT / "imbllm_autogluon" / "__init__.py") in PACKAGE
 
 
-def test_at_most_30_458_lines_in_144_files() -> None:
-    assert count_lines(PACKAGE) <= 30_458
-    assert len(PACKAGE) <= 144
+def test_at_most_30_729_lines_in_145_files() -> None:
+    assert count_lines(PACKAGE) <= 30_729
+    assert len(PACKAGE) <= 145
 
 
 @pytest.mark.parametrize("file", [file for file in PACKAGE if count_lines([file]) > 400], ids=lambda file: file.stem)
@@ -51,8 +51,8 @@ def test_no_file_above_600_lines(file: Path) -> None:
     assert count_lines([file]) <= 600
 
 
-def test_at_most_472_public_names() -> None:
-    assert sum(len(public_names(tree)) for tree in trees()) <= 472
+def test_at_most_475_public_names() -> None:
+    assert sum(len(public_names(tree)) for tree in trees()) <= 475
 
 
 def test_the_median_function_has_at_most_10_lines() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,18 @@ def test_a_run_is_measured_once_and_again_where_asked(cache: Path) -> None:
     assert len(logged(cache)) == 4
     run(protocol(), SMALL, fresh=True)
     assert len(logged(cache)) == 8
+
+
+@pytest.mark.parametrize("part", [{"tables": ("seeded:61x3:20",)}, {"methods": ("ours",)}, {"repeats": 1}], ids=str)
+def test_measuring_a_part_again_leaves_the_other_runs_stored(part: dict[str, Any], cache: Path) -> None:
+    both = replace(SMALL, tables=(*SMALL.tables, "seeded:61x3:20"))
+    run(tried := protocol(always=()), both)
+    before = len(logged(cache))
+    run(tried, replace(both, **part), fresh=True)
+    again = logged(cache)[before:]
+    assert len(again) == before / 2
+    run(tried, both)
+    assert logged(cache)[before:] == again
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from imbllm_autogluon.classification.classifier import LanguageModelClassifier
-from imbllm_autogluon.classification.config import RECOMMENDED, ClassifierConfig, DebiasingConfig
+from imbllm_autogluon.classification.config import RECOMMENDED, RECOMMENDED_FOR_TEXTS, ClassifierConfig, DebiasingConfig
 
-__all__ = ["RECOMMENDED", "ClassifierConfig", "DebiasingConfig", "LanguageModelClassifier"]
+__all__ = ["RECOMMENDED", "RECOMMENDED_FOR_TEXTS", "ClassifierConfig", "DebiasingConfig", "LanguageModelClassifier"]

@@ -6,6 +6,7 @@ The other cells of a written row are those of a real row of its class. A text is
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,7 +56,10 @@ def write_rows(
     learned = np.concatenate([np.arange(len(X)), sources])
     texts = {str(name): [_text(cell) for cell in X[name].iloc[learned]] for name in names}
     limit = None if time_limit is None else _WRITING_SHARE * time_limit
-    model = TextModel(config.resolved_language(), seed)
+    language = config.resolved_language()
+    if language.tuning == "probe":
+        language = replace(config.language, tuning="lora").resolved()
+    model = TextModel(language, seed)
     model.fit([prompts[i] for i in learned], texts, longest=config.text_words, threads=threads, time_limit=limit)
     judge = _Judge(_joined(X[names]), codes)
     counts: dict[str, Counter[str]] = {classes[code]: Counter() for code in np.unique(codes[sources])}

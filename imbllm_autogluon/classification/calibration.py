@@ -52,12 +52,14 @@ class LabelCalibration:
         calibration: Literal["none", "bias", "temperature"],
         *,
         matched: bool,
+        others: FloatArray | None = None,
     ) -> LabelCalibration:
         """Fit it to log-probabilities, shape (n, k), of rows whose class is known, shape (n,).
 
         `training` are the class shares of the table, `wanted` those that predictions should have, shape (k,); None: no
         correction. `calibration` and `matched` are settings of
-        :class:`~imbllm_autogluon.classification.config.DebiasingConfig`.
+        :class:`~imbllm_autogluon.classification.config.DebiasingConfig`. `others` are log-probabilities of further
+        rows, shape (m, k), for matched decisions alone, where the classes are as frequent among them within chance.
         """
         k = len(training)
         natural = (training / (np.bincount(codes, minlength=k) / len(codes)).clip(min=1e-12))[codes]
@@ -68,7 +70,11 @@ class LabelCalibration:
         if calibration != "none":
             slopes, biases = _fitted_scaling(log_probabilities, codes, weights, biases, calibration)
         if matched:
-            probabilities = cls(slopes, biases, decision_biases).probabilities(log_probabilities)
+            scaled = cls(slopes, biases, decision_biases)
+            probabilities = scaled.probabilities(log_probabilities)
+            if others is not None and _as_frequent(more := scaled.probabilities(others), probabilities, weights):
+                probabilities = np.vstack([probabilities, more])
+                weights = np.append(weights, np.full(len(more), weights.mean()))
             decision_biases = _matching_biases(probabilities, weights, training if wanted is None else wanted)
         return cls(slopes, biases, decision_biases)
 
@@ -135,6 +141,14 @@ def _fitted_scaling(
     bounds = [(0.05, 20.0)] * k + [(None, None)] * k
     found = minimize(objective, np.concatenate([np.ones(k), start]), jac=True, method="L-BFGS-B", bounds=bounds).x
     return found[:k], found[k:]
+
+
+def _as_frequent(others: FloatArray, known: FloatArray, weights: FloatArray) -> bool:
+    """Whether mean probabilities of other rows are those of known, weighted ones within two standard errors."""
+    means = np.average(known, axis=0, weights=weights)
+    shares = weights / weights.sum()
+    errors = np.sqrt((shares[:, None] ** 2 * (known - means) ** 2).sum(axis=0) + others.var(axis=0) / len(others))
+    return bool((np.abs(others.mean(axis=0) - means) <= 2 * errors).all())
 
 
 def _matching_biases(probabilities: FloatArray, weights: FloatArray, wanted: FloatArray) -> FloatArray:

@@ -70,7 +70,8 @@ class DebiasingConfig(Config):
     decisions: Literal["argmax", "matched"] = "argmax"
     """Which class is answered: the one of the highest probability, or `matched`, after adding biases under which the
     answers have the target's class shares: answers to the rows held out for a calibration, else to the learned rows,
-    which keeps them all for learning (`python -m benchmarks prior`)."""
+    which keeps them all for learning (`python -m benchmarks prior`). With tuning="probe" it is out-of-fold answers to
+    all rows, noisy ones too where the classes seem as frequent among them: of those no label counts."""
 
     calibration_fraction: Annotated[float, Range(0.05, 0.5)] = 0.2
     """Share of each class of 20 rows or more that is not learned but calibrated on."""
@@ -155,10 +156,26 @@ class ClassifierConfig(Config):
                 "values; use 'permute_x' or 'permute_xy'."
             )
 
+        if self.language.tuning == "probe":
+            self._refuse_training()
         if self.measures.synthetic_cap is not None and not self.language.is_pretrained:
             raise InvalidInputError(
                 f"synthetic_cap needs a pretrained backbone, which knows words; {self.language.backbone!r} writes no "
                 "texts. Use backbone='smollm2', or oversampling_cap, which repeats rows."
+            )
+
+    def _refuse_training(self) -> None:
+        """Refuse what only a training of the backbone can heed."""
+        asked = {
+            "focal_gamma": self.measures.focal_gamma > 0,
+            "suppression": self.measures.suppression,
+            "query_orders": self.query_orders > 1,
+            "stopping_metric": self.stopping_metric != "loss",
+        }
+        if named := [name for name, is_set in asked.items() if is_set]:
+            raise InvalidInputError(
+                f"{named[0]} changes how the backbone is trained or asked, and tuning='probe' trains none; leave it "
+                "out, or use tuning='lora'."
             )
 
     def resolved_language(self) -> LanguageConfig:
@@ -174,3 +191,12 @@ RECOMMENDED: Mapping[str, Any] = {
     "decisions": "matched",
 }
 """The combination that did best on four tables (`python -m benchmarks prior`), and LoRA or top blocks if pretrained."""
+
+RECOMMENDED_FOR_TEXTS: Mapping[str, Any] = {
+    "backbone": "smollm2",
+    "tuning": "probe",
+    "text_words": 256,
+    "target_prior": "training",
+    "decisions": "matched",
+}
+"""The combination that did best on texts (`python -m benchmarks texts`): the backbone reads, nothing of it learns."""

@@ -181,6 +181,20 @@ class RowEncoder:
         return [[cell if isinstance(cell, str) else None for cell in column] for column in columns]
 
 
+def stratified_folds(codes: IntArray, seed: int) -> Iterator[tuple[IntArray, IntArray]]:
+    """Rows to learn and rows to predict; the only row of a class is always learned, never predicted."""
+    from sklearn.model_selection import StratifiedKFold
+
+    counts = np.bincount(codes)
+    shared = np.flatnonzero(counts[codes] > 1)
+    if not len(shared):
+        return
+    folds = int(min(_FOLDS, counts[counts > 1].min()))
+    splits = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    for _, others in splits.split(shared, codes[shared]):
+        yield np.setdiff1d(np.arange(len(codes)), shared[others]), shared[others]
+
+
 def _side_by_side(X: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
     """Features of the same rows, by position."""
     if not features.shape[1]:
@@ -215,7 +229,7 @@ class _FirstStage:
         read, model = self._read(X), self._model
         self._model = clone(model).fit(read, codes)
         probabilities = self._model.predict_proba(read)
-        for learned, others in self._folds(codes):
+        for learned, others in stratified_folds(codes, self._seed):
             fold_model = clone(model).fit(rows_of(read, learned), codes[learned])
             probabilities[others] = fold_model.predict_proba(rows_of(read, others))
         return self._columns(probabilities, codes)
@@ -243,19 +257,6 @@ class _FirstStage:
             names = ", ".join(foreign)
             raise StoredStateError(f"{file.name} holds {names}, which no first stage is made of; fit again.")
         self._model, self._shares = load(file, trusted=used), np.array(state["shares"], dtype=np.float64)
-
-    def _folds(self, codes: IntArray) -> Iterator[tuple[IntArray, IntArray]]:
-        """Rows to learn and rows to predict; the only row of a class is always learned, never predicted."""
-        from sklearn.model_selection import StratifiedKFold
-
-        counts = np.bincount(codes)
-        shared = np.flatnonzero(counts[codes] > 1)
-        if not len(shared):
-            return
-        folds = int(min(_FOLDS, counts[counts > 1].min()))
-        splits = StratifiedKFold(folds, shuffle=True, random_state=self._seed)
-        for _, others in splits.split(shared, codes[shared]):
-            yield np.setdiff1d(np.arange(len(codes)), shared[others]), shared[others]
 
     def _read(self, X: pd.DataFrame, cells: EncodedTable | None = None) -> Any:
         """The frame, or one float matrix, shape (n, m): numbers, category codes, NaN where missing."""

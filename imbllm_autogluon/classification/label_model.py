@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
+    from imbllm_autogluon.classification.probe import LinearProbe
     from imbllm_autogluon.tables import ColumnName, EncodedTable, Kind, TableSchema
 
 _MOST_TO_CORRECT = 2000  # rows, at most, whose predictions show the model's own class shares if none are held out
@@ -80,6 +81,7 @@ class LabelModel:
         self.seed = seed
         self.threads = threads
         self.encoder = RowEncoder(config, first_stage, seed)
+        self.probe: LinearProbe | None = None  # of tuning="probe", answers in the place of the class's tokens
 
     def fit(
         self,
@@ -115,6 +117,12 @@ class LabelModel:
         every, unused = rows.followed_by(written), np.append(kept, np.zeros(len(written.codes), dtype=bool))
         vocabulary = self.encoder.vocabulary(*every.take(~unused).followed_by(first), language)
         self.language_model = model = TableLanguageModel(vocabulary, language, self.seed)
+        if language.tuning == "probe":
+            self.held_out = 0
+            left = None if time_limit is None else time_limit - (time.perf_counter() - started)
+            self.calibration = self._probed(every, first, len(rows.codes), weights, left)
+            self.seconds = time.perf_counter() - started
+            return self
         learned, evaluation = self._training_data(every, unused, weights)
         objective = LabelObjective(self.config.feature_weight, self.config.measures.focal_gamma)
         chosen = self._choice(np.arange(len(doubted)), "noisy")
@@ -206,6 +214,8 @@ class LabelModel:
     def _kept(self, codes: IntArray) -> BoolArray:
         measures, language = self.config.measures, self.config.resolved_language()
         least = 0.0 if self.config.stopping_metric == "loss" else _LEAST_JUDGED
+        if language.tuning == "probe":  # predicts every row out of fold
+            return np.zeros(len(codes), dtype=bool)
         share = max(measures.calibration_fraction if measures.holds_out else 0.0, language.validation_fraction or least)
         return held_out_rows(codes, range(len(self.counts)), share, self.seed)
 
@@ -213,16 +223,8 @@ class LabelModel:
         self, every: _Rows, kept: BoolArray, weights: FloatArray | None
     ) -> tuple[Clauses, Clauses | None]:
         """Clauses to learn, rows of rarer classes repeated and all weighted, and those that evaluate, if any can."""
-        measures = self.config.measures
-        rows, codes = np.flatnonzero(~kept), every.codes
-        if measures.oversampling_cap is not None:
-            rng = child_rng(self.seed, "training", "repeated rows")
-            rows = np.concatenate([rows, rows[_repeated_rows(codes[rows], measures.oversampling_cap, rng)]])
-        counts = np.bincount(codes[rows], minlength=len(self.counts))
-        each = _class_weights(counts, measures.weighting, measures.beta)[codes]
-        if weights is not None:
-            weights = np.append(weights, np.full(len(codes) - len(weights), weights.mean()))
-            each = each * weights
+        measures, codes = self.config.measures, every.codes
+        rows, each = self._learned_rows(codes, kept, weights)
         if not each[rows].any():
             raise InvalidInputError(
                 "every row of a positive sample_weight is held out; weigh more rows, or set calibration='none'."
@@ -240,6 +242,48 @@ class LabelModel:
             learned = Clauses.concat([learned, clauses(equal, self.encoder.balanced(every.auxiliary), own)])
         evaluated = self._evaluation_weights(each, codes, rows, kept)
         return learned, None if evaluated is None else clauses(np.flatnonzero(kept), every.auxiliary, evaluated)
+
+    def _learned_rows(
+        self, codes: IntArray, kept: BoolArray, weights: FloatArray | None
+    ) -> tuple[IntArray, FloatArray]:
+        """Places of the rows to learn, those of rarer classes repeated, and the weight of each row of all."""
+        measures, rows = self.config.measures, np.flatnonzero(~kept)
+        if measures.oversampling_cap is not None:
+            rng = child_rng(self.seed, "training", "repeated rows")
+            rows = np.concatenate([rows, rows[_repeated_rows(codes[rows], measures.oversampling_cap, rng)]])
+        counts = np.bincount(codes[rows], minlength=len(self.counts))
+        each = _class_weights(counts, measures.weighting, measures.beta)[codes]
+        if weights is not None:
+            weights = np.append(weights, np.full(len(codes) - len(weights), weights.mean()))
+            each = each * weights
+        return rows, each
+
+    def _probed(
+        self, every: _Rows, doubtful: _Rows, n_real: int, weights: FloatArray | None, time_limit: float | None
+    ) -> LabelCalibration:
+        """Learn a probe of all rows, the first of which are the table's own, and correct it by out-of-fold answers."""
+        from imbllm_autogluon.classification.probe import LinearProbe, ProbeRows
+
+        rows, each = self._learned_rows(every.codes, np.zeros(len(every.codes), dtype=bool), weights)
+        each = each * np.bincount(rows, minlength=len(each))
+        clauses = self._clauses(every.followed_by(doubtful))
+        features = self.language_model.states(clauses, threads=self.threads, time_limit=time_limit)
+        codes, n = np.append(every.codes, doubtful.codes), len(doubtful.codes)
+        own = np.append(each / each.mean(), np.ones(n))
+        learned = ProbeRows(features, codes, own, np.arange(len(codes)) >= len(each))
+        self.probe, logs = LinearProbe.fit(learned, len(self.counts), robust_q=self.config.noisy_q, seed=self.seed)
+        measures = self.config.measures
+        if not measures.asks_known_rows:
+            return LabelCalibration.none(len(self.counts))
+        return LabelCalibration.from_predictions(
+            logs[:n_real],
+            codes[:n_real],
+            self.counts / self.counts.sum(),
+            self._wanted_shares(),
+            measures.calibration,
+            matched=measures.decisions == "matched",
+            others=logs[len(each) :] if n else None,
+        )
 
     def _clauses(self, rows: _Rows) -> Clauses:
         return self.encoder.clauses(self.language_model.encoding, *rows)
@@ -329,6 +373,8 @@ class LabelModel:
 
     def _query(self, clauses: Clauses) -> FloatArray:
         model, orders = self.language_model, self.config.query_orders
+        if self.probe is not None:
+            return self.probe.log_probabilities(model.states(clauses, threads=self.threads))
         return _query_label(model, clauses, len(self.counts), orders=orders, threads=self.threads)
 
 

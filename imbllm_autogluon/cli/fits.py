@@ -96,8 +96,7 @@ def _report(
 def _demo(
     out: Annotated[Path, typer.Option(help="Folder of the page; an earlier one there is replaced.")] = _DEMO_FOLDER,
     table: Annotated[
-        list[str] | None,
-        typer.Option(metavar="hypothyroid|yeast", help="Packaged table; repeatable. Default: both."),
+        list[str] | None, typer.Option(metavar="hypothyroid|yeast", help="Packaged table; repeatable. Default: both.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Two folds, few steps: only to see it run.")] = False,
     threads: Annotated[int, typer.Option(help="Threads of each model, 1 to 1024; on a busy machine 1 is fastest.")] = 1,

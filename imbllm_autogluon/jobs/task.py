@@ -145,11 +145,7 @@ class Task:
             raise TableError(f"{test.source}: scores need rows of two classes; the label {test.label!r} has: {held}.")
 
     def scored(
-        self,
-        predictor: TabularPredictor,
-        models: Iterable[str],
-        test: pd.DataFrame | None,
-        others: Iterable[str] = (),
+        self, predictor: TabularPredictor, models: Iterable[str], test: pd.DataFrame | None, others: Iterable[str] = ()
     ) -> ScoredRows:
         """Labels and predictions of test, out-of-fold or validation rows; of `others` for the first metric."""
         if self.problem_type == "regression":

@@ -49,7 +49,7 @@ _SEEN_DEFAULTS: dict[str, Any] = {"pretrain_steps": 150, "learning_rate": 6e-3}
 _OF_NO_METHOD: dict[str, Any] = {"order": "fix_y", "column_order_share": 0.0, "temperature": 0.7}
 
 # Peak learning rate of a pretrained backbone by what is tuned; 5e-5 is the paper's.
-_PRETRAINED_RATES = {"lora": 1e-3, "full": 5e-5, "top_blocks": 1e-4}
+_PRETRAINED_RATES = {"lora": 1e-3, "full": 5e-5, "top_blocks": 1e-4, "probe": 1e-3}
 
 # Steps of a compact backbone on rare rows, at least. Beyond these it takes one for each real row: more of them spoil
 # what it knows of unseen rows.
@@ -117,9 +117,10 @@ class LanguageConfig(Config):
     """Share of the sentences whose features stand in the order of the columns instead of a drawn one; with 0.5 a table
     is learned in both forms, as Pred-LLM does. `None`: the share of the method, 0 where there is none."""
 
-    tuning: Literal["full", "lora", "top_blocks"] | None = None
+    tuning: Literal["full", "lora", "top_blocks", "probe"] | None = None
     """What learns: all weights, LoRA adapters of all linear layers, or the last blocks alone; with clauses="tokens" the
-    new tokens' embeddings always learn. `None`: `full` for compact backbones, `lora` for pretrained ones."""
+    new tokens' embeddings always learn. `probe`, of classifiers alone: no weight of the backbone, but a logistic
+    regression on its hidden states. `None`: `full` for compact backbones, `lora` for pretrained ones."""
 
     lora_rank: Annotated[int, Range(1, 1024)] = 16
     """Rank of the LoRA adapters; their scale alpha is twice the rank."""
@@ -197,11 +198,13 @@ class LanguageConfig(Config):
     def _refuse_contradictions(self) -> None:
         if not self.is_pretrained and self.clauses == "text":
             raise InvalidInputError(f"clauses='text' needs a pretrained backbone; {self.backbone!r} has no tokenizer.")
-        if not self.is_pretrained and self.tuning in ("lora", "top_blocks"):
+        if not self.is_pretrained and self.tuning not in (None, "full"):
             raise InvalidInputError(
                 f"tuning={self.tuning!r} needs a pretrained backbone; {self.backbone!r} starts from random weights, "
                 "all of which must learn."
             )
+        if self.tuning == "probe" and self.clauses == "tokens":
+            raise InvalidInputError("tuning='probe' learns no new tokens; use clauses='text', its default.")
         if self.pretrained and not self.has_shipped_shape:
             raise InvalidInputError(
                 f"pretrained=True needs backbone='compact' with layers={_SHIPPED_LAYERS}, width={_SHIPPED_WIDTH} and "
@@ -265,6 +268,8 @@ class LanguageConfig(Config):
         defaults["pretrained"] = self.has_shipped_shape and self.numbers != "digits"
         if defaults["pretrained"] if self.pretrained is None else self.pretrained:
             defaults |= _SEEN_DEFAULTS
+        if self.tuning == "probe":
+            defaults["clauses"] = "text"
         chosen = {key: value for key, value in defaults.items() if getattr(self, key) is None}
         if self.is_pretrained and self.learning_rate is None:
             chosen["learning_rate"] = _PRETRAINED_RATES[self.tuning or defaults["tuning"]]

@@ -29,55 +29,72 @@ _kept: OrderedDict[bytes, torch.Tensor] = OrderedDict()  # states of rows, also 
 
 
 class FrozenBlocks:
-    """The blocks of a causal model below the first that learns, and those above, read one after the other."""
+    """The lower blocks of a causal model, none of which learns, and those above, read one after the other."""
 
-    def __init__(self, lower: Any, upper: Any, base: str) -> None:
+    def __init__(self, lower: Any, upper: Any, base: str, behind: int | None = None) -> None:
         self._lower, self._upper, self._base = lower, upper, base
+        self._behind = behind  # how many blocks of `lower`, None: all
 
     @classmethod
-    def of(cls, model: LanguageModel, base: str) -> FrozenBlocks | None:
+    def of(cls, model: LanguageModel, base: str, depth: float | None = None) -> FrozenBlocks | None:
         """None where nothing below learns, or the model is more than its blocks one after the other.
 
-        `base` is the fingerprint of the weights that do not learn.
+        `base` is the fingerprint of the weights that do not learn; the lower blocks are those below the first that
+        learns, or a share `depth` of all. With a share there always are some: of a model that cannot be taken apart all
+        is read.
         """
         inner: Any = model.base_model
         lists = [(n, m) for n, m in inner.named_children() if isinstance(m, torch.nn.ModuleList)]
         name, blocks = max(lists, key=lambda item: len(item[1]), default=("", torch.nn.ModuleList()))
         learns = [any(weight.requires_grad for weight in block.parameters()) for block in blocks]
         first = learns.index(True) if True in learns else 0
+        if depth is not None:
+            first = min(len(blocks) - 1, round(depth * len(blocks)))
         kinds = set(getattr(model.config, "layer_types", None) or ())
+        whole = None if depth is None else cls(inner, inner, f"{base} {first}", first)
         if not first or len(kinds) > 1 or model.get_input_embeddings().weight.requires_grad:
-            return None
+            return whole
         found = cls(_part(inner, name, blocks[:first]), _part(inner, name, blocks[first:]), f"{base} {first}")
-        return found if found._is_whole(inner) else None
+        return found if found._is_whole(inner) else whole
 
     def __call__(self, sentences: Sentences) -> torch.Tensor:
         """Last hidden states of rows, shape (n, length, width)."""
-        embed = self._lower.get_input_embeddings()
-        ids, real = (torch.from_numpy(each).to(embed.weight.device) for each in (sentences.ids, sentences.real))
-        with torch.no_grad():
-            embedded = embed(ids).float()
-        rows = [row[:n] for row, n in zip(embedded, sentences.real.sum(axis=1).tolist(), strict=True)]
-        states = torch.nn.utils.rnn.pad_sequence(self._states(rows), batch_first=True)
+        states = torch.nn.utils.rnn.pad_sequence(self._states(self._embedded(sentences)), batch_first=True)
+        real = torch.from_numpy(sentences.real).to(states.device)
         mask = None if bool(real.all()) else real.long()
-        with autocast(ids.device):
+        with autocast(states.device):
             read: torch.Tensor = self._upper(inputs_embeds=states, attention_mask=mask, use_cache=False)[0]
         return read
+
+    def pooled(self, sentences: Sentences) -> torch.Tensor:
+        """What the lower blocks make of rows: the mean state of a row's tokens and its last one, (n, 2 * width).
+
+        The first token of several is left out of the mean: all others rest their attention on it.
+        """
+        return torch.stack(self._states(self._embedded(sentences), pooled=True))
 
     def session(self, model: LanguageModel, encoding: SentenceEncoding, n_rows: int) -> KVSession:
         """Asks as a session does, of whole rows whose states may be known."""
         return _FrozenSession(self, model, encoding, n_rows)
 
-    def _states(self, rows: list[torch.Tensor]) -> list[torch.Tensor]:
-        """What the frozen blocks make of embedded rows, each of shape (length, width)."""
-        keys = [self._key(row) for row in rows]
+    def _embedded(self, sentences: Sentences) -> list[torch.Tensor]:
+        """Embedded tokens of each row, shape (length, width)."""
+        embed = self._lower.get_input_embeddings()
+        with torch.no_grad():
+            embedded = embed(torch.from_numpy(sentences.ids).to(embed.weight.device)).float()
+        return [row[:n] for row, n in zip(embedded, sentences.real.sum(axis=1).tolist(), strict=True)]
+
+    def _states(self, rows: list[torch.Tensor], *, pooled: bool = False) -> list[torch.Tensor]:
+        """What the frozen blocks make of embedded rows, each of shape (length, width), or `pooled` (2 * width,)."""
+        keys = [self._key(row) + b"pooled" * pooled for row in rows]
         known = {key: _kept[key] for key in keys if key in _kept}
         new = [(key, row) for key, row in dict(zip(keys, rows, strict=True)).items() if key not in known]
         new.sort(key=lambda item: len(item[1]))
         for start in range(0, len(new), _ROWS_AT_ONCE):
             part = new[start : start + _ROWS_AT_ONCE]
             made = self._computed([row for _, row in part])
-            known |= {key: state[: len(row)].clone() for (key, row), state in zip(part, made, strict=True)}
+            own = [(key, state[: len(row)]) for (key, row), state in zip(part, made, strict=True)]
+            known |= {key: _pooled(state) if pooled else state.clone() for key, state in own}
         _kept.update(known)
         size = sum(state.nbytes for state in _kept.values())
         while size > _MOST_BYTES:
@@ -90,8 +107,11 @@ class FrozenBlocks:
         padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         learns = self._upper.training
         self._lower.eval()
+        padded = padded.to(self._lower.get_input_embeddings().weight.dtype)
         with autocast(padded.device):
-            states: torch.Tensor = self._lower(inputs_embeds=padded, attention_mask=real, use_cache=False)[0]
+            more = {"use_cache": False, "output_hidden_states": self._behind is not None}
+            read = self._lower(inputs_embeds=padded, attention_mask=real, **more)
+        states: torch.Tensor = read[0] if self._behind is None else read.hidden_states[self._behind]
         self._lower.train(learns)
         return states.float()
 
@@ -101,9 +121,9 @@ class FrozenBlocks:
     def _is_whole(self, inner: Any) -> bool:
         """Whether both parts one after the other read a row as the whole model does."""
         with torch.no_grad(), autocast(inner.get_input_embeddings().weight.device):
-            row = inner.get_input_embeddings().weight[None, -4:].float()
+            row = inner.get_input_embeddings().weight[None, -4:]
             whole = inner(inputs_embeds=row, use_cache=False)[0]
-            parts = self._upper(inputs_embeds=self._computed([row[0]]), use_cache=False)[0]
+            parts = self._upper(inputs_embeds=self._computed([row[0]]).to(row.dtype), use_cache=False)[0]
         return bool(torch.allclose(whole, parts, rtol=1e-4, atol=1e-4))
 
 
@@ -135,6 +155,11 @@ class _FrozenSession(KVSession):
         last = torch.from_numpy(sentences.real.sum(axis=1) - 1).to(self.device)
         hidden: torch.Tensor = self._blocks(sentences)[torch.arange(self.n_rows, device=self.device), last].float()
         return hidden
+
+
+def _pooled(states: torch.Tensor) -> torch.Tensor:
+    """Mean of a row's states without the first of several, and the last one, shape (2 * width,)."""
+    return torch.cat([states[min(1, len(states) - 1) :].mean(dim=0), states[-1]])
 
 
 def _part(inner: Any, name: str, blocks: torch.nn.ModuleList) -> Any:

@@ -161,11 +161,7 @@ class LabelLoss:
     """
 
     def __init__(
-        self,
-        tables: AutomatonTables,
-        device: torch.device,
-        objective: LabelObjective,
-        frozen: _Reader | None = None,
+        self, tables: AutomatonTables, device: torch.device, objective: LabelObjective, frozen: _Reader | None = None
     ) -> None:
         self._values = ValueLoss(tables, device, frozen)
         self._first_of_label = int(tables.starts[-1])

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -22,12 +23,14 @@ from safetensors.torch import save_file
 from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon._random import child_seed, seeded_torch
 from imbllm_autogluon._storage import fingerprint, reading, write_whole, writing
+from imbllm_autogluon.arrays import FloatArray
 from imbllm_autogluon.encoding import PromptVocabulary, SchemaVocabulary
-from imbllm_autogluon.errors import InvalidInputError, TableError
+from imbllm_autogluon.errors import InvalidInputError, OutOfTimeError, TableError
 from imbllm_autogluon.language.batches import Batches
 from imbllm_autogluon.language.checkpoints import Checkpoint, TrainingCurve
 from imbllm_autogluon.language.config import LanguageConfig
 from imbllm_autogluon.language.decoding import RowWriter
+from imbllm_autogluon.language.frozen import FrozenBlocks
 from imbllm_autogluon.language.hardware import Processes, device_named
 from imbllm_autogluon.language.losses import LabelLoss, LanguageModel, MaskedValueLoss, SentenceLoss, ValueLoss
 from imbllm_autogluon.language.scoring import log_likelihoods, score_values
@@ -38,10 +41,9 @@ from imbllm_autogluon.language.training import Stage, Trainer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from imbllm_autogluon.arrays import FloatArray, IntArray
+    from imbllm_autogluon.arrays import IntArray
     from imbllm_autogluon.encoding import Clauses, SentenceEncoding
     from imbllm_autogluon.language.batches import Prompts
-    from imbllm_autogluon.language.frozen import FrozenBlocks
     from imbllm_autogluon.language.losses import LabelObjective, Loss
 
 _log = logging.getLogger(__name__)
@@ -49,6 +51,8 @@ _log = logging.getLogger(__name__)
 _WARM_UP = "warm-up"  # name of the stage on the whole fold
 _NOISY = "noisy"  # name of the stage on rows whose labels may be wrong
 _KIND = "language model"
+_READ_AT_ONCE = 128  # rows whose tokens are embedded together
+_STATES_DEPTH = 0.75  # share of the blocks whose hidden states describe a row
 _FINE_TUNING_RATE = 1 / 3  # peak of the learning rate after a warm-up, as a share of the warm-up's
 
 # They may change while training is interrupted: a checkpoint of other values still fits.
@@ -124,6 +128,10 @@ class TableLanguageModel:
         everything that a warm-up depends on. `objective` says how the label counts in the second stage, None: as every
         other value; `stage` is the name of that stage. `progress` is called with the steps done after each.
         """
+        if self.config.tuning == "probe":
+            raise InvalidInputError(
+                "tuning='probe' learns no weight of the backbone: it is for classifiers. Use 'lora' to write rows."
+            )
         limit = min((s for s in (time_limit, self.config.time_limit) if s is not None), default=None)
         planned = self._planned(clauses, pretrain, held_out, objective, noisy, stage)
         if judge is not None:
@@ -192,9 +200,41 @@ class TableLanguageModel:
         """
         self._require_causal()
         with seeded_torch(self.seed, threads):
-            model = _writing_model(self._backbone.model, self.config) if as_written else self._backbone.model
-            frozen = self._frozen if model is self._backbone.model else None
+            model, frozen = self._backbone.model, self._frozen
+            if as_written and frozen is None:  # kept states save more than bfloat16 does
+                model = _writing_model(model, self.config)
             return [score_values(model, self.encoding, batch, clause, values, frozen) for batch in prompts]
+
+    def states(self, clauses: Clauses, *, threads: int | None = None, time_limit: float | None = None) -> FloatArray:
+        """What the backbone makes of rows that are asked for their label, shape (n, 2 * width), float64.
+
+        The mean and the last hidden state behind three quarters of the blocks: the middle of a network tells more of a
+        text than its end, which turns to the next token (Skean et al. 2025, arXiv 2502.02013). The label is not read.
+        An `OutOfTimeError` where so many seconds do not suffice.
+        """
+        ends = np.inf if time_limit is None else time.monotonic() + time_limit
+        self._require_causal()
+        assert self._backbone.base is not None
+        orders = np.tile(np.arange(self.encoding.n_clauses), (len(clauses.tokens), 1))
+        given = clauses.with_present(clauses.present & (np.arange(self.encoding.n_clauses) < orders[0, -1]))
+        with seeded_torch(self.seed, threads):
+            model = _writing_model(self._backbone.model, self.config)
+            base = f"{self._backbone.base.fingerprint}{model.get_input_embeddings().weight.dtype}"
+            blocks = FrozenBlocks.of(model, base, _STATES_DEPTH)
+            assert blocks is not None
+            sentences = self.encoding.assemble(given, orders).followed_by(self.encoding.prefixes[-1])
+            by_length = np.argsort(sentences.real.sum(axis=1), kind="stable")
+            parts = [by_length[start : start + _READ_AT_ONCE] for start in range(0, len(orders), _READ_AT_ONCE)]
+            bar = progress_bar(len(parts), "reading", parts)
+            read = list[FloatArray]()
+            for part in bar:
+                read.append(blocks.pooled(sentences.take(part)).cpu().double().numpy())
+                if time.monotonic() > ends:
+                    raise OutOfTimeError(
+                        f"{time_limit:.1f} s were not enough to read {len(orders)} rows by {self.config.backbone!r}; "
+                        "give the fit more time, or read fewer tokens of a text (text_words)."
+                    )
+        return np.asarray(np.concatenate(read)[np.argsort(by_length)])
 
     def log_likelihoods(self, clauses: Clauses, orders: IntArray, *, threads: int | None = None) -> FloatArray:
         """Log-likelihood of each row's values in the given orders, shape (n,), nats; causal backbones only."""

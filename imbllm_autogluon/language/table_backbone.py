@@ -232,7 +232,7 @@ class _Tuning:
         model.requires_grad_(False)
         if config.tuning == "lora":
             self._adapters = _with_adapters(model, config.lora_rank, config.lora_blocks)
-        else:
+        elif config.tuning == "top_blocks":
             _open_top_blocks(model, config.top_blocks)
         if config.clauses == "tokens":  # new tokens: their mean embedding is only a start
             model.get_input_embeddings().weight.requires_grad_(True)

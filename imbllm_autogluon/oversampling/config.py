@@ -123,6 +123,8 @@ class GeneratorConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.language.tuning == "probe":
+            raise InvalidInputError("tuning='probe' teaches the backbone nothing, so it writes no rows; use 'lora'.")
         if self.texts.texts == "write" and not self.language.is_pretrained:
             raise InvalidInputError(
                 f"texts='write' needs a pretrained backbone such as 'smollm2'; {self.language.backbone!r} copies them "

@@ -15,7 +15,13 @@ from autogluon.common.utils.pandas_utils import get_approximate_df_mem_usage
 from autogluon.common.utils.resource_utils import ResourceManager
 
 from imbllm_autogluon._config import hidden_bars
-from imbllm_autogluon.classification.config import LABEL_STEPS, RECOMMENDED, ClassifierConfig, DebiasingConfig
+from imbllm_autogluon.classification.config import (
+    LABEL_STEPS,
+    RECOMMENDED,
+    RECOMMENDED_FOR_TEXTS,
+    ClassifierConfig,
+    DebiasingConfig,
+)
 from imbllm_autogluon.errors import InvalidInputError, OutOfTimeError
 from imbllm_autogluon.language.config import COMPACT, OWN_DEFAULTS
 from imbllm_autogluon.plugin.models import SettingsModel
@@ -104,13 +110,14 @@ class ClassifierModel(SettingsModel):
         return {"handles_text": True, "reset_torch_threads": True}
 
     def _set_default_params(self) -> None:
-        pretrained = self._backbone() not in COMPACT
+        pretrained, probe = self._backbone() not in COMPACT, self._is_probe()
         by_probability = answers_by_highest_probability(self.problem_type, self.eval_metric)
-        own = {"instruction": pretrained, "decisions": RECOMMENDED["decisions"] if by_probability else "argmax"}
+        usual: dict[str, Any] = dict(RECOMMENDED_FOR_TEXTS if probe else {**RECOMMENDED, "instruction": pretrained})
+        usual["decisions"] = usual["decisions"] if by_probability else "argmax"
         metric = getattr(self.eval_metric, "name", "")
-        if pretrained and metric in ("balanced_accuracy", "f1_macro"):
-            own["stopping_metric"] = metric
-        for name, value in {**RECOMMENDED, **own}.items():
+        if pretrained and not probe and metric in ("balanced_accuracy", "f1_macro"):
+            usual["stopping_metric"] = metric
+        for name, value in usual.items():
             self._set_default_param_value(name, value)
 
     def _get_default_searchspace(self) -> dict[str, Space]:
@@ -120,6 +127,8 @@ class ClassifierModel(SettingsModel):
             name: Categorical(usual[name], *(choice for choice in choices if choice != usual[name]))
             for name, choices in _SEARCHED_MEASURES.items()
         }
+        if self._is_probe():  # nothing that only a training heeds
+            return {"weighting": Categorical(*_SEARCHED_MEASURES["weighting"])}
         if self._backbone() not in COMPACT:
             steps = OWN_DEFAULTS["pretrained"]["steps"]
             return {**measures, "steps": Int(steps // 2, 2 * steps, default=steps)}
@@ -240,7 +249,7 @@ class ClassifierModel(SettingsModel):
         model.fit(rows.reset_index(drop=True), labels, weights=weights, noisy=noisy, kinds=kinds, time_limit=left)
         curve = model.language_model.curves.get("label")
         done = 0 if curve is None else len(curve.losses)
-        ran_out = left is not None and (curve is None or curve.stopped_by == "time limit")
+        ran_out = left is not None and model.probe is None and (curve is None or curve.stopped_by == "time limit")
         if ran_out and done < _LEAST_LABEL_STEPS:
             raise OutOfTimeError(
                 f"{left:.1f} s of training were enough for {done} steps on the label; at least {_LEAST_LABEL_STEPS} "
@@ -285,6 +294,9 @@ class ClassifierModel(SettingsModel):
             "seconds": self.model.seconds,
         }
         _log.log(15, "\t%s: %s", self.name, self.imbllm_report)
+
+    def _is_probe(self) -> bool:
+        return bool(self.without_spaces(self._user_params).get("tuning") == "probe")
 
     def _backbone(self) -> str:
         return str(self.without_spaces(self._user_params).get("backbone", COMPACT[0]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,7 @@ _METRIC_NAMES = {
     "medium_mae": "medium-shot mean absolute error", "many_mae": "many-shot mean absolute error",
 }  # fmt: skip
 _SMALLEST, _LARGEST = -6, 14  # powers of ten between which numbers in a unit are written out
+_CLASS = re.compile(r"\bclass(es)?\b(?!')")  # but a quoted name
 _MARKDOWN = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]<>|#~"} | {"\n": " ", "\r": " "})
 
 
@@ -171,7 +173,7 @@ def _headline(found: Evaluation) -> str:
     copies = found.measure("exact copies")
     parts = [f"lost: {', '.join(lost)}"] if lost else []
     parts += [f"{copies.value:.0%} are copies of real rows"] if copies.verdict == "poor" else []
-    parts += [f"{kind}: {', '.join(named[kind])}" for kind in ("poor", "fair") if named[kind]]
+    parts += [f"{kind} in {', '.join(named[kind])}" for kind in ("poor", "fair") if named[kind]]
     parts += [f"{len(named['good'])} of {sum(map(len, named.values()))} measures are good"]
     untold = kept.note.partition(". ")[0].rstrip(".") if kept.note.startswith(_TOO_FEW) else f"No verdict. {kept.note}"
     first = untold.rstrip(".") + "; " if verdict == "unknown" else f"{verdict.capitalize()} rows: "
@@ -179,9 +181,7 @@ def _headline(found: Evaluation) -> str:
 
 
 def render_fit_report(
-    report: Mapping[str, Any],
-    plots: Mapping[str, Mapping[str, str]] | None = None,
-    section: RowsSection | None = None,
+    report: Mapping[str, Any], plots: Mapping[str, Mapping[str, str]] | None = None, section: RowsSection | None = None
 ) -> str:
     """Render the report of a fit as one HTML page with its styles and pictures; names of the user's are escaped.
 
@@ -241,7 +241,10 @@ def _template(name: str, task: str = "") -> Template:
     found.globals |= plots.DRAWINGS
     found.filters |= plots.DRAWINGS
     found.filters |= {"number": number, "measure": measure, "metric_name": metric_name}
-    found.filters["signed"] = lambda value: f"{'-' if value < 0 else '+'}{measure(abs(value))}"
-    found.filters["figure"] = number if task == "classification" else measure
+    found.filters["figure"] = figure = number if task == "classification" else measure
+    found.filters["signed"] = lambda value: f"{'-' if value < 0 else '+'}{figure(abs(value))}"
+    group, groups = ("bin", "bins") if task == "regression" else ("class", "classes")  # of rows that are alike
+    found.globals |= {"group": group, "groups": groups}
+    found.filters["grouped"] = lambda text: _CLASS.sub(lambda word: groups if word[1] else group, text)
     found.filters["cell"] = lambda text: str(text).translate(_MARKDOWN)
     return found.get_template(name)

@@ -164,8 +164,8 @@ class NumberGrid:
         decades = np.maximum(powers - (self.digits - 1) + self.decimals, 0)
         first = (self.decimals - decades) // 2  # in two steps, because 10**320 is infinite
         counts = np.rint(sizes * 10.0**first * 10.0 ** (self.decimals - decades - first))
-        units: IntArray = (np.sign(numbers) * (counts + decades * self.decade)).astype(np.int64)
-        return units
+        sign, count, above = (part.astype(np.int64) for part in (np.sign(numbers), counts, decades))
+        return sign * (count + above * self.decade)  # a sum of floats is exact up to 2**53 alone
 
     def holds(self, values: FloatArray, bits: int) -> bool:
         """Whether all values of a continuous column, floats of so many bits, are points of the grid."""

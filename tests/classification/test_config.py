@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imbllm_autogluon.classification import RECOMMENDED, ClassifierConfig, DebiasingConfig
+from imbllm_autogluon.classification import RECOMMENDED, RECOMMENDED_FOR_TEXTS, ClassifierConfig, DebiasingConfig
 from imbllm_autogluon.errors import InvalidInputError
 
 
@@ -100,3 +100,4 @@ def test_rows_are_held_out_only_where_something_is_fitted_to_them(setting: dict[
 
 def test_the_recommended_combination_can_be_set() -> None:
     assert ClassifierConfig.from_flat(RECOMMENDED).measures != DebiasingConfig()
+    assert ClassifierConfig.from_flat(RECOMMENDED_FOR_TEXTS).resolved_language().clauses == "text"

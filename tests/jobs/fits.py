@@ -31,6 +31,7 @@ JSON, HTML, MARKDOWN = (f"imbllm_report.{ending}" for ending in ("json", "html",
 CITIES = ["Oslo", "Bergen", "<b>Bod\u00f8</b>"]
 
 QUICK = {
+    "encoder_folds": 2,
     "encoder_epochs": 3,
     "encoder_width": 16,
     "feature_size": 4,

@@ -208,6 +208,15 @@ def test_the_same_is_written_as_markdown() -> None:
     assert "\n\n\n\n" not in text
 
 
+def test_pages_of_a_target_speak_of_bins_where_those_of_classes_do_of_classes() -> None:
+    for make, word in ((target_outcome, "bin"), (binary_outcome, "class")):
+        folder = make().job.out
+        page, text = Page((folder / HTML).read_text(encoding="utf-8")).text, (folder / MARKDOWN).read_text("utf-8")
+        assert f"the real categories of the {word} that were written" in page
+        assert f"the real categories of the {word} that were written" in text
+        assert (re.search(r"\bclass(es)?\b", page + text) is None) == (word == "bin")
+
+
 def test_every_bin_of_the_training_table_has_its_edges_rows_and_shots() -> None:
     outcome = target_outcome()
     table, target = facts_of(outcome)["table"], outcome.job.train.frame["price"]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 QUICK: dict[str, Any] = {
+    "encoder_folds": 2,
     "encoder_epochs": 3,
     "encoder_width": 16,
     "feature_size": 4,

@@ -15,7 +15,7 @@ from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
 from imbllm_autogluon.classification import ClassifierConfig, LanguageModelClassifier
-from imbllm_autogluon.classification.config import RECOMMENDED, DebiasingConfig
+from imbllm_autogluon.classification.config import RECOMMENDED, RECOMMENDED_FOR_TEXTS, DebiasingConfig
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.plugin import classifier_model
 from imbllm_autogluon.plugin.classifier_model import _SEARCHED_MEASURES, ClassifierModel
@@ -281,6 +281,16 @@ def test_training_stops_at_its_share_of_the_time_limit(tmp_path: Path) -> None:
     assert model.imbllm_report["seconds"] < 4.0
 
 
+def test_a_probe_of_a_pretrained_backbone_is_a_model_of_a_fit_under_a_clock(
+    table: pd.DataFrame, tmp_path: Path
+) -> None:
+    probe = {"backbone": str(save_pretrained(tmp_path / "llama", "llama")), "tuning": "probe"}
+    found = fit(tmp_path / "p", table, probe, num_bag_folds=2, time_limit=300, eval_metric="balanced_accuracy")
+    assert [child.imbllm_report["steps"] for child in children(found, BAG)] == [{}, {}]
+    assert children(found, BAG)[0].model.config.text_words == RECOMMENDED_FOR_TEXTS["text_words"]
+    assert len(found.predict_proba_oof(BAG)) == len(table)
+
+
 @pytest.mark.parametrize("stored", [True, False])
 def test_noisy_rows_are_learned_by_every_fold_and_validated_on_by_none(
     table: pd.DataFrame, stored: bool, tmp_path: Path
@@ -384,6 +394,11 @@ def test_left_to_itself_a_search_tries_the_default_settings_first(tmp_path: Path
     fit(tmp_path / "p", imbalanced_table(100), own, hyperparameter_tune_kwargs=search, fit_weighted_ensemble=False)
     (trial,) = study_trials(tmp_path / "p", NAME)
     assert trial.params == {"learning_rate": 3e-3, **{name: usual[name] for name in _SEARCHED_MEASURES}}
+
+
+def test_a_search_over_a_probe_varies_nothing_that_a_training_alone_heeds(tmp_path: Path) -> None:
+    probe = {"backbone": str(save_pretrained(tmp_path / "llama", "llama")), "tuning": "probe"}
+    assert set(alone(tmp_path, "binary", "f1", **probe)._get_default_searchspace()) == {"weighting"}
 
 
 SOME = {"pretrain_steps": 40, "steps": 40}

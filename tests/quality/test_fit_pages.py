@@ -242,7 +242,7 @@ def test_names_of_the_user_are_shown_and_never_become_markup() -> None:
 )  # fmt: skip
 def test_a_report_with_parts_missing_still_renders(report: dict[str, Any]) -> None:
     assert "</html>" in render_fit_report(report)
-    assert "None" not in outline(report).text.replace("None: no row", "")
+    assert "None" not in outline(report).text.replace("None: nothing", "")
 
 
 def test_a_report_without_a_promised_key_is_refused() -> None:
@@ -271,7 +271,7 @@ def test_every_table_has_as_many_cells_in_each_line_as_in_its_head(report: dict[
 def test_headline_scores_folds_notes_and_versions_are_there() -> None:
     text = fit_markdown(REPORT)
     assert "The plain ensemble is better by 0.0100." in text
-    assert "| average precision | higher | 0.9100 | 0.9000 | -0.01000 | all |" in text
+    assert "| average precision | higher | 0.9100 | 0.9000 | -0.0100 | all |" in text
     assert "| S1F1 | no 75, yes 15 | yes 60 | 3.2 |" in text
     assert "classes are balanced" in text
     assert "- Fold S1F1: 2 copies of real rows." in text

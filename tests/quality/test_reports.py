@@ -39,7 +39,7 @@ def usual() -> QualityReport:
 def test_the_page_begins_with_the_verdict_and_shows_every_part(usual: QualityReport) -> None:
     words = Page(usual.to_html()).words
     assert words.index(
-        "Poor rows: lost: TT4 with FTI (0.95 real, 0.09 synthetic); poor: associations kept, cov"
+        "Poor rows: lost: TT4 with FTI (0.95 real, 0.09 synthetic); poor in associations kept, cov"
     ) < words.index("Measures of the rows")
     assert words.index("Associations that are not kept") < words.index("Measures of the rows") < words.index("Columns")
     for shown in (
@@ -140,7 +140,7 @@ def test_cells_that_differ_from_the_nearest_real_row_are_marked() -> None:
 def test_markdown_has_the_tables_of_the_page(usual: QualityReport) -> None:
     markdown = usual.to_markdown()
     assert markdown.startswith(
-        "# Rows\n\nPoor rows: lost: TT4 with FTI (0.95 real, 0.09 synthetic); poor: associations"
+        "# Rows\n\nPoor rows: lost: TT4 with FTI (0.95 real, 0.09 synthetic); poor in associations"
     )
     assert "| coverage | 0.420 | poor | 0.8 to 1 | 0 to 1 | higher | Share of real rows" in markdown
     assert "| TT4, FTI | 0.95 | 0.09 | 0.09 | lost |\n| age, sex is missing | 0.40 | 0.25 | 0.62 |  |\n" in markdown

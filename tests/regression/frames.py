@@ -25,6 +25,7 @@ def skewed(n_rows: int = 200, seed: int = 0) -> tuple[pd.DataFrame, pd.Series]:
 
 
 QUICK: dict[str, Any] = {
+    "encoder_folds": 2,
     "encoder_width": 32,
     "encoder_epochs": 15,
     "encoder_batch": 64,

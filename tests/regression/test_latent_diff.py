@@ -18,7 +18,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from imbllm_autogluon.errors import InvalidInputError, StoredStateError
-from imbllm_autogluon.regression.config import AllocationConfig
+from imbllm_autogluon.regression.config import AllocationConfig, EncoderConfig
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 from tests.regression.frames import BRIEF, QUICK, skewed_table
 
@@ -182,7 +182,8 @@ def _model(n: int = 400, **settings: Any) -> LatentDiffRegressor:
 
 @pytest.fixture(scope="module")
 def model() -> LatentDiffRegressor:
-    return _model(**QUICK)
+    """With as many encoders as a fit has that names no number."""
+    return _model(**{**QUICK, "encoder_folds": EncoderConfig.encoder_folds})
 
 
 @pytest.fixture(scope="module")
@@ -278,9 +279,9 @@ def test_without_a_gate_every_bin_gets_what_it_wants() -> None:
 
 
 def test_a_time_limit_ends_both_trainings_early() -> None:
-    model = _model(n=60, time_limit=5.0, encoder_epochs=10_000, encoder_patience=10_000, diffusion_steps=10_000_000)
-    assert model.report_.seconds["encoder"] < 4.5
-    assert model.report_.seconds["denoiser"] < 3.0
+    model = _model(n=60, time_limit=2.5, encoder_epochs=10_000, encoder_patience=10_000, diffusion_steps=10_000_000)
+    assert model.report_.seconds["encoder"] < 2.25
+    assert model.report_.seconds["denoiser"] < 1.5
     assert {curve.stopped for curve in model.report_.curves["encoder"]} == {"time"}
     assert np.isfinite(model.predict(skewed_table()[0])).all()
 
@@ -382,7 +383,7 @@ def test_given_features_are_read_by_a_ridge_regression_and_stored(tmp_path: Path
     fitted = _regressor(encoder="given", head="none").fit(rows, y)
     linear = LinearRegression().fit(rows, y)
     assert np.corrcoef(fitted.predict(rows), linear.predict(rows))[0, 1] > 0.99
-    assert fitted.encoders_.features(rows_of(rows)).shape == (5, 200, BRIEF["feature_size"])
+    assert fitted.encoders_.features(rows_of(rows)).shape == (2, 200, BRIEF["feature_size"])
     retrained = fitted.refit_head(rows, y, head="bent", synthetic="copies")
     unseen, truth = _embeddings(3000, seed=1)
     plain, rare = (np.abs(model.predict(unseen) - truth)[truth > 3].mean() for model in (fitted, retrained))

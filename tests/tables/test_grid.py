@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from imbllm_autogluon.errors import InvalidInputError, TableError
@@ -153,6 +153,8 @@ def test_the_time_step_is_the_coarsest_unit_all_values_share(seconds: list[int],
     assert NumberGrid.of_times(np.array(seconds), (DAY, HOUR, 60, 1)).step == step
 
 
+# With 14 digits over 325 powers of ten units do not fit into the 53 bits of a float
+@example([0.5, 5.877956103454287e16, 5881580930425965.0, 0.95, 2.225073858507203e-309], [5.877956103454287e16])
 @given(st.lists(floats, min_size=1), st.lists(floats, min_size=1))
 def test_snapped_floats_lie_on_the_grid_inside_the_range(seen: list[float], values: list[float]) -> None:
     grid = NumberGrid.of_floats(np.array(seen))
