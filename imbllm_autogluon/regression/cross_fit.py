@@ -97,8 +97,7 @@ class Task(NamedTuple):
 class _TableSource:
     """Networks that are trained on the table with a linear head; `matrix` makes its arrays.
 
-    A source reads rows, learns encoders, each without the rows held out for it, by position, and has features (n, D) of
-    rows.
+    A source reads rows, learns encoders, each without rows held out, by position, and has features (n, D) of rows.
     """
 
     def __init__(self, matrix: TableMatrix) -> None:
@@ -208,10 +207,7 @@ class CrossFit:
 
     @classmethod
     def fit(cls, source: _Source, X: pd.DataFrame, task: Task, n_folds: int) -> tuple[CrossFit, list[Any]]:
-        """Fit an encoder for each fold; returns them and their curves.
-
-        One fold is a single encoder, which holds out `validation_fraction` of the rows.
-        """
+        """Encoders for all folds, or for one a single one that holds out `validation_fraction`, and their curves."""
         rows, fold = source.read(X), _folds_of(task, n_folds)
         learned = source.learn(rows, task, [np.flatnonzero(fold == number) for number in range(n_folds)])
         with seeded_torch(task.seed, task.threads):

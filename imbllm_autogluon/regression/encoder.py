@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -218,17 +219,13 @@ class _ResidualBlock(nn.Module):
         return changed
 
 
-class _Dropout(nn.Module):
+class _Dropout(nn.Dropout):
     """As torch's, whose Bernoulli draws take more than twice as long on a CPU."""
 
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self._share = share
-
     def forward(self, hidden: Tensor) -> Tensor:
-        if not self.training or not self._share:
+        if not self.training or not self.p:
             return hidden
-        return hidden * (torch.rand_like(hidden) >= self._share).to(hidden.dtype).div_(1.0 - self._share)
+        return hidden * (torch.rand_like(hidden) >= self.p).to(hidden.dtype).div_(1.0 - self.p)
 
 
 class _PeriodicEmbedding(nn.Module):
@@ -248,15 +245,11 @@ class _PeriodicEmbedding(nn.Module):
 class Trainer:
     """Steps of an optimizer with clipped gradients, and the average of the weights, to which step n adds `share(n)`.
 
-    With `networks`, K, every weight begins with an axis of K, and the gradients of each network are clipped apart.
+    Weights of several `networks` begin with an axis of these; the gradients of each network are clipped apart.
     """
 
     def __init__(
-        self,
-        weights: Sequence[Tensor],
-        optimizer: torch.optim.Optimizer,
-        share: Callable[[int], float],
-        networks: int = 1,
+        self, weights: list[Tensor], optimizer: torch.optim.Optimizer, share: Callable[[int], float], networks: int = 1
     ) -> None:
         self.average = [weight.detach().clone() for weight in weights]
         self._weights, self._optimizer, self._share, self._networks = weights, optimizer, share, networks
@@ -308,16 +301,15 @@ def fit_encoders(
     """Train K encoders with their heads by AdamW, side by side, until the held-out rows of none gain any more.
 
     Rows are those of `TableMatrix.transform`, shapes (n, p) and (n, q), with standardized targets (n,). Each encoder
-    has a method of its own and rows that it does not learn, by position (k,), as many as the others or one more or
-    fewer. Returns the encoders in evaluation mode with the weights of their best epochs. The limit is in seconds;
-    `OutOfTimeError` where three epochs, or all of them if they are fewer, take longer.
+    has a method and held-out rows, by position (k,), of its own. Returns the encoders in evaluation mode with the
+    weights of their best epochs. `OutOfTimeError` where the limit, in seconds, is too short for the least epochs.
     """
     with seeded_torch(child_seed(seed, "training", "encoder"), threads):
         floats = [torch.as_tensor(part, dtype=torch.float32) for part in (targets, methods[0].weights)]
         rows = _Rows(torch.as_tensor(numbers), torch.as_tensor(categories), *floats)
         encoders = [TabularEncoder(numbers.shape[1], cardinalities, config) for _ in held_out]
         training = _EncoderTraining(encoders, methods, config, rows, held_out)
-        return encoders, training.run(limit)
+        return encoders, training.run(math.inf if limit is None else limit)
 
 
 class _Rows(NamedTuple):
@@ -332,10 +324,7 @@ class _Rows(NamedTuple):
 
 
 class _EncoderTraining:
-    """Epochs of K encoders as one batched network, which has an axis of K before those of each weight and batch.
-
-    The encoders themselves hold averaged weights, with which they are evaluated.
-    """
+    """Epochs of K encoders as one network, whose weights have an axis of K; the encoders hold averages of theirs."""
 
     def __init__(
         self,
@@ -361,28 +350,25 @@ class _EncoderTraining:
         weights, shares = [*self._weights.values(), *own], lambda step: 1.0 / min(step + 1, horizon)
         self._trainer = Trainer(weights, self._optimizer, shares, len(encoders))
 
-    def run(self, limit: float | None) -> list[_EncoderCurve]:
-        with progress_bar(self._config.encoder_epochs * self._n_batches, "encoder") as bar:
-            return self._run(math.inf if limit is None else limit, bar)
-
-    def _run(self, limit: float, bar: Any) -> list[_EncoderCurve]:
-        curves, best = [_EncoderCurve() for _ in self._encoders], [_copied(encoder) for encoder in self._encoders]
+    def run(self, limit: float = math.inf) -> list[_EncoderCurve]:
+        curves, best = [_EncoderCurve() for _ in self._encoders], [deepcopy(one.state_dict()) for one in self._encoders]
         started, ends = time.perf_counter(), time.monotonic() + limit
         least = min(_LEAST_EPOCHS, self._config.encoder_epochs)
-        for epoch in range(self._config.encoder_epochs):
-            self._set_rates(epoch, time.perf_counter() - started, limit)
-            losses = self._epoch(ends if epoch < least else math.inf, bar.update)
-            self._put(self._trainer.average)
-            for number, curve in enumerate(curves):
-                curve.train.append(float(losses[number]))
-                curve.held_out.append(self._held_out_loss(number))
-                if curve.held_out[-1] < (math.inf if curve.best_epoch < 0 else curve.held_out[curve.best_epoch]):
-                    best[number], curve.best_epoch = _copied(self._encoders[number]), epoch
-            reason = self._reason_to_stop(curves, time.perf_counter() - started, limit)
-            if reason == "time" and epoch + 1 < least:
-                raise _too_short(f"enough for {epoch + 1} epochs")
-            if reason:
-                break
+        with progress_bar(self._config.encoder_epochs * self._n_batches, "encoder") as bar:
+            for epoch in range(self._config.encoder_epochs):
+                self._set_rates(epoch, time.perf_counter() - started, limit)
+                losses = self._epoch(ends if epoch < least else math.inf, bar.update)
+                self._put(self._trainer.average)
+                for number, curve in enumerate(curves):
+                    curve.train.append(float(losses[number]))
+                    curve.held_out.append(self._held_out_loss(number))
+                    if curve.held_out[-1] < (math.inf if curve.best_epoch < 0 else curve.held_out[curve.best_epoch]):
+                        best[number], curve.best_epoch = deepcopy(self._encoders[number].state_dict()), epoch
+                reason = self._reason_to_stop(curves, time.perf_counter() - started, limit)
+                if reason == "time" and epoch + 1 < least:
+                    raise _too_short(f"enough for {epoch + 1} epochs")
+                if reason:
+                    break
         for encoder, curve, state in zip(self._encoders, curves, best, strict=True):
             encoder.load_state_dict(state)
             encoder.eval()
@@ -456,10 +442,6 @@ class _EncoderTraining:
             return "patience"
         # The next epoch takes as long as the mean one did.
         return "time" if elapsed + elapsed / n_epochs > limit else ""
-
-
-def _copied(encoder: TabularEncoder) -> dict[str, Tensor]:
-    return {name: weight.clone() for name, weight in encoder.state_dict().items()}
 
 
 def _too_short(what: str) -> OutOfTimeError:

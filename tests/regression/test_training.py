@@ -52,7 +52,7 @@ def weights_of(trainer: _EncoderTraining) -> list[torch.Tensor]:
 
 
 def test_all_epochs_are_trained_where_nothing_ends_them() -> None:
-    (curve,) = training().run(None)
+    (curve,) = training().run()
     assert (curve.stopped, len(curve.train)) == ("epochs", 6)
     assert curve.train[-1] < curve.train[0]
 
@@ -70,11 +70,11 @@ class _Worsening(_WeightedMSE):
 
 def test_patience_ends_training_and_the_best_weights_stay() -> None:
     trainer = training(_Worsening(), encoder_patience=2)
-    (curve,) = trainer.run(None)
+    (curve,) = trainer.run()
     assert (curve.stopped, curve.best_epoch, len(curve.train)) == ("patience", 0, 3)
     once = training(encoder_epochs=1)
     # The step size falls over all epochs; the first epoch's is the same for any number of them.
-    once.run(None)
+    once.run()
     assert all(torch.equal(a, b) for a, b in zip(weights_of(trainer), weights_of(once), strict=True))
 
 
@@ -101,7 +101,7 @@ class _Broken(_WeightedMSE):
 def test_a_loss_that_is_no_number_ends_training_with_the_first_weights() -> None:
     trainer = training(_Broken())
     before = weights_of(trainer)
-    (curve,) = trainer.run(None)
+    (curve,) = trainer.run()
     assert (curve.stopped, curve.best_epoch, len(curve.train)) == ("diverged", -1, 1)
     assert all(torch.equal(a, b) for a, b in zip(before, weights_of(trainer), strict=True))
 
@@ -112,7 +112,7 @@ def test_the_losss_own_parameters_learn_ten_times_as_fast_and_without_decay() ->
     own = trainer._optimizer.param_groups[-1]
     assert [id(weight) for weight in own["params"]] == [id(loss.noise)]
     assert (own["lr"], own["weight_decay"]) == (10 * trainer._config.encoder_learning_rate, 0.0)
-    trainer.run(None)
+    trainer.run()
     assert loss.noise.item() != 1.0
 
 
