@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NAMES = (
-    *("paper", "ablation", "autogluon", "regression", "regression_autogluon", "prior", "synthesis", "quality"),
-    *("learning", "decisions", "verdicts", "texts"),
+    *("paper", "ablation", "autogluon", "prior", "synthesis", "quality", "learning", "decisions", "verdicts", "texts"),
+    *("regression", "regression_autogluon", "regression_features"),
     *("advice", "stage", "overhead", "scale", "speed", "clauses", "attention"),
 )
 

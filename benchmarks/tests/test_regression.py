@@ -3,11 +3,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.linear_model import LinearRegression
 
-from benchmarks import regression
+from benchmarks import regression, regression_features
 from benchmarks.regression import ABLATIONS, COPIES, LATENT_DIFF, METHODS, RETRAINED, RegressionSplit, fitted
-from benchmarks.tables import Table
+from benchmarks.tables import Table, turned_digits
 from benchmarks.tests.frames import houses_table, task_of
 from imbllm_autogluon.errors import InvalidInputError
 from imbllm_autogluon.regression.config import LatentDiffConfig
@@ -17,7 +19,6 @@ from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pandas as pd
 
 QUICK: dict[str, Any] = {"encoder_epochs": 2, "diffusion_steps": 5, "encoder_width": 16, "generation_ratio": 0.5}
 SPLIT = RegressionSplit.of(houses_table(), 0, 6)
@@ -123,3 +124,27 @@ def test_a_generator_that_collapsed_and_features_off_their_bins_are_seen(monkeyp
         < 0.05
     )
     assert judged(lambda made: made._replace(features=made.features + 2.0))["mean gap"] > own["mean gap"] + 1.0
+
+
+def test_given_features_are_split_as_the_file_says_and_read_by_ridge_regressions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = houses_table()
+    part = np.where(np.arange(len(table.frame)) % 5 == 0, "test", "train")
+    reviews = Table(table.frame.assign(part=part, review="text"), "price", "reviews", task="regression")
+    split = regression_features.split_of(reviews, 0, 6)
+    assert (len(split.real.y), len(split.test.y), len(split.bins)) == (128, 32, 6)
+    states = np.random.default_rng(0).normal(size=(160, 3))
+    monkeypatch.setattr(regression_features, "embedded", lambda texts: pd.DataFrame(states[: len(texts)]))
+    task = task_of(regression_features.PROTOCOL, reviews, LATENT_DIFF, bins=6)
+    assert regression_features.measure(task)["all n"] == 32
+    assert "6 bins of `price`" in regression_features.describe(reviews, task.options)
+
+
+def test_digits_are_turned_by_skewed_angles_that_their_pixels_tell() -> None:
+    frame = turned_digits()
+    assert frame.shape == (1797, 65)
+    assert frame["angle"].between(0, 90).all()
+    assert (frame["angle"] > 45).mean() < 0.1
+    pixels = frame.drop(columns="angle")
+    assert LinearRegression().fit(pixels, frame["angle"]).score(pixels, frame["angle"]) > 0.5

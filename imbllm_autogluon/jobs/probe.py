@@ -36,7 +36,7 @@ _RESAMPLES, _HALVES, _HALVED_ROWS = 200, 16, 800  # bootstrap samples; random ha
 
 # What a fit takes beside the timed part, in CPU seconds of the machine on which it was set
 _FIXED, _FIXED_SECONDS = (1000, 20), 0.053  # rows and columns of the fixed table, and seconds of boosting it there
-_AROUND, _LATENT_DIFF = 20.0, (35.0, 0.025)  # of imports, ensembles, report; of LatentDiff's bag, and of each row in it
+_AROUND, _LATENT_DIFF = 20.0, (11.0, 0.0053)  # of imports, ensembles, report; of LatentDiff's bag, and of a row in it
 _PER_FIT, _PER_STEP = 32.0, 0.6  # of all plain models whatever the table, and of the network for a step in an epoch
 _BOOSTED = 280.0  # times the timed boosting: five configurations in four folds to their early stopping, and forests
 _LEARNED = 0.75  # of the rows are in the training part of a fold

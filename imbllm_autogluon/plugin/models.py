@@ -172,7 +172,7 @@ class LatentDiffModel(SettingsModel):
         encoder, diffusion = config.encoder, config.diffusion
         table = 6 * int(get_approximate_df_mem_usage(X).sum())
         features = 8 * 6 * (1 + max(config.allocation.all_ratios)) * len(X) * encoder.feature_size
-        weights = 16 * (4 * encoder.encoder_depth * encoder.encoder_width**2)
+        weights = 16 * encoder.encoder_folds * (4 * encoder.encoder_depth * encoder.encoder_width**2)
         weights += 16 * (4 * diffusion.denoiser_blocks * diffusion.denoiser_width**2)
         return int(_LIBRARIES + table + features + weights)
 

@@ -25,24 +25,24 @@ class EncoderConfig(Config):
     feature_size: Annotated[int, Range(2, 2048)] = 16
     """d, numbers in the feature of a row: what a linear head reads and what is generated. More are easier to tell from
     real ones and predict no better."""
-    encoder_width: Annotated[int, Range(4, 4096)] = 96
+    encoder_width: Annotated[int, Range(4, 4096)] = 64
     """Units of each hidden layer."""
     encoder_depth: Annotated[int, Range(1, 16)] = 2
     """Blocks of `resnet`, or hidden layers of `mlp`."""
     encoder_dropout: Annotated[float, Range(0.0, 0.9)] = 0.2
     """Share of hidden units left out in training."""
-    encoder_epochs: Annotated[int, Range(1, 10_000)] = 40
+    encoder_epochs: Annotated[int, Range(1, 10_000)] = 24
     """Passes over the rows, at most."""
     encoder_batch: Annotated[int, Range(2, 65_536)] = 256
     """Rows for each step, at most; in small tables a 16th of the rows, but at least 16."""
-    encoder_learning_rate: Annotated[float, Range(1e-7, 1.0)] = 1e-3
+    encoder_learning_rate: Annotated[float, Range(1e-7, 1.0)] = 3e-3
     """First step size of AdamW, falling to 0 along a half cosine over all epochs."""
     encoder_weight_decay: Annotated[float, Range(0.0, 10.0)] = 1e-4
     """Weight decay of AdamW."""
-    encoder_patience: Annotated[int, Range(1, 10_000)] = 16
-    """Epochs without a lower held-out loss after which training ends."""
+    encoder_patience: Annotated[int, Range(1, 10_000)] = 12
+    """Epochs without a lower held-out loss of any encoder after which training ends."""
     encoder_folds: Annotated[int, Range(2, 10)] = 5
-    """With `latent_diff`: encoders, each trained without one fold of the rows, which decides when its training ends.
+    """With `latent_diff`: encoders, trained side by side, each without one fold of the rows, which chooses its epoch.
     The head is retrained on features of rows that their encoder has not seen, and predictions are means over encoders.
     More take longer and learn from more rows each."""
     validation_fraction: Annotated[float, Range(0.02, 0.5)] = 0.1

@@ -7,7 +7,6 @@ seen it (cross-fitting, as in stacking: Wolpert 1992).
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,18 +14,18 @@ from sklearn.base import clone
 
 from imbllm_autogluon._config import require_choice
 from imbllm_autogluon._random import child_rng, child_seed, seeded_torch
-from imbllm_autogluon.errors import InvalidInputError, OutOfTimeError
-from imbllm_autogluon.regression.encoder import TableMatrix, TabularEncoder, fit_encoder
+from imbllm_autogluon.errors import InvalidInputError
+from imbllm_autogluon.regression.encoder import TableMatrix, TabularEncoder, fit_encoders
 from imbllm_autogluon.regression.losses import ImbalanceMethod
 from imbllm_autogluon.tables import TableSchema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
     from torch import Tensor
 
-    from imbllm_autogluon.arrays import BoolArray, FloatArray, IntArray
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.regression.bins import TargetBins
     from imbllm_autogluon.regression.config import EncoderConfig, LatentDiffConfig
     from imbllm_autogluon.tables import ColumnName, Kind
@@ -83,7 +82,7 @@ class _Learned(NamedTuple):
 class Task(NamedTuple):
     """What encoders learn: standardized targets and weights of rows, each (n,), with bins, settings and a seed.
 
-    Limits are seconds, as in `fit_encoder`.
+    The limit is in seconds, as in `fit_encoders`.
     """
 
     targets: FloatArray
@@ -92,13 +91,13 @@ class Task(NamedTuple):
     config: LatentDiffConfig
     seed: int
     threads: int | None = None
-    limits: tuple[float, float] | None = None
+    limit: float | None = None
 
 
 class _TableSource:
     """Networks that are trained on the table with a linear head; `matrix` makes its arrays.
 
-    A source reads rows, learns an encoder without those held out, by position, and has features (n, D) of rows.
+    A source reads rows, learns encoders, each without rows held out, by position, and has features (n, D) of rows.
     """
 
     def __init__(self, matrix: TableMatrix) -> None:
@@ -107,23 +106,23 @@ class _TableSource:
     def read(self, X: pd.DataFrame) -> Any:
         return self.matrix.transform(X)
 
-    def learn(self, rows: Any, task: Task, held_out: IntArray) -> _Learned:
-        method = ImbalanceMethod.from_config(task.config, task.targets, task.bins, task.weights)
-        encoder, curve = fit_encoder(
+    def learn(self, rows: Any, task: Task, held_out: Sequence[IntArray]) -> list[_Learned]:
+        encoders, curves = fit_encoders(
             rows[0],
             rows[1],
             task.targets,
             held_out,
-            method,
+            [ImbalanceMethod.from_config(task.config, task.targets, task.bins, task.weights) for _ in held_out],
             task.config.encoder,
             cardinalities=self.matrix.cardinalities,
             seed=task.seed,
             threads=task.threads,
-            limits=task.limits,
+            limit=task.limit,
         )
         # In double precision a prediction does not depend on the rows that are predicted with it.
-        weights, intercept = (part.detach().numpy() for part in encoder.double().head.parameters())
-        return _Learned(encoder, weights[0], float(intercept[0]), curve)
+        heads = [[part.detach().numpy() for part in encoder.double().head.parameters()] for encoder in encoders]
+        each = zip(encoders, heads, curves, strict=True)
+        return [_Learned(encoder, weights[0], float(offset[0]), curve) for encoder, (weights, offset), curve in each]
 
     def features(self, encoder: TabularEncoder, rows: Any) -> FloatArray:
         return np.asarray(encoder.features(rows[0].astype(np.float64), rows[1]).numpy())
@@ -141,13 +140,16 @@ class _MatrixSource:
     def read(self, X: pd.DataFrame) -> Any:
         return X if self.transformer is not None else _finite(X)
 
-    def learn(self, rows: Any, task: Task, held_out: IntArray) -> _Learned:
+    def learn(self, rows: Any, task: Task, held_out: Sequence[IntArray]) -> list[_Learned]:
+        return [self._learn(rows, task, own, number) for number, own in enumerate(held_out)]
+
+    def _learn(self, rows: Any, task: Task, held_out: IntArray, number: int) -> _Learned:
         from sklearn.linear_model import RidgeCV
         from sklearn.utils import _safe_indexing
 
         known = np.setdiff1d(np.arange(len(task.targets)), held_out)
         learned, targets = _safe_indexing(rows, known), task.targets[known]
-        with seeded_torch(task.seed, task.threads):
+        with seeded_torch(child_seed(task.seed, "training", "encoder", number), task.threads):
             encoder = None if self.transformer is None else clone(self.transformer).fit(learned, targets)
             features = self.features(encoder, learned)
         scale = FeatureScale.fit(features)
@@ -204,27 +206,10 @@ class CrossFit:
         self.source, self.encoders, self.maps, self.fold = source, encoders, maps, fold
 
     @classmethod
-    def fit(
-        cls, source: _Source, X: pd.DataFrame, task: Task, n_folds: int, ends: float | None = None
-    ) -> tuple[CrossFit, list[Any]]:
-        """Fit the encoders one after the other, or as many as there is time for; returns them and their curves.
-
-        One fold is a single encoder, which holds out `validation_fraction` of the rows.
-        """
-        rows, learned = source.read(X), list[_Learned]()
-        fold = _folds_of(task, n_folds)
-        for number in range(n_folds):
-            own = child_seed(task.seed, "training", "encoder", number)
-            left = None if ends is None else max(0.0, ends - time.monotonic())
-            limits = None if left is None else (left / (n_folds - number), left)
-            try:
-                learned.append(
-                    source.learn(rows, task._replace(seed=own, limits=limits), np.flatnonzero(fold == number))
-                )
-            except OutOfTimeError:
-                if not learned:
-                    raise
-                break
+    def fit(cls, source: _Source, X: pd.DataFrame, task: Task, n_folds: int) -> tuple[CrossFit, list[Any]]:
+        """Encoders for all folds, or for one a single one that holds out `validation_fraction`, and their curves."""
+        rows, fold = source.read(X), _folds_of(task, n_folds)
+        learned = source.learn(rows, task, [np.flatnonzero(fold == number) for number in range(n_folds)])
         with seeded_torch(task.seed, task.threads):
             features = [source.features(one.encoder, rows) for one in learned]
         size = task.config.encoder.feature_size if n_folds > 1 else 1
@@ -238,15 +223,9 @@ class CrossFit:
         pairs = zip(self.encoders, self.maps, strict=True)
         return np.stack([to_shared(self.source.features(encoder, rows)) for encoder, to_shared in pairs])
 
-    @property
-    def known(self) -> BoolArray:
-        """Whether an encoder has not seen a row, shape (n,): not all have one where time ran out."""
-        return np.asarray(self.fold < len(self.encoders))
-
     def honest(self, X: pd.DataFrame) -> FloatArray:
-        """Features of the known rows of those fitted by the encoder that has not seen them, shape (m, d)."""
-        known = self.known
-        return np.asarray(self.features(X)[self.fold[known], np.flatnonzero(known)])
+        """Features of the fitted rows by the encoder that has not seen them, shape (n, d)."""
+        return np.asarray(self.features(X)[self.fold, np.arange(len(self.fold))])
 
     def arrays(self) -> dict[str, Any]:
         """Arrays and tensors by name; transformers are not among them."""

@@ -127,8 +127,9 @@ def _train(denoiser: _Denoiser, rows: _Rows, config: DiffusionConfig, time_limit
         rates.step()
         if time_limit is not None and time.monotonic() - began > time_limit:
             break
-    trainer.put(trainer.average)
     denoiser.requires_grad_(False).eval()
+    for weight, average in zip(weights, trainer.average, strict=True):
+        weight.copy_(average)
     return [float(part.mean()) for part in np.array_split(losses, 10) if len(part)]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -21,7 +22,7 @@ from imbllm_autogluon.tables import EncodedTable, TableSchema
 from imbllm_autogluon.tables.dtypes import KINDS_OF, ColumnName, Kind, dense, physical_type_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
 
@@ -201,7 +202,7 @@ def _layers(n_inputs: int, config: EncoderConfig) -> list[nn.Module]:
         hidden = [nn.Linear(n_inputs, width), *blocks, nn.LayerNorm(width), nn.ReLU()]
     else:
         layers = pairwise([n_inputs, *[width] * config.encoder_depth])
-        hidden = [part for a, b in layers for part in (nn.Linear(a, b), nn.ReLU(), nn.Dropout(dropout))]
+        hidden = [part for a, b in layers for part in (nn.Linear(a, b), nn.ReLU(), _Dropout(dropout))]
     return [*hidden, nn.Linear(width, config.feature_size)]
 
 
@@ -210,12 +211,21 @@ class _ResidualBlock(nn.Module):
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
-        wide = (nn.Linear(width, 2 * width), nn.ReLU(), nn.Dropout(dropout))
+        wide = (nn.Linear(width, 2 * width), nn.ReLU(), _Dropout(dropout))
         self.change = nn.Sequential(nn.LayerNorm(width), *wide, nn.Linear(2 * width, width))
 
     def forward(self, hidden: Tensor) -> Tensor:
         changed: Tensor = hidden + self.change(hidden)
         return changed
+
+
+class _Dropout(nn.Dropout):
+    """As torch's, whose Bernoulli draws take more than twice as long on a CPU."""
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        if not self.training or not self.p:
+            return hidden
+        return hidden * (torch.rand_like(hidden) >= self.p).to(hidden.dtype).div_(1.0 - self.p)
 
 
 class _PeriodicEmbedding(nn.Module):
@@ -233,39 +243,35 @@ class _PeriodicEmbedding(nn.Module):
 
 
 class Trainer:
-    """Steps of an optimizer with clipped gradients, and the average of the weights, to which step n adds `share(n)`."""
+    """Steps of an optimizer with clipped gradients, and the average of the weights, to which step n adds `share(n)`.
+
+    Weights of several `networks` begin with an axis of these; the gradients of each network are clipped apart.
+    """
 
     def __init__(
-        self, weights: Sequence[nn.Parameter], optimizer: torch.optim.Optimizer, share: Callable[[int], float]
+        self, weights: list[Tensor], optimizer: torch.optim.Optimizer, share: Callable[[int], float], networks: int = 1
     ) -> None:
         self.average = [weight.detach().clone() for weight in weights]
-        self._weights, self._optimizer, self._share = weights, optimizer, share
+        self._weights, self._optimizer, self._share, self._networks = weights, optimizer, share, networks
         self._steps = 0
 
     def step(self, loss: Tensor) -> float:
         """One step down a loss, a scalar; returns its value."""
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self._weights, _LARGEST_GRADIENT)
+        self._clip([weight.grad for weight in self._weights if weight.grad is not None])
         self._optimizer.step()
         with torch.no_grad():
             torch._foreach_lerp_(self.average, [weight.detach() for weight in self._weights], self._share(self._steps))
         self._steps += 1
         return float(loss.detach())
 
-    @torch.no_grad()
-    def put(self, weights: Sequence[Tensor]) -> None:
-        """Give the networks these weights."""
-        for own, new in zip(self._weights, weights, strict=True):
-            own.copy_(new)
-
-    @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """Put the averaged weights in place for a while."""
-        latest = [weight.detach().clone() for weight in self._weights]
-        self.put(self.average)
-        yield
-        self.put(latest)
+    def _clip(self, gradients: list[Tensor]) -> None:
+        norms = [torch.linalg.vector_norm(one.reshape(self._networks, -1), dim=1) for one in gradients]
+        norm = torch.linalg.vector_norm(torch.stack(norms), dim=0)
+        scale = (_LARGEST_GRADIENT / (norm + 1e-6)).clamp(max=1.0)
+        for one in gradients:
+            one.mul_(scale.view(-1, *[1] * (one.ndim - 1)))
 
 
 @dataclass
@@ -275,36 +281,35 @@ class _EncoderCurve:
     train: list[float] = field(default_factory=list)  # mean loss of the training batches of each epoch
     held_out: list[float] = field(default_factory=list)  # loss of the held-out rows after each epoch
     best_epoch: int = -1  # epoch with the lowest held-out loss, from 0, whose weights were kept; -1: none was finite
-    seconds: float = 0.0  # wall time of the training
+    seconds: float = 0.0  # wall time of the training, that of encoders beside it included
     stopped: str = "epochs"  # why training ended: `"epochs"`, `"patience"`, `"time"` or `"diverged"`
 
 
-def fit_encoder(
+def fit_encoders(
     numbers: npt.NDArray[np.float32],
     categories: IntArray,
     targets: FloatArray,
-    held_out: IntArray,
-    method: ImbalanceMethod,
+    held_out: Sequence[IntArray],
+    methods: Sequence[ImbalanceMethod],
     config: EncoderConfig,
     *,
     cardinalities: Sequence[int],
     seed: int = 0,
     threads: int | None = None,
-    limits: tuple[float, float] | None = None,
-) -> tuple[TabularEncoder, _EncoderCurve]:
-    """Train an encoder with its head by AdamW until held-out rows, given by position (k,), stop gaining.
+    limit: float | None = None,
+) -> tuple[list[TabularEncoder], list[_EncoderCurve]]:
+    """Train K encoders with their heads by AdamW, side by side, until the held-out rows of none gain any more.
 
-    Rows are those of `TableMatrix.transform`, shapes (n, p) and (n, q), with standardized targets (n,). Returns the
-    encoder in evaluation mode with the weights of the best epoch. Limits are seconds for all epochs, and for the first
-    three, or all of them if they are fewer; `OutOfTimeError` where these take longer.
+    Rows are those of `TableMatrix.transform`, shapes (n, p) and (n, q), with standardized targets (n,). Each encoder
+    has a method and held-out rows, by position (k,), of its own. Returns the encoders in evaluation mode with the
+    weights of their best epochs. `OutOfTimeError` where the limit, in seconds, is too short for the least epochs.
     """
-    learned = np.setdiff1d(np.arange(len(targets)), held_out)
     with seeded_torch(child_seed(seed, "training", "encoder"), threads):
-        floats = [torch.as_tensor(part, dtype=torch.float32) for part in (targets, method.weights)]
+        floats = [torch.as_tensor(part, dtype=torch.float32) for part in (targets, methods[0].weights)]
         rows = _Rows(torch.as_tensor(numbers), torch.as_tensor(categories), *floats)
-        encoder = TabularEncoder(numbers.shape[1], cardinalities, config)
-        training = _EncoderTraining(encoder, method, config, rows.take(learned), rows.take(held_out))
-        return encoder, training.run(limits)
+        encoders = [TabularEncoder(numbers.shape[1], cardinalities, config) for _ in held_out]
+        training = _EncoderTraining(encoders, methods, config, rows, held_out)
+        return encoders, training.run(math.inf if limit is None else limit)
 
 
 class _Rows(NamedTuple):
@@ -319,104 +324,124 @@ class _Rows(NamedTuple):
 
 
 class _EncoderTraining:
-    """Epochs of one encoder, trained in place with the parameters of its loss."""
+    """Epochs of K encoders as one network, whose weights have an axis of K; the encoders hold averages of theirs."""
 
     def __init__(
-        self, encoder: TabularEncoder, method: ImbalanceMethod, config: EncoderConfig, learned: _Rows, held_out: _Rows
+        self,
+        encoders: Sequence[TabularEncoder],
+        methods: Sequence[ImbalanceMethod],
+        config: EncoderConfig,
+        rows: _Rows,
+        held_out: Sequence[IntArray],
     ) -> None:
-        self._encoder, self._loss, self._smoother = encoder, method.loss, method.smoother
-        self._config, self._learned, self._held_out = config, learned, held_out
-        n_rows = len(learned.targets)
-        self._n_batches = math.ceil(n_rows / _batch_rows(config, n_rows))
-        groups = _groups(encoder, self._loss, config)
+        self._encoders, self._methods, self._config, self._rows = encoders, methods, config, rows
+        self._smoothers = [method.smoother for method in methods if method.smoother is not None]
+        self._held_out = [rows.take(own) for own in held_out]
+        self._learned = [torch.as_tensor(np.setdiff1d(np.arange(len(rows.targets)), own)) for own in held_out]
+        self._n_rows = min(map(len, self._learned))
+        self._n_batches = math.ceil(self._n_rows / _batch_rows(config, self._n_rows))
+        self._weights = torch.func.stack_module_state(list(encoders))[0]
+        own = [weight for method in methods for weight in method.loss.parameters()]
+        groups = _groups(list(self._weights.values()), own, config)
         self._optimizer = torch.optim.AdamW(groups, lr=config.encoder_learning_rate, fused=True)
         self._rates = [group["lr"] for group in self._optimizer.param_groups]
         # The first steps are a plain mean, so that the average begins without a bias.
         horizon = _AVERAGED_EPOCHS * self._n_batches
-        weights = [*encoder.parameters(), *self._loss.parameters()]
-        self._trainer = Trainer(weights, self._optimizer, lambda step: 1.0 / min(step + 1, horizon))
+        weights, shares = [*self._weights.values(), *own], lambda step: 1.0 / min(step + 1, horizon)
+        self._trainer = Trainer(weights, self._optimizer, shares, len(encoders))
 
-    def run(self, limits: tuple[float, float] | None) -> _EncoderCurve:
-        with progress_bar(self._config.encoder_epochs * self._n_batches, "encoder") as bar:
-            return self._run(limits or (math.inf, math.inf), bar)
-
-    def _run(self, limits: tuple[float, float], bar: Any) -> _EncoderCurve:
-        curve, started, best = _EncoderCurve(), time.perf_counter(), self._averages()
-        ends = time.monotonic() + limits[1]
+    def run(self, limit: float = math.inf) -> list[_EncoderCurve]:
+        curves, best = [_EncoderCurve() for _ in self._encoders], [deepcopy(one.state_dict()) for one in self._encoders]
+        started, ends = time.perf_counter(), time.monotonic() + limit
         least = min(_LEAST_EPOCHS, self._config.encoder_epochs)
-        for epoch in range(self._config.encoder_epochs):
-            self._set_rates(epoch, time.perf_counter() - started, limits[0])
-            curve.train.append(self._epoch(ends if epoch < least else math.inf, bar.update))
-            with self._trainer.averaged():
-                curve.held_out.append(self._held_out_loss())
-            if curve.held_out[-1] < (math.inf if curve.best_epoch < 0 else curve.held_out[curve.best_epoch]):
-                best, curve.best_epoch = self._averages(), epoch
-            limit = limits[len(curve.train) < least]
-            reason = self._reason_to_stop(curve, time.perf_counter() - started, limit)
-            if reason == "time" and len(curve.train) < least:
-                raise _too_short(f"enough for {len(curve.train)} epochs")
-            if reason:
-                curve.stopped = reason
-                break
-        self._trainer.put(best)
-        self._encoder.eval()
-        curve.seconds = time.perf_counter() - started
-        return curve
+        with progress_bar(self._config.encoder_epochs * self._n_batches, "encoder") as bar:
+            for epoch in range(self._config.encoder_epochs):
+                self._set_rates(epoch, time.perf_counter() - started, limit)
+                losses = self._epoch(ends if epoch < least else math.inf, bar.update)
+                self._put(self._trainer.average)
+                for number, curve in enumerate(curves):
+                    curve.train.append(float(losses[number]))
+                    curve.held_out.append(self._held_out_loss(number))
+                    if curve.held_out[-1] < (math.inf if curve.best_epoch < 0 else curve.held_out[curve.best_epoch]):
+                        best[number], curve.best_epoch = deepcopy(self._encoders[number].state_dict()), epoch
+                reason = self._reason_to_stop(curves, time.perf_counter() - started, limit)
+                if reason == "time" and epoch + 1 < least:
+                    raise _too_short(f"enough for {epoch + 1} epochs")
+                if reason:
+                    break
+        for encoder, curve, state in zip(self._encoders, curves, best, strict=True):
+            encoder.load_state_dict(state)
+            encoder.eval()
+            curve.stopped, curve.seconds = reason or "epochs", time.perf_counter() - started
+        return curves
 
-    def _averages(self) -> list[Tensor]:
-        return [weight.clone() for weight in self._trainer.average]
+    @torch.no_grad()
+    def _put(self, weights: Sequence[Tensor]) -> None:
+        """Give the encoders these weights, each of shape (K, ...)."""
+        for number, encoder in enumerate(self._encoders):
+            for own, new in zip(encoder.parameters(), weights, strict=False):  # the losses' own follow
+                own.copy_(new[number])
 
-    def _epoch(self, ends: float = math.inf, tell: Callable[[], object] = lambda: None) -> float:
-        """One pass over the rows in batches of nearly equal size; returns the mean loss. None lasts beyond `ends`."""
-        self._encoder.train()
-        self._loss.train()
-        parts = torch.randperm(len(self._learned.targets)).chunk(self._n_batches)
+    def _epoch(self, ends: float = math.inf, tell: Callable[[], object] = lambda: None) -> Tensor:
+        """One pass over the rows in batches of nearly equal size; mean losses (K,). None lasts beyond `ends`."""
+        for part in (*self._encoders, *(method.loss for method in self._methods)):
+            part.train()
+        order = torch.stack([own[torch.randperm(len(own))[: self._n_rows]] for own in self._learned])
         losses = []
-        for part in parts:
-            losses.append(self._trainer.step(self._batch_loss(self._learned.take(part))))
+        for places in order.chunk(self._n_batches, dim=1):
+            loss = self._batch_losses(self._rows.take(places))
+            self._trainer.step(loss.sum())
+            losses.append(loss.detach())
             tell()
             if time.monotonic() > ends:
                 raise _too_short("not enough for an epoch")
-        if self._smoother is not None:
-            features = self._encoder.features(self._learned.numbers, self._learned.categories)
-            self._smoother.update(features, self._learned.targets)
-        return sum(losses) / len(losses)
+        if self._smoothers:
+            self._put(list(self._weights.values()))
+            for encoder, smoother, learned in zip(self._encoders, self._smoothers, self._learned, strict=True):
+                rows = self._rows.take(learned)
+                smoother.update(encoder.features(rows.numbers, rows.categories), rows.targets)
+        return torch.stack(losses).mean(dim=0)
 
-    def _batch_loss(self, batch: _Rows) -> Tensor:
-        features = self._encoder(batch.numbers, batch.categories)
-        if self._smoother is not None:
-            features = self._smoother.calibrate(features, batch.targets)
-        loss: Tensor = self._loss(self._encoder.predict(features), batch.targets, batch.weights, features)
-        return loss
+    def _batch_losses(self, batch: _Rows) -> Tensor:
+        """Loss of each encoder on a batch of its own, shape (K,)."""
+        call = torch.vmap(partial(torch.func.functional_call, self._encoders[0]), randomness="different")
+        features = call(self._weights, (batch.numbers, batch.categories))
+        if self._smoothers:
+            pairs = zip(self._smoothers, features, batch.targets, strict=True)
+            features = torch.stack([smoother.calibrate(own, targets) for smoother, own, targets in pairs])
+        head, offset = self._weights["head.weight"], self._weights["head.bias"]
+        predictions = (features * head).sum(dim=2) + offset
+        each = zip(self._methods, predictions, batch.targets, batch.weights, features, strict=True)
+        return torch.stack([method.loss(*own) for method, *own in each])
 
     @torch.no_grad()
-    def _held_out_loss(self) -> float:
+    def _held_out_loss(self, number: int) -> float:
         """Mean loss of the held-out rows; blocks hold rows of the whole range of targets, as batches do."""
-        self._loss.eval()
-        rows = self._held_out
-        features = self._encoder.features(rows.numbers, rows.categories)
-        predictions, total = self._encoder.predict(features), 0.0
+        encoder, loss, rows = self._encoders[number], self._methods[number].loss, self._held_out[number]
+        loss.eval()
+        features = encoder.features(rows.numbers, rows.categories)
+        predictions, total = encoder.predict(features), 0.0
         n_blocks = math.ceil(len(features) / _COMPARED_AT_ONCE)
         for start in range(n_blocks):
             part = slice(start, None, n_blocks)
-            loss = self._loss(predictions[part], rows.targets[part], rows.weights[part], features[part])
-            total += float(loss) * len(features[part])
+            found = loss(predictions[part], rows.targets[part], rows.weights[part], features[part])
+            total += float(found) * len(features[part])
         return total / len(features)
 
-    def _set_rates(self, epoch: int, elapsed: float, time_limit: float) -> None:
+    def _set_rates(self, epoch: int, elapsed: float, limit: float) -> None:
         """Half a cosine over all epochs, or over the time limit where that is nearer its end."""
-        done = max(epoch / self._config.encoder_epochs, min(1.0, elapsed / time_limit) if time_limit else 0.0)
+        done = max(epoch / self._config.encoder_epochs, min(1.0, elapsed / limit) if limit else 0.0)
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * 0.5 * (1.0 + math.cos(math.pi * done))
 
-    def _reason_to_stop(self, curve: _EncoderCurve, elapsed: float, time_limit: float) -> str:
-        if not math.isfinite(curve.train[-1]):
+    def _reason_to_stop(self, curves: list[_EncoderCurve], elapsed: float, limit: float) -> str:
+        n_epochs = len(curves[0].train)
+        if not all(math.isfinite(curve.train[-1]) for curve in curves):
             return "diverged"
-        if len(curve.held_out) - 1 - curve.best_epoch >= self._config.encoder_patience:
+        if all(n_epochs - 1 - curve.best_epoch >= self._config.encoder_patience for curve in curves):
             return "patience"
         # The next epoch takes as long as the mean one did.
-        mean = elapsed / len(curve.train)
-        return "time" if elapsed + mean > time_limit else ""
+        return "time" if elapsed + elapsed / n_epochs > limit else ""
 
 
 def _too_short(what: str) -> OutOfTimeError:
@@ -431,12 +456,11 @@ def _batch_rows(config: EncoderConfig, n_rows: int) -> int:
     return max(2, min(config.encoder_batch, max(_SMALLEST_BATCH, n_rows // _LEAST_STEPS)))
 
 
-def _groups(encoder: TabularEncoder, loss: nn.Module, config: EncoderConfig) -> list[dict[str, Any]]:
-    """Weight decay for matrices alone; the loss's own parameters with ten times the step size, as their authors do."""
-    weights, own = list(encoder.parameters()), list(loss.parameters())
+def _groups(weights: list[Tensor], own: list[nn.Parameter], config: EncoderConfig) -> list[dict[str, Any]]:
+    """Weight decay for matrices alone, of K networks; losses' own with ten times the step, as their authors do."""
     groups = [
-        {"params": [weight for weight in weights if weight.ndim > 1], "weight_decay": config.encoder_weight_decay},
-        {"params": [weight for weight in weights if weight.ndim <= 1], "weight_decay": 0.0},
+        {"params": [weight for weight in weights if weight.ndim > 2], "weight_decay": config.encoder_weight_decay},
+        {"params": [weight for weight in weights if weight.ndim <= 2], "weight_decay": 0.0},
     ]
     rate = 10 * config.encoder_learning_rate
     return [*groups, {"params": own, "weight_decay": 0.0, "lr": rate}] if own else groups

@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 _ENCODER_SHARE = 0.8  # share of the time limit for the encoders
 _DENOISER_SHARE = 0.6  # share of the time that is then left for the denoiser; the rest is for sampling
-_LEAST_FOLDS = 2  # with an encoder, below which heads cannot be cross-validated
 _KIND = "LatentDiff"
 _SHOWN = (
     "method", "encoder_method", "n_bins", "bins", "head", "generation_ratio", "overall_budget", "error_weight",
@@ -155,8 +154,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         self.report_ = _LatentReport(self.bins_.describe(targets))
         self._centre, self._spread = float(targets.mean()), float(targets.std())
         scaled, generates = self._standardized(targets), config.imbalance.method == "latent_diff"
-        left = _left(ends, _ENCODER_SHARE if generates else 1.0)
-        self._fit_encoders(frame, scaled, weights, None if left is None else time.monotonic() + left)
+        self._fit_encoders(frame, scaled, weights, _left(ends, _ENCODER_SHARE if generates else 1.0))
         if generates:
             self._retrain_head(frame, scaled, weights, ends)
         return self
@@ -201,16 +199,14 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
         weights = np.ones(len(targets)) if sample_weight is None else _weights(sample_weight, frame)
         return frame.reset_index(drop=True), targets, weights
 
-    def _fit_encoders(self, X: pd.DataFrame, scaled: FloatArray, weights: FloatArray, ends: float | None) -> None:
+    def _fit_encoders(self, X: pd.DataFrame, scaled: FloatArray, weights: FloatArray, limit: float | None) -> None:
         config, report = self._config, self.report_
         n_folds = config.encoder.encoder_folds if config.imbalance.method == "latent_diff" else 1
         bins = self.bins_.scaled(self._centre, self._spread)
         with report.timed("encoder"):
             source = source_of(self.encoder, X, self.kinds, config)
-            task = Task(scaled, weights, bins, config, self._seed, self.threads)
-            self.encoders_, report.curves["encoder"] = CrossFit.fit(source, X, task, n_folds, ends)
-        if len(self.encoders_.encoders) < n_folds:
-            report.note(f"there was time for {len(self.encoders_.encoders)} of {n_folds} encoders.")
+            task = Task(scaled, weights, bins, config, self._seed, self.threads, limit)
+            self.encoders_, report.curves["encoder"] = CrossFit.fit(source, X, task, n_folds)
         self._head = Head.first(len(self.encoders_.maps[0].offset))
 
     def _standardized(self, targets: FloatArray) -> FloatArray:
@@ -219,11 +215,10 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
 
     def _retrain_head(self, X: pd.DataFrame, scaled: FloatArray, weights: FloatArray, ends: float | None) -> None:
         """Generate features for rare targets and retrain the head on the mix."""
-        config, known = self._config, self.encoders_.known
-        bins = self.bins_.scaled(self._centre, self._spread)
+        config, bins = self._config, self.bins_.scaled(self._centre, self._spread)
         with seeded_torch(self._seed, self.threads):
             features = self.encoders_.honest(X)
-        real = RealFeatures(features, scaled[known], weights[known], bins.assign(scaled[known]))
+        real = RealFeatures(features, scaled, weights, bins.assign(scaled))
         errors = bins.relative_errors(real.targets, np.abs(features[:, 0] - real.targets))
         ratio, shrinkage = self._choice(real, errors)
         wanted = allocate(errors, np.bincount(real.assigned, minlength=len(bins)), config.allocation, ratio or 0.0)
@@ -238,11 +233,10 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
 
     def _choice(self, real: RealFeatures, errors: FloatArray) -> tuple[float | None, float]:
         """Ratio, None where the first heads stay, and shrinkage."""
-        if self._config.imbalance.head == "none" or len(self.encoders_.encoders) < _LEAST_FOLDS:
+        if self._config.imbalance.head == "none":
             return None, 0.0
         with self.report_.timed("choice"):
-            fold = self.encoders_.fold[self.encoders_.known]
-            ratio, shrinkage, self.report_.trials = choose_head(real, fold, errors, self._config)
+            ratio, shrinkage, self.report_.trials = choose_head(real, self.encoders_.fold, errors, self._config)
         return ratio, shrinkage
 
     def _synthetic(self, real: RealFeatures, wanted: IntArray, ends: float | None) -> SyntheticFeatures:

@@ -73,11 +73,11 @@ class _BalancedMSE(_WeightedMSE):
 
     def __init__(self) -> None:
         super().__init__()
-        self.noise = nn.Parameter(torch.tensor(1.0))  # in deviations of the target; the authors' start
+        self.noise = nn.Parameter(torch.ones(1))  # in deviations of the target; the authors' start
 
     def forward(self, prediction: Tensor, target: Tensor, weights: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
         # A learned scale may come near 0, where the logits overflow.
-        variance = self.noise**2 + 1e-4
+        variance = self.noise[0] ** 2 + 1e-4
         logits = -((prediction[:, None] - target[None, :]) ** 2) / (2 * variance)
         each = nn.functional.cross_entropy(logits, torch.arange(len(target), device=target.device), reduction="none")
         loss: Tensor = (weights * each).mean()

@@ -17,8 +17,7 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from imbllm_autogluon.errors import InvalidInputError, OutOfTimeError, StoredStateError
-from imbllm_autogluon.regression import cross_fit
+from imbllm_autogluon.errors import InvalidInputError, StoredStateError
 from imbllm_autogluon.regression.config import AllocationConfig, EncoderConfig
 from imbllm_autogluon.regression.latent_diff import LatentDiffRegressor
 from tests.regression.frames import BRIEF, QUICK, skewed_table
@@ -298,30 +297,6 @@ def test_a_bin_of_one_row_borrows_the_gate_of_all_bins() -> None:
     assert np.isfinite(model.predict(X)).all()
 
 
-def test_where_time_ends_the_rows_without_an_encoder_of_their_own_are_left_out(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    learn = cross_fit._TableSource.learn
-
-    def impatient(self: Any, rows: Any, task: Any, held_out: Any) -> Any:
-        if len(learned) == stop:
-            raise OutOfTimeError("over")
-        learned.append(learn(self, rows, task, held_out))
-        return learned[-1]
-
-    monkeypatch.setattr(cross_fit._TableSource, "learn", impatient)
-    for stop, retrains in ((2, True), (1, False)):
-        learned: list[Any] = []
-        model = _model(encoder_folds=3)
-        assert len(model.encoders_.encoders) == stop
-        assert f"there was time for {stop} of 3 encoders" in model.report_.notes[0]
-        assert (model.report_.ratio is not None) == retrains
-        assert np.isfinite(model.predict(skewed_table()[0])).all()
-    learned, stop = [], 0
-    with pytest.raises(OutOfTimeError):
-        _model()
-
-
 def test_a_ratio_that_was_chosen_gives_the_same_head_as_the_same_ratio_given() -> None:
     settings = {"n": 600, "synthetic": "copies", "overall_budget": 10.0}
     chosen = _model(generation_ratio="auto", **settings)
@@ -470,7 +445,7 @@ def test_a_folder_that_holds_no_whole_model_is_refused(tmp_path: Path) -> None:
 
 def test_a_second_fit_that_fails_leaves_nothing_that_predicts(monkeypatch: pytest.MonkeyPatch) -> None:
     model = _stored(method="none")
-    monkeypatch.setattr("imbllm_autogluon.regression.cross_fit.fit_encoder", None)
+    monkeypatch.setattr("imbllm_autogluon.regression.cross_fit.fit_encoders", None)
     with pytest.raises(TypeError):
         model.fit(X, Y)
     with pytest.raises(NotFittedError):
