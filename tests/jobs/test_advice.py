@@ -23,6 +23,7 @@ PAGES = {
     "results/autogluon": "benchmarks/results/autogluon.md",
     "results/decisions": "benchmarks/results/decisions.md",
     "results/regression_autogluon": "benchmarks/results/regression_autogluon.md",
+    "results/texts": "benchmarks/results/texts.md",
     "guides/when-not-to-use": "docs/guides/when-not-to-use.md",
 }
 RNG = np.random.default_rng(0)
@@ -68,6 +69,8 @@ def test_identifiers_groups_and_columns_that_give_the_label_away_are_told_apart(
         "shop_id": "--ignore shop_id",
     }
     assert (busy.facts["columns"]["text"], busy.facts["columns"]["constant"]) == (["story"], ["same"])
+    assert busy.facts["methods"][0]["method"] == "IMBLLM_CLF"
+    assert "IMBLLM_CLF" not in {one["method"] for one in advise(table(), "sick").facts["methods"]}
 
 
 def test_what_leaks_takes_no_part_in_the_expected_score(busy: Advice) -> None:
@@ -159,7 +162,7 @@ def test_few_rare_rows_are_to_be_collected_and_balanced_classes_left_alone() -> 
 
 
 def test_figures_of_reasons_stand_on_the_pages_that_they_name() -> None:
-    for one in (reason for reasons in room._WORTH.values() for reason in reasons):
+    for one in (room._FOR_TEXTS, *(reason for reasons in room._WORTH.values() for reason in reasons)):
         text = Path(__file__).parents[2].joinpath(PAGES[one[3]]).read_text(encoding="utf-8")
         assert [figure for figure in re.findall(r"\d+\.\d+", one[2]) if figure not in text] == []
 
