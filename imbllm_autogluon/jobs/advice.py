@@ -72,9 +72,7 @@ class Advice:
         for one in self.facts["findings"]:
             by_finding.setdefault(one["finding"], []).append(one["column"])
         if "leak" in by_finding:
-            return (
-                f"{', '.join(by_finding['leak'][:_LISTED])} may give the label away. Look there before anything else."
-            )
+            return f"{', '.join(by_finding['leak'][:_LISTED])} may give the label away. Look there before all else."
         if "identifier" in by_finding:
             return f"{', '.join(by_finding['identifier'][:_LISTED])} only names rows. Leave it out of the fit."
         first = self.facts["methods"][0]
@@ -154,7 +152,7 @@ def advise(frame: pd.DataFrame, label: str, *, task: str = "auto", source: str =
     >>> table = pd.DataFrame({"id": range(90), "x": [1.5, 2.5, 3.5] * 30, "sick": ["no", "no", "yes"] * 30})
     >>> advice = advise(table, "sick")
     >>> advice.facts["positive"], advice.facts["target"]["ratio"], advice.headline
-    ('yes', 2.0, 'x may give the label away. Look there before anything else.')
+    ('yes', 2.0, 'x may give the label away. Look there before all else.')
     """
     started = time.perf_counter()
     job, remark = _job(as_numpy(frame), label, task, source)
@@ -252,11 +250,8 @@ def _methods(job: Task) -> list[Facts]:
     known = [dict(zip(("method", "verdict", "why", "page"), one, strict=True)) for one in _WORTH[job.problem_type]]
     needed, why = _needless(job)
     if why and (not needed or job.problem_type == "binary"):
-        own = {
-            "verdict": "no",
-            "why": "Too few rare rows to learn from or judge by." if needed else why,
-            "page": _GUIDE,
-        }
+        told = "Too few rare rows to learn from or judge by." if needed else why
+        own = {"verdict": "no", "why": told, "page": _GUIDE}
         known = [one if one["method"] in _WITHOUT_ROWS else {**one, **own} for one in known]
     return [{"method": "more rows", "verdict": "collect", "why": why, "page": _GUIDE}, *known] if needed else known
 
@@ -272,10 +267,7 @@ def _needless(job: Task) -> tuple[bool, str]:
         (rare < _COLLECT, f"{rare} rows of the rarest class: any score of it is luck. Collect more first."),
         (bool(reason), f"Nothing to rebalance: {reason}."),
         (in_fold >= _PLENTY, f"{in_fold:,} rare rows in a training fold: plain models know the class."),
-        (
-            in_fold < _LEARNED,
-            f"{in_fold} rows of the rarest class in a training fold: rows written for it vary little.",
-        ),
+        (in_fold < _LEARNED, f"{in_fold} rows of the rarest class in a training fold: rows for it vary little."),
     )
     why = next((text for holds, text in cases if holds), "")
     return rare < _COLLECT or (in_fold < _LEARNED and not reason), why
