@@ -132,6 +132,8 @@ def test_another_date_in_each_row_is_no_name_of_rows_and_an_address_is_one() -> 
         {
             "day": days.dt.strftime("%Y-%m-%d"),
             "noted": days.dt.strftime("%d.%m.%Y %H:%M"),
+            "lasted": days - days[0],
+            "ids": np.arange(200) * 1j,
             "address": [f"10.0.{n}.20" for n in range(200)],
             "number": [f"{n:03d}-45-6789" for n in range(200)],
         }
