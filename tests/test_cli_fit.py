@@ -31,6 +31,8 @@ from tests.shared import TINY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 BINARY = {"no": 60, "yes": 20}
 
 LEAST = [*(part for pair in TINY.items() for part in ("--setting", "{}={}".format(*pair))), "--threads", "1"]
