@@ -110,6 +110,13 @@ def uniform_backbone(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def few_trees() -> Iterator[None]:
+    """:func:`tests.shared.few_trees` for one test."""
+    with shared.few_trees():
+        yield
+
+
 @pytest.fixture(scope="module")
 def uniform_module() -> Iterator[None]:
     """:func:`uniform_backbone` for all tests of a module and for its module-wide fixtures."""

@@ -64,6 +64,9 @@ _CHANGED: dict[str, dict[str, Any]] = {
     **{f"guidance {value:g}": {"guidance": value} for value in (0.0, 1.0, 2.0)},
     "bin centres": {"synthetic_targets": "centre"},
     "squared errors": {"head_loss": "squared"},
+    "gate at the median": {"gate_quantile": 0.5},
+    "denoiser of 4 blocks": {"denoiser_blocks": 4},
+    "denoiser 128 wide": {"denoiser_width": 128},
 }
 
 ABLATIONS: Mapping[str, Spec] = {

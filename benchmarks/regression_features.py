@@ -38,7 +38,7 @@ def measure(task: Task) -> dict[str, float]:
     """Fit one method on the features of one split; errors by shot, and seconds of a fit without the features."""
     split = split_of(task.table, task.split, task.options["bins"])
     if "review" in split.real.X:
-        real, test = (Rows(embedded(rows.X["review"]), rows.y) for rows in (split.real, split.test))
+        real, test = (Rows(embedded(rows.X["review"].tolist()), rows.y) for rows in (split.real, split.test))
         split = RegressionSplit(real, test, split.bins)
     regressor, seconds = regression.fitted(task.spec, split, task.split, task.threads)
     return {**regression.errors_by_shot(regressor.predict(split.test.X), split), "fit s": seconds}
@@ -48,9 +48,9 @@ def split_of(table: Table, seed: int, most_bins: int) -> RegressionSplit:
     """The table's own split where it has a column `part`, else a drawn one."""
     if "part" not in table.frame:
         return RegressionSplit.of(table, seed, most_bins)
-    real, test = (table.frame[table.frame["part"] == part].reset_index(drop=True) for part in ("train", "test"))
-    bins = TargetBins.fit(real[table.label], regression.bins_for(len(real), most_bins))
-    return RegressionSplit(*(Rows(part.drop(columns=table.label), part[table.label]) for part in (real, test)), bins)
+    parts = (table.frame[table.frame["part"] == part].reset_index(drop=True) for part in ("train", "test"))
+    real, test = (Rows(part.drop(columns=table.label), part[table.label]) for part in parts)
+    return RegressionSplit(real, test, TargetBins.fit(real.y, regression.bins_for(len(real.y), most_bins)))
 
 
 def embedded(texts: Sequence[str]) -> pd.DataFrame:

@@ -351,11 +351,10 @@ def _read_training(
     """A table to learn from, by the task or by what its label holds, and a remark on what was chosen."""
     from imbllm_autogluon.tables.dtypes import as_numpy
     from imbllm_autogluon.tables.io import read_table
-    from imbllm_autogluon.tables.labeled import LabeledTable, Task, check_label_column, choose_task, without_columns
+    from imbllm_autogluon.tables.labeled import LabeledTable, Task, choose_task, without_columns
 
     require_choice("task", task, ("auto", *get_args(Task)))
     frame, remark = as_numpy(read_table(path, missing, label=label, finite=True)), ""
-    check_label_column(frame, label, str(path))
     frame = without_columns(frame, left_out, label, str(path))
     chosen: Task = "regression" if task == "regression" else "classification"
     if task == "auto":

@@ -156,11 +156,6 @@ class Comparison:
     task: Task = "classification"
 
     @property
-    def winner(self) -> str:
-        """The ensemble that is better by the predictor's own metric."""
-        return self.scores[0].better
-
-    @property
     def verdict(self) -> str:
         """One sentence: which ensemble is better, by how much, on which rows."""
         first, figure, ours = self.scores[0], FIGURES[self.task], self.pair.ours
@@ -182,7 +177,7 @@ class Comparison:
         """JSON-able form."""
         return {
             "verdict": self.verdict,
-            "winner": self.winner,
+            "winner": self.scores[0].better,
             "models": {"plain": self.pair.plain, "whole": self.pair.whole},
             "scores": [{**vars(score), "gain": score.gain, "better": score.better} for score in self.scores],
             "rows": self.rows,

@@ -105,15 +105,9 @@ class Sample:
         few = min(20, max(2, int(rows.sum()) // 20))
         share = min(1.0, _USED_COLUMNS / max(1, len(self.names)))
         settings = {
-            **goals.get(k, {"objective": "multiclass", "num_class": k}),
-            "num_leaves": 15,
-            "min_data_in_leaf": few,
-            "feature_fraction": share,
-            "num_threads": 1,
-            "seed": 0,
-            "deterministic": True,
-            "verbosity": -1,
-        }
+            **goals.get(k, {"objective": "multiclass", "num_class": k}), "num_leaves": 15, "min_data_in_leaf": few,
+            "feature_fraction": share, "num_threads": 1, "seed": 0, "deterministic": True, "verbosity": -1,
+        }  # fmt: skip
         levels = [int(j) for j in coded if np.nanmax(self.cells[:, j], initial=0) < _MOST_LEVELS]
         own: Any = {"weight": self.weights[rows], "categorical_feature": levels, "params": {"verbosity": -1}}
         return lightgbm.train(settings, lightgbm.Dataset(self.cells[rows], self.y[rows], **own), rounds)

@@ -65,7 +65,7 @@ def leaks(sample: Sample, aside: Collection[Any] = ()) -> list[Finding]:
 
 def _identifier(known: pd.Series[Any], name: str) -> Finding | None:
     is_number = holds_numbers(known.dtype)
-    if len(known) < _ID_ROWS or pd.api.types.is_bool_dtype(known) or pd.api.types.is_datetime64_any_dtype(known):
+    if len(known) < _ID_ROWS or known.dtype.kind in "bcmM":  # flags, complex numbers, durations, times
         return None
     first = [str(cell) for cell in known.head(1000)]
     is_text = np.mean([len(cell.split()) for cell in first]) >= _ID_WORDS
@@ -87,9 +87,8 @@ def _identifier(known: pd.Series[Any], name: str) -> Finding | None:
 
 def _is_counter(known: pd.Series[Any]) -> bool:
     """Whether different whole numbers run densely, as those of a counter; shuffled ones count too."""
-    return float(known.max()) - float(known.min()) < _ID_SPREAD * len(known) and (
-        known.is_monotonic_increasing or float(known.max()) - float(known.min()) < len(known) / _ID_SHARE
-    )
+    spread, n = float(known.max()) - float(known.min()), len(known)
+    return spread < _ID_SPREAD * n and (known.is_monotonic_increasing or spread < n / _ID_SHARE)
 
 
 def _only_in_a_class(sample: Sample, j: int) -> Finding | None:
@@ -99,11 +98,8 @@ def _only_in_a_class(sample: Sample, j: int) -> Finding | None:
         own = sample.y == code
         for side, word in ((gone, "missing"), (~gone, "present")):
             within, all_rows = sample.weights[own & side].sum(), sample.weights[side].sum()
-            if (
-                (own & side).sum() >= _FEWEST
-                and within >= _NEAR * all_rows
-                and within >= _HALF * sample.weights[own].sum()
-            ):
+            least = max(_NEAR * all_rows, _HALF * sample.weights[own].sum())
+            if (own & side).sum() >= _FEWEST and within >= least:
                 why = f"where its cell is {word}, {within / all_rows:.0%} of the rows are {sample.classes[code]!r}"
                 return _leak(sample.names[j], why)
     return None
@@ -182,7 +178,7 @@ def _is_copy(sample: Sample, name: Any) -> bool:
     """Whether each value of a column stands for one label, and each label for one value; numbers in the same order."""
     values = sample.cells[:, sample.names.index(name)]
     if not sample.classes:
-        return abs(pd.Series(values).corr(pd.Series(sample.y), method="spearman")) > 1.0 - 1e-9
+        return _rank_correlation(values, sample.y) > 1.0 - 1e-9
     pairs = pd.DataFrame({"value": np.nan_to_num(values, nan=np.inf), "y": sample.y}).drop_duplicates()
     return bool(len(pairs) == pairs["value"].nunique() == pairs["y"].nunique())
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from imbllm_autogluon.tables import ColumnName, Kind
 
 _LEAST_SHARE = 1e-3  # of the mean deviation, to which lower ones are lifted: a dead feature's noise is not blown up
+_LEAST_GIVEN = 0.2  # the same of given features: pixels that are hardly ever on differ a lot in unseen rows
 _LEAST_SPREAD = 1e-3  # of standardized features along a component that the shared space keeps
 _RIDGE = 1e-2  # of the maps into the shared space, next to standardized features of variance 1
 _PENALTIES = np.logspace(-2, 5, 15)  # that the ridge regression of given features chooses from
@@ -43,7 +44,7 @@ class FeatureScale(NamedTuple):
     deviations: FloatArray
 
     @classmethod
-    def fit(cls, features: FloatArray) -> FeatureScale:
+    def fit(cls, features: FloatArray, least: float = _LEAST_SHARE) -> FeatureScale:
         """Measure features of shape (n, d); refuses infinite and missing ones."""
         bad = int((~np.isfinite(features)).any(axis=1).sum())
         if bad:
@@ -52,8 +53,8 @@ class FeatureScale(NamedTuple):
                 "be a finite number. A lower learning_rate keeps training from diverging."
             )
         deviations = features.std(axis=0)
-        least = _LEAST_SHARE * float(deviations.mean())
-        return cls(features.mean(axis=0), np.maximum(deviations, least if least > 0 else 1.0))
+        lowest = least * float(deviations.mean())
+        return cls(features.mean(axis=0), np.maximum(deviations, lowest if lowest > 0 else 1.0))
 
     def transform(self, features: FloatArray) -> FloatArray:
         """Standardized features, shape (n, d)."""
@@ -152,7 +153,7 @@ class _MatrixSource:
         with seeded_torch(child_seed(task.seed, "training", "encoder", number), task.threads):
             encoder = None if self.transformer is None else clone(self.transformer).fit(learned, targets)
             features = self.features(encoder, learned)
-        scale = FeatureScale.fit(features)
+        scale = FeatureScale.fit(features, _LEAST_GIVEN)
         ridge = RidgeCV(alphas=_PENALTIES).fit(scale.transform(features), targets, sample_weight=task.weights[known])
         weights = ridge.coef_ / scale.deviations
         return _Learned(encoder, weights, float(ridge.intercept_ - scale.means @ weights))
@@ -212,10 +213,9 @@ class CrossFit:
         learned = source.learn(rows, task, [np.flatnonzero(fold == number) for number in range(n_folds)])
         with seeded_torch(task.seed, task.threads):
             features = [source.features(one.encoder, rows) for one in learned]
-        size = task.config.encoder.feature_size if n_folds > 1 else 1
-        maps = _maps_to_shared(features, learned, size)
-        curves = [one.curve for one in learned if one.curve is not None]
-        return cls(source, [one.encoder for one in learned], maps, fold), curves
+        least = _LEAST_GIVEN if isinstance(source, _MatrixSource) else _LEAST_SHARE
+        maps = _maps_to_shared(features, learned, task.config.encoder.feature_size if n_folds > 1 else 1, least)
+        return cls(source, [one.encoder for one in learned], maps, fold), [one.curve for one in learned if one.curve]
 
     def features(self, X: pd.DataFrame) -> FloatArray:
         """Shared features of rows by each of the K encoders, shape (K, n, d)."""
@@ -288,9 +288,9 @@ def _folds_of(task: Task, n_folds: int) -> IntArray:
     return fold if n_folds > 1 else np.minimum(fold, 1)
 
 
-def _maps_to_shared(features: list[FloatArray], learned: list[_Learned], size: int) -> list[_Affine]:
+def _maps_to_shared(features: list[FloatArray], learned: list[_Learned], size: int, least: float) -> list[_Affine]:
     """Map of each encoder's features (n, D) of the same rows to at most `size` shared ones."""
-    scales = [FeatureScale.fit(own) for own in features]
+    scales = [FeatureScale.fit(own, least) for own in features]
     goal = _components(scales[0].transform(features[0]), features[0] @ learned[0].weights, size - 1)
     maps = []
     for own, scale, one in zip(features, scales, learned, strict=True):

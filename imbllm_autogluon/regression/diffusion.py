@@ -116,7 +116,7 @@ class _Rows(NamedTuple):
 def _train(denoiser: _Denoiser, rows: _Rows, config: DiffusionConfig, time_limit: float | None) -> list[float]:
     """Train in place, up to the averaged weights; returns the loss of each tenth."""
     began, steps, rate = time.monotonic(), config.diffusion_steps, config.diffusion_learning_rate
-    schedule, weights = _CosineSchedule(config.timesteps), list(denoiser.parameters())
+    schedule, weights = _CosineSchedule(config.timesteps), list[Tensor](denoiser.parameters())
     optimizer = torch.optim.AdamW(weights, lr=rate, weight_decay=0.0, fused=True)
     rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=max(2, steps), pct_start=0.1)
     # Early steps forget faster, so that short trainings do not keep the start.

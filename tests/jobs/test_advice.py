@@ -23,7 +23,11 @@ PAGES = {
     "results/autogluon": "benchmarks/results/autogluon.md",
     "results/decisions": "benchmarks/results/decisions.md",
     "results/regression_autogluon": "benchmarks/results/regression_autogluon.md",
+<<<<<<< HEAD
     "results/texts": "benchmarks/results/texts.md",
+=======
+    "results/regression_autogluon_twins": "benchmarks/results/regression_autogluon_twins.md",
+>>>>>>> main
     "guides/when-not-to-use": "docs/guides/when-not-to-use.md",
 }
 RNG = np.random.default_rng(0)
@@ -109,7 +113,7 @@ def test_an_interval_is_as_wide_as_the_spread_over_fresh_tables() -> None:
 
     fresh = [error_rows(seed) for seed in range(24)]
     scores = [rows._scores(rows.out_of_fold(), np.ones((1, 200)))[0] for rows in fresh]
-    foretold = np.mean([rows.score_and_error()[1] for rows in fresh[:4]])
+    foretold = np.mean([rows.score_and_error()[1] for rows in fresh[:2]])
     assert 2 / 3 < foretold / np.std(scores, ddof=1) < 4 / 3
 
 
@@ -135,6 +139,8 @@ def test_another_date_in_each_row_is_no_name_of_rows_and_an_address_is_one() -> 
         {
             "day": days.dt.strftime("%Y-%m-%d"),
             "noted": days.dt.strftime("%d.%m.%Y %H:%M"),
+            "lasted": days - days[0],
+            "ids": np.arange(200) * 1j,
             "address": [f"10.0.{n}.20" for n in range(200)],
             "number": [f"{n:03d}-45-6789" for n in range(200)],
         }

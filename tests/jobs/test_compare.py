@@ -111,7 +111,7 @@ VERDICTS = {
 def test_the_verdict_says_which_ensemble_won_by_how_much_and_on_what(
     result: Comparison, winner: str, verdict: str
 ) -> None:
-    assert result.winner == winner
+    assert result.scores[0].better == winner
     assert result.verdict == verdict
     assert json.loads(json.dumps(result.to_dict()))["verdict"] == verdict
 
@@ -407,7 +407,7 @@ def test_the_interval_is_of_the_gain_and_paired() -> None:
     assert interval[0] <= gain <= interval[1]
     whole = outcome.comparison.pair.whole
     same = compare(outcome.job.task.scored(outcome.predictor, [whole], None), _EnsemblePair(whole, whole), "test")
-    assert (same.interval, same.winner) == ((0.0, 0.0), "neither")
+    assert (same.interval, same.scores[0].better) == ((0.0, 0.0), "neither")
 
 
 def curves_of(classes: np.ndarray, **probabilities: np.ndarray) -> tuple[Any, ...]:

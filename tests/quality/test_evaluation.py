@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import sklearn.ensemble
 
 from imbllm_autogluon.errors import InvalidInputError, TableError
 from imbllm_autogluon.quality import METRICS, evaluate
@@ -60,7 +58,7 @@ def test_shuffled_columns_are_poor_and_named_and_real_rows_drawn_anew_are_not(na
 
 @pytest.mark.parametrize("name", RELATED)
 def test_of_few_rows_shuffled_columns_are_never_good_and_real_rows_drawn_anew_never_poor(name: str) -> None:
-    for seed in (4, 6, 8):
+    for seed in (4, 8):  # categories drawn anew by 8 have three poor metrics, numbers by 4 associations just kept
         real, further = RELATED[name](seed).iloc[:40], RELATED[name](seed + 1).iloc[:40]
         assert evaluate(real, shuffled(real, seed)).verdict != "good"
         assert evaluate(real, further).verdict != "poor"
@@ -80,6 +78,7 @@ def test_rows_whose_associations_are_unknown_are_not_called_good() -> None:
     assert found.verdict == "unknown"
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_lost_associations_of_several_classes_are_gathered() -> None:
     real = labelled_rows(600, 0)
     rare = real[LABEL] == "yes"
@@ -93,6 +92,7 @@ def test_lost_associations_of_several_classes_are_gathered() -> None:
     assert ("a", "b") in {pair.columns for pair in found.worst_associations if pair.is_lost}
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_a_generator_that_copies_its_training_rows_is_caught() -> None:
     caught = {
         "exact copies",
@@ -108,12 +108,14 @@ def test_a_generator_that_copies_its_training_rows_is_caught() -> None:
     assert found.measure("close probability").verdict == "good"
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_rows_that_differ_from_training_rows_in_one_digit_are_caught() -> None:
     found = evaluated(nearly_copied(REAL))
     assert {"near copies", "nearer to train than to hold-out", "membership-inference advantage"} <= poor(found)
     assert found.measure("exact copies").value == 0.0
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_copies_are_caught_without_hold_out_rows_too() -> None:
     found = evaluated(copied(REAL), holdout=None)
     assert found.verdict == "poor"
@@ -130,6 +132,7 @@ def test_copies_are_caught_without_hold_out_rows_too() -> None:
     assert any("Without hold-out" in note for note in found.notes)
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_copies_are_caught_where_a_few_rows_are_looked_at() -> None:
     found = evaluated(copied(REAL), most_rows=60)
     assert {"exact copies", "near copies", "membership-inference advantage"} <= poor(found)
@@ -144,6 +147,7 @@ def test_uniform_noise_is_caught() -> None:
     assert found.measure("exact copies").verdict == "good"
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_the_same_seed_gives_the_same_figures() -> None:
     options = {"real": SMALL, "holdout": SMALL_HOLDOUT, "most_rows": 30}
     first, second = (evaluated(WRITTEN, seed=3, **options) for _ in range(2))
@@ -152,6 +156,7 @@ def test_the_same_seed_gives_the_same_figures() -> None:
     assert evaluated(WRITTEN, seed=4, **options).to_dict() != first.to_dict()
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_distances_lead_back_to_the_rows() -> None:
     written = pd.concat([copied(REAL).iloc[:40], REAL[REAL[LABEL] == "no"].iloc[:30]]).sample(frac=1, random_state=0)
     found = evaluated(written, most_rows=25).distances
@@ -171,6 +176,7 @@ def test_each_class_is_compared_with_its_own_rows() -> None:
     assert wrong.measure("precision gain at recall").verdict == "poor"
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_without_a_label_all_rows_are_one_class() -> None:
     features = [table.drop(columns=LABEL) for table in (REAL, rare_rows(1000, 2), HOLDOUT)]
     found = evaluate(*features[:2], holdout=features[2])
@@ -178,6 +184,7 @@ def test_without_a_label_all_rows_are_one_class() -> None:
     assert "precision gain at recall" not in {m.name for m in found.measures}
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_interpolated_rows_across_a_gap_lie_in_low_density() -> None:
     real = pd.DataFrame({"a": np.r_[np.linspace(0, 1, 60), np.linspace(9, 10, 60)], "b": ["x", "y"] * 60})
     for across, verdict in ((np.linspace(0.05, 0.95, 50), "good"), (np.linspace(2, 8, 50), "poor")):
@@ -186,6 +193,7 @@ def test_interpolated_rows_across_a_gap_lie_in_low_density() -> None:
         assert measure.verdict == verdict
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_everything_is_plain_json_and_one_table() -> None:
     found = evaluated(WRITTEN.iloc[:1], SMALL)
     plain = json.loads(json.dumps(found.to_dict(), allow_nan=False))
@@ -242,13 +250,7 @@ ODD: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture
-def _few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    few = partial(sklearn.ensemble.HistGradientBoostingClassifier, max_iter=3)
-    monkeypatch.setattr("sklearn.ensemble.HistGradientBoostingClassifier", few)
-
-
-@pytest.mark.usefixtures("_few_trees")
+@pytest.mark.usefixtures("few_trees")
 @pytest.mark.parametrize("changed", ODD.values(), ids=ODD)
 def test_odd_tables_are_measured_as_far_as_they_can_be(changed: dict[str, Any]) -> None:
     given = {"real": SMALL, "synthetic": WRITTEN, "label": LABEL, "holdout": SMALL_HOLDOUT, **changed}
@@ -261,6 +263,7 @@ def test_odd_tables_are_measured_as_far_as_they_can_be(changed: dict[str, Any]) 
             assert measure.low <= measure.value <= measure.high, measure.name
 
 
+@pytest.mark.usefixtures("few_trees")
 @pytest.mark.parametrize("value", [1.0, None], ids=["constant", "missing"])
 def test_tables_of_one_value_are_compared_by_what_is_left(value: float | None) -> None:
     tables = [table[["a", LABEL]].assign(a=value) for table in (SMALL, WRITTEN, SMALL_HOLDOUT)]
@@ -270,6 +273,7 @@ def test_tables_of_one_value_are_compared_by_what_is_left(value: float | None) -
     assert found.measure("pair trends").value is None
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_what_was_left_out_is_noted() -> None:
     written = pd.concat([WRITTEN, WRITTEN.iloc[:5].assign(**{LABEL: "new"}), WRITTEN.iloc[:3].assign(**{LABEL: None})])
     found = evaluate(SMALL, written, label=LABEL, holdout=SMALL_HOLDOUT)
@@ -278,6 +282,7 @@ def test_what_was_left_out_is_noted() -> None:
     assert "5 synthetic rows are of classes that no real row has" in found.notes[1]
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_labels_of_other_dtypes_but_equal_values_are_one_class() -> None:
     coded = [
         table.assign(**{LABEL: (table[LABEL] == "yes").astype(kind)})

@@ -16,6 +16,8 @@ from tests.quality.pages import Page
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 EVIL = "<script>alert('x')</script><b>&\"'|`*_[a](b)"
 
 

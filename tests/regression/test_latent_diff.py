@@ -392,6 +392,16 @@ def test_given_features_are_read_by_a_ridge_regression_and_stored(tmp_path: Path
     np.testing.assert_array_equal(loaded.predict(rows), retrained.predict(rows))
 
 
+def test_a_given_feature_that_hardly_varied_moves_no_prediction_far() -> None:
+    rows, y = _embeddings()
+    rows[:, 1] = 0.0
+    rows[y.argmax(), 1] = 0.01
+    fitted = _regressor(encoder="given").fit(rows, y)
+    lit = rows.copy()
+    lit[:, 1] = 1.0
+    assert np.abs(fitted.predict(lit) - fitted.predict(rows)).max() < 0.5 * y.std()
+
+
 def rows_of(array: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(array)
 
