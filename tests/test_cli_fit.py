@@ -151,13 +151,9 @@ def test_noisy_rows_reach_the_classifier_of_each_fold_and_count_nowhere_else(tmp
     noisy = mixed_table({"no": 30, "yes": 40}, seed=3).astype({"visits": object})
     noisy.loc[:1, "label"], noisy.loc[9, "visits"] = None, "?"
     write_table(noisy, tmp_path / "noisy.csv")
-<<<<<<< HEAD
-    named = ["--label", "label", "--id", "id", "--missing", "?", "--family", "IMBLLM_CLF", *FIT_TINY]
+    named = ["--label", "label", "--id", "id", "--missing", "?", "--family", "IMBLLM_CLF", "--folds", "2", *LEAST]
     for setting in ("steps=4", "pretrain_steps=4", "weighting=inverse"):
         named += ["--setting", f"classifier.{setting}"]
-=======
-    named = ["--label", "label", "--id", "id", "--missing", "?", "--family", "IMBLLM_CLF", "--folds", "2", *LEAST]
->>>>>>> main
     with_noisy = ["fit", train, "--out", tmp_path / "with", *named, "--noisy", tmp_path / "noisy.csv"]
     result = imbllm(*with_noisy)
     assert result.exit_code == 0, result.stderr

@@ -33,13 +33,9 @@ _FOLD = 0.75  # of the rows of a class are learned in each of the four folds of 
 _LEARNED, _PLENTY = 20, 1000  # rare rows of a fold: docs/guides/when-not-to-use.md
 _COLLECT = 10  # rare rows below which scores are luck
 _GUIDE, _RESULTS, _DECISIONS = "guides/when-not-to-use", "results/autogluon", "results/decisions"
-<<<<<<< HEAD
-_NUMBERS, _READ = "results/regression_autogluon", "results/texts"
-_WITHOUT_ROWS = ("IMBLLM_CLF", "decide", "our ensemble")
-=======
 _NUMBERS, _TWINS = "results/regression_autogluon", "results/regression_autogluon_twins"
-_WITHOUT_ROWS = ("decide", "our ensemble")
->>>>>>> main
+_READ = "results/texts"
+_WITHOUT_ROWS = ("IMBLLM_CLF", "decide", "our ensemble")
 
 # What is worth trying for each problem: method, verdict, why, page. tests/jobs/test_advice.py finds figures on pages.
 _WORTH: dict[str, tuple[tuple[str, str, str, str], ...]] = {

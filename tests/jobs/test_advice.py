@@ -23,11 +23,8 @@ PAGES = {
     "results/autogluon": "benchmarks/results/autogluon.md",
     "results/decisions": "benchmarks/results/decisions.md",
     "results/regression_autogluon": "benchmarks/results/regression_autogluon.md",
-<<<<<<< HEAD
-    "results/texts": "benchmarks/results/texts.md",
-=======
     "results/regression_autogluon_twins": "benchmarks/results/regression_autogluon_twins.md",
->>>>>>> main
+    "results/texts": "benchmarks/results/texts.md",
     "guides/when-not-to-use": "docs/guides/when-not-to-use.md",
 }
 RNG = np.random.default_rng(0)
