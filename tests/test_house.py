@@ -41,8 +41,8 @@ def test_the_package_is_counted_where_it_is() -> None:
     assert (ROOT / "imbllm_autogluon" / "__init__.py") in PACKAGE
 
 
-def test_at_most_30_703_lines_in_145_files() -> None:
-    assert count_lines(PACKAGE) <= 30_703
+def test_at_most_30_718_lines_in_145_files() -> None:
+    assert count_lines(PACKAGE) <= 30_718
     assert len(PACKAGE) <= 145
 
 
