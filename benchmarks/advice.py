@@ -13,8 +13,8 @@ the splits show counts as a success. A standard deviation of 20 is itself uncert
 Factors of the estimate of minutes were set on fits of german and of the whole hypothyroid, and on plain models of ecoli
 and of ISLP's Carseats; the definition of the interval on german, vehicle1, balance, yeast5, Carseats and
 `seeded:4000x12:200`. That LatentDiff joins every regression was left out at first, and found when the fit of diabetes
-took longer; its seconds are those on diabetes, which so foretells itself, and on 4,000 rows of housing. Of the others
-hypothyroid alone stands here, cut to 1,000 rows as all tables are.
+took longer; its seconds are those of bags on 300 to 16,000 rows of housing. Of the others hypothyroid alone stands
+here, cut to 1,000 rows as all tables are.
 """
 
 from __future__ import annotations
