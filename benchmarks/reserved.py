@@ -23,7 +23,7 @@ RESERVED = (
     *("hiva", "sylva", "covertype"),
     # health, prices and fuel, also as numbers to predict, and texts
     *("stroke", "healthcare-stroke", "diabetes", "insurance", "medical-cost", "medical-costs"),
-    *("housing", "california-housing", "fuel", "fuel-consumption", "drug-reviews"),
+    *("housing", "california-housing", "fuel", "fuel-consumption", "drug-reviews", "turned-digits"),
 )
 """Families: a table is reserved whose name is one of these or goes on with something else than a letter."""
 
