@@ -91,7 +91,7 @@ class LatentDiffRegressor(SettingsMixin, RegressorMixin, BaseEstimator, config=L
     InvalidInputError
         A setting is not allowed, there are fewer than 20 rows, the target is constant, or missing or infinite in a row.
     OutOfTimeError
-        The time limit is too short for three epochs of an encoder.
+        The time limit is too short for three epochs of the encoders.
 
     Examples
     --------
