@@ -56,7 +56,7 @@ class LanguageModelClassifier(SettingsMixin, ClassifierMixin, BaseEstimator, con
         the data frame of the features.
     settings : dict of name to value or None, default=None
         All others, by name: of :class:`~imbllm_autogluon.classification.config.DebiasingConfig` (what is done against a
-        copied prior, nothing by default; :data:`RECOMMENDED` names a combination),
+        copied prior, nothing by default; :data:`RECOMMENDED` and :data:`RECOMMENDED_FOR_TEXTS` name combinations),
         :class:`~imbllm_autogluon.classification.config.ClassifierConfig` (the query) and
         :class:`~imbllm_autogluon.language.config.LanguageConfig` (the model).
 
