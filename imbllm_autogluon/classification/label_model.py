@@ -117,30 +117,31 @@ class LabelModel:
         every, unused = rows.followed_by(written), np.append(kept, np.zeros(len(written.codes), dtype=bool))
         vocabulary = self.encoder.vocabulary(*every.take(~unused).followed_by(first), language)
         self.language_model = model = TableLanguageModel(vocabulary, language, self.seed)
+
+        def left() -> float | None:
+            return None if time_limit is None else max(0.0, time_limit - (time.perf_counter() - started))
+
         if language.tuning == "probe":
-            self.held_out = 0
-            left = None if time_limit is None else time_limit - (time.perf_counter() - started)
-            self.calibration = self._probed(every, first, len(rows.codes), weights, left)
-            self.seconds = time.perf_counter() - started
-            return self
-        learned, evaluation = self._training_data(every, unused, weights)
-        objective = LabelObjective(self.config.feature_weight, self.config.measures.focal_gamma)
-        chosen = self._choice(np.arange(len(doubted)), "noisy")
-        doubting = replace(objective, focal_gamma=0.0, robust_q=self.config.noisy_q)
-        model.train(
-            learned,
-            pretrain=learned if model.config.pretrain == "fold" else None,
-            held_out=evaluation,
-            threads=self.threads,
-            time_limit=None if time_limit is None else max(0.0, time_limit - (time.perf_counter() - started)),
-            checkpoint=checkpoint,
-            objective=objective,
-            noisy=None if noisy is None else (self._clauses(first.take(chosen)), doubting),
-            judge=None if self.config.stopping_metric == "loss" else self._judge(rows.take(kept)),
-            stage=stage,
-        )
+            self.calibration = self._probed(every, first, len(rows.codes), weights, left())
+        else:
+            learned, evaluation = self._training_data(every, unused, weights)
+            objective = LabelObjective(self.config.feature_weight, self.config.measures.focal_gamma)
+            chosen = self._choice(np.arange(len(doubted)), "noisy")
+            doubting = replace(objective, focal_gamma=0.0, robust_q=self.config.noisy_q)
+            model.train(
+                learned,
+                pretrain=learned if model.config.pretrain == "fold" else None,
+                held_out=evaluation,
+                threads=self.threads,
+                time_limit=left(),
+                checkpoint=checkpoint,
+                objective=objective,
+                noisy=None if noisy is None else (self._clauses(first.take(chosen)), doubting),
+                judge=None if self.config.stopping_metric == "loss" else self._judge(rows.take(kept)),
+                stage=stage,
+            )
+            self.calibration = self._calibrated(rows, kept)
         self.held_out = int(kept.sum())
-        self.calibration = self._calibrated(rows, kept)
         self.seconds = time.perf_counter() - started
         return self
 
@@ -275,15 +276,8 @@ class LabelModel:
         measures = self.config.measures
         if not measures.asks_known_rows:
             return LabelCalibration.none(len(self.counts))
-        return LabelCalibration.from_predictions(
-            logs[:n_real],
-            codes[:n_real],
-            self.counts / self.counts.sum(),
-            self._wanted_shares(),
-            measures.calibration,
-            matched=measures.decisions == "matched",
-            others=logs[len(each) :] if n else None,
-        )
+        others = logs[len(each) :] if n else None
+        return self._calibration(logs[:n_real], codes[:n_real], measures.calibration, others)
 
     def _clauses(self, rows: _Rows) -> Clauses:
         return self.encoder.clauses(self.language_model.encoding, *rows)
@@ -303,14 +297,12 @@ class LabelModel:
 
     def _judge(self, rows: _Rows) -> Callable[[], float]:
         """Gives one minus the metric of answers to rows that were held out; of equal ones the lower loss is lower."""
-        codes, matched = rows.codes, self.config.measures.decisions == "matched"
-        clauses = self._clauses(rows._replace(auxiliary=self.encoder.balanced(rows.auxiliary)))
+        codes, clauses = rows.codes, self._clauses(rows._replace(auxiliary=self.encoder.balanced(rows.auxiliary)))
         even = (1 / np.bincount(codes).clip(min=1))[codes]
-        training, wanted = self.counts / self.counts.sum(), self._wanted_shares()
 
         def judge() -> float:
             logs = self._query(clauses)
-            calibration = LabelCalibration.from_predictions(logs, codes, training, wanted, "none", matched=matched)
+            calibration = self._calibration(logs, codes, "none")
             probabilities = calibration.probabilities(logs)
             loss = -np.log(probabilities[np.arange(len(codes)), codes].clip(min=1e-12))
             score = _METRICS[self.config.stopping_metric](codes, calibration.decide(probabilities))
@@ -361,10 +353,19 @@ class LabelModel:
             rows = np.sort(rng.permutation(len(codes))[:_MOST_TO_CORRECT])
         asked = known.take(rows)
         logs = self._query(self._clauses(asked._replace(auxiliary=self.encoder.balanced(asked.auxiliary))))
-        training, matched = self.counts / self.counts.sum(), measures.decisions == "matched"
-        return LabelCalibration.from_predictions(
-            logs, codes[rows], training, self._wanted_shares(), calibration, matched=matched
-        )
+        return self._calibration(logs, codes[rows], calibration)
+
+    def _calibration(
+        self,
+        logs: FloatArray,
+        codes: IntArray,
+        kind: Literal["none", "bias", "temperature"],
+        others: FloatArray | None = None,
+    ) -> LabelCalibration:
+        """What log-probabilities of rows of known classes, and for decisions those of `others`, say."""
+        shares, matched = self.counts / self.counts.sum(), self.config.measures.decisions == "matched"
+        wanted = self._wanted_shares()
+        return LabelCalibration.from_predictions(logs, codes, shares, wanted, kind, matched=matched, others=others)
 
     def _wanted_shares(self) -> FloatArray | None:
         label = self.encoder.plain.label

@@ -23,7 +23,6 @@ from safetensors.torch import save_file
 from imbllm_autogluon._config import progress_bar
 from imbllm_autogluon._random import child_seed, seeded_torch
 from imbllm_autogluon._storage import fingerprint, reading, write_whole, writing
-from imbllm_autogluon.arrays import FloatArray
 from imbllm_autogluon.encoding import PromptVocabulary, SchemaVocabulary
 from imbllm_autogluon.errors import InvalidInputError, OutOfTimeError, TableError
 from imbllm_autogluon.language.batches import Batches
@@ -41,7 +40,7 @@ from imbllm_autogluon.language.training import Stage, Trainer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from imbllm_autogluon.arrays import IntArray
+    from imbllm_autogluon.arrays import FloatArray, IntArray
     from imbllm_autogluon.encoding import Clauses, SentenceEncoding
     from imbllm_autogluon.language.batches import Prompts
     from imbllm_autogluon.language.losses import LabelObjective, Loss
@@ -215,8 +214,9 @@ class TableLanguageModel:
         ends = np.inf if time_limit is None else time.monotonic() + time_limit
         self._require_causal()
         assert self._backbone.base is not None
-        orders = np.tile(np.arange(self.encoding.n_clauses), (len(clauses.tokens), 1))
-        given = clauses.with_present(clauses.present & (np.arange(self.encoding.n_clauses) < orders[0, -1]))
+        order = np.arange(self.encoding.n_clauses)
+        orders = np.tile(order, (len(clauses.tokens), 1))
+        given = clauses.with_present(clauses.present & (order < order[-1]))
         with seeded_torch(self.seed, threads):
             model = _writing_model(self._backbone.model, self.config)
             base = f"{self._backbone.base.fingerprint}{model.get_input_embeddings().weight.dtype}"
@@ -225,9 +225,8 @@ class TableLanguageModel:
             sentences = self.encoding.assemble(given, orders).followed_by(self.encoding.prefixes[-1])
             by_length = np.argsort(sentences.real.sum(axis=1), kind="stable")
             parts = [by_length[start : start + _READ_AT_ONCE] for start in range(0, len(orders), _READ_AT_ONCE)]
-            bar = progress_bar(len(parts), "reading", parts)
-            read = list[FloatArray]()
-            for part in bar:
+            read: list[FloatArray] = []
+            for part in progress_bar(len(parts), "reading", parts):
                 read.append(blocks.pooled(sentences.take(part)).cpu().double().numpy())
                 if time.monotonic() > ends:
                     raise OutOfTimeError(
